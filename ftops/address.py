@@ -1,0 +1,231 @@
+"""Addresses of resources, and the expressions that name them.
+
+`job.copilot` and `job.copilot["fr"]` are addresses; `${job.copilot.fine_tuned_model}` is a reference.
+Text with expressions is parsed here once and stays data: nothing in this module evaluates anything.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+NAME = r"[a-z][a-z0-9-]{0,62}"
+_KEY = r'\["(?P<key>(?:[^"\\]|\\.)*)"\]'
+_ADDRESS = re.compile(rf"(?P<kind>[a-z_]+)\.(?P<name>{NAME})(?:{_KEY})?\Z")
+_REFERENCE = re.compile(
+    rf"(?P<kind>[a-z_]+)\.(?P<name>{NAME})(?:{_KEY})?\.(?P<attribute>[a-z_][a-z0-9_]*(?:\.[a-z0-9_]+)*)\Z"
+)
+_SECRET = re.compile(r"(?P<scope>env|var)\.(?P<name>[A-Za-z_][A-Za-z0-9_-]*)\Z")
+_EXPRESSION = re.compile(r"\$\$\{|\$\{([^}]*)\}?")
+
+
+class Address(NamedTuple):
+    """`kind.name` or `kind.name["key"]`. Sorts by kind, name, key."""
+
+    kind: str
+    name: str
+    key: str | None = None
+
+    def __str__(self) -> str:
+        if self.key is None:
+            return f"{self.kind}.{self.name}"
+        escaped = self.key.replace("\\", "\\\\").replace('"', '\\"')
+        return f'{self.kind}.{self.name}["{escaped}"]'
+
+    @property
+    def sort_key(self) -> tuple[str, str, str]:
+        return (self.kind, self.name, self.key or "")
+
+    @classmethod
+    def parse(cls, text: str) -> Address:
+        """Raises ValueError where `text` is not an address."""
+        match = _ADDRESS.match(text)
+        if not match:
+            raise ValueError(f"{text!r} is not an address such as job.copilot")
+        return cls(match["kind"], match["name"], _unescape(match["key"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """`${job.copilot.fine_tuned_model}`: a computed attribute of a resource, filled in by apply."""
+
+    address: Address
+    attribute: str
+
+    def __str__(self) -> str:
+        return f"${{{self.address}.{self.attribute}}}"
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """`${env.X}` or a sensitive `${var.x}`: known when the spec is read, written nowhere."""
+
+    scope: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"${{{self.scope}.{self.name}}}"
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """Text around references or secrets, such as `model-${job.a.id}`."""
+
+    parts: tuple[str | Reference | Secret, ...]
+
+    def __str__(self) -> str:
+        return "".join(escape(p) if isinstance(p, str) else str(p) for p in self.parts)
+
+
+Expression = Reference | Secret | Template
+Scalar = str | int | float | bool | None
+Value = Scalar | Expression | list["Value"] | dict[str, "Value"]
+"""A JSON value whose leaves may also be expressions."""
+
+Json = Scalar | list["Json"] | dict[str, "Json"]
+
+
+def escape(text: str) -> str:
+    """A literal `${` is written `$${`."""
+    return text.replace("${", "$${") if "${" in text else text
+
+
+class Fragment(NamedTuple):
+    """A piece of a scanned text: literal, or the inside of one `${…}` at `offset` (from 0)."""
+
+    text: str
+    is_expression: bool
+    offset: int
+    closed: bool = True
+
+
+def scan(text: str) -> Iterator[Fragment]:
+    """Splits a text into literals and the insides of its `${…}`; `$${` is a literal `${`."""
+    end = 0
+    literal = ""
+    for match in _EXPRESSION.finditer(text):
+        literal += text[end : match.start()]
+        end = match.end()
+        if match.group(1) is None:
+            literal += "${"
+            continue
+        if literal:
+            yield Fragment(literal, False, match.start() - len(literal))
+            literal = ""
+        yield Fragment(match.group(1).strip(), True, match.start(), match.group(0).endswith("}"))
+    literal += text[end:]
+    if literal:
+        yield Fragment(literal, False, len(text) - len(literal))
+
+
+def parse_reference(inside: str) -> Reference | None:
+    """The reference inside `${…}`, or None where it is not of that form."""
+    match = _REFERENCE.match(inside)
+    if not match or match["kind"] in ("env", "var", "each"):
+        return None
+    return Reference(Address(match["kind"], match["name"], _unescape(match["key"])), match["attribute"])
+
+
+def encode(value: Value) -> Json:
+    """A value as JSON: expressions become their text, literal `${` is escaped. See `decode`."""
+    if isinstance(value, str):
+        return escape(value)
+    if isinstance(value, dict):
+        return {k: encode(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [encode(v) for v in value]
+    if isinstance(value, Reference | Secret | Template):
+        return str(value)
+    return value
+
+
+def decode(value: Json) -> Value:
+    """The inverse of `encode`."""
+    if isinstance(value, str):
+        return _decode_text(value) if "${" in value else value
+    if isinstance(value, dict):
+        return {k: decode(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [decode(v) for v in value]
+    return value
+
+
+def references(value: Value) -> Iterator[Reference]:
+    """Every reference in a value, in order."""
+    if isinstance(value, Reference):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from references(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from references(item)
+    elif isinstance(value, Template):
+        yield from (p for p in value.parts if isinstance(p, Reference))
+
+
+def fill(value: Value, look_up: Callable[[Reference | Secret], Value]) -> Value:
+    """The value with every reference and secret replaced by what `look_up` says.
+
+    A template becomes text; where one of its parts stays an expression, it stays a template.
+    """
+    if isinstance(value, str | int | float | None):
+        return value
+    if isinstance(value, dict):
+        return {k: fill(v, look_up) for k, v in value.items()}
+    if isinstance(value, list):
+        return [fill(v, look_up) for v in value]
+    if isinstance(value, Template):
+        return join([p if isinstance(p, str) else look_up(p) for p in value.parts])
+    return look_up(value)
+
+
+def join(parts: list[Value]) -> Value:
+    """Parts of a text as one text, or as a template where some of them are not known yet."""
+    merged: list[str | Reference | Secret] = []
+    for part in parts:
+        if isinstance(part, Template):
+            merged.extend(part.parts)
+        elif isinstance(part, Reference | Secret):
+            merged.append(part)
+        elif merged and isinstance(merged[-1], str):
+            merged[-1] += render(part)
+        else:
+            merged.append(render(part))
+    if not merged:
+        return ""
+    if len(merged) == 1 and isinstance(merged[0], str):
+        return merged[0]
+    return Template(tuple(merged))
+
+
+def render(value: Value) -> str:
+    """A scalar inside text, as YAML writes it: `true`, `null`, `1.5`."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def _decode_text(text: str) -> Value:
+    parts: list[Value] = []
+    for fragment in scan(text):
+        expression = _expression(fragment.text) if fragment.is_expression else None
+        parts.append(fragment.text if expression is None else expression)
+    if len(parts) == 1:
+        return parts[0]
+    return join(parts)
+
+
+def _expression(inside: str) -> Reference | Secret | None:
+    secret = _SECRET.match(inside)
+    if secret:
+        return Secret(secret["scope"], secret["name"])
+    return parse_reference(inside)
+
+
+def _unescape(key: str | None) -> str | None:
+    return None if key is None else re.sub(r"\\(.)", r"\1", key)

@@ -1,0 +1,98 @@
+"""Config: a spec as read for one environment. Values only; `loader` makes them.
+
+Variables, environments, named hyperparameters and for_each are resolved here; references to computed
+attributes are data, and so are secrets, whose values only `Config.secrets` knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ftops.address import Address, Json, Secret, Value
+from ftops.errors import Place
+
+
+@dataclass(frozen=True, slots=True)
+class Lifecycle:
+    """The `lifecycle` block. None: the kind's own default."""
+
+    prevent_destroy: bool = False
+    ignore_changes: tuple[str, ...] = ()
+    create_before_destroy: bool | None = None
+    on_destroy: str = "delete"
+    """`delete` or `retain`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One declared resource, after for_each.
+
+    `inputs` are JSON values whose leaves may be Reference, Secret or Template.
+    `sources` says for people where an input comes from: {"hyperparameters": "careful"}.
+    """
+
+    address: Address
+    provider: str
+    inputs: Mapping[str, Value]
+    depends_on: tuple[Address, ...] = ()
+    lifecycle: Lifecycle = Lifecycle()
+    sources: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, Json] = field(default_factory=dict)
+    """Computed attributes that are known before anything is applied (ResourceType.known_early)."""
+    place: Place | None = None
+    reference_places: Mapping[Address, Place] = field(default_factory=dict)
+    """Where each address that this resource depends on is named."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderConfig:
+    """One entry of `providers`. Settings may hold secrets."""
+
+    name: str
+    type: str
+    settings: Mapping[str, Value] = field(default_factory=dict)
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One entry of `outputs`."""
+
+    name: str
+    value: Value
+    description: str = ""
+    sensitive: bool = False
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StateSettings:
+    """Where state lives: `<path>/<spec name>/<env>.json` for the local backend."""
+
+    backend: str = "local"
+    path: str = "state"
+    settings: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A whole spec for one environment. Resources are sorted by address."""
+
+    name: str
+    environment: str
+    folder: Path
+    """Data paths are relative to this folder; absolute."""
+    project: Path
+    """The project root; the state path is relative to it; absolute."""
+    resources: tuple[Resource, ...]
+    providers: Mapping[str, ProviderConfig]
+    outputs: tuple[Output, ...] = ()
+    state: StateSettings = StateSettings()
+    variables: Mapping[str, Json] = field(default_factory=dict)
+    """Values of the variables that aren't sensitive."""
+    secrets: Mapping[Secret, str | int | float | bool] = field(default_factory=dict, repr=False)
+    """Values of every `${env.X}` and sensitive `${var.x}` that the spec names."""
+    files: tuple[str, ...] = ()
+    """The files that were read, as shown in diagnostics."""

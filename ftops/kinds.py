@@ -1,0 +1,90 @@
+"""The kinds of resources: what differs by kind is a row here, not a branch elsewhere.
+
+Source of the rows: the table "Kinds" of docs/language.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceType:
+    """One kind of resource. Attribute names are dotted paths into its inputs."""
+
+    kind: str
+    section: str
+    """The top-level key of the spec that declares resources of this kind."""
+    computed: frozenset[str]
+    """Attributes that may be referenced; `checkpoint.*` admits any step."""
+    immutable: frozenset[str] = frozenset()
+    """Inputs whose change forces replacement; `*` means every one."""
+    local: frozenset[str] = frozenset()
+    """Inputs that only guide ftops; a change of one is no change of the object."""
+    references: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Inputs in which a bare name means a resource: input → (kind, attribute)."""
+    by_identity: frozenset[str] = frozenset()
+    """Inputs whose references are compared by what they mean (see IDENTITY), not by id."""
+    create_before_destroy: bool = True
+    known_early: frozenset[str] = frozenset()
+    """Computed attributes that don't depend on the object: known while it is still planned."""
+
+
+RESOURCE_TYPES: Mapping[str, ResourceType] = {
+    row.kind: row
+    for row in (
+        ResourceType(
+            kind="dataset",
+            section="datasets",
+            computed=frozenset({"id", "bytes", "digest", "examples", "tokens", "status"}),
+            immutable=frozenset({"content", "purpose"}),
+            local=frozenset({"path", "format"}),
+            known_early=frozenset({"digest", "bytes", "examples"}),
+        ),
+        ResourceType(
+            kind="job",
+            section="jobs",
+            computed=frozenset(
+                {
+                    "id",
+                    "status",
+                    "fine_tuned_model",
+                    "trained_tokens",
+                    "checkpoint.*",
+                    "result_files",
+                    "hyperparameters",
+                    "seed",
+                }
+            ),
+            immutable=frozenset({"*"}),
+            references={"training": ("dataset", "id"), "validation": ("dataset", "id")},
+            by_identity=frozenset({"training", "validation", "model"}),
+        ),
+        ResourceType(
+            kind="deployment",
+            section="deployments",
+            computed=frozenset({"id", "name", "endpoint", "provisioning_state", "model"}),
+            immutable=frozenset({"name", "sku.name"}),
+            local=frozenset({"replace"}),
+            create_before_destroy=False,
+        ),
+    )
+}
+
+IDENTITY: Mapping[tuple[str, str], str] = {
+    ("dataset", "id"): "digest",
+    ("job", "fine_tuned_model"): "fingerprint",
+}
+"""What a reference means: two files of one digest, two models of one fingerprint, are the same."""
+
+
+def admits(computed: frozenset[str], attribute: str) -> bool:
+    """Whether an attribute of this name may be referenced."""
+    head, dot, _ = attribute.partition(".")
+    return attribute in computed or (bool(dot) and f"{head}.*" in computed)
+
+
+def is_tuned(model: object) -> bool:
+    """Whether a model name is that of a fine-tuned model (`<base>.ft-<hex>`, `ft:<base>:…`)."""
+    return isinstance(model, str) and (".ft-" in model or model.startswith("ft:"))

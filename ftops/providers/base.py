@@ -1,0 +1,85 @@
+"""What the engine asks of a provider. A provider holds no retries, no sleeps and no logs: it makes one
+attempt, then returns, or raises `Temporary` or `Permanent` (ftops.errors).
+
+`create`, `update` and `delete` start something and return; where the object isn't ready yet the
+engine calls `read` again later, from the resource that it has recorded in the meantime.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from ftops.address import Address, Json
+from ftops.state import PendingOperation, RemoteObject, ResourceState
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Something to show while an object is in the making. `percent` is 0 to 100."""
+
+    message: str
+    percent: float | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to create or to make of an object: inputs with every reference and secret filled in.
+
+    `token` is unique to the intent; the object has to carry it so that `find` can recognise it.
+    `known` are the remote ids that the state has on record: an object of these is never the answer
+    of `find`.
+    """
+
+    address: Address
+    inputs: Mapping[str, Json]
+    token: str
+    folder: Path
+    """Paths in inputs are relative to it."""
+    report: Callable[[Progress], None] = lambda progress: None
+    """May be called from any thread, any number of times."""
+
+
+class Provider(Protocol):
+    """One configured account. Methods are called from several threads at once."""
+
+    def create(self, request: Request) -> RemoteObject:
+        """Starts to make the object. Where the reply may be lost after the effect took place, raises
+        Temporary(effect_unknown=True); the engine then calls `find` before it tries again."""
+
+    def read(self, resource: ResourceState) -> RemoteObject | None:
+        """The object as it is now; None where it is gone."""
+
+    def update(self, request: Request, resource: ResourceState) -> RemoteObject:
+        """Changes the object in place to the inputs asked."""
+
+    def delete(self, resource: ResourceState) -> RemoteObject | None:
+        """Deletes the object. None: it is gone (or was gone already). An object: it is going, ask
+        `read` until that says None."""
+
+    def find(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
+        """The object that a pending create made, by its token, or None."""
+
+    def lane(self, address: Address) -> str | None:
+        """Writes in one lane are made one at a time; None: as many at once as there are slots."""
+
+    def close(self) -> None:
+        """Gives back connections and processes."""
+
+
+@runtime_checkable
+class ReportsProgress(Protocol):
+    """A provider that can tell how far a pending object has come."""
+
+    def progress(self, resource: ResourceState, seen: str) -> tuple[list[Progress], str]:
+        """What is new since `seen` (opaque, empty at first), oldest first, and the next `seen`."""
+
+
+@runtime_checkable
+class Local(Protocol):
+    """A provider whose calls take no time: the engine makes them without a thread."""
+
+    local: bool

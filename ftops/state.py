@@ -1,0 +1,248 @@
+"""What ftops remembers: State is the fold of a journal of entries. No I/O here; `store` does that.
+
+An entry is written before the effect it announces (`Begun`) or right after the effect it reports
+(`Recorded`, `Removed`, `Failed`). Each has a serial, one more than the entry before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from ftops.address import Address, Json
+
+STATE_VERSION = 1
+
+
+class Status(StrEnum):
+    """PENDING: accepted, still working. READY. TAINTED: exists, but has to be replaced."""
+
+    PENDING = "pending"
+    READY = "ready"
+    TAINTED = "tainted"
+
+
+class Operation(StrEnum):
+    """What a pending operation set out to do."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteObject:
+    """An object as the service shows it.
+
+    `attributes` are computed attributes; `inputs` those declared inputs that the service reports back,
+    in the spelling of the spec. `resume` is opaque to the engine: what a provider needs to go on
+    waiting for a long-running operation in another process. It holds no secret.
+    """
+
+    remote_id: str
+    status: Status
+    attributes: Mapping[str, Json] = field(default_factory=dict)
+    inputs: Mapping[str, Json] = field(default_factory=dict)
+    message: str = ""
+    resume: str = ""
+    requeue_after: float | None = None
+    """Seconds until it is worth asking again; only while PENDING. None: the engine chooses."""
+    holds_lane: bool = False
+    """While PENDING: other writes to the same account have to wait."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceState:
+    """One recorded object: what was asked (`inputs`, references filled in) and what came (`outputs`).
+
+    `identities` maps input attributes that are compared by what they mean, not by their id, to that
+    meaning: a job's `training` to the digest of the data.
+    """
+
+    address: Address
+    provider: str
+    remote_id: str
+    status: Status
+    inputs: Mapping[str, Json] = field(default_factory=dict)
+    outputs: Mapping[str, Json] = field(default_factory=dict)
+    identities: Mapping[str, str] = field(default_factory=dict)
+    dependencies: tuple[Address, ...] = ()
+    fingerprint: str = ""
+    token: str = ""
+    message: str = ""
+    resume: str = ""
+    prevent_destroy: bool = False
+    retain: bool = False
+    schema_version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PendingOperation:
+    """An intent that is on record without a result: the process ended in between."""
+
+    address: Address
+    operation: Operation
+    provider: str
+    token: str
+    inputs: Mapping[str, Json]
+    identities: Mapping[str, str] = field(default_factory=dict)
+    dependencies: tuple[Address, ...] = ()
+    fingerprint: str = ""
+    started_at: str = ""
+    """UTC, ISO 8601."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """About to do something to an object. On disk before the call is made."""
+
+    operation: PendingOperation
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """The current object of an address, whole. Ends its pending create or update.
+
+    `deposes` is the key under which the object recorded before is kept until it is deleted.
+    """
+
+    resource: ResourceState
+    deposes: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """An object is gone or forgotten: the current one, or the deposed one of that key."""
+
+    address: Address
+    deposed: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A pending operation came to nothing: the service refused it. Nothing was created."""
+
+    address: Address
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OutputsRecorded:
+    """The spec's outputs after an apply, whole."""
+
+    outputs: Mapping[str, Json]
+
+
+Entry = Begun | Recorded | Removed | Failed | OutputsRecorded
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Everything recorded for one spec in one environment.
+
+    `deposed` holds replaced objects that still exist, by address and key.
+    """
+
+    lineage: str
+    serial: int = 0
+    resources: Mapping[Address, ResourceState] = field(default_factory=dict)
+    deposed: Mapping[tuple[Address, str], ResourceState] = field(default_factory=dict)
+    pending: Mapping[Address, PendingOperation] = field(default_factory=dict)
+    outputs: Mapping[str, Json] = field(default_factory=dict)
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.resources or self.deposed or self.pending)
+
+
+class LiveState:
+    """The one mutable state of a run: entries go in at constant cost each, values come out.
+
+    Owned by a single thread.
+    """
+
+    def __init__(self, state: State) -> None:
+        self.lineage = state.lineage
+        self.serial = state.serial
+        self.resources = dict(state.resources)
+        self.deposed = dict(state.deposed)
+        self.pending = dict(state.pending)
+        self.outputs: Mapping[str, Json] = state.outputs
+
+    def add(self, entry: Entry) -> None:
+        self.serial += 1
+        match entry:
+            case Begun(operation):
+                self.pending[operation.address] = operation
+            case Recorded(resource, deposes):
+                self._record(resource, deposes)
+            case Removed(address, ""):
+                self.resources.pop(address, None)
+                self.pending.pop(address, None)
+            case Removed(address, key):
+                self.deposed.pop((address, key), None)
+            case Failed(address, _):
+                self.pending.pop(address, None)
+            case OutputsRecorded(outputs):
+                self.outputs = outputs
+
+    def freeze(self) -> State:
+        return State(
+            self.lineage,
+            self.serial,
+            dict(self.resources),
+            dict(self.deposed),
+            dict(self.pending),
+            self.outputs,
+        )
+
+    def _record(self, resource: ResourceState, deposes: str) -> None:
+        address = resource.address
+        old = self.resources.get(address)
+        if deposes and old is not None:
+            self.deposed[address, deposes] = old
+        self.resources[address] = resource
+        self.pending.pop(address, None)
+
+
+def fold(state: State, entries: Iterable[Entry]) -> State:
+    """The state after these entries."""
+    live = LiveState(state)
+    for entry in entries:
+        live.add(entry)
+    return live.freeze()
+
+
+def resource_from(
+    operation: PendingOperation, remote: RemoteObject, *, prevent_destroy: bool, retain: bool
+) -> ResourceState:
+    """What to record once the object of an operation is known."""
+    return ResourceState(
+        address=operation.address,
+        provider=operation.provider,
+        remote_id=remote.remote_id,
+        status=remote.status,
+        inputs=operation.inputs,
+        outputs=remote.attributes,
+        identities=operation.identities,
+        dependencies=operation.dependencies,
+        fingerprint=operation.fingerprint,
+        token=operation.token,
+        message=remote.message,
+        resume=remote.resume,
+        prevent_destroy=prevent_destroy,
+        retain=retain,
+    )
+
+
+def observed_as(resource: ResourceState, remote: RemoteObject) -> ResourceState:
+    """The recorded resource brought up to date with what the service shows."""
+    return replace(
+        resource,
+        remote_id=remote.remote_id,
+        status=remote.status,
+        outputs={**resource.outputs, **remote.attributes},
+        message=remote.message,
+        resume=remote.resume,
+    )
