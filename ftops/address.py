@@ -7,7 +7,7 @@ Text with expressions is parsed here once and stays data: nothing in this module
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -81,10 +81,11 @@ class Template:
 
 Expression = Reference | Secret | Template
 Scalar = str | int | float | bool | None
-Value = Scalar | Expression | list["Value"] | dict[str, "Value"]
-"""A JSON value whose leaves may also be expressions."""
+Value = Scalar | Expression | Sequence["Value"] | Mapping[str, "Value"]
+"""A JSON value (lists and dicts) whose leaves may also be expressions."""
 
-Json = Scalar | list["Json"] | dict[str, "Json"]
+Json = Scalar | Sequence["Json"] | Mapping[str, "Json"]
+"""A JSON value: every Json is a Value."""
 
 
 def escape(text: str) -> str:

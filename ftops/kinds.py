@@ -5,8 +5,10 @@ Source of the rows: the table "Kinds" of docs/language.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+
+from ftops.address import Reference
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +28,20 @@ class ResourceType:
     """Inputs in which a bare name means a resource: input → (kind, attribute)."""
     by_identity: frozenset[str] = frozenset()
     """Inputs whose references are compared by what they mean (see IDENTITY), not by id."""
+    immutable_when: Mapping[str, Callable[[object, object], bool]] = field(default_factory=dict)
+    """Inputs whose change forces replacement only for some values (before, after)."""
     create_before_destroy: bool = True
+    long_running: bool = False
+    """May take hours: `apply --no-wait` doesn't wait for it."""
     known_early: frozenset[str] = frozenset()
     """Computed attributes that don't depend on the object: known while it is still planned."""
+
+
+def is_tuned(model: object) -> bool:
+    """Whether a model is a fine-tuned one: `<base>.ft-<hex>`, `ft:<base>:…`, or a reference to a job's."""
+    if isinstance(model, Reference):
+        return model.address.kind == "job"
+    return isinstance(model, str) and (".ft-" in model or model.startswith("ft:"))
 
 
 RESOURCE_TYPES: Mapping[str, ResourceType] = {
@@ -60,12 +73,14 @@ RESOURCE_TYPES: Mapping[str, ResourceType] = {
             immutable=frozenset({"*"}),
             references={"training": ("dataset", "id"), "validation": ("dataset", "id")},
             by_identity=frozenset({"training", "validation", "model"}),
+            long_running=True,
         ),
         ResourceType(
             kind="deployment",
             section="deployments",
             computed=frozenset({"id", "name", "endpoint", "provisioning_state", "model"}),
             immutable=frozenset({"name", "sku.name"}),
+            immutable_when={"model": lambda before, after: is_tuned(before) or is_tuned(after)},
             local=frozenset({"replace"}),
             create_before_destroy=False,
         ),
@@ -85,6 +100,9 @@ def admits(computed: frozenset[str], attribute: str) -> bool:
     return attribute in computed or (bool(dot) and f"{head}.*" in computed)
 
 
-def is_tuned(model: object) -> bool:
-    """Whether a model name is that of a fine-tuned model (`<base>.ft-<hex>`, `ft:<base>:…`)."""
-    return isinstance(model, str) and (".ft-" in model or model.startswith("ft:"))
+def forces_replacement(kind: ResourceType, path: str, before: object, after: object) -> bool:
+    """Whether a change of this input can't be made in place."""
+    if "*" in kind.immutable or path in kind.immutable:
+        return True
+    rule = kind.immutable_when.get(path)
+    return rule is not None and rule(before, after)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from ftops.address import Address, Json
+from ftops.address import Address, Json, Value
 
 STATE_VERSION = 1
 
@@ -24,11 +24,10 @@ class Status(StrEnum):
 
 
 class Operation(StrEnum):
-    """What a pending operation set out to do."""
+    """What a pending operation set out to do. A delete needs no intent: it creates nothing."""
 
     CREATE = "create"
     UPDATE = "update"
-    DELETE = "delete"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +55,15 @@ class RemoteObject:
 class ResourceState:
     """One recorded object: what was asked (`inputs`, references filled in) and what came (`outputs`).
 
-    `identities` maps input attributes that are compared by what they mean, not by their id, to that
-    meaning: a job's `training` to the digest of the data.
+    A secret stays an expression. `identities` maps input attributes that are compared by what they
+    mean, not by their id, to that meaning: a job's `training` to the digest of the data.
     """
 
     address: Address
     provider: str
     remote_id: str
     status: Status
-    inputs: Mapping[str, Json] = field(default_factory=dict)
+    inputs: Mapping[str, Value] = field(default_factory=dict)
     outputs: Mapping[str, Json] = field(default_factory=dict)
     identities: Mapping[str, str] = field(default_factory=dict)
     dependencies: tuple[Address, ...] = ()
@@ -85,7 +84,7 @@ class PendingOperation:
     operation: Operation
     provider: str
     token: str
-    inputs: Mapping[str, Json]
+    inputs: Mapping[str, Value]
     identities: Mapping[str, str] = field(default_factory=dict)
     dependencies: tuple[Address, ...] = ()
     fingerprint: str = ""
@@ -154,6 +153,20 @@ class State:
     @property
     def is_empty(self) -> bool:
         return not (self.resources or self.deposed or self.pending)
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What the service shows of what is recorded; None: it is gone.
+
+    `found` are the objects that pending creates turned out to have made. `refreshed` is False where
+    only pending operations were looked for.
+    """
+
+    refreshed: bool = False
+    objects: Mapping[Address, RemoteObject | None] = field(default_factory=dict)
+    deposed: Mapping[tuple[Address, str], RemoteObject | None] = field(default_factory=dict)
+    found: Mapping[Address, RemoteObject] = field(default_factory=dict)
 
 
 class LiveState:

@@ -1,0 +1,139 @@
+"""Desired inputs as they compare with recorded ones: references and secrets resolved as far as known.
+
+A job's training data is the same while its digest is the same, whatever id the file has; a secret is
+the same while its keyed digest is the same, and its value appears nowhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from json import JSONEncoder
+from typing import Any
+
+from ftops.address import Address, Json, Reference, Secret, Template, Value, encode, fill
+from ftops.config import Resource
+from ftops.kinds import IDENTITY, RESOURCE_TYPES
+from ftops.state import ResourceState
+
+_canonical = JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode
+
+Outputs = Callable[[Address], Mapping[str, Json] | None]
+"""The computed attributes of an address that are known by now; None: none is, it is yet to be made."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """A resource's inputs, the identities among them (by dotted path), and their fingerprint."""
+
+    inputs: Mapping[str, Value]
+    identities: Mapping[str, str]
+    fingerprint: str
+
+
+@dataclass(slots=True)
+class Resolver:
+    """Resolves resources in dependency order; remembers the fingerprint of each."""
+
+    outputs: Outputs
+    facts: Mapping[Address, Mapping[str, Json]]
+    secret_digests: Mapping[Secret, str]
+    fingerprints: dict[Address, str] = field(default_factory=dict)
+
+    def resolve(self, resource: Resource) -> Desired:
+        kind = RESOURCE_TYPES[resource.address.kind]
+        inputs: dict[str, Value] = {}
+        identities: dict[str, str] = {}
+        essence: dict[str, object] = {}
+        for name, value in resource.inputs.items():
+            found: dict[str, str] = {}
+            inputs[name] = self._leaf(value, name, name in kind.by_identity, found)
+            identities.update(found)
+            if name not in kind.local:
+                essence[name] = _meaning(value, found)
+        fingerprint = sha256(_canonical([resource.address.kind, essence]).encode()).hexdigest()
+        self.fingerprints[resource.address] = fingerprint
+        return Desired(inputs, identities, fingerprint)
+
+    def look_up(self, reference: Reference | Secret) -> Value:
+        """The value of a reference where it is known; else the reference itself."""
+        if isinstance(reference, Secret):
+            return reference
+        known = self.outputs(reference.address)
+        facts = self.facts.get(reference.address, {})
+        value = attribute(facts, reference.attribute)
+        if value is None and known is not None:
+            value = attribute(known, reference.attribute)
+        return reference if value is None else value
+
+    def _leaf(self, value: Value, path: str, by_identity: bool, found: dict[str, str]) -> Value:
+        if isinstance(value, str | int | float | None):
+            return value
+        if isinstance(value, Reference | Secret | Template):
+            identity = self._identity(value, by_identity)
+            if identity:
+                found[path] = identity
+            return fill(value, self.look_up)
+        if isinstance(value, Mapping):
+            return {k: self._leaf(v, f"{path}.{k}", by_identity, found) for k, v in value.items()}
+        return [self._leaf(v, f"{path}.{i}", by_identity, found) for i, v in enumerate(value)]
+
+    def _identity(self, value: Reference | Secret | Template, by_identity: bool) -> str:
+        if isinstance(value, Template):
+            return "+".join(self._identity(p, False) for p in value.parts if isinstance(p, Secret))
+        if isinstance(value, Secret):
+            return f"secret:{self.secret_digests[value]}"
+        meaning = IDENTITY.get((value.address.kind, value.attribute)) if by_identity else None
+        if meaning == "fingerprint":
+            return f"fingerprint:{self.fingerprints[value.address]}"
+        fact = self.facts.get(value.address, {}).get(meaning) if meaning else None
+        return str(fact or "")
+
+
+def comparable(
+    desired: Desired, recorded: ResourceState, seen: Mapping[str, Value]
+) -> tuple[dict[str, Value], dict[str, Value]]:
+    """(before, after) such that equal means: nothing to change.
+
+    `seen` are inputs as the service shows them now; they go before what was recorded.
+    """
+    local = RESOURCE_TYPES[recorded.address.kind].local
+    before: dict[str, Value] = {k: v for k, v in {**recorded.inputs, **seen}.items() if k not in local}
+    after: dict[str, Value] = {k: v for k, v in desired.inputs.items() if k not in local}
+    for path, identity in desired.identities.items():
+        if path in recorded.identities:
+            _set(before, path, recorded.identities[path])
+            _set(after, path, identity)
+    return before, after
+
+
+def attribute(outputs: Mapping[str, Json], path: str) -> Any:
+    """`checkpoint.best` of computed attributes, a JSON value; None where there is none."""
+    value: Any = outputs
+    for name in path.split("."):
+        if not isinstance(value, Mapping):
+            return None
+        value = value.get(name)
+    return value
+
+
+def _meaning(value: Value, identities: Mapping[str, str]) -> object:
+    """What of an input goes into the fingerprint: a name never does where its meaning is known."""
+    if not identities:
+        return encode(value)
+    return identities if isinstance(value, Reference) else [encode(value), identities]
+
+
+def _set(tree: dict[str, Value], path: str, leaf: Value) -> None:
+    """Replaces the leaf at a dotted path, copying what lies above it: inputs are shared values."""
+    head, dot, rest = path.partition(".")
+    if not dot:
+        tree[head] = leaf
+        return
+    child = tree.get(head)
+    if isinstance(child, list):
+        child = {str(i): v for i, v in enumerate(child)}
+    branch = dict(child) if isinstance(child, dict) else {}
+    _set(branch, rest, leaf)
+    tree[head] = branch

@@ -1,0 +1,114 @@
+"""Config → Graph: resources by address, what each depends on, and an order that respects it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+from dataclasses import dataclass
+from heapq import heapify, heappop, heappush
+from typing import Any, TypeVar
+
+from ftops.address import Address, references
+from ftops.config import Config, Resource
+from ftops.errors import Diagnostic, Place, SpecError
+
+K = TypeVar("K", bound=Hashable)
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """`order` lists every address after all that it depends on; ties are broken by address."""
+
+    resources: Mapping[Address, Resource]
+    dependencies: Mapping[Address, tuple[Address, ...]]
+    order: tuple[Address, ...]
+
+
+def build(config: Config) -> Graph:
+    """Raises SpecError where resources depend on each other in a circle."""
+    resources = {resource.address: resource for resource in config.resources}
+    dependencies = {address: dependencies_of(resource) for address, resource in resources.items()}
+    order = sort(dependencies, lambda address: address.sort_key)
+    if len(order) < len(resources):
+        raise SpecError([_cycle_diagnostic(find_cycle(dependencies, set(order)), resources)])
+    return Graph(resources, dependencies, tuple(order))
+
+
+def dependencies_of(resource: Resource) -> tuple[Address, ...]:
+    """From references in its inputs, plus `depends_on`; sorted."""
+    found = set(resource.depends_on)
+    for value in resource.inputs.values():
+        if not isinstance(value, str | int | float):
+            found.update(reference.address for reference in references(value))
+    return tuple(sorted(found, key=lambda address: address.sort_key))
+
+
+def sort(waits_for: Mapping[K, Collection[K]], key: Callable[[K], Any]) -> list[K]:
+    """Every node after all that it waits for; among those free to go, the smallest `key` first.
+
+    Nodes on a cycle, and those that wait for one, are left out. What is waited for but not a node
+    counts as there already.
+    """
+    missing = {node: sum(1 for w in waits if w in waits_for) for node, waits in waits_for.items()}
+    followers = reverse(waits_for)
+    free = [(key(node), node) for node, count in missing.items() if not count]
+    heapify(free)
+    order: list[K] = []
+    while free:
+        _, node = heappop(free)
+        order.append(node)
+        for follower in followers.get(node, ()):
+            missing[follower] -= 1
+            if not missing[follower]:
+                heappush(free, (key(follower), follower))
+    return order
+
+
+def reverse(waits_for: Mapping[K, Iterable[K]]) -> dict[K, list[K]]:
+    """Who waits for each node."""
+    followers: dict[K, list[K]] = {}
+    for node, waits in waits_for.items():
+        for waited in waits:
+            followers.setdefault(waited, []).append(node)
+    return followers
+
+
+def closure(start: Iterable[K], edges: Mapping[K, Iterable[K]]) -> set[K]:
+    """`start` and everything that can be reached from it."""
+    reached = set(start)
+    todo = list(reached)
+    while todo:
+        for node in edges.get(todo.pop(), ()):
+            if node not in reached:
+                reached.add(node)
+                todo.append(node)
+    return reached
+
+
+def find_cycle(dependencies: Mapping[K, Collection[K]], sorted_nodes: Collection[K]) -> list[K]:
+    """One cycle among the nodes that could not be sorted."""
+    rest = {
+        n: [d for d in ds if d in dependencies and d not in sorted_nodes] for n, ds in dependencies.items()
+    }
+    node = next(n for n in rest if n not in sorted_nodes)
+    path: dict[K, None] = {}
+    while node not in path:
+        path[node] = None
+        node = rest[node][0]
+    nodes = list(path)
+    return nodes[nodes.index(node) :]
+
+
+def _cycle_diagnostic(cycle: list[Address], resources: Mapping[Address, Resource]) -> Diagnostic:
+    edges = list(zip(cycle, [*cycle[1:], cycle[0]], strict=True))
+    lines = [f"  {a} needs {b}{_at(resources[a].reference_places.get(b))}" for a, b in edges]
+    first = resources[cycle[0]]
+    return Diagnostic(
+        "resources depend on each other in a circle",
+        "none of them could be created first:\n" + "\n".join(lines),
+        "remove one of these references",
+        first.reference_places.get(edges[0][1], first.place),
+    )
+
+
+def _at(place: Place | None) -> str:
+    return f" ({place.file}:{place.line})" if place else ""

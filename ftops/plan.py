@@ -1,0 +1,231 @@
+"""Plan: what apply will do, in which order, and why. Values only; `planner` makes them.
+
+Every change names the steps that it waits for, so apply walks the plan and decides nothing.
+References stay data (`${job.x.fine_tuned_model}`): apply fills them in from State.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+
+from ftops.address import Address, Json, Value, encode
+from ftops.state import Entry
+
+PLAN_VERSION = 1
+
+
+class Action(StrEnum):
+    """What a change does to an object."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    REPLACE = "replace"
+    DELETE = "delete"
+    ADOPT = "adopt"
+    FORGET = "forget"
+
+
+SYMBOLS: Mapping[Action, str] = {
+    Action.CREATE: "+",
+    Action.UPDATE: "~",
+    Action.REPLACE: "±",
+    Action.DELETE: "-",
+    Action.ADOPT: "=",
+    Action.FORGET: ".",
+}
+
+
+class Mode(StrEnum):
+    """What a plan is for."""
+
+    NORMAL = "normal"
+    DESTROY = "destroy"
+    REFRESH_ONLY = "refresh-only"
+
+
+class Reason(NamedTuple):
+    """Why a change is planned. For people and for JSON; it never decides anything."""
+
+    code: str
+    text: str
+
+
+class AttributeChange(NamedTuple):
+    """One input that differs. `after` may be an expression: known after apply.
+
+    `note` says where the new value comes from, such as a named hyperparameter set.
+    """
+
+    path: str
+    before: Value
+    after: Value
+    forces_replacement: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One step. `step` is unique in a plan: the address, or `address#key` where an old object goes.
+
+    `deposes`: the recorded object is kept under this key until the step that deletes it.
+    `remote_id`: the object that is updated, deleted, adopted or forgotten.
+    """
+
+    step: str
+    address: Address
+    action: Action
+    reason: Reason
+    provider: str
+    waits_for: tuple[str, ...] = ()
+    before: Mapping[str, Value] = field(default_factory=dict)
+    after: Mapping[str, Value] = field(default_factory=dict)
+    attributes: tuple[AttributeChange, ...] = ()
+    identities: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, Json] = field(default_factory=dict)
+    dependencies: tuple[Address, ...] = ()
+    fingerprint: str = ""
+    remote_id: str = ""
+    deposed: str = ""
+    deposes: str = ""
+    prevent_destroy: bool = False
+    retain: bool = False
+
+
+class Drift(NamedTuple):
+    """How an object differs from what was recorded: changed or deleted outside ftops."""
+
+    address: Address
+    kind: str
+    """`changed` or `vanished`."""
+    attributes: tuple[AttributeChange, ...] = ()
+
+
+class OutputChange(NamedTuple):
+    """An output that gets another value; `after` may be an expression. None: no such output."""
+
+    name: str
+    before: Value
+    after: Value
+    sensitive: bool = False
+
+
+class Summary(NamedTuple):
+    """How many resources each action concerns; a replacement counts once."""
+
+    create: int
+    update: int
+    replace: int
+    delete: int
+    adopt: int
+    forget: int
+
+    @property
+    def total(self) -> int:
+        return sum(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Changes in an order in which each comes after all that it waits for.
+
+    `entries` are what the run writes into the state without touching anything: what refresh found.
+    `unchanged` counts the resources that need nothing.
+    """
+
+    spec: str
+    environment: str
+    lineage: str
+    serial: int
+    changes: tuple[Change, ...] = ()
+    entries: tuple[Entry, ...] = ()
+    drift: tuple[Drift, ...] = ()
+    outputs: tuple[OutputChange, ...] = ()
+    unchanged: int = 0
+    mode: Mode = Mode.NORMAL
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing to do at the service, and no output to change."""
+        return not (self.changes or self.outputs)
+
+    @property
+    def summary(self) -> Summary:
+        replaced = {c.address for c in self.changes if c.action is Action.REPLACE}
+        counts = Counter(
+            c.action for c in self.changes if c.action is Action.REPLACE or c.address not in replaced
+        )
+        return Summary(
+            create=counts[Action.CREATE],
+            update=counts[Action.UPDATE],
+            replace=counts[Action.REPLACE],
+            delete=counts[Action.DELETE],
+            adopt=counts[Action.ADOPT],
+            forget=counts[Action.FORGET],
+        )
+
+
+def plan_to_json(plan: Plan) -> dict[str, Json]:
+    """The document that `plan -o json` prints; docs/json-output.md describes it."""
+    return {
+        "format_version": PLAN_VERSION,
+        "spec": plan.spec,
+        "environment": plan.environment,
+        "mode": plan.mode.value,
+        "lineage": plan.lineage,
+        "serial": plan.serial,
+        "changes": [_change(c) for c in plan.changes],
+        "drift": [
+            {"address": str(d.address), "kind": d.kind, "attributes": [_attribute(a) for a in d.attributes]}
+            for d in plan.drift
+        ],
+        "outputs": [_output(o) for o in plan.outputs],
+        "unchanged": plan.unchanged,
+        "summary": dict(plan.summary._asdict()),
+        "warnings": list(plan.warnings),
+    }
+
+
+def _change(change: Change) -> Json:
+    optional: dict[str, Json] = {
+        "before": encode(dict(change.before)),
+        "after": encode(dict(change.after)),
+        "attributes": [_attribute(a) for a in change.attributes],
+        "fingerprint": change.fingerprint,
+        "remote_id": change.remote_id,
+        "deposed": change.deposed,
+        "deposes": change.deposes,
+    }
+    return {
+        "step": change.step,
+        "address": str(change.address),
+        "action": change.action.value,
+        "reason": {"code": change.reason.code, "text": change.reason.text},
+        "provider": change.provider,
+        "waits_for": list(change.waits_for),
+        **{k: v for k, v in optional.items() if v},
+    }
+
+
+def _attribute(attribute: AttributeChange) -> Json:
+    return {
+        "path": attribute.path,
+        "before": encode(attribute.before),
+        "after": encode(attribute.after),
+        "forces_replacement": attribute.forces_replacement,
+        "note": attribute.note,
+    }
+
+
+def _output(output: OutputChange) -> Json:
+    hidden = output.sensitive
+    return {
+        "name": output.name,
+        "before": None if hidden else encode(output.before),
+        "after": None if hidden else encode(output.after),
+        "sensitive": hidden,
+    }

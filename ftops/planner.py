@@ -1,0 +1,433 @@
+"""(Config, Graph, State, Observed) → Plan. Pure: the same inputs give the same plan.
+
+First every resource gets a decision: what has to happen to it, and why. Then `schedule` lowers the
+decisions into steps in their true order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from ftops.address import Address, Json, Reference, Secret
+from ftops.config import Config, Lifecycle, Resource
+from ftops.desired import Desired, Resolver, comparable
+from ftops.diff import Difference, differences
+from ftops.errors import Blocked, Diagnostic
+from ftops.graph import Graph, closure, reverse
+from ftops.kinds import RESOURCE_TYPES, forces_replacement
+from ftops.outputs import evaluate
+from ftops.plan import Action, AttributeChange, Change, Drift, Mode, OutputChange, Plan, Reason
+from ftops.schedule import Decision, Schedule, deposed_key
+from ftops.state import (
+    Entry,
+    Failed,
+    Observed,
+    Operation,
+    Recorded,
+    Removed,
+    ResourceState,
+    State,
+    Status,
+    observed_as,
+    resource_from,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line asks of a plan. An address without a key means all its instances."""
+
+    mode: Mode = Mode.NORMAL
+    targets: tuple[Address, ...] = ()
+    excludes: tuple[Address, ...] = ()
+    replaces: tuple[Address, ...] = ()
+    allow_empty: bool = False
+
+
+def plan(
+    config: Config,
+    graph: Graph,
+    state: State,
+    observed: Observed,
+    options: Options = Options(),
+    secret_digests: Mapping[Secret, str] | None = None,
+) -> Plan:
+    """Raises Blocked where protection stands in the way, or an empty spec would delete everything."""
+    past = _settle(state, observed)
+    if options.mode is Mode.REFRESH_ONLY:
+        return _plan(config, state, past, (), (), Mode.REFRESH_ONLY, 0, ())
+    _check_empty(config, state, options)
+    planner = _Planner(config, graph, past, observed, options, secret_digests or {})
+    decisions = planner.decide()
+    _check_protection(decisions)
+    schedule = Schedule(decisions, past.resources, past.deposed, graph.dependencies)
+    changes, warnings = schedule.changes(planner.selected_deposed())
+    outputs = planner.outputs(decisions, state.outputs)
+    past = replace(past, entries=(*past.entries, *planner.entries))
+    return _plan(config, state, past, changes, outputs, options.mode, planner.unchanged, warnings)
+
+
+def _plan(
+    config: Config,
+    state: State,
+    past: Past,
+    changes: tuple[Change, ...],
+    outputs: tuple[OutputChange, ...],
+    mode: Mode,
+    unchanged: int,
+    warnings: tuple[str, ...],
+) -> Plan:
+    return Plan(
+        spec=config.name,
+        environment=config.environment,
+        lineage=state.lineage,
+        serial=state.serial,
+        changes=changes,
+        entries=past.entries,
+        drift=past.drift,
+        outputs=outputs,
+        unchanged=unchanged,
+        mode=mode,
+        warnings=warnings,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """The recorded state, brought up to date with what was observed; `entries` say how it got there."""
+
+    resources: Mapping[Address, ResourceState]
+    deposed: Mapping[tuple[Address, str], ResourceState]
+    entries: tuple[Entry, ...]
+    drift: tuple[Drift, ...]
+    vanished: frozenset[Address]
+    found: frozenset[Address]
+    """Made by a run that was interrupted before it could record them."""
+    interrupted: frozenset[Address]
+    """Their update was begun and may or may not have been made; nobody has looked."""
+
+
+def _settle(state: State, observed: Observed) -> Past:
+    resources = dict(state.resources)
+    deposed = dict(state.deposed)
+    entries: list[Entry] = []
+    drift: list[Drift] = []
+    for address, remote in observed.objects.items():
+        recorded = resources[address]
+        if remote is None:
+            del resources[address]
+            entries.append(Removed(address))
+            drift.append(Drift(address, "vanished"))
+            continue
+        current = observed_as(recorded, remote)
+        changed = _seen_changes(recorded, remote.inputs)
+        if changed:
+            drift.append(Drift(address, "changed", changed))
+        if current != recorded:
+            resources[address] = current
+            entries.append(Recorded(current))
+    for key, remote in observed.deposed.items():
+        if remote is None:
+            del deposed[key]
+            entries.append(Removed(*key))
+    found, interrupted = _settle_pending(state, observed, resources, deposed, entries)
+    return Past(
+        resources,
+        deposed,
+        tuple(entries),
+        tuple(drift),
+        frozenset(a for a, r in observed.objects.items() if r is None),
+        found,
+        interrupted,
+    )
+
+
+def _settle_pending(
+    state: State,
+    observed: Observed,
+    resources: dict[Address, ResourceState],
+    deposed: dict[tuple[Address, str], ResourceState],
+    entries: list[Entry],
+) -> tuple[frozenset[Address], frozenset[Address]]:
+    found: set[Address] = set()
+    interrupted: set[Address] = set()
+    for address, operation in state.pending.items():
+        remote = observed.found.get(address)
+        if operation.operation is Operation.UPDATE:
+            entries.append(Failed(address, "interrupted"))
+            interrupted.add(address)
+        elif remote is None:
+            entries.append(Failed(address, "interrupted before anything was created"))
+        else:
+            old = resources.get(address)
+            key = deposed_key(old) if old else ""
+            if old:
+                deposed[address, key] = old
+            protect = old.prevent_destroy if old else False
+            resources[address] = resource_from(operation, remote, prevent_destroy=protect, retain=False)
+            entries.append(Recorded(resources[address], key))
+            found.add(address)
+    return frozenset(found), frozenset(interrupted)
+
+
+def _seen_changes(recorded: ResourceState, seen: Mapping[str, Json]) -> tuple[AttributeChange, ...]:
+    """How inputs as the service shows them differ from those that were recorded."""
+    if not seen:
+        return ()
+    before = {k: recorded.inputs.get(k) for k in seen}
+    return tuple(AttributeChange(d.path, d.before, d.after) for d in differences(before, dict(seen)))
+
+
+@dataclass(slots=True)
+class _Planner:
+    config: Config
+    graph: Graph
+    past: Past
+    observed: Observed
+    options: Options
+    secret_digests: Mapping[Secret, str]
+    decisions: dict[Address, Decision] = field(default_factory=dict)
+    entries: list[Entry] = field(default_factory=list)
+    unchanged: int = 0
+    _resolver: Resolver = field(init=False)
+
+    def decide(self) -> dict[Address, Decision]:
+        selected = self._selected()
+        facts = {address: resource.facts for address, resource in self.graph.resources.items()}
+        resolver = Resolver(self._known, facts, self.secret_digests)
+        if self.options.mode is Mode.NORMAL:
+            for address in self.graph.order:
+                resource = self.graph.resources[address]
+                desired = resolver.resolve(resource)
+                if address in selected:
+                    self._decide(resource, desired)
+        self._resolver = resolver
+        for address in self.past.resources:
+            if address in selected and address not in self._wanted:
+                self.decisions[address] = self._deletion(address)
+        return self.decisions
+
+    @property
+    def _wanted(self) -> Mapping[Address, Resource]:
+        return self.graph.resources if self.options.mode is Mode.NORMAL else {}
+
+    def selected_deposed(self) -> frozenset[tuple[Address, str]]:
+        selected = self._selected()
+        return frozenset(key for key in self.past.deposed if key[0] in selected)
+
+    def outputs(
+        self, decisions: Mapping[Address, Decision], recorded: Mapping[str, Json]
+    ) -> tuple[OutputChange, ...]:
+        declared = self.config.outputs if self.options.mode is Mode.NORMAL else ()
+        if self.options.targets or self.options.excludes:
+            return ()
+        now = evaluate(declared, self._resolver.look_up)
+        changes = []
+        for name in sorted({*recorded, *now}):
+            value = now.get(name)
+            after = value.value if value else None
+            before = recorded.get(name)
+            if not (value and value.sensitive) and after != before:
+                changes.append(OutputChange(name, before, after))
+        return tuple(changes)
+
+    def _selected(self) -> frozenset[Address]:
+        everything = {*self.graph.resources, *self.past.resources, *(a for a, _ in self.past.deposed)}
+        if not (self.options.targets or self.options.excludes):
+            return frozenset(everything)
+        needs: dict[Address, Collection[Address]] = {
+            a: {*self.graph.dependencies.get(a, ()), *self._recorded_needs(a)} for a in everything
+        }
+        users: Mapping[Address, Collection[Address]] = reverse(needs)
+        with_it: Mapping[Address, Collection[Address]]
+        against_it: Mapping[Address, Collection[Address]]
+        with_it, against_it = (users, needs) if self.options.mode is Mode.DESTROY else (needs, users)
+        chosen = everything
+        if self.options.targets:
+            chosen = closure(_matching(self.options.targets, everything), with_it)
+            users_of_gone = closure(self._undeclared(chosen), users)
+            chosen |= self._undeclared(users_of_gone)
+        if self.options.excludes:
+            left_out = closure(_matching(self.options.excludes, everything), against_it)
+            chosen = chosen - left_out
+        return frozenset(chosen)
+
+    def _undeclared(self, addresses: Iterable[Address]) -> set[Address]:
+        return {a for a in addresses if a not in self.graph.resources}
+
+    def _recorded_needs(self, address: Address) -> tuple[Address, ...]:
+        recorded = self.past.resources.get(address)
+        return recorded.dependencies if recorded else ()
+
+    def _known(self, address: Address) -> Mapping[str, Json] | None:
+        decision = self.decisions.get(address)
+        if decision is not None and decision.action in (Action.CREATE, Action.REPLACE):
+            return None
+        recorded = self.past.resources.get(address)
+        return recorded.outputs if recorded else None
+
+    def _decide(self, resource: Resource, desired: Desired) -> None:
+        address = resource.address
+        recorded = self.past.resources.get(address)
+        if recorded is None:
+            self.decisions[address] = Decision(
+                resource, desired, Action.CREATE, self._creation_reason(address)
+            )
+            return
+        attributes = self._attributes(resource, desired, recorded)
+        action, reason = self._verdict(resource, recorded, attributes)
+        if action is None:
+            self.unchanged += 1
+            self._keep_records(resource, desired, recorded)
+            return
+        self.decisions[address] = Decision(resource, desired, action, reason, recorded, attributes)
+
+    def _creation_reason(self, address: Address) -> Reason:
+        if address in self.past.vanished:
+            return Reason("vanished", "was deleted outside ftops")
+        return Reason("declared", "is declared and doesn't exist yet")
+
+    def _verdict(
+        self, resource: Resource, recorded: ResourceState, attributes: tuple[AttributeChange, ...]
+    ) -> tuple[Action | None, Reason]:
+        """The rules in the order of their weight; the first that holds decides."""
+        address = resource.address
+        if _matching(self.options.replaces, (address,)):
+            return Action.REPLACE, Reason("asked", "--replace asks for it")
+        if recorded.provider != resource.provider:
+            text = f"provider changes from {recorded.provider} to {resource.provider}"
+            return Action.REPLACE, Reason("provider", text)
+        if recorded.status is Status.TAINTED:
+            text = recorded.message or "it exists, but isn't fit for use"
+            return Action.REPLACE, Reason("tainted", f"has to be made anew: {text}")
+        forcing = [a for a in attributes if a.forces_replacement]
+        if forcing:
+            return Action.REPLACE, Reason("inputs", _describe(forcing, self.decisions))
+        if attributes:
+            return Action.UPDATE, Reason("inputs", _describe(attributes, self.decisions))
+        if address in self.past.interrupted and not self.observed.refreshed:
+            return Action.UPDATE, Reason("interrupted", "an update of it was interrupted")
+        if address in self.past.found:
+            return Action.ADOPT, Reason("found", "a run that was interrupted has made it")
+        if recorded.status is Status.PENDING:
+            return Action.ADOPT, Reason("pending", "is still in progress; apply waits for it")
+        return None, Reason("", "")
+
+    def _attributes(
+        self, resource: Resource, desired: Desired, recorded: ResourceState
+    ) -> tuple[AttributeChange, ...]:
+        remote = self.observed.objects.get(resource.address)
+        before, after = comparable(desired, recorded, remote.inputs if remote else {})
+        if before == after:
+            return ()
+        kind = RESOURCE_TYPES[resource.address.kind]
+        ignored = resource.lifecycle.ignore_changes
+        return tuple(
+            AttributeChange(
+                d.path,
+                d.before,
+                d.after,
+                forces_replacement(kind, d.path, d.before, resource.inputs.get(d.path, d.after)),
+                self._note(resource, d),
+            )
+            for d in differences(before, after)
+            if not _covers(ignored, d.path)
+        )
+
+    def _note(self, resource: Resource, difference: Difference) -> str:
+        head = difference.path.split(".")[0]
+        source = resource.sources.get(head)
+        if source:
+            return f"{head}.{source}"
+        value = resource.inputs.get(head)
+        return str(value.address) if isinstance(value, Reference) else ""
+
+    def _keep_records(self, resource: Resource, desired: Desired, recorded: ResourceState) -> None:
+        """What ftops notes beside an object may change although the object needn't."""
+        now = replace(
+            recorded,
+            dependencies=self.graph.dependencies[resource.address],
+            prevent_destroy=resource.lifecycle.prevent_destroy,
+            retain=resource.lifecycle.on_destroy == "retain",
+            fingerprint=desired.fingerprint,
+            outputs={**recorded.outputs, **resource.facts},
+        )
+        if now != recorded:
+            self.entries.append(Recorded(now))
+
+    def _deletion(self, address: Address) -> Decision:
+        recorded = self.past.resources[address]
+        resource = Resource(
+            address, recorded.provider, recorded.inputs, lifecycle=_recorded_lifecycle(recorded)
+        )
+        wanted = self.graph.resources.get(address)
+        if wanted is not None:
+            resource = replace(resource, lifecycle=wanted.lifecycle, place=wanted.place)
+        destroying = self.options.mode is Mode.DESTROY
+        reason = Reason("destroy", "destroy") if destroying else Reason("undeclared", "is no longer declared")
+        retain = resource.lifecycle.on_destroy == "retain"
+        action = Action.FORGET if retain else Action.DELETE
+        return Decision(resource, None, action, reason, recorded)
+
+
+def _recorded_lifecycle(recorded: ResourceState) -> Lifecycle:
+    return Lifecycle(
+        prevent_destroy=recorded.prevent_destroy, on_destroy="retain" if recorded.retain else "delete"
+    )
+
+
+def _matching(patterns: Iterable[Address], addresses: Iterable[Address]) -> set[Address]:
+    wanted = set(patterns)
+    return {a for a in addresses if a in wanted or Address(a.kind, a.name) in wanted} if wanted else set()
+
+
+def _covers(ignored: Iterable[str], path: str) -> bool:
+    return any(path == i or path.startswith(f"{i}.") for i in ignored)
+
+
+def _describe(attributes: Iterable[AttributeChange], decisions: Mapping[Address, Decision]) -> str:
+    """In a line, what changed and where that comes from."""
+    parts = []
+    for attribute_ in attributes:
+        after = attribute_.after
+        if isinstance(after, Reference) and after.address in decisions:
+            fate = decisions[after.address].action.value.removesuffix("e") + "ed"
+            parts.append(f"{attribute_.path} comes from {after.address}, which is {fate}")
+        else:
+            source = f" ({attribute_.note})" if attribute_.note else ""
+            parts.append(f"{attribute_.path} changed{source}")
+    shown = "; ".join(parts[:3])
+    return shown if len(parts) <= 3 else f"{shown}; and {len(parts) - 3} more"
+
+
+def _check_empty(config: Config, state: State, options: Options) -> None:
+    if options.mode is not Mode.NORMAL or config.resources or options.allow_empty or not state.resources:
+        return
+    count = len(state.resources)
+    raise Blocked(
+        [
+            Diagnostic(
+                f"the spec declares nothing, but {count} resource{'s' if count > 1 else ''} exist",
+                "an empty spec is more often a mistake (a wrong folder, a lost file) than a wish to delete.",
+                "to delete everything, run `ftops destroy`, or plan with --allow-empty",
+            )
+        ]
+    )
+
+
+def _check_protection(decisions: Mapping[Address, Decision]) -> None:
+    found = [
+        Diagnostic(
+            f"{address} is protected, and the plan would {decision.action.value} it",
+            f"lifecycle.prevent_destroy is set. Reason of the plan: {decision.reason.text}.",
+            "undo the change that causes it, or set prevent_destroy to false and apply that first",
+            decision.resource.place,
+        )
+        for address, decision in decisions.items()
+        if decision.action in (Action.DELETE, Action.REPLACE)
+        and decision.recorded is not None
+        and decision.resource.lifecycle.prevent_destroy
+    ]
+    if found:
+        raise Blocked(found)

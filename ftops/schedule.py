@@ -1,0 +1,240 @@
+"""Decisions → steps in their true order.
+
+- A resource is made after all that it depends on, and deleted before all that it depends on.
+- Replacing with create-before-destroy is two steps: the new object is made under the old one's eyes,
+  which stays on record as deposed; it goes once every resource that used it has moved on.
+- Replacing the other way round deletes first. Then what replaces it should be ready as far as it can
+  be: a deployment is taken away only once the new model is trained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+
+from ftops.address import Address
+from ftops.config import Resource
+from ftops.desired import Desired
+from ftops.graph import closure, sort
+from ftops.kinds import RESOURCE_TYPES
+from ftops.plan import Action, AttributeChange, Change, Reason
+from ftops.state import ResourceState, Status
+
+Deposed = Mapping[tuple[Address, str], ResourceState]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What has to happen to one resource, and why. `recorded` is None where nothing exists."""
+
+    resource: Resource
+    desired: Desired | None
+    action: Action
+    reason: Reason
+    recorded: ResourceState | None = None
+    attributes: tuple[AttributeChange, ...] = ()
+
+    @property
+    def creates_first(self) -> bool:
+        """Whether a replacement makes the new object before the old one goes.
+
+        Not while the old one is still in the making or of no use: that would pay for both.
+        """
+        if self.action is not Action.REPLACE or self.recorded is None:
+            return False
+        if self.recorded.status is not Status.READY:
+            return False
+        if self.resource.inputs.get("replace") == "blue_green":
+            return any(a.path == "model" for a in self.attributes)
+        asked = self.resource.lifecycle.create_before_destroy
+        default = RESOURCE_TYPES[self.resource.address.kind].create_before_destroy
+        return default if asked is None else asked
+
+    @property
+    def deletes_first(self) -> bool:
+        return self.action is Action.REPLACE and not self.creates_first
+
+
+def deposed_key(recorded: ResourceState) -> str:
+    """Under which a replaced object is kept until it is deleted: 8 hex digits of its remote id."""
+    return sha256(recorded.remote_id.encode()).hexdigest()[:8]
+
+
+@dataclass(slots=True)
+class Schedule:
+    """Lowers decisions. `needs` are the dependencies as declared."""
+
+    decisions: Mapping[Address, Decision]
+    resources: Mapping[Address, ResourceState]
+    deposed: Deposed
+    needs: Mapping[Address, tuple[Address, ...]]
+    _steps: dict[str, Change] = field(default_factory=dict)
+    _waits: dict[str, set[str]] = field(default_factory=dict)
+    _users: dict[Address, set[Address]] = field(default_factory=dict)
+    _warnings: list[str] = field(default_factory=list)
+
+    def changes(
+        self, selected_deposed: frozenset[tuple[Address, str]]
+    ) -> tuple[tuple[Change, ...], tuple[str, ...]]:
+        """The steps in order, and what has to be said about those that are held back."""
+        self._users = self._who_uses_whom()
+        for decision in self.decisions.values():
+            self._lower(decision)
+        for address, key in sorted(selected_deposed, key=lambda k: (k[0].sort_key, k[1])):
+            self._remove_deposed(address, key, self.deposed[address, key])
+        self._take_away_late()
+        rank = {a: i for i, a in enumerate(self.decisions)}
+        order = sort(self._waits, lambda step: (rank.get(self._steps[step].address, len(rank)), step))
+        changes = (
+            replace(
+                self._steps[step],
+                waits_for=tuple(sorted(w for w in self._waits[step] if w in self._steps)),
+                dependencies=self.needs.get(self._steps[step].address, ()),
+            )
+            for step in order
+        )
+        return tuple(changes), tuple(self._warnings)
+
+    def _who_uses_whom(self) -> dict[Address, set[Address]]:
+        users: dict[Address, set[Address]] = {}
+        for address in {*self.decisions, *self.resources}:
+            recorded = self.resources.get(address)
+            needs = {*self.needs.get(address, ()), *(recorded.dependencies if recorded else ())}
+            for needed in needs:
+                users.setdefault(needed, set()).add(address)
+        return users
+
+    def _lower(self, decision: Decision) -> None:
+        address = decision.resource.address
+        if decision.action in (Action.DELETE, Action.FORGET):
+            self._add(self._removal(decision, str(address)), self._steps_of_users(address))
+            return
+        waits = {str(n) for n in self.needs.get(address, ()) if self._is_made(n)}
+        if decision.deletes_first:
+            step = f"{address}#old"
+            self._add(self._removal(decision, step), self._removals_of_users(address))
+            waits.add(step)
+        self._add(_making(decision), waits)
+        if decision.creates_first and decision.recorded is not None:
+            self._remove_deposed(address, deposed_key(decision.recorded), decision.recorded)
+
+    def _is_made(self, address: Address) -> bool:
+        decision = self.decisions.get(address)
+        return decision is not None and decision.action not in (Action.DELETE, Action.FORGET)
+
+    def _remove_deposed(self, address: Address, key: str, old: ResourceState) -> None:
+        holders = self._holders(address, old)
+        if holders:
+            names = ", ".join(sorted(str(h) for h in holders))
+            self._warnings.append(f"the old object of {address} is kept: {names} may still use it")
+            return
+        step = f"{address}#{key}"
+        decision = self.decisions.get(address)
+        retain = decision.resource.lifecycle.on_destroy == "retain" if decision else old.retain
+        change = Change(
+            step=step,
+            address=address,
+            action=Action.FORGET if retain else Action.DELETE,
+            reason=Reason("replaced", "has been replaced"),
+            provider=old.provider,
+            before=old.inputs,
+            remote_id=old.remote_id,
+            deposed=key,
+        )
+        waits = self._steps_of_users(address)
+        if self._is_made(address) or decision is not None:
+            waits.add(str(address))
+        self._add(change, waits)
+
+    def _holders(self, address: Address, old: ResourceState) -> list[Address]:
+        """Resources that go on using the old object itself, as nothing is planned for them.
+
+        A kind that compares by identity needs no file once it is trained.
+        """
+        return [
+            user
+            for user in self._users.get(address, ())
+            if user not in self.decisions
+            and user in self.resources
+            and not RESOURCE_TYPES[user.kind].by_identity
+            and _names(self.resources[user], old)
+        ]
+
+    def _steps_of_users(self, address: Address) -> set[str]:
+        steps: set[str] = set()
+        for user in self._users.get(address, ()):
+            decision = self.decisions.get(user)
+            if decision is not None:
+                steps.add(str(user))
+                if decision.deletes_first:
+                    steps.add(f"{user}#old")
+        return steps
+
+    def _removals_of_users(self, address: Address) -> set[str]:
+        steps: set[str] = set()
+        for user in self._users.get(address, ()):
+            decision = self.decisions.get(user)
+            if decision is None:
+                continue
+            if decision.action in (Action.DELETE, Action.FORGET):
+                steps.add(str(user))
+            elif decision.deletes_first:
+                steps.add(f"{user}#old")
+        return steps
+
+    def _take_away_late(self) -> None:
+        """An object that is deleted before its successor is made goes as late as it can."""
+        for address, decision in self.decisions.items():
+            if not decision.deletes_first:
+                continue
+            old = f"{address}#old"
+            for need in self.needs.get(address, ()):
+                step = str(need)
+                if self._is_made(need) and old not in closure([step], self._waits):
+                    self._waits[old].add(step)
+
+    def _removal(self, decision: Decision, step: str) -> Change:
+        assert decision.recorded is not None  # noqa: S101 - only what is recorded is removed
+        retain = decision.resource.lifecycle.on_destroy == "retain"
+        return Change(
+            step=step,
+            address=decision.resource.address,
+            action=Action.FORGET if retain else Action.DELETE,
+            reason=decision.reason,
+            provider=decision.recorded.provider,
+            before=decision.recorded.inputs,
+            remote_id=decision.recorded.remote_id,
+        )
+
+    def _add(self, change: Change, waits: Iterable[str]) -> None:
+        self._steps[change.step] = change
+        self._waits[change.step] = set(waits)
+
+
+def _names(user: ResourceState, used: ResourceState) -> bool:
+    """Whether an input of `user` is the id of `used`, or a model (or a checkpoint of one) that it made."""
+    ids = (used.remote_id, used.outputs.get("id"), used.outputs.get("fine_tuned_model"))
+    prefixes = tuple(i for i in ids if isinstance(i, str) and i)
+    return any(isinstance(v, str) and v.startswith(prefixes) for v in user.inputs.values())
+
+
+def _making(decision: Decision) -> Change:
+    resource, desired, recorded = decision.resource, decision.desired, decision.recorded
+    return Change(
+        step=str(resource.address),
+        address=resource.address,
+        action=decision.action,
+        reason=decision.reason,
+        provider=resource.provider,
+        before=recorded.inputs if recorded else {},
+        after=resource.inputs,
+        attributes=decision.attributes,
+        identities=desired.identities if desired else {},
+        facts=resource.facts,
+        fingerprint=desired.fingerprint if desired else "",
+        remote_id=recorded.remote_id if recorded else "",
+        deposes=deposed_key(recorded) if recorded and decision.creates_first else "",
+        prevent_destroy=resource.lifecycle.prevent_destroy,
+        retain=resource.lifecycle.on_destroy == "retain",
+    )

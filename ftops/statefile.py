@@ -1,0 +1,263 @@
+"""How State and journal entries are written down, and read back. Text in, values out; no I/O.
+
+A snapshot has one line per field, so that a change of one field is one line of a diff. A journal line
+is `<crc32> <json>`: a line that a crash cut off can be told from one that somebody edited.
+Reading is tolerant of keys it doesn't know; a file of a later version is refused.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+from zlib import crc32
+
+from ftops.address import Address, Json, decode, encode
+from ftops.errors import StateError
+from ftops.state import (
+    STATE_VERSION,
+    Begun,
+    Entry,
+    Failed,
+    Operation,
+    OutputsRecorded,
+    PendingOperation,
+    Recorded,
+    Removed,
+    ResourceState,
+    State,
+    Status,
+)
+
+Fields = Mapping[str, Any]
+_dumps = json.JSONEncoder(ensure_ascii=False, sort_keys=True, allow_nan=False).encode
+
+
+def snapshot_text(state: State, spec: str, environment: str) -> str:
+    """The whole state, keys sorted, a line per field."""
+    resources = {str(a): resource_to_json(r) for a, r in state.resources.items()}
+    deposed = {f"{a}#{key}": resource_to_json(r) for (a, key), r in state.deposed.items()}
+    pending = {str(a): operation_to_json(p) for a, p in state.pending.items()}
+    rows = [
+        f' "deposed": {_objects(deposed)}',
+        f' "environment": {_dumps(environment)}',
+        f' "lineage": {_dumps(state.lineage)}',
+        f' "outputs": {_fields(state.outputs, 2)}',
+        f' "pending": {_objects(pending)}',
+        f' "resources": {_objects(resources)}',
+        f' "serial": {state.serial}',
+        f' "spec": {_dumps(spec)}',
+        f' "version": {STATE_VERSION}',
+    ]
+    return "{\n" + ",\n".join(rows) + "\n}\n"
+
+
+def parse_snapshot(text: str, file: str) -> State:
+    """The inverse of `snapshot_text`. Raises StateError for what can't be trusted."""
+    try:
+        raw = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise StateError(
+            f"the state file is not valid JSON: {file}:{error.lineno}:{error.colno}",
+            f"{error.msg}. Without its state ftops can't know what exists, so nothing was done.",
+            "restore the file from a backup or from version control",
+        ) from error
+    check_version(raw, file)
+    try:
+        return State(
+            lineage=_text(raw["lineage"]),
+            serial=_count(raw["serial"]),
+            resources={Address.parse(a): _resource(r) for a, r in raw["resources"].items()},
+            deposed={_deposed_key(a): _resource(r) for a, r in raw.get("deposed", {}).items()},
+            pending={Address.parse(a): _operation(p) for a, p in raw.get("pending", {}).items()},
+            outputs=dict(raw.get("outputs", {})),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise StateError(
+            f"the state file is damaged: {file}",
+            f"it is JSON, but not of the form that ftops writes ({_what(error)}).",
+            "restore the file from a backup or from version control",
+        ) from error
+
+
+def check_version(raw: Any, file: str) -> None:
+    """Refuses what isn't a state file, and one that a later ftops wrote."""
+    version = raw.get("version") if isinstance(raw, dict) else None
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise StateError(
+            f"not a state file of ftops: {file}",
+            "it has no `version` number, so it was not written by ftops, or was edited.",
+            "restore the file, or point `ftops: {state: {path: …}}` to where the state is",
+        )
+    if version > STATE_VERSION:
+        raise StateError(
+            f"the state file is of version {version}, this ftops knows {STATE_VERSION}: {file}",
+            "a later ftops wrote it; this one could lose what it recorded.",
+            "upgrade ftops",
+        )
+
+
+def journal_line(serial: int, entry: Entry) -> str:
+    """One line, with its end. `serial` is that of the state once the entry is in it."""
+    body = _dumps({"serial": serial, **entry_to_json(entry)})
+    return f"{crc32(body.encode()):08x} {body}\n"
+
+
+def header_line(lineage: str) -> str:
+    """The first line of a journal: which state it belongs to."""
+    body = _dumps({"journal": STATE_VERSION, "lineage": lineage})
+    return f"{crc32(body.encode()):08x} {body}\n"
+
+
+def parse_line(line: str) -> dict[str, Any] | None:
+    """The JSON object of a journal line; None where the line is not whole."""
+    checksum, _, body = line.partition(" ")
+    if not body or checksum != f"{crc32(body.encode()):08x}":
+        return None
+    raw = json.loads(body)
+    return raw if isinstance(raw, dict) else None
+
+
+def entry_to_json(entry: Entry) -> dict[str, Json]:
+    match entry:
+        case Begun(operation):
+            return {"entry": "begun", "operation": operation_to_json(operation)}
+        case Recorded(resource, deposes):
+            body: dict[str, Json] = {"entry": "recorded", "resource": resource_to_json(resource)}
+            return {**body, "deposes": deposes} if deposes else body
+        case Removed(address, deposed):
+            body = {"entry": "removed", "address": str(address)}
+            return {**body, "deposed": deposed} if deposed else body
+        case Failed(address, message):
+            return {"entry": "failed", "address": str(address), "message": message}
+        case OutputsRecorded(outputs):
+            return {"entry": "outputs", "outputs": dict(outputs)}
+
+
+_ENTRIES: Mapping[str, Callable[[Fields], Entry]] = {
+    "begun": lambda raw: Begun(_operation(raw["operation"])),
+    "recorded": lambda raw: Recorded(_resource(raw["resource"]), raw.get("deposes", "")),
+    "removed": lambda raw: Removed(Address.parse(raw["address"]), raw.get("deposed", "")),
+    "failed": lambda raw: Failed(Address.parse(raw["address"]), raw.get("message", "")),
+    "outputs": lambda raw: OutputsRecorded(dict(raw["outputs"])),
+}
+
+
+def entry_from_json(raw: Fields) -> Entry:
+    """Raises KeyError, TypeError or ValueError where `raw` is no entry."""
+    return _ENTRIES[raw["entry"]](raw)
+
+
+def resource_to_json(resource: ResourceState) -> dict[str, Json]:
+    """Empty optional fields are left out."""
+    fields: dict[str, Json] = {
+        "dependencies": [str(a) for a in resource.dependencies],
+        "fingerprint": resource.fingerprint,
+        "identities": dict(resource.identities),
+        "inputs": encode(dict(resource.inputs)),
+        "message": resource.message,
+        "outputs": dict(resource.outputs),
+        "prevent_destroy": resource.prevent_destroy,
+        "resume": resource.resume,
+        "retain": resource.retain,
+        "token": resource.token,
+    }
+    return {
+        "address": str(resource.address),
+        "provider": resource.provider,
+        "remote_id": resource.remote_id,
+        "schema_version": resource.schema_version,
+        "status": resource.status.value,
+        **{k: v for k, v in fields.items() if v},
+    }
+
+
+def operation_to_json(operation: PendingOperation) -> dict[str, Json]:
+    return {
+        "address": str(operation.address),
+        "dependencies": [str(a) for a in operation.dependencies],
+        "fingerprint": operation.fingerprint,
+        "identities": dict(operation.identities),
+        "inputs": encode(dict(operation.inputs)),
+        "operation": operation.operation.value,
+        "provider": operation.provider,
+        "started_at": operation.started_at,
+        "token": operation.token,
+    }
+
+
+def _resource(raw: Fields) -> ResourceState:
+    return ResourceState(
+        address=Address.parse(raw["address"]),
+        provider=_text(raw["provider"]),
+        remote_id=_text(raw["remote_id"]),
+        status=Status(raw["status"]),
+        inputs=_inputs(raw.get("inputs", {})),
+        outputs=dict(raw.get("outputs", {})),
+        identities=dict(raw.get("identities", {})),
+        dependencies=tuple(Address.parse(a) for a in raw.get("dependencies", ())),
+        fingerprint=raw.get("fingerprint", ""),
+        token=raw.get("token", ""),
+        message=raw.get("message", ""),
+        resume=raw.get("resume", ""),
+        prevent_destroy=raw.get("prevent_destroy", False),
+        retain=raw.get("retain", False),
+        schema_version=raw.get("schema_version", 1),
+    )
+
+
+def _operation(raw: Fields) -> PendingOperation:
+    return PendingOperation(
+        address=Address.parse(raw["address"]),
+        operation=Operation(raw["operation"]),
+        provider=_text(raw["provider"]),
+        token=_text(raw["token"]),
+        inputs=_inputs(raw["inputs"]),
+        identities=dict(raw.get("identities", {})),
+        dependencies=tuple(Address.parse(a) for a in raw.get("dependencies", ())),
+        fingerprint=raw.get("fingerprint", ""),
+        started_at=raw.get("started_at", ""),
+    )
+
+
+def _inputs(raw: Any) -> dict[str, Any]:
+    decoded = decode(raw)
+    if not isinstance(decoded, dict):
+        raise TypeError("inputs are no mapping")
+    return decoded
+
+
+def _deposed_key(text: str) -> tuple[Address, str]:
+    address, _, key = text.rpartition("#")
+    return Address.parse(address), key
+
+
+def _text(raw: Any) -> str:
+    if not isinstance(raw, str):
+        raise TypeError(f"{raw!r} is no text")
+    return raw
+
+
+def _count(raw: Any) -> int:
+    if not isinstance(raw, int) or raw < 0:
+        raise TypeError(f"{raw!r} is no count")
+    return raw
+
+
+def _objects(objects: Mapping[str, Fields]) -> str:
+    if not objects:
+        return "{}"
+    rows = (f"  {_dumps(name)}: {_fields(objects[name], 3)}" for name in sorted(objects))
+    return "{\n" + ",\n".join(rows) + "\n }"
+
+
+def _fields(fields: Fields, indent: int) -> str:
+    if not fields:
+        return "{}"
+    pad = " " * indent
+    rows: Iterable[str] = (f"{pad}{_dumps(k)}: {_dumps(fields[k])}" for k in sorted(fields))
+    return "{\n" + ",\n".join(rows) + "\n" + pad[1:] + "}"
+
+
+def _what(error: Exception) -> str:
+    return f"{error} is missing" if isinstance(error, KeyError) else str(error)
