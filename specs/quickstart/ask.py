@@ -1,0 +1,256 @@
+"""Asks deployments of the drone copilot, and shows which function each of them calls.
+
+    ask.py "Land on the landing pad"              ask both deployments
+    ask.py --deployment copilot "Follow me"       ask one
+    ask.py --evaluate                             the twenty prompts of prompts.json, with scores
+
+The endpoint and the key come from options, or from AZURE_OPENAI_ENDPOINT and AZURE_OPENAI_API_KEY.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+try:
+    import openai
+    from openai.types.chat import ChatCompletion, ChatCompletionMessageParam
+except ModuleNotFoundError:
+    sys.exit("ask.py: the openai package is missing: pip install openai")
+
+HERE = Path(__file__).resolve().parent
+API_VERSION = "2024-10-21"
+GAP = "  "
+
+
+class AskError(Exception):
+    """What went wrong, and what to do, in words for the reader."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A prompt, and the function that it should lead to, where that is known."""
+
+    prompt: str
+    expected: str | None = None
+    section: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a deployment said to a question."""
+
+    function: str
+    arguments: str
+    right: bool
+
+    def __str__(self) -> str:
+        return f"{'' if self.right else '! '}{self.function}({self.arguments})"
+
+
+Row = tuple[Question, list[Answer]]
+
+
+def main() -> int:
+    options = parse_arguments()
+    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
+    try:
+        rows = ask_all(options)
+        print_table(rows, options.deployment)
+        if options.evaluate:
+            print_scores(rows, options.deployment)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has gone (`| head`); without this, Python complains once more as it exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt:
+        return 130
+    except (openai.OpenAIError, AskError, OSError) as error:
+        print(f"ask.py: {explain(error, options)}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("prompt", nargs="*", help="what to ask; several are asked one by one")
+    parser.add_argument("--endpoint", default=os.environ.get("AZURE_OPENAI_ENDPOINT"))
+    parser.add_argument("--api-key", default=os.environ.get("AZURE_OPENAI_API_KEY"))
+    parser.add_argument(
+        "--deployment",
+        action="append",
+        metavar="NAME",
+        help="whom to ask; may be repeated (default: copilot and base)",
+    )
+    parser.add_argument("--evaluate", action="store_true", help="ask what is in prompts.json")
+    options = parser.parse_args()
+    options.deployment = options.deployment or ["copilot", "base"]
+    if problem := complaint(options):
+        parser.error(problem)
+    return options
+
+
+def complaint(options: argparse.Namespace) -> str | None:
+    if bool(options.prompt) == options.evaluate:
+        return "give either prompts or --evaluate"
+    if not options.endpoint:
+        return "no endpoint: give --endpoint or set AZURE_OPENAI_ENDPOINT"
+    if not options.api_key:
+        return "no key: give --api-key or set AZURE_OPENAI_API_KEY"
+    if not is_address(options.endpoint):
+        return f"the endpoint must be an http or https address, not {options.endpoint!r}"
+    if not (options.api_key.isascii() and options.api_key.isprintable()):
+        return "the key has characters that no key has: was it copied whole?"
+    return None
+
+
+def is_address(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def ask_all(options: argparse.Namespace) -> list[Row]:
+    """Every question put to every deployment, a few at a time."""
+    questions = read_questions() if options.evaluate else [Question(p) for p in options.prompt]
+    system = (HERE / "system.txt").read_text(encoding="utf-8").strip()
+    tools = json.loads((HERE / "functions.json").read_text(encoding="utf-8"))
+
+    def ask_each(question: Question) -> Row:
+        return question, [ask(client, name, question, system, tools) for name in options.deployment]
+
+    with (
+        openai.AzureOpenAI(
+            azure_endpoint=options.endpoint, api_key=options.api_key, api_version=API_VERSION
+        ) as client,
+        ThreadPoolExecutor(max_workers=4) as pool,
+    ):
+        return list(pool.map(ask_each, questions))
+
+
+def read_questions() -> list[Question]:
+    sections = json.loads((HERE / "prompts.json").read_text(encoding="utf-8"))
+    return [
+        Question(prompt, expected, section)
+        for section, prompts in sections.items()
+        for prompt, expected in prompts.items()
+    ]
+
+
+def ask(client: openai.AzureOpenAI, deployment: str, question: Question, system: str, tools: Any) -> Answer:
+    messages: list[ChatCompletionMessageParam] = [
+        {"role": "system", "content": system},
+        {"role": "user", "content": question.prompt},
+    ]
+    try:
+        completion = client.chat.completions.create(
+            model=deployment, messages=messages, tools=tools, tool_choice="required", temperature=0
+        )
+        return read_answer(completion, question)
+    except openai.NotFoundError as error:
+        raise AskError(f"no deployment {deployment}: has `ftops apply` finished?") from error
+    except (AttributeError, IndexError, TypeError, ValueError) as error:
+        # The SDK takes any reply for a completion, so a wrong one shows only when it is read.
+        raise AskError("what answers there is not Azure OpenAI: check the endpoint") from error
+
+
+def read_answer(completion: ChatCompletion, question: Question) -> Answer:
+    for call in completion.choices[0].message.tool_calls or ():
+        if call.type == "function":
+            right = question.expected in (None, call.function.name)
+            return Answer(call.function.name, shorten(call.function.arguments), right)
+    return Answer("no_call", "", right=False)
+
+
+def shorten(arguments: str) -> str:
+    """`mode=video, duration=30` of the JSON text; the text itself where a model got it wrong."""
+    try:
+        return ", ".join(f"{name}={value}" for name, value in json.loads(arguments).items())
+    except (ValueError, AttributeError):
+        return arguments
+
+
+def print_table(rows: Sequence[Row], deployments: Sequence[str]) -> None:
+    heading = ["prompt", *deployments]
+    cells = [[question.prompt, *map(str, answers)] for question, answers in rows]
+    widths = fit([max(map(len, column)) for column in zip(heading, *cells, strict=True)])
+    print(paint("1", join(heading, widths)))
+    section = ""
+    for (question, answers), texts in zip(rows, cells, strict=True):
+        if question.section != section:
+            section = question.section
+            print(f"\n{section}")
+        colors = ["", *("" if answer.right else "31" for answer in answers)]
+        print(join(texts, widths, colors))
+
+
+def fit(widths: list[int]) -> list[int]:
+    """In a terminal, what is too wide for it is taken from the widest columns. A pipe gets all."""
+    if sys.stdout.isatty():
+        room = shutil.get_terminal_size().columns - len(GAP) * (len(widths) - 1)
+        while sum(widths) > room and max(widths) > 12:
+            widths[widths.index(max(widths))] -= 1
+    return widths
+
+
+def join(texts: Iterable[str], widths: Iterable[int], colors: Iterable[str] = ()) -> str:
+    padded = [
+        (text if len(text) <= width else text[: width - 1] + "…").ljust(width)
+        for text, width in zip(texts, widths, strict=True)
+    ]
+    padded[-1] = padded[-1].rstrip()
+    colors = list(colors) or [""] * len(padded)
+    return GAP.join(paint(color, text) for color, text in zip(colors, padded, strict=True))
+
+
+def paint(color: str, text: str) -> str:
+    plain = not sys.stdout.isatty() or os.environ.get("NO_COLOR")
+    return text if plain or not color else f"\x1b[{color}m{text}\x1b[0m"
+
+
+def print_scores(rows: Sequence[Row], deployments: Sequence[str]) -> None:
+    sections = list(dict.fromkeys(question.section for question, _ in rows))
+    print()
+    for index, name in enumerate(deployments):
+        scores = [
+            [answers[index].right for question, answers in rows if question.section == section]
+            for section in sections
+        ]
+        total, right = sum(map(len, scores)), sum(map(sum, scores))
+        parts = [
+            f"{section} {sum(score):>2} of {len(score)}"
+            for section, score in zip(sections, scores, strict=True)
+        ]
+        label = name.ljust(max(map(len, deployments)))
+        print(GAP.join([label, f"{right:>2} of {total} right", *parts]))
+
+
+def explain(error: Exception, options: argparse.Namespace) -> str:
+    """What went wrong and what to do, in one line."""
+    host = urlsplit(options.endpoint).netloc
+    match error:
+        case openai.APITimeoutError():
+            return f"{host} did not answer in time: try again"
+        case openai.APIConnectionError():
+            return f"cannot reach {host}: is the endpoint right, and is it up?"
+        case openai.AuthenticationError() | openai.PermissionDeniedError():
+            return f"{host} refused the key: check --api-key"
+        case openai.RateLimitError():
+            return f"{host} says that this is too fast: wait a minute, or raise the capacity"
+        case _:
+            return f"{host}: {' '.join(str(error).split())}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
