@@ -45,12 +45,15 @@ class Options:
     allow_empty: bool = False
 
 
+NORMAL = Options()
+
+
 def plan(
     config: Config,
     graph: Graph,
     state: State,
     observed: Observed,
-    options: Options = Options(),
+    options: Options = NORMAL,
     secret_digests: Mapping[Secret, str] | None = None,
 ) -> Plan:
     """Raises Blocked where protection stands in the way, or an empty spec would delete everything."""

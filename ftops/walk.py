@@ -78,6 +78,9 @@ class Work(Protocol[K]):
     def notice(self, node: K, note: object) -> None:
         """Something that a running turn has to say."""
 
+    def stopping(self, running: int) -> None:
+        """A stop was asked for; so many turns are still being made."""
+
     def skipped(self, node: K, because: K) -> None:
         """The node will not be worked on, as another one failed or was left."""
 
@@ -109,7 +112,11 @@ class Walk(Generic[K]):
         self._missing = {n: sum(1 for w in ws if w in self.waits_for) for n, ws in self.waits_for.items()}
         self._followers = reverse(self.waits_for)
         self._ready.extend(n for n, count in self._missing.items() if not count)
+        announced = False
         while self._unfinished():
+            if self.stopping and not announced:
+                announced = True
+                self.work.stopping(self._running)
             self._start()
             self._collect(self.clock.take(self._delivered, self._patience()))
         for node in self.waits_for:
@@ -123,11 +130,6 @@ class Walk(Generic[K]):
     def say(self, node: K, note: object) -> None:
         """From any thread: hands a note on to `Work.notice`."""
         self._delivered.put((node, _Note(note)))
-
-    @property
-    def running(self) -> int:
-        """How many turns are being made now."""
-        return self._running
 
     def _unfinished(self) -> bool:
         if self._running:

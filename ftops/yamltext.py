@@ -72,9 +72,7 @@ def number(text: str) -> int | float | None:
 def resolve(value: Any) -> Any:
     """Plain scalars, at any depth, as the core schema of YAML 1.2 reads them."""
     if type(value) is Plain:
-        found = boolean(value)
-        found = number(value) if found is None else found
-        return str(value) if found is None else found
+        return _core(value)
     if isinstance(value, str):
         return str(value)
     if isinstance(value, dict):
@@ -82,6 +80,14 @@ def resolve(value: Any) -> Any:
     if isinstance(value, list):
         return [resolve(item) for item in value]
     return value
+
+
+def _core(text: str) -> bool | int | float | str:
+    flag = boolean(text)
+    if flag is not None:
+        return flag
+    found = number(text)
+    return str(text) if found is None else found
 
 
 class Invalid(Exception):
@@ -143,10 +149,10 @@ class Document:
         return index
 
 
-def decode(content: bytes, file: str) -> str:
-    """The text of a file. Raises Invalid where it isn't UTF-8 or is too large."""
-    if len(content) > MAX_BYTES:
-        detail = f"It has {len(content) // 1024**2} MB; {MAX_BYTES // 1024**2} MB are the limit."
+def decode(content: bytes, file: str, size: int = 0) -> str:
+    """The text of a file of this size. Raises Invalid where it isn't UTF-8 or is too large."""
+    if max(size, len(content)) > MAX_BYTES:
+        detail = f"It has {size // 1024**2} MB; {MAX_BYTES // 1024**2} MB are the limit."
         hint = "Keep data in files of its own, and name them with `path`."
         raise Invalid(Diagnostic("the file is too large for a spec", detail, hint, Place(file)))
     try:
@@ -301,7 +307,7 @@ class _NoTypes:
 
 
 if yaml.__with_libyaml__:
-    from yaml.cyaml import CParser
+    from yaml._yaml import CParser
 
     class _Composer(_NoTypes, CParser):
         def __init__(self, text: str) -> None:

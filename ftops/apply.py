@@ -1,0 +1,546 @@
+"""(Plan, State, journal, providers) → Report. Walks the plan; decides nothing.
+
+One thread owns the state and the journal; turns are made by workers and come back as values. What could
+create something is announced in the journal, on disk, before the call (`Begun`); a call whose reply was
+lost is followed by a search for its token before anything is created again.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from ftops import events
+from ftops.address import Address, Json, Reference, Secret, Value, encode, fill, references
+from ftops.desired import attribute
+from ftops.errors import FtopsError, Permanent, Temporary
+from ftops.kinds import RESOURCE_TYPES
+from ftops.outputs import OutputValue
+from ftops.plan import Action, Change, Plan
+from ftops.providers.base import Local, Progress, Provider, ReportsProgress, Request
+from ftops.state import (
+    Begun,
+    Entry,
+    Failed,
+    LiveState,
+    Operation,
+    OutputsRecorded,
+    PendingOperation,
+    Recorded,
+    RemoteObject,
+    Removed,
+    ResourceState,
+    State,
+    Status,
+    observed_as,
+    resource_from,
+)
+from ftops.walk import Again, Clock, Executor, Fate, Inline, RealTime, Threads, Turn, Verdict, Walk
+
+MAX_ATTEMPTS = 12
+"""Tries of one call that keeps failing temporarily: about seven minutes with the waits below."""
+LONGEST_WAIT = 60.0
+"""Seconds between two tries at most, unless the service names a longer time."""
+LONGEST_RETRY_AFTER = 300.0
+"""Seconds. Services have been seen to ask for a day; asking again sooner does no harm."""
+POLL_INTERVAL = 5.0
+"""Seconds between two looks at a pending object, where the provider names none."""
+
+
+class JournalLike(Protocol):
+    """What apply needs of a journal: written at once, on disk after `sync`."""
+
+    def append(self, entries: Iterable[Entry]) -> None: ...
+
+    def sync(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to apply. `wait=False`: what runs for hours is submitted and left."""
+
+    parallelism: int = 10
+    wait: bool = True
+    retry_base: float = 1.0
+    """Seconds before the second try; doubles with each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What apply is given of the world."""
+
+    folder: Path
+    providers: Callable[[str], Provider]
+    secrets: Mapping[Secret, str | int | float | bool]
+    emit: Callable[[events.Event], None]
+    clock: Clock = field(default_factory=RealTime)
+    utc_now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    new_token: Callable[[], str] = lambda: secrets.token_hex(8)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A step that failed, and why."""
+
+    step: str
+    address: Address
+    action: Action
+    error: FtopsError
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What an apply came to. `result` is done, failed, in-progress or interrupted."""
+
+    result: str
+    state: State
+    fates: Mapping[str, Fate]
+    failures: tuple[Failure, ...] = ()
+
+
+class Apply:
+    """One run. `stop()` may be called from a signal handler."""
+
+    def __init__(
+        self, plan: Plan, state: State, journal: JournalLike, context: Context, settings: Settings
+    ) -> None:
+        self._plan = plan
+        self._live = LiveState(state)
+        self._journal = journal
+        self._context = context
+        self._settings = settings
+        self._steps = {change.step: _Step(change) for change in plan.changes}
+        self._failures: list[Failure] = []
+        self._started = context.clock.now()
+        waits = {change.step: change.waits_for for change in plan.changes}
+        self._walk: Walk[str] = Walk(waits, self, self._executor(), context.clock, settings.parallelism)
+
+    def run(self, outputs: Callable[[State], Mapping[str, OutputValue]]) -> Report:
+        """Walks the plan. Raises StateError where the journal can't be written: then nothing more is
+        started, and what was begun is on record."""
+        plan = self._plan
+        self._emit(events.RunStarted, plan.spec, plan.environment, len(plan.changes))
+        self._write(plan.entries)
+        fates = self._walk.run()
+        for node, fate in fates.items():
+            if fate is Fate.LEFT:
+                self._left(self._steps[node])
+        self._record_outputs(outputs(self._live.freeze()))
+        self._journal.sync()
+        result = self._result(fates)
+        self._finish(result, fates)
+        return Report(result, self._live.freeze(), fates, tuple(self._failures))
+
+    def stop(self) -> None:
+        """Start nothing new; let running calls end; leave what waits at the service."""
+        self._walk.stop()
+
+    # what the walk asks
+
+    def begin(self, nodes: Collection[str]) -> Iterable[tuple[str, Turn]]:
+        turns = [(node, self._turn(self._steps[node])) for node in nodes]
+        intents = [
+            Begun(step.operation)
+            for step in (self._steps[node] for node in nodes)
+            if step.operation and not step.announced
+        ]
+        if intents:
+            self._write(intents)
+            self._journal.sync()
+            for intent in intents:
+                self._steps[str(intent.operation.address)].announced = True
+        return turns
+
+    def settle(self, results: Collection[tuple[str, object]]) -> Iterable[tuple[str, Verdict]]:
+        verdicts: list[tuple[str, Verdict]] = []
+        entries: list[Entry] = []
+        try:
+            for node, result in results:
+                step = self._steps[node]
+                judge = self._failed if isinstance(result, Exception) else self._succeeded
+                verdicts.append((node, judge(step, result, entries)))
+        finally:
+            if entries:
+                self._journal.append(entries)
+        return verdicts
+
+    def lane(self, node: str) -> str | None:
+        step = self._steps[node]
+        return self._context.providers(step.change.provider).lane(step.change.address)
+
+    def notice(self, node: str, note: object) -> None:
+        step = self._steps[node]
+        if isinstance(note, Progress):
+            self._progress(step, note)
+
+    def stopping(self, running: int) -> None:
+        self._emit(events.StopRequested, running)
+
+    def skipped(self, node: str, because: str) -> None:
+        change = self._steps[node].change
+        self._emit(events.ChangeSkipped, node, change.address, change.action.value, because)
+
+    def _executor(self) -> Executor:
+        """Calls that take no time need no thread."""
+        names = {change.provider for change in self._plan.changes}
+        if all(isinstance(self._context.providers(name), Local) for name in names):
+            return Inline()
+        return Threads(self._settings.parallelism)
+
+    # turns
+
+    def _turn(self, step: _Step) -> Turn:
+        """The next call to make for a step; the first announces it."""
+        if step.started is None:
+            step.started = self._context.clock.now()
+            change = step.change
+            self._emit(events.ChangeStarted, change.step, change.address, change.action.value)
+        provider = self._context.providers(step.change.provider)
+        if step.waiting:
+            return self._look(step, provider)
+        try:
+            return _TURNS[step.change.action](self, step, provider)
+        except Permanent as error:
+            return _raises(error)
+
+    def _create(self, step: _Step, provider: Provider) -> Turn:
+        operation = step.operation or self._intent(step, Operation.CREATE)
+        step.operation = operation
+        request = self._request(step, operation)
+        if step.effect_unknown:
+            known = self._known_ids()
+            return lambda: provider.find(operation, known) or provider.create(request)
+        return lambda: provider.create(request)
+
+    def _update(self, step: _Step, provider: Provider) -> Turn:
+        operation = step.operation or self._intent(step, Operation.UPDATE)
+        step.operation = operation
+        request = self._request(step, operation)
+        recorded = self._live.resources[step.change.address]
+        return lambda: provider.update(request, recorded)
+
+    def _delete(self, step: _Step, provider: Provider) -> Turn:
+        recorded = self._old(step)
+        return lambda: provider.delete(recorded)
+
+    def _forget(self, step: _Step, provider: Provider) -> Turn:
+        return lambda: None
+
+    def _look(self, step: _Step, provider: Provider) -> Turn:
+        recorded = self._old(step) if step.change.action is Action.DELETE else self._current(step)
+        seen = step.seen
+
+        def look() -> object:
+            remote = provider.read(recorded)
+            if remote is None or not isinstance(provider, ReportsProgress):
+                return remote
+            lines, next_seen = provider.progress(recorded, seen)
+            return _Look(remote, tuple(lines), next_seen)
+
+        return look
+
+    def _intent(self, step: _Step, operation: Operation) -> PendingOperation:
+        change = step.change
+        inputs = fill(dict(change.after), self._value)
+        assert isinstance(inputs, dict)  # noqa: S101 - fill keeps the form
+        return PendingOperation(
+            address=change.address,
+            operation=operation,
+            provider=change.provider,
+            token=self._context.new_token(),
+            inputs=inputs,
+            identities=change.identities,
+            dependencies=change.dependencies,
+            fingerprint=change.fingerprint,
+            started_at=self._now(),
+        )
+
+    def _request(self, step: _Step, operation: PendingOperation) -> Request:
+        inputs = fill(dict(operation.inputs), self._secret)
+        assert isinstance(inputs, dict)  # noqa: S101 - fill keeps the form
+        return Request(
+            address=operation.address,
+            inputs=inputs,
+            token=operation.token,
+            folder=self._context.folder,
+            report=lambda progress: self._walk.say(step.change.step, progress),
+        )
+
+    def _value(self, reference: Reference | Secret) -> Value:
+        """What a reference comes to, now that what it names has been made."""
+        if isinstance(reference, Secret):
+            return reference
+        resource = self._live.resources.get(reference.address)
+        value = attribute(resource.outputs, reference.attribute) if resource else None
+        if value is None:
+            raise Permanent(
+                f"{reference} has no value",
+                f"{reference.address} exists, but the service reported no {reference.attribute}.",
+                f"look at it with `ftops state show {reference.address}`",
+            )
+        return value  # type: ignore[no-any-return]
+
+    def _secret(self, reference: Reference | Secret) -> Value:
+        return self._context.secrets[reference] if isinstance(reference, Secret) else reference
+
+    def _old(self, step: _Step) -> ResourceState:
+        change = step.change
+        if change.deposed:
+            return self._live.deposed[change.address, change.deposed]
+        return self._live.resources[change.address]
+
+    def _current(self, step: _Step) -> ResourceState:
+        return self._live.resources[step.change.address]
+
+    def _known_ids(self) -> frozenset[str]:
+        live = self._live
+        return frozenset(r.remote_id for r in (*live.resources.values(), *live.deposed.values()))
+
+    # what a turn came to
+
+    def _succeeded(self, step: _Step, result: object, entries: list[Entry]) -> Verdict:
+        step.attempts = 0
+        if isinstance(result, _Look):
+            step.seen = result.seen
+            for line in result.lines:
+                self._progress(step, line)
+            result = result.remote
+        if step.change.action in (Action.DELETE, Action.FORGET):
+            return self._going(step, result, entries)
+        if isinstance(result, RemoteObject):
+            return self._made(step, result, entries)
+        return self._gone_missing(step, entries)
+
+    def _going(self, step: _Step, remote: object, entries: list[Entry]) -> Verdict:
+        change = step.change
+        if isinstance(remote, RemoteObject):
+            step.waiting = True
+            return self._again(remote)
+        self._add(entries, Removed(change.address, change.deposed))
+        return self._done(step, change.remote_id)
+
+    def _made(self, step: _Step, remote: RemoteObject, entries: list[Entry]) -> Verdict:
+        resource = self._resource(step, remote)
+        first = step.operation is not None and not step.recorded
+        if first or resource != self._live.resources.get(resource.address):
+            self._add(entries, Recorded(resource, step.change.deposes if first else ""))
+            step.recorded = True
+        step.waiting = True
+        match remote.status:
+            case Status.READY:
+                return self._done(step, remote.remote_id)
+            case Status.TAINTED:
+                message = remote.message or "the service says that it failed"
+                hint = "mend the cause, then apply again: it will be replaced"
+                return self._give_up(step, Permanent(f"{step.change.address} failed", message, hint))
+            case Status.PENDING:
+                if not self._settings.wait and RESOURCE_TYPES[step.change.address.kind].long_running:
+                    return Fate.LEFT
+                return self._again(remote)
+
+    def _resource(self, step: _Step, remote: RemoteObject) -> ResourceState:
+        change = step.change
+        if step.operation is None or step.recorded:
+            current = self._current(step)
+            noted = replace(current, fingerprint=change.fingerprint, dependencies=change.dependencies)
+        else:
+            noted = resource_from(step.operation, remote, prevent_destroy=False, retain=False)
+            noted = replace(noted, outputs={**change.facts, **self._kept_outputs(step), **noted.outputs})
+        return observed_as(
+            replace(noted, prevent_destroy=change.prevent_destroy, retain=change.retain), remote
+        )
+
+    def _kept_outputs(self, step: _Step) -> Mapping[str, Json]:
+        return self._current(step).outputs if step.change.action is Action.UPDATE else {}
+
+    def _gone_missing(self, step: _Step, entries: list[Entry]) -> Verdict:
+        address = step.change.address
+        if address in self._live.resources:
+            self._add(entries, Removed(address))
+        return self._give_up(
+            step,
+            Permanent(
+                f"{address} has vanished while it was in the making",
+                "the service no longer knows it; somebody may have deleted it.",
+                "apply again to make it anew",
+            ),
+        )
+
+    def _failed(self, step: _Step, error: object, entries: list[Entry]) -> Verdict:
+        """A refusal ends the intent; after anything else the next run has to look for the object."""
+        if isinstance(error, Temporary) and step.attempts + 1 < MAX_ATTEMPTS:
+            return self._retry(step, error)
+        if isinstance(error, Permanent) and step.announced and not step.recorded:
+            self._add(entries, Failed(step.change.address, error.summary))
+        if isinstance(error, FtopsError):
+            return self._give_up(step, error)
+        assert isinstance(error, Exception)  # noqa: S101 - a turn returns or raises
+        raise error
+
+    def _retry(self, step: _Step, error: Temporary) -> Verdict:
+        step.attempts += 1
+        step.effect_unknown = step.effect_unknown or error.effect_unknown
+        wait = min(self._settings.retry_base * 2 ** (step.attempts - 1), LONGEST_WAIT)
+        if error.retry_after is not None:
+            wait = min(error.retry_after, LONGEST_RETRY_AFTER)
+        message = error.summary + (f" ({error.detail})" if error.detail else "")
+        change = step.change
+        self._emit(events.ChangeRetried, change.step, change.address, message, step.attempts + 1, wait)
+        return Again(wait, waiting=step.waiting)
+
+    def _again(self, remote: RemoteObject) -> Verdict:
+        delay = POLL_INTERVAL if remote.requeue_after is None else remote.requeue_after
+        return Again(delay, holds_lane=remote.holds_lane, waiting=True)
+
+    def _done(self, step: _Step, remote_id: str) -> Verdict:
+        change = step.change
+        self._emit(
+            events.ChangeFinished,
+            change.step,
+            change.address,
+            change.action.value,
+            remote_id,
+            self._elapsed(step),
+        )
+        return Fate.DONE
+
+    def _give_up(self, step: _Step, error: FtopsError) -> Verdict:
+        change = step.change
+        self._failures.append(Failure(change.step, change.address, change.action, error))
+        self._emit(
+            events.ChangeFailed,
+            change.step,
+            change.address,
+            change.action.value,
+            error.summary,
+            error.detail,
+            error.hint,
+            self._elapsed(step),
+        )
+        return Fate.FAILED
+
+    def _left(self, step: _Step) -> None:
+        change = step.change
+        recorded = self._live.resources.get(change.address)
+        remote_id = recorded.remote_id if recorded else ""
+        self._emit(events.ChangeLeft, change.step, change.address, change.action.value, remote_id)
+
+    # the end
+
+    def _record_outputs(self, values: Mapping[str, OutputValue]) -> None:
+        outputs = {
+            n: encode(v.value) for n, v in values.items() if not v.sensitive and not _is_unknown(v.value)
+        }
+        if outputs != self._live.outputs:
+            self._write([OutputsRecorded(outputs)])
+
+    def _result(self, fates: Mapping[str, Fate]) -> str:
+        found = set(fates.values())
+        if self._walk.stopping and found - {Fate.DONE, Fate.FAILED, Fate.SKIPPED}:
+            return "interrupted"
+        if Fate.FAILED in found:
+            return "failed"
+        return "in-progress" if Fate.LEFT in found else "done"
+
+    def _finish(self, result: str, fates: Mapping[str, Fate]) -> None:
+        done = replace(
+            self._plan, changes=tuple(c for c in self._plan.changes if fates[c.step] is Fate.DONE)
+        ).summary
+        count = list(fates.values()).count
+        elapsed = self._context.clock.now() - self._started
+        self._emit(
+            events.RunFinished,
+            result,
+            done.create,
+            done.update,
+            done.replace,
+            done.delete,
+            done.adopt,
+            count(Fate.FAILED),
+            count(Fate.SKIPPED) + count(Fate.NOT_STARTED),
+            round(elapsed, 3),
+        )
+
+    # small things
+
+    def _write(self, entries: Collection[Entry]) -> None:
+        for entry in entries:
+            self._live.add(entry)
+        if entries:
+            self._journal.append(entries)
+
+    def _add(self, entries: list[Entry], entry: Entry) -> None:
+        """Into the live state now, into the journal with the rest of the batch."""
+        self._live.add(entry)
+        entries.append(entry)
+
+    def _progress(self, step: _Step, line: Progress) -> None:
+        change = step.change
+        self._emit(
+            events.ChangeProgress,
+            change.step,
+            change.address,
+            line.message,
+            self._elapsed(step),
+            line.percent,
+            line.metrics,
+        )
+
+    def _emit(self, event: Callable[..., events.Event], *fields: object) -> None:
+        self._context.emit(event(self._now(), *fields))
+
+    def _elapsed(self, step: _Step) -> float:
+        started = self._started if step.started is None else step.started
+        return round(self._context.clock.now() - started, 3)
+
+    def _now(self) -> str:
+        return self._context.utc_now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@dataclass(slots=True)
+class _Step:
+    """How far a change has come. Owned by the thread that walks."""
+
+    change: Change
+    operation: PendingOperation | None = None
+    announced: bool = False
+    recorded: bool = False
+    waiting: bool = False
+    effect_unknown: bool = False
+    attempts: int = 0
+    seen: str = ""
+    started: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What a look at a pending object brought."""
+
+    remote: RemoteObject
+    lines: tuple[Progress, ...]
+    seen: str
+
+
+def _raises(error: FtopsError) -> Turn:
+    def turn() -> object:
+        raise error
+
+    return turn
+
+
+def _is_unknown(value: Value) -> bool:
+    return any(True for _ in references(value))
+
+
+_TURNS: Mapping[Action, Callable[[Apply, _Step, Provider], Turn]] = {
+    Action.CREATE: Apply._create,
+    Action.REPLACE: Apply._create,
+    Action.UPDATE: Apply._update,
+    Action.DELETE: Apply._delete,
+    Action.ADOPT: Apply._look,
+    Action.FORGET: Apply._forget,
+}

@@ -1,0 +1,196 @@
+"""The use cases: what each command does, without its command line and without its looks.
+
+A `Session` is one spec in one environment with its state and its providers.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from uuid import uuid4
+
+from ftops import dataset, events
+from ftops.address import Address, Json, Secret
+from ftops.apply import Apply, Context, Report, Settings
+from ftops.config import Config, Resource
+from ftops.desired import Resolver
+from ftops.errors import Diagnostic, FtopsError, SpecError
+from ftops.graph import Graph, build
+from ftops.outputs import OutputValue, evaluate
+from ftops.plan import Mode, Plan
+from ftops.planner import NORMAL, Options, plan
+from ftops.providers import Providers
+from ftops.refresh import refresh
+from ftops.state import Observed, State
+from ftops.store import LocalStore, Lock, lock_info
+
+
+def with_data(config: Config, show: Callable[[Path], str]) -> tuple[Config, tuple[Diagnostic, ...]]:
+    """The config with what each data file holds: its digest as an input, size and count as facts.
+
+    Raises SpecError with every error in every file; returns the warnings.
+    """
+    cache = dataset.Cache(config.project / config.state.path / ".cache")
+    inspected: dict[tuple[str, str], dataset.Inspection] = {}
+    resources: list[Resource] = []
+    findings: list[Diagnostic] = []
+    for resource in config.resources:
+        path = resource.inputs.get("path")
+        if resource.address.kind != "dataset" or not isinstance(path, str):
+            resources.append(resource)
+            continue
+        form = str(resource.inputs.get("format", "chat"))
+        inspection = inspected.get((path, form))
+        if inspection is None:
+            file = config.folder / path
+            inspection = inspected[path, form] = dataset.inspect(file, show(file), format=form, cache=cache)
+            findings += [_placed(d, resource) for d in inspection.diagnostics]
+        resources.append(_with_inspection(resource, inspection))
+    cache.save()
+    errors = [d for d in findings if d.severity == "error"]
+    if errors:
+        raise SpecError(errors)
+    return replace(config, resources=tuple(resources)), tuple(findings)
+
+
+def _placed(diagnostic: Diagnostic, resource: Resource) -> Diagnostic:
+    """A finding about a file as a whole is shown where the spec names the file."""
+    if diagnostic.place is None or diagnostic.place.text or resource.place is None:
+        return diagnostic
+    return replace(diagnostic, place=resource.place, detail=f"{resource.address}: {diagnostic.detail}")
+
+
+def _with_inspection(resource: Resource, inspection: dataset.Inspection) -> Resource:
+    facts: dict[str, Json] = {
+        "digest": inspection.digest,
+        "bytes": inspection.bytes,
+        "examples": inspection.examples,
+    }
+    return replace(resource, inputs={**resource.inputs, "content": inspection.digest}, facts=facts)
+
+
+@dataclass(slots=True)
+class Session:
+    """One spec in one environment. A context manager: providers are closed at its end."""
+
+    config: Config
+    graph: Graph
+    store: LocalStore
+    providers: Providers
+    _state: State | None = field(default=None)
+
+    @classmethod
+    def open(cls, config: Config) -> Session:
+        """Raises SpecError where resources depend on each other in a circle."""
+        folder = config.project / config.state.path
+        return cls(
+            config,
+            build(config),
+            LocalStore(folder, config.name, config.environment),
+            Providers(config.providers, config.project),
+        )
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.providers.close()
+
+    @property
+    def state(self) -> State:
+        """As recorded; read once."""
+        if self._state is None:
+            self._state = self.store.read("")
+        return self._state
+
+    @contextmanager
+    def locked(self, operation: str) -> Iterator[None]:
+        """Alone with the state until the end of the block. Raises StateLocked."""
+        since = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        with Lock(self.store.lock_path, lock_info(uuid4().hex, operation, since)):
+            self._state = None
+            yield
+
+    def plan(
+        self,
+        options: Options = NORMAL,
+        *,
+        look: bool = True,
+        parallelism: int = 10,
+        on_progress: Callable[[int, int], None] = lambda done, total: None,
+    ) -> Plan:
+        """What applying would do. `look=False` trusts the state instead of asking the service."""
+        self._check_addresses(options)
+        observed = self._observe(look or options.mode is Mode.REFRESH_ONLY, parallelism, on_progress)
+        return plan(self.config, self.graph, self.state, observed, options, self._secret_digests())
+
+    def apply(
+        self,
+        made: Plan,
+        settings: Settings,
+        emit: Callable[[events.Event], None],
+        on_start: Callable[[Apply], None] = lambda run: None,
+    ) -> Report:
+        """Makes it so. Only within `locked`. The journal is folded into the state at the end, however
+        the run ends; should that fail too, it stays and the next run reads it."""
+        state = self.state if self.state.lineage else replace(self.state, lineage=str(uuid4()))
+        journal = self.store.open_journal(state)
+        context = Context(self.config.folder, self.providers, self.config.secrets, emit)
+        run = Apply(made, state, journal, context, settings)
+        on_start(run)
+        try:
+            report = run.run(lambda now: self._outputs_after(made, now))
+        except BaseException:
+            journal.close()
+            self._state = None
+            raise
+        journal.fold(report.state)
+        self._state = report.state
+        return report
+
+    def outputs(self) -> dict[str, OutputValue]:
+        """The spec's outputs as far as the state can tell; references that it can't tell stay."""
+        return self._evaluate(self.state)
+
+    def _outputs_after(self, made: Plan, state: State) -> Mapping[str, OutputValue]:
+        if made.mode is Mode.DESTROY and state.is_empty:
+            return {}
+        return self._evaluate(state)
+
+    def _evaluate(self, state: State) -> dict[str, OutputValue]:
+        recorded = state.resources
+        resolver = Resolver(lambda a: recorded[a].outputs if a in recorded else None, {}, {})
+        return evaluate(self.config.outputs, resolver.look_up)
+
+    def _observe(self, look: bool, parallelism: int, on_progress: Callable[[int, int], None]) -> Observed:
+        return refresh(
+            self.state, self.providers, everything=look, parallelism=parallelism, on_progress=on_progress
+        )
+
+    def _secret_digests(self) -> dict[Secret, str]:
+        """Keyed and short: enough to see a change, too little to confirm a guess of a long secret."""
+        key = f"{self.config.name}/{self.config.environment}".encode()
+        return {
+            secret: hmac.new(key, str(value).encode(), "sha256").hexdigest()[:8]
+            for secret, value in self.config.secrets.items()
+        }
+
+    def _check_addresses(self, options: Options) -> None:
+        known = {*self.graph.resources, *self.state.resources}
+        known |= {Address(a.kind, a.name) for a in known}
+        for address in (*options.targets, *options.excludes, *options.replaces):
+            if address not in known:
+                from difflib import get_close_matches
+
+                close = get_close_matches(str(address), [str(a) for a in known], 1)
+                hint = f"did you mean {close[0]}?" if close else "see `ftops state list` and the spec"
+                raise FtopsError(
+                    f"there is no resource {address}", "neither in the spec nor in the state.", hint
+                )

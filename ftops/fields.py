@@ -1,0 +1,333 @@
+"""The types of fields in a spec: how a scalar as written becomes a value, and what is said if it can't.
+
+`spec` puts them into its models. Each takes a scalar without quotes (Plain), quoted text, a value that an
+expression has produced, or an expression that stays data; and each describes itself as JSON Schema.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+
+from ftops.address import Reference, Scalar, Secret, Template, render
+from ftops.yamltext import Given, Plain, boolean, integer, number, resolve
+
+JsonSchema = dict[str, Any]
+EXPRESSION_SCHEMA: JsonSchema = {"type": "string", "pattern": r"\$\{"}
+
+
+class Unknown:
+    """Stands for a value that could not be read; the finding about it is made already."""
+
+    __slots__ = ()
+
+
+UNKNOWN = Unknown()
+
+
+@dataclass(slots=True)
+class Hidden:
+    """A secret that is the whole value of a field; the field's type notes the form it takes there."""
+
+    secret: Secret
+    value: Scalar
+    place: Any = None
+    form: Scalar = None
+
+
+def refusal(summary: str, detail: str = "", hint: str = "") -> PydanticCustomError:
+    """What a field type raises. The field's name goes before the summary: "… must be an integer"."""
+    return PydanticCustomError("refused", "{summary}", {"summary": summary, "detail": detail, "hint": hint})
+
+
+@dataclass(frozen=True)
+class FieldType:
+    """Base of the types. `closed` fields take no reference and no secret: they must be known at once."""
+
+    closed: bool = field(default=False, kw_only=True)
+
+    @property
+    def expected(self) -> str:
+        """Completes the sentence "`field` must be …"."""
+        return "a value"
+
+    def convert(self, value: Any) -> Any:
+        """The value in this type, or None."""
+        raise NotImplementedError
+
+    def schema(self) -> JsonSchema:
+        raise NotImplementedError
+
+    def hint(self, value: Any) -> str:
+        return ""
+
+    def read(self, value: Any) -> Any:
+        kind = type(value)
+        if kind is Unknown:
+            return value
+        if kind is Reference or kind is Template:
+            return self._expression(value)
+        if kind is Hidden:
+            return self._take(value)
+        found = self.convert(value)
+        if found is None:
+            raise refusal(f"must be {self.expected}", _shown(value), self.hint(value))
+        return found
+
+    def _expression(self, value: Reference | Template) -> Reference | Template:
+        if self.closed:
+            detail = "The spec is read and planned by this value, before anything exists."
+            raise refusal("takes no reference", detail, f"Write {self.expected}, or `${{var.…}}`.")
+        return value
+
+    def _take(self, hidden: Hidden) -> Secret:
+        if self.closed:
+            detail = "The value shows in plans, and decides how the spec is read; a secret never does."
+            hint = "Use a variable that isn't sensitive; FTOPS_VAR_<name> sets one from the environment."
+            raise refusal("takes no secret", detail, hint)
+        found = self.convert(hidden.value)
+        if found is None:
+            raise refusal(
+                f"must be {self.expected}", f"The value of `{hidden.secret}` is not (not shown here)."
+            )
+        hidden.form = found
+        return hidden.secret
+
+    def __get_pydantic_core_schema__(self, _source: Any, _handler: Any) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self.read)
+
+    def __get_pydantic_json_schema__(self, _schema: CoreSchema, _handler: Any) -> JsonSchema:
+        return self.schema()
+
+
+@dataclass(frozen=True)
+class Text(FieldType):
+    """Text as written: `no`, `1e3` and `2024-10-21` are just that."""
+
+    pattern: str = ""
+    form: str = "text"
+    advice: str = ""
+    maximum: int = 0
+
+    @cached_property
+    def _regex(self) -> re.Pattern[str]:
+        return re.compile(self.pattern)
+
+    @property
+    def expected(self) -> str:
+        return self.form
+
+    def convert(self, value: Any) -> str | None:
+        text = str(value) if isinstance(value, str) else None
+        if type(value) in (int, float, bool):
+            text = render(value)
+        if not text or (self.maximum and len(text) > self.maximum):
+            return None
+        if self.pattern and not self._regex.fullmatch(text):
+            return None
+        return text
+
+    def hint(self, value: Any) -> str:
+        return self.advice if isinstance(value, str) else ""
+
+    def schema(self) -> JsonSchema:
+        limits = {"maxLength": self.maximum} if self.maximum and self.closed else {}
+        pattern = {"pattern": rf"^(?:{self.pattern})$|\$\{{"} if self.pattern else {}
+        return {"type": ["string", "number", "boolean"] if not self.pattern else "string"} | pattern | limits
+
+
+@dataclass(frozen=True)
+class _Typed(FieldType):
+    """Everything but text: a text around an expression can't be one of these."""
+
+    words: tuple[str, ...] = field(default=(), kw_only=True)
+
+    def _expression(self, value: Reference | Template) -> Reference | Template:
+        if isinstance(value, Template):
+            raise refusal(f"must be {self.expected}", "Text around an expression gives text.")
+        return super()._expression(value)
+
+    def hint(self, value: Any) -> str:
+        if type(value) is str and self.convert(Plain(value)) is not None:
+            return f"Remove the quotes: {value}"
+        return ""
+
+    def _word(self, value: Any) -> str | None:
+        return str(value) if isinstance(value, str) and value in self.words else None
+
+    def _or_words(self, text: str) -> str:
+        return text + "".join(f", or `{word}`" for word in self.words)
+
+    def _open(self, *schemas: JsonSchema) -> JsonSchema:
+        words = ({"enum": list(self.words)},) if self.words else ()
+        return {"anyOf": [*schemas, *words, EXPRESSION_SCHEMA]}
+
+
+@dataclass(frozen=True)
+class Integer(_Typed):
+    """A whole number within limits, or one of a few words."""
+
+    minimum: int | None = None
+    maximum: int | None = None
+
+    @property
+    def expected(self) -> str:
+        return self._or_words(f"an integer{_limits(self.minimum, self.maximum)}")
+
+    def convert(self, value: Any) -> int | str | None:
+        found = _integer(value)
+        if found is None:
+            return self._word(value)
+        low, high = self.minimum, self.maximum
+        return None if (low is not None and found < low) or (high is not None and found > high) else found
+
+    def schema(self) -> JsonSchema:
+        return self._open({"type": "integer"} | _schema_limits(self.minimum, self.maximum))
+
+
+@dataclass(frozen=True)
+class Number(_Typed):
+    """A number above or from a limit on, or one of a few words."""
+
+    above: float | None = None
+    minimum: float | None = None
+
+    @property
+    def expected(self) -> str:
+        above = "" if self.above is None else f" above {self.above:g}"
+        return self._or_words(f"a number{above}{_limits(self.minimum, None)}")
+
+    def convert(self, value: Any) -> int | float | str | None:
+        found = _number(value)
+        if found is None:
+            return self._word(value)
+        low = (self.minimum is not None and found < self.minimum) or (
+            self.above is not None and found <= self.above
+        )
+        return None if low else found
+
+    def schema(self) -> JsonSchema:
+        above = {} if self.above is None else {"exclusiveMinimum": self.above}
+        return self._open({"type": "number"} | above | _schema_limits(self.minimum, None))
+
+
+@dataclass(frozen=True)
+class Boolean(_Typed):
+    """`true` or `false`; YAML 1.1's `yes` and `on` are text."""
+
+    @property
+    def expected(self) -> str:
+        return "`true` or `false`"
+
+    def convert(self, value: Any) -> bool | None:
+        if type(value) is bool:
+            return value
+        return boolean(value) if isinstance(value, Plain) else None
+
+    def schema(self) -> JsonSchema:
+        return self._open({"type": "boolean"})
+
+
+@dataclass(frozen=True)
+class Choice(_Typed):
+    """One of a few words. `spellings` maps what is accepted beside them."""
+
+    spellings: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def expected(self) -> str:
+        return one_of(self.words)
+
+    def convert(self, value: Any) -> str | None:
+        return self.spellings.get(value, self._word(value)) if isinstance(value, str) else None
+
+    def hint(self, value: Any) -> str:
+        return ""
+
+    def schema(self) -> JsonSchema:
+        return self._open()
+
+
+@dataclass(frozen=True)
+class Untyped(FieldType):
+    """Anything; scalars without quotes are read as YAML 1.2 does. `shape` narrows it to a container."""
+
+    shape: type[dict[Any, Any]] | type[list[Any]] | None = None
+
+    @property
+    def expected(self) -> str:
+        return "a value" if self.shape is None else "a mapping" if self.shape is dict else "a list"
+
+    def read(self, value: Any) -> Any:
+        if self.shape and not isinstance(value, self.shape | Unknown | Reference):
+            raise refusal(f"must be {self.expected}", _shown(value))
+        return resolve(self._inside(value))
+
+    def _inside(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: self._inside(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self._inside(item) for item in value]
+        if type(value) is Hidden:
+            value.form = value.value
+            return value.secret
+        return value
+
+    def schema(self) -> JsonSchema:
+        if self.shape is None:
+            return {}
+        return {"type": "object" if self.shape is dict else "array"}
+
+
+def one_of(words: tuple[str, ...]) -> str:
+    """`a`, `b` or `c`."""
+    quoted = [f"`{word}`" for word in words]
+    return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} or {quoted[-1]}"
+
+
+def _integer(value: Any) -> int | None:
+    if isinstance(value, Plain):
+        return integer(value)
+    if type(value) is float:
+        return int(value) if value.is_integer() else None
+    return value if type(value) is int else None
+
+
+def _number(value: Any) -> int | float | None:
+    if isinstance(value, Plain):
+        return number(value)
+    return value if type(value) in (int, float) else None
+
+
+def _limits(minimum: float | None, maximum: float | None) -> str:
+    if minimum is not None and maximum is not None:
+        return f" from {minimum:g} to {maximum:g}"
+    if minimum is not None:
+        return f" of at least {minimum:g}"
+    return "" if maximum is None else f" of at most {maximum:g}"
+
+
+def _schema_limits(minimum: float | None, maximum: float | None) -> JsonSchema:
+    limits = {"minimum": minimum, "maximum": maximum}
+    return {key: value for key, value in limits.items() if value is not None}
+
+
+def _shown(value: Any) -> str:
+    """The value as far as it may be shown: text from outside may be a secret."""
+    if isinstance(value, Given):
+        return ""
+    if isinstance(value, dict):
+        return "It is a mapping."
+    if isinstance(value, list):
+        return "It is a list."
+    if value == "":
+        return "It is empty."
+    if isinstance(value, str):
+        quoted = type(value) is str
+        return f'It is the text "{value}".' if quoted else f"It is `{value}`."
+    return f"It is `{render(value)}`."

@@ -1,0 +1,52 @@
+"""The table of provider types. A module, and with it the SDKs, is loaded when it is first used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+
+from ftops.config import ProviderConfig
+from ftops.errors import FtopsError
+from ftops.providers.base import Provider
+
+PROVIDER_TYPES: Mapping[str, str] = {
+    "azure_openai": "ftops.providers.azure:open_provider",
+    "emulator": "ftops.providers.emulator:open_provider",
+    "memory": "ftops.providers.memory:open_provider",
+}
+"""Type → `module:function`; the function takes (ProviderConfig, project root) and returns a Provider."""
+
+
+class Providers:
+    """The providers of one run, opened when first asked for. Used by one thread; providers by many."""
+
+    def __init__(self, configs: Mapping[str, ProviderConfig], project: Path) -> None:
+        self._configs = configs
+        self._project = project
+        self._open: dict[str, Provider] = {}
+
+    def __call__(self, name: str) -> Provider:
+        """Raises FtopsError where no provider of that name is declared."""
+        provider = self._open.get(name)
+        if provider is None:
+            provider = self._open[name] = self._start(name)
+        return provider
+
+    def close(self) -> None:
+        for provider in self._open.values():
+            provider.close()
+        self._open.clear()
+
+    def _start(self, name: str) -> Provider:
+        config = self._configs.get(name)
+        if config is None:
+            known = ", ".join(sorted(self._configs)) or "none"
+            raise FtopsError(
+                f"provider {name!r} is not declared",
+                f"the state records objects that it made. Declared: {known}.",
+                f"declare {name!r} under `providers` until these objects are deleted or moved",
+            )
+        module, _, function = PROVIDER_TYPES[config.type].partition(":")
+        provider: Provider = getattr(import_module(module), function)(config, self._project)
+        return provider

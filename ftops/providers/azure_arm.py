@@ -1,0 +1,154 @@
+"""The control plane: deployments of one account, as JSON, through Azure's management SDK.
+
+Imported only where a deployment is at stake: it loads the SDK. Every call is one attempt and returns at
+once; what takes long is left running, with a token to ask about it.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+from azure.core.exceptions import AzureError
+from azure.core.pipeline import PipelineRequest
+from azure.core.pipeline.policies import SansIOHTTPPolicy
+from azure.core.pipeline.transport import RequestsTransport
+from azure.core.polling.base_polling import BadResponse, BadStatus
+from azure.mgmt.cognitiveservices import CognitiveServicesManagementClient
+from azure.mgmt.core.polling.arm_polling import ARMPolling
+
+from ftops.providers.azure_clients import Account
+from ftops.providers.azure_errors import is_absent, refusal_from
+
+SCOPE = "https://management.azure.com/.default"
+_CONNECT_SECONDS = 10
+_READ_SECONDS = 120
+
+
+class Arm:
+    """Reads and writes the deployments of one account."""
+
+    def __init__(self, account: Account, credential: Any | None) -> None:
+        options: dict[str, Any] = {
+            "base_url": account.control_endpoint,
+            "retry_total": 0,
+            "connection_timeout": _CONNECT_SECONDS,
+            "read_timeout": _READ_SECONDS,
+        }
+        if account.control_api_version:
+            options["api_version"] = account.control_api_version
+        if account.control_endpoint.startswith("http://"):
+            # The SDK sends no token over http unless a policy of our own does it.
+            options["authentication_policy"] = _Bearer(account.control_token, credential)
+            options["transport"] = RequestsTransport(use_env_settings=False)
+        self._client = CognitiveServicesManagementClient(
+            credential or _Fixed(account.control_token), account.subscription_id, **options
+        )
+        self._place = (account.resource_group, account.name)
+
+    def get(self, name: str) -> dict[str, Any] | None:
+        """The deployment; None where there is none."""
+        try:
+            body: dict[str, Any] = self._client.deployments.get(*self._place, name, cls=_json)
+        except Exception as exc:
+            if is_absent(refusal_from(exc, control_plane=True)):
+                return None
+            raise
+        return body
+
+    def put(self, name: str, body: dict[str, Any]) -> tuple[dict[str, Any], str]:
+        """Asks for a deployment. What the service replied, and a token for `failure`."""
+        polling = _NotNow()
+        content: Any = json.dumps(body).encode()
+        self._client.deployments.begin_create_or_update(*self._place, name, content, polling=polling)
+        return polling.first, polling.get_continuation_token()
+
+    def patch(self, name: str, body: dict[str, Any]) -> tuple[dict[str, Any], str]:
+        """Changes sku and tags. What the service replied, and a token for `failure`."""
+        polling = _NotNow()
+        content: Any = json.dumps(body).encode()
+        self._client.deployments.begin_update(*self._place, name, content, polling=polling)
+        return polling.first, polling.get_continuation_token()
+
+    def delete(self, name: str) -> str:
+        """Asks for the deletion. A token for `failure`."""
+        polling = _NotNow()
+        self._client.deployments.begin_delete(*self._place, name, polling=polling)
+        return polling.get_continuation_token()
+
+    def failure(self, name: str, token: str) -> str:
+        """Why the operation of that token failed; empty while it runs, where it succeeded, and where
+        the service has forgotten it."""
+        polling = _NotNow()
+        empty: Any = b""
+        try:
+            self._client.deployments.begin_create_or_update(
+                *self._place, name, empty, polling=polling, continuation_token=token
+            )
+            return polling.failure()
+        except (AzureError, BadStatus, BadResponse, ValueError):
+            return ""
+
+    def close(self) -> None:
+        self._client.close()
+
+
+class _NotNow(ARMPolling):  # type: ignore[misc, unused-ignore]
+    """A polling that doesn't: the SDK would wait in a thread of its own."""
+
+    def run(self) -> None:
+        """Leaves the operation to itself."""
+
+    @property
+    def first(self) -> dict[str, Any]:
+        """The body of the reply that started the operation."""
+        return _object(self._initial_response.http_response.text())
+
+    def failure(self) -> str:
+        """Asks once how the operation stands."""
+        if not self.finished():
+            self.update_status()
+        if self.status().lower() not in ("failed", "canceled", "cancelled"):
+            return ""
+        body = _object(self._pipeline_response.http_response.text())
+        error = body.get("error") or (body.get("properties") or {}).get("error") or {}
+        message = error.get("message") or f"the operation ended as {self.status()}"
+        return f"{message} ({error['code']})" if error.get("code") else str(message)
+
+
+class _Fixed:
+    """A credential that is one known token."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def get_token(self, *scopes: str, **options: Any) -> Any:
+        from azure.core.credentials import AccessToken
+
+        return AccessToken(self._token, int(time.time()) + 3600)
+
+
+class _Bearer(SansIOHTTPPolicy[Any, Any]):
+    """Sends the token over plain http, for a server on this machine."""
+
+    def __init__(self, token: str, credential: Any | None) -> None:
+        self._token = token
+        self._credential = credential
+
+    def on_request(self, request: PipelineRequest[Any]) -> None:
+        token = self._token or (self._credential.get_token(SCOPE).token if self._credential else "")
+        request.http_request.headers["Authorization"] = f"Bearer {token}"
+
+
+def _json(response: Any, model: object, headers: object) -> dict[str, Any]:
+    """Instead of the SDK's model, which drops what it doesn't know."""
+    return _object(response.http_response.text())
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        body = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return body if isinstance(body, dict) else {}

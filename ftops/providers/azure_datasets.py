@@ -1,0 +1,216 @@
+"""Datasets: files of the data plane. One is found again by the token in its remote name."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ftops.address import Json
+from ftops.errors import Permanent, ProviderError
+from ftops.providers.azure_clients import Clients, items_of, object_of, unusable
+from ftops.providers.azure_errors import is_absent, refusal_from
+from ftops.providers.base import Progress, Request
+from ftops.state import PendingOperation, RemoteObject, ResourceState, Status
+
+_PURPOSE = "fine-tune"
+_SECONDS_BETWEEN_READS = 5.0
+_UPLOAD_SECONDS = 3600.0
+_STATUS: Mapping[str, Status] = {
+    "processed": Status.READY,
+    "error": Status.TAINTED,
+    "failed": Status.TAINTED,
+    "deleted": Status.TAINTED,
+}
+"""Whatever isn't here is still in the making."""
+
+
+class Datasets:
+    """Uploads, reads and deletes files."""
+
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
+
+    def create(self, request: Request) -> RemoteObject:
+        action = f"upload {request.address}"
+        body = self._import(request, action) if request.inputs.get("url") else self._upload(request, action)
+        return self._describe(body, request.inputs)
+
+    def read(self, resource: ResourceState) -> RemoteObject | None:
+        action = f"read {resource.address}"
+        with self._clients.calling(action):
+            try:
+                reply = self._clients.data.files.with_raw_response.retrieve(resource.remote_id)
+            except Exception as exc:
+                if is_absent(refusal_from(exc)):
+                    return None
+                raise
+        body = object_of(reply, action)
+        return None if body.get("status") == "deleted" else self._describe(body, resource.inputs)
+
+    def update(self, request: Request, resource: ResourceState) -> RemoteObject:
+        raise Permanent(
+            f"{request.address} can't be changed in place",
+            "A file of the service can't be changed.",
+            "replace it: `ftops plan`",
+        )
+
+    def delete(self, resource: ResourceState) -> RemoteObject | None:
+        delete_file(self._clients, resource.remote_id, f"delete {resource.address}")
+        return None
+
+    def find(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
+        action = f"look for {operation.address}"
+        mark = f".{operation.token}."
+        with self._clients.calling(action):
+            for page in items_of(self._list, action):
+                for body in page:
+                    if mark in str(body.get("filename") or "") and body["id"] not in known:
+                        return self._describe(body, operation.inputs)
+        return None
+
+    def _list(self, after: str | None) -> Any:
+        files = self._clients.data.files.with_raw_response
+        return files.list(after=after) if after else files.list()
+
+    def _upload(self, request: Request, action: str) -> dict[str, Any]:
+        path = request.folder / str(request.inputs.get("path") or "")
+        purpose: Any = str(request.inputs.get("purpose") or _PURPOSE)
+        try:
+            file = _Hashed(path, request.report)
+        except OSError as exc:
+            raise _unreadable(action, path, exc) from exc
+        with file, self._clients.calling(action, creates=True):
+            reply = self._clients.data.files.with_raw_response.create(
+                file=(remote_name(path.name, request.token), file, "application/jsonl"),
+                purpose=purpose,
+                timeout=_UPLOAD_SECONDS,
+            )
+        body = object_of(reply, action, creates=True)
+        self._compare(request, file.digest, str(body["id"]))
+        return body
+
+    def _compare(self, request: Request, sent: str, remote_id: str) -> None:
+        planned = request.inputs.get("content")
+        if not isinstance(planned, str) or planned.lower() == sent:
+            return
+        try:
+            delete_file(self._clients, remote_id, f"take {remote_id} back")
+            left = ""
+        except ProviderError:
+            left = f" {remote_id} was uploaded and could not be deleted."
+        raise Permanent(
+            f"{request.inputs.get('path')} has changed since it was planned",
+            f"Planned was {planned}, on disk is {sent}.{left}",
+            "plan again",
+            code="ContentChanged",
+        )
+
+    def _import(self, request: Request, action: str) -> dict[str, Any]:
+        url = str(request.inputs["url"])
+        name = url.split("?")[0].rsplit("/", 1)[-1] or "data.jsonl"
+        body = {
+            "purpose": request.inputs.get("purpose") or _PURPOSE,
+            "filename": remote_name(name, request.token),
+            "content_url": url,
+        }
+        # Only the dated routes can fetch a file; what they fetch is seen by both.
+        with self._clients.calling(action, creates=True):
+            imported: Any = self._clients.dated.post("/files/import", body=body, cast_to=object)
+        if not isinstance(imported, dict) or not imported.get("id"):
+            raise unusable(action, creates=True)
+        return imported
+
+    def _describe(self, body: Mapping[str, Any], inputs: Mapping[str, Json]) -> RemoteObject:
+        state = str(body.get("status") or "").lower()
+        status = _STATUS.get(state, Status.PENDING)
+        attributes: dict[str, Json] = {"id": str(body["id"]), "status": state or "unknown"}
+        if isinstance(body.get("bytes"), int):
+            attributes["bytes"] = body["bytes"]
+        observed: dict[str, Json] = {}
+        if "purpose" in inputs and body.get("purpose"):
+            observed["purpose"] = str(body["purpose"])
+        return RemoteObject(
+            remote_id=str(body["id"]),
+            status=status,
+            attributes=attributes,
+            inputs=observed,
+            message=_message(body, status, state),
+            requeue_after=self._pause if status is Status.PENDING else None,
+        )
+
+    @property
+    def _pause(self) -> float:
+        return min(self._clients.account.poll_interval, _SECONDS_BETWEEN_READS)
+
+
+def remote_name(name: str, token: str) -> str:
+    """The remote name of a file: it tells a person what it is, and ftops whose."""
+    path = Path(name)
+    return f"{path.stem}.{token}{path.suffix or '.jsonl'}"
+
+
+def delete_file(clients: Clients, remote_id: str, action: str) -> None:
+    """Deletes a file; one that is gone already is as good."""
+    with clients.calling(action):
+        try:
+            clients.data.files.with_raw_response.delete(remote_id)
+        except Exception as exc:
+            if not is_absent(refusal_from(exc)):
+                raise
+
+
+class _Hashed(io.FileIO):
+    """A file on its way: what is read of it is hashed and counted. The SDK reads it piece by piece."""
+
+    def __init__(self, path: Path, report: Callable[[Progress], None]) -> None:
+        super().__init__(path, "rb")
+        self._report = report
+        self._hash = hashlib.sha256()
+        self._size = path.stat().st_size
+        self._sent = 0
+        self._told = 0
+
+    @property
+    def digest(self) -> str:
+        return f"sha256:{self._hash.hexdigest()}"
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(-1 if size is None else size) or b""
+        self._hash.update(data)
+        self._sent += len(data)
+        self._tell()
+        return data
+
+    def seek(self, offset: int, whence: int = 0, /) -> int:
+        position = super().seek(offset, whence)
+        if position == 0:
+            self._hash = hashlib.sha256()
+            self._sent = 0
+        return position
+
+    def _tell(self) -> None:
+        percent = 100 * self._sent // self._size if self._size else 100
+        if percent > self._told:
+            self._told = percent
+            self._report(Progress(f"uploaded {self._sent} of {self._size} bytes", float(percent)))
+
+
+def _message(body: Mapping[str, Any], status: Status, state: str) -> str:
+    if status is Status.TAINTED:
+        details = body.get("status_details")
+        if isinstance(details, Mapping):
+            details = details.get("message") or details.get("code")
+        return str(details or f"the service could not process the file ({state})")
+    return "" if status is Status.READY else f"the service is processing the file ({state or 'no status'})"
+
+
+def _unreadable(action: str, path: Path, exc: OSError) -> Permanent:
+    return Permanent(
+        f"{action}: {path} can't be read",
+        exc.strerror or str(exc),
+        "check `path`; it is relative to the file that names it",
+        code="Unreadable",
+    )

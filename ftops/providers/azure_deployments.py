@@ -1,0 +1,303 @@
+"""Deployments: made on the control plane, and ready only when the data plane answers.
+
+Ready means three things: provisioned, the wanted model, and a call that is answered. A name that is
+used again goes on serving the old model for a while, and a new one is unknown to the data plane at first.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from ftops.address import Address, Json
+from ftops.errors import Permanent, ProviderError, Temporary
+from ftops.providers.azure_clients import Clients
+from ftops.providers.azure_errors import refusal_from
+from ftops.providers.azure_specs import (
+    PATCHED,
+    Resume,
+    answers_as,
+    attributes_of,
+    body_for,
+    changed_body,
+    differences,
+    dropped_inputs,
+    has_model,
+    name_for,
+    name_of,
+    observed_inputs,
+    state_of,
+    status_of,
+    token_of,
+)
+from ftops.providers.base import Request
+from ftops.state import PendingOperation, RemoteObject, ResourceState, Status
+
+_SECONDS_BETWEEN_READS = 15.0
+_SECONDS_BEFORE_RETRY = 10.0
+_QUOTA_LAG_SECONDS = 90.0
+"""The quota of a deleted deployment comes back a while after it is gone."""
+_NOT_YET = frozenset({"deploymentnotfound", "deploymentnotready"})
+
+
+class Deployments:
+    """Makes, changes and deletes deployments."""
+
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
+        self._account = clients.account
+        self._pause = min(clients.account.poll_interval, _SECONDS_BETWEEN_READS)
+        self._retry = min(clients.account.poll_interval, _SECONDS_BEFORE_RETRY)
+        self._lock = threading.Lock()
+        self._freed_at = float("-inf")
+
+    def create(self, request: Request) -> RemoteObject:
+        name = name_for(request.inputs, request.address)
+        action = f"create deployment {name}"
+        existing = self._get(name, action)
+        if existing is not None:
+            return self._adopt(request, name, existing, action)
+        body, token = self._put(name, body_for(request.inputs, request.token), action, creates=True)
+        return self._describe(body, name, request.inputs, Resume("create", token))
+
+    def read(self, resource: ResourceState) -> RemoteObject | None:
+        name = self._own_name(resource)
+        body = self._get(name, f"read deployment {name}")
+        if body is None:
+            return None
+        resume = Resume.parse(resource.resume)
+        if resume is not None and resume.operation == "delete":
+            return self._describe_deletion(body, name, resource.inputs, resume)
+        return self._describe(body, name, resource.inputs, resume)
+
+    def update(self, request: Request, resource: ResourceState) -> RemoteObject:
+        """Sends one change after another, as the service takes them; repeating it sends what is left."""
+        name = self._own_name(resource)
+        action = f"update deployment {name}"
+        live = self._settled(name, action)
+        dropped = dropped_inputs(live, resource.inputs, request.inputs)
+        changed = differences(live, request.inputs) | dropped
+        body = changed_body(live, request.inputs, token_of(live) or resource.token, dropped)
+        token = ""
+        if changed & PATCHED:
+            live, token = self._patch(name, {"sku": body["sku"], "tags": body["tags"]}, action)
+            if changed - PATCHED and status_of(live) is Status.PENDING:
+                raise Temporary(
+                    f"{action}: one change after another", code="InSteps", retry_after=self._retry
+                )
+        if changed - PATCHED:
+            live, token = self._put(name, body, action)
+        if changed:
+            live = self._get(name, action) or live
+        return self._describe(live, name, request.inputs, Resume("update", token))
+
+    def delete(self, resource: ResourceState) -> RemoteObject | None:
+        name = self._own_name(resource)
+        action = f"delete deployment {name}"
+        with self._clients.calling(action, control_plane=True):
+            token = self._clients.arm.delete(name)
+        self._freed()
+        body = self._get(name, action)
+        if body is None:
+            return None
+        return self._describe_deletion(body, name, resource.inputs, Resume("delete", token))
+
+    def find(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
+        name = name_for(operation.inputs, operation.address)
+        if self._remote_id(name) in known:
+            return None
+        body = self._get(name, f"look for deployment {name}")
+        if body is None or token_of(body) != operation.token:
+            return None
+        return self._describe(body, name, operation.inputs, Resume("create"))
+
+    def _adopt(self, request: Request, name: str, body: Mapping[str, Any], action: str) -> RemoteObject:
+        if state_of(body).lower() == "deleting":
+            raise Temporary(
+                f"{action}: the old one is still being deleted", code="Deleting", retry_after=self._retry
+            )
+        if token_of(body) != request.token:
+            raise Permanent(
+                f"{action}: there is one of this name already, and it isn't in this state",
+                f"It serves {attributes_of(body, name, '')['model']}.",
+                f"import it (`import: [{{to: {request.address}, id: {name}}}]`) or choose another name",
+                code="AlreadyExists",
+            )
+        if status_of(body) is Status.TAINTED:
+            with self._clients.calling(action, control_plane=True):
+                self._clients.arm.delete(name)
+            raise Temporary(
+                f"{action}: a failed one is being deleted first", code="Deleting", retry_after=self._retry
+            )
+        return self._describe(body, name, request.inputs, Resume("create"))
+
+    def _describe(
+        self, body: Mapping[str, Any], name: str, inputs: Mapping[str, Json], resume: Resume | None
+    ) -> RemoteObject:
+        status, state = status_of(body), state_of(body)
+        message, provisioning = "", status is Status.PENDING
+        if status is Status.TAINTED:
+            message = self._why(body, name, resume)
+        elif provisioning:
+            message = f"the deployment is {state or 'without a state'}"
+        elif resume is not None:
+            message = self._not_ready_yet(body, name, inputs, resume)
+            status = Status.PENDING if message else Status.READY
+        elif state.lower() != "succeeded" or _is_paused(body):
+            message = "the deployment is paused" if _is_paused(body) else f"the deployment is {state}"
+        return self._remote(body, name, inputs, status, message, resume, holds_lane=provisioning)
+
+    def _describe_deletion(
+        self, body: Mapping[str, Any], name: str, inputs: Mapping[str, Json], resume: Resume
+    ) -> RemoteObject:
+        """Going, unless the service says that the deletion failed: then it is what it was before."""
+        state = state_of(body)
+        failure = "" if state.lower() == "deleting" else self._failure(name, resume)
+        if failure:
+            return self._remote(body, name, inputs, status_of(body), f"the deletion failed: {failure}", None)
+        self._freed()
+        return self._remote(
+            body, name, inputs, Status.PENDING, "the deployment is being deleted", resume, holds_lane=True
+        )
+
+    def _remote(
+        self,
+        body: Mapping[str, Any],
+        name: str,
+        inputs: Mapping[str, Json],
+        status: Status,
+        message: str,
+        resume: Resume | None,
+        *,
+        holds_lane: bool = False,
+    ) -> RemoteObject:
+        pending = status is Status.PENDING
+        remote_id = self._remote_id(str(body.get("name") or name))
+        return RemoteObject(
+            remote_id=remote_id,
+            status=status,
+            attributes=attributes_of(body, remote_id, self._account.endpoint),
+            inputs=observed_inputs(body, inputs),
+            message=message,
+            resume=str(resume) if pending and resume is not None else "",
+            requeue_after=self._pause if pending else None,
+            holds_lane=pending and holds_lane,
+        )
+
+    def _not_ready_yet(
+        self, body: Mapping[str, Any], name: str, inputs: Mapping[str, Json], resume: Resume
+    ) -> str:
+        """What is still missing of a provisioned deployment that was asked for or changed."""
+        if "model" in inputs and not has_model(body, inputs):
+            return f"the deployment still has the model {attributes_of(body, name, '')['model']}"
+        if resume.operation == "update" and (open_changes := differences(body, inputs)):
+            return f"the service took the change but doesn't show it yet: {', '.join(sorted(open_changes))}"
+        return self._unanswered(name, str(inputs.get("model") or "")) if self._account.probe else ""
+
+    def _unanswered(self, name: str, model: str) -> str:
+        """Why a call of one token isn't answered yet. An answer is anything but "no such deployment"."""
+        action = f"call deployment {name}"
+        with self._clients.calling(action):
+            try:
+                reply = self._clients.data.chat.completions.create(
+                    model=name, messages=[{"role": "user", "content": "ping"}], max_tokens=1
+                )
+            except Exception as exc:
+                refusal = refusal_from(exc)
+                if refusal is None or refusal.status >= 500:
+                    raise
+                not_yet = refusal.code.lower() in _NOT_YET or refusal.status == 404
+                return "the deployment is provisioned and doesn't answer yet" if not_yet else ""
+        answered_by = str(getattr(reply, "model", "") or "")
+        return "" if answers_as(answered_by, model) else f"the deployment still answers as {answered_by}"
+
+    def _why(self, body: Mapping[str, Any], name: str, resume: Resume | None) -> str:
+        """The reason of a failure: ARM keeps it with the operation, seldom with the deployment."""
+        properties = body.get("properties")
+        error = properties.get("error") if isinstance(properties, Mapping) else None
+        own = str(error.get("message") or "") if isinstance(error, Mapping) else ""
+        reason = own or self._failure(name, resume)
+        said = f"the deployment is {state_of(body)}"
+        return f"{said}: {reason}" if reason else said
+
+    def _failure(self, name: str, resume: Resume | None) -> str:
+        if resume is None or not resume.token:
+            return ""
+        with self._clients.calling(f"ask about deployment {name}", control_plane=True):
+            return self._clients.arm.failure(name, resume.token)
+
+    def _settled(self, name: str, action: str) -> dict[str, Any]:
+        """The deployment, once nothing else is changing it."""
+        live = self._get(name, action)
+        if live is None:
+            raise Permanent(f"{action}: it is gone", hint="plan again: `ftops plan`", code="Gone")
+        if status_of(live) is Status.PENDING:
+            raise Temporary(f"{action}: it is {state_of(live)}", code="InFlux", retry_after=self._retry)
+        return live
+
+    def _get(self, name: str, action: str) -> dict[str, Any] | None:
+        with self._clients.calling(action, control_plane=True):
+            return self._clients.arm.get(name)
+
+    def _put(
+        self, name: str, body: dict[str, Any], action: str, *, creates: bool = False
+    ) -> tuple[dict[str, Any], str]:
+        try:
+            with self._clients.calling(action, creates=creates, control_plane=True):
+                return self._clients.arm.put(name, body)
+        except ProviderError as error:
+            raise self._unless_quota_returns(error) from error.__cause__
+
+    def _patch(self, name: str, body: dict[str, Any], action: str) -> tuple[dict[str, Any], str]:
+        try:
+            with self._clients.calling(action, control_plane=True):
+                return self._clients.arm.patch(name, body)
+        except ProviderError as error:
+            raise self._unless_quota_returns(error) from error.__cause__
+
+    def _unless_quota_returns(self, error: ProviderError) -> ProviderError:
+        """Quota that is missing right after a deletion is on its way back."""
+        with self._lock:
+            since = time.monotonic() - self._freed_at
+        if error.code.lower() != "insufficientquota" or since > _QUOTA_LAG_SECONDS:
+            return error
+        return Temporary(
+            f"{error.summary} (that of a deleted deployment takes a while to come back)",
+            error.detail,
+            error.hint,
+            code=error.code,
+            request_id=error.request_id,
+            retry_after=self._retry,
+        )
+
+    def _freed(self) -> None:
+        with self._lock:
+            self._freed_at = time.monotonic()
+
+    def _remote_id(self, name: str) -> str:
+        return f"{self._account.id}/deployments/{name}"
+
+    def _own_name(self, resource: ResourceState) -> str:
+        """The name of a recorded deployment, provided that it is one of this account."""
+        remote_id, name = resource.remote_id, name_of(resource.remote_id)
+        if "/" in remote_id and remote_id.casefold() != self._remote_id(name).casefold():
+            raise Permanent(
+                f"{resource.address} is recorded in another account than that of {self._account.provider}",
+                f"Recorded is {remote_id}, the provider's account is {self._account.id}.",
+                "give the provider its account back, or destroy there first",
+                code="OtherAccount",
+            )
+        return name
+
+
+def lane_of(clients: Clients, address: Address) -> str | None:
+    """The service refuses two writes to deployments of one account at once."""
+    return clients.account.id if address.kind == "deployment" else None
+
+
+def _is_paused(body: Mapping[str, Any]) -> bool:
+    properties = body.get("properties")
+    state = properties.get("deploymentState") if isinstance(properties, Mapping) else None
+    return str(state or "").lower() == "paused"

@@ -1,0 +1,355 @@
+"""What Azure answers, in the engine's terms: the one place that knows its codes and texts.
+
+Both SDKs' exceptions become one `Refusal`, tables find what it means, and Temporary or Permanent comes
+out. No SDK is imported here: an exception of theirs can only exist where they already are.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import time
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from ftops.errors import Permanent, ProviderError, Temporary
+
+UNREACHABLE = "Unreachable"
+"""The code of a Temporary that says: no connection could be made, nothing was sent."""
+NO_REPLY = "NoReply"
+"""The code of a Temporary that says: the request went out, no reply came back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An error reply, from whichever plane."""
+
+    status: int
+    code: str
+    message: str
+    request_id: str = ""
+    retry_after: float | None = None
+    control_plane: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Meaning:
+    """What an error reply means. An empty summary: the service's own message says it."""
+
+    temporary: bool
+    summary: str = ""
+    hint: str = ""
+
+
+def _later(summary: str = "", hint: str = "") -> _Meaning:
+    return _Meaning(True, summary, hint)
+
+
+def _never(summary: str = "", hint: str = "") -> _Meaning:
+    return _Meaning(False, summary, hint)
+
+
+_SIGN_IN = (
+    "check `api_key` of the provider; without one, sign in (`az login`) as somebody who has the role "
+    "Cognitive Services OpenAI Contributor on the account"
+)
+_DATA_ROLE = (
+    "the role Cognitive Services OpenAI Contributor on the account is needed; if the account refuses keys "
+    "(disableLocalAuth), leave `api_key` out and sign in with `az login`"
+)
+_CONTROL_SIGN_IN = "sign in (`az login`) to the tenant of the subscription, or check the managed identity"
+_CONTROL_ROLE = (
+    "needed is Microsoft.CognitiveServices/accounts/deployments/write, for instance by the role "
+    "Cognitive Services Contributor on the account"
+)
+_QUOTA = (
+    "lower sku.capacity, delete a deployment that is no longer used, or ask for more quota "
+    "(`az cognitiveservices usage list --location <region>` shows what is used)"
+)
+_ACCOUNT = (
+    "check subscription_id, resource_group and account of the provider; a deleted account keeps its name "
+    "for 48 hours: `az cognitiveservices account list-deleted` shows it, `recover` brings it back"
+)
+_ROUTE = "check `endpoint` (https://<account>.openai.azure.com/) and `api_version` of the provider"
+
+_BY_MESSAGE: tuple[tuple[str, _Meaning], ...] = (
+    (
+        "does not support fine-tuning",
+        _never(
+            "this model can't be fine-tuned in this way",
+            "the service says the same where the training type is missing or not offered: try another "
+            "`training_type` (standard, global_standard, developer), and check that the region offers the model",
+        ),
+    ),
+    (
+        "virtual network/firewall",
+        _never("the account's firewall refuses this address", "add it, or use a private endpoint"),
+    ),
+    (
+        "in 'failed' state",
+        _never("a failed deployment holds this name", "delete it, or let ftops replace it: `ftops plan`"),
+    ),
+    ("another operation is being performed", _later("somebody else is changing the account")),
+    (
+        "capacity and model at the same time",
+        _later("the service takes a new capacity and a new model one at a time only"),
+    ),
+)
+_BY_CODE: Mapping[str, _Meaning] = {
+    "insufficientquota": _never("not enough quota", _QUOTA),
+    "insufficient_quota": _never("not enough quota", _QUOTA),
+    "quotaexceeded": _never(
+        "a limit of the account is reached", "delete files or jobs that are no longer used"
+    ),
+    "daily_rate_limit_exceeded": _never("no more jobs today", "apply again tomorrow"),
+    "requestconflict": _later("somebody else is changing the account"),
+    "accountprovisioningstateinvalid": _later("the account itself is being changed"),
+    "resourcegroupbeingdeleted": _never("the resource group is being deleted"),
+    "flagmustbesetforrestore": _never("a deleted account holds this name", _ACCOUNT),
+    "accountisdeleted": _never("the account is deleted", _ACCOUNT),
+    "parentresourcenotfound": _never("there is no such account", _ACCOUNT),
+    "resourcegroupnotfound": _never("there is no such resource group", _ACCOUNT),
+    "subscriptionnotfound": _never("there is no such subscription", _ACCOUNT),
+    "modelupgradenotsupported": _never(
+        "a deployment of a fine-tuned model can't be given another model",
+        "replace the deployment: `ftops plan`",
+    ),
+    "deploymentmodelnotsupported": _never(
+        "this model can't be deployed here",
+        "check model, version and sku.name against `az cognitiveservices account list-models`",
+    ),
+    "invalidresourceproperties": _never(
+        "the service refuses these properties",
+        "check model, version and sku.name against `az cognitiveservices account list-models`",
+    ),
+    "deploymentnotfound": _later(
+        "the deployment doesn't answer yet", "a new deployment can take ten minutes to be reachable"
+    ),
+    "deploymentnotready": _later("the deployment doesn't answer yet"),
+    "authenticationtypedisabled": _never("the account refuses keys", _DATA_ROLE),
+    "invalidapiversionparameter": _never("the service doesn't know this api_version", _ROUTE),
+    "itemdoesalreadyexist": _never("it exists already"),
+    "jsonlvalidationfailed": _never("the service refuses the data", "`ftops validate` shows what it checks"),
+    "fileimportfailed": _never(
+        "the service could not fetch the file", "check `url`: it has to be reachable from Azure"
+    ),
+    "contentfilter": _never("the content filter refuses the data"),
+}
+_DATA_STATUS: Mapping[int, _Meaning] = {
+    401: _never("the service doesn't accept who is asking", _SIGN_IN),
+    403: _never("not allowed", _DATA_ROLE),
+    404: _never(),
+    408: _later("the service gave up waiting"),
+    409: _later("something else is going on with it"),
+    413: _never("the file is too large", "the limit is 512 MB a file"),
+    423: _never("the deployment is paused", "resume it in the portal"),
+    429: _later("too many requests"),
+    501: _never("the service doesn't offer this"),
+}
+_CONTROL_STATUS: Mapping[int, _Meaning] = {
+    **_DATA_STATUS,
+    401: _never("the control plane doesn't accept who is asking", _CONTROL_SIGN_IN),
+    403: _never("not allowed", _CONTROL_ROLE),
+    404: _never("there is no such thing", _ACCOUNT),
+}
+_OUTAGE = _later("the service has a problem")
+_GATEWAY_404 = _never("the service doesn't know this path", _ROUTE)
+
+_GATEWAY_CODES = frozenset({"", "404"})
+_ACCOUNT_CODES = frozenset({"parentresourcenotfound", "resourcegroupnotfound", "subscriptionnotfound"})
+_NOTHING_SENT = frozenset(
+    {"ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "InvalidURL"}
+)
+_BEARER = re.compile(r"(?i)\b(bearer\s+|api[-_]key[\"']?\s*[:=]\s*[\"']?)[\w.~+/=-]{8,}")
+_DETAIL_LIMIT = 800
+
+
+@contextmanager
+def translated(
+    action: str, *, creates: bool = False, secrets: Collection[str] = (), control_plane: bool = False
+) -> Iterator[None]:
+    """What an SDK raises inside leaves as Temporary or Permanent. `creates`: should no clear answer
+    come, an object may exist all the same."""
+    try:
+        yield
+    except ProviderError:
+        raise
+    except Exception as exc:
+        error = _error_from(exc, action, creates, secrets, control_plane)
+        if error is None:
+            raise
+        # The SDK's own text may quote what was sent; then the chain ends here.
+        raise error from (None if scrubbed(str(exc), secrets) != str(exc) else exc)
+
+
+def refusal_from(exc: BaseException, *, control_plane: bool = False) -> Refusal | None:
+    """The error reply that an SDK's exception stands for; None where it stands for none."""
+    response = getattr(exc, "response", None)
+    if not _is_foreign(exc) or response is None:
+        return None
+    headers = {str(name).lower(): str(value) for name, value in response.headers.items()}
+    status = int(getattr(exc, "status_code", 0) or response.status_code)
+    code, message = _read_body(_text_of(response))
+    return Refusal(
+        status=status,
+        code=code,
+        message=message,
+        request_id=headers.get("apim-request-id")
+        or headers.get("x-ms-request-id")
+        or headers.get("x-request-id", ""),
+        retry_after=retry_after(headers),
+        control_plane=control_plane,
+    )
+
+
+def is_absent(refusal: Refusal | None) -> bool:
+    """Whether the reply says that the object is gone, rather than that the request went astray."""
+    if refusal is None or refusal.status != 404:
+        return False
+    code = refusal.code.lower()
+    if not refusal.control_plane:
+        return bool(refusal.message) and code != "404"
+    about_deployment = "/deployments/" in refusal.message.lower() or code != "resourcenotfound"
+    return code not in _GATEWAY_CODES | _ACCOUNT_CODES and about_deployment
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait by the reply's own headers (lower-case names)."""
+    for name, scale in (("retry-after-ms", 0.001), ("x-ms-retry-after-ms", 0.001), ("retry-after", 1.0)):
+        text = headers.get(name, "").strip()
+        if not text:
+            continue
+        try:
+            return max(0.0, float(text) * scale)
+        except ValueError:
+            return _seconds_until(text)
+    return None
+
+
+def scrubbed(text: str, secrets: Collection[str] = ()) -> str:
+    """Text without credentials."""
+    for secret in secrets:
+        if secret:
+            text = text.replace(secret, "***")
+    return _BEARER.sub(r"\1***", text)
+
+
+def error_for(
+    refusal: Refusal, action: str, *, creates: bool = False, secrets: Collection[str] = ()
+) -> ProviderError:
+    """What the engine is told about an error reply."""
+    meaning = _meaning_of(refusal)
+    message = scrubbed(refusal.message, secrets)
+    summary = meaning.summary or _first_sentence(message) or f"HTTP {refusal.status}"
+    known_by = ", ".join(
+        part
+        for part in (
+            f"HTTP {refusal.status}",
+            f"code {refusal.code}" if refusal.code else "",
+            f"request {refusal.request_id}" if refusal.request_id else "",
+        )
+        if part
+    )
+    detail = f"{message or 'The reply says nothing more.'} ({known_by})"
+    names = {"code": refusal.code or str(refusal.status), "request_id": refusal.request_id}
+    if not meaning.temporary:
+        return Permanent(f"{action}: {summary}", detail, meaning.hint, **names)
+    unknown = creates and (refusal.status >= 500 or refusal.status == 408)
+    return Temporary(
+        f"{action}: {summary}",
+        detail,
+        meaning.hint,
+        retry_after=refusal.retry_after,
+        effect_unknown=unknown,
+        **names,
+    )
+
+
+def _error_from(
+    exc: Exception, action: str, creates: bool, secrets: Collection[str], control_plane: bool
+) -> ProviderError | None:
+    if not _is_foreign(exc):
+        return None
+    refusal = refusal_from(exc, control_plane=control_plane)
+    if refusal is not None and refusal.status >= 300:
+        return error_for(refusal, action, creates=creates, secrets=secrets)
+    text = scrubbed(str(exc), secrets)[:_DETAIL_LIMIT]
+    kinds = {kind.__name__ for kind in type(exc).__mro__}
+    if "ClientAuthenticationError" in kinds:
+        hint = _CONTROL_SIGN_IN if control_plane else _SIGN_IN
+        return Permanent(f"{action}: can't sign in to Azure", text, hint, code="SignIn")
+    if _never_left(exc, kinds):
+        return Temporary(f"{action}: no connection", text, _ROUTE, code=UNREACHABLE)
+    return Temporary(
+        f"{action}: no usable reply", f"{_cause_text(exc)}{text}", code=NO_REPLY, effect_unknown=creates
+    )
+
+
+def _is_foreign(exc: BaseException) -> bool:
+    """Whether an SDK raised it: openai, azure-core or azure-identity."""
+    families = (("openai", "OpenAIError"), ("azure.core.exceptions", "AzureError"))
+    return any(
+        isinstance(exc, getattr(module, name))
+        for module, name in ((sys.modules.get(module), name) for module, name in families)
+        if module is not None
+    )
+
+
+def _never_left(exc: Exception, kinds: set[str]) -> bool:
+    return "ServiceRequestError" in kinds or type(exc.__cause__).__name__ in _NOTHING_SENT
+
+
+def _cause_text(exc: Exception) -> str:
+    return f"{type(exc.__cause__).__name__}: " if exc.__cause__ is not None else ""
+
+
+def _meaning_of(refusal: Refusal) -> _Meaning:
+    message, code = refusal.message.lower(), refusal.code.lower()
+    for text, meaning in _BY_MESSAGE:
+        if text in message:
+            return meaning
+    if code in _BY_CODE:
+        return _BY_CODE[code]
+    if refusal.status == 404 and not refusal.control_plane and not is_absent(refusal):
+        return _GATEWAY_404
+    by_status = _CONTROL_STATUS if refusal.control_plane else _DATA_STATUS
+    return by_status.get(refusal.status) or (_OUTAGE if refusal.status >= 500 else _never())
+
+
+def _text_of(response: Any) -> str:
+    try:
+        text = response.text() if callable(response.text) else response.text
+    except Exception:  # noqa: BLE001 (a body that can't be read is an empty one)
+        return ""
+    return text if isinstance(text, str) else ""
+
+
+def _read_body(text: str) -> tuple[str, str]:
+    """Code and message of an error body; both empty for HTML and other surprises."""
+    try:
+        body = json.loads(text)
+    except ValueError:
+        return "", ""
+    error = body.get("error", body) if isinstance(body, dict) else body
+    if not isinstance(error, dict):
+        return "", error if isinstance(error, str) else ""
+    parts = [str(error.get("message") or "")]
+    for detail in error.get("details") or ():
+        if isinstance(detail, dict) and detail.get("message"):
+            parts.append(str(detail["message"]))
+    return str(error.get("code") or error.get("type") or ""), " ".join(filter(None, parts))[:_DETAIL_LIMIT]
+
+
+def _first_sentence(message: str) -> str:
+    return message.strip().split(". ")[0].split("\n")[0].rstrip(".")[:160]
+
+
+def _seconds_until(text: str) -> float | None:
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+    except ValueError:
+        return None

@@ -1,0 +1,214 @@
+"""Jobs: fine-tuning jobs of the data plane, the models they made and the files they wrote.
+
+A job costs money, so that the one call that makes it is sent once, and a job whose reply was lost is
+found by its token: in the metadata, or where none are stored by a seed that follows from the token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from ftops.address import Json
+from ftops.errors import Permanent, Temporary
+from ftops.providers.azure_clients import STABLE_VERSION, Clients, items_of, object_of
+from ftops.providers.azure_datasets import delete_file
+from ftops.providers.azure_errors import Refusal, error_for, is_absent, refusal_from
+from ftops.providers.azure_training import (
+    CLOCK_SKEW,
+    carries,
+    checkpoint_names,
+    created_at,
+    job_body,
+    progress_of,
+    remote_of,
+    resembles,
+    started_at,
+    status_of,
+)
+from ftops.providers.base import Progress, Request
+from ftops.state import PendingOperation, RemoteObject, ResourceState, Status
+
+_PAGE = 100
+_EVENT_PAGES_AT_MOST = 5
+
+
+class Jobs:
+    """Starts, watches and deletes jobs."""
+
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
+        self._pause = clients.account.poll_interval
+
+    def create(self, request: Request) -> RemoteObject:
+        action = f"start {request.address}"
+        body = job_body(request, with_method=self._clients.account.api_version != STABLE_VERSION)
+        with self._clients.calling(action, creates=True):
+            reply = self._clients.data.fine_tuning.jobs.with_raw_response.create(**body)
+        return remote_of(object_of(reply, action, creates=True), request.inputs, self._pause)
+
+    def read(self, resource: ResourceState) -> RemoteObject | None:
+        job = self._get(resource.remote_id, f"read {resource.address}")
+        return None if job is None else self._describe(job, resource.inputs, resource.outputs)
+
+    def update(self, request: Request, resource: ResourceState) -> RemoteObject:
+        raise Permanent(
+            f"{request.address} can't be changed in place",
+            "A job is what it was started with.",
+            "replace it: `ftops plan`",
+        )
+
+    def delete(self, resource: ResourceState) -> RemoteObject | None:
+        """Every step takes it well that it was made before, so that a broken deletion can be repeated."""
+        action = f"delete {resource.address}"
+        job = self._get(resource.remote_id, action)
+        if job is not None and status_of(job) is Status.PENDING:
+            job = self._cancel(job, action)
+        known = {**resource.outputs, **{k: v for k, v in (job or {}).items() if v}}
+        if model := known.get("fine_tuned_model"):
+            self._delete_model(str(model), action)
+        files = known.get("result_files")
+        for file in files if isinstance(files, list) else ():
+            delete_file(self._clients, str(file), action)
+        if job is not None:
+            self._delete_job(resource.remote_id, action)
+        return None
+
+    def find(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
+        action = f"look for {operation.address}"
+        alike: dict[str, Any] | None = None
+        oldest = started_at(operation) - CLOCK_SKEW
+        with self._clients.calling(action):
+            for page in items_of(self._list, action):
+                for job in page:
+                    if job["id"] in known:
+                        continue
+                    mine = carries(job, operation.token)
+                    if mine:
+                        return self._describe(job, operation.inputs, {})
+                    if mine is None and alike is None and resembles(job, operation):
+                        alike = job
+                if all(created_at(job) < oldest for job in page):
+                    break
+        return None if alike is None else self._describe(alike, operation.inputs, {})
+
+    def progress(self, resource: ResourceState, seen: str) -> tuple[list[Progress], str]:
+        """Events since `seen`, the id of the newest one known; at first, only the latest page of them."""
+        new: list[Mapping[str, Any]] = []
+        action = f"follow {resource.address}"
+
+        def fetch(after: str | None) -> Any:
+            events = self._clients.data.fine_tuning.jobs.with_raw_response
+            return events.list_events(resource.remote_id, limit=_PAGE, **({"after": after} if after else {}))
+
+        with self._clients.calling(action):
+            for number, page in enumerate(items_of(fetch, action), 1):
+                ids = [event["id"] for event in page]
+                new += page[: ids.index(seen)] if seen in ids else page
+                if seen in ids or not seen or number == _EVENT_PAGES_AT_MOST:
+                    break
+        return [progress_of(event) for event in reversed(new)], str(new[0]["id"]) if new else seen
+
+    def _get(self, remote_id: str, action: str) -> dict[str, Any] | None:
+        with self._clients.calling(action):
+            try:
+                reply = self._clients.data.fine_tuning.jobs.with_raw_response.retrieve(remote_id)
+            except Exception as exc:
+                if is_absent(refusal_from(exc)):
+                    return None
+                raise
+        return object_of(reply, action)
+
+    def _list(self, after: str | None) -> Any:
+        jobs = self._clients.data.fine_tuning.jobs.with_raw_response
+        return jobs.list(limit=_PAGE, after=after) if after else jobs.list(limit=_PAGE)
+
+    def _describe(
+        self, job: Mapping[str, Any], inputs: Mapping[str, Json], recorded: Mapping[str, Json]
+    ) -> RemoteObject:
+        remote = remote_of(job, inputs, self._pause)
+        if remote.status is not Status.READY:
+            return remote
+        # The checkpoints of a finished job stay what they are: what is on record isn't asked again.
+        checkpoints = recorded.get("checkpoint") or self._checkpoints(job)
+        return replace(remote, attributes={**remote.attributes, "checkpoint": checkpoints})
+
+    def _checkpoints(self, job: Mapping[str, Any]) -> dict[str, Json]:
+        action = f"list the checkpoints of {job['id']}"
+        found: list[dict[str, Any]] = []
+
+        def fetch(after: str | None) -> Any:
+            checkpoints = self._clients.data.fine_tuning.jobs.checkpoints.with_raw_response
+            return checkpoints.list(str(job["id"]), limit=_PAGE, **({"after": after} if after else {}))
+
+        with self._clients.calling(action):
+            try:
+                for page in items_of(fetch, action):
+                    found += page
+            except Exception as exc:
+                # Not every version has the route.
+                refusal = refusal_from(exc)
+                if refusal is None or refusal.status not in (404, 405):
+                    raise
+        return checkpoint_names(found, str(job.get("fine_tuned_model") or ""))
+
+    def _cancel(self, job: dict[str, Any], action: str) -> dict[str, Any]:
+        with self._clients.calling(action):
+            try:
+                reply = self._clients.data.fine_tuning.jobs.with_raw_response.cancel(str(job["id"]))
+                job = object_of(reply, action)
+            except Exception as exc:
+                # It may have ended in between, and then there is nothing to cancel.
+                refusal = refusal_from(exc)
+                if refusal is None or refusal.status not in (400, 409):
+                    raise
+                job = self._get(str(job["id"]), action) or {**job, "status": "cancelled"}
+        if status_of(job) is Status.PENDING:
+            raise Temporary(
+                f"{action}: the job is being cancelled", code="Cancelling", retry_after=min(self._pause, 5.0)
+            )
+        return job
+
+    def _delete_model(self, model: str, action: str) -> None:
+        """Only the v1 routes know the deletion of a model; where nothing knows it, the model stays."""
+
+        def call() -> object:
+            return self._clients.v1.models.with_raw_response.delete(model)
+
+        refusal = self._refusal_of(call, action)
+        if refusal is None or is_absent(refusal):
+            return
+        if refusal.status == 409 or "deploy" in refusal.message.lower():
+            raise Temporary(
+                f"{action}: {model} is still deployed",
+                f"{refusal.message} (HTTP {refusal.status}, code {refusal.code})",
+                "delete its deployments first; the service takes a while to notice that one is gone",
+                code="ModelDeployed",
+                request_id=refusal.request_id,
+                retry_after=refusal.retry_after,
+            )
+        if refusal.status in (401, 403, 429) or refusal.status >= 500:
+            raise error_for(refusal, action, secrets=self._clients.account.secrets)
+
+    def _delete_job(self, remote_id: str, action: str) -> None:
+        """Only the dated routes know the deletion of a job, and they may refuse it of one that has ended:
+        its record then stays with the service, with nothing left behind it."""
+
+        def call() -> object:
+            return self._clients.dated.delete(f"/fine_tuning/jobs/{remote_id}", cast_to=object)
+
+        refusal = self._refusal_of(call, action)
+        if refusal is not None and refusal.status not in (400, 404, 405, 409):
+            raise error_for(refusal, action, secrets=self._clients.account.secrets)
+
+    def _refusal_of(self, call: Callable[[], object], action: str) -> Refusal | None:
+        with self._clients.calling(action):
+            try:
+                call()
+            except Exception as exc:
+                refusal = refusal_from(exc)
+                if refusal is None:
+                    raise
+                return refusal
+        return None

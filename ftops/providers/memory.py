@@ -1,0 +1,81 @@
+"""`type: memory`: objects that exist in the state alone; nothing leaves the process.
+
+For tests, for trying out a spec, and for measuring the engine, as `terraform_data` is for Terraform.
+Ids follow from tokens, so that `find` can do its part. A job is trained at once: the model has a name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from ftops.address import Address, Json
+from ftops.config import ProviderConfig
+from ftops.providers.base import Request
+from ftops.state import PendingOperation, RemoteObject, ResourceState, Status
+
+
+def _dataset(request: Request) -> dict[str, Json]:
+    return {"id": f"file-{request.token}", "status": "processed"}
+
+
+def _job(request: Request) -> dict[str, Json]:
+    return {
+        "id": f"ftjob-{request.token}",
+        "status": "succeeded",
+        "fine_tuned_model": f"{request.inputs['model']}.ft-{request.token}",
+        "seed": request.inputs.get("seed", 0),
+        "hyperparameters": request.inputs.get("hyperparameters", {}),
+        "result_files": [],
+    }
+
+
+def _deployment(request: Request) -> dict[str, Json]:
+    name = request.inputs["name"]
+    return {
+        "id": f"deployment-{request.token}",
+        "name": name,
+        "endpoint": "memory:",
+        "provisioning_state": "Succeeded",
+        "model": request.inputs["model"],
+    }
+
+
+_ATTRIBUTES: Mapping[str, Callable[[Request], dict[str, Json]]] = {
+    "dataset": _dataset,
+    "job": _job,
+    "deployment": _deployment,
+}
+
+
+class MemoryProvider:
+    """Every call succeeds at once."""
+
+    local = True
+
+    def create(self, request: Request) -> RemoteObject:
+        attributes = _ATTRIBUTES[request.address.kind](request)
+        return RemoteObject(str(attributes["id"]), Status.READY, attributes)
+
+    def read(self, resource: ResourceState) -> RemoteObject | None:
+        return RemoteObject(resource.remote_id, resource.status, resource.outputs)
+
+    def update(self, request: Request, resource: ResourceState) -> RemoteObject:
+        attributes = _ATTRIBUTES[request.address.kind](request)
+        return RemoteObject(resource.remote_id, Status.READY, {**attributes, "id": resource.outputs["id"]})
+
+    def delete(self, resource: ResourceState) -> RemoteObject | None:
+        return None
+
+    def find(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
+        return None
+
+    def lane(self, address: Address) -> str | None:
+        return None
+
+    def close(self) -> None:
+        return None
+
+
+def open_provider(config: ProviderConfig, project: Path) -> MemoryProvider:
+    return MemoryProvider()

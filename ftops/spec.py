@@ -1,0 +1,411 @@
+"""The models of a spec: every section and field, its type, its default and what it means.
+
+`loader` validates with them after expressions are evaluated; `json_schema` publishes them for editors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, WithJsonSchema, model_validator
+from pydantic_core import CoreSchema
+
+from ftops.address import NAME
+from ftops.fields import EXPRESSION_SCHEMA, Boolean, Choice, Integer, JsonSchema, Number, Text, Untyped
+
+Plainly = Annotated[Any, Text()]
+Fixed = Annotated[Any, Text(closed=True)]
+Name = Annotated[
+    Any,
+    Text(
+        NAME,
+        "a name: lower-case letters, digits and `-`, a letter first, at most 63 characters",
+        closed=True,
+    ),
+]
+Flag = Annotated[Any, Boolean(closed=True)]
+TrainingType = Choice(
+    words=("standard", "global_standard", "developer"),
+    spellings={
+        "Standard": "standard",
+        "GlobalStandard": "global_standard",
+        "globalStandard": "global_standard",
+        "global-standard": "global_standard",
+        "Developer": "developer",
+    },
+    closed=True,
+)
+SUFFIX = Text(
+    r"[A-Za-z0-9_-]{1,40}",
+    "1 to 40 letters, digits, `-` or `_`",
+    "It becomes a part of the model's name: leave out dots, spaces and everything else.",
+)
+DEPLOYMENT_NAME = Text(
+    r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?",
+    "1 to 64 letters, digits, `-`, `_` or `.`, with a letter or digit first and last",
+)
+
+
+def described(text: str, default: Any = None) -> Any:
+    """An optional field and what it means."""
+    return Field(default, description=text)
+
+
+def required(text: str) -> Any:
+    """A field that has to be set, and what it means."""
+    return Field(..., description=text)
+
+
+class OrName:
+    """In the JSON Schema, text may stand in place of the mapping: the name of one."""
+
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchema:
+        return {"anyOf": [{"type": "string"}, handler(core)]}
+
+
+class Block(BaseModel):
+    """A mapping of the spec. Unknown keys are refused; a key without a value counts as not set."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True, protected_namespaces=())
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_unset(cls, given: Any) -> Any:
+        if isinstance(given, dict) and None in given.values():
+            return {key: value for key, value in given.items() if value is not None}
+        return given
+
+    def as_data(self) -> dict[str, Any]:
+        """The fields that are set, as plain data."""
+        return {
+            key: value.as_data() if isinstance(value, Block) else value
+            for key, value in self.__dict__.items()
+            if value is not None
+        }
+
+
+class StateBlock(Block):
+    """Where state is kept."""
+
+    backend: Annotated[Any, Choice(words=("local", "azure_blob", "s3", "gcs"), closed=True)] = described(
+        "What keeps the state: files of the project, or a bucket.", "local"
+    )
+    path: Fixed = described("Folder or prefix; a relative one is below the project root.", "state")
+    account_url: Fixed = described("Blob service of the storage account (azure_blob).")
+    container: Fixed = described("Container of the storage account (azure_blob).")
+    bucket: Fixed = described("Name of the bucket (s3, gcs).")
+    region: Fixed = described("Region of the bucket (s3).")
+    endpoint_url: Fixed = described("Endpoint of a service that speaks S3 (s3).")
+
+
+STATE_NEEDS: Mapping[str, tuple[str, ...]] = {
+    "local": (),
+    "azure_blob": ("account_url", "container"),
+    "s3": ("bucket",),
+    "gcs": ("bucket",),
+}
+STATE_TAKES: Mapping[str, tuple[str, ...]] = {
+    "local": (),
+    "azure_blob": ("account_url", "container"),
+    "s3": ("bucket", "region", "endpoint_url"),
+    "gcs": ("bucket",),
+}
+
+
+class Settings(Block):
+    """Settings of the spec as a whole."""
+
+    name: Name = described("Name of the spec; default: the name of its folder.")
+    required_version: Fixed = described('Versions of ftops that may read this spec, such as ">=0.1, <2".')
+    state: StateBlock | None = described("Where state is kept.")
+
+
+class Variable(Block):
+    """A value that is given from outside: by an environment, a file, the command line or its default."""
+
+    type: Annotated[
+        Any,
+        Choice(words=("string", "integer", "number", "boolean", "list", "map", "any"), closed=True),
+    ] = described("Type of the value.", "any")
+    default: Annotated[Any, Untyped()] = described("Value where none is given.")
+    description: Fixed = described("What the variable is for.")
+    minimum: Annotated[Any, Number(closed=True)] = described("Smallest value (integer, number).")
+    maximum: Annotated[Any, Number(closed=True)] = described("Largest value (integer, number).")
+    allowed: Annotated[Any, Untyped(list)] = described("The only values that are accepted.")
+    pattern: Fixed = described("Regular expression that the whole text has to match (string).")
+    sensitive: Flag = described("The value is a secret: it is never shown nor stored.", False)
+
+
+class ProviderBlock(Block):
+    """Keys of every provider."""
+
+    type: Fixed = required("Which kind of provider this is: azure_openai or emulator.")
+    default: Flag = described("Manages the resources that name no provider.", False)
+
+
+class ControlPlane(Block):
+    """Azure Resource Manager, which manages deployments."""
+
+    endpoint: Fixed = described("Address of the resource manager.")
+    api_version: Fixed = described("Version of its interface.")
+
+
+class Credential(Block):
+    """How DefaultAzureCredential finds an identity, where the default is not enough."""
+
+    tenant_id: Fixed = described("Microsoft Entra tenant.")
+    client_id: Fixed = described("Client id of the managed or workload identity.")
+
+
+class AzureOpenAI(ProviderBlock):
+    """An Azure OpenAI resource."""
+
+    endpoint: Fixed = required("Address of the resource, such as https://acme.openai.azure.com/.")
+    subscription_id: Fixed = described("Subscription of the resource; deployments need it.")
+    resource_group: Fixed = described("Resource group of the resource; deployments need it.")
+    account: Fixed = described("Name of the resource; deployments need it.")
+    location: Fixed = described("Region of the resource.")
+    api_version: Fixed = described("Version of the data plane.", "2024-10-21")
+    api_key: Fixed = described("Key; without one, Microsoft Entra ID is used. Never write it out: ${env.…}.")
+    control_plane: ControlPlane | None = described("Settings of the control plane.")
+    credential: Credential | None = described("Settings of Microsoft Entra ID.")
+
+
+class Emulator(ProviderBlock):
+    """The embedded cloud: a server on this machine which stands in for Azure OpenAI."""
+
+    data: Fixed = described("Folder that it keeps its data in, below the project root.", None)
+    url: Fixed = described("Address of an emulator that is running already.")
+    api_key: Fixed = described("Key that it asks for.")
+    settings: Annotated[Any, Untyped(dict)] = described("Settings that are passed on to it.")
+
+
+class Memory(ProviderBlock):
+    """Objects that live as long as the process: for tests."""
+
+
+PROVIDER_TYPES: Mapping[str, type[ProviderBlock]] = {
+    "azure_openai": AzureOpenAI,
+    "emulator": Emulator,
+    "memory": Memory,
+}
+
+
+class Environment(Block):
+    """An environment: its own variables, its own provider, its own state."""
+
+    provider: Fixed = described("Provider of the resources that name none.")
+    variables: Annotated[Any, Untyped(dict)] = described("Values of variables.")
+    description: Fixed = described("What the environment is for.")
+
+
+class Hyperparameters(Block):
+    """How a job trains. `auto` leaves the choice to the service."""
+
+    n_epochs: Annotated[Any, Integer(1, 50, words=("auto",))] = described(
+        "How many times training goes through the examples."
+    )
+    batch_size: Annotated[Any, Integer(1, 256, words=("auto",))] = described(
+        "How many examples make one step of training."
+    )
+    learning_rate_multiplier: Annotated[Any, Number(above=0, words=("auto",))] = described(
+        "Factor on the learning rate that the model was trained with."
+    )
+    compute_multiplier: Annotated[Any, Number(above=0, words=("auto",))] = described(
+        "Factor on the compute that explores answers (reinforcement)."
+    )
+    eval_interval: Annotated[Any, Integer(1, words=("auto",))] = described(
+        "Steps between two evaluations (reinforcement)."
+    )
+    eval_samples: Annotated[Any, Integer(1, words=("auto",))] = described(
+        "Samples of one evaluation (reinforcement)."
+    )
+    reasoning_effort: Annotated[Any, Choice(words=("default", "low", "medium", "high"))] = described(
+        "Effort of a reasoning model while it trains (reinforcement)."
+    )
+
+
+class JobHyperparameters(Hyperparameters):
+    """Hyperparameters of one job: written out, or a named set with some of them changed."""
+
+    use: Name = described("A named set to start from.")
+
+
+class LifecycleBlock(Block):
+    """How changes of a resource are made."""
+
+    prevent_destroy: Flag = described("Refuse every plan that would delete the object.", False)
+    ignore_changes: list[Fixed] | None = described("Inputs whose changes are left alone.")
+    create_before_destroy: Flag = described("On replacement, make the new object first.")
+    on_destroy: Annotated[Any, Choice(words=("delete", "retain"), closed=True)] = described(
+        "What becomes of the object when it leaves the spec.", "delete"
+    )
+
+
+FOR_EACH_SCHEMA: JsonSchema = {
+    "anyOf": [
+        {"type": "array", "items": {"type": ["string", "number", "boolean"]}},
+        {"type": "object"},
+        EXPRESSION_SCHEMA,
+    ]
+}
+
+
+class ResourceBlock(Block):
+    """Keys of every resource."""
+
+    provider: Fixed = described("Provider that manages the resource.")
+    depends_on: list[Fixed] | None = described("Addresses that have to be done first: [job.base].")
+    lifecycle: LifecycleBlock | None = described("How changes of the resource are made.")
+    for_each: Annotated[Any, Untyped(), WithJsonSchema(FOR_EACH_SCHEMA)] = described(
+        "One resource for each entry of a list or mapping, or each combination of `matrix`."
+    )
+    enabled: Flag = described("false leaves the resource out.", True)
+
+
+class Dataset(ResourceBlock):
+    """A file of examples."""
+
+    path: Fixed = described("File of examples, relative to the file that names it.")
+    url: Plainly = described("Address to fetch the examples from.")
+    format: Annotated[Any, Choice(words=("chat", "preference", "reinforcement"), closed=True)] = described(
+        "What an example looks like.", "chat"
+    )
+    purpose: Annotated[Any, Choice(words=("fine-tune", "evals", "batch", "assistants"), closed=True)] = (
+        described("What the service may use the file for.", "fine-tune")
+    )
+
+
+class Job(ResourceBlock):
+    """A fine-tuning job."""
+
+    model: Plainly = required("Model to start from: a base model, or ${job.other.fine_tuned_model}.")
+    method: Annotated[Any, Choice(words=("supervised", "dpo", "reinforcement"), closed=True)] = described(
+        "How the model learns.", "supervised"
+    )
+    training: Plainly = required("Dataset to learn from: its name.")
+    validation: Plainly = described("Dataset to measure with: its name.")
+    hyperparameters: Annotated[JobHyperparameters | None, OrName()] = described("A named set, or a mapping.")
+    training_type: Annotated[Any, TrainingType] = described("Where training runs.", "standard")
+    seed: Annotated[Any, Integer(0, 2**31 - 1)] = described("Makes a job repeatable.")
+    suffix: Annotated[Any, SUFFIX] = described("Part of the name of the fine-tuned model.")
+    integrations: Annotated[Any, Untyped(list)] = described("Services that follow the job.")
+    beta: Annotated[Any, Number(above=0, words=("auto",))] = described(
+        "How closely the model stays at what it was (dpo)."
+    )
+    grader: Annotated[Any, Untyped(dict)] = described("What rates the answers (reinforcement).")
+    response_format: Annotated[Any, Untyped(dict)] = described("Shape of the answers (reinforcement).")
+
+
+METHOD_KEYS: Mapping[str, str] = {
+    "beta": "dpo",
+    "grader": "reinforcement",
+    "response_format": "reinforcement",
+}
+"""Keys of a job that only one method knows."""
+METHOD_HYPERPARAMETERS: Mapping[str, str] = {
+    "compute_multiplier": "reinforcement",
+    "eval_interval": "reinforcement",
+    "eval_samples": "reinforcement",
+    "reasoning_effort": "reinforcement",
+}
+METHOD_FORMATS: Mapping[str, str] = {
+    "supervised": "chat",
+    "dpo": "preference",
+    "reinforcement": "reinforcement",
+}
+
+
+class Sku(Block):
+    """Size of a deployment."""
+
+    name: Plainly = described("Kind of capacity, such as Standard or GlobalStandard.", "Standard")
+    capacity: Annotated[Any, Integer(1)] = described("Thousands of tokens per minute.", 1)
+
+
+class Deployment(ResourceBlock):
+    """A model that answers."""
+
+    name: Annotated[Any, DEPLOYMENT_NAME] = described("Name that callers use; default: the resource's name.")
+    model: Plainly = required("Model to serve: ${job.name.fine_tuned_model}, or a base model.")
+    version: Plainly = described("Version of a base model.")
+    sku: Sku | None = described("Size of the deployment.")
+    version_upgrade_option: Annotated[
+        Any,
+        Choice(words=("OnceNewDefaultVersionAvailable", "OnceCurrentVersionExpired", "NoAutoUpgrade")),
+    ] = described("When the service may move a base model to a newer version.")
+    rai_policy: Plainly = described("Name of the content filter.")
+    tags: dict[str, Plainly] | None = described("Tags of the deployment.")
+    replace: Annotated[Any, Choice(words=("recreate", "blue_green"), closed=True)] = described(
+        "What to do when the service can't change it in place.", "recreate"
+    )
+
+
+class OutputBlock(Block):
+    """A value that other programs read."""
+
+    value: Annotated[Any, Untyped()] = required("The value.")
+    description: Fixed = described("What the value is for.", "")
+    sensitive: Flag = described("Never show the value.", False)
+
+
+class Moved(Block):
+    """A resource that got another address."""
+
+    from_: Fixed = Field(..., alias="from", description="Address that it had.")
+    to: Fixed = required("Address that it has.")
+
+
+class Import(Block):
+    """An object that exists and shall be managed from now on."""
+
+    to: Fixed = required("Address that it gets.")
+    id: Fixed = required("The service's id of the object.")
+
+
+class Removed(Block):
+    """A resource that shall no longer be managed."""
+
+    from_: Fixed = Field(..., alias="from", description="Address that it had.")
+    retain: Flag = described("Keep the object.", False)
+
+
+RESOURCE_MODELS: Mapping[str, type[ResourceBlock]] = {
+    "dataset": Dataset,
+    "job": Job,
+    "deployment": Deployment,
+}
+REFACTORINGS: Mapping[str, type[Block]] = {"moved": Moved, "import": Import, "removed": Removed}
+COMMON_KEYS = frozenset(ResourceBlock.model_fields)
+
+
+class Spec(Block):
+    """A spec of ftops: datasets, fine-tuning jobs and deployments, as they should be."""
+
+    ftops: Settings | None = described("Settings of the spec.")
+    variables: dict[str, Variable] | None = described("Values given from outside, by name.")
+    providers: dict[str, AzureOpenAI | Emulator | Memory] | None = described("Where objects live, by name.")
+    environments: dict[str, Environment] | None = described("Environments, by name.")
+    hyperparameters: dict[str, Hyperparameters] | None = described("Named sets of hyperparameters.")
+    datasets: dict[str, Dataset] | None = described("Files of examples, by name.")
+    jobs: dict[str, Job] | None = described("Fine-tuning jobs, by name.")
+    deployments: dict[str, Deployment] | None = described("Deployed models, by name.")
+    outputs: dict[str, Any] | None = described("Values for other programs: a value, or {value, …}.")
+    moved: list[Moved] | None = described("Resources that got another address.")
+    import_: list[Import] | None = Field(None, alias="import", description="Objects to manage from now on.")
+    removed: list[Removed] | None = described("Resources that are no longer managed.")
+
+
+SECTIONS = tuple(f.alias or name for name, f in Spec.model_fields.items())
+"""Top-level keys, in the order of a well-kept spec."""
+
+
+def json_schema() -> JsonSchema:
+    """The language as JSON Schema, for editors. It is kept in the package as schema.json."""
+    schema = Spec.model_json_schema(by_alias=True)
+    head = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "ftops spec",
+    }
+    return head | {key: value for key, value in schema.items() if key not in head}

@@ -1,0 +1,27 @@
+"""Did you mean: the known word that is nearest to an unknown one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The nearest known word, or None where none is near."""
+    from difflib import get_close_matches  # costs an import only where there is an error
+
+    folded = {k.lower().replace("-", "_"): k for k in sorted(known, reverse=True)}
+    found = get_close_matches(word.lower().replace("-", "_"), folded, n=1, cutoff=0.6)
+    return folded[found[0]] if found else None
+
+
+def did_you_mean(word: str, known: Iterable[str], *, nothing: str = "", limit: int = 12) -> str:
+    """A hint: the nearest word, else all of them; `nothing` where there are none."""
+    words = sorted(set(known))
+    if not words:
+        return nothing
+    near = nearest(word, words)
+    if near is not None:
+        return f"Did you mean `{near}`?"
+    shown = ", ".join(f"`{w}`" for w in words[:limit])
+    more = f" and {len(words) - limit} more" if len(words) > limit else ""
+    return f"Known here: {shown}{more}."
