@@ -16,7 +16,7 @@ from hashlib import sha256
 from ftops.address import Address
 from ftops.config import Resource
 from ftops.desired import Desired
-from ftops.graph import closure, sort
+from ftops.graph import closure, reverse, sort
 from ftops.kinds import RESOURCE_TYPES
 from ftops.plan import Action, AttributeChange, Change, Reason
 from ftops.state import ResourceState, Status
@@ -63,7 +63,12 @@ def deposed_key(recorded: ResourceState) -> str:
 
 @dataclass(slots=True)
 class Schedule:
-    """Lowers decisions. `needs` are the dependencies as declared."""
+    """Lowers decisions. `needs` are the dependencies as declared.
+
+    An object is in the way of those that it was recorded to depend on, whatever the spec says today;
+    a new one waits for those that the spec says it needs. Each of the two relations is free of cycles,
+    but together they need not be: edges that mix them are added only where they close no circle.
+    """
 
     decisions: Mapping[Address, Decision]
     resources: Mapping[Address, ResourceState]
@@ -71,69 +76,58 @@ class Schedule:
     needs: Mapping[Address, tuple[Address, ...]]
     _steps: dict[str, Change] = field(default_factory=dict)
     _waits: dict[str, set[str]] = field(default_factory=dict)
-    _users: dict[Address, set[Address]] = field(default_factory=dict)
+    _users: Mapping[Address, list[Address]] = field(default_factory=dict)
     _warnings: list[str] = field(default_factory=list)
 
     def changes(
         self, selected_deposed: frozenset[tuple[Address, str]]
     ) -> tuple[tuple[Change, ...], tuple[str, ...]]:
         """The steps in order, and what has to be said about those that are held back."""
-        self._users = self._who_uses_whom()
+        self._users = reverse({a: r.dependencies for a, r in self.resources.items()})
         for decision in self.decisions.values():
             self._lower(decision)
         for address, key in sorted(selected_deposed, key=lambda k: (k[0].sort_key, k[1])):
             self._remove_deposed(address, key, self.deposed[address, key])
-        self._take_away_late()
+        self._remove_after_users()
+        self._replace_in_turn()
         rank = {a: i for i, a in enumerate(self.decisions)}
         order = sort(self._waits, lambda step: (rank.get(self._steps[step].address, len(rank)), step))
-        changes = (
-            replace(
-                self._steps[step],
-                waits_for=tuple(sorted(w for w in self._waits[step] if w in self._steps)),
-                dependencies=self.needs.get(self._steps[step].address, ()),
-            )
-            for step in order
-        )
-        return tuple(changes), tuple(self._warnings)
+        return tuple(self._finished(step) for step in order), tuple(self._warnings)
 
-    def _who_uses_whom(self) -> dict[Address, set[Address]]:
-        users: dict[Address, set[Address]] = {}
-        for address in {*self.decisions, *self.resources}:
-            recorded = self.resources.get(address)
-            needs = {*self.needs.get(address, ()), *(recorded.dependencies if recorded else ())}
-            for needed in needs:
-                users.setdefault(needed, set()).add(address)
-        return users
+    def _finished(self, step: str) -> Change:
+        change = self._steps[step]
+        return replace(
+            change,
+            waits_for=tuple(sorted(w for w in self._waits[step] if w in self._steps)),
+            dependencies=self.needs.get(change.address, ()),
+        )
+
+    # steps
 
     def _lower(self, decision: Decision) -> None:
         address = decision.resource.address
         if decision.action in (Action.DELETE, Action.FORGET):
-            self._add(self._removal(decision, str(address)), self._steps_of_users(address))
+            self._add(self._removal(decision, str(address)))
             return
         waits = {str(n) for n in self.needs.get(address, ()) if self._is_made(n)}
         if decision.deletes_first:
             step = f"{address}#old"
-            self._add(self._removal(decision, step), self._removals_of_users(address))
+            self._add(self._removal(decision, step))
             waits.add(step)
         self._add(_making(decision), waits)
         if decision.creates_first and decision.recorded is not None:
             self._remove_deposed(address, deposed_key(decision.recorded), decision.recorded)
 
-    def _is_made(self, address: Address) -> bool:
-        decision = self.decisions.get(address)
-        return decision is not None and decision.action not in (Action.DELETE, Action.FORGET)
-
     def _remove_deposed(self, address: Address, key: str, old: ResourceState) -> None:
         holders = self._holders(address, old)
         if holders:
             names = ", ".join(sorted(str(h) for h in holders))
-            self._warnings.append(f"the old object of {address} is kept: {names} may still use it")
+            self._warnings.append(f"the old object of {address} is kept: {names} still uses it")
             return
-        step = f"{address}#{key}"
         decision = self.decisions.get(address)
         retain = decision.resource.lifecycle.on_destroy == "retain" if decision else old.retain
         change = Change(
-            step=step,
+            step=f"{address}#{key}",
             address=address,
             action=Action.FORGET if retain else Action.DELETE,
             reason=Reason("replaced", "has been replaced"),
@@ -142,10 +136,7 @@ class Schedule:
             remote_id=old.remote_id,
             deposed=key,
         )
-        waits = self._steps_of_users(address)
-        if self._is_made(address) or decision is not None:
-            waits.add(str(address))
-        self._add(change, waits)
+        self._add(change, {str(address)} if decision else ())
 
     def _holders(self, address: Address, old: ResourceState) -> list[Address]:
         """Resources that go on using the old object itself, as nothing is planned for them.
@@ -156,60 +147,71 @@ class Schedule:
             user
             for user in self._users.get(address, ())
             if user not in self.decisions
-            and user in self.resources
             and not RESOURCE_TYPES[user.kind].by_identity
             and _names(self.resources[user], old)
         ]
 
-    def _steps_of_users(self, address: Address) -> set[str]:
-        steps: set[str] = set()
-        for user in self._users.get(address, ()):
-            decision = self.decisions.get(user)
-            if decision is not None:
-                steps.add(str(user))
-                if decision.deletes_first:
-                    steps.add(f"{user}#old")
-        return steps
-
-    def _removals_of_users(self, address: Address) -> set[str]:
-        steps: set[str] = set()
-        for user in self._users.get(address, ()):
-            decision = self.decisions.get(user)
-            if decision is None:
-                continue
-            if decision.action in (Action.DELETE, Action.FORGET):
-                steps.add(str(user))
-            elif decision.deletes_first:
-                steps.add(f"{user}#old")
-        return steps
-
-    def _take_away_late(self) -> None:
-        """An object that is deleted before its successor is made goes as late as it can."""
-        for address, decision in self.decisions.items():
-            if not decision.deletes_first:
-                continue
-            old = f"{address}#old"
-            for need in self.needs.get(address, ()):
-                step = str(need)
-                if self._is_made(need) and old not in closure([step], self._waits):
-                    self._waits[old].add(step)
-
     def _removal(self, decision: Decision, step: str) -> Change:
-        assert decision.recorded is not None  # noqa: S101 - only what is recorded is removed
+        recorded = decision.recorded
+        assert recorded is not None  # noqa: S101 - only what is recorded is removed
         retain = decision.resource.lifecycle.on_destroy == "retain"
         return Change(
             step=step,
             address=decision.resource.address,
             action=Action.FORGET if retain else Action.DELETE,
             reason=decision.reason,
-            provider=decision.recorded.provider,
-            before=decision.recorded.inputs,
-            remote_id=decision.recorded.remote_id,
+            provider=recorded.provider,
+            before=recorded.inputs,
+            remote_id=recorded.remote_id,
         )
 
-    def _add(self, change: Change, waits: Iterable[str]) -> None:
+    def _add(self, change: Change, waits: Iterable[str] = ()) -> None:
         self._steps[change.step] = change
         self._waits[change.step] = set(waits)
+
+    def _is_made(self, address: Address) -> bool:
+        decision = self.decisions.get(address)
+        return decision is not None and decision.action not in (Action.DELETE, Action.FORGET)
+
+    # order
+
+    def _remove_after_users(self) -> None:
+        """What goes for good goes after every step of those that used it."""
+        leftovers: dict[Address, list[str]] = {}
+        for (address, key), old in self.deposed.items():
+            for need in old.dependencies:
+                leftovers.setdefault(need, []).append(f"{address}#{key}")
+        for step, change in self._steps.items():
+            if change.action in (Action.DELETE, Action.FORGET) and not step.endswith("#old"):
+                for user in self._users.get(change.address, ()):
+                    self._waits[step].update(self._steps_of(user))
+                self._waits[step].update(w for w in leftovers.get(change.address, ()) if w in self._steps)
+
+    def _steps_of(self, address: Address) -> Iterable[str]:
+        decision = self.decisions.get(address)
+        if decision is None:
+            return ()
+        steps = [str(address), f"{address}#old"]
+        if decision.creates_first and decision.recorded is not None:
+            steps.append(f"{address}#{deposed_key(decision.recorded)}")
+        return [step for step in steps if step in self._steps]
+
+    def _replace_in_turn(self) -> None:
+        """An object that goes before its successor is made: after what used it is gone, and as late as
+        can be, when all that the successor needs is there."""
+        for address, decision in self.decisions.items():
+            if not decision.deletes_first:
+                continue
+            old = f"{address}#old"
+            gone = [s for u in self._users.get(address, ()) for s in self._steps_of(u) if self._removes(s)]
+            there = [str(n) for n in self.needs.get(address, ()) if self._is_made(n)]
+            for step in (*gone, *there):
+                if old not in closure([step], self._waits):
+                    self._waits[old].add(step)
+
+    def _removes(self, step: str) -> bool:
+        change = self._steps[step]
+        return change.action in (Action.DELETE, Action.FORGET) and not change.deposed
 
 
 def _names(user: ResourceState, used: ResourceState) -> bool:

@@ -1,0 +1,193 @@
+"""Configs as values, and a run of the real engine on them, without files but the state's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ftops.address import Address, Reference, Value
+from ftops.apply import Apply, Context, Report, Settings
+from ftops.config import Config, Lifecycle, Output, ProviderConfig, Resource
+from ftops.desired import Resolver
+from ftops.graph import build
+from ftops.outputs import evaluate
+from ftops.plan import Plan
+from ftops.planner import NORMAL, Options, plan
+from ftops.refresh import refresh
+from ftops.state import Entry, State
+from ftops.store import Journal, LocalStore
+from tests.support.cloud import Cloud, CloudProvider, VirtualTime
+
+PROVIDER = "cloud"
+PLAIN = Lifecycle()
+DEFAULTS = Settings()
+
+
+def dataset(name: str, digest: str, **more: Any) -> Resource:
+    content = f"sha256:{digest}"
+    return Resource(
+        Address("dataset", name),
+        PROVIDER,
+        {"path": f"{name}.jsonl", "format": "chat", "purpose": "fine-tune", "content": content},
+        facts={"digest": content, "examples": 10},
+        **more,
+    )
+
+
+def job(
+    name: str, training: str, model: Value = "base", lifecycle: Lifecycle = PLAIN, **inputs: Value
+) -> Resource:
+    return Resource(
+        Address("job", name),
+        PROVIDER,
+        {
+            "model": model,
+            "method": "supervised",
+            "training": Reference(Address("dataset", training), "id"),
+            "training_type": "standard",
+            **inputs,
+        },
+        lifecycle=lifecycle,
+    )
+
+
+def deployment(
+    name: str, model: Value, capacity: int = 1, lifecycle: Lifecycle = PLAIN, **inputs: Value
+) -> Resource:
+    return Resource(
+        Address("deployment", name),
+        PROVIDER,
+        {
+            "name": name,
+            "model": model,
+            "sku": {"name": "Standard", "capacity": capacity},
+            "replace": "recreate",
+            **inputs,
+        },
+        lifecycle=lifecycle,
+    )
+
+
+def tuned(job_name: str) -> Reference:
+    return Reference(Address("job", job_name), "fine_tuned_model")
+
+
+def config(*resources: Resource, outputs: Sequence[Output] = (), **more: Any) -> Config:
+    ordered = tuple(sorted(resources, key=lambda r: r.address.sort_key))
+    return Config(
+        name="test",
+        environment="default",
+        folder=Path("/nowhere"),
+        project=Path("/nowhere"),
+        resources=ordered,
+        providers={PROVIDER: ProviderConfig(PROVIDER, "memory")},
+        outputs=tuple(outputs),
+        **more,
+    )
+
+
+class Crash(BaseException):
+    """The process ends here."""
+
+
+class CrashingJournal:
+    """A real journal; the process ends around its nth append: before it, or right after it."""
+
+    def __init__(self, journal: Journal, at: int, after: bool) -> None:
+        self._journal = journal
+        self._left = at
+        self._after = after
+
+    def append(self, entries: Iterable[Entry]) -> None:
+        self._left -= 1
+        if self._left == 0 and not self._after:
+            raise Crash
+        self._journal.append(entries)
+        if self._left == 0:
+            raise Crash
+
+    def sync(self) -> None:
+        self._journal.sync()
+
+
+class World:
+    """A cloud, a state on disk, and the engine between them."""
+
+    def __init__(self, folder: Path, cloud: Cloud | None = None) -> None:
+        self.cloud = cloud or Cloud()
+        self.store = LocalStore(folder, "test", "default")
+        self.provider = CloudProvider(self.cloud)
+        self.events: list[object] = []
+        self.tokens = 0
+        self.journal_type: type[Journal] = Journal
+
+    @property
+    def state(self) -> State:
+        return self.store.read("")
+
+    def plan(self, wanted: Config, options: Options = NORMAL, look: bool = True) -> Plan:
+        observed = refresh(self.state, lambda name: self.provider, everything=look, clock=VirtualTime())
+        return plan(wanted, build(wanted), self.state, observed, options)
+
+    def apply(
+        self,
+        wanted: Config,
+        options: Options = NORMAL,
+        settings: Settings = DEFAULTS,
+        crash: tuple[int, bool] | None = None,
+    ) -> Report:
+        made = self.plan(wanted, options)
+        state = self.state if self.state.lineage else replace(self.state, lineage="lineage")
+        journal = self.journal_type(self.store, state)
+        sink = CrashingJournal(journal, *crash) if crash else journal
+        context = Context(
+            wanted.folder,
+            lambda name: self.provider,
+            wanted.secrets,
+            self.events.append,
+            clock=VirtualTime(),
+            new_token=self._token,
+        )
+        run = Apply(made, state, sink, context, settings)
+        try:
+            report = run.run(lambda now: evaluate(wanted.outputs, _known(now).look_up))
+        except BaseException:
+            journal.close()
+            raise
+        journal.fold(report.state)
+        return report
+
+    def apply_keeping_journal(self, wanted: Config, lines: list[str]) -> Report:
+        """As `apply`; what the journal held at the end goes into `lines`."""
+        fold = Journal.fold
+
+        class Keeping(Journal):
+            def fold(self, state: State) -> None:
+                lines.extend(self._store.journal_path.read_text(encoding="utf-8").splitlines())
+                fold(self, state)
+
+        self.journal_type = Keeping
+        try:
+            return self.apply(wanted)
+        finally:
+            self.journal_type = Journal
+
+    def names(self) -> Mapping[str, int]:
+        """How many objects of each kind the cloud holds."""
+        kinds = ("dataset", "job", "deployment")
+        return {kind: len(self.cloud.of_kind(kind)) for kind in kinds}
+
+    def _token(self) -> str:
+        self.tokens += 1
+        return f"token-{self.tokens}"
+
+
+def _known(state: State) -> Resolver:
+    resources = state.resources
+    return Resolver(lambda a: resources[a].outputs if a in resources else None, {}, {})
+
+
+def steps(made: Plan) -> list[str]:
+    return [f"{change.action.value} {change.step}" for change in made.changes]
