@@ -7,29 +7,23 @@ lost is followed by a search for its token before anything is created again.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from ftops import events
-from ftops.address import Address, Json, Reference, Secret, Value, encode, fill, references
-from ftops.desired import attribute
+from ftops.address import Address, Json, Value, encode, references
 from ftops.errors import FtopsError, Permanent, Temporary
 from ftops.kinds import RESOURCE_TYPES
 from ftops.outputs import OutputValue
-from ftops.plan import Action, Change, Plan
-from ftops.providers.base import Local, Progress, Provider, ReportsProgress, Request
+from ftops.plan import Action, Plan
+from ftops.providers.base import Local, Progress
 from ftops.state import (
     Begun,
     Entry,
     Failed,
     LiveState,
-    Operation,
     OutputsRecorded,
-    PendingOperation,
     Recorded,
     RemoteObject,
     Removed,
@@ -39,7 +33,8 @@ from ftops.state import (
     observed_as,
     resource_from,
 )
-from ftops.walk import Again, Clock, Executor, Fate, Inline, RealTime, Threads, Turn, Verdict, Walk
+from ftops.turns import Context, Look, Step, Turns, iso
+from ftops.walk import Again, Executor, Fate, Inline, Threads, Turn, Verdict, Walk
 
 MAX_ATTEMPTS = 12
 """Tries of one call that keeps failing temporarily: about seven minutes with the waits below."""
@@ -47,6 +42,8 @@ LONGEST_WAIT = 60.0
 """Seconds between two tries at most, unless the service names a longer time."""
 LONGEST_RETRY_AFTER = 300.0
 """Seconds. Services have been seen to ask for a day; asking again sooner does no harm."""
+SHOW_EVERY = 0.1
+"""Seconds between two reports of one running call."""
 POLL_INTERVAL = 5.0
 """Seconds between two looks at a pending object, where the provider names none."""
 
@@ -67,19 +64,6 @@ class Settings:
     wait: bool = True
     retry_base: float = 1.0
     """Seconds before the second try; doubles with each."""
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What apply is given of the world."""
-
-    folder: Path
-    providers: Callable[[str], Provider]
-    secrets: Mapping[Secret, str | int | float | bool]
-    emit: Callable[[events.Event], None]
-    clock: Clock = field(default_factory=RealTime)
-    utc_now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    new_token: Callable[[], str] = lambda: secrets.token_hex(8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +97,12 @@ class Apply:
         self._journal = journal
         self._context = context
         self._settings = settings
-        self._steps = {change.step: _Step(change) for change in plan.changes}
+        self._steps = {change.step: Step(change) for change in plan.changes}
         self._failures: list[Failure] = []
         self._started = context.clock.now()
         waits = {change.step: change.waits_for for change in plan.changes}
         self._walk: Walk[str] = Walk(waits, self, self._executor(), context.clock, settings.parallelism)
+        self._turns = Turns(self._live, context, self._walk.say)
 
     def run(self, outputs: Callable[[State], Mapping[str, OutputValue]]) -> Report:
         """Walks the plan. Raises StateError where the journal can't be written: then nothing more is
@@ -173,8 +158,11 @@ class Apply:
         return self._context.providers(step.change.provider).lane(step.change.address)
 
     def notice(self, node: str, note: object) -> None:
+        """An upload reports every block: no more is shown than can be read."""
         step = self._steps[node]
-        if isinstance(note, Progress):
+        now = self._context.clock.now()
+        if isinstance(note, Progress) and (note.percent == 100 or now - step.shown >= SHOW_EVERY):
+            step.shown = now
             self._progress(step, note)
 
     def stopping(self, running: int) -> None:
@@ -191,120 +179,18 @@ class Apply:
             return Inline()
         return Threads(self._settings.parallelism)
 
-    # turns
-
-    def _turn(self, step: _Step) -> Turn:
-        """The next call to make for a step; the first announces it."""
+    def _turn(self, step: Step) -> Turn:
         if step.started is None:
             step.started = self._context.clock.now()
             change = step.change
             self._emit(events.ChangeStarted, change.step, change.address, change.action.value)
-        provider = self._context.providers(step.change.provider)
-        if step.waiting:
-            return self._look(step, provider)
-        try:
-            return _TURNS[step.change.action](self, step, provider)
-        except Permanent as error:
-            return _raises(error)
-
-    def _create(self, step: _Step, provider: Provider) -> Turn:
-        operation = step.operation or self._intent(step, Operation.CREATE)
-        step.operation = operation
-        request = self._request(step, operation)
-        if step.effect_unknown:
-            known = self._known_ids()
-            return lambda: provider.find(operation, known) or provider.create(request)
-        return lambda: provider.create(request)
-
-    def _update(self, step: _Step, provider: Provider) -> Turn:
-        operation = step.operation or self._intent(step, Operation.UPDATE)
-        step.operation = operation
-        request = self._request(step, operation)
-        recorded = self._live.resources[step.change.address]
-        return lambda: provider.update(request, recorded)
-
-    def _delete(self, step: _Step, provider: Provider) -> Turn:
-        recorded = self._old(step)
-        return lambda: provider.delete(recorded)
-
-    def _forget(self, step: _Step, provider: Provider) -> Turn:
-        return lambda: None
-
-    def _look(self, step: _Step, provider: Provider) -> Turn:
-        recorded = self._old(step) if step.change.action is Action.DELETE else self._current(step)
-        seen = step.seen
-
-        def look() -> object:
-            remote = provider.read(recorded)
-            if remote is None or not isinstance(provider, ReportsProgress):
-                return remote
-            lines, next_seen = provider.progress(recorded, seen)
-            return _Look(remote, tuple(lines), next_seen)
-
-        return look
-
-    def _intent(self, step: _Step, operation: Operation) -> PendingOperation:
-        change = step.change
-        inputs = fill(dict(change.after), self._value)
-        assert isinstance(inputs, dict)  # noqa: S101 - fill keeps the form
-        return PendingOperation(
-            address=change.address,
-            operation=operation,
-            provider=change.provider,
-            token=self._context.new_token(),
-            inputs=inputs,
-            identities=change.identities,
-            dependencies=change.dependencies,
-            fingerprint=change.fingerprint,
-            started_at=self._now(),
-        )
-
-    def _request(self, step: _Step, operation: PendingOperation) -> Request:
-        inputs = fill(dict(operation.inputs), self._secret)
-        assert isinstance(inputs, dict)  # noqa: S101 - fill keeps the form
-        return Request(
-            address=operation.address,
-            inputs=inputs,
-            token=operation.token,
-            folder=self._context.folder,
-            report=lambda progress: self._walk.say(step.change.step, progress),
-        )
-
-    def _value(self, reference: Reference | Secret) -> Value:
-        """What a reference comes to, now that what it names has been made."""
-        if isinstance(reference, Secret):
-            return reference
-        resource = self._live.resources.get(reference.address)
-        value = attribute(resource.outputs, reference.attribute) if resource else None
-        if value is None:
-            raise Permanent(
-                f"{reference} has no value",
-                f"{reference.address} exists, but the service reported no {reference.attribute}.",
-                f"look at it with `ftops state show {reference.address}`",
-            )
-        return value  # type: ignore[no-any-return]
-
-    def _secret(self, reference: Reference | Secret) -> Value:
-        return self._context.secrets[reference] if isinstance(reference, Secret) else reference
-
-    def _old(self, step: _Step) -> ResourceState:
-        change = step.change
-        if change.deposed:
-            return self._live.deposed[change.address, change.deposed]
-        return self._live.resources[change.address]
-
-    def _current(self, step: _Step) -> ResourceState:
-        return self._live.resources[step.change.address]
-
-    def _known_ids(self) -> frozenset[str]:
-        live = self._live
-        return frozenset(r.remote_id for r in (*live.resources.values(), *live.deposed.values()))
+        return self._turns.next(step)
 
     # what a turn came to
 
-    def _succeeded(self, step: _Step, result: object, entries: list[Entry]) -> Verdict:
+    def _succeeded(self, step: Step, result: object, entries: list[Entry]) -> Verdict:
         step.attempts = 0
-        if isinstance(result, _Look):
+        if isinstance(result, Look):
             step.seen = result.seen
             for line in result.lines:
                 self._progress(step, line)
@@ -315,7 +201,7 @@ class Apply:
             return self._made(step, result, entries)
         return self._gone_missing(step, entries)
 
-    def _going(self, step: _Step, remote: object, entries: list[Entry]) -> Verdict:
+    def _going(self, step: Step, remote: object, entries: list[Entry]) -> Verdict:
         change = step.change
         if isinstance(remote, RemoteObject):
             step.waiting = True
@@ -323,7 +209,7 @@ class Apply:
         self._add(entries, Removed(change.address, change.deposed))
         return self._done(step, change.remote_id)
 
-    def _made(self, step: _Step, remote: RemoteObject, entries: list[Entry]) -> Verdict:
+    def _made(self, step: Step, remote: RemoteObject, entries: list[Entry]) -> Verdict:
         resource = self._resource(step, remote)
         first = step.operation is not None and not step.recorded
         if first or resource != self._live.resources.get(resource.address):
@@ -342,10 +228,10 @@ class Apply:
                     return Fate.LEFT
                 return self._again(remote)
 
-    def _resource(self, step: _Step, remote: RemoteObject) -> ResourceState:
+    def _resource(self, step: Step, remote: RemoteObject) -> ResourceState:
         change = step.change
         if step.operation is None or step.recorded:
-            current = self._current(step)
+            current = self._turns.recorded(step)
             noted = replace(current, fingerprint=change.fingerprint, dependencies=change.dependencies)
         else:
             noted = resource_from(step.operation, remote, prevent_destroy=False, retain=False)
@@ -354,10 +240,10 @@ class Apply:
             replace(noted, prevent_destroy=change.prevent_destroy, retain=change.retain), remote
         )
 
-    def _kept_outputs(self, step: _Step) -> Mapping[str, Json]:
-        return self._current(step).outputs if step.change.action is Action.UPDATE else {}
+    def _kept_outputs(self, step: Step) -> Mapping[str, Json]:
+        return self._turns.recorded(step).outputs if step.change.action is Action.UPDATE else {}
 
-    def _gone_missing(self, step: _Step, entries: list[Entry]) -> Verdict:
+    def _gone_missing(self, step: Step, entries: list[Entry]) -> Verdict:
         address = step.change.address
         if address in self._live.resources:
             self._add(entries, Removed(address))
@@ -370,7 +256,7 @@ class Apply:
             ),
         )
 
-    def _failed(self, step: _Step, error: object, entries: list[Entry]) -> Verdict:
+    def _failed(self, step: Step, error: object, entries: list[Entry]) -> Verdict:
         """A refusal ends the intent; after anything else the next run has to look for the object."""
         if isinstance(error, Temporary) and step.attempts + 1 < MAX_ATTEMPTS:
             return self._retry(step, error)
@@ -381,7 +267,7 @@ class Apply:
         assert isinstance(error, Exception)  # noqa: S101 - a turn returns or raises
         raise error
 
-    def _retry(self, step: _Step, error: Temporary) -> Verdict:
+    def _retry(self, step: Step, error: Temporary) -> Verdict:
         step.attempts += 1
         step.effect_unknown = step.effect_unknown or error.effect_unknown
         wait = min(self._settings.retry_base * 2 ** (step.attempts - 1), LONGEST_WAIT)
@@ -396,7 +282,7 @@ class Apply:
         delay = POLL_INTERVAL if remote.requeue_after is None else remote.requeue_after
         return Again(delay, holds_lane=remote.holds_lane, waiting=True)
 
-    def _done(self, step: _Step, remote_id: str) -> Verdict:
+    def _done(self, step: Step, remote_id: str) -> Verdict:
         change = step.change
         self._emit(
             events.ChangeFinished,
@@ -408,7 +294,7 @@ class Apply:
         )
         return Fate.DONE
 
-    def _give_up(self, step: _Step, error: FtopsError) -> Verdict:
+    def _give_up(self, step: Step, error: FtopsError) -> Verdict:
         change = step.change
         self._failures.append(Failure(change.step, change.address, change.action, error))
         self._emit(
@@ -423,7 +309,7 @@ class Apply:
         )
         return Fate.FAILED
 
-    def _left(self, step: _Step) -> None:
+    def _left(self, step: Step) -> None:
         change = step.change
         recorded = self._live.resources.get(change.address)
         remote_id = recorded.remote_id if recorded else ""
@@ -478,7 +364,7 @@ class Apply:
         self._live.add(entry)
         entries.append(entry)
 
-    def _progress(self, step: _Step, line: Progress) -> None:
+    def _progress(self, step: Step, line: Progress) -> None:
         change = step.change
         self._emit(
             events.ChangeProgress,
@@ -493,54 +379,13 @@ class Apply:
     def _emit(self, event: Callable[..., events.Event], *fields: object) -> None:
         self._context.emit(event(self._now(), *fields))
 
-    def _elapsed(self, step: _Step) -> float:
+    def _elapsed(self, step: Step) -> float:
         started = self._started if step.started is None else step.started
         return round(self._context.clock.now() - started, 3)
 
     def _now(self) -> str:
-        return self._context.utc_now().isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-@dataclass(slots=True)
-class _Step:
-    """How far a change has come. Owned by the thread that walks."""
-
-    change: Change
-    operation: PendingOperation | None = None
-    announced: bool = False
-    recorded: bool = False
-    waiting: bool = False
-    effect_unknown: bool = False
-    attempts: int = 0
-    seen: str = ""
-    started: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """What a look at a pending object brought."""
-
-    remote: RemoteObject
-    lines: tuple[Progress, ...]
-    seen: str
-
-
-def _raises(error: FtopsError) -> Turn:
-    def turn() -> object:
-        raise error
-
-    return turn
+        return iso(self._context.utc_now())
 
 
 def _is_unknown(value: Value) -> bool:
     return any(True for _ in references(value))
-
-
-_TURNS: Mapping[Action, Callable[[Apply, _Step, Provider], Turn]] = {
-    Action.CREATE: Apply._create,
-    Action.REPLACE: Apply._create,
-    Action.UPDATE: Apply._update,
-    Action.DELETE: Apply._delete,
-    Action.ADOPT: Apply._look,
-    Action.FORGET: Apply._forget,
-}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ftops.address import Address, Reference, Value
-from ftops.apply import Apply, Context, Report, Settings
+from ftops.apply import Apply, Report, Settings
 from ftops.config import Config, Lifecycle, Output, ProviderConfig, Resource
 from ftops.desired import Resolver
 from ftops.graph import build
@@ -18,6 +18,7 @@ from ftops.planner import NORMAL, Options, plan
 from ftops.refresh import refresh
 from ftops.state import Entry, State
 from ftops.store import Journal, LocalStore
+from ftops.turns import Context
 from tests.support.cloud import Cloud, CloudProvider, VirtualTime
 
 PROVIDER = "cloud"

@@ -1,0 +1,187 @@
+"""The next call to a provider for each step of a plan, as a turn that a worker can make.
+
+Reads the live state, writes nothing: what a turn comes to is judged in `apply`.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ftops.address import Reference, Secret, Value, fill
+from ftops.desired import attribute
+from ftops.errors import FtopsError, Permanent
+from ftops.events import Event
+from ftops.plan import Action, Change
+from ftops.providers.base import Progress, Provider, ReportsProgress, Request
+from ftops.state import LiveState, Operation, PendingOperation, RemoteObject, ResourceState
+from ftops.walk import Clock, RealTime, Turn
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What apply is given of the world."""
+
+    folder: Path
+    providers: Callable[[str], Provider]
+    secrets: Mapping[Secret, str | int | float | bool]
+    emit: Callable[[Event], None]
+    clock: Clock = field(default_factory=RealTime)
+    utc_now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    new_token: Callable[[], str] = lambda: secrets.token_hex(8)
+
+
+@dataclass(slots=True)
+class Step:
+    """How far a change has come. Owned by the thread that walks."""
+
+    change: Change
+    operation: PendingOperation | None = None
+    announced: bool = False
+    recorded: bool = False
+    waiting: bool = False
+    effect_unknown: bool = False
+    attempts: int = 0
+    seen: str = ""
+    started: float | None = None
+    shown: float = -1.0
+    """When its progress was last shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a look at a pending object brought."""
+
+    remote: RemoteObject
+    lines: tuple[Progress, ...]
+    seen: str
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """Makes turns. `say` hands on what a running turn has to show."""
+
+    live: LiveState
+    context: Context
+    say: Callable[[str, Progress], None]
+
+    def next(self, step: Step) -> Turn:
+        """A turn that raises where the call can't even be put together."""
+        provider = self.context.providers(step.change.provider)
+        if step.waiting:
+            return self._look(step, provider)
+        try:
+            return _TURNS[step.change.action](self, step, provider)
+        except Permanent as error:
+            return _raises(error)
+
+    def recorded(self, step: Step) -> ResourceState:
+        """The object that a step is about, as recorded now."""
+        change = step.change
+        if change.deposed:
+            return self.live.deposed[change.address, change.deposed]
+        return self.live.resources[change.address]
+
+    def _create(self, step: Step, provider: Provider) -> Turn:
+        operation = step.operation = step.operation or self._intent(step, Operation.CREATE)
+        request = self._request(step, operation)
+        if step.effect_unknown:
+            known = self._known_ids()
+            return lambda: provider.find(operation, known) or provider.create(request)
+        return lambda: provider.create(request)
+
+    def _update(self, step: Step, provider: Provider) -> Turn:
+        operation = step.operation = step.operation or self._intent(step, Operation.UPDATE)
+        request = self._request(step, operation)
+        recorded = self.recorded(step)
+        return lambda: provider.update(request, recorded)
+
+    def _delete(self, step: Step, provider: Provider) -> Turn:
+        recorded = self.recorded(step)
+        return lambda: provider.delete(recorded)
+
+    def _forget(self, step: Step, provider: Provider) -> Turn:
+        return lambda: None
+
+    def _look(self, step: Step, provider: Provider) -> Turn:
+        recorded, seen = self.recorded(step), step.seen
+
+        def look() -> object:
+            remote = provider.read(recorded)
+            if remote is None or not isinstance(provider, ReportsProgress):
+                return remote
+            lines, next_seen = provider.progress(recorded, seen)
+            return Look(remote, tuple(lines), next_seen)
+
+        return look
+
+    def _intent(self, step: Step, operation: Operation) -> PendingOperation:
+        change = step.change
+        return PendingOperation(
+            address=change.address,
+            operation=operation,
+            provider=change.provider,
+            token=self.context.new_token(),
+            inputs={name: fill(value, self._value) for name, value in change.after.items()},
+            identities=change.identities,
+            dependencies=change.dependencies,
+            fingerprint=change.fingerprint,
+            started_at=iso(self.context.utc_now()),
+        )
+
+    def _request(self, step: Step, operation: PendingOperation) -> Request:
+        inputs: dict[str, Any] = {name: fill(v, self._secret) for name, v in operation.inputs.items()}
+        return Request(
+            address=operation.address,
+            inputs=inputs,
+            token=operation.token,
+            folder=self.context.folder,
+            report=lambda progress: self.say(step.change.step, progress),
+        )
+
+    def _value(self, reference: Reference | Secret) -> Value:
+        """What a reference comes to, now that what it names has been made."""
+        if isinstance(reference, Secret):
+            return reference
+        resource = self.live.resources.get(reference.address)
+        value: Value = attribute(resource.outputs, reference.attribute) if resource else None
+        if value is None:
+            raise Permanent(
+                f"{reference} has no value",
+                f"{reference.address} exists, but the service reported no {reference.attribute}.",
+                f"look at it with `ftops state show {reference.address}`",
+            )
+        return value
+
+    def _secret(self, reference: Reference | Secret) -> Value:
+        return self.context.secrets[reference] if isinstance(reference, Secret) else reference
+
+    def _known_ids(self) -> frozenset[str]:
+        live = self.live
+        return frozenset(r.remote_id for r in (*live.resources.values(), *live.deposed.values()))
+
+
+def iso(moment: datetime) -> str:
+    """UTC in ISO 8601, to the millisecond."""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _raises(error: FtopsError) -> Turn:
+    def turn() -> object:
+        raise error
+
+    return turn
+
+
+_TURNS: Mapping[Action, Callable[[Turns, Step, Provider], Turn]] = {
+    Action.CREATE: Turns._create,
+    Action.REPLACE: Turns._create,
+    Action.UPDATE: Turns._update,
+    Action.DELETE: Turns._delete,
+    Action.ADOPT: Turns._look,
+    Action.FORGET: Turns._forget,
+}
