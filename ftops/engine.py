@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from ftops import dataset, events
 from ftops.address import Address, Json, Secret
-from ftops.apply import Apply, Context, Report, Settings
+from ftops.apply import Apply, Report, Settings
 from ftops.config import Config, Resource
 from ftops.desired import Resolver
 from ftops.errors import Diagnostic, FtopsError, SpecError
@@ -28,6 +28,7 @@ from ftops.providers import Providers
 from ftops.refresh import refresh
 from ftops.state import Observed, State
 from ftops.store import LocalStore, Lock, lock_info
+from ftops.turns import Context
 
 
 def with_data(config: Config, show: Callable[[Path], str]) -> tuple[Config, tuple[Diagnostic, ...]]:

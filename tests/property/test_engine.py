@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from ftops.address import Address, Reference, Value
 from ftops.config import Config, Lifecycle, Resource
+from ftops.errors import Temporary
 from ftops.plan import Action, Mode, Plan, plan_to_json
 from ftops.planner import NORMAL, Options
 from ftops.state import fold
@@ -29,7 +30,8 @@ def jobs(draw: st.DrawFn, count: int) -> list[Resource]:
     """Jobs on two datasets; each may go on from the model of an earlier one."""
     made: list[Resource] = []
     for index in range(count):
-        model: Value = draw(st.sampled_from(["base", *(tuned(f"j{i}") for i in range(index))]))
+        models: list[Value] = ["base", *(tuned(f"j{i}") for i in range(index))]
+        model = draw(st.sampled_from(models))
         lifecycle = Lifecycle(create_before_destroy=draw(st.sampled_from([None, True, False])))
         epochs = draw(st.integers(1, 2))
         made.append(
@@ -59,7 +61,10 @@ def specs(draw: st.DrawFn) -> Config:
 def converge(world: World, wanted: Config, options: Options = NORMAL, tries: int = 60) -> None:
     """Applies until nothing is left to do."""
     for _ in range(tries):
-        world.apply(wanted, options)
+        try:
+            world.apply(wanted, options)
+        except Temporary:
+            continue  # the service was away for longer than a refresh has patience
         if not world.plan(wanted, options).changes:
             return
     raise AssertionError(
@@ -126,7 +131,7 @@ def test_killed_at_any_journal_append_the_next_run_converges_with_nothing_twice(
         world = World(Path(folder))
         converge(world, before)
         world.cloud.faults = iter(faults)
-        with suppress(Crash):
+        with suppress(Crash, Temporary):
             world.apply(after, crash=(at, late))
         converge(world, after)
         check_matches(world, after)
