@@ -96,6 +96,7 @@ class Walk(Generic[K]):
     slots: int = 10
     fates: dict[K, Fate] = field(default_factory=dict)
     stopping: bool = False
+    _announced: bool = False
     _missing: dict[K, int] = field(default_factory=dict)
     _followers: dict[K, list[K]] = field(default_factory=dict)
     _ready: deque[K] = field(default_factory=deque)
@@ -112,13 +113,11 @@ class Walk(Generic[K]):
         self._missing = {n: sum(1 for w in ws if w in self.waits_for) for n, ws in self.waits_for.items()}
         self._followers = reverse(self.waits_for)
         self._ready.extend(n for n, count in self._missing.items() if not count)
-        announced = False
         while self._unfinished():
-            if self.stopping and not announced:
-                announced = True
-                self.work.stopping(self._running)
+            self._announce_stop()
             self._start()
             self._collect(self.clock.take(self._delivered, self._patience()))
+        self._announce_stop()
         for node in self.waits_for:
             self.fates.setdefault(node, Fate.LEFT if node in self._waiting else Fate.NOT_STARTED)
         return self.fates
@@ -130,6 +129,11 @@ class Walk(Generic[K]):
     def say(self, node: K, note: object) -> None:
         """From any thread: hands a note on to `Work.notice`."""
         self._delivered.put((node, _Note(note)))
+
+    def _announce_stop(self) -> None:
+        if self.stopping and not self._announced:
+            self._announced = True
+            self.work.stopping(self._running)
 
     def _unfinished(self) -> bool:
         if self._running:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ftops.address import Address, Reference, Value
+from ftops.address import Address, Reference, Secret, Value
 from ftops.apply import Apply, Report, Settings
 from ftops.config import Config, Lifecycle, Output, ProviderConfig, Resource
 from ftops.desired import Resolver
@@ -128,9 +128,15 @@ class World:
     def state(self) -> State:
         return self.store.read("")
 
-    def plan(self, wanted: Config, options: Options = NORMAL, look: bool = True) -> Plan:
+    def plan(
+        self,
+        wanted: Config,
+        options: Options = NORMAL,
+        look: bool = True,
+        secret_digests: Mapping[Secret, str] | None = None,
+    ) -> Plan:
         observed = refresh(self.state, lambda name: self.provider, everything=look, clock=VirtualTime())
-        return plan(wanted, build(wanted), self.state, observed, options)
+        return plan(wanted, build(wanted), self.state, observed, options, secret_digests)
 
     def apply(
         self,
@@ -138,8 +144,9 @@ class World:
         options: Options = NORMAL,
         settings: Settings = DEFAULTS,
         crash: tuple[int, bool] | None = None,
+        secret_digests: Mapping[Secret, str] | None = None,
     ) -> Report:
-        made = self.plan(wanted, options)
+        made = self.plan(wanted, options, secret_digests=secret_digests)
         state = self.state if self.state.lineage else replace(self.state, lineage="lineage")
         journal = self.journal_type(self.store, state)
         sink = CrashingJournal(journal, *crash) if crash else journal

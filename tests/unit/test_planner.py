@@ -1,0 +1,318 @@
+"""What a change of the spec, the state or the cloud leads to: one scenario a test."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ftops.address import Address, Secret
+from ftops.config import Config, Lifecycle, Output, Resource
+from ftops.errors import Blocked, SpecError
+from ftops.graph import build
+from ftops.plan import Action, Change, Mode, Plan, plan_to_json
+from ftops.planner import Options, plan
+from ftops.state import Observed
+from tests.support.cloud import Cloud
+from tests.support.specs import World, config, dataset, deployment, job, steps, tuned
+
+PROTECTED = Lifecycle(prevent_destroy=True)
+
+
+def chain(digest: str = "1", **inputs: object) -> Config:
+    return config(
+        dataset("train", digest),
+        job("copilot", "train", **inputs),  # type: ignore[arg-type]
+        deployment("prod", tuned("copilot")),
+    )
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def change_of(made: Plan, address: str) -> Change:
+    return next(c for c in made.changes if c.step == address)
+
+
+def test_everything_is_created_in_dependency_order(world: World) -> None:
+    made = world.plan(chain())
+    assert steps(made) == ["create dataset.train", "create job.copilot", "create deployment.prod"]
+    assert change_of(made, "deployment.prod").waits_for == ("job.copilot",)
+
+
+def test_a_changed_example_replaces_all_that_follows_and_deletes_the_old_last(world: World) -> None:
+    world.apply(chain("1"))
+    made = world.plan(chain("2"))
+    kinds = [(c.action, c.address.kind, bool(c.deposed)) for c in made.changes]
+    assert kinds == [
+        (Action.REPLACE, "dataset", False),
+        (Action.REPLACE, "job", False),
+        (Action.DELETE, "deployment", False),
+        (Action.REPLACE, "deployment", False),
+        (Action.DELETE, "job", True),
+        (Action.DELETE, "dataset", True),
+    ]
+    assert change_of(made, "dataset.train").reason.text == "content changed"
+    assert change_of(made, "job.copilot").reason.text == "training changed (dataset.train)"
+    expected = "model comes from job.copilot, which is replaced"
+    assert change_of(made, "deployment.prod").reason.text == expected
+    assert made.summary.replace == 3
+    assert made.summary.total == 3
+
+
+def test_a_renamed_dataset_with_the_same_bytes_does_not_train_again(world: World) -> None:
+    world.apply(chain())
+    renamed = config(dataset("data", "1"), job("copilot", "data"), deployment("prod", tuned("copilot")))
+    assert steps(world.plan(renamed)) == ["create dataset.data", "delete dataset.train"]
+
+
+def test_a_lost_file_is_uploaded_again_without_training_again(world: World) -> None:
+    world.apply(chain())
+    del world.cloud.things["dataset-1"]
+    made = world.plan(chain())
+    assert steps(made) == ["create dataset.train"]
+    assert change_of(made, "dataset.train").reason.code == "vanished"
+    assert [(str(d.address), d.kind) for d in made.drift] == [("dataset.train", "vanished")]
+
+
+def test_a_changed_hyperparameter_names_its_set(world: World) -> None:
+    def spec(epochs: int) -> Config:
+        trained = job("copilot", "train", hyperparameters={"n_epochs": epochs})
+        return config(dataset("train", "1"), replace(trained, sources={"hyperparameters": "careful"}))
+
+    world.apply(spec(3))
+    change = change_of(world.plan(spec(4)), "job.copilot")
+    assert change.reason.text == "hyperparameters.n_epochs changed (hyperparameters.careful)"
+    assert [(a.path, a.before, a.after) for a in change.attributes] == [("hyperparameters.n_epochs", 3, 4)]
+
+
+def test_capacity_changes_in_place_and_a_sku_forces_replacement(world: World) -> None:
+    world.apply(config(deployment("base", "gpt")))
+    assert steps(world.plan(config(deployment("base", "gpt", 5)))) == ["update deployment.base"]
+    other = config(deployment("base", "gpt", sku={"name": "GlobalStandard", "capacity": 1}))
+    assert steps(world.plan(other)) == ["delete deployment.base#old", "replace deployment.base"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "action"),
+    [
+        ("gpt-a", "gpt-b", "update"),
+        ("gpt-a", "gpt-a.ft-1", "replace"),
+        ("gpt-a.ft-1", "gpt-a.ft-2", "replace"),
+    ],
+)
+def test_a_base_model_changes_in_place_and_a_tuned_one_does_not(
+    world: World, before: str, after: str, action: str
+) -> None:
+    world.apply(config(deployment("d", before)))
+    assert change_of(world.plan(config(deployment("d", after))), "deployment.d").action == action
+
+
+def test_capacity_changed_outside_is_drift_and_is_put_right(world: World) -> None:
+    wanted = config(deployment("base", "gpt"))
+    world.apply(wanted)
+    world.cloud.of_kind("deployment")[0].inputs["sku"] = {"name": "Standard", "capacity": 9}
+    made = world.plan(wanted)
+    assert [(d.kind, d.attributes[0].path, d.attributes[0].after) for d in made.drift] == [
+        ("changed", "sku.capacity", 9)
+    ]
+    attribute = change_of(made, "deployment.base").attributes[0]
+    assert (attribute.before, attribute.after) == (9, 1)
+
+
+def test_ignore_changes_leaves_an_attribute_alone(world: World) -> None:
+    ignoring = Lifecycle(ignore_changes=("sku.capacity",))
+    world.apply(config(deployment("base", "gpt", lifecycle=ignoring)))
+    assert world.plan(config(deployment("base", "gpt", 7, lifecycle=ignoring))).is_empty
+
+
+def test_blue_green_makes_the_new_deployment_first(world: World) -> None:
+    def spec(digest: str) -> Config:
+        served = deployment("prod", tuned("copilot"), replace="blue_green")
+        return config(dataset("train", digest), job("copilot", "train"), served)
+
+    world.apply(spec("1"))
+    made = steps(world.plan(spec("2")))
+    assert made.index("replace deployment.prod") < next(
+        i for i, s in enumerate(made) if s.startswith("delete deployment.prod#")
+    )
+    assert not any(s.endswith("#old") for s in made)
+
+
+def test_a_failed_job_is_replaced_with_the_reason_of_the_service(tmp_path: Path) -> None:
+    world = World(tmp_path, Cloud(fail_job=lambda thing: "line 7 is not valid"))
+    report = world.apply(chain())
+    assert report.result == "failed"
+    assert report.failures[0].error.detail == "line 7 is not valid"
+    world.cloud.fail_job = lambda thing: ""
+    made = world.plan(chain())
+    assert steps(made) == ["delete job.copilot#old", "replace job.copilot", "create deployment.prod"]
+    assert "line 7 is not valid" in change_of(made, "job.copilot").reason.text
+    assert world.apply(chain()).result == "done"
+    assert world.names() == {"dataset": 1, "job": 1, "deployment": 1}
+
+
+def test_a_job_still_in_the_making_is_not_paid_for_twice_when_it_has_to_be_replaced(tmp_path: Path) -> None:
+    from ftops.apply import Settings
+
+    world = World(tmp_path, Cloud(patience=3))
+    assert world.apply(chain("1"), settings=Settings(wait=False)).result == "in-progress"
+    made = steps(world.plan(chain("2")))
+    assert made.index("delete job.copilot#old") < made.index("replace job.copilot")
+
+
+def test_protection_blocks_deletion_and_replacement_and_survives_its_own_lines(world: World) -> None:
+    world.apply(config(deployment("prod", "gpt.ft-1", lifecycle=PROTECTED)))
+    with pytest.raises(Blocked, match=r"deployment\.prod is protected, and the plan would delete it"):
+        world.plan(config(dataset("other", "1")))
+    with pytest.raises(Blocked, match="would replace it"):
+        world.plan(config(deployment("prod", "gpt.ft-2", lifecycle=PROTECTED)))
+    with pytest.raises(Blocked):
+        world.plan(config(deployment("prod", "gpt.ft-1", lifecycle=PROTECTED)), Options(mode=Mode.DESTROY))
+
+
+def test_lifting_protection_is_recorded_without_touching_anything(world: World) -> None:
+    world.apply(config(deployment("prod", "gpt", lifecycle=PROTECTED)))
+    unprotected = config(deployment("prod", "gpt"))
+    made = world.plan(unprotected)
+    assert made.is_empty
+    assert made.entries
+    world.apply(unprotected)
+    assert not world.state.resources[Address("deployment", "prod")].prevent_destroy
+    assert steps(world.plan(config(dataset("a", "1")))) == ["create dataset.a", "delete deployment.prod"]
+
+
+def test_an_empty_spec_does_not_delete_everything(world: World) -> None:
+    world.apply(chain())
+    with pytest.raises(Blocked, match="declares nothing, but 3 resources exist"):
+        world.plan(config())
+    assert steps(world.plan(config(), Options(allow_empty=True))) == [
+        "delete deployment.prod",
+        "delete job.copilot",
+        "delete dataset.train",
+    ]
+
+
+def test_what_is_retained_is_forgotten_not_deleted(world: World) -> None:
+    keep = Lifecycle(on_destroy="retain")
+    world.apply(config(dataset("a", "1"), job("j", "a", lifecycle=keep)))
+    made = world.plan(config(dataset("a", "1")))
+    assert steps(made) == ["forget job.j"]
+    world.apply(config(dataset("a", "1")))
+    assert len(world.cloud.of_kind("job")) == 1
+    assert Address("job", "j") not in world.state.resources
+
+
+def test_replace_asks_for_a_replacement_of_what_has_not_changed(world: World) -> None:
+    world.apply(chain())
+    made = world.plan(chain(), Options(replaces=(Address("job", "copilot"),)))
+    assert change_of(made, "job.copilot").reason.code == "asked"
+    assert change_of(made, "deployment.prod").action is Action.REPLACE
+
+
+def test_a_target_leaves_the_old_model_to_those_that_still_use_it(world: World) -> None:
+    world.apply(chain("1"))
+    only_job = Options(targets=(Address("job", "copilot"),))
+    made = world.plan(chain("2"), only_job)
+    assert not any(s.startswith("delete job") for s in steps(made))
+    assert made.warnings == ("the old object of job.copilot is kept: deployment.prod still uses it",)
+    world.apply(chain("2"), only_job)
+    assert not any(s.startswith("delete job") for s in steps(world.plan(chain("2"), only_job)))
+    world.apply(chain("2"))
+    assert world.names() == {"dataset": 1, "job": 1, "deployment": 1}
+    assert world.plan(chain("2")).is_empty
+
+
+def test_exclude_leaves_out_a_resource_and_what_needs_it(world: World) -> None:
+    made = world.plan(chain(), Options(excludes=(Address("job", "copilot"),)))
+    assert steps(made) == ["create dataset.train"]
+
+
+def test_refresh_only_changes_nothing_but_the_records(world: World) -> None:
+    world.apply(chain())
+    del world.cloud.things["deployment-3"]
+    made = world.plan(chain("2"), Options(mode=Mode.REFRESH_ONLY))
+    assert made.changes == ()
+    assert [d.kind for d in made.drift] == ["vanished"]
+    world.apply(chain("2"), Options(mode=Mode.REFRESH_ONLY))
+    assert Address("deployment", "prod") not in world.state.resources
+
+
+def test_another_provider_means_another_object(world: World) -> None:
+    world.apply(config(dataset("a", "1")))
+    elsewhere = config(replace(dataset("a", "1"), provider="elsewhere"))
+    change = change_of(world.plan(elsewhere), "dataset.a")
+    assert (change.action, change.reason.code, change.provider) == (Action.REPLACE, "provider", "elsewhere")
+
+
+def test_a_secret_that_changed_is_a_change_and_shows_nowhere(world: World) -> None:
+    secret = Secret("env", "WANDB_KEY")
+    wanted = config(
+        dataset("a", "1"), job("j", "a", integrations=[{"key": secret}]), secrets={secret: "s3cr3t"}
+    )
+    made = _plan_with_digest(world, wanted, secret, "11111111")
+    assert "s3cr3t" not in str(plan_to_json(made)) and "${env.WANDB_KEY}" in str(plan_to_json(made))
+    world.apply(wanted, secret_digests={secret: "11111111"})
+    assert "s3cr3t" not in world.store.snapshot_path.read_text(encoding="utf-8")
+    assert _plan_with_digest(world, wanted, secret, "11111111").is_empty
+    assert steps(_plan_with_digest(world, wanted, secret, "22222222"))[0] == "replace job.j"
+    assert world.cloud.of_kind("job")[0].inputs["integrations"] == [{"key": "s3cr3t"}]
+
+
+def _plan_with_digest(world: World, wanted: Config, secret: Secret, digest: str) -> Plan:
+    return plan(wanted, build(wanted), world.state, Observed(), secret_digests={secret: digest})
+
+
+def test_outputs_are_recorded_and_a_change_of_them_alone_is_a_change(world: World) -> None:
+    one = replace(chain(), outputs=(Output("model", tuned("copilot")),))
+    made = world.plan(one)
+    assert [(o.name, o.after) for o in made.outputs] == [("model", tuned("copilot"))]
+    world.apply(one)
+    assert world.state.outputs == {"model": "base.ft-job-2"}
+    assert world.plan(one).is_empty
+    two = replace(one, outputs=(*one.outputs, Output("name", "x")))
+    assert [o.name for o in world.plan(two).outputs] == ["name"]
+    assert not world.plan(two).is_empty
+
+
+def test_sensitive_outputs_are_never_recorded(world: World) -> None:
+    wanted = replace(chain(), outputs=(Output("model", tuned("copilot"), sensitive=True),))
+    world.apply(wanted)
+    assert world.state.outputs == {}
+
+
+def test_a_cycle_is_an_error_that_prints_it() -> None:
+    first = job("a", "d", tuned("b"))
+    second = job("b", "d", tuned("a"))
+    with pytest.raises(SpecError) as caught:
+        build(config(dataset("d", "1"), first, second))
+    detail = caught.value.diagnostics[0].detail
+    assert "job.a needs job.b" in detail and "job.b needs job.a" in detail
+
+
+def test_turning_a_dependency_round_has_an_order(world: World) -> None:
+    def spec(first: str, second: str) -> Config:
+        resources: list[Resource] = [
+            dataset("d", "1"),
+            job(first, "d"),
+            job(second, "d", tuned(first)),
+            deployment("x", tuned("a")),
+            deployment("y", tuned("b")),
+        ]
+        return config(*resources)
+
+    world.apply(spec("a", "b"))
+    assert world.apply(spec("b", "a")).result == "done"
+    assert world.plan(spec("b", "a")).is_empty
+    assert world.names() == {"dataset": 1, "job": 2, "deployment": 2}
+
+
+def test_ten_thousand_resources_need_no_recursion(world: World) -> None:
+    """A chain as long as that: jobs that go on from each other's models."""
+    links: list[Resource] = [job("j0", "d")]
+    links += [job(f"j{i}", "d", tuned(f"j{i - 1}")) for i in range(1, 3000)]
+    made = world.plan(config(dataset("d", "1"), *links))
+    assert len(made.changes) == 3001
