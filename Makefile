@@ -1,0 +1,57 @@
+# Two commands to begin with: `make demo` and `make test`. Each makes its own .venv when there is none.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+VENV   := .venv
+BIN    := $(VENV)/bin
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& { echo $$p; break; }; done)
+
+.PHONY: help demo test lint format bench clean
+
+help: ## what can be made
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: $(VENV)/.run ## upload, train, deploy and ask the quickstart's model, all on this machine
+	@$(BIN)/ftops apply specs/quickstart --auto-approve
+	@echo
+	@$(BIN)/ftops exec specs/quickstart -- $(BIN)/python specs/quickstart/ask.py \
+		"Take off the drone to 50 meters" "Change drone's paint job color"
+	@echo
+	@echo "Next: $(BIN)/ftops plan specs/quickstart     (No changes.)"
+	@echo "      edit a line of specs/quickstart/ftops.yaml or of its data, and plan again"
+	@echo "      $(BIN)/ftops destroy specs/quickstart"
+
+test: $(VENV)/.dev ## the whole test suite
+	@$(BIN)/python -m pytest -q -n 2 $(ARGS)
+
+lint: $(VENV)/.dev ## ruff and mypy
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: $(VENV)/.dev ## let ruff format the code
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.dev ## ftops and terraform side by side
+	@$(BIN)/python -m bench.terraform $(ARGS)
+
+clean: ## remove the virtual environment and caches
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "ftops needs Python 3.11 or later; none was found. Set PYTHON=…" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: $(BIN)/python pyproject.toml
+	@echo "Installing ftops into $(VENV) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.dev: $(BIN)/python pyproject.toml
+	@echo "Installing ftops and its development tools into $(VENV) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@ $(VENV)/.run

@@ -1,0 +1,109 @@
+"""Imports point down, and what is heavy is loaded only by those who need it."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "ftops"
+
+LAYERS: tuple[frozenset[str], ...] = tuple(
+    frozenset(row.split())
+    for row in (
+        "__main__",
+        "cli",
+        "engine",
+        "views emulator",
+        "apply refresh planner loader",
+        "turns schedule",
+        "fmt store providers walk dataset",
+        "events outputs spec statefile",
+        "graph plan desired",
+        "fields yamltext config state diff",
+        "yamlerrors kinds",
+        "address",
+        "errors",
+    )
+)
+"""From top to bottom. A module may import those of the rows below its own, and no others."""
+
+HEAVY = ("openai", "azure", "deepdiff", "rich", "numpy", "starlette", "uvicorn", "httpx")
+
+
+def modules() -> list[Path]:
+    return sorted(path for path in PACKAGE.rglob("*.py"))
+
+
+def part(path: Path) -> str:
+    """The first-level module or package that a file belongs to; `ftops/__init__.py` is `ftops` itself."""
+    inside = path.relative_to(PACKAGE)
+    return inside.parts[0].removesuffix(".py")
+
+
+def rank(name: str) -> int:
+    return next(number for number, row in enumerate(LAYERS) if name in row)
+
+
+def imported(path: Path) -> set[str]:
+    """First-level parts of ftops that a file imports, anywhere in it."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        else:
+            continue
+        found |= {name.split(".")[1] for name in names if name.startswith("ftops.")}
+    return found
+
+
+def test_every_module_has_its_layer() -> None:
+    known = frozenset().union(*LAYERS) | {"__init__"}
+    assert {part(path) for path in modules()} <= known
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_point_down(path: Path) -> None:
+    own = part(path)
+    if own == "__init__":
+        assert imported(path) == set()
+        return
+    known = frozenset().union(*LAYERS)
+    for other in imported(path) & known - {own}:
+        assert rank(other) > rank(own), f"{path.name} ({own}) imports {other}, which is not below it"
+
+
+def test_the_emulator_imports_nothing_of_ftops() -> None:
+    for path in (PACKAGE / "emulator").rglob("*.py"):
+        assert imported(path) <= {"emulator"}, path
+
+
+@pytest.mark.parametrize("name", ["deepdiff"])
+def test_deepdiff_is_known_in_one_place(name: str) -> None:
+    users = [p for p in modules() if f"import {name}" in (t := p.read_text("utf-8")) or f"from {name}" in t]
+    assert [p.name for p in users] == ["diff.py"]
+
+
+@pytest.mark.parametrize("sdk", ["openai", "azure"])
+def test_only_providers_know_the_sdks(sdk: str) -> None:
+    for path in modules():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if any(name.split(".")[0] == sdk for name in names):
+                assert part(path) == "providers", path
+
+
+@pytest.mark.parametrize(
+    "module", ["ftops.engine", "ftops.loader", "ftops.cli", "ftops.providers.azure", "ftops.emulator"]
+)
+def test_importing_loads_nothing_heavy(module: str) -> None:
+    code = f"import sys, {module}; print(*sorted({{m.split('.')[0] for m in sys.modules}}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert not set(HEAVY) & set(done.stdout.split())
