@@ -1,0 +1,131 @@
+"""A small spec on the embedded cloud in a folder of its own, and the real command line to run on it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent.parent
+
+SPEC = """\
+providers:
+  here:
+    type: emulator
+    data: cloud
+    settings:
+      file_processing_seconds: 0.05
+      queue_seconds: 0.05
+      min_training_seconds: 0.2
+      deployment_seconds: 0.1
+      not_found_seconds: 0.05
+      deletion_seconds: 0.05
+
+datasets:
+  train: {path: train.jsonl}
+
+jobs:
+  copilot:
+    model: gpt-4o-mini-2024-07-18
+    training: train
+    hyperparameters: {n_epochs: 1, batch_size: 4}
+    seed: 7
+
+deployments:
+  prod: {model: "${job.copilot.fine_tuned_model}"}
+"""
+
+
+def example(number: int, reply: str = "") -> str:
+    """One line of training data."""
+    messages = [
+        {"role": "user", "content": f"What is {number} plus {number}?"},
+        {"role": "assistant", "content": reply or f"It is {2 * number}."},
+    ]
+    return json.dumps({"messages": messages}) + "\n"
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A spec's folder, which is its own project root."""
+
+    path: Path
+
+    @classmethod
+    def make(cls, path: Path, spec: str = SPEC) -> Folder:
+        folder = path / "small"
+        folder.mkdir(parents=True)
+        (folder / "ftops.yaml").write_text(spec, encoding="utf-8")
+        (folder / "train.jsonl").write_text("".join(map(example, range(12))), encoding="utf-8")
+        return cls(folder)
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "ftops", *arguments]
+
+    def run(self, *arguments: str, expect: int = 0) -> str:
+        """Standard output. Fails, with everything that was printed, on another exit code."""
+        return self.run_command(self.command(*arguments), expect)
+
+    def run_command(self, command: list[str], expect: int | None = 0) -> str:
+        done = subprocess.run(
+            command,
+            cwd=self.path,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert expect is None or done.returncode == expect, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def cloud(self) -> Cloud:
+        """What the cloud holds now, as it says itself."""
+        return Cloud(self.admin("objects"))
+
+    def admin(self, path: str) -> Any:
+        """A GET of the emulator's own endpoint; starts it through a plan where it isn't running."""
+        for _ in range(2):
+            try:
+                server = json.loads((self.path / "cloud" / "server.json").read_text(encoding="utf-8"))
+                ask = urllib.request.Request(
+                    f"{server['url']}/_emulator/{path}", headers={"api-key": server["api_key"]}
+                )
+                with urllib.request.urlopen(ask, timeout=10) as reply:
+                    return json.load(reply)
+            except (OSError, urllib.error.URLError, KeyError, ValueError):
+                self.run_command(self.command("plan"), expect=None)
+        raise AssertionError("the embedded cloud can't be reached")
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """The emulator's list of everything that exists."""
+
+    raw: Any
+
+    def counts(self) -> tuple[int, int, int, int]:
+        """(training files, jobs, models, deployments)."""
+        files = [f for f in self.raw["files"] if f["purpose"] == "fine-tune"]
+        return len(files), len(self.raw["jobs"]), len(self.raw["models"]), len(self.raw["deployments"])
+
+
+def environment() -> dict[str, str]:
+    """That of this process, without anything that would colour or point elsewhere."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("AZURE_", "OPENAI_", "FTOPS_"))}
+    return {**kept, "NO_COLOR": "1", "PYTHONPATH": str(ROOT)}
+
+
+def wait_until(condition: Any, seconds: float = 30.0) -> None:
+    """Polls; fails after so long."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it has not come to pass"
+        time.sleep(0.02)
