@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from ftops.address import Address, Json, Reference, Secret
 from ftops.config import Config, Lifecycle, Resource
@@ -17,20 +18,16 @@ from ftops.errors import Blocked, Diagnostic
 from ftops.graph import Graph, closure, reverse
 from ftops.kinds import RESOURCE_TYPES, forces_replacement
 from ftops.outputs import evaluate
-from ftops.plan import Action, AttributeChange, Change, Drift, Mode, OutputChange, Plan, Reason
-from ftops.schedule import Decision, Schedule, deposed_key
+from ftops.past import Past, settle
+from ftops.plan import Action, AttributeChange, Change, Mode, OutputChange, Plan, Reason
+from ftops.schedule import Decision, Schedule
 from ftops.state import (
     Entry,
-    Failed,
     Observed,
-    Operation,
     Recorded,
-    Removed,
     ResourceState,
     State,
     Status,
-    observed_as,
-    resource_from,
 )
 
 
@@ -57,7 +54,7 @@ def plan(
     secret_digests: Mapping[Secret, str] | None = None,
 ) -> Plan:
     """Raises Blocked where protection stands in the way, or an empty spec would delete everything."""
-    past = _settle(state, observed)
+    past = settle(state, observed)
     if options.mode is Mode.REFRESH_ONLY:
         return _plan(config, state, past, (), (), Mode.REFRESH_ONLY, 0, ())
     _check_empty(config, state, options)
@@ -94,92 +91,6 @@ def _plan(
         mode=mode,
         warnings=warnings,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Past:
-    """The recorded state, brought up to date with what was observed; `entries` say how it got there."""
-
-    resources: Mapping[Address, ResourceState]
-    deposed: Mapping[tuple[Address, str], ResourceState]
-    entries: tuple[Entry, ...]
-    drift: tuple[Drift, ...]
-    vanished: frozenset[Address]
-    found: frozenset[Address]
-    """Made by a run that was interrupted before it could record them."""
-    interrupted: frozenset[Address]
-    """Their update was begun and may or may not have been made; nobody has looked."""
-
-
-def _settle(state: State, observed: Observed) -> Past:
-    resources = dict(state.resources)
-    deposed = dict(state.deposed)
-    entries: list[Entry] = []
-    drift: list[Drift] = []
-    for address, remote in observed.objects.items():
-        recorded = resources[address]
-        if remote is None:
-            del resources[address]
-            entries.append(Removed(address))
-            drift.append(Drift(address, "vanished"))
-            continue
-        current = observed_as(recorded, remote)
-        changed = _seen_changes(recorded, remote.inputs)
-        if changed:
-            drift.append(Drift(address, "changed", changed))
-        if current != recorded:
-            resources[address] = current
-            entries.append(Recorded(current))
-    for key, remote in observed.deposed.items():
-        if remote is None:
-            del deposed[key]
-            entries.append(Removed(*key))
-    found, interrupted = _settle_pending(state, observed, resources, deposed, entries)
-    return Past(
-        resources,
-        deposed,
-        tuple(entries),
-        tuple(drift),
-        frozenset(a for a, r in observed.objects.items() if r is None),
-        found,
-        interrupted,
-    )
-
-
-def _settle_pending(
-    state: State,
-    observed: Observed,
-    resources: dict[Address, ResourceState],
-    deposed: dict[tuple[Address, str], ResourceState],
-    entries: list[Entry],
-) -> tuple[frozenset[Address], frozenset[Address]]:
-    found: set[Address] = set()
-    interrupted: set[Address] = set()
-    for address, operation in state.pending.items():
-        remote = observed.found.get(address)
-        if operation.operation is Operation.UPDATE:
-            entries.append(Failed(address, "interrupted"))
-            interrupted.add(address)
-        elif remote is None:
-            entries.append(Failed(address, "interrupted before anything was created"))
-        else:
-            old = resources.get(address)
-            key = deposed_key(old) if old else ""
-            if old:
-                deposed[address, key] = old
-            protect = old.prevent_destroy if old else False
-            resources[address] = resource_from(operation, remote, prevent_destroy=protect, retain=False)
-            entries.append(Recorded(resources[address], key))
-            found.add(address)
-    return frozenset(found), frozenset(interrupted)
-
-
-def _seen_changes(recorded: ResourceState, seen: Mapping[str, Json]) -> tuple[AttributeChange, ...]:
-    """How inputs as the service shows them differ from those that were recorded."""
-    if not seen:
-        return ()
-    before = {k: recorded.inputs.get(k) for k in seen}
-    return tuple(AttributeChange(d.path, d.before, d.after) for d in differences(before, dict(seen)))
 
 
 @dataclass(slots=True)
@@ -348,16 +259,16 @@ class _Planner:
 
     def _keep_records(self, resource: Resource, desired: Desired, recorded: ResourceState) -> None:
         """What ftops notes beside an object may change although the object needn't."""
-        now = replace(
-            recorded,
-            dependencies=self.graph.dependencies[resource.address],
-            prevent_destroy=resource.lifecycle.prevent_destroy,
-            retain=resource.lifecycle.on_destroy == "retain",
-            fingerprint=desired.fingerprint,
-            outputs={**recorded.outputs, **resource.facts},
-        )
-        if now != recorded:
-            self.entries.append(Recorded(now))
+        noted: dict[str, Any] = {
+            "dependencies": self.graph.dependencies[resource.address],
+            "prevent_destroy": resource.lifecycle.prevent_destroy,
+            "retain": resource.lifecycle.on_destroy == "retain",
+            "fingerprint": desired.fingerprint,
+        }
+        if any(recorded.outputs.get(name) != value for name, value in resource.facts.items()):
+            noted["outputs"] = {**recorded.outputs, **resource.facts}
+        if any(getattr(recorded, name) != value for name, value in noted.items()):
+            self.entries.append(Recorded(replace(recorded, **noted)))
 
     def _deletion(self, address: Address) -> Decision:
         recorded = self.past.resources[address]

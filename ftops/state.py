@@ -251,6 +251,11 @@ def resource_from(
 
 def observed_as(resource: ResourceState, remote: RemoteObject) -> ResourceState:
     """The recorded resource brought up to date with what the service shows."""
+    known = (resource.remote_id, resource.status, resource.message, resource.resume)
+    if known == (remote.remote_id, remote.status, remote.message, remote.resume) and all(
+        resource.outputs.get(name) == value for name, value in remote.attributes.items()
+    ):
+        return resource
     return replace(
         resource,
         remote_id=remote.remote_id,

@@ -6,9 +6,11 @@ One attempt a call: no retries, no sleeps, no logs. The SDKs are loaded on the f
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Protocol
 
-from ftops.address import Address, Json
+from ftops.address import Address, Value
+from ftops.config import ProviderConfig
 from ftops.errors import Permanent
 from ftops.providers.azure_clients import Account, Clients, account_from
 from ftops.providers.azure_datasets import Datasets
@@ -16,6 +18,11 @@ from ftops.providers.azure_deployments import Deployments, lane_of
 from ftops.providers.azure_jobs import Jobs
 from ftops.providers.base import Progress, Request
 from ftops.state import PendingOperation, RemoteObject, ResourceState
+
+
+def open_provider(config: ProviderConfig, project: Path) -> AzureProvider:
+    """The provider that one entry of `providers` declares."""
+    return AzureProvider(config.settings, name=config.name)
 
 
 class Kind(Protocol):
@@ -35,7 +42,7 @@ class Kind(Protocol):
 class AzureProvider:
     """One Azure OpenAI account."""
 
-    def __init__(self, settings: Mapping[str, Json], *, name: str) -> None:
+    def __init__(self, settings: Mapping[str, Value], *, name: str) -> None:
         self.name = name
         self._clients = Clients(account_from(settings, name))
         self._jobs = Jobs(self._clients)

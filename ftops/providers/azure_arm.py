@@ -50,12 +50,12 @@ class Arm:
     def get(self, name: str) -> dict[str, Any] | None:
         """The deployment; None where there is none."""
         try:
-            body: dict[str, Any] = self._client.deployments.get(*self._place, name, cls=_json)
+            body: Any = self._client.deployments.get(*self._place, name, cls=_json)
         except Exception as exc:
             if is_absent(refusal_from(exc, control_plane=True)):
                 return None
             raise
-        return body
+        return dict(body)
 
     def put(self, name: str, body: dict[str, Any]) -> tuple[dict[str, Any], str]:
         """Asks for a deployment. What the service replied, and a token for `failure`."""
@@ -72,9 +72,14 @@ class Arm:
         return polling.first, polling.get_continuation_token()
 
     def delete(self, name: str) -> str:
-        """Asks for the deletion. A token for `failure`."""
+        """Asks for the deletion. A token for `failure`; empty where it was gone already."""
         polling = _NotNow()
-        self._client.deployments.begin_delete(*self._place, name, polling=polling)
+        try:
+            self._client.deployments.begin_delete(*self._place, name, polling=polling)
+        except Exception as exc:
+            if is_absent(refusal_from(exc, control_plane=True)):
+                return ""
+            raise
         return polling.get_continuation_token()
 
     def failure(self, name: str, token: str) -> str:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
-from ftops.address import Json
+from ftops.address import Expression, Json, Value
 from ftops.errors import Permanent, Temporary
 from ftops.providers.azure_errors import NO_REPLY, translated
 
@@ -46,6 +46,12 @@ class Account:
     control_token: str = field(default="", repr=False)
     poll_interval: float = 30.0
     probe: bool = True
+    tenant_id: str = ""
+    client_id: str = ""
+    """Of the identity to sign in with, where there are several."""
+    large_file_bytes: int = 100 << 20
+    """Beyond it, a file is sent in parts."""
+    part_bytes: int = 16 << 20
 
     @property
     def id(self) -> str:
@@ -60,14 +66,27 @@ class Account:
         return self.api_version.lower() in _V1_VERSIONS
 
     @property
+    def knows_method(self) -> bool:
+        """Whether a job's body has a `method`: the stable dated versions know hyperparameters only."""
+        return self.is_v1 or "preview" in self.api_version.lower()
+
+    @property
     def secrets(self) -> tuple[str, ...]:
         return tuple(filter(None, (self.api_key, self.control_token)))
 
 
-def account_from(settings: Mapping[str, Json], name: str) -> Account:
+def plain(inputs: Mapping[str, Value]) -> dict[str, Json]:
+    """Recorded inputs, without those that hold a secret: their values are on record nowhere, so that
+    nothing the service reports can be compared with them."""
+    return {name: value for name, value in inputs.items() if _is_plain(value)}
+
+
+def account_from(settings: Mapping[str, Value], name: str) -> Account:
     """The account that a provider's settings describe. Nothing is checked that isn't needed yet."""
     control = settings.get("control_plane")
     control = control if isinstance(control, Mapping) else {}
+    credential = settings.get("credential")
+    credential = credential if isinstance(credential, Mapping) else {}
     interval = settings.get("poll_interval")
     return Account(
         provider=name,
@@ -82,6 +101,10 @@ def account_from(settings: Mapping[str, Json], name: str) -> Account:
         control_token=_text(control, "token"),
         poll_interval=float(interval) if isinstance(interval, int | float) else 30.0,
         probe=settings.get("probe") is not False,
+        tenant_id=_text(credential, "tenant_id"),
+        client_id=_text(credential, "client_id"),
+        large_file_bytes=_whole(settings, "large_file_bytes", 100 << 20),
+        part_bytes=_whole(settings, "part_bytes", 16 << 20),
     )
 
 
@@ -208,9 +231,27 @@ class Clients:
         def build() -> Any:
             from azure.identity import DefaultAzureCredential
 
-            return DefaultAzureCredential()
+            client, tenant = self.account.client_id, self.account.tenant_id
+            options: dict[str, Any] = {"managed_identity_client_id": client} if client else {}
+            if not tenant:
+                return DefaultAzureCredential(**options)
+            return _InTenant(DefaultAzureCredential(additionally_allowed_tenants=[tenant], **options), tenant)
 
         return self._once("credential", build)
+
+
+class _InTenant:
+    """A credential that asks for tokens of one tenant."""
+
+    def __init__(self, credential: Any, tenant: str) -> None:
+        self._credential = credential
+        self._tenant = tenant
+
+    def get_token(self, *scopes: str, **options: Any) -> Any:
+        return self._credential.get_token(*scopes, **{**options, "tenant_id": self._tenant})
+
+    def close(self) -> None:
+        self._credential.close()
 
 
 def body_of(reply: Any, action: str, *, creates: bool = False) -> dict[str, Any]:
@@ -258,6 +299,21 @@ def unusable(action: str, creates: bool) -> Temporary:
     )
 
 
-def _text(settings: Mapping[str, Json], name: str) -> str:
+def _is_plain(value: Value) -> TypeGuard[Json]:
+    if isinstance(value, Expression):
+        return False
+    if isinstance(value, Mapping):
+        return all(_is_plain(item) for item in value.values())
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return all(_is_plain(item) for item in value)
+    return True
+
+
+def _whole(settings: Mapping[str, Value], name: str, default: int) -> int:
+    value = settings.get(name)
+    return value if isinstance(value, int) and value > 0 else default
+
+
+def _text(settings: Mapping[str, Value], name: str) -> str:
     value = settings.get(name)
     return value.strip() if isinstance(value, str) else "" if value is None else str(value)

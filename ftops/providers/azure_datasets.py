@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ftops.address import Json
 from ftops.errors import Permanent, ProviderError
-from ftops.providers.azure_clients import Clients, items_of, object_of, unusable
+from ftops.providers.azure_clients import Clients, items_of, object_of, plain, unusable
 from ftops.providers.azure_errors import is_absent, refusal_from
-from ftops.providers.base import Progress, Request
+from ftops.providers.azure_uploads import Sending, send
+from ftops.providers.base import Request
 from ftops.state import PendingOperation, RemoteObject, ResourceState, Status
 
 _PURPOSE = "fine-tune"
 _SECONDS_BETWEEN_READS = 5.0
-_UPLOAD_SECONDS = 3600.0
 _STATUS: Mapping[str, Status] = {
     "processed": Status.READY,
     "error": Status.TAINTED,
@@ -32,6 +30,8 @@ class Datasets:
 
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
+        self._sending: dict[str, Sending] = {}
+        """By token, uploads that may have to go on."""
 
     def create(self, request: Request) -> RemoteObject:
         action = f"upload {request.address}"
@@ -48,7 +48,7 @@ class Datasets:
                     return None
                 raise
         body = object_of(reply, action)
-        return None if body.get("status") == "deleted" else self._describe(body, resource.inputs)
+        return None if body.get("status") == "deleted" else self._describe(body, plain(resource.inputs))
 
     def update(self, request: Request, resource: ResourceState) -> RemoteObject:
         raise Permanent(
@@ -68,7 +68,7 @@ class Datasets:
             for page in items_of(self._list, action):
                 for body in page:
                     if mark in str(body.get("filename") or "") and body["id"] not in known:
-                        return self._describe(body, operation.inputs)
+                        return self._describe(body, plain(operation.inputs))
         return None
 
     def _list(self, after: str | None) -> Any:
@@ -77,19 +77,15 @@ class Datasets:
 
     def _upload(self, request: Request, action: str) -> dict[str, Any]:
         path = request.folder / str(request.inputs.get("path") or "")
-        purpose: Any = str(request.inputs.get("purpose") or _PURPOSE)
+        purpose = str(request.inputs.get("purpose") or _PURPOSE)
+        begun = Sending(path, remote_name(path.name, request.token), purpose, request.report)
+        sending = self._sending.setdefault(request.token, begun)
         try:
-            file = _Hashed(path, request.report)
+            body = send(self._clients, sending, action)
         except OSError as exc:
             raise _unreadable(action, path, exc) from exc
-        with file, self._clients.calling(action, creates=True):
-            reply = self._clients.data.files.with_raw_response.create(
-                file=(remote_name(path.name, request.token), file, "application/jsonl"),
-                purpose=purpose,
-                timeout=_UPLOAD_SECONDS,
-            )
-        body = object_of(reply, action, creates=True)
-        self._compare(request, file.digest, str(body["id"]))
+        self._sending.pop(request.token, None)
+        self._compare(request, sending.digest, str(body["id"]))
         return body
 
     def _compare(self, request: Request, sent: str, remote_id: str) -> None:
@@ -160,42 +156,6 @@ def delete_file(clients: Clients, remote_id: str, action: str) -> None:
         except Exception as exc:
             if not is_absent(refusal_from(exc)):
                 raise
-
-
-class _Hashed(io.FileIO):
-    """A file on its way: what is read of it is hashed and counted. The SDK reads it piece by piece."""
-
-    def __init__(self, path: Path, report: Callable[[Progress], None]) -> None:
-        super().__init__(path, "rb")
-        self._report = report
-        self._hash = hashlib.sha256()
-        self._size = path.stat().st_size
-        self._sent = 0
-        self._told = 0
-
-    @property
-    def digest(self) -> str:
-        return f"sha256:{self._hash.hexdigest()}"
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        data = super().read(-1 if size is None else size) or b""
-        self._hash.update(data)
-        self._sent += len(data)
-        self._tell()
-        return data
-
-    def seek(self, offset: int, whence: int = 0, /) -> int:
-        position = super().seek(offset, whence)
-        if position == 0:
-            self._hash = hashlib.sha256()
-            self._sent = 0
-        return position
-
-    def _tell(self) -> None:
-        percent = 100 * self._sent // self._size if self._size else 100
-        if percent > self._told:
-            self._told = percent
-            self._report(Progress(f"uploaded {self._sent} of {self._size} bytes", float(percent)))
 
 
 def _message(body: Mapping[str, Any], status: Status, state: str) -> str:

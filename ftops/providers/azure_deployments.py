@@ -6,14 +6,14 @@ used again goes on serving the old model for a while, and a new one is unknown t
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from typing import Any
 
 from ftops.address import Address, Json
 from ftops.errors import Permanent, ProviderError, Temporary
-from ftops.providers.azure_clients import Clients
+from ftops.providers.azure_clients import Clients, body_of, plain
 from ftops.providers.azure_errors import refusal_from
 from ftops.providers.azure_specs import (
     PATCHED,
@@ -36,10 +36,14 @@ from ftops.providers.base import Request
 from ftops.state import PendingOperation, RemoteObject, ResourceState, Status
 
 _SECONDS_BETWEEN_READS = 15.0
-_SECONDS_BEFORE_RETRY = 10.0
+_SECONDS_BEFORE_RETRY = 30.0
 _QUOTA_LAG_SECONDS = 90.0
 """The quota of a deleted deployment comes back a while after it is gone."""
 _NOT_YET = frozenset({"deploymentnotfound", "deploymentnotready"})
+
+
+_Written = tuple[dict[str, Any], str]
+"""The deployment as a write left it, and what to ask about the operation that goes on."""
 
 
 class Deployments:
@@ -50,8 +54,9 @@ class Deployments:
         self._account = clients.account
         self._pause = min(clients.account.poll_interval, _SECONDS_BETWEEN_READS)
         self._retry = min(clients.account.poll_interval, _SECONDS_BEFORE_RETRY)
-        self._lock = threading.Lock()
         self._freed_at = float("-inf")
+        self._deletions: dict[str, str] = {}
+        """By name, what to ask about a deletion that this process began."""
 
     def create(self, request: Request) -> RemoteObject:
         name = name_for(request.inputs, request.address)
@@ -59,6 +64,7 @@ class Deployments:
         existing = self._get(name, action)
         if existing is not None:
             return self._adopt(request, name, existing, action)
+        self._deletions.pop(name, None)
         body, token = self._put(name, body_for(request.inputs, request.token), action, creates=True)
         return self._describe(body, name, request.inputs, Resume("create", token))
 
@@ -66,58 +72,73 @@ class Deployments:
         name = self._own_name(resource)
         body = self._get(name, f"read deployment {name}")
         if body is None:
+            self._deletions.pop(name, None)
             return None
-        resume = Resume.parse(resource.resume)
-        if resume is not None and resume.operation == "delete":
-            return self._describe_deletion(body, name, resource.inputs, resume)
-        return self._describe(body, name, resource.inputs, resume)
+        if name in self._deletions:
+            return self._describe_deletion(body, name, plain(resource.inputs))
+        remote = self._describe(body, name, plain(resource.inputs), Resume.parse(resource.resume))
+        known = remote.status is resource.status is Status.TAINTED and resource.message
+        # The reason of a failure is told once, by the operation; from then on it is on record only.
+        return replace(remote, message=resource.message) if known else remote
 
     def update(self, request: Request, resource: ResourceState) -> RemoteObject:
         """Sends one change after another, as the service takes them; repeating it sends what is left."""
         name = self._own_name(resource)
         action = f"update deployment {name}"
-        live = self._settled(name, action)
-        dropped = dropped_inputs(live, resource.inputs, request.inputs)
+        live = self._get(name, action)
+        if live is None:
+            raise Permanent(f"{action}: it is gone", hint="plan again: `ftops plan`", code="Gone")
+        dropped = dropped_inputs(live, plain(resource.inputs), request.inputs)
         changed = differences(live, request.inputs) | dropped
-        body = changed_body(live, request.inputs, token_of(live) or resource.token, dropped)
         token = ""
-        if changed & PATCHED:
-            live, token = self._patch(name, {"sku": body["sku"], "tags": body["tags"]}, action)
-            if changed - PATCHED and status_of(live) is Status.PENDING:
-                raise Temporary(
-                    f"{action}: one change after another", code="InSteps", retry_after=self._retry
-                )
-        if changed - PATCHED:
-            live, token = self._put(name, body, action)
         if changed:
-            live = self._get(name, action) or live
+            body = changed_body(live, request.inputs, token_of(live) or resource.token, dropped)
+            live, token = self._change(name, live, body, changed, action)
         return self._describe(live, name, request.inputs, Resume("update", token))
+
+    def _change(
+        self, name: str, live: dict[str, Any], body: dict[str, Any], changed: Collection[str], action: str
+    ) -> _Written:
+        """The deployment after the changes that the service takes now. A new size and a new model are
+        refused in one request, and so is a change while another one lasts."""
+        token = ""
+        if status_of(live) is Status.PENDING:
+            raise self._later(f"{action}: it is {state_of(live)}", "InFlux")
+        if not PATCHED.isdisjoint(changed):
+            live, token = self._patch(name, {"sku": body["sku"], "tags": body["tags"]}, action)
+        if not PATCHED.issuperset(changed):
+            if status_of(live) is Status.PENDING:
+                raise self._later(f"{action}: one change after another", "InSteps")
+            live, token = self._put(name, body, action)
+        return self._get(name, action) or live, token
 
     def delete(self, resource: ResourceState) -> RemoteObject | None:
         name = self._own_name(resource)
         action = f"delete deployment {name}"
-        with self._clients.calling(action, control_plane=True):
-            token = self._clients.arm.delete(name)
-        self._freed()
-        body = self._get(name, action)
-        if body is None:
-            return None
-        return self._describe_deletion(body, name, resource.inputs, Resume("delete", token))
+        try:
+            with self._clients.calling(action, control_plane=True):
+                self._deletions[name] = self._clients.arm.delete(name)
+        except Temporary:
+            # The reply was lost, or what refuses is the deletion that is under way already.
+            body = self._get(name, action)
+            if body is not None and state_of(body).lower() != "deleting":
+                raise
+        self._freed_at = time.monotonic()
+        return self.read(resource)
 
     def find(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
-        name = name_for(operation.inputs, operation.address)
+        inputs = plain(operation.inputs)
+        name = name_for(inputs, operation.address)
         if self._remote_id(name) in known:
             return None
         body = self._get(name, f"look for deployment {name}")
         if body is None or token_of(body) != operation.token:
             return None
-        return self._describe(body, name, operation.inputs, Resume("create"))
+        return self._describe(body, name, inputs, Resume("create"))
 
     def _adopt(self, request: Request, name: str, body: Mapping[str, Any], action: str) -> RemoteObject:
         if state_of(body).lower() == "deleting":
-            raise Temporary(
-                f"{action}: the old one is still being deleted", code="Deleting", retry_after=self._retry
-            )
+            raise self._later(f"{action}: the old one is still being deleted", "Deleting")
         if token_of(body) != request.token:
             raise Permanent(
                 f"{action}: there is one of this name already, and it isn't in this state",
@@ -128,9 +149,7 @@ class Deployments:
         if status_of(body) is Status.TAINTED:
             with self._clients.calling(action, control_plane=True):
                 self._clients.arm.delete(name)
-            raise Temporary(
-                f"{action}: a failed one is being deleted first", code="Deleting", retry_after=self._retry
-            )
+            raise self._later(f"{action}: a failed one is being deleted first", "Deleting")
         return self._describe(body, name, request.inputs, Resume("create"))
 
     def _describe(
@@ -150,17 +169,22 @@ class Deployments:
         return self._remote(body, name, inputs, status, message, resume, holds_lane=provisioning)
 
     def _describe_deletion(
-        self, body: Mapping[str, Any], name: str, inputs: Mapping[str, Json], resume: Resume
+        self, body: Mapping[str, Any], name: str, inputs: Mapping[str, Json]
     ) -> RemoteObject:
-        """Going, unless the service says that the deletion failed: then it is what it was before."""
-        state = state_of(body)
-        failure = "" if state.lower() == "deleting" else self._failure(name, resume)
+        """Going, unless the service says that the deletion failed."""
+        in_doubt = state_of(body).lower() != "deleting"
+        failure = self._failure(name, self._deletions.get(name, "")) if in_doubt else ""
         if failure:
-            return self._remote(body, name, inputs, status_of(body), f"the deletion failed: {failure}", None)
-        self._freed()
-        return self._remote(
-            body, name, inputs, Status.PENDING, "the deployment is being deleted", resume, holds_lane=True
-        )
+            self._deletions.pop(name, None)
+            raise Permanent(
+                f"delete deployment {name}: the deletion failed",
+                failure,
+                "apply again",
+                code="DeletionFailed",
+            )
+        self._freed_at = time.monotonic()
+        message = "the deployment is being deleted"
+        return self._remote(body, name, inputs, Status.PENDING, message, None, holds_lane=True)
 
     def _remote(
         self,
@@ -201,16 +225,17 @@ class Deployments:
         action = f"call deployment {name}"
         with self._clients.calling(action):
             try:
-                reply = self._clients.data.chat.completions.create(
+                reply = self._clients.data.chat.completions.with_raw_response.create(
                     model=name, messages=[{"role": "user", "content": "ping"}], max_tokens=1
                 )
             except Exception as exc:
                 refusal = refusal_from(exc)
+                if refusal is not None and (refusal.status == 404 or refusal.code.lower() in _NOT_YET):
+                    return "the deployment is provisioned and doesn't answer yet"
                 if refusal is None or refusal.status >= 500:
                     raise
-                not_yet = refusal.code.lower() in _NOT_YET or refusal.status == 404
-                return "the deployment is provisioned and doesn't answer yet" if not_yet else ""
-        answered_by = str(getattr(reply, "model", "") or "")
+                return ""
+        answered_by = str(body_of(reply, action).get("model") or "")
         return "" if answers_as(answered_by, model) else f"the deployment still answers as {answered_by}"
 
     def _why(self, body: Mapping[str, Any], name: str, resume: Resume | None) -> str:
@@ -218,49 +243,36 @@ class Deployments:
         properties = body.get("properties")
         error = properties.get("error") if isinstance(properties, Mapping) else None
         own = str(error.get("message") or "") if isinstance(error, Mapping) else ""
-        reason = own or self._failure(name, resume)
+        reason = own or self._failure(name, resume.token if resume else "")
         said = f"the deployment is {state_of(body)}"
         return f"{said}: {reason}" if reason else said
 
-    def _failure(self, name: str, resume: Resume | None) -> str:
-        if resume is None or not resume.token:
+    def _failure(self, name: str, token: str) -> str:
+        if not token:
             return ""
         with self._clients.calling(f"ask about deployment {name}", control_plane=True):
-            return self._clients.arm.failure(name, resume.token)
-
-    def _settled(self, name: str, action: str) -> dict[str, Any]:
-        """The deployment, once nothing else is changing it."""
-        live = self._get(name, action)
-        if live is None:
-            raise Permanent(f"{action}: it is gone", hint="plan again: `ftops plan`", code="Gone")
-        if status_of(live) is Status.PENDING:
-            raise Temporary(f"{action}: it is {state_of(live)}", code="InFlux", retry_after=self._retry)
-        return live
+            return self._clients.arm.failure(name, token)
 
     def _get(self, name: str, action: str) -> dict[str, Any] | None:
         with self._clients.calling(action, control_plane=True):
             return self._clients.arm.get(name)
 
-    def _put(
-        self, name: str, body: dict[str, Any], action: str, *, creates: bool = False
-    ) -> tuple[dict[str, Any], str]:
+    def _put(self, name: str, body: dict[str, Any], action: str, *, creates: bool = False) -> _Written:
+        return self._write(lambda: self._clients.arm.put(name, body), action, creates=creates)
+
+    def _patch(self, name: str, body: dict[str, Any], action: str) -> _Written:
+        return self._write(lambda: self._clients.arm.patch(name, body), action)
+
+    def _write(self, send: Callable[[], _Written], action: str, *, creates: bool = False) -> _Written:
         try:
             with self._clients.calling(action, creates=creates, control_plane=True):
-                return self._clients.arm.put(name, body)
-        except ProviderError as error:
-            raise self._unless_quota_returns(error) from error.__cause__
-
-    def _patch(self, name: str, body: dict[str, Any], action: str) -> tuple[dict[str, Any], str]:
-        try:
-            with self._clients.calling(action, control_plane=True):
-                return self._clients.arm.patch(name, body)
+                return send()
         except ProviderError as error:
             raise self._unless_quota_returns(error) from error.__cause__
 
     def _unless_quota_returns(self, error: ProviderError) -> ProviderError:
         """Quota that is missing right after a deletion is on its way back."""
-        with self._lock:
-            since = time.monotonic() - self._freed_at
+        since = time.monotonic() - self._freed_at
         if error.code.lower() != "insufficientquota" or since > _QUOTA_LAG_SECONDS:
             return error
         return Temporary(
@@ -272,9 +284,8 @@ class Deployments:
             retry_after=self._retry,
         )
 
-    def _freed(self) -> None:
-        with self._lock:
-            self._freed_at = time.monotonic()
+    def _later(self, summary: str, code: str) -> Temporary:
+        return Temporary(summary, code=code, retry_after=self._retry)
 
     def _remote_id(self, name: str) -> str:
         return f"{self._account.id}/deployments/{name}"

@@ -13,7 +13,6 @@ import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from ftops.errors import Permanent, ProviderError, Temporary
@@ -82,7 +81,7 @@ _BY_MESSAGE: tuple[tuple[str, _Meaning], ...] = (
         _never(
             "this model can't be fine-tuned in this way",
             "the service says the same where the training type is missing or not offered: try another "
-            "`training_type` (standard, global_standard, developer), and check that the region offers the model",
+            "`training_type` (standard, global_standard, developer), and check that the region offers it",
         ),
     ),
     (
@@ -159,6 +158,8 @@ _CONTROL_STATUS: Mapping[int, _Meaning] = {
 _OUTAGE = _later("the service has a problem")
 _GATEWAY_404 = _never("the service doesn't know this path", _ROUTE)
 
+_GATEWAY_MESSAGE = "resource not found"
+"""What the gateway says to a path or version that it doesn't know, whatever object is meant."""
 _GATEWAY_CODES = frozenset({"", "404"})
 _ACCOUNT_CODES = frozenset({"parentresourcenotfound", "resourcegroupnotfound", "subscriptionnotfound"})
 _NOTHING_SENT = frozenset(
@@ -212,7 +213,7 @@ def is_absent(refusal: Refusal | None) -> bool:
         return False
     code = refusal.code.lower()
     if not refusal.control_plane:
-        return bool(refusal.message) and code != "404"
+        return bool(refusal.message) and refusal.message.lower().rstrip(".") != _GATEWAY_MESSAGE
     about_deployment = "/deployments/" in refusal.message.lower() or code != "resourcenotfound"
     return code not in _GATEWAY_CODES | _ACCOUNT_CODES and about_deployment
 
@@ -244,29 +245,21 @@ def error_for(
     """What the engine is told about an error reply."""
     meaning = _meaning_of(refusal)
     message = scrubbed(refusal.message, secrets)
-    summary = meaning.summary or _first_sentence(message) or f"HTTP {refusal.status}"
-    known_by = ", ".join(
-        part
-        for part in (
-            f"HTTP {refusal.status}",
-            f"code {refusal.code}" if refusal.code else "",
-            f"request {refusal.request_id}" if refusal.request_id else "",
-        )
-        if part
-    )
-    detail = f"{message or 'The reply says nothing more.'} ({known_by})"
+    summary = f"{action}: {meaning.summary or _first_sentence(message) or f'HTTP {refusal.status}'}"
+    detail = f"{message or 'The reply says nothing more.'} ({_marks(refusal)})"
     names = {"code": refusal.code or str(refusal.status), "request_id": refusal.request_id}
     if not meaning.temporary:
-        return Permanent(f"{action}: {summary}", detail, meaning.hint, **names)
+        return Permanent(summary, detail, meaning.hint, **names)
     unknown = creates and (refusal.status >= 500 or refusal.status == 408)
-    return Temporary(
-        f"{action}: {summary}",
-        detail,
-        meaning.hint,
-        retry_after=refusal.retry_after,
-        effect_unknown=unknown,
-        **names,
-    )
+    wait = refusal.retry_after
+    return Temporary(summary, detail, meaning.hint, retry_after=wait, effect_unknown=unknown, **names)
+
+
+def _marks(refusal: Refusal) -> str:
+    """What to look the reply up by."""
+    code = f", code {refusal.code}" if refusal.code else ""
+    request = f", request {refusal.request_id}" if refusal.request_id else ""
+    return f"HTTP {refusal.status}{code}{request}"
 
 
 def _error_from(
@@ -349,6 +342,8 @@ def _first_sentence(message: str) -> str:
 
 
 def _seconds_until(text: str) -> float | None:
+    from email.utils import parsedate_to_datetime  # slow to import, and seldom needed
+
     try:
         return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
     except ValueError:

@@ -11,8 +11,8 @@ from dataclasses import replace
 from typing import Any
 
 from ftops.address import Json
-from ftops.errors import Permanent, Temporary
-from ftops.providers.azure_clients import STABLE_VERSION, Clients, items_of, object_of
+from ftops.errors import Permanent, ProviderError, Temporary
+from ftops.providers.azure_clients import Clients, items_of, object_of, plain
 from ftops.providers.azure_datasets import delete_file
 from ftops.providers.azure_errors import Refusal, error_for, is_absent, refusal_from
 from ftops.providers.azure_training import (
@@ -43,14 +43,14 @@ class Jobs:
 
     def create(self, request: Request) -> RemoteObject:
         action = f"start {request.address}"
-        body = job_body(request, with_method=self._clients.account.api_version != STABLE_VERSION)
+        body = job_body(request, with_method=self._clients.account.knows_method)
         with self._clients.calling(action, creates=True):
             reply = self._clients.data.fine_tuning.jobs.with_raw_response.create(**body)
         return remote_of(object_of(reply, action, creates=True), request.inputs, self._pause)
 
     def read(self, resource: ResourceState) -> RemoteObject | None:
         job = self._get(resource.remote_id, f"read {resource.address}")
-        return None if job is None else self._describe(job, resource.inputs, resource.outputs)
+        return None if job is None else self._describe(job, plain(resource.inputs), resource.outputs)
 
     def update(self, request: Request, resource: ResourceState) -> RemoteObject:
         raise Permanent(
@@ -77,6 +77,7 @@ class Jobs:
 
     def find(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
         action = f"look for {operation.address}"
+        inputs = plain(operation.inputs)
         alike: dict[str, Any] | None = None
         oldest = started_at(operation) - CLOCK_SKEW
         with self._clients.calling(action):
@@ -86,21 +87,32 @@ class Jobs:
                         continue
                     mine = carries(job, operation.token)
                     if mine:
-                        return self._describe(job, operation.inputs, {})
-                    if mine is None and alike is None and resembles(job, operation):
+                        return self._describe(job, inputs, {})
+                    if mine is None and alike is None and resembles(job, inputs, operation):
                         alike = job
                 if all(created_at(job) < oldest for job in page):
                     break
-        return None if alike is None else self._describe(alike, operation.inputs, {})
+        return None if alike is None else self._describe(alike, inputs, {})
 
     def progress(self, resource: ResourceState, seen: str) -> tuple[list[Progress], str]:
-        """Events since `seen`, the id of the newest one known; at first, only the latest page of them."""
-        new: list[Mapping[str, Any]] = []
+        """Events since `seen`, the id of the newest one known; at first, only the latest page of them.
+        They are for show: where they can't be had, there are none."""
+        try:
+            new = self._events_since(resource, seen)
+        except ProviderError:
+            return [], seen
+        return [progress_of(event) for event in reversed(new)], str(new[0]["id"]) if new else seen
+
+    def _events_since(self, resource: ResourceState, seen: str) -> list[dict[str, Any]]:
+        """Newest first, as the service lists them."""
+        new: list[dict[str, Any]] = []
         action = f"follow {resource.address}"
 
         def fetch(after: str | None) -> Any:
-            events = self._clients.data.fine_tuning.jobs.with_raw_response
-            return events.list_events(resource.remote_id, limit=_PAGE, **({"after": after} if after else {}))
+            jobs, job = self._clients.data.fine_tuning.jobs.with_raw_response, resource.remote_id
+            if not after:
+                return jobs.list_events(job, limit=_PAGE)
+            return jobs.list_events(job, limit=_PAGE, after=after)
 
         with self._clients.calling(action):
             for number, page in enumerate(items_of(fetch, action), 1):
@@ -108,7 +120,7 @@ class Jobs:
                 new += page[: ids.index(seen)] if seen in ids else page
                 if seen in ids or not seen or number == _EVENT_PAGES_AT_MOST:
                     break
-        return [progress_of(event) for event in reversed(new)], str(new[0]["id"]) if new else seen
+        return new
 
     def _get(self, remote_id: str, action: str) -> dict[str, Any] | None:
         with self._clients.calling(action):
@@ -139,8 +151,8 @@ class Jobs:
         found: list[dict[str, Any]] = []
 
         def fetch(after: str | None) -> Any:
-            checkpoints = self._clients.data.fine_tuning.jobs.checkpoints.with_raw_response
-            return checkpoints.list(str(job["id"]), limit=_PAGE, **({"after": after} if after else {}))
+            route, own = self._clients.data.fine_tuning.jobs.checkpoints.with_raw_response, str(job["id"])
+            return route.list(own, limit=_PAGE, after=after) if after else route.list(own, limit=_PAGE)
 
         with self._clients.calling(action):
             try:
@@ -154,19 +166,22 @@ class Jobs:
         return checkpoint_names(found, str(job.get("fine_tuned_model") or ""))
 
     def _cancel(self, job: dict[str, Any], action: str) -> dict[str, Any]:
-        with self._clients.calling(action):
-            try:
-                reply = self._clients.data.fine_tuning.jobs.with_raw_response.cancel(str(job["id"]))
-                job = object_of(reply, action)
-            except Exception as exc:
-                # It may have ended in between, and then there is nothing to cancel.
-                refusal = refusal_from(exc)
-                if refusal is None or refusal.status not in (400, 409):
-                    raise
-                job = self._get(str(job["id"]), action) or {**job, "status": "cancelled"}
+        """The job once it has ended. A refusal may mean that it ended in between."""
+        remote_id = str(job["id"])
+
+        def call() -> object:
+            return self._clients.data.fine_tuning.jobs.with_raw_response.cancel(remote_id)
+
+        refusal = self._refusal_of(call, action)
+        if refusal is not None and refusal.status not in (400, 404, 409):
+            raise error_for(refusal, action, secrets=self._clients.account.secrets)
+        job = self._get(remote_id, action) or {**job, "status": "cancelled"}
         if status_of(job) is Status.PENDING:
             raise Temporary(
-                f"{action}: the job is being cancelled", code="Cancelling", retry_after=min(self._pause, 5.0)
+                f"{action}: the job is being cancelled",
+                refusal.message if refusal else "",
+                code="Cancelling",
+                retry_after=min(self._pause, 5.0),
             )
         return job
 

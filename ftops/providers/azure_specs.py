@@ -44,7 +44,7 @@ class Resume:
     """What goes on with a deployment, for another process to go on waiting for it."""
 
     operation: str
-    """`create`, `update` or `delete`."""
+    """`create` or `update`."""
     token: str = ""
     """The SDK's continuation token. It names the operation's address and holds no credential."""
 
@@ -67,7 +67,7 @@ def name_for(inputs: Mapping[str, Json], address: Address) -> str:
     name = str(inputs.get("name") or address.name)
     if inputs.get("replace") != "blue_green":
         return name
-    return f"{name}-{hashlib.sha256(str(inputs['model']).encode()).hexdigest()[:8]}"
+    return f"{name}-{hashlib.sha256(str(inputs.get('model')).encode()).hexdigest()[:8]}"
 
 
 def name_of(remote_id: str) -> str:
@@ -117,6 +117,9 @@ def changed_body(
 ) -> dict[str, Any]:
     """The whole deployment as it is asked for now. What the spec says nothing about stays as it is."""
     body = body_for(inputs, token)
+    asked = inputs.get("sku")
+    size = {k: v for k, v in _mapping(live, "sku").items() if k in ("name", "capacity")}
+    body["sku"] = {**size, **(asked if isinstance(asked, Mapping) else {})}
     if "tags" not in inputs and "tags" not in dropped:
         body["tags"] = {**_mapping(live, "tags"), **body["tags"]}
     leave = {_PROPERTIES[name] for name in dropped if name in _PROPERTIES}

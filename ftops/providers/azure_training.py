@@ -111,7 +111,8 @@ def observed_inputs(job: Mapping[str, Any], inputs: Mapping[str, Json]) -> dict[
     for name, value in reported.items():
         asked = inputs.get(name)
         if name in inputs and value not in _NO_VALUE:
-            observed[name] = asked if _same(asked, value) else value
+            alike = _same_model if name == "model" else _same
+            observed[name] = asked if alike(asked, value) else value
     chosen = inputs.get("hyperparameters")
     if isinstance(chosen, Mapping):
         observed["hyperparameters"] = _observed_hyperparameters(job, chosen)
@@ -185,10 +186,9 @@ def carries(job: Mapping[str, Any], token: str) -> bool | None:
     return None if not mark else mark == token
 
 
-def resembles(job: Mapping[str, Any], operation: PendingOperation) -> bool:
+def resembles(job: Mapping[str, Any], inputs: Mapping[str, Json], operation: PendingOperation) -> bool:
     """Whether a job without a token must be the one that the operation asked for: all that it reports
     is what was asked, the seed among it, and it was made since."""
-    inputs = operation.inputs
     if status_of(job) is Status.TAINTED or job.get("seed") is None:
         return False
     if created_at(job) < started_at(operation) - CLOCK_SKEW:
@@ -197,11 +197,12 @@ def resembles(job: Mapping[str, Any], operation: PendingOperation) -> bool:
         (job.get("seed"), seed_for(inputs, operation.token)),
         (job.get("training_file"), inputs.get("training")),
         (job.get("validation_file"), inputs.get("validation")),
-        (job.get("model"), inputs.get("model")),
     )
     suffix = job.get("suffix") or job.get("user_provided_suffix")
-    return all(_same(asked or "", got or "") for got, asked in pairs) and (
-        suffix is None or _same(inputs.get("suffix") or "", suffix)
+    return (
+        all(_same(asked or "", got or "") for got, asked in pairs)
+        and _same_model(inputs.get("model"), job.get("model"))
+        and (suffix is None or _same(inputs.get("suffix") or "", suffix))
     )
 
 
@@ -282,6 +283,11 @@ def _same(asked: Json, got: Json) -> bool:
         return math.isclose(float(str(asked)), float(str(got)), rel_tol=1e-9)
     except ValueError:
         return asked == got
+
+
+def _same_model(asked: Json, got: Json) -> bool:
+    """The service writes out the version of a model that was named without one."""
+    return _same(asked, got) or str(got).casefold().startswith(f"{asked}-".casefold())
 
 
 def _loss(checkpoint: Mapping[str, Any], metric: str) -> float | None:

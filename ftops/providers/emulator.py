@@ -1,0 +1,316 @@
+"""`type: emulator`: the Azure provider, pointed at a cloud on this machine that is started when needed.
+
+The server keeps its objects in a folder, outlives the command for a moment, and is attached to by the
+next one; where it has vanished in between, the next call starts it again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import IO, TypeVar
+from urllib.parse import urlsplit
+
+from ftops.address import Address, Json, Value
+from ftops.config import ProviderConfig
+from ftops.errors import Permanent, Temporary
+from ftops.providers.azure import AzureProvider
+from ftops.providers.azure_errors import NO_REPLY, UNREACHABLE
+from ftops.providers.base import Progress, Request
+from ftops.state import PendingOperation, RemoteObject, ResourceState
+
+T = TypeVar("T")
+
+DEFAULT_FOLDER = ".ftops/emulator"
+"""Below the project root: where the cloud keeps its objects unless the spec says otherwise."""
+_LINGER_SECONDS = 30
+_START_SECONDS = 30.0
+_CALL_SECONDS = 5.0
+_POLL_SECONDS = 0.25
+_ACCOUNT: Mapping[str, str] = {
+    "subscription_id": "00000000-0000-0000-0000-000000000000",
+    "resource_group": "rg-emulator",
+    "account": "emulator",
+}
+"""The account of a server that says nothing else."""
+_LOG = "server.log"
+_PORT = "port"
+_TAKEN = "already runs"
+_LOOK_SECONDS = 0.05
+
+
+def open_provider(config: ProviderConfig, project: Path) -> EmulatorProvider:
+    """The provider that one entry of `providers` declares."""
+    return EmulatorProvider(config.settings, name=config.name, project=project)
+
+
+class EmulatorProvider:
+    """An Azure OpenAI account that exists on this machine."""
+
+    def __init__(self, settings: Mapping[str, Value], *, name: str, project: Path) -> None:
+        self.name = name
+        self._server = _Server(settings, name, project)
+        self._lock = threading.Lock()
+        self._azure: AzureProvider | None = None
+        self._left: list[AzureProvider] = []
+        """Of servers that vanished; calls of other threads may still be under way on them."""
+
+    def create(self, request: Request) -> RemoteObject:
+        return self._call(lambda azure: azure.create(request))
+
+    def read(self, resource: ResourceState) -> RemoteObject | None:
+        return self._call(lambda azure: azure.read(resource))
+
+    def update(self, request: Request, resource: ResourceState) -> RemoteObject:
+        return self._call(lambda azure: azure.update(request, resource))
+
+    def delete(self, resource: ResourceState) -> RemoteObject | None:
+        return self._call(lambda azure: azure.delete(resource))
+
+    def find(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
+        return self._call(lambda azure: azure.find(operation, known))
+
+    def progress(self, resource: ResourceState, seen: str) -> tuple[list[Progress], str]:
+        """What a job's events say; the other kinds have none."""
+        return self._call(lambda azure: azure.progress(resource, seen))
+
+    def lane(self, address: Address) -> str | None:
+        """As in Azure. No server is started to find out its account's name."""
+        return f"emulator/{self.name}" if address.kind == "deployment" else None
+
+    def connection(self) -> Mapping[str, Json]:
+        """Where the cloud is to be found and its key, for other programs. Starts it where needed."""
+        self._call(lambda azure: azure)
+        return self._server.connection
+
+    def close(self) -> None:
+        """Lets the server go: it ends by itself, unless another command attaches to it."""
+        with self._lock:
+            opened, self._left = [*self._left, self._azure], []
+            self._azure = None
+            for azure in opened:
+                if azure is not None:
+                    azure.close()
+            self._server.release()
+
+    def _call(self, call: Callable[[AzureProvider], T]) -> T:
+        azure = self._ensure()
+        try:
+            return call(azure)
+        except Temporary as error:
+            if error.code not in (UNREACHABLE, NO_REPLY) or not self._has_vanished(azure):
+                raise
+            if error.code != UNREACHABLE:
+                raise
+        # Nothing was sent, so that this is still the first attempt.
+        return call(self._ensure())
+
+    def _ensure(self) -> AzureProvider:
+        with self._lock:
+            if self._azure is None:
+                self._azure = AzureProvider(self._server.start(), name=self.name)
+            return self._azure
+
+    def _has_vanished(self, azure: AzureProvider) -> bool:
+        """Whether the server is no more; then the next call starts it again."""
+        with self._lock:
+            if self._azure is azure:
+                if self._server.is_alive:
+                    return False
+                self._left.append(azure)
+                self._azure = None
+            return True
+
+
+class _Server:
+    """The server's process: attached to, or started. One thread at a time."""
+
+    def __init__(self, settings: Mapping[str, Value], name: str, project: Path) -> None:
+        self._name = name
+        self._folder = project / str(settings.get("data") or DEFAULT_FOLDER)
+        self._url = str(settings.get("url") or "").rstrip("/")
+        self._key = str(settings.get("api_key") or "")
+        own = settings.get("settings")
+        self._settings = dict(own) if isinstance(own, Mapping) else {}
+        self._pipe: IO[bytes] | None = None
+        self.connection: Mapping[str, Json] = {}
+
+    @property
+    def is_alive(self) -> bool:
+        return _answers(self.connection)
+
+    def start(self) -> dict[str, Value]:
+        """Settings of an Azure provider for a server that answers."""
+        self.connection = self._given() if self._url else self._attached() or self._started()
+        if self._settings:
+            self._configure()
+        found = self.connection
+        return {
+            "endpoint": found["url"],
+            **{name: found.get(name) or usual for name, usual in _ACCOUNT.items()},
+            "api_key": found["api_key"],
+            "control_plane": {"endpoint": found["url"], "token": found["api_key"]},
+            "poll_interval": _POLL_SECONDS,
+        }
+
+    def release(self) -> None:
+        """Closes the pipe by which the server knows that somebody is there."""
+        pipe, self._pipe = self._pipe, None
+        if pipe is not None:
+            with contextlib.suppress(OSError):
+                pipe.close()
+
+    def _given(self) -> Mapping[str, Json]:
+        """A server that the spec names."""
+        noted = self._noted()
+        known = noted if str(noted.get("url") or "").rstrip("/") == self._url else {}
+        connection = {**known, "url": self._url, "api_key": self._key or known.get("api_key") or ""}
+        if not _answers(connection):
+            raise Permanent(
+                f"provider {self._name}: no emulator answers at {self._url}",
+                "`url` names a server that has to be running already, and `api_key` its key.",
+                "start it (`ftops emulator`), or leave `url` out: then one is started when needed",
+                code="NoEmulator",
+            )
+        return connection
+
+    def _attached(self) -> Mapping[str, Json] | None:
+        """A server that another command left running."""
+        noted = self._noted()
+        return noted if _answers(noted) else None
+
+    def _started(self) -> Mapping[str, Json]:
+        """A server of our own; at the address that the one before had, which outputs may name."""
+        for port in dict.fromkeys((self._last_port(), 0)):
+            self.release()
+            said = self._launched(port)
+            connection = said if "url" in said else self._quicker(str(said.get("error") or ""))
+            if connection is not None:
+                self._remember(connection)
+                return connection
+        raise self._failure()
+
+    def _quicker(self, refusal: str) -> Mapping[str, Json] | None:
+        """The server of another command that began a moment earlier: one folder has one server."""
+        deadline = time.monotonic() + _START_SECONDS
+        while _TAKEN in refusal and time.monotonic() < deadline:
+            if connection := self._attached():
+                return connection
+            time.sleep(_LOOK_SECONDS)
+        return None
+
+    def _launched(self, port: int) -> Mapping[str, Json]:
+        command = [sys.executable, "-m", "ftops.emulator", "--data", str(self._folder), "--port", str(port)]
+        command += ["--parent-pipe", "--linger", str(_LINGER_SECONDS)]
+        command += ["--api-key", self._key] if self._key else []
+        with self._log() as log:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C is for the command, which then ends in good order
+            )
+        self._pipe = process.stdin
+        import_module("openai")  # takes as long as the server does to start, and is needed next
+        return _announced(process)
+
+    def _last_port(self) -> int:
+        try:
+            return int((self._folder / _PORT).read_text("ascii"))
+        except (OSError, ValueError):
+            return 0
+
+    def _remember(self, connection: Mapping[str, Json]) -> None:
+        with contextlib.suppress(OSError):
+            (self._folder / _PORT).write_text(str(urlsplit(str(connection["url"])).port), "ascii")
+
+    def _log(self) -> IO[bytes]:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            return (self._folder / _LOG).open("ab")
+        except OSError as exc:
+            raise self._failure(str(exc)) from exc
+
+    def _configure(self) -> None:
+        status, reply = _call(self.connection, "PATCH", "/_emulator/settings", self._settings)
+        if status != 200:
+            raise Permanent(
+                f"provider {self._name}: the emulator refuses its settings",
+                reply[:800],
+                f"check providers.{self._name}.settings",
+                code="Settings",
+            )
+
+    def _noted(self) -> Mapping[str, Json]:
+        try:
+            noted = json.loads((self._folder / "server.json").read_text("utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return noted if isinstance(noted, dict) else {}
+
+    def _failure(self, reason: str = "") -> Permanent:
+        if not reason:
+            with contextlib.suppress(OSError):
+                reason = (self._folder / _LOG).read_text("utf-8", "replace")[-800:]
+        return Permanent(
+            f"provider {self._name}: the emulator doesn't start",
+            reason,
+            f"try `python -m ftops.emulator --data {self._folder}`",
+            code="NoEmulator",
+        )
+
+
+def _announced(process: subprocess.Popen[bytes]) -> Mapping[str, Json]:
+    """What the server says once it is ready: its `url` and more; or an `error`, or nothing."""
+    assert process.stdout is not None  # noqa: S101 (it was asked for)
+    late = threading.Timer(_START_SECONDS, process.kill)
+    late.start()
+    try:
+        with process.stdout as output:
+            line = output.readline()
+    finally:
+        late.cancel()
+    try:
+        said = json.loads(line)
+    except ValueError:
+        said = {}
+    if isinstance(said, dict) and "url" in said:
+        process.returncode = 0  # it lives on by itself: nobody waits for it
+        return said
+    process.kill()
+    process.wait()
+    return said if isinstance(said, dict) else {}
+
+
+def _answers(connection: Mapping[str, Json]) -> bool:
+    """Whether the server is there and knows its key."""
+    if not connection.get("url") or not connection.get("api_key"):
+        return False
+    try:
+        # Not its health, which it tells anybody: the port may be another server's by now.
+        status, _ = _call(connection, "GET", "/_emulator/settings")
+    except (OSError, http.client.HTTPException, ValueError):
+        return False
+    return status == 200
+
+
+def _call(connection: Mapping[str, Json], method: str, path: str, body: object = None) -> tuple[int, str]:
+    """One admin request. Not by the SDKs, whose loading would take longer than the call."""
+    address = urlsplit(str(connection["url"]))
+    client = http.client.HTTPConnection(address.hostname or "", address.port, timeout=_CALL_SECONDS)
+    headers = {"api-key": str(connection["api_key"]), "content-type": "application/json"}
+    try:
+        client.request(method, path, None if body is None else json.dumps(body), headers)
+        reply = client.getresponse()
+        return reply.status, reply.read().decode("utf-8", "replace")
+    finally:
+        client.close()

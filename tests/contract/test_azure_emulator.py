@@ -1,0 +1,142 @@
+"""The emulator provider: starting, attaching, going on after its server has vanished."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from ftops.address import Address
+from ftops.errors import Permanent
+from ftops.providers.emulator import EmulatorProvider
+from tests.contract.azure_cloud import Cloud, dataset, deployment, operation_of, recorded, until
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path
+    for note in tmp_path.rglob("server.json"):
+        os.kill(json.loads(note.read_text())["pid"], signal.SIGTERM)
+        until(partial(_is_gone, note))
+
+
+def _is_gone(note: Path) -> bool:
+    return not note.exists()
+
+
+def open_in(project: Path, **settings: object) -> EmulatorProvider:
+    return EmulatorProvider({"data": "cloud", **settings}, name="local", project=project)  # type: ignore[dict-item]
+
+
+def test_nothing_starts_before_it_is_needed(project: Path) -> None:
+    with closing(open_in(project)) as local:
+        assert local.lane(Address("deployment", "a"))
+        assert not (project / "cloud").exists()
+
+
+def test_one_server_for_many_threads_and_commands(project: Path) -> None:
+    first = open_in(project)
+    pids: list[object] = []
+    threads = [threading.Thread(target=lambda: pids.append(first.connection()["pid"])) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with closing(open_in(project)) as second:
+        assert {second.connection()["pid"], *pids} == {pids[0]}
+        asked = dataset(project)
+        remote = second.create(asked)
+        assert first.read(recorded(asked, remote)) is not None
+    first.close()
+    with closing(open_in(project)) as third:
+        assert third.connection()["pid"] == pids[0]
+
+
+def test_a_vanished_server_is_started_again(project: Path) -> None:
+    with closing(open_in(project)) as local:
+        asked = dataset(project)
+        resource = recorded(asked, local.create(asked))
+        url, pid = local.connection()["url"], local.connection()["pid"]
+        assert isinstance(pid, int)
+        os.kill(pid, signal.SIGKILL)
+        until(lambda: _is_dead(pid))
+        assert (project / "cloud" / "server.json").exists(), "it had no time to tidy up"
+        assert local.read(resource) is not None
+        assert local.connection()["pid"] != pid
+        assert local.connection()["url"] == url, "outputs may name it"
+        assert local.find(operation_of(asked), frozenset()) is not None
+
+
+def _is_dead(pid: int) -> bool:
+    try:
+        if os.waitpid(pid, os.WNOHANG)[0] == pid:
+            return True
+        os.kill(pid, 0)
+    except (ChildProcessError, ProcessLookupError):
+        return True
+    return False
+
+
+def test_settings_are_passed_on(project: Path) -> None:
+    with closing(open_in(project, settings={"model_quota": 17})) as local:
+        found = Cloud(local.connection(), project).admin("GET", "settings")
+        assert found["model_quota"] == 17
+    with closing(open_in(project, settings={"model_kuota": 17})) as local:
+        with pytest.raises(Permanent, match="refuses its settings") as caught:
+            local.connection()
+        assert "model_kuota" in caught.value.detail
+
+
+def test_a_server_that_is_named(cloud: Cloud, project: Path) -> None:
+    with closing(open_in(project, url=cloud.url, api_key=cloud.key)) as local:
+        assert local.create(dataset(project)).remote_id
+        asked = deployment(project, "named")
+        assert local.delete(recorded(asked, local.create(asked))) is None
+        assert not (project / "cloud").exists()
+    local = open_in(project, url="http://127.0.0.1:9", api_key="k")
+    with closing(local), pytest.raises(Permanent, match="no emulator answers"):
+        local.create(dataset(project))
+
+
+def test_a_server_that_cannot_start_says_why(project: Path) -> None:
+    (project / "cloud").write_text("no folder")
+    with closing(open_in(project)) as local, pytest.raises(Permanent, match="doesn't start"):
+        local.create(dataset(project))
+
+
+def test_a_key_of_ones_own(project: Path) -> None:
+    with closing(open_in(project, api_key="a-key-of-my-own")) as local:
+        assert local.connection()["api_key"] == "a-key-of-my-own"
+        assert local.create(dataset(project)).remote_id
+
+
+def test_a_port_that_is_taken_by_now(project: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other, closing(open_in(project)) as local:
+        (project / "cloud").mkdir()
+        (project / "cloud" / "port").write_text(str(other.getsockname()[1]))
+        assert local.create(dataset(project)).remote_id
+
+
+def test_two_commands_that_start_at_once_share_a_server(project: Path) -> None:
+    both = [open_in(project), open_in(project)]
+    found: list[object] = []
+    threads = [threading.Thread(target=_note_url, args=(local, found)) for local in both]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 2 and len(set(found)) == 1
+    for local in both:
+        local.close()
+
+
+def _note_url(local: EmulatorProvider, found: list[object]) -> None:
+    found.append(local.connection()["url"])
