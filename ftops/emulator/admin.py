@@ -1,0 +1,108 @@
+"""The emulator's own endpoints, under ``/_emulator/``: settings, clock, faults, what exists."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ftops.emulator import faults, operations, states
+from ftops.emulator.cloud import JSON, Cloud
+from ftops.emulator.errors import ServiceError
+from ftops.emulator.http import read_object, reply
+from ftops.emulator.jobs import schedule_of
+from ftops.emulator.schedule import status
+from ftops.emulator.settings import Settings
+
+_COUNTED = ("files", "uploads", "jobs", "models", "checkpoints", "deployments", "operations")
+
+
+async def health(cloud: Cloud, _: Request) -> Response:
+    """GET /_emulator/health: open to everybody."""
+    return reply({"status": "ok", "now": cloud.clock.now()})
+
+
+async def get_settings(cloud: Cloud, _: Request) -> Response:
+    """GET /_emulator/settings."""
+    return reply({name: getattr(cloud.settings, name) for name in Settings.__slots__})
+
+
+async def patch_settings(cloud: Cloud, request: Request) -> Response:
+    """PATCH /_emulator/settings: only what is named changes; it is kept for later starts."""
+    try:
+        cloud.change_settings(await read_object(request))
+    except ValueError as exc:
+        raise _bad(exc) from exc
+    schedule_of(request).settle()
+    return await get_settings(cloud, request)
+
+
+async def get_clock(cloud: Cloud, _: Request) -> Response:
+    """GET /_emulator/clock."""
+    return reply({"now": cloud.clock.now(), "rate": cloud.clock.rate})
+
+
+async def set_clock(cloud: Cloud, request: Request) -> Response:
+    """POST /_emulator/clock: ``advance`` seconds, or ``now``; and ``rate``."""
+    body = await read_object(request)
+    numbers = {key: body[key] for key in ("advance", "now", "rate") if key in body}
+    try:
+        if set(body) - set(numbers):
+            raise ValueError("the clock takes 'advance', 'now' and 'rate'")
+        cloud.clock.set(**{key: float(value) for key, value in numbers.items()})
+    except (ValueError, TypeError) as exc:
+        raise _bad(exc) from exc
+    schedule_of(request).settle()
+    return await get_clock(cloud, request)
+
+
+async def get_faults(cloud: Cloud, _: Request) -> Response:
+    """GET /_emulator/faults: the rules in force, with their hits."""
+    return reply({"faults": cloud.faults.all()})
+
+
+async def add_faults(cloud: Cloud, request: Request) -> Response:
+    """POST /_emulator/faults: one rule, or ``{"faults": [rule, …]}``."""
+    body = await read_object(request)
+    rules = body.get("faults", [body])
+    try:
+        cloud.faults.add([faults.parsed(rule) for rule in rules])
+    except (ValueError, TypeError) as exc:
+        raise _bad(exc) from exc
+    return await get_faults(cloud, request)
+
+
+async def clear_faults(cloud: Cloud, request: Request) -> Response:
+    """DELETE /_emulator/faults."""
+    cloud.faults.clear()
+    return await get_faults(cloud, request)
+
+
+async def objects(cloud: Cloud, request: Request) -> Response:
+    """GET /_emulator/objects: everything that exists, and how much was ever created."""
+    schedule_of(request).settle()
+    states.settle(cloud)
+    now = cloud.clock.now()
+    body: JSON = {
+        "files": [{"id": item.id, "purpose": item.purpose} for item in cloud.files.all()],
+        "uploads": [{"id": item.id, "status": item.status} for item in cloud.uploads.all()],
+        "jobs": [{"id": item.id, "status": status(item, now)} for item in cloud.jobs.all()],
+        "models": [{"id": item.id, "job": item.job} for item in cloud.models.all()],
+        "deployments": [
+            {"name": item.name, "state": states.state(item, now), "model": item.model["name"]}
+            for item in cloud.deployments.all()
+        ],
+        "operations": [{"id": item.id} for item in operations.running(cloud)],
+    }
+    counts = {kind: len(found) for kind, found in body.items()}
+    ever = cloud.counters.values()
+    created = {kind: ever.get(kind, 0) for kind in _COUNTED}
+    return reply({**body, "counts": counts, "created": created})
+
+
+async def log(cloud: Cloud, request: Request) -> Response:
+    """GET /_emulator/log: the last requests, oldest first."""
+    return reply({"requests": list(request.scope["emulator.log"])})
+
+
+def _bad(problem: Exception) -> ServiceError:
+    return ServiceError(400, "BadRequest", str(problem))

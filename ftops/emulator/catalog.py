@@ -1,0 +1,55 @@
+"""The base models that the emulated account offers: data, no behaviour.
+
+Versions and defaults follow the public model catalogue; ``base_rate`` is the emulator's own,
+chosen so that the automatic settings learn a few hundred examples well.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+FINETUNE_SKUS = (
+    "Standard", "GlobalStandard", "DataZoneStandard", "DeveloperTier", "ProvisionedManaged",
+)  # fmt: skip
+BASE_SKUS = ("Standard", "GlobalStandard", "DataZoneStandard")
+
+
+@dataclass(frozen=True, slots=True)
+class BaseModel:
+    """One row of the catalogue."""
+
+    name: str
+    version: str
+    trainable: bool
+    learning_rate_multiplier: float  # what the service chooses for "auto"
+    base_rate: float  # the trainer's step size at a multiplier of 1
+    max_context: int
+    max_example_tokens: int
+    created: int  # seconds since the epoch
+    skus: tuple[str, ...] = BASE_SKUS
+
+    @property
+    def id(self) -> str:
+        """The name under which the data plane trains it."""
+        return f"{self.name}-{self.version}"
+
+
+_RATE = 1.4
+
+BASE_MODELS = (
+    BaseModel("gpt-4o-mini", "2024-07-18", True, 1.8, _RATE / 1.8, 128000, 64536, 1721260800),
+    BaseModel("gpt-4o", "2024-08-06", True, 2.0, _RATE / 2.0, 128000, 64536, 1722902400),
+    BaseModel("gpt-4.1", "2025-04-14", True, 2.0, _RATE / 2.0, 1047576, 65536, 1744588800),
+    BaseModel("gpt-4.1-mini", "2025-04-14", True, 1.0, _RATE, 1047576, 65536, 1744588800),
+    BaseModel("gpt-4.1-nano", "2025-04-14", True, 0.1, _RATE / 0.1, 1047576, 65536, 1744588800),
+    BaseModel("gpt-35-turbo", "0125", True, 1.0, _RATE, 16385, 16385, 1706140800),
+    BaseModel("gpt-4o", "2024-11-20", False, 1.0, _RATE, 128000, 0, 1732060800),
+)  # fmt: skip
+
+BY_ID = {model.id: model for model in BASE_MODELS}
+
+
+def find(name: str, version: str | None) -> BaseModel | None:
+    """The row for a control-plane name and version; without a version, the first of the name."""
+    rows = [model for model in BASE_MODELS if model.name == name]
+    return next((model for model in rows if version in (None, "", model.version)), None)

@@ -1,0 +1,288 @@
+"""Chat JSONL as the service reads it: examples to learn from, or the lines that are wrong.
+
+The rules are those of the service's preprocessing, which is stricter than its validators.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+MIN_EXAMPLES = 10
+_ROLES = ("system", "developer", "user", "assistant", "tool", "function")
+_SYSTEM = ("system", "developer")
+_WORD = re.compile(r"\w+|[^\w\s]")
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+
+class InvalidChat(ValueError):
+    """What is wrong with a conversation, without its line number."""
+
+
+@dataclass(frozen=True, slots=True)
+class InvalidData(Exception):
+    """A data file that the service refuses: its code and message."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function that the model may call."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, Mapping[str, Any]]
+    required: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a function."""
+
+    name: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What an assistant says: a text, or calls; ``legacy`` tells function_call from tool_calls."""
+
+    text: str = ""
+    calls: tuple[Call, ...] = ()
+    legacy: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What an assistant has before it: turns (role, text), oldest first, and functions."""
+
+    system: str
+    turns: tuple[tuple[str, str], ...]
+    functions: tuple[Function, ...]
+    legacy: bool = False
+
+    @property
+    def prompt(self) -> str:
+        """The last thing that the user said."""
+        said = [text for role, text in self.turns if role == "user"]
+        return said[-1] if said else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A context and the reply to learn."""
+
+    context: Context
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
+class ChatFile:
+    """A whole data file; ``tokens`` counts the words and marks of its conversations."""
+
+    examples: tuple[Example, ...]
+    conversations: int
+    tokens: int
+
+
+def words(text: str) -> list[str]:
+    """Words and punctuation marks: the tokens that the emulator counts."""
+    return _WORD.findall(text)
+
+
+def read_chat(content: bytes, what: str) -> ChatFile:
+    """All examples of a file; ``what`` names it in messages ("training file")."""
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as exc:
+        raise _refused(what, f"it is not UTF-8 (byte {exc.start})") from exc
+    examples: list[Example] = []
+    conversations = tokens = 0
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            record = _record(line)
+            examples += conversation(record)
+        except InvalidChat as exc:
+            raise _refused(what, f"line {number}: {exc}") from exc
+        conversations += 1
+        tokens += count_tokens(record)
+    return ChatFile(tuple(examples), conversations, tokens)
+
+
+def _record(line: str) -> dict[str, Any]:
+    try:
+        record = json.loads(line)
+    except ValueError as exc:
+        raise InvalidChat(f"not valid JSON ({exc})") from exc
+    if not isinstance(record, dict):
+        raise InvalidChat("not a JSON object")
+    if not isinstance(record.get("messages"), list) or not record["messages"]:
+        raise InvalidChat("'messages' is missing or empty; chat fine-tuning needs it")
+    return record
+
+
+def _refused(what: str, why: str) -> InvalidData:
+    return InvalidData(
+        "jsonlValidationFailed",
+        f"Validation of jsonl file failed: the {what} contains invalid schema: {why}.",
+    )
+
+
+def count_tokens(record: Mapping[str, Any]) -> int:
+    """The tokens of a conversation with its function definitions."""
+    texts = [text_of(message) for message in record["messages"]]
+    for message in record["messages"]:
+        texts += [f"{call.name} {json.dumps(dict(call.arguments))}" for call in _calls(message)]
+    texts += [_signature(function) for function in offered_functions(record)[0]]
+    return sum(len(words(text)) for text in texts)
+
+
+def _signature(function: Function) -> str:
+    """A function definition as a model would be shown it: without the marks of JSON."""
+    parts = [function.name, function.description]
+    for name, rule in function.parameters.items():
+        listed = [str(value) for value in rule.get("enum", ())]
+        parts += [name, str(rule.get("type", "")), *listed, str(rule.get("description", ""))]
+    return " ".join(parts)
+
+
+def conversation(record: Mapping[str, Any]) -> Iterator[Example]:
+    """The examples of one conversation: every assistant message without ``weight: 0``."""
+    messages = record["messages"]
+    functions, legacy = offered_functions(record)
+    check_messages(messages)
+    if not any(message["role"] == "assistant" for message in messages):
+        raise InvalidChat("no message of the assistant")
+    for index, message in enumerate(messages):
+        if message["role"] != "assistant" or message.get("weight", 1) == 0:
+            continue
+        reply = _reply(message)
+        _check_calls(reply, functions)
+        yield Example(context_of(messages[:index], functions, legacy), reply)
+
+
+def offered_functions(record: Mapping[str, Any]) -> tuple[tuple[Function, ...], bool]:
+    """The functions of a request or a record, and whether they came as ``functions``."""
+    if record.get("tools") is not None:
+        tools = record["tools"]
+        if not isinstance(tools, list) or not all(
+            isinstance(tool, dict) and tool.get("type") == "function" for tool in tools
+        ):
+            raise InvalidChat("'tools' must be a list of objects of type 'function'")
+        return tuple(_function(tool.get("function")) for tool in tools), False
+    functions = record.get("functions") or []
+    if not isinstance(functions, list):
+        raise InvalidChat("'functions' must be a list")
+    return tuple(_function(function) for function in functions), bool(functions)
+
+
+def _function(value: Any) -> Function:
+    if not isinstance(value, dict) or not _NAME.fullmatch(str(value.get("name", ""))):
+        raise InvalidChat("a function needs a name of letters, digits, '_', '.' and '-'")
+    schema = value.get("parameters") or {}
+    if not isinstance(schema, dict) or not isinstance(schema.get("properties", {}), dict):
+        raise InvalidChat(f"the parameters of function '{value['name']}' are no JSON schema")
+    _check_schema(value["name"], schema)
+    properties = {
+        name: rule if isinstance(rule, dict) else {} for name, rule in schema.get("properties", {}).items()
+    }
+    required = tuple(schema.get("required", ()))
+    return Function(value["name"], str(value.get("description", "")), properties, required)
+
+
+def _check_schema(name: str, schema: Mapping[str, Any]) -> None:
+    for rule in [schema, *schema.get("properties", {}).values()]:
+        if not isinstance(rule, dict):
+            raise InvalidChat(f"the parameters of function '{name}' are no JSON schema")
+        if isinstance(rule.get("title"), str) or ("default" in rule and rule["default"] is None):
+            raise InvalidChat(f"function '{name}' has 'title' or a null 'default' in its schema")
+
+
+def check_messages(messages: Any) -> None:
+    """Raise ``InvalidChat`` for a sequence of messages that the service refuses."""
+    previous: str | None = None
+    open_calls: set[str] = set()
+    for index, message in enumerate(messages):
+        if not isinstance(message, dict) or message.get("role") not in _ROLES:
+            raise InvalidChat(f"message {index}: 'role' must be one of {', '.join(_ROLES)}")
+        _check_content(index, message)
+        role = message["role"]
+        if role == previous and role in ("assistant", *_SYSTEM):
+            raise InvalidChat(f"message {index}: two consecutive {role} messages")
+        if role == "tool" and message.get("tool_call_id") not in open_calls:
+            raise InvalidChat(f"message {index}: 'tool_call_id' matches no tool call before it")
+        open_calls |= {str(call.get("id")) for call in message.get("tool_calls") or []}
+        previous = role
+
+
+def _check_content(index: int, message: Mapping[str, Any]) -> None:
+    content, calls = message.get("content"), _calls(message)
+    if calls and message["role"] != "assistant":
+        raise InvalidChat(f"message {index}: only the assistant may call functions")
+    if calls and "content" in message and content is None:
+        raise InvalidChat(f"message {index}: 'content' is null beside calls; leave it out")
+    if not calls and not isinstance(content, (str, list)):
+        raise InvalidChat(f"message {index}: 'content' must be a text")
+    if any(not call.get("id") for call in message.get("tool_calls") or []):
+        raise InvalidChat(f"message {index}: a tool call has no 'id'")
+    if message.get("weight", 1) not in (0, 1):
+        raise InvalidChat(f"message {index}: 'weight' must be 0 or 1")
+
+
+def _calls(message: Mapping[str, Any]) -> list[Call]:
+    legacy = message.get("function_call")
+    if legacy is not None:
+        return [_call(legacy)]
+    calls = message.get("tool_calls") or []
+    if not isinstance(calls, list) or not all(isinstance(call, dict) for call in calls):
+        raise InvalidChat("'tool_calls' must be a list of objects")
+    return [_call(call.get("function")) for call in calls]
+
+
+def _call(value: Any) -> Call:
+    if not isinstance(value, dict) or not isinstance(value.get("name"), str):
+        raise InvalidChat("a call needs the function's 'name'")
+    try:
+        arguments = json.loads(value.get("arguments") or "{}")
+    except (ValueError, TypeError) as exc:
+        raise InvalidChat(f"the arguments of '{value['name']}' are not a JSON text") from exc
+    if not isinstance(arguments, dict):
+        raise InvalidChat(f"the arguments of '{value['name']}' are not a JSON object")
+    return Call(value["name"], arguments)
+
+
+def _reply(message: Mapping[str, Any]) -> Reply:
+    calls = tuple(_calls(message))
+    return Reply("" if calls else text_of(message), calls, "function_call" in message)
+
+
+def _check_calls(reply: Reply, functions: tuple[Function, ...]) -> None:
+    names = {function.name for function in functions}
+    for call in reply.calls:
+        if names and call.name not in names:
+            raise InvalidChat(f"the called function '{call.name}' is not among those offered")
+
+
+def context_of(messages: list[Mapping[str, Any]], functions: tuple[Function, ...], legacy: bool) -> Context:
+    """What the assistant sees when it is to answer after ``messages``."""
+    system = " ".join(text_of(message) for message in messages if message["role"] in _SYSTEM)
+    turns = tuple(
+        (str(message["role"]), text_of(message)) for message in messages if message["role"] not in _SYSTEM
+    )
+    return Context(system, turns, functions, legacy)
+
+
+def text_of(message: Mapping[str, Any]) -> str:
+    """The text of a message; parts of other kinds (images) count as nothing."""
+    content = message.get("content")
+    if isinstance(content, list):
+        parts = [part.get("text", "") for part in content if isinstance(part, dict)]
+        return " ".join(str(part) for part in parts)
+    return content if isinstance(content, str) else ""

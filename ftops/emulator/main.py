@@ -1,0 +1,102 @@
+"""Starting and ending the server: arguments, its folder, its life.
+
+One server per folder. It says where it is in one JSON line on stdout and in ``server.json``;
+both have ``url, pid, api_key, subscription_id, resource_group, account, data``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ftops.emulator.settings import TYPES, Settings, changed, tolerated
+
+DEFAULT_SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
+
+
+def run(argv: Sequence[str]) -> int:
+    """Serve until told to end; the exit code."""
+    options = _parser().parse_args(argv)
+    # One core is enough for small matrices, and threads of BLAS would slow requests down.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    folder = options.data.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    # Imported here: --help need not load the server. Nothing of it is garbage, so why look.
+    gc.disable()
+    from ftops.emulator.server import AlreadyRunning, serve
+
+    gc.freeze()
+    gc.enable()
+    try:
+        return serve(folder, options, _settings(folder, options))
+    except AlreadyRunning as exc:
+        return _refused(str(exc))
+    except ValueError as exc:
+        return _refused(f"bad settings: {exc}")
+    except OSError as exc:
+        return _refused(str(exc))
+
+
+def _refused(message: str) -> int:
+    sys.stderr.write(f"emulator: {message}\n")
+    if not sys.stdout.isatty():
+        sys.stdout.write(json.dumps({"error": message}) + "\n")
+    return 1
+
+
+def _settings(folder: Path, options: argparse.Namespace) -> Settings:
+    from ftops.emulator.storage import read_json
+
+    stored = tolerated(read_json(folder / "settings.json") or {})
+    given = {name: getattr(options, name) for name in TYPES}
+    return changed(stored, {name: value for name, value in given.items() if value is not None})
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="ftops emulator",
+        description="A stand-in for Azure OpenAI on 127.0.0.1: files, fine-tuning, deployments, "
+        "chat; data plane and control plane.",
+    )
+    parser.add_argument("--port", type=int, default=0, help="0 (the default) takes a free one")
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="where everything is kept")
+    parser.add_argument("--api-key", help="the account's key; by default made once per folder")
+    parser.add_argument("--subscription-id", default=DEFAULT_SUBSCRIPTION)
+    parser.add_argument("--resource-group", default="rg-emulator")
+    parser.add_argument("--account", default="emulator")
+    parser.add_argument("--location", default="swedencentral")
+    parser.add_argument(
+        "--clock-rate", type=float, metavar="R", help="virtual seconds per second (default 1)"
+    )
+    parser.add_argument("--parent-pipe", action="store_true", help="end by itself after stdin was closed")
+    parser.add_argument(
+        "--linger", type=float, default=5.0, metavar="SECONDS",
+        help="how long after the last request it then ends (default 5)",
+    )  # fmt: skip
+    _add_settings(parser.add_argument_group("settings (also settings.json, PATCH /_emulator/settings)"))
+    return parser
+
+
+def _add_settings(group: argparse._ArgumentGroup) -> None:
+    defaults = Settings()
+    for name, kind in TYPES.items():
+        convert: Any = _boolean if kind is bool else kind
+        group.add_argument(
+            f"--{name.replace('_', '-')}",
+            type=convert,
+            metavar=kind.__name__.upper(),
+            help=f"default {getattr(defaults, name)}",
+        )
+
+
+def _boolean(text: str) -> bool:
+    words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    if text.lower() not in words:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
+    return words[text.lower()]

@@ -1,0 +1,119 @@
+"""Which function answers which request: a table per plane."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ftops.emulator import admin, arm, chat, deployments, files, jobs, models, operations, uploads
+from ftops.emulator.cloud import Account, Cloud
+from ftops.emulator.errors import Plane
+
+Answer = Callable[[Cloud, Request], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A method and a path; ``{name}`` in the path stands for one part of it."""
+
+    method: str
+    pattern: re.Pattern[str]
+    answer: Answer
+
+
+_DATA: list[tuple[str, str, Answer]] = [
+    ("POST", "files", files.create),
+    ("GET", "files", files.list_all),
+    ("GET", "files/{file}", files.get),
+    ("DELETE", "files/{file}", files.delete),
+    ("GET", "files/{file}/content", files.content),
+    ("POST", "fine_tuning/jobs", jobs.create),
+    ("GET", "fine_tuning/jobs", jobs.list_all),
+    ("GET", "fine_tuning/jobs/{job}", jobs.get),
+    ("POST", "fine_tuning/jobs/{job}/cancel", jobs.cancel),
+    ("GET", "fine_tuning/jobs/{job}/events", jobs.list_events),
+    ("GET", "fine_tuning/jobs/{job}/checkpoints", jobs.list_checkpoints),
+    ("GET", "models", models.list_all),
+    ("GET", "models/{model}", models.get),
+    ("DELETE", "models/{model}", models.delete),
+]
+_DATED: list[tuple[str, str, Answer]] = [
+    *_DATA,
+    ("DELETE", "fine_tuning/jobs/{job}", jobs.delete),
+    ("POST", "uploads", uploads.create),
+    ("POST", "uploads/{upload}/parts", uploads.add_part),
+    ("POST", "uploads/{upload}/complete", uploads.complete),
+    ("POST", "uploads/{upload}/cancel", uploads.cancel),
+    ("POST", "deployments/{deployment}/chat/completions", chat.complete),
+]
+_V1: list[tuple[str, str, Answer]] = [*_DATA, ("POST", "chat/completions", chat.complete)]
+_ACCOUNT: list[tuple[str, str, Answer]] = [
+    ("GET", "", arm.get_account),
+    ("POST", "/listKeys", arm.list_keys),
+    ("GET", "/models", arm.list_models),
+    ("GET", "/usages", arm.list_usages),
+    ("GET", "/deployments", deployments.list_all),
+    ("GET", "/deployments/{deployment}", deployments.get),
+    ("PUT", "/deployments/{deployment}", deployments.put),
+    ("PATCH", "/deployments/{deployment}", deployments.patch),
+    ("DELETE", "/deployments/{deployment}", deployments.delete),
+    ("GET", "/deployments/{deployment}/skus", deployments.skus),
+]
+_LOCATION: list[tuple[str, str, Answer]] = [
+    ("GET", "/operationResults/{operation}", operations.get),
+    ("GET", "/operationResults/{operation}/resource", operations.result),
+    ("GET", "/usages", arm.list_usages),
+    ("GET", "/models", arm.list_location_models),
+    ("GET", "/modelCapacities", arm.list_capacities),
+]
+_ADMIN: list[tuple[str, str, Answer]] = [
+    ("GET", "health", admin.health),
+    ("GET", "settings", admin.get_settings),
+    ("PATCH", "settings", admin.patch_settings),
+    ("GET", "clock", admin.get_clock),
+    ("POST", "clock", admin.set_clock),
+    ("GET", "faults", admin.get_faults),
+    ("POST", "faults", admin.add_faults),
+    ("DELETE", "faults", admin.clear_faults),
+    ("GET", "objects", admin.objects),
+    ("GET", "log", admin.log),
+]
+
+
+def table(account: Account) -> dict[Plane, list[Route]]:
+    """All routes; those of the control plane know one account and ignore case."""
+    provider = "/providers/Microsoft.CognitiveServices"
+    subscription = f"/subscriptions/{account.subscription}"
+    group = f"{subscription}/resourceGroups/{account.group}"
+    one = f"{group}{provider}/accounts/{account.name}"
+    lists: list[tuple[str, str, Answer]] = [
+        ("GET", f"{subscription}{provider}/accounts", arm.list_accounts),
+        ("GET", f"{group}{provider}/accounts", arm.list_accounts),
+        ("GET", f"{subscription}{provider}/modelCapacities", arm.list_capacities),
+    ]
+    location = f"{subscription}{provider}/locations/{{location}}"
+    control = [
+        *lists,
+        *((method, one + path, answer) for method, path, answer in _ACCOUNT),
+        *((method, location + path, answer) for method, path, answer in _LOCATION),
+    ]
+    return {
+        Plane.V1: _routes("/openai/v1/", _V1),
+        Plane.DATED: _routes("/openai/", _DATED),
+        Plane.ADMIN: _routes("/_emulator/", _ADMIN),
+        Plane.ARM: _routes("", control, re.IGNORECASE),
+    }
+
+
+def _routes(prefix: str, rows: list[tuple[str, str, Answer]], flags: int = 0) -> list[Route]:
+    return [Route(method, _pattern(prefix + path, flags), answer) for method, path, answer in rows]
+
+
+def _pattern(path: str, flags: int) -> re.Pattern[str]:
+    parts = re.split(r"\{(\w+)\}", path)
+    text = "".join(f"(?P<{part}>[^/]+)" if index % 2 else re.escape(part) for index, part in enumerate(parts))
+    return re.compile(text + "/?", flags)

@@ -1,0 +1,1 @@
+"""The emulator, as the real SDKs and a real process see it."""
