@@ -15,6 +15,7 @@ from typing import Any
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from ftops.address import Reference, Scalar, Secret, Template, render
+from ftops.suggest import nearest
 from ftops.yamltext import Given, Plain, boolean, integer, number, resolve
 
 JsonSchema = dict[str, Any]
@@ -76,8 +77,12 @@ class FieldType:
             return self._take(value)
         found = self.convert(value)
         if found is None:
-            raise refusal(f"must be {self.expected}", _shown(value), self.hint(value))
+            raise refusal(f"must be {self.expected}", self.shown(value), self.hint(value))
         return found
+
+    def shown(self, value: Any) -> str:
+        """The value, as far as it may be shown."""
+        return _shown(value)
 
     def _expression(self, value: Reference | Template) -> Reference | Template:
         if self.closed:
@@ -134,6 +139,10 @@ class Text(FieldType):
 
     def hint(self, value: Any) -> str:
         return self.advice if isinstance(value, str) else ""
+
+    def shown(self, value: Any) -> str:
+        too_long = self.maximum and isinstance(value, str) and len(value) > self.maximum
+        return f"It has {len(value)} characters." if too_long else super().shown(value)
 
     def schema(self) -> JsonSchema:
         limits = {"maxLength": self.maximum} if self.maximum and self.closed else {}
@@ -199,7 +208,7 @@ class Number(_Typed):
 
     @property
     def expected(self) -> str:
-        above = "" if self.above is None else f" above {self.above:g}"
+        above = "" if self.above is None else f" above {render(self.above)}"
         return self._or_words(f"a number{above}{_limits(self.minimum, None)}")
 
     def convert(self, value: Any) -> int | float | str | None:
@@ -216,6 +225,9 @@ class Number(_Typed):
         return self._open({"type": "number"} | above | _schema_limits(self.minimum, None))
 
 
+_OLD_BOOLEANS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
+
+
 @dataclass(frozen=True)
 class Boolean(_Typed):
     """`true` or `false`; YAML 1.1's `yes` and `on` are text."""
@@ -223,6 +235,10 @@ class Boolean(_Typed):
     @property
     def expected(self) -> str:
         return "`true` or `false`"
+
+    def hint(self, value: Any) -> str:
+        meant = _OLD_BOOLEANS.get(value.lower()) if isinstance(value, Plain) else None
+        return f"Write `{meant}`." if meant else super().hint(value)
 
     def convert(self, value: Any) -> bool | None:
         if type(value) is bool:
@@ -247,7 +263,8 @@ class Choice(_Typed):
         return self.spellings.get(value, self._word(value)) if isinstance(value, str) else None
 
     def hint(self, value: Any) -> str:
-        return ""
+        near = nearest(value, self.words) if isinstance(value, str) and not isinstance(value, Given) else None
+        return f"Did you mean `{near}`?" if near else ""
 
     def schema(self) -> JsonSchema:
         return self._open()
@@ -284,10 +301,10 @@ class Untyped(FieldType):
         return {"type": "object" if self.shape is dict else "array"}
 
 
-def one_of(words: tuple[str, ...]) -> str:
+def one_of(words: tuple[str, ...], last: str = "or") -> str:
     """`a`, `b` or `c`."""
     quoted = [f"`{word}`" for word in words]
-    return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} or {quoted[-1]}"
+    return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} {last} {quoted[-1]}"
 
 
 def _integer(value: Any) -> int | None:
@@ -306,10 +323,10 @@ def _number(value: Any) -> int | float | None:
 
 def _limits(minimum: float | None, maximum: float | None) -> str:
     if minimum is not None and maximum is not None:
-        return f" from {minimum:g} to {maximum:g}"
+        return f" from {render(minimum)} to {render(maximum)}"
     if minimum is not None:
-        return f" of at least {minimum:g}"
-    return "" if maximum is None else f" of at most {maximum:g}"
+        return f" of at least {render(minimum)}"
+    return "" if maximum is None else f" of at most {render(maximum)}"
 
 
 def _schema_limits(minimum: float | None, maximum: float | None) -> JsonSchema:

@@ -3,8 +3,6 @@
 `loader` validates with them after expressions are evaluated; `json_schema` publishes them for editors.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -37,13 +35,16 @@ TrainingType = Choice(
     closed=True,
 )
 SUFFIX = Text(
-    r"[A-Za-z0-9_-]{1,40}",
+    r"[A-Za-z0-9_-]+",
     "1 to 40 letters, digits, `-` or `_`",
-    "It becomes a part of the model's name: leave out dots, spaces and everything else.",
+    "It becomes a part of the model's name. Dots, spaces and other characters, or more than 40 of them, are "
+    "not taken everywhere, and the service would say so only after the upload.",
+    40,
 )
 DEPLOYMENT_NAME = Text(
     r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?",
     "1 to 64 letters, digits, `-`, `_` or `.`, with a letter or digit first and last",
+    maximum=64,
 )
 
 
@@ -137,10 +138,13 @@ class Variable(Block):
     sensitive: Flag = described("The value is a secret: it is never shown nor stored.", False)
 
 
+PROVIDER_TYPE = "Which kind of provider this is: azure_openai or emulator."
+
+
 class ProviderBlock(Block):
     """Keys of every provider."""
 
-    type: Fixed = required("Which kind of provider this is: azure_openai or emulator.")
+    type: Fixed = required(PROVIDER_TYPE)
     default: Flag = described("Manages the resources that name no provider.", False)
 
 
@@ -161,6 +165,7 @@ class Credential(Block):
 class AzureOpenAI(ProviderBlock):
     """An Azure OpenAI resource."""
 
+    type: Annotated[Any, Choice(words=("azure_openai",), closed=True)] = required(PROVIDER_TYPE)
     endpoint: Fixed = required("Address of the resource, such as https://acme.openai.azure.com/.")
     subscription_id: Fixed = described("Subscription of the resource; deployments need it.")
     resource_group: Fixed = described("Resource group of the resource; deployments need it.")
@@ -175,6 +180,7 @@ class AzureOpenAI(ProviderBlock):
 class Emulator(ProviderBlock):
     """The embedded cloud: a server on this machine which stands in for Azure OpenAI."""
 
+    type: Annotated[Any, Choice(words=("emulator",), closed=True)] = required(PROVIDER_TYPE)
     data: Fixed = described("Folder that it keeps its data in, below the project root.", None)
     url: Fixed = described("Address of an emulator that is running already.")
     api_key: Fixed = described("Key that it asks for.")
@@ -183,6 +189,8 @@ class Emulator(ProviderBlock):
 
 class Memory(ProviderBlock):
     """Objects that live as long as the process: for tests."""
+
+    type: Annotated[Any, Choice(words=("memory",), closed=True)] = required(PROVIDER_TYPE)
 
 
 PROVIDER_TYPES: Mapping[str, type[ProviderBlock]] = {
@@ -345,7 +353,7 @@ class Deployment(ResourceBlock):
 class OutputBlock(Block):
     """A value that other programs read."""
 
-    value: Annotated[Any, Untyped()] = required("The value.")
+    value: Annotated[Any, Untyped()] = required("What other programs get.")
     description: Fixed = described("What the value is for.", "")
     sensitive: Flag = described("Never show the value.", False)
 
@@ -403,9 +411,19 @@ SECTIONS = tuple(f.alias or name for name, f in Spec.model_fields.items())
 
 def json_schema() -> JsonSchema:
     """The language as JSON Schema, for editors. It is kept in the package as schema.json."""
-    schema = Spec.model_json_schema(by_alias=True)
-    head = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "ftops spec",
+    schema: JsonSchema = _tidied(Spec.model_json_schema(by_alias=True))
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "ftops spec"}
+    return head | schema
+
+
+def _tidied(schema: Any) -> Any:
+    """Without the titles and defaults that pydantic adds: editors would show and offer them."""
+    if isinstance(schema, list):
+        return [_tidied(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: _tidied(value)
+        for key, value in schema.items()
+        if not (key == "title" and isinstance(value, str)) and not (key == "default" and value is None)
     }
-    return head | {key: value for key, value in schema.items() if key not in head}

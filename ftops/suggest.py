@@ -11,7 +11,8 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 
     folded = {k.lower().replace("-", "_"): k for k in sorted(known, reverse=True)}
     found = get_close_matches(word.lower().replace("-", "_"), folded, n=1, cutoff=0.6)
-    return folded[found[0]] if found else None
+    longer = [k for k in folded if len(word) > 2 and k.startswith(word.lower())]
+    return folded[found[0]] if found else folded[longer[0]] if len(longer) == 1 else None
 
 
 def did_you_mean(word: str, known: Iterable[str], *, nothing: str = "", limit: int = 12) -> str:

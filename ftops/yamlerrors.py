@@ -39,6 +39,13 @@ _ROWS = (
         "Close the bracket or add the comma; text with brackets or commas in it needs quotes.",
     ),
     _Row(
+        "did not find expected node content",
+        "",
+        "a value is missing here",
+        "The entries of `{…}` and `[…]` are divided by commas, up to the closing bracket.",
+        "Close every `{` and `[` once, and put text that begins with a bracket in quotes.",
+    ),
+    _Row(
         "cannot start any token",
         r"\t",
         "a tab can't indent",
@@ -152,7 +159,7 @@ def explain(error: yaml.YAMLError, text: str, place_at: Callable[[int, int], Pla
         return _character(error, text, place_at)
     if not isinstance(error, yaml.MarkedYAMLError):
         return Diagnostic("this is not YAML", str(error), "", place_at(0, 0))
-    place = place_at(*_mark(error))
+    place = _visible(place_at(*_mark(error)), place_at)
     says = f"{error.context or ''} {error.problem or ''}".strip()
     rest = place.text[place.column - 1 :]
     for row in _ROWS:
@@ -162,11 +169,19 @@ def explain(error: yaml.YAMLError, text: str, place_at: Callable[[int, int], Pla
     return Diagnostic("this is not YAML", f"The parser says: {says}.", "", place)
 
 
+def _visible(place: Place, place_at: Callable[[int, int], Place]) -> Place:
+    """The end of the last line that holds something, where the place is an empty line after it."""
+    while not place.text.strip() and place.line > 1:
+        place = place_at(place.line - 2, 10**6)
+    return place
+
+
 def _mark(error: yaml.MarkedYAMLError) -> tuple[int, int]:
     """The parser names the end of the file for what is open; the place where it was opened helps more."""
-    problem = error.problem or ""
-    at_opening = "end of stream" in problem or "expected ':'" in problem
-    mark = error.context_mark if at_opening and error.context_mark else error.problem_mark
+    problem, start, stop = error.problem or "", error.context_mark, error.problem_mark
+    is_open = start and stop and start.line < stop.line and "expected ','" in problem
+    at_opening = is_open or "end of stream" in problem or "expected ':'" in problem
+    mark = start if at_opening and start else stop
     return (mark.line, mark.column) if mark else (0, 0)
 
 

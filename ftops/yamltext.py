@@ -166,7 +166,7 @@ def decode(content: bytes, file: str, size: int = 0) -> str:
                 "the file is not UTF-8 text",
                 f"The byte 0x{content[exc.start]:02x} at offset {exc.start} belongs to another encoding.",
                 "Save the file as UTF-8.",
-                Place(file, line + 1, column + 1, before.rpartition("\n")[2]),
+                Place(file, line + 1, column + 1, content.splitlines()[line].decode("utf-8", "replace")),
             )
         ) from None
 
@@ -213,6 +213,8 @@ class _Reader:
     def __init__(self, document: Document, findings: list[Diagnostic]) -> None:
         self.document = document
         self.findings = findings
+        self._firsts: dict[int, dict[str, ScalarNode]] = {}
+        """The first key of each name, of the mappings that hold one twice."""
 
     def read(self, node: Node) -> Any:
         if node.tag is not None:
@@ -254,7 +256,9 @@ class _Reader:
         return base | found
 
     def _duplicate(self, node: MappingNode, key: ScalarNode) -> None:
-        first = next(k for k, _ in node.value if k.value == key.value)
+        if id(node) not in self._firsts:
+            self._firsts[id(node)] = {k.value: k for k, _ in reversed(node.value) if type(k) is ScalarNode}
+        first = self._firsts[id(node)][key.value]
         where = self.document.place_of(first)
         detail = f"It stands in line {where.line} already, and only one of the two could count."
         self._report(key, f"`{key.value}` is set twice", detail, "Remove one of them.")

@@ -283,10 +283,13 @@ def _error_from(
 
 
 def _is_foreign(exc: BaseException) -> bool:
-    """Whether an SDK raised it: openai, azure-core or azure-identity."""
+    """Whether an SDK raised it: openai, azure-core or azure-identity.
+
+    Another thread may be importing one of them right now; what isn't there yet has raised nothing.
+    """
     families = (("openai", "OpenAIError"), ("azure.core.exceptions", "AzureError"))
     return any(
-        isinstance(exc, getattr(module, name))
+        isinstance(exc, getattr(module, name, ()))
         for module, name in ((sys.modules.get(module), name) for module, name in families)
         if module is not None
     )
