@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 NAME = r"[a-z][a-z0-9-]{0,62}"
 _KEY = r'\["(?P<key>(?:[^"\\]|\\.)*)"\]'
@@ -139,7 +139,7 @@ def encode(value: Value) -> Json:
         return [encode(v) for v in value]
     if isinstance(value, Reference | Secret | Template):
         return str(value)
-    return value
+    return cast(Scalar, value)
 
 
 def decode(value: Json) -> Value:
@@ -180,24 +180,28 @@ def fill(value: Value, look_up: Callable[[Reference | Secret], Value]) -> Value:
         return [fill(v, look_up) for v in value]
     if isinstance(value, Template):
         return join([p if isinstance(p, str) else look_up(p) for p in value.parts])
-    return look_up(value)
+    return look_up(cast(Reference | Secret, value))
 
 
 def join(parts: list[Value]) -> Value:
-    """Parts of a text as one text, or as a template where some of them are not known yet."""
+    """Parts of a text as one text, or as a template where some of them are not known yet.
+
+    A single expression with nothing around it is itself, as it is when it is read back.
+    """
     merged: list[str | Reference | Secret] = []
     for part in parts:
         if isinstance(part, Template):
             merged.extend(part.parts)
         elif isinstance(part, Reference | Secret):
             merged.append(part)
-        elif merged and isinstance(merged[-1], str):
-            merged[-1] += render(part)
-        else:
-            merged.append(render(part))
+        elif text := render(part):
+            if merged and isinstance(merged[-1], str):
+                merged[-1] += text
+            else:
+                merged.append(text)
     if not merged:
         return ""
-    if len(merged) == 1 and isinstance(merged[0], str):
+    if len(merged) == 1:
         return merged[0]
     return Template(tuple(merged))
 

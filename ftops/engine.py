@@ -19,16 +19,24 @@ from ftops.address import Address, Json, Secret
 from ftops.apply import Apply, Report, Settings
 from ftops.config import Config, Resource
 from ftops.desired import Resolver
-from ftops.errors import Diagnostic, FtopsError, SpecError
+from ftops.errors import Diagnostic, FtopsError, SpecError, UsageError
 from ftops.graph import Graph, build
 from ftops.outputs import OutputValue, evaluate
 from ftops.plan import Mode, Plan
 from ftops.planner import NORMAL, Options, plan
 from ftops.providers import Providers
+from ftops.providers.base import Connects
 from ftops.refresh import refresh
 from ftops.state import Observed, State
 from ftops.store import LocalStore, Lock, lock_info
 from ftops.turns import Context
+
+CONNECTION: Mapping[str, str] = {
+    "url": "AZURE_OPENAI_ENDPOINT",
+    "api_key": "AZURE_OPENAI_API_KEY",
+    "api_version": "OPENAI_API_VERSION",
+}
+"""What a provider says of its service → the variable of the environment that the openai package reads."""
 
 
 def with_data(config: Config, show: Callable[[Path], str]) -> tuple[Config, tuple[Diagnostic, ...]]:
@@ -159,6 +167,20 @@ class Session:
     def outputs(self) -> dict[str, OutputValue]:
         """The spec's outputs as far as the state can tell; references that it can't tell stay."""
         return self._evaluate(self.state)
+
+    def environment(self, name: str | None) -> dict[str, str]:
+        """Variables by which the openai package finds the service of a provider: the one named, or the
+        only one that the spec's resources use. Raises UsageError, ProviderError."""
+        used = sorted({r.provider for r in self.config.resources} or self.config.providers)
+        if name is None and len(used) > 1:
+            raise UsageError(
+                "the spec uses several providers", f"they are {', '.join(used)}.", "add --provider"
+            )
+        provider = self.providers(name or used[0])
+        if not isinstance(provider, Connects):
+            raise UsageError(f"provider {name or used[0]} is nothing that another program could talk to")
+        known = provider.connection()
+        return {variable: str(known[key]) for key, variable in CONNECTION.items() if known.get(key)}
 
     def _outputs_after(self, made: Plan, state: State) -> Mapping[str, OutputValue]:
         if made.mode is Mode.DESTROY and state.is_empty:

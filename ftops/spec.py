@@ -100,20 +100,6 @@ class StateBlock(Block):
     endpoint_url: Fixed = described("Endpoint of a service that speaks S3 (s3).")
 
 
-STATE_NEEDS: Mapping[str, tuple[str, ...]] = {
-    "local": (),
-    "azure_blob": ("account_url", "container"),
-    "s3": ("bucket",),
-    "gcs": ("bucket",),
-}
-STATE_TAKES: Mapping[str, tuple[str, ...]] = {
-    "local": (),
-    "azure_blob": ("account_url", "container"),
-    "s3": ("bucket", "region", "endpoint_url"),
-    "gcs": ("bucket",),
-}
-
-
 class Settings(Block):
     """Settings of the spec as a whole."""
 
@@ -304,25 +290,6 @@ class Job(ResourceBlock):
     )
     grader: Annotated[Any, Untyped(dict)] = described("What rates the answers (reinforcement).")
     response_format: Annotated[Any, Untyped(dict)] = described("Shape of the answers (reinforcement).")
-
-
-METHOD_KEYS: Mapping[str, str] = {
-    "beta": "dpo",
-    "grader": "reinforcement",
-    "response_format": "reinforcement",
-}
-"""Keys of a job that only one method knows."""
-METHOD_HYPERPARAMETERS: Mapping[str, str] = {
-    "compute_multiplier": "reinforcement",
-    "eval_interval": "reinforcement",
-    "eval_samples": "reinforcement",
-    "reasoning_effort": "reinforcement",
-}
-METHOD_FORMATS: Mapping[str, str] = {
-    "supervised": "chat",
-    "dpo": "preference",
-    "reinforcement": "reinforcement",
-}
 
 
 class Sku(Block):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+ENOUGH = 50
+"""Findings after which no more words are looked for."""
+
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The nearest known word, or None where none is near."""
@@ -15,9 +18,14 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     return folded[found[0]] if found else folded[longer[0]] if len(longer) == 1 else None
 
 
-def did_you_mean(word: str, known: Iterable[str], *, nothing: str = "", limit: int = 12) -> str:
-    """A hint: the nearest word, else all of them; `nothing` where there are none."""
-    words = sorted(set(known))
+def did_you_mean(
+    word: str, known: Iterable[str], *, nothing: str = "", limit: int = 12, said: int = 0
+) -> str:
+    """A hint: the nearest word, else all of them; `nothing` where there are none.
+
+    Looking costs a pass over all words, so it is left out where much is `said` already.
+    """
+    words = sorted(set(known)) if said < ENOUGH else []
     if not words:
         return nothing
     near = nearest(word, words)

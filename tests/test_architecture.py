@@ -25,10 +25,11 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "fmt store providers walk dataset",
         "events outputs spec statefile",
         "graph plan desired",
-        "fields yamltext config state diff",
+        "fields config state diff",
+        "yamltext",
         "yamlerrors kinds",
         "address",
-        "errors",
+        "errors suggest",
     )
 )
 """From top to bottom. A module may import those of the rows below its own, and no others."""

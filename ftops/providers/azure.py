@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-from ftops.address import Address, Value
+from ftops.address import Address, Json, Value
 from ftops.config import ProviderConfig
 from ftops.errors import Permanent
 from ftops.providers.azure_clients import Account, Clients, account_from
@@ -77,6 +77,11 @@ class AzureProvider:
 
     def lane(self, address: Address) -> str | None:
         return lane_of(self._clients, address)
+
+    def connection(self) -> Mapping[str, Json]:
+        """Where other programs find the account. Without a key they sign in as they can."""
+        account = self.account
+        return {"url": account.endpoint, "api_key": account.api_key, "api_version": account.api_version}
 
     def close(self) -> None:
         self._clients.close()

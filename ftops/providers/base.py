@@ -79,6 +79,14 @@ class ReportsProgress(Protocol):
 
 
 @runtime_checkable
+class Connects(Protocol):
+    """A provider that other programs can talk to as well."""
+
+    def connection(self) -> Mapping[str, Json]:
+        """`url`; `api_key` and `api_version` where there are any. Starts the service where needed."""
+
+
+@runtime_checkable
 class Local(Protocol):
     """A provider whose calls take no time: the engine makes them without a thread."""
 

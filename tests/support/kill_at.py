@@ -40,7 +40,7 @@ def main() -> None:
     sys.argv = ["ftops", *arguments]
     from ftops.__main__ import main as ftops
 
-    ftops()
+    sys.exit(ftops())
 
 
 if __name__ == "__main__":

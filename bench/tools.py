@@ -1,0 +1,92 @@
+"""The two tools as commands: what to run for each step of a resource's life, and what success is."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import chains
+from bench.measure import Measurement, ftops_command, least, run
+
+STEPS = ("first plan", "apply", "unchanged plan", "destroy")
+ENOUGH = 30
+"""Seconds after which no further cycle is run."""
+
+Cells = dict[str, Measurement]
+"""Figures by step."""
+
+
+@dataclass(frozen=True)
+class Tool:
+    """One of the two, as commands: by step, what to run and the exit code of success."""
+
+    name: str
+    write: Callable[[Path, str, int], None]
+    prepare: tuple[str, ...]
+    steps: dict[str, tuple[tuple[str, ...], int]]
+    leftovers: tuple[str, ...]
+    """What a cycle leaves behind, to be removed before the next."""
+
+
+def terraform_tool() -> Tool:
+    plan = ("terraform", "plan", "-input=false", "-detailed-exitcode")
+    return Tool(
+        "terraform",
+        chains.write_terraform,
+        ("terraform", "init", "-input=false"),
+        {
+            "first plan": (plan, 2),
+            "apply": (("terraform", "apply", "-input=false", "-auto-approve"), 0),
+            "unchanged plan": (plan, 0),
+            "destroy": (("terraform", "destroy", "-input=false", "-auto-approve"), 0),
+        },
+        ("terraform.tfstate", "terraform.tfstate.backup"),
+    )
+
+
+def ftops_tool() -> Tool:
+    ftops = tuple(ftops_command())
+    plan = (*ftops, "plan", ".", "--detailed-exitcode")
+    return Tool(
+        "ftops",
+        chains.write_ftops,
+        (*ftops, "version"),
+        {
+            "first plan": (plan, 2),
+            "apply": ((*ftops, "apply", ".", "-y"), 0),
+            "unchanged plan": (plan, 0),
+            "destroy": ((*ftops, "destroy", ".", "-y"), 0),
+        },
+        ("state",),
+    )
+
+
+def cycles(tool: Tool, folder: Path, most: int) -> Cells:
+    """The least of several whole cycles, each from nothing to nothing; long ones are run once."""
+    runs: dict[str, list[Measurement]] = {step: [] for step in STEPS}
+    for _ in range(most):
+        for step in STEPS:
+            runs[step] += _runs(tool, step, folder)
+        _clean(tool, folder)
+        if sum(taken[0].seconds for taken in runs.values()) > ENOUGH:
+            break
+    return {step: least(taken) for step, taken in runs.items()}
+
+
+def _runs(tool: Tool, step: str, folder: Path) -> list[Measurement]:
+    """A plan changes nothing, so a short one is run three times."""
+    command, expect = tool.steps[step]
+    first = run(command, folder, expect=expect)
+    more = 2 if "plan" in step and first.seconds < 10 else 0
+    return [first, *(run(command, folder, expect=expect) for _ in range(more))]
+
+
+def _clean(tool: Tool, folder: Path) -> None:
+    for name in tool.leftovers:
+        path = folder / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)

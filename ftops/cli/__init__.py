@@ -1,0 +1,1 @@
+"""The command line: parse → one engine call → one view → exit code. Decides nothing about resources."""

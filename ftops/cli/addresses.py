@@ -1,0 +1,61 @@
+"""Addresses on the command line: parsed, explained where they are wrong, and completed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from ftops.address import Address
+
+
+class AddressType(click.ParamType[Address]):
+    """`job.copilot`, `job.copilot["fr"]`."""
+
+    name = "address"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Address:
+        if isinstance(value, Address):
+            return value
+        try:
+            return Address.parse(value)
+        except ValueError as error:
+            self.fail(f"{error}. {_advice(value)}".rstrip(), param, ctx)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        try:
+            found = _known_addresses(ctx)
+        except Exception:  # noqa: BLE001 - a completion that fails completes nothing
+            return []
+        return [CompletionItem(text) for text in found if text.startswith(incomplete)]
+
+
+ADDRESS = AddressType()
+
+
+def _advice(value: str) -> str:
+    if "[" in value and '"' not in value:
+        return "The shell has taken the quotes away: write 'job.copilot[\"fr\"]'."
+    return ""
+
+
+def _known_addresses(ctx: click.Context) -> list[str]:
+    """Everything that is declared or recorded."""
+    from ftops.engine import Session
+    from ftops.loader import load
+
+    config = load(
+        Path(ctx.params.get("path") or "."),
+        environment=ctx.params.get("environment"),
+        variables=ctx.params.get("variables") or (),
+        variable_files=ctx.params.get("variable_files") or (),
+        environ=os.environ,
+    )
+    with Session.open(config) as session:
+        known = {*session.graph.resources, *session.state.resources}
+    return sorted(str(address) for address in known)

@@ -1,0 +1,137 @@
+"""Apply and destroy, from their arguments to their exit code: plan, ask, do, tell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ftops import events
+from ftops.apply import Report, Settings
+from ftops.cli.interrupts import Interrupts
+from ftops.cli.narrators import Narrator, Show, narrator, telling
+from ftops.cli.options import PlanArguments, SpecArguments
+from ftops.cli.planning import make_plan, read_for
+from ftops.cli.screen import INTERRUPTED, Screen
+from ftops.config import Config
+from ftops.engine import Session
+from ftops.errors import Diagnostic, UsageError
+from ftops.plan import Mode, Plan
+
+EXIT_CODES: Mapping[str, int] = {"done": 0, "failed": 1, "in-progress": 4, "interrupted": INTERRUPTED}
+"""Report.result → exit code."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the command line asks of an apply."""
+
+    operation: str
+    spec: SpecArguments
+    request: PlanArguments
+    approved: bool
+    wait: bool = True
+
+    @property
+    def again(self) -> str:
+        """The command that goes on after an interrupt."""
+        return self.spec.command(self.operation)
+
+
+def carry_out(screen: Screen, wish: Wish) -> int:
+    """The exit code."""
+    config, warnings = read_for(wish.spec, wish.request)
+    watched = _Watched()
+    teller = narrator(screen, wish.operation)
+    try:
+        return _carry_out(screen, wish, config, warnings, teller, watched)
+    except KeyboardInterrupt:
+        screen.keeps_going = True
+        if not watched.has_begun:
+            screen.fail([Diagnostic("interrupted", "nothing was changed.")], INTERRUPTED)
+            return INTERRUPTED
+        teller.left(watched.open, wish.again, INTERRUPTED, at_once=True)
+        return INTERRUPTED
+
+
+def _carry_out(
+    screen: Screen,
+    wish: Wish,
+    config: Config,
+    warnings: tuple[Diagnostic, ...],
+    teller: Narrator,
+    watched: _Watched,
+) -> int:
+    with Session.open(config) as session, session.locked(wish.operation):
+        made = make_plan(session, wish.request, screen)
+        teller.plan(made, warnings)
+        if made.is_empty:
+            report = _keep_records(session, made)
+        elif wish.approved or _is_approved(screen, wish, made):
+            screen.keeps_going = True
+            report = _run(session, made, wish, teller, watched)
+        else:
+            return 1
+        code = EXIT_CODES[report.result]
+        teller.ended(report, session.outputs() if made.mode is Mode.NORMAL else {}, code)
+    if report.result in ("in-progress", "interrupted"):
+        teller.left(watched.left, wish.again, code, at_once=False)
+    return code
+
+
+def _keep_records(session: Session, made: Plan) -> Report:
+    """Nothing to do at the service; what was found there is recorded all the same."""
+    if made.entries:
+        return session.apply(made, Settings(), lambda event: None)
+    return Report("done", session.state, {})
+
+
+def _run(session: Session, made: Plan, wish: Wish, teller: Narrator, watched: _Watched) -> Report:
+    settings = Settings(parallelism=wish.request.parallelism, wait=wish.wait)
+    with Interrupts() as interrupts, telling(teller) as show:
+        return session.apply(made, settings, watched.watching(show), interrupts.watch)
+
+
+def _is_approved(screen: Screen, wish: Wish, made: Plan) -> bool:
+    if not screen.is_interactive:
+        raise UsageError(
+            f"{wish.operation} has to be approved, and there is nobody to ask",
+            "standard input is no terminal, or JSON is asked for.",
+            f"read the plan, then run it with -y: {wish.again} -y",
+        )
+    destroys = made.mode is Mode.DESTROY
+    warning = "This deletes what is listed above; it can't be undone." if destroys else ""
+    question = "Shall ftops do this? Only `yes` is a yes: "
+    answer = screen.ask("\n" + (f"{warning}\n" if warning else "") + screen.paint(question, "bold"))
+    screen.text("\n")
+    if answer == "yes":
+        return True
+    screen.note("Nothing was done.\n")
+    return False
+
+
+@dataclass(slots=True)
+class _Watched:
+    """What is under way, by step: told when a run ends before it does."""
+
+    has_begun: bool = False
+    open: dict[str, str] = field(default_factory=dict)
+    left: dict[str, str] = field(default_factory=dict)
+    """Still in progress at the service, with the remote id."""
+
+    def watching(self, show: Show) -> Show:
+        def take(event: events.Event) -> None:
+            self._take(event)
+            show(event)
+
+        return take
+
+    def _take(self, event: events.Event) -> None:
+        match event:
+            case events.RunStarted():
+                self.has_begun = True
+            case events.ChangeStarted(step=step):
+                self.open[step] = ""
+            case events.ChangeFinished(step=step) | events.ChangeFailed(step=step):
+                self.open.pop(step, None)
+            case events.ChangeLeft(step=step, remote_id=remote_id):
+                self.left[step] = remote_id

@@ -1,0 +1,116 @@
+"""ftops fmt"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from difflib import unified_diff
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+
+from ftops.address import Json
+from ftops.cli.lazy import pass_screen
+from ftops.cli.look import look_options
+from ftops.cli.screen import Screen
+from ftops.errors import FtopsError
+from ftops.fmt import format_text
+from ftops.loader.source import SUFFIXES, display
+from ftops.views.fmt import draw_diff
+
+
+class Formatted(NamedTuple):
+    """A file before and after; `path` is None for standard input."""
+
+    path: Path | None
+    shown: str
+    before: str
+    after: str
+
+    @property
+    def is_changed(self) -> bool:
+        return self.before != self.after
+
+
+@click.command("fmt")
+@click.option("--check", is_flag=True, help="Write nothing; exit with 1 where a file would change.")
+@click.option("--diff", is_flag=True, help="Show what changes.")
+@click.argument("path", metavar="[SPEC]", default=".", type=click.Path(allow_dash=True))
+@look_options
+@pass_screen
+def command(screen: Screen, path: str, check: bool, diff: bool) -> int:
+    """Write the files of a spec in one style. Comments stay, and what a spec means never changes.
+
+    SPEC is a YAML file, a folder of them, or `-`: standard input to standard output.
+    """
+    if path == "-":
+        return _stream(screen, check, diff)
+    files = [_formatted(file) for file in _files(Path(path))]
+    changed = [file for file in files if file.is_changed]
+    if not check:
+        for file in changed:
+            _replace(file)
+    _tell(screen, changed, diff)
+    return 1 if check and changed else 0
+
+
+def _stream(screen: Screen, check: bool, diff: bool) -> int:
+    before = sys.stdin.read()
+    file = Formatted(None, "<stdin>", before, format_text(before, "<stdin>"))
+    if screen.json or diff:
+        _tell(screen, [file] if file.is_changed else [], diff)
+    elif not check:
+        screen.text(file.after)
+    return 1 if check and file.is_changed else 0
+
+
+def _files(path: Path) -> Iterator[Path]:
+    if not path.exists():
+        raise FtopsError(f"there is no {path}", "", "give a YAML file, or a folder of them")
+    if not path.is_dir():
+        yield path
+        return
+    yield from sorted(child for child in path.iterdir() if child.suffix in SUFFIXES and child.is_file())
+
+
+def _formatted(path: Path) -> Formatted:
+    shown = display(path.absolute())
+    try:
+        before = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise FtopsError(f"can't read {shown}: {reason}") from error
+    return Formatted(path, shown, before, format_text(before, shown))
+
+
+def _replace(file: Formatted) -> None:
+    """As a whole, so that no crash leaves half a spec; a link stays a link."""
+    assert file.path is not None  # noqa: S101 - standard input is never replaced
+    target = file.path.resolve()
+    temporary = target.with_name(f".{target.name}.ftops-tmp")
+    try:
+        temporary.write_text(file.after, encoding="utf-8")
+        temporary.chmod(target.stat().st_mode & 0o7777)
+        temporary.replace(target)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise FtopsError(f"can't write {file.shown}: {error.strerror}") from error
+
+
+def _tell(screen: Screen, changed: list[Formatted], diff: bool) -> None:
+    if screen.json:
+        rows: list[Json] = [
+            {"file": f.shown, "diff": "".join(_diff_lines(f))} if diff else {"file": f.shown} for f in changed
+        ]
+        screen.document({"format_version": 1, "changed": rows})
+    elif diff:
+        screen.text("".join(draw_diff(_diff_lines(f), screen.paint) for f in changed))
+    else:
+        screen.text("".join(f"{f.shown}\n" for f in changed))
+
+
+def _diff_lines(file: Formatted) -> Iterator[str]:
+    old, new = file.before.splitlines(keepends=True), file.after.splitlines(keepends=True)
+    for line in unified_diff(old, new, file.shown, f"{file.shown} (formatted)"):
+        yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"

@@ -1,0 +1,37 @@
+"""ftops graph"""
+
+from __future__ import annotations
+
+import click
+
+from ftops.cli.lazy import pass_screen
+from ftops.cli.options import SpecArguments, spec_options
+from ftops.cli.screen import Screen
+from ftops.cli.specs import read
+from ftops.graph import build
+from ftops.views import graph as graph_view
+
+
+@click.command("graph")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "mermaid", "dot"]),
+    default="text",
+    show_default=True,
+    help="For reading, for Markdown, or for Graphviz.",
+)
+@spec_options
+@pass_screen
+def command(screen: Screen, spec: SpecArguments, form: str) -> int:
+    """Show what depends on what. Arrows lead from a resource to what it needs."""
+    graph = build(read(spec))
+    if screen.json:
+        screen.document(graph_view.to_json(graph))
+    elif form == "mermaid":
+        screen.text(graph_view.draw_mermaid(graph))
+    elif form == "dot":
+        screen.text(graph_view.draw_dot(graph))
+    else:
+        screen.text(graph_view.draw_text(graph, screen.paint))
+    return 0

@@ -1,0 +1,60 @@
+"""ftops init"""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import click
+
+from ftops.cli.lazy import pass_screen
+from ftops.cli.look import look_options
+from ftops.cli.screen import Screen
+from ftops.errors import FtopsError
+from ftops.views.starter import files
+
+
+@click.command("init")
+@click.argument("folder", metavar="[FOLDER]", default=".", type=click.Path(path_type=Path))
+@look_options
+@pass_screen
+def command(screen: Screen, folder: Path) -> int:
+    """Write a small spec to start from, with a dozen examples to train on. Overwrites nothing."""
+    targets = {folder / name: content for name, content in files().items()}
+    _refuse_to_overwrite(folder, list(targets))
+    for path, content in targets.items():
+        _write(path, content)
+    names = [path.as_posix() for path in targets]
+    if screen.json:
+        screen.document({"format_version": 1, "created": names})
+    else:
+        screen.text(_told(screen, folder, names))
+    return 0
+
+
+def _refuse_to_overwrite(folder: Path, targets: list[Path]) -> None:
+    there = [path for path in targets if path.exists() or path.is_symlink()]
+    if folder.is_dir():
+        there += [path for path in sorted(folder.glob("*.y*ml")) if path not in there]
+    if there:
+        raise FtopsError(
+            f"{there[0]} exists already",
+            "init overwrites nothing, and a second spec beside another would be merged with it.",
+            "choose an empty folder: ftops init FOLDER",
+        )
+
+
+def _write(path: Path, content: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8") as file:
+            file.write(content)
+    except OSError as error:
+        raise FtopsError(f"can't write {path}: {error.strerror}", "", "choose another folder") from error
+
+
+def _told(screen: Screen, folder: Path, names: list[str]) -> str:
+    spec = "" if folder == Path() else f" {shlex.quote(str(folder))}"
+    lines = [f"{screen.paint('Created', 'good')} {name}" for name in names]
+    lines += ["", "Next:", f"  ftops plan{spec}     what would be made", f"  ftops apply{spec}    make it"]
+    return "\n".join(lines) + "\n"

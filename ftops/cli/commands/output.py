@@ -1,0 +1,97 @@
+"""ftops output"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from ftops.address import Reference, Secret, Value, fill
+from ftops.cli.lazy import pass_screen
+from ftops.cli.options import SpecArguments, spec_options
+from ftops.cli.screen import Screen
+from ftops.cli.specs import read
+from ftops.config import Config
+from ftops.engine import Session
+from ftops.errors import FtopsError
+from ftops.outputs import OutputValue
+from ftops.suggest import did_you_mean
+from ftops.views.state import draw_outputs, draw_raw, is_known, output_to_json
+from ftops.views.values import show
+
+_SUFFIXES = (".yaml", ".yml")
+
+
+@click.command("output")
+@click.argument("name", metavar="[NAME]", required=False)
+@click.option(
+    "--raw", is_flag=True, help="The value of NAME alone, unquoted, for scripts; even a sensitive one."
+)
+@spec_options
+@pass_screen
+def command(screen: Screen, name: str | None, spec: SpecArguments, raw: bool) -> int:
+    """Show the outputs of a spec as of the last apply, or the one called NAME.
+
+    A single argument that is a path is taken for SPEC.
+    """
+    if name is not None and spec.path == Path() and _is_spec(name):
+        spec = replace(spec, path=Path(name), words=(shlex.quote(name), *spec.words))
+        name = None
+    if raw and name is None:
+        raise click.UsageError("--raw needs the name of an output")
+    config = read(spec)
+    with Session.open(config) as session:
+        outputs = session.outputs()
+    if name is None:
+        _show_all(screen, outputs)
+    else:
+        _show_one(screen, config, name, _named(name, outputs), raw)
+    return 0
+
+
+def _is_spec(word: str) -> bool:
+    """Whether a word can only be meant as a path."""
+    path = Path(word)
+    if "/" in word or word in (".", "..") or path.suffix in _SUFFIXES:
+        return True
+    return path.is_dir() and any(child.suffix in _SUFFIXES for child in path.iterdir())
+
+
+def _named(name: str, outputs: dict[str, OutputValue]) -> OutputValue:
+    if name not in outputs:
+        nothing = "the spec declares no outputs"
+        raise FtopsError(f"there is no output `{name}`", "", did_you_mean(name, outputs, nothing=nothing))
+    return outputs[name]
+
+
+def _show_all(screen: Screen, outputs: dict[str, OutputValue]) -> None:
+    if screen.json:
+        shown = {name: output_to_json(output) for name, output in outputs.items()}
+        screen.document({"format_version": 1, "outputs": shown})
+    elif outputs:
+        screen.text(draw_outputs(outputs, screen.paint))
+    else:
+        screen.note("The spec declares no outputs.\n")
+
+
+def _show_one(screen: Screen, config: Config, name: str, output: OutputValue, raw: bool) -> None:
+    if raw:
+        if not is_known(output.value):
+            raise FtopsError(f"the output `{name}` has no value yet", "", "run `ftops apply` first")
+        screen.text(draw_raw(_revealed(output.value, config)) + "\n")
+    elif screen.json:
+        screen.document({"format_version": 1, "name": name, **output_to_json(output)})
+    else:
+        text = "(sensitive; --raw shows it)" if output.sensitive else show(output.value, 10_000)
+        screen.text(f"{text}\n")
+
+
+def _revealed(value: Value, config: Config) -> Value:
+    """With the secrets in it: only for who asks for exactly this."""
+
+    def look_up(leaf: Reference | Secret) -> Value:
+        return config.secrets[leaf] if isinstance(leaf, Secret) else leaf
+
+    return fill(value, look_up)

@@ -1,0 +1,50 @@
+"""ftops plan"""
+
+from __future__ import annotations
+
+import click
+
+from ftops.cli.lazy import pass_screen
+from ftops.cli.options import PlanArguments, SpecArguments, plan_options, spec_options
+from ftops.cli.planning import make_plan, plan_document, read_for
+from ftops.cli.screen import Screen
+from ftops.engine import Session
+from ftops.plan import Mode, Plan
+from ftops.views import plan as plan_view
+
+CHANGES = 2
+
+
+@click.command("plan")
+@plan_options
+@click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 where there are changes.")
+@spec_options
+@pass_screen
+def command(screen: Screen, spec: SpecArguments, request: PlanArguments, detailed_exitcode: bool) -> int:
+    """Show what apply would do, in which order and why. Changes nothing.
+
+    SPEC is a YAML file, or a folder of them; the current folder by default.
+    """
+    config, warnings = read_for(spec, request)
+    with Session.open(config) as session:
+        made = make_plan(session, request, screen)
+    screen.warn(warnings)
+    if screen.json:
+        screen.document(plan_document(made, warnings))
+    else:
+        screen.text(plan_view.draw(made, screen.paint) + _next_step(made, spec, screen))
+    return CHANGES if detailed_exitcode and _has_changes(made) else 0
+
+
+def _has_changes(made: Plan) -> bool:
+    return not made.is_empty or (made.mode is Mode.REFRESH_ONLY and bool(made.drift))
+
+
+def _next_step(made: Plan, spec: SpecArguments, screen: Screen) -> str:
+    """How to go on, for who sees the first plan of their life."""
+    if not _has_changes(made) or not screen.is_terminal:
+        return ""
+    names = {Mode.NORMAL: "apply", Mode.DESTROY: "destroy", Mode.REFRESH_ONLY: "apply --refresh-only"}
+    name, *flags = names[made.mode].split()
+    line = " ".join([spec.command(name), *flags])
+    return screen.paint(f"To make it so: {line}", "dim") + "\n"

@@ -1,0 +1,19 @@
+"""ftops schema"""
+
+from __future__ import annotations
+
+import click
+
+from ftops.cli.lazy import pass_screen
+from ftops.cli.look import look_options
+from ftops.cli.screen import Screen
+from ftops.spec import json_schema
+
+
+@click.command("schema")
+@look_options
+@pass_screen
+def command(screen: Screen) -> int:
+    """Print the JSON Schema of the spec language, for editors that complete and check YAML."""
+    screen.document(json_schema())
+    return 0

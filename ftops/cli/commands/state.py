@@ -1,0 +1,70 @@
+"""ftops state list, ftops state show"""
+
+from __future__ import annotations
+
+import click
+
+from ftops.address import Address
+from ftops.cli.addresses import ADDRESS
+from ftops.cli.lazy import pass_screen
+from ftops.cli.options import SpecArguments, spec_options
+from ftops.cli.screen import Screen
+from ftops.cli.specs import read
+from ftops.engine import Session
+from ftops.errors import FtopsError
+from ftops.state import ResourceState, State
+from ftops.statefile import resource_to_json
+from ftops.suggest import did_you_mean
+from ftops.views.state import draw_list, draw_resource, list_to_json
+
+
+@click.group("state")
+def command() -> None:
+    """Look at the recorded state. Asks no service."""
+
+
+@command.command("list")
+@spec_options
+@pass_screen
+def list_(screen: Screen, spec: SpecArguments) -> int:
+    """List the address of every recorded object, one a line."""
+    state = _recorded(spec)
+    if screen.json:
+        screen.document(list_to_json(state))
+    else:
+        screen.text(draw_list(state))
+    return 0
+
+
+@command.command("show")
+@click.argument("address", type=ADDRESS)
+@spec_options
+@pass_screen
+def show(screen: Screen, address: Address, spec: SpecArguments) -> int:
+    """Show all that is recorded of the object at ADDRESS."""
+    resource = _find(_recorded(spec), address)
+    if screen.json:
+        screen.document({"format_version": 1, "resource": resource_to_json(resource)})
+    else:
+        screen.text(draw_resource(resource, screen.paint))
+    return 0
+
+
+def _recorded(spec: SpecArguments) -> State:
+    with Session.open(read(spec)) as session:
+        return session.state
+
+
+def _find(state: State, address: Address) -> ResourceState:
+    resource = state.resources.get(address)
+    if resource is not None:
+        return resource
+    if address in state.pending:
+        raise FtopsError(
+            f"{address} is not recorded yet",
+            "a run was interrupted while it made it; the next plan looks for what came of that.",
+            "run `ftops plan`",
+        )
+    known = [str(a) for a in state.resources]
+    hint = did_you_mean(str(address), known, nothing="Nothing is recorded: has it been applied?")
+    raise FtopsError(f"{address} is not recorded", "", hint)

@@ -1,0 +1,54 @@
+"""ftops validate"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import click
+
+from ftops.address import Json
+from ftops.cli.lazy import pass_screen
+from ftops.cli.options import SpecArguments, spec_options
+from ftops.cli.screen import Screen
+from ftops.cli.specs import read_with_data
+from ftops.config import Config
+from ftops.errors import Diagnostic, SpecError
+from ftops.graph import build
+from ftops.views.diagnostics import to_json
+from ftops.views.values import plural
+
+
+@click.command("validate")
+@spec_options
+@pass_screen
+def command(screen: Screen, spec: SpecArguments) -> int:
+    """Check a spec and every example of its data. Asks no service and needs no state."""
+    try:
+        config, warnings = read_with_data(spec)
+        build(config)
+    except SpecError as error:
+        screen.fail(error.diagnostics, 1, valid=False)
+        return 1
+    screen.warn(warnings)
+    if screen.json:
+        screen.document(_document(config, warnings))
+    else:
+        counts = ", ".join(plural(count, kind) for kind, count in _kinds(config).items())
+        screen.text(f"{screen.paint('Valid', 'good')}: {config.name} declares {counts or 'nothing'}.\n")
+    return 0
+
+
+def _document(config: Config, warnings: Sequence[Diagnostic]) -> dict[str, Json]:
+    return {
+        "format_version": 1,
+        "valid": True,
+        "spec": config.name,
+        "resources": dict(_kinds(config)),
+        "exit_code": 0,
+        "diagnostics": [to_json(d) for d in warnings],
+    }
+
+
+def _kinds(config: Config) -> dict[str, int]:
+    return dict(sorted(Counter(resource.address.kind for resource in config.resources).items()))

@@ -1,0 +1,27 @@
+"""ftops version"""
+
+from __future__ import annotations
+
+import click
+
+from ftops import __version__
+from ftops.cli.lazy import pass_screen
+from ftops.cli.look import look_options
+from ftops.cli.screen import Screen
+
+
+@click.command("version")
+@look_options
+@pass_screen
+def command(screen: Screen) -> int:
+    """Print the version."""
+    show(screen)
+    return 0
+
+
+def show(screen: Screen) -> None:
+    """The plain forms of the command line never get here: see ftops.__main__."""
+    if screen.json:
+        screen.document({"format_version": 1, "version": __version__})
+    else:
+        screen.text(f"ftops {__version__}\n")

@@ -1,0 +1,30 @@
+"""The line of a spec that a diagnostic is about, where who found it had only its number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ftops.errors import Diagnostic, Place
+
+_SUFFIXES = (".yaml", ".yml")
+
+
+def with_lines(diagnostics: Sequence[Diagnostic]) -> list[Diagnostic]:
+    """Each with the text of its line, as far as that can be had."""
+    return [replace(d, place=_with_line(d.place)) if d.place else d for d in diagnostics]
+
+
+def _with_line(place: Place) -> Place:
+    if place.text or not place.file.endswith(_SUFFIXES):
+        return place
+    try:
+        lines = Path(place.file).read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):
+        return place
+    if not 0 < place.line <= len(lines):
+        return place
+    text = lines[place.line - 1]
+    word = text[place.column - 1 :].partition(" ")[0].rstrip(":,")
+    return replace(place, text=text, width=max(place.width, len(word)))

@@ -1,0 +1,76 @@
+"""Options of every command: how output looks, and where to start from. Imports nothing of a plan's."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+Command = Callable[..., Any]
+CHDIR = "ftops.chdir"
+"""The -C options of a command line, in the meta of its context: hints repeat them."""
+
+
+def decorate(function: Command, options: Sequence[Callable[[Command], Command]]) -> Command:
+    """Adds options; help lists them in this order."""
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def look_options(function: Command) -> Command:
+    """-o, --no-color, -C: of every command."""
+    return decorate(function, _OPTIONS)
+
+
+def _set_output(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    if value is not None and ctx.obj is not None:
+        ctx.obj.json = value == "json"
+
+
+def _set_color(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value and ctx.obj is not None:
+        ctx.obj.use_color(no_color=True)
+
+
+def _change_folder(ctx: click.Context, param: click.Parameter, value: Path | None) -> None:
+    if value is None:
+        return
+    ctx.meta[CHDIR] = (*ctx.meta.get(CHDIR, ()), "-C", str(value))
+    try:
+        os.chdir(value)
+    except OSError as error:
+        if not ctx.resilient_parsing:
+            raise click.UsageError(f"can't go to {value}: {error.strerror}", ctx) from error
+
+
+_OPTIONS = (
+    click.option(
+        "-o",
+        "--output",
+        type=click.Choice(["text", "json"]),
+        expose_value=False,
+        callback=_set_output,
+        help="Text for people (the default), or JSON.",
+    ),
+    click.option(
+        "--no-color",
+        is_flag=True,
+        expose_value=False,
+        callback=_set_color,
+        help="No colours. So does NO_COLOR=1 in the environment.",
+    ),
+    click.option(
+        "-C",
+        "--chdir",
+        type=click.Path(path_type=Path),
+        expose_value=False,
+        is_eager=True,
+        callback=_change_folder,
+        metavar="DIR",
+        help="Go to this folder first.",
+    ),
+)

@@ -1,0 +1,131 @@
+"""One command line from its arguments to its exit code, and the one place where errors end."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+
+import click
+
+from ftops.cli.lazy import LazyGroup
+from ftops.cli.look import look_options
+from ftops.cli.screen import INTERRUPTED, OutputClosed, Screen
+from ftops.errors import Diagnostic, FtopsError
+
+NAME = "ftops"
+COMPLETE = "_FTOPS_COMPLETE"
+_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+@click.group(cls=LazyGroup, context_settings=_SETTINGS, invoke_without_command=True)
+@click.option("-V", "--version", is_flag=True, help="Print the version.")
+@look_options
+@click.pass_context
+def root(ctx: click.Context, version: bool) -> int:
+    """Terraform for fine-tuned models: datasets, fine-tuning jobs and deployments on Azure OpenAI,
+    declared in YAML, planned, reviewed and applied.
+
+    Start with `ftops init`, then `ftops plan` and `ftops apply`.
+    """
+    if version:
+        from ftops.cli.commands.version import show
+
+        show(ctx.obj)
+        ctx.exit(0)
+    if ctx.invoked_subcommand is None:
+        ctx.obj.text(ctx.get_help() + "\n")
+    return 0
+
+
+def run(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> int:
+    """Runs one command. Prints every error; raises none."""
+    environ = os.environ if environ is None else environ
+    if COMPLETE in environ:
+        return _complete(environ[COMPLETE])
+    screen = Screen(argv, environ)
+    try:
+        return _run(argv, screen)
+    except OutputClosed:
+        return 1
+    finally:
+        screen.close()
+
+
+def _run(argv: Sequence[str], screen: Screen) -> int:
+    try:
+        return _invoke(argv, screen)
+    except click.ClickException as error:
+        screen.fail([_usage_diagnostic(error, screen.command)], 1)
+    except FtopsError as error:
+        screen.fail(error.diagnostics, error.exit_code)
+        return error.exit_code
+    except KeyboardInterrupt:
+        screen.fail([Diagnostic("interrupted")], INTERRUPTED)
+        return INTERRUPTED
+    except RecursionError:
+        screen.fail([Diagnostic("something is nested too deeply", "", "flatten the spec or the data")], 1)
+    except OutputClosed:
+        raise
+    except OSError as error:
+        screen.fail([_system_diagnostic(error)], 1)
+        _trace()
+    except Exception as error:  # noqa: BLE001 - the last line of defence says that it is one
+        screen.fail([bug_diagnostic(error)], 1)
+        _trace()
+    return 1
+
+
+def _invoke(argv: Sequence[str], screen: Screen) -> int:
+    """Without click's own error handling: its exit codes are not ours."""
+    try:
+        with root.make_context(NAME, list(argv), obj=screen) as ctx:
+            code = root.invoke(ctx)
+            return code if isinstance(code, int) else 0
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+
+
+def _complete(instruction: str) -> int:
+    from click.shell_completion import shell_complete
+
+    return shell_complete(root, {}, NAME, COMPLETE, instruction)
+
+
+def _usage_diagnostic(error: click.ClickException, command: str) -> Diagnostic:
+    """What click found wrong, in our words: no capital, no full stop, and where help is."""
+    ctx = error.ctx if isinstance(error, click.UsageError) else None
+    path = ctx.command_path if ctx else f"{NAME} {command}".rstrip()
+    if isinstance(error, click.NoSuchOption):
+        near = f"Did you mean `{error.possibilities[0]}`?" if error.possibilities else ""
+        summary, advice = f"there is no option `{error.option_name}`", near
+    else:
+        summary, _, advice = error.format_message().strip().partition(". ")
+    hint = f"{advice} See `{path} --help`." if advice else f"see `{path} --help`"
+    return Diagnostic(summary[:1].lower() + summary[1:].rstrip("."), "", hint)
+
+
+def _system_diagnostic(error: OSError) -> Diagnostic:
+    where = f"{error.filename}: " if error.filename else ""
+    return Diagnostic(f"{where}{error.strerror or error}", "", "FTOPS_DEBUG=1 shows where this comes from")
+
+
+def bug_diagnostic(error: Exception) -> Diagnostic:
+    """An exception that nothing expected: what and where, for a report."""
+    place = "an unknown place"
+    trace = error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        place = f"{code.co_filename}:{trace.tb_lineno}, in {code.co_name}"
+        trace = trace.tb_next
+    return Diagnostic(
+        f"this is a bug in ftops: {type(error).__name__}: {error}",
+        f"It happened at {place}. What was done so far is recorded.",
+        "run it again with FTOPS_DEBUG=1 and report what it prints",
+    )
+
+
+def _trace() -> None:
+    if os.environ.get("FTOPS_DEBUG", "0") not in ("", "0"):
+        import traceback
+
+        traceback.print_exc()

@@ -1,0 +1,165 @@
+"""Options that several commands share, packed into values before a command sees them."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ftops.address import Address
+from ftops.cli.addresses import ADDRESS
+from ftops.cli.look import CHDIR, Command, decorate, look_options
+from ftops.plan import Mode
+from ftops.planner import Options
+
+
+@dataclass(frozen=True, slots=True)
+class SpecArguments:
+    """Which spec, and for which environment."""
+
+    path: Path
+    environment: str | None = None
+    variables: tuple[str, ...] = ()
+    variable_files: tuple[Path, ...] = ()
+    words: tuple[str, ...] = ()
+    """The same as words of a command line, quoted. Values of variables are left out: they may be secret."""
+
+    def command(self, name: str) -> str:
+        """A command for the same spec, to be copied from a hint."""
+        return " ".join(("ftops", name, *self.words))
+
+
+@dataclass(frozen=True, slots=True)
+class PlanArguments:
+    """What a plan is asked for."""
+
+    options: Options
+    refresh: bool
+    parallelism: int
+
+
+def spec_options(function: Command) -> Command:
+    """SPEC, --env, --var and --var-file, as one `spec`."""
+
+    def packed(
+        *args: Any,
+        path: Path,
+        environment: str | None,
+        variables: tuple[str, ...],
+        variable_files: tuple[Path, ...],
+        **rest: Any,
+    ) -> Any:
+        folders = click.get_current_context().meta.get(CHDIR, ())
+        words = (*map(shlex.quote, folders), *_words(path, environment, variables, variable_files))
+        spec = SpecArguments(path, environment, variables, variable_files, words)
+        return function(*args, spec=spec, **rest)
+
+    return look_options(decorate(wraps(function)(packed), _SPEC))
+
+
+def selection_options(function: Command) -> Command:
+    """Which resources are concerned: --target and --exclude."""
+    return decorate(function, _SELECTION)
+
+
+def plan_options(function: Command) -> Command:
+    """What a plan may be asked for, as one `request`."""
+
+    def packed(
+        *args: Any,
+        targets: tuple[Address, ...],
+        excludes: tuple[Address, ...],
+        replaces: tuple[Address, ...],
+        destroy: bool,
+        refresh_only: bool,
+        refresh: bool,
+        allow_empty: bool,
+        parallelism: int,
+        **rest: Any,
+    ) -> Any:
+        mode = _mode(destroy, refresh_only, refresh)
+        options = Options(mode, targets, excludes, replaces, allow_empty)
+        return function(*args, request=PlanArguments(options, refresh, parallelism), **rest)
+
+    return selection_options(decorate(wraps(function)(packed), _PLAN))
+
+
+def approve_option(function: Command) -> Command:
+    """-y: don't ask."""
+    return click.option("-y", "--auto-approve", is_flag=True, help="Don't ask before it is done.")(function)
+
+
+def _addresses(flag: str, name: str, text: str) -> Callable[[Command], Command]:
+    return click.option(flag, name, multiple=True, type=ADDRESS, metavar="ADDRESS", help=text)
+
+
+def _mode(destroy: bool, refresh_only: bool, refresh: bool) -> Mode:
+    if destroy and refresh_only:
+        raise click.UsageError("--destroy and --refresh-only can't go together")
+    if refresh_only and not refresh:
+        raise click.UsageError("--refresh-only and --no-refresh can't go together")
+    if destroy:
+        return Mode.DESTROY
+    return Mode.REFRESH_ONLY if refresh_only else Mode.NORMAL
+
+
+def _words(
+    path: Path, environment: str | None, variables: tuple[str, ...], files: tuple[Path, ...]
+) -> tuple[str, ...]:
+    words = [] if str(path) == "." else [shlex.quote(str(path))]
+    words += ["--env", shlex.quote(environment)] if environment else []
+    for file in files:
+        words += ["--var-file", shlex.quote(str(file))]
+    for variable in variables:
+        words += ["--var", f"{shlex.quote(variable.partition('=')[0])}=…"]
+    return tuple(words)
+
+
+refresh_option = click.option(
+    "--refresh/--no-refresh",
+    default=True,
+    help="Whether to ask the service what exists; else the recorded state is trusted.",
+)
+
+parallelism_option = click.option(
+    "--parallelism",
+    type=click.IntRange(1, 1000),
+    default=10,
+    metavar="N",
+    help="How many calls are made at once, at most (default 10).",
+)
+
+_SPEC = (
+    click.argument("path", metavar="[SPEC]", default=".", type=click.Path(path_type=Path)),
+    click.option("--env", "environment", metavar="NAME", help="The environment of the spec."),
+    click.option(
+        "--var", "variables", multiple=True, metavar="NAME=VALUE", help="Set a variable. Repeatable."
+    ),
+    click.option(
+        "--var-file",
+        "variable_files",
+        multiple=True,
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="Set variables from a YAML file. Repeatable.",
+    ),
+)
+
+_SELECTION = (
+    _addresses("--target", "targets", "Only this resource and what it needs. Repeatable."),
+    _addresses("--exclude", "excludes", "Not this resource, nor what needs it. Repeatable."),
+)
+
+_PLAN = (
+    _addresses("--replace", "replaces", "Make this resource anew. Repeatable."),
+    click.option("--destroy", is_flag=True, help="Delete everything."),
+    click.option("--refresh-only", is_flag=True, help="Only record what has changed outside ftops."),
+    refresh_option,
+    click.option("--allow-empty", is_flag=True, help="A spec without resources deletes everything."),
+    parallelism_option,
+)

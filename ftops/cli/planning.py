@@ -1,0 +1,36 @@
+"""The first half of plan, apply and destroy: from arguments to a plan."""
+
+from __future__ import annotations
+
+from ftops.address import Json
+from ftops.cli.options import PlanArguments, SpecArguments
+from ftops.cli.screen import Screen
+from ftops.cli.specs import read, read_with_data
+from ftops.config import Config
+from ftops.engine import Session
+from ftops.errors import Diagnostic
+from ftops.plan import Mode, Plan, plan_to_json
+from ftops.views.diagnostics import to_json
+
+
+def read_for(spec: SpecArguments, request: PlanArguments) -> tuple[Config, tuple[Diagnostic, ...]]:
+    """Data files matter only for what is to be made: to destroy, they needn't exist any more."""
+    if request.options.mode is Mode.NORMAL:
+        return read_with_data(spec)
+    return read(spec), ()
+
+
+def make_plan(session: Session, request: PlanArguments, screen: Screen) -> Plan:
+    """Asks the service and plans."""
+    return session.plan(
+        request.options,
+        look=request.refresh,
+        parallelism=request.parallelism,
+        on_progress=screen.counter("Looking at resource"),
+    )
+
+
+def plan_document(plan: Plan, warnings: tuple[Diagnostic, ...]) -> dict[str, Json]:
+    """The document of `plan -o json`."""
+    found: list[Json] = [to_json(d) for d in warnings]
+    return {**plan_to_json(plan), "diagnostics": found}

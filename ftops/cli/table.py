@@ -1,0 +1,38 @@
+"""The commands: where each is found, and what it does in a line. A command is imported when it is used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class Row(NamedTuple):
+    """`module:attribute`, and the line that help shows."""
+
+    target: str
+    help: str
+
+
+SECTIONS: Mapping[str, Mapping[str, Row]] = {
+    "Main commands": {
+        "init": Row("ftops.cli.commands.init:command", "Write a small spec to start from."),
+        "validate": Row("ftops.cli.commands.validate:command", "Check a spec and its data."),
+        "plan": Row("ftops.cli.commands.plan:command", "Show what apply would do, and why."),
+        "apply": Row("ftops.cli.commands.apply:apply", "Make it so: upload, train, deploy, delete."),
+        "destroy": Row("ftops.cli.commands.apply:destroy", "Delete everything that was made for a spec."),
+    },
+    "Other commands": {
+        "show": Row("ftops.cli.commands.show:command", "Show everything that is recorded."),
+        "output": Row("ftops.cli.commands.output:command", "Show the outputs of a spec, or one of them."),
+        "state": Row("ftops.cli.commands.state:command", "List recorded objects, or show one."),
+        "exec": Row("ftops.cli.commands.exec:command", "Run a command with the provider's endpoint and key."),
+        "graph": Row("ftops.cli.commands.graph:command", "Show what depends on what."),
+        "fmt": Row("ftops.cli.commands.fmt:command", "Write specs in one style."),
+        "schema": Row("ftops.cli.commands.schema:command", "Print the JSON Schema of the spec language."),
+        "emulator": Row("ftops.cli.commands.emulator:command", "Run the cloud that comes with ftops."),
+        "completion": Row("ftops.cli.commands.completion:command", "Print a completion script for a shell."),
+        "version": Row("ftops.cli.commands.version:command", "Print the version."),
+    },
+}
+
+COMMANDS: Mapping[str, Row] = {name: row for section in SECTIONS.values() for name, row in section.items()}

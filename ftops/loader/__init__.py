@@ -1,0 +1,214 @@
+"""YAML → Config, with file and line in every finding. Reads the files of the spec and nothing else.
+
+source → settings, variables → expand → inputs → linking → Config
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ftops import __version__, spec
+from ftops.address import Address
+from ftops.config import Config, Lifecycle, Resource
+from ftops.errors import Diagnostic, SpecError
+from ftops.loader.evaluate import Scope
+from ftops.loader.expand import Draft, expand
+from ftops.loader.hyperparameters import read_sets
+from ftops.loader.inputs import check_unique_names, make_inputs
+from ftops.loader.linking import Linker, check_formats
+from ftops.loader.outputs import read_output
+from ftops.loader.secrets import secret_values
+from ftops.loader.settings import (
+    DEFAULT_ENVIRONMENT,
+    Providers,
+    choose_environment,
+    public_variables,
+    read_settings,
+)
+from ftops.loader.source import Entry, Source, project_root, read
+from ftops.loader.validate import read_block
+from ftops.loader.variables import Givers, resolve_variables
+from ftops.suggest import did_you_mean
+
+__all__ = ["load"]
+
+
+def load(
+    path: Path,
+    *,
+    environment: str | None = None,
+    variables: Sequence[str] = (),
+    variable_files: Sequence[Path] = (),
+    environ: Mapping[str, str],
+) -> Config:
+    """The spec at `path` (a file, or a folder of *.yaml and *.yml) for one environment.
+
+    `variables` are `name=value` pairs. Raises SpecError with every finding, sorted by place.
+    """
+    findings: list[Diagnostic] = []
+    with _no_garbage_collection():
+        config = _load(path, environment, Givers(environ, variable_files, variables), findings)
+    if config is None or findings:
+        raise SpecError(list(dict.fromkeys(findings)))
+    return config
+
+
+def _load(path: Path, environment: str | None, givers: Givers, findings: list[Diagnostic]) -> Config | None:
+    source = read(path, givers.files, findings)
+    return None if findings else _config(source, environment, givers, findings)
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Parsing makes many objects and no garbage: collections would take two thirds of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _config(source: Source, wanted: str | None, givers: Givers, findings: list[Diagnostic]) -> Config:
+    name, state = read_settings(source, __version__, findings)
+    environment = choose_environment(source, wanted, findings)
+    known = resolve_variables(source, environment, givers, findings)
+    scope = Scope(known, givers.environ, findings)
+    project = project_root(source.folder)
+    providers = Providers(source, environment, project, scope)
+    _check_refactorings(source, findings)
+    resources = _Resources(source, providers, scope).read()
+    outputs = _outputs(source, scope, resources.linker)
+    return Config(
+        name=name,
+        environment=wanted or DEFAULT_ENVIRONMENT,
+        folder=source.folder,
+        project=project,
+        resources=tuple(sorted(resources.found, key=lambda r: r.address.sort_key)),
+        providers=providers.configs(),
+        outputs=outputs,
+        state=state,
+        variables=public_variables(known),
+        secrets=secret_values(scope.hidden, findings),
+        files=source.files,
+    )
+
+
+class _Resources:
+    """Drafts become resources."""
+
+    def __init__(self, source: Source, providers: Providers, scope: Scope) -> None:
+        self.sets = read_sets(source["hyperparameters"], scope)
+        self.declared = expand(source.sections, self.sets, scope)
+        self.linker = Linker(self.declared, scope.findings)
+        self.folder = source.folder.as_posix()
+        self.providers = providers
+        self.findings = scope.findings
+        self.found: list[Resource] = []
+
+    def read(self) -> _Resources:
+        drafts = self.declared.drafts
+        self.found = [self._resource(draft) for draft in drafts]
+        pairs = list(zip(drafts, self.found, strict=True))
+        formats = {d.address: d.block.format for d, _ in pairs if d.address.kind == "dataset"}
+        jobs = ((d, r.inputs) for d, r in pairs if d.address.kind == "job")
+        check_formats(jobs, formats, self.findings)
+        named: dict[tuple[str, str], list[Draft]] = {}
+        for draft, resource in pairs:
+            name = resource.inputs.get("name")
+            if draft.address.kind == "deployment" and isinstance(name, str):
+                named.setdefault((resource.provider, name), []).append(draft)
+        check_unique_names(named, self.findings)
+        return self
+
+    def _resource(self, draft: Draft) -> Resource:
+        made = make_inputs(draft, self.folder, self.sets, self.findings)
+        bare = self.linker.bare_names(draft, made.inputs)
+        places = self.linker.check([*draft.uses, *made.uses, *bare])
+        self.linker.model(draft, made.inputs)
+        depends_on = self.linker.depends_on(draft)
+        return Resource(
+            address=draft.address,
+            provider=self._provider(draft),
+            inputs=made.inputs,
+            depends_on=tuple(sorted(depends_on, key=lambda a: a.sort_key)),
+            lifecycle=_lifecycle(draft, self.findings) if draft.block.lifecycle else _LIFECYCLE,
+            sources=made.sources,
+            place=draft.entry.mark(),
+            reference_places={**depends_on, **places},
+        )
+
+    def _provider(self, draft: Draft) -> str:
+        name = self.providers.name_for(draft.block.provider, draft.entry)
+        if draft.address.kind == "deployment" and self.providers.type_of(name) == "azure_openai":
+            self._check_control_plane(name)
+        return name
+
+    def _check_control_plane(self, name: str) -> None:
+        missing = [k for k in _CONTROL_PLANE if self.providers.setting(name, k) is None]
+        if missing and name not in self.providers.incomplete:
+            self.providers.incomplete.add(name)
+            keys = ", ".join(f"`{key}`" for key in missing)
+            detail = "The spec declares deployments there, which are made through Azure Resource Manager."
+            place = self.providers.entries[name].place(key=True)
+            self.findings.append(Diagnostic(f"the provider {name} lacks {keys}", detail, "Add them.", place))
+
+
+_CONTROL_PLANE = ("subscription_id", "resource_group", "account")
+_LIFECYCLE = Lifecycle()
+
+
+def _lifecycle(draft: Draft, findings: list[Diagnostic]) -> Lifecycle:
+    block: spec.LifecycleBlock = draft.block.lifecycle
+    model = spec.RESOURCE_MODELS[draft.address.kind]
+    inputs = sorted(model.model_fields.keys() - spec.COMMON_KEYS)
+    for index, name in enumerate(block.ignore_changes or ()):
+        if name.partition(".")[0] not in inputs:
+            summary = f"`{name}` is no input of a {draft.address.kind}"
+            place = draft.entry.place(("lifecycle", "ignore_changes", index))
+            detail = "`ignore_changes` lists the inputs whose changes are left alone."
+            findings.append(Diagnostic(summary, detail, did_you_mean(name, inputs), place))
+    return Lifecycle(
+        block.prevent_destroy,
+        tuple(sorted(block.ignore_changes or ())),
+        block.create_before_destroy,
+        block.on_destroy,
+    )
+
+
+def _outputs(source: Source, scope: Scope, linker: Linker) -> tuple[Any, ...]:
+    found = []
+    for entry in sorted(source["outputs"].values(), key=lambda e: e.name):
+        output, uses = read_output(entry, scope)
+        linker.check(uses)
+        if output is not None:
+            found.append(output)
+    return tuple(found)
+
+
+def _check_refactorings(source: Source, findings: list[Diagnostic]) -> None:
+    for entry in source.refactorings:
+        block = read_block(spec.REFACTORINGS[entry.section], entry.data, entry, findings)
+        if block is not None:
+            _refuse_refactoring(entry, block, findings)
+
+
+def _refuse_refactoring(entry: Entry, block: Any, findings: list[Diagnostic]) -> None:
+    for key, field in type(block).model_fields.items():
+        name = field.alias or key
+        if name in ("from", "to"):
+            try:
+                Address.parse(getattr(block, key))
+            except ValueError:
+                summary = f"`{getattr(block, key)}` is no address"
+                hint = "Write an address such as `job.copilot`."
+                findings.append(Diagnostic(summary, "", hint, entry.place((name,))))
+                return
+    detail = "The block is well-formed, but this version would not act on it."
+    hint = "Remove it."
+    findings.append(Diagnostic(f"`{entry.section}` is not available yet", detail, hint, entry.place()))

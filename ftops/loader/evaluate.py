@@ -1,0 +1,367 @@
+"""Expressions: what `${…}` stands for, as far as it is known when the spec is read.
+
+References to computed attributes stay data. So do secrets, where the value would be written somewhere.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, NamedTuple
+
+from ftops.address import Reference, Scalar, Secret, Value, join, parse_reference, render, scan
+from ftops.errors import Diagnostic
+from ftops.fields import UNKNOWN, Hidden, Unknown
+from ftops.kinds import RESOURCE_TYPES
+from ftops.loader.source import Entry, Keys
+from ftops.suggest import did_you_mean
+from ftops.yamltext import Given, Plain
+
+
+class Secrets(Enum):
+    """What becomes of `${env.X}` and sensitive variables."""
+
+    KEEP = "stay data"
+    RESOLVE = "the value is used, and never written"
+    RESOLVE_ENV = "environment variables are used, sensitive variables are refused"
+    REFUSE = "both are refused: the value would be written"
+
+
+class Phase(NamedTuple):
+    """What expressions may name in a part of the spec; `why` says why not."""
+
+    secrets: Secrets
+    references: bool = False
+    expressions: bool = True
+    why: str = ""
+
+
+INPUTS = Phase(Secrets.KEEP, references=True)
+SETTINGS = Phase(
+    Secrets.RESOLVE,
+    why="Settings are needed before anything is applied, and a reference is known only after.",
+)
+_WHY_NOT_LATER = (
+    "This decides which resources there are and how they are handled, so it has to be known before anything "
+    "is applied; a reference is known only after."
+)
+SWITCHES = Phase(Secrets.RESOLVE_ENV, why=_WHY_NOT_LATER)
+NAMES = Phase(Secrets.REFUSE, why=_WHY_NOT_LATER)
+FIXED = Phase(
+    Secrets.REFUSE,
+    expressions=False,
+    why="Defaults, environments and the settings of the spec are read before any expression can be.",
+)
+
+_NAMED = re.compile(r"(?P<scope>var|env)\.(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<rest>(?:\.[A-Za-z0-9_-]+)*)\Z")
+_EACH = re.compile(r"each\.(?P<what>key|value)(?P<rest>(?:\.[A-Za-z0-9_-]+)*)\Z")
+_INDEX = re.compile(r"\[\s*((?:each|var)\.[A-Za-z0-9_.-]+)\s*\]")
+
+
+class Known(NamedTuple):
+    """The value of a variable."""
+
+    value: Any
+    sensitive: bool = False
+
+
+class Each(NamedTuple):
+    """The entry of `for_each` that a resource is made for."""
+
+    key: str
+    value: Any
+
+
+@dataclass(slots=True)
+class Scope:
+    """What expressions can name, and what reading them has brought up."""
+
+    variables: Mapping[str, Known]
+    environ: Mapping[str, str]
+    findings: list[Diagnostic]
+    hidden: list[Hidden] = field(default_factory=list)
+    unset: list[tuple[Entry, Diagnostic]] = field(default_factory=list)
+    """Environment variables that settings name and that aren't set: an error only where they are used."""
+
+
+class Use(NamedTuple):
+    """A reference, and where it stands."""
+
+    reference: Reference
+    entry: Entry
+    path: Keys
+
+
+class Evaluator:
+    """Evaluates the data of one entry. `uses` collects the references it meets."""
+
+    def __init__(self, entry: Entry, scope: Scope, phase: Phase, each: Each | None = None) -> None:
+        self.entry = entry
+        self.scope = scope
+        self.phase = phase
+        self.each = each
+        self.uses: list[Use] = []
+
+    def evaluate(self, value: Any, path: Keys = ()) -> Any:
+        """The value with its expressions evaluated; UNKNOWN in place of what can't be."""
+        kind = type(value)
+        if kind is Plain or kind is str:
+            return self._text(value, path) if "${" in value else value
+        if kind is dict:
+            return {key: self.evaluate(item, (*path, key)) for key, item in value.items()}
+        if kind is list:
+            return [self.evaluate(item, (*path, index)) for index, item in enumerate(value)]
+        return value
+
+    def _text(self, text: str, path: Keys) -> Any:
+        fragments = list(scan(text))
+        if len(fragments) == 1 and fragments[0].is_expression:
+            return self._expression(fragments[0].text, fragments[0].closed, path)
+        parts: list[Value] = []
+        for fragment in fragments:
+            if not fragment.is_expression:
+                parts.append(fragment.text)
+                continue
+            value = self._expression(fragment.text, fragment.closed, path)
+            part = self._part(value, fragment.text, path)
+            if isinstance(part, Unknown):
+                return UNKNOWN
+            if isinstance(part, Reference | Secret) and parts and str(parts[-1]).endswith("$"):
+                return self._report(path, fragment.text, *_DOLLAR)
+            parts.append(part)
+        return join(parts)
+
+    def _part(self, value: Any, inside: str, path: Keys) -> Any:
+        """A value as a part of a text."""
+        if isinstance(value, Hidden):
+            value.form = None
+            return value.secret
+        if isinstance(value, dict | list):
+            return self._report(path, inside, *_NO_TEXT)
+        return value
+
+    def _expression(self, inside: str, closed: bool, path: Keys) -> Any:
+        if not closed:
+            return self._report(path, inside, *_UNCLOSED)
+        if not self.phase.expressions:
+            return self._report(
+                path, inside, "expressions are not evaluated here", self.phase.why, _FIXED_HINT
+            )
+        if named := _NAMED.match(inside):
+            return self._named(named, inside, path)
+        if each := _EACH.match(inside):
+            return self._each(each, inside, path)
+        if "[" in inside:
+            indexed = self._index(inside, path)
+            if isinstance(indexed, Unknown):
+                return UNKNOWN
+            inside = indexed
+        reference = parse_reference(inside)
+        if reference is None:
+            in_depends_on = path[:1] == ("depends_on",)
+            problem = _plain_address(inside) if in_depends_on else _not_an_expression(inside)
+            return self._report(path, inside, *problem)
+        return self._reference(reference, inside, path)
+
+    def _reference(self, reference: Reference, inside: str, path: Keys) -> Any:
+        if reference.address.kind not in RESOURCE_TYPES:
+            return self._report(path, inside, *_unknown_scope(reference.address.kind))
+        if not self.phase.references:
+            hint = "Use a value that is known before: `${var.…}` or plain text."
+            return self._report(path, inside, "references can't stand here", self.phase.why, hint)
+        self.uses.append(Use(reference, self.entry, path))
+        return reference
+
+    def _index(self, inside: str, path: Keys) -> Any:
+        """`job.a[each.key].id` with the index written out."""
+        match = _INDEX.search(inside)
+        if not match:
+            return inside
+        value = self._expression(match[1], True, path)
+        if isinstance(value, Unknown | Hidden | dict | list):
+            return self._report(path, inside, *_NO_KEY) if not isinstance(value, Unknown) else UNKNOWN
+        key = render(value).replace("\\", "\\\\").replace('"', '\\"')
+        return f'{inside[: match.start()]}["{key}"]{inside[match.end() :]}'
+
+    def _named(self, match: re.Match[str], inside: str, path: Keys) -> Any:
+        if match["scope"] == "var":
+            return self._variable(match["name"], match["rest"], inside, path)
+        if match["rest"]:
+            return self._report(path, inside, *_ENV_PATH)
+        return self._environment(match["name"], inside, path)
+
+    def _variable(self, name: str, rest: str, inside: str, path: Keys) -> Any:
+        known = self.scope.variables.get(name)
+        if known is None:
+            said = len(self.scope.findings)
+            hint = did_you_mean(
+                name, self.scope.variables, nothing="Declare it under `variables`.", said=said
+            )
+            return self._report(path, inside, f"there is no variable `{name}`", "", hint)
+        if not known.sensitive or isinstance(known.value, Unknown):
+            return self._inner(known.value, rest, inside, path)
+        if self.phase.secrets is Secrets.KEEP:
+            return self._hide(Secret("var", name), known.value, path)
+        if self.phase.secrets is Secrets.RESOLVE:
+            return known.value
+        return self._report(path, inside, *_SENSITIVE)
+
+    def _environment(self, name: str, inside: str, path: Keys) -> Any:
+        if self.phase.secrets is Secrets.REFUSE:
+            return self._report(path, inside, *_ENV_IN_NAME)
+        value = self.scope.environ.get(name)
+        if value is None:
+            summary = f"the environment variable {name} is not set"
+            detail = f"`${{env.{name}}}` stands for its value."
+            place = self.entry.place_in(path, expression_pattern(inside))
+            finding = Diagnostic(summary, detail, f"Set it before the command: export {name}=…", place)
+            if self.phase is SETTINGS:
+                self.scope.unset.append((self.entry, finding))
+            else:
+                self.scope.findings.append(finding)
+            return UNKNOWN
+        if self.phase.secrets is Secrets.KEEP:
+            return self._hide(Secret("env", name), Given(value), path)
+        return Given(value)
+
+    def _hide(self, secret: Secret, value: Scalar, path: Keys) -> Hidden:
+        hidden = Hidden(secret, value, (self.entry, path))
+        self.scope.hidden.append(hidden)
+        return hidden
+
+    def _each(self, match: re.Match[str], inside: str, path: Keys) -> Any:
+        if self.each is None:
+            rows = _NO_EACH_IN_SET if self.entry.section == "hyperparameters" else _NO_EACH
+            return self._report(path, inside, *rows)
+        if match["what"] == "key":
+            return self.each.key if not match["rest"] else self._report(path, inside, *_KEY_PATH)
+        return self._inner(self.each.value, match["rest"], inside, path)
+
+    def _inner(self, value: Any, rest: str, inside: str, path: Keys) -> Any:
+        """The value below a variable's or an entry's value that `.a.b` leads to."""
+        for part in rest.split(".")[1:]:
+            if isinstance(value, dict) and part in value:
+                value = value[part]
+            elif isinstance(value, list) and part.isdigit() and int(part) < len(value):
+                value = value[int(part)]
+            elif isinstance(value, Unknown):
+                return UNKNOWN
+            else:
+                known = value if isinstance(value, dict) else ()
+                hint = did_you_mean(part, known, nothing="It has no keys.")
+                return self._report(
+                    path, inside, f"`{inside}` leads to nothing", f"There is no `{part}`.", hint
+                )
+        return value
+
+    def _report(self, path: Keys, inside: str, summary: str, detail: str, hint: str) -> Unknown:
+        place = self.entry.place_in(path, expression_pattern(inside))
+        self.scope.findings.append(Diagnostic(summary, detail, hint, place))
+        return UNKNOWN
+
+
+def expression_pattern(inside: str) -> str:
+    """Finds the expression with this inside in a line."""
+    return rf"(?<!\$)\$\{{\s*{re.escape(inside)}\s*\}}?"
+
+
+_FORMS = (
+    "There are `${var.name}`, `${env.NAME}`, `${each.key}`, `${each.value}` and `${kind.name.attribute}`."
+)
+_FIXED_HINT = "Write the value out; `$${` stands for a literal `${`."
+_UNCLOSED = (
+    "an expression is not closed",
+    "`${` begins an expression, and `}` ends it.",
+    "Add the `}`; `$${` stands for a literal `${`.",
+)
+_NO_TEXT = (
+    "a list or mapping can't stand inside text",
+    "Inside text, a value is written as text.",
+    "Let the expression be the whole value, or name a key of it: `${var.name.key}`.",
+)
+_DOLLAR = (
+    "a `$` can't stand right before an expression",
+    "`$${` is a literal `${`, so the two could not be told apart later.",
+    "Put a space between them, or the `$` elsewhere.",
+)
+_NO_KEY = (
+    "this can't be a key",
+    "The key of a resource is text, and it shows in its address.",
+    "Use `[each.key]` or a key in quotes.",
+)
+_ENV_PATH = ("an environment variable has no keys", "Its value is text.", "Write `${env.NAME}`.")
+_SENSITIVE = (
+    "a sensitive variable can't stand here",
+    "The value would show in addresses and plans.",
+    "Use a variable that is not sensitive.",
+)
+_ENV_IN_NAME = (
+    "an environment variable can't stand here",
+    "`${env.…}` may be a secret, and the value would show in addresses, plans and state.",
+    "Declare a variable; FTOPS_VAR_<name> sets it from the environment.",
+)
+_NO_EACH = (
+    "`each` is known only below `for_each`",
+    "It stands for the entry that a resource is made for.",
+    "Add `for_each` to the resource.",
+)
+_NO_EACH_IN_SET = (
+    "`each` is not known in a named set",
+    "It stands for the entry that a resource is made for; a set is shared by many.",
+    'Write it in the job: `hyperparameters: {use: name, n_epochs: "${each.value}"}`.',
+)
+_KEY_PATH = ("`each.key` has no keys", "It is text.", "Write `${each.key}` or `${each.value.name}`.")
+
+
+def _plain_address(inside: str) -> tuple[str, str, str]:
+    """What is wrong with an expression in `depends_on`."""
+    detail = "`depends_on` lists what has to be done first, by address."
+    return "an address stands without `${…}`", detail, f"Write `{inside}`."
+
+
+_FUNCTION = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\s*\(")
+_OPERATOR = re.compile(r"[-+*/%?:|&<>=!]\s|\s[-+*/%?:|&<>=!]")
+
+
+def _not_an_expression(inside: str) -> tuple[str, str, str]:
+    """What is wrong with the inside of a `${…}` that has none of the forms."""
+    if not inside:
+        return "an expression is empty", _FORMS, "`$${` stands for a literal `${`."
+    if _FUNCTION.match(inside):
+        return _not_computed("functions")
+    if _OPERATOR.search(inside):
+        return _not_computed("operators")
+    head, dot, rest = inside.partition(".")
+    if not dot:
+        return f"`{inside}` is no expression", _FORMS, f"Did you mean `${{var.{inside}}}`?"
+    if head in RESOURCE_TYPES and "." not in re.sub(r"\[.*\]", "", rest):
+        attributes = ", ".join(f"`{a}`" for a in sorted(RESOURCE_TYPES[head].computed))
+        return f"`{inside}` names no attribute", f"A {head} has {attributes}.", f"Write `${{{inside}.id}}`."
+    if head in (*RESOURCE_TYPES, "var", "env", "each"):
+        return (
+            f"`{inside}` is no expression",
+            _FORMS,
+            "Check the spelling; names of resources are in lower case.",
+        )
+    return _unknown_scope(head)
+
+
+def _not_computed(what: str) -> tuple[str, str, str]:
+    detail = f"There are no {what}: what a spec says can be read off it, and nothing runs."
+    return (
+        f"{what} are not part of the language",
+        detail,
+        "Compute the value before, and pass it with `--var`.",
+    )
+
+
+def _unknown_scope(head: str) -> tuple[str, str, str]:
+    sections = {row.section: row.kind for row in RESOURCE_TYPES.values()}
+    known = ("var", "env", "each", *RESOURCE_TYPES)
+    near = sections.get(head) or {"variables": "var", "variable": "var", "vars": "var", "local": "var"}.get(
+        head
+    )
+    hint = f"Did you mean `{near}`?" if near else did_you_mean(head, known)
+    return f"`{head}` is nothing that an expression can name", _FORMS, hint

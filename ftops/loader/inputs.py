@@ -1,0 +1,158 @@
+"""The inputs of each kind: a checked block as the plain data that plans compare and providers take."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from ftops import spec
+from ftops.address import Value
+from ftops.errors import Diagnostic
+from ftops.fields import one_of
+from ftops.loader.evaluate import Use
+from ftops.loader.expand import Draft
+from ftops.loader.hyperparameters import NamedSet, combine
+
+Inputs = dict[str, Value]
+METHOD_KEYS: Mapping[str, str] = {
+    "beta": "dpo",
+    "grader": "reinforcement",
+    "response_format": "reinforcement",
+}
+"""Keys of a job that only one method knows."""
+METHOD_HYPERPARAMETERS: Mapping[str, str] = {
+    "compute_multiplier": "reinforcement",
+    "eval_interval": "reinforcement",
+    "eval_samples": "reinforcement",
+    "reasoning_effort": "reinforcement",
+}
+_BLUE_GREEN_ROOM = 9
+"""Length of `-` and the 8 hex digits that a blue_green deployment adds to its name."""
+
+
+class Made(NamedTuple):
+    """Inputs, where they come from, and the references that came with named sets."""
+
+    inputs: Inputs
+    sources: Mapping[str, str]
+    uses: list[Use]
+
+
+def make_inputs(draft: Draft, folder: str, sets: Mapping[str, NamedSet], findings: list[Diagnostic]) -> Made:
+    """The inputs of a draft; findings where its keys don't fit together."""
+    return _MAKERS[draft.address.kind](draft, folder, sets, findings)
+
+
+def _dataset(draft: Draft, folder: str, _sets: Mapping[str, NamedSet], findings: list[Diagnostic]) -> Made:
+    block: spec.Dataset = draft.block
+    inputs: Inputs = {"format": block.format, "purpose": block.purpose}
+    if (block.path is None) == (block.url is None):
+        summary = "a dataset needs either `path` or `url`"
+        detail = "It has none." if block.path is None else "It has both, and only one of them could count."
+        hint = "Name a file, relative to this one: `path: data/train.jsonl`."
+        findings.append(Diagnostic(summary, detail, hint, draft.entry.place(key=True)))
+    if block.path is not None:
+        inputs["path"] = _relative(block.path, folder)
+    if block.url is not None:
+        inputs["url"] = block.url
+    return Made(inputs, {}, [])
+
+
+def _relative(path: str, folder: str) -> str:
+    """A path as it is compared: without `./` and `a/..`, relative to the spec where it is below."""
+    path = posixpath.normpath(path)
+    return posixpath.relpath(path, folder) if path.startswith(folder + "/") else path
+
+
+def _job(draft: Draft, _folder: str, sets: Mapping[str, NamedSet], findings: list[Diagnostic]) -> Made:
+    block: spec.Job = draft.block
+    inputs = {k: v for k, v in block.__dict__.items() if v is not None and k not in spec.COMMON_KEYS}
+    sources: dict[str, str] = {}
+    uses: list[Use] = []
+    own = inputs.pop("hyperparameters", None)
+    if own is not None:
+        values, uses = combine(own, sets, draft.entry, findings)
+        if own.use is not None:
+            sources["hyperparameters"] = own.use
+        if values:
+            inputs["hyperparameters"] = values
+    _check_method(draft, inputs, findings)
+    return Made(inputs, sources, uses)
+
+
+def _check_method(draft: Draft, inputs: Mapping[str, Any], findings: list[Diagnostic]) -> None:
+    method = inputs["method"]
+    entry = draft.entry
+    for keys, present, prefix in (
+        (METHOD_KEYS, inputs, ()),
+        (METHOD_HYPERPARAMETERS, inputs.get("hyperparameters", {}), ("hyperparameters",)),
+    ):
+        for key, belongs in keys.items():
+            if key in present and belongs != method:
+                detail = f"Only the method {belongs} knows it, and the service would refuse it."
+                hint = f"Remove it, or set `method: {belongs}`."
+                place = entry.place((*prefix, key), key=True)
+                findings.append(Diagnostic(f"the method {method} takes no `{key}`", detail, hint, place))
+    if method == "reinforcement" and "grader" not in inputs:
+        detail = "The grader rates the answers that the model is trained on."
+        hint = "Add `grader: {type: …}`."
+        findings.append(Diagnostic("`grader` is missing", detail, hint, entry.place(key=True)))
+
+
+def _deployment(
+    draft: Draft, _folder: str, _sets: Mapping[str, NamedSet], findings: list[Diagnostic]
+) -> Made:
+    block: spec.Deployment = draft.block
+    inputs = {k: v for k, v in block.__dict__.items() if v is not None and k not in spec.COMMON_KEYS}
+    sku = block.sku or spec.Sku()
+    inputs["sku"] = {"name": sku.name, "capacity": sku.capacity}
+    if not block.tags:
+        inputs.pop("tags", None)
+    name = inputs.setdefault("name", _default_name(draft))
+    if isinstance(name, str):
+        _check_deployment_name(draft, name, block.replace, findings)
+    return Made(inputs, {}, [])
+
+
+def _default_name(draft: Draft) -> str:
+    address = draft.address
+    if address.key is None:
+        return address.name
+    key = re.sub(r"[^A-Za-z0-9._-]+", "-", address.key).strip("-._")
+    return f"{address.name}-{key}" if key else address.name
+
+
+def _check_deployment_name(draft: Draft, name: str, replace: str, findings: list[Diagnostic]) -> None:
+    room = 64 - (_BLUE_GREEN_ROOM if replace == "blue_green" else 0)
+    if len(name) > room:
+        detail = f"It is `{name}`, {len(name)} characters long."
+        if replace == "blue_green":
+            detail += " With blue_green, `-` and eight characters are added to it, and 64 are the limit."
+        place = draft.entry.place(("name",))
+        findings.append(
+            Diagnostic(
+                f"`name` must be at most {room} characters long", detail, "Set a shorter `name`.", place
+            )
+        )
+
+
+def check_unique_names(named: Mapping[tuple[str, str], list[Draft]], findings: list[Diagnostic]) -> None:
+    """Two deployments of one provider can't have the same name."""
+    for (_, name), drafts in named.items():
+        if len(drafts) > 1:
+            what = one_of(tuple(str(d.address) for d in drafts), "and")
+            detail = f"They are {what}; each would overwrite the other."
+            place = drafts[-1].entry.place(("name",))
+            hint = "Give each a `name` of its own; below `for_each`, put `${each.key}` in it."
+            findings.append(
+                Diagnostic(f"more than one deployment has the name `{name}`", detail, hint, place)
+            )
+
+
+_MAKERS: Mapping[str, Callable[[Draft, str, Mapping[str, NamedSet], list[Diagnostic]], Made]] = {
+    "dataset": _dataset,
+    "job": _job,
+    "deployment": _deployment,
+}

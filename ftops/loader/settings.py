@@ -1,0 +1,238 @@
+"""Settings of the spec as a whole: its name, its state, the chosen environment and the providers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ftops import spec
+from ftops.address import NAME
+from ftops.config import ProviderConfig, StateSettings
+from ftops.errors import Diagnostic
+from ftops.fields import one_of
+from ftops.loader.evaluate import FIXED, SETTINGS, Evaluator, Scope
+from ftops.loader.source import Entry, Source
+from ftops.loader.validate import read_block
+from ftops.loader.versions import unmet
+from ftops.suggest import did_you_mean
+from ftops.yamltext import Plain
+
+DEFAULT_ENVIRONMENT = "default"
+EMULATOR_DATA = ".ftops/emulator"
+_NAME = re.compile(NAME)
+STATE_NEEDS: Mapping[str, tuple[str, ...]] = {
+    "local": (),
+    "azure_blob": ("account_url", "container"),
+    "s3": ("bucket",),
+    "gcs": ("bucket",),
+}
+STATE_TAKES: Mapping[str, tuple[str, ...]] = {
+    "local": (),
+    "azure_blob": ("account_url", "container"),
+    "s3": ("bucket", "region", "endpoint_url"),
+    "gcs": ("bucket",),
+}
+NAME_RULE = "Names are lower-case letters, digits and `-`, with a letter first, at most 63 characters."
+
+
+def check_name(entry: Entry, what: str, findings: list[Diagnostic]) -> bool:
+    """Whether the entry's name has the form of a name; a finding where it hasn't."""
+    if _NAME.fullmatch(entry.name):
+        return True
+    summary = f"`{entry.name}` can't be the name of {what}"
+    near = slug(entry.name)
+    hint = f"Write `{near}`." if near else "Choose another name."
+    findings.append(Diagnostic(summary, NAME_RULE, hint, entry.place(key=True)))
+    return False
+
+
+def slug(text: str) -> str:
+    """The nearest text with the form of a name, or nothing."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).lstrip("-0123456789")[:63].rstrip("-")
+
+
+def read_settings(source: Source, version: str, findings: list[Diagnostic]) -> tuple[str, StateSettings]:
+    """The spec's name and where its state lives."""
+    entries = source["ftops"]
+    scope = Scope({}, {}, findings)
+    blocks = {name: _setting(entry, scope, findings) for name, entry in entries.items()}
+    wanted = blocks.get("required_version")
+    if wanted and (problem := unmet(wanted.required_version, version)):
+        summary, hint = problem
+        detail = f"This is ftops {version}."
+        findings.append(Diagnostic(summary, detail, hint, entries["required_version"].value_place()))
+    name = blocks["name"].name if blocks.get("name") else _default_name(source, findings)
+    state = blocks.get("state")
+    return name, _state(state.state, entries["state"], findings) if state and state.state else StateSettings()
+
+
+def _setting(entry: Entry, scope: Scope, findings: list[Diagnostic]) -> Any:
+    """One key of `ftops`, read alone, so that the section may be divided between files."""
+    value = Evaluator(entry, scope, FIXED).evaluate(entry.data)
+    return read_block(spec.Settings, {entry.name: value}, entry, findings, own=1)
+
+
+def _default_name(source: Source, findings: list[Diagnostic]) -> str:
+    name = slug(source.folder.name)
+    if not name:
+        detail = f"By default it is that of the folder, and `{source.folder.name}` can't be one. {NAME_RULE}"
+        findings.append(Diagnostic("the spec needs a name", detail, "Set `ftops: {name: …}`."))
+    return name
+
+
+def _state(block: spec.StateBlock, entry: Entry, findings: list[Diagnostic]) -> StateSettings:
+    data = block.as_data()
+    backend, path = data.pop("backend"), data.pop("path")
+    for key in STATE_NEEDS[backend]:
+        if key not in data:
+            summary = f"`{key}` is missing"
+            detail = f"The backend {backend} can't be found without it."
+            findings.append(Diagnostic(summary, detail, f"Add `{key}: …`.", entry.place(key=True)))
+    for key in data:
+        if key not in STATE_TAKES[backend]:
+            detail = "It would have no effect."
+            hint = "Remove it, or choose the backend that it belongs to."
+            summary = f"the backend {backend} takes no `{key}`"
+            findings.append(Diagnostic(summary, detail, hint, entry.place((key,), key=True)))
+    return StateSettings(backend, path, data)
+
+
+def choose_environment(source: Source, wanted: str | None, findings: list[Diagnostic]) -> Entry | None:
+    """The declared environment of that name; None for the default one where it isn't declared."""
+    environments = source["environments"]
+    for entry in environments.values():
+        check_name(entry, "an environment", findings)
+        data = Evaluator(entry, Scope({}, {}, findings), FIXED).evaluate(entry.data)
+        block = read_block(spec.Environment, data if data is not None else {}, entry, findings)
+        if block and block.provider is not None:
+            _check_provider(block.provider, source["providers"], entry, findings)
+    name = wanted or DEFAULT_ENVIRONMENT
+    if name in environments or name == DEFAULT_ENVIRONMENT:
+        return environments.get(name)
+    known = [*environments, DEFAULT_ENVIRONMENT]
+    hint = did_you_mean(name, known) if environments else "Declare it under `environments`."
+    detail = "`--env` chooses one of the environments that the spec declares."
+    findings.append(Diagnostic(f"there is no environment `{name}`", detail, hint))
+    return None
+
+
+def _check_provider(
+    wanted: str, providers: Mapping[str, Entry], entry: Entry, findings: list[Diagnostic]
+) -> bool:
+    """Whether there is a provider of that name; without any, there is `local`."""
+    if wanted in providers or (not providers and wanted == "local"):
+        return True
+    hint = did_you_mean(wanted, providers, nothing="Declare it under `providers`.")
+    place = entry.place(("provider",))
+    findings.append(Diagnostic(f"there is no provider `{wanted}`", "", hint, place))
+    return False
+
+
+class Providers:
+    """The providers of a spec, and which of them manages a resource that names none."""
+
+    def __init__(self, source: Source, environment: Entry | None, project: Path, scope: Scope) -> None:
+        self.entries = source["providers"]
+        self.scope = scope
+        self.used: set[str] = set()
+        self.incomplete: set[str] = set()
+        self._environment = environment
+        self._project = project
+        self._blocks = {name: self._read(entry) for name, entry in self.entries.items()}
+        self._default: str | None = None
+        self._has_default = False
+
+    def name_for(self, wanted: str | None, entry: Entry) -> str:
+        """The provider of a resource; empty with a finding."""
+        if wanted is None:
+            return self.default()
+        if not _check_provider(wanted, self.entries, entry, self.scope.findings):
+            return ""
+        self.used.add(wanted)
+        return wanted
+
+    def default(self) -> str:
+        if not self._has_default:
+            self._has_default = True
+            self._default = self._choose_default()
+            self.used.add(self._default)
+        return self._default or ""
+
+    def configs(self) -> dict[str, ProviderConfig]:
+        """Every provider that is used, and every other one whose settings are complete."""
+        if not self.entries:
+            data = str(self._project / EMULATOR_DATA)
+            return {"local": ProviderConfig("local", "emulator", {"data": data})}
+        unset = {entry.name for entry, _ in self.scope.unset}
+        self.scope.findings += [f for entry, f in self.scope.unset if entry.name in self.used]
+        return {
+            name: self._config(name, block)
+            for name, block in self._blocks.items()
+            if block is not None and name not in unset
+        }
+
+    def setting(self, name: str, key: str) -> Any:
+        block = self._blocks.get(name)
+        return getattr(block, key, None)
+
+    def type_of(self, name: str) -> str:
+        block = self._blocks.get(name)
+        return block.type if block else ""
+
+    def _read(self, entry: Entry) -> spec.ProviderBlock | None:
+        check_name(entry, "a provider", self.scope.findings)
+        kind = entry.data.get("type") if isinstance(entry.data, dict) else None
+        model = spec.PROVIDER_TYPES.get(kind) if isinstance(kind, str) else None
+        if model is None:
+            known = ("azure_openai", "emulator")
+            summary = f"there is no type of provider `{kind}`" if kind else "`type` is missing"
+            hint = did_you_mean(kind, known) if isinstance(kind, str) else f"Write `type: {known[0]}`."
+            detail = f"A provider is of type {one_of(known)}."
+            self.scope.findings.append(Diagnostic(summary, detail, hint, entry.place(("type",))))
+            return None
+        data = Evaluator(entry, self.scope, SETTINGS).evaluate(entry.data)
+        return read_block(model, data, entry, self.scope.findings)
+
+    def _choose_default(self) -> str:
+        environment = self._environment
+        wanted = (
+            environment.data.get("provider") if environment and isinstance(environment.data, dict) else None
+        )
+        if environment and isinstance(wanted, str):
+            return self.name_for(str(wanted), environment)
+        marked = [name for name, block in self._blocks.items() if block and block.default]
+        if len(marked) == 1 or len(self.entries) == 1:
+            return marked[0] if marked else next(iter(self.entries))
+        if not self.entries:
+            return "local"
+        self.scope.findings.append(self._no_default(marked))
+        return ""
+
+    def _no_default(self, marked: list[str]) -> Diagnostic:
+        names = one_of(tuple(sorted(marked or self.entries)))
+        place = self.entries[sorted(marked or self.entries)[-1]].place(key=True)
+        if marked:
+            summary = "more than one provider is the default"
+            names = one_of(tuple(sorted(marked)), "and")
+            return Diagnostic(summary, f"They are {names}.", "Leave `default: true` at one of them.", place)
+        hint = "Mark one with `default: true`, choose one in the environment, or name one at each resource."
+        detail = f"Some resources name no provider, and it could be {names}."
+        return Diagnostic("no provider is the default", detail, hint, place)
+
+    def _config(self, name: str, block: spec.ProviderBlock) -> ProviderConfig:
+        settings = block.as_data()
+        del settings["type"], settings["default"]
+        if isinstance(block, spec.Emulator) and "url" not in settings:
+            settings["data"] = str(self._project / settings.get("data", EMULATOR_DATA))
+        return ProviderConfig(name, block.type, settings, self.entries[name].mark())
+
+
+def public_variables(variables: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of variables that may be shown, as plain data."""
+    return {
+        name: str(known.value) if isinstance(known.value, Plain) else known.value
+        for name, known in sorted(variables.items())
+        if not known.sensitive
+    }

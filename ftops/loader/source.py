@@ -1,0 +1,217 @@
+"""The files of a spec, read, parsed and merged into sections. Nothing else of the loader reads files."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from ftops import yamltext
+from ftops.errors import Diagnostic, Place
+from ftops.spec import REFACTORINGS, SECTIONS
+from ftops.suggest import did_you_mean
+from ftops.yamltext import Document
+
+Keys = yamltext.Path
+SUFFIXES = (".yaml", ".yml")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One named thing of a section: its data, and where it stands."""
+
+    section: str
+    name: str
+    document: Document
+    key: Node
+    node: Node
+    data: Any
+
+    def mark(self, path: Keys = ()) -> Place:
+        """Where a value stands, without the text of the line: cheap."""
+        key, node = self.document.find(self.key, self.node, path) if path else (self.key, self.key)
+        mark = (node or key).start_mark
+        return Place(self.document.file, mark.line + 1, mark.column + 1)
+
+    def place(self, path: Keys = (), *, key: bool = False) -> Place:
+        """The place of a value below this entry, or of its key; as near as there is one."""
+        last, node = self.document.find(self.key, self.node, path)
+        if key or node is None or not path or (isinstance(node, ScalarNode) and not node.value):
+            return self.document.place_of(last)
+        return self.document.place_of(node)
+
+    def value_place(self) -> Place:
+        """The place of the entry's own value."""
+        empty = isinstance(self.node, ScalarNode) and not self.node.value
+        return self.document.place_of(self.key if empty else self.node)
+
+    def place_in(self, path: Keys, pattern: str) -> Place:
+        """The place of what a regular expression finds inside a value; else that of the value."""
+        node = self.document.find(self.key, self.node, path)[1]
+        if node is None:
+            return self.place(path)
+        start, end = node.start_mark, node.end_mark
+        for line in range(start.line, end.line + 1):
+            text = self.document.place(line, 0).text
+            found = re.compile(pattern).search(text, start.column if line == start.line else 0)
+            if found:
+                return self.document.place(line, found.start(), found.end() - found.start())
+        return self.place(path)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A spec as written, whole: every section's entries by name, from all files."""
+
+    folder: Path
+    files: tuple[str, ...]
+    sections: Mapping[str, Mapping[str, Entry]]
+    refactorings: Sequence[Entry]
+
+    def __getitem__(self, section: str) -> Mapping[str, Entry]:
+        return self.sections.get(section, {})
+
+
+def display(path: Path) -> str:
+    """A path as people read it: relative to the current folder where it is below, else whole."""
+    try:
+        return path.relative_to(Path.cwd()).as_posix()
+    except ValueError:
+        return path.as_posix()
+
+
+def read(path: Path, others: Sequence[Path], findings: list[Diagnostic]) -> Source:
+    """Reads a spec file or folder; `others` are files of the folder that belong to no spec."""
+    path = path.absolute()
+    files = _spec_files(path, {other.resolve() for other in others}, findings)
+    documents = [d for d in (read_document(file, findings) for file in files) if d is not None]
+    folder = Path(os.path.normpath(path if path.is_dir() else path.parent))
+    merge = _Merge(findings)
+    for document in documents:
+        merge.add(document)
+    if files and not merge.sections and not merge.refactorings and not findings:
+        detail = "Nothing is declared in it, and ftops takes no file for an order to delete everything."
+        hint = "Declare `datasets`, `jobs` and `deployments`; `ftops init` writes an example."
+        findings.append(Diagnostic("the spec is empty", detail, hint, Place(display(files[0]))))
+    return Source(folder, tuple(display(f) for f in files), merge.sections, merge.refactorings)
+
+
+def read_document(file: Path, findings: list[Diagnostic]) -> Document | None:
+    """One parsed file, or None with a finding."""
+    shown = display(file)
+    try:
+        size = file.stat().st_size
+        content = b"" if size > yamltext.MAX_BYTES else file.read_bytes()
+        text = yamltext.decode(content, shown, size)
+        return yamltext.parse(text, shown)
+    except OSError as exc:
+        reason = exc.strerror or type(exc).__name__
+        findings.append(
+            Diagnostic(f"can't read {shown}", f"{reason}.", "Check the path and the permissions.")
+        )
+    except yamltext.Invalid as exc:
+        findings.append(exc.diagnostic)
+    return None
+
+
+def project_root(folder: Path) -> Path:
+    """The nearest folder at or above that holds `.git`, else the folder itself."""
+    for candidate in (folder, *folder.parents):
+        if (candidate / ".git").exists():
+            return candidate
+    return folder
+
+
+def _spec_files(path: Path, others: set[Path], findings: list[Diagnostic]) -> list[Path]:
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        hint = "Name a spec file, or a folder of *.yaml files."
+        findings.append(Diagnostic(f"there is no {display(path)}", "", hint))
+        return []
+    found = sorted(f for f in path.iterdir() if f.suffix in SUFFIXES and not f.name.startswith("."))
+    files = [f for f in found if f.is_file() and f.resolve() not in others]
+    if not files:
+        detail = "A spec is a file, or a folder of *.yaml and *.yml files; folders below it are not read."
+        hint = "Name the folder of the spec; `ftops init` writes an example."
+        findings.append(Diagnostic(f"there is no spec in {display(path)}", detail, hint))
+    return files
+
+
+class _Merge:
+    """Sections of several files become one: the order of files and keys is of no meaning."""
+
+    def __init__(self, findings: list[Diagnostic]) -> None:
+        self.findings = findings
+        self.sections: dict[str, dict[str, Entry]] = {}
+        self.refactorings: list[Entry] = []
+
+    def add(self, document: Document) -> None:
+        root = document.root
+        if root is None:
+            return
+        if not isinstance(root, MappingNode):
+            detail = "It says by section what there shall be: `datasets:`, `jobs:`, `deployments:`, …"
+            self._report(document, root, "a spec is a mapping", detail, "Begin with the name of a section.")
+            return
+        data = yamltext.data(document, root, self.findings)
+        for key, node in yamltext.merged(root):
+            self._section(document, key, node, data.get(key.value))
+
+    def _section(self, document: Document, key: ScalarNode, node: Node, data: Any) -> None:
+        name = key.value
+        if name not in SECTIONS:
+            detail = "The top level of a spec holds its sections."
+            hint = did_you_mean(name, SECTIONS)
+            self._report(document, key, f"`{name}` is no section of a spec", detail, hint)
+        elif name in REFACTORINGS:
+            self._list(document, key, node, data)
+        elif isinstance(data, dict) and isinstance(node, MappingNode):
+            entries = self.sections.setdefault(name, {})
+            for item_key, item in yamltext.merged(node):
+                self._entry(
+                    entries, Entry(name, item_key.value, document, item_key, item, data[item_key.value])
+                )
+        elif data is not None:
+            summary = f"`{name}` must be a mapping"
+            self._report(
+                document, node, summary, "It holds one entry for each name.", "Write `name: {…}` below it."
+            )
+        else:
+            self.sections.setdefault(name, {})
+
+    def _list(self, document: Document, key: ScalarNode, node: Node, data: Any) -> None:
+        if isinstance(node, SequenceNode):
+            for index, item in enumerate(node.value):
+                self.refactorings.append(Entry(key.value, str(index), document, item, item, data[index]))
+        elif data is not None:
+            self._report(document, node, f"`{key.value}` must be a list", "", "Begin each entry with `- `.")
+
+    def _entry(self, entries: dict[str, Entry], entry: Entry) -> None:
+        first = entries.get(entry.name)
+        if first is None or first.key is entry.key:
+            entries[entry.name] = entry
+        elif first.document is not entry.document:
+            detail = f"It stands in {first.place()} already, and only one of the two could count."
+            hint = "Remove one of them, or give it another name."
+            self._report(entry.document, entry.key, f"`{entry.name}` is declared twice", detail, hint)
+
+    def _report(self, document: Document, node: Node, summary: str, detail: str, hint: str) -> None:
+        self.findings.append(Diagnostic(summary, detail, hint, document.place_of(node)))
+
+
+def entries_of(document: Document, findings: list[Diagnostic]) -> Iterator[Entry]:
+    """The entries of a file of variables: one mapping, names to values."""
+    root = document.root
+    if isinstance(root, MappingNode):
+        data = yamltext.data(document, root, findings)
+        for key, node in yamltext.merged(root):
+            yield Entry("variables", key.value, document, key, node, data[key.value])
+    elif root is not None:
+        place = document.place_of(root)
+        findings.append(Diagnostic("a file of variables is a mapping", "", "Write `name: value`.", place))

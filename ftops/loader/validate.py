@@ -1,0 +1,159 @@
+"""Data against the models of `spec`, and what a model refuses in words of our own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeVar, get_args
+
+from pydantic import ValidationError
+
+from ftops import spec
+from ftops.errors import Diagnostic
+from ftops.fields import Unknown
+from ftops.loader.source import Entry, Keys
+from ftops.suggest import did_you_mean, nearest
+
+B = TypeVar("B", bound=spec.Block)
+
+NOUNS: Mapping[type[spec.Block], str] = {
+    spec.Settings: "the section `ftops`",
+    spec.StateBlock: "`state`",
+    spec.Variable: "a variable",
+    spec.AzureOpenAI: "a provider of type azure_openai",
+    spec.Emulator: "a provider of type emulator",
+    spec.Memory: "a provider of type memory",
+    spec.ControlPlane: "`control_plane`",
+    spec.Credential: "`credential`",
+    spec.Environment: "an environment",
+    spec.Hyperparameters: "a set of hyperparameters",
+    spec.JobHyperparameters: "`hyperparameters`",
+    spec.LifecycleBlock: "`lifecycle`",
+    spec.Dataset: "a dataset",
+    spec.Job: "a job",
+    spec.Sku: "`sku`",
+    spec.Deployment: "a deployment",
+    spec.OutputBlock: "an output",
+    spec.Moved: "`moved`",
+    spec.Import: "`import`",
+    spec.Removed: "`removed`",
+}
+
+
+class _Finding(NamedTuple):
+    summary: str
+    detail: str = ""
+    hint: str = ""
+    at_key: bool = False
+
+
+def read_block(
+    model: type[B], data: Any, entry: Entry, findings: list[Diagnostic], *, own: int = 0
+) -> B | None:
+    """The block that `data` describes, or None with findings.
+
+    `own` says how many keys of the data lead to the entry itself.
+    """
+    try:
+        return model.model_validate(data)
+    except ValidationError as exc:
+        errors = [e for e in exc.errors(include_url=False) if not isinstance(e["input"], Unknown)]
+    meant = _meant(model, [e["loc"] for e in errors if e["type"] == "extra_forbidden"])
+    for error in errors:
+        loc = error["loc"]
+        if error["type"] == "missing" and loc in meant:
+            continue
+        found = _EXPLAIN.get(error["type"], _refused)(model, loc, dict(error.get("ctx", {})))
+        at_value = len(loc) == own and not found.at_key
+        place = entry.value_place() if at_value else entry.place(loc[own:], key=found.at_key)
+        findings.append(Diagnostic(found.summary, found.detail, found.hint, place))
+    return None
+
+
+def _meant(model: type[spec.Block], unknown: list[Keys]) -> set[Keys]:
+    """The keys that unknown ones probably stand for: that they are missing is not said again."""
+    near = [(loc[:-1], nearest(str(loc[-1]), _keys(_model_at(model, loc[:-1])))) for loc in unknown]
+    return {(*owner, key) for owner, key in near if key is not None}
+
+
+def _unknown_key(model: type[spec.Block], loc: Keys, _ctx: Mapping[str, Any]) -> _Finding:
+    owner = _model_at(model, loc[:-1])
+    key = str(loc[-1])
+    hint = did_you_mean(key, _keys(owner), nothing="It takes no keys.", limit=24)
+    detail = "A key that ftops doesn't know would have no effect."
+    return _Finding(f"`{key}` is no key of {NOUNS[owner]}", detail, hint, at_key=True)
+
+
+def _missing(model: type[spec.Block], loc: Keys, _ctx: Mapping[str, Any]) -> _Finding:
+    owner = _model_at(model, loc[:-1])
+    meaning = _description(owner, loc[-1])
+    return _Finding(
+        f"`{loc[-1]}` is missing", f"{_capital(NOUNS[owner])} needs one. {meaning}", f"Add `{loc[-1]}: …`."
+    )
+
+
+def _no_container(words: str) -> Callable[[type[spec.Block], Keys, Mapping[str, Any]], _Finding]:
+    def explain(model: type[spec.Block], loc: Keys, _ctx: Mapping[str, Any]) -> _Finding:
+        if loc:
+            return _Finding(
+                f"{_label(loc)} must be {words}", _description(_model_at(model, loc[:-1]), loc[-1])
+            )
+        return _Finding(f"{NOUNS[model]} must be {words}", "", "Write its keys below it, or in `{…}`.")
+
+    return explain
+
+
+def _refused(model: type[spec.Block], loc: Keys, ctx: Mapping[str, Any]) -> _Finding:
+    owner = _model_at(model, loc[:-1])
+    said = [ctx.get("detail", ""), _description(owner, loc[-1] if loc else "")]
+    summary = ctx.get("summary", "is not valid")
+    return _Finding(f"{_label(loc)} {summary}", " ".join(s for s in said if s), ctx.get("hint", ""))
+
+
+_EXPLAIN: Mapping[str, Callable[[type[spec.Block], Keys, Mapping[str, Any]], _Finding]] = {
+    "extra_forbidden": _unknown_key,
+    "missing": _missing,
+    "model_type": _no_container("a mapping"),
+    "model_attributes_type": _no_container("a mapping"),
+    "dict_type": _no_container("a mapping"),
+    "list_type": _no_container("a list"),
+    "refused": _refused,
+}
+
+
+def _model_at(model: type[spec.Block], path: Keys) -> type[spec.Block]:
+    """The model of the block that a path leads to, as far as there is one."""
+    for part in path:
+        field = model.model_fields.get(str(part))
+        inner = get_args(field.annotation) if field else ()
+        blocks = [a for a in inner if isinstance(a, type) and issubclass(a, spec.Block)]
+        if not blocks:
+            return model
+        model = blocks[0]
+    return model
+
+
+def _keys(model: type[spec.Block]) -> list[str]:
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _description(model: type[spec.Block], name: str | int) -> str:
+    for key, field in model.model_fields.items():
+        if name == (field.alias or key):
+            return field.description or ""
+    return ""
+
+
+def _meaning(model: type[spec.Block]) -> str:
+    return (model.__doc__ or "").partition("\n")[0]
+
+
+def _label(loc: Keys) -> str:
+    if not loc:
+        return "the value"
+    if isinstance(loc[-1], int):
+        return f"entry {loc[-1] + 1} of `{loc[-2]}`" if len(loc) > 1 else f"entry {loc[-1] + 1}"
+    return f"`{loc[-1]}`"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

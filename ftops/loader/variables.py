@@ -1,0 +1,277 @@
+"""Variables: what each is worth, from its default, its environment, FTOPS_VAR_<name>, files and --var."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ftops import spec, yamltext
+from ftops.address import render
+from ftops.errors import Diagnostic, Place
+from ftops.fields import UNKNOWN, one_of
+from ftops.loader.evaluate import FIXED, Evaluator, Known, Scope
+from ftops.loader.source import Entry, Source, entries_of, read_document
+from ftops.loader.validate import read_block
+from ftops.suggest import did_you_mean
+from ftops.yamltext import Given, Plain
+
+PREFIX = "FTOPS_VAR_"
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+_NAME_RULE = (
+    "Names of variables are letters, digits and `_`, without a digit first, at most 63 characters: "
+    f"{PREFIX}<name> has to be possible in every shell."
+)
+
+
+class Candidate(NamedTuple):
+    """A value for a variable, who gives it, and where."""
+
+    value: Any
+    giver: str
+    place: Place | None
+
+
+class Givers(NamedTuple):
+    """Who may set variables from outside, weakest first."""
+
+    environ: Mapping[str, str]
+    files: Sequence[Path]
+    arguments: Sequence[str]
+
+
+def resolve_variables(
+    source: Source, environment: Entry | None, givers: Givers, findings: list[Diagnostic]
+) -> dict[str, Known]:
+    """The value of every declared variable; UNKNOWN where it has none that will do."""
+    declared = {e.name: _declaration(e, findings) for e in source["variables"].values()}
+    _check_environments(source, declared, findings)
+    given = _from_environment(environment, findings)
+    given |= {
+        name: Candidate(Given(givers.environ[PREFIX + name]), f"{PREFIX}{name}", None)
+        for name in declared
+        if PREFIX + name in givers.environ
+    }
+    for path in givers.files:
+        given |= _from_file(path, findings)
+    given |= _from_arguments(givers.arguments, findings)
+    _refuse_undeclared(given, declared, findings)
+    return {
+        name: _known(source["variables"][name], block, given.get(name), findings)
+        for name, block in declared.items()
+    }
+
+
+def _declaration(entry: Entry, findings: list[Diagnostic]) -> spec.Variable | None:
+    if not _NAME.fullmatch(entry.name):
+        summary = f"`{entry.name}` can't be the name of a variable"
+        findings.append(Diagnostic(summary, _NAME_RULE, "Choose another name.", entry.place(key=True)))
+    data = _literal(entry, entry.data, findings)
+    block = read_block(spec.Variable, data, entry, findings)
+    if block and "pattern" in block.model_fields_set and not _is_regex(block.pattern):
+        summary = "`pattern` is no regular expression"
+        findings.append(Diagnostic(summary, f"It is `{block.pattern}`.", "", entry.place(("pattern",))))
+        return None
+    return block
+
+
+def _is_regex(pattern: str) -> bool:
+    try:
+        re.compile(pattern)
+    except re.error:
+        return False
+    return True
+
+
+def _literal(entry: Entry, data: Any, findings: list[Diagnostic], path: yamltext.Path = ()) -> Any:
+    """Data in which no expression may stand."""
+    return Evaluator(entry, Scope({}, {}, findings), FIXED).evaluate(data, path)
+
+
+def _from_environment(environment: Entry | None, findings: list[Diagnostic]) -> dict[str, Candidate]:
+    values = environment.data.get("variables") if environment and isinstance(environment.data, dict) else None
+    if environment is None or not isinstance(values, dict):
+        return {}
+    return {
+        name: Candidate(
+            _literal(environment, value, findings, ("variables", name)),
+            f"environment {environment.name}",
+            environment.place(("variables", name)),
+        )
+        for name, value in values.items()
+    }
+
+
+def _check_environments(
+    source: Source, declared: Mapping[str, spec.Variable | None], findings: list[Diagnostic]
+) -> None:
+    """What is wrong in one environment is said in every one."""
+    for environment in source["environments"].values():
+        given = _from_environment(environment, findings)
+        _refuse_undeclared(given, declared, findings)
+        for name, candidate in given.items():
+            block = declared.get(name)
+            if block is not None and candidate.value is not None:
+                _converted(block, candidate, source["variables"][name], findings)
+
+
+def _from_file(path: Path, findings: list[Diagnostic]) -> dict[str, Candidate]:
+    document = read_document(path, findings)
+    if document is None:
+        return {}
+    return {
+        entry.name: Candidate(
+            _literal(entry, entry.data, findings), document.file, entry.document.place_of(entry.node)
+        )
+        for entry in entries_of(document, findings)
+    }
+
+
+def _from_arguments(arguments: Sequence[str], findings: list[Diagnostic]) -> dict[str, Candidate]:
+    given = {}
+    for argument in arguments:
+        name, equals, value = argument.partition("=")
+        if equals and name:
+            given[name.strip()] = Candidate(Given(value), "--var", None)
+        else:
+            findings.append(Diagnostic("`--var` takes name=value", f"It was given `{name}`.", "Add the `=`."))
+    return given
+
+
+def _refuse_undeclared(
+    given: Mapping[str, Candidate], declared: Mapping[str, object], findings: list[Diagnostic]
+) -> None:
+    for name, candidate in given.items():
+        if name not in declared:
+            detail = f"A value for it comes from {candidate.giver}, and it would have no effect."
+            hint = did_you_mean(name, declared, nothing="Declare it under `variables`.")
+            findings.append(Diagnostic(f"there is no variable `{name}`", detail, hint, candidate.place))
+
+
+def _known(
+    entry: Entry, block: spec.Variable | None, given: Candidate | None, findings: list[Diagnostic]
+) -> Known:
+    if block is None:
+        return Known(UNKNOWN)
+    before = len(findings)
+    default = None
+    if block.default is not None:
+        raw = entry.data["default"]
+        default = _converted(block, Candidate(raw, "its default", entry.place(("default",))), entry, findings)
+    if given is not None and given.value is not None:
+        value = _converted(block, given, entry, findings)
+        return Known(value if len(findings) == before else UNKNOWN, block.sensitive)
+    if default is None:
+        findings.append(_unset(entry))
+    return Known(UNKNOWN if default is None else default, block.sensitive)
+
+
+def _unset(entry: Entry) -> Diagnostic:
+    name = entry.name
+    detail = "It has no default, and nothing sets it."
+    hint = (
+        f"Run with `--var {name}=…`, export {PREFIX}{name}=…, set it in a file for `--var-file` or under "
+        "`variables` of the environment, or give it a `default`."
+    )
+    return Diagnostic(f"variable `{name}` has no value", detail, hint, entry.place(key=True))
+
+
+def _converted(block: spec.Variable, given: Candidate, entry: Entry, findings: list[Diagnostic]) -> Any:
+    """The value in the variable's type, within its limits; UNKNOWN with a finding."""
+    if given.value is UNKNOWN:
+        return UNKNOWN
+    expected, convert = _TYPES[block.type]
+    value = convert(given.value)
+    problem = f"must be {expected}" if value is None else _outside(block, value)
+    if problem is None and block.sensitive and isinstance(value, dict | list):
+        problem = "is sensitive, and only text, numbers and booleans can be"
+    if problem is None:
+        return value
+    shown = (
+        "" if block.sensitive or (value is None and isinstance(given.value, Given)) else _shown(given.value)
+    )
+    meaning = f" {block.description}" if block.description else ""
+    detail = f"The value comes from {given.giver}{shown}.{meaning}"
+    place = given.place or entry.place(key=True)
+    quoted = type(given.value) is str and value is None and convert(Plain(given.value)) is not None
+    hint = f"Remove the quotes: {given.value}" if quoted else ""
+    findings.append(Diagnostic(f"variable `{entry.name}` {problem}", detail, hint, place))
+    return UNKNOWN
+
+
+def _outside(block: spec.Variable, value: Any) -> str | None:
+    """What limit the value breaks."""
+    is_number = type(value) in (int, float)
+    if block.minimum is not None and (not is_number or value < block.minimum):
+        return f"must be at least {render(block.minimum)}"
+    if block.maximum is not None and (not is_number or value > block.maximum):
+        return f"must be at most {render(block.maximum)}"
+    if block.pattern is not None and not (isinstance(value, str) and re.fullmatch(block.pattern, value)):
+        return f"must match the pattern `{block.pattern}`"
+    if block.allowed is not None and value not in [_TYPES[block.type][1](v) for v in block.allowed]:
+        return f"must be {one_of(tuple(render(v) for v in block.allowed))}"
+    return None
+
+
+def _shown(value: Any) -> str:
+    return f", and is `{render(value)}`" if isinstance(value, str | int | float) else ""
+
+
+def _string(value: Any) -> str | None:
+    if isinstance(value, dict | list):
+        return None
+    return str(value) if isinstance(value, str) else render(value)
+
+
+def _integer(value: Any) -> int | None:
+    if isinstance(value, Plain):
+        return yamltext.integer(value)
+    return value if type(value) is int else None
+
+
+def _number(value: Any) -> int | float | None:
+    if isinstance(value, Plain):
+        return yamltext.number(value)
+    return value if type(value) in (int, float) else None
+
+
+def _boolean(value: Any) -> bool | None:
+    if isinstance(value, Plain):
+        return yamltext.boolean(value)
+    return value if type(value) is bool else None
+
+
+def _container(shape: type[Any]) -> Callable[[Any], Any]:
+    def convert(value: Any) -> Any:
+        if isinstance(value, Given):
+            value = _parsed(value)
+        return yamltext.resolve(value) if isinstance(value, shape) else None
+
+    return convert
+
+
+def _parsed(text: str) -> Any:
+    """Text from outside as YAML: `[fr, de]`."""
+    try:
+        document = yamltext.parse(str(text), "")
+    except yamltext.Invalid:
+        return None
+    findings: list[Diagnostic] = []
+    found = None if document.root is None else yamltext.data(document, document.root, findings)
+    return None if findings else found
+
+
+def _any(value: Any) -> Any:
+    return value if isinstance(value, Given) else yamltext.resolve(value)
+
+
+_TYPES: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
+    "string": ("text", _string),
+    "integer": ("an integer", _integer),
+    "number": ("a number", _number),
+    "boolean": ("`true` or `false`", _boolean),
+    "list": ("a list", _container(list)),
+    "map": ("a mapping", _container(dict)),
+    "any": ("a value", _any),
+}

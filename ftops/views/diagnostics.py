@@ -1,0 +1,122 @@
+"""Diagnostics as text: what is wrong, where (with the line and a caret), why, and what to do."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from textwrap import wrap
+from unicodedata import east_asian_width
+
+from ftops.address import Json
+from ftops.errors import Diagnostic, Place
+from ftops.views.paint import Painter
+from ftops.views.values import plural
+
+WIDTH = 100
+"""Where explanations are wrapped, and long source lines cut."""
+_LEAD = 60
+"""A dataset's line that is cut on the left has its column at this index (ftops.dataset)."""
+
+
+def draw(diagnostics: Iterable[Diagnostic], paint: Painter) -> str:
+    """All of them, a blank line between two."""
+    return "\n".join("\n".join(_lines(d, paint)) + "\n" for d in diagnostics)
+
+
+def count(diagnostics: Sequence[Diagnostic]) -> str:
+    """`2 errors, 1 warning`; empty where one line would only repeat the other."""
+    found = Counter(d.severity for d in diagnostics)
+    if len(diagnostics) < 2:
+        return ""
+    parts = [plural(found[s], s) for s in ("error", "warning") if found[s]]
+    return ", ".join(parts)
+
+
+def to_json(diagnostic: Diagnostic) -> dict[str, Json]:
+    """As docs/json-output.md describes it."""
+    place = diagnostic.place
+    fields: dict[str, Json] = {
+        "severity": diagnostic.severity,
+        "summary": diagnostic.summary,
+        "detail": diagnostic.detail,
+        "hint": diagnostic.hint,
+    }
+    if place is not None:
+        fields["place"] = {
+            "file": place.file,
+            "line": place.line,
+            "column": place.column,
+            "width": place.width,
+            "text": place.text,
+        }
+    return fields
+
+
+def _lines(diagnostic: Diagnostic, paint: Painter) -> Iterable[str]:
+    severity = diagnostic.severity
+    yield f"{paint(severity, severity)}{paint(': ' + diagnostic.summary, 'bold')}"
+    place = diagnostic.place
+    gutter = ""
+    if place is not None:
+        gutter = " " * (len(str(place.line)) if place.text else 1)
+        yield f"{gutter}{paint('-->', 'dim')} {paint(str(place))}"
+        if place.text:
+            yield from _excerpt(place, gutter, severity, paint)
+    bar = paint("|", "dim")
+    if place is not None and place.text and (diagnostic.detail or diagnostic.hint):
+        yield f"{gutter} {bar}"
+    for line in _wrapped(_sentence(diagnostic.detail)):
+        yield f"  {paint(line)}"
+    if diagnostic.hint:
+        first, *rest = _wrapped(_sentence(diagnostic.hint), WIDTH - 6)
+        yield f"  {paint('hint:', 'hint')} {paint(first)}"
+        yield from (f"        {paint(line)}" for line in rest)
+
+
+def _sentence(text: str) -> str:
+    """With a capital, unless it starts with a name."""
+    first = text.partition(" ")[0]
+    return text[:1].upper() + text[1:] if first.isalpha() and first.islower() else text
+
+
+def _excerpt(place: Place, gutter: str, severity: str, paint: Painter) -> Iterable[str]:
+    text, index = _window(place)
+    bar = paint("|", "dim")
+    width = max(1, min(place.width, len(text) - index))
+    carets = "^" * max(1, _columns(text[index : index + width]))
+    yield f"{gutter} {bar}"
+    yield f"{paint(str(place.line), 'dim')} {bar} {paint(text)}"
+    yield f"{gutter} {bar} {' ' * _columns(text[:index])}{paint(carets, severity)}"
+
+
+def _window(place: Place) -> tuple[str, int]:
+    """The part of the line that is shown, and where in it the column is."""
+    text = "".join(c if c.isprintable() else " " for c in place.text)
+    index = place.column - 1
+    if text.startswith("…") and index >= _LEAD:
+        index = _LEAD
+    index = min(index, len(text))
+    start = max(0, index - _LEAD) if len(text) > WIDTH else 0
+    shown = text[start : start + WIDTH]
+    if start:
+        shown = f"…{shown[1:]}"
+    if start + WIDTH < len(text):
+        shown = f"{shown[:-1]}…"
+    return shown, index - start
+
+
+def _columns(text: str) -> int:
+    """Columns on a terminal: East Asian letters take two."""
+    if text.isascii():
+        return len(text)
+    return sum(2 if east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def _wrapped(text: str, width: int = WIDTH) -> list[str]:
+    """Lines of at most `width`; line ends and indents of the text are kept."""
+    lines: list[str] = []
+    for line in text.splitlines():
+        indent = line[: len(line) - len(line.lstrip())]
+        whole = wrap(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+        lines += whole or [""]
+    return lines

@@ -1,0 +1,66 @@
+"""The graph of a spec as text, Mermaid, Graphviz or JSON. An arrow leads to what is needed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+
+from ftops.address import Address, Json
+from ftops.graph import Graph
+from ftops.views.paint import Painter, clean
+
+_SHAPES: Mapping[str, tuple[str, str]] = {
+    "dataset": ("[(", ")]"),
+    "job": ("[[", "]]"),
+    "deployment": ("([", "])"),
+}
+"""Mermaid's brackets by kind: a store, a process, a service."""
+
+
+def draw_text(graph: Graph, paint: Painter) -> str:
+    """In the order of work: each resource, and what it needs."""
+    lines = []
+    for address in graph.order:
+        needs = ", ".join(str(a) for a in graph.dependencies[address])
+        after = paint(f"  needs {needs}", "dim") if needs else ""
+        lines.append(f"{paint(str(address), 'bold')}{after}\n")
+    return "".join(lines)
+
+
+def draw_mermaid(graph: Graph) -> str:
+    """For Markdown: GitHub draws it."""
+    ids = {address: f"n{number}" for number, address in enumerate(graph.order)}
+    lines = ["graph LR"]
+    for address, node in ids.items():
+        opening, closing = _SHAPES.get(address.kind, ("[", "]"))
+        label = clean(str(address)).replace('"', "#quot;")
+        lines.append(f'  {node}{opening}"{label}"{closing}')
+    lines += [f"  {ids[a]} --> {ids[b]}" for a, b in _edges(graph)]
+    return "\n".join(lines) + "\n"
+
+
+def draw_dot(graph: Graph) -> str:
+    """For Graphviz: `ftops graph --format dot | dot -Tsvg`."""
+    lines = ["digraph ftops {", "  rankdir = LR", "  node [shape = box]"]
+    lines += [f"  {_quoted(address)}" for address in graph.order]
+    lines += [f"  {_quoted(a)} -> {_quoted(b)}" for a, b in _edges(graph)]
+    return "\n".join([*lines, "}"]) + "\n"
+
+
+def to_json(graph: Graph) -> dict[str, Json]:
+    """The document of `graph -o json`."""
+    return {
+        "format_version": 1,
+        "nodes": [{"address": str(a), "kind": a.kind} for a in graph.order],
+        "edges": [{"from": str(a), "to": str(b)} for a, b in _edges(graph)],
+    }
+
+
+def _edges(graph: Graph) -> Iterator[tuple[Address, Address]]:
+    for address in graph.order:
+        for needed in graph.dependencies[address]:
+            yield address, needed
+
+
+def _quoted(address: Address) -> str:
+    return json.dumps(clean(str(address)), ensure_ascii=False)

@@ -1,0 +1,114 @@
+"""An apply as it runs, on a terminal: a row for each change under way, ended ones above them.
+
+The only view that knows rich, and imported only for this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from time import monotonic
+from types import TracebackType
+
+from rich.console import Console, ConsoleOptions, Group, JustifyMethod, RenderableType, RenderResult
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from ftops import events
+from ftops.views.paint import PLAIN, Painter, clean
+from ftops.views.progress import DOING, final_line, name_of, stop_text
+from ftops.views.values import duration
+
+_BAR = 16
+_COLUMNS: tuple[JustifyMethod, ...] = ("left", "left", "right", "left")
+
+
+@dataclass(slots=True)
+class _Row:
+    """A change under way."""
+
+    label: str
+    since: float
+    message: str
+    percent: float | None = None
+    spinner: Spinner = field(default_factory=lambda: Spinner("dots"))
+
+    def cells(self) -> tuple[RenderableType, ...]:
+        """Spinner, name, clock, a bar where it is known how far it has come, and what was said last."""
+        clock = Text(duration(monotonic() - self.since), style="dim")
+        bar = "" if self.percent is None else ProgressBar(100, self.percent, width=_BAR)
+        return self.spinner, Text(self.label, style="bold"), clock, bar, Text(clean(self.message))
+
+
+class LiveView:
+    """A context manager that takes events."""
+
+    def __init__(self, paint: Painter, title: str = "Apply", console: Console | None = None) -> None:
+        self._paint = paint
+        self._title = title
+        self._console = console or Console(no_color=not paint.on, highlight=False, soft_wrap=False)
+        self._rows: dict[str, _Row] = {}
+        self._note = ""
+        self._live = Live(
+            _Renderable(self._draw), console=self._console, refresh_per_second=8, transient=True
+        )
+
+    def __enter__(self) -> LiveView:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+    def show(self, event: events.Event) -> None:
+        """Takes one event."""
+        match event:
+            case events.ChangeStarted():
+                doing = DOING[event.action]
+                self._rows[event.step] = _Row(name_of(event, PLAIN), monotonic(), f"{doing}…")
+            case events.ChangeProgress():
+                self._progress(event)
+            case events.StopRequested():
+                self._note = stop_text(event.running)
+            case events.ChangeFinished() | events.ChangeFailed() | events.ChangeLeft():
+                self._rows.pop(event.step, None)
+        line = final_line(event, self._paint, self._title)
+        if line is not None:
+            self._console.print(Text.from_ansi(line), soft_wrap=True)
+
+    def _progress(self, event: events.ChangeProgress) -> None:
+        row = self._rows.get(event.step)
+        if row is None:
+            return
+        row.message = event.message
+        row.percent = event.percent
+
+    def _draw(self, width: int, height: int) -> Group:
+        # What a terminal echoes (^C) must not break a full line in two: the cursor would be lost.
+        table = Table.grid(padding=(0, 2, 0, 0))
+        table.width = max(20, width - 4)
+        for justify in _COLUMNS:
+            table.add_column(no_wrap=True, justify=justify)
+        table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+        rows = list(self._rows.values())
+        room = max(1, height - 4)
+        for row in rows[:room]:
+            table.add_row(*row.cells())
+        notes = [f"   and {len(rows) - room} more"] if len(rows) > room else []
+        notes += [self._note] if self._note else []
+        return Group(table, *(Text(note, style="yellow") for note in notes))
+
+
+@dataclass(slots=True)
+class _Renderable:
+    """Drawn anew at each refresh, so that clocks tick without events."""
+
+    draw: Callable[[int, int], Group]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield self.draw(console.size.width, console.size.height)

@@ -1,0 +1,67 @@
+"""Colours for a terminal, and the cleaning of text that others wrote.
+
+What a spec or a service says may hold control characters; on a terminal those could hide or rewrite
+lines of a plan that somebody is about to approve. Everything that is painted is cleaned first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+STYLES: Mapping[str, str] = {
+    "create": "32",
+    "update": "33",
+    "replace": "35",
+    "delete": "31",
+    "adopt": "36",
+    "forget": "2",
+    "bold": "1",
+    "dim": "2",
+    "error": "1;31",
+    "warning": "1;33",
+    "good": "32",
+    "hint": "36",
+}
+"""Style → SGR codes. An action is a style."""
+
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+
+
+def clean(text: str) -> str:
+    """One line of harmless text: control and direction characters are shown as their codes."""
+    if text.isprintable():
+        return text
+    return _CONTROLS.sub(_code, text)
+
+
+def _code(match: re.Match[str]) -> str:
+    char = match[0]
+    named = {"\n": "\\n", "\t": "\\t", "\r": "\\r"}.get(char)
+    return named or (f"\\x{ord(char):02x}" if ord(char) < 256 else f"\\u{ord(char):04x}")
+
+
+class Painter:
+    """Paints text, or leaves it as it is."""
+
+    def __init__(self, on: bool = False) -> None:
+        self.on = on
+
+    def __call__(self, text: str, style: str = "") -> str:
+        """Cleaned, and in a style where colours are on."""
+        shown = clean(text)
+        if not (self.on and style):
+            return shown
+        return f"\x1b[{STYLES[style]}m{shown}\x1b[0m"
+
+
+PLAIN = Painter()
+
+
+def wants_color(environ: Mapping[str, str], is_terminal: bool, no_color: bool) -> bool:
+    """Whether to paint. NO_COLOR (no-color.org) and --no-color go before FORCE_COLOR."""
+    if no_color or environ.get("NO_COLOR"):
+        return False
+    if environ.get("FORCE_COLOR", "0") not in ("", "0"):
+        return True
+    return is_terminal and environ.get("TERM") != "dumb"

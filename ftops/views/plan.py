@@ -1,0 +1,228 @@
+"""A plan as text: what will be done, in which order and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from ftops.address import Address, Reference, Value
+from ftops.plan import SYMBOLS, Action, AttributeChange, Change, Drift, Mode, OutputChange, Plan
+from ftops.views.paint import Painter
+from ftops.views.values import SENSITIVE, leaves, plural, short_id, show, size
+
+_WILL: Mapping[Action, str] = {
+    Action.CREATE: "will be created",
+    Action.UPDATE: "will be updated in place",
+    Action.REPLACE: "will be replaced",
+    Action.DELETE: "will be deleted",
+    Action.ADOPT: "will be adopted",
+    Action.FORGET: "will be forgotten; the object itself stays",
+}
+_BECAUSE: Mapping[str, str] = {
+    "declared": "",
+    "destroy": "",
+    "replaced": "",
+    "provider": "because the ",
+    "undeclared": "because it ",
+    "vanished": "because it ",
+    "tainted": "because it ",
+    "pending": "because it ",
+}
+"""How a reason of that code is led in; an empty one says nothing that the line above doesn't."""
+_AWAY = "the old one is deleted first, so it is away for some minutes"
+_FIRST = frozenset({"name", "path", "model"})
+"""What a resource is known by stands at the top of its inputs."""
+_ALIGN = 42
+"""Names longer than this don't push the values of all the others to the right."""
+
+
+def draw(plan: Plan, paint: Painter) -> str:
+    """The whole plan, its one-line summary last."""
+    return "\n".join(_PlanView(plan, paint).lines()) + "\n"
+
+
+def summary_line(plan: Plan) -> str:
+    """`Plan: 3 to create, …`, or that there is nothing to do."""
+    if plan.mode is Mode.REFRESH_ONLY:
+        return _refresh_line(plan)
+    if plan.is_empty:
+        return _nothing_line(plan)
+    counts = plan.summary
+    if not counts.total:
+        return "Plan: nothing but outputs to change."
+    parts = [f"{counts.create} to create", f"{counts.update} to update"]
+    parts += [f"{counts.replace} to replace", f"{counts.delete} to delete"]
+    parts += [f"{counts.adopt} to adopt"] * bool(counts.adopt)
+    parts += [f"{counts.forget} to forget"] * bool(counts.forget)
+    return f"Plan: {', '.join(parts)}."
+
+
+def subject(plan: Plan) -> str:
+    """`quickstart`, or `quickstart (prod)` where there are environments."""
+    return plan.spec if plan.environment == "default" else f"{plan.spec} ({plan.environment})"
+
+
+def _nothing_line(plan: Plan) -> str:
+    if plan.mode is Mode.DESTROY:
+        return f"No changes. Nothing of {subject(plan)} exists."
+    if not plan.unchanged:
+        return f"No changes. {subject(plan)} declares nothing that has to exist."
+    verb = "matches" if plan.unchanged == 1 else "match"
+    return f"No changes. {plural(plan.unchanged, 'resource')} of {subject(plan)} {verb} the spec."
+
+
+def _refresh_line(plan: Plan) -> str:
+    if not plan.drift:
+        return f"No drift. What exists of {subject(plan)} is as it was recorded."
+    what = plural(len(plan.drift), "resource")
+    return f"Plan: {what} to record as found; nothing is changed at the service."
+
+
+@dataclass(slots=True)
+class _PlanView:
+    plan: Plan
+    paint: Painter
+    forgotten: set[Address] = field(default_factory=set)
+    many_providers: bool = False
+
+    def __post_init__(self) -> None:
+        changes = self.plan.changes
+        self.forgotten = {c.address for c in changes if c.action is Action.FORGET}
+        self.many_providers = len({c.provider for c in changes}) > 1
+
+    def lines(self) -> Iterator[str]:
+        plan, paint = self.plan, self.paint
+        if plan.drift:
+            yield from self._drift_section()
+        if plan.changes:
+            yield paint(f"What ftops will do for {subject(plan)}, in this order:", "bold")
+            yield ""
+            for change in plan.changes:
+                yield from self._change(change)
+                yield ""
+        if plan.outputs:
+            yield from self._output_section()
+        for warning in plan.warnings:
+            yield f"{paint('warning', 'warning')}: {paint(warning)}"
+            yield ""
+        yield paint(summary_line(plan), "bold")
+
+    # changes
+
+    def _change(self, change: Change) -> Iterator[str]:
+        action = change.action
+        yield f"  {self.paint(SYMBOLS[action], action.value)} {self._headline(change)}"
+        reason = self._reason(change)
+        if reason:
+            yield f"      {self.paint(reason, 'dim')}"
+        if action is Action.REPLACE:
+            yield f"      {self.paint(self._manner(change), 'dim')}"
+        if action is Action.CREATE:
+            yield from self._inputs(change)
+        elif action in (Action.UPDATE, Action.REPLACE):
+            yield from self._attributes(change)
+
+    def _headline(self, change: Change) -> str:
+        paint = self.paint
+        line = paint(str(change.address), "bold")
+        if change.step != str(change.address):
+            line += f"  (old object {paint(short_id(change.remote_id))})"
+        elif change.remote_id and change.action not in (Action.UPDATE, Action.REPLACE):
+            line += f"  ({paint(short_id(change.remote_id))})"
+        line += f"  {paint(_WILL[change.action], change.action.value)}"
+        if self.many_providers:
+            line += paint(f"  on {change.provider}", "dim")
+        return line
+
+    def _reason(self, change: Change) -> str:
+        if change.step != str(change.address):
+            return ""  # the change that it belongs to says why
+        lead = _BECAUSE.get(change.reason.code, "because ")
+        return f"{lead}{change.reason.text}" if lead else ""
+
+    def _manner(self, change: Change) -> str:
+        """Which of the two comes first."""
+        old = short_id(change.remote_id)
+        if change.address in self.forgotten:
+            return f"the old one ({old}) stays, but ftops forgets it"
+        if change.deposes:
+            return f"the new one is made first; the old one ({old}) goes when nothing uses it any more"
+        return _AWAY if change.address.kind == "deployment" else "the old one is deleted first"
+
+    def _inputs(self, change: Change) -> Iterator[str]:
+        found = sorted(leaves(change.after), key=lambda leaf: leaf[0] not in _FIRST)
+        width = min(max((len(path) for path, _ in found), default=0), _ALIGN)
+        for path, value in found:
+            line = f"      {self.paint(path):{width}} = {show(value)}"
+            if path == "content" and change.facts:
+                line += self.paint(f"  # {_facts(change)}", "dim")
+            yield line
+
+    def _attributes(self, change: Change) -> Iterator[str]:
+        for attribute in change.attributes:
+            yield f"      {self._attribute(attribute)}"
+        changed = {a.path for a in change.attributes}
+        same = sum(1 for path, _ in leaves(change.after) if path not in changed)
+        if same and changed:
+            unchanged = f"({plural(same, 'attribute')} unchanged)"
+            yield f"      {self.paint(unchanged, 'dim')}"
+
+    def _attribute(self, attribute: AttributeChange) -> str:
+        paint = self.paint
+        line = self._difference(attribute.path, attribute.before, attribute.after, ": ")
+        if attribute.note and not isinstance(attribute.after, Reference):
+            line += paint(f"  ({attribute.note})", "dim")
+        if attribute.forces_replacement:
+            line += f"  {paint('# forces replacement', 'replace')}"
+        return line
+
+    def _difference(self, name: str, before: Value, after: Value, between: str) -> str:
+        paint = self.paint
+        if before is None:
+            return f"{paint('+', 'create')} {paint(name)}{between}{show(after)}"
+        if after is None:
+            return f"{paint('-', 'delete')} {paint(name)}{between}{show(before)}"
+        old, new = show(before), show(after)
+        if old == new:
+            new = f"{new} (another one)"
+        return f"{paint('~', 'update')} {paint(name)}{between}{old} {paint('→', 'update')} {new}"
+
+    # what else a plan says
+
+    def _drift_section(self) -> Iterator[str]:
+        yield self.paint("Changed outside ftops since the last apply:", "bold")
+        yield ""
+        for drift in self.plan.drift:
+            yield from self._drifted(drift)
+        yield ""
+
+    def _drifted(self, drift: Drift) -> Iterator[str]:
+        paint = self.paint
+        if drift.kind == "vanished":
+            yield f"  {paint('-', 'delete')} {paint(str(drift.address), 'bold')}  is gone"
+            return
+        yield f"  {paint('~', 'update')} {paint(str(drift.address), 'bold')}  has changed"
+        for attribute in drift.attributes:
+            yield f"      {self._attribute(attribute)}"
+
+    def _output_section(self) -> Iterator[str]:
+        yield self.paint("Outputs:", "bold")
+        yield ""
+        width = min(max(len(o.name) for o in self.plan.outputs), _ALIGN)
+        for output in self.plan.outputs:
+            yield f"  {self._output(output, width)}"
+        yield ""
+
+    def _output(self, output: OutputChange, width: int) -> str:
+        name = f"{output.name:{width}}"
+        if output.sensitive:
+            return f"{self.paint('~', 'update')} {self.paint(name)} = {SENSITIVE}"
+        return self._difference(name, output.before, output.after, " = ")
+
+
+def _facts(change: Change) -> str:
+    """`400 examples, 1.2 MB`."""
+    examples, count = change.facts.get("examples"), change.facts.get("bytes")
+    parts = [plural(examples, "example")] if isinstance(examples, int) else []
+    parts += [size(count)] if isinstance(count, int) else []
+    return ", ".join(parts)

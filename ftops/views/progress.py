@@ -1,0 +1,188 @@
+"""Events of an apply as plain lines, for logs and pipes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from ftops import events
+from ftops.address import Json
+from ftops.apply import Report
+from ftops.errors import Diagnostic
+from ftops.views.diagnostics import to_json
+from ftops.views.paint import Painter, clean
+from ftops.views.values import duration, short_id
+
+INTERVAL = 2.0
+"""Seconds between two lines of progress of one step at least."""
+DOING: Mapping[str, str] = {
+    "create": "creating",
+    "update": "updating",
+    "replace": "creating the new one",
+    "delete": "deleting",
+    "adopt": "adopting",
+    "forget": "forgetting",
+}
+_DONE: Mapping[str, str] = {
+    "create": "created",
+    "update": "updated",
+    "replace": "replaced",
+    "delete": "deleted",
+    "adopt": "adopted",
+    "forget": "forgotten",
+}
+_RESULTS: Mapping[str, tuple[str, str]] = {
+    "done": ("complete", "good"),
+    "failed": ("failed", "error"),
+    "in-progress": ("still in progress", "update"),
+    "interrupted": ("interrupted", "update"),
+}
+
+
+class Lines:
+    """Turns events into lines. Progress is thinned out; what is said in words never is."""
+
+    def __init__(self, paint: Painter, title: str = "Apply") -> None:
+        self._paint = paint
+        self._title = title
+        self._shown: dict[str, float] = {}
+
+    def of(self, event: events.Event) -> str | None:
+        """The line of an event, without its end; None where there is nothing to say."""
+        match event:
+            case events.ChangeProgress() if self._is_too_soon(event):
+                return None
+            case events.ChangeStarted(action=action):
+                return f"{name_of(event, self._paint)}: {DOING[action]}…"
+            case events.ChangeProgress():
+                text = self._paint(event.message)
+                return f"{name_of(event, self._paint)}: {text} ({duration(event.elapsed)})"
+            case events.StopRequested(running=running):
+                return stop_text(running)
+            case _:
+                return final_line(event, self._paint, self._title)
+
+    def _is_too_soon(self, event: events.ChangeProgress) -> bool:
+        if event.percent is None and not event.metrics:
+            return False
+        last = self._shown.get(event.step)
+        if last is not None and event.elapsed - last < INTERVAL and event.percent != 100:
+            return True
+        self._shown[event.step] = event.elapsed
+        return False
+
+
+def final_line(event: events.Event, paint: Painter, title: str = "Apply") -> str | None:
+    """What stays on the screen: ends, retries, results. None for everything else."""
+    match event:
+        case events.ChangeFinished():
+            what = f"{paint(_DONE[event.action], event.action)} in {duration(event.elapsed)}"
+            what += f"  {paint(short_id(event.remote_id), 'dim')}" if event.remote_id else ""
+        case events.ChangeRetried():
+            wait = paint(f"try {event.attempt} in {duration(event.wait)}", "update")
+            what = f"{paint(event.message)}; {wait}"
+        case events.ChangeFailed():
+            what = f"{paint(f'failed after {duration(event.elapsed)}', 'error')}: {paint(event.message)}"
+        case events.ChangeSkipped():
+            what = paint(f"skipped, as it waits for {event.because}", "dim")
+        case events.ChangeLeft():
+            what = (
+                f"{paint('still in progress', 'update')}  {paint(short_id(event.remote_id), 'dim')}".rstrip()
+            )
+        case events.RunFinished():
+            return f"\n{result_line(event, paint, title)}"
+        case _:
+            return None
+    return f"{name_of(event, paint)}: {what}"
+
+
+Step = (
+    events.ChangeStarted
+    | events.ChangeProgress
+    | events.ChangeRetried
+    | events.ChangeFinished
+    | events.ChangeFailed
+    | events.ChangeSkipped
+    | events.ChangeLeft
+)
+
+
+def name_of(event: Step, paint: Painter) -> str:
+    """The address; a step that takes an old object away says so."""
+    old = " (old object)" if event.step != str(event.address) else ""
+    return f"{paint(str(event.address), 'bold')}{old}"
+
+
+def result_line(event: events.RunFinished, paint: Painter, title: str) -> str:
+    """`Apply complete: 3 created, … in 12s.`"""
+    result, style = _RESULTS[event.result]
+    counts = {
+        "created": event.created,
+        "updated": event.updated,
+        "replaced": event.replaced,
+        "deleted": event.deleted,
+        "adopted": event.adopted,
+        "failed": event.failed,
+        "not done": event.skipped,
+    }
+    always = ("deleted",) if title == "Destroy" else ("created", "updated", "replaced", "deleted")
+    parts = [f"{count} {name}" for name, count in counts.items() if count or name in always]
+    return f"{paint(f'{title} {result}:', style)} {', '.join(parts)} in {duration(event.elapsed)}."
+
+
+def stop_text(running: int) -> str:
+    """What the first interrupt means, and the second."""
+    if not running:
+        return "Stopping: nothing new is started."
+    calls = "1 call" if running == 1 else f"{running} calls"
+    return (
+        f"Stopping: nothing new is started, {calls} under way may end. "
+        "Interrupt again to stop at once; nothing is lost by it."
+    )
+
+
+def draw_left(steps: Mapping[str, str], again: str, *, is_known: bool = True) -> str:
+    """What the run leaves under way (step → remote id), and how to go on.
+
+    `is_known`: it is known to be in progress at the service; else nobody knows how far it has come.
+    """
+    if not steps:
+        return f"Everything that was done is recorded. `{again}` goes on from here.\n"
+    title = "Still in progress at the service" if is_known else "Was under way; it may go on at the service"
+    lines = [f"{title}:"]
+    lines += [f"  {clean(step)}  {clean(short_id(remote_id))}".rstrip() for step, remote_id in steps.items()]
+    lines.append(f"`{again}` goes on from here; nothing is made twice.")
+    return "\n".join(lines) + "\n"
+
+
+def failures(report: Report) -> list[Diagnostic]:
+    """Why steps failed, each with its address."""
+    found = []
+    for failure in report.failures:
+        address = str(failure.address)
+        for diagnostic in failure.error.diagnostics:
+            named = address in diagnostic.summary
+            summary = diagnostic.summary if named else f"{address}: {diagnostic.summary}"
+            found.append(replace(diagnostic, summary=summary))
+    return found
+
+
+def result_to_json(report: Report, outputs: Mapping[str, Json], exit_code: int) -> dict[str, Json]:
+    """The last line of `apply -o json`."""
+    return {
+        "event": "result",
+        "result": report.result,
+        "exit_code": exit_code,
+        "steps": {step: fate.value for step, fate in report.fates.items()},
+        "failures": [
+            {
+                "step": failure.step,
+                "address": str(failure.address),
+                "action": failure.action.value,
+                "diagnostics": [to_json(d) for d in failure.error.diagnostics],
+            }
+            for failure in report.failures
+        ],
+        "outputs": dict(outputs),
+        "serial": report.state.serial,
+    }

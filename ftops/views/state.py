@@ -1,0 +1,177 @@
+"""The recorded state, and outputs, as text and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from ftops.address import Json, Value, encode
+from ftops.outputs import OutputValue
+from ftops.state import PendingOperation, ResourceState, State, Status
+from ftops.statefile import operation_to_json, resource_to_json
+from ftops.views.paint import Painter, clean
+from ftops.views.values import SENSITIVE, leaves, show
+
+_STATUS_STYLES: Mapping[Status, str] = {
+    Status.READY: "good",
+    Status.PENDING: "update",
+    Status.TAINTED: "delete",
+}
+
+
+def draw_state(state: State, subject: str, paint: Painter) -> str:
+    """Every recorded object, then the outputs."""
+    return "\n".join(_state_lines(state, subject, paint)) + "\n"
+
+
+def draw_resource(resource: ResourceState, paint: Painter) -> str:
+    """One recorded object with all that is known of it."""
+    return "\n".join(_resource_lines(resource, paint)) + "\n"
+
+
+def draw_list(state: State) -> str:
+    """An address a line; what is not a current object says so."""
+    lines = [str(address) for address in sorted(state.resources, key=lambda a: a.sort_key)]
+    lines += [
+        f"{address}  (old object {resource.remote_id})" for (address, _), resource in _deposed(state).items()
+    ]
+    lines += [
+        f"{address}  (interrupted {operation.operation.value})"
+        for address, operation in state.pending.items()
+    ]
+    return "".join(f"{clean(line)}\n" for line in lines)
+
+
+def list_to_json(state: State) -> dict[str, Json]:
+    """The document of `state list -o json`."""
+    return {
+        "format_version": 1,
+        "resources": [_row(r) for r in _current(state)],
+        "deposed": [{"key": key, **_row(r)} for (_, key), r in _deposed(state).items()],
+        "pending": [
+            {"address": str(a), "operation": p.operation.value, "started_at": p.started_at}
+            for a, p in state.pending.items()
+        ],
+    }
+
+
+def state_to_json(state: State, spec: str, environment: str) -> dict[str, Json]:
+    """The document of `show -o json`."""
+    return {
+        "format_version": 1,
+        "spec": spec,
+        "environment": environment,
+        "lineage": state.lineage,
+        "serial": state.serial,
+        "resources": [dict(resource_to_json(r)) for r in _current(state)],
+        "deposed": [{"key": key, **resource_to_json(r)} for (_, key), r in _deposed(state).items()],
+        "pending": [dict(operation_to_json(p)) for p in state.pending.values()],
+        "outputs": dict(state.outputs),
+    }
+
+
+def draw_outputs(outputs: Mapping[str, OutputValue], paint: Painter, indent: str = "") -> str:
+    """`name = value` lines, aligned."""
+    width = max((len(name) for name in outputs), default=0)
+    return "".join(
+        f"{indent}{paint(f'{name:{width}}')} = {_output(value)}\n" for name, value in outputs.items()
+    )
+
+
+def draw_raw(value: Value) -> str:
+    """A text as it is; anything else as JSON. Without quotes, for scripts."""
+    import json
+
+    return value if isinstance(value, str) else json.dumps(encode(value), ensure_ascii=False)
+
+
+def output_to_json(output: OutputValue) -> dict[str, Json]:
+    """`value` is null where it is sensitive or not known yet."""
+    known = not output.sensitive and is_known(output.value)
+    return {"value": encode(output.value) if known else None, "sensitive": output.sensitive, "known": known}
+
+
+def is_known(value: Value) -> bool:
+    """Whether no reference is left in it."""
+    from ftops.address import references
+
+    return not any(True for _ in references(value))
+
+
+def _row(resource: ResourceState) -> dict[str, Json]:
+    return {
+        "address": str(resource.address),
+        "status": resource.status.value,
+        "remote_id": resource.remote_id,
+        "provider": resource.provider,
+    }
+
+
+def _output(output: OutputValue) -> str:
+    return SENSITIVE if output.sensitive else show(output.value, 500)
+
+
+def _current(state: State) -> list[ResourceState]:
+    return [state.resources[address] for address in sorted(state.resources, key=lambda a: a.sort_key)]
+
+
+def _deposed(state: State) -> dict[tuple[object, str], ResourceState]:
+    return {k: state.deposed[k] for k in sorted(state.deposed, key=lambda k: (k[0].sort_key, k[1]))}
+
+
+def _state_lines(state: State, subject: str, paint: Painter) -> Iterator[str]:
+    if state.is_empty:
+        yield f"Nothing is recorded for {paint(subject)}."
+        return
+    for resource in _current(state):
+        yield from _resource_lines(resource, paint)
+        yield ""
+    for (_, key), resource in _deposed(state).items():
+        yield from _resource_lines(resource, paint, f"  (old object, key {key})")
+        yield ""
+    for operation in state.pending.values():
+        yield from _pending_lines(operation, paint)
+        yield ""
+    if state.outputs:
+        yield paint("Outputs:", "bold")
+        width = max(len(name) for name in state.outputs)
+        yield from (f"  {paint(f'{name:{width}}')} = {show(value)}" for name, value in state.outputs.items())
+
+
+def _resource_lines(resource: ResourceState, paint: Painter, note: str = "") -> Iterator[str]:
+    status = paint(resource.status.value, _STATUS_STYLES[resource.status])
+    yield f"{paint(str(resource.address), 'bold')}  {status}  {paint(resource.remote_id)}{paint(note, 'dim')}"
+    if resource.message:
+        yield f"    {paint(resource.message, 'dim')}"
+    yield from _block("inputs", resource.inputs, paint)
+    yield from _block("outputs", resource.outputs, paint)
+    yield from _block("beside", _notes(resource), paint)
+
+
+def _notes(resource: ResourceState) -> dict[str, Value]:
+    """What ftops keeps beside the object; only what says something."""
+    notes: dict[str, Value] = {"provider": resource.provider}
+    if resource.dependencies:
+        notes["needs"] = [str(address) for address in resource.dependencies]
+    if resource.fingerprint:
+        notes["fingerprint"] = resource.fingerprint
+    if resource.prevent_destroy:
+        notes["prevent_destroy"] = True
+    if resource.retain:
+        notes["on_destroy"] = "retain"
+    return notes
+
+
+def _pending_lines(operation: PendingOperation, paint: Painter) -> Iterator[str]:
+    what = f"{operation.operation.value} begun {operation.started_at}, interrupted"
+    yield f"{paint(str(operation.address), 'bold')}  {paint(what, 'update')}"
+    yield f"    {paint('the next plan looks for what it made', 'dim')}"
+    yield from _block("inputs", operation.inputs, paint)
+
+
+def _block(title: str, tree: Mapping[str, Value], paint: Painter) -> Iterator[str]:
+    rows = list(leaves(tree))
+    if not rows:
+        return
+    width = min(max(len(path) for path, _ in rows), 42)
+    yield f"    {paint(title, 'dim')}"
+    yield from (f"      {paint(f'{path:{width}}')} = {show(value)}" for path, value in rows)

@@ -1,0 +1,103 @@
+"""Values as people read them: short, on one line, with what isn't known yet said so."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+
+from ftops.address import Reference, Secret, Template, Value
+from ftops.outputs import names_secret
+from ftops.views.paint import clean
+
+WIDTH = 100
+"""Characters of a value before it is cut."""
+_DIGEST = re.compile(r"(sha256:)?([0-9a-f]{8})[0-9a-f]{56}\Z")
+SENSITIVE = "(sensitive)"
+
+
+def show(value: Value, width: int = WIDTH) -> str:
+    """A value on one line, cut where it is long."""
+    if value is None:
+        return "null"
+    if isinstance(value, str):
+        return _text(value, width)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return str(value)
+    if names_secret(value):
+        return SENSITIVE
+    if isinstance(value, Reference | Secret | Template):
+        return known_after_apply(value)
+    return _cut(_compact(value, width), width)
+
+
+def known_after_apply(value: Reference | Secret | Template) -> str:
+    """Names where the value will come from."""
+    origin = f"{value.address}.{value.attribute}" if isinstance(value, Reference) else str(value)
+    return clean(f"(known after apply: {origin})")
+
+
+def leaves(tree: Mapping[str, Value], prefix: str = "") -> Iterator[tuple[str, Value]]:
+    """Leaves by dotted path; absent values (null, empty) are left out."""
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            yield from leaves(value, f"{prefix}{key}.")
+        elif value is not None and value != []:
+            yield f"{prefix}{key}", value
+
+
+def size(count: float) -> str:
+    """Bytes, in the unit that people would choose."""
+    for unit in ("bytes", "KB", "MB", "GB"):
+        if count < 1000 or unit == "GB":
+            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
+        count /= 1000
+    raise AssertionError
+
+
+def duration(seconds: float) -> str:
+    """`0.3s`, `12s`, `3m05s`, `2h04m`."""
+    if seconds < 1:
+        return f"{seconds:.1f}s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02}s"
+    return f"{whole // 3600}h{whole % 3600 // 60:02}m"
+
+
+def short_id(remote_id: str) -> str:
+    """The id of an object; of a path (as Azure's control plane has) only its end."""
+    *_, kind, name = ("", "", *remote_id.split("/"))
+    return f"…/{kind}/{name}" if remote_id.count("/") > 2 else remote_id
+
+
+def plural(count: int, word: str) -> str:
+    """`1 resource`, `2 resources`."""
+    return f"{count:,} {word}{'' if count == 1 else 's'}"
+
+
+def _text(text: str, width: int) -> str:
+    digest = _DIGEST.match(text) if len(text) >= 64 else None
+    if digest:
+        return f"{digest[1] or ''}{digest[2]}…"
+    if len(text) <= width:
+        return clean(json.dumps(text, ensure_ascii=False))
+    return clean(json.dumps(text[:width], ensure_ascii=False)) + f"… ({len(text):,} characters)"
+
+
+def _compact(value: Value, width: int) -> str:
+    """Lists and mappings in one line, as YAML's flow style writes them."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{clean(str(k))}: {_compact(v, width)}" for k, v in value.items()) + "}"
+    if isinstance(value, list):
+        shown = [_compact(v, width) for v in value[:width]]
+        return "[" + ", ".join(shown) + "]"
+    return show(value, width)
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 1]}…"

@@ -1,0 +1,290 @@
+"""ftops apply and destroy: approval, exit codes, what they say, and what an interrupt does."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.golden.cli import Done, Folder, golden, process_environment
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    return Folder.make(tmp_path)
+
+
+@pytest.fixture
+def applied(folder: Folder) -> Folder:
+    folder.ok("apply", "-y")
+    return folder
+
+
+def calm(text: str) -> str:
+    """Without times, which differ."""
+    words = ("0.0s" if w.rstrip(".").endswith("s") and w[0].isdigit() else w for w in text.split(" "))
+    return " ".join(words)
+
+
+def test_apply_says_what_it_does(folder: Folder) -> None:
+    out = folder.ok("apply", "-y")
+    _, _, told = out.partition("Plan:")
+    golden("apply-first", calm(told))
+
+
+def test_apply_then_nothing_then_destroy(folder: Folder) -> None:
+    folder.ok("apply", "-y")
+    again = folder.run("apply")
+    assert again.code == 0
+    assert again.out.startswith("No changes. 5 resources of drone match the spec.\n\nOutputs:\n")
+    out = folder.ok("destroy", "-y")
+    assert out.endswith("Destroy complete: 5 deleted in 0.0s.\n")
+    assert folder.ok("destroy") == "No changes. Nothing of drone exists.\n"
+    assert folder.ok("state", "list") == ""
+
+
+def test_nobody_to_ask(folder: Folder) -> None:
+    done = folder.run("apply")
+    assert done.code == 1
+    assert "Plan: 5 to create" in done.out
+    golden("apply-not-approved", done.err)
+    assert folder.ok("state", "list") == ""
+
+
+def test_json_cannot_ask(folder: Folder) -> None:
+    done = folder.run("apply", "-o", "json")
+    assert done.code == 1
+    assert [line["event"] for line in done.lines] == ["plan", "diagnostic", "result"]
+    assert done.lines[-1] == {"event": "result", "result": "error", "exit_code": 1}
+
+
+def test_a_hint_can_be_copied(folder: Folder) -> None:
+    done = folder.run("apply", "ftops.yaml", "--var", "capacity=21", "--target", "dataset.train")
+    assert "ftops apply ftops.yaml --var capacity=… -y" in done.err  # a value may be a secret
+    done = folder.run("-C", ".", "apply", "--env", "default", "-C", "data", "..")
+    assert "ftops apply -C . -C data .. --env default -y" in done.err
+
+
+def test_destroy_needs_no_data(applied: Folder) -> None:
+    for path in (applied.path / "data").iterdir():
+        path.unlink()
+    assert applied.run("apply", "-y").code == 1
+    assert "3 to delete" in applied.ok("plan", "--destroy", "--target", "dataset.train")
+    applied.ok("destroy", "-y", "--target", "dataset.train", "--no-refresh", "--parallelism", "2")
+    assert applied.ok("state", "list") == "dataset.valid\ndeployment.base\n"
+    applied.ok("destroy", "-y", "--exclude", "dataset.valid")
+    assert applied.ok("state", "list") == "dataset.valid\n"
+    applied.ok("apply", "--destroy", "-y")
+    assert applied.ok("state", "list") == ""
+
+
+def test_the_lines_of_json(folder: Folder) -> None:
+    lines = folder.run("apply", "-y", "-o", "json").lines
+    assert lines[0]["event"] == "plan"
+    assert lines[0]["summary"]["create"] == 5
+    assert [line["event"] for line in lines[1:-2]].count("change_finished") == 5
+    assert lines[-2]["event"] == "run_finished"
+    result = lines[-1]
+    assert (result["event"], result["result"], result["exit_code"]) == ("result", "done", 0)
+    assert result["steps"]["job.copilot"] == "done"
+    assert result["outputs"]["name"] == {"value": "copilot", "sensitive": False, "known": True}
+    unchanged = folder.run("apply", "-o", "json").lines
+    assert [line["event"] for line in unchanged] == ["plan", "result"]
+    assert unchanged[-1].keys() == result.keys()
+
+
+def test_an_error_in_json_is_lines_too(folder: Folder) -> None:
+    folder.edit("seed: 105", "sed: 105")
+    done = folder.run("apply", "-y", "-o", "json")
+    assert done.code == 1
+    assert done.err == ""
+    assert [line["event"] for line in done.lines] == ["diagnostic", "result"]
+    assert done.lines[0]["place"]["line"] == 22
+
+
+def test_what_was_found_is_recorded_though_nothing_is_done(applied: Folder) -> None:
+    applied.edit("    suffix: copilot", "    suffix: copilot\n    lifecycle: {prevent_destroy: true}")
+    before = applied.run("show", "-o", "json").json["serial"]
+    assert applied.ok("apply").startswith("No changes.")
+    assert applied.run("show", "-o", "json").json["serial"] > before
+
+
+# on a terminal
+
+
+def at_terminal(folder: Folder, answer: str, *argv: str) -> Done:
+    """Runs ftops with a terminal for input, where somebody types an answer."""
+    ours, theirs = pty.openpty()
+    try:
+        os.write(ours, answer.encode())
+        done = subprocess.run(
+            [sys.executable, "-m", "ftops", *argv],
+            cwd=folder.path,
+            env=process_environment(),
+            stdin=theirs,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.mark.parametrize("answer", ["no", "y", "YES", ""])
+def test_only_yes_is_a_yes(folder: Folder, answer: str) -> None:
+    done = at_terminal(folder, f"{answer}\n", "apply")
+    assert (done.code, done.err) == (1, "Nothing was done.\n")
+    assert "Only `yes` is a yes" in done.out
+    assert folder.ok("state", "list") == ""
+
+
+def test_yes_is_a_yes(folder: Folder) -> None:
+    assert at_terminal(folder, "yes\n", "apply").code == 0
+    done = at_terminal(folder, "yes\n", "destroy")
+    assert done.code == 0
+    assert "it can't be undone" in done.out
+    assert folder.ok("state", "list") == ""
+
+
+def test_the_live_view_on_a_terminal(folder: Folder) -> None:
+    ours, theirs = pty.openpty()
+    run = subprocess.Popen(
+        [sys.executable, "-m", "tests.golden.slow", "pending", "apply", "-y"],
+        cwd=folder.path,
+        env=process_environment({"TERM": "xterm", "COLUMNS": "100"}),
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+    )
+    os.close(theirs)
+    seen = ""
+    while "step 1/100: loss 2.5" not in seen:
+        seen += os.read(ours, 4096).decode(errors="replace")
+    run.send_signal(signal.SIGINT)
+    while "Apply interrupted:" not in seen:
+        seen += os.read(ours, 4096).decode(errors="replace")
+    assert run.wait(timeout=30) == 130
+    os.close(ours)
+    assert run.stderr is not None
+    assert b"Still in progress at the service" in run.stderr.read()
+    run.stderr.close()
+    assert "━" in seen
+    assert "\x1b[32mcreated\x1b[0m in" in seen
+
+
+# waiting and interrupts
+
+
+class Slow:
+    """A run on a cloud whose jobs take for ever."""
+
+    def __init__(self, folder: Folder, manner: str, *argv: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tests.golden.slow", manner, "apply", "-y", *argv],
+            cwd=folder.path,
+            env=process_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        self.lines: Iterator[str] = iter(self.process.stdout)
+        self.seen = ""
+
+    def until(self, text: str) -> None:
+        """Reads until a line says this."""
+        for line in self.lines:
+            self.seen += line
+            if text in line:
+                return
+        raise AssertionError(self.seen)
+
+    def end(self) -> Done:
+        out, err = self.process.communicate(timeout=30)
+        return Done(self.process.returncode, self.seen + out, err)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_stops_in_good_order(folder: Folder, number: signal.Signals) -> None:
+    run = Slow(folder, "pending")
+    run.until("job.copilot: step 1/100: loss 2.5")
+    run.process.send_signal(number)
+    done = run.end()
+    assert done.code == 130
+    assert "Stopping: nothing new is started" in done.out
+    assert "Apply interrupted: 3 created" in done.out
+    golden("apply-interrupted", done.err)
+    listed = folder.run("state", "list", "-o", "json").json["resources"]
+    assert {r["address"]: r["status"] for r in listed}["job.copilot"] == "pending"
+    assert "will be adopted" in folder.ok("plan")
+    assert not list(folder.path.glob("state/drone/*.lock"))
+
+
+def test_the_second_signal_stops_at_once(folder: Folder) -> None:
+    run = Slow(folder, "hanging")
+    run.until("job.copilot: creating")
+    run.process.send_signal(signal.SIGINT)
+    run.until("Stopping: nothing new is started, 1 call under way may end.")
+    run.process.send_signal(signal.SIGINT)
+    done = run.end()
+    assert done.code == 130
+    golden("apply-stopped-at-once", done.err)
+    assert not list(folder.path.glob("state/drone/*.lock"))
+    assert folder.ok("state", "list").endswith("job.copilot  (interrupted create)\n")
+    assert "interrupted" in folder.ok("show")
+    assert folder.run("state", "show", "job.copilot").code == 1
+    assert "2 created" in folder.ok("apply", "-y")
+
+
+def test_the_second_signal_in_json(folder: Folder) -> None:
+    run = Slow(folder, "hanging", "-o", "json")
+    run.until('"change_started"')
+    run.until('"job.copilot"')
+    run.process.send_signal(signal.SIGTERM)
+    run.until('"stop_requested"')
+    run.process.send_signal(signal.SIGTERM)
+    done = run.end()
+    assert done.code == 130
+    last = json.loads(done.out.splitlines()[-1])
+    assert last == {"event": "result", "result": "interrupted", "exit_code": 130, "open": ["job.copilot"]}
+
+
+def test_no_wait_leaves_the_job_and_says_so_with_4(folder: Folder) -> None:
+    run = Slow(folder, "pending", "--no-wait")
+    done = run.end()
+    assert done.code == 4
+    assert "job.copilot: still in progress" in done.out
+    assert "deployment.copilot: skipped, as it waits for job.copilot" in done.out
+    golden("apply-no-wait", done.err)
+
+
+def test_a_reader_that_goes_away_ends_no_run(folder: Folder) -> None:
+    run = Slow(folder, "pending", "--no-wait")
+    run.until("dataset.train: creating")
+    assert run.process.stdout is not None
+    run.process.stdout.close()
+    assert run.process.wait(timeout=30) == 4
+    run.process.stderr.close()  # type: ignore[union-attr]
+    assert "deployment.base\n" in folder.ok("state", "list")
+
+
+def test_two_at_once(folder: Folder) -> None:
+    run = Slow(folder, "pending")
+    run.until("job.copilot: step")
+    refused = folder.run("apply", "-y")
+    assert refused.code == 1
+    assert "error: the state is locked" in refused.err
+    assert "runs `ftops apply` since" in refused.err
+    run.process.send_signal(signal.SIGINT)
+    assert run.end().code == 130

@@ -1,0 +1,333 @@
+"""Every command but plan and apply: what it prints in text and in JSON, and its exit code."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ftops import __version__
+from ftops.cli.table import COMMANDS
+from tests.golden.cli import SPEC, Folder, golden, stable
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    return Folder.make(tmp_path)
+
+
+@pytest.fixture
+def applied(folder: Folder) -> Folder:
+    folder.ok("apply", "-y")
+    return folder
+
+
+# init
+
+
+def test_what_init_writes_can_be_planned(tmp_path: Path) -> None:
+    here = Folder(tmp_path)
+    out = here.ok("init", "my specs")
+    assert out.splitlines()[:2] == ["Created my specs/ftops.yaml", "Created my specs/data/train.jsonl"]
+    assert "ftops plan 'my specs'" in out
+    assert "declares 1 dataset, 1 deployment, 1 job" in here.ok("validate", "my specs")
+    assert "Plan: 3 to create" in here.ok("plan", "my specs")
+    assert here.ok("fmt", "--check", "my specs") == ""
+
+
+def test_init_overwrites_nothing(tmp_path: Path) -> None:
+    here = Folder(tmp_path)
+    assert here.run("init", "-o", "json").json["created"] == ["ftops.yaml", "data/train.jsonl"]
+    before = (tmp_path / "ftops.yaml").read_text()
+    done = here.run("init")
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith("error: ftops.yaml exists already\n")
+    assert (tmp_path / "ftops.yaml").read_text() == before
+
+
+@pytest.mark.parametrize("name", ["other.yaml", "other.yml", "data/train.jsonl"])
+def test_init_writes_beside_nothing(tmp_path: Path, name: str) -> None:
+    here = Folder(tmp_path)
+    here.write(name, "x")
+    assert here.run("init").code == 1
+    assert not (tmp_path / "ftops.yaml").exists()
+
+
+def test_init_where_no_folder_can_be(tmp_path: Path) -> None:
+    here = Folder(tmp_path)
+    here.write("file", "x")
+    done = here.run("init", "file/folder")
+    assert done.code == 1
+    assert done.err.startswith("error: can't write file/folder/ftops.yaml: ")
+
+
+# validate
+
+
+def test_validate(folder: Folder) -> None:
+    assert folder.ok("validate") == "Valid: drone declares 2 datasets, 2 deployments, 1 job.\n"
+    assert folder.run("validate", "-o", "json").json == {
+        "format_version": 1,
+        "valid": True,
+        "spec": "drone",
+        "resources": {"dataset": 2, "deployment": 2, "job": 1},
+        "exit_code": 0,
+        "diagnostics": [],
+    }
+
+
+def test_validate_shows_every_error(folder: Folder) -> None:
+    folder.edit("    suffix: copilot", "    sufix: copilot\n    seeed: 1")
+    done = folder.run("validate")
+    assert (done.code, done.out) == (1, "")
+    golden("validate-errors", done.err)
+    document = folder.run("validate", "-o", "json").json
+    assert document["valid"] is False
+    assert [d["place"]["line"] for d in document["diagnostics"]] == [23, 24]
+
+
+def test_validate_shows_errors_in_data(folder: Folder) -> None:
+    folder.write("data/train.jsonl", '{"messages": [{"role": "user", "content": "hi"}]}\n' * 2 + "{]\n")
+    done = folder.run("validate")
+    assert done.code == 1
+    golden("validate-data", done.err)
+
+
+def test_validate_shows_a_circle(folder: Folder) -> None:
+    folder.edit("gpt-4o-mini-2024-07-18\n    training", "${job.b.fine_tuned_model}\n    training")
+    folder.edit(
+        "\ndeployments:",
+        "  b: {model: '${job.copilot.fine_tuned_model}', training: train}\n\ndeployments:",
+    )
+    done = folder.run("validate")
+    assert done.code == 1
+    golden("validate-circle", done.err)
+
+
+# show, state, output
+
+
+def test_show(applied: Folder) -> None:
+    golden("show", applied.ok("show"))
+    document = applied.run("show", "-o", "json").json
+    assert {r["address"] for r in document["resources"]} == {
+        "dataset.train", "dataset.valid", "deployment.base", "deployment.copilot", "job.copilot",
+    }  # fmt: skip
+    assert document["outputs"]["name"] == "copilot"
+    assert (document["spec"], document["environment"]) == ("drone", "default")
+
+
+def test_show_before_anything_exists(folder: Folder) -> None:
+    assert folder.ok("show") == "Nothing is recorded for drone.\n"
+    assert folder.run("show", "-o", "json").json["resources"] == []
+
+
+def test_state_list(applied: Folder) -> None:
+    listed = applied.ok("state", "list").split()
+    assert listed == [
+        "dataset.train", "dataset.valid", "deployment.base", "deployment.copilot", "job.copilot",
+    ]  # fmt: skip
+    document = applied.run("state", "list", "-o", "json").json
+    assert [r["address"] for r in document["resources"]] == listed
+    assert set(document["resources"][0]) == {"address", "status", "remote_id", "provider"}
+
+
+def test_state_show(applied: Folder) -> None:
+    golden("state-show", applied.ok("state", "show", "job.copilot"))
+    document = applied.run("state", "show", "job.copilot", "-o", "json").json
+    assert document["resource"]["status"] == "ready"
+
+
+def test_state_show_of_what_is_not_there(applied: Folder) -> None:
+    done = applied.run("state", "show", "job.copilt")
+    assert done.code == 1
+    assert done.err == "error: job.copilt is not recorded\n  hint: Did you mean `job.copilot`?\n\n"
+
+
+def test_outputs(applied: Folder) -> None:
+    assert stable(applied.ok("output")) == ('model = "gpt-4o-mini-2024-07-18.ft-<id 1>"\nname  = "copilot"\n')
+    assert applied.ok("output", "name") == '"copilot"\n'
+    assert applied.ok("output", "--raw", "name") == "copilot\n"
+    assert applied.run("output", "-o", "json").json["outputs"]["name"]["value"] == "copilot"
+    assert applied.run("output", "name", "-o", "json").json == {
+        "format_version": 1, "name": "name", "value": "copilot", "sensitive": False, "known": True,
+    }  # fmt: skip
+
+
+def test_outputs_of_a_spec_elsewhere(applied: Folder) -> None:
+    elsewhere = Folder(applied.path / "data")
+    everything = applied.ok("output")
+    for arguments in (("..",), ("../ftops.yaml",), ("-C", "..")):
+        assert elsewhere.ok("output", *arguments) == everything
+    assert elsewhere.ok("output", "name", "..") == '"copilot"\n'
+    assert Folder(applied.path.parent).ok("output", applied.path.name) == everything
+
+
+def test_outputs_that_cannot_be_shown(folder: Folder) -> None:
+    assert "(known after apply: deployment.copilot.name)" in folder.ok("output")
+    assert folder.run("output", "-o", "json").json["outputs"]["name"]["value"] is None
+    assert folder.run("output", "--raw", "name").code == 1
+    done = folder.run("output", "nam")
+    assert (done.code, done.err) == (1, "error: there is no output `nam`\n  hint: Did you mean `name`?\n\n")
+    assert folder.run("output", "--raw").code == 1
+    folder.write("ftops.yaml", SPEC.partition("\noutputs:")[0])
+    assert folder.run("output").err == "The spec declares no outputs.\n"
+
+
+def test_a_sensitive_output_is_shown_only_when_it_is_asked_for(folder: Folder) -> None:
+    folder.edit("outputs:\n", "outputs:\n  secret: key-${env.KEY}\n")
+    environ = {"KEY": "hunter2"}
+    assert folder.run("apply", "-y", environ=environ).code == 0
+    for arguments in ((), ("secret",), ("-o", "json"), ("secret", "-o", "json")):
+        done = folder.run("output", *arguments, environ=environ)
+        assert done.code == 0
+        assert "hunter2" not in done.out
+    assert "(sensitive" in folder.run("output", environ=environ).out
+    assert folder.run("output", "--raw", "secret", environ=environ).out == "key-hunter2\n"
+
+
+# graph, fmt, schema
+
+
+@pytest.mark.parametrize("form", ["text", "mermaid", "dot"])
+def test_graph(folder: Folder, form: str) -> None:
+    golden(f"graph-{form}", folder.ok("graph", "--format", form))
+
+
+def test_graph_in_json(folder: Folder) -> None:
+    document = folder.run("graph", "-o", "json").json
+    assert len(document["nodes"]) == 5
+    assert {"from": "job.copilot", "to": "dataset.train"} in document["edges"]
+
+
+UGLY = SPEC.replace("  train: {path: data/train.jsonl}", "    train:   {path: data/train.jsonl}").replace(
+    "  valid: {", "    valid: {"
+)
+
+
+def test_fmt(folder: Folder) -> None:
+    folder.write("ftops.yaml", UGLY)
+    link = folder.path / "sub"
+    link.mkdir()
+    assert folder.ok("fmt") == "ftops.yaml\n"
+    assert (folder.path / "ftops.yaml").read_text() == SPEC
+    assert folder.ok("fmt") == ""
+
+
+def test_fmt_only_looks_with_check(folder: Folder) -> None:
+    folder.write("ftops.yaml", UGLY)
+    done = folder.run("fmt", "--check", "--diff")
+    assert done.code == 1
+    golden("fmt-diff", done.out)
+    document = folder.run("fmt", "--check", "-o", "json")
+    assert document.code == 1
+    assert document.json["changed"] == [{"file": "ftops.yaml"}]
+    assert (folder.path / "ftops.yaml").read_text() == UGLY
+
+
+def test_fmt_keeps_mode_and_links(folder: Folder) -> None:
+    real = folder.path / "real.txt"
+    real.write_text(UGLY)
+    real.chmod(0o640)
+    (folder.path / "ftops.yaml").unlink()
+    (folder.path / "ftops.yaml").symlink_to(real)
+    folder.ok("fmt", "ftops.yaml")
+    assert (folder.path / "ftops.yaml").is_symlink()
+    assert real.read_text() == SPEC
+    assert real.stat().st_mode & 0o777 == 0o640
+
+
+def test_fmt_of_standard_input(folder: Folder) -> None:
+    assert folder.run("fmt", "-", stdin=UGLY).out == SPEC
+    assert folder.run("fmt", "--check", "-", stdin=UGLY).code == 1
+    assert folder.run("fmt", "--check", "-", stdin=SPEC).code == 0
+
+
+def test_fmt_refuses_what_it_cannot_read(folder: Folder) -> None:
+    folder.write("broken.yaml", "a: [\n")
+    done = folder.run("fmt")
+    assert done.code == 1
+    assert "broken.yaml" in done.err
+    assert folder.run("fmt", "nowhere").err.startswith("error: there is no nowhere\n")
+    (folder.path / "latin.yaml").write_bytes(b"a: \xe9\n")
+    assert folder.run("fmt", "latin.yaml").code == 1
+
+
+def test_schema(folder: Folder) -> None:
+    assert folder.run("schema").json["$schema"].startswith("https://json-schema.org/")
+
+
+# version, help, completion, emulator
+
+
+@pytest.mark.parametrize("argv", [("version",), ("--version",), ("-V",), ("version", "--no-color")])
+def test_version(folder: Folder, argv: tuple[str, ...]) -> None:
+    assert folder.ok(*argv) == f"ftops {__version__}\n"
+
+
+@pytest.mark.parametrize("argv", [("version", "-o", "json"), ("-o", "json", "--version")])
+def test_version_in_json(folder: Folder, argv: tuple[str, ...]) -> None:
+    assert folder.run(*argv).json == {"format_version": 1, "version": __version__}
+
+
+@pytest.mark.parametrize("name", [n for n in COMMANDS if n != "emulator"])
+def test_help_of_every_command(folder: Folder, name: str) -> None:
+    out = folder.ok(name, "--help")
+    assert out.startswith(f"Usage: ftops {name}")
+    assert folder.ok("help", name) == out
+    assert folder.ok(name, "-h") == out
+
+
+@pytest.mark.parametrize("argv", [(), ("--help",), ("help",)])
+def test_help(folder: Folder, argv: tuple[str, ...]) -> None:
+    out = folder.ok(*argv)
+    assert all(f"  {name} " in out for name in COMMANDS)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts(folder: Folder, shell: str) -> None:
+    assert "_FTOPS_COMPLETE" in folder.ok("completion", shell)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("ftops pl", ["plan"]),
+        ("ftops --no", ["--no-color"]),
+        ("ftops plan --detailed", ["--detailed-exitcode"]),
+        ("ftops state show job.", ["job.copilot"]),
+        ("ftops plan --target dep", ["deployment.base", "deployment.copilot"]),
+        ("ftops -C data plan -C .. --target job", ["job.copilot"]),
+        ("ftops plan --env nowhere --target job", []),
+        ("ftops graph --format m", ["mermaid"]),
+    ],
+)
+def test_completions(folder: Folder, words: str, expected: list[str]) -> None:
+    environ = {
+        "_FTOPS_COMPLETE": "bash_complete",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(len(words.split()) - 1),
+    }
+    done = folder.run(environ=environ)
+    assert done.err == ""
+    assert [line.partition(",")[2] for line in done.out.split()] == expected
+
+
+def test_the_emulator_has_a_command_line_of_its_own(folder: Folder) -> None:
+    done = folder.process("emulator", "--help")
+    assert done.code == 0
+    assert "usage: ftops emulator" in done.out
+
+
+def test_every_document_has_a_version(applied: Folder) -> None:
+    commands: dict[str, tuple[str, ...]] = {
+        name: (name,) for name in ("validate", "plan", "show", "output", "graph", "version", "fmt")
+    }
+    commands["state list"] = ("state", "list")
+    commands["state show"] = ("state", "show", "job.copilot")
+    for name, command in commands.items():
+        done = applied.run(*command, "-o", "json")
+        document: dict[str, Any] = json.loads(done.out)
+        assert (done.code, done.err, document["format_version"]) == (0, "", 1), name

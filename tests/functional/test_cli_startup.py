@@ -1,0 +1,72 @@
+"""What a command imports: little, and nothing that takes long."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.golden.cli import Folder, process_environment
+
+HEAVY = {"openai", "azure", "deepdiff", "rich", "numpy", "starlette", "uvicorn", "httpx", "asyncio"}
+NO_CLICK = HEAVY | {"click", "pydantic", "yaml", "json", "pathlib", "dataclasses", "typing", "re"}
+_CODE = """\
+import sys
+sys.argv = ["ftops", *sys.argv[1:]]
+before = set(sys.modules)
+from ftops.__main__ import main
+try:
+    main()
+finally:
+    print(*sorted({m.partition(".")[0] for m in set(sys.modules) - before}), file=sys.stderr)
+"""
+
+
+def imported(folder: Folder, *argv: str) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", _CODE, *argv],
+        cwd=folder.path,
+        env=process_environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    return set(done.stderr.split())
+
+
+@pytest.fixture
+def applied(tmp_path: Path) -> Folder:
+    folder = Folder.make(tmp_path)
+    folder.ok("apply", "-y")
+    return folder
+
+
+@pytest.mark.parametrize("argv", [("version",), ("--version",), ("version", "-o", "json")])
+def test_version_imports_nothing(applied: Folder, argv: tuple[str, ...]) -> None:
+    assert not imported(applied, *argv) & NO_CLICK
+
+
+@pytest.mark.parametrize("argv", [("--help",), ("plan",), ("validate",), ("plan", "--help"), ("apply", "-y")])
+def test_nothing_heavy_is_imported(applied: Folder, argv: tuple[str, ...]) -> None:
+    assert not imported(applied, *argv) & HEAVY
+
+
+def test_help_imports_no_command(applied: Folder) -> None:
+    assert not imported(applied, "--help") & {"pydantic", "yaml"}
+
+
+def test_version_is_there_at_once(applied: Folder) -> None:
+    """Less than three times what Python takes to do nothing; the least of several runs each."""
+    nothing = min(seconds(["-c", "pass"]) for _ in range(7))
+    version = min(seconds(["-m", "ftops", "version"]) for _ in range(7))
+    assert version < 3 * nothing
+
+
+def seconds(arguments: list[str]) -> float:
+    started = time.perf_counter()
+    subprocess.run([sys.executable, *arguments], capture_output=True, env=process_environment(), check=True)
+    return time.perf_counter() - started

@@ -1,0 +1,13 @@
+"""A command with a bug."""
+
+from __future__ import annotations
+
+import click
+
+from ftops.cli.look import look_options
+
+
+@click.command("graph")
+@look_options
+def command() -> int:
+    return 1 // 0

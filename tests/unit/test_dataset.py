@@ -1,0 +1,236 @@
+"""Inspection of data files: each file of tests/bad_data is named after its one defect, and the `.txt`
+beside it is what is said about it. FTOPS_UPDATE_GOLDEN=1 rewrites those texts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tracemalloc
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ftops.dataset import MAX_BYTES, Inspection, inspect, reader
+from ftops.dataset.inspection import EXCERPT, LEAD, MAX_SHOWN, place
+from ftops.dataset.jsonl import parse, span
+from ftops.errors import Diagnostic
+
+BAD = Path(__file__).parents[1] / "bad_data"
+BAD_FILES = sorted(BAD.glob("*.jsonl"))
+UPDATE = bool(os.environ.get("FTOPS_UPDATE_GOLDEN"))
+
+
+def example(question: str = "1 + 1?", answer: object = "2", **more: object) -> str:
+    messages = [{"role": "user", "content": question}, {"role": "assistant", "content": answer, **more}]
+    return json.dumps({"messages": messages})
+
+
+def write(path: Path, *lines: str, end: str = "\n") -> Path:
+    path.write_bytes("".join(f"{line}{end}" for line in lines).encode())
+    return path
+
+
+def draw(diagnostics: tuple[Diagnostic, ...]) -> str:
+    return "\n".join(_draw(d) for d in diagnostics)
+
+
+def _draw(diagnostic: Diagnostic) -> str:
+    at = diagnostic.place
+    assert at is not None
+    lines = [f"{at}: {diagnostic.severity}: {diagnostic.summary}"]
+    if at.text:
+        cut = len(at.text) >= EXCERPT // 2 and at.text.startswith("…")
+        lines += [f"  | {at.text}", "  | " + " " * (LEAD if cut else at.column - 1) + "^" * at.width]
+    lines += [f"  {text}" for text in (diagnostic.detail, diagnostic.hint) if text]
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize("path", BAD_FILES, ids=lambda p: p.stem)
+def test_what_is_said_about_a_bad_file(path: Path) -> None:
+    inspection = inspect(path, path.name)
+    assert not inspection.is_clean
+    said = draw(inspection.diagnostics)
+    golden = path.with_suffix(".txt")
+    if UPDATE:
+        golden.write_text(said, encoding="utf-8")
+    assert said == golden.read_text(encoding="utf-8")
+
+
+def test_every_golden_text_has_its_file() -> None:
+    assert {p.stem for p in BAD.glob("*.txt")} == {p.stem for p in BAD_FILES}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        example(),
+        example(answer="", tool_calls=[{"id": "1"}]),
+        example(answer=None, function_call={"name": "f"}),
+        example(answer=[{"type": "text", "text": "2"}]),
+        '{"tools": [], "messages": [{"role": "developer"}, {"role": "assistant", "content": "y"}]}',
+        ' \t{"messages": [{"role": "assistant", "content": "y"}]} ',
+    ],
+)
+def test_good_examples(tmp_path: Path, line: str) -> None:
+    assert inspect(write(tmp_path / "good.jsonl", *[line] * 10), "good.jsonl").diagnostics == ()
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\n\n  \n"])
+@pytest.mark.parametrize("start", [b"", b"\xef\xbb\xbf"])
+def test_digest_and_counts_are_of_the_bytes(tmp_path: Path, start: bytes, end: str) -> None:
+    path = write(tmp_path / "good.jsonl", *[example()] * 12, end=end)
+    content = start + path.read_bytes()
+    path.write_bytes(content)
+    digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    assert inspect(path, "good.jsonl") == Inspection(digest, len(content), 12)
+
+
+def test_a_last_line_needs_no_end(tmp_path: Path) -> None:
+    path = tmp_path / "good.jsonl"
+    path.write_text("\n".join([example()] * 10))
+    assert inspect(path, "good.jsonl").examples == 10
+
+
+def test_other_formats_take_any_object_in_any_number(tmp_path: Path) -> None:
+    path = write(tmp_path / "pairs.jsonl", '{"input": 1}', "[]")
+    inspection = inspect(path, "pairs.jsonl", format="preference")
+    assert inspection.examples == 2
+    assert [d.summary for d in inspection.diagnostics] == ["the line is a list, not an object"]
+
+
+def test_what_is_not_a_readable_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "loop").symlink_to("loop")
+    said = {
+        name: inspect(tmp_path / name, name).diagnostics[0].summary
+        for name in (".", "missing", "pipe", "loop", "nul\0", "long" * 100)
+    }
+    assert said["."] == "the data is a folder, not a file"
+    assert said["missing"] == "the file does not exist"
+    assert said["pipe"] == "the data is not a regular file"
+    for name in ("loop", "nul\0", "long" * 100):
+        assert said[name].startswith("the file can't be read: ")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_without_permission(tmp_path: Path) -> None:
+    path = write(tmp_path / "secret.jsonl", example())
+    path.chmod(0)
+    assert inspect(path, "secret.jsonl").diagnostics[0].summary == "the file can't be read: Permission denied"
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "large.jsonl"
+    path.touch()
+    os.truncate(path, MAX_BYTES + 1)
+    inspection = inspect(path, "large.jsonl")
+    assert inspection.digest == ""
+    assert inspection.diagnostics[0].summary == "the file has 512 MB, more than 512 MB"
+
+
+def test_a_line_that_is_too_long_is_hashed_and_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "MAX_LINE", 256)
+    path = write(tmp_path / "long.jsonl", *[example()] * 5, "{" + " " * 1000, *[example()] * 5)
+    inspection = inspect(path, "long.jsonl")
+    assert inspection.digest == f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
+    assert inspection.examples == 11
+    assert [(d.severity, d.place and d.place.line) for d in inspection.diagnostics] == [("warning", 6)]
+
+
+@pytest.mark.parametrize("value", ["[" * 100_000, "9" * 5_000])
+def test_what_python_cannot_hold_is_a_finding(tmp_path: Path, value: str) -> None:
+    line = example()[:-1] + f', "x": {value}}}'
+    path = write(tmp_path / "odd.jsonl", *[example()] * 9, line)
+    (diagnostic,) = inspect(path, "odd.jsonl").diagnostics
+    assert diagnostic.place is not None
+    assert diagnostic.place.line == 10
+    assert "nested" in diagnostic.summary or "digits" in diagnostic.summary
+
+
+def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
+    path = write(tmp_path / "large.jsonl", *[example()] * 10_000, *["{}"] * 10_000)
+    tracemalloc.start()
+    inspection = inspect(path, "large.jsonl")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(inspection.diagnostics) == MAX_SHOWN + 1
+    assert peak < path.stat().st_size / 10
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=10,
+)
+MESSAGES = st.fixed_dictionaries(
+    {},
+    optional={
+        "messages": JSON
+        | st.lists(
+            JSON
+            | st.fixed_dictionaries(
+                {},
+                optional={
+                    "role": st.sampled_from(["user", "assistant"]) | JSON,
+                    "content": JSON,
+                    "tool_calls": JSON,
+                },
+            )
+        ),
+        "mesages": JSON,
+    },
+)
+LINES = st.lists(
+    st.binary()
+    | MESSAGES.map(lambda e: json.dumps(e).encode())
+    | JSON.map(lambda v: repr(v).encode(errors="replace"))
+)
+
+
+@settings(deadline=None)
+@given(content=st.binary() | LINES.map(b"\n".join), format=st.sampled_from(["chat", "preference"]))
+def test_any_bytes_are_inspected_without_raising(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes, format: str
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.jsonl"
+    path.write_bytes(content)
+    inspection = inspect(path, "any.jsonl", format=format)
+    assert inspection.digest == f"sha256:{hashlib.sha256(content).hexdigest()}"
+    assert inspection.bytes == len(content)
+    for diagnostic in inspection.diagnostics:
+        at = diagnostic.place
+        assert at is not None
+        assert len(at.text) <= EXCERPT
+        assert at.text.isprintable()
+        assert diagnostic.summary.isprintable()
+        assert diagnostic.hint.isprintable()
+
+
+@given(value=JSON, data=st.data())
+def test_a_span_is_the_text_of_the_value(value: object, data: st.DataObject) -> None:
+    separators = data.draw(st.sampled_from([(",", ":"), (" , ", " : ")]))
+    line = " " + json.dumps({"a": 1, "b": [0, {"c": value, "d": 2}]}, separators=separators)
+    start, width = span(line, ("b", 1, "c"))
+    assert line[start : start + width] == json.dumps(value, separators=separators)
+
+
+@given(line=st.text(min_size=1, max_size=400), data=st.data())
+def test_an_excerpt_shows_the_column(line: str, data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(line) - 1))
+    at = place("f", 1, line, start, 1000)
+    cut = len(line) > EXCERPT and start > LEAD
+    shown = at.text[LEAD if cut else start]
+    assert shown in (line[start], " ", "…")
+    assert (LEAD if cut else start) + at.width <= len(at.text)
+
+
+def test_the_last_of_two_members_of_one_name_counts() -> None:
+    line = '{"messages": 1, "messages": 22}'
+    assert parse(line) == {"messages": 22}
+    assert span(line, ("messages",)) == (line.index("22"), 2)

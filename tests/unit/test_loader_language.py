@@ -1,0 +1,51 @@
+"""docs/language.md: its examples load, and its tables say what the code knows."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from ftops import spec
+from ftops.fmt import format_text
+from ftops.kinds import RESOURCE_TYPES
+from ftops.loader import load
+
+TEXT = (Path(__file__).parents[2] / "docs" / "language.md").read_text("utf-8")
+EXAMPLES = re.findall(r"^```yaml\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+ENVIRON = {
+    "USER": "ada",
+    "AZURE_SUBSCRIPTION_ID": "00000000-0000-0000-0000-000000000000",
+    "AZURE_OPENAI_ENDPOINT": "https://acme.openai.azure.com/",
+}
+
+
+@pytest.mark.parametrize("number", range(len(EXAMPLES)))
+def test_examples_load(tmp_path: Path, number: int) -> None:
+    file = tmp_path / "ftops.yaml"
+    file.write_text(EXAMPLES[number], "utf-8")
+    found = load(file, environ=ENVIRON)
+    assert found.resources or found.outputs
+    for name in re.findall(r"^  (\w+): \{provider", EXAMPLES[number], re.MULTILINE):
+        assert load(file, environ=ENVIRON, environment=name).environment == name
+
+
+@pytest.mark.parametrize("number", range(len(EXAMPLES)))
+def test_examples_are_laid_out_as_they_should(number: int) -> None:
+    assert format_text(EXAMPLES[number], "ftops.yaml") == EXAMPLES[number]
+
+
+def test_every_key_is_described() -> None:
+    blocks = [*spec.RESOURCE_MODELS.values(), *spec.PROVIDER_TYPES.values()]
+    blocks += [spec.Settings, spec.StateBlock, spec.Variable, spec.Environment, spec.JobHyperparameters]
+    blocks += [spec.LifecycleBlock, spec.Sku, spec.OutputBlock, spec.ControlPlane, spec.Credential]
+    keys = {field.alias or name for block in blocks for name, field in block.model_fields.items()}
+    assert [key for key in sorted({*keys, *spec.SECTIONS}) if not re.search(rf"\b{key}\b", TEXT)] == []
+
+
+@pytest.mark.parametrize("kind", RESOURCE_TYPES)
+def test_attributes_of_the_kinds(kind: str) -> None:
+    row = re.search(rf"^\| {kind} \| `{RESOURCE_TYPES[kind].section}` \| (.*) \|$", TEXT, re.MULTILINE)
+    assert row is not None
+    assert set(re.findall(r"`([^`]+)`", row[1])) == RESOURCE_TYPES[kind].computed
