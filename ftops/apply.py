@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from ftops import events
-from ftops.address import Address, Json, Value, encode, references
+from ftops.address import Address, Json, Reference, Value, encode, references
 from ftops.errors import FtopsError, Permanent, Temporary
 from ftops.kinds import RESOURCE_TYPES
 from ftops.outputs import OutputValue
@@ -372,9 +372,24 @@ class Apply:
             change.address,
             line.message,
             self._elapsed(step),
-            line.percent,
+            self._percent(step, line),
             line.metrics,
         )
+
+    def _percent(self, step: Step, line: Progress) -> float | None:
+        """Of a training's steps, where the service itself doesn't say how many there will be."""
+        done = line.metrics.get("step")
+        if line.percent is not None or done is None:
+            return line.percent
+        training = step.change.after.get("training")
+        data = self._live.resources.get(training.address) if isinstance(training, Reference) else None
+        recorded = self._turns.recorded(step)
+        total = training_steps(
+            data.outputs.get("examples") if data else None,
+            recorded.inputs.get("hyperparameters"),
+            recorded.outputs.get("hyperparameters"),
+        )
+        return round(min(100.0, 100 * done / total), 1) if total else None
 
     def _emit(self, event: Callable[..., events.Event], *fields: object) -> None:
         self._context.emit(event(self._now(), *fields))
@@ -385,6 +400,21 @@ class Apply:
 
     def _now(self) -> str:
         return iso(self._context.utc_now())
+
+
+def training_steps(examples: object, *hyperparameters: object) -> int | None:
+    """Epochs times batches, from what was asked or, better, from what the service resolved (-1: not yet)."""
+    known = {
+        name: value
+        for values in hyperparameters
+        if isinstance(values, Mapping)
+        for name, value in values.items()
+        if isinstance(value, int) and value > 0
+    }
+    epochs, batch = known.get("n_epochs"), known.get("batch_size")
+    if not (epochs and batch and isinstance(examples, int)):
+        return None
+    return epochs * -(-examples // batch)
 
 
 def _is_unknown(value: Value) -> bool:

@@ -40,7 +40,7 @@ class Resource:
     lifecycle: Lifecycle = Lifecycle()
     sources: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[str, Json] = field(default_factory=dict)
-    """Computed attributes that are known before anything is applied (ResourceType.known_early)."""
+    """Computed attributes that are known before anything is applied: a dataset's digest, a name."""
     place: Place | None = None
     reference_places: Mapping[Address, Place] = field(default_factory=dict)
     """Where each address that this resource depends on is named."""

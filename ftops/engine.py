@@ -12,11 +12,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from ftops import dataset, events
+from ftops import dataset
 from ftops.address import Address, Json, Secret
-from ftops.apply import Apply, Report, Settings
 from ftops.config import Config, Resource
 from ftops.desired import Resolver
 from ftops.errors import Diagnostic, FtopsError, SpecError, UsageError
@@ -29,7 +29,10 @@ from ftops.providers.base import Connects
 from ftops.refresh import refresh
 from ftops.state import Observed, State
 from ftops.store import LocalStore, Lock, lock_info
-from ftops.turns import Context
+
+if TYPE_CHECKING:
+    from ftops.apply import Apply, Report, Settings
+    from ftops.events import Event
 
 CONNECTION: Mapping[str, str] = {
     "url": "AZURE_OPENAI_ENDPOINT",
@@ -51,7 +54,7 @@ def with_data(config: Config, show: Callable[[Path], str]) -> tuple[Config, tupl
     for resource in config.resources:
         path = resource.inputs.get("path")
         if resource.address.kind != "dataset" or not isinstance(path, str):
-            resources.append(resource)
+            resources.append(_with_name(resource))
             continue
         form = str(resource.inputs.get("format", "chat"))
         inspection = inspected.get((path, form))
@@ -72,6 +75,14 @@ def _placed(diagnostic: Diagnostic, resource: Resource) -> Diagnostic:
     if diagnostic.place is None or diagnostic.place.text or resource.place is None:
         return diagnostic
     return replace(diagnostic, place=resource.place, detail=f"{resource.address}: {diagnostic.detail}")
+
+
+def _with_name(resource: Resource) -> Resource:
+    """A deployment's name is known beforehand, unless it is made from the model's."""
+    if resource.address.kind != "deployment" or resource.inputs.get("replace") == "blue_green":
+        return resource
+    name: Any = resource.inputs["name"]
+    return replace(resource, facts={"name": name}) if isinstance(name, str) else resource
 
 
 def _with_inspection(resource: Resource, inspection: dataset.Inspection) -> Resource:
@@ -144,11 +155,14 @@ class Session:
         self,
         made: Plan,
         settings: Settings,
-        emit: Callable[[events.Event], None],
+        emit: Callable[[Event], None],
         on_start: Callable[[Apply], None] = lambda run: None,
     ) -> Report:
         """Makes it so. Only within `locked`. The journal is folded into the state at the end, however
         the run ends; should that fail too, it stays and the next run reads it."""
+        from ftops.apply import Apply
+        from ftops.turns import Context
+
         state = self.state if self.state.lineage else replace(self.state, lineage=str(uuid4()))
         journal = self.store.open_journal(state)
         context = Context(self.config.folder, self.providers, self.config.secrets, emit)

@@ -33,8 +33,6 @@ class ResourceType:
     create_before_destroy: bool = True
     long_running: bool = False
     """May take hours: `apply --no-wait` doesn't wait for it."""
-    known_early: frozenset[str] = frozenset()
-    """Computed attributes that don't depend on the object: known while it is still planned."""
 
 
 def is_tuned(model: object) -> bool:
@@ -53,7 +51,6 @@ RESOURCE_TYPES: Mapping[str, ResourceType] = {
             computed=frozenset({"id", "bytes", "digest", "examples", "tokens", "status"}),
             immutable=frozenset({"content", "purpose"}),
             local=frozenset({"path", "format"}),
-            known_early=frozenset({"digest", "bytes", "examples"}),
         ),
         ResourceType(
             kind="job",

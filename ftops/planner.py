@@ -265,8 +265,8 @@ class _Planner:
             "retain": resource.lifecycle.on_destroy == "retain",
             "fingerprint": desired.fingerprint,
         }
-        if any(recorded.outputs.get(name) != value for name, value in resource.facts.items()):
-            noted["outputs"] = {**recorded.outputs, **resource.facts}
+        if not resource.facts.keys() <= recorded.outputs.keys():
+            noted["outputs"] = {**resource.facts, **recorded.outputs}
         if any(getattr(recorded, name) != value for name, value in noted.items()):
             self.entries.append(Recorded(replace(recorded, **noted)))
 
@@ -300,13 +300,23 @@ def _covers(ignored: Iterable[str], path: str) -> bool:
     return any(path == i or path.startswith(f"{i}.") for i in ignored)
 
 
+_FATES: Mapping[Action, str] = {
+    Action.CREATE: "created",
+    Action.UPDATE: "updated",
+    Action.REPLACE: "replaced",
+    Action.ADOPT: "still in progress",
+    Action.DELETE: "deleted",
+    Action.FORGET: "forgotten",
+}
+
+
 def _describe(attributes: Iterable[AttributeChange], decisions: Mapping[Address, Decision]) -> str:
     """In a line, what changed and where that comes from."""
     parts = []
     for attribute_ in attributes:
         after = attribute_.after
         if isinstance(after, Reference) and after.address in decisions:
-            fate = decisions[after.address].action.value.removesuffix("e") + "ed"
+            fate = _FATES[decisions[after.address].action]
             parts.append(f"{attribute_.path} comes from {after.address}, which is {fate}")
         else:
             source = f" ({attribute_.note})" if attribute_.note else ""

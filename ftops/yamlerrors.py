@@ -22,7 +22,7 @@ class _Row(NamedTuple):
 
 
 _QUOTE = _Row(
-    "did not find expected ',' or",
+    "expected ',' or",
     r"\{",
     "an expression has to be quoted here",
     "Inside `{…}` and `[…]`, YAML reads the brace of `${` as the start of a mapping.",
@@ -32,14 +32,14 @@ _QUOTE = _Row(
 _ROWS = (
     _QUOTE,
     _Row(
-        "did not find expected ',' or",
+        "expected ',' or",
         "",
         "a `{` or `[` is not closed, or a comma is missing",
         "The entries of `{…}` and `[…]` are divided by commas, up to the closing bracket.",
         "Close the bracket or add the comma; text with brackets or commas in it needs quotes.",
     ),
     _Row(
-        "did not find expected node content",
+        "node content",
         "",
         "a value is missing here",
         "The entries of `{…}` and `[…]` are divided by commas, up to the closing bracket.",
@@ -82,6 +82,13 @@ _ROWS = (
     ),
     _Row(
         "did not find expected key",
+        "",
+        "the indentation fits no line above",
+        "Keys of one mapping stand in the same column.",
+        "Indent the line as its neighbours; text that begins with a quote must end with it.",
+    ),
+    _Row(
+        "expected <block end>",
         "",
         "the indentation fits no line above",
         "Keys of one mapping stand in the same column.",

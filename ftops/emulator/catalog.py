@@ -11,6 +11,8 @@ from dataclasses import dataclass
 FINETUNE_SKUS = (
     "Standard", "GlobalStandard", "DataZoneStandard", "DeveloperTier", "ProvisionedManaged",
 )  # fmt: skip
+# Where training of the type Standard is offered; the global types are not bound to a region.
+TRAINING_REGIONS = frozenset({"northcentralus", "swedencentral", "eastus2"})
 BASE_SKUS = ("Standard", "GlobalStandard", "DataZoneStandard")
 
 
@@ -26,6 +28,7 @@ class BaseModel:
     max_context: int
     max_example_tokens: int
     created: int  # seconds since the epoch
+    methods: tuple[str, ...] = ("supervised",)
     skus: tuple[str, ...] = BASE_SKUS
 
     @property
@@ -35,13 +38,14 @@ class BaseModel:
 
 
 _RATE = 1.4
+_BOTH = ("supervised", "dpo")
 
 BASE_MODELS = (
     BaseModel("gpt-4o-mini", "2024-07-18", True, 1.8, _RATE / 1.8, 128000, 64536, 1721260800),
-    BaseModel("gpt-4o", "2024-08-06", True, 2.0, _RATE / 2.0, 128000, 64536, 1722902400),
-    BaseModel("gpt-4.1", "2025-04-14", True, 2.0, _RATE / 2.0, 1047576, 65536, 1744588800),
-    BaseModel("gpt-4.1-mini", "2025-04-14", True, 1.0, _RATE, 1047576, 65536, 1744588800),
-    BaseModel("gpt-4.1-nano", "2025-04-14", True, 0.1, _RATE / 0.1, 1047576, 65536, 1744588800),
+    BaseModel("gpt-4o", "2024-08-06", True, 2.0, _RATE / 2.0, 128000, 64536, 1722902400, _BOTH),
+    BaseModel("gpt-4.1", "2025-04-14", True, 2.0, _RATE / 2.0, 1047576, 65536, 1744588800, _BOTH),
+    BaseModel("gpt-4.1-mini", "2025-04-14", True, 1.0, _RATE, 1047576, 65536, 1744588800, _BOTH),
+    BaseModel("gpt-4.1-nano", "2025-04-14", True, 0.1, _RATE / 0.1, 1047576, 65536, 1744588800, _BOTH),
     BaseModel("gpt-35-turbo", "0125", True, 1.0, _RATE, 16385, 16385, 1706140800),
     BaseModel("gpt-4o", "2024-11-20", False, 1.0, _RATE, 128000, 0, 1732060800),
 )  # fmt: skip

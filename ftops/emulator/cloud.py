@@ -51,6 +51,21 @@ class StoredFile:
     bytes: int
     created: float
     ready: float
+    error: str | None = None  # why it cannot be processed
+    expires: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """The copy of a checkpoint to another account."""
+
+    id: str  # job and checkpoint
+    created: float
+    job: str
+    model: str
+    destination: str
+    region: str
+    ends: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +99,11 @@ class Job:
     method: JSON | None = None
     metadata: JSON | None = None
     integrations: list[JSON] | None = None
+    inference_sku: str | None = None  # of the deployment that the service makes after success
+    deployed: bool = False  # whether it has made it
     doom: JSON | None = None  # a fault that waits for this job
+    pause: JSON | None = None  # {"at", "step", "ready", "saved"?} while it is paused
+    pauses: list[JSON] = field(default_factory=list)  # {"at", "until"}: those that are over
     started: float | None = None  # when it got a place among the running ones
     running: float | None = None  # when it passed validation
     resolved: JSON | None = None
@@ -157,6 +176,19 @@ class Operation:
     error: JSON | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Somebody other than the account's owner, and what their roles allow."""
+
+    id: str  # the object id in tokens; also the client id
+    created: float
+    roles: list[str] = field(default_factory=list)
+    actions: list[str] = field(default_factory=list)
+    data_actions: list[str] = field(default_factory=list)
+    subject: str | None = None  # of the OIDC assertions that are taken for this principal
+    secret: str | None = None
+
+
 class Cloud:
     """One account and everything in it, kept under ``folder``."""
 
@@ -178,6 +210,8 @@ class Cloud:
         self.deployments = self._collection("deployments", Deployment)
         self.operations = self._collection("operations", Operation)
         self.retired = self._collection("retired", Deployment)
+        self.copies = self._collection("copies", Copy)
+        self.principals = self._collection("principals", Principal)
         self.endpoint = ""
 
     def change_settings(self, changes: JSON) -> None:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from ftops.emulator.settings import Settings
+
 
 class Plane(StrEnum):
     """A family of routes that share authentication and the form of errors."""
@@ -52,14 +54,14 @@ def invalid(message: str) -> ServiceError:
     return ServiceError(400, "invalidPayload", message)
 
 
-def wrong_state(message: str) -> ServiceError:
-    """The object exists but is in a state that does not allow this."""
-    return ServiceError(400, "unexpectedEntityState", message)
+def wrong_state(settings: Settings, message: str) -> ServiceError:
+    """The object exists but is in a state that does not allow this; status and code are unknown."""
+    return ServiceError(settings.wrong_state_status, settings.wrong_state_code, message)
 
 
-def over_quota(message: str) -> ServiceError:
-    """A count limit of the account is reached."""
-    return ServiceError(400, "quotaExceeded", message)
+def over_quota(settings: Settings, message: str) -> ServiceError:
+    """A count limit of the account is reached; the status is unknown."""
+    return ServiceError(settings.over_limit_status, "quotaExceeded", message)
 
 
 def not_found(what: str, name: str) -> ServiceError:

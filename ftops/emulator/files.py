@@ -54,6 +54,7 @@ def refuse_beyond_limit(cloud: Cloud) -> None:
     count = sum(file.purpose != RESULTS for file in cloud.files.all())
     if count >= cloud.settings.files_limit:
         raise over_quota(
+            cloud.settings,
             f"The resource has {count} files; the limit is {cloud.settings.files_limit}. "
             "Delete files that are no longer needed."
         )

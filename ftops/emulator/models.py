@@ -36,7 +36,7 @@ async def delete(cloud: Cloud, request: Request) -> Response:
         raise gateway_not_found()
     name = request.path_params["model"]
     if name in catalog.BY_ID:
-        raise wrong_state(f"The base model '{name}' cannot be deleted.")
+        raise wrong_state(cloud.settings, f"The base model '{name}' cannot be deleted.")
     model = _existing(cloud, name)
     doomed = [model]
     if model.final:

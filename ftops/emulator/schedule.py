@@ -13,14 +13,27 @@ from collections.abc import Callable
 
 from ftops.emulator import events
 from ftops.emulator.cloud import Cloud, Job
+from ftops.emulator.settings import Settings
 
 TERMINAL = ("succeeded", "failed", "cancelled")
+
+
+def places(settings: Settings, training_type: str | None) -> int:
+    """How many jobs of a training type may run at a time: each type has places of its own."""
+    developer = training_type == "developerTier"
+    limit = settings.running_developer_jobs_limit if developer else settings.running_jobs_limit
+    return max(limit, 1)
 
 
 def status(job: Job, now: float) -> str:
     """The job's status on the wire at the virtual time ``now``."""
     if job.outcome is not None and now >= job.outcome["at"]:
         return str(job.outcome["status"])
+    if job.pause is not None:
+        done = job.pause.get("saved") and now >= job.pause["ready"]
+        return "paused" if done else "pausing"
+    if job.pauses and now < job.pauses[-1]["until"]:
+        return "resuming"
     if job.running is not None and now >= job.running:
         return "running"
     return "pending"
@@ -37,7 +50,7 @@ class Schedule:
     def resume(self) -> None:
         """Go on with the jobs that a stopped server left in the midst of training."""
         for job in self._cloud.jobs.all():
-            if job.started is not None and job.outcome is None:
+            if job.started is not None and job.outcome is None and not (job.pause or {}).get("saved"):
                 self._launch(job)
 
     def settle(self) -> None:
@@ -60,11 +73,34 @@ class Schedule:
         with self._cloud.lock:
             self.stop(job.id)
             outcome = {"status": "cancelled", "at": now}
-            ended = dataclasses.replace(job, outcome=outcome, result_file=None, fine_tuned_model=None)
-            self._cloud.jobs.put(ended)
-            events.keep_until(self._cloud, job.id, now)
-            events.record(self._cloud, job.id, now, "Job cancelled.")
-            self._forget_future(job, now)
+            self._cut(job, now, "Job cancelled.", outcome=outcome, pause=None)
+
+    def pause(self, job: Job, now: float, step: int) -> None:
+        """Halt a job after ``step``: a run of its own trains that far and leaves a checkpoint."""
+        ready = now + self._cloud.settings.pause_seconds
+        with self._cloud.lock:
+            self.stop(job.id)
+            pause = {"at": now, "step": step, "ready": ready}
+            # No recording shows the wording of these two events.
+            self._launch(self._cut(job, now, f"Job paused ({len(job.pauses) + 1}).", pause=pause, outcome=None))
+
+    def unpause(self, job: Job, now: float) -> None:
+        """Let a paused job go on: what was planned for later happens later by the pause."""
+        until = now + self._cloud.settings.resume_seconds
+        with self._cloud.lock:
+            halted = (job.pause or {"at": now})["at"]
+            pauses = [*job.pauses, {"at": halted, "until": until}]
+            self._launch(self._cut(job, now, f"Job resumed ({len(pauses)}).", pause=None, pauses=pauses))
+
+    def _cut(self, job: Job, now: float, message: str, **changes: object) -> Job:
+        """The job with ``changes``, and without what its run wrote for later than ``now``."""
+        clean = dataclasses.replace(job, result_file=None, fine_tuned_model=None, trained_tokens=None)
+        changed: Job = dataclasses.replace(clean, **changes)  # type: ignore[arg-type]
+        self._cloud.jobs.put(changed)
+        events.keep_until(self._cloud, job.id, now)
+        events.record(self._cloud, job.id, now, message)
+        self._forget_future(job, now)
+        return changed
 
     def stop(self, job: str) -> None:
         """Let the run of a job end without a trace."""
@@ -90,18 +126,23 @@ class Schedule:
             cloud.content(job.result_file).unlink(missing_ok=True)
 
     def _next(self) -> tuple[Job, float] | None:
-        """The oldest job without a place, and when it gets one; None when that is unknown."""
+        """The waiting job that gets a place first, and when; None when that is unknown."""
         jobs = self._cloud.jobs.all()
-        waiting = next((job for job in jobs if job.started is None and job.outcome is None), None)
-        if waiting is None:
-            return None
+        waiting = [job for job in jobs if job.started is None and job.outcome is None]
+        first = {job.training_type: job for job in reversed(waiting)}
+        due = [(job, start) for job in first.values() if (start := self._start(job, jobs)) is not None]
+        return min(due, key=lambda pair: pair[1], default=None)
+
+    def _start(self, waiting: Job, jobs: list[Job]) -> float | None:
+        """When the first waiting job of a training type gets a place."""
         ready = waiting.created + self._cloud.settings.queue_seconds
-        placed = [job for job in jobs if job.started is not None]
+        kind = waiting.training_type
+        placed = [job for job in jobs if job.started is not None and job.training_type == kind]
         ends = sorted(job.outcome["at"] if job.outcome else float("inf") for job in placed)
         busy = [end for end in ends if end > ready]
-        limit = max(self._cloud.settings.running_jobs_limit, 1)
+        limit = places(self._cloud.settings, kind)
         start = ready if len(busy) < limit else busy[-limit]
-        return None if start == float("inf") else (waiting, start)
+        return None if start == float("inf") else start
 
     def _launch(self, job: Job) -> None:
         stop = threading.Event()

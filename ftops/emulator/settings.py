@@ -32,13 +32,36 @@ class Settings:
     ft_put_async_header: bool = True
     patch_async: bool = False
     delete_async: bool = True
+    account_state: str = "Succeeded"  # any other one refuses every write of a deployment
     metadata_on_dated: bool = True
+    training_type_required: bool = True
     dated_model_delete: bool = True
     delete_job_deletes_model: bool = False
     disable_local_auth: bool = False
+    strict: bool = False
+    pause_seconds: float = 0.1  # pausing, until the checkpoint can be deployed
+    resume_seconds: float = 0.1
+    pause_reply: str = "pausing"
+    wrong_state_status: int = 400
+    wrong_state_code: str = "unexpectedEntityState"
+    over_limit_status: int = 400
+    file_too_large_status: int = 400
+    second_job_delete_status: int = 404
+    running_job_delete: str = "refused"
+    failed_job_delete: str = "allowed"
+    too_many_running: str = "queued"
+    jsonl_checked: str = "job"  # where bad JSONL shows: the job fails, or the file does
+    missing_data_action_status: int = 401
+    v1_unauthorized_message: str = ""  # "": that of the dated plane
+    auto_deployment_name: str = "{job}"  # may use {job}, {suffix} and {model}
+    copy_seconds: float = 0.2  # of a checkpoint to another account
+    import_timeout_seconds: float = 10.0  # real ones
+    clock_skew_seconds: float = 0.0  # of the header "date", either way
     list_order: str = "newest"
     deployed_model_delete_status: int = 409
-    running_jobs_limit: int = 3
+    max_file_bytes: int = 512_000_000
+    running_jobs_limit: int = 3  # of the training types Standard and GlobalStandard, each
+    running_developer_jobs_limit: int = 5
     queued_jobs_limit: int = 20
     jobs_limit: int = 500
     files_limit: int = 100
@@ -50,7 +73,20 @@ class Settings:
 _CHOICES: dict[str, tuple[object, ...]] = {
     "list_order": ("newest", "oldest"),
     "deployed_model_delete_status": (400, 409),
+    "account_state": ("Succeeded", "Accepted", "Creating", "Moving", "Deleting"),
+    "pause_reply": ("pausing", "paused"),
+    "wrong_state_status": (400, 409),
+    "wrong_state_code": ("unexpectedEntityState", "conflict"),
+    "over_limit_status": (400, 403, 409, 429),
+    "file_too_large_status": (400, 413),
+    "second_job_delete_status": (204, 404),
+    "running_job_delete": ("refused", "cancels"),
+    "failed_job_delete": ("allowed", "refused"),
+    "too_many_running": ("queued", "refused"),
+    "jsonl_checked": ("job", "file"),
+    "missing_data_action_status": (401, 403),
 }
+_SIGNED = ("clock_skew_seconds",)
 TYPES: dict[str, type] = {field.name: type(field.default) for field in dataclasses.fields(Settings)}
 
 
@@ -74,6 +110,6 @@ def _checked(name: str, value: Any) -> Any:
         raise ValueError(f"{name} must be a {wanted.__name__}, not {value!r}")
     if name in _CHOICES and value not in _CHOICES[name]:
         raise ValueError(f"{name} must be one of {_CHOICES[name]}, not {value!r}")
-    if isinstance(value, (int, float)) and value < 0:
+    if isinstance(value, (int, float)) and value < 0 and name not in _SIGNED:
         raise ValueError(f"{name} must not be negative, got {value!r}")
     return value

@@ -89,7 +89,7 @@ def _open(cloud: Cloud, request: Request) -> Upload:
         raise not_found("upload", name)
     state = _status(cloud, upload)
     if state != "pending":
-        raise wrong_state(f"The upload '{name}' is in status '{state}'.")
+        raise wrong_state(cloud.settings, f"The upload '{name}' is in status '{state}'.")
     return upload
 
 

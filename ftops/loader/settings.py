@@ -202,7 +202,7 @@ class Providers:
         )
         if environment and isinstance(wanted, str):
             return self.name_for(str(wanted), environment)
-        marked = [name for name, block in self._blocks.items() if block and block.default]
+        marked = [name for name, block in self._blocks.items() if block and block.default is True]
         if len(marked) == 1 or len(self.entries) == 1:
             return marked[0] if marked else next(iter(self.entries))
         if not self.entries:
