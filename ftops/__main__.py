@@ -10,7 +10,6 @@ from ftops import __version__
 
 _TEXT = (("version",), ("--version",), ("-V",))
 _JSON = (("version", "-o", "json"), ("version", "-ojson"), ("version", "--output", "json"))
-INTERRUPTED = 130
 
 
 def main() -> int:
@@ -19,13 +18,26 @@ def main() -> int:
     answer = version_answer(arguments)
     if answer is not None and sys.stdout is not None:
         return _say(answer)
+    import gc
+
     from ftops.cli.main import run
 
+    # What a command makes it keeps to its end: looking for garbage would be most of the work.
+    gc.set_threshold(100_000, 20, 20)
     code = run(arguments)
-    if code == INTERRUPTED:
-        # Workers may hang in calls that nobody waits for any more; all that matters is on disk.
-        os._exit(code)
-    return code
+    _flush()
+    # All that matters is on disk. Workers may hang in calls that nobody waits for any more, and taking
+    # apart what the kernel frees at once takes time.
+    os._exit(code)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except (OSError, ValueError):
+            continue  # nobody is there to read it any more
 
 
 def version_answer(arguments: Sequence[str]) -> str | None:

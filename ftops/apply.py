@@ -135,7 +135,8 @@ class Apply:
         ]
         if intents:
             self._write(intents)
-            self._journal.sync()
+            if any(not isinstance(self._context.providers(i.operation.provider), Local) for i in intents):
+                self._journal.sync()  # what a local provider makes is in this journal and nowhere else
             for intent in intents:
                 self._steps[str(intent.operation.address)].announced = True
         return turns

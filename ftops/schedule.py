@@ -75,6 +75,7 @@ class Schedule:
     deposed: Deposed
     needs: Mapping[Address, tuple[Address, ...]]
     _steps: dict[str, Change] = field(default_factory=dict)
+    """Without what they wait for, which `_waits` gathers."""
     _waits: dict[str, set[str]] = field(default_factory=dict)
     _users: Mapping[Address, list[Address]] = field(default_factory=dict)
     _warnings: list[str] = field(default_factory=list)

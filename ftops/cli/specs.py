@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
-from ftops import engine
+from ftops import engine, reading
 from ftops.cli.options import SpecArguments
 from ftops.config import Config
 from ftops.errors import Diagnostic
-from ftops.loader import load
-from ftops.loader.source import display
 
 
 def read(spec: SpecArguments) -> Config:
     """The spec alone. Raises SpecError."""
-    return load(
+    return reading.read(
         spec.path,
         environment=spec.environment,
         variables=spec.variables,
@@ -26,3 +25,11 @@ def read(spec: SpecArguments) -> Config:
 def read_with_data(spec: SpecArguments) -> tuple[Config, tuple[Diagnostic, ...]]:
     """The spec and what its data files hold; the warnings. Raises SpecError."""
     return engine.with_data(read(spec), display)
+
+
+def display(path: Path) -> str:
+    """A path as people read it: relative to the current folder where it is below, else whole."""
+    try:
+        return path.relative_to(Path.cwd()).as_posix()
+    except ValueError:
+        return path.as_posix()

@@ -1,0 +1,238 @@
+"""Reads a spec, or what was made of it last time when nothing that it is made from has changed.
+
+Parsing and checking a spec takes longer than all the rest of a plan without changes. What comes out is a
+value; it is kept in `.ftops/cache` below the project, under a digest of everything that went in. A spec
+that asked for an environment variable, or that holds a secret, is never kept.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from ftops import __version__
+from ftops.address import Address, decode, encode
+from ftops.config import Config, Lifecycle, Output, ProviderConfig, Resource, StateSettings
+from ftops.errors import Place
+
+FORMAT = 1
+VARIABLE_PREFIX = "FTOPS_VAR_"
+_SUFFIXES = (".yaml", ".yml")
+
+
+def read(
+    path: Path,
+    *,
+    environment: str | None = None,
+    variables: Sequence[str] = (),
+    variable_files: Sequence[Path] = (),
+    environ: Mapping[str, str],
+) -> Config:
+    """As `ftops.loader.load`, which it calls where it has to. Raises SpecError."""
+    given = [environment, *variables, *(f"{n}={v}" for n, v in sorted(_variables(environ).items()))]
+    key = _key(path, variable_files, given)
+    kept = _kept_file(path, environment)
+    config = _recall(kept, key)
+    if config is None:
+        from ftops.loader import load
+
+        watched = _Watched(environ)
+        config = load(
+            path,
+            environment=environment,
+            variables=variables,
+            variable_files=variable_files,
+            environ=watched,
+        )
+        if key and not watched.asked and _may_be_kept(config):
+            _keep(kept, key, config)
+    return config
+
+
+class _Watched(Mapping[str, str]):
+    """An environment that notes whether anything but FTOPS_VAR_… was asked for."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self.asked = False
+
+    def __getitem__(self, name: str) -> str:
+        self.asked = self.asked or not name.startswith(VARIABLE_PREFIX)
+        return self._environ[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._environ)
+
+    def __len__(self) -> int:
+        return len(self._environ)
+
+
+def _variables(environ: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environ.items() if name.startswith(VARIABLE_PREFIX)}
+
+
+def _may_be_kept(config: Config) -> bool:
+    return not config.secrets and not any("api_key" in p.settings for p in config.providers.values())
+
+
+def _key(path: Path, variable_files: Sequence[Path], given: Sequence[str | None]) -> str:
+    """A digest of all that a config is made from; empty where a file can't be read."""
+    digest = sha256(json.dumps([FORMAT, __version__, _code_age(), str(Path.cwd()), given]).encode())
+    try:
+        files = [path] if path.is_file() else _spec_files(path)
+        for file in (*files, *variable_files):
+            content = file.read_bytes()
+            digest.update(f"\n{file.absolute()} {len(content)}\n".encode())
+            digest.update(content)
+        for folder in (path.absolute(), *path.absolute().parents):
+            digest.update(b"1" if (folder / ".git").exists() else b"0")
+    except OSError:
+        return ""
+    return digest.hexdigest()
+
+
+def _spec_files(folder: Path) -> list[Path]:
+    return sorted(f for f in folder.iterdir() if f.suffix in _SUFFIXES)
+
+
+def _code_age() -> int:
+    """When the newest module was written: what an older ftops made of a spec is not trusted."""
+    package = Path(__file__).parent
+    modules = (entry for place in (package, package / "loader") for entry in os.scandir(place))
+    return max(entry.stat().st_mtime_ns for entry in modules if entry.name.endswith(".py"))
+
+
+def _kept_file(path: Path, environment: str | None) -> Path:
+    """One file a spec and environment: the newest only."""
+    folder = path.absolute() if path.is_dir() else path.absolute().parent
+    root = next((f for f in (folder, *folder.parents) if (f / ".git").exists()), folder)
+    name = sha256(f"{path.absolute()}\n{environment}".encode()).hexdigest()[:16]
+    return root / ".ftops" / "cache" / f"{name}.json"
+
+
+def _recall(file: Path, key: str) -> Config | None:
+    """None where nothing is kept, or it was made from something else, or can't be read."""
+    if not key:
+        return None
+    try:
+        with file.open("rb") as content:
+            if content.readline().strip().decode() != key:
+                return None
+            return config_from_json(json.load(content))
+    except (OSError, ValueError, KeyError, TypeError, IndexError):
+        return None
+
+
+def _keep(file: Path, key: str, config: Config) -> None:
+    """Whole or not at all. A folder that can't be written only costs time."""
+    text = f"{key}\n{json.dumps(config_to_json(config), ensure_ascii=False, separators=(',', ':'))}"
+    temporary = file.with_suffix(f".{os.getpid()}.tmp")
+    with contextlib.suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        (file.parent.parent / ".gitignore").write_text("*\n", encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(file)
+
+
+def config_to_json(config: Config) -> dict[str, Any]:
+    """Everything but secrets, of which a kept config has none."""
+    return {
+        "name": config.name,
+        "environment": config.environment,
+        "folder": str(config.folder),
+        "project": str(config.project),
+        "resources": [_resource_to_json(r) for r in config.resources],
+        "providers": {
+            p.name: [p.type, encode(dict(p.settings)), _place_to_json(p.place)]
+            for p in config.providers.values()
+        },
+        "outputs": [
+            [o.name, encode(o.value), o.description, o.sensitive, _place_to_json(o.place)]
+            for o in config.outputs
+        ],
+        "state": [config.state.backend, config.state.path, encode(dict(config.state.settings))],
+        "variables": config.variables,
+        "files": config.files,
+    }
+
+
+def config_from_json(raw: Mapping[str, Any]) -> Config:
+    """The inverse of `config_to_json`. Raises KeyError, TypeError or ValueError."""
+    backend, path, settings = raw["state"]
+    return Config(
+        name=raw["name"],
+        environment=raw["environment"],
+        folder=Path(raw["folder"]),
+        project=Path(raw["project"]),
+        resources=tuple(_resource(r) for r in raw["resources"]),
+        providers={
+            name: ProviderConfig(name, kind, _decoded(options), _place(place))
+            for name, (kind, options, place) in raw["providers"].items()
+        },
+        outputs=tuple(
+            Output(name, decode(value), description, sensitive, _place(place))
+            for name, value, description, sensitive, place in raw["outputs"]
+        ),
+        state=StateSettings(backend, path, _decoded(settings)),
+        variables=raw["variables"],
+        files=tuple(raw["files"]),
+    )
+
+
+def _resource_to_json(resource: Resource) -> list[Any]:
+    lifecycle = resource.lifecycle
+    plain = lifecycle == Lifecycle()
+    return [
+        *resource.address,
+        resource.provider,
+        encode(dict(resource.inputs)),
+        [list(a) for a in resource.depends_on],
+        None if plain else [getattr(lifecycle, name) for name in Lifecycle.__slots__],
+        dict(resource.sources),
+        _place_to_json(resource.place),
+        [[*a, *(_place_to_json(p) or ())] for a, p in resource.reference_places.items()],
+    ]
+
+
+def _resource(raw: Sequence[Any]) -> Resource:
+    kind, name, key, provider, inputs, needs, lifecycle, sources, place, references = raw
+    return Resource(
+        Address(kind, name, key),
+        provider,
+        _decoded(inputs),
+        tuple(Address(*a) for a in needs),
+        _lifecycle(lifecycle),
+        sources,
+        place=_place(place),
+        reference_places={Address(*r[:3]): Place(*r[3:]) for r in references},
+    )
+
+
+def _lifecycle(raw: Sequence[Any] | None) -> Lifecycle:
+    if raw is None:
+        return _PLAIN
+    values = dict(zip(Lifecycle.__slots__, raw, strict=True))
+    return Lifecycle(**{**values, "ignore_changes": tuple(values["ignore_changes"])})
+
+
+_PLAIN = Lifecycle()
+
+
+def _decoded(raw: Any) -> dict[str, Any]:
+    value = decode(raw)
+    if not isinstance(value, dict):
+        raise TypeError("no mapping")
+    return value
+
+
+def _place_to_json(place: Place | None) -> list[Any] | None:
+    return None if place is None else [place.file, place.line, place.column, place.text, place.width]
+
+
+def _place(raw: Sequence[Any] | None) -> Place | None:
+    return None if raw is None else Place(*raw)
