@@ -1,0 +1,138 @@
+"""A canary in every place that may hold a secret; then a look everywhere for it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.embedded import ROOT, environment, example
+
+FROM_ENVIRONMENT = "canary-environment-5f1c"
+FROM_VARIABLE = "canary-variable-77ab"
+KEY = "canary-key-0d3e9a"
+SECRETS = {"CANARY": FROM_ENVIRONMENT, "CANARY_KEY": KEY, "FTOPS_VAR_owner": FROM_VARIABLE}
+CANARIES = (FROM_ENVIRONMENT, FROM_VARIABLE, KEY)
+
+SPEC = """\
+variables:
+  owner: {type: string, sensitive: true}
+providers:
+  m: {type: memory}
+datasets:
+  train: {path: train.jsonl}
+jobs:
+  copilot:
+    model: gpt-4o-mini-2024-07-18
+    training: train
+    integrations: [{type: wandb, wandb: {project: "p-${env.CANARY}"}}]
+deployments:
+  prod:
+    model: ${job.copilot.fine_tuned_model}
+    tags: {owner: "${var.owner}", both: "${var.owner} and ${env.CANARY}"}
+outputs:
+  plain: ${job.copilot.fine_tuned_model}
+  hidden: "owned by ${var.owner}"
+"""
+
+EMULATED = """\
+providers:
+  here: {type: emulator, data: ../cloud, api_key: "${env.CANARY_KEY}"}
+datasets:
+  train: {path: train.jsonl}
+deployments:
+  base: {model: gpt-4o-mini-2024-07-18}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "train.jsonl").write_text("".join(map(example, range(12))), encoding="utf-8")
+    return project
+
+
+def run(folder: Path, *arguments: str, expect: int = 0) -> str:
+    """Everything that it prints."""
+    done = subprocess.run(
+        [sys.executable, "-m", "ftops", *arguments],
+        cwd=folder,
+        env={
+            **environment(),
+            "CANARY": FROM_ENVIRONMENT,
+            "CANARY_KEY": KEY,
+            "FTOPS_VAR_owner": FROM_VARIABLE,
+        },
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == expect, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def check_clean(folder: Path, *printed: str) -> None:
+    for text in printed:
+        for canary in CANARIES:
+            assert canary not in text
+    for file in folder.rglob("*"):
+        if file.is_file():
+            content = file.read_bytes()
+            for canary in CANARIES:
+                assert canary.encode() not in content, file
+
+
+COMMANDS = [
+    ("plan",),
+    ("plan", "-o", "json"),
+    ("apply", "-y", "-o", "json"),
+    ("plan",),
+    ("show",),
+    ("show", "-o", "json"),
+    ("state", "show", "deployment.prod"),
+    ("state", "show", "job.copilot", "-o", "json"),
+    ("output",),
+    ("output", "-o", "json"),
+    ("graph",),
+    ("graph", "--format", "mermaid"),
+    ("plan", "--replace", "job.copilot"),
+    ("destroy", "-y"),
+]
+
+
+def test_secrets_of_inputs_and_outputs_stay_out_of_everything(folder: Path) -> None:
+    (folder / "ftops.yaml").write_text(SPEC, encoding="utf-8")
+    for command in COMMANDS:
+        check_clean(folder, run(folder, *command))
+
+
+def test_a_journal_left_by_a_killed_run_holds_none(folder: Path) -> None:
+    (folder / "ftops.yaml").write_text(SPEC, encoding="utf-8")
+    command = [sys.executable, "-m", "tests.support.kill_at", "3", "after", "--", "apply", "-y", str(folder)]
+    subprocess.run(command, cwd=ROOT, env={**environment(), **SECRETS}, capture_output=True, check=False)
+    assert list(folder.rglob("*.journal"))
+    check_clean(folder)
+
+
+def test_a_changed_secret_is_a_change_that_says_so_without_it(folder: Path) -> None:
+    (folder / "ftops.yaml").write_text(SPEC, encoding="utf-8")
+    run(folder, "apply", "-y")
+    assert "No changes" in run(folder, "plan")
+    text = run(folder, "plan", "--var", "owner=canary-other", expect=0)
+    assert "deployment.prod" in text
+    assert "canary-other" not in text
+
+
+def test_a_key_of_a_provider_reaches_neither_state_nor_output(folder: Path) -> None:
+    (folder / "ftops.yaml").write_text(EMULATED, encoding="utf-8")
+    printed = [run(folder, *c) for c in (("apply", "-y", "-o", "json"), ("plan",), ("show", "-o", "json"))]
+    check_clean(folder, *printed)
+    assert json.loads((folder / "state" / "project" / "default.json").read_text(encoding="utf-8"))[
+        "resources"
+    ]
+    run(folder, "destroy", "-y")
