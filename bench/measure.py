@@ -78,6 +78,39 @@ def repeat(command: Sequence[str], times: int, folder: Path | None = None, *, ex
     return least([run(command, folder, expect=expect) for _ in range(times)])
 
 
+class OtherWork:
+    """How much the rest of the machine did meanwhile, in processors; None where the system doesn't say.
+
+    What is measured beside other work is slower than it is, and not by the same factor for every program.
+    """
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+        self._busy = _busy_seconds()
+        self._own = _own_seconds()
+
+    def processors(self) -> float | None:
+        now = _busy_seconds()
+        if now is None or self._busy is None:
+            return None
+        others = (now - self._busy) - (_own_seconds() - self._own)
+        return max(0.0, others / (time.monotonic() - self._started))
+
+
+def _busy_seconds() -> float | None:
+    """Processor time of everything since the machine was started."""
+    try:
+        first = Path("/proc/stat").read_text().split("\n", 1)[0]
+    except OSError:
+        return None
+    user, nice, system, _idle, _iowait, *interrupts = (int(ticks) for ticks in first.split()[1:9])
+    return (user + nice + system + sum(interrupts)) / os.sysconf("SC_CLK_TCK")
+
+
+def _own_seconds() -> float:
+    return sum(os.times()[:4])
+
+
 def machine() -> dict[str, str]:
     """Where the figures come from."""
     return {

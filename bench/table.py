@@ -12,6 +12,9 @@ LARGE = 999
 SMALL = 9
 FASTER = {"first plan": 5, "unchanged plan": 5, "apply": 50}
 
+QUIET = 0.1
+"""Processors that other work may take."""
+
 HEAD = (
     f"{'form':8} {'size':>6}  {'step':15} {'terraform':>11} {'ftops':>11} {'faster':>8}"
     f" {'terraform':>11} {'ftops':>8} {'memory':>8}"
@@ -67,6 +70,14 @@ def draw_row(row: Row) -> str:
         f"{row.form:8} {row.size:6,}  {row.step:15} {_seconds(theirs):>11} {_seconds(ours):>11} {faster:>8}"
         f" {_megabytes(theirs):>11} {_megabytes(ours):>8} {memory:>8}"
     ).rstrip()
+
+
+def draw_trust(others: float | None) -> str:
+    """Whether the machine was quiet enough for the figures to decide anything."""
+    if others is None:
+        return "Whether other work disturbed this run is not known here."
+    verdict = "DISTURBED: these figures decide nothing" if others > QUIET else "quiet enough"
+    return f"Other work took {others:.2f} processors during this run: {verdict}."
 
 
 def draw_targets(found: Sequence[Target]) -> str:

@@ -19,8 +19,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from bench.chains import write_terraform_state
-from bench.measure import CommandFailed, child_environment, ftops_command, machine, repeat, run
-from bench.table import HEAD, Row, Target, draw_row, draw_targets, targets
+from bench.measure import CommandFailed, OtherWork, child_environment, ftops_command, machine, repeat, run
+from bench.table import HEAD, Row, Target, draw_row, draw_targets, draw_trust, targets
 from bench.tools import STEPS, Cells, Tool, cycles, ftops_tool, terraform_tool
 
 FORMS = ("written", "each")
@@ -158,12 +158,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     origin = machine() | {"terraform": version}
     print(", ".join(f"{key} {value}" for key, value in origin.items()), HEAD, sep="\n", flush=True)
     work = _plan_run(chosen)
+    other = OtherWork()
     rows = []
     with tempfile.TemporaryDirectory(prefix="bench-") as root:
         work.root = Path(root)
         for row in compare(work):
             print(draw_row(row), flush=True)
             rows.append(row)
+    others = other.processors()
+    origin["other work"] = "unknown" if others is None else f"{others:.2f} processors"
+    print(draw_trust(others))
     return _conclude(chosen, origin, rows, work)
 
 

@@ -11,6 +11,8 @@ from bench import chains
 from bench.measure import Measurement, ftops_command, least, run
 
 STEPS = ("first plan", "apply", "unchanged plan", "destroy")
+FRESH = ("first plan", "apply")
+"""Steps that start from the spec alone, as after a checkout: no state, and nothing kept in a cache."""
 ENOUGH = 30
 """Seconds after which no further cycle is run."""
 
@@ -27,7 +29,7 @@ class Tool:
     prepare: tuple[str, ...]
     steps: dict[str, tuple[tuple[str, ...], int]]
     leftovers: tuple[str, ...]
-    """What a cycle leaves behind, to be removed before the next."""
+    """What a run leaves behind, to be removed where the next has to start afresh."""
 
 
 def terraform_tool() -> Tool:
@@ -59,7 +61,7 @@ def ftops_tool() -> Tool:
             "unchanged plan": (plan, 0),
             "destroy": ((*ftops, "destroy", ".", "-y"), 0),
         },
-        ("state",),
+        ("state", ".ftops"),
     )
 
 
@@ -76,11 +78,17 @@ def cycles(tool: Tool, folder: Path, most: int) -> Cells:
 
 
 def _runs(tool: Tool, step: str, folder: Path) -> list[Measurement]:
-    """A plan changes nothing, so a short one is run three times."""
-    command, expect = tool.steps[step]
-    first = run(command, folder, expect=expect)
+    """A plan changes no state, so a short one is run three times."""
+    first = _run(tool, step, folder)
     more = 2 if "plan" in step and first.seconds < 10 else 0
-    return [first, *(run(command, folder, expect=expect) for _ in range(more))]
+    return [first, *(_run(tool, step, folder) for _ in range(more))]
+
+
+def _run(tool: Tool, step: str, folder: Path) -> Measurement:
+    if step in FRESH:
+        _clean(tool, folder)
+    command, expect = tool.steps[step]
+    return run(command, folder, expect=expect)
 
 
 def _clean(tool: Tool, folder: Path) -> None:

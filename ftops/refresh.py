@@ -25,13 +25,15 @@ def refresh(
     everything: bool = True,
     parallelism: int = 10,
     clock: Clock | None = None,
+    retry_base: float = 1.0,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Observed:
     """Reads every recorded object; with `everything=False` only looks for those of pending creates.
+    `retry_base` is the seconds before a second try; it doubles with each.
 
     Raises the ProviderError of the first read that fails for good.
     """
-    reads = _Reads(state, providers, everything, on_progress)
+    reads = _Reads(state, providers, everything, on_progress, retry_base)
     nodes: Mapping[Key, Collection[Key]] = dict.fromkeys(reads.turns, ())
     if nodes:
         walk: Walk[Key] = Walk(nodes, reads, reads.executor(parallelism), clock or RealTime(), parallelism)
@@ -47,6 +49,7 @@ class _Reads:
     providers: Callable[[str], Provider]
     everything: bool
     on_progress: Callable[[int, int], None]
+    retry_base: float
     turns: dict[Key, Turn] = field(default_factory=dict)
     results: dict[Key, RemoteObject | None] = field(default_factory=dict)
     attempts: dict[Key, int] = field(default_factory=dict)
@@ -116,8 +119,8 @@ class _Reads:
         if isinstance(result, Temporary):
             attempt = self.attempts[node] = self.attempts.get(node, 0) + 1
             if attempt < MAX_ATTEMPTS:
-                wait = 2.0 ** (attempt - 1) if result.retry_after is None else min(result.retry_after, 60.0)
-                return Again(wait)
+                wait = self.retry_base * 2 ** (attempt - 1)
+                return Again(wait if result.retry_after is None else min(result.retry_after, 60.0))
         if isinstance(result, Exception):
             raise result
         self.results[node] = result if isinstance(result, RemoteObject) else None

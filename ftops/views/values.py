@@ -14,6 +14,7 @@ WIDTH = 100
 """Characters of a value before it is cut."""
 _DIGEST = re.compile(r"(sha256:)?([0-9a-f]{8})[0-9a-f]{56}\Z")
 SENSITIVE = "(sensitive)"
+_quoted = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def show(value: Value, width: int = WIDTH) -> str:
@@ -85,8 +86,8 @@ def _text(text: str, width: int) -> str:
     if digest:
         return f"{digest[1] or ''}{digest[2]}…"
     if len(text) <= width:
-        return clean(json.dumps(text, ensure_ascii=False))
-    return clean(json.dumps(text[:width], ensure_ascii=False)) + f"… ({len(text):,} characters)"
+        return clean(_quoted(text))
+    return clean(_quoted(text[:width])) + f"… ({len(text):,} characters)"
 
 
 def _compact(value: Value, width: int) -> str:
