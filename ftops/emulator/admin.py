@@ -9,10 +9,11 @@ from ftops.emulator import faults, operations, states
 from ftops.emulator.cloud import JSON, Cloud
 from ftops.emulator.errors import ServiceError
 from ftops.emulator.http import read_object, reply
-from ftops.emulator.jobs import schedule_of
+from ftops.emulator.jobs import forget, schedule_of
 from ftops.emulator.schedule import status
 from ftops.emulator.settings import Settings
 
+_VANISHING = ("files", "jobs", "models", "checkpoints", "deployments")
 _COUNTED = ("files", "uploads", "jobs", "models", "checkpoints", "deployments", "operations")
 
 
@@ -85,7 +86,10 @@ async def objects(cloud: Cloud, request: Request) -> Response:
     body: JSON = {
         "files": [{"id": item.id, "purpose": item.purpose} for item in cloud.files.all()],
         "uploads": [{"id": item.id, "status": item.status} for item in cloud.uploads.all()],
-        "jobs": [{"id": item.id, "status": status(item, now)} for item in cloud.jobs.all()],
+        "jobs": [
+            {"id": item.id, "status": status(item, now), "computed": item.outcome is not None}
+            for item in cloud.jobs.all()
+        ],
         "models": [{"id": item.id, "job": item.job} for item in cloud.models.all()],
         "deployments": [
             {"name": item.name, "state": states.state(item, now), "model": item.model["name"]}
@@ -97,6 +101,31 @@ async def objects(cloud: Cloud, request: Request) -> Response:
     ever = cloud.counters.values()
     created = {kind: ever.get(kind, 0) for kind in _COUNTED}
     return reply({**body, "counts": counts, "created": created})
+
+
+async def vanish(cloud: Cloud, request: Request) -> Response:
+    """DELETE /_emulator/objects/{kind}/{name}: behind everybody's back, whatever refers to it."""
+    kind, name = request.path_params["kind"], request.path_params["name"]
+    if kind not in _VANISHING:
+        raise _bad(ValueError(f"unknown kind {kind!r}; known: {', '.join(_VANISHING)}"))
+    collection = getattr(cloud, kind)
+    found = collection.get(name.lower() if kind == "deployments" else name)
+    if found is None:
+        raise ServiceError(404, "NotFound", f"There is no {name!r} among the {kind}.")
+    if kind == "jobs":
+        schedule_of(request).stop(name)
+        forget(cloud, found)
+    collection.remove(found.id)
+    return await objects(cloud, request)
+
+
+async def reset(cloud: Cloud, request: Request) -> Response:
+    """POST /_emulator/reset: an empty cloud, with the settings that the server started with."""
+    schedule_of(request).stop_all()
+    with cloud.lock:
+        cloud.clear()
+        request.scope["emulator.log"].clear()
+    return await health(cloud, request)
 
 
 async def log(cloud: Cloud, request: Request) -> Response:

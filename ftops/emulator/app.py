@@ -10,23 +10,34 @@ import traceback
 import uuid
 from collections import deque
 from collections.abc import Callable
+from email.utils import formatdate
 from typing import Any
 from urllib.parse import unquote
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
-from ftops.emulator.auth import Credentials
+from ftops.emulator.access import require
+from ftops.emulator.auth import OWNER, Credentials
 from ftops.emulator.chat import Minds
-from ftops.emulator.cloud import JSON, Cloud
+from ftops.emulator.cloud import JSON, Cloud, Principal
 from ftops.emulator.errors import Plane, ServiceError, gateway_not_found, resource_not_found
 from ftops.emulator.faults import Rule
 from ftops.emulator.http import reply
+from ftops.emulator.identity import issuer_of
+from ftops.emulator.mishaps import abort, fault_reply, send_half
 from ftops.emulator.routes import Route, table
 from ftops.emulator.schedule import Schedule
 
 LOGGED = 1000
+_KNOWN_VERSIONS = """
+    2022-12-01 2023-05-15 2024-02-01 2024-06-01 2024-10-21 2023-12-01-preview 2024-02-15-preview
+    2024-03-01-preview 2024-04-01-preview 2024-05-01-preview 2024-07-01-preview 2024-08-01-preview
+    2024-09-01-preview 2024-10-01-preview 2024-12-01-preview 2025-01-01-preview 2025-02-01-preview
+    2025-03-01-preview 2025-04-01-preview
+"""
+_DATA_VERSIONS = frozenset(_KNOWN_VERSIONS.split())
 _DATED_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(-preview)?")
 _V1_VERSIONS = (None, "v1", "preview")
 _ACCOUNT_PATH = re.compile(
@@ -40,7 +51,6 @@ _PREFIXES = (
     ("/_emulator/", Plane.ADMIN),
     ("/subscriptions/", Plane.ARM),
 )
-MSI_PATH = "/msi/token"
 
 
 class App:
@@ -78,15 +88,16 @@ class App:
         await asyncio.sleep(rule.delay)
         if rule.effect == "drop_before":
             self._note(request, None)
-            return _abort(send)
+            return abort(send)
         scope["emulator.job_fault"] = rule.job
         scope["emulator.deployment_fault"] = rule.deployment
+        scope["emulator.file_fault"] = rule.file
         response = await self._response(request, plane, rule)
         self._note(request, response.status_code)
         if rule.effect == "drop_after":
-            return _abort(send)
+            return abort(send)
         if rule.effect == "truncate":
-            return await _send_half(response, scope, receive, send)
+            return await send_half(response, scope, receive, send)
         return await response(scope, receive, send)
 
     def _belongings(self, plane: Plane) -> dict[str, Any]:
@@ -96,23 +107,25 @@ class App:
             "emulator.minds": self._minds,
             "emulator.log": self._log,
             "emulator.key": self._credentials.key,
+            "emulator.credentials": self._credentials,
         }
 
     async def _response(self, request: Request, plane: Plane, rule: Rule) -> Response:
         if rule.replies and rule.effect == "none":
-            response = _fault_reply(rule, plane)
+            response = fault_reply(rule, plane)
         else:
             response = await self._answer(request, plane)
             if rule.replies:
-                response = _fault_reply(rule, plane)
-        for name, value in _tracing_headers(plane).items():
+                response = fault_reply(rule, plane)
+        now = self.cloud.clock.now() + self.cloud.settings.clock_skew_seconds
+        for name, value in {**_tracing_headers(plane), "date": formatdate(now, usegmt=True)}.items():
             response.headers.setdefault(name, value)
         return response
 
     async def _answer(self, request: Request, plane: Plane) -> Response:
         try:
-            if request.url.path == MSI_PATH:
-                return self._token(request)
+            if issue := issuer_of(request.method, request.url.path):
+                return await issue(self.cloud, self._credentials, request)
             route = self._route(request, plane)
             return await route.answer(self.cloud, request)
         except ServiceError as error:
@@ -128,18 +141,25 @@ class App:
         """The route of a request whose caller and api-version are in order."""
         path = request.scope["path"]
         if not (plane is Plane.ADMIN and path == "/_emulator/health"):
-            local = not self.cloud.settings.disable_local_auth
-            self._credentials.check(plane, request.headers, local)
+            self._check_caller(plane, request)
         _check_version(plane, request)
         raw = request.scope.get("raw_path", path.encode()).decode("ascii").partition("?")[0]
         for route in self._routes[plane]:
             found = route.pattern.fullmatch(raw)
-            if found and route.method == request.method:
+            if found and route.method == request.method and _since(request) >= route.since:
                 request.scope["path_params"] = {
                     name: unquote(value) for name, value in found.groupdict().items()
                 }
                 return route
         raise self._unknown(plane, path)
+
+    def _check_caller(self, plane: Plane, request: Request) -> None:
+        settings = self.cloud.settings
+        caller = self._credentials.check(plane, request.headers, settings)
+        if caller == OWNER:
+            return
+        principal = self.cloud.principals.get(caller) or Principal(caller, 0.0)
+        require(settings, plane, request.method, request.url.path, principal)
 
     def _unknown(self, plane: Plane, path: str) -> ServiceError:
         if plane is not Plane.ARM:
@@ -150,15 +170,6 @@ class App:
         resource = f"Microsoft.CognitiveServices/accounts/{found['account']}"
         return resource_not_found(resource, found["group"])
 
-    def _token(self, request: Request) -> Response:
-        """GET /msi/token: the managed-identity endpoint (2019-08-01)."""
-        if not self._credentials.knows_key(request.headers.get("x-identity-header")):
-            raise ServiceError(401, "unauthorized_client", "X-IDENTITY-HEADER is missing or wrong.")
-        resource = request.query_params.get("resource")
-        if not resource:
-            raise ServiceError(400, "invalid_request", "The parameter 'resource' is required.")
-        return reply(self._credentials.token(resource))
-
     def _note(self, request: Request, status: int | None) -> None:
         self._log.append(
             {
@@ -168,6 +179,7 @@ class App:
                 "query": sorted(request.query_params.keys()),
                 "status": status,
                 "body_keys": request.scope.get("emulator.body_keys", []),
+                "headers": sorted(request.headers.keys()),
             }
         )
 
@@ -182,7 +194,7 @@ def _plane(path: str) -> Plane:
 
 def _check_version(plane: Plane, request: Request) -> None:
     version = request.query_params.get("api-version")
-    if plane is Plane.DATED and not _DATED_VERSION.fullmatch(version or ""):
+    if plane is Plane.DATED and version not in _DATA_VERSIONS:
         raise gateway_not_found()
     if plane is Plane.V1 and version not in _V1_VERSIONS:
         raise ServiceError(
@@ -196,6 +208,11 @@ def _check_version(plane: Plane, request: Request) -> None:
         )
 
 
+def _since(request: Request) -> str:
+    """The day of the dated api-version; v1 has everything."""
+    return (request.query_params.get("api-version") or "9999")[:10]
+
+
 def _tracing_headers(plane: Plane) -> dict[str, str]:
     identifier = str(uuid.uuid4())
     if plane is Plane.ARM:
@@ -205,35 +222,3 @@ def _tracing_headers(plane: Plane) -> dict[str, str]:
             "cache-control": "no-cache",
         }
     return {"apim-request-id": identifier, "x-ms-request-id": identifier, "x-ms-region": "emulator"}
-
-
-def _fault_reply(rule: Rule, plane: Plane) -> Response:
-    status = rule.status or 500
-    error = ServiceError(status, rule.code or str(status), rule.message or "An injected fault.")
-    return reply(error.body(plane), status, rule.headers)
-
-
-def _abort(send: Send) -> None:
-    """Close the connection without a word. ASGI has no message for that; uvicorn's cycle can."""
-    cycle = getattr(send, "__self__", None)
-    if cycle is None:
-        raise RuntimeError("dropping a connection needs uvicorn's h11 protocol")
-    cycle.disconnected = True
-    cycle.transport.abort()
-
-
-async def _send_half(response: Response, scope: Scope, receive: Receive, send: Send) -> None:
-    """Announce the whole body, send half of it, and close."""
-    cycle = getattr(send, "__self__", None)
-
-    async def cut(message: Message) -> None:
-        if message["type"] == "http.response.body":
-            body = message.get("body", b"")
-            await send({**message, "body": body[: len(body) // 2], "more_body": True})
-        else:
-            await send(message)
-
-    await response(scope, receive, cut)
-    if cycle is not None:
-        cycle.disconnected = True
-        cycle.transport.close()

@@ -88,7 +88,7 @@ def _account(cloud: Cloud, request: Request) -> JSON:
         "MaxRunningFineTuneCount": settings.running_jobs_limit,
         "MaxRunningGlobalStandardFineTuneCount": settings.running_jobs_limit,
         "MaxUserFileCount": settings.files_limit,
-        "MaxTrainingFileSize": 512000000,
+        "MaxTrainingFileSize": settings.max_file_bytes,
         "MaxFineTuneJobDurationInHours": 720,
         "MaxUserFileImportDurationInHours": 1,
     }
@@ -102,7 +102,7 @@ def _account(cloud: Cloud, request: Request) -> JSON:
         "properties": {
             "endpoint": endpoint,
             "endpoints": {"OpenAI Language Model Instance API": endpoint},
-            "provisioningState": "Succeeded",
+            "provisioningState": settings.account_state,
             "disableLocalAuth": settings.disable_local_auth,
             "customSubDomainName": cloud.account.name,
             "dateCreated": timestamp(_MADE),

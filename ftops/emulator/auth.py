@@ -1,4 +1,4 @@
-"""Who may call: the account's key, and tokens as a managed identity would get them.
+"""Who calls: the holder of the account's key, or of a token for its owner or another principal.
 
 A token is a JSON Web Token signed with the key; it expires in real time, because its holder
 compares it with a real clock.
@@ -18,8 +18,17 @@ from pathlib import Path
 from typing import Any
 
 from ftops.emulator.errors import Plane, ServiceError
+from ftops.emulator.settings import Settings
 
 TOKEN_SECONDS = 3600
+OWNER = "emulator"
+ISSUER = "https://token.actions.emulator.invalid"
+_DATA_AUDIENCES = ("https://cognitiveservices.azure.com", "https://ai.azure.com")
+_AUDIENCES = {
+    Plane.DATED: _DATA_AUDIENCES,
+    Plane.V1: _DATA_AUDIENCES,
+    Plane.ARM: ("https://management.azure.com", "https://management.core.windows.net"),
+}
 _HEADER = {"alg": "HS256", "typ": "JWT"}
 
 
@@ -42,10 +51,10 @@ class Credentials:
     def __init__(self, key: str) -> None:
         self.key = key
 
-    def token(self, resource: str) -> dict[str, str]:
+    def token(self, resource: str, principal: str = OWNER) -> dict[str, str]:
         """A fresh token in the form of the managed-identity endpoint (2019-08-01)."""
         expires = int(time.time()) + TOKEN_SECONDS
-        claims = {"aud": resource, "exp": expires, "oid": "emulator", "iss": "emulator"}
+        claims = {"aud": resource, "exp": expires, "oid": principal, "iss": "emulator"}
         return {
             "access_token": self._signed(claims),
             "expires_on": str(expires),
@@ -53,21 +62,35 @@ class Credentials:
             "token_type": "Bearer",
         }
 
+    def assertion(self, subject: str, audience: str) -> str:
+        """An OIDC token as a runner of continuous integration gets it."""
+        expires = int(time.time()) + TOKEN_SECONDS
+        return self._signed({"iss": ISSUER, "sub": subject, "aud": audience, "exp": expires})
+
+    def subject(self, assertion: str, audience: str) -> str | None:
+        """The subject of a valid assertion of our own issuer, meant for ``audience``."""
+        claims = self._claims(assertion) or {}
+        meant = claims.get("iss") == ISSUER and claims.get("aud") == audience
+        return str(claims["sub"]) if meant else None
+
     def knows_key(self, given: str | None) -> bool:
         """Whether ``given`` is the account's key."""
         return given is not None and hmac.compare_digest(given.encode(), self.key.encode())
 
-    def check(self, plane: Plane, headers: Mapping[str, str], local_auth: bool) -> None:
-        """Raise what the plane answers to a caller without valid credentials."""
+    def check(self, plane: Plane, headers: Mapping[str, str], settings: Settings) -> str:
+        """Who calls: ``OWNER`` or a principal's id; raises what the plane answers to anybody else."""
         bearer = _bearer(headers)
-        by_token = bearer is not None and self._knows_token(bearer)
-        by_key = self.knows_key(bearer) or self.knows_key(headers.get("api-key"))
-        if plane is Plane.ARM:
-            by_key = self.knows_key(bearer)
-        if by_key and not by_token and not local_auth and plane in (Plane.DATED, Plane.V1):
+        claims = self._claims(bearer or "")
+        if claims is not None and claims.get("oid") and _suits(plane, str(claims.get("aud"))):
+            return str(claims["oid"])
+        by_key = self.knows_key(bearer)
+        if plane is not Plane.ARM:
+            by_key = by_key or self.knows_key(headers.get("api-key"))
+        if by_key and settings.disable_local_auth and plane in (Plane.DATED, Plane.V1):
             raise _KEYS_DISABLED
-        if not by_token and not by_key:
-            raise _refusal(plane, bearer)
+        if not by_key:
+            raise _refusal(plane, bearer, settings)
+        return OWNER
 
     def _signed(self, claims: dict[str, Any]) -> str:
         head = f"{_encoded(_HEADER)}.{_encoded(claims)}"
@@ -77,13 +100,19 @@ class Credentials:
         digest = hmac.new(self.key.encode(), head.encode(), hashlib.sha256).digest()
         return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
 
-    def _knows_token(self, token: str) -> bool:
+    def _claims(self, token: str) -> dict[str, Any] | None:
+        """What a token says, if we signed it and it has not expired."""
         head, _, signature = token.rpartition(".")
         if not hmac.compare_digest(signature.encode(), self._signature(head).encode()):
-            return False
+            return None
         payload = head.partition(".")[2]
         claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-        return bool(claims["exp"] > time.time())
+        return claims if isinstance(claims, dict) and claims["exp"] > time.time() else None
+
+
+def _suits(plane: Plane, audience: str) -> bool:
+    """Whether a token is meant for this plane; the emulator's own endpoints are for the owner's key."""
+    return audience.rstrip("/") in _AUDIENCES.get(plane, ())
 
 
 def _encoded(value: dict[str, Any]) -> str:
@@ -102,15 +131,16 @@ _KEYS_DISABLED = ServiceError(
 )
 
 
-def _refusal(plane: Plane, bearer: str | None) -> ServiceError:
+WRONG_KEY = (
+    "Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid key "
+    "for an active subscription and use a correct regional API endpoint for your resource."
+)
+
+
+def _refusal(plane: Plane, bearer: str | None, settings: Settings) -> ServiceError:
     if plane is not Plane.ARM:
-        return ServiceError(
-            401,
-            "401",
-            "Access denied due to invalid subscription key or wrong API endpoint. Make sure to "
-            "provide a valid key for an active subscription and use a correct regional API "
-            "endpoint for your resource.",
-        )
+        own = settings.v1_unauthorized_message if plane is Plane.V1 else ""
+        return ServiceError(401, "401", own or WRONG_KEY)
     challenge = {"www-authenticate": 'Bearer error="invalid_token"'}
     if bearer is None:
         missing = "Authentication failed. The 'Authorization' header is missing."

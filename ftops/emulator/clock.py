@@ -25,6 +25,7 @@ class Clock:
             self.set(rate=rate)
         elif not stored:
             self._save()
+        self._first_rate = self._rate
 
     @property
     def rate(self) -> float:
@@ -43,6 +44,12 @@ class Clock:
             raise ValueError("the clock only goes forward, at a rate of 0 or more")
         self._real, self._virtual = real, target
         self._rate = self._rate if rate is None else rate
+        self._save()
+
+    def reset(self) -> None:
+        """Be the real time again, at the rate of the start. Nothing else may turn it back."""
+        self._real = self._virtual = time.time()
+        self._rate = self._first_rate
         self._save()
 
     def _save(self) -> None:

@@ -53,6 +53,7 @@ class StoredFile:
     ready: float
     error: str | None = None  # why it cannot be processed
     expires: float | None = None
+    source: str | None = None  # the URL of an import
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +162,7 @@ class Deployment:
     serving: JSON | None = None  # the model that answers until "ready"
     routed: float = 0.0  # the data plane knows the new model from then on
     last_call: float | None = None
+    paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +199,7 @@ class Cloud:
     ) -> None:
         self.folder = folder
         self.account = account
-        self.settings = settings
+        self.settings = self._first_settings = settings
         self.lock = threading.RLock()
         self.clock = Clock(folder / "clock.json", clock_rate)
         self.faults = Faults(folder / "faults.json")
@@ -219,6 +221,19 @@ class Cloud:
         self.settings = changed(self.settings, changes)
         values = {name: getattr(self.settings, name) for name in Settings.__slots__}
         write_json(self.folder / "settings.json", values)
+
+    def clear(self) -> None:
+        """Forget every object, fault, count and change of settings; the time goes back to the real one."""
+        for collection in (
+            self.files, self.uploads, self.jobs, self.checkpoints, self.models, self.deployments,
+            self.operations, self.retired, self.copies, self.principals,
+        ):  # fmt: skip
+            collection.clear()
+        self.faults.clear()
+        self.counters.clear()
+        self.clock.reset()
+        self.settings = self._first_settings
+        (self.folder / "settings.json").unlink(missing_ok=True)
 
     def content(self, file: str) -> Path:
         """Where the content of a file lies."""

@@ -11,7 +11,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ftops.emulator import catalog, operations, quota, states
+from ftops.emulator import catalog, foreign, operations, quota, states
 from ftops.emulator.cloud import JSON, Cloud, Deployment
 from ftops.emulator.errors import ServiceError, resource_not_found
 from ftops.emulator.http import read_object, reply
@@ -25,6 +25,11 @@ _KEPT_PROPERTIES = (
 _FAILURE = {
     "code": "DeploymentFailed",
     "message": "The deployment failed to provision due to an internal error.",
+}
+
+_DELETION_FAILURE = {
+    "code": "InternalServerError",
+    "message": "The deployment could not be deleted due to an internal error.",
 }
 
 
@@ -155,6 +160,8 @@ async def delete(cloud: Cloud, request: Request) -> Response:
     if existing is None:
         return Response(status_code=204)
     _refuse_if_busy(cloud)
+    if fault := request.scope.get("emulator.deployment_fault"):
+        return _delete_badly(cloud, request, existing, fault)
     now = cloud.clock.now()
     slow = cloud.settings.delete_async
     ends = now + (cloud.settings.deletion_seconds if slow else 0.0)
@@ -167,6 +174,23 @@ async def delete(cloud: Cloud, request: Request) -> Response:
     return Response(status_code=202, headers=headers)
 
 
+def _delete_badly(cloud: Cloud, request: Request, existing: Deployment, fault: str) -> Response:
+    """A deletion that fails after a while, or never ends; the deployment stays."""
+    now = cloud.clock.now()
+    kept = dataclasses.replace(
+        existing,
+        modified=now,
+        ready=now + cloud.settings.deletion_seconds,
+        pending="Deleting",
+        fate=existing.fate if fault == "fail" else states.STUCK,
+        serving=existing.model,
+        routed=now,
+    )
+    cloud.deployments.put(kept)
+    error = _DELETION_FAILURE if fault == "fail" else None
+    return Response(status_code=202, headers=operations.start(cloud, request, kept, error=error))
+
+
 async def get(cloud: Cloud, request: Request) -> Response:
     """GET one deployment."""
     return reply(described(cloud, _existing(cloud, request)))
@@ -176,6 +200,26 @@ async def list_all(cloud: Cloud, _: Request) -> Response:
     """GET all deployments of the account."""
     states.settle(cloud)
     return reply({"value": [described(cloud, item) for item in cloud.deployments.all()]})
+
+
+async def pause(cloud: Cloud, request: Request) -> Response:
+    """POST …/pause: inference answers 423 until it is resumed (api-version 2026-03-01)."""
+    return _paused(cloud, request, True)
+
+
+async def resume(cloud: Cloud, request: Request) -> Response:
+    """POST …/resume."""
+    return _paused(cloud, request, False)
+
+
+def _paused(cloud: Cloud, request: Request, paused: bool) -> Response:
+    existing = _existing(cloud, request)
+    _refuse_if_busy(cloud)
+    if existing.sku["name"] not in catalog.BASE_SKUS:
+        raise _bad("BadRequest", f"A deployment of the SKU '{existing.sku['name']}' cannot be paused.")
+    changed = dataclasses.replace(existing, paused=paused, modified=cloud.clock.now())
+    cloud.deployments.put(changed)
+    return reply(described(cloud, changed))
 
 
 async def skus(cloud: Cloud, request: Request) -> Response:
@@ -203,6 +247,9 @@ def _existing(cloud: Cloud, request: Request) -> Deployment:
 
 def _refuse_if_busy(cloud: Cloud) -> None:
     """One write at a time under an account; what is stuck may be written all the same."""
+    if cloud.settings.account_state != "Succeeded":
+        message = f"Account {cloud.account.id} in state {cloud.settings.account_state}"
+        raise ServiceError(409, "AccountProvisioningStateInvalid", message)
     now = cloud.clock.now()
     if any(states.busy(item, now) for item in cloud.deployments.all()):
         raise ServiceError(
@@ -275,6 +322,7 @@ def _model(cloud: Cloud, model: JSON) -> tuple[JSON, bool]:
     if model.get("format") != "OpenAI":
         # Observed: the format is case-sensitive, and a wrong one is an internal error.
         raise ServiceError(500, "InternalServerError", "Internal server error.")
+    foreign.fetch(cloud, model)
     if states.tuned_model(cloud, model) is not None and model.get("version") in (None, "", "1"):
         return {**model, "version": "1"}, True
     known = catalog.find(model["name"], model.get("version"))

@@ -84,6 +84,11 @@ def deployment_not_found() -> ServiceError:
     )
 
 
+def deployment_paused(name: str) -> ServiceError:
+    """Inference on a paused deployment; the status is documented, the wording is not."""
+    return ServiceError(423, "Locked", f"The deployment '{name}' is paused.")
+
+
 def resource_not_found(resource: str, group: str) -> ServiceError:
     """A control-plane resource that does not exist."""
     return ServiceError(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,6 +90,10 @@ class ChatFile:
     tokens: int
 
 
+Reader = Callable[[Mapping[str, Any]], tuple[list[Example], int]]
+"""Reads one record: what to learn from it, and its tokens; ``InvalidChat`` when it is refused."""
+
+
 def words(text: str) -> list[str]:
     """Words and punctuation marks: the tokens that the emulator counts."""
     return _WORD.findall(text)
@@ -97,6 +101,17 @@ def words(text: str) -> list[str]:
 
 def read_chat(content: bytes, what: str) -> ChatFile:
     """All examples of a file; ``what`` names it in messages ("training file")."""
+    return read_records(content, what, _chat)
+
+
+def _chat(record: Mapping[str, Any]) -> tuple[list[Example], int]:
+    if not isinstance(record.get("messages"), list) or not record["messages"]:
+        raise InvalidChat("'messages' is missing or empty; chat fine-tuning needs it")
+    return list(conversation(record)), count_tokens(record)
+
+
+def read_records(content: bytes, what: str, read: Reader) -> ChatFile:
+    """Each line of a file by ``read``; a refusal names the line by its number, from 1."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as exc:
@@ -107,12 +122,12 @@ def read_chat(content: bytes, what: str) -> ChatFile:
         if not line.strip():
             continue
         try:
-            record = _record(line)
-            examples += conversation(record)
+            learned, counted = read(_record(line))
         except InvalidChat as exc:
             raise _refused(what, f"line {number}: {exc}") from exc
+        examples += learned
         conversations += 1
-        tokens += count_tokens(record)
+        tokens += counted
     return ChatFile(tuple(examples), conversations, tokens)
 
 
@@ -123,8 +138,6 @@ def _record(line: str) -> dict[str, Any]:
         raise InvalidChat(f"not valid JSON ({exc})") from exc
     if not isinstance(record, dict):
         raise InvalidChat("not a JSON object")
-    if not isinstance(record.get("messages"), list) or not record["messages"]:
-        raise InvalidChat("'messages' is missing or empty; chat fine-tuning needs it")
     return record
 
 

@@ -15,7 +15,10 @@ A rule is a JSON object::
 * ``delay``: real seconds to wait first, at most 30;
 * ``job``: ``{"fail": "validation" | "training" | "safety", "message": …}`` for the job that
   the request creates;
-* ``deployment``: ``"fail"`` or ``"stuck"`` for the deployment that it creates.
+* ``deployment``: ``"fail"`` or ``"stuck"`` for the deployment that it creates or deletes;
+* ``file``: ``"fail"`` for the file that it uploads or imports, which then ends in ``error``;
+* ``body``: with a ``status``, another form of the error: ``"html"`` as a proxy writes it,
+  ``"gateway"`` with the status as the code, or ``"empty"``.
 """
 
 from __future__ import annotations
@@ -42,7 +45,11 @@ _EFFECTS = {
     "truncate": "truncate",
 }
 _JOB_FAILURES = ("validation", "training", "safety")
-_DEPLOYMENT_FAILURES = ("fail", "stuck")
+_CHOICES: dict[str, tuple[str | None, ...]] = {
+    "deployment": (None, "fail", "stuck"),
+    "file": (None, "fail"),
+    "body": (None, "html", "gateway", "empty"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +67,8 @@ class Rule:
     delay: float = 0.0
     job: dict[str, Any] | None = None
     deployment: str | None = None
+    file: str | None = None
+    body: str | None = None
     hits: int = 0
 
     def matches(self, method: str, path: str) -> bool:
@@ -90,8 +99,11 @@ def parsed(value: Mapping[str, Any]) -> Rule:
         raise ValueError(f"effect must be one of {sorted(_EFFECTS)}, not {rule.effect!r}")
     if rule.job is not None and rule.job.get("fail") not in _JOB_FAILURES:
         raise ValueError(f"job.fail must be one of {_JOB_FAILURES}")
-    if rule.deployment is not None and rule.deployment not in _DEPLOYMENT_FAILURES:
-        raise ValueError(f"deployment must be one of {_DEPLOYMENT_FAILURES}")
+    for name, choices in _CHOICES.items():
+        if getattr(rule, name) not in choices:
+            raise ValueError(f"{name} must be one of {[choice for choice in choices if choice]}")
+    if rule.body is not None and rule.status is None:
+        raise ValueError("a body needs a status to reply with")
     if not 0 <= rule.delay <= MAX_DELAY:
         raise ValueError(f"delay must be between 0 and {MAX_DELAY:g} seconds")
     if rule.effect == "applied" and rule.status is None:

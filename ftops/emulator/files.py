@@ -1,8 +1,12 @@
-"""Files of the data plane: upload, list, read, delete."""
+"""Files of the data plane: upload, list, read, delete.
+
+Source: the Azure OpenAI authoring API 2024-10-21; ``expires_after`` of 2025-04-01-preview.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import shutil
 from pathlib import Path
 from typing import IO
@@ -12,11 +16,15 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 
 from ftops.emulator.cloud import JSON, Cloud, StoredFile, new_hex
-from ftops.emulator.errors import Plane, invalid, not_found, over_quota
+from ftops.emulator.errors import Plane, ServiceError, invalid, not_found, over_quota
+from ftops.emulator.examples import InvalidData
 from ftops.emulator.http import created, page, plane_of, reply
+from ftops.emulator.preferences import read_any
 
 PURPOSES = ("fine-tune", "assistants", "batch", "evals", "user_data", "vision")
 RESULTS = "fine-tune-results"
+PROCESSING_FAILED = "The file could not be processed due to an internal error."
+_EXPIRES = (1209600, 2592000)
 
 
 async def create(cloud: Cloud, request: Request) -> Response:
@@ -26,6 +34,7 @@ async def create(cloud: Cloud, request: Request) -> Response:
     async with request.form(max_files=1, max_fields=20) as form:
         request.scope["emulator.body_keys"] = sorted(form)
         upload, purpose = _parts(form)
+        expires = _expiry(form, cloud.clock.now())
         refuse_beyond_limit(cloud)
         name = f"file-{new_hex()}"
         size = await asyncio.to_thread(keep, upload.file, cloud.content(name))
@@ -33,11 +42,56 @@ async def create(cloud: Cloud, request: Request) -> Response:
     if size == 0:
         cloud.content(name).unlink()
         raise invalid("The uploaded file is empty.")
-    now = cloud.clock.now()
-    ready = now + cloud.settings.file_processing_seconds
-    file = StoredFile(name, filename, purpose, size, now, ready)
-    cloud.files.put(file)
+    refuse_too_large(cloud, name, size)
+    file = StoredFile(name, filename, purpose, size, cloud.clock.now(), 0.0, expires=expires)
+    file = await asyncio.to_thread(stored, cloud, file, request.scope.get("emulator.file_fault"))
     return created(request, described(cloud, file), f"files/{name}")
+
+
+def stored(cloud: Cloud, file: StoredFile, fault: str | None = None) -> StoredFile:
+    """Keep a file whose content is in its place; it is processed after a while, well or badly."""
+    error = (fault and PROCESSING_FAILED) or _unreadable(cloud, file)
+    ready = cloud.clock.now() + cloud.settings.file_processing_seconds
+    file = dataclasses.replace(file, ready=ready, error=error)
+    cloud.files.put(file)
+    return file
+
+
+def _unreadable(cloud: Cloud, file: StoredFile) -> str | None:
+    """What is wrong with a training file, where the service looks at once (``jsonl_checked``)."""
+    if cloud.settings.jsonl_checked != "file" or file.purpose != "fine-tune":
+        return None
+    try:
+        read_any(cloud.content(file.id).read_bytes(), "file")
+    except InvalidData as exc:
+        return exc.message
+    return None
+
+
+def refuse_too_large(cloud: Cloud, name: str, size: int) -> None:
+    """Raise, and forget the content, when a file has more bytes than a strict service takes."""
+    settings = cloud.settings
+    if not settings.strict or size <= settings.max_file_bytes:
+        return
+    cloud.content(name).unlink(missing_ok=True)
+    raise ServiceError(
+        settings.file_too_large_status,
+        "invalidPayload",
+        f"The file has {size} bytes; the limit is {settings.max_file_bytes}.",
+    )
+
+
+def _expiry(form: FormData, now: float) -> float | None:
+    """``expires_after``: seconds after the creation, between two weeks and thirty days."""
+    anchor, seconds = form.get("expires_after[anchor]"), form.get("expires_after[seconds]")
+    if anchor is None and seconds is None:
+        return None
+    text = str(seconds)
+    if anchor != "created_at" or not text.isdecimal() or not _EXPIRES[0] <= int(text) <= _EXPIRES[1]:
+        raise invalid(
+            f"'expires_after' needs the anchor 'created_at' and seconds from {_EXPIRES[0]} to {_EXPIRES[1]}."
+        )
+    return now + int(text)
 
 
 def _parts(form: FormData) -> tuple[UploadFile, str]:
@@ -51,12 +105,12 @@ def _parts(form: FormData) -> tuple[UploadFile, str]:
 
 def refuse_beyond_limit(cloud: Cloud) -> None:
     """Raise when the account has as many files as it may."""
-    count = sum(file.purpose != RESULTS for file in cloud.files.all())
+    count = sum(file.purpose != RESULTS for file in existing(cloud))
     if count >= cloud.settings.files_limit:
         raise over_quota(
             cloud.settings,
             f"The resource has {count} files; the limit is {cloud.settings.files_limit}. "
-            "Delete files that are no longer needed."
+            "Delete files that are no longer needed.",
         )
 
 
@@ -73,7 +127,7 @@ def keep(source: IO[bytes], target: Path) -> int:
 async def list_all(cloud: Cloud, request: Request) -> Response:
     """GET /files. The dated plane ignores paging and says no ``has_more``."""
     purpose = request.query_params.get("purpose")
-    files = [file for file in cloud.files.all() if purpose in (None, file.purpose)]
+    files = [file for file in existing(cloud) if purpose in (None, file.purpose)]
     wanted = cloud.settings.list_order
     if plane_of(request) is Plane.V1:
         wanted = {"asc": "oldest", "desc": "newest"}.get(request.query_params.get("order", ""), wanted)
@@ -95,6 +149,8 @@ async def get(cloud: Cloud, request: Request) -> Response:
 async def content(cloud: Cloud, request: Request) -> Response:
     """GET /files/{file}/content: the bytes as they were uploaded."""
     file = _existing(cloud, request)
+    if not cloud.content(file.id).exists():
+        raise not_found("file", file.id)
     return FileResponse(cloud.content(file.id), media_type="application/octet-stream")
 
 
@@ -111,13 +167,37 @@ def processed(cloud: Cloud, file: StoredFile) -> bool:
     return cloud.clock.now() >= file.ready
 
 
+def file_error(cloud: Cloud, file: StoredFile) -> str | None:
+    """Why the service could not process the file, as soon as it says so."""
+    return file.error if processed(cloud, file) else None
+
+
+def existing(cloud: Cloud) -> list[StoredFile]:
+    """The files that have not expired, oldest first."""
+    return [file for file in cloud.files.all() if not _expired(cloud, file)]
+
+
+def find(cloud: Cloud, name: str) -> StoredFile | None:
+    """The file with this id, if it has not expired."""
+    file = cloud.files.get(name)
+    return None if file is None or _expired(cloud, file) else file
+
+
+def _expired(cloud: Cloud, file: StoredFile) -> bool:
+    return file.expires is not None and cloud.clock.now() >= file.expires
+
+
 def described(cloud: Cloud, file: StoredFile) -> JSON:
     """The file on the wire; its size is known only once it is processed."""
-    done = processed(cloud, file)
-    size = {"bytes": file.bytes} if done else {}
+    error = file_error(cloud, file)
+    more: JSON = {"bytes": file.bytes} if processed(cloud, file) and error is None else {}
+    if error is not None:
+        more["status_details"] = error
+    if file.expires is not None:
+        more["expires_at"] = int(file.expires)
     return {
-        "status": "processed" if done else "pending",
-        **size,
+        "status": "error" if error else "processed" if processed(cloud, file) else "pending",
+        **more,
         "purpose": file.purpose,
         "filename": file.filename,
         "id": file.id,
@@ -128,7 +208,7 @@ def described(cloud: Cloud, file: StoredFile) -> JSON:
 
 def _existing(cloud: Cloud, request: Request) -> StoredFile:
     name = request.path_params["file"]
-    file = cloud.files.get(name)
+    file = find(cloud, name)
     if file is None:
         raise not_found("file", name)
     return file

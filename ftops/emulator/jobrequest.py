@@ -86,7 +86,9 @@ def _refuse_beyond_limits(cloud: Cloud, kind: str) -> None:
         raise over_quota(settings, f"The resource has {len(jobs)} fine-tuning jobs, which is the limit.")
     open_jobs = [job for job in jobs if job.training_type == kind and status(job, now) not in TERMINAL]
     if settings.too_many_running == "refused" and len(open_jobs) >= places(settings, kind):
-        raise over_quota(settings, f"The resource has {len(open_jobs)} running fine-tuning jobs, which is the limit.")
+        raise over_quota(
+            settings, f"The resource has {len(open_jobs)} running fine-tuning jobs, which is the limit."
+        )
 
 
 def _model(cloud: Cloud, body: Mapping[str, Any]) -> catalog.BaseModel:

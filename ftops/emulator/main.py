@@ -87,9 +87,11 @@ def _add_settings(group: argparse._ArgumentGroup) -> None:
     defaults = Settings()
     for name, kind in TYPES.items():
         convert: Any = _boolean if kind is bool else kind
+        alone: Any = {"nargs": "?", "const": True} if kind is bool else {}  # --strict is --strict true
         group.add_argument(
             f"--{name.replace('_', '-')}",
             type=convert,
+            **alone,
             metavar=kind.__name__.upper(),
             help=f"default {getattr(defaults, name)}",
         )

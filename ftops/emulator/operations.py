@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import uuid
 from datetime import UTC, datetime
 
@@ -15,23 +16,33 @@ from ftops.emulator.http import reply
 from ftops.emulator.resources import described
 
 KEPT = 200
+_NEVER = 1e15
 
 
 def start(
-    cloud: Cloud, request: Request, deployment: Deployment, *, location: bool = False
+    cloud: Cloud,
+    request: Request,
+    deployment: Deployment,
+    *,
+    location: bool = False,
+    error: JSON | None = None,
 ) -> dict[str, str]:
-    """Begin the operation that ends when ``deployment`` is ready; the headers that tell of it."""
+    """Begin the operation that ends when ``deployment`` is ready; the headers that tell of it.
+
+    With an ``error`` the operation fails, though the deployment may be as good as before.
+    """
+    stuck = deployment.fate == states.STUCK
     operation = Operation(
         id=str(uuid.uuid4()),
         created=cloud.clock.now(),
         deployment=deployment.name,
         word="Deleting" if deployment.deleting is not None else deployment.pending,
-        ends=float("1e15") if deployment.fate == states.STUCK else deployment.ready,
-        fate="Failed" if deployment.fate == "Failed" else "Succeeded",
-        error=deployment.error,
+        ends=_NEVER if stuck else deployment.ready,
+        fate="Failed" if error or deployment.fate == "Failed" else "Succeeded",
+        error=error or deployment.error,
     )
-    if operation.word == "Deleting":
-        operation = Operation(operation.id, operation.created, deployment.name, "Deleting", deployment.ready)
+    if deployment.deleting is not None:  # whatever it was before, it goes
+        operation = dataclasses.replace(operation, ends=deployment.ready, fate="Succeeded", error=None)
     cloud.operations.put(operation)
     for old in cloud.operations.all()[:-KEPT]:
         cloud.operations.remove(old.id)

@@ -25,9 +25,7 @@ def steps_done(cloud: Cloud, job: Job, now: float) -> int:
     """
     if job.running is None or job.step_seconds is None:
         return 0
-    active = now
-    for pause in reversed(job.pauses):
-        active -= min(now, pause["until"]) - pause["at"] if active > pause["at"] else 0.0
+    active = now - sum(pause["until"] - pause["at"] for pause in job.pauses)
     planned = int((active - job.running) / job.step_seconds + 1e-9)
     if job.outcome is not None:
         return planned

@@ -20,6 +20,7 @@ def described(cloud: Cloud, deployment: Deployment) -> JSON:
         "currentCapacity": capacity,
         "capabilities": {"chatCompletion": "true", "maxContextToken": "128000"},
         "provisioningState": states.state(deployment, now),
+        **({"deploymentState": "Paused"} if deployment.paused else {}),
         "rateLimits": [
             {"key": "request", "renewalPeriod": 10, "count": capacity},
             {"key": "token", "renewalPeriod": 60, "count": 1000 * capacity},

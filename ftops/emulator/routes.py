@@ -9,7 +9,20 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ftops.emulator import admin, arm, chat, deployments, files, jobs, models, operations, uploads
+from ftops.emulator import (
+    admin,
+    arm,
+    chat,
+    copies,
+    deployments,
+    files,
+    imports,
+    jobs,
+    models,
+    operations,
+    principals,
+    uploads,
+)
 from ftops.emulator.cloud import Account, Cloud
 from ftops.emulator.errors import Plane
 
@@ -23,6 +36,7 @@ class Route:
     method: str
     pattern: re.Pattern[str]
     answer: Answer
+    since: str = ""  # the day of the first dated api-version that has it
 
 
 _DATA: list[tuple[str, str, Answer]] = [
@@ -35,14 +49,23 @@ _DATA: list[tuple[str, str, Answer]] = [
     ("GET", "fine_tuning/jobs", jobs.list_all),
     ("GET", "fine_tuning/jobs/{job}", jobs.get),
     ("POST", "fine_tuning/jobs/{job}/cancel", jobs.cancel),
+    ("POST", "fine_tuning/jobs/{job}/pause", jobs.pause),
+    ("POST", "fine_tuning/jobs/{job}/resume", jobs.resume),
     ("GET", "fine_tuning/jobs/{job}/events", jobs.list_events),
     ("GET", "fine_tuning/jobs/{job}/checkpoints", jobs.list_checkpoints),
     ("GET", "models", models.list_all),
     ("GET", "models/{model}", models.get),
     ("DELETE", "models/{model}", models.delete),
 ]
+_SINCE: dict[Answer, str] = {
+    jobs.pause: "2025-04-01",
+    jobs.resume: "2025-04-01",
+    deployments.pause: "2026-03-01",
+    deployments.resume: "2026-03-01",
+}
 _DATED: list[tuple[str, str, Answer]] = [
     *_DATA,
+    ("POST", "files/import", imports.create),
     ("DELETE", "fine_tuning/jobs/{job}", jobs.delete),
     ("POST", "uploads", uploads.create),
     ("POST", "uploads/{upload}/parts", uploads.add_part),
@@ -50,7 +73,13 @@ _DATED: list[tuple[str, str, Answer]] = [
     ("POST", "uploads/{upload}/cancel", uploads.cancel),
     ("POST", "deployments/{deployment}/chat/completions", chat.complete),
 ]
-_V1: list[tuple[str, str, Answer]] = [*_DATA, ("POST", "chat/completions", chat.complete)]
+_COPY = "fine_tuning/jobs/{job}/checkpoints/{checkpoint}/copy"
+_V1: list[tuple[str, str, Answer]] = [
+    *_DATA,
+    ("POST", "chat/completions", chat.complete),
+    ("POST", _COPY, copies.start),
+    ("GET", _COPY, copies.get),
+]
 _ACCOUNT: list[tuple[str, str, Answer]] = [
     ("GET", "", arm.get_account),
     ("POST", "/listKeys", arm.list_keys),
@@ -62,6 +91,8 @@ _ACCOUNT: list[tuple[str, str, Answer]] = [
     ("PATCH", "/deployments/{deployment}", deployments.patch),
     ("DELETE", "/deployments/{deployment}", deployments.delete),
     ("GET", "/deployments/{deployment}/skus", deployments.skus),
+    ("POST", "/deployments/{deployment}/pause", deployments.pause),
+    ("POST", "/deployments/{deployment}/resume", deployments.resume),
 ]
 _LOCATION: list[tuple[str, str, Answer]] = [
     ("GET", "/operationResults/{operation}", operations.get),
@@ -80,6 +111,11 @@ _ADMIN: list[tuple[str, str, Answer]] = [
     ("POST", "faults", admin.add_faults),
     ("DELETE", "faults", admin.clear_faults),
     ("GET", "objects", admin.objects),
+    ("DELETE", "objects/{kind}/{name}", admin.vanish),
+    ("POST", "reset", admin.reset),
+    ("GET", "principals", principals.list_all),
+    ("POST", "principals", principals.create),
+    ("DELETE", "principals/{principal}", principals.delete),
     ("GET", "log", admin.log),
 ]
 
@@ -110,7 +146,10 @@ def table(account: Account) -> dict[Plane, list[Route]]:
 
 
 def _routes(prefix: str, rows: list[tuple[str, str, Answer]], flags: int = 0) -> list[Route]:
-    return [Route(method, _pattern(prefix + path, flags), answer) for method, path, answer in rows]
+    return [
+        Route(method, _pattern(prefix + path, flags), answer, _SINCE.get(answer, ""))
+        for method, path, answer in rows
+    ]
 
 
 def _pattern(path: str, flags: int) -> re.Pattern[str]:

@@ -82,7 +82,9 @@ class Schedule:
             self.stop(job.id)
             pause = {"at": now, "step": step, "ready": ready}
             # No recording shows the wording of these two events.
-            self._launch(self._cut(job, now, f"Job paused ({len(job.pauses) + 1}).", pause=pause, outcome=None))
+            self._launch(
+                self._cut(job, now, f"Job paused ({len(job.pauses) + 1}).", pause=pause, outcome=None)
+            )
 
     def unpause(self, job: Job, now: float) -> None:
         """Let a paused job go on: what was planned for later happens later by the pause."""

@@ -20,6 +20,7 @@ from typing import IO
 from uvicorn.config import Config
 from uvicorn.server import Server as UvicornServer
 
+from ftops.emulator import imports
 from ftops.emulator.app import App
 from ftops.emulator.auth import Credentials, stored_key
 from ftops.emulator.cloud import Account, Cloud
@@ -106,6 +107,7 @@ class _Life:
         config = Config(
             self._app, http="h11", ws="none", lifespan="off", loop="asyncio", log_config=None,
             log_level="critical", access_log=False, proxy_headers=False, server_header=False,
+            date_header=False,  # the virtual clock says what day it is
             timeout_keep_alive=30, timeout_graceful_shutdown=2,
         )  # fmt: skip
         self._server = _Uvicorn(config)
@@ -160,6 +162,7 @@ class _Life:
     async def _keep_schedule(self) -> None:
         """Start jobs when they are due, though nobody asks."""
         self._app.schedule.resume()
+        imports.resume(self._cloud)
         self._app.schedule.settle()
         while True:
             with contextlib.suppress(TimeoutError):

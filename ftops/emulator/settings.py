@@ -70,7 +70,7 @@ class Settings:
     model_quota: int = 1000  # thousand tokens a minute, per SKU and model
 
 
-_CHOICES: dict[str, tuple[object, ...]] = {
+CHOICES: dict[str, tuple[object, ...]] = {
     "list_order": ("newest", "oldest"),
     "deployed_model_delete_status": (400, 409),
     "account_state": ("Succeeded", "Accepted", "Creating", "Moving", "Deleting"),
@@ -108,8 +108,8 @@ def _checked(name: str, value: Any) -> Any:
     value = float(value) if wanted is float and type(value) is int else value
     if type(value) is not wanted:
         raise ValueError(f"{name} must be a {wanted.__name__}, not {value!r}")
-    if name in _CHOICES and value not in _CHOICES[name]:
-        raise ValueError(f"{name} must be one of {_CHOICES[name]}, not {value!r}")
+    if name in CHOICES and value not in CHOICES[name]:
+        raise ValueError(f"{name} must be one of {CHOICES[name]}, not {value!r}")
     if isinstance(value, (int, float)) and value < 0 and name not in _SIGNED:
         raise ValueError(f"{name} must not be negative, got {value!r}")
     return value

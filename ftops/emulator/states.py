@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
-from ftops.emulator import catalog
+from ftops.emulator import autodeploy, catalog
 from ftops.emulator.cloud import JSON, Cloud, Deployment, TunedModel
-from ftops.emulator.errors import deployment_not_found
+from ftops.emulator.errors import deployment_not_found, deployment_paused
 
 STUCK = "Stuck"
 _NOTED_EVERY = 3600.0  # seconds between two notes of a deployment's last call
@@ -46,6 +46,7 @@ def alive(cloud: Cloud, deployment: Deployment, now: float) -> bool:
 
 def settle(cloud: Cloud) -> None:
     """Take away the deployments that ceased, and forget what no longer matters of them."""
+    autodeploy.settle(cloud)
     now = cloud.clock.now()
     for deployment in cloud.deployments.all():
         end = gone_at(cloud, deployment)
@@ -95,6 +96,8 @@ def serving(cloud: Cloud, name: str) -> JSON:
         model = None
     if model is None:
         raise deployment_not_found()
+    if deployment.paused:
+        raise deployment_paused(name)
     _note_call(cloud, deployment, now)
     return model
 

@@ -97,6 +97,13 @@ class Collection(Generic[T]):
             self._items.pop(key, None)
             self._path(key).unlink(missing_ok=True)
 
+    def clear(self) -> None:
+        """Delete every object, and everything that lies beside them."""
+        with self._lock:
+            self._items.clear()
+            for path in self._folder.iterdir():
+                path.unlink(missing_ok=True)
+
     def __len__(self) -> int:
         return len(self._items)
 
@@ -124,6 +131,11 @@ class Counters:
         """One more of ``kind``."""
         self._counts[kind] = self._counts.get(kind, 0) + 1
         write_json(self._path, self._counts)
+
+    def clear(self) -> None:
+        """Count from nothing again."""
+        self._counts = {}
+        self._path.unlink(missing_ok=True)
 
     def values(self) -> dict[str, int]:
         """A copy of the counts."""

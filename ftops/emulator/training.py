@@ -17,8 +17,10 @@ from dataclasses import dataclass
 
 from ftops.emulator import catalog, events, model
 from ftops.emulator.cloud import JSON, Checkpoint, Cloud, Job, StoredFile, TunedModel, derived_hex
-from ftops.emulator.examples import MIN_EXAMPLES, ChatFile, InvalidData, read_chat
+from ftops.emulator.examples import MIN_EXAMPLES, ChatFile, InvalidData
 from ftops.emulator.files import RESULTS
+from ftops.emulator.pauses import moved
+from ftops.emulator.preferences import read_for
 from ftops.emulator.storage import replace_text
 from ftops.emulator.trainer import (
     AUTO_EPOCHS,
@@ -87,12 +89,24 @@ class Run:
         begun, duration = self._begin(trainer)
         rows = []
         for step in trainer.steps():
-            self._reach(begun + step.number * duration)
+            self._reach(moved(self._job, begun + step.number * duration))
             rows.append(_row(step))
             self._report(step, trainer)
             self._fail_if_doomed("training", step.number * 2 >= trainer.total_steps)
+            if self._halts(step, trainer):
+                return
             time.sleep(0)  # gives up the interpreter lock, so that requests are answered
         self._finish(rows, trainer, training.tokens * self._epochs)
+
+    def _halts(self, step: Step, trainer: Trainer) -> bool:
+        """Whether a pause ends the run here; then it leaves a checkpoint that can be deployed."""
+        pause = self._job.pause
+        if pause is None or step.number < min(pause["step"], max(trainer.total_steps - 1, 1)):
+            return False
+        self._at = max(self._at, pause["ready"])
+        self._checkpoint(step.number, _metrics(step), trainer, False)
+        self._save(pause={**pause, "step": step.number, "saved": True})
+        return True
 
     def _read_data(self) -> tuple[ChatFile, ChatFile]:
         self._say("Preprocessing running for file training file.")
@@ -115,7 +129,8 @@ class Run:
 
     def _read(self, name: str, what: str) -> ChatFile:
         try:
-            return read_chat(self._cloud.content(name).read_bytes(), what)
+            method = (self._job.method or {}).get("type", "supervised")
+            return read_for(method, self._cloud.content(name).read_bytes(), what)
         except InvalidData as exc:
             raise _Failed(exc.code, exc.message, what.replace(" ", "_")) from exc
 
@@ -191,10 +206,10 @@ class Run:
         weights = f"{self._job.id}-step-{number}.npz"
         checkpoint = f"ftchkpt-{derived_hex(self._job.id, 'checkpoint', number)}"
         trainer.model.save(self._cloud.weights(weights))
-        saved = Checkpoint(
-            checkpoint, self._at, self._job.id, number, name, {**metrics, "step": float(number)}
-        )
-        created = self._at + (self._settings.evaluation_seconds if last else 0.0)
+        known = self._cloud.checkpoints.get(checkpoint)  # of the run before a pause or a restart
+        at = self._at if known is None or last else min(known.created, self._at)
+        saved = Checkpoint(checkpoint, at, self._job.id, number, name, {**metrics, "step": float(number)})
+        created = at + (self._settings.evaluation_seconds if last else 0.0)
         tuned = TunedModel(name, created, self._job.id, self._base, weights, checkpoint, last)
         with self._writing():
             self._cloud.models.put(tuned)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import dataclasses
 import hashlib
 import shutil
@@ -15,7 +16,7 @@ from starlette.responses import Response
 
 from ftops.emulator.cloud import JSON, Cloud, StoredFile, Upload, new_hex
 from ftops.emulator.errors import invalid, not_found, wrong_state
-from ftops.emulator.files import PURPOSES, described, keep, refuse_beyond_limit
+from ftops.emulator.files import PURPOSES, described, keep, refuse_beyond_limit, refuse_too_large, stored
 from ftops.emulator.http import read_object, reply
 
 LIFETIME = 2 * 3600.0  # seconds
@@ -50,7 +51,7 @@ async def add_part(cloud: Cloud, request: Request) -> Response:
     with cloud.lock:
         upload = _open(cloud, request)
         cloud.uploads.put(dataclasses.replace(upload, parts={**upload.parts, part: size}))
-    body = {"upload_id": upload.id, "id": part, "object": "upload.part"}
+    body = {"upload_id": upload.id, "azure_block_id": _block(part), "id": part, "object": "upload.part"}
     return reply({**body, "created_at": int(cloud.clock.now())})
 
 
@@ -65,9 +66,9 @@ async def complete(cloud: Cloud, request: Request) -> Response:
     if body.get("md5") not in (None, digest):
         cloud.content(name).unlink()
         raise invalid("The content does not have the given 'md5'.")
-    now = cloud.clock.now()
-    ready = now + cloud.settings.file_processing_seconds
-    cloud.files.put(StoredFile(name, upload.filename, upload.purpose, upload.bytes, now, ready))
+    refuse_too_large(cloud, name, upload.bytes)
+    file = StoredFile(name, upload.filename, upload.purpose, upload.bytes, cloud.clock.now(), 0.0)
+    await asyncio.to_thread(stored, cloud, file, request.scope.get("emulator.file_fault"))
     done = dataclasses.replace(upload, status="completed", file=name)
     cloud.uploads.put(done)
     _forget_parts(cloud, upload)
@@ -96,12 +97,19 @@ def _open(cloud: Cloud, request: Request) -> Upload:
 def _ordered(upload: Upload, given: Any) -> list[str]:
     if not isinstance(given, list) or not given or len(set(map(str, given))) != len(given):
         raise invalid("'part_ids' must be a list of different parts.")
+    # The official example names the parts by their blocks, the SDK by their ids.
+    blocks = {_block(part): part for part in upload.parts}
+    given = [blocks.get(part, part) for part in given]
     if unknown := [part for part in given if part not in upload.parts]:
         raise invalid(f"The part '{unknown[0]}' does not belong to the upload.")
     size = sum(upload.parts[part] for part in given)
     if size != upload.bytes:
         raise invalid(f"The parts have {size} bytes, but {upload.bytes} were announced.")
     return [str(part) for part in given]
+
+
+def _block(part: str) -> str:
+    return base64.b64encode(bytes.fromhex(part.removeprefix("uplprt-"))).decode()
 
 
 def _join(parts: list[Path], target: Path) -> str:

@@ -1,4 +1,4 @@
-"""Fixtures: a server per test, or one for a module where tests leave each other alone."""
+"""Fixtures: an empty cloud per test, or one for a module where tests leave each other alone."""
 
 from __future__ import annotations
 
@@ -30,15 +30,32 @@ def start(tmp_path: Path) -> Iterator[Start]:
         emulator.stop()
 
 
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Emulator]]:
+    """The servers of a worker, by the fixture that they are for; each starts when first asked for."""
+    running: dict[str, Emulator] = {}
+
+    def server(name: str) -> Emulator:
+        if name not in running:
+            running[name] = Emulator(tmp_path_factory.mktemp(name), *QUICK)
+        return running[name]
+
+    yield server
+    for emulator in running.values():
+        emulator.stop()
+
+
 @pytest.fixture
-def emulator(start: Start) -> Emulator:
-    """A server on an empty folder."""
-    return start()
+def emulator(servers: Callable[[str], Emulator]) -> Emulator:
+    """A server whose cloud is empty."""
+    emulator = servers("single")
+    emulator.reset()
+    return emulator
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+def shared(servers: Callable[[str], Emulator]) -> Emulator:
     """A server for the tests of a module."""
-    emulator = Emulator(tmp_path_factory.mktemp("shared"), *QUICK)
-    yield emulator
-    emulator.stop()
+    emulator = servers("shared")
+    emulator.reset()
+    return emulator

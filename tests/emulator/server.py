@@ -55,19 +55,29 @@ class Emulator:
         self, method: str, path: str, body: Any = None, **headers: str
     ) -> tuple[int, dict[str, str], Any]:
         """A bare request: status, headers, body (JSON where it is)."""
+        return self._call(method, path, None if body is None else json.dumps(body).encode(), headers)
+
+    def call_raw(
+        self, method: str, path: str, content: bytes, content_type: str
+    ) -> tuple[int, dict[str, str], Any]:
+        """A request with a body that is not JSON."""
+        return self._call(method, path, content, {"content-type": content_type})
+
+    def _call(
+        self, method: str, path: str, content: bytes | None, headers: dict[str, str]
+    ) -> tuple[int, dict[str, str], Any]:
         connection = http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=30)
         try:
             given = {"authorization": f"Bearer {self.key}", **headers}
-            text = None if body is None else json.dumps(body)
-            connection.request(method, path, text, given)
+            connection.request(method, path, content, given)
             response = connection.getresponse()
-            content = response.read()
+            answer = response.read()
             plain = {name.lower(): value for name, value in response.getheaders()}
         finally:
             connection.close()
         if plain.get("content-type", "").startswith("application/json"):
-            return response.status, plain, json.loads(content)
-        return response.status, plain, content
+            return response.status, plain, json.loads(answer)
+        return response.status, plain, answer
 
     def admin(self, method: str, path: str, body: Any = None) -> Any:
         """A request to the emulator's own endpoints, which must succeed."""
@@ -82,6 +92,12 @@ class Emulator:
     def settings(self, **changes: Any) -> None:
         """Change settings."""
         self.admin("PATCH", "settings", changes)
+
+    def reset(self, **changes: Any) -> None:
+        """An empty cloud with the settings that the server started with, and ``changes``."""
+        self.admin("POST", "reset")
+        if changes:
+            self.settings(**changes)
 
     def fault(self, **rule: Any) -> None:
         """Put one fault in force."""

@@ -270,10 +270,11 @@ def test_a_managed_identity_can_sign_in(shared: Emulator, monkeypatch: pytest.Mo
     monkeypatch.setenv("IDENTITY_HEADER", shared.key)
     with ManagedIdentityCredential() as credential:
         token = credential.get_token("https://management.azure.com/.default").token
+        data_token = credential.get_token("https://cognitiveservices.azure.com/.default").token
     path = f"{shared.arm}/deployments?api-version=2025-09-01"
     assert shared.call("GET", path, authorization=f"Bearer {token}")[0] == 200
     assert shared.call("GET", path, authorization=f"Bearer {token}x")[0] == 401
-    with shared.data(api_key=None, azure_ad_token=token) as client:
+    with shared.data(api_key=None, azure_ad_token=data_token) as client:
         assert client.files.list().data
     status, _, _ = shared.call(
         "GET", "/msi/token?api-version=2019-08-01&resource=a", **{"x-identity-header": "no"}

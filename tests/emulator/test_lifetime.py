@@ -27,6 +27,12 @@ from tests.emulator.server import (
 )
 
 
+@pytest.fixture
+def emulator(start: Start) -> Emulator:
+    """A server of the test's own: it ends here."""
+    return start()
+
+
 def test_it_says_where_it_is_and_ends_cleanly(emulator: Emulator) -> None:
     stored = json.loads((emulator.folder / "server.json").read_text())
     assert stored == emulator.place

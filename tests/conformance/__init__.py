@@ -1,0 +1,1 @@
+"""The emulator against outside sources: statements, official descriptions and examples, a recorded run."""
