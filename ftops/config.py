@@ -13,6 +13,9 @@ from pathlib import Path
 from ftops.address import Address, Json, Secret, Value
 from ftops.errors import Place
 
+CATALOG_FILE = "ftops.catalog.yaml"
+"""A project's own additions to the catalogue of models; no part of a spec, though it may lie beside one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Lifecycle:

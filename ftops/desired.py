@@ -12,8 +12,9 @@ from hashlib import sha256
 from json import JSONEncoder
 from typing import Any
 
-from ftops.address import Address, Json, Reference, Secret, Template, Value, encode, fill
+from ftops.address import Address, Json, Reference, Secret, Template, Value, encode, fill, references
 from ftops.config import Resource
+from ftops.errors import Diagnostic
 from ftops.kinds import IDENTITY, RESOURCE_TYPES
 from ftops.state import ResourceState
 
@@ -50,7 +51,7 @@ class Resolver:
             found: dict[str, str] = {}
             inputs[name] = self._leaf(value, name, name in kind.by_identity, found)
             identities.update(found)
-            if name not in kind.local:
+            if name not in kind.local and value != kind.defaults.get(name):
                 essence[name] = _meaning(value, found)
         fingerprint = sha256(_canonical([resource.address.kind, essence]).encode()).hexdigest()
         self.fingerprints[resource.address] = fingerprint
@@ -98,9 +99,11 @@ def comparable(
 
     `seen` are inputs as the service shows them now; they go before what was recorded.
     """
-    local = RESOURCE_TYPES[recorded.address.kind].local
-    before: dict[str, Value] = {k: v for k, v in {**recorded.inputs, **seen}.items() if k not in local}
-    after: dict[str, Value] = {k: v for k, v in desired.inputs.items() if k not in local}
+    kind = RESOURCE_TYPES[recorded.address.kind]
+    known = {**kind.defaults, **recorded.inputs, **seen}
+    before: dict[str, Value] = {k: v for k, v in known.items() if k not in kind.local}
+    wanted = {**kind.defaults, **desired.inputs}
+    after: dict[str, Value] = {k: v for k, v in wanted.items() if k not in kind.local}
     for path, identity in desired.identities.items():
         if path in recorded.identities:
             _set(before, path, recorded.identities[path])
@@ -116,6 +119,36 @@ def attribute(outputs: Mapping[str, Json], path: str) -> Any:
             return None
         value = value.get(name)
     return value
+
+
+def missing_values(
+    resource: Resource, desired: Desired, outputs: Callable[[Address], Mapping[str, Json] | None]
+) -> list[Diagnostic]:
+    """References to what objects that are ready don't have. `outputs` is None where more may come."""
+    found = []
+    for value in desired.inputs.values():
+        for reference in () if isinstance(value, str | int | float | None) else references(value):
+            known = outputs(reference.address)
+            if known is not None:
+                place = resource.reference_places.get(reference.address, resource.place)
+                found.append(Diagnostic(*no_value(reference, known), place))
+    return found
+
+
+def no_value(reference: Reference, outputs: Mapping[str, Json]) -> tuple[str, str, str]:
+    """What to say of a reference that leads to nothing: summary, detail and hint."""
+    address, path = reference.address, reference.attribute
+    head, _, last = path.rpartition(".")
+    siblings = attribute(outputs, head) if head else None
+    if isinstance(siblings, Mapping) and siblings:
+        there = ", ".join(sorted(siblings, key=lambda name: (name.isdigit(), len(name), name)))
+        detail = f"There is no {head} {last} of {address}. There are: {there}."
+        return f"{reference} has no value", detail, f"write one of these, such as ${{{address}.{head}.best}}"
+    return (
+        f"{reference} has no value",
+        f"{address} exists, but the service reported no {path}.",
+        f"look at it with `ftops state show {address}`",
+    )
 
 
 def _meaning(value: Value, identities: Mapping[str, str]) -> object:

@@ -6,23 +6,24 @@ A `Session` is one spec in one environment with its state and its providers.
 from __future__ import annotations
 
 import hmac
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from ftops import dataset
 from ftops.address import Address, Json, Secret
 from ftops.config import Config, Resource
 from ftops.desired import Resolver
-from ftops.errors import Diagnostic, FtopsError, SpecError, UsageError
+from ftops.errors import Blocked, Diagnostic, FtopsError, SpecError, UsageError
 from ftops.graph import Graph, build
 from ftops.outputs import OutputValue, evaluate
-from ftops.plan import Mode, Plan
+from ftops.plan import MAKING, Mode, Plan
 from ftops.planner import NORMAL, Options, plan
 from ftops.providers import Providers
 from ftops.providers.base import Connects
@@ -38,6 +39,10 @@ CONNECTION: Mapping[str, str] = {
     "url": "AZURE_OPENAI_ENDPOINT",
     "api_key": "AZURE_OPENAI_API_KEY",
     "api_version": "OPENAI_API_VERSION",
+    "platform_url": "OPENAI_BASE_URL",
+    "platform_key": "OPENAI_API_KEY",
+    "organization": "OPENAI_ORG_ID",
+    "project": "OPENAI_PROJECT_ID",
 }
 """What a provider says of its service → the variable of the environment that the openai package reads."""
 
@@ -81,7 +86,7 @@ def _with_name(resource: Resource) -> Resource:
     """A deployment's name is known beforehand, unless it is made from the model's."""
     if resource.address.kind != "deployment" or resource.inputs.get("replace") == "blue_green":
         return resource
-    name: Any = resource.inputs["name"]
+    name = resource.inputs.get("name")
     return replace(resource, facts={"name": name}) if isinstance(name, str) else resource
 
 
@@ -102,6 +107,8 @@ class Session:
     graph: Graph
     store: LocalStore
     providers: Providers
+    retry_base: float = 1.0
+    """Seconds before the second try of a read that failed temporarily."""
     _state: State | None = field(default=None)
 
     @classmethod
@@ -143,13 +150,16 @@ class Session:
         options: Options = NORMAL,
         *,
         look: bool = True,
+        preflight: bool = True,
         parallelism: int = 10,
         on_progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> Plan:
-        """What applying would do. `look=False` trusts the state instead of asking the service."""
+        """What applying would do. `look=False` trusts the state instead of asking the service;
+        `preflight=False` doesn't ask whether it would succeed."""
         self._check_addresses(options)
         observed = self._observe(look or options.mode is Mode.REFRESH_ONLY, parallelism, on_progress)
-        return plan(self.config, self.graph, self.state, observed, options, self._secret_digests())
+        made = plan(self.config, self.graph, self.state, observed, options, self._secret_digests())
+        return self._with_findings(made) if preflight else made
 
     def apply(
         self,
@@ -159,7 +169,10 @@ class Session:
         on_start: Callable[[Apply], None] = lambda run: None,
     ) -> Report:
         """Makes it so. Only within `locked`. The journal is folded into the state at the end, however
-        the run ends; should that fail too, it stays and the next run reads it."""
+        the run ends; should that fail too, it stays and the next run reads it. Raises Blocked where
+        preflight has found that it would fail."""
+        if made.is_blocked:
+            raise Blocked(made.findings)
         from ftops.apply import Apply
         from ftops.turns import Context
 
@@ -208,8 +221,23 @@ class Session:
 
     def _observe(self, look: bool, parallelism: int, on_progress: Callable[[int, int], None]) -> Observed:
         return refresh(
-            self.state, self.providers, everything=look, parallelism=parallelism, on_progress=on_progress
+            self.state,
+            self.providers,
+            everything=look,
+            parallelism=parallelism,
+            retry_base=self.retry_base,
+            on_progress=on_progress,
         )
+
+    def _with_findings(self, made: Plan) -> Plan:
+        """The plan with what would make it fail. Where nothing is to be made, nobody is asked."""
+        if not any(change.action in MAKING for change in made.changes):
+            return made
+        from ftops.survey import survey
+
+        today = datetime.now(UTC).date()
+        found = survey(made.changes, self.config, self.graph.resources, self.providers, os.environ, today)
+        return replace(made, findings=found)
 
     def _secret_digests(self) -> dict[Secret, str]:
         """Keyed and short: enough to see a change, too little to confirm a guess of a long secret."""

@@ -151,6 +151,23 @@ class Text(FieldType):
 
 
 @dataclass(frozen=True)
+class Spelled(Text):
+    """Text in which known words get their one spelling: case, `-`, `_` and blanks don't count."""
+
+    spellings: Mapping[str, str] = field(default_factory=dict)
+    """Words without case and marks → as they are written."""
+
+    def convert(self, value: Any) -> str | None:
+        text = super().convert(value)
+        return self.spellings.get(folded(text), text) if text else None
+
+
+def folded(text: str) -> str:
+    """A word as it is compared: without case, `-`, `_` and blanks."""
+    return re.sub(r"[-_\s]", "", text).lower()
+
+
+@dataclass(frozen=True)
 class _Typed(FieldType):
     """Everything but text: a text around an expression can't be one of these."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from ftops.address import Reference
+from ftops.address import Reference, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,9 @@ class ResourceType:
     """Inputs whose change forces replacement; `*` means every one."""
     local: frozenset[str] = frozenset()
     """Inputs that only guide ftops; a change of one is no change of the object."""
+    defaults: Mapping[str, Value] = field(default_factory=dict)
+    """What an input means where it is absent. Saying it or not is no change: a release that begins to
+    fill in a default must not train anything again."""
     references: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """Inputs in which a bare name means a resource: input → (kind, attribute)."""
     by_identity: frozenset[str] = frozenset()
@@ -51,6 +54,7 @@ RESOURCE_TYPES: Mapping[str, ResourceType] = {
             computed=frozenset({"id", "bytes", "digest", "examples", "tokens", "status"}),
             immutable=frozenset({"content", "purpose"}),
             local=frozenset({"path", "format"}),
+            defaults={"purpose": "fine-tune"},
         ),
         ResourceType(
             kind="job",
@@ -65,9 +69,12 @@ RESOURCE_TYPES: Mapping[str, ResourceType] = {
                     "result_files",
                     "hyperparameters",
                     "seed",
+                    "account",
+                    "tenant",
                 }
             ),
             immutable=frozenset({"*"}),
+            defaults={"method": "supervised", "training_type": "standard", "hyperparameters": {}},
             references={"training": ("dataset", "id"), "validation": ("dataset", "id")},
             by_identity=frozenset({"training", "validation", "model"}),
             long_running=True,
@@ -76,7 +83,7 @@ RESOURCE_TYPES: Mapping[str, ResourceType] = {
             kind="deployment",
             section="deployments",
             computed=frozenset({"id", "name", "endpoint", "provisioning_state", "model"}),
-            immutable=frozenset({"name", "sku.name"}),
+            immutable=frozenset({"name", "sku.name", "source", "source_tenant"}),
             immutable_when={"model": lambda before, after: is_tuned(before) or is_tuned(after)},
             local=frozenset({"replace"}),
             create_before_destroy=False,

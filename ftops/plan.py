@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from ftops.address import Address, Json, Value, encode
+from ftops.errors import Diagnostic
 from ftops.state import Entry
 
 PLAN_VERSION = 1
@@ -37,6 +38,10 @@ SYMBOLS: Mapping[Action, str] = {
     Action.ADOPT: "=",
     Action.FORGET: ".",
 }
+
+
+MAKING = frozenset({Action.CREATE, Action.UPDATE, Action.REPLACE})
+"""Actions that can fail for want of something: the others only look or take away."""
 
 
 class Mode(StrEnum):
@@ -133,7 +138,8 @@ class Plan:
     """Changes in an order in which each comes after all that it waits for.
 
     `entries` are what the run writes into the state without touching anything: what refresh found.
-    `unchanged` counts the resources that need nothing.
+    `unchanged` counts the resources that need nothing. `findings` are preflight's: with an error among
+    them the plan would fail, and isn't applied.
     """
 
     spec: str
@@ -147,6 +153,12 @@ class Plan:
     unchanged: int = 0
     mode: Mode = Mode.NORMAL
     warnings: tuple[str, ...] = ()
+    findings: tuple[Diagnostic, ...] = ()
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether preflight found what would make it fail."""
+        return any(finding.severity == "error" for finding in self.findings)
 
     @property
     def is_empty(self) -> bool:

@@ -12,9 +12,9 @@ from typing import Any
 
 from ftops.address import Address, Json, Reference, Secret
 from ftops.config import Config, Lifecycle, Resource
-from ftops.desired import Desired, Resolver, comparable
+from ftops.desired import Desired, Resolver, comparable, missing_values
 from ftops.diff import Difference, differences
-from ftops.errors import Blocked, Diagnostic
+from ftops.errors import Blocked, Diagnostic, SpecError
 from ftops.graph import Graph, closure, reverse
 from ftops.kinds import RESOURCE_TYPES, forces_replacement
 from ftops.outputs import evaluate
@@ -53,7 +53,8 @@ def plan(
     options: Options = NORMAL,
     secret_digests: Mapping[Secret, str] | None = None,
 ) -> Plan:
-    """Raises Blocked where protection stands in the way, or an empty spec would delete everything."""
+    """Raises Blocked where protection stands in the way, or an empty spec would delete everything;
+    SpecError where a reference leads to nothing and never will."""
     past = settle(state, observed)
     if options.mode is Mode.REFRESH_ONLY:
         return _plan(config, state, past, (), (), Mode.REFRESH_ONLY, 0, ())
@@ -110,12 +111,16 @@ class _Planner:
         selected = self._selected()
         facts = {address: resource.facts for address, resource in self.graph.resources.items()}
         resolver = Resolver(self._known, facts, self.secret_digests)
+        missing: list[Diagnostic] = []
         if self.options.mode is Mode.NORMAL:
             for address in self.graph.order:
                 resource = self.graph.resources[address]
                 desired = resolver.resolve(resource)
                 if address in selected:
+                    missing += missing_values(resource, desired, self._complete)
                     self._decide(resource, desired)
+        if missing:
+            raise SpecError(missing)
         self._resolver = resolver
         for address in self.past.resources:
             if address in selected and address not in self._wanted:
@@ -180,6 +185,13 @@ class _Planner:
             return None
         recorded = self.past.resources.get(address)
         return recorded.outputs if recorded else None
+
+    def _complete(self, address: Address) -> Mapping[str, Json] | None:
+        """The outputs of what is ready, and stays as it is."""
+        recorded = self.past.resources.get(address)
+        if recorded is None or recorded.status is not Status.READY or address in self.decisions:
+            return None
+        return recorded.outputs
 
     def _decide(self, resource: Resource, desired: Desired) -> None:
         address = resource.address

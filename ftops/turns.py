@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ftops.address import Reference, Secret, Value, fill
-from ftops.desired import attribute
+from ftops.desired import attribute, no_value
 from ftops.errors import FtopsError, Permanent
 from ftops.events import Event
 from ftops.plan import Action, Change
@@ -150,11 +150,7 @@ class Turns:
         resource = self.live.resources.get(reference.address)
         value: Value = attribute(resource.outputs, reference.attribute) if resource else None
         if value is None:
-            raise Permanent(
-                f"{reference} has no value",
-                f"{reference.address} exists, but the service reported no {reference.attribute}.",
-                f"look at it with `ftops state show {reference.address}`",
-            )
+            raise Permanent(*no_value(reference, resource.outputs if resource else {}))
         return value
 
     def _secret(self, reference: Reference | Secret) -> Value:

@@ -14,7 +14,7 @@ from ftops.cli.planning import make_plan, read_for
 from ftops.cli.screen import INTERRUPTED, Screen
 from ftops.config import Config
 from ftops.engine import Session
-from ftops.errors import Diagnostic, UsageError
+from ftops.errors import Blocked, Diagnostic, UsageError
 from ftops.plan import Mode, Plan
 
 EXIT_CODES: Mapping[str, int] = {"done": 0, "failed": 1, "in-progress": 4, "interrupted": INTERRUPTED}
@@ -64,6 +64,8 @@ def _carry_out(
     with Session.open(config) as session, session.locked(wish.operation):
         made = make_plan(session, wish.request, screen)
         teller.plan(made, warnings)
+        if made.is_blocked:
+            raise Blocked(made.findings)
         if made.is_empty:
             report = _keep_records(session, made)
         elif wish.approved or _is_approved(screen, wish, made):

@@ -48,6 +48,8 @@ class Text:
     def plan(self, made: Plan, warnings: tuple[Diagnostic, ...]) -> None:
         self._screen.warn(warnings)
         self._screen.text(plan_view.draw(made, self._screen.paint))
+        if not made.is_blocked:
+            self._screen.findings(made.findings, 0)
 
     def running(self) -> Iterator[Show]:
         self._screen.text("\n")

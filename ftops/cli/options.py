@@ -41,6 +41,7 @@ class PlanArguments:
     options: Options
     refresh: bool
     parallelism: int
+    preflight: bool = True
 
 
 def spec_options(function: Command) -> Command:
@@ -80,11 +81,12 @@ def plan_options(function: Command) -> Command:
         refresh: bool,
         allow_empty: bool,
         parallelism: int,
+        offline: bool,
         **rest: Any,
     ) -> Any:
         mode = _mode(destroy, refresh_only, refresh)
         options = Options(mode, targets, excludes, replaces, allow_empty)
-        return function(*args, request=PlanArguments(options, refresh, parallelism), **rest)
+        return function(*args, request=PlanArguments(options, refresh, parallelism, not offline), **rest)
 
     return selection_options(decorate(wraps(function)(packed), _PLAN))
 
@@ -134,6 +136,10 @@ parallelism_option = click.option(
     help="How many calls are made at once, at most (default 10).",
 )
 
+offline_option = click.option(
+    "--offline", is_flag=True, help="Don't ask the accounts beforehand whether it would succeed."
+)
+
 _SPEC = (
     click.argument("path", metavar="[SPEC]", default=".", type=click.Path(path_type=Path)),
     click.option("--env", "environment", metavar="NAME", help="The environment of the spec."),
@@ -160,6 +166,7 @@ _PLAN = (
     click.option("--destroy", is_flag=True, help="Delete everything."),
     click.option("--refresh-only", is_flag=True, help="Only record what has changed outside ftops."),
     refresh_option,
+    offline_option,
     click.option("--allow-empty", is_flag=True, help="A spec without resources deletes everything."),
     parallelism_option,
 )

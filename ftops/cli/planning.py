@@ -25,6 +25,7 @@ def make_plan(session: Session, request: PlanArguments, screen: Screen) -> Plan:
     return session.plan(
         request.options,
         look=request.refresh,
+        preflight=request.preflight,
         parallelism=request.parallelism,
         on_progress=screen.counter("Looking at resource"),
     )
@@ -32,5 +33,6 @@ def make_plan(session: Session, request: PlanArguments, screen: Screen) -> Plan:
 
 def plan_document(plan: Plan, warnings: tuple[Diagnostic, ...]) -> dict[str, Json]:
     """The document of `plan -o json`."""
-    found: list[Json] = [to_json(d) for d in warnings]
-    return {**plan_to_json(plan), "diagnostics": found}
+    said: list[Json] = [to_json(d) for d in warnings]
+    found: list[Json] = [to_json(d) for d in plan.findings]
+    return {**plan_to_json(plan), "findings": found, "diagnostics": said}

@@ -82,6 +82,12 @@ class Screen:
             for diagnostic in diagnostics:
                 self.line({"event": "diagnostic", **diagnostics_view.to_json(diagnostic)})
 
+    def findings(self, diagnostics: Sequence[Diagnostic], exit_code: int) -> None:
+        """What preflight says of a plan, below it; in JSON the plan's document carries it."""
+        if diagnostics and not self.json:
+            self._write(self._err, "\n")
+            self.fail(diagnostics, exit_code)
+
     def fail(self, diagnostics: Sequence[Diagnostic], exit_code: int, **more: Json) -> None:
         """Why a command came to nothing; in JSON, its last word."""
         diagnostics = with_lines(diagnostics)

@@ -15,12 +15,14 @@ from ftops import __version__, spec
 from ftops.address import Address
 from ftops.config import Config, Lifecycle, Resource
 from ftops.errors import Diagnostic, SpecError
+from ftops.loader.accounts import check_control_plane, link_accounts
 from ftops.loader.evaluate import Scope
 from ftops.loader.expand import Draft, expand
 from ftops.loader.hyperparameters import read_sets
 from ftops.loader.inputs import check_unique_names, make_inputs
 from ftops.loader.linking import Linker, check_formats
 from ftops.loader.outputs import read_output
+from ftops.loader.provided import complete
 from ftops.loader.secrets import secret_values
 from ftops.loader.settings import (
     DEFAULT_ENVIRONMENT,
@@ -113,7 +115,8 @@ class _Resources:
 
     def read(self) -> _Resources:
         drafts = self.declared.drafts
-        self.found = [self._resource(draft) for draft in drafts]
+        made = [(draft, self._resource(draft)) for draft in drafts]
+        self.found = link_accounts(made, self.providers, self.findings)
         pairs = list(zip(drafts, self.found, strict=True))
         formats = {d.address: d.block.format for d, _ in pairs if d.address.kind == "dataset"}
         jobs = ((d, r.inputs) for d, r in pairs if d.address.kind == "job")
@@ -128,13 +131,16 @@ class _Resources:
 
     def _resource(self, draft: Draft) -> Resource:
         made = make_inputs(draft, self.folder, self.sets, self.findings)
+        provider = self._provider(draft)
+        defaults = self.providers.defaults_of(provider)
+        complete(draft, made.inputs, self.providers.type_of(provider), defaults, self.findings)
         bare = self.linker.bare_names(draft, made.inputs)
         places = self.linker.check([*draft.uses, *made.uses, *bare])
         self.linker.model(draft, made.inputs)
         depends_on = self.linker.depends_on(draft)
         return Resource(
             address=draft.address,
-            provider=self._provider(draft),
+            provider=provider,
             inputs=made.inputs,
             depends_on=tuple(sorted(depends_on, key=lambda a: a.sort_key)),
             lifecycle=_lifecycle(draft, self.findings) if draft.block.lifecycle else _LIFECYCLE,
@@ -145,21 +151,12 @@ class _Resources:
 
     def _provider(self, draft: Draft) -> str:
         name = self.providers.name_for(draft.block.provider, draft.entry)
-        if draft.address.kind == "deployment" and self.providers.type_of(name) == "azure_openai":
-            self._check_control_plane(name)
+        if draft.address.kind == "deployment":
+            detail = "The spec declares deployments there, which are made through Azure Resource Manager."
+            check_control_plane(self.providers, name, detail, self.findings)
         return name
 
-    def _check_control_plane(self, name: str) -> None:
-        missing = [k for k in _CONTROL_PLANE if self.providers.setting(name, k) is None]
-        if missing and name not in self.providers.incomplete:
-            self.providers.incomplete.add(name)
-            keys = ", ".join(f"`{key}`" for key in missing)
-            detail = "The spec declares deployments there, which are made through Azure Resource Manager."
-            place = self.providers.entries[name].place(key=True)
-            self.findings.append(Diagnostic(f"the provider {name} lacks {keys}", detail, "Add them.", place))
 
-
-_CONTROL_PLANE = ("subscription_id", "resource_group", "account")
 _LIFECYCLE = Lifecycle()
 
 

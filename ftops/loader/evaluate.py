@@ -43,6 +43,10 @@ SETTINGS = Phase(
     Secrets.RESOLVE,
     why="Settings are needed before anything is applied, and a reference is known only after.",
 )
+DEFAULTS = Phase(
+    Secrets.KEEP,
+    why="Defaults are shared by all resources of a provider, and a reference would tie them to one.",
+)
 _WHY_NOT_LATER = (
     "This decides which resources there are and how they are handled, so it has to be known before anything "
     "is applied; a reference is known only after."
@@ -217,7 +221,7 @@ class Evaluator:
             detail = f"`${{env.{name}}}` stands for its value."
             place = self.entry.place_in(path, expression_pattern(inside))
             finding = Diagnostic(summary, detail, f"Set it before the command: export {name}=…", place)
-            if self.phase is SETTINGS:
+            if self.phase in (SETTINGS, DEFAULTS):
                 self.scope.unset.append((self.entry, finding))
             else:
                 self.scope.findings.append(finding)

@@ -28,6 +28,7 @@ METHOD_HYPERPARAMETERS: Mapping[str, str] = {
     "eval_samples": "reinforcement",
     "reasoning_effort": "reinforcement",
 }
+_PROVIDED = ("training_type", "tags")
 _BLUE_GREEN_ROOM = 9
 """Length of `-` and the 8 hex digits that a blue_green deployment adds to its name."""
 
@@ -68,7 +69,7 @@ def _relative(path: str, folder: str) -> str:
 
 def _job(draft: Draft, _folder: str, sets: Mapping[str, NamedSet], findings: list[Diagnostic]) -> Made:
     block: spec.Job = draft.block
-    inputs = {k: v for k, v in block.__dict__.items() if v is not None and k not in spec.COMMON_KEYS}
+    inputs = _set_inputs(block)
     sources: dict[str, str] = {}
     uses: list[Use] = []
     own = inputs.pop("hyperparameters", None)
@@ -80,6 +81,15 @@ def _job(draft: Draft, _folder: str, sets: Mapping[str, NamedSet], findings: lis
             inputs["hyperparameters"] = values
     _check_method(draft, inputs, findings)
     return Made(inputs, sources, uses)
+
+
+def _set_inputs(block: spec.Block) -> dict[str, Any]:
+    """What is set, and a place for what the provider may set, in the order of the language."""
+    return {
+        key: value
+        for key, value in block.__dict__.items()
+        if key not in spec.COMMON_KEYS and (value is not None or key in _PROVIDED)
+    }
 
 
 def _check_method(draft: Draft, inputs: Mapping[str, Any], findings: list[Diagnostic]) -> None:
@@ -105,11 +115,8 @@ def _deployment(
     draft: Draft, _folder: str, _sets: Mapping[str, NamedSet], findings: list[Diagnostic]
 ) -> Made:
     block: spec.Deployment = draft.block
-    inputs = {k: v for k, v in block.__dict__.items() if v is not None and k not in spec.COMMON_KEYS}
-    sku = block.sku or spec.Sku()
-    inputs["sku"] = {"name": sku.name, "capacity": sku.capacity}
-    if not block.tags:
-        inputs.pop("tags", None)
+    inputs = _set_inputs(block)
+    inputs["sku"] = block.sku.as_data() if block.sku else {}
     name = inputs.setdefault("name", _default_name(draft))
     if isinstance(name, str):
         _check_deployment_name(draft, name, block.replace, findings)

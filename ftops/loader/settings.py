@@ -12,7 +12,7 @@ from ftops.address import NAME
 from ftops.config import ProviderConfig, StateSettings
 from ftops.errors import Diagnostic
 from ftops.fields import one_of
-from ftops.loader.evaluate import FIXED, SETTINGS, Evaluator, Scope
+from ftops.loader.evaluate import DEFAULTS, FIXED, SETTINGS, Evaluator, Scope
 from ftops.loader.source import Entry, Source
 from ftops.loader.validate import read_block
 from ftops.loader.versions import unmet
@@ -130,6 +130,14 @@ def _check_provider(
     return False
 
 
+_ACCOUNT_KEYS: Mapping[str, tuple[str, ...]] = {
+    "azure_openai": ("endpoint",),
+    "openai": ("base_url", "organization", "project", "api_key"),
+    "emulator": ("url", "data"),
+}
+"""Settings in which two entries of a type agree that are one account."""
+
+
 class Providers:
     """The providers of a spec, and which of them manages a resource that names none."""
 
@@ -181,18 +189,33 @@ class Providers:
         block = self._blocks.get(name)
         return block.type if block else ""
 
+    def defaults_of(self, name: str) -> spec.Defaults:
+        """What the provider's resources get where they don't say it themselves."""
+        return self.setting(name, "defaults") or spec.Defaults()
+
+    def is_one_account(self, one: str, other: str) -> bool:
+        """Whether two providers are the same account, or one of them can't be told."""
+        first, second = self._blocks.get(one), self._blocks.get(other)
+        if one == other or first is None or second is None:
+            return True
+        keys = _ACCOUNT_KEYS.get(first.type, ())
+        return first.type == second.type and all(_same(getattr(first, k), getattr(second, k)) for k in keys)
+
     def _read(self, entry: Entry) -> spec.ProviderBlock | None:
         check_name(entry, "a provider", self.scope.findings)
         kind = entry.data.get("type") if isinstance(entry.data, dict) else None
         model = spec.PROVIDER_TYPES.get(kind) if isinstance(kind, str) else None
         if model is None:
-            known = ("azure_openai", "emulator")
+            known = spec.PUBLIC_TYPES
             summary = f"there is no type of provider `{kind}`" if kind else "`type` is missing"
             hint = did_you_mean(kind, known) if isinstance(kind, str) else f"Write `type: {known[0]}`."
             detail = f"A provider is of type {one_of(known)}."
             self.scope.findings.append(Diagnostic(summary, detail, hint, entry.place(("type",))))
             return None
-        data = Evaluator(entry, self.scope, SETTINGS).evaluate(entry.data)
+        data = {
+            key: Evaluator(entry, self.scope, DEFAULTS if key == "defaults" else SETTINGS).evaluate(v, (key,))
+            for key, v in entry.data.items()
+        }
         return read_block(model, data, entry, self.scope.findings)
 
     def _choose_default(self) -> str:
@@ -224,9 +247,15 @@ class Providers:
     def _config(self, name: str, block: spec.ProviderBlock) -> ProviderConfig:
         settings = block.as_data()
         del settings["type"], settings["default"]
+        settings.pop("defaults", None)  # they are inputs of resources by now
         if isinstance(block, spec.Emulator) and "url" not in settings:
             settings["data"] = str(self._project / settings.get("data", EMULATOR_DATA))
         return ProviderConfig(name, block.type, settings, self.entries[name].mark())
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Addresses are alike in any case, and with or without a slash at the end."""
+    return str(one).rstrip("/").lower() == str(other).rstrip("/").lower()
 
 
 def public_variables(variables: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from ftops import yamltext
+from ftops.config import CATALOG_FILE
 from ftops.errors import Diagnostic, Place
 from ftops.spec import REFACTORINGS, SECTIONS
 from ftops.suggest import did_you_mean
@@ -135,7 +136,7 @@ def _spec_files(path: Path, others: set[Path], findings: list[Diagnostic]) -> li
         findings.append(Diagnostic(f"there is no {display(path)}", "", hint))
         return []
     found = sorted(f for f in path.iterdir() if f.suffix in SUFFIXES and not f.name.startswith("."))
-    files = [f for f in found if f.is_file() and f.resolve() not in others]
+    files = [f for f in found if f.is_file() and f.name != CATALOG_FILE and f.resolve() not in others]
     if not files:
         detail = "A spec is a file, or a folder of *.yaml and *.yml files; folders below it are not read."
         hint = "Name the folder of the spec; `ftops init` writes an example."

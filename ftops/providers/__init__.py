@@ -12,6 +12,7 @@ from ftops.providers.base import Provider
 
 PROVIDER_TYPES: Mapping[str, str] = {
     "azure_openai": "ftops.providers.azure:open_provider",
+    "openai": "ftops.providers.openai_platform:open_provider",
     "emulator": "ftops.providers.emulator:open_provider",
     "memory": "ftops.providers.memory:open_provider",
 }

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import quote, urlencode
 
 from azure.core.exceptions import AzureError
 from azure.core.pipeline import PipelineRequest
 from azure.core.pipeline.policies import SansIOHTTPPolicy
 from azure.core.pipeline.transport import RequestsTransport
 from azure.core.polling.base_polling import BadResponse, BadStatus
+from azure.core.rest import HttpRequest
 from azure.mgmt.cognitiveservices import CognitiveServicesManagementClient
 from azure.mgmt.core.polling.arm_polling import ARMPolling
 
@@ -22,6 +25,10 @@ from ftops.providers.azure_clients import Account
 from ftops.providers.azure_errors import is_absent, refusal_from
 
 SCOPE = "https://management.azure.com/.default"
+_VERSION = "2024-10-01"
+"""Of what is only read: the account, and what it offers."""
+_PERMISSIONS_VERSION = "2022-04-01"
+_PAGES_AT_MOST = 100
 _CONNECT_SECONDS = 10
 _READ_SECONDS = 120
 
@@ -46,6 +53,10 @@ class Arm:
             credential or _Fixed(account.control_token), account.subscription_id, **options
         )
         self._place = (account.resource_group, account.name)
+        self._id = quote(account.id)
+        subscription = f"/subscriptions/{quote(account.subscription_id)}"
+        self._services = f"{subscription}/providers/Microsoft.CognitiveServices"
+        self._version = account.control_api_version or _VERSION
 
     def get(self, name: str) -> dict[str, Any] | None:
         """The deployment; None where there is none."""
@@ -57,11 +68,13 @@ class Arm:
             raise
         return dict(body)
 
-    def put(self, name: str, body: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    def put(self, name: str, body: dict[str, Any], headers: Mapping[str, str]) -> tuple[dict[str, Any], str]:
         """Asks for a deployment. What the service replied, and a token for `failure`."""
         polling = _NotNow()
         content: Any = json.dumps(body).encode()
-        self._client.deployments.begin_create_or_update(*self._place, name, content, polling=polling)
+        self._client.deployments.begin_create_or_update(
+            *self._place, name, content, polling=polling, headers=dict(headers)
+        )
         return polling.first, polling.get_continuation_token()
 
     def patch(self, name: str, body: dict[str, Any]) -> tuple[dict[str, Any], str]:
@@ -95,8 +108,51 @@ class Arm:
         except (AzureError, BadStatus, BadResponse, ValueError):
             return ""
 
+    def account(self) -> dict[str, Any]:
+        """The account itself."""
+        return self._read(f"{self._id}?{urlencode({'api-version': self._version})}")
+
+    def models(self) -> list[dict[str, Any]]:
+        """What the account can deploy, its own tuned models included."""
+        return self._list(f"{self._id}/models", self._version)
+
+    def deployments(self) -> list[dict[str, Any]]:
+        """All deployments of the account."""
+        return self._list(f"{self._id}/deployments", self._version)
+
+    def usages(self, location: str) -> list[dict[str, Any]]:
+        """The quotas of the subscription in a region."""
+        return self._list(f"{self._services}/locations/{quote(location)}/usages", self._version)
+
+    def deleted(self) -> list[dict[str, Any]]:
+        """Accounts that are deleted, and still hold their names."""
+        return self._list(f"{self._services}/deletedAccounts", self._version)
+
+    def permissions(self) -> list[dict[str, Any]]:
+        """What the roles of who asks allow on the account."""
+        path = f"{self._id}/providers/Microsoft.Authorization/permissions"
+        return self._list(path, _PERMISSIONS_VERSION)
+
     def close(self) -> None:
         self._client.close()
+
+    def _list(self, path: str, version: str) -> list[dict[str, Any]]:
+        return [item for page in self._pages(path, version) for item in page if isinstance(item, dict)]
+
+    def _pages(self, path: str, version: str) -> Iterator[list[Any]]:
+        url = f"{path}?{urlencode({'api-version': version})}"
+        for _ in range(_PAGES_AT_MOST):
+            body = self._read(url)
+            yield body.get("value") or []
+            url = str(body.get("nextLink") or "")
+            if not url:
+                return
+
+    def _read(self, url: str) -> dict[str, Any]:
+        """A GET; the body as it was sent. The SDK's own models would drop what they don't know."""
+        response = self._client._send_request(HttpRequest("GET", url))
+        response.raise_for_status()
+        return _object(response.text())
 
 
 class _NotNow(ARMPolling):  # type: ignore[misc, unused-ignore]

@@ -5,16 +5,20 @@ Importing this module loads no SDK: that takes up to a second, and many commands
 
 from __future__ import annotations
 
-import json
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeGuard
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
-from ftops.address import Expression, Json, Value
-from ftops.errors import Permanent, Temporary
-from ftops.providers.azure_errors import NO_REPLY, translated
+from ftops.address import Json, Value
+from ftops.errors import Permanent
+from ftops.providers.data_plane import (
+    AZURE_OPENAI,
+    DataPlane,
+    client_options,
+    seconds_setting,
+    whole_setting,
+)
+from ftops.providers.data_plane import text_setting as _text
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -25,9 +29,8 @@ DATA_SCOPE = "https://cognitiveservices.azure.com/.default"
 STABLE_VERSION = "2024-10-21"
 CONTROL_ENDPOINT = "https://management.azure.com"
 _V1_VERSIONS = frozenset({"v1", "preview", "latest"})
-_CONNECT_SECONDS = 10.0
-_READ_SECONDS = 120.0
-_PAGES_AT_MOST = 100
+AUXILIARY = "x-ms-authorization-auxiliary"
+"""The header that says who asks in another tenant's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,8 @@ class Account:
     subscription_id: str = ""
     resource_group: str = ""
     name: str = ""
+    location: str = ""
+    """As the spec says; the account itself knows better."""
     api_version: str = STABLE_VERSION
     api_key: str = field(default="", repr=False)
     control_endpoint: str = CONTROL_ENDPOINT
@@ -75,51 +80,62 @@ class Account:
         return tuple(filter(None, (self.api_key, self.control_token)))
 
 
-def plain(inputs: Mapping[str, Value]) -> dict[str, Json]:
-    """Recorded inputs, without those that hold a secret: their values are on record nowhere, so that
-    nothing the service reports can be compared with them."""
-    return {name: value for name, value in inputs.items() if _is_plain(value)}
-
-
 def account_from(settings: Mapping[str, Value], name: str) -> Account:
     """The account that a provider's settings describe. Nothing is checked that isn't needed yet."""
     control = settings.get("control_plane")
     control = control if isinstance(control, Mapping) else {}
     credential = settings.get("credential")
     credential = credential if isinstance(credential, Mapping) else {}
-    interval = settings.get("poll_interval")
     return Account(
         provider=name,
         endpoint=_text(settings, "endpoint").rstrip("/"),
         subscription_id=_text(settings, "subscription_id"),
         resource_group=_text(settings, "resource_group"),
         name=_text(settings, "account"),
+        location=_text(settings, "location"),
         api_version=_text(settings, "api_version") or STABLE_VERSION,
         api_key=_text(settings, "api_key"),
         control_endpoint=(_text(control, "endpoint") or CONTROL_ENDPOINT).rstrip("/"),
         control_api_version=_text(control, "api_version"),
         control_token=_text(control, "token"),
-        poll_interval=float(interval) if isinstance(interval, int | float) else 30.0,
+        poll_interval=seconds_setting(settings, "poll_interval", 30.0),
         probe=settings.get("probe") is not False,
         tenant_id=_text(credential, "tenant_id"),
         client_id=_text(credential, "client_id"),
-        large_file_bytes=_whole(settings, "large_file_bytes", 100 << 20),
-        part_bytes=_whole(settings, "part_bytes", 16 << 20),
+        large_file_bytes=whole_setting(settings, "large_file_bytes", 100 << 20),
+        part_bytes=whole_setting(settings, "part_bytes", 16 << 20),
     )
 
 
-class Clients:
+class Clients(DataPlane):
     """The clients of one account."""
 
+    account: Account
+
     def __init__(self, account: Account) -> None:
+        super().__init__()
         self.account = account
-        self._lock = threading.RLock()
-        self._built: dict[str, Any] = {}
+        self.dialect = replace(AZURE_OPENAI, has_method=account.knows_method)
 
     @property
     def data(self) -> OpenAI:
         """The data plane in the version that the spec asks for."""
         return self.v1 if self.account.is_v1 else self.dated
+
+    @property
+    def extras(self) -> OpenAI:
+        return self.dated
+
+    @property
+    def model_deletion(self) -> OpenAI:
+        return self.v1
+
+    @property
+    def home(self) -> Mapping[str, Json]:
+        account = self.account
+        named = account.subscription_id and account.resource_group and account.name
+        found = {"account": account.id if named else "", "tenant": account.tenant_id}
+        return {name: value for name, value in found.items() if value}
 
     @property
     def dated(self) -> OpenAI:
@@ -139,33 +155,25 @@ class Clients:
         arm: Arm = self._once("arm", self._build_arm)
         return arm
 
-    def calling(
-        self, action: str, *, creates: bool = False, control_plane: bool = False
-    ) -> AbstractContextManager[None]:
-        """Errors of the SDK calls inside leave as Temporary or Permanent."""
-        return translated(action, creates=creates, secrets=self.account.secrets, control_plane=control_plane)
+    def auxiliary_headers(self, tenant: str) -> dict[str, str]:
+        """What says to Azure that who asks may use resources of another tenant, too."""
+        if not tenant or tenant == self.account.tenant_id:
+            return {}
+        from ftops.providers.azure_arm import SCOPE
 
-    def close(self) -> None:
-        """Gives the connections back."""
-        with self._lock:
-            built, self._built = self._built, {}
-        for client in built.values():
-            close = getattr(client, "close", None)
-            if close is not None:
-                close()
-
-    def _once(self, what: str, build: Callable[[], Any]) -> Any:
-        with self._lock:
-            if what not in self._built:
-                self._built[what] = build()
-            return self._built[what]
+        token = self.account.control_token or self._credential(tenant).get_token(SCOPE).token
+        return {AUXILIARY: f"Bearer {token}"}
 
     def _build_dated(self) -> OpenAI:
         from openai import AzureOpenAI
 
         account = self.account
         version = STABLE_VERSION if account.is_v1 else account.api_version
-        options = {"azure_endpoint": self._endpoint(), "api_version": version, **self._common_options()}
+        options = {
+            "azure_endpoint": self._endpoint(),
+            "api_version": version,
+            **client_options(account.endpoint),
+        }
         if account.api_key:
             return AzureOpenAI(api_key=account.api_key, **options)
         return AzureOpenAI(azure_ad_token_provider=self._data_token(), **options)
@@ -179,18 +187,8 @@ class Clients:
             base_url=f"{self._endpoint()}/openai/v1/",
             api_key=account.api_key or self._data_token(),
             default_query=query,
-            **self._common_options(),
+            **client_options(account.endpoint),
         )
-
-    def _common_options(self) -> dict[str, Any]:
-        from openai import DefaultHttpxClient, Timeout
-
-        timeout = Timeout(_READ_SECONDS, connect=_CONNECT_SECONDS)
-        options: dict[str, Any] = {"max_retries": 0, "timeout": timeout}
-        if self.account.endpoint.startswith("http://"):
-            # A server on this machine: a proxy from the environment can't reach it.
-            options["http_client"] = DefaultHttpxClient(timeout=timeout, trust_env=False)
-        return options
 
     def _build_arm(self) -> Arm:
         from ftops.providers.azure_arm import Arm
@@ -227,17 +225,20 @@ class Clients:
 
         return get_bearer_token_provider(self._credential(), DATA_SCOPE)
 
-    def _credential(self) -> Any:
+    def _credential(self, tenant: str = "") -> Any:
+        """Signs in to a tenant: by default the provider's own, else that of whoever asks."""
+        wanted = tenant or self.account.tenant_id
+
         def build() -> Any:
             from azure.identity import DefaultAzureCredential
 
-            client, tenant = self.account.client_id, self.account.tenant_id
+            client = self.account.client_id
             options: dict[str, Any] = {"managed_identity_client_id": client} if client else {}
-            if not tenant:
+            if not wanted:
                 return DefaultAzureCredential(**options)
-            return _InTenant(DefaultAzureCredential(additionally_allowed_tenants=[tenant], **options), tenant)
+            return _InTenant(DefaultAzureCredential(additionally_allowed_tenants=[wanted], **options), wanted)
 
-        return self._once("credential", build)
+        return self._once(f"credential {wanted}", build)
 
 
 class _InTenant:
@@ -252,68 +253,3 @@ class _InTenant:
 
     def close(self) -> None:
         self._credential.close()
-
-
-def body_of(reply: Any, action: str, *, creates: bool = False) -> dict[str, Any]:
-    """The JSON object of a raw reply of the openai SDK: as it was sent, no model in between."""
-    try:
-        body = json.loads(reply.http_response.content)
-    except ValueError as exc:
-        raise unusable(action, creates) from exc
-    if not isinstance(body, dict):
-        raise unusable(action, creates)
-    return body
-
-
-def object_of(reply: Any, action: str, *, creates: bool = False) -> dict[str, Any]:
-    """The object of a raw reply: a body with an id."""
-    body = body_of(reply, action, creates=creates)
-    if not body.get("id"):
-        raise unusable(action, creates)
-    return body
-
-
-def items_of(fetch: Callable[[str | None], Any], action: str) -> Iterator[list[dict[str, Any]]]:
-    """The pages of a list. Ends where the service says so, and where it repeats itself: some versions
-    know no paging, ignore `after` and send no `has_more`."""
-    seen: set[str] = set()
-    after: str | None = None
-    for _ in range(_PAGES_AT_MOST):
-        body = body_of(fetch(after), action)
-        data = [item for item in body.get("data") or () if isinstance(item, dict) and item.get("id")]
-        new = [item for item in data if item["id"] not in seen]
-        seen.update(item["id"] for item in new)
-        if new:
-            yield new
-        if not new or body.get("has_more") is False:
-            return
-        after = new[-1]["id"]
-
-
-def unusable(action: str, creates: bool) -> Temporary:
-    return Temporary(
-        f"{action}: no usable reply",
-        "The service answered with something that is no JSON object, as a gateway in between may do.",
-        code=NO_REPLY,
-        effect_unknown=creates,
-    )
-
-
-def _is_plain(value: Value) -> TypeGuard[Json]:
-    if isinstance(value, Expression):
-        return False
-    if isinstance(value, Mapping):
-        return all(_is_plain(item) for item in value.values())
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return all(_is_plain(item) for item in value)
-    return True
-
-
-def _whole(settings: Mapping[str, Value], name: str, default: int) -> int:
-    value = settings.get(name)
-    return value if isinstance(value, int) and value > 0 else default
-
-
-def _text(settings: Mapping[str, Value], name: str) -> str:
-    value = settings.get(name)
-    return value.strip() if isinstance(value, str) else "" if value is None else str(value)

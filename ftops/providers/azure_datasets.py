@@ -8,27 +8,20 @@ from typing import Any
 
 from ftops.address import Json
 from ftops.errors import Permanent, ProviderError
-from ftops.providers.azure_clients import Clients, items_of, object_of, plain, unusable
 from ftops.providers.azure_errors import is_absent, refusal_from
 from ftops.providers.azure_uploads import Sending, send
 from ftops.providers.base import Request
+from ftops.providers.data_plane import DataPlane, items_of, object_of, plain, unusable
 from ftops.state import PendingOperation, RemoteObject, ResourceState, Status
 
 _PURPOSE = "fine-tune"
 _SECONDS_BETWEEN_READS = 5.0
-_STATUS: Mapping[str, Status] = {
-    "processed": Status.READY,
-    "error": Status.TAINTED,
-    "failed": Status.TAINTED,
-    "deleted": Status.TAINTED,
-}
-"""Whatever isn't here is still in the making."""
 
 
 class Datasets:
     """Uploads, reads and deletes files."""
 
-    def __init__(self, clients: Clients) -> None:
+    def __init__(self, clients: DataPlane) -> None:
         self._clients = clients
         self._sending: dict[str, Sending] = {}
         """By token, uploads that may have to go on."""
@@ -105,6 +98,12 @@ class Datasets:
         )
 
     def _import(self, request: Request, action: str) -> dict[str, Any]:
+        if not self._clients.dialect.fetches_files:
+            raise Permanent(
+                f"{action}: {self._clients.dialect.service} fetches no files",
+                hint="fetch it, and name it with `path`",
+                code="NoImport",
+            )
         url = str(request.inputs["url"])
         name = url.split("?")[0].rsplit("/", 1)[-1] or "data.jsonl"
         body = {
@@ -114,14 +113,14 @@ class Datasets:
         }
         # Only the dated routes can fetch a file; what they fetch is seen by both.
         with self._clients.calling(action, creates=True):
-            imported: Any = self._clients.dated.post("/files/import", body=body, cast_to=object)
+            imported: Any = self._clients.extras.post("/files/import", body=body, cast_to=object)
         if not isinstance(imported, dict) or not imported.get("id"):
             raise unusable(action, creates=True)
         return imported
 
     def _describe(self, body: Mapping[str, Any], inputs: Mapping[str, Json]) -> RemoteObject:
         state = str(body.get("status") or "").lower()
-        status = _STATUS.get(state, Status.PENDING)
+        status = self._clients.dialect.file_status.get(state, Status.PENDING)
         attributes: dict[str, Json] = {"id": str(body["id"]), "status": state or "unknown"}
         if isinstance(body.get("bytes"), int):
             attributes["bytes"] = body["bytes"]
@@ -148,7 +147,7 @@ def remote_name(name: str, token: str) -> str:
     return f"{path.stem}.{token}{path.suffix or '.jsonl'}"
 
 
-def delete_file(clients: Clients, remote_id: str, action: str) -> None:
+def delete_file(clients: DataPlane, remote_id: str, action: str) -> None:
     """Deletes a file; one that is gone already is as good."""
     with clients.calling(action):
         try:

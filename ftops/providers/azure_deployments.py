@@ -9,11 +9,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from ftops.address import Address, Json
 from ftops.errors import Permanent, ProviderError, Temporary
-from ftops.providers.azure_clients import Clients, body_of, plain
+from ftops.providers.azure_clients import Clients
 from ftops.providers.azure_errors import refusal_from
 from ftops.providers.azure_specs import (
     PATCHED,
@@ -33,6 +33,7 @@ from ftops.providers.azure_specs import (
     token_of,
 )
 from ftops.providers.base import Request
+from ftops.providers.data_plane import body_of, plain
 from ftops.state import PendingOperation, RemoteObject, ResourceState, Status
 
 _SECONDS_BETWEEN_READS = 15.0
@@ -40,6 +41,13 @@ _SECONDS_BEFORE_RETRY = 30.0
 _QUOTA_LAG_SECONDS = 90.0
 """The quota of a deleted deployment comes back a while after it is gone."""
 _NOT_YET = frozenset({"deploymentnotfound", "deploymentnotready"})
+
+
+class _Asked(NamedTuple):
+    """A deployment as it is asked for, and the tenant that its model comes from."""
+
+    body: dict[str, Any]
+    tenant: str
 
 
 _Written = tuple[dict[str, Any], str]
@@ -65,7 +73,8 @@ class Deployments:
         if existing is not None:
             return self._adopt(request, name, existing, action)
         self._deletions.pop(name, None)
-        body, token = self._put(name, body_for(request.inputs, request.token), action, creates=True)
+        asked = body_for(request.inputs, request.token, self._account.id)
+        body, token = self._put(name, _Asked(asked, _tenant(request)), action, creates=True)
         return self._describe(body, name, request.inputs, Resume("create", token))
 
     def read(self, resource: ResourceState) -> RemoteObject | None:
@@ -92,12 +101,13 @@ class Deployments:
         changed = differences(live, request.inputs) | dropped
         token = ""
         if changed:
-            body = changed_body(live, request.inputs, token_of(live) or resource.token, dropped)
-            live, token = self._change(name, live, body, changed, action)
+            own = token_of(live) or resource.token
+            body = changed_body(live, request.inputs, own, self._account.id, dropped)
+            live, token = self._change(name, live, _Asked(body, _tenant(request)), changed, action)
         return self._describe(live, name, request.inputs, Resume("update", token))
 
     def _change(
-        self, name: str, live: dict[str, Any], body: dict[str, Any], changed: Collection[str], action: str
+        self, name: str, live: dict[str, Any], asked: _Asked, changed: Collection[str], action: str
     ) -> _Written:
         """The deployment after the changes that the service takes now. A new size and a new model are
         refused in one request, and so is a change while another one lasts."""
@@ -105,11 +115,11 @@ class Deployments:
         if status_of(live) is Status.PENDING:
             raise self._later(f"{action}: it is {state_of(live)}", "InFlux")
         if not PATCHED.isdisjoint(changed):
-            live, token = self._patch(name, {"sku": body["sku"], "tags": body["tags"]}, action)
+            live, token = self._patch(name, {k: asked.body[k] for k in ("sku", "tags")}, action)
         if not PATCHED.issuperset(changed):
             if status_of(live) is Status.PENDING:
                 raise self._later(f"{action}: one change after another", "InSteps")
-            live, token = self._put(name, body, action)
+            live, token = self._put(name, asked, action)
         return self._get(name, action) or live, token
 
     def delete(self, resource: ResourceState) -> RemoteObject | None:
@@ -257,8 +267,11 @@ class Deployments:
         with self._clients.calling(action, control_plane=True):
             return self._clients.arm.get(name)
 
-    def _put(self, name: str, body: dict[str, Any], action: str, *, creates: bool = False) -> _Written:
-        return self._write(lambda: self._clients.arm.put(name, body), action, creates=creates)
+    def _put(self, name: str, asked: _Asked, action: str, *, creates: bool = False) -> _Written:
+        def send() -> _Written:
+            return self._clients.arm.put(name, asked.body, self._clients.auxiliary_headers(asked.tenant))
+
+        return self._write(send, action, creates=creates)
 
     def _patch(self, name: str, body: dict[str, Any], action: str) -> _Written:
         return self._write(lambda: self._clients.arm.patch(name, body), action)
@@ -301,6 +314,10 @@ class Deployments:
                 code="OtherAccount",
             )
         return name
+
+
+def _tenant(request: Request) -> str:
+    return str(request.inputs.get("source_tenant") or "")
 
 
 def lane_of(clients: Clients, address: Address) -> str | None:

@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ftops.errors import Permanent, ProviderError, Temporary
@@ -36,7 +36,7 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
-class _Meaning:
+class Meaning:
     """What an error reply means. An empty summary: the service's own message says it."""
 
     temporary: bool
@@ -44,12 +44,22 @@ class _Meaning:
     hint: str = ""
 
 
-def _later(summary: str = "", hint: str = "") -> _Meaning:
-    return _Meaning(True, summary, hint)
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What a service says in its own way. Its codes and statuses go before those below."""
+
+    route: str
+    """What to check where the service can't be found."""
+    by_code: Mapping[str, Meaning] = field(default_factory=dict)
+    by_status: Mapping[int, Meaning] = field(default_factory=dict)
 
 
-def _never(summary: str = "", hint: str = "") -> _Meaning:
-    return _Meaning(False, summary, hint)
+def later(summary: str = "", hint: str = "") -> Meaning:
+    return Meaning(True, summary, hint)
+
+
+def never(summary: str = "", hint: str = "") -> Meaning:
+    return Meaning(False, summary, hint)
 
 
 _SIGN_IN = (
@@ -73,93 +83,93 @@ _ACCOUNT = (
     "check subscription_id, resource_group and account of the provider; a deleted account keeps its name "
     "for 48 hours: `az cognitiveservices account list-deleted` shows it, `recover` brings it back"
 )
-_ROUTE = "check `endpoint` (https://<account>.openai.azure.com/) and `api_version` of the provider"
+AZURE = Words("check `endpoint` (https://<account>.openai.azure.com/) and `api_version` of the provider")
 
-_BY_MESSAGE: tuple[tuple[str, _Meaning], ...] = (
+_BY_MESSAGE: tuple[tuple[str, Meaning], ...] = (
     (
         "does not support fine-tuning",
-        _never(
+        never(
             "this model can't be fine-tuned in this way",
             "the service says the same where the training type is missing or not offered: try another "
             "`training_type` (standard, global_standard, developer), and check that the region offers it",
         ),
     ),
+    ("lacks the required data action", never("not allowed", _DATA_ROLE)),
     (
         "virtual network/firewall",
-        _never("the account's firewall refuses this address", "add it, or use a private endpoint"),
+        never("the account's firewall refuses this address", "add it, or use a private endpoint"),
     ),
     (
         "in 'failed' state",
-        _never("a failed deployment holds this name", "delete it, or let ftops replace it: `ftops plan`"),
+        never("a failed deployment holds this name", "delete it, or let ftops replace it: `ftops plan`"),
     ),
-    ("another operation is being performed", _later("somebody else is changing the account")),
+    ("another operation is being performed", later("somebody else is changing the account")),
     (
         "capacity and model at the same time",
-        _later("the service takes a new capacity and a new model one at a time only"),
+        later("the service takes a new capacity and a new model one at a time only"),
     ),
 )
-_BY_CODE: Mapping[str, _Meaning] = {
-    "insufficientquota": _never("not enough quota", _QUOTA),
-    "insufficient_quota": _never("not enough quota", _QUOTA),
-    "quotaexceeded": _never(
+_BY_CODE: Mapping[str, Meaning] = {
+    "insufficientquota": never("not enough quota", _QUOTA),
+    "insufficient_quota": never("not enough quota", _QUOTA),
+    "quotaexceeded": never(
         "a limit of the account is reached", "delete files or jobs that are no longer used"
     ),
-    "daily_rate_limit_exceeded": _never("no more jobs today", "apply again tomorrow"),
-    "requestconflict": _later("somebody else is changing the account"),
-    "accountprovisioningstateinvalid": _later("the account itself is being changed"),
-    "resourcegroupbeingdeleted": _never("the resource group is being deleted"),
-    "flagmustbesetforrestore": _never("a deleted account holds this name", _ACCOUNT),
-    "accountisdeleted": _never("the account is deleted", _ACCOUNT),
-    "parentresourcenotfound": _never("there is no such account", _ACCOUNT),
-    "resourcegroupnotfound": _never("there is no such resource group", _ACCOUNT),
-    "subscriptionnotfound": _never("there is no such subscription", _ACCOUNT),
-    "modelupgradenotsupported": _never(
+    "daily_rate_limit_exceeded": never("no more jobs today", "apply again tomorrow"),
+    "requestconflict": later("somebody else is changing the account"),
+    "accountprovisioningstateinvalid": later("the account itself is being changed"),
+    "resourcegroupbeingdeleted": never("the resource group is being deleted"),
+    "flagmustbesetforrestore": never("a deleted account holds this name", _ACCOUNT),
+    "accountisdeleted": never("the account is deleted", _ACCOUNT),
+    "parentresourcenotfound": never("there is no such account", _ACCOUNT),
+    "resourcegroupnotfound": never("there is no such resource group", _ACCOUNT),
+    "subscriptionnotfound": never("there is no such subscription", _ACCOUNT),
+    "modelupgradenotsupported": never(
         "a deployment of a fine-tuned model can't be given another model",
         "replace the deployment: `ftops plan`",
     ),
-    "deploymentmodelnotsupported": _never(
+    "deploymentmodelnotsupported": never(
         "this model can't be deployed here",
         "check model, version and sku.name against `az cognitiveservices account list-models`",
     ),
-    "invalidresourceproperties": _never(
+    "invalidresourceproperties": never(
         "the service refuses these properties",
         "check model, version and sku.name against `az cognitiveservices account list-models`",
     ),
-    "deploymentnotfound": _later(
+    "deploymentnotfound": later(
         "the deployment doesn't answer yet", "a new deployment can take ten minutes to be reachable"
     ),
-    "deploymentnotready": _later("the deployment doesn't answer yet"),
-    "authenticationtypedisabled": _never("the account refuses keys", _DATA_ROLE),
-    "invalidapiversionparameter": _never("the service doesn't know this api_version", _ROUTE),
-    "itemdoesalreadyexist": _never("it exists already"),
-    "jsonlvalidationfailed": _never("the service refuses the data", "`ftops validate` shows what it checks"),
-    "fileimportfailed": _never(
+    "deploymentnotready": later("the deployment doesn't answer yet"),
+    "authenticationtypedisabled": never("the account refuses keys", _DATA_ROLE),
+    "invalidapiversionparameter": never("the service doesn't know this api_version", AZURE.route),
+    "itemdoesalreadyexist": never("it exists already"),
+    "jsonlvalidationfailed": never("the service refuses the data", "`ftops validate` shows what it checks"),
+    "fileimportfailed": never(
         "the service could not fetch the file", "check `url`: it has to be reachable from Azure"
     ),
-    "contentfilter": _never("the content filter refuses the data"),
+    "contentfilter": never("the content filter refuses the data"),
 }
-_DATA_STATUS: Mapping[int, _Meaning] = {
-    401: _never("the service doesn't accept who is asking", _SIGN_IN),
-    403: _never("not allowed", _DATA_ROLE),
-    404: _never(),
-    408: _later("the service gave up waiting"),
-    409: _later("something else is going on with it"),
-    413: _never("the file is too large", "the limit is 512 MB a file"),
-    423: _never("the deployment is paused", "resume it in the portal"),
-    429: _later("too many requests"),
-    501: _never("the service doesn't offer this"),
+_DATA_STATUS: Mapping[int, Meaning] = {
+    401: never("the service doesn't accept who is asking", _SIGN_IN),
+    403: never("not allowed", _DATA_ROLE),
+    404: never(),
+    408: later("the service gave up waiting"),
+    409: later("something else is going on with it"),
+    413: never("the file is too large", "the limit is 512 MB a file"),
+    423: never("the deployment is paused", "resume it in the portal"),
+    429: later("too many requests"),
+    501: never("the service doesn't offer this"),
 }
-_CONTROL_STATUS: Mapping[int, _Meaning] = {
+_CONTROL_STATUS: Mapping[int, Meaning] = {
     **_DATA_STATUS,
-    401: _never("the control plane doesn't accept who is asking", _CONTROL_SIGN_IN),
-    403: _never("not allowed", _CONTROL_ROLE),
-    404: _never("there is no such thing", _ACCOUNT),
+    401: never("the control plane doesn't accept who is asking", _CONTROL_SIGN_IN),
+    403: never("not allowed", _CONTROL_ROLE),
+    404: never("there is no such thing", _ACCOUNT),
 }
-_OUTAGE = _later("the service has a problem")
-_GATEWAY_404 = _never("the service doesn't know this path", _ROUTE)
+_OUTAGE = later("the service has a problem")
 
-_GATEWAY_MESSAGE = "resource not found"
-"""What the gateway says to a path or version that it doesn't know, whatever object is meant."""
+_GATEWAY_MESSAGE = re.compile(r"resource not found\.?\Z|invalid url\b", re.IGNORECASE)
+"""What is said to a path or version that the service doesn't know, whatever object is meant."""
 _GATEWAY_CODES = frozenset({"", "404"})
 _ACCOUNT_CODES = frozenset({"parentresourcenotfound", "resourcegroupnotfound", "subscriptionnotfound"})
 _NOTHING_SENT = frozenset(
@@ -171,7 +181,12 @@ _DETAIL_LIMIT = 800
 
 @contextmanager
 def translated(
-    action: str, *, creates: bool = False, secrets: Collection[str] = (), control_plane: bool = False
+    action: str,
+    *,
+    creates: bool = False,
+    secrets: Collection[str] = (),
+    control_plane: bool = False,
+    words: Words = AZURE,
 ) -> Iterator[None]:
     """What an SDK raises inside leaves as Temporary or Permanent. `creates`: should no clear answer
     come, an object may exist all the same."""
@@ -180,7 +195,7 @@ def translated(
     except ProviderError:
         raise
     except Exception as exc:
-        error = _error_from(exc, action, creates, secrets, control_plane)
+        error = _error_from(exc, action, creates, secrets, control_plane, words)
         if error is None:
             raise
         # The SDK's own text may quote what was sent; then the chain ends here.
@@ -213,7 +228,7 @@ def is_absent(refusal: Refusal | None) -> bool:
         return False
     code = refusal.code.lower()
     if not refusal.control_plane:
-        return bool(refusal.message) and refusal.message.lower().rstrip(".") != _GATEWAY_MESSAGE
+        return bool(refusal.message) and not _GATEWAY_MESSAGE.match(refusal.message)
     about_deployment = "/deployments/" in refusal.message.lower() or code != "resourcenotfound"
     return code not in _GATEWAY_CODES | _ACCOUNT_CODES and about_deployment
 
@@ -240,10 +255,15 @@ def scrubbed(text: str, secrets: Collection[str] = ()) -> str:
 
 
 def error_for(
-    refusal: Refusal, action: str, *, creates: bool = False, secrets: Collection[str] = ()
+    refusal: Refusal,
+    action: str,
+    *,
+    creates: bool = False,
+    secrets: Collection[str] = (),
+    words: Words = AZURE,
 ) -> ProviderError:
     """What the engine is told about an error reply."""
-    meaning = _meaning_of(refusal)
+    meaning = _meaning_of(refusal, words)
     message = scrubbed(refusal.message, secrets)
     summary = f"{action}: {meaning.summary or _first_sentence(message) or f'HTTP {refusal.status}'}"
     detail = f"{message or 'The reply says nothing more.'} ({_marks(refusal)})"
@@ -263,20 +283,20 @@ def _marks(refusal: Refusal) -> str:
 
 
 def _error_from(
-    exc: Exception, action: str, creates: bool, secrets: Collection[str], control_plane: bool
+    exc: Exception, action: str, creates: bool, secrets: Collection[str], control_plane: bool, words: Words
 ) -> ProviderError | None:
     if not _is_foreign(exc):
         return None
     refusal = refusal_from(exc, control_plane=control_plane)
     if refusal is not None and refusal.status >= 300:
-        return error_for(refusal, action, creates=creates, secrets=secrets)
+        return error_for(refusal, action, creates=creates, secrets=secrets, words=words)
     text = scrubbed(str(exc), secrets)[:_DETAIL_LIMIT]
     kinds = {kind.__name__ for kind in type(exc).__mro__}
     if "ClientAuthenticationError" in kinds:
         hint = _CONTROL_SIGN_IN if control_plane else _SIGN_IN
         return Permanent(f"{action}: can't sign in to Azure", text, hint, code="SignIn")
     if _never_left(exc, kinds):
-        return Temporary(f"{action}: no connection", text, _ROUTE, code=UNREACHABLE)
+        return Temporary(f"{action}: no connection", text, words.route, code=UNREACHABLE)
     return Temporary(
         f"{action}: no usable reply", f"{_cause_text(exc)}{text}", code=NO_REPLY, effect_unknown=creates
     )
@@ -303,17 +323,19 @@ def _cause_text(exc: Exception) -> str:
     return f"{type(exc.__cause__).__name__}: " if exc.__cause__ is not None else ""
 
 
-def _meaning_of(refusal: Refusal) -> _Meaning:
+def _meaning_of(refusal: Refusal, words: Words) -> Meaning:
     message, code = refusal.message.lower(), refusal.code.lower()
     for text, meaning in _BY_MESSAGE:
         if text in message:
             return meaning
-    if code in _BY_CODE:
-        return _BY_CODE[code]
+    if code in words.by_code or code in _BY_CODE:
+        return words.by_code.get(code) or _BY_CODE[code]
     if refusal.status == 404 and not refusal.control_plane and not is_absent(refusal):
-        return _GATEWAY_404
+        return never("the service doesn't know this path", words.route)
+    if refusal.status in words.by_status:
+        return words.by_status[refusal.status]
     by_status = _CONTROL_STATUS if refusal.control_plane else _DATA_STATUS
-    return by_status.get(refusal.status) or (_OUTAGE if refusal.status >= 500 else _never())
+    return by_status.get(refusal.status) or (_OUTAGE if refusal.status >= 500 else never())
 
 
 def _text_of(response: Any) -> str:

@@ -12,9 +12,8 @@ from typing import Any
 
 from ftops.address import Json
 from ftops.errors import Permanent, ProviderError, Temporary
-from ftops.providers.azure_clients import Clients, items_of, object_of, plain
 from ftops.providers.azure_datasets import delete_file
-from ftops.providers.azure_errors import Refusal, error_for, is_absent, refusal_from
+from ftops.providers.azure_errors import Refusal, is_absent, refusal_from
 from ftops.providers.azure_training import (
     CLOCK_SKEW,
     carries,
@@ -28,6 +27,7 @@ from ftops.providers.azure_training import (
     status_of,
 )
 from ftops.providers.base import Progress, Request
+from ftops.providers.data_plane import DataPlane, items_of, object_of, plain
 from ftops.state import PendingOperation, RemoteObject, ResourceState, Status
 
 _PAGE = 100
@@ -37,16 +37,17 @@ _EVENT_PAGES_AT_MOST = 5
 class Jobs:
     """Starts, watches and deletes jobs."""
 
-    def __init__(self, clients: Clients) -> None:
+    def __init__(self, clients: DataPlane) -> None:
         self._clients = clients
         self._pause = clients.account.poll_interval
 
     def create(self, request: Request) -> RemoteObject:
         action = f"start {request.address}"
-        body = job_body(request, with_method=self._clients.account.knows_method)
+        dialect = self._clients.dialect
+        body = job_body(request, with_method=dialect.has_method, with_training_type=dialect.has_training_type)
         with self._clients.calling(action, creates=True):
             reply = self._clients.data.fine_tuning.jobs.with_raw_response.create(**body)
-        return remote_of(object_of(reply, action, creates=True), request.inputs, self._pause)
+        return self._remote(object_of(reply, action, creates=True), request.inputs)
 
     def read(self, resource: ResourceState) -> RemoteObject | None:
         job = self._get(resource.remote_id, f"read {resource.address}")
@@ -71,7 +72,7 @@ class Jobs:
         files = known.get("result_files")
         for file in files if isinstance(files, list) else ():
             delete_file(self._clients, str(file), action)
-        if job is not None:
+        if job is not None and self._clients.dialect.deletes_jobs:
             self._delete_job(resource.remote_id, action)
         return None
 
@@ -139,12 +140,16 @@ class Jobs:
     def _describe(
         self, job: Mapping[str, Any], inputs: Mapping[str, Json], recorded: Mapping[str, Json]
     ) -> RemoteObject:
-        remote = remote_of(job, inputs, self._pause)
+        remote = self._remote(job, inputs)
         if remote.status is not Status.READY:
             return remote
         # The checkpoints of a finished job stay what they are: what is on record isn't asked again.
         checkpoints = recorded.get("checkpoint") or self._checkpoints(job)
         return replace(remote, attributes={**remote.attributes, "checkpoint": checkpoints})
+
+    def _remote(self, job: Mapping[str, Any], inputs: Mapping[str, Json]) -> RemoteObject:
+        remote = remote_of(job, inputs, self._pause)
+        return replace(remote, attributes={**remote.attributes, **self._clients.home})
 
     def _checkpoints(self, job: Mapping[str, Any]) -> dict[str, Json]:
         action = f"list the checkpoints of {job['id']}"
@@ -174,7 +179,7 @@ class Jobs:
 
         refusal = self._refusal_of(call, action)
         if refusal is not None and refusal.status not in (400, 404, 409):
-            raise error_for(refusal, action, secrets=self._clients.account.secrets)
+            raise self._clients.error(refusal, action)
         job = self._get(remote_id, action) or {**job, "status": "cancelled"}
         if status_of(job) is Status.PENDING:
             raise Temporary(
@@ -186,10 +191,10 @@ class Jobs:
         return job
 
     def _delete_model(self, model: str, action: str) -> None:
-        """Only the v1 routes know the deletion of a model; where nothing knows it, the model stays."""
+        """Not all routes know the deletion of a model; where nothing knows it, the model stays."""
 
         def call() -> object:
-            return self._clients.v1.models.with_raw_response.delete(model)
+            return self._clients.model_deletion.models.with_raw_response.delete(model)
 
         refusal = self._refusal_of(call, action)
         if refusal is None or is_absent(refusal):
@@ -204,18 +209,18 @@ class Jobs:
                 retry_after=refusal.retry_after,
             )
         if refusal.status in (401, 403, 429) or refusal.status >= 500:
-            raise error_for(refusal, action, secrets=self._clients.account.secrets)
+            raise self._clients.error(refusal, action)
 
     def _delete_job(self, remote_id: str, action: str) -> None:
-        """Only the dated routes know the deletion of a job, and they may refuse it of one that has ended:
-        its record then stays with the service, with nothing left behind it."""
+        """In Azure only the dated routes know it, and they may refuse it of a job that has ended: its
+        record then stays with the service, with nothing left behind it."""
 
         def call() -> object:
-            return self._clients.dated.delete(f"/fine_tuning/jobs/{remote_id}", cast_to=object)
+            return self._clients.extras.delete(f"/fine_tuning/jobs/{remote_id}", cast_to=object)
 
         refusal = self._refusal_of(call, action)
         if refusal is not None and refusal.status not in (400, 404, 405, 409):
-            raise error_for(refusal, action, secrets=self._clients.account.secrets)
+            raise self._clients.error(refusal, action)
 
     def _refusal_of(self, call: Callable[[], object], action: str) -> Refusal | None:
         with self._clients.calling(action):

@@ -86,12 +86,20 @@ def model_of(inputs: Mapping[str, Json]) -> dict[str, str]:
     return {"format": "OpenAI", "name": name} | ({"version": chosen} if chosen else {})
 
 
-def body_for(inputs: Mapping[str, Json], token: str) -> dict[str, Any]:
-    """The whole deployment as it is asked for."""
+def source_of(inputs: Mapping[str, Json], own: str) -> dict[str, str]:
+    """The service's words for the account that made the model, where it isn't the account `own`."""
+    source = str(inputs.get("source") or "")
+    if not source or source.casefold() == own.casefold():
+        return {}
+    return {"source": source} | ({"sourceAccount": source} if inputs.get("source_tenant") else {})
+
+
+def body_for(inputs: Mapping[str, Json], token: str, own: str) -> dict[str, Any]:
+    """The whole deployment as it is asked for of the account `own`, an ARM id."""
     option = inputs.get("version_upgrade_option") or (
         "NoAutoUpgrade" if _is_pinned(inputs["model"]) else None
     )
-    properties: dict[str, Any] = {"model": model_of(inputs)}
+    properties: dict[str, Any] = {"model": model_of(inputs) | source_of(inputs, own)}
     if option:
         properties["versionUpgradeOption"] = _UPGRADE_OPTIONS.get(str(option).lower(), str(option))
     if inputs.get("rai_policy"):
@@ -113,10 +121,10 @@ def tags_for(inputs: Mapping[str, Json], token: str) -> dict[str, str]:
 
 
 def changed_body(
-    live: Mapping[str, Any], inputs: Mapping[str, Json], token: str, dropped: Collection[str]
+    live: Mapping[str, Any], inputs: Mapping[str, Json], token: str, own: str, dropped: Collection[str]
 ) -> dict[str, Any]:
     """The whole deployment as it is asked for now. What the spec says nothing about stays as it is."""
-    body = body_for(inputs, token)
+    body = body_for(inputs, token, own)
     asked = inputs.get("sku")
     size = {k: v for k, v in _mapping(live, "sku").items() if k in ("name", "capacity")}
     body["sku"] = {**size, **(asked if isinstance(asked, Mapping) else {})}
@@ -162,7 +170,10 @@ def observed_inputs(body: Mapping[str, Any], inputs: Mapping[str, Json]) -> dict
         observed["name"] = _as_recorded(
             inputs, "name", name, {name.casefold(), _without_suffix(name, inputs)}
         )
-    observed |= _observed_model(_mapping(properties, "model"), inputs)
+    model = _mapping(properties, "model")
+    observed |= _observed_model(model, inputs)
+    if inputs.get("source") and (source := str(model.get("source") or "")):
+        observed["source"] = _as_recorded(inputs, "source", source, {source.casefold()})
     observed["sku"] = _observed_sku(_mapping(body, "sku"), inputs)
     if inputs.get("tags") is not None:
         observed["tags"] = {k: v for k, v in _mapping(body, "tags").items() if k.lower() != TOKEN_TAG}

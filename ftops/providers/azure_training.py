@@ -66,7 +66,7 @@ def seed_for(inputs: Mapping[str, Json], token: str) -> int:
     return int(hashlib.sha256(token.encode()).hexdigest()[:8], 16) % 2**31
 
 
-def job_body(request: Request, *, with_method: bool) -> dict[str, Any]:
+def job_body(request: Request, *, with_method: bool, with_training_type: bool) -> dict[str, Any]:
     """The arguments of `fine_tuning.jobs.create`. The stable dated version knows no `method`: what is
     supervised goes without."""
     inputs = request.inputs
@@ -76,8 +76,9 @@ def job_body(request: Request, *, with_method: bool) -> dict[str, Any]:
         "training_file": inputs["training"],
         "seed": seed_for(inputs, request.token),
         "metadata": {TOKEN_KEY: request.token},
-        "extra_body": {"trainingType": training_type(inputs.get("training_type"))},
     }
+    if with_training_type:
+        body["extra_body"] = {"trainingType": training_type(inputs.get("training_type"))}
     for ours, theirs in (
         ("validation", "validation_file"),
         ("suffix", "suffix"),

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ftops.providers.azure_clients import Clients, object_of, unusable
 from ftops.providers.azure_errors import refusal_from
 from ftops.providers.base import Progress
+from ftops.providers.data_plane import DataPlane, object_of, unusable
 
 _TYPE = "application/jsonl"
 _SECONDS = 3600.0
@@ -54,7 +54,7 @@ class Sending:
             self.report(Progress(f"uploaded {_megabytes(self.sent)} of {_megabytes(size)}", float(percent)))
 
 
-def send(clients: Clients, sending: Sending, action: str) -> dict[str, Any]:
+def send(clients: DataPlane, sending: Sending, action: str) -> dict[str, Any]:
     """Sends the file; the service's file object."""
     size = sending.path.stat().st_size
     if size > clients.account.large_file_bytes:
@@ -64,7 +64,7 @@ def send(clients: Clients, sending: Sending, action: str) -> dict[str, Any]:
     return _send_whole(clients, sending, action)
 
 
-def _send_whole(clients: Clients, sending: Sending, action: str) -> dict[str, Any]:
+def _send_whole(clients: DataPlane, sending: Sending, action: str) -> dict[str, Any]:
     sending.restart()
     with _Counted(sending) as file, clients.calling(action, creates=True):
         reply = clients.data.files.with_raw_response.create(
@@ -73,11 +73,11 @@ def _send_whole(clients: Clients, sending: Sending, action: str) -> dict[str, An
     return object_of(reply, action, creates=True)
 
 
-def _send_parts(clients: Clients, sending: Sending, action: str, size: int) -> dict[str, Any] | None:
+def _send_parts(clients: DataPlane, sending: Sending, action: str, size: int) -> dict[str, Any] | None:
     """None where the service knows no uploads. The dated routes do; of the others it isn't sure."""
     if not sending.upload and not _begin(clients, sending, action, size):
         return None
-    uploads = clients.dated.uploads
+    uploads = clients.extras.uploads
     with sending.path.open("rb") as file:
         file.seek(sending.sent)
         while data := file.read(clients.account.part_bytes):
@@ -93,10 +93,10 @@ def _send_parts(clients: Clients, sending: Sending, action: str, size: int) -> d
     return made
 
 
-def _begin(clients: Clients, sending: Sending, action: str, size: int) -> bool:
+def _begin(clients: DataPlane, sending: Sending, action: str, size: int) -> bool:
     with clients.calling(action):
         try:
-            reply = clients.dated.uploads.with_raw_response.create(
+            reply = clients.extras.uploads.with_raw_response.create(
                 bytes=size, filename=sending.name, mime_type=_TYPE, purpose=sending.purpose
             )
         except Exception as exc:

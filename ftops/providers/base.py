@@ -7,13 +7,16 @@ engine calls `read` again later, from the resource that it has recorded in the m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from ftops.address import Address, Json
 from ftops.state import PendingOperation, RemoteObject, ResourceState
+
+if TYPE_CHECKING:
+    from ftops.account import AccountFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,17 @@ class Connects(Protocol):
     """A provider that other programs can talk to as well."""
 
     def connection(self) -> Mapping[str, Json]:
-        """`url`; `api_key` and `api_version` where there are any. Starts the service where needed."""
+        """`url`; `api_key` and `api_version` where there are any. Starts the service where needed. What
+        each is for other programs, and which names there are besides, stands in `engine.CONNECTION`."""
+
+
+@runtime_checkable
+class Inspects(Protocol):
+    """A provider that can say before an apply what its account offers and allows."""
+
+    def inspect(self, kinds: Collection[str]) -> AccountFacts:
+        """What matters for making resources of these kinds. What can't be seen is left unknown; raises
+        ProviderError only where there is no account to ask at all."""
 
 
 @runtime_checkable

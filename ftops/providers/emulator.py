@@ -13,12 +13,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import IO, TypeVar
 from urllib.parse import urlsplit
 
+from ftops.account import AccountFacts, Reach
 from ftops.address import Address, Json, Value
 from ftops.config import ProviderConfig
 from ftops.errors import Permanent, Temporary
@@ -86,6 +88,15 @@ class EmulatorProvider:
         """As in Azure. No server is started to find out its account's name."""
         return f"emulator/{self.name}" if address.kind == "deployment" else None
 
+    def inspect(self, kinds: Collection[str]) -> AccountFacts:
+        """As of Azure; but nothing retires here, so that what worked once always will."""
+        azure = self._ensure()
+        facts = azure.inspect(kinds)
+        away = Reach.UNREACHABLE in (facts.training.reach, facts.deploying.reach)
+        if away and self._has_vanished(azure):
+            facts = self._ensure().inspect(kinds)
+        return replace(facts, retires=False)
+
     def connection(self) -> Mapping[str, Json]:
         """Where the cloud is to be found and its key, for other programs. Starts it where needed."""
         self._call(lambda azure: azure)
@@ -138,6 +149,7 @@ class _Server:
         self._folder = project / str(settings.get("data") or DEFAULT_FOLDER)
         self._url = str(settings.get("url") or "").rstrip("/")
         self._key = str(settings.get("api_key") or "")
+        self._account = str(settings.get("account") or _ACCOUNT["account"])
         own = settings.get("settings")
         self._settings = dict(own) if isinstance(own, Mapping) else {}
         self._pipe: IO[bytes] | None = None
@@ -210,6 +222,7 @@ class _Server:
     def _launched(self, port: int) -> Mapping[str, Json]:
         command = [sys.executable, "-m", "ftops.emulator", "--data", str(self._folder), "--port", str(port)]
         command += ["--parent-pipe", "--linger", str(_LINGER_SECONDS)]
+        command += ["--account", self._account]
         command += ["--api-key", self._key] if self._key else []
         with self._log() as log:
             process = subprocess.Popen(
@@ -220,7 +233,8 @@ class _Server:
                 start_new_session=True,  # Ctrl-C is for the command, which then ends in good order
             )
         self._pipe = process.stdin
-        import_module("openai")  # takes as long as the server does to start, and is needed next
+        for needed in ("openai", "ftops.providers.azure_arm"):  # takes as long as the server does to start
+            import_module(needed)
         return _announced(process)
 
     def _last_port(self) -> int:

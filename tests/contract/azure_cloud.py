@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from ftops.address import Address, Json
 from ftops.providers.azure import AzureProvider
-from ftops.providers.base import Progress, Request
+from ftops.providers.base import Progress, Provider, Request
 from ftops.state import (
     Operation,
     PendingOperation,
@@ -124,10 +124,10 @@ def _usual(changed: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def running_cloud(folder: Path) -> Iterator[Cloud]:
+def running_cloud(folder: Path, *arguments: str) -> Iterator[Cloud]:
     """An emulator of its own."""
     command = [sys.executable, "-m", "ftops.emulator", "--port", "0", "--data", str(folder)]
-    command += ["--parent-pipe", "--linger", "0"]
+    command += ["--parent-pipe", "--linger", "0", *arguments]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdin and process.stdout
     try:
@@ -180,18 +180,18 @@ def recorded(asked: Request, remote: RemoteObject) -> ResourceState:
     return resource_from(operation_of(asked), remote, prevent_destroy=False, retain=False)
 
 
-def settled(provider: AzureProvider, resource: ResourceState) -> ResourceState:
+def settled(provider: Provider, resource: ResourceState) -> ResourceState:
     """The resource once it is no longer pending."""
     remote = until(lambda: _ended(provider, resource))
     return observed_as(resource, remote)
 
 
-def made(provider: AzureProvider, asked: Request) -> ResourceState:
+def made(provider: Provider, asked: Request) -> ResourceState:
     """The resource that a request makes, once it is no longer pending."""
     return settled(provider, recorded(asked, provider.create(asked)))
 
 
-def _ended(provider: AzureProvider, resource: ResourceState) -> RemoteObject | None:
+def _ended(provider: Provider, resource: ResourceState) -> RemoteObject | None:
     remote = provider.read(resource)
     assert remote is not None, f"{resource.address} has vanished"
     return None if remote.status is Status.PENDING else remote
@@ -208,7 +208,7 @@ def until(look: Callable[[], Any]) -> Any:
     raise AssertionError("nothing came of it in time")
 
 
-def gone(provider: AzureProvider, resource: ResourceState) -> bool:
+def gone(provider: Provider, resource: ResourceState) -> bool:
     """Deletes as the engine does: asks until there is nothing left."""
     if provider.delete(resource) is not None:
         until(lambda: provider.read(resource) is None)

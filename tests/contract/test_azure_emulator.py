@@ -18,6 +18,7 @@ from ftops.address import Address
 from ftops.errors import Permanent
 from ftops.providers.emulator import EmulatorProvider
 from tests.contract.azure_cloud import Cloud, dataset, deployment, operation_of, recorded, until
+from tests.contract.sessions import Project, done
 
 
 @pytest.fixture
@@ -140,3 +141,27 @@ def test_two_commands_that_start_at_once_share_a_server(project: Path) -> None:
 
 def _note_url(local: EmulatorProvider, found: list[object]) -> None:
     found.append(local.connection()["url"])
+
+
+TWO = """
+providers:
+  one: {type: emulator, data: one, default: true}
+  two: {type: emulator, data: two, account: two}
+datasets:
+  train: {path: train.jsonl}
+jobs:
+  a: {model: gpt-4o-mini-2024-07-18, training: train, hyperparameters: {n_epochs: 1}}
+deployments:
+  far: {model: "${job.a.fine_tuned_model}", provider: two}
+"""
+
+
+def test_two_emulators_exchange_a_model(project: Path) -> None:
+    spec = Project(project, {}, preflight=True)
+    report = done(spec.apply(TWO))
+    source = str(report.state.resources[Address("deployment", "far")].inputs["source"])
+    assert source.endswith("/accounts/emulator")
+    assert report.state.resources[Address("deployment", "far")].remote_id.endswith(
+        "/accounts/two/deployments/far"
+    )
+    assert spec.plan(TWO).is_empty

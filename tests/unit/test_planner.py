@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from ftops.address import Address, Secret
+from ftops.address import Address, Reference, Secret
 from ftops.config import Config, Lifecycle, Output, Resource
+from ftops.desired import no_value
 from ftops.errors import Blocked, SpecError
 from ftops.graph import build
 from ftops.plan import Action, Change, Mode, Plan, plan_to_json
@@ -63,10 +64,48 @@ def test_a_changed_example_replaces_all_that_follows_and_deletes_the_old_last(wo
     assert made.summary.total == 3
 
 
+def test_a_reference_that_leads_to_nothing_is_found_out_once_the_job_is_done(world: World) -> None:
+    missing = Reference(Address("job", "copilot"), "checkpoint.7")
+    spec = config(dataset("train", "1"), job("copilot", "train"), deployment("prod", missing))
+    assert steps(world.plan(spec)) == ["create dataset.train", "create job.copilot", "create deployment.prod"]
+    world.apply(chain())
+    with pytest.raises(SpecError) as caught:
+        world.plan(spec)
+    assert caught.value.diagnostics[0].summary == "${job.copilot.checkpoint.7} has no value"
+    retrained = config(dataset("train", "2"), job("copilot", "train"), deployment("prod", missing))
+    assert "replace job.copilot" in steps(world.plan(retrained))
+
+
+@pytest.mark.parametrize(
+    ("checkpoints", "said"),
+    [
+        ({"best": "m", "9": "m", "80": "m", "120": "m"}, "There are: best, 9, 80, 120."),
+        ({}, "the service reported no checkpoint.7."),
+    ],
+)
+def test_the_values_that_there_are(checkpoints: dict[str, str], said: str) -> None:
+    reference = Reference(Address("job", "copilot"), "checkpoint.7")
+    assert said in no_value(reference, {"checkpoint": checkpoints})[1]
+
+
 def test_a_renamed_dataset_with_the_same_bytes_does_not_train_again(world: World) -> None:
     world.apply(chain())
     renamed = config(dataset("data", "1"), job("copilot", "data"), deployment("prod", tuned("copilot")))
     assert steps(world.plan(renamed)) == ["create dataset.data", "delete dataset.train"]
+
+
+@pytest.mark.parametrize("recorded_with", [True, False])
+def test_a_default_that_is_said_or_left_out_trains_nothing_again(world: World, recorded_with: bool) -> None:
+    def spec(said: bool) -> Config:
+        trained = job("copilot", "train")
+        inputs = dict(trained.inputs)
+        if not said:
+            del inputs["training_type"], inputs["method"]
+        follower = job("more", "train", tuned("copilot"))
+        return config(dataset("train", "1"), replace(trained, inputs=inputs), follower)
+
+    world.apply(spec(recorded_with))
+    assert world.plan(spec(not recorded_with)).is_empty
 
 
 def test_a_lost_file_is_uploaded_again_without_training_again(world: World) -> None:

@@ -12,6 +12,7 @@ from ftops.cli.options import (
     PlanArguments,
     SpecArguments,
     approve_option,
+    offline_option,
     parallelism_option,
     plan_options,
     refresh_option,
@@ -45,6 +46,7 @@ def apply(screen: Screen, spec: SpecArguments, request: PlanArguments, auto_appr
 @approve_option
 @selection_options
 @refresh_option
+@offline_option
 @parallelism_option
 @spec_options
 @pass_screen
@@ -56,12 +58,12 @@ def destroy(
     excludes: tuple[Any, ...],
     refresh: bool,
     parallelism: int,
+    offline: bool,
 ) -> int:
     """Delete everything that was made for a spec, users before what they use.
 
     With --target, only that resource and what uses it.
     """
     options = Options(Mode.DESTROY, targets, excludes)
-    return carry_out(
-        screen, Wish("destroy", spec, PlanArguments(options, refresh, parallelism), auto_approve)
-    )
+    request = PlanArguments(options, refresh, parallelism, not offline)
+    return carry_out(screen, Wish("destroy", spec, request, auto_approve))

@@ -13,6 +13,7 @@ from ftops.plan import Mode, Plan
 from ftops.views import plan as plan_view
 
 CHANGES = 2
+BLOCKED = 3
 
 
 @click.command("plan")
@@ -33,6 +34,9 @@ def command(screen: Screen, spec: SpecArguments, request: PlanArguments, detaile
         screen.document(plan_document(made, warnings))
     else:
         screen.text(plan_view.draw(made, screen.paint) + _next_step(made, spec, screen))
+        screen.findings(made.findings, BLOCKED if made.is_blocked else 0)
+    if made.is_blocked:
+        return BLOCKED
     return CHANGES if detailed_exitcode and _has_changes(made) else 0
 
 
@@ -42,7 +46,7 @@ def _has_changes(made: Plan) -> bool:
 
 def _next_step(made: Plan, spec: SpecArguments, screen: Screen) -> str:
     """How to go on, for who sees the first plan of their life."""
-    if not _has_changes(made) or not screen.is_terminal:
+    if not _has_changes(made) or made.is_blocked or not screen.is_terminal:
         return ""
     names = {Mode.NORMAL: "apply", Mode.DESTROY: "destroy", Mode.REFRESH_ONLY: "apply --refresh-only"}
     name, *flags = names[made.mode].split()

@@ -6,84 +6,76 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, WithJsonSchema, model_validator
-from pydantic_core import CoreSchema
+from pydantic import Field, WithJsonSchema
 
-from ftops.address import NAME
-from ftops.fields import EXPRESSION_SCHEMA, Boolean, Choice, Integer, JsonSchema, Number, Text, Untyped
+from ftops.fields import EXPRESSION_SCHEMA, Choice, Integer, JsonSchema, Number, Untyped
+from ftops.spec.blocks import (
+    ACCOUNT_ID,
+    DEPLOYMENT_NAME,
+    SUFFIX,
+    Block,
+    Fixed,
+    Flag,
+    Name,
+    OrName,
+    Plainly,
+    TrainingType,
+    UpgradeOption,
+    described,
+    required,
+)
+from ftops.spec.providers import (
+    NOT_TAKEN,
+    PROVIDER_TYPES,
+    PUBLIC_TYPES,
+    AzureOpenAI,
+    ControlPlane,
+    Credential,
+    Defaults,
+    Emulator,
+    Memory,
+    OpenAI,
+    ProviderBlock,
+    Sku,
+)
 
-Plainly = Annotated[Any, Text()]
-Fixed = Annotated[Any, Text(closed=True)]
-Name = Annotated[
-    Any,
-    Text(
-        NAME,
-        "a name: lower-case letters, digits and `-`, a letter first, at most 63 characters",
-        closed=True,
-    ),
+__all__ = [
+    "COMMON_KEYS",
+    "METHOD_FORMATS",
+    "METHOD_HYPERPARAMETERS",
+    "METHOD_KEYS",
+    "NOT_TAKEN",
+    "PROVIDER_TYPES",
+    "PUBLIC_TYPES",
+    "REFACTORINGS",
+    "RESOURCE_MODELS",
+    "SECTIONS",
+    "AzureOpenAI",
+    "Block",
+    "ControlPlane",
+    "Credential",
+    "Dataset",
+    "Defaults",
+    "Deployment",
+    "Emulator",
+    "Environment",
+    "Hyperparameters",
+    "Import",
+    "Job",
+    "JobHyperparameters",
+    "LifecycleBlock",
+    "Memory",
+    "Moved",
+    "OpenAI",
+    "OutputBlock",
+    "ProviderBlock",
+    "Removed",
+    "Settings",
+    "Sku",
+    "StateBlock",
+    "Variable",
+    "json_schema",
 ]
-Flag = Annotated[Any, Boolean(closed=True)]
-TrainingType = Choice(
-    words=("standard", "global_standard", "developer"),
-    spellings={
-        "Standard": "standard",
-        "GlobalStandard": "global_standard",
-        "globalStandard": "global_standard",
-        "global-standard": "global_standard",
-        "Developer": "developer",
-    },
-    closed=True,
-)
-SUFFIX = Text(
-    r"[A-Za-z0-9_-]+",
-    "1 to 40 letters, digits, `-` or `_`",
-    "It becomes a part of the model's name. Dots, spaces and other characters, or more than 40 of them, are "
-    "not taken everywhere, and the service would say so only after the upload.",
-    40,
-)
-DEPLOYMENT_NAME = Text(
-    r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?",
-    "1 to 64 letters, digits, `-`, `_` or `.`, with a letter or digit first and last",
-    maximum=64,
-)
-
-
-def described(text: str, default: Any = None) -> Any:
-    """An optional field and what it means."""
-    return Field(default, description=text)
-
-
-def required(text: str) -> Any:
-    """A field that has to be set, and what it means."""
-    return Field(..., description=text)
-
-
-class OrName:
-    """In the JSON Schema, text may stand in place of the mapping: the name of one."""
-
-    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchema:
-        return {"anyOf": [{"type": "string"}, handler(core)]}
-
-
-class Block(BaseModel):
-    """A mapping of the spec. Unknown keys are refused; a key without a value counts as not set."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True, protected_namespaces=())
-
-    @model_validator(mode="before")
-    @classmethod
-    def _drop_unset(cls, given: Any) -> Any:
-        if isinstance(given, dict) and None in given.values():
-            return {key: value for key, value in given.items() if value is not None}
-        return given
-
-    def as_data(self) -> dict[str, Any]:
-        """The fields that are set, as plain data."""
-        return {
-            key: value.as_data() if isinstance(value, Block) else value
-            for key, value in self.__dict__.items()
-            if value is not None
-        }
 
 
 class StateBlock(Block):
@@ -122,68 +114,6 @@ class Variable(Block):
     allowed: Annotated[Any, Untyped(list)] = described("The only values that are accepted.")
     pattern: Fixed = described("Regular expression that the whole text has to match (string).")
     sensitive: Flag = described("The value is a secret: it is never shown nor stored.", False)
-
-
-PROVIDER_TYPE = "Which kind of provider this is: azure_openai or emulator."
-
-
-class ProviderBlock(Block):
-    """Keys of every provider."""
-
-    type: Fixed = required(PROVIDER_TYPE)
-    default: Flag = described("Manages the resources that name no provider.", False)
-
-
-class ControlPlane(Block):
-    """Azure Resource Manager, which manages deployments."""
-
-    endpoint: Fixed = described("Address of the resource manager.")
-    api_version: Fixed = described("Version of its interface.")
-
-
-class Credential(Block):
-    """How DefaultAzureCredential finds an identity, where the default is not enough."""
-
-    tenant_id: Fixed = described("Microsoft Entra tenant.")
-    client_id: Fixed = described("Client id of the managed or workload identity.")
-
-
-class AzureOpenAI(ProviderBlock):
-    """An Azure OpenAI resource."""
-
-    type: Annotated[Any, Choice(words=("azure_openai",), closed=True)] = required(PROVIDER_TYPE)
-    endpoint: Fixed = required("Address of the resource, such as https://acme.openai.azure.com/.")
-    subscription_id: Fixed = described("Subscription of the resource; deployments need it.")
-    resource_group: Fixed = described("Resource group of the resource; deployments need it.")
-    account: Fixed = described("Name of the resource; deployments need it.")
-    location: Fixed = described("Region of the resource.")
-    api_version: Fixed = described("Version of the data plane.", "2024-10-21")
-    api_key: Fixed = described("Key; without one, Microsoft Entra ID is used. Never write it out: ${env.…}.")
-    control_plane: ControlPlane | None = described("Settings of the control plane.")
-    credential: Credential | None = described("Settings of Microsoft Entra ID.")
-
-
-class Emulator(ProviderBlock):
-    """The embedded cloud: a server on this machine which stands in for Azure OpenAI."""
-
-    type: Annotated[Any, Choice(words=("emulator",), closed=True)] = required(PROVIDER_TYPE)
-    data: Fixed = described("Folder that it keeps its data in, below the project root.", None)
-    url: Fixed = described("Address of an emulator that is running already.")
-    api_key: Fixed = described("Key that it asks for.")
-    settings: Annotated[Any, Untyped(dict)] = described("Settings that are passed on to it.")
-
-
-class Memory(ProviderBlock):
-    """Objects that live as long as the process: for tests."""
-
-    type: Annotated[Any, Choice(words=("memory",), closed=True)] = required(PROVIDER_TYPE)
-
-
-PROVIDER_TYPES: Mapping[str, type[ProviderBlock]] = {
-    "azure_openai": AzureOpenAI,
-    "emulator": Emulator,
-    "memory": Memory,
-}
 
 
 class Environment(Block):
@@ -281,7 +211,9 @@ class Job(ResourceBlock):
     training: Plainly = required("Dataset to learn from: its name.")
     validation: Plainly = described("Dataset to measure with: its name.")
     hyperparameters: Annotated[JobHyperparameters | None, OrName()] = described("A named set, or a mapping.")
-    training_type: Annotated[Any, TrainingType] = described("Where training runs.", "standard")
+    training_type: Annotated[Any, TrainingType] = described(
+        "Where training runs; default: that of the provider, else standard."
+    )
     seed: Annotated[Any, Integer(0, 2**31 - 1)] = described("Makes a job repeatable.")
     suffix: Annotated[Any, SUFFIX] = described("Part of the name of the fine-tuned model.")
     integrations: Annotated[Any, Untyped(list)] = described("Services that follow the job.")
@@ -292,13 +224,6 @@ class Job(ResourceBlock):
     response_format: Annotated[Any, Untyped(dict)] = described("Shape of the answers (reinforcement).")
 
 
-class Sku(Block):
-    """Size of a deployment."""
-
-    name: Plainly = described("Kind of capacity, such as Standard or GlobalStandard.", "Standard")
-    capacity: Annotated[Any, Integer(1)] = described("Thousands of tokens per minute.", 1)
-
-
 class Deployment(ResourceBlock):
     """A model that answers."""
 
@@ -306,12 +231,15 @@ class Deployment(ResourceBlock):
     model: Plainly = required("Model to serve: ${job.name.fine_tuned_model}, or a base model.")
     version: Plainly = described("Version of a base model.")
     sku: Sku | None = described("Size of the deployment.")
-    version_upgrade_option: Annotated[
-        Any,
-        Choice(words=("OnceNewDefaultVersionAvailable", "OnceCurrentVersionExpired", "NoAutoUpgrade")),
-    ] = described("When the service may move a base model to a newer version.")
+    version_upgrade_option: Annotated[Any, UpgradeOption] = described(
+        "When the service may move a base model to a newer version."
+    )
     rai_policy: Plainly = described("Name of the content filter.")
     tags: dict[str, Plainly] | None = described("Tags of the deployment.")
+    source: Annotated[Any, ACCOUNT_ID] = described(
+        "ARM id of the account that made the model, where it is another one; filled in for a model of a job."
+    )
+    source_tenant: Plainly = described("Tenant of that account, where it is another one.")
     replace: Annotated[Any, Choice(words=("recreate", "blue_green"), closed=True)] = described(
         "What to do when the service can't change it in place.", "recreate"
     )
@@ -360,7 +288,9 @@ class Spec(Block):
 
     ftops: Settings | None = described("Settings of the spec.")
     variables: dict[str, Variable] | None = described("Values given from outside, by name.")
-    providers: dict[str, AzureOpenAI | Emulator | Memory] | None = described("Where objects live, by name.")
+    providers: dict[str, AzureOpenAI | OpenAI | Emulator | Memory] | None = described(
+        "Where objects live, by name."
+    )
     environments: dict[str, Environment] | None = described("Environments, by name.")
     hyperparameters: dict[str, Hyperparameters] | None = described("Named sets of hyperparameters.")
     datasets: dict[str, Dataset] | None = described("Files of examples, by name.")

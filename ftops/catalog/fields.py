@@ -1,0 +1,122 @@
+"""What stands in a catalogue file: for each key, what its value has to be. Raises ValueError with what is
+expected; the reader says where."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date
+from typing import Any
+
+from ftops.yamltext import resolve
+
+Check = Callable[[Any], Any]
+"""A value as it was written → the value; ValueError says what was expected instead."""
+ANY_REGION = "any"
+
+
+def text(value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("text")
+    return str(value)
+
+
+def number(value: Any) -> float:
+    found = resolve(value)
+    if isinstance(found, bool) or not isinstance(found, int | float) or found < 0:
+        raise ValueError("a number, not below 0")
+    return float(found)
+
+
+def whole(value: Any) -> int:
+    found = resolve(value)
+    if isinstance(found, bool) or not isinstance(found, int) or found < 0:
+        raise ValueError("a whole number, not below 0")
+    return found
+
+
+def flag(value: Any) -> bool:
+    found = resolve(value)
+    if not isinstance(found, bool):
+        raise ValueError("true or false")
+    return found
+
+
+def day(value: Any) -> date:
+    try:
+        return date.fromisoformat(text(value))
+    except ValueError:
+        raise ValueError("a date such as 2027-04-01") from None
+
+
+def texts(value: Any) -> list[str]:
+    if not isinstance(value, list):
+        raise ValueError("a list such as [a, b]")
+    return [text(item) for item in value]
+
+
+def words(*known: str) -> Check:
+    """A list of some of these."""
+
+    def check(value: Any) -> list[str]:
+        found = texts(value)
+        if not set(found) <= set(known):
+            raise ValueError(f"a list of {', '.join(known)}")
+        return found
+
+    return check
+
+
+def region(name: str) -> str:
+    """`North Central US` and `northcentralus` are one region."""
+    return "".join(name.split()).lower()
+
+
+def regions(value: Any) -> list[str] | str:
+    """A list of regions, or the name of one."""
+    return text(value) if isinstance(value, str) else [region(name) for name in texts(value)]
+
+
+Shape = Mapping[str, Any]
+"""Key → a Check, or the Shape of a mapping. `*` stands for any key."""
+
+_TRAINING_TYPES = ("standard", "global_standard", "developer")
+_SOURCE: Shape = {"source": text, "read": day}
+LIMITS = (
+    "files",
+    "file_bytes",
+    "total_file_bytes",
+    "running_jobs",
+    "running_global_jobs",
+    "running_developer_jobs",
+    "queued_jobs",
+    "jobs",
+    "job_hours",
+    "deployments",
+    "tuned_deployments",
+    "examples_minimum",
+    "training_tokens",
+    "suffix_length",
+)
+_MODEL: Shape = {
+    "name": text,
+    "version": text,
+    "aliases": texts,
+    "methods": words("supervised", "dpo", "reinforcement"),
+    "training": dict.fromkeys(_TRAINING_TYPES, regions),
+    "example_tokens": whole,
+    "skus": texts,
+    "prices": {
+        "training_per_million": dict.fromkeys(_TRAINING_TYPES, number),
+        "training_per_hour": number,
+    },
+    "retirement": {"training": day, "inference": day, "earliest": flag},
+    "note": text,
+    **_SOURCE,
+}
+FILE: Shape = {
+    "format_version": whole,
+    "limits": {**dict.fromkeys(LIMITS, whole), **_SOURCE},
+    "hosting": {"per_hour": {"*": number}, **_SOURCE},
+    "regions": {"*": {"names": regions, **_SOURCE}},
+    "models": {"*": _MODEL},
+}

@@ -1,0 +1,176 @@
+"""Reads the catalogue: the package's file, and the user's files merged over it.
+
+Merged key by key; `key:` without a value takes an entry back, so that it is unknown again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ftops import yamltext
+from ftops.catalog.fields import ANY_REGION, FILE, Shape
+from ftops.catalog.values import Catalog, CatalogModel
+from ftops.config import CATALOG_FILE
+from ftops.errors import Diagnostic, Place, SpecError
+from ftops.suggest import did_you_mean
+
+VARIABLE = "FTOPS_CATALOG"
+PROJECT_FILE = CATALOG_FILE
+FORMAT_VERSION = 1
+_OWN = Path(__file__).with_name("models.yaml")
+
+Tree = dict[str, Any]
+
+
+def load(project: Path, environ: Mapping[str, str], show: Callable[[Path], str] = str) -> Catalog:
+    """The package's catalogue, with `<project>/ftops.catalog.yaml` and then the file that FTOPS_CATALOG
+    names merged over it. Raises SpecError where one of these can't be used."""
+    tree: Tree = {}
+    sources: list[str] = []
+    for file in (_OWN, *_overlays(project, environ)):
+        shown = file.name if file == _OWN else show(file)
+        tree = _merged(tree, _File(shown, file, tree).read())
+        sources.append(shown)
+    return _catalog(tree, tuple(sources))
+
+
+def _overlays(project: Path, environ: Mapping[str, str]) -> list[Path]:
+    own = project / PROJECT_FILE
+    named = environ.get(VARIABLE, "")
+    return [*([own] if own.exists() else []), *([Path(named)] if named else [])]
+
+
+class _File:
+    """One file: parsed, checked against its shape, every finding with its place."""
+
+    def __init__(self, shown: str, path: Path, below: Tree) -> None:
+        self._document = _parsed(shown, path)
+        self._below = below
+        """What the file is merged over."""
+        self._findings: list[Diagnostic] = []
+
+    def read(self) -> Tree:
+        document = self._document
+        if document.root is None:
+            return {}
+        data = yamltext.data(document, document.root, self._findings)
+        tree = self._shaped(data, FILE, ())
+        if not self._findings and tree.get("format_version", FORMAT_VERSION) != FORMAT_VERSION:
+            detail = f"This version of ftops reads format_version {FORMAT_VERSION}."
+            self._report(("format_version",), "the catalogue has another format", detail, "")
+        self._check_region_lists(tree)
+        if self._findings:
+            raise SpecError(self._findings)
+        return tree
+
+    def _shaped(self, value: Any, shape: Shape, path: tuple[str, ...]) -> Tree:
+        if not isinstance(value, dict):
+            name = path[-1] if path else "the catalogue"
+            self._report(path, f"`{name}` has to be a mapping", "", "see docs/catalog.md")
+            return {}
+        found: Tree = {}
+        for key, item in value.items():
+            wanted = shape.get(key) or shape.get("*")
+            here = (*path, key)
+            if wanted is None:
+                hint = did_you_mean(key, shape)
+                self._report(here, f"unknown key `{key}` in the catalogue", "", hint)
+            elif item is None:
+                found[key] = None
+            elif isinstance(wanted, Mapping):
+                found[key] = self._shaped(item, wanted, here)
+            else:
+                self._check(found, key, item, wanted, here)
+        return found
+
+    def _check(
+        self, found: Tree, key: str, item: Any, check: Callable[[Any], Any], path: tuple[str, ...]
+    ) -> None:
+        try:
+            found[key] = check(item)
+        except ValueError as exc:
+            self._report(path, f"`{key}` has to be {exc}", "", "see docs/catalog.md")
+
+    def _check_region_lists(self, tree: Tree) -> None:
+        known = {ANY_REGION, *(self._below.get("regions") or {}), *(tree.get("regions") or {})}
+        for model, entry in (tree.get("models") or {}).items():
+            for kind, regions in ((entry or {}).get("training") or {}).items():
+                if isinstance(regions, str) and regions not in known:
+                    detail = "A text here is the name of a list under `regions`, or `any`."
+                    hint = did_you_mean(regions, known)
+                    path = ("models", model, "training", kind)
+                    self._report(path, f"there is no list of regions `{regions}`", detail, hint)
+
+    def _report(self, path: tuple[str, ...], summary: str, detail: str, hint: str) -> None:
+        document, root = self._document, self._document.root
+        assert root is not None  # noqa: S101 - what is empty has no findings
+        key, node = document.find(root, root, path)
+        place = document.place_of(key if node is None or not path else node)
+        self._findings.append(Diagnostic(summary, detail, hint, place))
+
+
+def _parsed(shown: str, path: Path) -> yamltext.Document:
+    try:
+        return yamltext.parse(yamltext.decode(path.read_bytes(), shown), shown)
+    except OSError as exc:
+        hint = f"check the path in {VARIABLE}, and the permissions"
+        summary = f"can't read the catalogue {shown}"
+        raise SpecError([Diagnostic(summary, f"{exc.strerror or exc}.", hint, Place(shown))]) from exc
+    except yamltext.Invalid as exc:
+        raise SpecError([exc.diagnostic]) from exc
+
+
+def _merged(below: Tree, above: Tree) -> Tree:
+    """Mappings key by key, models whatever the case of their ids; anything else is replaced."""
+    result = dict(below)
+    known = {key.casefold(): key for key in below}
+    for key, value in above.items():
+        own = known.get(key.casefold(), key)
+        if value is None:
+            result.pop(own, None)
+        elif isinstance(value, dict):
+            result[own] = _merged(result.get(own) or {}, value)
+        else:
+            result[own] = value
+    return result
+
+
+def _catalog(tree: Tree, sources: tuple[str, ...]) -> Catalog:
+    lists = {name: frozenset(entry.get("names") or ()) for name, entry in tree.get("regions", {}).items()}
+    limits = {name: value for name, value in tree.get("limits", {}).items() if isinstance(value, int)}
+    hosting = tree.get("hosting", {}).get("per_hour", {})
+    return Catalog(
+        {name: _model(name, entry, lists) for name, entry in tree.get("models", {}).items()},
+        limits,
+        {sku.casefold(): price for sku, price in hosting.items()},
+        sources,
+    )
+
+
+def _model(name: str, entry: Tree, lists: Mapping[str, frozenset[str]]) -> CatalogModel:
+    training = {
+        kind: lists.get(found) if isinstance(found, str) else frozenset(found)
+        for kind, found in entry.get("training", {}).items()
+    }
+    methods, skus = entry.get("methods"), entry.get("skus")
+    prices, retirement = entry.get("prices", {}), entry.get("retirement", {})
+    return CatalogModel(
+        id=name,
+        name=entry.get("name", name),
+        version=entry.get("version", ""),
+        aliases=tuple(entry.get("aliases", ())),
+        methods=None if methods is None else frozenset(methods),
+        training=training,
+        skus=None if skus is None else tuple(skus),
+        example_tokens=entry.get("example_tokens"),
+        training_per_million=prices.get("training_per_million", {}),
+        training_per_hour=prices.get("training_per_hour"),
+        training_retires=retirement.get("training"),
+        inference_retires=retirement.get("inference"),
+        is_earliest=bool(retirement.get("earliest", False)),
+        note=entry.get("note", ""),
+        source=entry.get("source", ""),
+        read=entry.get("read"),
+    )

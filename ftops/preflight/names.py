@@ -1,0 +1,69 @@
+"""Rules: the names of deployments are free."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ftops.address import Address
+from ftops.config import Resource
+from ftops.errors import Diagnostic
+from ftops.plan import Action
+from ftops.preflight.order import Order
+from ftops.preflight.situation import Situation, some, text
+
+
+def taken(situation: Situation) -> Iterator[Diagnostic]:
+    """No deployment of that name exists, unless the plan deletes it before."""
+    order: Order | None = None
+    for change in situation.concerned("deployment"):
+        name = _name(change.after.get("replace"), text(change.after, "name"))
+        there = situation.accounts[change.provider].deployments
+        if not name or there is None or name not in there:
+            continue
+        order = order or Order(situation.changes)
+        if not _goes_before(situation, order, change.step, change.provider, name):
+            yield situation.finding(
+                change.address,
+                f"account {situation.accounts[change.provider].name} has a deployment `{name}` already",
+                "The service would change that one instead of making another, so ftops doesn't.",
+                f"import it (`import: [{{to: {change.address}, id: {name}}}]`), or choose another `name`",
+            )
+
+
+def shared(situation: Situation) -> Iterator[Diagnostic]:
+    """Two providers for one account don't declare one name twice. (One provider can't: the spec says so.)"""
+    declared: dict[tuple[str, str], list[Resource]] = {}
+    for resource in situation.resources.values():
+        facts = situation.accounts.get(resource.provider)
+        name = _name(resource.inputs.get("replace"), text(resource.inputs, "name"))
+        if resource.address.kind == "deployment" and facts is not None and facts.id and name:
+            declared.setdefault((facts.id.casefold(), name), []).append(resource)
+    changed = {change.address for change in situation.concerned("deployment")}
+    for (_, name), resources in declared.items():
+        addresses = [resource.address for resource in resources]
+        if len({resource.provider for resource in resources}) > 1 and changed & {*addresses}:
+            yield _twice(situation, name, addresses)
+
+
+def _twice(situation: Situation, name: str, addresses: list[Address]) -> Diagnostic:
+    return situation.finding(
+        addresses[-1],
+        f"more than one deployment of its account has the name `{name}`",
+        f"They are {some(addresses)}; their providers are one account, and each would overwrite the other.",
+        "give each a `name` of its own",
+    )
+
+
+def _name(replace: object, name: str) -> str:
+    """The name at the service in lower case; empty where it is computed."""
+    return "" if replace == "blue_green" else name.lower()
+
+
+def _goes_before(situation: Situation, order: Order, step: str, provider: str, name: str) -> bool:
+    return any(
+        other.provider == provider
+        and other.remote_id.rstrip("/").rpartition("/")[2].lower() == name
+        and not order.waits(other.step, step)
+        for other in situation.changes
+        if other.action is Action.DELETE and other.address.kind == "deployment"
+    )

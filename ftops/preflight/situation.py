@@ -1,0 +1,154 @@
+"""What preflight looks at: the changes of a plan, the resources that they make, the accounts, the catalogue.
+
+A value that is only known after apply is None here; the rules then have nothing to say of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import NamedTuple
+
+from ftops.account import AccountFacts, OfferedModel
+from ftops.address import Address, Reference, Value
+from ftops.catalog import Catalog, CatalogModel
+from ftops.config import Resource
+from ftops.errors import Diagnostic, Place
+from ftops.kinds import is_tuned
+from ftops.plan import Action, Change
+
+MAKES = frozenset({Action.CREATE, Action.REPLACE})
+_VERSIONED = re.compile(r"(?P<name>.+?)-(?P<version>\d{4}-\d{2}-\d{2}|\d{4})\Z")
+_ROUNDS_AT_MOST = 100
+"""Jobs on jobs on jobs; a circle is refused long before."""
+
+
+class ModelName(NamedTuple):
+    """A model as it is named: for a tuned one, the base that it comes from."""
+
+    base: str
+    """Empty where it can't be told."""
+    version: str = ""
+    tuned: bool = False
+    literal: str = ""
+    """The tuned model's own name, where it is written out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """One plan, seen together with the accounts that it is for.
+
+    `accounts` has a row for each provider that could be asked; `places` says where it is declared.
+    """
+
+    changes: tuple[Change, ...]
+    resources: Mapping[Address, Resource]
+    accounts: Mapping[str, AccountFacts]
+    catalog: Catalog
+    today: date
+    places: Mapping[str, Place | None] = field(default_factory=dict)
+    _offered: dict[tuple[str, ModelName], OfferedModel | None] = field(default_factory=dict, init=False)
+    """What was looked up once: many resources are of one model, and accounts list hundreds."""
+
+    def concerned(self, *kinds: str, actions: Iterable[Action] = MAKES) -> Iterator[Change]:
+        """The changes that make something of these kinds at an account that is known."""
+        for change in self.changes:
+            if change.address.kind in kinds and change.action in actions and change.provider in self.accounts:
+                yield change
+
+    def model(self, change: Change) -> ModelName | None:
+        """The model that a job or a deployment is to be made of."""
+        return self.named(change.after.get("model"), text(change.after, "version"))
+
+    def named(self, value: Value, version: str = "") -> ModelName | None:
+        """What a `model` names, followed through the jobs that it refers to."""
+        tuned = False
+        for _ in range(_ROUNDS_AT_MOST):
+            if not isinstance(value, Reference):
+                break
+            job = self.resources.get(value.address)
+            if job is None or job.address.kind != "job":
+                return None
+            tuned, version = True, ""
+            value = job.inputs.get("model")
+        if not isinstance(value, str):
+            return None
+        if value.startswith("ftchkpt-"):
+            return ModelName("", tuned=True, literal="" if tuned else value)
+        if is_tuned(value):
+            return ModelName(_base_of(value), tuned=True, literal="" if tuned else value)
+        return ModelName(value, version, tuned)
+
+    def offered(self, provider: str, model: ModelName) -> OfferedModel | None:
+        """The base model as the account lists it."""
+        key = (provider, model._replace(tuned=False, literal=""))
+        if key not in self._offered:
+            models = self.accounts[provider].models or ()
+            self._offered[key] = find(models, model.base, model.version) if model.base else None
+        return self._offered[key]
+
+    def listed(self, model: ModelName) -> CatalogModel | None:
+        """The base model as the catalogue has it."""
+        return self.catalog.find(model.base, model.version) if model.base else None
+
+    def base_name(self, provider: str, model: ModelName) -> str:
+        """The base model's name without its version."""
+        found = self.offered(provider, model) or self.listed(model)
+        return found.name if found else split(model.base)[0]
+
+    def limit(self, provider: str, name: str) -> int | None:
+        """A limit of the account; where it doesn't say, the catalogue's."""
+        return self.accounts[provider].limits.get(name, self.catalog.limits.get(name))
+
+    def finding(
+        self, address: Address, summary: str, detail: str, hint: str, severity: str = "error"
+    ) -> Diagnostic:
+        """A finding about one resource, with its place."""
+        resource = self.resources.get(address)
+        place = resource.place if resource else None
+        return Diagnostic(f"{address}: {summary}", detail, hint, place, severity)
+
+    def about_provider(
+        self, provider: str, summary: str, detail: str, hint: str, severity: str = "error"
+    ) -> Diagnostic:
+        """A finding about an account as a whole."""
+        place = self.places.get(provider)
+        return Diagnostic(f"provider {provider}: {summary}", detail, hint, place, severity)
+
+
+def find(models: Iterable[OfferedModel], name: str, version: str = "") -> OfferedModel | None:
+    """By id, by name and version, or by name alone: then the default version."""
+    asked, wanted = name.casefold(), version.casefold()
+    named = [m for m in models if asked in (m.id.casefold(), m.name.casefold())]
+    if wanted:
+        return next((m for m in named if m.version.casefold() == wanted), None)
+    named.sort(key=lambda m: (m.id.casefold() != asked, not m.is_default))
+    return named[0] if named else None
+
+
+def split(model: str) -> tuple[str, str]:
+    """`gpt-4o-mini-2024-07-18` → its name and its version; the version may be empty."""
+    match = _VERSIONED.match(model)
+    return (match["name"], match["version"]) if match else (model, "")
+
+
+def text(inputs: Mapping[str, Value], name: str) -> str:
+    """An input that is plain text; empty where it is missing or not known yet."""
+    value = inputs.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def some(addresses: Iterable[Address], limit: int = 3) -> str:
+    """`job.a, job.b and 4 more`."""
+    names = list(dict.fromkeys(map(str, addresses)))
+    shown = ", ".join(names[:limit])
+    return f"{shown} and {len(names) - limit} more" if len(names) > limit else shown
+
+
+def _base_of(tuned: str) -> str:
+    """`<base>.ft-<hex>[-suffix]`, or `ft:<base>:<org>:…`."""
+    if tuned.startswith("ft:"):
+        return tuned.split(":")[1]
+    return tuned.partition(".ft-")[0]

@@ -1,0 +1,66 @@
+"""A provider that hands each call to what it has for the kind of resource."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from ftops.address import Address
+from ftops.errors import Permanent
+from ftops.providers.azure_datasets import Datasets
+from ftops.providers.azure_jobs import Jobs
+from ftops.providers.base import Progress, Request
+from ftops.providers.data_plane import DataPlane
+from ftops.state import PendingOperation, RemoteObject, ResourceState
+
+
+class Kind(Protocol):
+    """What a provider does with resources of one kind."""
+
+    def create(self, request: Request) -> RemoteObject: ...
+
+    def read(self, resource: ResourceState) -> RemoteObject | None: ...
+
+    def update(self, request: Request, resource: ResourceState) -> RemoteObject: ...
+
+    def delete(self, resource: ResourceState) -> RemoteObject | None: ...
+
+    def find(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None: ...
+
+
+class ByKind:
+    """Datasets and jobs of one data plane, and deployments of whatever kind the service has."""
+
+    def __init__(self, clients: DataPlane, deployments: Kind) -> None:
+        self._service = clients.dialect.service
+        self._jobs = Jobs(clients)
+        self._kinds: Mapping[str, Kind] = {
+            "dataset": Datasets(clients),
+            "job": self._jobs,
+            "deployment": deployments,
+        }
+
+    def create(self, request: Request) -> RemoteObject:
+        return self._kind(request.address).create(request)
+
+    def read(self, resource: ResourceState) -> RemoteObject | None:
+        return self._kind(resource.address).read(resource)
+
+    def update(self, request: Request, resource: ResourceState) -> RemoteObject:
+        return self._kind(request.address).update(request, resource)
+
+    def delete(self, resource: ResourceState) -> RemoteObject | None:
+        return self._kind(resource.address).delete(resource)
+
+    def find(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
+        return self._kind(operation.address).find(operation, known)
+
+    def progress(self, resource: ResourceState, seen: str) -> tuple[list[Progress], str]:
+        """What a job's events say; the other kinds have none."""
+        return self._jobs.progress(resource, seen) if resource.address.kind == "job" else ([], seen)
+
+    def _kind(self, address: Address) -> Kind:
+        kind = self._kinds.get(address.kind)
+        if kind is None:
+            raise Permanent(f"{address}: {self._service} has no resources of the kind {address.kind}")
+        return kind

@@ -1,0 +1,92 @@
+"""Deployments on the OpenAI platform: there are none. A model can be called as soon as it exists, by its id,
+so that a deployment is a view of the model: nothing is made, billed or deleted for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ftops.address import Address, Json
+from ftops.errors import Permanent, Temporary
+from ftops.kinds import is_tuned
+from ftops.providers.azure_errors import is_absent, refusal_from
+from ftops.providers.base import Request
+from ftops.providers.data_plane import object_of, plain
+from ftops.providers.openai_clients import PlatformClients
+from ftops.state import PendingOperation, RemoteObject, ResourceState, Status
+
+_SECONDS_UNTIL_LISTED = 5.0
+
+
+class ServedModels:
+    """Looks whether the models that are to be called exist."""
+
+    def __init__(self, clients: PlatformClients) -> None:
+        self._clients = clients
+
+    def create(self, request: Request) -> RemoteObject:
+        return self._serve(request)
+
+    def read(self, resource: ResourceState) -> RemoteObject | None:
+        body = self._model(resource.remote_id, f"read {resource.address}")
+        return None if body is None else self._describe(body, plain(resource.inputs))
+
+    def update(self, request: Request, resource: ResourceState) -> RemoteObject:
+        """Another model is called from now on: its id is all that changes."""
+        return self._serve(request)
+
+    def delete(self, resource: ResourceState) -> RemoteObject | None:
+        return None
+
+    def find(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
+        """Nothing was made that could be lost: to look again costs nothing."""
+        return None
+
+    def _serve(self, request: Request) -> RemoteObject:
+        model = str(request.inputs["model"])
+        body = self._model(model, f"look for {model}")
+        if body is None:
+            raise self._missing(request.address, model)
+        return self._describe(body, request.inputs)
+
+    def _missing(self, address: Address, model: str) -> Permanent | Temporary:
+        if is_tuned(model):
+            # A job can be done a moment before its model is listed.
+            return Temporary(
+                f"{address}: the platform doesn't know {model} yet",
+                hint="a model is known only to the organization that trained it: check the provider's key",
+                code="NoModel",
+                retry_after=min(self._clients.account.poll_interval, _SECONDS_UNTIL_LISTED),
+            )
+        return Permanent(
+            f"{address}: the platform has no model {model}",
+            "A deployment on the OpenAI platform is the model itself, which has to exist.",
+            "check `model`, and which organization and project the key is of",
+            code="NoModel",
+        )
+
+    def _model(self, model: str, action: str) -> dict[str, Any] | None:
+        with self._clients.calling(action):
+            try:
+                reply = self._clients.data.models.with_raw_response.retrieve(model)
+            except Exception as exc:
+                if is_absent(refusal_from(exc)):
+                    return None
+                raise
+        return object_of(reply, action)
+
+    def _describe(self, body: Mapping[str, Any], inputs: Mapping[str, Json]) -> RemoteObject:
+        model = str(body["id"])
+        asked = inputs.get("model")
+        return RemoteObject(
+            remote_id=model,
+            status=Status.READY,
+            attributes={
+                "id": model,
+                "name": model,
+                "endpoint": f"{self._clients.account.base_url}/",
+                "provisioning_state": "Succeeded",
+                "model": model,
+            },
+            inputs={"model": asked if str(asked).casefold() == model.casefold() else model},
+        )

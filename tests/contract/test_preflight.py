@@ -1,0 +1,328 @@
+"""Preflight against the emulator, through the real SDKs: what a plan would fail on is found beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ftops.account import Reach
+from ftops.address import Json
+from ftops.config import Resource
+from ftops.errors import Diagnostic, Permanent, Place
+from ftops.graph import build
+from ftops.planner import plan
+from ftops.providers.azure import AzureProvider
+from ftops.providers.azure_account import DEPLOY
+from ftops.state import Observed, State
+from ftops.survey import survey
+from tests.contract.azure_cloud import BASE_MODEL, Cloud, gone, made
+from tests.contract.azure_cloud import deployment as deployment_request
+from tests.contract.wire import Wire, tapped
+from tests.support.specs import config, dataset, deployment, job, tuned
+
+TODAY = date(2026, 11, 21)
+KINDS = ("dataset", "job", "deployment")
+DATA = "Microsoft.CognitiveServices/accounts/OpenAI"
+PLACE = Place("ftops.yaml", 7)
+
+
+@pytest.fixture
+def wire(cloud: Cloud) -> Iterator[Wire]:
+    """A tap between the provider and the emulator."""
+    with tapped(Wire(cloud.url)) as tap:
+        yield tap
+
+
+def through(wire: Wire, cloud: Cloud, **settings: Json) -> AzureProvider:
+    """A provider that speaks to the emulator through the tap."""
+    own: dict[str, Json] = {"endpoint": wire.url, "control_plane": {"endpoint": wire.url, "token": cloud.key}}
+    return cloud.provider(**(own | settings))
+
+
+def findings(provider: AzureProvider, *resources: Resource, today: date = TODAY) -> list[Diagnostic]:
+    """What is said of the first plan of these resources."""
+    wanted = config(*(replace(r, place=PLACE) for r in resources))
+    graph = build(wanted)
+    changes = plan(wanted, graph, State(""), Observed()).changes
+    return list(survey(changes, wanted, graph.resources, lambda name: provider, {}, today))
+
+
+def summaries(found: list[Diagnostic]) -> list[str]:
+    return [f"{d.severity}: {d.summary}" for d in found]
+
+
+def trained(model: str = BASE_MODEL, **inputs: Any) -> tuple[Resource, Resource, Resource]:
+    """Data, a job, and a deployment of what it makes."""
+    return (
+        dataset("train", "1"),
+        job("copilot", "train", model),
+        deployment("fresh-copilot", tuned("copilot"), **inputs),
+    )
+
+
+def account_path(cloud: Cloud, rest: str = "") -> str:
+    names = cloud.connection
+    return (
+        f"GET /subscriptions/{names['subscription_id']}/resourceGroups/{names['resource_group']}"
+        f"/providers/Microsoft.CognitiveServices/accounts/{names['account']}{rest}"
+    )
+
+
+PERMISSIONS = "/providers/Microsoft.Authorization/permissions"
+
+
+def test_a_plan_that_would_work_has_no_findings(azure: AzureProvider) -> None:
+    assert findings(azure, *trained(), deployment("fresh-base", BASE_MODEL)) == []
+
+
+def test_one_look_is_a_handful_of_reads(wire: Wire, cloud: Cloud) -> None:
+    provider = through(wire, cloud)
+    counts = {}
+    for kinds in (KINDS, ("dataset",), ("job",), ("deployment",)):
+        wire.exchanges.clear()
+        facts = provider.inspect(kinds)
+        counts[kinds] = len(wire.exchanges)
+        assert {e.method for e in wire.exchanges} == {"GET"}
+        assert facts.location == "swedencentral" or kinds == ("dataset",)
+    provider.close()
+    assert counts == {KINDS: 7, ("dataset",): 1, ("job",): 5, ("deployment",): 5}
+
+
+def test_pain_16_quota_is_found_at_plan_time(cloud: Cloud, azure: AzureProvider) -> None:
+    with cloud.set(model_quota=25):
+        found = findings(azure, deployment("a", BASE_MODEL, 15), deployment("b", BASE_MODEL, 15))
+    assert [d.severity for d in found] == ["error"]
+    assert found[0].summary == (
+        "deployment.b: not enough quota: Tokens Per Minute (thousands) - gpt-4o-mini - Standard "
+        "(OpenAI.Standard.gpt-4o-mini)"
+    )
+    assert found[0].place == PLACE
+    assert "It needs 15 new capacity; 10 would be left when its turn comes." in found[0].detail
+
+
+def test_pain_16_quota_of_a_model_that_is_yet_to_be_trained(cloud: Cloud, azure: AzureProvider) -> None:
+    resources = trained("gpt-4.1-mini-2025-04-14", capacity=26)
+    resources[2].inputs["sku"]["name"] = "DeveloperTier"  # type: ignore[index]
+    with cloud.set(model_quota=25):
+        found = findings(azure, *resources)
+    assert [d.summary for d in found] == [
+        "deployment.fresh-copilot: not enough quota: Tokens Per Minute (thousands) - gpt-4.1-mini - "
+        "DeveloperTier - finetune (OpenAI.DeveloperTier.gpt4.1-mini-finetune)"
+    ]
+
+
+def test_a_model_that_nobody_has(azure: AzureProvider) -> None:
+    found = findings(azure, *trained("gpt-4o-mini-2024-07-81"), deployment("base", "gpt-9"))
+    assert summaries(found) == [
+        "error: deployment.base: there is no model gpt-9 here",
+        "error: job.copilot: there is no model gpt-4o-mini-2024-07-81 here",
+    ]
+    assert found[1].hint == f"Did you mean `{BASE_MODEL}`?"
+
+
+def test_a_model_that_cannot_be_tuned(azure: AzureProvider) -> None:
+    (found,) = findings(azure, *trained("gpt-4o-2024-11-20")[:2])
+    assert found.summary == "job.copilot: gpt-4o-2024-11-20 can't be fine-tuned"
+    assert BASE_MODEL in found.hint
+
+
+def test_a_sku_that_is_not_offered(azure: AzureProvider) -> None:
+    base = deployment("base", BASE_MODEL)
+    base.inputs["sku"]["name"] = "GlobalStandrd"  # type: ignore[index]
+    (found,) = findings(azure, base)
+    assert found.summary == f"deployment.base: {BASE_MODEL} isn't offered under the SKU GlobalStandrd"
+    assert found.hint == "Did you mean `GlobalStandard`?"
+
+
+def test_a_name_that_is_taken(cloud: Cloud, azure: AzureProvider, tmp_path: Path) -> None:
+    there = made(azure, deployment_request(tmp_path, "somebodys"))
+    try:
+        (found,) = findings(azure, deployment("somebodys", BASE_MODEL))
+        assert found.summary == "deployment.somebodys: account emulator has a deployment `somebodys` already"
+        assert "import it" in found.hint
+    finally:
+        assert gone(azure, there)
+
+
+def test_the_retirement_that_the_account_lists(azure: AzureProvider) -> None:
+    assert summaries(findings(azure, *trained()[:2], today=date(2027, 4, 1))) == [
+        f"warning: job.copilot: training of {BASE_MODEL} ends in 6 days"
+    ]
+
+
+def test_an_endpoint_that_cannot_be_reached(cloud: Cloud) -> None:
+    nowhere = "http://127.0.0.1:9"
+    control: Json = {"endpoint": nowhere, "token": cloud.key}
+    provider = cloud.provider(endpoint=nowhere, control_plane=control)
+    found = findings(provider, *trained())
+    provider.close()
+    assert summaries(found) == [
+        "error: provider cloud: list the files: no connection",
+        "error: provider cloud: read the account: no connection",
+    ]
+    assert "Needed to train: dataset.train, job.copilot." in found[0].detail
+    assert "check `endpoint`" in found[0].hint
+
+
+def test_a_key_that_is_refused(cloud: Cloud) -> None:
+    control: Json = {"endpoint": cloud.url, "token": "wrong"}
+    provider = cloud.provider(api_key="wrong", control_plane=control)
+    found = findings(provider, *trained())
+    provider.close()
+    assert summaries(found) == [
+        "error: provider cloud: list the files: the service doesn't accept who is asking",
+        "error: provider cloud: read the account: the control plane doesn't accept who is asking",
+    ]
+    assert "`api_key`" in found[0].hint
+
+
+def test_keys_that_are_turned_off(cloud: Cloud, azure: AzureProvider) -> None:
+    with cloud.set(disable_local_auth=True):
+        (found,) = findings(azure, *trained()[:2])
+    assert found.summary == "provider cloud: list the files: the account refuses keys"
+
+
+def test_a_service_that_is_busy_is_no_error(cloud: Cloud, azure: AzureProvider) -> None:
+    cloud.fault("GET /openai/files", status=503)
+    assert summaries(findings(azure, dataset("train", "1"))) == [
+        "warning: provider cloud: list the files: the service has a problem"
+    ]
+
+
+def test_settings_that_are_missing(cloud: Cloud) -> None:
+    provider = cloud.provider(subscription_id="")
+    found = findings(provider, *trained())
+    assert summaries(found) == ["error: provider cloud: provider azure has no subscription_id"]
+    assert findings(provider, *trained()[:2]) == [], "who only trains needs no control plane"
+    provider.close()
+
+
+@pytest.mark.parametrize("rest", ["/models", "/deployments", PERMISSIONS, "usages"])
+def test_what_may_not_be_seen_stays_unknown(wire: Wire, cloud: Cloud, rest: str) -> None:
+    refusal = (403, {"error": {"code": "AuthorizationFailed", "message": "not you"}})
+    names = cloud.connection
+    usages = (
+        f"GET /subscriptions/{names['subscription_id']}/providers/Microsoft.CognitiveServices"
+        "/locations/swedencentral/usages"
+    )
+    wire.replies[usages if rest == "usages" else account_path(cloud, rest)] = refusal
+    provider = through(wire, cloud)
+    facts = provider.inspect(KINDS)
+    assert [e.status for e in wire.exchanges].count(403) == 1
+    assert facts.deploying.reach is facts.training.reach is Reach.USABLE
+    assert findings(provider, *trained()) == []
+    provider.close()
+
+
+def test_a_list_on_several_pages(wire: Wire, cloud: Cloud) -> None:
+    more = f"{wire.url}/more?api-version=2024-10-01&$skiptoken=1"
+    first = {"value": [{"name": "a", "version": "1"}], "nextLink": more}
+    wire.replies[account_path(cloud, "/models")] = (200, first)
+    wire.replies["GET /more"] = (200, {"value": [{"name": "b", "capabilities": {"fineTune": "true"}}, None]})
+    provider = through(wire, cloud)
+    models = provider.inspect(("job",)).models
+    provider.close()
+    assert [(m.name, m.tunable) for m in models or ()] == [("a", None), ("b", True)]
+
+
+def granted(actions: list[str], data_actions: list[str], *denied: str) -> tuple[int, Any]:
+    row = {"actions": actions, "notActions": list(denied), "dataActions": data_actions, "notDataActions": []}
+    return 200, {"value": [row]}
+
+
+@pytest.mark.parametrize(
+    ("grant", "expected"),
+    [
+        (granted(["*"], [f"{DATA}/*"]), (True, True)),
+        (granted(["*/read"], [f"{DATA}/*"]), (True, False)),
+        (granted(["Microsoft.CognitiveServices/*"], []), (False, True)),
+        (granted(["*"], [f"{DATA}/*/read"], DEPLOY.upper()), (False, False)),
+        ((200, {"value": []}), (None, None)),
+        ((404, {"error": {"code": "404", "message": "Resource not found"}}), (None, None)),
+    ],
+)  # fmt: skip
+def test_what_roles_allow(
+    wire: Wire,
+    cloud: Cloud,
+    identity: Callable[..., str],
+    grant: tuple[int, Any],
+    expected: tuple[bool | None, bool | None],
+) -> None:
+    wire.replies[account_path(cloud, PERMISSIONS)] = grant
+    provider = signed_in(wire, cloud, identity(actions=["*"], data_actions=["*"]))
+    facts = provider.inspect(KINDS)
+    provider.close()
+    assert (facts.may_train, facts.may_deploy) == expected
+
+
+@pytest.fixture
+def identity(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., str]]:
+    """Makes principals. Who asks without a key then signs in as one, by the flow of a managed identity."""
+    monkeypatch.setenv("IDENTITY_ENDPOINT", f"{cloud.url}/msi/token")
+    monkeypatch.setenv("IDENTITY_HEADER", cloud.key)
+    monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "ManagedIdentityCredential")
+    made_here: list[str] = []
+
+    def make(**rights: Any) -> str:
+        made_here.append(cloud.admin("POST", "principals", rights)["id"])
+        return made_here[-1]
+
+    yield make
+    for principal in made_here:
+        cloud.admin("DELETE", f"principals/{principal}")
+
+
+def signed_in(wire: Wire, cloud: Cloud, principal: str) -> AzureProvider:
+    """A provider without a key."""
+    control: Json = {"endpoint": wire.url}
+    return through(wire, cloud, api_key="", control_plane=control, credential={"client_id": principal})
+
+
+def test_pain_3_who_may_train_but_not_deploy(
+    wire: Wire, cloud: Cloud, identity: Callable[..., str], tmp_path: Path
+) -> None:
+    rights = {"actions": ["*/read"], "data_actions": [f"{DATA}/*"]}
+    wire.replies[account_path(cloud, PERMISSIONS)] = granted(rights["actions"], rights["data_actions"])
+    provider = signed_in(wire, cloud, identity(**rights))
+    (found,) = findings(provider, *trained())
+    assert found.summary == "provider cloud: who is signed in may not deploy on account emulator"
+    assert found.hint == "ask for the role Cognitive Services Contributor on the account"
+    assert findings(provider, *trained()[:2]) == []
+    with pytest.raises(Permanent, match="not allowed"):  # and the service would have said so
+        provider.create(deployment_request(tmp_path, "refused"))
+    provider.close()
+
+
+def test_pain_3_who_may_do_nothing(wire: Wire, cloud: Cloud, identity: Callable[..., str]) -> None:
+    provider = signed_in(wire, cloud, identity())
+    found = findings(provider, *trained())
+    provider.close()
+    assert summaries(found) == [
+        "error: provider cloud: list the files: not allowed",
+        "error: provider cloud: read the account: not allowed",
+    ]
+    assert "Cognitive Services OpenAI Contributor" in found[0].hint
+    assert "Cognitive Services Contributor" in found[1].hint
+
+
+def test_pain_17_a_deleted_account_is_found_at_plan_time(wire: Wire, cloud: Cloud) -> None:
+    subscription = cloud.connection["subscription_id"]
+    deleted = f"GET /subscriptions/{subscription}/providers/Microsoft.CognitiveServices/deletedAccounts"
+    wire.replies[deleted] = (200, {"value": [{"name": "Acme", "location": "swedencentral"}]})
+    provider = through(wire, cloud, account="acme")
+    (found,) = findings(provider, deployment("prod", BASE_MODEL))
+    provider.close()
+    assert found.summary == "provider cloud: account acme is deleted"
+    assert "az cognitiveservices account recover" in found.hint
+
+
+def test_an_account_that_never_was(cloud: Cloud) -> None:
+    provider = cloud.provider(account="nobody")
+    (found,) = findings(provider, deployment("prod", BASE_MODEL))
+    provider.close()
+    assert found.summary == "provider cloud: read the account: there is no such thing"

@@ -1,0 +1,160 @@
+"""Preflight on the command line: the plan is shown, then what it would fail on, and the exit code is 3."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.contract.azure_cloud import Cloud
+from tests.golden.cli import ROOT, SPEC, Folder, process_environment
+
+FIRST = "error: deployment.copilot: not enough quota"
+
+
+def spec_for(cloud: Cloud) -> str:
+    provider = f"m: {{type: emulator, url: {cloud.url}, api_key: {cloud.key}}}"
+    return SPEC.replace("m: {type: memory}", provider)
+
+
+@pytest.fixture
+def folder(cloud: Cloud, tmp_path: Path) -> Iterator[Folder]:
+    """A spec whose tuned deployment needs more quota than there is."""
+    folder = Folder.make(tmp_path, spec_for(cloud))
+    with cloud.set(model_quota=15):
+        yield folder
+
+
+def reads(cloud: Cloud) -> int:
+    """How many requests the cloud has answered."""
+    requests = cloud.admin("GET", "log")["requests"]
+    return sum(not str(r["path"]).startswith("/_emulator") for r in requests)
+
+
+def test_the_plan_is_shown_and_then_its_findings(folder: Folder) -> None:
+    done = folder.run("plan")
+    assert done.code == 3
+    assert "Plan: 5 to create" in done.out
+    assert "error: deployment.base: not enough quota" in done.err
+    assert FIRST in done.err
+    assert "--> ftops.yaml:" in done.err
+    assert "  hint: Lower sku.capacity" in done.err
+    assert done.err.rstrip().endswith("2 errors")
+    assert folder.run("plan", "--detailed-exitcode").code == 3
+
+
+def test_the_document_carries_the_findings(folder: Folder) -> None:
+    done = folder.run("plan", "-o", "json")
+    assert done.code == 3
+    found = done.json["findings"]
+    assert [f["severity"] for f in found] == ["error", "error"]
+    assert found[1]["summary"].startswith("deployment.copilot: not enough quota")
+    assert found[1]["place"]["file"] == "ftops.yaml"
+    assert done.json["summary"]["create"] == 5
+
+
+def test_apply_refuses_before_it_asks(folder: Folder, cloud: Cloud) -> None:
+    before = cloud.admin("GET", "objects")["created"]
+    done = folder.run("apply")
+    assert done.code == 3
+    assert "Plan: 5 to create" in done.out and "yes" not in done.out
+    assert FIRST in done.err
+    assert folder.run("apply", "-y").code == 3
+    assert cloud.admin("GET", "objects")["created"] == before
+    lines = folder.run("apply", "-y", "-o", "json").lines
+    assert [line["event"] for line in lines] == ["plan", "diagnostic", "diagnostic", "result"]
+    assert lines[-1]["exit_code"] == 3
+    assert len(lines[0]["findings"]) == 2
+
+
+def test_offline_asks_nobody(folder: Folder, cloud: Cloud) -> None:
+    before = reads(cloud)
+    assert folder.run("plan", "--offline").code == 0
+    assert folder.run("plan", "--offline", "-o", "json").json["findings"] == []
+    assert folder.run("destroy", "-y", "--offline").code == 0
+    assert reads(cloud) == before
+
+
+def test_what_needs_nothing_asks_nobody(folder: Folder, cloud: Cloud) -> None:
+    with cloud.set(model_quota=1000):
+        folder.ok("apply", "-y")
+        before = reads(cloud)
+        assert folder.ok("plan").startswith("No changes.")
+        unchanged = reads(cloud) - before
+        assert folder.run("plan", "--offline").code == 0
+        assert reads(cloud) - before == 2 * unchanged, "a plan without changes only refreshes"
+        folder.ok("plan", "--destroy")
+        assert reads(cloud) - before == 3 * unchanged, "and so does one that only deletes"
+        folder.ok("destroy", "-y")
+
+
+def test_a_warning_stops_nobody(folder: Folder, cloud: Cloud) -> None:
+    cloud.fault("GET /openai/files", status=503)
+    folder.edit("default: 20", "default: 1")
+    done = folder.run("plan")
+    assert done.code == 0
+    assert "warning: provider m: list the files: the service has a problem" in done.err
+
+
+def test_a_catalogue_of_ones_own(folder: Folder) -> None:
+    folder.edit("default: 20", "default: 1")
+    assert folder.run("plan").code == 0
+    own = "models:\n  gpt-4o-mini-2024-07-18:\n    methods: [dpo]\n"
+    folder.write("ftops.catalog.yaml", own)
+    done = folder.run("plan")
+    assert done.code == 3
+    assert "can't be tuned by the method supervised" in done.err
+    folder.write("ftops.catalog.yaml", own.replace("dpo", "magic"))
+    done = folder.run("plan")
+    assert done.code == 1
+    assert "`methods` has to be a list of supervised, dpo, reinforcement" in done.err
+
+
+def test_an_emulator_that_is_not_there(folder: Folder, cloud: Cloud) -> None:
+    folder.edit(cloud.url, "http://127.0.0.1:9")
+    done = folder.run("plan")
+    assert done.code == 3
+    assert "Plan: 5 to create" in done.out
+    assert "error: provider m: no emulator answers at http://127.0.0.1:9" in done.err
+
+
+_LOADED = """\
+import sys
+sys.argv = ["ftops", "plan"]
+from ftops.cli.main import run
+try:
+    run(sys.argv[1:])
+finally:
+    print(*sorted(m for m in sys.modules if m.startswith("ftops.")), file=sys.stderr)
+"""
+
+
+def test_an_unchanged_plan_loads_nothing_of_this(tmp_path: Path) -> None:
+    folder = Folder.make(tmp_path)
+    folder.ok("apply", "-y")
+    done = subprocess.run(
+        [sys.executable, "-c", _LOADED],
+        cwd=folder.path,
+        env=process_environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = set(done.stderr.split())
+    assert "ftops.plan" in loaded
+    assert not loaded & {"ftops.survey", "ftops.preflight", "ftops.catalog", "ftops.account"}
+
+
+def test_the_quickstarts_plan_stays_green(cloud: Cloud, tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "specs" / "quickstart", tmp_path / "quickstart")
+    folder = Folder(tmp_path / "quickstart")
+    text = (folder.path / "ftops.yaml").read_text(encoding="utf-8")
+    provider = f"{{type: emulator, url: {cloud.url}, api_key: {cloud.key}}}"
+    folder.write("ftops.yaml", f"providers:\n  m: {provider}\n\n{text}")
+    done = folder.run("plan")
+    assert (done.code, done.err) == (0, "")
+    assert "Plan: 5 to create" in done.out
