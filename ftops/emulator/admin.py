@@ -133,5 +133,11 @@ async def log(cloud: Cloud, request: Request) -> Response:
     return reply({"requests": list(request.scope["emulator.log"])})
 
 
+async def clear_log(cloud: Cloud, request: Request) -> Response:
+    """DELETE /_emulator/log."""
+    request.scope["emulator.log"].clear()
+    return await log(cloud, request)
+
+
 def _bad(problem: Exception) -> ServiceError:
     return ServiceError(400, "BadRequest", str(problem))

@@ -117,6 +117,7 @@ _ADMIN: list[tuple[str, str, Answer]] = [
     ("POST", "principals", principals.create),
     ("DELETE", "principals/{principal}", principals.delete),
     ("GET", "log", admin.log),
+    ("DELETE", "log", admin.clear_log),
 ]
 
 

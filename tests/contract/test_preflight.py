@@ -90,7 +90,9 @@ def test_one_look_is_a_handful_of_reads(wire: Wire, cloud: Cloud) -> None:
         assert {e.method for e in wire.exchanges} == {"GET"}
         assert facts.location == "swedencentral" or kinds == ("dataset",)
     provider.close()
-    assert counts == {KINDS: 7, ("dataset",): 1, ("job",): 5, ("deployment",): 5}
+    # Where there are files, the dated list doesn't say that it is whole: it is asked for what follows.
+    more = 1 if cloud.admin("GET", "objects")["counts"]["files"] else 0
+    assert counts == {KINDS: 7 + more, ("dataset",): 1 + more, ("job",): 5, ("deployment",): 5}
 
 
 def test_pain_16_quota_is_found_at_plan_time(cloud: Cloud, azure: AzureProvider) -> None:

@@ -30,7 +30,7 @@ def folder(cloud: Cloud, tmp_path: Path) -> Iterator[Folder]:
 
 
 def reads(cloud: Cloud) -> int:
-    """How many requests the cloud has answered."""
+    """How many requests the cloud has answered, of the last thousand."""
     requests = cloud.admin("GET", "log")["requests"]
     return sum(not str(r["path"]).startswith("/_emulator") for r in requests)
 
@@ -72,6 +72,7 @@ def test_apply_refuses_before_it_asks(folder: Folder, cloud: Cloud) -> None:
 
 
 def test_offline_asks_nobody(folder: Folder, cloud: Cloud) -> None:
+    cloud.admin("DELETE", "log")
     before = reads(cloud)
     assert folder.run("plan", "--offline").code == 0
     assert folder.run("plan", "--offline", "-o", "json").json["findings"] == []
@@ -80,6 +81,7 @@ def test_offline_asks_nobody(folder: Folder, cloud: Cloud) -> None:
 
 
 def test_what_needs_nothing_asks_nobody(folder: Folder, cloud: Cloud) -> None:
+    cloud.admin("DELETE", "log")
     with cloud.set(model_quota=1000):
         folder.ok("apply", "-y")
         before = reads(cloud)
