@@ -26,7 +26,7 @@ from ftops.outputs import OutputValue, evaluate
 from ftops.plan import MAKING, Mode, Plan
 from ftops.planner import NORMAL, Options, plan
 from ftops.providers import Providers
-from ftops.providers.base import Connects
+from ftops.providers.base import Connects, Local
 from ftops.refresh import refresh
 from ftops.state import Observed, State
 from ftops.store import LocalStore, Lock, lock_info
@@ -231,7 +231,8 @@ class Session:
 
     def _with_findings(self, made: Plan) -> Plan:
         """The plan with what would make it fail. Where nothing is to be made, nobody is asked."""
-        if not any(change.action in MAKING for change in made.changes):
+        making = {change.provider for change in made.changes if change.action in MAKING}
+        if all(isinstance(self.providers(name), Local) for name in making):
             return made
         from ftops.survey import survey
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 from zlib import crc32
 
@@ -31,6 +32,8 @@ from ftops.state import (
 
 Fields = Mapping[str, Any]
 _dumps = json.JSONEncoder(ensure_ascii=False, sort_keys=True, allow_nan=False).encode
+_quoted = lru_cache(maxsize=1024)(_dumps)
+"""The same few names of fields come again and again."""
 
 
 def snapshot_text(state: State, spec: str, environment: str) -> str:
@@ -255,7 +258,7 @@ def _fields(fields: Fields, indent: int) -> str:
     if not fields:
         return "{}"
     pad = " " * indent
-    rows: Iterable[str] = (f"{pad}{_dumps(k)}: {_dumps(fields[k])}" for k in sorted(fields))
+    rows: Iterable[str] = (f"{pad}{_quoted(k)}: {_dumps(fields[k])}" for k in sorted(fields))
     return "{\n" + ",\n".join(rows) + "\n" + pad[1:] + "}"
 
 
