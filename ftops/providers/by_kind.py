@@ -7,10 +7,10 @@ from typing import Protocol
 
 from ftops.address import Address
 from ftops.errors import Permanent
-from ftops.providers.azure_datasets import Datasets
-from ftops.providers.azure_jobs import Jobs
 from ftops.providers.base import Progress, Request
 from ftops.providers.data_plane import DataPlane
+from ftops.providers.datasets import Datasets
+from ftops.providers.jobs import Jobs
 from ftops.state import PendingOperation, RemoteObject, ResourceState
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from ftops.errors import Permanent, Temporary
 from ftops.providers.azure import AzureProvider
-from ftops.providers.azure_training import checkpoint_names, observed_inputs, seed_for
+from ftops.providers.training import checkpoint_names, observed_inputs, seed_for
 from ftops.state import ResourceState, Status
 from tests.contract.azure_cloud import (
     BASE_MODEL,

@@ -12,9 +12,11 @@ from typing import Any
 
 from ftops.address import Json
 from ftops.errors import Permanent, ProviderError, Temporary
-from ftops.providers.azure_datasets import delete_file
 from ftops.providers.azure_errors import Refusal, is_absent, refusal_from
-from ftops.providers.azure_training import (
+from ftops.providers.base import Progress, Request
+from ftops.providers.data_plane import DataPlane, items_of, object_of, plain
+from ftops.providers.datasets import delete_file
+from ftops.providers.training import (
     CLOCK_SKEW,
     carries,
     checkpoint_names,
@@ -26,8 +28,6 @@ from ftops.providers.azure_training import (
     started_at,
     status_of,
 )
-from ftops.providers.base import Progress, Request
-from ftops.providers.data_plane import DataPlane, items_of, object_of, plain
 from ftops.state import PendingOperation, RemoteObject, ResourceState, Status
 
 _PAGE = 100

@@ -9,9 +9,9 @@ from typing import Any
 from ftops.address import Json
 from ftops.errors import Permanent, ProviderError
 from ftops.providers.azure_errors import is_absent, refusal_from
-from ftops.providers.azure_uploads import Sending, send
 from ftops.providers.base import Request
 from ftops.providers.data_plane import DataPlane, items_of, object_of, plain, unusable
+from ftops.providers.uploads import Sending, send
 from ftops.state import PendingOperation, RemoteObject, ResourceState, Status
 
 _PURPOSE = "fine-tune"
