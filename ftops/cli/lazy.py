@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
 
-from ftops.cli.table import COMMANDS, SECTIONS
+from ftops.cli.table import COMMANDS, SECTIONS, Row
 from ftops.suggest import did_you_mean
 
 
 class LazyGroup(click.Group):
-    """Its commands are the rows of a table."""
+    """Its commands are the rows of a table; `sections` are the same by the titles that help shows."""
+
+    def __init__(
+        self,
+        rows: Mapping[str, Row] = COMMANDS,
+        sections: Mapping[str, Mapping[str, Row]] = SECTIONS,
+        **settings: Any,
+    ) -> None:
+        super().__init__(**settings)
+        self._rows = rows
+        self._sections = sections
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return list(self._rows)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        row = COMMANDS.get(cmd_name)
+        row = self._rows.get(cmd_name)
         if row is None:
             return None
         module, _, attribute = row.target.partition(":")
@@ -35,21 +46,21 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
-        if name not in COMMANDS and not ctx.resilient_parsing:
-            raise click.UsageError(f"there is no command `{name}`. {did_you_mean(name, COMMANDS)}", ctx)
+        if name not in self._rows and not ctx.resilient_parsing:
+            raise click.UsageError(f"there is no command `{name}`. {did_you_mean(name, self._rows)}", ctx)
         if ctx.obj is not None:
-            ctx.obj.command = name
+            ctx.obj.command = f"{ctx.obj.command} {name}".lstrip()
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        for title, rows in SECTIONS.items():
+        for title, rows in self._sections.items():
             with formatter.section(title):
                 formatter.write_dl([(name, row.help) for name, row in rows.items()], col_spacing=4)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         found = [
             CompletionItem(name, help=row.help)
-            for name, row in COMMANDS.items()
+            for name, row in self._rows.items()
             if name.startswith(incomplete)
         ]
         return [*found, *click.Command.shell_complete(self, ctx, incomplete)]

@@ -26,6 +26,7 @@ SECTIONS: Mapping[str, Mapping[str, Row]] = {
         "output": Row("ftops.cli.commands.output:command", "Show the outputs of a spec, or one of them."),
         "state": Row("ftops.cli.commands.state:command", "List recorded objects, or show one."),
         "exec": Row("ftops.cli.commands.exec:command", "Run a command with the provider's endpoint and key."),
+        "data": Row("ftops.cli.commands.data:command", "Look into files of examples, and check them."),
         "graph": Row("ftops.cli.commands.graph:command", "Show what depends on what."),
         "fmt": Row("ftops.cli.commands.fmt:command", "Write specs in one style."),
         "schema": Row("ftops.cli.commands.schema:command", "Print the JSON Schema of the spec language."),
@@ -34,5 +35,10 @@ SECTIONS: Mapping[str, Mapping[str, Row]] = {
         "version": Row("ftops.cli.commands.version:command", "Print the version."),
     },
 }
+
+DATA: Mapping[str, Row] = {
+    "check": Row("ftops.cli.commands.data_check:command", "Check files of examples."),
+}
+"""The commands of `ftops data`."""
 
 COMMANDS: Mapping[str, Row] = {name: row for section in SECTIONS.values() for name, row in section.items()}
