@@ -29,7 +29,7 @@ from ftops.providers import Providers
 from ftops.providers.base import Connects, Local
 from ftops.refresh import refresh
 from ftops.state import Observed, State
-from ftops.store import LocalStore, Lock, lock_info
+from ftops.store import AT_ONCE, Hold, Store, Waiting, lock_info, open_store
 
 if TYPE_CHECKING:
     from ftops.apply import Apply, Report, Settings
@@ -105,22 +105,18 @@ class Session:
 
     config: Config
     graph: Graph
-    store: LocalStore
+    store: Store
     providers: Providers
     retry_base: float = 1.0
     """Seconds before the second try of a read that failed temporarily."""
     _state: State | None = field(default=None)
+    _hold: Hold | None = field(default=None)
 
     @classmethod
     def open(cls, config: Config) -> Session:
         """Raises SpecError where resources depend on each other in a circle."""
-        folder = config.project / config.state.path
-        return cls(
-            config,
-            build(config),
-            LocalStore(folder, config.name, config.environment),
-            Providers(config.providers, config.project),
-        )
+        graph = build(config)
+        return cls(config, graph, open_store(config), Providers(config.providers, config.project))
 
     def __enter__(self) -> Session:
         return self
@@ -134,14 +130,14 @@ class Session:
     def state(self) -> State:
         """As recorded; read once."""
         if self._state is None:
-            self._state = self.store.read("")
+            self._state = self.store.read()
         return self._state
 
     @contextmanager
-    def locked(self, operation: str) -> Iterator[None]:
+    def locked(self, operation: str, waiting: Waiting = AT_ONCE) -> Iterator[None]:
         """Alone with the state until the end of the block. Raises StateLocked."""
         since = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        with Lock(self.store.lock_path, lock_info(uuid4().hex, operation, since)):
+        with self.store.lock(lock_info(uuid4().hex, operation, since), waiting) as self._hold:
             self._state = None
             yield
 
@@ -181,6 +177,8 @@ class Session:
         context = Context(self.config.folder, self.providers, self.config.secrets, emit)
         run = Apply(made, state, journal, context, settings)
         on_start(run)
+        if self._hold is not None:
+            self._hold.when_lost(run.stop)
         try:
             report = run.run(lambda now: self._outputs_after(made, now))
         except BaseException:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 from zlib import crc32
 
 from ftops.address import Address, Json, decode, encode
@@ -55,8 +55,9 @@ def snapshot_text(state: State, spec: str, environment: str) -> str:
     return "{\n" + ",\n".join(rows) + "\n}\n"
 
 
-def parse_snapshot(text: str, file: str) -> State:
-    """The inverse of `snapshot_text`. Raises StateError for what can't be trusted."""
+def parse_snapshot(text: str, file: str, spec: str = "", environment: str = "") -> State:
+    """The inverse of `snapshot_text`. Raises StateError for what can't be trusted, and for the state of
+    another spec or environment than these, where they are given."""
     try:
         raw = json.loads(text)
     except json.JSONDecodeError as error:
@@ -66,6 +67,7 @@ def parse_snapshot(text: str, file: str) -> State:
             "restore the file from a backup or from version control",
         ) from error
     check_version(raw, file)
+    _check_owner(raw, file, spec, environment)
     try:
         return State(
             lineage=_text(raw["lineage"]),
@@ -98,6 +100,18 @@ def check_version(raw: Any, file: str) -> None:
             "a later ftops wrote it; this one could lose what it recorded.",
             "upgrade ftops",
         )
+
+
+def _check_owner(raw: Fields, file: str, spec: str, environment: str) -> None:
+    for what, wanted in (("spec", spec), ("environment", environment)):
+        found = raw.get(what, wanted)
+        if wanted and found != wanted:
+            raise StateError(
+                f"the state file belongs to another {what}: {file}",
+                f"it was written for the {what} {found!r}, and this is {wanted!r}.",
+                f"put the state of {wanted!r} there; a state is moved with `ftops state pull` and "
+                "`ftops state push`",
+            )
 
 
 def journal_line(serial: int, entry: Entry) -> str:
@@ -149,6 +163,48 @@ _ENTRIES: Mapping[str, Callable[[Fields], Entry]] = {
 def entry_from_json(raw: Fields) -> Entry:
     """Raises KeyError, TypeError or ValueError where `raw` is no entry."""
     return _ENTRIES[raw["entry"]](raw)
+
+
+class Form(Protocol):
+    """How a state is written down: in the clear, or sealed."""
+
+    def snapshot(self, state: State, spec: str, environment: str) -> str:
+        """The whole state."""
+
+    def parse(self, text: str, file: str, spec: str, environment: str) -> State:
+        """Its inverse. Raises StateError."""
+
+    def line(self, serial: int, entry: Entry, lineage: str) -> str:
+        """One line of a journal, with its end."""
+
+    def entry(self, row: Fields, lineage: str, file: str) -> Entry:
+        """Of a line as `parse_line` gives it. Raises StateError."""
+
+
+class Plain:
+    """In the clear."""
+
+    def snapshot(self, state: State, spec: str, environment: str) -> str:
+        return snapshot_text(state, spec, environment)
+
+    def parse(self, text: str, file: str, spec: str, environment: str) -> State:
+        return parse_snapshot(text, file, spec, environment)
+
+    def line(self, serial: int, entry: Entry, lineage: str) -> str:
+        return journal_line(serial, entry)
+
+    def entry(self, row: Fields, lineage: str, file: str) -> Entry:
+        try:
+            return entry_from_json(row)
+        except (KeyError, TypeError, ValueError) as error:
+            raise StateError(
+                f"the journal has an entry that this ftops can't read: {file}",
+                f"entry {row.get('serial')}: {error}",
+                "upgrade ftops to the version that wrote it",
+            ) from error
+
+
+PLAIN = Plain()
 
 
 def resource_to_json(resource: ResourceState) -> dict[str, Json]:

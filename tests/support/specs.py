@@ -17,7 +17,8 @@ from ftops.plan import Plan
 from ftops.planner import NORMAL, Options, plan
 from ftops.refresh import refresh
 from ftops.state import Entry, State
-from ftops.store import Journal, LocalStore
+from ftops.store import LocalStore
+from ftops.store.local import LocalJournal
 from ftops.turns import Context
 from tests.support.cloud import Cloud, CloudProvider, VirtualTime
 
@@ -96,7 +97,7 @@ class Crash(BaseException):
 class CrashingJournal:
     """A real journal; the process ends around its nth append: before it, or right after it."""
 
-    def __init__(self, journal: Journal, at: int, after: bool) -> None:
+    def __init__(self, journal: LocalJournal, at: int, after: bool) -> None:
         self._journal = journal
         self._left = at
         self._after = after
@@ -122,7 +123,7 @@ class World:
         self.provider = CloudProvider(self.cloud)
         self.events: list[object] = []
         self.tokens = 0
-        self.journal_type: type[Journal] = Journal
+        self.journal_type: type[LocalJournal] = LocalJournal
 
     @property
     def state(self) -> State:
@@ -169,9 +170,9 @@ class World:
 
     def apply_keeping_journal(self, wanted: Config, lines: list[str]) -> Report:
         """As `apply`; what the journal held at the end goes into `lines`."""
-        fold = Journal.fold
+        fold = LocalJournal.fold
 
-        class Keeping(Journal):
+        class Keeping(LocalJournal):
             def fold(self, state: State) -> None:
                 lines.extend(self._store.journal_path.read_text(encoding="utf-8").splitlines())
                 fold(self, state)
@@ -180,7 +181,7 @@ class World:
         try:
             return self.apply(wanted)
         finally:
-            self.journal_type = Journal
+            self.journal_type = LocalJournal
 
     def names(self) -> Mapping[str, int]:
         """How many objects of each kind the cloud holds."""

@@ -32,7 +32,7 @@ from ftops.state import (
     fold,
 )
 from ftops.statefile import entry_from_json, entry_to_json
-from ftops.store import LocalStore, Lock, lock_info
+from ftops.store import LocalStore, lock_info
 
 JOB = Address("job", "copilot", 'a "quoted" key')
 RESOURCE = ResourceState(
@@ -132,7 +132,14 @@ def _flip(path: Path) -> None:
     path.write_bytes(bytes(content))
 
 
-SNAPSHOT = {"version": 1, "lineage": "l", "serial": 1, "resources": {}, "spec": "s", "environment": "e"}
+SNAPSHOT = {
+    "version": 1,
+    "lineage": "l",
+    "serial": 1,
+    "resources": {},
+    "spec": "spec",
+    "environment": "default",
+}
 BAD_SNAPSHOTS: dict[str, tuple[str, str]] = {
     "not-json": ("{", "is not valid JSON"),
     "empty": ("", "is not valid JSON"),
@@ -142,6 +149,8 @@ BAD_SNAPSHOTS: dict[str, tuple[str, str]] = {
     "version-as-text": ('{"version": "1"}', "not a state file of ftops"),
     "terraform-state": ('{"version": true, "terraform_version": "1.11.4"}', "not a state file of ftops"),
     "future": ('{"version": 99}', "is of version 99"),
+    "another-spec": (json.dumps({**SNAPSHOT, "spec": "other"}), "belongs to another spec"),
+    "another-environment": (json.dumps({**SNAPSHOT, "environment": "prod"}), "belongs to another env"),
     "no-resources": ('{"version": 1, "lineage": "l", "serial": 1}', "is damaged"),
     "serial-as-text": (json.dumps({**SNAPSHOT, "serial": "1"}), "is damaged"),
     "negative-serial": (json.dumps({**SNAPSHOT, "serial": -1}), "is damaged"),
@@ -189,8 +198,13 @@ def _edited(store: LocalStore) -> None:
     _flip(store.journal_path)
 
 
+def _lines_taken_out(store: LocalStore) -> None:
+    lines = store.journal_path.read_text(encoding="utf-8").splitlines(keepends=True)
+    store.journal_path.write_text("".join(lines[:2] + lines[3:]), encoding="utf-8")
+
+
 def _future_entry(store: LocalStore) -> None:
-    body = json.dumps({"serial": 99, "entry": "teleported"})
+    body = json.dumps({"serial": len(ENTRIES) + 1, "entry": "teleported"})
     with store.journal_path.open("a", encoding="utf-8") as file:
         file.write(f"{zlib.crc32(body.encode()):08x} {body}\n")
 
@@ -200,6 +214,7 @@ def _future_entry(store: LocalStore) -> None:
     [
         (_foreign, "the journal belongs to another state"),
         (_edited, "the journal is damaged"),
+        (_lines_taken_out, "the journal has a gap"),
         (_future_entry, "an entry that this ftops can't read"),
     ],
 )
@@ -213,12 +228,12 @@ def test_a_bad_journal_is_refused(
 
 
 def test_a_second_run_is_told_who_is_at_work(store: LocalStore) -> None:
-    with Lock(store.lock_path, lock_info("id-1", "apply", "2026-01-01T00:00:00Z")):
-        with pytest.raises(StateLocked) as caught, Lock(store.lock_path, lock_info("id-2", "plan", "now")):
+    with store.lock(lock_info("id-1", "apply", "2026-01-01T00:00:00Z")):
+        with pytest.raises(StateLocked) as caught, store.lock(lock_info("id-2", "plan", "now")):
             raise AssertionError("two hold the lock")
         assert f"process {os.getpid()}" in caught.value.detail
         assert "`ftops apply` since 2026-01-01T00:00:00Z" in caught.value.detail
-    with Lock(store.lock_path, lock_info("id-3", "apply", "now")):
+    with store.lock(lock_info("id-3", "apply", "now")):
         pass
     assert not store.lock_path.exists()
 
@@ -226,23 +241,23 @@ def test_a_second_run_is_told_who_is_at_work(store: LocalStore) -> None:
 HOLD = """
 import sys, time
 from pathlib import Path
-from ftops.store import Lock, lock_info
-with Lock(Path(sys.argv[1]), lock_info("id", "apply", "then")):
+from ftops.store import LocalStore, lock_info
+with LocalStore(Path(sys.argv[1]), "spec", "default").lock(lock_info("id", "apply", "then")):
     print("held", flush=True)
     sys.stdin.read()
 """
 
 
 def test_a_killed_process_leaves_no_lock(store: LocalStore) -> None:
-    command = [sys.executable, "-c", HOLD, str(store.lock_path)]
+    command = [sys.executable, "-c", HOLD, str(store.folder)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None and holder.stdout.readline() == "held\n"
-        with pytest.raises(StateLocked), Lock(store.lock_path, lock_info("id", "apply", "now")):
+        with pytest.raises(StateLocked), store.lock(lock_info("id", "apply", "now")):
             pass
         holder.send_signal(signal.SIGKILL)
         holder.wait()
         assert store.lock_path.exists()
-        with Lock(store.lock_path, lock_info("id", "apply", "now")):
+        with store.lock(lock_info("id", "apply", "now")):
             pass
 
 

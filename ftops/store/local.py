@@ -3,6 +3,7 @@
     <path>/<spec>/<env>.json      the snapshot: the fold of everything up to its serial
     <path>/<spec>/<env>.journal   what happened since, a line each; append-only, on disk before effects
     <path>/<spec>/<env>.lock      who is at work; held by the operating system, so that it dies with them
+    <path>/<spec>/<env>.history/  the last snapshots, by serial
 
 The journal is folded into the snapshot when a run ends: temporary file, fsync, rename, then the
 journal goes. A crash between any two of these leaves a state that reads the same: entries that the
@@ -12,51 +13,43 @@ snapshot already holds are known by their serial and skipped.
 from __future__ import annotations
 
 import fcntl
-import getpass
 import json
 import os
-import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from ftops.errors import StateError, StateLocked
 from ftops.state import Entry, State, fold
-from ftops.statefile import (
-    entry_from_json,
-    header_line,
-    journal_line,
-    parse_line,
-    parse_snapshot,
-    snapshot_text,
+from ftops.statefile import PLAIN, Form, header_line, parse_line
+from ftops.store.base import (
+    AT_ONCE,
+    KEPT_VERSIONS,
+    LockInfo,
+    Version,
+    Waiting,
+    lock_info_from,
+    no_such_version,
+    patiently,
 )
 
 
 @dataclass(frozen=True, slots=True)
-class LockInfo:
-    """Who holds a lock, since when (UTC, ISO 8601), doing what."""
-
-    id: str
-    who: str
-    host: str
-    pid: int
-    operation: str
-    since: str
-
-    def __str__(self) -> str:
-        return f"{self.who}@{self.host}, process {self.pid}, runs `ftops {self.operation}` since {self.since}"
-
-
-@dataclass(frozen=True, slots=True)
 class LocalStore:
-    """The state of one spec in one environment, below a local folder."""
+    """The state of one spec in one environment, below a local folder. See `base.Store`."""
 
     folder: Path
     spec: str
     environment: str
+    form: Form = PLAIN
+    keep: int = KEPT_VERSIONS
+
+    @property
+    def place(self) -> str:
+        return str(self.snapshot_path)
 
     @property
     def snapshot_path(self) -> Path:
@@ -70,26 +63,33 @@ class LocalStore:
     def lock_path(self) -> Path:
         return self.snapshot_path.with_suffix(".lock")
 
-    def read(self, lineage: str) -> State:
-        """The state as of now; an empty one of that lineage where none is recorded.
+    @property
+    def history(self) -> History:
+        return History(self.snapshot_path.with_suffix(".history"), self.keep)
 
-        Needs no lock: the journal is read before the snapshot, and entries that both hold count once.
-        Raises StateError.
-        """
+    def read(self, lineage: str = "") -> State:
+        """The journal is read before the snapshot, and entries that both hold count once: so a run that
+        ends meanwhile does no harm."""
         journal = _read_text(self.journal_path)
-        snapshot = _read_text(self.snapshot_path)
-        state = None if snapshot is None else parse_snapshot(snapshot, str(self.snapshot_path))
+        state = self._read_snapshot(self.snapshot_path)
         if journal:
             state = self._replay(journal, state)
         return state or State(lineage)
 
-    def open_journal(self, state: State) -> Journal:
-        """Starts to record on top of `state`. Only for who holds the lock."""
-        return Journal(self, state)
+    def lock(self, info: LockInfo, waiting: Waiting = AT_ONCE) -> FileLock:
+        return FileLock(self.lock_path, info, waiting)
+
+    def open_journal(self, state: State) -> LocalJournal:
+        return LocalJournal(self, state)
+
+    def write(self, state: State) -> None:
+        self.write_snapshot(state)
+        with _translated(self.journal_path):
+            self.journal_path.unlink(missing_ok=True)
 
     def write_snapshot(self, state: State) -> None:
-        """Replaces the snapshot as a whole, durably."""
-        text = snapshot_text(state, self.spec, self.environment)
+        """Replaces the snapshot as a whole, durably. The one before it stays among the versions."""
+        text = self.form.snapshot(state, self.spec, self.environment)
         temporary = self.snapshot_path.with_suffix(".json.tmp")
         with _translated(self.snapshot_path):
             self.snapshot_path.parent.mkdir(parents=True, exist_ok=True)
@@ -97,8 +97,34 @@ class LocalStore:
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
+            self.history.add(temporary, state.serial, _read_note(self.lock_path))
             temporary.replace(self.snapshot_path)
             _sync_folder(self.snapshot_path.parent)
+
+    def versions(self) -> Sequence[Version]:
+        return self.history.versions()
+
+    def read_version(self, id: str) -> State:
+        kept = self.versions()
+        state = self._read_snapshot(self.history.path(id)) if any(v.id == id for v in kept) else None
+        if state is None:
+            raise no_such_version(id, kept)
+        return state
+
+    def force_unlock(self, id: str) -> LockInfo:
+        """Never: the operating system frees the lock when its process ends, and not before."""
+        with suppress(StateLocked), FileLock(self.lock_path, _NOBODY):
+            raise StateError("the state is not locked", "nobody is at work on it.", "nothing has to be done")
+        holder = _read_note(self.lock_path)
+        raise StateError(
+            "the lock of a local state can't be taken away",
+            f"{holder or 'another process'}. The lock is held by the operating system, as long as that runs.",
+            f"end the process: kill {holder.pid}" if holder else "end that process",
+        )
+
+    def _read_snapshot(self, path: Path) -> State | None:
+        text = _read_text(path)
+        return None if text is None else self.form.parse(text, str(path), self.spec, self.environment)
 
     def _replay(self, journal: str, state: State | None) -> State:
         rows = list(_rows(journal, self.journal_path))
@@ -113,14 +139,27 @@ class LocalStore:
                 f"its lineage is {lineage}, that of {self.snapshot_path.name} is {state.lineage}.",
                 "put back the two files that belong together",
             )
-        return fold(state, _entries(rows[1:], state.serial, self.journal_path))
+        return fold(state, self._entries(rows[1:], state))
+
+    def _entries(self, rows: Iterable[dict[str, Any]], state: State) -> Iterator[Entry]:
+        """Those that the snapshot doesn't hold yet. None may be missing between them."""
+        next_serial = state.serial + 1
+        for row in rows:
+            serial = row.get("serial", 0)
+            if serial < next_serial:
+                continue
+            if serial > next_serial:
+                raise _gap(self.journal_path, next_serial, serial)
+            yield self.form.entry(row, state.lineage, str(self.journal_path))
+            next_serial += 1
 
 
-class Journal:
+class LocalJournal:
     """Appends entries: written at once, on disk after `sync`. Raises StateError, as on a full disk."""
 
     def __init__(self, store: LocalStore, state: State) -> None:
         self._store = store
+        self._lineage = state.lineage
         self._serial = state.serial
         path = store.journal_path
         with _translated(path):
@@ -137,7 +176,7 @@ class Journal:
         lines = []
         for entry in entries:
             self._serial += 1
-            lines.append(journal_line(self._serial, entry))
+            lines.append(self._store.form.line(self._serial, entry, self._lineage))
         with _translated(self._store.journal_path):
             _write_all(self._file, "".join(lines).encode())
 
@@ -149,36 +188,90 @@ class Journal:
         os.close(self._file)
 
     def fold(self, state: State) -> None:
-        """Ends the journal: `state`, which holds all its entries, becomes the snapshot."""
         self._store.write_snapshot(state)
         self.close()
         with _translated(self._store.journal_path):
             self._store.journal_path.unlink(missing_ok=True)
 
 
-class Lock:
+@dataclass(frozen=True, slots=True)
+class History:
+    """The last snapshots: a file each, named by its serial, and an index that says who wrote them."""
+
+    folder: Path
+    keep: int
+
+    def path(self, id: str) -> Path:
+        return self.folder / f"{id}.json"
+
+    def add(self, snapshot: Path, serial: int, holder: LockInfo | None) -> None:
+        """Costs no copy: both are the same file on disk."""
+        if self.keep < 1:
+            return
+        self.folder.mkdir(exist_ok=True)
+        at = _iso(snapshot.stat().st_mtime)
+        version = Version(str(serial), at, holder.by if holder else "", holder.operation if holder else "")
+        self.path(version.id).unlink(missing_ok=True)
+        try:
+            os.link(snapshot, self.path(version.id))
+        except OSError:  # a file system without links
+            self.path(version.id).write_bytes(snapshot.read_bytes())
+        kept = [version, *(v for v in self.versions() if v.id != version.id)]
+        self._write_index(kept[: self.keep])
+        for old in kept[self.keep :]:
+            self.path(old.id).unlink(missing_ok=True)
+
+    def versions(self) -> Sequence[Version]:
+        """Newest first. What the index doesn't know (it is written last) is told from the files."""
+        try:
+            files = {entry.name.removesuffix(".json"): entry.stat() for entry in os.scandir(self.folder)}
+        except FileNotFoundError:
+            return ()
+        known = {v.id: v for v in self._read_index()}
+        found = sorted(((s.st_mtime_ns, int(id)) for id, s in files.items() if id.isdigit()), reverse=True)
+        return tuple(known.get(str(n)) or Version(str(n), _iso(mtime / 1e9)) for mtime, n in found)
+
+    def _read_index(self) -> Sequence[Version]:
+        try:
+            return [Version(**row) for row in json.loads(self._index.read_text(encoding="utf-8"))]
+        except (OSError, ValueError, TypeError):
+            return ()
+
+    def _write_index(self, kept: Sequence[Version]) -> None:
+        temporary = self._index.with_suffix(".tmp")
+        temporary.write_text(json.dumps([asdict(v) for v in kept], indent=1) + "\n", encoding="utf-8")
+        temporary.replace(self._index)
+
+    @property
+    def _index(self) -> Path:
+        return self.folder / "index.json"
+
+
+class FileLock:
     """An exclusive lock by the operating system, with a note of who holds it.
 
     The kernel frees it when its process ends, however it ends; a note that stays behind is no lock.
     """
 
-    def __init__(self, path: Path, info: LockInfo) -> None:
+    def __init__(self, path: Path, info: LockInfo, waiting: Waiting = AT_ONCE) -> None:
         self._path = path
         self._info = info
+        self._waiting = waiting
         self._file = -1
 
-    def __enter__(self) -> Lock:
+    def __enter__(self) -> FileLock:
         with _translated(self._path):
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            while not self._try():
+            while not patiently(self._try, self._waiting):
                 continue
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._path.unlink(missing_ok=True)
         os.close(self._file)
+
+    def when_lost(self, tell: Callable[[], None]) -> None:
+        """It can't be lost while this process runs."""
 
     def _try(self) -> bool:
         """False: the file was removed by its owner in between; look again."""
@@ -193,34 +286,40 @@ class Lock:
             os.close(file)
             return False
         os.ftruncate(file, 0)
-        _write_all(file, (_lock_note(self._info) + "\n").encode())
+        _write_all(file, (json.dumps(asdict(self._info), sort_keys=True) + "\n").encode())
         self._file = file
         return True
 
 
-def lock_info(id: str, operation: str, since: str) -> LockInfo:
-    """What this process writes into a lock."""
-    try:
-        who = getpass.getuser()
-    except (KeyError, OSError):
-        who = str(os.getuid())
-    return LockInfo(id, who, socket.gethostname(), os.getpid(), operation, since)
-
-
-def _lock_note(info: LockInfo) -> str:
-    return json.dumps({name: getattr(info, name) for name in LockInfo.__slots__}, sort_keys=True)
+_NOBODY = LockInfo("", "", "", 0, "", "")
 
 
 def _refusal(note: bytes, path: Path) -> StateLocked:
-    try:
-        holder = str(LockInfo(**json.loads(note)))
-    except (ValueError, TypeError):
-        holder = "another process is at work"
+    holder = _parse_note(note) or "another process is at work"
     return StateLocked(
         "the state is locked",
         f"{holder}. Two runs at once could create the same object twice.",
-        f"wait for it to end, or stop it; the lock ({path}) goes with its process",
+        f"wait for it to end, with --lock-timeout 10m for instance, or stop it; the lock ({path}) goes with "
+        "its process",
     )
+
+
+def _read_note(path: Path) -> LockInfo | None:
+    try:
+        return _parse_note(path.read_bytes())
+    except OSError:
+        return None
+
+
+def _parse_note(note: bytes) -> LockInfo | None:
+    try:
+        return lock_info_from(json.loads(note))
+    except (ValueError, TypeError):
+        return None
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _same_file(file: int, path: Path) -> bool:
@@ -251,18 +350,13 @@ def _rows(journal: str, path: Path) -> Iterator[dict[str, Any]]:
             )
 
 
-def _entries(rows: Iterable[dict[str, Any]], serial: int, path: Path) -> Iterator[Entry]:
-    for row in rows:
-        if row.get("serial", 0) <= serial:
-            continue
-        try:
-            yield entry_from_json(row)
-        except (KeyError, TypeError, ValueError) as error:
-            raise StateError(
-                f"the journal has an entry that this ftops can't read: {path}",
-                f"entry {row.get('serial')}: {error}",
-                "upgrade ftops to the version that wrote it",
-            ) from error
+def _gap(path: Path, wanted: int, found: int) -> StateError:
+    return StateError(
+        f"the journal has a gap: {path}",
+        f"entry {wanted} is missing before entry {found}; the snapshot is older than the journal, or a line "
+        "was taken out.",
+        "put back the files that belong together",
+    )
 
 
 def _cut_torn_tail(path: Path) -> None:

@@ -1,0 +1,27 @@
+"""Where states are kept: a local folder, or a bucket. One interface, `Store`; see `base`."""
+
+from ftops.store.base import (
+    AT_ONCE,
+    Hold,
+    Journal,
+    LockInfo,
+    Store,
+    Version,
+    Waiting,
+    lock_info,
+)
+from ftops.store.local import LocalStore
+from ftops.store.opening import open_store
+
+__all__ = [
+    "AT_ONCE",
+    "Hold",
+    "Journal",
+    "LocalStore",
+    "LockInfo",
+    "Store",
+    "Version",
+    "Waiting",
+    "lock_info",
+    "open_store",
+]
