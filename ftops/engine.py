@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hmac
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -28,7 +28,7 @@ from ftops.planner import NORMAL, Options, plan
 from ftops.providers import Providers
 from ftops.providers.base import Connects, Local
 from ftops.refresh import refresh
-from ftops.state import Observed, State
+from ftops.state import Entry, Observed, State, fold
 from ftops.store import AT_ONCE, Hold, Store, Waiting, lock_info, open_store
 
 if TYPE_CHECKING:
@@ -188,6 +188,26 @@ class Session:
         journal.fold(report.state)
         self._state = report.state
         return report
+
+    def record(self, entries: Iterable[Entry]) -> State:
+        """Rearranges what is recorded: the state after these entries. Only within `locked`."""
+        entries = list(entries)
+        after = fold(self.state, entries)
+        journal = self.store.open_journal(self.state)
+        journal.append(entries)
+        journal.sync()
+        journal.fold(after)
+        self._state = after
+        return after
+
+    def replace_state(self, pushed: State) -> State:
+        """Puts a whole other state in place of what is recorded. Its serial never goes back: what was
+        planned before must not pass for fresh. Only within `locked`."""
+        if pushed.serial <= self.state.serial and pushed != self.state:
+            pushed = replace(pushed, serial=self.state.serial + 1)
+        self.store.open_journal(self.state).fold(pushed)
+        self._state = pushed
+        return pushed
 
     def outputs(self) -> dict[str, OutputValue]:
         """The spec's outputs as far as the state can tell; references that it can't tell stay."""

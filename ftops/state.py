@@ -1,7 +1,8 @@
 """What ftops remembers: State is the fold of a journal of entries. No I/O here; `store` does that.
 
 An entry is written before the effect it announces (`Begun`) or right after the effect it reports
-(`Recorded`, `Removed`, `Failed`). Each has a serial, one more than the entry before it.
+(`Recorded`, `Removed`, `Failed`); others rearrange what is recorded and have no effect outside (`Moved`,
+`ProviderReplaced`). Each has a serial, one more than the entry before it.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import TypeVar
 
 from ftops.address import Address, Json, Value
 
@@ -92,6 +94,9 @@ class PendingOperation:
     """UTC, ISO 8601."""
 
 
+R = TypeVar("R", ResourceState, PendingOperation)
+
+
 @dataclass(frozen=True, slots=True)
 class Begun:
     """About to do something to an object. On disk before the call is made."""
@@ -133,7 +138,22 @@ class OutputsRecorded:
     outputs: Mapping[str, Json]
 
 
-Entry = Begun | Recorded | Removed | Failed | OutputsRecorded
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """Objects that got other addresses, all at once: (from, to). What depends on them follows."""
+
+    moves: tuple[tuple[Address, Address], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderReplaced:
+    """What one provider managed is managed by another one from now on."""
+
+    before: str
+    after: str
+
+
+Entry = Begun | Recorded | Removed | Failed | OutputsRecorded | Moved | ProviderReplaced
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +219,10 @@ class LiveState:
                 self.pending.pop(address, None)
             case OutputsRecorded(outputs):
                 self.outputs = outputs
+            case Moved(moves):
+                self._move(dict(moves))
+            case ProviderReplaced(before, after):
+                self._replace_provider(before, after)
 
     def freeze(self) -> State:
         return State(
@@ -217,6 +241,28 @@ class LiveState:
             self.deposed[address, deposes] = old
         self.resources[address] = resource
         self.pending.pop(address, None)
+
+    def _move(self, names: Mapping[Address, Address]) -> None:
+        self.resources = {names.get(a, a): _renamed(r, names) for a, r in self.resources.items()}
+        self.deposed = {(names.get(a, a), key): _renamed(r, names) for (a, key), r in self.deposed.items()}
+        self.pending = {names.get(a, a): _renamed(p, names) for a, p in self.pending.items()}
+
+    def _replace_provider(self, before: str, after: str) -> None:
+        self.resources = {a: _given(r, before, after) for a, r in self.resources.items()}
+        self.deposed = {key: _given(r, before, after) for key, r in self.deposed.items()}
+        self.pending = {a: _given(p, before, after) for a, p in self.pending.items()}
+
+
+def _renamed(one: R, names: Mapping[Address, Address]) -> R:
+    """An object or a pending operation under the address that it has now, as all that it depends on."""
+    if one.address not in names and names.keys().isdisjoint(one.dependencies):
+        return one
+    dependencies = tuple(sorted((names.get(a, a) for a in one.dependencies), key=lambda a: a.sort_key))
+    return replace(one, address=names.get(one.address, one.address), dependencies=dependencies)
+
+
+def _given(one: R, before: str, after: str) -> R:
+    return replace(one, provider=after) if one.provider == before else one
 
 
 def fold(state: State, entries: Iterable[Entry]) -> State:

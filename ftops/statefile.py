@@ -20,9 +20,11 @@ from ftops.state import (
     Begun,
     Entry,
     Failed,
+    Moved,
     Operation,
     OutputsRecorded,
     PendingOperation,
+    ProviderReplaced,
     Recorded,
     Removed,
     ResourceState,
@@ -149,6 +151,10 @@ def entry_to_json(entry: Entry) -> dict[str, Json]:
             return {"entry": "failed", "address": str(address), "message": message}
         case OutputsRecorded(outputs):
             return {"entry": "outputs", "outputs": dict(outputs)}
+        case Moved(moves):
+            return {"entry": "moved", "moves": [[str(source), str(target)] for source, target in moves]}
+        case ProviderReplaced(before, after):
+            return {"entry": "provider_replaced", "before": before, "after": after}
 
 
 _ENTRIES: Mapping[str, Callable[[Fields], Entry]] = {
@@ -157,6 +163,8 @@ _ENTRIES: Mapping[str, Callable[[Fields], Entry]] = {
     "removed": lambda raw: Removed(Address.parse(raw["address"]), raw.get("deposed", "")),
     "failed": lambda raw: Failed(Address.parse(raw["address"]), raw.get("message", "")),
     "outputs": lambda raw: OutputsRecorded(dict(raw["outputs"])),
+    "moved": lambda raw: Moved(tuple((Address.parse(a), Address.parse(b)) for a, b in raw["moves"])),
+    "provider_replaced": lambda raw: ProviderReplaced(_text(raw["before"]), _text(raw["after"])),
 }
 
 

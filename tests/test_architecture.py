@@ -21,7 +21,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "views emulator",
         "reading",
         "apply refresh planner loader survey",
-        "turns past preflight",
+        "turns past preflight refactor",
         "schedule",
         "fmt store providers walk dataset catalog",
         "events outputs spec statefile",

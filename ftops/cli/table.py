@@ -24,7 +24,7 @@ SECTIONS: Mapping[str, Mapping[str, Row]] = {
     "Other commands": {
         "show": Row("ftops.cli.commands.show:command", "Show everything that is recorded."),
         "output": Row("ftops.cli.commands.output:command", "Show the outputs of a spec, or one of them."),
-        "state": Row("ftops.cli.commands.state:command", "List recorded objects, or show one."),
+        "state": Row("ftops.cli.commands.state:command", "List, show, move or forget recorded objects."),
         "exec": Row("ftops.cli.commands.exec:command", "Run a command with the provider's endpoint and key."),
         "data": Row("ftops.cli.commands.data:command", "Look into files of examples, and check them."),
         "graph": Row("ftops.cli.commands.graph:command", "Show what depends on what."),

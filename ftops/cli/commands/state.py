@@ -1,4 +1,4 @@
-"""ftops state list, ftops state show"""
+"""ftops state: list, show, and the commands of `state_edit`"""
 
 from __future__ import annotations
 
@@ -6,21 +6,22 @@ import click
 
 from ftops.address import Address
 from ftops.cli.addresses import ADDRESS
+from ftops.cli.commands.state_edit import COMMANDS as EDITING
 from ftops.cli.lazy import pass_screen
 from ftops.cli.options import SpecArguments, spec_options
 from ftops.cli.screen import Screen
 from ftops.cli.specs import read
 from ftops.engine import Session
 from ftops.errors import FtopsError
+from ftops.refactor import nothing_recorded
 from ftops.state import ResourceState, State
 from ftops.statefile import resource_to_json
-from ftops.suggest import did_you_mean
 from ftops.views.state import draw_list, draw_resource, list_to_json
 
 
 @click.group("state")
 def command() -> None:
-    """Look at the recorded state. Asks no service."""
+    """Look at the recorded state, or rearrange it. Asks no service."""
 
 
 @command.command("list")
@@ -50,6 +51,10 @@ def show(screen: Screen, address: Address, spec: SpecArguments) -> int:
     return 0
 
 
+for _command in EDITING:
+    command.add_command(_command)
+
+
 def _recorded(spec: SpecArguments) -> State:
     with Session.open(read(spec)) as session:
         return session.state
@@ -65,6 +70,5 @@ def _find(state: State, address: Address) -> ResourceState:
             "a run was interrupted while it made it; the next plan looks for what came of that.",
             "run `ftops plan`",
         )
-    known = [str(a) for a in state.resources]
-    hint = did_you_mean(str(address), known, nothing="Nothing is recorded: has it been applied?")
-    raise FtopsError(f"{address} is not recorded", "", hint)
+    missing = nothing_recorded(state.resources, address)
+    raise FtopsError(missing.summary, missing.detail, missing.hint)

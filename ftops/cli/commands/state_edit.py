@@ -1,0 +1,214 @@
+"""ftops state mv, rm, replace-provider, pull, push: what is recorded is rearranged; no service is asked."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ftops import refactor
+from ftops.address import Address, Json
+from ftops.cli.addresses import ADDRESS
+from ftops.cli.lazy import pass_screen
+from ftops.cli.options import SpecArguments, approve_option, spec_options
+from ftops.cli.screen import Screen
+from ftops.cli.specs import read
+from ftops.engine import Session
+from ftops.errors import FtopsError, StateError, UsageError
+from ftops.kinds import RESOURCE_TYPES
+from ftops.state import State
+from ftops.statefile import parse_snapshot, snapshot_text
+from ftops.views.values import plural
+
+dry_run_option = click.option("--dry-run", is_flag=True, help="Only say what would be recorded.")
+
+
+@click.command("mv")
+@click.argument("source", metavar="FROM", type=ADDRESS)
+@click.argument("target", metavar="TO", type=ADDRESS)
+@dry_run_option
+@spec_options
+@pass_screen
+def mv(screen: Screen, source: Address, target: Address, dry_run: bool, spec: SpecArguments) -> int:
+    """Give a recorded object another address. Nothing happens to the object.
+
+    Without a key, the whole set of a `for_each` is moved: `ftops state mv job.a job.b`. In a shell, quote an
+    address that has one: `ftops state mv 'job.a["fr"]' job.fr`. To review a move in a pull request, write it
+    into the spec instead: `moved: [{from: job.a, to: job.b}]`.
+    """
+    with Session.open(read(spec)) as session, session.locked("state mv"):
+        moved = refactor.move(session.state, source, target)
+        serial = session.state.serial if dry_run else session.record([moved]).serial
+    if screen.json:
+        rows: list[Json] = [{"from": str(a), "to": str(b)} for a, b in moved.moves]
+        screen.document({"format_version": 1, "moved": rows, "dry_run": dry_run, "serial": serial})
+    else:
+        verb = "Would move" if dry_run else "Moved"
+        screen.text("".join(f"{verb} {a} to {b}\n" for a, b in moved.moves))
+    return 0
+
+
+@click.command("rm")
+@click.argument("words", metavar="ADDRESS...", nargs=-1, shell_complete=ADDRESS.shell_complete)
+@dry_run_option
+@spec_options
+@pass_screen
+def rm(screen: Screen, words: tuple[str, ...], dry_run: bool, spec: SpecArguments) -> int:
+    """Forget recorded objects. They stay at the service, and ftops manages them no longer.
+
+    Without a key, all instances of a `for_each` are meant. The next plan would make what is still declared
+    anew: take it out of the spec, too. To review it in a pull request, write it into the spec instead:
+    `removed: [{from: job.a, retain: true}]`.
+    """
+    words, spec = _without_spec(words, spec)
+    wanted = [ADDRESS.convert(word, None, None) for word in words]
+    with Session.open(read(spec)) as session, session.locked("state rm"):
+        entries = refactor.remove(session.state, wanted)
+        serial = session.state.serial if dry_run else session.record(entries).serial
+    gone = sorted({str(entry.address) for entry in entries})
+    if screen.json:
+        screen.document({"format_version": 1, "removed": [*gone], "dry_run": dry_run, "serial": serial})
+    else:
+        verb = "Would forget" if dry_run else "Forgot"
+        screen.text("".join(f"{verb} {address}\n" for address in gone))
+    return 0
+
+
+@click.command("replace-provider")
+@click.argument("before", metavar="FROM")
+@click.argument("after", metavar="TO")
+@dry_run_option
+@approve_option
+@spec_options
+@pass_screen
+def replace_provider(
+    screen: Screen, before: str, after: str, dry_run: bool, auto_approve: bool, spec: SpecArguments
+) -> int:
+    """Record that another provider of the spec manages what one has made: it was given another name.
+
+    Only for the same account under another name: an object can't be moved from one account to another.
+    """
+    config = read(spec)
+    if after not in config.providers:
+        raise UsageError(
+            f"provider {after!r} is not declared",
+            f"declared: {', '.join(sorted(config.providers))}.",
+            "declare it under `providers`",
+        )
+    with Session.open(config) as session, session.locked("state replace-provider"):
+        entry, concerned = refactor.replace_provider(session.state, before, after)
+        what = f"{plural(len(concerned), 'object')} from provider {before} to {after}"
+        if not (dry_run or auto_approve or _is_approved(screen, f"Record {what}?", spec)):
+            return 1
+        serial = session.state.serial if dry_run else session.record([entry]).serial
+    if screen.json:
+        addresses: list[Json] = [str(address) for address in concerned]
+        fields: dict[str, Json] = {"from": before, "to": after, "addresses": addresses}
+        screen.document({"format_version": 1, **fields, "dry_run": dry_run, "serial": serial})
+    else:
+        verb = "Would move" if dry_run else "Moved"
+        screen.text(f"{verb} {what}:\n" + "".join(f"  {address}\n" for address in concerned))
+    return 0
+
+
+@click.command("pull")
+@spec_options
+@pass_screen
+def pull(screen: Screen, spec: SpecArguments) -> int:
+    """Print the whole recorded state, as JSON that `state push` takes back."""
+    config = read(spec)
+    with Session.open(config) as session:
+        screen.text(snapshot_text(session.state, config.name, config.environment))
+    return 0
+
+
+@click.command("push")
+@click.argument("file", metavar="FILE")
+@click.option("--force", is_flag=True, help="Even one of another lineage, or older than what is recorded.")
+@dry_run_option
+@spec_options
+@pass_screen
+def push(screen: Screen, file: str, force: bool, dry_run: bool, spec: SpecArguments) -> int:
+    """Record the state in FILE (`-`: standard input) in place of all that is recorded.
+
+    For repairs by hand: pull, edit, raise the serial by one, push. A state of another spec, environment or
+    lineage is refused, and so is one that is older than what is recorded.
+    """
+    config = read(spec)
+    text = _text_of(file)
+    pushed = parse_snapshot(text, file)
+    if not force:
+        _check_home(text, file, config.name, config.environment)
+    with Session.open(config) as session, session.locked("state push"):
+        if not force:
+            refactor.check_replacement(session.state, pushed)
+        same = pushed == session.state
+        now = pushed if dry_run or same else session.replace_state(pushed)
+    _tell_push(screen, now, same=same, dry_run=dry_run)
+    return 0
+
+
+def _without_spec(words: tuple[str, ...], spec: SpecArguments) -> tuple[tuple[str, ...], SpecArguments]:
+    """The last word is the spec only where it is a path that exists, or looks like no address."""
+    last = str(spec.path)
+    if last == "." or spec.path.exists() or not re.match(rf"({'|'.join(RESOURCE_TYPES)})\.", last):
+        if words:
+            return words, spec
+        raise click.UsageError("missing argument `ADDRESS`. Name what is to be forgotten.")
+    return (*words, last), replace(spec, path=Path(), words=())
+
+
+def _tell_push(screen: Screen, now: State, *, same: bool, dry_run: bool) -> None:
+    count = len(now.resources)
+    if screen.json:
+        fields: dict[str, Json] = {"changed": not same, "dry_run": dry_run}
+        screen.document(
+            {"format_version": 1, **fields, "lineage": now.lineage, "serial": now.serial, "resources": count}
+        )
+    elif same:
+        screen.text("No changes: this is what is recorded already.\n")
+    else:
+        verb = "Would record" if dry_run else "Recorded"
+        screen.text(f"{verb} the state of {plural(count, 'resource')}, serial {now.serial}.\n")
+
+
+def _text_of(file: str) -> str:
+    try:
+        return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+    except OSError as error:
+        raise FtopsError(f"can't read {file}: {error.strerror}", "", "check the path") from error
+    except UnicodeDecodeError as error:
+        raise StateError(f"not a state file of ftops: {file}", "it is not UTF-8 text.") from error
+
+
+def _check_home(text: str, file: str, spec: str, environment: str) -> None:
+    raw: dict[str, Any] = json.loads(text)
+    there = (raw.get("spec", spec), raw.get("environment", environment))
+    if there != (spec, environment):
+        raise StateError(
+            f"the state in {file} belongs to another spec or environment",
+            f"it is that of {there[0]} in the environment {there[1]}, and this is {spec} in {environment}.",
+            "choose the spec and environment that it belongs to; --force pushes it all the same",
+        )
+
+
+def _is_approved(screen: Screen, question: str, spec: SpecArguments) -> bool:
+    if not screen.is_interactive:
+        raise UsageError(
+            "this has to be approved, and there is nobody to ask",
+            "standard input is no terminal, or JSON is asked for.",
+            "run it with -y, or with --dry-run to see what it would do",
+        )
+    if screen.ask(f"{question} Only `yes` is a yes: ") == "yes":
+        return True
+    screen.note("Nothing was done.\n")
+    return False
+
+
+COMMANDS: Sequence[click.Command] = (mv, rm, replace_provider, pull, push)

@@ -1,0 +1,129 @@
+"""Giving recorded objects other addresses, and dropping them from the record. Pure: State → entries.
+
+Nothing here touches an object: only what ftops calls it changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+
+from ftops.address import Address
+from ftops.errors import Diagnostic, FtopsError
+from ftops.state import Moved, PendingOperation, ProviderReplaced, Removed, ResourceState, State
+from ftops.suggest import did_you_mean
+
+
+def recorded_addresses(state: State) -> set[Address]:
+    """Every address under which something is on record, an interrupted operation included."""
+    return {*state.resources, *state.pending, *(address for address, _ in state.deposed)}
+
+
+def instances(known: Iterable[Address], wanted: Address) -> list[Address]:
+    """The address itself; without a key, all of its instances. Sorted."""
+    found = [a for a in known if a == wanted or (wanted.key is None and a[:2] == wanted[:2])]
+    return sorted(found, key=lambda address: address.sort_key)
+
+
+def targets_of(sources: Iterable[Address], source: Address, target: Address) -> dict[Address, Address]:
+    """Where each instance goes: one object to one address, or a whole set, every key kept."""
+    whole = source.key is None and target.key is None
+    return {a: Address(target.kind, target.name, a.key) if whole else target for a in sources}
+
+
+def move(state: State, source: Address, target: Address) -> Moved:
+    """`state mv`. Raises FtopsError where there is nothing to move, or no room for it."""
+    known = recorded_addresses(state)
+    sources = _recorded(known, source)
+    if source == target:
+        raise FtopsError(f"{source} has that address already", "", "name another address to move it to")
+    if source.kind != target.kind:
+        raise FtopsError(
+            f"a {source.kind} can't become a {target.kind}",
+            f"{source} is recorded as a {source.kind}, and moving changes only what it is called.",
+            f"move it to an address such as {source.kind}.{target.name}",
+        )
+    if target.key is not None and len(sources) > 1:
+        raise FtopsError(
+            f"{source} is a set of {len(sources)} objects, and {target} is one address",
+            "",
+            f"move one of them, such as {quoted(sources[0])}, or all to {target.kind}.{target.name}",
+        )
+    moves = targets_of(sources, source, target)
+    taken = sorted((known - moves.keys()) & set(moves.values()), key=lambda a: a.sort_key)
+    if taken:
+        raise FtopsError(
+            f"{taken[0]} is recorded already",
+            "Two objects can't have one address; the one that has it would be forgotten.",
+            f"move or remove it first: ftops state rm {quoted(taken[0])}",
+        )
+    return Moved(tuple(moves.items()))
+
+
+def remove(state: State, wanted: Collection[Address]) -> list[Removed]:
+    """`state rm`: what is recorded under these addresses is forgotten, old objects and interrupted
+    operations with it. Raises FtopsError where nothing is."""
+    known = recorded_addresses(state)
+    gone = {address: None for one in wanted for address in _recorded(known, one)}
+    old = [Removed(address, key) for address, key in state.deposed if address in gone]
+    return old + [Removed(a) for a in gone if a in state.resources or a in state.pending]
+
+
+def replace_provider(state: State, before: str, after: str) -> tuple[ProviderReplaced, list[Address]]:
+    """`state replace-provider`: the entry, and whom it concerns. Raises FtopsError where nobody."""
+    everything: list[ResourceState | PendingOperation] = [*state.resources.values(), *state.pending.values()]
+    everything += state.deposed.values()
+    found = {one.address for one in everything if one.provider == before}
+    if not found:
+        names = {one.provider for one in everything}
+        raise FtopsError(
+            f"nothing is recorded at provider {before!r}", "", did_you_mean(before, names, nothing="")
+        )
+    return ProviderReplaced(before, after), sorted(found, key=lambda address: address.sort_key)
+
+
+def check_replacement(state: State, pushed: State) -> None:
+    """Refuses a state that belongs to something else, or is older than what is recorded."""
+    if state.lineage and pushed.lineage != state.lineage:
+        raise FtopsError(
+            "the state to push is another one",
+            f"its lineage is {pushed.lineage or 'empty'}, that of what is recorded is {state.lineage}: "
+            "it doesn't come from this spec and environment, and would orphan what is recorded.",
+            "choose the spec and environment that it belongs to; --force pushes it all the same",
+        )
+    if pushed.serial < state.serial:
+        raise FtopsError(
+            "the state to push is older than what is recorded",
+            f"its serial is {pushed.serial}, that of what is recorded is {state.serial}: "
+            "what happened in between would be forgotten, and made again.",
+            "pull the newest one and edit that; --force pushes it all the same",
+        )
+    if pushed.serial == state.serial and pushed != state:
+        raise FtopsError(
+            "the state to push differs from what is recorded, and has the same serial",
+            f"both say {state.serial}, so that it can't be told which of the two is newer.",
+            'raise its "serial" by one where it is yours that counts',
+        )
+
+
+def quoted(address: Address) -> str:
+    """An address as a shell takes it."""
+    return str(address) if address.key is None else f"'{address}'"
+
+
+def nothing_recorded(known: Collection[Address], wanted: Address) -> Diagnostic:
+    """What to say of an address under which nothing is on record."""
+    siblings = [a for a in known if a[:2] == wanted[:2]]
+    if siblings:
+        keys = ", ".join(quoted(a) for a in sorted(siblings, key=lambda a: a.sort_key)[:12])
+        hint = f"recorded are {keys}"
+    else:
+        hint = did_you_mean(str(wanted), map(str, known), nothing="Nothing is recorded: has it been applied?")
+    return Diagnostic(f"{wanted} is not recorded", "", hint)
+
+
+def _recorded(known: Collection[Address], wanted: Address) -> list[Address]:
+    found = instances(known, wanted)
+    if not found:
+        missing = nothing_recorded(known, wanted)
+        raise FtopsError(missing.summary, missing.detail, missing.hint)
+    return found
