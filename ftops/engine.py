@@ -205,7 +205,7 @@ class Session:
         planned before must not pass for fresh. Only within `locked`."""
         if pushed.serial <= self.state.serial and pushed != self.state:
             pushed = replace(pushed, serial=self.state.serial + 1)
-        self.store.open_journal(self.state).fold(pushed)
+        self.store.write(pushed)
         self._state = pushed
         return pushed
 
