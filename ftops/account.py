@@ -6,9 +6,10 @@ A field that the service didn't tell is None or missing: nothing here is a guess
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 
 class Reach(StrEnum):
@@ -25,8 +26,7 @@ class Reach(StrEnum):
     """Not asked."""
 
 
-@dataclass(frozen=True, slots=True)
-class Access:
+class Access(Struct, frozen=True):
     """Whether one interface of the account can be used; if not, why and what to do."""
 
     reach: Reach = Reach.UNKNOWN
@@ -35,8 +35,7 @@ class Access:
     hint: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class OfferedSku:
+class OfferedSku(Struct, frozen=True):
     """A SKU under which a model can be deployed. `usage` names the quota that it counts against."""
 
     name: str
@@ -46,8 +45,7 @@ class OfferedSku:
     retires: date | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class OfferedModel:
+class OfferedModel(Struct, frozen=True):
     """A model as the account lists it. `base` is the id of a tuned model's base model."""
 
     name: str
@@ -66,8 +64,7 @@ class OfferedModel:
         return f"{self.name}-{self.version}" if self.version and not self.base else self.name
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(Struct, frozen=True):
     """A quota: how much of it is used, and how much there is."""
 
     name: str
@@ -76,8 +73,7 @@ class Usage:
     limit: float
 
 
-@dataclass(frozen=True, slots=True)
-class AccountFacts:
+class AccountFacts(Struct, frozen=True):
     """One account as it is now.
 
     `limits` and `counts` go by the same names as the limits of the catalogue: files, file_bytes,

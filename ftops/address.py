@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, cast
+
+from msgspec import Struct
 
 NAME = r"[a-z][a-z0-9-]{0,62}"
 _KEY = r'\["(?P<key>(?:[^"\\]|\\.)*)"\]'
@@ -47,8 +48,7 @@ class Address(NamedTuple):
         return cls(match["kind"], match["name"], _unescape(match["key"]))
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(Struct, frozen=True):
     """`${job.copilot.fine_tuned_model}`: a computed attribute of a resource, filled in by apply."""
 
     address: Address
@@ -58,8 +58,7 @@ class Reference:
         return f"${{{self.address}.{self.attribute}}}"
 
 
-@dataclass(frozen=True, slots=True)
-class Secret:
+class Secret(Struct, frozen=True):
     """`${env.X}` or a sensitive `${var.x}`: known when the spec is read, written nowhere."""
 
     scope: str
@@ -69,8 +68,7 @@ class Secret:
         return f"${{{self.scope}.{self.name}}}"
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
+class Template(Struct, frozen=True):
     """Text around references or secrets, such as `model-${job.a.id}`."""
 
     parts: tuple[str | Reference | Secret, ...]

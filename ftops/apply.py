@@ -8,8 +8,10 @@ lost is followed by a search for its token before anything is created again.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
 from typing import Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ftops import events
 from ftops.address import Address, Json, Reference, Value, encode, references
@@ -56,8 +58,7 @@ class JournalLike(Protocol):
     def sync(self) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """How to apply. `wait=False`: what runs for hours is submitted and left."""
 
     parallelism: int = 10
@@ -66,8 +67,7 @@ class Settings:
     """Seconds before the second try; doubles with each."""
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(Struct, frozen=True):
     """A step that failed, and why."""
 
     step: str
@@ -76,8 +76,7 @@ class Failure:
     error: FtopsError
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(Struct, frozen=True):
     """What an apply came to. `result` is done, failed, in-progress or interrupted."""
 
     result: str

@@ -7,8 +7,9 @@ attributes are data, and so are secrets, whose values only `Config.secrets` know
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from ftops.address import Address, Json, Secret, Value
 from ftops.errors import Place
@@ -17,8 +18,7 @@ CATALOG_FILE = "ftops.catalog.yaml"
 """A project's own additions to the catalogue of models; no part of a spec, though it may lie beside one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Lifecycle:
+class Lifecycle(Struct, frozen=True):
     """The `lifecycle` block. None: the kind's own default."""
 
     prevent_destroy: bool = False
@@ -28,8 +28,7 @@ class Lifecycle:
     """`delete` or `retain`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Resource:
+class Resource(Struct, frozen=True):
     """One declared resource, after for_each.
 
     `inputs` are JSON values whose leaves may be Reference, Secret or Template.
@@ -49,8 +48,7 @@ class Resource:
     """Where each address that this resource depends on is named."""
 
 
-@dataclass(frozen=True, slots=True)
-class ProviderConfig:
+class ProviderConfig(Struct, frozen=True):
     """One entry of `providers`. Settings may hold secrets."""
 
     name: str
@@ -59,8 +57,7 @@ class ProviderConfig:
     place: Place | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(Struct, frozen=True):
     """One entry of `outputs`."""
 
     name: str
@@ -70,8 +67,7 @@ class Output:
     place: Place | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class StateSettings:
+class StateSettings(Struct, frozen=True):
     """Where state lives: `<path>/<spec name>/<env>.json` for the local backend."""
 
     backend: str = "local"
@@ -79,8 +75,7 @@ class StateSettings:
     settings: Mapping[str, Value] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(Struct, frozen=True):
     """A whole spec for one environment. Resources are sorted by address."""
 
     name: str
@@ -95,7 +90,11 @@ class Config:
     state: StateSettings = StateSettings()
     variables: Mapping[str, Json] = field(default_factory=dict)
     """Values of the variables that aren't sensitive."""
-    secrets: Mapping[Secret, str | int | float | bool] = field(default_factory=dict, repr=False)
+    secrets: Mapping[Secret, str | int | float | bool] = field(default_factory=dict)
     """Values of every `${env.X}` and sensitive `${var.x}` that the spec names."""
     files: tuple[str, ...] = ()
     """The files that were read, as shown in diagnostics."""
+
+    def __repr__(self) -> str:
+        """Without its secrets, wherever it may be printed."""
+        return f"<Config {self.name}/{self.environment}, {len(self.resources)} resources>"

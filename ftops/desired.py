@@ -7,10 +7,11 @@ the same while its keyed digest is the same, and its value appears nowhere.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from hashlib import sha256
 from json import JSONEncoder
 from typing import Any
+
+from msgspec import Struct, field
 
 from ftops.address import Address, Json, Reference, Secret, Template, Value, encode, fill, references
 from ftops.config import Resource
@@ -24,8 +25,7 @@ Outputs = Callable[[Address], Mapping[str, Json] | None]
 """The computed attributes of an address that are known by now; None: none is, it is yet to be made."""
 
 
-@dataclass(frozen=True, slots=True)
-class Desired:
+class Desired(Struct, frozen=True):
     """A resource's inputs, the identities among them (by dotted path), and their fingerprint."""
 
     inputs: Mapping[str, Value]
@@ -33,8 +33,7 @@ class Desired:
     fingerprint: str
 
 
-@dataclass(slots=True)
-class Resolver:
+class Resolver(Struct):
     """Resolves resources in dependency order; remembers the fingerprint of each."""
 
     outputs: Outputs

@@ -9,12 +9,14 @@ import hmac
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 from uuid import uuid4
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from ftops import dataset
 from ftops.address import Address, Json, Secret
@@ -99,8 +101,7 @@ def _with_inspection(resource: Resource, inspection: dataset.Inspection) -> Reso
     return replace(resource, inputs={**resource.inputs, "content": inspection.digest}, facts=facts)
 
 
-@dataclass(slots=True)
-class Session:
+class Session(Struct):
     """One spec in one environment. A context manager: providers are closed at its end."""
 
     config: Config

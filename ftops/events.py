@@ -3,34 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+
+from msgspec import Struct, field
+from msgspec.structs import asdict
 
 from ftops.address import Address, Json
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Struct, frozen=True):
     """`at` is UTC in ISO 8601, to the millisecond."""
 
     at: str
 
 
-@dataclass(frozen=True, slots=True)
-class RunStarted(Event):
+class RunStarted(Event, frozen=True):
     spec: str
     environment: str
     changes: int
 
 
-@dataclass(frozen=True, slots=True)
-class ChangeStarted(Event):
+class ChangeStarted(Event, frozen=True):
     step: str
     address: Address
     action: str
 
 
-@dataclass(frozen=True, slots=True)
-class ChangeProgress(Event):
+class ChangeProgress(Event, frozen=True):
     """`percent` is 0 to 100, None where it isn't known; `elapsed` in seconds."""
 
     step: str
@@ -41,8 +39,7 @@ class ChangeProgress(Event):
     metrics: Mapping[str, float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class ChangeRetried(Event):
+class ChangeRetried(Event, frozen=True):
     """A temporary error; the next try comes after `wait` seconds."""
 
     step: str
@@ -52,8 +49,7 @@ class ChangeRetried(Event):
     wait: float
 
 
-@dataclass(frozen=True, slots=True)
-class ChangeFinished(Event):
+class ChangeFinished(Event, frozen=True):
     step: str
     address: Address
     action: str
@@ -61,8 +57,7 @@ class ChangeFinished(Event):
     elapsed: float
 
 
-@dataclass(frozen=True, slots=True)
-class ChangeLeft(Event):
+class ChangeLeft(Event, frozen=True):
     """Still in progress at the service when the run ended; the next apply goes on with it."""
 
     step: str
@@ -71,8 +66,7 @@ class ChangeLeft(Event):
     remote_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class ChangeFailed(Event):
+class ChangeFailed(Event, frozen=True):
     step: str
     address: Address
     action: str
@@ -82,23 +76,20 @@ class ChangeFailed(Event):
     elapsed: float
 
 
-@dataclass(frozen=True, slots=True)
-class ChangeSkipped(Event):
+class ChangeSkipped(Event, frozen=True):
     step: str
     address: Address
     action: str
     because: str
 
 
-@dataclass(frozen=True, slots=True)
-class StopRequested(Event):
+class StopRequested(Event, frozen=True):
     """Nothing new is started from here on."""
 
     running: int
 
 
-@dataclass(frozen=True, slots=True)
-class RunFinished(Event):
+class RunFinished(Event, frozen=True):
     result: str
     """`done`, `failed`, `in-progress` or `interrupted`."""
     created: int

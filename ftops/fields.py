@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from msgspec import Struct, field
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from ftops.address import Reference, Scalar, Secret, Template, render
@@ -31,8 +31,7 @@ class Unknown:
 UNKNOWN = Unknown()
 
 
-@dataclass(slots=True)
-class Hidden:
+class Hidden(Struct):
     """A secret that is the whole value of a field; the field's type notes the form it takes there."""
 
     secret: Secret
@@ -46,11 +45,10 @@ def refusal(summary: str, detail: str = "", hint: str = "") -> PydanticCustomErr
     return PydanticCustomError("refused", "{summary}", {"summary": summary, "detail": detail, "hint": hint})
 
 
-@dataclass(frozen=True)
-class FieldType:
+class FieldType(Struct, frozen=True, kw_only=True, dict=True):
     """Base of the types. `closed` fields take no reference and no secret: they must be known at once."""
 
-    closed: bool = field(default=False, kw_only=True)
+    closed: bool = False
 
     @property
     def expected(self) -> str:
@@ -110,8 +108,7 @@ class FieldType:
         return self.schema()
 
 
-@dataclass(frozen=True)
-class Text(FieldType):
+class Text(FieldType, frozen=True):
     """Text as written: `no`, `1e3` and `2024-10-21` are just that."""
 
     pattern: str = ""
@@ -150,8 +147,7 @@ class Text(FieldType):
         return {"type": ["string", "number", "boolean"] if not self.pattern else "string"} | pattern | limits
 
 
-@dataclass(frozen=True)
-class Spelled(Text):
+class Spelled(Text, frozen=True):
     """Text in which known words get their one spelling: case, `-`, `_` and blanks don't count."""
 
     spellings: Mapping[str, str] = field(default_factory=dict)
@@ -167,11 +163,10 @@ def folded(text: str) -> str:
     return re.sub(r"[-_\s]", "", text).lower()
 
 
-@dataclass(frozen=True)
-class _Typed(FieldType):
+class _Typed(FieldType, frozen=True, kw_only=True):
     """Everything but text: a text around an expression can't be one of these."""
 
-    words: tuple[str, ...] = field(default=(), kw_only=True)
+    words: tuple[str, ...] = ()
 
     def _expression(self, value: Reference | Template) -> Reference | Template:
         if isinstance(value, Template):
@@ -194,8 +189,7 @@ class _Typed(FieldType):
         return {"anyOf": [*schemas, *words, EXPRESSION_SCHEMA]}
 
 
-@dataclass(frozen=True)
-class Integer(_Typed):
+class Integer(_Typed, frozen=True):
     """A whole number within limits, or one of a few words."""
 
     minimum: int | None = None
@@ -216,8 +210,7 @@ class Integer(_Typed):
         return self._open({"type": "integer"} | _schema_limits(self.minimum, self.maximum))
 
 
-@dataclass(frozen=True)
-class Number(_Typed):
+class Number(_Typed, frozen=True):
     """A number above or from a limit on, or one of a few words."""
 
     above: float | None = None
@@ -245,8 +238,7 @@ class Number(_Typed):
 _OLD_BOOLEANS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
 
 
-@dataclass(frozen=True)
-class Boolean(_Typed):
+class Boolean(_Typed, frozen=True):
     """`true` or `false`; YAML 1.1's `yes` and `on` are text."""
 
     @property
@@ -266,8 +258,7 @@ class Boolean(_Typed):
         return self._open({"type": "boolean"})
 
 
-@dataclass(frozen=True)
-class Choice(_Typed):
+class Choice(_Typed, frozen=True):
     """One of a few words. `spellings` maps what is accepted beside them."""
 
     spellings: Mapping[str, str] = field(default_factory=dict)
@@ -287,8 +278,7 @@ class Choice(_Typed):
         return self._open()
 
 
-@dataclass(frozen=True)
-class Untyped(FieldType):
+class Untyped(FieldType, frozen=True):
     """Anything; scalars without quotes are read as YAML 1.2 does. `shape` narrows it to a container."""
 
     shape: type[dict[Any, Any]] | type[list[Any]] | None = None

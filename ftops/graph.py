@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
-from dataclasses import dataclass
 from heapq import heapify, heappop, heappush
 from typing import Any, TypeVar
+
+from msgspec import Struct
 
 from ftops.address import Address, references
 from ftops.config import Config, Resource
@@ -14,8 +15,7 @@ from ftops.errors import Diagnostic, Place, SpecError
 K = TypeVar("K", bound=Hashable)
 
 
-@dataclass(frozen=True, slots=True)
-class Graph:
+class Graph(Struct, frozen=True):
     """`order` lists every address after all that it depends on; ties are broken by address."""
 
     resources: Mapping[Address, Resource]

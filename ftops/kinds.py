@@ -6,13 +6,13 @@ Source of the rows: the table "Kinds" of docs/language.md.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from ftops.address import Reference, Value
 
 
-@dataclass(frozen=True, slots=True)
-class ResourceType:
+class ResourceType(Struct, frozen=True):
     """One kind of resource. Attribute names are dotted paths into its inputs."""
 
     kind: str

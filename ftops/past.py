@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from ftops.address import Address, Json
 from ftops.diff import differences
@@ -23,8 +24,7 @@ from ftops.state import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Past:
+class Past(Struct, frozen=True):
     """The recorded state, brought up to date with what was observed; `entries` say how it got there."""
 
     resources: Mapping[Address, ResourceState]

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from ftops.address import Address, Json, Value, encode
 from ftops.errors import Diagnostic
@@ -72,8 +73,7 @@ class AttributeChange(NamedTuple):
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """One step. `step` is unique in a plan: the address, or `address#key` where an old object goes.
 
     `deposes`: the recorded object is kept under this key until the step that deletes it.
@@ -133,8 +133,7 @@ class Summary(NamedTuple):
         return sum(self)
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """Changes in an order in which each comes after all that it waits for.
 
     `entries` are what the run writes into the state without touching anything: what refresh found.

@@ -7,8 +7,10 @@ decisions into steps in their true order.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from ftops.address import Address, Json, Reference, Secret
 from ftops.config import Config, Lifecycle, Resource
@@ -31,8 +33,7 @@ from ftops.state import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(Struct, frozen=True):
     """What the command line asks of a plan. An address without a key means all its instances."""
 
     mode: Mode = Mode.NORMAL
@@ -94,8 +95,7 @@ def _plan(
     )
 
 
-@dataclass(slots=True)
-class _Planner:
+class _Planner(Struct):
     config: Config
     graph: Graph
     past: Past
@@ -105,12 +105,10 @@ class _Planner:
     decisions: dict[Address, Decision] = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
     unchanged: int = 0
-    _resolver: Resolver = field(init=False)
 
     def decide(self) -> dict[Address, Decision]:
         selected = self._selected()
-        facts = {address: resource.facts for address, resource in self.graph.resources.items()}
-        resolver = Resolver(self._known, facts, self.secret_digests)
+        resolver = self._resolver()
         missing: list[Diagnostic] = []
         if self.options.mode is Mode.NORMAL:
             for address in self.graph.order:
@@ -121,11 +119,14 @@ class _Planner:
                     self._decide(resource, desired)
         if missing:
             raise SpecError(missing)
-        self._resolver = resolver
         for address in self.past.resources:
             if address in selected and address not in self._wanted:
                 self.decisions[address] = self._deletion(address)
         return self.decisions
+
+    def _resolver(self) -> Resolver:
+        facts = {address: resource.facts for address, resource in self.graph.resources.items()}
+        return Resolver(self._known, facts, self.secret_digests)
 
     @property
     def _wanted(self) -> Mapping[Address, Resource]:
@@ -141,7 +142,7 @@ class _Planner:
         declared = self.config.outputs if self.options.mode is Mode.NORMAL else ()
         if self.options.targets or self.options.excludes:
             return ()
-        now = evaluate(declared, self._resolver.look_up)
+        now = evaluate(declared, self._resolver().look_up)
         changes = []
         for name in sorted({*recorded, *now}):
             value = now.get(name)

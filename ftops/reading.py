@@ -192,7 +192,7 @@ def _resource_to_json(resource: Resource) -> list[Any]:
         resource.provider,
         encode(dict(resource.inputs)),
         [list(a) for a in resource.depends_on],
-        None if plain else [getattr(lifecycle, name) for name in Lifecycle.__slots__],
+        None if plain else [getattr(lifecycle, name) for name in Lifecycle.__struct_fields__],
         dict(resource.sources),
         _place_to_json(resource.place),
         [[*a, *(_place_to_json(p) or ())] for a, p in resource.reference_places.items()],
@@ -216,7 +216,7 @@ def _resource(raw: Sequence[Any]) -> Resource:
 def _lifecycle(raw: Sequence[Any] | None) -> Lifecycle:
     if raw is None:
         return _PLAIN
-    values = dict(zip(Lifecycle.__slots__, raw, strict=True))
+    values = dict(zip(Lifecycle.__struct_fields__, raw, strict=True))
     return Lifecycle(**{**values, "ignore_changes": tuple(values["ignore_changes"])})
 
 

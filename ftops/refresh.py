@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from ftops.address import Address
 from ftops.errors import Temporary
@@ -41,8 +42,7 @@ def refresh(
     return reads.observed(everything)
 
 
-@dataclass(slots=True)
-class _Reads:
+class _Reads(Struct):
     """The reads of one refresh, as work to be walked."""
 
     state: State

@@ -10,8 +10,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from hashlib import sha256
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from ftops.address import Address
 from ftops.config import Resource
@@ -24,8 +26,7 @@ from ftops.state import ResourceState, Status
 Deposed = Mapping[tuple[Address, str], ResourceState]
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """What has to happen to one resource, and why. `recorded` is None where nothing exists."""
 
     resource: Resource
@@ -61,8 +62,7 @@ def deposed_key(recorded: ResourceState) -> str:
     return sha256(recorded.remote_id.encode()).hexdigest()[:8]
 
 
-@dataclass(slots=True)
-class Schedule:
+class Schedule(Struct):
     """Lowers decisions. `needs` are the dependencies as declared.
 
     An object is in the way of those that it was recorded to depend on, whatever the spec says today;

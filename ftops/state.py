@@ -8,9 +8,11 @@ An entry is written before the effect it announces (`Begun`) or right after the 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TypeVar
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from ftops.address import Address, Json, Value
 
@@ -32,8 +34,7 @@ class Operation(StrEnum):
     UPDATE = "update"
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteObject:
+class RemoteObject(Struct, frozen=True):
     """An object as the service shows it.
 
     `attributes` are computed attributes; `inputs` those declared inputs that the service reports back,
@@ -53,8 +54,7 @@ class RemoteObject:
     """While PENDING: other writes to the same account have to wait."""
 
 
-@dataclass(frozen=True, slots=True)
-class ResourceState:
+class ResourceState(Struct, frozen=True):
     """One recorded object: what was asked (`inputs`, references filled in) and what came (`outputs`).
 
     A secret stays an expression. `identities` maps input attributes that are compared by what they
@@ -78,8 +78,7 @@ class ResourceState:
     schema_version: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class PendingOperation:
+class PendingOperation(Struct, frozen=True):
     """An intent that is on record without a result: the process ended in between."""
 
     address: Address
@@ -97,15 +96,13 @@ class PendingOperation:
 R = TypeVar("R", ResourceState, PendingOperation)
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
+class Begun(Struct, frozen=True):
     """About to do something to an object. On disk before the call is made."""
 
     operation: PendingOperation
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(Struct, frozen=True):
     """The current object of an address, whole. Ends its pending create or update.
 
     `deposes` is the key under which the object recorded before is kept until it is deleted.
@@ -115,38 +112,33 @@ class Recorded:
     deposes: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Removed:
+class Removed(Struct, frozen=True):
     """An object is gone or forgotten: the current one, or the deposed one of that key."""
 
     address: Address
     deposed: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Failed:
+class Failed(Struct, frozen=True):
     """A pending operation came to nothing: the service refused it. Nothing was created."""
 
     address: Address
     message: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class OutputsRecorded:
+class OutputsRecorded(Struct, frozen=True):
     """The spec's outputs after an apply, whole."""
 
     outputs: Mapping[str, Json]
 
 
-@dataclass(frozen=True, slots=True)
-class Moved:
+class Moved(Struct, frozen=True):
     """Objects that got other addresses, all at once: (from, to). What depends on them follows."""
 
     moves: tuple[tuple[Address, Address], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ProviderReplaced:
+class ProviderReplaced(Struct, frozen=True):
     """What one provider managed is managed by another one from now on."""
 
     before: str
@@ -156,8 +148,7 @@ class ProviderReplaced:
 Entry = Begun | Recorded | Removed | Failed | OutputsRecorded | Moved | ProviderReplaced
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(Struct, frozen=True):
     """Everything recorded for one spec in one environment.
 
     `deposed` holds replaced objects that still exist, by address and key.
@@ -175,8 +166,7 @@ class State:
         return not (self.resources or self.deposed or self.pending)
 
 
-@dataclass(frozen=True, slots=True)
-class Observed:
+class Observed(Struct, frozen=True):
     """What the service shows of what is recorded; None: it is gone.
 
     `found` are the objects that pending creates turned out to have made. `refreshed` is False where

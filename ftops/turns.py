@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
 
 from ftops.address import Reference, Secret, Value, fill
 from ftops.desired import attribute, no_value
@@ -22,8 +23,7 @@ from ftops.state import LiveState, Operation, PendingOperation, RemoteObject, Re
 from ftops.walk import Clock, RealTime, Turn
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(Struct, frozen=True):
     """What apply is given of the world."""
 
     folder: Path
@@ -35,8 +35,7 @@ class Context:
     new_token: Callable[[], str] = lambda: secrets.token_hex(8)
 
 
-@dataclass(slots=True)
-class Step:
+class Step(Struct):
     """How far a change has come. Owned by the thread that walks."""
 
     change: Change
@@ -52,8 +51,7 @@ class Step:
     """When its progress was last shown."""
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(Struct, frozen=True):
     """What a look at a pending object brought."""
 
     remote: RemoteObject
@@ -61,8 +59,7 @@ class Look:
     seen: str
 
 
-@dataclass(frozen=True, slots=True)
-class Turns:
+class Turns(Struct, frozen=True):
     """Makes turns. `say` hands on what a running turn has to show."""
 
     live: LiveState

@@ -13,11 +13,12 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
-from dataclasses import dataclass, field
 from enum import Enum
 from heapq import heappop, heappush
 from queue import Empty, SimpleQueue
 from typing import Generic, Protocol, TypeVar
+
+from msgspec import Struct, field
 
 from ftops.graph import reverse
 
@@ -34,8 +35,7 @@ class Fate(Enum):
     NOT_STARTED = "not started"
 
 
-@dataclass(frozen=True, slots=True)
-class Again:
+class Again(Struct, frozen=True):
     """Another turn after `delay` seconds. `waiting`: it is in progress elsewhere, nothing is lost if
     nobody asks again."""
 
@@ -85,8 +85,7 @@ class Work(Protocol[K]):
         """The node will not be worked on, as another one failed or was left."""
 
 
-@dataclass(slots=True)
-class Walk(Generic[K]):
+class Walk(Struct, Generic[K]):
     """One walk. `stop()` may be called from a signal handler: nothing new is started after that."""
 
     waits_for: Mapping[K, Collection[K]]
@@ -231,8 +230,7 @@ class Walk(Generic[K]):
             todo.extend(self._followers.get(current, ()))
 
 
-@dataclass(frozen=True, slots=True)
-class _Note:
+class _Note(Struct, frozen=True):
     note: object
 
 

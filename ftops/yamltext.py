@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import yaml
+from msgspec import Struct, field
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from ftops.errors import Diagnostic, Place
@@ -98,14 +98,13 @@ class Invalid(Exception):
         self.diagnostic = diagnostic
 
 
-@dataclass(frozen=True)
-class Document:
+class Document(Struct, frozen=True, dict=True):
     """One parsed file. `root` is None where the file holds nothing."""
 
     file: str
-    text: str = field(repr=False)
-    root: Node | None = field(default=None, repr=False)
-    _indices: dict[int, dict[str, tuple[ScalarNode, Node]]] = field(default_factory=dict, repr=False)
+    text: str
+    root: Node | None = None
+    _indices: dict[int, dict[str, tuple[ScalarNode, Node]]] = field(default_factory=dict)
 
     @cached_property
     def lines(self) -> Sequence[str]:

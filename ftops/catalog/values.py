@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import date
 
+from msgspec import Struct, field
 
-@dataclass(frozen=True, slots=True)
-class CatalogModel:
+
+class CatalogModel(Struct, frozen=True):
     """One model in one version."""
 
     id: str
@@ -40,8 +40,7 @@ class CatalogModel:
         return frozenset(name.casefold() for name in (self.id, self.name, *self.aliases))
 
 
-@dataclass(frozen=True, slots=True)
-class Catalog:
+class Catalog(Struct, frozen=True):
     """All models by id, and what holds for every account unless it says otherwise itself."""
 
     models: Mapping[str, CatalogModel] = field(default_factory=dict)

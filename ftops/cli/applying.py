@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from ftops import events
 from ftops.apply import Report, Settings
@@ -21,8 +22,7 @@ EXIT_CODES: Mapping[str, int] = {"done": 0, "failed": 1, "in-progress": 4, "inte
 """Report.result → exit code."""
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(Struct, frozen=True):
     """What the command line asks of an apply."""
 
     operation: str
@@ -111,8 +111,7 @@ def _is_approved(screen: Screen, wish: Wish, made: Plan) -> bool:
     return False
 
 
-@dataclass(slots=True)
-class _Watched:
+class _Watched(Struct):
     """What is under way, by step: told when a run ends before it does."""
 
     has_begun: bool = False

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import click
+from msgspec import Struct
 
 from ftops.address import Address
 from ftops.cli.addresses import ADDRESS
@@ -18,8 +18,7 @@ from ftops.plan import Mode
 from ftops.planner import Options
 
 
-@dataclass(frozen=True, slots=True)
-class SpecArguments:
+class SpecArguments(Struct, frozen=True):
     """Which spec, and for which environment."""
 
     path: Path
@@ -34,8 +33,7 @@ class SpecArguments:
         return " ".join(("ftops", name, *self.words))
 
 
-@dataclass(frozen=True, slots=True)
-class PlanArguments:
+class PlanArguments(Struct, frozen=True):
     """What a plan is asked for."""
 
     options: Options

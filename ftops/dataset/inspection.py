@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from ftops.errors import Diagnostic, Place
 
@@ -17,8 +17,7 @@ Steps = tuple[str | int, ...]
 """The way from an example to a value in it: ("messages", 2, "role")."""
 
 
-@dataclass(frozen=True, slots=True)
-class Inspection:
+class Inspection(Struct, frozen=True):
     """One file as it was when it was read. Digest and counts are empty where it could not be."""
 
     digest: str = ""
@@ -32,8 +31,7 @@ class Inspection:
         return not self.diagnostics
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """What is wrong in one line, before it is known where that is shown."""
 
     summary: str

@@ -4,7 +4,9 @@ model of another account has to say which one."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from ftops.address import Address, Reference, Value
 from ftops.config import Resource
@@ -38,8 +40,7 @@ def check_control_plane(providers: Providers, name: str, detail: str, findings: 
         findings.append(Diagnostic(f"the provider {name} lacks {keys}", detail, "Add them.", place))
 
 
-@dataclass(frozen=True, slots=True)
-class _Accounts:
+class _Accounts(Struct, frozen=True):
     homes: Mapping[Address, str]
     providers: Providers
     findings: list[Diagnostic]

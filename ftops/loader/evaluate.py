@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, NamedTuple
+
+from msgspec import Struct, field
 
 from ftops.address import Reference, Scalar, Secret, Value, join, parse_reference, render, scan
 from ftops.errors import Diagnostic
@@ -78,8 +79,7 @@ class Each(NamedTuple):
     value: Any
 
 
-@dataclass(slots=True)
-class Scope:
+class Scope(Struct):
     """What expressions can name, and what reading them has brought up."""
 
     variables: Mapping[str, Known]

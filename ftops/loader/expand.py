@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import product
 from math import prod
 from typing import Any
+
+from msgspec import Struct, field
 
 from ftops import spec, yamltext
 from ftops.address import Address, render
@@ -32,8 +33,7 @@ _PHASES: Mapping[str, Phase] = {
 """What expressions may name in the keys of every resource; in all others, what inputs may."""
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(Struct, frozen=True):
     """A resource whose references are not checked yet."""
 
     address: Address
@@ -42,8 +42,7 @@ class Draft:
     uses: list[Use]
 
 
-@dataclass(slots=True)
-class Declared:
+class Declared(Struct):
     """What the spec declares: drafts, and the names and keys that references may lead to."""
 
     drafts: list[Draft] = field(default_factory=list)

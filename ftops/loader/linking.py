@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from ftops.address import Address, Reference
 from ftops.errors import Diagnostic, Place
@@ -27,8 +28,7 @@ MODEL_ATTRIBUTES: Mapping[str, frozenset[str]] = {
 """What `model` of a job or deployment may be, by kind."""
 
 
-@dataclass(slots=True)
-class Linker:
+class Linker(Struct):
     """Checks names against what is declared. Findings about one name of a spec are made once."""
 
     declared: Declared

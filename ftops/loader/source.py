@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from ftops import yamltext
@@ -22,8 +22,7 @@ Keys = yamltext.Path
 SUFFIXES = (".yaml", ".yml")
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One named thing of a section: its data, and where it stands."""
 
     section: str
@@ -65,8 +64,7 @@ class Entry:
         return self.place(path)
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True):
     """A spec as written, whole: every section's entries by name, from all files."""
 
     folder: Path

@@ -8,9 +8,10 @@ engine calls `read` again later, from the resource that it has recorded in the m
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from msgspec import Struct, field
 
 from ftops.address import Address, Json
 from ftops.state import PendingOperation, RemoteObject, ResourceState
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
     from ftops.account import AccountFacts
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(Struct, frozen=True):
     """Something to show while an object is in the making. `percent` is 0 to 100."""
 
     message: str
@@ -28,8 +28,7 @@ class Progress:
     metrics: Mapping[str, float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """What to create or to make of an object: inputs with every reference and secret filled in.
 
     `token` is unique to the intent; the object has to carry it so that `find` can recognise it.

@@ -14,11 +14,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import IO, TypeVar
 from urllib.parse import urlsplit
+
+from msgspec.structs import replace
 
 from ftops.account import AccountFacts, Reach
 from ftops.address import Address, Json, Value

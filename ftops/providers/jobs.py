@@ -7,8 +7,9 @@ found by its token: in the metadata, or where none are stored by a seed that fol
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from ftops.address import Json
 from ftops.errors import Permanent, ProviderError, Temporary

@@ -8,8 +8,9 @@ import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, fields
 from typing import Protocol, TypeVar
+
+from msgspec import Struct
 
 from ftops.errors import StateError, StateLocked
 from ftops.state import Entry, State
@@ -20,8 +21,7 @@ KEPT_VERSIONS = 10
 """Versions of a state that are kept, where the spec names no number."""
 
 
-@dataclass(frozen=True, slots=True)
-class LockInfo:
+class LockInfo(Struct, frozen=True):
     """Who holds a lock, since when (UTC, ISO 8601), doing what. `run_url`: the CI run, where there is one."""
 
     id: str
@@ -42,8 +42,7 @@ class LockInfo:
         return f"{self.by}, process {self.pid}{where}, runs `ftops {self.operation}` since {self.since}"
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
+class Version(Struct, frozen=True):
     """One state of the past: its serial as text, when it was written (UTC, ISO 8601), by whom and what."""
 
     id: str
@@ -56,8 +55,7 @@ class Version:
         return int(self.id)
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(Struct, frozen=True):
     """How long to wait for a lock, in seconds, and whom to tell, once for each holder."""
 
     timeout: float = 0.0
@@ -158,7 +156,7 @@ def lock_info_from(raw: object) -> LockInfo:
     """From the JSON of a lock. Raises TypeError where it is none."""
     if not isinstance(raw, dict):
         raise TypeError("a lock is a mapping")
-    known = {f.name for f in fields(LockInfo)}
+    known = LockInfo.__struct_fields__
     return LockInfo(**{name: value for name, value in raw.items() if name in known})
 
 

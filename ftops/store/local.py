@@ -17,10 +17,12 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from ftops.errors import StateError, StateLocked
 from ftops.state import Entry, State, fold
@@ -37,8 +39,7 @@ from ftops.store.base import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class LocalStore:
+class LocalStore(Struct, frozen=True):
     """The state of one spec in one environment, below a local folder. See `base.Store`."""
 
     folder: Path
@@ -194,8 +195,7 @@ class LocalJournal:
             self._store.journal_path.unlink(missing_ok=True)
 
 
-@dataclass(frozen=True, slots=True)
-class History:
+class History(Struct, frozen=True):
     """The last snapshots: a file each, named by its serial, and an index that says who wrote them."""
 
     folder: Path

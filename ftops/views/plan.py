@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from ftops.address import Address, Reference, Value
 from ftops.plan import SYMBOLS, Action, AttributeChange, Change, Drift, Mode, OutputChange, Plan
@@ -78,8 +79,7 @@ def _refresh_line(plan: Plan) -> str:
     return f"Plan: {what} to record as found; nothing is changed at the service."
 
 
-@dataclass(slots=True)
-class _PlanView:
+class _PlanView(Struct):
     plan: Plan
     paint: Painter
     forgotten: set[Address] = field(default_factory=set)

@@ -6,11 +6,11 @@ import base64
 import itertools
 import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from ftops.address import Address
 from ftops.errors import Permanent, Temporary

@@ -8,7 +8,7 @@ import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,6 +16,7 @@ from time import time
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from ftops.address import Json
 from ftops.errors import Permanent, ProviderError, Temporary

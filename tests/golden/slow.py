@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import sys
 import threading
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from ftops import __main__, providers
 from ftops.config import ProviderConfig

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import random
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from ftops.address import Address, Reference, Secret, Value, decode, encode, join
 from ftops.config import Config

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from ftops.account import Access, AccountFacts, OfferedModel, OfferedSku, Reach, Usage
 from ftops.address import Address, Reference, Value

@@ -10,10 +10,10 @@ import subprocess
 import sys
 import zlib
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from ftops.address import Address, Secret
 from ftops.errors import StateError, StateLocked

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import replace
 from pathlib import Path
 
 import click
+from msgspec.structs import replace
 
 from ftops.address import Reference, Secret, Value, fill
 from ftops.cli.lazy import pass_screen
