@@ -155,7 +155,7 @@ class Session(Struct):
         `preflight=False` doesn't ask whether it would succeed."""
         self._check_addresses(options)
         observed = self._observe(look or options.mode is Mode.REFRESH_ONLY, parallelism, on_progress)
-        made = plan(self.config, self.graph, self.state, observed, options, self._secret_digests())
+        made = plan(self.config, self.graph, self.state, observed, options, self.secret_digests())
         return self._with_findings(made) if preflight else made
 
     def apply(
@@ -259,7 +259,7 @@ class Session(Struct):
         found = survey(made.changes, self.config, self.graph.resources, self.providers, os.environ, today)
         return replace(made, findings=found)
 
-    def _secret_digests(self) -> dict[Secret, str]:
+    def secret_digests(self) -> dict[Secret, str]:
         """Keyed and short: enough to see a change, too little to confirm a guess of a long secret."""
         key = f"{self.config.name}/{self.config.environment}".encode()
         return {

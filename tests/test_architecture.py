@@ -17,11 +17,12 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     for row in (
         "__main__",
         "cli",
+        "saved",
         "engine",
         "views emulator",
-        "reading",
+        "reading planfile",
         "apply refresh planner loader survey",
-        "turns past preflight refactor",
+        "turns past preflight refactor basis",
         "schedule",
         "fmt store providers walk dataset catalog",
         "events outputs spec statefile",
@@ -29,6 +30,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "fields config state diff",
         "yamltext account",
         "yamlerrors kinds",
+        "records",
         "address",
         "errors suggest",
     )

@@ -17,6 +17,8 @@ from ftops.config import Config
 from ftops.engine import Session
 from ftops.errors import Blocked, Diagnostic, UsageError
 from ftops.plan import Mode, Plan
+from ftops.planfile import SavedPlan, plan_digest
+from ftops.saved import take_up
 
 EXIT_CODES: Mapping[str, int] = {"done": 0, "failed": 1, "in-progress": 4, "interrupted": INTERRUPTED}
 """Report.result → exit code."""
@@ -30,6 +32,10 @@ class Wish(Struct, frozen=True):
     request: PlanArguments
     approved: bool
     wait: bool = True
+    expect_digest: str | None = None
+    """Refuse any plan but that of this digest; it has been approved."""
+    saved: SavedPlan | None = None
+    """Do this, instead of what would be planned now."""
 
     @property
     def again(self) -> str:
@@ -62,13 +68,14 @@ def _carry_out(
     watched: _Watched,
 ) -> int:
     with Session.open(config) as session, session.locked(wish.operation):
-        made = make_plan(session, wish.request, screen)
+        made = _plan(session, wish, screen)
         teller.plan(made, warnings)
         if made.is_blocked:
             raise Blocked(made.findings)
+        _check_digest(made, wish.expect_digest)
         if made.is_empty:
             report = _keep_records(session, made)
-        elif wish.approved or _is_approved(screen, wish, made):
+        elif wish.approved or wish.expect_digest or _is_approved(screen, wish, made):
             screen.keeps_going = True
             report = _run(session, made, wish, teller, watched)
         else:
@@ -78,6 +85,31 @@ def _carry_out(
     if report.result in ("in-progress", "interrupted"):
         teller.left(watched.left, wish.again, code, at_once=False)
     return code
+
+
+def _plan(session: Session, wish: Wish, screen: Screen) -> Plan:
+    if wish.saved is None:
+        return make_plan(session, wish.request, screen)
+    return take_up(
+        session,
+        wish.saved,
+        parallelism=wish.request.parallelism,
+        on_progress=screen.counter("Looking at resource"),
+    )
+
+
+def _check_digest(made: Plan, expected: str | None) -> None:
+    if expected is None or expected == (found := plan_digest(made)):
+        return
+    raise Blocked(
+        [
+            Diagnostic(
+                "this is not the plan that is expected",
+                f"Its digest is {found}. The spec, its data or what exists has changed since.",
+                "read the plan above, and pass its digest if it is what you want",
+            )
+        ]
+    )
 
 
 def _keep_records(session: Session, made: Plan) -> Report:

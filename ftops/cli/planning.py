@@ -10,6 +10,7 @@ from ftops.config import Config
 from ftops.engine import Session
 from ftops.errors import Diagnostic
 from ftops.plan import Mode, Plan, plan_to_json
+from ftops.planfile import plan_digest
 from ftops.views.diagnostics import to_json
 
 
@@ -35,4 +36,4 @@ def plan_document(plan: Plan, warnings: tuple[Diagnostic, ...]) -> dict[str, Jso
     """The document of `plan -o json`."""
     said: list[Json] = [to_json(d) for d in warnings]
     found: list[Json] = [to_json(d) for d in plan.findings]
-    return {**plan_to_json(plan), "findings": found, "diagnostics": said}
+    return {**plan_to_json(plan), "digest": plan_digest(plan), "findings": found, "diagnostics": said}

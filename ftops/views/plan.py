@@ -8,6 +8,7 @@ from msgspec import Struct, field
 
 from ftops.address import Address, Reference, Value
 from ftops.plan import SYMBOLS, Action, AttributeChange, Change, Drift, Mode, OutputChange, Plan
+from ftops.planfile import SavedPlan, plan_digest
 from ftops.views.paint import Painter
 from ftops.views.values import SENSITIVE, leaves, plural, short_id, show, size
 
@@ -42,6 +43,14 @@ def draw(plan: Plan, paint: Painter) -> str:
     return "\n".join(_PlanView(plan, paint).lines()) + "\n"
 
 
+def draw_saved(saved: SavedPlan, paint: Painter) -> str:
+    """A saved plan: where it comes from, then the plan."""
+    origin, plan = saved.origin, saved.plan
+    serial = f"state serial {plan.serial}" if plan.lineage else "nothing recorded yet"
+    line = f"Saved plan of {subject(plan)}, made at {origin.at} by ftops {origin.ftops}; {serial}."
+    return f"{paint(line, 'dim')}\n\n{draw(plan, paint)}"
+
+
 def summary_line(plan: Plan) -> str:
     """`Plan: 3 to create, …`, or that there is nothing to do."""
     if plan.mode is Mode.REFRESH_ONLY:
@@ -56,6 +65,11 @@ def summary_line(plan: Plan) -> str:
     parts += [f"{counts.adopt} to adopt"] * bool(counts.adopt)
     parts += [f"{counts.forget} to forget"] * bool(counts.forget)
     return f"Plan: {', '.join(parts)}."
+
+
+def has_changes(plan: Plan) -> bool:
+    """Whether applying it would do anything but keep records."""
+    return not plan.is_empty or (plan.mode is Mode.REFRESH_ONLY and bool(plan.drift))
 
 
 def subject(plan: Plan) -> str:
@@ -106,6 +120,8 @@ class _PlanView(Struct):
             yield f"{paint('warning', 'warning')}: {paint(warning)}"
             yield ""
         yield paint(summary_line(plan), "bold")
+        if has_changes(plan):
+            yield paint(f"Digest: {plan_digest(plan)}", "dim")
 
     # changes
 

@@ -125,7 +125,7 @@ def test_the_document(folder: Folder) -> None:
     document = folder.run("plan", "-o", "json").json
     assert set(document) == {
         "format_version", "spec", "environment", "mode", "lineage", "serial", "changes", "drift",
-        "outputs", "unchanged", "summary", "warnings", "findings", "diagnostics",
+        "outputs", "unchanged", "summary", "warnings", "digest", "findings", "diagnostics",
     }  # fmt: skip
     assert document["summary"]["create"] == 5
     assert [c["address"] for c in document["changes"]] == [

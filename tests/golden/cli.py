@@ -19,6 +19,7 @@ from ftops.cli.main import run as run_command_line
 GOLDEN = Path(__file__).parent
 ROOT = GOLDEN.parent.parent
 _ID = re.compile(r"\b[0-9a-f]{16}\b")
+_DIGEST = re.compile(r"Digest: sha256:[0-9a-f]{64}")
 
 SPEC = """\
 ftops: {name: drone}
@@ -147,9 +148,10 @@ def golden(name: str, text: str) -> None:
 
 
 def stable(text: str) -> str:
-    """Random ids become numbers, in the order in which they come."""
+    """Random ids become numbers, in the order in which they come; digests made of them are left out."""
     numbers: dict[str, str] = {}
-    return _ID.sub(lambda m: numbers.setdefault(m[0], f"<id {len(numbers) + 1}>"), text)
+    text = _ID.sub(lambda m: numbers.setdefault(m[0], f"<id {len(numbers) + 1}>"), text)
+    return _DIGEST.sub("Digest: sha256:<digest>", text)
 
 
 _LOOKS = ("NO_COLOR", "FORCE_COLOR", "TERM", "PYTHONUNBUFFERED")

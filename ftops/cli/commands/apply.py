@@ -19,9 +19,11 @@ from ftops.cli.options import (
     selection_options,
     spec_options,
 )
+from ftops.cli.plans import checked_digest, refuse_options, spec_of
 from ftops.cli.screen import Screen
 from ftops.plan import Mode
 from ftops.planner import Options
+from ftops.saved import is_plan_file, read_plan
 
 
 @click.command("apply")
@@ -29,17 +31,45 @@ from ftops.planner import Options
 @click.option(
     "--wait/--no-wait", default=True, help="Whether to wait for jobs that run for hours; exit with 4 if not."
 )
+@click.option(
+    "--expect-digest",
+    metavar="sha256:…",
+    callback=checked_digest,
+    help="Refuse unless it is the plan of this digest; then nobody is asked.",
+)
 @plan_options
 @spec_options
 @pass_screen
-def apply(screen: Screen, spec: SpecArguments, request: PlanArguments, auto_approve: bool, wait: bool) -> int:
+def apply(
+    screen: Screen,
+    spec: SpecArguments,
+    request: PlanArguments,
+    auto_approve: bool,
+    wait: bool,
+    expect_digest: str | None,
+) -> int:
     """Plan, ask, and make it so: upload, train, deploy, delete, in the right order.
 
     Interrupted at any time, the next apply goes on where this one ended. SPEC is a YAML file, or a
-    folder of them; the current folder by default.
+    folder of them; the current folder by default. A plan that was saved with `ftops plan --out FILE` may
+    stand in its place: then just that is done, without asking, or it is refused as stale.
     """
+    if is_plan_file(spec.path):
+        return apply_saved(screen, spec, request, wait, expect_digest)
     operation = "destroy" if request.options.mode is Mode.DESTROY else "apply"
-    return carry_out(screen, Wish(operation, spec, request, auto_approve, wait))
+    return carry_out(screen, Wish(operation, spec, request, auto_approve, wait, expect_digest))
+
+
+def apply_saved(
+    screen: Screen, given: SpecArguments, request: PlanArguments, wait: bool, expect_digest: str | None
+) -> int:
+    """Applies a plan file. What the plan is for was said when it was made."""
+    saved = read_plan(given.path)
+    refuse_options(request)
+    spec = spec_of(saved, given)
+    operation = "destroy" if saved.plan.mode is Mode.DESTROY else "apply"
+    request = PlanArguments(saved.options, saved.refreshed, request.parallelism, preflight=False)
+    return carry_out(screen, Wish(operation, spec, request, True, wait, expect_digest, saved))
 
 
 @click.command("destroy")

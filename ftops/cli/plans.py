@@ -1,0 +1,85 @@
+"""Plan files on a command line: what stands in the file, and what may be given beside it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from pathlib import Path
+
+import click
+from msgspec.structs import replace
+
+from ftops.cli.look import CHDIR
+from ftops.cli.options import PlanArguments, SpecArguments
+from ftops.engine import Session
+from ftops.errors import UsageError
+from ftops.plan import Plan
+from ftops.planfile import SavedPlan
+from ftops.planner import NORMAL
+from ftops.reading import VARIABLE_PREFIX
+from ftops.saved import Asked, save, write_plan
+
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
+
+
+def save_plan(session: Session, made: Plan, request: PlanArguments, spec: SpecArguments, out: Path) -> None:
+    """Writes the plan to a file."""
+    given = {argument.partition("=")[0].strip() for argument in spec.variables}
+    given |= {name.removeprefix(VARIABLE_PREFIX) for name in os.environ if name.startswith(VARIABLE_PREFIX)}
+    asked = Asked(spec.path, frozenset(given), spec.variable_files, request.options, request.refresh)
+    write_plan(save(session, made, asked), out)
+
+
+def applying(file: Path) -> str:
+    """The command that applies a plan file."""
+    return f"ftops apply {shlex.quote(str(file))}"
+
+
+def spec_of(saved: SavedPlan, given: SpecArguments) -> SpecArguments:
+    """The spec that a plan was made from, with the variables that it was made with. Sensitive ones aren't
+    in it: they come from the command line or the environment again."""
+    origin = saved.origin
+    if given.environment not in (None, origin.environment):
+        raise UsageError(
+            f"the plan is for the environment {origin.environment}, not {given.environment}",
+            "",
+            "leave --env out, or plan again",
+        )
+    path = Path(origin.path)
+    if not path.exists():
+        raise UsageError(
+            f"there is no {path} here, the spec that the plan was made from",
+            "a saved plan is applied where its spec and data are.",
+            "go to the folder in which it was planned, or name it with -C",
+        )
+    environment = None if origin.environment == "default" else origin.environment
+    variables = tuple(f"{name}={value}" for name, value in origin.variables.items())
+    words = list(map(shlex.quote, click.get_current_context().meta.get(CHDIR, ())))
+    words += [] if origin.path == "." else [shlex.quote(origin.path)]
+    words += ["--env", shlex.quote(environment)] if environment else []
+    return replace(
+        given,
+        path=path,
+        environment=environment,
+        variables=(*variables, *given.variables),
+        variable_files=(*map(Path, origin.variable_files), *given.variable_files),
+        words=tuple(words),
+    )
+
+
+def refuse_options(request: PlanArguments) -> None:
+    """A saved plan is what it is. Raises UsageError."""
+    if request.options != NORMAL or not request.refresh or not request.preflight:
+        raise UsageError(
+            "a saved plan is applied as it is",
+            "what to look at, to leave out or to replace was said when it was made.",
+            "plan again with these options",
+        )
+
+
+def checked_digest(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """The value of --expect-digest."""
+    if value is not None and not _DIGEST.match(value):
+        raise click.UsageError("--expect-digest takes `sha256:` and 64 hexadecimal digits", ctx)
+    return value

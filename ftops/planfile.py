@@ -1,0 +1,189 @@
+"""A saved plan: what was read is what is applied. Values ↔ text, and the digest of a plan; no I/O.
+
+A plan file is one JSON document with keys sorted and a line for each change. It holds the plan whole, so
+that it can be drawn without the spec, the state or an account, and what the plan was made from as digests,
+so that a run can tell whether it still holds. Its last line is a checksum over everything before it.
+No secret is in it: secrets are expressions, and of their values it has 8 digits of a keyed digest.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any
+
+from msgspec import Struct
+
+from ftops.basis import Basis, DataFile
+from ftops.errors import Diagnostic, FtopsError, Place
+from ftops.plan import (
+    Action,
+    AttributeChange,
+    Change,
+    Drift,
+    Mode,
+    OutputChange,
+    Plan,
+    Reason,
+)
+from ftops.planner import NORMAL, Options
+from ftops.records import Form, Records, word
+from ftops.statefile import entry_from_json, entry_to_json
+
+PLAN_FILE_VERSION = 1
+MAGIC = '"ftops_plan"'
+"""Stands in the second line of every plan file."""
+_dumps = json.JSONEncoder(sort_keys=True, allow_nan=False).encode
+_canonical = json.JSONEncoder(separators=(",", ":"), sort_keys=True, allow_nan=False).encode
+
+
+class PlanFileError(FtopsError):
+    """A plan file can't be read or trusted."""
+
+
+class Origin(Struct, frozen=True):
+    """When (UTC, ISO 8601) and by which ftops a plan was made, and from which spec.
+
+    `path` is the spec as it was named, relative to the folder that the command ran in where it lies below.
+    `variables` are the values that were given from outside and aren't sensitive, as `--var` takes them;
+    `variable_files` were named beside them.
+    """
+
+    at: str
+    ftops: str
+    path: str
+    environment: str
+    variables: Mapping[str, str] = {}
+    variable_files: tuple[str, ...] = ()
+
+
+class SavedPlan(Struct, frozen=True):
+    """A plan with where it comes from. `refreshed`: the service was asked when it was made."""
+
+    plan: Plan
+    origin: Origin
+    basis: Basis
+    options: Options = NORMAL
+    refreshed: bool = True
+
+
+_CLASSES: Mapping[str, type] = {
+    kind.__name__: kind
+    for kind in (
+        *(AttributeChange, Change, Drift, OutputChange, Plan, Reason, Diagnostic, Place),
+        *(Origin, DataFile, Basis, SavedPlan, Options),
+    )
+}
+_RECORDS = Records(
+    _CLASSES,
+    {"Action": word(Action), "Mode": word(Mode), "Entry": Form(entry_to_json, entry_from_json)},
+)
+
+
+def plan_digest(plan: Plan) -> str:
+    """`sha256:…` of what a plan does: two plans of one digest make the same calls in the same order.
+
+    It is the same on every machine, in every folder, at any time, and whatever else is in the state: what
+    the service said on the way (reasons in words, drift, findings) and the serial don't count.
+    """
+    changes = sorted((_essence(change) for change in plan.changes), key=lambda c: str(c["step"]))
+    outputs = sorted((_RECORDS.write(o) for o in plan.outputs), key=lambda o: str(o["name"]))
+    drift = [_RECORDS.write(d) for d in plan.drift] if plan.mode is Mode.REFRESH_ONLY else []
+    body = {
+        "version": PLAN_FILE_VERSION,
+        "spec": plan.spec,
+        "environment": plan.environment,
+        "mode": plan.mode.value,
+        "changes": changes,
+        "outputs": outputs,
+        "drift": sorted(drift, key=_canonical),
+    }
+    return f"sha256:{sha256(_canonical(body).encode()).hexdigest()}"
+
+
+def differing_step(one: Plan, other: Plan) -> str | None:
+    """The first step in which two plans differ; None where they do the same."""
+    first = {c.step: _essence(c) for c in one.changes}
+    second = {c.step: _essence(c) for c in other.changes}
+    return next((step for step in sorted({*first, *second}) if first.get(step) != second.get(step)), None)
+
+
+def plan_text(saved: SavedPlan) -> str:
+    """The whole file."""
+    raw = _RECORDS.write(saved)
+    fields = {**raw, "ftops_plan": PLAN_FILE_VERSION, "digest": plan_digest(saved.plan)}
+    rows = (f" {_dumps(name)}: {_lines(fields[name], 2)}" for name in sorted(fields, key=_rank))
+    return _sealed("{\n" + ",\n".join(rows))
+
+
+def parse_plan(text: str, file: str) -> SavedPlan:
+    """The inverse of `plan_text`. Raises PlanFileError for what can't be trusted."""
+    body, mark, _ = text.rpartition(_SEAL)
+    version = _version(text)
+    if version is None:
+        raise PlanFileError(
+            f"not a saved plan: {file}",
+            "it doesn't begin as a file that `ftops plan --out` wrote.",
+            "name a spec (a folder, or a file that ends in .yaml or .yml) or a saved plan",
+        )
+    if version > PLAN_FILE_VERSION:
+        raise PlanFileError(
+            f"the saved plan is of version {version}, this ftops knows {PLAN_FILE_VERSION}: {file}",
+            "a later ftops made it; this one could do something else than what was read.",
+            "upgrade ftops, or plan again with this one",
+        )
+    if not mark or _sealed(body) != text:
+        raise PlanFileError(
+            f"the saved plan is damaged: {file}",
+            "it doesn't match its checksum: it was changed or cut off after it was written.",
+            "fetch it again from where it was kept, or plan again",
+        )
+    raw = json.loads(text)
+    for name in ("ftops_plan", "digest", "checksum"):
+        del raw[name]
+    try:
+        saved: SavedPlan = _RECORDS.read(SavedPlan, raw)
+    except (TypeError, ValueError, KeyError) as error:
+        raise PlanFileError(
+            f"the saved plan isn't of the form that this ftops writes: {file}",
+            f"{error}.",
+            "plan again with this ftops",
+        ) from error
+    return saved
+
+
+_SEAL = ',\n "checksum": "sha256:'
+
+
+def _sealed(body: str) -> str:
+    return f'{body}{_SEAL}{sha256(body.encode()).hexdigest()}"\n}}\n'
+
+
+def _version(text: str) -> int | None:
+    """The number in the second line."""
+    second = text[:200].split("\n")[1:2]
+    name, colon, number = second[0].partition(": ") if second else ("", "", "")
+    number = number.rstrip(",")
+    return int(number) if name.strip() == MAGIC and colon and number.isdecimal() else None
+
+
+def _rank(name: str) -> tuple[bool, str]:
+    return name != "ftops_plan", name
+
+
+def _lines(value: Any, depth: int) -> str:
+    """A line for each field, and in lists one for each item, down to what is small."""
+    pad = " " * depth
+    if isinstance(value, dict) and value and depth < 4:
+        rows = [f"{pad}{_dumps(name)}: {_lines(value[name], depth + 1)}" for name in sorted(value)]
+        return "{\n" + ",\n".join(rows) + "\n" + pad[1:] + "}"
+    if isinstance(value, list) and value and depth < 5:
+        return "[\n" + ",\n".join(f"{pad}{_dumps(item)}" for item in value) + "\n" + pad[1:] + "]"
+    return _dumps(value)
+
+
+def _essence(change: Change) -> dict[str, Any]:
+    """A change without the words that say why."""
+    written = _RECORDS.write(change)
+    return {**written, "reason": change.reason.code, "waits_for": sorted(change.waits_for)}

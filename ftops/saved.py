@@ -1,0 +1,169 @@
+"""Saving a plan, and taking a saved one up again: the use cases around plan files.
+
+A saved plan is applied as it was read, or not at all. Where the state has moved on since, it is planned
+again: if only unrelated resources have moved, the same changes come out, and the plan is carried over.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ftops import __version__
+from ftops.address import render
+from ftops.basis import basis_of, differences
+from ftops.config import Config
+from ftops.engine import Session
+from ftops.errors import FtopsError
+from ftops.plan import Plan
+from ftops.planfile import MAGIC, Origin, PlanFileError, SavedPlan, differing_step, parse_plan, plan_text
+from ftops.planner import Options
+
+MAX_BYTES = 1 << 30
+_SPEC_SUFFIXES = (".yaml", ".yml")
+
+
+class StalePlan(FtopsError):
+    """A saved plan no longer is what would be planned."""
+
+    exit_code = 3
+
+
+def is_plan_file(path: Path) -> bool:
+    """Whether a path of a command line means a saved plan: a file that is no YAML file, by its name or by
+    what it begins with."""
+    if not path.is_file():
+        return False
+    if path.suffix not in _SPEC_SUFFIXES:
+        return True
+    with path.open("rb") as file:
+        return MAGIC.encode() in file.read(40)
+
+
+class Asked(Struct, frozen=True):
+    """What a plan was asked for: which spec, with which variables given from outside, and how."""
+
+    spec: Path
+    variables: frozenset[str]
+    """Names."""
+    variable_files: tuple[Path, ...]
+    options: Options
+    refresh: bool
+
+
+def save(session: Session, made: Plan, asked: Asked) -> SavedPlan:
+    """The plan with what it was made from."""
+    config = session.config
+    origin = Origin(
+        at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        ftops=__version__,
+        path=_shown(asked.spec),
+        environment=config.environment,
+        variables={n: _as_argument(v) for n, v in config.variables.items() if n in asked.variables},
+        variable_files=tuple(_shown(file) for file in asked.variable_files),
+    )
+    basis = basis_of(config, session.state, made, session.secret_digests())
+    return SavedPlan(made, origin, basis, asked.options, asked.refresh)
+
+
+def write_plan(saved: SavedPlan, path: Path) -> None:
+    """Whole or not at all. Raises PlanFileError."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(plan_text(saved).encode())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise PlanFileError(
+            f"can't write the plan to {path}: {error.strerror or error}", "", "choose another place"
+        ) from error
+
+
+def read_plan(path: Path) -> SavedPlan:
+    """Raises PlanFileError where it can't be read or trusted."""
+    try:
+        size = path.stat().st_size
+        text = path.read_bytes().decode() if size <= MAX_BYTES else ""
+    except OSError as error:
+        raise PlanFileError(f"can't read {path}: {error.strerror or error}") from error
+    except UnicodeDecodeError:
+        text = ""
+    return parse_plan(text, str(path))
+
+
+def take_up(
+    session: Session,
+    saved: SavedPlan,
+    *,
+    parallelism: int = 10,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Plan:
+    """The saved plan, to be applied to the state as it is now. Only within `locked`. Raises StalePlan."""
+    plan, state = saved.plan, session.state
+    _check_subject(session.config, saved)
+    now = basis_of(session.config, state, plan, session.secret_digests())
+    if found := differences(saved.basis, now):
+        raise _stale(saved, found, state.serial)
+    if (state.lineage, state.serial) == (plan.lineage, plan.serial):
+        return plan
+    if plan.lineage and state.lineage != plan.lineage:
+        raise _stale(saved, ["the state is another one: it was removed or replaced"], state.serial)
+    again = session.plan(
+        saved.options,
+        look=saved.refreshed,
+        preflight=False,
+        parallelism=parallelism,
+        on_progress=on_progress,
+    )
+    return _carried_over(saved, again)
+
+
+def _carried_over(saved: SavedPlan, again: Plan) -> Plan:
+    """The same changes on top of what unrelated runs have recorded since."""
+    touched = {change.address for change in saved.plan.changes}
+    related = replace(again, changes=tuple(c for c in again.changes if c.address in touched))
+    step = differing_step(saved.plan, related)
+    if step is not None:
+        raise _stale(saved, [f"{step} would be planned otherwise today"], again.serial)
+    return replace(
+        saved.plan, lineage=again.lineage, serial=again.serial, entries=again.entries, drift=again.drift
+    )
+
+
+def _check_subject(config: Config, saved: SavedPlan) -> None:
+    wanted = saved.plan.spec, saved.plan.environment
+    if (config.name, config.environment) != wanted:
+        raise StalePlan(
+            "the plan is for another spec",
+            f"it was made for {wanted[0]} ({wanted[1]}), and {saved.origin.path} is {config.name} "
+            f"({config.environment}).",
+            "run this in the folder in which it was planned",
+        )
+
+
+def _stale(saved: SavedPlan, reasons: list[str], serial: int) -> StalePlan:
+    moved = f" The state went from serial {saved.plan.serial} to {serial}." * (serial != saved.plan.serial)
+    return StalePlan(
+        "the saved plan is stale",
+        f"since it was made at {saved.origin.at}: {'; '.join(reasons)}.{moved}",
+        "plan again, read it, and apply that",
+    )
+
+
+def _shown(path: Path) -> str:
+    """Relative to the current folder where it is below: a plan may be applied in another checkout."""
+    if path.is_absolute() and path.is_relative_to(Path.cwd()):
+        return path.relative_to(Path.cwd()).as_posix()
+    return path.as_posix()
+
+
+def _as_argument(value: object) -> str:
+    """The value of a variable as `--var` reads it."""
+    import json
+
+    return json.dumps(value) if isinstance(value, dict | list) else render(value)  # type: ignore[arg-type]

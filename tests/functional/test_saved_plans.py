@@ -1,0 +1,323 @@
+"""Plans that are saved, shown and applied: just what was read is done, or it is refused."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ftops.planfile import PLAN_FILE_VERSION
+from tests.golden.cli import SPEC, Done, Folder, examples, golden
+
+OTHER = """\
+  other:
+    model: gpt-4o-mini-2024-07-18
+    training: valid
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    return Folder.make(tmp_path / "here")
+
+
+@pytest.fixture
+def applied(folder: Folder) -> Folder:
+    folder.ok("apply", "-y")
+    return folder
+
+
+def saved(folder: Folder, *arguments: str) -> str:
+    """Plans into a file; the digest."""
+    out = folder.ok("plan", "--out", "plan.ft", *arguments)
+    assert out.endswith("Saved to plan.ft. To do just this: ftops apply plan.ft\n")
+    return out.partition("Digest: ")[2].split()[0]
+
+
+def refused(done: Done, *said: str) -> None:
+    assert done.code == 3, done
+    assert "the saved plan is stale" in done.err
+    for words in said:
+        assert words in " ".join(done.err.split()), done.err
+
+
+def serial(folder: Folder) -> int:
+    return int(folder.run("show", "-o", "json").json["serial"])
+
+
+def test_what_was_planned_is_applied_without_asking(folder: Folder) -> None:
+    saved(folder)
+    assert "5 created" in folder.ok("apply", "plan.ft")
+    assert folder.ok("plan").startswith("No changes.")
+
+
+def test_it_is_shown_without_its_spec(applied: Folder) -> None:
+    applied.edit("n_epochs: 3", "n_epochs: 4")
+    digest = saved(applied)
+    shutil.move(applied.path / "plan.ft", applied.path.parent / "plan.ft")
+    shutil.rmtree(applied.path)
+    elsewhere = Folder(applied.path.parent)
+    shown = elsewhere.ok("show", "plan.ft")
+    golden("show-plan", re.sub(r"made at \S+Z", "made at <time>", shown))
+    document = elsewhere.run("show", "plan.ft", "-o", "json").json
+    assert document["digest"] == digest
+    assert document["summary"]["replace"] == 2
+
+
+def test_the_second_time_it_is_stale(folder: Folder) -> None:
+    saved(folder)
+    folder.ok("apply", "plan.ft")
+    refused(folder.run("apply", "plan.ft"), "job.copilot. The state went from serial 0 to")
+
+
+def test_stale_when_a_resource_of_it_moved(applied: Folder) -> None:
+    applied.edit("default: 20", "default: 30")
+    saved(applied)
+    before = serial(applied)
+    applied.ok("apply", "-y", "--target", "deployment.base")
+    after = serial(applied)
+    moved = f"The state went from serial {before} to {after}."
+    refused(applied.run("apply", "plan.ft"), "changed by another run: deployment.base", moved)
+
+
+def test_stale_when_what_it_depends_on_moved(applied: Folder) -> None:
+    applied.edit("default: 20", "default: 30")
+    saved(applied, "--target", "deployment.copilot")
+    applied.ok("apply", "-y", "--replace", "job.copilot", "--target", "job.copilot")
+    refused(applied.run("apply", "plan.ft"), "changed by another run: job.copilot")
+
+
+def test_carried_over_when_only_others_moved(applied: Folder) -> None:
+    applied.edit("jobs:\n", f"jobs:\n{OTHER}")
+    applied.edit("default: 20", "default: 30")
+    digest = saved(applied, "--target", "deployment.base")
+    applied.ok("apply", "-y", "--target", "job.other")
+    out = applied.ok("apply", "plan.ft", "--expect-digest", digest)
+    assert "0 created, 1 updated" in out
+    assert applied.run("plan", "-o", "json").json["summary"]["update"] == 1
+    state = applied.run("show", "-o", "json").json
+    assert "job.other" in {r["address"] for r in state["resources"]}
+
+
+def test_carried_over_onto_a_state_that_others_began(folder: Folder) -> None:
+    saved(folder, "--target", "deployment.base")
+    folder.ok("apply", "-y", "--target", "dataset.train")
+    assert "1 created" in folder.ok("apply", "plan.ft")
+
+
+def test_stale_when_it_would_be_planned_otherwise_today(applied: Folder) -> None:
+    """The old model was in no one's way; now somebody deploys it."""
+    applied.edit("deployments:\n", "deployments:\n  more:\n    model: ${job.copilot.fine_tuned_model}\n")
+    applied.edit("n_epochs: 3", "n_epochs: 4")
+    saved(applied, "--target", "deployment.copilot")
+    applied.edit("n_epochs: 4", "n_epochs: 3")
+    applied.ok("apply", "-y", "--target", "deployment.more")
+    applied.edit("n_epochs: 3", "n_epochs: 4")
+    refused(applied.run("apply", "plan.ft"), "would be planned otherwise today")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("seed: 105", "seed: 106", "declared otherwise: job.copilot"),
+        (
+            "{type: memory}",
+            "{type: memory}\n  more: {type: memory, default: true}",
+            "job.copilot, 1 more",
+        ),
+        ("  name: ${", "  id: ${", "declared otherwise: output id, output name"),
+    ],
+)
+def test_stale_when_the_spec_changed(applied: Folder, old: str, new: str, said: str) -> None:
+    applied.edit("default: 20", "default: 30")
+    saved(applied)
+    applied.edit(old, new)
+    refused(applied.run("apply", "plan.ft"), said)
+
+
+def test_the_layout_of_the_spec_is_no_change(applied: Folder) -> None:
+    applied.edit("default: 20", "default: 30")
+    saved(applied)
+    applied.edit("jobs:\n", "\n# trained at night\njobs:\n")
+    applied.ok("apply", "plan.ft")
+
+
+def test_stale_when_the_data_changed(folder: Folder) -> None:
+    saved(folder)
+    folder.write("data/valid.jsonl", examples(10, "other "))
+    refused(folder.run("apply", "plan.ft"), "other content: data/valid.jsonl (dataset.valid)")
+    assert folder.ok("state", "list") == ""
+
+
+def test_another_state_is_refused(applied: Folder, tmp_path: Path) -> None:
+    applied.edit("default: 20", "default: 30")
+    saved(applied)
+    shutil.rmtree(applied.path / "state")
+    refused(applied.run("apply", "plan.ft"), "run: deployment.base, deployment.copilot")
+    applied.ok("apply", "-y")
+    applied.edit("default: 30", "default: 20")
+    saved(applied)
+    state = applied.path / "state" / "drone" / "default.json"
+    text = state.read_text("utf-8")
+    lineage = json.loads(text)["lineage"]
+    state.write_text(text.replace(lineage, "another"), "utf-8")
+    refused(applied.run("apply", "plan.ft"), "the state is another one")
+
+
+def test_variables_that_were_given_are_in_it(folder: Folder) -> None:
+    folder.write("vars.yaml", "capacity: 44\n")
+    folder.ok("plan", "ftops.yaml", "--var-file", "vars.yaml", "--out", "plan.ft")
+    folder.ok("apply", "plan.ft")
+    folder.ok("plan", "ftops.yaml", "--var", "capacity=45", "--out", "plan.ft")
+    assert "2 updated" in folder.ok("apply", "plan.ft")
+    done = folder.run("plan", "ftops.yaml", "--out", "plan.ft", environ={"FTOPS_VAR_capacity": "46"})
+    assert done.code == 0
+    assert "2 updated" in folder.ok("apply", "plan.ft")
+    assert "sku.capacity: 46 → 20" in folder.ok("plan", "ftops.yaml")
+
+
+def test_a_default_that_changed_is_noticed(folder: Folder) -> None:
+    saved(folder)
+    folder.edit("default: 20", "default: 21")
+    refused(folder.run("apply", "plan.ft"), "declared otherwise: deployment.base")
+
+
+def test_another_checkout_may_apply_it(folder: Folder, tmp_path: Path) -> None:
+    saved(folder)
+    there = Folder(tmp_path / "there")
+    shutil.copytree(folder.path, there.path)
+    shutil.rmtree(folder.path)
+    assert "5 created" in there.ok("apply", "plan.ft")
+
+
+def test_environments(folder: Folder) -> None:
+    folder.edit("variables:\n", "environments:\n  prod: {variables: {capacity: 50}}\n\nvariables:\n")
+    folder.ok("plan", "--env", "prod", "--out", "plan.ft")
+    done = folder.run("apply", "plan.ft", "--env", "default")
+    assert (done.code, "the plan is for the environment prod" in done.err) == (1, True)
+    folder.ok("apply", "plan.ft")
+    assert folder.ok("state", "list") == ""
+    assert "deployment.base" in folder.ok("state", "list", "--env", "prod")
+
+
+def test_destroy_and_refresh_only(applied: Folder) -> None:
+    applied.ok("plan", "--refresh-only", "--out", "plan.ft")
+    applied.ok("apply", "plan.ft")
+    saved(applied, "--destroy")
+    (applied.path / "data" / "train.jsonl").unlink()
+    assert "5 deleted" in applied.ok("apply", "plan.ft")
+
+
+def test_a_blocked_plan_is_saved_to_be_shown_and_not_applied(applied: Folder) -> None:
+    """Protection leaves no plan at all; what preflight found is part of one."""
+    applied.edit("    suffix: copilot", "    suffix: copilot\n    lifecycle: {prevent_destroy: true}")
+    applied.ok("apply", "-y")
+    applied.edit("seed: 105", "seed: 106")
+    assert applied.run("plan", "--out", "plan.ft").code == 3
+    assert not (applied.path / "plan.ft").exists()
+
+
+# secrets
+
+SECRET = SPEC.replace("  capacity: {", "  key: {type: string, sensitive: true}\n  capacity: {").replace(
+    "  base:\n", '  base:\n    tags: {owner: "${env.OWNER}", key: "${var.key}"}\n'
+)
+
+
+def test_secrets_are_asked_for_again_and_have_to_be_the_same(tmp_path: Path) -> None:
+    folder = Folder.make(tmp_path, SECRET)
+    environ = {"OWNER": "canary-one", "FTOPS_VAR_key": "canary-two"}
+    assert folder.run("plan", "--out", "plan.ft", environ=environ).code == 0
+    assert "canary" not in (folder.path / "plan.ft").read_text("utf-8")
+    assert "canary" not in folder.ok("show", "plan.ft")
+    other = folder.run("apply", "plan.ft", environ={**environ, "OWNER": "canary-three"})
+    refused(other, "another value: ${env.OWNER}")
+    assert folder.run("apply", "plan.ft", environ={"OWNER": "canary-one"}).code == 1
+    done = folder.run("apply", "plan.ft", "--var", "key=canary-two", environ={"OWNER": "canary-one"})
+    assert done.code == 0, done
+    assert "canary" not in done.out + done.err
+
+
+# digests
+
+
+def test_an_expected_digest_is_an_approval(folder: Folder) -> None:
+    digest = saved(folder)
+    assert "5 created" in folder.ok("apply", "--expect-digest", digest)
+
+
+def test_another_digest_is_refused_with_3(folder: Folder) -> None:
+    digest = saved(folder)
+    folder.edit("seed: 105", "seed: 106")
+    for arguments in ((), ("-y",)):
+        done = folder.run("apply", *arguments, "--expect-digest", digest)
+        assert done.code == 3
+        assert "this is not the plan that is expected" in done.err
+    assert folder.ok("state", "list") == ""
+
+
+def test_a_digest_outlives_unrelated_runs(applied: Folder) -> None:
+    applied.edit("default: 20", "default: 30")
+    digest = saved(applied, "--target", "deployment.base")
+    applied.ok("apply", "-y", "--target", "deployment.copilot")
+    applied.ok("apply", "--target", "deployment.base", "--expect-digest", digest)
+
+
+# bad input
+
+
+def lines(done: Done) -> str:
+    assert done.code == 1, done
+    assert "Traceback" not in done.err
+    return " ".join(done.err.split())
+
+
+@pytest.mark.parametrize("command", ["show", "apply"])
+def test_files_that_are_no_plan(folder: Folder, command: str) -> None:
+    saved(folder)
+    plan = folder.path / "plan.ft"
+    text = plan.read_text("utf-8")
+    for damaged in (text.replace("copilot", "copiloT", 1), text[: len(text) // 2], text + "\n", text[:-2]):
+        plan.write_text(damaged, "utf-8")
+        assert "the saved plan is damaged: plan.ft" in lines(folder.run(command, "plan.ft"))
+    for nothing in ("", "{}", "{\n", "jobs: {}\n", "x" * 300, text[2:]):
+        plan.write_text(nothing, "utf-8")
+        assert "not a saved plan: plan.ft" in lines(folder.run(command, "plan.ft"))
+    plan.write_bytes(b"\xff\xfe\x00")
+    assert "not a saved plan: plan.ft" in lines(folder.run(command, "plan.ft"))
+    later = text.replace(f'"ftops_plan": {PLAN_FILE_VERSION}', '"ftops_plan": 99')
+    plan.write_text(later, "utf-8")
+    assert "of version 99" in lines(folder.run(command, "plan.ft"))
+    assert folder.ok("state", "list") == ""
+
+
+def test_a_plan_in_a_yaml_file_is_known_by_its_content(folder: Folder) -> None:
+    folder.ok("plan", "--out", "plan.yaml", "ftops.yaml")
+    assert folder.ok("show", "plan.yaml").startswith("Saved plan of drone")
+
+
+def test_it_is_not_put_anywhere(folder: Folder) -> None:
+    for place in ("no/such/folder/plan", "data"):
+        done = folder.run("plan", "--out", place)
+        assert done.code == 1
+        assert "Traceback" not in done.err
+    assert sorted(p.name for p in folder.path.iterdir() if not p.name.startswith(".")) == [
+        "data",
+        "ftops.yaml",
+    ]
+
+
+def test_a_saved_plan_takes_no_wishes(folder: Folder) -> None:
+    saved(folder)
+    for option in (("--target", "job.copilot"), ("--destroy",), ("--no-refresh",), ("--offline",)):
+        assert "a saved plan is applied as it is" in lines(folder.run("apply", "plan.ft", *option))
+    (folder.path / "sub").mkdir()
+    done = folder.run("-C", "sub", "apply", "../plan.ft")
+    assert done.code == 1
+
+
+def test_a_digest_has_a_form(folder: Folder) -> None:
+    assert "--expect-digest takes" in lines(folder.run("apply", "--expect-digest", "sha256:12"))

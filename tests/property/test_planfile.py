@@ -1,0 +1,166 @@
+"""A saved plan is what was planned, to the byte; its digest says what it does and nothing else."""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from ftops.basis import Basis, DataFile
+from ftops.config import Config
+from ftops.errors import Diagnostic, FtopsError, Place
+from ftops.plan import Action, AttributeChange, Change, Drift, Mode, OutputChange, Plan, Reason
+from ftops.planfile import Origin, SavedPlan, parse_plan, plan_digest, plan_text
+from ftops.planner import Options
+from ftops.saved import read_plan
+from ftops.state import Failed, OutputsRecorded, Recorded, Removed
+from tests.golden.cli import SPEC, Folder
+from tests.property.test_engine import specs
+from tests.property.test_spec_config import ADDRESSES, VALUES, shuffled, split
+from tests.support.specs import World
+from tests.unit.test_store import RESOURCE
+
+TEXTS = st.text(max_size=8)
+VALUE = VALUES.filter(lambda v: "inf" not in repr(v))
+MAPPINGS = st.dictionaries(TEXTS, VALUE, max_size=2)
+ATTRIBUTES = st.builds(AttributeChange, TEXTS, VALUE, VALUE, st.booleans(), TEXTS)
+CHANGES = st.builds(
+    Change,
+    step=TEXTS,
+    address=ADDRESSES,
+    action=st.sampled_from(Action),
+    reason=st.builds(Reason, TEXTS, TEXTS),
+    provider=TEXTS,
+    waits_for=st.lists(TEXTS, max_size=2).map(tuple),
+    before=MAPPINGS,
+    after=MAPPINGS,
+    attributes=st.lists(ATTRIBUTES, max_size=2).map(tuple),
+    identities=st.dictionaries(TEXTS, TEXTS, max_size=2),
+    dependencies=st.lists(ADDRESSES, max_size=2).map(tuple),
+    fingerprint=TEXTS,
+    prevent_destroy=st.booleans(),
+)
+ENTRIES = st.sampled_from([Recorded(RESOURCE, "0a"), Removed(RESOURCE.address), OutputsRecorded({"a": [1]})])
+PLANS = st.builds(
+    Plan,
+    spec=TEXTS,
+    environment=TEXTS,
+    lineage=TEXTS,
+    serial=st.integers(0),
+    changes=st.lists(CHANGES, max_size=3).map(tuple),
+    entries=st.lists(ENTRIES | st.builds(Failed, ADDRESSES, TEXTS), max_size=2).map(tuple),
+    drift=st.lists(st.builds(Drift, ADDRESSES, TEXTS, st.just(())), max_size=2).map(tuple),
+    outputs=st.lists(st.builds(OutputChange, TEXTS, VALUE, VALUE), max_size=2).map(tuple),
+    unchanged=st.integers(0),
+    mode=st.sampled_from(Mode),
+    warnings=st.lists(TEXTS, max_size=2).map(tuple),
+    findings=st.lists(
+        st.builds(Diagnostic, TEXTS, TEXTS, TEXTS, st.none() | st.builds(Place, TEXTS)), max_size=2
+    ).map(tuple),
+)
+SAVED = st.builds(
+    SavedPlan,
+    PLANS,
+    st.builds(Origin, TEXTS, TEXTS, TEXTS, TEXTS, st.dictionaries(TEXTS, TEXTS, max_size=2)),
+    st.builds(
+        Basis,
+        st.dictionaries(TEXTS, TEXTS, max_size=2),
+        st.dictionaries(TEXTS, st.builds(DataFile, TEXTS, TEXTS), max_size=2),
+    ),
+    st.builds(Options, st.sampled_from(Mode), st.lists(ADDRESSES, max_size=2).map(tuple)),
+    st.booleans(),
+)
+SMALL = plan_text(
+    SavedPlan(
+        Plan("drone", "default", "l", 3), Origin("2026-11-21T00:00:00Z", "0.1", ".", "default"), Basis()
+    )
+).encode()
+calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@settings(calm, max_examples=50)
+@given(SAVED)
+def test_a_saved_plan_round_trips(saved: SavedPlan) -> None:
+    text = plan_text(saved)
+    assert parse_plan(text, "plan") == saved
+    assert plan_text(parse_plan(text, "plan")) == text
+
+
+@settings(calm, max_examples=25)
+@given(specs(), specs())
+def test_plans_of_random_specs_round_trip(before: Config, after: Config) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        world = World(Path(folder))
+        world.apply(before)
+        made = world.plan(after)
+    saved = SavedPlan(made, Origin("", "", "", ""), Basis())
+    assert parse_plan(plan_text(saved), "plan").plan == made
+
+
+@calm
+@given(st.integers(0, len(SMALL) - 1), st.integers(1, 255))
+def test_one_byte_is_enough_to_refuse_it(at: int, difference: int) -> None:
+    damaged = bytearray(SMALL)
+    damaged[at] ^= difference
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "plan"
+        file.write_bytes(damaged)
+        with pytest.raises(FtopsError):
+            read_plan(file)
+
+
+@calm
+@given(st.integers(0, len(SMALL) - 1))
+def test_so_is_a_missing_end(length: int) -> None:
+    with pytest.raises(FtopsError):
+        parse_plan(SMALL[:length].decode(), "plan")
+
+
+@settings(calm, max_examples=40)
+@given(PLANS, st.randoms(use_true_random=False))
+def test_the_digest_says_what_is_done_and_nothing_else(made: Plan, rng: random.Random) -> None:
+    changes = list({c.step: c for c in made.changes}.values())
+    made = replace(made, changes=tuple(changes), mode=Mode.NORMAL)
+    digest = plan_digest(made)
+    rng.shuffle(changes)
+    reworded = tuple(replace(c, reason=Reason(c.reason.code, "in other words")) for c in changes)
+    other = replace(made, changes=reworded, serial=99, lineage="l2", entries=(), drift=(), findings=())
+    assert plan_digest(other) == digest
+    assert plan_digest(replace(made, environment=made.environment + "x")) != digest
+    for index, change in enumerate(changes):
+        fewer = (*changes[:index], *changes[index + 1 :])
+        assert plan_digest(replace(made, changes=fewer)) != digest
+        moved = replace(change, after={**change.after, "new": 1})
+        assert plan_digest(replace(made, changes=(*fewer, moved))) != digest
+
+
+PLACES = [
+    {},
+    {"TZ": "Pacific/Auckland", "LANG": "tr_TR.UTF-8", "LC_ALL": "C", "USER": "somebody", "HOME": "/"},
+    {"TERM": "xterm-256color", "COLUMNS": "40", "FORCE_COLOR": "1", "HOSTNAME": "runner-7", "CI": "true"},
+]
+
+
+@settings(calm, max_examples=10)
+@given(st.randoms(use_true_random=False), st.integers(1, 3), st.sampled_from(PLACES))
+def test_the_digest_is_the_same_everywhere(rng: random.Random, parts: int, environ: dict[str, str]) -> None:
+    """In whatever folder, however the spec is laid out, whoever runs it."""
+    raw: dict[str, Any] = yaml.safe_load(SPEC)
+    with tempfile.TemporaryDirectory() as folder:
+        place = Folder.make(Path(folder) / "".join(rng.choices("abcdef é", k=8)).strip(), "")
+        (place.path / "ftops.yaml").unlink()
+        for number, part in enumerate(split(shuffled(raw, rng), parts, rng)):
+            place.write(f"{rng.random()}-{number}.yaml", yaml.safe_dump(part, sort_keys=False))
+        document = place.run("plan", "-o", "json", environ=environ).json
+    assert document["digest"] == DIGEST
+
+
+with tempfile.TemporaryDirectory() as _folder:
+    DIGEST = Folder.make(Path(_folder) / "first").run("plan", "-o", "json").json["digest"]
