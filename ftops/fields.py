@@ -9,14 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from ftops.address import Reference, Scalar, Secret, Template, render
 from ftops.suggest import nearest
 from ftops.yamltext import Given, Plain, boolean, integer, number, resolve
+
+if TYPE_CHECKING:
+    from pydantic_core import CoreSchema, PydanticCustomError
 
 JsonSchema = dict[str, Any]
 EXPRESSION_SCHEMA: JsonSchema = {"type": "string", "pattern": r"\$\{"}
@@ -42,6 +44,8 @@ class Hidden(Struct):
 
 def refusal(summary: str, detail: str = "", hint: str = "") -> PydanticCustomError:
     """What a field type raises. The field's name goes before the summary: "… must be an integer"."""
+    from pydantic_core import PydanticCustomError
+
     return PydanticCustomError("refused", "{summary}", {"summary": summary, "detail": detail, "hint": hint})
 
 
@@ -102,6 +106,8 @@ class FieldType(Struct, frozen=True, kw_only=True, dict=True):
         return hidden.secret
 
     def __get_pydantic_core_schema__(self, _source: Any, _handler: Any) -> CoreSchema:
+        from pydantic_core import core_schema
+
         return core_schema.no_info_plain_validator_function(self.read)
 
     def __get_pydantic_json_schema__(self, _schema: CoreSchema, _handler: Any) -> JsonSchema:

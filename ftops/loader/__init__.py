@@ -163,7 +163,7 @@ _LIFECYCLE = Lifecycle()
 def _lifecycle(draft: Draft, findings: list[Diagnostic]) -> Lifecycle:
     block: spec.LifecycleBlock = draft.block.lifecycle
     model = spec.RESOURCE_MODELS[draft.address.kind]
-    inputs = sorted(model.model_fields.keys() - spec.COMMON_KEYS)
+    inputs = sorted(model.fields.keys() - spec.COMMON_KEYS)
     for index, name in enumerate(block.ignore_changes or ()):
         if name.partition(".")[0] not in inputs:
             summary = f"`{name}` is no input of a {draft.address.kind}"
@@ -196,8 +196,8 @@ def _check_refactorings(source: Source, findings: list[Diagnostic]) -> None:
 
 
 def _refuse_refactoring(entry: Entry, block: Any, findings: list[Diagnostic]) -> None:
-    for key, field in type(block).model_fields.items():
-        name = field.alias or key
+    for key, field in type(block).fields.items():
+        name = field.key
         if name in ("from", "to"):
             try:
                 Address.parse(getattr(block, key))

@@ -22,7 +22,7 @@ def complete(
     not_taken = spec.NOT_TAKEN.get(provider_type, {}).get(draft.address.kind, ())
     for key in not_taken:
         inputs.pop(key, None)
-        if key in draft.block.model_fields_set:
+        if key in draft.block.given:
             findings.append(_not_taken(draft, key, provider_type))
     if not not_taken:
         _FILL.get(draft.address.kind, _nothing)(inputs, defaults)
@@ -46,7 +46,7 @@ _TO_DEFAULTS = (
 )
 _INSTEAD: Mapping[str, str] = {
     "url": "Fetch the file, and name it with `path`.",
-    **dict.fromkeys(spec.Defaults.model_fields, _TO_DEFAULTS),
+    **dict.fromkeys(spec.Defaults.fields, _TO_DEFAULTS),
 }
 
 

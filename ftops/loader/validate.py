@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, TypeVar, get_args
-
-from pydantic import ValidationError
+from typing import Any, NamedTuple, TypeVar
 
 from ftops import spec
 from ftops.errors import Diagnostic
@@ -56,9 +54,11 @@ def read_block(
     `own` says how many keys of the data lead to the entry itself.
     """
     try:
-        return model.model_validate(data)
-    except ValidationError as exc:
-        errors = [e for e in exc.errors(include_url=False) if not isinstance(e["input"], Unknown)]
+        return model.read(data)
+    except ValueError:
+        from ftops.spec.models import faults
+
+        errors = [e for e in faults(model, data) if not isinstance(e["input"], Unknown)]
     meant = _meant(model, [e["loc"] for e in errors if e["type"] == "extra_forbidden"])
     for error in errors:
         loc = error["loc"]
@@ -125,24 +125,20 @@ _EXPLAIN: Mapping[str, Callable[[type[spec.Block], Keys, Mapping[str, Any]], _Fi
 def _model_at(model: type[spec.Block], path: Keys) -> type[spec.Block]:
     """The model of the block that a path leads to, as far as there is one."""
     for part in path:
-        field = model.model_fields.get(str(part))
-        inner = get_args(field.annotation) if field else ()
-        blocks = [a for a in inner if isinstance(a, type) and issubclass(a, spec.Block)]
-        if not blocks:
+        field = model.fields.get(str(part))
+        inner = field.block if field else None
+        if inner is None:
             return model
-        model = blocks[0]
+        model = inner
     return model
 
 
 def _keys(model: type[spec.Block]) -> list[str]:
-    return [field.alias or name for name, field in model.model_fields.items()]
+    return [field.key for field in model.fields.values()]
 
 
 def _description(model: type[spec.Block], name: str | int) -> str:
-    for key, field in model.model_fields.items():
-        if name == (field.alias or key):
-            return field.description or ""
-    return ""
+    return next((field.description for field in model.fields.values() if field.key == name), "")
 
 
 def _meaning(model: type[spec.Block]) -> str:

@@ -69,7 +69,7 @@ def _declaration(entry: Entry, findings: list[Diagnostic]) -> spec.Variable | No
         findings.append(Diagnostic(summary, _NAME_RULE, "Choose another name.", entry.place(key=True)))
     data = _literal(entry, entry.data, findings)
     block = read_block(spec.Variable, data, entry, findings)
-    if block and "pattern" in block.model_fields_set and not _is_regex(block.pattern):
+    if block and "pattern" in block.given and not _is_regex(block.pattern):
         summary = "`pattern` is no regular expression"
         findings.append(Diagnostic(summary, f"It is `{block.pattern}`.", "", entry.place(("pattern",))))
         return None

@@ -6,24 +6,21 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import Field, WithJsonSchema
-
 from ftops.fields import EXPRESSION_SCHEMA, Choice, Integer, JsonSchema, Number, Untyped
 from ftops.spec.blocks import (
     ACCOUNT_ID,
     DEPLOYMENT_NAME,
     SUFFIX,
-    Block,
     Fixed,
     Flag,
     Name,
     OrName,
     Plainly,
+    Shown,
     TrainingType,
     UpgradeOption,
-    described,
-    required,
 )
+from ftops.spec.declared import Block, described, required
 from ftops.spec.providers import (
     NOT_TAKEN,
     PROVIDER_TYPES,
@@ -182,7 +179,7 @@ class ResourceBlock(Block):
     provider: Fixed = described("Provider that manages the resource.")
     depends_on: list[Fixed] | None = described("Addresses that have to be done first: [job.base].")
     lifecycle: LifecycleBlock | None = described("How changes of the resource are made.")
-    for_each: Annotated[Any, Untyped(), WithJsonSchema(FOR_EACH_SCHEMA)] = described(
+    for_each: Annotated[Any, Untyped(), Shown(FOR_EACH_SCHEMA)] = described(
         "One resource for each entry of a list or mapping, or each combination of `matrix`."
     )
     enabled: Flag = described("false leaves the resource out.", True)
@@ -256,7 +253,7 @@ class OutputBlock(Block):
 class Moved(Block):
     """A resource that got another address."""
 
-    from_: Fixed = Field(..., alias="from", description="Address that it had.")
+    from_: Fixed = required("Address that it had.", key="from")
     to: Fixed = required("Address that it has.")
 
 
@@ -270,7 +267,7 @@ class Import(Block):
 class Removed(Block):
     """A resource that shall no longer be managed."""
 
-    from_: Fixed = Field(..., alias="from", description="Address that it had.")
+    from_: Fixed = required("Address that it had.", key="from")
     retain: Flag = described("Keep the object.", False)
 
 
@@ -280,7 +277,7 @@ RESOURCE_MODELS: Mapping[str, type[ResourceBlock]] = {
     "deployment": Deployment,
 }
 REFACTORINGS: Mapping[str, type[Block]] = {"moved": Moved, "import": Import, "removed": Removed}
-COMMON_KEYS = frozenset(ResourceBlock.model_fields)
+COMMON_KEYS = frozenset(ResourceBlock.fields)
 
 
 class Spec(Block):
@@ -298,17 +295,19 @@ class Spec(Block):
     deployments: dict[str, Deployment] | None = described("Deployed models, by name.")
     outputs: dict[str, Any] | None = described("Values for other programs: a value, or {value, …}.")
     moved: list[Moved] | None = described("Resources that got another address.")
-    import_: list[Import] | None = Field(None, alias="import", description="Objects to manage from now on.")
+    import_: list[Import] | None = described("Objects to manage from now on.", key="import")
     removed: list[Removed] | None = described("Resources that are no longer managed.")
 
 
-SECTIONS = tuple(f.alias or name for name, f in Spec.model_fields.items())
+SECTIONS = tuple(field.key for field in Spec.fields.values())
 """Top-level keys, in the order of a well-kept spec."""
 
 
 def json_schema() -> JsonSchema:
     """The language as JSON Schema, for editors. It is kept in the package as schema.json."""
-    schema: JsonSchema = _tidied(Spec.model_json_schema(by_alias=True))
+    from ftops.spec.models import model_of
+
+    schema: JsonSchema = _tidied(model_of(Spec).model_json_schema(by_alias=True))
     head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "ftops spec"}
     return head | schema
 

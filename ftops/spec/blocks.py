@@ -1,12 +1,15 @@
-"""What the models of a spec are made of: types of fields, and the block that refuses unknown keys."""
+"""The types that fields of a spec have in common."""
 
-from typing import Annotated, Any
+from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
-from pydantic_core import CoreSchema
+from typing import TYPE_CHECKING, Annotated, Any
 
 from ftops.address import NAME
 from ftops.fields import Boolean, Choice, JsonSchema, Spelled, Text, folded
+
+if TYPE_CHECKING:
+    from pydantic import GetJsonSchemaHandler
+    from pydantic_core import CoreSchema
 
 Plainly = Annotated[Any, Text()]
 Fixed = Annotated[Any, Text(closed=True)]
@@ -63,16 +66,6 @@ DEPLOYMENT_NAME = Text(
 )
 
 
-def described(text: str, default: Any = None) -> Any:
-    """An optional field and what it means."""
-    return Field(default, description=text)
-
-
-def required(text: str) -> Any:
-    """A field that has to be set, and what it means."""
-    return Field(..., description=text)
-
-
 class OrName:
     """In the JSON Schema, text may stand in place of the mapping: the name of one."""
 
@@ -80,22 +73,11 @@ class OrName:
         return {"anyOf": [{"type": "string"}, handler(core)]}
 
 
-class Block(BaseModel):
-    """A mapping of the spec. Unknown keys are refused; a key without a value counts as not set."""
+class Shown:
+    """In the JSON Schema, this is what a field looks like."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True, protected_namespaces=())
+    def __init__(self, schema: JsonSchema) -> None:
+        self._schema = schema
 
-    @model_validator(mode="before")
-    @classmethod
-    def _drop_unset(cls, given: Any) -> Any:
-        if isinstance(given, dict) and None in given.values():
-            return {key: value for key, value in given.items() if value is not None}
-        return given
-
-    def as_data(self) -> dict[str, Any]:
-        """The fields that are set, as plain data."""
-        return {
-            key: value.as_data() if isinstance(value, Block) else value
-            for key, value in self.__dict__.items()
-            if value is not None
-        }
+    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchema:
+        return self._schema

@@ -4,17 +4,8 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 from ftops.fields import Choice, Integer, Untyped
-from ftops.spec.blocks import (
-    Block,
-    Fixed,
-    Flag,
-    Plainly,
-    SkuName,
-    TrainingType,
-    UpgradeOption,
-    described,
-    required,
-)
+from ftops.spec.blocks import Fixed, Flag, Plainly, SkuName, TrainingType, UpgradeOption
+from ftops.spec.declared import Block, described, required
 
 PROVIDER_TYPE = "Which kind of provider this is: azure_openai, openai or emulator."
 DEFAULTS = "Inputs of its jobs and deployments that don't set them."

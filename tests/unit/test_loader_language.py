@@ -41,7 +41,7 @@ def test_every_key_is_described() -> None:
     blocks += [spec.Settings, spec.StateBlock, spec.Variable, spec.Environment, spec.JobHyperparameters]
     blocks += [spec.LifecycleBlock, spec.Sku, spec.OutputBlock, spec.ControlPlane, spec.Credential]
     blocks += [spec.Defaults]
-    keys = {field.alias or name for block in blocks for name, field in block.model_fields.items()}
+    keys = {field.key for block in blocks for field in block.fields.values()}
     assert [key for key in sorted({*keys, *spec.SECTIONS}) if not re.search(rf"\b{key}\b", TEXT)] == []
 
 
