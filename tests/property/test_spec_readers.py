@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
@@ -83,6 +83,7 @@ def _keys(block: type[Block]) -> list[str]:
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.__name__)
+@settings(max_examples=40)
 @given(st.data())
 def test_both_readers_agree(block: type[Block], draws: st.DataObject) -> None:
     given_data = draws.draw(data(block))
