@@ -76,11 +76,13 @@ def bucket(key: str, size: int) -> int:
 
 
 def prompt_vector(context: Context, note: str = "") -> Sparse:
-    """The features of a context: mostly its last user message; ``note`` adds one more."""
+    """The features of a context: mostly its last user message and what functions then returned;
+    ``note`` adds one more."""
     weights: dict[str, float] = {}
-    _add(weights, "", context.prompt, 1.0)
-    for role, text in context.turns[:-1]:
-        _add(weights, f"{role}~", text, _EARLIER)
+    last = max((i for i, (role, _) in enumerate(context.turns) if role == "user"), default=-1)
+    for index, (role, text) in enumerate(context.turns):
+        mark = "" if index == last else f"{role}~"
+        _add(weights, mark, text, _EARLIER if index < last else 1.0)
     _add(weights, "system~", context.system, _SYSTEM)
     if note:
         weights[f"note~{note}"] = 1.0

@@ -46,7 +46,7 @@ def parsed(cloud: Cloud, request: Request, body: Mapping[str, Any]) -> Job:
     plane, settings, now = plane_of(request), cloud.settings, cloud.clock.now()
     model = _model(cloud, body)
     method = _method(body)
-    kind = _training_type(cloud, body)
+    kind = _training_type(cloud, body, model)
     _refuse_beyond_limits(cloud, kind)
     _refuse_unoffered(cloud, model, kind, (method or {}).get("type", "supervised"))
     return Job(
@@ -104,9 +104,10 @@ def _model(cloud: Cloud, body: Mapping[str, Any]) -> catalog.BaseModel:
     return base
 
 
-def _training_type(cloud: Cloud, body: Mapping[str, Any]) -> str:
-    given = str(body.get("trainingType", "")).lower()
-    if not given and not cloud.settings.training_type_required:
+def _training_type(cloud: Cloud, body: Mapping[str, Any], model: catalog.BaseModel) -> str:
+    given, settings = str(body.get("trainingType", "")).lower(), cloud.settings
+    required = settings.training_type_required and (settings.strict or not model.only_standard)
+    if not given and not required:
         return "standard"
     if given not in _TRAINING_TYPES:
         raise invalid(NOT_TRAINABLE)
@@ -123,7 +124,9 @@ def _file(cloud: Cloud, body: Mapping[str, Any], key: str) -> str | None:
         raise invalid(f"The specified {what} '{name}' does not exist.")
     if file.purpose != "fine-tune":
         raise invalid(f"The {what} '{name}' has purpose '{file.purpose}' instead of 'fine-tune'.")
-    if not processed(cloud, file):
+    settings = cloud.settings
+    waits = settings.unprocessed_file == "awaited" and not settings.strict
+    if not processed(cloud, file) and not waits:
         wait = "Wait until it is 'processed'."
         raise wrong_state(cloud.settings, f"The {what} '{name}' is in status 'pending'. {wait}")
     if file_error(cloud, file) is not None:

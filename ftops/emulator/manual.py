@@ -44,7 +44,7 @@ BEHAVIOUR: Mapping[str, str] = {
     "base_deployment_async": "a base model's deployment takes time, too",
     "patch_async": "PATCH answers 202",
     "delete_async": "DELETE of a deployment answers 202; else 200",
-    "training_type_required": "a job without trainingType is refused, as since 2026",
+    "training_type_required": "a job without trainingType is refused, as since 2026 (gpt-35-turbo only with strict)",
     "missing_data_action_status": "to a principal without the data action",
     "pause_reply": "the status in the reply to a pause: recorded, or as the official example has it",
 }
@@ -66,6 +66,7 @@ UNKNOWN: Mapping[str, str] = {
     "auto_deployment_name": "name of a deployment by inference_configs, of {job}, {suffix}, {model}",
     "metadata_on_dated": "whether dated api-versions keep metadata",
     "list_order": "order of files in lists",
+    "unprocessed_file": "a job whose file is still pending waits for it, or is refused",
     "jsonl_checked": "where bad JSONL shows: the job fails, or the file does",
 }
 SECTIONS: Mapping[str, Mapping[str, str]] = {

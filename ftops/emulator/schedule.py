@@ -137,7 +137,7 @@ class Schedule:
 
     def _start(self, waiting: Job, jobs: list[Job]) -> float | None:
         """When the first waiting job of a training type gets a place."""
-        ready = waiting.created + self._cloud.settings.queue_seconds
+        ready = max(waiting.created + self._cloud.settings.queue_seconds, self._data_ready(waiting))
         kind = waiting.training_type
         placed = [job for job in jobs if job.started is not None and job.training_type == kind]
         ends = sorted(job.outcome["at"] if job.outcome else float("inf") for job in placed)
@@ -145,6 +145,11 @@ class Schedule:
         limit = places(self._cloud.settings, kind)
         start = ready if len(busy) < limit else busy[-limit]
         return None if start == float("inf") else start
+
+    def _data_ready(self, job: Job) -> float:
+        """When the last of the job's files is processed."""
+        files = (self._cloud.files.get(name) for name in (job.training_file, job.validation_file) if name)
+        return max((file.ready for file in files if file is not None), default=0.0)
 
     def _launch(self, job: Job) -> None:
         stop = threading.Event()

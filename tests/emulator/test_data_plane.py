@@ -170,7 +170,7 @@ def test_jobs_that_are_refused(shared: Emulator, training: str, change: dict[str
 
 
 def test_a_file_that_is_not_processed_cannot_be_used(shared: Emulator) -> None:
-    shared.settings(file_processing_seconds=3600)
+    shared.settings(file_processing_seconds=3600, unprocessed_file="refused")
     with shared.data() as client:
         file = client.files.create(file=("a.jsonl", jsonl(lines(10))), purpose="fine-tune")
         with pytest.raises(openai.BadRequestError, match="pending"):
