@@ -60,6 +60,9 @@ _DATA_ACTIONS = (
     ("*", "*chat/completions", "deployments/chat/completions/action"),
 )
 _CONTROL_ACTIONS = (
+    ("GET", "*/providers/microsoft.authorization/permissions", ""),  # who asks may know
+    ("GET", "*/deletedaccounts*", "deletedAccounts/read"),
+    ("DELETE", "*/deletedaccounts/*", "locations/resourceGroups/deletedAccounts/delete"),
     ("POST", "*/listkeys", "accounts/listKeys/action"),
     ("GET", "*/deployments*", "accounts/deployments/read"),
     ("DELETE", "*/deployments/*", "accounts/deployments/delete"),
@@ -67,6 +70,7 @@ _CONTROL_ACTIONS = (
     ("GET", "*/accounts/*/models", "accounts/models/read"),
     ("GET", "*/accounts/*/usages", "accounts/usages/read"),
     ("GET", "*/accounts*", "accounts/read"),
+    ("DELETE", "*/accounts/*", "accounts/delete"),
     ("GET", "*/usages", "locations/usages/read"),
     ("GET", "*/models", "locations/models/read"),
     ("GET", "*/modelcapacities", "modelCapacities/read"),
@@ -79,7 +83,7 @@ def require(settings: Settings, plane: Plane, method: str, path: str, principal:
     """Raise what the plane answers to a principal without the action that a request needs."""
     control = plane is Plane.ARM
     action = _action(plane, method, path)
-    if _allows(_granted(principal, control), action):
+    if not action or _allows(_granted(principal, control), action):
         return
     if control:
         raise ServiceError(
@@ -103,14 +107,19 @@ def _action(plane: Plane, method: str, path: str) -> str:
     rows = _CONTROL_ACTIONS if control else _DATA_ACTIONS
     for wanted, glob, action in rows:
         if wanted in ("*", method) and fnmatchcase(rest, glob):
-            return f"{_PROVIDER if control else _DATA}/{action}"
+            return f"{_PROVIDER if control else _DATA}/{action}" if action else ""
     return f"{_DATA}/{rest}/{method.lower()}"
 
 
-def _granted(principal: Principal, control: bool) -> list[str]:
-    own = principal.actions if control else principal.data_actions
+def grants(principal: Principal) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
+    """What a principal may do: actions and data actions of each role, and those of its own."""
+    own = (tuple(principal.actions), tuple(principal.data_actions))
     roles = [ROLES[name] for name in principal.roles if name in ROLES]
-    return [*own, *(action for role in roles for action in (role.actions if control else role.data_actions))]
+    return [*([own] if any(own) else []), *((role.actions, role.data_actions) for role in roles)]
+
+
+def _granted(principal: Principal, control: bool) -> list[str]:
+    return [action for grant in grants(principal) for action in grant[0 if control else 1]]
 
 
 def _allows(granted: Iterable[str], action: str) -> bool:

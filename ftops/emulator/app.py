@@ -18,6 +18,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from ftops.emulator import accounts
 from ftops.emulator.access import require
 from ftops.emulator.auth import OWNER, Credentials
 from ftops.emulator.chat import Minds
@@ -86,7 +87,8 @@ class App:
         if rule is None:
             rule = _NO_FAULT
         await asyncio.sleep(rule.delay)
-        if rule.effect == "drop_before":
+        no_host = plane in (Plane.DATED, Plane.V1) and not self.cloud.exists
+        if rule.effect == "drop_before" or no_host:
             self._note(request, None)
             return abort(send)
         scope["emulator.job_fault"] = rule.job
@@ -145,7 +147,7 @@ class App:
         _check_version(plane, request)
         raw = request.scope.get("raw_path", path.encode()).decode("ascii").partition("?")[0]
         for route in self._routes[plane]:
-            found = route.pattern.fullmatch(raw)
+            found = route.pattern.fullmatch(raw) if self._is_there(plane, path, route) else None
             if found and route.method == request.method and _since(request) >= route.since:
                 request.scope["path_params"] = {
                     name: unquote(value) for name, value in found.groupdict().items()
@@ -153,9 +155,15 @@ class App:
                 return route
         raise self._unknown(plane, path)
 
+    def _is_there(self, plane: Plane, path: str, route: Route) -> bool:
+        """An account that is deleted has nothing in the control plane, but can be made again."""
+        of_account = plane is Plane.ARM and _ACCOUNT_PATH.match(path)
+        return self.cloud.exists or not of_account or route.answer in (accounts.put, accounts.delete)
+
     def _check_caller(self, plane: Plane, request: Request) -> None:
         settings = self.cloud.settings
         caller = self._credentials.check(plane, request.headers, settings)
+        request.scope["emulator.caller"] = caller
         if caller == OWNER:
             return
         principal = self.cloud.principals.get(caller) or Principal(caller, 0.0)

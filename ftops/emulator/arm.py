@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ftops.emulator import catalog, quota
+from ftops.emulator import catalog, foreign, quota
 from ftops.emulator.cloud import JSON, Cloud, TunedModel
 from ftops.emulator.http import reply
 from ftops.emulator.resources import timestamp
@@ -16,12 +16,12 @@ _MADE = 1700000000.0  # when the account says that it was made, seconds since th
 
 async def get_account(cloud: Cloud, request: Request) -> Response:
     """GET the account."""
-    return reply(_account(cloud, request))
+    return reply(described(cloud, request))
 
 
 async def list_accounts(cloud: Cloud, request: Request) -> Response:
-    """GET the accounts of the subscription or of the resource group: there is one."""
-    return reply({"value": [_account(cloud, request)]})
+    """GET the accounts of the subscription or of the resource group: there is one, or none any more."""
+    return reply({"value": [described(cloud, request)] if cloud.exists else []})
 
 
 async def list_keys(cloud: Cloud, request: Request) -> Response:
@@ -37,6 +37,7 @@ async def list_usages(cloud: Cloud, _: Request) -> Response:
 
 async def list_models(cloud: Cloud, _: Request) -> Response:
     """GET …/models: what the account can deploy, its own tuned models included."""
+    foreign.receive(cloud)
     now = cloud.clock.now()
     tuned = [model for model in cloud.models.all() if model.created <= now]
     rows = [_base(cloud, model) for model in catalog.BASE_MODELS]
@@ -81,7 +82,8 @@ def _capacity(cloud: Cloud, model: catalog.BaseModel, sku: str, used: dict[str, 
     }
 
 
-def _account(cloud: Cloud, request: Request) -> JSON:
+def described(cloud: Cloud, request: Request) -> JSON:
+    """The account on the wire."""
     settings, endpoint = cloud.settings, str(request.base_url)
     limits = {
         "MaxFineTuneCount": settings.jobs_limit,

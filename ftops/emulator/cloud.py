@@ -16,8 +16,9 @@ from typing import Any
 from ftops.emulator.clock import Clock
 from ftops.emulator.faults import Faults
 from ftops.emulator.settings import Settings, changed
-from ftops.emulator.storage import Collection, Counters, T, write_json
+from ftops.emulator.storage import Collection, Counters, T, read_json, write_json
 
+_LIFE = "account.json"
 JSON = dict[str, Any]
 
 
@@ -215,6 +216,22 @@ class Cloud:
         self.copies = self._collection("copies", Copy)
         self.principals = self._collection("principals", Principal)
         self.endpoint = ""
+        self._life: JSON = read_json(folder / _LIFE) or {}
+
+    @property
+    def exists(self) -> bool:
+        """Whether the account is neither deleted nor purged."""
+        return not self._life
+
+    @property
+    def deleted(self) -> float | None:
+        """When the account was deleted, where it still holds its name."""
+        return self._life.get("deleted")
+
+    def end_account(self, how: JSON) -> None:
+        """``{"deleted": at}``, ``{"purged": True}``, or ``{}``: it exists again."""
+        self._life = how
+        write_json(self.folder / _LIFE, self._life)
 
     def change_settings(self, changes: JSON) -> None:
         """Apply and keep new settings."""
@@ -222,15 +239,21 @@ class Cloud:
         values = {name: getattr(self.settings, name) for name in Settings.__slots__}
         write_json(self.folder / "settings.json", values)
 
-    def clear(self) -> None:
-        """Forget every object, fault, count and change of settings; the time goes back to the real one."""
+    def forget_objects(self) -> None:
+        """Forget everything that the account holds, and ever made."""
         for collection in (
             self.files, self.uploads, self.jobs, self.checkpoints, self.models, self.deployments,
-            self.operations, self.retired, self.copies, self.principals,
+            self.operations, self.retired, self.copies,
         ):  # fmt: skip
             collection.clear()
-        self.faults.clear()
         self.counters.clear()
+
+    def clear(self) -> None:
+        """Forget every object, fault, count and change of settings; the time goes back to the real one."""
+        self.forget_objects()
+        self.end_account({})
+        self.principals.clear()
+        self.faults.clear()
         self.clock.reset()
         self.settings = self._first_settings
         (self.folder / "settings.json").unlink(missing_ok=True)

@@ -1,7 +1,8 @@
 """Copies of checkpoints to other accounts, a preview of the v1 plane.
 
 Source: Microsoft's document on copying checkpoints across regions. The account that a copy goes to is
-not emulated: the copy ends well after a while, and that is all.
+another emulator, whose folder lies beside this one's; it takes the copy when it is asked for models or for
+a deployment. Where there is no such account, the copy fails.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import re
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ftops.emulator import foreign
 from ftops.emulator.cloud import JSON, Checkpoint, Cloud, Copy
 from ftops.emulator.errors import gateway_not_found, invalid, not_found
 from ftops.emulator.http import read_object, reply
@@ -57,18 +59,19 @@ def _checkpoint(cloud: Cloud, request: Request) -> Checkpoint:
 
 
 def _described(cloud: Cloud, checkpoint: Checkpoint) -> JSON:
-    now = cloud.clock.now()
-    own = [copy for copy in cloud.copies.all() if copy.id.startswith(f"{checkpoint.id}-to-")]
     rows = [
-        {
-            "destinationResourceId": copy.destination,
-            "region": copy.region,
-            "status": "Completed" if now >= copy.ends else "InProgress",
-        }
-        for copy in own
+        {"destinationResourceId": copy.destination, "region": copy.region, "status": _status(cloud, copy)}
+        for copy in cloud.copies.all()
+        if copy.id.startswith(f"{checkpoint.id}-to-")
     ]
     return {
         "checkpointedModelName": checkpoint.model,
         "fineTuningJobId": checkpoint.job,
         "copiedAccountDetails": rows,
     }
+
+
+def _status(cloud: Cloud, copy: Copy) -> str:
+    if cloud.clock.now() < copy.ends:
+        return "InProgress"
+    return "Completed" if foreign.is_beside(cloud, copy.destination) else "Failed"

@@ -44,7 +44,7 @@ BEHAVIOUR: Mapping[str, str] = {
     "base_deployment_async": "a base model's deployment takes time, too",
     "patch_async": "PATCH answers 202",
     "delete_async": "DELETE of a deployment answers 202; else 200",
-    "training_type_required": "a job without trainingType is refused, as since 2026 (gpt-35-turbo only with strict)",
+    "training_type_required": "a job without trainingType is refused, as since 2026; gpt-35-turbo not",
     "missing_data_action_status": "to a principal without the data action",
     "pause_reply": "the status in the reply to a pause: recorded, or as the official example has it",
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ftops.emulator import catalog
+from ftops.emulator import catalog, foreign
 from ftops.emulator.cloud import JSON, Cloud, TunedModel
 from ftops.emulator.errors import Plane, ServiceError, gateway_not_found, not_found, wrong_state
 from ftops.emulator.http import plane_of, reply
@@ -16,6 +16,7 @@ _INFERENCE_ENDS = 1822867200  # 2027-10-07, seconds since the epoch
 
 async def list_all(cloud: Cloud, _: Request) -> Response:
     """GET /models."""
+    foreign.receive(cloud)
     now = cloud.clock.now()
     tuned = [model for model in cloud.models.all() if model.final and model.created <= now]
     data = [_base(model) for model in catalog.BASE_MODELS] + [_tuned(model) for model in tuned]
@@ -27,6 +28,7 @@ async def get(cloud: Cloud, request: Request) -> Response:
     name = request.path_params["model"]
     if base := catalog.BY_ID.get(name):
         return reply(_base(base))
+    foreign.receive(cloud)
     return reply(_tuned(_existing(cloud, name)))
 
 

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ftops.emulator import (
+    accounts,
     admin,
     arm,
     chat,
@@ -82,6 +83,9 @@ _V1: list[tuple[str, str, Answer]] = [
 ]
 _ACCOUNT: list[tuple[str, str, Answer]] = [
     ("GET", "", arm.get_account),
+    ("PUT", "", accounts.put),
+    ("DELETE", "", accounts.delete),
+    ("GET", "/providers/Microsoft.Authorization/permissions", accounts.list_permissions),
     ("POST", "/listKeys", arm.list_keys),
     ("GET", "/models", arm.list_models),
     ("GET", "/usages", arm.list_usages),
@@ -127,12 +131,16 @@ def table(account: Account) -> dict[Plane, list[Route]]:
     subscription = f"/subscriptions/{account.subscription}"
     group = f"{subscription}/resourceGroups/{account.group}"
     one = f"{group}{provider}/accounts/{account.name}"
+    location = f"{subscription}{provider}/locations/{{location}}"
+    deleted = f"{location}/resourceGroups/{{group}}/deletedAccounts/{{account}}"
     lists: list[tuple[str, str, Answer]] = [
+        ("GET", f"{subscription}{provider}/deletedAccounts", accounts.list_deleted),
+        ("GET", deleted, accounts.get_deleted),
+        ("DELETE", deleted, accounts.purge),
         ("GET", f"{subscription}{provider}/accounts", arm.list_accounts),
         ("GET", f"{group}{provider}/accounts", arm.list_accounts),
         ("GET", f"{subscription}{provider}/modelCapacities", arm.list_capacities),
     ]
-    location = f"{subscription}{provider}/locations/{{location}}"
     control = [
         *lists,
         *((method, one + path, answer) for method, path, answer in _ACCOUNT),

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import requests
 from msgspec.structs import replace
 
 from ftops.address import Address, Json
@@ -90,6 +91,17 @@ class Cloud:
             client.close()
         assert reply.status < 300, f"{method} {path}: {reply.status} {text!r}"
         return json.loads(text) if text else None
+
+    def control(self, method: str, body: object = None, path: str = "") -> requests.Response:
+        """A bare request to the account in the control plane, or to what is under it."""
+        names = self.connection
+        url = (
+            f"{self.url}/subscriptions/{names['subscription_id']}/resourceGroups/{names['resource_group']}"
+            f"/providers/Microsoft.CognitiveServices/accounts/{names['account']}{path}"
+        )
+        headers, version = {"authorization": f"Bearer {self.key}"}, {"api-version": "2024-10-01"}
+        content = None if body is None else json.dumps(body)
+        return requests.request(method, url, params=version, headers=headers, data=content, timeout=30)
 
     def fault(self, match: str, **fault: Any) -> None:
         """The next request that matches goes wrong."""

@@ -20,7 +20,7 @@ from ftops.providers.azure import AzureProvider
 from ftops.providers.azure_account import DEPLOY
 from ftops.state import Observed, State
 from ftops.survey import survey
-from tests.contract.azure_cloud import BASE_MODEL, SETTLED, Cloud, gone, made
+from tests.contract.azure_cloud import BASE_MODEL, SETTLED, Cloud, gone, made, running_cloud
 from tests.contract.azure_cloud import deployment as deployment_request
 from tests.contract.wire import Wire, tapped
 from tests.support.specs import config, dataset, deployment, job, tuned
@@ -71,6 +71,11 @@ def account_path(cloud: Cloud, rest: str = "") -> str:
         f"GET /subscriptions/{names['subscription_id']}/resourceGroups/{names['resource_group']}"
         f"/providers/Microsoft.CognitiveServices/accounts/{names['account']}{rest}"
     )
+
+
+def account(cloud: Cloud) -> dict[str, Json]:
+    """How the control plane knows the account."""
+    return {name: cloud.connection[name] for name in ("subscription_id", "resource_group", "account")}
 
 
 PERMISSIONS = "/providers/Microsoft.Authorization/permissions"
@@ -240,15 +245,12 @@ def granted(actions: list[str], data_actions: list[str], *denied: str) -> tuple[
 @pytest.mark.parametrize(
     ("grant", "expected"),
     [
-        (granted(["*"], [f"{DATA}/*"]), (True, True)),
-        (granted(["*/read"], [f"{DATA}/*"]), (True, False)),
-        (granted(["Microsoft.CognitiveServices/*"], []), (False, True)),
         (granted(["*"], [f"{DATA}/*/read"], DEPLOY.upper()), (False, False)),
         ((200, {"value": []}), (None, None)),
         ((404, {"error": {"code": "404", "message": "Resource not found"}}), (None, None)),
     ],
 )  # fmt: skip
-def test_what_roles_allow(
+def test_what_no_role_of_the_emulator_says(
     wire: Wire,
     cloud: Cloud,
     identity: Callable[..., str],
@@ -256,7 +258,31 @@ def test_what_roles_allow(
     expected: tuple[bool | None, bool | None],
 ) -> None:
     wire.replies[account_path(cloud, PERMISSIONS)] = grant
-    provider = signed_in(wire, cloud, identity(actions=["*"], data_actions=["*"]))
+    provider = signed_in(wire, identity(actions=["*"], data_actions=["*"]), **account(cloud))
+    facts = provider.inspect(KINDS)
+    provider.close()
+    assert (facts.may_train, facts.may_deploy) == expected
+
+
+@pytest.mark.parametrize(
+    ("rights", "expected"),
+    [
+        ({"actions": ["*"], "data_actions": [f"{DATA}/*"]}, (True, True)),
+        ({"actions": ["*/read"], "data_actions": [f"{DATA}/*"]}, (True, False)),
+        ({"actions": ["Microsoft.CognitiveServices/*"]}, (False, True)),
+        ({"roles": ["Cognitive Services OpenAI Contributor"]}, (True, True)),
+        ({"roles": ["Reader", "Cognitive Services OpenAI User"]}, (False, False)),
+        ({"roles": ["Reader"], "data_actions": [f"{DATA}/*"]}, (True, False)),
+        ({}, (None, None)),
+    ],
+)
+def test_what_roles_allow(
+    cloud: Cloud,
+    identity: Callable[..., str],
+    rights: dict[str, list[str]],
+    expected: tuple[bool | None, bool | None],
+) -> None:
+    provider = signed_in(cloud, identity(**rights), **account(cloud))
     facts = provider.inspect(KINDS)
     provider.close()
     assert (facts.may_train, facts.may_deploy) == expected
@@ -279,18 +305,22 @@ def identity(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable
         cloud.admin("DELETE", f"principals/{principal}")
 
 
-def signed_in(wire: Wire, cloud: Cloud, principal: str) -> AzureProvider:
+def signed_in(place: Cloud | Wire, principal: str, **settings: Json) -> AzureProvider:
     """A provider without a key."""
-    control: Json = {"endpoint": wire.url}
-    return through(wire, cloud, api_key="", control_plane=control, credential={"client_id": principal})
+    own: dict[str, Json] = {
+        "endpoint": place.url,
+        "api_key": "",
+        "control_plane": {"endpoint": place.url},
+        "credential": {"client_id": principal},
+    }
+    return AzureProvider(settings | own, name="azure")
 
 
 def test_pain_3_who_may_train_but_not_deploy(
-    wire: Wire, cloud: Cloud, identity: Callable[..., str], tmp_path: Path
+    cloud: Cloud, identity: Callable[..., str], tmp_path: Path
 ) -> None:
     rights = {"actions": ["*/read"], "data_actions": [f"{DATA}/*"]}
-    wire.replies[account_path(cloud, PERMISSIONS)] = granted(rights["actions"], rights["data_actions"])
-    provider = signed_in(wire, cloud, identity(**rights))
+    provider = signed_in(cloud, identity(**rights), **account(cloud))
     (found,) = findings(provider, *trained())
     assert found.summary == "provider cloud: who is signed in may not deploy on account emulator"
     assert found.hint == "ask for the role Cognitive Services Contributor on the account"
@@ -300,8 +330,8 @@ def test_pain_3_who_may_train_but_not_deploy(
     provider.close()
 
 
-def test_pain_3_who_may_do_nothing(wire: Wire, cloud: Cloud, identity: Callable[..., str]) -> None:
-    provider = signed_in(wire, cloud, identity())
+def test_pain_3_who_may_do_nothing(cloud: Cloud, identity: Callable[..., str]) -> None:
+    provider = signed_in(cloud, identity(), **account(cloud))
     found = findings(provider, *trained())
     provider.close()
     assert summaries(found) == [
@@ -312,15 +342,17 @@ def test_pain_3_who_may_do_nothing(wire: Wire, cloud: Cloud, identity: Callable[
     assert "Cognitive Services Contributor" in found[1].hint
 
 
-def test_pain_17_a_deleted_account_is_found_at_plan_time(wire: Wire, cloud: Cloud) -> None:
-    subscription = cloud.connection["subscription_id"]
-    deleted = f"GET /subscriptions/{subscription}/providers/Microsoft.CognitiveServices/deletedAccounts"
-    wire.replies[deleted] = (200, {"value": [{"name": "Acme", "location": "swedencentral"}]})
-    provider = through(wire, cloud, account="acme")
-    (found,) = findings(provider, deployment("prod", BASE_MODEL))
-    provider.close()
-    assert found.summary == "provider cloud: account acme is deleted"
-    assert "az cognitiveservices account recover" in found.hint
+def test_pain_17_a_deleted_account_is_found_at_plan_time(tmp_path: Path) -> None:
+    with running_cloud(tmp_path / "cloud", "--account", "acme") as cloud:
+        provider = cloud.provider()
+        assert findings(provider, deployment("prod", BASE_MODEL)) == []
+        assert cloud.control("DELETE").status_code == 200
+        (found,) = findings(provider, deployment("prod", BASE_MODEL))
+        assert found.summary == "provider cloud: account acme is deleted"
+        assert "az cognitiveservices account recover" in found.hint
+        assert cloud.control("PUT", {"properties": {"restore": True}}).status_code == 201
+        assert findings(provider, deployment("prod", BASE_MODEL)) == []
+        provider.close()
 
 
 def test_an_account_that_never_was(cloud: Cloud) -> None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from azure.core.exceptions import HttpResponseError
 from openai import AuthenticationError, InternalServerError, NotFoundError
 
+from tests.emulator.conftest import Start
 from tests.emulator.samples import TOOLS, jsonl, lines
-from tests.emulator.server import MODEL, STANDARD, Emulator, base_deployment, ended, until, upload
+from tests.emulator.server import MODEL, STANDARD, Emulator, base_deployment, deployment, ended, until, upload
 
 VERSION = "api-version=2025-09-01"
 FILES = "/openai/files?api-version=2024-10-21"
@@ -237,4 +239,26 @@ def test_a_checkpoint_is_copied(cloud: Emulator) -> None:
     assert [row["status"] for row in said["copiedAccountDetails"]] == ["InProgress"]
     cloud.advance(61)
     said = cloud.call("GET", path, **header)[2]
-    assert said["copiedAccountDetails"] == [{**body, "status": "Completed"}]
+    assert said["copiedAccountDetails"] == [{**body, "status": "Failed"}], "there is no such account"
+
+
+def test_a_copied_checkpoint_can_be_deployed_where_it_went(start: Start, tmp_path: Path) -> None:
+    here, there = start(), start("--account", "other", folder=tmp_path / "other")
+    with here.v1() as client:
+        file = upload(client, jsonl(lines(12)))
+        job = client.fine_tuning.jobs.create(model=MODEL, training_file=file, extra_body=STANDARD)
+        ended(client, job.id)
+        checkpoint = client.fine_tuning.jobs.checkpoints.list(job.id).data[1]
+    name = checkpoint.fine_tuned_model_checkpoint
+    far = f"{here.arm.removesuffix('/emulator')}/other"
+    path = f"/openai/v1/fine_tuning/jobs/{job.id}/checkpoints/{checkpoint.id}/copy"
+    header = {"aoai-copy-ft-checkpoints": "preview"}
+    put = f"{far}/deployments/copied?api-version=2025-09-01"
+    assert there.call("PUT", put, deployment(name))[0] == 400, "it isn't there yet"
+    here.call("POST", path, {"destinationResourceId": far, "region": "eastus2"}, **header)
+    here.advance(1)
+    said = here.call("GET", path, **header)[2]
+    assert [row["status"] for row in said["copiedAccountDetails"]] == ["Completed"]
+    assert there.call("PUT", put, deployment(name))[0] == 201
+    listed = there.call("GET", f"{far}/models?api-version=2025-09-01")[2]["value"]
+    assert name in {row["name"] for row in listed}
