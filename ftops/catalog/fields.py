@@ -103,6 +103,7 @@ _MODEL: Shape = {
     "aliases": texts,
     "methods": words("supervised", "dpo", "reinforcement"),
     "training": dict.fromkeys(_TRAINING_TYPES, regions),
+    "encoding": text,
     "example_tokens": whole,
     "skus": texts,
     "prices": {
@@ -116,6 +117,7 @@ _MODEL: Shape = {
 FILE: Shape = {
     "format_version": whole,
     "limits": {**dict.fromkeys(LIMITS, whole), **_SOURCE},
+    "encodings": {"by_prefix": {"*": text}, **_SOURCE},
     "hosting": {"per_hour": {"*": number}, **_SOURCE},
     "regions": {"*": {"names": regions, **_SOURCE}},
     "models": {"*": _MODEL},

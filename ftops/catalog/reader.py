@@ -140,11 +140,13 @@ def _merged(below: Tree, above: Tree) -> Tree:
 def _catalog(tree: Tree, sources: tuple[str, ...]) -> Catalog:
     lists = {name: frozenset(entry.get("names") or ()) for name, entry in tree.get("regions", {}).items()}
     limits = {name: value for name, value in tree.get("limits", {}).items() if isinstance(value, int)}
+    encodings = tree.get("encodings", {}).get("by_prefix", {})
     hosting = tree.get("hosting", {}).get("per_hour", {})
     return Catalog(
         {name: _model(name, entry, lists) for name, entry in tree.get("models", {}).items()},
         limits,
         {sku.casefold(): price for sku, price in hosting.items()},
+        {start.casefold(): name for start, name in encodings.items()},
         sources,
     )
 
@@ -164,6 +166,7 @@ def _model(name: str, entry: Tree, lists: Mapping[str, frozenset[str]]) -> Catal
         methods=None if methods is None else frozenset(methods),
         training=training,
         skus=None if skus is None else tuple(skus),
+        encoding=entry.get("encoding", ""),
         example_tokens=entry.get("example_tokens"),
         training_per_million=prices.get("training_per_million", {}),
         training_per_hour=prices.get("training_per_hour"),

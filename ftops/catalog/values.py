@@ -21,6 +21,8 @@ class CatalogModel(Struct, frozen=True):
     """Training type → the regions that offer it; None: it is offered, who knows where. Empty: nowhere."""
     skus: tuple[str, ...] | None = None
     """SKUs under which it is deployed once it is tuned."""
+    encoding: str = ""
+    """How the model divides text into tokens: `o200k_base`, `cl100k_base`."""
     example_tokens: int | None = None
     training_per_million: Mapping[str, float] = field(default_factory=dict)
     """Training type → US dollars for a million tokens."""
@@ -47,6 +49,8 @@ class Catalog(Struct, frozen=True):
     limits: Mapping[str, int] = field(default_factory=dict)
     hosting_per_hour: Mapping[str, float] = field(default_factory=dict)
     """SKU in lower case → US dollars for an hour of a tuned model's deployment."""
+    encodings: Mapping[str, str] = field(default_factory=dict)
+    """Beginning of a model's name, in lower case → its encoding."""
     sources: tuple[str, ...] = ()
     """The files that it comes from, the user's last."""
 
@@ -58,3 +62,13 @@ class Catalog(Struct, frozen=True):
             return next((m for m in named if m.version.casefold() == version.casefold()), None)
         by_id = next((m for m in named if asked == m.id.casefold()), None)
         return by_id or (named[0] if len(named) == 1 else None)
+
+    def encoding(self, name: str) -> str:
+        """The encoding of a model, by its own entry or by the longest beginning that is known; empty where
+        it isn't known."""
+        found = self.find(name)
+        if found and found.encoding:
+            return found.encoding
+        asked = name.casefold()
+        known = [prefix for prefix in self.encodings if asked.startswith(prefix)]
+        return self.encodings[max(known, key=len)] if known else ""

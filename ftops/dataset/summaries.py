@@ -1,0 +1,131 @@
+"""Measured files, kept by digest and encoding in `.ftops/data` below the project.
+
+So a file is measured once however often it is planned, and the version that was applied can be compared
+with the next one although its bytes are gone. Losing them costs time and such comparisons, nothing else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from ftops.dataset.measure import Measured, Sums, measure
+
+FORMAT = 1
+"""To be raised whenever measuring changes."""
+FOLDER = ".ftops/data"
+KEPT = 200
+"""Files that are kept; the oldest go."""
+
+
+def summary(path: Path, digest: str, encoding: str, project: Path) -> Measured:
+    """The file at `path`, whose bytes have this digest, measured now or before.
+
+    Raises UsageError where it can't be read, NoEncoding.
+    """
+    known = recall(project, digest, encoding)
+    if known is not None:
+        return known
+    made = measure(path, encoding)
+    keep(project, made, encoding)
+    return made
+
+
+def recall(project: Path, digest: str, encoding: str) -> Measured | None:
+    """What is kept under a digest; None where nothing is, or it can't be read."""
+    file = _file(project, digest, encoding)
+    try:
+        with file.open("rb") as stream:
+            head = json.loads(stream.readline())
+            rows = stream.read()
+        if head["format"] != FORMAT or head["digest"] != digest or head["bytes"] != len(rows):
+            return None
+        os.utime(file)
+        return Measured(digest, _sums(head["sums"]), rows)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        return None
+
+
+def recall_any(project: Path, digest: str, encoding: str) -> Measured | None:
+    """As `recall`; where nothing is kept for this encoding, without tokens or of another encoding."""
+    found = recall(project, digest, encoding)
+    if found is not None:
+        return found
+    pattern = f"{_stem(digest)}.*"
+    for file in sorted((project / FOLDER).glob(pattern)):
+        found = recall(project, digest, file.suffix.removeprefix(".").replace("none", ""))
+        if found is not None:
+            return found._replace(sums=_without_tokens(found.sums))
+    return None
+
+
+def keep(project: Path, made: Measured, encoding: str) -> None:
+    """Whole or not at all. A folder that can't be written to only costs time."""
+    file = _file(project, made.digest, encoding)
+    head = {"format": FORMAT, "digest": made.digest, "bytes": len(made.rows), "sums": _plain(made.sums)}
+    draft = file.with_name(f".{file.name}.{os.getpid()}.tmp")
+    with contextlib.suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        _ignore(project)
+        draft.write_bytes(json.dumps(head).encode() + b"\n" + made.rows)
+        draft.replace(file)
+        _prune(file.parent)
+
+
+def _file(project: Path, digest: str, encoding: str) -> Path:
+    return project / FOLDER / f"{_stem(digest)}.{encoding or 'none'}"
+
+
+def _stem(digest: str) -> str:
+    return digest.rpartition(":")[2][:32]
+
+
+def _ignore(project: Path) -> None:
+    file = project / ".ftops" / ".gitignore"
+    if not file.exists():
+        file.write_text("*\n", encoding="utf-8")
+
+
+def _prune(folder: Path) -> None:
+    files = [(entry.stat().st_mtime_ns, entry.path) for entry in os.scandir(folder) if entry.is_file()]
+    for _, path in sorted(files)[:-KEPT]:
+        Path(path).unlink(missing_ok=True)
+
+
+def _plain(sums: Sums) -> dict[str, Any]:
+    return {f.name: _list_of(getattr(sums, f.name)) for f in fields(sums)}
+
+
+def _list_of(value: Any) -> Any:
+    return sorted(value) if isinstance(value, set) else value
+
+
+def _sums(plain: Mapping[str, Any]) -> Sums:
+    empty = Sums()
+    return Sums(**{f.name: _like(getattr(empty, f.name), plain[f.name]) for f in fields(Sums)})
+
+
+def _like(example: Any, value: Any) -> Any:
+    if isinstance(example, Counter):
+        return Counter(value)
+    return set(value) if isinstance(example, set) else int(value)
+
+
+def _without_tokens(sums: Sums) -> Sums:
+    return Sums(
+        examples=sums.examples,
+        messages=sums.messages,
+        unreadable=sums.unreadable,
+        images=sums.images,
+        turns=sums.turns,
+        calls=sums.calls,
+        labels=sums.labels,
+        systems=sums.systems,
+        offers=sums.offers,
+    )
