@@ -28,7 +28,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "events outputs spec statefile",
         "graph plan desired",
         "fields config state diff",
-        "yamltext account",
+        "yamltext account costs",
         "yamlerrors kinds",
         "records",
         "address",

@@ -38,6 +38,7 @@ SECTIONS: Mapping[str, Mapping[str, Row]] = {
 
 DATA: Mapping[str, Row] = {
     "check": Row("ftops.cli.commands.data_check:command", "Check files of examples."),
+    "stats": Row("ftops.cli.commands.data_stats:command", "Count examples, tokens and what they cost."),
 }
 """The commands of `ftops data`."""
 

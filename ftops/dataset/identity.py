@@ -8,7 +8,7 @@ sketch    the words said: one-permutation minhash, 16 buckets of a byte each
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, NamedTuple
 from zlib import crc32
@@ -18,8 +18,11 @@ from ftops.dataset.tokens import calls
 
 _ROW = struct.Struct("<II8s8s16s")
 BUCKETS = 16
-_NONE = 1 << 32
+SKETCHED = 800
+"""Characters said that a sketch looks at."""
 _FROM_OTHERS = frozenset({"user", "tool", "function"})
+
+Messages = Sequence[Mapping[str, Any]]
 
 
 class Row(NamedTuple):
@@ -32,10 +35,14 @@ class Row(NamedTuple):
     sketch: bytes
 
 
-def row(line: int, tokens: int, example: Mapping[str, Any]) -> bytes:
-    """Packed; `rows` is the inverse."""
+def row(line: int, tokens: int, example: Mapping[str, Any], said: Messages) -> bytes:
+    """Packed; `rows` is the inverse. `said` are the example's `messages`."""
     return _ROW.pack(
-        line, min(tokens, 2**32 - 1), digest(canonical(example)), _prompt(example), sketch(_words(example))
+        line,
+        min(tokens, 2**32 - 1),
+        digest(canonical(example)),
+        _prompt(example, said),
+        sketch(_words(example, said)),
     )
 
 
@@ -55,38 +62,31 @@ def short(value: object) -> str:
     return digest(canonical(value)).hex()
 
 
-def messages(example: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+def messages(example: Mapping[str, Any]) -> Messages:
     """Every message of an example of any format."""
     given = example.get("input")
     source = given if isinstance(given, dict) else example
-    for holder, key in (
-        (source, "messages"),
-        (example, "preferred_output"),
-        (example, "non_preferred_output"),
-    ):
-        found = holder.get(key)
-        if isinstance(found, list):
-            yield from (m for m in found if isinstance(m, dict))
+    found = _list(source, "messages")
+    if "preferred_output" in example:
+        found = [*found, *_list(example, "preferred_output"), *_list(example, "non_preferred_output")]
+    return [m for m in found if isinstance(m, dict)]
 
 
-def answers(example: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def answers(example: Mapping[str, Any], said: Messages) -> Messages:
     """What the model is to say: messages of the assistant; of preference pairs, the preferred ones."""
-    preferred = example.get("preferred_output")
-    if isinstance(preferred, list):
-        return [m for m in preferred if isinstance(m, dict)]
-    return [m for m in messages(example) if m.get("role") == "assistant"]
+    if "preferred_output" in example:
+        return [m for m in _list(example, "preferred_output") if isinstance(m, dict)]
+    return [m for m in said if m.get("role") == "assistant"]
 
 
-def sketch(words: Iterator[str]) -> bytes:
-    """The least hash of the words in each of 16 buckets, a byte of each (0: no word
-    fell there); equal bytes in the proportion in which the sets of words agree."""
-    least = [_NONE] * BUCKETS
-    for word in set(words):
-        hashed = crc32(word.encode("utf-8", "replace"))
-        bucket = hashed & 15
-        if hashed < least[bucket]:
-            least[bucket] = hashed
-    return bytes(0 if value == _NONE else (value >> 4) % 255 + 1 for value in least)
+def sketch(text: bytes) -> bytes:
+    """The least hash of the words in each of 16 buckets, a byte of each (0: no word fell there); equal
+    bytes in the proportion in which the sets of words agree."""
+    hashes = sorted(set(map(crc32, text.split())), reverse=True)
+    least = {hashed & 15: hashed for hashed in hashes}
+    return bytes(
+        (least[bucket] >> 4) % 255 + 1 if bucket in least else 0 for bucket in range(BUCKETS)
+    )
 
 
 def likeness(one: bytes, other: bytes) -> float:
@@ -95,30 +95,32 @@ def likeness(one: bytes, other: bytes) -> float:
     return sum(a == b for a, b in used) / len(used) if used else 1.0
 
 
-def _prompt(example: Mapping[str, Any]) -> bytes:
-    asked = [
-        [m.get("role"), m.get("content")] for m in messages(example) if m.get("role") in _FROM_OTHERS
-    ]
+def _prompt(example: Mapping[str, Any], said: Messages) -> bytes:
+    asked = [[m.get("role"), m.get("content")] for m in said if m.get("role") in _FROM_OTHERS]
     if not asked:
-        asked = [["system", m.get("content")] for m in messages(example)]
+        asked = [["system", m.get("content")] for m in said]
     return digest(canonical(asked or example))
 
 
-def _words(example: Mapping[str, Any]) -> Iterator[str]:
-    """Words said, by anyone but the system; of what is no conversation, those of the JSON text."""
-    found = False
-    for message in messages(example):
-        found = True
-        role = message.get("role")
-        if role in ("system", "developer"):
+def _words(example: Mapping[str, Any], said: Messages) -> bytes:
+    """The beginning of what is said, by anyone but the system; of what is no conversation, of its JSON."""
+    if not said:
+        return canonical(example)[:SKETCHED].replace(b",", b" ")
+    texts: list[str] = []
+    size = 0
+    for message in said:
+        if size > SKETCHED:
+            break
+        if message.get("role") in ("system", "developer"):
             continue
         content = message.get("content")
-        if isinstance(content, str):
-            yield from content.split()
-        elif content:
-            yield from canonical(content).decode("utf-8", "replace").split()
-        for call in calls(message):
-            yield call.name
-            yield from call.arguments.split()
-    if not found:
-        yield from canonical(example).decode("utf-8", "replace").replace(",", " ").split()
+        if content:
+            texts.append(content if isinstance(content, str) else canonical(content).decode())
+        texts += [f"{call.name} {call.arguments}" for call in calls(message)]
+        size = sum(map(len, texts))
+    return " ".join(texts)[:SKETCHED].encode("utf-8", "replace")
+
+
+def _list(holder: Mapping[str, Any], key: str) -> list[Any]:
+    value = holder.get(key)
+    return value if isinstance(value, list) else []

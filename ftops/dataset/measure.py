@@ -18,7 +18,7 @@ from ftops.dataset import identity
 from ftops.dataset.lines import blocks, lines_of, unreadable
 from ftops.dataset.tokens import Counter, calls, counter
 
-PARALLEL = 16 * 1024 * 1024
+PARALLEL = 8 * 1024 * 1024
 """Bytes from which on a second process is worth its start."""
 MAX_LABELS = 1000
 OTHER = "(other)"
@@ -105,15 +105,16 @@ def measure_block(block: bytes, first: int, encoding: str) -> tuple[Sums, bytes]
         if line.example is None:
             sums.unreadable += 1
             continue
-        tokens = _add(sums, line.example, count)
-        rows += identity.row(line.number, tokens, line.example)
+        said = identity.messages(line.example)
+        tokens = _add(sums, line.example, said, count)
+        rows += identity.row(line.number, tokens, line.example, said)
     _cap(sums.labels)
     return sums, bytes(rows)
 
 
-def label(example: Mapping[str, Any]) -> str:
+def label(example: Mapping[str, Any], said: identity.Messages) -> str:
     """What an example teaches to answer: functions, a short answer, or `(text)`."""
-    answers = identity.answers(example)
+    answers = identity.answers(example, said)
     called = [call.name for message in answers for call in calls(message)]
     if called:
         return "+".join(dict.fromkeys(called))
@@ -122,10 +123,12 @@ def label(example: Mapping[str, Any]) -> str:
     return last if 0 < len(last) <= _NEAR and "\n" not in last else "(text)"
 
 
-def _add(sums: Sums, example: Mapping[str, Any], count: Counter | None) -> int:
+def _add(
+    sums: Sums, example: Mapping[str, Any], said: identity.Messages, count: Counter | None
+) -> int:
     sums.examples += 1
-    sums.labels[label(example)] += 1
-    for message in identity.messages(example):
+    sums.labels[label(example, said)] += 1
+    for message in said:
         role = message.get("role")
         role = role if isinstance(role, str) else ""
         sums.messages += 1

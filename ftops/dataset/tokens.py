@@ -143,6 +143,8 @@ class Call(NamedTuple):
 def calls(message: Mapping[str, Any]) -> Iterator[Call]:
     """The function calls of a message, in either form."""
     legacy = message.get("function_call")
+    if legacy is None and "tool_calls" not in message:
+        return
     if isinstance(legacy, dict):
         yield Call(_text(legacy, "name"), _text(legacy, "arguments"))
     for call in _list(message, "tool_calls"):
@@ -162,9 +164,16 @@ def counter(encoding: str) -> Counter:
     """Loads a vocabulary (a tenth of a second) on first use. Raises NoEncoding."""
     if encoding not in FRAMES:
         raise NoEncoding(f"no encoding of the name {encoding!r} is known; there are {', '.join(ENCODINGS)}")
-    count = _remembering(_bindings().tokenizer_for_encoding(encoding).count)
+    count = _remembering(exact(encoding))
     frame = FRAMES[encoding]
     return Counter(encoding, count, frame, _remembering_definitions(count, frame))
+
+
+def exact(encoding: str) -> Callable[[str], int]:
+    """Counts one text, remembering none. Raises NoEncoding; what it returns, UnicodeEncodeError for a lone
+    surrogate."""
+    count: Callable[[str], int] = _bindings().tokenizer_for_encoding(encoding).count
+    return count
 
 
 def _remembering(count: Callable[[str], int]) -> Callable[[str], int]:

@@ -1,0 +1,72 @@
+"""ftops data stats"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from ftops import catalog, pricing
+from ftops.address import Address, Json
+from ftops.cli.lazy import pass_screen
+from ftops.cli.look import look_options
+from ftops.cli.screen import Screen
+from ftops.cli.specs import display
+from ftops.costs import TrainingCost
+from ftops.dataset.measure import measure
+from ftops.dataset.statistics import Statistics, statistics
+from ftops.dataset.tokens import ENCODINGS, NoEncoding, counter
+from ftops.errors import UsageError
+from ftops.suggest import did_you_mean
+from ftops.views import statistics as view
+
+TRAINING_TYPES = ("standard", "global_standard", "developer")
+
+
+@click.command("stats")
+@click.argument("paths", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--model", metavar="MODEL", help="Count as this model does, and say what training it costs.")
+@click.option("--epochs", type=click.IntRange(1, 50), metavar="N", help="With --model: how many epochs.")
+@click.option(
+    "--training-type", type=click.Choice(TRAINING_TYPES), default="standard", help="With --model: where it runs."
+)
+@click.option("--encoding", type=click.Choice(ENCODINGS), help="Count with this encoding (o200k_base).")
+@look_options
+@pass_screen
+def command(
+    screen: Screen,
+    paths: tuple[Path, ...],
+    model: str | None,
+    epochs: int | None,
+    training_type: str,
+    encoding: str | None,
+) -> int:
+    """Count examples, tokens, roles and functions of FILEs, and what training on them costs."""
+    known = catalog.load(Path.cwd(), os.environ)
+    found = known.find(model) if model else None
+    coding = encoding or (known.encoding(model) if model else ENCODINGS[0])
+    if model and not coding:
+        hint = did_you_mean(model, known.models)
+        raise UsageError(f"no encoding of the model {model} is known", "", f"{hint} Or set --encoding.")
+    try:
+        counter(coding)
+    except NoEncoding as error:
+        raise UsageError("tokens can't be counted", f"{error}.", "pip install bpe-openai") from error
+    limit = found.example_tokens if found else None
+    files: dict[str, tuple[Statistics, TrainingCost | None]] = {}
+    for path in paths:
+        counted = statistics(measure(path, coding), limit)
+        inputs = {"hyperparameters": {"n_epochs": epochs}, "training_type": training_type}
+        cost = pricing.training(_NOWHERE, counted, found, model, inputs) if model else None
+        files[display(path.absolute())] = (counted, cost)
+    if screen.json:
+        rows: list[Json] = [{"file": shown, **view.to_json(*each)} for shown, each in files.items()]
+        screen.document({"format_version": 1, "encoding": coding, "model": model, "files": rows})
+        return 0
+    drawn = [view.draw(shown, each[0], screen.paint, each[1]) for shown, each in files.items()]
+    screen.text("\n".join(drawn))
+    return 0
+
+
+_NOWHERE = Address("job", "none")

@@ -1,0 +1,172 @@
+"""Statistics of a dataset as text and JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from ftops.address import Json
+from ftops.costs import TrainingCost
+from ftops.dataset.statistics import Bin, Statistics
+from ftops.views import money
+from ftops.views.paint import Painter, clean
+from ftops.views.values import plural
+
+BAR = 40
+SHOWN = 20
+"""Rows of a table at most."""
+_EIGHTHS = " ▏▎▍▌▋▊▉"
+
+
+def draw(title: str, found: Statistics, paint: Painter, cost: TrainingCost | None = None) -> str:
+    """All that is known of one file. `cost` only where a model is named."""
+    return "\n".join([*_lines(title, found, paint, cost), ""])
+
+
+def to_json(found: Statistics, cost: TrainingCost | None = None) -> dict[str, Json]:
+    """As docs/json-output.md describes it."""
+    sums, cut = found.sums, found.cut
+    document: dict[str, Json] = {
+        "examples": sums.examples,
+        "messages": sums.messages,
+        "tokens": sums.tokens,
+        "tokens_trained": sums.trained,
+        "tokens_billed_per_epoch": found.billed,
+        "tokens_by_role": dict(sums.roles.most_common()),
+        "messages_by_role": dict(sums.turns.most_common()),
+        "functions": {n: {"calls": u.calls, "tokens": u.tokens} for n, u in found.functions.items()},
+        "labels": dict(sums.labels.most_common()),
+        "system_messages": len(sums.systems),
+        "function_lists": len(sums.offers),
+        "images": sums.images,
+        "duplicates": found.duplicates,
+        "unreadable_lines": sums.unreadable,
+        "length": {
+            "min": found.least,
+            "median": found.median,
+            "mean": round(found.mean, 1),
+            "p95": found.percentile_95,
+            "max": found.most,
+        },
+        "histogram": [{"from": b.low, "below": b.high, "examples": b.examples} for b in found.bins],
+        "longest": [{"line": line, "tokens": tokens} for line, tokens in found.longest],
+    }
+    if cut:
+        lines: list[Json] = list(cut.lines)
+        document["truncation"] = {
+            "limit": cut.limit,
+            "examples": cut.examples,
+            "tokens": cut.tokens,
+            "lines": lines,
+        }
+    if cost:
+        dollars = cost.dollars
+        document["cost"] = {
+            "epochs": cost.epochs.number,
+            "epochs_estimated": cost.epochs.is_estimate,
+            "per_million": cost.per_million,
+            "per_hour": cost.per_hour,
+            "dollars": None if dollars is None else round(dollars, 4),
+            "note": cost.note,
+        }
+    return document
+
+
+def _lines(title: str, found: Statistics, paint: Painter, cost: TrainingCost | None) -> Iterator[str]:
+    sums = found.sums
+    yield paint(title, "bold")
+    yield f"  {', '.join(_counts(found))}"
+    for note in _notes(found):
+        yield f"  {paint('note', 'hint')}: {note}"
+    if sums.tokens:
+        yield ""
+        yield "  Tokens"
+        yield from _shares(sums.roles, sums.tokens)
+        masked = sums.tokens - sums.trained
+        yield paint(f"    trained on: {sums.trained:,}; only read: {masked:,}", "dim")
+        yield ""
+        yield "  Length of an example, in tokens"
+        yield f"    {found.least:,} to {found.most:,}, median {found.median:,}, 95% up to {found.percentile_95:,}"
+        yield from _histogram(found.bins)
+        yield f"    longest: {', '.join(f'line {line} ({tokens:,})' for line, tokens in found.longest)}"
+    if found.functions:
+        yield ""
+        yield "  Function calls"
+        yield from _functions(found)
+    elif len(sums.labels) > 1:
+        yield ""
+        yield "  Answers"
+        yield from _shares(sums.labels, sums.examples)
+    if cost:
+        yield ""
+        yield f"  Cost: {money.training(cost)}"
+
+
+def _counts(found: Statistics) -> Iterator[str]:
+    sums = found.sums
+    yield plural(sums.examples, "example")
+    each = sums.messages / sums.examples if sums.examples else 0
+    yield f"{plural(sums.messages, 'message')} ({each:.1f} each)"
+    if sums.tokens:
+        yield plural(sums.tokens, "token")
+
+
+def _notes(found: Statistics) -> Iterator[str]:
+    sums, cut = found.sums, found.cut
+    if sums.unreadable:
+        yield f"{plural(sums.unreadable, 'line')} can't be read; `ftops data check` says why"
+    if found.duplicates:
+        yield f"{plural(found.duplicates, 'example')} the same as an earlier one"
+    if len(sums.systems) > 1:
+        yield f"{len(sums.systems):,} different system messages"
+    if len(sums.offers) > 1:
+        yield f"{len(sums.offers):,} different lists of functions"
+    if sums.images:
+        yield f"{plural(sums.images, 'image')}, counted as if all were in low detail"
+    if cut and cut.examples:
+        where = ", ".join(map(str, cut.lines))
+        yield (
+            f"{plural(cut.examples, 'example')} longer than the {cut.limit:,} tokens that the model takes: "
+            f"{cut.tokens:,} tokens are cut off (line {where}{'…' if cut.examples > len(cut.lines) else ''})"
+        )
+
+
+def _shares(counts: Mapping[str, int], total: int) -> Iterator[str]:
+    rows = sorted(((n, name) for name, n in counts.items() if n), key=lambda row: (-row[0], row[1]))
+    shown = rows[:SHOWN]
+    width = max(len(_name(name)) for _, name in shown)
+    number = len(f"{shown[0][0]:,}")
+    for count, name in shown:
+        yield f"    {_name(name):{width}}  {count:>{number},}  {count / total:4.0%}"
+    if len(rows) > SHOWN:
+        yield f"    and {len(rows) - SHOWN:,} more"
+
+
+def _functions(found: Statistics) -> Iterator[str]:
+    rows = list(found.functions.items())[:SHOWN]
+    width = max(len(_name(name)) for name, _ in rows)
+    most = max(len(f"{use.calls:,}") for _, use in rows)
+    for name, use in rows:
+        tokens = f"  {plural(use.tokens, 'token')}" if use.tokens else ""
+        yield f"    {_name(name):{width}}  {use.calls:>{most},}{tokens}"
+    if len(found.functions) > SHOWN:
+        yield f"    and {len(found.functions) - SHOWN:,} more"
+
+
+def _histogram(bins: Sequence[Bin]) -> Iterator[str]:
+    most = max((b.examples for b in bins), default=0)
+    width = max((len(_range(b)) for b in bins), default=0)
+    for each in bins:
+        yield f"    {_range(each):>{width}}  {_bar(each.examples, most)} {each.examples:,}".rstrip()
+
+
+def _range(each: Bin) -> str:
+    return f"{each.low:,}–{each.high - 1:,}" if each.high - each.low > 1 else f"{each.low:,}"
+
+
+def _bar(count: int, most: int) -> str:
+    eighths = -(-count * BAR * 8 // most) if count else 0
+    return "█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip()
+
+
+def _name(name: str) -> str:
+    return clean(name)[:40] or "(no role)"
