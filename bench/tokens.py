@@ -14,10 +14,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from pydoc_data.topics import topics
+from typing import TYPE_CHECKING
 
 from ftops.dataset.lines import read
 from ftops.dataset.measure import measure
 from ftops.dataset.tokens import ENCODINGS, counter, exact
+
+if TYPE_CHECKING:
+    import tiktoken
 
 PROMISE = 2.0
 """How many times as fast as tiktoken a file has to be counted."""
@@ -41,11 +45,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         size = sum(len(text.encode()) for text in texts)
         for name in ENCODINGS:
             with reference(Path(root), name) as theirs:
-                ordinary = theirs.encode_ordinary
-                ratios.append(_compare(name, file, texts, size, lambda t: len(ordinary(t)), chosen.rounds))
+                ratios.append(_compare(name, file, texts, size, _lengths(theirs), chosen.rounds))
     slowest = min(ratios)
-    print(f"\nA file, {PROMISE:g} times as fast as tiktoken: {'met' if slowest >= PROMISE else 'MISSED'} ({slowest:.1f})")
+    verdict = "met" if slowest >= PROMISE else "MISSED"
+    print(f"\nA file, {PROMISE:g} times as fast as with tiktoken: {verdict} ({slowest:.1f})")
     return int(chosen.check and slowest < PROMISE)
+
+
+def _lengths(theirs: tiktoken.Encoding) -> Callable[[str], int]:
+    return lambda text: len(theirs.encode_ordinary(text))
 
 
 def _compare(

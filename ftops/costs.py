@@ -5,8 +5,9 @@ US dollars throughout.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from ftops.address import Address, Json
 from ftops.errors import Place
@@ -14,8 +15,7 @@ from ftops.errors import Place
 HOURS_PER_MONTH = 730
 
 
-@dataclass(frozen=True, slots=True)
-class Budget:
+class Budget(Struct, frozen=True):
     """What plans of a spec may cost at most. None: anything."""
 
     training: float | None = None
@@ -34,8 +34,7 @@ class Epochs(NamedTuple):
     """`auto`: the service decides; this is by the rule that it documents."""
 
 
-@dataclass(frozen=True, slots=True)
-class TrainingCost:
+class TrainingCost(Struct, frozen=True):
     """What a job would cost. `note` says why `dollars` isn't known."""
 
     address: Address
@@ -56,8 +55,7 @@ class TrainingCost:
         return self.tokens * self.epochs.number * self.per_million / 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class HostingCost:
+class HostingCost(Struct, frozen=True):
     """What a deployment of a tuned model costs while it exists, used or not."""
 
     address: Address
@@ -65,8 +63,7 @@ class HostingCost:
     """None: the catalogue doesn't know."""
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
+class Estimate(Struct, frozen=True):
     """What the jobs of a plan cost once, and its deployments by the hour."""
 
     training: tuple[TrainingCost, ...] = ()

@@ -37,7 +37,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
 )
 """From top to bottom. A module may import those of the rows below its own, and no others."""
 
-HEAVY = ("openai", "azure", "deepdiff", "rich", "numpy", "starlette", "uvicorn", "httpx")
+HEAVY = ("openai", "azure", "deepdiff", "rich", "numpy", "starlette", "uvicorn", "httpx", "bpe_openai")
 
 
 def modules() -> list[Path]:

@@ -84,9 +84,7 @@ def sketch(text: bytes) -> bytes:
     bytes in the proportion in which the sets of words agree."""
     hashes = sorted(set(map(crc32, text.split())), reverse=True)
     least = {hashed & 15: hashed for hashed in hashes}
-    return bytes(
-        (least[bucket] >> 4) % 255 + 1 if bucket in least else 0 for bucket in range(BUCKETS)
-    )
+    return bytes((least[bucket] >> 4) % 255 + 1 if bucket in least else 0 for bucket in range(BUCKETS))
 
 
 def likeness(one: bytes, other: bytes) -> float:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-import orjson
+import msgspec
 
 from ftops.errors import Diagnostic, FtopsError, Place, UsageError
 
@@ -20,6 +20,11 @@ BLOCK = 2 * 1024 * 1024
 """Bytes that are read at once."""
 
 Example = dict[str, Any]
+
+_decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
+_encode_sorted = msgspec.json.Encoder(order="sorted").encode
+_NOT_ENCODED = (msgspec.MsgspecError, UnicodeError, OverflowError)
 
 
 class Line(NamedTuple):
@@ -47,8 +52,8 @@ class NotAnExample(FtopsError):
 def parse(raw: bytes) -> Example | None:
     """The object on a line, or None."""
     try:
-        value = orjson.loads(raw)
-    except orjson.JSONDecodeError:
+        value = _decode(raw)
+    except msgspec.DecodeError:
         value = _parse_slowly(raw)
     return value if isinstance(value, dict) else None
 
@@ -56,16 +61,16 @@ def parse(raw: bytes) -> Example | None:
 def canonical(value: object) -> bytes:
     """JSON with sorted keys and no spaces: the same for values that mean the same."""
     try:
-        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-    except orjson.JSONEncodeError:
+        return _encode_sorted(value)
+    except _NOT_ENCODED:
         return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
 
 
 def dump(value: object) -> bytes:
     """One line of JSON, keys in their own order, without its end."""
     try:
-        return orjson.dumps(value)
-    except orjson.JSONEncodeError:
+        return _encode(value)
+    except _NOT_ENCODED:
         return json.dumps(value, separators=(",", ":")).encode()
 
 
@@ -176,7 +181,9 @@ def write_all(path: Path, raws: Iterable[bytes], *, force: bool = False, mark: b
 
 
 def unreadable(path: Path, error: OSError) -> UsageError:
-    return UsageError(f"can't read {path}: {error.strerror or error}", "", "check the path and its permissions")
+    return UsageError(
+        f"can't read {path}: {error.strerror or error}", "", "check the path and its permissions"
+    )
 
 
 def unwritable(path: Path, error: OSError) -> UsageError:
@@ -184,7 +191,7 @@ def unwritable(path: Path, error: OSError) -> UsageError:
 
 
 def _parse_slowly(raw: bytes) -> Any:
-    """What orjson refuses and Python takes: lone surrogates, numbers of any length."""
+    """What msgspec refuses and Python takes: lone surrogates, numbers of any length."""
     try:
         return json.loads(raw)
     except (ValueError, RecursionError):

@@ -9,10 +9,11 @@ import os
 from collections import Counter as Tally
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
+
+from msgspec import Struct, field
 
 from ftops.dataset import identity
 from ftops.dataset.lines import blocks, lines_of, unreadable
@@ -33,8 +34,7 @@ class Use(NamedTuple):
     tokens: int
 
 
-@dataclass(slots=True)
-class Sums:
+class Sums(Struct):
     """What is counted of a file. Tokens are 0 where no encoding is known."""
 
     examples: int = 0
@@ -68,7 +68,7 @@ class Sums:
 
 
 class Measured(NamedTuple):
-    """A file measured: its bytes' digest, its sums, and a packed row for each example (ftops.dataset.identity)."""
+    """A file measured: its bytes' digest, its sums, a packed row for each example (see `identity`)."""
 
     digest: str
     sums: Sums
@@ -118,14 +118,12 @@ def label(example: Mapping[str, Any], said: identity.Messages) -> str:
     called = [call.name for message in answers for call in calls(message)]
     if called:
         return "+".join(dict.fromkeys(called))
-    said = [m["content"] for m in answers if isinstance(m.get("content"), str)]
-    last = said[-1].strip() if said else ""
+    texts = [m["content"] for m in answers if isinstance(m.get("content"), str)]
+    last = texts[-1].strip() if texts else ""
     return last if 0 < len(last) <= _NEAR and "\n" not in last else "(text)"
 
 
-def _add(
-    sums: Sums, example: Mapping[str, Any], said: identity.Messages, count: Counter | None
-) -> int:
+def _add(sums: Sums, example: Mapping[str, Any], said: identity.Messages, count: Counter | None) -> int:
     sums.examples += 1
     sums.labels[label(example, said)] += 1
     for message in said:
@@ -167,7 +165,9 @@ def _hashed(stream: BinaryIO, update: Callable[[bytes], None]) -> Iterator[tuple
         first += block.count(b"\n")
 
 
-def _parts(numbered: Iterator[tuple[bytes, int]], encoding: str, workers: int) -> Iterator[tuple[Sums, bytes]]:
+def _parts(
+    numbered: Iterator[tuple[bytes, int]], encoding: str, workers: int
+) -> Iterator[tuple[Sums, bytes]]:
     if workers == 1:
         for block, first in numbered:
             yield measure_block(block, first, encoding)

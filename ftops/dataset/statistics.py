@@ -1,10 +1,11 @@
-"""What is to be known of a dataset before it is paid for: lengths, who says how much, what would be cut off."""
+"""What to know of a dataset before it is paid for: lengths, who says how much, what would be cut off."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from ftops.dataset import identity
 from ftops.dataset.measure import Measured, Sums, Use
@@ -33,8 +34,7 @@ class Cut(NamedTuple):
     """Where the first of them are."""
 
 
-@dataclass(frozen=True, slots=True)
-class Statistics:
+class Statistics(Struct, frozen=True):
     """A measured file, as people read it."""
 
     sums: Sums

@@ -11,9 +11,10 @@ import json
 import os
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import fields
 
 from ftops.dataset.measure import Measured, Sums, measure
 

@@ -8,11 +8,12 @@ shows functions to the model) is not published; what OpenAI documents of it is u
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib.machinery import PathFinder
 from importlib.util import find_spec, module_from_spec
 from typing import Any, NamedTuple
+
+from msgspec import Struct
 
 from ftops.dataset.lines import canonical
 
@@ -68,8 +69,7 @@ class Piece(NamedTuple):
     """The function that is called here."""
 
 
-@dataclass(frozen=True, slots=True)
-class Counter:
+class Counter(Struct, frozen=True):
     """Counts texts and examples in one encoding."""
 
     encoding: str

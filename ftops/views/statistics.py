@@ -85,7 +85,8 @@ def _lines(title: str, found: Statistics, paint: Painter, cost: TrainingCost | N
         yield paint(f"    trained on: {sums.trained:,}; only read: {masked:,}", "dim")
         yield ""
         yield "  Length of an example, in tokens"
-        yield f"    {found.least:,} to {found.most:,}, median {found.median:,}, 95% up to {found.percentile_95:,}"
+        spread = f"{found.least:,} to {found.most:,}, median {found.median:,}"
+        yield f"    {spread}, 95% up to {found.percentile_95:,}"
         yield from _histogram(found.bins)
         yield f"    longest: {', '.join(f'line {line} ({tokens:,})' for line, tokens in found.longest)}"
     if found.functions:
@@ -156,7 +157,8 @@ def _histogram(bins: Sequence[Bin]) -> Iterator[str]:
     most = max((b.examples for b in bins), default=0)
     width = max((len(_range(b)) for b in bins), default=0)
     for each in bins:
-        yield f"    {_range(each):>{width}}  {_bar(each.examples, most)} {each.examples:,}".rstrip()
+        bar = _bar(each.examples, most)
+        yield f"    {_range(each):>{width}}  {bar}{' ' * bool(bar)}{each.examples:,}"
 
 
 def _range(each: Bin) -> str:

@@ -29,7 +29,10 @@ TRAINING_TYPES = ("standard", "global_standard", "developer")
 @click.option("--model", metavar="MODEL", help="Count as this model does, and say what training it costs.")
 @click.option("--epochs", type=click.IntRange(1, 50), metavar="N", help="With --model: how many epochs.")
 @click.option(
-    "--training-type", type=click.Choice(TRAINING_TYPES), default="standard", help="With --model: where it runs."
+    "--training-type",
+    type=click.Choice(TRAINING_TYPES),
+    default="standard",
+    help="With --model: where it runs.",
 )
 @click.option("--encoding", type=click.Choice(ENCODINGS), help="Count with this encoding (o200k_base).")
 @look_options
