@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import NoneType
 from typing import NamedTuple, cast
 
 from msgspec import Struct
@@ -48,7 +49,7 @@ class Address(NamedTuple):
         return cls(match["kind"], match["name"], _unescape(match["key"]))
 
 
-class Reference(Struct, frozen=True):
+class Reference(Struct, frozen=True, tag=True):
     """`${job.copilot.fine_tuned_model}`: a computed attribute of a resource, filled in by apply."""
 
     address: Address
@@ -58,7 +59,7 @@ class Reference(Struct, frozen=True):
         return f"${{{self.address}.{self.attribute}}}"
 
 
-class Secret(Struct, frozen=True):
+class Secret(Struct, frozen=True, tag=True):
     """`${env.X}` or a sensitive `${var.x}`: known when the spec is read, written nowhere."""
 
     scope: str
@@ -68,7 +69,7 @@ class Secret(Struct, frozen=True):
         return f"${{{self.scope}.{self.name}}}"
 
 
-class Template(Struct, frozen=True):
+class Template(Struct, frozen=True, tag=True):
     """Text around references or secrets, such as `model-${job.a.id}`."""
 
     parts: tuple[str | Reference | Secret, ...]
@@ -78,9 +79,13 @@ class Template(Struct, frozen=True):
 
 
 Expression = Reference | Secret | Template
+EXPRESSIONS = (Reference, Secret, Template)
 Scalar = str | int | float | bool | None
 Value = Scalar | Expression | Sequence["Value"] | Mapping[str, "Value"]
 """A JSON value (lists and dicts) whose leaves may also be expressions."""
+
+SCALARS = (str, int, float, NoneType)
+"""The types of a scalar, for `isinstance`."""
 
 Json = Scalar | Sequence["Json"] | Mapping[str, "Json"]
 """A JSON value: every Json is a Value."""
@@ -135,9 +140,9 @@ def encode(value: Value) -> Json:
         return {k: encode(v) for k, v in value.items()}
     if isinstance(value, list):
         return [encode(v) for v in value]
-    if isinstance(value, Reference | Secret | Template):
-        return str(value)
-    return cast(Scalar, value)
+    if isinstance(value, SCALARS):
+        return value
+    return str(value)
 
 
 def decode(value: Json) -> Value:
@@ -170,7 +175,7 @@ def fill(value: Value, look_up: Callable[[Reference | Secret], Value]) -> Value:
 
     A template becomes text; where one of its parts stays an expression, it stays a template.
     """
-    if isinstance(value, str | int | float | None):
+    if isinstance(value, SCALARS):
         return value
     if isinstance(value, dict):
         return {k: fill(v, look_up) for k, v in value.items()}

@@ -8,18 +8,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from hashlib import sha256
-from json import JSONEncoder
 from typing import Any
 
 from msgspec import Struct, field
+from msgspec.json import Encoder
 
-from ftops.address import Address, Json, Reference, Secret, Template, Value, encode, fill, references
+from ftops.address import (
+    EXPRESSIONS,
+    SCALARS,
+    Address,
+    Json,
+    Reference,
+    Secret,
+    Template,
+    Value,
+    encode,
+    fill,
+    references,
+)
 from ftops.config import Resource
 from ftops.errors import Diagnostic
 from ftops.kinds import IDENTITY, RESOURCE_TYPES
 from ftops.state import ResourceState
 
-_canonical = JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode
+_canonical = Encoder(order="deterministic").encode
 
 Outputs = Callable[[Address], Mapping[str, Json] | None]
 """The computed attributes of an address that are known by now; None: none is, it is yet to be made."""
@@ -52,7 +64,7 @@ class Resolver(Struct):
             identities.update(found)
             if name not in kind.local and value != kind.defaults.get(name):
                 essence[name] = _meaning(value, found)
-        fingerprint = sha256(_canonical([resource.address.kind, essence]).encode()).hexdigest()
+        fingerprint = sha256(_canonical([resource.address.kind, essence])).hexdigest()
         self.fingerprints[resource.address] = fingerprint
         return Desired(inputs, identities, fingerprint)
 
@@ -68,9 +80,9 @@ class Resolver(Struct):
         return reference if value is None else value
 
     def _leaf(self, value: Value, path: str, by_identity: bool, found: dict[str, str]) -> Value:
-        if isinstance(value, str | int | float | None):
+        if isinstance(value, SCALARS):
             return value
-        if isinstance(value, Reference | Secret | Template):
+        if isinstance(value, EXPRESSIONS):
             identity = self._identity(value, by_identity)
             if identity:
                 found[path] = identity
@@ -126,7 +138,7 @@ def missing_values(
     """References to what objects that are ready don't have. `outputs` is None where more may come."""
     found = []
     for value in desired.inputs.values():
-        for reference in () if isinstance(value, str | int | float | None) else references(value):
+        for reference in () if isinstance(value, SCALARS) else references(value):
             known = outputs(reference.address)
             if known is not None:
                 place = resource.reference_places.get(reference.address, resource.place)

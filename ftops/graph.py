@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from msgspec import Struct
 
-from ftops.address import Address, references
+from ftops.address import SCALARS, Address, references
 from ftops.config import Config, Resource
 from ftops.errors import Diagnostic, Place, SpecError
 
@@ -37,7 +37,7 @@ def dependencies_of(resource: Resource) -> tuple[Address, ...]:
     """From references in its inputs, plus `depends_on`; sorted."""
     found = set(resource.depends_on)
     for value in resource.inputs.values():
-        if not isinstance(value, str | int | float):
+        if not isinstance(value, SCALARS):
             found.update(reference.address for reference in references(value))
     return tuple(sorted(found, key=lambda address: address.sort_key))
 

@@ -73,7 +73,7 @@ class AttributeChange(NamedTuple):
     note: str = ""
 
 
-class Change(Struct, frozen=True):
+class Change(Struct, frozen=True, omit_defaults=True):
     """One step. `step` is unique in a plan: the address, or `address#key` where an old object goes.
 
     `deposes`: the recorded object is kept under this key until the step that deletes it.

@@ -14,6 +14,8 @@ from hashlib import sha256
 from typing import Any
 
 from msgspec import Struct
+from msgspec.json import Encoder
+from msgspec.structs import replace
 
 from ftops.basis import Basis, DataFile
 from ftops.errors import Diagnostic, FtopsError, Place
@@ -35,7 +37,7 @@ PLAN_FILE_VERSION = 1
 MAGIC = '"ftops_plan"'
 """Stands in the second line of every plan file."""
 _dumps = json.JSONEncoder(sort_keys=True, allow_nan=False).encode
-_canonical = json.JSONEncoder(separators=(",", ":"), sort_keys=True, allow_nan=False).encode
+_canonical = Encoder(order="deterministic").encode
 
 
 class PlanFileError(FtopsError):
@@ -87,19 +89,15 @@ def plan_digest(plan: Plan) -> str:
     It is the same on every machine, in every folder, at any time, and whatever else is in the state: what
     the service said on the way (reasons in words, drift, findings) and the serial don't count.
     """
-    changes = sorted((_essence(change) for change in plan.changes), key=lambda c: str(c["step"]))
-    outputs = sorted((_RECORDS.write(o) for o in plan.outputs), key=lambda o: str(o["name"]))
-    drift = [_RECORDS.write(d) for d in plan.drift] if plan.mode is Mode.REFRESH_ONLY else []
-    body = {
-        "version": PLAN_FILE_VERSION,
-        "spec": plan.spec,
-        "environment": plan.environment,
-        "mode": plan.mode.value,
-        "changes": changes,
-        "outputs": outputs,
-        "drift": sorted(drift, key=_canonical),
-    }
-    return f"sha256:{sha256(_canonical(body).encode()).hexdigest()}"
+    drift = plan.drift if plan.mode is Mode.REFRESH_ONLY else ()
+    body = (
+        PLAN_FILE_VERSION,
+        (plan.spec, plan.environment, plan.mode),
+        sorted((_essence(change) for change in plan.changes), key=lambda c: c.step),
+        sorted(plan.outputs, key=lambda o: o.name),
+        sorted(drift, key=_canonical),
+    )
+    return f"sha256:{sha256(_canonical(body)).hexdigest()}"
 
 
 def differing_step(one: Plan, other: Plan) -> str | None:
@@ -183,7 +181,7 @@ def _lines(value: Any, depth: int) -> str:
     return _dumps(value)
 
 
-def _essence(change: Change) -> dict[str, Any]:
+def _essence(change: Change) -> Change:
     """A change without the words that say why."""
-    written = _RECORDS.write(change)
-    return {**written, "reason": change.reason.code, "waits_for": sorted(change.waits_for)}
+    reason = Reason(change.reason.code, "")
+    return replace(change, reason=reason, waits_for=tuple(sorted(change.waits_for)))

@@ -8,12 +8,13 @@ that asked for an environment variable, or that holds a secret, is never kept.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+
+from msgspec import json
 
 from ftops import __version__
 from ftops.address import Address, decode, encode
@@ -82,7 +83,7 @@ def _may_be_kept(config: Config) -> bool:
 
 def _key(path: Path, variable_files: Sequence[Path], given: Sequence[str | None]) -> str:
     """A digest of all that a config is made from; empty where a file can't be read."""
-    digest = sha256(json.dumps([FORMAT, __version__, _code_age(), str(Path.cwd()), given]).encode())
+    digest = sha256(json.encode([FORMAT, __version__, _code_age(), str(Path.cwd()), given]))
     try:
         files = [path] if path.is_file() else _spec_files(path)
         for file in (*files, *variable_files):
@@ -123,19 +124,19 @@ def _recall(file: Path, key: str) -> Config | None:
         with file.open("rb") as content:
             if content.readline().strip().decode() != key:
                 return None
-            return config_from_json(json.load(content))
+            return config_from_json(json.decode(content.read()))
     except (OSError, ValueError, KeyError, TypeError, IndexError):
         return None
 
 
 def _keep(file: Path, key: str, config: Config) -> None:
     """Whole or not at all. A folder that can't be written only costs time."""
-    text = f"{key}\n{json.dumps(config_to_json(config), ensure_ascii=False, separators=(',', ':'))}"
+    content = f"{key}\n".encode() + json.encode(config_to_json(config))
     temporary = file.with_suffix(f".{os.getpid()}.tmp")
     with contextlib.suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
         (file.parent.parent / ".gitignore").write_text("*\n", encoding="utf-8")
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(content)
         temporary.replace(file)
 
 

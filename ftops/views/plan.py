@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 from msgspec import Struct, field
 
 from ftops.address import Address, Reference, Value
 from ftops.plan import SYMBOLS, Action, AttributeChange, Change, Drift, Mode, OutputChange, Plan
 from ftops.planfile import SavedPlan, plan_digest
-from ftops.views.paint import Painter
+from ftops.views.paint import Painter, clean
 from ftops.views.values import SENSITIVE, leaves, plural, short_id, show, size
 
 _WILL: Mapping[Action, str] = {
@@ -169,7 +170,7 @@ class _PlanView(Struct):
         found = sorted(leaves(change.after), key=lambda leaf: leaf[0] not in _FIRST)
         width = min(max((len(path) for path, _ in found), default=0), _ALIGN)
         for path, value in found:
-            line = f"      {self.paint(path):{width}} = {show(value)}"
+            line = f"      {_label(path, width)} = {show(value)}"
             if path == "content" and change.facts:
                 line += self.paint(f"  # {_facts(change)}", "dim")
             yield line
@@ -234,6 +235,12 @@ class _PlanView(Struct):
         if output.sensitive:
             return f"{self.paint('~', 'update')} {self.paint(name)} = {SENSITIVE}"
         return self._difference(name, output.before, output.after, " = ")
+
+
+@lru_cache(maxsize=1024)
+def _label(path: str, width: int) -> str:
+    """The few names of inputs come again and again."""
+    return f"{clean(path):{width}}"
 
 
 def _facts(change: Change) -> str:

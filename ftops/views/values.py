@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
-from ftops.address import Reference, Secret, Template, Value
+from ftops.address import EXPRESSIONS, Reference, Secret, Template, Value
 from ftops.outputs import names_secret
 from ftops.views.paint import clean
 
@@ -29,7 +30,7 @@ def show(value: Value, width: int = WIDTH) -> str:
         return str(value)
     if names_secret(value):
         return SENSITIVE
-    if isinstance(value, Reference | Secret | Template):
+    if isinstance(value, EXPRESSIONS):
         return known_after_apply(value)
     return _cut(_compact(value, width), width)
 
@@ -81,6 +82,7 @@ def plural(count: int, word: str) -> str:
     return f"{count:,} {word}{'' if count == 1 else 's'}"
 
 
+@lru_cache(maxsize=1024)
 def _text(text: str, width: int) -> str:
     digest = _DIGEST.match(text) if len(text) >= 64 else None
     if digest:
