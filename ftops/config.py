@@ -67,6 +67,38 @@ class Output(Struct, frozen=True):
     place: Place | None = None
 
 
+class Move(Struct, frozen=True):
+    """One entry of `moved`. Without keys it means all instances of a `for_each`."""
+
+    source: Address
+    target: Address
+    place: Place | None = None
+
+
+class Import(Struct, frozen=True):
+    """One entry of `import`: an object of the service that shall be managed under an address."""
+
+    target: Address
+    remote_id: str
+    place: Place | None = None
+
+
+class Removal(Struct, frozen=True):
+    """One entry of `removed`. `retain`: the object itself stays."""
+
+    source: Address
+    retain: bool = False
+    place: Place | None = None
+
+
+class Refactorings(Struct, frozen=True):
+    """What a spec says about addresses that have changed, and about objects that exist already."""
+
+    moves: tuple[Move, ...] = ()
+    imports: tuple[Import, ...] = ()
+    removals: tuple[Removal, ...] = ()
+
+
 class StateSettings(Struct, frozen=True):
     """Where state lives: `<path>/<spec name>/<env>.json` for the local backend."""
 
@@ -92,6 +124,7 @@ class Config(Struct, frozen=True):
     """Values of the variables that aren't sensitive."""
     secrets: Mapping[Secret, str | int | float | bool] = field(default_factory=dict)
     """Values of every `${env.X}` and sensitive `${var.x}` that the spec names."""
+    refactorings: Refactorings = Refactorings()
     files: tuple[str, ...] = ()
     """The files that were read, as shown in diagnostics."""
 

@@ -18,10 +18,21 @@ from msgspec import json
 
 from ftops import __version__
 from ftops.address import Address, decode, encode
-from ftops.config import Config, Lifecycle, Output, ProviderConfig, Resource, StateSettings
+from ftops.config import (
+    Config,
+    Import,
+    Lifecycle,
+    Move,
+    Output,
+    ProviderConfig,
+    Refactorings,
+    Removal,
+    Resource,
+    StateSettings,
+)
 from ftops.errors import Place
 
-FORMAT = 1
+FORMAT = 2
 VARIABLE_PREFIX = "FTOPS_VAR_"
 _SUFFIXES = (".yaml", ".yml")
 
@@ -158,6 +169,11 @@ def config_to_json(config: Config) -> dict[str, Any]:
         ],
         "state": [config.state.backend, config.state.path, encode(dict(config.state.settings))],
         "variables": config.variables,
+        "refactorings": [
+            [[*m.source, *m.target, _place_to_json(m.place)] for m in config.refactorings.moves],
+            [[*i.target, i.remote_id, _place_to_json(i.place)] for i in config.refactorings.imports],
+            [[*r.source, r.retain, _place_to_json(r.place)] for r in config.refactorings.removals],
+        ],
         "files": config.files,
     }
 
@@ -181,7 +197,16 @@ def config_from_json(raw: Mapping[str, Any]) -> Config:
         ),
         state=StateSettings(backend, path, _decoded(settings)),
         variables=raw["variables"],
+        refactorings=_refactorings(*raw["refactorings"]),
         files=tuple(raw["files"]),
+    )
+
+
+def _refactorings(moves: Sequence[Any], imports: Sequence[Any], removals: Sequence[Any]) -> Refactorings:
+    return Refactorings(
+        tuple(Move(Address(*m[:3]), Address(*m[3:6]), _place(m[6])) for m in moves),
+        tuple(Import(Address(*i[:3]), i[3], _place(i[4])) for i in imports),
+        tuple(Removal(Address(*r[:3]), r[3], _place(r[4])) for r in removals),
     )
 
 

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ftops import __version__, spec
-from ftops.address import Address
-from ftops.config import Config, Lifecycle, Resource
+from ftops.config import Config, Lifecycle, Refactorings, Resource
 from ftops.errors import Diagnostic, SpecError
 from ftops.loader.accounts import check_control_plane, link_accounts
 from ftops.loader.evaluate import Scope
@@ -31,8 +30,7 @@ from ftops.loader.settings import (
     public_variables,
     read_settings,
 )
-from ftops.loader.source import Entry, Source, project_root, read
-from ftops.loader.validate import read_block
+from ftops.loader.source import Source, project_root, read
 from ftops.loader.variables import Givers, resolve_variables
 from ftops.suggest import did_you_mean
 
@@ -83,8 +81,12 @@ def _config(source: Source, wanted: str | None, givers: Givers, findings: list[D
     scope = Scope(known, givers.environ, findings)
     project = project_root(source.folder)
     providers = Providers(source, environment, project, scope)
-    _check_refactorings(source, findings)
     resources = _Resources(source, providers, scope).read()
+    refactorings = _NONE
+    if source.refactorings:
+        from ftops.loader.refactorings import read_refactorings
+
+        refactorings = read_refactorings(source, resources.linker, scope)
     outputs = _outputs(source, scope, resources.linker)
     return Config(
         name=name,
@@ -97,6 +99,7 @@ def _config(source: Source, wanted: str | None, givers: Givers, findings: list[D
         state=state,
         variables=public_variables(known),
         secrets=secret_values(scope.hidden, findings),
+        refactorings=refactorings,
         files=source.files,
     )
 
@@ -158,6 +161,7 @@ class _Resources:
 
 
 _LIFECYCLE = Lifecycle()
+_NONE = Refactorings()
 
 
 def _lifecycle(draft: Draft, findings: list[Diagnostic]) -> Lifecycle:
@@ -186,26 +190,3 @@ def _outputs(source: Source, scope: Scope, linker: Linker) -> tuple[Any, ...]:
         if output is not None:
             found.append(output)
     return tuple(found)
-
-
-def _check_refactorings(source: Source, findings: list[Diagnostic]) -> None:
-    for entry in source.refactorings:
-        block = read_block(spec.REFACTORINGS[entry.section], entry.data, entry, findings)
-        if block is not None:
-            _refuse_refactoring(entry, block, findings)
-
-
-def _refuse_refactoring(entry: Entry, block: Any, findings: list[Diagnostic]) -> None:
-    for key, field in type(block).fields.items():
-        name = field.key
-        if name in ("from", "to"):
-            try:
-                Address.parse(getattr(block, key))
-            except ValueError:
-                summary = f"`{getattr(block, key)}` is no address"
-                hint = "Write an address such as `job.copilot`."
-                findings.append(Diagnostic(summary, "", hint, entry.place((name,))))
-                return
-    detail = "The block is well-formed, but this version would not act on it."
-    hint = "Remove it."
-    findings.append(Diagnostic(f"`{entry.section}` is not available yet", detail, hint, entry.place()))

@@ -62,7 +62,7 @@ class Linker(Struct):
         places: dict[Address, Place] = {}
         for use in uses:
             address = use.reference.address
-            if self._exists(address, use.entry, use.path, str(use.reference)):
+            if self.exists(address, use.entry, use.path, str(use.reference)):
                 self._check_attribute(use)
             if address not in places:
                 places[address] = use.entry.mark(use.path)
@@ -83,7 +83,7 @@ class Linker(Struct):
                 [address._replace(key=key) for key in sorted(k or "" for k in keys)] if every else [address]
             )
             enabled = [a for a in addresses if not every or a not in self.declared.disabled]
-            if every or self._exists(address, draft.entry, path, text):
+            if every or self.exists(address, draft.entry, path, text):
                 found |= dict.fromkeys(enabled, place)
         return found
 
@@ -100,7 +100,8 @@ class Linker(Struct):
     def _is_known(self, reference: Reference) -> bool:
         return admits(RESOURCE_TYPES[reference.address.kind].computed, reference.attribute)
 
-    def _exists(self, address: Address, entry: Entry, path: Keys, text: str) -> bool:
+    def exists(self, address: Address, entry: Entry, path: Keys, text: str) -> bool:
+        """Whether the spec declares it; a finding where it doesn't. `text` is how it is written there."""
         name = (address.kind, address.name)
         keys = self.declared.keys.get(name)
         if name in self.declared.broken:
