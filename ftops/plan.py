@@ -15,7 +15,7 @@ from msgspec import Struct, field
 
 from ftops.address import Address, Json, Value, encode
 from ftops.errors import Diagnostic
-from ftops.state import Entry
+from ftops.state import Entry, Moved
 
 PLAN_VERSION = 1
 
@@ -160,9 +160,14 @@ class Plan(Struct, frozen=True):
         return any(finding.severity == "error" for finding in self.findings)
 
     @property
+    def moves(self) -> tuple[tuple[Address, Address], ...]:
+        """What gets another address, (from, to): no change of the object itself."""
+        return tuple(pair for entry in self.entries if isinstance(entry, Moved) for pair in entry.moves)
+
+    @property
     def is_empty(self) -> bool:
-        """Nothing to do at the service, and no output to change."""
-        return not (self.changes or self.outputs)
+        """Nothing to do at the service, no output to change, and nothing to call by another name."""
+        return not (self.changes or self.outputs or self.moves)
 
     @property
     def summary(self) -> Summary:
@@ -195,6 +200,7 @@ def plan_to_json(plan: Plan) -> dict[str, Json]:
             for d in plan.drift
         ],
         "outputs": [_output(o) for o in plan.outputs],
+        "moves": [{"from": str(source), "to": str(target)} for source, target in plan.moves],
         "unchanged": plan.unchanged,
         "summary": dict(plan.summary._asdict()),
         "warnings": list(plan.warnings),

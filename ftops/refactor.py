@@ -6,10 +6,13 @@ Nothing here touches an object: only what ftops calls it changes.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 
 from ftops.address import Address
-from ftops.errors import Diagnostic, FtopsError
-from ftops.state import Moved, PendingOperation, ProviderReplaced, Removed, ResourceState, State
+from ftops.config import Move
+from ftops.errors import Diagnostic, FtopsError, SpecError
+from ftops.graph import sort
+from ftops.state import Moved, PendingOperation, ProviderReplaced, Removed, ResourceState, State, fold
 from ftops.suggest import did_you_mean
 
 
@@ -108,6 +111,64 @@ def check_replacement(state: State, pushed: State) -> None:
 def quoted(address: Address) -> str:
     """An address as a shell takes it."""
     return str(address) if address.key is None else f"'{address}'"
+
+
+def relocate(state: State, moves: Collection[Move]) -> tuple[State, tuple[Moved, ...]]:
+    """The state as the spec's `moved` blocks want it (of the same serial), and the entry that makes it so.
+
+    What is moved twice over the years, `a` to `b` and `b` to `c`, goes all the way. Raises SpecError where an
+    address is taken.
+    """
+    known = recorded_addresses(state) if moves else set()
+    origins = {address: address for address in known}
+    taken: list[Diagnostic] = []
+    for one in _in_order(moves):
+        whole = one.target.key is None
+        sources = instances(origins, one.source) if whole else [a for a in (one.source,) if a in origins]
+        targets = targets_of(sources, one.source, one.target)
+        if found := [a for a in targets.values() if a in origins]:
+            taken.append(_occupied(one, found[0]))
+            continue
+        for source, target in targets.items():
+            origins[target] = origins.pop(source)
+    if taken:
+        raise SpecError(taken)
+    pairs = [(origin, now) for now, origin in origins.items() if origin != now]
+    moved = Moved(tuple(sorted(pairs, key=lambda pair: pair[0].sort_key)))
+    if not moved.moves:
+        return state, ()
+    return replace(fold(state, [moved]), serial=state.serial), (moved,)
+
+
+def _in_order(moves: Collection[Move]) -> list[Move]:
+    """Each move after those that lead to where it starts, and a set after those of its objects that go
+    another way."""
+    leading: dict[tuple[str, str], list[Move]] = {}
+    leaving: dict[tuple[str, str], list[Move]] = {}
+    for one in moves:
+        leading.setdefault(one.target[:2], []).append(one)
+        if one.source.key is not None:
+            leaving.setdefault(one.source[:2], []).append(one)
+    waits = {
+        one: [m for m in leading.get(one.source[:2], ()) if m != one and _feeds(m, one)]
+        + (leaving.get(one.source[:2], []) if one.source.key is None else [])
+        for one in moves
+    }
+    order = dict.fromkeys(sort(waits, lambda one: one.source.sort_key))
+    return list(order | dict.fromkeys(moves))
+
+
+def _feeds(first: Move, second: Move) -> bool:
+    return first.target == second.source or None in (first.target.key, second.source.key)
+
+
+def _occupied(one: Move, taken: Address) -> Diagnostic:
+    return Diagnostic(
+        f"{one.source} can't move to {taken}: something is recorded there already",
+        "Two objects can't have one address; the one that has it would be forgotten.",
+        f"decide which of the two it is to be: ftops state rm {quoted(one.source)}, or {quoted(taken)}",
+        one.place,
+    )
 
 
 def nothing_recorded(known: Collection[Address], wanted: Address) -> Diagnostic:

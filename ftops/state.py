@@ -169,14 +169,15 @@ class State(Struct, frozen=True):
 class Observed(Struct, frozen=True):
     """What the service shows of what is recorded; None: it is gone.
 
-    `found` are the objects that pending creates turned out to have made. `refreshed` is False where
-    only pending operations were looked for.
+    `found` are the objects that pending creates turned out to have made, `imported` those that the spec
+    wants to be managed from now on. `refreshed` is False where only these two were looked for.
     """
 
     refreshed: bool = False
     objects: Mapping[Address, RemoteObject | None] = field(default_factory=dict)
     deposed: Mapping[tuple[Address, str], RemoteObject | None] = field(default_factory=dict)
     found: Mapping[Address, RemoteObject] = field(default_factory=dict)
+    imported: Mapping[Address, RemoteObject | None] = field(default_factory=dict)
 
 
 class LiveState:
