@@ -20,6 +20,7 @@ from msgspec.structs import replace
 
 from ftops import dataset
 from ftops.address import Address, Json, Secret
+from ftops.arrivals import to_read
 from ftops.config import Config, Resource
 from ftops.desired import Resolver
 from ftops.errors import Blocked, Diagnostic, FtopsError, SpecError, UsageError
@@ -29,6 +30,7 @@ from ftops.plan import MAKING, Mode, Plan
 from ftops.planner import NORMAL, Options, plan
 from ftops.providers import Providers
 from ftops.providers.base import Connects, Local
+from ftops.refactor import relocate
 from ftops.refresh import refresh
 from ftops.state import Entry, Observed, State, fold
 from ftops.store import AT_ONCE, Hold, Store, Waiting, lock_info, open_store
@@ -154,7 +156,9 @@ class Session(Struct):
         """What applying would do. `look=False` trusts the state instead of asking the service;
         `preflight=False` doesn't ask whether it would succeed."""
         self._check_addresses(options)
-        observed = self._observe(look or options.mode is Mode.REFRESH_ONLY, parallelism, on_progress)
+        observed = self._observe(
+            look or options.mode is Mode.REFRESH_ONLY, options.mode, parallelism, on_progress
+        )
         made = plan(self.config, self.graph, self.state, observed, options, self.secret_digests())
         return self._with_findings(made) if preflight else made
 
@@ -238,11 +242,16 @@ class Session(Struct):
         resolver = Resolver(lambda a: recorded[a].outputs if a in recorded else None, {}, {})
         return evaluate(self.config.outputs, resolver.look_up)
 
-    def _observe(self, look: bool, parallelism: int, on_progress: Callable[[int, int], None]) -> Observed:
+    def _observe(
+        self, look: bool, mode: Mode, parallelism: int, on_progress: Callable[[int, int], None]
+    ) -> Observed:
+        state, _ = relocate(self.state, self.config.refactorings.moves)
+        imports = to_read(self.config, self.graph, state) if mode is Mode.NORMAL else ()
         return refresh(
-            self.state,
+            state,
             self.providers,
             everything=look,
+            imports=imports,
             parallelism=parallelism,
             retry_base=self.retry_base,
             on_progress=on_progress,

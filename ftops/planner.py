@@ -13,7 +13,8 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from ftops.address import Address, Json, Reference, Secret
-from ftops.config import Config, Lifecycle, Resource
+from ftops.arrivals import arrived, check_imports
+from ftops.config import Config, Lifecycle, Removal, Resource
 from ftops.desired import Desired, Resolver, comparable, missing_values
 from ftops.diff import Difference, differences
 from ftops.errors import Blocked, Diagnostic, SpecError
@@ -22,6 +23,7 @@ from ftops.kinds import RESOURCE_TYPES, forces_replacement
 from ftops.outputs import evaluate
 from ftops.past import Past, settle
 from ftops.plan import Action, AttributeChange, Change, Mode, OutputChange, Plan, Reason
+from ftops.refactor import relocate
 from ftops.schedule import Decision, Schedule
 from ftops.state import (
     Entry,
@@ -55,15 +57,19 @@ def plan(
     secret_digests: Mapping[Secret, str] | None = None,
 ) -> Plan:
     """Raises Blocked where protection stands in the way, or an empty spec would delete everything;
-    SpecError where a reference leads to nothing and never will."""
+    SpecError where a reference leads to nothing and never will, or a refactoring can't be made.
+
+    `observed` has objects under the addresses that they have after the spec's moves."""
+    state, moved = relocate(state, config.refactorings.moves)
     past = settle(state, observed)
+    past = replace(past, entries=(*moved, *past.entries))
     if options.mode is Mode.REFRESH_ONLY:
         return _plan(config, state, past, (), (), Mode.REFRESH_ONLY, 0, ())
     _check_empty(config, state, options)
     planner = _Planner(config, graph, past, observed, options, secret_digests or {})
     decisions = planner.decide()
-    _check_protection(decisions)
-    schedule = Schedule(decisions, past.resources, past.deposed, graph.dependencies)
+    _check_protection(decisions, graph.resources)
+    schedule = Schedule(decisions, planner.resources, past.deposed, graph.dependencies)
     changes, warnings = schedule.changes(planner.selected_deposed())
     outputs = planner.outputs(decisions, state.outputs)
     past = replace(past, entries=(*past.entries, *planner.entries))
@@ -105,21 +111,31 @@ class _Planner(Struct):
     decisions: dict[Address, Decision] = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
     unchanged: int = 0
+    resources: dict[Address, ResourceState] = field(default_factory=dict)
+    """What exists: the past, and what has come under management since."""
+    removals: dict[Address, Removal] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.resources = dict(self.past.resources)
+        self.removals = {removal.source: removal for removal in self.config.refactorings.removals}
 
     def decide(self) -> dict[Address, Decision]:
         selected = self._selected()
         resolver = self._resolver()
         missing: list[Diagnostic] = []
+        check_imports(self.config.refactorings.imports, self.resources, self.observed)
         if self.options.mode is Mode.NORMAL:
             for address in self.graph.order:
                 resource = self.graph.resources[address]
                 desired = resolver.resolve(resource)
                 if address in selected:
                     missing += missing_values(resource, desired, self._complete)
+                    if self.observed.imported:
+                        self._arrive(resource, desired)
                     self._decide(resource, desired)
         if missing:
             raise SpecError(missing)
-        for address in self.past.resources:
+        for address in self.resources:
             if address in selected and address not in self._wanted:
                 self.decisions[address] = self._deletion(address)
         return self.decisions
@@ -153,7 +169,7 @@ class _Planner(Struct):
         return tuple(changes)
 
     def _selected(self) -> frozenset[Address]:
-        everything = {*self.graph.resources, *self.past.resources, *(a for a, _ in self.past.deposed)}
+        everything = {*self.graph.resources, *self.resources, *(a for a, _ in self.past.deposed)}
         if not (self.options.targets or self.options.excludes):
             return frozenset(everything)
         needs: dict[Address, Collection[Address]] = {
@@ -177,26 +193,35 @@ class _Planner(Struct):
         return {a for a in addresses if a not in self.graph.resources}
 
     def _recorded_needs(self, address: Address) -> tuple[Address, ...]:
-        recorded = self.past.resources.get(address)
+        recorded = self.resources.get(address)
         return recorded.dependencies if recorded else ()
 
     def _known(self, address: Address) -> Mapping[str, Json] | None:
         decision = self.decisions.get(address)
         if decision is not None and decision.action in (Action.CREATE, Action.REPLACE):
             return None
-        recorded = self.past.resources.get(address)
+        recorded = self.resources.get(address)
         return recorded.outputs if recorded else None
 
     def _complete(self, address: Address) -> Mapping[str, Json] | None:
         """The outputs of what is ready, and stays as it is."""
-        recorded = self.past.resources.get(address)
+        recorded = self.resources.get(address)
         if recorded is None or recorded.status is not Status.READY or address in self.decisions:
             return None
         return recorded.outputs
 
+    def _arrive(self, resource: Resource, desired: Desired) -> None:
+        """What is imported is on record from here on, as if it had been made."""
+        address = resource.address
+        remote = self.observed.imported.get(address)
+        if remote is not None and address not in self.resources:
+            recorded = arrived(resource, desired, remote, self.graph.dependencies[address])
+            self.resources[address] = recorded
+            self.entries.append(Recorded(recorded))
+
     def _decide(self, resource: Resource, desired: Desired) -> None:
         address = resource.address
-        recorded = self.past.resources.get(address)
+        recorded = self.resources.get(address)
         if recorded is None:
             self.decisions[address] = Decision(
                 resource, desired, Action.CREATE, self._creation_reason(address)
@@ -229,10 +254,13 @@ class _Planner(Struct):
             text = recorded.message or "it exists, but isn't fit for use"
             return Action.REPLACE, Reason("tainted", f"has to be made anew: {text}")
         forcing = [a for a in attributes if a.forces_replacement]
-        if forcing:
-            return Action.REPLACE, Reason("inputs", _describe(forcing, self.decisions))
         if attributes:
-            return Action.UPDATE, Reason("inputs", _describe(attributes, self.decisions))
+            action = Action.REPLACE if forcing else Action.UPDATE
+            return action, self._difference_reason(address, forcing or attributes)
+        if address in self.observed.imported:
+            return Action.ADOPT, Reason(
+                "imported", "is imported: it exists, and ftops manages it from now on"
+            )
         if address in self.past.interrupted and not self.observed.refreshed:
             return Action.UPDATE, Reason("interrupted", "an update of it was interrupted")
         if address in self.past.found:
@@ -240,6 +268,12 @@ class _Planner(Struct):
         if recorded.status is Status.PENDING:
             return Action.ADOPT, Reason("pending", "is still in progress; apply waits for it")
         return None, Reason("", "")
+
+    def _difference_reason(self, address: Address, attributes: Iterable[AttributeChange]) -> Reason:
+        text = _describe(attributes, self.decisions)
+        if address in self.observed.imported:
+            return Reason("imported", f"is imported, and differs from the spec: {text}")
+        return Reason("inputs", text)
 
     def _attributes(
         self, resource: Resource, desired: Desired, recorded: ResourceState
@@ -284,7 +318,7 @@ class _Planner(Struct):
             self.entries.append(Recorded(replace(recorded, **noted)))
 
     def _deletion(self, address: Address) -> Decision:
-        recorded = self.past.resources[address]
+        recorded = self.resources[address]
         resource = Resource(
             address, recorded.provider, recorded.inputs, lifecycle=_recorded_lifecycle(recorded)
         )
@@ -293,6 +327,13 @@ class _Planner(Struct):
             resource = replace(resource, lifecycle=wanted.lifecycle, place=wanted.place)
         destroying = self.options.mode is Mode.DESTROY
         reason = Reason("destroy", "destroy") if destroying else Reason("undeclared", "is no longer declared")
+        removal = self.removals.get(address) or self.removals.get(address._replace(key=None))
+        if removal is not None:
+            reason = reason if destroying else Reason("removed", "`removed` says that it goes")
+            fate = "retain" if removal.retain else resource.lifecycle.on_destroy
+            resource = replace(
+                resource, lifecycle=replace(resource.lifecycle, on_destroy=fate), place=removal.place
+            )
         retain = resource.lifecycle.on_destroy == "retain"
         action = Action.FORGET if retain else Action.DELETE
         return Decision(resource, None, action, reason, recorded)
@@ -353,12 +394,24 @@ def _check_empty(config: Config, state: State, options: Options) -> None:
     )
 
 
-def _check_protection(decisions: Mapping[Address, Decision]) -> None:
+_PROTECTED: Mapping[bool, tuple[str, str]] = {
+    True: ("", "undo the change that causes it, or set prevent_destroy to false and apply that first"),
+    False: (
+        " and on record, though its lines are gone",
+        "declare it again, with prevent_destroy: false, and apply that first; or let ftops forget it and "
+        "keep the object: `removed: [{{from: {address}, retain: true}}]`",
+    ),
+}
+"""What to say of a protected resource, by whether it is declared: how it is protected, and what to do."""
+
+
+def _check_protection(decisions: Mapping[Address, Decision], declared: Collection[Address]) -> None:
     found = [
         Diagnostic(
             f"{address} is protected, and the plan would {decision.action.value} it",
-            f"lifecycle.prevent_destroy is set. Reason of the plan: {decision.reason.text}.",
-            "undo the change that causes it, or set prevent_destroy to false and apply that first",
+            f"lifecycle.prevent_destroy is set{_PROTECTED[address in declared][0]}. "
+            f"Reason of the plan: {decision.reason.text}.",
+            _PROTECTED[address in declared][1].format(address=address),
             decision.resource.place,
         )
         for address, decision in decisions.items()

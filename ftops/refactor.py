@@ -6,7 +6,8 @@ Nothing here touches an object: only what ftops calls it changes.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from ftops.address import Address
 from ftops.config import Move

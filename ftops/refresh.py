@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+from hashlib import sha256
+from typing import Any, Generic, TypeVar
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from ftops.address import Address
 from ftops.errors import Temporary
-from ftops.providers.base import Local, Provider
+from ftops.providers.base import Discovers, Local, Provider
 from ftops.state import Observed, Operation, PendingOperation, RemoteObject, ResourceState, State
 from ftops.walk import Again, Clock, Executor, Fate, Inline, RealTime, Threads, Turn, Verdict, Walk
 
@@ -16,7 +19,9 @@ MAX_ATTEMPTS = 5
 """Tries of one read that keeps failing temporarily."""
 
 Key = tuple[Address, str]
-"""An address and what of it is read: `` the current object, `?` a pending create, else a deposed one."""
+"""An address and what of it is read: `` the current object, `?` a pending create, `=` an object to import,
+else a deposed one."""
+K = TypeVar("K", bound=Hashable)
 
 
 def refresh(
@@ -24,98 +29,126 @@ def refresh(
     providers: Callable[[str], Provider],
     *,
     everything: bool = True,
+    imports: Iterable[ResourceState] = (),
     parallelism: int = 10,
     clock: Clock | None = None,
     retry_base: float = 1.0,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Observed:
     """Reads every recorded object; with `everything=False` only looks for those of pending creates.
+    `imports` are read besides: no more than their id and what the spec says is known of them.
     `retry_base` is the seconds before a second try; it doubles with each.
 
     Raises the ProviderError of the first read that fails for good.
     """
-    reads = _Reads(state, providers, everything, on_progress, retry_base)
-    nodes: Mapping[Key, Collection[Key]] = dict.fromkeys(reads.turns, ())
-    if nodes:
-        walk: Walk[Key] = Walk(nodes, reads, reads.executor(parallelism), clock or RealTime(), parallelism)
-        walk.run()
-    return reads.observed(everything)
+    turns: dict[Key, tuple[str, Turn]] = {}
+    known = frozenset(r.remote_id for r in (*state.resources.values(), *state.deposed.values()))
+    for address, operation in state.pending.items():
+        if operation.operation is Operation.CREATE:
+            turns[address, "?"] = operation.provider, _find(providers, operation, known)
+    if everything:
+        for address, resource in state.resources.items():
+            turns[address, ""] = resource.provider, _read(providers, resource)
+        for (address, key), resource in state.deposed.items():
+            turns[address, key] = resource.provider, _read(providers, resource)
+    for resource in imports:
+        turns[resource.address, "="] = resource.provider, _import(providers, resource)
+    results = gather(turns, providers, parallelism, clock or RealTime(), retry_base, on_progress)
+    return _observed(results, everything)
 
 
-class _Reads(Struct):
-    """The reads of one refresh, as work to be walked."""
+def gather(
+    turns: Mapping[K, tuple[str, Turn]],
+    providers: Callable[[str], Provider],
+    parallelism: int,
+    clock: Clock,
+    retry_base: float,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> dict[K, Any]:
+    """What reads come to. Each goes to the provider named with it; what fails for a while is tried again.
+    Raises the error of the first that fails for good."""
+    reads = _Reads({key: turn for key, (_, turn) in turns.items()}, on_progress, retry_base)
+    if turns:
+        local = all(isinstance(providers(name), Local) for name in {name for name, _ in turns.values()})
+        executor: Executor = Inline() if local else Threads(parallelism)
+        Walk(dict.fromkeys(turns, ()), reads, executor, clock, parallelism).run()
+    return reads.results
 
-    state: State
-    providers: Callable[[str], Provider]
-    everything: bool
+
+def _find(providers: Callable[[str], Provider], operation: PendingOperation, known: frozenset[str]) -> Turn:
+    provider = providers(operation.provider)
+    return lambda: provider.find(operation, known)
+
+
+def _read(providers: Callable[[str], Provider], resource: ResourceState) -> Turn:
+    provider = providers(resource.provider)
+    return lambda: provider.read(resource)
+
+
+def _import(providers: Callable[[str], Provider], resource: ResourceState) -> Turn:
+    """A file is read whole: nothing else tells whether it holds what the spec wants."""
+    provider = providers(resource.provider)
+
+    def turn() -> RemoteObject | None:
+        remote = provider.read(resource)
+        if remote is None or "content" not in resource.inputs or not isinstance(provider, Discovers):
+            return remote
+        digest = sha256()
+        if not provider.content(remote.remote_id, digest.update):
+            return remote
+        return replace(remote, inputs={**remote.inputs, "content": f"sha256:{digest.hexdigest()}"})
+
+    return turn
+
+
+def _observed(results: Mapping[Key, RemoteObject | None], refreshed: bool) -> Observed:
+    objects: dict[Address, RemoteObject | None] = {}
+    deposed: dict[Key, RemoteObject | None] = {}
+    found: dict[Address, RemoteObject] = {}
+    imported: dict[Address, RemoteObject | None] = {}
+    for (address, key), remote in results.items():
+        if key == "?":
+            if remote is not None:
+                found[address] = remote
+        elif key == "=":
+            imported[address] = remote
+        elif key:
+            deposed[address, key] = remote
+        else:
+            objects[address] = remote
+    return Observed(refreshed, objects, deposed, found, imported)
+
+
+class _Reads(Struct, Generic[K]):
+    """Reads, as work to be walked."""
+
+    turns: Mapping[K, Turn]
     on_progress: Callable[[int, int], None]
     retry_base: float
-    turns: dict[Key, Turn] = field(default_factory=dict)
-    results: dict[Key, RemoteObject | None] = field(default_factory=dict)
-    attempts: dict[Key, int] = field(default_factory=dict)
-    used: set[str] = field(default_factory=set)
-
-    def __post_init__(self) -> None:
-        state = self.state
-        known = frozenset(r.remote_id for r in (*state.resources.values(), *state.deposed.values()))
-        for address, operation in state.pending.items():
-            if operation.operation is Operation.CREATE:
-                self.turns[address, "?"] = self._find(operation, known)
-        if self.everything:
-            for address, resource in state.resources.items():
-                self.turns[address, ""] = self._read(resource)
-            for (address, key), resource in state.deposed.items():
-                self.turns[address, key] = self._read(resource)
-
-    def executor(self, parallelism: int) -> Executor:
-        local = all(isinstance(self.providers(name), Local) for name in self.used)
-        return Inline() if local else Threads(parallelism)
-
-    def observed(self, refreshed: bool) -> Observed:
-        objects: dict[Address, RemoteObject | None] = {}
-        deposed: dict[Key, RemoteObject | None] = {}
-        found: dict[Address, RemoteObject] = {}
-        for (address, key), remote in self.results.items():
-            if key == "?":
-                if remote is not None:
-                    found[address] = remote
-            elif key:
-                deposed[address, key] = remote
-            else:
-                objects[address] = remote
-        return Observed(refreshed, objects, deposed, found)
-
-    def _find(self, operation: PendingOperation, known: frozenset[str]) -> Turn:
-        self.used.add(operation.provider)
-        provider = self.providers(operation.provider)
-        return lambda: provider.find(operation, known)
-
-    def _read(self, resource: ResourceState) -> Turn:
-        self.used.add(resource.provider)
-        provider = self.providers(resource.provider)
-        return lambda: provider.read(resource)
+    results: dict[K, Any] = field(default_factory=dict)
+    attempts: dict[K, int] = field(default_factory=dict)
 
     # what the walk asks
 
-    def begin(self, nodes: Collection[Key]) -> Iterable[tuple[Key, Turn]]:
+    def begin(self, nodes: Collection[K]) -> Iterable[tuple[K, Turn]]:
         return [(node, self.turns[node]) for node in nodes]
 
-    def settle(self, results: Collection[tuple[Key, object]]) -> Iterable[tuple[Key, Verdict]]:
+    def settle(self, results: Collection[tuple[K, object]]) -> Iterable[tuple[K, Verdict]]:
         return [(node, self._judge(node, result)) for node, result in results]
 
-    def lane(self, node: Key) -> str | None:
+    def lane(self, node: K) -> str | None:
         return None
 
-    def notice(self, node: Key, note: object) -> None:
+    def notice(self, node: K, note: object) -> None:
         return None
 
     def stopping(self, running: int) -> None:
         return None
 
-    def skipped(self, node: Key, because: Key) -> None:
+    def skipped(self, node: K, because: K) -> None:
         return None
 
-    def _judge(self, node: Key, result: object) -> Verdict:
+    def _judge(self, node: K, result: object) -> Verdict:
         if isinstance(result, Temporary):
             attempt = self.attempts[node] = self.attempts.get(node, 0) + 1
             if attempt < MAX_ATTEMPTS:
@@ -123,6 +156,6 @@ class _Reads(Struct):
                 return Again(wait if result.retry_after is None else min(result.retry_after, 60.0))
         if isinstance(result, Exception):
             raise result
-        self.results[node] = result if isinstance(result, RemoteObject) else None
+        self.results[node] = result
         self.on_progress(len(self.results), len(self.turns))
         return Fate.DONE

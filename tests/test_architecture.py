@@ -22,7 +22,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "views emulator",
         "reading planfile",
         "apply refresh planner loader survey",
-        "turns past preflight pricing refactor basis",
+        "turns past preflight pricing refactor arrivals basis",
         "schedule",
         "fmt store providers walk dataset catalog",
         "events outputs spec statefile",

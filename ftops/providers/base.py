@@ -98,6 +98,35 @@ class Inspects(Protocol):
         ProviderError only where there is no account to ask at all."""
 
 
+class Existing(Struct, frozen=True):
+    """An object that an account holds, as the list of its kind shows it.
+
+    `remote.inputs` are all inputs that the service reports, in the spelling of the spec. `name` is what
+    people call it. `fingerprint`, `digest` and `token` are what ftops has written on it, if it made it:
+    `digest` is the first 16 hex digits of that of a file's content.
+    """
+
+    kind: str
+    remote: RemoteObject
+    name: str
+    created_at: float = 0.0
+    """Seconds since the epoch."""
+    fingerprint: str = ""
+    digest: str = ""
+    token: str = ""
+
+
+@runtime_checkable
+class Discovers(Protocol):
+    """A provider that can list what its account holds, whoever made it."""
+
+    def existing(self, kind: str) -> list[Existing]:
+        """Every object of a kind, newest first. Raises ProviderError."""
+
+    def content(self, remote_id: str, take: Callable[[bytes], object]) -> bool:
+        """Hands the content of a file to `take`, piece by piece. False: the service doesn't give it out."""
+
+
 @runtime_checkable
 class Local(Protocol):
     """A provider whose calls take no time: the engine makes them without a thread."""

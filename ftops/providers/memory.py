@@ -58,7 +58,9 @@ class MemoryProvider:
         return RemoteObject(str(attributes["id"]), Status.READY, attributes)
 
     def read(self, resource: ResourceState) -> RemoteObject | None:
-        return RemoteObject(resource.remote_id, resource.status, resource.outputs)
+        return RemoteObject(
+            resource.remote_id, resource.status, resource.outputs or {"id": resource.remote_id}
+        )
 
     def update(self, request: Request, resource: ResourceState) -> RemoteObject:
         attributes = _ATTRIBUTES[request.address.kind](request)

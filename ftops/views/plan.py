@@ -30,6 +30,7 @@ _BECAUSE: Mapping[str, str] = {
     "vanished": "because it ",
     "tainted": "because it ",
     "pending": "because it ",
+    "imported": "because it ",
 }
 """How a reason of that code is led in; an empty one says nothing that the line above doesn't."""
 _AWAY = "the old one is deleted first, so it is away for some minutes"
@@ -60,11 +61,17 @@ def summary_line(plan: Plan) -> str:
         return _nothing_line(plan)
     counts = plan.summary
     if not counts.total:
-        return "Plan: nothing but outputs to change."
+        what = (
+            f"{plural(len(plan.moves), 'resource')} to move"
+            if plan.moves
+            else "nothing but outputs to change"
+        )
+        return f"Plan: {what}{'; no object is changed' if plan.moves else ''}."
     parts = [f"{counts.create} to create", f"{counts.update} to update"]
     parts += [f"{counts.replace} to replace", f"{counts.delete} to delete"]
     parts += [f"{counts.adopt} to adopt"] * bool(counts.adopt)
     parts += [f"{counts.forget} to forget"] * bool(counts.forget)
+    parts += [f"{len(plan.moves)} to move"] * bool(plan.moves)
     return f"Plan: {', '.join(parts)}."
 
 
@@ -109,6 +116,8 @@ class _PlanView(Struct):
         plan, paint = self.plan, self.paint
         if plan.drift:
             yield from self._drift_section()
+        if plan.moves:
+            yield from self._move_section()
         if plan.changes:
             yield paint(f"What ftops will do for {subject(plan)}, in this order:", "bold")
             yield ""
@@ -221,6 +230,13 @@ class _PlanView(Struct):
         yield f"  {paint('~', 'update')} {paint(str(drift.address), 'bold')}  has changed"
         for attribute in drift.attributes:
             yield f"      {self._attribute(attribute)}"
+
+    def _move_section(self) -> Iterator[str]:
+        yield self.paint("Recorded under another address from now on; no object is changed:", "bold")
+        yield ""
+        for source, target in self.plan.moves:
+            yield f"  {self.paint(str(source))} has moved to {self.paint(str(target), 'bold')}"
+        yield ""
 
     def _output_section(self) -> Iterator[str]:
         yield self.paint("Outputs:", "bold")
