@@ -20,9 +20,9 @@ from msgspec.structs import replace
 
 from ftops import dataset
 from ftops.address import Address, Json, Secret
-from ftops.arrivals import to_read
-from ftops.config import Config, Resource
-from ftops.desired import Resolver
+from ftops.arrivals import arrived, check_imports, to_read
+from ftops.config import Config, Import, Refactorings, Resource
+from ftops.desired import Desired, Resolver
 from ftops.errors import Blocked, Diagnostic, FtopsError, SpecError, UsageError
 from ftops.graph import Graph, build
 from ftops.outputs import OutputValue, evaluate
@@ -30,10 +30,11 @@ from ftops.plan import MAKING, Mode, Plan
 from ftops.planner import NORMAL, Options, plan
 from ftops.providers import Providers
 from ftops.providers.base import Connects, Local
-from ftops.refactor import relocate
+from ftops.refactor import quoted, relocate
 from ftops.refresh import refresh
-from ftops.state import Entry, Observed, State, fold
+from ftops.state import Entry, Observed, Recorded, ResourceState, State, fold
 from ftops.store import AT_ONCE, Hold, Store, Waiting, lock_info, open_store
+from ftops.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from ftops.apply import Apply, Report, Settings
@@ -177,7 +178,7 @@ class Session(Struct):
         from ftops.apply import Apply
         from ftops.turns import Context
 
-        state = self.state if self.state.lineage else replace(self.state, lineage=str(uuid4()))
+        state = self._begun_state()
         journal = self.store.open_journal(state)
         context = Context(self.config.folder, self.providers, self.config.secrets, emit)
         run = Apply(made, state, journal, context, settings)
@@ -197,13 +198,55 @@ class Session(Struct):
     def record(self, entries: Iterable[Entry]) -> State:
         """Rearranges what is recorded: the state after these entries. Only within `locked`."""
         entries = list(entries)
-        after = fold(self.state, entries)
-        journal = self.store.open_journal(self.state)
+        before = self._begun_state()
+        after = fold(before, entries)
+        journal = self.store.open_journal(before)
         journal.append(entries)
         journal.sync()
         journal.fold(after)
         self._state = after
         return after
+
+    def import_object(self, address: Address, remote_id: str) -> ResourceState:
+        """Reads an object of the service and records it under an address. Only within `locked`. Raises
+        FtopsError where the spec declares no such address, or it or the object is recorded already."""
+        if address in self.state.resources or address in self.state.pending:
+            raise FtopsError(
+                f"{address} is recorded already",
+                "it stands for another object, which would be forgotten.",
+                f"see `ftops state show {quoted(address)}`; `ftops state rm` makes ftops forget it",
+            )
+        resource = self.graph.resources.get(address)
+        if resource is None:
+            hint = did_you_mean(str(address), map(str, self.graph.resources), nothing="declare it first")
+            raise FtopsError(f"the spec doesn't declare {address}", "what isn't declared is deleted.", hint)
+        one = Import(address, remote_id)
+        config = replace(self.config, refactorings=Refactorings(imports=(one,)))
+        wanted = to_read(config, self.graph, self.state)
+        seen = refresh(State(""), self.providers, imports=wanted, retry_base=self.retry_base)
+        check_imports((one,), self.state.resources, seen)
+        remote = seen.imported[address]
+        assert remote is not None  # noqa: S101 - check_imports has refused it
+        found = arrived(resource, self._desired(address), remote, self.graph.dependencies[address])
+        self.record([Recorded(found)])
+        return found
+
+    def _desired(self, address: Address) -> Desired:
+        """What the spec wants of a resource, as far as the state tells what it refers to."""
+        recorded = self.state.resources
+        facts = {a: resource.facts for a, resource in self.graph.resources.items()}
+        resolver = Resolver(
+            lambda a: recorded[a].outputs if a in recorded else None, facts, self._secret_digests()
+        )
+        for one in self.graph.order:
+            desired = resolver.resolve(self.graph.resources[one])
+            if one == address:
+                return desired
+        raise KeyError(address)
+
+    def _begun_state(self) -> State:
+        """The state to record on: it has a lineage from its first entry on."""
+        return self.state if self.state.lineage else replace(self.state, lineage=str(uuid4()))
 
     def replace_state(self, pushed: State) -> State:
         """Puts a whole other state in place of what is recorded. Its serial never goes back: what was

@@ -137,6 +137,7 @@ class Turns(Struct, frozen=True):
             inputs=inputs,
             token=operation.token,
             folder=self.context.folder,
+            fingerprint=operation.fingerprint,
             report=lambda progress: self.say(step.change.step, progress),
         )
 

@@ -35,12 +35,12 @@ def read_refactorings(source: Source, linker: Linker, scope: Scope) -> Refactori
 
 
 def _read(entry: Entry, scope: Scope) -> Any:
-    """The block, or None: with a finding, or because the id is null in this environment."""
+    """The block, or None: with a finding, or because the id is empty in this environment."""
     data = Evaluator(entry, scope, NAMES).evaluate(entry.data)
     if isinstance(data, dict):
         if any(isinstance(value, Unknown) for value in data.values()):
             return None
-        if entry.section == "import" and entry.data.get("id") is not None and data.get("id") is None:
+        if entry.section == "import" and entry.data.get("id") and not data.get("id"):
             return None
     return read_block(spec.REFACTORINGS[entry.section], data, entry, scope.findings)
 

@@ -19,6 +19,7 @@ from ftops.providers.azure_errors import refusal_from
 from ftops.providers.azure_specs import (
     PATCHED,
     Resume,
+    all_inputs,
     answers_as,
     attributes_of,
     body_for,
@@ -33,7 +34,7 @@ from ftops.providers.azure_specs import (
     status_of,
     token_of,
 )
-from ftops.providers.base import Request
+from ftops.providers.base import Existing, Request
 from ftops.providers.data_plane import body_of, plain
 from ftops.state import PendingOperation, RemoteObject, ResourceState, Status
 
@@ -146,6 +147,18 @@ class Deployments:
         if body is None or token_of(body) != operation.token:
             return None
         return self._describe(body, name, inputs, Resume("create"))
+
+    def existing(self) -> list[Existing]:
+        """Every deployment of the account."""
+        with self._clients.calling("list the deployments", control_plane=True):
+            bodies = self._clients.arm.deployments()
+        named = [body for body in bodies if body.get("name") and state_of(body).lower() != "deleting"]
+        return [self._existing(body, str(body["name"])) for body in named]
+
+    def _existing(self, body: Mapping[str, Any], name: str) -> Existing:
+        remote = self._remote(body, name, {}, status_of(body), "", None)
+        inputs = all_inputs(body, self._account.id)
+        return Existing("deployment", replace(remote, inputs=inputs), name, token=token_of(body))
 
     def _adopt(self, request: Request, name: str, body: Mapping[str, Any], action: str) -> RemoteObject:
         if state_of(body).lower() == "deleting":

@@ -185,6 +185,27 @@ def observed_inputs(body: Mapping[str, Any], inputs: Mapping[str, Json]) -> dict
     return observed
 
 
+def all_inputs(body: Mapping[str, Any], own: str) -> dict[str, Json]:
+    """Every input that a deployment of the account `own` reports, as a spec spells it."""
+    properties = _mapping(body, "properties")
+    model = _mapping(properties, "model")
+    name, version = str(model.get("name") or ""), str(model.get("version") or "")
+    source = str(model.get("source") or "")
+    inputs: dict[str, Json] = {
+        "name": str(body.get("name") or ""),
+        **_observed_model(model, {}),
+        "sku": {
+            k: v for k, v in _mapping(body, "sku").items() if k in ("name", "capacity") and v is not None
+        },
+        "tags": {k: v for k, v in _mapping(body, "tags").items() if k.lower() != TOKEN_TAG},
+        "source": source if source.casefold() != own.casefold() else "",
+        **{ours: properties.get(theirs) for ours, theirs in _PROPERTIES.items()},
+    }
+    if version and not is_tuned(name) and inputs["model"] == name:
+        inputs["version"] = version
+    return {key: value for key, value in inputs.items() if value not in (None, "", {})}
+
+
 def attributes_of(body: Mapping[str, Any], remote_id: str, endpoint: str) -> dict[str, Json]:
     """The computed attributes."""
     model = _mapping(_mapping(body, "properties"), "model")

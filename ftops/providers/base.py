@@ -41,6 +41,8 @@ class Request(Struct, frozen=True):
     token: str
     folder: Path
     """Paths in inputs are relative to it."""
+    fingerprint: str = ""
+    """What the object is made from (ftops.desired). Where the service can keep it, the object carries it."""
     report: Callable[[Progress], None] = lambda progress: None
     """May be called from any thread, any number of times."""
 
@@ -125,6 +127,9 @@ class Discovers(Protocol):
 
     def content(self, remote_id: str, take: Callable[[bytes], object]) -> bool:
         """Hands the content of a file to `take`, piece by piece. False: the service doesn't give it out."""
+
+    def is_of_use(self, found: Existing) -> bool:
+        """Whether what a finished object has made is still there: the model of a job may be deleted."""
 
 
 @runtime_checkable

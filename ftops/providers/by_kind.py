@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from ftops.address import Address
 from ftops.errors import Permanent
-from ftops.providers.base import Progress, Request
+from ftops.providers.base import Existing, Progress, Request
 from ftops.providers.data_plane import DataPlane
 from ftops.providers.datasets import Datasets
 from ftops.providers.jobs import Jobs
@@ -27,6 +27,8 @@ class Kind(Protocol):
 
     def find(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None: ...
 
+    def existing(self) -> list[Existing]: ...
+
 
 class ByKind:
     """Datasets and jobs of one data plane, and deployments of whatever kind the service has."""
@@ -34,8 +36,9 @@ class ByKind:
     def __init__(self, clients: DataPlane, deployments: Kind) -> None:
         self._service = clients.dialect.service
         self._jobs = Jobs(clients)
+        self._datasets = Datasets(clients)
         self._kinds: Mapping[str, Kind] = {
-            "dataset": Datasets(clients),
+            "dataset": self._datasets,
             "job": self._jobs,
             "deployment": deployments,
         }
@@ -54,6 +57,18 @@ class ByKind:
 
     def find(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
         return self._kind(operation.address).find(operation, known)
+
+    def existing(self, kind: str) -> list[Existing]:
+        """What the account holds of a kind, newest first."""
+        return sorted(self._kinds[kind].existing(), key=lambda found: found.created_at, reverse=True)
+
+    def content(self, remote_id: str, take: Callable[[bytes], object]) -> bool:
+        """The content of a file."""
+        return self._datasets.content(remote_id, take)
+
+    def is_of_use(self, found: Existing) -> bool:
+        """Whether the model of a job is still there."""
+        return found.kind != "job" or self._jobs.is_of_use(found)
 
     def progress(self, resource: ResourceState, seen: str) -> tuple[list[Progress], str]:
         """What a job's events say; the other kinds have none."""

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ftops.address import Json
 from ftops.errors import Permanent, ProviderError
 from ftops.providers.azure_errors import is_absent, refusal_from
-from ftops.providers.base import Request
+from ftops.providers.base import Existing, Request
 from ftops.providers.data_plane import DataPlane, items_of, object_of, plain, unusable
+from ftops.providers.listing import existing_file
 from ftops.providers.uploads import Sending, send
 from ftops.state import PendingOperation, RemoteObject, ResourceState, Status
 
 _PURPOSE = "fine-tune"
+_PURPOSES = frozenset({"fine-tune", "evals", "batch", "assistants"})
+"""What a dataset of a spec may be for; of other purposes are files that the service writes itself."""
+_PIECE = 1 << 20
 _SECONDS_BETWEEN_READS = 5.0
 
 
@@ -64,6 +68,30 @@ class Datasets:
                         return self._describe(body, plain(operation.inputs))
         return None
 
+    def existing(self) -> list[Existing]:
+        """Every file that training may use; those that jobs have written are none."""
+        action = "list the files"
+        with self._clients.calling(action):
+            bodies = [body for page in items_of(self._list, action) for body in page]
+        wanted = (b for b in bodies if str(b.get("purpose") or _PURPOSE).lower() in _PURPOSES)
+        there = (b for b in wanted if str(b.get("status") or "").lower() not in ("deleting", "deleted"))
+        return [existing_file(body, self._describe(body, {})) for body in there]
+
+    def content(self, remote_id: str, take: Callable[[bytes], object]) -> bool:
+        """As it was uploaded, piece by piece."""
+        with self._clients.calling(f"read the content of {remote_id}"):
+            try:
+                with self._clients.data.files.with_streaming_response.content(remote_id) as reply:
+                    for piece in reply.iter_bytes(_PIECE):
+                        take(piece)
+            except Exception as exc:
+                refusal = refusal_from(exc)
+                # Some purposes and some plans have no download; a file whose content expired has none either.
+                if refusal is not None and refusal.status in (400, 403, 404, 405, 410):
+                    return False
+                raise
+        return True
+
     def _list(self, after: str | None) -> Any:
         files = self._clients.data.files.with_raw_response
         return files.list(after=after) if after else files.list()
@@ -71,7 +99,7 @@ class Datasets:
     def _upload(self, request: Request, action: str) -> dict[str, Any]:
         path = request.folder / str(request.inputs.get("path") or "")
         purpose = str(request.inputs.get("purpose") or _PURPOSE)
-        begun = Sending(path, remote_name(path.name, request.token), purpose, request.report)
+        begun = Sending(path, remote_name(path.name, request), purpose, request.report)
         sending = self._sending.setdefault(request.token, begun)
         try:
             body = send(self._clients, sending, action)
@@ -108,7 +136,7 @@ class Datasets:
         name = url.split("?")[0].rsplit("/", 1)[-1] or "data.jsonl"
         body = {
             "purpose": request.inputs.get("purpose") or _PURPOSE,
-            "filename": remote_name(name, request.token),
+            "filename": remote_name(name, request),
             "content_url": url,
         }
         # Only the dated routes can fetch a file; what they fetch is seen by both.
@@ -141,10 +169,11 @@ class Datasets:
         return min(self._clients.account.poll_interval, _SECONDS_BETWEEN_READS)
 
 
-def remote_name(name: str, token: str) -> str:
-    """The remote name of a file: it tells a person what it is, and ftops whose."""
-    path = Path(name)
-    return f"{path.stem}.{token}{path.suffix or '.jsonl'}"
+def remote_name(name: str, request: Request) -> str:
+    """The remote name of a file: it tells a person what it is, and ftops whose, and what is in it."""
+    path, digest = Path(name), str(request.inputs.get("content") or "").removeprefix("sha256:")[:16]
+    marks = f"{digest}.{request.token}" if digest else request.token
+    return f"{path.stem}.{marks}{path.suffix or '.jsonl'}"
 
 
 def delete_file(clients: DataPlane, remote_id: str, action: str) -> None:

@@ -27,7 +27,7 @@ from ftops.config import ProviderConfig
 from ftops.errors import Permanent, Temporary
 from ftops.providers.azure import AzureProvider
 from ftops.providers.azure_errors import NO_REPLY, UNREACHABLE
-from ftops.providers.base import Progress, Request
+from ftops.providers.base import Existing, Progress, Request
 from ftops.state import PendingOperation, RemoteObject, ResourceState
 
 T = TypeVar("T")
@@ -80,6 +80,18 @@ class EmulatorProvider:
 
     def find(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
         return self._call(lambda azure: azure.find(operation, known))
+
+    def existing(self, kind: str) -> list[Existing]:
+        """What the account holds of a kind."""
+        return self._call(lambda azure: azure.existing(kind))
+
+    def content(self, remote_id: str, take: Callable[[bytes], object]) -> bool:
+        """The content of a file."""
+        return self._call(lambda azure: azure.content(remote_id, take))
+
+    def is_of_use(self, found: Existing) -> bool:
+        """Whether the model of a job is still there."""
+        return self._call(lambda azure: azure.is_of_use(found))
 
     def progress(self, resource: ResourceState, seen: str) -> tuple[list[Progress], str]:
         """What a job's events say; the other kinds have none."""

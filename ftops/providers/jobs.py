@@ -14,9 +14,10 @@ from msgspec.structs import replace
 from ftops.address import Json
 from ftops.errors import Permanent, ProviderError, Temporary
 from ftops.providers.azure_errors import Refusal, is_absent, refusal_from
-from ftops.providers.base import Progress, Request
+from ftops.providers.base import Existing, Progress, Request
 from ftops.providers.data_plane import DataPlane, items_of, object_of, plain
 from ftops.providers.datasets import delete_file
+from ftops.providers.listing import existing_job
 from ftops.providers.training import (
     CLOCK_SKEW,
     carries,
@@ -95,6 +96,27 @@ class Jobs:
                 if all(created_at(job) < oldest for job in page):
                     break
         return None if alike is None else self._describe(alike, inputs, {})
+
+    def existing(self) -> list[Existing]:
+        """Every job, checkpoints aside."""
+        action = "list the jobs"
+        with self._clients.calling(action):
+            bodies = [body for page in items_of(self._list, action) for body in page]
+        return [existing_job(body, self._remote(body, {})) for body in bodies]
+
+    def is_of_use(self, found: Existing) -> bool:
+        """A job outlives its model: there is no job deletion everywhere."""
+        model = found.remote.attributes.get("fine_tuned_model")
+        if found.remote.status is not Status.READY or not model:
+            return found.remote.status is Status.PENDING
+        with self._clients.calling(f"look for {model}"):
+            try:
+                self._clients.data.models.with_raw_response.retrieve(str(model))
+            except Exception as exc:
+                if is_absent(refusal_from(exc)):
+                    return False
+                raise
+        return True
 
     def progress(self, resource: ResourceState, seen: str) -> tuple[list[Progress], str]:
         """Events since `seen`, the id of the newest one known; at first, only the latest page of them.

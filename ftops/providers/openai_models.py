@@ -10,7 +10,7 @@ from ftops.address import Address, Json
 from ftops.errors import Permanent, Temporary
 from ftops.kinds import is_tuned
 from ftops.providers.azure_errors import is_absent, refusal_from
-from ftops.providers.base import Request
+from ftops.providers.base import Existing, Request
 from ftops.providers.data_plane import object_of, plain
 from ftops.providers.openai_clients import PlatformClients
 from ftops.state import PendingOperation, RemoteObject, ResourceState, Status
@@ -41,6 +41,10 @@ class ServedModels:
     def find(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
         """Nothing was made that could be lost: to look again costs nothing."""
         return None
+
+    def existing(self) -> list[Existing]:
+        """A model is there to be called or not; nothing was made of it."""
+        return []
 
     def _serve(self, request: Request) -> RemoteObject:
         model = str(request.inputs["model"])

@@ -14,6 +14,8 @@ from ftops.providers.base import Progress, Request
 from ftops.state import PendingOperation, RemoteObject, Status
 
 TOKEN_KEY = "ftops"  # noqa: S105 (the name of a metadata entry)
+FINGERPRINT_KEY = "ftops_fingerprint"
+"""Says what a job is made from, so that the same one need not be paid for twice."""
 CLOCK_SKEW = 15 * 60.0
 """Seconds by which the service's clock and ours may differ."""
 
@@ -57,13 +59,27 @@ def status_of(job: Mapping[str, Any]) -> Status:
     return _STATUS.get(str(job.get("status") or "").lower(), Status.PENDING)
 
 
-def seed_for(inputs: Mapping[str, Json], token: str) -> int:
+def seed_for(inputs: Mapping[str, Json], token: str, fingerprint: str = "") -> int:
     """The seed to send. One is always sent: where the service stores no metadata, it tells the job of one
-    intent from that of another."""
+    intent from that of another, by its low 15 bits, and what it is made from, by its high 16."""
+    given = given_seed(inputs)
+    if given is not None:
+        return given
+    own = int(hashlib.sha256(token.encode()).hexdigest()[:8], 16)
+    return own % 2**31 if not fingerprint else seed_mark(fingerprint) << 15 | own % 2**15
+
+
+def given_seed(inputs: Mapping[str, Json]) -> int | None:
+    """The seed that the spec asks for, if it does."""
     given = inputs.get("seed")
     if isinstance(given, int | float | str) and not isinstance(given, bool) and str(given).strip():
         return int(given)
-    return int(hashlib.sha256(token.encode()).hexdigest()[:8], 16) % 2**31
+    return None
+
+
+def seed_mark(fingerprint: str) -> int:
+    """What of a fingerprint the seed of a job tells: 16 bits."""
+    return int(fingerprint[:4], 16)
 
 
 def job_body(request: Request, *, with_method: bool, with_training_type: bool) -> dict[str, Any]:
@@ -74,9 +90,11 @@ def job_body(request: Request, *, with_method: bool, with_training_type: bool) -
     body: dict[str, Any] = {
         "model": inputs["model"],
         "training_file": inputs["training"],
-        "seed": seed_for(inputs, request.token),
+        "seed": seed_for(inputs, request.token, request.fingerprint),
         "metadata": {TOKEN_KEY: request.token},
     }
+    if request.fingerprint:
+        body["metadata"][FINGERPRINT_KEY] = request.fingerprint
     if with_training_type:
         body["extra_body"] = {"trainingType": training_type(inputs.get("training_type"))}
     for ours, theirs in (
@@ -195,7 +213,7 @@ def resembles(job: Mapping[str, Any], inputs: Mapping[str, Json], operation: Pen
     if created_at(job) < started_at(operation) - CLOCK_SKEW:
         return False
     pairs = (
-        (job.get("seed"), seed_for(inputs, operation.token)),
+        (job.get("seed"), seed_for(inputs, operation.token, operation.fingerprint)),
         (job.get("training_file"), inputs.get("training")),
         (job.get("validation_file"), inputs.get("validation")),
     )

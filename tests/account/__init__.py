@@ -1,0 +1,1 @@
+"""An account that exists already: what others have made there, taken under management."""
