@@ -236,7 +236,7 @@ class Session(Struct):
         recorded = self.state.resources
         facts = {a: resource.facts for a, resource in self.graph.resources.items()}
         resolver = Resolver(
-            lambda a: recorded[a].outputs if a in recorded else None, facts, self._secret_digests()
+            lambda a: recorded[a].outputs if a in recorded else None, facts, self.secret_digests()
         )
         for one in self.graph.order:
             desired = resolver.resolve(self.graph.resources[one])

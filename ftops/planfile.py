@@ -96,6 +96,7 @@ def plan_digest(plan: Plan) -> str:
         sorted((_essence(change) for change in plan.changes), key=lambda c: c.step),
         sorted(plan.outputs, key=lambda o: o.name),
         sorted(drift, key=_canonical),
+        plan.moves,
     )
     return f"sha256:{sha256(_canonical(body)).hexdigest()}"
 

@@ -156,6 +156,15 @@ def test_what_is_moved_can_be_destroyed(folder: Folder) -> None:
     assert recorded(folder) == {}
 
 
+def test_a_saved_plan_moves_what_it_says(folder: Folder) -> None:
+    folder.ok("apply", "-y")
+    folder.write("ftops.yaml", spec({"b": ""}, "moved: [{from: job.a, to: job.b}]\n"))
+    folder.ok("plan", "--out", "saved.plan")
+    assert "job.a has moved to job.b" in folder.ok("show", "saved.plan")
+    folder.ok("apply", "saved.plan")
+    assert "No changes." in folder.ok("plan", "--detailed-exitcode")
+
+
 # removed
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import click
+from msgspec.structs import replace
 
 from ftops.address import Address, Json
 from ftops.cli.addresses import ADDRESS
