@@ -25,14 +25,15 @@ STYLES: Mapping[str, str] = {
 }
 """Style → SGR codes. An action is a style."""
 
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
+_CONTROLS = r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
+"""Compiled when first needed, which is next to never."""
 
 
 def clean(text: str) -> str:
     """One line of harmless text: control and direction characters are shown as their codes."""
     if text.isprintable():
         return text
-    return _CONTROLS.sub(_code, text)
+    return re.sub(_CONTROLS, _code, text)
 
 
 def _code(match: re.Match[str]) -> str:
