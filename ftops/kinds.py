@@ -82,7 +82,9 @@ RESOURCE_TYPES: Mapping[str, ResourceType] = {
         ResourceType(
             kind="deployment",
             section="deployments",
-            computed=frozenset({"id", "name", "endpoint", "provisioning_state", "model"}),
+            computed=frozenset(
+                {"id", "name", "endpoint", "provisioning_state", "model", "created_at", "expires"}
+            ),
             immutable=frozenset({"name", "sku.name", "source", "source_tenant"}),
             immutable_when={"model": lambda before, after: is_tuned(before) or is_tuned(after)},
             local=frozenset({"replace"}),

@@ -31,7 +31,8 @@ class Past(Struct, frozen=True):
     deposed: Mapping[tuple[Address, str], ResourceState]
     entries: tuple[Entry, ...]
     drift: tuple[Drift, ...]
-    vanished: frozenset[Address]
+    vanished: Mapping[Address, str]
+    """Those that are gone, and how: `vanished` or `expired`."""
     found: frozenset[Address]
     """Made by a run that was interrupted before it could record them."""
     interrupted: frozenset[Address]
@@ -49,7 +50,7 @@ def settle(state: State, observed: Observed) -> Past:
         if remote is None:
             del resources[address]
             entries.append(Removed(address))
-            drift.append(Drift(address, "vanished"))
+            drift.append(Drift(address, observed.causes.get(address, "vanished")))
             continue
         current = observed_as(recorded, remote)
         changed = _seen_changes(recorded, remote.inputs)
@@ -68,7 +69,7 @@ def settle(state: State, observed: Observed) -> Past:
         deposed,
         tuple(entries),
         tuple(drift),
-        frozenset(a for a, r in observed.objects.items() if r is None),
+        {d.address: d.kind for d in drift if d.address not in resources},
         found,
         interrupted,
     )

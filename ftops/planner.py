@@ -236,8 +236,9 @@ class _Planner(Struct):
         self.decisions[address] = Decision(resource, desired, action, reason, recorded, attributes)
 
     def _creation_reason(self, address: Address) -> Reason:
-        if address in self.past.vanished:
-            return Reason("vanished", "was deleted outside ftops")
+        how = self.past.vanished.get(address)
+        if how is not None:
+            return Reason(how, _GONE[how])
         return Reason("declared", "is declared and doesn't exist yet")
 
     def _verdict(
@@ -354,6 +355,10 @@ def _covers(ignored: Iterable[str], path: str) -> bool:
     return any(path == i or path.startswith(f"{i}.") for i in ignored)
 
 
+_GONE: Mapping[str, str] = {
+    "vanished": "was deleted outside ftops",
+    "expired": "had expired and was deleted by the service",
+}
 _FATES: Mapping[Action, str] = {
     Action.CREATE: "created",
     Action.UPDATE: "updated",

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from ftops.address import Address
 from ftops.errors import Temporary
-from ftops.providers.base import Discovers, Local, Provider
+from ftops.providers.base import Discovers, Explains, Local, Provider
 from ftops.state import Observed, Operation, PendingOperation, RemoteObject, ResourceState, State
 from ftops.walk import Again, Clock, Executor, Fate, Inline, RealTime, Threads, Turn, Verdict, Walk
 
@@ -81,8 +81,16 @@ def _find(providers: Callable[[str], Provider], operation: PendingOperation, kno
 
 
 def _read(providers: Callable[[str], Provider], resource: ResourceState) -> Turn:
+    """Of what is gone, why that is, where the provider can tell."""
     provider = providers(resource.provider)
-    return lambda: provider.read(resource)
+
+    def turn() -> RemoteObject | str | None:
+        remote = provider.read(resource)
+        if remote is not None or not isinstance(provider, Explains):
+            return remote
+        return provider.absence(resource) or None
+
+    return turn
 
 
 def _import(providers: Callable[[str], Provider], resource: ResourceState) -> Turn:
@@ -101,12 +109,16 @@ def _import(providers: Callable[[str], Provider], resource: ResourceState) -> Tu
     return turn
 
 
-def _observed(results: Mapping[Key, RemoteObject | None], refreshed: bool) -> Observed:
+def _observed(results: Mapping[Key, RemoteObject | str | None], refreshed: bool) -> Observed:
     objects: dict[Address, RemoteObject | None] = {}
     deposed: dict[Key, RemoteObject | None] = {}
     found: dict[Address, RemoteObject] = {}
     imported: dict[Address, RemoteObject | None] = {}
-    for (address, key), remote in results.items():
+    causes: dict[Address, str] = {}
+    for (address, key), result in results.items():
+        remote = None if isinstance(result, str) else result
+        if isinstance(result, str) and not key:
+            causes[address] = result
         if key == "?":
             if remote is not None:
                 found[address] = remote
@@ -116,7 +128,7 @@ def _observed(results: Mapping[Key, RemoteObject | None], refreshed: bool) -> Ob
             deposed[address, key] = remote
         else:
             objects[address] = remote
-    return Observed(refreshed, objects, deposed, found, imported)
+    return Observed(refreshed, objects, deposed, found, imported, causes)
 
 
 class _Reads(Struct, Generic[K]):

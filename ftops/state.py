@@ -178,6 +178,8 @@ class Observed(Struct, frozen=True):
     deposed: Mapping[tuple[Address, str], RemoteObject | None] = field(default_factory=dict)
     found: Mapping[Address, RemoteObject] = field(default_factory=dict)
     imported: Mapping[Address, RemoteObject | None] = field(default_factory=dict)
+    causes: Mapping[Address, str] = field(default_factory=dict)
+    """Why an object is gone, where its provider can tell: `expired`."""
 
 
 class LiveState:

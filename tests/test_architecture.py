@@ -28,7 +28,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "events outputs spec statefile",
         "graph plan desired",
         "fields config state diff",
-        "yamltext account costs",
+        "yamltext account costs expiry",
         "yamlerrors kinds",
         "records",
         "address",

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -49,6 +51,8 @@ class Arm:
             # The SDK sends no token over http unless a policy of our own does it.
             options["authentication_policy"] = _Bearer(account.control_token, credential)
             options["transport"] = RequestsTransport(use_env_settings=False)
+        self.absent_since: dict[str, datetime] = {}
+        """By name, when the service last said that a deployment is not there. By its own clock."""
         self._client = CognitiveServicesManagementClient(
             credential or _Fixed(account.control_token), account.subscription_id, **options
         )
@@ -64,6 +68,7 @@ class Arm:
             body: Any = self._client.deployments.get(*self._place, name, cls=_json)
         except Exception as exc:
             if is_absent(refusal_from(exc, control_plane=True)):
+                self.absent_since[name] = _date_of(exc)
                 return None
             raise
         return dict(body)
@@ -200,6 +205,15 @@ class _Bearer(SansIOHTTPPolicy[Any, Any]):
     def on_request(self, request: PipelineRequest[Any]) -> None:
         token = self._token or (self._credential.get_token(SCOPE).token if self._credential else "")
         request.http_request.headers["Authorization"] = f"Bearer {token}"
+
+
+def _date_of(exc: Exception) -> datetime:
+    """When a refusal was sent, by the clock of who sent it; else now."""
+    headers = getattr(getattr(exc, "response", None), "headers", None) or {}
+    try:
+        return parsedate_to_datetime(str(headers.get("Date")))
+    except ValueError:
+        return datetime.now(UTC)
 
 
 def _json(response: Any, model: object, headers: object) -> dict[str, Any]:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
 from ftops.address import Address, Json
 from ftops.errors import Permanent, ProviderError, Temporary
+from ftops.expiry import CREATED, may_have_expired
 from ftops.providers.azure_clients import Clients
 from ftops.providers.azure_errors import refusal_from
 from ftops.providers.azure_specs import (
@@ -91,6 +93,12 @@ class Deployments:
         known = remote.status is resource.status is Status.TAINTED and resource.message
         # The reason of a failure is told once, by the operation; from then on it is on record only.
         return replace(remote, message=resource.message) if known else remote
+
+    def absence(self, resource: ResourceState) -> str:
+        """By the clock of the service, which is the one that counts."""
+        now = self._clients.arm.absent_since.get(self._own_name(resource)) or datetime.now(UTC)
+        expired = may_have_expired(plain(resource.inputs), resource.outputs.get(CREATED), now)
+        return "expired" if expired else ""
 
     def update(self, request: Request, resource: ResourceState) -> RemoteObject:
         """Sends one change after another, as the service takes them; repeating it sends what is left."""

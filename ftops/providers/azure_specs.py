@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ftops.address import Address, Json
+from ftops.expiry import CREATED, EXPIRES, expiry_of, time_of
 from ftops.kinds import is_tuned
 from ftops.state import Status
 
@@ -212,12 +213,16 @@ def attributes_of(body: Mapping[str, Any], remote_id: str, endpoint: str) -> dic
     version = str(model.get("version") or "")
     name = str(model.get("name") or "")
     is_base = bool(name) and not is_tuned(name) and bool(re.match(r"\d{4}-\d{2}-\d{2}\Z", version))
+    created = time_of(_mapping(body, "systemData").get("createdAt"))
+    expiry = expiry_of({"model": name, "sku": _mapping(body, "sku")})
     return {
         "id": remote_id,
         "name": str(body.get("name") or name_of(remote_id)),
         "endpoint": f"{endpoint}/",
         "provisioning_state": state_of(body) or "unknown",
         "model": f"{name}-{version}" if is_base else name,
+        **({CREATED: f"{created:%Y-%m-%dT%H:%M:%SZ}"} if created else {}),
+        **({EXPIRES: expiry.expected(created)} if expiry else {}),
     }
 
 

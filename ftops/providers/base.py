@@ -133,6 +133,15 @@ class Discovers(Protocol):
 
 
 @runtime_checkable
+class Explains(Protocol):
+    """A provider that may know why an object is gone."""
+
+    def absence(self, resource: ResourceState) -> str:
+        """Of an object that `read` has just found gone: `expired` where the service deletes such objects by
+        itself and it was time; empty where somebody must have done it."""
+
+
+@runtime_checkable
 class Local(Protocol):
     """A provider whose calls take no time: the engine makes them without a thread."""
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from ftops.address import Address
 from ftops.errors import Permanent
-from ftops.providers.base import Existing, Progress, Request
+from ftops.providers.base import Existing, Explains, Progress, Request
 from ftops.providers.data_plane import DataPlane
 from ftops.providers.datasets import Datasets
 from ftops.providers.jobs import Jobs
@@ -73,6 +73,11 @@ class ByKind:
     def progress(self, resource: ResourceState, seen: str) -> tuple[list[Progress], str]:
         """What a job's events say; the other kinds have none."""
         return self._jobs.progress(resource, seen) if resource.address.kind == "job" else ([], seen)
+
+    def absence(self, resource: ResourceState) -> str:
+        """`expired` where the service has deleted it by itself."""
+        kind = self._kinds.get(resource.address.kind)
+        return kind.absence(resource) if isinstance(kind, Explains) else ""
 
     def _kind(self, address: Address) -> Kind:
         kind = self._kinds.get(address.kind)

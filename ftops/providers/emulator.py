@@ -97,6 +97,10 @@ class EmulatorProvider:
         """What a job's events say; the other kinds have none."""
         return self._call(lambda azure: azure.progress(resource, seen))
 
+    def absence(self, resource: ResourceState) -> str:
+        """`expired` where the service has deleted it by itself."""
+        return self._call(lambda azure: azure.absence(resource))
+
     def lane(self, address: Address) -> str | None:
         """As in Azure. No server is started to find out its account's name."""
         return f"emulator/{self.name}" if address.kind == "deployment" else None

@@ -8,6 +8,7 @@ from functools import lru_cache
 from msgspec import Struct, field
 
 from ftops.address import Address, Reference, Value
+from ftops.expiry import expiry_of
 from ftops.plan import SYMBOLS, Action, AttributeChange, Change, Drift, Mode, OutputChange, Plan
 from ftops.planfile import SavedPlan, plan_digest
 from ftops.views.paint import Painter, clean
@@ -28,11 +29,13 @@ _BECAUSE: Mapping[str, str] = {
     "provider": "because the ",
     "undeclared": "because it ",
     "vanished": "because it ",
+    "expired": "because it ",
     "tainted": "because it ",
     "pending": "because it ",
     "imported": "because it ",
 }
 """How a reason of that code is led in; an empty one says nothing that the line above doesn't."""
+_GONE: Mapping[str, str] = {"vanished": "is gone", "expired": "has expired: the service deleted it"}
 _AWAY = "the old one is deleted first, so it is away for some minutes"
 _FIRST = frozenset({"name", "path", "model"})
 """What a resource is known by stands at the top of its inputs."""
@@ -182,6 +185,8 @@ class _PlanView(Struct):
             line = f"      {_label(path, width)} = {show(value)}"
             if path == "content" and change.facts:
                 line += self.paint(f"  # {_facts(change)}", "dim")
+            if path == "sku.name" and (expiry := expiry_of(change.after)):
+                line += self.paint(f"  # the service deletes it {expiry.planned}", "dim")
             yield line
 
     def _attributes(self, change: Change) -> Iterator[str]:
@@ -224,8 +229,8 @@ class _PlanView(Struct):
 
     def _drifted(self, drift: Drift) -> Iterator[str]:
         paint = self.paint
-        if drift.kind == "vanished":
-            yield f"  {paint('-', 'delete')} {paint(str(drift.address), 'bold')}  is gone"
+        if drift.kind in _GONE:
+            yield f"  {paint('-', 'delete')} {paint(str(drift.address), 'bold')}  {_GONE[drift.kind]}"
             return
         yield f"  {paint('~', 'update')} {paint(str(drift.address), 'bold')}  has changed"
         for attribute in drift.attributes:

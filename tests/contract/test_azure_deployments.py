@@ -83,6 +83,8 @@ def test_life_cycle_of_a_tuned_model(
             "endpoint": f"{cloud.url}/",
             "provisioning_state": "Succeeded",
             "model": model,
+            "created_at": live(azure, resource)["systemData"]["createdAt"][:19] + "Z",
+            "expires": "after 15 days without calls",
         }
         body = live(azure, resource)
         assert body["properties"]["versionUpgradeOption"] == "NoAutoUpgrade"
