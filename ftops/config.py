@@ -12,6 +12,7 @@ from pathlib import Path
 from msgspec import Struct, field
 
 from ftops.address import Address, Json, Secret, Value
+from ftops.costs import Budget
 from ftops.errors import Place
 
 CATALOG_FILE = "ftops.catalog.yaml"
@@ -120,6 +121,7 @@ class Config(Struct, frozen=True):
     providers: Mapping[str, ProviderConfig]
     outputs: tuple[Output, ...] = ()
     state: StateSettings = StateSettings()
+    budget: Budget = Budget()
     variables: Mapping[str, Json] = field(default_factory=dict)
     """Values of the variables that aren't sensitive."""
     secrets: Mapping[Secret, str | int | float | bool] = field(default_factory=dict)

@@ -1,7 +1,5 @@
-"""What a plan would cost, as values. Estimates all: prices come from the catalogue, tokens are counted here.
-
-US dollars throughout.
-"""
+"""What a plan would cost and how its data changes, as values. All are estimates: prices come from the
+catalogue, tokens are counted here. US dollars throughout."""
 
 from __future__ import annotations
 
@@ -63,11 +61,30 @@ class HostingCost(Struct, frozen=True):
     """None: the catalogue doesn't know."""
 
 
+class DataChange(Struct, frozen=True):
+    """How the content of a dataset changes, by example. `note` says why that can't be told."""
+
+    address: Address
+    added: int = 0
+    removed: int = 0
+    edited: int = 0
+    examples: int = 0
+    """Of the new version."""
+    tokens: int | None = None
+    """More than before; None where tokens weren't counted."""
+    dollars: float | None = None
+    """More than before, for all jobs that train on it."""
+    note: str = ""
+
+
 class Estimate(Struct, frozen=True):
     """What the jobs of a plan cost once, and its deployments by the hour."""
 
     training: tuple[TrainingCost, ...] = ()
     hosting: tuple[HostingCost, ...] = ()
+    data: tuple[DataChange, ...] = ()
+    is_rehearsal: bool = False
+    """It all happens in the embedded cloud, which bills nothing: this is what the service would."""
 
     @property
     def dollars(self) -> float:
@@ -86,19 +103,40 @@ class Estimate(Struct, frozen=True):
     def job(self, address: Address) -> TrainingCost | None:
         return next((cost for cost in self.training if cost.address == address), None)
 
+    def dataset(self, address: Address) -> DataChange | None:
+        return next((change for change in self.data if change.address == address), None)
+
     def deployment(self, address: Address) -> HostingCost | None:
         return next((cost for cost in self.hosting if cost.address == address), None)
+
+
+NOTHING = Estimate()
 
 
 def estimate_to_json(estimate: Estimate) -> dict[str, Json]:
     """As docs/json-output.md describes it."""
     return {
         "currency": "USD",
+        "is_rehearsal": estimate.is_rehearsal,
         "training": [_training_to_json(cost) for cost in estimate.training],
         "hosting": [{"address": str(c.address), "per_hour": c.per_hour} for c in estimate.hosting],
         "training_total": round(estimate.dollars, 4),
         "training_total_is_complete": not estimate.unknown,
         "hosting_per_hour": round(estimate.per_hour, 4),
+        "data": [_data_to_json(change) for change in estimate.data],
+    }
+
+
+def _data_to_json(change: DataChange) -> dict[str, Json]:
+    return {
+        "address": str(change.address),
+        "examples": change.examples,
+        "added": change.added,
+        "removed": change.removed,
+        "edited": change.edited,
+        "tokens": change.tokens,
+        "dollars": None if change.dollars is None else round(change.dollars, 4),
+        "note": change.note,
     }
 
 

@@ -51,6 +51,9 @@ CONNECTION: Mapping[str, str] = {
 }
 """What a provider says of its service → the variable of the environment that the openai package reads."""
 
+UNBILLED = frozenset({"memory"})
+"""Types of providers whose objects cost nothing and stand for nothing that would."""
+
 
 def with_data(config: Config, show: Callable[[Path], str]) -> tuple[Config, tuple[Diagnostic, ...]]:
     """The config with what each data file holds: its digest as an input, size and count as facts.
@@ -161,7 +164,9 @@ class Session(Struct):
             look or options.mode is Mode.REFRESH_ONLY, options.mode, parallelism, on_progress
         )
         made = plan(self.config, self.graph, self.state, observed, options, self.secret_digests())
-        return self._with_findings(made) if preflight else made
+        if preflight:
+            made = self._with_findings(made)
+        return self._with_estimate(made)
 
     def apply(
         self,
@@ -310,6 +315,17 @@ class Session(Struct):
         today = datetime.now(UTC).date()
         found = survey(made.changes, self.config, self.graph.resources, self.providers, os.environ, today)
         return replace(made, findings=found)
+
+    def _with_estimate(self, made: Plan) -> Plan:
+        """The plan with what it would cost. Where nothing is made that costs anything, nothing is read."""
+        billed = {name for name, p in self.config.providers.items() if p.type not in UNBILLED}
+        if not any(c.provider in billed and c.action in MAKING for c in made.changes):
+            return made
+        from ftops.appraisal import appraise
+
+        changes = [change for change in made.changes if change.provider in billed]
+        estimate, found = appraise(changes, self.config, self.graph.resources, os.environ)
+        return replace(made, estimate=estimate, findings=(*made.findings, *found))
 
     def secret_digests(self) -> dict[Secret, str]:
         """Keyed and short: enough to see a change, too little to confirm a guess of a long secret."""

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from msgspec import Struct, field
 
 from ftops.address import Address, Json, Value, encode
+from ftops.costs import NOTHING, Estimate, estimate_to_json
 from ftops.errors import Diagnostic
 from ftops.state import Entry, Moved
 
@@ -153,6 +154,8 @@ class Plan(Struct, frozen=True):
     mode: Mode = Mode.NORMAL
     warnings: tuple[str, ...] = ()
     findings: tuple[Diagnostic, ...] = ()
+    estimate: Estimate = NOTHING
+    """What it would cost, and how its data changes. For people and for budgets; it decides nothing else."""
 
     @property
     def is_blocked(self) -> bool:
@@ -204,6 +207,7 @@ def plan_to_json(plan: Plan) -> dict[str, Json]:
         "unchanged": plan.unchanged,
         "summary": dict(plan.summary._asdict()),
         "warnings": list(plan.warnings),
+        "estimate": estimate_to_json(plan.estimate),
     }
 
 

@@ -18,6 +18,7 @@ from msgspec.json import Encoder
 from msgspec.structs import replace
 
 from ftops.basis import Basis, DataFile
+from ftops.costs import DataChange, Epochs, Estimate, HostingCost, TrainingCost
 from ftops.errors import Diagnostic, FtopsError, Place
 from ftops.plan import (
     Action,
@@ -75,6 +76,7 @@ _CLASSES: Mapping[str, type] = {
     for kind in (
         *(AttributeChange, Change, Drift, OutputChange, Plan, Reason, Diagnostic, Place),
         *(Origin, DataFile, Basis, SavedPlan, Options),
+        *(Estimate, TrainingCost, HostingCost, DataChange, Epochs),
     )
 }
 _RECORDS = Records(

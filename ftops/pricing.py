@@ -65,7 +65,7 @@ def hosting(sku: str, catalog: Catalog) -> float | None:
 
 def _unknown(name: str, kind: str, per_million: float | None, per_hour: float | None) -> str:
     if per_hour is not None and per_million is None:
-        return f"${per_hour:,.2f} an hour of training; how long it takes isn't known"
+        return f"${per_hour:,.2f} an hour of training, however long that takes"
     if per_million is None:
-        return f"the catalogue has no price of training {name} ({kind})"
+        return f"no price of training {name} ({kind}) in the catalogue"
     return ""

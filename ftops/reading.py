@@ -30,6 +30,7 @@ from ftops.config import (
     Resource,
     StateSettings,
 )
+from ftops.costs import Budget
 from ftops.errors import Place
 
 FORMAT = 2
@@ -167,6 +168,7 @@ def config_to_json(config: Config) -> dict[str, Any]:
             [o.name, encode(o.value), o.description, o.sensitive, _place_to_json(o.place)]
             for o in config.outputs
         ],
+        "budget": _budget_to_json(config.budget),
         "state": [config.state.backend, config.state.path, encode(dict(config.state.settings))],
         "variables": config.variables,
         "refactorings": [
@@ -196,6 +198,7 @@ def config_from_json(raw: Mapping[str, Any]) -> Config:
             for name, value, description, sensitive, place in raw["outputs"]
         ),
         state=StateSettings(backend, path, _decoded(settings)),
+        budget=_budget(raw["budget"]),
         variables=raw["variables"],
         refactorings=_refactorings(*raw["refactorings"]),
         files=tuple(raw["files"]),
@@ -208,6 +211,16 @@ def _refactorings(moves: Sequence[Any], imports: Sequence[Any], removals: Sequen
         tuple(Import(Address(*i[:3]), i[3], _place(i[4])) for i in imports),
         tuple(Removal(Address(*r[:3]), r[3], _place(r[4])) for r in removals),
     )
+
+
+def _budget_to_json(budget: Budget) -> list[Any]:
+    places = [[name, _place_to_json(place)] for name, place in budget.places]
+    return [budget.training, budget.hosting_per_hour, places]
+
+
+def _budget(raw: Sequence[Any]) -> Budget:
+    training, hosting, places = raw
+    return Budget(training, hosting, tuple((name, Place(*place)) for name, place in places))
 
 
 def _resource_to_json(resource: Resource) -> list[Any]:

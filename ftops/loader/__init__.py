@@ -28,6 +28,7 @@ from ftops.loader.settings import (
     Providers,
     choose_environment,
     public_variables,
+    read_budget,
     read_settings,
 )
 from ftops.loader.source import Source, project_root, read
@@ -97,6 +98,7 @@ def _config(source: Source, wanted: str | None, givers: Givers, findings: list[D
         providers=providers.configs(),
         outputs=outputs,
         state=state,
+        budget=read_budget(source, environment),
         variables=public_variables(known),
         secrets=secret_values(scope.hidden, findings),
         refactorings=refactorings,

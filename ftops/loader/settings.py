@@ -10,7 +10,8 @@ from typing import Any
 from ftops import spec
 from ftops.address import NAME
 from ftops.config import ProviderConfig, StateSettings
-from ftops.errors import Diagnostic
+from ftops.costs import Budget
+from ftops.errors import Diagnostic, Place
 from ftops.fields import one_of
 from ftops.loader.evaluate import DEFAULTS, FIXED, SETTINGS, Evaluator, Scope
 from ftops.loader.source import Entry, Source
@@ -128,6 +129,31 @@ def _check_provider(
     place = entry.place(("provider",))
     findings.append(Diagnostic(f"there is no provider `{wanted}`", "", hint, place))
     return False
+
+
+def read_budget(source: Source, environment: Entry | None) -> Budget:
+    """The environment's limits, and those of the settings where it has none. Mistakes in them were found
+    when the settings and the environments were read."""
+    written: list[tuple[Entry, tuple[str, ...], Any]] = []
+    sources: tuple[tuple[Entry | None, tuple[str, ...]], ...] = (
+        (environment, ("budget",)),
+        (source["ftops"].get("budget"), ()),
+    )
+    for entry, path in sources:
+        if entry is not None:
+            scope = Scope({}, {}, [])
+            value = Evaluator(entry, scope, FIXED).evaluate(entry.data)
+            written.append((entry, path, value.get("budget") if path and isinstance(value, dict) else value))
+    limits: dict[str, float] = {}
+    places: list[tuple[str, Place]] = []
+    for entry, path, value in written:
+        block = read_block(spec.BudgetBlock, value, entry, []) if isinstance(value, dict) else None
+        for name, limit in (block.as_data() if block else {}).items():
+            place = entry.place((*path, name))
+            if name not in limits:
+                limits[name] = float(limit)
+                places += [(name, place)] if place else []
+    return Budget(**limits, places=tuple(places))
 
 
 _ACCOUNT_KEYS: Mapping[str, tuple[str, ...]] = {

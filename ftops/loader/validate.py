@@ -16,6 +16,7 @@ B = TypeVar("B", bound=spec.Block)
 NOUNS: Mapping[type[spec.Block], str] = {
     spec.Settings: "the section `ftops`",
     spec.StateBlock: "`state`",
+    spec.BudgetBlock: "`budget`",
     spec.Variable: "a variable",
     spec.AzureOpenAI: "a provider of type azure_openai",
     spec.OpenAI: "a provider of type openai",

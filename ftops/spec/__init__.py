@@ -49,6 +49,7 @@ __all__ = [
     "SECTIONS",
     "AzureOpenAI",
     "Block",
+    "BudgetBlock",
     "ControlPlane",
     "Credential",
     "Dataset",
@@ -89,12 +90,22 @@ class StateBlock(Block):
     endpoint_url: Fixed = described("Endpoint of a service that speaks S3 (s3).")
 
 
+class BudgetBlock(Block):
+    """What a plan may cost, in US dollars. A plan that costs more is blocked."""
+
+    training: Annotated[Any, Number(minimum=0, closed=True)] = described("All jobs of one plan.")
+    hosting_per_hour: Annotated[Any, Number(minimum=0, closed=True)] = described(
+        "All deployments of tuned models that one plan makes, by the hour."
+    )
+
+
 class Settings(Block):
     """Settings of the spec as a whole."""
 
     name: Name = described("Name of the spec; default: the name of its folder.")
     required_version: Fixed = described('Versions of ftops that may read this spec, such as ">=0.1, <2".')
     state: StateBlock | None = described("Where state is kept.")
+    budget: BudgetBlock | None = described("What a plan may cost at most.")
 
 
 class Variable(Block):
@@ -118,6 +129,7 @@ class Environment(Block):
 
     provider: Fixed = described("Provider of the resources that name none.")
     variables: Annotated[Any, Untyped(dict)] = described("Values of variables.")
+    budget: BudgetBlock | None = described("What a plan of this environment may cost at most.")
     description: Fixed = described("What the environment is for.")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ftops.costs import HOURS_PER_MONTH, Estimate, HostingCost, TrainingCost
+from ftops.costs import HOURS_PER_MONTH, DataChange, Estimate, HostingCost, TrainingCost
 from ftops.views.values import plural
 
 
@@ -13,20 +13,41 @@ def dollars(amount: float) -> str:
     return f"${amount:,.2f}"
 
 
-def change(amount: float) -> str:
+def money_change(amount: float) -> str:
     """`+$0.25`, `−$1.10`."""
     sign = "−" if amount < 0 else "+"
     return f"{sign}{dollars(abs(amount))}"
 
 
 def training(cost: TrainingCost) -> str:
-    """`about $1.23 (41,020 tokens × 3 epochs at $10.00 per 1M)`, or why it isn't known."""
+    """`about $1.23 (41,020 tokens × 3 epochs at $10.00 per 1M)`, or what is known instead."""
     if not cost.tokens:
         return f"not known: {cost.note}"
     measure = f"{cost.tokens:,} tokens × {epochs(cost)}"
     if cost.dollars is None:
-        return f"not known ({measure}): {cost.note}"
+        return f"{measure}; {cost.note}"
     return f"about {dollars(cost.dollars)} ({measure} at {dollars(cost.per_million or 0)} per 1M)"
+
+
+def cut(cost: TrainingCost) -> str:
+    return f"{plural(cost.cut, 'example')} longer than the model takes; what is beyond is cut off"
+
+
+def data(change: DataChange) -> str:
+    """`+312 examples, −4, 18 edited; +41,020 tokens; +$0.25`."""
+    if change.note:
+        return f"{plural(change.examples, 'example')} now; {change.note}"
+    counts = [f"+{plural(change.added, 'example')}"] if change.added else []
+    if change.removed:
+        counts.append(f"−{change.removed:,}" if counts else f"−{plural(change.removed, 'example')}")
+    if change.edited:
+        counts.append(f"{change.edited:,} edited" if counts else f"{plural(change.edited, 'example')} edited")
+    parts = [", ".join(counts) or "the same examples, written otherwise"]
+    if change.tokens is not None:
+        parts.append(f"{'−' if change.tokens < 0 else '+'}{plural(abs(change.tokens), 'token')}")
+    if change.dollars is not None:
+        parts.append(money_change(change.dollars))
+    return "; ".join(parts)
 
 
 def epochs(cost: TrainingCost) -> str:
@@ -58,4 +79,5 @@ def total(estimate: Estimate) -> str:
         parts.append(f"training about {dollars(estimate.dollars)}{beside}")
     if estimate.per_hour:
         parts.append(f"hosting {per_hour(estimate.per_hour)}")
-    return f"Cost: {'; '.join(parts)}." if parts else ""
+    lead = "The emulator bills nothing; the service would charge: " if estimate.is_rehearsal else "Cost: "
+    return f"{lead}{'; '.join(parts)}." if parts else ""

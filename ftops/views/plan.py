@@ -9,8 +9,9 @@ from msgspec import Struct, field
 
 from ftops.address import Address, Reference, Value
 from ftops.expiry import expiry_of
-from ftops.plan import SYMBOLS, Action, AttributeChange, Change, Drift, Mode, OutputChange, Plan
+from ftops.plan import MAKING, SYMBOLS, Action, AttributeChange, Change, Drift, Mode, OutputChange, Plan
 from ftops.planfile import SavedPlan, plan_digest
+from ftops.views import money
 from ftops.views.paint import Painter, clean
 from ftops.views.values import SENSITIVE, leaves, plural, short_id, show, size
 
@@ -132,6 +133,9 @@ class _PlanView(Struct):
         for warning in plan.warnings:
             yield f"{paint('warning', 'warning')}: {paint(warning)}"
             yield ""
+        cost = money.total(plan.estimate)
+        if cost:
+            yield paint(cost)
         yield paint(summary_line(plan), "bold")
         if has_changes(plan):
             yield paint(f"Digest: {plan_digest(plan)}", "dim")
@@ -150,6 +154,20 @@ class _PlanView(Struct):
             yield from self._inputs(change)
         elif action in (Action.UPDATE, Action.REPLACE):
             yield from self._attributes(change)
+        if action in MAKING:
+            yield from self._costs(change)
+
+    def _costs(self, change: Change) -> Iterator[str]:
+        estimate, address = self.plan.estimate, change.address
+        data, job, deployment = estimate.dataset(address), estimate.job(address), estimate.deployment(address)
+        if data is not None:
+            yield f"      data: {self.paint(money.data(data))}"
+        if job is not None:
+            yield f"      cost: {self.paint(money.training(job))}"
+            if job.cut:
+                yield f"      {self.paint('warning', 'warning')}: {money.cut(job)}"
+        if deployment is not None:
+            yield f"      cost: {self.paint(money.hosting(deployment))}"
 
     def _headline(self, change: Change) -> str:
         paint = self.paint

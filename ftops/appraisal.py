@@ -1,0 +1,193 @@
+"""Changes of a plan → what they cost and how their data differs from what was applied.
+
+Reads the data files of what is to be made, each once: measured files are kept by digest. Asks no service.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+
+from ftops import catalog, pricing
+from ftops.address import Address, Reference
+from ftops.catalog import Catalog
+from ftops.config import Config, Resource
+from ftops.costs import Budget, DataChange, Estimate, HostingCost, TrainingCost
+from ftops.dataset import summaries
+from ftops.dataset.diff import difference
+from ftops.dataset.former import former
+from ftops.dataset.measure import Measured
+from ftops.dataset.statistics import statistics
+from ftops.dataset.tokens import ENCODINGS, NoEncoding
+from ftops.errors import Diagnostic, FtopsError
+from ftops.plan import MAKING, Action, Change
+from ftops.preflight import Situation
+
+_NEW = frozenset({Action.CREATE, Action.REPLACE})
+
+
+def appraise(
+    changes: Sequence[Change],
+    config: Config,
+    resources: Mapping[Address, Resource],
+    environ: Mapping[str, str],
+) -> tuple[Estimate, tuple[Diagnostic, ...]]:
+    """What these changes would cost, and what of that is over the budget. Raises SpecError where the
+    catalogue can't be read."""
+    known = catalog.load(config.project, environ)
+    appraiser = _Appraiser(changes, config, resources, known)
+    training = tuple(appraiser.training())
+    data = tuple(appraiser.data(training))
+    types = {config.providers[c.provider].type for c in changes if c.provider in config.providers}
+    estimate = Estimate(training, tuple(appraiser.hosting()), data, is_rehearsal=types == {"emulator"})
+    return estimate, tuple(over_budget(estimate, config.budget))
+
+
+def over_budget(estimate: Estimate, budget: Budget) -> Iterator[Diagnostic]:
+    """An error where a limit is passed, a warning where that can't be told."""
+    places = dict(budget.places)
+    limits = (
+        ("training", "training", budget.training, estimate.dollars),
+        ("hosting_per_hour", "an hour of hosting", budget.hosting_per_hour, estimate.per_hour),
+    )
+    for key, what, limit, cost in limits:
+        if limit is not None and cost > limit:
+            yield Diagnostic(
+                f"{what} would cost about ${cost:,.2f}, more than the budget of ${limit:,.2f}",
+                _largest(estimate, key),
+                f"raise `budget: {{{key}: …}}`, or plan less at once (--target, fewer epochs or examples)",
+                places.get(key),
+            )
+    if budget.training is not None and estimate.unknown:
+        jobs = ", ".join(str(cost.address) for cost in estimate.unknown[:3])
+        yield Diagnostic(
+            f"the cost of {len(estimate.unknown)} of {len(estimate.training)} jobs isn't known",
+            f"So the budget can't be checked whole. {jobs}: {estimate.unknown[0].note}.",
+            "add prices to ftops.catalog.yaml; docs/catalog.md says how",
+            places.get("training"),
+            "warning",
+        )
+
+
+def _largest(estimate: Estimate, key: str) -> str:
+    if key != "training":
+        return ""
+    known = sorted(estimate.training, key=lambda cost: -(cost.dollars or 0))
+    return "; ".join(f"{c.address}: about ${c.dollars:,.2f}" for c in known[:3] if c.dollars) + "."
+
+
+class _Appraiser:
+    def __init__(
+        self,
+        changes: Sequence[Change],
+        config: Config,
+        resources: Mapping[Address, Resource],
+        known: Catalog,
+    ) -> None:
+        self.config = config
+        self.resources = resources
+        self.catalog = known
+        self.makes = [c for c in changes if c.action in MAKING and c.step == str(c.address)]
+        self.situation = Situation(tuple(changes), resources, {}, known, date.min)
+        self._encodings = dict(self._used_encodings())
+
+    def training(self) -> Iterator[TrainingCost]:
+        for change in self.makes:
+            if change.address.kind == "job" and change.action in _NEW:
+                yield self._training(change.address)
+
+    def hosting(self) -> Iterator[HostingCost]:
+        """Of tuned models: others cost by their use."""
+        for change in self.makes:
+            resource = self.resources.get(change.address)
+            if change.address.kind != "deployment" or resource is None:
+                continue
+            named = self.situation.named(resource.inputs.get("model"))
+            sku = resource.inputs.get("sku")
+            if named is not None and named.tuned:
+                name = str(sku.get("name") or "") if isinstance(sku, Mapping) else ""
+                yield HostingCost(change.address, pricing.hosting(name, self.catalog))
+
+    def data(self, training: Sequence[TrainingCost]) -> Iterator[DataChange]:
+        for change in self.makes:
+            if change.address.kind == "dataset" and change.action in _NEW:
+                new = self._measured(change.address)
+                before = next((a.before for a in change.attributes if a.path == "content"), None)
+                if new is not None and isinstance(before, str):
+                    yield self._change(change.address, before, new, training)
+
+    def _training(self, address: Address) -> TrainingCost:
+        job = self.resources[address]
+        source = _dataset_of(job)
+        name = self._base(job)
+        if source is None or "path" not in self.resources[source].inputs:
+            return TrainingCost(address, note="its training data isn't a file here")
+        if not self._encodings.get(source):
+            return TrainingCost(address, note=f"no encoding of {name or 'its model'} is known")
+        measured = self._measured(source)
+        if measured is None or not measured.sums.tokens:
+            return TrainingCost(address, note="its tokens can't be counted here")
+        model = self.catalog.find(name)
+        counted = statistics(measured, model.example_tokens if model else None)
+        return pricing.training(address, counted, model, name, job.inputs)
+
+    def _change(
+        self, address: Address, before: str, new: Measured, training: Sequence[TrainingCost]
+    ) -> DataChange:
+        encoding = self._encodings.get(address, "")
+        old = former(self.config.project, self._path(address), before, encoding)
+        if old is None:
+            note = "the version that was applied is not at hand, neither in .ftops nor in Git"
+            return DataChange(address, examples=new.sums.examples, note=note)
+        found = difference(old, new)
+        counted = bool(old.sums.tokens and new.sums.tokens)
+        costs = [c for c in training if _dataset_of(self.resources[c.address]) == address]
+        rates = [c.per_million * c.epochs.number / 1e6 for c in costs if c.per_million and not c.note]
+        return DataChange(
+            address,
+            added=len(found.added),
+            removed=len(found.removed),
+            edited=len(found.edited),
+            examples=new.sums.examples,
+            tokens=found.tokens if counted else None,
+            dollars=found.tokens * sum(rates) if counted and rates else None,
+        )
+
+    def _measured(self, address: Address) -> Measured | None:
+        """None where the dataset is no file here, or the file can't be read any more."""
+        resource = self.resources[address]
+        digest = resource.facts.get("digest")
+        if not isinstance(digest, str) or not digest or "path" not in resource.inputs:
+            return None
+        encoding = self._encodings.get(address, "")
+        try:
+            return summaries.summary(self._path(address), digest, encoding, self.config.project)
+        except NoEncoding:
+            return summaries.summary(self._path(address), digest, "", self.config.project)
+        except FtopsError:
+            return None
+
+    def _path(self, address: Address) -> Path:
+        return self.config.folder / str(self.resources[address].inputs.get("path"))
+
+    def _base(self, job: Resource) -> str:
+        named = self.situation.named(job.inputs.get("model"))
+        return named.base if named else ""
+
+    def _used_encodings(self) -> Iterator[tuple[Address, str]]:
+        """Datasets → the encoding of a model that is trained or measured on them."""
+        for address in self.resources:
+            if address.kind == "dataset":
+                yield address, ENCODINGS[0]
+        for address, resource in self.resources.items():
+            if address.kind == "job":
+                for field in ("validation", "training"):
+                    source = resource.inputs.get(field)
+                    if isinstance(source, Reference):
+                        yield source.address, self.catalog.encoding(self._base(resource))
+
+
+def _dataset_of(job: Resource) -> Address | None:
+    source = job.inputs.get("training")
+    return source.address if isinstance(source, Reference) else None

@@ -1,0 +1,121 @@
+"""Costs, budgets and data differences in a plan, as people and programs see them."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.golden.cli import Folder, examples, golden
+
+SPEC = """\
+ftops: {name: costs}
+datasets:
+  train: {path: data/train.jsonl}
+jobs:
+  copilot: {model: gpt-4.1-2025-04-14, training: train, hyperparameters: {n_epochs: 2}}
+  second: {model: "${job.copilot.fine_tuned_model}", training: train}
+deployments:
+  copilot: {model: "${job.copilot.fine_tuned_model}", sku: {name: Standard, capacity: 1}}
+"""
+CATALOG = "models: {gpt-4.1-2025-04-14: {prices: {training_per_million: {standard: 1000}}}}\n"
+_DIGEST = re.compile(r"sha256:[0-9a-f]{8,64}|f(?:ile|tjob)-[0-9a-f]+|\.ft-[0-9a-f]+")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    made = Folder.make(tmp_path, SPEC)
+    made.write("ftops.catalog.yaml", CATALOG)
+    return made
+
+
+def test_the_first_plan_says_what_it_costs(folder: Folder) -> None:
+    golden("plan-costs", folder.ok("plan", "--offline"))
+    estimate = folder.run("plan", "--offline", "-o", "json").json["estimate"]
+    first, second = estimate["training"]
+    assert first["dollars"] == pytest.approx(first["tokens"] * 2 * 1000 / 1e6)
+    assert (second["epochs"], second["epochs_estimated"]) == (100 // 12, True)
+    assert estimate["training_total"] == pytest.approx(first["dollars"] + second["dollars"])
+    assert estimate["training_total_is_complete"]
+    assert estimate["hosting_per_hour"] == 1.7
+
+
+@pytest.mark.parametrize(
+    ("settings", "arguments", "code"),
+    [
+        ("budget: {training: 100}", (), 0),
+        ("budget: {training: 0.5}", (), 3),
+        ("budget: {hosting_per_hour: 1}", (), 3),
+        ("budget: {training: 100}", ("--env", "small"), 3),
+        ("budget: {training: 0.5, hosting_per_hour: 9}", ("--env", "large"), 0),
+        ("budget: {training: 0.5}", ("--target", "dataset.train"), 0),
+    ],
+)
+def test_budgets_block(folder: Folder, settings: str, arguments: tuple[str, ...], code: int) -> None:
+    folder.edit("{name: costs}", f"{{name: costs, {settings}}}")
+    folder.edit(
+        "datasets:",
+        "environments:\n  small: {budget: {training: 0.5}}\n  large: {budget: {training: 500}}\ndatasets:",
+    )
+    for _ in range(2):  # the second time the spec is not read but remembered
+        done = folder.run("plan", "--offline", *arguments)
+        assert done.code == code, done
+        assert ("more than the budget of $" in done.err) == (code == 3)
+    assert not code or folder.run("apply", "-y", "--offline", *arguments).code == code
+
+
+def test_a_budget_that_cannot_be_checked_warns(folder: Folder) -> None:
+    (folder.path / "ftops.catalog.yaml").unlink()
+    folder.edit("{name: costs}", "{name: costs, budget: {training: 1}}")
+    done = folder.run("plan", "--offline")
+    assert done.code == 0
+    golden("plan-budget-unknown", done.err)
+
+
+def test_where_memory_stands_in_nothing_is_counted(folder: Folder) -> None:
+    folder.edit("datasets:", "providers: {m: {type: memory}}\ndatasets:")
+    assert folder.run("plan", "-o", "json").json["estimate"]["training"] == []
+    assert not (folder.path / ".ftops" / "data").exists()
+
+
+def anonymous(text: str) -> str:
+    return _DIGEST.sub("<digest>", re.sub(r"http://127\.0\.0\.1:\d+/", "<endpoint>", text))
+
+
+def test_the_data_that_changed_is_shown(folder: Folder) -> None:
+    git(folder.path, "init", "-q")
+    folder.edit('  second: {model: "${job.copilot.fine_tuned_model}", training: train}\n', "")
+    folder.ok("apply", "-y")
+    git(folder.path, "add", "data", "ftops.yaml")
+    git(folder.path, "commit", "-qm", "one")
+    before = (folder.path / "data/train.jsonl").read_text(encoding="utf-8").splitlines()
+    edited = json.loads(before[3])
+    edited["messages"][1]["content"] = "three"
+    kept = [*before[:3], json.dumps(edited), *before[5:]]
+    folder.write("data/train.jsonl", "\n".join(kept) + "\n" + examples(3, "new word "))
+    golden("plan-data-changed", anonymous(folder.ok("plan")))
+    change = folder.run("plan", "-o", "json").json["estimate"]["data"][0]
+    assert (change["added"], change["removed"], change["edited"]) == (3, 1, 1)
+    assert change["dollars"] == pytest.approx(change["tokens"] * 2 * 1000 / 1e6)
+    lost(folder, "data")
+    again = folder.run("plan", "-o", "json").json["estimate"]["data"][0]
+    assert again == change, "the version that was applied is found in Git"
+    lost(folder, "data", ".git")
+    told = folder.ok("plan")
+    assert "data: 14 examples now; the version that was applied is not at hand" in told
+
+
+def lost(folder: Folder, *names: str) -> None:
+    import shutil
+
+    for name in names:
+        path = folder.path / name if name.startswith(".") else folder.path / ".ftops" / name
+        shutil.rmtree(path)
+
+
+def git(path: Path, *arguments: str) -> None:
+    identity = ("-c", "user.name=Acme", "-c", "user.email=acme@example.com")
+    subprocess.run(["git", *identity, *arguments], cwd=path, check=True, capture_output=True)
