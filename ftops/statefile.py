@@ -188,6 +188,12 @@ class Form(Protocol):
     def entry(self, row: Fields, lineage: str, file: str) -> Entry:
         """Of a line as `parse_line` gives it. Raises StateError."""
 
+    def mark(self, text: str) -> str:
+        """What tells later that a text is as it was; empty where nothing can."""
+
+    def check(self, text: str, mark: str, file: str) -> None:
+        """Raises StateError where the mark is not that of the text."""
+
 
 class Plain:
     """In the clear."""
@@ -210,6 +216,21 @@ class Plain:
                 f"entry {row.get('serial')}: {error}",
                 "upgrade ftops to the version that wrote it",
             ) from error
+
+    def mark(self, text: str) -> str:
+        return ""
+
+    def check(self, text: str, mark: str, file: str) -> None:
+        if mark:
+            raise sealed_without_key(file)
+
+
+def sealed_without_key(file: str) -> StateError:
+    return StateError(
+        f"the state is encrypted, and the spec names no key: {file}",
+        "without the key it can be neither read nor trusted, so nothing was done.",
+        'add `ftops: {state: {encryption: {key: "${env.FTOPS_STATE_KEY}"}}}`',
+    )
 
 
 PLAIN = Plain()

@@ -85,7 +85,10 @@ class Hold(Protocol):
     """A lock that is held."""
 
     def when_lost(self, tell: Callable[[], None]) -> None:
-        """`tell` is called, from another thread, once it is held no more. Writing is refused from then on."""
+        """`tell` is called, maybe from another thread, once it is held no more."""
+
+    def check(self) -> None:
+        """Raises StateError where it was lost."""
 
 
 class Store(Protocol):

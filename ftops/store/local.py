@@ -273,6 +273,9 @@ class FileLock:
     def when_lost(self, tell: Callable[[], None]) -> None:
         """It can't be lost while this process runs."""
 
+    def check(self) -> None:
+        """Neither."""
+
     def _try(self) -> bool:
         """False: the file was removed by its owner in between; look again."""
         file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)

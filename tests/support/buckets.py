@@ -1,0 +1,111 @@
+"""A bucket in memory with a clock of its own, and everything that goes wrong on the way to one.
+
+Faults are words, one for a call: "" none; "lost" the request never arrives; "unknown" it takes effect and
+the reply is lost; "late" it takes effect some time after the caller has given up; "refused" (403).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from ftops.store.bucket import BucketError, Conflict, Tag, Thing
+
+FAULTS = ("", "lost", "unknown", "late", "refused")
+
+
+@dataclass
+class MemoryBucket:
+    """What is in it, by name. Tags are counted, as Azure does; with `by_content` they name it, as S3 does."""
+
+    now: Callable[[], float] = lambda: 0.0
+    by_content: bool = False
+    things: dict[str, Thing] = field(default_factory=dict)
+    writes: int = 0
+    place: str = "memory://bucket"
+
+    def get(self, name: str) -> Thing | None:
+        return self.things.get(name)
+
+    def create(self, name: str, content: bytes) -> Tag:
+        if name in self.things:
+            raise Conflict(name)
+        return self._write(name, content)
+
+    def replace(self, name: str, content: bytes, tag: Tag) -> Tag:
+        there = self.things.get(name)
+        if there is None or there.tag != tag:
+            raise Conflict(name)
+        return self._write(name, content)
+
+    def delete(self, names: Iterable[str]) -> None:
+        for name in list(names):
+            self.things.pop(name, None)
+
+    def names(self, prefix: str) -> list[str]:
+        return [name for name in self.things if name.startswith(prefix)]
+
+    def _write(self, name: str, content: bytes) -> Tag:
+        self.writes += 1
+        tag = Tag(str(hash(content)) if self.by_content else str(self.writes))
+        self.things[name] = Thing(content, tag, float(int(self.now())))
+        return tag
+
+
+@dataclass
+class Wire:
+    """One client's way to a bucket."""
+
+    bucket: MemoryBucket
+    fault: Callable[[], str] = lambda: ""
+    late: list[Callable[[], object]] = field(default_factory=list)
+    """Requests that are still under way."""
+
+    @property
+    def place(self) -> str:
+        return self.bucket.place
+
+    def get(self, name: str) -> Thing | None:
+        if self.fault():
+            raise away()
+        return self.bucket.get(name)
+
+    def create(self, name: str, content: bytes) -> Tag:
+        return self._write(lambda: self.bucket.create(name, content))
+
+    def replace(self, name: str, content: bytes, tag: Tag) -> Tag:
+        return self._write(lambda: self.bucket.replace(name, content, tag))
+
+    def delete(self, names: Iterable[str]) -> None:
+        wanted = list(names)
+        self._write(lambda: self.bucket.delete(wanted) or Tag())
+
+    def names(self, prefix: str) -> list[str]:
+        if self.fault():
+            raise away()
+        return self.bucket.names(prefix)
+
+    def _write(self, call: Callable[[], Tag]) -> Tag:
+        match self.fault():
+            case "":
+                return call()
+            case "unknown":
+                call()
+            case "late":
+                self.late.append(call)
+            case "refused":
+                raise BucketError("can't use the state", "403")
+        raise away()
+
+
+def land(late: list[Callable[[], object]]) -> None:
+    """What was under way arrives."""
+    while late:
+        try:
+            late.pop(0)()
+        except Conflict:
+            continue
+
+
+def away() -> BucketError:
+    return BucketError("can't use the state", "the bucket is away", temporary=True)
