@@ -60,7 +60,8 @@ def with_data(config: Config, show: Callable[[Path], str]) -> tuple[Config, tupl
 
     Raises SpecError with every error in every file; returns the warnings.
     """
-    cache = dataset.Cache(config.project / config.state.path / ".cache")
+    is_local = config.state.backend == "local"
+    cache = dataset.Cache(config.project / (config.state.path if is_local else ".ftops") / ".cache")
     inspected: dict[tuple[str, str], dataset.Inspection] = {}
     resources: list[Resource] = []
     findings: list[Diagnostic] = []
@@ -177,7 +178,8 @@ class Session(Struct):
     ) -> Report:
         """Makes it so. Only within `locked`. The journal is folded into the state at the end, however
         the run ends; should that fail too, it stays and the next run reads it. Raises Blocked where
-        preflight has found that it would fail."""
+        preflight has found that it would fail, StateError where the lock was lost meanwhile: then nothing
+        more was started."""
         if made.is_blocked:
             raise Blocked(made.findings)
         from ftops.apply import Apply
@@ -185,7 +187,8 @@ class Session(Struct):
 
         state = self._begun_state()
         journal = self.store.open_journal(state)
-        context = Context(self.config.folder, self.providers, self.config.secrets, emit)
+        check = self._hold.check if self._hold is not None else _nothing
+        context = Context(self.config.folder, self.providers, self.config.secrets, emit, check=check)
         run = Apply(made, state, journal, context, settings)
         on_start(run)
         if self._hold is not None:
@@ -198,6 +201,7 @@ class Session(Struct):
             raise
         journal.fold(report.state)
         self._state = report.state
+        check()
         return report
 
     def record(self, entries: Iterable[Entry]) -> State:
@@ -347,3 +351,7 @@ class Session(Struct):
                 raise FtopsError(
                     f"there is no resource {address}", "neither in the spec nor in the state.", hint
                 )
+
+
+def _nothing() -> None:
+    return None

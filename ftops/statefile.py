@@ -69,6 +69,8 @@ def parse_snapshot(text: str, file: str, spec: str = "", environment: str = "") 
             "restore the file from a backup or from version control",
         ) from error
     check_version(raw, file)
+    if "sealed" in raw:
+        raise sealed_without_key(file)
     _check_owner(raw, file, spec, environment)
     try:
         return State(
@@ -90,6 +92,12 @@ def parse_snapshot(text: str, file: str, spec: str = "", environment: str = "") 
 def check_version(raw: Any, file: str) -> None:
     """Refuses what isn't a state file, and one that a later ftops wrote."""
     version = raw.get("version") if isinstance(raw, dict) else None
+    if isinstance(raw, dict) and "terraform_version" in raw:
+        raise StateError(
+            f"this is a state of Terraform: {file}",
+            "what it records, ftops can't manage.",
+            "let `ftops: {state: {path: …}}` name another folder",
+        )
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         raise StateError(
             f"not a state file of ftops: {file}",
@@ -119,6 +127,12 @@ def _check_owner(raw: Fields, file: str, spec: str, environment: str) -> None:
 def journal_line(serial: int, entry: Entry) -> str:
     """One line, with its end. `serial` is that of the state once the entry is in it."""
     body = _dumps({"serial": serial, **entry_to_json(entry)})
+    return f"{crc32(body.encode()):08x} {body}\n"
+
+
+def sealed_line(serial: int, sealed: str) -> str:
+    """As `journal_line`, of an entry that only who has the key can read."""
+    body = _dumps({"serial": serial, "sealed": sealed})
     return f"{crc32(body.encode()):08x} {body}\n"
 
 
@@ -208,6 +222,8 @@ class Plain:
         return journal_line(serial, entry)
 
     def entry(self, row: Fields, lineage: str, file: str) -> Entry:
+        if "sealed" in row:
+            raise sealed_without_key(file)
         try:
             return entry_from_json(row)
         except (KeyError, TypeError, ValueError) as error:

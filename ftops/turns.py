@@ -33,6 +33,9 @@ class Context(Struct, frozen=True):
     clock: Clock = field(default_factory=RealTime)
     utc_now: Callable[[], datetime] = lambda: datetime.now(UTC)
     new_token: Callable[[], str] = lambda: secrets.token_hex(8)
+    check: Callable[[], None] = lambda: None
+    """Called by a worker right before what could create or change something: raises where the state may
+    be another run's by now."""
 
 
 class Step(Struct):
@@ -86,20 +89,32 @@ class Turns(Struct, frozen=True):
     def _create(self, step: Step, provider: Provider) -> Turn:
         operation = step.operation = step.operation or self._intent(step, Operation.CREATE)
         request = self._request(step, operation)
-        if step.effect_unknown:
-            known = self._known_ids()
-            return lambda: provider.find(operation, known) or provider.create(request)
-        return lambda: provider.create(request)
+        known = self._known_ids() if step.effect_unknown else None
+        check = self.context.check
+
+        def create() -> object:
+            found = None if known is None else provider.find(operation, known)
+            check()
+            return found or provider.create(request)
+
+        return create
 
     def _update(self, step: Step, provider: Provider) -> Turn:
         operation = step.operation = step.operation or self._intent(step, Operation.UPDATE)
         request = self._request(step, operation)
         recorded = self.recorded(step)
-        return lambda: provider.update(request, recorded)
+        return self._checked(lambda: provider.update(request, recorded))
 
     def _delete(self, step: Step, provider: Provider) -> Turn:
         recorded = self.recorded(step)
-        return lambda: provider.delete(recorded)
+        return self._checked(lambda: provider.delete(recorded))
+
+    def _checked(self, turn: Turn) -> Turn:
+        def checked() -> object:
+            self.context.check()
+            return turn()
+
+        return checked
 
     def _forget(self, step: Step, provider: Provider) -> Turn:
         return lambda: None

@@ -76,7 +76,7 @@ def _no_garbage_collection() -> Iterator[None]:
 
 
 def _config(source: Source, wanted: str | None, givers: Givers, findings: list[Diagnostic]) -> Config:
-    name, state = read_settings(source, __version__, findings)
+    name, state = read_settings(source, __version__, givers.environ, findings)
     environment = choose_environment(source, wanted, findings)
     known = resolve_variables(source, environment, givers, findings)
     scope = Scope(known, givers.environ, findings)

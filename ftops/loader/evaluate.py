@@ -36,6 +36,7 @@ class Phase(NamedTuple):
     secrets: Secrets
     references: bool = False
     expressions: bool = True
+    variables: bool = True
     why: str = ""
 
 
@@ -58,6 +59,12 @@ FIXED = Phase(
     Secrets.REFUSE,
     expressions=False,
     why="Defaults, environments and the settings of the spec are read before any expression can be.",
+)
+
+STATE = Phase(
+    Secrets.RESOLVE,
+    variables=False,
+    why="Where state is kept is known before variables, and before anything is applied.",
 )
 
 _NAMED = re.compile(r"(?P<scope>var|env)\.(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<rest>(?:\.[A-Za-z0-9_-]+)*)\Z")
@@ -190,6 +197,9 @@ class Evaluator:
         return f'{inside[: match.start()]}["{key}"]{inside[match.end() :]}'
 
     def _named(self, match: re.Match[str], inside: str, path: Keys) -> Any:
+        if match["scope"] == "var" and not self.phase.variables:
+            hint = "Write the value out, or take it from the environment: `${env.NAME}`."
+            return self._report(path, inside, "a variable can't stand here", self.phase.why, hint)
         if match["scope"] == "var":
             return self._variable(match["name"], match["rest"], inside, path)
         if match["rest"]:

@@ -13,7 +13,7 @@ from ftops.config import ProviderConfig, StateSettings
 from ftops.costs import Budget
 from ftops.errors import Diagnostic, Place
 from ftops.fields import one_of
-from ftops.loader.evaluate import DEFAULTS, FIXED, SETTINGS, Evaluator, Scope
+from ftops.loader.evaluate import DEFAULTS, FIXED, SETTINGS, STATE, Evaluator, Scope
 from ftops.loader.source import Entry, Source
 from ftops.loader.validate import read_block
 from ftops.loader.versions import unmet
@@ -29,11 +29,12 @@ STATE_NEEDS: Mapping[str, tuple[str, ...]] = {
     "s3": ("bucket",),
     "gcs": ("bucket",),
 }
+_ALWAYS = ("history", "encryption")
 STATE_TAKES: Mapping[str, tuple[str, ...]] = {
-    "local": (),
-    "azure_blob": ("account_url", "container"),
-    "s3": ("bucket", "region", "endpoint_url"),
-    "gcs": ("bucket",),
+    "local": _ALWAYS,
+    "azure_blob": ("account_url", "container", "lease", *_ALWAYS),
+    "s3": ("bucket", "region", "endpoint_url", "lease", *_ALWAYS),
+    "gcs": ("bucket", "lease", *_ALWAYS),
 }
 NAME_RULE = "Names are lower-case letters, digits and `-`, with a letter first, at most 63 characters."
 
@@ -54,10 +55,12 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).lstrip("-0123456789")[:63].rstrip("-")
 
 
-def read_settings(source: Source, version: str, findings: list[Diagnostic]) -> tuple[str, StateSettings]:
+def read_settings(
+    source: Source, version: str, environ: Mapping[str, str], findings: list[Diagnostic]
+) -> tuple[str, StateSettings]:
     """The spec's name and where its state lives."""
     entries = source["ftops"]
-    scope = Scope({}, {}, findings)
+    scope = Scope({}, environ, findings)
     blocks = {name: _setting(entry, scope, findings) for name, entry in entries.items()}
     wanted = blocks.get("required_version")
     if wanted and (problem := unmet(wanted.required_version, version)):
@@ -71,7 +74,8 @@ def read_settings(source: Source, version: str, findings: list[Diagnostic]) -> t
 
 def _setting(entry: Entry, scope: Scope, findings: list[Diagnostic]) -> Any:
     """One key of `ftops`, read alone, so that the section may be divided between files."""
-    value = Evaluator(entry, scope, FIXED).evaluate(entry.data)
+    phase = STATE if entry.name == "state" else FIXED
+    value = Evaluator(entry, scope, phase).evaluate(entry.data)
     return read_block(spec.Settings, {entry.name: value}, entry, findings, own=1)
 
 
@@ -97,7 +101,26 @@ def _state(block: spec.StateBlock, entry: Entry, findings: list[Diagnostic]) -> 
             hint = "Remove it, or choose the backend that it belongs to."
             summary = f"the backend {backend} takes no `{key}`"
             findings.append(Diagnostic(summary, detail, hint, entry.place((key,), key=True)))
+    if isinstance(entry.data, dict) and isinstance(entry.data.get("encryption"), dict):
+        _check_keys(entry, entry.data["encryption"], findings)
     return StateSettings(backend, path, data)
+
+
+def _check_keys(entry: Entry, given: Mapping[str, Any], findings: list[Diagnostic]) -> None:
+    """Who reads the spec must not be able to read the state."""
+    for name in ("key", "fallback"):
+        if isinstance(given.get(name), str) and "${env." not in given[name]:
+            summary = "a key can't stand in the spec"
+            detail = "Who can read the spec could read the state."
+            hint = f'Take it from the environment: `{name}: "${{env.FTOPS_STATE_KEY}}"`, or from a file.'
+            findings.append(Diagnostic(summary, detail, hint, entry.place(("encryption", name))))
+        if name in given and f"{name}_file" in given:
+            summary = f"`{name}` and `{name}_file` can't go together"
+            place = entry.place(("encryption", f"{name}_file"), key=True)
+            findings.append(Diagnostic(summary, "There is one key.", "Remove one of them.", place))
+    if not any(given.get(key) for key in ("key", "key_file", "fallback", "fallback_file")):
+        summary, hint = "`encryption` names no key", 'Add `key: "${env.FTOPS_STATE_KEY}"`.'
+        findings.append(Diagnostic(summary, "", hint, entry.place(("encryption",), key=True)))
 
 
 def choose_environment(source: Source, wanted: str | None, findings: list[Diagnostic]) -> Entry | None:

@@ -17,6 +17,7 @@ NOUNS: Mapping[type[spec.Block], str] = {
     spec.Settings: "the section `ftops`",
     spec.StateBlock: "`state`",
     spec.BudgetBlock: "`budget`",
+    spec.Encryption: "`encryption`",
     spec.Variable: "a variable",
     spec.AzureOpenAI: "a provider of type azure_openai",
     spec.OpenAI: "a provider of type openai",

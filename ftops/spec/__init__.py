@@ -56,6 +56,7 @@ __all__ = [
     "Defaults",
     "Deployment",
     "Emulator",
+    "Encryption",
     "Environment",
     "Hyperparameters",
     "Import",
@@ -76,6 +77,16 @@ __all__ = [
 ]
 
 
+class Encryption(Block):
+    """How state is encrypted at rest: AES-256-GCM."""
+
+    key: Fixed = described("Key of 32 bytes in base64 or hex: ${env.NAME}.")
+    key_file: Fixed = described("File that holds the key; a relative path is below the project root.")
+    fallback: Fixed = described("Key that was used before: what it has encrypted is still read.")
+    fallback_file: Fixed = described("File that holds that key.")
+    accept_plain: Flag = described("Take over a state that isn't encrypted yet.", False)
+
+
 class StateBlock(Block):
     """Where state is kept."""
 
@@ -88,6 +99,11 @@ class StateBlock(Block):
     bucket: Fixed = described("Name of the bucket (s3, gcs).")
     region: Fixed = described("Region of the bucket (s3).")
     endpoint_url: Fixed = described("Endpoint of a service that speaks S3 (s3).")
+    history: Annotated[Any, Integer(1, 1000)] = described("How many versions are kept; default: 10.")
+    lease: Annotated[Any, Integer(5, 3600)] = described(
+        "Seconds after which the lock of a run that has died is free (buckets); default: 60."
+    )
+    encryption: Encryption | None = described("How state is encrypted; default: not at all.")
 
 
 class BudgetBlock(Block):

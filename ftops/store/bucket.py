@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from ftops.errors import StateError
 
 
-@dataclass(frozen=True, slots=True)
-class Tag:
+class Tag(Struct, frozen=True):
     """A version of an object, as the bucket names it. Equal tags: nobody has written in between."""
 
     e_tag: str | None = None
     version: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Thing:
+class Thing(Struct, frozen=True):
     """An object as read. `modified`: when it was written, by the bucket's own clock, in seconds."""
 
     content: bytes

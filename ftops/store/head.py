@@ -11,10 +11,12 @@ import json
 import re
 import secrets
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from math import inf
 from typing import Any
+
+from msgspec import Struct, to_builtins
+from msgspec.structs import replace
 
 from ftops.errors import StateError
 from ftops.state import STATE_VERSION
@@ -24,8 +26,7 @@ from ftops.store.base import LockInfo, Version, lock_info_from
 NAME = "head.json"
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(Struct, frozen=True):
     """Who is at work, and for how many seconds after the last renewal that holds. `expires` is for people."""
 
     holder: LockInfo
@@ -33,8 +34,7 @@ class Lease:
     expires: str
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True):
     """A version of the state, and the object that holds it. `digest`: SHA-256 of its content, in hex."""
 
     name: str
@@ -42,8 +42,7 @@ class Snapshot:
     version: Version
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(Struct, frozen=True):
     """`fence` grows with every holder; `segments`: how many of each fence count. The first snapshot is
     the current one; `serial` is that of the state with all that counts."""
 
@@ -90,7 +89,7 @@ def lease(holder: LockInfo, seconds: float, now: datetime) -> Lease:
 
 
 def head_to_bytes(head: Head, form: Form) -> bytes:
-    body = {"version": STATE_VERSION, **asdict(head)}
+    body = {"version": STATE_VERSION, **to_builtins(head)}
     text = json.dumps(body, sort_keys=True, ensure_ascii=False)
     mark = form.mark(text)
     rows = {**body, "mark": mark} if mark else body

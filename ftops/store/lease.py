@@ -12,9 +12,10 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from ftops.errors import StateError, StateLocked
 from ftops.statefile import Form
@@ -29,8 +30,7 @@ RENEWALS = 4
 """So often a lease is renewed in the time that it holds for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
+class Pace(Struct, frozen=True):
     """Time as a lease sees it, in seconds. `tick`: between two looks of its thread; 0: it has none."""
 
     seconds: float = LEASE_SECONDS
@@ -55,8 +55,7 @@ class Loaded(NamedTuple):
     modified: float
 
 
-@dataclass(frozen=True, slots=True)
-class Register:
+class Register(Struct, frozen=True):
     """The head of one state."""
 
     bucket: Bucket

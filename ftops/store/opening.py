@@ -1,16 +1,71 @@
-"""From the settings of a spec to the store that they mean."""
+"""From the settings of a spec to the store that they mean. What a local state in the clear needs is all
+that is loaded for one.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 from ftops.config import Config
 from ftops.errors import StateError
-from ftops.store.base import Store
+from ftops.statefile import PLAIN, Form
+from ftops.store.base import KEPT_VERSIONS, Store
 from ftops.store.local import LocalStore
+
+if TYPE_CHECKING:
+    from ftops.crypt import Key
 
 
 def open_store(config: Config) -> Store:
-    """The state of a spec in its environment. Asks nobody yet."""
+    """The state of a spec in its environment. Asks nobody yet. Raises StateError where a key is none."""
     state = config.state
+    form = state_form(config)
+    settings: Any = state.settings
+    keep = int(settings.get("history", KEPT_VERSIONS))
     if state.backend == "local":
-        return LocalStore(config.project / state.path, config.name, config.environment)
-    raise StateError(f"the backend {state.backend} is not available yet", "", "use the backend `local`")
+        return LocalStore(config.project / state.path, config.name, config.environment, form, keep)
+    return _open_bucket_store(config, form, keep)
+
+
+def state_form(config: Config) -> Form:
+    """How the state, and what is made of it, is written down. Raises StateError."""
+    settings: Any = config.state.settings.get("encryption")
+    if not settings:
+        return PLAIN
+    from ftops.crypt import Keys
+    from ftops.store.sealed import Sealed
+
+    key = _key(config.project, settings, "key")
+    fallback = _key(config.project, settings, "fallback")
+    return Sealed(Keys(key, (fallback,) if fallback else (), bool(settings.get("accept_plain"))))
+
+
+def _open_bucket_store(config: Config, form: Form, keep: int) -> Store:
+    from ftops.store.lease import LEASE_SECONDS, Pace
+    from ftops.store.objects import open_bucket
+    from ftops.store.remote import BucketStore
+
+    state = config.state
+    known: Any = state.settings
+    settings = {name: str(value) for name, value in known.items() if isinstance(value, str)}
+    prefix = "/".join(part for part in (state.path.strip("/"), config.name, config.environment) if part)
+    pace = Pace(float(known.get("lease", LEASE_SECONDS)))
+    bucket = open_bucket(state.backend, settings, prefix)
+    return BucketStore(bucket, config.name, config.environment, form, keep, pace)
+
+
+def _key(project: Path, settings: Mapping[str, Any], name: str) -> Key | None:
+    from ftops.crypt import MAKE_ONE, key_of
+
+    if settings.get(name) is not None:
+        return key_of(str(settings[name]), f"`encryption.{name}`")
+    if not settings.get(f"{name}_file"):
+        return None
+    file = project / str(settings[f"{name}_file"])
+    try:
+        return key_of(file.read_text(encoding="utf-8"), str(file))
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise StateError(f"can't read the encryption key: {file}", f"{why}.", MAKE_ONE) from error

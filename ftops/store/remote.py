@@ -12,9 +12,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
+
+from msgspec import Struct
 
 from ftops.errors import StateError
 from ftops.state import Entry, State, fold
@@ -35,8 +36,7 @@ class _Gone(Exception):
     """An object that the head names is not there (any more)."""
 
 
-@dataclass(slots=True)
-class BucketStore:
+class BucketStore(Struct):
     """The state of one spec in one environment, in a bucket. See `base.Store`."""
 
     bucket: Bucket
@@ -45,7 +45,7 @@ class BucketStore:
     form: Form = PLAIN
     keep: int = KEPT_VERSIONS
     pace: Pace = REAL_TIME
-    _held: BucketLock | None = field(default=None, init=False)
+    _held: BucketLock | None = None
 
     @property
     def place(self) -> str:

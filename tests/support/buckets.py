@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 
 from ftops.store.bucket import BucketError, Conflict, Tag, Thing
 
@@ -78,7 +79,11 @@ class Wire:
 
     def delete(self, names: Iterable[str]) -> None:
         wanted = list(names)
-        self._write(lambda: self.bucket.delete(wanted) or Tag())
+        self._write(partial(self._delete, wanted))
+
+    def _delete(self, names: list[str]) -> Tag:
+        self.bucket.delete(names)
+        return Tag()
 
     def names(self, prefix: str) -> list[str]:
         if self.fault():
