@@ -23,7 +23,7 @@ from ftops.address import Address, Json, Secret
 from ftops.arrivals import arrived, check_imports, to_read
 from ftops.config import Config, Import, Refactorings, Resource
 from ftops.desired import Desired, Resolver
-from ftops.errors import Blocked, Diagnostic, FtopsError, SpecError, UsageError
+from ftops.errors import Blocked, Diagnostic, FtopsError, SpecError, StateError, UsageError
 from ftops.graph import Graph, build
 from ftops.outputs import OutputValue, evaluate
 from ftops.plan import MAKING, Mode, Plan
@@ -33,7 +33,7 @@ from ftops.providers.base import Connects, Local
 from ftops.refactor import quoted, relocate
 from ftops.refresh import refresh
 from ftops.state import Entry, Observed, Recorded, ResourceState, State, fold
-from ftops.store import AT_ONCE, Hold, Store, Waiting, lock_info, open_store
+from ftops.store import AT_ONCE, Hold, Store, Waiting, check_left_behind, lock_info, open_store
 from ftops.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -138,7 +138,10 @@ class Session(Struct):
     def state(self) -> State:
         """As recorded; read once."""
         if self._state is None:
-            self._state = self.store.read()
+            state = self.store.read()
+            if not state.lineage:
+                check_left_behind(self.config)
+            self._state = state
         return self._state
 
     @contextmanager
@@ -265,6 +268,20 @@ class Session(Struct):
         self.store.write(pushed)
         self._state = pushed
         return pushed
+
+    def restore(self, version: str) -> State:
+        """Records what a version says, under a serial that was never there, also where what is recorded now
+        can't be read. Only within `locked`."""
+        wanted = self.store.read_version(version)
+        try:
+            serial = self.state.serial
+        except StateError:
+            serial = 0
+        highest = max([serial, wanted.serial, *(v.serial for v in self.store.versions())])
+        restored = replace(wanted, serial=highest + 1)
+        self.store.write(restored)
+        self._state = restored
+        return restored
 
     def outputs(self) -> dict[str, OutputValue]:
         """The spec's outputs as far as the state can tell; references that it can't tell stay."""

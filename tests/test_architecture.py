@@ -22,13 +22,13 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "views emulator",
         "reading planfile",
         "apply refresh planner loader survey appraisal",
-        "turns past preflight pricing refactor arrivals basis",
+        "turns past preflight history pricing refactor arrivals basis",
         "schedule",
         "fmt store providers walk dataset catalog",
         "events outputs spec statefile",
         "graph plan desired",
         "fields config state diff",
-        "yamltext account costs expiry",
+        "crypt yamltext account costs expiry",
         "yamlerrors kinds",
         "records",
         "address",
@@ -37,7 +37,19 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
 )
 """From top to bottom. A module may import those of the rows below its own, and no others."""
 
-HEAVY = ("openai", "azure", "deepdiff", "rich", "numpy", "starlette", "uvicorn", "httpx", "bpe_openai")
+HEAVY = (
+    "openai",
+    "azure",
+    "deepdiff",
+    "rich",
+    "numpy",
+    "starlette",
+    "uvicorn",
+    "httpx",
+    "bpe_openai",
+    "obstore",
+    "cryptography",
+)
 
 
 def modules() -> list[Path]:
@@ -103,6 +115,15 @@ def test_only_providers_know_the_sdks(sdk: str) -> None:
             names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if any(name.split(".")[0] == sdk for name in names):
                 assert part(path) == "providers", path
+
+
+@pytest.mark.parametrize(("library", "home"), [("obstore", "objects.py"), ("cryptography", "crypt.py")])
+def test_libraries_of_a_state_elsewhere_are_known_in_one_place(library: str, home: str) -> None:
+    for path in modules():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            assert path.name == home or library not in {name.split(".")[0] for name in names}, path
 
 
 @pytest.mark.parametrize(

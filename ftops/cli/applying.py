@@ -9,6 +9,7 @@ from msgspec import Struct, field
 from ftops import events
 from ftops.apply import Report, Settings
 from ftops.cli.interrupts import Interrupts
+from ftops.cli.locking import locked
 from ftops.cli.narrators import Narrator, Show, narrator, telling
 from ftops.cli.options import PlanArguments, SpecArguments
 from ftops.cli.planning import make_plan, read_for
@@ -36,6 +37,8 @@ class Wish(Struct, frozen=True):
     """Refuse any plan but that of this digest; it has been approved."""
     saved: SavedPlan | None = None
     """Do this, instead of what would be planned now."""
+    lock_timeout: float = 0.0
+    """Seconds to wait for another run to end."""
 
     @property
     def again(self) -> str:
@@ -67,7 +70,10 @@ def _carry_out(
     teller: Narrator,
     watched: _Watched,
 ) -> int:
-    with Session.open(config) as session, session.locked(wish.operation):
+    with (
+        Session.open(config) as session,
+        locked(screen, session, wish.operation, wish.lock_timeout) as interrupts,
+    ):
         made = _plan(session, wish, screen)
         teller.plan(made, warnings)
         if made.is_blocked:
@@ -77,7 +83,7 @@ def _carry_out(
             report = _keep_records(session, made)
         elif wish.approved or wish.expect_digest or _is_approved(screen, wish, made):
             screen.keeps_going = True
-            report = _run(session, made, wish, teller, watched)
+            report = _run(session, made, wish, teller, watched, interrupts)
         else:
             return 1
         code = EXIT_CODES[report.result]
@@ -119,9 +125,11 @@ def _keep_records(session: Session, made: Plan) -> Report:
     return Report("done", session.state, {})
 
 
-def _run(session: Session, made: Plan, wish: Wish, teller: Narrator, watched: _Watched) -> Report:
+def _run(
+    session: Session, made: Plan, wish: Wish, teller: Narrator, watched: _Watched, interrupts: Interrupts
+) -> Report:
     settings = Settings(parallelism=wish.request.parallelism, wait=wish.wait)
-    with Interrupts() as interrupts, telling(teller) as show:
+    with telling(teller) as show:
         return session.apply(made, settings, watched.watching(show), interrupts.watch)
 
 

@@ -26,6 +26,7 @@ SECTIONS: Mapping[str, Mapping[str, Row]] = {
         "output": Row("ftops.cli.commands.output:command", "Show the outputs of a spec, or one of them."),
         "state": Row("ftops.cli.commands.state:command", "List, show, move or forget recorded objects."),
         "import": Row("ftops.cli.commands.import_:command", "Take an existing object under management."),
+        "force-unlock": Row("ftops.cli.commands.force_unlock:command", "Take the lock from a dead run."),
         "exec": Row("ftops.cli.commands.exec:command", "Run a command with the provider's endpoint and key."),
         "data": Row("ftops.cli.commands.data:command", "Look into files of examples, and check them."),
         "graph": Row("ftops.cli.commands.graph:command", "Show what depends on what."),

@@ -112,7 +112,7 @@ def _check_keys(entry: Entry, given: Mapping[str, Any], findings: list[Diagnosti
         if isinstance(given.get(name), str) and "${env." not in given[name]:
             summary = "a key can't stand in the spec"
             detail = "Who can read the spec could read the state."
-            hint = f'Take it from the environment: `{name}: "${{env.FTOPS_STATE_KEY}}"`, or from a file.'
+            hint = f'Make another, and take it from the environment: `{name}: "${{env.FTOPS_STATE_KEY}}"`.'
             findings.append(Diagnostic(summary, detail, hint, entry.place(("encryption", name))))
         if name in given and f"{name}_file" in given:
             summary = f"`{name}` and `{name}_file` can't go together"

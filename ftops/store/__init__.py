@@ -11,7 +11,7 @@ from ftops.store.base import (
     lock_info,
 )
 from ftops.store.local import LocalStore
-from ftops.store.opening import open_store
+from ftops.store.opening import check_left_behind, move_in, open_store
 
 __all__ = [
     "AT_ONCE",
@@ -22,6 +22,8 @@ __all__ = [
     "Store",
     "Version",
     "Waiting",
+    "check_left_behind",
     "lock_info",
+    "move_in",
     "open_store",
 ]

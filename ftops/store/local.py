@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from time import time
 from typing import Any
 
 from msgspec import Struct
@@ -98,7 +99,7 @@ class LocalStore(Struct, frozen=True):
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
-            self.history.add(temporary, state.serial, _read_note(self.lock_path))
+            self.history.add(text, state.serial, _read_note(self.lock_path))
             temporary.replace(self.snapshot_path)
             _sync_folder(self.snapshot_path.parent)
 
@@ -204,18 +205,12 @@ class History(Struct, frozen=True):
     def path(self, id: str) -> Path:
         return self.folder / f"{id}.json"
 
-    def add(self, snapshot: Path, serial: int, holder: LockInfo | None) -> None:
-        """Costs no copy: both are the same file on disk."""
-        if self.keep < 1:
-            return
+    def add(self, text: str, serial: int, holder: LockInfo | None) -> None:
+        """A file of its own: who edits the state by hand doesn't edit its past."""
         self.folder.mkdir(exist_ok=True)
-        at = _iso(snapshot.stat().st_mtime)
-        version = Version(str(serial), at, holder.by if holder else "", holder.operation if holder else "")
-        self.path(version.id).unlink(missing_ok=True)
-        try:
-            os.link(snapshot, self.path(version.id))
-        except OSError:  # a file system without links
-            self.path(version.id).write_bytes(snapshot.read_bytes())
+        by, operation = (holder.by, holder.operation) if holder else ("", "")
+        version = Version(str(serial), _iso(time()), by, operation)
+        self.path(version.id).write_text(text, encoding="utf-8")
         kept = [version, *(v for v in self.versions() if v.id != version.id)]
         self._write_index(kept[: self.keep])
         for old in kept[self.keep :]:

@@ -8,14 +8,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ftops.config import Config
+from ftops.config import Config, StateSettings
 from ftops.errors import StateError
+from ftops.state import State
 from ftops.statefile import PLAIN, Form
-from ftops.store.base import KEPT_VERSIONS, Store
+from ftops.store.base import KEPT_VERSIONS, Store, lock_info
 from ftops.store.local import LocalStore
 
 if TYPE_CHECKING:
     from ftops.crypt import Key
+
+LOCAL_FOLDER = StateSettings().path
+"""Where a spec that says nothing keeps its state."""
 
 
 def open_store(config: Config) -> Store:
@@ -40,6 +44,54 @@ def state_form(config: Config) -> Form:
     key = _key(config.project, settings, "key")
     fallback = _key(config.project, settings, "fallback")
     return Sealed(Keys(key, (fallback,) if fallback else (), bool(settings.get("accept_plain"))))
+
+
+def check_left_behind(config: Config) -> None:
+    """Raises StateError where nothing is in the bucket, but a state is still in the local folder: to go on
+    would make everything anew."""
+    if config.state.backend == "local":
+        return
+    local = _local(config, None)
+    if local.snapshot_path.exists() or local.journal_path.exists():
+        raise StateError(
+            f"the state is still in a local folder: {local.snapshot_path}",
+            f"the spec keeps it at {open_store(config).place} now, and nothing is recorded there: everything "
+            "would be made anew.",
+            "move it: ftops state migrate",
+        )
+
+
+def move_in(config: Config, store: Store, folder: Path | None) -> tuple[State, Path]:
+    """Writes the local state of a spec to another store, which has to be empty and locked. Returns it, and
+    where the old one is now. Raises StateError."""
+    local = _local(config, folder)
+    with local.lock(lock_info("migrate", "state migrate", "")):
+        state = local.read()
+        if not state.lineage:
+            raise StateError(f"there is no state to move: {local.place}", "", "name its folder with --from")
+        there = store.read()
+        if there.lineage:
+            raise StateError(
+                f"there is a state already: {store.place}",
+                f"it is at serial {there.serial}, and of {len(there.resources)} resources.",
+                "to put another one in its place: ftops state push FILE",
+            )
+        store.write(state)
+        old = local.snapshot_path.with_suffix(".json.migrated")
+        local.write(state)
+        local.snapshot_path.replace(old)
+    return state, old
+
+
+def _local(config: Config, folder: Path | None) -> LocalStore:
+    """Where a state is while the spec names no bucket."""
+    form = state_form(config)
+    if form is not PLAIN:
+        from ftops.store.sealed import Sealed, taking_plain
+
+        assert isinstance(form, Sealed)  # noqa: S101 - there are two
+        form = taking_plain(form)
+    return LocalStore(config.project / (folder or LOCAL_FOLDER), config.name, config.environment, form)
 
 
 def _open_bucket_store(config: Config, form: Form, keep: int) -> Store:

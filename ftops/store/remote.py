@@ -60,7 +60,7 @@ class BucketStore(Struct):
         before = ""
         for _ in range(READS):
             loaded = self.register.load()
-            if loaded is None:
+            if loaded is None or not loaded.head.lineage:
                 return State(lineage)
             try:
                 return self._state(loaded.head)

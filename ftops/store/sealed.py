@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ftops.crypt import Keys, altered_or_plain
 from ftops.state import STATE_VERSION, Entry, State
@@ -76,6 +77,11 @@ class Sealed(Struct, frozen=True):
             self.keys.unseal(mark, f"head:{text}", file)
         elif not self.keys.accept_plain and self.keys.key is not None:
             raise altered_or_plain(file)
+
+
+def taking_plain(form: Sealed) -> Sealed:
+    """The same, for a state that may not be encrypted yet."""
+    return Sealed(replace(form.keys, accept_plain=True))
 
 
 def _of_snapshot(outside: Mapping[str, Any]) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import click
+from msgspec.structs import replace
 
 from ftops.cli.applying import Wish, carry_out
 from ftops.cli.lazy import pass_screen
+from ftops.cli.locking import lock_option
 from ftops.cli.options import (
     PlanArguments,
     SpecArguments,
@@ -37,6 +39,7 @@ from ftops.saved import is_plan_file, read_plan
     callback=checked_digest,
     help="Refuse unless it is the plan of this digest; then nobody is asked.",
 )
+@lock_option
 @plan_options
 @spec_options
 @pass_screen
@@ -47,6 +50,7 @@ def apply(
     auto_approve: bool,
     wait: bool,
     expect_digest: str | None,
+    lock_timeout: float,
 ) -> int:
     """Plan, ask, and make it so: upload, train, deploy, delete, in the right order.
 
@@ -55,21 +59,21 @@ def apply(
     stand in its place: then just that is done, without asking, or it is refused as stale.
     """
     if is_plan_file(spec.path):
-        return apply_saved(screen, spec, request, wait, expect_digest)
+        wish = saved_wish(spec, request, wait, expect_digest)
+        return carry_out(screen, replace(wish, lock_timeout=lock_timeout))
     operation = "destroy" if request.options.mode is Mode.DESTROY else "apply"
-    return carry_out(screen, Wish(operation, spec, request, auto_approve, wait, expect_digest))
+    wish = Wish(operation, spec, request, auto_approve, wait, expect_digest, lock_timeout=lock_timeout)
+    return carry_out(screen, wish)
 
 
-def apply_saved(
-    screen: Screen, given: SpecArguments, request: PlanArguments, wait: bool, expect_digest: str | None
-) -> int:
-    """Applies a plan file. What the plan is for was said when it was made."""
+def saved_wish(given: SpecArguments, request: PlanArguments, wait: bool, expect_digest: str | None) -> Wish:
+    """To apply a plan file. What the plan is for was said when it was made."""
     saved = read_plan(given.path)
     refuse_options(request)
     spec = spec_of(saved, given)
     operation = "destroy" if saved.plan.mode is Mode.DESTROY else "apply"
     request = PlanArguments(saved.options, saved.refreshed, request.parallelism, preflight=False)
-    return carry_out(screen, Wish(operation, spec, request, True, wait, expect_digest, saved))
+    return Wish(operation, spec, request, True, wait, expect_digest, saved)
 
 
 @click.command("destroy")
@@ -78,6 +82,7 @@ def apply_saved(
 @refresh_option
 @offline_option
 @parallelism_option
+@lock_option
 @spec_options
 @pass_screen
 def destroy(
@@ -89,6 +94,7 @@ def destroy(
     refresh: bool,
     parallelism: int,
     offline: bool,
+    lock_timeout: float,
 ) -> int:
     """Delete everything that was made for a spec, users before what they use.
 
@@ -96,4 +102,4 @@ def destroy(
     """
     options = Options(Mode.DESTROY, targets, excludes)
     request = PlanArguments(options, refresh, parallelism, not offline)
-    return carry_out(screen, Wish("destroy", spec, request, auto_approve))
+    return carry_out(screen, Wish("destroy", spec, request, auto_approve, lock_timeout=lock_timeout))

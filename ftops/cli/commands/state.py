@@ -1,4 +1,4 @@
-"""ftops state: list, show, and the commands of `state_edit`"""
+"""ftops state: list, show, and the commands of `state_edit` and `state_history`"""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import click
 from ftops.address import Address
 from ftops.cli.addresses import ADDRESS
 from ftops.cli.commands.state_edit import COMMANDS as EDITING
+from ftops.cli.commands.state_history import COMMANDS as HISTORY
 from ftops.cli.lazy import pass_screen
 from ftops.cli.options import SpecArguments, spec_options
 from ftops.cli.screen import Screen
@@ -51,7 +52,7 @@ def show(screen: Screen, address: Address, spec: SpecArguments) -> int:
     return 0
 
 
-for _command in EDITING:
+for _command in (*EDITING, *HISTORY):
     command.add_command(_command)
 
 

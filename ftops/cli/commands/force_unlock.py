@@ -1,0 +1,51 @@
+"""ftops force-unlock"""
+
+from __future__ import annotations
+
+import click
+
+from ftops.cli.lazy import pass_screen
+from ftops.cli.options import SpecArguments, approve_option, spec_options
+from ftops.cli.screen import Screen
+from ftops.cli.specs import read
+from ftops.errors import UsageError
+from ftops.store import open_store
+
+
+@click.command("force-unlock")
+@click.argument("id", metavar="ID")
+@approve_option
+@spec_options
+@pass_screen
+def command(screen: Screen, id: str, auto_approve: bool, spec: SpecArguments) -> int:
+    """Take the lock of a state from a run that is known to be dead.
+
+    ID is shown where a command is refused because of the lock. A run that still lives can write nothing after
+    that, but what it is making at the moment would be made twice: so look first. A lock that nobody renews
+    frees itself after a minute.
+    """
+    store = open_store(read(spec))
+    if not auto_approve and not _is_approved(screen, store.place):
+        return 1
+    holder = store.force_unlock(id)
+    if screen.json:
+        screen.document({"format_version": 1, "id": id, "holder": holder.by, "operation": holder.operation})
+    else:
+        screen.text(f"The lock is free. It was held by {holder}.\n")
+    return 0
+
+
+def _is_approved(screen: Screen, place: str) -> bool:
+    if not screen.is_interactive:
+        raise UsageError(
+            "force-unlock has to be approved, and there is nobody to ask",
+            "standard input is no terminal, or JSON is asked for.",
+            "make sure that the other run is dead, then run it with -y",
+        )
+    question = (
+        f"If the other run still lives, objects could be made twice. Unlock {place}? Only `yes` is a yes: "
+    )
+    if screen.ask(question) == "yes":
+        return True
+    screen.note("Nothing was done.\n")
+    return False

@@ -1,0 +1,151 @@
+"""ftops state history, diff, restore, migrate: the versions of a state, and moving it to another backend."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from shlex import quote
+
+import click
+from msgspec.structs import replace
+
+from ftops.cli.lazy import pass_screen
+from ftops.cli.locking import lock_option, locked
+from ftops.cli.options import SpecArguments, approve_option, spec_options
+from ftops.cli.screen import Screen
+from ftops.cli.specs import read
+from ftops.engine import Session
+from ftops.errors import StateError, UsageError
+from ftops.history import Comparison, compare
+from ftops.state import State
+from ftops.store import move_in
+from ftops.views.history import comparison_to_json, draw_comparison, draw_versions, versions_to_json
+from ftops.views.values import plural
+
+
+@click.command("history")
+@spec_options
+@pass_screen
+def history(screen: Screen, spec: SpecArguments) -> int:
+    """List the versions of the state that are kept, newest first."""
+    with Session.open(read(spec)) as session:
+        versions = session.store.versions()
+    if screen.json:
+        screen.document(versions_to_json(versions))
+    else:
+        screen.text(draw_versions(versions))
+    return 0
+
+
+@click.command("diff")
+@click.argument("before", metavar="A")
+@click.argument("after", metavar="[B]", required=False)
+@spec_options
+@pass_screen
+def diff(screen: Screen, before: str, after: str | None, spec: SpecArguments) -> int:
+    """Show what changed in the record from version A to B, or to what is recorded now.
+
+    Versions are those of `ftops state history`.
+    """
+    if after is not None and not after.isdigit():
+        spec = replace(spec, path=Path(after), words=(quote(after),))
+        after = None
+    with Session.open(read(spec)) as session:
+        old = session.store.read_version(before)
+        new = session.store.read_version(after) if after else session.state
+    found = compare(old, new)
+    if screen.json:
+        screen.document(comparison_to_json(found))
+    else:
+        screen.text(draw_comparison(found, screen.paint))
+    return 0
+
+
+@click.command("restore")
+@click.argument("version", metavar="ID")
+@click.option("--dry-run", is_flag=True, help="Only say what would be recorded.")
+@approve_option
+@lock_option
+@spec_options
+@pass_screen
+def restore(
+    screen: Screen, version: str, dry_run: bool, auto_approve: bool, lock_timeout: float, spec: SpecArguments
+) -> int:
+    """Record what version ID says, in place of all that is recorded. It gets a new serial.
+
+    Nothing happens to any object: the next plan shows what exists and differs. Also a way out where what is
+    recorded now can't be read any more.
+    """
+    with Session.open(read(spec)) as session, locked(screen, session, "state restore", lock_timeout):
+        wanted = session.store.read_version(version)
+        found = _against(session, wanted)
+        if not screen.json and found is not None:
+            screen.text(draw_comparison(found, screen.paint))
+        if found is not None and found.is_same:
+            return _tell_restored(screen, version, found, session.state.serial, False)
+        if not dry_run and not auto_approve and not _is_approved(screen, version):
+            return 1
+        serial = wanted.serial if dry_run else session.restore(version).serial
+    return _tell_restored(screen, version, found, serial, not dry_run)
+
+
+@click.command("migrate")
+@click.option("--from", "folder", type=click.Path(path_type=Path), help="The folder (default: `state`).")
+@lock_option
+@spec_options
+@pass_screen
+def migrate(screen: Screen, folder: Path | None, lock_timeout: float, spec: SpecArguments) -> int:
+    """Move the state from the local folder to the bucket that the spec names now.
+
+    What is in the folder stays there under another name, so that it isn't taken for the state any more.
+    """
+    config = read(spec)
+    if config.state.backend == "local":
+        raise UsageError(
+            "the spec keeps its state in a local folder",
+            "`migrate` moves it from there to a bucket.",
+            "set `ftops: {state: {backend: …}}` first; from a bucket, use `state pull` and `state push`",
+        )
+    with Session.open(config) as session, locked(screen, session, "state migrate", lock_timeout):
+        moved, old = move_in(config, session.store, folder)
+    if screen.json:
+        screen.document({"format_version": 1, "serial": moved.serial, "from": str(old)})
+    else:
+        count = plural(len(moved.resources), "resource")
+        screen.text(f"Moved the state of {count} to {session.store.place}.\nThe old one is {old}.\n")
+    return 0
+
+
+def _against(session: Session, wanted: State) -> Comparison | None:
+    """None where what is recorded now can't be read."""
+    try:
+        return compare(session.state, wanted)
+    except StateError:
+        return None
+
+
+def _tell_restored(screen: Screen, version: str, found: Comparison | None, serial: int, is_done: bool) -> int:
+    if screen.json:
+        changes = comparison_to_json(found) if found else {"format_version": 1}
+        screen.document({**changes, "version": version, "serial": serial, "restored": is_done})
+    elif is_done:
+        screen.text(
+            f"Restored version {version}, as serial {serial}. Run `ftops plan` to see what differs.\n"
+        )
+    return 0
+
+
+def _is_approved(screen: Screen, version: str) -> bool:
+    if not screen.is_interactive:
+        raise UsageError(
+            "this has to be approved, and there is nobody to ask",
+            "standard input is no terminal, or JSON is asked for.",
+            "run it with -y, or with --dry-run to see what it would do",
+        )
+    if screen.ask(f"Restore version {version}? Only `yes` is a yes: ") == "yes":
+        return True
+    screen.note("Nothing was done.\n")
+    return False
+
+
+COMMANDS: Sequence[click.Command] = (history, diff, restore, migrate)

@@ -1,0 +1,98 @@
+"""Versions of a state, and what differs between two, as text and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ftops.address import Json, encode
+from ftops.diff import Difference
+from ftops.history import Comparison
+from ftops.state import ResourceState
+from ftops.store import Version
+from ftops.views.paint import Painter, clean
+from ftops.views.values import plural, show
+
+
+def draw_versions(versions: Sequence[Version]) -> str:
+    """A version a line, aligned."""
+    if not versions:
+        return "No version of the state is kept yet.\n"
+    rows = [("VERSION", "WRITTEN", "BY", "COMMAND")]
+    rows += [(v.id, v.at, v.who, v.operation) for v in versions]
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    lines = ("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "".join(f"{clean(line).rstrip()}\n" for line in lines)
+
+
+def versions_to_json(versions: Sequence[Version]) -> dict[str, Json]:
+    """The document of `state history -o json`."""
+    rows: list[Json] = [{"id": v.id, "at": v.at, "who": v.who, "operation": v.operation} for v in versions]
+    return {"format_version": 1, "versions": rows}
+
+
+def draw_comparison(found: Comparison, paint: Painter) -> str:
+    """What was added, removed and changed, then a count."""
+    return "\n".join(_lines(found, paint)) + "\n"
+
+
+def comparison_to_json(found: Comparison) -> dict[str, Json]:
+    """The document of `state diff -o json`."""
+    changed: list[Json] = [
+        {"address": str(c.address), "attributes": [_difference_to_json(d) for d in c.attributes]}
+        for c in found.changed
+    ]
+    return {
+        "format_version": 1,
+        "before": found.before,
+        "after": found.after,
+        "added": [_resource_to_json(r) for r in found.added],
+        "removed": [_resource_to_json(r) for r in found.removed],
+        "changed": changed,
+        "outputs": [_difference_to_json(d) for d in found.outputs],
+    }
+
+
+def _lines(found: Comparison, paint: Painter) -> Iterator[str]:
+    yield from (_row("+", "create", resource, paint) for resource in found.added)
+    yield from (_row("-", "delete", resource, paint) for resource in found.removed)
+    for change in found.changed:
+        yield f"{paint('~', 'update')} {paint(str(change.address), 'bold')}"
+        yield from (f"    {_difference(d, paint)}" for d in change.attributes)
+    if found.outputs:
+        yield "Outputs:"
+        yield from (f"    {_difference(d, paint)}" for d in found.outputs)
+    yield _summary(found)
+
+
+def _summary(found: Comparison) -> str:
+    between = f"From serial {found.before} to {found.after}"
+    if found.is_same:
+        return f"{between}, no resource differs."
+    counts = ((len(found.added), "added"), (len(found.removed), "removed"), (len(found.changed), "changed"))
+    said = ", ".join(f"{plural(count, 'resource')} {what}" for count, what in counts if count)
+    return f"{between}: {said or 'outputs changed'}."
+
+
+def _row(sign: str, style: str, resource: ResourceState, paint: Painter) -> str:
+    return f"{paint(sign, style)} {paint(str(resource.address), 'bold')}  {paint(resource.remote_id)}"
+
+
+def _difference(difference: Difference, paint: Painter) -> str:
+    before, after = difference.before, difference.after
+    if before is None:
+        return f"{paint('+', 'create')} {paint(difference.path)}: {show(after)}"
+    if after is None:
+        return f"{paint('-', 'delete')} {paint(difference.path)}: {show(before)}"
+    return f"{paint('~', 'update')} {paint(difference.path)}: {show(before)} → {show(after)}"
+
+
+def _resource_to_json(resource: ResourceState) -> Json:
+    return {"address": str(resource.address), "remote_id": resource.remote_id}
+
+
+def _difference_to_json(difference: Difference) -> Json:
+    return {
+        "path": difference.path,
+        "before": encode(difference.before),
+        "after": encode(difference.after),
+    }
