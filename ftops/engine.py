@@ -30,7 +30,7 @@ from ftops.plan import MAKING, Mode, Plan
 from ftops.planner import NORMAL, Options, plan
 from ftops.providers import Providers
 from ftops.providers.base import Connects, Local
-from ftops.refactor import quoted, relocate
+from ftops.refactor import nothing_recorded, quoted, relocate
 from ftops.refresh import refresh
 from ftops.state import Entry, Observed, Recorded, ResourceState, State, fold
 from ftops.store import AT_ONCE, Hold, Store, Waiting, check_left_behind, lock_info, open_store
@@ -39,6 +39,7 @@ from ftops.suggest import did_you_mean
 if TYPE_CHECKING:
     from ftops.apply import Apply, Report, Settings
     from ftops.events import Event
+    from ftops.results import Results
 
 CONNECTION: Mapping[str, str] = {
     "url": "AZURE_OPENAI_ENDPOINT",
@@ -286,6 +287,18 @@ class Session(Struct):
     def outputs(self) -> dict[str, OutputValue]:
         """The spec's outputs as far as the state can tell; references that it can't tell stay."""
         return self._evaluate(self.state)
+
+    def results(self, address: Address) -> Results:
+        """What the training of a job measured. Raises FtopsError, ProviderError."""
+        recorded = self.state.resources.get(address)
+        if recorded is None:
+            missing = nothing_recorded(self.state.resources, address)
+            raise FtopsError(missing.summary, missing.detail, missing.hint)
+        if address.kind != "job":
+            raise UsageError(f"{address} is no job", "Only the training of a job has results.")
+        from ftops.results import results_of  # brings csv and base64 along, which no plan needs
+
+        return results_of(self.providers(recorded.provider), recorded)
 
     def environment(self, name: str | None) -> dict[str, str]:
         """Variables by which the openai package finds the service of a provider: the one named, or the

@@ -27,6 +27,7 @@ SECTIONS: Mapping[str, Mapping[str, Row]] = {
         "state": Row("ftops.cli.commands.state:command", "List, show, move or forget recorded objects."),
         "import": Row("ftops.cli.commands.import_:command", "Take an existing object under management."),
         "force-unlock": Row("ftops.cli.commands.force_unlock:command", "Take the lock from a dead run."),
+        "results": Row("ftops.cli.commands.results:command", "Show what the training of a job measured."),
         "exec": Row("ftops.cli.commands.exec:command", "Run a command with the provider's endpoint and key."),
         "data": Row("ftops.cli.commands.data:command", "Look into files of examples, and check them."),
         "graph": Row("ftops.cli.commands.graph:command", "Show what depends on what."),

@@ -6,6 +6,7 @@ Source: the Azure OpenAI authoring API 2024-10-21; ``expires_after`` of 2025-04-
 from __future__ import annotations
 
 import asyncio
+import base64
 import dataclasses
 import shutil
 from pathlib import Path
@@ -151,6 +152,9 @@ async def content(cloud: Cloud, request: Request) -> Response:
     file = _existing(cloud, request)
     if not cloud.content(file.id).exists():
         raise not_found("file", file.id)
+    if file.purpose == RESULTS and cloud.settings.results_encoding == "base64":
+        encoded = base64.b64encode(cloud.content(file.id).read_bytes())
+        return Response(encoded, media_type="application/octet-stream")
     return FileResponse(cloud.content(file.id), media_type="application/octet-stream")
 
 

@@ -42,6 +42,7 @@ BEHAVIOUR: Mapping[str, str] = {
     "disable_local_auth": "the data plane takes no keys",
     "account_state": "the account's provisioning state; any but Succeeded refuses writes of deployments",
     "base_deployment_async": "a base model's deployment takes time, too",
+    "results_encoding": "result files as they are, or in base64, as has been seen",
     "patch_async": "PATCH answers 202",
     "delete_async": "DELETE of a deployment answers 202; else 200",
     "training_type_required": "a job without trainingType is refused, as since 2026; gpt-35-turbo not",

@@ -35,6 +35,7 @@ class Settings:
     account_state: str = "Succeeded"  # any other one refuses every write of a deployment
     metadata_on_dated: bool = True
     training_type_required: bool = True
+    results_encoding: str = "plain"
     unprocessed_file: str = "awaited"
     dated_model_delete: bool = True
     delete_job_deletes_model: bool = False
@@ -85,6 +86,7 @@ CHOICES: dict[str, tuple[object, ...]] = {
     "failed_job_delete": ("allowed", "refused"),
     "too_many_running": ("queued", "refused"),
     "jsonl_checked": ("job", "file"),
+    "results_encoding": ("plain", "base64"),
     "unprocessed_file": ("awaited", "refused"),
     "missing_data_action_status": (401, 403),
 }

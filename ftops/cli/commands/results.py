@@ -1,0 +1,30 @@
+"""ftops results"""
+
+from __future__ import annotations
+
+import click
+
+from ftops.address import Address
+from ftops.cli.addresses import ADDRESS
+from ftops.cli.lazy import pass_screen
+from ftops.cli.options import SpecArguments, spec_options
+from ftops.cli.screen import Screen
+from ftops.cli.specs import read
+from ftops.engine import Session
+from ftops.views.results import draw_results, results_to_json
+
+
+@click.command("results")
+@click.argument("address", type=ADDRESS)
+@click.option("--csv", "as_csv", is_flag=True, help="The service's file as it is, every step a line.")
+@spec_options
+@pass_screen
+def command(screen: Screen, address: Address, spec: SpecArguments, as_csv: bool) -> int:
+    """Show what the training of job ADDRESS measured: loss and accuracy by step. Asks the service."""
+    with Session.open(read(spec)) as session:
+        results = session.results(address)
+    if screen.json:
+        screen.document(results_to_json(address, results))
+    else:
+        screen.text(results.text if as_csv else draw_results(address, results, screen.paint))
+    return 0

@@ -1,0 +1,42 @@
+"""Results of training as a table: the end of each epoch, every tenth step, and the best of them."""
+
+from __future__ import annotations
+
+from ftops.address import Address, Json
+from ftops.results import Results
+from ftops.views.paint import Painter, clean
+
+_EVERY = 10
+_BEST = "full_valid_loss"
+
+
+def draw_results(address: Address, results: Results, paint: Painter) -> str:
+    """`step  train_loss  …`, with a mark at the best loss over all of the validation data."""
+    measured = [row[_BEST] for row in results.rows if isinstance(row.get(_BEST), int | float)]
+    best = min((value for value in measured if not isinstance(value, str) and value >= 0), default=None)
+    columns = [name for name in results.columns if any(name in row for row in results.rows)]
+    lines = [paint("  ".join(columns), "bold")] if columns else [f"{address}: nothing was measured"]
+    for number, row in enumerate(results.rows, 1):
+        if not (number % _EVERY == 0 or _BEST in row or number == len(results.rows)):
+            continue
+        cells = (f"{_shown(row.get(name)):>{len(name)}}" for name in columns)
+        mark = paint("  best", "create") if best is not None and row.get(_BEST) == best else ""
+        lines.append("  ".join(cells) + mark)
+    return "\n".join(lines) + "\n"
+
+
+def results_to_json(address: Address, results: Results) -> dict[str, Json]:
+    """The document that `results -o json` prints; docs/json-output.md describes it."""
+    return {
+        "format_version": 1,
+        "address": str(address),
+        "file": results.file,
+        "columns": list(results.columns),
+        "rows": [dict(row) for row in results.rows],
+    }
+
+
+def _shown(value: float | str | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.4f}" if isinstance(value, float) else clean(str(value))
