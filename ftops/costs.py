@@ -100,15 +100,6 @@ class Estimate(Struct, frozen=True):
     def unknown(self) -> tuple[TrainingCost, ...]:
         return tuple(cost for cost in self.training if cost.dollars is None)
 
-    def job(self, address: Address) -> TrainingCost | None:
-        return next((cost for cost in self.training if cost.address == address), None)
-
-    def dataset(self, address: Address) -> DataChange | None:
-        return next((change for change in self.data if change.address == address), None)
-
-    def deployment(self, address: Address) -> HostingCost | None:
-        return next((cost for cost in self.hosting if cost.address == address), None)
-
 
 NOTHING = Estimate()
 

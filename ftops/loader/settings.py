@@ -21,6 +21,7 @@ from ftops.suggest import did_you_mean
 from ftops.yamltext import Plain
 
 DEFAULT_ENVIRONMENT = "default"
+_NO_DEFAULTS = spec.Defaults()
 EMULATOR_DATA = ".ftops/emulator"
 _NAME = re.compile(NAME)
 STATE_NEEDS: Mapping[str, tuple[str, ...]] = {
@@ -240,7 +241,7 @@ class Providers:
 
     def defaults_of(self, name: str) -> spec.Defaults:
         """What the provider's resources get where they don't say it themselves."""
-        return self.setting(name, "defaults") or spec.Defaults()
+        return self.setting(name, "defaults") or _NO_DEFAULTS
 
     def is_one_account(self, one: str, other: str) -> bool:
         """Whether two providers are the same account, or one of them can't be told."""

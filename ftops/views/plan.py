@@ -110,9 +110,12 @@ class _PlanView(Struct):
     paint: Painter
     forgotten: set[Address] = field(default_factory=set)
     many_providers: bool = False
+    costs: Mapping[Address, list[str]] = field(default_factory=dict)
+    """What a change says of money and data, by the resource."""
 
     def __post_init__(self) -> None:
         changes = self.plan.changes
+        self.costs = self._costs()
         self.forgotten = {c.address for c in changes if c.action is Action.FORGET}
         self.many_providers = len({c.provider for c in changes}) > 1
 
@@ -155,19 +158,18 @@ class _PlanView(Struct):
         elif action in (Action.UPDATE, Action.REPLACE):
             yield from self._attributes(change)
         if action in MAKING:
-            yield from self._costs(change)
+            yield from self.costs.get(change.address, ())
 
-    def _costs(self, change: Change) -> Iterator[str]:
-        estimate, address = self.plan.estimate, change.address
-        data, job, deployment = estimate.dataset(address), estimate.job(address), estimate.deployment(address)
-        if data is not None:
-            yield f"      data: {self.paint(money.data(data))}"
-        if job is not None:
-            yield f"      cost: {self.paint(money.training(job))}"
+    def _costs(self) -> dict[Address, list[str]]:
+        estimate, paint = self.plan.estimate, self.paint
+        found = {d.address: [f"      data: {paint(money.data(d))}"] for d in estimate.data}
+        for job in estimate.training:
+            lines = found[job.address] = [f"      cost: {paint(money.training(job))}"]
             if job.cut:
-                yield f"      {self.paint('warning', 'warning')}: {money.cut(job)}"
-        if deployment is not None:
-            yield f"      cost: {self.paint(money.hosting(deployment))}"
+                lines.append(f"      {paint('warning', 'warning')}: {money.cut(job)}")
+        for deployment in estimate.hosting:
+            found[deployment.address] = [f"      cost: {paint(money.hosting(deployment))}"]
+        return found
 
     def _headline(self, change: Change) -> str:
         paint = self.paint
@@ -197,8 +199,11 @@ class _PlanView(Struct):
         return _AWAY if change.address.kind == "deployment" else "the old one is deleted first"
 
     def _inputs(self, change: Change) -> Iterator[str]:
-        found = sorted(leaves(change.after), key=lambda leaf: leaf[0] not in _FIRST)
-        width = min(max((len(path) for path, _ in found), default=0), _ALIGN)
+        inputs = leaves(change.after)
+        found = [leaf for leaf in inputs if leaf[0] in _FIRST] + [
+            leaf for leaf in inputs if leaf[0] not in _FIRST
+        ]
+        width = min(max([len(path) for path, _ in found], default=0), _ALIGN)
         for path, value in found:
             line = f"      {_label(path, width)} = {show(value)}"
             if path == "content" and change.facts:

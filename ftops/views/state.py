@@ -169,7 +169,7 @@ def _pending_lines(operation: PendingOperation, paint: Painter) -> Iterator[str]
 
 
 def _block(title: str, tree: Mapping[str, Value], paint: Painter) -> Iterator[str]:
-    rows = list(leaves(tree))
+    rows = leaves(tree)
     if not rows:
         return
     width = min(max(len(path) for path, _ in rows), 42)

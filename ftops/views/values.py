@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 
 from ftops.address import EXPRESSIONS, Reference, Secret, Template, Value
@@ -41,13 +41,15 @@ def known_after_apply(value: Reference | Secret | Template) -> str:
     return clean(f"(known after apply: {origin})")
 
 
-def leaves(tree: Mapping[str, Value], prefix: str = "") -> Iterator[tuple[str, Value]]:
+def leaves(tree: Mapping[str, Value], prefix: str = "") -> list[tuple[str, Value]]:
     """Leaves by dotted path; absent values (null, empty) are left out."""
+    found: list[tuple[str, Value]] = []
     for key, value in tree.items():
         if isinstance(value, dict):
-            yield from leaves(value, f"{prefix}{key}.")
+            found += leaves(value, f"{prefix}{key}.")
         elif value is not None and value != []:
-            yield f"{prefix}{key}", value
+            found.append((prefix + key, value))
+    return found
 
 
 def size(count: float) -> str:
