@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from secrets import token_hex
 from types import TracebackType
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -149,7 +150,7 @@ class Session(Struct):
     def locked(self, operation: str, waiting: Waiting = AT_ONCE) -> Iterator[None]:
         """Alone with the state until the end of the block. Raises StateLocked."""
         since = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        with self.store.lock(lock_info(uuid4().hex, operation, since), waiting) as self._hold:
+        with self.store.lock(lock_info(token_hex(4), operation, since), waiting) as self._hold:
             self._state = None
             yield
 

@@ -55,7 +55,7 @@ def _differences(old: ResourceState, new: ResourceState) -> tuple[Difference, ..
 
 def _fields(resource: ResourceState) -> Mapping[str, Json]:
     fields = resource_to_json(resource)
-    return {name: value for name, value in fields.items() if name not in ("address", "resume")}
+    return {name: value for name, value in fields.items() if name not in ("address", "resume", "token")}
 
 
 def _sorted(resources: Iterable[Address]) -> list[Address]:

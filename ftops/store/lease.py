@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import count
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -26,6 +27,8 @@ from ftops.store.head import NAME, Head, fence_of, head_from_bytes, head_to_byte
 LEASE_SECONDS = 60.0
 GRACE = 2.0
 """Seconds that a lease is left alone beyond its end: buckets tell the time in whole seconds."""
+MAX_CONFLICTS = 20
+"""Tries in a row that may be refused although the lease is held."""
 RENEWALS = 4
 """So often a lease is renewed in the time that it holds for."""
 
@@ -152,22 +155,32 @@ class BucketLock:
     def commit(
         self, change: Callable[[Head], Head], patience: float | None = None, release: bool = False
     ) -> None:
-        """Makes the head what `change` makes of it; to do so twice does no harm. Tried again while the
-        bucket is away, for `patience`
-        seconds (default: as long as the lease holds). Raises LeaseLost, BucketError."""
-        wait, wanted = 0.25, self._pace.seconds if patience is None else patience
-        end = self._pace.now() + wanted
+        """Makes the head what `change` makes of it; to do so twice does no harm. Raises LeaseLost, and
+        BucketError where the bucket is away for longer than `patience`."""
         with self._io:
-            while True:
-                try:
-                    return self._commit(change, release)
-                except Conflict:
-                    continue
-                except BucketError as error:
-                    if not error.temporary or self._pace.now() + wait > end:
-                        raise
-                self._pace.pause(wait)
-                wait = min(wait * 2, 5.0)
+            self._persist(lambda: self._commit(change, release), patience)
+
+    def put(self, name: str, content: bytes, patience: float | None = None) -> None:
+        """An object that the head doesn't name yet. One that an attempt before left is replaced: no other
+        holder has names with this fence."""
+        self._persist(lambda: self._put(name, content), patience)
+
+    def _persist(self, write: Callable[[], None], patience: float | None) -> None:
+        """Tried again while the bucket is away, for so many seconds; None: as long as the lease holds."""
+        wait, end = 0.25, self._pace.now() + (self._pace.seconds if patience is None else patience)
+        for conflicts in count():
+            try:
+                write()
+                return
+            except Conflict as error:
+                if conflicts < MAX_CONFLICTS:
+                    continue  # the next try looks at what is there now
+                raise _no_conditions(self._register.bucket.place) from error
+            except BucketError as error:
+                if not error.temporary or self._pace.now() + wait > end:
+                    raise
+            self._pace.pause(wait)
+            wait = min(wait * 2, 5.0)
 
     def _commit(self, change: Callable[[Head], Head], release: bool) -> None:
         if self._lost is not None:
@@ -202,28 +215,14 @@ class BucketLock:
             found = [name for folder in ("journal/", "versions/", "clock/") for name in bucket.names(folder)]
             bucket.delete(n for n in found if n not in named and fence_of(n) <= head.fence)
 
-    def put(self, name: str, content: bytes) -> None:
-        """An object that the head doesn't name yet. One that an attempt before left is replaced: no other
-        holder has names with this fence."""
+    def _put(self, name: str, content: bytes) -> None:
         bucket = self._register.bucket
         try:
             bucket.create(name, content)
         except Conflict:
             there = bucket.get(name)
-            if there is None or there.content != content:
-                self._replace(name, content, there.tag if there else None)
-
-    def _replace(self, name: str, content: bytes, tag: Tag | None) -> None:
-        bucket = self._register.bucket
-        try:
-            bucket.create(name, content) if tag is None else bucket.replace(name, content, tag)
-        except Conflict as error:
-            raise BucketError(
-                f"can't write to {bucket.place}",
-                f"{name} was written by somebody else at the same time.",
-                "try again",
-                temporary=True,
-            ) from error
+            if there is not None and there.content != content:
+                bucket.replace(name, content, there.tag)
 
     # taking and losing
 
@@ -277,9 +276,16 @@ def _refusal(holder: LockInfo, age: float, seconds: float) -> StateLocked:
     return StateLocked(
         "the state is locked",
         f"{holder}. Two runs at once could create the same object twice.",
-        f"wait, with --lock-timeout 10m for instance: it was renewed {max(0, age):.0f} s ago, and is free "
-        f"{seconds:.0f} s after the last renewal; where that run is known to be dead: "
-        f"ftops force-unlock {holder.id}",
+        f"wait for it with --lock-timeout 10m; a dead run's lock is free {seconds:.0f} s after its last "
+        f"renewal, which was {max(0, age):.0f} s ago; at once: ftops force-unlock {holder.id}",
+    )
+
+
+def _no_conditions(place: str) -> BucketError:
+    return BucketError(
+        f"can't write to the state at {place}",
+        "the bucket refuses every write on condition that nobody else wrote, though nobody did.",
+        "use a service that knows If-Match and If-None-Match",
     )
 
 

@@ -228,7 +228,7 @@ class BucketJournal:
                 return
             head = self._held.head
             number = 1 + dict(head.segments).get(head.fence, 0)
-            self._held.put(segment_name(head.fence, number), content)
+            self._held.put(segment_name(head.fence, number), content, patience)
             extended = partial(_extended, number=number, serial=serial, lineage=self._lineage)
             self._held.commit(extended, patience)
             with self._adding:

@@ -41,7 +41,7 @@ from ftops.store.lease import BucketLock, Pace
 from ftops.store.remote import BucketJournal, BucketStore
 from tests.support.buckets import FAULTS, MemoryBucket, Wire, land
 
-HISTORIES = int(os.environ.get("FTOPS_HISTORIES", "2000"))
+HISTORIES = int(os.environ.get("FTOPS_HISTORIES", "1500"))
 STEPS = 40
 NAMES = ("job-a", "job-b", "job-c")
 START = datetime(2026, 1, 1, tzinfo=UTC)
