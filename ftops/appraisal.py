@@ -169,7 +169,8 @@ class _Appraiser:
             return None
 
     def _path(self, address: Address) -> Path:
-        return self.config.folder / str(self.resources[address].inputs.get("path"))
+        inputs = self.resources[address].inputs
+        return self.config.folder / str(inputs.get("file") or inputs.get("path"))
 
     def _base(self, job: Resource) -> str:
         named = self.situation.named(job.inputs.get("model"))

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_hex
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from msgspec import Struct, field
@@ -64,26 +64,58 @@ def with_data(config: Config, show: Callable[[Path], str]) -> tuple[Config, tupl
     """
     is_local = config.state.backend == "local"
     cache = dataset.Cache(config.project / (config.state.path if is_local else ".ftops") / ".cache")
-    inspected: dict[tuple[str, str], dataset.Inspection] = {}
-    resources: list[Resource] = []
-    findings: list[Diagnostic] = []
-    for resource in config.resources:
-        path = resource.inputs.get("path")
-        if resource.address.kind != "dataset" or not isinstance(path, str):
-            resources.append(_with_name(resource))
-            continue
-        form = str(resource.inputs.get("format", "chat"))
-        inspection = inspected.get((path, form))
-        if inspection is None:
-            file = config.folder / path
-            inspection = inspected[path, form] = dataset.inspect(file, show(file), format=form, cache=cache)
-            findings += [_placed(d, resource) for d in inspection.diagnostics]
-        resources.append(_with_inspection(resource, inspection))
+    files = _Files(config, show, cache)
+    resources = tuple(files.with_content(resource) for resource in config.resources)
     cache.save()
-    errors = [d for d in findings if d.severity == "error"]
+    errors = [d for d in files.findings if d.severity == "error"]
     if errors:
         raise SpecError(errors)
-    return replace(config, resources=tuple(resources)), tuple(findings)
+    return replace(config, resources=resources), tuple(files.findings)
+
+
+class _Files(Struct):
+    """The data files of a config: each is inspected once, and changed where its dataset says so."""
+
+    config: Config
+    show: Callable[[Path], str]
+    cache: dataset.Cache
+    findings: list[Diagnostic] = field(default_factory=list)
+    _inspected: dict[tuple[Path, str], dataset.Inspection] = field(default_factory=dict)
+
+    def with_content(self, resource: Resource) -> Resource:
+        path = resource.inputs.get("path")
+        if resource.address.kind != "dataset" or not isinstance(path, str):
+            return _with_name(resource)
+        file = self.config.folder / path
+        inspection = self._inspect(file, self.show(file), resource)
+        steps: Any = resource.inputs.get("transform")
+        if steps and not any(d.severity == "error" for d in inspection.diagnostics):
+            resource, inspection = self._transformed(resource, file, inspection, steps)
+        return _with_inspection(resource, inspection)
+
+    def _inspect(self, file: Path, shown: str, resource: Resource) -> dataset.Inspection:
+        form = str(resource.inputs.get("format", "chat"))
+        found = self._inspected.get((file, form))
+        if found is None:
+            found = dataset.inspect(file, shown, format=form, cache=self.cache)
+            self._inspected[file, form] = found
+            self.findings += [_placed(d, resource) for d in found.diagnostics]
+        return found
+
+    def _transformed(
+        self, resource: Resource, file: Path, inspection: dataset.Inspection, steps: Any
+    ) -> tuple[Resource, dataset.Inspection]:
+        from ftops.dataset.transform import prepared
+
+        shown = self.show(file)
+        try:
+            made = prepared(file, shown, inspection.digest, steps, self.config.project)
+        except FtopsError as error:
+            self.findings += error.diagnostics
+            return resource, inspection
+        inputs = {**resource.inputs, "file": os.path.relpath(made, self.config.folder)}
+        resource = replace(resource, inputs=inputs)
+        return resource, self._inspect(made, f"{shown} (transformed)", resource)
 
 
 def _placed(diagnostic: Diagnostic, resource: Resource) -> Diagnostic:

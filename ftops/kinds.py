@@ -53,7 +53,7 @@ RESOURCE_TYPES: Mapping[str, ResourceType] = {
             section="datasets",
             computed=frozenset({"id", "bytes", "digest", "examples", "tokens", "status"}),
             immutable=frozenset({"content", "purpose"}),
-            local=frozenset({"path", "format"}),
+            local=frozenset({"path", "format", "transform", "file"}),
             defaults={"purpose": "fine-tune"},
         ),
         ResourceType(

@@ -42,6 +42,15 @@ SECTIONS: Mapping[str, Mapping[str, Row]] = {
 DATA: Mapping[str, Row] = {
     "check": Row("ftops.cli.commands.data_check:command", "Check files of examples."),
     "stats": Row("ftops.cli.commands.data_stats:command", "Count examples, tokens and what they cost."),
+    "show": Row("ftops.cli.commands.data_show:command", "Show an example, and what is trained of it."),
+    "diff": Row("ftops.cli.commands.data_diff:command", "Compare two files by content, not by line."),
+    "convert": Row(
+        "ftops.cli.commands.data_convert:command", "Change the form: functions, tools, CSV, Parquet."
+    ),
+    "split": Row("ftops.cli.commands.data_split:command", "Divide a file into train and valid, or more."),
+    "slim": Row(
+        "ftops.cli.commands.data_slim:command", "Leave out what function definitions can do without."
+    ),
 }
 """The commands of `ftops data`."""
 

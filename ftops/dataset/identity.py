@@ -41,7 +41,7 @@ def row(line: int, tokens: int, example: Mapping[str, Any], said: Messages) -> b
         line,
         min(tokens, 2**32 - 1),
         digest(canonical(example)),
-        _prompt(example, said),
+        prompt(example, said),
         sketch(_words(example, said)),
     )
 
@@ -93,7 +93,8 @@ def likeness(one: bytes, other: bytes) -> float:
     return sum(a == b for a, b in used) / len(used) if used else 1.0
 
 
-def _prompt(example: Mapping[str, Any], said: Messages) -> bytes:
+def prompt(example: Mapping[str, Any], said: Messages) -> bytes:
+    """A digest of what is asked, without system messages."""
     asked = [[m.get("role"), m.get("content")] for m in said if m.get("role") in _FROM_OTHERS]
     if not asked:
         asked = [["system", m.get("content")] for m in said]

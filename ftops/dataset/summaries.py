@@ -16,13 +16,14 @@ from typing import Any
 
 from msgspec.structs import fields
 
+from ftops.dataset.lines import ignore
 from ftops.dataset.measure import Measured, Sums, measure
 
 FORMAT = 1
 """To be raised whenever measuring changes."""
 FOLDER = ".ftops/data"
 KEPT = 200
-"""Files that are kept; the oldest go."""
+"""Measured files that are kept; the oldest go."""
 
 
 def summary(path: Path, digest: str, encoding: str, project: Path) -> Measured:
@@ -73,7 +74,7 @@ def keep(project: Path, made: Measured, encoding: str) -> None:
     draft = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     with contextlib.suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        _ignore(project)
+        ignore(project)
         draft.write_bytes(json.dumps(head).encode() + b"\n" + made.rows)
         draft.replace(file)
         _prune(file.parent)
@@ -87,14 +88,9 @@ def _stem(digest: str) -> str:
     return digest.rpartition(":")[2][:32]
 
 
-def _ignore(project: Path) -> None:
-    file = project / ".ftops" / ".gitignore"
-    if not file.exists():
-        file.write_text("*\n", encoding="utf-8")
-
-
 def _prune(folder: Path) -> None:
-    files = [(entry.stat().st_mtime_ns, entry.path) for entry in os.scandir(folder) if entry.is_file()]
+    kept = [entry for entry in os.scandir(folder) if not entry.name.endswith(".jsonl")]
+    files = [(entry.stat().st_mtime_ns, entry.path) for entry in kept]
     for _, path in sorted(files)[:-KEPT]:
         Path(path).unlink(missing_ok=True)
 

@@ -58,7 +58,33 @@ def _dataset(draft: Draft, folder: str, _sets: Mapping[str, NamedSet], findings:
         inputs["path"] = _relative(block.path, folder)
     if block.url is not None:
         inputs["url"] = block.url
+    if block.transform is not None:
+        inputs["transform"] = [step.as_data() for step in block.transform]
+        _check_transform(draft, findings)
     return Made(inputs, {}, [])
+
+
+def _check_transform(draft: Draft, findings: list[Diagnostic]) -> None:
+    block: spec.Dataset = draft.block
+    place = draft.entry.place
+    if block.path is None:
+        detail = "Only a file that is here can be changed before it is uploaded."
+        findings.append(Diagnostic("`transform` needs a `path`", detail, "", place(("transform",), key=True)))
+    for index, step in enumerate(block.transform or ()):
+        at = ("transform", index)
+        given = [name for name in ("slim", "convert", "split") if getattr(step, name) is not None]
+        if len(given) != 1:
+            summary = "a step of `transform` is one of `slim`, `convert` and `split`"
+            detail = f"This one has {one_of(tuple(given), 'and') if given else 'none of them'}."
+            hint = "Write a step for each: `transform: [{convert: tools}, {slim: descriptions}]`."
+            findings.append(Diagnostic(summary, detail, hint, place(at)))
+        if step.only and step.slim is None:
+            detail = "It says which functions `slim` changes."
+            findings.append(Diagnostic("`only` goes with `slim`", detail, "Remove it.", place((*at, "only"))))
+        if step.split is not None and step.split.fraction >= 1:
+            detail = f"It is {step.split.fraction}, and nothing would be left for `valid`."
+            where = place((*at, "split", "fraction"))
+            findings.append(Diagnostic("`fraction` must be below 1", detail, "Write 0.9 for 90 %.", where))
 
 
 def _relative(path: str, folder: str) -> str:

@@ -18,6 +18,8 @@ NOUNS: Mapping[type[spec.Block], str] = {
     spec.StateBlock: "`state`",
     spec.BudgetBlock: "`budget`",
     spec.Encryption: "`encryption`",
+    spec.StepBlock: "a step of `transform`",
+    spec.SplitBlock: "`split`",
     spec.Variable: "a variable",
     spec.AzureOpenAI: "a provider of type azure_openai",
     spec.OpenAI: "a provider of type openai",
@@ -127,8 +129,10 @@ _EXPLAIN: Mapping[str, Callable[[type[spec.Block], Keys, Mapping[str, Any]], _Fi
 def _model_at(model: type[spec.Block], path: Keys) -> type[spec.Block]:
     """The model of the block that a path leads to, as far as there is one."""
     for part in path:
-        field = model.fields.get(str(part))
-        inner = field.block if field else None
+        if isinstance(part, int):
+            continue  # into an entry of a list, of which the model is known
+        field = model.fields.get(part)
+        inner = field.block or field.item if field else None
         if inner is None:
             return model
         model = inner

@@ -97,7 +97,7 @@ class Datasets:
         return files.list(after=after) if after else files.list()
 
     def _upload(self, request: Request, action: str) -> dict[str, Any]:
-        path = request.folder / str(request.inputs.get("path") or "")
+        path = request.folder / str(request.inputs.get("file") or request.inputs.get("path") or "")
         purpose = str(request.inputs.get("purpose") or _PURPOSE)
         begun = Sending(path, remote_name(path.name, request), purpose, request.report)
         sending = self._sending.setdefault(request.token, begun)

@@ -71,7 +71,9 @@ __all__ = [
     "Removed",
     "Settings",
     "Sku",
+    "SplitBlock",
     "StateBlock",
+    "StepBlock",
     "Variable",
     "json_schema",
 ]
@@ -213,6 +215,34 @@ class ResourceBlock(Block):
     enabled: Flag = described("false leaves the resource out.", True)
 
 
+class SplitBlock(Block):
+    """One part of the examples, chosen by a hash of what is asked."""
+
+    part: Annotated[Any, Choice(words=("train", "valid"), closed=True)] = required(
+        "train: the first `fraction` of the examples; valid: the others."
+    )
+    fraction: Annotated[Any, Number(above=0, closed=True)] = described("Share of `train`, below 1.", 0.9)
+    seed: Annotated[Any, Integer(0, 2**63 - 1, closed=True)] = described("Another seed, another division.", 1)
+    group_by: Fixed = described(
+        "What stays together: prompt, example, or the way to a value such as metadata.customer.",
+        "prompt",
+    )
+    stratify: Flag = described("Divide each answer in the same shares.", False)
+
+
+class StepBlock(Block):
+    """One step of `transform`: exactly one of `slim`, `convert` and `split`."""
+
+    slim: Annotated[Any, Choice(words=("descriptions", "parameters", "functions"), closed=True)] = described(
+        "Leave out descriptions, parameters or whole functions of the definitions."
+    )
+    only: list[Fixed] | None = described("With slim: of these functions.")
+    convert: Annotated[Any, Choice(words=("tools", "functions"), closed=True)] = described(
+        "The form of function calling: tools, or the legacy functions."
+    )
+    split: SplitBlock | None = described("One part of the examples.")
+
+
 class Dataset(ResourceBlock):
     """A file of examples."""
 
@@ -221,6 +251,7 @@ class Dataset(ResourceBlock):
     format: Annotated[Any, Choice(words=("chat", "preference", "reinforcement"), closed=True)] = described(
         "What an example looks like.", "chat"
     )
+    transform: list[StepBlock] | None = described("Changes that are made before the upload, one by one.")
     purpose: Annotated[Any, Choice(words=("fine-tune", "evals", "batch", "assistants"), closed=True)] = (
         described("What the service may use the file for.", "fine-tune")
     )

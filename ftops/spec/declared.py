@@ -63,6 +63,12 @@ class Field(Struct, frozen=True):
         """The block that is its value, if it is one."""
         return next((a for a in _parts(self.annotation) if _is_block(a)), None)
 
+    @property
+    def item(self) -> type[Block] | None:
+        """The block that each entry of its list is, if it is a list of such."""
+        lists = (a for a in _parts(self.annotation) if get_origin(a) is list)
+        return next((get_args(a)[0] for a in lists if _is_block(get_args(a)[0])), None)
+
 
 class Block:
     """A mapping of the spec. Unknown keys are refused; a key without a value counts as not set."""

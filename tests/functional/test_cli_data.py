@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -101,3 +102,200 @@ def test_statistics_refuse(folder: Folder, arguments: tuple[str, ...], told: str
     done = folder.run("data", "stats", *arguments)
     assert done.code == (1 if told else 0)
     assert (told or "") in done.err
+
+
+# show
+
+
+def test_an_example(folder: Folder) -> None:
+    masked = chat("First\nwith two lines", "Hm.", weight=0)
+    masked["messages"] += calling("Then the desk", "sales")["messages"]
+    masked["metadata"] = {"customer": "Acme"}
+    folder.write("mixed.jsonl", "\n" + lines(ROUTED[0]) + "\n\n" + lines({**masked, "functions": [ROUTE]}))
+    golden("data-show", folder.ok("data", "show", "mixed.jsonl", "2"))
+    assert folder.ok("data", "show", "mixed.jsonl", "--line", "5") == folder.ok(
+        "data", "show", "mixed.jsonl", "2"
+    )
+    document = folder.run("data", "show", "mixed.jsonl", "2", "-o", "json").json
+    assert [m["trained"] for m in document["messages"]] == [False, False, False, False, True]
+    assert (document["line"], document["number"]) == (5, 2)
+
+
+def test_a_preference_pair(folder: Folder) -> None:
+    pair = {
+        "input": {"messages": [{"role": "user", "content": "Hello?"}]},
+        "preferred_output": [{"role": "assistant", "content": "Good morning."}],
+        "non_preferred_output": [{"role": "assistant", "content": "\x1b[31mGo away\u202e!"}],
+    }
+    folder.write("pairs.jsonl", lines(pair))
+    golden("data-show-pair", folder.ok("data", "show", "pairs.jsonl"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("chat.jsonl", "14"), "chat.jsonl has no example 14"),
+        (("chat.jsonl", "--line", "99"), "line 99 of chat.jsonl holds no example"),
+        (("chat.jsonl", "1", "--line", "1"), "by its number or by its line"),
+        (("nowhere.jsonl",), "can't read nowhere.jsonl"),
+        (("odd.jsonl", "1"), "the line is not a JSON object"),
+    ],
+)
+def test_show_refuses(folder: Folder, arguments: tuple[str, ...], told: str) -> None:
+    folder.write("odd.jsonl", "[]\n")
+    done = folder.run("data", "show", *arguments)
+    assert (done.code, done.out) == (1, "")
+    assert told in done.err
+
+
+# diff
+
+
+def test_a_difference(folder: Folder) -> None:
+    changed = [*ROUTED[2:], ROUTED[5], chat("Where is the nearest shop of yours?", "sales")]
+    changed[0] = chat(ROUTED[2]["messages"][1]["content"], "sales")
+    changed[1] = chat(ROUTED[3]["messages"][1]["content"] + ", please", "sales")
+    folder.write("new.jsonl", lines(*reversed(changed)))
+    folder.write("valid.jsonl", lines(ROUTED[7]))
+    golden("data-diff", folder.ok("data", "diff", "chat.jsonl", "new.jsonl", "--valid", "valid.jsonl"))
+    document = folder.run("data", "diff", "chat.jsonl", "new.jsonl", "-o", "json").json
+    assert (len(document["added"]), len(document["removed"]), len(document["edited"])) == (2, 3, 2)
+    assert folder.run("data", "diff", "chat.jsonl", "new.jsonl", "--detailed-exitcode").code == 2
+
+
+def test_files_that_only_look_different(folder: Folder) -> None:
+    spread = "\ufeff" + "\r\n\r\n".join(
+        json.dumps(e, indent=None, sort_keys=True) for e in [*ROUTED, ROUTED[0]]
+    )
+    folder.write("spread.jsonl", spread)
+    out = folder.run("data", "diff", "chat.jsonl", "spread.jsonl", "--detailed-exitcode")
+    assert (out.code, out.out) == (0, "No difference: 13 examples the same.\n")
+
+
+def test_a_difference_to_what_is_committed(folder: Folder) -> None:
+    for arguments in (("init", "-q"), ("add", "chat.jsonl"), ("commit", "-qm", "one")):
+        identity = ("-c", "user.name=Acme", "-c", "user.email=acme@example.com")
+        subprocess.run(["git", *identity, *arguments], cwd=folder.path, check=True, capture_output=True)
+    folder.write("chat.jsonl", lines(*ROUTED[1:]))
+    assert "0 added, 2 removed, 0 edited, 11 the same" in folder.ok(
+        "data", "diff", "git:HEAD:chat.jsonl", "chat.jsonl"
+    )
+    for name, told in (
+        ("git:HEAD", "names no version"),
+        ("git:HEAD~9:chat.jsonl", "there is no chat.jsonl at"),
+    ):
+        done = folder.run("data", "diff", name, "chat.jsonl")
+        assert (done.code, told in done.err) == (1, True)
+
+
+# convert, split, slim
+
+
+def test_functions_become_tools_and_come_back(folder: Folder) -> None:
+    folder.ok("data", "convert", "calls.jsonl", "tools.jsonl", "--to", "tools", "--bom")
+    written = (folder.path / "tools.jsonl").read_bytes()
+    assert written.startswith(b"\xef\xbb\xbf")
+    first = json.loads(written[3:].splitlines()[0])
+    assert first["tools"] == [{"type": "function", "function": ROUTE}]
+    assert first["messages"][1]["tool_calls"][0]["id"] == "call_1"
+    folder.ok("data", "convert", "tools.jsonl", "back.jsonl", "--to", "functions")
+    assert "No difference" in folder.ok("data", "diff", "calls.jsonl", "back.jsonl")
+    assert (folder.path / "back.jsonl").read_bytes().startswith(b"\xef\xbb\xbf"), "a mark stays unless asked"
+
+
+def test_a_table_becomes_conversations(folder: Folder) -> None:
+    folder.write("table.csv", '\ufeffquestion;answer;note\n"Who; me?";"You\nyes";\nWhy?;Because.;so\n')
+    arguments = ("--user", "{question} {{{note}}}", "--assistant", "{answer}", "--system", "Be brief.")
+    folder.ok("data", "convert", "table.csv", "out.jsonl", *arguments)
+    first, second = map(json.loads, (folder.path / "out.jsonl").read_text(encoding="utf-8").splitlines())
+    assert [m["content"] for m in first["messages"]] == ["Be brief.", "Who; me? {}", "You\nyes"]
+    assert second["messages"][1]["content"] == "Why? {so}"
+    folder.write(
+        "map.yaml",
+        'messages:\n  - {role: user, content: "{question}"}\n  - {role: assistant, content: "{answer}"}\n',
+    )
+    assert "2 examples" in folder.ok("data", "convert", "table.csv", "mapped.jsonl", "--map", "map.yaml")
+
+
+def test_parquet_becomes_conversations(folder: Folder) -> None:
+    pyarrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed: Parquet is not tested")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    parquet.write_table(pyarrow.table({"q": ["One?", "Two?"], "a": ["1", None]}), folder.path / "t.parquet")
+    arguments = ("--user", "{q}", "--assistant", "{a}.")
+    assert "2 examples" in folder.ok("data", "convert", "t.parquet", "out.jsonl", *arguments)
+
+
+def test_a_split(folder: Folder) -> None:
+    told = folder.run(
+        "data", "split", "chat.jsonl", "--part", "train=0.5", "--part", "rest=0.5", "-o", "json"
+    ).json
+    assert [Path(f["file"]).name for f in told["files"]] == ["chat.train.jsonl", "chat.rest.jsonl"]
+    parts = [(folder.path / f["file"]).read_text(encoding="utf-8").splitlines() for f in told["files"]]
+    whole = (folder.path / "chat.jsonl").read_text(encoding="utf-8").splitlines()
+    assert sorted([*parts[0], *parts[1]]) == sorted(whole)
+    assert not {*parts[0]} & {*parts[1]}
+
+
+def test_slimmer_functions(folder: Folder) -> None:
+    before = folder.run("data", "stats", "calls.jsonl", "-o", "json").json["files"][0]["tokens"]
+    sizes = [before]
+    for drop in ("descriptions", "parameters", "functions"):
+        folder.ok("data", "slim", "calls.jsonl", f"{drop}.jsonl", "--drop", drop)
+        sizes.append(folder.run("data", "stats", f"{drop}.jsonl", "-o", "json").json["files"][0]["tokens"])
+    assert sizes == sorted(sizes, reverse=True)
+    assert len(set(sizes)) == 4
+    folder.ok("data", "slim", "calls.jsonl", "same.jsonl", "--function", "another")
+    assert "No difference" in folder.ok("data", "diff", "calls.jsonl", "same.jsonl")
+
+
+BAD_COMMANDS = {
+    "target exists": ("convert calls.jsonl chat.jsonl --to tools", "chat.jsonl exists"),
+    "onto itself": ("slim calls.jsonl calls.jsonl", "is the file that is read"),
+    "nothing to do": ("convert calls.jsonl out.jsonl", "nothing to convert"),
+    "no source": ("convert nowhere.jsonl out.jsonl --to tools", "can't read nowhere.jsonl"),
+    "several calls": ("convert many.jsonl out.jsonl --to functions", "2 calls"),
+    "not an example": ("slim odd.jsonl out.jsonl", "the line is not a JSON object"),
+    "table without messages": ("convert table.csv out.jsonl", "needs to know what is said"),
+    "messages without table": ("convert chat.jsonl out.jsonl --user x --assistant y", "is no table"),
+    "one side": ("convert table.csv out.jsonl --user {question}", "needs both sides"),
+    "no such column": ("convert table.csv out.jsonl --user {qestion} --assistant x", "Did you mean"),
+    "short row": ("convert short.csv out.jsonl --user {question} --assistant {answer}", "short.csv:3"),
+    "empty answer": ("convert void.csv out.jsonl --user {question} --assistant {answer}", "says nothing"),
+    "empty table": ("convert empty.csv out.jsonl --user {q} --assistant {a}", "empty.csv is empty"),
+    "not UTF-8": ("convert latin.csv out.jsonl --user {question} --assistant {answer}", "not UTF-8"),
+    "no mapping": ("convert table.csv out.jsonl --map ftops.yaml", "is no mapping"),
+    "bad YAML": ("convert table.csv out.jsonl --map calls.jsonl", "calls.jsonl"),
+    "shares": ("split chat.jsonl --part a=0.5", "the shares sum up to 0.5"),
+    "no share": ("split chat.jsonl --part a", "`a` is no part"),
+    "path as a part": ("split chat.jsonl --part ../a=1", "is no part"),
+    "part exists": ("split chat.jsonl", "chat.train.jsonl exists"),
+    "bad way": ("slim chat.jsonl out.jsonl --drop names", "names"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD_COMMANDS)
+def test_refused_and_nothing_is_written(folder: Folder, name: str) -> None:
+    call = {"type": "function", "function": {"name": "route", "arguments": "{}"}}
+    many = {"messages": [{"role": "assistant", "tool_calls": [{"id": "a", **call}, {"id": "b", **call}]}]}
+    for file, text in {
+        "many.jsonl": lines(many),
+        "odd.jsonl": lines(ROUTED[0]) + "5\n",
+        "table.csv": "question,answer\nWho?,You.\n",
+        "short.csv": "question,answer\nWho?,You.\nWhy?\n",
+        "void.csv": "question,answer\nWho?,\n",
+        "empty.csv": "",
+        "chat.train.jsonl": "here before",
+    }.items():
+        folder.write(file, text)
+    (folder.path / "latin.csv").write_bytes(b"question,answer\nWho?,\xe9\n")
+    before = {p: p.read_bytes() for p in folder.path.rglob("*") if p.is_file()}
+    command, told = BAD_COMMANDS[name]
+    done = folder.run("data", *command.split())
+    assert done.code == 1, done
+    assert told in done.err
+    assert {p: p.read_bytes() for p in folder.path.rglob("*") if p.is_file()} == before
+
+
+def test_the_file_that_is_read_can_be_replaced_when_asked(folder: Folder) -> None:
+    folder.ok("data", "slim", "calls.jsonl", "calls.jsonl", "--drop", "functions", "--force")
+    assert "functions" not in (folder.path / "calls.jsonl").read_text(encoding="utf-8")

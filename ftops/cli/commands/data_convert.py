@@ -1,0 +1,100 @@
+"""ftops data convert"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from ftops.cli.lazy import pass_screen
+from ftops.cli.look import look_options
+from ftops.cli.screen import Screen
+from ftops.cli.specs import display
+from ftops.cli.writing import force_option, told, written_to
+from ftops.dataset import lines, tabular, transform
+from ftops.errors import UsageError
+
+TABLES = (".csv", ".tsv", ".parquet", ".pq")
+
+
+@click.command("convert")
+@click.argument("source", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("target", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--to", type=click.Choice(["tools", "functions"]), help="The form of function calling.")
+@click.option("--bom/--no-bom", "mark", default=None, help="Begin with a byte order mark, or don't.")
+@click.option("--system", metavar="TEXT", help="From a table: the system message.")
+@click.option("--user", metavar="TEXT", help="From a table: what the user says, such as '{question}'.")
+@click.option("--assistant", metavar="TEXT", help="From a table: what the model has to answer.")
+@click.option(
+    "--map",
+    "mapping",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="From a table: the messages, as a YAML file.",
+)
+@click.option("--delimiter", default="", metavar="CHAR", help="Of a CSV file; by default it is guessed.")
+@force_option
+@look_options
+@pass_screen
+def command(
+    screen: Screen,
+    source: Path,
+    target: Path,
+    to: str | None,
+    mark: bool | None,
+    system: str | None,
+    user: str | None,
+    assistant: str | None,
+    mapping: Path | None,
+    delimiter: str,
+    force: bool,
+) -> int:
+    """Write SOURCE in another form to TARGET: functions as tools or back, with or without a byte order
+    mark, or a CSV or Parquet table as conversations.
+
+    In texts, {column} stands for the value of a column.
+    """
+    is_table = source.suffix.lower() in TABLES
+    said = _said(system, user, assistant, mapping)
+    if is_table != bool(said):
+        raise UsageError(
+            "a table needs to know what is said" if is_table else f"{source} is no table",
+            "CSV and Parquet files become conversations by --user and --assistant, or --map.",
+            "such as --user '{question}' --assistant '{answer}'" if is_table else "leave these options out",
+        )
+    if len(delimiter) > 1:
+        raise UsageError(f"`{delimiter}` is no delimiter", "", "--delimiter takes one character")
+    if not is_table and to is None and mark is None:
+        raise UsageError("nothing to convert", "", "say --to tools, --to functions, --bom or --no-bom")
+    steps = (transform.Convert(to),) if to else ()
+    raws: Iterator[bytes]
+    if is_table:
+        raws = (lines.dump(example) for example in tabular.chats(source, said, delimiter))
+    elif steps:
+        raws = map(lines.dump, transform.apply(source, display(source.absolute()), steps))
+    else:
+        raws = _as_they_are(source)
+    keeps = mark if mark is not None else (not is_table and lines.has_mark(source))
+    with written_to(target, force=force, mark=keeps, other_than=source) as writer:
+        for raw in raws:
+            writer.write(raw)
+    return told(screen, [writer])
+
+
+def _said(
+    system: str | None, user: str | None, assistant: str | None, mapping: Path | None
+) -> tuple[tabular.Said, ...]:
+    given = {"system": system, "user": user, "assistant": assistant}
+    messages = tuple(tabular.Said(role, text) for role, text in given.items() if text is not None)
+    if mapping is None:
+        if messages and (user is None or assistant is None):
+            raise UsageError("a conversation needs both sides", "", "give --user and --assistant, or --map")
+        return messages
+    if messages:
+        raise UsageError("--map says it all", "", "leave --system, --user and --assistant out")
+    return tabular.mapping(mapping)
+
+
+def _as_they_are(source: Path) -> Iterator[bytes]:
+    return (line.raw for line in lines.read(source))

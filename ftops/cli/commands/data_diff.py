@@ -1,0 +1,95 @@
+"""ftops data diff"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from msgspec import Struct
+
+from ftops.cli.lazy import pass_screen
+from ftops.cli.look import look_options
+from ftops.cli.screen import Screen
+from ftops.dataset.diff import difference, overlap
+from ftops.dataset.excerpts import excerpts, excerpts_of
+from ftops.dataset.former import at_commit, measure_bytes
+from ftops.dataset.measure import Measured, measure
+from ftops.dataset.tokens import ENCODINGS, NoEncoding
+from ftops.errors import UsageError
+from ftops.views import datadiff as view
+
+GIT = "git:"
+DIFFERENT = 2
+
+
+class Version(Struct, frozen=True):
+    """One side of a comparison: a file, or the content of one at a commit."""
+
+    name: str
+    path: Path
+    content: bytes | None = None
+
+    def measured(self) -> Measured:
+        if self.content is not None:
+            return measure_bytes(self.content, ENCODINGS[0])
+        try:
+            return measure(self.path, ENCODINGS[0])
+        except NoEncoding:
+            return measure(self.path)
+
+    def excerpts(self, numbers: set[int]) -> dict[int, str]:
+        if self.content is not None:
+            return excerpts_of(self.content, numbers)
+        return excerpts(self.path, numbers)
+
+
+@click.command("diff")
+@click.argument("old", metavar="OLD")
+@click.argument("new", metavar="NEW")
+@click.option(
+    "--valid",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Warn of examples of NEW that stand in this file too.",
+)
+@click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 where they differ.")
+@look_options
+@pass_screen
+def command(screen: Screen, old: str, new: str, valid: Path | None, detailed_exitcode: bool) -> int:
+    """Compare two files of examples by content: what was added, removed and edited, wherever it stands.
+
+    OLD and NEW are files. git:REV:FILE is a file as it was at a commit, such as git:HEAD:data/train.jsonl.
+    """
+    before, after = _version(old), _version(new)
+    one, other = before.measured(), after.measured()
+    found = difference(one, other)
+    pairs = overlap(other, Version(str(valid), valid).measured()) if valid else ()
+    new_lines = {r.line for r in found.added} | {r.line for _, r in found.edited}
+    new_lines |= {r.line for r, _ in (*found.new_duplicates, *pairs)}
+    compared = view.Compared(
+        found,
+        one.sums,
+        other.sums,
+        before.excerpts({r.line for r in found.removed} | {r.line for r, _ in found.edited}),
+        after.excerpts(new_lines),
+        pairs,
+        str(valid or ""),
+    )
+    if screen.json:
+        screen.document({"format_version": 1, "old": old, "new": new, **view.to_json(compared)})
+    else:
+        screen.text(view.draw(compared, screen.paint))
+    return DIFFERENT if detailed_exitcode and not found.is_empty else 0
+
+
+def _version(name: str) -> Version:
+    if not name.startswith(GIT) or Path(name).exists():
+        return Version(name, Path(name))
+    revision, colon, path = name.removeprefix(GIT).partition(":")
+    if not (revision and colon and path):
+        raise UsageError(f"`{name}` names no version", "", "write git:HEAD:data/train.jsonl")
+    content = at_commit(Path(path).absolute(), revision)
+    if content is None:
+        hint = "check the revision and the path, which is relative to the current folder"
+        raise UsageError(f"there is no {path} at {revision}", "or Git can't be asked here.", hint)
+    return Version(name, Path(path), content)

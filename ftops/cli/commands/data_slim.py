@@ -1,0 +1,43 @@
+"""ftops data slim"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ftops.cli.lazy import pass_screen
+from ftops.cli.look import look_options
+from ftops.cli.screen import Screen
+from ftops.cli.specs import display
+from ftops.cli.writing import force_option, told, written_to
+from ftops.dataset import transform
+from ftops.dataset.lines import dump, has_mark
+from ftops.dataset.slim import WAYS
+
+
+@click.command("slim")
+@click.argument("source", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("target", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--drop",
+    type=click.Choice(list(WAYS)),
+    default="descriptions",
+    help="What to leave out (descriptions).",
+)
+@click.option("--function", "only", multiple=True, metavar="NAME", help="Only of this function; repeatable.")
+@force_option
+@look_options
+@pass_screen
+def command(screen: Screen, source: Path, target: Path, drop: str, only: tuple[str, ...], force: bool) -> int:
+    """Write SOURCE to TARGET with less in its function definitions: prompts get shorter and cheaper.
+
+    Leave the same out of the requests to the tuned model. `ftops data stats` says what it saves.
+    """
+    steps = (transform.Slim(drop, only),)
+    with written_to(
+        target, force=force, mark=source.exists() and has_mark(source), other_than=source
+    ) as writer:
+        for example in transform.apply(source, display(source.absolute()), steps):
+            writer.write(dump(example))
+    return told(screen, [writer])

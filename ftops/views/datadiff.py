@@ -1,0 +1,168 @@
+"""What differs between two versions of a dataset, as text and JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from msgspec import Struct
+
+from ftops.address import Json
+from ftops.dataset.diff import Difference, Shift, shifts
+from ftops.dataset.identity import Row
+from ftops.dataset.measure import Sums
+from ftops.views.paint import Painter
+from ftops.views.values import plural
+
+SHOWN = 10
+"""Examples of each sort that are listed."""
+
+
+class Compared(Struct, frozen=True):
+    """Two versions and their difference. Excerpts say by line what an example asks; of the old version
+    they may be missing."""
+
+    found: Difference
+    old: Sums
+    new: Sums
+    old_excerpts: Mapping[int, str] = {}
+    new_excerpts: Mapping[int, str] = {}
+    overlaps: tuple[tuple[Row, Row], ...] = ()
+    """(in the new version, in the other file)"""
+    other: str = ""
+    """The file that must not overlap with the new version."""
+
+
+def draw(compared: Compared, paint: Painter) -> str:
+    """All that differs, its summary first."""
+    return "\n".join([*lines(compared, paint), ""])
+
+
+def lines(compared: Compared, paint: Painter, indent: str = "") -> Iterator[str]:
+    found, old, new = compared.found, compared.old, compared.new
+    yield indent + paint(summary(found, bool(old.tokens and new.tokens)), "bold")
+    after, before = compared.new_excerpts, compared.old_excerpts
+    yield from _rows(indent, "+", "added", "create", [(r, after) for r in found.added], paint)
+    yield from _rows(indent, "-", "removed", "delete", [(r, before) for r in found.removed], paint)
+    yield from _edited(indent, compared, paint)
+    yield from _pairs(indent, "new duplicate", found.new_duplicates, after, paint)
+    yield from _pairs(indent, f"example that {compared.other} has too", compared.overlaps, after, paint)
+    yield from _shifts(indent, "Answers", shifts(old.labels, new.labels), paint)
+    if set(old.calls) | set(new.calls) != set(old.labels) | set(new.labels):
+        yield from _shifts(indent, "Function calls", shifts(old.calls, new.calls), paint)
+    if old.tokens and new.tokens:
+        one, other = _mean(old), _mean(new)
+        if round(one) != round(other):
+            yield ""
+            yield f"{indent}  Length: {one:,.0f} → {other:,.0f} tokens an example"
+
+
+def summary(found: Difference, counted: bool) -> str:
+    """`312 added, 4 removed, 18 edited, 384 the same; +41,020 tokens`."""
+    if found.is_empty:
+        return f"No difference: {plural(found.same, 'example')} the same."
+    parts = f"{len(found.added):,} added, {len(found.removed):,} removed, {len(found.edited):,} edited, "
+    tokens = f"; {_more_tokens(found.tokens)}" if counted else ""
+    return f"{parts}{found.same:,} the same{tokens}"
+
+
+def to_json(compared: Compared) -> dict[str, Json]:
+    """As docs/json-output.md describes it."""
+    found, after, before = compared.found, compared.new_excerpts, compared.old_excerpts
+    return {
+        "same": found.same,
+        "added": [_row(r, after) for r in found.added],
+        "removed": [_row(r, before) for r in found.removed],
+        "edited": [{"old": _row(a, before), "new": _row(b, after)} for a, b in found.edited],
+        "new_duplicates": [{"first": a.line, "line": b.line} for a, b in found.new_duplicates],
+        "overlaps": [{"line": a.line, "other": b.line} for a, b in compared.overlaps],
+        "tokens": found.tokens if compared.old.tokens and compared.new.tokens else None,
+        "labels": _shifted(shifts(compared.old.labels, compared.new.labels, 1000)),
+        "functions": _shifted(shifts(compared.old.calls, compared.new.calls, 1000)),
+    }
+
+
+def _rows(
+    indent: str,
+    symbol: str,
+    title: str,
+    style: str,
+    rows: Sequence[tuple[Row, Mapping[int, str]]],
+    paint: Painter,
+) -> Iterator[str]:
+    if rows:
+        yield ""
+        for row, excerpts in rows[:SHOWN]:
+            yield f"{indent}  {paint(symbol, style)} {_at(row, excerpts, paint)}"
+        yield from _more(indent, len(rows), title, paint)
+
+
+def _edited(indent: str, compared: Compared, paint: Painter) -> Iterator[str]:
+    pairs = compared.found.edited
+    if not pairs:
+        return
+    yield ""
+    for old, new in pairs[:SHOWN]:
+        tokens = new.tokens - old.tokens if old.tokens and new.tokens else 0
+        change = (
+            paint(f"  {'−' if tokens < 0 else '+'}{plural(abs(tokens), 'token')}", "dim") if tokens else ""
+        )
+        yield f"{indent}  {paint('~', 'update')} {_at(new, compared.new_excerpts, paint)}{change}"
+        was = compared.old_excerpts.get(old.line, "")
+        if was and was != compared.new_excerpts.get(new.line):
+            yield f"{indent}      {paint(f'was line {old.line}: {was}', 'dim')}"
+    yield from _more(indent, len(pairs), "edited", paint)
+
+
+def _pairs(
+    indent: str, title: str, pairs: Sequence[tuple[Row, Row]], excerpts: Mapping[int, str], paint: Painter
+) -> Iterator[str]:
+    if pairs:
+        yield ""
+        what = title if len(pairs) == 1 else _many(title)
+        yield f"{indent}  {paint('warning', 'warning')}: {len(pairs):,} {what}"
+        for one, other in pairs[:SHOWN]:
+            said = paint(excerpts.get(one.line, ""), "dim")
+            yield f"{indent}    line {one.line} and {other.line}  {said}".rstrip()
+        yield from _more(indent, len(pairs), "", paint)
+
+
+def _more_tokens(count: int) -> str:
+    return f"{'−' if count < 0 else '+'}{plural(abs(count), 'token')}"
+
+
+def _many(title: str) -> str:
+    head, that, rest = title.partition(" that ")
+    return f"{head}s{that}{rest}"
+
+
+def _shifts(indent: str, title: str, found: Sequence[Shift], paint: Painter) -> Iterator[str]:
+    if found:
+        yield ""
+        yield f"{indent}  {title}"
+        width = max(len(paint(s.name)[:40]) for s in found)
+        for shift in found:
+            change = f"{shift.after - shift.before:+,}".replace("-", "−")
+            name = paint(shift.name)[:40]
+            yield f"{indent}    {name:{width}}  {shift.before:,} → {shift.after:,}  {paint(change, 'dim')}"
+
+
+def _shifted(found: Iterable[Shift]) -> list[Json]:
+    return [{"name": s.name, "before": s.before, "after": s.after} for s in found]
+
+
+def _at(row: Row, excerpts: Mapping[int, str], paint: Painter) -> str:
+    said = excerpts.get(row.line, "")
+    return f"line {row.line}" + (f"  {paint(said)}" if said else "")
+
+
+def _more(indent: str, count: int, title: str, paint: Painter) -> Iterator[str]:
+    if count > SHOWN:
+        yield f"{indent}    {paint(f'and {count - SHOWN:,} more {title}'.rstrip(), 'dim')}"
+
+
+def _row(row: Row, excerpts: Mapping[int, str]) -> dict[str, Json]:
+    return {"line": row.line, "tokens": row.tokens or None, "excerpt": excerpts.get(row.line, "")}
+
+
+def _mean(sums: Sums) -> float:
+    return sums.tokens / sums.examples if sums.examples else 0.0

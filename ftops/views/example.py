@@ -1,0 +1,161 @@
+"""One example as people read it: who says what, and what of it the model is trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from textwrap import wrap
+from typing import Any
+
+from msgspec import Struct
+
+from ftops.address import Json
+from ftops.dataset.lines import Example
+from ftops.dataset.tokens import Counter, calls, definitions
+from ftops.views.paint import Painter
+from ftops.views.values import plural
+
+WIDTH = 96
+_PARTS = (
+    ("preferred_output", "preferred answer", True),
+    ("non_preferred_output", "other answer, to be avoided", False),
+)
+
+
+class Shown(Struct, frozen=True):
+    """One example of a file, with the way to count its tokens where there is one."""
+
+    file: str
+    line: int
+    number: int
+    """Among the examples; blank lines don't count."""
+    example: Example
+    counter: Counter | None = None
+
+
+def draw(shown: Shown, paint: Painter) -> str:
+    """All of it."""
+    return "\n".join([*_lines(shown, paint), ""])
+
+
+def to_json(shown: Shown) -> dict[str, Json]:
+    """As docs/json-output.md describes it."""
+    messages: list[Json] = [
+        {"role": str(m.get("role", "")), "part": part, "trained": trained, "tokens": _tokens(shown, m)}
+        for part, m, trained in _messages(shown.example)
+    ]
+    return {
+        "file": shown.file,
+        "line": shown.line,
+        "number": shown.number,
+        "tokens": shown.counter.tokens(shown.example) if shown.counter else None,
+        "messages": messages,
+        "example": shown.example,
+    }
+
+
+def _lines(shown: Shown, paint: Painter) -> Iterator[str]:
+    total = f", {plural(shown.counter.tokens(shown.example), 'token')}" if shown.counter else ""
+    yield paint(f"{shown.file}, line {shown.line}", "bold") + paint(
+        f"  (example {shown.number:,}{total})", "dim"
+    )
+    offered = [*definitions(shown.example), *definitions(_input(shown.example))]
+    if offered:
+        yield ""
+        yield f"functions  {paint(plural(len(offered), 'function') + ' offered', 'dim')}"
+        for function in offered:
+            yield f"  {paint(_signature(function))}"
+    before = ""
+    for part, message, trained in _messages(shown.example):
+        yield ""
+        if part != before:
+            yield paint(f"— {part} —", "hint")
+            before = part
+        yield from _message(shown, message, trained, paint)
+    rest = {k: v for k, v in shown.example.items() if k not in _KNOWN}
+    for key, value in rest.items():
+        yield ""
+        yield f"{paint(str(key))}  {paint(_short(value), 'dim')}"
+
+
+_KNOWN = frozenset({"messages", "functions", "tools", "input", *(name for name, _, _ in _PARTS)})
+
+
+def _messages(example: Example) -> Iterator[tuple[str, Mapping[str, Any], bool]]:
+    """(part, message, whether it is trained on). Of a conversation, what the assistant says is, unless
+    its weight is 0; of a preference pair, both answers are."""
+    pair = any(name in example for name, _, _ in _PARTS)
+    for holder in (example, _input(example)):
+        for message in _list(holder, "messages"):
+            said = message.get("role") == "assistant" and message.get("weight") != 0
+            yield "", message, said and not pair
+    for name, title, _ in _PARTS:
+        for message in _list(example, name):
+            yield title, message, message.get("role") == "assistant"
+
+
+def _message(shown: Shown, message: Mapping[str, Any], trained: bool, paint: Painter) -> Iterator[str]:
+    role = str(message.get("role") or "(no role)")
+    marks = ["trained" if trained else "only read"]
+    if message.get("weight") == 0:
+        marks.append("weight 0")
+    tokens = _tokens(shown, message)
+    marks += [plural(tokens, "token")] if tokens is not None else []
+    name = f" {message['name']}" if isinstance(message.get("name"), str) else ""
+    yield f"{paint(role + name, 'bold')}  {paint(', '.join(marks), 'good' if trained else 'dim')}"
+    bar = paint("┃", "good") if trained else paint("│", "dim")
+    for line in _said(message):
+        yield f"  {bar} {paint(line, '' if trained else 'dim')}".rstrip()
+
+
+def _said(message: Mapping[str, Any]) -> Iterator[str]:
+    content = message.get("content")
+    for text in _texts(content):
+        for line in text.split("\n"):
+            yield from wrap(line, WIDTH, replace_whitespace=False) or [""]
+    for call in calls(message):
+        yield from wrap(f"→ {call.name}({call.arguments})", WIDTH, subsequent_indent="  ")
+
+
+def _texts(content: Any) -> Iterator[str]:
+    if isinstance(content, str):
+        yield content
+    elif isinstance(content, list):
+        for part in content:
+            if isinstance(part, dict) and isinstance(part.get("text"), str):
+                yield part["text"]
+            elif isinstance(part, dict) and "image_url" in part:
+                yield f"[image {_short(part['image_url'])}]"
+            else:
+                yield _short(part)
+
+
+def _signature(function: Mapping[str, Any]) -> str:
+    """`set_speed(speed: integer, unit: string)`."""
+    parameters = function.get("parameters")
+    properties = parameters.get("properties") if isinstance(parameters, dict) else None
+    inside = [
+        f"{name}: {schema.get('type', 'any') if isinstance(schema, dict) else 'any'}"
+        for name, schema in (properties.items() if isinstance(properties, dict) else ())
+    ]
+    return f"{function.get('name', '(no name)')}({', '.join(inside)})"
+
+
+def _tokens(shown: Shown, message: Mapping[str, Any]) -> int | None:
+    if shown.counter is None:
+        return None
+    return shown.counter.tokens({"messages": [message]}) - shown.counter.frame.reply
+
+
+def _input(example: Example) -> Mapping[str, Any]:
+    given = example.get("input")
+    return given if isinstance(given, dict) else {}
+
+
+def _list(holder: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+    found = holder.get(key)
+    return [m for m in found if isinstance(m, dict)] if isinstance(found, list) else []
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else str(value)
+    return text if len(text) <= WIDTH else f"{text[: WIDTH - 1]}…"

@@ -1,0 +1,97 @@
+"""`transform`: what is declared is done before anything is compared or uploaded."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.functional.test_cli_data import calling, lines
+from tests.golden.cli import Folder
+
+SPEC = """\
+providers: {m: {type: memory}}
+datasets:
+  train:
+    path: data/all.jsonl
+    transform: [{convert: tools}, {slim: descriptions}, {split: {part: train, fraction: 0.6}}]
+  valid:
+    path: data/all.jsonl
+    transform: [{convert: tools}, {slim: descriptions}, {split: {part: valid, fraction: 0.6}}]
+jobs:
+  route: {model: gpt-4.1-2025-04-14, training: train, validation: valid}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    made = Folder.make(tmp_path, SPEC)
+    made.write("data/all.jsonl", lines(*(calling(f"Call {n}", "sales") for n in range(40))))
+    return made
+
+
+def files(folder: Folder) -> dict[str, list[dict[str, Any]]]:
+    """What would be uploaded, by address."""
+    found = {}
+    for change in folder.run("plan", "-o", "json").json["changes"]:
+        if change["address"].startswith("dataset."):
+            text = (folder.path / change["after"]["file"]).read_text(encoding="utf-8")
+            found[change["address"]] = [json.loads(line) for line in text.splitlines()]
+    return found
+
+
+def test_what_is_uploaded_is_what_comes_out(folder: Folder) -> None:
+    found = files(folder)
+    train, valid = found["dataset.train"], found["dataset.valid"]
+    questions = [[e["messages"][0]["content"] for e in part] for part in (train, valid)]
+    assert sorted(questions[0] + questions[1]) == sorted(f"Call {n}" for n in range(40))
+    assert len(train) > len(valid) >= 10
+    assert all("description" not in json.dumps(e) and "functions" not in e for e in train)
+
+
+def test_an_unchanged_plan_reads_nothing_again_and_a_change_counts(folder: Folder) -> None:
+    old = (folder.path / "data/all.jsonl").stat().st_mtime_ns - 10**10
+    os.utime(folder.path / "data/all.jsonl", ns=(old, old))
+    folder.ok("apply", "-y")
+    made = {p: p.stat().st_mtime_ns for p in (folder.path / ".ftops/data").glob("*.jsonl")}
+    assert folder.run("plan", "--detailed-exitcode").code == 0
+    assert {p: p.stat().st_mtime_ns for p in made} == made
+    folder.edit("descriptions}, {split: {part: train", "parameters}, {split: {part: train")
+    assert "content changed" in folder.ok("plan", "--target", "dataset.train")
+
+
+def test_another_spelling_of_the_source_is_no_change(folder: Folder) -> None:
+    """What comes out is written in one way."""
+    folder.ok("apply", "-y")
+    text = (folder.path / "data/all.jsonl").read_text(encoding="utf-8")
+    folder.write("data/all.jsonl", "\ufeff" + "\r\n\r\n".join(text.splitlines()))
+    assert folder.run("plan", "--detailed-exitcode").code == 0
+
+
+def test_lost_files_are_made_again(folder: Folder) -> None:
+    before = files(folder)
+    for file in (folder.path / ".ftops/data").glob("*.jsonl"):
+        file.unlink()
+    assert files(folder) == before
+
+
+def test_what_cannot_be_converted_is_an_error_with_its_line(folder: Folder) -> None:
+    call = {"id": "a", "type": "function", "function": {"name": "route", "arguments": "{}"}}
+    many = {"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "tool_calls": [call, call]}]}
+    text = (folder.path / "data/all.jsonl").read_text(encoding="utf-8")
+    folder.write("data/all.jsonl", text + lines(many))
+    folder.edit("{convert: tools}", "{convert: functions}")
+    done = folder.run("plan")
+    assert done.code == 1
+    assert "data/all.jsonl:41" in done.err
+    assert "A message makes 2 calls" in done.err
+
+
+def test_a_part_that_is_too_small_is_an_error(folder: Folder) -> None:
+    folder.edit("part: valid, fraction: 0.6", "part: valid, fraction: 0.99")
+    done = folder.run("validate")
+    assert done.code == 1
+    assert "fewer than 10" in done.err
