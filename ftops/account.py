@@ -99,5 +99,7 @@ class AccountFacts(Struct, frozen=True):
     """Names of all deployments, in lower case."""
     limits: Mapping[str, int] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
+    service: str = "azure_openai"
+    """Which part of the catalogue describes it: `azure_openai` or `openai`."""
     retires: bool = True
     """False: what is listed here goes on beyond its retirement date."""

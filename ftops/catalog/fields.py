@@ -121,4 +121,5 @@ FILE: Shape = {
     "hosting": {"per_hour": {"*": number}, **_SOURCE},
     "regions": {"*": {"names": regions, **_SOURCE}},
     "models": {"*": _MODEL},
+    "openai": {"models": {"*": _MODEL}, **_SOURCE},
 }

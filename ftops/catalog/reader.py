@@ -142,12 +142,14 @@ def _catalog(tree: Tree, sources: tuple[str, ...]) -> Catalog:
     limits = {name: value for name, value in tree.get("limits", {}).items() if isinstance(value, int)}
     encodings = tree.get("encodings", {}).get("by_prefix", {})
     hosting = tree.get("hosting", {}).get("per_hour", {})
+    platform = tree.get("openai", {}).get("models", {})
     return Catalog(
         {name: _model(name, entry, lists) for name, entry in tree.get("models", {}).items()},
         limits,
         {sku.casefold(): price for sku, price in hosting.items()},
         {start.casefold(): name for start, name in encodings.items()},
         sources,
+        {name: _model(name, entry, {}) for name, entry in platform.items()},
     )
 
 

@@ -53,6 +53,13 @@ class Catalog(Struct, frozen=True):
     """Beginning of a model's name, in lower case → its encoding."""
     sources: tuple[str, ...] = ()
     """The files that it comes from, the user's last."""
+    on_platform: Mapping[str, CatalogModel] = field(default_factory=dict)
+    """Models on the OpenAI platform, by id. `models` are those of Azure."""
+
+    @property
+    def of_platform(self) -> Catalog:
+        """What is known of the OpenAI platform."""
+        return Catalog(self.on_platform, encodings=self.encodings, sources=self.sources)
 
     def find(self, name: str, version: str = "") -> CatalogModel | None:
         """By id, or by name and version; by name alone where only one version is known."""

@@ -37,7 +37,7 @@ def known(situation: Situation) -> Iterator[Diagnostic]:
 def tunable(situation: Situation) -> Iterator[Diagnostic]:
     """The model can be fine-tuned at all."""
     for change, model in _models(situation, "job"):
-        offered, listed = situation.offered(change.provider, model), situation.listed(model)
+        offered, listed = situation.offered(change.provider, model), situation.listed(change.provider, model)
         by_catalog = offered is None and listed is not None and listed.methods == frozenset()
         if by_catalog or (offered is not None and offered.tunable is False):
             models = situation.accounts[change.provider].models or ()
@@ -52,10 +52,11 @@ def tunable(situation: Situation) -> Iterator[Diagnostic]:
 def method(situation: Situation) -> Iterator[Diagnostic]:
     """The model can be tuned by the method."""
     for change, model in _models(situation, "job"):
-        listed, asked = situation.listed(model), text(change.after, "method") or "supervised"
+        listed, asked = situation.listed(change.provider, model), text(change.after, "method") or "supervised"
         if listed is None or not listed.methods or asked in listed.methods:
             continue
-        others = [m.id for m in situation.catalog.models.values() if m.methods and asked in m.methods]
+        models = situation.catalog_of(change.provider).models.values()
+        others = [m.id for m in models if m.methods and asked in m.methods]
         hint = f"use one of these models: {', '.join(others)}; {_CORRECT}" if others else _CORRECT
         yield situation.finding(
             change.address,
@@ -68,7 +69,8 @@ def method(situation: Situation) -> Iterator[Diagnostic]:
 def training_type(situation: Situation) -> Iterator[Diagnostic]:
     """The model is trained in the account's region under the training type."""
     for change, model in _models(situation, "job"):
-        listed, asked = situation.listed(model), text(change.after, "training_type") or "standard"
+        listed = situation.listed(change.provider, model)
+        asked = text(change.after, "training_type") or "standard"
         location = situation.accounts[change.provider].location
         if listed is None or asked not in listed.training:
             continue
@@ -88,7 +90,7 @@ def training_type(situation: Situation) -> Iterator[Diagnostic]:
 def training_retires(situation: Situation) -> Iterator[Diagnostic]:
     """The model's training hasn't ended, nor ends soon."""
     for change, model in _models(situation, "job"):
-        offered, listed = situation.offered(change.provider, model), situation.listed(model)
+        offered, listed = situation.offered(change.provider, model), situation.listed(change.provider, model)
         day = offered.training_retires if offered else None
         is_earliest = False
         if day is None and listed is not None:
@@ -102,7 +104,7 @@ def inference_retires(situation: Situation) -> Iterator[Diagnostic]:
     for change, model in _models(situation, "deployment"):
         if not situation.accounts[change.provider].retires:
             continue
-        offered, listed = situation.offered(change.provider, model), situation.listed(model)
+        offered, listed = situation.offered(change.provider, model), situation.listed(change.provider, model)
         day, is_earliest = _last_day(offered, change), False
         if day is None and listed is not None:
             day, is_earliest = listed.inference_retires, listed.is_earliest
@@ -160,7 +162,7 @@ def _unknown(
     base = [m for m in listed if not m.base]
     versions = [m.version for m in base if m.name.casefold() == split(model.base)[0].casefold()]
     asked = f"{model.base} {model.version}".strip()
-    catalogued = situation.listed(model)
+    catalogued = situation.listed(change.provider, model)
     detail = f"Account {_where(situation, change)} doesn't list it."
     if versions:
         detail += f" It lists the versions {', '.join(versions)}."
@@ -187,10 +189,10 @@ def _not_there(situation: Situation, change: Change, model: ModelName) -> Iterat
 
 def _unheard_of(situation: Situation, change: Change, model: ModelName) -> Iterator[Diagnostic]:
     """Where the account doesn't say what it has, a misspelled name can still be seen."""
-    names = [m.id for m in situation.catalog.models.values()]
-    if not model.base or model.tuned or situation.listed(model) is not None:
+    names = [m.id for m in situation.catalog_of(change.provider).models.values()]
+    if not model.base or model.tuned or situation.listed(change.provider, model) is not None:
         return
-    if any(model.base.casefold() in m.names for m in situation.catalog.models.values()):
+    if any(model.base.casefold() in m.names for m in situation.catalog_of(change.provider).models.values()):
         return
     near = nearest(model.base, names)
     if near is not None and split(near)[0].casefold() != split(model.base)[0].casefold():
@@ -240,7 +242,7 @@ def _skus(situation: Situation, provider: str, model: ModelName) -> tuple[Offere
     alike = next((m for m in tuned if offered and m.base.casefold() == offered.id.casefold()), None)
     if alike is not None and alike.skus:
         return alike.skus
-    listed = situation.listed(model)
+    listed = situation.listed(provider, model)
     return tuple(map(OfferedSku, listed.skus)) if listed and listed.skus is not None else None
 
 

@@ -89,18 +89,23 @@ class Situation:
             self._offered[key] = find(models, model.base, model.version) if model.base else None
         return self._offered[key]
 
-    def listed(self, model: ModelName) -> CatalogModel | None:
+    def listed(self, provider: str, model: ModelName) -> CatalogModel | None:
         """The base model as the catalogue has it."""
-        return self.catalog.find(model.base, model.version) if model.base else None
+        return self.catalog_of(provider).find(model.base, model.version) if model.base else None
+
+    def catalog_of(self, provider: str) -> Catalog:
+        """What the catalogue says of the account's service."""
+        azure = self.accounts[provider].service == "azure_openai"
+        return self.catalog if azure else self.catalog.of_platform
 
     def base_name(self, provider: str, model: ModelName) -> str:
         """The base model's name without its version."""
-        found = self.offered(provider, model) or self.listed(model)
+        found = self.offered(provider, model) or self.listed(provider, model)
         return found.name if found else split(model.base)[0]
 
     def limit(self, provider: str, name: str) -> int | None:
         """A limit of the account; where it doesn't say, the catalogue's."""
-        return self.accounts[provider].limits.get(name, self.catalog.limits.get(name))
+        return self.accounts[provider].limits.get(name, self.catalog_of(provider).limits.get(name))
 
     def finding(
         self, address: Address, summary: str, detail: str, hint: str, severity: str = "error"

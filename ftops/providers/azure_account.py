@@ -13,10 +13,9 @@ from fnmatch import fnmatchcase
 from typing import Any, TypeVar
 
 from ftops.account import Access, AccountFacts, OfferedModel, OfferedSku, Reach, Usage
-from ftops.errors import Permanent, ProviderError
+from ftops.errors import ProviderError
 from ftops.providers.azure_clients import Clients
-from ftops.providers.azure_errors import UNREACHABLE
-from ftops.providers.data_plane import body_of, items_of
+from ftops.providers.data_plane import body_of, items_of, reach_of
 
 T = TypeVar("T")
 Json = Mapping[str, Any]
@@ -122,7 +121,7 @@ class _Inspection:
             with self._clients.calling(action, control_plane=arm):
                 return call(), Access(Reach.USABLE)
         except ProviderError as error:
-            return None, Access(_reach(error), error.summary, error.detail, error.hint)
+            return None, Access(reach_of(error), error.summary, error.detail, error.hint)
 
     def _files(self) -> list[dict[str, Any]]:
         files = self._clients.data.files.with_raw_response
@@ -227,12 +226,6 @@ def _allows(grants: list[dict[str, Any]] | None, action: str, key: str) -> bool 
 
 def _covers(patterns: Any, action: str) -> bool:
     return any(fnmatchcase(action.lower(), str(pattern).lower()) for pattern in patterns or ())
-
-
-def _reach(error: ProviderError) -> Reach:
-    if error.code == UNREACHABLE:
-        return Reach.UNREACHABLE
-    return Reach.REFUSED if isinstance(error, Permanent) else Reach.BUSY
 
 
 def _is_named(entry: Any) -> bool:

@@ -13,9 +13,10 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 
+from ftops.account import Reach
 from ftops.address import Expression, Json, Value
-from ftops.errors import ProviderError, Temporary
-from ftops.providers.azure_errors import AZURE, NO_REPLY, Refusal, Words, error_for, translated
+from ftops.errors import Permanent, ProviderError, Temporary
+from ftops.providers.azure_errors import AZURE, NO_REPLY, UNREACHABLE, Refusal, Words, error_for, translated
 from ftops.state import Status
 
 if TYPE_CHECKING:
@@ -194,6 +195,13 @@ def unusable(action: str, creates: bool) -> Temporary:
         code=NO_REPLY,
         effect_unknown=creates,
     )
+
+
+def reach_of(error: ProviderError) -> Reach:
+    """How far a read came that failed."""
+    if error.code == UNREACHABLE:
+        return Reach.UNREACHABLE
+    return Reach.REFUSED if isinstance(error, Permanent) else Reach.BUSY
 
 
 def text_setting(settings: Mapping[str, Value], name: str) -> str:

@@ -69,8 +69,8 @@ class Jobs:
         if job is not None and status_of(job) is Status.PENDING:
             job = self._cancel(job, action)
         known = {**resource.outputs, **{k: v for k, v in (job or {}).items() if v}}
-        if model := known.get("fine_tuned_model"):
-            self._delete_model(str(model), action)
+        for model in self._models(job, known):
+            self._delete_model(model, action)
         files = known.get("result_files")
         for file in files if isinstance(files, list) else ():
             delete_file(self._clients, str(file), action)
@@ -174,13 +174,25 @@ class Jobs:
         remote = remote_of(job, inputs, self._pause)
         return replace(remote, attributes={**remote.attributes, **self._clients.home})
 
+    def _models(self, job: Mapping[str, Any] | None, known: Mapping[str, Any]) -> list[str]:
+        """What to delete of the models that a job made: the one that its checkpoints go with, or, where it
+        ended before that, each checkpoint by itself."""
+        if model := known.get("fine_tuned_model"):
+            return [str(model)]
+        saved = self._saved(str(job["id"])) if job is not None else []
+        return [str(name) for item in saved if (name := item.get("fine_tuned_model_checkpoint"))]
+
     def _checkpoints(self, job: Mapping[str, Any]) -> dict[str, Json]:
-        action = f"list the checkpoints of {job['id']}"
+        return checkpoint_names(self._saved(str(job["id"])), str(job.get("fine_tuned_model") or ""))
+
+    def _saved(self, job: str) -> list[dict[str, Any]]:
+        """The checkpoints of a job; none where a version has no route for them."""
+        action = f"list the checkpoints of {job}"
         found: list[dict[str, Any]] = []
 
         def fetch(after: str | None) -> Any:
-            route, own = self._clients.data.fine_tuning.jobs.checkpoints.with_raw_response, str(job["id"])
-            return route.list(own, limit=_PAGE, after=after) if after else route.list(own, limit=_PAGE)
+            route = self._clients.data.fine_tuning.jobs.checkpoints.with_raw_response
+            return route.list(job, limit=_PAGE, after=after) if after else route.list(job, limit=_PAGE)
 
         with self._clients.calling(action):
             try:
@@ -191,7 +203,7 @@ class Jobs:
                 refusal = refusal_from(exc)
                 if refusal is None or refusal.status not in (404, 405):
                     raise
-        return checkpoint_names(found, str(job.get("fine_tuned_model") or ""))
+        return found
 
     def _cancel(self, job: dict[str, Any], action: str) -> dict[str, Any]:
         """The job once it has ended. A refusal may mean that it ended in between."""

@@ -3,15 +3,16 @@ so that a deployment is a view of the model: nothing is made, billed or deleted 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
+from ftops.account import Access, AccountFacts, OfferedModel, Reach
 from ftops.address import Address, Json
-from ftops.errors import Permanent, Temporary
+from ftops.errors import Permanent, ProviderError, Temporary
 from ftops.kinds import is_tuned
 from ftops.providers.azure_errors import is_absent, refusal_from
 from ftops.providers.base import Existing, Request
-from ftops.providers.data_plane import object_of, plain
+from ftops.providers.data_plane import body_of, object_of, plain, reach_of
 from ftops.providers.openai_clients import PlatformClients
 from ftops.state import PendingOperation, RemoteObject, ResourceState, Status
 
@@ -94,3 +95,29 @@ class ServedModels:
             },
             inputs={"model": asked if str(asked).casefold() == model.casefold() else model},
         )
+
+
+def inspect(clients: PlatformClients, kinds: Collection[str]) -> AccountFacts:
+    """What the project can call, its own tuned models included: one read."""
+    models, access = None, Access(Reach.USABLE)
+    action = "list the models"
+    try:
+        with clients.calling(action):
+            body = body_of(clients.data.models.with_raw_response.list(), action)
+        named = [str(item.get("id") or "") for item in body.get("data") or () if isinstance(item, dict)]
+        models = tuple(OfferedModel(name, base=_base(name)) for name in named if name)
+    except ProviderError as error:
+        access = Access(reach_of(error), error.summary, error.detail, error.hint)
+    trains = not {"dataset", "job"}.isdisjoint(kinds)
+    return AccountFacts(
+        clients.account.name or "of the OpenAI platform",
+        service="openai",
+        training=access if trains else Access(),
+        deploying=Access() if trains else access,
+        models=models,
+    )
+
+
+def _base(model: str) -> str:
+    """Of `ft:<base>:…`; empty for a base model."""
+    return model.split(":")[1] if model.startswith("ft:") else ""

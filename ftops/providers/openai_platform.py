@@ -5,14 +5,15 @@ One attempt a call: no retries, no sleeps, no logs. The SDK is loaded on the fir
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
+from ftops.account import AccountFacts
 from ftops.address import Address, Json, Value
 from ftops.config import ProviderConfig
 from ftops.providers.by_kind import ByKind
 from ftops.providers.openai_clients import PlatformClients, Project, project_from
-from ftops.providers.openai_models import ServedModels
+from ftops.providers.openai_models import ServedModels, inspect
 
 
 def open_provider(config: ProviderConfig, project: Path) -> OpenAIProvider:
@@ -31,6 +32,10 @@ class OpenAIProvider(ByKind):
     @property
     def account(self) -> Project:
         return self._clients.account
+
+    def inspect(self, kinds: Collection[str]) -> AccountFacts:
+        """Whether the key is taken, and which models the project has. The platform tells no more."""
+        return inspect(self._clients, kinds)
 
     def lane(self, address: Address) -> str | None:
         """Nothing excludes anything else here."""

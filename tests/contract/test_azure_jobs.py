@@ -134,7 +134,10 @@ def test_a_failed_job_is_tainted_and_says_why(
     resource = made(azure, job(tmp_path, training))
     assert resource.status is Status.TAINTED
     assert "Unsafe, it is." in resource.message
+    name = resource.remote_id.removeprefix("ftjob-")
+    assert [m for m in cloud.admin("GET", "objects")["models"] if name in str(m)], "it has left checkpoints"
     assert gone(azure, resource)
+    assert not [m for m in cloud.admin("GET", "objects")["models"] if name in str(m)]
 
 
 def test_a_running_job_is_cancelled_before_it_is_deleted(

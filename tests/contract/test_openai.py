@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from msgspec.structs import replace
 
 from ftops.address import Address
+from ftops.config import Resource
 from ftops.errors import Permanent, ProviderError, Temporary
 from ftops.providers.openai_platform import OpenAIProvider
 from ftops.state import RemoteObject, Status
@@ -32,6 +34,10 @@ from tests.contract.azure_cloud import (
     settled,
 )
 from tests.contract.platform import Platform, running_platform
+from tests.contract.test_preflight import findings
+from tests.support.specs import dataset as data
+from tests.support.specs import deployment as deploy
+from tests.support.specs import job as train
 
 
 @pytest.fixture(scope="module")
@@ -331,3 +337,48 @@ def test_importing_loads_no_sdk() -> None:
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert shown.strip() == "[]"
+
+
+EARLY = date(2026, 9, 1)
+"""Before any date in the catalogue is near."""
+
+
+def test_preflight_asks_for_the_models_alone(platform: Platform, openai: OpenAIProvider) -> None:
+    platform.wire.exchanges.clear()
+    assert findings(openai, data("train", "1"), train("copilot", "train", BASE_MODEL), today=EARLY) == []
+    assert [(e.method, e.path) for e in platform.wire.exchanges] == [("GET", "/v1/models")]
+
+
+def test_preflight_finds_a_model_that_nobody_has(openai: OpenAIProvider) -> None:
+    wrong = train("copilot", "train", "gpt-4o-mini-2024-07-81")
+    (found,) = findings(openai, data("train", "1"), wrong, today=EARLY)
+    assert found.summary == "job.copilot: there is no model gpt-4o-mini-2024-07-81 here"
+    assert BASE_MODEL in found.hint
+    gone = f"ft:{BASE_MODEL}:acme::{'0' * 32}"
+    (found,) = findings(openai, deploy("chat", gone), today=EARLY)
+    assert found.severity == "warning" and gone in found.summary
+
+
+@pytest.mark.parametrize(
+    ("day", "severity", "summary"),
+    [
+        (date(2026, 12, 30), "warning", f"job.copilot: training of {BASE_MODEL} ends in 7 days"),
+        (date(2027, 1, 6), "error", f"job.copilot: training of {BASE_MODEL} ended on 2027-01-06"),
+    ],
+)
+def test_preflight_knows_the_platforms_own_dates(
+    openai: OpenAIProvider, day: date, severity: str, summary: str
+) -> None:
+    """Azure goes on with the same model for longer."""
+    resources = data("train", "1"), train("copilot", "train", BASE_MODEL)
+    (found,) = findings(openai, *resources, today=day)
+    assert (found.severity, found.summary) == (severity, summary)
+
+
+@pytest.mark.parametrize("resource", [data("train", "1"), deploy("chat", BASE_MODEL)], ids=["file", "model"])
+def test_preflight_finds_a_key_that_is_refused(platform: Platform, resource: Resource) -> None:
+    provider = platform.provider(api_key="wrong")
+    (found,) = findings(provider, resource, today=EARLY)
+    provider.close()
+    assert found.severity == "error"
+    assert found.summary.startswith("provider cloud: list the models:")

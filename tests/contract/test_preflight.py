@@ -18,6 +18,7 @@ from ftops.graph import build
 from ftops.planner import plan
 from ftops.providers.azure import AzureProvider
 from ftops.providers.azure_account import DEPLOY
+from ftops.providers.base import Provider
 from ftops.state import Observed, State
 from ftops.survey import survey
 from tests.contract.azure_cloud import BASE_MODEL, SETTLED, Cloud, gone, made, running_cloud
@@ -44,7 +45,7 @@ def through(wire: Wire, cloud: Cloud, **settings: Json) -> AzureProvider:
     return cloud.provider(**(own | settings))
 
 
-def findings(provider: AzureProvider, *resources: Resource, today: date = TODAY) -> list[Diagnostic]:
+def findings(provider: Provider, *resources: Resource, today: date = TODAY) -> list[Diagnostic]:
     """What is said of the first plan of these resources."""
     wanted = config(*(replace(r, place=PLACE) for r in resources))
     graph = build(wanted)
