@@ -5,6 +5,7 @@ Source of the rows: the table "Kinds" of docs/language.md.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 
 from msgspec import Struct, field
@@ -43,6 +44,16 @@ def is_tuned(model: object) -> bool:
     if isinstance(model, Reference):
         return model.address.kind == "job"
     return isinstance(model, str) and (".ft-" in model or model.startswith("ft:"))
+
+
+def deployment_name(name: str, replace: object, model: object) -> str:
+    """The name at the service. Where the old one stays until the new one answers, it follows from the model;
+    empty as long as that isn't known."""
+    if replace != "blue_green":
+        return name
+    if not isinstance(model, str):
+        return ""
+    return f"{name}-{hashlib.sha256(model.encode()).hexdigest()[:8]}"
 
 
 RESOURCE_TYPES: Mapping[str, ResourceType] = {

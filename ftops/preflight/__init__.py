@@ -22,6 +22,7 @@ RULES: tuple[Rule, ...] = (
     access.reachable,
     access.roles,
     access.settled,
+    names.long_enough,
     names.taken,
     names.shared,
     models.known,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from ftops.address import Address
+from ftops.address import Address, Value
 from ftops.config import Resource
 from ftops.errors import Diagnostic
+from ftops.kinds import deployment_name
 from ftops.plan import Action
 from ftops.preflight.order import Order
 from ftops.preflight.situation import Situation, some, text
@@ -16,7 +17,7 @@ def taken(situation: Situation) -> Iterator[Diagnostic]:
     """No deployment of that name exists, unless the plan deletes it before."""
     order: Order | None = None
     for change in situation.concerned("deployment"):
-        name = _name(change.after.get("replace"), text(change.after, "name"))
+        name = _name(change.after)
         there = situation.accounts[change.provider].deployments
         if not name or there is None or name not in there:
             continue
@@ -30,12 +31,25 @@ def taken(situation: Situation) -> Iterator[Diagnostic]:
             )
 
 
+def long_enough(situation: Situation) -> Iterator[Diagnostic]:
+    """The name has the two characters at least that the service wants. (The spec sees to the other rules.)"""
+    for change in situation.concerned("deployment"):
+        name = _name(change.after)
+        if len(name) == 1 and situation.accounts[change.provider].service == "azure_openai":
+            yield situation.finding(
+                change.address,
+                f"`{name}` is too short for the name of a deployment",
+                "The service takes 2 to 64 characters.",
+                "give it a longer `name`",
+            )
+
+
 def shared(situation: Situation) -> Iterator[Diagnostic]:
     """Two providers for one account don't declare one name twice. (One provider can't: the spec says so.)"""
     declared: dict[tuple[str, str], list[Resource]] = {}
     for resource in situation.resources.values():
         facts = situation.accounts.get(resource.provider)
-        name = _name(resource.inputs.get("replace"), text(resource.inputs, "name"))
+        name = _name(resource.inputs)
         if resource.address.kind == "deployment" and facts is not None and facts.id and name:
             declared.setdefault((facts.id.casefold(), name), []).append(resource)
     changed = {change.address for change in situation.concerned("deployment")}
@@ -54,9 +68,10 @@ def _twice(situation: Situation, name: str, addresses: list[Address]) -> Diagnos
     )
 
 
-def _name(replace: object, name: str) -> str:
-    """The name at the service in lower case; empty where it is computed."""
-    return "" if replace == "blue_green" else name.lower()
+def _name(inputs: Mapping[str, Value]) -> str:
+    """The name at the service in lower case; empty where it follows from a model that is yet to be made."""
+    name = text(inputs, "name")
+    return deployment_name(name, inputs.get("replace"), inputs.get("model")).lower() if name else ""
 
 
 def _goes_before(situation: Situation, order: Order, step: str, provider: str, name: str) -> bool:

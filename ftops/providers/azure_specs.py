@@ -3,7 +3,6 @@ spelling of the spec. No calls here."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Collection, Mapping
@@ -12,7 +11,7 @@ from typing import Any
 
 from ftops.address import Address, Json
 from ftops.expiry import CREATED, EXPIRES, expiry_of, time_of
-from ftops.kinds import is_tuned
+from ftops.kinds import deployment_name, is_tuned
 from ftops.state import Status
 
 TOKEN_TAG = "ftops-token"  # noqa: S105 (the name of a tag)
@@ -64,11 +63,9 @@ class Resume:
 
 
 def name_for(inputs: Mapping[str, Json], address: Address) -> str:
-    """The remote name: computed from the model where the old one stays until the new one answers."""
+    """The remote name of a deployment whose model is known."""
     name = str(inputs.get("name") or address.name)
-    if inputs.get("replace") != "blue_green":
-        return name
-    return f"{name}-{hashlib.sha256(str(inputs.get('model')).encode()).hexdigest()[:8]}"
+    return deployment_name(name, inputs.get("replace"), str(inputs.get("model")))
 
 
 def name_of(remote_id: str) -> str:

@@ -103,10 +103,10 @@ def test_one_look_is_a_handful_of_reads(wire: Wire, cloud: Cloud) -> None:
 
 def test_pain_16_quota_is_found_at_plan_time(cloud: Cloud, azure: AzureProvider) -> None:
     with cloud.set(model_quota=25):
-        found = findings(azure, deployment("a", BASE_MODEL, 15), deployment("b", BASE_MODEL, 15))
+        found = findings(azure, deployment("aa", BASE_MODEL, 15), deployment("bb", BASE_MODEL, 15))
     assert [d.severity for d in found] == ["error"]
     assert found[0].summary == (
-        "deployment.b: not enough quota: Tokens Per Minute (thousands) - gpt-4o-mini - Standard "
+        "deployment.bb: not enough quota: Tokens Per Minute (thousands) - gpt-4o-mini - Standard "
         "(OpenAI.Standard.gpt-4o-mini)"
     )
     assert found[0].place == PLACE
@@ -155,6 +155,27 @@ def test_a_name_that_is_taken(cloud: Cloud, azure: AzureProvider, tmp_path: Path
         assert "import it" in found.hint
     finally:
         assert gone(azure, there)
+
+
+def test_a_computed_name_that_is_taken(azure: AzureProvider, tmp_path: Path) -> None:
+    """Of blue_green, where the model is known beforehand."""
+    there = made(azure, deployment_request(tmp_path, "colour", replace="blue_green"))
+    wanted = deployment("colour", BASE_MODEL)
+    wanted.inputs["replace"] = "blue_green"  # type: ignore[index]
+    try:
+        (found,) = findings(azure, wanted)
+        name = there.remote_id.rpartition("/")[2]
+        assert name.startswith("colour-")
+        assert found.summary == f"deployment.colour: account emulator has a deployment `{name}` already"
+    finally:
+        assert gone(azure, there)
+
+
+def test_a_name_of_one_letter(azure: AzureProvider, tmp_path: Path) -> None:
+    (found,) = findings(azure, deployment("a", BASE_MODEL))
+    assert found.summary == "deployment.a: `a` is too short for the name of a deployment"
+    with pytest.raises(Permanent, match="not valid"):  # and the service would have said so
+        azure.create(deployment_request(tmp_path, "a"))
 
 
 def test_the_retirement_that_the_account_lists(azure: AzureProvider) -> None:

@@ -296,8 +296,8 @@ QUOTA: dict[str, tuple[list[Change], list[str]]] = {
     "enough": ([deployment(capacity=10)], []),
     "too-much": ([deployment(capacity=11)], [f"error: deployment.new: not enough {SHORT}"]),
     "together": (
-        [deployment("a", capacity=6), deployment("b", capacity=6)],
-        [f"error: deployment.b: not enough {SHORT}"],
+        [deployment("aa", capacity=6), deployment("bb", capacity=6)],
+        [f"error: deployment.bb: not enough {SHORT}"],
     ),
     "freed-before": ([deletion("old"), deployment(capacity=20, waits_for=("deployment.old#old",))], []),
     "freed-by-chance": (
@@ -349,18 +349,18 @@ QUOTA: dict[str, tuple[list[Change], list[str]]] = {
         ],
     ),
     "slots": (
-        [job(), *(deployment(name, model_of("copilot"), capacity=1) for name in "ab")],
+        [job(), *(deployment(name, model_of("copilot"), capacity=1) for name in ("aa", "bb"))],
         [
-            "error: deployment.b: not enough quota: title of OpenAI.FineTuned.Deployments "
+            "error: deployment.bb: not enough quota: title of OpenAI.FineTuned.Deployments "
             "(OpenAI.FineTuned.Deployments)"
         ],
     ),
     "a-slot-that-is-freed": (
         [
             job(),
-            deployment("a", model_of("copilot"), capacity=1),
+            deployment("aa", model_of("copilot"), capacity=1),
             deletion("old", TUNED, capacity=1),
-            deployment("b", model_of("copilot"), capacity=1, waits_for=("deployment.old#old",)),
+            deployment("bb", model_of("copilot"), capacity=1, waits_for=("deployment.old#old",)),
         ],
         [],
     ),
@@ -374,7 +374,7 @@ def test_quota(name: str) -> None:
 
 
 def test_a_quota_says_its_numbers() -> None:
-    (one,) = found(deployment("a", capacity=6), deployment("b", capacity=6))
+    (one,) = found(deployment("aa", capacity=6), deployment("bb", capacity=6))
     assert one.detail == (
         "It needs 6 new capacity; 4 would be left when its turn comes. "
         "Of 100 in all, 90 are used now, and the steps before it change that."
@@ -468,12 +468,12 @@ def test_names(name: str) -> None:
 
 
 def test_two_providers_for_one_account() -> None:
-    one, two = deployment("a"), replace(deployment("b"), provider="again")
-    two = replace(two, after={**two.after, "name": "a"})
+    one, two = deployment("aa"), replace(deployment("bb"), provider="again")
+    two = replace(two, after={**two.after, "name": "aa"})
     resources = {c.address: Resource(c.address, c.provider, c.after) for c in (one, two)}
     accounts = {"azure": ACCOUNT, "again": ACCOUNT}
     summaries = [d.summary for d in check(Situation((one, two), resources, accounts, CATALOG, TODAY))]
-    assert summaries == ["deployment.b: more than one deployment of its account has the name `a`"]
+    assert summaries == ["deployment.bb: more than one deployment of its account has the name `aa`"]
 
 
 ACCESS: dict[str, tuple[dict[str, Any], list[str]]] = {
@@ -510,10 +510,10 @@ def test_access(name: str) -> None:
 
 
 def test_pain_3_a_missing_role_says_which_and_for_what() -> None:
-    (one,) = found(deployment("a"), deployment("b", capacity=0), account=replace(ACCOUNT, may_deploy=False))
+    (one,) = found(deployment("aa"), deployment("bb", capacity=0), account=replace(ACCOUNT, may_deploy=False))
     assert one.detail == (
         "Missing is the action Microsoft.CognitiveServices/accounts/deployments/write. "
-        "Needed for deployment.a, deployment.b."
+        "Needed for deployment.aa, deployment.bb."
     )
     assert one.hint == "ask for the role Cognitive Services Contributor on the account"
     assert one.place == Place("ftops.yaml", 99)
