@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hmac
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_hex
@@ -34,11 +35,12 @@ from ftops.providers.base import Connects, Local
 from ftops.refactor import nothing_recorded, quoted, relocate
 from ftops.refresh import refresh
 from ftops.state import Entry, Observed, Recorded, ResourceState, State, fold
-from ftops.store import AT_ONCE, Hold, Store, Waiting, check_left_behind, lock_info, open_store
+from ftops.store import AT_ONCE, Hold, LockInfo, Store, Waiting, check_left_behind, lock_info, open_store
 from ftops.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from ftops.apply import Apply, Report, Settings
+    from ftops.audit import Ending, Run
     from ftops.events import Event
     from ftops.results import Results
 
@@ -153,6 +155,7 @@ class Session(Struct):
     """Seconds before the second try of a read that failed temporarily."""
     _state: State | None = field(default=None)
     _hold: Hold | None = field(default=None)
+    _info: LockInfo | None = field(default=None)
 
     @classmethod
     def open(cls, config: Config) -> Session:
@@ -182,7 +185,8 @@ class Session(Struct):
     def locked(self, operation: str, waiting: Waiting = AT_ONCE) -> Iterator[None]:
         """Alone with the state until the end of the block. Raises StateLocked."""
         since = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        with self.store.lock(lock_info(token_hex(4), operation, since), waiting) as self._hold:
+        self._info = lock_info(token_hex(4), operation, since)
+        with self.store.lock(self._info, waiting) as self._hold:
             self._state = None
             yield
 
@@ -212,13 +216,31 @@ class Session(Struct):
         settings: Settings,
         emit: Callable[[Event], None],
         on_start: Callable[[Apply], None] = lambda run: None,
+        planned_at: str = "",
     ) -> Report:
         """Makes it so. Only within `locked`. The journal is folded into the state at the end, however
         the run ends; should that fail too, it stays and the next run reads it. Raises Blocked where
         preflight has found that it would fail, StateError where the lock was lost meanwhile: then nothing
-        more was started."""
+        more was started. `planned_at`: when a saved plan was made."""
         if made.is_blocked:
             raise Blocked(made.findings)
+        from ftops.planfile import plan_digest
+
+        counts = {action: count for action, count in made.summary._asdict().items() if count}
+        digest = plan_digest(made) if made.changes else ""
+        with self._audited(plan=digest, counts=counts, planned_at=planned_at) as ending:
+            report = self._apply(made, settings, emit, on_start)
+            ending.result, ending.serial = report.result, report.state.serial
+            ending.steps = Counter(fate.value for fate in report.fates.values())
+        return report
+
+    def _apply(
+        self,
+        made: Plan,
+        settings: Settings,
+        emit: Callable[[Event], None],
+        on_start: Callable[[Apply], None],
+    ) -> Report:
         from ftops.apply import Apply
         from ftops.turns import Context
 
@@ -246,11 +268,13 @@ class Session(Struct):
         entries = list(entries)
         before = self._begun_state()
         after = fold(before, entries)
-        journal = self.store.open_journal(before)
-        journal.append(entries)
-        journal.sync()
-        journal.fold(after)
-        self._state = after
+        with self._audited() as ending:
+            journal = self.store.open_journal(before)
+            journal.append(entries)
+            journal.sync()
+            journal.fold(after)
+            self._state = after
+            ending.result, ending.serial = "done", after.serial
         return after
 
     def import_object(self, address: Address, remote_id: str) -> ResourceState:
@@ -299,8 +323,10 @@ class Session(Struct):
         planned before must not pass for fresh. Only within `locked`."""
         if pushed.serial <= self.state.serial and pushed != self.state:
             pushed = replace(pushed, serial=self.state.serial + 1)
-        self.store.write(pushed)
-        self._state = pushed
+        with self._audited() as ending:
+            self.store.write(pushed)
+            self._state = pushed
+            ending.result, ending.serial = "done", pushed.serial
         return pushed
 
     def restore(self, version: str) -> State:
@@ -313,9 +339,40 @@ class Session(Struct):
             serial = 0
         highest = max([serial, wanted.serial, *(v.serial for v in self.store.versions())])
         restored = replace(wanted, serial=highest + 1)
-        self.store.write(restored)
-        self._state = restored
+        with self._audited() as ending:
+            self.store.write(restored)
+            self._state = restored
+            ending.result, ending.serial = "done", restored.serial
         return restored
+
+    def runs(self) -> list[Run]:
+        """Who did what to this state, oldest first, as its audit log has it."""
+        from ftops.audit import read_runs
+
+        return read_runs(self.store.audit_lines())
+
+    def _audited(self, **known: Any) -> AbstractContextManager[Ending]:
+        """Only within `locked`, which says who it is that runs, and what."""
+        from ftops.audit import Begun, audited, now
+
+        try:
+            recorded = self.state
+        except StateError:  # a restore sets about to mend it
+            recorded = State("")
+        info = self._info or lock_info("", "apply", now())
+        begun = Begun(
+            run=uuid4().hex,
+            at=now(),
+            operation=info.operation,
+            who=info.who,
+            host=info.host,
+            pid=info.pid,
+            run_url=info.run_url,
+            lineage=recorded.lineage,
+            serial=recorded.serial,
+            **known,
+        )
+        return audited(self.store, begun)
 
     def outputs(self) -> dict[str, OutputValue]:
         """The spec's outputs as far as the state can tell; references that it can't tell stay."""

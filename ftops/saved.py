@@ -21,7 +21,16 @@ from ftops.config import Config
 from ftops.engine import Session
 from ftops.errors import FtopsError
 from ftops.plan import Plan
-from ftops.planfile import MAGIC, Origin, PlanFileError, SavedPlan, differing_step, parse_plan, plan_text
+from ftops.planfile import (
+    MAGIC,
+    Origin,
+    PlanFileError,
+    SavedPlan,
+    differing_step,
+    parse_plan,
+    plan_digest,
+    plan_text,
+)
 from ftops.planner import Options
 
 MAX_BYTES = 1 << 30
@@ -108,7 +117,7 @@ def take_up(
     _check_subject(session.config, saved)
     now = basis_of(session.config, state, plan, session.secret_digests())
     if found := differences(saved.basis, now):
-        raise _stale(saved, found, state.serial)
+        raise _applied_already(session, saved) or _stale(saved, found, state.serial)
     if (state.lineage, state.serial) == (plan.lineage, plan.serial):
         return plan
     if plan.lineage and state.lineage != plan.lineage:
@@ -144,6 +153,21 @@ def _check_subject(config: Config, saved: SavedPlan) -> None:
             f"({config.environment}).",
             "run this in the folder in which it was planned",
         )
+
+
+def _applied_already(session: Session, saved: SavedPlan) -> StalePlan | None:
+    """What to say where it is this very plan that has moved the state."""
+    digest = plan_digest(saved.plan)
+    for run in reversed(session.runs()):
+        begun = run.begun
+        if (begun.plan, begun.planned_at) == (digest, saved.origin.at):
+            rest = "nothing is left to do" if run.result == "done" else "`ftops apply` plans the rest"
+            return StalePlan(
+                "the saved plan has been applied already",
+                f"by {begun.who}@{begun.host} at {begun.at}; the result was: {run.result}.",
+                f"{rest}; to change more, plan again",
+            )
+    return None
 
 
 def _stale(saved: SavedPlan, reasons: list[str], serial: int) -> StalePlan:

@@ -22,7 +22,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "views emulator",
         "reading planfile",
         "apply refresh planner loader survey appraisal results",
-        "turns past preflight history pricing refactor arrivals basis",
+        "turns past preflight history pricing refactor arrivals basis audit",
         "schedule",
         "fmt store providers walk dataset catalog",
         "events outputs spec statefile",

@@ -45,6 +45,11 @@ class Wish(Struct, frozen=True):
         """The command that goes on after an interrupt."""
         return self.spec.command(self.operation)
 
+    @property
+    def planned_at(self) -> str:
+        """When the plan was saved that is applied; empty where it is made now."""
+        return self.saved.origin.at if self.saved else ""
+
 
 def carry_out(screen: Screen, wish: Wish) -> int:
     """The exit code."""
@@ -80,7 +85,7 @@ def _carry_out(
             raise Blocked(made.findings)
         _check_digest(made, wish.expect_digest)
         if made.is_empty:
-            report = _keep_records(session, made)
+            report = _keep_records(session, made, wish)
         elif wish.approved or wish.expect_digest or _is_approved(screen, wish, made):
             screen.keeps_going = True
             report = _run(session, made, wish, teller, watched, interrupts)
@@ -118,10 +123,10 @@ def _check_digest(made: Plan, expected: str | None) -> None:
     )
 
 
-def _keep_records(session: Session, made: Plan) -> Report:
+def _keep_records(session: Session, made: Plan, wish: Wish) -> Report:
     """Nothing to do at the service; what was found there is recorded all the same."""
     if made.entries:
-        return session.apply(made, Settings(), lambda event: None)
+        return session.apply(made, Settings(), lambda event: None, planned_at=wish.planned_at)
     return Report("done", session.state, {})
 
 
@@ -130,7 +135,8 @@ def _run(
 ) -> Report:
     settings = Settings(parallelism=wish.request.parallelism, wait=wish.wait)
     with telling(teller) as show:
-        return session.apply(made, settings, watched.watching(show), interrupts.watch)
+        emit = watched.watching(show)
+        return session.apply(made, settings, emit, interrupts.watch, planned_at=wish.planned_at)
 
 
 def _is_approved(screen: Screen, wish: Wish, made: Plan) -> bool:

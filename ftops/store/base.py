@@ -116,6 +116,13 @@ class Store(Protocol):
     def read_version(self, id: str) -> State:
         """One of them. Raises StateError where it isn't kept."""
 
+    def append_audit(self, name: str, line: str) -> None:
+        """Adds a line to the audit log of this environment; it is safe once this returns. Only for who holds
+        the lock. `name` is unique, and names sort by time: for a store that keeps each line by itself."""
+
+    def audit_lines(self, newest: int | None = None) -> Sequence[str]:
+        """The audit log, oldest line first; only so many of the newest lines where a number is given."""
+
     def force_unlock(self, id: str) -> LockInfo:
         """Takes the lock with that id from who holds it. Raises StateError where it isn't held."""
 

@@ -4,6 +4,7 @@
     <path>/<spec>/<env>.journal   what happened since, a line each; append-only, on disk before effects
     <path>/<spec>/<env>.lock      who is at work; held by the operating system, so that it dies with them
     <path>/<spec>/<env>.history/  the last snapshots, by serial
+    <path>/<spec>/<env>.audit.jsonl  who did what, a line when a run begins and one when it ends
 
 The journal is folded into the snapshot when a run ends: temporary file, fsync, rename, then the
 journal goes. A crash between any two of these leaves a state that reads the same: entries that the
@@ -66,6 +67,10 @@ class LocalStore(Struct, frozen=True):
         return self.snapshot_path.with_suffix(".lock")
 
     @property
+    def audit_path(self) -> Path:
+        return self.snapshot_path.with_suffix(".audit.jsonl")
+
+    @property
     def history(self) -> History:
         return History(self.snapshot_path.with_suffix(".history"), self.keep)
 
@@ -112,6 +117,24 @@ class LocalStore(Struct, frozen=True):
         if state is None:
             raise no_such_version(id, kept)
         return state
+
+    def append_audit(self, name: str, line: str) -> None:
+        """On a line of its own, whatever a crash left behind."""
+        path = self.audit_path
+        with _translated(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+            try:
+                size = os.fstat(file).st_size
+                torn = size > 0 and os.pread(file, 1, size - 1) != b"\n"
+                _write_all(file, (("\n" if torn else "") + line).encode())
+                os.fsync(file)
+            finally:
+                os.close(file)
+
+    def audit_lines(self, newest: int | None = None) -> Sequence[str]:
+        lines = [line for line in (_read_text(self.audit_path) or "").split("\n") if line]
+        return lines if newest is None else lines[-newest:]
 
     def force_unlock(self, id: str) -> LockInfo:
         """Never: the operating system frees the lock when its process ends, and not before."""
