@@ -21,8 +21,9 @@ from ftops.store import Store
 AUDIT_VERSION = 1
 LOST = "lost"
 """The result of a run that ended without a word."""
-_NEWEST = 50
-"""Lines among which a run that never ended is looked for: each run that holds the lock looks."""
+_NEWEST = 4
+"""Lines among which a run that never ended is looked for. Each run looks when it begins, so it can only be
+the one before."""
 
 
 class Begun(Struct, frozen=True):

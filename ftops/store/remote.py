@@ -3,6 +3,7 @@
     <path>/<spec>/<env>/head.json    who is at work, and what counts
     <path>/<spec>/<env>/versions/    the last snapshots; the newest is the current one
     <path>/<spec>/<env>/journal/     what happened since, a segment for each batch
+    <path>/<spec>/<env>/audit/       who did what: an object when a run begins, and one when it ends
 
 Objects are put first and named in the head after that, so that a crash in between leaves what it was.
 """
@@ -30,6 +31,9 @@ READS = 5
 FEW = 8
 AT_ONCE_READS = 16
 """Segments that are fetched at the same time."""
+
+
+_AUDIT = "audit/"
 
 
 class _Gone(Exception):
@@ -94,6 +98,17 @@ class BucketStore(Struct):
                 with suppress(_Gone):
                     return self._snapshot(snapshot)
         raise no_such_version(id, [s.version for s in snapshots])
+
+    def append_audit(self, name: str, line: str) -> None:
+        held = self._lock()
+        held.check()
+        with suppress(Conflict):  # an attempt before has written it
+            self.bucket.create(f"{_AUDIT}{name}.json", line.encode())
+
+    def audit_lines(self, newest: int | None = None) -> Sequence[str]:
+        names = sorted(self.bucket.names(_AUDIT))
+        chosen = names if newest is None else names[-newest:]
+        return [content.decode(errors="replace") for _, content in self._contents(chosen)]
 
     def force_unlock(self, id: str) -> LockInfo:
         loaded = self.register.load()

@@ -67,10 +67,20 @@ def test_it_is_shown_without_its_spec(applied: Folder) -> None:
     assert document["summary"]["replace"] == 2
 
 
-def test_the_second_time_it_is_stale(folder: Folder) -> None:
+def test_the_second_time_it_has_been_applied_already(folder: Folder) -> None:
     saved(folder)
     folder.ok("apply", "plan.ft")
-    refused(folder.run("apply", "plan.ft"), "job.copilot. The state went from serial 0 to")
+    done = folder.run("apply", "plan.ft")
+    assert done.code == 3
+    assert "the saved plan has been applied already" in done.err
+    assert "the result was: done" in done.err
+
+
+def test_without_its_audit_log_the_second_time_is_stale_at_least(folder: Folder) -> None:
+    saved(folder)
+    folder.ok("apply", "plan.ft")
+    (folder.path / "state" / "drone" / "default.audit.jsonl").unlink()
+    refused(folder.run("apply", "plan.ft"), "The state went from serial 0 to")
 
 
 def test_stale_when_a_resource_of_it_moved(applied: Folder) -> None:

@@ -126,6 +126,15 @@ def test_what_is_synced_is_read_by_another(place: Place, store: Store) -> None:
     assert place.make().read() == FULL
 
 
+def test_the_audit_log_keeps_every_line_in_order(place: Place, store: Store) -> None:
+    assert list(place.make().audit_lines()) == []
+    lines = [f'{{"row": {number}}}' for number in range(12)]
+    for number, line in enumerate(lines):
+        store.append_audit(f"2026-01-01T00000{number:02}-begun", line + "\n")
+    assert [line.strip() for line in place.make().audit_lines()] == lines
+    assert [line.strip() for line in place.make().audit_lines(3)] == lines[-3:]
+
+
 def test_what_is_left_by_a_run_is_taken_up_by_the_next(place: Place) -> None:
     first = place.make()
     with first.lock(info()):

@@ -1,0 +1,35 @@
+"""ftops audit"""
+
+from __future__ import annotations
+
+import click
+
+from ftops.cli.lazy import pass_screen
+from ftops.cli.options import SpecArguments, spec_options
+from ftops.cli.screen import Screen
+from ftops.cli.specs import read
+from ftops.engine import Session
+from ftops.views.audit import draw_runs, runs_to_json
+
+
+@click.command("audit")
+@click.option(
+    "--limit",
+    type=click.IntRange(0),
+    default=20,
+    metavar="N",
+    help="Only the newest so many runs (default 20); 0 for all.",
+)
+@spec_options
+@pass_screen
+def command(screen: Screen, spec: SpecArguments, limit: int) -> int:
+    """Show who changed what exists or what is recorded of it, when, by which plan, and with what result."""
+    config = read(spec)
+    with Session.open(config) as session:
+        runs = session.runs()
+    shown = runs[-limit:] if limit else runs
+    if screen.json:
+        screen.document(runs_to_json(shown, config.name, config.environment))
+    else:
+        screen.text(draw_runs(shown, len(runs) - len(shown), screen.paint))
+    return 0

@@ -1,0 +1,75 @@
+"""The audit log as a table and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from msgspec.structs import asdict
+
+from ftops.address import Json
+from ftops.audit import Run
+from ftops.plan import SYMBOLS, Action
+from ftops.views.paint import Painter
+from ftops.views.values import plural
+
+_STYLES: Mapping[str, str] = {"done": "good", "failed": "error", "lost": "error"}
+_HEAD = ("WHEN", "WHO", "WHAT", "RESULT", "CHANGES", "STATE", "PLAN")
+
+
+def draw_runs(runs: Sequence[Run], left_out: int, paint: Painter) -> str:
+    """A line for each run, oldest first."""
+    if not runs:
+        return "Nothing has been done yet.\n"
+    rows = [_HEAD, *(_cells(run) for run in runs)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
+    lines = [
+        "  ".join(
+            paint(f"{cell:{width}}", _style(row, column))
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+    links = [f"{run.begun.at}  {run.begun.run_url}" for run in runs if run.begun.run_url]
+    more = [f"… {plural(left_out, 'older run')} left out: --limit 0 shows all"] if left_out else []
+    return "\n".join([*lines, *(["", *(paint(link) for link in links)] if links else []), *more]) + "\n"
+
+
+def runs_to_json(runs: Sequence[Run], spec: str, environment: str) -> dict[str, Json]:
+    """The document of `audit -o json`."""
+    return {
+        "format_version": 1,
+        "spec": spec,
+        "environment": environment,
+        "runs": [_run(run) for run in runs],
+    }
+
+
+def _run(run: Run) -> Json:
+    ended = run.ended
+    return {
+        **asdict(run.begun),
+        "ended_at": ended.at if ended else None,
+        "result": run.result,
+        "serial_after": ended.serial if ended else None,
+        "steps": dict(ended.steps) if ended else {},
+        "noted_by": ended.noted_by if ended else "",
+    }
+
+
+def _cells(run: Run) -> tuple[str, ...]:
+    begun, ended = run.begun, run.ended
+    after = "?" if ended is None or ended.serial is None else str(ended.serial)
+    counts = [f"{SYMBOLS[Action(name)]}{count}" for name, count in begun.counts.items() if name in _ACTIONS]
+    plan = begun.plan.removeprefix("sha256:")[:12] + (" (saved)" if begun.planned_at else "")
+    who = f"{begun.who}@{begun.host}"
+    changed = f"{begun.serial} → {after}" if after != str(begun.serial) else after
+    return (begun.at[:19] + "Z", who, begun.operation, run.result, " ".join(counts), changed, plan)
+
+
+_ACTIONS = frozenset(action.value for action in Action)
+
+
+def _style(row: Sequence[str], column: int) -> str:
+    if row is _HEAD:
+        return "dim"
+    return _STYLES.get(row[column], "update") if column == _HEAD.index("RESULT") else ""
