@@ -15,8 +15,9 @@ from ftops.catalog import Catalog
 from ftops.config import Config, Resource
 from ftops.costs import Budget, DataChange, Estimate, HostingCost, TrainingCost
 from ftops.dataset import summaries
-from ftops.dataset.diff import difference
-from ftops.dataset.former import former
+from ftops.dataset.diff import Compared, difference
+from ftops.dataset.excerpts import excerpts, excerpts_of
+from ftops.dataset.former import former, from_git
 from ftops.dataset.measure import Measured
 from ftops.dataset.statistics import statistics
 from ftops.dataset.tokens import ENCODINGS, NoEncoding
@@ -42,6 +43,31 @@ def appraise(
     types = {config.providers[c.provider].type for c in changes if c.provider in config.providers}
     estimate = Estimate(training, tuple(appraiser.hosting()), data, is_rehearsal=types == {"emulator"})
     return estimate, tuple(over_budget(estimate, config.budget))
+
+
+def compare(
+    address: Address,
+    before: str,
+    config: Config,
+    resources: Mapping[Address, Resource],
+    environ: Mapping[str, str],
+) -> Compared | None:
+    """A dataset and the version of it whose digest is `before`, example by example. None where one of them
+    is not at hand."""
+    appraiser = _Appraiser((), config, resources, catalog.load(config.project, environ))
+    new = appraiser.measured(address)
+    path = appraiser.path(address)
+    old = former(config.project, path, before, appraiser.encoding(address))
+    if new is None or old is None:
+        return None
+    found = difference(old, new)
+    lines = {r.line for r in found.added} | {r.line for _, r in found.edited}
+    lines |= {r.line for r, _ in found.new_duplicates}
+    content = from_git(path, before)
+    gone = {r.line for r in found.removed} | {r.line for r, _ in found.edited}
+    return Compared(
+        found, old.sums, new.sums, excerpts_of(content, gone) if content else {}, excerpts(path, lines)
+    )
 
 
 def over_budget(estimate: Estimate, budget: Budget) -> Iterator[Diagnostic]:
@@ -112,7 +138,7 @@ class _Appraiser:
     def data(self, training: Sequence[TrainingCost]) -> Iterator[DataChange]:
         for change in self.makes:
             if change.address.kind == "dataset" and change.action in _NEW:
-                new = self._measured(change.address)
+                new = self.measured(change.address)
                 before = next((a.before for a in change.attributes if a.path == "content"), None)
                 if new is not None and isinstance(before, str):
                     yield self._change(change.address, before, new, training)
@@ -123,9 +149,9 @@ class _Appraiser:
         name = self._base(job)
         if source is None or "path" not in self.resources[source].inputs:
             return TrainingCost(address, note="its training data isn't a file here")
-        if not self._encodings.get(source):
+        if not self.encoding(source):
             return TrainingCost(address, note=f"no encoding of {name or 'its model'} is known")
-        measured = self._measured(source)
+        measured = self.measured(source)
         if measured is None or not measured.sums.tokens:
             return TrainingCost(address, note="its tokens can't be counted here")
         model = self.catalog.find(name)
@@ -135,8 +161,7 @@ class _Appraiser:
     def _change(
         self, address: Address, before: str, new: Measured, training: Sequence[TrainingCost]
     ) -> DataChange:
-        encoding = self._encodings.get(address, "")
-        old = former(self.config.project, self._path(address), before, encoding)
+        old = former(self.config.project, self.path(address), before, self.encoding(address))
         if old is None:
             note = "the version that was applied is not at hand, neither in .ftops nor in Git"
             return DataChange(address, examples=new.sums.examples, note=note)
@@ -154,21 +179,25 @@ class _Appraiser:
             dollars=found.tokens * sum(rates) if counted and rates else None,
         )
 
-    def _measured(self, address: Address) -> Measured | None:
+    def measured(self, address: Address) -> Measured | None:
         """None where the dataset is no file here, or the file can't be read any more."""
         resource = self.resources[address]
         digest = resource.facts.get("digest")
         if not isinstance(digest, str) or not digest or "path" not in resource.inputs:
             return None
-        encoding = self._encodings.get(address, "")
+        path, project = self.path(address), self.config.project
         try:
-            return summaries.summary(self._path(address), digest, encoding, self.config.project)
+            return summaries.summary(path, digest, self.encoding(address), project)
         except NoEncoding:
-            return summaries.summary(self._path(address), digest, "", self.config.project)
+            return summaries.summary(path, digest, "", project)
         except FtopsError:
             return None
 
-    def _path(self, address: Address) -> Path:
+    def encoding(self, address: Address) -> str:
+        """That of the models which are trained on a dataset; empty where it isn't known."""
+        return self._encodings.get(address, "")
+
+    def path(self, address: Address) -> Path:
         inputs = self.resources[address].inputs
         return self.config.folder / str(inputs.get("file") or inputs.get("path"))
 

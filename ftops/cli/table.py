@@ -31,6 +31,7 @@ SECTIONS: Mapping[str, Mapping[str, Row]] = {
         "exec": Row("ftops.cli.commands.exec:command", "Run a command with the provider's endpoint and key."),
         "data": Row("ftops.cli.commands.data:command", "Look into files of examples, and check them."),
         "audit": Row("ftops.cli.commands.audit:command", "Show who applied what, when, with what result."),
+        "explain": Row("ftops.cli.commands.explain:command", "Say why a resource would change."),
         "graph": Row("ftops.cli.commands.graph:command", "Show what depends on what."),
         "fmt": Row("ftops.cli.commands.fmt:command", "Write specs in one style."),
         "schema": Row("ftops.cli.commands.schema:command", "Print the JSON Schema of the spec language."),

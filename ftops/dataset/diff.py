@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from ftops.dataset import identity
 from ftops.dataset.identity import Row
-from ftops.dataset.measure import Measured
+from ftops.dataset.measure import Measured, Sums
 
 ALIKE = 0.6
 """Sketches from which on two examples are nearly the same."""
@@ -47,6 +47,21 @@ class Shift(Struct, frozen=True):
     name: str
     before: int
     after: int
+
+
+class Compared(Struct, frozen=True):
+    """Two versions and their difference. Excerpts say by line what an example asks; of the old version
+    they may be missing."""
+
+    found: Difference
+    old: Sums
+    new: Sums
+    old_excerpts: Mapping[int, str] = {}
+    new_excerpts: Mapping[int, str] = {}
+    overlaps: tuple[tuple[Row, Row], ...] = ()
+    """(in the new version, in the other file)"""
+    other: str = ""
+    """The file that must not overlap with the new version."""
 
 
 def difference(old: Measured, new: Measured) -> Difference:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from msgspec import Struct
-
 from ftops.address import Json
-from ftops.dataset.diff import Difference, Shift, shifts
+from ftops.dataset.diff import Compared, Difference, Shift, shifts
 from ftops.dataset.identity import Row
 from ftops.dataset.measure import Sums
 from ftops.views.paint import Painter
@@ -15,21 +13,6 @@ from ftops.views.values import plural
 
 SHOWN = 10
 """Examples of each sort that are listed."""
-
-
-class Compared(Struct, frozen=True):
-    """Two versions and their difference. Excerpts say by line what an example asks; of the old version
-    they may be missing."""
-
-    found: Difference
-    old: Sums
-    new: Sums
-    old_excerpts: Mapping[int, str] = {}
-    new_excerpts: Mapping[int, str] = {}
-    overlaps: tuple[tuple[Row, Row], ...] = ()
-    """(in the new version, in the other file)"""
-    other: str = ""
-    """The file that must not overlap with the new version."""
 
 
 def draw(compared: Compared, paint: Painter) -> str:
@@ -152,7 +135,7 @@ def _shifted(found: Iterable[Shift]) -> list[Json]:
 
 def _at(row: Row, excerpts: Mapping[int, str], paint: Painter) -> str:
     said = excerpts.get(row.line, "")
-    return f"line {row.line}" + (f"  {paint(said)}" if said else "")
+    return f"line {row.line}  {paint(said)}" if said else f"line {row.line} of the former version"
 
 
 def _more(indent: str, count: int, title: str, paint: Painter) -> Iterator[str]:

@@ -15,7 +15,7 @@ from ftops.views import money
 from ftops.views.paint import Painter, clean
 from ftops.views.values import SENSITIVE, leaves, plural, short_id, show, size
 
-_WILL: Mapping[Action, str] = {
+WILL: Mapping[Action, str] = {
     Action.CREATE: "will be created",
     Action.UPDATE: "will be updated in place",
     Action.REPLACE: "will be replaced",
@@ -178,7 +178,7 @@ class _PlanView(Struct):
             line += f"  (old object {paint(short_id(change.remote_id))})"
         elif change.remote_id and change.action not in (Action.UPDATE, Action.REPLACE):
             line += f"  ({paint(short_id(change.remote_id))})"
-        line += f"  {paint(_WILL[change.action], change.action.value)}"
+        line += f"  {paint(WILL[change.action], change.action.value)}"
         if self.many_providers:
             line += paint(f"  on {change.provider}", "dim")
         return line
@@ -222,24 +222,7 @@ class _PlanView(Struct):
             yield f"      {self.paint(unchanged, 'dim')}"
 
     def _attribute(self, attribute: AttributeChange) -> str:
-        paint = self.paint
-        line = self._difference(attribute.path, attribute.before, attribute.after, ": ")
-        if attribute.note and not isinstance(attribute.after, Reference):
-            line += paint(f"  ({attribute.note})", "dim")
-        if attribute.forces_replacement:
-            line += f"  {paint('# forces replacement', 'replace')}"
-        return line
-
-    def _difference(self, name: str, before: Value, after: Value, between: str) -> str:
-        paint = self.paint
-        if before is None:
-            return f"{paint('+', 'create')} {paint(name)}{between}{show(after)}"
-        if after is None:
-            return f"{paint('-', 'delete')} {paint(name)}{between}{show(before)}"
-        old, new = show(before), show(after)
-        if old == new:
-            new = f"{new} (another one)"
-        return f"{paint('~', 'update')} {paint(name)}{between}{old} {paint('→', 'update')} {new}"
+        return attribute_line(attribute, self.paint)
 
     # what else a plan says
 
@@ -278,7 +261,28 @@ class _PlanView(Struct):
         name = f"{output.name:{width}}"
         if output.sensitive:
             return f"{self.paint('~', 'update')} {self.paint(name)} = {SENSITIVE}"
-        return self._difference(name, output.before, output.after, " = ")
+        return _difference(self.paint, name, output.before, output.after, " = ")
+
+
+def attribute_line(attribute: AttributeChange, paint: Painter) -> str:
+    """`~ seed: 1 → 2  # forces replacement`."""
+    line = _difference(paint, attribute.path, attribute.before, attribute.after, ": ")
+    if attribute.note and not isinstance(attribute.after, Reference):
+        line += paint(f"  ({attribute.note})", "dim")
+    if attribute.forces_replacement:
+        line += f"  {paint('# forces replacement', 'replace')}"
+    return line
+
+
+def _difference(paint: Painter, name: str, before: Value, after: Value, between: str) -> str:
+    if before is None:
+        return f"{paint('+', 'create')} {paint(name)}{between}{show(after)}"
+    if after is None:
+        return f"{paint('-', 'delete')} {paint(name)}{between}{show(before)}"
+    old, new = show(before), show(after)
+    if old == new:
+        new = f"{new} (another one)"
+    return f"{paint('~', 'update')} {paint(name)}{between}{old} {paint('→', 'update')} {new}"
 
 
 @lru_cache(maxsize=1024)

@@ -97,6 +97,10 @@ def test_the_data_that_changed_is_shown(folder: Folder) -> None:
     kept = [*before[:3], json.dumps(edited), *before[5:]]
     folder.write("data/train.jsonl", "\n".join(kept) + "\n" + examples(3, "new word "))
     golden("plan-data-changed", anonymous(folder.ok("plan")))
+    golden("explain", anonymous(folder.ok("explain", "deployment.copilot")))
+    why = folder.run("explain", "job.copilot", "-o", "json").json["changes"][0]["because"][0]
+    assert (why["address"], why["data"]["same"]) == ("dataset.train", 10)
+    assert why["data"]["removed"][0]["excerpt"] == "say 4 → 4"
     change = folder.run("plan", "-o", "json").json["estimate"]["data"][0]
     assert (change["added"], change["removed"], change["edited"]) == (3, 1, 1)
     assert change["dollars"] == pytest.approx(change["tokens"] * 2 * 1000 / 1e6)
@@ -104,6 +108,7 @@ def test_the_data_that_changed_is_shown(folder: Folder) -> None:
     again = folder.run("plan", "-o", "json").json["estimate"]["data"][0]
     assert again == change, "the version that was applied is found in Git"
     lost(folder, "data", ".git")
+    assert "neither in .ftops nor in Git" in folder.ok("explain", "job.copilot")
     told = folder.ok("plan")
     assert "data: 14 examples now; the version that was applied is not at hand" in told
 

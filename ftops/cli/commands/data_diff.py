@@ -10,7 +10,7 @@ from msgspec import Struct
 from ftops.cli.lazy import pass_screen
 from ftops.cli.look import look_options
 from ftops.cli.screen import Screen
-from ftops.dataset.diff import difference, overlap
+from ftops.dataset.diff import Compared, difference, overlap
 from ftops.dataset.excerpts import excerpts, excerpts_of
 from ftops.dataset.former import at_commit, measure_bytes
 from ftops.dataset.measure import Measured, measure
@@ -66,7 +66,7 @@ def command(screen: Screen, old: str, new: str, valid: Path | None, detailed_exi
     pairs = overlap(other, Version(str(valid), valid).measured()) if valid else ()
     new_lines = {r.line for r in found.added} | {r.line for _, r in found.edited}
     new_lines |= {r.line for r, _ in (*found.new_duplicates, *pairs)}
-    compared = view.Compared(
+    compared = Compared(
         found,
         one.sums,
         other.sums,

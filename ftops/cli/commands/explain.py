@@ -1,0 +1,48 @@
+"""ftops explain"""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from ftops import appraisal
+from ftops.address import Address
+from ftops.cli.addresses import ADDRESS
+from ftops.cli.lazy import pass_screen
+from ftops.cli.options import SpecArguments, parallelism_option, refresh_option, spec_options
+from ftops.cli.screen import Screen
+from ftops.cli.specs import read_with_data
+from ftops.dataset.diff import Compared
+from ftops.engine import Session
+from ftops.explanation import explain
+from ftops.planner import Options
+from ftops.views import explanation as view
+
+
+@click.command("explain")
+@click.argument("address", type=ADDRESS)
+@refresh_option
+@parallelism_option
+@spec_options
+@pass_screen
+def command(screen: Screen, address: Address, refresh: bool, parallelism: int, spec: SpecArguments) -> int:
+    """Say why the resource at ADDRESS would change: what that comes from, and what that comes from, down to
+    the examples of a dataset that were added, removed or edited. Changes nothing."""
+    config, warnings = read_with_data(spec)
+    with Session.open(config) as session:
+        made = session.plan(
+            Options(targets=(address,)), look=refresh, preflight=False, parallelism=parallelism
+        )
+        resources = session.graph.resources
+
+    def compare(dataset: Address, before: str) -> Compared | None:
+        return appraisal.compare(dataset, before, config, resources, os.environ)
+
+    causes = explain(address, made, resources, compare)
+    screen.warn(warnings)
+    if screen.json:
+        screen.document({"format_version": 1, **view.to_json(address, causes)})
+    else:
+        screen.text(view.draw(address, causes, screen.paint))
+    return 0

@@ -1,0 +1,70 @@
+"""Why something changes, as text and JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ftops.address import Address, Json
+from ftops.explanation import Cause
+from ftops.plan import SYMBOLS
+from ftops.views import datadiff
+from ftops.views.paint import Painter
+from ftops.views.plan import WILL, attribute_line
+from ftops.views.values import plural
+
+_NOT_AT_HAND = "by which examples can't be told: the version that was applied is neither in .ftops nor in Git"
+
+
+def draw(address: Address, causes: Sequence[Cause], paint: Painter) -> str:
+    """The chain, each cause below what it changes."""
+    if not causes:
+        return f"{paint(str(address), 'bold')}: nothing would change.\n"
+    lines: list[str] = []
+    for cause in causes:
+        lines += [*_lines(cause, "", paint), ""]
+    return "\n".join(lines)
+
+
+def to_json(address: Address, causes: Sequence[Cause]) -> dict[str, Json]:
+    """As docs/json-output.md describes it."""
+    return {"address": str(address), "changes": [_cause_to_json(cause) for cause in causes]}
+
+
+def _lines(cause: Cause, indent: str, paint: Painter) -> Iterator[str]:
+    change = cause.change
+    action = paint(SYMBOLS[change.action], change.action.value)
+    headline = paint(WILL[change.action], change.action.value)
+    yield f"{indent}{action} {paint(str(change.address), 'bold')}  {headline}"
+    inner = f"{indent}    "
+    if cause.told:
+        yield f"{inner}{paint('as explained above', 'dim')}"
+        return
+    if change.reason.text:
+        it = "it " if change.reason.text.startswith(("is ", "has ", "was ")) else ""
+        yield f"{inner}because {it}{paint(change.reason.text)}"
+    for attribute in change.attributes:
+        yield f"{inner}{attribute_line(attribute, paint)}"
+    if cause.compared is not None:
+        yield ""
+        yield from datadiff.lines(cause.compared, paint, inner)
+    elif cause.content_changes:
+        yield f"{inner}{paint(_NOT_AT_HAND, 'dim')}"
+    for below in cause.causes:
+        yield ""
+        yield from _lines(below, inner, paint)
+    if not (change.attributes or cause.causes) and change.after:
+        yield f"{inner}{paint(plural(len(change.after), 'input') + ' as declared', 'dim')}"
+
+
+def _cause_to_json(cause: Cause) -> dict[str, Json]:
+    change = cause.change
+    document: dict[str, Json] = {
+        "address": str(change.address),
+        "action": change.action.value,
+        "reason": {"code": change.reason.code, "text": change.reason.text},
+        "attributes": [a.path for a in change.attributes],
+        "because": [_cause_to_json(below) for below in cause.causes],
+    }
+    if cause.content_changes:
+        document["data"] = datadiff.to_json(cause.compared) if cause.compared else None
+    return document
