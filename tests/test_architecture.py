@@ -18,7 +18,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "__main__",
         "cli",
         "saved",
-        "engine explanation",
+        "engine",
         "views emulator",
         "reading planfile",
         "apply refresh planner loader survey appraisal results",
