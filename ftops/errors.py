@@ -40,7 +40,11 @@ class Diagnostic(Struct, frozen=True):
     hint: str = ""
     place: Place | None = None
     severity: str = "error"
-    """`error` or `warning`."""
+    """`error`, `warning` or `note`."""
+    rule: str = ""
+    """The id of the rule that found it, such as `chat/no-assistant`; empty where it has none."""
+    path: str = ""
+    """The way to the value within its line, such as `messages[2].content`; empty outside of data."""
 
     @property
     def sort_key(self) -> tuple[str, int, int, str]:

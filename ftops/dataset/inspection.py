@@ -2,48 +2,110 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
+from collections.abc import Mapping
+from typing import NamedTuple
 
+from msgspec import Struct, field
+
+from ftops.dataset.secrets import mask
 from ftops.errors import Diagnostic, Place
 
 EXCERPT = 120
 """Characters of a line that a diagnostic carries."""
 LEAD = 60
 """Where a line is cut on the left, the character at the column is the one at this index of the text."""
-MAX_SHOWN = 20
-"""Findings of one file that are told one by one."""
+MAX_SHOWN = 5
+"""Findings of one rule in one file that are told one by one; the rest is a count."""
+MAX_PATH = 1000
+_MASKED = 100_000
+"""Characters of a line in which secrets are looked for before a part of it is shown."""
 
-Steps = tuple[str | int, ...]
+
+class Key(NamedTuple):
+    """The last step on the way to the name of a member, not to its value."""
+
+    name: str
+
+
+Steps = tuple[str | int | Key, ...]
 """The way from an example to a value in it: ("messages", 2, "role")."""
 
 
 class Inspection(Struct, frozen=True):
-    """One file as it was when it was read. Digest and counts are empty where it could not be."""
+    """One file as it was when it was read. Digests and counts are empty where it could not be."""
 
     digest: str = ""
     """`sha256:<hex>` of the bytes."""
     bytes: int = 0
     examples: int = 0
     diagnostics: tuple[Diagnostic, ...] = ()
+    """Those of one rule are told one by one up to MAX_SHOWN; one more says how many there are beyond."""
+    format: str = ""
+    content: str = ""
+    """`sha256:<hex>` of the examples: key order, spaces, line ends, blank lines and a byte order mark
+    don't matter."""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """Findings by rule, those beyond MAX_SHOWN included."""
+    longest: int = 0
+    """Bytes of the longest line: no example has more tokens."""
 
     @property
     def is_clean(self) -> bool:
         return not self.diagnostics
 
+    @property
+    def is_refused(self) -> bool:
+        """Whether something in it is an error, so that nothing may be made of it."""
+        return any(d.severity == "error" for d in self.diagnostics)
+
 
 class Finding(Struct, frozen=True):
     """What is wrong in one line, before it is known where that is shown."""
 
+    rule: str
     summary: str
-    detail: str = ""
-    hint: str = ""
     at: int | Steps = ()
     """An index into the line, or the way to the value."""
-    severity: str = "error"
+    hint: str = ""
+    """What to do; empty: what the rule says."""
+    detail: str = ""
+    """Why it matters; empty: what the rule says."""
+
+
+class Found(NamedTuple):
+    """A finding in its place. Plain data: it may come from another process, or out of a file."""
+
+    rule: str
+    line: int
+    """Counts from 1; 0: the file as a whole."""
+    column: int
+    width: int
+    text: str
+    """An excerpt of the line."""
+    path: str
+    summary: str
+    detail: str
+    hint: str
+
+
+def spell(steps: Steps) -> str:
+    """The JSON path: `messages[2].content`."""
+    path = ""
+    for step in steps:
+        if isinstance(step, int):
+            path += f"[{step}]"
+            continue
+        name = step.name if isinstance(step, Key) else step
+        if not name.replace("_", "a").replace("-", "a").isalnum():
+            path += f"[{quote(name)}]"
+        else:
+            path += f".{name}" if path else name
+    return path if len(path) <= MAX_PATH else f"{path[: MAX_PATH - 1]}…"
 
 
 def place(file: str, number: int, line: str, start: int, width: int) -> Place:
     """The place of line[start : start + width], with no more of the line than can be shown."""
+    line = mask(line) if len(line) <= _MASKED else line
     text, index = line, start
     if len(line) > EXCERPT:
         cut = max(0, start - LEAD)
@@ -53,12 +115,14 @@ def place(file: str, number: int, line: str, start: int, width: int) -> Place:
             text = f"…{text[1:]}"
         if cut + EXCERPT < len(line):
             text = f"{text[:-1]}…"
+    text = mask(text)
     return Place(file, number, start + 1, _printable(text), max(1, min(width, len(text) - index)))
 
 
 def quote(value: object) -> str:
     """A short piece of the data for a message; safe to print."""
     text = f'"{value}"' if isinstance(value, str) else str(value)
+    text = mask(text[:_MASKED])
     return _printable(text if len(text) <= 40 else f"{text[:39]}…")
 
 

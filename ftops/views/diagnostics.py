@@ -28,7 +28,7 @@ def count(diagnostics: Sequence[Diagnostic]) -> str:
     found = Counter(d.severity for d in diagnostics)
     if len(diagnostics) < 2:
         return ""
-    parts = [plural(found[s], s) for s in ("error", "warning") if found[s]]
+    parts = [plural(found[s], s) for s in ("error", "warning", "note") if found[s]]
     return ", ".join(parts)
 
 
@@ -41,6 +41,7 @@ def to_json(diagnostic: Diagnostic) -> dict[str, Json]:
         "detail": diagnostic.detail,
         "hint": diagnostic.hint,
     }
+    fields |= {key: value for key in ("rule", "path") if (value := getattr(diagnostic, key))}
     if place is not None:
         fields["place"] = {
             "file": place.file,
@@ -54,7 +55,8 @@ def to_json(diagnostic: Diagnostic) -> dict[str, Json]:
 
 def _lines(diagnostic: Diagnostic, paint: Painter) -> Iterable[str]:
     severity = diagnostic.severity
-    yield f"{paint(severity, severity)}{paint(': ' + diagnostic.summary, 'bold')}"
+    head = f"{severity}[{diagnostic.rule}]" if diagnostic.rule else severity
+    yield f"{paint(head, severity)}{paint(': ' + diagnostic.summary, 'bold')}"
     place = diagnostic.place
     gutter = ""
     if place is not None:

@@ -1,0 +1,160 @@
+"""Secrets and personal data in text, by patterns that are seldom wrong. What is found is never shown.
+
+A pass over all bytes is cheap only if it is one of C. So bytes are folded to letters-and-digits or not, runs
+that are long enough to be a key are looked for, and patterns are tried around those alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+_LEAST = 16
+"""Letters and digits in a row that every key has."""
+_BEFORE, _AFTER = 64, 512
+"""Bytes around such a run that a pattern may need."""
+
+_KEYS = (
+    (
+        "secret/private-key",
+        rb"-----BEGIN (?:[A-Z]{2,10} ){0,3}PRIVATE KEY-----(?:[\w+/=\\ -]{0,400}-----END)?",
+    ),
+    ("secret/aws-key", rb"(?<![A-Za-z0-9])(?:AKIA|ASIA)[0-9A-Z]{16}(?![A-Za-z0-9])"),
+    ("secret/azure-key", rb"AccountKey=[A-Za-z0-9+/]{86}==|[?&;]sig=[A-Za-z0-9%+/]{43,60}"),
+    ("secret/openai-key", rb"(?<![A-Za-z0-9_-])sk-(?:proj-|svcacct-|ant-)?[A-Za-z0-9_-]{20,200}"),
+    (
+        "secret/github-token",
+        rb"(?<![A-Za-z0-9])(?:gh[pousr]_[A-Za-z0-9]{36,80}|github_pat_[A-Za-z0-9_]{22,90})",
+    ),
+    ("secret/google-key", rb"(?<![A-Za-z0-9])AIza[0-9A-Za-z_-]{35}(?![0-9A-Za-z_-])"),
+    ("secret/slack-token", rb"(?<![A-Za-z0-9])xox[abeoprs]-[A-Za-z0-9-]{16,90}"),
+    ("secret/stripe-key", rb"(?<![A-Za-z0-9])[sr]k_live_[0-9a-zA-Z]{16,120}"),
+    ("secret/jwt", rb"eyJ[A-Za-z0-9_-]{10,300}\.eyJ[A-Za-z0-9_-]{10,300}\.[A-Za-z0-9_-]{10,300}"),
+)
+_NUMBERS = (
+    ("personal/card", rb"(?<![\d.-])\d{4}([ -]?)\d{4}\1\d{4}\1\d{4}(?![\d.-])"),
+    (
+        "personal/iban",
+        rb"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?![A-Za-z0-9])",
+    ),
+    ("personal/us-ssn", rb"(?<![\d-])(?!000|666|9)\d{3}-(?!00)\d\d-(?!0000)\d{4}(?![\d-])"),
+)
+_AT = (
+    ("secret/url-password", rb"[a-z][a-z0-9+.-]{1,20}://[^\s/:@\"'<>\\]{1,80}:[^\s/:@\"'<>\\]{1,80}@"),
+    ("personal/email", rb"[A-Za-z0-9._%+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,5}[A-Za-z]{2,24}(?![A-Za-z0-9])"),
+)
+_EXAMPLES = re.compile(
+    rb"@(?:[a-z0-9-]+\.)*(?:example\.(?:com|org|net)|[a-z0-9-]+\.(?:example|test|invalid))$", re.I
+)
+"""Addresses that are reserved for examples belong to nobody (RFC 2606)."""
+
+_NEAR_RUNS = re.compile(b"|".join(b"(%b)" % pattern for _, pattern in (*_KEYS,)))
+_NEAR_GROUPS = tuple((rule, re.compile(pattern)) for rule, pattern in _NUMBERS)
+_NEAR_AT = tuple((rule, re.compile(pattern)) for rule, pattern in _AT)
+_ALL = tuple((rule, re.compile(pattern)) for rule, pattern in (*_KEYS, *_NUMBERS, *_AT))
+
+_FOLD = bytes(
+    48 if chr(code).isalnum() and code < 128 else code if code in b" -" else 46 for code in range(256)
+)
+_RUN = b"0" * _LEAST
+_GROUPS = (b"0000 0000 0000 ", b"0000-0000-0000-", b"000-00-0000")
+_IMAGE = re.compile(rb";base64,[A-Za-z0-9+/=]+")
+
+
+class Hit(NamedTuple):
+    """A secret: bytes start to end are it."""
+
+    rule: str
+    start: int
+    end: int
+
+
+def hits(block: bytes) -> Iterator[Hit]:
+    """What is found in some lines of a file. Images in base64 are passed over."""
+    if b";base64," in block:
+        block = _IMAGE.sub(lambda m: b";" * len(m[0]), block)
+    found: set[Hit] = set()
+    found.update(_addresses(block))
+    folded = block.translate(_FOLD)
+    for start, end in _windows(folded, _RUN):
+        for match in _NEAR_RUNS.finditer(block, start, end):
+            found.add(Hit(_KEYS[(match.lastindex or 1) - 1][0], *match.span()))
+        found.update(_numbers(block, start, end))
+    for group in _GROUPS:
+        for start, end in _windows(folded, group):
+            found.update(_numbers(block, start, end))
+    yield from sorted(_longest(found), key=lambda hit: hit.start)
+
+
+def mask(text: str) -> str:
+    """The text with dots for everything that is found; of the same length."""
+    if len(text) < 8 or not any(c in text for c in "@0123456789-"):
+        return text
+    raw = text.encode("utf-8", "replace")
+    spans = [m.span() for _, pattern in _ALL for m in pattern.finditer(raw)]
+    if not spans:
+        return text
+    marked = bytearray(raw)
+    for start, end in spans:
+        marked[start:end] = b"\0" * (end - start)
+    masked = marked.decode("utf-8", "replace")
+    return masked.replace("\0", "•") if len(masked) == len(text) else "•" * len(text)
+
+
+def _addresses(block: bytes) -> Iterator[Hit]:
+    at = block.find(b"@")
+    while at >= 0:
+        start, end = max(0, at - 110), at + 340
+        for rule, pattern in _NEAR_AT:
+            for match in pattern.finditer(block, start, end):
+                if match.start() < at < match.end() and not _EXAMPLES.search(match[0]):
+                    yield Hit(rule, *match.span())
+        at = block.find(b"@", at + 1)
+
+
+def _windows(folded: bytes, needle: bytes) -> Iterator[tuple[int, int]]:
+    """Stretches around each place where the needle is, without overlap."""
+    at = folded.find(needle)
+    last = 0
+    while at >= 0:
+        end = at + len(needle)
+        while folded[end : end + _LEAST] == _RUN:
+            end += _LEAST
+        yield max(last, at - _BEFORE), end + _AFTER
+        last = max(last, at - _BEFORE)
+        at = folded.find(needle, end)
+
+
+def _numbers(block: bytes, start: int, end: int) -> Iterator[Hit]:
+    for rule, pattern in _NEAR_GROUPS:
+        for match in pattern.finditer(block, start, end):
+            if _VALID.get(rule, bool)(match[0]):
+                yield Hit(rule, *match.span())
+
+
+def _is_card(text: bytes) -> bool:
+    """By the check digit (ISO/IEC 7812-1, Luhn), and the first digit of a scheme."""
+    digits = [int(c) for c in text.decode() if c.isdigit()]
+    doubled = (d * 2 - 9 * (d > 4) if index % 2 else d for index, d in enumerate(reversed(digits)))
+    return digits[0] in (2, 3, 4, 5, 6) and len(set(digits)) > 1 and sum(doubled) % 10 == 0
+
+
+def _is_iban(text: bytes) -> bool:
+    """By the check digits (ISO 13616)."""
+    number = text.decode().replace(" ", "")
+    if not 15 <= len(number) <= 34:
+        return False
+    return int("".join(str(int(c, 36)) for c in number[4:] + number[:4])) % 97 == 1
+
+
+_VALID = {"personal/card": _is_card, "personal/iban": _is_iban}
+
+
+def _longest(found: set[Hit]) -> Iterator[Hit]:
+    """Without those that overlap one that starts earlier or is longer."""
+    end = -1
+    for hit in sorted(found, key=lambda h: (h.start, -h.end)):
+        if hit.start >= end:
+            yield hit
+            end = hit.end

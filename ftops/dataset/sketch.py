@@ -1,0 +1,92 @@
+"""Sketches: 16 bytes for a text, of which half are the same in texts that are nearly the same.
+
+Minhash over pieces that the text itself delimits: letters and digits alone count, a letter that is rare
+enough divides them, and the least two and the greatest two hashes of pieces are kept. One edit changes one
+piece. Texts that share a half are then compared word by word, so a sketch may err only by missing some.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+from zlib import crc32
+
+SIZE = 16
+LIKE = 0.8
+"""Texts are nearly the same from this part of pairs of words that they share."""
+MANY = 20_000
+"""Texts from which on numpy pays for its import."""
+_LOOKED_AT = 4096
+"""Bytes of a text that are looked at."""
+_PACK = struct.Struct("<IIII").pack
+_NOTHING = bytes(SIZE)
+_WORD = re.compile(r"\w+")
+
+_KEPT = {*range(48, 58), *range(97, 123), *range(128, 256)}
+_DELETE = bytes(code for code in range(256) if code not in _KEPT and not 65 <= code < 91)
+# Letters of other scripts are several bytes; a few of the last bytes stand in for the letters below.
+_FOLD = bytes(
+    code + 32 if 65 <= code < 91 else b"smk"[code % 3] if 0x80 <= code < 0xC0 and code % 9 == 0 else code
+    for code in range(256)
+)
+_DIVIDERS = ((160, b"a"), (400, b"s"), (1200, b"m"))
+"""Letters that divide a text of up to so many bytes into about a dozen pieces; the last, for longer ones."""
+
+
+def sketch(text: str) -> bytes:
+    """Of everything that is said in an example."""
+    folded = text[:_LOOKED_AT].encode("utf-8", "replace").translate(_FOLD, _DELETE)
+    length = len(folded)
+    if not length:
+        return _NOTHING
+    divider = b"k"
+    for longest, letter in _DIVIDERS:
+        if length <= longest:
+            divider = letter
+            break
+    hashes = sorted(map(crc32, folded.split(divider)))
+    if len(hashes) < 4:
+        whole = crc32(folded)
+        return _PACK(whole, length, whole, length)
+    return _PACK(hashes[0], hashes[1], hashes[-1], hashes[-2])
+
+
+def same(keys: Sequence[int]) -> Iterator[list[int]]:
+    """Groups of indices of equal keys, in order; 0 is no key."""
+    return _same_of_many(keys) if len(keys) > MANY else _same_of_few(keys)
+
+
+def _same_of_few(keys: Iterable[int]) -> Iterator[list[int]]:
+    groups: dict[int, list[int]] = {}
+    for index, key in enumerate(keys):
+        if key:
+            groups.setdefault(key, []).append(index)
+    return (group for group in groups.values() if len(group) > 1)
+
+
+def _same_of_many(keys: Sequence[int]) -> Iterator[list[int]]:
+    import numpy
+
+    values = numpy.frombuffer(keys, dtype=numpy.uint64)  # type: ignore[call-overload]
+    order = numpy.argsort(values, kind="stable")
+    ranked = values[order]
+    ends = numpy.flatnonzero(numpy.append(ranked[1:] != ranked[:-1], True)) + 1
+    starts = numpy.append(0, ends[:-1])
+    several = (ends - starts > 1) & (ranked[starts] != 0) if len(ranked) else ends > 0
+    for start, end in zip(starts[several].tolist(), ends[several].tolist(), strict=True):
+        yield sorted(order[start:end].tolist())
+
+
+def pairs(text: str) -> frozenset[int]:
+    """The pairs of words of a text, hashed; of a single word, the word."""
+    words = _WORD.findall(text[: 8 * _LOOKED_AT].lower())
+    joined = [f"{a} {b}" for a, b in pairwise(words)] or words
+    return frozenset(crc32(pair.encode("utf-8", "replace")) for pair in joined)
+
+
+def likeness(one: frozenset[int], other: frozenset[int]) -> float:
+    """The part of all pairs of words that both have (Jaccard)."""
+    union = len(one | other)
+    return len(one & other) / union if union else 1.0

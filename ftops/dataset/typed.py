@@ -1,0 +1,168 @@
+"""Good conversations, read as fast as can be: msgspec checks types, keys and roles while it parses.
+
+What it takes has nothing wrong in it that `chat.check` would find. What it refuses may be good all the same,
+and is read again by the precise reader. Fields are in alphabetical order, so that what is encoded again is
+canonical JSON.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Annotated, Literal, NamedTuple
+
+import msgspec
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+
+from ftops.dataset import chat, functions
+from ftops.dataset.inspection import Finding
+from ftops.dataset.jsonl import parse
+
+Text = Annotated[str, Meta(min_length=1)]
+Short = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"\A[a-zA-Z0-9_-]+\Z")]
+Role = Literal["system", "developer", "user", "assistant", "tool", "function"]
+
+
+class PlainMessage(Struct, forbid_unknown_fields=True, gc=False):
+    content: Text
+    role: Role
+
+
+class PlainExample(Struct, forbid_unknown_fields=True, gc=False):
+    """Nothing but roles and texts."""
+
+    messages: Annotated[list[PlainMessage], Meta(min_length=1)]
+
+
+class Call(Struct, forbid_unknown_fields=True, gc=False):
+    arguments: str
+    name: Text
+
+
+class ToolCall(Struct, forbid_unknown_fields=True, gc=False, kw_only=True):
+    function: Call
+    id: Text
+    type: Literal["function"] | UnsetType = UNSET
+
+
+class Message(Struct, forbid_unknown_fields=True, gc=False, kw_only=True):
+    content: Text | UnsetType = UNSET
+    function_call: Call | UnsetType = UNSET
+    name: Short | UnsetType = UNSET
+    role: Role
+    tool_call_id: Text | UnsetType = UNSET
+    tool_calls: Annotated[list[ToolCall], Meta(min_length=1)] | UnsetType = UNSET
+    weight: Literal[0, 1] | UnsetType = UNSET
+
+
+class Example(Struct, forbid_unknown_fields=True, gc=False, kw_only=True):
+    functions: Raw | UnsetType = UNSET
+    messages: Annotated[list[Message], Meta(min_length=1)]
+    parallel_tool_calls: bool | UnsetType = UNSET
+    tools: Raw | UnsetType = UNSET
+
+
+class Offered(NamedTuple):
+    """One list of functions, as many examples share it."""
+
+    by_name: dict[str, functions.Function]
+    canonical: Raw
+    roles: int
+    """How often `"role"` stands in it."""
+    contents: int
+
+
+decode_plain = msgspec.json.Decoder(PlainExample).decode
+decode = msgspec.json.Decoder(Example).decode
+encode = msgspec.json.Encoder().encode
+
+
+def is_good(example: Example) -> bool:
+    """Whether the precise check would find nothing. Puts the canonical definitions in place."""
+    messages = example.messages
+    offered = _offered(example)
+    if offered is None or chat.order(tuple([m.role for m in messages])):
+        return False
+    rest = False
+    trained = False
+    for message in messages:
+        if message.role == "assistant":
+            if not _is_good_answer(message, offered):
+                return False
+            rest |= message.tool_calls is not UNSET or message.function_call is not UNSET
+            trained |= message.weight != 0
+        elif not _is_good_other(message):
+            return False
+        else:
+            rest |= message.role in functions.RESULTS
+    if not trained:
+        return False
+    return not rest or not any(functions.check_results(msgspec.to_builtins(messages), ()))
+
+
+def offered_of(example: Example) -> Offered:
+    """Of an example that is good."""
+    return _offered(example) or _NOTHING
+
+
+def _is_good_answer(message: Message, offered: Offered) -> bool:
+    calls = [c.function for c in message.tool_calls] if message.tool_calls is not UNSET else []
+    if message.function_call is not UNSET:
+        calls.append(message.function_call)
+        if message.tool_calls is not UNSET:
+            return False
+    if message.tool_call_id is not UNSET:
+        return False
+    if not calls:
+        return message.content is not UNSET and not message.content.isspace()
+    for call in calls:
+        function = offered.by_name.get(call.name)
+        if function is None or not functions.is_called(call.arguments, function.parameters):
+            return False
+    return True
+
+
+def _is_good_other(message: Message) -> bool:
+    return (
+        message.content is not UNSET
+        and not message.content.isspace()
+        and message.weight is UNSET
+        and message.tool_calls is UNSET
+        and message.function_call is UNSET
+        and (message.tool_call_id is UNSET or message.role == "tool")
+    )
+
+
+def _offered(example: Example) -> Offered | None:
+    if example.tools is UNSET and example.functions is UNSET:
+        return _NOTHING
+    if example.tools is not UNSET and example.functions is not UNSET:
+        return None
+    if example.tools is not UNSET:
+        offered = _read_definitions(bytes(example.tools), "tools")
+        if offered is not None:
+            example.tools = offered.canonical
+        return offered
+    assert example.functions is not UNSET  # noqa: S101 - one of the two is there
+    offered = _read_definitions(bytes(example.functions), "functions")
+    if offered is not None:
+        example.functions = offered.canonical
+    return offered
+
+
+@lru_cache(maxsize=256)
+def _read_definitions(raw: bytes, key: str) -> Offered | None:
+    """None where something is wrong with them."""
+    try:
+        holder = parse(f'{{"{key}":{raw.decode()}}}')
+    except UnicodeDecodeError:
+        return None
+    if isinstance(holder, Finding):
+        return None
+    offer, found = chat.check_offer(holder, ())
+    if found:
+        return None
+    canonical = Raw(msgspec.json.encode(holder[key], order="sorted"))
+    return Offered(dict(offer.by_name), canonical, raw.count(b'"role"'), raw.count(b'"content"'))
+
+
+_NOTHING = Offered({}, Raw(b""), 0, 0)
