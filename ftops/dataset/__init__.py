@@ -1,10 +1,32 @@
-"""Training data as JSON Lines: what a file is (digest, size, examples) and what is wrong with it.
+"""Training data as JSON Lines: what a file is (digests, size, examples) and what is wrong with it.
 
-A library of its own: it knows files and formats, and neither specs nor plans nor services.
+A library of its own: it knows files and formats, and neither specs nor plans nor services. What is known of
+an unchanged file is told without importing anything that checks.
 """
+
+from __future__ import annotations
+
+from pathlib import Path
 
 from ftops.dataset.cache import Cache
 from ftops.dataset.inspection import Inspection
-from ftops.dataset.reader import MAX_BYTES, inspect
 
-__all__ = ["MAX_BYTES", "Cache", "Inspection", "inspect"]
+__all__ = ["FORMATS", "Cache", "Inspection", "inspect"]
+
+FORMATS = ("chat", "preference", "reinforcement")
+"""What an example may look like."""
+
+
+def inspect(path: Path, *, format: str = "", cache: Cache | None = None, processes: int = 0) -> Inspection:
+    """What the file at `path` is, and what is wrong with it; `format` is told from the examples where it
+    isn't declared. Never raises for what a file is or holds."""
+    if cache is not None:
+        try:
+            known = cache.get(path, format, path.stat())
+        except (OSError, ValueError):
+            known = None  # reading it says why
+        if known is not None:
+            return known
+    from ftops.dataset import reader
+
+    return reader.read(path, format=format, cache=cache, processes=processes)

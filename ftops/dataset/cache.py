@@ -8,38 +8,46 @@ cache costs time and nothing else, so nothing that happens to it is an error.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
-import re
 import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Self
+
+import msgspec
+from msgspec import Struct
 
 from ftops.dataset.inspection import Inspection
 
-CHECKS_VERSION = 1
-"""To be raised whenever a check is added or changed: what was clean then may not be now."""
-VERSION = 1
+CHECKS_VERSION = 2
+"""To be raised whenever a check is added or changed: what was found then may not be all now."""
+VERSION = 2
 SETTLED = 2_000_000_000
 """Nanoseconds after which a further write shows in a file's times on every file system."""
 
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
+Identity = tuple[int, int, int, int]
+"""Size, times of data and of the entry in nanoseconds, inode."""
 
 
-class _Entry(NamedTuple):
-    size: int
-    mtime_ns: int
-    ctime_ns: int
-    inode: int
-    digest: str
-    bytes: int
-    examples: int
+class _Entry(Struct, frozen=True):
+    identity: Identity
+    inspection: Inspection
+
+
+class _File(Struct, frozen=True):
+    version: int
+    checks: int
+    files: dict[str, _Entry]
+
+
+def identity(status: os.stat_result) -> Identity:
+    """What changes when a file does."""
+    return (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
 
 class Cache:
-    """Clean inspections, by path and format. `save` (or leaving a `with`) writes them."""
+    """Inspections, by path and format. `save` (or leaving a `with`) writes them."""
 
     def __init__(self, folder: Path, clock: Callable[[], int] = time.time_ns) -> None:
         self.clock = clock
@@ -51,26 +59,15 @@ class Cache:
     def get(self, path: Path, format: str, status: os.stat_result) -> Inspection | None:
         """The inspection of the file, if it is still the one that was read."""
         entry = self._load().get(_key(path, format))
-        if entry is None or entry[:4] != _identity(status):
-            return None
-        return Inspection(entry.digest, entry.bytes, entry.examples)
+        return entry.inspection if entry and entry.identity == identity(status) else None
 
     def put(
-        self,
-        path: Path,
-        format: str,
-        before: os.stat_result,
-        after: os.stat_result,
-        started: int,
-        inspection: Inspection,
+        self, path: Path, format: str, status: os.stat_result, started: int, inspection: Inspection
     ) -> None:
-        """Keeps what was read since `started`, unless the file changed meanwhile or may have."""
-        identity = _identity(before)
-        youngest = max(before.st_mtime_ns, before.st_ctime_ns)
-        if identity != _identity(after) or youngest + SETTLED > started:
+        """Keeps what was read since `started`, unless the file may have changed meanwhile."""
+        if max(status.st_mtime_ns, status.st_ctime_ns) + SETTLED > started:
             return
-        entry = _Entry(*identity, inspection.digest, inspection.bytes, inspection.examples)
-        self._load()[_key(path, format)] = entry
+        self._load()[_key(path, format)] = _Entry(identity(status), inspection)
         self._changed = True
 
     def save(self) -> None:
@@ -99,11 +96,11 @@ class Cache:
 
     def _write(self) -> None:
         kept = {key: entry for key, entry in self._load().items() if Path(key.partition(":")[2]).exists()}
-        text = json.dumps({"version": VERSION, "checks": CHECKS_VERSION, "files": kept})
+        content = msgspec.json.encode(_File(VERSION, CHECKS_VERSION, kept))
         self._folder.mkdir(parents=True, exist_ok=True)
         draft = self._folder / f".datasets.{os.getpid()}.{time.monotonic_ns()}.tmp"
         try:
-            draft.write_text(text, encoding="utf-8")
+            draft.write_bytes(content)
             draft.replace(self._file)
         except OSError:
             draft.unlink(missing_ok=True)
@@ -113,25 +110,10 @@ class Cache:
 def _parse(file: Path) -> dict[str, _Entry]:
     """The entries of a cache file; none where it isn't one, or comes from other checks."""
     try:
-        data = json.loads(file.read_bytes())
-        if data["version"] != VERSION or data["checks"] != CHECKS_VERSION:
-            return {}
-        return {key: entry for key, row in data["files"].items() if (entry := _entry(row))}
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        known = msgspec.json.decode(file.read_bytes(), type=_File)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return {}
-
-
-def _entry(row: object) -> _Entry | None:
-    if not isinstance(row, list) or len(row) != len(_Entry._fields):
-        return None
-    entry = _Entry(*row)
-    numbers = (*entry[:4], entry.bytes, entry.examples)
-    right = all(type(n) is int and n >= 0 for n in numbers) and isinstance(entry.digest, str)
-    return entry if right and _DIGEST.match(entry.digest) else None
-
-
-def _identity(status: os.stat_result) -> tuple[int, int, int, int]:
-    return (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+    return known.files if (known.version, known.checks) == (VERSION, CHECKS_VERSION) else {}
 
 
 def _key(path: Path, format: str) -> str:

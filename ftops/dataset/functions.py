@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+
+from msgspec import Struct
 
 from ftops.dataset.inspection import Finding, Key, Steps, quote
 from ftops.dataset.jsonl import decode, describe
@@ -20,8 +21,7 @@ _FUNCTION_KEYS = frozenset({"name", "description", "parameters", "strict"})
 _CHECK_DEPTH = 30
 
 
-@dataclass(frozen=True, slots=True)
-class Function:
+class Function(Struct, frozen=True):
     """One definition: its parameters as JSON text, which tells definitions apart and checks arguments."""
 
     name: str
@@ -44,7 +44,8 @@ def check_definitions(given: object, key: str, at: Steps, known: dict[str, Funct
             if not isinstance(item, dict) or item.get("type") != "function":
                 yield Finding("tools/definition", "a tool is an object of the type function", here)
                 continue
-            item, here = item.get("function"), (*here, "function") if "function" in item else here
+            here = (*here, "function") if "function" in item else here
+            item = item.get("function")
         yield from _check_definition(item, here, known)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from msgspec import Struct, field
 
-from ftops.dataset.secrets import mask
+from ftops.dataset.rules import OFF, grade_of
 from ftops.errors import Diagnostic, Place
 
 EXCERPT = 120
@@ -21,6 +22,10 @@ _MASKED = 100_000
 """Characters of a line in which secrets are looked for before a part of it is shown."""
 
 
+NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
+"""Every rule has its own grade."""
+
+
 class Key(NamedTuple):
     """The last step on the way to the name of a member, not to its value."""
 
@@ -29,34 +34,6 @@ class Key(NamedTuple):
 
 Steps = tuple[str | int | Key, ...]
 """The way from an example to a value in it: ("messages", 2, "role")."""
-
-
-class Inspection(Struct, frozen=True):
-    """One file as it was when it was read. Digests and counts are empty where it could not be."""
-
-    digest: str = ""
-    """`sha256:<hex>` of the bytes."""
-    bytes: int = 0
-    examples: int = 0
-    diagnostics: tuple[Diagnostic, ...] = ()
-    """Those of one rule are told one by one up to MAX_SHOWN; one more says how many there are beyond."""
-    format: str = ""
-    content: str = ""
-    """`sha256:<hex>` of the examples: key order, spaces, line ends, blank lines and a byte order mark
-    don't matter."""
-    counts: Mapping[str, int] = field(default_factory=dict)
-    """Findings by rule, those beyond MAX_SHOWN included."""
-    longest: int = 0
-    """Bytes of the longest line: no example has more tokens."""
-
-    @property
-    def is_clean(self) -> bool:
-        return not self.diagnostics
-
-    @property
-    def is_refused(self) -> bool:
-        """Whether something in it is an error, so that nothing may be made of it."""
-        return any(d.severity == "error" for d in self.diagnostics)
 
 
 class Finding(Struct, frozen=True):
@@ -88,6 +65,49 @@ class Found(NamedTuple):
     hint: str
 
 
+class Inspection(Struct, frozen=True):
+    """One file as it was when it was read. Digests and counts are empty where it could not be."""
+
+    digest: str = ""
+    """`sha256:<hex>` of the bytes."""
+    bytes: int = 0
+    examples: int = 0
+    format: str = ""
+    content: str = ""
+    """`sha256:<hex>` of the examples: key order, spaces, line ends, blank lines and a byte order mark
+    don't matter."""
+    longest: int = 0
+    """Bytes of the longest line: no example has more tokens."""
+    found: tuple[Found, ...] = ()
+    """The first MAX_SHOWN of each rule, by line."""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """How many there are of each rule."""
+
+    def is_refused(self, severity: Mapping[str, str] = NO_SETTINGS) -> bool:
+        """Whether something in it is an error, so that nothing may be made of it."""
+        return any(grade_of(rule, severity) == "error" for rule in self.counts)
+
+    def diagnostics(
+        self, file: str, severity: Mapping[str, str] = NO_SETTINGS, shown: int = MAX_SHOWN
+    ) -> Iterator[Diagnostic]:
+        """What was found, under the name of the file; `severity` sets grades by rule (or `group/*`).
+
+        Of each rule the first are told one by one, and then how many more there are.
+        """
+        told: dict[str, int] = {}
+        for one in self.found:
+            grade = grade_of(one.rule, severity)
+            told[one.rule] = count = told.get(one.rule, 0) + 1
+            if grade == OFF or count > shown:
+                continue
+            at = Place(file, max(1, one.line), one.column, one.text, one.width)
+            yield Diagnostic(one.summary, one.detail, one.hint, at, grade, one.rule, one.path)
+            left = self.counts.get(one.rule, count) - count
+            if left and count == min(shown, MAX_SHOWN):
+                summary = f"{left:,} more of {one.rule} in this file"
+                yield Diagnostic(summary, "", "Often they have one cause.", Place(file), grade, one.rule)
+
+
 def spell(steps: Steps) -> str:
     """The JSON path: `messages[2].content`."""
     path = ""
@@ -105,6 +125,8 @@ def spell(steps: Steps) -> str:
 
 def place(file: str, number: int, line: str, start: int, width: int) -> Place:
     """The place of line[start : start + width], with no more of the line than can be shown."""
+    from ftops.dataset.secrets import mask  # only where something is wrong
+
     line = mask(line) if len(line) <= _MASKED else line
     text, index = line, start
     if len(line) > EXCERPT:
@@ -122,6 +144,8 @@ def place(file: str, number: int, line: str, start: int, width: int) -> Place:
 def quote(value: object) -> str:
     """A short piece of the data for a message; safe to print."""
     text = f'"{value}"' if isinstance(value, str) else str(value)
+    from ftops.dataset.secrets import mask  # only where something is wrong
+
     text = mask(text[:_MASKED])
     return _printable(text if len(text) <= 40 else f"{text[:39]}…")
 

@@ -1,6 +1,7 @@
-"""`inspect`: reads a file once, from start to end, hashing and checking it on the way.
+"""Reads a file once, from start to end, hashing it and having it checked on the way, piece by piece.
 
-Memory doesn't grow with the file: one line is held at a time, and a line has a longest length.
+Memory doesn't grow with the file: a few pieces are held at a time, and a line has a longest length. Of a big
+file, pieces are checked by other processes, which get the very bytes that are hashed here.
 """
 
 from __future__ import annotations
@@ -8,205 +9,229 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
-from ftops.dataset import chat
-from ftops.dataset.cache import Cache
-from ftops.dataset.inspection import MAX_SHOWN, Finding, Inspection, place
-from ftops.dataset.jsonl import DOCUMENT_START, parse, span
-from ftops.errors import Diagnostic, Place
+from xxhash import xxh3_128
+
+from ftops.dataset import workers
+from ftops.dataset.cache import Cache, identity
+from ftops.dataset.inspection import Finding, Found, Inspection
+from ftops.dataset.pieces import detect
+from ftops.dataset.rules import RULES
+from ftops.dataset.whole import Whole
+from ftops.dataset.workers import Block, LongLine
 
 MAX_BYTES = 512_000_000
 """The service takes no larger file."""
 MAX_LINE = 32 * 1024 * 1024
 """A line that is longer is hashed but not checked."""
-MIN_EXAMPLES = 10
-"""The service trains on no fewer."""
-
-Check = Callable[[dict[str, object]], Iterator[Finding]]
-CHECKS: Mapping[str, Check] = {"chat": chat.check}
-"""What an example has to be, by format. In other formats, it only has to be an object."""
+PIECE = 256 * 1024
+"""Bytes that are checked at once: what is made of them fits the cache of a processor."""
+BIG = 16 * 1024 * 1024
+"""Bytes from which on other processes are worth their start."""
+MAX_COMPARED = 200_000
+"""Bytes of a line that are read again, to be shown or compared."""
+_LOOKED_AT = 50
+"""Lines that are tried to tell the format."""
 
 _BOM = b"\xef\xbb\xbf"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
-_LINE_END = b"\r\n"
+_OTHERS: Mapping[bytes, str] = {
+    b"\x1f\x8b": "gzip",
+    b"PK\x03\x04": "a zip archive",
+    b"PK\x05\x06": "a zip archive",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ\x00": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"7z\xbc\xaf": "a 7z archive",
+    b"PAR1": "Parquet",
+    b"ARROW1": "an Arrow file",
+    b"%PDF": "PDF",
+    b"SQLite format 3": "a SQLite database",
+}
+"""How files of other kinds begin."""
 
 
-def inspect(path: Path, display: str, *, format: str = "chat", cache: Cache | None = None) -> Inspection:
-    """What the file at `path` is, and what is wrong with it. `display` names it in diagnostics.
-
-    Never raises for what a file is or holds.
-    """
+def read(path: Path, *, format: str = "", cache: Cache | None = None, processes: int = 0) -> Inspection:
+    """What the file is, and what is wrong with it. `processes`: how many check at once, 0 for as many as
+    are worth it. Never raises for what a file is or holds."""
     try:
-        status = path.stat()
-        refusal = _refuse(status)
-        if refusal:
-            return _refused(display, refusal)
-        known = cache.get(path, format, status) if cache else None
-        return known or _read(path, display, format, cache)
+        refusal = _refuse(path.stat())
+        return _refused(refusal) if refusal else _read(path, format, cache, processes)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        return _refused(display, _unreadable(error))
+        return _refused(_unreadable(error))
 
 
 def _refuse(status: os.stat_result) -> Finding | None:
     """What can be said of a file without reading it."""
     if stat.S_ISDIR(status.st_mode):
-        return Finding("the data is a folder, not a file", hint="Name the JSON Lines file in it.")
+        hint = "Name the JSON Lines file in it."
+        return Finding("file/unreadable", "the data is a folder, not a file", hint=hint)
     if not stat.S_ISREG(status.st_mode):
-        return Finding("the data is not a regular file", hint="Name a file on disk, not a pipe or a device.")
-    if status.st_size > MAX_BYTES:
+        hint = "Name a file on disk, not a pipe or a device."
+        return Finding("file/unreadable", "the data is not a regular file", hint=hint)
+    if status.st_size >= MAX_BYTES:
         size = f"{status.st_size / 1e6:,.0f} MB"
-        hint = "Remove examples, or train in two steps on two files."
-        return Finding(f"the file has {size}, more than 512 MB", "The service takes no larger file.", hint)
+        return Finding("file/too-large", f"the file has {size}, and must have less than 512 MB")
     return None
-
-
-def _refused(display: str, finding: Finding) -> Inspection:
-    return Inspection(diagnostics=(_diagnostic(finding, Place(display)),))
 
 
 def _unreadable(error: OSError | ValueError) -> Finding:
     if isinstance(error, FileNotFoundError):
-        return Finding("the file does not exist", hint="Paths are relative to the spec file that names them.")
+        return Finding("file/missing", "the file does not exist")
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return Finding(f"the file can't be read: {reason}", hint="Check the path and its permissions.")
+    hint = "Check the path and its permissions."
+    return Finding("file/unreadable", f"the file can't be read: {reason}", hint=hint)
 
 
-def _read(path: Path, display: str, format: str, cache: Cache | None) -> Inspection:
+def _refused(finding: Finding) -> Inspection:
+    return Inspection(found=(_found(finding),), counts={finding.rule: 1})
+
+
+def _read(path: Path, format: str, cache: Cache | None, processes: int) -> Inspection:
     started = cache.clock() if cache else 0
     with path.open("rb") as stream:
         before = os.fstat(stream.fileno())
-        run = _Run(display, format)
-        for number, line in enumerate(_lines(stream, run), start=1):
-            run.take(number, line)
-        inspection = run.end()
+        run = _Run(stream, format)
+        run.read(processes or _worth(before.st_size))
+        found = run.end()
         after = os.fstat(stream.fileno())
-    # A file that was written to while it was read is neither its old nor its new self.
-    if cache and inspection.is_clean and inspection.bytes == before.st_size == after.st_size:
-        cache.put(path, format, before, after, started, inspection)
+    if run.bytes != before.st_size or identity(before) != identity(after):
+        return _refused(Finding("file/changed", "the file changed while it was read"))
+    whole = run.whole
+    inspection = Inspection(
+        digest=f"sha256:{run.sha.hexdigest()}",
+        bytes=run.bytes,
+        examples=whole.examples,
+        format=run.format,
+        content=whole.content,
+        longest=whole.longest,
+        found=tuple(found),
+        counts=dict(whole.counts),
+    )
+    if cache:
+        cache.put(path, format, before, started, inspection)
     return inspection
-
-
-def _lines(stream: BinaryIO, run: _Run) -> Iterator[bytes | None]:
-    """Lines with their ends; None for one that is too long to be held."""
-    while line := stream.readline(MAX_LINE):
-        run.hash(line)
-        if len(line) < MAX_LINE or line.endswith(b"\n"):
-            yield line
-            continue
-        while line and not line.endswith(b"\n"):
-            line = stream.readline(MAX_LINE)
-            run.hash(line)
-        yield None
 
 
 class _Run:
     """One reading of one file."""
 
-    def __init__(self, display: str, format: str) -> None:
-        self.display = display
-        self.format = format
-        self.check = CHECKS.get(format)
+    def __init__(self, stream: BinaryIO, format: str) -> None:
+        self.stream = stream
+        self.declared = format
+        self.format = ""
         self.sha = hashlib.sha256()
         self.bytes = 0
-        self.examples = 0
-        self.found: list[Diagnostic] = []
-        self.unshown: Place | None = None
-        self.unshown_count = 0
+        self.whole = Whole()
         self.is_lines = True
-        """False once it is clear that the file is of another kind, and more findings would be noise."""
+        """False where the file is of another kind, and more findings would be noise."""
+        self.start = 0
+        """Where the first line begins: behind a byte order mark."""
 
-    def hash(self, piece: bytes) -> None:
-        self.sha.update(piece)
-        self.bytes += len(piece)
-
-    def take(self, number: int, raw: bytes | None) -> None:
-        """Checks one line."""
-        if raw is None:
-            self._take_long(number)
-            return
-        if number == 1:
-            raw = self._take_start(raw)
-        if not self.is_lines or not raw.strip():
-            return
-        self.examples += 1
-        try:
-            line = raw.rstrip(_LINE_END).decode()
-        except UnicodeDecodeError as error:
-            self._take_undecodable(number, raw, error)
-            return
-        example = parse(line)
-        if isinstance(example, Finding):
-            self._add(number, line, example)
-            self.is_lines = self.examples > 1 or line.strip() not in DOCUMENT_START
-        elif self.check:
-            for finding in self.check(example):
-                self._add(number, line, finding)
-
-    def end(self) -> Inspection:
-        """The result, after the last line."""
-        few = self._too_few()
-        first = [_diagnostic(few, Place(self.display))] if few else []
-        last = [self._and_more(self.unshown)] if self.unshown else []
-        digest = f"sha256:{self.sha.hexdigest()}"
-        return Inspection(digest, self.bytes, self.examples, (*first, *self.found, *last))
-
-    def _take_start(self, raw: bytes) -> bytes:
-        if raw.startswith(_UTF16):
-            self.is_lines = False
-            finding = Finding("the file is UTF-16, not UTF-8", hint="Save it as UTF-8.")
-            self.found.append(_diagnostic(finding, Place(self.display)))
-        return raw.removeprefix(_BOM)
-
-    def _take_long(self, number: int) -> None:
-        self.examples += 1
-        finding = Finding(
-            f"a line of more than {MAX_LINE // 1024**2} MiB was not checked",
-            hint="Is a line break missing?",
-            severity="warning",
-        )
-        self._show(finding, lambda: Place(self.display, number))
-
-    def _take_undecodable(self, number: int, raw: bytes, error: UnicodeDecodeError) -> None:
-        line = raw.rstrip(_LINE_END).decode(errors="replace")
-        at = len(raw[: error.start].decode())
-        summary = f"the byte 0x{raw[error.start]:02x} is not UTF-8"
-        self._add(number, line, Finding(summary, "", "Save the file as UTF-8.", at=at))
-
-    def _add(self, number: int, line: str, finding: Finding) -> None:
-        self._show(finding, lambda: _locate(self.display, number, line, finding))
-
-    def _show(self, finding: Finding, where: Callable[[], Place]) -> None:
-        """Finding the place costs more than finding the fault, so it is left until it is wanted."""
-        if len(self.found) < MAX_SHOWN:
-            self.found.append(_diagnostic(finding, where()))
-            return
-        self.unshown = self.unshown or where()
-        self.unshown_count += 1
-
-    def _and_more(self, at: Place) -> Diagnostic:
-        count = f"{self.unshown_count:,} more finding{'s' if self.unshown_count > 1 else ''}"
-        return Diagnostic(f"{count} in this file from here on", hint="Often they have one cause.", place=at)
-
-    def _too_few(self) -> Finding | None:
+    def read(self, processes: int) -> None:
+        blocks = self._blocks()
+        first = next(blocks, b"")
+        self.format = self.declared or "chat"
+        if isinstance(first, bytes) and not self._is_other(first):
+            self.format = self._choose(first)
+            first = first[self.start :]
         if not self.is_lines:
-            return None
-        if not self.bytes:
-            return Finding("the file is empty", hint="Write one example per line.")
-        if not self.examples:
-            return Finding("the file holds no examples, only blank lines", hint="Write one example per line.")
-        if self.format == "chat" and self.examples < MIN_EXAMPLES:
-            summary = f"{self.examples} example{'s' if self.examples > 1 else ''}, fewer than {MIN_EXAMPLES}"
-            return Finding(summary, f"The service trains on no fewer than {MIN_EXAMPLES}.", "Add examples.")
-        return None
+            for _ in blocks:  # only hashed
+                continue
+            return
+        for piece in workers.check(chain([first] if first else [], blocks), self.format, processes):
+            self.whole.add(piece)
+
+    def end(self) -> list[Found]:
+        """All that was found, by line."""
+        whole = self.whole
+        if self.is_lines:
+            if not self.start and whole.examples:
+                whole.say("file/byte-order-mark", 0, "no byte order mark")
+            whole.finish(self.format, self._lines)
+        return whole.with_lines(self._lines)
+
+    def _blocks(self) -> Iterator[Block]:
+        """Whole lines, some at a time."""
+        rest: list[bytes] = []
+        held = 0
+        long: xxh3_128 | None = None
+        while data := self._more():
+            end = data.rfind(b"\n") + 1
+            if long is not None or held + (len(data) if not end else data.find(b"\n")) > MAX_LINE:
+                long = long or xxh3_128(b"".join(rest))
+                cut = data.find(b"\n") + 1
+                long.update(data[: cut - 1] if cut else data)
+                rest, held = [], 0
+                if not cut:
+                    continue
+                yield LongLine(long.digest())
+                long = None
+                data, end = data[cut:], end - cut
+            if end:
+                yield b"".join((*rest, data[:end]))
+                rest, held = [], 0
+            rest.append(data[end:])
+            held += len(data) - end
+        if long is not None:
+            yield LongLine(long.digest())
+        elif held:
+            yield b"".join(rest)
+
+    def _more(self) -> bytes:
+        data = self.stream.read(PIECE)
+        self.sha.update(data)
+        self.bytes += len(data)
+        return data
+
+    def _is_other(self, first: bytes) -> bool:
+        """Whether the file is of another kind, by how it begins."""
+        kind = next((kind for start, kind in _OTHERS.items() if first.startswith(start)), "")
+        if kind:
+            self.whole.say("file/compressed", 0, f"the file is {kind}")
+        elif first.startswith(_UTF16):
+            self.whole.say("file/not-utf8", 0, "the file is UTF-16, not UTF-8")
+        self.is_lines = not (kind or first.startswith(_UTF16))
+        return not self.is_lines
+
+    def _choose(self, first: bytes) -> str:
+        """The format that is declared, or else the one of the first examples."""
+        self.start = len(_BOM) if first.startswith(_BOM) else 0
+        lines = first[self.start :].split(b"\n", _LOOKED_AT)[:_LOOKED_AT]
+        told = next((told for line in lines if line.strip() and (told := detect(line))), None)
+        if self.declared and told and told != self.declared:
+            summary = f"the examples are of the format {told}, not {self.declared}"
+            hint = f"Write `format: {told}`, leave it out, or name another file."
+            self.whole.found.append(_found(Finding("chat/format", summary, hint=hint)))
+            self.whole.counts["chat/format"] += 1
+        return told or self.declared or "chat"
+
+    def _lines(self, numbers: Iterable[int]) -> dict[int, str]:
+        """Lines of the file by number, as far as they are short enough to be shown or compared."""
+        wanted = frozenset(numbers)
+        last = max(wanted, default=0)
+        found: dict[int, bytes] = {}
+        number = 1
+        self.stream.seek(self.start)
+        while number <= last and (data := self.stream.read(PIECE)):
+            count = data.count(b"\n")
+            if not wanted.isdisjoint(range(number, number + count + 1)):
+                for at, part in enumerate(data.split(b"\n"), number):
+                    if at in wanted:
+                        found[at] = (found.get(at, b"") + part)[:MAX_COMPARED]
+            number += count
+        return {at: line.rstrip(b"\r").decode(errors="replace") for at, line in found.items()}
 
 
-def _locate(display: str, number: int, line: str, finding: Finding) -> Place:
-    start, width = (finding.at, 1) if isinstance(finding.at, int) else span(line, finding.at)
-    return place(display, number, line, start, width)
+def _worth(size: int) -> int:
+    return len(os.sched_getaffinity(0)) if size >= BIG and hasattr(os, "sched_getaffinity") else 1
 
 
-def _diagnostic(finding: Finding, at: Place) -> Diagnostic:
-    return Diagnostic(finding.summary, finding.detail, finding.hint, at, finding.severity)
+def _found(finding: Finding) -> Found:
+    rule = RULES[finding.rule]
+    hint, detail = finding.hint or rule.fix, finding.detail or rule.why
+    return Found(finding.rule, 0, 1, 1, "", "", finding.summary, detail, hint)

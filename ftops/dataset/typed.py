@@ -11,11 +11,12 @@ from functools import lru_cache
 from typing import Annotated, Literal, NamedTuple
 
 import msgspec
-from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+from msgspec import UNSET, Meta, MsgspecError, Raw, Struct, UnsetType
 
 from ftops.dataset import chat, functions
 from ftops.dataset.inspection import Finding
 from ftops.dataset.jsonl import parse
+from ftops.dataset.lines import canonical
 
 Text = Annotated[str, Meta(min_length=1)]
 Short = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"\A[a-zA-Z0-9_-]+\Z")]
@@ -66,6 +67,8 @@ class Offered(NamedTuple):
 
     by_name: dict[str, functions.Function]
     canonical: Raw
+    saved: int
+    """Bytes by which its canonical text is shorter than it was."""
     roles: int
     """How often `"role"` stands in it."""
     contents: int
@@ -76,11 +79,55 @@ decode = msgspec.json.Decoder(Example).decode
 encode = msgspec.json.Encoder().encode
 
 
-def is_good(example: Example) -> bool:
-    """Whether the precise check would find nothing. Puts the canonical definitions in place."""
-    messages = example.messages
+class Read(NamedTuple):
+    """A good example: its canonical text, and what it offers."""
+
+    example: Example
+    text: bytes
+    offered: Offered
+
+
+def read(line: bytes) -> Read | None:
+    """The example on a line, if the precise check would find nothing; its definitions are canonical."""
+    try:
+        example = decode(line)
+    except (MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
     offered = _offered(example)
-    if offered is None or chat.order(tuple([m.role for m in messages])):
+    if offered is None or not _is_good(example, offered):
+        return None
+    text = encode(example)
+    if len(line) - offered.saved - len(text) > 1 and _has_key_twice(line, example, offered):
+        return None
+    return Read(example, text, offered)
+
+
+def count_keys(text: bytes) -> tuple[int, int]:
+    return text.count(b'"role"'), text.count(b'"content"')
+
+
+def _has_key_twice(line: bytes, example: Example, offered: Offered) -> bool:
+    """As far as counts can tell; where they leave a doubt, the precise reader knows."""
+    messages = example.messages
+    contents = sum([m.content is not UNSET for m in messages])
+    if count_keys(line) != (len(messages) + offered.roles, contents + offered.contents):
+        return True
+    for key, count in (
+        (b'"weight"', sum([m.weight is not UNSET for m in messages])),
+        (b'"tool_calls"', sum([m.tool_calls is not UNSET for m in messages])),
+        (b'"function_call"', sum([m.function_call is not UNSET for m in messages])),
+        (b'"messages"', 1),
+        (b'"tools"', example.tools is not UNSET),
+        (b'"functions"', example.functions is not UNSET),
+    ):
+        if line.count(key) != count:
+            return True
+    return False
+
+
+def _is_good(example: Example, offered: Offered) -> bool:
+    messages = example.messages
+    if chat.order(tuple([m.role for m in messages])):
         return False
     rest = False
     trained = False
@@ -97,11 +144,6 @@ def is_good(example: Example) -> bool:
     if not trained:
         return False
     return not rest or not any(functions.check_results(msgspec.to_builtins(messages), ()))
-
-
-def offered_of(example: Example) -> Offered:
-    """Of an example that is good."""
-    return _offered(example) or _NOTHING
 
 
 def _is_good_answer(message: Message, offered: Offered) -> bool:
@@ -161,8 +203,9 @@ def _read_definitions(raw: bytes, key: str) -> Offered | None:
     offer, found = chat.check_offer(holder, ())
     if found:
         return None
-    canonical = Raw(msgspec.json.encode(holder[key], order="sorted"))
-    return Offered(dict(offer.by_name), canonical, raw.count(b'"role"'), raw.count(b'"content"'))
+    shared = Raw(canonical(holder[key]))
+    saved = len(raw) - len(bytes(shared))
+    return Offered(dict(offer.by_name), shared, saved, raw.count(b'"role"'), raw.count(b'"content"'))
 
 
-_NOTHING = Offered({}, Raw(b""), 0, 0)
+_NOTHING = Offered({}, Raw(b""), 0, 0, 0)

@@ -1,0 +1,407 @@
+"""One piece of a file: some whole lines, checked. No I/O here, so that any process can do it.
+
+Lines are read by the first of three readers that takes them: plain conversations, conversations with calls,
+and the precise one that says what is wrong. The first two only take what the third finds nothing in.
+"""
+
+from __future__ import annotations
+
+import re
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from msgspec import UNSET, MsgspecError, Struct, field
+from xxhash import xxh3_64_hexdigest, xxh3_128_digest
+
+from ftops.dataset import chat, functions, preference, reinforcement, typed, vision
+from ftops.dataset.inspection import MAX_SHOWN, Finding, Found, place, spell
+from ftops.dataset.jsonl import DOCUMENT_START, parse, span
+from ftops.dataset.lines import canonical
+from ftops.dataset.rules import RULES
+from ftops.dataset.secrets import hits
+from ftops.dataset.sketch import sketch
+
+Check = Callable[[Mapping[str, Any]], Iterator[Finding]]
+CHECKS: Mapping[str, Check] = {
+    "chat": chat.check,
+    "preference": preference.check,
+    "reinforcement": reinforcement.check,
+}
+MAX_LABEL = 40
+"""Characters of an answer that may be one of a few."""
+KEPT = 1000
+"""Different system messages, answers, definitions that are told apart."""
+TEXT = "(text)"
+
+_SPECIAL = re.compile(
+    rb"<\|(?:im_start|im_end|im_sep|endoftext|endofprompt|fim_prefix|fim_middle|fim_suffix|"
+    rb"start|end|message|channel|constrain|return|call)\|>"
+)
+_LINE_END = b"\r\n"
+
+Where = tuple[int, int]
+"""The line where something was seen first, and how often it was seen."""
+
+
+class Piece(Struct):
+    """What is known of some lines. Line numbers count from 1 at the piece's first."""
+
+    lines: int = 0
+    examples: int = 0
+    longest: int = 0
+    images: int = 0
+    """Examples with images."""
+    contents: bytes = b""
+    """16 bytes for each example, by what is in it."""
+    sketches: bytes = b""
+    """16 bytes for each example, by what is said in it (ftops.dataset.sketch)."""
+    numbers: bytes = b""
+    """The line of each example: 4 bytes."""
+    counts: dict[str, int] = field(default_factory=dict)
+    found: list[Found] = field(default_factory=list)
+    """The first of each rule."""
+    systems: dict[str, Where] = field(default_factory=dict)
+    labels: dict[str, int] = field(default_factory=dict)
+    fields: dict[str, Where] = field(default_factory=dict)
+    definitions: dict[str, dict[str, Where]] = field(default_factory=dict)
+    """By name of the function and digest of its definition."""
+    is_document: bool = False
+    """The first line is that of a document over many lines: what follows is no JSON Lines."""
+
+
+class Reader:
+    """Reads the pieces of one file."""
+
+    def __init__(self, format: str, *, vectorised: bool = False) -> None:
+        """`vectorised`: with numpy, where there is enough to read."""
+        self._vectorised = vectorised
+        self._check = CHECKS[format]
+        self._is_chat = format == "chat"
+        self._graded = format == "reinforcement"
+        self._plain = self._is_chat
+        """Whether the last piece had only plain conversations."""
+
+    def read(self, block: bytes) -> Piece:
+        """Checks some whole lines. The last needs no end."""
+        run = _Piece(self._check, self._graded)
+        lines = block.split(b"\n")
+        if not lines[-1]:
+            lines.pop()
+        if not (self._plain and self._read_plain(run, block, lines)):
+            self._plain = self._read_mixed(run, block, lines) and self._is_chat
+        run.piece.lines = len(lines)
+        run.piece.longest = max(map(len, lines), default=0)
+        run.scan(block, self._vectorised)
+        return run.end()
+
+    def _read_plain(self, run: _Piece, block: bytes, lines: Sequence[bytes]) -> bool:
+        """False where a line isn't a plain conversation."""
+        try:
+            examples = [*map(typed.decode_plain, lines)]
+        except (MsgspecError, UnicodeDecodeError, RecursionError):
+            return False
+        starts = _StartOf()
+        said: list[list[str]] = []
+        systems: list[str] = []
+        messages = 0
+        for example in examples:
+            start = starts[tuple([m.role for m in example.messages])]
+            texts = [m.content for m in example.messages]
+            messages += len(texts)
+            if start < 0 or any(map(str.isspace, texts)):
+                return False
+            systems.append(texts.pop(0) if start else "")
+            said.append(texts)
+        encoded = [*map(typed.encode, examples)]
+        # Written without spaces, or with one after each comma and colon, nothing else can be in it.
+        slack = len(block) - sum(map(len, encoded)) - len(lines)
+        is_tight = slack in (0, -1, 4 * messages, 4 * messages - 1)
+        if not is_tight and typed.count_keys(block) != (messages, messages):
+            return False
+        run.add_plain(encoded, systems, said)
+        return True
+
+    def _read_mixed(self, run: _Piece, block: bytes, lines: Sequence[bytes]) -> bool:
+        """Line by line. True where all of them might as well have been plain."""
+        plain = True
+        for number, line in enumerate(lines, 1):
+            if self._is_chat:
+                good = typed.read(line)
+                if good is not None:
+                    run.add_typed(number, good)
+                    plain = plain and not good.offered.by_name
+                    continue
+            if line.strip():
+                plain = False
+                run.add_precisely(number, line)
+                if run.piece.is_document:
+                    break
+        return plain
+
+
+def detect(line: bytes) -> str | None:
+    """The format of an example; None where it can't be told from this line."""
+    try:
+        example = parse(line.strip().decode())
+    except UnicodeDecodeError:
+        return None
+    if isinstance(example, Finding):
+        return None
+    if {"input", *preference.OUTPUTS} & example.keys():
+        return "preference"
+    messages = example.get("messages")
+    if chat.is_conversation(messages) and isinstance(messages, list) and reinforcement.fields(example):
+        roles = [message["role"] for message in messages]
+        if "assistant" not in roles or roles[-1] == "user":
+            return "reinforcement"
+    return "chat" if messages is not None else None
+
+
+def said_in(lines: Mapping[int, str]) -> dict[int, str]:
+    """What is said in some lines, but for system messages."""
+    said = {}
+    for number, line in lines.items():
+        example = parse(line)
+        if not isinstance(example, Finding):
+            said[number] = "\n".join(_facts(example)[1])
+    return said
+
+
+class _StartOf(dict[tuple[str, ...], int]):
+    """How many system messages a sequence of roles starts with; -1 where it isn't in order. Each is
+    looked at once."""
+
+    def __missing__(self, roles: tuple[str, ...]) -> int:
+        bad = chat.order(roles) or {*functions.RESULTS} & {*roles}
+        self[roles] = start = -1 if bad else int(roles[0] in chat.SYSTEM)
+        return start
+
+
+class _Piece:
+    """A piece in the making."""
+
+    def __init__(self, check: Check, graded: bool) -> None:
+        self.piece = Piece()
+        self.check = check
+        self.graded = graded
+        self.contents = bytearray()
+        self.sketches = bytearray()
+        self.numbers = array("I")
+        self.shown: dict[str, int] = {}
+        self.systems: dict[str, list[int]] = {}
+        self.definitions: dict[int, tuple[Mapping[str, functions.Function], list[int]]] = {}
+        self.labels = self.piece.labels
+
+    def add_plain(
+        self, encoded: Sequence[bytes], systems: Sequence[str], said: Sequence[Sequence[str]]
+    ) -> None:
+        """Plain conversations, one a line: canonical texts, system messages, all other messages."""
+        self.contents += b"".join(map(xxh3_128_digest, encoded))
+        self.sketches += b"".join(map(sketch, map("\n".join, said)))
+        self.numbers = array("I", range(1, len(encoded) + 1))
+        for system, count in Counter(systems).items():
+            self.systems[system] = [systems.index(system) + 1, count]
+        answers = [texts[-1] for texts in said]
+        self.labels.update(Counter([a if len(a) <= MAX_LABEL else TEXT for a in answers]))
+
+    def add_typed(self, number: int, read: typed.Read) -> None:
+        example, text, offered = read
+        if offered.by_name:
+            seen = self.definitions.setdefault(id(offered.by_name), (offered.by_name, [number, 0]))
+            seen[1][1] += 1
+        system = ""
+        said: list[str] = []
+        label = TEXT
+        for message in example.messages:
+            content = message.content
+            if message.role in chat.SYSTEM:
+                system = content if isinstance(content, str) else ""
+                continue
+            if isinstance(content, str):
+                said.append(content)
+            calls = [c.function for c in message.tool_calls] if message.tool_calls is not UNSET else []
+            if message.function_call is not UNSET:
+                calls.append(message.function_call)
+            for call in calls:
+                said += (call.name, call.arguments)
+            if message.role == "assistant":
+                label = _label(content, [call.name for call in calls])
+        self._add(number, xxh3_128_digest(text), system, said, label)
+
+    def add_precisely(self, number: int, raw: bytes) -> None:
+        """Says what is wrong with a line."""
+        try:
+            line = raw.rstrip(_LINE_END).decode()
+        except UnicodeDecodeError as error:
+            self._add_undecodable(number, raw, error)
+            return
+        example = parse(line)
+        if isinstance(example, Finding):
+            self.say(number, line, example)
+            self.piece.is_document = number == 1 and line.strip() in DOCUMENT_START
+            self._add(number, xxh3_128_digest(raw.strip()), None, (), "")
+            return
+        for finding in self.check(example):
+            self.say(number, line, finding)
+        self._add(number, xxh3_128_digest(canonical(example)), *_facts(example))
+        self._add_facts(number, example)
+
+    def say(self, number: int, line: str, finding: Finding) -> None:
+        """Finding the place costs more than finding the fault, so it is only done for the first few."""
+        counts = self.piece.counts
+        counts[finding.rule] = counts.get(finding.rule, 0) + 1
+        if counts[finding.rule] > MAX_SHOWN:
+            return
+        start, width = (finding.at, 1) if isinstance(finding.at, int) else span(line, finding.at)
+        path = "" if isinstance(finding.at, int) else spell(finding.at)
+        self._say_at(number, line, (start, width), path, finding)
+
+    def scan(self, block: bytes, vectorised: bool) -> None:
+        """Looks for what no text should hold, whoever says it."""
+        for rule, start, end in hits(block, vectorised=vectorised):
+            what = RULES[rule].what.removeprefix("No ").removesuffix(" is among the examples.")
+            self._say_within(block, start, end, Finding(rule, what))
+        if b"|" in block and b"<|" in block:
+            for match in _SPECIAL.finditer(block):
+                finding = Finding("data/special-token", f"the special token {match[0].decode()}")
+                self._say_within(block, match.start(), match.end(), finding)
+
+    def end(self) -> Piece:
+        piece = self.piece
+        piece.examples = len(self.numbers)
+        piece.contents = bytes(self.contents)
+        piece.sketches = bytes(self.sketches)
+        piece.numbers = self.numbers.tobytes()
+        for text, (first, count) in self.systems.items():
+            if len(piece.systems) < KEPT:
+                piece.systems[xxh3_64_hexdigest(text.encode("utf-8", "replace"))] = (first, count)
+        for by_name, (first, count) in self.definitions.values():
+            for name, function in by_name.items():
+                self._add_definition(name, function, first, count)
+        if len(self.labels) > KEPT:
+            piece.labels = dict(sorted(self.labels.items(), key=lambda item: -item[1])[:KEPT])
+        return piece
+
+    def _add(self, number: int, content: bytes, system: str | None, said: Sequence[str], label: str) -> None:
+        self.contents += content
+        self.numbers.append(number)
+        self.sketches += sketch("\n".join(said))
+        if system is not None:
+            self.systems.setdefault(system, [number, 0])[1] += 1
+        if label:
+            self.labels[label] = self.labels.get(label, 0) + 1
+
+    def _add_facts(self, number: int, example: Mapping[str, Any]) -> None:
+        holder = example.get("input", example)
+        if isinstance(holder, dict):
+            offer, _ = chat.check_offer(holder, ())
+            for name, function in offer.by_name.items():
+                self._add_definition(name, function, number, 1)
+        messages = holder.get("messages") if isinstance(holder, dict) else None
+        if isinstance(messages, list) and vision.count_images(messages):
+            self.piece.images += 1
+        if self.graded and len(self.piece.fields) < KEPT:
+            key = ", ".join(sorted(reinforcement.fields(example)))[:200]
+            first, count = self.piece.fields.get(key, (number, 0))
+            self.piece.fields[key] = (first, count + 1)
+
+    def _add_definition(self, name: str, function: functions.Function, number: int, count: int) -> None:
+        definitions = self.piece.definitions
+        if name in definitions or len(definitions) < KEPT:
+            known = definitions.setdefault(name, {})
+            digest = xxh3_64_hexdigest(function.text.encode("utf-8", "replace"))
+            first, before = known.get(digest, (number, 0))
+            known[digest] = (min(first, number), before + count)
+
+    def _add_undecodable(self, number: int, raw: bytes, error: UnicodeDecodeError) -> None:
+        line = raw.rstrip(_LINE_END).decode(errors="replace")
+        at = len(raw[: error.start].decode())
+        summary = f"the byte 0x{raw[error.start]:02x} is not UTF-8"
+        self.say(number, line, Finding("file/not-utf8", summary, at))
+        self._add(number, xxh3_128_digest(raw.strip()), None, (), "")
+
+    def _say_within(self, block: bytes, start: int, end: int, finding: Finding) -> None:
+        counts = self.piece.counts
+        counts[finding.rule] = counts.get(finding.rule, 0) + 1
+        if counts[finding.rule] > MAX_SHOWN:
+            return
+        begin = block.rfind(b"\n", 0, start) + 1
+        stop = block.find(b"\n", start)
+        raw = block[begin : stop if stop >= 0 else len(block)]
+        number = block.count(b"\n", 0, start) + 1
+        at = len(raw[: start - begin].decode(errors="replace"))
+        width = len(block[start:end].decode(errors="replace"))
+        line = raw.rstrip(_LINE_END).decode(errors="replace")
+        self._say_at(number, line, (at, width), "", finding)
+
+    def _say_at(self, number: int, line: str, where: tuple[int, int], path: str, finding: Finding) -> None:
+        at = place("", number, line, *where)
+        rule = RULES[finding.rule]
+        self.piece.found.append(
+            Found(
+                finding.rule,
+                number,
+                at.column,
+                at.width,
+                at.text,
+                path,
+                finding.summary,
+                finding.detail or rule.why,
+                finding.hint or rule.fix,
+            )
+        )
+
+
+def _facts(example: Mapping[str, Any]) -> tuple[str | None, list[str], str]:
+    """System message, everything else that is said, and the label of an example of any format."""
+    holder = example.get("input", example)
+    messages = holder.get("messages") if isinstance(holder, dict) else None
+    if not isinstance(messages, list):
+        return None, [], ""
+    system, label = "", ""
+    said: list[str] = []
+    outputs = [m for key in preference.OUTPUTS for m in _listed(example.get(key))]
+    for message in [m for m in (*messages, *outputs) if isinstance(m, dict)]:
+        texts = [*_texts(message.get("content"))]
+        if message.get("role") in chat.SYSTEM:
+            system = system or "\n".join(texts)
+            continue
+        called = [*_calls(message)]
+        said += texts
+        for name, arguments in called:
+            said += (name, arguments)
+        if message.get("role") == "assistant":
+            label = _label("\n".join(texts), [name for name, _ in called])
+    return system, said, label if not outputs else ""
+
+
+def _listed(value: object) -> Sequence[object]:
+    return value if isinstance(value, list) else ()
+
+
+def _texts(content: object) -> Iterator[str]:
+    if isinstance(content, str):
+        yield content
+    for part in _listed(content):
+        if isinstance(part, dict):
+            text = part.get("text")
+            image = part.get("image_url")
+            url = image.get("url") if isinstance(image, dict) else None
+            yield from (value[:2000] for value in (text, url) if isinstance(value, str))
+
+
+def _calls(message: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    calls = [c.get("function") for c in _listed(message.get("tool_calls")) if isinstance(c, dict)]
+    for call in (*calls, message.get("function_call")):
+        if isinstance(call, dict) and isinstance(call.get("name"), str):
+            arguments = call.get("arguments")
+            yield call["name"], arguments if isinstance(arguments, str) else ""
+
+
+def _label(content: object, called: Sequence[str]) -> str:
+    """What an answer is, where it is one of a few."""
+    if called:
+        return ", ".join(called)[:MAX_LABEL]
+    return content if isinstance(content, str) and 0 < len(content) <= MAX_LABEL else TEXT
