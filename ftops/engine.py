@@ -20,10 +20,10 @@ from uuid import uuid4
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from ftops import dataset
 from ftops.address import Address, Json, Secret
 from ftops.arrivals import arrived, check_imports, to_read
 from ftops.config import Config, Import, Refactorings, Resource
+from ftops.datafiles import inspect_data, with_data
 from ftops.desired import Desired, Resolver
 from ftops.errors import Blocked, Diagnostic, FtopsError, SpecError, StateError, UsageError
 from ftops.graph import Graph, build
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from ftops.events import Event
     from ftops.results import Results
 
+__all__ = ["CONNECTION", "UNBILLED", "Session", "inspect_data", "with_data"]
+
 CONNECTION: Mapping[str, str] = {
     "url": "AZURE_OPENAI_ENDPOINT",
     "api_key": "AZURE_OPENAI_API_KEY",
@@ -57,91 +59,6 @@ CONNECTION: Mapping[str, str] = {
 
 UNBILLED = frozenset({"memory"})
 """Types of providers whose objects cost nothing and stand for nothing that would."""
-
-
-def with_data(config: Config, show: Callable[[Path], str]) -> tuple[Config, tuple[Diagnostic, ...]]:
-    """The config with what each data file holds: its digest as an input, size and count as facts.
-
-    Raises SpecError with every error in every file; returns the warnings.
-    """
-    is_local = config.state.backend == "local"
-    cache = dataset.Cache(config.project / (config.state.path if is_local else ".ftops") / ".cache")
-    files = _Files(config, show, cache)
-    resources = tuple(files.with_content(resource) for resource in config.resources)
-    cache.save()
-    errors = [d for d in files.findings if d.severity == "error"]
-    if errors:
-        raise SpecError(errors)
-    return replace(config, resources=resources), tuple(files.findings)
-
-
-class _Files(Struct):
-    """The data files of a config: each is inspected once, and changed where its dataset says so."""
-
-    config: Config
-    show: Callable[[Path], str]
-    cache: dataset.Cache
-    findings: list[Diagnostic] = field(default_factory=list)
-    _inspected: dict[tuple[Path, str], dataset.Inspection] = field(default_factory=dict)
-
-    def with_content(self, resource: Resource) -> Resource:
-        path = resource.inputs.get("path")
-        if resource.address.kind != "dataset" or not isinstance(path, str):
-            return _with_name(resource)
-        file = self.config.folder / path
-        inspection = self._inspect(file, self.show(file), resource)
-        steps: Any = resource.inputs.get("transform")
-        if steps and not any(d.severity == "error" for d in inspection.diagnostics):
-            resource, inspection = self._transformed(resource, file, inspection, steps)
-        return _with_inspection(resource, inspection)
-
-    def _inspect(self, file: Path, shown: str, resource: Resource) -> dataset.Inspection:
-        form = str(resource.inputs.get("format", "chat"))
-        found = self._inspected.get((file, form))
-        if found is None:
-            found = dataset.inspect(file, shown, format=form, cache=self.cache)
-            self._inspected[file, form] = found
-            self.findings += [_placed(d, resource) for d in found.diagnostics]
-        return found
-
-    def _transformed(
-        self, resource: Resource, file: Path, inspection: dataset.Inspection, steps: Any
-    ) -> tuple[Resource, dataset.Inspection]:
-        from ftops.dataset.transform import prepared
-
-        shown = self.show(file)
-        try:
-            made = prepared(file, shown, inspection.digest, steps, self.config.project)
-        except FtopsError as error:
-            self.findings += error.diagnostics
-            return resource, inspection
-        inputs = {**resource.inputs, "file": os.path.relpath(made, self.config.folder)}
-        resource = replace(resource, inputs=inputs)
-        return resource, self._inspect(made, f"{shown} (transformed)", resource)
-
-
-def _placed(diagnostic: Diagnostic, resource: Resource) -> Diagnostic:
-    """A finding about a file as a whole is shown where the spec names the file."""
-    if diagnostic.place is None or diagnostic.place.text or resource.place is None:
-        return diagnostic
-    return replace(diagnostic, place=resource.place, detail=f"{resource.address}: {diagnostic.detail}")
-
-
-def _with_name(resource: Resource) -> Resource:
-    """A deployment's name is known beforehand, unless it is made from the model's."""
-    if resource.address.kind != "deployment" or resource.inputs.get("replace") == "blue_green":
-        return resource
-    name = resource.inputs.get("name")
-    return replace(resource, facts={"name": name}) if isinstance(name, str) else resource
-
-
-def _with_inspection(resource: Resource, inspection: dataset.Inspection) -> Resource:
-    facts: dict[str, Json] = {
-        "digest": inspection.digest,
-        "bytes": inspection.bytes,
-        "examples": inspection.examples,
-    }
-    return replace(resource, inputs={**resource.inputs, "content": inspection.digest}, facts=facts)
 
 
 class Session(Struct):

@@ -21,7 +21,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "engine",
         "views emulator",
         "reading planfile",
-        "apply refresh planner loader survey appraisal explanation results",
+        "apply refresh planner loader survey appraisal explanation results datafiles",
         "turns past preflight history pricing refactor arrivals basis audit",
         "schedule",
         "fmt store providers walk dataset catalog",

@@ -43,7 +43,7 @@ def check(example: Mapping[str, Any]) -> Iterator[Finding]:
     yield from found
     messages = example["messages"]
     yield from check_messages(messages, offer, ("messages",))
-    if is_conversation(messages):
+    if messages and is_conversation(messages):
         yield from check_order(messages, ("messages",))
 
 

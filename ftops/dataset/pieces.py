@@ -243,9 +243,11 @@ class _Piece:
             self.piece.is_document = number == 1 and line.strip() in DOCUMENT_START
             self._add(number, xxh3_128_digest(raw.strip()), None, (), "")
             return
-        for finding in self.check(example):
+        findings = list(self.check(example))
+        for finding in findings:
             self.say(number, line, finding)
-        self._add(number, xxh3_128_digest(canonical(example)), *_facts(example))
+        system, said, label = _facts(example)
+        self._add(number, xxh3_128_digest(canonical(example)), system, () if findings else said, label)
         self._add_facts(number, example)
 
     def say(self, number: int, line: str, finding: Finding) -> None:

@@ -110,7 +110,7 @@ def _read(path: Path, format: str, cache: Cache | None, processes: int) -> Inspe
         content=whole.content,
         longest=whole.longest,
         found=tuple(found),
-        counts=dict(whole.counts),
+        counts={rule: count for rule, count in whole.counts.items() if count},
     )
     if cache:
         cache.put(path, format, before, started, inspection)

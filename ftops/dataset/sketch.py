@@ -11,6 +11,7 @@ import re
 import struct
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 from xxhash import xxh32_intdigest
 
@@ -60,9 +61,48 @@ def sketch(text: str) -> bytes:
     return _PACK(hashes[0], hashes[1], hashes[-1], hashes[-2])
 
 
+class Repeats(NamedTuple):
+    """Which of some keys were there before."""
+
+    flags: bytearray
+    """One for each key: 1 where it was."""
+    total: int
+    first: list[tuple[int, int]]
+    """Index of a repeat, and of what it repeats; the first few."""
+
+
+def repeats(keys: Sequence[int], shown: int) -> Repeats:
+    """Keys that were there before; `shown` of them one by one."""
+    if len(keys) > MANY:
+        return _repeats_of_many(keys, shown)
+    seen: dict[int, int] = {}
+    again = [
+        (index, first) for index, key in enumerate(keys) if (first := seen.setdefault(key, index)) != index
+    ]
+    flags = bytearray(len(keys))
+    for index, _ in again:
+        flags[index] = 1
+    return Repeats(flags, len(again), again[:shown])
+
+
 def same(keys: Sequence[int]) -> Iterator[list[int]]:
     """Groups of indices of equal keys, in order; 0 is no key."""
     return _same_of_many(keys) if len(keys) > MANY else _same_of_few(keys)
+
+
+def _repeats_of_many(keys: Sequence[int], shown: int) -> Repeats:
+    import numpy
+
+    values = numpy.frombuffer(keys, dtype=numpy.uint64)  # type: ignore[call-overload]
+    order = numpy.argsort(values, kind="stable")
+    ranked = values[order]
+    again = order[1:][ranked[1:] == ranked[:-1]]
+    flags = bytearray(len(keys))
+    numpy.frombuffer(flags, dtype=numpy.uint8)[again] = 1
+    again.sort()
+    few = again[:shown]
+    first = order[numpy.searchsorted(ranked, values[few])]
+    return Repeats(flags, len(again), list(zip(few.tolist(), first.tolist(), strict=True)))
 
 
 def _same_of_few(keys: Iterable[int]) -> Iterator[list[int]]:
@@ -83,7 +123,7 @@ def _same_of_many(keys: Sequence[int]) -> Iterator[list[int]]:
     starts = numpy.append(0, ends[:-1])
     several = (ends - starts > 1) & (ranked[starts] != 0) if len(ranked) else ends > 0
     for start, end in zip(starts[several].tolist(), ends[several].tolist(), strict=True):
-        yield sorted(order[start:end].tolist())
+        yield order[start:end].tolist()
 
 
 def pairs(text: str) -> frozenset[int]:

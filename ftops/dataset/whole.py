@@ -14,7 +14,7 @@ from itertools import pairwise
 from ftops.dataset.inspection import MAX_SHOWN, Found, place
 from ftops.dataset.pieces import KEPT, TEXT, Piece, Where, said_in
 from ftops.dataset.rules import RULES
-from ftops.dataset.sketch import LIKE, likeness, pairs, same
+from ftops.dataset.sketch import LIKE, likeness, pairs, repeats, same
 from ftops.dataset.vision import MAX_EXAMPLES as MAX_WITH_IMAGES
 
 MIN_EXAMPLES = 10
@@ -160,34 +160,30 @@ class Whole:
             self.say("data/imbalance", 0, f"{shown} is the answer of {count:,} of {self.examples:,} examples")
 
     def _check_duplicates(self, lines: Lines) -> None:
-        contents = self.contents[::2]
-        repeated: set[int] = set()
-        for group in same(contents):
-            for index in group[1:]:
-                repeated.add(index)
-                line = self.numbers[group[0]]
-                self.say("data/duplicate", self.numbers[index], f"the same example as in line {line}")
-        candidates = list(near_pairs(self.sketches, contents))
+        again = repeats(self.contents[::2], MAX_SHOWN)
+        for index, first in again.first:
+            line = self.numbers[first]
+            self.say("data/duplicate", self.numbers[index], f"the same example as in line {line}")
+        self.counts["data/duplicate"] += again.total - len(again.first)
+        candidates = list(near_pairs(self.sketches, again.flags))
         texts = said_in(lines({self.numbers[i] for pair in candidates for i in pair})) if candidates else {}
         told: set[int] = set()
         for one, other in candidates:
-            if other in told or other in repeated:
-                continue
-            if is_near(texts, self.numbers[one], self.numbers[other]):
+            if other not in told and is_near(texts, self.numbers[one], self.numbers[other]):
                 told.add(other)
                 summary = f"nearly the same example as in line {self.numbers[one]}"
                 self.say("data/near-duplicate", self.numbers[other], summary)
 
 
-def near_pairs(sketches: Sequence[int], contents: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Indices of examples that may be nearly the same, and aren't the same; MAX_PAIRS at most."""
+def near_pairs(sketches: Sequence[int], leave_out: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Indices of examples that may be nearly the same; MAX_PAIRS at most. Those with a flag are left out."""
     seen: set[tuple[int, int]] = set()
     for half in (0, 1):
         for group in same(array("Q", sketches[half::2])):
-            firsts = [group[0]]
-            for before, index in pairwise(group):
-                for first in {firsts[0], before}:
-                    if contents[first] != contents[index] and (first, index) not in seen:
+            left = [index for index in group if not leave_out[index]]
+            for before, index in pairwise(left):
+                for first in {left[0], before}:
+                    if (first, index) not in seen:
                         seen.add((first, index))
                         yield first, index
                         if len(seen) >= MAX_PAIRS:

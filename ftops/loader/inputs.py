@@ -48,7 +48,9 @@ def make_inputs(draft: Draft, folder: str, sets: Mapping[str, NamedSet], finding
 
 def _dataset(draft: Draft, folder: str, _sets: Mapping[str, NamedSet], findings: list[Diagnostic]) -> Made:
     block: spec.Dataset = draft.block
-    inputs: Inputs = {"format": block.format, "purpose": block.purpose}
+    inputs: Inputs = {"purpose": block.purpose}
+    if block.format is not None:
+        inputs["format"] = block.format
     if (block.path is None) == (block.url is None):
         summary = "a dataset needs either `path` or `url`"
         detail = "It has none." if block.path is None else "It has both, and only one of them could count."

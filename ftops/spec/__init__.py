@@ -249,7 +249,7 @@ class Dataset(ResourceBlock):
     path: Fixed = described("File of examples, relative to the file that names it.")
     url: Plainly = described("Address to fetch the examples from.")
     format: Annotated[Any, Choice(words=("chat", "preference", "reinforcement"), closed=True)] = described(
-        "What an example looks like.", "chat"
+        "What an example looks like; default: as the examples themselves tell."
     )
     transform: list[StepBlock] | None = described("Changes that are made before the upload, one by one.")
     purpose: Annotated[Any, Choice(words=("fine-tune", "evals", "batch", "assistants"), closed=True)] = (

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from ftops.dataset import Cache, Inspection, cache, inspect
 
@@ -30,15 +31,15 @@ class Folder:
         self.cache = root / "cache"
         self.file = self.cache / "datasets.json"
 
-    def inspect(self, format: str = "chat", *, now: bool = False) -> Inspection:
+    def inspect(self, format: str = "", *, now: bool = False) -> Inspection:
         with Cache(self.cache, clock=time.time_ns if now else later) as known:
-            return inspect(self.data, "data.jsonl", format=format, cache=known)
+            return inspect(self.data, format=format, cache=known)
 
     def pretend(self) -> None:
         """Puts a false digest into the cache, by which a hit can be told."""
         saved = json.loads(self.file.read_text())
         for row in saved["files"].values():
-            row[4] = FALSE
+            row["inspection"]["digest"] = FALSE
         self.file.write_text(json.dumps(saved))
 
 
@@ -54,7 +55,7 @@ def test_an_unchanged_file_is_not_read_again(folder: Folder) -> None:
     first = folder.inspect()
     assert folder.inspect() == first
     folder.pretend()
-    assert folder.inspect() == Inspection(FALSE, first.bytes, first.examples)
+    assert folder.inspect() == replace(first, digest=FALSE)
 
 
 def test_an_unchanged_file_takes_no_time(folder: Folder) -> None:
@@ -109,16 +110,19 @@ def test_a_file_from_the_future_is_not_kept(folder: Folder) -> None:
     assert not folder.file.exists()
 
 
-def test_a_defective_file_is_not_kept(folder: Folder) -> None:
+def test_what_was_found_is_kept_with_a_file(folder: Folder) -> None:
     folder.data.write_text(LINE * 9)
-    folder.inspect()
-    assert not folder.file.exists()
+    first = folder.inspect()
+    assert first.is_refused()
+    folder.pretend()
+    again = folder.inspect()
+    assert again.digest == FALSE
+    assert [*again.diagnostics("data.jsonl")] == [*first.diagnostics("data.jsonl")]
 
 
 def test_formats_are_kept_apart(folder: Folder) -> None:
-    folder.data.write_text('{"a": 1}\n' * 10)
-    assert folder.inspect("preference").is_clean
-    assert not folder.inspect("chat").is_clean
+    assert not folder.inspect("chat").is_refused()
+    assert folder.inspect("preference").is_refused()
 
 
 def test_other_checks_see_the_file_again(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,7 +152,7 @@ def test_files_that_are_gone_are_dropped_and_others_stay(folder: Folder) -> None
         b"[]",
         b"{}",
         b"[" * 100_000,
-        b'{"version": 1, "checks": 1, "files": 7}',
+        b'{"version": 2, "checks": 2, "files": 7}',
         b'{"version": 99, "checks": 1, "files": {}}',
     ],
 )
@@ -161,25 +165,26 @@ def test_a_corrupt_cache_is_as_none(folder: Folder, content: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("index", "value"), [(0, None), (0, "1"), (3, -1), (4, "sha256:x"), (4, 7), (5, 1.5), (6, True)]
+    ("key", "value"),
+    [("identity", None), ("identity", [1, 2]), ("inspection", 7), ("inspection", {"bytes": "1"})],
 )
-def test_a_corrupt_entry_is_as_none(folder: Folder, index: int, value: object) -> None:
+def test_a_corrupt_entry_is_as_none(folder: Folder, key: str, value: object) -> None:
     first = folder.inspect()
     saved = json.loads(folder.file.read_text())
     for row in saved["files"].values():
-        row[index] = value
+        row[key] = value
     folder.file.write_text(json.dumps(saved))
     assert folder.inspect() == first
 
 
 def test_a_place_that_cannot_be_written_is_no_error(folder: Folder) -> None:
     folder.cache.write_text("a file where the folder should be")
-    assert folder.inspect().is_clean
-    assert folder.inspect().is_clean
+    assert not folder.inspect().is_refused()
+    assert not folder.inspect().is_refused()
 
 
 def test_no_drafts_are_left(folder: Folder) -> None:
     folder.cache.mkdir()
     folder.file.mkdir()
-    assert folder.inspect().is_clean
+    assert not folder.inspect().is_refused()
     assert [p.name for p in folder.cache.iterdir()] == ["datasets.json"]
