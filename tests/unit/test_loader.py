@@ -34,17 +34,17 @@ INPUTS = {
     "dataset: defaults": (
         DATA,
         "dataset.train",
-        {"path": "train.jsonl", "format": "chat", "purpose": "fine-tune"},
+        {"path": "train.jsonl", "purpose": "fine-tune"},
     ),
     "dataset: path is normalised": (
         "datasets: {train: {path: ./data//x/../train.jsonl}}",
         "dataset.train",
-        {"path": "data/train.jsonl", "format": "chat", "purpose": "fine-tune"},
+        {"path": "data/train.jsonl", "purpose": "fine-tune"},
     ),
     "dataset: url": (
         "datasets: {train: {url: 'https://example.com/a.jsonl', purpose: evals}}",
         "dataset.train",
-        {"url": "https://example.com/a.jsonl", "format": "chat", "purpose": "evals"},
+        {"url": "https://example.com/a.jsonl", "purpose": "evals"},
     ),
     "job: defaults, bare name": (
         DATA + "jobs: {a: {model: gpt-4o-mini-2024-07-18, training: train}}",
