@@ -14,13 +14,8 @@ from ftops import dataset
 from ftops.address import Address, Json, Reference
 from ftops.config import Config, Resource
 from ftops.errors import Diagnostic, FtopsError, SpecError
+from ftops.kinds import METHOD_FORMATS
 
-METHOD_FORMATS: Mapping[str, str] = {
-    "supervised": "chat",
-    "dpo": "preference",
-    "reinforcement": "reinforcement",
-}
-"""What the examples have to be, by method."""
 DATA_OF_JOB = ("training", "validation")
 
 
@@ -116,7 +111,7 @@ class _Files(Struct):
                 continue
             yield Diagnostic(
                 f"the method {method} needs data in the format `{need}`",
-                f"{job.address}: the examples of {address}, its {key} data, are of the format {known.format}.",
+                f"{job.address}: the examples of {address} ({key}) are of the format {known.format}.",
                 "Choose another dataset, or another method.",
                 job.reference_places.get(address, job.place),
                 rule="chat/format",

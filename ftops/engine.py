@@ -11,21 +11,20 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from secrets import token_hex
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from ftops.address import Address, Json, Secret
+from ftops.address import Address, Secret
 from ftops.arrivals import arrived, check_imports, to_read
-from ftops.config import Config, Import, Refactorings, Resource
+from ftops.config import Config, Import, Refactorings
 from ftops.datafiles import inspect_data, with_data
 from ftops.desired import Desired, Resolver
-from ftops.errors import Blocked, Diagnostic, FtopsError, SpecError, StateError, UsageError
+from ftops.errors import Blocked, FtopsError, StateError, UsageError
 from ftops.graph import Graph, build
 from ftops.outputs import OutputValue, evaluate
 from ftops.plan import MAKING, Mode, Plan

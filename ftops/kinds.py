@@ -104,6 +104,13 @@ RESOURCE_TYPES: Mapping[str, ResourceType] = {
     )
 }
 
+METHOD_FORMATS: Mapping[str, str] = {
+    "supervised": "chat",
+    "dpo": "preference",
+    "reinforcement": "reinforcement",
+}
+"""What the examples that a job learns from look like, by its method."""
+
 IDENTITY: Mapping[tuple[str, str], str] = {
     ("dataset", "id"): "digest",
     ("job", "fine_tuned_model"): "fingerprint",

@@ -10,17 +10,12 @@ from msgspec import Struct
 
 from ftops.address import Address, Reference
 from ftops.errors import Diagnostic, Place
-from ftops.kinds import RESOURCE_TYPES, admits
+from ftops.kinds import METHOD_FORMATS, RESOURCE_TYPES, admits
 from ftops.loader.evaluate import Use
 from ftops.loader.expand import Declared, Draft
 from ftops.loader.source import Entry, Keys
 from ftops.suggest import did_you_mean
 
-METHOD_FORMATS: Mapping[str, str] = {
-    "supervised": "chat",
-    "dpo": "preference",
-    "reinforcement": "reinforcement",
-}
 MODEL_ATTRIBUTES: Mapping[str, frozenset[str]] = {
     "job": frozenset({"fine_tuned_model", "checkpoint.*"}),
     "deployment": frozenset({"model"}),
