@@ -5,14 +5,18 @@ Sources: the Azure OpenAI authoring API 2024-10-21; pausing and resuming of 2025
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from starlette.requests import Request
 from starlette.responses import Response
 
 from ftops.emulator import events, jobrequest, pauses
 from ftops.emulator.cloud import JSON, Checkpoint, Cloud, Job
-from ftops.emulator.errors import Plane, not_found, wrong_state
+from ftops.emulator.errors import Plane, gateway_not_found, not_found, wrong_state
 from ftops.emulator.http import created, listing, page, plane_of, read_object, reply
 from ftops.emulator.schedule import TERMINAL, Schedule, status
+
+Answer = Callable[[Cloud, Request], Awaitable[Response]]
 
 
 async def create(cloud: Cloud, request: Request) -> Response:
@@ -151,6 +155,22 @@ async def list_checkpoints(cloud: Cloud, request: Request) -> Response:
     job = _existing(cloud, request)
     some, more = page(request, checkpoints_of(cloud, job), lambda item: item.id, 10)
     return reply(listing([_checkpoint(item) for item in some], more))
+
+
+async def list_events_by_post(cloud: Cloud, request: Request) -> Response:
+    """POST …/events: the how-to documents write it so. No description knows it, so strict doesn't either."""
+    return await _unless_strict(list_events, cloud, request)
+
+
+async def list_checkpoints_by_post(cloud: Cloud, request: Request) -> Response:
+    """POST …/checkpoints, likewise."""
+    return await _unless_strict(list_checkpoints, cloud, request)
+
+
+async def _unless_strict(answer: Answer, cloud: Cloud, request: Request) -> Response:
+    if cloud.settings.strict:
+        raise gateway_not_found()
+    return await answer(cloud, request)
 
 
 def checkpoints_of(cloud: Cloud, job: Job) -> list[Checkpoint]:

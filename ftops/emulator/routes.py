@@ -66,6 +66,8 @@ _SINCE: dict[Answer, str] = {
 }
 _DATED: list[tuple[str, str, Answer]] = [
     *_DATA,
+    ("POST", "fine_tuning/jobs/{job}/events", jobs.list_events_by_post),
+    ("POST", "fine_tuning/jobs/{job}/checkpoints", jobs.list_checkpoints_by_post),
     ("POST", "files/import", imports.create),
     ("DELETE", "fine_tuning/jobs/{job}", jobs.delete),
     ("POST", "uploads", uploads.create),

@@ -188,3 +188,20 @@ def test_files_expire_by_the_clock(cloud: Emulator) -> None:
         assert file.expires_at == file.created_at + days
         cloud.advance(days)
         assert client.files.list().data == []
+
+
+def test_what_only_the_how_to_documents_know_is_refused_when_strict(cloud: Emulator) -> None:
+    name = refused(cloud)[1]["id"]
+    for part in ("events", "checkpoints"):
+        assert cloud.call("POST", f"{JOBS}/{name}/{part}?{VERSION}")[0] == 200
+        cloud.settings(strict=True)
+        assert cloud.call("POST", f"{JOBS}/{name}/{part}?{VERSION}")[0] == 404
+        cloud.settings(strict=False)
+
+
+def test_an_older_model_needs_no_training_type_unless_strict(cloud: Emulator) -> None:
+    file = cloud.admin("GET", "objects")["files"] or [{"id": refused(cloud)[1]["training_file"]}]
+    body = {"model": "gpt-35-turbo-0125", "training_file": file[0]["id"]}
+    assert cloud.call("POST", f"{JOBS}?{VERSION}", body)[0] == 201
+    cloud.settings(strict=True)
+    assert cloud.call("POST", f"{JOBS}?{VERSION}", body)[0] == 400

@@ -44,8 +44,8 @@ job=$(call POST "fine_tuning/jobs?api-version=$new" -H "Content-Type: applicatio
 }' | field 'it["id"]')
 [[ $(ended "$job") == succeeded ]]
 
-call GET "fine_tuning/jobs/$job/events?api-version=$new" | field 'len(it["data"])'
-call GET "fine_tuning/jobs/$job/checkpoints?api-version=$new" | field '[c["step_number"] for c in it["data"]]'
+call POST "fine_tuning/jobs/$job/events?api-version=$new" | field 'len(it["data"])'
+call POST "fine_tuning/jobs/$job/checkpoints?api-version=$new" | field '[c["step_number"] for c in it["data"]]'
 whole=$(call GET "fine_tuning/jobs/$job?api-version=$old")
 result=$(field 'it["result_files"][0]' <<< "$whole")
 model=$(field 'it["fine_tuned_model"]' <<< "$whole")
