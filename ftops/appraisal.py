@@ -127,7 +127,7 @@ class _Appraiser:
         """Of tuned models: others cost by their use."""
         for change in self.makes:
             resource = self.resources.get(change.address)
-            if change.address.kind != "deployment" or resource is None:
+            if change.address.kind != "deployment" or change.action not in _NEW or resource is None:
                 continue
             named = self.situation.named(resource.inputs.get("model"))
             sku = resource.inputs.get("sku")

@@ -18,6 +18,7 @@ from ftops.dataset.tokens import calls
 
 _ROW = struct.Struct("<II8s8s16s")
 BUCKETS = 16
+WORDS = 80
 SKETCHED = 800
 """Characters said that a sketch looks at."""
 _FROM_OTHERS = frozenset({"user", "tool", "function"})
@@ -82,7 +83,7 @@ def answers(example: Mapping[str, Any], said: Messages) -> Messages:
 def sketch(text: bytes) -> bytes:
     """The least hash of the words in each of 16 buckets, a byte of each (0: no word fell there); equal
     bytes in the proportion in which the sets of words agree."""
-    hashes = sorted(set(map(crc32, text.split())), reverse=True)
+    hashes = sorted(set(map(crc32, text.split(None, WORDS)[:WORDS])), reverse=True)
     least = {hashed & 15: hashed for hashed in hashes}
     return bytes((least[bucket] >> 4) % 255 + 1 if bucket in least else 0 for bucket in range(BUCKETS))
 

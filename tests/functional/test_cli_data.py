@@ -299,3 +299,13 @@ def test_refused_and_nothing_is_written(folder: Folder, name: str) -> None:
 def test_the_file_that_is_read_can_be_replaced_when_asked(folder: Folder) -> None:
     folder.ok("data", "slim", "calls.jsonl", "calls.jsonl", "--drop", "functions", "--force")
     assert "functions" not in (folder.path / "calls.jsonl").read_text(encoding="utf-8")
+
+
+# the quickstart
+
+
+def test_the_statistics_of_the_quickstart(folder: Folder) -> None:
+    data = Path(__file__).parents[2] / "specs" / "quickstart" / "data"
+    folder.write("train.jsonl", (data / "train.jsonl").read_text(encoding="utf-8"))
+    model = ("--model", "gpt-4.1-2025-04-14", "--training-type", "global_standard")
+    golden("data-stats-quickstart", folder.ok("data", "stats", "train.jsonl", *model))
