@@ -203,12 +203,13 @@ class _Run:
         self.start = len(_BOM) if first.startswith(_BOM) else 0
         lines = first[self.start :].split(b"\n", _LOOKED_AT)[:_LOOKED_AT]
         told = next((told for line in lines if line.strip() and (told := detect(line))), None)
-        if self.declared and told and told != self.declared:
-            summary = f"the examples are of the format {told}, not {self.declared}"
-            hint = f"Write `format: {told}`, leave it out, or name another file."
-            self.whole.found.append(_found(Finding("chat/format", summary, hint=hint)))
-            self.whole.counts["chat/format"] += 1
-        return told or self.declared or "chat"
+        if not told or not self.declared or (told == "preference") is (self.declared == "preference"):
+            return self.declared or told or "chat"  # one conversation may be for either method
+        summary = f"the examples are of the format {told}, not {self.declared}"
+        hint = f"Write `format: {told}`, leave it out, or name another file."
+        self.whole.found.append(_found(Finding("chat/format", summary, hint=hint)))
+        self.whole.counts["chat/format"] += 1
+        return told
 
     def _lines(self, numbers: Iterable[int]) -> dict[int, str]:
         """Lines of the file by number, as far as they are short enough to be shown or compared."""

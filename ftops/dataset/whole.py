@@ -26,6 +26,8 @@ MAX_PAIRS = 5_000
 _ENOUGH = 50
 """Examples from which on answers may be called imbalanced."""
 _MOST = 0.9
+_MANY = 20
+"""Different system messages that may be meant to differ."""
 
 Lines = Callable[[Iterable[int]], Mapping[int, str]]
 """Reads lines of the file by their numbers."""
@@ -134,7 +136,7 @@ class Whole:
     def _check_systems(self) -> None:
         if len(self.systems) < 2:
             return
-        if 2 * len(self.systems) > self.examples or len(self.systems) >= KEPT:
+        if len(self.systems) >= max(_MANY, self.examples // 2):
             self.say("data/system-differs", 0, f"{len(self.systems):,} different system messages")
             return
         for line, count in _rarer(self.systems):
