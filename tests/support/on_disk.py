@@ -1,0 +1,98 @@
+"""A cloud that is a folder, so that it outlives the process; and one apply on it, as a process of its own.
+
+python -m tests.support.on_disk FOLDER
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from ftops.address import Address
+from ftops.apply import Report, Settings
+from ftops.engine import Session
+from ftops.graph import build
+from ftops.providers.base import Request
+from ftops.state import PendingOperation, RemoteObject, ResourceState, Status
+from ftops.store import LocalStore
+from tests.support.specs import config, dataset, deployment, job, tuned
+
+WANTED = config(dataset("train", "sha256:1"), job("copilot", "train"), deployment("prod", tuned("copilot")))
+
+
+class FolderCloud:
+    """A file for each object, named by its kind and token. The provider protocol."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def create(self, request: Request) -> RemoteObject:
+        id = f"{request.address.kind}-{request.token}"
+        with (self.folder / id).open("x", encoding="utf-8") as file:
+            json.dump({"address": str(request.address)}, file)
+        return self._show(id)
+
+    def read(self, resource: ResourceState) -> RemoteObject | None:
+        return self._show(resource.remote_id) if (self.folder / resource.remote_id).exists() else None
+
+    def update(self, request: Request, resource: ResourceState) -> RemoteObject:
+        return self._show(resource.remote_id)
+
+    def delete(self, resource: ResourceState) -> None:
+        (self.folder / resource.remote_id).unlink(missing_ok=True)
+
+    def find(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
+        id = f"{operation.address.kind}-{operation.token}"
+        return self._show(id) if (self.folder / id).exists() and id not in known else None
+
+    def lane(self, address: Address) -> str | None:
+        return None
+
+    def close(self) -> None:
+        return None
+
+    def kinds(self) -> list[str]:
+        return sorted(path.name.partition("-")[0] for path in self.folder.iterdir())
+
+    def _show(self, id: str) -> RemoteObject:
+        attributes = {"id": id, "fine_tuned_model": f"{id}.ft", "name": id, "digest": "sha256:1"}
+        return RemoteObject(id, Status.READY, attributes)
+
+
+class OneProvider:
+    """The providers of a session: one, whatever its name."""
+
+    def __init__(self, provider: FolderCloud) -> None:
+        self._provider = provider
+
+    def __call__(self, name: str) -> FolderCloud:
+        return self._provider
+
+    def close(self) -> None:
+        return None
+
+
+def session(folder: Path) -> Session:
+    providers: Any = OneProvider(FolderCloud(folder / "cloud"))
+    return Session(WANTED, build(WANTED), LocalStore(folder / "state", "test", "default"), providers)
+
+
+def apply(folder: Path) -> Report:
+    """Alone with the state: plans, makes it so, records."""
+    with session(folder) as made, made.locked("apply"):
+        plan = made.plan()
+        return made.apply(plan, Settings(), lambda event: None)
+
+
+def main() -> None:
+    print("begins", flush=True)
+    report = apply(Path(sys.argv[1]))
+    print("has ended", flush=True)
+    sys.exit(report.result != "done")
+
+
+if __name__ == "__main__":
+    main()
