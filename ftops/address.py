@@ -236,4 +236,4 @@ def _expression(inside: str) -> Reference | Secret | None:
 
 
 def _unescape(key: str | None) -> str | None:
-    return None if key is None else re.sub(r"\\(.)", r"\1", key)
+    return key if key is None or "\\" not in key else re.sub(r"\\(.)", r"\1", key)

@@ -13,6 +13,8 @@ from functools import lru_cache
 from typing import Any, Protocol
 from zlib import crc32
 
+import msgspec
+
 from ftops.address import Address, Json, decode, encode
 from ftops.errors import StateError
 from ftops.state import (
@@ -34,6 +36,8 @@ from ftops.state import (
 
 Fields = Mapping[str, Any]
 _dumps = json.JSONEncoder(ensure_ascii=False, sort_keys=True, allow_nan=False).encode
+_address = lru_cache(maxsize=65_536)(Address.parse)
+"""An address stands at its resource, and wherever something depends on it."""
 _quoted = lru_cache(maxsize=1024)(_dumps)
 """The same few names of fields come again and again."""
 
@@ -60,31 +64,42 @@ def snapshot_text(state: State, spec: str, environment: str) -> str:
 def parse_snapshot(text: str, file: str, spec: str = "", environment: str = "") -> State:
     """The inverse of `snapshot_text`. Raises StateError for what can't be trusted, and for the state of
     another spec or environment than these, where they are given."""
-    try:
-        raw = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise StateError(
-            f"the state file is not valid JSON: {file}:{error.lineno}:{error.colno}",
-            f"{error.msg}. Without its state ftops can't know what exists, so nothing was done.",
-            "restore the file from a backup or from version control",
-        ) from error
+    raw = _json(text, file)
     check_version(raw, file)
     if "sealed" in raw:
         raise sealed_without_key(file)
     _check_owner(raw, file, spec, environment)
+    inputs = _inputs if "${" in text else _plain_inputs
     try:
         return State(
             lineage=_text(raw["lineage"]),
             serial=_count(raw["serial"]),
-            resources={Address.parse(a): _resource(r) for a, r in raw["resources"].items()},
+            resources={_address(a): _resource(r, inputs) for a, r in raw["resources"].items()},
             deposed={_deposed_key(a): _resource(r) for a, r in raw.get("deposed", {}).items()},
-            pending={Address.parse(a): _operation(p) for a, p in raw.get("pending", {}).items()},
+            pending={_address(a): _operation(p) for a, p in raw.get("pending", {}).items()},
             outputs=dict(raw.get("outputs", {})),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise StateError(
             f"the state file is damaged: {file}",
             f"it is JSON, but not of the form that ftops writes ({_what(error)}).",
+            "restore the file from a backup or from version control",
+        ) from error
+
+
+def _json(text: str, file: str) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        pass  # the other reader can say where
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        place = f"{file}:{error.lineno}:{error.colno}" if isinstance(error, json.JSONDecodeError) else file
+        why = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+        raise StateError(
+            f"the state file is not valid JSON: {place}",
+            f"{why}. Without its state ftops can't know what exists, so nothing was done.",
             "restore the file from a backup or from version control",
         ) from error
 
@@ -174,10 +189,10 @@ def entry_to_json(entry: Entry) -> dict[str, Json]:
 _ENTRIES: Mapping[str, Callable[[Fields], Entry]] = {
     "begun": lambda raw: Begun(_operation(raw["operation"])),
     "recorded": lambda raw: Recorded(_resource(raw["resource"]), raw.get("deposes", "")),
-    "removed": lambda raw: Removed(Address.parse(raw["address"]), raw.get("deposed", "")),
-    "failed": lambda raw: Failed(Address.parse(raw["address"]), raw.get("message", "")),
+    "removed": lambda raw: Removed(_address(raw["address"]), raw.get("deposed", "")),
+    "failed": lambda raw: Failed(_address(raw["address"]), raw.get("message", "")),
     "outputs": lambda raw: OutputsRecorded(dict(raw["outputs"])),
-    "moved": lambda raw: Moved(tuple((Address.parse(a), Address.parse(b)) for a, b in raw["moves"])),
+    "moved": lambda raw: Moved(tuple((_address(a), _address(b)) for a, b in raw["moves"])),
     "provider_replaced": lambda raw: ProviderReplaced(_text(raw["before"]), _text(raw["after"])),
 }
 
@@ -290,16 +305,16 @@ def operation_to_json(operation: PendingOperation) -> dict[str, Json]:
     }
 
 
-def _resource(raw: Fields) -> ResourceState:
+def _resource(raw: Fields, inputs: Callable[[Any], dict[str, Any]] | None = None) -> ResourceState:
     return ResourceState(
-        address=Address.parse(raw["address"]),
+        address=_address(raw["address"]),
         provider=_text(raw["provider"]),
         remote_id=_text(raw["remote_id"]),
         status=Status(raw["status"]),
-        inputs=_inputs(raw.get("inputs", {})),
+        inputs=(inputs or _inputs)(raw.get("inputs", {})),
         outputs=dict(raw.get("outputs", {})),
         identities=dict(raw.get("identities", {})),
-        dependencies=tuple(Address.parse(a) for a in raw.get("dependencies", ())),
+        dependencies=tuple(_address(a) for a in raw.get("dependencies", ())),
         fingerprint=raw.get("fingerprint", ""),
         token=raw.get("token", ""),
         message=raw.get("message", ""),
@@ -312,13 +327,13 @@ def _resource(raw: Fields) -> ResourceState:
 
 def _operation(raw: Fields) -> PendingOperation:
     return PendingOperation(
-        address=Address.parse(raw["address"]),
+        address=_address(raw["address"]),
         operation=Operation(raw["operation"]),
         provider=_text(raw["provider"]),
         token=_text(raw["token"]),
         inputs=_inputs(raw["inputs"]),
         identities=dict(raw.get("identities", {})),
-        dependencies=tuple(Address.parse(a) for a in raw.get("dependencies", ())),
+        dependencies=tuple(_address(a) for a in raw.get("dependencies", ())),
         fingerprint=raw.get("fingerprint", ""),
         started_at=raw.get("started_at", ""),
     )
@@ -331,9 +346,16 @@ def _inputs(raw: Any) -> dict[str, Any]:
     return decoded
 
 
+def _plain_inputs(raw: Any) -> dict[str, Any]:
+    """Of a file in which there is no `${`: nothing has to be looked for."""
+    if not isinstance(raw, dict):
+        raise TypeError("inputs are no mapping")
+    return raw
+
+
 def _deposed_key(text: str) -> tuple[Address, str]:
     address, _, key = text.rpartition("#")
-    return Address.parse(address), key
+    return _address(address), key
 
 
 def _text(raw: Any) -> str:
