@@ -157,12 +157,15 @@ def header_line(lineage: str) -> str:
     return f"{crc32(body.encode()):08x} {body}\n"
 
 
-def parse_line(line: str) -> dict[str, Any] | None:
-    """The JSON object of a journal line; None where the line is not whole."""
-    checksum, _, body = line.partition(" ")
-    if not body or checksum != f"{crc32(body.encode()):08x}":
+def parse_line(line: bytes) -> dict[str, Any] | None:
+    """The JSON object of a journal line, without its end; None where the line is not whole."""
+    checksum, _, body = line.partition(b" ")
+    if checksum != b"%08x" % crc32(body):
         return None
-    raw = json.loads(body)
+    try:
+        raw = json.loads(body.decode())
+    except ValueError:
+        return None
     return raw if isinstance(raw, dict) else None
 
 

@@ -165,7 +165,7 @@ def decode(content: bytes, file: str, size: int = 0) -> str:
                 "the file is not UTF-8 text",
                 f"The byte 0x{content[exc.start]:02x} at offset {exc.start} belongs to another encoding.",
                 "Save the file as UTF-8.",
-                Place(file, line + 1, column + 1, content.splitlines()[line].decode("utf-8", "replace")),
+                Place(file, line + 1, column + 1, content.split(b"\n")[line].decode("utf-8", "replace")),
             )
         ) from None
 

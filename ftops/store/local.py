@@ -21,14 +21,13 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from time import time
-from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import asdict
 
 from ftops.errors import StateError, StateLocked
 from ftops.state import Entry, State, fold
-from ftops.statefile import PLAIN, Form, header_line, parse_line
+from ftops.statefile import PLAIN, Form, header_line
 from ftops.store.base import (
     AT_ONCE,
     KEPT_VERSIONS,
@@ -39,6 +38,7 @@ from ftops.store.base import (
     no_such_version,
     patiently,
 )
+from ftops.store.journal import Damaged, Row, entries, rows
 
 
 class LocalStore(Struct, frozen=True):
@@ -77,7 +77,7 @@ class LocalStore(Struct, frozen=True):
     def read(self, lineage: str = "") -> State:
         """The journal is read before the snapshot, and entries that both hold count once: so a run that
         ends meanwhile does no harm."""
-        journal = _read_text(self.journal_path)
+        journal = _read_bytes(self.journal_path)
         state = self._read_snapshot(self.snapshot_path)
         if journal:
             state = self._replay(journal, state)
@@ -133,7 +133,8 @@ class LocalStore(Struct, frozen=True):
                 os.close(file)
 
     def audit_lines(self, newest: int | None = None) -> Sequence[str]:
-        lines = [line for line in (_read_text(self.audit_path) or "").split("\n") if line]
+        content = (_read_bytes(self.audit_path) or b"").decode(errors="replace")
+        lines = [line for line in content.split("\n") if line]
         return lines if newest is None else lines[-newest:]
 
     def force_unlock(self, id: str) -> LockInfo:
@@ -148,14 +149,22 @@ class LocalStore(Struct, frozen=True):
         )
 
     def _read_snapshot(self, path: Path) -> State | None:
-        text = _read_text(path)
-        return None if text is None else self.form.parse(text, str(path), self.spec, self.environment)
+        content = _read_bytes(path)
+        if content is None:
+            return None
+        return self.form.parse(_text(content, path), str(path), self.spec, self.environment)
 
-    def _replay(self, journal: str, state: State | None) -> State:
-        rows = list(_rows(journal, self.journal_path))
-        if not rows:
+    def _replay(self, journal: bytes, state: State | None) -> State:
+        try:
+            return self._replayed(rows(journal, may_be_torn=True), state)
+        except Damaged as damage:
+            raise _damaged(self.journal_path, damage) from None
+
+    def _replayed(self, found: Iterator[Row], state: State | None) -> State:
+        header = next(found, None)
+        if header is None:
             return state or State("")
-        lineage = rows[0].get("lineage", "")
+        lineage = header.get("lineage", "")
         if state is None:
             state = State(lineage)
         elif state.lineage != lineage:
@@ -164,19 +173,8 @@ class LocalStore(Struct, frozen=True):
                 f"its lineage is {lineage}, that of {self.snapshot_path.name} is {state.lineage}.",
                 "put back the two files that belong together",
             )
-        return fold(state, self._entries(rows[1:], state))
-
-    def _entries(self, rows: Iterable[dict[str, Any]], state: State) -> Iterator[Entry]:
-        """Those that the snapshot doesn't hold yet. None may be missing between them."""
-        next_serial = state.serial + 1
-        for row in rows:
-            serial = row.get("serial", 0)
-            if serial < next_serial:
-                continue
-            if serial > next_serial:
-                raise _gap(self.journal_path, next_serial, serial)
-            yield self.form.entry(row, state.lineage, str(self.journal_path))
-            next_serial += 1
+        new = entries(found, state.serial, self.form, lineage, str(self.journal_path))
+        return fold(state, new)
 
 
 class LocalJournal:
@@ -352,30 +350,16 @@ def _same_file(file: int, path: Path) -> bool:
     return (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
 
 
-def _rows(journal: str, path: Path) -> Iterator[dict[str, Any]]:
-    """The lines of a journal. Only its very last line may be torn: the process ended while writing it."""
-    lines = journal.split("\n")
-    for number, line in enumerate(lines, 1):
-        if not line and number == len(lines):
-            return
-        row = parse_line(line)
-        if row is not None:
-            yield row
-        elif number == len(lines):
-            return
-        else:
-            raise StateError(
-                f"the journal is damaged: {path}:{number}",
-                "a line before the last doesn't match its checksum: it was changed after it was written.",
-                "restore the file from a backup, or undo the edit",
-            )
-
-
-def _gap(path: Path, wanted: int, found: int) -> StateError:
+def _damaged(path: Path, damage: Damaged) -> StateError:
+    if damage.line:
+        return StateError(
+            f"the journal is damaged: {path}:{damage.line}",
+            f"{damage.why}.",
+            "restore the file from a backup, or undo the edit",
+        )
     return StateError(
         f"the journal has a gap: {path}",
-        f"entry {wanted} is missing before entry {found}; the snapshot is older than the journal, or a line "
-        "was taken out.",
+        f"{damage.why}; the snapshot is older than the journal, or a line was taken out.",
         "put back the files that belong together",
     )
 
@@ -401,18 +385,23 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _read_text(path: Path) -> str | None:
+def _read_bytes(path: Path) -> bytes | None:
     with _translated(path):
         try:
-            return path.read_text(encoding="utf-8")
+            return path.read_bytes()
         except FileNotFoundError:
             return None
-        except UnicodeDecodeError as error:
-            raise StateError(
-                f"the state file is damaged: {path}",
-                f"it is not UTF-8 text ({error.reason}).",
-                "restore it from a backup",
-            ) from error
+
+
+def _text(content: bytes, path: Path) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise StateError(
+            f"the state file is damaged: {path}",
+            f"it is not UTF-8 text ({error.reason}).",
+            "restore it from a backup",
+        ) from error
 
 
 @contextmanager

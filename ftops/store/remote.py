@@ -20,10 +20,11 @@ from msgspec import Struct
 
 from ftops.errors import StateError
 from ftops.state import Entry, State, fold
-from ftops.statefile import PLAIN, Form, parse_line
+from ftops.statefile import PLAIN, Form
 from ftops.store.base import AT_ONCE, KEPT_VERSIONS, LockInfo, Version, Waiting, no_such_version
 from ftops.store.bucket import Bucket, Conflict
 from ftops.store.head import Head, Snapshot, segment_name, snapshot_name
+from ftops.store.journal import Damaged, entries, rows
 from ftops.store.lease import REAL_TIME, BucketLock, Loaded, Pace, Register
 
 READS = 5
@@ -173,15 +174,15 @@ class BucketStore(Struct):
 
     def _entries(self, head: Head, state: State) -> Iterator[Entry]:
         """Those after the snapshot, up to what the head acknowledges. None may be missing."""
-        wanted = state.serial + 1
+        after = state.serial
         for name, content in self._contents(list(head.segment_names)):
-            for line in self._text(name, content).splitlines():
-                row = parse_line(line)
-                if row is None or row.get("serial", 0) > wanted:
-                    raise self._damaged(name, "a line of it doesn't match its checksum, or is missing")
-                if row["serial"] == wanted <= head.serial:
-                    yield self.form.entry(row, head.lineage, f"{self.place}/{name}")
-                    wanted += 1
+            found = (r for r in rows(content, may_be_torn=False) if r.get("serial", 0) <= head.serial)
+            try:
+                for entry in entries(found, after, self.form, head.lineage, f"{self.place}/{name}"):
+                    yield entry
+                    after += 1
+            except Damaged as damage:
+                raise self._damaged(name, damage.why) from None
 
     def _contents(self, names: list[str]) -> Iterator[tuple[str, bytes]]:
         if len(names) < FEW:

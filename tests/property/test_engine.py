@@ -168,7 +168,7 @@ def test_the_fold_of_the_journal_equals_the_live_state_at_every_prefix(before: C
         start = world.state
         lines: list[str] = []
         world.apply_keeping_journal(after, lines)
-        rows = [row for line in lines if (row := parse_line(line.rstrip("\n"))) and "entry" in row]
+        rows = [row for line in lines if (row := parse_line(line.rstrip("\n").encode())) and "entry" in row]
         entries = [entry_from_json(row) for row in rows]
         assert [row["serial"] for row in rows] == list(range(start.serial + 1, start.serial + 1 + len(rows)))
         assert fold(start, entries) == world.state

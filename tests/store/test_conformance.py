@@ -43,7 +43,7 @@ JOB = Address("job", "copilot")
 ENTRIES: tuple[Entry, ...] = (
     Begun(PendingOperation(JOB, Operation.CREATE, "azure", "t-1", {"model": "m"})),
     Recorded(ResourceState(JOB, "azure", "ftjob-1", Status.READY, outputs={"id": "ftjob-1"})),
-    OutputsRecorded({"model": "m.ft-1 – ⚙"}),
+    OutputsRecorded({"model": "m.ft-1 – ⚙", "line ends": "\r\n \x0b \x1e \x85 \u2028 \u2029"}),
 )
 EMPTY = State("lineage")
 FULL = fold(EMPTY, ENTRIES)

@@ -57,7 +57,7 @@ ENTRIES: tuple[Entry, ...] = (
     Recorded(replace(RESOURCE, remote_id="ftjob-2"), "0a1b2c3d"),
     Removed(JOB, "0a1b2c3d"),
     Begun(OPERATION),
-    Failed(JOB, "refused"),
+    Failed(JOB, "refusé – 拒否 ⚙ \x85 \u2028"),
     OutputsRecorded({"model": "m.ft-1"}),
     Removed(JOB),
 )
@@ -104,14 +104,20 @@ def test_a_crash_between_snapshot_and_the_end_of_the_journal_counts_nothing_twic
 
 
 def test_a_journal_cut_at_any_byte_loses_only_what_was_being_written(store: LocalStore) -> None:
+    """Inside a character too; and the next run goes on from there."""
     write(store, ENTRIES)
     whole = store.journal_path.read_bytes()
     ends = [i + 1 for i, byte in enumerate(whole) if byte == ord("\n")]
+    assert not whole.isascii()
     for cut in range(len(whole)):
         store.journal_path.write_bytes(whole[:cut])
-        complete = sum(1 for end in ends if end <= cut or end == cut + 1) - 1
-        expected = fold(State("lineage"), ENTRIES[:complete]) if complete >= 0 else State("")
-        assert store.read("") == expected, cut
+        complete = sum(1 for end in ends if end <= cut) - 1
+        expected = fold(State("lineage"), ENTRIES[: max(complete, 0)])
+        assert store.read("") == (expected if complete >= 0 else State("")), cut
+        journal = store.open_journal(expected)
+        journal.append(ENTRIES[:1])
+        journal.close()
+        assert store.read("") == fold(expected, ENTRIES[:1]), cut
 
 
 def test_a_torn_line_is_cut_before_anything_is_appended(store: LocalStore) -> None:
