@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import sys
 import tempfile
@@ -23,6 +24,8 @@ from ftops.dataset.tokens import ENCODINGS, counter, exact
 if TYPE_CHECKING:
     import tiktoken
 
+BUSY = 0.7
+"""Load of the last minute from which on one of two processors may be taken."""
 PROMISE = 2.0
 """How many times as fast as tiktoken a file has to be counted."""
 
@@ -38,6 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ImportError:
         print("SKIPPED: tiktoken is not installed, so there is nothing to compare with", file=sys.stderr)
         return 0
+    busy = os.getloadavg()[0]
+    if busy > BUSY:
+        print(f"The machine is busy (load {busy:.1f}): the figures decide nothing.\n")
     ratios = []
     with tempfile.TemporaryDirectory(prefix="bench-") as root:
         file = Path(root) / "chat.jsonl"

@@ -18,9 +18,10 @@ from ftops.dataset.tokens import calls
 
 _ROW = struct.Struct("<II8s8s16s")
 BUCKETS = 16
-WORDS = 80
-SKETCHED = 800
-"""Characters said that a sketch looks at."""
+WORDS = 48
+"""Words that a sketch looks at: texts that are nearly the same begin nearly the same."""
+SKETCHED = 500
+"""Characters in which these are looked for."""
 _FROM_OTHERS = frozenset({"user", "tool", "function"})
 
 Messages = Sequence[Mapping[str, Any]]

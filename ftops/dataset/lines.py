@@ -53,6 +53,8 @@ def parse(raw: bytes) -> Example | None:
     """The object on a line, or None."""
     try:
         value = _decode(raw)
+    except (RecursionError, UnicodeDecodeError):
+        return None
     except msgspec.DecodeError:
         value = _parse_slowly(raw)
     return value if isinstance(value, dict) else None

@@ -13,13 +13,14 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 from msgspec.structs import fields
 
 from ftops.dataset.lines import ignore
 from ftops.dataset.measure import Measured, Sums, measure
 
-FORMAT = 1
+FORMAT = 2
 """To be raised whenever measuring changes."""
 FOLDER = ".ftops/data"
 KEPT = 200
@@ -44,9 +45,12 @@ def recall(project: Path, digest: str, encoding: str) -> Measured | None:
     file = _file(project, digest, encoding)
     try:
         with file.open("rb") as stream:
-            head = json.loads(stream.readline())
-            rows = stream.read()
-        if head["format"] != FORMAT or head["digest"] != digest or head["bytes"] != len(rows):
+            checksum, content = stream.readline(), stream.read()
+        if checksum != _checksum(content):
+            return None
+        first, _, rows = content.partition(b"\n")
+        head = json.loads(first)
+        if head["format"] != FORMAT or head["digest"] != digest:
             return None
         os.utime(file)
         return Measured(digest, _sums(head["sums"]), rows)
@@ -70,14 +74,20 @@ def recall_any(project: Path, digest: str, encoding: str) -> Measured | None:
 def keep(project: Path, made: Measured, encoding: str) -> None:
     """Whole or not at all. A folder that can't be written to only costs time."""
     file = _file(project, made.digest, encoding)
-    head = {"format": FORMAT, "digest": made.digest, "bytes": len(made.rows), "sums": _plain(made.sums)}
+    head = {"format": FORMAT, "digest": made.digest, "sums": _plain(made.sums)}
+    content = json.dumps(head).encode() + b"\n" + made.rows
     draft = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     with contextlib.suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
         ignore(project)
-        draft.write_bytes(json.dumps(head).encode() + b"\n" + made.rows)
+        draft.write_bytes(_checksum(content) + content)
         draft.replace(file)
         _prune(file.parent)
+
+
+def _checksum(content: bytes) -> bytes:
+    """The first line."""
+    return b"%08x\n" % crc32(content)
 
 
 def _file(project: Path, digest: str, encoding: str) -> Path:

@@ -18,10 +18,13 @@ from msgspec import Struct
 from ftops.dataset.lines import canonical
 
 ENCODINGS = ("o200k_base", "cl100k_base")
-_REMEMBERED = 20_000
-"""Texts whose counts are kept: system messages, functions and short answers come again and again."""
-_LONGEST_REMEMBERED = 20_000
-"""Characters of a text whose count is kept."""
+_ROOM = 8_000_000
+"""Characters of texts whose counts are kept: system messages, functions and short answers come again and
+again."""
+_LONGEST = 20_000
+"""Characters of such a text at most."""
+_ENTRY = 100
+"""What a text takes beside its characters."""
 _DEFINITIONS = 200
 
 
@@ -178,17 +181,21 @@ def exact(encoding: str) -> Callable[[str], int]:
 
 def _remembering(count: Callable[[str], int]) -> Callable[[str], int]:
     known: dict[str, int] = {}
+    room = _ROOM
 
     def remember(text: str) -> int:
+        nonlocal room
         tokens = known.get(text)
         if tokens is None:
             try:
                 tokens = count(text)
             except UnicodeEncodeError:  # a lone surrogate: no text at all, and the checks say so
                 tokens = count(text.encode("utf-8", "replace").decode())
-            if len(text) <= _LONGEST_REMEMBERED:
-                if len(known) >= _REMEMBERED:
+            if len(text) <= _LONGEST:
+                room -= len(text) + _ENTRY
+                if room < 0:
                     known.clear()
+                    room = _ROOM
                 known[text] = tokens
         return tokens
 
