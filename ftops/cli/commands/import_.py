@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from ftops.address import Address, Json
 from ftops.cli.addresses import ADDRESS
 from ftops.cli.lazy import pass_screen
+from ftops.cli.locking import lock_option, locked
 from ftops.cli.options import SpecArguments, spec_options
 from ftops.cli.screen import Screen
 from ftops.cli.specs import read_with_data
@@ -21,9 +22,12 @@ from ftops.views import plan as plan_view
 @click.command("import")
 @click.argument("address", metavar="ADDRESS", type=ADDRESS)
 @click.argument("remote_id", metavar="ID")
+@lock_option
 @spec_options
 @pass_screen
-def command(screen: Screen, address: Address, remote_id: str, spec: SpecArguments) -> int:
+def command(
+    screen: Screen, address: Address, remote_id: str, lock_timeout: float, spec: SpecArguments
+) -> int:
     """Record the object ID of the service as ADDRESS of the spec, and say what the next plan would change.
 
     Nothing happens to the object. ID is the id of a file or a job, or the name of a deployment. To review it
@@ -31,7 +35,7 @@ def command(screen: Screen, address: Address, remote_id: str, spec: SpecArgument
     """
     config, warnings = read_with_data(spec)
     with Session.open(config) as session:
-        with session.locked("import"):
+        with locked(screen, session, "import", lock_timeout):
             found = session.import_object(address, remote_id)
         following = _only(address, session.plan(look=False, preflight=False))
     screen.warn(warnings)

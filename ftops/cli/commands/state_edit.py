@@ -16,6 +16,7 @@ from ftops import refactor
 from ftops.address import Address, Json
 from ftops.cli.addresses import ADDRESS
 from ftops.cli.lazy import pass_screen
+from ftops.cli.locking import lock_option, locked
 from ftops.cli.options import SpecArguments, approve_option, spec_options
 from ftops.cli.screen import Screen
 from ftops.cli.specs import read
@@ -33,16 +34,19 @@ dry_run_option = click.option("--dry-run", is_flag=True, help="Only say what wou
 @click.argument("source", metavar="FROM", type=ADDRESS)
 @click.argument("target", metavar="TO", type=ADDRESS)
 @dry_run_option
+@lock_option
 @spec_options
 @pass_screen
-def mv(screen: Screen, source: Address, target: Address, dry_run: bool, spec: SpecArguments) -> int:
+def mv(
+    screen: Screen, source: Address, target: Address, dry_run: bool, lock_timeout: float, spec: SpecArguments
+) -> int:
     """Give a recorded object another address. Nothing happens to the object.
 
     Without a key, the whole set of a `for_each` is moved: `ftops state mv job.a job.b`. In a shell, quote an
     address that has one: `ftops state mv 'job.a["fr"]' job.fr`. To review a move in a pull request, write it
     into the spec instead: `moved: [{from: job.a, to: job.b}]`.
     """
-    with Session.open(read(spec)) as session, session.locked("state mv"):
+    with Session.open(read(spec)) as session, locked(screen, session, "state mv", lock_timeout):
         moved = refactor.move(session.state, source, target)
         serial = session.state.serial if dry_run else session.record([moved]).serial
     if screen.json:
@@ -57,9 +61,12 @@ def mv(screen: Screen, source: Address, target: Address, dry_run: bool, spec: Sp
 @click.command("rm")
 @click.argument("words", metavar="ADDRESS...", nargs=-1, shell_complete=ADDRESS.shell_complete)
 @dry_run_option
+@lock_option
 @spec_options
 @pass_screen
-def rm(screen: Screen, words: tuple[str, ...], dry_run: bool, spec: SpecArguments) -> int:
+def rm(
+    screen: Screen, words: tuple[str, ...], dry_run: bool, lock_timeout: float, spec: SpecArguments
+) -> int:
     """Forget recorded objects. They stay at the service, and ftops manages them no longer.
 
     Without a key, all instances of a `for_each` are meant. The next plan would make what is still declared
@@ -68,7 +75,7 @@ def rm(screen: Screen, words: tuple[str, ...], dry_run: bool, spec: SpecArgument
     """
     words, spec = _without_spec(words, spec)
     wanted = [ADDRESS.convert(word, None, None) for word in words]
-    with Session.open(read(spec)) as session, session.locked("state rm"):
+    with Session.open(read(spec)) as session, locked(screen, session, "state rm", lock_timeout):
         entries = refactor.remove(session.state, wanted)
         serial = session.state.serial if dry_run else session.record(entries).serial
     gone = sorted({str(entry.address) for entry in entries})
@@ -85,10 +92,17 @@ def rm(screen: Screen, words: tuple[str, ...], dry_run: bool, spec: SpecArgument
 @click.argument("after", metavar="TO")
 @dry_run_option
 @approve_option
+@lock_option
 @spec_options
 @pass_screen
 def replace_provider(
-    screen: Screen, before: str, after: str, dry_run: bool, auto_approve: bool, spec: SpecArguments
+    screen: Screen,
+    before: str,
+    after: str,
+    dry_run: bool,
+    auto_approve: bool,
+    lock_timeout: float,
+    spec: SpecArguments,
 ) -> int:
     """Record that another provider of the spec manages what one has made: it was given another name.
 
@@ -101,7 +115,7 @@ def replace_provider(
             f"declared: {', '.join(sorted(config.providers))}.",
             "declare it under `providers`",
         )
-    with Session.open(config) as session, session.locked("state replace-provider"):
+    with Session.open(config) as session, locked(screen, session, "state replace-provider", lock_timeout):
         entry, concerned = refactor.replace_provider(session.state, before, after)
         what = f"{plural(len(concerned), 'object')} from provider {before} to {after}"
         if not (dry_run or auto_approve or _is_approved(screen, f"Record {what}?", spec)):
@@ -132,9 +146,12 @@ def pull(screen: Screen, spec: SpecArguments) -> int:
 @click.argument("file", metavar="FILE")
 @click.option("--force", is_flag=True, help="Even one of another lineage, or older than what is recorded.")
 @dry_run_option
+@lock_option
 @spec_options
 @pass_screen
-def push(screen: Screen, file: str, force: bool, dry_run: bool, spec: SpecArguments) -> int:
+def push(
+    screen: Screen, file: str, force: bool, dry_run: bool, lock_timeout: float, spec: SpecArguments
+) -> int:
     """Record the state in FILE (`-`: standard input) in place of all that is recorded.
 
     For repairs by hand: pull, edit, raise the serial by one, push. A state of another spec, environment or
@@ -145,7 +162,7 @@ def push(screen: Screen, file: str, force: bool, dry_run: bool, spec: SpecArgume
     pushed = parse_snapshot(text, file)
     if not force:
         _check_home(text, file, config.name, config.environment)
-    with Session.open(config) as session, session.locked("state push"):
+    with Session.open(config) as session, locked(screen, session, "state push", lock_timeout):
         if not force:
             refactor.check_replacement(session.state, pushed)
         same = pushed == session.state
