@@ -79,8 +79,10 @@ def test_lost_files_are_made_again(folder: Folder) -> None:
 
 
 def test_what_cannot_be_converted_is_an_error_with_its_line(folder: Folder) -> None:
-    call = {"id": "a", "type": "function", "function": {"name": "route", "arguments": "{}"}}
-    many = {"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "tool_calls": [call, call]}]}
+    route = {"type": "function", "function": {"name": "route", "arguments": "{}"}}
+    both = {"role": "assistant", "tool_calls": [{"id": "a", **route}, {"id": "b", **route}]}
+    tools = [{"type": "function", "function": {"name": "route"}}]
+    many = {"messages": [{"role": "user", "content": "x"}, both], "tools": tools}
     text = (folder.path / "data/all.jsonl").read_text(encoding="utf-8")
     folder.write("data/all.jsonl", text + lines(many))
     folder.edit("{convert: tools}", "{convert: functions}")

@@ -17,7 +17,7 @@ from ftops.costs import TrainingCost
 from ftops.dataset.measure import measure
 from ftops.dataset.statistics import Statistics, statistics
 from ftops.dataset.tokens import ENCODINGS, NoEncoding, counter
-from ftops.errors import UsageError
+from ftops.errors import Diagnostic, UsageError
 from ftops.suggest import did_you_mean
 from ftops.views import statistics as view
 
@@ -55,7 +55,11 @@ def command(
     try:
         counter(coding)
     except NoEncoding as error:
-        raise UsageError("tokens can't be counted", f"{error}.", "pip install bpe-openai") from error
+        told = ("tokens can't be counted", f"{error}.", "pip install bpe-openai")
+        if model or encoding:
+            raise UsageError(*told) from error
+        screen.warn([Diagnostic(*told, severity="warning")])
+        coding = ""
     limit = found.example_tokens if found else None
     files: dict[str, tuple[Statistics, TrainingCost | None]] = {}
     for path in paths:
@@ -65,7 +69,7 @@ def command(
         files[display(path.absolute())] = (counted, cost)
     if screen.json:
         rows: list[Json] = [{"file": shown, **view.to_json(*each)} for shown, each in files.items()]
-        screen.document({"format_version": 1, "encoding": coding, "model": model, "files": rows})
+        screen.document({"format_version": 1, "encoding": coding or None, "model": model, "files": rows})
         return 0
     drawn = [view.draw(shown, each[0], screen.paint, each[1]) for shown, each in files.items()]
     screen.text("\n".join(drawn))
