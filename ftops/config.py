@@ -122,6 +122,8 @@ class Config(Struct, frozen=True):
     outputs: tuple[Output, ...] = ()
     state: StateSettings = StateSettings()
     budget: Budget = Budget()
+    drift: Mapping[str, str] = field(default_factory=dict)
+    """Class of drift → policy, where it isn't the default."""
     variables: Mapping[str, Json] = field(default_factory=dict)
     """Values of the variables that aren't sensitive."""
     secrets: Mapping[Secret, str | int | float | bool] = field(default_factory=dict)

@@ -335,7 +335,7 @@ class Session(Struct):
     ) -> Observed:
         state, _ = relocate(self.state, self.config.refactorings.moves)
         imports = to_read(self.config, self.graph, state) if mode is Mode.NORMAL else ()
-        return refresh(
+        observed = refresh(
             state,
             self.providers,
             everything=look,
@@ -344,6 +344,14 @@ class Session(Struct):
             retry_base=self.retry_base,
             on_progress=on_progress,
         )
+        gone = [a for a, remote in observed.objects.items() if remote is None and a not in observed.causes]
+        if not gone:
+            return observed
+        from ftops.retirement import retired
+
+        today = datetime.now(UTC).date()
+        causes = dict.fromkeys(retired(gone, state, self.config, os.environ, today), "retired")
+        return replace(observed, causes={**observed.causes, **causes})
 
     def _with_findings(self, made: Plan) -> Plan:
         """The plan with what would make it fail. Where nothing is to be made, nobody is asked."""

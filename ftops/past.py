@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from ftops.address import Address, Json
+from ftops.address import Address, Json, Value
 from ftops.diff import differences
+from ftops.drift import IGNORE, is_normalised, policy_of
 from ftops.plan import AttributeChange, Drift
 from ftops.schedule import deposed_key
 from ftops.state import (
@@ -23,6 +26,8 @@ from ftops.state import (
     resource_from,
 )
 
+NO_POLICIES: Mapping[str, str] = {}
+
 
 class Past(Struct, frozen=True):
     """The recorded state, brought up to date with what was observed; `entries` say how it got there."""
@@ -32,30 +37,47 @@ class Past(Struct, frozen=True):
     entries: tuple[Entry, ...]
     drift: tuple[Drift, ...]
     vanished: Mapping[Address, str]
-    """Those that are gone, and how: `vanished` or `expired`."""
+    """Those that are gone, and the class of their drift."""
+    away: frozenset[Address]
+    """Those that are gone, but stay on record as if they weren't: the spec says to ignore it."""
+    seen: Mapping[Address, Mapping[str, Json]]
+    """Inputs as the service shows them, without what is to be ignored."""
     found: frozenset[Address]
     """Made by a run that was interrupted before it could record them."""
     interrupted: frozenset[Address]
     """Their update was begun and may or may not have been made; nobody has looked."""
 
 
-def settle(state: State, observed: Observed) -> Past:
-    """What exists now, what was found out about interrupted runs, and how the records follow."""
+def settle(
+    state: State, observed: Observed, policies: Mapping[str, str] = NO_POLICIES, *, accept: bool = False
+) -> Past:
+    """What exists now, what was found out about interrupted runs, and how the records follow. `policies`
+    are those of drift; with `accept`, inputs are recorded as the service shows them."""
     resources = dict(state.resources)
     deposed = dict(state.deposed)
     entries: list[Entry] = []
     drift: list[Drift] = []
+    vanished: dict[Address, str] = {}
+    away: set[Address] = set()
+    seen: dict[Address, Mapping[str, Json]] = {}
     for address, remote in observed.objects.items():
         recorded = resources[address]
         if remote is None:
-            del resources[address]
-            entries.append(Removed(address))
-            drift.append(Drift(address, observed.causes.get(address, "vanished")))
+            kind = vanished[address] = observed.causes.get(address, "vanished")
+            policy = policy_of(policies, kind)
+            drift.append(Drift(address, kind, policy=policy))
+            if policy == IGNORE:
+                away.add(address)
+            else:
+                del resources[address]
+                entries.append(Removed(address))
             continue
         current = observed_as(recorded, remote)
-        changed = _seen_changes(recorded, remote.inputs)
-        if changed:
-            drift.append(Drift(address, "changed", changed))
+        found = _seen_changes(address, recorded, remote.inputs, policies) if remote.inputs else ()
+        drift += found
+        seen[address] = _without(remote.inputs, recorded.inputs, found)
+        if accept and any(d.policy != IGNORE for d in found):
+            current = replace(current, inputs={**recorded.inputs, **_recordable(seen[address], found)})
         if current != recorded:
             resources[address] = current
             entries.append(Recorded(current))
@@ -63,14 +85,16 @@ def settle(state: State, observed: Observed) -> Past:
         if remote is None:
             del deposed[key]
             entries.append(Removed(*key))
-    found, interrupted = _settle_pending(state, observed, resources, deposed, entries)
+    found_objects, interrupted = _settle_pending(state, observed, resources, deposed, entries)
     return Past(
         resources,
         deposed,
         tuple(entries),
         tuple(drift),
-        {d.address: d.kind for d in drift if d.address not in resources},
-        found,
+        vanished,
+        frozenset(away),
+        seen,
+        found_objects,
         interrupted,
     )
 
@@ -103,9 +127,42 @@ def _settle_pending(
     return frozenset(found), frozenset(interrupted)
 
 
-def _seen_changes(recorded: ResourceState, seen: Mapping[str, Json]) -> tuple[AttributeChange, ...]:
-    """How inputs as the service shows them differ from those that were recorded."""
-    if not seen:
-        return ()
+def _seen_changes(
+    address: Address, recorded: ResourceState, seen: Mapping[str, Json], policies: Mapping[str, str]
+) -> tuple[Drift, ...]:
+    """How inputs as the service shows them differ from those that were recorded: what somebody changed,
+    and what the service only spells in its own way."""
     before = {k: recorded.inputs.get(k) for k in seen}
-    return tuple(AttributeChange(d.path, d.before, d.after) for d in differences(before, dict(seen)))
+    sorts: dict[str, list[AttributeChange]] = {}
+    for found in differences(before, dict(seen)):
+        kind = "normalised" if is_normalised(found.before, found.after) else "changed"
+        sorts.setdefault(kind, []).append(AttributeChange(found.path, found.before, found.after))
+    return tuple(
+        Drift(address, kind, tuple(changes), policy_of(policies, kind)) for kind, changes in sorts.items()
+    )
+
+
+def _without(
+    seen: Mapping[str, Json], recorded: Mapping[str, Value], found: Iterable[Drift]
+) -> Mapping[str, Json]:
+    """What the service shows, with what is to be ignored as it was recorded."""
+    ignored = [change for drift in found if drift.policy == IGNORE for change in drift.attributes]
+    if not ignored:
+        return seen
+    tree: dict[str, Any] = dict(seen)
+    for change in ignored:
+        *above, leaf = change.path.split(".")
+        branch = tree
+        for name in above:
+            branch[name] = branch = dict(branch[name])
+        if change.before is None:
+            branch.pop(leaf, None)
+        else:
+            branch[leaf] = change.before
+    return tree
+
+
+def _recordable(seen: Mapping[str, Json], found: Iterable[Drift]) -> Mapping[str, Json]:
+    """The inputs, whole, of which something is to be recorded as it was found."""
+    heads = {change.path.split(".")[0] for drift in found for change in drift.attributes}
+    return {name: value for name, value in seen.items() if name in heads}

@@ -15,6 +15,7 @@ from msgspec import Struct, field
 
 from ftops.address import Address, Json, Value, encode
 from ftops.costs import NOTHING, Estimate, estimate_to_json
+from ftops.drift import DRIFT_CLASSES, IGNORE
 from ftops.errors import Diagnostic
 from ftops.state import Entry, Moved
 
@@ -102,12 +103,18 @@ class Change(Struct, frozen=True, omit_defaults=True):
 
 
 class Drift(NamedTuple):
-    """How an object differs from what was recorded: changed or deleted outside ftops."""
+    """How an object differs from what was recorded. `kind` is a class of `drift.DRIFT_CLASSES`, `policy`
+    what is done about it."""
 
     address: Address
     kind: str
-    """`changed` or `vanished`."""
     attributes: tuple[AttributeChange, ...] = ()
+    policy: str = ""
+
+    @property
+    def is_expected(self) -> bool:
+        """The service's own doing, or of no interest by the spec."""
+        return DRIFT_CLASSES[self.kind].expected or self.policy == IGNORE
 
 
 class OutputChange(NamedTuple):
@@ -168,6 +175,11 @@ class Plan(Struct, frozen=True):
         return tuple(pair for entry in self.entries if isinstance(entry, Moved) for pair in entry.moves)
 
     @property
+    def noticed(self) -> tuple[Drift, ...]:
+        """Drift that something is done about."""
+        return tuple(drift for drift in self.drift if drift.policy != IGNORE)
+
+    @property
     def is_empty(self) -> bool:
         """Nothing to do at the service, no output to change, and nothing to call by another name."""
         return not (self.changes or self.outputs or self.moves)
@@ -198,16 +210,23 @@ def plan_to_json(plan: Plan) -> dict[str, Json]:
         "lineage": plan.lineage,
         "serial": plan.serial,
         "changes": [_change(c) for c in plan.changes],
-        "drift": [
-            {"address": str(d.address), "kind": d.kind, "attributes": [_attribute(a) for a in d.attributes]}
-            for d in plan.drift
-        ],
+        "drift": [drift_to_json(d) for d in plan.drift],
         "outputs": [_output(o) for o in plan.outputs],
         "moves": [{"from": str(source), "to": str(target)} for source, target in plan.moves],
         "unchanged": plan.unchanged,
         "summary": dict(plan.summary._asdict()),
         "warnings": list(plan.warnings),
         "estimate": estimate_to_json(plan.estimate),
+    }
+
+
+def drift_to_json(drift: Drift) -> dict[str, Json]:
+    return {
+        "address": str(drift.address),
+        "kind": drift.kind,
+        "policy": drift.policy,
+        "expected": drift.is_expected,
+        "attributes": [_attribute(a) for a in drift.attributes],
     }
 
 

@@ -17,18 +17,20 @@ from ftops.arrivals import arrived, check_imports
 from ftops.config import Config, Lifecycle, Removal, Resource
 from ftops.desired import Desired, Resolver, comparable, missing_values
 from ftops.diff import Difference, differences
+from ftops.drift import DRIFT_CLASSES, FAIL
 from ftops.errors import Blocked, Diagnostic, SpecError
 from ftops.graph import Graph, closure, reverse
 from ftops.kinds import RESOURCE_TYPES, forces_replacement
 from ftops.outputs import evaluate
 from ftops.past import Past, settle
-from ftops.plan import Action, AttributeChange, Change, Mode, OutputChange, Plan, Reason
+from ftops.plan import Action, AttributeChange, Change, Drift, Mode, OutputChange, Plan, Reason
 from ftops.refactor import relocate
 from ftops.schedule import Decision, Schedule
 from ftops.state import (
     Entry,
     Observed,
     Recorded,
+    Removed,
     ResourceState,
     State,
     Status,
@@ -61,11 +63,12 @@ def plan(
 
     `observed` has objects under the addresses that they have after the spec's moves."""
     state, moved = relocate(state, config.refactorings.moves)
-    past = settle(state, observed)
+    past = settle(state, observed, config.drift, accept=options.mode is Mode.REFRESH_ONLY)
     past = replace(past, entries=(*moved, *past.entries))
     if options.mode is Mode.REFRESH_ONLY:
         return _plan(config, state, past, (), (), Mode.REFRESH_ONLY, 0, ())
     _check_empty(config, state, options)
+    _check_drift(past.drift, options.mode)
     planner = _Planner(config, graph, past, observed, options, secret_digests or {})
     decisions = planner.decide()
     _check_protection(decisions, graph.resources)
@@ -233,12 +236,16 @@ class _Planner(Struct):
             self.unchanged += 1
             self._keep_records(resource, desired, recorded)
             return
+        if address in self.past.away:
+            self.entries.append(Removed(address))
+            del self.resources[address]
+            action, reason, recorded, attributes = Action.CREATE, self._creation_reason(address), None, ()
         self.decisions[address] = Decision(resource, desired, action, reason, recorded, attributes)
 
     def _creation_reason(self, address: Address) -> Reason:
         how = self.past.vanished.get(address)
         if how is not None:
-            return Reason(how, _GONE[how])
+            return Reason(how, DRIFT_CLASSES[how].reason)
         return Reason("declared", "is declared and doesn't exist yet")
 
     def _verdict(
@@ -279,8 +286,7 @@ class _Planner(Struct):
     def _attributes(
         self, resource: Resource, desired: Desired, recorded: ResourceState
     ) -> tuple[AttributeChange, ...]:
-        remote = self.observed.objects.get(resource.address)
-        before, after = comparable(desired, recorded, remote.inputs if remote else {})
+        before, after = comparable(desired, recorded, self.past.seen.get(resource.address, {}))
         if before == after:
             return ()
         kind = RESOURCE_TYPES[resource.address.kind]
@@ -355,10 +361,6 @@ def _covers(ignored: Iterable[str], path: str) -> bool:
     return any(path == i or path.startswith(f"{i}.") for i in ignored)
 
 
-_GONE: Mapping[str, str] = {
-    "vanished": "was deleted outside ftops",
-    "expired": "had expired and was deleted by the service",
-}
 _FATES: Mapping[Action, str] = {
     Action.CREATE: "created",
     Action.UPDATE: "updated",
@@ -397,6 +399,20 @@ def _check_empty(config: Config, state: State, options: Options) -> None:
             )
         ]
     )
+
+
+def _check_drift(drift: Iterable[Drift], mode: Mode) -> None:
+    found = [
+        Diagnostic(
+            f"{d.address} {DRIFT_CLASSES[d.kind].says}",
+            f"The spec says to stop then, so that somebody looks into it (`drift: {{{d.kind}: fail}}`).",
+            "see `ftops drift`; to take what exists for granted, `ftops apply --refresh-only`",
+        )
+        for d in drift
+        if d.policy == FAIL and mode is Mode.NORMAL
+    ]
+    if found:
+        raise Blocked(found)
 
 
 _PROTECTED: Mapping[bool, tuple[str, str]] = {

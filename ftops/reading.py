@@ -169,6 +169,7 @@ def config_to_json(config: Config) -> dict[str, Any]:
             for o in config.outputs
         ],
         "budget": _budget_to_json(config.budget),
+        "drift": config.drift,
         "state": [config.state.backend, config.state.path, encode(dict(config.state.settings))],
         "variables": config.variables,
         "refactorings": [
@@ -199,6 +200,7 @@ def config_from_json(raw: Mapping[str, Any]) -> Config:
         ),
         state=StateSettings(backend, path, _decoded(settings)),
         budget=_budget(raw["budget"]),
+        drift=raw["drift"],
         variables=raw["variables"],
         refactorings=_refactorings(*raw["refactorings"]),
         files=tuple(raw["files"]),

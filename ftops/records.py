@@ -51,6 +51,11 @@ class Records:
         """The inverse. Raises TypeError or ValueError where `raw` isn't of that form."""
         return self.form(kind.__name__).read(raw)
 
+    def check(self) -> None:
+        """Raises TypeError where a registered class has a field that can't be written down."""
+        for kind in self._classes.values():
+            self._fields(kind)
+
     def _form(self, annotation: str) -> Form:
         if annotation in self._forms:
             return self._forms[annotation]
@@ -117,6 +122,12 @@ def _checked(raw: Any, kind: type) -> Any:
     return raw
 
 
+def _number(raw: Any) -> Any:
+    if type(raw) not in (int, float):
+        raise TypeError(f"{raw!r} is no number")
+    return raw
+
+
 def _atom(kind: type) -> Form:
     return Form(_same, lambda raw: _checked(raw, kind))
 
@@ -151,6 +162,7 @@ _PLAIN: Mapping[str, Form] = {
     "str": _atom(str),
     "int": _atom(int),
     "bool": _atom(bool),
+    "float": Form(_same, _number),
     "Json": Form(_same, _same),
     "Value": Form(encode, decode),
     "Address": word(Address.parse),

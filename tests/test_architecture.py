@@ -21,7 +21,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "engine",
         "views emulator",
         "reading planfile",
-        "apply refresh planner loader survey appraisal explanation results datafiles",
+        "apply refresh planner loader survey appraisal explanation results datafiles retirement",
         "turns past preflight history pricing refactor arrivals basis audit",
         "schedule",
         "fmt store providers walk dataset catalog",
@@ -30,7 +30,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "fields config state diff",
         "crypt yamltext account costs expiry",
         "yamlerrors kinds",
-        "records",
+        "records drift",
         "address",
         "errors suggest",
     )

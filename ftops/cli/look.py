@@ -10,6 +10,8 @@ from typing import Any
 import click
 
 Command = Callable[..., Any]
+MARKDOWN = "markdown"
+_FORMATS = "more_formats"
 CHDIR = "ftops.chdir"
 """The -C options of a command line, in the meta of its context: hints repeat them."""
 
@@ -23,12 +25,28 @@ def decorate(function: Command, options: Sequence[Callable[[Command], Command]])
 
 def look_options(function: Command) -> Command:
     """-o, --no-color, -C: of every command."""
-    return decorate(function, _OPTIONS)
+    output = click.option(
+        "-o",
+        "--output",
+        type=click.Choice(["text", "json", *getattr(function, _FORMATS, ())]),
+        expose_value=False,
+        callback=_set_output,
+        help=getattr(function, "output_help", "Text for people (the default), or JSON."),
+    )
+    return decorate(function, (output, *_OPTIONS))
+
+
+def also_markdown(function: Command) -> Command:
+    """-o markdown: of commands that can draw it. Stands below the others."""
+    setattr(function, _FORMATS, (MARKDOWN,))
+    setattr(function, "output_help", "Text for people (the default), JSON, or Markdown.")  # noqa: B010
+    return function
 
 
 def _set_output(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
     if value is not None and ctx.obj is not None:
         ctx.obj.json = value == "json"
+        ctx.obj.markdown = value == MARKDOWN
 
 
 def _set_color(ctx: click.Context, param: click.Parameter, value: bool) -> None:
@@ -48,14 +66,6 @@ def _change_folder(ctx: click.Context, param: click.Parameter, value: Path | Non
 
 
 _OPTIONS = (
-    click.option(
-        "-o",
-        "--output",
-        type=click.Choice(["text", "json"]),
-        expose_value=False,
-        callback=_set_output,
-        help="Text for people (the default), or JSON.",
-    ),
     click.option(
         "--no-color",
         is_flag=True,

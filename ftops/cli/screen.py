@@ -34,6 +34,7 @@ class Screen:
         self._err = _ready(sys.stderr)
         self.command = ""
         self.json = _asks_for_json(argv)
+        self.markdown = False
         self.keeps_going = False
         """What can't be written is dropped: no run may die because nobody looks at it."""
         self.use_color(no_color="--no-color" in argv)

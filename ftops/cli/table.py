@@ -30,6 +30,7 @@ SECTIONS: Mapping[str, Mapping[str, Row]] = {
         "results": Row("ftops.cli.commands.results:command", "Show what the training of a job measured."),
         "exec": Row("ftops.cli.commands.exec:command", "Run a command with the provider's endpoint and key."),
         "data": Row("ftops.cli.commands.data:command", "Look into files of examples, and check them."),
+        "drift": Row("ftops.cli.commands.drift:command", "Show what was changed outside ftops."),
         "audit": Row("ftops.cli.commands.audit:command", "Show who applied what, when, with what result."),
         "explain": Row("ftops.cli.commands.explain:command", "Say why a resource would change."),
         "graph": Row("ftops.cli.commands.graph:command", "Show what depends on what."),

@@ -29,6 +29,7 @@ from ftops.loader.settings import (
     choose_environment,
     public_variables,
     read_budget,
+    read_drift,
     read_settings,
 )
 from ftops.loader.source import Source, project_root, read
@@ -99,6 +100,7 @@ def _config(source: Source, wanted: str | None, givers: Givers, findings: list[D
         outputs=outputs,
         state=state,
         budget=read_budget(source, environment),
+        drift=read_drift(source),
         variables=public_variables(known),
         secrets=secret_values(scope.hidden, findings),
         refactorings=refactorings,

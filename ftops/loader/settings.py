@@ -155,6 +155,13 @@ def _check_provider(
     return False
 
 
+def read_drift(source: Source) -> dict[str, str]:
+    """The policies of drift that are set, by class. Whether they are right is checked with the settings."""
+    entry = source["ftops"].get("drift")
+    data = entry.data if entry and isinstance(entry.data, dict) else {}
+    return {str(kind): str(policy) for kind, policy in data.items() if policy is not None}
+
+
 def read_budget(source: Source, environment: Entry | None) -> Budget:
     """The environment's limits, and those of the settings where it has none. Mistakes in them were found
     when the settings and the environments were read."""

@@ -78,7 +78,7 @@ class Situation:
         if value.startswith("ftchkpt-"):
             return ModelName("", tuned=True, literal="" if tuned else value)
         if is_tuned(value):
-            return ModelName(_base_of(value), tuned=True, literal="" if tuned else value)
+            return ModelName(base_of(value), tuned=True, literal="" if tuned else value)
         return ModelName(value, version, tuned)
 
     def offered(self, provider: str, model: ModelName) -> OfferedModel | None:
@@ -152,7 +152,7 @@ def some(addresses: Iterable[Address], limit: int = 3) -> str:
     return f"{shown} and {len(names) - limit} more" if len(names) > limit else shown
 
 
-def _base_of(tuned: str) -> str:
+def base_of(tuned: str) -> str:
     """`<base>.ft-<hex>[-suffix]`, or `ft:<base>:<org>:…`."""
     if tuned.startswith("ft:"):
         return tuned.split(":")[1]

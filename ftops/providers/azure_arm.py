@@ -211,7 +211,8 @@ def _date_of(exc: Exception) -> datetime:
     """When a refusal was sent, by the clock of who sent it; else now."""
     headers = getattr(getattr(exc, "response", None), "headers", None) or {}
     try:
-        return parsedate_to_datetime(str(headers.get("Date")))
+        sent = parsedate_to_datetime(str(headers.get("Date")))
+        return sent if sent.tzinfo else sent.replace(tzinfo=UTC)
     except ValueError:
         return datetime.now(UTC)
 

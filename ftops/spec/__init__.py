@@ -6,6 +6,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
+from ftops.drift import DRIFT_CLASSES
 from ftops.fields import EXPRESSION_SCHEMA, Choice, Integer, JsonSchema, Number, Untyped
 from ftops.spec.blocks import (
     ACCOUNT_ID,
@@ -89,6 +90,10 @@ class Encryption(Block):
     accept_plain: Flag = described("Take over a state that isn't encrypted yet.", False)
 
 
+def DriftPolicy(kind: str) -> Choice:
+    return Choice(words=DRIFT_CLASSES[kind].policies, closed=True)
+
+
 class StateBlock(Block):
     """Where state is kept."""
 
@@ -117,6 +122,16 @@ class BudgetBlock(Block):
     )
 
 
+class DriftBlock(Block):
+    """What to do where the service differs from what was recorded, by the class of the difference."""
+
+    changed: Annotated[Any, DriftPolicy("changed")] = described(DRIFT_CLASSES["changed"].description)
+    vanished: Annotated[Any, DriftPolicy("vanished")] = described(DRIFT_CLASSES["vanished"].description)
+    expired: Annotated[Any, DriftPolicy("expired")] = described(DRIFT_CLASSES["expired"].description)
+    retired: Annotated[Any, DriftPolicy("retired")] = described(DRIFT_CLASSES["retired"].description)
+    normalised: Annotated[Any, DriftPolicy("normalised")] = described(DRIFT_CLASSES["normalised"].description)
+
+
 class Settings(Block):
     """Settings of the spec as a whole."""
 
@@ -124,6 +139,7 @@ class Settings(Block):
     required_version: Fixed = described('Versions of ftops that may read this spec, such as ">=0.1, <2".')
     state: StateBlock | None = described("Where state is kept.")
     budget: BudgetBlock | None = described("What a plan may cost at most.")
+    drift: DriftBlock | None = described("What to do about drift.")
 
 
 class Variable(Block):

@@ -8,11 +8,12 @@ from functools import lru_cache
 from msgspec import Struct, field
 
 from ftops.address import Address, Reference, Value
+from ftops.drift import DRIFT_CLASSES, GONE
 from ftops.expiry import expiry_of
 from ftops.plan import MAKING, SYMBOLS, Action, AttributeChange, Change, Drift, Mode, OutputChange, Plan
 from ftops.planfile import SavedPlan, plan_digest
 from ftops.views import money
-from ftops.views.paint import Painter, clean
+from ftops.views.paint import PLAIN, Painter, clean
 from ftops.views.values import SENSITIVE, leaves, plural, short_id, show, size
 
 WILL: Mapping[Action, str] = {
@@ -31,12 +32,12 @@ _BECAUSE: Mapping[str, str] = {
     "undeclared": "because it ",
     "vanished": "because it ",
     "expired": "because it ",
+    "retired": "because it ",
     "tainted": "because it ",
     "pending": "because it ",
     "imported": "because it ",
 }
 """How a reason of that code is led in; an empty one says nothing that the line above doesn't."""
-_GONE: Mapping[str, str] = {"vanished": "is gone", "expired": "has expired: the service deleted it"}
 _AWAY = "the old one is deleted first, so it is away for some minutes"
 _FIRST = frozenset({"name", "path", "model"})
 """What a resource is known by stands at the top of its inputs."""
@@ -55,6 +56,17 @@ def draw_saved(saved: SavedPlan, paint: Painter) -> str:
     serial = f"state serial {plan.serial}" if plan.lineage else "nothing recorded yet"
     line = f"Saved plan of {subject(plan)}, made at {origin.at} by ftops {origin.ftops}; {serial}."
     return f"{paint(line, 'dim')}\n\n{draw(plan, paint)}"
+
+
+def lines_of_changes(plan: Plan) -> Iterator[tuple[Change, list[str]]]:
+    """Each change with its lines, unpainted."""
+    view = _PlanView(plan, PLAIN)
+    return ((change, list(view.change(change))) for change in plan.changes)
+
+
+def output_lines(plan: Plan) -> list[str]:
+    """A line for each output that changes, unpainted."""
+    return list(_PlanView(plan, PLAIN).outputs()) if plan.outputs else []
 
 
 def summary_line(plan: Plan) -> str:
@@ -81,7 +93,7 @@ def summary_line(plan: Plan) -> str:
 
 def has_changes(plan: Plan) -> bool:
     """Whether applying it would do anything but keep records."""
-    return not plan.is_empty or (plan.mode is Mode.REFRESH_ONLY and bool(plan.drift))
+    return not plan.is_empty or (plan.mode is Mode.REFRESH_ONLY and bool(plan.noticed))
 
 
 def subject(plan: Plan) -> str:
@@ -99,9 +111,9 @@ def _nothing_line(plan: Plan) -> str:
 
 
 def _refresh_line(plan: Plan) -> str:
-    if not plan.drift:
+    if not plan.noticed:
         return f"No drift. What exists of {subject(plan)} is as it was recorded."
-    what = plural(len(plan.drift), "resource")
+    what = plural(len({d.address for d in plan.noticed}), "resource")
     return f"Plan: {what} to record as found; nothing is changed at the service."
 
 
@@ -129,7 +141,7 @@ class _PlanView(Struct):
             yield paint(f"What ftops will do for {subject(plan)}, in this order:", "bold")
             yield ""
             for change in plan.changes:
-                yield from self._change(change)
+                yield from self.change(change)
                 yield ""
         if plan.outputs:
             yield from self._output_section()
@@ -145,7 +157,7 @@ class _PlanView(Struct):
 
     # changes
 
-    def _change(self, change: Change) -> Iterator[str]:
+    def change(self, change: Change) -> Iterator[str]:
         action = change.action
         yield f"  {self.paint(SYMBOLS[action], action.value)} {self._headline(change)}"
         reason = self._reason(change)
@@ -227,20 +239,19 @@ class _PlanView(Struct):
     # what else a plan says
 
     def _drift_section(self) -> Iterator[str]:
-        yield self.paint("Changed outside ftops since the last apply:", "bold")
-        yield ""
-        for drift in self.plan.drift:
-            yield from self._drifted(drift)
-        yield ""
-
-    def _drifted(self, drift: Drift) -> Iterator[str]:
-        paint = self.paint
-        if drift.kind in _GONE:
-            yield f"  {paint('-', 'delete')} {paint(str(drift.address), 'bold')}  {_GONE[drift.kind]}"
-            return
-        yield f"  {paint('~', 'update')} {paint(str(drift.address), 'bold')}  has changed"
-        for attribute in drift.attributes:
-            yield f"      {self._attribute(attribute)}"
+        """What somebody did; then what the service did by its own rules, where it leads to something."""
+        noticed = self.plan.noticed
+        sections = {
+            "Changed outside ftops since the last apply:": [d for d in noticed if not d.is_expected],
+            "The service's own doing, as expected:": [d for d in noticed if d.is_expected],
+        }
+        for title, found in sections.items():
+            if found:
+                yield self.paint(title, "bold")
+                yield ""
+                for drift in found:
+                    yield from drift_lines(drift, self.paint)
+                yield ""
 
     def _move_section(self) -> Iterator[str]:
         yield self.paint("Recorded under another address from now on; no object is changed:", "bold")
@@ -252,16 +263,27 @@ class _PlanView(Struct):
     def _output_section(self) -> Iterator[str]:
         yield self.paint("Outputs:", "bold")
         yield ""
+        yield from self.outputs()
+        yield ""
+
+    def outputs(self) -> Iterator[str]:
         width = min(max(len(o.name) for o in self.plan.outputs), _ALIGN)
         for output in self.plan.outputs:
             yield f"  {self._output(output, width)}"
-        yield ""
 
     def _output(self, output: OutputChange, width: int) -> str:
         name = f"{output.name:{width}}"
         if output.sensitive:
             return f"{self.paint('~', 'update')} {self.paint(name)} = {SENSITIVE}"
         return _difference(self.paint, name, output.before, output.after, " = ")
+
+
+def drift_lines(drift: Drift, paint: Painter) -> Iterator[str]:
+    """What became of an object, and which of its inputs are others now."""
+    symbol = paint("-", "delete") if drift.kind in GONE else paint("~", "update")
+    yield f"  {symbol} {paint(str(drift.address), 'bold')}  {DRIFT_CLASSES[drift.kind].says}"
+    for attribute in drift.attributes:
+        yield f"      {attribute_line(attribute, paint)}"
 
 
 def attribute_line(attribute: AttributeChange, paint: Painter) -> str:

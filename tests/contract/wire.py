@@ -111,7 +111,7 @@ def tapped(wire: Wire) -> Iterator[Wire]:
             except (OSError, http.client.HTTPException):
                 self.close_connection = True  # as the server behind did
                 return
-            self.send_response(status)
+            self.send_response_only(status)  # the date is the service's, not ours
             for name, value in kept:
                 self.send_header(name, value)
             self.send_header("content-length", str(len(body)))

@@ -15,9 +15,10 @@ from msgspec.structs import replace
 
 from ftops.basis import Basis, DataFile
 from ftops.config import Config
+from ftops.costs import DataChange, Epochs, Estimate, HostingCost, TrainingCost
 from ftops.errors import Diagnostic, FtopsError, Place
 from ftops.plan import Action, AttributeChange, Change, Drift, Mode, OutputChange, Plan, Reason
-from ftops.planfile import Origin, SavedPlan, parse_plan, plan_digest, plan_text
+from ftops.planfile import _RECORDS, Origin, SavedPlan, parse_plan, plan_digest, plan_text
 from ftops.planner import Options
 from ftops.saved import read_plan
 from ftops.state import Failed, OutputsRecorded, Recorded, Removed
@@ -48,6 +49,16 @@ CHANGES = st.builds(
     prevent_destroy=st.booleans(),
 )
 ENTRIES = st.sampled_from([Recorded(RESOURCE, "0a"), Removed(RESOURCE.address), OutputsRecorded({"a": [1]})])
+DOLLARS = st.none() | st.floats(0, 1e6)
+ESTIMATES = st.builds(
+    Estimate,
+    st.lists(
+        st.builds(TrainingCost, ADDRESSES, epochs=st.builds(Epochs, st.integers(0)), per_million=DOLLARS),
+        max_size=2,
+    ).map(tuple),
+    st.lists(st.builds(HostingCost, ADDRESSES, DOLLARS), max_size=2).map(tuple),
+    st.lists(st.builds(DataChange, ADDRESSES, dollars=DOLLARS, note=TEXTS), max_size=2).map(tuple),
+)
 PLANS = st.builds(
     Plan,
     spec=TEXTS,
@@ -59,6 +70,7 @@ PLANS = st.builds(
     drift=st.lists(st.builds(Drift, ADDRESSES, TEXTS, st.just(())), max_size=2).map(tuple),
     outputs=st.lists(st.builds(OutputChange, TEXTS, VALUE, VALUE), max_size=2).map(tuple),
     unchanged=st.integers(0),
+    estimate=ESTIMATES,
     mode=st.sampled_from(Mode),
     warnings=st.lists(TEXTS, max_size=2).map(tuple),
     findings=st.lists(
@@ -83,6 +95,10 @@ SMALL = plan_text(
     )
 ).encode()
 calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def test_every_field_of_a_plan_can_be_written_down() -> None:
+    _RECORDS.check()
 
 
 @settings(calm, max_examples=50)

@@ -7,26 +7,38 @@ from pathlib import Path
 import click
 
 from ftops.cli.lazy import pass_screen
+from ftops.cli.look import also_markdown
 from ftops.cli.options import SpecArguments, spec_options
 from ftops.cli.planning import plan_document
 from ftops.cli.screen import Screen
 from ftops.cli.specs import read
 from ftops.engine import Session
 from ftops.saved import is_plan_file, read_plan
+from ftops.views.markdown import SMALLEST
+from ftops.views.markdown import draw as draw_markdown
 from ftops.views.plan import draw_saved
 from ftops.views.state import draw_state, state_to_json
 
 
 @click.command("show")
+@click.option(
+    "--limit",
+    type=click.IntRange(SMALLEST),
+    metavar="N",
+    help="With -o markdown: at most so many characters; 65536 is what a comment on GitHub may have.",
+)
 @spec_options
+@also_markdown
 @pass_screen
-def command(screen: Screen, spec: SpecArguments) -> int:
+def command(screen: Screen, spec: SpecArguments, limit: int | None) -> int:
     """Show everything that is recorded: what was asked for, and what came. Asks no service.
 
     Where SPEC is a plan that `ftops plan --out` saved, show that; its spec needn't be here.
     """
     if is_plan_file(spec.path):
-        return show_plan(screen, spec.path)
+        return show_plan(screen, spec.path, limit)
+    if screen.markdown or limit is not None:
+        raise click.UsageError("a saved plan is what can be drawn as Markdown: name the file of one")
     config = read(spec)
     with Session.open(config) as session:
         state = session.state
@@ -37,11 +49,13 @@ def command(screen: Screen, spec: SpecArguments) -> int:
     return 0
 
 
-def show_plan(screen: Screen, path: Path) -> int:
+def show_plan(screen: Screen, path: Path, limit: int | None) -> int:
     """Shows a plan file."""
     saved = read_plan(path)
     if screen.json:
         screen.document(plan_document(saved.plan, ()))
+    elif screen.markdown:
+        screen.text(draw_markdown(saved, limit))
     else:
         screen.text(draw_saved(saved, screen.paint))
         screen.findings(saved.plan.findings, 0)

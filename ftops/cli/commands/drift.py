@@ -1,0 +1,42 @@
+"""ftops drift"""
+
+from __future__ import annotations
+
+import click
+
+from ftops.cli.lazy import pass_screen
+from ftops.cli.options import SpecArguments, parallelism_option, spec_options
+from ftops.cli.screen import Screen
+from ftops.cli.specs import read
+from ftops.engine import Session
+from ftops.plan import Mode
+from ftops.planner import Options
+from ftops.views.drift import draw, to_json
+
+DRIFT = 2
+
+
+@click.command("drift")
+@click.option("--all", "everything", is_flag=True, help="Show what is expected and what is ignored, too.")
+@parallelism_option
+@spec_options
+@pass_screen
+def command(screen: Screen, spec: SpecArguments, everything: bool, parallelism: int) -> int:
+    """Show what differs at the service from what was recorded. Changes nothing.
+
+    Exits with 2 where somebody has changed or deleted something; what the service does by its own rules
+    and what the spec says to ignore doesn't count.
+    """
+    with Session.open(read(spec)) as session:
+        made = session.plan(
+            Options(mode=Mode.REFRESH_ONLY),
+            preflight=False,
+            parallelism=parallelism,
+            on_progress=screen.counter("Looking at resource"),
+        )
+    found = any(not drift.is_expected for drift in made.drift)
+    if screen.json:
+        screen.document(to_json(made))
+    else:
+        screen.text(draw(made, everything, screen.paint))
+    return DRIFT if found else 0

@@ -1,0 +1,89 @@
+"""The classes of drift, and what may be done about each. What differs by class is a row here.
+
+Source of the rows: docs/drift.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+IGNORE, FAIL = "ignore", "fail"
+
+
+class DriftClass(Struct, frozen=True):
+    """One way in which what exists comes to differ from what was recorded. The first policy is the
+    default."""
+
+    policies: tuple[str, ...]
+    expected: bool
+    """The service's own doing, by its own rules: nothing that anybody has to look into."""
+    says: str
+    """What has become of the object, after its address."""
+    reason: str
+    """Why it is made again; empty where it is still there."""
+    description: str
+
+
+DRIFT_CLASSES: Mapping[str, DriftClass] = {
+    "changed": DriftClass(
+        ("revert", IGNORE, FAIL),
+        False,
+        "has changed",
+        "",
+        "Somebody has changed an object outside ftops.",
+    ),
+    "vanished": DriftClass(
+        ("recreate", IGNORE, FAIL),
+        False,
+        "is gone",
+        "was deleted outside ftops",
+        "Somebody has deleted an object outside ftops.",
+    ),
+    "expired": DriftClass(
+        ("recreate", IGNORE, FAIL),
+        True,
+        "has expired: the service deleted it",
+        "had expired and was deleted by the service",
+        "The service has deleted a deployment by its own rules: not called for 15 days, or 24 hours of the "
+        "developer tier.",
+    ),
+    "retired": DriftClass(
+        ("recreate", IGNORE, FAIL),
+        False,
+        "is gone: its model has been retired",
+        "went with its model, which has been retired",
+        "An object is gone, and its model is past the date of its retirement.",
+    ),
+    "normalised": DriftClass(
+        (IGNORE, "revert", FAIL),
+        True,
+        "is spelled otherwise by the service",
+        "",
+        "The service shows a value in other letters, as a number or as text, or filled in what wasn't said.",
+    ),
+}
+GONE = frozenset(name for name, row in DRIFT_CLASSES.items() if row.reason)
+"""Classes of objects that are there no more."""
+
+
+def policy_of(policies: Mapping[str, str], kind: str) -> str:
+    """What is to be done about drift of a class: what the spec says, else the default."""
+    return policies.get(kind) or DRIFT_CLASSES[kind].policies[0]
+
+
+def is_normalised(before: object, after: object) -> bool:
+    """Whether two values mean the same to the service: letters in another case, `1` for `"1"`; or it has
+    filled in what nobody said."""
+    if before is None or isinstance(before, bool) or isinstance(after, bool):
+        return before is None or str(before).casefold() == str(after).casefold()
+    plain = str | int | float
+    if not (isinstance(before, plain) and isinstance(after, plain)):
+        return False
+    if str(before).casefold() == str(after).casefold():
+        return True
+    try:
+        return float(before) == float(after)
+    except ValueError:
+        return False

@@ -1,0 +1,59 @@
+"""Drift as text and as JSON, without a plan around it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ftops.address import Json
+from ftops.drift import IGNORE
+from ftops.plan import Drift, Plan, drift_to_json
+from ftops.views.paint import Painter
+from ftops.views.plan import drift_lines, subject
+from ftops.views.values import plural
+
+
+def draw(plan: Plan, everything: bool, paint: Painter) -> str:
+    """What somebody has to look at; the rest in a line, or whole with `everything`."""
+    return "\n".join(_lines(plan, everything, paint)) + "\n"
+
+
+def to_json(plan: Plan) -> dict[str, Json]:
+    """The document of `drift -o json`."""
+    found = [drift for drift in plan.drift if not drift.is_expected]
+    return {
+        "format_version": 1,
+        "spec": plan.spec,
+        "environment": plan.environment,
+        "lineage": plan.lineage,
+        "serial": plan.serial,
+        "drift": [drift_to_json(drift) for drift in plan.drift],
+        "summary": {"drift": len(found), "expected": len(plan.drift) - len(found)},
+    }
+
+
+def _lines(plan: Plan, everything: bool, paint: Painter) -> Iterator[str]:
+    found = [drift for drift in plan.drift if not drift.is_expected]
+    rest = [drift for drift in plan.drift if drift.is_expected]
+    if found:
+        yield paint(f"Changed outside ftops ({subject(plan)}):", "bold")
+        yield ""
+        for drift in found:
+            yield from drift_lines(drift, paint)
+        yield ""
+    if rest and everything:
+        yield paint("Expected, or to be ignored:", "bold")
+        yield ""
+        for drift in rest:
+            yield from _with_reason(drift, paint)
+        yield ""
+    count = len({drift.address for drift in found})
+    summary = f"Drift: {plural(count, 'resource')}." if found else f"No drift in {subject(plan)}."
+    hidden = f" {plural(len(rest), 'difference')} expected or ignored (--all shows them)." if rest else ""
+    yield paint(summary, "bold") + (paint(hidden, "dim") if rest and not everything else "")
+
+
+def _with_reason(drift: Drift, paint: Painter) -> Iterator[str]:
+    first, *more = drift_lines(drift, paint)
+    why = "ignored, as the spec says" if drift.policy == IGNORE else f"the plan will {drift.policy} it"
+    yield f"{first}{paint(f'  ({why})', 'dim')}"
+    yield from more

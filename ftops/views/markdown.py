@@ -1,0 +1,147 @@
+"""A plan as Markdown, for a comment on a pull request: no longer than a limit, and it says what it left out.
+
+What a spec or a service says stands in code blocks only, so that it can't pass for markup, links or
+mentions. What is deleted or replaced is the last to be left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from msgspec import Struct
+
+from ftops.plan import Action, Change, Plan
+from ftops.planfile import SavedPlan, plan_digest
+from ftops.views import diagnostics
+from ftops.views.paint import PLAIN
+from ftops.views.plan import drift_lines, lines_of_changes, output_lines, subject, summary_line
+
+SMALLEST = 2_000
+"""Characters below which nothing sensible is left."""
+_NOTE = 500
+"""Characters that are kept for saying what was left out."""
+_WEIGHT = {Action.DELETE: 0, Action.REPLACE: 0, Action.FORGET: 1, Action.UPDATE: 2, Action.ADOPT: 3}
+_MARK = {"~": "!", "±": "!", "=": " ", ".": " "}
+"""How the symbols of a plan stand in a block of the language `diff`, which colours the first column."""
+
+
+class _Drawn(Struct):
+    """A change with all its lines, and how many of them are shown: all, the first, or none."""
+
+    change: Change
+    lines: Sequence[str]
+    shown: int = 0
+
+    @property
+    def size(self) -> int:
+        return sum(len(line) + 1 for line in self.lines[: self.shown]) + bool(self.shown)
+
+    def grow(self, shown: int) -> int:
+        """Shows so many lines; the characters that this takes more."""
+        before = self.size
+        self.shown = shown
+        return self.size - before
+
+
+def draw(saved: SavedPlan, limit: int | None = None) -> str:
+    """The whole comment; at most `limit` characters."""
+    text = _draw(saved, None)
+    return text if limit is None or len(text) <= limit else _draw(saved, limit)
+
+
+def _draw(saved: SavedPlan, limit: int | None) -> str:
+    plan = saved.plan
+    fixed = [f"### ftops plan: `{subject(plan)}`\n\n**{summary_line(plan)}**\n"]
+    foot = _foot(saved)
+    changes = [_Drawn(c, _as_diff(lines)) for c, lines in lines_of_changes(plan)]
+    room = None if limit is None else limit - len(fixed[0]) - len(foot) - _NOTE
+    every = _extras(plan)
+    extras = _fitting(every, room)
+    if room is not None:
+        room -= sum(len(text) for text in extras)
+    _choose(changes, room)
+    body = "\n\n".join("\n".join(d.lines[: d.shown]) for d in changes if d.shown)
+    block = [_block(body, "diff")] if body else []
+    note = _left_out(changes, len(every) - len(extras))
+    return "\n".join([*fixed, *extras, *block, *note, foot])
+
+
+def _choose(changes: Sequence[_Drawn], room: int | None) -> None:
+    """First a line for each, then all of each, the weightiest first, while there is room."""
+    ordered = sorted(changes, key=lambda d: _WEIGHT.get(d.change.action, 9))
+    for whole in (False, True):
+        for drawn in ordered:
+            before = drawn.shown
+            if whole and not before:
+                continue
+            taken = drawn.grow(len(drawn.lines) if whole else 1)
+            if room is None:
+                continue
+            if taken > room:
+                drawn.grow(before)
+            else:
+                room -= taken
+
+
+def _extras(plan: Plan) -> list[str]:
+    """What stands before the changes, the weightiest first."""
+    drift = [line for found in plan.noticed for line in drift_lines(found, PLAIN)]
+    parts = [
+        ("What would make it fail, and risks:", diagnostics.draw(plan.findings, PLAIN).rstrip(), ""),
+        ("Changed outside ftops since the last apply:", "\n".join(_as_diff(drift)), "diff"),
+        ("Outputs:", "\n".join(_as_diff(output_lines(plan))), "diff"),
+    ]
+    return [f"{title}\n\n{_block(text, language)}" for title, text, language in parts if text]
+
+
+def _fitting(parts: Iterable[str], room: int | None) -> list[str]:
+    kept: list[str] = []
+    for part in parts:
+        if room is None or sum(map(len, kept)) + len(part) <= room // 2:
+            kept.append(part)
+    return kept
+
+
+def _left_out(changes: Iterable[_Drawn], extras: int) -> list[str]:
+    changes = list(changes)
+    short = [d.change for d in changes if 0 < d.shown < len(d.lines)]
+    missing = [d.change for d in changes if not d.shown]
+    said = [f"the details of {_counted(short)}"] * bool(short)
+    said += [f"{_counted(missing)} whole"] * bool(missing)
+    said += [f"{extras} other section{'s' if extras > 1 else ''}"] * bool(extras)
+    if not said:
+        return []
+    return [f"> **Left out for length:** {'; '.join(said)}. `ftops show FILE` shows the whole plan.\n"]
+
+
+def _counted(changes: Sequence[Change]) -> str:
+    """`42 steps (40 create, 2 update)`."""
+    counts = Counter(change.action.value for change in changes)
+    parts = ", ".join(f"{count:,} {name}" for name, count in sorted(counts.items()))
+    return f"{len(changes):,} step{'s' if len(changes) > 1 else ''} ({parts})"
+
+
+def _foot(saved: SavedPlan) -> str:
+    plan, origin = saved.plan, saved.origin
+    serial = f"state serial {plan.serial}" if plan.lineage else "nothing recorded yet"
+    return f"<sub>Digest `{plan_digest(plan)}` · {serial} · {origin.at} · ftops {origin.ftops}</sub>\n"
+
+
+def _as_diff(lines: Iterable[str]) -> list[str]:
+    """Symbols move to the first column."""
+    found = []
+    for line in lines:
+        bare = line.lstrip()
+        symbol = bare[:1] if bare[1:2] == " " and bare[0] in "+-~±=." else " "
+        rest = bare[2:] if symbol != " " else bare
+        found.append(f"{_MARK.get(symbol, symbol)}{' ' * max(1, len(line) - len(rest) - 1)}{rest}".rstrip())
+    return found
+
+
+def _block(text: str, language: str) -> str:
+    """In a fence that nothing inside can close."""
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{language}\n{text}\n{fence}\n"

@@ -1,0 +1,194 @@
+"""Classes of drift and what is done about each, on the real planner."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from ftops.address import Address
+from ftops.config import Config, ProviderConfig
+from ftops.drift import DRIFT_CLASSES, is_normalised
+from ftops.errors import Blocked
+from ftops.graph import build
+from ftops.plan import Mode, Plan
+from ftops.planner import NORMAL, Options, plan
+from ftops.refresh import refresh
+from ftops.retirement import retired
+from ftops.state import ResourceState, State, Status
+from tests.support.cloud import VirtualTime
+from tests.support.specs import World, config, dataset, deployment, job, steps, tuned
+
+BASE = Address("deployment", "base")
+REFRESH = Options(mode=Mode.REFRESH_ONLY)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def spec(capacity: Any = 1, **drift: Any) -> Config:
+    made = deployment("base", "gpt", capacity)
+    return replace(config(made), drift=drift)
+
+
+def planned(world: World, wanted: Config, kind: str = "", options: Options = NORMAL) -> Plan:
+    """With `kind` as the provider's word on what has become of objects that are gone."""
+    observed = refresh(world.state, lambda name: world.provider, clock=VirtualTime())
+    gone = [address for address, remote in observed.objects.items() if remote is None]
+    observed = replace(observed, causes=dict.fromkeys(gone, kind) if kind else {})
+    return plan(wanted, build(wanted), world.state, observed, options)
+
+
+def change(world: World, **sku: Any) -> None:
+    (thing,) = world.cloud.of_kind("deployment")
+    thing.inputs["sku"] = {**thing.inputs["sku"], **sku}  # type: ignore[dict-item]
+
+
+def test_a_change_is_reverted(world: World) -> None:
+    world.apply(spec())
+    change(world, capacity=5)
+    made = planned(world, spec())
+    assert steps(made) == ["update deployment.base"]
+    ((drift),) = made.drift
+    assert (drift.kind, drift.policy, drift.is_expected) == ("changed", "revert", False)
+
+
+def test_a_change_is_ignored_until_the_spec_changes(world: World) -> None:
+    world.apply(spec())
+    change(world, capacity=5)
+    ignoring = spec(changed="ignore")
+    assert planned(world, ignoring).is_empty
+    assert not planned(world, ignoring).noticed
+    made = planned(world, spec(3, changed="ignore"))
+    assert [(a.path, a.before, a.after) for a in made.changes[0].attributes] == [("sku.capacity", 1, 3)]
+
+
+@pytest.mark.parametrize("kind", ["vanished", "expired", "retired"])
+def test_what_is_gone_is_made_again(world: World, kind: str) -> None:
+    world.apply(spec())
+    world.cloud.things.clear()
+    made = planned(world, spec(), kind)
+    assert steps(made) == ["create deployment.base"]
+    assert made.changes[0].reason == (kind, DRIFT_CLASSES[kind].reason)
+    assert made.drift[0].is_expected is (kind == "expired")
+
+
+@pytest.mark.parametrize("kind", ["vanished", "expired", "retired"])
+def test_what_is_gone_is_left_alone_until_the_spec_changes(world: World, kind: str) -> None:
+    world.apply(spec())
+    world.cloud.things.clear()
+    for _ in range(2):
+        made = planned(world, spec(**{kind: "ignore"}), kind)
+        assert made.is_empty
+        assert not made.entries
+        assert made.unchanged == 1
+    assert steps(planned(world, spec(2, **{kind: "ignore"}), kind)) == ["create deployment.base"]
+    assert planned(world, spec(**{kind: "ignore"}), kind, REFRESH).entries == ()
+
+
+@pytest.mark.parametrize("kind", ["vanished", "expired", "changed"])
+def test_fail_means_that_nothing_is_planned(world: World, kind: str) -> None:
+    world.apply(spec())
+    if kind == "changed":
+        change(world, capacity=5)
+    else:
+        world.cloud.things.clear()
+    with pytest.raises(Blocked) as caught:
+        planned(world, spec(**{kind: "fail"}), "" if kind == "changed" else kind)
+    assert str(caught.value) == f"deployment.base {DRIFT_CLASSES[kind].says}"
+    assert planned(world, spec(**{kind: "fail"}), options=REFRESH).drift, "but looking is allowed"
+    planned(world, spec(**{kind: "fail"}), options=Options(mode=Mode.DESTROY))
+
+
+def test_other_letters_are_no_difference(world: World) -> None:
+    world.apply(spec())
+    change(world, name="standard", capacity="1")
+    made = planned(world, spec())
+    assert made.is_empty
+    ((drift),) = made.drift
+    assert (drift.kind, drift.policy, len(drift.attributes)) == ("normalised", "ignore", 2)
+    assert not made.noticed
+    assert steps(planned(world, spec(normalised="revert")))[-1] == "replace deployment.base"
+
+
+def test_what_was_filled_in_is_no_difference_and_what_was_changed_beside_it_is(world: World) -> None:
+    world.apply(spec())
+    change(world, tier="S0", name="STANDARD", capacity=7)
+    made = planned(world, spec())
+    assert {(d.kind, tuple(a.path for a in d.attributes)) for d in made.drift} == {
+        ("normalised", ("sku.name", "sku.tier")),
+        ("changed", ("sku.capacity",)),
+    }
+    (update,) = made.changes
+    assert [a.path for a in update.attributes] == ["sku.capacity"]
+
+
+def test_refresh_only_takes_a_change_for_granted(world: World) -> None:
+    world.apply(spec())
+    change(world, capacity=5)
+    world.apply(spec(), REFRESH)
+    assert world.state.resources[BASE].inputs["sku"] == {"name": "Standard", "capacity": 5}
+    made = planned(world, spec())
+    assert made.drift == ()
+    assert steps(made) == ["update deployment.base"], "the spec says otherwise all the same"
+    assert planned(world, spec(5)).is_empty
+
+
+def test_an_ignored_deployment_comes_back_with_a_new_model(world: World) -> None:
+    def trained(digest: str) -> Config:
+        made = config(dataset("a", digest), job("j", "a"), deployment("base", tuned("j")))
+        return replace(made, drift={"expired": "ignore"})
+
+    world.apply(trained("1"))
+    del world.cloud.things[world.cloud.of_kind("deployment")[0].remote_id]
+    assert planned(world, trained("1"), "expired").is_empty
+    made = planned(world, trained("2"), "expired")
+    assert "create deployment.base" in steps(made)
+    assert not any("deployment.base#" in step for step in steps(made))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "same"),
+    [
+        ("Standard", "standard", True),
+        ("1", 1, True),
+        (1.0, "1", True),
+        (None, "S0", True),
+        ("NoAutoUpgrade", "noautoupgrade", True),
+        (True, "true", True),
+        ("Standard", "GlobalStandard", False),
+        (1, 2, False),
+        ("1", None, False),
+        (1, True, False),
+        ("a", ["a"], False),
+    ],
+)
+def test_what_means_the_same(before: object, after: object, same: bool) -> None:
+    assert is_normalised(before, after) is same
+
+
+@pytest.mark.parametrize(
+    ("type_", "model", "today", "is_retired"),
+    [
+        ("azure_openai", "old-model-2020-01-01.ft-0123456789abcdef", date(2030, 1, 1), True),
+        ("azure_openai", "old-model-2020-01-01", date(2029, 12, 31), False),
+        ("azure_openai", "nobody-knows", date(2040, 1, 1), False),
+        ("emulator", "old-model-2020-01-01", date(2040, 1, 1), False),
+    ],
+)
+def test_models_that_are_retired(
+    tmp_path: Path, type_: str, model: str, today: date, is_retired: bool
+) -> None:
+    (tmp_path / "ftops.catalog.yaml").write_text(
+        "models:\n  old-model-2020-01-01:\n    name: old-model\n    version: 2020-01-01\n"
+        "    retirement: {inference: 2030-01-01}\n"
+    )
+    recorded = ResourceState(BASE, "here", "x", Status.READY, inputs={"model": model})
+    wanted = replace(config(), project=tmp_path, providers={"here": ProviderConfig("here", type_)})
+    found = list(retired([BASE], State("l", resources={BASE: recorded}), wanted, {}, today))
+    assert found == [BASE] * is_retired
