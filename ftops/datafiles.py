@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -28,20 +28,34 @@ def with_data(config: Config, show: Callable[[Path], str]) -> tuple[Config, tupl
         files = _Files(config, show, cache)
         resources = tuple(files.with_content(resource) for resource in config.resources)
         files.check_jobs()
-    errors = [d for d in files.findings if d.severity == "error"]
+    told = tuple(d for d in files.findings if d.severity != "note")
+    errors = [d for d in told if d.severity == "error"]
     if errors:
         raise SpecError(errors)
-    return replace(config, resources=resources), tuple(files.findings)
+    return replace(config, resources=resources), told
 
 
-def inspect_data(config: Config) -> dict[Path, tuple[dataset.Inspection, Mapping[str, str]]]:
-    """What each data file of a config holds, and the grades that are set for it; nothing is raised."""
+class Inspected(NamedTuple):
+    """One data file of a config, and the grades that are set for its findings."""
+
+    file: Path
+    inspection: dataset.Inspection
+    severity: Mapping[str, str]
+
+
+def inspect_data(
+    config: Config, show: Callable[[Path], str], settings: Mapping[str, str]
+) -> tuple[list[Inspected], list[Diagnostic]]:
+    """What each data file of a config holds, and what is found beyond single files, notes too. `settings`
+    are grades that go before those of the config. Nothing is raised."""
     with data_cache(config) as cache:
-        return {
-            file: (dataset.inspect(file, format=_format(resource), cache=cache), _severity(resource))
-            for resource in config.resources
-            if (file := _file(config, resource)) is not None
-        }
+        files = _Files(config, show, cache, settings)
+        for resource in config.resources:
+            files.with_content(resource)
+        files.findings.clear()
+        files.check_jobs()
+    known = {known.file: known for known in files.known.values()}
+    return list(known.values()), files.findings
 
 
 def data_cache(config: Config) -> dataset.Cache:
@@ -56,9 +70,10 @@ class _Files(Struct):
     config: Config
     show: Callable[[Path], str]
     cache: dataset.Cache
+    settings: Mapping[str, str] = dataset.NO_SETTINGS
     findings: list[Diagnostic] = field(default_factory=list)
     _inspected: dict[tuple[Path, str], dataset.Inspection] = field(default_factory=dict)
-    _of: dict[Address, dataset.Inspection] = field(default_factory=dict)
+    known: dict[Address, Inspected] = field(default_factory=dict)
 
     def with_content(self, resource: Resource) -> Resource:
         file = _file(self.config, resource)
@@ -66,9 +81,11 @@ class _Files(Struct):
             return _with_name(resource)
         inspection = self._inspect(file, self.show(file), resource)
         steps: Any = resource.inputs.get("transform")
-        if steps and not inspection.is_refused(_severity(resource)):
+        severity = self._severity(resource)
+        if steps and not inspection.is_refused(severity):
             resource, inspection = self._transformed(resource, file, inspection, steps)
-        self._of[resource.address] = inspection
+            file = self.config.folder / str(resource.inputs.get("file", resource.inputs["path"]))
+        self.known[resource.address] = Inspected(file, inspection, severity)
         return _with_inspection(resource, inspection)
 
     def check_jobs(self) -> None:
@@ -76,13 +93,14 @@ class _Files(Struct):
         for job in self.config.resources:
             if job.address.kind == "job":
                 self.findings += self._misfits(job)
+                self.findings += self._overlaps(job)
 
     def _inspect(self, file: Path, shown: str, resource: Resource) -> dataset.Inspection:
         form = _format(resource)
         found = self._inspected.get((file, form))
         if found is None:
             found = self._inspected[file, form] = dataset.inspect(file, format=form, cache=self.cache)
-        told = [d for d in found.diagnostics(shown, _severity(resource)) if d.severity != "note"]
+        told = [d for d in found.diagnostics(shown, self._severity(resource)) if d.severity != "note"]
         self.findings += [d for d in (_placed(d, resource) for d in told) if d not in self.findings]
         return found
 
@@ -106,16 +124,73 @@ class _Files(Struct):
         method = str(job.inputs.get("method", "supervised"))
         need = METHOD_FORMATS.get(method, "")
         for key, address in data_of(job):
-            known = self._of.get(address)
-            if known is None or not known.digest or known.format == need or known.is_refused():
+            inspection = self.known[address].inspection if address in self.known else None
+            if inspection is None or inspection.format in ("", need) or inspection.is_refused():
                 continue
             yield Diagnostic(
                 f"the method {method} needs data in the format `{need}`",
-                f"{job.address}: the examples of {address} ({key}) are of the format {known.format}.",
+                f"{job.address}: the examples of {address} ({key}) are of the format {inspection.format}.",
                 "Choose another dataset, or another method.",
                 job.reference_places.get(address, job.place),
                 rule="chat/format",
             )
+
+    def _severity(self, resource: Resource) -> Mapping[str, str]:
+        return {**_severity(resource), **self.settings}
+
+    def _overlaps(self, job: Resource) -> Iterator[Diagnostic]:
+        """Validation data that the model has learned from, in this job or in those that it starts from."""
+        validation = dict(data_of(job)).get("validation")
+        ours = self.known.get(validation) if validation else None
+        if validation is None or ours is None or not ours.inspection.digest:
+            return
+        by_address = {resource.address: resource for resource in self.config.resources}
+        for ancestor in _lineage(job, by_address):
+            training = dict(data_of(ancestor)).get("training")
+            theirs = self.known.get(training) if training else None
+            if theirs is None or not theirs.inspection.digest:
+                continue
+            found = self._overlap(ours, theirs)
+            whose = "" if ancestor is job else f", from which {ancestor.address} learns"
+            for rule, count, first, how, like in (
+                ("data/overlap", found.same, found.first_same, "are", "the same as"),
+                ("data/near-overlap", found.near, found.first_near, "are nearly", "nearly"),
+            ):
+                grade = dataset.grade_of(rule, ours.severity)
+                if first is None or grade == "off":
+                    continue
+                row = dataset.RULES[rule]
+                yield Diagnostic(
+                    f"{count:,} of {ours.inspection.examples:,} examples of {validation} {how} in {training}",
+                    f"{job.address}: line {first[0]} of {self.show(ours.file)} is {like} "
+                    f"line {first[1]} of {self.show(theirs.file)}{whose}. {row.why}",
+                    row.fix,
+                    job.reference_places.get(validation, job.place),
+                    grade,
+                    rule,
+                )
+
+    def _overlap(self, ours: Inspected, theirs: Inspected) -> dataset.Overlap:
+        def find() -> dataset.Overlap:
+            from ftops.dataset.overlap import overlap
+
+            try:
+                return overlap(ours.file, theirs.file, ours.inspection.format)
+            except OSError:
+                return dataset.Overlap()  # it could be read just now; what reads it next says why not
+
+        return self.cache.overlap(ours.inspection.digest, theirs.inspection.digest, find)
+
+
+def _lineage(job: Resource, by_address: Mapping[Address, Resource]) -> Iterator[Resource]:
+    """The job, the job whose model it starts from, and so on."""
+    seen: set[Address] = set()
+    current: Resource | None = job
+    while current is not None and current.address not in seen:
+        seen.add(current.address)
+        yield current
+        model = current.inputs.get("model")
+        current = by_address.get(model.address) if isinstance(model, Reference) else None
 
 
 def data_of(job: Resource) -> Iterator[tuple[str, Address]]:

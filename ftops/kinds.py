@@ -64,7 +64,7 @@ RESOURCE_TYPES: Mapping[str, ResourceType] = {
             section="datasets",
             computed=frozenset({"id", "bytes", "digest", "examples", "tokens", "status"}),
             immutable=frozenset({"content", "purpose"}),
-            local=frozenset({"path", "format", "transform", "file"}),
+            local=frozenset({"path", "format", "transform", "file", "checks"}),
             defaults={"purpose": "fine-tune"},
         ),
         ResourceType(

@@ -9,9 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from ftops.dataset.cache import Cache
-from ftops.dataset.inspection import Inspection
+from ftops.dataset.inspection import NO_SETTINGS, Inspection, Overlap
+from ftops.dataset.rules import RULES, grade_of
 
-__all__ = ["FORMATS", "Cache", "Inspection", "inspect"]
+__all__ = ["FORMATS", "NO_SETTINGS", "RULES", "Cache", "Inspection", "Overlap", "grade_of", "inspect"]
 
 FORMATS = ("chat", "preference", "reinforcement")
 """What an example may look like."""

@@ -18,7 +18,7 @@ from typing import Self
 import msgspec
 from msgspec import Struct
 
-from ftops.dataset.inspection import Inspection
+from ftops.dataset.inspection import Inspection, Overlap
 
 CHECKS_VERSION = 2
 """To be raised whenever a check is added or changed: what was found then may not be all now."""
@@ -39,6 +39,8 @@ class _File(Struct, frozen=True):
     version: int
     checks: int
     files: dict[str, _Entry]
+    overlaps: dict[str, Overlap] = {}
+    """By the digests of both files."""
 
 
 def identity(status: os.stat_result) -> Identity:
@@ -53,12 +55,12 @@ class Cache:
         self.clock = clock
         """Now, in nanoseconds."""
         self._folder = folder
-        self._entries: dict[str, _Entry] | None = None
+        self._known: _File | None = None
         self._changed = False
 
     def get(self, path: Path, format: str, status: os.stat_result) -> Inspection | None:
         """The inspection of the file, if it is still the one that was read."""
-        entry = self._load().get(_key(path, format))
+        entry = self._load().files.get(_key(path, format))
         return entry.inspection if entry and entry.identity == identity(status) else None
 
     def put(
@@ -67,8 +69,17 @@ class Cache:
         """Keeps what was read since `started`, unless the file may have changed meanwhile."""
         if max(status.st_mtime_ns, status.st_ctime_ns) + SETTLED > started:
             return
-        self._load()[_key(path, format)] = _Entry(identity(status), inspection)
+        self._load().files[_key(path, format)] = _Entry(identity(status), inspection)
         self._changed = True
+
+    def overlap(self, one: str, other: str, find: Callable[[], Overlap]) -> Overlap:
+        """Of the files with these digests; found where it isn't known yet."""
+        key = f"{one} {other}"
+        known = self._load().overlaps
+        if key not in known:
+            known[key] = find()
+            self._changed = True
+        return known[key]
 
     def save(self) -> None:
         """Writes what is new. A folder that can't be written to is none of the caller's concern."""
@@ -89,14 +100,17 @@ class Cache:
     def _file(self) -> Path:
         return self._folder / "datasets.json"
 
-    def _load(self) -> dict[str, _Entry]:
-        if self._entries is None:
-            self._entries = _parse(self._file)
-        return self._entries
+    def _load(self) -> _File:
+        if self._known is None:
+            self._known = _parse(self._file)
+        return self._known
 
     def _write(self) -> None:
-        kept = {key: entry for key, entry in self._load().items() if Path(key.partition(":")[2]).exists()}
-        content = msgspec.json.encode(_File(VERSION, CHECKS_VERSION, kept))
+        known = self._load()
+        kept = {key: entry for key, entry in known.files.items() if Path(key.partition(":")[2]).exists()}
+        digests = {entry.inspection.digest for entry in kept.values()}
+        overlaps = {key: found for key, found in known.overlaps.items() if digests.issuperset(key.split())}
+        content = msgspec.json.encode(_File(VERSION, CHECKS_VERSION, kept, overlaps))
         self._folder.mkdir(parents=True, exist_ok=True)
         draft = self._folder / f".datasets.{os.getpid()}.{time.monotonic_ns()}.tmp"
         try:
@@ -107,13 +121,14 @@ class Cache:
             raise
 
 
-def _parse(file: Path) -> dict[str, _Entry]:
-    """The entries of a cache file; none where it isn't one, or comes from other checks."""
+def _parse(file: Path) -> _File:
+    """A cache file; an empty one where it isn't one, or comes from other checks."""
     try:
         known = msgspec.json.decode(file.read_bytes(), type=_File)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return {}
-    return known.files if (known.version, known.checks) == (VERSION, CHECKS_VERSION) else {}
+        return _File(VERSION, CHECKS_VERSION, {})
+    is_ours = (known.version, known.checks) == (VERSION, CHECKS_VERSION)
+    return known if is_ours else _File(VERSION, CHECKS_VERSION, {})
 
 
 def _key(path: Path, format: str) -> str:

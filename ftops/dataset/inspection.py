@@ -108,6 +108,19 @@ class Inspection(Struct, frozen=True):
                 yield Diagnostic(summary, "", "Often they have one cause.", Place(file), grade, one.rule)
 
 
+Pair = tuple[int, int]
+"""A line of the one file, and the line of the other that is like it."""
+
+
+class Overlap(Struct, frozen=True):
+    """How many examples are in both files, and the first of them."""
+
+    same: int = 0
+    near: int = 0
+    first_same: Pair | None = None
+    first_near: Pair | None = None
+
+
 def spell(steps: Steps) -> str:
     """The JSON path: `messages[2].content`."""
     path = ""

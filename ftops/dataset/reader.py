@@ -65,6 +65,20 @@ def read(path: Path, *, format: str = "", cache: Cache | None = None, processes:
         return _refused(_unreadable(error))
 
 
+def whole_of(path: Path, format: str) -> Whole:
+    """What is known of a file from its pieces, without the rules about a whole. Raises OSError."""
+    with path.open("rb") as stream:
+        run = _Run(stream, format)
+        run.read(_worth(os.fstat(stream.fileno()).st_size))
+        return run.whole
+
+
+def lines_at(path: Path, numbers: Iterable[int]) -> dict[int, str]:
+    """Lines of a file by their numbers. Raises OSError."""
+    with path.open("rb") as stream:
+        return _Run(stream, "").lines(numbers)
+
+
 def _refuse(status: os.stat_result) -> Finding | None:
     """What can be said of a file without reading it."""
     if stat.S_ISDIR(status.st_mode):
@@ -152,8 +166,8 @@ class _Run:
         if self.is_lines:
             if not self.start and whole.examples:
                 whole.say("file/byte-order-mark", 0, "no byte order mark")
-            whole.finish(self.format, self._lines)
-        return whole.with_lines(self._lines)
+            whole.finish(self.format, self.lines)
+        return whole.with_lines(self.lines)
 
     def _blocks(self) -> Iterator[Block]:
         """Whole lines, some at a time."""
@@ -211,9 +225,12 @@ class _Run:
         self.whole.counts["chat/format"] += 1
         return told
 
-    def _lines(self, numbers: Iterable[int]) -> dict[int, str]:
+    def lines(self, numbers: Iterable[int]) -> dict[int, str]:
         """Lines of the file by number, as far as they are short enough to be shown or compared."""
         wanted = frozenset(numbers)
+        if not self.start and wanted:
+            self.stream.seek(0)
+            self.start = len(_BOM) * self.stream.read(len(_BOM)).startswith(_BOM)
         last = max(wanted, default=0)
         found: dict[int, bytes] = {}
         number = 1

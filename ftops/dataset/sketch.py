@@ -32,15 +32,15 @@ _LETTERS = {*range(48, 58), *range(97, 123), *range(128, 256)}
 _FOLD = bytes(
     code + 32
     if 65 <= code < 91
-    else b"adb"[code % 3]
+    else b"asm"[code % 3]
     if 0x80 <= code < 0xC0 and code % 9 == 0
     else code
     if code in _LETTERS
     else 32
     for code in range(256)
 )
-_DIVIDERS = ((80, b"a"), (240, b"d"), (2400, b"b"))
-"""Letters that divide a text of up to so many bytes into half a dozen pieces or more."""
+_DIVIDERS = ((80, b"a"), (240, b"s"), (2400, b"m"))
+"""Letters that divide a text of up to so many bytes into a dozen pieces or so."""
 
 
 def sketch(text: str) -> bytes:
@@ -49,7 +49,7 @@ def sketch(text: str) -> bytes:
     length = len(folded)
     if not length:
         return _NOTHING
-    divider = b"b"
+    divider = b"m"
     for longest, letter in _DIVIDERS:
         if length <= longest:
             divider = letter

@@ -14,6 +14,7 @@ from ftops.fields import one_of
 from ftops.loader.evaluate import Use
 from ftops.loader.expand import Draft
 from ftops.loader.hyperparameters import NamedSet, combine
+from ftops.suggest import did_you_mean
 
 Inputs = dict[str, Value]
 METHOD_KEYS: Mapping[str, str] = {
@@ -63,7 +64,20 @@ def _dataset(draft: Draft, folder: str, _sets: Mapping[str, NamedSet], findings:
     if block.transform is not None:
         inputs["transform"] = [step.as_data() for step in block.transform]
         _check_transform(draft, findings)
+    if block.checks is not None and block.checks.severity:
+        inputs["checks"] = block.checks.as_data()
+        _check_severity(draft, findings)
     return Made(inputs, {}, [])
+
+
+def _check_severity(draft: Draft, findings: list[Diagnostic]) -> None:
+    from ftops.dataset.rules import names  # only where a spec sets grades
+
+    known = names()
+    for rule in draft.block.checks.severity:
+        if rule not in known:
+            place = draft.entry.place(("checks", "severity", rule), key=True)
+            findings.append(Diagnostic(f"there is no rule `{rule}`", "", did_you_mean(rule, known), place))
 
 
 def _check_transform(draft: Draft, findings: list[Diagnostic]) -> None:

@@ -51,6 +51,7 @@ __all__ = [
     "AzureOpenAI",
     "Block",
     "BudgetBlock",
+    "ChecksBlock",
     "ControlPlane",
     "Credential",
     "Dataset",
@@ -259,6 +260,14 @@ class StepBlock(Block):
     split: SplitBlock | None = described("One part of the examples.")
 
 
+class ChecksBlock(Block):
+    """How data are checked."""
+
+    severity: (
+        dict[str, Annotated[Any, Choice(words=("error", "warning", "note", "off"), closed=True)]] | None
+    ) = described("What findings count as, by rule such as data/duplicate, or by group such as secret/*.")
+
+
 class Dataset(ResourceBlock):
     """A file of examples."""
 
@@ -268,6 +277,7 @@ class Dataset(ResourceBlock):
         "What an example looks like; default: as the examples themselves tell."
     )
     transform: list[StepBlock] | None = described("Changes that are made before the upload, one by one.")
+    checks: ChecksBlock | None = described("How the examples are checked.")
     purpose: Annotated[Any, Choice(words=("fine-tune", "evals", "batch", "assistants"), closed=True)] = (
         described("What the service may use the file for.", "fine-tune")
     )

@@ -292,7 +292,7 @@ TOLD_OTHERWISE = {
     "file/too-large": "A file of 512 MB or more.",
     "file/changed": "A file that something writes to while it is read.",
     "file/long-line": "A line of more than 32 MiB.",
-    "data/overlap": "An example of a job's `validation` that is in its `training`, or that of a job before it.",
+    "data/overlap": "An example of a job's `validation` that is in its `training`, or a former job's.",
     "data/near-overlap": "The same, with a word changed.",
     "data/too-long": "An example with more tokens than the job's model takes in one.",
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +10,7 @@ import click
 
 from ftops import dataset
 from ftops.address import Json
+from ftops.cli.excerpts import with_lines
 from ftops.cli.lazy import pass_screen
 from ftops.cli.look import look_options
 from ftops.cli.screen import Screen
@@ -63,42 +64,49 @@ def command(
     severity = _severity(settings)
     if rules:
         return _list_rules(screen, severity)
-    checked = list(_check(paths or (Path(),), environment, format or "", severity))
+    checked, beyond = _check_all(paths or (Path(),), environment, format or "", severity)
     bad = ("error", "warning") if strict else ("error",)
-    code = int(any(d.severity in bad for one in checked for d in one.diagnostics))
+    told = [*(d for one in checked for d in one.diagnostics), *beyond]
+    code = int(any(d.severity in bad for d in told))
     if screen.json:
         files: list[Json] = [_to_json(one) for one in checked]
-        screen.document({"format_version": 1, "files": files, "exit_code": code})
+        more: list[Json] = [view.to_json(d) for d in beyond]
+        screen.document({"format_version": 1, "files": files, "diagnostics": more, "exit_code": code})
         return code
-    for one in checked:
-        drawn = view.draw(one.diagnostics, screen.paint)
-        screen.text(f"{drawn}\n" if drawn else "")
+    drawn = view.draw(with_lines(told), screen.paint)
+    screen.text(f"{drawn}\n" if drawn else "")
     screen.text("".join(f"{_summary(one)}\n" for one in checked))
     return code
 
 
-def _check(
+def _check_all(
     paths: tuple[Path, ...], environment: str | None, format: str, severity: Mapping[str, str]
-) -> Iterator[Checked]:
+) -> tuple[list[Checked], list[Diagnostic]]:
+    """Files, and what was found beyond single files."""
+    files: list[Checked] = []
+    beyond: list[Diagnostic] = []
     for path in paths:
         if path.suffix in _SPECS or path.is_dir():
-            yield from _check_spec(path, environment, severity)
+            of_spec, found = _check_spec(path, environment, severity)
+            files += of_spec
+            beyond += found
         else:
-            inspection = dataset.inspect(path, format=format)
-            yield _checked(path.as_posix(), inspection, severity)
+            files.append(_checked(path.as_posix(), dataset.inspect(path, format=format), severity))
+    return files, beyond
 
 
-def _check_spec(path: Path, environment: str | None, severity: Mapping[str, str]) -> Iterator[Checked]:
-    from ftops import engine  # only for specs
-    from ftops.cli.options import SpecArguments
+def _check_spec(
+    path: Path, environment: str | None, severity: Mapping[str, str]
+) -> tuple[list[Checked], list[Diagnostic]]:
+    from ftops.cli.options import SpecArguments  # only for specs
     from ftops.cli.specs import display, read
+    from ftops.engine import inspect_data
 
     config = read(SpecArguments(path, environment))
-    found = engine.inspect_data(config)
-    if not found:
+    files, beyond = inspect_data(config, display, severity)
+    if not files:
         raise FtopsError(f"{config.name} declares no dataset with a `path`", "", "name a file of examples")
-    for file, (inspection, declared) in found.items():
-        yield _checked(display(file), inspection, {**declared, **severity})
+    return [_checked(display(one.file), one.inspection, one.severity) for one in files], beyond
 
 
 def _checked(shown: str, inspection: Inspection, severity: Mapping[str, str]) -> Checked:
