@@ -43,6 +43,14 @@ def test_the_first_plan_says_what_it_costs(folder: Folder) -> None:
     assert estimate["hosting_per_hour"] == 1.7
 
 
+def test_a_saved_plan_keeps_what_it_costs(folder: Folder) -> None:
+    folder.ok("plan", "--offline", "--out", "plan.ft")
+    shown, planned = folder.ok("show", "plan.ft"), folder.ok("plan", "--offline")
+    costs = [line for line in planned.splitlines() if "cost: " in line or "charge: " in line]
+    assert len(costs) == 4
+    assert [line for line in shown.splitlines() if "cost: " in line or "charge: " in line] == costs
+
+
 @pytest.mark.parametrize(
     ("settings", "arguments", "code"),
     [

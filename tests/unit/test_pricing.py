@@ -10,11 +10,14 @@ import pytest
 from ftops import pricing
 from ftops.address import Address
 from ftops.appraisal import over_budget
+from ftops.basis import Basis
 from ftops.catalog import Catalog, CatalogModel
-from ftops.costs import Budget, Epochs, Estimate, HostingCost, TrainingCost
+from ftops.costs import Budget, DataChange, Epochs, Estimate, HostingCost, TrainingCost
 from ftops.dataset.measure import Measured, Sums
 from ftops.dataset.statistics import statistics
 from ftops.errors import Place
+from ftops.plan import Plan
+from ftops.planfile import Origin, SavedPlan, parse_plan, plan_text
 from ftops.views import money
 
 JOB = Address("job", "a")
@@ -127,3 +130,18 @@ def test_a_finding_stands_where_the_limit_is_written() -> None:
 )
 def test_dollars(amount: float, text: str) -> None:
     assert money.dollars(amount) == text
+
+
+def test_a_plan_with_all_of_an_estimate_is_written_and_read() -> None:
+    found = Estimate(
+        training=(
+            TrainingCost(JOB, 10, 500, Epochs(3, True), 2, 3.5),
+            TrainingCost(JOB, per_hour=100.0, note="by the hour"),
+        ),
+        hosting=(HostingCost(JOB, 1.7), HostingCost(JOB, None)),
+        data=(DataChange(JOB, 1, 2, 3, 4, -5, -0.25), DataChange(JOB, note="not at hand")),
+        is_rehearsal=True,
+    )
+    made = Plan("spec", "default", "lineage", 1, estimate=found)
+    saved = SavedPlan(made, Origin("2026-01-01T00:00:00Z", "1", ".", "default"), Basis())
+    assert parse_plan(plan_text(saved), "plan.ft") == saved
