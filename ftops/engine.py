@@ -122,6 +122,8 @@ class Session(Struct):
             look or options.mode is Mode.REFRESH_ONLY, options.mode, parallelism, on_progress
         )
         made = plan(self.config, self.graph, self.state, observed, options, self.secret_digests())
+        if options.adopt and look:
+            made = self._with_adoptions(made, observed, options, parallelism)
         if preflight:
             made = self._with_findings(made)
         return self._with_estimate(made)
@@ -158,12 +160,19 @@ class Session(Struct):
         on_start: Callable[[Apply], None],
     ) -> Report:
         from ftops.apply import Apply
-        from ftops.turns import Context
+        from ftops.turns import Context, new_token
 
         state = self._begun_state()
         journal = self.store.open_journal(state)
         check = self._hold.check if self._hold is not None else _nothing
-        context = Context(self.config.folder, self.providers, self.config.secrets, emit, check=check)
+        context = Context(
+            self.config.folder,
+            self.providers,
+            self.config.secrets,
+            emit,
+            new_token=lambda: new_token(state.lineage),
+            check=check,
+        )
         run = Apply(made, state, journal, context, settings)
         on_start(run)
         if self._hold is not None:
@@ -216,6 +225,25 @@ class Session(Struct):
         found = arrived(resource, self._desired(address), remote, self.graph.dependencies[address])
         self.record([Recorded(found)])
         return found
+
+    def import_objects(
+        self, wanted: Mapping[Address, str], digests: Mapping[str, str], parallelism: int
+    ) -> Plan:
+        """Records objects of the service under declared addresses, all at once; what a plan says of them.
+        `digests` are those of files whose content is known, by id. Only within `locked`."""
+        imports = tuple(Import(address, remote_id) for address, remote_id in wanted.items())
+        config = replace(self.config, refactorings=Refactorings(imports=imports))
+        seen = refresh(
+            State(""),
+            self.providers,
+            imports=to_read(config, self.graph, self.state),
+            digests=digests,
+            parallelism=parallelism,
+            retry_base=self.retry_base,
+        )
+        made = plan(config, self.graph, self.state, seen, NORMAL, self.secret_digests())
+        self.record(entry for entry in made.entries if isinstance(entry, Recorded))
+        return made
 
     def _desired(self, address: Address) -> Desired:
         """What the spec wants of a resource, as far as the state tells what it refers to."""
@@ -352,6 +380,21 @@ class Session(Struct):
         today = datetime.now(UTC).date()
         causes = dict.fromkeys(retired(gone, state, self.config, os.environ, today), "retired")
         return replace(observed, causes={**observed.causes, **causes})
+
+    def _with_adoptions(self, made: Plan, observed: Observed, options: Options, parallelism: int) -> Plan:
+        """The plan again, with what need not be made because the account holds it already."""
+        if not any(change.action in MAKING for change in made.changes):
+            return made
+        if all(isinstance(self.providers(change.provider), Local) for change in made.changes):
+            return made
+        from ftops.adoption import Search, look_for
+
+        search = Search(self.state, options.replaces, parallelism, self.retry_base)
+        found, silence = look_for(made.changes, self.providers, search)
+        if found:
+            seen = replace(observed, adoptable=found)
+            made = plan(self.config, self.graph, self.state, seen, options, self.secret_digests())
+        return replace(made, warnings=(*made.warnings, silence)) if silence else made
 
     def _with_findings(self, made: Plan) -> Plan:
         """The plan with what would make it fail. Where nothing is to be made, nobody is asked."""

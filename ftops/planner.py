@@ -25,8 +25,9 @@ from ftops.outputs import evaluate
 from ftops.past import Past, settle
 from ftops.plan import Action, AttributeChange, Change, Drift, Mode, OutputChange, Plan, Reason
 from ftops.refactor import relocate
-from ftops.schedule import Decision, Schedule
+from ftops.schedule import Decision, Schedule, deposed_key
 from ftops.state import (
+    Adoptable,
     Entry,
     Observed,
     Recorded,
@@ -45,6 +46,8 @@ class Options(Struct, frozen=True):
     excludes: tuple[Address, ...] = ()
     replaces: tuple[Address, ...] = ()
     allow_empty: bool = False
+    adopt: bool = False
+    """Whether what the account holds already is adopted instead of made again."""
 
 
 NORMAL = Options()
@@ -72,7 +75,7 @@ def plan(
     planner = _Planner(config, graph, past, observed, options, secret_digests or {})
     decisions = planner.decide()
     _check_protection(decisions, graph.resources)
-    schedule = Schedule(decisions, planner.resources, past.deposed, graph.dependencies)
+    schedule = Schedule(decisions, planner.resources, planner.deposed, graph.dependencies)
     changes, warnings = schedule.changes(planner.selected_deposed())
     outputs = planner.outputs(decisions, state.outputs)
     past = replace(past, entries=(*past.entries, *planner.entries))
@@ -116,10 +119,12 @@ class _Planner(Struct):
     unchanged: int = 0
     resources: dict[Address, ResourceState] = field(default_factory=dict)
     """What exists: the past, and what has come under management since."""
+    deposed: dict[tuple[Address, str], ResourceState] = field(default_factory=dict)
     removals: dict[Address, Removal] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.resources = dict(self.past.resources)
+        self.deposed = dict(self.past.deposed)
         self.removals = {removal.source: removal for removal in self.config.refactorings.removals}
 
     def decide(self) -> dict[Address, Decision]:
@@ -133,7 +138,7 @@ class _Planner(Struct):
                 desired = resolver.resolve(resource)
                 if address in selected:
                     missing += missing_values(resource, desired, self._complete)
-                    if self.observed.imported:
+                    if self.observed.imported or self.observed.adoptable:
                         self._arrive(resource, desired)
                     self._decide(resource, desired)
         if missing:
@@ -153,7 +158,7 @@ class _Planner(Struct):
 
     def selected_deposed(self) -> frozenset[tuple[Address, str]]:
         selected = self._selected()
-        return frozenset(key for key in self.past.deposed if key[0] in selected)
+        return frozenset(key for key in self.deposed if key[0] in selected)
 
     def outputs(
         self, decisions: Mapping[Address, Decision], recorded: Mapping[str, Json]
@@ -172,7 +177,7 @@ class _Planner(Struct):
         return tuple(changes)
 
     def _selected(self) -> frozenset[Address]:
-        everything = {*self.graph.resources, *self.resources, *(a for a, _ in self.past.deposed)}
+        everything = {*self.graph.resources, *self.resources, *(a for a, _ in self.deposed)}
         if not (self.options.targets or self.options.excludes):
             return frozenset(everything)
         needs: dict[Address, Collection[Address]] = {
@@ -214,17 +219,41 @@ class _Planner(Struct):
         return recorded.outputs
 
     def _arrive(self, resource: Resource, desired: Desired) -> None:
-        """What is imported is on record from here on, as if it had been made."""
+        """What is imported or adopted is on record from here on, as if it had been made."""
         address = resource.address
+        if address in self.observed.adoptable:
+            self._adopt(resource, desired, self.observed.adoptable[address])
         remote = self.observed.imported.get(address)
         if remote is not None and address not in self.resources:
             recorded = arrived(resource, desired, remote, self.graph.dependencies[address])
             self.resources[address] = recorded
             self.entries.append(Recorded(recorded))
 
+    def _adopt(self, resource: Resource, desired: Desired, found: Adoptable) -> None:
+        """What it replaces is kept until nothing uses it any more, as if the new object had been made."""
+        address = resource.address
+        old = self.resources.get(address)
+        key = deposed_key(old) if old else ""
+        if old:
+            self.deposed[address, key] = old
+        adopted = arrived(resource, desired, found.remote, self.graph.dependencies[address])
+        adopted = replace(
+            adopted,
+            identities=desired.identities,
+            fingerprint=desired.fingerprint,
+            token=found.token,
+            shared=found.shared,
+        )
+        self.resources[address] = adopted
+        self.entries.append(Recorded(adopted, key))
+
     def _decide(self, resource: Resource, desired: Desired) -> None:
         address = resource.address
         recorded = self.resources.get(address)
+        if address in self.observed.adoptable:
+            reason = _adoption_reason(self.observed.adoptable[address], address)
+            self.decisions[address] = Decision(resource, desired, Action.ADOPT, reason, recorded)
+            return
         if recorded is None:
             self.decisions[address] = Decision(
                 resource, desired, Action.CREATE, self._creation_reason(address)
@@ -341,9 +370,18 @@ class _Planner(Struct):
             resource = replace(
                 resource, lifecycle=replace(resource.lifecycle, on_destroy=fate), place=removal.place
             )
-        retain = resource.lifecycle.on_destroy == "retain"
+        retain = resource.lifecycle.on_destroy == "retain" or recorded.shared
         action = Action.FORGET if retain else Action.DELETE
         return Decision(resource, None, action, reason, recorded)
+
+
+def _adoption_reason(found: Adoptable, address: Address) -> Reason:
+    if address.kind == "dataset":
+        text = "a file of the same content is there already"
+    else:
+        running = found.remote.status is Status.PENDING
+        text = f"the same job {'runs' if running else 'was trained'} already: it isn't paid for again"
+    return Reason("adopted", text + ("; another state made it" if found.shared else ""))
 
 
 def _recorded_lifecycle(recorded: ResourceState) -> Lifecycle:

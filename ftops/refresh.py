@@ -30,13 +30,15 @@ def refresh(
     *,
     everything: bool = True,
     imports: Iterable[ResourceState] = (),
+    digests: Mapping[str, str] = {},
     parallelism: int = 10,
     clock: Clock | None = None,
     retry_base: float = 1.0,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Observed:
     """Reads every recorded object; with `everything=False` only looks for those of pending creates.
-    `imports` are read besides: no more than their id and what the spec says is known of them.
+    `imports` are read besides: no more than their id and what the spec says is known of them, and of files
+    whose content was read already, by id, the `digests` of that.
     `retry_base` is the seconds before a second try; it doubles with each.
 
     Raises the ProviderError of the first read that fails for good.
@@ -52,7 +54,10 @@ def refresh(
         for (address, key), resource in state.deposed.items():
             turns[address, key] = resource.provider, _read(providers, resource)
     for resource in imports:
-        turns[resource.address, "="] = resource.provider, _import(providers, resource)
+        turns[resource.address, "="] = (
+            resource.provider,
+            _import(providers, resource, digests.get(resource.remote_id)),
+        )
     results = gather(turns, providers, parallelism, clock or RealTime(), retry_base, on_progress)
     return _observed(results, everything)
 
@@ -64,10 +69,11 @@ def gather(
     clock: Clock,
     retry_base: float,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
+    tries: int = MAX_ATTEMPTS,
 ) -> dict[K, Any]:
     """What reads come to. Each goes to the provider named with it; what fails for a while is tried again.
     Raises the error of the first that fails for good."""
-    reads = _Reads({key: turn for key, (_, turn) in turns.items()}, on_progress, retry_base)
+    reads = _Reads({key: turn for key, (_, turn) in turns.items()}, on_progress, retry_base, tries)
     if turns:
         local = all(isinstance(providers(name), Local) for name in {name for name, _ in turns.values()})
         executor: Executor = Inline() if local else Threads(parallelism)
@@ -93,7 +99,7 @@ def _read(providers: Callable[[str], Provider], resource: ResourceState) -> Turn
     return turn
 
 
-def _import(providers: Callable[[str], Provider], resource: ResourceState) -> Turn:
+def _import(providers: Callable[[str], Provider], resource: ResourceState, known: str | None) -> Turn:
     """A file is read whole: nothing else tells whether it holds what the spec wants."""
     provider = providers(resource.provider)
 
@@ -102,9 +108,10 @@ def _import(providers: Callable[[str], Provider], resource: ResourceState) -> Tu
         if remote is None or "content" not in resource.inputs or not isinstance(provider, Discovers):
             return remote
         digest = sha256()
-        if not provider.content(remote.remote_id, digest.update):
+        if known is None and not provider.content(remote.remote_id, digest.update):
             return remote
-        return replace(remote, inputs={**remote.inputs, "content": f"sha256:{digest.hexdigest()}"})
+        content = known or f"sha256:{digest.hexdigest()}"
+        return replace(remote, inputs={**remote.inputs, "content": content})
 
     return turn
 
@@ -137,6 +144,7 @@ class _Reads(Struct, Generic[K]):
     turns: Mapping[K, Turn]
     on_progress: Callable[[int, int], None]
     retry_base: float
+    tries: int
     results: dict[K, Any] = field(default_factory=dict)
     attempts: dict[K, int] = field(default_factory=dict)
 
@@ -163,7 +171,7 @@ class _Reads(Struct, Generic[K]):
     def _judge(self, node: K, result: object) -> Verdict:
         if isinstance(result, Temporary):
             attempt = self.attempts[node] = self.attempts.get(node, 0) + 1
-            if attempt < MAX_ATTEMPTS:
+            if attempt < self.tries:
                 wait = self.retry_base * 2 ** (attempt - 1)
                 return Again(wait if result.retry_after is None else min(result.retry_after, 60.0))
         if isinstance(result, Exception):

@@ -127,6 +127,7 @@ class Schedule(Struct):
             return
         decision = self.decisions.get(address)
         retain = decision.resource.lifecycle.on_destroy == "retain" if decision else old.retain
+        retain = retain or old.shared
         change = Change(
             step=f"{address}#{key}",
             address=address,
@@ -155,7 +156,7 @@ class Schedule(Struct):
     def _removal(self, decision: Decision, step: str) -> Change:
         recorded = decision.recorded
         assert recorded is not None  # noqa: S101 - only what is recorded is removed
-        retain = decision.resource.lifecycle.on_destroy == "retain"
+        retain = decision.resource.lifecycle.on_destroy == "retain" or recorded.shared
         return Change(
             step=step,
             address=decision.resource.address,

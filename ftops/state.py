@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from hashlib import sha256
 from typing import TypeVar
 
 from msgspec import Struct, field
@@ -32,6 +33,15 @@ class Operation(StrEnum):
 
     CREATE = "create"
     UPDATE = "update"
+
+
+OWNER_DIGITS = 6
+"""Leading hex digits of a token that say which state it is of."""
+
+
+def owner_mark(lineage: str) -> str:
+    """What the tokens of a state begin with, so that its objects can be told from those of others."""
+    return sha256(lineage.encode()).hexdigest()[:OWNER_DIGITS]
 
 
 class RemoteObject(Struct, frozen=True):
@@ -75,6 +85,8 @@ class ResourceState(Struct, frozen=True):
     resume: str = ""
     prevent_destroy: bool = False
     retain: bool = False
+    shared: bool = False
+    """Adopted from another state, which may delete it: here it is only ever forgotten."""
     schema_version: int = 1
 
 
@@ -166,11 +178,20 @@ class State(Struct, frozen=True):
         return not (self.resources or self.deposed or self.pending)
 
 
+class Adoptable(Struct, frozen=True):
+    """An object of the account that is what a plan would make. `token` is the one that it carries."""
+
+    remote: RemoteObject
+    token: str = ""
+    shared: bool = True
+
+
 class Observed(Struct, frozen=True):
     """What the service shows of what is recorded; None: it is gone.
 
     `found` are the objects that pending creates turned out to have made, `imported` those that the spec
-    wants to be managed from now on. `refreshed` is False where only these two were looked for.
+    wants to be managed from now on, `adoptable` those that need not be made. `refreshed` is False where only
+    these were looked for.
     """
 
     refreshed: bool = False
@@ -180,6 +201,7 @@ class Observed(Struct, frozen=True):
     imported: Mapping[Address, RemoteObject | None] = field(default_factory=dict)
     causes: Mapping[Address, str] = field(default_factory=dict)
     """Why an object is gone, where its provider can tell: `expired`."""
+    adoptable: Mapping[Address, Adoptable] = field(default_factory=dict)
 
 
 class LiveState:

@@ -282,6 +282,7 @@ def resource_to_json(resource: ResourceState) -> dict[str, Json]:
         "prevent_destroy": resource.prevent_destroy,
         "resume": resource.resume,
         "retain": resource.retain,
+        "shared": resource.shared,
         "token": resource.token,
     }
     return {
@@ -324,6 +325,7 @@ def _resource(raw: Fields, inputs: Callable[[Any], dict[str, Any]] | None = None
         resume=raw.get("resume", ""),
         prevent_destroy=raw.get("prevent_destroy", False),
         retain=raw.get("retain", False),
+        shared=raw.get("shared", False),
         schema_version=raw.get("schema_version", 1),
     )
 

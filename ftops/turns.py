@@ -19,7 +19,15 @@ from ftops.errors import FtopsError, Permanent
 from ftops.events import Event
 from ftops.plan import Action, Change
 from ftops.providers.base import Progress, Provider, ReportsProgress, Request
-from ftops.state import LiveState, Operation, PendingOperation, RemoteObject, ResourceState
+from ftops.state import (
+    OWNER_DIGITS,
+    LiveState,
+    Operation,
+    PendingOperation,
+    RemoteObject,
+    ResourceState,
+    owner_mark,
+)
 from ftops.walk import Clock, RealTime, Turn
 
 
@@ -172,6 +180,11 @@ class Turns(Struct, frozen=True):
     def _known_ids(self) -> frozenset[str]:
         live = self.live
         return frozenset(r.remote_id for r in (*live.resources.values(), *live.deposed.values()))
+
+
+def new_token(lineage: str) -> str:
+    """16 hex digits: whose, and which."""
+    return owner_mark(lineage) + secrets.token_hex(8 - OWNER_DIGITS // 2)
 
 
 def iso(moment: datetime) -> str:

@@ -17,10 +17,10 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
     for row in (
         "__main__",
         "cli",
-        "saved",
+        "saved takeover",
         "engine",
         "views emulator",
-        "reading planfile",
+        "reading planfile adoption discovery",
         "apply refresh planner loader survey appraisal explanation results datafiles retirement",
         "turns past preflight history pricing refactor arrivals basis audit",
         "schedule",

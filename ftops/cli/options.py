@@ -80,10 +80,11 @@ def plan_options(function: Command) -> Command:
         allow_empty: bool,
         parallelism: int,
         offline: bool,
+        adopt: bool,
         **rest: Any,
     ) -> Any:
         mode = _mode(destroy, refresh_only, refresh)
-        options = Options(mode, targets, excludes, replaces, allow_empty)
+        options = Options(mode, targets, excludes, replaces, allow_empty, adopt and not offline)
         return function(*args, request=PlanArguments(options, refresh, parallelism, not offline), **rest)
 
     return selection_options(decorate(wraps(function)(packed), _PLAN))
@@ -165,6 +166,13 @@ _PLAN = (
     click.option("--refresh-only", is_flag=True, help="Only record what has changed outside ftops."),
     refresh_option,
     offline_option,
+    click.option(
+        "--no-adopt",
+        "adopt",
+        flag_value=False,
+        default=True,
+        help="Make anew what the account holds already: jobs that were trained, files that were uploaded.",
+    ),
     click.option("--allow-empty", is_flag=True, help="A spec without resources deletes everything."),
     parallelism_option,
 )

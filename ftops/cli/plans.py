@@ -70,7 +70,8 @@ def spec_of(saved: SavedPlan, given: SpecArguments) -> SpecArguments:
 
 def refuse_options(request: PlanArguments) -> None:
     """A saved plan is what it is. Raises UsageError."""
-    if request.options != NORMAL or not request.refresh or not request.preflight:
+    asked = replace(request.options, adopt=NORMAL.adopt)
+    if asked != NORMAL or not request.refresh or not request.preflight:
         raise UsageError(
             "a saved plan is applied as it is",
             "what to look at, to leave out or to replace was said when it was made.",

@@ -12,6 +12,7 @@ from ftops.providers.azure_errors import is_absent, refusal_from
 from ftops.providers.base import Existing, Request
 from ftops.providers.data_plane import DataPlane, items_of, object_of, plain, unusable
 from ftops.providers.listing import existing_file
+from ftops.providers.training import status_of
 from ftops.providers.uploads import Sending, send
 from ftops.state import PendingOperation, RemoteObject, ResourceState, Status
 
@@ -19,6 +20,8 @@ _PURPOSE = "fine-tune"
 _PURPOSES = frozenset({"fine-tune", "evals", "batch", "assistants"})
 """What a dataset of a spec may be for; of other purposes are files that the service writes itself."""
 _PIECE = 1 << 20
+_NEWEST_JOBS = 100
+"""Those that run are among the newest."""
 _SECONDS_BETWEEN_READS = 5.0
 
 
@@ -55,8 +58,26 @@ class Datasets:
         )
 
     def delete(self, resource: ResourceState) -> RemoteObject | None:
+        """Refused while a job reads the file: those of this state have ended by now, but another state may
+        have adopted it."""
+        self._refuse_while_read(resource)
         delete_file(self._clients, resource.remote_id, f"delete {resource.address}")
         return None
+
+    def _refuse_while_read(self, resource: ResourceState) -> None:
+        action = f"look who uses {resource.address}"
+        with self._clients.calling(action):
+            jobs = self._clients.data.fine_tuning.jobs.with_raw_response.list(limit=_NEWEST_JOBS)
+            page = next(items_of(lambda after: jobs, action), [])
+        for job in page:
+            read = (job.get("training_file"), job.get("validation_file"))
+            if resource.remote_id in read and status_of(job) is Status.PENDING:
+                raise Permanent(
+                    f"delete {resource.address}: {job['id']} is being trained on it",
+                    "That job isn't in this state: another one has adopted the file.",
+                    "delete it once the job has ended, or keep it: `lifecycle: {on_destroy: retain}`",
+                    code="InUse",
+                )
 
     def find(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
         action = f"look for {operation.address}"

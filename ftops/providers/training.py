@@ -130,7 +130,7 @@ def observed_inputs(job: Mapping[str, Any], inputs: Mapping[str, Json]) -> dict[
     for name, value in reported.items():
         asked = inputs.get(name)
         if name in inputs and value not in _NO_VALUE:
-            alike = _same_model if name == "model" else _same
+            alike = same_model if name == "model" else _same
             observed[name] = asked if alike(asked, value) else value
     chosen = inputs.get("hyperparameters")
     if isinstance(chosen, Mapping):
@@ -220,7 +220,7 @@ def resembles(job: Mapping[str, Any], inputs: Mapping[str, Json], operation: Pen
     suffix = job.get("suffix") or job.get("user_provided_suffix")
     return (
         all(_same(asked or "", got or "") for got, asked in pairs)
-        and _same_model(inputs.get("model"), job.get("model"))
+        and same_model(inputs.get("model"), job.get("model"))
         and (suffix is None or _same(inputs.get("suffix") or "", suffix))
     )
 
@@ -294,7 +294,7 @@ def _observed_hyperparameters(job: Mapping[str, Any], chosen: Mapping[str, Json]
     }
 
 
-def _same(asked: Json, got: Json) -> bool:
+def _same(asked: object, got: object) -> bool:
     """Equal in the eyes of the service, which changes case and writes 2 as 2.0."""
     if isinstance(asked, str) and isinstance(got, str):
         return asked.casefold() == got.casefold()
@@ -304,7 +304,7 @@ def _same(asked: Json, got: Json) -> bool:
         return asked == got
 
 
-def _same_model(asked: Json, got: Json) -> bool:
+def same_model(asked: object, got: object) -> bool:
     """The service writes out the version of a model that was named without one."""
     return _same(asked, got) or str(got).casefold().startswith(f"{asked}-".casefold())
 

@@ -158,6 +158,8 @@ def _notes(resource: ResourceState) -> dict[str, Value]:
         notes["prevent_destroy"] = True
     if resource.retain:
         notes["on_destroy"] = "retain"
+    if resource.shared:
+        notes["shared"] = True
     return notes
 
 

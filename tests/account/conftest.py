@@ -76,6 +76,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
 @pytest.fixture
 def account(server: Emulator) -> Account:
     server.reset()
+    server.admin("DELETE", "faults")
     return Account(server)
 
 

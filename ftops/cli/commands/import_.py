@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
 import click
 from msgspec.structs import replace
 
@@ -9,30 +15,92 @@ from ftops.address import Address, Json
 from ftops.cli.addresses import ADDRESS
 from ftops.cli.lazy import pass_screen
 from ftops.cli.locking import lock_option, locked
-from ftops.cli.options import SpecArguments, spec_options
+from ftops.cli.look import Command, decorate
+from ftops.cli.options import SpecArguments, parallelism_option, spec_options
 from ftops.cli.screen import Screen
-from ftops.cli.specs import read_with_data
+from ftops.cli.specs import display, read_with_data
 from ftops.engine import Session
+from ftops.errors import UsageError
 from ftops.plan import Plan, plan_to_json
 from ftops.state import ResourceState
 from ftops.statefile import resource_to_json
 from ftops.views import plan as plan_view
+from ftops.views.values import plural
+
+if TYPE_CHECKING:
+    from ftops.takeover import Takeover
+
+_DISCOVERY = (
+    click.option("--discover", is_flag=True, help="Everything in an account: write a spec, data and state."),
+    click.option(
+        "--out",
+        type=click.Path(path_type=Path),
+        default=Path(),
+        metavar="PATH",
+        help="With --discover: the folder, or the YAML file, to write; by default the current folder.",
+    ),
+    click.option("--name", "spec_name", metavar="NAME", help="With --discover: the name of the spec."),
+    click.option(
+        "--type",
+        "kind",
+        type=click.Choice(["azure_openai", "openai", "emulator"]),
+        default="azure_openai",
+        help="With --discover: what the account is.",
+    ),
+    click.option(
+        "--endpoint", envvar="AZURE_OPENAI_ENDPOINT", metavar="URL", help="Endpoint of the account."
+    ),
+    click.option("--subscription", envvar="AZURE_SUBSCRIPTION_ID", metavar="ID", help="Its subscription."),
+    click.option("--resource-group", envvar="AZURE_RESOURCE_GROUP", metavar="NAME", help="Its group."),
+    click.option("--account", metavar="NAME", help="Its name; by default that in the endpoint."),
+    click.option("--api-version", envvar="OPENAI_API_VERSION", metavar="VERSION", help="Its data plane's."),
+    click.option("--data", metavar="FOLDER", help="Where the emulator keeps its objects."),
+)
+
+
+def _discovery_options(function: Command) -> Command:
+    return decorate(function, _DISCOVERY)
 
 
 @click.command("import")
-@click.argument("address", metavar="ADDRESS", type=ADDRESS)
-@click.argument("remote_id", metavar="ID")
+@click.argument("address", metavar="[ADDRESS]", type=ADDRESS, required=False)
+@click.argument("remote_id", metavar="[ID]", required=False)
+@_discovery_options
 @lock_option
+@parallelism_option
 @spec_options
 @pass_screen
 def command(
-    screen: Screen, address: Address, remote_id: str, lock_timeout: float, spec: SpecArguments
+    screen: Screen,
+    address: Address | None,
+    remote_id: str | None,
+    discover: bool,
+    out: Path,
+    lock_timeout: float,
+    parallelism: int,
+    spec: SpecArguments,
+    **account: Any,
 ) -> int:
     """Record the object ID of the service as ADDRESS of the spec, and say what the next plan would change.
 
     Nothing happens to the object. ID is the id of a file or a job, or the name of a deployment. To review it
     in a pull request, write it into the spec instead: `import: [{to: job.a, id: ftjob-…}]`.
+
+    With --discover, everything that an account holds is recorded, in a spec that is written for it: files,
+    jobs and deployments, with the data beside it. The first plan of it has no changes.
     """
+    if discover:
+        if address is not None:
+            raise click.UsageError("--discover takes no address. Say where to write with --out")
+        return _discover(screen, out, parallelism, spec, account)
+    if address is None or remote_id is None:
+        raise click.UsageError("missing argument `ADDRESS ID`. Or --discover, for a whole account")
+    return _import_one(screen, address, remote_id, lock_timeout, spec)
+
+
+def _import_one(
+    screen: Screen, address: Address, remote_id: str, lock_timeout: float, spec: SpecArguments
+) -> int:
     config, warnings = read_with_data(spec)
     with Session.open(config) as session:
         with locked(screen, session, "import", lock_timeout):
@@ -60,3 +128,93 @@ def _told(found: ResourceState, following: Plan, screen: Screen) -> str:
     if not following.changes:
         return f"{lines}It is as the spec wants it: the next plan leaves it as it is.\n"
     return f"{lines}It differs from the spec. The next plan:\n\n{plan_view.draw(following, paint)}"
+
+
+# --discover
+
+
+def _discover(
+    screen: Screen, out: Path, parallelism: int, spec: SpecArguments, account: dict[str, Any]
+) -> int:
+    from ftops.loader import load
+    from ftops.takeover import Wish, take_over
+
+    file = (out if out.suffix in (".yaml", ".yml") else out / "ftops.yaml").absolute()
+    head: dict[str, dict[str, Json]] = (
+        {"ftops": {"name": account["spec_name"]}} if account["spec_name"] else {}
+    )
+    head["providers"] = _PROVIDERS[account["kind"]](account)
+    if spec.environment:
+        head["environments"] = {spec.environment: {}}
+    done = take_over(
+        Wish(file, head, spec.environment, parallelism),
+        lambda path: load(path, environment=spec.environment, environ=os.environ),
+    )
+    if screen.json:
+        screen.document(_document(done))
+    else:
+        screen.text(_report(done, screen))
+    return 0
+
+
+def _azure(account: dict[str, Any]) -> dict[str, Json]:
+    endpoint = account["endpoint"]
+    if not endpoint:
+        raise UsageError("which account?", "", "name it with --endpoint, or in AZURE_OPENAI_ENDPOINT")
+    settings: dict[str, Json] = {
+        "endpoint": endpoint,
+        "subscription_id": account["subscription"],
+        "resource_group": account["resource_group"],
+        "account": account["account"] or (urlsplit(endpoint).hostname or "").partition(".")[0],
+        "api_version": account["api_version"],
+        "api_key": "${env.AZURE_OPENAI_API_KEY}" if os.environ.get("AZURE_OPENAI_API_KEY") else None,
+    }
+    return {"azure": {"type": "azure_openai", **{k: v for k, v in settings.items() if v}}}
+
+
+def _openai(account: dict[str, Any]) -> dict[str, Json]:
+    return {"openai": {"type": "openai", "api_key": "${env.OPENAI_API_KEY}"}}
+
+
+def _emulator(account: dict[str, Any]) -> dict[str, Json]:
+    return {"local": {"type": "emulator", **({"data": account["data"]} if account["data"] else {})}}
+
+
+_PROVIDERS = {"azure_openai": _azure, "openai": _openai, "emulator": _emulator}
+
+
+def _document(done: Takeover) -> dict[str, Json]:
+    found = done.found
+    return {
+        "format_version": 1,
+        "spec": display(done.spec),
+        "data": [display(path) for path in done.data],
+        "resources": [
+            {"address": str(address), "remote_id": existing.remote.remote_id}
+            for address, existing in found.objects.items()
+        ],
+        "left_out": [
+            {"kind": one.kind, "remote_id": one.remote_id, "reason": one.reason} for one in found.left_out
+        ],
+        "differing": [str(address) for address in done.differing],
+        "serial": done.serial,
+    }
+
+
+def _report(done: Takeover, screen: Screen) -> str:
+    paint = screen.paint
+    lines = [f"{paint('Wrote', 'good')} {display(path)}" for path in (done.spec, *done.data)]
+    lines.append(f"{paint('Recorded', 'good')} {plural(len(done.found.objects), 'object')}:")
+    lines += [
+        f"  {paint(str(a), 'bold')}  ({paint(e.remote.remote_id)})" for a, e in done.found.objects.items()
+    ]
+    if done.found.left_out:
+        lines += ["Left out:"]
+        lines += [f"  {one.kind} {one.remote_id}: {one.reason}" for one in done.found.left_out]
+    if done.differing:
+        lines += [
+            f"The first plan will change {', '.join(map(str, done.differing))}: see why before you apply."
+        ]
+    where = done.spec.parent
+    path = "" if where == Path.cwd() else f" {shlex.quote(display(where))}"
+    return "\n".join([*lines, "", f"Next: ftops plan{path}"]) + "\n"
