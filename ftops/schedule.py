@@ -205,11 +205,20 @@ class Schedule(Struct):
             if not decision.deletes_first:
                 continue
             old = f"{address}#old"
-            gone = [s for u in self._users.get(address, ()) for s in self._steps_of(u) if self._removes(s)]
+            users = (u for u in self._users.get(address, ()) if not self._uses_older(u, decision.recorded))
+            gone = [s for u in users for s in self._steps_of(u) if self._removes(s)]
             there = [str(n) for n in self.needs.get(address, ()) if self._is_made(n)]
             for step in (*gone, *there):
                 if old not in closure([step], self._waits):
                     self._waits[old].add(step)
+
+    def _uses_older(self, user: Address, current: ResourceState | None) -> bool:
+        """Whether it serves an object that was replaced before, and not the one recorded now: a job that
+        failed, or isn't done, was never deployed."""
+        recorded = self.resources.get(user)
+        if recorded is None or current is None or _names(recorded, current):
+            return False
+        return any(_names(recorded, old) for (a, _), old in self.deposed.items() if a == current.address)
 
     def _removes(self, step: str) -> bool:
         change = self._steps[step]

@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from ftops.address import Address, Reference, Secret
+from ftops.apply import Settings
 from ftops.config import Config, Lifecycle, Output, Resource
 from ftops.desired import no_value
 from ftops.errors import Blocked, SpecError
@@ -195,12 +196,27 @@ def test_a_failed_job_is_replaced_with_the_reason_of_the_service(tmp_path: Path)
 
 
 def test_a_job_still_in_the_making_is_not_paid_for_twice_when_it_has_to_be_replaced(tmp_path: Path) -> None:
-    from ftops.apply import Settings
-
     world = World(tmp_path, Cloud(patience=3))
     assert world.apply(chain("1"), settings=Settings(wait=False)).result == "in-progress"
     made = steps(world.plan(chain("2")))
     assert made.index("delete job.copilot#old") < made.index("replace job.copilot")
+
+
+@pytest.mark.parametrize("submitted", [False, True], ids=["it failed", "it is still training"])
+def test_what_serves_an_older_model_stays_until_the_new_one_is_trained(
+    tmp_path: Path, submitted: bool
+) -> None:
+    world = World(tmp_path, Cloud(patience=3))
+    world.apply(chain("1"))
+    world.cloud.fail_job = lambda thing: "" if submitted else "line 7 is not valid"
+    world.apply(chain("2"), settings=Settings(wait=not submitted))
+    world.cloud.fail_job = lambda thing: ""
+    made = world.plan(chain("3"))
+    order = steps(made)
+    assert order.index("replace job.copilot") < order.index("delete deployment.prod#old")
+    assert order.index("delete job.copilot#old") < order.index("replace job.copilot")
+    assert world.apply(chain("3")).result == "done"
+    assert world.names() == {"dataset": 1, "job": 1, "deployment": 1}
 
 
 def test_protection_blocks_deletion_and_replacement_and_survives_its_own_lines(world: World) -> None:
