@@ -128,6 +128,9 @@ class Config(Struct, frozen=True):
     """Values of the variables that aren't sensitive."""
     secrets: Mapping[Secret, str | int | float | bool] = field(default_factory=dict)
     """Values of every `${env.X}` and sensitive `${var.x}` that the spec names."""
+    asks_for_secrets: bool = False
+    """Whether any `${env.X}` or sensitive variable was asked for, also by settings, which use its value at
+    once: such a config is not to be written down."""
     refactorings: Refactorings = Refactorings()
     files: tuple[str, ...] = ()
     """The files that were read, as shown in diagnostics."""

@@ -27,9 +27,14 @@ class Place(Struct, frozen=True, order=True):
     text: str = ""
     """The line itself, without its end; empty where it is not known."""
     width: int = 1
+    """0: a secret may stand there, and the line is shown nowhere."""
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}"
+
+    def veiled(self) -> Place:
+        """The same, and its line is shown nowhere."""
+        return Place(self.file, self.line, self.column, width=0)
 
 
 class Diagnostic(Struct, frozen=True):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -54,35 +54,16 @@ def read(
     if config is None:
         from ftops.loader import load
 
-        watched = _Watched(environ)
         config = load(
             path,
             environment=environment,
             variables=variables,
             variable_files=variable_files,
-            environ=watched,
+            environ=environ,
         )
-        if key and not watched.asked and _may_be_kept(config):
+        if key and _may_be_kept(config):
             _keep(kept, key, config)
     return config
-
-
-class _Watched(Mapping[str, str]):
-    """An environment that notes whether anything but FTOPS_VAR_… was asked for."""
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
-        self.asked = False
-
-    def __getitem__(self, name: str) -> str:
-        self.asked = self.asked or not name.startswith(VARIABLE_PREFIX)
-        return self._environ[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._environ)
-
-    def __len__(self) -> int:
-        return len(self._environ)
 
 
 def _variables(environ: Mapping[str, str]) -> dict[str, str]:
@@ -90,7 +71,7 @@ def _variables(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _may_be_kept(config: Config) -> bool:
-    return not config.secrets and not any("api_key" in p.settings for p in config.providers.values())
+    return not config.asks_for_secrets and not any("api_key" in p.settings for p in config.providers.values())
 
 
 def _key(path: Path, variable_files: Sequence[Path], given: Sequence[str | None]) -> str:

@@ -46,6 +46,11 @@ _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\
 _LINE_END = re.compile(r"\r\n|[\r\n\x85\u2028\u2029]")
 
 
+def lines_of(text: str) -> Sequence[str]:
+    """The lines as YAML counts them, without their ends."""
+    return _LINE_END.split(text)
+
+
 def boolean(text: str) -> bool | None:
     """The boolean that YAML 1.2 reads, or None."""
     return _BOOLEANS.get(text)
@@ -108,7 +113,7 @@ class Document(Struct, frozen=True, dict=True):
 
     @cached_property
     def lines(self) -> Sequence[str]:
-        return _LINE_END.split(self.text)
+        return lines_of(self.text)
 
     def place(self, line: int, column: int, width: int = 1) -> Place:
         """A place with its text; line and column count from 0, as YAML's marks do."""

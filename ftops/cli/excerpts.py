@@ -18,10 +18,12 @@ def with_lines(diagnostics: Sequence[Diagnostic]) -> list[Diagnostic]:
 
 
 def _with_line(place: Place) -> Place:
-    if place.text or not place.file.endswith(_SUFFIXES):
+    if place.text or not place.width or not place.file.endswith(_SUFFIXES):
         return place
+    from ftops.yamltext import lines_of
+
     try:
-        lines = Path(place.file).read_text(encoding="utf-8").splitlines()
+        lines = lines_of(Path(place.file).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return place
     if not 0 < place.line <= len(lines):

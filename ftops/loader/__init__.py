@@ -77,10 +77,11 @@ def _no_garbage_collection() -> Iterator[None]:
 
 
 def _config(source: Source, wanted: str | None, givers: Givers, findings: list[Diagnostic]) -> Config:
-    name, state = read_settings(source, __version__, givers.environ, findings)
+    scope = Scope({}, givers.environ, findings)
+    name, state = read_settings(source, __version__, scope)
     environment = choose_environment(source, wanted, findings)
     known = resolve_variables(source, environment, givers, findings)
-    scope = Scope(known, givers.environ, findings)
+    scope.variables = known
     project = project_root(source.folder)
     providers = Providers(source, environment, project, scope)
     resources = _Resources(source, providers, scope).read()
@@ -103,6 +104,7 @@ def _config(source: Source, wanted: str | None, givers: Givers, findings: list[D
         drift=read_drift(source),
         variables=public_variables(known),
         secrets=secret_values(scope.hidden, findings),
+        asks_for_secrets=bool(scope.asked),
         refactorings=refactorings,
         files=source.files,
     )

@@ -95,6 +95,8 @@ class Scope(Struct):
     hidden: list[Hidden] = field(default_factory=list)
     unset: list[tuple[Entry, Diagnostic]] = field(default_factory=list)
     """Environment variables that settings name and that aren't set: an error only where they are used."""
+    asked: set[Secret] = field(default_factory=set)
+    """The environment variables and sensitive variables whose values were asked for, found or not."""
 
 
 class Use(NamedTuple):
@@ -142,7 +144,9 @@ class Evaluator:
             if isinstance(part, Reference | Secret) and parts and str(parts[-1]).endswith("$"):
                 return self._report(path, fragment.text, *_DOLLAR)
             parts.append(part)
-        return join(parts)
+        joined = join(parts)
+        from_outside = isinstance(joined, str) and any(isinstance(p, Given) for p in parts)
+        return Given(joined) if from_outside else joined
 
     def _part(self, value: Any, inside: str, path: Keys) -> Any:
         """A value as a part of a text."""
@@ -216,15 +220,17 @@ class Evaluator:
             return self._report(path, inside, f"there is no variable `{name}`", "", hint)
         if not known.sensitive or isinstance(known.value, Unknown):
             return self._inner(known.value, rest, inside, path)
+        self.scope.asked.add(Secret("var", name))
         if self.phase.secrets is Secrets.KEEP:
             return self._hide(Secret("var", name), known.value, path)
         if self.phase.secrets is Secrets.RESOLVE:
-            return known.value
+            return Given(known.value) if isinstance(known.value, str) else known.value
         return self._report(path, inside, *_SENSITIVE)
 
     def _environment(self, name: str, inside: str, path: Keys) -> Any:
         if self.phase.secrets is Secrets.REFUSE:
             return self._report(path, inside, *_ENV_IN_NAME)
+        self.scope.asked.add(Secret("env", name))
         value = self.scope.environ.get(name)
         if value is None:
             summary = f"the environment variable {name} is not set"

@@ -9,6 +9,7 @@ from math import prod
 from typing import Any
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from ftops import spec, yamltext
 from ftops.address import Address, render
@@ -106,9 +107,7 @@ def _add_instance(
 
 def _enabled(entry: Entry, each: Each | None, scope: Scope) -> bool:
     """Whether a resource is wanted. A value that is no boolean is reported with the rest of the block."""
-    value = Evaluator(entry, Scope(scope.variables, scope.environ, []), SWITCHES, each).evaluate(
-        entry.data["enabled"]
-    )
+    value = Evaluator(entry, replace(scope, findings=[]), SWITCHES, each).evaluate(entry.data["enabled"])
     return isinstance(value, Unknown) or _SWITCH.convert(value) is not False
 
 

@@ -56,12 +56,9 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).lstrip("-0123456789")[:63].rstrip("-")
 
 
-def read_settings(
-    source: Source, version: str, environ: Mapping[str, str], findings: list[Diagnostic]
-) -> tuple[str, StateSettings]:
+def read_settings(source: Source, version: str, scope: Scope) -> tuple[str, StateSettings]:
     """The spec's name and where its state lives."""
-    entries = source["ftops"]
-    scope = Scope({}, environ, findings)
+    entries, findings = source["ftops"], scope.findings
     blocks = {name: _setting(entry, scope, findings) for name, entry in entries.items()}
     wanted = blocks.get("required_version")
     if wanted and (problem := unmet(wanted.required_version, version)):

@@ -53,8 +53,9 @@ def resolve_variables(
         for name in declared
         if PREFIX + name in givers.environ
     }
+    holds_secrets = any(block is not None and block.sensitive for block in declared.values())
     for path in givers.files:
-        given |= _from_file(path, findings)
+        given |= _from_file(path, holds_secrets, findings)
     given |= _from_arguments(givers.arguments, findings)
     _refuse_undeclared(given, declared, findings)
     return {
@@ -116,16 +117,25 @@ def _check_environments(
                 _converted(block, candidate, source["variables"][name], findings)
 
 
-def _from_file(path: Path, findings: list[Diagnostic]) -> dict[str, Candidate]:
-    document = read_document(path, findings)
-    if document is None:
-        return {}
-    return {
-        entry.name: Candidate(
-            _literal(entry, entry.data, findings), document.file, entry.document.place_of(entry.node)
-        )
-        for entry in entries_of(document, findings)
-    }
+def _from_file(path: Path, holds_secrets: bool, findings: list[Diagnostic]) -> dict[str, Candidate]:
+    """`holds_secrets`: any line of it may be the value of a sensitive variable, or the rest of one."""
+    found: list[Diagnostic] = []
+    document = read_document(path, found)
+    given = {}
+    for entry in entries_of(document, found) if document else ():
+        place = entry.document.place_of(entry.node)
+        value = _literal(entry, entry.data, found)
+        given[entry.name] = Candidate(value, entry.document.file, place.veiled() if holds_secrets else place)
+    findings += [_veiled(finding) for finding in found] if holds_secrets else found
+    return given
+
+
+def _veiled(finding: Diagnostic) -> Diagnostic:
+    """Without anything that was taken from the line."""
+    if finding.place is None:
+        return finding
+    detail = "The line is not shown: the spec has sensitive variables, and it may hold the value of one."
+    return Diagnostic(finding.summary, detail, place=finding.place.veiled())
 
 
 def _from_arguments(arguments: Sequence[str], findings: list[Diagnostic]) -> dict[str, Candidate]:
@@ -188,14 +198,17 @@ def _converted(block: spec.Variable, given: Candidate, entry: Entry, findings: l
         problem = "is sensitive, and only text, numbers and booleans can be"
     if problem is None:
         return value
-    shown = (
-        "" if block.sensitive or (value is None and isinstance(given.value, Given)) else _shown(given.value)
-    )
     meaning = f" {block.description}" if block.description else ""
-    detail = f"The value comes from {given.giver}{shown}.{meaning}"
     place = given.place or entry.place(key=True)
     quoted = type(given.value) is str and value is None and convert(Plain(given.value)) is not None
-    hint = f"Remove the quotes: {given.value}" if quoted else ""
+    if block.sensitive:
+        shown, hint = "", "Remove the quotes." if quoted else ""
+        if place and (given.place or block.default is not None):
+            place = place.veiled()
+    else:
+        shown = "" if value is None and isinstance(given.value, Given) else _shown(given.value)
+        hint = f"Remove the quotes: {given.value}" if quoted else ""
+    detail = f"The value comes from {given.giver}{shown}.{meaning}"
     findings.append(Diagnostic(f"variable `{entry.name}` {problem}", detail, hint, place))
     return UNKNOWN
 

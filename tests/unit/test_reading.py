@@ -24,7 +24,7 @@ variables:
   capacity: {type: integer, default: 3}
   owner: {type: string, default: "costs $${5}"}
 providers:
-  m: {type: memory}
+  m: {type: memory, default: true}
 hyperparameters:
   careful: {n_epochs: 3, learning_rate_multiplier: 0.5}
 datasets:
@@ -126,19 +126,43 @@ def test_a_file_more_is_seen(tmp_path: Path) -> None:
 
 NOT_KEPT = {
     "environment-in-an-input": ("suffix: ${each.key}x", "suffix: ${env.CANARY}"),
-    "environment-in-a-provider": ("m: {type: memory}", "m: {type: emulator, api_key: '${env.CANARY}'}"),
-    "key-in-a-provider": ("m: {type: memory}", f"m: {{type: emulator, api_key: {CANARY}}}"),
+    "environment-in-a-provider": (
+        "m: {type: memory, default: true}",
+        "m: {type: emulator, default: true, api_key: '${env.CANARY}'}",
+    ),
+    "key-in-a-provider": (
+        "m: {type: memory, default: true}",
+        f"m: {{type: emulator, default: true, api_key: {CANARY}}}",
+    ),
     "sensitive-variable": (
         'owner: {type: string, default: "costs $${5}"}',
         f"owner: {{type: string, default: {CANARY}, sensitive: true}}",
     ),
+    "sensitive-variable-in-a-setting": (
+        "providers:\n  m: {type: memory, default: true}",
+        "  org: {type: string, sensitive: true}\n"
+        "providers:\n  m: {type: emulator, default: true, settings: {token: '${var.org}'}}",
+    ),
+    "environment-by-the-name-of-a-variable": (
+        "m: {type: memory, default: true}",
+        "m: {type: emulator, default: true, settings: {token: '${env.FTOPS_VAR_org}'}}",
+    ),
+    "key-of-the-state": (
+        "state: {path: elsewhere}",
+        "state: {path: elsewhere, encryption: {key: '${env.FTOPS_VAR_org}'}}",
+    ),
+    "environment-that-is-not-set": (
+        "providers:\n",
+        "providers:\n  away: {type: openai, api_key: '${env.NOT_SET}'}\n",
+    ),
+    "environment-in-a-switch": ("enabled: true", "enabled: '${env.SWITCH}'"),
 }
 
 
 @pytest.mark.parametrize("name", NOT_KEPT)
 def test_secrets_are_never_kept(tmp_path: Path, name: str) -> None:
     folder = spec(tmp_path, RICH.replace(*NOT_KEPT[name]))
-    environ = {"CANARY": CANARY}
+    environ = {"CANARY": CANARY, "FTOPS_VAR_org": CANARY, "SWITCH": "true"}
     first = read(folder, environ=environ)
     assert kept(folder) == []
     assert read(folder, environ=environ) == first
