@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 _LEAST = 16
 """Letters and digits in a row that every key has."""
-_BEFORE, _AFTER = 64, 512
-"""Bytes around such a run that a pattern may need."""
+_BEFORE, _AFTER = 64, 1024
+"""Bytes around such a run that a pattern may need. Runs within half of them are looked at with it."""
 
 _KEYS = (
     (
@@ -91,10 +91,11 @@ def hits(block: bytes, *, vectorised: bool = False) -> Iterator[Hit]:
     for at in runs:
         if at < last or _is_word(block[at : at + _LEAST]):
             continue
-        last = at + _AFTER
-        for match in _NEAR_RUNS.finditer(block, max(0, at - _BEFORE), last):
+        last = at + _AFTER // 2
+        start, end = max(0, at - _BEFORE), at + _AFTER
+        for match in _NEAR_RUNS.finditer(block, start, end):
             found.add(Hit(_KEYS[(match.lastindex or 1) - 1][0], *match.span()))
-        found.update(_numbers(block, max(0, at - _BEFORE), last))
+        found.update(_numbers(block, start, end))
     for at in groups:
         found.update(_numbers(block, max(0, at - _BEFORE), at + _BEFORE))
     yield from sorted(_longest(found), key=lambda hit: hit.start)

@@ -116,12 +116,14 @@ def _same_of_few(keys: Iterable[int]) -> Iterator[list[int]]:
 def _same_of_many(keys: Sequence[int]) -> Iterator[list[int]]:
     import numpy
 
+    if not len(keys):
+        return
     values = numpy.frombuffer(keys, dtype=numpy.uint64)  # type: ignore[call-overload]
     order = numpy.argsort(values, kind="stable")
     ranked = values[order]
     ends = numpy.flatnonzero(numpy.append(ranked[1:] != ranked[:-1], True)) + 1
     starts = numpy.append(0, ends[:-1])
-    several = (ends - starts > 1) & (ranked[starts] != 0) if len(ranked) else ends > 0
+    several = (ends - starts > 1) & (ranked[starts] != 0)
     for start, end in zip(starts[several].tolist(), ends[several].tolist(), strict=True):
         yield order[start:end].tolist()
 

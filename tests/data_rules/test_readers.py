@@ -1,0 +1,175 @@
+"""The quick readers and the precise one, pieces of any size, one process and several: all say the same."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ftops.dataset import chat, inspect, pieces, reader, secrets, sketch, typed
+from ftops.dataset.inspection import Finding
+from ftops.dataset.jsonl import parse
+from ftops.dataset.lines import canonical
+from tests.data_rules.examples import EXAMPLES, TOOL, spread
+
+TEXTS = st.sampled_from(["", " ", "Hi", 'say "role": "x"', "ä\u2028€", "\n", "<|", "weight"])
+SEEN = {"height": st.integers() | st.text(max_size=2)}
+CALLS = st.fixed_dictionaries(
+    {
+        "id": st.sampled_from(["1", "2", ""]),
+        "type": st.just("function"),
+        "function": st.fixed_dictionaries(
+            {
+                "name": st.sampled_from(["rise", "fall"]),
+                "arguments": st.fixed_dictionaries({}, optional=SEEN).map(json.dumps) | TEXTS,
+            }
+        ),
+    }
+)
+MESSAGE = st.fixed_dictionaries(
+    {
+        "role": st.sampled_from(
+            ["system", "user", "user", "assistant", "assistant", "tool", "function", "bot"]
+        )
+    },
+    optional={
+        "content": TEXTS | st.none(),
+        "weight": st.sampled_from([0, 1, 1.0, True, 2]),
+        "name": st.sampled_from(["rise", "a b"]),
+        "tool_calls": st.lists(CALLS, max_size=2),
+        "function_call": st.just({"name": "rise", "arguments": '{"height": 1}'}),
+        "tool_call_id": st.sampled_from(["1", "2"]),
+        "x": st.none(),
+    },
+)
+PLAIN = st.fixed_dictionaries(
+    {"role": st.sampled_from(["system", "user", "assistant"]), "content": st.sampled_from(["a", "b", "role"])}
+)
+EXAMPLE = st.fixed_dictionaries(
+    {"messages": st.lists(MESSAGE, max_size=4) | st.lists(PLAIN, min_size=1, max_size=4)},
+    optional={
+        "tools": st.sampled_from([[], [TOOL], [TOOL, TOOL], None]),
+        "functions": st.sampled_from([[], [TOOL["function"]]]),
+        "parallel_tool_calls": st.booleans(),
+    },
+)
+STYLES = st.sampled_from([{}, {"separators": (",", ":")}, {"ensure_ascii": False}, {"sort_keys": True}])
+
+
+def precise(line: bytes) -> list[Finding]:
+    example = parse(line.decode())
+    return [example] if isinstance(example, Finding) else list(chat.check(example))
+
+
+@settings(deadline=None, max_examples=300, derandomize=True)
+@given(example=EXAMPLE, style=STYLES, double=st.booleans())
+def test_what_the_quick_reader_takes_has_nothing_wrong_in_it(
+    example: dict[str, Any], style: dict[str, Any], double: bool
+) -> None:
+    line = json.dumps(example, **style).encode()
+    if double:
+        line = line.replace(b'"role"', b'"role":"user","role"', 1)
+    read = typed.read(line)
+    if read is not None:
+        assert precise(line) == []
+        assert read.text == canonical(json.loads(line))
+    piece = pieces.Reader("chat").read(b"\n".join([line] * 3))
+    found = {
+        rule: n for rule, n in piece.counts.items() if not rule.startswith(("data/", "secret/", "personal/"))
+    }
+    wrong = precise(line)
+    assert found == {f.rule: 3 * sum(g.rule == f.rule for g in wrong) for f in wrong}
+
+
+def shown(path: Path, **how: Any) -> Any:
+    inspection = inspect(path, **how)
+    return inspection.digest, inspection.content, inspection.counts, inspection.found, inspection.examples
+
+
+@pytest.fixture
+def mixed(tmp_path: Path) -> Path:
+    """Good and bad lines of all kinds, in a wild order."""
+    lines = spread(200)
+    lines += [
+        line for e in EXAMPLES.values() if e.format == "chat" and isinstance(e.bad, list) for line in e.bad
+    ]
+    lines = [line for line in lines if len(line) < 100_000]
+    random.Random(5).shuffle(lines)
+    path = tmp_path / "mixed.jsonl"
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return path
+
+
+def test_pieces_may_be_of_any_size(mixed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = shown(mixed)
+    for size in (50, 1_000, 7_777):
+        monkeypatch.setattr(reader, "PIECE", size)
+        assert shown(mixed) == whole
+
+
+def test_processes_say_what_one_says(mixed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = shown(mixed)
+    monkeypatch.setattr(reader, "PIECE", 10_000)
+    assert shown(mixed, processes=2) == whole
+
+
+def test_the_content_is_the_same_however_it_is_written(tmp_path: Path) -> None:
+    lines = spread(30)
+    one, other = tmp_path / "one.jsonl", tmp_path / "other.jsonl"
+    one.write_text("\n".join(lines))
+    rows = (
+        json.dumps(json.loads(line), sort_keys=True, indent=None, separators=(" ,", ":  ")) for line in lines
+    )
+    other.write_bytes(b"\xef\xbb\xbf" + "\r\n\r\n".join(rows).encode())
+    assert inspect(one).content == inspect(other).content
+    assert inspect(one).digest != inspect(other).digest
+    other.write_text("\n".join(reversed(lines)))
+    assert inspect(one).content != inspect(other).content
+
+
+@settings(deadline=None, max_examples=200, derandomize=True)
+@given(data=st.data())
+def test_secrets_are_found_with_numpy_and_without(data: st.DataObject) -> None:
+    bad = [
+        e.bad[0]
+        for r, e in EXAMPLES.items()
+        if r.startswith(("secret", "personal")) and isinstance(e.bad, list)
+    ]
+    parts = data.draw(
+        st.lists(st.sampled_from([*bad, "Donaudampfschiff 1234-5678 " * 2, "x" * 40, "@", "\n"]))
+    )
+    block = "\n".join(parts).encode()
+    assert list(secrets.hits(block)) == list(secrets.hits(block, vectorised=True))
+
+
+@settings(deadline=None, derandomize=True)
+@given(keys=st.lists(st.integers(0, 9), max_size=60))
+def test_many_keys_are_compared_as_few(keys: list[int]) -> None:
+    from array import array
+
+    packed = array("Q", keys)
+    assert sorted(sketch._same_of_many(packed)) == sorted(sketch._same_of_few(keys))
+    few = sketch.repeats(packed, 3)
+    assert sketch._repeats_of_many(packed, 3) == few
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(
+    mixed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The very bytes that were checked are uploaded: their digest is that of the plan."""
+    worth = reader._worth
+
+    def grow(size: int) -> int:
+        with mixed.open("a") as stream:
+            stream.write("\n")
+        return worth(size)
+
+    monkeypatch.setattr(reader, "_worth", grow)
+    inspection = inspect(mixed)
+    assert inspection.counts == {"file/changed": 1}
+    assert inspection.digest == ""
