@@ -9,13 +9,13 @@ No secret is in it: secrets are expressions, and of their values it has 8 digits
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import Any
 
 from msgspec import Struct
 from msgspec.json import Encoder
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from ftops.basis import Basis, DataFile
 from ftops.costs import DataChange, Epochs, Estimate, HostingCost, TrainingCost
@@ -118,8 +118,39 @@ def plan_text(saved: SavedPlan) -> str:
     return _sealed("{\n" + ",\n".join(rows))
 
 
-def parse_plan(text: str, file: str) -> SavedPlan:
-    """The inverse of `plan_text`. Raises PlanFileError for what can't be trusted."""
+class Sealed(Struct, frozen=True):
+    """A plan file that is encrypted: what it is for and where its spec was stand outside."""
+
+    spec: str
+    environment: str
+    path: str
+    sealed: str
+
+    @property
+    def bound(self) -> str:
+        """It can't pass for a plan of anything else."""
+        return _bound(self.spec, self.environment)
+
+
+def sealed_text(saved: SavedPlan, seal: Callable[[str, str], str]) -> str:
+    """The whole file, encrypted by `seal`, which takes a text and what to bind it to."""
+    spec, origin = saved.plan.spec, saved.origin
+    sealed = seal(plan_text(saved), _bound(spec, origin.environment))
+    raw = asdict(Sealed(spec, origin.environment, origin.path, sealed))
+    rows = (f" {_dumps(name)}: {_dumps(raw[name])}" for name in sorted(raw))
+    return _sealed("{\n" + ",\n".join([f" {MAGIC}: {PLAN_FILE_VERSION}", *rows]))
+
+
+def _bound(spec: str, environment: str) -> str:
+    return f"plan:{spec}/{environment}"
+
+
+def _refuse(sealed: Sealed) -> str:
+    raise PlanFileError("the saved plan is encrypted", "", "it can be read where its key is")
+
+
+def parse_plan(text: str, file: str, unseal: Callable[[Sealed], str] = _refuse) -> SavedPlan:
+    """The inverse of `plan_text`, and of `sealed_text`. Raises PlanFileError for what can't be trusted."""
     body, mark, _ = text.rpartition(_SEAL)
     version = _version(text)
     if version is None:
@@ -142,7 +173,9 @@ def parse_plan(text: str, file: str) -> SavedPlan:
         )
     raw = json.loads(text)
     for name in ("ftops_plan", "digest", "checksum"):
-        del raw[name]
+        raw.pop(name, None)
+    if "sealed" in raw:
+        return parse_plan(unseal(Sealed(**raw)), file, _refuse)
     try:
         saved: SavedPlan = _RECORDS.read(SavedPlan, raw)
     except (TypeError, ValueError, KeyError) as error:

@@ -132,12 +132,6 @@ def _atom(kind: type) -> Form:
     return Form(_same, lambda raw: _checked(raw, kind))
 
 
-def _number(raw: Any) -> float:
-    if type(raw) not in (int, float):
-        raise TypeError(f"{raw!r} is no number")
-    return float(raw)
-
-
 def word(kind: Callable[[str], Any]) -> Form:
     """A value that is written as one text."""
     return Form(str, lambda raw: kind(_checked(raw, str)))
@@ -167,7 +161,6 @@ def _mapping(inner: Form) -> Form:
 _PLAIN: Mapping[str, Form] = {
     "str": _atom(str),
     "int": _atom(int),
-    "float": Form(_same, _number),
     "bool": _atom(bool),
     "float": Form(_same, _number),
     "Json": Form(_same, _same),

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -26,12 +27,18 @@ from ftops.planfile import (
     Origin,
     PlanFileError,
     SavedPlan,
+    Sealed,
     differing_step,
     parse_plan,
     plan_digest,
     plan_text,
+    sealed_text,
 )
 from ftops.planner import Options
+from ftops.store import state_keys
+
+if TYPE_CHECKING:
+    from ftops.crypt import Keys
 
 MAX_BYTES = 1 << 30
 _SPEC_SUFFIXES = (".yaml", ".yml")
@@ -80,11 +87,13 @@ def save(session: Session, made: Plan, asked: Asked) -> SavedPlan:
     return SavedPlan(made, origin, basis, asked.options, asked.refresh)
 
 
-def write_plan(saved: SavedPlan, path: Path) -> None:
-    """Whole or not at all. Raises PlanFileError."""
+def write_plan(saved: SavedPlan, path: Path, keys: Keys | None) -> None:
+    """Whole or not at all; encrypted where there is a key. Raises PlanFileError."""
+    sealing = keys is not None and keys.key is not None
+    text = sealed_text(saved, keys.seal) if keys is not None and sealing else plan_text(saved)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_bytes(plan_text(saved).encode())
+        temporary.write_bytes(text.encode())
         temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
@@ -94,7 +103,8 @@ def write_plan(saved: SavedPlan, path: Path) -> None:
 
 
 def read_plan(path: Path) -> SavedPlan:
-    """Raises PlanFileError where it can't be read or trusted."""
+    """Raises PlanFileError where it can't be read or trusted, StateError where it is encrypted with another
+    key than that of its spec."""
     try:
         size = path.stat().st_size
         text = path.read_bytes().decode() if size <= MAX_BYTES else ""
@@ -102,7 +112,28 @@ def read_plan(path: Path) -> SavedPlan:
         raise PlanFileError(f"can't read {path}: {error.strerror or error}") from error
     except UnicodeDecodeError:
         text = ""
-    return parse_plan(text, str(path))
+    return parse_plan(text, str(path), lambda sealed: _unseal(sealed, str(path)))
+
+
+def _unseal(sealed: Sealed, file: str) -> str:
+    """With the key of the spec that it was made from: nothing else of the spec has to be known."""
+    from ftops.loader import load_state_settings
+
+    path = Path(sealed.path)
+    if not path.exists():
+        raise PlanFileError(
+            f"the saved plan is encrypted: {file}",
+            f"its key is named in its spec, and there is no {path} here.",
+            "go to the folder in which it was planned, or name it with -C",
+        )
+    keys = state_keys(*load_state_settings(path, os.environ))
+    if keys is None:
+        raise PlanFileError(
+            f"the saved plan is encrypted: {file}",
+            f"{path} names no key any more.",
+            "give the spec its `encryption` back, or plan again",
+        )
+    return keys.unseal(sealed.sealed, sealed.bound, file)
 
 
 def take_up(

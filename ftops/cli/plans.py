@@ -19,6 +19,7 @@ from ftops.planfile import SavedPlan
 from ftops.planner import NORMAL
 from ftops.reading import VARIABLE_PREFIX
 from ftops.saved import Asked, save, write_plan
+from ftops.store import state_keys
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
 
@@ -28,7 +29,8 @@ def save_plan(session: Session, made: Plan, request: PlanArguments, spec: SpecAr
     given = {argument.partition("=")[0].strip() for argument in spec.variables}
     given |= {name.removeprefix(VARIABLE_PREFIX) for name in os.environ if name.startswith(VARIABLE_PREFIX)}
     asked = Asked(spec.path, frozenset(given), spec.variable_files, request.options, request.refresh)
-    write_plan(save(session, made, asked), out)
+    keys = state_keys(session.config.project, session.config.state)
+    write_plan(save(session, made, asked), out, keys)
 
 
 def applying(file: Path) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ftops import __version__, spec
-from ftops.config import Config, Lifecycle, Refactorings, Resource
+from ftops.config import Config, Lifecycle, Refactorings, Resource, StateSettings
 from ftops.errors import Diagnostic, SpecError
 from ftops.loader.accounts import check_control_plane, link_accounts
 from ftops.loader.evaluate import Scope
@@ -36,7 +36,7 @@ from ftops.loader.source import Source, project_root, read
 from ftops.loader.variables import Givers, resolve_variables
 from ftops.suggest import did_you_mean
 
-__all__ = ["load"]
+__all__ = ["load", "load_state_settings"]
 
 
 def load(
@@ -57,6 +57,17 @@ def load(
     if config is None or findings:
         raise SpecError(list(dict.fromkeys(findings)))
     return config
+
+
+def load_state_settings(path: Path, environ: Mapping[str, str]) -> tuple[Path, StateSettings]:
+    """The project of a spec, and where its state lives: nothing else of it has to be known. Raises
+    SpecError."""
+    findings: list[Diagnostic] = []
+    source = read(path, (), findings)
+    _, state = read_settings(source, __version__, environ, findings)
+    if findings:
+        raise SpecError(list(dict.fromkeys(findings)))
+    return project_root(source.folder), state
 
 
 def _load(path: Path, environment: str | None, givers: Givers, findings: list[Diagnostic]) -> Config | None:

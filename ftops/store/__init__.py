@@ -11,7 +11,7 @@ from ftops.store.base import (
     lock_info,
 )
 from ftops.store.local import LocalStore
-from ftops.store.opening import check_left_behind, move_in, open_store
+from ftops.store.opening import check_left_behind, move_in, open_store, state_keys
 
 __all__ = [
     "AT_ONCE",
@@ -26,4 +26,5 @@ __all__ = [
     "lock_info",
     "move_in",
     "open_store",
+    "state_keys",
 ]

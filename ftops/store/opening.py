@@ -16,7 +16,7 @@ from ftops.store.base import KEPT_VERSIONS, Store, lock_info
 from ftops.store.local import LocalStore
 
 if TYPE_CHECKING:
-    from ftops.crypt import Key
+    from ftops.crypt import Key, Keys
 
 LOCAL_FOLDER = StateSettings().path
 """Where a spec that says nothing keeps its state."""
@@ -35,15 +35,24 @@ def open_store(config: Config) -> Store:
 
 def state_form(config: Config) -> Form:
     """How the state, and what is made of it, is written down. Raises StateError."""
-    settings: Any = config.state.settings.get("encryption")
-    if not settings:
+    keys = state_keys(config.project, config.state)
+    if keys is None:
         return PLAIN
-    from ftops.crypt import Keys
     from ftops.store.sealed import Sealed
 
-    key = _key(config.project, settings, "key")
-    fallback = _key(config.project, settings, "fallback")
-    return Sealed(Keys(key, (fallback,) if fallback else (), bool(settings.get("accept_plain"))))
+    return Sealed(keys)
+
+
+def state_keys(project: Path, state: StateSettings) -> Keys | None:
+    """With what a state and the plans of it are encrypted; None: they aren't. Raises StateError."""
+    settings: Any = state.settings.get("encryption")
+    if not settings:
+        return None
+    from ftops.crypt import Keys
+
+    key = _key(project, settings, "key")
+    fallback = _key(project, settings, "fallback")
+    return Keys(key, (fallback,) if fallback else (), bool(settings.get("accept_plain")))
 
 
 def check_left_behind(config: Config) -> None:

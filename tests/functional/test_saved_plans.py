@@ -251,6 +251,36 @@ def test_secrets_are_asked_for_again_and_have_to_be_the_same(tmp_path: Path) -> 
     assert "canary" not in done.out + done.err
 
 
+# encryption
+
+KEYS = {"KEY": "q83vASNFZ4mrze8BI0VniavN7wEjRWeJq83vASNFZ4k=", "OTHER": "0" * 64}
+
+
+def test_a_plan_is_encrypted_where_its_state_is(tmp_path: Path) -> None:
+    sealed = SPEC.replace(
+        "ftops: {name: drone}", 'ftops: {name: drone, state: {encryption: {key: "${env.KEY}"}}}'
+    )
+    folder = Folder.make(tmp_path, sealed)
+
+    def run(*arguments: str, **environ: str) -> Done:
+        return folder.run(*arguments, environ={**KEYS, **environ})
+
+    assert run("plan", "--out", "plan.ft").code == 0
+    text = (folder.path / "plan.ft").read_text("utf-8")
+    assert "copilot" not in text
+    assert run("show", "plan.ft").out.startswith("Saved plan of drone")
+    wrong = run("apply", "plan.ft", KEY=KEYS["OTHER"])
+    assert wrong.code == 1
+    assert "Traceback" not in wrong.err
+    folder.write("other.ft", text.replace('"spec": "drone"', '"spec": "drome"'))
+    assert "damaged" in lines(run("show", "other.ft"))
+    assert "5 created" in run("apply", "plan.ft").out
+    folder.write("away/plan.ft", text)
+    away = folder.run("-C", "away", "show", "plan.ft", environ=KEYS)
+    assert away.code == 1
+    assert "there is no spec in ." in away.err
+
+
 # digests
 
 
@@ -314,10 +344,9 @@ def test_it_is_not_put_anywhere(folder: Folder) -> None:
         done = folder.run("plan", "--out", place)
         assert done.code == 1
         assert "Traceback" not in done.err
-    assert sorted(p.name for p in folder.path.iterdir() if not p.name.startswith(".")) == [
-        "data",
-        "ftops.yaml",
-    ]
+    assert not (folder.path / "no").exists()
+    assert sorted(p.name for p in (folder.path / "data").iterdir()) == ["train.jsonl", "valid.jsonl"]
+    assert not [p for p in folder.path.iterdir() if p.name.endswith(".tmp")]
 
 
 def test_a_saved_plan_takes_no_wishes(folder: Folder) -> None:
