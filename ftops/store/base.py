@@ -172,19 +172,20 @@ def lock_info_from(raw: object) -> LockInfo:
 
 def patiently(attempt: Callable[[], T], waiting: Waiting) -> T:
     """What `attempt` returns, as soon as it raises no StateLocked any more. Raises the last one."""
-    end = time.monotonic() + waiting.timeout
+    end: float | None = None
     told = ""
     while True:
         try:
             return attempt()
         except StateLocked as refusal:
-            left = end - time.monotonic()
-            if left <= 0:
+            now = time.monotonic()
+            end = now + waiting.timeout if end is None else end
+            if now >= end:
                 raise
             if refusal.detail != told:
                 told = refusal.detail
                 waiting.tell(refusal)
-            time.sleep(min(waiting.every, left))
+            time.sleep(min(waiting.every, end - now))
 
 
 def no_such_version(id: str, kept: Sequence[Version]) -> StateError:

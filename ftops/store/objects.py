@@ -147,7 +147,7 @@ def _s3(settings: Mapping[str, str]) -> tuple[ObjectStore, str]:
 
 def _gcs(settings: Mapping[str, str]) -> tuple[ObjectStore, str]:
     bucket, url = settings["bucket"], os.environ.get(_GCS_EMULATOR, "")
-    config: Any = {"base_url": url, "skip_signature": True} if url else {}
+    config: Any = {"base_url": url, "bearer_token": "none"} if url else {}
     store = GCSStore(bucket, config=config, client_options=_client(url), retry_config=RETRIES)
     return store, f"gs://{bucket}"
 

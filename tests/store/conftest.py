@@ -7,8 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.support import servers
-from tests.support.servers import Service
+from tests.support.servers import SERVICES, Service
 
 WITHOUT = ("AWS_", "AZURE_", "GOOGLE_", "STORAGE_EMULATOR_HOST", "FTOPS_")
 
@@ -22,8 +21,7 @@ class Running:
 
     def __call__(self, backend: str) -> Service:
         if backend not in self._services:
-            start = {"azure_blob": servers.azurite, "s3": servers.s3}[backend]
-            self._services[backend] = self._stack.enter_context(start())
+            self._services[backend] = self._stack.enter_context(SERVICES[backend]())
         return self._services[backend]
 
 

@@ -84,7 +84,7 @@ def _bucket(bucket: Bucket, form: Form) -> Place:
     return Place(lambda: BucketStore(bucket, "spec", "env", form, 3, Pace(tick=0)), everything)
 
 
-PLACES = ("local", "memory", "obstore-memory", "azure_blob", "s3")
+PLACES = ("local", "memory", "obstore-memory", "azure_blob", "s3", "gcs")
 
 
 @pytest.fixture(params=[f"{place}-{form}" for place in PLACES for form in FORMS])

@@ -1,4 +1,5 @@
 """Real servers of object storage on 127.0.0.1: Azurite for Blob Storage, moto's for S3.
+Google Cloud Storage has a stand-in of our own.
 
 Azurite comes from npm, into `.cache` of the project, when it is first needed. Where it can't be had, the
 tests that need it are skipped and say so.
@@ -17,12 +18,14 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from pathlib import Path
 
 import pytest
+
+from tests.support.gcs import serving
 
 ROOT = Path(__file__).parent.parent.parent
 AZURITE = ROOT / ".cache" / "azurite"
@@ -78,7 +81,18 @@ def s3() -> Iterator[Service]:
         yield Service("s3", url, {"bucket": BUCKET, "region": "us-east-1", "endpoint_url": url}, keys)
 
 
-SERVICES: Mapping[str, Callable[[], object]] = {"azure_blob": azurite, "s3": s3}
+@contextmanager
+def gcs() -> Iterator[Service]:
+    """After the documentation: `tests.support.gcs`."""
+    with serving() as url:
+        yield Service("gcs", url, {"bucket": BUCKET}, {"STORAGE_EMULATOR_HOST": url})
+
+
+SERVICES: Mapping[str, Callable[[], AbstractContextManager[Service]]] = {
+    "azure_blob": azurite,
+    "s3": s3,
+    "gcs": gcs,
+}
 
 
 def free_port() -> int:
