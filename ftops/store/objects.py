@@ -34,7 +34,7 @@ RETRIES: Any = {
     "backoff": {"init_backoff": timedelta(milliseconds=200), "max_backoff": timedelta(seconds=2), "base": 2},
 }
 """Of one request. What fails after that is tried again by who knows how long it makes sense."""
-CLIENT: Any = {"connect_timeout": timedelta(seconds=5), "timeout": timedelta(seconds=15)}
+CLIENT: Any = {"connect_timeout": timedelta(seconds=5), "timeout": timedelta(seconds=30)}
 
 
 class ObjectBucket:
