@@ -48,7 +48,9 @@ def look_for(
 ) -> tuple[Mapping[Address, Adoptable], str]:
     """What there is to adopt in place of what would be made, and why nothing was found out, if so.
     Asks nobody where only local providers make anything."""
-    wanted = [change for change in _wanted(changes, search.replaces) if _can_tell(providers, change.provider)]
+    wanted = list(_wanted(changes, search.replaces))
+    telling = {name for name in {change.provider for change in wanted} if _can_tell(providers(name))}
+    wanted = [change for change in wanted if change.provider in telling]
     if not wanted:
         return {}, ""
     try:
@@ -68,8 +70,7 @@ def _wanted(changes: Iterable[Change], replaces: tuple[Address, ...]) -> Iterato
                 yield change
 
 
-def _can_tell(providers: Callable[[str], Provider], name: str) -> bool:
-    provider = providers(name)
+def _can_tell(provider: Provider) -> bool:
     return isinstance(provider, Discovers) and not isinstance(provider, Local)
 
 

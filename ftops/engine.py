@@ -383,9 +383,8 @@ class Session(Struct):
 
     def _with_adoptions(self, made: Plan, observed: Observed, options: Options, parallelism: int) -> Plan:
         """The plan again, with what need not be made because the account holds it already."""
-        if not any(change.action in MAKING for change in made.changes):
-            return made
-        if all(isinstance(self.providers(change.provider), Local) for change in made.changes):
+        making = {change.provider for change in made.changes if change.action in MAKING}
+        if all(isinstance(self.providers(name), Local) for name in making):
             return made
         from ftops.adoption import Search, look_for
 

@@ -132,13 +132,14 @@ class _Planner(Struct):
         resolver = self._resolver()
         missing: list[Diagnostic] = []
         check_imports(self.config.refactorings.imports, self.resources, self.observed)
+        arriving = bool(self.observed.imported or self.observed.adoptable)
         if self.options.mode is Mode.NORMAL:
             for address in self.graph.order:
                 resource = self.graph.resources[address]
                 desired = resolver.resolve(resource)
                 if address in selected:
                     missing += missing_values(resource, desired, self._complete)
-                    if self.observed.imported or self.observed.adoptable:
+                    if arriving:
                         self._arrive(resource, desired)
                     self._decide(resource, desired)
         if missing:
