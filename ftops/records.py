@@ -162,7 +162,6 @@ _PLAIN: Mapping[str, Form] = {
     "str": _atom(str),
     "int": _atom(int),
     "bool": _atom(bool),
-    "float": Form(_same, _number),
     "Json": Form(_same, _same),
     "Value": Form(encode, decode),
     "Address": word(Address.parse),
