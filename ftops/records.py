@@ -122,12 +122,6 @@ def _checked(raw: Any, kind: type) -> Any:
     return raw
 
 
-def _number(raw: Any) -> Any:
-    if type(raw) not in (int, float):
-        raise TypeError(f"{raw!r} is no number")
-    return raw
-
-
 def _atom(kind: type) -> Form:
     return Form(_same, lambda raw: _checked(raw, kind))
 
