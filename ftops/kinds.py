@@ -63,7 +63,7 @@ RESOURCE_TYPES: Mapping[str, ResourceType] = {
             kind="dataset",
             section="datasets",
             computed=frozenset({"id", "bytes", "digest", "examples", "tokens", "status"}),
-            immutable=frozenset({"content", "purpose"}),
+            immutable=frozenset({"content", "purpose", "url"}),
             local=frozenset({"path", "format", "transform", "file", "checks"}),
             defaults={"purpose": "fine-tune"},
         ),
