@@ -64,7 +64,7 @@ def load_state_settings(path: Path, environ: Mapping[str, str]) -> tuple[Path, S
     SpecError."""
     findings: list[Diagnostic] = []
     source = read(path, (), findings)
-    _, state = read_settings(source, __version__, environ, findings)
+    _, state = read_settings(source, __version__, Scope({}, environ, findings))
     if findings:
         raise SpecError(list(dict.fromkeys(findings)))
     return project_root(source.folder), state
