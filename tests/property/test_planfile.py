@@ -16,12 +16,15 @@ from msgspec.structs import replace
 from ftops.basis import Basis, DataFile
 from ftops.config import Config
 from ftops.costs import DataChange, Epochs, Estimate, HostingCost, TrainingCost
+from ftops.drift import DRIFT_CLASSES
 from ftops.errors import Diagnostic, FtopsError, Place
 from ftops.plan import Action, AttributeChange, Change, Drift, Mode, OutputChange, Plan, Reason
 from ftops.planfile import _RECORDS, Origin, SavedPlan, parse_plan, plan_digest, plan_text
 from ftops.planner import Options
 from ftops.saved import read_plan
 from ftops.state import Failed, OutputsRecorded, Recorded, Removed
+from ftops.views import markdown
+from ftops.views.markdown import SMALLEST
 from tests.golden.cli import SPEC, Folder
 from tests.property.test_engine import specs
 from tests.property.test_spec_config import ADDRESSES, VALUES, shuffled, split
@@ -59,6 +62,7 @@ ESTIMATES = st.builds(
     st.lists(st.builds(HostingCost, ADDRESSES, DOLLARS), max_size=2).map(tuple),
     st.lists(st.builds(DataChange, ADDRESSES, dollars=DOLLARS, note=TEXTS), max_size=2).map(tuple),
 )
+DRIFT = st.builds(Drift, ADDRESSES, st.sampled_from(sorted(DRIFT_CLASSES)), st.just(()))
 PLANS = st.builds(
     Plan,
     spec=TEXTS,
@@ -67,7 +71,9 @@ PLANS = st.builds(
     serial=st.integers(0),
     changes=st.lists(CHANGES, max_size=3).map(tuple),
     entries=st.lists(ENTRIES | st.builds(Failed, ADDRESSES, TEXTS), max_size=2).map(tuple),
-    drift=st.lists(st.builds(Drift, ADDRESSES, TEXTS, st.just(())), max_size=2).map(tuple),
+    drift=st.lists(
+        st.builds(Drift, ADDRESSES, st.sampled_from(sorted(DRIFT_CLASSES)), st.just(())), max_size=2
+    ).map(tuple),
     outputs=st.lists(st.builds(OutputChange, TEXTS, VALUE, VALUE), max_size=2).map(tuple),
     unchanged=st.integers(0),
     estimate=ESTIMATES,
@@ -180,3 +186,51 @@ def test_the_digest_is_the_same_everywhere(rng: random.Random, parts: int, envir
 
 with tempfile.TemporaryDirectory() as _folder:
     DIGEST = Folder.make(Path(_folder) / "first").run("plan", "-o", "json").json["digest"]
+
+
+@settings(calm, max_examples=60)
+@given(SAVED, st.integers(SMALLEST, 6_000))
+def test_a_comment_is_never_longer_than_its_limit(saved: SavedPlan, limit: int) -> None:
+    named = replace(saved, plan=replace(saved.plan, spec="drone", environment="default"))
+    whole = markdown.draw(named)
+    comment = markdown.draw(named, limit)
+    assert len(comment) <= limit
+    assert (comment == whole) == (len(whole) <= limit)
+    assert ("**Left out for length:**" in comment) == (len(whole) > limit)
+    assert plan_digest(named.plan) in comment
+    for text in (whole, comment):
+        assert outside_of_blocks(text) is not None
+
+
+def outside_of_blocks(text: str) -> list[str] | None:
+    """The lines that a reader of Markdown takes for markup; None where a block isn't closed."""
+    found: list[str] = []
+    fence = ""
+    for line in text.split("\n"):
+        ticks = line[: len(line) - len(line.lstrip("`"))]
+        if fence:
+            fence = "" if line.rstrip() == ticks and len(ticks) >= len(fence) else fence
+        elif len(ticks) >= 3:
+            fence = ticks
+        else:
+            found.append(line)
+    return None if fence else found
+
+
+def test_nothing_that_others_wrote_is_markup() -> None:
+    evil = "```\n# @team <img src=x> [x](http://e) ````` |"
+    changed = Change(
+        step="job.a",
+        address=RESOURCE.address,
+        action=Action.UPDATE,
+        reason=Reason("inputs", evil),
+        provider=evil,
+        attributes=(AttributeChange(evil, evil, evil),),
+    )
+    made = Plan("drone", "default", "l", 1, (changed,), outputs=(OutputChange(evil, evil, evil),))
+    made = replace(made, findings=(Diagnostic(evil, evil, evil),))
+    text = markdown.draw(SavedPlan(made, Origin("t", "0", ".", "default"), Basis()))
+    outside = outside_of_blocks(text)
+    assert outside is not None
+    assert "@team" in text
+    assert not [line for line in outside if "@" in line or "img" in line]
