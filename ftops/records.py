@@ -122,6 +122,12 @@ def _checked(raw: Any, kind: type) -> Any:
     return raw
 
 
+def _number(raw: Any) -> Any:
+    if type(raw) not in (int, float):
+        raise TypeError(f"{raw!r} is no number")
+    return raw
+
+
 def _atom(kind: type) -> Form:
     return Form(_same, lambda raw: _checked(raw, kind))
 
@@ -156,6 +162,7 @@ _PLAIN: Mapping[str, Form] = {
     "str": _atom(str),
     "int": _atom(int),
     "bool": _atom(bool),
+    "float": Form(_same, _number),
     "Json": Form(_same, _same),
     "Value": Form(encode, decode),
     "Address": word(Address.parse),
