@@ -175,6 +175,12 @@ _ACCOUNT_CODES = frozenset({"parentresourcenotfound", "resourcegroupnotfound", "
 _NOTHING_SENT = frozenset(
     {"ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "InvalidURL"}
 )
+_FAMILIES = (
+    ("openai", "OpenAIError"),
+    ("azure.core.exceptions", "AzureError"),  # azure-identity's are of these too
+    ("httpx2", "RequestError"),  # while a body is streamed, openai hands its errors on as they are
+    ("httpx", "RequestError"),
+)
 _BEARER = re.compile(r"(?i)\b(bearer\s+|api[-_]key[\"']?\s*[:=]\s*[\"']?)[\w.~+/=-]{8,}")
 _DETAIL_LIMIT = 800
 
@@ -303,20 +309,20 @@ def _error_from(
 
 
 def _is_foreign(exc: BaseException) -> bool:
-    """Whether an SDK raised it: openai, azure-core or azure-identity.
+    """Whether an SDK raised it, or what it speaks HTTP with.
 
     Another thread may be importing one of them right now; what isn't there yet has raised nothing.
     """
-    families = (("openai", "OpenAIError"), ("azure.core.exceptions", "AzureError"))
     return any(
         isinstance(exc, getattr(module, name, ()))
-        for module, name in ((sys.modules.get(module), name) for module, name in families)
+        for module, name in ((sys.modules.get(module), name) for module, name in _FAMILIES)
         if module is not None
     )
 
 
 def _never_left(exc: Exception, kinds: set[str]) -> bool:
-    return "ServiceRequestError" in kinds or type(exc.__cause__).__name__ in _NOTHING_SENT
+    names = {type(exc).__name__, type(exc.__cause__).__name__}
+    return "ServiceRequestError" in kinds or not _NOTHING_SENT.isdisjoint(names)
 
 
 def _cause_text(exc: Exception) -> str:

@@ -13,7 +13,7 @@ from ftops.providers.base import Existing, Request
 from ftops.providers.data_plane import DataPlane, items_of, object_of, plain, unusable
 from ftops.providers.listing import existing_file
 from ftops.providers.training import status_of
-from ftops.providers.uploads import Sending, send
+from ftops.providers.uploads import Sending, check, send
 from ftops.state import PendingOperation, RemoteObject, ResourceState, Status
 
 _PURPOSE = "fine-tune"
@@ -86,6 +86,7 @@ class Datasets:
             for page in items_of(self._list, action):
                 for body in page:
                     if mark in str(body.get("filename") or "") and body["id"] not in known:
+                        self._accept(operation.token, str(body["id"]))
                         return self._describe(body, plain(operation.inputs))
         return None
 
@@ -120,31 +121,27 @@ class Datasets:
     def _upload(self, request: Request, action: str) -> dict[str, Any]:
         path = request.folder / str(request.inputs.get("file") or request.inputs.get("path") or "")
         purpose = str(request.inputs.get("purpose") or _PURPOSE)
-        begun = Sending(path, remote_name(path.name, request), purpose, request.report)
+        planned = str(request.inputs.get("content") or "").lower()
+        begun = Sending(path, remote_name(path.name, request), purpose, request.report, planned)
         sending = self._sending.setdefault(request.token, begun)
         try:
             body = send(self._clients, sending, action)
         except OSError as exc:
             raise _unreadable(action, path, exc) from exc
-        self._sending.pop(request.token, None)
-        self._compare(request, sending.digest, str(body["id"]))
+        self._accept(request.token, str(body["id"]))
         return body
 
-    def _compare(self, request: Request, sent: str, remote_id: str) -> None:
-        planned = request.inputs.get("content")
-        if not isinstance(planned, str) or planned.lower() == sent:
+    def _accept(self, token: str, remote_id: str) -> None:
+        """Ends an upload of this process. A file that changed while it was sent is taken back."""
+        sending = self._sending.pop(token, None)
+        if sending is None or sending.is_as_planned:
             return
         try:
             delete_file(self._clients, remote_id, f"take {remote_id} back")
             left = ""
         except ProviderError:
             left = f" {remote_id} was uploaded and could not be deleted."
-        raise Permanent(
-            f"{request.inputs.get('path')} has changed since it was planned",
-            f"Planned was {planned}, on disk is {sent}.{left}",
-            "plan again",
-            code="ContentChanged",
-        )
+        check(sending, sending.digest, left)
 
     def _import(self, request: Request, action: str) -> dict[str, Any]:
         if not self._clients.dialect.fetches_files:

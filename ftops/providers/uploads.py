@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ftops.errors import Permanent
 from ftops.providers.azure_errors import refusal_from
 from ftops.providers.base import Progress
 from ftops.providers.data_plane import DataPlane, object_of, unusable
@@ -29,6 +30,8 @@ class Sending:
     name: str
     purpose: Any
     report: Callable[[Progress], None]
+    planned: str = ""
+    """The digest that its content is to have, where one was planned."""
     upload: str = ""
     parts: list[str] = field(default_factory=list)
     sent: int = 0
@@ -39,6 +42,11 @@ class Sending:
     def digest(self) -> str:
         """Of what was sent."""
         return f"sha256:{self._hash.hexdigest()}"
+
+    @property
+    def is_as_planned(self) -> bool:
+        """Whether what was sent is what was planned."""
+        return self.planned in ("", self.digest)
 
     def restart(self) -> None:
         """From the first byte."""
@@ -55,7 +63,8 @@ class Sending:
 
 
 def send(clients: DataPlane, sending: Sending, action: str) -> dict[str, Any]:
-    """Sends the file; the service's file object."""
+    """Sends the file; the service's file object. Raises Permanent where the file has changed since it was
+    planned, before there is an object: as long as it doesn't change while it is being sent."""
     size = sending.path.stat().st_size
     if size > clients.account.large_file_bytes:
         body = _send_parts(clients, sending, action, size)
@@ -64,8 +73,23 @@ def send(clients: DataPlane, sending: Sending, action: str) -> dict[str, Any]:
     return _send_whole(clients, sending, action)
 
 
+def check(sending: Sending, found: str, left: str = "") -> None:
+    """Raises Permanent where that is not the digest that was planned. `left` says what is there now."""
+    if sending.planned in ("", found):
+        return
+    raise Permanent(
+        f"{sending.path.name} has changed since it was planned",
+        f"Planned was {sending.planned}, on disk is {found}.{left}",
+        "plan again",
+        code="ContentChanged",
+    )
+
+
 def _send_whole(clients: DataPlane, sending: Sending, action: str) -> dict[str, Any]:
     sending.restart()
+    if sending.planned:
+        with sending.path.open("rb") as file:
+            check(sending, f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}")
     with _Counted(sending) as file, clients.calling(action, creates=True):
         reply = clients.data.files.with_raw_response.create(
             file=(sending.name, file, _TYPE), purpose=sending.purpose, timeout=_SECONDS
@@ -85,6 +109,7 @@ def _send_parts(clients: DataPlane, sending: Sending, action: str, size: int) ->
                 part = uploads.parts.with_raw_response.create(sending.upload, data=data)
             sending.parts.append(str(object_of(part, action)["id"]))
             sending.count(data, size)
+    check(sending, sending.digest)
     with clients.calling(action, creates=True):
         reply = uploads.with_raw_response.complete(sending.upload, part_ids=sending.parts)
     made = object_of(reply, action, creates=True).get("file")

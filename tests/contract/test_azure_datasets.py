@@ -111,21 +111,22 @@ def test_half_a_reply_is_none(cloud: Cloud, azure: AzureProvider, tmp_path: Path
     assert azure.find(operation_of(asked), frozenset()) is not None
 
 
-def test_a_file_that_changed_since_the_plan_is_taken_back(
+def test_a_file_that_changed_since_the_plan_is_not_sent(
     cloud: Cloud, azure: AzureProvider, tmp_path: Path
 ) -> None:
     asked = dataset(tmp_path)
-    before = len(cloud.admin("GET", "objects")["files"])
     with (tmp_path / "train.jsonl").open("a") as file:
         file.write('{"messages": []}\n')
-    with pytest.raises(Permanent) as caught:
+    cloud.fault("POST /openai/files", effect="drop_after")
+    with pytest.raises(Permanent, match="changed since it was planned"):
         azure.create(asked)
-    assert "changed since it was planned" in str(caught.value)
-    assert len(cloud.admin("GET", "objects")["files"]) == before
+    assert azure.find(operation_of(asked), frozenset()) is None
+    cloud.clear_faults()
 
 
+@pytest.mark.parametrize("is_lost", [False, True], ids=["answered", "reply-lost"])
 def test_a_file_that_changes_during_the_upload_is_taken_back(
-    cloud: Cloud, azure: AzureProvider, tmp_path: Path
+    cloud: Cloud, azure: AzureProvider, tmp_path: Path, is_lost: bool
 ) -> None:
     path = tmp_path / "train.jsonl"
     path.write_bytes(b"x" * 1_000_000)
@@ -137,8 +138,14 @@ def test_a_file_that_changes_during_the_upload_is_taken_back(
             file.seek(900_000)
             file.write(b"y")
 
+    asked = request("dataset.train", tmp_path, inputs, report=overwrite)
+    if is_lost:
+        cloud.fault("POST /openai/files", effect="drop_after")
+        with pytest.raises(Temporary):
+            azure.create(asked)
+        assert len(cloud.admin("GET", "objects")["files"]) == before + 1
     with pytest.raises(Permanent, match="changed since it was planned"):
-        azure.create(request("dataset.train", tmp_path, inputs, report=overwrite))
+        azure.find(operation_of(asked), frozenset()) if is_lost else azure.create(asked)
     assert len(cloud.admin("GET", "objects")["files"]) == before
 
 
@@ -164,6 +171,14 @@ class Uploads(BaseHTTPRequestHandler):
     known = True
     parts: ClassVar[list[bytes]] = []
     calls: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        """Half of what was promised."""
+        self.send_response(200)
+        self.send_header("content-length", "1000")
+        self.end_headers()
+        self.wfile.write(b"half")
+        self.close_connection = True
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
@@ -223,6 +238,28 @@ def test_a_large_file_goes_in_parts_and_goes_on_where_it_broke_off(
     assert remote.remote_id == "file-9" and remote.status is Status.PENDING
     assert b"".join(Uploads.parts) == (tmp_path / "train.jsonl").read_bytes()
     assert Uploads.calls.count("uploads") == 1
+    azure.close()
+
+
+def test_parts_of_a_file_that_changed_meanwhile_are_not_put_together(uploads: str, tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"large_file_bytes": 100, "part_bytes": 300}
+    azure = AzureProvider({"endpoint": uploads, "api_key": "k", **settings}, name="azure")
+    asked = dataset(tmp_path)
+    with pytest.raises(Temporary):
+        azure.create(asked)
+    with (tmp_path / "train.jsonl").open("a") as file:
+        file.write('{"messages": []}\n')
+    with pytest.raises(Permanent, match="changed since it was planned"):
+        azure.create(asked)
+    assert "uploads/upload-1/complete" not in Uploads.calls
+    azure.close()
+
+
+def test_content_that_breaks_off_is_no_content(uploads: str) -> None:
+    azure = AzureProvider({"endpoint": uploads, "api_key": "k"}, name="azure")
+    taken: list[bytes] = []
+    with pytest.raises(Temporary, match="read the content of file-1: no usable reply"):
+        azure.content("file-1", taken.append)
     azure.close()
 
 

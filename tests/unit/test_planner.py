@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from ftops.address import Address, Reference, Secret
+from ftops.address import Address, Reference, Secret, Value
 from ftops.apply import Settings
 from ftops.config import Config, Lifecycle, Output, Resource
 from ftops.desired import no_value
@@ -17,7 +17,7 @@ from ftops.plan import Action, Change, Mode, Plan, plan_to_json
 from ftops.planner import Options, plan
 from ftops.state import Observed
 from tests.support.cloud import Cloud
-from tests.support.specs import World, config, dataset, deployment, job, steps, tuned
+from tests.support.specs import PROVIDER, World, config, dataset, deployment, job, steps, tuned
 
 PROTECTED = Lifecycle(prevent_destroy=True)
 
@@ -43,6 +43,19 @@ def test_everything_is_created_in_dependency_order(world: World) -> None:
     made = world.plan(chain())
     assert steps(made) == ["create dataset.train", "create job.copilot", "create deployment.prod"]
     assert change_of(made, "deployment.prod").waits_for == ("job.copilot",)
+
+
+def fetched(url: Value) -> Config:
+    return config(Resource(Address("dataset", "train"), PROVIDER, {"url": url}), job("copilot", "train"))
+
+
+def test_another_url_is_another_file(world: World) -> None:
+    world.apply(fetched("https://x.example/a.jsonl"))
+    made = world.plan(fetched("https://x.example/b.jsonl"))
+    assert change_of(made, "dataset.train").action is Action.REPLACE
+    assert change_of(made, "job.copilot").action is Action.REPLACE
+    world.apply(fetched("https://x.example/b.jsonl"))
+    assert world.plan(fetched("https://x.example/b.jsonl")).changes == ()
 
 
 def test_a_changed_example_replaces_all_that_follows_and_deletes_the_old_last(world: World) -> None:
