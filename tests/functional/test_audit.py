@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from hypothesis import strategies as st
 
 from ftops.audit import Begun, Ended, Run, audit_line, read_runs
 from tests.golden.cli import Folder, golden
-from tests.support.embedded import ROOT, environment
+from tests.support.embedded import ROOT, environment, wait_until
+from tests.support.embedded import SPEC as EMBEDDED
 from tests.support.embedded import Folder as Embedded
 
 TEXTS = st.text(max_size=6)
@@ -86,8 +88,6 @@ def test_environments_have_their_own(folder: Folder) -> None:
 def test_a_killed_run_is_noted_by_the_next(tmp_path: Path) -> None:
     folder = Embedded.make(tmp_path)
     command = [*folder.command()[:2], "tests.support.kill_at", "3", "after", "--", "apply", str(folder.path)]
-    import subprocess
-
     done = subprocess.run([*command, "-y"], cwd=ROOT, env=environment(), capture_output=True, check=False)
     assert done.returncode == -signal.SIGKILL
     (running,) = json.loads(folder.run("audit", "-o", "json"))["runs"]
@@ -96,6 +96,20 @@ def test_a_killed_run_is_noted_by_the_next(tmp_path: Path) -> None:
     lost, ended = json.loads(folder.run("audit", "-o", "json"))["runs"]
     assert (lost["result"], lost["noted_by"]) == ("lost", ended["run"])
     assert ended["result"] == "done"
+
+
+def test_an_interrupted_run_says_so(tmp_path: Path) -> None:
+    folder = Embedded.make(tmp_path, EMBEDDED.replace("queue_seconds: 0.05", "queue_seconds: 600"))
+    with subprocess.Popen(
+        folder.command("apply", "-y"), cwd=folder.path, env=environment(), stdout=subprocess.DEVNULL
+    ) as process:
+        journal = folder.path / "state" / "small" / "default.journal"
+        wait_until(lambda: journal.exists() and b"ftjob" in journal.read_bytes())
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+    (run,) = json.loads(folder.run("audit", "-o", "json"))["runs"]
+    assert run["result"] == "interrupted"
+    assert run["steps"]["done"] == 1
 
 
 def test_a_failed_run_says_so(folder: Folder) -> None:
