@@ -29,7 +29,7 @@ MAX_BYTES = 512_000_000
 MAX_LINE = 32 * 1024 * 1024
 """A line that is longer is hashed but not checked."""
 PIECE = 256 * 1024
-"""Bytes that are checked at once: what is made of them fits the cache of a processor."""
+"""Bytes that are checked at once: what is made of them stays in the cache of a processor."""
 BIG = 16 * 1024 * 1024
 """Bytes from which on other processes are worth their start."""
 MAX_COMPARED = 200_000
@@ -136,6 +136,7 @@ class _Run:
 
     def __init__(self, stream: BinaryIO, format: str) -> None:
         self.stream = stream
+        self.size = os.fstat(stream.fileno()).st_size
         self.declared = format
         self.format = ""
         self.sha = hashlib.sha256()
@@ -157,7 +158,9 @@ class _Run:
             for _ in blocks:  # only hashed
                 continue
             return
-        for piece in workers.check(chain([first] if first else [], blocks), self.format, processes):
+        for piece in workers.check(
+            chain([first] if first else [], blocks), self.format, processes, many=self.size >= BIG
+        ):
             self.whole.add(piece)
 
     def end(self) -> list[Found]:

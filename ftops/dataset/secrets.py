@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 _LEAST = 16
 """Letters and digits in a row that every key has."""
@@ -65,6 +66,7 @@ _RUNS = bytes(48 if klass & _LETTER else 46 for klass in _CLASSES)
 _FIGURES = bytes(48 if klass & _FIGURE else code if klass else 46 for code, klass in enumerate(_CLASSES))
 _RUN = b"0" * _LEAST
 _GROUPS = re.compile(rb"000(?:0[ -]0000|-00-0000)")
+_SLICE, _OVERLAP = 65_536, 16
 _IMAGE = re.compile(rb";base64,[A-Za-z0-9+/=]+")
 
 
@@ -142,22 +144,57 @@ def _finds(text: bytes, needle: bytes) -> Iterator[int]:
 
 
 def _suspects_by_numpy(block: bytes) -> tuple[list[int], list[int]]:
-    """The same, of every byte at once: what is left of classes that are laid over themselves, shifted."""
+    """The same, of many bytes at once: what is left of classes that are laid over themselves, shifted."""
     import numpy
 
-    one = numpy.frombuffer(block.translate(_CLASSES), dtype=numpy.uint8)
-    two = one[:-1] & one[1:]
-    four = two[:-2] & two[2:]
-    eight = four[:-4] & four[4:]
-    run = eight[:-8] & eight[8:] & _LETTER
-    room = max(0, len(one) - 10)
-    groups = (one >> 1)[4 : room + 4] & four[:room] & four[5 : room + 5] & _FIGURE
-    dash = one >> 2
-    social = dash[3 : room + 3] & dash[6 : room + 6] & two[4 : room + 4] & four[7 : room + 7]
-    social = social & one[:room] & two[1 : room + 1] & _FIGURE
-    found = [numpy.flatnonzero(marks).tolist() if marks.any() else [] for marks in (run, groups, social)]
-    starts = [at for before, at in pairwise([-_LEAST, *found[0]]) if at - before != 1 or not at % _LEAST]
-    return starts, found[1] + found[2]
+    classes = numpy.frombuffer(block.translate(_CLASSES), dtype=numpy.uint8)
+    runs: list[int] = []
+    groups: list[int] = []
+    for start in range(0, max(0, len(classes) - _OVERLAP), _SLICE):
+        found = _suspects_within(classes[start : start + _SLICE + _OVERLAP])
+        runs += [at + start for at in found[0]]
+        groups += [at + start for marks in found[1:] for at in marks]
+    starts = [at for before, at in pairwise([-_LEAST, *runs]) if at - before != 1 or not at % _LEAST]
+    return starts, groups
+
+
+def _suspects_within(one: Any) -> list[list[int]]:
+    """Of a slice. What is made of it stays in a few arrays that are kept: to get memory anew for each costs
+    more than to fill it."""
+    import numpy
+
+    both = numpy.bitwise_and
+    size = len(one)
+    two, four, more, marks = (array[:size] for array in _scratch())
+    both(one[:-1], one[1:], out=two[:-1])
+    both(two[:-3], two[2:-1], out=four[:-3])
+    both(four[:-7], four[4:-3], out=more[:-7])
+    both(more[:-15], more[8:-7], out=marks[:-15])
+    found = [_ones(both(marks[:-15], _LETTER, out=marks[:-15]))]
+    room = max(0, size - 10)
+    numpy.right_shift(one, 1, out=more)
+    both(more[4 : room + 4], four[:room], out=marks[:room])
+    both(marks[:room], four[5 : room + 5], out=marks[:room])
+    found.append(_ones(both(marks[:room], _FIGURE, out=marks[:room])))
+    numpy.right_shift(one, 2, out=more)
+    both(more[3 : room + 3], more[6 : room + 6], out=marks[:room])
+    both(marks[:room], two[4 : room + 4], out=marks[:room])
+    both(marks[:room], four[7 : room + 7], out=marks[:room])
+    both(marks[:room], one[:room], out=marks[:room])
+    both(marks[:room], two[1 : room + 1], out=marks[:room])
+    found.append(_ones(both(marks[:room], _FIGURE, out=marks[:room])))
+    return found
+
+
+@cache
+def _scratch() -> tuple[Any, Any, Any, Any]:
+    import numpy
+
+    return tuple(numpy.zeros(_SLICE + _OVERLAP, numpy.uint8) for _ in range(4))  # type: ignore[return-value]
+
+
+def _ones(marks: Any) -> list[int]:
+    return marks.nonzero()[0].tolist() if marks.any() else []
 
 
 def _is_word(text: bytes) -> bool:

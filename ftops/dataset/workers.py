@@ -6,12 +6,14 @@ from, one piece after the other, and answers each with what it found.
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 from array import array
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from queue import SimpleQueue
 from typing import IO, NamedTuple
 
@@ -35,14 +37,28 @@ class LongLine(NamedTuple):
 Block = bytes | LongLine
 
 
-def check(blocks: Iterator[Block], format: str, processes: int) -> Iterator[Piece]:
-    """The pieces in their order."""
+def check(blocks: Iterator[Block], format: str, processes: int, *, many: bool) -> Iterator[Piece]:
+    """The pieces in their order. `many`: there are enough of them to make up for the import of numpy."""
     if processes < 2:
-        reader = Reader(format)
+        reader = Reader(format, vectorised=many)
         for block in blocks:
-            yield _unchecked(block) if isinstance(block, LongLine) else reader.read(block)
+            with _no_garbage_collection():
+                piece = _unchecked(block) if isinstance(block, LongLine) else reader.read(block)
+            yield piece
     else:
         yield from _check_apart(blocks, format, processes)
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """What is made of a piece is gone with it: looking for garbage would be a part of the work."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _check_apart(blocks: Iterator[Block], format: str, processes: int) -> Iterator[Piece]:
@@ -120,9 +136,7 @@ def _receive(stream: IO[bytes]) -> bytes | None:
 
 def _work(format: str) -> None:
     """Answers until there is nothing more to read."""
-    import gc
-
-    gc.disable()  # what is made of a piece is gone with it
+    gc.disable()
     reader = Reader(format, vectorised=True)
     while (block := _receive(sys.stdin.buffer)) is not None:
         _send(sys.stdout.buffer, msgpack.encode(reader.read(block)))

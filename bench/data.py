@@ -1,0 +1,133 @@
+"""How fast a file of conversations is checked, and in how much memory: the plain script, orjson alone (which
+checks nothing), ftops in one process, and ftops on all processors.
+
+python -m bench.data [--sizes 10 100 512] [--turns 2]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+MARGIN = 1_000_000
+"""Bytes below 512 MB, which is too much already."""
+PROGRAMS = {
+    "plain script": "from bench.plain_check import check; check(path)",
+    "orjson alone": "import orjson\nwith path.open('rb') as stream:\n for line in stream: orjson.loads(line)",
+    "ftops, one process": "from ftops.dataset import inspect; inspect(path, processes=1)",
+    "ftops, all cores": "from ftops.dataset import inspect; inspect(path)",
+}
+_SYSTEM = "You are the assistant of Acme. Answer in a few sentences, and say so where you don't know."
+
+
+def lines(size: int, turns: int, seed: int = 5) -> Iterator[bytes]:
+    """Conversations of words as frequent as in English, until there are `size` bytes."""
+    rng = random.Random(seed)
+    letters, weights = (
+        "etaoinshrdlucmfwypvbgkjqxz",
+        [12, 9, 8, 8, 7, 7, 6, 6, 6, 4, 4, 3, 3, 2, 2, 2, 2, 2, 1],
+    )
+    weights += [1] * (26 - len(weights))
+    words = ["".join(rng.choices(letters, weights, k=rng.randint(2, 10))) for _ in range(5000)]
+    made = 0
+    while made < size:
+        rows = [{"role": "system", "content": _SYSTEM}]
+        for _ in range(rng.randint(1, 2 * turns - 1)):
+            for role, least, most in (("user", 8, 60), ("assistant", 20, 160)):
+                text = " ".join(rng.choices(words, k=rng.randint(least, most))).capitalize()
+                rows.append({"role": role, "content": f"{text}."})
+        line = json.dumps({"messages": rows}).encode() + b"\n"
+        made += len(line)
+        yield line
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="bench.data")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[10, 100, 512], help="megabytes")
+    parser.add_argument(
+        "--turns", type=int, default=2, help="questions and answers of an example, on average"
+    )
+    chosen = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory(prefix="bench-") as root:
+        for megabytes in chosen.sizes:
+            path = Path(root) / "data.jsonl"
+            with path.open("wb") as stream:
+                stream.writelines(lines(megabytes * 1_000_000 - MARGIN, chosen.turns))
+            _compare(path)
+        _print_unchanged(path)
+    return 0
+
+
+def _compare(path: Path) -> None:
+    size = path.stat().st_size
+    with path.open("rb") as stream:
+        count = sum(1 for _ in stream)
+    print(f"\n{size / 1e6:,.0f} MB, {count:,} examples of {size // count:,} bytes on average")
+    print(
+        f"{'':22}{'seconds':>9}{'CPU':>9}{'MB/s':>9}{'MB/s CPU':>10}{'x plain':>9}{'x orjson':>10}{'MB':>7}"
+    )
+    times: dict[str, tuple[float, float]] = {}
+    for name, program in PROGRAMS.items():
+        seconds, cpu, memory = _run(program, path)
+        times[name] = (seconds, cpu)
+        plain, alone = (
+            times["plain script"][0] / seconds,
+            times.get("orjson alone", (seconds, 0))[0] / seconds,
+        )
+        row = f"{name:22}{seconds:9.2f}{cpu:9.2f}{size / seconds / 1e6:9.0f}{size / cpu / 1e6:10.0f}"
+        print(f"{row}{plain:9.2f}{alone:10.2f}{memory:7.0f}")
+
+
+def _run(program: str, path: Path) -> tuple[float, float, float]:
+    """Seconds, seconds of processors, and megabytes of the largest process; the start of Python included."""
+    code = (
+        f"from pathlib import Path\nimport resource, sys\npath = Path({str(path)!r})\n{program}\n" + _REPORT
+    )
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    start = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    seconds = time.perf_counter() - start
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return seconds, cpu, float(done.stdout.split()[-1]) / 1024
+
+
+_REPORT = """
+own, others = (resource.getrusage(w).ru_maxrss for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+print(own + 2 * others)
+"""
+
+
+def _print_unchanged(path: Path) -> None:
+    """A file that is known already."""
+    from ftops.dataset import Cache, inspect
+
+    os.utime(path, (0, 0))
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        ahead = time.time_ns() + 10**12
+        with Cache(Path(folder), clock=lambda: ahead) as cache:
+            inspect(path, cache=cache)
+        best = min(_look(path, Path(folder)) for _ in range(10))
+    print(f"\nunchanged: {best * 1000:.2f} ms")
+
+
+def _look(path: Path, folder: Path) -> float:
+    from ftops.dataset import Cache, inspect
+
+    start = time.perf_counter()
+    with Cache(folder) as cache:
+        inspect(path, cache=cache)
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,1 @@
+"""Fuzzing by hand: too slow for the suite."""
