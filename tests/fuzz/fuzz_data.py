@@ -1,4 +1,4 @@
-"""Feeds the checks of data with what atheris thinks up, looking for crashes and for the two readers to differ.
+"""Feeds the checks of data with what atheris thinks up, looking for crashes and for readers that differ.
 
 python -m tests.fuzz.fuzz_data [-max_total_time=300] [-rss_limit_mb=1000] [-timeout=5] [CORPUS]
 
