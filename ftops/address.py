@@ -78,6 +78,10 @@ class Template(Struct, frozen=True, tag=True):
         return "".join(escape(p) if isinstance(p, str) else str(p) for p in self.parts)
 
 
+Secrets = Mapping[Secret, str | int | float | bool]
+"""Values of secrets; they are written nowhere."""
+NO_SECRETS: Secrets = {}
+
 Expression = Reference | Secret | Template
 EXPRESSIONS = (Reference, Secret, Template)
 Scalar = str | int | float | bool | None

@@ -20,6 +20,7 @@ from ftops.kinds import RESOURCE_TYPES
 from ftops.outputs import OutputValue
 from ftops.plan import Action, Plan
 from ftops.providers.base import Local, Progress
+from ftops.redaction import redaction
 from ftops.state import (
     Begun,
     Entry,
@@ -98,6 +99,7 @@ class Apply:
         self._settings = settings
         self._steps = {change.step: Step(change) for change in plan.changes}
         self._failures: list[Failure] = []
+        self._redaction = redaction(context.secrets)
         self._started = context.clock.now()
         waits = {change.step: change.waits_for for change in plan.changes}
         self._walk: Walk[str] = Walk(waits, self, self._executor(), context.clock, settings.parallelism)
@@ -147,11 +149,22 @@ class Apply:
             for node, result in results:
                 step = self._steps[node]
                 judge = self._failed if isinstance(result, Exception) else self._succeeded
-                verdicts.append((node, judge(step, result, entries)))
+                verdicts.append((node, judge(step, self._cleaned(result), entries)))
         finally:
             if entries:
                 self._journal.append(entries)
         return verdicts
+
+    def _cleaned(self, result: object) -> object:
+        """What a turn came to, without the secrets that the service may have repeated."""
+        match result:
+            case FtopsError():
+                return self._redaction.error(result)
+            case RemoteObject():
+                return self._redaction.remote(result)
+            case Look(remote=remote):
+                return replace(result, remote=self._redaction.remote(remote))
+        return result
 
     def lane(self, node: str) -> str | None:
         step = self._steps[node]
@@ -234,8 +247,8 @@ class Apply:
             current = self._turns.recorded(step)
             noted = replace(current, fingerprint=change.fingerprint, dependencies=change.dependencies)
         else:
-            noted = resource_from(step.operation, remote, prevent_destroy=False, retain=False)
-            noted = replace(noted, outputs={**change.facts, **self._kept_outputs(step), **noted.outputs})
+            noted = resource_from(step.operation, remote)
+            noted = replace(noted, outputs={**self._kept_outputs(step), **noted.outputs})
         return observed_as(
             replace(noted, prevent_destroy=change.prevent_destroy, retain=change.retain), remote
         )
@@ -257,10 +270,12 @@ class Apply:
         )
 
     def _failed(self, step: Step, error: object, entries: list[Entry]) -> Verdict:
-        """A refusal ends the intent; after anything else the next run has to look for the object."""
+        """A refusal ends the intent. After anything else, and where an earlier try may have taken effect,
+        the next run has to look for the object."""
         if isinstance(error, Temporary) and step.attempts + 1 < MAX_ATTEMPTS:
             return self._retry(step, error)
-        if isinstance(error, Permanent) and step.announced and not step.recorded:
+        began = step.announced and not step.recorded
+        if isinstance(error, Permanent) and began and not step.effect_unknown:
             self._add(entries, Failed(step.change.address, error.summary))
         if isinstance(error, FtopsError):
             return self._give_up(step, error)
@@ -370,7 +385,7 @@ class Apply:
             events.ChangeProgress,
             change.step,
             change.address,
-            line.message,
+            self._redaction.text(line.message),
             self._elapsed(step),
             self._percent(step, line),
             line.metrics,

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any
 
 from ftops.address import Address, Json, Value, references
 from ftops.config import Config, Import, Resource
-from ftops.desired import Desired
+from ftops.desired import Desired, at
 from ftops.errors import Diagnostic, SpecError
 from ftops.graph import Graph
 from ftops.state import Observed, RemoteObject, ResourceState, State, Status
@@ -60,7 +59,7 @@ def arrived(
     identities = {
         path: meaning
         for path, meaning in desired.identities.items()
-        if _leaf(inputs, path) == _leaf(desired.inputs, path)
+        if at(inputs, path) == at(desired.inputs, path)
     }
     return ResourceState(
         address=resource.address,
@@ -92,12 +91,6 @@ def _facts(resource: Resource, remote: RemoteObject) -> Mapping[str, Json]:
     """What the spec's data says of a file holds for one of the same content."""
     same = remote.inputs.get("content", resource.inputs.get("content")) == resource.inputs.get("content")
     return resource.facts if same else {}
-
-
-def _leaf(tree: Any, path: str) -> Any:
-    for name in path.split("."):
-        tree = tree.get(name) if isinstance(tree, Mapping) else None
-    return tree
 
 
 def _absent(one: Import) -> Diagnostic:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from msgspec import Struct, field
 
-from ftops.address import Address, Json, Secret, Value
+from ftops.address import Address, Json, Secrets, Value
 from ftops.costs import Budget
 from ftops.errors import Place
 
@@ -126,7 +126,7 @@ class Config(Struct, frozen=True):
     """Class of drift → policy, where it isn't the default."""
     variables: Mapping[str, Json] = field(default_factory=dict)
     """Values of the variables that aren't sensitive."""
-    secrets: Mapping[Secret, str | int | float | bool] = field(default_factory=dict)
+    secrets: Secrets = field(default_factory=dict)
     """Values of every `${env.X}` and sensitive `${var.x}` that the spec names."""
     asks_for_secrets: bool = False
     """Whether any `${env.X}` or sensitive variable was asked for, also by settings, which use its value at

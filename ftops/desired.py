@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from hashlib import sha256
-from typing import Any
+from typing import Any, cast
 
 from msgspec import Struct, field
 from msgspec.json import Encoder
@@ -32,6 +32,9 @@ from ftops.kinds import IDENTITY, RESOURCE_TYPES
 from ftops.state import ResourceState
 
 _canonical = Encoder(order="deterministic").encode
+
+_HIDDEN = "secret:"
+"""Begins the identity of a value that holds a secret; the text around the secret is compared as text."""
 
 Outputs = Callable[[Address], Mapping[str, Json] | None]
 """The computed attributes of an address that are known by now; None: none is, it is yet to be made."""
@@ -95,7 +98,7 @@ class Resolver(Struct):
         if isinstance(value, Template):
             return "+".join(self._identity(p, False) for p in value.parts if isinstance(p, Secret))
         if isinstance(value, Secret):
-            return f"secret:{self.secret_digests[value]}"
+            return f"{_HIDDEN}{self.secret_digests[value]}"
         meaning = IDENTITY.get((value.address.kind, value.attribute)) if by_identity else None
         if meaning == "fingerprint":
             return f"fingerprint:{self.fingerprints[value.address]}"
@@ -116,10 +119,27 @@ def comparable(
     wanted = {**kind.defaults, **desired.inputs}
     after: dict[str, Value] = {k: v for k, v in wanted.items() if k not in kind.local}
     for path, identity in desired.identities.items():
-        if path in recorded.identities:
-            _set(before, path, recorded.identities[path])
-            _set(after, path, identity)
+        if path not in recorded.identities:
+            continue
+        old = at(recorded.inputs, path)
+        if identity.startswith(_HIDDEN) and old != at(desired.inputs, path):
+            put(before, path, old)  # the text around the secret is another one
+            put(after, path, at(desired.inputs, path))
+        else:
+            put(before, path, recorded.identities[path])
+            put(after, path, identity)
     return before, after
+
+
+def at(tree: Mapping[str, Value], path: str) -> Value:
+    """What stands at a dotted path; None where there is nothing."""
+    value: Any = tree
+    for name in path.split("."):
+        if isinstance(value, list) and name.isdigit() and int(name) < len(value):
+            value = value[int(name)]
+        else:
+            value = value.get(name) if isinstance(value, Mapping) else None
+    return cast(Value, value)
 
 
 def attribute(outputs: Mapping[str, Json], path: str) -> Any:
@@ -169,15 +189,19 @@ def _meaning(value: Value, identities: Mapping[str, str]) -> object:
     return identities if isinstance(value, Reference) else [encode(value), identities]
 
 
-def _set(tree: dict[str, Value], path: str, leaf: Value) -> None:
-    """Replaces the leaf at a dotted path, copying what lies above it: inputs are shared values."""
+def put(tree: dict[str, Value], path: str, leaf: Value) -> None:
+    """Replaces the leaf at a dotted path, copying what lies above it: inputs are shared values. A list
+    becomes a mapping by position, None takes the leaf away."""
     head, dot, rest = path.partition(".")
     if not dot:
-        tree[head] = leaf
+        if leaf is None:
+            tree.pop(head, None)
+        else:
+            tree[head] = leaf
         return
     child = tree.get(head)
     if isinstance(child, list):
         child = {str(i): v for i, v in enumerate(child)}
     branch = dict(child) if isinstance(child, dict) else {}
-    _set(branch, rest, leaf)
+    put(branch, rest, leaf)
     tree[head] = branch

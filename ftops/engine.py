@@ -218,7 +218,9 @@ class Session(Struct):
         one = Import(address, remote_id)
         config = replace(self.config, refactorings=Refactorings(imports=(one,)))
         wanted = to_read(config, self.graph, self.state)
-        seen = refresh(State(""), self.providers, imports=wanted, retry_base=self.retry_base)
+        seen = refresh(
+            State(""), self.providers, imports=wanted, retry_base=self.retry_base, secrets=self.config.secrets
+        )
         check_imports((one,), self.state.resources, seen)
         remote = seen.imported[address]
         assert remote is not None  # noqa: S101 - check_imports has refused it
@@ -371,6 +373,7 @@ class Session(Struct):
             parallelism=parallelism,
             retry_base=self.retry_base,
             on_progress=on_progress,
+            secrets=self.config.secrets,
         )
         gone = [a for a, remote in observed.objects.items() if remote is None and a not in observed.causes]
         if not gone:

@@ -66,10 +66,11 @@ def settle(
             kind = vanished[address] = observed.causes.get(address, "vanished")
             policy = policy_of(policies, kind)
             drift.append(Drift(address, kind, policy=policy))
-            if policy == IGNORE:
+            if policy == IGNORE and address not in observed.found:
                 away.add(address)
-            else:
-                del resources[address]
+                continue
+            del resources[address]
+            if address not in observed.found:  # else the record of what was found takes its place, at once
                 entries.append(Removed(address))
             continue
         current = observed_as(recorded, remote)
@@ -120,8 +121,7 @@ def _settle_pending(
             key = deposed_key(old) if old else ""
             if old:
                 deposed[address, key] = old
-            protect = old.prevent_destroy if old else False
-            resources[address] = resource_from(operation, remote, prevent_destroy=protect, retain=False)
+            resources[address] = resource_from(operation, remote)
             entries.append(Recorded(resources[address], key))
             found.add(address)
     return frozenset(found), frozenset(interrupted)

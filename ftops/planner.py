@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from ftops.address import Address, Json, Reference, Secret
 from ftops.arrivals import arrived, check_imports
 from ftops.config import Config, Lifecycle, Removal, Resource
-from ftops.desired import Desired, Resolver, comparable, missing_values
+from ftops.desired import Desired, Resolver, at, comparable, missing_values, put
 from ftops.diff import Difference, differences
 from ftops.drift import DRIFT_CLASSES, FAIL
 from ftops.errors import Blocked, Diagnostic, SpecError
@@ -270,7 +270,18 @@ class _Planner(Struct):
             self.entries.append(Removed(address))
             del self.resources[address]
             action, reason, recorded, attributes = Action.CREATE, self._creation_reason(address), None, ()
+        elif action is Action.UPDATE:
+            resource = self._as_it_is_where_ignored(resource, recorded)
         self.decisions[address] = Decision(resource, desired, action, reason, recorded, attributes)
+
+    def _as_it_is_where_ignored(self, resource: Resource, recorded: ResourceState) -> Resource:
+        """An update sends every input: one whose changes are ignored has to stay what it is."""
+        remote = self.observed.objects.get(resource.address)
+        now = {**recorded.inputs, **(remote.inputs if remote else {})}
+        inputs = dict(resource.inputs)
+        for path in resource.lifecycle.ignore_changes:
+            put(inputs, path, at(now, path))
+        return replace(resource, inputs=inputs)
 
     def _creation_reason(self, address: Address) -> Reason:
         how = self.past.vanished.get(address)

@@ -9,9 +9,10 @@ from typing import Any, Generic, TypeVar
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from ftops.address import Address
-from ftops.errors import Temporary
+from ftops.address import NO_SECRETS, Address, Secrets
+from ftops.errors import FtopsError, Temporary
 from ftops.providers.base import Discovers, Explains, Local, Provider
+from ftops.redaction import NOTHING_SECRET, Redaction, redaction, with_secrets
 from ftops.state import Observed, Operation, PendingOperation, RemoteObject, ResourceState, State
 from ftops.walk import Again, Clock, Executor, Fate, Inline, RealTime, Threads, Turn, Verdict, Walk
 
@@ -35,11 +36,12 @@ def refresh(
     clock: Clock | None = None,
     retry_base: float = 1.0,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
+    secrets: Secrets = NO_SECRETS,
 ) -> Observed:
     """Reads every recorded object; with `everything=False` only looks for those of pending creates.
     `imports` are read besides: no more than their id and what the spec says is known of them, and of files
-    whose content was read already, by id, the `digests` of that.
-    `retry_base` is the seconds before a second try; it doubles with each.
+    whose content was read already, by id, the `digests` of that. `retry_base` is the seconds before a second
+    try; it doubles with each. `secrets` are filled into what is looked for, and taken out of what is seen.
 
     Raises the ProviderError of the first read that fails for good.
     """
@@ -47,7 +49,8 @@ def refresh(
     known = frozenset(r.remote_id for r in (*state.resources.values(), *state.deposed.values()))
     for address, operation in state.pending.items():
         if operation.operation is Operation.CREATE:
-            turns[address, "?"] = operation.provider, _find(providers, operation, known)
+            wanted = replace(operation, inputs=with_secrets(operation.inputs, secrets))
+            turns[address, "?"] = operation.provider, _find(providers, wanted, known)
     if everything:
         for address, resource in state.resources.items():
             turns[address, ""] = resource.provider, _read(providers, resource)
@@ -58,7 +61,8 @@ def refresh(
             resource.provider,
             _import(providers, resource, digests.get(resource.remote_id)),
         )
-    results = gather(turns, providers, parallelism, clock or RealTime(), retry_base, on_progress)
+    clean = redaction(secrets)
+    results = gather(turns, providers, parallelism, clock or RealTime(), retry_base, on_progress, clean=clean)
     return _observed(results, everything)
 
 
@@ -70,10 +74,11 @@ def gather(
     retry_base: float,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
     tries: int = MAX_ATTEMPTS,
+    clean: Redaction = NOTHING_SECRET,
 ) -> dict[K, Any]:
     """What reads come to. Each goes to the provider named with it; what fails for a while is tried again.
     Raises the error of the first that fails for good."""
-    reads = _Reads({key: turn for key, (_, turn) in turns.items()}, on_progress, retry_base, tries)
+    reads = _Reads({key: turn for key, (_, turn) in turns.items()}, on_progress, retry_base, tries, clean)
     if turns:
         local = all(isinstance(providers(name), Local) for name in {name for name, _ in turns.values()})
         executor: Executor = Inline() if local else Threads(parallelism)
@@ -145,6 +150,7 @@ class _Reads(Struct, Generic[K]):
     on_progress: Callable[[int, int], None]
     retry_base: float
     tries: int
+    clean: Redaction
     results: dict[K, Any] = field(default_factory=dict)
     attempts: dict[K, int] = field(default_factory=dict)
 
@@ -175,7 +181,7 @@ class _Reads(Struct, Generic[K]):
                 wait = self.retry_base * 2 ** (attempt - 1)
                 return Again(wait if result.retry_after is None else min(result.retry_after, 60.0))
         if isinstance(result, Exception):
-            raise result
-        self.results[node] = result
+            raise self.clean.error(result) if isinstance(result, FtopsError) else result
+        self.results[node] = self.clean.remote(result) if isinstance(result, RemoteObject) else result
         self.on_progress(len(self.results), len(self.turns))
         return Fate.DONE

@@ -9,8 +9,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from hashlib import sha256
+from typing import Any
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -77,6 +78,8 @@ class Schedule(Struct):
     _steps: dict[str, Change] = field(default_factory=dict)
     """Without what they wait for, which `_waits` gathers."""
     _waits: dict[str, set[str]] = field(default_factory=dict)
+    _wishes: list[tuple[str, str]] = field(default_factory=list)
+    """(step, what it had better wait for): the edges that mix the two relations."""
     _users: Mapping[Address, list[Address]] = field(default_factory=dict)
     _warnings: list[str] = field(default_factory=list)
 
@@ -92,8 +95,29 @@ class Schedule(Struct):
         self._remove_after_users()
         self._replace_in_turn()
         rank = {a: i for i, a in enumerate(self.decisions)}
-        order = sort(self._waits, lambda step: (rank.get(self._steps[step].address, len(rank)), step))
+        order = self._order(lambda step: (rank.get(self._steps[step].address, len(rank)), step))
         return tuple(self._finished(step) for step in order), tuple(self._warnings)
+
+    def _order(self, key: Callable[[str], Any]) -> list[str]:
+        """Every step once. Of the wishes that stand in a circle, each is granted that closes none."""
+        firm = {step: set(waits) for step, waits in self._waits.items()}
+        self._grant(self._wishes)
+        order = sort(self._waits, key)
+        if len(order) == len(self._steps):
+            return order
+        stuck = self._steps.keys() - set(order)
+        self._waits = firm
+        self._grant(wish for wish in self._wishes if wish[0] not in stuck)
+        for step, other in self._wishes:
+            if step in stuck and step not in closure([other], self._waits):
+                self._waits[step].add(other)
+        order = sort(self._waits, key)
+        assert len(order) == len(self._steps)  # noqa: S101 - a step that is left out would be lost
+        return order
+
+    def _grant(self, wishes: Iterable[tuple[str, str]]) -> None:
+        for step, other in wishes:
+            self._waits[step].add(other)
 
     def _finished(self, step: str) -> Change:
         change = self._steps[step]
@@ -185,9 +209,10 @@ class Schedule(Struct):
                 leftovers.setdefault(need, []).append(f"{address}#{key}")
         for step, change in self._steps.items():
             if change.action in (Action.DELETE, Action.FORGET) and not step.endswith("#old"):
-                for user in self._users.get(change.address, ()):
-                    self._waits[step].update(self._steps_of(user))
-                self._waits[step].update(w for w in leftovers.get(change.address, ()) if w in self._steps)
+                users = self._users.get(change.address, ())
+                before = [s for user in users for s in self._steps_of(user)]
+                before += [s for s in leftovers.get(change.address, ()) if s in self._steps]
+                self._wishes += [(step, other) for other in before]
 
     def _steps_of(self, address: Address) -> Iterable[str]:
         decision = self.decisions.get(address)
@@ -208,9 +233,7 @@ class Schedule(Struct):
             users = (u for u in self._users.get(address, ()) if not self._uses_older(u, decision.recorded))
             gone = [s for u in users for s in self._steps_of(u) if self._removes(s)]
             there = [str(n) for n in self.needs.get(address, ()) if self._is_made(n)]
-            for step in (*gone, *there):
-                if old not in closure([step], self._waits):
-                    self._waits[old].add(step)
+            self._wishes += [(old, other) for other in (*gone, *there)]
 
     def _uses_older(self, user: Address, current: ResourceState | None) -> bool:
         """Whether it serves an object that was replaced before, and not the one recorded now: a job that

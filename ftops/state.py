@@ -91,7 +91,11 @@ class ResourceState(Struct, frozen=True):
 
 
 class PendingOperation(Struct, frozen=True):
-    """An intent that is on record without a result: the process ended in between."""
+    """An intent that is on record without a result: the process ended in between.
+
+    It holds all that is recorded of the object beside what the service says: who finds the object after a
+    crash records the same as who made it. `facts` are attributes that were known beforehand.
+    """
 
     address: Address
     operation: Operation
@@ -103,6 +107,9 @@ class PendingOperation(Struct, frozen=True):
     fingerprint: str = ""
     started_at: str = ""
     """UTC, ISO 8601."""
+    facts: Mapping[str, Json] = field(default_factory=dict)
+    prevent_destroy: bool = False
+    retain: bool = False
 
 
 R = TypeVar("R", ResourceState, PendingOperation)
@@ -288,9 +295,7 @@ def fold(state: State, entries: Iterable[Entry]) -> State:
     return live.freeze()
 
 
-def resource_from(
-    operation: PendingOperation, remote: RemoteObject, *, prevent_destroy: bool, retain: bool
-) -> ResourceState:
+def resource_from(operation: PendingOperation, remote: RemoteObject) -> ResourceState:
     """What to record once the object of an operation is known."""
     return ResourceState(
         address=operation.address,
@@ -298,15 +303,15 @@ def resource_from(
         remote_id=remote.remote_id,
         status=remote.status,
         inputs=operation.inputs,
-        outputs=remote.attributes,
+        outputs={**operation.facts, **remote.attributes},
         identities=operation.identities,
         dependencies=operation.dependencies,
         fingerprint=operation.fingerprint,
         token=operation.token,
         message=remote.message,
         resume=remote.resume,
-        prevent_destroy=prevent_destroy,
-        retain=retain,
+        prevent_destroy=operation.prevent_destroy,
+        retain=operation.retain,
     )
 
 

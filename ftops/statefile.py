@@ -296,6 +296,12 @@ def resource_to_json(resource: ResourceState) -> dict[str, Json]:
 
 
 def operation_to_json(operation: PendingOperation) -> dict[str, Json]:
+    """Empty optional fields are left out."""
+    optional: dict[str, Json] = {
+        "facts": dict(operation.facts),
+        "prevent_destroy": operation.prevent_destroy,
+        "retain": operation.retain,
+    }
     return {
         "address": str(operation.address),
         "dependencies": [str(a) for a in operation.dependencies],
@@ -306,6 +312,7 @@ def operation_to_json(operation: PendingOperation) -> dict[str, Json]:
         "provider": operation.provider,
         "started_at": operation.started_at,
         "token": operation.token,
+        **{k: v for k, v in optional.items() if v},
     }
 
 
@@ -341,6 +348,9 @@ def _operation(raw: Fields) -> PendingOperation:
         dependencies=tuple(_address(a) for a in raw.get("dependencies", ())),
         fingerprint=raw.get("fingerprint", ""),
         started_at=raw.get("started_at", ""),
+        facts=dict(raw.get("facts", {})),
+        prevent_destroy=raw.get("prevent_destroy", False),
+        retain=raw.get("retain", False),
     )
 
 

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
-from ftops.address import Reference, Secret, Value, fill
+from ftops.address import Reference, Secret, Secrets, Value, fill
 from ftops.desired import attribute, no_value
 from ftops.errors import FtopsError, Permanent
 from ftops.events import Event
@@ -36,7 +37,7 @@ class Context(Struct, frozen=True):
 
     folder: Path
     providers: Callable[[str], Provider]
-    secrets: Mapping[Secret, str | int | float | bool]
+    secrets: Secrets
     emit: Callable[[Event], None]
     clock: Clock = field(default_factory=RealTime)
     utc_now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -98,10 +99,11 @@ class Turns(Struct, frozen=True):
         operation = step.operation = step.operation or self._intent(step, Operation.CREATE)
         request = self._request(step, operation)
         known = self._known_ids() if step.effect_unknown else None
+        wanted = replace(operation, inputs=request.inputs)
         check = self.context.check
 
         def create() -> object:
-            found = None if known is None else provider.find(operation, known)
+            found = None if known is None else provider.find(wanted, known)
             check()
             return found or provider.create(request)
 
@@ -151,6 +153,9 @@ class Turns(Struct, frozen=True):
             dependencies=change.dependencies,
             fingerprint=change.fingerprint,
             started_at=iso(self.context.utc_now()),
+            facts=change.facts,
+            prevent_destroy=change.prevent_destroy,
+            retain=change.retain,
         )
 
     def _request(self, step: Step, operation: PendingOperation) -> Request:

@@ -25,7 +25,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "turns past preflight history pricing refactor arrivals basis audit",
         "schedule",
         "fmt store providers walk dataset catalog",
-        "events outputs spec statefile",
+        "events outputs redaction spec statefile",
         "graph plan desired",
         "fields config state diff",
         "crypt yamltext account costs expiry",

@@ -191,7 +191,7 @@ def operation_of(asked: Request) -> PendingOperation:
 
 def recorded(asked: Request, remote: RemoteObject) -> ResourceState:
     """What the engine records of a new object."""
-    return resource_from(operation_of(asked), remote, prevent_destroy=False, retain=False)
+    return resource_from(operation_of(asked), remote)
 
 
 def settled(provider: Provider, resource: ResourceState) -> ResourceState:

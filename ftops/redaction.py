@@ -1,0 +1,69 @@
+"""Values of secrets, taken out of what a service says.
+
+A service may echo what it was asked: an address with its token, in an error or in the story of a job. What
+it says is recorded, shown and logged, so it is cleaned where it comes in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import copy
+from typing import TypeVar
+from urllib.parse import quote
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ftops.address import Secret, Secrets, Value, fill
+from ftops.errors import FtopsError
+from ftops.state import RemoteObject
+
+E = TypeVar("E", bound=FtopsError)
+
+SHORTEST = 4
+"""Characters of a secret that is looked for: shorter ones stand in every other word."""
+
+
+class Redaction(Struct, frozen=True):
+    """Puts the expression in place of each value: `${env.SAS}`. Longer values first."""
+
+    words: tuple[tuple[str, str], ...] = ()
+
+    def text(self, text: str) -> str:
+        for value, expression in self.words:
+            if value in text:
+                text = text.replace(value, expression)
+        return text
+
+    def remote(self, remote: RemoteObject) -> RemoteObject:
+        """Attributes are names and numbers, which others use as they are; only the message is prose."""
+        return replace(remote, message=self.text(remote.message)) if remote.message else remote
+
+    def error(self, error: E) -> E:
+        if not self.words:
+            return error
+        found = copy(error)
+        found.summary, found.detail, found.hint = map(self.text, (error.summary, error.detail, error.hint))
+        found.args = (found.summary,)
+        return found
+
+
+NOTHING_SECRET = Redaction()
+
+
+def with_secrets(inputs: Mapping[str, Value], secrets: Secrets) -> dict[str, Value]:
+    """Inputs as the service was given them. A secret that isn't known any more stays an expression."""
+    return {
+        name: fill(v, lambda e: secrets.get(e, e) if isinstance(e, Secret) else e)
+        for name, v in inputs.items()
+    }
+
+
+def redaction(secrets: Secrets) -> Redaction:
+    """Looks for each value as it is, and as it stands in an address."""
+    words: dict[str, str] = {}
+    for secret, value in secrets.items():
+        text = str(value)
+        if len(text) >= SHORTEST:
+            words |= {quote(text, safe=""): str(secret), text: str(secret)}
+    return Redaction(tuple(sorted(words.items(), key=lambda word: (-len(word[0]), word))))
