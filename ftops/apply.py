@@ -19,7 +19,7 @@ from ftops.errors import FtopsError, Permanent, Temporary
 from ftops.kinds import RESOURCE_TYPES
 from ftops.outputs import OutputValue
 from ftops.plan import Action, Plan
-from ftops.providers.base import Local, Progress
+from ftops.providers.base import Local, Progress, Unseen
 from ftops.redaction import redaction
 from ftops.state import (
     Begun,
@@ -202,6 +202,9 @@ class Apply:
     # what a turn came to
 
     def _succeeded(self, step: Step, result: object, entries: list[Entry]) -> Verdict:
+        if isinstance(result, Unseen):
+            self._progress(step, Progress("looks for what a lost reply may have made"))
+            return Again(result.seconds)
         step.attempts = 0
         if isinstance(result, Look):
             step.seen = result.seen
@@ -284,7 +287,8 @@ class Apply:
 
     def _retry(self, step: Step, error: Temporary) -> Verdict:
         step.attempts += 1
-        step.effect_unknown = step.effect_unknown or error.effect_unknown
+        if error.effect_unknown:
+            step.effect_unknown, step.lost_at = True, self._context.clock.now()
         wait = min(self._settings.retry_base * 2 ** (step.attempts - 1), LONGEST_WAIT)
         if error.retry_after is not None:
             wait = min(error.retry_after, LONGEST_RETRY_AFTER)

@@ -63,6 +63,10 @@ class Resolver(Struct):
         essence: dict[str, object] = {}
         for name, value in resource.inputs.items():
             found: dict[str, str] = {}
+            if name in kind.by_text and isinstance(value, Template):
+                inputs[name] = fill(value, self.look_up)
+                essence[name] = encode(value)
+                continue
             inputs[name] = self._leaf(value, name, name in kind.by_identity, found)
             identities.update(found)
             if name not in kind.local and value != kind.defaults.get(name):

@@ -32,6 +32,8 @@ class ResourceType(Struct, frozen=True):
     """Inputs in which a bare name means a resource: input → (kind, attribute)."""
     by_identity: frozenset[str] = frozenset()
     """Inputs whose references are compared by what they mean (see IDENTITY), not by id."""
+    by_text: frozenset[str] = frozenset()
+    """Inputs in which the value of a secret inside a text doesn't count: a token in an address may rotate."""
     immutable_when: Mapping[str, Callable[[object, object], bool]] = field(default_factory=dict)
     """Inputs whose change forces replacement only for some values (before, after)."""
     create_before_destroy: bool = True
@@ -65,6 +67,7 @@ RESOURCE_TYPES: Mapping[str, ResourceType] = {
             computed=frozenset({"id", "bytes", "digest", "examples", "tokens", "status"}),
             immutable=frozenset({"content", "purpose", "url"}),
             local=frozenset({"path", "format", "transform", "file", "checks"}),
+            by_text=frozenset({"url"}),
             defaults={"purpose": "fine-tune"},
         ),
         ResourceType(

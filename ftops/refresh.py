@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Generic, TypeVar
 
@@ -11,7 +12,15 @@ from msgspec.structs import replace
 
 from ftops.address import NO_SECRETS, Address, Secrets
 from ftops.errors import FtopsError, Temporary
-from ftops.providers.base import Discovers, Explains, Local, Provider
+from ftops.providers.base import (
+    LOOK_AGAIN,
+    Discovers,
+    Explains,
+    Local,
+    Provider,
+    Unseen,
+    visible_after,
+)
 from ftops.redaction import NOTHING_SECRET, Redaction, redaction, with_secrets
 from ftops.state import Observed, Operation, PendingOperation, RemoteObject, ResourceState, State
 from ftops.walk import Again, Clock, Executor, Fate, Inline, RealTime, Threads, Turn, Verdict, Walk
@@ -45,12 +54,13 @@ def refresh(
 
     Raises the ProviderError of the first read that fails for good.
     """
+    clock = clock or RealTime()
     turns: dict[Key, tuple[str, Turn]] = {}
     known = frozenset(r.remote_id for r in (*state.resources.values(), *state.deposed.values()))
     for address, operation in state.pending.items():
         if operation.operation is Operation.CREATE:
             wanted = replace(operation, inputs=with_secrets(operation.inputs, secrets))
-            turns[address, "?"] = operation.provider, _find(providers, wanted, known)
+            turns[address, "?"] = operation.provider, _find(providers, wanted, known, clock)
     if everything:
         for address, resource in state.resources.items():
             turns[address, ""] = resource.provider, _read(providers, resource)
@@ -62,7 +72,7 @@ def refresh(
             _import(providers, resource, digests.get(resource.remote_id)),
         )
     clean = redaction(secrets)
-    results = gather(turns, providers, parallelism, clock or RealTime(), retry_base, on_progress, clean=clean)
+    results = gather(turns, providers, parallelism, clock, retry_base, on_progress, clean=clean)
     return _observed(results, everything)
 
 
@@ -86,9 +96,27 @@ def gather(
     return reads.results
 
 
-def _find(providers: Callable[[str], Provider], operation: PendingOperation, known: frozenset[str]) -> Turn:
+def _find(
+    providers: Callable[[str], Provider], operation: PendingOperation, known: frozenset[str], clock: Clock
+) -> Turn:
+    """As long as what was begun may not show yet, it isn't said to be missing."""
     provider = providers(operation.provider)
-    return lambda: provider.find(operation, known)
+    until = clock.now() + _invisible_for(operation, visible_after(provider))
+
+    def turn() -> RemoteObject | Unseen | None:
+        found = provider.find(operation, known)
+        left = until - clock.now()
+        return Unseen(min(left, LOOK_AGAIN)) if found is None and left > 0 else found
+
+    return turn
+
+
+def _invisible_for(operation: PendingOperation, lag: float) -> float:
+    """Seconds from now; the clock of the machine that began may be another."""
+    if not (lag and operation.started_at):
+        return lag
+    age = (datetime.now(UTC) - datetime.fromisoformat(operation.started_at)).total_seconds()
+    return min(lag, max(0.0, lag - age))
 
 
 def _read(providers: Callable[[str], Provider], resource: ResourceState) -> Turn:
@@ -180,6 +208,8 @@ class _Reads(Struct, Generic[K]):
             if attempt < self.tries:
                 wait = self.retry_base * 2 ** (attempt - 1)
                 return Again(wait if result.retry_after is None else min(result.retry_after, 60.0))
+        if isinstance(result, Unseen):
+            return Again(result.seconds)
         if isinstance(result, Exception):
             raise self.clean.error(result) if isinstance(result, FtopsError) else result
         self.results[node] = self.clean.remote(result) if isinstance(result, RemoteObject) else result

@@ -19,7 +19,15 @@ from ftops.desired import attribute, no_value
 from ftops.errors import FtopsError, Permanent
 from ftops.events import Event
 from ftops.plan import Action, Change
-from ftops.providers.base import Progress, Provider, ReportsProgress, Request
+from ftops.providers.base import (
+    LOOK_AGAIN,
+    Progress,
+    Provider,
+    ReportsProgress,
+    Request,
+    Unseen,
+    visible_after,
+)
 from ftops.state import (
     OWNER_DIGITS,
     LiveState,
@@ -56,6 +64,8 @@ class Step(Struct):
     recorded: bool = False
     waiting: bool = False
     effect_unknown: bool = False
+    lost_at: float = 0.0
+    """When the last reply was lost, by the walk's clock; if one was."""
     attempts: int = 0
     seen: str = ""
     started: float | None = None
@@ -101,9 +111,12 @@ class Turns(Struct, frozen=True):
         known = self._known_ids() if step.effect_unknown else None
         wanted = replace(operation, inputs=request.inputs)
         check = self.context.check
+        left = step.lost_at + visible_after(provider) - self.context.clock.now()
 
         def create() -> object:
             found = None if known is None else provider.find(wanted, known)
+            if found is None and known is not None and left > 0:
+                return Unseen(min(left, LOOK_AGAIN))
             check()
             return found or provider.create(request)
 

@@ -228,6 +228,10 @@ class Cloud:
         """When the account was deleted, where it still holds its name."""
         return self._life.get("deleted")
 
+    def is_listed(self, created: float) -> bool:
+        """Whether lists show by now what was created then."""
+        return created <= self.clock.now() - self.settings.list_lag_seconds
+
     def end_account(self, how: JSON) -> None:
         """``{"deleted": at}``, ``{"purged": True}``, or ``{}``: it exists again."""
         self._life = how

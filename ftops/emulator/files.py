@@ -128,7 +128,8 @@ def keep(source: IO[bytes], target: Path) -> int:
 async def list_all(cloud: Cloud, request: Request) -> Response:
     """GET /files. The dated plane ignores paging and says no ``has_more``."""
     purpose = request.query_params.get("purpose")
-    files = [file for file in existing(cloud) if purpose in (None, file.purpose)]
+    listed = (file for file in existing(cloud) if cloud.is_listed(file.created))
+    files = [file for file in listed if purpose in (None, file.purpose)]
     wanted = cloud.settings.list_order
     if plane_of(request) is Plane.V1:
         wanted = {"asc": "oldest", "desc": "newest"}.get(request.query_params.get("order", ""), wanted)

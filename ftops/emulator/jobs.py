@@ -47,7 +47,8 @@ async def list_all(cloud: Cloud, request: Request) -> Response:
     jobs = [
         job
         for job in reversed(cloud.jobs.all())
-        if all((job.metadata or {}).get(key) == value for key, value in wanted.items())
+        if cloud.is_listed(job.created)
+        and all((job.metadata or {}).get(key) == value for key, value in wanted.items())
     ]
     some, more = page(request, jobs, lambda job: job.id, 20)
     plane = plane_of(request)

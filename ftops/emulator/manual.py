@@ -67,6 +67,7 @@ UNKNOWN: Mapping[str, str] = {
     "auto_deployment_name": "name of a deployment by inference_configs, of {job}, {suffix}, {model}",
     "metadata_on_dated": "whether dated api-versions keep metadata",
     "list_order": "order of files in lists",
+    "list_lag_seconds": "seconds until lists of files and jobs show what is new",
     "unprocessed_file": "a job whose file is still pending waits for it, or is refused",
     "jsonl_checked": "where bad JSONL shows: the job fails, or the file does",
 }

@@ -60,6 +60,7 @@ class Settings:
     import_timeout_seconds: float = 10.0  # real ones
     clock_skew_seconds: float = 0.0  # of the header "date", either way
     list_order: str = "newest"
+    list_lag_seconds: float = 0.0  # until lists of files and jobs show what is new
     deployed_model_delete_status: int = 409
     max_file_bytes: int = 512_000_000
     running_jobs_limit: int = 3  # of the training types Standard and GlobalStandard, each

@@ -142,6 +142,29 @@ class Explains(Protocol):
 
 
 @runtime_checkable
+class Lags(Protocol):
+    """A provider whose service may show a new object in its lists only after a while."""
+
+    visible_after: float
+    """Seconds after which it shows for sure."""
+
+
+def visible_after(provider: Provider) -> float:
+    """Seconds for which an object that a lost reply may have made has to be looked for."""
+    return provider.visible_after if isinstance(provider, Lags) else 0.0
+
+
+class Unseen(Struct, frozen=True):
+    """What a search came to that found nothing so far: look again after these seconds."""
+
+    seconds: float
+
+
+LOOK_AGAIN = 5.0
+"""Seconds between two searches at most."""
+
+
+@runtime_checkable
 class Local(Protocol):
     """A provider whose calls take no time: the engine makes them without a thread."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from ftops.address import Address
+from ftops.address import Address, Value
 from ftops.errors import Permanent
 from ftops.providers.base import Existing, Explains, Progress, Request
 from ftops.providers.data_plane import DataPlane
@@ -28,6 +28,16 @@ class Kind(Protocol):
     def find(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None: ...
 
     def existing(self) -> list[Existing]: ...
+
+
+VISIBLE_AFTER = 30.0
+"""Seconds. Neither service says how long its lists may lag; what creates costs money, so be generous."""
+
+
+def seconds_until_visible(settings: Mapping[str, Value], default: float = VISIBLE_AFTER) -> float:
+    """How long the service may take to list what is new."""
+    said = settings.get("visible_after")
+    return float(said) if isinstance(said, int | float) else default
 
 
 class ByKind:

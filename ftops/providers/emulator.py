@@ -28,6 +28,7 @@ from ftops.errors import Permanent, Temporary
 from ftops.providers.azure import AzureProvider
 from ftops.providers.azure_errors import NO_REPLY, UNREACHABLE
 from ftops.providers.base import Existing, Progress, Request
+from ftops.providers.by_kind import seconds_until_visible
 from ftops.state import PendingOperation, RemoteObject, ResourceState
 
 T = TypeVar("T")
@@ -60,6 +61,7 @@ class EmulatorProvider:
 
     def __init__(self, settings: Mapping[str, Value], *, name: str, project: Path) -> None:
         self.name = name
+        self.visible_after = seconds_until_visible(settings, default=0.0)
         self._server = _Server(settings, name, project)
         self._lock = threading.Lock()
         self._azure: AzureProvider | None = None

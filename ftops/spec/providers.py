@@ -3,12 +3,16 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from ftops.fields import Choice, Integer, Untyped
+from ftops.fields import Choice, Integer, Number, Untyped
 from ftops.spec.blocks import Fixed, Flag, Plainly, SkuName, TrainingType, UpgradeOption
 from ftops.spec.declared import Block, described, required
 
 PROVIDER_TYPE = "Which kind of provider this is: azure_openai, openai or emulator."
 DEFAULTS = "Inputs of its jobs and deployments that don't set them."
+VISIBLE_AFTER = (
+    "Seconds after which its lists show a new object for sure: for so long ftops looks for what a lost reply "
+    "may have made, before it makes it again. Default: 30; for an emulator 0."
+)
 
 
 class Sku(Block):
@@ -68,6 +72,7 @@ class AzureOpenAI(ProviderBlock):
     api_key: Fixed = described("Key; without one, Microsoft Entra ID is used. Never write it out: ${env.…}.")
     control_plane: ControlPlane | None = described("Settings of the control plane.")
     credential: Credential | None = described("Settings of Microsoft Entra ID.")
+    visible_after: Annotated[Any, Number(minimum=0, closed=True)] = described(VISIBLE_AFTER)
     defaults: Defaults | None = described(DEFAULTS)
 
 
@@ -79,6 +84,7 @@ class OpenAI(ProviderBlock):
     organization: Fixed = described("Organization, where the key belongs to several.")
     project: Fixed = described("Project, where the key belongs to several.")
     base_url: Fixed = described("Address of the platform.", "https://api.openai.com/v1")
+    visible_after: Annotated[Any, Number(minimum=0, closed=True)] = described(VISIBLE_AFTER)
 
 
 class Emulator(ProviderBlock):
@@ -92,6 +98,7 @@ class Emulator(ProviderBlock):
     )
     api_key: Fixed = described("Key that it asks for.")
     settings: Annotated[Any, Untyped(dict)] = described("Settings that are passed on to it.")
+    visible_after: Annotated[Any, Number(minimum=0, closed=True)] = described(VISIBLE_AFTER)
     defaults: Defaults | None = described(DEFAULTS)
 
 

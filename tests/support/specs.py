@@ -137,7 +137,13 @@ class World:
         look: bool = True,
         secret_digests: Mapping[Secret, str] | None = None,
     ) -> Plan:
-        observed = refresh(self.state, lambda name: self.provider, everything=look, clock=VirtualTime())
+        observed = refresh(
+            self.state,
+            lambda name: self.provider,
+            everything=look,
+            clock=VirtualTime(),
+            secrets=wanted.secrets,
+        )
         return plan(wanted, build(wanted), self.state, observed, options, secret_digests)
 
     def apply(

@@ -72,7 +72,7 @@ def test_who_cannot_be_asked_is_not() -> None:
 def test_each_account_is_asked_once_for_what_concerns_it_all_at_once() -> None:
     together = Barrier(2)
     one, two = Asked(AccountFacts(), together), Asked(AccountFacts(), together)
-    resources = [on("one", dataset("a", "1")), on("one", deployment("b", "m")), on("two", dataset("c", "2"))]
+    resources = [on("one", dataset("a", "1")), on("one", deployment("bb", "m")), on("two", dataset("c", "2"))]
     assert ask(resources, {"one": one, "two": two}) == []
     assert one.kinds == [frozenset({"dataset", "deployment"})]
     assert two.kinds == [frozenset({"dataset"})]
