@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from hashlib import sha256
 from typing import Any
 
@@ -79,7 +79,7 @@ class Schedule(Struct):
     """Without what they wait for, which `_waits` gathers."""
     _waits: dict[str, set[str]] = field(default_factory=dict)
     _wishes: list[tuple[str, str]] = field(default_factory=list)
-    """(step, what it had better wait for): the edges that mix the two relations."""
+    """(step, what it had better wait for), what matters most first: the edges that mix the two relations."""
     _users: Mapping[Address, list[Address]] = field(default_factory=dict)
     _warnings: list[str] = field(default_factory=list)
 
@@ -92,6 +92,7 @@ class Schedule(Struct):
             self._lower(decision)
         for address, key in sorted(selected_deposed, key=lambda k: (k[0].sort_key, k[1])):
             self._remove_deposed(address, key, self.deposed[address, key])
+        self._replace_after_users()
         self._remove_after_users()
         self._replace_in_turn()
         rank = {a: i for i, a in enumerate(self.decisions)}
@@ -223,17 +224,24 @@ class Schedule(Struct):
             steps.append(f"{address}#{deposed_key(decision.recorded)}")
         return [step for step in steps if step in self._steps]
 
+    def _replace_after_users(self) -> None:
+        """An object that goes before its successor is made goes after what used it is gone: the service
+        refuses it otherwise. Such steps wait for each other as it was recorded, which is free of circles."""
+        for address, old in self._replaced_first():
+            current = self.decisions[address].recorded
+            users = (u for u in self._users.get(address, ()) if not self._uses_older(u, current))
+            gone = [s for user in users for s in self._steps_of(user) if self._removes(s)]
+            self._wishes += [(old, other) for other in gone]
+
     def _replace_in_turn(self) -> None:
-        """An object that goes before its successor is made: after what used it is gone, and as late as
-        can be, when all that the successor needs is there."""
-        for address, decision in self.decisions.items():
-            if not decision.deletes_first:
-                continue
-            old = f"{address}#old"
-            users = (u for u in self._users.get(address, ()) if not self._uses_older(u, decision.recorded))
-            gone = [s for u in users for s in self._steps_of(u) if self._removes(s)]
+        """And it goes as late as can be: when all that its successor needs is there."""
+        for address, old in self._replaced_first():
             there = [str(n) for n in self.needs.get(address, ()) if self._is_made(n)]
-            self._wishes += [(old, other) for other in (*gone, *there)]
+            self._wishes += [(old, other) for other in there]
+
+    def _replaced_first(self) -> Iterator[tuple[Address, str]]:
+        """What goes before its successor is made, and the step in which it does."""
+        return ((a, f"{a}#old") for a, decision in self.decisions.items() if decision.deletes_first)
 
     def _uses_older(self, user: Address, current: ResourceState | None) -> bool:
         """Whether it serves an object that was replaced before, and not the one recorded now: a job that
