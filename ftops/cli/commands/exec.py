@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import click
 
@@ -14,22 +18,73 @@ from ftops.cli.specs import read
 from ftops.engine import Session
 from ftops.errors import UsageError
 
+_WORDS = "-- COMMAND [ARGS]..."
+_BY_SIGNAL = 128
+"""A program that a signal has ended counts as 128 + its number, as in a shell."""
 
-@click.command("exec", context_settings={"ignore_unknown_options": True})
+
+class _Exec(click.Command):
+    """What stands after the first `--` is the program, whatever it looks like; SPEC stands before it."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        own, dashes, words = _divided(args)
+        if not words and not ctx.resilient_parsing and not {"-h", "--help"} & set(own):
+            missing = "the command after `--`" if dashes else "`--` before the command"
+            raise click.UsageError(f"{missing} is missing, as in `ftops exec -- python ask.py`", ctx)
+        rest = super().parse_args(ctx, own)
+        ctx.params["words"] = words
+        return rest
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        return [*super().collect_usage_pieces(ctx), _WORDS]
+
+
+@click.command("exec", cls=_Exec)
 @click.option("--provider", metavar="NAME", help="The provider, where a spec uses several.")
 @spec_options
-@click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED, metavar="-- COMMAND [ARGS]...")
 @pass_screen
 def command(screen: Screen, spec: SpecArguments, provider: str | None, words: tuple[str, ...]) -> int:
     """Run a COMMAND with the endpoint and key of a spec's provider in its environment.
 
     Sets AZURE_OPENAI_ENDPOINT, AZURE_OPENAI_API_KEY where there is a key, and OPENAI_API_VERSION, which
     the openai package reads by itself. The embedded cloud runs as long as the command does.
+
+    The exit code is that of the COMMAND.
     """
     with Session.open(read(spec)) as session:
-        environment = {**os.environ, **session.environment(provider)}
         try:
-            return subprocess.run(words, env=environment, check=False).returncode
+            return _run(words, {**os.environ, **session.environment(provider)})
         except OSError as error:
             hint = f"write `{spec.command('exec')} -- COMMAND`"
             raise UsageError(f"can't run `{words[0]}`: {error.strerror}", "", hint) from error
+
+
+def _divided(args: Sequence[str]) -> tuple[list[str], bool, tuple[str, ...]]:
+    """What is before the first `--`, whether there is one, and what is after it."""
+    if "--" not in args:
+        return list(args), False, ()
+    at = args.index("--")
+    return list(args[:at]), True, tuple(args[at + 1 :])
+
+
+def _run(words: Sequence[str], environment: Mapping[str, str]) -> int:
+    """The exit code of the program, once it has ended."""
+    with subprocess.Popen(words, env=environment) as program, _handing_on_signals(program):
+        code = program.wait()
+    return code if code >= 0 else _BY_SIGNAL - code
+
+
+@contextmanager
+def _handing_on_signals(program: subprocess.Popen[bytes]) -> Iterator[None]:
+    """What ends is the program, by its own rules. Ctrl-C it gets from the terminal itself."""
+
+    def hand_on(number: int, frame: Any) -> None:
+        if number != signal.SIGINT:
+            program.send_signal(number)
+
+    before = {n: signal.signal(n, hand_on) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,98 @@
+"""`ftops exec`: what is its own, and what is the program's."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.embedded import environment
+
+SPEC = """\
+providers:
+  platform: {type: openai, api_key: the-key, base_url: "http://127.0.0.1:1/v1"}
+datasets:
+  train: {path: train.jsonl}
+"""
+SHOW = "import json, os, sys; print(json.dumps([sys.argv[1:], os.environ['OPENAI_API_KEY']]))"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "ftops.yaml").write_text(SPEC, encoding="utf-8")
+    return tmp_path
+
+
+def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "ftops", "exec", *words],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("spec", [[], ["."], ["ftops.yaml", "--provider", "platform"]])
+def test_all_after_the_dashes_is_the_program_and_its_arguments(folder: Path, spec: list[str]) -> None:
+    done = run(folder, *spec, "--", sys.executable, "-c", SHOW, "--env", "x", "--", "y")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout) == [["--env", "x", "--", "y"], "the-key"]
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("import sys; sys.exit(7)", 7),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", 128 + signal.SIGKILL),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGTERM)", 128 + signal.SIGTERM),
+    ],
+)
+def test_the_exit_code_is_that_of_the_program(folder: Path, code: str, expected: int) -> None:
+    assert run(folder, "--", sys.executable, "-c", code).returncode == expected
+
+
+def test_a_program_ends_by_its_own_rules(folder: Path) -> None:
+    code = (
+        "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(9)); "
+        "print('ready', flush=True); signal.pause()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-m", "ftops", "exec", "--", sys.executable, "-c", code],
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as running:
+        assert running.stdout is not None
+        assert running.stdout.readline() == "ready\n"
+        os.kill(running.pid, signal.SIGINT)  # only to ftops: from a terminal both would get it
+        os.kill(running.pid, signal.SIGTERM)
+        assert running.wait(60) == 9
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["python3", "x.py"], "`--` before the command is missing"),
+        (["."], "`--` before the command is missing"),
+        ([".", "--"], "the command after `--` is missing"),
+        (["--", "no-such-program"], "can't run `no-such-program`"),
+    ],
+)
+def test_what_can_not_be_run_says_how_to(folder: Path, words: list[str], said: str) -> None:
+    done = run(folder, *words)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "ftops exec -- " in done.stderr
+
+
+def test_help_shows_where_the_program_stands(folder: Path) -> None:
+    assert "[SPEC] -- COMMAND [ARGS]..." in run(folder, "--help").stdout
