@@ -54,7 +54,7 @@ class StoredFile:
     ready: float
     error: str | None = None  # why it cannot be processed
     expires: float | None = None
-    source: str | None = None  # the URL of an import
+    source: str | None = None  # the URL of an import, as long as that lasts: it may be signed
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import http.client
 import threading
 import urllib.error
 import urllib.request
@@ -60,15 +61,16 @@ def _checked(body: dict[str, Any]) -> str:
 
 def _fetch(cloud: Cloud, file: StoredFile, fault: str | None) -> None:
     """Runs in a thread; whatever goes wrong becomes the file's ``status_details``."""
+    ended = dataclasses.replace(file, source=None)
     try:
         size = _download(cloud, file)
-    except (OSError, ValueError, ServiceError) as exc:
+    except (OSError, ValueError, http.client.HTTPException, ServiceError) as exc:
         now = cloud.clock.now()
-        failed = dataclasses.replace(file, ready=now, error=_reason(exc))
+        failed = dataclasses.replace(ended, ready=now, error=_reason(exc))
         _put(cloud, failed)
         return
     if cloud.files.get(file.id) is not None:
-        stored(cloud, dataclasses.replace(file, bytes=size), fault)
+        stored(cloud, dataclasses.replace(ended, bytes=size), fault)
 
 
 def _download(cloud: Cloud, file: StoredFile) -> int:
@@ -84,6 +86,8 @@ def _reason(exc: Exception) -> str:
         return f"fileImportFailed: the source answered with status {exc.code}."
     if isinstance(exc, ServiceError):
         return f"fileImportFailed: {exc.message}"
+    if isinstance(exc, http.client.HTTPException):  # its text may quote the URL
+        return f"fileImportFailed: the source could not be read ({type(exc).__name__})."
     return f"fileImportFailed: the source could not be read ({exc})."
 
 

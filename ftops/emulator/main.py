@@ -17,6 +17,7 @@ from typing import Any
 
 from ftops.emulator.settings import TYPES, Settings, changed, tolerated
 
+KEY_VARIABLE = "FTOPS_EMULATOR_KEY"
 DEFAULT_SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 
 
@@ -66,7 +67,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--port", type=int, default=0, help="0 (the default) takes a free one")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="where everything is kept")
-    parser.add_argument("--api-key", help="the account's key; by default made once per folder")
+    parser.add_argument(
+        "--api-key",
+        default=os.environ.get(KEY_VARIABLE) or None,
+        help=f"the account's key; better in {KEY_VARIABLE}, as arguments can be seen by all users of the "
+        "machine; by default made once per folder",
+    )
     parser.add_argument("--subscription-id", default=DEFAULT_SUBSCRIPTION)
     parser.add_argument("--resource-group", default="rg-emulator")
     parser.add_argument("--account", default="emulator")

@@ -143,7 +143,6 @@ class _Life:
             "data": str(self._cloud.folder),
         }
         write_json(self._cloud.folder / "server.json", place)
-        (self._cloud.folder / "server.json").chmod(0o600)
         text = _for_people(place) if sys.stdout.isatty() else json.dumps(place)
         sys.stdout.write(text + "\n")
         sys.stdout.flush()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -49,10 +50,16 @@ def write_json(path: Path, value: object) -> None:
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Replace ``path`` by ``text`` in one step."""
+    """Replace ``path`` by ``text`` in one step. Only its owner may read it: what clients send may hold
+    secrets."""
     temporary = path.with_name(f".{path.name}.{threading.get_ident()}.tmp")
-    temporary.write_text(text, "utf-8")
+    with open(temporary, "w", encoding="utf-8", opener=_private) as file:
+        file.write(text)
     temporary.replace(path)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 class Collection(Generic[T]):

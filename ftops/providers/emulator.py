@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -45,6 +46,8 @@ _ACCOUNT: Mapping[str, str] = {
     "account": "emulator",
 }
 """The account of a server that says nothing else."""
+_KEY_VARIABLE = "FTOPS_EMULATOR_KEY"
+"""Empty: the folder's own key."""
 _LOG = "server.log"
 _PORT = "port"
 _TAKEN = "already runs"
@@ -242,13 +245,13 @@ class _Server:
         command = [sys.executable, "-m", "ftops.emulator", "--data", str(self._folder), "--port", str(port)]
         command += ["--parent-pipe", "--linger", str(_LINGER_SECONDS)]
         command += ["--account", self._account]
-        command += ["--api-key", self._key] if self._key else []
         with self._log() as log:
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
+                env={**os.environ, _KEY_VARIABLE: self._key},  # arguments can be seen by everybody
                 start_new_session=True,  # Ctrl-C is for the command, which then ends in good order
             )
         self._pipe = process.stdin

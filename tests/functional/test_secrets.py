@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.emulator.origin import Origin
 from tests.support.embedded import ROOT, environment, example
 
 FROM_ENVIRONMENT = "canary-environment-5f1c"
@@ -40,9 +40,13 @@ outputs:
 
 EMULATED = """\
 providers:
-  here: {type: emulator, data: ../cloud, api_key: "${env.CANARY_KEY}"}
+  here: {type: emulator, api_key: "${env.CANARY_KEY}"}
 datasets:
   train: {path: train.jsonl}
+  fetched: {url: "ORIGIN/train.jsonl?sig=${env.CANARY}"}
+  refused: {url: "ORIGIN/nowhere.jsonl?sig=${var.owner}", enabled: "${env.REFUSED}"}
+variables:
+  owner: {type: string, sensitive: true}
 deployments:
   base: {model: gpt-4o-mini-2024-07-18}
 """
@@ -56,7 +60,7 @@ def folder(tmp_path: Path) -> Path:
     return project
 
 
-def run(folder: Path, *arguments: str, expect: int = 0) -> str:
+def run(folder: Path, *arguments: str, expect: int = 0, **more: str) -> str:
     """Everything that it prints."""
     done = subprocess.run(
         [sys.executable, "-m", "ftops", *arguments],
@@ -66,6 +70,7 @@ def run(folder: Path, *arguments: str, expect: int = 0) -> str:
             "CANARY": FROM_ENVIRONMENT,
             "CANARY_KEY": KEY,
             "FTOPS_VAR_owner": FROM_VARIABLE,
+            **more,
         },
         capture_output=True,
         text=True,
@@ -83,9 +88,13 @@ def check_clean(folder: Path, *printed: str) -> None:
     for file in folder.rglob("*"):
         if file.is_file():
             content = file.read_bytes()
+            own = KEY if file.name in OF_THE_CLOUD and not file.stat().st_mode & 0o077 else ""
             for canary in CANARIES:
-                assert canary.encode() not in content, file
+                assert canary.encode() not in content or canary == own, file
 
+
+OF_THE_CLOUD = ("key", "server.json")
+"""Files of the embedded cloud that hold its own key, for its owner alone."""
 
 COMMANDS = [
     ("plan",),
@@ -128,11 +137,22 @@ def test_a_changed_secret_is_a_change_that_says_so_without_it(folder: Path) -> N
     assert "canary-other" not in text
 
 
-def test_a_key_of_a_provider_reaches_neither_state_nor_output(folder: Path) -> None:
-    (folder / "ftops.yaml").write_text(EMULATED, encoding="utf-8")
-    printed = [run(folder, *c) for c in (("apply", "-y", "-o", "json"), ("plan",), ("show", "-o", "json"))]
-    check_clean(folder, *printed)
-    assert json.loads((folder / "state" / "project" / "default.json").read_text(encoding="utf-8"))[
-        "resources"
-    ]
-    run(folder, "destroy", "-y")
+def test_the_embedded_cloud_keeps_them_to_itself(folder: Path) -> None:
+    """Its key and the signature of an address: not on disk, not among the arguments of a process."""
+    with Origin({"/train.jsonl": (folder / "train.jsonl").read_bytes()}) as origin:
+        (folder / "ftops.yaml").write_text(EMULATED.replace("ORIGIN", origin.url), encoding="utf-8")
+        printed = [run(folder, "apply", "-y", "-o", "json", REFUSED="false")]
+        check_clean(folder, *printed, arguments_of_all())
+        printed = [run(folder, "apply", "-y", expect=1, REFUSED="true")]
+        assert "status 403" in printed[0]
+        check_clean(folder, *printed, run(folder, "show", "-o", "json", REFUSED="false"))
+        state = folder / "state" / "project" / "default.json"
+        assert "sig=${env.CANARY}" in state.read_text(encoding="utf-8")
+        run(folder, "destroy", "-y", REFUSED="false")
+
+
+def arguments_of_all() -> str:
+    """What every user of the machine can see."""
+    listing = subprocess.run(["ps", "-eo", "args", "-ww"], capture_output=True, text=True, check=True).stdout
+    assert "ftops.emulator" in listing
+    return listing
