@@ -33,12 +33,21 @@ RENEWALS = 4
 """So often a lease is renewed in the time that it holds for."""
 
 
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+"""It goes on while the machine is suspended, as the leases of others do. Linux's CLOCK_MONOTONIC stands
+still then, that of macOS doesn't."""
+
+
+def _seconds_awake_or_asleep() -> float:
+    return time.clock_gettime(_CLOCK)
+
+
 class Pace(Struct, frozen=True):
     """Time as a lease sees it, in seconds. `tick`: between two looks of its thread; 0: it has none."""
 
     seconds: float = LEASE_SECONDS
     tick: float = 1.0
-    now: Callable[[], float] = time.monotonic
+    now: Callable[[], float] = _seconds_awake_or_asleep
     pause: Callable[[float], None] = time.sleep
     utc_now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
