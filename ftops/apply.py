@@ -17,9 +17,10 @@ from ftops import events
 from ftops.address import Address, Json, Reference, Value, encode, references
 from ftops.errors import FtopsError, Permanent, Temporary
 from ftops.kinds import RESOURCE_TYPES
+from ftops.moments import iso
 from ftops.outputs import OutputValue
 from ftops.plan import Action, Plan
-from ftops.providers.base import Local, Progress, Unseen
+from ftops.providers.base import Progress, Unseen, all_local
 from ftops.redaction import redaction
 from ftops.state import (
     Begun,
@@ -36,7 +37,7 @@ from ftops.state import (
     observed_as,
     resource_from,
 )
-from ftops.turns import Context, Look, Step, Turns, iso
+from ftops.turns import Context, Look, Step, Turns
 from ftops.walk import Again, Executor, Fate, Inline, Threads, Turn, Verdict, Walk
 
 MAX_ATTEMPTS = 12
@@ -136,7 +137,7 @@ class Apply:
         ]
         if intents:
             self._write(intents)
-            if any(not isinstance(self._context.providers(i.operation.provider), Local) for i in intents):
+            if not all_local(self._context.providers, (i.operation.provider for i in intents)):
                 self._journal.sync()  # what a local provider makes is in this journal and nowhere else
             for intent in intents:
                 self._steps[str(intent.operation.address)].announced = True
@@ -187,10 +188,8 @@ class Apply:
 
     def _executor(self) -> Executor:
         """Calls that take no time need no thread."""
-        names = {change.provider for change in self._plan.changes}
-        if all(isinstance(self._context.providers(name), Local) for name in names):
-            return Inline()
-        return Threads(self._settings.parallelism)
+        local = all_local(self._context.providers, (change.provider for change in self._plan.changes))
+        return Inline() if local else Threads(self._settings.parallelism)
 
     def _turn(self, step: Step) -> Turn:
         if step.started is None:
@@ -418,7 +417,7 @@ class Apply:
         return round(self._context.clock.now() - started, 3)
 
     def _now(self) -> str:
-        return iso(self._context.utc_now())
+        return iso(self._context.utc_now(), "milliseconds")
 
 
 def training_steps(examples: object, *hyperparameters: object) -> int | None:

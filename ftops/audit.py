@@ -16,6 +16,7 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from ftops.errors import StateError
+from ftops.moments import iso
 from ftops.store import Store
 
 AUDIT_VERSION = 1
@@ -130,7 +131,7 @@ def lost_runs(runs: Sequence[Run], by: Begun) -> list[Ended]:
 
 def now() -> str:
     """UTC, ISO 8601, to the millisecond."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return iso(datetime.now(UTC), "milliseconds")
 
 
 def _row(line: str) -> Begun | Ended | None:

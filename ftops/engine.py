@@ -26,11 +26,12 @@ from ftops.datafiles import inspect_data, with_data
 from ftops.desired import Desired, Resolver
 from ftops.errors import Blocked, FtopsError, StateError, UsageError
 from ftops.graph import Graph, build
+from ftops.moments import iso
 from ftops.outputs import OutputValue, evaluate
 from ftops.plan import MAKING, Mode, Plan
 from ftops.planner import NORMAL, Options, plan
 from ftops.providers import Providers
-from ftops.providers.base import Connects, Local
+from ftops.providers.base import Connects, all_local
 from ftops.refactor import nothing_recorded, quoted, relocate
 from ftops.refresh import refresh
 from ftops.state import Entry, Observed, Recorded, ResourceState, State, fold
@@ -100,7 +101,7 @@ class Session(Struct):
     @contextmanager
     def locked(self, operation: str, waiting: Waiting = AT_ONCE) -> Iterator[None]:
         """Alone with the state until the end of the block. Raises StateLocked."""
-        since = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        since = iso(datetime.now(UTC))
         self._info = lock_info(token_hex(4), operation, since)
         with self.store.lock(self._info, waiting) as self._hold:
             self._state = None
@@ -387,7 +388,7 @@ class Session(Struct):
     def _with_adoptions(self, made: Plan, observed: Observed, options: Options, parallelism: int) -> Plan:
         """The plan again, with what need not be made because the account holds it already."""
         making = {change.provider for change in made.changes if change.action in MAKING}
-        if all(isinstance(self.providers(name), Local) for name in making):
+        if all_local(self.providers, making):
             return made
         from ftops.adoption import Search, look_for
 
@@ -401,7 +402,7 @@ class Session(Struct):
     def _with_findings(self, made: Plan) -> Plan:
         """The plan with what would make it fail. Where nothing is to be made, nobody is asked."""
         making = {change.provider for change in made.changes if change.action in MAKING}
-        if all(isinstance(self.providers(name), Local) for name in making):
+        if all_local(self.providers, making):
             return made
         from ftops.survey import survey
 

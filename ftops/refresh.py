@@ -16,9 +16,9 @@ from ftops.providers.base import (
     LOOK_AGAIN,
     Discovers,
     Explains,
-    Local,
     Provider,
     Unseen,
+    all_local,
     visible_after,
 )
 from ftops.redaction import NOTHING_SECRET, Redaction, redaction, with_secrets
@@ -90,7 +90,7 @@ def gather(
     Raises the error of the first that fails for good."""
     reads = _Reads({key: turn for key, (_, turn) in turns.items()}, on_progress, retry_base, tries, clean)
     if turns:
-        local = all(isinstance(providers(name), Local) for name in {name for name, _ in turns.values()})
+        local = all_local(providers, (name for name, _ in turns.values()))
         executor: Executor = Inline() if local else Threads(parallelism)
         Walk(dict.fromkeys(turns, ()), reads, executor, clock, parallelism).run()
     return reads.results

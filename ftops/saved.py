@@ -21,6 +21,7 @@ from ftops.basis import basis_of, differences
 from ftops.config import Config
 from ftops.engine import Session
 from ftops.errors import FtopsError
+from ftops.moments import iso
 from ftops.plan import Plan
 from ftops.planfile import (
     MAGIC,
@@ -76,7 +77,7 @@ def save(session: Session, made: Plan, asked: Asked) -> SavedPlan:
     """The plan with what it was made from."""
     config = session.config
     origin = Origin(
-        at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        at=iso(datetime.now(UTC)),
         ftops=__version__,
         path=_shown(asked.spec),
         environment=config.environment,

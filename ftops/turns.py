@@ -18,6 +18,7 @@ from ftops.address import Reference, Secret, Secrets, Value, fill
 from ftops.desired import attribute, no_value
 from ftops.errors import FtopsError, Permanent
 from ftops.events import Event
+from ftops.moments import iso
 from ftops.plan import Action, Change
 from ftops.providers.base import (
     LOOK_AGAIN,
@@ -165,7 +166,7 @@ class Turns(Struct, frozen=True):
             identities=change.identities,
             dependencies=change.dependencies,
             fingerprint=change.fingerprint,
-            started_at=iso(self.context.utc_now()),
+            started_at=iso(self.context.utc_now(), "milliseconds"),
             facts=change.facts,
             prevent_destroy=change.prevent_destroy,
             retain=change.retain,
@@ -203,11 +204,6 @@ class Turns(Struct, frozen=True):
 def new_token(lineage: str) -> str:
     """16 hex digits: whose, and which."""
     return owner_mark(lineage) + secrets.token_hex(8 - OWNER_DIGITS // 2)
-
-
-def iso(moment: datetime) -> str:
-    """UTC in ISO 8601, to the millisecond."""
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _raises(error: FtopsError) -> Turn:

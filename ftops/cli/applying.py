@@ -16,7 +16,7 @@ from ftops.cli.planning import make_plan, read_for
 from ftops.cli.screen import INTERRUPTED, Screen
 from ftops.config import Config
 from ftops.engine import Session
-from ftops.errors import Blocked, Diagnostic, UsageError
+from ftops.errors import Blocked, Diagnostic
 from ftops.plan import Mode, Plan
 from ftops.planfile import SavedPlan, plan_digest
 from ftops.saved import take_up
@@ -140,21 +140,10 @@ def _run(
 
 
 def _is_approved(screen: Screen, wish: Wish, made: Plan) -> bool:
-    if not screen.is_interactive:
-        raise UsageError(
-            f"{wish.operation} has to be approved, and there is nobody to ask",
-            "standard input is no terminal, or JSON is asked for.",
-            f"read the plan, then run it with -y: {wish.again} -y",
-        )
     destroys = made.mode is Mode.DESTROY
-    warning = "This deletes what is listed above; it can't be undone." if destroys else ""
-    question = "Shall ftops do this? Only `yes` is a yes: "
-    answer = screen.ask("\n" + (f"{warning}\n" if warning else "") + screen.paint(question, "bold"))
-    screen.text("\n")
-    if answer == "yes":
-        return True
-    screen.note("Nothing was done.\n")
-    return False
+    warning = "This deletes what is listed above; it can't be undone.\n" if destroys else ""
+    hint = f"read the plan, then run it with -y: {wish.again} -y"
+    return screen.approve("Shall ftops do this?", wish.operation, hint, f"\n{warning}")
 
 
 class _Watched(Struct):

@@ -12,13 +12,16 @@ from typing import TextIO
 
 from ftops.address import Json
 from ftops.cli.excerpts import with_lines
-from ftops.errors import Diagnostic, FtopsError
+from ftops.errors import Diagnostic, FtopsError, UsageError
 from ftops.views import diagnostics as diagnostics_view
 from ftops.views.paint import Painter, wants_color
 
 INTERRUPTED = 130
 STREAMING = frozenset({"apply", "destroy"})
 """Commands whose JSON is a line for each event instead of one document."""
+
+
+_DRY_RUN_FIRST = "run it with -y, or with --dry-run to see what it would do"
 
 
 class OutputClosed(Exception):
@@ -103,6 +106,23 @@ class Screen:
         else:
             found: list[Json] = [diagnostics_view.to_json(d) for d in diagnostics]
             self.document({"format_version": 1, **more, "exit_code": exit_code, "diagnostics": found})
+
+    def approve(
+        self, question: str, what: str = "this", hint: str = _DRY_RUN_FIRST, warning: str = ""
+    ) -> bool:
+        """Whether somebody says yes to it. Raises UsageError where nobody can be asked; `hint` says how it
+        is done then."""
+        if not self.is_interactive:
+            raise UsageError(
+                f"{what} has to be approved, and there is nobody to ask",
+                "standard input is no terminal, or JSON is asked for.",
+                hint,
+            )
+        answer = self.ask(f"{warning}{self.paint(f'{question} Only `yes` is a yes: ', 'bold')}")
+        self.text("\n")
+        if answer != "yes":
+            self.note("Nothing was done.\n")
+        return answer == "yes"
 
     def ask(self, question: str) -> str:
         """A line that somebody types; empty at the end of input."""

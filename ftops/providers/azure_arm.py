@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -24,7 +25,7 @@ from azure.mgmt.cognitiveservices import CognitiveServicesManagementClient
 from azure.mgmt.core.polling.arm_polling import ARMPolling
 
 from ftops.providers.azure_clients import Account
-from ftops.providers.azure_errors import is_absent, refusal_from
+from ftops.providers.azure_errors import absent_is_none, is_absent, refusal_from
 
 SCOPE = "https://management.azure.com/.default"
 _VERSION = "2024-10-01"
@@ -92,13 +93,9 @@ class Arm:
     def delete(self, name: str) -> str:
         """Asks for the deletion. A token for `failure`; empty where it was gone already."""
         polling = _NotNow()
-        try:
-            self._client.deployments.begin_delete(*self._place, name, polling=polling)
-        except Exception as exc:
-            if is_absent(refusal_from(exc, control_plane=True)):
-                return ""
-            raise
-        return polling.get_continuation_token()
+        begin = partial(self._client.deployments.begin_delete, *self._place, name, polling=polling)
+        begun = absent_is_none(begin, control_plane=True)
+        return "" if begun is None else polling.get_continuation_token()
 
     def failure(self, name: str, token: str) -> str:
         """Why the operation of that token failed; empty while it runs, where it succeeded, and where

@@ -10,12 +10,14 @@ import json
 import re
 import sys
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from ftops.errors import Permanent, ProviderError, Temporary
+
+T = TypeVar("T")
 
 UNREACHABLE = "Unreachable"
 """The code of a Temporary that says: no connection could be made, nothing was sent."""
@@ -237,6 +239,16 @@ def is_absent(refusal: Refusal | None) -> bool:
         return bool(refusal.message) and not _GATEWAY_MESSAGE.match(refusal.message)
     about_deployment = "/deployments/" in refusal.message.lower() or code != "resourcenotfound"
     return code not in _GATEWAY_CODES | _ACCOUNT_CODES and about_deployment
+
+
+def absent_is_none(call: Callable[[], T], *, control_plane: bool = False) -> T | None:
+    """What an SDK's call returns; None where the service says that there is no such object."""
+    try:
+        return call()
+    except Exception as exc:
+        if is_absent(refusal_from(exc, control_plane=control_plane)):
+            return None
+        raise
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

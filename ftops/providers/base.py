@@ -7,7 +7,7 @@ engine calls `read` again later, from the resource that it has recorded in the m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -169,3 +169,8 @@ class Local(Protocol):
     """A provider whose calls take no time: the engine makes them without a thread."""
 
     local: bool
+
+
+def all_local(providers: Callable[[str], Provider], names: Iterable[str]) -> bool:
+    """Whether all providers of these names are: nothing is waited for then, and nobody is asked."""
+    return all(isinstance(providers(name), Local) for name in frozenset(names))

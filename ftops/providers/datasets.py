@@ -8,7 +8,7 @@ from typing import Any
 
 from ftops.address import Json
 from ftops.errors import Permanent, ProviderError
-from ftops.providers.azure_errors import is_absent, refusal_from
+from ftops.providers.azure_errors import absent_is_none, refusal_from
 from ftops.providers.base import Existing, Request
 from ftops.providers.data_plane import DataPlane, items_of, object_of, plain, unusable
 from ftops.providers.listing import existing_file
@@ -40,13 +40,11 @@ class Datasets:
 
     def read(self, resource: ResourceState) -> RemoteObject | None:
         action = f"read {resource.address}"
+        files = self._clients.data.files.with_raw_response
         with self._clients.calling(action):
-            try:
-                reply = self._clients.data.files.with_raw_response.retrieve(resource.remote_id)
-            except Exception as exc:
-                if is_absent(refusal_from(exc)):
-                    return None
-                raise
+            reply = absent_is_none(lambda: files.retrieve(resource.remote_id))
+        if reply is None:
+            return None
         body = object_of(reply, action)
         return None if body.get("status") == "deleted" else self._describe(body, plain(resource.inputs))
 
@@ -197,11 +195,7 @@ def remote_name(name: str, request: Request) -> str:
 def delete_file(clients: DataPlane, remote_id: str, action: str) -> None:
     """Deletes a file; one that is gone already is as good."""
     with clients.calling(action):
-        try:
-            clients.data.files.with_raw_response.delete(remote_id)
-        except Exception as exc:
-            if not is_absent(refusal_from(exc)):
-                raise
+        absent_is_none(lambda: clients.data.files.with_raw_response.delete(remote_id))
 
 
 def _message(body: Mapping[str, Any], status: Status, state: str) -> str:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from ftops.address import Json
 from ftops.errors import Permanent, ProviderError, Temporary
-from ftops.providers.azure_errors import Refusal, is_absent, refusal_from
+from ftops.providers.azure_errors import Refusal, absent_is_none, is_absent, refusal_from
 from ftops.providers.base import Existing, Progress, Request
 from ftops.providers.data_plane import DataPlane, items_of, object_of, plain
 from ftops.providers.datasets import delete_file
@@ -109,14 +109,9 @@ class Jobs:
         model = found.remote.attributes.get("fine_tuned_model")
         if found.remote.status is not Status.READY or not model:
             return found.remote.status is Status.PENDING
+        models = self._clients.data.models.with_raw_response
         with self._clients.calling(f"look for {model}"):
-            try:
-                self._clients.data.models.with_raw_response.retrieve(str(model))
-            except Exception as exc:
-                if is_absent(refusal_from(exc)):
-                    return False
-                raise
-        return True
+            return absent_is_none(lambda: models.retrieve(str(model))) is not None
 
     def progress(self, resource: ResourceState, seen: str) -> tuple[list[Progress], str]:
         """Events since `seen`, the id of the newest one known; at first, only the latest page of them.
@@ -147,14 +142,10 @@ class Jobs:
         return new
 
     def _get(self, remote_id: str, action: str) -> dict[str, Any] | None:
+        jobs = self._clients.data.fine_tuning.jobs.with_raw_response
         with self._clients.calling(action):
-            try:
-                reply = self._clients.data.fine_tuning.jobs.with_raw_response.retrieve(remote_id)
-            except Exception as exc:
-                if is_absent(refusal_from(exc)):
-                    return None
-                raise
-        return object_of(reply, action)
+            reply = absent_is_none(lambda: jobs.retrieve(remote_id))
+        return None if reply is None else object_of(reply, action)
 
     def _list(self, after: str | None) -> Any:
         jobs = self._clients.data.fine_tuning.jobs.with_raw_response

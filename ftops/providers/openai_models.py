@@ -10,7 +10,7 @@ from ftops.account import Access, AccountFacts, OfferedModel, Reach
 from ftops.address import Address, Json
 from ftops.errors import Permanent, ProviderError, Temporary
 from ftops.kinds import is_tuned
-from ftops.providers.azure_errors import is_absent, refusal_from
+from ftops.providers.azure_errors import absent_is_none
 from ftops.providers.base import Existing, Request
 from ftops.providers.data_plane import body_of, object_of, plain, reach_of
 from ftops.providers.openai_clients import PlatformClients
@@ -71,14 +71,10 @@ class ServedModels:
         )
 
     def _model(self, model: str, action: str) -> dict[str, Any] | None:
+        models = self._clients.data.models.with_raw_response
         with self._clients.calling(action):
-            try:
-                reply = self._clients.data.models.with_raw_response.retrieve(model)
-            except Exception as exc:
-                if is_absent(refusal_from(exc)):
-                    return None
-                raise
-        return object_of(reply, action)
+            reply = absent_is_none(lambda: models.retrieve(model))
+        return None if reply is None else object_of(reply, action)
 
     def _describe(self, body: Mapping[str, Any], inputs: Mapping[str, Json]) -> RemoteObject:
         model = str(body["id"])

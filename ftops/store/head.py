@@ -19,6 +19,7 @@ from msgspec import Struct, to_builtins
 from msgspec.structs import replace
 
 from ftops.errors import StateError
+from ftops.moments import iso
 from ftops.state import STATE_VERSION
 from ftops.statefile import Form, check_version
 from ftops.store.base import LockInfo, Version, lock_info_from
@@ -84,7 +85,7 @@ def fence_of(name: str) -> float:
 
 
 def lease(holder: LockInfo, seconds: float, now: datetime) -> Lease:
-    expires = (now + timedelta(seconds=seconds)).isoformat(timespec="seconds").replace("+00:00", "Z")
+    expires = iso(now + timedelta(seconds=seconds))
     return Lease(holder, seconds, expires)
 
 

@@ -26,6 +26,7 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from ftops.errors import StateError, StateLocked
+from ftops.moments import iso
 from ftops.state import Entry, State, fold
 from ftops.statefile import PLAIN, Form, header_line
 from ftops.store.base import (
@@ -338,7 +339,7 @@ def _parse_note(note: bytes) -> LockInfo | None:
 
 
 def _iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return iso(datetime.fromtimestamp(seconds, UTC))
 
 
 def _same_file(file: int, path: Path) -> bool:

@@ -19,6 +19,7 @@ from hashlib import sha256
 from msgspec import Struct
 
 from ftops.errors import StateError
+from ftops.moments import iso
 from ftops.state import Entry, State, fold
 from ftops.statefile import PLAIN, Form
 from ftops.store.base import AT_ONCE, KEPT_VERSIONS, LockInfo, Version, Waiting, no_such_version
@@ -132,7 +133,7 @@ class BucketStore(Struct):
         content = self.form.snapshot(state, self.spec, self.environment).encode()
         head = held.head
         name = snapshot_name(state.serial, head.fence, 1 + sum(1 for _ in head.segment_names))
-        version = Version(str(state.serial), _at(held), held.info.by, held.info.operation)
+        version = Version(str(state.serial), iso(held.utc_now()), held.info.by, held.info.operation)
         snapshot = Snapshot(name, sha256(content).hexdigest(), version)
         held.put(name, content)
         kept = [snapshot, *(s for s in head.snapshots if s.version.id != version.id)][: max(1, self.keep)]
@@ -272,10 +273,6 @@ def _folded(head: Head, state: State, snapshots: tuple[Snapshot, ...]) -> Head:
 
 def _nothing() -> None:
     return None
-
-
-def _at(held: BucketLock) -> str:
-    return held.utc_now().isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _check_unchanged(head: Head, state: State, place: str) -> None:

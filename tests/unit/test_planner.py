@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from ftops.address import Address, Reference, Secret, Value
+from ftops.address import Address, Reference, Secret, Template, Value
 from ftops.apply import Settings
 from ftops.config import Config, Lifecycle, Output, Resource
 from ftops.desired import no_value
@@ -56,6 +56,18 @@ def test_another_url_is_another_file(world: World) -> None:
     assert change_of(made, "job.copilot").action is Action.REPLACE
     world.apply(fetched("https://x.example/b.jsonl"))
     assert world.plan(fetched("https://x.example/b.jsonl")).changes == ()
+
+
+def test_a_signature_that_rotates_is_no_change(world: World) -> None:
+    token = Secret("env", "SAS")
+
+    def signed(path: str) -> Config:
+        return replace(fetched(Template((f"https://x.example/{path}?", token))), secrets={token: "s"})
+
+    world.apply(signed("a.jsonl"), secret_digests={token: "1"})
+    assert world.plan(signed("a.jsonl"), secret_digests={token: "2"}).changes == ()
+    made = world.plan(signed("b.jsonl"), secret_digests={token: "1"})
+    assert change_of(made, "dataset.train").action is Action.REPLACE
 
 
 def test_a_changed_example_replaces_all_that_follows_and_deletes_the_old_last(world: World) -> None:

@@ -8,7 +8,6 @@ from ftops.cli.lazy import pass_screen
 from ftops.cli.options import SpecArguments, approve_option, spec_options
 from ftops.cli.screen import Screen
 from ftops.cli.specs import read
-from ftops.errors import UsageError
 from ftops.store import open_store
 
 
@@ -36,16 +35,6 @@ def command(screen: Screen, id: str, auto_approve: bool, spec: SpecArguments) ->
 
 
 def _is_approved(screen: Screen, place: str) -> bool:
-    if not screen.is_interactive:
-        raise UsageError(
-            "force-unlock has to be approved, and there is nobody to ask",
-            "standard input is no terminal, or JSON is asked for.",
-            "make sure that the other run is dead, then run it with -y",
-        )
-    question = (
-        f"If the other run still lives, objects could be made twice. Unlock {place}? Only `yes` is a yes: "
-    )
-    if screen.ask(question) == "yes":
-        return True
-    screen.note("Nothing was done.\n")
-    return False
+    question = f"If the other run still lives, objects could be made twice. Unlock {place}?"
+    hint = "make sure that the other run is dead, then run it with -y"
+    return screen.approve(question, "force-unlock", hint)

@@ -118,7 +118,7 @@ def replace_provider(
     with Session.open(config) as session, locked(screen, session, "state replace-provider", lock_timeout):
         entry, concerned = refactor.replace_provider(session.state, before, after)
         what = f"{plural(len(concerned), 'object')} from provider {before} to {after}"
-        if not (dry_run or auto_approve or _is_approved(screen, f"Record {what}?", spec)):
+        if not (dry_run or auto_approve or screen.approve(f"Record {what}?")):
             return 1
         serial = session.state.serial if dry_run else session.record([entry]).serial
     if screen.json:
@@ -213,19 +213,6 @@ def _check_home(text: str, file: str, spec: str, environment: str) -> None:
             f"it is that of {there[0]} in the environment {there[1]}, and this is {spec} in {environment}.",
             "choose the spec and environment that it belongs to; --force pushes it all the same",
         )
-
-
-def _is_approved(screen: Screen, question: str, spec: SpecArguments) -> bool:
-    if not screen.is_interactive:
-        raise UsageError(
-            "this has to be approved, and there is nobody to ask",
-            "standard input is no terminal, or JSON is asked for.",
-            "run it with -y, or with --dry-run to see what it would do",
-        )
-    if screen.ask(f"{question} Only `yes` is a yes: ") == "yes":
-        return True
-    screen.note("Nothing was done.\n")
-    return False
 
 
 COMMANDS: Sequence[click.Command] = (mv, rm, replace_provider, pull, push)

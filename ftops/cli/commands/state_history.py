@@ -83,7 +83,7 @@ def restore(
             screen.text(draw_comparison(found, screen.paint))
         if found is not None and found.is_same:
             return _tell_restored(screen, version, found, session.state.serial, False)
-        if not dry_run and not auto_approve and not _is_approved(screen, version):
+        if not dry_run and not auto_approve and not screen.approve(f"Restore version {version}?"):
             return 1
         serial = wanted.serial if dry_run else session.restore(version).serial
     return _tell_restored(screen, version, found, serial, not dry_run)
@@ -133,19 +133,6 @@ def _tell_restored(screen: Screen, version: str, found: Comparison | None, seria
             f"Restored version {version}, as serial {serial}. Run `ftops plan` to see what differs.\n"
         )
     return 0
-
-
-def _is_approved(screen: Screen, version: str) -> bool:
-    if not screen.is_interactive:
-        raise UsageError(
-            "this has to be approved, and there is nobody to ask",
-            "standard input is no terminal, or JSON is asked for.",
-            "run it with -y, or with --dry-run to see what it would do",
-        )
-    if screen.ask(f"Restore version {version}? Only `yes` is a yes: ") == "yes":
-        return True
-    screen.note("Nothing was done.\n")
-    return False
 
 
 COMMANDS: Sequence[click.Command] = (history, diff, restore, migrate)
