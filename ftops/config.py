@@ -132,6 +132,8 @@ class Config(Struct, frozen=True):
     """Whether any `${env.X}` or sensitive variable was asked for, also by settings, which use its value at
     once: such a config is not to be written down."""
     refactorings: Refactorings = Refactorings()
+    is_named: bool = True
+    """Whether the spec says its name itself; else it is that of its folder."""
     files: tuple[str, ...] = ()
     """The files that were read, as shown in diagnostics."""
 

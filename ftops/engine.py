@@ -35,7 +35,18 @@ from ftops.providers.base import Connects, all_local
 from ftops.refactor import nothing_recorded, quoted, relocate
 from ftops.refresh import refresh
 from ftops.state import Entry, Observed, Recorded, ResourceState, State, fold
-from ftops.store import AT_ONCE, Hold, LockInfo, Store, Waiting, check_left_behind, lock_info, open_store
+from ftops.store import (
+    AT_ONCE,
+    Hold,
+    LocalStore,
+    LockInfo,
+    Store,
+    Waiting,
+    check_place,
+    lock_info,
+    note_origin,
+    open_store,
+)
 from ftops.suggest import did_you_mean
 
 if TYPE_CHECKING:
@@ -93,8 +104,7 @@ class Session(Struct):
         """As recorded; read once."""
         if self._state is None:
             state = self.store.read()
-            if not state.lineage:
-                check_left_behind(self.config)
+            check_place(self.config, self.store, state)
             self._state = state
         return self._state
 
@@ -263,6 +273,8 @@ class Session(Struct):
 
     def _begun_state(self) -> State:
         """The state to record on: it has a lineage from its first entry on."""
+        if isinstance(self.store, LocalStore):
+            note_origin(self.config)
         return self.state if self.state.lineage else replace(self.state, lineage=str(uuid4()))
 
     def replace_state(self, pushed: State) -> State:

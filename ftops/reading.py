@@ -158,6 +158,7 @@ def config_to_json(config: Config) -> dict[str, Any]:
             [[*i.target, i.remote_id, _place_to_json(i.place)] for i in config.refactorings.imports],
             [[*r.source, r.retain, _place_to_json(r.place)] for r in config.refactorings.removals],
         ],
+        "is_named": config.is_named,
         "files": config.files,
     }
 
@@ -184,6 +185,7 @@ def config_from_json(raw: Mapping[str, Any]) -> Config:
         drift=raw["drift"],
         variables=raw["variables"],
         refactorings=_refactorings(*raw["refactorings"]),
+        is_named=raw["is_named"],
         files=tuple(raw["files"]),
     )
 

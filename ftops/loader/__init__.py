@@ -117,6 +117,7 @@ def _config(source: Source, wanted: str | None, givers: Givers, findings: list[D
         secrets=secret_values(scope.hidden, findings),
         asks_for_secrets=bool(scope.asked),
         refactorings=refactorings,
+        is_named="name" in source["ftops"],
         files=source.files,
     )
 

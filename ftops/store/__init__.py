@@ -11,7 +11,8 @@ from ftops.store.base import (
     lock_info,
 )
 from ftops.store.local import LocalStore
-from ftops.store.opening import check_left_behind, move_in, open_store, state_keys
+from ftops.store.opening import check_place, move_in, open_store, state_keys
+from ftops.store.origin import note_origin
 
 __all__ = [
     "AT_ONCE",
@@ -22,9 +23,10 @@ __all__ = [
     "Store",
     "Version",
     "Waiting",
-    "check_left_behind",
+    "check_place",
     "lock_info",
     "move_in",
+    "note_origin",
     "open_store",
     "state_keys",
 ]

@@ -14,6 +14,7 @@ from ftops.state import State
 from ftops.statefile import PLAIN, Form
 from ftops.store.base import KEPT_VERSIONS, Store, lock_info
 from ftops.store.local import LocalStore
+from ftops.store.origin import check_origin
 
 if TYPE_CHECKING:
     from ftops.crypt import Key, Keys
@@ -55,11 +56,17 @@ def state_keys(project: Path, state: StateSettings) -> Keys | None:
     return Keys(key, (fallback,) if fallback else (), bool(settings.get("accept_plain")))
 
 
-def check_left_behind(config: Config) -> None:
-    """Raises StateError where nothing is in the bucket, but a state is still in the local folder: to go on
-    would make everything anew."""
-    if config.state.backend == "local":
-        return
+def check_place(config: Config, store: Store, state: State) -> None:
+    """Raises StateError where this can't be the state of the spec: it is that of another one, or nothing is
+    recorded here and there is a state elsewhere. To go on would make everything anew."""
+    if isinstance(store, LocalStore):
+        check_origin(config, state, store.form)
+    elif not state.lineage:
+        _check_left_behind(config)
+
+
+def _check_left_behind(config: Config) -> None:
+    """Nothing is in the bucket: is a state still in the local folder?"""
     local = _local(config, None)
     if local.snapshot_path.exists() or local.journal_path.exists():
         raise StateError(

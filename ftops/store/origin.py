@@ -1,0 +1,145 @@
+"""Which spec a local state belongs to: the files that it was made from, in `<path>/<name>/.spec`.
+
+A spec is called after its folder unless it says otherwise. So a folder that is renamed, copied, linked or
+given another project would find no state, or that of another spec; either way objects would be made twice,
+or those of another be deleted. Here that is noticed before anything is planned.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from ftops.config import Config
+from ftops.errors import StateError
+from ftops.state import State
+from ftops.statefile import Form
+from ftops.store.local import LocalStore
+
+_NOTE = ".spec"
+_CLOUD = Path(".ftops", "emulator")
+"""The embedded cloud is kept beside the state."""
+_AGAIN = "Everything would be made anew, and what exists would be left behind."
+
+
+def note_origin(config: Config) -> None:
+    """Remembers the files of the spec. Where that can't be written, nothing is noticed later: no more."""
+    note = _folder(config) / config.name / _NOTE
+    text = "".join(f"{file}\n" for file in _files(config))
+    with suppress(OSError):
+        if not note.exists() or note.read_text(encoding="utf-8") != text:
+            note.parent.mkdir(parents=True, exist_ok=True)
+            note.write_text(text, encoding="utf-8")
+
+
+def check_origin(config: Config, state: State, form: Form) -> None:
+    """Raises StateError where the state recorded under the spec's name is that of another spec, or that of
+    this spec is recorded elsewhere."""
+    if not state.is_empty:
+        _check_owner(config)
+    elif not (state.lineage or _is_known(_folder(config) / config.name)):
+        _check_other_folders(config)
+        _check_other_names(config, form)
+
+
+def _is_known(place: Path) -> bool:
+    """Whether anything was recorded there, in any environment; who has the lock has made the folder."""
+    return (place / _NOTE).exists() or any(place.glob("*.json")) or any(place.glob("*.journal"))
+
+
+def _check_owner(config: Config) -> None:
+    owner = _noted(_folder(config) / config.name)
+    if not owner or not owner.isdisjoint(_files(config)):
+        return
+    there = sorted(file for file in owner if (config.project / file).exists())
+    if there:
+        raise StateError(
+            f"the state of `{config.name}` is that of another spec: {there[0]}",
+            f"this one is {_files(config)[0]}. What was made for the other would be replaced or deleted.",
+            "give this one a name of its own: `ftops: {name: …}`",
+        )
+
+
+def _check_other_folders(config: Config) -> None:
+    """A project begins where `.git` is, so that `git init` further up moves where the state is looked for."""
+    between = [f for f in (config.folder, *config.folder.parents) if config.project in f.parents]
+    for folder in between:
+        found = folder / config.state.path / config.name
+        if (found / f"{config.environment}.json").exists():
+            clouds = (folder / _CLOUD, config.project / _CLOUD)
+            cloud = f" && {_move(*clouds)}" if clouds[0].exists() else ""
+            raise StateError(
+                f"the state is in another folder: {found}",
+                "it is looked for at the root of the project, which is the nearest folder with `.git`: "
+                f"{_folder(config)}. {_AGAIN}",
+                f"move it: {_move(found, _folder(config) / config.name)}{cloud}",
+            )
+
+
+def _check_other_names(config: Config, form: Form) -> None:
+    files = set(_files(config))
+    names = {Path(file).name for file in files}
+    for name, noted in _others(config):
+        is_same = not noted.isdisjoint(files)
+        is_gone = not any((config.project / file).exists() for file in noted)
+        renamed = is_gone and not config.is_named and not names.isdisjoint(Path(file).name for file in noted)
+        if (is_same or renamed) and _holds_something(config, name, form):
+            raise _known_as(config, name) if is_same else _renamed(config, name, sorted(noted)[0])
+
+
+def _known_as(config: Config, name: str) -> StateError:
+    why = "" if config.is_named else ", after its folder"
+    return StateError(
+        f"the state of this spec is recorded as `{name}`",
+        f"the spec is called `{config.name}` now{why}, and nothing is recorded under that. {_AGAIN}",
+        f"keep the name: `ftops: {{name: {name}}}`",
+    )
+
+
+def _renamed(config: Config, name: str, file: str) -> StateError:
+    return StateError(
+        f"nothing is recorded for `{config.name}`, and the spec of `{name}` is gone",
+        f"there was {file}. Was its folder renamed? {_AGAIN}",
+        f"if it was, say `ftops: {{name: {name}}}`; if this is another spec, `ftops: {{name: {config.name}}}`",
+    )
+
+
+def _others(config: Config) -> Iterator[tuple[str, frozenset[str]]]:
+    with suppress(OSError):
+        for place in sorted(_folder(config).iterdir()):
+            noted = _noted(place)
+            if noted and place.name != config.name:
+                yield place.name, noted
+
+
+def _holds_something(config: Config, name: str, form: Form) -> bool:
+    with suppress(StateError):
+        return not LocalStore(_folder(config), name, config.environment, form).read().is_empty
+    return False
+
+
+def _noted(place: Path) -> frozenset[str]:
+    with suppress(OSError, UnicodeDecodeError):
+        return frozenset((place / _NOTE).read_text(encoding="utf-8").splitlines())
+    return frozenset()
+
+
+def _files(config: Config) -> list[str]:
+    """Relative to the project, wherever it is; links are followed."""
+    folder, project = config.folder.resolve(), config.project.resolve()
+    return sorted(
+        Path(os.path.relpath(folder / Path(file).name, project)).as_posix() for file in config.files
+    )
+
+
+def _folder(config: Config) -> Path:
+    return config.project / config.state.path
+
+
+def _move(before: Path, after: Path) -> str:
+    """All that is in a folder, for a shell; the other may be there, with nothing but a lock in it."""
+    old, new = shlex.quote(str(before)), shlex.quote(str(after))
+    return f"mkdir -p {new} && mv {old}/* {new}/"

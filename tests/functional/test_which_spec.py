@@ -1,0 +1,131 @@
+"""A state belongs to one spec. Whoever renames, copies or links folders is told so before anything is made twice."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.golden.cli import SPEC, Folder
+
+UNNAMED = SPEC.replace("ftops: {name: drone}\n", "")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    (tmp_path / ".git").mkdir()
+    return tmp_path
+
+
+def applied(path: Path, spec: str = UNNAMED) -> Folder:
+    folder = Folder.make(path, spec)
+    folder.ok("apply", "-y")
+    return folder
+
+
+def refused(folder: Folder, *said: str, spec: str = ".") -> str:
+    """Reading, planning and applying are refused alike, and nothing is recorded."""
+    before = sorted(folder.path.parent.rglob("default.json"))
+    for argv in (("plan",), ("state", "list"), ("apply", "-y"), ("destroy", "-y")):
+        done = folder.run(*argv, spec)
+        assert (done.code, done.out) == (1, ""), done
+        text = " ".join(done.err.split())
+        for words in said:
+            assert words in text, text
+    assert sorted(folder.path.parent.rglob("default.json")) == before
+    return text
+
+
+def test_a_folder_that_was_renamed(project: Path) -> None:
+    applied(project / "before")
+    (project / "before").rename(project / "after")
+    folder = Folder(project / "after")
+    refused(
+        folder, "nothing is recorded for `after`", "There was before/ftops.yaml", "`ftops: {name: before}`"
+    )
+    folder.write("name.yaml", "ftops: {name: before}\n")
+    assert folder.ok("plan").startswith("No changes. 5 resources of before")
+
+
+def test_a_new_spec_beside_one_that_is_gone_may_say_its_name(project: Path) -> None:
+    applied(project / "before")
+    shutil.rmtree(project / "before")
+    folder = Folder.make(project / "after", UNNAMED)
+    refused(folder, "if this is another spec, `ftops: {name: after}`")
+    folder.write("name.yaml", "ftops: {name: after}\n")
+    assert "Plan: 5 to create" in folder.ok("plan")
+
+
+def test_a_spec_that_was_destroyed_and_removed_is_in_nobodys_way(project: Path) -> None:
+    applied(project / "before").ok("destroy", "-y")
+    shutil.rmtree(project / "before")
+    assert "Plan: 5 to create" in Folder.make(project / "after", UNNAMED).ok("plan")
+
+
+def test_a_link_to_the_folder(project: Path) -> None:
+    applied(project / "before")
+    (project / "after").symlink_to("before")
+    refused(Folder(project), "recorded as `before`", "called `after` now, after its folder", spec="after")
+
+
+def test_another_name_for_the_same_file(project: Path) -> None:
+    folder = applied(project / "here")
+    folder.write("name.yaml", "ftops: {name: there}\n")
+    refused(folder, "the state of this spec is recorded as `here`", "Keep the name: `ftops: {name: here}`")
+    (folder.path / "name.yaml").unlink()
+    assert folder.ok("plan").startswith("No changes.")
+
+
+def test_a_copy_of_the_folder(project: Path) -> None:
+    applied(project / "one", SPEC)
+    shutil.copytree(project / "one", project / "two")
+    refused(Folder(project / "two"), "is that of another spec: one/ftops.yaml", "This one is two/ftops.yaml")
+    Folder(project / "two").edit("name: drone", "name: other")
+    assert "Plan: 5 to create" in Folder(project / "two").ok("plan")
+
+
+def test_folders_whose_names_come_to_the_same(project: Path) -> None:
+    applied(project / "spec é")
+    refused(Folder.make(project / "spec ü", UNNAMED), "the state of `spec` is that of another spec: spec é/")
+
+
+def test_files_side_by_side(project: Path) -> None:
+    folder = applied(project / "here")
+    folder.write("other.yaml", "datasets: {other: {path: data/train.jsonl}}\n")
+    refused(folder, "another spec: here/ftops.yaml", "This one is here/other.yaml", spec="other.yaml")
+    assert "1 to create" in folder.ok("plan", ".")
+    (folder.path / "other.yaml").unlink()
+    assert folder.ok("plan", "ftops.yaml").startswith("No changes.")
+
+
+def test_a_repository_is_made_further_up(tmp_path: Path) -> None:
+    folder = applied(tmp_path / "repo" / "spec")
+    (tmp_path / "repo" / ".git").mkdir()
+    text = refused(folder, "the state is in another folder", "the nearest folder with `.git`")
+    command = re.search(r"Move it: (mkdir .*)$", text)
+    assert command is not None
+    subprocess.run(command[1], shell=True, check=True)
+    assert folder.ok("plan").startswith("No changes. 5 resources of spec")
+
+
+def test_a_project_may_move_as_a_whole(tmp_path: Path) -> None:
+    applied(tmp_path / "repo" / "spec")
+    (tmp_path / "repo").rename(tmp_path / "elsewhere")
+    assert Folder(tmp_path / "elsewhere" / "spec").ok("plan").startswith("No changes.")
+
+
+def test_a_file_at_the_root_of_a_project_that_is_renamed(tmp_path: Path) -> None:
+    (tmp_path / "repo" / ".git").mkdir(parents=True)
+    applied(tmp_path / "repo")
+    (tmp_path / "repo").rename(tmp_path / "elsewhere")
+    folder = Folder(tmp_path / "elsewhere")
+    refused(folder, "recorded as `repo`", "called `elsewhere` now")
+
+
+def test_another_environment_is_no_other_spec(project: Path) -> None:
+    spec = UNNAMED + "environments: {prod: {}}\n"
+    folder = applied(project / "here", spec)
+    assert "Plan: 5 to create" in folder.ok("plan", "--env", "prod")
