@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from ftops import __version__
 
+INTERRUPTED = 130
 _TEXT = (("version",), ("--version",), ("-V",))
 _JSON = (("version", "-o", "json"), ("version", "-ojson"), ("version", "--output", "json"))
 
@@ -18,17 +19,24 @@ def main() -> int:
     answer = version_answer(arguments)
     if answer is not None and sys.stdout is not None:
         return _say(answer)
+    try:
+        code = _run(arguments)
+    except KeyboardInterrupt:  # before the command line could take it
+        code = INTERRUPTED
+    _flush()
+    # All that matters is on disk. Workers may hang in calls that nobody waits for any more, and taking
+    # apart what the kernel frees at once takes time.
+    os._exit(code)
+
+
+def _run(arguments: Sequence[str]) -> int:
     import gc
 
     from ftops.cli.main import run
 
     # What a command makes it keeps to its end: looking for garbage would be most of the work.
     gc.set_threshold(100_000, 20, 20)
-    code = run(arguments)
-    _flush()
-    # All that matters is on disk. Workers may hang in calls that nobody waits for any more, and taking
-    # apart what the kernel frees at once takes time.
-    os._exit(code)
+    return run(arguments)
 
 
 def _flush() -> None:

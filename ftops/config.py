@@ -134,6 +134,8 @@ class Config(Struct, frozen=True):
     refactorings: Refactorings = Refactorings()
     is_named: bool = True
     """Whether the spec says its name itself; else it is that of its folder."""
+    is_outline: bool = False
+    """Whether all that is declared was left out."""
     files: tuple[str, ...] = ()
     """The files that were read, as shown in diagnostics."""
 

@@ -19,7 +19,7 @@ from uuid import uuid4
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from ftops.address import Address, Secret
+from ftops.address import Address, Secret, decode
 from ftops.arrivals import arrived, check_imports, to_read
 from ftops.config import Config, Import, Refactorings
 from ftops.datafiles import inspect_data, with_data
@@ -97,7 +97,8 @@ class Session(Struct):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.providers.close()
+        if kind is not KeyboardInterrupt:  # a worker may hold what closing waits for; the process ends
+            self.providers.close()
 
     @property
     def state(self) -> State:
@@ -336,6 +337,10 @@ class Session(Struct):
     def outputs(self) -> dict[str, OutputValue]:
         """The spec's outputs as far as the state can tell; references that it can't tell stay."""
         return self._evaluate(self.state)
+
+    def recorded_outputs(self) -> dict[str, OutputValue]:
+        """As of the last apply, whatever the spec says now; without those that are sensitive."""
+        return {name: OutputValue(decode(value), False) for name, value in self.state.outputs.items()}
 
     def results(self, address: Address) -> Results:
         """What the training of a job measured. Raises FtopsError, ProviderError."""

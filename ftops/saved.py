@@ -118,7 +118,7 @@ def read_plan(path: Path) -> SavedPlan:
 
 def _unseal(sealed: Sealed, file: str) -> str:
     """With the key of the spec that it was made from: nothing else of the spec has to be known."""
-    from ftops.loader import load_state_settings
+    from ftops.loader import load_outline
 
     path = Path(sealed.path)
     if not path.exists():
@@ -127,7 +127,8 @@ def _unseal(sealed: Sealed, file: str) -> str:
             f"its key is named in its spec, and there is no {path} here.",
             "go to the folder in which it was planned, or name it with -C",
         )
-    keys = state_keys(*load_state_settings(path, os.environ))
+    outline = load_outline(path, environ=os.environ)
+    keys = state_keys(outline.project, outline.state)
     if keys is None:
         raise PlanFileError(
             f"the saved plan is encrypted: {file}",

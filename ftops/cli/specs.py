@@ -8,7 +8,7 @@ from pathlib import Path
 from ftops import engine, reading
 from ftops.cli.options import SpecArguments
 from ftops.config import Config
-from ftops.errors import Diagnostic
+from ftops.errors import Diagnostic, SpecError
 
 
 def read(spec: SpecArguments) -> Config:
@@ -20,6 +20,17 @@ def read(spec: SpecArguments) -> Config:
         variable_files=spec.variable_files,
         environ=os.environ,
     )
+
+
+def read_outline(spec: SpecArguments) -> Config:
+    """For commands that only look at the record: the spec, and where it can't be read, as with a variable
+    that has no value, what is left when nothing is declared. Raises SpecError."""
+    try:
+        return read(spec)
+    except SpecError:
+        from ftops.loader import load_outline
+
+        return load_outline(spec.path, environment=spec.environment, environ=os.environ)
 
 
 def read_with_data(spec: SpecArguments) -> tuple[Config, tuple[Diagnostic, ...]]:

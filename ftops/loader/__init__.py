@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ftops import __version__, spec
-from ftops.config import Config, Lifecycle, Refactorings, Resource, StateSettings
+from ftops.config import Config, Lifecycle, Refactorings, Resource
 from ftops.errors import Diagnostic, SpecError
 from ftops.loader.accounts import check_control_plane, link_accounts
 from ftops.loader.evaluate import Scope
@@ -36,7 +36,7 @@ from ftops.loader.source import Source, project_root, read
 from ftops.loader.variables import Givers, resolve_variables
 from ftops.suggest import did_you_mean
 
-__all__ = ["load", "load_state_settings"]
+__all__ = ["load", "load_outline"]
 
 
 def load(
@@ -59,15 +59,27 @@ def load(
     return config
 
 
-def load_state_settings(path: Path, environ: Mapping[str, str]) -> tuple[Path, StateSettings]:
-    """The project of a spec, and where its state lives: nothing else of it has to be known. Raises
-    SpecError."""
+def load_outline(path: Path, *, environment: str | None = None, environ: Mapping[str, str]) -> Config:
+    """A spec without all that it declares: what it is called, and where it and its state are. It asks for no
+    variable, and mistakes in resources don't matter. Raises SpecError."""
     findings: list[Diagnostic] = []
     source = read(path, (), findings)
-    _, state = read_settings(source, __version__, Scope({}, environ, findings))
+    name, state = read_settings(source, __version__, Scope({}, environ, findings))
+    choose_environment(source, environment, findings)
     if findings:
         raise SpecError(list(dict.fromkeys(findings)))
-    return project_root(source.folder), state
+    return Config(
+        name=name,
+        environment=environment or DEFAULT_ENVIRONMENT,
+        folder=source.folder,
+        project=project_root(source.folder),
+        resources=(),
+        providers={},
+        state=state,
+        is_named="name" in source["ftops"],
+        is_outline=True,
+        files=source.files,
+    )
 
 
 def _load(path: Path, environment: str | None, givers: Givers, findings: list[Diagnostic]) -> Config | None:

@@ -173,9 +173,9 @@ class _Merge:
         elif isinstance(data, dict) and isinstance(node, MappingNode):
             entries = self.sections.setdefault(name, {})
             for item_key, item in yamltext.merged(node):
-                self._entry(
-                    entries, Entry(name, item_key.value, document, item_key, item, data[item_key.value])
-                )
+                if item_key.value in data:  # a section that stands twice has the data of the first
+                    found = data[item_key.value]
+                    self._entry(entries, Entry(name, item_key.value, document, item_key, item, found))
         elif data is not None:
             summary = f"`{name}` must be a mapping"
             self._report(

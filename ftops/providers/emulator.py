@@ -27,6 +27,7 @@ from ftops.address import Address, Json, Value
 from ftops.config import ProviderConfig
 from ftops.errors import Permanent, Temporary
 from ftops.providers.azure import AzureProvider
+from ftops.providers.azure_clients import STABLE_VERSION
 from ftops.providers.azure_errors import NO_REPLY, UNREACHABLE
 from ftops.providers.base import Existing, Progress, Request
 from ftops.providers.by_kind import seconds_until_visible
@@ -122,7 +123,7 @@ class EmulatorProvider:
     def connection(self) -> Mapping[str, Json]:
         """Where the cloud is to be found and its key, for other programs. Starts it where needed."""
         self._call(lambda azure: azure)
-        return self._server.connection
+        return {"api_version": STABLE_VERSION, **self._server.connection}
 
     def close(self) -> None:
         """Lets the server go: it ends by itself, unless another command attaches to it."""

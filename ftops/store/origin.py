@@ -103,7 +103,8 @@ def _renamed(config: Config, name: str, file: str) -> StateError:
     return StateError(
         f"nothing is recorded for `{config.name}`, and the spec of `{name}` is gone",
         f"there was {file}. Was its folder renamed? {_AGAIN}",
-        f"if it was, say `ftops: {{name: {name}}}`; if this is another spec, `ftops: {{name: {config.name}}}`",
+        f"if it was, say `ftops: {{name: {name}}}`; if this is another spec, "
+        f"`ftops: {{name: {config.name}}}`",
     )
 
 

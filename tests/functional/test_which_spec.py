@@ -1,4 +1,4 @@
-"""A state belongs to one spec. Whoever renames, copies or links folders is told so before anything is made twice."""
+"""A state belongs to one spec: who renames, copies or links folders is told so before anything is made."""
 
 from __future__ import annotations
 

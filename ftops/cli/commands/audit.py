@@ -7,7 +7,7 @@ import click
 from ftops.cli.lazy import pass_screen
 from ftops.cli.options import SpecArguments, spec_options
 from ftops.cli.screen import Screen
-from ftops.cli.specs import read
+from ftops.cli.specs import read_outline
 from ftops.engine import Session
 from ftops.views.audit import draw_runs, runs_to_json
 
@@ -24,7 +24,7 @@ from ftops.views.audit import draw_runs, runs_to_json
 @pass_screen
 def command(screen: Screen, spec: SpecArguments, limit: int) -> int:
     """Show who changed what exists or what is recorded of it, when, by which plan, and with what result."""
-    config = read(spec)
+    config = read_outline(spec)
     with Session.open(config) as session:
         runs = session.runs()
     shown = runs[-limit:] if limit else runs

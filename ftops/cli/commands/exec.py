@@ -55,7 +55,7 @@ def command(screen: Screen, spec: SpecArguments, provider: str | None, words: tu
         try:
             return _run(words, {**os.environ, **session.environment(provider)})
         except OSError as error:
-            hint = f"write `{spec.command('exec')} -- COMMAND`"
+            hint = "see whether it is installed, and its folder is on the PATH"
             raise UsageError(f"can't run `{words[0]}`: {error.strerror}", "", hint) from error
 
 

@@ -7,7 +7,7 @@ import click
 from ftops.cli.lazy import pass_screen
 from ftops.cli.options import SpecArguments, approve_option, spec_options
 from ftops.cli.screen import Screen
-from ftops.cli.specs import read
+from ftops.cli.specs import read_outline
 from ftops.store import open_store
 
 
@@ -23,7 +23,7 @@ def command(screen: Screen, id: str, auto_approve: bool, spec: SpecArguments) ->
     that, but what it is making at the moment would be made twice: so look first. A lock that nobody renews
     frees itself after a minute.
     """
-    store = open_store(read(spec))
+    store = open_store(read_outline(spec))
     if not auto_approve and not _is_approved(screen, store.place):
         return 1
     holder = store.force_unlock(id)

@@ -12,7 +12,7 @@ from ftops.address import Reference, Secret, Value, fill
 from ftops.cli.lazy import pass_screen
 from ftops.cli.options import SpecArguments, spec_options
 from ftops.cli.screen import Screen
-from ftops.cli.specs import read
+from ftops.cli.specs import read, read_outline
 from ftops.config import Config
 from ftops.engine import Session
 from ftops.errors import FtopsError
@@ -41,14 +41,23 @@ def command(screen: Screen, name: str | None, spec: SpecArguments, raw: bool) ->
         name = None
     if raw and name is None:
         raise click.UsageError("--raw needs the name of an output")
-    config = read(spec)
-    with Session.open(config) as session:
-        outputs = session.outputs()
+    config, outputs = _outputs(spec, name)
     if name is None:
         _show_all(screen, outputs)
     else:
         _show_one(screen, config, name, _named(name, outputs), raw)
     return 0
+
+
+def _outputs(spec: SpecArguments, name: str | None) -> tuple[Config, dict[str, OutputValue]]:
+    """As the spec declares them; where it can't be read, as with a variable that has no value, those that
+    the last apply recorded, unless the one that is asked for isn't among them."""
+    config = read_outline(spec)
+    with Session.open(config) as session:
+        if config.is_outline:
+            recorded = session.recorded_outputs()
+            return (config, recorded) if recorded.keys() >= {name} - {None} else (read(spec), {})
+        return config, session.outputs()
 
 
 def _is_spec(word: str) -> bool:

@@ -11,7 +11,7 @@ from ftops.cli.look import also_markdown
 from ftops.cli.options import SpecArguments, spec_options
 from ftops.cli.planning import plan_document
 from ftops.cli.screen import Screen
-from ftops.cli.specs import read
+from ftops.cli.specs import read_outline
 from ftops.engine import Session
 from ftops.saved import is_plan_file, read_plan
 from ftops.views.markdown import SMALLEST
@@ -39,7 +39,7 @@ def command(screen: Screen, spec: SpecArguments, limit: int | None) -> int:
         return show_plan(screen, spec.path, limit)
     if screen.markdown or limit is not None:
         raise click.UsageError("a saved plan is what can be drawn as Markdown: name the file of one")
-    config = read(spec)
+    config = read_outline(spec)
     with Session.open(config) as session:
         state = session.state
     if screen.json:

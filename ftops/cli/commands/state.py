@@ -11,7 +11,7 @@ from ftops.cli.commands.state_history import COMMANDS as HISTORY
 from ftops.cli.lazy import pass_screen
 from ftops.cli.options import SpecArguments, spec_options
 from ftops.cli.screen import Screen
-from ftops.cli.specs import read
+from ftops.cli.specs import read_outline
 from ftops.engine import Session
 from ftops.errors import FtopsError
 from ftops.refactor import nothing_recorded
@@ -57,7 +57,7 @@ for _command in (*EDITING, *HISTORY):
 
 
 def _recorded(spec: SpecArguments) -> State:
-    with Session.open(read(spec)) as session:
+    with Session.open(read_outline(spec)) as session:
         return session.state
 
 

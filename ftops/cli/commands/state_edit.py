@@ -19,7 +19,7 @@ from ftops.cli.lazy import pass_screen
 from ftops.cli.locking import lock_option, locked
 from ftops.cli.options import SpecArguments, approve_option, spec_options
 from ftops.cli.screen import Screen
-from ftops.cli.specs import read
+from ftops.cli.specs import read, read_outline
 from ftops.engine import Session
 from ftops.errors import FtopsError, StateError, UsageError
 from ftops.kinds import RESOURCE_TYPES
@@ -46,7 +46,7 @@ def mv(
     address that has one: `ftops state mv 'job.a["fr"]' job.fr`. To review a move in a pull request, write it
     into the spec instead: `moved: [{from: job.a, to: job.b}]`.
     """
-    with Session.open(read(spec)) as session, locked(screen, session, "state mv", lock_timeout):
+    with Session.open(read_outline(spec)) as session, locked(screen, session, "state mv", lock_timeout):
         moved = refactor.move(session.state, source, target)
         serial = session.state.serial if dry_run else session.record([moved]).serial
     if screen.json:
@@ -75,7 +75,7 @@ def rm(
     """
     words, spec = _without_spec(words, spec)
     wanted = [ADDRESS.convert(word, None, None) for word in words]
-    with Session.open(read(spec)) as session, locked(screen, session, "state rm", lock_timeout):
+    with Session.open(read_outline(spec)) as session, locked(screen, session, "state rm", lock_timeout):
         entries = refactor.remove(session.state, wanted)
         serial = session.state.serial if dry_run else session.record(entries).serial
     gone = sorted({str(entry.address) for entry in entries})
@@ -136,7 +136,7 @@ def replace_provider(
 @pass_screen
 def pull(screen: Screen, spec: SpecArguments) -> int:
     """Print the whole recorded state, as JSON that `state push` takes back."""
-    config = read(spec)
+    config = read_outline(spec)
     with Session.open(config) as session:
         screen.text(snapshot_text(session.state, config.name, config.environment))
     return 0
@@ -157,7 +157,7 @@ def push(
     For repairs by hand: pull, edit, raise the serial by one, push. A state of another spec, environment or
     lineage is refused, and so is one that is older than what is recorded.
     """
-    config = read(spec)
+    config = read_outline(spec)
     text = _text_of(file)
     pushed = parse_snapshot(text, file)
     if not force:

@@ -13,7 +13,7 @@ from ftops.cli.lazy import pass_screen
 from ftops.cli.locking import lock_option, locked
 from ftops.cli.options import SpecArguments, approve_option, spec_options
 from ftops.cli.screen import Screen
-from ftops.cli.specs import read
+from ftops.cli.specs import read_outline
 from ftops.engine import Session
 from ftops.errors import StateError, UsageError
 from ftops.history import Comparison, compare
@@ -28,7 +28,7 @@ from ftops.views.values import plural
 @pass_screen
 def history(screen: Screen, spec: SpecArguments) -> int:
     """List the versions of the state that are kept, newest first."""
-    with Session.open(read(spec)) as session:
+    with Session.open(read_outline(spec)) as session:
         versions = session.store.versions()
     if screen.json:
         screen.document(versions_to_json(versions))
@@ -50,7 +50,7 @@ def diff(screen: Screen, before: str, after: str | None, spec: SpecArguments) ->
     if after is not None and not after.isdigit():
         spec = replace(spec, path=Path(after), words=(quote(after),))
         after = None
-    with Session.open(read(spec)) as session:
+    with Session.open(read_outline(spec)) as session:
         old = session.store.read_version(before)
         new = session.store.read_version(after) if after else session.state
     found = compare(old, new)
@@ -76,7 +76,7 @@ def restore(
     Nothing happens to any object: the next plan shows what exists and differs. Also a way out where what is
     recorded now can't be read any more.
     """
-    with Session.open(read(spec)) as session, locked(screen, session, "state restore", lock_timeout):
+    with Session.open(read_outline(spec)) as session, locked(screen, session, "state restore", lock_timeout):
         wanted = session.store.read_version(version)
         found = _against(session, wanted)
         if not screen.json and found is not None:
@@ -99,7 +99,7 @@ def migrate(screen: Screen, folder: Path | None, lock_timeout: float, spec: Spec
 
     What is in the folder stays there under another name, so that it isn't taken for the state any more.
     """
-    config = read(spec)
+    config = read_outline(spec)
     if config.state.backend == "local":
         raise UsageError(
             "the spec keeps its state in a local folder",
