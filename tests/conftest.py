@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import os
+import signal
 
 from hypothesis import settings
 
 # Many tests start commands, and every one of them would compile ftops anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# Commands that tests start inherit what is ignored here: a background job may have been started so.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+for number in (signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, signal.SIG_DFL)
 
 # The same examples in every run, and no clock that decides. FTOPS_EXPLORE=1 looks for new ones.
 settings.register_profile("steady", deadline=None, derandomize=True)
