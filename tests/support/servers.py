@@ -8,6 +8,7 @@ tests that need it are skipped and say so.
 from __future__ import annotations
 
 import base64
+import fcntl
 import hmac
 import os
 import shutil
@@ -28,8 +29,8 @@ import pytest
 from tests.support.gcs import serving
 
 ROOT = Path(__file__).parent.parent.parent
-AZURITE = ROOT / ".cache" / "azurite"
 AZURITE_VERSION = "3.37.0"
+AZURITE = ROOT / ".cache" / f"azurite-{AZURITE_VERSION}"
 ACCOUNT = "devstoreaccount1"
 ACCOUNT_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 """The account and key that every Azurite has, from its own documentation."""
@@ -110,14 +111,26 @@ def _azurite_script() -> Path:
         pytest.skip(
             "AZURE BLOB STORAGE IS NOT TESTED: Azurite needs node and npm, and they are not installed"
         )
-    AZURITE.mkdir(parents=True, exist_ok=True)
-    command = ["npm", "install", "--prefix", str(AZURITE), "--no-audit", "--no-fund"]
+    AZURITE.parent.mkdir(exist_ok=True)
+    with AZURITE.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # test processes share it
+        if not script.exists():
+            _install_azurite()
+    return script
+
+
+def _install_azurite() -> None:
+    """Whole or not at all: a folder of the name holds all of it."""
+    half = AZURITE.with_suffix(".half")
+    shutil.rmtree(half, ignore_errors=True)
+    half.mkdir()
+    command = ["npm", "install", "--prefix", str(half), "--no-audit", "--no-fund"]
     done = subprocess.run(
         [*command, f"azurite@{AZURITE_VERSION}"], capture_output=True, text=True, check=False
     )
-    if done.returncode or not script.exists():
+    if done.returncode:
         pytest.skip(f"AZURE BLOB STORAGE IS NOT TESTED: npm can't install Azurite: {done.stderr[-300:]}")
-    return script
+    half.replace(AZURITE)
 
 
 @contextmanager
