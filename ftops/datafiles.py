@@ -221,7 +221,9 @@ def _placed(diagnostic: Diagnostic, resource: Resource) -> Diagnostic:
     """A finding about a file as a whole is shown where the spec names the file."""
     if diagnostic.place is None or diagnostic.place.text or resource.place is None:
         return diagnostic
-    return replace(diagnostic, place=resource.place, detail=f"{resource.address}: {diagnostic.detail}")
+    named = f"It is {resource.inputs.get('path')}, the file of {resource.address}."
+    detail = f"{diagnostic.detail} {named}".lstrip()
+    return replace(diagnostic, place=resource.place, detail=detail)
 
 
 def _with_name(resource: Resource) -> Resource:

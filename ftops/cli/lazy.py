@@ -9,6 +9,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from ftops.cli.familiar import command_hint
 from ftops.cli.table import COMMANDS, SECTIONS, Row
 from ftops.suggest import did_you_mean
 
@@ -47,7 +48,8 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
         if name not in self._rows and not ctx.resilient_parsing:
-            raise click.UsageError(f"there is no command `{name}`. {did_you_mean(name, self._rows)}", ctx)
+            hint = command_hint(name) or did_you_mean(name, self._rows)
+            raise click.UsageError(f"there is no command `{name}`. {hint}", ctx)
         if ctx.obj is not None:
             ctx.obj.command = f"{ctx.obj.command} {name}".lstrip()
         return super().resolve_command(ctx, args)

@@ -55,7 +55,7 @@ def _run(argv: Sequence[str], screen: Screen) -> int:
     try:
         return _invoke(argv, screen)
     except click.ClickException as error:
-        screen.fail([_usage_diagnostic(error, screen.command)], 1)
+        screen.fail([_usage_diagnostic(error, screen.command, argv)], 1)
     except FtopsError as error:
         screen.fail(error.diagnostics, error.exit_code)
         return error.exit_code
@@ -91,15 +91,18 @@ def _complete(instruction: str) -> int:
     return shell_complete(root, {}, NAME, COMPLETE, instruction)
 
 
-def _usage_diagnostic(error: click.ClickException, command: str) -> Diagnostic:
+def _usage_diagnostic(error: click.ClickException, command: str, argv: Sequence[str]) -> Diagnostic:
     """What click found wrong, in our words: no capital, no full stop, and where help is."""
+    from ftops.cli.familiar import one_dash_hint, option_hint
+
     ctx = error.ctx if isinstance(error, click.UsageError) else None
     path = ctx.command_path if ctx else f"{NAME} {command}".rstrip()
+    known = {o for p in ctx.command.get_params(ctx) for o in p.opts if o.startswith("-")} if ctx else set()
     if isinstance(error, click.NoSuchOption):
-        near = f"Did you mean `{error.possibilities[0]}`?" if error.possibilities else ""
-        summary, advice = f"there is no option `{error.option_name}`", near
+        summary, advice = f"there is no option `{error.option_name}`", option_hint(error.option_name, known)
     else:
         summary, _, advice = error.format_message().strip().partition(". ")
+    advice = one_dash_hint(argv, known) or advice
     hint = f"{advice} See `{path} --help`." if advice else f"see `{path} --help`"
     return Diagnostic(summary[:1].lower() + summary[1:].rstrip("."), "", hint)
 

@@ -66,6 +66,11 @@ def selection_options(function: Command) -> Command:
     return decorate(function, _SELECTION)
 
 
+def destroy_selection_options(function: Command) -> Command:
+    """The same, as it is when all goes: what uses a resource goes with it."""
+    return decorate(function, _DESTROY_SELECTION)
+
+
 def plan_options(function: Command) -> Command:
     """What a plan may be asked for, as one `request`."""
 
@@ -158,6 +163,11 @@ _SPEC = (
 _SELECTION = (
     _addresses("--target", "targets", "Only this resource and what it needs. Repeatable."),
     _addresses("--exclude", "excludes", "Not this resource, nor what needs it. Repeatable."),
+)
+
+_DESTROY_SELECTION = (
+    _addresses("--target", "targets", "Only this resource and what uses it. Repeatable."),
+    _addresses("--exclude", "excludes", "Not this resource, nor what it needs. Repeatable."),
 )
 
 _PLAN = (

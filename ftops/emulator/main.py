@@ -7,13 +7,14 @@ both have ``url, pid, api_key, subscription_id, resource_group, account, data``.
 from __future__ import annotations
 
 import argparse
+import errno
 import gc
 import json
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from ftops.emulator.settings import TYPES, Settings, changed, tolerated
 
@@ -41,7 +42,8 @@ def run(argv: Sequence[str]) -> int:
     except ValueError as exc:
         return _refused(f"bad settings: {exc}")
     except OSError as exc:
-        return _refused(str(exc))
+        where = f"port {options.port}: " if exc.errno == errno.EADDRINUSE else ""
+        return _refused(f"{where}{exc}")
 
 
 def _refused(message: str) -> int:
@@ -59,14 +61,25 @@ def _settings(folder: Path, options: argparse.Namespace) -> Settings:
     return changed(stored, {name: value for name, value in given.items() if value is not None})
 
 
+class _Parser(argparse.ArgumentParser):
+    """Wrong usage exits with 1, as in every command; 2 means changes."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(1, f"emulator: {message}\nSee ftops emulator --help\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="ftops emulator",
+        usage="ftops emulator [--data DIR] [--port PORT] [OPTIONS]",
         description="A stand-in for Azure OpenAI on 127.0.0.1: files, fine-tuning, deployments, "
         "chat; data plane and control plane.",
     )
     parser.add_argument("--port", type=int, default=0, help="0 (the default) takes a free one")
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="where everything is kept")
+    parser.add_argument(
+        "--data", type=Path, default=Path(".ftops", "emulator"), metavar="DIR",
+        help="where everything is kept (default: .ftops/emulator, as a spec in this folder does)",
+    )  # fmt: skip
     parser.add_argument(
         "--api-key",
         default=os.environ.get(KEY_VARIABLE) or None,
@@ -85,7 +98,8 @@ def _parser() -> argparse.ArgumentParser:
         "--linger", type=float, default=5.0, metavar="SECONDS",
         help="how long after the last request it then ends (default 5)",
     )  # fmt: skip
-    _add_settings(parser.add_argument_group("settings (also settings.json, PATCH /_emulator/settings)"))
+    about = "Also settings.json in DIR, and PATCH /_emulator/settings; docs/emulator.md says what they mean."
+    _add_settings(parser.add_argument_group("settings", about))
     return parser
 
 

@@ -104,7 +104,7 @@ class Linker(Struct):
         if keys is None:
             finding = self._undeclared(address)
         elif address.key not in keys:
-            finding = self._wrong_key(address, keys, entry)
+            finding = self._wrong_key(address, keys, entry, text)
         elif address in self.declared.disabled:
             finding = (
                 f"{address} is disabled",
@@ -128,7 +128,7 @@ class Linker(Struct):
         return f"there is no {address.kind} `{address.name}`", detail, hint
 
     def _wrong_key(
-        self, address: Address, keys: Collection[str | None], entry: Entry
+        self, address: Address, keys: Collection[str | None], entry: Entry, text: str
     ) -> tuple[str, str, str]:
         base = f"{address.kind}.{address.name}"
         if None in keys:
@@ -141,7 +141,8 @@ class Linker(Struct):
             return f'{base} has no "{address.key}"', "", hint
         own = isinstance(entry.data, dict) and "for_each" in entry.data
         index = "each.key" if own or not keys else f'"{next(iter(keys))}"'
-        return f"{base} needs a key", detail, f"Write `${{{base}[{index}].id}}`."
+        attribute = _attribute_in(text, base) or "id"
+        return f"{base} needs a key", detail, f"Write `${{{base}[{index}].{attribute}}}`."
 
     def _check_attribute(self, use: Use) -> None:
         reference = use.reference
@@ -177,3 +178,8 @@ def check_formats(
                 detail = f"{value.address} is declared with `format: {have}`."
                 hint = "Choose another dataset, or correct its `format`."
                 findings.append(Diagnostic(summary, detail, hint, draft.entry.place((name,))))
+
+
+def _attribute_in(text: str, base: str) -> str:
+    """What an expression wants to know of a resource; nothing where only the resource is named."""
+    return text.removeprefix("${").removesuffix("}").partition(f"{base}.")[2]

@@ -59,7 +59,7 @@ class Sending:
         percent = 100 * self.sent // size if size else 100
         if percent > self._told:
             self._told = percent
-            self.report(Progress(f"uploaded {_megabytes(self.sent)} of {_megabytes(size)}", float(percent)))
+            self.report(Progress(f"uploaded {_share(self.sent, size)}", float(percent)))
 
 
 def send(clients: DataPlane, sending: Sending, action: str) -> dict[str, Any]:
@@ -153,5 +153,7 @@ class _Counted(io.FileIO):
         return position
 
 
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:.3g} MB"
+def _share(sent: int, size: int) -> str:
+    """`0.1 of 1.2 MB`, in the unit of the whole."""
+    unit, scale = ("KB", 1e3) if size < 1e6 else ("MB", 1e6)
+    return f"{sent / scale:.1f} of {size / scale:.1f} {unit}"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -11,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from ftops.cli import familiar, table
 from ftops.engine import Session
 from ftops.loader import load
 from tests.golden.cli import SPEC, Folder
@@ -111,3 +114,81 @@ def test_an_interrupt_waits_for_no_call_that_hangs(folder: Folder) -> None:
         session.providers.close = None  # type: ignore[assignment, method-assign]
         os.kill(os.getpid(), signal.SIGINT)
         signal.pause()
+
+
+# words of other tools
+
+FAMILIAR: Mapping[str, tuple[str, str]] = {
+    "one dash": ("plan -destroy", "Long options have two dashes: `--destroy`."),
+    "one dash and a value": ("apply -target=job.x", "Long options have two dashes: `--target`."),
+    "one dash that looks like -o": ("plan -out=p", "Long options have two dashes: `--out`."),
+    "one dash of another name": ("output -json", "Here that is `-o json`."),
+    "yes": ("apply --yes", "Here that is `-y`."),
+    "taint": ("taint job.copilot", "Here that is `ftops apply --replace ADDRESS`."),
+    "workspace": ("workspace list", "Here that is `--env NAME`"),
+    "near": ("plan --targt x", "Did you mean `--target`?"),
+    "nothing near": ("init --upgrade", "See `ftops init --help`"),
+}
+
+
+@pytest.mark.parametrize("name", FAMILIAR)
+def test_words_of_terraform_are_understood(folder: Folder, name: str) -> None:
+    line, hint = FAMILIAR[name]
+    done = folder.run(*line.split())
+    assert (done.code, done.out) == (1, "")
+    assert f"  hint: {hint}" in done.err
+
+
+def test_what_is_called_otherwise_here_is_no_command_of_ours() -> None:
+    assert not familiar.COMMANDS.keys() & table.COMMANDS.keys()
+
+
+def test_help_of_destroy_says_what_a_target_takes_along(folder: Folder) -> None:
+    help_ = " ".join(folder.ok("destroy", "--help").split())
+    assert "Only this resource and what uses it." in help_
+    assert "Only this resource and what it needs." in " ".join(folder.ok("plan", "--help").split())
+
+
+# poor messages
+
+
+def test_a_file_that_is_missing_is_named(folder: Folder) -> None:
+    folder.edit("data/train.jsonl", "data/trian.jsonl")
+    done = folder.run("plan")
+    assert "It is data/trian.jsonl, the file of dataset.train." in done.err
+    assert not any(line.rstrip().endswith("dataset.train:") for line in done.err.splitlines())
+
+
+def test_a_hint_keeps_the_attribute_that_was_asked_for(folder: Folder) -> None:
+    folder.edit("    suffix: copilot", "    for_each: [fr]")
+    assert 'Write `${job.copilot["fr"].fine_tuned_model}`.' in folder.run("validate").err
+
+
+def test_an_error_stands_apart_from_the_plan(folder: Folder) -> None:
+    assert re.search(r"Digest: sha256:\w{64}\n\n\Z", folder.run("apply").out)
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (("--nosuch",), "emulator: unrecognized arguments: --nosuch\nSee ftops emulator --help\n"),
+        (("--port", "many"), "emulator: argument --port: invalid int value: 'many'\n"),
+    ],
+)
+def test_the_emulator_says_what_is_wrong_in_two_lines(
+    folder: Folder, argv: tuple[str, ...], said: str
+) -> None:
+    done = folder.process("emulator", *argv)
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith(said)
+    assert len(done.err.splitlines()) == 2
+
+
+def test_the_emulator_names_the_port_that_is_taken(folder: Folder) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = folder.process("emulator", "--port", str(port))
+    assert done.code == 1
+    assert f"port {port}: " in done.err

@@ -14,11 +14,11 @@ from ftops.cli.options import (
     PlanArguments,
     SpecArguments,
     approve_option,
+    destroy_selection_options,
     offline_option,
     parallelism_option,
     plan_options,
     refresh_option,
-    selection_options,
     spec_options,
 )
 from ftops.cli.plans import checked_digest, refuse_options, spec_of
@@ -78,7 +78,7 @@ def saved_wish(given: SpecArguments, request: PlanArguments, wait: bool, expect_
 
 @click.command("destroy")
 @approve_option
-@selection_options
+@destroy_selection_options
 @refresh_option
 @offline_option
 @parallelism_option
