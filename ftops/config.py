@@ -17,6 +17,8 @@ from ftops.errors import Place
 
 CATALOG_FILE = "ftops.catalog.yaml"
 """A project's own additions to the catalogue of models; no part of a spec, though it may lie beside one."""
+CATALOG_VARIABLE = "FTOPS_CATALOG"
+"""Names a further catalogue."""
 
 
 class Lifecycle(Struct, frozen=True):

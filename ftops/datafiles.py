@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
+from datetime import date
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from ftops import dataset
 from ftops.address import Address, Json, Reference
-from ftops.config import Config, Resource
+from ftops.config import CATALOG_FILE, CATALOG_VARIABLE, Config, Resource
 from ftops.errors import Diagnostic, FtopsError, SpecError
 from ftops.kinds import METHOD_FORMATS
 
+if TYPE_CHECKING:
+    from ftops.dataset.statistics import Cut
+
 DATA_OF_JOB = ("training", "validation")
+SHORT = 16_384
+"""Bytes of an example that every model takes whole, unless a catalogue of the user's own says otherwise."""
 
 
 def with_data(config: Config, show: Callable[[Path], str]) -> tuple[Config, tuple[Diagnostic, ...]]:
@@ -94,6 +100,7 @@ class _Files(Struct):
             if job.address.kind == "job":
                 self.findings += self._misfits(job)
                 self.findings += self._overlaps(job)
+        self.findings += self._too_long()
 
     def _inspect(self, file: Path, shown: str, resource: Resource) -> dataset.Inspection:
         form = _format(resource)
@@ -134,6 +141,68 @@ class _Files(Struct):
                 job.reference_places.get(address, job.place),
                 rule="chat/format",
             )
+
+    def _too_long(self) -> Iterator[Diagnostic]:
+        """Examples with more tokens than the model of a job takes. The catalogue is read only where a line
+        is long enough; tokens are counted only where one is longer than the model's limit."""
+        longest = max((one.inspection.longest for one in self.known.values()), default=0)
+        own = (self.config.project / CATALOG_FILE).exists() or os.environ.get(CATALOG_VARIABLE)
+        if longest <= SHORT and not own:
+            return
+        from ftops import catalog
+        from ftops.preflight import Situation
+
+        resources = {resource.address: resource for resource in self.config.resources}
+        try:
+            known = catalog.load(self.config.project, os.environ, self.show)
+        except SpecError as error:
+            yield from error.diagnostics
+            return
+        situation = Situation((), resources, {}, known, date.min)
+        for job in self.config.resources:
+            named = situation.named(job.inputs.get("model")) if job.address.kind == "job" else None
+            model = known.find(named.base, named.version) if named else None
+            if named is None or model is None or not model.example_tokens:
+                continue
+            for _, address in data_of(job):
+                found = self._over(address, model.example_tokens, known.encoding(named.base))
+                if found is not None:
+                    yield self._cut(job, address, named.base, found)
+
+    def _over(self, address: Address, limit: int, encoding: str) -> Cut | None:
+        """What is beyond the limit; None where nothing is, or it can't be counted here."""
+        one = self.known.get(address)
+        if one is None or not encoding or one.inspection.longest <= limit:
+            return None
+        if dataset.grade_of("data/too-long", one.severity) == "off" or one.inspection.is_refused(
+            one.severity
+        ):
+            return None
+        from ftops.dataset.statistics import statistics
+        from ftops.dataset.summaries import summary
+        from ftops.dataset.tokens import NoEncoding
+
+        try:
+            measured = summary(one.file, one.inspection.digest, encoding, self.config.project)
+        except (FtopsError, NoEncoding):
+            return None
+        cut = statistics(measured, limit).cut
+        return cut if cut and cut.examples else None
+
+    def _cut(self, job: Resource, address: Address, model: str, cut: Cut) -> Diagnostic:
+        one = self.known[address]
+        lines = ", ".join(map(str, cut.lines)) + (", …" if cut.examples > len(cut.lines) else "")
+        row = dataset.RULES["data/too-long"]
+        count = f"{cut.examples:,} of {one.inspection.examples:,} examples"
+        return Diagnostic(
+            f"{count} of {address} are longer than {model} takes",
+            f"{job.address}: it takes {cut.limit:,} tokens in one example; {cut.tokens:,} are beyond that in "
+            f"{self.show(one.file)}, line{'s' * (cut.examples > 1)} {lines}. {row.why}",
+            row.fix,
+            job.reference_places.get(address, job.place),
+            dataset.grade_of("data/too-long", one.severity),
+            "data/too-long",
+        )
 
     def _severity(self, resource: Resource) -> Mapping[str, str]:
         return {**_severity(resource), **self.settings}

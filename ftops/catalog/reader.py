@@ -12,11 +12,11 @@ from typing import Any
 from ftops import yamltext
 from ftops.catalog.fields import ANY_REGION, FILE, Shape
 from ftops.catalog.values import Catalog, CatalogModel
-from ftops.config import CATALOG_FILE
+from ftops.config import CATALOG_FILE, CATALOG_VARIABLE
 from ftops.errors import Diagnostic, Place, SpecError
 from ftops.suggest import did_you_mean
 
-VARIABLE = "FTOPS_CATALOG"
+VARIABLE = CATALOG_VARIABLE
 PROJECT_FILE = CATALOG_FILE
 FORMAT_VERSION = 1
 _OWN = Path(__file__).with_name("models.yaml")
