@@ -18,7 +18,7 @@ from ftops.loader.accounts import check_control_plane, link_accounts
 from ftops.loader.evaluate import Scope
 from ftops.loader.expand import Draft, expand
 from ftops.loader.hyperparameters import read_sets
-from ftops.loader.inputs import check_unique_names, make_inputs
+from ftops.loader.inputs import add_checks, check_unique_names, make_inputs, read_checks
 from ftops.loader.linking import Linker, check_formats
 from ftops.loader.outputs import read_output
 from ftops.loader.provided import complete
@@ -142,6 +142,7 @@ class _Resources:
         self.declared = expand(source.sections, self.sets, scope)
         self.linker = Linker(self.declared, scope.findings)
         self.folder = source.folder.as_posix()
+        self.checks = read_checks(source, scope.findings)
         self.providers = providers
         self.findings = scope.findings
         self.found: list[Resource] = []
@@ -164,6 +165,8 @@ class _Resources:
 
     def _resource(self, draft: Draft) -> Resource:
         made = make_inputs(draft, self.folder, self.sets, self.findings)
+        if self.checks and draft.address.kind == "dataset":
+            add_checks(made.inputs, self.checks)
         provider = self._provider(draft)
         defaults = self.providers.defaults_of(provider)
         complete(draft, made.inputs, self.providers.type_of(provider), defaults, self.findings)

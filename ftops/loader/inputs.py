@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from ftops import spec
@@ -14,6 +14,7 @@ from ftops.fields import one_of
 from ftops.loader.evaluate import Use
 from ftops.loader.expand import Draft
 from ftops.loader.hyperparameters import NamedSet, combine
+from ftops.loader.source import Entry, Keys, Source
 from ftops.suggest import did_you_mean
 
 Inputs = dict[str, Value]
@@ -66,18 +67,38 @@ def _dataset(draft: Draft, folder: str, _sets: Mapping[str, NamedSet], findings:
         _check_transform(draft, findings)
     if block.checks is not None and block.checks.severity:
         inputs["checks"] = block.checks.as_data()
-        _check_severity(draft, findings)
+        check_rules(block.checks.severity, draft.entry, ("checks", "severity"), findings)
     return Made(inputs, {}, [])
 
 
-def _check_severity(draft: Draft, findings: list[Diagnostic]) -> None:
+def check_rules(rules: Iterable[str], entry: Entry, path: Keys, findings: list[Diagnostic]) -> None:
+    """Findings where grades are set for rules that there aren't."""
     from ftops.dataset.rules import names  # only where a spec sets grades
 
     known = names()
-    for rule in draft.block.checks.severity:
+    for rule in rules:
         if rule not in known:
-            place = draft.entry.place(("checks", "severity", rule), key=True)
+            place = entry.place((*path, rule), key=True)
             findings.append(Diagnostic(f"there is no rule `{rule}`", "", did_you_mean(rule, known), place))
+
+
+def read_checks(source: Source, findings: list[Diagnostic]) -> dict[str, str]:
+    """The grades of rules that the settings set for every dataset. Whether they are grades is checked with
+    the settings."""
+    entry = source["ftops"].get("checks")
+    severity = entry.data.get("severity") if entry and isinstance(entry.data, dict) else None
+    if entry is None or not isinstance(severity, dict):
+        return {}
+    check_rules(severity, entry, ("severity",), findings)
+    return {str(rule): str(grade) for rule, grade in severity.items()}
+
+
+def add_checks(inputs: Inputs, shared: Mapping[str, str]) -> None:
+    """The grades of the settings, where a dataset sets none for the rule or its group."""
+    checks: Any = inputs.get("checks") or {}
+    own: Mapping[str, str] = checks.get("severity", {})
+    left = {rule: g for rule, g in shared.items() if f"{rule.partition('/')[0]}/*" not in own}
+    inputs["checks"] = {**checks, "severity": {**left, **own}}
 
 
 def _check_transform(draft: Draft, findings: list[Diagnostic]) -> None:

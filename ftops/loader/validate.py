@@ -17,6 +17,7 @@ NOUNS: Mapping[type[spec.Block], str] = {
     spec.Settings: "the section `ftops`",
     spec.StateBlock: "`state`",
     spec.BudgetBlock: "`budget`",
+    spec.ChecksBlock: "`checks`",
     spec.DriftBlock: "`drift`",
     spec.Encryption: "`encryption`",
     spec.StepBlock: "a step of `transform`",

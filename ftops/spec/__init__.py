@@ -133,6 +133,14 @@ class DriftBlock(Block):
     normalised: Annotated[Any, DriftPolicy("normalised")] = described(DRIFT_CLASSES["normalised"].description)
 
 
+class ChecksBlock(Block):
+    """How data are checked."""
+
+    severity: (
+        dict[str, Annotated[Any, Choice(words=("error", "warning", "note", "off"), closed=True)]] | None
+    ) = described("What findings count as, by rule such as data/duplicate, or by group such as secret/*.")
+
+
 class Settings(Block):
     """Settings of the spec as a whole."""
 
@@ -140,6 +148,7 @@ class Settings(Block):
     required_version: Fixed = described('Versions of ftops that may read this spec, such as ">=0.1, <2".')
     state: StateBlock | None = described("Where state is kept.")
     budget: BudgetBlock | None = described("What a plan may cost at most.")
+    checks: ChecksBlock | None = described("How the examples of every dataset are checked.")
     drift: DriftBlock | None = described("What to do about drift.")
 
 
@@ -258,14 +267,6 @@ class StepBlock(Block):
         "The form of function calling: tools, or the legacy functions."
     )
     split: SplitBlock | None = described("One part of the examples.")
-
-
-class ChecksBlock(Block):
-    """How data are checked."""
-
-    severity: (
-        dict[str, Annotated[Any, Choice(words=("error", "warning", "note", "off"), closed=True)]] | None
-    ) = described("What findings count as, by rule such as data/duplicate, or by group such as secret/*.")
 
 
 class Dataset(ResourceBlock):

@@ -134,7 +134,8 @@ datasets:
     checks: {severity: {data/duplicate: error, personal/*: warning, file/byte-order-mark: "off"}}
 ```
 
-or on the command line: `--severity data/duplicate=error`. Grades are `error`, `warning`, `note` and `off`.
+for all of them with `ftops: {checks: {severity: …}}`, where a dataset's own grades go before; or on the
+command line: `--severity data/duplicate=error`. Grades are `error`, `warning`, `note` and `off`.
 
 A good file is UTF-8, with or without a byte order mark; lines end with a line feed, or carriage return and
 line feed; blank lines count for nothing. Secrets and personal data that are found are shown as dots.

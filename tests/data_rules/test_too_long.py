@@ -62,6 +62,17 @@ def test_a_plan_warns_and_can_be_made_to_stop(folder: Folder) -> None:
     assert "too-long" not in folder.run("plan").err
 
 
+def test_grades_of_the_whole_spec(folder: Folder) -> None:
+    whole = "{name: lengths, checks: {severity: {data/too-long: error}}}"
+    spec = SPEC.replace("{name: lengths}", whole)
+    folder.write("ftops.yaml", spec % "")
+    assert folder.run("plan").err.count("error[data/too-long]") == 2
+    folder.write("ftops.yaml", spec % ", checks: {severity: {data/*: note}}")
+    assert folder.run("plan").code == 0
+    folder.write("ftops.yaml", spec % ", checks: {severity: {data/duplicate: note}}")
+    assert folder.run("plan").code == 1
+
+
 def test_bytes_alone_are_no_finding(folder: Folder) -> None:
     """The long line has some 25,000 bytes, and 5,000 tokens."""
     folder.write("ftops.catalog.yaml", CATALOG % 6000)
