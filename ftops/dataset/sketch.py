@@ -22,6 +22,8 @@ MANY = 20_000
 """Texts from which on numpy pays for its import."""
 _LOOKED_AT = 600
 """Letters of a text that are looked at: texts that are nearly the same start nearly the same."""
+_SHORT = 3
+"""Letters of a piece from which on it tells a text from others."""
 _COMPARED = 30_000
 _PACK = struct.Struct("<IIII").pack
 _NOTHING = bytes(SIZE)
@@ -54,7 +56,8 @@ def sketch(text: str) -> bytes:
         if length <= longest:
             divider = letter
             break
-    hashes = sorted(map(xxh32_intdigest, folded.split(divider)))
+    # Short pieces are the same in many texts that are not alike.
+    hashes = sorted(map(xxh32_intdigest, [p for p in folded.split(divider) if len(p) >= _SHORT]))
     if len(hashes) < 4:
         whole = xxh32_intdigest(folded)
         return _PACK(whole, length, whole, length)
@@ -128,14 +131,14 @@ def _same_of_many(keys: Sequence[int]) -> Iterator[list[int]]:
         yield order[start:end].tolist()
 
 
-def pairs(text: str) -> frozenset[int]:
-    """The pairs of words of a text, hashed; of a single word, the word."""
+def pairs(text: str) -> frozenset[object]:
+    """The pairs of words of a text; of a single word, the word."""
     words = _WORD.findall(text[:_COMPARED].lower())
-    joined = [f"{a} {b}" for a, b in pairwise(words)] or words
-    return frozenset(xxh32_intdigest(pair.encode("utf-8", "replace")) for pair in joined)
+    return frozenset(pairwise(words)) or frozenset(words)
 
 
-def likeness(one: frozenset[int], other: frozenset[int]) -> float:
+def likeness(one: frozenset[object], other: frozenset[object]) -> float:
     """The part of all pairs of words that both have (Jaccard)."""
-    union = len(one | other)
-    return len(one & other) / union if union else 1.0
+    shared = len(one & other)
+    union = len(one) + len(other) - shared
+    return shared / union if union else 1.0
