@@ -290,9 +290,8 @@ def _placed(diagnostic: Diagnostic, resource: Resource) -> Diagnostic:
     """A finding about a file as a whole is shown where the spec names the file."""
     if diagnostic.place is None or diagnostic.place.text or resource.place is None:
         return diagnostic
-    named = f"It is {resource.inputs.get('path')}, the file of {resource.address}."
-    detail = f"{diagnostic.detail} {named}".lstrip()
-    return replace(diagnostic, place=resource.place, detail=detail)
+    named = f"The file of {resource.address} is {resource.inputs.get('path')}."
+    return replace(diagnostic, place=resource.place, detail=f"{named} {diagnostic.detail}".rstrip())
 
 
 def _with_name(resource: Resource) -> Resource:

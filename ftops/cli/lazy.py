@@ -9,7 +9,6 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from ftops.cli.familiar import command_hint
 from ftops.cli.table import COMMANDS, SECTIONS, Row
 from ftops.suggest import did_you_mean
 
@@ -48,6 +47,8 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
         if name not in self._rows and not ctx.resilient_parsing:
+            from ftops.cli.familiar import command_hint
+
             hint = command_hint(name) or did_you_mean(name, self._rows)
             raise click.UsageError(f"there is no command `{name}`. {hint}", ctx)
         if ctx.obj is not None:

@@ -58,6 +58,11 @@ outputs:
 #   prod: {provider: azure, variables: {capacity: 50}}
 """
 
+_NAMED = """
+# What its state is kept under; by default the name of the folder, as far as that is letters a to z.
+ftops: {name: spec}
+
+variables:"""
 _SYSTEM = "You answer questions about the opening hours of a museum, in one short sentence."
 _EXAMPLES = (
     ("When do you open on Monday?", "We are closed on Mondays."),
@@ -75,9 +80,10 @@ _EXAMPLES = (
 )
 
 
-def files() -> Mapping[str, str]:
-    """Relative path → content."""
-    return {"ftops.yaml": SPEC, "data/train.jsonl": "".join(f"{_line(*pair)}\n" for pair in _EXAMPLES)}
+def files(*, named: bool = False) -> Mapping[str, str]:
+    """Relative path → content. `named`: the spec says its name, as that of its folder can't be one."""
+    spec = SPEC.replace("\nvariables:", _NAMED, 1) if named else SPEC
+    return {"ftops.yaml": spec, "data/train.jsonl": "".join(f"{_line(*pair)}\n" for pair in _EXAMPLES)}
 
 
 def _line(question: str, answer: str) -> str:

@@ -155,7 +155,7 @@ def test_help_of_destroy_says_what_a_target_takes_along(folder: Folder) -> None:
 def test_a_file_that_is_missing_is_named(folder: Folder) -> None:
     folder.edit("data/train.jsonl", "data/trian.jsonl")
     done = folder.run("plan")
-    assert "It is data/trian.jsonl, the file of dataset.train." in done.err
+    assert "The file of dataset.train is data/trian.jsonl." in done.err
     assert not any(line.rstrip().endswith("dataset.train:") for line in done.err.splitlines())
 
 
@@ -192,3 +192,11 @@ def test_the_emulator_names_the_port_that_is_taken(folder: Folder) -> None:
         done = folder.process("emulator", "--port", str(port))
     assert done.code == 1
     assert f"port {port}: " in done.err
+
+
+@pytest.mark.parametrize("name", ["日本", "ü", "12", "my spec"])
+def test_init_writes_a_spec_that_can_be_planned(tmp_path: Path, name: str) -> None:
+    here = Folder(tmp_path)
+    here.ok("init", name)
+    assert here.ok("validate", name).startswith("Valid: ")
+    assert here.ok("fmt", "--check", name) == ""

@@ -11,6 +11,7 @@ from ftops.cli.lazy import pass_screen
 from ftops.cli.look import look_options
 from ftops.cli.screen import Screen
 from ftops.errors import FtopsError
+from ftops.loader.settings import slug
 from ftops.views.starter import files
 
 
@@ -20,7 +21,8 @@ from ftops.views.starter import files
 @pass_screen
 def command(screen: Screen, folder: Path) -> int:
     """Write a small spec to start from, with a dozen examples to train on. Overwrites nothing."""
-    targets = {folder / name: content for name, content in files().items()}
+    starter = files(named=not slug(folder.resolve().name))
+    targets = {folder / name: content for name, content in starter.items()}
     _refuse_to_overwrite(folder, list(targets))
     for path, content in targets.items():
         _write(path, content)
