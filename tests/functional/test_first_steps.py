@@ -83,22 +83,6 @@ def test_exec_takes_the_spec_of_this_folder(tmp_path: Path) -> None:
     assert exec_(folder, ".", "--", *python, "x") == "['x'] 2024-10-21"
 
 
-EXEC: Mapping[str, tuple[tuple[str, ...], str]] = {
-    "no command": (("exec",), "`--` before the command is missing"),
-    "nothing after the dashes": (("exec", ".", "--"), "the command after `--` is missing"),
-    "no such command": (("exec", "--", "no-such-command"), "can't run `no-such-command`: No such file or"),
-}
-
-
-@pytest.mark.parametrize("name", EXEC)
-def test_exec_says_what_is_missing(tmp_path: Path, name: str) -> None:
-    folder = Folder.make(tmp_path, "datasets: {train: {path: data/train.jsonl}}\n")
-    argv, said = EXEC[name]
-    done = folder.run(*argv)
-    assert (done.code, done.out) == (1, "")
-    assert said in done.err
-
-
 # interrupts
 
 
