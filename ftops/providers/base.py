@@ -160,7 +160,7 @@ class Unseen(Struct, frozen=True):
     seconds: float
 
 
-LOOK_AGAIN = 5.0
+LOOK_AGAIN = 2.0
 """Seconds between two searches at most."""
 
 

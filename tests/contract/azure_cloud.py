@@ -76,6 +76,7 @@ class Cloud:
             "api_key": self.key,
             "control_plane": {"endpoint": self.url, "token": self.key},
             "poll_interval": 0.0,
+            "visible_after": 0,
         }
 
     def admin(self, method: str, path: str, body: object = None) -> Any:
@@ -133,6 +134,7 @@ def _usual(changed: Mapping[str, Any]) -> dict[str, Any]:
         "quota_return_seconds": 0,
         "model_quota": 1000,
         "list_order": "newest",
+        "list_lag_seconds": 0.0,
     }
     return {name: usual[name] for name in changed if name in usual}
 

@@ -44,7 +44,12 @@ class Platform:
         return f"{self.wire.url}/v1"
 
     def settings(self) -> dict[str, Json]:
-        return {"api_key": self.cloud.key, "base_url": self.base_url, "poll_interval": 0.0}
+        return {
+            "api_key": self.cloud.key,
+            "base_url": self.base_url,
+            "poll_interval": 0.0,
+            "visible_after": 0,
+        }
 
     def provider(self, **settings: Json) -> OpenAIProvider:
         return OpenAIProvider(self.settings() | settings, name="openai")
