@@ -6,10 +6,11 @@ import hashlib
 import math
 import re
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from ftops.address import Json
+from ftops.moments import iso
 from ftops.providers.base import Progress, Request
 from ftops.state import PendingOperation, RemoteObject, Status
 
@@ -18,6 +19,8 @@ FINGERPRINT_KEY = "ftops_fingerprint"
 """Says what a job is made from, so that the same one need not be paid for twice."""
 CLOCK_SKEW = 15 * 60.0
 """Seconds by which the service's clock and ours may differ."""
+_NO_MOMENT = 253402300800
+"""Unix time of the year 10000, which no clock tells."""
 
 _STATUS: Mapping[str, Status] = {
     "succeeded": Status.READY,
@@ -141,9 +144,12 @@ def observed_inputs(job: Mapping[str, Any], inputs: Mapping[str, Json]) -> dict[
 def attributes_of(job: Mapping[str, Any]) -> dict[str, Json]:
     """The computed attributes, without checkpoints."""
     attributes: dict[str, Json] = {"id": str(job["id"]), "status": str(job.get("status") or "unknown")}
-    for name in ("fine_tuned_model", "trained_tokens", "seed", "estimated_finish"):
+    for name in ("fine_tuned_model", "trained_tokens", "seed"):
         if job.get(name) is not None:
             attributes[name] = job[name]
+    seconds = job.get("estimated_finish")
+    if isinstance(seconds, int) and 0 < seconds < _NO_MOMENT:
+        attributes["estimated_finish"] = iso(datetime.fromtimestamp(seconds, UTC))
     if job.get("result_files"):
         attributes["result_files"] = [str(file) for file in job["result_files"]]
     if hyperparameters := hyperparameters_of(job):

@@ -16,6 +16,7 @@ import pytest
 from ftops.cli import familiar, table
 from ftops.engine import Session
 from ftops.loader import load
+from ftops.providers.training import attributes_of
 from tests.golden.cli import SPEC, Folder
 
 REQUIRED = SPEC.replace("capacity: {type: integer, default: 20}", "capacity: {type: integer}")
@@ -184,3 +185,10 @@ def test_init_writes_a_spec_that_can_be_planned(tmp_path: Path, name: str) -> No
     here.ok("init", name)
     assert here.ok("validate", name).startswith("Valid: ")
     assert here.ok("fmt", "--check", name) == ""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(1795236473, "2026-11-21T04:47:53Z"), (None, None), (10**18, None)]
+)
+def test_when_a_job_ends_is_a_time_of_day(seconds: int | None, said: str | None) -> None:
+    assert attributes_of({"id": "ftjob-1", "estimated_finish": seconds}).get("estimated_finish") == said
