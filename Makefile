@@ -25,7 +25,7 @@ demo: $(VENV)/.run ## upload, train, deploy and ask the quickstart's model, all 
 	@echo "      $(BIN)/ftops destroy specs/quickstart"
 
 test: $(VENV)/.dev ## the whole test suite
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -q -n 3 --dist loadfile $(ARGS)
 
 lint: $(VENV)/.dev ## ruff and mypy
 	@$(BIN)/ruff check .
