@@ -32,7 +32,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "yamlerrors kinds",
         "records drift",
         "address",
-        "errors suggest moments",
+        "errors suggest moments garbage",
     )
 )
 """From top to bottom. A module may import those of the rows below its own, and no others."""

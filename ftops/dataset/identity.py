@@ -13,6 +13,8 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 from zlib import crc32
 
+from xxhash import xxh3_64_digest
+
 from ftops.dataset.lines import canonical
 from ftops.dataset.tokens import calls
 
@@ -42,7 +44,7 @@ def row(line: int, tokens: int, example: Mapping[str, Any], said: Messages) -> b
     return _ROW.pack(
         line,
         min(tokens, 2**32 - 1),
-        digest(canonical(example)),
+        xxh3_64_digest(canonical(example)),
         prompt(example, said),
         sketch(_words(example, said)),
     )
@@ -56,6 +58,7 @@ def rows(packed: bytes) -> Iterator[Row]:
 
 
 def digest(data: bytes) -> bytes:
+    """Parts of a split follow from these, and stay what they are."""
     return blake2b(data, digest_size=8).digest()
 
 
@@ -84,9 +87,11 @@ def answers(example: Mapping[str, Any], said: Messages) -> Messages:
 def sketch(text: bytes) -> bytes:
     """The least hash of the words in each of 16 buckets, a byte of each (0: no word fell there); equal
     bytes in the proportion in which the sets of words agree."""
-    hashes = sorted(set(map(crc32, text.split(None, WORDS)[:WORDS])), reverse=True)
-    least = {hashed & 15: hashed for hashed in hashes}
-    return bytes((least[bucket] >> 4) % 255 + 1 if bucket in least else 0 for bucket in range(BUCKETS))
+    hashes = sorted(map(crc32, text.split(None, WORDS)[:WORDS]), reverse=True)
+    buckets = bytearray(BUCKETS)
+    for hashed in hashes:  # the least comes last
+        buckets[hashed & 15] = (hashed >> 4) % 255 + 1
+    return bytes(buckets)
 
 
 def likeness(one: bytes, other: bytes) -> float:

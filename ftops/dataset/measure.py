@@ -7,22 +7,24 @@ from __future__ import annotations
 
 import os
 from collections import Counter as Tally
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from msgspec import Struct, field
+from msgspec.msgpack import Decoder, Encoder
 
-from ftops.dataset import identity
+from ftops.dataset import identity, workers
 from ftops.dataset.lines import blocks, lines_of, unreadable
 from ftops.dataset.tokens import Counter, calls, counter
+from ftops.garbage import no_garbage_collection
 
 PARALLEL = 8 * 1024 * 1024
 """Bytes from which on a second process is worth its start."""
 MAX_LABELS = 1000
 OTHER = "(other)"
+_SYSTEMS = 1000
 _NEAR = 16
 """Characters of a label at most, where a text is one."""
 
@@ -87,8 +89,8 @@ def measure(path: Path, encoding: str = "", processes: int = 0) -> Measured:
     try:
         with path.open("rb") as stream:
             size = os.fstat(stream.fileno()).st_size
-            workers = processes or (min(4, os.cpu_count() or 1) if size >= PARALLEL else 1)
-            for part, packed in _parts(_hashed(stream, sha.update), encoding, workers):
+            several = processes or (min(4, os.cpu_count() or 1) if size >= PARALLEL else 1)
+            for part, packed in _parts(_hashed(stream, sha.update), encoding, several):
                 sums.add(part)
                 rows += packed
     except OSError as error:
@@ -99,17 +101,24 @@ def measure(path: Path, encoding: str = "", processes: int = 0) -> Measured:
 
 def measure_block(block: bytes, first: int, encoding: str) -> tuple[Sums, bytes]:
     """The sums and rows of whole lines, of which the first has the number `first`."""
-    count = counter(encoding) if encoding else None
-    sums, rows = Sums(), bytearray()
-    for line in lines_of(block, first):
-        if line.example is None:
-            sums.unreadable += 1
-            continue
-        said = identity.messages(line.example)
-        tokens = _add(sums, line.example, said, count)
-        rows += identity.row(line.number, tokens, line.example, said)
-    _cap(sums.labels)
-    return sums, bytes(rows)
+    run = _Block(counter(encoding) if encoding else None)
+    with no_garbage_collection():
+        for line in lines_of(block, first):
+            if line.example is None:
+                run.sums.unreadable += 1
+            else:
+                run.add(line.number, line.example)
+    _cap(run.sums.labels)
+    return run.sums, b"".join(run.rows)
+
+
+def answering(encoding: str) -> Callable[[bytes], bytes]:
+    """For other processes: measures a block, which comes behind the number of its first line (8 bytes)."""
+
+    def answer(data: bytes) -> bytes:
+        return _encode(measure_block(data[8:], int.from_bytes(data[:8], "big"), encoding))
+
+    return answer
 
 
 def label(example: Mapping[str, Any], said: identity.Messages) -> str:
@@ -123,38 +132,64 @@ def label(example: Mapping[str, Any], said: identity.Messages) -> str:
     return last if 0 < len(last) <= _NEAR and "\n" not in last else "(text)"
 
 
-def _add(sums: Sums, example: Mapping[str, Any], said: identity.Messages, count: Counter | None) -> int:
-    sums.examples += 1
-    sums.labels[label(example, said)] += 1
-    for message in said:
-        role = message.get("role")
+class _Block:
+    """Some lines, as they are measured."""
+
+    def __init__(self, count: Counter | None) -> None:
+        self.sums = Sums()
+        self.rows: list[bytes] = []
+        self._count = count
+        self._systems: dict[str, str] = {}
+        """Digests of system messages: most examples have the same."""
+
+    def add(self, number: int, example: Mapping[str, Any]) -> None:
+        said = identity.messages(example)
+        sums = self.sums
+        sums.examples += 1
+        sums.messages += len(said)
+        sums.labels[label(example, said)] += 1
+        for message in said:
+            self._add_message(message)
+        offered = example.get("tools") or example.get("functions")
+        if offered:
+            sums.offers.add(identity.short(offered))
+        tokens = self._add_tokens(example, self._count) if self._count else 0
+        self.rows.append(identity.row(number, tokens, example, said))
+
+    def _add_message(self, message: Mapping[str, Any]) -> None:
+        sums = self.sums
+        role, content = message.get("role"), message.get("content")
         role = role if isinstance(role, str) else ""
-        sums.messages += 1
         sums.turns[role] += 1
         if role in ("system", "developer"):
-            sums.systems.add(identity.short(message.get("content")))
-        content = message.get("content")
+            sums.systems.add(self._system(content))
         if isinstance(content, list):
             sums.images += sum(1 for part in content if isinstance(part, dict) and "image_url" in part)
         for call in calls(message):
             sums.calls[call.name] += 1
-    offered = example.get("tools") or example.get("functions")
-    if offered:
-        sums.offers.add(identity.short(offered))
-    return _add_tokens(sums, example, count) if count else 0
 
+    def _system(self, content: object) -> str:
+        if not isinstance(content, str):
+            return identity.short(content)
+        known = self._systems.get(content)
+        if known is None:
+            if len(self._systems) >= _SYSTEMS:
+                self._systems.clear()
+            known = self._systems[content] = identity.short(content)
+        return known
 
-def _add_tokens(sums: Sums, example: Mapping[str, Any], count: Counter) -> int:
-    total = 0
-    for piece in count.pieces(example):
-        total += piece.tokens
-        sums.roles[piece.role] += piece.tokens
-        if piece.trained:
-            sums.trained += piece.tokens
-        if piece.function:
-            sums.call_tokens[piece.function] += piece.tokens
-    sums.tokens += total
-    return total
+    def _add_tokens(self, example: Mapping[str, Any], count: Counter) -> int:
+        total = 0
+        sums = self.sums
+        for role, tokens, trained, function in count.pieces(example):
+            total += tokens
+            sums.roles[role] += tokens
+            if trained:
+                sums.trained += tokens
+            if function:
+                sums.call_tokens[function] += tokens
+        sums.tokens += total
+        return total
 
 
 def _hashed(stream: BinaryIO, update: Callable[[bytes], None]) -> Iterator[tuple[bytes, int]]:
@@ -166,23 +201,23 @@ def _hashed(stream: BinaryIO, update: Callable[[bytes], None]) -> Iterator[tuple
 
 
 def _parts(
-    numbered: Iterator[tuple[bytes, int]], encoding: str, workers: int
+    numbered: Iterator[tuple[bytes, int]], encoding: str, processes: int
 ) -> Iterator[tuple[Sums, bytes]]:
-    if workers == 1:
-        for block, first in numbered:
-            yield measure_block(block, first, encoding)
+    if processes > 1:
+        yield from workers.spread(__name__, encoding, numbered, _measured_apart, processes)
         return
-    from concurrent.futures import Future, ProcessPoolExecutor
-    from multiprocessing import get_context
+    for block, first in numbered:
+        yield measure_block(block, first, encoding)
 
-    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-        waiting: deque[Future[tuple[Sums, bytes]]] = deque()
-        for block, first in numbered:
-            waiting.append(pool.submit(measure_block, block, first, encoding))
-            if len(waiting) > 2 * workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+
+def _measured_apart(numbered: tuple[bytes, int], ask: workers.Ask) -> tuple[Sums, bytes]:
+    block, first = numbered
+    return _decode(ask(first.to_bytes(8, "big") + block))
+
+
+_encode = Encoder().encode
+_decode = Decoder(tuple[Sums, bytes], dec_hook=lambda kind, value: kind(value)).decode
+"""The hook makes a Counter of what arrives as a mapping."""
 
 
 def _cap(labels: Tally[str]) -> None:

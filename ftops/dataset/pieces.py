@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from msgspec import UNSET, MsgspecError, Struct, field
+from msgspec import UNSET, MsgspecError, Struct, field, msgpack
 from xxhash import xxh3_64_hexdigest, xxh3_128_digest
 
 from ftops.dataset import chat, functions, preference, reinforcement, typed, vision
@@ -139,6 +139,12 @@ class Reader:
                 if run.piece.is_document:
                     break
         return plain
+
+
+def answering(format: str) -> Callable[[bytes], bytes]:
+    """For other processes: checks a piece of a big file, one after the other."""
+    reader = Reader(format, vectorised=True)
+    return lambda block: msgpack.encode(reader.read(block))
 
 
 def detect(line: bytes) -> str | None:

@@ -9,20 +9,23 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
+from msgspec import msgpack
 from xxhash import xxh3_128
 
-from ftops.dataset import workers
+from ftops.dataset import pieces, workers
 from ftops.dataset.cache import Cache, identity
 from ftops.dataset.inspection import Finding, Found, Inspection
-from ftops.dataset.pieces import detect
+from ftops.dataset.pieces import Piece, Reader, detect
 from ftops.dataset.rules import RULES
+from ftops.dataset.sketch import SIZE
 from ftops.dataset.whole import Whole
-from ftops.dataset.workers import Block, LongLine
+from ftops.garbage import no_garbage_collection
 
 MAX_BYTES = 512_000_000
 """The service takes no larger file."""
@@ -53,6 +56,15 @@ _OTHERS: Mapping[bytes, str] = {
     b"SQLite format 3": "a SQLite database",
 }
 """How files of other kinds begin."""
+
+
+class LongLine(NamedTuple):
+    """A line that is too long to be held: its digest, 16 bytes."""
+
+    digest: bytes
+
+
+Block = bytes | LongLine
 
 
 def read(path: Path, *, format: str = "", cache: Cache | None = None, processes: int = 0) -> Inspection:
@@ -158,7 +170,7 @@ class _Run:
             for _ in blocks:  # only hashed
                 continue
             return
-        for piece in workers.check(
+        for piece in _check(
             chain([first] if first else [], blocks), self.format, processes, many=self.size >= BIG
         ):
             self.whole.add(piece)
@@ -246,6 +258,29 @@ class _Run:
                         found[at] = (found.get(at, b"") + part)[:MAX_COMPARED]
             number += count
         return {at: line.rstrip(b"\r").decode(errors="replace") for at, line in found.items()}
+
+
+def _check(blocks: Iterator[Block], format: str, processes: int, *, many: bool) -> Iterator[Piece]:
+    """The pieces in their order. `many`: there are enough of them to make up for the import of numpy."""
+    if processes > 1:
+        yield from workers.spread(pieces.__name__, format, blocks, _checked_apart, processes)
+        return
+    reader = Reader(format, vectorised=many)
+    for block in blocks:
+        with no_garbage_collection():
+            piece = _unchecked(block) if isinstance(block, LongLine) else reader.read(block)
+        yield piece
+
+
+def _checked_apart(block: Block, ask: workers.Ask) -> Piece:
+    return _unchecked(block) if isinstance(block, LongLine) else msgpack.decode(ask(block), type=Piece)
+
+
+def _unchecked(line: LongLine) -> Piece:
+    rule = RULES["file/long-line"]
+    found = Found(rule.id, 1, 1, 1, "", "", "a line of more than 32 MiB was not checked", rule.why, rule.fix)
+    number = array("I", [1]).tobytes()
+    return Piece(1, 1, 0, 0, line.digest, bytes(SIZE), number, counts={rule.id: 1}, found=[found])
 
 
 def _worth(size: int) -> int:

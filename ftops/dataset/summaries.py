@@ -20,7 +20,7 @@ from msgspec.structs import fields
 from ftops.dataset.lines import ignore
 from ftops.dataset.measure import Measured, Sums, measure
 
-FORMAT = 2
+FORMAT = 3
 """To be raised whenever measuring changes."""
 FOLDER = ".ftops/data"
 KEPT = 200

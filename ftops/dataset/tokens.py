@@ -7,7 +7,7 @@ shows functions to the model) is not published; what OpenAI documents of it is u
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from importlib.machinery import PathFinder
 from importlib.util import find_spec, module_from_spec
@@ -26,6 +26,10 @@ _LONGEST = 20_000
 _ENTRY = 100
 """What a text takes beside its characters."""
 _DEFINITIONS = 200
+_WORDS = 200_000
+"""Words whose counts are kept."""
+_WORD = 40
+"""Characters of a word at most."""
 
 
 class NoEncoding(Exception):
@@ -84,40 +88,47 @@ class Counter(Struct, frozen=True):
         """The parts of an example of any format; whatever is malformed counts nothing."""
         frame = self.frame
         yield Piece("framing", frame.reply)
-        yield from self._definitions(example)
+        if len(example) > 1:
+            yield from self._definitions(example)
         given = example.get("input")
         source = given if isinstance(given, dict) else example
         if source is not example:
             yield from self._definitions(source)
         preferred = [m for key in ("preferred_output", "non_preferred_output") for m in _list(example, key)]
         for message in _list(source, "messages"):
-            yield from self._message(message, is_given=bool(preferred))
+            if isinstance(message, dict):
+                yield from self._message(message, is_given=bool(preferred))
         for message in preferred:
-            yield from self._message(message, is_given=False)
+            if isinstance(message, dict):
+                yield from self._message(message, is_given=False)
 
     def tokens(self, example: Mapping[str, Any]) -> int:
         """All of one example."""
         return sum(piece.tokens for piece in self.pieces(example))
 
-    def _message(self, message: Any, is_given: bool) -> Iterator[Piece]:
-        if not isinstance(message, dict):
-            return
+    def _message(self, message: Mapping[str, Any], is_given: bool) -> Iterable[Piece]:
         role = message.get("role")
         role = role if isinstance(role, str) else ""
         trained = role == "assistant" and not is_given and message.get("weight") != 0
+        content = message.get("content")
+        found = [
+            Piece("framing", self.frame.message + self.count(role), trained),
+            Piece(role, self.count(content) if isinstance(content, str) else self._parts(content), trained),
+        ]
+        if len(message) > 2 or "content" not in message:
+            found += self._beside_content(message, role, trained)
+        return found
+
+    def _beside_content(self, message: Mapping[str, Any], role: str, trained: bool) -> Iterator[Piece]:
         frame, count = self.frame, self.count
-        yield Piece("framing", frame.message + count(role), trained)
         name = message.get("name")
         if isinstance(name, str):
             yield Piece(role, count(name) + frame.name, trained)
-        yield Piece(role, self._content(message.get("content")), trained)
         for call in calls(message):
             tokens = count(call.name) + count(call.arguments) + frame.message
             yield Piece(role, tokens, trained, call.name)
 
-    def _content(self, content: Any) -> int:
-        if isinstance(content, str):
-            return self.count(content)
+    def _parts(self, content: Any) -> int:
         if not isinstance(content, list):
             return 0
         return sum(self._part(part) for part in content)
@@ -167,7 +178,7 @@ def counter(encoding: str) -> Counter:
     """Loads a vocabulary (a tenth of a second) on first use. Raises NoEncoding."""
     if encoding not in FRAMES:
         raise NoEncoding(f"no encoding of the name {encoding!r} is known; there are {', '.join(ENCODINGS)}")
-    count = _remembering(exact(encoding))
+    count = _remembering(by_words(exact(encoding)))
     frame = FRAMES[encoding]
     return Counter(encoding, count, frame, _remembering_definitions(count, frame))
 
@@ -177,6 +188,45 @@ def exact(encoding: str) -> Callable[[str], int]:
     surrogate."""
     count: Callable[[str], int] = _bindings().tokenizer_for_encoding(encoding).count
     return count
+
+
+def by_words(count: Callable[[str], int]) -> Callable[[str], int]:
+    """Counts a text word by word, each word once. Exact: the patterns by which both encodings divide a text
+    take a space in only as the first of a part, or where white space follows; so before any other space a
+    new part begins, and the counts of parts add up."""
+    known = _Words(count)
+
+    def add(text: str) -> int:
+        head, space, rest = text.partition(" ")
+        if not space or "  " in text:
+            return count(text)
+        try:
+            return count(head) + sum(map(known.__getitem__, rest.split(" ")))
+        except _NotAWord:
+            return count(text)
+
+    return add
+
+
+class _NotAWord(Exception):
+    """Something that a space before it may belong together with."""
+
+
+class _Words(dict[str, int]):
+    """The tokens of words with a space before each."""
+
+    def __init__(self, count: Callable[[str], int]) -> None:
+        self._count = count
+
+    def __missing__(self, word: str) -> int:
+        if not word or word[0].isspace():
+            raise _NotAWord
+        tokens = self._count(f" {word}")
+        if len(word) <= _WORD:
+            if len(self) >= _WORDS:
+                self.clear()
+            self[word] = tokens
+        return tokens
 
 
 def _remembering(count: Callable[[str], int]) -> Callable[[str], int]:

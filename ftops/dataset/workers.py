@@ -1,7 +1,9 @@
-"""Checks pieces of a file, here or in other processes. A worker gets the very bytes that its file is hashed
-from, one piece after the other, and answers each with what it found.
+"""Other processes that work on pieces of a file, one after the other: as many answers as questions, in order.
 
-    python -m ftops.dataset.workers FORMAT      a length (8 bytes) and a piece in, the same out
+What is to be done with a piece is said by a module with a function `answering(argument)`, which returns what
+answers a piece. A worker gets the very bytes that its file is hashed from.
+
+    python -m ftops.dataset.workers MODULE ARGUMENT     a length (8 bytes) and a piece in, the same out
 """
 
 from __future__ import annotations
@@ -9,78 +11,43 @@ from __future__ import annotations
 import gc
 import subprocess
 import sys
-from array import array
 from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
 from queue import SimpleQueue
-from typing import IO, NamedTuple
-
-from msgspec import msgpack
-
-from ftops.dataset.inspection import Found
-from ftops.dataset.pieces import Piece, Reader
-from ftops.dataset.rules import RULES
-from ftops.dataset.sketch import SIZE
+from typing import IO, TypeVar
 
 _AHEAD = 3
 """Pieces for each worker that are read before they are needed."""
 
-
-class LongLine(NamedTuple):
-    """A line that is too long to be held: its digest, 16 bytes."""
-
-    digest: bytes
-
-
-Block = bytes | LongLine
+T = TypeVar("T")
+R = TypeVar("R")
+Ask = Callable[[bytes], bytes]
+"""Sends a piece to a worker that is free, and waits for its answer. Raises OSError where it has died."""
 
 
-def check(blocks: Iterator[Block], format: str, processes: int, *, many: bool) -> Iterator[Piece]:
-    """The pieces in their order. `many`: there are enough of them to make up for the import of numpy."""
-    if processes < 2:
-        reader = Reader(format, vectorised=many)
-        for block in blocks:
-            with _no_garbage_collection():
-                piece = _unchecked(block) if isinstance(block, LongLine) else reader.read(block)
-            yield piece
-    else:
-        yield from _check_apart(blocks, format, processes)
+def spread(
+    module: str, argument: str, pieces: Iterable[T], ask: Callable[[T, Ask], R], processes: int
+) -> Iterator[R]:
+    """What `ask` makes of each piece, in their order; it may put a question to a worker, or not."""
+    from concurrent.futures import Future, ThreadPoolExecutor  # only where several work
 
-
-@contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """What is made of a piece is gone with it: looking for garbage would be a part of the work."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
-
-
-def _check_apart(blocks: Iterator[Block], format: str, processes: int) -> Iterator[Piece]:
-    workers: SimpleQueue[_Worker] = SimpleQueue()
-    started = [_Worker(format) for _ in range(processes)]
+    free: SimpleQueue[_Worker] = SimpleQueue()
+    started = [_Worker(module, argument) for _ in range(processes)]
     for worker in started:
-        workers.put(worker)
+        free.put(worker)
 
-    def ask(block: Block) -> Piece:
-        if isinstance(block, LongLine):
-            return _unchecked(block)
-        worker = workers.get()
+    def through_a_free_one(data: bytes) -> bytes:
+        worker = free.get()
         try:
-            return worker.read(block)
+            return worker.answer(data)
         finally:
-            workers.put(worker)
+            free.put(worker)
 
-    waiting: deque[Future[Piece]] = deque()
+    waiting: deque[Future[R]] = deque()
     try:
         with ThreadPoolExecutor(processes) as threads:
-            for block in blocks:
-                waiting.append(threads.submit(ask, block))
+            for piece in pieces:
+                waiting.append(threads.submit(ask, piece, through_a_free_one))
                 if len(waiting) >= _AHEAD * processes:
                     yield waiting.popleft().result()
             while waiting:
@@ -91,33 +58,25 @@ def _check_apart(blocks: Iterator[Block], format: str, processes: int) -> Iterat
 
 
 class _Worker:
-    """One process that checks pieces."""
+    """One process."""
 
-    def __init__(self, format: str) -> None:
-        command = [sys.executable, "-m", __name__, format]
+    def __init__(self, module: str, argument: str) -> None:
+        command = [sys.executable, "-m", __name__, module, argument]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
-    def read(self, block: bytes) -> Piece:
-        """Raises OSError where the process has died."""
+    def answer(self, data: bytes) -> bytes:
         assert self._process.stdin and self._process.stdout  # noqa: S101 - both are pipes
-        _send(self._process.stdin, block)
+        _send(self._process.stdin, data)
         answer = _receive(self._process.stdout)
         if answer is None:
-            raise OSError("a process that checked the data has died")
-        return msgpack.decode(answer, type=Piece)
+            raise OSError("a process that read the data has died")
+        return answer
 
     def close(self) -> None:
         assert self._process.stdin and self._process.stdout  # noqa: S101 - both are pipes
         self._process.stdin.close()
         self._process.stdout.close()
         self._process.wait()
-
-
-def _unchecked(line: LongLine) -> Piece:
-    rule = RULES["file/long-line"]
-    found = Found(rule.id, 1, 1, 1, "", "", "a line of more than 32 MiB was not checked", rule.why, rule.fix)
-    number = array("I", [1]).tobytes()
-    return Piece(1, 1, 0, 0, line.digest, bytes(SIZE), number, counts={rule.id: 1}, found=[found])
 
 
 def _send(stream: IO[bytes], data: bytes) -> None:
@@ -134,13 +93,15 @@ def _receive(stream: IO[bytes]) -> bytes | None:
     return data if len(data) == int.from_bytes(head, "big") else None
 
 
-def _work(format: str) -> None:
+def _work(module: str, argument: str) -> None:
     """Answers until there is nothing more to read."""
+    from importlib import import_module
+
     gc.disable()
-    reader = Reader(format, vectorised=True)
-    while (block := _receive(sys.stdin.buffer)) is not None:
-        _send(sys.stdout.buffer, msgpack.encode(reader.read(block)))
+    answer: Ask = import_module(module).answering(argument)
+    while (data := _receive(sys.stdin.buffer)) is not None:
+        _send(sys.stdout.buffer, answer(data))
 
 
 if __name__ == "__main__":
-    _work(sys.argv[1])
+    _work(*sys.argv[1:])

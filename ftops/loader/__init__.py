@@ -5,15 +5,14 @@ source → settings, variables → expand → inputs → linking → Config
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ftops import __version__, spec
 from ftops.config import Config, Lifecycle, Refactorings, Resource
 from ftops.errors import Diagnostic, SpecError
+from ftops.garbage import no_garbage_collection
 from ftops.loader.accounts import check_control_plane, link_accounts
 from ftops.loader.evaluate import Scope
 from ftops.loader.expand import Draft, expand
@@ -52,7 +51,7 @@ def load(
     `variables` are `name=value` pairs. Raises SpecError with every finding, sorted by place.
     """
     findings: list[Diagnostic] = []
-    with _no_garbage_collection():
+    with no_garbage_collection():
         config = _load(path, environment, Givers(environ, variable_files, variables), findings)
     if config is None or findings:
         raise SpecError(list(dict.fromkeys(findings)))
@@ -85,18 +84,6 @@ def load_outline(path: Path, *, environment: str | None = None, environ: Mapping
 def _load(path: Path, environment: str | None, givers: Givers, findings: list[Diagnostic]) -> Config | None:
     source = read(path, givers.files, findings)
     return None if findings else _config(source, environment, givers, findings)
-
-
-@contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    """Parsing makes many objects and no garbage: collections would take two thirds of the time."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _config(source: Source, wanted: str | None, givers: Givers, findings: list[Diagnostic]) -> Config:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.vocabulary import reference
-from ftops.dataset.tokens import ENCODINGS, NoEncoding, counter, exact
+from ftops.dataset.tokens import ENCODINGS, NoEncoding, by_words, counter, exact
 
 Count = Callable[[str], int]
 
@@ -51,6 +51,66 @@ def test_counts_are_those_of_tiktoken(both: tuple[Count, Count], pieces: list[st
     ours, theirs = both
     text = "".join(pieces)
     assert ours(text) == theirs(text)
+
+
+SPACED = st.lists(
+    st.one_of(
+        st.text(max_size=4),
+        st.sampled_from(
+            [
+                *(
+                    " ",
+                    "  ",
+                    "\n",
+                    "\r\n",
+                    "\t",
+                    "\u00a0",
+                    "\u2028",
+                    "\u3000",
+                    "\x1c",
+                    "\x85",
+                    "\u200b",
+                    "\u0301",
+                ),
+                *(
+                    "word",
+                    "Word",
+                    "WORD",
+                    "it's",
+                    "'s",
+                    "5",
+                    "1234",
+                    ".",
+                    "/",
+                    "--",
+                    "é",
+                    "中文",
+                    "ß",
+                    "😀",
+                    "(",
+                ),
+            ]
+        ),
+    ),
+    max_size=14,
+).map("".join)
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_words_add_up_to_their_text(encoding: str) -> None:
+    whole = exact(encoding)
+
+    @settings(max_examples=3000, deadline=None)
+    @given(text=SPACED)
+    def adds_up(text: str) -> None:
+        try:
+            expected = whole(text)
+        except UnicodeEncodeError:
+            return
+        assert in_words(text) == in_words(text) == expected
+
+    in_words = by_words(whole)
+    adds_up()
 
 
 @pytest.mark.parametrize("text", ["a" * 20_000, " " * 20_000, "\n" * 20_000, "=" * 20_000, "ab " * 20_000])
