@@ -95,7 +95,7 @@ def _candidates(wanted: Sequence[Change], listed: Listed, state: State) -> dict[
     """What could be adopted, by address, best first: finished before running, newest first."""
     records = (*state.resources.values(), *state.deposed.values())
     known = {record.remote_id for record in records}
-    contents = _contents(listed, records)
+    contents = _contents(listed, records, _spellings((*wanted, *records)))
     found = {}
     for change in wanted:
         kind = change.address.kind
@@ -106,11 +106,25 @@ def _candidates(wanted: Sequence[Change], listed: Listed, state: State) -> dict[
     return found
 
 
-def _contents(listed: Listed, records: Iterable[ResourceState]) -> Mapping[str, str]:
-    """Ids of files → the leading digits of the digest of what is in them, as far as that is known."""
+def _spellings(datasets: Iterable[Change | ResourceState]) -> Mapping[str, str]:
+    """The leading digits of digests of bytes → the digest of what they spell, of all datasets that are planned
+    or recorded."""
+    inputs = ((d, d.after if isinstance(d, Change) else d.inputs) for d in datasets)
+    return {
+        _digits(given.get("content")): d.identities.get("content") or str(given.get("content") or "")
+        for d, given in inputs
+        if d.address.kind == "dataset"
+    }
+
+
+def _contents(
+    listed: Listed, records: Iterable[ResourceState], spellings: Mapping[str, str]
+) -> Mapping[str, str]:
+    """Ids of files → what is in them, as far as that is known."""
     files = (e for (_, kind), found in listed.items() if kind == "dataset" for e in found if e.digest)
     own = {r.remote_id: _digits(r.inputs.get("content")) for r in records if r.address.kind == "dataset"}
-    return own | {e.remote.remote_id: e.digest for e in files}
+    digits = own | {e.remote.remote_id: e.digest for e in files}
+    return {id: spellings[found] for id, found in digits.items() if found in spellings}
 
 
 def _is_same_file(existing: Existing, change: Change, contents: Mapping[str, str]) -> bool:
@@ -129,7 +143,7 @@ def _is_same_job(existing: Existing, change: Change, contents: Mapping[str, str]
     if isinstance(wanted.get("model"), Expression) or not same_model(wanted.get("model"), there.get("model")):
         return False
     data = all(
-        contents.get(str(there.get(name, ""))) == (_digits(change.identities.get(name)) or None)
+        contents.get(str(there.get(name, ""))) == (change.identities.get(name) or None)
         for name in ("training", "validation")
     )
     fixed = all(there.get(name) == wanted.get(name) for name in _FIXED if name in there or name in wanted)

@@ -46,6 +46,9 @@ class Resource(Struct, frozen=True):
     sources: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[str, Json] = field(default_factory=dict)
     """Computed attributes that are known before anything is applied: a dataset's digest, a name."""
+    identities: Mapping[str, str] = field(default_factory=dict)
+    """Inputs that are compared by what they mean, and that: a dataset's `content`, whose bytes may be another
+    spelling of the same examples."""
     place: Place | None = None
     reference_places: Mapping[Address, Place] = field(default_factory=dict)
     """Where each address that this resource depends on is named."""

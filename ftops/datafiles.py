@@ -26,7 +26,8 @@ SHORT = 16_384
 
 
 def with_data(config: Config, show: Callable[[Path], str]) -> tuple[Config, tuple[Diagnostic, ...]]:
-    """The config with what each data file holds: its digest as an input, size and count as facts.
+    """The config with what each data file holds: its digest as an input and what that means, size and count
+    as facts.
 
     Raises SpecError with every error in every file; returns the warnings.
     """
@@ -309,4 +310,5 @@ def _with_inspection(resource: Resource, inspection: dataset.Inspection) -> Reso
         "examples": inspection.examples,
     }
     inputs = {"format": inspection.format, **resource.inputs, "content": inspection.digest}
-    return replace(resource, inputs=inputs, facts=facts)
+    identities = {"content": inspection.content} if inspection.content else {}
+    return replace(resource, inputs=inputs, facts=facts, identities=identities)

@@ -36,6 +36,9 @@ _canonical = Encoder(order="deterministic").encode
 _HIDDEN = "secret:"
 """Begins the identity of a value that holds a secret; the text around the secret is compared as text."""
 
+_BY_CONTENT = ("content",)
+"""Digests of bytes: they are shown as they are, and are the same where their examples are."""
+
 Outputs = Callable[[Address], Mapping[str, Json] | None]
 """The computed attributes of an address that are known by now; None: none is, it is yet to be made."""
 
@@ -55,11 +58,13 @@ class Resolver(Struct):
     facts: Mapping[Address, Mapping[str, Json]]
     secret_digests: Mapping[Secret, str]
     fingerprints: dict[Address, str] = field(default_factory=dict)
+    contents: dict[Address, str] = field(default_factory=dict)
+    """What is in the files of datasets."""
 
     def resolve(self, resource: Resource) -> Desired:
         kind = RESOURCE_TYPES[resource.address.kind]
         inputs: dict[str, Value] = {}
-        identities: dict[str, str] = {}
+        identities: dict[str, str] = dict(resource.identities)
         essence: dict[str, object] = {}
         for name, value in resource.inputs.items():
             found: dict[str, str] = {}
@@ -70,20 +75,29 @@ class Resolver(Struct):
             inputs[name] = self._leaf(value, name, name in kind.by_identity, found)
             identities.update(found)
             if name not in kind.local and value != kind.defaults.get(name):
-                essence[name] = _meaning(value, found)
+                essence[name] = resource.identities.get(name) or _meaning(value, found)
+        digest = str(self.facts.get(resource.address, {}).get("digest") or "")
+        self.contents[resource.address] = resource.identities.get("content", digest)
         fingerprint = sha256(_canonical([resource.address.kind, essence])).hexdigest()
         self.fingerprints[resource.address] = fingerprint
         return Desired(inputs, identities, fingerprint)
+
+    def keep(self, recorded: ResourceState) -> None:
+        """What is recorded stays: who refers to it means what it is, not how it would be made today."""
+        address = recorded.address
+        if recorded.fingerprint:
+            self.fingerprints[address] = recorded.fingerprint
+        if address.kind == "dataset":
+            self.contents[address] = content_of(recorded)
 
     def look_up(self, reference: Reference | Secret) -> Value:
         """The value of a reference where it is known; else the reference itself."""
         if isinstance(reference, Secret):
             return reference
         known = self.outputs(reference.address)
-        facts = self.facts.get(reference.address, {})
-        value = attribute(facts, reference.attribute)
-        if value is None and known is not None:
-            value = attribute(known, reference.attribute)
+        value = None if known is None else attribute(known, reference.attribute)
+        if value is None:
+            value = attribute(self.facts.get(reference.address, {}), reference.attribute)
         return reference if value is None else value
 
     def _leaf(self, value: Value, path: str, by_identity: bool, found: dict[str, str]) -> Value:
@@ -106,8 +120,14 @@ class Resolver(Struct):
         meaning = IDENTITY.get((value.address.kind, value.attribute)) if by_identity else None
         if meaning == "fingerprint":
             return f"fingerprint:{self.fingerprints[value.address]}"
-        fact = self.facts.get(value.address, {}).get(meaning) if meaning else None
-        return str(fact or "")
+        return self.contents[value.address] if meaning else ""
+
+
+def content_of(recorded: ResourceState) -> str:
+    """What is in the file of a recorded dataset: the digest of its examples, or of its bytes where no other is
+    known; empty where none is."""
+    digest = recorded.inputs.get("content") or recorded.outputs.get("digest")
+    return recorded.identities.get("content") or str(digest or "")
 
 
 def comparable(
@@ -125,10 +145,13 @@ def comparable(
     for path, identity in desired.identities.items():
         if path not in recorded.identities:
             continue
-        old = at(recorded.inputs, path)
-        if identity.startswith(_HIDDEN) and old != at(desired.inputs, path):
+        old, new = at(recorded.inputs, path), at(desired.inputs, path)
+        if identity.startswith(_HIDDEN) and old != new:
             put(before, path, old)  # the text around the secret is another one
-            put(after, path, at(desired.inputs, path))
+            put(after, path, new)
+        elif path in _BY_CONTENT:
+            if identity == recorded.identities[path]:
+                put(after, path, before.get(path))
         else:
             put(before, path, recorded.identities[path])
             put(after, path, identity)

@@ -115,10 +115,10 @@ METHOD_FORMATS: Mapping[str, str] = {
 """What the examples that a job learns from look like, by its method."""
 
 IDENTITY: Mapping[tuple[str, str], str] = {
-    ("dataset", "id"): "digest",
+    ("dataset", "id"): "content",
     ("job", "fine_tuned_model"): "fingerprint",
 }
-"""What a reference means: two files of one digest, two models of one fingerprint, are the same."""
+"""What a reference means: two files of one content, two models of one fingerprint, are the same."""
 
 
 def admits(computed: frozenset[str], attribute: str) -> bool:

@@ -142,12 +142,20 @@ class _Planner(Struct):
                     if arriving:
                         self._arrive(resource, desired)
                     self._decide(resource, desired)
+                self._stay(resolver, address)
         if missing:
             raise SpecError(missing)
         for address in self.resources:
             if address in selected and address not in self._wanted:
                 self.decisions[address] = self._deletion(address)
         return self.decisions
+
+    def _stay(self, resolver: Resolver, address: Address) -> None:
+        """What isn't made anew means to others what is recorded of it."""
+        decision = self.decisions.get(address)
+        recorded = self.resources.get(address)
+        if recorded is not None and (decision is None or decision.action not in _NEW):
+            resolver.keep(recorded)
 
     def _resolver(self) -> Resolver:
         facts = {address: resource.facts for address, resource in self.graph.resources.items()}
@@ -207,7 +215,7 @@ class _Planner(Struct):
 
     def _known(self, address: Address) -> Mapping[str, Json] | None:
         decision = self.decisions.get(address)
-        if decision is not None and decision.action in (Action.CREATE, Action.REPLACE):
+        if decision is not None and decision.action in _NEW:
             return None
         recorded = self.resources.get(address)
         return recorded.outputs if recorded else None
@@ -358,7 +366,7 @@ class _Planner(Struct):
             "dependencies": self.graph.dependencies[resource.address],
             "prevent_destroy": resource.lifecycle.prevent_destroy,
             "retain": resource.lifecycle.on_destroy == "retain",
-            "fingerprint": desired.fingerprint,
+            "fingerprint": recorded.fingerprint or desired.fingerprint,
         }
         if not resource.facts.keys() <= recorded.outputs.keys():
             noted["outputs"] = {**resource.facts, **recorded.outputs}
@@ -411,6 +419,7 @@ def _covers(ignored: Iterable[str], path: str) -> bool:
     return any(path == i or path.startswith(f"{i}.") for i in ignored)
 
 
+_NEW = (Action.CREATE, Action.REPLACE)
 _FATES: Mapping[Action, str] = {
     Action.CREATE: "created",
     Action.UPDATE: "updated",

@@ -181,12 +181,11 @@ def parse(text: str, file: str) -> Document:
     try:
         root = _Composer(text).get_single_node()
     except _TooDeep as exc:
-        place = document.place(exc.line, exc.column)
-        detail = f"Values may be nested {MAX_DEPTH} deep. Deeper ones are a mistake, or an attack."
-        raise Invalid(
-            Diagnostic("the values are nested too deeply", detail, "Flatten them.", place)
-        ) from None
+        raise _too_deep(document.place(exc.line, exc.column)) from None
     except yaml.YAMLError as exc:
+        mark = getattr(exc, "problem_mark", None)
+        if _PARSERS_LIMIT in str(exc) and mark is not None:
+            raise _too_deep(document.place(mark.line, mark.column)) from None
         raise Invalid(explain(exc, text, document.place)) from None
     if root is not None and "*" in text:
         _refuse_explosion(document, root)
@@ -288,6 +287,15 @@ _MERGE = (
     "`<<: *name` copies the keys of another mapping into this one.",
     "Name an anchor of a mapping, or a list of such anchors.",
 )
+
+
+_PARSERS_LIMIT = "maximum nesting depth"
+"""What libyaml says from 0.2.6 on, where it sees more than it takes before any value is whole."""
+
+
+def _too_deep(place: Place) -> Invalid:
+    detail = f"Values may be nested {MAX_DEPTH} deep. Deeper ones are a mistake, or an attack."
+    return Invalid(Diagnostic("the values are nested too deeply", detail, "Flatten them.", place))
 
 
 class _TooDeep(Exception):
