@@ -22,6 +22,8 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "views emulator",
         "reading planfile adoption discovery",
         "apply refresh planner loader survey appraisal explanation results datafiles retirement",
+        "judgement",
+        "narration",
         "turns past preflight history pricing refactor arrivals basis audit",
         "schedule",
         "fmt store providers walk dataset catalog",
