@@ -28,7 +28,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "schedule",
         "fmt store providers walk dataset catalog",
         "events outputs redaction spec statefile",
-        "graph plan desired",
+        "graph plan desired statejson",
         "fields config state diff",
         "crypt yamltext account costs expiry",
         "yamlerrors kinds",
