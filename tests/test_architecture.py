@@ -19,6 +19,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "cli",
         "saved takeover",
         "engine",
+        "inquiry",
         "views emulator",
         "reading planfile adoption discovery",
         "apply refresh planner loader survey appraisal explanation results datafiles retirement",
