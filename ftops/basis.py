@@ -16,7 +16,7 @@ from ftops.address import Address, Json, Reference, Secret, Template, Value, enc
 from ftops.config import Config, ProviderConfig, Resource
 from ftops.plan import Plan
 from ftops.state import State
-from ftops.statefile import operation_to_json, resource_to_json
+from ftops.statejson import operation_to_json, resource_to_json
 
 _canonical = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
 _PASSING = frozenset({"message", "resume"})

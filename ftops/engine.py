@@ -5,8 +5,6 @@ A `Session` is one spec in one environment with its state and its providers.
 
 from __future__ import annotations
 
-import hmac
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -19,22 +17,21 @@ from uuid import uuid4
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from ftops.address import Address, Secret, decode
-from ftops.arrivals import arrived, check_imports, to_read
-from ftops.config import Config, Import, Refactorings
+from ftops.address import Address, decode
+from ftops.config import Config
 from ftops.datafiles import inspect_data, with_data
-from ftops.desired import Desired, Resolver
+from ftops.desired import Resolver
 from ftops.errors import Blocked, FtopsError, StateError, UsageError
 from ftops.graph import Graph, build
+from ftops.inquiry import Inquiry
 from ftops.moments import iso
 from ftops.outputs import OutputValue, evaluate
-from ftops.plan import MAKING, Mode, Plan
-from ftops.planner import NORMAL, Options, plan
+from ftops.plan import Mode, Plan
+from ftops.planner import NORMAL, Options
 from ftops.providers import Providers
-from ftops.providers.base import Connects, all_local
-from ftops.refactor import nothing_recorded, quoted, relocate
-from ftops.refresh import refresh
-from ftops.state import Entry, Observed, Recorded, ResourceState, State, fold
+from ftops.providers.base import Connects
+from ftops.refactor import nothing_recorded
+from ftops.state import Entry, Recorded, ResourceState, State, fold
 from ftops.store import (
     AT_ONCE,
     Hold,
@@ -47,7 +44,6 @@ from ftops.store import (
     note_origin,
     open_store,
 )
-from ftops.suggest import did_you_mean
 
 if TYPE_CHECKING:
     from ftops.apply import Apply, Report, Settings
@@ -55,7 +51,7 @@ if TYPE_CHECKING:
     from ftops.events import Event
     from ftops.results import Results
 
-__all__ = ["CONNECTION", "UNBILLED", "Session", "inspect_data", "with_data"]
+__all__ = ["CONNECTION", "Session", "inspect_data", "with_data"]
 
 CONNECTION: Mapping[str, str] = {
     "url": "AZURE_OPENAI_ENDPOINT",
@@ -67,9 +63,6 @@ CONNECTION: Mapping[str, str] = {
     "project": "OPENAI_PROJECT_ID",
 }
 """What a provider says of its service → the variable of the environment that the openai package reads."""
-
-UNBILLED = frozenset({"memory"})
-"""Types of providers whose objects cost nothing and stand for nothing that would."""
 
 
 class Session(Struct):
@@ -129,16 +122,7 @@ class Session(Struct):
     ) -> Plan:
         """What applying would do. `look=False` trusts the state instead of asking the service;
         `preflight=False` doesn't ask whether it would succeed."""
-        self._check_addresses(options)
-        observed = self._observe(
-            look or options.mode is Mode.REFRESH_ONLY, options.mode, parallelism, on_progress
-        )
-        made = plan(self.config, self.graph, self.state, observed, options, self.secret_digests())
-        if options.adopt and look:
-            made = self._with_adoptions(made, observed, options, parallelism)
-        if preflight:
-            made = self._with_findings(made)
-        return self._with_estimate(made)
+        return self._inquiry(parallelism).plan(options, look, preflight, on_progress)
 
     def apply(
         self,
@@ -217,26 +201,7 @@ class Session(Struct):
     def import_object(self, address: Address, remote_id: str) -> ResourceState:
         """Reads an object of the service and records it under an address. Only within `locked`. Raises
         FtopsError where the spec declares no such address, or it or the object is recorded already."""
-        if address in self.state.resources or address in self.state.pending:
-            raise FtopsError(
-                f"{address} is recorded already",
-                "it stands for another object, which would be forgotten.",
-                f"see `ftops state show {quoted(address)}`; `ftops state rm` makes ftops forget it",
-            )
-        resource = self.graph.resources.get(address)
-        if resource is None:
-            hint = did_you_mean(str(address), map(str, self.graph.resources), nothing="declare it first")
-            raise FtopsError(f"the spec doesn't declare {address}", "what isn't declared is deleted.", hint)
-        one = Import(address, remote_id)
-        config = replace(self.config, refactorings=Refactorings(imports=(one,)))
-        wanted = to_read(config, self.graph, self.state)
-        seen = refresh(
-            State(""), self.providers, imports=wanted, retry_base=self.retry_base, secrets=self.config.secrets
-        )
-        check_imports((one,), self.state.resources, seen)
-        remote = seen.imported[address]
-        assert remote is not None  # noqa: S101 - check_imports has refused it
-        found = arrived(resource, self._desired(address), remote, self.graph.dependencies[address])
+        found = self._inquiry().read_import(address, remote_id)
         self.record([Recorded(found)])
         return found
 
@@ -245,32 +210,12 @@ class Session(Struct):
     ) -> Plan:
         """Records objects of the service under declared addresses, all at once; what a plan says of them.
         `digests` are those of files whose content is known, by id. Only within `locked`."""
-        imports = tuple(Import(address, remote_id) for address, remote_id in wanted.items())
-        config = replace(self.config, refactorings=Refactorings(imports=imports))
-        seen = refresh(
-            State(""),
-            self.providers,
-            imports=to_read(config, self.graph, self.state),
-            digests=digests,
-            parallelism=parallelism,
-            retry_base=self.retry_base,
-        )
-        made = plan(config, self.graph, self.state, seen, NORMAL, self.secret_digests())
+        made = self._inquiry(parallelism).plan_imports(wanted, digests)
         self.record(entry for entry in made.entries if isinstance(entry, Recorded))
         return made
 
-    def _desired(self, address: Address) -> Desired:
-        """What the spec wants of a resource, as far as the state tells what it refers to."""
-        recorded = self.state.resources
-        facts = {a: resource.facts for a, resource in self.graph.resources.items()}
-        resolver = Resolver(
-            lambda a: recorded[a].outputs if a in recorded else None, facts, self.secret_digests()
-        )
-        for one in self.graph.order:
-            desired = resolver.resolve(self.graph.resources[one])
-            if one == address:
-                return desired
-        raise KeyError(address)
+    def _inquiry(self, parallelism: int = 10) -> Inquiry:
+        return Inquiry(self.config, self.graph, self.state, self.providers, self.retry_base, parallelism)
 
     def _begun_state(self) -> State:
         """The state to record on: it has a lineage from its first entry on."""
@@ -377,87 +322,6 @@ class Session(Struct):
         recorded = state.resources
         resolver = Resolver(lambda a: recorded[a].outputs if a in recorded else None, {}, {})
         return evaluate(self.config.outputs, resolver.look_up)
-
-    def _observe(
-        self, look: bool, mode: Mode, parallelism: int, on_progress: Callable[[int, int], None]
-    ) -> Observed:
-        state, _ = relocate(self.state, self.config.refactorings.moves)
-        imports = to_read(self.config, self.graph, state) if mode is Mode.NORMAL else ()
-        observed = refresh(
-            state,
-            self.providers,
-            everything=look,
-            imports=imports,
-            parallelism=parallelism,
-            retry_base=self.retry_base,
-            on_progress=on_progress,
-            secrets=self.config.secrets,
-        )
-        gone = [a for a, remote in observed.objects.items() if remote is None and a not in observed.causes]
-        if not gone:
-            return observed
-        from ftops.retirement import retired
-
-        today = datetime.now(UTC).date()
-        causes = dict.fromkeys(retired(gone, state, self.config, os.environ, today), "retired")
-        return replace(observed, causes={**observed.causes, **causes})
-
-    def _with_adoptions(self, made: Plan, observed: Observed, options: Options, parallelism: int) -> Plan:
-        """The plan again, with what need not be made because the account holds it already."""
-        making = {change.provider for change in made.changes if change.action in MAKING}
-        if all_local(self.providers, making):
-            return made
-        from ftops.adoption import Search, look_for
-
-        search = Search(self.state, options.replaces, parallelism, self.retry_base)
-        found, silence = look_for(made.changes, self.providers, search)
-        if found:
-            seen = replace(observed, adoptable=found)
-            made = plan(self.config, self.graph, self.state, seen, options, self.secret_digests())
-        return replace(made, warnings=(*made.warnings, silence)) if silence else made
-
-    def _with_findings(self, made: Plan) -> Plan:
-        """The plan with what would make it fail. Where nothing is to be made, nobody is asked."""
-        making = {change.provider for change in made.changes if change.action in MAKING}
-        if all_local(self.providers, making):
-            return made
-        from ftops.survey import survey
-
-        today = datetime.now(UTC).date()
-        found = survey(made.changes, self.config, self.graph.resources, self.providers, os.environ, today)
-        return replace(made, findings=found)
-
-    def _with_estimate(self, made: Plan) -> Plan:
-        """The plan with what it would cost. Where nothing is made that costs anything, nothing is read."""
-        billed = {name for name, p in self.config.providers.items() if p.type not in UNBILLED}
-        if not any(c.provider in billed and c.action in MAKING for c in made.changes):
-            return made
-        from ftops.appraisal import appraise
-
-        changes = [change for change in made.changes if change.provider in billed]
-        estimate, found = appraise(changes, self.config, self.graph.resources, os.environ)
-        return replace(made, estimate=estimate, findings=(*made.findings, *found))
-
-    def secret_digests(self) -> dict[Secret, str]:
-        """Keyed and short: enough to see a change, too little to confirm a guess of a long secret."""
-        key = f"{self.config.name}/{self.config.environment}".encode()
-        return {
-            secret: hmac.new(key, str(value).encode(), "sha256").hexdigest()[:8]
-            for secret, value in self.config.secrets.items()
-        }
-
-    def _check_addresses(self, options: Options) -> None:
-        known = {*self.graph.resources, *self.state.resources}
-        known |= {Address(a.kind, a.name) for a in known}
-        for address in (*options.targets, *options.excludes, *options.replaces):
-            if address not in known:
-                from difflib import get_close_matches
-
-                close = get_close_matches(str(address), [str(a) for a in known], 1)
-                hint = f"did you mean {close[0]}?" if close else "see `ftops state list` and the spec"
-                raise FtopsError(
-                    f"there is no resource {address}", "neither in the spec nor in the state.", hint
-                )
 
 
 def _nothing() -> None:

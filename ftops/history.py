@@ -9,7 +9,7 @@ from msgspec import Struct
 from ftops.address import Address, Json
 from ftops.diff import Difference, differences
 from ftops.state import ResourceState, State
-from ftops.statefile import resource_to_json
+from ftops.statejson import resource_to_json
 
 
 class Changed(Struct, frozen=True):

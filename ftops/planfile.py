@@ -32,7 +32,7 @@ from ftops.plan import (
 )
 from ftops.planner import NORMAL, Options
 from ftops.records import Form, Records, word
-from ftops.statefile import entry_from_json, entry_to_json
+from ftops.statejson import entry_from_json, entry_to_json
 
 PLAN_FILE_VERSION = 1
 MAGIC = '"ftops_plan"'

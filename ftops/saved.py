@@ -21,6 +21,7 @@ from ftops.basis import basis_of, differences
 from ftops.config import Config
 from ftops.engine import Session
 from ftops.errors import FtopsError
+from ftops.inquiry import secret_digests
 from ftops.moments import iso
 from ftops.plan import Plan
 from ftops.planfile import (
@@ -84,7 +85,7 @@ def save(session: Session, made: Plan, asked: Asked) -> SavedPlan:
         variables={n: _as_argument(v) for n, v in config.variables.items() if n in asked.variables},
         variable_files=tuple(_shown(file) for file in asked.variable_files),
     )
-    basis = basis_of(config, session.state, made, session.secret_digests())
+    basis = basis_of(config, session.state, made, secret_digests(config))
     return SavedPlan(made, origin, basis, asked.options, asked.refresh)
 
 
@@ -148,7 +149,7 @@ def take_up(
     """The saved plan, to be applied to the state as it is now. Only within `locked`. Raises StalePlan."""
     plan, state = saved.plan, session.state
     _check_subject(session.config, saved)
-    now = basis_of(session.config, state, plan, session.secret_digests())
+    now = basis_of(session.config, state, plan, secret_digests(session.config))
     if found := differences(saved.basis, now):
         raise _applied_already(session, saved) or _stale(saved, found, state.serial)
     if (state.lineage, state.serial) == (plan.lineage, plan.serial):

@@ -1,6 +1,6 @@
 """The next call to a provider for each step of a plan, as a turn that a worker can make.
 
-Reads the live state, writes nothing: what a turn comes to is judged in `apply`.
+Reads the live state, writes nothing: what a turn comes to is judged in `judgement`.
 """
 
 from __future__ import annotations

@@ -13,11 +13,10 @@ snapshot already holds are known by their serial and skipped.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from time import time
@@ -29,17 +28,12 @@ from ftops.errors import StateError, StateLocked
 from ftops.moments import iso
 from ftops.state import Entry, State, fold
 from ftops.statefile import PLAIN, Form, header_line
-from ftops.store.base import (
-    AT_ONCE,
-    KEPT_VERSIONS,
-    LockInfo,
-    Version,
-    Waiting,
-    lock_info_from,
-    no_such_version,
-    patiently,
-)
+from ftops.store.base import AT_ONCE, KEPT_VERSIONS, LockInfo, Version, Waiting, no_such_version
+from ftops.store.disk import read_bytes, sync_folder, translated, write_all
+from ftops.store.filelock import FileLock, read_note
 from ftops.store.journal import Damaged, Row, entries, rows
+
+_NOBODY = LockInfo("", "", "", 0, "", "")
 
 
 class LocalStore(Struct, frozen=True):
@@ -78,7 +72,7 @@ class LocalStore(Struct, frozen=True):
     def read(self, lineage: str = "") -> State:
         """The journal is read before the snapshot, and entries that both hold count once: so a run that
         ends meanwhile does no harm."""
-        journal = _read_bytes(self.journal_path)
+        journal = read_bytes(self.journal_path)
         state = self._read_snapshot(self.snapshot_path)
         if journal:
             state = self._replay(journal, state)
@@ -92,22 +86,22 @@ class LocalStore(Struct, frozen=True):
 
     def write(self, state: State) -> None:
         self.write_snapshot(state)
-        with _translated(self.journal_path):
+        with translated(self.journal_path):
             self.journal_path.unlink(missing_ok=True)
 
     def write_snapshot(self, state: State) -> None:
         """Replaces the snapshot as a whole, durably. The one before it stays among the versions."""
         text = self.form.snapshot(state, self.spec, self.environment)
         temporary = self.snapshot_path.with_suffix(".json.tmp")
-        with _translated(self.snapshot_path):
+        with translated(self.snapshot_path):
             self.snapshot_path.parent.mkdir(parents=True, exist_ok=True)
             with temporary.open("w", encoding="utf-8") as file:
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
-            self.history.add(text, state.serial, _read_note(self.lock_path))
+            self.history.add(text, state.serial, read_note(self.lock_path))
             temporary.replace(self.snapshot_path)
-            _sync_folder(self.snapshot_path.parent)
+            sync_folder(self.snapshot_path.parent)
 
     def versions(self) -> Sequence[Version]:
         return self.history.versions()
@@ -122,19 +116,19 @@ class LocalStore(Struct, frozen=True):
     def append_audit(self, name: str, line: str) -> None:
         """On a line of its own, whatever a crash left behind."""
         path = self.audit_path
-        with _translated(path):
+        with translated(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
             try:
                 size = os.fstat(file).st_size
                 torn = size > 0 and os.pread(file, 1, size - 1) != b"\n"
-                _write_all(file, (("\n" if torn else "") + line).encode())
+                write_all(file, (("\n" if torn else "") + line).encode())
                 os.fsync(file)
             finally:
                 os.close(file)
 
     def audit_lines(self, newest: int | None = None) -> Sequence[str]:
-        content = (_read_bytes(self.audit_path) or b"").decode(errors="replace")
+        content = (read_bytes(self.audit_path) or b"").decode(errors="replace")
         lines = [line for line in content.split("\n") if line]
         return lines if newest is None else lines[-newest:]
 
@@ -142,7 +136,7 @@ class LocalStore(Struct, frozen=True):
         """Never: the operating system frees the lock when its process ends, and not before."""
         with suppress(StateLocked), FileLock(self.lock_path, _NOBODY):
             raise StateError("the state is not locked", "nobody is at work on it.", "nothing has to be done")
-        holder = _read_note(self.lock_path)
+        holder = read_note(self.lock_path)
         raise StateError(
             "the lock of a local state can't be taken away",
             f"{holder or 'another process'}. The lock is held by the operating system, as long as that runs.",
@@ -150,7 +144,7 @@ class LocalStore(Struct, frozen=True):
         )
 
     def _read_snapshot(self, path: Path) -> State | None:
-        content = _read_bytes(path)
+        content = read_bytes(path)
         if content is None:
             return None
         return self.form.parse(_text(content, path), str(path), self.spec, self.environment)
@@ -186,26 +180,26 @@ class LocalJournal:
         self._lineage = state.lineage
         self._serial = state.serial
         path = store.journal_path
-        with _translated(path):
+        with translated(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             with suppress(FileNotFoundError):
                 _cut_torn_tail(path)
             self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
             if os.fstat(self._file).st_size == 0:
-                _write_all(self._file, header_line(state.lineage).encode())
+                write_all(self._file, header_line(state.lineage).encode())
                 os.fsync(self._file)
-                _sync_folder(path.parent)
+                sync_folder(path.parent)
 
     def append(self, entries: Iterable[Entry]) -> None:
         lines = []
         for entry in entries:
             self._serial += 1
             lines.append(self._store.form.line(self._serial, entry, self._lineage))
-        with _translated(self._store.journal_path):
-            _write_all(self._file, "".join(lines).encode())
+        with translated(self._store.journal_path):
+            write_all(self._file, "".join(lines).encode())
 
     def sync(self) -> None:
-        with _translated(self._store.journal_path):
+        with translated(self._store.journal_path):
             os.fsync(self._file)
 
     def close(self) -> None:
@@ -214,7 +208,7 @@ class LocalJournal:
     def fold(self, state: State) -> None:
         self._store.write_snapshot(state)
         self.close()
-        with _translated(self._store.journal_path):
+        with translated(self._store.journal_path):
             self._store.journal_path.unlink(missing_ok=True)
 
 
@@ -264,91 +258,8 @@ class History(Struct, frozen=True):
         return self.folder / "index.json"
 
 
-class FileLock:
-    """An exclusive lock by the operating system, with a note of who holds it.
-
-    The kernel frees it when its process ends, however it ends; a note that stays behind is no lock.
-    """
-
-    def __init__(self, path: Path, info: LockInfo, waiting: Waiting = AT_ONCE) -> None:
-        self._path = path
-        self._info = info
-        self._waiting = waiting
-        self._file = -1
-
-    def __enter__(self) -> FileLock:
-        with _translated(self._path):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            while not patiently(self._try, self._waiting):
-                continue
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._path.unlink(missing_ok=True)
-        os.close(self._file)
-
-    def when_lost(self, tell: Callable[[], None]) -> None:
-        """It can't be lost while this process runs."""
-
-    def check(self) -> None:
-        """Neither."""
-
-    def _try(self) -> bool:
-        """False: the file was removed by its owner in between; look again."""
-        file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            note = os.read(file, 65536)
-            os.close(file)
-            raise _refusal(note, self._path) from error
-        if not _same_file(file, self._path):
-            os.close(file)
-            return False
-        os.ftruncate(file, 0)
-        _write_all(file, (json.dumps(asdict(self._info), sort_keys=True) + "\n").encode())
-        self._file = file
-        return True
-
-
-_NOBODY = LockInfo("", "", "", 0, "", "")
-
-
-def _refusal(note: bytes, path: Path) -> StateLocked:
-    holder = _parse_note(note) or "another process is at work"
-    return StateLocked(
-        "the state is locked",
-        f"{holder}. Two runs at once could create the same object twice.",
-        f"wait for it to end, with --lock-timeout 10m for instance, or stop it; the lock ({path}) goes with "
-        "its process",
-    )
-
-
-def _read_note(path: Path) -> LockInfo | None:
-    try:
-        return _parse_note(path.read_bytes())
-    except OSError:
-        return None
-
-
-def _parse_note(note: bytes) -> LockInfo | None:
-    try:
-        return lock_info_from(json.loads(note))
-    except (ValueError, TypeError):
-        return None
-
-
 def _iso(seconds: float) -> str:
     return iso(datetime.fromtimestamp(seconds, UTC))
-
-
-def _same_file(file: int, path: Path) -> bool:
-    try:
-        there = path.stat()
-    except FileNotFoundError:
-        return False
-    here = os.fstat(file)
-    return (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)
 
 
 def _damaged(path: Path, damage: Damaged) -> StateError:
@@ -372,28 +283,6 @@ def _cut_torn_tail(path: Path) -> None:
         os.truncate(path, content.rfind(b"\n") + 1)
 
 
-def _write_all(file: int, content: bytes) -> None:
-    view = memoryview(content)
-    while view:
-        view = view[os.write(file, view) :]
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _read_bytes(path: Path) -> bytes | None:
-    with _translated(path):
-        try:
-            return path.read_bytes()
-        except FileNotFoundError:
-            return None
-
-
 def _text(content: bytes, path: Path) -> str:
     try:
         return content.decode()
@@ -402,16 +291,4 @@ def _text(content: bytes, path: Path) -> str:
             f"the state file is damaged: {path}",
             f"it is not UTF-8 text ({error.reason}).",
             "restore it from a backup",
-        ) from error
-
-
-@contextmanager
-def _translated(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise StateError(
-            f"can't use the state at {path}: {error.strerror or error}",
-            "ftops writes down what it is about to do before it does it, so it needs this folder.",
-            "check that the folder exists, that you may write to it, and that the disk has room",
         ) from error

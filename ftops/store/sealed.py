@@ -13,14 +13,8 @@ from msgspec.structs import replace
 
 from ftops.crypt import Keys, altered_or_plain
 from ftops.state import STATE_VERSION, Entry, State
-from ftops.statefile import (
-    PLAIN,
-    check_version,
-    entry_to_json,
-    parse_snapshot,
-    sealed_line,
-    snapshot_text,
-)
+from ftops.statefile import PLAIN, check_version, parse_snapshot, sealed_line, snapshot_text
+from ftops.statejson import entry_to_json
 
 
 class Sealed(Struct, frozen=True):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from ftops.address import Json, Value, encode
 from ftops.outputs import OutputValue
 from ftops.state import PendingOperation, ResourceState, State, Status
-from ftops.statefile import operation_to_json, resource_to_json
+from ftops.statejson import operation_to_json, resource_to_json
 from ftops.views.paint import Painter, clean
 from ftops.views.values import SENSITIVE, leaves, show
 

@@ -16,7 +16,8 @@ from ftops.errors import Temporary
 from ftops.plan import Action, Mode, Plan, plan_to_json
 from ftops.planner import NORMAL, Options
 from ftops.state import fold
-from ftops.statefile import entry_from_json, parse_line, parse_snapshot, snapshot_text
+from ftops.statefile import parse_line, parse_snapshot, snapshot_text
+from ftops.statejson import entry_from_json
 from tests.support.cloud import Cloud
 from tests.support.specs import Crash, World, config, dataset, deployment, job, tuned
 

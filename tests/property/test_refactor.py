@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from ftops.address import Address
 from ftops.refactor import move, recorded_addresses
 from ftops.state import Entry, Moved, ProviderReplaced, ResourceState, State, Status, fold
-from ftops.statefile import entry_from_json, entry_to_json
+from ftops.statejson import entry_from_json, entry_to_json
 
 addresses = st.builds(
     Address, st.just("job"), st.sampled_from("abc"), st.sampled_from([None, "x", 'q"\\', "é"])

@@ -31,7 +31,7 @@ from ftops.state import (
     Status,
     fold,
 )
-from ftops.statefile import entry_from_json, entry_to_json
+from ftops.statejson import entry_from_json, entry_to_json
 from ftops.store import LocalStore, lock_info
 
 JOB = Address("job", "copilot", 'a "quoted" key')

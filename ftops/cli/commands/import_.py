@@ -23,7 +23,7 @@ from ftops.engine import Session
 from ftops.errors import UsageError
 from ftops.plan import Plan, plan_to_json
 from ftops.state import ResourceState
-from ftops.statefile import resource_to_json
+from ftops.statejson import resource_to_json
 from ftops.views import plan as plan_view
 from ftops.views.values import plural
 

@@ -16,7 +16,7 @@ from ftops.engine import Session
 from ftops.errors import FtopsError
 from ftops.refactor import nothing_recorded
 from ftops.state import ResourceState, State
-from ftops.statefile import resource_to_json
+from ftops.statejson import resource_to_json
 from ftops.views.state import draw_list, draw_resource, list_to_json
 
 

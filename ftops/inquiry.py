@@ -1,0 +1,193 @@
+"""What a session asks before anything is done: the services about what exists, what would fail, what it would
+cost; of the answers it makes a plan, or the record of an object. Here nothing is put on record, and no object
+is made or changed.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ftops.address import Address, Secret
+from ftops.arrivals import arrived, check_imports, to_read
+from ftops.config import Config, Import, Refactorings
+from ftops.desired import Desired, Resolver
+from ftops.errors import FtopsError
+from ftops.graph import Graph
+from ftops.plan import MAKING, Mode, Plan
+from ftops.planner import NORMAL, Options, plan
+from ftops.providers import Providers
+from ftops.providers.base import all_local
+from ftops.refactor import quoted, relocate
+from ftops.refresh import refresh
+from ftops.state import Observed, ResourceState, State
+from ftops.suggest import did_you_mean
+
+UNBILLED = frozenset({"memory"})
+"""Types of providers whose objects cost nothing and stand for nothing that would."""
+
+
+class Inquiry(Struct, frozen=True):
+    """For a spec in one environment, on top of what is recorded."""
+
+    config: Config
+    graph: Graph
+    state: State
+    providers: Providers
+    retry_base: float
+    """Seconds before the second try of a read that failed temporarily."""
+    parallelism: int = 10
+
+    def plan(
+        self, options: Options, look: bool, preflight: bool, on_progress: Callable[[int, int], None]
+    ) -> Plan:
+        """What applying would do; see `Session.plan`."""
+        self._check_addresses(options)
+        observed = self._observe(look or options.mode is Mode.REFRESH_ONLY, options.mode, on_progress)
+        made = self._planned(observed, options)
+        if options.adopt and look:
+            made = self._with_adoptions(made, observed, options)
+        if preflight:
+            made = self._with_findings(made)
+        return self._with_estimate(made)
+
+    def read_import(self, address: Address, remote_id: str) -> ResourceState:
+        """The record of an object of the service under a declared address. Raises FtopsError where the spec
+        declares no such address, or it or the object is recorded already."""
+        if address in self.state.resources or address in self.state.pending:
+            raise FtopsError(
+                f"{address} is recorded already",
+                "it stands for another object, which would be forgotten.",
+                f"see `ftops state show {quoted(address)}`; `ftops state rm` makes ftops forget it",
+            )
+        resource = self.graph.resources.get(address)
+        if resource is None:
+            hint = did_you_mean(str(address), map(str, self.graph.resources), nothing="declare it first")
+            raise FtopsError(f"the spec doesn't declare {address}", "what isn't declared is deleted.", hint)
+        one = Import(address, remote_id)
+        wanted = to_read(self._importing(one), self.graph, self.state)
+        seen = refresh(
+            State(""), self.providers, imports=wanted, retry_base=self.retry_base, secrets=self.config.secrets
+        )
+        check_imports((one,), self.state.resources, seen)
+        remote = seen.imported[address]
+        assert remote is not None  # noqa: S101 - check_imports has refused it
+        return arrived(resource, self._desired(address), remote, self.graph.dependencies[address])
+
+    def plan_imports(self, wanted: Mapping[Address, str], digests: Mapping[str, str]) -> Plan:
+        """What a plan says where objects of the service are imported under declared addresses, all at once.
+        `digests` are those of files whose content is known, by id."""
+        config = self._importing(*(Import(address, remote_id) for address, remote_id in wanted.items()))
+        seen = refresh(
+            State(""),
+            self.providers,
+            imports=to_read(config, self.graph, self.state),
+            digests=digests,
+            parallelism=self.parallelism,
+            retry_base=self.retry_base,
+        )
+        return plan(config, self.graph, self.state, seen, NORMAL, secret_digests(config))
+
+    def _importing(self, *imports: Import) -> Config:
+        """The spec as if it had these `import` blocks, and no other refactorings."""
+        return replace(self.config, refactorings=Refactorings(imports=imports))
+
+    def _desired(self, address: Address) -> Desired:
+        """What the spec wants of a resource, as far as the state tells what it refers to."""
+        recorded = self.state.resources
+        facts = {a: resource.facts for a, resource in self.graph.resources.items()}
+        resolver = Resolver(
+            lambda a: recorded[a].outputs if a in recorded else None, facts, secret_digests(self.config)
+        )
+        for one in self.graph.order:
+            desired = resolver.resolve(self.graph.resources[one])
+            if one == address:
+                return desired
+        raise KeyError(address)
+
+    def _check_addresses(self, options: Options) -> None:
+        known = {*self.graph.resources, *self.state.resources}
+        known |= {Address(a.kind, a.name) for a in known}
+        for address in (*options.targets, *options.excludes, *options.replaces):
+            if address not in known:
+                from difflib import get_close_matches
+
+                close = get_close_matches(str(address), [str(a) for a in known], 1)
+                hint = f"did you mean {close[0]}?" if close else "see `ftops state list` and the spec"
+                raise FtopsError(
+                    f"there is no resource {address}", "neither in the spec nor in the state.", hint
+                )
+
+    def _observe(self, look: bool, mode: Mode, on_progress: Callable[[int, int], None]) -> Observed:
+        state, _ = relocate(self.state, self.config.refactorings.moves)
+        imports = to_read(self.config, self.graph, state) if mode is Mode.NORMAL else ()
+        observed = refresh(
+            state,
+            self.providers,
+            everything=look,
+            imports=imports,
+            parallelism=self.parallelism,
+            retry_base=self.retry_base,
+            on_progress=on_progress,
+            secrets=self.config.secrets,
+        )
+        gone = [a for a, remote in observed.objects.items() if remote is None and a not in observed.causes]
+        if not gone:
+            return observed
+        from ftops.retirement import retired
+
+        today = datetime.now(UTC).date()
+        causes = dict.fromkeys(retired(gone, state, self.config, os.environ, today), "retired")
+        return replace(observed, causes={**observed.causes, **causes})
+
+    def _with_adoptions(self, made: Plan, observed: Observed, options: Options) -> Plan:
+        """The plan again, with what need not be made because the account holds it already."""
+        making = {change.provider for change in made.changes if change.action in MAKING}
+        if all_local(self.providers, making):
+            return made
+        from ftops.adoption import Search, look_for
+
+        search = Search(self.state, options.replaces, self.parallelism, self.retry_base)
+        found, silence = look_for(made.changes, self.providers, search)
+        if found:
+            made = self._planned(replace(observed, adoptable=found), options)
+        return replace(made, warnings=(*made.warnings, silence)) if silence else made
+
+    def _with_findings(self, made: Plan) -> Plan:
+        """The plan with what would make it fail. Where nothing is to be made, nobody is asked."""
+        making = {change.provider for change in made.changes if change.action in MAKING}
+        if all_local(self.providers, making):
+            return made
+        from ftops.survey import survey
+
+        today = datetime.now(UTC).date()
+        found = survey(made.changes, self.config, self.graph.resources, self.providers, os.environ, today)
+        return replace(made, findings=found)
+
+    def _with_estimate(self, made: Plan) -> Plan:
+        """The plan with what it would cost. Where nothing is made that costs anything, nothing is read."""
+        billed = {name for name, p in self.config.providers.items() if p.type not in UNBILLED}
+        if not any(c.provider in billed and c.action in MAKING for c in made.changes):
+            return made
+        from ftops.appraisal import appraise
+
+        changes = [change for change in made.changes if change.provider in billed]
+        estimate, found = appraise(changes, self.config, self.graph.resources, os.environ)
+        return replace(made, estimate=estimate, findings=(*made.findings, *found))
+
+    def _planned(self, observed: Observed, options: Options) -> Plan:
+        return plan(self.config, self.graph, self.state, observed, options, secret_digests(self.config))
+
+
+def secret_digests(config: Config) -> dict[Secret, str]:
+    """Keyed and short: enough to see a change, too little to confirm a guess of a long secret."""
+    key = f"{config.name}/{config.environment}".encode()
+    return {
+        secret: hmac.new(key, str(value).encode(), "sha256").hexdigest()[:8]
+        for secret, value in config.secrets.items()
+    }

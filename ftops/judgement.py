@@ -1,0 +1,192 @@
+"""What a turn came to → what the walk does next, and what goes on record.
+
+The other half of `turns`. What is to be recorded goes into the live state and to the caller, who owns the
+journal; nothing is written here, and no provider is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from ftops.address import Address, Json
+from ftops.errors import FtopsError, Permanent, Temporary
+from ftops.kinds import RESOURCE_TYPES
+from ftops.narration import Narration
+from ftops.plan import Action
+from ftops.providers.base import Progress, Unseen
+from ftops.redaction import Redaction
+from ftops.state import (
+    Entry,
+    Failed,
+    Recorded,
+    RemoteObject,
+    Removed,
+    ResourceState,
+    Status,
+    observed_as,
+    resource_from,
+)
+from ftops.turns import Look, Step, Turns
+from ftops.walk import Again, Fate, Verdict
+
+MAX_ATTEMPTS = 12
+"""Tries of one call that keeps failing temporarily: about seven minutes with the waits below."""
+LONGEST_WAIT = 60.0
+"""Seconds between two tries at most, unless the service names a longer time."""
+LONGEST_RETRY_AFTER = 300.0
+"""Seconds. Services have been seen to ask for a day; asking again sooner does no harm."""
+POLL_INTERVAL = 5.0
+"""Seconds between two looks at a pending object, where the provider names none."""
+
+
+class Failure(Struct, frozen=True):
+    """A step that failed, and why."""
+
+    step: str
+    address: Address
+    action: Action
+    error: FtopsError
+
+
+class Judge(Struct, frozen=True):
+    """Of one run. Owned by the thread that walks. `wait` and `retry_base` are those of its settings."""
+
+    turns: Turns
+    narration: Narration
+    redaction: Redaction
+    wait: bool
+    retry_base: float
+    failures: list[Failure] = field(default_factory=list)
+
+    def verdict(self, step: Step, result: object, entries: list[Entry]) -> Verdict:
+        """On what a turn of the step returned or raised; what goes on record is added to the entries.
+        Raises what is no FtopsError: nobody has foreseen it."""
+        judge = self._failed if isinstance(result, Exception) else self._succeeded
+        return judge(step, self._cleaned(result), entries)
+
+    def _cleaned(self, result: object) -> object:
+        """What a turn came to, without the secrets that the service may have repeated."""
+        match result:
+            case FtopsError():
+                return self.redaction.error(result)
+            case RemoteObject():
+                return self.redaction.remote(result)
+            case Look(remote=remote):
+                return replace(result, remote=self.redaction.remote(remote))
+        return result
+
+    def _succeeded(self, step: Step, result: object, entries: list[Entry]) -> Verdict:
+        if isinstance(result, Unseen):
+            self.narration.progress(step, Progress("looks for what a lost reply may have made"))
+            return Again(result.seconds)
+        step.attempts = 0
+        if isinstance(result, Look):
+            step.seen = result.seen
+            for line in result.lines:
+                self.narration.progress(step, line)
+            result = result.remote
+        if step.change.action in (Action.DELETE, Action.FORGET):
+            return self._going(step, result, entries)
+        if isinstance(result, RemoteObject):
+            return self._made(step, result, entries)
+        return self._gone_missing(step, entries)
+
+    def _going(self, step: Step, remote: object, entries: list[Entry]) -> Verdict:
+        change = step.change
+        if isinstance(remote, RemoteObject):
+            step.waiting = True
+            return self._again(remote)
+        self._add(entries, Removed(change.address, change.deposed))
+        return self._done(step, change.remote_id)
+
+    def _made(self, step: Step, remote: RemoteObject, entries: list[Entry]) -> Verdict:
+        resource = self._resource(step, remote)
+        first = step.operation is not None and not step.recorded
+        if first or resource != self.turns.live.resources.get(resource.address):
+            self._add(entries, Recorded(resource, step.change.deposes if first else ""))
+            step.recorded = True
+        step.waiting = True
+        match remote.status:
+            case Status.READY:
+                return self._done(step, remote.remote_id)
+            case Status.TAINTED:
+                message = remote.message or "the service says that it failed"
+                hint = "mend the cause, then apply again: it will be replaced"
+                return self._give_up(step, Permanent(f"{step.change.address} failed", message, hint))
+            case Status.PENDING:
+                if not self.wait and RESOURCE_TYPES[step.change.address.kind].long_running:
+                    return Fate.LEFT
+                return self._again(remote)
+
+    def _resource(self, step: Step, remote: RemoteObject) -> ResourceState:
+        change = step.change
+        if step.operation is None or step.recorded:
+            current = self.turns.recorded(step)
+            noted = replace(current, fingerprint=change.fingerprint, dependencies=change.dependencies)
+        else:
+            noted = resource_from(step.operation, remote)
+            noted = replace(noted, outputs={**self._kept_outputs(step), **noted.outputs})
+        return observed_as(
+            replace(noted, prevent_destroy=change.prevent_destroy, retain=change.retain), remote
+        )
+
+    def _kept_outputs(self, step: Step) -> Mapping[str, Json]:
+        return self.turns.recorded(step).outputs if step.change.action is Action.UPDATE else {}
+
+    def _gone_missing(self, step: Step, entries: list[Entry]) -> Verdict:
+        address = step.change.address
+        if address in self.turns.live.resources:
+            self._add(entries, Removed(address))
+        return self._give_up(
+            step,
+            Permanent(
+                f"{address} has vanished while it was in the making",
+                "the service no longer knows it; somebody may have deleted it.",
+                "apply again to make it anew",
+            ),
+        )
+
+    def _failed(self, step: Step, error: object, entries: list[Entry]) -> Verdict:
+        """A refusal ends the intent. After anything else, and where an earlier try may have taken effect,
+        the next run has to look for the object."""
+        if isinstance(error, Temporary) and step.attempts + 1 < MAX_ATTEMPTS:
+            return self._retry(step, error)
+        began = step.announced and not step.recorded
+        if isinstance(error, Permanent) and began and not step.effect_unknown:
+            self._add(entries, Failed(step.change.address, error.summary))
+        if isinstance(error, FtopsError):
+            return self._give_up(step, error)
+        assert isinstance(error, Exception)  # noqa: S101 - a turn returns or raises
+        raise error
+
+    def _retry(self, step: Step, error: Temporary) -> Verdict:
+        step.attempts += 1
+        if error.effect_unknown:
+            step.effect_unknown, step.lost_at = True, self.turns.context.clock.now()
+        wait = min(self.retry_base * 2 ** (step.attempts - 1), LONGEST_WAIT)
+        if error.retry_after is not None:
+            wait = min(error.retry_after, LONGEST_RETRY_AFTER)
+        self.narration.retried(step, error, wait)
+        return Again(wait, waiting=step.waiting)
+
+    def _again(self, remote: RemoteObject) -> Verdict:
+        delay = POLL_INTERVAL if remote.requeue_after is None else remote.requeue_after
+        return Again(delay, holds_lane=remote.holds_lane, waiting=True)
+
+    def _done(self, step: Step, remote_id: str) -> Verdict:
+        self.narration.finished(step, remote_id)
+        return Fate.DONE
+
+    def _give_up(self, step: Step, error: FtopsError) -> Verdict:
+        change = step.change
+        self.failures.append(Failure(change.step, change.address, change.action, error))
+        self.narration.failed(step, error)
+        return Fate.FAILED
+
+    def _add(self, entries: list[Entry], entry: Entry) -> None:
+        """Into the live state now, into the journal with the rest of the batch."""
+        self.turns.live.add(entry)
+        entries.append(entry)
