@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from ftops import __version__
 
 INTERRUPTED = 130
+_COMPLETE = "_FTOPS_COMPLETE"
 _TEXT = (("version",), ("--version",), ("-V",))
 _JSON = (("version", "-o", "json"), ("version", "-ojson"), ("version", "--output", "json"))
 
@@ -32,11 +33,31 @@ def main() -> int:
 def _run(arguments: Sequence[str]) -> int:
     import gc
 
-    from ftops.cli.main import run
-
     # What a command makes it keeps to its end: looking for garbage would be most of the work.
     gc.set_threshold(100_000, 20, 20)
+    _import_msgspec()
+    if _COMPLETE not in os.environ:
+        from ftops.cli.quick import run as run_quickly
+
+        code = run_quickly(arguments, os.environ)
+        if code is not None:
+            return code
+    from ftops.cli.main import run
+
     return run(arguments)
+
+
+def _import_msgspec() -> None:
+    """Without typing_extensions, of which it would take a few names that typing has, too: that package takes
+    as long as all of msgspec."""
+    name = "typing_extensions"
+    if name in sys.modules:
+        return
+    sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        import msgspec  # noqa: F401
+    finally:
+        del sys.modules[name]
 
 
 def _flush() -> None:

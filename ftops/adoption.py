@@ -107,7 +107,7 @@ def _candidates(wanted: Sequence[Change], listed: Listed, state: State) -> dict[
 
 
 def _spellings(datasets: Iterable[Change | ResourceState]) -> Mapping[str, str]:
-    """The leading digits of digests of bytes → the digest of what they spell, of all datasets that are planned
+    """The leading digits of digests of bytes → the digest of what they spell, of all datasets planned
     or recorded."""
     inputs = ((d, d.after if isinstance(d, Change) else d.inputs) for d in datasets)
     return {

@@ -124,7 +124,7 @@ class Resolver(Struct):
 
 
 def content_of(recorded: ResourceState) -> str:
-    """What is in the file of a recorded dataset: the digest of its examples, or of its bytes where no other is
+    """What is in the file of a recorded dataset: the digest of its examples, of its bytes where no other is
     known; empty where none is."""
     digest = recorded.inputs.get("content") or recorded.outputs.get("digest")
     return recorded.identities.get("content") or str(digest or "")

@@ -35,7 +35,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "yamlerrors kinds",
         "records drift",
         "address",
-        "errors suggest moments garbage",
+        "errors suggest moments garbage project",
     )
 )
 """From top to bottom. A module may import those of the rows below its own, and no others."""

@@ -8,10 +8,11 @@ from msgspec import Struct, field
 
 from ftops import events
 from ftops.apply import Report, Settings
+from ftops.cli.arguments import SpecArguments
 from ftops.cli.interrupts import Interrupts
 from ftops.cli.locking import locked
 from ftops.cli.narrators import Narrator, Show, narrator, telling
-from ftops.cli.options import PlanArguments, SpecArguments
+from ftops.cli.options import PlanArguments
 from ftops.cli.planning import make_plan, read_for
 from ftops.cli.screen import INTERRUPTED, Screen
 from ftops.config import Config

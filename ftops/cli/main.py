@@ -1,4 +1,4 @@
-"""One command line from its arguments to its exit code, and the one place where errors end."""
+"""One command line from its arguments to its exit code."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 
 import click
 
+from ftops.cli.ending import ended
 from ftops.cli.lazy import LazyGroup
 from ftops.cli.look import look_options
-from ftops.cli.screen import INTERRUPTED, OutputClosed, Screen
-from ftops.errors import Diagnostic, FtopsError
+from ftops.cli.screen import Screen
+from ftops.errors import Diagnostic
 
 NAME = "ftops"
 COMPLETE = "_FTOPS_COMPLETE"
@@ -43,12 +44,7 @@ def run(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> int:
     if COMPLETE in environ:
         return _complete(environ[COMPLETE])
     screen = Screen(argv, environ)
-    try:
-        return _run(argv, screen)
-    except OutputClosed:
-        return 1
-    finally:
-        screen.close()
+    return ended(screen, lambda: _run(argv, screen))
 
 
 def _run(argv: Sequence[str], screen: Screen) -> int:
@@ -56,23 +52,7 @@ def _run(argv: Sequence[str], screen: Screen) -> int:
         return _invoke(argv, screen)
     except click.ClickException as error:
         screen.fail([_usage_diagnostic(error, screen.command, argv)], 1)
-    except FtopsError as error:
-        screen.fail(error.diagnostics, error.exit_code)
-        return error.exit_code
-    except KeyboardInterrupt:
-        screen.fail([Diagnostic("interrupted")], INTERRUPTED)
-        return INTERRUPTED
-    except RecursionError:
-        screen.fail([Diagnostic("something is nested too deeply", "", "flatten the spec or the data")], 1)
-    except OutputClosed:
-        raise
-    except OSError as error:
-        screen.fail([_system_diagnostic(error)], 1)
-        _trace()
-    except Exception as error:  # noqa: BLE001 - the last line of defence says that it is one
-        screen.fail([bug_diagnostic(error)], 1)
-        _trace()
-    return 1
+        return 1
 
 
 def _invoke(argv: Sequence[str], screen: Screen) -> int:
@@ -105,30 +85,3 @@ def _usage_diagnostic(error: click.ClickException, command: str, argv: Sequence[
     advice = one_dash_hint(argv, known) or advice
     hint = f"{advice} See `{path} --help`." if advice else f"see `{path} --help`"
     return Diagnostic(summary[:1].lower() + summary[1:].rstrip("."), "", hint)
-
-
-def _system_diagnostic(error: OSError) -> Diagnostic:
-    where = f"{error.filename}: " if error.filename else ""
-    return Diagnostic(f"{where}{error.strerror or error}", "", "FTOPS_DEBUG=1 shows where this comes from")
-
-
-def bug_diagnostic(error: Exception) -> Diagnostic:
-    """An exception that nothing expected: what and where, for a report."""
-    place = "an unknown place"
-    trace = error.__traceback__
-    while trace is not None:
-        code = trace.tb_frame.f_code
-        place = f"{code.co_filename}:{trace.tb_lineno}, in {code.co_name}"
-        trace = trace.tb_next
-    return Diagnostic(
-        f"this is a bug in ftops: {type(error).__name__}: {error}",
-        f"It happened at {place}. What was done so far is recorded.",
-        "run it again with FTOPS_DEBUG=1 and report what it prints",
-    )
-
-
-def _trace() -> None:
-    if os.environ.get("FTOPS_DEBUG", "0") not in ("", "0"):
-        import traceback
-
-        traceback.print_exc()

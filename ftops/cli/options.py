@@ -13,24 +13,10 @@ from msgspec import Struct
 
 from ftops.address import Address
 from ftops.cli.addresses import ADDRESS
+from ftops.cli.arguments import SpecArguments
 from ftops.cli.look import CHDIR, Command, decorate, look_options
 from ftops.plan import Mode
 from ftops.planner import Options
-
-
-class SpecArguments(Struct, frozen=True):
-    """Which spec, and for which environment."""
-
-    path: Path
-    environment: str | None = None
-    variables: tuple[str, ...] = ()
-    variable_files: tuple[Path, ...] = ()
-    words: tuple[str, ...] = ()
-    """The same as words of a command line, quoted. Values of variables are left out: they may be secret."""
-
-    def command(self, name: str) -> str:
-        """A command for the same spec, to be copied from a hint."""
-        return " ".join(("ftops", name, *self.words))
 
 
 class PlanArguments(Struct, frozen=True):

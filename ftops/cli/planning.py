@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ftops.address import Json
-from ftops.cli.options import PlanArguments, SpecArguments
+from ftops.cli.arguments import SpecArguments
+from ftops.cli.options import PlanArguments
 from ftops.cli.screen import Screen
 from ftops.cli.specs import read, read_with_data
 from ftops.config import Config

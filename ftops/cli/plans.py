@@ -10,8 +10,9 @@ from pathlib import Path
 import click
 from msgspec.structs import replace
 
+from ftops.cli.arguments import SpecArguments
 from ftops.cli.look import CHDIR
-from ftops.cli.options import PlanArguments, SpecArguments
+from ftops.cli.options import PlanArguments
 from ftops.engine import Session
 from ftops.errors import UsageError
 from ftops.plan import Plan

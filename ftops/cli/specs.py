@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ftops import engine, reading
-from ftops.cli.options import SpecArguments
+from ftops import reading
+from ftops.cli.arguments import SpecArguments
 from ftops.config import Config
 from ftops.errors import Diagnostic, SpecError
 
@@ -35,7 +35,9 @@ def read_outline(spec: SpecArguments) -> Config:
 
 def read_with_data(spec: SpecArguments) -> tuple[Config, tuple[Diagnostic, ...]]:
     """The spec and what its data files hold; the warnings. Raises SpecError."""
-    return engine.with_data(read(spec), display)
+    from ftops.datafiles import with_data  # only where data are looked at
+
+    return with_data(read(spec), display)
 
 
 def display(path: Path) -> str:

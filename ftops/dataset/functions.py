@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from ftops.dataset import plainschema
 from ftops.dataset.inspection import Finding, Key, Steps, quote
 from ftops.dataset.jsonl import decode, describe
 
@@ -224,6 +225,8 @@ def _wrong(arguments: str, parameters: str) -> tuple[tuple[str, str], ...]:
         return (("tools/arguments", f"the arguments are {describe(value)}, not an object"),)
     if not parameters:
         return ()
+    if plainschema.takes(parameters, value):
+        return ()
     validator = _validator(parameters)
     if validator is None or validator.is_valid(value):
         return ()
@@ -235,6 +238,8 @@ def _wrong(arguments: str, parameters: str) -> tuple[tuple[str, str], ...]:
 
 def _unsound(schema: str) -> str:
     """What makes a text no JSON Schema; empty where it is one, or refers to what isn't here."""
+    if plainschema.rules(schema) is not None:
+        return ""
     problem = _validator_or_reason(schema)
     return problem if isinstance(problem, str) else ""
 

@@ -98,7 +98,7 @@ def parse(line: str) -> dict[str, object] | Finding:
         )
     if not isinstance(value, dict):
         return Finding("json/not-object", f"the line is {describe(value)}, not an object")
-    if line.count("[") + line.count("{") > MAX_DEPTH and _depth(line) >= 0:
+    if line.count("[") + line.count("{") > MAX_DEPTH and _is_too_deep(value):
         return _too_deep(line)
     if _MAY_BE_HALF.search(line):
         at = _half(line)
@@ -182,6 +182,16 @@ def _not_a_number(line: str, constant: str) -> Finding:
     return Finding(
         "json/number", f"{constant} is not JSON", _find(_CONSTANT, line), "Write a number or null."
     )
+
+
+def _is_too_deep(value: object) -> bool:
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        inside = (v.values() if isinstance(v, dict) else v for v in level if isinstance(v, dict | list))
+        level = [one for members in inside for one in members if isinstance(one, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 def _too_deep(line: str) -> Finding:

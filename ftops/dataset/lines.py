@@ -182,14 +182,6 @@ def write_all(path: Path, raws: Iterable[bytes], *, force: bool = False, mark: b
     return writer
 
 
-def ignore(project: Path) -> None:
-    """Keeps what ftops writes beside the project's files out of Git."""
-    file = project / ".ftops" / ".gitignore"
-    file.parent.mkdir(parents=True, exist_ok=True)
-    if not file.exists():
-        file.write_text("*\n", encoding="utf-8")
-
-
 def unreadable(path: Path, error: OSError) -> UsageError:
     return UsageError(
         f"can't read {path}: {error.strerror or error}", "", "check the path and its permissions"

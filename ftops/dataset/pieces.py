@@ -19,6 +19,7 @@ from ftops.dataset import chat, functions, preference, reinforcement, typed, vis
 from ftops.dataset.inspection import MAX_SHOWN, Finding, Found, place, spell
 from ftops.dataset.jsonl import DOCUMENT_START, parse, span
 from ftops.dataset.lines import canonical
+from ftops.dataset.lines import parse as parse_loosely
 from ftops.dataset.rules import RULES
 from ftops.dataset.secrets import hits
 from ftops.dataset.sketch import sketch
@@ -167,12 +168,8 @@ def detect(line: bytes) -> str | None:
 
 def said_in(lines: Mapping[int, str]) -> dict[int, str]:
     """What is said in some lines, but for system messages."""
-    said = {}
-    for number, line in lines.items():
-        example = parse(line)
-        if not isinstance(example, Finding):
-            said[number] = "\n".join(_facts(example)[1])
-    return said
+    examples = {number: parse_loosely(line.encode("utf-8", "replace")) for number, line in lines.items()}
+    return {number: "\n".join(_facts(e)[1]) for number, e in examples.items() if e is not None}
 
 
 class _StartOf(dict[tuple[str, ...], int]):

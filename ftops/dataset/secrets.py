@@ -46,15 +46,10 @@ _AT = (
     ("secret/url-password", rb"[a-z][a-z0-9+.-]{1,20}://[^\s/:@\"'<>\\]{1,80}:[^\s/:@\"'<>\\]{1,80}@"),
     ("personal/email", rb"[A-Za-z0-9._%+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,5}[A-Za-z]{2,24}(?![A-Za-z0-9])"),
 )
-_EXAMPLES = re.compile(
-    rb"@(?:[a-z0-9-]+\.)*(?:example\.(?:com|org|net)|[a-z0-9-]+\.(?:example|test|invalid))$", re.I
-)
+_EXAMPLES = rb"(?i)@(?:[a-z0-9-]+\.)*(?:example\.(?:com|org|net)|[a-z0-9-]+\.(?:example|test|invalid))$"
 """Addresses that are reserved for examples belong to nobody (RFC 2606)."""
 
-_NEAR_RUNS = re.compile(b"|".join(b"(%b)" % pattern for _, pattern in (*_KEYS,)))
-_NEAR_GROUPS = tuple((rule, re.compile(pattern)) for rule, pattern in _NUMBERS)
-_NEAR_AT = tuple((rule, re.compile(pattern)) for rule, pattern in _AT)
-_ALL = tuple((rule, re.compile(pattern)) for rule, pattern in (*_KEYS, *_NUMBERS, *_AT))
+_NEAR_RUNS = b"|".join(b"(%b)" % pattern for _, pattern in _KEYS)
 
 _LETTER, _FIGURE, _APART, _DASH = 1, 2, 4, 8
 _CLASSES = bytes(
@@ -95,7 +90,7 @@ def hits(block: bytes, *, vectorised: bool = False) -> Iterator[Hit]:
             continue
         last = at + _AFTER // 2
         start, end = max(0, at - _BEFORE), at + _AFTER
-        for match in _NEAR_RUNS.finditer(block, start, end):
+        for match in _compiled(_NEAR_RUNS).finditer(block, start, end):
             found.add(Hit(_KEYS[(match.lastindex or 1) - 1][0], *match.span()))
         found.update(_numbers(block, start, end))
     for at in groups:
@@ -108,7 +103,7 @@ def mask(text: str) -> str:
     if len(text) < 8 or not any(c in text for c in "@0123456789-"):
         return text
     raw = text.encode("utf-8", "replace")
-    spans = [m.span() for _, pattern in _ALL for m in pattern.finditer(raw)]
+    spans = [m.span() for _, p in (*_KEYS, *_NUMBERS, *_AT) for m in _compiled(p).finditer(raw)]
     if not spans:
         return text
     marked = bytearray(raw)
@@ -122,9 +117,9 @@ def _addresses(block: bytes) -> Iterator[Hit]:
     at = block.find(b"@")
     while at >= 0:
         start, end = max(0, at - 110), at + 340
-        for rule, pattern in _NEAR_AT:
-            for match in pattern.finditer(block, start, end):
-                if match.start() < at < match.end() and not _EXAMPLES.search(match[0]):
+        for rule, pattern in _AT:
+            for match in _compiled(pattern).finditer(block, start, end):
+                if match.start() < at < match.end() and not _compiled(_EXAMPLES).search(match[0]):
                     yield Hit(rule, *match.span())
         at = block.find(b"@", at + 1)
 
@@ -197,14 +192,20 @@ def _ones(marks: Any) -> list[int]:
     return marks.nonzero()[0].tolist() if marks.any() else []
 
 
+@cache
+def _compiled(pattern: bytes) -> re.Pattern[bytes]:
+    """Most runs need few of the patterns, and compiling them all takes longer than a small file."""
+    return re.compile(pattern)
+
+
 def _is_word(text: bytes) -> bool:
     """Whether these are small letters, with a capital or without."""
     return text.isalpha() and text[1:].islower()
 
 
 def _numbers(block: bytes, start: int, end: int) -> Iterator[Hit]:
-    for rule, pattern in _NEAR_GROUPS:
-        for match in pattern.finditer(block, start, end):
+    for rule, pattern in _NUMBERS:
+        for match in _compiled(pattern).finditer(block, start, end):
             if _VALID.get(rule, bool)(match[0]):
                 yield Hit(rule, *match.span())
 

@@ -17,8 +17,8 @@ from zlib import crc32
 
 from msgspec.structs import fields
 
-from ftops.dataset.lines import ignore
 from ftops.dataset.measure import Measured, Sums, measure
+from ftops.project import ignore
 
 FORMAT = 3
 """To be raised whenever measuring changes."""

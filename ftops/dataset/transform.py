@@ -19,10 +19,11 @@ from typing import Any
 from msgspec import Struct
 
 from ftops.dataset.convert import FORMS, Unconvertible
-from ftops.dataset.lines import Example, Writer, dump, ignore, read_strictly
+from ftops.dataset.lines import Example, Writer, dump, read_strictly
 from ftops.dataset.slim import slim
 from ftops.dataset.split import Split, part
 from ftops.errors import Diagnostic, FtopsError, Place
+from ftops.project import ignore
 
 VERSION = 1
 FOLDER = ".ftops/data"

@@ -69,9 +69,8 @@ class Offered(NamedTuple):
     canonical: Raw
     saved: int
     """Bytes by which its canonical text is shorter than it was."""
-    roles: int
-    """How often `"role"` stands in it."""
-    contents: int
+    raw: bytes
+    """As it stands in the line."""
 
 
 decode_plain = msgspec.json.Decoder(PlainExample).decode
@@ -107,10 +106,12 @@ def count_keys(text: bytes) -> tuple[int, int]:
 
 
 def _has_key_twice(line: bytes, example: Example, offered: Offered) -> bool:
-    """As far as counts can tell; where they leave a doubt, the precise reader knows."""
+    """As far as counts can tell; where they leave a doubt, the precise reader knows. In definitions, which
+    take up most of a line, there is none: they were read precisely."""
+    line = line.replace(offered.raw, b"", 1) if offered.raw else line
     messages = example.messages
     contents = sum([m.content is not UNSET for m in messages])
-    if count_keys(line) != (len(messages) + offered.roles, contents + offered.contents):
+    if count_keys(line) != (len(messages), contents):
         return True
     for key, count in (
         (b'"weight"', sum([m.weight is not UNSET for m in messages])),
@@ -205,7 +206,7 @@ def _read_definitions(raw: bytes, key: str) -> Offered | None:
         return None
     shared = Raw(canonical(holder[key]))
     saved = len(raw) - len(bytes(shared))
-    return Offered(dict(offer.by_name), shared, saved, raw.count(b'"role"'), raw.count(b'"content"'))
+    return Offered(dict(offer.by_name), shared, saved, raw)
 
 
-_NOTHING = Offered({}, Raw(b""), 0, 0, 0)
+_NOTHING = Offered({}, Raw(b""), 0, b"")

@@ -9,11 +9,9 @@ answers a piece. A worker gets the very bytes that its file is hashed from.
 from __future__ import annotations
 
 import gc
-import subprocess
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from queue import SimpleQueue
 from typing import IO, TypeVar
 
 _AHEAD = 3
@@ -29,7 +27,8 @@ def spread(
     module: str, argument: str, pieces: Iterable[T], ask: Callable[[T, Ask], R], processes: int
 ) -> Iterator[R]:
     """What `ask` makes of each piece, in their order; it may put a question to a worker, or not."""
-    from concurrent.futures import Future, ThreadPoolExecutor  # only where several work
+    from concurrent.futures import Future, ThreadPoolExecutor  # only where there are other processes
+    from queue import SimpleQueue
 
     free: SimpleQueue[_Worker] = SimpleQueue()
     started = [_Worker(module, argument) for _ in range(processes)]
@@ -61,6 +60,8 @@ class _Worker:
     """One process."""
 
     def __init__(self, module: str, argument: str) -> None:
+        import subprocess  # only where there are other processes
+
         command = [sys.executable, "-m", __name__, module, argument]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 

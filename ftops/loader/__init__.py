@@ -31,8 +31,9 @@ from ftops.loader.settings import (
     read_drift,
     read_settings,
 )
-from ftops.loader.source import Source, project_root, read
+from ftops.loader.source import Source, read
 from ftops.loader.variables import Givers, resolve_variables
+from ftops.project import project_root
 from ftops.suggest import did_you_mean
 
 __all__ = ["load", "load_outline"]

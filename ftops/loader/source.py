@@ -118,14 +118,6 @@ def read_document(file: Path, findings: list[Diagnostic]) -> Document | None:
     return None
 
 
-def project_root(folder: Path) -> Path:
-    """The nearest folder at or above that holds `.git`, else the folder itself."""
-    for candidate in (folder, *folder.parents):
-        if (candidate / ".git").exists():
-            return candidate
-    return folder
-
-
 def _spec_files(path: Path, others: set[Path], findings: list[Diagnostic]) -> list[Path]:
     if path.is_file():
         return [path]

@@ -111,7 +111,7 @@ EXAMPLES: dict[str, Example] = {
     "file/empty": Example(b"", GOOD.encode()),
     "file/byte-order-mark": Example(GOOD.encode(), b"\xef\xbb\xbf" + GOOD.encode()),
     "file/not-utf8": Example(GOOD.replace("desk", "caf\xe9").encode("latin-1"), GOOD.encode()),
-    "file/compressed": Example(gzip.compress(GOOD.encode()), GOOD.encode()),
+    "file/compressed": Example(gzip.compress(GOOD.encode(), mtime=0), GOOD.encode()),
     "json/syntax": Example([GOOD + ","], [GOOD]),
     "json/not-object": Example([f"[{GOOD}]"], [GOOD]),
     "json/duplicate-key": Example(

@@ -8,11 +8,11 @@ import click
 from msgspec.structs import replace
 
 from ftops.cli.applying import Wish, carry_out
+from ftops.cli.arguments import SpecArguments
 from ftops.cli.lazy import pass_screen
 from ftops.cli.locking import lock_option
 from ftops.cli.options import (
     PlanArguments,
-    SpecArguments,
     approve_option,
     destroy_selection_options,
     offline_option,

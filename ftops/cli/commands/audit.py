@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
+from ftops.cli.arguments import SpecArguments
 from ftops.cli.lazy import pass_screen
-from ftops.cli.options import SpecArguments, spec_options
+from ftops.cli.options import spec_options
 from ftops.cli.screen import Screen
 from ftops.cli.specs import read_outline
 from ftops.engine import Session

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
+from ftops.cli.arguments import SpecArguments
 from ftops.cli.lazy import pass_screen
-from ftops.cli.options import SpecArguments, parallelism_option, spec_options
+from ftops.cli.options import parallelism_option, spec_options
 from ftops.cli.screen import Screen
 from ftops.cli.specs import read
 from ftops.engine import Session

@@ -11,8 +11,9 @@ from typing import Any
 
 import click
 
+from ftops.cli.arguments import SpecArguments
 from ftops.cli.lazy import pass_screen
-from ftops.cli.options import SpecArguments, spec_options
+from ftops.cli.options import spec_options
 from ftops.cli.screen import Screen
 from ftops.cli.specs import read
 from ftops.engine import Session

@@ -9,8 +9,9 @@ import click
 from ftops import appraisal
 from ftops.address import Address
 from ftops.cli.addresses import ADDRESS
+from ftops.cli.arguments import SpecArguments
 from ftops.cli.lazy import pass_screen
-from ftops.cli.options import SpecArguments, parallelism_option, refresh_option, spec_options
+from ftops.cli.options import parallelism_option, refresh_option, spec_options
 from ftops.cli.screen import Screen
 from ftops.cli.specs import read_with_data
 from ftops.dataset.diff import Compared

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
+from ftops.cli.arguments import SpecArguments
 from ftops.cli.lazy import pass_screen
-from ftops.cli.options import SpecArguments, approve_option, spec_options
+from ftops.cli.options import approve_option, spec_options
 from ftops.cli.screen import Screen
 from ftops.cli.specs import read_outline
 from ftops.store import open_store

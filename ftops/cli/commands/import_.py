@@ -13,10 +13,11 @@ from msgspec.structs import replace
 
 from ftops.address import Address, Json
 from ftops.cli.addresses import ADDRESS
+from ftops.cli.arguments import SpecArguments
 from ftops.cli.lazy import pass_screen
 from ftops.cli.locking import lock_option, locked
 from ftops.cli.look import Command, decorate
-from ftops.cli.options import SpecArguments, parallelism_option, spec_options
+from ftops.cli.options import parallelism_option, spec_options
 from ftops.cli.screen import Screen
 from ftops.cli.specs import display, read_with_data
 from ftops.engine import Session

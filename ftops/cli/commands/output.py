@@ -9,8 +9,9 @@ import click
 from msgspec.structs import replace
 
 from ftops.address import Reference, Secret, Value, fill
+from ftops.cli.arguments import SpecArguments
 from ftops.cli.lazy import pass_screen
-from ftops.cli.options import SpecArguments, spec_options
+from ftops.cli.options import spec_options
 from ftops.cli.screen import Screen
 from ftops.cli.specs import read, read_outline
 from ftops.config import Config

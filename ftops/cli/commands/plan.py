@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
+from ftops.cli.arguments import SpecArguments
 from ftops.cli.lazy import pass_screen
-from ftops.cli.options import PlanArguments, SpecArguments, plan_options, spec_options
+from ftops.cli.options import PlanArguments, plan_options, spec_options
 from ftops.cli.planning import make_plan, plan_document, read_for
 from ftops.cli.plans import applying, save_plan
 from ftops.cli.screen import Screen

@@ -6,8 +6,9 @@ import click
 
 from ftops.address import Address
 from ftops.cli.addresses import ADDRESS
+from ftops.cli.arguments import SpecArguments
 from ftops.cli.lazy import pass_screen
-from ftops.cli.options import SpecArguments, spec_options
+from ftops.cli.options import spec_options
 from ftops.cli.screen import Screen
 from ftops.cli.specs import read
 from ftops.engine import Session

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
+from ftops.cli.arguments import SpecArguments
 from ftops.cli.lazy import pass_screen
 from ftops.cli.look import also_markdown
-from ftops.cli.options import SpecArguments, spec_options
+from ftops.cli.options import spec_options
 from ftops.cli.planning import plan_document
 from ftops.cli.screen import Screen
 from ftops.cli.specs import read_outline

@@ -15,9 +15,10 @@ from msgspec.structs import replace
 from ftops import refactor
 from ftops.address import Address, Json
 from ftops.cli.addresses import ADDRESS
+from ftops.cli.arguments import SpecArguments
 from ftops.cli.lazy import pass_screen
 from ftops.cli.locking import lock_option, locked
-from ftops.cli.options import SpecArguments, approve_option, spec_options
+from ftops.cli.options import approve_option, spec_options
 from ftops.cli.screen import Screen
 from ftops.cli.specs import read, read_outline
 from ftops.engine import Session

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import click
 
 from ftops.address import Json
+from ftops.cli.arguments import SpecArguments
 from ftops.cli.lazy import pass_screen
-from ftops.cli.options import SpecArguments, spec_options
+from ftops.cli.options import spec_options
 from ftops.cli.screen import Screen
 from ftops.cli.specs import read_with_data
 from ftops.config import Config

@@ -1,0 +1,22 @@
+"""What a command line says of a spec, as a value. Imports nothing that parses command lines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from msgspec import Struct
+
+
+class SpecArguments(Struct, frozen=True):
+    """Which spec, and for which environment."""
+
+    path: Path
+    environment: str | None = None
+    variables: tuple[str, ...] = ()
+    variable_files: tuple[Path, ...] = ()
+    words: tuple[str, ...] = ()
+    """The same as words of a command line, quoted. Values of variables are left out: they may be secret."""
+
+    def command(self, name: str) -> str:
+        """A command for the same spec, to be copied from a hint."""
+        return " ".join(("ftops", name, *self.words))

@@ -1,0 +1,136 @@
+"""Checking data: files of examples, and the datasets of specs. Imports nothing that parses command lines, so
+that what is asked without options is answered sooner."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from ftops import dataset
+from ftops.address import Json
+from ftops.cli.excerpts import with_lines
+from ftops.cli.screen import Screen
+from ftops.dataset.inspection import MAX_SHOWN, Inspection
+from ftops.dataset.rules import GRADES, grade_of
+from ftops.errors import Diagnostic, FtopsError
+from ftops.project import CACHE, FOLDER, ignore, project_root
+from ftops.views import diagnostics as view
+from ftops.views.values import plural
+
+_SPECS = (".yaml", ".yml")
+NOTHING: Mapping[str, str] = {}
+
+
+class Checked(NamedTuple):
+    """One file, and what is said of it."""
+
+    shown: str
+    inspection: Inspection
+    severity: Mapping[str, str]
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def check(
+    screen: Screen,
+    paths: Sequence[Path],
+    *,
+    environment: str | None = None,
+    format: str = "",
+    severity: Mapping[str, str] = NOTHING,
+    strict: bool = False,
+) -> int:
+    """Checks and says what was found; the exit code. `severity` are grades by rule."""
+    checked, beyond = _check_all(paths or (Path(),), environment, format, severity)
+    bad = ("error", "warning") if strict else ("error",)
+    told = [*(d for one in checked for d in one.diagnostics), *beyond]
+    code = int(any(d.severity in bad for d in told))
+    if screen.json:
+        files: list[Json] = [_to_json(one) for one in checked]
+        more: list[Json] = [view.to_json(d) for d in beyond]
+        screen.document({"format_version": 1, "files": files, "diagnostics": more, "exit_code": code})
+        return code
+    drawn = view.draw(with_lines(told), screen.paint)
+    screen.text(f"{drawn}\n" if drawn else "")
+    screen.text("".join(f"{_summary(one)}\n" for one in checked))
+    return code
+
+
+def _check_all(
+    paths: Sequence[Path], environment: str | None, format: str, severity: Mapping[str, str]
+) -> tuple[list[Checked], list[Diagnostic]]:
+    """Files, and what was found beyond single files."""
+    files: list[Checked] = []
+    beyond: list[Diagnostic] = []
+    for path in paths:
+        if path.suffix in _SPECS or path.is_dir():
+            of_spec, found = _check_spec(path, environment, severity)
+            files += of_spec
+            beyond += found
+        else:
+            with _cache(path) as cache:
+                inspection = dataset.inspect(path, format=format, cache=cache)
+            files.append(_checked(path.as_posix(), inspection, severity))
+    return files, beyond
+
+
+@contextmanager
+def _cache(path: Path) -> Iterator[dataset.Cache | None]:
+    """What is known of unchanged files, kept in the file's project; None where it is in none."""
+    root = project_root(path.absolute().parent)
+    if not ((root / ".git").exists() or (root / FOLDER).is_dir()):
+        yield None
+        return
+    with suppress(OSError):
+        ignore(root)
+    with dataset.Cache(root / CACHE) as cache:
+        yield cache
+
+
+def _check_spec(
+    path: Path, environment: str | None, severity: Mapping[str, str]
+) -> tuple[list[Checked], list[Diagnostic]]:
+    from ftops.cli.arguments import SpecArguments
+    from ftops.cli.specs import display, read
+    from ftops.datafiles import inspect_data
+
+    config = read(SpecArguments(path, environment))
+    files, beyond = inspect_data(config, display, severity)
+    if not files:
+        raise FtopsError(f"{config.name} declares no dataset with a `path`", "", "name a file of examples")
+    return [_checked(display(one.file), one.inspection, one.severity) for one in files], beyond
+
+
+def _checked(shown: str, inspection: Inspection, severity: Mapping[str, str]) -> Checked:
+    return Checked(shown, inspection, severity, tuple(inspection.diagnostics(shown, severity)))
+
+
+def _summary(one: Checked) -> str:
+    grades = dict.fromkeys(GRADES, 0)
+    for rule, count in one.inspection.counts.items():
+        grade = grade_of(rule, one.severity)
+        if grade in grades:
+            grades[grade] += count
+    found = ", ".join(plural(count, grade) for grade, count in grades.items() if count)
+    inspection = one.inspection
+    if not inspection.digest:
+        return f"{one.shown}: {found}"
+    size = f"{inspection.bytes / 1e6:,.1f} MB"
+    examples = plural(inspection.examples, "example")
+    return f"{one.shown}: {inspection.format}, {examples}, {size}: {found or 'nothing found'}"
+
+
+def _to_json(one: Checked) -> dict[str, Json]:
+    inspection = one.inspection
+    return {
+        "file": one.shown,
+        "format": inspection.format,
+        "digest": inspection.digest,
+        "content_digest": inspection.content,
+        "bytes": inspection.bytes,
+        "examples": inspection.examples,
+        "counts": dict(sorted(inspection.counts.items())),
+        "shown_of_each_rule": MAX_SHOWN,
+        "diagnostics": [view.to_json(d) for d in one.diagnostics],
+    }

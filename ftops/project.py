@@ -1,0 +1,24 @@
+"""Where a project begins, and the folder `.ftops` in it, in which ftops keeps what may be lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+FOLDER = ".ftops"
+CACHE = f"{FOLDER}/.cache"
+
+
+def project_root(folder: Path) -> Path:
+    """The nearest folder at or above that holds `.git`, else the folder itself."""
+    for candidate in (folder, *folder.parents):
+        if (candidate / ".git").exists():
+            return candidate
+    return folder
+
+
+def ignore(project: Path) -> None:
+    """Keeps what ftops writes beside the project's files out of Git. Raises OSError."""
+    file = project / FOLDER / ".gitignore"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if not file.exists():
+        file.write_text("*\n", encoding="utf-8")
