@@ -139,8 +139,8 @@ class _Appraiser:
         for change in self.makes:
             if change.address.kind == "dataset" and change.action in _NEW:
                 new = self.measured(change.address)
-                before = next((a.before for a in change.attributes if a.path == "content"), None)
-                if new is not None and isinstance(before, str):
+                before = change.former_content
+                if new is not None and before is not None:
                     yield self._change(change.address, before, new, training)
 
     def _training(self, address: Address) -> TrainingCost:

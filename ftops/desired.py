@@ -36,9 +36,6 @@ _canonical = Encoder(order="deterministic").encode
 _HIDDEN = "secret:"
 """Begins the identity of a value that holds a secret; the text around the secret is compared as text."""
 
-_BY_CONTENT = ("content",)
-"""Digests of bytes: they are shown as they are, and are the same where their examples are."""
-
 Outputs = Callable[[Address], Mapping[str, Json] | None]
 """The computed attributes of an address that are known by now; None: none is, it is yet to be made."""
 
@@ -149,9 +146,6 @@ def comparable(
         if identity.startswith(_HIDDEN) and old != new:
             put(before, path, old)  # the text around the secret is another one
             put(after, path, new)
-        elif path in _BY_CONTENT:
-            if identity == recorded.identities[path]:
-                put(after, path, before.get(path))
         else:
             put(before, path, recorded.identities[path])
             put(after, path, identity)

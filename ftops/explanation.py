@@ -53,10 +53,10 @@ class _Explainer:
         if address in self.seen:
             return Cause(change, told=True)
         self.seen.add(address)
-        before = next((a.before for a in change.attributes if a.path == "content"), None)
-        compared = self.compare(address, before) if isinstance(before, str) else None
+        before = change.former_content
+        compared = self.compare(address, before) if before else None
         below = tuple(self.cause(other) for other in self._origins(change))
-        return Cause(change, below, compared, isinstance(before, str))
+        return Cause(change, below, compared, before is not None)
 
     def _origins(self, change: Change) -> Iterator[Address]:
         """Changes that the changed inputs refer to; of what is made for the first time, nothing."""

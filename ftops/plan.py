@@ -101,6 +101,12 @@ class Change(Struct, frozen=True, omit_defaults=True):
     prevent_destroy: bool = False
     retain: bool = False
 
+    @property
+    def former_content(self) -> str | None:
+        """The digest of the bytes on record, of a dataset whose content changes."""
+        before = self.before.get("content") if any(a.path == "content" for a in self.attributes) else None
+        return before if isinstance(before, str) else None
+
 
 class Drift(NamedTuple):
     """How an object differs from what was recorded. `kind` is a class of `drift.DRIFT_CLASSES`, `policy`

@@ -14,7 +14,7 @@ from ftops.plan import MAKING, SYMBOLS, Action, AttributeChange, Change, Drift, 
 from ftops.planfile import SavedPlan, plan_digest
 from ftops.views import money
 from ftops.views.paint import PLAIN, Painter, clean
-from ftops.views.values import SENSITIVE, leaves, plural, short_id, show, size
+from ftops.views.values import SENSITIVE, as_meant, leaves, plural, short_id, show, size
 
 WILL: Mapping[Action, str] = {
     Action.CREATE: "will be created",
@@ -211,7 +211,7 @@ class _PlanView(Struct):
         return _AWAY if change.address.kind == "deployment" else "the old one is deleted first"
 
     def _inputs(self, change: Change) -> Iterator[str]:
-        inputs = leaves(change.after)
+        inputs = leaves(as_meant(change.after, change.identities))
         found = [leaf for leaf in inputs if leaf[0] in _FIRST] + [
             leaf for leaf in inputs if leaf[0] not in _FIRST
         ]

@@ -9,7 +9,7 @@ from ftops.outputs import OutputValue
 from ftops.state import PendingOperation, ResourceState, State, Status
 from ftops.statejson import operation_to_json, resource_to_json
 from ftops.views.paint import Painter, clean
-from ftops.views.values import SENSITIVE, leaves, show
+from ftops.views.values import SENSITIVE, as_meant, leaves, show
 
 _STATUS_STYLES: Mapping[Status, str] = {
     Status.READY: "good",
@@ -142,7 +142,7 @@ def _resource_lines(resource: ResourceState, paint: Painter, note: str = "") -> 
     yield f"{paint(str(resource.address), 'bold')}  {status}  {paint(resource.remote_id)}{paint(note, 'dim')}"
     if resource.message:
         yield f"    {paint(resource.message, 'dim')}"
-    yield from _block("inputs", resource.inputs, paint)
+    yield from _block("inputs", as_meant(resource.inputs, resource.identities), paint)
     yield from _block("outputs", resource.outputs, paint)
     yield from _block("beside", _notes(resource), paint)
 
