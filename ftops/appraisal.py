@@ -14,10 +14,11 @@ from ftops.address import Address, Reference
 from ftops.catalog import Catalog
 from ftops.config import Config, Resource
 from ftops.costs import Budget, DataChange, Estimate, HostingCost, TrainingCost
-from ftops.dataset import summaries
+from ftops.dataset import Unreadable, Where, is_pattern, summaries
 from ftops.dataset.diff import Compared, difference
 from ftops.dataset.excerpts import excerpts, excerpts_of
 from ftops.dataset.former import former, from_git
+from ftops.dataset.joined import Lines, matches
 from ftops.dataset.measure import Measured
 from ftops.dataset.statistics import statistics
 from ftops.dataset.tokens import ENCODINGS, NoEncoding
@@ -66,8 +67,25 @@ def compare(
     content = from_git(path, before)
     gone = {r.line for r in found.removed} | {r.line for r, _ in found.edited}
     return Compared(
-        found, old.sums, new.sums, excerpts_of(content, gone) if content else {}, excerpts(path, lines)
+        found,
+        old.sums,
+        new.sums,
+        excerpts_of(content, gone) if content else {},
+        excerpts(path, lines),
+        where=_where(config.folder, resources[address]),
     )
+
+
+def _where(folder: Path, resource: Resource) -> Where | None:
+    """Where the lines of a dataset of many files come from; a file that was transformed has its own."""
+    pattern = str(resource.inputs.get("path", ""))
+    if "file" not in resource.inputs or "transform" in resource.inputs or not is_pattern(pattern):
+        return None
+    try:
+        files = matches(folder, pattern)
+    except Unreadable:
+        return None
+    return Lines(files, [file.relative_to(folder).as_posix() for file in files])
 
 
 def over_budget(estimate: Estimate, budget: Budget) -> Iterator[Diagnostic]:

@@ -35,6 +35,7 @@ def with_data(config: Config, show: Callable[[Path], str]) -> tuple[Config, tupl
         files = _Files(config, show, cache)
         resources = tuple(files.with_content(resource) for resource in config.resources)
         files.check_jobs()
+        files.tidy()
     told = tuple(d for d in files.findings if d.severity != "note")
     errors = [d for d in told if d.severity == "error"]
     if errors:
@@ -42,26 +43,52 @@ def with_data(config: Config, show: Callable[[Path], str]) -> tuple[Config, tupl
     return replace(config, resources=resources), told
 
 
-class Inspected(NamedTuple):
-    """One data file of a config, and the grades that are set for its findings."""
+class Source(NamedTuple):
+    """What a dataset is read from: a file, or several of which one was made."""
 
     file: Path
+    shown: str
+    """Its name for people: that of the file, or the pattern."""
+    where: dataset.Where | None = None
+    """Of several: where a line of the one comes from."""
+
+    def line(self, number: int) -> str:
+        """A line as people find it."""
+        name, at = self.where(number) if self.where else (self.shown, number)
+        return f"line {at} of {name}"
+
+    def placed(self, told: Diagnostic) -> Diagnostic:
+        """What was told of a line of the file, where people find it."""
+        if self.where is None or told.place is None:
+            return told
+        name, line = self.where(told.place.line)
+        return replace(told, place=replace(told.place, file=name, line=line))
+
+
+class Inspected(NamedTuple):
+    """The data of one dataset, and the grades that are set for its findings."""
+
+    source: Source
     inspection: dataset.Inspection
     severity: Mapping[str, str]
+
+    def diagnostics(self) -> Iterator[Diagnostic]:
+        """What was found."""
+        return self.inspection.diagnostics(self.source.shown, self.severity, where=self.source.where)
 
 
 def inspect_data(
     config: Config, show: Callable[[Path], str], settings: Mapping[str, str]
 ) -> tuple[list[Inspected], list[Diagnostic]]:
-    """What each data file of a config holds, and what is found beyond single files, notes too. `settings`
-    are grades that go before those of the config. Nothing is raised."""
+    """What the data of each dataset of a config hold, and what is found beyond single ones, notes too.
+    `settings` are grades that go before those of the config. Nothing is raised."""
     with data_cache(config) as cache:
         files = _Files(config, show, cache, settings)
         for resource in config.resources:
             files.with_content(resource)
         files.findings.clear()
         files.check_jobs()
-    known = {known.file: known for known in files.known.values()}
+    known = {known.source.file: known for known in files.known.values()}
     return list(known.values()), files.findings
 
 
@@ -79,21 +106,56 @@ class _Files(Struct):
     cache: dataset.Cache
     settings: Mapping[str, str] = dataset.NO_SETTINGS
     findings: list[Diagnostic] = field(default_factory=list)
+    _joined: dict[str, Source] = field(default_factory=dict)
     _inspected: dict[tuple[Path, str], dataset.Inspection] = field(default_factory=dict)
     known: dict[Address, Inspected] = field(default_factory=dict)
 
     def with_content(self, resource: Resource) -> Resource:
-        file = _file(self.config, resource)
-        if file is None:
+        path = resource.inputs.get("path")
+        if resource.address.kind != "dataset" or not isinstance(path, str):
             return _with_name(resource)
-        inspection = self._inspect(file, self.show(file), resource)
+        try:
+            source = self._source(path)
+            inspection = self._inspect(source, resource)
+        except dataset.Unreadable as error:
+            source = Source(self.config.folder / path, self.show(self.config.folder / path))
+            inspection = self._told(dataset.refused(error.finding), source, resource)
         steps: Any = resource.inputs.get("transform")
         severity = self._severity(resource)
         if steps and not inspection.is_refused(severity):
-            resource, inspection = self._transformed(resource, file, inspection, steps)
-            file = self.config.folder / str(resource.inputs.get("file", resource.inputs["path"]))
-        self.known[resource.address] = Inspected(file, inspection, severity)
-        return _with_inspection(resource, inspection)
+            source, inspection = self._transformed(resource, source, inspection, steps)
+        self.known[resource.address] = Inspected(source, inspection, severity)
+        return _with_inspection(self._with_file(resource, source), inspection)
+
+    def tidy(self) -> None:
+        """Where files were made of others, those of former plans go by and by."""
+        used = {one.source.file for one in self.known.values()}
+        if any(r.inputs.get("transform") for r in self.config.resources) or self._joined:
+            from ftops.dataset.made import tidy
+
+            tidy(self.config.project, used)
+
+    def _source(self, path: str) -> Source:
+        """Raises Unreadable where a pattern names no files, or they can't be joined."""
+        file = self.config.folder / path
+        if not dataset.is_pattern(path) or file.is_file():
+            return Source(file, self.show(file))
+        known = self._joined.get(path)
+        if known is None:
+            from ftops.dataset.joined import Lines, joined, matches
+
+            files = matches(self.config.folder, path)
+            where = Lines(files, [self.show(one) for one in files])
+            known = Source(joined(files, self.config.project), self.show(file), where)
+            self._joined[path] = known
+        return known
+
+    def _with_file(self, resource: Resource, source: Source) -> Resource:
+        """Says which file is uploaded, where that isn't the one that is named."""
+        if source.file == self.config.folder / str(resource.inputs["path"]):
+            return resource
+        file = os.path.relpath(source.file, self.config.folder)
+        return replace(resource, inputs={**resource.inputs, "file": file})
 
     def check_jobs(self) -> None:
         """What no file shows by itself."""
@@ -103,29 +165,31 @@ class _Files(Struct):
                 self.findings += self._overlaps(job)
         self.findings += self._too_long()
 
-    def _inspect(self, file: Path, shown: str, resource: Resource) -> dataset.Inspection:
-        form = _format(resource)
+    def _inspect(self, source: Source, resource: Resource) -> dataset.Inspection:
+        form, file = _format(resource), source.file
         found = self._inspected.get((file, form))
         if found is None:
             found = self._inspected[file, form] = dataset.inspect(file, format=form, cache=self.cache)
-        told = [d for d in found.diagnostics(shown, self._severity(resource)) if d.severity != "note"]
-        self.findings += [d for d in (_placed(d, resource) for d in told) if d not in self.findings]
+        return self._told(found, source, resource)
+
+    def _told(self, found: dataset.Inspection, source: Source, resource: Resource) -> dataset.Inspection:
+        one = Inspected(source, found, self._severity(resource))
+        told = (_placed(d, resource) for d in one.diagnostics() if d.severity != "note")
+        self.findings += [d for d in told if d not in self.findings]
         return found
 
     def _transformed(
-        self, resource: Resource, file: Path, inspection: dataset.Inspection, steps: Any
-    ) -> tuple[Resource, dataset.Inspection]:
+        self, resource: Resource, source: Source, inspection: dataset.Inspection, steps: Any
+    ) -> tuple[Source, dataset.Inspection]:
         from ftops.dataset.transform import prepared
 
-        shown = self.show(file)
         try:
-            made = prepared(file, shown, inspection.digest, steps, self.config.project)
+            file = prepared(source.file, source.shown, inspection.digest, steps, self.config.project)
         except FtopsError as error:
-            self.findings += error.diagnostics
-            return resource, inspection
-        inputs = {**resource.inputs, "file": os.path.relpath(made, self.config.folder)}
-        resource = replace(resource, inputs=inputs)
-        return resource, self._inspect(made, f"{shown} (transformed)", resource)
+            self.findings += map(source.placed, error.diagnostics)
+            return source, inspection
+        made = Source(file, f"{source.shown} (transformed)")
+        return made, self._inspect(made, resource)
 
     def _misfits(self, job: Resource) -> Iterator[Diagnostic]:
         """Data whose examples are of a format that the method doesn't learn from."""
@@ -184,7 +248,7 @@ class _Files(Struct):
         from ftops.dataset.tokens import NoEncoding
 
         try:
-            measured = summary(one.file, one.inspection.digest, encoding, self.config.project)
+            measured = summary(one.source.file, one.inspection.digest, encoding, self.config.project)
         except (FtopsError, NoEncoding):
             return None
         cut = statistics(measured, limit).cut
@@ -192,13 +256,13 @@ class _Files(Struct):
 
     def _cut(self, job: Resource, address: Address, model: str, cut: Cut) -> Diagnostic:
         one = self.known[address]
-        lines = ", ".join(map(str, cut.lines)) + (", …" if cut.examples > len(cut.lines) else "")
+        lines = ", ".join(map(one.source.line, cut.lines)) + (", …" if cut.examples > len(cut.lines) else "")
         row = dataset.RULES["data/too-long"]
         count = f"{cut.examples:,} of {one.inspection.examples:,} examples"
         return Diagnostic(
             f"{count} of {address} are longer than {model} takes",
-            f"{job.address}: it takes {cut.limit:,} tokens in one example; {cut.tokens:,} are beyond that in "
-            f"{self.show(one.file)}, line{'s' * (cut.examples > 1)} {lines}. {row.why}",
+            f"{job.address}: it takes {cut.limit:,} tokens in one example; {cut.tokens:,} are beyond that: "
+            f"{lines}. {row.why}",
             row.fix,
             job.reference_places.get(address, job.place),
             dataset.grade_of("data/too-long", one.severity),
@@ -232,8 +296,8 @@ class _Files(Struct):
                 row = dataset.RULES[rule]
                 yield Diagnostic(
                     f"{count:,} of {ours.inspection.examples:,} examples of {validation} {how} in {training}",
-                    f"{job.address}: line {first[0]} of {self.show(ours.file)} is {like} "
-                    f"line {first[1]} of {self.show(theirs.file)}{whose}. {row.why}",
+                    f"{job.address}: {ours.source.line(first[0])} is {like} "
+                    f"{theirs.source.line(first[1])}{whose}. {row.why}",
                     row.fix,
                     job.reference_places.get(validation, job.place),
                     grade,
@@ -245,7 +309,7 @@ class _Files(Struct):
             from ftops.dataset.overlap import overlap
 
             try:
-                return overlap(ours.file, theirs.file, ours.inspection.format)
+                return overlap(ours.source.file, theirs.source.file, ours.inspection.format)
             except OSError:
                 return dataset.Overlap()  # it could be read just now; what reads it next says why not
 
@@ -271,11 +335,6 @@ def data_of(job: Resource) -> Iterator[tuple[str, Address]]:
             yield key, value.address
 
 
-def _file(config: Config, resource: Resource) -> Path | None:
-    path = resource.inputs.get("path")
-    return config.folder / path if resource.address.kind == "dataset" and isinstance(path, str) else None
-
-
 def _format(resource: Resource) -> str:
     """As declared; empty where the examples tell."""
     return str(resource.inputs.get("format", ""))
@@ -291,7 +350,9 @@ def _placed(diagnostic: Diagnostic, resource: Resource) -> Diagnostic:
     """A finding about a file as a whole is shown where the spec names the file."""
     if diagnostic.place is None or diagnostic.place.text or resource.place is None:
         return diagnostic
-    named = f"The file of {resource.address} is {resource.inputs.get('path')}."
+    files = "files" if dataset.is_pattern(str(resource.inputs.get("path"))) else "file"
+    are = "are" if files == "files" else "is"
+    named = f"The {files} of {resource.address} {are} {resource.inputs.get('path')}."
     return replace(diagnostic, place=resource.place, detail=f"{named} {diagnostic.detail}".rstrip())
 
 

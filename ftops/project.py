@@ -6,6 +6,7 @@ from pathlib import Path
 
 FOLDER = ".ftops"
 CACHE = f"{FOLDER}/.cache"
+DATA = f"{FOLDER}/data"
 
 
 def project_root(folder: Path) -> Path:

@@ -71,7 +71,9 @@ def _check_all(
         else:
             with _cache(path) as cache:
                 inspection = dataset.inspect(path, format=format, cache=cache)
-            files.append(_checked(path.as_posix(), inspection, severity))
+            shown = path.as_posix()
+            told = tuple(inspection.diagnostics(shown, severity))
+            files.append(Checked(shown, inspection, severity, told))
     return files, beyond
 
 
@@ -99,11 +101,8 @@ def _check_spec(
     files, beyond = inspect_data(config, display, severity)
     if not files:
         raise FtopsError(f"{config.name} declares no dataset with a `path`", "", "name a file of examples")
-    return [_checked(display(one.file), one.inspection, one.severity) for one in files], beyond
-
-
-def _checked(shown: str, inspection: Inspection, severity: Mapping[str, str]) -> Checked:
-    return Checked(shown, inspection, severity, tuple(inspection.diagnostics(shown, severity)))
+    found = [Checked(f.source.shown, f.inspection, f.severity, tuple(f.diagnostics())) for f in files]
+    return found, beyond
 
 
 def _summary(one: Checked) -> str:

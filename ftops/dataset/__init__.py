@@ -9,10 +9,23 @@ from __future__ import annotations
 from pathlib import Path
 
 from ftops.dataset.cache import Cache
-from ftops.dataset.inspection import NO_SETTINGS, Inspection, Overlap
+from ftops.dataset.inspection import NO_SETTINGS, Finding, Inspection, Overlap, Unreadable, Where
 from ftops.dataset.rules import RULES, grade_of
 
-__all__ = ["FORMATS", "NO_SETTINGS", "RULES", "Cache", "Inspection", "Overlap", "grade_of", "inspect"]
+__all__ = [
+    "FORMATS",
+    "NO_SETTINGS",
+    "RULES",
+    "Cache",
+    "Inspection",
+    "Overlap",
+    "Unreadable",
+    "Where",
+    "grade_of",
+    "inspect",
+    "is_pattern",
+    "refused",
+]
 
 FORMATS = ("chat", "preference", "reinforcement")
 """What an example may look like."""
@@ -31,3 +44,15 @@ def inspect(path: Path, *, format: str = "", cache: Cache | None = None, process
     from ftops.dataset import reader
 
     return reader.read(path, format=format, cache=cache, processes=processes)
+
+
+def refused(finding: Finding) -> Inspection:
+    """Of data that could not be had."""
+    from ftops.dataset import reader
+
+    return reader.refused(finding)
+
+
+def is_pattern(path: str) -> bool:
+    """Whether a path may name several files: `data/*.jsonl`."""
+    return any(mark in path for mark in "*?[")

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from ftops.dataset import identity
 from ftops.dataset.identity import Row
+from ftops.dataset.inspection import Where
 from ftops.dataset.measure import Measured, Sums
 
 ALIKE = 0.6
@@ -62,6 +63,8 @@ class Compared(Struct, frozen=True):
     """(in the new version, in the other file)"""
     other: str = ""
     """The file that must not overlap with the new version."""
+    where: Where | None = None
+    """Of a new version that is several files: where its lines come from."""
 
 
 def difference(old: Measured, new: Measured) -> Difference:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -63,6 +63,20 @@ class Found(NamedTuple):
     summary: str
     detail: str
     hint: str
+    other: int = 0
+    """Another line that the summary ends with, if any."""
+
+
+Where = Callable[[int], tuple[str, int]]
+"""A line that was read → the name of the file that it comes from, and its line there."""
+
+
+class Unreadable(Exception):
+    """Data that can't be had; `finding` says why."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(finding.summary)
+        self.finding = finding
 
 
 class Inspection(Struct, frozen=True):
@@ -88,24 +102,37 @@ class Inspection(Struct, frozen=True):
         return any(grade_of(rule, severity) == "error" for rule in self.counts)
 
     def diagnostics(
-        self, file: str, severity: Mapping[str, str] = NO_SETTINGS, shown: int = MAX_SHOWN
+        self,
+        file: str,
+        severity: Mapping[str, str] = NO_SETTINGS,
+        shown: int = MAX_SHOWN,
+        where: Where | None = None,
     ) -> Iterator[Diagnostic]:
-        """What was found, under the name of the file; `severity` sets grades by rule (or `group/*`).
+        """What was found, under the name of the file; `severity` sets grades by rule (or `group/*`), `where`
+        says from which files the lines come, if they come from several.
 
         Of each rule the first are told one by one, and then how many more there are.
         """
+        find = where or (lambda line: (file, line))
         told: dict[str, int] = {}
         for one in self.found:
             grade = grade_of(one.rule, severity)
             told[one.rule] = count = told.get(one.rule, 0) + 1
             if grade == OFF or count > shown:
                 continue
-            at = Place(file, max(1, one.line), one.column, one.text, one.width)
-            yield Diagnostic(one.summary, one.detail, one.hint, at, grade, one.rule, one.path)
+            name, line = find(one.line) if one.line else (file, 1)
+            at = Place(name, line, one.column, one.text, one.width)
+            summary = one.summary + (_named_line(find(one.other), name) if one.other else "")
+            yield Diagnostic(summary, one.detail, one.hint, at, grade, one.rule, one.path)
             left = self.counts.get(one.rule, count) - count
             if left and count == min(shown, MAX_SHOWN):
                 summary = f"{left:,} more of {one.rule} in this file"
                 yield Diagnostic(summary, "", "Often they have one cause.", Place(file), grade, one.rule)
+
+
+def _named_line(there: tuple[str, int], here: str) -> str:
+    name, line = there
+    return f" {line}" if name == here else f" {line} of {name}"
 
 
 Pair = tuple[int, int]

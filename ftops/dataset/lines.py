@@ -149,6 +149,11 @@ class Writer:
         self.bytes += self._stream.write(raw) + self._stream.write(b"\n")
         self.count += 1
 
+    def copy(self, block: bytes) -> None:
+        """Bytes of lines as they are."""
+        assert self._stream is not None  # noqa: S101 - only within `with`
+        self.bytes += self._stream.write(block)
+
     def __enter__(self) -> Writer:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -72,9 +72,9 @@ def read(path: Path, *, format: str = "", cache: Cache | None = None, processes:
     are worth it. Never raises for what a file is or holds."""
     try:
         refusal = _refuse(path.stat())
-        return _refused(refusal) if refusal else _read(path, format, cache, processes)
+        return refused(refusal) if refusal else _read(path, format, cache, processes)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        return _refused(_unreadable(error))
+        return refused(_unreadable(error))
 
 
 def whole_of(path: Path, format: str) -> Whole:
@@ -113,7 +113,8 @@ def _unreadable(error: OSError | ValueError) -> Finding:
     return Finding("file/unreadable", f"the file can't be read: {reason}", hint=hint)
 
 
-def _refused(finding: Finding) -> Inspection:
+def refused(finding: Finding) -> Inspection:
+    """Of what could not be read."""
     return Inspection(found=(_found(finding),), counts={finding.rule: 1})
 
 
@@ -126,7 +127,7 @@ def _read(path: Path, format: str, cache: Cache | None, processes: int) -> Inspe
         found = run.end()
         after = os.fstat(stream.fileno())
     if run.bytes != before.st_size or identity(before) != identity(after):
-        return _refused(Finding("file/changed", "the file changed while it was read"))
+        return refused(Finding("file/changed", "the file changed while it was read"))
     whole = run.whole
     inspection = Inspection(
         digest=f"sha256:{run.sha.hexdigest()}",

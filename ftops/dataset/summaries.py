@@ -17,12 +17,12 @@ from zlib import crc32
 
 from msgspec.structs import fields
 
+from ftops.dataset.made import SUFFIX
 from ftops.dataset.measure import Measured, Sums, measure
-from ftops.project import ignore
+from ftops.project import DATA, ignore
 
 FORMAT = 3
 """To be raised whenever measuring changes."""
-FOLDER = ".ftops/data"
 KEPT = 200
 """Measured files that are kept; the oldest go."""
 
@@ -64,7 +64,7 @@ def recall_any(project: Path, digest: str, encoding: str) -> Measured | None:
     if found is not None:
         return found
     pattern = f"{_stem(digest)}.*"
-    for file in sorted((project / FOLDER).glob(pattern)):
+    for file in sorted((project / DATA).glob(pattern)):
         found = recall(project, digest, file.suffix.removeprefix(".").replace("none", ""))
         if found is not None:
             return found._replace(sums=_without_tokens(found.sums))
@@ -91,7 +91,7 @@ def _checksum(content: bytes) -> bytes:
 
 
 def _file(project: Path, digest: str, encoding: str) -> Path:
-    return project / FOLDER / f"{_stem(digest)}.{encoding or 'none'}"
+    return project / DATA / f"{_stem(digest)}.{encoding or 'none'}"
 
 
 def _stem(digest: str) -> str:
@@ -99,7 +99,7 @@ def _stem(digest: str) -> str:
 
 
 def _prune(folder: Path) -> None:
-    kept = [entry for entry in os.scandir(folder) if not entry.name.endswith(".jsonl")]
+    kept = [entry for entry in os.scandir(folder) if not entry.name.endswith(SUFFIX)]
     files = [(entry.stat().st_mtime_ns, entry.path) for entry in kept]
     for _, path in sorted(files)[:-KEPT]:
         Path(path).unlink(missing_ok=True)

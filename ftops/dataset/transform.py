@@ -20,13 +20,13 @@ from msgspec import Struct
 
 from ftops.dataset.convert import FORMS, Unconvertible
 from ftops.dataset.lines import Example, Writer, dump, read_strictly
+from ftops.dataset.made import made_file
 from ftops.dataset.slim import slim
 from ftops.dataset.split import Split, part
 from ftops.errors import Diagnostic, FtopsError, Place
 from ftops.project import ignore
 
 VERSION = 1
-FOLDER = ".ftops/data"
 PARTS = ("train", "valid")
 
 Source = Callable[[], Iterable[Example]]
@@ -106,7 +106,7 @@ def apply(path: Path, display: str, wanted: Iterable[Step]) -> Iterator[Example]
 def prepared(path: Path, display: str, digest: str, raw: Sequence[Mapping[str, Any]], project: Path) -> Path:
     """The file with what comes out; `digest` is that of the bytes at `path`. Raises as `apply`."""
     key = sha256(f"{VERSION}\n{digest}\n{json.dumps(raw, sort_keys=True)}".encode()).hexdigest()
-    file = project / FOLDER / f"{key[:32]}.jsonl"
+    file = made_file(project, key)
     if not file.exists():
         ignore(project)
         with Writer(file, force=True) as writer:

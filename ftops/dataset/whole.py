@@ -96,12 +96,13 @@ class Whole:
         self._check_labels()
         self._check_duplicates(lines)
 
-    def say(self, rule: str, number: int, summary: str, detail: str = "") -> None:
-        """About a line; 0 means the file."""
+    def say(self, rule: str, number: int, summary: str, detail: str = "", other: int = 0) -> None:
+        """About a line; 0 means the file. `other` is a line that the summary ends with."""
         self.counts[rule] += 1
         if self.counts[rule] <= MAX_SHOWN:
             row = RULES[rule]
-            self.found.append(Found(rule, number, 1, 1, "", "", summary, detail or row.why, row.fix))
+            told = detail or row.why
+            self.found.append(Found(rule, number, 1, 1, "", "", summary, told, row.fix, other))
 
     def with_lines(self, lines: Lines) -> list[Found]:
         """What was found, in order, each with the text of its line."""
@@ -164,8 +165,8 @@ class Whole:
     def _check_duplicates(self, lines: Lines) -> None:
         again = repeats(self.contents[::2], MAX_SHOWN)
         for index, first in again.first:
-            line = self.numbers[first]
-            self.say("data/duplicate", self.numbers[index], f"the same example as in line {line}")
+            line, summary = self.numbers[first], "the same example as in line"
+            self.say("data/duplicate", self.numbers[index], summary, other=line)
         self.counts["data/duplicate"] += again.total - len(again.first)
         candidates = list(near_pairs(self.sketches, again.flags))
         texts = said_in(lines({self.numbers[i] for pair in candidates for i in pair})) if candidates else {}
@@ -173,8 +174,8 @@ class Whole:
         for one, other in candidates:
             if other not in told and is_near(texts, self.numbers[one], self.numbers[other]):
                 told.add(other)
-                summary = f"nearly the same example as in line {self.numbers[one]}"
-                self.say("data/near-duplicate", self.numbers[other], summary)
+                line, summary = self.numbers[one], "nearly the same example as in line"
+                self.say("data/near-duplicate", self.numbers[other], summary, other=line)
 
 
 def near_pairs(sketches: Sequence[int], leave_out: Sequence[int]) -> Iterator[tuple[int, int]]:

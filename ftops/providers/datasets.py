@@ -117,10 +117,12 @@ class Datasets:
         return files.list(after=after) if after else files.list()
 
     def _upload(self, request: Request, action: str) -> dict[str, Any]:
-        path = request.folder / str(request.inputs.get("file") or request.inputs.get("path") or "")
+        made = request.inputs.get("file")
+        path = request.folder / str(made or request.inputs.get("path") or "")
+        name = f"{request.address.name}.jsonl" if made else path.name
         purpose = str(request.inputs.get("purpose") or _PURPOSE)
         planned = str(request.inputs.get("content") or "").lower()
-        begun = Sending(path, remote_name(path.name, request), purpose, request.report, planned)
+        begun = Sending(path, remote_name(name, request), purpose, request.report, planned)
         sending = self._sending.setdefault(request.token, begun)
         try:
             body = send(self._clients, sending, action)

@@ -272,7 +272,9 @@ class StepBlock(Block):
 class Dataset(ResourceBlock):
     """A file of examples."""
 
-    path: Fixed = described("File of examples, relative to the file that names it.")
+    path: Fixed = described(
+        "File of examples, or a pattern that names several; relative to the file that names it."
+    )
     url: Plainly = described("Address to fetch the examples from.")
     format: Annotated[Any, Choice(words=("chat", "preference", "reinforcement"), closed=True)] = described(
         "What an example looks like; default: as the examples themselves tell."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ftops.address import Json
+from ftops.dataset import Where
 from ftops.dataset.diff import Compared, Difference, Shift, shifts
 from ftops.dataset.identity import Row
 from ftops.dataset.measure import Sums
@@ -24,8 +25,10 @@ def lines(compared: Compared, paint: Painter, indent: str = "") -> Iterator[str]
     found, old, new = compared.found, compared.old, compared.new
     yield indent + paint(summary(found, bool(old.tokens and new.tokens)), "bold")
     after, before = compared.new_excerpts, compared.old_excerpts
-    yield from _rows(indent, "+", "added", "create", [(r, after) for r in found.added], paint)
-    yield from _rows(indent, "-", "removed", "delete", [(r, before) for r in found.removed], paint)
+    added = [_at(row, after, paint, compared.where) for row in found.added[:SHOWN]]
+    yield from _rows(indent, "+", "added", "create", added, len(found.added), paint)
+    removed = [_at(row, before, paint) for row in found.removed[:SHOWN]]
+    yield from _rows(indent, "-", "removed", "delete", removed, len(found.removed), paint)
     yield from _edited(indent, compared, paint)
     yield from _pairs(indent, "new duplicate", found.new_duplicates, after, paint)
     yield from _pairs(indent, f"example that {compared.other} has too", compared.overlaps, after, paint)
@@ -53,9 +56,9 @@ def to_json(compared: Compared) -> dict[str, Json]:
     found, after, before = compared.found, compared.new_excerpts, compared.old_excerpts
     return {
         "same": found.same,
-        "added": [_row(r, after) for r in found.added],
+        "added": [_row(r, after, compared.where) for r in found.added],
         "removed": [_row(r, before) for r in found.removed],
-        "edited": [{"old": _row(a, before), "new": _row(b, after)} for a, b in found.edited],
+        "edited": [{"old": _row(a, before), "new": _row(b, after, compared.where)} for a, b in found.edited],
         "new_duplicates": [{"first": a.line, "line": b.line} for a, b in found.new_duplicates],
         "overlaps": [{"line": a.line, "other": b.line} for a, b in compared.overlaps],
         "tokens": found.tokens if compared.old.tokens and compared.new.tokens else None,
@@ -65,18 +68,12 @@ def to_json(compared: Compared) -> dict[str, Json]:
 
 
 def _rows(
-    indent: str,
-    symbol: str,
-    title: str,
-    style: str,
-    rows: Sequence[tuple[Row, Mapping[int, str]]],
-    paint: Painter,
+    indent: str, symbol: str, title: str, style: str, shown: Sequence[str], count: int, paint: Painter
 ) -> Iterator[str]:
-    if rows:
+    if shown:
         yield ""
-        for row, excerpts in rows[:SHOWN]:
-            yield f"{indent}  {paint(symbol, style)} {_at(row, excerpts, paint)}"
-        yield from _more(indent, len(rows), title, paint)
+        yield from (f"{indent}  {paint(symbol, style)} {row}" for row in shown)
+        yield from _more(indent, count, title, paint)
 
 
 def _edited(indent: str, compared: Compared, paint: Painter) -> Iterator[str]:
@@ -89,7 +86,8 @@ def _edited(indent: str, compared: Compared, paint: Painter) -> Iterator[str]:
         change = (
             paint(f"  {'−' if tokens < 0 else '+'}{plural(abs(tokens), 'token')}", "dim") if tokens else ""
         )
-        yield f"{indent}  {paint('~', 'update')} {_at(new, compared.new_excerpts, paint)}{change}"
+        at = _at(new, compared.new_excerpts, paint, compared.where)
+        yield f"{indent}  {paint('~', 'update')} {at}{change}"
         was = compared.old_excerpts.get(old.line, "")
         if was and was != compared.new_excerpts.get(new.line):
             yield f"{indent}      {paint(f'was line {old.line}: {was}', 'dim')}"
@@ -133,9 +131,12 @@ def _shifted(found: Iterable[Shift]) -> list[Json]:
     return [{"name": s.name, "before": s.before, "after": s.after} for s in found]
 
 
-def _at(row: Row, excerpts: Mapping[int, str], paint: Painter) -> str:
+def _at(row: Row, excerpts: Mapping[int, str], paint: Painter, where: Where | None = None) -> str:
     said = excerpts.get(row.line, "")
-    return f"line {row.line}  {paint(said)}" if said else f"line {row.line} of the former version"
+    if not said:
+        return f"line {row.line} of the former version"
+    name, line = where(row.line) if where else ("", row.line)
+    return f"line {line}{f' of {paint(name)}' if name else ''}  {paint(said)}"
 
 
 def _more(indent: str, count: int, title: str, paint: Painter) -> Iterator[str]:
@@ -143,8 +144,16 @@ def _more(indent: str, count: int, title: str, paint: Painter) -> Iterator[str]:
         yield f"{indent}    {paint(f'and {count - SHOWN:,} more {title}'.rstrip(), 'dim')}"
 
 
-def _row(row: Row, excerpts: Mapping[int, str]) -> dict[str, Json]:
-    return {"line": row.line, "tokens": row.tokens or None, "excerpt": excerpts.get(row.line, "")}
+def _row(row: Row, excerpts: Mapping[int, str], where: Where | None = None) -> dict[str, Json]:
+    found: dict[str, Json] = {
+        "line": row.line,
+        "tokens": row.tokens or None,
+        "excerpt": excerpts.get(row.line, ""),
+    }
+    if where is None:
+        return found
+    name, line = where(row.line)
+    return {**found, "file": name, "line": line}
 
 
 def _mean(sums: Sums) -> float:

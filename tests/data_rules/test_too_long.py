@@ -47,7 +47,7 @@ def test_a_job_and_those_that_start_from_it(folder: Folder) -> None:
     assert first["severity"] == "warning"
     assert first["summary"] == "1 of 21 examples of dataset.train are longer than tiny-1 takes"
     assert "it takes 1,000 tokens in one example" in first["detail"]
-    assert "train.jsonl, line 13." in first["detail"]
+    assert "line 13 of train.jsonl." in first["detail"]
     assert [d["place"]["line"] for d in (first, second)] == [6, 9]
     assert second["detail"].startswith("job.next: ")
 

@@ -76,7 +76,8 @@ def test_budgets_block(folder: Folder, settings: str, arguments: tuple[str, ...]
 
 
 def test_a_budget_that_cannot_be_checked_warns(folder: Folder) -> None:
-    (folder.path / "ftops.catalog.yaml").unlink()
+    unknown = "models: {gpt-4.1-2025-04-14: {prices: {training_per_million: {standard: }}}}\n"
+    folder.write("ftops.catalog.yaml", unknown)
     folder.edit("{name: costs}", "{name: costs, budget: {training: 1}}")
     done = folder.run("plan", "--offline")
     assert done.code == 0

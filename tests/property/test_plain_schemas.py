@@ -1,4 +1,4 @@
-"""Plain schemas say no more than a validator of JSON Schema: what they take, it takes; what is plain is sound."""
+"""Plain schemas say no more than a validator of JSON Schema: it takes what they take; the plain are sound."""
 
 from __future__ import annotations
 

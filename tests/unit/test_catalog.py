@@ -74,7 +74,11 @@ def test_what_is_known() -> None:
     assert "westeurope" in (mini.training["global_standard"] or ())
     assert mini.training["developer"] is None, "offered; where is not known"
     assert known.models["o4-mini-2025-04-16"].training["developer"] == frozenset()
-    assert known.models["gpt-4.1-2025-04-14"].training_per_million == {"global_standard": 2.0}
+    assert known.models["gpt-4.1-2025-04-14"].training_per_million == {
+        "standard": 27.5,
+        "global_standard": 25.0,
+        "developer": 12.5,
+    }
     assert known.hosting_per_hour["standard"] == 1.7
     assert known.limits["file_bytes"] == 512_000_000
     assert known.sources == ("models.yaml",)

@@ -1,0 +1,141 @@
+"""A dataset of many files: `path` is a pattern."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.golden.cli import Folder
+
+SPEC = """\
+ftops: {name: many}
+providers: {m: {type: memory}}
+datasets:
+  train: {path: "data/part-*.jsonl"}
+jobs:
+  it: {model: gpt-4o-mini-2024-07-18, training: train}
+"""
+
+
+def line(number: int) -> str:
+    asked = {"role": "user", "content": f"What does {number} times {number} make?"}
+    return json.dumps({"messages": [asked, {"role": "assistant", "content": str(number * number)}]})
+
+
+def text(*numbers: int) -> str:
+    return "".join(f"{line(n)}\n" for n in numbers)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    made = Folder.make(tmp_path, SPEC)
+    made.write("data/part-b.jsonl", text(*range(7, 14)))
+    made.write("data/part-a.jsonl", text(*range(7)))
+    made.write("data/.part-c.jsonl", "hidden")
+    made.write("data/other.jsonl", "other")
+    return made
+
+
+def planned(folder: Folder) -> dict[str, Any]:
+    changes = folder.run("plan", "-o", "json").json["changes"]
+    found: dict[str, Any] = next(c for c in changes if c["address"] == "dataset.train")
+    return found
+
+
+def count(folder: Folder) -> int:
+    """Examples that would be uploaded."""
+    after = planned(folder)["after"]
+    return len((folder.path / after.get("file", after["path"])).read_text(encoding="utf-8").splitlines())
+
+
+def test_files_are_put_together_in_the_order_of_their_names(folder: Folder) -> None:
+    change = planned(folder)
+    made = folder.path / change["after"]["file"]
+    assert made.read_text(encoding="utf-8") == text(*range(14))
+
+
+def test_other_files_of_the_same_examples_are_no_change(folder: Folder) -> None:
+    folder.ok("apply", "-y")
+    (folder.path / "data/part-a.jsonl").unlink()
+    (folder.path / "data/part-b.jsonl").unlink()
+    folder.write("data/part-1.jsonl", text(*range(3)).rstrip())
+    folder.write("data/part-2.jsonl", f"\ufeff{text(*range(3, 14))}")
+    assert folder.run("plan", "--detailed-exitcode").code == 0
+    folder.write("data/part-3.jsonl", text(77))
+    out = folder.ok("plan")
+    assert "± job.it" in out and "+1 example" not in out  # type memory has no costs, nor data
+
+
+def test_an_unchanged_plan_joins_nothing_again(folder: Folder) -> None:
+    for file in (folder.path / "data").iterdir():
+        os.utime(file, (1_000_000_000, 1_000_000_000))
+    first = planned(folder)["after"]["file"]
+    made = (folder.path / first).stat()
+    assert planned(folder)["after"]["file"] == first
+    # The times of entries say that the files are young, so that they are read again; never into another file.
+    assert (folder.path / first).stat().st_size == made.st_size
+
+
+def test_findings_are_told_where_they_are(folder: Folder) -> None:
+    folder.write("data/part-b.jsonl", text(7, 8) + '{"messages": []}\n' + text(3, *range(9, 14)))
+    done = folder.run("data", "check", ".")
+    assert done.code == 1
+    assert "data/part-b.jsonl:3:" in done.out, done.out
+    assert "the same example as in line 4 of data/part-a.jsonl" in done.out
+    assert "data/part-b.jsonl:4:" in done.out
+    assert "data/part-*.jsonl: chat, 16 examples" in done.out
+    refused = folder.run("plan")
+    assert refused.code == 1 and "data/part-b.jsonl:3:" in refused.err
+
+
+def test_whole_rules_are_about_all_files(folder: Folder) -> None:
+    """Seven examples a file, and fourteen in all: ten are needed."""
+    assert "too-few-examples" not in folder.run("data", "check", ".", "-o", "json").out
+
+
+def test_a_transform_goes_over_all(folder: Folder) -> None:
+    folder.edit('.jsonl"}', '.jsonl", transform: [{split: {part: train, fraction: 0.8}}]}')
+    assert 10 <= count(folder) < 14
+    folder.write("data/part-b.jsonl", "[]\n" + text(*range(7, 14)))
+    refused = folder.run("plan")
+    assert refused.code == 1 and "data/part-b.jsonl:1" in refused.err
+
+
+@pytest.mark.parametrize(
+    ("pattern", "said"),
+    [
+        ("data/none-*.jsonl", "no file is named `data/none-*.jsonl`"),
+        ("nowhere/*.jsonl", "no file is named `nowhere/*.jsonl`"),
+        ("data/[ab.jsonl", "no file is named `data/[ab.jsonl`"),
+        ("data/**b.jsonl", "`data/**b.jsonl` can't be read"),
+    ],
+)
+def test_patterns_that_name_nothing(folder: Folder, pattern: str, said: str) -> None:
+    folder.edit("data/part-*.jsonl", pattern)
+    refused = folder.run("plan")
+    assert refused.code == 1 and said in refused.err and "ftops.yaml:4" in refused.err, refused
+
+
+def test_folders_below_folders(folder: Folder) -> None:
+    folder.write("data/deep/down/part-z.jsonl", text(99))
+    folder.edit("data/part-*.jsonl", "data/**/part-*.jsonl")
+    assert count(folder) == 15
+
+
+def test_a_name_that_looks_like_a_pattern(folder: Folder) -> None:
+    folder.write("data/part-[1].jsonl", text(*range(20, 31)))
+    folder.edit("data/part-*.jsonl", "data/part-[1].jsonl")
+    assert count(folder) == 11
+    assert "file" not in planned(folder)["after"]
+
+
+def test_a_file_that_cannot_be_read(folder: Folder) -> None:
+    (folder.path / "data/part-c.jsonl").symlink_to("part-c.jsonl")
+    folder.ok("plan")  # a link that leads nowhere is no file
+    (folder.path / "data/part-d.jsonl").write_bytes(b"\xff\xfe")
+    refused = folder.run("plan")
+    assert refused.code == 1 and "data/part-d.jsonl:1" in refused.err
