@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from ftops import dataset
-from ftops.address import Address, Json, Reference
+from ftops.address import Address, Json, Reference, references
 from ftops.config import CATALOG_FILE, CATALOG_VARIABLE, Config, Resource
 from ftops.errors import Diagnostic, FtopsError, SpecError
 from ftops.kinds import METHOD_FORMATS
+from ftops.sources import Inspected, Source, data_of
 
-if TYPE_CHECKING:
-    from ftops.dataset.statistics import Cut
-
-DATA_OF_JOB = ("training", "validation")
 SHORT = 16_384
 """Bytes of an example that every model takes whole, unless a catalogue of the user's own says otherwise."""
 
@@ -36,45 +32,12 @@ def with_data(config: Config, show: Callable[[Path], str]) -> tuple[Config, tupl
         resources = tuple(files.with_content(resource) for resource in config.resources)
         files.check_jobs()
         files.tidy()
+        resources = files.with_tokens(resources)
     told = tuple(d for d in files.findings if d.severity != "note")
     errors = [d for d in told if d.severity == "error"]
     if errors:
         raise SpecError(errors)
     return replace(config, resources=resources), told
-
-
-class Source(NamedTuple):
-    """What a dataset is read from: a file, or several of which one was made."""
-
-    file: Path
-    shown: str
-    """Its name for people: that of the file, or the pattern."""
-    where: dataset.Where | None = None
-    """Of several: where a line of the one comes from."""
-
-    def line(self, number: int) -> str:
-        """A line as people find it."""
-        name, at = self.where(number) if self.where else (self.shown, number)
-        return f"line {at} of {name}"
-
-    def placed(self, told: Diagnostic) -> Diagnostic:
-        """What was told of a line of the file, where people find it."""
-        if self.where is None or told.place is None:
-            return told
-        name, line = self.where(told.place.line)
-        return replace(told, place=replace(told.place, file=name, line=line))
-
-
-class Inspected(NamedTuple):
-    """The data of one dataset, and the grades that are set for its findings."""
-
-    source: Source
-    inspection: dataset.Inspection
-    severity: Mapping[str, str]
-
-    def diagnostics(self) -> Iterator[Diagnostic]:
-        """What was found."""
-        return self.inspection.diagnostics(self.source.shown, self.severity, where=self.source.where)
 
 
 def inspect_data(
@@ -127,6 +90,20 @@ class _Files(Struct):
         self.known[resource.address] = Inspected(source, inspection, severity)
         return _with_inspection(self._with_file(resource, source), inspection)
 
+    def with_tokens(self, resources: tuple[Resource, ...]) -> tuple[Resource, ...]:
+        """With the number of tokens of datasets, where something refers to it: counting takes a while."""
+        wanted = {ref.address for ref in _referred(self.config) if ref.attribute == "tokens"}
+        if wanted.isdisjoint(self.known):
+            return resources
+        from ftops.lengths import Lengths
+
+        lengths = Lengths(self.config, self.known, self.show)
+        tokens = {address: lengths.tokens(address) for address in wanted & self.known.keys()}
+        return tuple(
+            replace(r, facts={**r.facts, "tokens": tokens[r.address]}) if tokens.get(r.address) else r
+            for r in resources
+        )
+
     def tidy(self) -> None:
         """Where files were made of others, those of former plans go by and by."""
         used = {one.source.file for one in self.known.values()}
@@ -163,7 +140,10 @@ class _Files(Struct):
             if job.address.kind == "job":
                 self.findings += self._misfits(job)
                 self.findings += self._overlaps(job)
-        self.findings += self._too_long()
+        if _has_own_catalog(self.config) or any(o.inspection.longest > SHORT for o in self.known.values()):
+            from ftops.lengths import Lengths
+
+            self.findings += Lengths(self.config, self.known, self.show).too_long()
 
     def _inspect(self, source: Source, resource: Resource) -> dataset.Inspection:
         form, file = _format(resource), source.file
@@ -206,68 +186,6 @@ class _Files(Struct):
                 job.reference_places.get(address, job.place),
                 rule="chat/format",
             )
-
-    def _too_long(self) -> Iterator[Diagnostic]:
-        """Examples with more tokens than the model of a job takes. The catalogue is read only where a line
-        is long enough; tokens are counted only where one is longer than the model's limit."""
-        longest = max((one.inspection.longest for one in self.known.values()), default=0)
-        own = (self.config.project / CATALOG_FILE).exists() or os.environ.get(CATALOG_VARIABLE)
-        if longest <= SHORT and not own:
-            return
-        from ftops import catalog
-        from ftops.preflight import Situation
-
-        resources = {resource.address: resource for resource in self.config.resources}
-        try:
-            known = catalog.load(self.config.project, os.environ, self.show)
-        except SpecError as error:
-            yield from error.diagnostics
-            return
-        situation = Situation((), resources, {}, known, date.min)
-        for job in self.config.resources:
-            named = situation.named(job.inputs.get("model")) if job.address.kind == "job" else None
-            model = known.find(named.base, named.version) if named else None
-            if named is None or model is None or not model.example_tokens:
-                continue
-            for _, address in data_of(job):
-                found = self._over(address, model.example_tokens, known.encoding(named.base))
-                if found is not None:
-                    yield self._cut(job, address, named.base, found)
-
-    def _over(self, address: Address, limit: int, encoding: str) -> Cut | None:
-        """What is beyond the limit; None where nothing is, or it can't be counted here."""
-        one = self.known.get(address)
-        if one is None or not encoding or one.inspection.longest <= limit:
-            return None
-        if dataset.grade_of("data/too-long", one.severity) == "off" or one.inspection.is_refused(
-            one.severity
-        ):
-            return None
-        from ftops.dataset.statistics import statistics
-        from ftops.dataset.summaries import summary
-        from ftops.dataset.tokens import NoEncoding
-
-        try:
-            measured = summary(one.source.file, one.inspection.digest, encoding, self.config.project)
-        except (FtopsError, NoEncoding):
-            return None
-        cut = statistics(measured, limit).cut
-        return cut if cut and cut.examples else None
-
-    def _cut(self, job: Resource, address: Address, model: str, cut: Cut) -> Diagnostic:
-        one = self.known[address]
-        lines = ", ".join(map(one.source.line, cut.lines)) + (", …" if cut.examples > len(cut.lines) else "")
-        row = dataset.RULES["data/too-long"]
-        count = f"{cut.examples:,} of {one.inspection.examples:,} examples"
-        return Diagnostic(
-            f"{count} of {address} are longer than {model} takes",
-            f"{job.address}: it takes {cut.limit:,} tokens in one example; {cut.tokens:,} are beyond that: "
-            f"{lines}. {row.why}",
-            row.fix,
-            job.reference_places.get(address, job.place),
-            dataset.grade_of("data/too-long", one.severity),
-            "data/too-long",
-        )
 
     def _severity(self, resource: Resource) -> Mapping[str, str]:
         return {**_severity(resource), **self.settings}
@@ -316,6 +234,20 @@ class _Files(Struct):
         return self.cache.overlap(ours.inspection.digest, theirs.inspection.digest, find)
 
 
+def _has_own_catalog(config: Config) -> bool:
+    """Whether the user has said anything of models: then their limits may be any."""
+    return bool((config.project / CATALOG_FILE).exists() or os.environ.get(CATALOG_VARIABLE))
+
+
+def _referred(config: Config) -> Iterator[Reference]:
+    """Every reference of the config."""
+    for resource in config.resources:
+        for value in resource.inputs.values():
+            yield from references(value)
+    for output in config.outputs:
+        yield from references(output.value)
+
+
 def _lineage(job: Resource, by_address: Mapping[Address, Resource]) -> Iterator[Resource]:
     """The job, the job whose model it starts from, and so on."""
     seen: set[Address] = set()
@@ -325,14 +257,6 @@ def _lineage(job: Resource, by_address: Mapping[Address, Resource]) -> Iterator[
         yield current
         model = current.inputs.get("model")
         current = by_address.get(model.address) if isinstance(model, Reference) else None
-
-
-def data_of(job: Resource) -> Iterator[tuple[str, Address]]:
-    """The datasets of a job: `training` or `validation`, and the address."""
-    for key in DATA_OF_JOB:
-        value = job.inputs.get(key)
-        if isinstance(value, Reference) and value.address.kind == "dataset":
-            yield key, value.address
 
 
 def _format(resource: Resource) -> str:

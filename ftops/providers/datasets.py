@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from ftops.address import Json
 from ftops.errors import Permanent, ProviderError
@@ -36,7 +39,7 @@ class Datasets:
     def create(self, request: Request) -> RemoteObject:
         action = f"upload {request.address}"
         body = self._import(request, action) if request.inputs.get("url") else self._upload(request, action)
-        return self._describe(body, request.inputs)
+        return self._with_digest(self._describe(body, request.inputs), request.inputs, {})
 
     def read(self, resource: ResourceState) -> RemoteObject | None:
         action = f"read {resource.address}"
@@ -46,7 +49,10 @@ class Datasets:
         if reply is None:
             return None
         body = object_of(reply, action)
-        return None if body.get("status") == "deleted" else self._describe(body, plain(resource.inputs))
+        if body.get("status") == "deleted":
+            return None
+        inputs = plain(resource.inputs)
+        return self._with_digest(self._describe(body, inputs), inputs, resource.outputs)
 
     def update(self, request: Request, resource: ResourceState) -> RemoteObject:
         raise Permanent(
@@ -163,6 +169,19 @@ class Datasets:
         if not isinstance(imported, dict) or not imported.get("id"):
             raise unusable(action, creates=True)
         return imported
+
+    def _with_digest(
+        self, remote: RemoteObject, inputs: Mapping[str, Json], known: Mapping[str, Json]
+    ) -> RemoteObject:
+        """A file that the service has fetched is read back once: nothing else says what it fetched."""
+        if not inputs.get("url") or remote.status is not Status.READY:
+            return remote
+        digest = known.get("digest")
+        if not digest:
+            sha = sha256()
+            got = self.content(remote.remote_id, sha.update)
+            digest = f"sha256:{sha.hexdigest()}" if got else None
+        return replace(remote, attributes={**remote.attributes, "digest": digest}) if digest else remote
 
     def _describe(self, body: Mapping[str, Any], inputs: Mapping[str, Json]) -> RemoteObject:
         state = str(body.get("status") or "").lower()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import threading
 from collections.abc import Iterator
@@ -27,6 +28,8 @@ from tests.contract.azure_cloud import (
     request,
     settled,
 )
+from tests.emulator.origin import Origin
+from tests.golden.cli import examples
 
 
 @pytest.mark.parametrize("api_version", ["2024-10-21", "2025-04-01-preview", "v1", "preview"])
@@ -269,6 +272,20 @@ def test_a_large_file_goes_whole_where_there_are_no_uploads(uploads: str, tmp_pa
     azure = AzureProvider(settings, name="azure")
     assert azure.create(dataset(tmp_path)).remote_id == "file-whole"
     azure.close()
+
+
+def test_what_the_service_fetched_is_known_by_its_digest(
+    cloud: Cloud, azure: AzureProvider, tmp_path: Path
+) -> None:
+    """It is read back once; later reads have it on record."""
+    content = examples(12).encode()
+    with Origin({"/data/train.jsonl": content}) as origin:
+        asked = request("dataset.train", tmp_path, {"url": f"{origin.url}/data/train.jsonl?sig=1"})
+        fetched = made(azure, asked)
+    assert fetched.outputs["digest"] == f"sha256:{hashlib.sha256(content).hexdigest()}"
+    known = replace(fetched, outputs={**fetched.outputs, "digest": "sha256:on-record"})
+    again = azure.read(known)
+    assert again is not None and again.attributes["digest"] == "sha256:on-record"
 
 
 def test_a_url_is_fetched_by_the_service(uploads: str, tmp_path: Path) -> None:

@@ -120,6 +120,17 @@ def test_patterns_that_name_nothing(folder: Folder, pattern: str, said: str) -> 
     assert refused.code == 1 and said in refused.err and "ftops.yaml:4" in refused.err, refused
 
 
+def test_tokens_are_counted_where_something_refers_to_them(folder: Folder) -> None:
+    folder.ok("apply", "-y")
+    assert "tokens" not in json.loads(folder.ok("state", "pull"))["resources"]["dataset.train"]["outputs"]
+    folder.write("more.yaml", "outputs: {tokens: '${dataset.train.tokens}'}")
+    folder.ok("apply", "-y")
+    parts = [f"data/part-{part}.jsonl" for part in "ab"]
+    stats = folder.run("data", "stats", *parts, "-o", "json").json["files"]
+    assert folder.ok("output", "tokens").strip() == str(sum(one["tokens"] for one in stats))
+    assert folder.run("plan", "--detailed-exitcode").code == 0
+
+
 def test_folders_below_folders(folder: Folder) -> None:
     folder.write("data/deep/down/part-z.jsonl", text(99))
     folder.edit("data/part-*.jsonl", "data/**/part-*.jsonl")
