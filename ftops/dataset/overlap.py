@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ftops.dataset import reader
 from ftops.dataset.inspection import Overlap, Pair
-from ftops.dataset.pieces import said_in
+from ftops.dataset.pieces import pairs_in
 from ftops.dataset.sketch import MANY, same
 from ftops.dataset.whole import MAX_PAIRS, Whole, is_near
 
@@ -46,11 +46,11 @@ def _near(mine: Whole, theirs: Whole, told: set[int], one: Path, other: Path) ->
     candidates = _candidates(mine, theirs, told)
     if not candidates:
         return []
-    texts = said_in(reader.lines_at(one, {mine.numbers[a] for a, _ in candidates}))
-    others = said_in(reader.lines_at(other, {theirs.numbers[b] for _, b in candidates}))
+    said = pairs_in(reader.lines_at(one, {mine.numbers[a] for a, _ in candidates}))
+    others = pairs_in(reader.lines_at(other, {theirs.numbers[b] for _, b in candidates}))
     found: dict[int, int] = {}
     for a, b in candidates:
-        both = {0: texts.get(mine.numbers[a], ""), 1: others.get(theirs.numbers[b], "")}
+        both = {0: said.get(mine.numbers[a], ()), 1: others.get(theirs.numbers[b], ())}
         if a not in found and all(both.values()) and is_near(both, 0, 1):
             found[a] = b
     return sorted(found.items())

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import UNSET, MsgspecError, Struct, field, msgpack
@@ -22,7 +22,7 @@ from ftops.dataset.lines import canonical
 from ftops.dataset.lines import parse as parse_loosely
 from ftops.dataset.rules import RULES
 from ftops.dataset.secrets import hits
-from ftops.dataset.sketch import sketch
+from ftops.dataset.sketch import LOOKED_AT, pairs, sketches
 
 Check = Callable[[Mapping[str, Any]], Iterator[Finding]]
 CHECKS: Mapping[str, Check] = {
@@ -95,7 +95,7 @@ class Reader:
         run.piece.lines = len(lines)
         run.piece.longest = max(map(len, lines), default=0)
         run.scan(block, self._vectorised)
-        return run.end()
+        return run.end(self._vectorised)
 
     def _read_plain(self, run: _Piece, block: bytes, lines: Sequence[bytes]) -> bool:
         """False where a line isn't a plain conversation."""
@@ -166,10 +166,14 @@ def detect(line: bytes) -> str | None:
     return "chat" if messages is not None else None
 
 
-def said_in(lines: Mapping[int, str]) -> dict[int, str]:
-    """What is said in some lines, but for system messages."""
-    examples = {number: parse_loosely(line.encode("utf-8", "replace")) for number, line in lines.items()}
-    return {number: "\n".join(_facts(e)[1]) for number, e in examples.items() if e is not None}
+def pairs_in(lines: Iterable[tuple[int, str]]) -> dict[int, array[int]]:
+    """The pairs of words of what is said in some lines, but for system messages."""
+    found = {}
+    for number, line in lines:
+        example = parse_loosely(line.encode("utf-8", "replace"))
+        if example is not None:
+            found[number] = pairs("\n".join(_facts(example)[1]))
+    return found
 
 
 class _StartOf(dict[tuple[str, ...], int]):
@@ -190,7 +194,7 @@ class _Piece:
         self.check = check
         self.graded = graded
         self.contents = bytearray()
-        self.sketches = bytearray()
+        self.said: list[str] = []
         self.numbers = array("I")
         self.shown: dict[str, int] = {}
         self.systems: dict[str, list[int]] = {}
@@ -202,7 +206,7 @@ class _Piece:
     ) -> None:
         """Plain conversations, one a line: canonical texts, system messages, all other messages."""
         self.contents += b"".join(map(xxh3_128_digest, encoded))
-        self.sketches += b"".join(map(sketch, map("\n".join, said)))
+        self.said = [*map(_beginning, said)]
         self.numbers = array("I", range(1, len(encoded) + 1))
         for system, count in Counter(systems).items():
             self.systems[system] = [systems.index(system) + 1, count]
@@ -273,11 +277,11 @@ class _Piece:
                 finding = Finding("data/special-token", f"the special token {match[0].decode()}")
                 self._say_within(block, match.start(), match.end(), finding)
 
-    def end(self) -> Piece:
+    def end(self, vectorised: bool) -> Piece:
         piece = self.piece
         piece.examples = len(self.numbers)
         piece.contents = bytes(self.contents)
-        piece.sketches = bytes(self.sketches)
+        piece.sketches = sketches(self.said, vectorised=vectorised)
         piece.numbers = self.numbers.tobytes()
         for text, (first, count) in self.systems.items():
             if len(piece.systems) < KEPT:
@@ -292,7 +296,7 @@ class _Piece:
     def _add(self, number: int, content: bytes, system: str | None, said: Sequence[str], label: str) -> None:
         self.contents += content
         self.numbers.append(number)
-        self.sketches += sketch("\n".join(said))
+        self.said.append(_beginning(said))
         if system is not None:
             self.systems.setdefault(system, [number, 0])[1] += 1
         if label:
@@ -357,6 +361,11 @@ class _Piece:
                 finding.hint or rule.fix,
             )
         )
+
+
+def _beginning(said: Sequence[str]) -> str:
+    """As much of what is said as is looked at."""
+    return said[0] if said and len(said[0]) >= LOOKED_AT else "\n".join(said)
 
 
 def _facts(example: Mapping[str, Any]) -> tuple[str | None, list[str], str]:

@@ -33,6 +33,8 @@ MAX_LINE = 32 * 1024 * 1024
 """A line that is longer is hashed but not checked."""
 PIECE = 256 * 1024
 """Bytes that are checked at once: what is made of them stays in the cache of a processor."""
+MANY = 2 * 1024 * 1024
+"""Bytes from which on numpy is worth its import."""
 BIG = 16 * 1024 * 1024
 """Bytes from which on other processes are worth their start."""
 MAX_COMPARED = 200_000
@@ -85,10 +87,10 @@ def whole_of(path: Path, format: str) -> Whole:
         return run.whole
 
 
-def lines_at(path: Path, numbers: Iterable[int]) -> dict[int, str]:
+def lines_at(path: Path, numbers: Iterable[int]) -> Iterator[tuple[int, str]]:
     """Lines of a file by their numbers. Raises OSError."""
     with path.open("rb") as stream:
-        return _Run(stream, "").lines(numbers)
+        yield from _Run(stream, "").lines(numbers)
 
 
 def _refuse(status: os.stat_result) -> Finding | None:
@@ -172,7 +174,7 @@ class _Run:
                 continue
             return
         for piece in _check(
-            chain([first] if first else [], blocks), self.format, processes, many=self.size >= BIG
+            chain([first] if first else [], blocks), self.format, processes, many=self.size >= MANY
         ):
             self.whole.add(piece)
 
@@ -241,24 +243,30 @@ class _Run:
         self.whole.counts["chat/format"] += 1
         return told
 
-    def lines(self, numbers: Iterable[int]) -> dict[int, str]:
-        """Lines of the file by number, as far as they are short enough to be shown or compared."""
-        wanted = frozenset(numbers)
+    def lines(self, numbers: Iterable[int]) -> Iterator[tuple[int, str]]:
+        """Lines of the file by number, in order, as far as they are short enough to be shown or compared."""
+        wanted = sorted(set(numbers), reverse=True)
         if not self.start and wanted:
             self.stream.seek(0)
             self.start = len(_BOM) * self.stream.read(len(_BOM)).startswith(_BOM)
-        last = max(wanted, default=0)
-        found: dict[int, bytes] = {}
-        number = 1
         self.stream.seek(self.start)
-        while number <= last and (data := self.stream.read(PIECE)):
-            count = data.count(b"\n")
-            if not wanted.isdisjoint(range(number, number + count + 1)):
-                for at, part in enumerate(data.split(b"\n"), number):
-                    if at in wanted:
-                        found[at] = (found.get(at, b"") + part)[:MAX_COMPARED]
-            number += count
-        return {at: line.rstrip(b"\r").decode(errors="replace") for at, line in found.items()}
+        number, begun = 1, b""
+        while wanted and (data := self.stream.read(PIECE)):
+            last = number + data.count(b"\n")
+            if wanted[-1] <= last:
+                parts = data.split(b"\n")
+                while wanted and wanted[-1] < last:
+                    at = wanted.pop()
+                    yield at, _shown(begun * (at == number) + parts[at - number])
+                begun = begun * (last == number) + parts[-1] if wanted and wanted[-1] == last else b""
+                begun = begun[:MAX_COMPARED]
+            number = last
+        if wanted and wanted[-1] == number:
+            yield number, _shown(begun)
+
+
+def _shown(line: bytes) -> str:
+    return line[:MAX_COMPARED].rstrip(b"\r").decode(errors="replace")
 
 
 def _check(blocks: Iterator[Block], format: str, processes: int, *, many: bool) -> Iterator[Piece]:

@@ -7,9 +7,8 @@ enough to be a key and groups of figures are looked for, and patterns are tried 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 _LEAST = 16
@@ -51,17 +50,17 @@ _EXAMPLES = rb"(?i)@(?:[a-z0-9-]+\.)*(?:example\.(?:com|org|net)|[a-z0-9-]+\.(?:
 
 _NEAR_RUNS = b"|".join(b"(%b)" % pattern for _, pattern in _KEYS)
 
-_LETTER, _FIGURE, _APART, _DASH = 1, 2, 4, 8
-_CLASSES = bytes(
-    (_LETTER | _FIGURE * (48 <= code < 58)) * (code < 128 and chr(code).isalnum())
-    + {32: _APART, 45: _APART | _DASH}.get(code, 0)
-    for code in range(256)
-)
-_RUNS = bytes(48 if klass & _LETTER else 46 for klass in _CLASSES)
-_FIGURES = bytes(48 if klass & _FIGURE else code if klass else 46 for code, klass in enumerate(_CLASSES))
+_ASCII = [chr(code) if code < 128 else "." for code in range(256)]
+_RUNS = bytes(48 if c.isalnum() else 46 for c in _ASCII)
+_FIGURES = bytes(48 if c.isdigit() else ord(c) if c in " -" else 46 for c in _ASCII)
 _RUN = b"0" * _LEAST
 _GROUPS = re.compile(rb"000(?:0[ -]0000|-00-0000)")
+_FOURS = re.compile(rb"[0-9]{4}[ -][0-9]{4}")
+_THREE_TWO_FOUR = re.compile(rb"[0-9]{3}-[0-9]{2}-[0-9]{4}")
 _SLICE, _OVERLAP = 65_536, 16
+_STEP = 16
+"""Of a long run every so many groups of four bytes are kept."""
+_SPACE, _HYPHEN = b" -"
 _IMAGE = re.compile(rb";base64,[A-Za-z0-9+/=]+")
 
 
@@ -139,57 +138,69 @@ def _finds(text: bytes, needle: bytes) -> Iterator[int]:
 
 
 def _suspects_by_numpy(block: bytes) -> tuple[list[int], list[int]]:
-    """The same, of many bytes at once: what is left of classes that are laid over themselves, shifted."""
+    """The same, many bytes at once: slice by slice, as what is made of one stays in the cache of a processor,
+    and in arrays that are kept, as to get memory anew costs more than to fill it."""
     import numpy
 
-    classes = numpy.frombuffer(block.translate(_CLASSES), dtype=numpy.uint8)
+    text = numpy.frombuffer(block, dtype=numpy.uint8)
     runs: list[int] = []
     groups: list[int] = []
-    for start in range(0, max(0, len(classes) - _OVERLAP), _SLICE):
-        found = _suspects_within(classes[start : start + _SLICE + _OVERLAP])
-        runs += [at + start for at in found[0]]
-        groups += [at + start for marks in found[1:] for at in marks]
-    starts = [at for before, at in pairwise([-_LEAST, *runs]) if at - before != 1 or not at % _LEAST]
-    return starts, groups
+    for start in range(0, len(block), _SLICE):
+        words, digits = _classes(text[start : start + _SLICE + _OVERLAP])
+        three = words[:-2] & words[1:-1] & words[2:]
+        if three.any():
+            found = three.nonzero()[0]
+            first = numpy.diff(found, prepend=-2) > 1
+            kept = found[first | (found % _STEP == 0)] * 4
+            runs += [at + start for at in kept[kept < _SLICE].tolist()]
+        if digits.any():
+            before = (digits[:-2] & digits[2:]).nonzero()[0]
+            between = text[before + (start + 1)]
+            apart = before[(between == _SPACE) | (between == _HYPHEN)]
+            groups += [at + (start + 1) for at in apart[apart < _SLICE].tolist()]
+    return [*_long_runs(block, runs)], [*_figures(block, groups)]
 
 
-def _suspects_within(one: Any) -> list[list[int]]:
-    """Of a slice. What is made of it stays in a few arrays that are kept: to get memory anew for each costs
-    more than to fill it."""
+def _classes(text: Any) -> tuple[Any, Any]:
+    """Of a slice: which groups of four bytes are letters and figures alone, and which bytes are figures."""
     import numpy
 
-    both = numpy.bitwise_and
-    size = len(one)
-    two, four, more, marks = (array[:size] for array in _scratch())
-    both(one[:-1], one[1:], out=two[:-1])
-    both(two[:-3], two[2:-1], out=four[:-3])
-    both(four[:-7], four[4:-3], out=more[:-7])
-    both(more[:-15], more[8:-7], out=marks[:-15])
-    found = [_ones(both(marks[:-15], _LETTER, out=marks[:-15]))]
-    room = max(0, size - 10)
-    numpy.right_shift(one, 1, out=more)
-    both(more[4 : room + 4], four[:room], out=marks[:room])
-    both(marks[:room], four[5 : room + 5], out=marks[:room])
-    found.append(_ones(both(marks[:room], _FIGURE, out=marks[:room])))
-    numpy.right_shift(one, 2, out=more)
-    both(more[3 : room + 3], more[6 : room + 6], out=marks[:room])
-    both(marks[:room], two[4 : room + 4], out=marks[:room])
-    both(marks[:room], four[7 : room + 7], out=marks[:room])
-    both(marks[:room], one[:room], out=marks[:room])
-    both(marks[:room], two[1 : room + 1], out=marks[:room])
-    found.append(_ones(both(marks[:room], _FIGURE, out=marks[:room])))
-    return found
+    size = len(text)
+    shifted, is_one, digits = (array[:size] for array in _scratch())
+    numpy.bitwise_or(text, 32, out=shifted)
+    numpy.subtract(shifted, 97, out=shifted)
+    numpy.less(shifted, 26, out=is_one)
+    numpy.subtract(text, 48, out=shifted)
+    numpy.less(shifted, 10, out=digits)
+    numpy.logical_or(is_one, digits, out=is_one)
+    return is_one[: size // 4 * 4].view(numpy.uint32) == 0x01010101, digits
 
 
 @cache
-def _scratch() -> tuple[Any, Any, Any, Any]:
+def _scratch() -> tuple[Any, Any, Any]:
     import numpy
 
-    return tuple(numpy.zeros(_SLICE + _OVERLAP, numpy.uint8) for _ in range(4))  # type: ignore[return-value]
+    room = _SLICE + _OVERLAP
+    return numpy.zeros(room, numpy.uint8), numpy.zeros(room, bool), numpy.zeros(room, bool)
 
 
-def _ones(marks: Any) -> list[int]:
-    return marks.nonzero()[0].tolist() if marks.any() else []
+def _long_runs(block: bytes, near: Sequence[int]) -> Iterator[int]:
+    """Where runs of letters and figures start that are long enough, at or just before these places."""
+    for at in near:
+        start = at
+        while start and at - start < 4 and block[start - 1 : start].isalnum():
+            start -= 1
+        run = block[start : start + _LEAST]
+        if len(run) == _LEAST and run.isalnum():
+            yield start
+
+
+def _figures(block: bytes, gaps: Sequence[int]) -> Iterator[int]:
+    """Where groups of figures start that are divided by a space or a hyphen at one of these places."""
+    for at in gaps:
+        for before, pattern in ((4, _FOURS), (3, _THREE_TWO_FOUR)):
+            if at >= before and pattern.match(block, at - before):
+                yield at - before
 
 
 @cache

@@ -12,16 +12,16 @@ from hashlib import sha256
 from itertools import pairwise
 
 from ftops.dataset.inspection import MAX_SHOWN, Found, place
-from ftops.dataset.pieces import KEPT, TEXT, Piece, Where, said_in
+from ftops.dataset.pieces import KEPT, TEXT, Piece, Where, pairs_in
 from ftops.dataset.rules import RULES
-from ftops.dataset.sketch import LIKE, likeness, pairs, repeats, same
+from ftops.dataset.sketch import LIKE, likeness, repeats, same
 from ftops.dataset.vision import MAX_EXAMPLES as MAX_WITH_IMAGES
 
 MIN_EXAMPLES = 10
 FEW_EXAMPLES = 100
 COMPARED = 2_000_000
 """Examples at most that are compared with each other."""
-MAX_PAIRS = 5_000
+MAX_PAIRS = 2_000
 """Pairs at most whose texts are compared word by word."""
 _ENOUGH = 50
 """Examples from which on answers may be called imbalanced."""
@@ -29,8 +29,8 @@ _MOST = 0.9
 _MANY = 20
 """Different system messages that may be meant to differ."""
 
-Lines = Callable[[Iterable[int]], Mapping[int, str]]
-"""Reads lines of the file by their numbers."""
+Lines = Callable[[Iterable[int]], Iterator[tuple[int, str]]]
+"""Reads lines of the file by their numbers, in order."""
 
 
 class Whole:
@@ -107,7 +107,7 @@ class Whole:
     def with_lines(self, lines: Lines) -> list[Found]:
         """What was found, in order, each with the text of its line."""
         bare = {f.line for f in self.found if f.line and not f.text}
-        texts = lines(bare) if bare else {}
+        texts = dict(lines(bare)) if bare else {}
         done = []
         for found in self.found:
             if found.line in texts and not found.text:
@@ -169,10 +169,11 @@ class Whole:
             self.say("data/duplicate", self.numbers[index], summary, other=line)
         self.counts["data/duplicate"] += again.total - len(again.first)
         candidates = list(near_pairs(self.sketches, again.flags))
-        texts = said_in(lines({self.numbers[i] for pair in candidates for i in pair})) if candidates else {}
+        wanted = {self.numbers[i] for pair in candidates for i in pair}
+        said = pairs_in(lines(wanted)) if wanted else {}
         told: set[int] = set()
         for one, other in candidates:
-            if other not in told and is_near(texts, self.numbers[one], self.numbers[other]):
+            if other not in told and is_near(said, self.numbers[one], self.numbers[other]):
                 told.add(other)
                 line, summary = self.numbers[one], "nearly the same example as in line"
                 self.say("data/near-duplicate", self.numbers[other], summary, other=line)
@@ -193,11 +194,9 @@ def near_pairs(sketches: Sequence[int], leave_out: Sequence[int]) -> Iterator[tu
                             return
 
 
-def is_near(texts: Mapping[int, str], one: int, other: int) -> bool:
-    """Whether what is said in two lines is nearly the same, word by word."""
-    if one not in texts or other not in texts:
-        return False
-    return likeness(pairs(texts[one]), pairs(texts[other])) >= LIKE
+def is_near(said: Mapping[int, Iterable[int]], one: int, other: int) -> bool:
+    """Whether what is said in two lines is nearly the same, by the pairs of words of each."""
+    return one in said and other in said and likeness(said[one], said[other]) >= LIKE
 
 
 def _merge(into: dict[str, Where], more: Mapping[str, Where], before: int) -> None:

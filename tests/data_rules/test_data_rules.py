@@ -142,7 +142,7 @@ line feed; blank lines count for nothing. Secrets and personal data that are fou
 
 What is near: of the pairs of words of both texts, four fifths are in both. Such pairs are found by sketches
 of the texts (minhash), so in big files a few may be missed, and none is told that isn't. The first 2,000,000
-examples of a file are compared, and 5,000 pairs of them at most.
+examples of a file are compared, and 2,000 pairs of them at most.
 """
 
 

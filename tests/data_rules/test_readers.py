@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import random
+import tempfile
+from array import array
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -150,8 +153,6 @@ def test_secrets_are_found_with_numpy_and_without(data: st.DataObject) -> None:
 @settings(deadline=None, derandomize=True)
 @given(keys=st.lists(st.integers(0, 9), max_size=60))
 def test_many_keys_are_compared_as_few(keys: list[int]) -> None:
-    from array import array
-
     packed = array("Q", keys)
     assert sorted(sketch._same_of_many(packed)) == sorted(sketch._same_of_few(keys))
     few = sketch.repeats(packed, 3)
@@ -173,3 +174,49 @@ def test_a_file_that_changes_while_it_is_read_is_refused(
     inspection = inspect(mixed)
     assert inspection.counts == {"file/changed": 1}
     assert inspection.digest == ""
+
+
+@settings(deadline=None, max_examples=300, derandomize=True)
+@given(
+    text=st.text(alphabet="ab\n\r", max_size=60),
+    mark=st.booleans(),
+    numbers=st.sets(st.integers(1, 30)),
+    piece=st.integers(1, 9),
+)
+def test_lines_are_read_by_number(text: str, mark: bool, numbers: set[int], piece: int) -> None:
+    """Over the ends of pieces, behind a byte order mark, and as far as there are any."""
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reader, "PIECE", piece)
+        path = Path(folder) / "a.jsonl"
+        path.write_bytes(b"\xef\xbb\xbf" * mark + text.encode())
+        lines = dict(enumerate((line.rstrip("\r") for line in text.split("\n")), 1))
+        found = [(number, line) for number, line in reader.lines_at(path, numbers)]
+    assert found == [(number, lines[number]) for number in sorted(numbers) if number in lines]
+
+
+WORDS = st.lists(
+    st.sampled_from(["", "a", "Wort", "word", "ß", "日本", " ", "\n", "\0", "\x01", "long" * 40]), max_size=12
+)
+
+
+@settings(deadline=None, max_examples=300, derandomize=True)
+@given(texts=st.lists(WORDS.map(" ".join), max_size=6))
+def test_sketches_are_the_same_with_numpy_and_without(texts: list[str]) -> None:
+    assert sketch.sketches(texts) == sketch.sketches(texts, vectorised=True)
+
+
+def test_sketches_find_most_texts_that_are_nearly_the_same() -> None:
+    """Texts of 20 to 100 words in which one was replaced; and hardly any that are not."""
+    choose = random.Random(5)
+    words = ["".join(choose.choices("etaoinshrdlu", k=choose.randint(2, 9))) for _ in range(3000)]
+    originals = [choose.choices(words, k=choose.randint(20, 100)) for _ in range(1000)]
+    edited = [[*text] for text in originals]
+    for text in edited:
+        text[choose.randrange(len(text))] = choose.choice(words)
+    packed = array("Q", sketch.sketches([" ".join(text) for text in (*originals, *edited)]))
+    pairs = {
+        pair for half in (0, 1) for group in sketch.same(packed[half::2]) for pair in combinations(group, 2)
+    }
+    found = sum((n, n + 1000) in pairs for n in range(1000))
+    assert found > 930
+    assert len(pairs) - found < 10
