@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,9 @@ from bench.chains import write_ftops
 from bench.measure import CommandFailed, Measurement, child_environment, ftops_command, repeat, run
 
 RESOURCES = 9
+DATA = "train.jsonl"
+"""A copy of the quickstart's, in no project: nothing is known of it from the run before."""
+QUICKSTART = Path(__file__).parent.parent / "specs" / "quickstart"
 _IMPORT = re.compile(r"import time:\s+(\d+) \|\s+(\d+) \| *(\S+)")
 
 Case = tuple[str, tuple[str, ...]]
@@ -26,6 +30,8 @@ CASES: tuple[Case, ...] = (
     ("ftops version", ("version",)),
     ("ftops --help", ("--help",)),
     (f"ftops plan, {RESOURCES} unchanged", ("plan", ".")),
+    ("ftops data check, the quickstart", ("data", "check", str(QUICKSTART))),
+    ("ftops data check, its file", ("data", "check", DATA)),
 )
 
 
@@ -45,6 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="bench-") as root:
         folder = Path(root) / "nine"
         write_ftops(folder, "written", RESOURCES)
+        shutil.copy(QUICKSTART / "data" / DATA, folder / DATA)
         try:
             run([*ftops_command(), "apply", ".", "-y"], folder)
             _print_times(folder, chosen.runs)
@@ -64,7 +71,9 @@ def _print_times(folder: Path, runs: int) -> None:
 
 
 def _line(title: str, measured: Measurement, empty: Measurement) -> str:
-    return f"{title:26} {measured.seconds * 1e3:7.1f} ms {measured.seconds / empty.seconds:6.1f} ×"
+    more = (measured.seconds - empty.seconds) * 1e3
+    times = measured.seconds / empty.seconds
+    return f"{title:32} {measured.seconds * 1e3:7.1f} ms {times:6.1f} ×  {more:+7.1f} ms"
 
 
 def _imports(arguments: Sequence[str], folder: Path) -> list[Import]:

@@ -17,6 +17,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from ftops.errors import Diagnostic, Place
 from ftops.yamlerrors import explain
+from ftops.yamllines import lines_of
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_DEPTH = 64
@@ -43,12 +44,6 @@ _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _INTEGER = re.compile(r"[-+]?[0-9]+\Z|0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
-_LINE_END = re.compile(r"\r\n|[\r\n\x85\u2028\u2029]")
-
-
-def lines_of(text: str) -> Sequence[str]:
-    """The lines as YAML counts them, without their ends."""
-    return _LINE_END.split(text)
 
 
 def boolean(text: str) -> bool | None:

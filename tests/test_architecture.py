@@ -33,7 +33,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "graph plan desired statejson",
         "fields config state diff",
         "crypt yamltext account costs expiry",
-        "yamlerrors kinds",
+        "yamlerrors yamllines kinds",
         "records drift",
         "address",
         "errors suggest moments garbage project",

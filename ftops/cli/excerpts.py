@@ -8,6 +8,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from ftops.errors import Diagnostic, Place
+from ftops.yamllines import lines_of
 
 _SUFFIXES = (".yaml", ".yml")
 
@@ -20,8 +21,6 @@ def with_lines(diagnostics: Sequence[Diagnostic]) -> list[Diagnostic]:
 def _with_line(place: Place) -> Place:
     if place.text or not place.width or not place.file.endswith(_SUFFIXES):
         return place
-    from ftops.yamltext import lines_of
-
     try:
         lines = lines_of(Path(place.file).read_text(encoding="utf-8"))
     except (OSError, ValueError):
