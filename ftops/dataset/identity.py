@@ -22,6 +22,7 @@ _ROW = struct.Struct("<II8s8s16s")
 BUCKETS = 16
 WORDS = 48
 """Words that a sketch looks at: texts that are nearly the same begin nearly the same."""
+_NO_HASH = 1 << 32
 SKETCHED = 500
 """Characters in which these are looked for."""
 _FROM_OTHERS = frozenset({"user", "tool", "function"})
@@ -87,10 +88,14 @@ def answers(example: Mapping[str, Any], said: Messages) -> Messages:
 def sketch(text: bytes) -> bytes:
     """The least hash of the words in each of 16 buckets, a byte of each (0: no word fell there); equal
     bytes in the proportion in which the sets of words agree."""
-    hashes = sorted(map(crc32, text.split(None, WORDS)[:WORDS]), reverse=True)
+    least: dict[int, int] = {}
+    for hashed in map(crc32, text.split(None, WORDS)[:WORDS]):
+        bucket = hashed & 15
+        if hashed < least.get(bucket, _NO_HASH):
+            least[bucket] = hashed
     buckets = bytearray(BUCKETS)
-    for hashed in hashes:  # the least comes last
-        buckets[hashed & 15] = (hashed >> 4) % 255 + 1
+    for bucket, hashed in least.items():
+        buckets[bucket] = (hashed >> 4) % 255 + 1
     return bytes(buckets)
 
 

@@ -22,6 +22,8 @@ from ftops.garbage import no_garbage_collection
 
 PARALLEL = 8 * 1024 * 1024
 """Bytes from which on a second process is worth its start."""
+BLOCK = 512 * 1024
+"""Bytes that are measured at once."""
 MAX_LABELS = 1000
 OTHER = "(other)"
 _SYSTEMS = 1000
@@ -153,7 +155,10 @@ class _Block:
         offered = example.get("tools") or example.get("functions")
         if offered:
             sums.offers.add(identity.short(offered))
-        tokens = self._add_tokens(example, self._count) if self._count else 0
+        tokens = 0
+        if self._count:
+            plain = len(example) == 1 and all(map(_is_plain, said))
+            tokens = self._add_plain(said, self._count) if plain else self._add_tokens(example, self._count)
         self.rows.append(identity.row(number, tokens, example, said))
 
     def _add_message(self, message: Mapping[str, Any]) -> None:
@@ -178,6 +183,22 @@ class _Block:
             known = self._systems[content] = identity.short(content)
         return known
 
+    def _add_plain(self, said: identity.Messages, counter: Counter) -> int:
+        """As `_add_tokens`, of a conversation of texts alone, which most are."""
+        sums, roles, count = self.sums, self.sums.roles, counter.count
+        framing, texts = counter.frame.reply, 0
+        for message in said:
+            role = message["role"]
+            around, tokens = counter.frame.message + count(role), count(message["content"])
+            framing += around
+            texts += tokens
+            roles[role] += tokens
+            if role == "assistant":
+                sums.trained += around + tokens
+        roles["framing"] += framing
+        sums.tokens += framing + texts
+        return framing + texts
+
     def _add_tokens(self, example: Mapping[str, Any], count: Counter) -> int:
         total = 0
         sums = self.sums
@@ -192,9 +213,14 @@ class _Block:
         return total
 
 
+def _is_plain(message: Mapping[str, Any]) -> bool:
+    """Whether it is a role and a text, and nothing else."""
+    return len(message) == 2 and type(message.get("content")) is str and type(message.get("role")) is str
+
+
 def _hashed(stream: BinaryIO, update: Callable[[bytes], None]) -> Iterator[tuple[bytes, int]]:
     first = 1
-    for block in blocks(stream):
+    for block in blocks(stream, BLOCK):
         update(block)
         yield block, first
         first += block.count(b"\n")
@@ -203,11 +229,13 @@ def _hashed(stream: BinaryIO, update: Callable[[bytes], None]) -> Iterator[tuple
 def _parts(
     numbered: Iterator[tuple[bytes, int]], encoding: str, processes: int
 ) -> Iterator[tuple[Sums, bytes]]:
+    def here(numbered: tuple[bytes, int]) -> tuple[Sums, bytes]:
+        return measure_block(*numbered, encoding)
+
     if processes > 1:
-        yield from workers.spread(__name__, encoding, numbered, _measured_apart, processes)
-        return
-    for block, first in numbered:
-        yield measure_block(block, first, encoding)
+        yield from workers.spread(__name__, encoding, numbered, here, _measured_apart, processes)
+    else:
+        yield from map(here, numbered)
 
 
 def _measured_apart(numbered: tuple[bytes, int], ask: workers.Ask) -> tuple[Sums, bytes]:

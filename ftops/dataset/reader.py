@@ -271,14 +271,16 @@ def _shown(line: bytes) -> str:
 
 def _check(blocks: Iterator[Block], format: str, processes: int, *, many: bool) -> Iterator[Piece]:
     """The pieces in their order. `many`: there are enough of them to make up for the import of numpy."""
-    if processes > 1:
-        yield from workers.spread(pieces.__name__, format, blocks, _checked_apart, processes)
-        return
     reader = Reader(format, vectorised=many)
-    for block in blocks:
+
+    def here(block: Block) -> Piece:
         with no_garbage_collection():
-            piece = _unchecked(block) if isinstance(block, LongLine) else reader.read(block)
-        yield piece
+            return _unchecked(block) if isinstance(block, LongLine) else reader.read(block)
+
+    if processes > 1:
+        yield from workers.spread(pieces.__name__, format, blocks, here, _checked_apart, processes)
+    else:
+        yield from map(here, blocks)
 
 
 def _checked_apart(block: Block, ask: workers.Ask) -> Piece:

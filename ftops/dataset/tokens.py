@@ -194,14 +194,14 @@ def by_words(count: Callable[[str], int]) -> Callable[[str], int]:
     """Counts a text word by word, each word once. Exact: the patterns by which both encodings divide a text
     take a space in only as the first of a part, or where white space follows; so before any other space a
     new part begins, and the counts of parts add up."""
-    known = _Words(count)
+    first, others = _Words(count, ""), _Words(count, " ")
 
     def add(text: str) -> int:
         head, space, rest = text.partition(" ")
         if not space or "  " in text:
             return count(text)
         try:
-            return count(head) + sum(map(known.__getitem__, rest.split(" ")))
+            return first[head] + sum(map(others.__getitem__, rest.split(" ")))
         except _NotAWord:
             return count(text)
 
@@ -213,15 +213,16 @@ class _NotAWord(Exception):
 
 
 class _Words(dict[str, int]):
-    """The tokens of words with a space before each."""
+    """The tokens of words, with what stands before each."""
 
-    def __init__(self, count: Callable[[str], int]) -> None:
+    def __init__(self, count: Callable[[str], int], before: str) -> None:
         self._count = count
+        self._before = before
 
     def __missing__(self, word: str) -> int:
-        if not word or word[0].isspace():
+        if self._before and (not word or word[0].isspace()):
             raise _NotAWord
-        tokens = self._count(f" {word}")
+        tokens = self._count(self._before + word)
         if len(word) <= _WORD:
             if len(self) >= _WORDS:
                 self.clear()

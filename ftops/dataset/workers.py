@@ -12,10 +12,19 @@ import gc
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import IO, TypeVar
+from typing import IO, TYPE_CHECKING, TypeVar
 
-_AHEAD = 3
-"""Pieces for each worker that are read before they are needed."""
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+_AHEAD = 2
+"""Pieces for each worker that are read before it needs them."""
+_WAITING = 8
+"""Answers for each process that may wait for an earlier one."""
+_SWITCH = 0.0001
+"""Seconds after which a thread that works lets one go on that has to do with a worker."""
+_PIPE = 1 << 20
+"""Bytes that a pipe takes at once, where the system lets one say so."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -24,14 +33,20 @@ Ask = Callable[[bytes], bytes]
 
 
 def spread(
-    module: str, argument: str, pieces: Iterable[T], ask: Callable[[T, Ask], R], processes: int
+    module: str,
+    argument: str,
+    pieces: Iterable[T],
+    here: Callable[[T], R],
+    ask: Callable[[T, Ask], R],
+    processes: int,
 ) -> Iterator[R]:
-    """What `ask` makes of each piece, in their order; it may put a question to a worker, or not."""
-    from concurrent.futures import Future, ThreadPoolExecutor  # only where there are other processes
+    """What is made of each piece, in their order: by `ask`, which may put a question to a worker, or by
+    `here` in this process, which is one of so many and works while the others start or are busy."""
+    from concurrent.futures import ThreadPoolExecutor  # only where there are other processes
     from queue import SimpleQueue
 
     free: SimpleQueue[_Worker] = SimpleQueue()
-    started = [_Worker(module, argument) for _ in range(processes)]
+    started = [_Worker(module, argument) for _ in range(processes - 1)]
     for worker in started:
         free.put(worker)
 
@@ -43,17 +58,33 @@ def spread(
             free.put(worker)
 
     waiting: deque[Future[R]] = deque()
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(_SWITCH)
     try:
-        with ThreadPoolExecutor(processes) as threads:
+        with ThreadPoolExecutor(len(started)) as threads:
             for piece in pieces:
-                waiting.append(threads.submit(ask, piece, through_a_free_one))
-                if len(waiting) >= _AHEAD * processes:
+                if sum(not future.done() for future in waiting) < _AHEAD * len(started):
+                    waiting.append(threads.submit(ask, piece, through_a_free_one))
+                else:
+                    waiting.append(_done(here(piece)))
+                while waiting[0].done() or len(waiting) > _WAITING * processes:
                     yield waiting.popleft().result()
+                    if not waiting:
+                        break
             while waiting:
                 yield waiting.popleft().result()
     finally:
+        sys.setswitchinterval(interval)
         for worker in started:
             worker.close()
+
+
+def _done(result: R) -> Future[R]:
+    from concurrent.futures import Future
+
+    future: Future[R] = Future()
+    future.set_result(result)
+    return future
 
 
 class _Worker:
@@ -64,6 +95,8 @@ class _Worker:
 
         command = [sys.executable, "-m", __name__, module, argument]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert self._process.stdin  # noqa: S101 - it is a pipe
+        _widen(self._process.stdin)
 
     def answer(self, data: bytes) -> bytes:
         assert self._process.stdin and self._process.stdout  # noqa: S101 - both are pipes
@@ -78,6 +111,16 @@ class _Worker:
         self._process.stdin.close()
         self._process.stdout.close()
         self._process.wait()
+
+
+def _widen(pipe: IO[bytes]) -> None:
+    """So that a piece goes in one call."""
+    try:
+        import fcntl
+
+        fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, _PIPE)
+    except (ImportError, AttributeError, OSError):
+        return  # a narrow pipe only takes longer
 
 
 def _send(stream: IO[bytes], data: bytes) -> None:
