@@ -6,8 +6,8 @@ from array import array
 from pathlib import Path
 
 from ftops.dataset import reader
+from ftops.dataset.facts import pairs_in
 from ftops.dataset.inspection import Overlap, Pair
-from ftops.dataset.pieces import pairs_in
 from ftops.dataset.sketch import MANY, same
 from ftops.dataset.whole import MAX_PAIRS, Whole, is_near
 

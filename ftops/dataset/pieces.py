@@ -9,20 +9,21 @@ from __future__ import annotations
 import re
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
-from msgspec import UNSET, MsgspecError, Struct, field, msgpack
+from msgspec import MsgspecError, Struct, field, msgpack
 from xxhash import xxh3_64_hexdigest, xxh3_128_digest
 
 from ftops.dataset import chat, functions, preference, reinforcement, typed, vision
+from ftops.dataset.facts import MAX_LABEL, TEXT, beginning, facts, typed_facts
 from ftops.dataset.inspection import MAX_SHOWN, Finding, Found, place, spell
 from ftops.dataset.jsonl import DOCUMENT_START, parse, span
 from ftops.dataset.lines import canonical
-from ftops.dataset.lines import parse as parse_loosely
 from ftops.dataset.rules import RULES
 from ftops.dataset.secrets import hits
-from ftops.dataset.sketch import LOOKED_AT, pairs, sketches
+from ftops.dataset.sketch import sketches
 
 Check = Callable[[Mapping[str, Any]], Iterator[Finding]]
 CHECKS: Mapping[str, Check] = {
@@ -30,11 +31,8 @@ CHECKS: Mapping[str, Check] = {
     "preference": preference.check,
     "reinforcement": reinforcement.check,
 }
-MAX_LABEL = 40
-"""Characters of an answer that may be one of a few."""
 KEPT = 1000
 """Different system messages, answers, definitions that are told apart."""
-TEXT = "(text)"
 
 _SPECIAL = re.compile(
     rb"<\|(?:im_start|im_end|im_sep|endoftext|endofprompt|fim_prefix|fim_middle|fim_suffix|"
@@ -166,14 +164,13 @@ def detect(line: bytes) -> str | None:
     return "chat" if messages is not None else None
 
 
-def pairs_in(lines: Iterable[tuple[int, str]]) -> dict[int, array[int]]:
-    """The pairs of words of what is said in some lines, but for system messages."""
-    found = {}
-    for number, line in lines:
-        example = parse_loosely(line.encode("utf-8", "replace"))
-        if example is not None:
-            found[number] = pairs("\n".join(_facts(example)[1]))
-    return found
+def _find_special(block: bytes) -> Iterator[re.Match[bytes]]:
+    return _SPECIAL.finditer(block) if b"|" in block and b"<|" in block else iter(())
+
+
+@lru_cache(maxsize=256)
+def _is_clean(definitions: bytes) -> bool:
+    return not any(hits(definitions)) and not any(_find_special(definitions))
 
 
 class _StartOf(dict[tuple[str, ...], int]):
@@ -200,13 +197,17 @@ class _Piece:
         self.systems: dict[str, list[int]] = {}
         self.definitions: dict[int, tuple[Mapping[str, functions.Function], list[int]]] = {}
         self.labels = self.piece.labels
+        self.offers: set[bytes] = set()
+        """Definitions as they stand in lines."""
+        self.rests: list[bytes] = []
+        """The lines without them."""
 
     def add_plain(
         self, encoded: Sequence[bytes], systems: Sequence[str], said: Sequence[Sequence[str]]
     ) -> None:
         """Plain conversations, one a line: canonical texts, system messages, all other messages."""
         self.contents += b"".join(map(xxh3_128_digest, encoded))
-        self.said = [*map(_beginning, said)]
+        self.said = [*map(beginning, said)]
         self.numbers = array("I", range(1, len(encoded) + 1))
         for system, count in Counter(systems).items():
             self.systems[system] = [systems.index(system) + 1, count]
@@ -214,31 +215,18 @@ class _Piece:
         self.labels.update(Counter([a if len(a) <= MAX_LABEL else TEXT for a in answers]))
 
     def add_typed(self, number: int, read: typed.Read) -> None:
-        example, text, offered = read
+        example, text, offered, rest = read
+        self.rests.append(rest)
         if offered.by_name:
             seen = self.definitions.setdefault(id(offered.by_name), (offered.by_name, [number, 0]))
             seen[1][1] += 1
-        system = ""
-        said: list[str] = []
-        label = TEXT
-        for message in example.messages:
-            content = message.content
-            if message.role in chat.SYSTEM:
-                system = content if isinstance(content, str) else ""
-                continue
-            if isinstance(content, str):
-                said.append(content)
-            calls = [c.function for c in message.tool_calls] if message.tool_calls is not UNSET else []
-            if message.function_call is not UNSET:
-                calls.append(message.function_call)
-            for call in calls:
-                said += (call.name, call.arguments)
-            if message.role == "assistant":
-                label = _label(content, [call.name for call in calls])
+            self.offers.add(offered.raw)
+        system, said, label = typed_facts(example)
         self._add(number, xxh3_128_digest(text), system, said, label)
 
     def add_precisely(self, number: int, raw: bytes) -> None:
         """Says what is wrong with a line."""
+        self.rests.append(raw)
         try:
             line = raw.rstrip(_LINE_END).decode()
         except UnicodeDecodeError as error:
@@ -253,7 +241,7 @@ class _Piece:
         findings = list(self.check(example))
         for finding in findings:
             self.say(number, line, finding)
-        system, said, label = _facts(example)
+        system, said, label = facts(example)
         self._add(number, xxh3_128_digest(canonical(example)), system, () if findings else said, label)
         self._add_facts(number, example)
 
@@ -268,14 +256,18 @@ class _Piece:
         self._say_at(number, line, (start, width), path, finding)
 
     def scan(self, block: bytes, vectorised: bool) -> None:
-        """Looks for what no text should hold, whoever says it."""
+        """Looks for what no text should hold, whoever says it: in definitions, which stand in every line of
+        many files, once. Where something is found, the whole tells where."""
+        if self.offers and all(map(_is_clean, self.offers)):
+            rest = b"\n".join(self.rests)
+            if not any(hits(rest, vectorised=vectorised)) and not any(_find_special(rest)):
+                return
         for rule, start, end in hits(block, vectorised=vectorised):
             what = RULES[rule].what.removeprefix("No ").removesuffix(" is among the examples.")
             self._say_within(block, start, end, Finding(rule, what))
-        if b"|" in block and b"<|" in block:
-            for match in _SPECIAL.finditer(block):
-                finding = Finding("data/special-token", f"the special token {match[0].decode()}")
-                self._say_within(block, match.start(), match.end(), finding)
+        for match in _find_special(block):
+            finding = Finding("data/special-token", f"the special token {match[0].decode()}")
+            self._say_within(block, match.start(), match.end(), finding)
 
     def end(self, vectorised: bool) -> Piece:
         piece = self.piece
@@ -296,7 +288,7 @@ class _Piece:
     def _add(self, number: int, content: bytes, system: str | None, said: Sequence[str], label: str) -> None:
         self.contents += content
         self.numbers.append(number)
-        self.said.append(_beginning(said))
+        self.said.append(beginning(said))
         if system is not None:
             self.systems.setdefault(system, [number, 0])[1] += 1
         if label:
@@ -361,61 +353,3 @@ class _Piece:
                 finding.hint or rule.fix,
             )
         )
-
-
-def _beginning(said: Sequence[str]) -> str:
-    """As much of what is said as is looked at."""
-    return said[0] if said and len(said[0]) >= LOOKED_AT else "\n".join(said)
-
-
-def _facts(example: Mapping[str, Any]) -> tuple[str | None, list[str], str]:
-    """System message, everything else that is said, and the label of an example of any format."""
-    holder = example.get("input", example)
-    messages = holder.get("messages") if isinstance(holder, dict) else None
-    if not isinstance(messages, list):
-        return None, [], ""
-    system, label = "", ""
-    said: list[str] = []
-    outputs = [m for key in preference.OUTPUTS for m in _listed(example.get(key))]
-    for message in [m for m in (*messages, *outputs) if isinstance(m, dict)]:
-        texts = [*_texts(message.get("content"))]
-        if message.get("role") in chat.SYSTEM:
-            system = system or "\n".join(texts)
-            continue
-        called = [*_calls(message)]
-        said += texts
-        for name, arguments in called:
-            said += (name, arguments)
-        if message.get("role") == "assistant":
-            label = _label("\n".join(texts), [name for name, _ in called])
-    return system, said, label if not outputs else ""
-
-
-def _listed(value: object) -> Sequence[object]:
-    return value if isinstance(value, list) else ()
-
-
-def _texts(content: object) -> Iterator[str]:
-    if isinstance(content, str):
-        yield content
-    for part in _listed(content):
-        if isinstance(part, dict):
-            text = part.get("text")
-            image = part.get("image_url")
-            url = image.get("url") if isinstance(image, dict) else None
-            yield from (value[:2000] for value in (text, url) if isinstance(value, str))
-
-
-def _calls(message: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    calls = [c.get("function") for c in _listed(message.get("tool_calls")) if isinstance(c, dict)]
-    for call in (*calls, message.get("function_call")):
-        if isinstance(call, dict) and isinstance(call.get("name"), str):
-            arguments = call.get("arguments")
-            yield call["name"], arguments if isinstance(arguments, str) else ""
-
-
-def _label(content: object, called: Sequence[str]) -> str:
-    """What an answer is, where it is one of a few."""
-    if called:
-        return ", ".join(called)[:MAX_LABEL]
-    return content if isinstance(content, str) and 0 < len(content) <= MAX_LABEL else TEXT

@@ -34,7 +34,7 @@ _APART = b" " * 16
 _STARTS = re.compile(rb"(?<![^ ])(?=([^ ].{15}))", re.DOTALL)
 """Sixteen bytes from the start of each word: mostly two or three words."""
 _MIX = (0x9E3779B97F4A7C15, 0xD6E8FEB86659FD93, 0xA0761D6478BD642F)
-"""Odd numbers whose bits look like chance."""
+"""Odd numbers whose bits look like chance: the high bits of a product depend on all bits of what it is of."""
 _MASK = 2**64 - 1
 
 
@@ -50,14 +50,10 @@ def _sketch(head: bytes) -> bytes:
     if not found:
         return _NOTHING
     one, two, three = _MIX
-    ours, others = [], []
     halves = struct.unpack(f"<{2 * len(found)}Q", b"".join(found))
-    for low, high in zip(halves[::2], halves[1::2], strict=True):
-        word = (low * three ^ high) * one & _MASK
-        word = (word ^ word >> 29) * two & _MASK
-        word ^= word >> 32
-        ours.append(word)
-        others.append(word * three & _MASK)
+    pairs = zip(halves[::2], halves[1::2], strict=True)
+    ours = [(low * three ^ high) * one & _MASK for low, high in pairs]
+    others = [word * two & _MASK for word in ours]
     least, most = (pick(ours) * one + pick(others) & _MASK for pick in (min, max))
     return _PACK(least, most)
 
@@ -74,10 +70,7 @@ def _by_numpy(heads: Sequence[bytes]) -> bytes:
     one, two, three = map(numpy.uint64, _MIX)
     eight = numpy.ndarray((len(text) - 7,), dtype="<u8", buffer=text, strides=(1,))
     words = (eight[starts] * three ^ eight[starts + 8]) * one
-    words ^= words >> numpy.uint64(29)
-    words *= two
-    words ^= words >> numpy.uint64(32)
-    others = words * three
+    others = words * two
     begins = [*accumulate((len(head) + len(_APART) for head in heads), initial=1)]
     bounds = numpy.searchsorted(starts, begins)
     spoken = bounds[:-1] < bounds[1:]

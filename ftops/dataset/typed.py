@@ -84,6 +84,8 @@ class Read(NamedTuple):
     example: Example
     text: bytes
     offered: Offered
+    rest: bytes
+    """The line without its definitions, which take up most of it."""
 
 
 def read(line: bytes) -> Read | None:
@@ -96,22 +98,22 @@ def read(line: bytes) -> Read | None:
     if offered is None or not _is_good(example, offered):
         return None
     text = encode(example)
-    if len(line) - offered.saved - len(text) > 1 and _has_key_twice(line, example, offered):
+    rest = line.replace(offered.raw, b"~", 1) if offered.raw else line
+    if len(line) - offered.saved - len(text) > 1 and _has_key_twice(rest, example):
         return None
-    return Read(example, text, offered)
+    return Read(example, text, offered, rest)
 
 
 def count_keys(text: bytes) -> tuple[int, int]:
     return text.count(b'"role"'), text.count(b'"content"')
 
 
-def _has_key_twice(line: bytes, example: Example, offered: Offered) -> bool:
-    """As far as counts can tell; where they leave a doubt, the precise reader knows. In definitions, which
-    take up most of a line, there is none: they were read precisely."""
-    line = line.replace(offered.raw, b"", 1) if offered.raw else line
+def _has_key_twice(rest: bytes, example: Example) -> bool:
+    """As far as counts can tell; where they leave a doubt, the precise reader knows. In definitions there is
+    none: they were read precisely."""
     messages = example.messages
     contents = sum([m.content is not UNSET for m in messages])
-    if count_keys(line) != (len(messages), contents):
+    if count_keys(rest) != (len(messages), contents):
         return True
     for key, count in (
         (b'"weight"', sum([m.weight is not UNSET for m in messages])),
@@ -121,7 +123,7 @@ def _has_key_twice(line: bytes, example: Example, offered: Offered) -> bool:
         (b'"tools"', example.tools is not UNSET),
         (b'"functions"', example.functions is not UNSET),
     ):
-        if line.count(key) != count:
+        if rest.count(key) != count:
             return True
     return False
 

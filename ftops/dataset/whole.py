@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from itertools import pairwise
 
+from ftops.dataset.facts import TEXT, pairs_in
 from ftops.dataset.inspection import MAX_SHOWN, Found, place
-from ftops.dataset.pieces import KEPT, TEXT, Piece, Where, pairs_in
+from ftops.dataset.pieces import KEPT, Piece, Where
 from ftops.dataset.rules import RULES
 from ftops.dataset.sketch import LIKE, likeness, repeats, same
 from ftops.dataset.vision import MAX_EXAMPLES as MAX_WITH_IMAGES

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import tempfile
 from array import array
 from itertools import combinations
@@ -220,3 +221,24 @@ def test_sketches_find_most_texts_that_are_nearly_the_same() -> None:
     found = sum((n, n + 1000) in pairs for n in range(1000))
     assert found > 930
     assert len(pairs) - found < 10
+
+
+@pytest.mark.parametrize("where", ["definitions", "a message", "nowhere"])
+def test_secrets_are_found_wherever_they_stand_beside_functions(tmp_path: Path, where: str) -> None:
+    """Definitions are looked at once for all lines that share them; what is found is counted in each."""
+    key = EXAMPLES["secret/aws-key"].bad[0]
+    assert isinstance(key, str)
+    secret = re.search(r"AKIA\w{16}", key)
+    assert secret is not None
+    tool = json.loads(json.dumps(TOOL))
+    tool["function"]["description"] = f"Rise. {secret[0]}" if where == "definitions" else "Rise. " * 200
+    lines = []
+    for number in range(12):
+        said = f"Answer {number}" + (f" {secret[0]}" if where == "a message" and number == 7 else "")
+        messages = [{"role": "user", "content": f"Ask {number}"}, {"role": "assistant", "content": said}]
+        lines.append(json.dumps({"messages": messages, "tools": [tool]}))
+    path = tmp_path / "a.jsonl"
+    path.write_text("\n".join(lines))
+    found = [f for f in inspect(path).found if f.rule == "secret/aws-key"]
+    assert inspect(path).counts.get("secret/aws-key", 0) == {"definitions": 12, "a message": 1}.get(where, 0)
+    assert [f.line for f in found] == {"definitions": [1, 2, 3, 4, 5], "a message": [8]}.get(where, [])
