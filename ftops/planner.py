@@ -6,7 +6,7 @@ decisions into steps in their true order.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from msgspec import Struct, field
@@ -17,15 +17,17 @@ from ftops.arrivals import arrived, check_imports
 from ftops.config import Config, Lifecycle, Removal, Resource
 from ftops.desired import Desired, Resolver, at, comparable, missing_values, put
 from ftops.diff import Difference, differences
-from ftops.drift import DRIFT_CLASSES, FAIL
-from ftops.errors import Blocked, Diagnostic, SpecError
-from ftops.graph import Graph, closure, reverse
+from ftops.drift import DRIFT_CLASSES
+from ftops.errors import Diagnostic, SpecError
+from ftops.graph import Graph
 from ftops.kinds import RESOURCE_TYPES, forces_replacement
 from ftops.outputs import evaluate
 from ftops.past import Past, settle
-from ftops.plan import Action, AttributeChange, Change, Drift, Mode, OutputChange, Plan, Reason
+from ftops.plan import Action, AttributeChange, Change, Mode, OutputChange, Plan, Reason
+from ftops.protection import check_drift, check_empty, check_protection
 from ftops.refactor import relocate
 from ftops.schedule import Decision, Schedule, deposed_key
+from ftops.selection import matching, selected
 from ftops.state import (
     Adoptable,
     Entry,
@@ -70,11 +72,11 @@ def plan(
     past = replace(past, entries=(*moved, *past.entries))
     if options.mode is Mode.REFRESH_ONLY:
         return _plan(config, state, past, (), (), Mode.REFRESH_ONLY, 0, ())
-    _check_empty(config, state, options)
-    _check_drift(past.drift, options.mode)
+    check_empty(config, state, options.mode, options.allow_empty)
+    check_drift(past.drift, options.mode)
     planner = _Planner(config, graph, past, observed, options, secret_digests or {})
     decisions = planner.decide()
-    _check_protection(decisions, graph.resources)
+    check_protection(decisions, graph.resources)
     schedule = Schedule(decisions, planner.resources, planner.deposed, graph.dependencies)
     changes, warnings = schedule.changes(planner.selected_deposed())
     outputs = planner.outputs(decisions, state.outputs)
@@ -121,15 +123,24 @@ class _Planner(Struct):
     """What exists: the past, and what has come under management since."""
     deposed: dict[tuple[Address, str], ResourceState] = field(default_factory=dict)
     removals: dict[Address, Removal] = field(default_factory=dict)
+    selected: frozenset[Address] = frozenset()
+    """What the plan is about."""
 
     def __post_init__(self) -> None:
         self.resources = dict(self.past.resources)
         self.deposed = dict(self.past.deposed)
         self.removals = {removal.source: removal for removal in self.config.refactorings.removals}
+        self.selected = selected(
+            self.options.targets,
+            self.options.excludes,
+            self.graph,
+            self.resources,
+            [address for address, _ in self.deposed],
+            destroying=self.options.mode is Mode.DESTROY,
+        )
 
     def decide(self) -> dict[Address, Decision]:
-        selected = self._selected()
-        resolver = self._resolver()
+        selected, resolver = self.selected, self._resolver()
         missing: list[Diagnostic] = []
         check_imports(self.config.refactorings.imports, self.resources, self.observed)
         arriving = bool(self.observed.imported or self.observed.adoptable)
@@ -166,8 +177,7 @@ class _Planner(Struct):
         return self.graph.resources if self.options.mode is Mode.NORMAL else {}
 
     def selected_deposed(self) -> frozenset[tuple[Address, str]]:
-        selected = self._selected()
-        return frozenset(key for key in self.deposed if key[0] in selected)
+        return frozenset(key for key in self.deposed if key[0] in self.selected)
 
     def outputs(
         self, decisions: Mapping[Address, Decision], recorded: Mapping[str, Json]
@@ -184,34 +194,6 @@ class _Planner(Struct):
             if not (value and value.sensitive) and after != before:
                 changes.append(OutputChange(name, before, after))
         return tuple(changes)
-
-    def _selected(self) -> frozenset[Address]:
-        everything = {*self.graph.resources, *self.resources, *(a for a, _ in self.deposed)}
-        if not (self.options.targets or self.options.excludes):
-            return frozenset(everything)
-        needs: dict[Address, Collection[Address]] = {
-            a: {*self.graph.dependencies.get(a, ()), *self._recorded_needs(a)} for a in everything
-        }
-        users: Mapping[Address, Collection[Address]] = reverse(needs)
-        with_it: Mapping[Address, Collection[Address]]
-        against_it: Mapping[Address, Collection[Address]]
-        with_it, against_it = (users, needs) if self.options.mode is Mode.DESTROY else (needs, users)
-        chosen = everything
-        if self.options.targets:
-            chosen = closure(_matching(self.options.targets, everything), with_it)
-            users_of_gone = closure(self._undeclared(chosen), users)
-            chosen |= self._undeclared(users_of_gone)
-        if self.options.excludes:
-            left_out = closure(_matching(self.options.excludes, everything), against_it)
-            chosen = chosen - left_out
-        return frozenset(chosen)
-
-    def _undeclared(self, addresses: Iterable[Address]) -> set[Address]:
-        return {a for a in addresses if a not in self.graph.resources}
-
-    def _recorded_needs(self, address: Address) -> tuple[Address, ...]:
-        recorded = self.resources.get(address)
-        return recorded.dependencies if recorded else ()
 
     def _known(self, address: Address) -> Mapping[str, Json] | None:
         decision = self.decisions.get(address)
@@ -302,7 +284,7 @@ class _Planner(Struct):
     ) -> tuple[Action | None, Reason]:
         """The rules in the order of their weight; the first that holds decides."""
         address = resource.address
-        if _matching(self.options.replaces, (address,)):
+        if matching(self.options.replaces, (address,)):
             return Action.REPLACE, Reason("asked", "--replace asks for it")
         if recorded.provider != resource.provider:
             text = f"provider changes from {recorded.provider} to {resource.provider}"
@@ -410,11 +392,6 @@ def _recorded_lifecycle(recorded: ResourceState) -> Lifecycle:
     )
 
 
-def _matching(patterns: Iterable[Address], addresses: Iterable[Address]) -> set[Address]:
-    wanted = set(patterns)
-    return {a for a in addresses if a in wanted or Address(a.kind, a.name) in wanted} if wanted else set()
-
-
 def _covers(ignored: Iterable[str], path: str) -> bool:
     return any(path == i or path.startswith(f"{i}.") for i in ignored)
 
@@ -443,61 +420,3 @@ def _describe(attributes: Iterable[AttributeChange], decisions: Mapping[Address,
             parts.append(f"{attribute_.path} changed{source}")
     shown = "; ".join(parts[:3])
     return shown if len(parts) <= 3 else f"{shown}; and {len(parts) - 3} more"
-
-
-def _check_empty(config: Config, state: State, options: Options) -> None:
-    if options.mode is not Mode.NORMAL or config.resources or options.allow_empty or not state.resources:
-        return
-    count = len(state.resources)
-    raise Blocked(
-        [
-            Diagnostic(
-                f"the spec declares nothing, but {count} resource{'s' if count > 1 else ''} exist",
-                "an empty spec is more often a mistake (a wrong folder, a lost file) than a wish to delete.",
-                "to delete everything, run `ftops destroy`, or plan with --allow-empty",
-            )
-        ]
-    )
-
-
-def _check_drift(drift: Iterable[Drift], mode: Mode) -> None:
-    found = [
-        Diagnostic(
-            f"{d.address} {DRIFT_CLASSES[d.kind].says}",
-            f"The spec says to stop then, so that somebody looks into it (`drift: {{{d.kind}: fail}}`).",
-            "see `ftops drift`; to take what exists for granted, `ftops apply --refresh-only`",
-        )
-        for d in drift
-        if d.policy == FAIL and mode is Mode.NORMAL
-    ]
-    if found:
-        raise Blocked(found)
-
-
-_PROTECTED: Mapping[bool, tuple[str, str]] = {
-    True: ("", "undo the change that causes it, or set prevent_destroy to false and apply that first"),
-    False: (
-        " and on record, though its lines are gone",
-        "declare it again, with prevent_destroy: false, and apply that first; or let ftops forget it and "
-        "keep the object: `removed: [{{from: {address}, retain: true}}]`",
-    ),
-}
-"""What to say of a protected resource, by whether it is declared: how it is protected, and what to do."""
-
-
-def _check_protection(decisions: Mapping[Address, Decision], declared: Collection[Address]) -> None:
-    found = [
-        Diagnostic(
-            f"{address} is protected, and the plan would {decision.action.value} it",
-            f"lifecycle.prevent_destroy is set{_PROTECTED[address in declared][0]}. "
-            f"Reason of the plan: {decision.reason.text}.",
-            _PROTECTED[address in declared][1].format(address=address),
-            decision.resource.place,
-        )
-        for address, decision in decisions.items()
-        if decision.action in (Action.DELETE, Action.REPLACE)
-        and decision.recorded is not None
-        and decision.resource.lifecycle.prevent_destroy
-    ]
-    if found:
-        raise Blocked(found)

@@ -26,7 +26,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "judgement",
         "narration",
         "lengths",
-        "turns past preflight history pricing refactor arrivals basis audit",
+        "turns past preflight history pricing refactor arrivals basis audit protection selection",
         "schedule sources",
         "fmt store providers walk dataset catalog",
         "events outputs redaction spec statefile",
