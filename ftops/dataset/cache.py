@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from ftops.dataset.inspection import Inspection, Overlap
 
-CHECKS_VERSION = 3
+CHECKS_VERSION = 4
 """To be raised whenever a check is added or changed: what was found then may not be all now."""
 VERSION = 3
 SETTLED = 2_000_000_000

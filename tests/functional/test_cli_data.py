@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -309,3 +310,25 @@ def test_the_statistics_of_the_quickstart(folder: Folder) -> None:
     folder.write("train.jsonl", (data / "train.jsonl").read_text(encoding="utf-8"))
     model = ("--model", "gpt-4.1-2025-04-14", "--training-type", "global_standard")
     golden("data-stats-quickstart", folder.ok("data", "stats", "train.jsonl", *model))
+
+
+def test_files_of_a_project_are_known_until_they_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with Git's index: by size, times and inode. A file in no project is read each time."""
+    monkeypatch.setattr("ftops.dataset.cache.SETTLED", -(10**18))  # no file is too young
+    folder = Folder.make(tmp_path, "")
+    lines_of_chat = [chat(f"Where to, {n}?", "sales" if n % 2 else "help") for n in range(12)]
+    folder.write("a.jsonl", lines(*lines_of_chat))
+    outside = folder.run("data", "check", "a.jsonl")
+    assert not (folder.path / ".ftops").exists()
+    (folder.path / ".git").mkdir()
+    first = folder.run("data", "check", "a.jsonl")
+    kept = json.loads((folder.path / ".ftops/.cache/datasets.json").read_text())
+    assert list(kept["files"]) == [f":{folder.path / 'a.jsonl'}"]
+    assert first == folder.run("data", "check", "a.jsonl") == outside
+    times = (folder.path / "a.jsonl").stat()
+    text = (folder.path / "a.jsonl").read_text(encoding="utf-8")
+    folder.write("a.jsonl", text.replace('"assistant"', '"assistent"', 1))
+    os.utime(folder.path / "a.jsonl", ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert "assistent" in folder.run("data", "check", "a.jsonl").out
