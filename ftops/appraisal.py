@@ -92,15 +92,16 @@ def over_budget(estimate: Estimate, budget: Budget) -> Iterator[Diagnostic]:
     """An error where a limit is passed, a warning where that can't be told."""
     places = dict(budget.places)
     limits = (
-        ("training", "training", budget.training, estimate.dollars),
-        ("hosting_per_hour", "an hour of hosting", budget.hosting_per_hour, estimate.per_hour),
+        ("training", "training", budget.training, estimate.dollars, ", fewer epochs or examples"),
+        ("hosting_per_hour", "an hour of hosting", budget.hosting_per_hour, estimate.per_hour, ""),
     )
-    for key, what, limit, cost in limits:
+    for key, what, limit, cost, also in limits:
         if limit is not None and cost > limit:
             yield Diagnostic(
-                f"{what} would cost about ${cost:,.2f}, more than the budget of ${limit:,.2f}",
+                f"{what} would cost about ${_exact(cost, limit)}, "
+                f"more than the budget of ${_exact(limit, cost)}",
                 _largest(estimate, key),
-                f"raise `budget: {{{key}: …}}`, or plan less at once (--target, fewer epochs or examples)",
+                f"raise `budget: {{{key}: …}}`, or plan less at once (--target{also})",
                 places.get(key),
             )
     if budget.training is not None and estimate.unknown:
@@ -112,6 +113,12 @@ def over_budget(estimate: Estimate, budget: Budget) -> Iterator[Diagnostic]:
             places.get("training"),
             "warning",
         )
+
+
+def _exact(amount: float, other: float) -> str:
+    """With as many digits as it takes to tell it from another amount."""
+    digits = next((d for d in range(2, 8) if f"{amount:.{d}f}" != f"{other:.{d}f}"), 2)
+    return f"{amount:,.{digits}f}"
 
 
 def _largest(estimate: Estimate, key: str) -> str:

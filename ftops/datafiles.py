@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +51,7 @@ def inspect_data(
             files.with_content(resource)
         files.findings.clear()
         files.check_jobs()
-    known = {known.source.file: known for known in files.known.values()}
-    return list(known.values()), files.findings
+    return list(files.reported.values()), files.findings
 
 
 def data_cache(config: Config) -> dataset.Cache:
@@ -72,6 +71,8 @@ class _Files(Struct):
     _joined: dict[str, Source] = field(default_factory=dict)
     _inspected: dict[tuple[Path, str], dataset.Inspection] = field(default_factory=dict)
     known: dict[Address, Inspected] = field(default_factory=dict)
+    reported: dict[str, Inspected] = field(default_factory=dict)
+    """By the name of what was read: each file that is named, and each that was made of one."""
 
     def with_content(self, resource: Resource) -> Resource:
         path = resource.inputs.get("path")
@@ -82,7 +83,7 @@ class _Files(Struct):
             inspection = self._inspect(source, resource)
         except dataset.Unreadable as error:
             source = Source(self.config.folder / path, self.show(self.config.folder / path))
-            inspection = self._told(dataset.refused(error.finding), source, resource)
+            inspection = self._report(dataset.refused(error.finding), source, resource)
         steps: Any = resource.inputs.get("transform")
         severity = self._severity(resource)
         if steps and not inspection.is_refused(severity):
@@ -145,17 +146,24 @@ class _Files(Struct):
 
             self.findings += Lengths(self.config, self.known, self.show).too_long()
 
-    def _inspect(self, source: Source, resource: Resource) -> dataset.Inspection:
+    def _inspect(self, source: Source, resource: Resource, told: Iterable[str] = ()) -> dataset.Inspection:
         form, file = _format(resource), source.file
         found = self._inspected.get((file, form))
         if found is None:
             found = self._inspected[file, form] = dataset.inspect(file, format=form, cache=self.cache)
-        return self._told(found, source, resource)
+        return self._report(found, source, resource, told)
 
-    def _told(self, found: dataset.Inspection, source: Source, resource: Resource) -> dataset.Inspection:
-        one = Inspected(source, found, self._severity(resource))
-        told = (_placed(d, resource) for d in one.diagnostics() if d.severity != "note")
-        self.findings += [d for d in told if d not in self.findings]
+    def _report(
+        self,
+        found: dataset.Inspection,
+        source: Source,
+        resource: Resource,
+        told: Iterable[str] = (),
+    ) -> dataset.Inspection:
+        one = Inspected(source, found, self._severity(resource), frozenset(told))
+        self.reported.setdefault(source.shown, one)
+        new = (_placed(d, resource) for d in one.diagnostics() if d.severity != "note")
+        self.findings += [d for d in new if d not in self.findings]
         return found
 
     def _transformed(
@@ -168,8 +176,8 @@ class _Files(Struct):
         except FtopsError as error:
             self.findings += map(source.placed, error.diagnostics)
             return source, inspection
-        made = Source(file, f"{source.shown} (transformed)")
-        return made, self._inspect(made, resource)
+        made = Source(file, f"{source.shown} as {resource.address}")
+        return made, self._inspect(made, resource, inspection.counts)
 
     def _misfits(self, job: Resource) -> Iterator[Diagnostic]:
         """Data whose examples are of a format that the method doesn't learn from."""
@@ -194,13 +202,13 @@ class _Files(Struct):
         """Validation data that the model has learned from, in this job or in those that it starts from."""
         validation = dict(data_of(job)).get("validation")
         ours = self.known.get(validation) if validation else None
-        if validation is None or ours is None or not ours.inspection.digest:
+        if validation is None or ours is None or ours.inspection.is_refused(ours.severity):
             return
         by_address = {resource.address: resource for resource in self.config.resources}
         for ancestor in _lineage(job, by_address):
             training = dict(data_of(ancestor)).get("training")
             theirs = self.known.get(training) if training else None
-            if theirs is None or not theirs.inspection.digest:
+            if theirs is None or theirs.inspection.is_refused(theirs.severity):
                 continue
             found = self._overlap(ours, theirs)
             whose = "" if ancestor is job else f", from which {ancestor.address} learns"

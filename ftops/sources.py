@@ -44,10 +44,13 @@ class Inspected(NamedTuple):
     source: Source
     inspection: dataset.Inspection
     severity: Mapping[str, str]
+    told: frozenset[str] = frozenset()
+    """Rules of which all was told of the file that this one was made of, where people find it."""
 
     def diagnostics(self) -> Iterator[Diagnostic]:
         """What was found."""
-        return self.inspection.diagnostics(self.source.shown, self.severity, where=self.source.where)
+        found = self.inspection.diagnostics(self.source.shown, self.severity, where=self.source.where)
+        return (d for d in found if d.rule not in self.told)
 
 
 def data_of(job: Resource) -> Iterator[tuple[str, Address]]:

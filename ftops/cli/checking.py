@@ -17,7 +17,8 @@ from ftops.dataset.rules import GRADES, grade_of
 from ftops.errors import Diagnostic, FtopsError
 from ftops.project import CACHE, FOLDER, ignore, project_root
 from ftops.views import diagnostics as view
-from ftops.views.values import plural
+from ftops.views.paint import clean
+from ftops.views.values import plural, size
 
 _SPECS = (".yaml", ".yml")
 NOTHING: Mapping[str, str] = {}
@@ -113,11 +114,11 @@ def _summary(one: Checked) -> str:
             grades[grade] += count
     found = ", ".join(plural(count, grade) for grade, count in grades.items() if count)
     inspection = one.inspection
+    name = clean(one.shown)
     if not inspection.digest:
-        return f"{one.shown}: {found}"
-    size = f"{inspection.bytes / 1e6:,.1f} MB"
+        return f"{name}: {found}"
     examples = plural(inspection.examples, "example")
-    return f"{one.shown}: {inspection.format}, {examples}, {size}: {found or 'nothing found'}"
+    return f"{name}: {inspection.format}, {examples}, {size(inspection.bytes)}: {found or 'nothing found'}"
 
 
 def _to_json(one: Checked) -> dict[str, Json]:

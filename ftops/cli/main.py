@@ -50,6 +50,9 @@ def run(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> int:
 def _run(argv: Sequence[str], screen: Screen) -> int:
     try:
         return _invoke(argv, screen)
+    except click.exceptions.NoArgsIsHelpError as error:
+        screen.text(f"{error.ctx.get_help() if error.ctx else error.format_message()}\n")
+        return 0
     except click.ClickException as error:
         screen.fail([_usage_diagnostic(error, screen.command, argv)], 1)
         return 1

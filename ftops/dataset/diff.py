@@ -36,6 +36,8 @@ class Difference(Struct, frozen=True):
     """(the first, its repetition) in the new version, where the old one had fewer of them."""
     tokens: int
     """More than before."""
+    reordered: bool = False
+    """The same examples stand in another order."""
 
     @property
     def is_empty(self) -> bool:
@@ -80,6 +82,7 @@ def difference(old: Measured, new: Measured) -> Difference:
         same=same,
         new_duplicates=_new_duplicates(before, after),
         tokens=sum(r.tokens for r in after) - sum(r.tokens for r in before),
+        reordered=same == len(before) and [r.content for r in before] != [r.content for r in after],
     )
 
 

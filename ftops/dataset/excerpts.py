@@ -8,12 +8,13 @@ from pathlib import Path
 from ftops.dataset import identity
 from ftops.dataset.lines import Example, Line, lines_of, read
 from ftops.dataset.measure import label
+from ftops.dataset.secrets import mask
 
 LENGTH = 72
 
 
 def excerpt(example: Example) -> str:
-    """`what is asked → what is answered`, cut to a line."""
+    """`what is asked → what is answered`, cut to a line; secrets and personal data as dots."""
     said = identity.messages(example)
     asked = [m["content"] for m in said if m.get("role") == "user" and isinstance(m.get("content"), str)]
     answers = identity.answers(example, said)
@@ -22,7 +23,7 @@ def excerpt(example: Example) -> str:
     if answer == "(text)" and texts:
         answer = texts[-1]
     question = " ".join((asked[-1] if asked else "").split())
-    return f"{_cut(question, LENGTH - 24)} → {_cut(' '.join(answer.split()), 24)}"
+    return f"{_cut(mask(question), LENGTH - 24)} → {_cut(mask(' '.join(answer.split())), 24)}"
 
 
 def excerpts(path: Path, numbers: Collection[int]) -> dict[int, str]:

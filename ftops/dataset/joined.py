@@ -17,9 +17,9 @@ from ftops.dataset import is_pattern
 from ftops.dataset.cache import SETTLED, Identity, identity
 from ftops.dataset.inspection import Finding, Unreadable
 from ftops.dataset.lines import BLOCK, BOM, Writer
-from ftops.dataset.made import made_file
+from ftops.dataset.made import made
+from ftops.dataset.reader import kind_of
 from ftops.errors import UsageError
-from ftops.project import ignore
 
 MAX_BYTES = 512_000_000
 """The service takes no larger file."""
@@ -30,11 +30,15 @@ def matches(folder: Path, pattern: str) -> tuple[Path, ...]:
     out, as a shell leaves them out. Raises Unreadable where there are none."""
     start, rest = _divided(folder, pattern)
     try:
-        found = sorted(p for p in start.glob(rest) if p.is_file() and not _is_hidden(p, start))
+        seen = sorted(p for p in start.glob(rest) if not _is_hidden(p, start))
+        lost = next((p for p in seen if p.is_symlink() and not p.exists()), None)
+        found = [p for p in seen if p.is_file()]
     except (OSError, ValueError, NotImplementedError) as error:
         raise Unreadable(Finding("file/unreadable", f"`{pattern}` can't be read: {error}")) from error
+    if lost is not None:
+        raise Unreadable(Finding("file/unreadable", f"{lost.name} is a link that leads nowhere"))
     if not found:
-        hint = "Correct the pattern. It is relative to the spec file that names it."
+        hint = "Correct the pattern. It is relative to the spec file that names it; `**` alone names folders."
         raise Unreadable(Finding("file/missing", f"no file is named `{pattern}`", hint=hint))
     return tuple(found)
 
@@ -43,22 +47,32 @@ def joined(files: Sequence[Path], project: Path) -> Path:
     """One file with the lines of all. Raises Unreadable."""
     try:
         told = [identity(file.stat()) for file in files]
-        if sum(size for size, *_ in told) >= MAX_BYTES:
-            size = f"{sum(size for size, *_ in told) / 1e6:,.0f} MB"
-            summary = f"the files have {size} together, and must have less than 512 MB"
-            raise Unreadable(Finding("file/too-large", summary))
-        target = made_file(project, _key(files, told))
-        if not _is_settled(target, told):
-            ignore(project)
-            _write(files, target)
-            if told != [identity(file.stat()) for file in files]:
-                raise Unreadable(Finding("file/changed", "a file changed while it was read"))
+        _check(files, told)
+        # What was made when a file could still change without its times changing isn't trusted.
+        since = max(max(times) for _, *times, _ in told) + SETTLED
+        made_of = made(project, _key(files, told), lambda writer: _write(files, writer), since=since)
+        if told != [identity(file.stat()) for file in files]:
+            raise Unreadable(Finding("file/changed", "a file changed while it was read"))
     except OSError as error:
         summary = f"{error.filename or 'a file'} can't be read: {error.strerror or error}"
         raise Unreadable(Finding("file/unreadable", summary)) from error
     except UsageError as error:
-        raise Unreadable(Finding("file/unreadable", str(error))) from error
-    return target
+        hint = "Several files are put together into one below the project; let ftops write there."
+        raise Unreadable(Finding("file/unreadable", str(error), hint=hint)) from error
+    return made_of
+
+
+def _check(files: Sequence[Path], told: Sequence[Identity]) -> None:
+    """What would go wrong with the whole is said of the file. Raises Unreadable, OSError."""
+    size = sum(one[0] for one in told)
+    if size >= MAX_BYTES:
+        summary = f"the files have {size / 1e6:,.0f} MB together, and must have less than 512 MB"
+        raise Unreadable(Finding("file/too-large", summary))
+    for file in files:
+        with file.open("rb") as stream:
+            kind = kind_of(stream.read(64))
+        if kind:
+            raise Unreadable(Finding("file/compressed", f"{file.name} is {kind}"))
 
 
 class Lines:
@@ -97,29 +111,19 @@ def _key(files: Sequence[Path], told: Sequence[Identity]) -> str:
     return digest.hexdigest()
 
 
-def _is_settled(target: Path, told: Sequence[Identity]) -> bool:
-    """Whether it was joined when no file could change any more without its times changing."""
-    try:
-        made = target.stat().st_mtime_ns
-    except FileNotFoundError:
-        return False
-    return all(max(times) + SETTLED <= made for _, *times, _ in told)
-
-
-def _write(files: Sequence[Path], target: Path) -> None:
-    """Whole or not at all. Each file ends its last line; a byte order mark stays where the first has one."""
-    with Writer(target, force=True) as writer:
-        for index, file in enumerate(files):
-            with file.open("rb") as stream:
-                last = b"\n"
+def _write(files: Sequence[Path], writer: Writer) -> None:
+    """Each file ends its last line; a byte order mark stays where the first has one."""
+    for index, file in enumerate(files):
+        with file.open("rb") as stream:
+            last = b"\n"
+            block = stream.read(BLOCK)
+            block = block.removeprefix(BOM) if index else block
+            while block:
+                writer.copy(block)
+                last = block[-1:]
                 block = stream.read(BLOCK)
-                block = block.removeprefix(BOM) if index else block
-                while block:
-                    writer.copy(block)
-                    last = block[-1:]
-                    block = stream.read(BLOCK)
-                if last != b"\n":
-                    writer.copy(b"\n")
+            if last != b"\n":
+                writer.copy(b"\n")
 
 
 def _count(file: Path) -> int:

@@ -1,32 +1,96 @@
-"""Data files that are made of others, joined or transformed, in `.ftops/data` of a project. They are named
-after what they are made of, may be lost at any time, and are made again where they are needed."""
+"""Data files that are made of others, joined or transformed, in `.ftops/data` of a project.
+
+Each is named after its own bytes, so that the same content has the same name wherever it is made; a note
+beside it says what it was made of. They may be lost or damaged at any time, and are made again where they are
+needed.
+"""
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import suppress
+from hashlib import file_digest
 from pathlib import Path
+from typing import NamedTuple
 
-from ftops.project import DATA
+from ftops.dataset.lines import Writer
+from ftops.project import DATA, ignore
 
 SUFFIX = ".jsonl"
-KEPT = 20
+NOTE = ".made"
+KEPT = 3
 """Files that are kept in any case, the newest."""
-DAYS = 7
-"""Older ones are kept for so long: another run may be about to upload them."""
+HOURS = 6
+"""Others are kept for so long: another run may be about to upload them."""
 
 
-def made_file(project: Path, key: str) -> Path:
-    """Where the file is that is made of what `key` is a digest of."""
-    return project / DATA / f"{key[:32]}{SUFFIX}"
+class _Note(NamedTuple):
+    """What was made, as it was: it counts as long as the file hasn't been touched."""
+
+    name: str
+    size: int
+    time: int
+
+
+def made(project: Path, key: str, write: Callable[[Writer], None], *, since: int = 0) -> Path:
+    """The file that is made of what `key` is a digest of; `write` makes it where it isn't there as it was
+    made. One that was made before `since` (in nanoseconds) doesn't count. Raises UsageError, and what `write`
+    raises."""
+    folder = project / DATA
+    note = folder / f"{key[:32]}{NOTE}"
+    known = _read(note)
+    if known is not None and note.stat().st_mtime_ns >= since and _note(folder / known.name) == known:
+        return folder / known.name
+    draft = folder / f".{key[:32]}.{os.getpid()}{SUFFIX}"
+    with suppress(OSError):  # what keeps it from being written says so itself
+        ignore(project)
+    try:
+        with Writer(draft, force=True) as writer:
+            write(writer)
+        file = folder / f"{_digest(draft)[:32]}{SUFFIX}"
+        if not (file.exists() and _digest(file).startswith(file.stem)):
+            draft.replace(file)
+    finally:
+        draft.unlink(missing_ok=True)
+    found = _note(file)
+    if found is not None:
+        note.write_text(f"{found.name} {found.size} {found.time}\n", encoding="utf-8")
+    return file
 
 
 def tidy(project: Path, used: Collection[Path]) -> None:
     """Removes old files that are not among those used. What can't be removed stays."""
+    folder = project / DATA
     with suppress(OSError):
-        found = [(file.stat().st_mtime, file) for file in (project / DATA).glob(f"*{SUFFIX}")]
-        limit = time.time() - DAYS * 86_400
-        for made, file in sorted(found)[:-KEPT]:
-            if made < limit and file not in used:
+        found = [(file.stat().st_mtime, file) for file in folder.glob(f"*{SUFFIX}")]
+        limit = time.time() - HOURS * 3600
+        for made_at, file in sorted(found)[:-KEPT]:
+            if made_at < limit and file not in used:
                 file.unlink(missing_ok=True)
+        for note in folder.glob(f"*{NOTE}"):
+            known = _read(note)
+            if known is None or not (folder / known.name).exists():
+                note.unlink(missing_ok=True)
+
+
+def _read(note: Path) -> _Note | None:
+    try:
+        name, size, at = note.read_text(encoding="utf-8").split()
+        return _Note(name, int(size), int(at))
+    except (OSError, ValueError):
+        return None
+
+
+def _note(file: Path) -> _Note | None:
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return _Note(file.name, status.st_size, status.st_mtime_ns)
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as stream:
+        return file_digest(stream, "sha256").hexdigest()

@@ -17,6 +17,7 @@ from msgspec.msgpack import Decoder, Encoder
 
 from ftops.dataset import identity, workers
 from ftops.dataset.lines import blocks, lines_of, unreadable
+from ftops.dataset.secrets import mask
 from ftops.dataset.tokens import Counter, calls, counter
 from ftops.garbage import no_garbage_collection
 
@@ -124,14 +125,14 @@ def answering(encoding: str) -> Callable[[bytes], bytes]:
 
 
 def label(example: Mapping[str, Any], said: identity.Messages) -> str:
-    """What an example teaches to answer: functions, a short answer, or `(text)`."""
+    """What an example teaches to answer: functions, a short answer, or `(text)`; personal data as dots."""
     answers = identity.answers(example, said)
     called = [call.name for message in answers for call in calls(message)]
     if called:
         return "+".join(dict.fromkeys(called))
     texts = [m["content"] for m in answers if isinstance(m.get("content"), str)]
     last = texts[-1].strip() if texts else ""
-    return last if 0 < len(last) <= _NEAR and "\n" not in last else "(text)"
+    return mask(last) if 0 < len(last) <= _NEAR and "\n" not in last else "(text)"
 
 
 class _Block:

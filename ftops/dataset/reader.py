@@ -79,6 +79,11 @@ def read(path: Path, *, format: str = "", cache: Cache | None = None, processes:
         return refused(_unreadable(error))
 
 
+def kind_of(first: bytes) -> str:
+    """What a file is that is no text, by how it begins; empty where nothing tells."""
+    return next((kind for start, kind in _OTHERS.items() if first.startswith(start)), "")
+
+
 def whole_of(path: Path, format: str) -> Whole:
     """What is known of a file from its pieces, without the rules about a whole. Raises OSError."""
     with path.open("rb") as stream:
@@ -222,7 +227,7 @@ class _Run:
 
     def _is_other(self, first: bytes) -> bool:
         """Whether the file is of another kind, by how it begins."""
-        kind = next((kind for start, kind in _OTHERS.items() if first.startswith(start)), "")
+        kind = kind_of(first)
         if kind:
             self.whole.say("file/compressed", 0, f"the file is {kind}")
         elif first.startswith(_UTF16):

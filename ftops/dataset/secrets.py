@@ -58,6 +58,8 @@ _GROUPS = re.compile(rb"000(?:0[ -]0000|-00-0000)")
 _FOURS = re.compile(rb"[0-9]{4}[ -][0-9]{4}")
 _THREE_TWO_FOUR = re.compile(rb"[0-9]{3}-[0-9]{2}-[0-9]{4}")
 _SLICE, _OVERLAP = 65_536, 16
+_MANY = 100
+"""Groups of figures from which on it is quicker to look at all of the text once."""
 _STEP = 16
 """Of a long run every so many groups of four bytes are kept."""
 _SPACE, _HYPHEN = b" -"
@@ -92,6 +94,9 @@ def hits(block: bytes, *, vectorised: bool = False) -> Iterator[Hit]:
         for match in _compiled(_NEAR_RUNS).finditer(block, start, end):
             found.add(Hit(_KEYS[(match.lastindex or 1) - 1][0], *match.span()))
         found.update(_numbers(block, start, end))
+    if len(groups) > _MANY:
+        found.update(_numbers(block, 0, len(block)))
+        groups = []
     for at in groups:
         found.update(_numbers(block, max(0, at - _BEFORE), at + _BEFORE))
     yield from sorted(_longest(found), key=lambda hit: hit.start)

@@ -44,6 +44,13 @@ class Split(Struct, frozen=True):
         chosen = self._strata(examples())
         return lambda example: chosen[self._group(example)]
 
+    def knows(self, examples: Iterable[Example]) -> bool:
+        """Whether any example has what they are grouped by; there may be no examples."""
+        if self.group_by in (PROMPT, WHOLE):
+            return True
+        found = [value_at(example, self.group_by) is not None for example in examples]
+        return any(found) or not found
+
     def _group(self, example: Example) -> bytes:
         if self.group_by == PROMPT:
             return identity.prompt(example, identity.messages(example))

@@ -17,11 +17,11 @@ from zlib import crc32
 
 from msgspec.structs import fields
 
-from ftops.dataset.made import SUFFIX
+from ftops.dataset.made import NOTE, SUFFIX
 from ftops.dataset.measure import Measured, Sums, measure
 from ftops.project import DATA, ignore
 
-FORMAT = 3
+FORMAT = 4
 """To be raised whenever measuring changes."""
 KEPT = 200
 """Measured files that are kept; the oldest go."""
@@ -99,7 +99,7 @@ def _stem(digest: str) -> str:
 
 
 def _prune(folder: Path) -> None:
-    kept = [entry for entry in os.scandir(folder) if not entry.name.endswith(SUFFIX)]
+    kept = [entry for entry in os.scandir(folder) if not entry.name.endswith((SUFFIX, NOTE))]
     files = [(entry.stat().st_mtime_ns, entry.path) for entry in kept]
     for _, path in sorted(files)[:-KEPT]:
         Path(path).unlink(missing_ok=True)

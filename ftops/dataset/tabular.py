@@ -34,6 +34,14 @@ class Said(Struct, frozen=True):
     def columns(self) -> list[str]:
         return [hole for hole in _HOLE.findall(self.template) if hole]
 
+    @property
+    def mistake(self) -> str:
+        """What of a template is neither text nor a column; empty where nothing is."""
+        rest = _HOLE.sub(lambda m: "{}" if m[1] == "" else "", self.template)
+        if "{}" in rest:
+            return "`{}` names no column"
+        return "a brace is not closed" if "{" in rest else "a brace is not opened" if "}" in rest else ""
+
     def fill(self, row: Row) -> str:
         """`{{` and `}}` are braces."""
         return _HOLE.sub(lambda m: m[0][0] if m[1] is None else _cell(row.get(m[1])), self.template)
@@ -87,9 +95,13 @@ def chats(path: Path, said: Sequence[Said], delimiter: str = "") -> Iterator[Exa
     """Every row as an example; messages that come out empty are left out. Raises UsageError, BadRow."""
     columns, found = rows(path, delimiter)
     for column in (c for message in said for c in message.columns):
-        if column not in columns:
+        if column not in columns and column:
             hint = did_you_mean(column, columns)
             raise UsageError(f"{path} has no column `{column}`", f"it has {', '.join(columns[:20])}.", hint)
+    for message in said:
+        if message.mistake:
+            hint = "write {column} for a column, {{ and }} for braces"
+            raise UsageError(f"in the text of the {message.role}, {message.mistake}", message.template, hint)
     for number, row in found:
         messages = [{"role": m.role, "content": text} for m in said if (text := m.fill(row)).strip()]
         if not any(message["role"] == "assistant" for message in messages):

@@ -2,7 +2,7 @@
 
     steps(raw) → Steps           what the spec says, checked
     apply(source, steps)         examples in, examples out, streamed
-    prepared(…)                  the result as a file, named after what went in, made once
+    prepared(…)                  the result as a file, made once
 
 The result is a function of the bytes and the steps alone. VERSION is raised whenever a step does otherwise.
 """
@@ -20,11 +20,10 @@ from msgspec import Struct
 
 from ftops.dataset.convert import FORMS, Unconvertible
 from ftops.dataset.lines import Example, Writer, dump, read_strictly
-from ftops.dataset.made import made_file
+from ftops.dataset.made import made
 from ftops.dataset.slim import slim
 from ftops.dataset.split import Split, part
 from ftops.errors import Diagnostic, FtopsError, Place
-from ftops.project import ignore
 
 VERSION = 1
 PARTS = ("train", "valid")
@@ -106,13 +105,12 @@ def apply(path: Path, display: str, wanted: Iterable[Step]) -> Iterator[Example]
 def prepared(path: Path, display: str, digest: str, raw: Sequence[Mapping[str, Any]], project: Path) -> Path:
     """The file with what comes out; `digest` is that of the bytes at `path`. Raises as `apply`."""
     key = sha256(f"{VERSION}\n{digest}\n{json.dumps(raw, sort_keys=True)}".encode()).hexdigest()
-    file = made_file(project, key)
-    if not file.exists():
-        ignore(project)
-        with Writer(file, force=True) as writer:
-            for example in apply(path, display, steps(raw)):
-                writer.write(dump(example))
-    return file
+
+    def write(writer: Writer) -> None:
+        for example in apply(path, display, steps(raw)):
+            writer.write(dump(example))
+
+    return made(project, key, write)
 
 
 def _step(raw: Mapping[str, Any]) -> Step:

@@ -15,6 +15,7 @@ from ftops.dataset.facts import TEXT, pairs_in
 from ftops.dataset.inspection import MAX_SHOWN, Found, place
 from ftops.dataset.pieces import KEPT, Piece, Where
 from ftops.dataset.rules import RULES
+from ftops.dataset.secrets import mask
 from ftops.dataset.sketch import LIKE, likeness, repeats, same
 from ftops.dataset.vision import MAX_EXAMPLES as MAX_WITH_IMAGES
 
@@ -160,7 +161,7 @@ class Whole:
         told = [(count, label) for label, count in self.labels.items() if label != TEXT]
         count, label = max(told, default=(0, ""))
         if self.examples >= _ENOUGH and len(told) > 1 and count >= _MOST * self.examples:
-            shown = f"`{label}`" if label.isprintable() and "`" not in label else "one answer"
+            shown = f"`{mask(label)}`" if label.isprintable() and "`" not in label else "one answer"
             self.say("data/imbalance", 0, f"{shown} is the answer of {count:,} of {self.examples:,} examples")
 
     def _check_duplicates(self, lines: Lines) -> None:

@@ -9,9 +9,11 @@ answers a piece. A worker gets the very bytes that its file is hashed from.
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import IO, TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -41,9 +43,11 @@ def spread(
     processes: int,
 ) -> Iterator[R]:
     """What is made of each piece, in their order: by `ask`, which may put a question to a worker, or by
-    `here` in this process, which is one of so many and works while the others start or are busy."""
+    `here` in this process, which is one of so many and works while the others start or are busy. What a
+    worker leaves undone because it died is done here."""
     from concurrent.futures import ThreadPoolExecutor  # only where there are other processes
     from queue import SimpleQueue
+    from threading import Lock
 
     free: SimpleQueue[_Worker] = SimpleQueue()
     started = [_Worker(module, argument) for _ in range(processes - 1)]
@@ -57,6 +61,18 @@ def spread(
         finally:
             free.put(worker)
 
+    one_at_a_time = Lock()
+
+    def done_here(piece: T) -> R:
+        with one_at_a_time:
+            return here(piece)
+
+    def asked(piece: T) -> R:
+        try:
+            return ask(piece, through_a_free_one)
+        except OSError:  # a worker that has died goes on saying so
+            return done_here(piece)
+
     waiting: deque[Future[R]] = deque()
     interval = sys.getswitchinterval()
     sys.setswitchinterval(_SWITCH)
@@ -64,9 +80,9 @@ def spread(
         with ThreadPoolExecutor(len(started)) as threads:
             for piece in pieces:
                 if sum(not future.done() for future in waiting) < _AHEAD * len(started):
-                    waiting.append(threads.submit(ask, piece, through_a_free_one))
+                    waiting.append(threads.submit(asked, piece))
                 else:
-                    waiting.append(_done(here(piece)))
+                    waiting.append(_done(done_here(piece)))
                 while waiting[0].done() or len(waiting) > _WAITING * processes:
                     yield waiting.popleft().result()
                     if not waiting:
@@ -94,7 +110,10 @@ class _Worker:
         import subprocess  # only where there are other processes
 
         command = [sys.executable, "-m", __name__, module, argument]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        # In a group of its own, so that Ctrl-C reaches the process that knows what to do about it.
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0
+        )
         assert self._process.stdin  # noqa: S101 - it is a pipe
         _widen(self._process.stdin)
 
@@ -108,7 +127,8 @@ class _Worker:
 
     def close(self) -> None:
         assert self._process.stdin and self._process.stdout  # noqa: S101 - both are pipes
-        self._process.stdin.close()
+        with suppress(OSError):  # what was to be sent to one that has died
+            self._process.stdin.close()
         self._process.stdout.close()
         self._process.wait()
 
@@ -143,8 +163,11 @@ def _work(module: str, argument: str) -> None:
 
     gc.disable()
     answer: Ask = import_module(module).answering(argument)
-    while (data := _receive(sys.stdin.buffer)) is not None:
-        _send(sys.stdout.buffer, answer(data))
+    try:
+        while (data := _receive(sys.stdin.buffer)) is not None:
+            _send(sys.stdout.buffer, answer(data))
+    except BrokenPipeError:
+        os._exit(1)  # nobody waits for the answer any more
 
 
 if __name__ == "__main__":

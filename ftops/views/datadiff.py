@@ -45,7 +45,8 @@ def lines(compared: Compared, paint: Painter, indent: str = "") -> Iterator[str]
 def summary(found: Difference, counted: bool) -> str:
     """`312 added, 4 removed, 18 edited, 384 the same; +41,020 tokens`."""
     if found.is_empty:
-        return f"No difference: {plural(found.same, 'example')} the same."
+        order = ", in another order" if found.reordered else ""
+        return f"No difference: {plural(found.same, 'example')} the same{order}."
     parts = f"{len(found.added):,} added, {len(found.removed):,} removed, {len(found.edited):,} edited, "
     tokens = f"; {_more_tokens(found.tokens)}" if counted else ""
     return f"{parts}{found.same:,} the same{tokens}"

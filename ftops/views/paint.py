@@ -20,6 +20,7 @@ STYLES: Mapping[str, str] = {
     "dim": "2",
     "error": "1;31",
     "warning": "1;33",
+    "note": "1;36",
     "good": "32",
     "hint": "36",
 }

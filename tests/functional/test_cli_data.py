@@ -245,8 +245,9 @@ def test_slimmer_functions(folder: Folder) -> None:
         sizes.append(folder.run("data", "stats", f"{drop}.jsonl", "-o", "json").json["files"][0]["tokens"])
     assert sizes == sorted(sizes, reverse=True)
     assert len(set(sizes)) == 4
-    folder.ok("data", "slim", "calls.jsonl", "same.jsonl", "--function", "another")
-    assert "No difference" in folder.ok("data", "diff", "calls.jsonl", "same.jsonl")
+    folder.ok("data", "slim", "calls.jsonl", "same.jsonl", "--function", "route")
+    one = (folder.path / "same.jsonl").read_text(encoding="utf-8")
+    assert one == (folder.path / "descriptions.jsonl").read_text(encoding="utf-8")
 
 
 BAD_COMMANDS = {
@@ -258,6 +259,11 @@ BAD_COMMANDS = {
     "not an example": ("slim odd.jsonl out.jsonl", "the line is not a JSON object"),
     "table without messages": ("convert table.csv out.jsonl", "needs to know what is said"),
     "messages without table": ("convert chat.jsonl out.jsonl --user x --assistant y", "is no table"),
+    "no such function": ("slim calls.jsonl out.jsonl --function rout", "Did you mean"),
+    "no such key to group by": ("split chat.jsonl --group-by no.such", "no example has `no.such`"),
+    "brace not closed": ("convert table.csv o.jsonl --user {question --assistant x", "brace is not closed"),
+    "brace not opened": ("convert table.csv o.jsonl --user question} --assistant x", "brace is not opened"),
+    "empty braces": ("convert table.csv out.jsonl --user {} --assistant x", "`{}` names no column"),
     "one side": ("convert table.csv out.jsonl --user {question}", "needs both sides"),
     "no such column": ("convert table.csv out.jsonl --user {qestion} --assistant x", "Did you mean"),
     "short row": ("convert short.csv out.jsonl --user {question} --assistant {answer}", "short.csv:3"),
@@ -332,3 +338,39 @@ def test_files_of_a_project_are_known_until_they_change(
     folder.write("a.jsonl", text.replace('"assistant"', '"assistent"', 1))
     os.utime(folder.path / "a.jsonl", ns=(times.st_atime_ns, times.st_mtime_ns))
     assert "assistent" in folder.run("data", "check", "a.jsonl").out
+
+
+@pytest.mark.parametrize("environ", [{"FORCE_COLOR": "1"}, {"NO_COLOR": "1"}])
+def test_findings_of_every_grade_in_colours_and_without(tmp_path: Path, environ: dict[str, str]) -> None:
+    folder = Folder.make(tmp_path, "")
+    folder.write("a.jsonl", lines(*(chat("Where to?", "sales") for _ in range(12)), {"messages": []}))
+    done = folder.run("data", "check", "a.jsonl", environ=environ)
+    assert done.code == 1 and "bug" not in done.err
+    assert all(f"{grade}[" in done.out for grade in ("error", "warning", "note"))
+    assert ("\x1b[" in done.out) == ("FORCE_COLOR" in environ)
+
+
+def test_secrets_are_dots_wherever_examples_are_told(tmp_path: Path) -> None:
+    """In differences, in what explains a plan, and among the answers that are counted."""
+    canary = ["AKIA" + "Q7WERTYUIOPASDFG", "https://bob:hunter2secret@db.acme.io", "jo.doe@acme.com"]
+    folder = Folder.make(tmp_path, "providers: {m: {type: memory}}\ndatasets: {d: {path: b.jsonl}}\n")
+    before = [chat(f"Ask {n} about {canary[n % 3]}", canary[2] if n % 2 else "ok") for n in range(14)]
+    after = [chat(f"Ask {n} about {canary[n % 3]}!", canary[2] if n % 3 else "no") for n in range(14)]
+    folder.write("a.jsonl", lines(*before))
+    folder.write("b.jsonl", lines(*before))
+    folder.ok("apply", "-y")
+    folder.write("b.jsonl", lines(*after))
+    commands = [("data", "diff", "a.jsonl", "b.jsonl"), ("explain", "dataset.d"), ("plan",)]
+    commands += [("data", "stats", "b.jsonl"), ("data", "check", "b.jsonl")]
+    for command in commands:
+        for form in ("text", "json"):
+            done = folder.run(*command, "-o", form)
+            assert not any(secret in done.out + done.err for secret in canary), (command, form)
+    kept = b"".join(file.read_bytes() for file in (folder.path / ".ftops").rglob("*") if file.is_file())
+    assert not any(secret.encode() in kept for secret in canary)
+
+
+@pytest.mark.parametrize("group", ["data", "state"])
+def test_a_group_without_a_command_shows_its_help(tmp_path: Path, group: str) -> None:
+    done = Folder.make(tmp_path, "").run(group)
+    assert done.code == 0 and f"Usage: ftops {group} " in done.out and "\\n" not in done.out

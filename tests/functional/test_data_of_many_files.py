@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +148,45 @@ def test_a_name_that_looks_like_a_pattern(folder: Folder) -> None:
 
 def test_a_file_that_cannot_be_read(folder: Folder) -> None:
     (folder.path / "data/part-c.jsonl").symlink_to("part-c.jsonl")
-    folder.ok("plan")  # a link that leads nowhere is no file
+    refused = folder.run("plan")
+    assert refused.code == 1 and "part-c.jsonl is a link that leads nowhere" in refused.err
+    (folder.path / "data/part-c.jsonl").unlink()
     (folder.path / "data/part-d.jsonl").write_bytes(b"\xff\xfe")
     refused = folder.run("plan")
     assert refused.code == 1 and "data/part-d.jsonl:1" in refused.err
+    (folder.path / "data/part-d.jsonl").write_bytes(gzip.compress(b"{}"))
+    refused = folder.run("plan")
+    assert refused.code == 1 and "part-d.jsonl is gzip" in refused.err
+
+
+def test_the_plan_is_the_same_whenever_and_wherever_files_were_written(folder: Folder) -> None:
+    folder.ok("plan", "--out", "saved")
+    digest = folder.run("plan", "-o", "json").json["digest"]
+    for name in ("a", "b"):
+        os.utime(folder.path / f"data/part-{name}.jsonl", (1_000_000_000, 1_000_000_000))
+    shutil.rmtree(folder.path / ".ftops")
+    assert folder.run("plan", "-o", "json").json["digest"] == digest
+    folder.ok("apply", "saved", "-y")
+
+
+def test_what_was_made_and_is_damaged_is_made_again(folder: Folder) -> None:
+    made = folder.path / planned(folder)["after"]["file"]
+    made.write_text("garbage\n", encoding="utf-8")
+    assert folder.path / planned(folder)["after"]["file"] == made
+    assert made.read_text(encoding="utf-8") == text(*range(14))
+
+
+def test_old_files_that_were_made_go_by_and_by(folder: Folder) -> None:
+    """But never the newest, nor what a plan uses."""
+    for number in range(6):
+        folder.write("data/part-c.jsonl", text(100 + number))
+        folder.ok("plan")
+    made = sorted((folder.path / ".ftops/data").glob("[0-9a-f]*.jsonl"))
+    assert len(made) == 6
+    for file in made:
+        os.utime(file, (1_000_000_000, 1_000_000_000))
+    folder.write("data/part-c.jsonl", text(200))
+    folder.ok("plan")
+    left = list((folder.path / ".ftops/data").glob("[0-9a-f]*.jsonl"))
+    assert len(left) == 3
+    assert folder.path / planned(folder)["after"]["file"] in left

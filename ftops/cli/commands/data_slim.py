@@ -12,8 +12,11 @@ from ftops.cli.screen import Screen
 from ftops.cli.specs import display
 from ftops.cli.writing import force_option, told, written_to
 from ftops.dataset import transform
-from ftops.dataset.lines import dump, has_mark
+from ftops.dataset.lines import dump, has_mark, read_strictly
 from ftops.dataset.slim import WAYS
+from ftops.dataset.tokens import definitions
+from ftops.errors import UsageError
+from ftops.suggest import did_you_mean
 
 
 @click.command("slim")
@@ -34,10 +37,23 @@ def command(screen: Screen, source: Path, target: Path, drop: str, only: tuple[s
 
     Leave the same out of the requests to the tuned model. `ftops data stats` says what it saves.
     """
+    shown = display(source.absolute())
+    _check_names(source, shown, only)
     steps = (transform.Slim(drop, only),)
     with written_to(
         target, force=force, mark=source.exists() and has_mark(source), other_than=source
     ) as writer:
-        for example in transform.apply(source, display(source.absolute()), steps):
+        for example in transform.apply(source, shown, steps):
             writer.write(dump(example))
     return told(screen, [writer])
+
+
+def _check_names(source: Path, shown: str, only: tuple[str, ...]) -> None:
+    """Raises UsageError where no example offers a function that is named."""
+    missing = set(only)
+    known: set[str] = set()
+    if missing:
+        for _, example in read_strictly(source, shown):
+            known |= {str(f.get("name")) for f in definitions(example)}
+    for name in sorted(missing - known):
+        raise UsageError(f"no example offers a function `{name}`", "", did_you_mean(name, known))

@@ -59,6 +59,9 @@ def command(
     """
     split = Split(_shares(parts or DEFAULT), seed, group_by, stratify)
     shown = display(source.absolute())
+    if not split.knows(example for _, example in read_strictly(source, shown)):
+        hint = "name the way to a value that examples have, such as metadata.customer"
+        raise UsageError(f"no example has `{group_by}`", "All would stay together.", hint)
     choose = split.chooser(lambda: (example for _, example in read_strictly(source, shown)))
     folder = into or source.parent
     mark = source.exists() and has_mark(source)
