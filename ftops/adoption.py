@@ -110,11 +110,12 @@ def _spellings(datasets: Iterable[Change | ResourceState]) -> Mapping[str, str]:
     """The leading digits of digests of bytes → the digest of what they spell, of all datasets planned
     or recorded."""
     inputs = ((d, d.after if isinstance(d, Change) else d.inputs) for d in datasets)
-    return {
-        _digits(given.get("content")): d.identities.get("content") or str(given.get("content") or "")
-        for d, given in inputs
-        if d.address.kind == "dataset"
-    }
+    found: dict[str, str] = {}
+    for d, given in inputs:
+        if d.address.kind == "dataset":
+            digits, meant = _digits(given.get("content")), d.identities.get("content")
+            found[digits] = meant or found.get(digits) or str(given.get("content") or "")
+    return found
 
 
 def _contents(
@@ -137,8 +138,8 @@ def _is_same_file(existing: Existing, change: Change, contents: Mapping[str, str
 
 
 def _is_same_job(existing: Existing, change: Change, contents: Mapping[str, str]) -> bool:
-    if existing.fingerprint:
-        return existing.fingerprint == change.fingerprint
+    if existing.fingerprint or not change.fingerprint:  # empty: on what it would train isn't known yet
+        return bool(change.fingerprint) and existing.fingerprint == change.fingerprint
     wanted, there = change.after, existing.remote.inputs
     if isinstance(wanted.get("model"), Expression) or not same_model(wanted.get("model"), there.get("model")):
         return False

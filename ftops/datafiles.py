@@ -234,12 +234,12 @@ class _Files(Struct):
         def find() -> dataset.Overlap:
             from ftops.dataset.overlap import overlap
 
-            try:
-                return overlap(ours.source.file, theirs.source.file, ours.inspection.format)
-            except OSError:
-                return dataset.Overlap()  # it could be read just now; what reads it next says why not
+            return overlap(ours.source.file, theirs.source.file, ours.inspection.format)
 
-        return self.cache.overlap(ours.inspection.digest, theirs.inspection.digest, find)
+        try:
+            return self.cache.overlap(ours.inspection.digest, theirs.inspection.digest, find)
+        except OSError:
+            return dataset.Overlap()  # it could be read just now; what reads it next says why not
 
 
 def _has_own_catalog(config: Config) -> bool:

@@ -6,7 +6,7 @@ the same while its keyed digest is the same, and its value appears nowhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from hashlib import sha256
 from typing import Any, cast
 
@@ -46,6 +46,10 @@ class Desired(Struct, frozen=True):
     inputs: Mapping[str, Value]
     identities: Mapping[str, str]
     fingerprint: str
+    """Empty where it can't be told yet what the resource is made from."""
+    bytes: Mapping[str, str] = {}
+    """What identities of data are by the bytes: a record that says no more, or was made by another reckoning,
+    is held to these."""
 
 
 class Resolver(Struct):
@@ -57,6 +61,8 @@ class Resolver(Struct):
     fingerprints: dict[Address, str] = field(default_factory=dict)
     contents: dict[Address, str] = field(default_factory=dict)
     """What is in the files of datasets."""
+    digests: dict[Address, str] = field(default_factory=dict)
+    """The digests of their bytes."""
 
     def resolve(self, resource: Resource) -> Desired:
         kind = RESOURCE_TYPES[resource.address.kind]
@@ -74,10 +80,29 @@ class Resolver(Struct):
             if name not in kind.local and value != kind.defaults.get(name):
                 essence[name] = resource.identities.get(name) or _meaning(value, found)
         digest = str(self.facts.get(resource.address, {}).get("digest") or "")
+        self.digests[resource.address] = digest
         self.contents[resource.address] = resource.identities.get("content", digest)
-        fingerprint = sha256(_canonical([resource.address.kind, essence])).hexdigest()
+        fingerprint = ""
+        if all(map(self._is_known, _meant(resource.inputs, kind.by_identity))):
+            fingerprint = sha256(_canonical([resource.address.kind, essence])).hexdigest()
         self.fingerprints[resource.address] = fingerprint
-        return Desired(inputs, identities, fingerprint)
+        return Desired(inputs, identities, fingerprint, self._bytes(resource))
+
+    def _is_known(self, reference: Reference) -> bool:
+        """Whether it is known by now what a reference means, if it means more than an id."""
+        meaning = IDENTITY.get((reference.address.kind, reference.attribute))
+        known = self.fingerprints if meaning == "fingerprint" else self.contents
+        return meaning is None or bool(known[reference.address])
+
+    def _bytes(self, resource: Resource) -> Mapping[str, str]:
+        found = {
+            name: self.digests[value.address]
+            for name in RESOURCE_TYPES[resource.address.kind].by_identity
+            if isinstance(value := resource.inputs.get(name), Reference)
+            and IDENTITY.get((value.address.kind, value.attribute)) == "content"
+        }
+        own = resource.inputs.get("content")
+        return {**found, "content": own} if isinstance(own, str) and resource.identities else found
 
     def keep(self, recorded: ResourceState) -> None:
         """What is recorded stays: who refers to it means what it is, not how it would be made today."""
@@ -116,8 +141,16 @@ class Resolver(Struct):
             return f"{_HIDDEN}{self.secret_digests[value]}"
         meaning = IDENTITY.get((value.address.kind, value.attribute)) if by_identity else None
         if meaning == "fingerprint":
-            return f"fingerprint:{self.fingerprints[value.address]}"
+            known = self.fingerprints[value.address]
+            return f"fingerprint:{known}" if known else ""
         return self.contents[value.address] if meaning else ""
+
+
+def _meant(inputs: Mapping[str, Value], names: Iterable[str]) -> Iterator[Reference]:
+    for name in names:
+        value = inputs.get(name)
+        if isinstance(value, Reference):
+            yield value
 
 
 def content_of(recorded: ResourceState) -> str:
@@ -143,7 +176,10 @@ def comparable(
         if path not in recorded.identities:
             continue
         old, new = at(recorded.inputs, path), at(desired.inputs, path)
-        if identity.startswith(_HIDDEN) and old != new:
+        by_bytes = desired.bytes.get(path)
+        if by_bytes and by_bytes in (old, recorded.identities[path]):
+            put(after, path, before.get(path))
+        elif identity.startswith(_HIDDEN) and old != new:
             put(before, path, old)  # the text around the secret is another one
             put(after, path, new)
         else:

@@ -18,11 +18,8 @@ from ftops.dataset.cache import SETTLED, Identity, identity
 from ftops.dataset.inspection import Finding, Unreadable
 from ftops.dataset.lines import BLOCK, BOM, Writer
 from ftops.dataset.made import made
-from ftops.dataset.reader import kind_of
+from ftops.dataset.reader import MAX_BYTES, kind_of
 from ftops.errors import UsageError
-
-MAX_BYTES = 512_000_000
-"""The service takes no larger file."""
 
 
 def matches(folder: Path, pattern: str) -> tuple[Path, ...]:
@@ -90,7 +87,7 @@ class Lines:
     @cached_property
     def _ends(self) -> list[int]:
         """The last line of each file."""
-        return list(accumulate(map(_count, self._files)))
+        return list(accumulate(_count(file, index) for index, file in enumerate(self._files)))
 
 
 def _divided(folder: Path, pattern: str) -> tuple[Path, str]:
@@ -126,9 +123,12 @@ def _write(files: Sequence[Path], writer: Writer) -> None:
                 writer.copy(b"\n")
 
 
-def _count(file: Path) -> int:
+def _count(file: Path, index: int) -> int:
+    """Lines, as `_write` writes them."""
     count, last = 0, b"\n"
     with file.open("rb") as stream:
+        if index and stream.read(len(BOM)) != BOM:
+            stream.seek(0)
         while block := stream.read(BLOCK):
             count += block.count(b"\n")
             last = block[-1:]

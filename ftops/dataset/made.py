@@ -42,6 +42,8 @@ def made(project: Path, key: str, write: Callable[[Writer], None], *, since: int
     note = folder / f"{key[:32]}{NOTE}"
     known = _read(note)
     if known is not None and note.stat().st_mtime_ns >= since and _note(folder / known.name) == known:
+        with suppress(OSError):
+            os.utime(note)  # it was used
         return folder / known.name
     draft = folder / f".{key[:32]}.{os.getpid()}{SUFFIX}"
     with suppress(OSError):  # what keeps it from being written says so itself
@@ -64,15 +66,18 @@ def tidy(project: Path, used: Collection[Path]) -> None:
     """Removes old files that are not among those used. What can't be removed stays."""
     folder = project / DATA
     with suppress(OSError):
-        found = [(file.stat().st_mtime, file) for file in folder.glob(f"*{SUFFIX}")]
-        limit = time.time() - HOURS * 3600
-        for made_at, file in sorted(found)[:-KEPT]:
-            if made_at < limit and file not in used:
-                file.unlink(missing_ok=True)
+        uses = {file: file.stat().st_mtime for file in folder.glob(f"*{SUFFIX}")}
         for note in folder.glob(f"*{NOTE}"):
             known = _read(note)
-            if known is None or not (folder / known.name).exists():
+            file = folder / known.name if known else note
+            if file not in uses:
                 note.unlink(missing_ok=True)
+            else:
+                uses[file] = max(uses[file], note.stat().st_mtime)
+        limit = time.time() - HOURS * 3600
+        for file in sorted(uses, key=lambda file: uses[file])[:-KEPT]:
+            if uses[file] < limit and file not in used:
+                file.unlink(missing_ok=True)
 
 
 def _read(note: Path) -> _Note | None:

@@ -112,6 +112,7 @@ def measure_block(block: bytes, first: int, encoding: str) -> tuple[Sums, bytes]
             else:
                 run.add(line.number, line.example)
     _cap(run.sums.labels)
+    _spell(run.sums)
     return run.sums, b"".join(run.rows)
 
 
@@ -158,7 +159,7 @@ class _Block:
             sums.offers.add(identity.short(offered))
         tokens = 0
         if self._count:
-            plain = len(example) == 1 and all(map(_is_plain, said))
+            plain = len(example) == 1 and "messages" in example and all(map(_is_plain, said))
             tokens = self._add_plain(said, self._count) if plain else self._add_tokens(example, self._count)
         self.rows.append(identity.row(number, tokens, example, said))
 
@@ -247,6 +248,19 @@ def _measured_apart(numbered: tuple[bytes, int], ask: workers.Ask) -> tuple[Sums
 _encode = Encoder().encode
 _decode = Decoder(tuple[Sums, bytes], dec_hook=lambda kind, value: kind(value)).decode
 """The hook makes a Counter of what arrives as a mapping."""
+
+
+def _spell(sums: Sums) -> None:
+    """Names and answers as text that can be written: half of a surrogate pair can not, as the checks say."""
+    for name in ("roles", "turns", "calls", "call_tokens", "labels"):
+        tally: Tally[str] = getattr(sums, name)
+        try:
+            "".join(tally).encode()
+        except UnicodeEncodeError:
+            spelt: Tally[str] = Tally()
+            for key, count in tally.items():
+                spelt[key.encode("utf-8", "replace").decode()] += count
+            setattr(sums, name, spelt)
 
 
 def _cap(labels: Tally[str]) -> None:

@@ -115,8 +115,10 @@ class Reader:
             said.append(texts)
         encoded = [*map(typed.encode, examples)]
         # Written without spaces, or with one after each comma and colon, nothing else can be in it.
-        slack = len(block) - sum(map(len, encoded)) - len(lines)
-        is_tight = slack in (0, -1, 4 * messages, 4 * messages - 1)
+        is_tight = all(
+            len(line) - len(text) in (0, 4 * len(example.messages))
+            for line, text, example in zip(lines, encoded, examples, strict=True)
+        )
         if not is_tight and typed.count_keys(block) != (messages, messages):
             return False
         run.add_plain(encoded, systems, said)

@@ -21,6 +21,7 @@ from xxhash import xxh3_128
 from ftops.dataset import pieces, workers
 from ftops.dataset.cache import Cache, identity
 from ftops.dataset.inspection import Finding, Found, Inspection
+from ftops.dataset.lines import BOM
 from ftops.dataset.pieces import Piece, Reader, detect
 from ftops.dataset.rules import RULES
 from ftops.dataset.sketch import SIZE
@@ -42,7 +43,6 @@ MAX_COMPARED = 200_000
 _LOOKED_AT = 50
 """Lines that are tried to tell the format."""
 
-_BOM = b"\xef\xbb\xbf"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _OTHERS: Mapping[bytes, str] = {
     b"\x1f\x8b": "gzip",
@@ -237,7 +237,7 @@ class _Run:
 
     def _choose(self, first: bytes) -> str:
         """The format that is declared, or else the one of the first examples."""
-        self.start = len(_BOM) if first.startswith(_BOM) else 0
+        self.start = len(BOM) if first.startswith(BOM) else 0
         lines = first[self.start :].split(b"\n", _LOOKED_AT)[:_LOOKED_AT]
         told = next((told for line in lines if line.strip() and (told := detect(line))), None)
         if not told or not self.declared or (told == "preference") is (self.declared == "preference"):
@@ -253,7 +253,7 @@ class _Run:
         wanted = sorted(set(numbers), reverse=True)
         if not self.start and wanted:
             self.stream.seek(0)
-            self.start = len(_BOM) * self.stream.read(len(_BOM)).startswith(_BOM)
+            self.start = len(BOM) * self.stream.read(len(BOM)).startswith(BOM)
         self.stream.seek(self.start)
         number, begun = 1, b""
         while wanted and (data := self.stream.read(PIECE)):

@@ -54,6 +54,7 @@ _ASCII = [chr(code) if code < 128 else "." for code in range(256)]
 _RUNS = bytes(48 if c.isalnum() else 46 for c in _ASCII)
 _FIGURES = bytes(48 if c.isdigit() else ord(c) if c in " -" else 46 for c in _ASCII)
 _RUN = b"0" * _LEAST
+_RUN_OF = rb"[A-Za-z0-9]+"
 _GROUPS = re.compile(rb"000(?:0[ -]0000|-00-0000)")
 _FOURS = re.compile(rb"[0-9]{4}[ -][0-9]{4}")
 _THREE_TWO_FOUR = re.compile(rb"[0-9]{3}-[0-9]{2}-[0-9]{4}")
@@ -87,7 +88,8 @@ def hits(block: bytes, *, vectorised: bool = False) -> Iterator[Hit]:
     found = set(_addresses(block))
     last = 0
     for at in runs:
-        if at < last or _is_word(block[at : at + _LEAST]):
+        run = _compiled(_RUN_OF).match(block, at, at + _AFTER)
+        if at < last or (run and _is_word(run[0])):
             continue
         last = at + _AFTER // 2
         start, end = max(0, at - _BEFORE), at + _AFTER
@@ -222,7 +224,8 @@ def _is_word(text: bytes) -> bool:
 def _numbers(block: bytes, start: int, end: int) -> Iterator[Hit]:
     for rule, pattern in _NUMBERS:
         for match in _compiled(pattern).finditer(block, start, end):
-            if _VALID.get(rule, bool)(match[0]):
+            whole = _compiled(pattern).match(block, match.start())  # not cut by the end of what is looked at
+            if whole and whole.span() == match.span() and _VALID.get(rule, bool)(match[0]):
                 yield Hit(rule, *match.span())
 
 

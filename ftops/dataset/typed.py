@@ -115,10 +115,20 @@ def _has_key_twice(rest: bytes, example: Example) -> bool:
     contents = sum([m.content is not UNSET for m in messages])
     if count_keys(rest) != (len(messages), contents):
         return True
+    calls = [call for m in messages if m.tool_calls is not UNSET for call in m.tool_calls]
+    typed = sum([call.type is not UNSET for call in calls])
+    legacy = sum([m.function_call is not UNSET for m in messages])
     for key, count in (
+        (b'"name"', sum([m.name is not UNSET for m in messages]) + len(calls) + legacy),
+        (b'"arguments"', len(calls) + legacy),
+        (b'"id"', len(calls)),
+        (b'"type"', typed),
+        (b'"function"', len(calls) + typed),
+        (b'"tool_call_id"', sum([m.tool_call_id is not UNSET for m in messages])),
+        (b'"parallel_tool_calls"', example.parallel_tool_calls is not UNSET),
         (b'"weight"', sum([m.weight is not UNSET for m in messages])),
         (b'"tool_calls"', sum([m.tool_calls is not UNSET for m in messages])),
-        (b'"function_call"', sum([m.function_call is not UNSET for m in messages])),
+        (b'"function_call"', legacy),
         (b'"messages"', 1),
         (b'"tools"', example.tools is not UNSET),
         (b'"functions"', example.functions is not UNSET),

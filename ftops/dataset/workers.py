@@ -50,9 +50,7 @@ def spread(
     from threading import Lock
 
     free: SimpleQueue[_Worker] = SimpleQueue()
-    started = [_Worker(module, argument) for _ in range(processes - 1)]
-    for worker in started:
-        free.put(worker)
+    started: list[_Worker] = []
 
     def through_a_free_one(data: bytes) -> bytes:
         worker = free.get()
@@ -77,6 +75,9 @@ def spread(
     interval = sys.getswitchinterval()
     sys.setswitchinterval(_SWITCH)
     try:
+        for _ in range(processes - 1):
+            started.append(_Worker(module, argument))
+            free.put(started[-1])
         with ThreadPoolExecutor(len(started)) as threads:
             for piece in pieces:
                 if sum(not future.done() for future in waiting) < _AHEAD * len(started):
@@ -109,7 +110,8 @@ class _Worker:
     def __init__(self, module: str, argument: str) -> None:
         import subprocess  # only where there are other processes
 
-        command = [sys.executable, "-m", __name__, module, argument]
+        # -P: nothing is imported from the folder where the command was started.
+        command = [sys.executable, "-P", "-m", __name__, module, argument]
         # In a group of its own, so that Ctrl-C reaches the process that knows what to do about it.
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0

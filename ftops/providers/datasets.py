@@ -39,7 +39,7 @@ class Datasets:
     def create(self, request: Request) -> RemoteObject:
         action = f"upload {request.address}"
         body = self._import(request, action) if request.inputs.get("url") else self._upload(request, action)
-        return self._with_digest(self._describe(body, request.inputs), request.inputs, {})
+        return self._describe(body, request.inputs)
 
     def read(self, resource: ResourceState) -> RemoteObject | None:
         action = f"read {resource.address}"
@@ -179,7 +179,10 @@ class Datasets:
         digest = known.get("digest")
         if not digest:
             sha = sha256()
-            got = self.content(remote.remote_id, sha.update)
+            try:
+                got = self.content(remote.remote_id, sha.update)
+            except ProviderError:
+                got = False  # the file is fine all the same; the next look asks again
             digest = f"sha256:{sha.hexdigest()}" if got else None
         return replace(remote, attributes={**remote.attributes, "digest": digest}) if digest else remote
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.account.conftest import Account
+from tests.emulator.origin import Origin
 from tests.emulator.server import MODEL
 from tests.golden.cli import Folder, examples
 
@@ -208,6 +209,20 @@ def test_a_job_that_anybody_made_is_adopted_where_it_is_the_same(account: Accoun
     assert actions(first) == {"job.copilot": "adopt"}
     first.ok("apply", "-y")
     assert recorded(first)["job.copilot"]["remote_id"] == job.id
+
+
+def test_data_that_the_service_fetches_are_not_taken_for_one_another(
+    account: Account, tmp_path: Path
+) -> None:
+    """As long as it isn't known what is in them, no job is the same."""
+    with Origin({f"/{n}.jsonl": examples(12, n).encode() for n in ("a", "b")}) as origin:
+        for name in ("a", "b"):
+            folder = project(account, tmp_path, name)
+            folder.edit("{path: data/train.jsonl}", f'{{url: "{origin.url}/{name}.jsonl"}}')
+            assert actions(folder)["job.copilot"] == "create"
+            folder.ok("apply", "-y")
+            assert "No changes." in folder.ok("plan", "--detailed-exitcode")
+    assert len(account.jobs()) == 2
 
 
 def test_failed_jobs_and_models_that_are_gone_are_not_adopted(account: Account, tmp_path: Path) -> None:

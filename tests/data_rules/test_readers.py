@@ -151,6 +151,45 @@ def test_secrets_are_found_with_numpy_and_without(data: st.DataObject) -> None:
     assert list(secrets.hits(block)) == list(secrets.hits(block, vectorised=True))
 
 
+BESIDE_CARDS = {
+    "longer than a card": "537723126954196242",
+    "at the end of what is looked at": f"{'x' * 1007}4111111111111111{'9' * 40}",
+}
+
+
+@pytest.mark.parametrize("text", BESIDE_CARDS.values(), ids=BESIDE_CARDS)
+@pytest.mark.parametrize("lead", range(0, 40, 13))
+def test_figures_that_go_on_are_no_card(text: str, lead: int) -> None:
+    block = (f"{'k' * 16}{'0' * lead} " + text).encode()
+    for vectorised in (False, True):
+        assert [h.rule for h in secrets.hits(block, vectorised=vectorised)] == []
+
+
+def test_a_key_that_begins_as_a_word_does() -> None:
+    block = b"a sk-vskvdnbokxpldxxecm8904763794180437339853818 b"
+    for vectorised in (False, True):
+        assert [h.rule for h in secrets.hits(block, vectorised=vectorised)] == ["secret/openai-key"]
+
+
+TWICE = {
+    "name": '{"messages": [{"role": "user", "name": "a", "name": "b", "content": "x"}, %s]}',
+    "parallel_tool_calls": '{"messages": [{"role": "user", "content": "x"}, %s], "parallel_tool_calls": true,'
+    ' "parallel_tool_calls": false, "tools": [TOOL]}',
+    "arguments": '{"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "tool_calls": '
+    '[{"id": "1", "type": "function", "function": {"name": "rise", "arguments": "{}", '
+    '"arguments": "{\\"height\\": 1}"}}]}], "tools": [TOOL]}',
+}
+
+
+@pytest.mark.parametrize("key", TWICE)
+def test_a_key_that_is_there_twice_is_found_by_every_reader(tmp_path: Path, key: str) -> None:
+    answer = '{"role": "assistant", "content": "y"}'
+    line = TWICE[key].replace("%s", answer).replace("TOOL", json.dumps(TOOL))
+    path = tmp_path / "a.jsonl"
+    path.write_text(f"{line}\n")
+    assert inspect(path).counts.get("json/duplicate-key") == 1
+
+
 @settings(deadline=None, derandomize=True)
 @given(keys=st.lists(st.integers(0, 9), max_size=60))
 def test_many_keys_are_compared_as_few(keys: list[int]) -> None:

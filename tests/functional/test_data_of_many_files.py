@@ -94,6 +94,12 @@ def test_findings_are_told_where_they_are(folder: Folder) -> None:
     assert refused.code == 1 and "data/part-b.jsonl:3:" in refused.err
 
 
+def test_a_part_that_is_a_byte_order_mark_alone_counts_no_line(folder: Folder) -> None:
+    (folder.path / "data/part-ab.jsonl").write_bytes(b"\xef\xbb\xbf")
+    folder.write("data/part-b.jsonl", text(7, 8) + '{"messages": []}\n' + text(*range(9, 14)))
+    assert "data/part-b.jsonl:3:" in folder.run("data", "check", ".").out
+
+
 def test_whole_rules_are_about_all_files(folder: Folder) -> None:
     """Seven examples a file, and fourteen in all: ten are needed."""
     assert "too-few-examples" not in folder.run("data", "check", ".", "-o", "json").out
@@ -183,7 +189,7 @@ def test_old_files_that_were_made_go_by_and_by(folder: Folder) -> None:
         folder.ok("plan")
     made = sorted((folder.path / ".ftops/data").glob("[0-9a-f]*.jsonl"))
     assert len(made) == 6
-    for file in made:
+    for file in (*made, *(folder.path / ".ftops/data").glob("*.made")):
         os.utime(file, (1_000_000_000, 1_000_000_000))
     folder.write("data/part-c.jsonl", text(200))
     folder.ok("plan")

@@ -102,3 +102,14 @@ def test_a_file_that_is_cut_short_leaves_nothing_behind(tmp_path: Path) -> None:
         writer.write(b"{}")
         raise RuntimeError
     assert list(tmp_path.iterdir()) == []
+
+
+def test_half_a_surrogate_pair_in_big_files_is_measured_by_several_as_by_one(tmp_path: Path) -> None:
+    """It can't be written as UTF-8, so what is counted of it is spelt otherwise."""
+    answers = ["\\ud83d ok", "fine"] * 3000
+    line = '{"messages": [{"role": "user", "content": "%s"}, {"role": "assistant", "content": "%s"}]}\n'
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(line % (f"{n} {'word ' * 300}", a) for n, a in enumerate(answers)), "utf-8")
+    one, two = (measure(path, "o200k_base", processes) for processes in (1, 2))
+    assert one == two
+    assert one.sums.labels == {"? ok": 3000, "fine": 3000}
