@@ -27,6 +27,7 @@ RULES: tuple[Rule, ...] = (
     names.shared,
     models.known,
     models.tunable,
+    models.versioned,
     models.method,
     models.training_type,
     models.training_retires,

@@ -49,6 +49,21 @@ def tunable(situation: Situation) -> Iterator[Diagnostic]:
             )
 
 
+def versioned(situation: Situation) -> Iterator[Diagnostic]:
+    """A job names its model with its version, as the data plane does."""
+    for change, model in _models(situation, "job"):
+        offered = situation.offered(change.provider, model)
+        if offered is None or model.tuned or model.base.casefold() == offered.id.casefold():
+            continue
+        yield situation.finding(
+            change.address,
+            f"{model.base} names no version",
+            "The service knows models for fine-tuning by name and version, and may refuse it without.",
+            f"write {offered.id}",
+            "warning",
+        )
+
+
 def method(situation: Situation) -> Iterator[Diagnostic]:
     """The model can be tuned by the method."""
     for change, model in _models(situation, "job"):

@@ -92,8 +92,9 @@ _BY_MESSAGE: tuple[tuple[str, Meaning], ...] = (
         "does not support fine-tuning",
         never(
             "this model can't be fine-tuned in this way",
-            "the service says the same where the training type is missing or not offered: try another "
-            "`training_type` (standard, global_standard, developer), and check that the region offers it",
+            "name it with its version (gpt-4o-mini-2024-07-18); the service says the same where the training "
+            "type is not offered: try another `training_type` (standard, global_standard, developer), and "
+            "check that the region offers it",
         ),
     ),
     ("lacks the required data action", never("not allowed", _DATA_ROLE)),

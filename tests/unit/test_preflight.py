@@ -138,7 +138,10 @@ def test_errors_come_first() -> None:
 JOBS: dict[str, tuple[Change, list[str]]] = {
     "by-id": (job(), []),
     "whatever-the-case": (job(model=MINI.upper()), []),
-    "by-name-alone": (job(model="gpt-4o"), []),
+    "by-name-alone": (
+        job(model="gpt-4o"),
+        ["warning: job.copilot: gpt-4o names no version"],
+    ),
     "unknown": (job(model="gpt-9"), ["error: job.copilot: there is no model gpt-9 here"]),
     "known-after-apply": (job(model=Reference(Address("job", "elsewhere"), "fine_tuned_model")), []),
     "not-tunable": (

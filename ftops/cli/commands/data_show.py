@@ -15,6 +15,7 @@ from ftops.cli.specs import display
 from ftops.dataset.lines import Example, NotAnExample, read
 from ftops.dataset.tokens import ENCODINGS, Counter, NoEncoding, counter
 from ftops.errors import UsageError
+from ftops.suggest import did_you_mean
 from ftops.views import example as view
 
 
@@ -57,7 +58,10 @@ def _find(path: Path, number: int, line: int | None) -> tuple[int, int, Example]
 
 
 def _counter(model: str | None) -> Counter | None:
-    name = catalog.load(Path.cwd(), os.environ).encoding(model) if model else ENCODINGS[0]
+    known = catalog.load(Path.cwd(), os.environ)
+    name = known.encoding(model) if model else ENCODINGS[0]
+    if model and not name:
+        raise UsageError(f"no encoding of the model {model} is known", "", did_you_mean(model, known.models))
     try:
         return counter(name) if name else None
     except NoEncoding:
