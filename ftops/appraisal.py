@@ -18,7 +18,7 @@ from ftops.dataset import Unreadable, Where, is_pattern, summaries
 from ftops.dataset.diff import Compared, difference
 from ftops.dataset.excerpts import excerpts, excerpts_of
 from ftops.dataset.former import former, from_git
-from ftops.dataset.joined import Lines, matches
+from ftops.dataset.joined import Lines, divided, matches
 from ftops.dataset.measure import Measured
 from ftops.dataset.statistics import statistics
 from ftops.dataset.tokens import ENCODINGS, NoEncoding
@@ -58,13 +58,13 @@ def compare(
     appraiser = _Appraiser((), config, resources, catalog.load(config.project, environ))
     new = appraiser.measured(address)
     path = appraiser.path(address)
-    old = former(config.project, path, before, appraiser.encoding(address))
+    old = appraiser.former(address, before)
     if new is None or old is None:
         return None
     found = difference(old, new)
     lines = {r.line for r in found.added} | {r.line for _, r in found.edited}
     lines |= {r.line for r, _ in found.new_duplicates}
-    content = from_git(path, before)
+    content = from_git(*appraiser.origin(address, before))
     gone = {r.line for r in found.removed} | {r.line for r, _ in found.edited}
     return Compared(
         found,
@@ -186,7 +186,7 @@ class _Appraiser:
     def _change(
         self, address: Address, before: str, new: Measured, training: Sequence[TrainingCost]
     ) -> DataChange:
-        old = former(self.config.project, self.path(address), before, self.encoding(address))
+        old = self.former(address, before)
         if old is None:
             note = "the version that was applied is not at hand, neither in .ftops nor in Git"
             return DataChange(address, examples=new.sums.examples, note=note)
@@ -203,6 +203,20 @@ class _Appraiser:
             tokens=found.tokens if counted else None,
             dollars=found.tokens * sum(rates) if counted and rates else None,
         )
+
+    def former(self, address: Address, before: str) -> Measured | None:
+        """The version of a dataset whose bytes have this digest; None where it isn't at hand."""
+        path, digest, pattern = self.origin(address, before)
+        return former(self.config.project, path, digest, self.encoding(address), pattern)
+
+    def origin(self, address: Address, before: str) -> tuple[Path, str, str]:
+        """Where Git may have a version with this digest: a file, or a folder and a pattern."""
+        given = self.resources[address].inputs
+        pattern = str(given.get("path", ""))
+        if "file" in given and "transform" not in given and is_pattern(pattern):
+            start, rest = divided(self.config.folder, pattern)
+            return start, before, rest
+        return self.path(address), before, ""
 
     def measured(self, address: Address) -> Measured | None:
         """None where the dataset is no file here, or the file can't be read any more."""

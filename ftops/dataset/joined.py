@@ -8,6 +8,7 @@ Lines(files, names)          a line of that file → the file that it comes from
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from functools import cached_property
 from hashlib import sha256
 from itertools import accumulate
@@ -25,7 +26,7 @@ from ftops.errors import UsageError
 def matches(folder: Path, pattern: str) -> tuple[Path, ...]:
     """The files that a pattern names, sorted by path; `**` is any number of folders. Hidden ones are left
     out, as a shell leaves them out. Raises Unreadable where there are none."""
-    start, rest = _divided(folder, pattern)
+    start, rest = divided(folder, pattern)
     try:
         seen = sorted(p for p in start.glob(rest) if not _is_hidden(p, start))
         lost = next((p for p in seen if p.is_symlink() and not p.exists()), None)
@@ -38,6 +39,16 @@ def matches(folder: Path, pattern: str) -> tuple[Path, ...]:
         hint = "Correct the pattern. It is relative to the spec file that names it; `**` alone names folders."
         raise Unreadable(Finding("file/missing", f"no file is named `{pattern}`", hint=hint))
     return tuple(found)
+
+
+def fits(name: Sequence[str], pattern: Sequence[str]) -> bool:
+    """Whether a path (in parts) is one that a pattern (in parts) names, hidden ones aside."""
+    if not pattern or not name:
+        return not pattern and not name
+    if pattern[0] == "**":
+        return fits(name, pattern[1:]) or (not name[0].startswith(".") and fits(name[1:], pattern))
+    fit = not name[0].startswith(".") and fnmatchcase(name[0], pattern[0])
+    return fit and fits(name[1:], pattern[1:])
 
 
 def joined(files: Sequence[Path], project: Path) -> Path:
@@ -90,7 +101,7 @@ class Lines:
         return list(accumulate(_count(file, index) for index, file in enumerate(self._files)))
 
 
-def _divided(folder: Path, pattern: str) -> tuple[Path, str]:
+def divided(folder: Path, pattern: str) -> tuple[Path, str]:
     """The folder at which a pattern begins to be one, and the rest."""
     parts = Path(pattern).parts
     plain = next((i for i, part in enumerate(parts) if is_pattern(part)), len(parts) - 1)

@@ -6,11 +6,18 @@ import gzip
 import json
 import os
 import shutil
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
+from ftops.dataset import Unreadable, is_pattern
+from ftops.dataset.joined import divided, fits, matches
+from tests.functional.test_cli_costs import git
 from tests.golden.cli import Folder
 
 SPEC = """\
@@ -196,3 +203,53 @@ def test_old_files_that_were_made_go_by_and_by(folder: Folder) -> None:
     left = list((folder.path / ".ftops/data").glob("[0-9a-f]*.jsonl"))
     assert len(left) == 3
     assert folder.path / planned(folder)["after"]["file"] in left
+
+
+def test_the_version_that_was_applied_is_found_in_git(folder: Folder) -> None:
+    """On a machine that has not planned it: as it was put together at an earlier commit."""
+    folder.edit("{m: {type: memory}}", "{m: {type: emulator}}")
+    folder.write("data/below/part-z.jsonl", f"\ufeff{text(50)}".rstrip())
+    folder.edit("data/part-*", "data/**/part-*")
+    for arguments in (("init", "-q"), ("add", "data"), ("commit", "-qm", "one")):
+        git(folder.path, *arguments)
+    folder.ok("apply", "-y")
+    shutil.rmtree(folder.path / ".ftops/data")
+    shutil.rmtree(folder.path / "data/below")
+    folder.write("data/part-b.jsonl", text(7, 8, 99, *range(10, 14)))
+    out = folder.ok("plan")
+    assert "data: " in out and "not at hand" not in out
+    out = folder.ok("explain", "job.it")
+    assert "data/part-b.jsonl" in out and "of the former version" not in out
+    folder.ok("destroy", "-y")
+
+
+NAMES = st.lists(st.sampled_from(["a", "b.jsonl", ".hid", "part-1.jsonl", "deep"]), min_size=1, max_size=4)
+PATTERNS = st.lists(
+    st.sampled_from(["*", "**", "a", "part-*.jsonl", "?.jsonl", "[ab]*", "deep"]), min_size=1, max_size=4
+)
+
+
+@settings(deadline=None, max_examples=300, derandomize=True)
+@given(names=st.lists(NAMES, max_size=6), pattern=PATTERNS)
+def test_names_fit_a_pattern_as_files_do(names: list[list[str]], pattern: list[str]) -> None:
+    """What Git lists is matched as the disk is."""
+    assume(pattern[-1] != "**" and any(is_pattern(part) for part in pattern))
+    with tempfile.TemporaryDirectory() as root:
+        made = []
+        for name in names:
+            with suppress(OSError):  # a folder may have the name of a file
+                Path(root, *name[:-1]).mkdir(parents=True, exist_ok=True)
+                with Path(root, *name).open("x"):
+                    made.append(tuple(name))
+        start, rest = divided(Path(root), "/".join(pattern))
+        try:
+            found = {path.relative_to(root).parts for path in matches(Path(root), "/".join(pattern))}
+        except Unreadable:
+            found = set()
+        below = start.relative_to(root).parts
+        fitting = {
+            name
+            for name in made
+            if name[: len(below)] == below and fits(name[len(below) :], Path(rest).parts)
+        }
+    assert found == fitting
