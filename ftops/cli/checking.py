@@ -8,6 +8,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from ftops import dataset
 from ftops.address import Json
 from ftops.cli.excerpts import with_lines
@@ -73,9 +75,19 @@ def _check_all(
             with _cache(path) as cache:
                 inspection = dataset.inspect(path, format=format, cache=cache)
             shown = path.as_posix()
-            told = tuple(inspection.diagnostics(shown, severity))
+            told = tuple(map(_without_spec, inspection.diagnostics(shown, severity)))
             files.append(Checked(shown, inspection, severity, told))
     return files, beyond
+
+
+def _without_spec(diagnostic: Diagnostic) -> Diagnostic:
+    """A file that isn't there was named by hand."""
+    if diagnostic.rule != "file/missing" or diagnostic.place is None:
+        return diagnostic
+    hint = "Name files, or a spec whose datasets are to be checked."
+    if dataset.is_pattern(diagnostic.place.file):
+        hint = "Let the shell find the files (without quotes), or name a spec with this pattern."
+    return replace(diagnostic, hint=hint)
 
 
 @contextmanager

@@ -8,6 +8,8 @@ needed.
 from __future__ import annotations
 
 import os
+import stat
+import tempfile
 import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
@@ -38,7 +40,7 @@ def made(project: Path, key: str, write: Callable[[Writer], None], *, since: int
     """The file that is made of what `key` is a digest of; `write` makes it where it isn't there as it was
     made. One that was made before `since` (in nanoseconds) doesn't count. Raises UsageError, and what `write`
     raises."""
-    folder = project / DATA
+    folder = _folder(project)
     note = folder / f"{key[:32]}{NOTE}"
     known = _read(note)
     if known is not None and note.stat().st_mtime_ns >= since and _note(folder / known.name) == known:
@@ -46,8 +48,6 @@ def made(project: Path, key: str, write: Callable[[Writer], None], *, since: int
             os.utime(note)  # it was used
         return folder / known.name
     draft = folder / f".{key[:32]}.{os.getpid()}{SUFFIX}"
-    with suppress(OSError):  # what keeps it from being written says so itself
-        ignore(project)
     try:
         with Writer(draft, force=True) as writer:
             write(writer)
@@ -78,6 +78,25 @@ def tidy(project: Path, used: Collection[Path]) -> None:
         for file in sorted(uses, key=lambda file: uses[file])[:-KEPT]:
             if uses[file] < limit and file not in used:
                 file.unlink(missing_ok=True)
+
+
+def _folder(project: Path) -> Path:
+    """`.ftops/data`; where nothing may be written there, as in a checkout that is only read, a folder of
+    one's own among the temporary ones."""
+    folder = project / DATA
+    with suppress(OSError):
+        ignore(project)
+        folder.mkdir(exist_ok=True)
+        if os.access(folder, os.W_OK):
+            return folder
+    user = os.getuid() if hasattr(os, "getuid") else 0
+    own = Path(tempfile.gettempdir()) / f"ftops-{user}"
+    with suppress(OSError):
+        own.mkdir(mode=0o700, exist_ok=True)
+        status = own.lstat()
+        if stat.S_ISDIR(status.st_mode) and status.st_uid == user and not status.st_mode & 0o077:
+            return own
+    return folder  # where what keeps it from being written says so
 
 
 def _read(note: Path) -> _Note | None:

@@ -189,6 +189,20 @@ def test_what_was_made_and_is_damaged_is_made_again(folder: Folder) -> None:
     assert made.read_text(encoding="utf-8") == text(*range(14))
 
 
+def test_a_check_needs_nothing_to_write_to_in_the_project(folder: Folder, tmp_path: Path) -> None:
+    """Then files are put together among the temporary ones, where nobody else may look."""
+    folder.write(".ftops", "a file where the folder would be")
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    done = folder.process("data", "check", ".", environ={"TMPDIR": str(temporary)})
+    assert done.code == 0 and "14 examples" in done.out, done
+    (own,) = temporary.iterdir()
+    assert own.stat().st_mode & 0o077 == 0
+    own.chmod(0o755)
+    refused = folder.process("data", "check", ".", environ={"TMPDIR": str(temporary)})
+    assert refused.code == 1 and "let ftops write there" in refused.out
+
+
 def test_old_files_that_were_made_go_by_and_by(folder: Folder) -> None:
     """But never the newest, nor what a plan uses."""
     for number in range(6):
