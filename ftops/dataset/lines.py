@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -176,7 +177,8 @@ class Writer:
         except OSError as failure:
             raise unwritable(self.path, failure) from failure
         finally:
-            self._draft.unlink(missing_ok=True)
+            with suppress(OSError):
+                self._draft.unlink(missing_ok=True)
 
 
 def write_all(path: Path, raws: Iterable[bytes], *, force: bool = False, mark: bool = False) -> Writer:

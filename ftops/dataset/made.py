@@ -55,7 +55,8 @@ def made(project: Path, key: str, write: Callable[[Writer], None], *, since: int
         if not (file.exists() and _digest(file).startswith(file.stem)):
             draft.replace(file)
     finally:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
     found = _note(file)
     if found is not None:
         note.write_text(f"{found.name} {found.size} {found.time}\n", encoding="utf-8")
