@@ -14,7 +14,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from typing import IO, TYPE_CHECKING, TypeVar
+from typing import IO, TYPE_CHECKING, Self, TypeVar
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -46,18 +46,7 @@ def spread(
     `here` in this process, which is one of so many and works while the others start or are busy. What a
     worker leaves undone because it died is done here."""
     from concurrent.futures import ThreadPoolExecutor  # only where there are other processes
-    from queue import SimpleQueue
     from threading import Lock
-
-    free: SimpleQueue[_Worker] = SimpleQueue()
-    started: list[_Worker] = []
-
-    def through_a_free_one(data: bytes) -> bytes:
-        worker = free.get()
-        try:
-            return worker.answer(data)
-        finally:
-            free.put(worker)
 
     one_at_a_time = Lock()
 
@@ -67,33 +56,58 @@ def spread(
 
     def asked(piece: T) -> R:
         try:
-            return ask(piece, through_a_free_one)
+            return ask(piece, team.ask)
         except OSError:  # a worker that has died goes on saying so
             return done_here(piece)
 
     waiting: deque[Future[R]] = deque()
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(_SWITCH)
-    try:
-        for _ in range(processes - 1):
-            started.append(_Worker(module, argument))
-            free.put(started[-1])
-        with ThreadPoolExecutor(len(started)) as threads:
-            for piece in pieces:
-                if sum(not future.done() for future in waiting) < _AHEAD * len(started):
-                    waiting.append(threads.submit(asked, piece))
-                else:
-                    waiting.append(_done(done_here(piece)))
-                while waiting[0].done() or len(waiting) > _WAITING * processes:
-                    yield waiting.popleft().result()
-                    if not waiting:
-                        break
-            while waiting:
+    with _Team(module, argument, processes - 1) as team, ThreadPoolExecutor(processes - 1) as threads:
+        for piece in pieces:
+            if sum(not future.done() for future in waiting) < _AHEAD * (processes - 1):
+                waiting.append(threads.submit(asked, piece))
+            else:
+                waiting.append(_done(done_here(piece)))
+            while waiting and (waiting[0].done() or len(waiting) > _WAITING * processes):
                 yield waiting.popleft().result()
-    finally:
-        sys.setswitchinterval(interval)
-        for worker in started:
+        while waiting:
+            yield waiting.popleft().result()
+
+
+class _Team:
+    """Workers of which any that is free answers. A context manager: they end with it."""
+
+    def __init__(self, module: str, argument: str, size: int) -> None:
+        from queue import SimpleQueue
+
+        self._free: SimpleQueue[_Worker] = SimpleQueue()
+        self._all: list[_Worker] = []
+        self._interval = sys.getswitchinterval()
+        try:
+            for _ in range(size):
+                self._all.append(_Worker(module, argument))
+                self._free.put(self._all[-1])
+        except BaseException:
+            self.close()
+            raise
+        sys.setswitchinterval(_SWITCH)
+
+    def ask(self, data: bytes) -> bytes:
+        worker = self._free.get()
+        try:
+            return worker.answer(data)
+        finally:
+            self._free.put(worker)
+
+    def close(self) -> None:
+        sys.setswitchinterval(self._interval)
+        for worker in self._all:
             worker.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 def _done(result: R) -> Future[R]:
