@@ -31,7 +31,7 @@ CASES: tuple[Case, ...] = (
     ("ftops --help", ("--help",)),
     (f"ftops plan, {RESOURCES} unchanged", ("plan", ".")),
     ("ftops data check, the quickstart", ("data", "check", str(QUICKSTART))),
-    ("ftops data check, its file", ("data", "check", DATA)),
+    ("ftops data check, its file", ("data", "check", f"../{DATA}")),
 )
 
 
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="bench-") as root:
         folder = Path(root) / "nine"
         write_ftops(folder, "written", RESOURCES)
-        shutil.copy(QUICKSTART / "data" / DATA, folder / DATA)
+        shutil.copy(QUICKSTART / "data" / DATA, Path(root) / DATA)
         try:
             run([*ftops_command(), "apply", ".", "-y"], folder)
             _print_times(folder, chosen.runs)

@@ -93,7 +93,7 @@ def _without_spec(diagnostic: Diagnostic) -> Diagnostic:
 @contextmanager
 def _cache(path: Path) -> Iterator[dataset.Cache | None]:
     """What is known of unchanged files, kept in the file's project; None where it is in none."""
-    root = project_root(path.absolute().parent)
+    root = project_root(path.resolve().parent)
     if not ((root / ".git").exists() or (root / FOLDER).is_dir()):
         yield None
         return
