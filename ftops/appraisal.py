@@ -202,6 +202,7 @@ class _Appraiser:
             examples=new.sums.examples,
             tokens=found.tokens if counted else None,
             dollars=found.tokens * sum(rates) if counted and rates else None,
+            reordered=found.reordered,
         )
 
     def former(self, address: Address, before: str) -> Measured | None:

@@ -75,6 +75,8 @@ class DataChange(Struct, frozen=True):
     dollars: float | None = None
     """More than before, for all jobs that train on it."""
     note: str = ""
+    reordered: bool = False
+    """The same examples stand in another order."""
 
 
 class Estimate(Struct, frozen=True):

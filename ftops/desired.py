@@ -111,6 +111,8 @@ class Resolver(Struct):
             self.fingerprints[address] = recorded.fingerprint
         if address.kind == "dataset":
             self.contents[address] = content_of(recorded)
+            digest = recorded.inputs.get("content") or recorded.outputs.get("digest")
+            self.digests[address] = str(digest or "")
 
     def look_up(self, reference: Reference | Secret) -> Value:
         """The value of a reference where it is known; else the reference itself."""

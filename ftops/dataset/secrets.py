@@ -222,9 +222,12 @@ def _is_word(text: bytes) -> bool:
 
 
 def _numbers(block: bytes, start: int, end: int) -> Iterator[Hit]:
+    """A number may begin within what looks like another and is none, so one goes on from the next byte."""
     for rule, pattern in _NUMBERS:
-        for match in _compiled(pattern).finditer(block, start, end):
-            whole = _compiled(pattern).match(block, match.start())  # not cut by the end of what is looked at
+        search, at = _compiled(pattern), start
+        while match := search.search(block, at, end):
+            at = match.start() + 1
+            whole = search.match(block, match.start())  # not cut by the end of what is looked at
             if whole and whole.span() == match.span() and _VALID.get(rule, bool)(match[0]):
                 yield Hit(rule, *match.span())
 

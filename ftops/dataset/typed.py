@@ -123,7 +123,7 @@ def _has_key_twice(rest: bytes, example: Example) -> bool:
         (b'"arguments"', len(calls) + legacy),
         (b'"id"', len(calls)),
         (b'"type"', typed),
-        (b'"function"', len(calls) + typed),
+        (b'"function"', len(calls) + typed + sum([m.role == "function" for m in messages])),
         (b'"tool_call_id"', sum([m.tool_call_id is not UNSET for m in messages])),
         (b'"parallel_tool_calls"', example.parallel_tool_calls is not UNSET),
         (b'"weight"', sum([m.weight is not UNSET for m in messages])),

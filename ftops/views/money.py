@@ -42,7 +42,10 @@ def data(change: DataChange) -> str:
         counts.append(f"−{change.removed:,}" if counts else f"−{plural(change.removed, 'example')}")
     if change.edited:
         counts.append(f"{change.edited:,} edited" if counts else f"{plural(change.edited, 'example')} edited")
-    parts = [", ".join(counts) or "the same examples in another order"]
+    same = (
+        "the same examples in another order" if change.reordered else "the same examples, written otherwise"
+    )
+    parts = [", ".join(counts) or same]
     if change.tokens is not None:
         parts.append(f"{'−' if change.tokens < 0 else '+'}{plural(abs(change.tokens), 'token')}")
     if change.dollars is not None:

@@ -165,6 +165,33 @@ def test_figures_that_go_on_are_no_card(text: str, lead: int) -> None:
         assert [h.rule for h in secrets.hits(block, vectorised=vectorised)] == []
 
 
+@settings(deadline=None, max_examples=150, derandomize=True)
+@given(data=st.data())
+def test_figures_are_found_with_numpy_and_without(data: st.DataObject) -> None:
+    """Also where there are very many of them."""
+    seed, count = data.draw(st.integers(0, 10_000)), data.draw(st.sampled_from([3, 60, 250, 600]))
+    choose = random.Random(seed)
+    parts = [f"{choose.randrange(10**n):0{n}d}" for n in choose.choices([4, 4, 4, 2, 3, 9], k=count)]
+    block = "".join(part + choose.choice([" ", " ", " ", "-", ", "]) for part in parts)
+    block = block[:50] + " 0765 5029 1061 0728 2726 " + block[50:]
+    found = list(secrets.hits(block.encode()))
+    assert found == list(secrets.hits(block.encode(), vectorised=True))
+    assert "personal/card" in {hit.rule for hit in found}
+
+
+def test_a_line_with_results_of_the_older_form_is_read_quickly() -> None:
+    call = {"name": "rise", "arguments": "{}"}
+    messages: list[dict[str, Any]] = [
+        {"role": "user", "content": "Up"},
+        {"role": "assistant", "function_call": call},
+        {"role": "function", "name": "rise", "content": "1"},
+        {"role": "assistant", "content": "Done"},
+    ]
+    assert (
+        typed.read(json.dumps({"messages": messages, "functions": [TOOL["function"]]}).encode()) is not None
+    )
+
+
 def test_a_key_that_begins_as_a_word_does() -> None:
     block = b"a sk-vskvdnbokxpldxxecm8904763794180437339853818 b"
     for vectorised in (False, True):

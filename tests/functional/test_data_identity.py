@@ -134,6 +134,21 @@ def test_a_file_of_old_is_known_by_its_bytes(folder: Folder, arguments: tuple[st
     assert done.code == 0 and "job" not in done.out, done
 
 
+def test_a_job_that_knows_bytes_stays_when_its_file_is_written_otherwise(folder: Folder) -> None:
+    """It learned from what is on the service, and that stays what it is."""
+    state = json.loads(folder.ok("state", "pull"))
+    records = state["resources"]
+    for name, data in (("training", "train"), ("validation", "valid")):
+        for address in ("job.base", "job.next"):
+            if name in records[address]["identities"]:
+                records[address]["identities"][name] = records[f"dataset.{data}"]["inputs"]["content"]
+    state["serial"] += 1
+    folder.write("pushed.json", json.dumps(state))
+    folder.ok("state", "push", "pushed.json")
+    (folder.path / "data/train.jsonl").write_bytes(SPELLINGS["without spaces"])
+    assert folder.run("plan", "--detailed-exitcode").code == 0
+
+
 def test_a_file_that_is_made_again_starts_no_training(folder: Folder) -> None:
     """Another spelling under another name: the file is uploaded, what was trained on it stays."""
     (folder.path / "data/train.jsonl").write_bytes(SPELLINGS["without spaces"])
