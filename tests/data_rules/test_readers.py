@@ -180,16 +180,15 @@ def test_figures_are_found_with_numpy_and_without(data: st.DataObject) -> None:
 
 
 def test_a_line_with_results_of_the_older_form_is_read_quickly() -> None:
-    call = {"name": "rise", "arguments": "{}"}
+    call = {"name": "rise", "arguments": '{"height": 1}'}
     messages: list[dict[str, Any]] = [
         {"role": "user", "content": "Up"},
         {"role": "assistant", "function_call": call},
         {"role": "function", "name": "rise", "content": "1"},
         {"role": "assistant", "content": "Done"},
     ]
-    assert (
-        typed.read(json.dumps({"messages": messages, "functions": [TOOL["function"]]}).encode()) is not None
-    )
+    line = json.dumps({"messages": messages, "functions": [TOOL["function"]]})
+    assert typed.read(line.encode()) is not None
 
 
 def test_a_key_that_begins_as_a_word_does() -> None:
