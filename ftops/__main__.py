@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from ftops import __version__
 
 INTERRUPTED = 130
-_COMPLETE = "_FTOPS_COMPLETE"
 _TEXT = (("version",), ("--version",), ("-V",))
 _JSON = (("version", "-o", "json"), ("version", "-ojson"), ("version", "--output", "json"))
 
@@ -36,12 +35,11 @@ def _run(arguments: Sequence[str]) -> int:
     # What a command makes it keeps to its end: looking for garbage would be most of the work.
     gc.set_threshold(100_000, 20, 20)
     _import_msgspec()
-    if _COMPLETE not in os.environ:
-        from ftops.cli.quick import run as run_quickly
+    from ftops.cli.quick import run as run_quickly
 
-        code = run_quickly(arguments, os.environ)
-        if code is not None:
-            return code
+    code = run_quickly(arguments, os.environ)
+    if code is not None:
+        return code
     from ftops.cli.main import run
 
     return run(arguments)

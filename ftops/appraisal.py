@@ -78,14 +78,22 @@ def compare(
 
 def _where(folder: Path, resource: Resource) -> Where | None:
     """Where the lines of a dataset of many files come from; a file that was transformed has its own."""
-    pattern = str(resource.inputs.get("path", ""))
-    if "file" not in resource.inputs or "transform" in resource.inputs or not is_pattern(pattern):
+    pattern = _pattern(resource)
+    if not pattern:
         return None
     try:
         files = matches(folder, pattern)
     except Unreadable:
         return None
     return Lines(files, [file.relative_to(folder).as_posix() for file in files])
+
+
+def _pattern(resource: Resource) -> str:
+    """The pattern of a dataset of many files, whose lines are theirs; empty for others, as where a transform
+    has made other lines."""
+    pattern = str(resource.inputs.get("path", ""))
+    is_joined = "file" in resource.inputs and "transform" not in resource.inputs
+    return pattern if is_joined and is_pattern(pattern) else ""
 
 
 def over_budget(estimate: Estimate, budget: Budget) -> Iterator[Diagnostic]:
@@ -212,9 +220,8 @@ class _Appraiser:
 
     def origin(self, address: Address, before: str) -> tuple[Path, str, str]:
         """Where Git may have a version with this digest: a file, or a folder and a pattern."""
-        given = self.resources[address].inputs
-        pattern = str(given.get("path", ""))
-        if "file" in given and "transform" not in given and is_pattern(pattern):
+        pattern = _pattern(self.resources[address])
+        if pattern:
             start, rest = divided(self.config.folder, pattern)
             return start, before, rest
         return self.path(address), before, ""

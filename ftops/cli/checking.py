@@ -23,7 +23,6 @@ from ftops.views.paint import clean
 from ftops.views.values import plural, size
 
 _SPECS = (".yaml", ".yml")
-NOTHING: Mapping[str, str] = {}
 
 
 class Checked(NamedTuple):
@@ -41,7 +40,7 @@ def check(
     *,
     environment: str | None = None,
     format: str = "",
-    severity: Mapping[str, str] = NOTHING,
+    severity: Mapping[str, str] = dataset.NO_SETTINGS,
     strict: bool = False,
 ) -> int:
     """Checks and says what was found; the exit code. `severity` are grades by rule."""

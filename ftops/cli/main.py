@@ -10,11 +10,11 @@ import click
 from ftops.cli.ending import ended
 from ftops.cli.lazy import LazyGroup
 from ftops.cli.look import look_options
+from ftops.cli.quick import COMPLETE
 from ftops.cli.screen import Screen
 from ftops.errors import Diagnostic
 
 NAME = "ftops"
-COMPLETE = "_FTOPS_COMPLETE"
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 

@@ -1,7 +1,7 @@
 """Several files as one: those that a pattern names, one after the other, in a file of `.ftops/data`.
 
 matches(folder, pattern)     the files, sorted by path
-joined(files, project)       one file with the lines of all, made once, named after what the files are
+joined(files, project)       one file with the lines of all, made once
 Lines(files, names)          a line of that file → the file that it comes from, and its line there
 """
 

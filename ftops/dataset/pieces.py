@@ -195,7 +195,6 @@ class _Piece:
         self.contents = bytearray()
         self.said: list[str] = []
         self.numbers = array("I")
-        self.shown: dict[str, int] = {}
         self.systems: dict[str, list[int]] = {}
         self.definitions: dict[int, tuple[Mapping[str, functions.Function], list[int]]] = {}
         self.labels = self.piece.labels

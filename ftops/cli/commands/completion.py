@@ -6,10 +6,10 @@ import click
 from click.shell_completion import get_completion_class
 
 from ftops.cli.lazy import pass_screen
+from ftops.cli.quick import COMPLETE
 from ftops.cli.screen import Screen
 
 PROGRAM = "ftops"
-VARIABLE = "_FTOPS_COMPLETE"
 
 
 @click.command("completion")
@@ -26,6 +26,6 @@ def command(screen: Screen, shell: str) -> int:
     kind = get_completion_class(shell)
     assert kind is not None  # noqa: S101 - one of the choices above
     with click.Context(command) as ctx:
-        script = kind(ctx.command, {}, PROGRAM, VARIABLE).source()
+        script = kind(ctx.command, {}, PROGRAM, COMPLETE).source()
     screen.text(f"{script}\n")
     return 0
