@@ -44,6 +44,7 @@ from ftops.store import (
     note_origin,
     open_store,
 )
+from ftops.walk import Clock, RealTime
 
 if TYPE_CHECKING:
     from ftops.apply import Apply, Report, Settings
@@ -74,6 +75,7 @@ class Session(Struct):
     providers: Providers
     retry_base: float = 1.0
     """Seconds before the second try of a read that failed temporarily."""
+    clock: Clock = field(default_factory=RealTime)
     _state: State | None = field(default=None)
     _hold: Hold | None = field(default=None)
     _info: LockInfo | None = field(default=None)
@@ -166,6 +168,7 @@ class Session(Struct):
             self.providers,
             self.config.secrets,
             emit,
+            clock=self.clock,
             new_token=lambda: new_token(state.lineage),
             check=check,
         )
@@ -215,7 +218,9 @@ class Session(Struct):
         return made
 
     def _inquiry(self, parallelism: int = 10) -> Inquiry:
-        return Inquiry(self.config, self.graph, self.state, self.providers, self.retry_base, parallelism)
+        return Inquiry(
+            self.config, self.graph, self.state, self.providers, self.retry_base, parallelism, self.clock
+        )
 
     def _begun_state(self) -> State:
         """The state to record on: it has a lineage from its first entry on."""
