@@ -17,6 +17,7 @@ from uuid import uuid4
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from ftops.accounts import accounts_of, located
 from ftops.address import Address, decode
 from ftops.config import Config
 from ftops.datafiles import inspect_data, with_data
@@ -167,6 +168,7 @@ class Session(Struct):
             self.config.secrets,
             emit,
             new_token=lambda: new_token(state.lineage),
+            accounts=accounts_of(self.config),
             check=check,
         )
         run = Apply(made, state, journal, context, settings)
@@ -215,7 +217,8 @@ class Session(Struct):
         return made
 
     def _inquiry(self, parallelism: int = 10) -> Inquiry:
-        return Inquiry(self.config, self.graph, self.state, self.providers, self.retry_base, parallelism)
+        state = located(self.state, self.config)
+        return Inquiry(self.config, self.graph, state, self.providers, self.retry_base, parallelism)
 
     def _begun_state(self) -> State:
         """The state to record on: it has a lineage from its first entry on."""
@@ -297,7 +300,8 @@ class Session(Struct):
             raise UsageError(f"{address} is no job", "Only the training of a job has results.")
         from ftops.results import results_of  # brings csv and base64 along, which no plan needs
 
-        return results_of(self.providers(recorded.provider), recorded)
+        here = located(self.state, self.config).resources[address]
+        return results_of(self.providers(here.provider), here)
 
     def environment(self, name: str | None) -> dict[str, str]:
         """Variables by which the openai package finds the service of a provider: the one named, or the

@@ -149,9 +149,11 @@ def take_up(
     """The saved plan, to be applied to the state as it is now. Only within `locked`. Raises StalePlan."""
     plan, state = saved.plan, session.state
     _check_subject(session.config, saved)
+    if spent := _applied_already(session, saved):
+        raise spent
     now = basis_of(session.config, state, plan, secret_digests(session.config))
     if found := differences(saved.basis, now):
-        raise _applied_already(session, saved) or _stale(saved, found, state.serial)
+        raise _stale(saved, found, state.serial)
     if (state.lineage, state.serial) == (plan.lineage, plan.serial):
         return plan
     if plan.lineage and state.lineage != plan.lineage:
@@ -190,7 +192,7 @@ def _check_subject(config: Config, saved: SavedPlan) -> None:
 
 
 def _applied_already(session: Session, saved: SavedPlan) -> StalePlan | None:
-    """What to say where it is this very plan that has moved the state."""
+    """What to say of a plan that a run has begun to apply: it is spent, whatever the state says by now."""
     digest = plan_digest(saved.plan)
     for run in reversed(session.runs()):
         begun = run.begun

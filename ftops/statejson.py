@@ -20,6 +20,8 @@ from ftops.state import (
     OutputsRecorded,
     PendingOperation,
     ProviderReplaced,
+    Reassigned,
+    Reassignment,
     Recorded,
     Removed,
     ResourceState,
@@ -61,6 +63,9 @@ def entry_to_json(entry: Entry) -> dict[str, Json]:
             return {"entry": "outputs", "outputs": dict(outputs)}
         case Moved(moves):
             return {"entry": "moved", "moves": [[str(source), str(target)] for source, target in moves]}
+        case Reassigned(objects):
+            rows: list[Json] = [[str(o.source), o.key, str(o.target), o.deposes] for o in objects]
+            return {"entry": "reassigned", "objects": rows}
         case ProviderReplaced(before, after):
             return {"entry": "provider_replaced", "before": before, "after": after}
 
@@ -73,6 +78,7 @@ def entry_from_json(raw: Fields) -> Entry:
 def resource_to_json(resource: ResourceState) -> dict[str, Json]:
     """Empty optional fields are left out."""
     fields: dict[str, Json] = {
+        "account": resource.account,
         "dependencies": [str(a) for a in resource.dependencies],
         "fingerprint": resource.fingerprint,
         "identities": dict(resource.identities),
@@ -98,6 +104,7 @@ def resource_to_json(resource: ResourceState) -> dict[str, Json]:
 def operation_to_json(operation: PendingOperation) -> dict[str, Json]:
     """Empty optional fields are left out."""
     optional: dict[str, Json] = {
+        "account": operation.account,
         "facts": dict(operation.facts),
         "prevent_destroy": operation.prevent_destroy,
         "retain": operation.retain,
@@ -123,6 +130,7 @@ _ENTRIES: Mapping[str, Callable[[Fields], Entry]] = {
     "failed": lambda raw: Failed(_address(raw["address"]), raw.get("message", "")),
     "outputs": lambda raw: OutputsRecorded(dict(raw["outputs"])),
     "moved": lambda raw: Moved(tuple((_address(a), _address(b)) for a, b in raw["moves"])),
+    "reassigned": lambda raw: Reassigned(tuple(_reassignment(*row) for row in raw["objects"])),
     "provider_replaced": lambda raw: ProviderReplaced(_text(raw["before"]), _text(raw["after"])),
 }
 
@@ -145,6 +153,7 @@ def _resource(raw: Fields, inputs: Callable[[Any], dict[str, Any]] | None = None
         retain=raw.get("retain", False),
         shared=raw.get("shared", False),
         schema_version=raw.get("schema_version", 1),
+        account=raw.get("account", ""),
     )
 
 
@@ -162,7 +171,12 @@ def _operation(raw: Fields) -> PendingOperation:
         facts=dict(raw.get("facts", {})),
         prevent_destroy=raw.get("prevent_destroy", False),
         retain=raw.get("retain", False),
+        account=raw.get("account", ""),
     )
+
+
+def _reassignment(source: Any, key: Any, target: Any, deposes: Any) -> Reassignment:
+    return Reassignment(_address(source), _text(key), _address(target), _text(deposes))
 
 
 def _inputs(raw: Any) -> dict[str, Any]:
