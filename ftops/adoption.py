@@ -15,7 +15,7 @@ from msgspec import Struct
 from ftops.address import Address, Expression, Json, Value
 from ftops.errors import ProviderError
 from ftops.plan import Action, Change
-from ftops.providers.base import Discovers, Existing, Local, Provider
+from ftops.providers.base import Discovers, Existing, Provider
 from ftops.providers.training import same_model, seed_mark
 from ftops.refactor import instances
 from ftops.refresh import gather
@@ -48,9 +48,10 @@ def look_for(
     changes: Iterable[Change], providers: Callable[[str], Provider], search: Search
 ) -> tuple[Mapping[Address, Adoptable], str]:
     """What there is to adopt in place of what would be made, and why nothing was found out, if so.
-    Asks nobody where only local providers make anything."""
+    Asks only providers that can list what their account holds."""
     wanted = list(_wanted(changes, search.replaces))
-    telling = {name for name in {change.provider for change in wanted} if _can_tell(providers(name))}
+    makers = {change.provider for change in wanted}
+    telling = {name for name in makers if isinstance(providers(name), Discovers)}
     wanted = [change for change in wanted if change.provider in telling]
     if not wanted:
         return {}, ""
@@ -69,10 +70,6 @@ def _wanted(changes: Iterable[Change], replaces: tuple[Address, ...]) -> Iterato
             asked = any(instances([change.address], one) for one in replaces)
             if not asked and (change.address.kind == "job" or change.after.get("content")):
                 yield change
-
-
-def _can_tell(provider: Provider) -> bool:
-    return isinstance(provider, Discovers) and not isinstance(provider, Local)
 
 
 def _lists(

@@ -45,6 +45,7 @@ from ftops.store import (
     note_origin,
     open_store,
 )
+from ftops.walk import Clock, RealTime
 
 if TYPE_CHECKING:
     from ftops.apply import Apply, Report, Settings
@@ -75,6 +76,7 @@ class Session(Struct):
     providers: Providers
     retry_base: float = 1.0
     """Seconds before the second try of a read that failed temporarily."""
+    clock: Clock = field(default_factory=RealTime)
     _state: State | None = field(default=None)
     _hold: Hold | None = field(default=None)
     _info: LockInfo | None = field(default=None)
@@ -167,6 +169,7 @@ class Session(Struct):
             self.providers,
             self.config.secrets,
             emit,
+            clock=self.clock,
             new_token=lambda: new_token(state.lineage),
             accounts=accounts_of(self.config),
             check=check,
@@ -218,7 +221,9 @@ class Session(Struct):
 
     def _inquiry(self, parallelism: int = 10) -> Inquiry:
         state = located(self.state, self.config)
-        return Inquiry(self.config, self.graph, state, self.providers, self.retry_base, parallelism)
+        return Inquiry(
+            self.config, self.graph, state, self.providers, self.retry_base, parallelism, self.clock
+        )
 
     def _begun_state(self) -> State:
         """The state to record on: it has a lineage from its first entry on."""
