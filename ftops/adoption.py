@@ -18,7 +18,7 @@ from ftops.plan import Action, Change
 from ftops.providers.base import Discovers, Existing, Local, Provider
 from ftops.providers.training import same_model, seed_mark
 from ftops.refactor import instances
-from ftops.refresh import gather
+from ftops.refresh import gather, patient
 from ftops.state import Adoptable, RemoteObject, ResourceState, State, Status, owner_mark
 from ftops.walk import Clock, RealTime, Turn
 
@@ -56,7 +56,7 @@ def look_for(
     try:
         listed = _gather(_lists(wanted, providers), providers, search)
         candidates = _candidates(wanted, listed, search.state)
-        seen = _gather(_looks(wanted, candidates, providers), providers, search)
+        seen = _gather(_looks(wanted, candidates, providers, search), providers, search)
     except ProviderError as error:
         return {}, f"nothing could be adopted, for the account wouldn't say what it holds: {error.summary}"
     return _chosen(wanted, candidates, seen, search.state), ""
@@ -168,28 +168,29 @@ def _looks(
     wanted: Sequence[Change],
     candidates: Mapping[Address, Sequence[Existing]],
     providers: Callable[[str], Provider],
+    search: Search,
 ) -> dict[tuple[Address, str], tuple[str, Turn]]:
     return {
         (change.address, existing.remote.remote_id): (
             change.provider,
-            _look(providers(change.provider), change, existing),
+            _look(providers(change.provider), change, existing, search),
         )
         for change in wanted
         for existing in candidates[change.address]
     }
 
 
-def _look(provider: Provider, change: Change, existing: Existing) -> Turn:
+def _look(provider: Provider, change: Change, existing: Existing, search: Search) -> Turn:
     """The object as a read shows it; None where what it made is gone."""
     there = existing.remote.inputs
     inputs = {n: there.get(n, "") if isinstance(v, Expression) else v for n, v in change.after.items()}
     record = ResourceState(change.address, change.provider, existing.remote.remote_id, Status.READY, inputs)
 
-    def turn() -> RemoteObject | None:
+    def look() -> RemoteObject | None:
         of_use = not isinstance(provider, Discovers) or provider.is_of_use(existing)
         return provider.read(record) if of_use else None
 
-    return turn
+    return patient(provider, look, search.clock or RealTime(), search.retry_base)
 
 
 def _chosen(

@@ -87,6 +87,9 @@ class ResourceState(Struct, frozen=True):
     retain: bool = False
     shared: bool = False
     """Adopted from another state, which may delete it: here it is only ever forgotten."""
+    created_at: str = ""
+    """When this state's run created it: UTC, ISO 8601. Empty for what was adopted, imported or recorded by an
+    older version."""
     schema_version: int = 1
 
 
@@ -312,6 +315,7 @@ def resource_from(operation: PendingOperation, remote: RemoteObject) -> Resource
         resume=remote.resume,
         prevent_destroy=operation.prevent_destroy,
         retain=operation.retain,
+        created_at=operation.started_at,
     )
 
 
