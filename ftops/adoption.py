@@ -16,7 +16,7 @@ from ftops.address import Address, Expression, Json, Value
 from ftops.errors import ProviderError
 from ftops.plan import Action, Change
 from ftops.providers.base import Discovers, Existing, Local, Provider
-from ftops.providers.training import same_model, seed_mark
+from ftops.providers.training import is_marked, is_marked_by, same_model
 from ftops.refactor import instances
 from ftops.refresh import gather, patient
 from ftops.state import Adoptable, RemoteObject, ResourceState, State, Status, owner_mark
@@ -160,7 +160,7 @@ def _is_same_start(there: Mapping[str, Json], wanted: Mapping[str, Value], finge
     chosen, reported = wanted.get("hyperparameters") or {}, there.get("hyperparameters") or {}
     seed = there.get("seed")
     if "seed" not in wanted:
-        return isinstance(seed, int) and seed >> 15 == seed_mark(fingerprint)
+        return is_marked(seed, fingerprint)
     return seed == wanted["seed"] and chosen == reported and chosen != {}
 
 
@@ -208,11 +208,18 @@ def _chosen(
             remote = seen[change.address, existing.remote.remote_id]
             if remote is not None and remote.status is not Status.TAINTED and remote.remote_id not in taken:
                 taken.add(remote.remote_id)
-                chosen[change.address] = Adoptable(
-                    remote, existing.token, shared=not existing.token.startswith(mark)
-                )
+                is_own = _is_own(existing, change, mark)
+                chosen[change.address] = Adoptable(remote, existing.token, shared=not is_own)
                 break
     return chosen
+
+
+def _is_own(existing: Existing, change: Change, mark: str) -> bool:
+    """Whether the state with this mark created it: its token says so, or, where the service kept no note, the
+    seed that ftops chose."""
+    if existing.token or existing.kind != "job" or "seed" in change.after:
+        return existing.token.startswith(mark)
+    return is_marked_by(existing.remote.inputs.get("seed"), mark)
 
 
 def _digits(digest: object) -> str:
