@@ -87,6 +87,9 @@ class ResourceState(Struct, frozen=True):
     retain: bool = False
     shared: bool = False
     """Adopted from another state, which may delete it: here it is only ever forgotten."""
+    created_at: str = ""
+    """When this state's run created it: UTC, ISO 8601. Empty for what was adopted, imported or recorded by an
+    older version."""
     schema_version: int = 1
     account: str = ""
     """Where the object lives (`ftops.accounts`); empty in the records of older states."""
@@ -358,6 +361,7 @@ def resource_from(operation: PendingOperation, remote: RemoteObject) -> Resource
         prevent_destroy=operation.prevent_destroy,
         retain=operation.retain,
         account=operation.account,
+        created_at=operation.started_at,
     )
 
 

@@ -79,6 +79,7 @@ def resource_to_json(resource: ResourceState) -> dict[str, Json]:
     """Empty optional fields are left out."""
     fields: dict[str, Json] = {
         "account": resource.account,
+        "created_at": resource.created_at,
         "dependencies": [str(a) for a in resource.dependencies],
         "fingerprint": resource.fingerprint,
         "identities": dict(resource.identities),
@@ -152,6 +153,7 @@ def _resource(raw: Fields, inputs: Callable[[Any], dict[str, Any]] | None = None
         prevent_destroy=raw.get("prevent_destroy", False),
         retain=raw.get("retain", False),
         shared=raw.get("shared", False),
+        created_at=raw.get("created_at", ""),
         schema_version=raw.get("schema_version", 1),
         account=raw.get("account", ""),
     )

@@ -21,7 +21,6 @@ from ftops.events import Event
 from ftops.moments import iso
 from ftops.plan import Action, Change
 from ftops.providers.base import (
-    LOOK_AGAIN,
     Progress,
     Provider,
     ReportsProgress,
@@ -38,6 +37,7 @@ from ftops.state import (
     ResourceState,
     owner_mark,
 )
+from ftops.visibility import LOOK_AGAIN
 from ftops.walk import Clock, RealTime, Turn
 
 
@@ -69,6 +69,8 @@ class Step(Struct):
     effect_unknown: bool = False
     lost_at: float = 0.0
     """When the last reply was lost, by the walk's clock; if one was."""
+    visible_by: float | None = None
+    """By when the object has to be shown, by the walk's clock; set while looks miss it."""
     attempts: int = 0
     seen: str = ""
     started: float | None = None

@@ -38,7 +38,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "yamlerrors yamllines kinds",
         "records drift",
         "address",
-        "errors suggest moments garbage project",
+        "errors suggest moments garbage project visibility",
     )
 )
 """From top to bottom. A module may import those of the rows below its own, and no others."""

@@ -143,25 +143,22 @@ class Explains(Protocol):
 
 @runtime_checkable
 class Lags(Protocol):
-    """A provider whose service may show a new object in its lists only after a while."""
+    """A provider whose service may show a new object only after a while."""
 
     visible_after: float
     """Seconds after which it shows for sure."""
 
 
 def visible_after(provider: Provider) -> float:
-    """Seconds for which an object that a lost reply may have made has to be looked for."""
+    """Seconds for which an object has to be looked for that was just created, or that a lost reply may have
+    created."""
     return provider.visible_after if isinstance(provider, Lags) else 0.0
 
 
 class Unseen(Struct, frozen=True):
-    """What a search came to that found nothing so far: look again after these seconds."""
+    """What a search or a read came to that found nothing so far: look again after these seconds."""
 
     seconds: float
-
-
-LOOK_AGAIN = 2.0
-"""Seconds between two searches at most."""
 
 
 @runtime_checkable

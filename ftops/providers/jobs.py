@@ -66,6 +66,8 @@ class Jobs:
         """Every step takes it well that it was made before, so that a broken deletion can be repeated."""
         action = f"delete {resource.address}"
         job = self._get(resource.remote_id, action)
+        if job is None and resource.status is Status.PENDING:
+            job = {"id": resource.remote_id}  # a replica may not know it, and it would go on and be paid
         if job is not None and status_of(job) is Status.PENDING:
             job = self._cancel(job, action)
         known = {**resource.outputs, **{k: v for k, v in (job or {}).items() if v}}
@@ -74,7 +76,7 @@ class Jobs:
         files = known.get("result_files")
         for file in files if isinstance(files, list) else ():
             delete_file(self._clients, str(file), action)
-        if job is not None and self._clients.dialect.deletes_jobs:
+        if self._clients.dialect.deletes_jobs:
             self._delete_job(resource.remote_id, action)
         return None
 

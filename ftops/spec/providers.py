@@ -10,8 +10,9 @@ from ftops.spec.declared import Block, described, required
 PROVIDER_TYPE = "Which kind of provider this is: azure_openai, openai or emulator."
 DEFAULTS = "Inputs of its jobs and deployments that don't set them."
 VISIBLE_AFTER = (
-    "Seconds after which its lists show a new object for sure: for so long ftops looks for what a lost reply "
-    "may have made, before it makes it again. Default: 30; for an emulator 0."
+    "Seconds after which a new object is shown for sure: until then a 404 means that it isn't visible yet, "
+    "and what a lost reply may have created is looked for before it is created again. Default: 30; for an "
+    "emulator 0."
 )
 
 

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from ftops.errors import Permanent, Temporary
 from ftops.providers.azure import AzureProvider
-from ftops.providers.training import checkpoint_names, observed_inputs, seed_for
-from ftops.state import ResourceState, Status
+from ftops.providers.training import checkpoint_names, is_marked, is_marked_by, observed_inputs, seed_for
+from ftops.state import ResourceState, Status, owner_mark
 from tests.contract.azure_cloud import (
     BASE_MODEL,
     Cloud,
@@ -216,6 +216,15 @@ def test_the_seed_follows_from_the_token() -> None:
     assert seed_for({}, "a") == seed_for({}, "a") != seed_for({}, "b")
     assert seed_for({"seed": 0}, "a") == 0
     assert 0 <= seed_for({}, "a") < 2**31
+
+
+def test_the_seed_says_what_a_job_is_made_from_and_which_state_started_it() -> None:
+    ours, theirs = owner_mark("ours"), owner_mark("theirs")
+    seeds = [seed_for({}, f"{ours}{n:010x}", "abcd1234") for n in range(100)]
+    assert all(0 <= seed < 2**31 for seed in seeds)
+    assert all(is_marked(seed, "abcd9999") and not is_marked(seed, "abce1234") for seed in seeds)
+    assert all(is_marked_by(seed, ours) and not is_marked_by(seed, theirs) for seed in seeds)
+    assert len(set(seeds)) > 25
 
 
 def test_progress(azure: AzureProvider, tmp_path: Path, training: str) -> None:
