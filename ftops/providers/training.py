@@ -100,7 +100,7 @@ def _seed_owner(mark: str) -> int:
 
 
 def _bits(text: str, count: int) -> int:
-    return int(hashlib.sha256(text.encode()).hexdigest()[:8], 16) % 2**count
+    return int(hashlib.sha256(text.encode()).hexdigest()[:8], 16) % (1 << count)
 
 
 def job_body(request: Request, *, with_method: bool, with_training_type: bool) -> dict[str, Any]:
