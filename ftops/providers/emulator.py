@@ -30,7 +30,7 @@ from ftops.providers.azure import AzureProvider
 from ftops.providers.azure_clients import STABLE_VERSION
 from ftops.providers.azure_errors import NO_REPLY, UNREACHABLE
 from ftops.providers.base import Existing, Progress, Request
-from ftops.providers.by_kind import seconds_until_visible
+from ftops.providers.by_kind import seconds_until_visible, timeouts_from
 from ftops.state import PendingOperation, RemoteObject, ResourceState
 
 T = TypeVar("T")
@@ -66,6 +66,7 @@ class EmulatorProvider:
     def __init__(self, settings: Mapping[str, Value], *, name: str, project: Path) -> None:
         self.name = name
         self.visible_after = seconds_until_visible(settings, default=0.0)
+        self.timeouts = timeouts_from(settings)
         self._server = _Server(settings, name, project)
         self._lock = threading.Lock()
         self._azure: AzureProvider | None = None
