@@ -105,6 +105,14 @@ class Session(Struct):
             self._state = state
         return self._state
 
+    @property
+    def readable_state(self) -> State | None:
+        """As recorded; None where that can't be trusted."""
+        try:
+            return self.state
+        except StateError:
+            return None
+
     @contextmanager
     def locked(self, operation: str, waiting: Waiting = AT_ONCE) -> Iterator[None]:
         """Alone with the state until the end of the block. Raises StateLocked."""
@@ -234,8 +242,9 @@ class Session(Struct):
     def replace_state(self, pushed: State) -> State:
         """Puts a whole other state in place of what is recorded. Its serial never goes back: what was
         planned before must not pass for fresh. Only within `locked`."""
-        if pushed.serial <= self.state.serial and pushed != self.state:
-            pushed = replace(pushed, serial=self.state.serial + 1)
+        highest = self._highest_serial()
+        if pushed.serial <= highest and pushed != self.readable_state:
+            pushed = replace(pushed, serial=highest + 1)
         with self._audited() as ending:
             self.store.write(pushed)
             self._state = pushed
@@ -246,17 +255,20 @@ class Session(Struct):
         """Records what a version says, under a serial that was never there, also where what is recorded now
         can't be read. Only within `locked`."""
         wanted = self.store.read_version(version)
-        try:
-            serial = self.state.serial
-        except StateError:
-            serial = 0
-        highest = max([serial, wanted.serial, *(v.serial for v in self.store.versions())])
+        highest = max([self._highest_serial(), wanted.serial, *(v.serial for v in self.store.versions())])
         restored = replace(wanted, serial=highest + 1)
         with self._audited() as ending:
             self.store.write(restored)
             self._state = restored
             ending.result, ending.serial = "done", restored.serial
         return restored
+
+    def _highest_serial(self) -> int:
+        """Of all that was ever recorded, as far as it is known."""
+        recorded = self.readable_state
+        if recorded is not None:
+            return recorded.serial
+        return max((v.serial for v in self.store.versions()), default=0)
 
     def runs(self) -> list[Run]:
         """Who did what to this state, oldest first, as its audit log has it."""
@@ -268,10 +280,7 @@ class Session(Struct):
         """Only within `locked`, which says who it is that runs, and what."""
         from ftops.audit import Begun, audited, now
 
-        try:
-            recorded = self.state
-        except StateError:  # a restore sets about to mend it
-            recorded = State("")
+        recorded = self.readable_state or State("")  # a restore sets about to mend what can't be read
         info = self._info or lock_info("", "apply", now())
         begun = Begun(
             run=uuid4().hex,

@@ -14,8 +14,8 @@ from ftops.errors import FtopsError, Permanent, Temporary
 from ftops.kinds import RESOURCE_TYPES
 from ftops.moments import iso
 from ftops.narration import Narration
-from ftops.plan import Action
-from ftops.providers.base import Progress, Unseen, visible_after
+from ftops.plan import Action, Change
+from ftops.providers.base import Progress, Unseen, timeout, visible_after
 from ftops.redaction import Redaction
 from ftops.state import (
     Entry,
@@ -99,7 +99,7 @@ class Judge(Struct, frozen=True):
         change = step.change
         if isinstance(remote, RemoteObject):
             step.waiting = True
-            return self._again(remote)
+            return self._again(step, remote)
         self._add(entries, Removed(change.address, change.deposed))
         return self._done(step, change.remote_id)
 
@@ -120,7 +120,7 @@ class Judge(Struct, frozen=True):
             case Status.PENDING:
                 if not self.wait and RESOURCE_TYPES[step.change.address.kind].long_running:
                     return Fate.LEFT
-                return self._again(remote)
+                return self._again(step, remote)
 
     def _resource(self, step: Step, remote: RemoteObject) -> ResourceState:
         change = step.change
@@ -186,7 +186,13 @@ class Judge(Struct, frozen=True):
         self.narration.retried(step, error, wait)
         return Again(wait, waiting=step.waiting)
 
-    def _again(self, remote: RemoteObject) -> Verdict:
+    def _again(self, step: Step, remote: RemoteObject) -> Verdict:
+        now = self.turns.context.clock.now()
+        step.waiting_since = now if step.waiting_since is None else step.waiting_since
+        change = step.change
+        limit = timeout(self.turns.context.providers(change.provider), change.address.kind)
+        if now - step.waiting_since >= limit:
+            return self._give_up(step, _timed_out(change, remote, limit))
         delay = POLL_INTERVAL if remote.requeue_after is None else remote.requeue_after
         return Again(delay, holds_lane=remote.holds_lane, waiting=True)
 
@@ -204,6 +210,18 @@ class Judge(Struct, frozen=True):
         """Into the live state now, into the journal with the rest of the batch."""
         self.turns.live.add(entry)
         entries.append(entry)
+
+
+def _timed_out(change: Change, remote: RemoteObject, limit: float) -> Permanent:
+    done = "deleted" if change.action is Action.DELETE else "ready"
+    spent = f"{limit:g} s" if limit < 120 else f"{limit / 60:g} min"
+    kind = change.address.kind
+    return Permanent(
+        f"{change.address} isn't {done} after {spent}",
+        f"The service last said: {remote.message or 'nothing'}. The object still exists and is on record.",
+        f"apply again: that goes on waiting. `timeouts: {{{kind}: …}}` of the provider {change.provider} "
+        "sets the limit, in seconds",
+    )
 
 
 def _kept(before: ResourceState, updated: ResourceState) -> ResourceState:

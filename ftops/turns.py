@@ -66,6 +66,8 @@ class Step(Struct):
     announced: bool = False
     recorded: bool = False
     waiting: bool = False
+    waiting_since: float | None = None
+    """When its object was first seen pending, by the walk's clock."""
     effect_unknown: bool = False
     lost_at: float = 0.0
     """When the last reply was lost, by the walk's clock; if one was."""

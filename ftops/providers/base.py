@@ -8,6 +8,7 @@ engine calls `read` again later, from the resource that it has recorded in the m
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -153,6 +154,19 @@ def visible_after(provider: Provider) -> float:
     """Seconds for which an object has to be looked for that was just created, or that a lost reply may have
     created."""
     return provider.visible_after if isinstance(provider, Lags) else 0.0
+
+
+@runtime_checkable
+class TimesOut(Protocol):
+    """A provider that limits how long its pending objects are waited for."""
+
+    timeouts: Mapping[str, float]
+    """Seconds by kind of resource; a kind that isn't there is waited for without a limit."""
+
+
+def timeout(provider: Provider, kind: str) -> float:
+    """Seconds after which a step no longer waits for a pending object."""
+    return provider.timeouts.get(kind, inf) if isinstance(provider, TimesOut) else inf
 
 
 class Unseen(Struct, frozen=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from ftops.apply import Report
 from ftops.plan import Mode
-from tests.contract.azure_cloud import Cloud
+from tests.contract.azure_cloud import SETTLED, Cloud, running_cloud
 from tests.contract.sessions import Project, done
 
 SPEC = """\
@@ -34,6 +35,20 @@ ROUTES = (
     "GET */deployments/*",
     "GET /openai/models/*",
 )
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    with running_cloud(tmp_path_factory.mktemp("cloud")) as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def cloud(own: Cloud) -> Cloud:
+    """With nothing in it."""
+    own.admin("POST", "reset")
+    own.admin("PATCH", "settings", SETTLED)
+    return own
 
 
 @pytest.fixture
