@@ -11,7 +11,7 @@ from typing import Any
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from ftops import spec, yamltext
+from ftops import spec
 from ftops.address import Address, render
 from ftops.errors import Diagnostic
 from ftops.fields import Boolean, Unknown
@@ -151,12 +151,12 @@ def _pairs(value: list[Any] | dict[str, Any]) -> Iterator[Each | None]:
     if isinstance(value, list):
         for item in value:
             is_scalar = item is not None and not isinstance(item, list | dict)
-            yield Each(str(render(item)), yamltext.resolve(item)) if is_scalar else None
+            yield Each(str(render(item)), item) if is_scalar else None
     elif set(value) == {"matrix"}:
         yield from _combinations(value["matrix"])
     else:
         for key, item in value.items():
-            yield Each(key, yamltext.resolve(item))
+            yield Each(key, item)
 
 
 def _combinations(matrix: Any) -> Iterator[Each | None]:
@@ -167,7 +167,7 @@ def _combinations(matrix: Any) -> Iterator[Each | None]:
         yield None
         return
     names = sorted(matrix)
-    for values in product(*(yamltext.resolve(matrix[name]) for name in names)):
+    for values in product(*(matrix[name] for name in names)):
         if any(isinstance(v, list | dict) for v in values):
             yield None
         else:
