@@ -562,3 +562,26 @@ def test_required_version(required: str, fits: bool) -> None:
     from ftops.loader.versions import unmet
 
     assert (unmet(required, "0.1.0") is None) is fits
+
+
+COMPOSED, DECOMPOSED = "caf\u00e9", "cafe\u0301"
+
+
+KEYED = """variables: {v: {type: list, default: [@]}}
+datasets:
+  d: {for_each: EACH, path: a.jsonl}
+jobs: {j: {model: m, training: '${dataset.d["@"].id}'}}
+"""
+
+
+@pytest.mark.parametrize("written", [COMPOSED, DECOMPOSED])
+@pytest.mark.parametrize("each", ["[@]", "{@: 1}", "'${var.v}'"])
+def test_keys_have_one_form_of_unicode(tmp_path: Path, written: str, each: str) -> None:
+    found = config(tmp_path, KEYED.replace("EACH", each).replace("@", written))
+    assert [str(r.address) for r in found.resources] == [f'dataset.d["{COMPOSED}"]', "job.j"]
+    assert resource(found, "job.j").inputs["training"] == reference(f'dataset.d["{DECOMPOSED}"]:id')
+
+
+def test_the_keys_of_a_matrix_have_one_form_of_unicode(tmp_path: Path) -> None:
+    text = "datasets: {d: {for_each: {matrix: {@: [@]}}, path: a.jsonl}}".replace("@", DECOMPOSED)
+    assert str(config(tmp_path, text).resources[0].address) == f'dataset.d["{COMPOSED}={COMPOSED}"]'
