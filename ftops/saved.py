@@ -16,7 +16,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ftops import __version__
-from ftops.address import render
 from ftops.basis import basis_of, differences
 from ftops.config import Config
 from ftops.engine import Session
@@ -82,7 +81,7 @@ def save(session: Session, made: Plan, asked: Asked) -> SavedPlan:
         ftops=__version__,
         path=_shown(asked.spec),
         environment=config.environment,
-        variables={n: _as_argument(v) for n, v in config.variables.items() if n in asked.variables},
+        variables={n: v for n, v in config.variables.items() if n in asked.variables},
         variable_files=tuple(_shown(file) for file in asked.variable_files),
     )
     basis = basis_of(config, session.state, made, secret_digests(config))
@@ -220,10 +219,3 @@ def _shown(path: Path) -> str:
     if path.is_absolute() and path.is_relative_to(Path.cwd()):
         return path.relative_to(Path.cwd()).as_posix()
     return path.as_posix()
-
-
-def _as_argument(value: object) -> str:
-    """The value of a variable as `--var` reads it."""
-    import json
-
-    return json.dumps(value) if isinstance(value, dict | list) else render(value)  # type: ignore[arg-type]

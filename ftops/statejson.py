@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from ftops.address import Address, Json, decode, encode
 from ftops.state import (
@@ -30,6 +30,7 @@ from ftops.state import (
 )
 
 Fields = Mapping[str, Any]
+T = TypeVar("T")
 _address = lru_cache(maxsize=65_536)(Address.parse)
 """An address stands at its resource, and wherever something depends on it."""
 
@@ -40,11 +41,18 @@ def state_from_json(raw: Fields, *, is_plain: bool) -> State:
     return State(
         lineage=_text(raw["lineage"]),
         serial=_count(raw["serial"]),
-        resources={_address(a): _resource(r, inputs) for a, r in raw["resources"].items()},
+        resources=_by_address(raw["resources"], lambda r: _resource(r, inputs)),
         deposed={_deposed_key(a): _resource(r) for a, r in raw.get("deposed", {}).items()},
-        pending={_address(a): _operation(p) for a, p in raw.get("pending", {}).items()},
+        pending=_by_address(raw.get("pending", {}), _operation),
         outputs=dict(raw.get("outputs", {})),
     )
+
+
+def _by_address(rows: Fields, read: Callable[[Fields], T]) -> dict[Address, T]:
+    found = {_address(a): read(row) for a, row in rows.items()}
+    if len(found) < len(rows):
+        raise ValueError("two addresses in it differ only in how Unicode encodes their characters")
+    return found
 
 
 def entry_to_json(entry: Entry) -> dict[str, Json]:
