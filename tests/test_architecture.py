@@ -26,7 +26,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "judgement",
         "narration",
         "lengths",
-        "turns past preflight history pricing refactor arrivals basis audit protection selection",
+        "turns past lifecycle preflight history pricing refactor arrivals basis audit protection selection",
         "schedule sources",
         "fmt store providers walk dataset catalog",
         "events outputs redaction spec statefile",
@@ -34,7 +34,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "fields config state diff",
         "crypt yamltext account costs expiry",
         "yamlerrors yamllines kinds",
-        "records drift",
+        "records drift normal",
         "address",
         "errors suggest moments garbage project",
     )
