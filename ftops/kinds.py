@@ -45,6 +45,11 @@ class ResourceType(Struct, frozen=True):
     )
     """Inputs that the service may change by its own rules, and whether a change (before, after) of one of
     these inputs can be such."""
+    reusable: bool = False
+    """An object of the same fingerprint is as good: it is taken instead of creating another one."""
+    named_by: str = ""
+    """The input that names the object at the service, where a name stands for one object of an account in
+    any case of its letters."""
     create_before_destroy: bool = True
     long_running: bool = False
     """May take hours: `apply --no-wait` doesn't wait for it."""
@@ -111,6 +116,7 @@ RESOURCE_TYPES: Mapping[str, ResourceType] = {
             by_text=frozenset({"url"}),
             defaults={"purpose": "fine-tune"},
             spelling=Spelling({"purpose": name}),
+            reusable=True,
         ),
         ResourceType(
             kind="job",
@@ -144,6 +150,7 @@ RESOURCE_TYPES: Mapping[str, ResourceType] = {
                     "beta": number,
                 }
             ),
+            reusable=True,
             long_running=True,
         ),
         ResourceType(
@@ -169,6 +176,7 @@ RESOURCE_TYPES: Mapping[str, ResourceType] = {
                 folded_keys=frozenset({"tags"}),
             ),
             upgraded_by_service={"model": is_upgraded_model, "version": is_upgraded_version},
+            named_by="name",
             create_before_destroy=False,
         ),
     )

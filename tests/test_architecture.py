@@ -26,8 +26,10 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "judgement",
         "narration",
         "lengths",
-        "turns past lifecycle preflight history pricing refactor arrivals basis audit protection selection",
+        "turns lifecycle preflight history pricing refactor arrivals basis audit protection selection reuse",
+        "past",
         "schedule sources",
+        "accounts",
         "fmt store providers walk dataset catalog",
         "events outputs redaction spec statefile",
         "graph plan desired statejson",
@@ -36,7 +38,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "yamlerrors yamllines kinds",
         "records drift normal",
         "address",
-        "errors suggest moments garbage project",
+        "errors suggest moments garbage project visibility",
     )
 )
 """From top to bottom. A module may import those of the rows below its own, and no others."""
