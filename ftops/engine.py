@@ -152,7 +152,7 @@ class Session(Struct):
         from ftops.planfile import plan_digest
 
         counts = {action: count for action, count in made.summary._asdict().items() if count}
-        digest = plan_digest(made) if made.changes else ""
+        digest = plan_digest(made) if made.changes or made.settings else ""
         with self._audited(plan=digest, counts=counts, planned_at=planned_at) as ending:
             report = self._apply(made, settings, emit, on_start)
             ending.result, ending.serial = report.result, report.state.serial
