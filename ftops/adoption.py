@@ -16,9 +16,9 @@ from ftops.address import Address, Expression, Json, Value
 from ftops.errors import ProviderError
 from ftops.plan import Action, Change
 from ftops.providers.base import Discovers, Existing, Provider
-from ftops.providers.training import same_model, seed_mark
+from ftops.providers.training import is_marked, is_marked_by, same_model
 from ftops.refactor import instances
-from ftops.refresh import gather
+from ftops.refresh import gather, patient
 from ftops.state import Adoptable, RemoteObject, ResourceState, State, Status, owner_mark
 from ftops.walk import Clock, RealTime, Turn
 
@@ -34,7 +34,8 @@ Listed = Mapping[tuple[str, str], Sequence[Existing]]
 
 
 class Search(Struct, frozen=True):
-    """How to look: the state that plans, what is left out of it, and how many calls at once."""
+    """How to look: what is on record with all that the plan records, such as found and imported objects, what
+    is left out of it, and how many calls at once."""
 
     state: State
     replaces: tuple[Address, ...] = ()
@@ -57,7 +58,7 @@ def look_for(
     try:
         listed = _gather(_lists(wanted, providers), providers, search)
         candidates = _candidates(wanted, listed, search.state)
-        seen = _gather(_looks(wanted, candidates, providers), providers, search)
+        seen = _gather(_looks(wanted, candidates, providers, search), providers, search)
     except ProviderError as error:
         return {}, f"nothing could be adopted, for the account wouldn't say what it holds: {error.summary}"
     return _chosen(wanted, candidates, seen, search.state), ""
@@ -92,11 +93,16 @@ def _candidates(wanted: Sequence[Change], listed: Listed, state: State) -> dict[
     """What could be adopted, by address, best first: finished before running, newest first."""
     records = (*state.resources.values(), *state.deposed.values())
     known = {record.remote_id for record in records}
+    intents = {operation.token for operation in state.pending.values()}
     contents = _contents(listed, records, _spellings((*wanted, *records)))
     found = {}
     for change in wanted:
         kind = change.address.kind
-        there = [e for e in listed[change.provider, kind] if e.remote.remote_id not in known]
+        there = [
+            e
+            for e in listed[change.provider, kind]
+            if e.remote.remote_id not in known and e.token not in intents
+        ]
         is_same = _is_same_file if kind == "dataset" else _is_same_job
         same = [e for e in there if e.remote.status is not Status.TAINTED and is_same(e, change, contents)]
         found[change.address] = sorted(same, key=lambda e: e.remote.status is not Status.READY)
@@ -157,7 +163,7 @@ def _is_same_start(there: Mapping[str, Json], wanted: Mapping[str, Value], finge
     chosen, reported = wanted.get("hyperparameters") or {}, there.get("hyperparameters") or {}
     seed = there.get("seed")
     if "seed" not in wanted:
-        return isinstance(seed, int) and seed >> 15 == seed_mark(fingerprint)
+        return is_marked(seed, fingerprint)
     return seed == wanted["seed"] and chosen == reported and chosen != {}
 
 
@@ -165,28 +171,29 @@ def _looks(
     wanted: Sequence[Change],
     candidates: Mapping[Address, Sequence[Existing]],
     providers: Callable[[str], Provider],
+    search: Search,
 ) -> dict[tuple[Address, str], tuple[str, Turn]]:
     return {
         (change.address, existing.remote.remote_id): (
             change.provider,
-            _look(providers(change.provider), change, existing),
+            _look(providers(change.provider), change, existing, search),
         )
         for change in wanted
         for existing in candidates[change.address]
     }
 
 
-def _look(provider: Provider, change: Change, existing: Existing) -> Turn:
+def _look(provider: Provider, change: Change, existing: Existing, search: Search) -> Turn:
     """The object as a read shows it; None where what it made is gone."""
     there = existing.remote.inputs
     inputs = {n: there.get(n, "") if isinstance(v, Expression) else v for n, v in change.after.items()}
     record = ResourceState(change.address, change.provider, existing.remote.remote_id, Status.READY, inputs)
 
-    def turn() -> RemoteObject | None:
+    def look() -> RemoteObject | None:
         of_use = not isinstance(provider, Discovers) or provider.is_of_use(existing)
         return provider.read(record) if of_use else None
 
-    return turn
+    return patient(provider, look, search.clock or RealTime(), search.retry_base)
 
 
 def _chosen(
@@ -204,11 +211,18 @@ def _chosen(
             remote = seen[change.address, existing.remote.remote_id]
             if remote is not None and remote.status is not Status.TAINTED and remote.remote_id not in taken:
                 taken.add(remote.remote_id)
-                chosen[change.address] = Adoptable(
-                    remote, existing.token, shared=not existing.token.startswith(mark)
-                )
+                is_own = _is_own(existing, change, mark)
+                chosen[change.address] = Adoptable(remote, existing.token, shared=not is_own)
                 break
     return chosen
+
+
+def _is_own(existing: Existing, change: Change, mark: str) -> bool:
+    """Whether the state with this mark created it: its token says so, or, where the service kept no note, the
+    seed that ftops chose."""
+    if existing.token or existing.kind != "job" or "seed" in change.after:
+        return existing.token.startswith(mark)
+    return is_marked_by(existing.remote.inputs.get("seed"), mark)
 
 
 def _digits(digest: object) -> str:

@@ -17,6 +17,7 @@ from uuid import uuid4
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from ftops.accounts import accounts_of, located
 from ftops.address import Address, decode
 from ftops.config import Config
 from ftops.datafiles import inspect_data, with_data
@@ -104,6 +105,14 @@ class Session(Struct):
             self._state = state
         return self._state
 
+    @property
+    def readable_state(self) -> State | None:
+        """As recorded; None where that can't be trusted."""
+        try:
+            return self.state
+        except StateError:
+            return None
+
     @contextmanager
     def locked(self, operation: str, waiting: Waiting = AT_ONCE) -> Iterator[None]:
         """Alone with the state until the end of the block. Raises StateLocked."""
@@ -143,7 +152,7 @@ class Session(Struct):
         from ftops.planfile import plan_digest
 
         counts = {action: count for action, count in made.summary._asdict().items() if count}
-        digest = plan_digest(made) if made.changes else ""
+        digest = plan_digest(made) if made.changes or made.settings else ""
         with self._audited(plan=digest, counts=counts, planned_at=planned_at) as ending:
             report = self._apply(made, settings, emit, on_start)
             ending.result, ending.serial = report.result, report.state.serial
@@ -170,6 +179,7 @@ class Session(Struct):
             emit,
             clock=self.clock,
             new_token=lambda: new_token(state.lineage),
+            accounts=accounts_of(self.config),
             check=check,
         )
         run = Apply(made, state, journal, context, settings)
@@ -218,8 +228,9 @@ class Session(Struct):
         return made
 
     def _inquiry(self, parallelism: int = 10) -> Inquiry:
+        state = located(self.state, self.config)
         return Inquiry(
-            self.config, self.graph, self.state, self.providers, self.retry_base, parallelism, self.clock
+            self.config, self.graph, state, self.providers, self.retry_base, parallelism, self.clock
         )
 
     def _begun_state(self) -> State:
@@ -231,8 +242,9 @@ class Session(Struct):
     def replace_state(self, pushed: State) -> State:
         """Puts a whole other state in place of what is recorded. Its serial never goes back: what was
         planned before must not pass for fresh. Only within `locked`."""
-        if pushed.serial <= self.state.serial and pushed != self.state:
-            pushed = replace(pushed, serial=self.state.serial + 1)
+        highest = self._highest_serial()
+        if pushed.serial <= highest and pushed != self.readable_state:
+            pushed = replace(pushed, serial=highest + 1)
         with self._audited() as ending:
             self.store.write(pushed)
             self._state = pushed
@@ -243,17 +255,20 @@ class Session(Struct):
         """Records what a version says, under a serial that was never there, also where what is recorded now
         can't be read. Only within `locked`."""
         wanted = self.store.read_version(version)
-        try:
-            serial = self.state.serial
-        except StateError:
-            serial = 0
-        highest = max([serial, wanted.serial, *(v.serial for v in self.store.versions())])
+        highest = max([self._highest_serial(), wanted.serial, *(v.serial for v in self.store.versions())])
         restored = replace(wanted, serial=highest + 1)
         with self._audited() as ending:
             self.store.write(restored)
             self._state = restored
             ending.result, ending.serial = "done", restored.serial
         return restored
+
+    def _highest_serial(self) -> int:
+        """Of all that was ever recorded, as far as it is known."""
+        recorded = self.readable_state
+        if recorded is not None:
+            return recorded.serial
+        return max((v.serial for v in self.store.versions()), default=0)
 
     def runs(self) -> list[Run]:
         """Who did what to this state, oldest first, as its audit log has it."""
@@ -265,10 +280,7 @@ class Session(Struct):
         """Only within `locked`, which says who it is that runs, and what."""
         from ftops.audit import Begun, audited, now
 
-        try:
-            recorded = self.state
-        except StateError:  # a restore sets about to mend it
-            recorded = State("")
+        recorded = self.readable_state or State("")  # a restore sets about to mend what can't be read
         info = self._info or lock_info("", "apply", now())
         begun = Begun(
             run=uuid4().hex,
@@ -302,7 +314,8 @@ class Session(Struct):
             raise UsageError(f"{address} is no job", "Only the training of a job has results.")
         from ftops.results import results_of  # brings csv and base64 along, which no plan needs
 
-        return results_of(self.providers(recorded.provider), recorded)
+        here = located(self.state, self.config).resources[address]
+        return results_of(self.providers(here.provider), here)
 
     def environment(self, name: str | None) -> dict[str, str]:
         """Variables by which the openai package finds the service of a provider: the one named, or the

@@ -25,7 +25,7 @@ from ftops.providers import Providers
 from ftops.providers.base import Discovers, all_local
 from ftops.refactor import quoted, relocate
 from ftops.refresh import refresh
-from ftops.state import Observed, ResourceState, State
+from ftops.state import Observed, ResourceState, State, fold
 from ftops.suggest import did_you_mean
 from ftops.walk import Clock
 
@@ -161,7 +161,8 @@ class Inquiry(Struct, frozen=True):
             return made
         from ftops.adoption import Search, look_for
 
-        search = Search(self.state, options.replaces, self.parallelism, self.retry_base, self.clock)
+        recorded = fold(self.state, made.entries)
+        search = Search(recorded, options.replaces, self.parallelism, self.retry_base, self.clock)
         found, silence = look_for(made.changes, self.providers, search)
         if found:
             made = self._planned(replace(observed, adoptable=found), options)

@@ -6,17 +6,16 @@ journal; nothing is written here, and no provider is called.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from ftops.address import Address, Json
+from ftops.address import Address
 from ftops.errors import FtopsError, Permanent, Temporary
 from ftops.kinds import RESOURCE_TYPES
+from ftops.moments import iso
 from ftops.narration import Narration
-from ftops.plan import Action
-from ftops.providers.base import Progress, Unseen
+from ftops.plan import Action, Change
+from ftops.providers.base import Progress, Unseen, timeout, visible_after
 from ftops.redaction import Redaction
 from ftops.state import (
     Entry,
@@ -30,6 +29,7 @@ from ftops.state import (
     resource_from,
 )
 from ftops.turns import Look, Step, Turns
+from ftops.visibility import invisible_for, look_again_after
 from ftops.walk import Again, Fate, Verdict
 
 MAX_ATTEMPTS = 12
@@ -91,14 +91,15 @@ class Judge(Struct, frozen=True):
         if step.change.action in (Action.DELETE, Action.FORGET):
             return self._going(step, result, entries)
         if isinstance(result, RemoteObject):
+            step.visible_by = None
             return self._made(step, result, entries)
-        return self._gone_missing(step, entries)
+        return self._missed(step, entries)
 
     def _going(self, step: Step, remote: object, entries: list[Entry]) -> Verdict:
         change = step.change
         if isinstance(remote, RemoteObject):
             step.waiting = True
-            return self._again(remote)
+            return self._again(step, remote)
         self._add(entries, Removed(change.address, change.deposed))
         return self._done(step, change.remote_id)
 
@@ -119,7 +120,7 @@ class Judge(Struct, frozen=True):
             case Status.PENDING:
                 if not self.wait and RESOURCE_TYPES[step.change.address.kind].long_running:
                     return Fate.LEFT
-                return self._again(remote)
+                return self._again(step, remote)
 
     def _resource(self, step: Step, remote: RemoteObject) -> ResourceState:
         change = step.change
@@ -127,14 +128,27 @@ class Judge(Struct, frozen=True):
             current = self.turns.recorded(step)
             noted = replace(current, fingerprint=change.fingerprint, dependencies=change.dependencies)
         else:
-            noted = resource_from(step.operation, remote)
-            noted = replace(noted, outputs={**self._kept_outputs(step), **noted.outputs})
+            noted = replace(resource_from(step.operation, remote), created_at=self._utc_now)
+            if change.action is Action.UPDATE:
+                noted = _kept(self.turns.recorded(step), noted)
         return observed_as(
             replace(noted, prevent_destroy=change.prevent_destroy, retain=change.retain), remote
         )
 
-    def _kept_outputs(self, step: Step) -> Mapping[str, Json]:
-        return self.turns.recorded(step).outputs if step.change.action is Action.UPDATE else {}
+    @property
+    def _utc_now(self) -> str:
+        return iso(self.turns.context.utc_now(), "milliseconds")
+
+    def _missed(self, step: Step, entries: list[Entry]) -> Verdict:
+        """A replica may not know the object yet: it has vanished only if looks a moment apart say so."""
+        context, change = self.turns.context, step.change
+        now, missed_before = context.clock.now(), step.visible_by is not None
+        if step.visible_by is None:
+            lag = visible_after(context.providers(change.provider))
+            created_at = self.turns.recorded(step).created_at
+            step.visible_by = now + invisible_for(created_at, lag, context.utc_now())
+        wait = look_again_after(step.visible_by - now, self.retry_base, missed_before=missed_before)
+        return self._gone_missing(step, entries) if wait is None else Again(wait, waiting=True)
 
     def _gone_missing(self, step: Step, entries: list[Entry]) -> Verdict:
         address = step.change.address
@@ -172,7 +186,13 @@ class Judge(Struct, frozen=True):
         self.narration.retried(step, error, wait)
         return Again(wait, waiting=step.waiting)
 
-    def _again(self, remote: RemoteObject) -> Verdict:
+    def _again(self, step: Step, remote: RemoteObject) -> Verdict:
+        now = self.turns.context.clock.now()
+        step.waiting_since = now if step.waiting_since is None else step.waiting_since
+        change = step.change
+        limit = timeout(self.turns.context.providers(change.provider), change.address.kind)
+        if now - step.waiting_since >= limit:
+            return self._give_up(step, _timed_out(change, remote, limit))
         delay = POLL_INTERVAL if remote.requeue_after is None else remote.requeue_after
         return Again(delay, holds_lane=remote.holds_lane, waiting=True)
 
@@ -190,3 +210,21 @@ class Judge(Struct, frozen=True):
         """Into the live state now, into the journal with the rest of the batch."""
         self.turns.live.add(entry)
         entries.append(entry)
+
+
+def _timed_out(change: Change, remote: RemoteObject, limit: float) -> Permanent:
+    done = "deleted" if change.action is Action.DELETE else "ready"
+    spent = f"{limit:g} s" if limit < 120 else f"{limit / 60:g} min"
+    kind = change.address.kind
+    return Permanent(
+        f"{change.address} isn't {done} after {spent}",
+        f"The service last said: {remote.message or 'nothing'}. The object still exists and is on record.",
+        f"apply again: that goes on waiting. `timeouts: {{{kind}: …}}` of the provider {change.provider} "
+        "sets the limit, in seconds",
+    )
+
+
+def _kept(before: ResourceState, updated: ResourceState) -> ResourceState:
+    """An update leaves what it doesn't report as it was."""
+    outputs = {**before.outputs, **updated.outputs}
+    return replace(updated, outputs=outputs, created_at=before.created_at, shared=before.shared)

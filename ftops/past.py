@@ -9,15 +9,21 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ftops.address import Address, Json, Value
-from ftops.diff import differences
-from ftops.drift import IGNORE, is_normalised, policy_of
+from ftops.config import Resource
+from ftops.desired import covers
+from ftops.diff import Difference, differences
+from ftops.drift import IGNORE, policy_of
+from ftops.kinds import RESOURCE_TYPES
 from ftops.plan import AttributeChange, Drift
 from ftops.schedule import deposed_key
 from ftops.state import (
     Entry,
     Failed,
+    LiveState,
     Observed,
     Operation,
+    Reassigned,
+    Reassignment,
     Recorded,
     Removed,
     ResourceState,
@@ -46,13 +52,25 @@ class Past(Struct, frozen=True):
     """Made by a run that was interrupted before it could record them."""
     interrupted: frozenset[Address]
     """Their update was begun and may or may not have been made; nobody has looked."""
+    restored: frozenset[Address] = frozenset()
+    """Their object was deposed, and is taken instead of creating another one."""
+    displaced: frozenset[Address] = frozenset()
+    """Their object was deposed for one that is taken or adopted."""
+    inherited: frozenset[Address] = frozenset()
+    """Their object was another address's."""
 
 
 def settle(
-    state: State, observed: Observed, policies: Mapping[str, str] = NO_POLICIES, *, accept: bool = False
+    state: State,
+    observed: Observed,
+    policies: Mapping[str, str] = NO_POLICIES,
+    *,
+    accept: bool = False,
+    declared: Mapping[Address, Resource] = {},
 ) -> Past:
     """What exists now, what was found out about interrupted runs, and how the records follow. `policies`
-    are those of drift; with `accept`, inputs are recorded as the service shows them."""
+    are those of drift; with `accept`, inputs are recorded as the service shows them. What is `declared` says
+    which changes are no drift, or expected."""
     resources = dict(state.resources)
     deposed = dict(state.deposed)
     entries: list[Entry] = []
@@ -74,7 +92,7 @@ def settle(
                 entries.append(Removed(address))
             continue
         current = observed_as(recorded, remote)
-        found = _seen_changes(address, recorded, remote.inputs, policies) if remote.inputs else ()
+        found = _seen_changes(recorded, remote.inputs, policies, declared.get(address))
         drift += found
         seen[address] = _without(remote.inputs, recorded.inputs, found)
         if accept and any(d.policy != IGNORE for d in found):
@@ -87,6 +105,9 @@ def settle(
             del deposed[key]
             entries.append(Removed(*key))
     found_objects, interrupted = _settle_pending(state, observed, resources, deposed, entries)
+    for address in found_objects:
+        seen[address] = observed.found[address].inputs
+        vanished.pop(address, None)
     return Past(
         resources,
         deposed,
@@ -98,6 +119,46 @@ def settle(
         found_objects,
         interrupted,
     )
+
+
+def reassigned(past: Past, observed: Observed, objects: tuple[Reassignment, ...]) -> Past:
+    """The past with these objects under the addresses that take them, and what was seen of each with it."""
+    live = LiveState(State("", resources=past.resources, deposed=past.deposed))
+    entry = Reassigned(objects)
+    live.add(entry)
+    seen = dict(past.seen)
+    taken = [
+        remote.inputs
+        if (remote := observed.deposed.get((one.source, one.key)))
+        else {}
+        if one.key
+        else seen.pop(one.source, {})
+        for one in objects
+    ]
+    seen |= {one.target: inputs for one, inputs in zip(objects, taken, strict=True)}
+    names = {one.source: one.target for one in objects if not one.key}
+    targets = frozenset(one.target for one in objects)
+    displaced = {target for target in targets if any(o.target == target and o.deposes for o in objects)}
+    return replace(
+        past,
+        resources=live.resources,
+        deposed=live.deposed,
+        entries=(*past.entries, entry),
+        seen=seen,
+        found=_follow(past.found, names, targets),
+        interrupted=_follow(past.interrupted, names, targets),
+        restored=past.restored | {one.target for one in objects if one.key},
+        displaced=past.displaced | (displaced - names.keys()),
+        inherited=past.inherited | {one.target for one in objects if one.source != one.target},
+    )
+
+
+def _follow(
+    addresses: frozenset[Address], names: Mapping[Address, Address], targets: frozenset[Address]
+) -> frozenset[Address]:
+    """The same objects under the addresses that they have after a reassignment."""
+    kept = addresses - names.keys() - targets
+    return kept | {names[address] for address in addresses & names.keys()}
 
 
 def _settle_pending(
@@ -128,18 +189,34 @@ def _settle_pending(
 
 
 def _seen_changes(
-    address: Address, recorded: ResourceState, seen: Mapping[str, Json], policies: Mapping[str, str]
+    recorded: ResourceState,
+    seen: Mapping[str, Json],
+    policies: Mapping[str, str],
+    declared: Resource | None,
 ) -> tuple[Drift, ...]:
     """How inputs as the service shows them differ from those that were recorded: what somebody changed,
-    and what the service only spells in its own way."""
+    and what the service did by itself."""
+    ignored = declared.lifecycle.ignore_changes if declared else ()
+    inputs = declared.inputs if declared else recorded.inputs
     before = {k: recorded.inputs.get(k) for k in seen}
     sorts: dict[str, list[AttributeChange]] = {}
-    for found in differences(before, dict(seen)):
-        kind = "normalised" if is_normalised(found.before, found.after) else "changed"
-        sorts.setdefault(kind, []).append(AttributeChange(found.path, found.before, found.after))
+    for found in differences(before, seen, RESOURCE_TYPES[recorded.address.kind].spelling):
+        if not covers(ignored, found.path):
+            kind = _class_of(found, recorded.address.kind, inputs)
+            sorts.setdefault(kind, []).append(AttributeChange(found.path, found.before, found.after))
     return tuple(
-        Drift(address, kind, tuple(changes), policy_of(policies, kind)) for kind, changes in sorts.items()
+        Drift(recorded.address, kind, tuple(changes), policy_of(policies, kind))
+        for kind, changes in sorts.items()
     )
+
+
+def _class_of(change: Difference, kind: str, inputs: Mapping[str, Value]) -> str:
+    """The class of drift of an input that is another one at the service."""
+    if change.before is None:
+        return "normalised"
+    rule = RESOURCE_TYPES[kind].upgraded_by_service.get(change.path)
+    upgraded = rule is not None and rule(change.before, change.after, inputs)
+    return "upgraded" if upgraded else "changed"
 
 
 def _without(
@@ -154,7 +231,7 @@ def _without(
         *above, leaf = change.path.split(".")
         branch = tree
         for name in above:
-            branch[name] = branch = dict(branch[name])
+            branch[name] = branch = dict(branch.get(name) or {})
         if change.before is None:
             branch.pop(leaf, None)
         else:

@@ -13,9 +13,9 @@ from msgspec.structs import replace
 from ftops.address import NO_SECRETS, Address, Secrets
 from ftops.errors import FtopsError, Temporary
 from ftops.providers.base import (
-    LOOK_AGAIN,
     Discovers,
     Explains,
+    Local,
     Provider,
     Unseen,
     all_local,
@@ -23,6 +23,7 @@ from ftops.providers.base import (
 )
 from ftops.redaction import NOTHING_SECRET, Redaction, redaction, with_secrets
 from ftops.state import Observed, Operation, PendingOperation, RemoteObject, ResourceState, State
+from ftops.visibility import LOOK_AGAIN, invisible_for, look_again_after
 from ftops.walk import Again, Clock, Executor, Fate, Inline, RealTime, Threads, Turn, Verdict, Walk
 
 MAX_ATTEMPTS = 5
@@ -56,6 +57,10 @@ def refresh(
     """
     clock = clock or RealTime()
     turns: dict[Key, tuple[str, Turn]] = {}
+
+    def read(resource: ResourceState) -> tuple[str, Turn]:
+        return resource.provider, _read(providers(resource.provider), resource, clock, retry_base)
+
     known = frozenset(r.remote_id for r in (*state.resources.values(), *state.deposed.values()))
     for address, operation in state.pending.items():
         if operation.operation is Operation.CREATE:
@@ -63,9 +68,9 @@ def refresh(
             turns[address, "?"] = operation.provider, _find(providers, wanted, known, clock)
     if everything:
         for address, resource in state.resources.items():
-            turns[address, ""] = resource.provider, _read(providers, resource)
+            turns[address, ""] = read(resource)
         for (address, key), resource in state.deposed.items():
-            turns[address, key] = resource.provider, _read(providers, resource)
+            turns[address, key] = read(resource)
     for resource in imports:
         turns[resource.address, "="] = (
             resource.provider,
@@ -101,7 +106,11 @@ def _find(
 ) -> Turn:
     """As long as what was begun may not show yet, it isn't said to be missing."""
     provider = providers(operation.provider)
-    until = clock.now() + _invisible_for(operation, visible_after(provider))
+    lag = visible_after(provider)
+    # Without a moment, it may have been begun just now.
+    until = clock.now() + (
+        invisible_for(operation.started_at, lag, datetime.now(UTC)) if operation.started_at else lag
+    )
 
     def turn() -> RemoteObject | Unseen | None:
         found = provider.find(operation, known)
@@ -111,23 +120,41 @@ def _find(
     return turn
 
 
-def _invisible_for(operation: PendingOperation, lag: float) -> float:
-    """Seconds from now; the clock of the machine that began may be another."""
-    if not (lag and operation.started_at):
-        return lag
-    age = (datetime.now(UTC) - datetime.fromisoformat(operation.started_at)).total_seconds()
-    return min(lag, max(0.0, lag - age))
-
-
-def _read(providers: Callable[[str], Provider], resource: ResourceState) -> Turn:
+def _read(provider: Provider, resource: ResourceState, clock: Clock, pause: float) -> Turn:
     """Of what is gone, why that is, where the provider can tell."""
-    provider = providers(resource.provider)
+    new_for = invisible_for(resource.created_at, visible_after(provider), datetime.now(UTC))
+    look = patient(provider, lambda: provider.read(resource), clock, pause, clock.now() + new_for)
 
-    def turn() -> RemoteObject | str | None:
-        remote = provider.read(resource)
+    def turn() -> RemoteObject | Unseen | str | None:
+        remote = look()
         if remote is not None or not isinstance(provider, Explains):
             return remote
         return provider.absence(resource) or None
+
+    return turn
+
+
+def patient(
+    provider: Provider,
+    look: Callable[[], RemoteObject | None],
+    clock: Clock,
+    pause: float,
+    until: float = 0.0,
+) -> Callable[[], RemoteObject | Unseen | None]:
+    """The look, made again after `pause` seconds before it says that an object is gone, and for as long as it
+    may not be shown: `until`, by the clock. Of what exists in the state alone, one look says it all."""
+    if isinstance(provider, Local):
+        return look
+    missed = False
+
+    def turn() -> RemoteObject | Unseen | None:
+        nonlocal missed
+        remote = look()
+        if remote is not None:
+            return remote
+        wait = look_again_after(until - clock.now(), pause, missed_before=missed)
+        missed = True
+        return None if wait is None else Unseen(wait)
 
     return turn
 

@@ -1,7 +1,8 @@
 """The text of a state and of its journal, written and read back. Text in, values out; no I/O.
 
-A snapshot has one line per field, so that a change of one field is one line of a diff. A journal line
-is `<crc32> <json>`: a line that a crash cut off can be told from one that somebody edited.
+A snapshot has one line per field, so that a change of one field is one line of a diff, and a checksum of its
+other lines. A journal line is `<crc32> <json>`: a line that a crash cut off can be told from one that
+somebody edited.
 What can't be trusted is refused, with what to do about it; so is a file of a later version. What stands in
 a field is none of its concern: that is `statejson`.
 """
@@ -33,7 +34,7 @@ _quoted = lru_cache(maxsize=1024)(_dumps)
 
 
 def snapshot_text(state: State, spec: str, environment: str) -> str:
-    """The whole state, keys sorted, a line per field."""
+    """The whole state, keys sorted, a line per field, with its checksum."""
     resources = {str(a): resource_to_json(r) for a, r in state.resources.items()}
     deposed = {f"{a}#{key}": resource_to_json(r) for (a, key), r in state.deposed.items()}
     pending = {str(a): operation_to_json(p) for a, p in state.pending.items()}
@@ -48,16 +49,21 @@ def snapshot_text(state: State, spec: str, environment: str) -> str:
         f' "spec": {_dumps(spec)}',
         f' "version": {STATE_VERSION}',
     ]
-    return "{\n" + ",\n".join(rows) + "\n}\n"
+    content = ",\n".join(rows) + "\n}\n"
+    return "{\n" + _checksum_row(_checksum(content)) + content
 
 
-def parse_snapshot(text: str, file: str, spec: str = "", environment: str = "") -> State:
+def parse_snapshot(
+    text: str, file: str, spec: str = "", environment: str = "", *, edited: bool = False
+) -> State:
     """The inverse of `snapshot_text`. Raises StateError for what can't be trusted, and for the state of
-    another spec or environment than these, where they are given."""
+    another spec or environment than these, where they are given. `edited`: it needn't have its checksum."""
     raw = _json(text, file)
     check_version(raw, file)
     if "sealed" in raw:
         raise sealed_without_key(file)
+    if not edited:
+        _check_checksum(text, raw, file)
     _check_owner(raw, file, spec, environment)
     try:
         return state_from_json(raw, is_plain="${" not in text)
@@ -107,6 +113,31 @@ def check_version(raw: Any, file: str) -> None:
             "a later ftops wrote it; this one could lose what it recorded.",
             "upgrade ftops",
         )
+
+
+def _check_checksum(text: str, raw: Fields, file: str) -> None:
+    """Older versions wrote none."""
+    found = raw.get("checksum")
+    if found is None:
+        return
+    start = "{\n" + _checksum_row(str(found))
+    if not text.startswith(start) or found != _checksum(text[len(start) :]):
+        raise StateError(
+            f"the state file was edited or damaged: {file}",
+            "its checksum isn't that of its content. Without its state ftops can't know what exists, so "
+            "nothing was done.",
+            "undo the edit, or restore a version (`ftops state history`, `ftops state restore ID`). A state "
+            "is edited with `ftops state pull` and `ftops state push`; if this edit is meant, `ftops state "
+            "push --force` takes the file",
+        )
+
+
+def _checksum(content: str) -> str:
+    return f"{crc32(content.encode()):08x}"
+
+
+def _checksum_row(checksum: str) -> str:
+    return f' "checksum": {_dumps(checksum)},\n'
 
 
 def _check_owner(raw: Fields, file: str, spec: str, environment: str) -> None:

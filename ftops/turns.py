@@ -21,7 +21,6 @@ from ftops.events import Event
 from ftops.moments import iso
 from ftops.plan import Action, Change
 from ftops.providers.base import (
-    LOOK_AGAIN,
     Progress,
     Provider,
     ReportsProgress,
@@ -38,6 +37,7 @@ from ftops.state import (
     ResourceState,
     owner_mark,
 )
+from ftops.visibility import LOOK_AGAIN
 from ftops.walk import Clock, RealTime, Turn
 
 
@@ -51,6 +51,8 @@ class Context(Struct, frozen=True):
     clock: Clock = field(default_factory=RealTime)
     utc_now: Callable[[], datetime] = lambda: datetime.now(UTC)
     new_token: Callable[[], str] = lambda: secrets.token_hex(8)
+    accounts: Mapping[str, str] = field(default_factory=dict)
+    """The account of each provider."""
     check: Callable[[], None] = lambda: None
     """Called by a worker right before what could create or change something: raises where the state may
     be another run's by now."""
@@ -64,9 +66,13 @@ class Step(Struct):
     announced: bool = False
     recorded: bool = False
     waiting: bool = False
+    waiting_since: float | None = None
+    """When its object was first seen pending, by the walk's clock."""
     effect_unknown: bool = False
     lost_at: float = 0.0
     """When the last reply was lost, by the walk's clock; if one was."""
+    visible_by: float | None = None
+    """By when the object has to be shown, by the walk's clock; set while looks miss it."""
     attempts: int = 0
     seen: str = ""
     started: float | None = None
@@ -170,6 +176,7 @@ class Turns(Struct, frozen=True):
             facts=change.facts,
             prevent_destroy=change.prevent_destroy,
             retain=change.retain,
+            account=self.context.accounts.get(change.provider, ""),
         )
 
     def _request(self, step: Step, operation: PendingOperation) -> Request:

@@ -26,17 +26,19 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "judgement",
         "narration",
         "lengths",
-        "turns past preflight history pricing refactor arrivals basis audit protection selection",
+        "turns lifecycle preflight history pricing refactor arrivals basis audit protection selection reuse",
+        "past",
         "schedule sources",
+        "accounts",
         "fmt store providers walk dataset catalog",
         "events outputs redaction spec statefile",
         "graph plan desired statejson",
         "fields config state diff",
         "crypt yamltext account costs expiry",
         "yamlerrors yamllines kinds",
-        "records drift",
+        "records drift normal",
         "address",
-        "errors suggest moments garbage project",
+        "errors suggest moments garbage project visibility",
     )
 )
 """From top to bottom. A module may import those of the rows below its own, and no others."""

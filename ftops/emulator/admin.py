@@ -22,6 +22,14 @@ async def health(cloud: Cloud, _: Request) -> Response:
     return reply({"status": "ok", "now": cloud.clock.now()})
 
 
+async def account(cloud: Cloud, _: Request) -> Response:
+    """GET /_emulator/account: its names in the control plane."""
+    names = cloud.account
+    return reply(
+        {"subscription_id": names.subscription, "resource_group": names.group, "account": names.name}
+    )
+
+
 async def get_settings(cloud: Cloud, _: Request) -> Response:
     """GET /_emulator/settings."""
     return reply({name: getattr(cloud.settings, name) for name in Settings.__slots__})

@@ -109,6 +109,7 @@ _LOCATION: list[tuple[str, str, Answer]] = [
 ]
 _ADMIN: list[tuple[str, str, Answer]] = [
     ("GET", "health", admin.health),
+    ("GET", "account", admin.account),
     ("GET", "settings", admin.get_settings),
     ("PATCH", "settings", admin.patch_settings),
     ("GET", "clock", admin.get_clock),

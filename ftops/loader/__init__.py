@@ -147,7 +147,7 @@ class _Resources:
         for draft, resource in pairs:
             name = resource.inputs.get("name")
             if draft.address.kind == "deployment" and isinstance(name, str):
-                named.setdefault((resource.provider, name), []).append(draft)
+                named.setdefault((resource.provider, name.casefold()), []).append(draft)
         check_unique_names(named, self.findings)
         return self
 

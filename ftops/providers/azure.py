@@ -14,7 +14,7 @@ from ftops.config import ProviderConfig
 from ftops.providers.azure_account import inspect
 from ftops.providers.azure_clients import Account, Clients, account_from
 from ftops.providers.azure_deployments import Deployments, lane_of
-from ftops.providers.by_kind import ByKind, seconds_until_visible
+from ftops.providers.by_kind import ByKind, seconds_until_visible, timeouts_from
 
 
 def open_provider(config: ProviderConfig, project: Path) -> AzureProvider:
@@ -28,6 +28,7 @@ class AzureProvider(ByKind):
     def __init__(self, settings: Mapping[str, Value], *, name: str) -> None:
         self.name = name
         self.visible_after = seconds_until_visible(settings)
+        self.timeouts = timeouts_from(settings)
         self._clients = Clients(account_from(settings, name))
         super().__init__(self._clients, Deployments(self._clients))
 

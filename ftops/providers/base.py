@@ -8,6 +8,7 @@ engine calls `read` again later, from the resource that it has recorded in the m
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -143,25 +144,35 @@ class Explains(Protocol):
 
 @runtime_checkable
 class Lags(Protocol):
-    """A provider whose service may show a new object in its lists only after a while."""
+    """A provider whose service may show a new object only after a while."""
 
     visible_after: float
     """Seconds after which it shows for sure."""
 
 
 def visible_after(provider: Provider) -> float:
-    """Seconds for which an object that a lost reply may have made has to be looked for."""
+    """Seconds for which an object has to be looked for that was just created, or that a lost reply may have
+    created."""
     return provider.visible_after if isinstance(provider, Lags) else 0.0
 
 
+@runtime_checkable
+class TimesOut(Protocol):
+    """A provider that limits how long its pending objects are waited for."""
+
+    timeouts: Mapping[str, float]
+    """Seconds by kind of resource; a kind that isn't there is waited for without a limit."""
+
+
+def timeout(provider: Provider, kind: str) -> float:
+    """Seconds after which a step no longer waits for a pending object."""
+    return provider.timeouts.get(kind, inf) if isinstance(provider, TimesOut) else inf
+
+
 class Unseen(Struct, frozen=True):
-    """What a search came to that found nothing so far: look again after these seconds."""
+    """What a search or a read came to that found nothing so far: look again after these seconds."""
 
     seconds: float
-
-
-LOOK_AGAIN = 2.0
-"""Seconds between two searches at most."""
 
 
 @runtime_checkable

@@ -40,6 +40,17 @@ def seconds_until_visible(settings: Mapping[str, Value], default: float = VISIBL
     return float(said) if isinstance(said, int | float) else default
 
 
+TIMEOUTS: Mapping[str, float] = {"dataset": 3600.0, "deployment": 3600.0}
+"""Seconds by kind. Both take minutes; a job may wait in the queue and train for days."""
+
+
+def timeouts_from(settings: Mapping[str, Value]) -> Mapping[str, float]:
+    """How long to wait for pending objects of each kind."""
+    said = settings.get("timeouts")
+    given = said if isinstance(said, Mapping) else {}
+    return {**TIMEOUTS, **{kind: float(s) for kind, s in given.items() if isinstance(s, int | float)}}
+
+
 class ByKind:
     """Datasets and jobs of one data plane, and deployments of whatever kind the service has."""
 

@@ -30,7 +30,7 @@ from ftops.providers.azure import AzureProvider
 from ftops.providers.azure_clients import STABLE_VERSION
 from ftops.providers.azure_errors import NO_REPLY, UNREACHABLE
 from ftops.providers.base import Existing, Progress, Request
-from ftops.providers.by_kind import seconds_until_visible
+from ftops.providers.by_kind import seconds_until_visible, timeouts_from
 from ftops.state import PendingOperation, RemoteObject, ResourceState
 
 T = TypeVar("T")
@@ -66,6 +66,7 @@ class EmulatorProvider:
     def __init__(self, settings: Mapping[str, Value], *, name: str, project: Path) -> None:
         self.name = name
         self.visible_after = seconds_until_visible(settings, default=0.0)
+        self.timeouts = timeouts_from(settings)
         self._server = _Server(settings, name, project)
         self._lock = threading.Lock()
         self._azure: AzureProvider | None = None
@@ -172,7 +173,7 @@ class _Server:
         self._folder = project / str(settings.get("data") or DEFAULT_FOLDER)
         self._url = str(settings.get("url") or "").rstrip("/")
         self._key = str(settings.get("api_key") or "")
-        self._account = str(settings.get("account") or _ACCOUNT["account"])
+        self._account = str(settings.get("account") or "")
         own = settings.get("settings")
         self._settings = dict(own) if isinstance(own, Mapping) else {}
         self._pipe: IO[bytes] | None = None
@@ -185,6 +186,7 @@ class _Server:
     def start(self) -> dict[str, Value]:
         """Settings of an Azure provider for a server that answers."""
         self.connection = self._given() if self._url else self._attached() or self._started()
+        self._check_account()
         if self._settings:
             self._configure()
         found = self.connection
@@ -207,7 +209,11 @@ class _Server:
         """A server that the spec names."""
         noted = self._noted()
         known = noted if str(noted.get("url") or "").rstrip("/") == self._url else {}
-        connection = {**known, "url": self._url, "api_key": self._key or known.get("api_key") or ""}
+        connection: dict[str, Json] = {
+            **known,
+            "url": self._url,
+            "api_key": self._key or known.get("api_key") or "",
+        }
         if not _answers(connection):
             raise Permanent(
                 f"provider {self._name}: no emulator answers at {self._url}",
@@ -215,7 +221,18 @@ class _Server:
                 "start it (`ftops emulator`), or leave `url` out: then one is started when needed",
                 code="NoEmulator",
             )
-        return connection
+        return {**connection, **_names(connection)}
+
+    def _check_account(self) -> None:
+        """Another account would be taken for the one of the spec, and what is recorded for deleted."""
+        found = str(self.connection.get("account") or _ACCOUNT["account"])
+        if self._account and found.casefold() != self._account.casefold():
+            raise Permanent(
+                f"provider {self._name}: the emulator at {self.connection['url']} is another account",
+                f"`account` is {self._account}, and the account of the server that runs there is {found}.",
+                f"set `account: {found}`, or start the server with `--account {self._account}`",
+                code="OtherAccount",
+            )
 
     def _attached(self) -> Mapping[str, Json] | None:
         """A server that another command left running."""
@@ -245,7 +262,7 @@ class _Server:
     def _launched(self, port: int) -> Mapping[str, Json]:
         command = [sys.executable, "-m", "ftops.emulator", "--data", str(self._folder), "--port", str(port)]
         command += ["--parent-pipe", "--linger", str(_LINGER_SECONDS)]
-        command += ["--account", self._account]
+        command += ["--account", self._account or _ACCOUNT["account"]]
         with self._log() as log:
             process = subprocess.Popen(
                 command,
@@ -338,6 +355,15 @@ def _answers(connection: Mapping[str, Json]) -> bool:
     except (OSError, http.client.HTTPException, ValueError):
         return False
     return status == 200
+
+
+def _names(connection: Mapping[str, Json]) -> Mapping[str, Json]:
+    """What the server says of its account; a server of an older version says nothing."""
+    with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
+        status, reply = _call(connection, "GET", "/_emulator/account")
+        if status == 200 and isinstance(names := json.loads(reply), dict):
+            return names
+    return {}
 
 
 def _call(connection: Mapping[str, Json], method: str, path: str, body: object = None) -> tuple[int, str]:

@@ -53,7 +53,17 @@ class Jobs:
 
     def read(self, resource: ResourceState) -> RemoteObject | None:
         job = self._get(resource.remote_id, f"read {resource.address}")
-        return None if job is None else self._describe(job, plain(resource.inputs), resource.outputs)
+        if job is not None:
+            return self._describe(job, plain(resource.inputs), resource.outputs)
+        return self._by_its_model(resource)
+
+    def _by_its_model(self, resource: ResourceState) -> RemoteObject | None:
+        """A finished job that was deleted isn't gone while its model exists: that is what was paid for, what
+        deployments use, and what has to be deleted with the job."""
+        model = resource.outputs.get("fine_tuned_model")
+        if resource.status is Status.READY and model and self._model_exists(str(model)):
+            return RemoteObject(resource.remote_id, Status.READY, resource.outputs)
+        return None
 
     def update(self, request: Request, resource: ResourceState) -> RemoteObject:
         raise Permanent(
@@ -66,6 +76,8 @@ class Jobs:
         """Every step takes it well that it was made before, so that a broken deletion can be repeated."""
         action = f"delete {resource.address}"
         job = self._get(resource.remote_id, action)
+        if job is None and resource.status is Status.PENDING:
+            job = {"id": resource.remote_id}  # a replica may not know it, and it would go on and be paid
         if job is not None and status_of(job) is Status.PENDING:
             job = self._cancel(job, action)
         known = {**resource.outputs, **{k: v for k, v in (job or {}).items() if v}}
@@ -74,7 +86,7 @@ class Jobs:
         files = known.get("result_files")
         for file in files if isinstance(files, list) else ():
             delete_file(self._clients, str(file), action)
-        if job is not None and self._clients.dialect.deletes_jobs:
+        if self._clients.dialect.deletes_jobs:
             self._delete_job(resource.remote_id, action)
         return None
 
@@ -109,9 +121,12 @@ class Jobs:
         model = found.remote.attributes.get("fine_tuned_model")
         if found.remote.status is not Status.READY or not model:
             return found.remote.status is Status.PENDING
+        return self._model_exists(str(model))
+
+    def _model_exists(self, model: str) -> bool:
         models = self._clients.data.models.with_raw_response
         with self._clients.calling(f"look for {model}"):
-            return absent_is_none(lambda: models.retrieve(str(model))) is not None
+            return absent_is_none(lambda: models.retrieve(model)) is not None
 
     def progress(self, resource: ResourceState, seen: str) -> tuple[list[Progress], str]:
         """Events since `seen`, the id of the newest one known; at first, only the latest page of them.

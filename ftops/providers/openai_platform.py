@@ -11,7 +11,7 @@ from pathlib import Path
 from ftops.account import AccountFacts
 from ftops.address import Address, Json, Value
 from ftops.config import ProviderConfig
-from ftops.providers.by_kind import ByKind, seconds_until_visible
+from ftops.providers.by_kind import ByKind, seconds_until_visible, timeouts_from
 from ftops.providers.openai_clients import PlatformClients, Project, project_from
 from ftops.providers.openai_models import ServedModels, inspect
 
@@ -27,6 +27,7 @@ class OpenAIProvider(ByKind):
     def __init__(self, settings: Mapping[str, Value], *, name: str) -> None:
         self.name = name
         self.visible_after = seconds_until_visible(settings)
+        self.timeouts = timeouts_from(settings)
         self._clients = PlatformClients(project_from(settings, name))
         super().__init__(self._clients, ServedModels(self._clients))
 

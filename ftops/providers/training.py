@@ -12,13 +12,16 @@ from typing import Any
 from ftops.address import Json
 from ftops.moments import iso
 from ftops.providers.base import Progress, Request
-from ftops.state import PendingOperation, RemoteObject, Status
+from ftops.state import OWNER_DIGITS, PendingOperation, RemoteObject, Status
 
 TOKEN_KEY = "ftops"  # noqa: S105 (the name of a metadata entry)
 FINGERPRINT_KEY = "ftops_fingerprint"
 """Says what a job is made from, so that the same one need not be paid for twice."""
 CLOCK_SKEW = 15 * 60.0
 """Seconds by which the service's clock and ours may differ."""
+_OWN_BITS = 15
+"""Bits of a seed that tell the jobs of one fingerprint apart."""
+_INTENT_BITS = 5
 _NO_MOMENT = 253402300800
 """Unix time of the year 10000, which no clock tells."""
 
@@ -63,13 +66,15 @@ def status_of(job: Mapping[str, Any]) -> Status:
 
 
 def seed_for(inputs: Mapping[str, Json], token: str, fingerprint: str = "") -> int:
-    """The seed to send. One is always sent: where the service stores no metadata, it tells the job of one
-    intent from that of another, by its low 15 bits, and what it is made from, by its high 16."""
+    """The seed to send. One is always sent: where the service stores no metadata, its 31 bits say what the
+    job is made from (16), which state started it (10), and for which intent (5)."""
     given = given_seed(inputs)
     if given is not None:
         return given
-    own = int(hashlib.sha256(token.encode()).hexdigest()[:8], 16)
-    return own % 2**31 if not fingerprint else seed_mark(fingerprint) << 15 | own % 2**15
+    if not fingerprint:
+        return _bits(token, 31)
+    intent = _seed_owner(token[:OWNER_DIGITS]) << _INTENT_BITS | _bits(token, _INTENT_BITS)
+    return int(fingerprint[:4], 16) << _OWN_BITS | intent
 
 
 def given_seed(inputs: Mapping[str, Json]) -> int | None:
@@ -80,9 +85,22 @@ def given_seed(inputs: Mapping[str, Json]) -> int | None:
     return None
 
 
-def seed_mark(fingerprint: str) -> int:
-    """What of a fingerprint the seed of a job tells: 16 bits."""
-    return int(fingerprint[:4], 16)
+def is_marked(seed: Json, fingerprint: str) -> bool:
+    """Whether a seed is one that ftops chose for a job of this fingerprint."""
+    return isinstance(seed, int) and seed >> _OWN_BITS == int(fingerprint[:4], 16)
+
+
+def is_marked_by(seed: Json, mark: str) -> bool:
+    """Whether a seed that ftops chose is one of the state with this mark."""
+    return isinstance(seed, int) and (seed % 2**_OWN_BITS) >> _INTENT_BITS == _seed_owner(mark)
+
+
+def _seed_owner(mark: str) -> int:
+    return _bits(mark, _OWN_BITS - _INTENT_BITS)
+
+
+def _bits(text: str, count: int) -> int:
+    return int(hashlib.sha256(text.encode()).hexdigest()[:8], 16) % (1 << count)
 
 
 def job_body(request: Request, *, with_method: bool, with_training_type: bool) -> dict[str, Any]:

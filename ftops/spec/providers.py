@@ -9,9 +9,11 @@ from ftops.spec.declared import Block, described, required
 
 PROVIDER_TYPE = "Which kind of provider this is: azure_openai, openai or emulator."
 DEFAULTS = "Inputs of its jobs and deployments that don't set them."
+TIMEOUTS = "How long to wait for objects that the service works on, by kind."
 VISIBLE_AFTER = (
-    "Seconds after which its lists show a new object for sure: for so long ftops looks for what a lost reply "
-    "may have made, before it makes it again. Default: 30; for an emulator 0."
+    "Seconds after which a new object is shown for sure: until then a 404 means that it isn't visible yet, "
+    "and what a lost reply may have created is looked for before it is created again. Default: 30; for an "
+    "emulator 0."
 )
 
 
@@ -36,6 +38,20 @@ class Defaults(Block):
         "When the service may move base models to a newer version."
     )
     rai_policy: Plainly = described("Name of the content filter.")
+
+
+class Timeouts(Block):
+    """How long a step waits for a pending object before it fails; the next apply goes on waiting."""
+
+    dataset: Annotated[Any, Number(minimum=0, closed=True)] = described(
+        "Seconds that the service may process a file. Default: 3600."
+    )
+    job: Annotated[Any, Number(minimum=0, closed=True)] = described(
+        "Seconds that a job may take, its time in the queue included. Default: no limit."
+    )
+    deployment: Annotated[Any, Number(minimum=0, closed=True)] = described(
+        "Seconds that a deployment may take to be created, changed or deleted. Default: 3600."
+    )
 
 
 class ProviderBlock(Block):
@@ -73,6 +89,7 @@ class AzureOpenAI(ProviderBlock):
     control_plane: ControlPlane | None = described("Settings of the control plane.")
     credential: Credential | None = described("Settings of Microsoft Entra ID.")
     visible_after: Annotated[Any, Number(minimum=0, closed=True)] = described(VISIBLE_AFTER)
+    timeouts: Timeouts | None = described(TIMEOUTS)
     defaults: Defaults | None = described(DEFAULTS)
 
 
@@ -85,6 +102,7 @@ class OpenAI(ProviderBlock):
     project: Fixed = described("Project, where the key belongs to several.")
     base_url: Fixed = described("Address of the platform.", "https://api.openai.com/v1")
     visible_after: Annotated[Any, Number(minimum=0, closed=True)] = described(VISIBLE_AFTER)
+    timeouts: Timeouts | None = described(TIMEOUTS)
 
 
 class Emulator(ProviderBlock):
@@ -99,6 +117,7 @@ class Emulator(ProviderBlock):
     api_key: Fixed = described("Key that it asks for.")
     settings: Annotated[Any, Untyped(dict)] = described("Settings that are passed on to it.")
     visible_after: Annotated[Any, Number(minimum=0, closed=True)] = described(VISIBLE_AFTER)
+    timeouts: Timeouts | None = described(TIMEOUTS)
     defaults: Defaults | None = described(DEFAULTS)
 
 

@@ -191,6 +191,22 @@ def test_without_metadata_the_rest_tells(account: Account, tmp_path: Path, same:
     assert "No changes." in second.ok("plan", "--detailed-exitcode")
 
 
+@pytest.mark.parametrize(("seed", "shared"), [("", False), ("\n    seed: 5", True)], ids=["chosen", "set"])
+def test_without_metadata_the_seed_tells_whose_a_job_is(
+    account: Account, tmp_path: Path, seed: str, shared: bool
+) -> None:
+    account.emulator.settings(metadata_on_dated=False)
+    every = f"{{n_epochs: 2, batch_size: 4, learning_rate_multiplier: 1}}{seed}"
+    first, second = project(account, tmp_path, "first", every), project(account, tmp_path, "second", every)
+    first.ok("apply", "-y")
+    second.ok("apply", "-y")
+    assert recorded(second)["job.copilot"]["shared"] is True
+    first.ok("state", "rm", "job.copilot")
+    first.ok("apply", "-y")
+    assert recorded(first)["job.copilot"].get("shared", False) is shared
+    assert len(account.jobs()) == 1
+
+
 def test_without_metadata_what_the_service_chose_is_no_proof(account: Account, tmp_path: Path) -> None:
     account.emulator.settings(metadata_on_dated=False)
     settings = "{n_epochs: 2}\n    seed: 5"

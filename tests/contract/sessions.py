@@ -59,10 +59,11 @@ class Project:
         environment: str | None = None,
         emit: Callable[[Event], None] = lambda event: None,
         mode: Mode = Mode.NORMAL,
+        wait: bool = True,
     ) -> Report:
         with Session.open(self.config(text, environment)) as session, session.locked("test"):
             made = session.plan(Options(mode=mode), preflight=self.preflight)
-            return session.apply(made, Settings(retry_base=0.01), emit)
+            return session.apply(made, Settings(wait=wait, retry_base=0.01), emit)
 
     def outputs(self, text: str, environment: str | None = None) -> dict[str, Any]:
         with Session.open(self.config(text, environment)) as session:

@@ -17,7 +17,15 @@ import pytest
 from ftops.address import Address
 from ftops.errors import Permanent
 from ftops.providers.emulator import EmulatorProvider
-from tests.contract.azure_cloud import Cloud, dataset, deployment, operation_of, recorded, until
+from tests.contract.azure_cloud import (
+    Cloud,
+    dataset,
+    deployment,
+    operation_of,
+    recorded,
+    running_cloud,
+    until,
+)
 from tests.contract.sessions import Project, done
 
 
@@ -105,6 +113,31 @@ def test_a_server_that_is_named(cloud: Cloud, project: Path) -> None:
     local = open_in(project, url="http://127.0.0.1:9", api_key="k")
     with closing(local), pytest.raises(Permanent, match="no emulator answers"):
         local.create(dataset(project))
+
+
+@pytest.mark.parametrize(
+    "named", [{}, {"account": "east"}, {"account": "East"}], ids=["unnamed", "same", "case"]
+)
+def test_a_server_that_is_named_says_which_account_it_is(project: Path, named: dict[str, str]) -> None:
+    names = ("--account", "east", "--resource-group", "rg-east")
+    with (
+        running_cloud(project / "east", *names) as east,
+        closing(open_in(project, url=east.url, api_key=east.key, **named)) as local,
+    ):
+        asked = deployment(project, "there")
+        assert "/resourceGroups/rg-east/" in local.create(asked).remote_id
+        assert local.connection()["account"] == "east"
+
+
+@pytest.mark.parametrize("place", ["url", "data"])
+def test_a_server_of_another_account_is_refused(project: Path, place: str) -> None:
+    with running_cloud(project / "east", "--account", "east") as east:
+        where = {"url": east.url, "api_key": east.key} if place == "url" else {"data": "east"}
+        local = open_in(project, account="west", **where)
+        with closing(local), pytest.raises(Permanent, match="is another account") as caught:
+            local.create(dataset(project))
+    assert "`account` is west" in caught.value.detail
+    assert "runs there is east" in caught.value.detail
 
 
 def test_a_server_that_cannot_start_says_why(project: Path) -> None:

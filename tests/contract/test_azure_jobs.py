@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from ftops.errors import Permanent, Temporary
 from ftops.providers.azure import AzureProvider
-from ftops.providers.training import checkpoint_names, observed_inputs, seed_for
-from ftops.state import ResourceState, Status
+from ftops.providers.training import checkpoint_names, is_marked, is_marked_by, observed_inputs, seed_for
+from ftops.state import ResourceState, Status, observed_as, owner_mark
 from tests.contract.azure_cloud import (
     BASE_MODEL,
     Cloud,
@@ -218,6 +218,15 @@ def test_the_seed_follows_from_the_token() -> None:
     assert 0 <= seed_for({}, "a") < 2**31
 
 
+def test_the_seed_says_what_a_job_is_made_from_and_which_state_started_it() -> None:
+    ours, theirs = owner_mark("ours"), owner_mark("theirs")
+    seeds = [seed_for({}, f"{ours}{n:010x}", "abcd1234") for n in range(100)]
+    assert all(0 <= seed < 2**31 for seed in seeds)
+    assert all(is_marked(seed, "abcd9999") and not is_marked(seed, "abce1234") for seed in seeds)
+    assert all(is_marked_by(seed, ours) and not is_marked_by(seed, theirs) for seed in seeds)
+    assert len(set(seeds)) > 25
+
+
 def test_progress(azure: AzureProvider, tmp_path: Path, training: str) -> None:
     resource = made(azure, job(tmp_path, training, hyperparameters={"n_epochs": 5, "batch_size": 1}))
     lines, seen = azure.progress(resource, "")
@@ -320,6 +329,28 @@ def test_a_job_is_never_changed_in_place(azure: AzureProvider, tmp_path: Path, t
     resource = made(azure, asked)
     with pytest.raises(Permanent, match="in place"):
         azure.update(asked, resource)
+
+
+@pytest.mark.parametrize("also", ["", "models"], ids=["model-left", "model-gone"])
+def test_a_deleted_job_counts_as_long_as_its_model_exists(
+    cloud: Cloud, azure: AzureProvider, tmp_path: Path, training: str, also: str
+) -> None:
+    resource = made(azure, job(tmp_path, training))
+    model = str(resource.outputs["fine_tuned_model"])
+    cloud.admin("DELETE", f"objects/jobs/{resource.remote_id}")
+    if also:
+        cloud.admin("DELETE", f"objects/{also}/{model}")
+    there = azure.read(resource)
+    assert (there is None) is bool(also)
+    if there is not None:
+        assert observed_as(resource, there) == resource
+    results: Any = resource.outputs["result_files"]
+    files = {file["id"] for file in cloud.admin("GET", "objects")["files"]}
+    assert files.issuperset(results)
+    assert gone(azure, resource)
+    left = cloud.admin("GET", "objects")
+    assert model not in {found["id"] for found in left["models"]}
+    assert {file["id"] for file in left["files"]}.isdisjoint(results)
 
 
 def test_a_vanished_job_is_gone(azure: AzureProvider, tmp_path: Path, training: str) -> None:

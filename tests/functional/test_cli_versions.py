@@ -84,6 +84,22 @@ def test_restore_is_a_way_out_of_a_damaged_state(folder: Folder) -> None:
     assert "No changes" in folder.ok("plan")
 
 
+def test_an_edit_by_hand_is_refused_until_it_is_pushed(folder: Folder) -> None:
+    (snapshot,) = (folder.path / "state").rglob("default.json")
+    before = snapshot.read_text("utf-8")
+    edited = before.replace("copilot", "copilot2", 1)
+    assert edited != before
+    snapshot.write_text(edited, "utf-8")
+    for command in (["plan"], ["apply", "-y"], ["state", "list"], ["state", "push", str(snapshot)]):
+        done = folder.run(*command)
+        assert done.code == 1, command
+        assert f"the state file was edited or damaged: {snapshot}" in " ".join(done.err.split())
+    assert snapshot.read_text("utf-8") == edited
+    folder.ok("state", "push", "--force", str(snapshot))
+    assert "copilot2" in snapshot.read_text("utf-8")
+    folder.ok("state", "list")
+
+
 def test_migrate_has_nowhere_to_go(folder: Folder) -> None:
     done = folder.run("state", "migrate")
     assert done.code == 1

@@ -170,10 +170,10 @@ def test_another_state_is_refused(applied: Folder, tmp_path: Path) -> None:
     applied.ok("apply", "-y")
     applied.edit("default: 30", "default: 20")
     saved(applied)
-    state = applied.path / "state" / "drone" / "default.json"
-    text = state.read_text("utf-8")
-    lineage = json.loads(text)["lineage"]
-    state.write_text(text.replace(lineage, "another"), "utf-8")
+    state = applied.ok("state", "pull")
+    applied.write("other.json", state.replace(json.loads(state)["lineage"], "another"))
+    shutil.rmtree(applied.path / "state")
+    applied.ok("state", "push", "other.json")
     refused(applied.run("apply", "plan.ft"), "the state is another one")
 
 

@@ -137,7 +137,8 @@ class CloudProvider:
             attributes["fine_tuned_model"] = _model(thing)
         if thing.kind == "deployment":
             attributes["name"] = thing.inputs["name"]
-        observed = {"sku": thing.inputs["sku"]} if "sku" in thing.inputs else {}
+        shown = ("sku", "tags", "model", "version") if thing.kind == "deployment" else ()
+        observed = {name: thing.inputs[name] for name in shown if name in thing.inputs}
         return RemoteObject(
             thing.remote_id,
             status,

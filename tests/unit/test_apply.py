@@ -94,6 +94,38 @@ def test_no_wait_leaves_the_job_and_the_next_apply_goes_on_with_it(tmp_path: Pat
     assert world.cloud.created == 3
 
 
+def test_a_stuck_object_is_waited_for_up_to_a_limit_and_again_by_the_next_apply(tmp_path: Path) -> None:
+    world = World(tmp_path, Cloud(patience=10**9))
+    world.provider.timeouts = {"dataset": 60.0, "deployment": 3600.0}  # type: ignore[attr-defined]
+    wanted = config(dataset("a", "1"), deployment("d", "gpt-4o-mini-2024-07-18"))
+    for attempt in range(2):
+        report = world.apply(wanted)
+        assert report.result == "failed"
+        said = {str(f.address): f.error for f in report.failures}
+        assert said["dataset.a"].summary == "dataset.a isn't ready after 60 s"
+        assert said["deployment.d"].summary == "deployment.d isn't ready after 60 min"
+        assert "still exists" in said["deployment.d"].detail
+        assert "`timeouts: {deployment: …}`" in said["deployment.d"].hint
+        assert {r.status for r in world.state.resources.values()} == {Status.PENDING}, attempt
+        assert steps(world.plan(wanted)) == ["adopt dataset.a", "adopt deployment.d"]
+    world.cloud.patience = 1
+    assert world.apply(wanted).result == "done"
+    assert world.cloud.created == 2
+
+
+def test_a_job_is_waited_for_without_a_limit_unless_one_is_set(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    wanted = config(dataset("a", "1"), job("a", "a"))
+    world.cloud.patience = 1
+    world.apply(config(dataset("a", "1")))
+    world.cloud.patience = 9000
+    world.provider.timeouts = {"job": 7200.0}  # type: ignore[attr-defined]
+    assert world.apply(wanted).failures[0].error.summary == "job.a isn't ready after 120 min"
+    world.provider.timeouts = {}  # type: ignore[attr-defined]
+    assert world.apply(wanted).result == "done"
+    assert world.cloud.created == 2
+
+
 def test_a_stop_starts_nothing_new_and_leaves_what_waits(tmp_path: Path) -> None:
     world = World(tmp_path, Cloud(patience=5))
     wanted = config(dataset("a", "1"), job("a", "a"), deployment("a", tuned("a")))

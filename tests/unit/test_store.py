@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -189,6 +190,48 @@ def test_a_bad_snapshot_is_refused_and_left_as_it_is(store: LocalStore, name: st
     assert caught.value.hint
     assert str(store.snapshot_path) in str(caught.value)
     assert store.snapshot_path.read_text(encoding="utf-8") == text
+
+
+FILE = ResourceState(Address("dataset", "a"), "p", "file-1", Status.READY)
+EDITS: dict[str, Callable[[str], str]] = {
+    "another id": lambda text: text.replace('"file-1"', '"file-2"'),
+    "another serial": lambda text: text.replace('"serial": 1', '"serial": 2'),
+    "a line taken out": lambda text: text.replace(' "outputs": {},\n', ""),
+    "formatted otherwise": lambda text: json.dumps(json.loads(text)),
+    "another checksum": lambda text: text.replace('"checksum": "', '"checksum": "0'),
+    "a checksum that is no text": lambda text: re.sub('"checksum": "[0-9a-f]*"', '"checksum": 7', text),
+    "line ends": lambda text: text.replace("\n", "\r\n"),
+}
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_an_edited_snapshot_is_refused_and_left_as_it_is(store: LocalStore, name: str) -> None:
+    store.write_snapshot(State("line", 1, {FILE.address: FILE}))
+    text = store.snapshot_path.read_bytes().decode()
+    edited = EDITS[name](text)
+    assert edited != text
+    store.snapshot_path.write_bytes(edited.encode())
+    with pytest.raises(StateError, match="was edited or damaged") as caught:
+        store.read("")
+    assert "ftops state push" in caught.value.hint
+    assert store.snapshot_path.read_bytes().decode() == edited
+
+
+def test_a_snapshot_of_an_older_version_has_no_checksum(store: LocalStore) -> None:
+    state = State("line", 1, {FILE.address: FILE})
+    store.write_snapshot(state)
+    lines = store.snapshot_path.read_text("utf-8").splitlines(keepends=True)
+    assert [line for line in lines if "checksum" in line] == [lines[1]]
+    store.snapshot_path.write_text("".join([lines[0], *lines[2:]]), "utf-8")
+    assert store.read("") == state
+
+
+def test_a_version_that_was_edited_is_refused(store: LocalStore) -> None:
+    store.write_snapshot(State("line", 1, {FILE.address: FILE}))
+    (kept,) = store.snapshot_path.with_suffix(".history").glob("1.json")
+    kept.write_text(kept.read_text("utf-8").replace("file-1", "file-2"), "utf-8")
+    with pytest.raises(StateError, match="was edited or damaged"):
+        store.read_version("1")
 
 
 def test_bytes_that_are_no_text_are_refused(store: LocalStore) -> None:

@@ -145,7 +145,11 @@ def pull(screen: Screen, spec: SpecArguments) -> int:
 
 @click.command("push")
 @click.argument("file", metavar="FILE")
-@click.option("--force", is_flag=True, help="Even one of another lineage, or older than what is recorded.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Even one of another lineage, older than what is recorded, or where that is damaged.",
+)
 @dry_run_option
 @lock_option
 @spec_options
@@ -160,13 +164,13 @@ def push(
     """
     config = read_outline(spec)
     text = _text_of(file)
-    pushed = parse_snapshot(text, file)
+    pushed = parse_snapshot(text, file, edited=True)
     if not force:
         _check_home(text, file, config.name, config.environment)
     with Session.open(config) as session, locked(screen, session, "state push", lock_timeout):
         if not force:
             refactor.check_replacement(session.state, pushed)
-        same = pushed == session.state
+        same = pushed == session.readable_state
         now = pushed if dry_run or same else session.replace_state(pushed)
     _tell_push(screen, now, same=same, dry_run=dry_run)
     return 0
