@@ -36,7 +36,7 @@ def paid_once(world: World, run: Run) -> Complaints:
     """No job is started while there are as many usable ones of what it is made of as the spec wants."""
     for event in _jobs_started(run):
         address = Address.parse(event.thing.address)
-        if (run.clone.folder, address) in world.anew:
+        if (run.clone.folder, address) in world.anew or _is_imported(run, address):
             continue
         there = [t for t in event.there.values() if _would_do(world, run, event, t)]
         wanted = _wanting(run, event) | {address}
@@ -63,10 +63,9 @@ def nothing_lost(world: World, run: Run) -> Complaints:
         ids |= {(r.address.kind, r.remote_id) for r in _records(clone.state)}
         tokens |= {operation.token for operation in clone.state.pending.values()}
     for thing in world.cloud.things.values():
-        if world.is_ours(thing) and thing.uid not in world.released:
-            known = (thing.kind, thing.remote_id) in ids or thing.token in tokens
-            if not known and _can_be_found(world, thing):
-                yield f"{thing.remote_id} ({thing.address}) of {thing.account} is in no state"
+        known = (thing.kind, thing.remote_id) in ids or thing.token in tokens
+        if not known and is_missed(world, thing):
+            yield f"{thing.remote_id} ({thing.address}) of {thing.account} is in no state"
 
 
 def only_what_was_shown(world: World, run: Run) -> Complaints:
@@ -170,7 +169,7 @@ def protected_stays(world: World, run: Run) -> Complaints:
 
 def as_declared_in_the_end(world: World, run: Run) -> Complaints:
     """After an apply that is done, what is on record is there, and made of what the spec says."""
-    if not (run.is_done and run.begun and run.is_normal and run.wait) or run.is_partial:
+    if not (run.is_done and run.begun and run.is_normal and run.wait) or run.is_partial or run.is_saved:
         return
     now = world.clock.now()
     for address in run.spec.items:
@@ -197,6 +196,13 @@ def destroyed_in_the_end(world: World, run: Run) -> Complaints:
         yield f"still on record: {', '.join(str(r.address) for r in _records(run.after))}"
 
 
+def is_missed(world: World, thing: Thing) -> bool:
+    """Whether a state began it and nobody asked to forget it. A failed job without notes says nowhere whose
+    it is, and is worth nothing."""
+    says_whose = thing.kind != "job" or world.cloud.keeps_notes or thing.is_usable(world.clock.now())
+    return world.is_ours(thing) and thing.uid not in world.released and says_whose
+
+
 INVARIANTS: Mapping[str, Callable[[World, Run], Complaints]] = {
     function.__name__: function
     for function in (
@@ -219,6 +225,12 @@ INVARIANTS: Mapping[str, Callable[[World, Run], Complaints]] = {
 
 def _jobs_started(run: Run) -> Iterator[Event]:
     return (e for e in run.events if e.verb == "create" and e.thing.kind == "job")
+
+
+def _is_imported(run: Run, address: Address) -> bool:
+    """Whether the plan says that what is imported there has to be replaced."""
+    steps = run.plan.changes if run.plan else ()
+    return any(c.address == address and c.reason.code == "imported" for c in steps)
 
 
 def _would_do(world: World, run: Run, event: Event, thing: Thing) -> bool:
@@ -253,11 +265,6 @@ def _wanting(run: Run, event: Event) -> set[Address]:
         if record.remote_id in same and (run.is_partial or ignoring):
             wanting.add(address)
     return wanting
-
-
-def _can_be_found(world: World, thing: Thing) -> bool:
-    """Whether anything on it says whose it is. A failed job without notes is nobody's, and worth nothing."""
-    return thing.kind != "job" or world.cloud.keeps_notes or thing.is_usable(world.clock.now())
 
 
 def _records(state: State) -> list[ResourceState]:
@@ -319,8 +326,5 @@ def _as_asked(thing: Thing, address: Address, spec: Spec) -> Complaints:
     asked = {"name": serving.sku, "capacity": serving.capacity}
     if thing.body["sku"] != asked:
         yield f"{address} has {thing.body['sku']}, not {asked}"
-    is_named = thing.name.casefold() == serving.name.casefold()
-    if not is_named and not (
-        serving.blue_green and thing.name.casefold().startswith(serving.name.casefold())
-    ):
+    if not thing.name.casefold().startswith(serving.name.casefold()):
         yield f"{address} is called {thing.name}"

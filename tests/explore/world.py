@@ -103,7 +103,8 @@ class Saved:
     spec: Spec
     seen: int
     """The newest object when it was made."""
-    begun: bool = False
+    begun: set[Path] = field(default_factory=set)
+    """The folders in which it was applied. Clones don't know of each other's runs."""
 
 
 @dataclass
@@ -119,6 +120,8 @@ class Run:
     there: Mapping[int, Thing]
     seen: int
     """The newest object when it was planned."""
+    is_saved: bool = False
+    """Whether it applies a plan that was made earlier: much may have happened since."""
     plan: Plan | None = None
     report: Report | None = None
     error: FtopsError | None = None
@@ -264,6 +267,7 @@ class World:
             clone.state,
             dict(self.cloud.things),
             saved.seen if saved else self.cloud.uids,
+            saved is not None,
         )
         begin = len(self.cloud.log)
         self.cloud.fault = fault
