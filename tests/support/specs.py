@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from ftops.accounts import accounts_of
+from ftops.accounts import accounts_of, located
 from ftops.address import Address, Reference, Secret, Value
 from ftops.apply import Apply, Report, Settings
 from ftops.config import Config, Lifecycle, Output, ProviderConfig, Resource
@@ -58,7 +58,7 @@ def job(
 
 
 def deployment(
-    name: str, model: Value, capacity: int = 1, lifecycle: Lifecycle = PLAIN, **inputs: Value
+    name: str, /, model: Value, capacity: int = 1, lifecycle: Lifecycle = PLAIN, **inputs: Value
 ) -> Resource:
     return Resource(
         Address("deployment", name),
@@ -138,14 +138,15 @@ class World:
         look: bool = True,
         secret_digests: Mapping[Secret, str] | None = None,
     ) -> Plan:
+        state = located(self.state, wanted)
         observed = refresh(
-            self.state,
+            state,
             lambda name: self.provider,
             everything=look,
             clock=VirtualTime(),
             secrets=wanted.secrets,
         )
-        return plan(wanted, build(wanted), self.state, observed, options, secret_digests)
+        return plan(wanted, build(wanted), state, observed, options, secret_digests)
 
     def apply(
         self,
