@@ -13,7 +13,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from ftops.accounts import accounts_of
-from ftops.address import Address, Json, Reference, Secret, Value
+from ftops.address import Address, Json, Reference, Secret, Value, secrets
 from ftops.arrivals import arrived, check_imports
 from ftops.config import Config, Lifecycle, Removal, Resource
 from ftops.desired import Desired, Resolver, at, comparable, covers, missing_values, put
@@ -355,11 +355,12 @@ class _Planner(Struct):
     def _as_it_is_where_ignored(
         self, resource: Resource, recorded: ResourceState, action: Action
     ) -> Resource:
-        """A request has every input: one whose changes are ignored keeps its present value. What is left in
-        `ignore_changes` are those that do."""
+        """A request has every input: one whose changes are ignored keeps its present value, unless that is
+        a secret which nobody knows any more. What is left in `ignore_changes` are those that do."""
         now = {**recorded.inputs, **self.past.seen.get(resource.address, {})}
         inputs = dict(resource.inputs)
-        kept = _kept(resource, recorded, action)
+        known = self.secret_digests.keys()
+        kept = tuple(p for p in _kept(resource, recorded, action) if known >= {*secrets(at(now, p))})
         for path in kept:
             put(inputs, path, at(now, path))
         return replace(resource, inputs=inputs, lifecycle=replace(resource.lifecycle, ignore_changes=kept))
