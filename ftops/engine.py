@@ -31,7 +31,7 @@ from ftops.planner import NORMAL, Options
 from ftops.providers import Providers
 from ftops.providers.base import Connects
 from ftops.refactor import nothing_recorded
-from ftops.state import Entry, Recorded, ResourceState, State, fold
+from ftops.state import Entry, Recorded, ResourceState, State, Status, fold
 from ftops.store import (
     AT_ONCE,
     Hold,
@@ -321,7 +321,8 @@ class Session(Struct):
     def _evaluate(self, state: State) -> dict[str, OutputValue]:
         recorded = state.resources
         resolver = Resolver(lambda a: recorded[a].outputs if a in recorded else None, {}, {})
-        return evaluate(self.config.outputs, resolver.look_up)
+        ready = {a for a, resource in recorded.items() if resource.status is Status.READY}
+        return evaluate(self.config.outputs, resolver.look_up, ready.__contains__)
 
 
 def _nothing() -> None:

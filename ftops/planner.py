@@ -21,7 +21,7 @@ from ftops.drift import DRIFT_CLASSES
 from ftops.errors import Diagnostic, SpecError
 from ftops.graph import Graph
 from ftops.kinds import RESOURCE_TYPES, forces_replacement
-from ftops.outputs import evaluate
+from ftops.outputs import evaluate, null_warnings
 from ftops.past import Past, settle
 from ftops.plan import Action, AttributeChange, Change, Mode, OutputChange, Plan, Reason
 from ftops.protection import check_drift, check_empty, check_protection
@@ -81,6 +81,7 @@ def plan(
     changes, warnings = schedule.changes(planner.selected_deposed())
     outputs = planner.outputs(decisions, state.outputs)
     past = replace(past, entries=(*past.entries, *planner.entries))
+    warnings = (*warnings, *planner.warnings)
     return _plan(config, state, past, changes, outputs, options.mode, planner.unchanged, warnings)
 
 
@@ -125,6 +126,7 @@ class _Planner(Struct):
     removals: dict[Address, Removal] = field(default_factory=dict)
     selected: frozenset[Address] = frozenset()
     """What the plan is about."""
+    warnings: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.resources = dict(self.past.resources)
@@ -185,7 +187,8 @@ class _Planner(Struct):
         declared = self.config.outputs if self.options.mode is Mode.NORMAL else ()
         if self.options.targets or self.options.excludes:
             return ()
-        now = evaluate(declared, self._resolver().look_up)
+        now = evaluate(declared, self._resolver().look_up, lambda a: self._complete(a) is not None)
+        self.warnings += null_warnings(now)
         changes = []
         for name in sorted({*recorded, *now}):
             value = now.get(name)
