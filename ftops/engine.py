@@ -42,6 +42,7 @@ from ftops.store import (
     check_place,
     lock_info,
     note_origin,
+    note_place,
     open_store,
 )
 
@@ -221,6 +222,7 @@ class Session(Struct):
         """The state to record on: it has a lineage from its first entry on."""
         if isinstance(self.store, LocalStore):
             note_origin(self.config)
+        note_place(self.config, self.store)
         return self.state if self.state.lineage else replace(self.state, lineage=str(uuid4()))
 
     def replace_state(self, pushed: State) -> State:
