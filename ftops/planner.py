@@ -23,7 +23,7 @@ from ftops.errors import Diagnostic, SpecError
 from ftops.graph import Graph
 from ftops.kinds import RESOURCE_TYPES, forces_replacement
 from ftops.lifecycle import setting_changes
-from ftops.outputs import evaluate
+from ftops.outputs import evaluate, null_warnings
 from ftops.past import Past, reassigned, settle
 from ftops.plan import (
     Action,
@@ -95,6 +95,7 @@ def plan(
     changes, warnings = schedule.changes(planner.selected_deposed())
     outputs = planner.outputs(decisions, state.outputs)
     past = replace(past, entries=(*past.entries, *planner.entries))
+    warnings = (*warnings, *planner.warnings)
     check_owners(fold(state, past.entries), changes, planner.accounts)
     made = _plan(config, state, past, changes, outputs, options.mode, planner.unchanged, warnings)
     return replace(made, settings=planner.settings())
@@ -163,6 +164,7 @@ class _Planner(Struct):
     selected: frozenset[Address] = frozenset()
     """What the plan is about."""
     resolver: Resolver = field(default_factory=lambda: Resolver(lambda _: None, {}, {}))
+    warnings: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.resources = dict(self.past.resources)
@@ -262,7 +264,8 @@ class _Planner(Struct):
         declared = self.config.outputs if self.options.mode is Mode.NORMAL else ()
         if self.options.targets or self.options.excludes:
             return ()
-        now = evaluate(declared, self._resolver().look_up)
+        now = evaluate(declared, self._resolver().look_up, lambda a: self._complete(a) is not None)
+        self.warnings += null_warnings(now)
         changes = []
         for name in sorted({*recorded, *now}):
             value = now.get(name)

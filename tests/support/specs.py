@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from ftops.outputs import evaluate
 from ftops.plan import Plan
 from ftops.planner import NORMAL, Options, plan
 from ftops.refresh import refresh
-from ftops.state import Entry, State
+from ftops.state import Entry, State, Status
 from ftops.store import LocalStore
 from ftops.store.local import LocalJournal
 from ftops.turns import Context
@@ -171,7 +171,7 @@ class World:
         )
         run = Apply(made, state, sink, context, settings)
         try:
-            report = run.run(lambda now: evaluate(wanted.outputs, _known(now).look_up))
+            report = run.run(lambda now: evaluate(wanted.outputs, _known(now).look_up, _ready(now)))
         except BaseException:
             journal.close()
             raise
@@ -210,3 +210,7 @@ def _known(state: State) -> Resolver:
 
 def steps(made: Plan) -> list[str]:
     return [f"{change.action.value} {change.step}" for change in made.changes]
+
+
+def _ready(state: State) -> Callable[[Address], bool]:
+    return {a for a, r in state.resources.items() if r.status is Status.READY}.__contains__
