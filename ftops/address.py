@@ -7,6 +7,7 @@ Text with expressions is parsed here once and stays data: nothing in this module
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import NoneType
 from typing import NamedTuple, cast
@@ -239,5 +240,12 @@ def _expression(inside: str) -> Reference | Secret | None:
     return parse_reference(inside)
 
 
+def normal_key(key: str) -> str:
+    """A key as it stands in an address: in Unicode's form NFC, however an editor or file system wrote it."""
+    return key if key.isascii() else unicodedata.normalize("NFC", key)
+
+
 def _unescape(key: str | None) -> str | None:
-    return key if key is None or "\\" not in key else re.sub(r"\\(.)", r"\1", key)
+    if key is None:
+        return None
+    return normal_key(re.sub(r"\\(.)", r"\1", key) if "\\" in key else key)

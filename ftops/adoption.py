@@ -15,7 +15,7 @@ from msgspec import Struct
 from ftops.address import Address, Expression, Json, Value
 from ftops.errors import ProviderError
 from ftops.plan import Action, Change
-from ftops.providers.base import Discovers, Existing, Local, Provider
+from ftops.providers.base import Discovers, Existing, Provider
 from ftops.providers.training import is_marked, is_marked_by, same_model
 from ftops.refactor import instances
 from ftops.refresh import gather, patient
@@ -34,7 +34,8 @@ Listed = Mapping[tuple[str, str], Sequence[Existing]]
 
 
 class Search(Struct, frozen=True):
-    """How to look: the state that plans, what is left out of it, and how many calls at once."""
+    """How to look: what is on record with all that the plan records, such as found and imported objects, what
+    is left out of it, and how many calls at once."""
 
     state: State
     replaces: tuple[Address, ...] = ()
@@ -47,9 +48,10 @@ def look_for(
     changes: Iterable[Change], providers: Callable[[str], Provider], search: Search
 ) -> tuple[Mapping[Address, Adoptable], str]:
     """What there is to adopt in place of what would be made, and why nothing was found out, if so.
-    Asks nobody where only local providers make anything."""
+    Asks only providers that can list what their account holds."""
     wanted = list(_wanted(changes, search.replaces))
-    telling = {name for name in {change.provider for change in wanted} if _can_tell(providers(name))}
+    makers = {change.provider for change in wanted}
+    telling = {name for name in makers if isinstance(providers(name), Discovers)}
     wanted = [change for change in wanted if change.provider in telling]
     if not wanted:
         return {}, ""
@@ -68,10 +70,6 @@ def _wanted(changes: Iterable[Change], replaces: tuple[Address, ...]) -> Iterato
             asked = any(instances([change.address], one) for one in replaces)
             if not asked and (change.address.kind == "job" or change.after.get("content")):
                 yield change
-
-
-def _can_tell(provider: Provider) -> bool:
-    return isinstance(provider, Discovers) and not isinstance(provider, Local)
 
 
 def _lists(
@@ -95,11 +93,16 @@ def _candidates(wanted: Sequence[Change], listed: Listed, state: State) -> dict[
     """What could be adopted, by address, best first: finished before running, newest first."""
     records = (*state.resources.values(), *state.deposed.values())
     known = {record.remote_id for record in records}
+    intents = {operation.token for operation in state.pending.values()}
     contents = _contents(listed, records, _spellings((*wanted, *records)))
     found = {}
     for change in wanted:
         kind = change.address.kind
-        there = [e for e in listed[change.provider, kind] if e.remote.remote_id not in known]
+        there = [
+            e
+            for e in listed[change.provider, kind]
+            if e.remote.remote_id not in known and e.token not in intents
+        ]
         is_same = _is_same_file if kind == "dataset" else _is_same_job
         same = [e for e in there if e.remote.status is not Status.TAINTED and is_same(e, change, contents)]
         found[change.address] = sorted(same, key=lambda e: e.remote.status is not Status.READY)

@@ -151,6 +151,7 @@ def _secrets_in(value: Value) -> Iterator[Secret]:
 def _touched(plan: Plan) -> set[Address]:
     """What the plan's changes touch, wait for or take values from."""
     touched: set[Address] = {d.address for d in plan.drift} | {source for source, _ in plan.moves}
+    touched |= {target for _, target in plan.moves}
     for change in plan.changes:
         touched.add(change.address)
         touched.update(change.dependencies)

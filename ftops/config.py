@@ -129,8 +129,8 @@ class Config(Struct, frozen=True):
     budget: Budget = Budget()
     drift: Mapping[str, str] = field(default_factory=dict)
     """Class of drift → policy, where it isn't the default."""
-    variables: Mapping[str, Json] = field(default_factory=dict)
-    """Values of the variables that aren't sensitive."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Values of the variables that aren't sensitive, as `--var` takes them."""
     secrets: Secrets = field(default_factory=dict)
     """Values of every `${env.X}` and sensitive `${var.x}` that the spec names."""
     asks_for_secrets: bool = False

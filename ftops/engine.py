@@ -17,6 +17,7 @@ from uuid import uuid4
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from ftops.accounts import accounts_of, located
 from ftops.address import Address, decode
 from ftops.config import Config
 from ftops.datafiles import inspect_data, with_data
@@ -44,6 +45,7 @@ from ftops.store import (
     note_origin,
     open_store,
 )
+from ftops.walk import Clock, RealTime
 
 if TYPE_CHECKING:
     from ftops.apply import Apply, Report, Settings
@@ -74,6 +76,7 @@ class Session(Struct):
     providers: Providers
     retry_base: float = 1.0
     """Seconds before the second try of a read that failed temporarily."""
+    clock: Clock = field(default_factory=RealTime)
     _state: State | None = field(default=None)
     _hold: Hold | None = field(default=None)
     _info: LockInfo | None = field(default=None)
@@ -183,7 +186,9 @@ class Session(Struct):
             self.providers,
             self.config.secrets,
             emit,
+            clock=self.clock,
             new_token=lambda: new_token(state.lineage),
+            accounts=accounts_of(self.config),
             check=check,
         )
         run = Apply(made, state, journal, context, settings)
@@ -232,7 +237,10 @@ class Session(Struct):
         return made
 
     def _inquiry(self, parallelism: int = 10) -> Inquiry:
-        return Inquiry(self.config, self.graph, self.state, self.providers, self.retry_base, parallelism)
+        state = located(self.state, self.config)
+        return Inquiry(
+            self.config, self.graph, state, self.providers, self.retry_base, parallelism, self.clock
+        )
 
     def _begun_state(self) -> State:
         """The state to record on: it has a lineage from its first entry on."""
@@ -315,7 +323,8 @@ class Session(Struct):
             raise UsageError(f"{address} is no job", "Only the training of a job has results.")
         from ftops.results import results_of  # brings csv and base64 along, which no plan needs
 
-        return results_of(self.providers(recorded.provider), recorded)
+        here = located(self.state, self.config).resources[address]
+        return results_of(self.providers(here.provider), here)
 
     def environment(self, name: str | None) -> dict[str, str]:
         """Variables by which the openai package finds the service of a provider: the one named, or the

@@ -15,7 +15,7 @@ from msgspec import Struct, field
 
 from ftops.address import Reference, Scalar, Secret, Template, render
 from ftops.suggest import nearest
-from ftops.yamltext import Given, Plain, boolean, integer, number, resolve
+from ftops.yamltext import Given, Plain, boolean, number, resolve
 
 if TYPE_CHECKING:
     from pydantic_core import CoreSchema, PydanticCustomError
@@ -285,9 +285,11 @@ class Choice(_Typed, frozen=True):
 
 
 class Untyped(FieldType, frozen=True):
-    """Anything; scalars without quotes are read as YAML 1.2 does. `shape` narrows it to a container."""
+    """Anything; scalars without quotes are read as YAML 1.2 does. `shape` narrows it to a container;
+    `as_written` leaves scalars as they are, for the fields that they end in."""
 
     shape: type[dict[Any, Any]] | type[list[Any]] | None = None
+    as_written: bool = False
 
     @property
     def expected(self) -> str:
@@ -296,7 +298,7 @@ class Untyped(FieldType, frozen=True):
     def read(self, value: Any) -> Any:
         if self.shape and not isinstance(value, self.shape | Unknown | Reference):
             raise refusal(f"must be {self.expected}", _shown(value))
-        return resolve(self._inside(value))
+        return value if self.as_written else resolve(self._inside(value))
 
     def _inside(self, value: Any) -> Any:
         if isinstance(value, dict):
@@ -304,7 +306,7 @@ class Untyped(FieldType, frozen=True):
         if isinstance(value, list):
             return [self._inside(item) for item in value]
         if type(value) is Hidden:
-            value.form = value.value
+            value.form = resolve(value.value)
             return value.secret
         return value
 
@@ -321,11 +323,10 @@ def one_of(words: tuple[str, ...], last: str = "or") -> str:
 
 
 def _integer(value: Any) -> int | None:
-    if isinstance(value, Plain):
-        return integer(value)
-    if type(value) is float:
-        return int(value) if value.is_integer() else None
-    return value if type(value) is int else None
+    found = number(value) if isinstance(value, Plain) else value
+    if type(found) is float:
+        return int(found) if found.is_integer() else None
+    return found if type(found) is int else None
 
 
 def _number(value: Any) -> int | float | None:

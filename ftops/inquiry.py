@@ -22,11 +22,12 @@ from ftops.graph import Graph
 from ftops.plan import MAKING, Mode, Plan
 from ftops.planner import NORMAL, Options, plan
 from ftops.providers import Providers
-from ftops.providers.base import all_local
+from ftops.providers.base import Discovers, all_local
 from ftops.refactor import quoted, relocate
 from ftops.refresh import refresh
-from ftops.state import Observed, ResourceState, State
+from ftops.state import Observed, ResourceState, State, fold
 from ftops.suggest import did_you_mean
+from ftops.walk import Clock
 
 UNBILLED = frozenset({"memory"})
 """Types of providers whose objects cost nothing and stand for nothing that would."""
@@ -42,6 +43,7 @@ class Inquiry(Struct, frozen=True):
     retry_base: float
     """Seconds before the second try of a read that failed temporarily."""
     parallelism: int = 10
+    clock: Clock | None = None
 
     def plan(
         self, options: Options, look: bool, preflight: bool, on_progress: Callable[[int, int], None]
@@ -72,7 +74,12 @@ class Inquiry(Struct, frozen=True):
         one = Import(address, remote_id)
         wanted = to_read(self._importing(one), self.graph, self.state)
         seen = refresh(
-            State(""), self.providers, imports=wanted, retry_base=self.retry_base, secrets=self.config.secrets
+            State(""),
+            self.providers,
+            imports=wanted,
+            clock=self.clock,
+            retry_base=self.retry_base,
+            secrets=self.config.secrets,
         )
         check_imports((one,), self.state.resources, seen)
         remote = seen.imported[address]
@@ -89,6 +96,7 @@ class Inquiry(Struct, frozen=True):
             imports=to_read(config, self.graph, self.state),
             digests=digests,
             parallelism=self.parallelism,
+            clock=self.clock,
             retry_base=self.retry_base,
         )
         return plan(config, self.graph, self.state, seen, NORMAL, secret_digests(config))
@@ -134,6 +142,7 @@ class Inquiry(Struct, frozen=True):
             parallelism=self.parallelism,
             retry_base=self.retry_base,
             on_progress=on_progress,
+            clock=self.clock,
             secrets=self.config.secrets,
         )
         gone = [a for a, remote in observed.objects.items() if remote is None and a not in observed.causes]
@@ -148,11 +157,12 @@ class Inquiry(Struct, frozen=True):
     def _with_adoptions(self, made: Plan, observed: Observed, options: Options) -> Plan:
         """The plan again, with what need not be made because the account holds it already."""
         making = {change.provider for change in made.changes if change.action in MAKING}
-        if all_local(self.providers, making):
+        if not any(isinstance(self.providers(name), Discovers) for name in making):
             return made
         from ftops.adoption import Search, look_for
 
-        search = Search(self.state, options.replaces, self.parallelism, self.retry_base)
+        recorded = fold(self.state, made.entries)
+        search = Search(recorded, options.replaces, self.parallelism, self.retry_base, self.clock)
         found, silence = look_for(made.changes, self.providers, search)
         if found:
             made = self._planned(replace(observed, adoptable=found), options)

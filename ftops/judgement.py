@@ -226,4 +226,5 @@ def _timed_out(change: Change, remote: RemoteObject, limit: float) -> Permanent:
 
 def _kept(before: ResourceState, updated: ResourceState) -> ResourceState:
     """An update leaves what it doesn't report as it was."""
-    return replace(updated, outputs={**before.outputs, **updated.outputs}, created_at=before.created_at)
+    outputs = {**before.outputs, **updated.outputs}
+    return replace(updated, outputs=outputs, created_at=before.created_at, shared=before.shared)

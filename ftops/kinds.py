@@ -36,6 +36,11 @@ class ResourceType(Struct, frozen=True):
     """Inputs in which the value of a secret inside a text doesn't count: a token in an address may rotate."""
     immutable_when: Mapping[str, Callable[[object, object], bool]] = field(default_factory=dict)
     """Inputs whose change forces replacement only for some values (before, after)."""
+    reusable: bool = False
+    """An object of the same fingerprint is as good: it is taken instead of creating another one."""
+    named_by: str = ""
+    """The input that names the object at the service, where a name stands for one object of an account in
+    any case of its letters."""
     create_before_destroy: bool = True
     long_running: bool = False
     """May take hours: `apply --no-wait` doesn't wait for it."""
@@ -69,6 +74,7 @@ RESOURCE_TYPES: Mapping[str, ResourceType] = {
             local=frozenset({"path", "format", "transform", "file", "checks"}),
             by_text=frozenset({"url"}),
             defaults={"purpose": "fine-tune"},
+            reusable=True,
         ),
         ResourceType(
             kind="job",
@@ -91,6 +97,7 @@ RESOURCE_TYPES: Mapping[str, ResourceType] = {
             defaults={"method": "supervised", "training_type": "standard", "hyperparameters": {}},
             references={"training": ("dataset", "id"), "validation": ("dataset", "id")},
             by_identity=frozenset({"training", "validation", "model"}),
+            reusable=True,
             long_running=True,
         ),
         ResourceType(
@@ -102,6 +109,7 @@ RESOURCE_TYPES: Mapping[str, ResourceType] = {
             immutable=frozenset({"name", "sku.name", "source", "source_tenant"}),
             immutable_when={"model": lambda before, after: is_tuned(before) or is_tuned(after)},
             local=frozenset({"replace"}),
+            named_by="name",
             create_before_destroy=False,
         ),
     )

@@ -16,8 +16,11 @@ from ftops.schedule import deposed_key
 from ftops.state import (
     Entry,
     Failed,
+    LiveState,
     Observed,
     Operation,
+    Reassigned,
+    Reassignment,
     Recorded,
     Removed,
     ResourceState,
@@ -46,6 +49,12 @@ class Past(Struct, frozen=True):
     """Made by a run that was interrupted before it could record them."""
     interrupted: frozenset[Address]
     """Their update was begun and may or may not have been made; nobody has looked."""
+    restored: frozenset[Address] = frozenset()
+    """Their object was deposed, and is taken instead of creating another one."""
+    displaced: frozenset[Address] = frozenset()
+    """Their object was deposed for one that is taken or adopted."""
+    inherited: frozenset[Address] = frozenset()
+    """Their object was another address's."""
 
 
 def settle(
@@ -87,6 +96,9 @@ def settle(
             del deposed[key]
             entries.append(Removed(*key))
     found_objects, interrupted = _settle_pending(state, observed, resources, deposed, entries)
+    for address in found_objects:
+        seen[address] = observed.found[address].inputs
+        vanished.pop(address, None)
     return Past(
         resources,
         deposed,
@@ -98,6 +110,46 @@ def settle(
         found_objects,
         interrupted,
     )
+
+
+def reassigned(past: Past, observed: Observed, objects: tuple[Reassignment, ...]) -> Past:
+    """The past with these objects under the addresses that take them, and what was seen of each with it."""
+    live = LiveState(State("", resources=past.resources, deposed=past.deposed))
+    entry = Reassigned(objects)
+    live.add(entry)
+    seen = dict(past.seen)
+    taken = [
+        remote.inputs
+        if (remote := observed.deposed.get((one.source, one.key)))
+        else {}
+        if one.key
+        else seen.pop(one.source, {})
+        for one in objects
+    ]
+    seen |= {one.target: inputs for one, inputs in zip(objects, taken, strict=True)}
+    names = {one.source: one.target for one in objects if not one.key}
+    targets = frozenset(one.target for one in objects)
+    displaced = {target for target in targets if any(o.target == target and o.deposes for o in objects)}
+    return replace(
+        past,
+        resources=live.resources,
+        deposed=live.deposed,
+        entries=(*past.entries, entry),
+        seen=seen,
+        found=_follow(past.found, names, targets),
+        interrupted=_follow(past.interrupted, names, targets),
+        restored=past.restored | {one.target for one in objects if one.key},
+        displaced=past.displaced | (displaced - names.keys()),
+        inherited=past.inherited | {one.target for one in objects if one.source != one.target},
+    )
+
+
+def _follow(
+    addresses: frozenset[Address], names: Mapping[Address, Address], targets: frozenset[Address]
+) -> frozenset[Address]:
+    """The same objects under the addresses that they have after a reassignment."""
+    kept = addresses - names.keys() - targets
+    return kept | {names[address] for address in addresses & names.keys()}
 
 
 def _settle_pending(

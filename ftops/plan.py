@@ -17,7 +17,7 @@ from ftops.address import Address, Json, Value, encode
 from ftops.costs import NOTHING, Estimate, estimate_to_json
 from ftops.drift import DRIFT_CLASSES, IGNORE
 from ftops.errors import Diagnostic
-from ftops.state import Entry, Moved
+from ftops.state import Entry, Moved, Reassigned
 
 PLAN_VERSION = 1
 
@@ -178,7 +178,13 @@ class Plan(Struct, frozen=True):
     @property
     def moves(self) -> tuple[tuple[Address, Address], ...]:
         """What gets another address, (from, to): no change of the object itself."""
-        return tuple(pair for entry in self.entries if isinstance(entry, Moved) for pair in entry.moves)
+        pairs: list[tuple[Address, Address]] = []
+        for entry in self.entries:
+            if isinstance(entry, Moved):
+                pairs += entry.moves
+            elif isinstance(entry, Reassigned):
+                pairs += [(one.source, one.target) for one in entry.objects if one.source != one.target]
+        return tuple(pairs)
 
     @property
     def noticed(self) -> tuple[Drift, ...]:

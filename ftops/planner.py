@@ -6,13 +6,14 @@ decisions into steps in their true order.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from ftops.address import Address, Json, Reference, Secret
+from ftops.accounts import accounts_of
+from ftops.address import Address, Json, Reference, Secret, Value
 from ftops.arrivals import arrived, check_imports
 from ftops.config import Config, Lifecycle, Removal, Resource
 from ftops.desired import Desired, Resolver, at, comparable, missing_values, put
@@ -22,10 +23,11 @@ from ftops.errors import Diagnostic, SpecError
 from ftops.graph import Graph
 from ftops.kinds import RESOURCE_TYPES, forces_replacement
 from ftops.outputs import evaluate
-from ftops.past import Past, settle
+from ftops.past import Past, reassigned, settle
 from ftops.plan import Action, AttributeChange, Change, Mode, OutputChange, Plan, Reason
-from ftops.protection import check_drift, check_empty, check_protection
+from ftops.protection import check_drift, check_empty, check_owners, check_protection
 from ftops.refactor import relocate
+from ftops.reuse import Records, Want, reassignments
 from ftops.schedule import Decision, Schedule, deposed_key
 from ftops.selection import matching, selected
 from ftops.state import (
@@ -37,6 +39,7 @@ from ftops.state import (
     ResourceState,
     State,
     Status,
+    fold,
 )
 
 
@@ -74,13 +77,14 @@ def plan(
         return _plan(config, state, past, (), (), Mode.REFRESH_ONLY, 0, ())
     check_empty(config, state, options.mode, options.allow_empty)
     check_drift(past.drift, options.mode)
-    planner = _Planner(config, graph, past, observed, options, secret_digests or {})
-    decisions = planner.decide()
-    check_protection(decisions, graph.resources)
+    planner = _decided(config, graph, past, observed, options, secret_digests or {})
+    past, decisions = planner.past, planner.decisions
+    check_protection(decisions, graph.resources, planner.displaced, past.inherited)
     schedule = Schedule(decisions, planner.resources, planner.deposed, graph.dependencies)
     changes, warnings = schedule.changes(planner.selected_deposed())
     outputs = planner.outputs(decisions, state.outputs)
     past = replace(past, entries=(*past.entries, *planner.entries))
+    check_owners(fold(state, past.entries), changes, planner.accounts)
     return _plan(config, state, past, changes, outputs, options.mode, planner.unchanged, warnings)
 
 
@@ -109,6 +113,25 @@ def _plan(
     )
 
 
+def _decided(
+    config: Config,
+    graph: Graph,
+    past: Past,
+    observed: Observed,
+    options: Options,
+    secret_digests: Mapping[Secret, str],
+) -> _Planner:
+    """Decides, and again for as long as something on record can be taken instead of creating another one."""
+    accounts = accounts_of(config)
+    while True:
+        planner = _Planner(config, graph, past, observed, options, secret_digests, accounts)
+        planner.decide()
+        objects = reassignments(planner.wants(), planner.records())
+        if not objects:
+            return planner
+        past = reassigned(past, observed, objects)
+
+
 class _Planner(Struct):
     config: Config
     graph: Graph
@@ -116,6 +139,8 @@ class _Planner(Struct):
     observed: Observed
     options: Options
     secret_digests: Mapping[Secret, str]
+    accounts: Mapping[str, str] = field(default_factory=dict)
+    """The account of each provider."""
     decisions: dict[Address, Decision] = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
     unchanged: int = 0
@@ -160,6 +185,44 @@ class _Planner(Struct):
             if address in selected and address not in self._wanted:
                 self.decisions[address] = self._deletion(address)
         return self.decisions
+
+    def wants(self) -> Iterator[Want]:
+        """What would be created, unless that was asked for, and nothing on record was taken for it yet."""
+        taken = self.past.restored | self.past.inherited
+        for address, decision in self.decisions.items():
+            if decision.action not in _NEW or address in taken or self._is_asked(address):
+                continue
+            yield Want(decision, self._fitting(decision))
+
+    def _fitting(self, decision: Decision) -> Callable[[ResourceState], bool]:
+        def fits(recorded: ResourceState) -> bool:
+            assert decision.desired is not None  # noqa: S101 - what is created is declared
+            return not self._attributes(decision.resource, decision.desired, recorded, seen={})
+
+        return fits
+
+    def records(self) -> Records:
+        """What is on record, and what of it the plan could do without."""
+        free = {
+            address
+            for address in self.past.resources
+            if address not in self.past.away
+            and (
+                address not in self.graph.resources
+                or ((decision := self.decisions.get(address)) and decision.action is Action.REPLACE)
+            )
+            and not self._is_asked(address)
+        }
+        return Records(self.past.resources, self.past.deposed, frozenset(free), self.accounts)
+
+    def _is_asked(self, address: Address) -> bool:
+        return bool(matching(self.options.replaces, (address,)))
+
+    @property
+    def displaced(self) -> frozenset[Address]:
+        """Where an object is deposed for one that exists already."""
+        adopted = (a for a in self.past.resources if a in self.observed.adoptable and a in self.decisions)
+        return self.past.displaced | frozenset(adopted)
 
     def _stay(self, resolver: Resolver, address: Address) -> None:
         """What isn't made anew means to others what is recorded of it."""
@@ -217,6 +280,7 @@ class _Planner(Struct):
         remote = self.observed.imported.get(address)
         if remote is not None and address not in self.resources:
             recorded = arrived(resource, desired, remote, self.graph.dependencies[address])
+            recorded = replace(recorded, account=self.accounts.get(resource.provider, ""))
             self.resources[address] = recorded
             self.entries.append(Recorded(recorded))
 
@@ -234,6 +298,7 @@ class _Planner(Struct):
             fingerprint=desired.fingerprint,
             token=found.token,
             shared=found.shared,
+            account=self.accounts.get(resource.provider, ""),
         )
         self.resources[address] = adopted
         self.entries.append(Recorded(adopted, key))
@@ -262,7 +327,10 @@ class _Planner(Struct):
             action, reason, recorded, attributes = Action.CREATE, self._creation_reason(address), None, ()
         elif action is Action.UPDATE:
             resource = self._as_it_is_where_ignored(resource, recorded)
-        self.decisions[address] = Decision(resource, desired, action, reason, recorded, attributes)
+        elsewhere = recorded is not None and self._account(recorded.provider) != self._account(
+            resource.provider
+        )
+        self.decisions[address] = Decision(resource, desired, action, reason, recorded, attributes, elsewhere)
 
     def _as_it_is_where_ignored(self, resource: Resource, recorded: ResourceState) -> Resource:
         """An update sends every input: one whose changes are ignored has to stay what it is."""
@@ -284,10 +352,11 @@ class _Planner(Struct):
     ) -> tuple[Action | None, Reason]:
         """The rules in the order of their weight; the first that holds decides."""
         address = resource.address
-        if matching(self.options.replaces, (address,)):
+        if self._is_asked(address):
             return Action.REPLACE, Reason("asked", "--replace asks for it")
-        if recorded.provider != resource.provider:
-            text = f"provider changes from {recorded.provider} to {resource.provider}"
+        before, after = self._account(recorded.provider), self._account(resource.provider)
+        if before != after:
+            text = f"provider changes from {recorded.provider} ({before}) to {resource.provider} ({after})"
             return Action.REPLACE, Reason("provider", text)
         if recorded.status is Status.TAINTED:
             text = recorded.message or "it exists, but isn't fit for use"
@@ -304,9 +373,16 @@ class _Planner(Struct):
             return Action.UPDATE, Reason("interrupted", "an update of it was interrupted")
         if address in self.past.found:
             return Action.ADOPT, Reason("found", "a run that was interrupted has made it")
+        if address in self.past.restored:
+            return Action.ADOPT, Reason(
+                "restored", "is as it was before: that object still exists, so nothing is created"
+            )
         if recorded.status is Status.PENDING:
             return Action.ADOPT, Reason("pending", "is still in progress; apply waits for it")
         return None, Reason("", "")
+
+    def _account(self, provider: str) -> str:
+        return self.accounts.get(provider, provider)
 
     def _difference_reason(self, address: Address, attributes: Iterable[AttributeChange]) -> Reason:
         text = _describe(attributes, self.decisions)
@@ -315,9 +391,15 @@ class _Planner(Struct):
         return Reason("inputs", text)
 
     def _attributes(
-        self, resource: Resource, desired: Desired, recorded: ResourceState
+        self,
+        resource: Resource,
+        desired: Desired,
+        recorded: ResourceState,
+        seen: Mapping[str, Value] | None = None,
     ) -> tuple[AttributeChange, ...]:
-        before, after = comparable(desired, recorded, self.past.seen.get(resource.address, {}))
+        """`seen` are inputs as the service shows them; those of the address's own object by default."""
+        seen = self.past.seen.get(resource.address, {}) if seen is None else seen
+        before, after = comparable(desired, recorded, seen)
         if before == after:
             return ()
         kind = RESOURCE_TYPES[resource.address.kind]
@@ -349,6 +431,8 @@ class _Planner(Struct):
             "prevent_destroy": resource.lifecycle.prevent_destroy,
             "retain": resource.lifecycle.on_destroy == "retain",
             "fingerprint": recorded.fingerprint or desired.fingerprint,
+            "provider": resource.provider,
+            "account": recorded.account or self.accounts.get(resource.provider, ""),
         }
         if not resource.facts.keys() <= recorded.outputs.keys():
             noted["outputs"] = {**resource.facts, **recorded.outputs}

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from ftops.address import Address
-from ftops.config import Config
+from ftops.config import Config, Resource
 from ftops.drift import DRIFT_CLASSES, FAIL
 from ftops.errors import Blocked, Diagnostic
-from ftops.plan import Action, Drift, Mode
+from ftops.plan import Action, Change, Drift, Mode
 from ftops.schedule import Decision
-from ftops.state import State
+from ftops.state import ResourceState, State
+
+_REMOVING = (Action.DELETE, Action.FORGET)
+_DESTROYING = (Action.DELETE, Action.REPLACE)
 
 
 def check_empty(config: Config, state: State, mode: Mode, allowed: bool) -> None:
@@ -55,20 +58,84 @@ _PROTECTED: Mapping[bool, tuple[str, str]] = {
 """What to say of a protected resource, by whether it is declared: how it is protected, and what to do."""
 
 
-def check_protection(decisions: Mapping[Address, Decision], declared: Collection[Address]) -> None:
-    """Raises Blocked where a protected resource would be deleted or replaced."""
-    found = [
-        Diagnostic(
-            f"{address} is protected, and the plan would {decision.action.value} it",
-            f"lifecycle.prevent_destroy is set{_PROTECTED[address in declared][0]}. "
-            f"Reason of the plan: {decision.reason.text}.",
-            _PROTECTED[address in declared][1].format(address=address),
-            decision.resource.place,
-        )
-        for address, decision in decisions.items()
-        if decision.action in (Action.DELETE, Action.REPLACE)
-        and decision.recorded is not None
-        and decision.resource.lifecycle.prevent_destroy
-    ]
+def check_protection(
+    decisions: Mapping[Address, Decision],
+    declared: Mapping[Address, Resource],
+    displaced: Collection[Address],
+    inherited: Collection[Address],
+) -> None:
+    """Raises Blocked where a protected resource would be deleted or replaced. `displaced` are the addresses
+    whose object is deposed for one that exists already; `inherited` have the object of another address,
+    which keeps the protection that it was recorded with."""
+    found: list[Diagnostic] = []
+    for address in dict.fromkeys([*decisions, *displaced]):
+        decision = decisions.get(address)
+        resource = decision.resource if decision else declared[address]
+        recorded = decision.recorded if decision else None
+        kept = address in inherited and recorded is not None and recorded.prevent_destroy
+        goes = decision is not None and recorded is not None and decision.action in _DESTROYING
+        if address in displaced or goes:
+            protected = resource.lifecycle.prevent_destroy or (goes and kept)
+            action = decision.action if decision and goes else Action.REPLACE
+            reason = decision.reason.text if decision else "another object takes its place"
+            found += [_protected(resource, action, reason, address in declared)] if protected else []
     if found:
         raise Blocked(found)
+
+
+def _protected(resource: Resource, action: Action, reason: str, is_declared: bool) -> Diagnostic:
+    how, hint = _PROTECTED[is_declared]
+    return Diagnostic(
+        f"{resource.address} is protected, and the plan would {action.value} it",
+        f"lifecycle.prevent_destroy is set{how}. Reason of the plan: {reason}.",
+        hint.format(address=resource.address),
+        resource.place,
+    )
+
+
+def check_owners(after: State, changes: Iterable[Change], accounts: Mapping[str, str]) -> None:
+    """The finished plan, held to the rule that one object has one address (docs/identity.md): raises Blocked
+    where two records name one object, where two steps are about one, or where a step deletes what another
+    address keeps. `after` is the state with all that the plan records before its first step."""
+    owners: dict[_Object, _Source] = {}
+    for source, record in _records(after):
+        one = _object(record.address, record.provider, record.remote_id, accounts)
+        if owners.setdefault(one, source) != source:
+            raise Blocked([_two_owners(owners[one], source, record.remote_id)])
+    deposing = {(change.address, change.deposes) for change in changes if change.deposes}
+    steps: dict[_Object, _Source] = {}
+    for change in changes:
+        if not change.remote_id or change.action is Action.REPLACE:
+            continue  # the object that is replaced goes in a step of its own
+        source = (change.address, "" if (change.address, change.deposed) in deposing else change.deposed)
+        one = _object(change.address, change.provider, change.remote_id, accounts)
+        other = steps.get(one) or owners.get(one, source)
+        if one in steps or (change.action in _REMOVING and other != source):
+            raise Blocked([_two_owners(other, source, change.remote_id)])
+        steps[one] = source
+
+
+_Source = tuple[Address, str]
+"""An address, and the key of its deposed object; empty for the current one."""
+_Object = tuple[str, str, str]
+"""Account, kind, and id in any case of its letters."""
+
+
+def _object(address: Address, provider: str, remote_id: str, accounts: Mapping[str, str]) -> _Object:
+    return accounts.get(provider, provider), address.kind, remote_id.casefold()
+
+
+def _records(state: State) -> Iterator[tuple[_Source, ResourceState]]:
+    for address, record in state.resources.items():
+        yield (address, ""), record
+    yield from state.deposed.items()
+
+
+def _two_owners(one: _Source, other: _Source, remote_id: str) -> Diagnostic:
+    first, second = sorted(f"{address}#{key}" if key else str(address) for address, key in (one, other))
+    return Diagnostic(
+        f"{first} and {second} are on record with one object: {remote_id}",
+        "Deleting or replacing one of them would take the object away from the other.",
+        "decide whose it is, and let ftops forget the other one: "
+        f"`ftops state rm {second.partition('#')[0]}`",
+    )

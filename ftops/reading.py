@@ -33,7 +33,7 @@ from ftops.config import (
 from ftops.costs import Budget
 from ftops.errors import Place
 
-FORMAT = 2
+FORMAT = 3
 VARIABLE_PREFIX = "FTOPS_VAR_"
 _SUFFIXES = (".yaml", ".yml")
 

@@ -16,7 +16,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ftops import __version__
-from ftops.address import render
 from ftops.basis import basis_of, differences
 from ftops.config import Config
 from ftops.engine import Session
@@ -82,7 +81,7 @@ def save(session: Session, made: Plan, asked: Asked) -> SavedPlan:
         ftops=__version__,
         path=_shown(asked.spec),
         environment=config.environment,
-        variables={n: _as_argument(v) for n, v in config.variables.items() if n in asked.variables},
+        variables={n: v for n, v in config.variables.items() if n in asked.variables},
         variable_files=tuple(_shown(file) for file in asked.variable_files),
     )
     basis = basis_of(config, session.state, made, secret_digests(config))
@@ -149,9 +148,11 @@ def take_up(
     """The saved plan, to be applied to the state as it is now. Only within `locked`. Raises StalePlan."""
     plan, state = saved.plan, session.state
     _check_subject(session.config, saved)
+    if spent := _applied_already(session, saved):
+        raise spent
     now = basis_of(session.config, state, plan, secret_digests(session.config))
     if found := differences(saved.basis, now):
-        raise _applied_already(session, saved) or _stale(saved, found, state.serial)
+        raise _stale(saved, found, state.serial)
     if (state.lineage, state.serial) == (plan.lineage, plan.serial):
         return plan
     if plan.lineage and state.lineage != plan.lineage:
@@ -190,7 +191,7 @@ def _check_subject(config: Config, saved: SavedPlan) -> None:
 
 
 def _applied_already(session: Session, saved: SavedPlan) -> StalePlan | None:
-    """What to say where it is this very plan that has moved the state."""
+    """What to say of a plan that a run has begun to apply: it is spent, whatever the state says by now."""
     digest = plan_digest(saved.plan)
     for run in reversed(session.runs()):
         begun = run.begun
@@ -218,10 +219,3 @@ def _shown(path: Path) -> str:
     if path.is_absolute() and path.is_relative_to(Path.cwd()):
         return path.relative_to(Path.cwd()).as_posix()
     return path.as_posix()
-
-
-def _as_argument(value: object) -> str:
-    """The value of a variable as `--var` reads it."""
-    import json
-
-    return json.dumps(value) if isinstance(value, dict | list) else render(value)  # type: ignore[arg-type]

@@ -36,6 +36,8 @@ class Decision(Struct, frozen=True):
     reason: Reason
     recorded: ResourceState | None = None
     attributes: tuple[AttributeChange, ...] = ()
+    elsewhere: bool = False
+    """Whether the new object is in another account, where nothing of the old one is in its way."""
 
     @property
     def creates_first(self) -> bool:
@@ -47,6 +49,8 @@ class Decision(Struct, frozen=True):
             return False
         if self.recorded.status is not Status.READY:
             return False
+        if self.elsewhere:
+            return True
         if self.resource.inputs.get("replace") == "blue_green":
             return any(a.path == "model" for a in self.attributes)
         asked = self.resource.lifecycle.create_before_destroy

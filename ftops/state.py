@@ -2,7 +2,7 @@
 
 An entry is written before the effect it announces (`Begun`) or right after the effect it reports
 (`Recorded`, `Removed`, `Failed`); others rearrange what is recorded and have no effect outside (`Moved`,
-`ProviderReplaced`). Each has a serial, one more than the entry before it.
+`Reassigned`, `ProviderReplaced`). Each has a serial, one more than the entry before it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from hashlib import sha256
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -91,6 +91,8 @@ class ResourceState(Struct, frozen=True):
     """When this state's run created it: UTC, ISO 8601. Empty for what was adopted, imported or recorded by an
     older version."""
     schema_version: int = 1
+    account: str = ""
+    """Where the object lives (`ftops.accounts`); empty in the records of older states."""
 
 
 class PendingOperation(Struct, frozen=True):
@@ -113,6 +115,7 @@ class PendingOperation(Struct, frozen=True):
     facts: Mapping[str, Json] = field(default_factory=dict)
     prevent_destroy: bool = False
     retain: bool = False
+    account: str = ""
 
 
 R = TypeVar("R", ResourceState, PendingOperation)
@@ -160,6 +163,23 @@ class Moved(Struct, frozen=True):
     moves: tuple[tuple[Address, Address], ...]
 
 
+class Reassignment(NamedTuple):
+    """One object that is recorded under another address: the current one of `source`, or its deposed one of
+    that key. `deposes` is the key under which the current object of the target is kept."""
+
+    source: Address
+    key: str
+    target: Address
+    deposes: str = ""
+
+
+class Reassigned(Struct, frozen=True):
+    """Objects that other addresses want, all at once: two may exchange theirs. What depends on a current
+    object follows it."""
+
+    objects: tuple[Reassignment, ...]
+
+
 class ProviderReplaced(Struct, frozen=True):
     """What one provider managed is managed by another one from now on."""
 
@@ -167,7 +187,7 @@ class ProviderReplaced(Struct, frozen=True):
     after: str
 
 
-Entry = Begun | Recorded | Removed | Failed | OutputsRecorded | Moved | ProviderReplaced
+Entry = Begun | Recorded | Removed | Failed | OutputsRecorded | Moved | Reassigned | ProviderReplaced
 
 
 class State(Struct, frozen=True):
@@ -246,6 +266,8 @@ class LiveState:
                 self.outputs = outputs
             case Moved(moves):
                 self._move(dict(moves))
+            case Reassigned(objects):
+                self._reassign(objects)
             case ProviderReplaced(before, after):
                 self._replace_provider(before, after)
 
@@ -272,6 +294,21 @@ class LiveState:
         self.deposed = {(names.get(a, a), key): _renamed(r, names) for (a, key), r in self.deposed.items()}
         self.pending = {names.get(a, a): _renamed(p, names) for a, p in self.pending.items()}
 
+    def _reassign(self, objects: tuple[Reassignment, ...]) -> None:
+        taken = [
+            self.deposed.pop((one.source, one.key)) if one.key else self.resources.pop(one.source)
+            for one in objects
+        ]
+        for one in objects:
+            if one.target in self.resources:
+                self.deposed[one.target, one.deposes] = self.resources.pop(one.target)
+        names = {one.source: one.target for one in objects if not one.key}
+        self.resources = {a: _depending(r, names) for a, r in self.resources.items()}
+        self.deposed = {key: _depending(r, names) for key, r in self.deposed.items()}
+        self.pending = {a: _depending(p, names) for a, p in self.pending.items()}
+        for one, resource in zip(objects, taken, strict=True):
+            self.resources[one.target] = replace(_depending(resource, names), address=one.target)
+
     def _replace_provider(self, before: str, after: str) -> None:
         self.resources = {a: _given(r, before, after) for a, r in self.resources.items()}
         self.deposed = {key: _given(r, before, after) for key, r in self.deposed.items()}
@@ -280,14 +317,22 @@ class LiveState:
 
 def _renamed(one: R, names: Mapping[Address, Address]) -> R:
     """An object or a pending operation under the address that it has now, as all that it depends on."""
-    if one.address not in names and names.keys().isdisjoint(one.dependencies):
+    address = names.get(one.address, one.address)
+    found = _depending(one, names)
+    return found if address == one.address else replace(found, address=address)
+
+
+def _depending(one: R, names: Mapping[Address, Address]) -> R:
+    """The same with all that it depends on under the addresses that these have now."""
+    if names.keys().isdisjoint(one.dependencies):
         return one
-    dependencies = tuple(sorted((names.get(a, a) for a in one.dependencies), key=lambda a: a.sort_key))
-    return replace(one, address=names.get(one.address, one.address), dependencies=dependencies)
+    dependencies = {names.get(a, a) for a in one.dependencies}
+    return replace(one, dependencies=tuple(sorted(dependencies, key=lambda a: a.sort_key)))
 
 
 def _given(one: R, before: str, after: str) -> R:
-    return replace(one, provider=after) if one.provider == before else one
+    """At another provider: which account that is, the next look says."""
+    return replace(one, provider=after, account="") if one.provider == before else one
 
 
 def fold(state: State, entries: Iterable[Entry]) -> State:
@@ -315,6 +360,7 @@ def resource_from(operation: PendingOperation, remote: RemoteObject) -> Resource
         resume=remote.resume,
         prevent_destroy=operation.prevent_destroy,
         retain=operation.retain,
+        account=operation.account,
         created_at=operation.started_at,
     )
 

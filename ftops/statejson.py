@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from ftops.address import Address, Json, decode, encode
 from ftops.state import (
@@ -20,6 +20,8 @@ from ftops.state import (
     OutputsRecorded,
     PendingOperation,
     ProviderReplaced,
+    Reassigned,
+    Reassignment,
     Recorded,
     Removed,
     ResourceState,
@@ -28,6 +30,7 @@ from ftops.state import (
 )
 
 Fields = Mapping[str, Any]
+T = TypeVar("T")
 _address = lru_cache(maxsize=65_536)(Address.parse)
 """An address stands at its resource, and wherever something depends on it."""
 
@@ -38,11 +41,18 @@ def state_from_json(raw: Fields, *, is_plain: bool) -> State:
     return State(
         lineage=_text(raw["lineage"]),
         serial=_count(raw["serial"]),
-        resources={_address(a): _resource(r, inputs) for a, r in raw["resources"].items()},
+        resources=_by_address(raw["resources"], lambda r: _resource(r, inputs)),
         deposed={_deposed_key(a): _resource(r) for a, r in raw.get("deposed", {}).items()},
-        pending={_address(a): _operation(p) for a, p in raw.get("pending", {}).items()},
+        pending=_by_address(raw.get("pending", {}), _operation),
         outputs=dict(raw.get("outputs", {})),
     )
+
+
+def _by_address(rows: Fields, read: Callable[[Fields], T]) -> dict[Address, T]:
+    found = {_address(a): read(row) for a, row in rows.items()}
+    if len(found) < len(rows):
+        raise ValueError("two addresses in it differ only in how Unicode encodes their characters")
+    return found
 
 
 def entry_to_json(entry: Entry) -> dict[str, Json]:
@@ -61,6 +71,9 @@ def entry_to_json(entry: Entry) -> dict[str, Json]:
             return {"entry": "outputs", "outputs": dict(outputs)}
         case Moved(moves):
             return {"entry": "moved", "moves": [[str(source), str(target)] for source, target in moves]}
+        case Reassigned(objects):
+            rows: list[Json] = [[str(o.source), o.key, str(o.target), o.deposes] for o in objects]
+            return {"entry": "reassigned", "objects": rows}
         case ProviderReplaced(before, after):
             return {"entry": "provider_replaced", "before": before, "after": after}
 
@@ -73,6 +86,7 @@ def entry_from_json(raw: Fields) -> Entry:
 def resource_to_json(resource: ResourceState) -> dict[str, Json]:
     """Empty optional fields are left out."""
     fields: dict[str, Json] = {
+        "account": resource.account,
         "created_at": resource.created_at,
         "dependencies": [str(a) for a in resource.dependencies],
         "fingerprint": resource.fingerprint,
@@ -99,6 +113,7 @@ def resource_to_json(resource: ResourceState) -> dict[str, Json]:
 def operation_to_json(operation: PendingOperation) -> dict[str, Json]:
     """Empty optional fields are left out."""
     optional: dict[str, Json] = {
+        "account": operation.account,
         "facts": dict(operation.facts),
         "prevent_destroy": operation.prevent_destroy,
         "retain": operation.retain,
@@ -124,6 +139,7 @@ _ENTRIES: Mapping[str, Callable[[Fields], Entry]] = {
     "failed": lambda raw: Failed(_address(raw["address"]), raw.get("message", "")),
     "outputs": lambda raw: OutputsRecorded(dict(raw["outputs"])),
     "moved": lambda raw: Moved(tuple((_address(a), _address(b)) for a, b in raw["moves"])),
+    "reassigned": lambda raw: Reassigned(tuple(_reassignment(*row) for row in raw["objects"])),
     "provider_replaced": lambda raw: ProviderReplaced(_text(raw["before"]), _text(raw["after"])),
 }
 
@@ -147,6 +163,7 @@ def _resource(raw: Fields, inputs: Callable[[Any], dict[str, Any]] | None = None
         shared=raw.get("shared", False),
         created_at=raw.get("created_at", ""),
         schema_version=raw.get("schema_version", 1),
+        account=raw.get("account", ""),
     )
 
 
@@ -164,7 +181,12 @@ def _operation(raw: Fields) -> PendingOperation:
         facts=dict(raw.get("facts", {})),
         prevent_destroy=raw.get("prevent_destroy", False),
         retain=raw.get("retain", False),
+        account=raw.get("account", ""),
     )
+
+
+def _reassignment(source: Any, key: Any, target: Any, deposes: Any) -> Reassignment:
+    return Reassignment(_address(source), _text(key), _address(target), _text(deposes))
 
 
 def _inputs(raw: Any) -> dict[str, Any]:

@@ -51,6 +51,8 @@ class Context(Struct, frozen=True):
     clock: Clock = field(default_factory=RealTime)
     utc_now: Callable[[], datetime] = lambda: datetime.now(UTC)
     new_token: Callable[[], str] = lambda: secrets.token_hex(8)
+    accounts: Mapping[str, str] = field(default_factory=dict)
+    """The account of each provider."""
     check: Callable[[], None] = lambda: None
     """Called by a worker right before what could create or change something: raises where the state may
     be another run's by now."""
@@ -174,6 +176,7 @@ class Turns(Struct, frozen=True):
             facts=change.facts,
             prevent_destroy=change.prevent_destroy,
             retain=change.retain,
+            account=self.context.accounts.get(change.provider, ""),
         )
 
     def _request(self, step: Step, operation: PendingOperation) -> Request:

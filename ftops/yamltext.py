@@ -6,6 +6,7 @@ the type of the field it stands in. A quoted scalar is a `str`. Reads no files.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -88,6 +89,21 @@ def _core(text: str) -> bool | int | float | str:
         return flag
     found = number(text)
     return str(text) if found is None else found
+
+
+def flow(value: Any) -> str:
+    """A value on one line, as YAML reads it back: what it was written without quotes stays so where that
+    means anything."""
+    if value is None:
+        return "null"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_quoted(key)}: {flow(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(flow, value)) + "]"
+    return str(value) if type(value) is Plain and type(_core(value)) is not str else _quoted(str(value))
+
+
+_quoted = json.JSONEncoder(ensure_ascii=False).encode
 
 
 class Invalid(Exception):

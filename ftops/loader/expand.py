@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from math import prod
@@ -11,8 +10,8 @@ from typing import Any
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from ftops import spec, yamltext
-from ftops.address import Address, render
+from ftops import spec
+from ftops.address import Address, normal_key, render
 from ftops.errors import Diagnostic
 from ftops.fields import Boolean, Unknown
 from ftops.kinds import RESOURCE_TYPES
@@ -135,10 +134,15 @@ def _eaches(entry: Entry, scope: Scope) -> Sequence[Each | None] | None:
     if _has_unknown(value):
         return None
     found = list(_pairs(value)) if isinstance(value, list | dict) else [None]
-    problem = _problem(value, found)
+    eaches = [each for each in found if each is not None]
+    problem = _twice(value, eaches, entry)
+    if len(eaches) < len(found):
+        problem = Diagnostic(*_wrong_shape(value), entry.place(("for_each",)))
+    elif problem is None and (bad := next((e.key for e in eaches if not _is_key(e.key)), None)) is not None:
+        problem = Diagnostic(f"`{bad}` can't be a key", *_NO_KEY, entry.place(("for_each",)))
     if problem is None:
-        return [each for each in found if each is not None]
-    scope.findings.append(Diagnostic(*problem, entry.place(("for_each",))))
+        return eaches
+    scope.findings.append(problem)
     return None
 
 
@@ -151,12 +155,12 @@ def _pairs(value: list[Any] | dict[str, Any]) -> Iterator[Each | None]:
     if isinstance(value, list):
         for item in value:
             is_scalar = item is not None and not isinstance(item, list | dict)
-            yield Each(str(render(item)), yamltext.resolve(item)) if is_scalar else None
-    elif set(value) == {"matrix"}:
+            yield Each(normal_key(render(item)), item) if is_scalar else None
+    elif _is_matrix(value):
         yield from _combinations(value["matrix"])
     else:
         for key, item in value.items():
-            yield Each(key, yamltext.resolve(item))
+            yield Each(normal_key(key), item)
 
 
 def _combinations(matrix: Any) -> Iterator[Each | None]:
@@ -167,12 +171,12 @@ def _combinations(matrix: Any) -> Iterator[Each | None]:
         yield None
         return
     names = sorted(matrix)
-    for values in product(*(yamltext.resolve(matrix[name]) for name in names)):
+    for values in product(*(matrix[name] for name in names)):
         if any(isinstance(v, list | dict) for v in values):
             yield None
         else:
             combination = dict(zip(names, values, strict=True))
-            yield Each(",".join(f"{k}={render(v)}" for k, v in combination.items()), combination)
+            yield Each(normal_key(",".join(f"{k}={render(v)}" for k, v in combination.items())), combination)
 
 
 def _too_many(matrix: Any) -> bool:
@@ -180,28 +184,35 @@ def _too_many(matrix: Any) -> bool:
     return prod(len(v) for v in lists if isinstance(v, list)) > MAX_COMBINATIONS
 
 
-def _problem(value: Any, found: Sequence[Each | None]) -> tuple[str, str, str] | None:
-    """What is wrong with a for_each: summary, detail and hint."""
-    if any(each is None for each in found):
-        return _wrong_shape(value)
-    keys = [each.key for each in found if each is not None]
-    twice = next((key for key, count in Counter(keys).items() if count > 1), None)
-    if twice is not None:
+def _twice(value: Any, eaches: Sequence[Each], entry: Entry) -> Diagnostic | None:
+    """A finding where two entries have one key."""
+    firsts: dict[str, int] = {}
+    for index, each in enumerate(eaches):
+        first = firsts.setdefault(each.key, index)
+        if first == index:
+            continue
         detail = "Two resources would have the same address."
-        return f"`for_each` holds `{twice}` twice", detail, "Remove one of them."
-    bad = next((key for key in keys if not _is_key(key)), None)
-    if bad is not None:
-        detail = "Keys show in addresses: 1 to 128 characters on one line, without braces."
-        return (
-            f"`{bad}` can't be a key",
-            detail,
-            "Use a mapping: the key names the resource, the value can be any.",
-        )
+        if _is_matrix(value):
+            place = entry.place(("for_each",))
+        else:
+            written, is_mapping = list(value), isinstance(value, dict)
+            one, place = (
+                entry.place(("for_each", written[i] if is_mapping else i), key=is_mapping)
+                for i in (first, index)
+            )
+            detail += f" The other one is at {one}." if one != place else ""
+            if written[first] != written[index]:
+                detail += " They differ only in how Unicode encodes their characters."
+        return Diagnostic(f"`for_each` holds `{each.key}` twice", detail, "Remove one of them.", place)
     return None
 
 
+def _is_matrix(value: Any) -> bool:
+    return isinstance(value, dict) and set(value) == {"matrix"}
+
+
 def _wrong_shape(value: Any) -> tuple[str, str, str]:
-    if not isinstance(value, dict) or set(value) != {"matrix"}:
+    if not _is_matrix(value):
         detail = "There is one resource for each entry, and the entry is its key."
         return "`for_each` must be a list of texts or a mapping", detail, "for_each: [fr, de]"
     if _too_many(value["matrix"]):
@@ -209,6 +220,12 @@ def _wrong_shape(value: Any) -> tuple[str, str, str]:
         return "`matrix` has too many combinations", detail, "Shorten its lists."
     detail = "Each of its keys has a list of plain values; there is one resource for each combination."
     return "`matrix` must be a mapping of lists", detail, "matrix: {n_epochs: [2, 3]}"
+
+
+_NO_KEY = (
+    "Keys show in addresses: 1 to 128 characters on one line, without braces.",
+    "Use a mapping: the key names the resource, the value can be any.",
+)
 
 
 def _is_key(key: str) -> bool:

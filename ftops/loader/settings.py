@@ -13,12 +13,12 @@ from ftops.config import ProviderConfig, StateSettings
 from ftops.costs import Budget
 from ftops.errors import Diagnostic, Place
 from ftops.fields import one_of
-from ftops.loader.evaluate import DEFAULTS, FIXED, SETTINGS, STATE, Evaluator, Scope
+from ftops.loader.evaluate import DEFAULTS, FIXED, SETTINGS, STATE, Evaluator, Known, Scope
 from ftops.loader.source import Entry, Source
 from ftops.loader.validate import read_block
 from ftops.loader.versions import unmet
 from ftops.suggest import did_you_mean
-from ftops.yamltext import Plain
+from ftops.yamltext import flow
 
 DEFAULT_ENVIRONMENT = "default"
 _NO_DEFAULTS = spec.Defaults()
@@ -312,10 +312,10 @@ def _same(one: Any, other: Any) -> bool:
     return str(one).rstrip("/").lower() == str(other).rstrip("/").lower()
 
 
-def public_variables(variables: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of variables that may be shown, as plain data."""
+def public_variables(variables: Mapping[str, Known]) -> dict[str, str]:
+    """The values of variables that may be shown, as `--var` takes them."""
     return {
-        name: str(known.value) if isinstance(known.value, Plain) else known.value
+        name: str(known.value) if isinstance(known.value, str) else flow(known.value)
         for name, known in sorted(variables.items())
-        if not known.sensitive
+        if not known.sensitive and known.value is not None
     }

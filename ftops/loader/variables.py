@@ -165,16 +165,15 @@ def _known(
     if block is None:
         return Known(UNKNOWN)
     before = len(findings)
-    default = None
+    value: Any = None
     if block.default is not None:
-        raw = entry.data["default"]
-        default = _converted(block, Candidate(raw, "its default", entry.place(("default",))), entry, findings)
+        default = Candidate(block.default, "its default", entry.place(("default",)))
+        value = _converted(block, default, entry, findings)
     if given is not None and given.value is not None:
         value = _converted(block, given, entry, findings)
-        return Known(value if len(findings) == before else UNKNOWN, block.sensitive)
-    if default is None:
+    elif value is None and "default" not in entry.data:
         findings.append(_unset(entry))
-    return Known(UNKNOWN if default is None else default, block.sensitive)
+    return Known(value if len(findings) == before else UNKNOWN, block.sensitive)
 
 
 def _unset(entry: Entry) -> Diagnostic:
@@ -188,16 +187,18 @@ def _unset(entry: Entry) -> Diagnostic:
 
 
 def _converted(block: spec.Variable, given: Candidate, entry: Entry, findings: list[Diagnostic]) -> Any:
-    """The value in the variable's type, within its limits; UNKNOWN with a finding."""
+    """The value, of the variable's type and within its limits, its scalars as they were written: the field
+    that one ends in reads it. UNKNOWN with a finding."""
     if given.value is UNKNOWN:
         return UNKNOWN
-    expected, convert = _TYPES[block.type]
+    kind = _TYPES[block.type]
+    expected, convert = kind.expected, kind.convert
     value = convert(given.value)
     problem = f"must be {expected}" if value is None else _outside(block, value)
     if problem is None and block.sensitive and isinstance(value, dict | list):
         problem = "is sensitive, and only text, numbers and booleans can be"
     if problem is None:
-        return value
+        return kind.written(given.value)
     meaning = f" {block.description}" if block.description else ""
     place = given.place or entry.place(key=True)
     quoted = type(given.value) is str and value is None and convert(Plain(given.value)) is not None
@@ -222,7 +223,7 @@ def _outside(block: spec.Variable, value: Any) -> str | None:
         return f"must be at most {render(block.maximum)}"
     if block.pattern is not None and not (isinstance(value, str) and re.fullmatch(block.pattern, value)):
         return f"must match the pattern `{block.pattern}`"
-    if block.allowed is not None and value not in [_TYPES[block.type][1](v) for v in block.allowed]:
+    if block.allowed is not None and value not in [_TYPES[block.type].convert(v) for v in block.allowed]:
         return f"must be {one_of(tuple(render(v) for v in block.allowed))}"
     return None
 
@@ -232,42 +233,28 @@ def _shown(value: Any) -> str:
 
 
 def _string(value: Any) -> str | None:
-    if isinstance(value, dict | list):
-        return None
-    return str(value) if isinstance(value, str) else render(value)
+    return str(value) if isinstance(value, str) else None
 
 
-def _integer(value: Any) -> int | None:
-    if isinstance(value, Plain):
-        return yamltext.integer(value)
-    return value if type(value) is int else None
-
-
-def _number(value: Any) -> int | float | None:
-    if isinstance(value, Plain):
-        return yamltext.number(value)
-    return value if type(value) in (int, float) else None
-
-
-def _boolean(value: Any) -> bool | None:
-    if isinstance(value, Plain):
-        return yamltext.boolean(value)
-    return value if type(value) is bool else None
+def _plain(convert: Callable[[str], Any]) -> Callable[[Any], Any]:
+    """Of scalars without quotes."""
+    return lambda value: convert(value) if isinstance(value, Plain) else None
 
 
 def _container(shape: type[Any]) -> Callable[[Any], Any]:
     def convert(value: Any) -> Any:
-        if isinstance(value, Given):
-            value = _parsed(value)
+        value = _unpacked(value)
         return yamltext.resolve(value) if isinstance(value, shape) else None
 
     return convert
 
 
-def _parsed(text: str) -> Any:
-    """Text from outside as YAML: `[fr, de]`."""
+def _unpacked(value: Any) -> Any:
+    """A container; text from outside is YAML: `[fr, de]`."""
+    if not isinstance(value, Given):
+        return value
     try:
-        document = yamltext.parse(str(text), "")
+        document = yamltext.parse(str(value), "")
     except yamltext.Invalid:
         return None
     findings: list[Diagnostic] = []
@@ -279,12 +266,25 @@ def _any(value: Any) -> Any:
     return value if isinstance(value, Given) else yamltext.resolve(value)
 
 
-_TYPES: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
-    "string": ("text", _string),
-    "integer": ("an integer", _integer),
-    "number": ("a number", _number),
-    "boolean": ("`true` or `false`", _boolean),
-    "list": ("a list", _container(list)),
-    "map": ("a mapping", _container(dict)),
-    "any": ("a value", _any),
+def _same(value: Any) -> Any:
+    return value
+
+
+class _Type(NamedTuple):
+    """A type of variable: what it is called, the value in it (None: it is of another), by which it is
+    checked, and the same as it was written."""
+
+    expected: str
+    convert: Callable[[Any], Any]
+    written: Callable[[Any], Any]
+
+
+_TYPES: Mapping[str, _Type] = {
+    "string": _Type("text", _string, _string),
+    "integer": _Type("an integer", _plain(yamltext.integer), Plain),
+    "number": _Type("a number", _plain(yamltext.number), Plain),
+    "boolean": _Type("`true` or `false`", _plain(yamltext.boolean), Plain),
+    "list": _Type("a list", _container(list), _unpacked),
+    "map": _Type("a mapping", _container(dict), _unpacked),
+    "any": _Type("a value", _any, _same),
 }

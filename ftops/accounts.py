@@ -1,0 +1,140 @@
+"""Accounts: where objects live, and which provider of the spec reaches a recorded one. Pure.
+
+The name of a provider is the spec's own; the account behind it is what makes two objects one.
+docs/identity.md has the rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from msgspec.structs import replace
+
+from ftops.address import Value
+from ftops.config import Config, ProviderConfig
+from ftops.errors import Blocked, Diagnostic
+from ftops.state import PendingOperation, ResourceState, State
+
+_CUSTOM_DOMAINS = (".openai.azure.", ".cognitiveservices.azure.", ".services.ai.azure.")
+"""What follows the name of an account in its host; the name is unique within a cloud."""
+_SHOWN = 5
+"""Addresses that a message lists."""
+R = TypeVar("R", ResourceState, PendingOperation)
+
+
+def account_of(provider: ProviderConfig, project: Path) -> str:
+    """A name of the account that is the same wherever ftops runs, whoever asks, and by whichever of its
+    addresses. No secret is in it. What isn't known of it is left off at the end."""
+    return _ACCOUNTS[provider.type](provider, project)
+
+
+def accounts_of(config: Config) -> dict[str, str]:
+    """The account of each provider. Two providers of one account have one name of it."""
+    found = {name: account_of(provider, config.project) for name, provider in config.providers.items()}
+    return {
+        name: min((other for other in found.values() if is_same(account, other)), key=len)
+        for name, account in found.items()
+    }
+
+
+def is_same(one: str, other: str) -> bool:
+    """Whether two names are of one account: one of them may say less."""
+    return one == other or one.startswith(f"{other}/") or other.startswith(f"{one}/")
+
+
+def located(state: State, config: Config) -> State:
+    """The state, with each object at a provider of the spec that reaches the account where it lives: its own
+    provider unless that means another account by now. Raises Blocked if no provider reaches it."""
+    accounts = accounts_of(config)
+    records: list[ResourceState | PendingOperation] = [*state.resources.values(), *state.pending.values()]
+    records += state.deposed.values()
+    homes = {(one.provider, one.account) for one in records}
+    names = {home: _reaching(*home, accounts) for home in homes}
+    lost = {home for home, name in names.items() if name is None}
+    if lost:
+        gone = {home: [str(r.address) for r in records if (r.provider, r.account) == home] for home in lost}
+        raise Blocked([_unreachable(*home, gone[home], accounts) for home in sorted(lost)])
+    if all(provider == name for (provider, _), name in names.items()):
+        return state
+
+    def at_home(one: R) -> R:
+        name = names[one.provider, one.account]
+        return one if name is None or name == one.provider else replace(one, provider=name)
+
+    return replace(
+        state,
+        resources={a: at_home(r) for a, r in state.resources.items()},
+        deposed={key: at_home(r) for key, r in state.deposed.items()},
+        pending={a: at_home(o) for a, o in state.pending.items()},
+    )
+
+
+def _reaching(provider: str, account: str, accounts: Mapping[str, str]) -> str | None:
+    """The provider by which an account is reached; None if there is none."""
+    if not account or (provider in accounts and is_same(accounts[provider], account)):
+        return provider
+    return next((name for name in sorted(accounts) if is_same(accounts[name], account)), None)
+
+
+def _unreachable(
+    provider: str, account: str, addresses: list[str], accounts: Mapping[str, str]
+) -> Diagnostic:
+    names = sorted(set(addresses))
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    instead = accounts.get(provider)
+    where = f"provider {provider} is {instead} in the spec" if instead else f"there is no provider {provider}"
+    return Diagnostic(
+        f"no provider of the spec reaches {account}",
+        f"{', '.join(names[:_SHOWN])}{more} exist there, and {where}. "
+        "ftops would lose sight of these objects.",
+        "declare that account as another provider, under any name: the plan then replaces the objects and "
+        "deletes the old ones. If it is the same account under another address, run `ftops state "
+        f"replace-provider {provider} {provider}`; if it is gone for good, `ftops state rm` forgets them",
+    )
+
+
+def _azure(provider: ProviderConfig, project: Path) -> str:
+    host = _host(provider.settings.get("endpoint"))
+    for mark in _CUSTOM_DOMAINS:
+        label, found, cloud = host.partition(mark)
+        if found:
+            return f"azure:{label}" + (f".{cloud}" if cloud != "com" else "")
+    return "/".join([f"azure:{host}", *_named(provider.settings, "account")])
+
+
+def _openai(provider: ProviderConfig, project: Path) -> str:
+    host = _host(provider.settings.get("base_url")) or "api.openai.com"
+    return "/".join([f"openai:{host}", *_named(provider.settings, "organization", "project")])
+
+
+def _emulator(provider: ProviderConfig, project: Path) -> str:
+    settings = provider.settings
+    folder = str(settings.get("data") or "").removeprefix(f"{project}/")
+    where = _host(settings.get("url")) or folder
+    return "/".join([f"emulator:{where}", *_named(settings, "account")])
+
+
+def _memory(provider: ProviderConfig, project: Path) -> str:
+    return f"memory:{provider.settings.get('account') or provider.name}"
+
+
+def _host(url: Value) -> str:
+    parts = urlsplit(str(url or ""))
+    return (parts.netloc.rpartition("@")[2] or parts.path).lower().rstrip("/")
+
+
+def _named(settings: Mapping[str, Value], *keys: str) -> list[str]:
+    """The values of these keys up to the first that isn't set."""
+    found = [str(settings.get(key) or "").lower() for key in keys]
+    return found[: found.index("")] if "" in found else found
+
+
+_ACCOUNTS: Mapping[str, Callable[[ProviderConfig, Path], str]] = {
+    "azure_openai": _azure,
+    "openai": _openai,
+    "emulator": _emulator,
+    "memory": _memory,
+}
