@@ -16,7 +16,7 @@ from ftops.desired import Resolver
 from ftops.graph import build
 from ftops.outputs import evaluate
 from ftops.plan import Plan
-from ftops.planner import NORMAL, Options, plan
+from ftops.planner import NORMAL, Options, concerning, plan
 from ftops.refresh import refresh
 from ftops.state import Entry, State
 from ftops.store import LocalStore
@@ -139,7 +139,7 @@ class World:
         secret_digests: Mapping[Secret, str] | None = None,
     ) -> Plan:
         observed = refresh(
-            self.state,
+            concerning(options, self.state, build(wanted)),
             lambda name: self.provider,
             everything=look,
             clock=VirtualTime(),
