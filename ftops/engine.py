@@ -119,9 +119,17 @@ class Session(Struct):
         """Alone with the state until the end of the block. Raises StateLocked."""
         since = iso(datetime.now(UTC))
         self._info = lock_info(token_hex(4), operation, since)
-        with self.store.lock(self._info, waiting) as self._hold:
-            self._state = None
-            yield
+        with self.store.lock(self._info, waiting) as hold:
+            self._state, self._hold = None, hold
+            try:
+                yield
+            finally:
+                self._hold = None
+
+    def confirm_lock(self) -> None:
+        """Raises StateError if the lock that `locked` took was lost meanwhile."""
+        if self._hold is not None:
+            self._hold.confirm()
 
     def plan(
         self,
@@ -148,6 +156,7 @@ class Session(Struct):
         the run ends; should that fail too, it stays and the next run reads it. Raises Blocked where
         preflight has found that it would fail, StateError where the lock was lost meanwhile: then nothing
         more was started. `planned_at`: when a saved plan was made."""
+        self.confirm_lock()
         if made.is_blocked:
             raise Blocked(made.findings)
         from ftops.planfile import plan_digest

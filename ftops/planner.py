@@ -82,8 +82,9 @@ def plan(
     `observed` has objects under the addresses that they have after the spec's moves."""
     state, moved = relocate(state, config.refactorings.moves)
     accept = options.mode is Mode.REFRESH_ONLY
-    past = settle(state, observed, config.drift, accept=accept, declared=graph.resources)
-    past = replace(past, entries=(*moved, *past.entries))
+    concerned = concerning(options, state, graph)
+    past = settle(concerned, observed, config.drift, accept=accept, declared=graph.resources)
+    past = replace(past, entries=(*moved, *past.entries), intents=state.pending)
     if options.mode is Mode.REFRESH_ONLY:
         return _plan(config, state, past, (), (), Mode.REFRESH_ONLY, 0, ())
     check_empty(config, state, options.mode, options.allow_empty)
@@ -99,6 +100,23 @@ def plan(
     check_owners(fold(state, past.entries), changes, planner.accounts)
     made = _plan(config, state, past, changes, outputs, options.mode, planner.unchanged, warnings)
     return replace(made, settings=planner.settings())
+
+
+def concerning(options: Options, state: State, graph: Graph) -> State:
+    """Without the intents of what --target and --exclude leave out: they stay open, and their objects aren't
+    looked for."""
+    if not (state.pending and (options.targets or options.excludes)):
+        return state
+    chosen = selected(
+        options.targets,
+        options.excludes,
+        graph,
+        state.resources,
+        [address for address, _ in state.deposed],
+        state.pending,
+        destroying=options.mode is Mode.DESTROY,
+    )
+    return replace(state, pending={a: intent for a, intent in state.pending.items() if a in chosen})
 
 
 def _plan(
@@ -177,6 +195,7 @@ class _Planner(Struct):
             self.graph,
             self.resources,
             [address for address, _ in self.deposed],
+            self.past.intents,
             destroying=self.options.mode is Mode.DESTROY,
         )
 

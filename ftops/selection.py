@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from ftops.address import Address
 from ftops.graph import Graph, closure, reverse
-from ftops.state import ResourceState
+from ftops.state import PendingOperation, ResourceState
 
 
 def matching(patterns: Iterable[Address], addresses: Iterable[Address]) -> set[Address]:
@@ -21,16 +21,21 @@ def selected(
     graph: Graph,
     recorded: Mapping[Address, ResourceState],
     deposed: Iterable[Address],
+    pending: Mapping[Address, PendingOperation],
     *,
     destroying: bool,
 ) -> frozenset[Address]:
     """Targets with what they need (when all goes: with what needs them), without what is excluded and what
     needs that."""
-    everything = {*graph.resources, *recorded, *deposed}
+    everything = {*graph.resources, *recorded, *deposed, *pending}
     if not (targets or excludes):
         return frozenset(everything)
     needs: dict[Address, Collection[Address]] = {
-        a: {*graph.dependencies.get(a, ()), *(recorded[a].dependencies if a in recorded else ())}
+        a: {
+            *graph.dependencies.get(a, ()),
+            *(recorded[a].dependencies if a in recorded else ()),
+            *(pending[a].dependencies if a in pending else ()),
+        }
         for a in everything
     }
     users: Mapping[Address, Collection[Address]] = reverse(needs)

@@ -16,7 +16,7 @@ from ftops.desired import Resolver
 from ftops.graph import build
 from ftops.outputs import evaluate
 from ftops.plan import Plan
-from ftops.planner import NORMAL, Options, plan
+from ftops.planner import NORMAL, Options, concerning, plan
 from ftops.refresh import refresh
 from ftops.state import Entry, State, Status
 from ftops.store import LocalStore
@@ -140,7 +140,7 @@ class World:
     ) -> Plan:
         state = located(self.state, wanted)
         observed = refresh(
-            state,
+            concerning(options, state, build(wanted)),
             lambda name: self.provider,
             everything=look,
             clock=VirtualTime(),
