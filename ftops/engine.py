@@ -27,8 +27,7 @@ from ftops.graph import Graph, build
 from ftops.inquiry import Inquiry
 from ftops.moments import iso
 from ftops.outputs import OutputValue, evaluate
-from ftops.plan import Mode, Plan
-from ftops.planner import NORMAL, Options
+from ftops.plan import NORMAL, Mode, Options, Plan
 from ftops.providers import Providers
 from ftops.providers.base import Connects
 from ftops.refactor import nothing_recorded

@@ -19,12 +19,13 @@ from ftops.config import Config, Import, Refactorings
 from ftops.desired import Desired, Resolver
 from ftops.errors import FtopsError
 from ftops.graph import Graph
-from ftops.plan import MAKING, Mode, Plan
-from ftops.planner import NORMAL, Options, concerning, plan
+from ftops.plan import MAKING, NORMAL, Mode, Options, Plan
+from ftops.planner import plan
 from ftops.providers import Providers
 from ftops.providers.base import Discovers, all_local
 from ftops.refactor import quoted, relocate
 from ftops.refresh import refresh
+from ftops.selection import concerning
 from ftops.state import Observed, ResourceState, State, fold
 from ftops.suggest import did_you_mean
 from ftops.walk import Clock

@@ -22,7 +22,7 @@ from ftops.engine import Session
 from ftops.errors import FtopsError
 from ftops.inquiry import secret_digests
 from ftops.moments import iso
-from ftops.plan import Plan
+from ftops.plan import Options, Plan
 from ftops.planfile import (
     MAGIC,
     Origin,
@@ -35,7 +35,6 @@ from ftops.planfile import (
     plan_text,
     sealed_text,
 )
-from ftops.planner import Options
 from ftops.store import state_keys
 
 if TYPE_CHECKING:

@@ -15,9 +15,8 @@ from ftops.cli.look import CHDIR
 from ftops.cli.options import PlanArguments
 from ftops.engine import Session
 from ftops.errors import UsageError
-from ftops.plan import Plan
+from ftops.plan import NORMAL, Plan
 from ftops.planfile import SavedPlan
-from ftops.planner import NORMAL
 from ftops.reading import VARIABLE_PREFIX
 from ftops.saved import Asked, holds_plan, save, write_plan
 from ftops.store import state_keys

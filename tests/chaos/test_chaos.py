@@ -25,8 +25,7 @@ from ftops.engine import Session, with_data
 from ftops.errors import ProviderError
 from ftops.graph import build
 from ftops.loader import load
-from ftops.plan import Mode
-from ftops.planner import NORMAL, Options
+from ftops.plan import NORMAL, Mode, Options
 from ftops.providers.azure import AzureProvider
 from ftops.store import LocalStore
 from tests.contract.azure_cloud import Cloud, running_cloud

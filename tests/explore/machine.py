@@ -16,8 +16,7 @@ from msgspec.structs import replace
 
 from ftops.address import Address
 from ftops.errors import Blocked, SpecError
-from ftops.plan import Action, Mode
-from ftops.planner import NORMAL, Options
+from ftops.plan import NORMAL, Action, Mode, Options
 from tests.explore import outside
 from tests.explore.cloud import Fault, FaultKind
 from tests.explore.edits import ADDRESSES, EDITS, apply_edit, pick

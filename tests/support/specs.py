@@ -15,9 +15,10 @@ from ftops.config import Config, Lifecycle, Output, ProviderConfig, Resource
 from ftops.desired import Resolver
 from ftops.graph import build
 from ftops.outputs import evaluate
-from ftops.plan import Plan
-from ftops.planner import NORMAL, Options, concerning, plan
+from ftops.plan import NORMAL, Options, Plan
+from ftops.planner import plan
 from ftops.refresh import refresh
+from ftops.selection import concerning
 from ftops.state import Entry, State, Status
 from ftops.store import LocalStore
 from ftops.store.local import LocalJournal

@@ -12,8 +12,7 @@ import pytest
 from ftops.address import Address, Reference, Secret, Template
 from ftops.config import Config, Lifecycle, Output, Resource
 from ftops.errors import Blocked, Permanent
-from ftops.plan import Action, Mode
-from ftops.planner import Options
+from ftops.plan import Action, Mode, Options
 from ftops.state import PendingOperation, Recorded, RemoteObject, ResourceState
 from tests.support.cloud import Cloud, CloudProvider, Thing
 from tests.support.specs import PROVIDER, Crash, World, config, dataset, deployment, job, steps, tuned

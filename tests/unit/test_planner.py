@@ -13,9 +13,9 @@ from ftops.config import Config, Lifecycle, Output, Resource
 from ftops.desired import no_value
 from ftops.errors import Blocked, SpecError
 from ftops.graph import build
-from ftops.plan import Action, Change, Mode, Plan, plan_to_json
+from ftops.plan import Action, Change, Mode, Options, Plan, plan_to_json
 from ftops.planfile import plan_digest
-from ftops.planner import Options, plan
+from ftops.planner import plan
 from ftops.state import Observed
 from tests.support.cloud import Cloud
 from tests.support.specs import PROVIDER, World, config, dataset, deployment, job, steps, tuned
