@@ -244,7 +244,7 @@ class _Merge:
         if name not in SECTIONS:
             detail = "The top level of a spec holds its sections."
             hint = did_you_mean(name, SECTIONS)
-            place = _without_value(document.place_of(key), key, node)
+            place = _without_values(document.place_of(key), key, node)
             self.findings.append(Diagnostic(f"`{name}` is no section of a spec", detail, hint, place))
         elif name in REFACTORINGS:
             self._list(document, key, node, data)
@@ -282,13 +282,12 @@ class _Merge:
         self.findings.append(Diagnostic(summary, detail, hint, document.place_of(node)))
 
 
-def _without_value(place: Place, key: ScalarNode, node: Node) -> Place:
-    """The place of a key that nothing is known by: its value may be a secret."""
+def _without_values(place: Place, key: ScalarNode, node: Node) -> Place:
+    """The place of a key that means nothing here: a value beside it may be a secret."""
     start, end = key.start_mark.column, key.end_mark.column
-    if place.text[:start].strip():
-        return place.veiled()
     is_beside = node.start_mark.line == key.end_mark.line and node.end_mark.column > end + 1
-    return replace(place, text=f"{place.text[:end]}: …") if is_beside else place
+    rest = ": …" if is_beside else place.text[end:]
+    return replace(place, text=" " * start + place.text[start:end] + rest)
 
 
 def entries_of(document: Document, findings: list[Diagnostic]) -> Iterator[Entry]:
