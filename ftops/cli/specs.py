@@ -30,7 +30,12 @@ def read_outline(spec: SpecArguments) -> Config:
     except SpecError:
         from ftops.loader import load_outline
 
-        return load_outline(spec.path, environment=spec.environment, environ=os.environ)
+        return load_outline(
+            spec.path,
+            environment=spec.environment,
+            variable_files=spec.variable_files,
+            environ=os.environ,
+        )
 
 
 def read_to_destroy(spec: SpecArguments) -> Config:

@@ -63,11 +63,17 @@ def load(
     return config
 
 
-def load_outline(path: Path, *, environment: str | None = None, environ: Mapping[str, str]) -> Config:
+def load_outline(
+    path: Path,
+    *,
+    environment: str | None = None,
+    variable_files: Sequence[Path] = (),
+    environ: Mapping[str, str],
+) -> Config:
     """A spec without all that it declares: what it is called, and where it and its state are. It asks for no
     variable, and mistakes in resources don't matter. Raises SpecError."""
     findings: list[Diagnostic] = []
-    source = read(path, (), findings)
+    source = read(path, variable_files, findings, outline=True)
     name, state = read_settings(source, __version__, Scope({}, environ, findings))
     choose_environment(source, environment, findings)
     if findings:

@@ -45,6 +45,8 @@ SETTINGS = Phase(
     Secrets.RESOLVE,
     why="Settings are needed before anything is applied, and a reference is known only after.",
 )
+NAMED_SETTINGS = Phase(Secrets.RESOLVE_ENV, why=SETTINGS.why)
+"""Settings that become a part of ids and names, which are recorded."""
 DEFAULTS = Phase(
     Secrets.KEEP,
     why="Defaults are shared by all resources of a provider, and a reference would tie them to one.",
@@ -253,7 +255,9 @@ class Evaluator:
     def _unset(self, finding: Diagnostic, path: Keys) -> Unknown:
         """Nothing gives a value to what stands here. To delete a resource, its lifecycle has to be known, and
         the settings of its provider."""
-        is_setting = self.phase is SETTINGS or (self.phase is DEFAULTS and not self.scope.destroying)
+        is_setting = self.phase in (SETTINGS, NAMED_SETTINGS) or (
+            self.phase is DEFAULTS and not self.scope.destroying
+        )
         if is_setting:
             self.scope.unset.append((self.entry, finding))
         elif not self.scope.destroying or path[:1] == ("lifecycle",):
@@ -333,7 +337,7 @@ _NO_KEY = (
 _ENV_PATH = ("an environment variable has no keys", "Its value is text.", "Write `${env.NAME}`.")
 _SENSITIVE = (
     "a sensitive variable can't stand here",
-    "The value would show in addresses and plans.",
+    "The value would show in addresses, ids and plans.",
     "Use a variable that is not sensitive.",
 )
 _ENV_IN_NAME = (

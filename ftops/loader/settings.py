@@ -13,7 +13,17 @@ from ftops.config import ProviderConfig, StateSettings
 from ftops.costs import Budget
 from ftops.errors import Diagnostic, Place
 from ftops.fields import Unknown, one_of
-from ftops.loader.evaluate import DEFAULTS, FIXED, SETTINGS, STATE, Evaluator, Known, Scope
+from ftops.loader.evaluate import (
+    DEFAULTS,
+    FIXED,
+    NAMED_SETTINGS,
+    SETTINGS,
+    STATE,
+    Evaluator,
+    Known,
+    Phase,
+    Scope,
+)
 from ftops.loader.source import Entry, Source
 from ftops.loader.validate import read_block
 from ftops.loader.versions import unmet
@@ -184,6 +194,11 @@ def read_budget(source: Source, environment: Entry | None) -> Budget:
     return Budget(**limits, places=tuple(places))
 
 
+_PHASES: Mapping[str, Phase] = {
+    "defaults": DEFAULTS,
+    **dict.fromkeys(("endpoint", "subscription_id", "resource_group", "account"), NAMED_SETTINGS),
+}
+"""What expressions may name in the settings of a provider; in all others, what settings may."""
 _ACCOUNT_KEYS: Mapping[str, tuple[str, ...]] = {
     "azure_openai": ("endpoint",),
     "openai": ("base_url", "organization", "project", "api_key"),
@@ -267,7 +282,7 @@ class Providers:
             self.scope.findings.append(Diagnostic(summary, detail, hint, entry.place(("type",))))
             return None
         data = {
-            key: Evaluator(entry, self.scope, DEFAULTS if key == "defaults" else SETTINGS).evaluate(v, (key,))
+            key: Evaluator(entry, self.scope, _PHASES.get(key, SETTINGS)).evaluate(v, (key,))
             for key, v in entry.data.items()
         }
         return read_block(model, data, entry, self.scope.findings)

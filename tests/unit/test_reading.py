@@ -125,7 +125,7 @@ def test_a_file_more_is_seen(tmp_path: Path) -> None:
 
 
 NOT_KEPT = {
-    "environment-in-an-input": ("suffix: ${each.key}x", "suffix: ${env.CANARY}"),
+    "environment-in-an-input": ("suffix: ${each.key}x", "integrations: ['${env.CANARY}']"),
     "environment-in-a-provider": (
         "m: {type: memory, default: true}",
         "m: {type: emulator, default: true, api_key: '${env.CANARY}'}",
