@@ -9,7 +9,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& { echo $$p; break; }; done)
 
-.PHONY: help demo test test-busy lint format bench clean
+.PHONY: help demo test test-busy explore lint format bench clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -36,6 +36,9 @@ test-busy: $(VENV)/.dev ## tests of processes, while four others keep the machin
 	@burners=(); trap 'kill "$${burners[@]}"' EXIT; \
 	for n in 1 2 3 4; do while :; do :; done & burners+=($$!); done; \
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(BUSY) $(ARGS)
+
+explore: $(VENV)/.dev ## random histories of the whole engine: FTOPS_EXPLORE_HISTORIES, FTOPS_EXPLORE_SEED
+	@$(BIN)/python -m tests.explore
 
 lint: $(VENV)/.dev ## ruff and mypy
 	@$(BIN)/ruff check .

@@ -11,7 +11,6 @@ from hashlib import sha256
 from typing import Any, cast
 
 from msgspec import Struct, field
-from msgspec.json import Encoder
 
 from ftops.address import (
     EXPRESSIONS,
@@ -28,10 +27,9 @@ from ftops.address import (
 )
 from ftops.config import Resource
 from ftops.errors import Diagnostic
-from ftops.kinds import IDENTITY, RESOURCE_TYPES
+from ftops.kinds import IDENTITY, RESOURCE_TYPES, ResourceType
+from ftops.normal import Spelling, canonical, normal
 from ftops.state import ResourceState
-
-_canonical = Encoder(order="deterministic").encode
 
 _HIDDEN = "secret:"
 """Begins the identity of a value that holds a secret; the text around the secret is compared as text."""
@@ -77,14 +75,15 @@ class Resolver(Struct):
                 continue
             inputs[name] = self._leaf(value, name, name in kind.by_identity, found)
             identities.update(found)
-            if name not in kind.local and value != kind.defaults.get(name):
-                essence[name] = resource.identities.get(name) or _meaning(value, found)
+            meaning = resource.identities.get(name) or _meaning(value, found, kind.spelling, name)
+            if name not in kind.local and meaning != _default(kind, name):
+                essence[name] = meaning
         digest = str(self.facts.get(resource.address, {}).get("digest") or "")
         self.digests[resource.address] = digest
         self.contents[resource.address] = resource.identities.get("content", digest)
         fingerprint = ""
         if all(map(self._is_known, _meant(resource.inputs, kind.by_identity))):
-            fingerprint = sha256(_canonical([resource.address.kind, essence])).hexdigest()
+            fingerprint = sha256(canonical([resource.address.kind, essence])).hexdigest()
         self.fingerprints[resource.address] = fingerprint
         return Desired(inputs, identities, fingerprint, self._bytes(resource))
 
@@ -148,6 +147,11 @@ class Resolver(Struct):
         return self.contents[value.address] if meaning else ""
 
 
+def _default(kind: ResourceType, name: str) -> Json:
+    """The normal form of what an input means if it is absent."""
+    return normal(kind.defaults[name], kind.spelling, name) if name in kind.defaults else None
+
+
 def _meant(inputs: Mapping[str, Value], names: Iterable[str]) -> Iterator[Reference]:
     for name in names:
         value = inputs.get(name)
@@ -165,7 +169,7 @@ def content_of(recorded: ResourceState) -> str:
 def comparable(
     desired: Desired, recorded: ResourceState, seen: Mapping[str, Value]
 ) -> tuple[dict[str, Value], dict[str, Value]]:
-    """(before, after) such that equal means: nothing to change.
+    """(before, after) of which `differences` says what has to change, by the spelling of the kind.
 
     `seen` are inputs as the service shows them now; they go before what was recorded.
     """
@@ -241,11 +245,16 @@ def no_value(reference: Reference, outputs: Mapping[str, Json]) -> tuple[str, st
     )
 
 
-def _meaning(value: Value, identities: Mapping[str, str]) -> object:
+def _meaning(value: Value, identities: Mapping[str, str], spelling: Spelling, name: str) -> object:
     """What of an input goes into the fingerprint: a name never does where its meaning is known."""
     if not identities:
-        return encode(value)
-    return identities if isinstance(value, Reference) else [encode(value), identities]
+        return normal(value, spelling, name)
+    return identities if isinstance(value, Reference) else [normal(value, spelling, name), identities]
+
+
+def covers(paths: Iterable[str], path: str) -> bool:
+    """Whether one of the paths is this one, or leads to it."""
+    return any(path == one or path.startswith(f"{one}.") for one in paths)
 
 
 def put(tree: dict[str, Value], path: str, leaf: Value) -> None:

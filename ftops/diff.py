@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from ftops.address import Json, Value, decode, encode
+from ftops.address import Value
+from ftops.normal import AS_WRITTEN, Leaf, Spelling, canonical, leaves
 
 
 class Difference(NamedTuple):
@@ -20,27 +21,24 @@ class Difference(NamedTuple):
     after: Value
 
 
-def differences(before: Mapping[str, Value], after: Mapping[str, Value]) -> tuple[Difference, ...]:
-    """What differs, sorted by path. Mappings are looked into; a list is one value."""
-    if before == after:
+def differences(
+    before: Mapping[str, Value], after: Mapping[str, Value], spelling: Spelling = AS_WRITTEN
+) -> tuple[Difference, ...]:
+    """What differs in meaning, as written, sorted by path. Mappings are looked into; a list is one value."""
+    if canonical(before) == canonical(after):
+        return ()
+    old, new = dict(leaves(before, spelling)), dict(leaves(after, spelling))
+    meant, wanted = ({place: leaf.meaning for place, leaf in tree.items()} for tree in (old, new))
+    if meant == wanted:
         return ()
     from deepdiff import DeepDiff
 
-    old, new = _flat(before), _flat(after)
-    found = DeepDiff(old, new, view="tree", ignore_numeric_type_changes=False, threshold_to_diff_deeper=0)
-    paths = {item.path(output_format="list")[0] for group in found.values() for item in group}
-    return tuple(
-        Difference(str(path), decode(old.get(path)), decode(new.get(path))) for path in sorted(paths)
-    )
+    found = DeepDiff(meant, wanted, view="tree", threshold_to_diff_deeper=0)
+    places = {item.path(output_format="list")[0] for group in found.values() for item in group}
+    return tuple(sorted((_difference(old.get(p), new.get(p)) for p in places), key=lambda d: d.path))
 
 
-def _flat(tree: Mapping[str, Value], prefix: str = "") -> dict[str, Json]:
-    """Leaves by dotted path; expressions as their text, so that they compare as text."""
-    leaves: dict[str, Json] = {}
-    for key, value in tree.items():
-        path = f"{prefix}{key}"
-        if isinstance(value, dict) and value:
-            leaves.update(_flat(value, f"{path}."))
-        else:
-            leaves[path] = encode(value)
-    return leaves
+def _difference(old: Leaf | None, new: Leaf | None) -> Difference:
+    leaf = new or old
+    assert leaf is not None  # noqa: S101 - a place is one of the two
+    return Difference(leaf.path, old.value if old else None, new.value if new else None)

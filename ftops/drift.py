@@ -56,12 +56,20 @@ DRIFT_CLASSES: Mapping[str, DriftClass] = {
         "went with its model, which has been retired",
         "An object is gone, and its model is past the date of its retirement.",
     ),
+    "upgraded": DriftClass(
+        (IGNORE, FAIL),
+        True,
+        "was upgraded by the service",
+        "",
+        "The service has moved a deployment of a base model to a newer version, as version_upgrade_option "
+        "lets it. It can't be moved back.",
+    ),
     "normalised": DriftClass(
         (IGNORE, "revert", FAIL),
         True,
-        "is spelled otherwise by the service",
+        "has values that the service filled in",
         "",
-        "The service shows a value in other letters, as a number or as text, or filled in what wasn't said.",
+        "The service has filled in what wasn't said.",
     ),
 }
 GONE = frozenset(name for name, row in DRIFT_CLASSES.items() if row.reason)
@@ -71,19 +79,3 @@ GONE = frozenset(name for name, row in DRIFT_CLASSES.items() if row.reason)
 def policy_of(policies: Mapping[str, str], kind: str) -> str:
     """What is to be done about drift of a class: what the spec says, else the default."""
     return policies.get(kind) or DRIFT_CLASSES[kind].policies[0]
-
-
-def is_normalised(before: object, after: object) -> bool:
-    """Whether two values mean the same to the service: letters in another case, `1` for `"1"`; or it has
-    filled in what nobody said."""
-    if before is None or isinstance(before, bool) or isinstance(after, bool):
-        return before is None or str(before).casefold() == str(after).casefold()
-    plain = str | int | float
-    if not (isinstance(before, plain) and isinstance(after, plain)):
-        return False
-    if str(before).casefold() == str(after).casefold():
-        return True
-    try:
-        return float(before) == float(after)
-    except ValueError:
-        return False

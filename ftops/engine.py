@@ -32,7 +32,7 @@ from ftops.planner import NORMAL, Options
 from ftops.providers import Providers
 from ftops.providers.base import Connects
 from ftops.refactor import nothing_recorded
-from ftops.state import Entry, Recorded, ResourceState, State, fold
+from ftops.state import Entry, Recorded, ResourceState, State, Status, fold
 from ftops.store import (
     AT_ONCE,
     Hold,
@@ -43,6 +43,7 @@ from ftops.store import (
     check_place,
     lock_info,
     note_origin,
+    note_place,
     open_store,
 )
 from ftops.walk import Clock, RealTime
@@ -161,7 +162,7 @@ class Session(Struct):
         from ftops.planfile import plan_digest
 
         counts = {action: count for action, count in made.summary._asdict().items() if count}
-        digest = plan_digest(made) if made.changes else ""
+        digest = plan_digest(made) if made.changes or made.settings else ""
         with self._audited(plan=digest, counts=counts, planned_at=planned_at) as ending:
             report = self._apply(made, settings, emit, on_start)
             ending.result, ending.serial = report.result, report.state.serial
@@ -246,6 +247,7 @@ class Session(Struct):
         """The state to record on: it has a lineage from its first entry on."""
         if isinstance(self.store, LocalStore):
             note_origin(self.config)
+        note_place(self.config, self.store)
         return self.state if self.state.lineage else replace(self.state, lineage=str(uuid4()))
 
     def replace_state(self, pushed: State) -> State:
@@ -348,7 +350,8 @@ class Session(Struct):
     def _evaluate(self, state: State) -> dict[str, OutputValue]:
         recorded = state.resources
         resolver = Resolver(lambda a: recorded[a].outputs if a in recorded else None, {}, {})
-        return evaluate(self.config.outputs, resolver.look_up)
+        ready = {a for a, resource in recorded.items() if resource.status is Status.READY}
+        return evaluate(self.config.outputs, resolver.look_up, ready.__contains__)
 
 
 def _nothing() -> None:

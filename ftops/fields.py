@@ -33,6 +33,12 @@ class Unknown:
 UNKNOWN = Unknown()
 
 
+def has_unknown(value: Any) -> bool:
+    """Whether a part of the value could not be read."""
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return isinstance(value, Unknown) or any(has_unknown(item) for item in items)
+
+
 class Hidden(Struct):
     """A secret that is the whole value of a field; the field's type notes the form it takes there."""
 

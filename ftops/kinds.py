@@ -6,11 +6,13 @@ Source of the rows: the table "Kinds" of docs/language.md.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping
 
 from msgspec import Struct, field
 
 from ftops.address import Reference, Value
+from ftops.normal import AS_WRITTEN, Spelling, model, name, number, word
 
 
 class ResourceType(Struct, frozen=True):
@@ -36,6 +38,13 @@ class ResourceType(Struct, frozen=True):
     """Inputs in which the value of a secret inside a text doesn't count: a token in an address may rotate."""
     immutable_when: Mapping[str, Callable[[object, object], bool]] = field(default_factory=dict)
     """Inputs whose change forces replacement only for some values (before, after)."""
+    spelling: Spelling = AS_WRITTEN
+    """What doesn't count in how its inputs are written, beside what counts nowhere (see `normal`)."""
+    upgraded_by_service: Mapping[str, Callable[[object, object, Mapping[str, Value]], bool]] = field(
+        default_factory=dict
+    )
+    """Inputs that the service may change by its own rules, and whether a change (before, after) of one of
+    these inputs can be such."""
     reusable: bool = False
     """An object of the same fingerprint is as good: it is taken instead of creating another one."""
     named_by: str = ""
@@ -63,6 +72,38 @@ def deployment_name(name: str, replace: object, model: object) -> str:
     return f"{name}-{hashlib.sha256(model.encode()).hexdigest()[:8]}"
 
 
+SKU_NAMES = (
+    "Standard",
+    "GlobalStandard",
+    "DataZoneStandard",
+    "DeveloperTier",
+    "ProvisionedManaged",
+    "GlobalProvisionedManaged",
+    "DataZoneProvisionedManaged",
+)
+UPGRADE_OPTIONS = ("OnceNewDefaultVersionAvailable", "OnceCurrentVersionExpired", "NoAutoUpgrade")
+_VERSION = re.compile(r"(?P<model>.*?)-?(?P<date>\d{4}-\d{2}-\d{2})\Z")
+
+
+def is_upgraded_model(before: object, after: object, inputs: Mapping[str, Value]) -> bool:
+    """Whether the service may have moved `gpt-4o-2024-08-06` to `gpt-4o-2024-11-20` by itself."""
+    dated = all(_VERSION.match(str(one)) for one in (before, after))
+    return dated and not is_tuned(before) and is_upgraded_version(before, after, inputs)
+
+
+def is_upgraded_version(before: object, after: object, inputs: Mapping[str, Value]) -> bool:
+    """Whether the service may have moved a base model to another version by itself: it does so unless it is
+    told not to, and never to an older one. Versions such as `0613` tell no order."""
+    if not (isinstance(before, str) and isinstance(after, str)):
+        return False
+    if name(str(inputs.get("version_upgrade_option"))) == name("NoAutoUpgrade"):
+        return False
+    old, new = _VERSION.match(before), _VERSION.match(after)
+    if not (old and new):
+        return True
+    return name(old["model"]) == name(new["model"]) and old["date"] < new["date"]
+
+
 RESOURCE_TYPES: Mapping[str, ResourceType] = {
     row.kind: row
     for row in (
@@ -74,6 +115,7 @@ RESOURCE_TYPES: Mapping[str, ResourceType] = {
             local=frozenset({"path", "format", "transform", "file", "checks"}),
             by_text=frozenset({"url"}),
             defaults={"purpose": "fine-tune"},
+            spelling=Spelling({"purpose": name}),
             reusable=True,
         ),
         ResourceType(
@@ -97,6 +139,17 @@ RESOURCE_TYPES: Mapping[str, ResourceType] = {
             defaults={"method": "supervised", "training_type": "standard", "hyperparameters": {}},
             references={"training": ("dataset", "id"), "validation": ("dataset", "id")},
             by_identity=frozenset({"training", "validation", "model"}),
+            spelling=Spelling(
+                {
+                    "model": model,
+                    "method": name,
+                    "training_type": word("standard", "global_standard", "developer"),
+                    "hyperparameters.*": number,
+                    "hyperparameters.reasoning_effort": name,
+                    "seed": number,
+                    "beta": number,
+                }
+            ),
             reusable=True,
             long_running=True,
         ),
@@ -109,6 +162,20 @@ RESOURCE_TYPES: Mapping[str, ResourceType] = {
             immutable=frozenset({"name", "sku.name", "source", "source_tenant"}),
             immutable_when={"model": lambda before, after: is_tuned(before) or is_tuned(after)},
             local=frozenset({"replace"}),
+            spelling=Spelling(
+                {
+                    "name": name,
+                    "model": model,
+                    "sku.name": word(*SKU_NAMES),
+                    "sku.capacity": number,
+                    "version_upgrade_option": word(*UPGRADE_OPTIONS),
+                    "rai_policy": name,
+                    "source": name,
+                    "source_tenant": name,
+                },
+                folded_keys=frozenset({"tags"}),
+            ),
+            upgraded_by_service={"model": is_upgraded_model, "version": is_upgraded_version},
             named_by="name",
             create_before_destroy=False,
         ),

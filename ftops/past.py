@@ -9,8 +9,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ftops.address import Address, Json, Value
-from ftops.diff import differences
-from ftops.drift import IGNORE, is_normalised, policy_of
+from ftops.config import Resource
+from ftops.desired import covers
+from ftops.diff import Difference, differences
+from ftops.drift import IGNORE, policy_of
+from ftops.kinds import RESOURCE_TYPES
 from ftops.plan import AttributeChange, Drift
 from ftops.schedule import deposed_key
 from ftops.state import (
@@ -61,10 +64,16 @@ class Past(Struct, frozen=True):
 
 
 def settle(
-    state: State, observed: Observed, policies: Mapping[str, str] = NO_POLICIES, *, accept: bool = False
+    state: State,
+    observed: Observed,
+    policies: Mapping[str, str] = NO_POLICIES,
+    *,
+    accept: bool = False,
+    declared: Mapping[Address, Resource] = {},
 ) -> Past:
     """What exists now, what was found out about interrupted runs, and how the records follow. `policies`
-    are those of drift; with `accept`, inputs are recorded as the service shows them."""
+    are those of drift; with `accept`, inputs are recorded as the service shows them. What is `declared` says
+    which changes are no drift, or expected."""
     resources = dict(state.resources)
     deposed = dict(state.deposed)
     entries: list[Entry] = []
@@ -86,7 +95,7 @@ def settle(
                 entries.append(Removed(address))
             continue
         current = observed_as(recorded, remote)
-        found = _seen_changes(address, recorded, remote.inputs, policies) if remote.inputs else ()
+        found = _seen_changes(recorded, remote.inputs, policies, declared.get(address))
         drift += found
         seen[address] = _without(remote.inputs, recorded.inputs, found)
         if accept and any(d.policy != IGNORE for d in found):
@@ -183,18 +192,34 @@ def _settle_pending(
 
 
 def _seen_changes(
-    address: Address, recorded: ResourceState, seen: Mapping[str, Json], policies: Mapping[str, str]
+    recorded: ResourceState,
+    seen: Mapping[str, Json],
+    policies: Mapping[str, str],
+    declared: Resource | None,
 ) -> tuple[Drift, ...]:
     """How inputs as the service shows them differ from those that were recorded: what somebody changed,
-    and what the service only spells in its own way."""
+    and what the service did by itself."""
+    ignored = declared.lifecycle.ignore_changes if declared else ()
+    inputs = declared.inputs if declared else recorded.inputs
     before = {k: recorded.inputs.get(k) for k in seen}
     sorts: dict[str, list[AttributeChange]] = {}
-    for found in differences(before, dict(seen)):
-        kind = "normalised" if is_normalised(found.before, found.after) else "changed"
-        sorts.setdefault(kind, []).append(AttributeChange(found.path, found.before, found.after))
+    for found in differences(before, seen, RESOURCE_TYPES[recorded.address.kind].spelling):
+        if not covers(ignored, found.path):
+            kind = _class_of(found, recorded.address.kind, inputs)
+            sorts.setdefault(kind, []).append(AttributeChange(found.path, found.before, found.after))
     return tuple(
-        Drift(address, kind, tuple(changes), policy_of(policies, kind)) for kind, changes in sorts.items()
+        Drift(recorded.address, kind, tuple(changes), policy_of(policies, kind))
+        for kind, changes in sorts.items()
     )
+
+
+def _class_of(change: Difference, kind: str, inputs: Mapping[str, Value]) -> str:
+    """The class of drift of an input that is another one at the service."""
+    if change.before is None:
+        return "normalised"
+    rule = RESOURCE_TYPES[kind].upgraded_by_service.get(change.path)
+    upgraded = rule is not None and rule(change.before, change.after, inputs)
+    return "upgraded" if upgraded else "changed"
 
 
 def _without(
@@ -209,7 +234,7 @@ def _without(
         *above, leaf = change.path.split(".")
         branch = tree
         for name in above:
-            branch[name] = branch = dict(branch[name])
+            branch[name] = branch = dict(branch.get(name) or {})
         if change.before is None:
             branch.pop(leaf, None)
         else:

@@ -123,6 +123,16 @@ class Drift(NamedTuple):
         return DRIFT_CLASSES[self.kind].expected or self.policy == IGNORE
 
 
+class SettingChange(NamedTuple):
+    """A setting of a resource that is recorded otherwise from now on: `lifecycle.prevent_destroy`. Nothing
+    changes at the service."""
+
+    address: Address
+    path: str
+    before: Value
+    after: Value
+
+
 class OutputChange(NamedTuple):
     """An output that gets another value; `after` may be an expression. None: no such output."""
 
@@ -163,6 +173,7 @@ class Plan(Struct, frozen=True):
     entries: tuple[Entry, ...] = ()
     drift: tuple[Drift, ...] = ()
     outputs: tuple[OutputChange, ...] = ()
+    settings: tuple[SettingChange, ...] = ()
     unchanged: int = 0
     mode: Mode = Mode.NORMAL
     warnings: tuple[str, ...] = ()
@@ -193,8 +204,8 @@ class Plan(Struct, frozen=True):
 
     @property
     def is_empty(self) -> bool:
-        """Nothing to do at the service, no output to change, and nothing to call by another name."""
-        return not (self.changes or self.outputs or self.moves)
+        """Nothing to do at the service, no output, setting or address to change."""
+        return not (self.changes or self.outputs or self.settings or self.moves)
 
     @property
     def summary(self) -> Summary:
@@ -225,6 +236,7 @@ def plan_to_json(plan: Plan) -> dict[str, Json]:
         "drift": [drift_to_json(d) for d in plan.drift],
         "outputs": [_output(o) for o in plan.outputs],
         "moves": [{"from": str(source), "to": str(target)} for source, target in plan.moves],
+        "settings": [_setting(s) for s in plan.settings],
         "unchanged": plan.unchanged,
         "summary": dict(plan.summary._asdict()),
         "warnings": list(plan.warnings),
@@ -271,6 +283,10 @@ def _attribute(attribute: AttributeChange) -> Json:
         "forces_replacement": attribute.forces_replacement,
         "note": attribute.note,
     }
+
+
+def _setting(setting: SettingChange) -> Json:
+    return {**setting._asdict(), "address": str(setting.address)}
 
 
 def _output(output: OutputChange) -> Json:

@@ -29,6 +29,7 @@ from ftops.plan import (
     OutputChange,
     Plan,
     Reason,
+    SettingChange,
 )
 from ftops.planner import NORMAL, Options
 from ftops.records import Form, Records, word
@@ -74,7 +75,7 @@ class SavedPlan(Struct, frozen=True):
 _CLASSES: Mapping[str, type] = {
     kind.__name__: kind
     for kind in (
-        *(AttributeChange, Change, Drift, OutputChange, Plan, Reason, Diagnostic, Place),
+        *(AttributeChange, Change, Drift, OutputChange, Plan, Reason, SettingChange, Diagnostic, Place),
         *(Origin, DataFile, Basis, SavedPlan, Options),
         *(Estimate, TrainingCost, HostingCost, DataChange, Epochs),
     )
@@ -99,6 +100,7 @@ def plan_digest(plan: Plan) -> str:
         sorted(plan.outputs, key=lambda o: o.name),
         sorted(drift, key=_canonical),
         plan.moves,
+        *([sorted(plan.settings, key=lambda s: (str(s.address), s.path))] if plan.settings else []),
     )
     return f"sha256:{sha256(_canonical(body)).hexdigest()}"
 

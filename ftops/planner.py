@@ -13,18 +13,28 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from ftops.accounts import accounts_of
-from ftops.address import Address, Json, Reference, Secret, Value
+from ftops.address import Address, Json, Reference, Secret, Value, secrets
 from ftops.arrivals import arrived, check_imports
 from ftops.config import Config, Lifecycle, Removal, Resource
-from ftops.desired import Desired, Resolver, at, comparable, missing_values, put
+from ftops.desired import Desired, Resolver, at, comparable, covers, missing_values, put
 from ftops.diff import Difference, differences
 from ftops.drift import DRIFT_CLASSES
 from ftops.errors import Diagnostic, SpecError
 from ftops.graph import Graph
 from ftops.kinds import RESOURCE_TYPES, forces_replacement
-from ftops.outputs import evaluate
+from ftops.lifecycle import setting_changes
+from ftops.outputs import evaluate, null_warnings
 from ftops.past import Past, reassigned, settle
-from ftops.plan import Action, AttributeChange, Change, Mode, OutputChange, Plan, Reason
+from ftops.plan import (
+    Action,
+    AttributeChange,
+    Change,
+    Mode,
+    OutputChange,
+    Plan,
+    Reason,
+    SettingChange,
+)
 from ftops.protection import check_drift, check_empty, check_owners, check_protection
 from ftops.refactor import relocate
 from ftops.reuse import Records, Want, reassignments
@@ -71,8 +81,9 @@ def plan(
 
     `observed` has objects under the addresses that they have after the spec's moves."""
     state, moved = relocate(state, config.refactorings.moves)
+    accept = options.mode is Mode.REFRESH_ONLY
     concerned = concerning(options, state, graph)
-    past = settle(concerned, observed, config.drift, accept=options.mode is Mode.REFRESH_ONLY)
+    past = settle(concerned, observed, config.drift, accept=accept, declared=graph.resources)
     past = replace(past, entries=(*moved, *past.entries), intents=state.pending)
     if options.mode is Mode.REFRESH_ONLY:
         return _plan(config, state, past, (), (), Mode.REFRESH_ONLY, 0, ())
@@ -85,8 +96,10 @@ def plan(
     changes, warnings = schedule.changes(planner.selected_deposed())
     outputs = planner.outputs(decisions, state.outputs)
     past = replace(past, entries=(*past.entries, *planner.entries))
+    warnings = (*warnings, *planner.warnings)
     check_owners(fold(state, past.entries), changes, planner.accounts)
-    return _plan(config, state, past, changes, outputs, options.mode, planner.unchanged, warnings)
+    made = _plan(config, state, past, changes, outputs, options.mode, planner.unchanged, warnings)
+    return replace(made, settings=planner.settings())
 
 
 def concerning(options: Options, state: State, graph: Graph) -> State:
@@ -168,10 +181,13 @@ class _Planner(Struct):
     removals: dict[Address, Removal] = field(default_factory=dict)
     selected: frozenset[Address] = frozenset()
     """What the plan is about."""
+    resolver: Resolver = field(default_factory=lambda: Resolver(lambda _: None, {}, {}))
+    warnings: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.resources = dict(self.past.resources)
         self.deposed = dict(self.past.deposed)
+        self.resolver = self._resolver()
         self.removals = {removal.source: removal for removal in self.config.refactorings.removals}
         self.selected = selected(
             self.options.targets,
@@ -184,7 +200,7 @@ class _Planner(Struct):
         )
 
     def decide(self) -> dict[Address, Decision]:
-        selected, resolver = self.selected, self._resolver()
+        selected, resolver = self.selected, self.resolver
         missing: list[Diagnostic] = []
         check_imports(self.config.refactorings.imports, self.resources, self.observed)
         arriving = bool(self.observed.imported or self.observed.adoptable)
@@ -267,7 +283,8 @@ class _Planner(Struct):
         declared = self.config.outputs if self.options.mode is Mode.NORMAL else ()
         if self.options.targets or self.options.excludes:
             return ()
-        now = evaluate(declared, self._resolver().look_up)
+        now = evaluate(declared, self._resolver().look_up, lambda a: self._complete(a) is not None)
+        self.warnings += null_warnings(now)
         changes = []
         for name in sorted({*recorded, *now}):
             value = now.get(name)
@@ -276,6 +293,10 @@ class _Planner(Struct):
             if not (value and value.sensitive) and after != before:
                 changes.append(OutputChange(name, before, after))
         return tuple(changes)
+
+    def settings(self) -> tuple[SettingChange, ...]:
+        """What is noted otherwise from now on, also of resources that don't change."""
+        return setting_changes(self._wanted.values(), self.past.resources, self.decisions, self.selected)
 
     def _known(self, address: Address) -> Mapping[str, Json] | None:
         decision = self.decisions.get(address)
@@ -344,21 +365,27 @@ class _Planner(Struct):
             self.entries.append(Removed(address))
             del self.resources[address]
             action, reason, recorded, attributes = Action.CREATE, self._creation_reason(address), None, ()
-        elif action is Action.UPDATE:
-            resource = self._as_it_is_where_ignored(resource, recorded)
+        elif action in (Action.UPDATE, Action.REPLACE) and resource.lifecycle.ignore_changes:
+            resource = self._as_it_is_where_ignored(resource, recorded, action)
+            desired = self.resolver.resolve(resource)
+            attributes = self._attributes(resource, desired, recorded)
         elsewhere = recorded is not None and self._account(recorded.provider) != self._account(
             resource.provider
         )
         self.decisions[address] = Decision(resource, desired, action, reason, recorded, attributes, elsewhere)
 
-    def _as_it_is_where_ignored(self, resource: Resource, recorded: ResourceState) -> Resource:
-        """An update sends every input: one whose changes are ignored has to stay what it is."""
-        remote = self.observed.objects.get(resource.address)
-        now = {**recorded.inputs, **(remote.inputs if remote else {})}
+    def _as_it_is_where_ignored(
+        self, resource: Resource, recorded: ResourceState, action: Action
+    ) -> Resource:
+        """A request has every input: one whose changes are ignored keeps its present value, unless that is
+        a secret which nobody knows any more. What is left in `ignore_changes` are those that do."""
+        now = {**recorded.inputs, **self.past.seen.get(resource.address, {})}
         inputs = dict(resource.inputs)
-        for path in resource.lifecycle.ignore_changes:
+        known = self.secret_digests.keys()
+        kept = tuple(p for p in _kept(resource, recorded, action) if known >= {*secrets(at(now, p))})
+        for path in kept:
             put(inputs, path, at(now, path))
-        return replace(resource, inputs=inputs)
+        return replace(resource, inputs=inputs, lifecycle=replace(resource.lifecycle, ignore_changes=kept))
 
     def _creation_reason(self, address: Address) -> Reason:
         how = self.past.vanished.get(address)
@@ -419,8 +446,6 @@ class _Planner(Struct):
         """`seen` are inputs as the service shows them; those of the address's own object by default."""
         seen = self.past.seen.get(resource.address, {}) if seen is None else seen
         before, after = comparable(desired, recorded, seen)
-        if before == after:
-            return ()
         kind = RESOURCE_TYPES[resource.address.kind]
         ignored = resource.lifecycle.ignore_changes
         return tuple(
@@ -431,8 +456,8 @@ class _Planner(Struct):
                 forces_replacement(kind, d.path, d.before, resource.inputs.get(d.path, d.after)),
                 self._note(resource, d),
             )
-            for d in differences(before, after)
-            if not _covers(ignored, d.path)
+            for d in differences(before, after, kind.spelling)
+            if not covers(ignored, d.path)
         )
 
     def _note(self, resource: Resource, difference: Difference) -> str:
@@ -450,7 +475,6 @@ class _Planner(Struct):
             "prevent_destroy": resource.lifecycle.prevent_destroy,
             "retain": resource.lifecycle.on_destroy == "retain",
             "fingerprint": recorded.fingerprint or desired.fingerprint,
-            "provider": resource.provider,
             "account": recorded.account or self.accounts.get(resource.provider, ""),
         }
         if not resource.facts.keys() <= recorded.outputs.keys():
@@ -489,14 +513,23 @@ def _adoption_reason(found: Adoptable, address: Address) -> Reason:
     return Reason("adopted", text + ("; another state made it" if found.shared else ""))
 
 
+def _kept(resource: Resource, recorded: ResourceState, action: Action) -> tuple[str, ...]:
+    """Ignored inputs that keep their present value. A new object takes data and models from the resources
+    that the spec names: an id on record may be that of an object which goes."""
+    kind = RESOURCE_TYPES[resource.address.kind]
+    referring = {
+        name
+        for name in kind.by_identity
+        if isinstance(resource.inputs.get(name), Reference) or name in recorded.identities
+    }
+    left = kind.local | (referring if action is Action.REPLACE else frozenset())
+    return tuple(path for path in resource.lifecycle.ignore_changes if path.partition(".")[0] not in left)
+
+
 def _recorded_lifecycle(recorded: ResourceState) -> Lifecycle:
     return Lifecycle(
         prevent_destroy=recorded.prevent_destroy, on_destroy="retain" if recorded.retain else "delete"
     )
-
-
-def _covers(ignored: Iterable[str], path: str) -> bool:
-    return any(path == i or path.startswith(f"{i}.") for i in ignored)
 
 
 _NEW = (Action.CREATE, Action.REPLACE)

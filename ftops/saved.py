@@ -56,8 +56,13 @@ def is_plan_file(path: Path) -> bool:
     what it begins with."""
     if not path.is_file():
         return False
-    if path.suffix not in _SPEC_SUFFIXES:
-        return True
+    return path.suffix not in _SPEC_SUFFIXES or holds_plan(path)
+
+
+def holds_plan(path: Path) -> bool:
+    """Whether a file begins as a saved plan does. Raises OSError."""
+    if not path.is_file():
+        return False
     with path.open("rb") as file:
         return MAGIC.encode() in file.read(40)
 

@@ -26,7 +26,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "judgement",
         "narration",
         "lengths",
-        "turns preflight history pricing refactor arrivals basis audit protection selection reuse",
+        "turns lifecycle preflight history pricing refactor arrivals basis audit protection selection reuse",
         "past",
         "schedule sources",
         "accounts",
@@ -36,7 +36,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "fields config state diff",
         "crypt yamltext account costs expiry",
         "yamlerrors yamllines kinds",
-        "records drift",
+        "records drift normal",
         "address",
         "errors suggest moments garbage project visibility",
     )

@@ -90,7 +90,7 @@ def read_checks(source: Source, findings: list[Diagnostic]) -> dict[str, str]:
     if entry is None or not isinstance(severity, dict):
         return {}
     check_rules(severity, entry, ("severity",), findings)
-    return {str(rule): str(grade) for rule, grade in severity.items()}
+    return {str(rule): str(grade) for rule, grade in severity.items() if grade is not None}
 
 
 def add_checks(inputs: Inputs, shared: Mapping[str, str]) -> None:
@@ -209,12 +209,14 @@ def _check_deployment_name(draft: Draft, name: str, replace: str, findings: list
 
 
 def check_unique_names(named: Mapping[tuple[str, str], list[Draft]], findings: list[Diagnostic]) -> None:
-    """Two deployments of one provider can't have the same name."""
+    """Two deployments of one provider can't have the same name: letter case doesn't tell names apart."""
     for (_, name), drafts in named.items():
         if len(drafts) > 1:
+            *others, place = (draft.entry.place(("name",)) for draft in drafts)
             what = one_of(tuple(str(d.address) for d in drafts), "and")
-            detail = f"They are {what}; each would overwrite the other."
-            place = drafts[-1].entry.place(("name",))
+            where = ", ".join(dict.fromkeys(str(other) for other in others if other != place))
+            detail = f"They are {what}; letter case doesn't count, and each would overwrite the other."
+            detail += f" The name is also given at {where}." if where else ""
             hint = "Give each a `name` of its own; below `for_each`, put `${each.key}` in it."
             findings.append(
                 Diagnostic(f"more than one deployment has the name `{name}`", detail, hint, place)

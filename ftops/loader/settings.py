@@ -12,7 +12,7 @@ from ftops.address import NAME
 from ftops.config import ProviderConfig, StateSettings
 from ftops.costs import Budget
 from ftops.errors import Diagnostic, Place
-from ftops.fields import one_of
+from ftops.fields import Unknown, one_of
 from ftops.loader.evaluate import DEFAULTS, FIXED, SETTINGS, STATE, Evaluator, Known, Scope
 from ftops.loader.source import Entry, Source
 from ftops.loader.validate import read_block
@@ -317,5 +317,5 @@ def public_variables(variables: Mapping[str, Known]) -> dict[str, str]:
     return {
         name: str(known.value) if isinstance(known.value, str) else flow(known.value)
         for name, known in sorted(variables.items())
-        if not known.sensitive and known.value is not None
+        if not known.sensitive and known.value is not None and not isinstance(known.value, Unknown)
     }

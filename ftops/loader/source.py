@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ftops import yamltext
 from ftops.config import CATALOG_FILE
 from ftops.errors import Diagnostic, Place
+from ftops.project import spec_folder
 from ftops.spec import REFACTORINGS, SECTIONS
 from ftops.suggest import did_you_mean
 from ftops.yamltext import Document
@@ -89,7 +89,7 @@ def read(path: Path, others: Sequence[Path], findings: list[Diagnostic]) -> Sour
     path = path.absolute()
     files = _spec_files(path, {other.resolve() for other in others}, findings)
     documents = [d for d in (read_document(file, findings) for file in files) if d is not None]
-    folder = Path(os.path.normpath(path if path.is_dir() else path.parent))
+    folder = spec_folder(path)
     merge = _Merge(findings)
     for document in documents:
         merge.add(document)

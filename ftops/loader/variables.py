@@ -42,9 +42,15 @@ class Givers(NamedTuple):
 
 
 def resolve_variables(
-    source: Source, environment: Entry | None, givers: Givers, findings: list[Diagnostic]
+    source: Source,
+    environment: Entry | None,
+    givers: Givers,
+    findings: list[Diagnostic],
+    *,
+    required: bool = True,
 ) -> dict[str, Known]:
-    """The value of every declared variable; UNKNOWN where it has none that will do."""
+    """The value of every declared variable; UNKNOWN where it has none that will do. `required`: that a
+    variable has none is a finding here, not only where it is used."""
     declared = {e.name: _declaration(e, findings) for e in source["variables"].values()}
     _check_environments(source, declared, findings)
     given = _from_environment(environment, findings)
@@ -58,10 +64,14 @@ def resolve_variables(
         given |= _from_file(path, holds_secrets, findings)
     given |= _from_arguments(givers.arguments, findings)
     _refuse_undeclared(given, declared, findings)
-    return {
+    known = {
         name: _known(source["variables"][name], block, given.get(name), findings)
         for name, block in declared.items()
     }
+    if required:
+        findings += [variable.unset for variable in known.values() if variable.unset]
+        known = {name: variable._replace(unset=None) for name, variable in known.items()}
+    return known
 
 
 def _declaration(entry: Entry, findings: list[Diagnostic]) -> spec.Variable | None:
@@ -172,7 +182,7 @@ def _known(
     if given is not None and given.value is not None:
         value = _converted(block, given, entry, findings)
     elif value is None and "default" not in entry.data:
-        findings.append(_unset(entry))
+        return Known(UNKNOWN, block.sensitive, _unset(entry))
     return Known(value if len(findings) == before else UNKNOWN, block.sensitive)
 
 

@@ -11,9 +11,11 @@ from typing import Any
 
 from ftops.address import Address, Json
 from ftops.expiry import CREATED, EXPIRES, expiry_of, time_of
-from ftops.kinds import deployment_name, is_tuned
+from ftops.kinds import RESOURCE_TYPES, UPGRADE_OPTIONS, deployment_name, is_tuned
+from ftops.normal import same
 from ftops.state import Status
 
+_KIND = RESOURCE_TYPES["deployment"]
 TOKEN_TAG = "ftops-token"  # noqa: S105 (the name of a tag)
 
 _STATUS: Mapping[str, Status] = {
@@ -33,10 +35,7 @@ _KEPT = frozenset({*_PROPERTIES.values(), "spilloverDeploymentName", "parentDepl
 PATCHED = frozenset({"sku", "tags"})
 """Inputs that a PATCH changes; any other takes a PUT."""
 _VERSIONED = re.compile(r"(?P<name>.+)-(?P<version>\d{4}-\d{2}-\d{2})\Z")
-_UPGRADE_OPTIONS = {
-    re.sub(r"(?<!^)(?=[A-Z])", "_", option).lower(): option
-    for option in ("OnceNewDefaultVersionAvailable", "OnceCurrentVersionExpired", "NoAutoUpgrade")
-}
+_UPGRADE_OPTIONS = {re.sub(r"(?<!^)(?=[A-Z])", "_", option).lower(): option for option in UPGRADE_OPTIONS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +130,8 @@ def changed_body(
     leave = {_PROPERTIES[name] for name in dropped if name in _PROPERTIES}
     kept = {k: v for k, v in _mapping(live, "properties").items() if k in _KEPT and k not in leave}
     body["properties"] = {**kept, **body["properties"]}
+    if upgraded_inputs(observed_inputs(live, inputs), inputs):  # it can't be moved back
+        body["properties"]["model"]["version"] = _mapping(_mapping(live, "properties"), "model")["version"]
     return body
 
 
@@ -148,9 +149,21 @@ def status_of(body: Mapping[str, Any]) -> Status:
 
 
 def differences(body: Mapping[str, Any], inputs: Mapping[str, Json]) -> set[str]:
-    """The inputs that aren't as asked."""
-    observed = observed_inputs(body, inputs)
-    return {name for name, value in observed.items() if name != "name" and value != _asked(inputs, name)}
+    """The inputs that aren't as asked. A newer version that the service chose by its own rules is."""
+    observed, spelling = observed_inputs(body, inputs), _KIND.spelling
+    return {
+        name
+        for name, value in observed.items()
+        if name != "name" and not same(value, _asked(inputs, name), spelling, name)
+    } - upgraded_inputs(observed, inputs)
+
+
+def upgraded_inputs(observed: Mapping[str, Json], inputs: Mapping[str, Json]) -> set[str]:
+    """The inputs of which the service chose a newer version by its own rules."""
+    rules = _KIND.upgraded_by_service.items()
+    return {
+        name for name, rule in rules if name in observed and rule(inputs.get(name), observed[name], inputs)
+    }
 
 
 def dropped_inputs(body: Mapping[str, Any], old: Mapping[str, Json], new: Mapping[str, Json]) -> set[str]:

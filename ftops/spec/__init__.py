@@ -130,6 +130,7 @@ class DriftBlock(Block):
     vanished: Annotated[Any, DriftPolicy("vanished")] = described(DRIFT_CLASSES["vanished"].description)
     expired: Annotated[Any, DriftPolicy("expired")] = described(DRIFT_CLASSES["expired"].description)
     retired: Annotated[Any, DriftPolicy("retired")] = described(DRIFT_CLASSES["retired"].description)
+    upgraded: Annotated[Any, DriftPolicy("upgraded")] = described(DRIFT_CLASSES["upgraded"].description)
     normalised: Annotated[Any, DriftPolicy("normalised")] = described(DRIFT_CLASSES["normalised"].description)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from ftops.address import NAME
 from ftops.fields import Boolean, Choice, JsonSchema, Spelled, Text, folded
+from ftops.kinds import SKU_NAMES, UPGRADE_OPTIONS
 
 if TYPE_CHECKING:
     from pydantic import GetJsonSchemaHandler
@@ -36,17 +37,8 @@ TrainingType = Choice(
     },
     closed=True,
 )
-SKU_NAMES = (
-    "Standard",
-    "GlobalStandard",
-    "DataZoneStandard",
-    "DeveloperTier",
-    "ProvisionedManaged",
-    "GlobalProvisionedManaged",
-    "DataZoneProvisionedManaged",
-)
 SkuName = Spelled(spellings={**{folded(n): n for n in SKU_NAMES}, "developer": "DeveloperTier"})
-UpgradeOption = Choice(words=("OnceNewDefaultVersionAvailable", "OnceCurrentVersionExpired", "NoAutoUpgrade"))
+UpgradeOption = Choice(words=UPGRADE_OPTIONS)
 ACCOUNT_ID = Text(
     r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.CognitiveServices/accounts/[^/]+",
     "the ARM id of an account",

@@ -10,7 +10,18 @@ from msgspec import Struct, field
 from ftops.address import Address, Reference, Value
 from ftops.drift import DRIFT_CLASSES, GONE
 from ftops.expiry import expiry_of
-from ftops.plan import MAKING, SYMBOLS, Action, AttributeChange, Change, Drift, Mode, OutputChange, Plan
+from ftops.plan import (
+    MAKING,
+    SYMBOLS,
+    Action,
+    AttributeChange,
+    Change,
+    Drift,
+    Mode,
+    OutputChange,
+    Plan,
+    SettingChange,
+)
 from ftops.planfile import SavedPlan, plan_digest
 from ftops.views import money
 from ftops.views.paint import PLAIN, Painter, clean
@@ -76,19 +87,19 @@ def summary_line(plan: Plan) -> str:
     if plan.is_empty:
         return _nothing_line(plan)
     counts = plan.summary
+    noted = [f"{plural(len(plan.settings), 'setting')} to record"] * bool(plan.settings)
     if not counts.total:
-        what = (
-            f"{plural(len(plan.moves), 'resource')} to move"
-            if plan.moves
-            else "nothing but outputs to change"
-        )
-        return f"Plan: {what}{'; no object is changed' if plan.moves else ''}."
+        what = [f"{plural(len(plan.moves), 'resource')} to move"] * bool(plan.moves) + noted
+        return f"Plan: {', '.join(what)}; no object is changed." if what else _OUTPUTS_ONLY
     parts = [f"{counts.create} to create", f"{counts.update} to update"]
     parts += [f"{counts.replace} to replace", f"{counts.delete} to delete"]
     parts += [f"{counts.adopt} to adopt"] * bool(counts.adopt)
     parts += [f"{counts.forget} to forget"] * bool(counts.forget)
     parts += [f"{len(plan.moves)} to move"] * bool(plan.moves)
-    return f"Plan: {', '.join(parts)}."
+    return f"Plan: {', '.join(parts + noted)}."
+
+
+_OUTPUTS_ONLY = "Plan: nothing but outputs to change."
 
 
 def has_changes(plan: Plan) -> bool:
@@ -143,6 +154,8 @@ class _PlanView(Struct):
             for change in plan.changes:
                 yield from self.change(change)
                 yield ""
+        if plan.settings:
+            yield from self._setting_section()
         if plan.outputs:
             yield from self._output_section()
         for warning in plan.warnings:
@@ -260,6 +273,13 @@ class _PlanView(Struct):
             yield f"  {self.paint(str(source))} has moved to {self.paint(str(target), 'bold')}"
         yield ""
 
+    def _setting_section(self) -> Iterator[str]:
+        yield self.paint("Recorded; nothing changes at the service:", "bold")
+        yield ""
+        for setting in self.plan.settings:
+            yield setting_line(setting, self.paint)
+        yield ""
+
     def _output_section(self) -> Iterator[str]:
         yield self.paint("Outputs:", "bold")
         yield ""
@@ -284,6 +304,12 @@ def drift_lines(drift: Drift, paint: Painter) -> Iterator[str]:
     yield f"  {symbol} {paint(str(drift.address), 'bold')}  {DRIFT_CLASSES[drift.kind].says}"
     for attribute in drift.attributes:
         yield f"      {attribute_line(attribute, paint)}"
+
+
+def setting_line(setting: SettingChange, paint: Painter) -> str:
+    """`~ deployment.chat  lifecycle.prevent_destroy: false → true`."""
+    change = f"{setting.path}: {show(setting.before)} {paint('→', 'update')} {show(setting.after)}"
+    return f"  {paint('~', 'update')} {paint(str(setting.address), 'bold')}  {change}"
 
 
 def attribute_line(attribute: AttributeChange, paint: Painter) -> str:

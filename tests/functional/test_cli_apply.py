@@ -111,7 +111,7 @@ def test_an_error_in_json_is_lines_too(folder: Folder) -> None:
 
 
 def test_what_was_found_is_recorded_though_nothing_is_done(applied: Folder) -> None:
-    applied.edit("    suffix: copilot", "    suffix: copilot\n    lifecycle: {prevent_destroy: true}")
+    applied.edit("    suffix: copilot", "    suffix: copilot\n    depends_on: [deployment.base]")
     before = applied.run("show", "-o", "json").json["serial"]
     assert applied.ok("apply").startswith("No changes.")
     assert applied.run("show", "-o", "json").json["serial"] > before

@@ -126,7 +126,7 @@ def test_the_document(folder: Folder) -> None:
     assert set(document) == {
         "format_version", "spec", "environment", "mode", "lineage", "serial", "changes", "drift",
         "outputs", "unchanged", "summary", "warnings", "estimate", "digest", "findings", "diagnostics",
-        "moves",
+        "moves", "settings",
     }  # fmt: skip
     assert document["summary"]["create"] == 5
     assert [c["address"] for c in document["changes"]] == [

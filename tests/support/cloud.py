@@ -9,9 +9,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 
+from msgspec.structs import replace
+
 from ftops.address import Address, Json
 from ftops.errors import Permanent, Temporary
 from ftops.providers.base import Request
+from ftops.providers.data_plane import plain
 from ftops.state import PendingOperation, RemoteObject, ResourceState, Status
 from ftops.walk import Deliveries, Delivery
 
@@ -90,7 +93,9 @@ class CloudProvider:
         if thing is None:
             return None
         thing.looks += 1
-        return self._show(thing)
+        shown = self._show(thing)
+        known = plain(resource.inputs)
+        return replace(shown, inputs={name: v for name, v in shown.inputs.items() if name in known})
 
     def update(self, request: Request, resource: ResourceState) -> RemoteObject:
         fault = next(self.cloud.faults, "")
@@ -137,7 +142,8 @@ class CloudProvider:
             attributes["fine_tuned_model"] = _model(thing)
         if thing.kind == "deployment":
             attributes["name"] = thing.inputs["name"]
-        observed = {"sku": thing.inputs["sku"]} if "sku" in thing.inputs else {}
+        shown = ("sku", "tags", "model", "version") if thing.kind == "deployment" else ()
+        observed = {name: thing.inputs[name] for name in shown if name in thing.inputs}
         return RemoteObject(
             thing.remote_id,
             status,

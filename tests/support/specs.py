@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
 
-from ftops.accounts import accounts_of
+from ftops.accounts import accounts_of, located
 from ftops.address import Address, Reference, Secret, Value
 from ftops.apply import Apply, Report, Settings
 from ftops.config import Config, Lifecycle, Output, ProviderConfig, Resource
@@ -18,7 +18,7 @@ from ftops.outputs import evaluate
 from ftops.plan import Plan
 from ftops.planner import NORMAL, Options, concerning, plan
 from ftops.refresh import refresh
-from ftops.state import Entry, State
+from ftops.state import Entry, State, Status
 from ftops.store import LocalStore
 from ftops.store.local import LocalJournal
 from ftops.turns import Context
@@ -58,7 +58,7 @@ def job(
 
 
 def deployment(
-    name: str, model: Value, capacity: int = 1, lifecycle: Lifecycle = PLAIN, **inputs: Value
+    name: str, /, model: Value, capacity: int = 1, lifecycle: Lifecycle = PLAIN, **inputs: Value
 ) -> Resource:
     return Resource(
         Address("deployment", name),
@@ -138,14 +138,15 @@ class World:
         look: bool = True,
         secret_digests: Mapping[Secret, str] | None = None,
     ) -> Plan:
+        state = located(self.state, wanted)
         observed = refresh(
-            concerning(options, self.state, build(wanted)),
+            concerning(options, state, build(wanted)),
             lambda name: self.provider,
             everything=look,
             clock=VirtualTime(),
             secrets=wanted.secrets,
         )
-        return plan(wanted, build(wanted), self.state, observed, options, secret_digests)
+        return plan(wanted, build(wanted), state, observed, options, secret_digests)
 
     def apply(
         self,
@@ -170,7 +171,7 @@ class World:
         )
         run = Apply(made, state, sink, context, settings)
         try:
-            report = run.run(lambda now: evaluate(wanted.outputs, _known(now).look_up))
+            report = run.run(lambda now: evaluate(wanted.outputs, _known(now).look_up, _ready(now)))
         except BaseException:
             journal.close()
             raise
@@ -209,3 +210,7 @@ def _known(state: State) -> Resolver:
 
 def steps(made: Plan) -> list[str]:
     return [f"{change.action.value} {change.step}" for change in made.changes]
+
+
+def _ready(state: State) -> Callable[[Address], bool]:
+    return {a for a, r in state.resources.items() if r.status is Status.READY}.__contains__

@@ -14,11 +14,13 @@ from ftops.desired import no_value
 from ftops.errors import Blocked, SpecError
 from ftops.graph import build
 from ftops.plan import Action, Change, Mode, Plan, plan_to_json
+from ftops.planfile import plan_digest
 from ftops.planner import Options, plan
 from ftops.state import Observed
 from tests.support.cloud import Cloud
 from tests.support.specs import PROVIDER, World, config, dataset, deployment, job, steps, tuned
 
+BASE = Address("deployment", "base")
 PROTECTED = Lifecycle(prevent_destroy=True)
 
 
@@ -196,6 +198,97 @@ def test_ignore_changes_leaves_an_attribute_alone(world: World) -> None:
     assert world.plan(config(deployment("base", "gpt", 7, lifecycle=ignoring))).is_empty
 
 
+@pytest.mark.parametrize("options", [Options(), Options(replaces=(BASE,))], ids=["forced", "asked"])
+def test_a_replacement_keeps_what_is_ignored(world: World, options: Options) -> None:
+    ignoring = Lifecycle(ignore_changes=("sku.capacity", "tags", "rai_policy"))
+
+    def spec(**inputs: Value) -> Config:
+        made = deployment("base", "gpt", lifecycle=ignoring)
+        return config(replace(made, inputs={**made.inputs, **inputs}))
+
+    world.apply(spec(sku={"name": "Standard", "capacity": 3}, tags={"owner": "bot"}))
+    (thing,) = world.cloud.of_kind("deployment")
+    thing.inputs["sku"] = {"name": "Standard", "capacity": 40}
+    wanted = spec(
+        sku={"name": "GlobalStandard", "capacity": 90}, tags={"owner": "spec"}, rai_policy="Microsoft.Default"
+    )
+    made = world.plan(wanted, options)
+    assert [a.path for a in change_of(made, "deployment.base").attributes] == ["sku.name"]
+    world.apply(wanted, options)
+    (thing,) = world.cloud.of_kind("deployment")
+    assert thing.inputs["sku"] == {"name": "GlobalStandard", "capacity": 40}
+    assert thing.inputs["tags"] == {"owner": "bot"}
+    assert "rai_policy" not in thing.inputs
+    assert world.plan(wanted).is_empty
+
+
+def test_a_secret_that_nobody_knows_any_more_is_not_kept(world: World) -> None:
+    token = Secret("env", "OWNER")
+    ignoring = Lifecycle(ignore_changes=("tags",))
+
+    def spec(sku: str, owner: Value) -> Config:
+        made = deployment("base", "gpt", lifecycle=ignoring, tags={"owner": owner})
+        made = replace(made, inputs={**made.inputs, "sku": {"name": sku, "capacity": 1}})
+        return config(made, secrets={token: "ann-of-the-team"} if owner is token else {})
+
+    world.apply(spec("Standard", token), secret_digests={token: "1"})
+    with_secret = world.plan(spec("GlobalStandard", token), secret_digests={token: "1"})
+    assert change_of(with_secret, "deployment.base").after["tags"] == {"owner": token}
+    without = change_of(world.plan(spec("GlobalStandard", "bob")), "deployment.base")
+    assert without.after["tags"] == {"owner": "bob"}
+    assert [a.path for a in without.attributes] == ["sku.name", "tags.owner"]
+
+
+def test_a_new_job_keeps_settings_that_are_ignored_and_takes_the_data_of_the_spec(world: World) -> None:
+    ignoring = Lifecycle(ignore_changes=("seed", "training", "model"))
+
+    def spec(digest: str, base: str, seed: int, suffix: str) -> Config:
+        first = job("first", "train", base)
+        more = job("more", "train", tuned("first"), ignoring, seed=seed, suffix=suffix)
+        return config(dataset("train", digest), first, more)
+
+    world.apply(spec("1", "base", 1, "a"))
+    ignored = world.plan(spec("2", "other", 2, "a"))
+    assert not any(c.address.name == "more" for c in ignored.changes), "ignored alone, it is left as it is"
+    wanted = spec("2", "other", 2, "b")
+    change = change_of(world.plan(wanted), "job.more")
+    assert [a.path for a in change.attributes] == ["model", "suffix", "training"]
+    assert change.after["seed"] == 1
+    sent = spec("2", "other", 1, "b")
+    assert change.fingerprint == change_of(world.plan(sent), "job.more").fingerprint
+    world.apply(wanted)
+    assert world.plan(wanted).is_empty
+
+
+def test_a_new_job_keeps_a_base_model_that_is_ignored(world: World) -> None:
+    ignoring = Lifecycle(ignore_changes=("model",))
+    world.apply(config(dataset("train", "1"), job("j", "train", "base", ignoring, seed=1)))
+    made = world.plan(config(dataset("train", "1"), job("j", "train", "other", ignoring, seed=2)))
+    change = change_of(made, "job.j")
+    assert [a.path for a in change.attributes] == ["seed"]
+    assert change.after["model"] == "base"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"model": "BASE", "integrations": [], "hyperparameters": {"n_epochs": "1"}},
+        {"suffix": None, "hyperparameters": {"n_epochs": 1.0, "batch_size": "auto"}},
+    ],
+)
+def test_another_spelling_trains_nothing_again_alone_or_in_company(
+    world: World, other: dict[str, Value]
+) -> None:
+    def spec(seed: int, **more: Value) -> Config:
+        made = job("j", "train", "base", hyperparameters={"n_epochs": 1}, seed=seed)
+        follower = job("more", "train", tuned("j"))
+        return config(dataset("train", "1"), replace(made, inputs={**made.inputs, **more}), follower)
+
+    world.apply(spec(1))
+    assert world.plan(spec(1, **other)).is_empty
+    assert [a.path for a in change_of(world.plan(spec(2, **other)), "job.j").attributes] == ["seed"]
+
+
 def test_blue_green_makes_the_new_deployment_first(world: World) -> None:
     def spec(digest: str) -> Config:
         served = deployment("prod", tuned("copilot"), replace="blue_green")
@@ -260,11 +353,45 @@ def test_lifting_protection_is_recorded_without_touching_anything(world: World) 
     world.apply(config(deployment("prod", "gpt", lifecycle=PROTECTED)))
     unprotected = config(deployment("prod", "gpt"))
     made = world.plan(unprotected)
-    assert made.is_empty
-    assert made.entries
+    assert made.settings == ((BASE._replace(name="prod"), "lifecycle.prevent_destroy", True, False),)
+    assert not made.changes
+    assert not made.is_empty
     world.apply(unprotected)
+    assert world.plan(unprotected).is_empty
     assert not world.state.resources[Address("deployment", "prod")].prevent_destroy
     assert steps(world.plan(config(dataset("a", "1")))) == ["create dataset.a", "delete deployment.prod"]
+
+
+@pytest.mark.parametrize("capacity", [1, 2], ids=["alone", "in-company"])
+@pytest.mark.parametrize(
+    ("lifecycle", "expected"),
+    [
+        (Lifecycle(prevent_destroy=True), [("lifecycle.prevent_destroy", False, True)]),
+        (Lifecycle(on_destroy="retain"), [("lifecycle.on_destroy", "delete", "retain")]),
+        (Lifecycle(ignore_changes=("tags",)), []),
+    ],
+)
+def test_a_new_setting_is_a_change(
+    world: World, capacity: int, lifecycle: Lifecycle, expected: list[tuple[str, object, object]]
+) -> None:
+    world.apply(config(deployment("base", "gpt"), deployment("other", "gpt")))
+    wanted = config(deployment("base", "gpt", capacity, lifecycle), deployment("other", "gpt"))
+    made = world.plan(wanted)
+    assert [s[1:] for s in made.settings] == expected
+    assert made.is_empty is (not expected and capacity == 1)
+    plain = world.plan(config(deployment("base", "gpt", capacity), deployment("other", "gpt")))
+    assert (plan_digest(made) == plan_digest(plain)) is (not expected)
+    world.apply(wanted)
+    assert world.plan(wanted).is_empty
+
+
+def test_settings_of_what_the_plan_is_not_about_are_left_alone(world: World) -> None:
+    world.apply(config(deployment("base", "gpt"), deployment("other", "gpt")))
+    wanted = config(deployment("base", "gpt", lifecycle=PROTECTED), deployment("other", "gpt"))
+    assert world.plan(wanted, Options(targets=(Address("deployment", "other"),))).is_empty
+    assert world.plan(wanted, Options(mode=Mode.REFRESH_ONLY)).is_empty
+    retained = config(deployment("base", "gpt", lifecycle=Lifecycle(on_destroy="retain")))
+    assert world.plan(retained, Options(mode=Mode.DESTROY)).settings == ()
 
 
 def test_an_empty_spec_does_not_delete_everything(world: World) -> None:

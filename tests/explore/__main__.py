@@ -1,0 +1,43 @@
+"""`make explore`: as many histories as FTOPS_EXPLORE_HISTORIES says, from the seed FTOPS_EXPLORE_SEED on."""
+
+from __future__ import annotations
+
+import os
+import sys
+from concurrent.futures import ProcessPoolExecutor, as_completed
+
+from tests.explore.explorer import Found, explore
+
+_BATCH = 500
+"""Histories of one seed."""
+
+
+def main() -> int:
+    """0 if everything held."""
+    histories = int(os.environ.get("FTOPS_EXPLORE_HISTORIES", "20000"))
+    first = int(os.environ.get("FTOPS_EXPLORE_SEED", "1"))
+    workers = int(os.environ.get("FTOPS_EXPLORE_WORKERS", str(os.cpu_count() or 1)))
+    seeds = range(first, first + -(-histories // _BATCH))
+    done: list[Found] = []
+    with ProcessPoolExecutor(workers) as pool:
+        for future in as_completed([pool.submit(explore, seed, min(_BATCH, histories)) for seed in seeds]):
+            found = future.result()
+            done.append(found)
+            if found.counterexample:
+                pool.shutdown(cancel_futures=True)
+                break
+            print(f"seed {found.seed}: {_said([found])}", flush=True)
+    print(f"seeds {seeds[0]} to {seeds[-1]}: {_said(done)}")
+    for found in done:
+        if found.counterexample:
+            print(f"seed {found.seed}:{found.counterexample}", file=sys.stderr)
+    return int(any(found.counterexample for found in done))
+
+
+def _said(done: list[Found]) -> str:
+    histories, steps = sum(f.histories for f in done), sum(f.steps for f in done)
+    return f"{histories} histories, {steps} commands, {sum(f.seconds for f in done):.0f} s of work"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,462 @@
+"""A cloud in this process that keeps the rules of the emulator, and the provider that talks to it.
+
+Bodies are those of the service, read and written by the same functions as in the real provider. Beside
+that the cloud knows what each object is made of (`Essence`), which it works out from the request and its own
+files: what ftops writes on an object tells nothing there. Everything that happens is logged in order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ftops.address import Address, Json
+from ftops.errors import Permanent, Temporary
+from ftops.providers.azure_specs import (
+    all_inputs,
+    attributes_of,
+    body_for,
+    changed_body,
+    dropped_inputs,
+    name_for,
+    name_of,
+    observed_inputs,
+    status_of,
+    token_of,
+)
+from ftops.providers.base import Existing, Request
+from ftops.providers.data_plane import plain
+from ftops.providers.datasets import remote_name
+from ftops.providers.listing import existing_file, existing_job
+from ftops.providers.training import carries, job_body, remote_of, resembles
+from ftops.state import PendingOperation, RemoteObject, ResourceState, Status
+from tests.explore.contents import by_digest
+from tests.support.specs import Crash
+
+T = TypeVar("T")
+Essence = tuple[Any, ...]
+"""What an object is made of: nested tuples of plain values."""
+Body = Mapping[str, Any]
+
+TRAINING_SECONDS = 4.0
+PROVISIONING_SECONDS = 2.0
+_PAUSE = 2.0
+"""Seconds between two looks at what is in the making."""
+_EPOCH = 1_900_000_000
+"""Later than any clock says while the tests run: what was made was made after what was begun."""
+
+
+class Thing(Struct, frozen=True):
+    """One object. `uid` counts all objects of all accounts; an id may be used again, a uid never is."""
+
+    uid: int
+    kind: str
+    account: str
+    remote_id: str
+    body: Body
+    essence: Essence
+    token: str = ""
+    """Of the request that made it; empty: it was made outside ftops."""
+    address: str = ""
+    ready_at: float = 0.0
+    fails: bool = False
+    cancelled: bool = False
+
+    @property
+    def name(self) -> str:
+        return str(self.body.get("name", ""))
+
+    def status(self, now: float) -> str:
+        """In the service's word for the kind."""
+        if self.kind == "dataset":
+            return "processed"
+        if self.kind == "deployment":
+            return "Succeeded" if now >= self.ready_at else "Creating"
+        if self.cancelled:
+            return "cancelled"
+        if now < self.ready_at:
+            return "running"
+        return "failed" if self.fails else "succeeded"
+
+    def shown(self, now: float) -> dict[str, Any]:
+        """As the service shows it."""
+        status = self.status(now)
+        if self.kind == "deployment":
+            return {**self.body, "properties": {**self.body["properties"], "provisioningState": status}}
+        made = {"fine_tuned_model": self.model} if status == "succeeded" and self.kind == "job" else {}
+        return {**self.body, "status": status, **made}
+
+    @property
+    def model(self) -> str:
+        return f"gpt.ft-{self.remote_id}"
+
+    def is_usable(self, now: float) -> bool:
+        return self.status(now) not in ("failed", "cancelled")
+
+
+class Event(Struct, frozen=True):
+    """One effect, and what there was right before it."""
+
+    verb: str
+    """create, update, delete; outside: those of people."""
+    thing: Thing
+    now: float
+    there: Mapping[int, Thing]
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.thing.remote_id} ({self.thing.address or 'outside'})"
+
+
+class FaultKind(Enum):
+    """What goes wrong in a run. The number of a fault counts calls that change something, reads, or
+    appends to the journal."""
+
+    NONE = "without faults"
+    KILL_BEFORE_APPEND = "killed before append"
+    KILL_AFTER_APPEND = "killed after append"
+    KILL_AFTER_CALL = "killed between effect and reply of call"
+    LOSE_REPLY = "the reply is lost of call"
+    LOSE_ALL = "all replies are lost from call"
+    BUSY = "busy at call"
+    REFUSE = "refused at call"
+    BUSY_READ = "busy at read"
+
+
+@dataclass
+class Fault:
+    """The plan of mischief of one run."""
+
+    kind: FaultKind = FaultKind.NONE
+    at: int = 1
+    writes: int = 0
+    reads: int = 0
+    appends: int = 0
+    hit: bool = False
+    crashed: bool = False
+
+    def __str__(self) -> str:
+        return self.kind.value if self.kind is FaultKind.NONE else f"{self.kind.value} {self.at}"
+
+    def append(self, write: Callable[[], T]) -> T:
+        """An append to the journal."""
+        self.appends += 1
+        due = self.appends == self.at
+        if due and self.kind is FaultKind.KILL_BEFORE_APPEND:
+            raise self._crash()
+        done = write()
+        if due and self.kind is FaultKind.KILL_AFTER_APPEND:
+            raise self._crash()
+        return done
+
+    def call(self, effect: Callable[[], T]) -> T:
+        """A call that changes something."""
+        self.writes += 1
+        due = self.writes == self.at
+        if due and self.kind is FaultKind.BUSY:
+            self.hit = True
+            raise Temporary("too many requests", retry_after=3.0)
+        if due and self.kind is FaultKind.REFUSE:
+            self.hit = True
+            raise Permanent("not allowed now", code="Refused")
+        done = effect()
+        if due and self.kind is FaultKind.KILL_AFTER_CALL:
+            raise self._crash()
+        lost_for_good = self.kind is FaultKind.LOSE_ALL and self.writes >= self.at
+        if lost_for_good or (due and self.kind is FaultKind.LOSE_REPLY):
+            self.hit = True
+            raise Temporary("the reply was lost", effect_unknown=True)
+        return done
+
+    def read(self) -> None:
+        """A call that only looks."""
+        self.reads += 1
+        if self.kind is FaultKind.BUSY_READ and self.reads == self.at:
+            self.hit = True
+            raise Temporary("too many requests", retry_after=3.0)
+        if self.kind is FaultKind.LOSE_ALL and self.writes >= self.at:
+            raise Temporary("no reply")
+
+    def _crash(self) -> Crash:
+        self.hit = self.crashed = True
+        return Crash()
+
+
+@dataclass
+class Cloud:
+    """Several accounts, each with its own objects."""
+
+    now: Callable[[], float]
+    keeps_notes: bool = True
+    """Whether jobs keep the metadata that they were given."""
+    things: dict[int, Thing] = field(default_factory=dict)
+    log: list[Event] = field(default_factory=list)
+    fail_next_job: bool = False
+    fault: Fault = field(default_factory=Fault)
+    uids: int = 0
+
+    def of(self, account: str, kind: str) -> list[Thing]:
+        return [t for t in self.things.values() if t.account == account and t.kind == kind]
+
+    def get(self, account: str, kind: str, remote_id: str) -> Thing | None:
+        wanted = remote_id.casefold()
+        found = (t for t in self.of(account, kind) if t.remote_id.casefold() == wanted)
+        return next(found, None)
+
+    def put(self, verb: str, thing: Thing) -> Thing:
+        """Adds or changes one."""
+        self.log.append(Event(verb, thing, self.now(), dict(self.things)))
+        self.things[thing.uid] = thing
+        return thing
+
+    def take_away(self, verb: str, thing: Thing) -> None:
+        self.log.append(Event(verb, thing, self.now(), dict(self.things)))
+        del self.things[thing.uid]
+
+    def next_uid(self) -> int:
+        self.uids += 1
+        return self.uids
+
+
+class Account:
+    """The provider protocol over one account."""
+
+    local = True
+
+    def __init__(self, cloud: Cloud, name: str) -> None:
+        self.cloud = cloud
+        self.name = name
+        self.id = f"/accounts/{name}"
+
+    # what the engine asks
+
+    def create(self, request: Request) -> RemoteObject:
+        return self.cloud.fault.call(lambda: self._shown(self._create(request), request.inputs))
+
+    def read(self, resource: ResourceState) -> RemoteObject | None:
+        self.cloud.fault.read()
+        thing = self._get(resource)
+        return None if thing is None else self._shown(thing, plain(resource.inputs))
+
+    def update(self, request: Request, resource: ResourceState) -> RemoteObject:
+        return self.cloud.fault.call(lambda: self._shown(self._update(request, resource), request.inputs))
+
+    def delete(self, resource: ResourceState) -> RemoteObject | None:
+        self.cloud.fault.call(lambda: self._delete(resource))
+        return None
+
+    def find(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
+        self.cloud.fault.read()
+        inputs = plain(operation.inputs)
+        for thing in self.cloud.of(self.name, operation.address.kind):
+            if thing.remote_id not in known and self._is_of(thing, operation, inputs):
+                return self._shown(thing, inputs)
+        return None
+
+    def existing(self, kind: str) -> list[Existing]:
+        self.cloud.fault.read()
+        return [self._existing(thing) for thing in reversed(self.cloud.of(self.name, kind))]
+
+    def content(self, remote_id: str, take: Callable[[bytes], object]) -> bool:
+        thing = self.cloud.get(self.name, "dataset", remote_id)
+        if thing is not None:
+            take(str(thing.body["content"]).encode())
+        return thing is not None
+
+    def is_of_use(self, found: Existing) -> bool:
+        return found.kind != "job" or found.remote.status is not Status.TAINTED
+
+    def lane(self, address: Address) -> str | None:
+        return self.id if address.kind == "deployment" else None
+
+    def close(self) -> None:
+        return None
+
+    # the objects
+
+    def _create(self, request: Request) -> Thing:
+        make = {"dataset": self._file, "job": self._job, "deployment": self._deployment}
+        return make[request.address.kind](request)
+
+    def _file(self, request: Request) -> Thing:
+        uid = self.cloud.next_uid()
+        content = by_digest(str(request.inputs["content"]))
+        body = {
+            "id": f"file-{uid}",
+            "filename": remote_name(str(request.inputs["path"]), request),
+            "purpose": request.inputs["purpose"],
+            "content": content.text,
+            "created_at": _EPOCH + uid,
+        }
+        return self._add(uid, "dataset", f"file-{uid}", body, ("file", content.meaning), request)
+
+    def _job(self, request: Request) -> Thing:
+        uid = self.cloud.next_uid()
+        body = {
+            **job_body(request, with_method=True, with_training_type=True),
+            "id": f"job-{uid}",
+            "created_at": _EPOCH + uid,
+        }
+        essence = job_essence(request.inputs, self._model(request.inputs["model"]), self._content)
+        if not self.cloud.keeps_notes:
+            body.pop("metadata")
+        return self._add(uid, "job", str(body["id"]), body, essence, request, TRAINING_SECONDS)
+
+    def _deployment(self, request: Request) -> Thing:
+        name = name_for(request.inputs, request.address)
+        there = self.cloud.get(self.name, "deployment", self._deployment_id(name))
+        if there is not None:
+            if token_of(there.body) == request.token:
+                return there
+            raise Permanent(f"there is a deployment {name} already", code="AlreadyExists")
+        essence = ("deployment", self._model(request.inputs["model"]))
+        uid = self.cloud.next_uid()
+        body = {**body_for(request.inputs, request.token, self.id), "name": name}
+        remote_id = self._deployment_id(name)
+        return self._add(uid, "deployment", remote_id, body, essence, request, PROVISIONING_SECONDS)
+
+    def _add(
+        self,
+        uid: int,
+        kind: str,
+        remote_id: str,
+        body: Body,
+        essence: Essence,
+        request: Request,
+        seconds: float = 0.0,
+    ) -> Thing:
+        fails = kind == "job" and self.cloud.fail_next_job
+        if fails:
+            self.cloud.fail_next_job = False
+        thing = Thing(
+            uid=uid,
+            kind=kind,
+            account=self.name,
+            remote_id=remote_id,
+            body=body,
+            essence=essence,
+            token=request.token,
+            address=str(request.address),
+            ready_at=self.cloud.now() + seconds,
+            fails=fails,
+        )
+        return self.cloud.put("create", thing)
+
+    def _update(self, request: Request, resource: ResourceState) -> Thing:
+        live = self._get(resource)
+        if live is None:
+            raise Permanent("it is gone", code="Gone")
+        if live.kind != "deployment":
+            raise Permanent(f"a {live.kind} can't be changed in place")
+        dropped = dropped_inputs(live.body, plain(resource.inputs), request.inputs)
+        own = token_of(live.body) or resource.token
+        body = {**changed_body(live.body, request.inputs, own, self.id, dropped), "name": live.name}
+        if body == live.body:
+            return live
+        essence = ("deployment", self._model(request.inputs["model"]))
+        return self.cloud.put("update", replace(live, body=body, essence=essence))
+
+    def _delete(self, resource: ResourceState) -> None:
+        thing = self._get(resource)
+        if thing is None:
+            return
+        now = self.cloud.now()
+        if thing.kind == "dataset":
+            readers = (j for j in self.cloud.of(self.name, "job") if j.status(now) == "running")
+            if any(thing.remote_id == j.body["training_file"] for j in readers):
+                raise Permanent(f"a job is being trained on {thing.remote_id}", code="InUse")
+        if thing.kind == "job" and self._is_deployed(thing):
+            raise Temporary(f"the model of {thing.remote_id} is deployed", code="ModelDeployed")
+        self.cloud.take_away("delete", thing)
+
+    def _is_deployed(self, job: Thing) -> bool:
+        deployments = self.cloud.of(self.name, "deployment")
+        return any(d.body["properties"]["model"]["name"] == job.model for d in deployments)
+
+    # what they are made of
+
+    def _model(self, name: Json) -> Essence:
+        if ".ft-" not in str(name):
+            return ("base", name)
+        makers = (j for j in self.cloud.of(self.name, "job") if j.model == name)
+        job = next((j for j in makers if j.status(self.cloud.now()) == "succeeded"), None)
+        if job is None:
+            raise Permanent(f"there is no model {name}", code="ModelNotFound")
+        return job.essence
+
+    def _content(self, file: Json) -> str:
+        thing = self.cloud.get(self.name, "dataset", str(file))
+        if thing is None:
+            raise Permanent(f"there is no file {file}", code="FileNotFound")
+        return str(thing.essence[1])
+
+    # how they look
+
+    def _shown(self, thing: Thing, inputs: Mapping[str, Json]) -> RemoteObject:
+        body = thing.shown(self.cloud.now())
+        if thing.kind == "job":
+            return remote_of(body, inputs, _PAUSE)
+        if thing.kind == "dataset":
+            attributes: dict[str, Json] = {"id": thing.remote_id, "status": "processed"}
+            observed = {"purpose": body["purpose"]} if "purpose" in inputs else {}
+            return RemoteObject(thing.remote_id, Status.READY, attributes, observed)
+        status = status_of(body)
+        pending = status is Status.PENDING
+        return RemoteObject(
+            thing.remote_id,
+            status,
+            attributes_of(body, thing.remote_id, f"https://{self.name}"),
+            observed_inputs(body, inputs),
+            requeue_after=_PAUSE if pending else None,
+            holds_lane=pending,
+        )
+
+    def _existing(self, thing: Thing) -> Existing:
+        remote = self._shown(thing, {})
+        if thing.kind == "dataset":
+            return existing_file(thing.body, remote)
+        if thing.kind == "job":
+            return existing_job(thing.shown(self.cloud.now()), remote)
+        inputs = all_inputs(thing.body, self.id)
+        return Existing("deployment", replace(remote, inputs=inputs), thing.name, token=token_of(thing.body))
+
+    def _is_of(self, thing: Thing, operation: PendingOperation, inputs: Mapping[str, Json]) -> bool:
+        """Whether an object shows that a pending operation made it."""
+        if thing.kind == "dataset":
+            return f".{operation.token}." in thing.body["filename"]
+        if thing.kind == "deployment":
+            name = name_for(inputs, operation.address)
+            return thing.name.casefold() == name.casefold() and token_of(thing.body) == operation.token
+        mine = carries(thing.body, operation.token)
+        shown = thing.shown(self.cloud.now())
+        return mine or (mine is None and resembles(shown, inputs, operation))
+
+    def _get(self, resource: ResourceState) -> Thing | None:
+        remote_id = resource.remote_id
+        if resource.address.kind == "deployment":
+            own = self._deployment_id(name_of(remote_id))
+            if "/" in remote_id and remote_id.casefold() != own.casefold():
+                raise Permanent(f"{remote_id} is in another account than {self.id}", code="OtherAccount")
+            remote_id = own
+        return self.cloud.get(self.name, resource.address.kind, remote_id)
+
+    def _deployment_id(self, name: str) -> str:
+        return f"{self.id}/deployments/{name}"
+
+
+def job_essence(inputs: Mapping[str, Any], model: Essence, content: Callable[[Json], str]) -> Essence:
+    """What a job is made of, its inputs as they are asked for."""
+    settings: Iterable[tuple[str, object]] = (inputs.get("hyperparameters") or {}).items()
+    return (
+        "job",
+        model,
+        inputs.get("method", "supervised"),
+        content(inputs["training"]),
+        tuple(sorted(settings)),
+        inputs.get("suffix") or "",
+        inputs.get("seed"),
+    )

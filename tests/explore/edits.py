@@ -1,0 +1,329 @@
+"""Edits of a spec: each takes a spec and two numbers, and gives the spec that somebody might have then.
+
+An edit that can't be made gives the spec as it was. What results is always a spec that the loader takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from msgspec.structs import replace
+
+from ftops.address import Address
+from ftops.config import Lifecycle
+from tests.explore.contents import CONTENTS
+from tests.explore.spec import ACCOUNTS, PLAIN, Data, Item, Job, Serving, Spec, needs, readdressed
+
+T = TypeVar("T")
+Edit = Callable[[Spec, int, int], Spec]
+
+ADDRESSES: Mapping[str, tuple[Address, ...]] = {
+    "dataset": (Address("dataset", "a"), Address("dataset", "b"), Address("dataset", "c")),
+    "job": (
+        Address("job", "j"),
+        Address("job", "k"),
+        Address("job", "m", "x"),
+        Address("job", "m", "y"),
+    ),
+    "deployment": (
+        Address("deployment", "d"),
+        Address("deployment", "e"),
+        Address("deployment", "f", "x"),
+        Address("deployment", "f", "y"),
+    ),
+}
+NAMES = ("chat", "eval", "Chat", "other")
+_IGNORABLE: Mapping[str, tuple[str, ...]] = {
+    "dataset": ("content",),
+    "job": ("hyperparameters", "suffix"),
+    "deployment": ("sku.capacity", "model"),
+}
+
+
+def pick(choices: Sequence[T], number: int) -> T | None:
+    return choices[number % len(choices)] if choices else None
+
+
+def tidied(spec: Spec) -> Spec:
+    """Without blocks that the loader would refuse."""
+    moved: dict[Address, Address] = {}
+    for source, target in spec.moved:
+        if source not in spec.items and source != target and target not in moved.values():
+            moved[source] = target
+    moved = {s: t for s, t in moved.items() if not _circles(moved, s)}
+    removed = {a: retain for a, retain in spec.removed if a not in spec.items and a not in moved}
+    imports = {a: remote_id for a, remote_id in spec.imports if a in spec.items}
+    return replace(
+        spec,
+        moved=tuple(moved.items()),
+        removed=tuple(removed.items()),
+        imports=tuple((a, i) for a, i in imports.items()),
+    )
+
+
+def _circles(moved: Mapping[Address, Address], start: Address) -> bool:
+    at, seen = start, set()
+    while at in moved and at not in seen:
+        seen.add(at)
+        at = moved[at]
+    return at in seen
+
+
+def is_valid(spec: Spec) -> bool:
+    """Whether the loader and preflight would take it: references lead somewhere, nothing is circular, what
+    belongs together is in one account, and no two deployments of an account have one name."""
+    names = [(spec.account(a), spec.serving(a).name.casefold()) for a in spec.of("deployment")]
+    return len(set(names)) == len(names) and all(
+        need in spec.items
+        and spec.account(need) == spec.account(address)
+        and not _reaches(spec, need, address)
+        for address, item in spec.items.items()
+        for need in needs(item)
+    )
+
+
+def _reaches(spec: Spec, start: Address, goal: Address) -> bool:
+    todo, seen = [start], set()
+    while todo:
+        at = todo.pop()
+        if at == goal:
+            return True
+        if at not in seen and at in spec.items:
+            seen.add(at)
+            todo += needs(spec.items[at])
+    return False
+
+
+def apply_edit(spec: Spec, name: str, a: int, b: int) -> Spec:
+    """The spec after an edit; as it was where the edit makes no valid spec."""
+    found = EDITS[name](spec, a, b)
+    if found is spec:
+        return spec
+    found = tidied(found)
+    return found if is_valid(found) else spec
+
+
+def _change(kind: str, change: Callable[[Any, int, Spec], Item]) -> Edit:
+    """An edit of one resource of a kind."""
+
+    def edit(spec: Spec, a: int, b: int) -> Spec:
+        address = pick(spec.of(kind), a)
+        return spec if address is None else spec.with_item(address, change(spec.items[address], b, spec))
+
+    return edit
+
+
+def _life(kind: str, change: Callable[[Lifecycle, int, str], Lifecycle]) -> Edit:
+    def edited(item: Item, b: int, spec: Spec) -> Item:
+        return replace(item, life=change(item.life, b, kind))
+
+    return _change(kind, edited)
+
+
+def _any_life(change: Callable[[Lifecycle, int, str], Lifecycle]) -> Edit:
+    def edit(spec: Spec, a: int, b: int) -> Spec:
+        address = pick(_all(spec), a)
+        if address is None:
+            return spec
+        item = spec.items[address]
+        return spec.with_item(address, replace(item, life=change(item.life, b, address.kind)))
+
+    return edit
+
+
+def _all(spec: Spec) -> list[Address]:
+    return sorted(spec.items, key=lambda address: address.sort_key)
+
+
+def _add(kind: str) -> Edit:
+    def edit(spec: Spec, a: int, b: int) -> Spec:
+        address = pick([x for x in ADDRESSES[kind] if x not in spec.items], a)
+        item = None if address is None else _new_item(spec, kind, b)
+        return spec if address is None or item is None else spec.with_item(address, item)
+
+    return edit
+
+
+def _new_item(spec: Spec, kind: str, b: int) -> Item | None:
+    if kind == "dataset":
+        return Data(CONTENTS[b % len(CONTENTS)])
+    if kind == "job":
+        training = pick(spec.of("dataset"), b)
+        return Job(training, provider=spec.items[training].provider) if training else None
+    taken = {spec.serving(d).name.casefold() for d in spec.of("deployment")}
+    name = next((n for n in NAMES if n.casefold() not in taken), None)
+    model = pick([None, *spec.of("job")], b)
+    return Serving(name, model, provider=spec.items[model].provider if model else "p") if name else None
+
+
+def _remove(block: bool, retain: bool = False) -> Edit:
+    def edit(spec: Spec, a: int, b: int) -> Spec:
+        """What refers to it refers to another one or, where there is none, goes too."""
+        address = pick(_all(spec), a)
+        if address is None or len(spec.items) == 1:
+            return spec
+        left = {x: i for x, i in spec.items.items() if x != address}
+        heir = pick([x for x in sorted(left, key=lambda x: x.sort_key) if x.kind == address.kind], b)
+        items: dict[Address, Item] = {}
+        for other, item in left.items():
+            if address in needs(item):
+                if heir is not None and heir != other:
+                    items[other] = readdressed(item, {address: heir})
+                elif not isinstance(item, Data) and item.model == address:
+                    items[other] = replace(item, model=None)
+            else:
+                items[other] = item
+        gone = [x for x in left if x not in items]
+        items = {x: i for x, i in items.items() if not any(g in needs(i) for g in gone)}
+        if not items:
+            return spec
+        removed = ((address, retain),) if block else ()
+        return replace(spec, items=items, removed=(*spec.removed, *removed))
+
+    return edit
+
+
+def _rename(kind: str, moved: bool) -> Edit:
+    def edit(spec: Spec, a: int, b: int) -> Spec:
+        source = pick(spec.of(kind), a)
+        target = pick([x for x in ADDRESSES[kind] if x not in spec.items], b)
+        if source is None or target is None:
+            return spec
+        names = {source: target}
+        items = {names.get(x, x): readdressed(i, names) for x, i in spec.items.items()}
+        block = ((source, target),) if moved else ()
+        kept = tuple(m for m in spec.moved if m[1] != target and m[0] != target)
+        return replace(spec, items=items, moved=(*kept, *block))
+
+    return edit
+
+
+def _exchange(kind: str) -> Edit:
+    """Two resources exchange their addresses; what refers to them goes along only half of the time."""
+
+    def edit(spec: Spec, a: int, b: int) -> Spec:
+        one, other = pick(spec.of(kind), a), pick(spec.of(kind), a + 1)
+        if one is None or other is None or one == other:
+            return spec
+        names = {one: other, other: one}
+        follow = names if b % 2 else {}
+        items = {names.get(x, x): readdressed(i, follow) for x, i in spec.items.items()}
+        return replace(spec, items=items)
+
+    return edit
+
+
+def _exchange_names(spec: Spec, a: int, b: int) -> Spec:
+    one, other = pick(spec.of("deployment"), a), pick(spec.of("deployment"), a + 1)
+    if one is None or other is None or one == other:
+        return spec
+    first, second = spec.serving(one), spec.serving(other)
+    items = {one: replace(first, name=second.name), other: replace(second, name=first.name)}
+    return replace(spec, items={**spec.items, **items})
+
+
+def _name_to_new(spec: Spec, a: int, b: int) -> Spec:
+    """A new deployment takes the name of one that gets another name or goes."""
+    old = pick(spec.of("deployment"), a)
+    new = pick([x for x in ADDRESSES["deployment"] if x not in spec.items], b)
+    if old is None or new is None:
+        return spec
+    model = pick([None, *spec.of("job")], b)
+    taken = {spec.serving(d).name.casefold() for d in spec.of("deployment")}
+    free = next((n for n in NAMES if n.casefold() not in taken), None)
+    holder = spec.serving(old)
+    provider = spec.items[model].provider if model else holder.provider
+    items = {x: i for x, i in spec.items.items() if x != old}
+    items[new] = replace(holder, model=model, provider=provider, life=PLAIN)
+    if b % 2 and free:
+        items[old] = replace(holder, name=free)
+    return replace(spec, items=items)
+
+
+def _succeed(spec: Spec, a: int, b: int) -> Spec:
+    """A second job with other settings, and the deployments of the first serve it."""
+    old = pick(spec.of("job"), a)
+    new = pick([x for x in ADDRESSES["job"] if x not in spec.items], b)
+    if old is None or new is None:
+        return spec
+    job = spec.job(old)
+    items = {x: readdressed(i, {old: new}) if x.kind == "deployment" else i for x, i in spec.items.items()}
+    return replace(spec, items={**items, new: replace(job, epochs=3 - job.epochs)})
+
+
+def _account(spec: Spec, a: int, b: int) -> Spec:
+    provider = pick(sorted(spec.accounts), a)
+    accounts = {**spec.accounts, str(provider): ACCOUNTS[b % len(ACCOUNTS)]}
+    return spec if accounts == spec.accounts else replace(spec, accounts=accounts)
+
+
+def _provider(spec: Spec, a: int, b: int) -> Spec:
+    """All that hangs together goes to another provider."""
+    start = pick(_all(spec), a)
+    if start is None:
+        return spec
+    group = {start}
+    for _ in spec.items:
+        for address, item in spec.items.items():
+            if address in group or group.intersection(needs(item)):
+                group |= {address, *needs(item)}
+    provider = "q" if spec.items[start].provider == "p" else "p"
+    items = {x: replace(i, provider=provider) if x in group else i for x, i in spec.items.items()}
+    return replace(spec, items=items)
+
+
+def _drop_blocks(spec: Spec, a: int, b: int) -> Spec:
+    if not (spec.moved or spec.removed or spec.imports):
+        return spec
+    return replace(spec, moved=(), removed=(), imports=())
+
+
+def _model_edit(item: Job | Serving, b: int, spec: Spec) -> Item:
+    return replace(item, model=pick([None, *spec.of("job")], b))
+
+
+EDITS: Mapping[str, Edit] = {
+    "content": _change("dataset", lambda i, b, s: replace(i, content=CONTENTS[b % len(CONTENTS)])),
+    "epochs": _change("job", lambda i, b, s: replace(i, epochs=1 + b % 3)),
+    "seed": _change("job", lambda i, b, s: replace(i, seed=(None, 7)[b % 2])),
+    "suffix": _change("job", lambda i, b, s: replace(i, suffix=("", "s")[b % 2])),
+    "training": _change("job", lambda i, b, s: replace(i, training=pick(s.of("dataset"), b) or i.training)),
+    "start from": _change("job", _model_edit),
+    "serve": _change("deployment", _model_edit),
+    "capacity": _change("deployment", lambda i, b, s: replace(i, capacity=1 + b % 3)),
+    "sku": _change("deployment", lambda i, b, s: replace(i, sku=("Standard", "GlobalStandard")[b % 2])),
+    "name": _change("deployment", lambda i, b, s: replace(i, name=NAMES[b % len(NAMES)])),
+    "blue_green": _change("deployment", lambda i, b, s: replace(i, blue_green=not i.blue_green)),
+    "exchange names": _exchange_names,
+    "name to a new one": _name_to_new,
+    "succeed": _succeed,
+    "rename dataset": _rename("dataset", moved=False),
+    "rename job": _rename("job", moved=False),
+    "rename deployment": _rename("deployment", moved=False),
+    "move dataset": _rename("dataset", moved=True),
+    "move job": _rename("job", moved=True),
+    "move deployment": _rename("deployment", moved=True),
+    "exchange datasets": _exchange("dataset"),
+    "exchange jobs": _exchange("job"),
+    "exchange deployments": _exchange("deployment"),
+    "add dataset": _add("dataset"),
+    "add job": _add("job"),
+    "add deployment": _add("deployment"),
+    "remove": _remove(block=False),
+    "removed": _remove(block=True),
+    "removed, retain": _remove(block=True, retain=True),
+    "account": _account,
+    "provider": _provider,
+    "protect": _any_life(lambda life, b, kind: replace(life, prevent_destroy=not life.prevent_destroy)),
+    "retain": _any_life(lambda life, b, kind: replace(life, on_destroy=("retain", "delete")[b % 2])),
+    "create_before_destroy": _any_life(
+        lambda life, b, kind: replace(life, create_before_destroy=(None, True, False)[b % 3])
+    ),
+    "ignore": _any_life(
+        lambda life, b, kind: replace(
+            life, ignore_changes=() if life.ignore_changes else (str(pick(_IGNORABLE[kind], b)),)
+        )
+    ),
+    "drop blocks": _drop_blocks,
+}

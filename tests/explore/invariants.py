@@ -1,0 +1,326 @@
+"""What must hold after every command, one function each: what is wrong, in words."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from ftops.address import Address
+from ftops.graph import closure
+from ftops.plan import Action, Change, Mode, Plan
+from ftops.state import ResourceState, State, fold, owner_mark
+from tests.explore.cloud import Event, Thing
+from tests.explore.spec import Spec
+from tests.explore.world import Run, World
+
+Complaints = Iterator[str]
+MAKES = (Action.CREATE, Action.REPLACE)
+
+
+def nothing_unforeseen(world: World, run: Run) -> Complaints:
+    """No exception but an FtopsError ever leaves the engine."""
+    if run.unexpected is not None:
+        import traceback
+
+        where = "".join(traceback.format_exception(run.unexpected)[-4:])
+        yield f"{type(run.unexpected).__name__}: {run.unexpected}\n{where}"
+
+
+def planning_only_looks(world: World, run: Run) -> Complaints:
+    """Nothing happens before an apply begins."""
+    if not run.begun and (run.events or run.before != run.after):
+        yield f"nothing was applied, and yet: {', '.join(map(str, run.events)) or 'the state is another'}"
+
+
+def paid_once(world: World, run: Run) -> Complaints:
+    """No job is started while there are as many usable ones of what it is made of as the spec wants."""
+    for event in _jobs_started(run):
+        address = Address.parse(event.thing.address)
+        if (run.clone.folder, address) in world.anew:
+            continue
+        there = [t for t in event.there.values() if _would_do(world, run, event, t)]
+        wanted = _wanting(run, event) | {address}
+        if len(there) >= len(wanted):
+            names = ", ".join(t.remote_id for t in there)
+            yield f"{event.thing.remote_id} is trained for {address}, and there is {names}"
+
+
+def made_as_declared(world: World, run: Run) -> Complaints:
+    """A job is made of what the spec says."""
+    for event in _jobs_started(run):
+        address = Address.parse(event.thing.address)
+        if address not in run.spec.items:
+            yield f"{event} isn't declared"
+        elif not run.spec.ignores(address) and run.spec.essence(address) != event.thing.essence:
+            yield f"{event} is made of {event.thing.essence}"
+
+
+def nothing_lost(world: World, run: Run) -> Complaints:
+    """Every object that a state began is known to a state, unless it was forgotten on purpose."""
+    ids: set[tuple[str, str]] = set()
+    tokens: set[str] = set()
+    for clone in world.clones:
+        ids |= {(r.address.kind, r.remote_id) for r in _records(clone.state)}
+        tokens |= {operation.token for operation in clone.state.pending.values()}
+    for thing in world.cloud.things.values():
+        if world.is_ours(thing) and thing.uid not in world.released:
+            known = (thing.kind, thing.remote_id) in ids or thing.token in tokens
+            if not known and _can_be_found(world, thing):
+                yield f"{thing.remote_id} ({thing.address}) of {thing.account} is in no state"
+
+
+def only_what_was_shown(world: World, run: Run) -> Complaints:
+    """What is made, changed and deleted is what the plan says."""
+    if run.plan is None:
+        return
+    changes = run.plan.changes
+    named = {
+        "create": {str(c.address) for c in changes if c.action in MAKES},
+        "delete": {c.remote_id.casefold() for c in changes if c.action is Action.DELETE},
+        "update": {c.remote_id.casefold() for c in changes if c.action is Action.UPDATE},
+    }
+    for event in run.events:
+        thing = event.thing
+        name = thing.address if event.verb == "create" else thing.remote_id.casefold()
+        if name not in named[event.verb]:
+            yield f"{event} is no step of the plan"
+
+
+def all_that_was_shown(world: World, run: Run) -> Complaints:
+    """After an apply that is done, what happened is what the plan says."""
+    if run.plan is None or not run.is_done:
+        return
+    changes = run.plan.changes
+    planned = Counter(str(c.address) for c in changes if c.action in MAKES)
+    made = Counter(e.thing.address for e in run.events if e.verb == "create")
+    if planned != made:
+        yield f"planned to make {sorted(planned.elements())}, made {sorted(made.elements())}"
+    live = {t.remote_id.casefold() for t in run.there.values()}
+    to_go = {c.remote_id.casefold() for c in changes if c.action is Action.DELETE} & live
+    gone = {e.thing.remote_id.casefold() for e in run.events if e.verb == "delete"}
+    if to_go != gone:
+        yield f"planned to delete {sorted(to_go)}, deleted {sorted(gone)}"
+
+
+def nothing_kept_is_deleted(world: World, run: Run) -> Complaints:
+    """A plan deletes no object that it keeps, and names no object in two steps."""
+    if run.plan is None:
+        return
+    steps = [c for c in run.plan.changes if c.action not in MAKES and c.remote_id]
+    named = Counter(_object(c.address, c.remote_id) for c in steps)
+    for (_, remote_id), count in named.items():
+        if count > 1:
+            yield f"{remote_id} is in {count} steps of the plan"
+    going = {_object(c.address, c.remote_id): c for c in steps if c.action is Action.DELETE}
+    for where, record in _record_places(fold(run.before, run.plan.entries)):
+        step = going.get(_object(record.address, record.remote_id))
+        if step is not None and not _is_about(step, where, run.plan):
+            yield f"{step.step} deletes {record.remote_id}, which is kept as {'#'.join(map(str, where))}"
+
+
+def one_owner(world: World, run: Run) -> Complaints:
+    """No two records of a state name one object."""
+    seen: dict[tuple[str, str], Address] = {}
+    for record in _records(run.after):
+        key = _object(record.address, record.remote_id)
+        if key in seen:
+            yield f"{record.remote_id} is recorded as {seen[key]} and as {record.address}"
+        seen[key] = record.address
+
+
+def endpoints_stay(world: World, run: Run) -> Complaints:
+    """A name that is served and stays wanted goes only where the plan shows its successor after it, and
+    when that has all that it needs."""
+    if run.plan is None or not run.is_normal:
+        return
+    wanted = {
+        (run.spec.account(a), run.spec.serving(a).name.casefold()): a for a in run.spec.of("deployment")
+    }
+    for change in run.plan.changes:
+        if change.address.kind != "deployment" or change.action is not Action.DELETE:
+            continue
+        old = _live(run.there, change.remote_id)
+        name = str(change.before.get("name", "")).casefold()
+        heir = wanted.get((old.account, name)) if old else None
+        if old is None or heir is None:
+            continue
+        deletion = next((e for e in run.events if e.verb == "delete" and e.thing.uid == old.uid), None)
+        if run.spec.serving(heir).blue_green:
+            if deletion and not (_is_served(deletion, heir, run.spec) or _follows(change, heir, run.plan)):
+                yield f"{old.remote_id} is deleted before its successor {heir} answers"
+            continue
+        if not _follows(change, heir, run.plan):
+            partial = run.is_partial and not any(c.address == heir for c in run.plan.changes)
+            if not partial:
+                yield f"{change.step} deletes {old.remote_id}, whose name {heir} wants, and isn't waited for"
+        elif deletion and not _has_model(deletion, heir, run.spec):
+            yield f"{old.remote_id} is deleted before the model of its successor {heir} is trained"
+
+
+def protected_stays(world: World, run: Run) -> Complaints:
+    """What is protected, on record and in the spec, isn't deleted."""
+    records = {_object(r.address, r.remote_id): r for r in run.before.resources.values()}
+    for event in run.events:
+        record = records.get((event.thing.kind, event.thing.remote_id.casefold()))
+        if event.verb == "delete" and record is not None and record.prevent_destroy:
+            item = run.spec.items.get(record.address)
+            if item is None or item.life.prevent_destroy:
+                yield f"{event.thing.remote_id} is deleted, and {record.address} is protected"
+
+
+def as_declared_in_the_end(world: World, run: Run) -> Complaints:
+    """After an apply that is done, what is on record is there, and made of what the spec says."""
+    if not (run.is_done and run.begun and run.is_normal and run.wait) or run.is_partial:
+        return
+    now = world.clock.now()
+    for address in run.spec.items:
+        record = run.after.resources.get(address)
+        if record is None:
+            yield f"{address} isn't on record after the apply"
+            continue
+        account = run.spec.account(address)
+        thing = world.cloud.get(account, address.kind, record.remote_id)
+        if thing is None:
+            yield f"{address} is recorded as {record.remote_id}, which isn't in {account}"
+        elif not run.spec.ignores(address):
+            if thing.essence != run.spec.essence(address):
+                yield f"{address} is {thing.remote_id}, which is made of {thing.essence}"
+            elif thing.status(now) not in ("processed", "succeeded", "Succeeded"):
+                yield f"{address} is {thing.remote_id}, which is {thing.status(now)}"
+            elif thing.kind == "deployment":
+                yield from _as_asked(thing, address, run.spec)
+
+
+def destroyed_in_the_end(world: World, run: Run) -> Complaints:
+    """After a destroy that is done, nothing is on record."""
+    if run.is_done and run.options.mode is Mode.DESTROY and not run.is_partial and not run.after.is_empty:
+        yield f"still on record: {', '.join(str(r.address) for r in _records(run.after))}"
+
+
+INVARIANTS: Mapping[str, Callable[[World, Run], Complaints]] = {
+    function.__name__: function
+    for function in (
+        nothing_unforeseen,
+        planning_only_looks,
+        one_owner,
+        nothing_kept_is_deleted,
+        paid_once,
+        made_as_declared,
+        nothing_lost,
+        only_what_was_shown,
+        endpoints_stay,
+        protected_stays,
+        all_that_was_shown,
+        as_declared_in_the_end,
+        destroyed_in_the_end,
+    )
+}
+
+
+def _jobs_started(run: Run) -> Iterator[Event]:
+    return (e for e in run.events if e.verb == "create" and e.thing.kind == "job")
+
+
+def _would_do(world: World, run: Run, event: Event, thing: Thing) -> bool:
+    """Whether an object could have been taken instead of the job that is started."""
+    made = event.thing
+    if (thing.kind, thing.account, thing.essence) != ("job", made.account, made.essence):
+        return False
+    own = thing.token.startswith(owner_mark(run.after.lineage)) if run.after.lineage else False
+    in_this_run = thing.uid not in run.there
+    seen = thing.uid <= run.seen or (in_this_run and own)
+    if not (seen and thing.is_usable(event.now)):
+        return False
+    if run.options.adopt and world.cloud.keeps_notes and thing.token:
+        return True
+    return in_this_run or _is_recorded(run.before, thing)
+
+
+def _is_recorded(state: State, thing: Thing) -> bool:
+    ids = {r.remote_id for r in _records(state)}
+    return thing.remote_id in ids or thing.token in {o.token for o in state.pending.values()}
+
+
+def _wanting(run: Run, event: Event) -> set[Address]:
+    """The addresses that want, or are to keep, an object like the one that is made."""
+    made, spec = event.thing, run.spec
+    wanting = {
+        a for a in spec.of("job") if spec.account(a) == made.account and spec.essence(a) == made.essence
+    }
+    same = {t.remote_id for t in event.there.values() if t.essence == made.essence}
+    for address, record in run.before.resources.items():
+        ignoring = address in spec.items and spec.ignores(address)
+        if record.remote_id in same and (run.is_partial or ignoring):
+            wanting.add(address)
+    return wanting
+
+
+def _can_be_found(world: World, thing: Thing) -> bool:
+    """Whether anything on it says whose it is. A failed job without notes is nobody's, and worth nothing."""
+    return thing.kind != "job" or world.cloud.keeps_notes or thing.is_usable(world.clock.now())
+
+
+def _records(state: State) -> list[ResourceState]:
+    return [*state.resources.values(), *state.deposed.values()]
+
+
+def _record_places(state: State) -> Iterator[tuple[tuple[Address, str], ResourceState]]:
+    for address, record in state.resources.items():
+        yield (address, ""), record
+    yield from state.deposed.items()
+
+
+def _object(address: Address, remote_id: str) -> tuple[str, str]:
+    return address.kind, remote_id.casefold()
+
+
+def _is_about(step: Change, where: tuple[Address, str], plan: Plan) -> bool:
+    """Whether a deletion is that of the record there."""
+    address, key = where
+    if step.address != address:
+        return False
+    if step.deposed == key:
+        return True
+    making = next((c for c in plan.changes if c.step == str(address)), None)
+    return not key and making is not None and making.deposes == step.deposed
+
+
+def _live(there: Mapping[int, Thing], remote_id: str) -> Thing | None:
+    return next((t for t in there.values() if t.remote_id.casefold() == remote_id.casefold()), None)
+
+
+def _follows(change: Change, heir: Address, plan: Plan) -> bool:
+    """Whether the plan makes the heir, and that waits for the change."""
+    waits: dict[str, Iterable[str]] = {c.step: c.waits_for for c in plan.changes}
+    makes = [c.step for c in plan.changes if c.address == heir and c.action in MAKES]
+    return any(change.step in closure([step], waits) for step in makes)
+
+
+def _is_served(deletion: Event, heir: Address, spec: Spec) -> bool:
+    """Whether another deployment answers for a blue_green one, or the old one never did."""
+    name = spec.serving(heir).name.casefold()
+    others = (t for t in deletion.there.values() if t.kind == "deployment" and t.uid != deletion.thing.uid)
+    ready = [t for t in others if t.status(deletion.now) == "Succeeded" and t.account == spec.account(heir)]
+    return any(t.name.casefold().startswith(name) for t in ready) or (
+        deletion.thing.status(deletion.now) != "Succeeded"
+    )
+
+
+def _has_model(deletion: Event, heir: Address, spec: Spec) -> bool:
+    model = spec.serving(heir).model
+    if model is None or spec.ignores(heir):
+        return True
+    trained = (t for t in deletion.there.values() if t.status(deletion.now) == "succeeded")
+    return any(t.essence == spec.essence(model) and t.account == spec.account(heir) for t in trained)
+
+
+def _as_asked(thing: Thing, address: Address, spec: Spec) -> Complaints:
+    serving = spec.serving(address)
+    asked = {"name": serving.sku, "capacity": serving.capacity}
+    if thing.body["sku"] != asked:
+        yield f"{address} has {thing.body['sku']}, not {asked}"
+    is_named = thing.name.casefold() == serving.name.casefold()
+    if not is_named and not (
+        serving.blue_green and thing.name.casefold().startswith(serving.name.casefold())
+    ):
+        yield f"{address} is called {thing.name}"

@@ -1,0 +1,56 @@
+"""What people and the service do to an account without ftops."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec.structs import replace
+
+from tests.explore.cloud import Cloud, Thing
+
+
+def delete(cloud: Cloud, number: int) -> str:
+    """One object that nothing uses is deleted; which, in words."""
+    thing = _one(cloud, number, lambda t: not _is_used(cloud, t))
+    if thing is None:
+        return ""
+    cloud.take_away("delete", thing)
+    return f"somebody deletes {thing.remote_id}"
+
+
+def cancel(cloud: Cloud, number: int) -> str:
+    """One job that runs is cancelled."""
+    now = cloud.now()
+    thing = _one(cloud, number, lambda t: t.kind == "job" and t.status(now) == "running")
+    if thing is None:
+        return ""
+    cloud.put("update", replace(thing, cancelled=True))
+    return f"somebody cancels {thing.remote_id}"
+
+
+def resize(cloud: Cloud, number: int) -> str:
+    """One deployment gets another capacity."""
+    thing = _one(cloud, number, lambda t: t.kind == "deployment")
+    if thing is None:
+        return ""
+    body: Mapping[str, Any] = {**thing.body, "sku": {**thing.body["sku"], "capacity": 9}}
+    cloud.put("update", replace(thing, body=body))
+    return f"somebody resizes {thing.remote_id}"
+
+
+def _one(cloud: Cloud, number: int, is_it: Any) -> Thing | None:
+    found = [t for t in cloud.things.values() if is_it(t)]
+    return found[number % len(found)] if found else None
+
+
+def _is_used(cloud: Cloud, thing: Thing) -> bool:
+    now = cloud.now()
+    others = [t for t in cloud.things.values() if t.account == thing.account]
+    if thing.kind == "dataset":
+        running = (j for j in others if j.kind == "job" and j.status(now) == "running")
+        return any(j.body["training_file"] == thing.remote_id for j in running)
+    if thing.kind == "job":
+        served = (d for d in others if d.kind == "deployment")
+        return any(d.body["properties"]["model"]["name"] == thing.model for d in served)
+    return False

@@ -1,0 +1,235 @@
+"""Specs of a small universe, as values; what they want, worked out without ftops; and as a Config."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from ftops.address import Address, Reference, Value
+from ftops.config import (
+    Config,
+    Import,
+    Lifecycle,
+    Move,
+    Output,
+    ProviderConfig,
+    Refactorings,
+    Removal,
+    Resource,
+)
+from tests.explore.cloud import Essence, job_essence
+from tests.explore.contents import CONTENTS, Content
+
+BASE = "gpt"
+PLAIN = Lifecycle()
+ACCOUNTS = ("east", "west")
+Model = Address | None
+"""The model of that job; None: the base model."""
+
+
+class Data(Struct, frozen=True):
+    """A dataset."""
+
+    content: Content = CONTENTS[0]
+    provider: str = "p"
+    life: Lifecycle = PLAIN
+
+    def __str__(self) -> str:
+        return f"{self.content.text}{_rest(self)}"
+
+
+class Job(Struct, frozen=True):
+    """A job, on a dataset and the base model or the model of another job."""
+
+    training: Address
+    model: Model = None
+    epochs: int = 1
+    seed: int | None = None
+    suffix: str = ""
+    provider: str = "p"
+    life: Lifecycle = PLAIN
+
+    def __str__(self) -> str:
+        more = f" seed={self.seed}" * (self.seed is not None) + f" suffix={self.suffix}" * bool(self.suffix)
+        model = f" on {self.model}" if self.model else ""
+        return f"{self.training}{model} epochs={self.epochs}{more}{_rest(self)}"
+
+
+class Serving(Struct, frozen=True):
+    """A deployment."""
+
+    name: str
+    model: Model = None
+    capacity: int = 1
+    sku: str = "Standard"
+    blue_green: bool = False
+    provider: str = "p"
+    life: Lifecycle = PLAIN
+
+    def __str__(self) -> str:
+        more = " blue_green" * self.blue_green + f" sku={self.sku}" * (self.sku != "Standard")
+        return f"`{self.name}` serves {self.model or BASE} x{self.capacity}{more}{_rest(self)}"
+
+
+Item = Data | Job | Serving
+
+
+class Spec(Struct, frozen=True):
+    """What a spec declares. `accounts` are those of its providers."""
+
+    items: Mapping[Address, Item] = {}
+    accounts: Mapping[str, str] = field(default_factory=lambda: {"p": "east", "q": "west"})
+    moved: tuple[tuple[Address, Address], ...] = ()
+    removed: tuple[tuple[Address, bool], ...] = ()
+    imports: tuple[tuple[Address, str], ...] = ()
+
+    def account(self, address: Address) -> str:
+        return self.accounts[self.items[address].provider]
+
+    def of(self, kind: str) -> list[Address]:
+        return sorted((a for a in self.items if a.kind == kind), key=lambda a: a.sort_key)
+
+    def job(self, address: Address) -> Job:
+        item = self.items[address]
+        assert isinstance(item, Job)
+        return item
+
+    def data(self, address: Address) -> Data:
+        item = self.items[address]
+        assert isinstance(item, Data)
+        return item
+
+    def serving(self, address: Address) -> Serving:
+        item = self.items[address]
+        assert isinstance(item, Serving)
+        return item
+
+    def essence(self, address: Address) -> Essence:
+        """What an object of this address has to be made of."""
+        item = self.items[address]
+        if isinstance(item, Data):
+            return ("file", item.content.meaning)
+        model = ("base", BASE) if item.model is None else self.essence(item.model)
+        if isinstance(item, Serving):
+            return ("deployment", model)
+        inputs = {**_job_settings(item), "training": None}
+        return job_essence(inputs, model, lambda _: self.data(item.training).content.meaning)
+
+    def ignores(self, address: Address) -> bool:
+        """Whether `ignore_changes` has a say in what it is made of."""
+        item = self.items[address]
+        return bool(item.life.ignore_changes) or any(self.ignores(need) for need in needs(item))
+
+    def lines(self) -> Iterator[str]:
+        for address in sorted(self.items, key=lambda a: a.sort_key):
+            yield f"{address}: {self.items[address]}"
+        yield "providers: " + ", ".join(f"{p} is {account}" for p, account in self.accounts.items())
+        yield from (f"moved: {source} to {target}" for source, target in self.moved)
+        yield from (f"removed: {address}{' retain' * retain}" for address, retain in self.removed)
+        yield from (f"import: {address} from {remote_id}" for address, remote_id in self.imports)
+
+    def with_item(self, address: Address, item: Item) -> Spec:
+        return replace(self, items={**self.items, address: item})
+
+
+def needs(item: Item) -> tuple[Address, ...]:
+    """What it refers to."""
+    if isinstance(item, Data):
+        return ()
+    model = (item.model,) if item.model else ()
+    return (item.training, *model) if isinstance(item, Job) else model
+
+
+def readdressed(item: Item, names: Mapping[Address, Address]) -> Item:
+    """The item, referring to other addresses."""
+    if isinstance(item, Data):
+        return item
+    model = names.get(item.model, item.model) if item.model else None
+    if isinstance(item, Job):
+        return replace(item, training=names.get(item.training, item.training), model=model)
+    return replace(item, model=model)
+
+
+def to_config(spec: Spec, name: str, folder: Path) -> Config:
+    """As the loader makes it."""
+    addresses = sorted(spec.items, key=lambda a: a.sort_key)
+    return Config(
+        name=name,
+        environment="default",
+        folder=folder,
+        project=folder,
+        resources=tuple(_resource(address, spec.items[address]) for address in addresses),
+        providers={
+            provider: ProviderConfig(provider, "memory", {"account": account})
+            for provider, account in spec.accounts.items()
+        },
+        outputs=tuple(_outputs(spec)),
+        refactorings=Refactorings(
+            tuple(Move(source, target) for source, target in spec.moved),
+            tuple(Import(address, remote_id) for address, remote_id in spec.imports),
+            tuple(Removal(address, retain) for address, retain in spec.removed),
+        ),
+    )
+
+
+def _resource(address: Address, item: Item) -> Resource:
+    inputs: dict[str, Value]
+    facts: dict[str, Any] = {}
+    identities: dict[str, str] = {}
+    if isinstance(item, Data):
+        content = item.content
+        inputs = {"path": f"{address.name}.jsonl", "format": "chat", "purpose": "fine-tune"}
+        inputs["content"] = content.digest
+        facts = {"digest": content.digest, "bytes": len(content.text), "examples": 10}
+        identities = {"content": content.identity}
+    elif isinstance(item, Job):
+        inputs = {
+            **_job_settings(item),
+            "model": _model(item.model),
+            "training": Reference(item.training, "id"),
+            "training_type": "standard",
+        }
+    else:
+        inputs = {
+            "name": item.name,
+            "model": _model(item.model),
+            "sku": {"name": item.sku, "capacity": item.capacity},
+            "replace": "blue_green" if item.blue_green else "recreate",
+        }
+        facts = {} if item.blue_green else {"name": item.name}
+    return Resource(address, item.provider, inputs, lifecycle=item.life, facts=facts, identities=identities)
+
+
+def _job_settings(job: Job) -> dict[str, Any]:
+    settings: dict[str, Any] = {"method": "supervised", "hyperparameters": {"n_epochs": job.epochs}}
+    if job.seed is not None:
+        settings["seed"] = job.seed
+    if job.suffix:
+        settings["suffix"] = job.suffix
+    return settings
+
+
+def _model(model: Model) -> Value:
+    return Reference(model, "fine_tuned_model") if model else BASE
+
+
+def _outputs(spec: Spec) -> Iterator[Output]:
+    for address in spec.of("deployment"):
+        yield Output(str(address), Reference(address, "name"))
+    for address in spec.of("job"):
+        yield Output(str(address), Reference(address, "fine_tuned_model"))
+
+
+def _rest(item: Item) -> str:
+    life = item.life
+    words = [f"at {item.provider}"] if item.provider != "p" else []
+    words += ["prevent_destroy"] if life.prevent_destroy else []
+    words += ["retain"] if life.on_destroy == "retain" else []
+    words += [f"ignores {','.join(life.ignore_changes)}"] if life.ignore_changes else []
+    if life.create_before_destroy is not None:
+        words.append(f"create_before_destroy={life.create_before_destroy}")
+    return "".join(f" {word}" for word in words)

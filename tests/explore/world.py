@@ -1,0 +1,295 @@
+"""What a history happens to: accounts, folders with a spec and a state each, and the real engine between."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from msgspec import field as struct_field
+from msgspec.structs import replace
+
+from ftops.address import Address
+from ftops.apply import Report, Settings
+from ftops.engine import Session
+from ftops.errors import FtopsError
+from ftops.graph import build
+from ftops.moments import iso
+from ftops.plan import Mode, Plan
+from ftops.planfile import SavedPlan, parse_plan, plan_text
+from ftops.planner import NORMAL, Options
+from ftops.providers import Providers
+from ftops.saved import Asked, save, take_up
+from ftops.state import Entry, State, owner_mark
+from ftops.store import LocalStore
+from ftops.store.local import LocalJournal
+from tests.explore.cloud import Account, Cloud, Event, Fault, Thing
+from tests.explore.spec import Spec, to_config
+from tests.support.cloud import VirtualTime
+from tests.support.specs import Crash
+
+NOTHING = State("")
+
+
+class Open(Providers):
+    """The accounts of a spec's providers."""
+
+    def __init__(self, cloud: Cloud, accounts: Mapping[str, str]) -> None:
+        super().__init__({}, Path())
+        self._open = {name: Account(cloud, account) for name, account in accounts.items()}
+
+
+class KillableStore(LocalStore, frozen=True):
+    """A real store; the process may end around any append to its journal, and says no more then."""
+
+    fault: Fault = struct_field(default_factory=Fault)
+
+    def open_journal(self, state: State) -> LocalJournal:
+        return KillableJournal(self, state)
+
+    def append_audit(self, name: str, line: str) -> None:
+        if not self.fault.crashed:
+            super().append_audit(name, line)
+
+
+class KillableJournal(LocalJournal):
+    """The journal of a KillableStore."""
+
+    _store: KillableStore
+
+    def append(self, entries: Iterable[Entry]) -> None:
+        self._store.fault.append(lambda: super(KillableJournal, self).append(entries))
+
+    def fold(self, state: State) -> None:
+        try:
+            self._store.fault.append(lambda: super(KillableJournal, self).fold(state))
+        except Crash:
+            if self._store.journal_path.exists():
+                self.close()
+            raise
+
+
+@dataclass
+class Clone:
+    """A folder in which somebody works: a spec, the specs before it, and a state."""
+
+    folder: Path
+    name: str
+    spec: Spec
+    past: list[Spec] = field(default_factory=list)
+    state: State = NOTHING
+    """As read after the last run."""
+    versions: list[tuple[State, str]] = field(default_factory=list)
+    """The state and the audit log after each run."""
+
+    @property
+    def store(self) -> LocalStore:
+        return LocalStore(self.folder / "state", self.name, "default", keep=2)
+
+    def read(self) -> State:
+        """After a run."""
+        self.state = self.store.read()
+        self.versions.append((self.state, "\n".join(self.store.audit_lines())))
+        return self.state
+
+
+@dataclass
+class Saved:
+    """A plan that somebody keeps to apply it later."""
+
+    saved: SavedPlan
+    spec: Spec
+    seen: int
+    """The newest object when it was made."""
+    begun: bool = False
+
+
+@dataclass
+class Run:
+    """One command: what was asked, shown and done."""
+
+    clone: Clone
+    spec: Spec
+    options: Options
+    wait: bool
+    fault: Fault
+    before: State
+    there: Mapping[int, Thing]
+    seen: int
+    """The newest object when it was planned."""
+    plan: Plan | None = None
+    report: Report | None = None
+    error: FtopsError | None = None
+    unexpected: Exception | None = None
+    crashed: bool = False
+    begun: bool = False
+    """Whether anything may have been done."""
+    events: list[Event] = field(default_factory=list)
+    after: State = NOTHING
+
+    @property
+    def is_partial(self) -> bool:
+        return bool(self.options.targets or self.options.excludes)
+
+    @property
+    def is_normal(self) -> bool:
+        return self.options.mode is Mode.NORMAL
+
+    @property
+    def is_done(self) -> bool:
+        return self.report is not None and self.report.result == "done"
+
+    def __str__(self) -> str:
+        return f"{_shown(self.plan)} -> {', '.join(map(str, self.events)) or 'nothing'} -> {self._ending()}"
+
+    def _ending(self) -> str:
+        if self.unexpected is not None:
+            return f"{type(self.unexpected).__name__}: {self.unexpected}"
+        if self.crashed:
+            return "killed"
+        if self.error is not None:
+            return f"refused: {'; '.join(d.summary for d in self.error.diagnostics)}"
+        if self.report is None:
+            return "planned"
+        failed = "; ".join(f"{f.step}: {f.error.summary}" for f in self.report.failures)
+        return f"{self.report.result}{f' ({failed})' if failed else ''}"
+
+
+def _shown(plan: Plan | None) -> str:
+    if plan is None:
+        return "no plan"
+    steps = [
+        f"{c.action.value} {c.step}{f' ={c.remote_id}' * bool(c.remote_id)} [{c.reason.code}]"
+        for c in plan.changes
+    ]
+    moves = [f"{source} becomes {target}" for source, target in plan.moves]
+    return f"plan: {', '.join([*moves, *steps]) or 'nothing'}"
+
+
+class World:
+    """Accounts, and one or more clones that work on them."""
+
+    def __init__(self, folder: Path, spec: Spec, *, adopt: bool = True, keeps_notes: bool = True) -> None:
+        self.folder = folder
+        self.clock = VirtualTime()
+        self.cloud = Cloud(self.clock.now, keeps_notes)
+        self.adopt = adopt
+        self.clones = [self.new_clone("one", spec)]
+        self.saved: list[Saved] = []
+        self.released: set[int] = set()
+        """What was forgotten because somebody asked for it."""
+        self.anew: set[tuple[Path, Address]] = set()
+        """What `--replace` asked for and isn't done yet."""
+        self.moments = 0
+
+    def new_clone(self, name: str, spec: Spec) -> Clone:
+        number = len(getattr(self, "clones", ()))
+        folder = self.folder / f"{name}{number}"
+        folder.mkdir()
+        return Clone(folder, name, spec)
+
+    @property
+    def lineages(self) -> set[str]:
+        return {clone.state.lineage for clone in self.clones} - {""}
+
+    def is_ours(self, thing: Thing) -> bool:
+        """Whether one of the states began it."""
+        return bool(thing.token) and thing.token.startswith(tuple(map(owner_mark, self.lineages)))
+
+    # commands
+
+    def plan(self, clone: Clone, options: Options = NORMAL, fault: Fault | None = None) -> Run:
+        """`ftops plan`."""
+        return self._command(clone, options, fault or Fault(), lambda session, run: None)
+
+    def save(self, clone: Clone, options: Options) -> Run:
+        """`ftops plan --out`: the plan goes through the text of its file."""
+
+        def keep(session: Session, run: Run) -> None:
+            assert run.plan is not None
+            asked = Asked(Path("ftops.yaml"), frozenset(), (), run.options, True)
+            kept = save(session, run.plan, asked)
+            kept = replace(kept, origin=replace(kept.origin, at=self._moment()))
+            kept = parse_plan(plan_text(kept), "plan.ft")
+            self.saved.append(Saved(kept, clone.spec, run.seen))
+
+        return self._command(clone, options, Fault(), keep)
+
+    def apply(
+        self,
+        clone: Clone,
+        options: Options = NORMAL,
+        *,
+        wait: bool = True,
+        parallelism: int = 10,
+        fault: Fault | None = None,
+        saved: Saved | None = None,
+    ) -> Run:
+        """`ftops apply`, of what is planned now or of a saved plan."""
+
+        def carry_out(session: Session, run: Run) -> None:
+            made = run.plan
+            assert made is not None
+            if made.is_empty and not made.entries:
+                run.report = Report("done", session.state, {})
+                return
+            run.begun = True
+            settings = Settings(parallelism, wait)
+            at = saved.saved.origin.at if saved else ""
+            run.report = session.apply(made, settings, lambda event: None, planned_at=at)
+
+        return self._command(clone, options, fault or Fault(), carry_out, wait, saved)
+
+    def _command(
+        self,
+        clone: Clone,
+        options: Options,
+        fault: Fault,
+        then: Callable[[Session, Run], Any],
+        wait: bool = True,
+        saved: Saved | None = None,
+    ) -> Run:
+        if saved is None:
+            options = replace(options, adopt=self.adopt and options.mode is Mode.NORMAL)
+        else:
+            options = saved.saved.options
+        run = Run(
+            clone,
+            saved.spec if saved else clone.spec,
+            options,
+            wait,
+            fault,
+            clone.state,
+            dict(self.cloud.things),
+            saved.seen if saved else self.cloud.uids,
+        )
+        begin = len(self.cloud.log)
+        self.cloud.fault = fault
+        try:
+            config = to_config(clone.spec, clone.name, clone.folder)
+            store = KillableStore(clone.folder / "state", clone.name, "default", keep=2, fault=fault)
+            accounts = Open(self.cloud, clone.spec.accounts)
+            session = Session(config, build(config), store, accounts, clock=self.clock)
+            with session, session.locked("apply"):
+                if saved is None:
+                    run.plan = session.plan(options, preflight=False)
+                else:
+                    run.plan = take_up(session, saved.saved)
+                then(session, run)
+        except Crash:
+            run.crashed = True
+        except FtopsError as error:
+            run.error = error
+        except Exception as error:
+            run.unexpected = error
+        self.cloud.fault = Fault()
+        run.events = self.cloud.log[begin:]
+        run.after = clone.read()
+        return run
+
+    def _moment(self) -> str:
+        """When a plan is saved: never twice the same."""
+        self.moments += 1
+        return iso(datetime(2031, 1, 1, tzinfo=UTC) + timedelta(seconds=self.moments))
