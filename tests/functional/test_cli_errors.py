@@ -203,7 +203,7 @@ def shell(folder: Folder, command: str) -> subprocess.CompletedProcess[str]:
         env=process_environment(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 
