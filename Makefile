@@ -9,10 +9,10 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& { echo $$p; break; }; done)
 
-.PHONY: help demo test explore lint format bench clean
+.PHONY: help demo test test-busy explore lint format bench clean
 
 help: ## what can be made
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 demo: $(VENV)/.run ## upload, train, deploy and ask the quickstart's model, all on this machine
 	@$(BIN)/ftops apply specs/quickstart --auto-approve
@@ -26,6 +26,16 @@ demo: $(VENV)/.run ## upload, train, deploy and ask the quickstart's model, all 
 
 test: $(VENV)/.dev ## the whole test suite
 	@$(BIN)/python -m pytest -q -n 3 --dist loadfile $(ARGS)
+
+BUSY := $(addprefix tests/functional/test_,cli_apply.py cli_exec.py cli_startup.py audit.py pains_azure.py) \
+	tests/functional/test_crash.py::test_killed_at_a_random_time \
+	tests/emulator/test_lifetime.py tests/store/test_processes.py \
+	"tests/chaos/test_chaos.py::test_random_faults_end_converged_with_nothing_twice[0]"
+
+test-busy: $(VENV)/.dev ## tests of processes, while four others keep the machine busy
+	@burners=(); trap 'kill "$${burners[@]}"' EXIT; \
+	for n in 1 2 3 4; do while :; do :; done & burners+=($$!); done; \
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile $(BUSY) $(ARGS)
 
 explore: $(VENV)/.dev ## random histories of the whole engine: FTOPS_EXPLORE_HISTORIES, FTOPS_EXPLORE_SEED
 	@$(BIN)/python -m tests.explore

@@ -175,6 +175,20 @@ def references(value: Value) -> Iterator[Reference]:
         yield from (p for p in value.parts if isinstance(p, Reference))
 
 
+def secrets(value: Value) -> Iterator[Secret]:
+    """Every secret in a value, in order."""
+    if isinstance(value, Secret):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from secrets(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from secrets(item)
+    elif isinstance(value, Template):
+        yield from (p for p in value.parts if isinstance(p, Secret))
+
+
 def fill(value: Value, look_up: Callable[[Reference | Secret], Value]) -> Value:
     """The value with every reference and secret replaced by what `look_up` says.
 

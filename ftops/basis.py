@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from ftops.address import Address, Json, Reference, Secret, Template, Value, encode, references
+from ftops.address import Address, Json, Reference, Secret, Value, encode, references, secrets
 from ftops.config import Config, ProviderConfig, Resource
 from ftops.plan import Plan
 from ftops.state import State
@@ -133,19 +133,7 @@ def _file(resource: Resource) -> DataFile:
 
 def _secrets(plan: Plan) -> Iterator[Secret]:
     for change in plan.changes:
-        yield from _secrets_in(list(change.after.values()))
-
-
-def _secrets_in(value: Value) -> Iterator[Secret]:
-    if isinstance(value, Secret):
-        yield value
-    elif isinstance(value, Template):
-        yield from (part for part in value.parts if isinstance(part, Secret))
-    elif isinstance(value, dict):
-        yield from _secrets_in(list(value.values()))
-    elif isinstance(value, list):
-        for item in value:
-            yield from _secrets_in(item)
+        yield from secrets(list(change.after.values()))
 
 
 def _touched(plan: Plan) -> set[Address]:

@@ -27,7 +27,7 @@ from ftops.address import (
 )
 from ftops.config import Resource
 from ftops.errors import Diagnostic
-from ftops.kinds import IDENTITY, RESOURCE_TYPES
+from ftops.kinds import IDENTITY, RESOURCE_TYPES, ResourceType
 from ftops.normal import Spelling, canonical, normal
 from ftops.state import ResourceState
 
@@ -76,8 +76,7 @@ class Resolver(Struct):
             inputs[name] = self._leaf(value, name, name in kind.by_identity, found)
             identities.update(found)
             meaning = resource.identities.get(name) or _meaning(value, found, kind.spelling, name)
-            default = normal(kind.defaults.get(name), kind.spelling, name)
-            if name not in kind.local and meaning != default:
+            if name not in kind.local and meaning != _default(kind, name):
                 essence[name] = meaning
         digest = str(self.facts.get(resource.address, {}).get("digest") or "")
         self.digests[resource.address] = digest
@@ -146,6 +145,11 @@ class Resolver(Struct):
             known = self.fingerprints[value.address]
             return f"fingerprint:{known}" if known else ""
         return self.contents[value.address] if meaning else ""
+
+
+def _default(kind: ResourceType, name: str) -> Json:
+    """The normal form of what an input means if it is absent."""
+    return normal(kind.defaults[name], kind.spelling, name) if name in kind.defaults else None
 
 
 def _meant(inputs: Mapping[str, Value], names: Iterable[str]) -> Iterator[Reference]:

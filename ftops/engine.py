@@ -27,12 +27,11 @@ from ftops.graph import Graph, build
 from ftops.inquiry import Inquiry
 from ftops.moments import iso
 from ftops.outputs import OutputValue, evaluate
-from ftops.plan import Mode, Plan
-from ftops.planner import NORMAL, Options
+from ftops.plan import NORMAL, Mode, Options, Plan
 from ftops.providers import Providers
 from ftops.providers.base import Connects
 from ftops.refactor import nothing_recorded
-from ftops.state import Entry, Recorded, ResourceState, State, fold
+from ftops.state import Entry, Recorded, ResourceState, State, Status, fold
 from ftops.store import (
     AT_ONCE,
     Hold,
@@ -43,6 +42,7 @@ from ftops.store import (
     check_place,
     lock_info,
     note_origin,
+    note_place,
     open_store,
 )
 from ftops.walk import Clock, RealTime
@@ -118,9 +118,17 @@ class Session(Struct):
         """Alone with the state until the end of the block. Raises StateLocked."""
         since = iso(datetime.now(UTC))
         self._info = lock_info(token_hex(4), operation, since)
-        with self.store.lock(self._info, waiting) as self._hold:
-            self._state = None
-            yield
+        with self.store.lock(self._info, waiting) as hold:
+            self._state, self._hold = None, hold
+            try:
+                yield
+            finally:
+                self._hold = None
+
+    def confirm_lock(self) -> None:
+        """Raises StateError if the lock that `locked` took was lost meanwhile."""
+        if self._hold is not None:
+            self._hold.confirm()
 
     def plan(
         self,
@@ -147,6 +155,7 @@ class Session(Struct):
         the run ends; should that fail too, it stays and the next run reads it. Raises Blocked where
         preflight has found that it would fail, StateError where the lock was lost meanwhile: then nothing
         more was started. `planned_at`: when a saved plan was made."""
+        self.confirm_lock()
         if made.is_blocked:
             raise Blocked(made.findings)
         from ftops.planfile import plan_digest
@@ -237,6 +246,7 @@ class Session(Struct):
         """The state to record on: it has a lineage from its first entry on."""
         if isinstance(self.store, LocalStore):
             note_origin(self.config)
+        note_place(self.config, self.store)
         return self.state if self.state.lineage else replace(self.state, lineage=str(uuid4()))
 
     def replace_state(self, pushed: State) -> State:
@@ -339,7 +349,8 @@ class Session(Struct):
     def _evaluate(self, state: State) -> dict[str, OutputValue]:
         recorded = state.resources
         resolver = Resolver(lambda a: recorded[a].outputs if a in recorded else None, {}, {})
-        return evaluate(self.config.outputs, resolver.look_up)
+        ready = {a for a, resource in recorded.items() if resource.status is Status.READY}
+        return evaluate(self.config.outputs, resolver.look_up, ready.__contains__)
 
 
 def _nothing() -> None:

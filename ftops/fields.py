@@ -33,6 +33,12 @@ class Unknown:
 UNKNOWN = Unknown()
 
 
+def has_unknown(value: Any) -> bool:
+    """Whether a part of the value could not be read."""
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return isinstance(value, Unknown) or any(has_unknown(item) for item in items)
+
+
 class Hidden(Struct):
     """A secret that is the whole value of a field; the field's type notes the form it takes there."""
 
@@ -50,9 +56,11 @@ def refusal(summary: str, detail: str = "", hint: str = "") -> PydanticCustomErr
 
 
 class FieldType(Struct, frozen=True, kw_only=True, dict=True):
-    """Base of the types. `closed` fields take no reference and no secret: they must be known at once."""
+    """Base of the types. `closed` fields take no reference and no secret: they must be known at once.
+    Those that are shown take no secret: the service makes an id or a name of them."""
 
     closed: bool = False
+    is_shown: bool = False
 
     @property
     def expected(self) -> str:
@@ -90,13 +98,17 @@ class FieldType(Struct, frozen=True, kw_only=True, dict=True):
         if self.closed:
             detail = "The spec is read and planned by this value, before anything exists."
             raise refusal("takes no reference", detail, f"Write {self.expected}, or `${{var.…}}`.")
+        if self.is_shown and isinstance(value, Template) and any(isinstance(p, Secret) for p in value.parts):
+            raise _no_secret(_SHOWN_LATER)
         return value
 
     def _take(self, hidden: Hidden) -> Secret:
         if self.closed:
-            detail = "The value shows in plans, and decides how the spec is read; a secret never does."
-            hint = "Use a variable that isn't sensitive; FTOPS_VAR_<name> sets one from the environment."
-            raise refusal("takes no secret", detail, hint)
+            raise _no_secret(
+                "The value shows in plans, and decides how the spec is read; a secret never does."
+            )
+        if self.is_shown:
+            raise _no_secret(_SHOWN_LATER)
         found = self.convert(hidden.value)
         if found is None:
             raise refusal(
@@ -112,6 +124,14 @@ class FieldType(Struct, frozen=True, kw_only=True, dict=True):
 
     def __get_pydantic_json_schema__(self, _schema: CoreSchema, _handler: Any) -> JsonSchema:
         return self.schema()
+
+
+_SHOWN_LATER = "The service makes an id or a name of it, which is recorded and shown; a secret never is."
+
+
+def _no_secret(detail: str) -> PydanticCustomError:
+    hint = "Use a variable that isn't sensitive; FTOPS_VAR_<name> sets one from the environment."
+    return refusal("takes no secret", detail, hint)
 
 
 class Text(FieldType, frozen=True):

@@ -19,12 +19,13 @@ from ftops.config import Config, Import, Refactorings
 from ftops.desired import Desired, Resolver
 from ftops.errors import FtopsError
 from ftops.graph import Graph
-from ftops.plan import MAKING, Mode, Plan
-from ftops.planner import NORMAL, Options, plan
+from ftops.plan import MAKING, NORMAL, Mode, Options, Plan
+from ftops.planner import plan
 from ftops.providers import Providers
 from ftops.providers.base import Discovers, all_local
 from ftops.refactor import quoted, relocate
 from ftops.refresh import refresh
+from ftops.selection import concerning
 from ftops.state import Observed, ResourceState, State, fold
 from ftops.suggest import did_you_mean
 from ftops.walk import Clock
@@ -50,7 +51,7 @@ class Inquiry(Struct, frozen=True):
     ) -> Plan:
         """What applying would do; see `Session.plan`."""
         self._check_addresses(options)
-        observed = self._observe(look or options.mode is Mode.REFRESH_ONLY, options.mode, on_progress)
+        observed = self._observe(look or options.mode is Mode.REFRESH_ONLY, options, on_progress)
         made = self._planned(observed, options)
         if options.adopt and look:
             made = self._with_adoptions(made, observed, options)
@@ -119,7 +120,7 @@ class Inquiry(Struct, frozen=True):
         raise KeyError(address)
 
     def _check_addresses(self, options: Options) -> None:
-        known = {*self.graph.resources, *self.state.resources}
+        known = {*self.graph.resources, *self.state.resources, *self.state.pending}
         known |= {Address(a.kind, a.name) for a in known}
         for address in (*options.targets, *options.excludes, *options.replaces):
             if address not in known:
@@ -131,11 +132,11 @@ class Inquiry(Struct, frozen=True):
                     f"there is no resource {address}", "neither in the spec nor in the state.", hint
                 )
 
-    def _observe(self, look: bool, mode: Mode, on_progress: Callable[[int, int], None]) -> Observed:
+    def _observe(self, look: bool, options: Options, on_progress: Callable[[int, int], None]) -> Observed:
         state, _ = relocate(self.state, self.config.refactorings.moves)
-        imports = to_read(self.config, self.graph, state) if mode is Mode.NORMAL else ()
+        imports = to_read(self.config, self.graph, state) if options.mode is Mode.NORMAL else ()
         observed = refresh(
-            state,
+            concerning(options, state, self.graph),
             self.providers,
             everything=look,
             imports=imports,

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from msgspec import Struct
 from msgspec.json import Encoder
 
-from ftops.address import EXPRESSIONS, Json, Scalar, Value, escape
+from ftops.address import EXPRESSIONS, SCALARS, Json, Scalar, Value, escape
 
 Form = Callable[[Scalar], Scalar]
 """The normal form of the scalars of a field."""
@@ -40,7 +40,9 @@ class Spelling(Struct, frozen=True):
 
     def form(self, path: str) -> Form | None:
         own = self.forms.get(path)
-        return own or self.forms.get(f"{path.rpartition('.')[0]}.*")
+        if own is not None or "." not in path:
+            return own
+        return self.forms.get(f"{path.rpartition('.')[0]}.*")
 
 
 AS_WRITTEN = Spelling()
@@ -86,13 +88,13 @@ def _squeezed(text: str) -> str:
 
 def normal(value: Value, spelling: Spelling = AS_WRITTEN, path: str = "") -> Json:
     """The normal form of what stands at a dotted path, as JSON; None if that is the same as nothing."""
+    if isinstance(value, SCALARS):
+        return _scalar(value, spelling.form(path))
     if isinstance(value, EXPRESSIONS):
         return str(value)
     if isinstance(value, Mapping):
         return {item.key: item.meaning for item in _items(value, spelling, path)} or None
-    if isinstance(value, list):
-        return [normal(item, spelling, path) for item in value] or None
-    return _scalar(value, spelling.form(path))  # type: ignore[arg-type]
+    return [normal(item, spelling, path) for item in value] or None
 
 
 def same(one: Value, other: Value, spelling: Spelling = AS_WRITTEN, path: str = "") -> bool:
@@ -152,8 +154,9 @@ def _scalar(value: Scalar, form: Form | None) -> Scalar:
         value = form(value)
     if isinstance(value, str):
         return escape(value)
-    whole = isinstance(value, float) and value.is_integer() and abs(value) < _EXACT
-    return int(value) if whole else value  # type: ignore[arg-type]
+    if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
+        return int(value)
+    return value
 
 
 def _composed(text: str) -> str:

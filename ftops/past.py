@@ -22,6 +22,7 @@ from ftops.state import (
     LiveState,
     Observed,
     Operation,
+    PendingOperation,
     Reassigned,
     Reassignment,
     Recorded,
@@ -58,6 +59,8 @@ class Past(Struct, frozen=True):
     """Their object was deposed for one that is taken or adopted."""
     inherited: frozenset[Address] = frozenset()
     """Their object was another address's."""
+    intents: Mapping[Address, PendingOperation] = {}
+    """All that were open, also those that the plan leaves as they are."""
 
 
 def settle(

@@ -55,6 +55,21 @@ class Mode(StrEnum):
     REFRESH_ONLY = "refresh-only"
 
 
+class Options(Struct, frozen=True):
+    """What the command line asks of a plan. An address without a key means all its instances."""
+
+    mode: Mode = Mode.NORMAL
+    targets: tuple[Address, ...] = ()
+    excludes: tuple[Address, ...] = ()
+    replaces: tuple[Address, ...] = ()
+    allow_empty: bool = False
+    adopt: bool = False
+    """Whether what the account holds already is adopted instead of made again."""
+
+
+NORMAL = Options()
+
+
 class Reason(NamedTuple):
     """Why a change is planned. For people and for JSON; it never decides anything."""
 

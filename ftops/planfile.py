@@ -21,17 +21,18 @@ from ftops.basis import Basis, DataFile
 from ftops.costs import DataChange, Epochs, Estimate, HostingCost, TrainingCost
 from ftops.errors import Diagnostic, FtopsError, Place
 from ftops.plan import (
+    NORMAL,
     Action,
     AttributeChange,
     Change,
     Drift,
     Mode,
+    Options,
     OutputChange,
     Plan,
     Reason,
     SettingChange,
 )
-from ftops.planner import NORMAL, Options
 from ftops.records import Form, Records, word
 from ftops.statejson import entry_from_json, entry_to_json
 

@@ -9,6 +9,11 @@ CACHE = f"{FOLDER}/.cache"
 DATA = f"{FOLDER}/data"
 
 
+def spec_folder(path: Path) -> Path:
+    """The folder of a spec, which may be a file in it: the same one, by whichever links it is reached."""
+    return (path if path.is_dir() else path.parent).resolve()
+
+
 def project_root(folder: Path) -> Path:
     """The nearest folder at or above that holds `.git`, else the folder itself."""
     for candidate in (folder, *folder.parents):

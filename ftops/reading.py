@@ -32,6 +32,7 @@ from ftops.config import (
 )
 from ftops.costs import Budget
 from ftops.errors import Place
+from ftops.project import project_root, spec_folder
 
 FORMAT = 3
 VARIABLE_PREFIX = "FTOPS_VAR_"
@@ -83,8 +84,7 @@ def _key(path: Path, variable_files: Sequence[Path], given: Sequence[str | None]
             content = file.read_bytes()
             digest.update(f"\n{file.absolute()} {len(content)}\n".encode())
             digest.update(content)
-        for folder in (path.absolute(), *path.absolute().parents):
-            digest.update(b"1" if (folder / ".git").exists() else b"0")
+        digest.update(f"\n{spec_folder(path)}\n{project_root(spec_folder(path))}".encode())
     except OSError:
         return ""
     return digest.hexdigest()
@@ -103,8 +103,7 @@ def _code_age() -> int:
 
 def _kept_file(path: Path, environment: str | None) -> Path:
     """One file a spec and environment: the newest only."""
-    folder = path.absolute() if path.is_dir() else path.absolute().parent
-    root = next((f for f in (folder, *folder.parents) if (f / ".git").exists()), folder)
+    root = project_root(spec_folder(path))
     name = sha256(f"{path.absolute()}\n{environment}".encode()).hexdigest()[:16]
     return root / ".ftops" / "cache" / f"{name}.json"
 

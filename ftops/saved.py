@@ -22,7 +22,7 @@ from ftops.engine import Session
 from ftops.errors import FtopsError
 from ftops.inquiry import secret_digests
 from ftops.moments import iso
-from ftops.plan import Plan
+from ftops.plan import Options, Plan
 from ftops.planfile import (
     MAGIC,
     Origin,
@@ -35,7 +35,6 @@ from ftops.planfile import (
     plan_text,
     sealed_text,
 )
-from ftops.planner import Options
 from ftops.store import state_keys
 
 if TYPE_CHECKING:
@@ -56,8 +55,13 @@ def is_plan_file(path: Path) -> bool:
     what it begins with."""
     if not path.is_file():
         return False
-    if path.suffix not in _SPEC_SUFFIXES:
-        return True
+    return path.suffix not in _SPEC_SUFFIXES or holds_plan(path)
+
+
+def holds_plan(path: Path) -> bool:
+    """Whether a file begins as a saved plan does. Raises OSError."""
+    if not path.is_file():
+        return False
     with path.open("rb") as file:
         return MAGIC.encode() in file.read(40)
 

@@ -53,9 +53,11 @@ class Decision(Struct, frozen=True):
             return True
         if self.resource.inputs.get("replace") == "blue_green":
             return any(a.path == "model" for a in self.attributes)
+        kind = RESOURCE_TYPES[self.resource.address.kind]
+        if kind.named_by and not any(a.path == kind.named_by for a in self.attributes):
+            return False  # one name stands for one object: the new one can't be there beside the old one
         asked = self.resource.lifecycle.create_before_destroy
-        default = RESOURCE_TYPES[self.resource.address.kind].create_before_destroy
-        return default if asked is None else asked
+        return kind.create_before_destroy if asked is None else asked
 
     @property
     def deletes_first(self) -> bool:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
+from msgspec.structs import replace
+
 from ftops.address import Address
 from ftops.graph import Graph, closure, reverse
-from ftops.state import ResourceState
+from ftops.plan import Mode, Options
+from ftops.state import PendingOperation, ResourceState, State
 
 
 def matching(patterns: Iterable[Address], addresses: Iterable[Address]) -> set[Address]:
@@ -21,16 +24,21 @@ def selected(
     graph: Graph,
     recorded: Mapping[Address, ResourceState],
     deposed: Iterable[Address],
+    pending: Mapping[Address, PendingOperation],
     *,
     destroying: bool,
 ) -> frozenset[Address]:
     """Targets with what they need (when all goes: with what needs them), without what is excluded and what
     needs that."""
-    everything = {*graph.resources, *recorded, *deposed}
+    everything = {*graph.resources, *recorded, *deposed, *pending}
     if not (targets or excludes):
         return frozenset(everything)
     needs: dict[Address, Collection[Address]] = {
-        a: {*graph.dependencies.get(a, ()), *(recorded[a].dependencies if a in recorded else ())}
+        a: {
+            *graph.dependencies.get(a, ()),
+            *(recorded[a].dependencies if a in recorded else ()),
+            *(pending[a].dependencies if a in pending else ()),
+        }
         for a in everything
     }
     users: Mapping[Address, Collection[Address]] = reverse(needs)
@@ -50,3 +58,20 @@ def selected(
 
 def _undeclared(addresses: Iterable[Address], graph: Graph) -> set[Address]:
     return {a for a in addresses if a not in graph.resources}
+
+
+def concerning(options: Options, state: State, graph: Graph) -> State:
+    """Without the intents of what --target and --exclude leave out: they stay open, and their objects aren't
+    looked for."""
+    if not (state.pending and (options.targets or options.excludes)):
+        return state
+    chosen = selected(
+        options.targets,
+        options.excludes,
+        graph,
+        state.resources,
+        [address for address, _ in state.deposed],
+        state.pending,
+        destroying=options.mode is Mode.DESTROY,
+    )
+    return replace(state, pending={a: intent for a, intent in state.pending.items() if a in chosen})

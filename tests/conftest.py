@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # Many tests start commands, and every one of them would compile ftops anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -18,6 +18,7 @@ for number in (signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
 
 # The same examples in every run, and no clock that decides. FTOPS_EXPLORE=1 looks for new ones.
-settings.register_profile("steady", deadline=None, derandomize=True)
-settings.register_profile("explore", deadline=None)
+calm = [HealthCheck.too_slow]
+settings.register_profile("steady", deadline=None, derandomize=True, suppress_health_check=calm)
+settings.register_profile("explore", deadline=None, suppress_health_check=calm)
 settings.load_profile("explore" if os.environ.get("FTOPS_EXPLORE") else "steady")

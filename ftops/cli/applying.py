@@ -81,6 +81,7 @@ def _carry_out(
         locked(screen, session, wish.operation, wish.lock_timeout) as interrupts,
     ):
         made = _plan(session, wish, screen)
+        session.confirm_lock()
         teller.plan(made, warnings)
         if made.is_blocked:
             raise Blocked(made.findings)

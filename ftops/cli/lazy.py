@@ -9,6 +9,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from ftops.cli.empty import HINT, empty_word, refuse_empty
 from ftops.cli.table import COMMANDS, SECTIONS, Row
 from ftops.suggest import did_you_mean
 
@@ -40,6 +41,8 @@ class LazyGroup(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if args[:1] == ["help"]:
             args = [*args[1:], "--help"]
+        if not ctx.resilient_parsing and (empty := empty_word(self, args)):
+            raise click.UsageError(f"{empty} is empty. {HINT}", ctx)
         return super().parse_args(ctx, args)
 
     def resolve_command(
@@ -53,7 +56,10 @@ class LazyGroup(click.Group):
             raise click.UsageError(f"there is no command `{name}`. {hint}", ctx)
         if ctx.obj is not None:
             ctx.obj.command = f"{ctx.obj.command} {name}".lstrip()
-        return super().resolve_command(ctx, args)
+        found, command, rest = super().resolve_command(ctx, args)
+        if command is not None and not ctx.resilient_parsing:
+            refuse_empty(command, ctx, name, rest)
+        return found, command, rest
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for title, rows in self._sections.items():

@@ -15,8 +15,7 @@ from ftops.address import Address
 from ftops.cli.addresses import ADDRESS
 from ftops.cli.arguments import SpecArguments
 from ftops.cli.look import CHDIR, Command, decorate, look_options
-from ftops.plan import Mode
-from ftops.planner import Options
+from ftops.plan import Mode, Options
 
 
 class PlanArguments(Struct, frozen=True):

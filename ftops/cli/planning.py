@@ -6,7 +6,7 @@ from ftops.address import Json
 from ftops.cli.arguments import SpecArguments
 from ftops.cli.options import PlanArguments
 from ftops.cli.screen import Screen
-from ftops.cli.specs import read, read_with_data
+from ftops.cli.specs import read, read_to_destroy, read_with_data
 from ftops.config import Config
 from ftops.engine import Session
 from ftops.errors import Diagnostic
@@ -17,9 +17,13 @@ from ftops.views.diagnostics import to_json
 
 def read_for(spec: SpecArguments, request: PlanArguments) -> tuple[Config, tuple[Diagnostic, ...]]:
     """Data files matter only for what is to be made: to destroy, they needn't exist any more."""
-    if request.options.mode is Mode.NORMAL:
-        return read_with_data(spec)
-    return read(spec), ()
+    match request.options.mode:
+        case Mode.NORMAL:
+            return read_with_data(spec)
+        case Mode.DESTROY:
+            return read_to_destroy(spec), ()
+        case Mode.REFRESH_ONLY:
+            return read(spec), ()
 
 
 def make_plan(session: Session, request: PlanArguments, screen: Screen) -> Plan:

@@ -15,11 +15,10 @@ from ftops.cli.look import CHDIR
 from ftops.cli.options import PlanArguments
 from ftops.engine import Session
 from ftops.errors import UsageError
-from ftops.plan import Plan
+from ftops.plan import NORMAL, Plan
 from ftops.planfile import SavedPlan
-from ftops.planner import NORMAL
 from ftops.reading import VARIABLE_PREFIX
-from ftops.saved import Asked, save, write_plan
+from ftops.saved import Asked, holds_plan, save, write_plan
 from ftops.store import state_keys
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
@@ -32,6 +31,16 @@ def save_plan(session: Session, made: Plan, request: PlanArguments, spec: SpecAr
     asked = Asked(spec.path, frozenset(given), spec.variable_files, request.options, request.refresh)
     keys = state_keys(session.config.project, session.config.state)
     write_plan(save(session, made, asked), out, keys)
+
+
+def check_out(out: Path) -> None:
+    """Raises UsageError where a file would be overwritten that is no saved plan."""
+    if out.exists() and not holds_plan(out):
+        raise UsageError(
+            f"{out} exists, and is no saved plan",
+            "it would be overwritten.",
+            "choose another name for --out, or remove the file",
+        )
 
 
 def applying(file: Path) -> str:

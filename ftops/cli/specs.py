@@ -30,7 +30,31 @@ def read_outline(spec: SpecArguments) -> Config:
     except SpecError:
         from ftops.loader import load_outline
 
-        return load_outline(spec.path, environment=spec.environment, environ=os.environ)
+        return load_outline(
+            spec.path,
+            environment=spec.environment,
+            variable_files=spec.variable_files,
+            environ=os.environ,
+        )
+
+
+def read_to_destroy(spec: SpecArguments) -> Config:
+    """For what only deletes: the spec, and where it can't be read, what is needed of it to delete what was
+    made. A variable without a value matters only where that is in the settings of a provider or in a
+    `lifecycle`. Raises SpecError."""
+    try:
+        return read(spec)
+    except SpecError:
+        from ftops.loader import load
+
+        return load(
+            spec.path,
+            environment=spec.environment,
+            variables=spec.variables,
+            variable_files=spec.variable_files,
+            environ=os.environ,
+            destroying=True,
+        )
 
 
 def read_with_data(spec: SpecArguments) -> tuple[Config, tuple[Diagnostic, ...]]:

@@ -12,6 +12,7 @@ from typing import Any
 from ftops import __version__, spec
 from ftops.config import Config, Lifecycle, Refactorings, Resource
 from ftops.errors import Diagnostic, SpecError
+from ftops.fields import Unknown
 from ftops.garbage import no_garbage_collection
 from ftops.loader.accounts import check_control_plane, link_accounts
 from ftops.loader.evaluate import Scope
@@ -46,24 +47,33 @@ def load(
     variables: Sequence[str] = (),
     variable_files: Sequence[Path] = (),
     environ: Mapping[str, str],
+    destroying: bool = False,
 ) -> Config:
     """The spec at `path` (a file, or a folder of *.yaml and *.yml) for one environment.
 
-    `variables` are `name=value` pairs. Raises SpecError with every finding, sorted by place.
+    `variables` are `name=value` pairs. With `destroying`, only providers and the lifecycle of resources are
+    read, and only what these name needs a value. Raises SpecError with every finding, sorted by place.
     """
     findings: list[Diagnostic] = []
+    scope = Scope({}, environ, findings, destroying=destroying)
     with no_garbage_collection():
-        config = _load(path, environment, Givers(environ, variable_files, variables), findings)
+        config = _load(path, environment, Givers(environ, variable_files, variables), scope)
     if config is None or findings:
         raise SpecError(list(dict.fromkeys(findings)))
     return config
 
 
-def load_outline(path: Path, *, environment: str | None = None, environ: Mapping[str, str]) -> Config:
+def load_outline(
+    path: Path,
+    *,
+    environment: str | None = None,
+    variable_files: Sequence[Path] = (),
+    environ: Mapping[str, str],
+) -> Config:
     """A spec without all that it declares: what it is called, and where it and its state are. It asks for no
     variable, and mistakes in resources don't matter. Raises SpecError."""
     findings: list[Diagnostic] = []
-    source = read(path, (), findings)
+    source = read(path, variable_files, findings, outline=True)
     name, state = read_settings(source, __version__, Scope({}, environ, findings))
     choose_environment(source, environment, findings)
     if findings:
@@ -82,32 +92,33 @@ def load_outline(path: Path, *, environment: str | None = None, environ: Mapping
     )
 
 
-def _load(path: Path, environment: str | None, givers: Givers, findings: list[Diagnostic]) -> Config | None:
-    source = read(path, givers.files, findings)
-    return None if findings else _config(source, environment, givers, findings)
+def _load(path: Path, environment: str | None, givers: Givers, scope: Scope) -> Config | None:
+    source = read(path, givers.files, scope.findings)
+    return None if scope.findings else _config(source, environment, givers, scope)
 
 
-def _config(source: Source, wanted: str | None, givers: Givers, findings: list[Diagnostic]) -> Config:
-    scope = Scope({}, givers.environ, findings)
+def _config(source: Source, wanted: str | None, givers: Givers, scope: Scope) -> Config:
+    findings = scope.findings
     name, state = read_settings(source, __version__, scope)
     environment = choose_environment(source, wanted, findings)
-    known = resolve_variables(source, environment, givers, findings)
+    known = resolve_variables(source, environment, givers, findings, required=not scope.destroying)
     scope.variables = known
     project = project_root(source.folder)
     providers = Providers(source, environment, project, scope)
-    resources = _Resources(source, providers, scope).read()
+    resources = _Resources(source, providers, scope)
+    found = resources.outlines() if scope.destroying else resources.read()
     refactorings = _NONE
     if source.refactorings:
         from ftops.loader.refactorings import read_refactorings
 
         refactorings = read_refactorings(source, resources.linker, scope)
-    outputs = _outputs(source, scope, resources.linker)
+    outputs = () if scope.destroying else _outputs(source, scope, resources.linker)
     return Config(
         name=name,
         environment=wanted or DEFAULT_ENVIRONMENT,
         folder=source.folder,
         project=project,
-        resources=tuple(sorted(resources.found, key=lambda r: r.address.sort_key)),
+        resources=tuple(sorted(found, key=lambda r: r.address.sort_key)),
         providers=providers.configs(),
         outputs=outputs,
         state=state,
@@ -133,13 +144,25 @@ class _Resources:
         self.checks = read_checks(source, scope.findings)
         self.providers = providers
         self.findings = scope.findings
-        self.found: list[Resource] = []
 
-    def read(self) -> _Resources:
+    def outlines(self) -> list[Resource]:
+        """Resources that are only to be deleted: how, and where."""
+        return [
+            Resource(
+                draft.address,
+                "" if isinstance(draft.block.provider, Unknown) else self._provider(draft),
+                {},
+                lifecycle=_lifecycle(draft, self.findings) if draft.block.lifecycle else _LIFECYCLE,
+                place=draft.entry.mark(),
+            )
+            for draft in self.declared.drafts
+        ]
+
+    def read(self) -> list[Resource]:
         drafts = self.declared.drafts
         made = [(draft, self._resource(draft)) for draft in drafts]
-        self.found = link_accounts(made, self.providers, self.findings)
-        pairs = list(zip(drafts, self.found, strict=True))
+        found = link_accounts(made, self.providers, self.findings)
+        pairs = list(zip(drafts, found, strict=True))
         formats = {d.address: d.block.format for d, _ in pairs if d.address.kind == "dataset"}
         jobs = ((d, r.inputs) for d, r in pairs if d.address.kind == "job")
         check_formats(jobs, formats, self.findings)
@@ -149,7 +172,7 @@ class _Resources:
             if draft.address.kind == "deployment" and isinstance(name, str):
                 named.setdefault((resource.provider, name.casefold()), []).append(draft)
         check_unique_names(named, self.findings)
-        return self
+        return found
 
     def _resource(self, draft: Draft) -> Resource:
         made = make_inputs(draft, self.folder, self.sets, self.findings)

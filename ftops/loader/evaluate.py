@@ -45,6 +45,8 @@ SETTINGS = Phase(
     Secrets.RESOLVE,
     why="Settings are needed before anything is applied, and a reference is known only after.",
 )
+NAMED_SETTINGS = Phase(Secrets.RESOLVE_ENV, why=SETTINGS.why)
+"""Settings that become a part of ids and names, which are recorded."""
 DEFAULTS = Phase(
     Secrets.KEEP,
     why="Defaults are shared by all resources of a provider, and a reference would tie them to one.",
@@ -77,6 +79,8 @@ class Known(NamedTuple):
 
     value: Any
     sensitive: bool = False
+    unset: Diagnostic | None = None
+    """What to say where it is used: nothing gives it a value."""
 
 
 class Each(NamedTuple):
@@ -97,6 +101,8 @@ class Scope(Struct):
     """Environment variables that settings name and that aren't set: an error only where they are used."""
     asked: set[Secret] = field(default_factory=set)
     """The environment variables and sensitive variables whose values were asked for, found or not."""
+    destroying: bool = False
+    """Whether all goes: what is to be made of resources, and from which values, doesn't matter then."""
 
 
 class Use(NamedTuple):
@@ -155,7 +161,7 @@ class Evaluator:
             return value.secret
         if isinstance(value, dict | list):
             return self._report(path, inside, *_NO_TEXT)
-        return value
+        return self._report(path, inside, *_NULL_IN_TEXT) if value is None else value
 
     def _expression(self, inside: str, closed: bool, path: Keys) -> Any:
         if not closed:
@@ -195,7 +201,7 @@ class Evaluator:
         if not match:
             return inside
         value = self._expression(match[1], True, path)
-        if isinstance(value, Unknown | Hidden | dict | list):
+        if value is None or isinstance(value, Unknown | Hidden | dict | list):
             return self._report(path, inside, *_NO_KEY) if not isinstance(value, Unknown) else UNKNOWN
         key = render(value).replace("\\", "\\\\").replace('"', '\\"')
         return f'{inside[: match.start()]}["{key}"]{inside[match.end() :]}'
@@ -218,9 +224,13 @@ class Evaluator:
                 name, self.scope.variables, nothing="Declare it under `variables`.", said=said
             )
             return self._report(path, inside, f"there is no variable `{name}`", "", hint)
+        if known.unset is not None:
+            return self._unset(known.unset, path)
         if not known.sensitive or isinstance(known.value, Unknown):
             return self._inner(known.value, rest, inside, path)
         self.scope.asked.add(Secret("var", name))
+        if known.value is None:
+            return None
         if self.phase.secrets is Secrets.KEEP:
             return self._hide(Secret("var", name), known.value, path)
         if self.phase.secrets is Secrets.RESOLVE:
@@ -237,14 +247,22 @@ class Evaluator:
             detail = f"`${{env.{name}}}` stands for its value."
             place = self.entry.place_in(path, expression_pattern(inside))
             finding = Diagnostic(summary, detail, f"Set it before the command: export {name}=…", place)
-            if self.phase in (SETTINGS, DEFAULTS):
-                self.scope.unset.append((self.entry, finding))
-            else:
-                self.scope.findings.append(finding)
-            return UNKNOWN
+            return self._unset(finding, path)
         if self.phase.secrets is Secrets.KEEP:
             return self._hide(Secret("env", name), Given(value), path)
         return Given(value)
+
+    def _unset(self, finding: Diagnostic, path: Keys) -> Unknown:
+        """Nothing gives a value to what stands here. To delete a resource, its lifecycle has to be known, and
+        the settings of its provider."""
+        is_setting = self.phase in (SETTINGS, NAMED_SETTINGS) or (
+            self.phase is DEFAULTS and not self.scope.destroying
+        )
+        if is_setting:
+            self.scope.unset.append((self.entry, finding))
+        elif not self.scope.destroying or path[:1] == ("lifecycle",):
+            self.scope.findings.append(finding)
+        return UNKNOWN
 
     def _hide(self, secret: Secret, value: Scalar, path: Keys) -> Hidden:
         hidden = Hidden(secret, value, (self.entry, path))
@@ -301,6 +319,11 @@ _NO_TEXT = (
     "Inside text, a value is written as text.",
     "Let the expression be the whole value, or name a key of it: `${var.name.key}`.",
 )
+_NULL_IN_TEXT = (
+    "null can't stand inside text",
+    "A key whose whole value is null counts as not set; a text needs all of its parts.",
+    "Give it a value, or let the expression be the whole value.",
+)
 _DOLLAR = (
     "a `$` can't stand right before an expression",
     "`$${` is a literal `${`, so the two could not be told apart later.",
@@ -314,7 +337,7 @@ _NO_KEY = (
 _ENV_PATH = ("an environment variable has no keys", "Its value is text.", "Write `${env.NAME}`.")
 _SENSITIVE = (
     "a sensitive variable can't stand here",
-    "The value would show in addresses and plans.",
+    "The value would show in addresses, ids and plans.",
     "Use a variable that is not sensitive.",
 )
 _ENV_IN_NAME = (

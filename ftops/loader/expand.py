@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from ftops import spec
 from ftops.address import Address, normal_key, render
 from ftops.errors import Diagnostic
-from ftops.fields import Boolean, Unknown
+from ftops.fields import Boolean, Unknown, has_unknown
 from ftops.kinds import RESOURCE_TYPES
 from ftops.loader.evaluate import INPUTS, NAMES, SWITCHES, Each, Evaluator, Phase, Scope, Use
 from ftops.loader.hyperparameters import NamedSet
@@ -98,7 +98,8 @@ def _add_instance(
     if isinstance(data, dict) and isinstance(data.get("hyperparameters"), str):
         data["hyperparameters"] = {"use": data["hyperparameters"]}
     block = read_block(spec.RESOURCE_MODELS[address.kind], data, entry, scope.findings)
-    if block is None or len(scope.findings) > before:
+    is_lacking = not scope.destroying and has_unknown(data)
+    if block is None or is_lacking or len(scope.findings) > before:
         declared.broken.add((address.kind, address.name))
         return
     declared.drafts.append(Draft(address, entry, block, uses))
@@ -131,7 +132,9 @@ def _eaches(entry: Entry, scope: Scope) -> Sequence[Each | None] | None:
     if raw is None:
         return [None]
     value = Evaluator(entry, scope, NAMES).evaluate(raw, ("for_each",))
-    if _has_unknown(value):
+    if value is None:
+        return [None]
+    if has_unknown(value):
         return None
     found = list(_pairs(value)) if isinstance(value, list | dict) else [None]
     eaches = [each for each in found if each is not None]
@@ -144,11 +147,6 @@ def _eaches(entry: Entry, scope: Scope) -> Sequence[Each | None] | None:
         return eaches
     scope.findings.append(problem)
     return None
-
-
-def _has_unknown(value: Any) -> bool:
-    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return isinstance(value, Unknown) or any(_has_unknown(item) for item in items)
 
 
 def _pairs(value: list[Any] | dict[str, Any]) -> Iterator[Each | None]:

@@ -90,7 +90,7 @@ def read_checks(source: Source, findings: list[Diagnostic]) -> dict[str, str]:
     if entry is None or not isinstance(severity, dict):
         return {}
     check_rules(severity, entry, ("severity",), findings)
-    return {str(rule): str(grade) for rule, grade in severity.items()}
+    return {str(rule): str(grade) for rule, grade in severity.items() if grade is not None}
 
 
 def add_checks(inputs: Inputs, shared: Mapping[str, str]) -> None:

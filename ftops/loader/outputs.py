@@ -7,7 +7,7 @@ from typing import Any
 from ftops import spec
 from ftops.address import Secret, Template
 from ftops.config import Output
-from ftops.fields import Unknown
+from ftops.fields import UNKNOWN, has_unknown
 from ftops.loader.evaluate import INPUTS, Evaluator, Scope, Use
 from ftops.loader.settings import check_name
 from ftops.loader.source import Entry
@@ -19,16 +19,19 @@ def read_output(entry: Entry, scope: Scope) -> tuple[Output | None, list[Use]]:
     check_name(entry, "an output", scope.findings)
     evaluator = Evaluator(entry, scope, INPUTS)
     data = evaluator.evaluate(entry.data)
-    if isinstance(data, Unknown):
-        return None, []
     is_long = isinstance(data, dict) and bool({"value", "description", "sensitive"} & data.keys())
-    block = read_block(
-        spec.OutputBlock, data if is_long else {"value": data}, entry, scope.findings, own=not is_long
-    )
+    block_data, written = (data, entry.data.get("value")) if is_long else ({"value": data}, entry.data)
+    if has_unknown(data):
+        return None, []
+    is_null = block_data.get("value") is None and written is not None
+    if is_null:  # an expression came to nothing, which isn't the same as to say nothing
+        block_data = {**block_data, "value": UNKNOWN}
+    block = read_block(spec.OutputBlock, block_data, entry, scope.findings, own=not is_long)
     if block is None:
         return None, evaluator.uses
-    sensitive = block.sensitive or _holds_secret(block.value)
-    return Output(entry.name, block.value, block.description, sensitive, entry.mark()), evaluator.uses
+    value = None if is_null else block.value
+    sensitive = block.sensitive or _holds_secret(value)
+    return Output(entry.name, value, block.description, sensitive, entry.mark()), evaluator.uses
 
 
 def _holds_secret(value: Any) -> bool:

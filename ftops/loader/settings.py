@@ -12,8 +12,18 @@ from ftops.address import NAME
 from ftops.config import ProviderConfig, StateSettings
 from ftops.costs import Budget
 from ftops.errors import Diagnostic, Place
-from ftops.fields import one_of
-from ftops.loader.evaluate import DEFAULTS, FIXED, SETTINGS, STATE, Evaluator, Known, Scope
+from ftops.fields import Unknown, one_of
+from ftops.loader.evaluate import (
+    DEFAULTS,
+    FIXED,
+    NAMED_SETTINGS,
+    SETTINGS,
+    STATE,
+    Evaluator,
+    Known,
+    Phase,
+    Scope,
+)
 from ftops.loader.source import Entry, Source
 from ftops.loader.validate import read_block
 from ftops.loader.versions import unmet
@@ -184,6 +194,11 @@ def read_budget(source: Source, environment: Entry | None) -> Budget:
     return Budget(**limits, places=tuple(places))
 
 
+_PHASES: Mapping[str, Phase] = {
+    "defaults": DEFAULTS,
+    **dict.fromkeys(("endpoint", "subscription_id", "resource_group", "account"), NAMED_SETTINGS),
+}
+"""What expressions may name in the settings of a provider; in all others, what settings may."""
 _ACCOUNT_KEYS: Mapping[str, tuple[str, ...]] = {
     "azure_openai": ("endpoint",),
     "openai": ("base_url", "organization", "project", "api_key"),
@@ -267,7 +282,7 @@ class Providers:
             self.scope.findings.append(Diagnostic(summary, detail, hint, entry.place(("type",))))
             return None
         data = {
-            key: Evaluator(entry, self.scope, DEFAULTS if key == "defaults" else SETTINGS).evaluate(v, (key,))
+            key: Evaluator(entry, self.scope, _PHASES.get(key, SETTINGS)).evaluate(v, (key,))
             for key, v in entry.data.items()
         }
         return read_block(model, data, entry, self.scope.findings)
@@ -317,5 +332,5 @@ def public_variables(variables: Mapping[str, Known]) -> dict[str, str]:
     return {
         name: str(known.value) if isinstance(known.value, str) else flow(known.value)
         for name, known in sorted(variables.items())
-        if not known.sensitive and known.value is not None
+        if not known.sensitive and known.value is not None and not isinstance(known.value, Unknown)
     }

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import re
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from ftops import yamltext
 from ftops.config import CATALOG_FILE
 from ftops.errors import Diagnostic, Place
+from ftops.project import spec_folder
 from ftops.spec import REFACTORINGS, SECTIONS
 from ftops.suggest import did_you_mean
 from ftops.yamltext import Document
@@ -84,20 +86,96 @@ def display(path: Path) -> str:
         return path.as_posix()
 
 
-def read(path: Path, others: Sequence[Path], findings: list[Diagnostic]) -> Source:
-    """Reads a spec file or folder; `others` are files of the folder that belong to no spec."""
+def read(
+    path: Path, variable_files: Sequence[Path], findings: list[Diagnostic], *, outline: bool = False
+) -> Source:
+    """Reads a spec file or folder. Files of variables in the folder are left out: `variable_files`, which are
+    given as such, and where there are some, or only an `outline` is wanted, those that look like it."""
     path = path.absolute()
-    files = _spec_files(path, {other.resolve() for other in others}, findings)
-    documents = [d for d in (read_document(file, findings) for file in files) if d is not None]
-    folder = Path(os.path.normpath(path if path.is_dir() else path.parent))
+    files = _spec_files(path, {file.resolve() for file in variable_files}, findings)
+    folder = spec_folder(path)
     merge = _Merge(findings)
+    documents = _documents(files, findings)
+    others = _without_sections(documents) if len(files) > 1 else set()
+    declared = _declared_variables(documents)
     for document in documents:
-        merge.add(document)
+        keys = _keys(document)
+        if document.file not in others:
+            merge.add(document)
+        elif not keys or keys - declared:
+            merge.add_veiled(document)
+        elif not (variable_files or outline):
+            findings.append(_file_of_variables(document))
     if files and not merge.sections and not merge.refactorings and not findings:
         detail = "Nothing is declared in it, and ftops takes no file for an order to delete everything."
         hint = "Declare `datasets`, `jobs` and `deployments`; `ftops init` writes an example."
         findings.append(Diagnostic("the spec is empty", detail, hint, Place(display(files[0]))))
-    return Source(folder, tuple(display(f) for f in files), merge.sections, merge.refactorings)
+    return Source(
+        folder, tuple(d.file for d in documents if d.file not in others), merge.sections, merge.refactorings
+    )
+
+
+def _documents(files: Sequence[Path], findings: list[Diagnostic]) -> list[Document]:
+    """Of a file beside others that can't be parsed and has no section of a spec, no line is shown."""
+    found = []
+    for file in files:
+        said: list[Diagnostic] = []
+        document = read_document(file, said)
+        if document is not None:
+            found.append(document)
+        is_hidden = said and len(files) > 1 and not _has_section(file)
+        findings += [veiled(finding, _MAYBE_VARIABLES) for finding in said] if is_hidden else said
+    return found
+
+
+_MAYBE_VARIABLES = "The line is not shown: this may be a file of variables, with a secret in it."
+_TOP_LEVEL_KEY = re.compile(r"""^["']?([A-Za-z_][A-Za-z0-9_-]*)["']?\s*:""", re.MULTILINE)
+
+
+def _has_section(file: Path) -> bool:
+    """Whether a section of a spec begins in a text that isn't YAML."""
+    try:
+        return any(key in SECTIONS for key in _TOP_LEVEL_KEY.findall(file.read_text("utf-8", "replace")))
+    except OSError:
+        return True
+
+
+def veiled(finding: Diagnostic, detail: str) -> Diagnostic:
+    """Without anything that was taken from the line."""
+    if finding.place is None:
+        return finding
+    return Diagnostic(finding.summary, detail, place=finding.place.veiled())
+
+
+def _keys(document: Document) -> set[str]:
+    """Keys of the top level."""
+    root = document.root
+    return {key.value for key, _ in yamltext.merged(root)} if isinstance(root, MappingNode) else set()
+
+
+def _without_sections(documents: Sequence[Document]) -> set[str]:
+    """The files that hold something, but no section of a spec."""
+    return {d.file for d in documents if d.root is not None and _keys(d).isdisjoint(SECTIONS)}
+
+
+def _declared_variables(documents: Sequence[Document]) -> set[str]:
+    return {
+        name.value
+        for document in documents
+        if isinstance(document.root, MappingNode)
+        for key, section in yamltext.merged(document.root)
+        if key.value == "variables" and isinstance(section, MappingNode)
+        for name, _ in yamltext.merged(section)
+    }
+
+
+def _file_of_variables(document: Document) -> Diagnostic:
+    return Diagnostic(
+        f"{document.file} looks like a file of variables",
+        "All of its keys are names of variables, and none is a section of a spec.",
+        f"Pass it with `--var-file {shlex.quote(document.file)}`, or move it out of the folder of the spec.",
+        Place(document.file).veiled(),
+    )
 
 
 def read_document(file: Path, findings: list[Diagnostic]) -> Document | None:
@@ -142,6 +220,13 @@ class _Merge:
         self.sections: dict[str, dict[str, Entry]] = {}
         self.refactorings: list[Entry] = []
 
+    def add_veiled(self, document: Document) -> None:
+        """One whose lines are shown nowhere."""
+        findings, self.findings = self.findings, []
+        self.add(document)
+        findings += [veiled(finding, _MAYBE_VARIABLES) for finding in self.findings]
+        self.findings = findings
+
     def add(self, document: Document) -> None:
         root = document.root
         if root is None:
@@ -159,7 +244,8 @@ class _Merge:
         if name not in SECTIONS:
             detail = "The top level of a spec holds its sections."
             hint = did_you_mean(name, SECTIONS)
-            self._report(document, key, f"`{name}` is no section of a spec", detail, hint)
+            place = _without_values(document.place_of(key), key, node)
+            self.findings.append(Diagnostic(f"`{name}` is no section of a spec", detail, hint, place))
         elif name in REFACTORINGS:
             self._list(document, key, node, data)
         elif isinstance(data, dict) and isinstance(node, MappingNode):
@@ -194,6 +280,14 @@ class _Merge:
 
     def _report(self, document: Document, node: Node, summary: str, detail: str, hint: str) -> None:
         self.findings.append(Diagnostic(summary, detail, hint, document.place_of(node)))
+
+
+def _without_values(place: Place, key: ScalarNode, node: Node) -> Place:
+    """The place of a key that means nothing here: a value beside it may be a secret."""
+    start, end = key.start_mark.column, key.end_mark.column
+    is_beside = node.start_mark.line == key.end_mark.line and node.end_mark.column > end + 1
+    rest = ": …" if is_beside else place.text[end:]
+    return replace(place, text=" " * start + place.text[start:end] + rest)
 
 
 def entries_of(document: Document, findings: list[Diagnostic]) -> Iterator[Entry]:

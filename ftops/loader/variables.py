@@ -12,7 +12,7 @@ from ftops.address import render
 from ftops.errors import Diagnostic, Place
 from ftops.fields import UNKNOWN, one_of
 from ftops.loader.evaluate import FIXED, Evaluator, Known, Scope
-from ftops.loader.source import Entry, Source, entries_of, read_document
+from ftops.loader.source import Entry, Source, entries_of, read_document, veiled
 from ftops.loader.validate import read_block
 from ftops.suggest import did_you_mean
 from ftops.yamltext import Given, Plain
@@ -42,9 +42,15 @@ class Givers(NamedTuple):
 
 
 def resolve_variables(
-    source: Source, environment: Entry | None, givers: Givers, findings: list[Diagnostic]
+    source: Source,
+    environment: Entry | None,
+    givers: Givers,
+    findings: list[Diagnostic],
+    *,
+    required: bool = True,
 ) -> dict[str, Known]:
-    """The value of every declared variable; UNKNOWN where it has none that will do."""
+    """The value of every declared variable; UNKNOWN where it has none that will do. `required`: that a
+    variable has none is a finding here, not only where it is used."""
     declared = {e.name: _declaration(e, findings) for e in source["variables"].values()}
     _check_environments(source, declared, findings)
     given = _from_environment(environment, findings)
@@ -58,10 +64,14 @@ def resolve_variables(
         given |= _from_file(path, holds_secrets, findings)
     given |= _from_arguments(givers.arguments, findings)
     _refuse_undeclared(given, declared, findings)
-    return {
+    known = {
         name: _known(source["variables"][name], block, given.get(name), findings)
         for name, block in declared.items()
     }
+    if required:
+        findings += [variable.unset for variable in known.values() if variable.unset]
+        known = {name: variable._replace(unset=None) for name, variable in known.items()}
+    return known
 
 
 def _declaration(entry: Entry, findings: list[Diagnostic]) -> spec.Variable | None:
@@ -126,16 +136,11 @@ def _from_file(path: Path, holds_secrets: bool, findings: list[Diagnostic]) -> d
         place = entry.document.place_of(entry.node)
         value = _literal(entry, entry.data, found)
         given[entry.name] = Candidate(value, entry.document.file, place.veiled() if holds_secrets else place)
-    findings += [_veiled(finding) for finding in found] if holds_secrets else found
+    findings += [veiled(finding, _NOT_SHOWN) for finding in found] if holds_secrets else found
     return given
 
 
-def _veiled(finding: Diagnostic) -> Diagnostic:
-    """Without anything that was taken from the line."""
-    if finding.place is None:
-        return finding
-    detail = "The line is not shown: the spec has sensitive variables, and it may hold the value of one."
-    return Diagnostic(finding.summary, detail, place=finding.place.veiled())
+_NOT_SHOWN = "The line is not shown: the spec has sensitive variables, and it may hold the value of one."
 
 
 def _from_arguments(arguments: Sequence[str], findings: list[Diagnostic]) -> dict[str, Candidate]:
@@ -156,7 +161,10 @@ def _refuse_undeclared(
         if name not in declared:
             detail = f"A value for it comes from {candidate.giver}, and it would have no effect."
             hint = did_you_mean(name, declared, nothing="Declare it under `variables`.")
-            findings.append(Diagnostic(f"there is no variable `{name}`", detail, hint, candidate.place))
+            place = candidate.place
+            if place is not None and place.file == candidate.giver:
+                place = place.veiled()  # a value that belongs to no variable may be a secret
+            findings.append(Diagnostic(f"there is no variable `{name}`", detail, hint, place))
 
 
 def _known(
@@ -172,7 +180,7 @@ def _known(
     if given is not None and given.value is not None:
         value = _converted(block, given, entry, findings)
     elif value is None and "default" not in entry.data:
-        findings.append(_unset(entry))
+        return Known(UNKNOWN, block.sensitive, _unset(entry))
     return Known(value if len(findings) == before else UNKNOWN, block.sensitive)
 
 

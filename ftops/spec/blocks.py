@@ -50,11 +50,13 @@ SUFFIX = Text(
     "It becomes a part of the model's name. Dots, spaces and other characters, or more than 40 of them, are "
     "not taken everywhere, and the service would say so only after the upload.",
     40,
+    is_shown=True,
 )
 DEPLOYMENT_NAME = Text(
     r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?",
     "1 to 64 letters, digits, `-`, `_` or `.`, with a letter or digit first and last",
     maximum=64,
+    is_shown=True,
 )
 
 

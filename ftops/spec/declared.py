@@ -64,6 +64,11 @@ class Field(Struct, frozen=True):
         return next((a for a in _parts(self.annotation) if _is_block(a)), None)
 
     @property
+    def is_mapping(self) -> bool:
+        """Whether its value is a mapping of any keys."""
+        return any(get_origin(part) is dict for part in _parts(self.annotation))
+
+    @property
     def item(self) -> type[Block] | None:
         """The block that each entry of its list is, if it is a list of such."""
         lists = (a for a in _parts(self.annotation) if get_origin(a) is list)
@@ -189,4 +194,4 @@ def _read_list(reader: Reader, value: Any) -> list[Any]:
 def _read_mapping(reader: Reader, value: Any) -> dict[str, Any]:
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
         raise Faulty
-    return {key: reader(item) for key, item in value.items()}
+    return {key: reader(item) for key, item in value.items() if item is not None}

@@ -7,9 +7,17 @@ time of pydantic's import from nobody; a property test holds the two readers to 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    create_model,
+    model_validator,
+)
 
 from ftops.spec import declared
 from ftops.spec.declared import Block
@@ -26,9 +34,13 @@ class Strict(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _drop_unset(cls, given: Any) -> Any:
-        if isinstance(given, dict) and None in given.values():
-            return {key: value for key, value in given.items() if value is not None}
-        return given
+        return _without_unset(given)
+
+
+def _without_unset(given: Any) -> Any:
+    if isinstance(given, dict) and None in given.values():
+        return {key: value for key, value in given.items() if value is not None}
+    return given
 
 
 _MODELS: dict[type[Block], type[BaseModel]] = {}
@@ -37,9 +49,15 @@ _MODELS: dict[type[Block], type[BaseModel]] = {}
 def model_of(block: type[Block]) -> type[BaseModel]:
     """The pydantic model of a block, of the same name and with the same words."""
     if block not in _MODELS:
-        fields: dict[str, Any] = {name: (f.annotation, _info(name, f)) for name, f in block.fields.items()}
+        fields: dict[str, Any] = {name: (_type(f), _info(name, f)) for name, f in block.fields.items()}
         _MODELS[block] = create_model(block.__name__, __base__=Strict, __doc__=block.__doc__, **fields)
     return _MODELS[block]
+
+
+def _type(field: declared.Field) -> Any:
+    return (
+        Annotated[field.annotation, BeforeValidator(_without_unset)] if field.is_mapping else field.annotation
+    )
 
 
 def _info(name: str, field: declared.Field) -> Any:

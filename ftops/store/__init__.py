@@ -13,6 +13,7 @@ from ftops.store.base import (
 from ftops.store.local import LocalStore
 from ftops.store.opening import check_place, move_in, open_store, state_keys
 from ftops.store.origin import note_origin
+from ftops.store.places import note_place
 
 __all__ = [
     "AT_ONCE",
@@ -27,6 +28,7 @@ __all__ = [
     "lock_info",
     "move_in",
     "note_origin",
+    "note_place",
     "open_store",
     "state_keys",
 ]

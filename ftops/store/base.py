@@ -88,7 +88,10 @@ class Hold(Protocol):
         """`tell` is called, maybe from another thread, once it is held no more."""
 
     def check(self) -> None:
-        """Raises StateError where it was lost."""
+        """Raises StateError where it is known to be lost. Asks nobody."""
+
+    def confirm(self) -> None:
+        """As `check`, but asks."""
 
 
 class Store(Protocol):

@@ -46,6 +46,9 @@ class FileLock:
     def check(self) -> None:
         """Neither."""
 
+    def confirm(self) -> None:
+        """Neither."""
+
     def _try(self) -> bool:
         """False: the file was removed by its owner in between; look again."""
         file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)

@@ -161,6 +161,12 @@ class BucketLock:
         if self._told or self._is_over:
             raise _not_renewed(self._register.bucket.place)
 
+    def confirm(self) -> None:
+        """By renewing it. A bucket that is away for a moment proves nothing yet."""
+        with suppress(BucketError):
+            self.commit(lambda head: head, patience=0.0)
+        self.check()
+
     def commit(
         self, change: Callable[[Head], Head], patience: float | None = None, release: bool = False
     ) -> None:

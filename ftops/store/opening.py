@@ -15,12 +15,10 @@ from ftops.statefile import PLAIN, Form
 from ftops.store.base import KEPT_VERSIONS, Store, lock_info
 from ftops.store.local import LocalStore
 from ftops.store.origin import check_origin
+from ftops.store.places import LOCAL_FOLDER, check_other_places
 
 if TYPE_CHECKING:
     from ftops.crypt import Key, Keys
-
-LOCAL_FOLDER = StateSettings().path
-"""Where a spec that says nothing keeps its state."""
 
 
 def open_store(config: Config) -> Store:
@@ -61,20 +59,8 @@ def check_place(config: Config, store: Store, state: State) -> None:
     recorded here and there is a state elsewhere. To go on would make everything anew."""
     if isinstance(store, LocalStore):
         check_origin(config, state, store.form)
-    elif not state.lineage:
-        _check_left_behind(config)
-
-
-def _check_left_behind(config: Config) -> None:
-    """Nothing is in the bucket: is a state still in the local folder?"""
-    local = _local(config, None)
-    if local.snapshot_path.exists() or local.journal_path.exists():
-        raise StateError(
-            f"the state is still in a local folder: {local.snapshot_path}",
-            f"the spec keeps it at {open_store(config).place} now, and nothing is recorded there: everything "
-            "would be made anew.",
-            "move it: ftops state migrate",
-        )
+    if not state.lineage:
+        check_other_places(config, store)
 
 
 def move_in(config: Config, store: Store, folder: Path | None) -> tuple[State, Path]:

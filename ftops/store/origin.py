@@ -19,7 +19,8 @@ from ftops.state import State
 from ftops.statefile import Form
 from ftops.store.local import LocalStore
 
-_NOTE = ".spec"
+NOTE = ".spec"
+"""In the folder of a state: the files that it was made from."""
 _CLOUD = Path(".ftops", "emulator")
 """The embedded cloud is kept beside the state."""
 _AGAIN = "Everything would be made anew, and what exists would be left behind."
@@ -27,7 +28,7 @@ _AGAIN = "Everything would be made anew, and what exists would be left behind."
 
 def note_origin(config: Config) -> None:
     """Remembers the files of the spec. Where that can't be written, nothing is noticed later: no more."""
-    note = _folder(config) / config.name / _NOTE
+    note = _folder(config) / config.name / NOTE
     text = "".join(f"{file}\n" for file in _files(config))
     with suppress(OSError):
         if not note.exists() or note.read_text(encoding="utf-8") != text:
@@ -45,15 +46,22 @@ def check_origin(config: Config, state: State, form: Form) -> None:
         _check_other_names(config, form)
 
 
+def is_other_spec(config: Config, place: Path) -> bool:
+    """Whether the state in a folder is known to be that of other files."""
+    owner = _noted(place)
+    return bool(owner) and owner.isdisjoint(_files(config))
+
+
 def _is_known(place: Path) -> bool:
     """Whether anything was recorded there, in any environment; who has the lock has made the folder."""
-    return (place / _NOTE).exists() or any(place.glob("*.json")) or any(place.glob("*.journal"))
+    return (place / NOTE).exists() or any(place.glob("*.json")) or any(place.glob("*.journal"))
 
 
 def _check_owner(config: Config) -> None:
-    owner = _noted(_folder(config) / config.name)
-    if not owner or not owner.isdisjoint(_files(config)):
+    place = _folder(config) / config.name
+    if not is_other_spec(config, place):
         return
+    owner = _noted(place)
     there = sorted(file for file in owner if (config.project / file).exists())
     if there:
         raise StateError(
@@ -124,7 +132,7 @@ def _holds_something(config: Config, name: str, form: Form) -> bool:
 
 def _noted(place: Path) -> frozenset[str]:
     with suppress(OSError, UnicodeDecodeError):
-        return frozenset((place / _NOTE).read_text(encoding="utf-8").splitlines())
+        return frozenset((place / NOTE).read_text(encoding="utf-8").splitlines())
     return frozenset()
 
 

@@ -1,7 +1,8 @@
 """The quickstart under random faults: it converges or fails for good, with nothing twice, nothing left over.
 
-Every twentieth schedule runs specs/quickstart itself; the others a spec of its shape with small data, because
-reading 1.4 MB and training on it takes over a second each time. `CHAOS_QUICKSTART_EVERY=1` runs it in all.
+Every twentieth schedule runs a copy of specs/quickstart; the others a spec of its shape with small data,
+because reading 1.4 MB and training on it takes over a second each time. `CHAOS_QUICKSTART_EVERY=1` runs
+it in all.
 
 A schedule is a few fault rules drawn from a seed: refusals, bursts, conflicts, dropped connections before
 and after the effect, truncated bodies, jobs and deployments that fail. The engine, the Azure provider, the
@@ -25,17 +26,16 @@ from ftops.engine import Session, with_data
 from ftops.errors import ProviderError
 from ftops.graph import build
 from ftops.loader import load
-from ftops.plan import Mode
-from ftops.planner import NORMAL, Options
+from ftops.plan import NORMAL, Mode, Options
 from ftops.providers.azure import AzureProvider
 from ftops.store import LocalStore
 from tests.contract.azure_cloud import Cloud, running_cloud
 from tests.support.embedded import example
+from tests.support.quickstart import quickstart
 
 SCHEDULES = 200
 A_TEST = 10
 TRIES = 14
-QUICKSTART = Path(__file__).parents[2] / "specs" / "quickstart"
 QUICKSTART_EVERY = int(os.environ.get("CHAOS_QUICKSTART_EVERY", "20"))
 DESTROY = Options(mode=Mode.DESTROY)
 
@@ -111,8 +111,8 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 
 
 @pytest.fixture(scope="module")
-def quickstart() -> Config:
-    return with_data(load(QUICKSTART, environ={}), str)[0]
+def started_with(tmp_path_factory: pytest.TempPathFactory) -> Config:
+    return with_data(load(quickstart(tmp_path_factory.mktemp("project")), environ={}), str)[0]
 
 
 @pytest.fixture(scope="module")
@@ -183,14 +183,14 @@ class Trial:
 
 @pytest.mark.parametrize("first", range(0, SCHEDULES, A_TEST))
 def test_random_faults_end_converged_with_nothing_twice(
-    cloud: Cloud, config: Config, quickstart: Config, tmp_path: Path, first: int
+    cloud: Cloud, config: Config, started_with: Config, tmp_path: Path, first: int
 ) -> None:
     provider = cloud.provider()
     try:
         for seed in range(first, first + A_TEST):
             folder = tmp_path / f"s{seed}"
             folder.mkdir()
-            spec = config if seed % QUICKSTART_EVERY else quickstart
+            spec = config if seed % QUICKSTART_EVERY else started_with
             _try(Trial(spec, cloud, provider, folder), seed)
     finally:
         provider.close()

@@ -44,7 +44,7 @@ SETTLED = {
 }
 """Settings under which nothing takes longer than it takes to compute."""
 BASE_MODEL = "gpt-4o-mini-2024-07-18"
-_DEADLINE = 20.0
+_DEADLINE = 120.0
 _tokens = itertools.count(1)
 
 
@@ -82,7 +82,7 @@ class Cloud:
     def admin(self, method: str, path: str, body: object = None) -> Any:
         """An admin request; what it replied."""
         address = urlsplit(self.url)
-        client = http.client.HTTPConnection(address.hostname or "", address.port, timeout=10)
+        client = http.client.HTTPConnection(address.hostname or "", address.port, timeout=120)
         try:
             headers = {"api-key": self.key, "content-type": "application/json"}
             client.request(method, f"/_emulator/{path}", None if body is None else json.dumps(body), headers)
@@ -102,7 +102,7 @@ class Cloud:
         )
         headers, version = {"authorization": f"Bearer {self.key}"}, {"api-version": "2024-10-01"}
         content = None if body is None else json.dumps(body)
-        return requests.request(method, url, params=version, headers=headers, data=content, timeout=30)
+        return requests.request(method, url, params=version, headers=headers, data=content, timeout=120)
 
     def fault(self, match: str, **fault: Any) -> None:
         """The next request that matches goes wrong."""
@@ -153,7 +153,7 @@ def running_cloud(folder: Path, *arguments: str) -> Iterator[Cloud]:
     finally:
         process.stdin.close()
         process.stdout.close()
-        process.wait(timeout=20)
+        process.wait(timeout=300)
 
 
 def new_token() -> str:

@@ -16,8 +16,7 @@ from ftops.config import Config
 from ftops.engine import Session, with_data
 from ftops.events import Event
 from ftops.loader import load
-from ftops.plan import Mode, Plan
-from ftops.planner import Options
+from ftops.plan import Mode, Options, Plan
 from tests.contract.azure_cloud import chat_file
 
 Settled = Mapping[str, Mapping[str, Json]]

@@ -155,10 +155,10 @@ def test_accounts_do_not_wait_for_each_other(world: World) -> None:
         reports: list[Report] = []
         run = threading.Thread(target=lambda: reports.append(world.project.apply(SPEC, emit=emit)))
         run.start()
-        parallel = ready.wait(60)
+        parallel = ready.wait(300)
         if not parallel:
             world.sweden.admin("POST", "clock", {"advance": 4000})
-        run.join(60)
+        run.join(300)
     assert parallel, "the deployment in the other account waited"
     done(reports[0])
 

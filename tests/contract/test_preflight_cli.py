@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.contract.azure_cloud import Cloud
-from tests.golden.cli import ROOT, SPEC, Folder, process_environment
+from tests.golden.cli import SPEC, Folder, process_environment
+from tests.support.quickstart import quickstart
 
 FIRST = "error: deployment.copilot: not enough quota"
 
@@ -152,8 +152,7 @@ def test_an_unchanged_plan_loads_nothing_of_this(tmp_path: Path) -> None:
 
 
 def test_the_quickstarts_plan_stays_green(cloud: Cloud, tmp_path: Path) -> None:
-    shutil.copytree(ROOT / "specs" / "quickstart", tmp_path / "quickstart")
-    folder = Folder(tmp_path / "quickstart")
+    folder = Folder(quickstart(tmp_path))
     text = (folder.path / "ftops.yaml").read_text(encoding="utf-8")
     provider = f"{{type: emulator, url: {cloud.url}, api_key: {cloud.key}}}"
     folder.write("ftops.yaml", f"providers:\n  m: {provider}\n\n{text}")

@@ -81,7 +81,7 @@ class Wire:
         self, method: str, target: str, headers: Mapping[str, str], content: bytes
     ) -> tuple[int, Any, bytes]:
         address = urlsplit(self.target)
-        client = http.client.HTTPConnection(address.hostname or "", address.port, timeout=30)
+        client = http.client.HTTPConnection(address.hostname or "", address.port, timeout=120)
         is_text = headers.get("content-type", "").startswith("application/json")
         body = self.asked(content.decode()).encode() if is_text else content
         try:

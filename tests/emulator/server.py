@@ -25,7 +25,7 @@ QUICKSTART = ROOT / "specs" / "quickstart"
 VERSION = "2024-10-21"
 MODEL = "gpt-4o-mini-2024-07-18"
 STANDARD = {"trainingType": "Standard"}
-DEADLINE = 20.0
+DEADLINE = 120.0
 
 
 class Emulator:
@@ -45,7 +45,7 @@ class Emulator:
         """End the process by a signal; its exit code."""
         if self.process.poll() is None:
             os.kill(self.process.pid, number)
-        code = self.process.wait(10)
+        code = self.process.wait(300)
         for stream in (self.process.stdout, self.process.stdin):
             if stream is not None:
                 stream.close()
@@ -66,7 +66,7 @@ class Emulator:
     def _call(
         self, method: str, path: str, content: bytes | None, headers: dict[str, str]
     ) -> tuple[int, dict[str, str], Any]:
-        connection = http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=30)
+        connection = http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=120)
         try:
             given = {"authorization": f"Bearer {self.key}", **headers}
             connection.request(method, path, content, given)

@@ -15,8 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from msgspec.structs import replace
 
 from ftops.address import Address
-from ftops.plan import Action, Mode
-from ftops.planner import NORMAL, Options
+from ftops.plan import NORMAL, Action, Mode, Options
 from tests.explore import outside
 from tests.explore.cloud import Fault, FaultKind, Thing
 from tests.explore.edits import ADDRESSES, EDITS, apply_edit, pick
@@ -341,9 +340,22 @@ class Explore(RuleBasedStateMachine):
         way."""
         if self.settles(clone):
             return
+        if not self.stands_in_the_way(clone):
+            self.fail("converges", [f"{clone.folder.name} doesn't become what its spec says"])
         self.change_spec(clone, "nothing stands in the way", self.unprotected(clone))
         if not self.settles(clone) and not self.has_rivals(clone):
             self.fail("converges", [f"{clone.folder.name} doesn't become what its spec says"])
+
+    def stands_in_the_way(self, clone: Clone) -> bool:
+        """Whether there is a reason for a plan to be refused, or to fail."""
+        spec, state = clone.spec, clone.state
+        records = [*state.resources.values(), *state.deposed.values()]
+        protected = any(i.life.prevent_destroy for i in spec.items.values())
+        protected = protected or any(record.prevent_destroy for record in records)
+        accounts = {t.account for t in self.world.cloud.things.values() if self.world.is_ours(t)}
+        unreachable = not accounts.issubset(spec.accounts.values())
+        blocks = spec.moved or spec.imports
+        return bool(protected or unreachable or blocks or self.has_rivals(clone))
 
     def settles(self, clone: Clone) -> bool:
         for _ in range(PATIENCE):

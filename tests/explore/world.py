@@ -17,9 +17,8 @@ from ftops.engine import Session
 from ftops.errors import FtopsError
 from ftops.graph import build
 from ftops.moments import iso
-from ftops.plan import Mode, Plan
+from ftops.plan import NORMAL, Mode, Options, Plan
 from ftops.planfile import SavedPlan, parse_plan, plan_text
-from ftops.planner import NORMAL, Options
 from ftops.providers import Providers
 from ftops.saved import Asked, save, take_up
 from ftops.state import Entry, State, owner_mark

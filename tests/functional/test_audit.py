@@ -106,7 +106,7 @@ def test_an_interrupted_run_says_so(tmp_path: Path) -> None:
         journal = folder.path / "state" / "small" / "default.journal"
         wait_until(lambda: journal.exists() and b"ftjob" in journal.read_bytes())
         process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 130
+        assert process.wait(300) == 130
     (run,) = json.loads(folder.run("audit", "-o", "json"))["runs"]
     assert run["result"] == "interrupted"
     assert run["steps"]["done"] == 1

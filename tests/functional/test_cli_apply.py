@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
@@ -110,7 +111,7 @@ def test_an_error_in_json_is_lines_too(folder: Folder) -> None:
 
 
 def test_what_was_found_is_recorded_though_nothing_is_done(applied: Folder) -> None:
-    applied.edit("    suffix: copilot", "    suffix: copilot\n    lifecycle: {prevent_destroy: true}")
+    applied.edit("    suffix: copilot", "    suffix: copilot\n    depends_on: [deployment.base]")
     before = applied.run("show", "-o", "json").json["serial"]
     assert applied.ok("apply").startswith("No changes.")
     assert applied.run("show", "-o", "json").json["serial"] > before
@@ -131,7 +132,7 @@ def at_terminal(folder: Folder, answer: str, *argv: str) -> Done:
             stdin=theirs,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
         )
     finally:
@@ -173,7 +174,7 @@ def test_the_live_view_on_a_terminal(folder: Folder) -> None:
     run.send_signal(signal.SIGINT)
     while "Apply interrupted:" not in seen:
         seen += os.read(ours, 4096).decode(errors="replace")
-    assert run.wait(timeout=30) == 130
+    assert run.wait(timeout=300) == 130
     os.close(ours)
     assert run.stderr is not None
     assert b"Still in progress at the service" in run.stderr.read()
@@ -202,23 +203,25 @@ class Slow:
         self.lines: Iterator[str] = iter(self.process.stdout)
         self.seen = ""
 
-    def until(self, text: str) -> None:
-        """Reads until a line says this."""
+    def until(self, *texts: str) -> None:
+        """Reads until each of these was said, in any order; `*` stands for anything in a line."""
+        open_texts = set(texts)
         for line in self.lines:
             self.seen += line
-            if text in line:
+            open_texts -= {text for text in open_texts if fnmatchcase(line, f"*{text}*")}
+            if not open_texts:
                 return
         raise AssertionError(self.seen)
 
     def end(self) -> Done:
-        out, err = self.process.communicate(timeout=30)
+        out, err = self.process.communicate(timeout=300)
         return Done(self.process.returncode, self.seen + out, err)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_stops_in_good_order(folder: Folder, number: signal.Signals) -> None:
     run = Slow(folder, "pending")
-    run.until("job.copilot: step 1/100: loss 2.5")
+    run.until("job.copilot: step 1/100: loss 2.5", "deployment.base: created")
     run.process.send_signal(number)
     done = run.end()
     assert done.code == 130
@@ -233,7 +236,7 @@ def test_a_signal_stops_in_good_order(folder: Folder, number: signal.Signals) ->
 
 def test_the_second_signal_stops_at_once(folder: Folder) -> None:
     run = Slow(folder, "hanging")
-    run.until("job.copilot: creating")
+    run.until("job.copilot: creating", "deployment.base: created")
     run.process.send_signal(signal.SIGINT)
     run.until("Stopping: nothing new is started, 1 call under way may end.")
     run.process.send_signal(signal.SIGINT)
@@ -249,8 +252,7 @@ def test_the_second_signal_stops_at_once(folder: Folder) -> None:
 
 def test_the_second_signal_in_json(folder: Folder) -> None:
     run = Slow(folder, "hanging", "-o", "json")
-    run.until('"change_started"')
-    run.until('"job.copilot"')
+    run.until('"change_started"*"job.copilot"', '"change_finished"*"deployment.base"')
     run.process.send_signal(signal.SIGTERM)
     run.until('"stop_requested"')
     run.process.send_signal(signal.SIGTERM)
@@ -274,7 +276,7 @@ def test_a_reader_that_goes_away_ends_no_run(folder: Folder) -> None:
     run.until("dataset.train: creating")
     assert run.process.stdout is not None
     run.process.stdout.close()
-    assert run.process.wait(timeout=30) == 4
+    assert run.process.wait(timeout=300) == 4
     run.process.stderr.close()  # type: ignore[union-attr]
     assert "deployment.base\n" in folder.ok("state", "list")
 

@@ -71,6 +71,51 @@ WRONG: dict[str, tuple[tuple[str, ...], str, str]] = {
         "--raw needs the name of an output",
         "See `ftops output --help`",
     ),
+    "empty environment": (
+        ("plan", "--env", ""),
+        "the value of `--env` is empty",
+        "Is the variable set that it comes from? See `ftops plan --help`.",
+    ),
+    "empty environment after an equals sign": (
+        ("apply", "-y", "--env="),
+        "the value of `--env` is empty",
+        "Is the variable set that it comes from? See `ftops apply --help`.",
+    ),
+    "empty file for the plan": (
+        ("plan", "--out", ""),
+        "the value of `--out` is empty",
+        "Is the variable set that it comes from? See `ftops plan --help`.",
+    ),
+    "empty spec": (
+        ("destroy", "-y", ""),
+        "an argument is empty",
+        "Is the variable set that it comes from? See `ftops destroy --help`.",
+    ),
+    "empty file of variables": (
+        ("validate", "--var-file", ""),
+        "the value of `--var-file` is empty",
+        "Is the variable set that it comes from? See `ftops validate --help`.",
+    ),
+    "empty option of a subcommand": (
+        ("state", "list", "--env", ""),
+        "the value of `--env` is empty",
+        "Is the variable set that it comes from? See `ftops state list --help`.",
+    ),
+    "empty option of a command for data": (
+        ("data", "check", "--env", "", "a.jsonl"),
+        "the value of `--env` is empty",
+        "Is the variable set that it comes from? See `ftops data check --help`.",
+    ),
+    "empty folder to go to": (
+        ("-C", "", "plan"),
+        "the value of `-C` is empty",
+        "Is the variable set that it comes from? See `ftops --help`.",
+    ),
+    "empty provider": (
+        ("exec", "--provider", "", "--", "true", ""),
+        "the value of `--provider` is empty",
+        "Is the variable set that it comes from? See `ftops exec --help`.",
+    ),
     "unknown shell": (
         ("completion", "tcsh"),
         "invalid value for '{bash|zsh|fish}': 'tcsh' is not one of 'bash', 'zsh', 'fish'",
@@ -158,7 +203,7 @@ def shell(folder: Folder, command: str) -> subprocess.CompletedProcess[str]:
         env=process_environment(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 

@@ -35,7 +35,7 @@ def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 
@@ -75,7 +75,7 @@ def test_a_program_ends_by_its_own_rules(folder: Path) -> None:
         assert running.stdout.readline() == "ready\n"
         os.kill(running.pid, signal.SIGINT)  # only to ftops: from a terminal both would get it
         os.kill(running.pid, signal.SIGTERM)
-        assert running.wait(60) == 9
+        assert running.wait(300) == 9
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,25 @@ def test_old_and_interrupted_objects_move_along(folder: Folder) -> None:
     assert after["pending"]["job.root"]["address"] == "job.root"
 
 
+def test_an_interrupted_object_can_be_left_out_and_targeted(folder: Folder) -> None:
+    state = recorded(folder)
+    state["pending"]["job.lost"] = {
+        **state["resources"]["job.base"],
+        "address": "job.lost",
+        "operation": "create",
+        "token": "t",
+        "inputs": {},
+    }
+    state["serial"] += 1
+    folder.write("edited.json", json.dumps(state))
+    folder.ok("state", "push", "edited.json")
+    assert "there is no resource job.losst" in refusal(folder, "plan", "--exclude", "job.losst")
+    folder.ok("apply", "-y", "--exclude", "job.lost")
+    assert list(recorded(folder)["pending"]) == ["job.lost"]
+    folder.ok("apply", "-y", "--target", "job.lost")
+    assert "pending" not in recorded(folder) or not recorded(folder)["pending"]
+
+
 # rm
 
 

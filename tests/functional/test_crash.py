@@ -30,7 +30,7 @@ def kill_at(folder: Folder, number: int, mode: str) -> int:
         str(folder.path),
         "-y",
     ]
-    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, timeout=120, check=False)
+    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, timeout=300, check=False)
     return done.returncode
 
 

@@ -360,3 +360,31 @@ def test_a_saved_plan_takes_no_wishes(folder: Folder) -> None:
 
 def test_a_digest_has_a_form(folder: Folder) -> None:
     assert "--expect-digest takes" in lines(folder.run("apply", "--expect-digest", "sha256:12"))
+
+
+@pytest.mark.parametrize("name", ["data/train.jsonl", "ftops.yaml", "notes"])
+def test_no_other_file_is_overwritten(folder: Folder, name: str) -> None:
+    folder.write("notes", "mine\n")
+    before = (folder.path / name).read_bytes()
+    refused = folder.run("plan", "--out", name)
+    assert (refused.code, refused.out) == (1, "")
+    assert f"{name} exists, and is no saved plan" in refused.err
+    assert (folder.path / name).read_bytes() == before
+
+
+def test_a_saved_plan_may_be_overwritten(folder: Folder) -> None:
+    folder.ok("plan", "--out", "plan.ft")
+    folder.edit("seed: 105", "seed: 106")
+    folder.ok("plan", "--out", "plan.ft")
+    assert "5 created" in folder.ok("apply", "plan.ft")
+
+
+def test_variables_are_kept_as_they_were_written(folder: Folder) -> None:
+    folder.edit("variables:\n", "variables:\n  cfg: {type: map}\n  tag: {default: none}\n")
+    folder.edit("  base:\n", "  base:\n    tags: {v: '${var.cfg.v}', t: '${var.tag}'}\n")
+    given = ("--var", "cfg={v: 0613, n: [1.10, '7', no, null]}", "--var", "tag=1.10")
+    folder.ok("plan", "--out", "plan.ft", *given)
+    assert "5 created" in folder.ok("apply", "plan.ft")
+    shown = folder.ok("state", "show", "deployment.base")
+    assert '"0613"' in shown
+    assert '"1.10"' in shown

@@ -74,7 +74,7 @@ def run(folder: Path, *arguments: str, expect: int = 0, **more: str) -> str:
         },
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert done.returncode == expect, done.stdout + done.stderr

@@ -65,10 +65,92 @@ def test_a_spec_that_was_destroyed_and_removed_is_in_nobodys_way(project: Path) 
     assert "Plan: 5 to create" in Folder.make(project / "after", UNNAMED).ok("plan")
 
 
-def test_a_link_to_the_folder(project: Path) -> None:
+def test_a_link_to_the_folder_leads_to_the_same_state(project: Path) -> None:
     applied(project / "before")
     (project / "after").symlink_to("before")
-    refused(Folder(project), "recorded as `before`", "called `after` now, after its folder", spec="after")
+    assert Folder(project).ok("plan", "after").startswith("No changes. 5 resources of before")
+    assert Folder(project).ok("plan", "after/ftops.yaml").startswith("No changes. 5 resources of before")
+
+
+def test_a_link_above_the_folder_leads_to_the_same_state(tmp_path: Path) -> None:
+    (tmp_path / "repo" / ".git").mkdir(parents=True)
+    applied(tmp_path / "repo" / "specs" / "here")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "link").symlink_to(tmp_path / "repo" / "specs")
+    for path in ("link/here", "link/here/../here", "link/../specs/here/ftops.yaml"):
+        plan = Folder(tmp_path / "elsewhere").ok("plan", path)
+        assert plan.startswith("No changes. 5 resources of here"), path
+    assert Folder(tmp_path / "elsewhere").ok("apply", "-y", "link/here").startswith("No changes.")
+    assert [path.relative_to(tmp_path) for path in tmp_path.rglob("default.json")] == [
+        Path("repo/state/here/default.json")
+    ]
+
+
+def test_a_link_that_leads_elsewhere_leads_to_the_state_from_there(project: Path) -> None:
+    for name in ("one", "two"):
+        Folder.make(project / name, UNNAMED)
+    (project / "link").symlink_to("one")
+    Folder(project).ok("apply", "-y", "link")
+    (project / "link").unlink()
+    (project / "link").symlink_to("two")
+    assert "Plan: 5 to create" in Folder(project).ok("plan", "link")
+
+
+OTHER_FOLDERS = {
+    "set": (None, "kept"),
+    "set to one outside": (None, "OUTSIDE"),
+    "changed": ("kept", "deeper/down/there"),
+    "changed back": ("deeper/down/there", None),
+    "changed from one outside": ("OUTSIDE", "kept"),
+}
+
+
+def set_path(folder: Folder, path: str | None, outside: Path) -> None:
+    place = (path or "state").replace("OUTSIDE", str(outside))
+    folder.write("state.yaml", f"ftops: {{state: {{path: {place}}}}}\n")
+
+
+@pytest.mark.parametrize(("before", "after"), OTHER_FOLDERS.values(), ids=OTHER_FOLDERS.keys())
+def test_another_folder_of_states(
+    project: Path, tmp_path_factory: pytest.TempPathFactory, before: str | None, after: str | None
+) -> None:
+    outside = tmp_path_factory.mktemp("outside")
+    folder = Folder.make(project / "here", UNNAMED)
+    set_path(folder, before, outside)
+    folder.ok("apply", "-y")
+    set_path(folder, after, outside)
+    text = refused(folder, "the state is in another folder", "Restore the setting of `state`, or move it:")
+    command = re.search(r"or move it: (mkdir .*)$", text)
+    assert command is not None
+    subprocess.run(command[1], shell=True, check=True)
+    assert folder.ok("plan").startswith("No changes. 5 resources of here")
+
+
+def test_another_folder_of_states_in_a_fresh_clone(project: Path) -> None:
+    """What ftops noted for itself isn't there, and the state came with the spec."""
+    folder = Folder.make(project / "here", UNNAMED)
+    set_path(folder, "some/where", project)
+    folder.ok("apply", "-y")
+    shutil.rmtree(project / ".ftops")
+    set_path(folder, None, project)
+    refused(folder, f"the state is in another folder: {project}/some/where/here")
+
+
+def test_another_folder_of_states_for_one_environment_after_the_other(project: Path) -> None:
+    folder = Folder.make(project / "here", UNNAMED + "environments: {prod: {}}\n")
+    folder.ok("apply", "-y", "--env", "prod")
+    set_path(folder, "kept", project)
+    folder.ok("apply", "-y")
+    refused_prod = folder.run("plan", "--env", "prod")
+    assert refused_prod.code == 1
+    assert "the state is in another folder" in refused_prod.err
+
+
+def test_an_empty_state_in_another_folder_is_in_nobodys_way(project: Path) -> None:
+    folder = applied(project / "here")
+    folder.ok("destroy", "-y")
+    set_path(folder, "kept", project)
+    assert "Plan: 5 to create" in folder.ok("plan")
 
 
 def test_another_name_for_the_same_file(project: Path) -> None:

@@ -120,7 +120,7 @@ class Folder:
             env=process_environment(environ),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
             **more,
         )

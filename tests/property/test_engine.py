@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from ftops.address import Address, Reference, Value
 from ftops.config import Config, Lifecycle, Resource
 from ftops.errors import Temporary
-from ftops.plan import Action, Mode, Plan, plan_to_json
-from ftops.planner import NORMAL, Options
+from ftops.plan import NORMAL, Action, Mode, Options, Plan, plan_to_json
 from ftops.state import fold
 from ftops.statefile import parse_line, parse_snapshot, snapshot_text
 from ftops.statejson import entry_from_json

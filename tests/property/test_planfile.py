@@ -18,9 +18,8 @@ from ftops.config import Config
 from ftops.costs import DataChange, Epochs, Estimate, HostingCost, TrainingCost
 from ftops.drift import DRIFT_CLASSES
 from ftops.errors import Diagnostic, FtopsError, Place
-from ftops.plan import Action, AttributeChange, Change, Drift, Mode, OutputChange, Plan, Reason
+from ftops.plan import Action, AttributeChange, Change, Drift, Mode, Options, OutputChange, Plan, Reason
 from ftops.planfile import _RECORDS, Origin, SavedPlan, parse_plan, plan_digest, plan_text
-from ftops.planner import Options
 from ftops.saved import read_plan
 from ftops.state import Failed, OutputsRecorded, Recorded, Removed
 from ftops.views import markdown

@@ -55,7 +55,7 @@ def _token(url: str, key: str) -> str:
     request = urllib.request.Request(
         f"{url}/msi/token?api-version=2019-08-01&resource={resource}", headers={"X-IDENTITY-HEADER": key}
     )
-    with urllib.request.urlopen(request, timeout=10) as reply:
+    with urllib.request.urlopen(request, timeout=120) as reply:
         return str(json.load(reply)["access_token"])
 
 
@@ -66,7 +66,7 @@ def test_the_script_runs_to_its_end(script: str, told: Mapping[str, str], tmp_pa
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), **told}
     done = subprocess.run(
         [*SCRIPTS[script], str(HERE / script)], env=environment, cwd=tmp_path,
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     assert done.stdout.endswith("done\n")

@@ -36,7 +36,7 @@ def away(service: Service, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
     """A real server, by way of a proxy; the library tries nothing again."""
     monkeypatch.setitem(RETRIES, "max_retries", 0)
     monkeypatch.setitem(RETRIES, "backoff", {})
-    monkeypatch.setitem(CLIENT, "timeout", "400ms")
+    monkeypatch.setitem(CLIENT, "timeout", "3s")
     with proxy(service.url) as server:
         yield server
 

@@ -9,9 +9,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 
+from msgspec.structs import replace
+
 from ftops.address import Address, Json
 from ftops.errors import Permanent, Temporary
 from ftops.providers.base import Request
+from ftops.providers.data_plane import plain
 from ftops.state import PendingOperation, RemoteObject, ResourceState, Status
 from ftops.walk import Deliveries, Delivery
 
@@ -90,7 +93,9 @@ class CloudProvider:
         if thing is None:
             return None
         thing.looks += 1
-        return self._show(thing)
+        shown = self._show(thing)
+        known = plain(resource.inputs)
+        return replace(shown, inputs={name: v for name, v in shown.inputs.items() if name in known})
 
     def update(self, request: Request, resource: ResourceState) -> RemoteObject:
         fault = next(self.cloud.faults, "")

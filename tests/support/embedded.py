@@ -80,7 +80,7 @@ class Folder:
             env=environment(),
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             check=False,
         )
         assert expect is None or done.returncode == expect, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
@@ -98,7 +98,7 @@ class Folder:
                 ask = urllib.request.Request(
                     f"{server['url']}/_emulator/{path}", headers={"api-key": server["api_key"]}
                 )
-                with urllib.request.urlopen(ask, timeout=10) as reply:
+                with urllib.request.urlopen(ask, timeout=120) as reply:
                     return json.load(reply)
             except (OSError, urllib.error.URLError, KeyError, ValueError):
                 self.run_command(self.command("plan"), expect=None)
@@ -123,7 +123,7 @@ def environment() -> dict[str, str]:
     return {**kept, "NO_COLOR": "1", "PYTHONPATH": str(ROOT)}
 
 
-def wait_until(condition: Any, seconds: float = 30.0) -> None:
+def wait_until(condition: Any, seconds: float = 120.0) -> None:
     """Polls; fails after so long."""
     end = time.monotonic() + seconds
     while not condition():

@@ -50,7 +50,7 @@ class _Handler(BaseHTTPRequestHandler):
         if isinstance(what, int):
             self._answer(what)
         elif what == "hang":
-            self.server.ended.wait(60)
+            self.server.ended.wait(300)
             self.close_connection = True
         elif what == "drop":
             self.close_connection = True
@@ -69,7 +69,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _forward(self, body: bytes, answer: bool) -> None:
         target = urlsplit(self.server.target)
-        connection = http.client.HTTPConnection(str(target.hostname), target.port, timeout=30)
+        connection = http.client.HTTPConnection(str(target.hostname), target.port, timeout=120)
         try:
             connection.request(self.command, self.path, body, dict(self.headers.items()))
             reply = connection.getresponse()

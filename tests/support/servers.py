@@ -77,7 +77,7 @@ def s3() -> Iterator[Service]:
     with _running(command, port):
         url = f"http://127.0.0.1:{port}"
         ask = urllib.request.Request(f"{url}/{BUCKET}", method="PUT")
-        urllib.request.urlopen(ask, timeout=10).close()
+        urllib.request.urlopen(ask, timeout=120).close()
         keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
         yield Service("s3", url, {"bucket": BUCKET, "region": "us-east-1", "endpoint_url": url}, keys)
 
@@ -138,7 +138,7 @@ def _running(command: list[str], port: int) -> Iterator[None]:
     quiet = subprocess.DEVNULL
     with subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet, env=_plain()) as server:
         try:
-            end = time.monotonic() + 60
+            end = time.monotonic() + 300
             while not _answers(port):
                 assert server.poll() is None, f"{command[0]} has ended with {server.returncode}"
                 assert time.monotonic() < end, f"{command[0]} does not answer"
@@ -175,4 +175,4 @@ def _make_container(url: str) -> None:
         "Content-Length": "0",
     }
     ask = urllib.request.Request(f"{url}?restype=container", method="PUT", headers=headers)
-    urllib.request.urlopen(ask, timeout=10).close()
+    urllib.request.urlopen(ask, timeout=120).close()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,11 @@ from ftops.config import Config, Lifecycle, Output, ProviderConfig, Resource
 from ftops.desired import Resolver
 from ftops.graph import build
 from ftops.outputs import evaluate
-from ftops.plan import Plan
-from ftops.planner import NORMAL, Options, plan
+from ftops.plan import NORMAL, Options, Plan
+from ftops.planner import plan
 from ftops.refresh import refresh
-from ftops.state import Entry, State
+from ftops.selection import concerning
+from ftops.state import Entry, State, Status
 from ftops.store import LocalStore
 from ftops.store.local import LocalJournal
 from ftops.turns import Context
@@ -140,7 +141,7 @@ class World:
     ) -> Plan:
         state = located(self.state, wanted)
         observed = refresh(
-            state,
+            concerning(options, state, build(wanted)),
             lambda name: self.provider,
             everything=look,
             clock=VirtualTime(),
@@ -171,7 +172,7 @@ class World:
         )
         run = Apply(made, state, sink, context, settings)
         try:
-            report = run.run(lambda now: evaluate(wanted.outputs, _known(now).look_up))
+            report = run.run(lambda now: evaluate(wanted.outputs, _known(now).look_up, _ready(now)))
         except BaseException:
             journal.close()
             raise
@@ -210,3 +211,7 @@ def _known(state: State) -> Resolver:
 
 def steps(made: Plan) -> list[str]:
     return [f"{change.action.value} {change.step}" for change in made.changes]
+
+
+def _ready(state: State) -> Callable[[Address], bool]:
+    return {a for a, r in state.resources.items() if r.status is Status.READY}.__contains__

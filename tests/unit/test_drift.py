@@ -14,8 +14,8 @@ from ftops.config import Config, Lifecycle, ProviderConfig
 from ftops.drift import DRIFT_CLASSES
 from ftops.errors import Blocked
 from ftops.graph import build
-from ftops.plan import Mode, Plan
-from ftops.planner import NORMAL, Options, plan
+from ftops.plan import NORMAL, Mode, Options, Plan
+from ftops.planner import plan
 from ftops.refresh import refresh
 from ftops.retirement import retired
 from ftops.state import ResourceState, State, Status

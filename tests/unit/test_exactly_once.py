@@ -12,8 +12,7 @@ import pytest
 from ftops.address import Address, Reference, Secret, Template
 from ftops.config import Config, Lifecycle, Output, Resource
 from ftops.errors import Blocked, Permanent
-from ftops.plan import Action, Mode
-from ftops.planner import Options
+from ftops.plan import Action, Mode, Options
 from ftops.state import PendingOperation, Recorded, RemoteObject, ResourceState
 from tests.support.cloud import Cloud, CloudProvider, Thing
 from tests.support.specs import PROVIDER, Crash, World, config, dataset, deployment, job, steps, tuned
@@ -113,6 +112,43 @@ def test_found_or_gone_one_entry_says_both(tmp_path: Path) -> None:
     del world.cloud.things[world.state.resources[JOB].remote_id]
     entries = [e for e in world.plan(second).entries if getattr(e, "address", JOB) == JOB]
     assert [type(e) for e in entries] == [Recorded]
+
+
+# what a plan leaves out
+
+
+def without_job(address: Address = JOB) -> Options:
+    return Options(excludes=(address,))
+
+
+def test_an_intent_that_is_left_out_stays_as_it_is(tmp_path: Path) -> None:
+    wanted = config(dataset("a", "1"), job("j", "a"), dataset("b", "2"))
+    world = killed_in_between(tmp_path, wanted, "job")
+    before = world.state.pending
+    assert set(before) == {JOB}
+    made = world.plan(wanted, without_job())
+    assert not [e for e in made.entries if getattr(e, "address", None) == JOB]
+    assert "job.j" not in {change.step for change in made.changes}
+    assert world.apply(wanted, without_job()).result == "done"
+    assert world.state.pending == before
+    assert world.apply(wanted, Options(targets=(Address("dataset", "b"),))).result == "done"
+    assert world.state.pending == before
+    assert world.apply(wanted).result == "done"
+    assert (world.names()["job"], dict(world.state.pending)) == (1, {})
+
+
+def test_an_intent_of_what_is_no_longer_declared_can_be_targeted(tmp_path: Path) -> None:
+    world = killed_in_between(tmp_path, config(dataset("a", "1"), job("j", "a")), "job")
+    rest = config(dataset("a", "1"))
+    assert steps(world.plan(rest, without_job())) == []
+    assert steps(world.plan(rest, Options(targets=(JOB,)))) == ["delete job.j"]
+
+
+def test_an_intent_is_left_out_with_what_it_needs(tmp_path: Path) -> None:
+    world = killed_in_between(tmp_path, config(dataset("a", "1"), job("j", "a")), "job")
+    assert steps(world.plan(config(dataset("b", "2")), without_job(DATA))) == ["create dataset.b"]
+    made = world.plan(config(), Options(mode=Mode.DESTROY, excludes=(JOB,)))
+    assert steps(made) == [], "its data is still needed"
 
 
 # what is recorded of what was found

@@ -361,9 +361,9 @@ def test_secrets_stay_data(tmp_path: Path) -> None:
         + """
 variables: {key: {type: string, sensitive: true, default: s3cret}, n: {type: integer, sensitive: true}}
 jobs:
-  a: {model: "${env.MODEL}", training: train, seed: "${env.SEED}", suffix: "x-${env.TEAM}"}
+  a: {model: "${env.MODEL}", training: train, seed: "${env.SEED}"}
 deployments:
-  b: {model: gpt-4o, sku: {capacity: "${var.n}"}, tags: {key: "${var.key}"}}
+  b: {model: gpt-4o, sku: {capacity: "${var.n}"}, tags: {key: "${var.key}"}, rai_policy: "x-${env.TEAM}"}
 outputs: {o: "${var.key}"}
 """
     )
@@ -372,7 +372,7 @@ outputs: {o: "${var.key}"}
     job, deployment = resource(found, "job.a"), resource(found, "deployment.b")
     assert job.inputs["model"] == Secret("env", "MODEL")
     assert job.inputs["seed"] == Secret("env", "SEED")
-    assert job.inputs["suffix"] == Template(("x-", Secret("env", "TEAM")))
+    assert deployment.inputs["rai_policy"] == Template(("x-", Secret("env", "TEAM")))
     assert deployment.inputs["tags"] == {"key": Secret("var", "key")}
     assert found.outputs[0].value == Secret("var", "key")
     assert found.outputs[0].sensitive

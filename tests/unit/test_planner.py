@@ -13,9 +13,9 @@ from ftops.config import Config, Lifecycle, Output, Resource
 from ftops.desired import no_value
 from ftops.errors import Blocked, SpecError
 from ftops.graph import build
-from ftops.plan import Action, Change, Mode, Plan, plan_to_json
+from ftops.plan import Action, Change, Mode, Options, Plan, plan_to_json
 from ftops.planfile import plan_digest
-from ftops.planner import Options, plan
+from ftops.planner import plan
 from ftops.state import Observed
 from tests.support.cloud import Cloud
 from tests.support.specs import PROVIDER, World, config, dataset, deployment, job, steps, tuned
@@ -220,6 +220,23 @@ def test_a_replacement_keeps_what_is_ignored(world: World, options: Options) -> 
     assert thing.inputs["tags"] == {"owner": "bot"}
     assert "rai_policy" not in thing.inputs
     assert world.plan(wanted).is_empty
+
+
+def test_a_secret_that_nobody_knows_any_more_is_not_kept(world: World) -> None:
+    token = Secret("env", "OWNER")
+    ignoring = Lifecycle(ignore_changes=("tags",))
+
+    def spec(sku: str, owner: Value) -> Config:
+        made = deployment("base", "gpt", lifecycle=ignoring, tags={"owner": owner})
+        made = replace(made, inputs={**made.inputs, "sku": {"name": sku, "capacity": 1}})
+        return config(made, secrets={token: "ann-of-the-team"} if owner is token else {})
+
+    world.apply(spec("Standard", token), secret_digests={token: "1"})
+    with_secret = world.plan(spec("GlobalStandard", token), secret_digests={token: "1"})
+    assert change_of(with_secret, "deployment.base").after["tags"] == {"owner": token}
+    without = change_of(world.plan(spec("GlobalStandard", "bob")), "deployment.base")
+    assert without.after["tags"] == {"owner": "bob"}
+    assert [a.path for a in without.attributes] == ["sku.name", "tags.owner"]
 
 
 def test_a_new_job_keeps_settings_that_are_ignored_and_takes_the_data_of_the_spec(world: World) -> None:

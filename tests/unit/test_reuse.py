@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from ftops.address import Address
 from ftops.config import Config, Lifecycle, ProviderConfig, Resource
 from ftops.errors import Blocked
-from ftops.planner import Options
+from ftops.plan import Options
 from ftops.state import Reassigned, Reassignment, ResourceState, State, Status, fold
 from tests.support.cloud import Cloud
 from tests.support.specs import Crash, World, config, dataset, deployment, job, steps, tuned

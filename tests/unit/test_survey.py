@@ -41,7 +41,7 @@ class Asked(MemoryProvider):
     def inspect(self, kinds: Collection[str]) -> AccountFacts:
         self.kinds.append(frozenset(kinds))
         if self.together is not None:
-            self.together.wait(timeout=10)
+            self.together.wait(timeout=300)
         if isinstance(self.answer, ProviderError):
             raise self.answer
         return self.answer

@@ -23,8 +23,7 @@ from ftops.cli.options import (
 )
 from ftops.cli.plans import checked_digest, refuse_options, spec_of
 from ftops.cli.screen import Screen
-from ftops.plan import Mode
-from ftops.planner import Options
+from ftops.plan import Mode, Options
 from ftops.saved import is_plan_file, read_plan
 
 

@@ -10,8 +10,7 @@ from ftops.cli.options import parallelism_option, spec_options
 from ftops.cli.screen import Screen
 from ftops.cli.specs import read
 from ftops.engine import Session
-from ftops.plan import Mode
-from ftops.planner import Options
+from ftops.plan import Mode, Options
 from ftops.views.drift import draw, to_json
 
 DRIFT = 2

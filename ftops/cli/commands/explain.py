@@ -17,7 +17,7 @@ from ftops.cli.specs import read_with_data
 from ftops.dataset.diff import Compared
 from ftops.engine import Session
 from ftops.explanation import explain
-from ftops.planner import Options
+from ftops.plan import Options
 from ftops.views import explanation as view
 
 

@@ -90,6 +90,10 @@ def _show_one(screen: Screen, config: Config, name: str, output: OutputValue, ra
     if raw:
         if not is_known(output.value):
             raise FtopsError(f"the output `{name}` has no value yet", "", "run `ftops apply` first")
+        if output.value is None:
+            raise FtopsError(
+                f"the output `{name}` is null", "", "`ftops plan` says why, if it is a reference"
+            )
         screen.text(draw_raw(_revealed(output.value, config)) + "\n")
     elif screen.json:
         screen.document({"format_version": 1, "name": name, **output_to_json(output)})

@@ -10,7 +10,7 @@ from ftops.cli.arguments import SpecArguments
 from ftops.cli.lazy import pass_screen
 from ftops.cli.options import PlanArguments, plan_options, spec_options
 from ftops.cli.planning import make_plan, plan_document, read_for
-from ftops.cli.plans import applying, save_plan
+from ftops.cli.plans import applying, check_out, save_plan
 from ftops.cli.screen import Screen
 from ftops.engine import Session
 from ftops.plan import Mode, Plan
@@ -38,6 +38,8 @@ def command(
 
     SPEC is a YAML file, or a folder of them; the current folder by default.
     """
+    if out is not None:
+        check_out(out)
     config, warnings = read_for(spec, request)
     with Session.open(config) as session:
         made = make_plan(session, request, screen)

@@ -1,0 +1,100 @@
+"""A declared resource beside its recorded object: what differs, and what ignored inputs keep. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+
+from msgspec.structs import replace
+
+from ftops.address import Address, Reference, Secret, Value, secrets
+from ftops.config import Resource
+from ftops.desired import Desired, at, comparable, covers, put
+from ftops.diff import Difference, differences
+from ftops.kinds import RESOURCE_TYPES, forces_replacement
+from ftops.plan import Action, AttributeChange
+from ftops.schedule import Decision
+from ftops.state import ResourceState
+
+
+def attribute_changes(
+    resource: Resource, desired: Desired, recorded: ResourceState, seen: Mapping[str, Value]
+) -> tuple[AttributeChange, ...]:
+    """What would change. `seen` are the inputs of the object as the service shows them."""
+    before, after = comparable(desired, recorded, seen)
+    kind = RESOURCE_TYPES[resource.address.kind]
+    ignored = resource.lifecycle.ignore_changes
+    return tuple(
+        AttributeChange(
+            d.path,
+            d.before,
+            d.after,
+            forces_replacement(kind, d.path, d.before, resource.inputs.get(d.path, d.after)),
+            _note(resource, d),
+        )
+        for d in differences(before, after, kind.spelling)
+        if not covers(ignored, d.path)
+    )
+
+
+def _note(resource: Resource, difference: Difference) -> str:
+    head = difference.path.split(".")[0]
+    source = resource.sources.get(head)
+    if source:
+        return f"{head}.{source}"
+    value = resource.inputs.get(head)
+    return str(value.address) if isinstance(value, Reference) else ""
+
+
+def keeping_ignored(
+    resource: Resource,
+    recorded: ResourceState,
+    seen: Mapping[str, Value],
+    action: Action,
+    known: Collection[Secret],
+) -> Resource:
+    """A request has every input: one whose changes are ignored keeps its present value, unless that is a
+    secret which nobody knows any more. What is left in `ignore_changes` are those that do."""
+    now = {**recorded.inputs, **seen}
+    inputs = dict(resource.inputs)
+    kept = tuple(p for p in _kept(resource, recorded, action) if {*known} >= {*secrets(at(now, p))})
+    for path in kept:
+        put(inputs, path, at(now, path))
+    return replace(resource, inputs=inputs, lifecycle=replace(resource.lifecycle, ignore_changes=kept))
+
+
+def _kept(resource: Resource, recorded: ResourceState, action: Action) -> tuple[str, ...]:
+    """Ignored inputs that keep their present value. A new object takes data and models from the resources
+    that the spec names: an id on record may be that of an object which goes."""
+    kind = RESOURCE_TYPES[resource.address.kind]
+    referring = {
+        name
+        for name in kind.by_identity
+        if isinstance(resource.inputs.get(name), Reference) or name in recorded.identities
+    }
+    left = kind.local | (referring if action is Action.REPLACE else frozenset())
+    return tuple(path for path in resource.lifecycle.ignore_changes if path.partition(".")[0] not in left)
+
+
+_FATES: Mapping[Action, str] = {
+    Action.CREATE: "created",
+    Action.UPDATE: "updated",
+    Action.REPLACE: "replaced",
+    Action.ADOPT: "still in progress",
+    Action.DELETE: "deleted",
+    Action.FORGET: "forgotten",
+}
+
+
+def describe(attributes: Iterable[AttributeChange], decisions: Mapping[Address, Decision]) -> str:
+    """In a line, what changed and where that comes from."""
+    parts = []
+    for attribute_ in attributes:
+        after = attribute_.after
+        if isinstance(after, Reference) and after.address in decisions:
+            fate = _FATES[decisions[after.address].action]
+            parts.append(f"{attribute_.path} comes from {after.address}, which is {fate}")
+        else:
+            source = f" ({attribute_.note})" if attribute_.note else ""
+            parts.append(f"{attribute_.path} changed{source}")
+    shown = "; ".join(parts[:3])
+    return shown if len(parts) <= 3 else f"{shown}; and {len(parts) - 3} more"

@@ -1,0 +1,368 @@
+"""What has to happen to each resource, and why: decisions in dependency order. Pure.
+
+One rule, one place: `_verdict` has the rules in the order of their weight. `schedule` lowers decisions
+into steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from ftops.address import Address, Json, Secret
+from ftops.arrivals import arrived, check_imports
+from ftops.comparison import attribute_changes, describe, keeping_ignored
+from ftops.config import Config, Lifecycle, Removal, Resource
+from ftops.desired import Desired, Resolver, missing_values
+from ftops.drift import DRIFT_CLASSES
+from ftops.errors import Diagnostic, SpecError
+from ftops.graph import Graph
+from ftops.lifecycle import setting_changes
+from ftops.outputs import evaluate, null_warnings
+from ftops.past import Past
+from ftops.plan import (
+    Action,
+    AttributeChange,
+    Mode,
+    Options,
+    OutputChange,
+    Reason,
+    SettingChange,
+)
+from ftops.reuse import Records, Want
+from ftops.schedule import Decision, deposed_key
+from ftops.selection import matching, selected
+from ftops.state import (
+    Adoptable,
+    Entry,
+    Observed,
+    Recorded,
+    Removed,
+    ResourceState,
+    Status,
+)
+
+
+class Decider(Struct):
+    """Decides for every resource, once. A second round is another decider."""
+
+    config: Config
+    graph: Graph
+    past: Past
+    observed: Observed
+    options: Options
+    secret_digests: Mapping[Secret, str]
+    accounts: Mapping[str, str] = field(default_factory=dict)
+    """The account of each provider."""
+    decisions: dict[Address, Decision] = field(default_factory=dict)
+    entries: list[Entry] = field(default_factory=list)
+    unchanged: int = 0
+    resources: dict[Address, ResourceState] = field(default_factory=dict)
+    """What exists: the past, and what has come under management since."""
+    deposed: dict[tuple[Address, str], ResourceState] = field(default_factory=dict)
+    removals: dict[Address, Removal] = field(default_factory=dict)
+    selected: frozenset[Address] = frozenset()
+    """What the plan is about."""
+    resolver: Resolver = field(default_factory=lambda: Resolver(lambda _: None, {}, {}))
+    warnings: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.resources = dict(self.past.resources)
+        self.deposed = dict(self.past.deposed)
+        self.resolver = self._resolver()
+        self.removals = {removal.source: removal for removal in self.config.refactorings.removals}
+        self.selected = selected(
+            self.options.targets,
+            self.options.excludes,
+            self.graph,
+            self.resources,
+            [address for address, _ in self.deposed],
+            self.past.intents,
+            destroying=self.options.mode is Mode.DESTROY,
+        )
+
+    def decide(self) -> dict[Address, Decision]:
+        selected, resolver = self.selected, self.resolver
+        missing: list[Diagnostic] = []
+        check_imports(self.config.refactorings.imports, self.resources, self.observed)
+        arriving = bool(self.observed.imported or self.observed.adoptable)
+        if self.options.mode is Mode.NORMAL:
+            for address in self.graph.order:
+                resource = self.graph.resources[address]
+                desired = resolver.resolve(resource)
+                if address in selected:
+                    missing += missing_values(resource, desired, self._complete)
+                    if arriving:
+                        self._arrive(resource, desired)
+                    self._decide(resource, desired)
+                self._stay(resolver, address)
+        if missing:
+            raise SpecError(missing)
+        for address in self.resources:
+            if address in selected and address not in self._wanted:
+                self.decisions[address] = self._deletion(address)
+        return self.decisions
+
+    def wants(self) -> Iterator[Want]:
+        """What would be created, unless that was asked for, and nothing on record was taken for it yet."""
+        taken = self.past.restored | self.past.inherited
+        for address, decision in self.decisions.items():
+            if decision.action not in _NEW or address in taken or self._is_asked(address):
+                continue
+            yield Want(decision, self._fitting(decision))
+
+    def _fitting(self, decision: Decision) -> Callable[[ResourceState], bool]:
+        def fits(recorded: ResourceState) -> bool:
+            assert decision.desired is not None  # noqa: S101 - what is created is declared
+            return not attribute_changes(decision.resource, decision.desired, recorded, {})
+
+        return fits
+
+    def records(self) -> Records:
+        """What is on record, and what of it the plan could do without."""
+        free = {
+            address
+            for address in self.past.resources
+            if address not in self.past.away
+            and (
+                address not in self.graph.resources
+                or ((decision := self.decisions.get(address)) and decision.action is Action.REPLACE)
+            )
+            and not self._is_asked(address)
+        }
+        return Records(self.past.resources, self.past.deposed, frozenset(free), self.accounts)
+
+    def _is_asked(self, address: Address) -> bool:
+        return bool(matching(self.options.replaces, (address,)))
+
+    @property
+    def displaced(self) -> frozenset[Address]:
+        """Where an object is deposed for one that exists already."""
+        adopted = (a for a in self.past.resources if a in self.observed.adoptable and a in self.decisions)
+        return self.past.displaced | frozenset(adopted)
+
+    def _stay(self, resolver: Resolver, address: Address) -> None:
+        """What isn't made anew means to others what is recorded of it."""
+        decision = self.decisions.get(address)
+        recorded = self.resources.get(address)
+        if recorded is not None and (decision is None or decision.action not in _NEW):
+            resolver.keep(recorded)
+
+    def _resolver(self) -> Resolver:
+        facts = {address: resource.facts for address, resource in self.graph.resources.items()}
+        return Resolver(self._known, facts, self.secret_digests)
+
+    @property
+    def _wanted(self) -> Mapping[Address, Resource]:
+        return self.graph.resources if self.options.mode is Mode.NORMAL else {}
+
+    def selected_deposed(self) -> frozenset[tuple[Address, str]]:
+        return frozenset(key for key in self.deposed if key[0] in self.selected)
+
+    def outputs(
+        self, decisions: Mapping[Address, Decision], recorded: Mapping[str, Json]
+    ) -> tuple[OutputChange, ...]:
+        declared = self.config.outputs if self.options.mode is Mode.NORMAL else ()
+        if self.options.targets or self.options.excludes:
+            return ()
+        now = evaluate(declared, self._resolver().look_up, lambda a: self._complete(a) is not None)
+        self.warnings += null_warnings(now)
+        changes = []
+        for name in sorted({*recorded, *now}):
+            value = now.get(name)
+            after = value.value if value else None
+            before = recorded.get(name)
+            if not (value and value.sensitive) and after != before:
+                changes.append(OutputChange(name, before, after))
+        return tuple(changes)
+
+    def settings(self) -> tuple[SettingChange, ...]:
+        """What is noted otherwise from now on, also of resources that don't change."""
+        return setting_changes(self._wanted.values(), self.past.resources, self.decisions, self.selected)
+
+    def _known(self, address: Address) -> Mapping[str, Json] | None:
+        decision = self.decisions.get(address)
+        if decision is not None and decision.action in _NEW:
+            return None
+        recorded = self.resources.get(address)
+        return recorded.outputs if recorded else None
+
+    def _complete(self, address: Address) -> Mapping[str, Json] | None:
+        """The outputs of what is ready, and stays as it is."""
+        recorded = self.resources.get(address)
+        if recorded is None or recorded.status is not Status.READY or address in self.decisions:
+            return None
+        return recorded.outputs
+
+    def _arrive(self, resource: Resource, desired: Desired) -> None:
+        """What is imported or adopted is on record from here on, as if it had been made."""
+        address = resource.address
+        if address in self.observed.adoptable:
+            self._adopt(resource, desired, self.observed.adoptable[address])
+        remote = self.observed.imported.get(address)
+        if remote is not None and address not in self.resources:
+            recorded = arrived(resource, desired, remote, self.graph.dependencies[address])
+            recorded = replace(recorded, account=self.accounts.get(resource.provider, ""))
+            self.resources[address] = recorded
+            self.entries.append(Recorded(recorded))
+
+    def _adopt(self, resource: Resource, desired: Desired, found: Adoptable) -> None:
+        """What it replaces is kept until nothing uses it any more, as if the new object had been made."""
+        address = resource.address
+        old = self.resources.get(address)
+        key = deposed_key(old) if old else ""
+        if old:
+            self.deposed[address, key] = old
+        adopted = arrived(resource, desired, found.remote, self.graph.dependencies[address])
+        adopted = replace(
+            adopted,
+            identities=desired.identities,
+            fingerprint=desired.fingerprint,
+            token=found.token,
+            shared=found.shared,
+            account=self.accounts.get(resource.provider, ""),
+        )
+        self.resources[address] = adopted
+        self.entries.append(Recorded(adopted, key))
+
+    def _decide(self, resource: Resource, desired: Desired) -> None:
+        address = resource.address
+        recorded = self.resources.get(address)
+        if address in self.observed.adoptable:
+            reason = _adoption_reason(self.observed.adoptable[address], address)
+            self.decisions[address] = Decision(resource, desired, Action.ADOPT, reason, recorded)
+            return
+        if recorded is None:
+            self.decisions[address] = Decision(
+                resource, desired, Action.CREATE, self._creation_reason(address)
+            )
+            return
+        attributes = self._attributes(resource, desired, recorded)
+        action, reason = self._verdict(resource, recorded, attributes)
+        if action is None:
+            self.unchanged += 1
+            self._keep_records(resource, desired, recorded)
+            return
+        if address in self.past.away:
+            self.entries.append(Removed(address))
+            del self.resources[address]
+            action, reason, recorded, attributes = Action.CREATE, self._creation_reason(address), None, ()
+        elif action in (Action.UPDATE, Action.REPLACE) and resource.lifecycle.ignore_changes:
+            seen = self.past.seen.get(address, {})
+            resource = keeping_ignored(resource, recorded, seen, action, self.secret_digests.keys())
+            desired = self.resolver.resolve(resource)
+            attributes = self._attributes(resource, desired, recorded)
+        elsewhere = recorded is not None and self._account(recorded.provider) != self._account(
+            resource.provider
+        )
+        self.decisions[address] = Decision(resource, desired, action, reason, recorded, attributes, elsewhere)
+
+    def _creation_reason(self, address: Address) -> Reason:
+        how = self.past.vanished.get(address)
+        if how is not None:
+            return Reason(how, DRIFT_CLASSES[how].reason)
+        return Reason("declared", "is declared and doesn't exist yet")
+
+    def _verdict(
+        self, resource: Resource, recorded: ResourceState, attributes: tuple[AttributeChange, ...]
+    ) -> tuple[Action | None, Reason]:
+        """The rules in the order of their weight; the first that holds decides."""
+        address = resource.address
+        if self._is_asked(address):
+            return Action.REPLACE, Reason("asked", "--replace asks for it")
+        before, after = self._account(recorded.provider), self._account(resource.provider)
+        if before != after:
+            text = f"provider changes from {recorded.provider} ({before}) to {resource.provider} ({after})"
+            return Action.REPLACE, Reason("provider", text)
+        if recorded.status is Status.TAINTED:
+            text = recorded.message or "it exists, but isn't fit for use"
+            return Action.REPLACE, Reason("tainted", f"has to be made anew: {text}")
+        forcing = [a for a in attributes if a.forces_replacement]
+        if attributes:
+            action = Action.REPLACE if forcing else Action.UPDATE
+            return action, self._difference_reason(address, forcing or attributes)
+        if address in self.observed.imported:
+            return Action.ADOPT, Reason(
+                "imported", "is imported: it exists, and ftops manages it from now on"
+            )
+        if address in self.past.interrupted and not self.observed.refreshed:
+            return Action.UPDATE, Reason("interrupted", "an update of it was interrupted")
+        if address in self.past.found:
+            return Action.ADOPT, Reason("found", "a run that was interrupted has made it")
+        if address in self.past.restored:
+            return Action.ADOPT, Reason(
+                "restored", "is as it was before: that object still exists, so nothing is created"
+            )
+        if recorded.status is Status.PENDING:
+            return Action.ADOPT, Reason("pending", "is still in progress; apply waits for it")
+        return None, Reason("", "")
+
+    def _account(self, provider: str) -> str:
+        return self.accounts.get(provider, provider)
+
+    def _difference_reason(self, address: Address, attributes: Iterable[AttributeChange]) -> Reason:
+        text = describe(attributes, self.decisions)
+        if address in self.observed.imported:
+            return Reason("imported", f"is imported, and differs from the spec: {text}")
+        return Reason("inputs", text)
+
+    def _attributes(
+        self, resource: Resource, desired: Desired, recorded: ResourceState
+    ) -> tuple[AttributeChange, ...]:
+        return attribute_changes(resource, desired, recorded, self.past.seen.get(resource.address, {}))
+
+    def _keep_records(self, resource: Resource, desired: Desired, recorded: ResourceState) -> None:
+        """What ftops notes beside an object may change although the object needn't."""
+        noted: dict[str, Any] = {
+            "dependencies": self.graph.dependencies[resource.address],
+            "prevent_destroy": resource.lifecycle.prevent_destroy,
+            "retain": resource.lifecycle.on_destroy == "retain",
+            "fingerprint": recorded.fingerprint or desired.fingerprint,
+            "account": recorded.account or self.accounts.get(resource.provider, ""),
+        }
+        if not resource.facts.keys() <= recorded.outputs.keys():
+            noted["outputs"] = {**resource.facts, **recorded.outputs}
+        if any(getattr(recorded, name) != value for name, value in noted.items()):
+            self.entries.append(Recorded(replace(recorded, **noted)))
+
+    def _deletion(self, address: Address) -> Decision:
+        recorded = self.resources[address]
+        resource = Resource(
+            address, recorded.provider, recorded.inputs, lifecycle=_recorded_lifecycle(recorded)
+        )
+        wanted = self.graph.resources.get(address)
+        if wanted is not None:
+            resource = replace(resource, lifecycle=wanted.lifecycle, place=wanted.place)
+        destroying = self.options.mode is Mode.DESTROY
+        reason = Reason("destroy", "destroy") if destroying else Reason("undeclared", "is no longer declared")
+        removal = self.removals.get(address) or self.removals.get(address._replace(key=None))
+        if removal is not None:
+            reason = reason if destroying else Reason("removed", "`removed` says that it goes")
+            fate = "retain" if removal.retain else resource.lifecycle.on_destroy
+            resource = replace(
+                resource, lifecycle=replace(resource.lifecycle, on_destroy=fate), place=removal.place
+            )
+        retain = resource.lifecycle.on_destroy == "retain" or recorded.shared
+        action = Action.FORGET if retain else Action.DELETE
+        return Decision(resource, None, action, reason, recorded)
+
+
+def _recorded_lifecycle(recorded: ResourceState) -> Lifecycle:
+    return Lifecycle(
+        prevent_destroy=recorded.prevent_destroy, on_destroy="retain" if recorded.retain else "delete"
+    )
+
+
+_NEW = (Action.CREATE, Action.REPLACE)
+
+
+def _adoption_reason(found: Adoptable, address: Address) -> Reason:
+    if address.kind == "dataset":
+        text = "a file of the same content is there already"
+    else:
+        running = found.remote.status is Status.PENDING
+        text = f"the same job {'runs' if running else 'was trained'} already: it isn't paid for again"
+    return Reason("adopted", text + ("; another state made it" if found.shared else ""))

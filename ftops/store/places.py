@@ -1,0 +1,109 @@
+"""Where the state of a spec was kept before: where its settings change, nothing is found at the new place.
+
+The last place is noted in `.ftops` of the project, which may be lost; a local state is also looked for in the
+folders of the project. To go on without it would make everything anew.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from ftops.config import Config, StateSettings
+from ftops.errors import StateError
+from ftops.project import FOLDER, ignore
+from ftops.statefile import PLAIN, Form
+from ftops.store.base import Store
+from ftops.store.local import LocalStore
+from ftops.store.origin import NOTE, is_other_spec
+
+LOCAL_FOLDER = StateSettings().path
+"""Where a spec that says nothing keeps its state."""
+_LOCAL = "local"
+_DEPTHS = ("*", "*/*")
+"""How deep in a project folders of states are looked for."""
+_AGAIN = "nothing is recorded there: everything would be made anew, and what exists would be left behind."
+
+
+def note_place(config: Config, store: Store) -> None:
+    """Remembers it. Where that can't be written, nothing is noticed later: no more."""
+    note = _note(config)
+    text = f"{_backend(store, config)} {_place(config, store)}\n"
+    with suppress(OSError):
+        if not note.exists() or note.read_text(encoding="utf-8") != text:
+            ignore(config.project)
+            note.parent.mkdir(parents=True, exist_ok=True)
+            note.write_text(text, encoding="utf-8")
+
+
+def check_other_places(config: Config, store: Store) -> None:
+    """Raises StateError where the spec's state is recorded at another place than this one, which is empty."""
+    form = getattr(store, "form", PLAIN)
+    for folder in _folders(config):
+        there = LocalStore(folder, config.name, config.environment, form)
+        if there.place != store.place and _is_ours(config, there, form):
+            raise _kept_in_folder(there, store)
+    backend, _, place = _noted(config).partition(" ")
+    if backend not in ("", _LOCAL) and place != store.place:
+        raise StateError(
+            f"the state was kept at {place}",
+            f"the spec keeps it at {store.place} now, and {_AGAIN}",
+            "restore the setting; or carry the state over: `ftops state pull` with the setting of before, "
+            f"`ftops state push FILE` with that of now. If nothing is left there, remove {_note(config)}",
+        )
+
+
+def _kept_in_folder(there: LocalStore, store: Store) -> StateError:
+    summary = f"the state is in another folder: {there.snapshot_path.parent}"
+    if not isinstance(store, LocalStore):
+        summary = f"the state is still in a local folder: {there.snapshot_path}"
+        command = "ftops state migrate"
+        command += "" if there.folder.name == LOCAL_FOLDER else f" --from {shlex.quote(str(there.folder))}"
+    else:
+        old, new = (shlex.quote(str(s.snapshot_path.parent)) for s in (there, store))
+        command = f"mkdir -p {new} && mv {old}/{there.environment}.* {new}/"
+    detail = f"the spec keeps it at {store.place} now, and {_AGAIN}"
+    return StateError(summary, detail, f"restore the setting of `state`, or move it: {command}")
+
+
+def _folders(config: Config) -> Iterator[Path]:
+    """Where a local state of that name may be."""
+    backend, _, noted = _noted(config).partition(" ")
+    if backend == _LOCAL:
+        yield config.project / noted
+    yield config.project / LOCAL_FOLDER
+    for depth in _DEPTHS:
+        for note in sorted(config.project.glob(f"{depth}/{config.name}/{NOTE}")):
+            yield note.parent.parent
+
+
+def _is_ours(config: Config, there: LocalStore, form: Form) -> bool:
+    if not (there.snapshot_path.exists() or there.journal_path.exists()):
+        return False
+    if is_other_spec(config, there.snapshot_path.parent):
+        return False
+    try:
+        return not there.read().is_empty
+    except StateError:
+        return True
+
+
+def _backend(store: Store, config: Config) -> str:
+    return _LOCAL if isinstance(store, LocalStore) else config.state.backend
+
+
+def _place(config: Config, store: Store) -> str:
+    """A folder as the settings name it: a project may move as a whole."""
+    return config.state.path if isinstance(store, LocalStore) else store.place
+
+
+def _noted(config: Config) -> str:
+    with suppress(OSError, UnicodeDecodeError):
+        return _note(config).read_text(encoding="utf-8").strip()
+    return ""
+
+
+def _note(config: Config) -> Path:
+    return config.project / FOLDER / "places" / f"{config.name}.{config.environment}"
