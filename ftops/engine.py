@@ -233,7 +233,8 @@ class Session(Struct):
         """Records objects of the service under declared addresses, all at once; what a plan says of them.
         `digests` are those of files whose content is known, by id. Only within `locked`."""
         made = self._inquiry(parallelism).plan_imports(wanted, digests)
-        self.record(entry for entry in made.entries if isinstance(entry, Recorded))
+        found = (entry for entry in made.entries if isinstance(entry, Recorded))
+        self.record(entry for entry in found if entry.resource.address in wanted)
         return made
 
     def _inquiry(self, parallelism: int = 10) -> Inquiry:

@@ -178,6 +178,8 @@ def _carried_over(saved: SavedPlan, again: Plan) -> Plan:
     step = differing_step(saved.plan, related)
     if step is not None:
         raise _stale(saved, [f"{step} would be planned otherwise today"], again.serial)
+    if again.moves != saved.plan.moves:
+        raise _stale(saved, ["other resources would be moved today"], again.serial)
     return replace(
         saved.plan, lineage=again.lineage, serial=again.serial, entries=again.entries, drift=again.drift
     )
