@@ -100,6 +100,8 @@ class RunFinished(Event, frozen=True):
     failed: int
     skipped: int
     elapsed: float
+    moved: int = 0
+    """Resources that are recorded under another address."""
 
 
 def to_json(event: Event) -> dict[str, Json]:

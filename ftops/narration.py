@@ -114,6 +114,7 @@ class Narration(Struct, frozen=True):
             count(Fate.FAILED),
             count(Fate.SKIPPED) + count(Fate.NOT_STARTED),
             round(elapsed, 3),
+            len(plan.moves),
         )
 
     def _percent(self, step: Step, line: Progress) -> float | None:

@@ -123,6 +123,7 @@ def result_line(event: events.RunFinished, paint: Painter, title: str) -> str:
         "replaced": event.replaced,
         "deleted": event.deleted,
         "adopted": event.adopted,
+        "moved": event.moved,
         "failed": event.failed,
         "not done": event.skipped,
     }
