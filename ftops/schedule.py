@@ -188,6 +188,8 @@ class Schedule(Struct):
         recorded = decision.recorded
         assert recorded is not None  # noqa: S101 - only what is recorded is removed
         retain = decision.resource.lifecycle.on_destroy == "retain" or recorded.shared
+        if decision.deletes_first and RESOURCE_TYPES[recorded.address.kind].named_by:
+            retain = recorded.shared  # its successor needs the name
         return Change(
             step=step,
             address=decision.resource.address,

@@ -178,9 +178,7 @@ def observed_inputs(body: Mapping[str, Any], inputs: Mapping[str, Json]) -> dict
     properties = _mapping(body, "properties")
     observed: dict[str, Json] = {}
     if "name" in inputs and (name := str(body.get("name") or "")):
-        observed["name"] = _as_recorded(
-            inputs, "name", name, {name.casefold(), _without_suffix(name, inputs)}
-        )
+        observed["name"] = _as_recorded(inputs, "name", name, {name.casefold(), _without_suffix(name)})
     model = _mapping(properties, "model")
     observed |= _observed_model(model, inputs)
     if inputs.get("source") and (source := str(model.get("source") or "")):
@@ -297,9 +295,9 @@ def _as_recorded(inputs: Mapping[str, Json], key: str, value: str, alike: set[st
     return recorded if isinstance(recorded, str) and recorded.casefold() in alike else value
 
 
-def _without_suffix(name: str, inputs: Mapping[str, Json]) -> str:
-    """The declared name in a computed one."""
-    return name.casefold().rsplit("-", 1)[0] if inputs.get("replace") == "blue_green" else name.casefold()
+def _without_suffix(name: str) -> str:
+    """The declared name in a computed one, which a deployment keeps when its `replace` changes."""
+    return re.sub(r"-[0-9a-f]{8}\Z", "", name.casefold())
 
 
 def _mapping(body: Mapping[str, Any], key: str) -> Mapping[str, Any]:

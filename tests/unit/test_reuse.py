@@ -281,3 +281,20 @@ def test_a_chain_of_reassignments_folds_at_once() -> None:
     after = fold(state, [Reassigned((Reassignment(b, "", a, "k"), Reassignment(c, "", b)))])
     assert {x.name: r.remote_id for x, r in after.resources.items()} == {"a": "id-b", "b": "id-c"}
     assert {(x.name, key): r.remote_id for (x, key), r in after.deposed.items()} == {("a", "k"): "id-a"}
+
+
+def test_a_deployment_is_never_created_beside_the_one_that_has_its_name(world: World) -> None:
+    first = Lifecycle(create_before_destroy=True)
+    world.apply(config(deployment("d", "base.ft-1", name="chat", lifecycle=first)))
+    after = config(deployment("d", "base.ft-2", name="chat", lifecycle=first))
+    assert steps(world.plan(after)) == ["delete deployment.d#old", "replace deployment.d"]
+    assert world.apply(after).result == "done"
+
+
+def test_a_deployment_that_is_retained_still_makes_room_for_its_successor(world: World) -> None:
+    kept = Lifecycle(on_destroy="retain")
+    world.apply(config(deployment("d", "base.ft-1", name="chat", lifecycle=kept)))
+    after = config(deployment("d", "base.ft-2", name="chat", lifecycle=kept))
+    assert steps(world.plan(after)) == ["delete deployment.d#old", "replace deployment.d"]
+    assert world.apply(after).result == "done"
+    assert steps(world.plan(config(), Options(allow_empty=True))) == ["forget deployment.d"]
