@@ -35,8 +35,8 @@ def main() -> int:
 
 
 def _said(done: list[Found]) -> str:
-    histories, steps = sum(f.histories for f in done), sum(f.steps for f in done)
-    return f"{histories} histories, {steps} commands, {sum(f.seconds for f in done):.0f} s of work"
+    histories, commands = sum(f.histories for f in done), sum(f.commands for f in done)
+    return f"{histories} histories, {commands} commands, {sum(f.seconds for f in done):.0f} s of work"
 
 
 if __name__ == "__main__":

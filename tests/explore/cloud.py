@@ -125,6 +125,7 @@ class FaultKind(Enum):
     BUSY = "busy at call"
     REFUSE = "refused at call"
     BUSY_READ = "busy at read"
+    JOB_FAILS = "the training fails of job"
 
 
 @dataclass
@@ -136,11 +137,16 @@ class Fault:
     writes: int = 0
     reads: int = 0
     appends: int = 0
+    jobs: int = 0
     hit: bool = False
     crashed: bool = False
 
     def __str__(self) -> str:
         return self.kind.value if self.kind is FaultKind.NONE else f"{self.kind.value} {self.at}"
+
+    def anew(self) -> Fault:
+        """The same plan, of which nothing has happened yet."""
+        return Fault(self.kind, self.at)
 
     def append(self, write: Callable[[], T]) -> T:
         """An append to the journal."""
@@ -172,6 +178,13 @@ class Fault:
             raise Temporary("the reply was lost", effect_unknown=True)
         return done
 
+    def fails_a_job(self) -> bool:
+        """Whether the job that is started now is going to fail: mostly the first one."""
+        self.jobs += 1
+        fails = self.kind is FaultKind.JOB_FAILS and self.jobs == 1 + self.at // 4
+        self.hit = self.hit or fails
+        return fails
+
     def read(self) -> None:
         """A call that only looks."""
         self.reads += 1
@@ -195,7 +208,6 @@ class Cloud:
     """Whether jobs keep the metadata that they were given."""
     things: dict[int, Thing] = field(default_factory=dict)
     log: list[Event] = field(default_factory=list)
-    fail_next_job: bool = False
     fault: Fault = field(default_factory=Fault)
     uids: int = 0
 
@@ -329,9 +341,6 @@ class Account:
         request: Request,
         seconds: float = 0.0,
     ) -> Thing:
-        fails = kind == "job" and self.cloud.fail_next_job
-        if fails:
-            self.cloud.fail_next_job = False
         thing = Thing(
             uid=uid,
             kind=kind,
@@ -342,7 +351,7 @@ class Account:
             token=request.token,
             address=str(request.address),
             ready_at=self.cloud.now() + seconds,
-            fails=fails,
+            fails=kind == "job" and self.cloud.fault.fails_a_job(),
         )
         return self.cloud.put("create", thing)
 

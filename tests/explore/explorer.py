@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 from msgspec import Struct
 
-from tests.explore.machine import Broken, Explore, Tally
+from tests.explore.machine import Explore, Tally
+from tests.explore.story import Broken
 
 STEPS = 10
 """Rules in one history at most."""
@@ -22,7 +23,7 @@ class Found(Struct, frozen=True):
 
     seed: int
     histories: int
-    steps: int
+    commands: int
     seconds: float
     broken: str = ""
     counterexample: str = ""
@@ -44,7 +45,7 @@ def explore(
         run_state_machine_as_test(seeded, settings=_settings(histories, phases, steps))
     except Broken as error:
         broken, counterexample = type(error).__name__, str(error)
-    return Found(number, tally.histories, tally.steps, perf_counter() - began, broken, counterexample)
+    return Found(number, tally.histories, tally.commands, perf_counter() - began, broken, counterexample)
 
 
 def _settings(histories: int, phases: Sequence[Phase], steps: int) -> settings:

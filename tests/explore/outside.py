@@ -8,10 +8,12 @@ from typing import Any
 from msgspec.structs import replace
 
 from tests.explore.cloud import Cloud, Thing
+from tests.explore.world import World
 
 
-def delete(cloud: Cloud, number: int) -> str:
+def delete(world: World, number: int) -> str:
     """One object that nothing uses is deleted; which, in words."""
+    cloud = world.cloud
     thing = _one(cloud, number, lambda t: not _is_used(cloud, t))
     if thing is None:
         return ""
@@ -19,9 +21,9 @@ def delete(cloud: Cloud, number: int) -> str:
     return f"somebody deletes {thing.remote_id}"
 
 
-def cancel(cloud: Cloud, number: int) -> str:
+def cancel(world: World, number: int) -> str:
     """One job that runs is cancelled."""
-    now = cloud.now()
+    cloud, now = world.cloud, world.clock.now()
     thing = _one(cloud, number, lambda t: t.kind == "job" and t.status(now) == "running")
     if thing is None:
         return ""
@@ -29,14 +31,20 @@ def cancel(cloud: Cloud, number: int) -> str:
     return f"somebody cancels {thing.remote_id}"
 
 
-def resize(cloud: Cloud, number: int) -> str:
+def resize(world: World, number: int) -> str:
     """One deployment gets another capacity."""
-    thing = _one(cloud, number, lambda t: t.kind == "deployment")
+    thing = _one(world.cloud, number, lambda t: t.kind == "deployment")
     if thing is None:
         return ""
     body: Mapping[str, Any] = {**thing.body, "sku": {**thing.body["sku"], "capacity": 9}}
-    cloud.put("update", replace(thing, body=body))
+    world.cloud.put("update", replace(thing, body=body))
     return f"somebody resizes {thing.remote_id}"
+
+
+def wait(world: World, number: int) -> str:
+    """What is in the making is done."""
+    world.clock.seconds += 100.0
+    return "time passes"
 
 
 def _one(cloud: Cloud, number: int, is_it: Any) -> Thing | None:

@@ -178,19 +178,21 @@ class World:
         self.clock = VirtualTime()
         self.cloud = Cloud(self.clock.now, keeps_notes)
         self.adopt = adopt
-        self.clones = [self.new_clone("one", spec)]
+        self.clones: list[Clone] = []
         self.saved: list[Saved] = []
         self.released: set[int] = set()
         """What was forgotten because somebody asked for it."""
         self.anew: set[tuple[Path, Address]] = set()
         """What `--replace` asked for and isn't done yet."""
         self.moments = 0
+        self.new_clone("one", spec)
 
     def new_clone(self, name: str, spec: Spec) -> Clone:
-        number = len(getattr(self, "clones", ()))
-        folder = self.folder / f"{name}{number}"
+        """A folder with a spec of that name."""
+        folder = self.folder / f"{name}{len(self.clones)}"
         folder.mkdir()
-        return Clone(folder, name, spec)
+        self.clones.append(Clone(folder, name, spec))
+        return self.clones[-1]
 
     @property
     def lineages(self) -> set[str]:

@@ -1,0 +1,108 @@
+"""What keeps each fault from happening, taken out again, to show that the exploration would find it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ftops import accounts, engine, inquiry, planner, saved
+from ftops.kinds import RESOURCE_TYPES
+from ftops.past import settle
+from ftops.reuse import Records, Want, reassignments
+from ftops.state import State
+
+Patch = tuple[Any, str, Any]
+"""A module, a name in it, and what that stands for instead."""
+
+_settle = settle
+
+
+def _seen_of_the_old_one(*args: Any, **named: Any) -> Any:
+    """What an interrupted run has made is compared by what was seen of the object that it replaces."""
+    past = _settle(*args, **named)
+    old = {a: remote.inputs for a in past.found if (remote := args[1].objects.get(a)) is not None}
+    return replace(past, seen={**past.seen, **old})
+
+
+def _without_reservations(state: State, entries: object) -> State:
+    """Found, imported and pending objects are anybody's."""
+    return replace(state, pending={})
+
+
+def _nothing_deposed(wants: Iterable[Want], records: Records) -> Any:
+    return reassignments(wants, replace(records, deposed={}))
+
+
+def _no_deployments(wants: Iterable[Want], records: Records) -> Any:
+    return reassignments((w for w in wants if not RESOURCE_TYPES[w.address.kind].named_by), records)
+
+
+def _nothing_renamed(wants: Iterable[Want], records: Records) -> Any:
+    free = frozenset(a for a in records.free if not RESOURCE_TYPES[a.kind].reusable)
+    return reassignments(wants, replace(records, free=free))
+
+
+def _names_of(config: Any) -> dict[str, str]:
+    """A provider is taken for its account."""
+    return {name: name for name in config.providers}
+
+
+def _nothing(*args: Any) -> None:
+    return None
+
+
+_UNCHECKED: Patch = (planner, "check_owners", _nothing)
+
+
+class Mend(Struct, frozen=True):
+    """`patches` take it out; `shows` are the invariants that break then."""
+
+    patches: tuple[Patch, ...]
+    shows: frozenset[str]
+
+
+MENDS: Mapping[str, Mend] = {
+    "a found object is compared by what is seen of it": Mend(
+        ((planner, "settle", _seen_of_the_old_one), _UNCHECKED),
+        frozenset({"nothing_kept_is_deleted", "one_owner", "paid_once"}),
+    ),
+    "what an intent or an import names isn't adopted": Mend(
+        ((inquiry, "fold", _without_reservations), _UNCHECKED),
+        frozenset({"nothing_kept_is_deleted", "one_owner", "paid_once"}),
+    ),
+    "a change that is undone restores the old object": Mend(
+        ((planner, "reassignments", _nothing_deposed),), frozenset({"paid_once"})
+    ),
+    "an object is in the account where it was made": Mend(
+        (
+            (accounts, "accounts_of", _names_of),
+            (engine, "accounts_of", _names_of),
+            (planner, "accounts_of", _names_of),
+        ),
+        frozenset({"nothing_lost", "converges", "destroy_leaves_nothing", "as_declared_in_the_end"}),
+    ),
+    "a saved plan is applied once": Mend(
+        ((saved, "_applied_already", _nothing),), frozenset({"applied_twice"})
+    ),
+    "a name that changes hands stays one deployment": Mend(
+        ((planner, "reassignments", _no_deployments),),
+        frozenset({"endpoints_stay", "converges", "as_declared_in_the_end", "all_that_was_shown"}),
+    ),
+    "a renamed resource is moved": Mend(
+        ((planner, "reassignments", _nothing_renamed),), frozenset({"paid_once"})
+    ),
+}
+
+
+@contextmanager
+def taken_out(mend: Mend) -> Iterator[None]:
+    """As if it had never been made."""
+    with ExitStack() as stack:
+        for module, name, instead in mend.patches:
+            stack.callback(setattr, module, name, getattr(module, name))
+            setattr(module, name, instead)
+        yield

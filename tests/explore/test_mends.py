@@ -1,0 +1,16 @@
+"""The exploration finds each fault that the rules of identity keep from happening."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import Phase
+
+from tests.explore.explorer import explore
+from tests.explore.mends import MENDS, Mend, taken_out
+
+
+@pytest.mark.parametrize("mend", MENDS.values(), ids=list(MENDS))
+def test_a_mend_that_is_taken_out_is_missed(mend: Mend) -> None:
+    with taken_out(mend):
+        found = explore(7, 2000, phases=[Phase.generate])
+    assert found.broken in mend.shows, found.counterexample or "nothing was found"
