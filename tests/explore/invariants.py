@@ -321,7 +321,7 @@ def _is_served(deletion: Event, heir: Address, spec: Spec) -> bool:
 
 def _has_model(deletion: Event, heir: Address, spec: Spec) -> bool:
     model = spec.serving(heir).model
-    if model is None or spec.ignores(heir):
+    if model is None or spec.ignores(heir) or spec.items[model].life.create_before_destroy is False:
         return True
     trained = (t for t in deletion.there.values() if t.status(deletion.now) == "succeeded")
     return any(t.essence == spec.essence(model) and t.account == spec.account(heir) for t in trained)
