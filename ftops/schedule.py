@@ -281,6 +281,8 @@ class Schedule(Struct):
         recorded = self.resources.get(user)
         if recorded is None or current is None or _names(recorded, current):
             return False
+        if current.status is not Status.READY:
+            return True
         return any(_names(recorded, old) for (a, _), old in self.deposed.items() if a == current.address)
 
     def _removes(self, step: str) -> bool:

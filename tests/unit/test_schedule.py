@@ -59,3 +59,17 @@ def test_what_is_created_first_has_its_needs_created_first(world: World) -> None
     found = steps(world.plan(spec(2)))
     assert found[:2] == ["replace job.j", "replace deployment.d"]
     assert [step.partition("#")[0] for step in found[2:]] == ["delete deployment.d", "delete job.j"]
+
+
+def test_an_endpoint_waits_for_the_model_also_if_what_it_serves_is_not_on_record(world: World) -> None:
+    """The job failed, and the model that is served came from elsewhere."""
+    world.apply(served(1, tuned("j")))
+    world.cloud.fail_job = lambda thing: "out of memory"
+    world.apply(served(2, tuned("j")))
+    world.cloud.fail_job = lambda thing: ""
+    world.cloud.things = {n: t for n, t in world.cloud.things.items() if n != "job-2"}
+    plain = config(
+        dataset("t", "1"), job("j", "t", hyperparameters={"n_epochs": 2}), deployment("d", tuned("j"))
+    )
+    gone = next(c for c in world.plan(plain).changes if c.step == "deployment.d#old")
+    assert "job.j" in gone.waits_for
