@@ -245,6 +245,11 @@ def _would_do(world: World, run: Run, event: Event, thing: Thing) -> bool:
     if (thing.kind, thing.account, thing.essence) != ("job", made.account, made.essence):
         return False
     own = thing.token.startswith(owner_mark(run.after.lineage)) if run.after.lineage else False
+    records = run.before.resources
+    if any(
+        (run.clone.folder, a) in world.anew and r.remote_id == thing.remote_id for a, r in records.items()
+    ):
+        return False  # whoever asks for another one doesn't want it anywhere
     in_this_run = thing.uid not in run.there
     seen = thing.uid <= run.seen or (in_this_run and own)
     if not (seen and thing.is_usable(event.now)):
@@ -321,7 +326,7 @@ def _is_served(deletion: Event, heir: Address, spec: Spec) -> bool:
 
 def _has_model(deletion: Event, heir: Address, spec: Spec) -> bool:
     model = spec.serving(heir).model
-    if model is None or spec.ignores(heir):
+    if model is None or spec.ignores(heir) or spec.deletes_first(model):
         return True
     trained = (t for t in deletion.there.values() if t.status(deletion.now) == "succeeded")
     return any(t.essence == spec.essence(model) and t.account == spec.account(heir) for t in trained)

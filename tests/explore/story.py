@@ -154,12 +154,14 @@ class Story:
         return False
 
     def _stands_in_the_way(self, clone: Clone) -> bool:
-        """Whether there is a reason for a plan to be refused, or to fail: something is protected, an account
-        can't be reached, a block contradicts what exists, or another state holds what this one wants."""
+        """Whether there is a reason for a plan to be refused, or to fail: something is protected or keeps what
+        has to go, an account can't be reached, a block contradicts what exists, or another state holds what
+        this one wants."""
         spec, state = clone.spec, clone.state
         records = [*state.resources.values(), *state.deposed.values()]
-        lives = [one.life.prevent_destroy for one in spec.items.values()]
-        protected = any(lives) or any(record.prevent_destroy for record in records)
+        lives = [one.life for one in spec.items.values()]
+        protected = any(life.prevent_destroy or life.ignore_changes for life in lives)
+        protected = protected or any(record.prevent_destroy for record in records)
         homes = [one.account for one in records] + [one.account for one in state.pending.values()]
         accounts = {home.partition(":")[2] for home in homes}
         unreachable = not accounts.issubset(spec.accounts.values())
@@ -239,10 +241,13 @@ def _command(options: Options, wait: bool) -> str:
 
 
 def _unprotected(clone: Clone) -> Spec:
-    """The spec without protections and blocks; all accounts can be reached. What is protected and undeclared
-    is forgotten."""
+    """The spec without protections, blocks and what is ignored; all accounts can be reached. What is protected
+    and undeclared is forgotten."""
     spec = clone.spec
-    items = {a: replace(i, life=replace(i.life, prevent_destroy=False)) for a, i in spec.items.items()}
+    items = {
+        address: replace(item, life=replace(item.life, prevent_destroy=False, ignore_changes=()))
+        for address, item in spec.items.items()
+    }
     kept = [a for a, r in clone.state.resources.items() if r.prevent_destroy and a not in items]
     accounts = {**spec.accounts, "east": "east", "west": "west"}
     removed = tuple((a, True) for a in sorted(kept, key=lambda a: a.sort_key))
