@@ -245,11 +245,8 @@ def _would_do(world: World, run: Run, event: Event, thing: Thing) -> bool:
     if (thing.kind, thing.account, thing.essence) != ("job", made.account, made.essence):
         return False
     own = thing.token.startswith(owner_mark(run.after.lineage)) if run.after.lineage else False
-    records = run.before.resources
-    if any(
-        (run.clone.folder, a) in world.anew and r.remote_id == thing.remote_id for a, r in records.items()
-    ):
-        return False  # whoever asks for another one doesn't want it anywhere
+    if thing.remote_id in _unwanted(world, run):
+        return False
     in_this_run = thing.uid not in run.there
     seen = thing.uid <= run.seen or (in_this_run and own)
     if not (seen and thing.is_usable(event.now)):
@@ -257,6 +254,13 @@ def _would_do(world: World, run: Run, event: Event, thing: Thing) -> bool:
     if run.options.adopt and world.cloud.keeps_notes and thing.token:
         return True
     return in_this_run or _is_recorded(run.before, thing)
+
+
+def _unwanted(world: World, run: Run) -> set[str]:
+    """What somebody asked to have replaced, or imported to replace it: it isn't wanted elsewhere either."""
+    asked = {r.remote_id for a, r in run.before.resources.items() if (run.clone.folder, a) in world.anew}
+    steps = run.plan.changes if run.plan else ()
+    return asked | {c.remote_id for c in steps if c.reason.code == "imported"}
 
 
 def _is_recorded(state: State, thing: Thing) -> bool:

@@ -154,9 +154,9 @@ class Story:
         return False
 
     def _stands_in_the_way(self, clone: Clone) -> bool:
-        """Whether there is a reason for a plan to be refused, or to fail: something is protected or keeps what
-        has to go, an account can't be reached, a block contradicts what exists, or another state holds what
-        this one wants."""
+        """Whether there is a reason for a plan to be refused, or to fail: something is protected or ignored,
+        an account can't be reached, a block contradicts what exists, or another state holds what this one
+        wants."""
         spec, state = clone.spec, clone.state
         records = [*state.resources.values(), *state.deposed.values()]
         lives = [one.life for one in spec.items.values()]
@@ -241,8 +241,8 @@ def _command(options: Options, wait: bool) -> str:
 
 
 def _unprotected(clone: Clone) -> Spec:
-    """The spec without protections, blocks and what is ignored; all accounts can be reached. What is protected
-    and undeclared is forgotten."""
+    """The spec without protections, blocks and what is ignored; all accounts can be reached. What is
+    protected and undeclared is forgotten."""
     spec = clone.spec
     items = {
         address: replace(item, life=replace(item.life, prevent_destroy=False, ignore_changes=()))
