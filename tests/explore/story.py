@@ -13,7 +13,7 @@ from ftops.plan import NORMAL, Action, Mode, Options
 from tests.explore.cloud import Fault, Thing
 from tests.explore.edits import apply_edit
 from tests.explore.invariants import INVARIANTS, is_missed
-from tests.explore.spec import Serving, Spec
+from tests.explore.spec import Job, Serving, Spec
 from tests.explore.world import Clone, Run, World
 
 DESTROY = Options(mode=Mode.DESTROY)
@@ -226,11 +226,18 @@ class Story:
             raise broken(invariant)("\n".join(["", f"{invariant}: {'; '.join(complaints)}", *self.lines]))
 
 
-def fits(thing: Thing, address: Address, spec: Spec) -> bool:
-    """Whether somebody would import the object there."""
-    item = spec.items[address]
-    is_named = not isinstance(item, Serving) or thing.name.casefold() == item.name.casefold()
-    return is_named and thing.essence == spec.essence(address)
+def fits(thing: Thing, address: Address, clone: Clone) -> bool:
+    """Whether somebody would import the object there. Of a job that is imported it isn't known what the file
+    says that it was trained on, unless that is on record."""
+    item = clone.spec.items[address]
+    if thing.essence != clone.spec.essence(address):
+        return False
+    if isinstance(item, Serving):
+        return thing.name.casefold() == item.name.casefold()
+    if isinstance(item, Job):
+        file = clone.state.resources.get(item.training)
+        return file is not None and file.remote_id == thing.body["training_file"]
+    return True
 
 
 def _command(options: Options, wait: bool) -> str:
