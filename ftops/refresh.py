@@ -57,9 +57,13 @@ def refresh(
     """
     clock = clock or RealTime()
     turns: dict[Key, tuple[str, Turn]] = {}
+    local = {name: all_local(providers, [name]) for name in {r.provider for r in state.resources.values()}}
 
     def read(resource: ResourceState) -> tuple[str, Turn]:
-        return resource.provider, _read(providers(resource.provider), resource, clock, retry_base)
+        provider = providers(resource.provider)
+        if local.get(resource.provider):
+            return resource.provider, lambda: provider.read(resource)
+        return resource.provider, _read(provider, resource, clock, retry_base)
 
     known = frozenset(r.remote_id for r in (*state.resources.values(), *state.deposed.values()))
     for address, operation in state.pending.items():
