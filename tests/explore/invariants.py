@@ -245,6 +245,8 @@ def _would_do(world: World, run: Run, event: Event, thing: Thing) -> bool:
     if (thing.kind, thing.account, thing.essence) != ("job", made.account, made.essence):
         return False
     own = thing.token.startswith(owner_mark(run.after.lineage)) if run.after.lineage else False
+    if thing.remote_id in _unwanted(world, run):
+        return False
     in_this_run = thing.uid not in run.there
     seen = thing.uid <= run.seen or (in_this_run and own)
     if not (seen and thing.is_usable(event.now)):
@@ -252,6 +254,13 @@ def _would_do(world: World, run: Run, event: Event, thing: Thing) -> bool:
     if run.options.adopt and world.cloud.keeps_notes and thing.token:
         return True
     return in_this_run or _is_recorded(run.before, thing)
+
+
+def _unwanted(world: World, run: Run) -> set[str]:
+    """What somebody asked to have replaced, or imported to replace it: it isn't wanted elsewhere either."""
+    asked = {r.remote_id for a, r in run.before.resources.items() if (run.clone.folder, a) in world.anew}
+    steps = run.plan.changes if run.plan else ()
+    return asked | {c.remote_id for c in steps if c.reason.code == "imported"}
 
 
 def _is_recorded(state: State, thing: Thing) -> bool:
@@ -321,7 +330,7 @@ def _is_served(deletion: Event, heir: Address, spec: Spec) -> bool:
 
 def _has_model(deletion: Event, heir: Address, spec: Spec) -> bool:
     model = spec.serving(heir).model
-    if model is None or spec.ignores(heir) or spec.items[model].life.create_before_destroy is False:
+    if model is None or spec.ignores(heir) or spec.deletes_first(model):
         return True
     trained = (t for t in deletion.there.values() if t.status(deletion.now) == "succeeded")
     return any(t.essence == spec.essence(model) and t.account == spec.account(heir) for t in trained)

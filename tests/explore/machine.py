@@ -132,7 +132,7 @@ class Explore(RuleBasedStateMachine):
         if address not in clone.spec.items:
             return
         things = self.world.cloud.of(clone.spec.account(address), address.kind)
-        thing = pick([t for t in things if fits(t, address, clone.spec)], number)
+        thing = pick([t for t in things if fits(t, address, clone)], number)
         if thing is not None:
             others = tuple(i for i in clone.spec.imports if i[0] != address)
             spec = replace(clone.spec, imports=(*others, (address, thing.remote_id)))

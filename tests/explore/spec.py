@@ -124,6 +124,11 @@ class Spec(Struct, frozen=True):
         item = self.items[address]
         return bool(item.life.ignore_changes) or any(self.ignores(need) for need in needs(item))
 
+    def deletes_first(self, address: Address) -> bool:
+        """Whether it, or what it needs, is to be deleted before it is made anew."""
+        item = self.items[address]
+        return item.life.create_before_destroy is False or any(map(self.deletes_first, needs(item)))
+
     def lines(self) -> Iterator[str]:
         for address in sorted(self.items, key=lambda a: a.sort_key):
             yield f"{address}: {self.items[address]}"

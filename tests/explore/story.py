@@ -13,7 +13,7 @@ from ftops.plan import NORMAL, Action, Mode, Options
 from tests.explore.cloud import Fault, Thing
 from tests.explore.edits import apply_edit
 from tests.explore.invariants import INVARIANTS, is_missed
-from tests.explore.spec import Serving, Spec
+from tests.explore.spec import Job, Serving, Spec
 from tests.explore.world import Clone, Run, World
 
 DESTROY = Options(mode=Mode.DESTROY)
@@ -154,12 +154,14 @@ class Story:
         return False
 
     def _stands_in_the_way(self, clone: Clone) -> bool:
-        """Whether there is a reason for a plan to be refused, or to fail: something is protected, an account
-        can't be reached, a block contradicts what exists, or another state holds what this one wants."""
+        """Whether there is a reason for a plan to be refused, or to fail: something is protected or ignored,
+        an account can't be reached, a block contradicts what exists, or another state holds what this one
+        wants."""
         spec, state = clone.spec, clone.state
         records = [*state.resources.values(), *state.deposed.values()]
-        lives = [one.life.prevent_destroy for one in spec.items.values()]
-        protected = any(lives) or any(record.prevent_destroy for record in records)
+        lives = [one.life for one in spec.items.values()]
+        protected = any(life.prevent_destroy or life.ignore_changes for life in lives)
+        protected = protected or any(record.prevent_destroy for record in records)
         homes = [one.account for one in records] + [one.account for one in state.pending.values()]
         accounts = {home.partition(":")[2] for home in homes}
         unreachable = not accounts.issubset(spec.accounts.values())
@@ -224,11 +226,18 @@ class Story:
             raise broken(invariant)("\n".join(["", f"{invariant}: {'; '.join(complaints)}", *self.lines]))
 
 
-def fits(thing: Thing, address: Address, spec: Spec) -> bool:
-    """Whether somebody would import the object there."""
-    item = spec.items[address]
-    is_named = not isinstance(item, Serving) or thing.name.casefold() == item.name.casefold()
-    return is_named and thing.essence == spec.essence(address)
+def fits(thing: Thing, address: Address, clone: Clone) -> bool:
+    """Whether somebody would import the object there. Of a job that is imported it isn't known what the file
+    says that it was trained on, unless that is on record."""
+    item = clone.spec.items[address]
+    if thing.essence != clone.spec.essence(address):
+        return False
+    if isinstance(item, Serving):
+        return thing.name.casefold() == item.name.casefold()
+    if isinstance(item, Job):
+        file = clone.state.resources.get(item.training)
+        return file is not None and file.remote_id == thing.body["training_file"]
+    return True
 
 
 def _command(options: Options, wait: bool) -> str:
@@ -239,10 +248,13 @@ def _command(options: Options, wait: bool) -> str:
 
 
 def _unprotected(clone: Clone) -> Spec:
-    """The spec without protections and blocks; all accounts can be reached. What is protected and undeclared
-    is forgotten."""
+    """The spec without protections, blocks and what is ignored; all accounts can be reached. What is
+    protected and undeclared is forgotten."""
     spec = clone.spec
-    items = {a: replace(i, life=replace(i.life, prevent_destroy=False)) for a, i in spec.items.items()}
+    items = {
+        address: replace(item, life=replace(item.life, prevent_destroy=False, ignore_changes=()))
+        for address, item in spec.items.items()
+    }
     kept = [a for a, r in clone.state.resources.items() if r.prevent_destroy and a not in items]
     accounts = {**spec.accounts, "east": "east", "west": "west"}
     removed = tuple((a, True) for a in sorted(kept, key=lambda a: a.sort_key))
