@@ -6,11 +6,11 @@ from collections.abc import Collection, Iterable, Mapping
 
 from msgspec.structs import replace
 
-from ftops.address import Address, Reference, Secret, Value, secrets
+from ftops.address import Address, Reference, Secret, Value, references, secrets
 from ftops.config import Resource
 from ftops.desired import Desired, at, comparable, covers, put
 from ftops.diff import Difference, differences
-from ftops.kinds import RESOURCE_TYPES, forces_replacement
+from ftops.kinds import RESOURCE_TYPES, forces_replacement, is_tuned
 from ftops.plan import Action, AttributeChange
 from ftops.schedule import Decision
 from ftops.state import ResourceState
@@ -68,8 +68,10 @@ def _kept(resource: Resource, recorded: ResourceState, action: Action) -> tuple[
     kind = RESOURCE_TYPES[resource.address.kind]
     referring = {
         name
-        for name in kind.by_identity
-        if isinstance(resource.inputs.get(name), Reference) or name in recorded.identities
+        for name, value in resource.inputs.items()
+        if any(references(value))
+        or is_tuned(recorded.inputs.get(name))
+        or (name in kind.by_identity and name in recorded.identities)
     }
     left = kind.local | (referring if action is Action.REPLACE else frozenset())
     return tuple(path for path in resource.lifecycle.ignore_changes if path.partition(".")[0] not in left)

@@ -87,13 +87,16 @@ class Schedule(Struct):
     _wishes: list[tuple[str, str]] = field(default_factory=list)
     """(step, what it had better wait for), what matters most first: the edges that mix the two relations."""
     _users: Mapping[Address, list[Address]] = field(default_factory=dict)
+    _named: Mapping[str, list[Address]] = field(default_factory=dict)
     _warnings: list[str] = field(default_factory=list)
 
     def changes(
         self, selected_deposed: frozenset[tuple[Address, str]]
     ) -> tuple[tuple[Change, ...], tuple[str, ...]]:
         """The steps in order, and what has to be said about those that are held back."""
-        self._users = reverse({a: r.dependencies for a, r in self.resources.items()})
+        self._users = self._using()
+        self.decisions = _with_needs_first(self.decisions, self.needs)
+        self._named = self._naming()
         for decision in self.decisions.values():
             self._lower(decision)
         for address, key in sorted(selected_deposed, key=lambda k: (k[0].sort_key, k[1])):
@@ -139,7 +142,14 @@ class Schedule(Struct):
     def _lower(self, decision: Decision) -> None:
         address = decision.resource.address
         if decision.action in (Action.DELETE, Action.FORGET):
-            self._add(self._removal(decision, str(address)))
+            removal = self._removal(decision, str(address))
+            recorded = decision.recorded
+            if (
+                recorded is None
+                or removal.action is Action.FORGET
+                or not self._is_held(str(address), recorded)
+            ):
+                self._add(removal)
             return
         waits = {str(n) for n in self.needs.get(address, ()) if self._is_made(n)}
         if decision.deletes_first:
@@ -151,10 +161,7 @@ class Schedule(Struct):
             self._remove_deposed(address, deposed_key(decision.recorded), decision.recorded)
 
     def _remove_deposed(self, address: Address, key: str, old: ResourceState) -> None:
-        holders = self._holders(address, old)
-        if holders:
-            names = ", ".join(sorted(str(h) for h in holders))
-            self._warnings.append(f"the old object of {address} is kept: {names} still uses it")
+        if self._is_held(f"the old object of {address}", old):
             return
         decision = self.decisions.get(address)
         retain = decision.resource.lifecycle.on_destroy == "retain" if decision else old.retain
@@ -171,18 +178,35 @@ class Schedule(Struct):
         )
         self._add(change, {str(address)} if decision else ())
 
-    def _holders(self, address: Address, old: ResourceState) -> list[Address]:
-        """Resources that go on using the old object itself, as nothing is planned for them.
+    def _using(self) -> Mapping[Address, list[Address]]:
+        """Who uses what: by the dependencies on record, and by ids and models among the inputs on record,
+        which an ignored change keeps."""
+        users = reverse({a: r.dependencies for a, r in self.resources.items()})
+        records = [*self.resources.values(), *self.deposed.values()]
+        owners = {id: record.address for record in records for id in _ids(record)}
+        for user, recorded in self.resources.items():
+            for name in _named_by(recorded):
+                owner = owners.get(name, user)
+                if owner != user and user not in users.get(owner, ()):
+                    users.setdefault(owner, []).append(user)
+        return users
 
-        A kind that compares by identity needs no file once it is trained.
-        """
-        return [
-            user
-            for user in self._users.get(address, ())
-            if user not in self.decisions
-            and not RESOURCE_TYPES[user.kind].by_identity
-            and _names(self.resources[user], old)
-        ]
+    def _naming(self) -> Mapping[str, list[Address]]:
+        """Ids and models → the resources that stay as they are and name them, whatever the spec says that
+        they use. A kind that compares by identity needs no file once it is trained."""
+        found: dict[str, list[Address]] = {}
+        for user, recorded in self.resources.items():
+            if user not in self.decisions and not RESOURCE_TYPES[user.kind].by_identity:
+                for name in _named_by(recorded):
+                    found.setdefault(name, []).append(user)
+        return found
+
+    def _is_held(self, what: str, old: ResourceState) -> bool:
+        """Whether something goes on using an object. What is held stays, and the plan says so."""
+        holders = sorted({str(user) for id in _ids(old) for user in self._named.get(id, ())})
+        if holders:
+            self._warnings.append(f"{what} is kept: {', '.join(holders)} still uses it")
+        return bool(holders)
 
     def _removal(self, decision: Decision, step: str) -> Change:
         recorded = decision.recorded
@@ -257,6 +281,8 @@ class Schedule(Struct):
         recorded = self.resources.get(user)
         if recorded is None or current is None or _names(recorded, current):
             return False
+        if current.status is not Status.READY:
+            return True
         return any(_names(recorded, old) for (a, _), old in self.deposed.items() if a == current.address)
 
     def _removes(self, step: str) -> bool:
@@ -264,11 +290,39 @@ class Schedule(Struct):
         return change.action in (Action.DELETE, Action.FORGET) and not change.deposed
 
 
+def _with_needs_first(
+    decisions: Mapping[Address, Decision], needs: Mapping[Address, tuple[Address, ...]]
+) -> Mapping[Address, Decision]:
+    """What is created before the old one is deleted needs all that it stands on to be created first, too:
+    the old objects are in use until then."""
+    found = dict(decisions)
+    todo = [d for d in decisions.values() if d.creates_first]
+    while todo:
+        for need in needs.get(todo.pop().resource.address, ()):
+            decision = found.get(need)
+            if decision is not None and decision.deletes_first:
+                lifecycle = replace(decision.resource.lifecycle, create_before_destroy=True)
+                first = replace(decision, resource=replace(decision.resource, lifecycle=lifecycle))
+                if first.creates_first:  # else there is nothing that is in use
+                    found[need] = first
+                    todo.append(first)
+    return found
+
+
 def _names(user: ResourceState, used: ResourceState) -> bool:
     """Whether an input of `user` is the id of `used`, or a model (or a checkpoint of one) that it made."""
+    return not set(_ids(used)).isdisjoint(_named_by(user))
+
+
+def _named_by(user: ResourceState) -> Iterator[str]:
+    """Inputs that may be ids or models; a checkpoint stands for the model that it is of."""
+    return (v.partition(":ckpt")[0] for v in user.inputs.values() if isinstance(v, str))
+
+
+def _ids(used: ResourceState) -> tuple[str, ...]:
+    """What others call an object: its id, or the model that it made."""
     ids = (used.remote_id, used.outputs.get("id"), used.outputs.get("fine_tuned_model"))
-    prefixes = tuple(i for i in ids if isinstance(i, str) and i)
-    return any(isinstance(v, str) and v.startswith(prefixes) for v in user.inputs.values())
+    return tuple(dict.fromkeys(i for i in ids if isinstance(i, str) and i))
 
 
 def _making(decision: Decision) -> Change:

@@ -150,6 +150,8 @@ def _resource_lines(resource: ResourceState, paint: Painter, note: str = "") -> 
 def _notes(resource: ResourceState) -> dict[str, Value]:
     """What ftops keeps beside the object; only what says something."""
     notes: dict[str, Value] = {"provider": resource.provider}
+    if resource.account:
+        notes["account"] = resource.account
     if resource.dependencies:
         notes["needs"] = [str(address) for address in resource.dependencies]
     if resource.fingerprint:
