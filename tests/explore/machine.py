@@ -31,16 +31,16 @@ STARTS: tuple[Spec, ...] = (
     Spec({A: Data(), J: Job(A), D: Serving("chat", J)}),
     Spec({A: Data(), B: Data(), J: Job(A), D: Serving("chat", J, blue_green=True)}),
     Spec({A: Data(), J: Job(A), K: Job(A, J, epochs=2), D: Serving("chat", K), E: Serving("eval")}),
+    Spec({A: Data(), B: Data(), J: Job(A), K: Job(B)}),
     Spec({A: Data(), X: Job(A), FX: Serving("chat", X)}),
     Spec({D: Serving("chat"), E: Serving("eval")}),
 )
 """Specs that a history may begin with."""
 
 OFTEN = [True, True, True, False]
+KINDS = [FaultKind.NONE, FaultKind.JOB_FAILS, FaultKind.KILL_AFTER_CALL, FaultKind.KILL_BEFORE_APPEND]
 FAULTS = st.builds(
-    Fault,
-    st.sampled_from([FaultKind.NONE, FaultKind.NONE, FaultKind.JOB_FAILS, *FaultKind]),
-    st.integers(1, 9),
+    Fault, st.sampled_from([*KINDS, *FaultKind]), st.sampled_from([1, 1, 1, 2, 2, 3, 3, 4, 5, 6, 8])
 )
 THEN = st.none() | FAULTS
 """Whether an apply follows at once, and what goes wrong in it."""
@@ -48,6 +48,7 @@ NUMBER = st.integers(0, 5)
 BACK = st.sampled_from([0, 0, 0, 1, 2, 3])
 """How many steps one goes back."""
 EVERYWHERE = [address for addresses in ADDRESSES.values() for address in addresses]
+ALL_EDITS = sorted(EDITS)
 REFRESH = Options(mode=Mode.REFRESH_ONLY)
 
 
@@ -143,8 +144,8 @@ class Explore(RuleBasedStateMachine):
     def edit(self, which: int, edits: list[tuple[str, int, int]], then: Fault | None) -> None:
         clone = self.clone(which)
         for name, a, b in edits:
-            if name in self.edits:
-                self.story.edit(clone, name, a, b)
+            allowed = name if name in self.edits else pick(sorted(self.edits), ALL_EDITS.index(name))
+            self.story.edit(clone, str(allowed), a, b)
         self.perhaps_apply(clone, then)
 
     def perhaps_apply(self, clone: Clone, fault: Fault | None) -> None:
@@ -177,11 +178,11 @@ class Explore(RuleBasedStateMachine):
         else:
             self.story.plan(clone)
 
-    @rule(which=NUMBER, then=THEN)
-    def save_plan(self, which: int, then: Fault | None) -> None:
+    @rule(which=NUMBER, applied=st.booleans())
+    def save_plan(self, which: int, applied: bool) -> None:
         clone = self.clone(which)
-        if self.story.save(clone).error is None and then is not None:
-            self.story.apply_saved(clone, len(self.world.saved) - 1, then.anew())
+        if self.story.save(clone).error is None and applied:
+            self.story.apply_saved(clone, len(self.world.saved) - 1)
 
     @precondition(lambda self: bool(self.world.saved))
     @rule(which=NUMBER, number=NUMBER, fault=FAULTS)

@@ -59,23 +59,26 @@ _UNCHECKED: Patch = (planner, "check_owners", _nothing)
 
 
 class Mend(Struct, frozen=True):
-    """`patches` take it out; `shows` are the invariants that break then."""
+    """`patches` take it out; `shows` are the invariants that break then, `edits` those that lead there."""
 
     patches: tuple[Patch, ...]
     shows: frozenset[str]
+    edits: tuple[str, ...]
 
 
 MENDS: Mapping[str, Mend] = {
     "a found object is compared by what is seen of it": Mend(
         ((planner, "settle", _seen_of_the_old_one), _UNCHECKED),
         frozenset({"nothing_kept_is_deleted", "one_owner", "paid_once"}),
+        ("epochs", "content"),
     ),
     "what an intent or an import names isn't adopted": Mend(
         ((inquiry, "fold", _without_reservations), _UNCHECKED),
         frozenset({"nothing_kept_is_deleted", "one_owner", "paid_once"}),
+        ("add dataset", "epochs"),
     ),
     "a change that is undone restores the old object": Mend(
-        ((planner, "reassignments", _nothing_deposed),), frozenset({"paid_once"})
+        ((planner, "reassignments", _nothing_deposed),), frozenset({"paid_once"}), ("epochs", "content")
     ),
     "an object is in the account where it was made": Mend(
         (
@@ -84,16 +87,18 @@ MENDS: Mapping[str, Mend] = {
             (planner, "accounts_of", _names_of),
         ),
         frozenset({"nothing_lost", "converges", "destroy_leaves_nothing", "as_declared_in_the_end"}),
+        ("account", "epochs"),
     ),
     "a saved plan is applied once": Mend(
-        ((saved, "_applied_already", _nothing),), frozenset({"applied_twice"})
+        ((saved, "_applied_already", _nothing),), frozenset({"applied_twice"}), ("capacity", "epochs")
     ),
     "a name that changes hands stays one deployment": Mend(
         ((planner, "reassignments", _no_deployments),),
         frozenset({"endpoints_stay", "converges", "as_declared_in_the_end", "all_that_was_shown"}),
+        ("name to a new one", "rename deployment", "exchange names"),
     ),
     "a renamed resource is moved": Mend(
-        ((planner, "reassignments", _nothing_renamed),), frozenset({"paid_once"})
+        ((planner, "reassignments", _nothing_renamed),), frozenset({"paid_once"}), ("rename job", "epochs")
     ),
 }
 

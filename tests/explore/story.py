@@ -125,6 +125,7 @@ class Story:
         self._forgotten_go()
         for clone in self.world.clones:
             self.converge(clone)
+        self._spent_plans_stay_spent()
         left = list(self.world.clones)
         for _ in range(2):
             left = [clone for clone in left if not self._is_destroyed(clone)]
@@ -134,6 +135,13 @@ class Story:
         missed = [f"{t.remote_id} ({t.address}) is left" for t in things if is_missed(self.world, t)]
         if missed:
             self.complain("destroy_leaves_nothing", missed)
+        self._spent_plans_stay_spent()
+
+    def _spent_plans_stay_spent(self) -> None:
+        for number, saved in enumerate(self.world.saved):
+            for clone in self.world.clones:
+                if clone.folder in saved.begun:
+                    self.apply_saved(clone, number)
 
     def converge(self, clone: Clone) -> None:
         """First with the spec as it is, which may be refused for a reason; then without what stands in the

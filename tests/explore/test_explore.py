@@ -7,7 +7,6 @@ import pytest
 from tests.explore.explorer import explore
 
 
-@pytest.mark.xfail(strict=False, reason="the engine breaks its promises where two mechanisms meet")
 @pytest.mark.parametrize("seed", range(8))
 def test_whatever_happens_nothing_is_lost_paid_twice_or_done_that_was_not_shown(seed: int) -> None:
     found = explore(seed, 300)

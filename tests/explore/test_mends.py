@@ -12,7 +12,7 @@ from tests.explore.mends import MENDS, Mend, taken_out
 
 @pytest.mark.parametrize("mend", MENDS.values(), ids=list(MENDS))
 def test_a_mend_that_is_taken_out_is_missed(mend: Mend) -> None:
-    machine = type("Watching", (Explore,), {"watched": mend.shows})
+    machine = type("Watching", (Explore,), {"watched": mend.shows, "edits": mend.edits})
     with taken_out(mend):
         found = explore(7, 2000, machine, phases=[Phase.generate])
     assert found.broken in mend.shows, found.counterexample or "nothing was found"
