@@ -40,6 +40,12 @@ def accounts_of(config: Config) -> dict[str, str]:
     }
 
 
+def is_exclusive(account: str, kind: str) -> bool:
+    """Whether an object of this kind can have one address only. A deployment on the OpenAI platform is the
+    model itself, which any number of them may name, and deleting it does nothing."""
+    return not (kind == "deployment" and account.startswith("openai:"))
+
+
 def is_same(one: str, other: str) -> bool:
     """Whether two names are of one account: one of them may say less."""
     return one == other or one.startswith(f"{other}/") or other.startswith(f"{one}/")

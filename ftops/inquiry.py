@@ -25,7 +25,6 @@ from ftops.providers import Providers
 from ftops.providers.base import Discovers, all_local
 from ftops.refactor import quoted, relocate
 from ftops.refresh import refresh
-from ftops.selection import concerning
 from ftops.state import Observed, ResourceState, State, fold
 from ftops.suggest import did_you_mean
 from ftops.walk import Clock
@@ -136,7 +135,7 @@ class Inquiry(Struct, frozen=True):
         state, _ = relocate(self.state, self.config.refactorings.moves)
         imports = to_read(self.config, self.graph, state) if options.mode is Mode.NORMAL else ()
         observed = refresh(
-            concerning(options, state, self.graph),
+            state,
             self.providers,
             everything=look,
             imports=imports,
