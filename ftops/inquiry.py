@@ -81,7 +81,7 @@ class Inquiry(Struct, frozen=True):
             retry_base=self.retry_base,
             secrets=self.config.secrets,
         )
-        check_imports((one,), self.state.resources, seen)
+        check_imports((one,), self.state.resources, self.state.deposed, seen)
         remote = seen.imported[address]
         assert remote is not None  # noqa: S101 - check_imports has refused it
         return arrived(resource, self._desired(address), remote, self.graph.dependencies[address])
