@@ -20,6 +20,7 @@ from ftops.desired import Desired, Resolver, missing_values
 from ftops.drift import DRIFT_CLASSES
 from ftops.errors import Diagnostic, SpecError
 from ftops.graph import Graph
+from ftops.kinds import RESOURCE_TYPES
 from ftops.lifecycle import setting_changes
 from ftops.outputs import evaluate, null_warnings
 from ftops.past import Past
@@ -132,6 +133,7 @@ class Decider(Struct):
                 or ((decision := self.decisions.get(address)) and decision.action is Action.REPLACE)
             )
             and not self._is_asked(address)
+            and not (RESOURCE_TYPES[address.kind].named_by and matching(self.options.excludes, (address,)))
         }
         return Records(self.past.resources, self.past.deposed, frozenset(free), self.accounts)
 

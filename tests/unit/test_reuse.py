@@ -311,3 +311,12 @@ def test_many_deployments_may_name_one_model_where_a_deployment_is_the_model_its
     spoilt(world, one_model)
     world.cloud.things = {"base": next(iter(world.cloud.things.values()))}
     assert not world.plan(wanted).changes
+
+
+def test_a_name_is_not_taken_from_what_is_excluded(world: World) -> None:
+    world.apply(config(deployment("d", "base", name="chat")))
+    with pytest.raises(Blocked) as caught:
+        world.plan(
+            config(deployment("e", "other", name="chat")), Options(excludes=(Address("deployment", "d"),))
+        )
+    assert "the name `chat` of deployment.e is taken by deployment.d" in caught.value.diagnostics[0].summary
