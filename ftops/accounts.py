@@ -40,9 +40,15 @@ def accounts_of(config: Config) -> dict[str, str]:
     }
 
 
+def is_exclusive(account: str, kind: str) -> bool:
+    """Whether an object of this kind can have one address only. A deployment on the OpenAI platform is the
+    model itself, which any number of them may name, and deleting it does nothing."""
+    return not (kind == "deployment" and account.startswith("openai:"))
+
+
 def is_same(one: str, other: str) -> bool:
     """Whether two names are of one account: one of them may say less."""
-    return one == other or one.startswith(f"{other}/") or other.startswith(f"{one}/")
+    return one == other or one.startswith(f"{other}#") or other.startswith(f"{one}#")
 
 
 def located(state: State, config: Config) -> State:
@@ -102,19 +108,19 @@ def _azure(provider: ProviderConfig, project: Path) -> str:
         label, found, cloud = host.partition(mark)
         if found:
             return f"azure:{label}" + (f".{cloud}" if cloud != "com" else "")
-    return "/".join([f"azure:{host}", *_named(provider.settings, "account")])
+    return "#".join([f"azure:{host}", *_named(provider.settings, "account")])
 
 
 def _openai(provider: ProviderConfig, project: Path) -> str:
     host = _host(provider.settings.get("base_url")) or "api.openai.com"
-    return "/".join([f"openai:{host}", *_named(provider.settings, "organization", "project")])
+    return "#".join([f"openai:{host}", *_named(provider.settings, "organization", "project")])
 
 
 def _emulator(provider: ProviderConfig, project: Path) -> str:
     settings = provider.settings
     folder = str(settings.get("data") or "").removeprefix(f"{project}/")
     where = _host(settings.get("url")) or folder
-    return "/".join([f"emulator:{where}", *_named(settings, "account")])
+    return "#".join([f"emulator:{where}", *_named(settings, "account")])
 
 
 def _memory(provider: ProviderConfig, project: Path) -> str:

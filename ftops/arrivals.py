@@ -25,12 +25,16 @@ def to_read(config: Config, graph: Graph, state: State) -> list[ResourceState]:
 
 
 def check_imports(
-    imports: Collection[Import], recorded: Mapping[Address, ResourceState], seen: Observed
+    imports: Collection[Import],
+    recorded: Mapping[Address, ResourceState],
+    deposed: Mapping[tuple[Address, str], ResourceState],
+    seen: Observed,
 ) -> None:
     """Raises SpecError where an object isn't there, or is managed already."""
     if not seen.imported:
         return
     owners = {r.remote_id: r.address for r in recorded.values()}
+    old = {r.remote_id: r.address for r in deposed.values()}
     found: list[Diagnostic] = []
     for one in imports:
         if one.target not in seen.imported:
@@ -42,6 +46,8 @@ def check_imports(
         owner = owners.get(remote.remote_id)
         if owner is not None:
             found.append(_managed(one, owner))
+        elif remote.remote_id in old:
+            found.append(_replaced(one, old[remote.remote_id]))
         owners[remote.remote_id] = one.target
     if found:
         raise SpecError(found)
@@ -98,6 +104,15 @@ def _absent(one: Import) -> Diagnostic:
         f"there is no {one.target.kind} {one.remote_id}",
         f"{one.target} is to be imported from it, and its provider knows no such object.",
         "correct the id, or remove the `import` entry and let ftops make the object",
+        one.place,
+    )
+
+
+def _replaced(one: Import, owner: Address) -> Diagnostic:
+    return Diagnostic(
+        f"{one.remote_id} is managed as the old object of {owner}",
+        "It was replaced, and is deleted once nothing uses it any more.",
+        f"remove the `import` entry: if {one.target} is declared as that object was made, the plan takes it",
         one.place,
     )
 

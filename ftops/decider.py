@@ -87,7 +87,7 @@ class Decider(Struct):
     def decide(self) -> dict[Address, Decision]:
         selected, resolver = self.selected, self.resolver
         missing: list[Diagnostic] = []
-        check_imports(self.config.refactorings.imports, self.resources, self.observed)
+        check_imports(self.config.refactorings.imports, self.resources, self.deposed, self.observed)
         arriving = bool(self.observed.imported or self.observed.adoptable)
         if self.options.mode is Mode.NORMAL:
             for address in self.graph.order:

@@ -25,7 +25,6 @@ from ftops.providers import Providers
 from ftops.providers.base import Discovers, all_local
 from ftops.refactor import quoted, relocate
 from ftops.refresh import refresh
-from ftops.selection import concerning
 from ftops.state import Observed, ResourceState, State, fold
 from ftops.suggest import did_you_mean
 from ftops.walk import Clock
@@ -82,7 +81,7 @@ class Inquiry(Struct, frozen=True):
             retry_base=self.retry_base,
             secrets=self.config.secrets,
         )
-        check_imports((one,), self.state.resources, seen)
+        check_imports((one,), self.state.resources, self.state.deposed, seen)
         remote = seen.imported[address]
         assert remote is not None  # noqa: S101 - check_imports has refused it
         return arrived(resource, self._desired(address), remote, self.graph.dependencies[address])
@@ -136,7 +135,7 @@ class Inquiry(Struct, frozen=True):
         state, _ = relocate(self.state, self.config.refactorings.moves)
         imports = to_read(self.config, self.graph, state) if options.mode is Mode.NORMAL else ()
         observed = refresh(
-            concerning(options, state, self.graph),
+            state,
             self.providers,
             everything=look,
             imports=imports,

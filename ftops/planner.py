@@ -22,7 +22,6 @@ from ftops.protection import check_drift, check_empty, check_owners, check_prote
 from ftops.refactor import relocate
 from ftops.reuse import reassignments
 from ftops.schedule import Schedule
-from ftops.selection import concerning
 from ftops.state import Observed, State, fold
 
 
@@ -40,8 +39,7 @@ def plan(
     `observed` has objects under the addresses that they have after the spec's moves."""
     state, moved = relocate(state, config.refactorings.moves)
     accept = options.mode is Mode.REFRESH_ONLY
-    concerned = concerning(options, state, graph)
-    past = settle(concerned, observed, config.drift, accept=accept, declared=graph.resources)
+    past = settle(state, observed, config.drift, accept=accept, declared=graph.resources)
     past = replace(past, entries=(*moved, *past.entries), intents=state.pending)
     if options.mode is Mode.REFRESH_ONLY:
         return _plan(config, state, past, (), (), Mode.REFRESH_ONLY, 0, ())

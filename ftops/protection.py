@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
+from ftops.accounts import is_exclusive
 from ftops.address import Address
 from ftops.config import Config, Resource
 from ftops.drift import DRIFT_CLASSES, FAIL
@@ -100,6 +101,8 @@ def check_owners(after: State, changes: Iterable[Change], accounts: Mapping[str,
     owners: dict[_Object, _Source] = {}
     for source, record in _records(after):
         one = _object(record.address, record.provider, record.remote_id, accounts)
+        if not is_exclusive(*one[:2]):
+            continue
         if owners.setdefault(one, source) != source:
             raise Blocked([_two_owners(owners[one], source, record.remote_id)])
     deposing = {(change.address, change.deposes) for change in changes if change.deposes}
@@ -109,6 +112,8 @@ def check_owners(after: State, changes: Iterable[Change], accounts: Mapping[str,
             continue  # the object that is replaced goes in a step of its own
         source = (change.address, "" if (change.address, change.deposed) in deposing else change.deposed)
         one = _object(change.address, change.provider, change.remote_id, accounts)
+        if not is_exclusive(*one[:2]):
+            continue
         other = steps.get(one) or owners.get(one, source)
         if one in steps or (change.action in _REMOVING and other != source):
             raise Blocked([_two_owners(other, source, change.remote_id)])

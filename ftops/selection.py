@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from msgspec.structs import replace
-
 from ftops.address import Address
 from ftops.graph import Graph, closure, reverse
-from ftops.plan import Mode, Options
-from ftops.state import PendingOperation, ResourceState, State
+from ftops.state import PendingOperation, ResourceState
 
 
 def matching(patterns: Iterable[Address], addresses: Iterable[Address]) -> set[Address]:
@@ -58,20 +55,3 @@ def selected(
 
 def _undeclared(addresses: Iterable[Address], graph: Graph) -> set[Address]:
     return {a for a in addresses if a not in graph.resources}
-
-
-def concerning(options: Options, state: State, graph: Graph) -> State:
-    """Without the intents of what --target and --exclude leave out: they stay open, and their objects aren't
-    looked for."""
-    if not (state.pending and (options.targets or options.excludes)):
-        return state
-    chosen = selected(
-        options.targets,
-        options.excludes,
-        graph,
-        state.resources,
-        [address for address, _ in state.deposed],
-        state.pending,
-        destroying=options.mode is Mode.DESTROY,
-    )
-    return replace(state, pending={a: intent for a, intent in state.pending.items() if a in chosen})

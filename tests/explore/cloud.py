@@ -43,6 +43,7 @@ Essence = tuple[Any, ...]
 """What an object is made of: nested tuples of plain values."""
 Body = Mapping[str, Any]
 
+BASE = "gpt-4o-mini-2024-07-18"
 TRAINING_SECONDS = 4.0
 PROVISIONING_SECONDS = 2.0
 _PAUSE = 2.0
@@ -93,7 +94,7 @@ class Thing(Struct, frozen=True):
 
     @property
     def model(self) -> str:
-        return f"gpt.ft-{self.remote_id}"
+        return f"{BASE}.ft-{self.remote_id.removeprefix('ftjob-')}"
 
     def is_usable(self, now: float) -> bool:
         return self.status(now) not in ("failed", "cancelled")
@@ -228,6 +229,18 @@ class Cloud:
     def take_away(self, verb: str, thing: Thing) -> None:
         self.log.append(Event(verb, thing, self.now(), dict(self.things)))
         del self.things[thing.uid]
+
+    # what people do without ftops
+
+    def vanish(self, thing: Thing) -> None:
+        self.take_away("delete", thing)
+
+    def cancel(self, job: Thing) -> None:
+        self.put("update", replace(job, cancelled=True))
+
+    def resize(self, deployment: Thing, capacity: int) -> None:
+        sku = {**deployment.body["sku"], "capacity": capacity}
+        self.put("update", replace(deployment, body={**deployment.body, "sku": sku}))
 
     def next_uid(self) -> int:
         self.uids += 1

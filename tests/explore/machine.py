@@ -74,6 +74,8 @@ class Explore(RuleBasedStateMachine):
     watched: ClassVar[Collection[str]] = ()
     """Names of the invariants that count; all, if none is named."""
 
+    world_of: ClassVar[Callable[..., World]] = World
+
     story: Story
 
     def __init__(self) -> None:
@@ -88,7 +90,7 @@ class Explore(RuleBasedStateMachine):
         applied=st.sampled_from(OFTEN),
     )
     def begin(self, start: Spec, adopt: bool, keeps_notes: bool, applied: bool) -> None:
-        world = World(self.folder, start, adopt=adopt, keeps_notes=keeps_notes)
+        world = self.world_of(self.folder, start, adopt=adopt, keeps_notes=keeps_notes)
         self.story = Story(world, self.watched)
         if applied:
             self.story.apply(world.clones[0])

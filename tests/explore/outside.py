@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
-
-from msgspec.structs import replace
 
 from tests.explore.cloud import Cloud, Thing
 from tests.explore.world import World
@@ -17,7 +14,7 @@ def delete(world: World, number: int) -> str:
     thing = _one(cloud, number, lambda t: not _is_used(cloud, t))
     if thing is None:
         return ""
-    cloud.take_away("delete", thing)
+    cloud.vanish(thing)
     return f"somebody deletes {thing.remote_id}"
 
 
@@ -27,7 +24,7 @@ def cancel(world: World, number: int) -> str:
     thing = _one(cloud, number, lambda t: t.kind == "job" and t.status(now) == "running")
     if thing is None:
         return ""
-    cloud.put("update", replace(thing, cancelled=True))
+    cloud.cancel(thing)
     return f"somebody cancels {thing.remote_id}"
 
 
@@ -36,8 +33,7 @@ def resize(world: World, number: int) -> str:
     thing = _one(world.cloud, number, lambda t: t.kind == "deployment")
     if thing is None:
         return ""
-    body: Mapping[str, Any] = {**thing.body, "sku": {**thing.body["sku"], "capacity": 9}}
-    world.cloud.put("update", replace(thing, body=body))
+    world.cloud.resize(thing, 9)
     return f"somebody resizes {thing.remote_id}"
 
 

@@ -21,10 +21,9 @@ from ftops.config import (
     Removal,
     Resource,
 )
-from tests.explore.cloud import Essence, job_essence
+from tests.explore.cloud import BASE, Essence, job_essence
 from tests.explore.contents import CONTENTS, Content
 
-BASE = "gpt"
 PLAIN = Lifecycle()
 ACCOUNTS = ("east", "west")
 Model = Address | None
@@ -39,7 +38,7 @@ class Data(Struct, frozen=True):
     life: Lifecycle = PLAIN
 
     def __str__(self) -> str:
-        return f"{self.content.text}{_rest(self)}"
+        return f"{self.content.name}{_rest(self)}"
 
 
 class Job(Struct, frozen=True):

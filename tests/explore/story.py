@@ -190,7 +190,7 @@ class Story:
         for thing in list(self.world.cloud.things.values()):
             forgotten = thing.uid in self.world.released and thing.remote_id not in known
             if forgotten and thing.kind == "deployment":
-                self.world.cloud.take_away("delete", thing)
+                self.world.cloud.vanish(thing)
 
     # how it is told
 

@@ -176,7 +176,7 @@ class World:
     def __init__(self, folder: Path, spec: Spec, *, adopt: bool = True, keeps_notes: bool = True) -> None:
         self.folder = folder
         self.clock = VirtualTime()
-        self.cloud = Cloud(self.clock.now, keeps_notes)
+        self.cloud = self.open_cloud(keeps_notes)
         self.adopt = adopt
         self.clones: list[Clone] = []
         self.saved: list[Saved] = []
@@ -186,6 +186,20 @@ class World:
         """What `--replace` asked for and isn't done yet."""
         self.moments = 0
         self.new_clone("one", spec)
+
+    def open_cloud(self, keeps_notes: bool) -> Cloud:
+        """The accounts, empty."""
+        return Cloud(self.clock.now, keeps_notes)
+
+    def open_accounts(self, accounts: Mapping[str, str]) -> Providers:
+        """By the names of providers."""
+        return Open(self.cloud, accounts)
+
+    def prepare(self, clone: Clone) -> None:
+        """Before each command."""
+
+    def look(self) -> None:
+        """Brings what is known of the accounts up to date."""
 
     def new_clone(self, name: str, spec: Spec) -> Clone:
         """A folder with a spec of that name."""
@@ -259,6 +273,8 @@ class World:
             options = replace(options, adopt=self.adopt and options.mode is Mode.NORMAL)
         else:
             options = saved.saved.options
+        self.prepare(clone)
+        self.look()
         run = Run(
             clone,
             saved.spec if saved else clone.spec,
@@ -275,7 +291,7 @@ class World:
         try:
             config = to_config(clone.spec, clone.name, clone.folder)
             store = KillableStore(clone.folder / "state", clone.name, "default", keep=2, fault=fault)
-            accounts = Open(self.cloud, clone.spec.accounts)
+            accounts = self.open_accounts(clone.spec.accounts)
             session = Session(config, build(config), store, accounts, clock=self.clock)
             with session, session.locked("apply"):
                 if saved is None:
@@ -290,6 +306,7 @@ class World:
         except Exception as error:
             run.unexpected = error
         self.cloud.fault = Fault()
+        self.look()
         run.events = self.cloud.log[begin:]
         run.after = clone.read()
         return run

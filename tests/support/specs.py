@@ -18,7 +18,6 @@ from ftops.outputs import evaluate
 from ftops.plan import NORMAL, Options, Plan
 from ftops.planner import plan
 from ftops.refresh import refresh
-from ftops.selection import concerning
 from ftops.state import Entry, State, Status
 from ftops.store import LocalStore
 from ftops.store.local import LocalJournal
@@ -141,7 +140,7 @@ class World:
     ) -> Plan:
         state = located(self.state, wanted)
         observed = refresh(
-            concerning(options, state, build(wanted)),
+            state,
             lambda name: self.provider,
             everything=look,
             clock=VirtualTime(),

@@ -298,3 +298,16 @@ def test_a_deployment_that_is_retained_still_makes_room_for_its_successor(world:
     assert steps(world.plan(after)) == ["delete deployment.d#old", "replace deployment.d"]
     assert world.apply(after).result == "done"
     assert steps(world.plan(config(), Options(allow_empty=True))) == ["forget deployment.d"]
+
+
+def test_many_deployments_may_name_one_model_where_a_deployment_is_the_model_itself(world: World) -> None:
+    platform = {"p": ProviderConfig("p", "openai", {"base_url": "https://api.openai.com/v1"})}
+    wanted = replace(at("p", deployment("a", "base"), deployment("b", "base")), providers=platform)
+    world.apply(wanted)
+
+    def one_model(state: State) -> State:
+        return replace(state, resources={a: replace(r, remote_id="base") for a, r in state.resources.items()})
+
+    spoilt(world, one_model)
+    world.cloud.things = {"base": next(iter(world.cloud.things.values()))}
+    assert not world.plan(wanted).changes

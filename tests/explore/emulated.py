@@ -1,0 +1,264 @@
+"""The same histories over HTTP: real SDKs, the real Azure provider, an emulator for each account.
+
+What the emulators hold is mirrored after every call, so that the invariants can be judged as they are in
+process. Faults, kills and lost replies come from the same plan of mischief, around the real calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from msgspec.structs import replace
+
+from ftops.address import Address, Json
+from ftops.providers import Providers
+from ftops.providers.azure import AzureProvider
+from ftops.providers.azure_specs import name_for
+from ftops.providers.base import Existing, Request
+from ftops.state import PendingOperation, RemoteObject, ResourceState
+from tests.contract import azure_cloud
+from tests.explore.cloud import Cloud, Essence, Thing, job_essence
+from tests.explore.contents import by_digest
+from tests.explore.machine import Explore
+from tests.explore.spec import ACCOUNTS
+from tests.explore.world import Clone, World
+
+_RUNNING = ("pending", "queued", "running", "validating_files", "notRunning", "notrunning")
+
+
+class Mirrored(Thing, frozen=True):
+    """An object of an emulator, as it was last seen."""
+
+    state: str = ""
+
+    def status(self, now: float) -> str:
+        return self.state
+
+
+class Emulator:
+    """One account."""
+
+    def __init__(self, name: str, server: azure_cloud.Cloud) -> None:
+        self.name = name
+        self.server = server
+        self.azure: AzureProvider = server.provider()
+
+    def start_anew(self, keeps_notes: bool) -> None:
+        self.server.admin("POST", "reset", {})
+        settings = {**azure_cloud.SETTLED, "metadata_on_dated": keeps_notes, "model_quota": 1000}
+        self.server.admin("PATCH", "settings", settings)
+        self.server.clear_faults()
+
+    def deployment(self, name: str) -> dict[str, Any] | None:
+        """As the control plane shows it."""
+        reply = self.server.control("GET", path=f"/deployments/{name}")
+        found: dict[str, Any] | None = reply.json() if reply.status_code == 200 else None
+        return found
+
+
+class Mirror(Cloud):
+    """What all emulators hold."""
+
+    emulators: Mapping[str, Emulator]
+
+    def look(self) -> None:
+        """Brings the mirror up to date: what is in the making may be done by now."""
+        for name, emulator in self.emulators.items():
+            found = emulator.server.admin("GET", "objects")
+            states = {("job", job["id"]): job["status"] for job in found["jobs"]}
+            states |= {("deployment", d["name"].casefold()): d["state"] for d in found["deployments"]}
+            states |= {("dataset", file["id"]): "processed" for file in found["files"]}
+            for thing in [t for t in self.things.values() if t.account == name]:
+                key = thing.name.casefold() if thing.kind == "deployment" else thing.remote_id
+                state = states.get((thing.kind, key))
+                if state is None:
+                    del self.things[thing.uid]
+                else:
+                    word = "running" if state in _RUNNING else state
+                    self.things[thing.uid] = replace(thing, state=word)
+
+    def put(self, verb: str, thing: Thing) -> Thing:
+        self.look()
+        return super().put(verb, thing)
+
+    def vanish(self, thing: Thing) -> None:
+        kind = {"dataset": "files", "job": "jobs", "deployment": "deployments"}[thing.kind]
+        admin = self.emulators[thing.account].server.admin
+        if thing.kind == "job":
+            for model in admin("GET", "objects")["models"]:
+                if model["job"] == thing.remote_id:
+                    admin("DELETE", f"objects/models/{model['id']}")
+        admin("DELETE", f"objects/{kind}/{thing.name or thing.remote_id}")
+        self.take_away("delete", thing)
+
+    def cancel(self, job: Thing) -> None:
+        azure = self.emulators[job.account].azure
+        clients: Any = azure
+        clients._clients.data.fine_tuning.jobs.cancel(job.remote_id)
+        self.look()
+
+    def resize(self, deployment: Thing, capacity: int) -> None:
+        sku = {**deployment.body["sku"], "capacity": capacity}
+        server = self.emulators[deployment.account].server
+        server.control("PATCH", {"sku": sku}, f"/deployments/{deployment.name}")
+        self.put("update", replace(deployment, body={**deployment.body, "sku": sku}))
+
+
+class Account:
+    """The provider protocol: real calls, and what they did told to the mirror."""
+
+    local = True
+
+    def __init__(self, mirror: Mirror, emulator: Emulator) -> None:
+        self._mirror = mirror
+        self._emulator = emulator
+        self._azure = emulator.azure
+
+    def create(self, request: Request) -> RemoteObject:
+        if request.address.kind == "job" and self._mirror.fault.fails_a_job():
+            self._emulator.server.fault(
+                "POST /openai/fine_tuning/jobs", times=1, job={"fail": "training", "message": "no memory"}
+            )
+        return self._mirror.fault.call(lambda: self._create(request))
+
+    def _create(self, request: Request) -> RemoteObject:
+        kind = request.address.kind
+        essence, body = self._made(request)
+        remote = self._azure.create(request)
+        known = self._mirror.get(self._emulator.name, kind, remote.remote_id)
+        if known is None:
+            thing = Mirrored(
+                uid=self._mirror.next_uid(),
+                kind=kind,
+                account=self._emulator.name,
+                remote_id=remote.remote_id,
+                body=body(),
+                essence=essence,
+                token=request.token,
+                address=str(request.address),
+                state="running" if kind == "job" else "processed" if kind == "dataset" else "Creating",
+            )
+            self._mirror.put("create", thing)
+            self._mirror.look()
+        return remote
+
+    def _made(self, request: Request) -> tuple[Essence, Callable[[], dict[str, Any]]]:
+        """What it is going to be made of, and how it looks once it is there."""
+        inputs = request.inputs
+        if request.address.kind == "dataset":
+            return ("file", by_digest(str(inputs["content"])).meaning), dict
+        model = self._model(inputs["model"])
+        if request.address.kind == "deployment":
+            name = name_for(inputs, request.address)
+            return ("deployment", model), lambda: self._emulator.deployment(name) or {"name": name}
+        return job_essence(inputs, model, self._content), lambda: {"training_file": inputs["training"]}
+
+    def _model(self, name: Json) -> Essence:
+        jobs = self._mirror.of(self._emulator.name, "job")
+        return next((job.essence for job in jobs if job.model == name), ("base", name))
+
+    def _content(self, file: Json) -> str:
+        thing = self._mirror.get(self._emulator.name, "dataset", str(file))
+        return str(thing.essence[1]) if thing else ""
+
+    def update(self, request: Request, resource: ResourceState) -> RemoteObject:
+        return self._mirror.fault.call(lambda: self._update(request, resource))
+
+    def _update(self, request: Request, resource: ResourceState) -> RemoteObject:
+        thing = self._mirror.get(self._emulator.name, resource.address.kind, resource.remote_id)
+        remote = self._azure.update(request, resource)
+        body = self._emulator.deployment(thing.name) if thing else None
+        if thing and body and _settings(body) != _settings(thing.body):
+            essence = ("deployment", self._model(request.inputs["model"]))
+            self._mirror.put("update", replace(thing, body=body, essence=essence))
+        return remote
+
+    def delete(self, resource: ResourceState) -> RemoteObject | None:
+        return self._mirror.fault.call(lambda: self._delete(resource))
+
+    def _delete(self, resource: ResourceState) -> RemoteObject | None:
+        self._mirror.look()
+        thing = self._mirror.get(self._emulator.name, resource.address.kind, resource.remote_id)
+        going = self._azure.delete(resource)
+        if thing is not None:
+            self._mirror.take_away("delete", thing)
+        return going
+
+    def read(self, resource: ResourceState) -> RemoteObject | None:
+        self._mirror.fault.read()
+        return self._azure.read(resource)
+
+    def find(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
+        self._mirror.fault.read()
+        return self._azure.find(operation, known)
+
+    def existing(self, kind: str) -> list[Existing]:
+        self._mirror.fault.read()
+        return self._azure.existing(kind)
+
+    def content(self, remote_id: str, take: Callable[[bytes], object]) -> bool:
+        return self._azure.content(remote_id, take)
+
+    def is_of_use(self, found: Existing) -> bool:
+        return self._azure.is_of_use(found)
+
+    def lane(self, address: Address) -> str | None:
+        return self._azure.lane(address)
+
+    def close(self) -> None:
+        """The emulators outlive a history."""
+
+
+class Open(Providers):
+    """The accounts of a spec's providers."""
+
+    def __init__(self, mirror: Mirror, accounts: Mapping[str, str]) -> None:
+        super().__init__({}, Path())
+        self._open = {name: Account(mirror, mirror.emulators[account]) for name, account in accounts.items()}
+
+
+class EmulatedWorld(World):
+    """A world whose accounts are emulators."""
+
+    emulators: Mapping[str, Emulator]
+
+    def open_cloud(self, keeps_notes: bool) -> Mirror:
+        for emulator in self.emulators.values():
+            emulator.start_anew(keeps_notes)
+        mirror = Mirror(self.clock.now, keeps_notes)
+        mirror.emulators = self.emulators
+        return mirror
+
+    def open_accounts(self, accounts: Mapping[str, str]) -> Providers:
+        assert isinstance(self.cloud, Mirror)
+        return Open(self.cloud, accounts)
+
+    def prepare(self, clone: Clone) -> None:
+        for address in clone.spec.of("dataset"):
+            text = clone.spec.data(address).content.text
+            (clone.folder / f"{address.name}.jsonl").write_text(text, encoding="utf-8")
+
+    def look(self) -> None:
+        assert isinstance(self.cloud, Mirror)
+        self.cloud.look()
+
+
+def _settings(body: Mapping[str, Any]) -> tuple[Any, ...]:
+    return body["sku"], body["properties"]["model"]
+
+
+@contextmanager
+def emulated() -> Iterator[type[Explore]]:
+    """The machine, with emulators that run until the end of the block."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory()))
+        running: dict[str, Emulator] = {}
+        for name in ACCOUNTS:
+            server = stack.enter_context(azure_cloud.running_cloud(folder / name, "--account", name))
+            running[name] = Emulator(name, server)
+        world = type("EmulatedWorld", (EmulatedWorld,), {"emulators": running})
+        yield type("Emulated", (Explore,), {"world_of": world})
