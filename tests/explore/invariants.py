@@ -165,13 +165,16 @@ def endpoints_stay(world: World, run: Run) -> Complaints:
 
 def protected_stays(world: World, run: Run) -> Complaints:
     """What is protected, on record and in the spec, isn't deleted."""
-    records = {_object(r.address, r.remote_id): r for r in run.before.resources.values()}
+    protected = {_object(a, r.remote_id) for a, r in run.before.resources.items() if r.prevent_destroy}
+    entries = run.plan.entries if run.plan else ()
+    where = {_object(r.address, r.remote_id): at for at, r in _record_places(fold(run.before, entries))}
     for event in run.events:
-        record = records.get((event.thing.kind, event.thing.remote_id.casefold()))
-        if event.verb == "delete" and record is not None and record.prevent_destroy:
-            item = run.spec.items.get(record.address)
+        key = _object(Address.parse(event.thing.address), event.thing.remote_id)
+        if event.verb == "delete" and key in protected:
+            address, _ = where[key]
+            item = run.spec.items.get(address)
             if item is None or item.life.prevent_destroy:
-                yield f"{event.thing.remote_id} is deleted, and {record.address} is protected"
+                yield f"{event.thing.remote_id} is deleted, and {address} is protected"
 
 
 def as_declared_in_the_end(world: World, run: Run) -> Complaints:

@@ -157,6 +157,7 @@ class Story:
     def _settles(self, clone: Clone) -> bool:
         for _ in range(PATIENCE):
             run = self.apply(clone)
+            self._forgotten_go()
             if run.is_done or run.error is not None:
                 return run.is_done
         return False
