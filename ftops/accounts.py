@@ -27,17 +27,13 @@ R = TypeVar("R", ResourceState, PendingOperation)
 
 def account_of(provider: ProviderConfig, project: Path) -> str:
     """A name of the account that is the same wherever ftops runs, whoever asks, and by whichever of its
-    addresses. No secret is in it. What isn't known of it is left off at the end."""
+    addresses. No secret is in it. What the settings don't say of it is left off at the end."""
     return _ACCOUNTS[provider.type](provider, project)
 
 
 def accounts_of(config: Config) -> dict[str, str]:
-    """The account of each provider. Two providers of one account have one name of it."""
-    found = {name: account_of(provider, config.project) for name, provider in config.providers.items()}
-    return {
-        name: min((other for other in found.values() if is_same(account, other)), key=len)
-        for name, account in found.items()
-    }
+    """The account of each provider."""
+    return {name: account_of(provider, config.project) for name, provider in config.providers.items()}
 
 
 def is_exclusive(account: str, kind: str) -> bool:
@@ -46,8 +42,9 @@ def is_exclusive(account: str, kind: str) -> bool:
     return not (kind == "deployment" and account.startswith("openai:"))
 
 
-def is_same(one: str, other: str) -> bool:
-    """Whether two names are of one account: one of them may say less."""
+def agrees(one: str, other: str) -> bool:
+    """Whether two names of the account of one provider can be the same: settings that were added later, or
+    left out, say more or less of it."""
     return one == other or one.startswith(f"{other}#") or other.startswith(f"{one}#")
 
 
@@ -79,10 +76,11 @@ def located(state: State, config: Config) -> State:
 
 
 def _reaching(provider: str, account: str, accounts: Mapping[str, str]) -> str | None:
-    """The provider by which an account is reached; None if there is none."""
-    if not account or (provider in accounts and is_same(accounts[provider], account)):
+    """The provider by which an account is reached; None if there is none. Another provider than the recorded
+    one has to name just this account."""
+    if not account or (provider in accounts and agrees(accounts[provider], account)):
         return provider
-    return next((name for name in sorted(accounts) if is_same(accounts[name], account)), None)
+    return next((name for name in sorted(accounts) if accounts[name] == account), None)
 
 
 def _unreachable(
@@ -103,33 +101,41 @@ def _unreachable(
 
 
 def _azure(provider: ProviderConfig, project: Path) -> str:
-    host = _host(provider.settings.get("endpoint"))
+    host, path = _address(provider.settings.get("endpoint"))
+    named = _named(provider.settings, "account", "resource_group", "subscription_id")
     for mark in _CUSTOM_DOMAINS:
         label, found, cloud = host.partition(mark)
         if found:
-            return f"azure:{label}" + (f".{cloud}" if cloud != "com" else "")
-    return "#".join([f"azure:{host}", *_named(provider.settings, "account")])
+            host, path = label + (f".{cloud}" if cloud != "com" else ""), ""
+    return "#".join([f"azure:{host}{path}", *named])
 
 
 def _openai(provider: ProviderConfig, project: Path) -> str:
-    host = _host(provider.settings.get("base_url")) or "api.openai.com"
-    return "#".join([f"openai:{host}", *_named(provider.settings, "organization", "project")])
+    """Without an organization or a project, those of the key count: others than any that is named."""
+    host, _ = _address(provider.settings.get("base_url"))
+    settings = provider.settings
+    named = [str(settings.get(key) or "") for key in ("organization", "project")]
+    return "/".join([f"openai:{host or 'api.openai.com'}", *named])
 
 
 def _emulator(provider: ProviderConfig, project: Path) -> str:
+    """A server that runs already says itself which account it is."""
     settings = provider.settings
+    host, path = _address(settings.get("url"))
+    if host:
+        return f"emulator:{host}{path}"
     folder = str(settings.get("data") or "").removeprefix(f"{project}/")
-    where = _host(settings.get("url")) or folder
-    return "#".join([f"emulator:{where}", *_named(settings, "account")])
+    return f"emulator:{folder}#{settings.get('account') or 'emulator'}"
 
 
 def _memory(provider: ProviderConfig, project: Path) -> str:
     return f"memory:{provider.settings.get('account') or provider.name}"
 
 
-def _host(url: Value) -> str:
+def _address(url: Value) -> tuple[str, str]:
+    """Host and path of an address, without what is secret in it."""
     parts = urlsplit(str(url or ""))
-    return (parts.netloc.rpartition("@")[2] or parts.path).lower().rstrip("/")
+    return parts.netloc.rpartition("@")[2].lower(), parts.path.rstrip("/")
 
 
 def _named(settings: Mapping[str, Value], *keys: str) -> list[str]:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
+from ftops.accounts import accounts_of
 from ftops.address import Address, Secret
 from ftops.arrivals import arrived, check_imports, to_read
 from ftops.config import Config, Import, Refactorings
@@ -84,7 +85,8 @@ class Inquiry(Struct, frozen=True):
         check_imports((one,), self.state.resources, self.state.deposed, seen)
         remote = seen.imported[address]
         assert remote is not None  # noqa: S101 - check_imports has refused it
-        return arrived(resource, self._desired(address), remote, self.graph.dependencies[address])
+        found = arrived(resource, self._desired(address), remote, self.graph.dependencies[address])
+        return replace(found, account=accounts_of(self.config).get(resource.provider, ""))
 
     def plan_imports(self, wanted: Mapping[Address, str], digests: Mapping[str, str]) -> Plan:
         """What a plan says where objects of the service are imported under declared addresses, all at once.

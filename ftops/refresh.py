@@ -66,10 +66,13 @@ def refresh(
         return resource.provider, _read(provider, resource, clock, retry_base)
 
     known = frozenset(r.remote_id for r in (*state.resources.values(), *state.deposed.values()))
-    for address, operation in state.pending.items():
-        if operation.operation is Operation.CREATE:
-            wanted = replace(operation, inputs=with_secrets(operation.inputs, secrets))
-            turns[address, "?"] = operation.provider, _find(providers, wanted, known, clock)
+    intents = {
+        address: replace(operation, inputs=with_secrets(operation.inputs, secrets))
+        for address, operation in state.pending.items()
+        if operation.operation is Operation.CREATE
+    }
+    for address, operation in intents.items():
+        turns[address, "?"] = operation.provider, _find(providers, operation, known, clock)
     if everything:
         for address, resource in state.resources.items():
             turns[address, ""] = read(resource)
@@ -82,7 +85,27 @@ def refresh(
         )
     clean = redaction(secrets)
     results = gather(turns, providers, parallelism, clock, retry_base, on_progress, clean=clean)
-    return _observed(results, everything)
+    observed = _observed(results, everything)
+    while twice := _found_twice(intents, observed.found):
+        known |= {remote.remote_id for remote in observed.found.values()}
+        finds: dict[Key, tuple[str, Turn]] = {
+            (a, "?"): (intents[a].provider, _find(providers, intents[a], known, clock)) for a in twice
+        }
+        again = gather(finds, providers, parallelism, clock, retry_base, clean=clean)
+        left = {a: remote for a, remote in observed.found.items() if a not in twice}
+        observed = replace(observed, found={**left, **_observed(again, everything).found})
+    return observed
+
+
+def _found_twice(
+    intents: Mapping[Address, PendingOperation], found: Mapping[Address, RemoteObject]
+) -> set[Address]:
+    """Intents that found an object which an earlier one found, too: without a note on it, two that are alike
+    can't be told apart, and it is only one of them."""
+    owners: dict[tuple[str, str, str], Address] = {}
+    for address, remote in found.items():
+        owners.setdefault((intents[address].provider, address.kind, remote.remote_id), address)
+    return set(found) - set(owners.values())
 
 
 def gather(

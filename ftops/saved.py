@@ -157,8 +157,8 @@ def take_up(
     now = basis_of(session.config, state, plan, secret_digests(session.config))
     if found := differences(saved.basis, now):
         raise _stale(saved, found, state.serial)
-    if (state.lineage, state.serial) == (plan.lineage, plan.serial):
-        return plan
+    if (state.lineage, state.serial) == (plan.lineage, plan.serial) and not state.pending:
+        return plan  # else what an open intent created may show by now
     if plan.lineage and state.lineage != plan.lineage:
         raise _stale(saved, ["the state is another one: it was removed or replaced"], state.serial)
     again = session.plan(

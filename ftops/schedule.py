@@ -65,8 +65,8 @@ class Decision(Struct, frozen=True):
 
 
 def deposed_key(recorded: ResourceState) -> str:
-    """Under which a replaced object is kept until it is deleted: 8 hex digits of its remote id."""
-    return sha256(recorded.remote_id.encode()).hexdigest()[:8]
+    """Under which a replaced object is kept until it is deleted: 8 hex digits of where and what it is."""
+    return sha256(f"{recorded.account} {recorded.remote_id}".strip().encode()).hexdigest()[:8]
 
 
 class Schedule(Struct):

@@ -242,9 +242,12 @@ def resembles(job: Mapping[str, Any], inputs: Mapping[str, Json], operation: Pen
         (job.get("validation_file"), inputs.get("validation")),
     )
     suffix = job.get("suffix") or job.get("user_provided_suffix")
+    chosen = inputs.get("hyperparameters")
+    asked_for = dict(chosen) if isinstance(chosen, Mapping) else {}
     return (
         all(_same(asked or "", got or "") for got, asked in pairs)
         and same_model(inputs.get("model"), job.get("model"))
+        and _observed_hyperparameters(job, asked_for) == asked_for
         and (suffix is None or _same(inputs.get("suffix") or "", suffix))
     )
 

@@ -277,3 +277,24 @@ def test_a_secret_that_the_service_repeats_is_nowhere_on_record(tmp_path: Path) 
     written = "".join(path.read_text() for path in tmp_path.rglob("*") if path.is_file())
     planned = world.plan(wanted, secret_digests={SAS: "d1"})
     assert CANARY not in written + repr(world.events) + repr(planned)
+
+
+class Forgetful(CloudProvider):
+    """Keeps no notes, so that one object can't be told from another of its kind."""
+
+    def find(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
+        alike = (t for t in self.cloud.of_kind(operation.address.kind) if t.remote_id not in known)
+        return next((self._show(thing) for thing in alike), None)
+
+
+def test_two_interrupted_creations_never_find_one_object(tmp_path: Path) -> None:
+    """Both may have been made, or one: what was found goes to one of them, and the other looks on."""
+    wanted = config(dataset("a", "1"), dataset("b", "1"))
+    world = killed_in_between(tmp_path, wanted, "dataset")
+    assert len(world.state.pending) == 2
+    world.provider = Forgetful(world.cloud)
+    there = world.names()["dataset"]
+    assert world.apply(wanted).result == "done"
+    assert len({r.remote_id for r in world.state.resources.values()}) == 2
+    assert world.names()["dataset"] == 2 >= there
+    assert world.plan(wanted).is_empty
