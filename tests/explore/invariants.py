@@ -170,7 +170,7 @@ def protected_stays(world: World, run: Run) -> Complaints:
     where = {_object(r.address, r.remote_id): at for at, r in _record_places(fold(run.before, entries))}
     for event in run.events:
         key = _object(Address.parse(event.thing.address), event.thing.remote_id)
-        if event.verb == "delete" and key in protected:
+        if event.verb == "delete" and key in protected and key in where:
             address, _ = where[key]
             item = run.spec.items.get(address)
             if item is None or item.life.prevent_destroy:
