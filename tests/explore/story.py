@@ -10,8 +10,9 @@ from msgspec.structs import replace
 
 from ftops.address import Address
 from ftops.plan import NORMAL, Action, Mode, Options
-from tests.explore.cloud import Fault, Thing
+from tests.explore.cloud import Thing
 from tests.explore.edits import apply_edit
+from tests.explore.faults import Fault
 from tests.explore.invariants import INVARIANTS, is_missed
 from tests.explore.spec import Job, Serving, Spec
 from tests.explore.world import Clone, Run, World
