@@ -152,8 +152,10 @@ def endpoints_stay(world: World, run: Run) -> Complaints:
         deletion = next((e for e in run.events if e.verb == "delete" and e.thing.uid == old.uid), None)
         if run.is_partial and not any(c.address == heir for c in run.plan.changes):
             continue  # who names what goes by its address means just that
+        if deletion and _is_served(deletion, heir, run.spec):
+            continue
         if run.spec.serving(heir).blue_green:
-            if deletion and not (_is_served(deletion, heir, run.spec) or _follows(change, heir, run.plan)):
+            if deletion and not _follows(change, heir, run.plan):
                 yield f"{old.remote_id} is deleted before its successor {heir} answers"
         elif not _follows(change, heir, run.plan):
             yield f"{change.step} deletes {old.remote_id}, whose name {heir} wants, and isn't waited for"
@@ -163,13 +165,16 @@ def endpoints_stay(world: World, run: Run) -> Complaints:
 
 def protected_stays(world: World, run: Run) -> Complaints:
     """What is protected, on record and in the spec, isn't deleted."""
-    records = {_object(r.address, r.remote_id): r for r in run.before.resources.values()}
+    protected = {_object(a, r.remote_id) for a, r in run.before.resources.items() if r.prevent_destroy}
+    entries = run.plan.entries if run.plan else ()
+    where = {_object(r.address, r.remote_id): at for at, r in _record_places(fold(run.before, entries))}
     for event in run.events:
-        record = records.get((event.thing.kind, event.thing.remote_id.casefold()))
-        if event.verb == "delete" and record is not None and record.prevent_destroy:
-            item = run.spec.items.get(record.address)
+        key = _object(Address.parse(event.thing.address), event.thing.remote_id)
+        if event.verb == "delete" and key in protected and key in where:
+            address, _ = where[key]
+            item = run.spec.items.get(address)
             if item is None or item.life.prevent_destroy:
-                yield f"{event.thing.remote_id} is deleted, and {record.address} is protected"
+                yield f"{event.thing.remote_id} is deleted, and {address} is protected"
 
 
 def as_declared_in_the_end(world: World, run: Run) -> Complaints:
@@ -319,7 +324,7 @@ def _follows(change: Change, heir: Address, plan: Plan) -> bool:
 
 
 def _is_served(deletion: Event, heir: Address, spec: Spec) -> bool:
-    """Whether another deployment answers for a blue_green one, or the old one never did."""
+    """Whether another deployment answers for it, or the old one never did."""
     name = spec.serving(heir).name.casefold()
     others = (t for t in deletion.there.values() if t.kind == "deployment" and t.uid != deletion.thing.uid)
     ready = [t for t in others if t.status(deletion.now) == "Succeeded" and t.account == spec.account(heir)]

@@ -16,8 +16,8 @@ from msgspec.structs import replace
 from ftops.address import Address
 from ftops.plan import NORMAL, Mode, Options
 from tests.explore import outside
-from tests.explore.cloud import Fault, FaultKind
 from tests.explore.edits import ADDRESSES, EDITS, pick
+from tests.explore.faults import Fault, FaultKind
 from tests.explore.spec import Data, Job, Serving, Spec
 from tests.explore.story import DESTROY, Story, fits
 from tests.explore.world import Clone, World

@@ -10,8 +10,9 @@ from msgspec.structs import replace
 
 from ftops.address import Address
 from ftops.plan import NORMAL, Action, Mode, Options
-from tests.explore.cloud import Fault, Thing
+from tests.explore.cloud import Thing
 from tests.explore.edits import apply_edit
+from tests.explore.faults import Fault
 from tests.explore.invariants import INVARIANTS, is_missed
 from tests.explore.spec import Job, Serving, Spec
 from tests.explore.world import Clone, Run, World
@@ -157,6 +158,7 @@ class Story:
     def _settles(self, clone: Clone) -> bool:
         for _ in range(PATIENCE):
             run = self.apply(clone)
+            self._forgotten_go()
             if run.is_done or run.error is not None:
                 return run.is_done
         return False

@@ -5,14 +5,24 @@ from __future__ import annotations
 import pytest
 from hypothesis import Phase
 
-from tests.explore.explorer import explore
+from tests.explore.explorer import Found, explore
 from tests.explore.machine import Explore
 from tests.explore.mends import MENDS, Mend, taken_out
+
+_SEEDS = (3, 4, 5, 6)
+_HISTORIES = 600
+"""Of each seed."""
 
 
 @pytest.mark.parametrize("mend", MENDS.values(), ids=list(MENDS))
 def test_a_mend_that_is_taken_out_is_missed(mend: Mend) -> None:
+    found = _first(mend)
+    assert found is not None, "nothing was found"
+    assert found.broken in mend.shows
+
+
+def _first(mend: Mend) -> Found | None:
     machine = type("Watching", (Explore,), {"watched": mend.shows, "edits": mend.edits})
     with taken_out(mend):
-        found = explore(7, 2000, machine, phases=[Phase.generate])
-    assert found.broken in mend.shows, found.counterexample or "nothing was found"
+        every = (explore(seed, _HISTORIES, machine, phases=[Phase.generate]) for seed in _SEEDS)
+        return next((found for found in every if found.broken), None)

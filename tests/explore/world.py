@@ -24,7 +24,8 @@ from ftops.saved import Asked, save, take_up
 from ftops.state import Entry, State, owner_mark
 from ftops.store import LocalStore
 from ftops.store.local import LocalJournal
-from tests.explore.cloud import Account, Cloud, Event, Fault, Thing
+from tests.explore.cloud import Account, Cloud, Event, Thing
+from tests.explore.faults import Fault
 from tests.explore.spec import Spec, to_config
 from tests.support.cloud import VirtualTime
 from tests.support.specs import Crash
