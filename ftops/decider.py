@@ -111,7 +111,8 @@ class Decider(Struct):
         """What would be created, unless that was asked for, and nothing on record was taken for it yet."""
         taken = self.past.restored | self.past.inherited
         for address, decision in self.decisions.items():
-            if decision.action not in _NEW or address in taken or self._is_asked(address):
+            asked = RESOURCE_TYPES[address.kind].reusable and self._is_asked(address)
+            if decision.action not in _NEW or address in taken or asked:
                 continue
             yield Want(decision, self._fitting(decision))
 
@@ -131,6 +132,7 @@ class Decider(Struct):
             and (
                 address not in self.graph.resources
                 or ((decision := self.decisions.get(address)) and decision.action is Action.REPLACE)
+                or address in self.displaced
             )
             and not self._is_asked(address)
             and not (RESOURCE_TYPES[address.kind].named_by and matching(self.options.excludes, (address,)))

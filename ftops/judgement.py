@@ -29,7 +29,7 @@ from ftops.state import (
     resource_from,
 )
 from ftops.turns import Look, Step, Turns
-from ftops.visibility import invisible_for, look_again_after
+from ftops.visibility import LOOK_AGAIN, invisible_for, look_again_after
 from ftops.walk import Again, Fate, Verdict
 
 MAX_ATTEMPTS = 12
@@ -104,8 +104,10 @@ class Judge(Struct, frozen=True):
         return self._done(step, change.remote_id)
 
     def _made(self, step: Step, remote: RemoteObject, entries: list[Entry]) -> Verdict:
-        resource = self._resource(step, remote)
         first = step.operation is not None and not step.recorded
+        if first and step.effect_unknown and remote.remote_id in self._known_elsewhere(step):
+            return Again(LOOK_AGAIN)  # another step, whose reply was lost too, has found the same
+        resource = self._resource(step, remote)
         if first or resource != self.turns.live.resources.get(resource.address):
             self._add(entries, Recorded(resource, step.change.deposes if first else ""))
             step.recorded = True
@@ -134,6 +136,11 @@ class Judge(Struct, frozen=True):
         return observed_as(
             replace(noted, prevent_destroy=change.prevent_destroy, retain=change.retain), remote
         )
+
+    def _known_elsewhere(self, step: Step) -> set[str]:
+        """Ids on record at other addresses."""
+        own = step.change.address
+        return {record.remote_id for a, record in self.turns.live.resources.items() if a != own}
 
     @property
     def _utc_now(self) -> str:

@@ -102,7 +102,10 @@ def settle(
             current = replace(current, inputs={**recorded.inputs, **_recordable(seen[address], found)})
         if current != recorded:
             resources[address] = current
-            entries.append(Recorded(current))
+            if (
+                address not in observed.found
+            ):  # else it would end the intent before the record of what it found
+                entries.append(Recorded(current))
     for key, remote in observed.deposed.items():
         if remote is None:
             del deposed[key]

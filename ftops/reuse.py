@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from ftops.address import Address
 from ftops.errors import Blocked, Diagnostic
-from ftops.kinds import RESOURCE_TYPES
+from ftops.kinds import RESOURCE_TYPES, deployment_name
 from ftops.plan import Action
 from ftops.schedule import Decision, deposed_key
 from ftops.state import Reassignment, ResourceState, Status
@@ -106,12 +106,14 @@ def _choose(
         found = index.get((account, kind.kind, desired.fingerprint), []) if desired.fingerprint else []
         own = [source for source in records.deposed if source[0] == want.address and source not in found]
         found = [s for s in (*found, *own) if _is_free(s, records) and want.fits(_record(s, records))]
-    elif isinstance(name := resource.inputs.get(kind.named_by), str) and _gets_name(want, records):
+    for name in _names(want, records):
         found = index.get((account, kind.kind, name.casefold()), [])
         holder = next((s for s in found if s not in taken and not _is_free(s, records)), None)
         if holder is not None and holder[0] != want.address:
             conflicts.append(_name_taken(want, name, holder[0]))
             return None
+        if found:
+            break
     left = [s for s in found if s not in taken and s != (want.address, "")]
     return min(left, key=lambda s: _rank(s, want, records), default=None)
 
@@ -129,6 +131,23 @@ def _rank(source: Source, want: Want, records: Records) -> tuple[object, ...]:
     address, key = source
     ready = _record(source, records).status is Status.READY
     return address != want.address, not ready, address.sort_key, key
+
+
+def _names(want: Want, records: Records) -> Iterator[str]:
+    """The names at the service that the new object would have and the recorded one here hasn't: the declared
+    one, and the one that follows from it and the model."""
+    decision = want.decision
+    named = RESOURCE_TYPES[want.address.kind].named_by
+    inputs = decision.resource.inputs
+    declared = inputs.get(named) if named else None
+    if not isinstance(declared, str) or decision.desired is None:
+        return
+    if _gets_name(want, records):
+        yield declared
+    whole = deployment_name(declared, inputs.get("replace"), decision.desired.inputs.get("model"))
+    own = str(decision.recorded.outputs.get(named) or "") if decision.recorded else ""
+    if whole and whole != declared and whole.casefold() != own.casefold():
+        yield whole
 
 
 def _gets_name(want: Want, records: Records) -> bool:

@@ -101,6 +101,7 @@ class Schedule(Struct):
             self._lower(decision)
         for address, key in sorted(selected_deposed, key=lambda k: (k[0].sort_key, k[1])):
             self._remove_deposed(address, key, self.deposed[address, key])
+        self._create_after_names()
         self._replace_after_users()
         self._remove_after_users()
         self._replace_in_turn()
@@ -247,6 +248,22 @@ class Schedule(Struct):
                 before += [s for s in leftovers.get(change.address, ()) if s in self._steps]
                 self._wishes += [(step, other) for other in before]
 
+    def _create_after_names(self) -> None:
+        """What gets a name is created after an object of that name is deleted at another address."""
+        freed: dict[tuple[str, str, object], str] = {}
+        making: list[tuple[tuple[str, str, object], Change]] = []
+        for step, change in self._steps.items():
+            named = RESOURCE_TYPES[change.address.kind].named_by
+            if named and change.action is Action.DELETE:
+                freed[change.provider, change.address.kind, _folded(change.before.get(named))] = step
+            elif named and change.action in (Action.CREATE, Action.REPLACE):
+                making.append(
+                    ((change.provider, change.address.kind, _folded(change.after.get(named))), change)
+                )
+        for name, change in making:
+            if name in freed and self._steps[freed[name]].address != change.address:
+                self._wishes.append((change.step, freed[name]))
+
     def _steps_of(self, address: Address) -> Iterable[str]:
         decision = self.decisions.get(address)
         if decision is None:
@@ -307,6 +324,10 @@ def _with_needs_first(
                     found[need] = first
                     todo.append(first)
     return found
+
+
+def _folded(name: object) -> object:
+    return name.casefold() if isinstance(name, str) else name
 
 
 def _names(user: ResourceState, used: ResourceState) -> bool:

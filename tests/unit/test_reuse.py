@@ -320,3 +320,16 @@ def test_a_name_is_not_taken_from_what_is_excluded(world: World) -> None:
             config(deployment("e", "other", name="chat")), Options(excludes=(Address("deployment", "d"),))
         )
     assert "the name `chat` of deployment.e is taken by deployment.d" in caught.value.diagnostics[0].summary
+
+
+def test_a_blue_green_change_that_is_taken_back_after_a_kill_restores_the_old_deployment(world: World) -> None:
+    def spec(model: str) -> Config:
+        return config(deployment("d", model, name="chat", replace="blue_green"))
+
+    for at in range(1, 9):
+        world.apply(spec("base.ft-1"))
+        with suppress(Crash):
+            world.apply(spec("base.ft-2"), crash=(at, False))
+        for _ in range(2):
+            assert world.apply(spec("base.ft-1")).result == "done"
+        assert world.plan(spec("base.ft-1")).is_empty
