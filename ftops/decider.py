@@ -125,6 +125,7 @@ class Decider(Struct):
 
     def records(self) -> Records:
         """What is on record, and what of it the plan could do without."""
+        displaced = self.displaced
         free = {
             address
             for address in self.past.resources
@@ -132,7 +133,7 @@ class Decider(Struct):
             and (
                 address not in self.graph.resources
                 or ((decision := self.decisions.get(address)) and decision.action is Action.REPLACE)
-                or address in self.displaced
+                or address in displaced
             )
             and not self._is_asked(address)
             and not (RESOURCE_TYPES[address.kind].named_by and matching(self.options.excludes, (address,)))
