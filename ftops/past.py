@@ -102,14 +102,14 @@ def settle(
             current = replace(current, inputs={**recorded.inputs, **_recordable(seen[address], found)})
         if current != recorded:
             resources[address] = current
-            if (
-                address not in observed.found
-            ):  # else it would end the intent before the record of what it found
+            if address not in observed.found:  # else it would end the intent too early
                 entries.append(Recorded(current))
     for key, remote in observed.deposed.items():
         if remote is None:
             del deposed[key]
             entries.append(Removed(*key))
+        else:
+            deposed[key] = observed_as(deposed[key], remote)
     found_objects, interrupted = _settle_pending(state, observed, resources, deposed, entries)
     for address in found_objects:
         seen[address] = observed.found[address].inputs

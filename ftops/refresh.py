@@ -14,6 +14,7 @@ from ftops.address import NO_SECRETS, Address, Secrets
 from ftops.errors import FtopsError, Temporary
 from ftops.providers.base import (
     Discovers,
+    Existing,
     Explains,
     Local,
     Provider,
@@ -22,7 +23,7 @@ from ftops.providers.base import (
     visible_after,
 )
 from ftops.redaction import NOTHING_SECRET, Redaction, redaction, with_secrets
-from ftops.state import Observed, Operation, PendingOperation, RemoteObject, ResourceState, State
+from ftops.state import Observed, Operation, PendingOperation, RemoteObject, ResourceState, State, Status
 from ftops.visibility import LOOK_AGAIN, invisible_for, look_again_after
 from ftops.walk import Again, Clock, Executor, Fate, Inline, RealTime, Threads, Turn, Verdict, Walk
 
@@ -77,7 +78,8 @@ def refresh(
         for address, resource in state.resources.items():
             turns[address, ""] = read(resource)
         for (address, key), resource in state.deposed.items():
-            turns[address, key] = read(resource)
+            name, turn = read(resource)
+            turns[address, key] = name, _of_use(providers(name), resource, turn)
     for resource in imports:
         turns[resource.address, "="] = (
             resource.provider,
@@ -95,6 +97,21 @@ def refresh(
         left = {a: remote for a, remote in observed.found.items() if a not in twice}
         observed = replace(observed, found={**left, **_observed(again, everything).found})
     return observed
+
+
+def _of_use(provider: Provider, resource: ResourceState, turn: Turn) -> Turn:
+    """The same look; if what a replaced object made is deleted already, it can't be restored."""
+
+    def look() -> object:
+        remote = turn()
+        if not isinstance(remote, RemoteObject) or not isinstance(provider, Discovers):
+            return remote
+        existing = Existing(resource.address.kind, remote, resource.address.name)
+        if remote.status is not Status.READY or provider.is_of_use(existing):
+            return remote
+        return replace(remote, status=Status.TAINTED, message="what it made is gone")
+
+    return look
 
 
 def _found_twice(

@@ -105,7 +105,7 @@ def _choose(
     if kind.reusable and desired is not None:
         found = index.get((account, kind.kind, desired.fingerprint), []) if desired.fingerprint else []
         own = [source for source in records.deposed if source[0] == want.address and source not in found]
-        found = [s for s in (*found, *own) if _is_free(s, records) and want.fits(_record(s, records))]
+        found = [s for s in (*found, *own) if _is_free(s, records) and _is_good(_record(s, records), want)]
     for name in _names(want, records):
         found = index.get((account, kind.kind, name.casefold()), [])
         holder = next((s for s in found if s not in taken and not _is_free(s, records)), None)
@@ -116,6 +116,10 @@ def _choose(
             break
     left = [s for s in found if s not in taken and s != (want.address, "")]
     return min(left, key=lambda s: _rank(s, want, records), default=None)
+
+
+def _is_good(record: ResourceState, want: Want) -> bool:
+    return record.status is not Status.TAINTED and want.fits(record)
 
 
 def _is_free(source: Source, records: Records) -> bool:

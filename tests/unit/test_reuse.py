@@ -322,7 +322,7 @@ def test_a_name_is_not_taken_from_what_is_excluded(world: World) -> None:
     assert "the name `chat` of deployment.e is taken by deployment.d" in caught.value.diagnostics[0].summary
 
 
-def test_a_blue_green_change_that_is_taken_back_after_a_kill_restores_the_old_deployment(world: World) -> None:
+def test_a_blue_green_change_that_is_taken_back_restores_the_old_deployment(world: World) -> None:
     def spec(model: str) -> Config:
         return config(deployment("d", model, name="chat", replace="blue_green"))
 
@@ -333,3 +333,24 @@ def test_a_blue_green_change_that_is_taken_back_after_a_kill_restores_the_old_de
         for _ in range(2):
             assert world.apply(spec("base.ft-1")).result == "done"
         assert world.plan(spec("base.ft-1")).is_empty
+
+
+def test_a_failed_object_never_stands_in_the_way_of_a_good_one(counting: Counting) -> None:
+    """The failed one can't be deleted, and its settings are trained elsewhere, and well."""
+
+    def spec(**jobs: int) -> Config:
+        return config(
+            dataset("t", "1"), *(job(n, "t", hyperparameters={"n_epochs": e}) for n, e in jobs.items())
+        )
+
+    counting.apply(spec(j=1))
+    counting.fails = True
+    counting.apply(spec(j=2))
+    counting.fails = False
+    with suppress(Crash):
+        counting.apply(spec(j=1, k=2), crash=(3, True))
+    counting.apply(spec(j=1, k=2))
+    started = len(counting.started)
+    counting.apply(spec(j=2))
+    assert len(counting.started) == started
+    assert counting.plan(spec(j=2)).is_empty
