@@ -9,7 +9,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& { echo $$p; break; }; done)
 
-.PHONY: help demo test test-busy explore lint format bench clean
+.PHONY: help demo test test-busy explore explore-http lint format bench clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -39,6 +39,9 @@ test-busy: $(VENV)/.dev ## tests of processes, while four others keep the machin
 
 explore: $(VENV)/.dev ## random histories of the whole engine: FTOPS_EXPLORE_HISTORIES, FTOPS_EXPLORE_SEED
 	@$(BIN)/python -m tests.explore
+
+explore-http: $(VENV)/.dev ## the same over HTTP, against emulators
+	@$(BIN)/python -m tests.explore http
 
 lint: $(VENV)/.dev ## ruff and mypy
 	@$(BIN)/ruff check .

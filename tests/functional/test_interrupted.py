@@ -205,6 +205,29 @@ def test_a_saved_plan_is_spent_once_it_was_applied(scene: Scene) -> None:
     assert "has been applied already" in again.err
 
 
+def test_a_saved_plan_is_looked_over_again_while_an_intent_is_open(scene: Scene) -> None:
+    """What an interrupted run created didn't show when the plan was made."""
+    scene.spec(chain(1))
+    scene.killed(JOBS, "jobs")
+    with scene.cloud.set(list_lag_seconds=3600.0):
+        scene.folder.ok("plan", "--out", "early.plan")
+    refused = scene.run("apply", "early.plan")
+    assert refused.code == 3, refused
+    scene.apply()
+    assert (scene.created()["jobs"], scene.counts()["jobs"]) == (1, 1)
+    assert scene.is_settled()
+
+
+def test_what_was_imported_by_command_is_known_to_be_in_its_account(scene: Scene, tmp_path: Path) -> None:
+    scene.spec(chain(1))
+    scene.apply()
+    job = scene.run("state", "pull").json["resources"]["job.copilot"]
+    scene.folder.ok("state", "rm", "job.copilot", "-y")
+    scene.folder.ok("import", "job.copilot", job["remote_id"])
+    again = scene.run("state", "pull").json["resources"]["job.copilot"]
+    assert again["account"] == job["account"] != ""
+
+
 def test_an_account_that_changes_leaves_nothing_behind(scene: Scene, tmp_path: Path) -> None:
     scene.spec(chain(1))
     scene.apply()
