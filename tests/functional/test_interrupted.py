@@ -222,7 +222,7 @@ def test_what_was_imported_by_command_is_known_to_be_in_its_account(scene: Scene
     scene.spec(chain(1))
     scene.apply()
     job = scene.run("state", "pull").json["resources"]["job.copilot"]
-    scene.folder.ok("state", "rm", "job.copilot", "-y")
+    scene.folder.ok("state", "rm", "job.copilot")
     scene.folder.ok("import", "job.copilot", job["remote_id"])
     again = scene.run("state", "pull").json["resources"]["job.copilot"]
     assert again["account"] == job["account"] != ""
