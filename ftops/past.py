@@ -104,12 +104,7 @@ def settle(
             resources[address] = current
             if address not in observed.found:  # else it would end the intent too early
                 entries.append(Recorded(current))
-    for key, remote in observed.deposed.items():
-        if remote is None:
-            del deposed[key]
-            entries.append(Removed(*key))
-        else:
-            deposed[key] = observed_as(deposed[key], remote)
+    _settle_deposed(observed, deposed, entries)
     found_objects, interrupted = _settle_pending(state, observed, resources, deposed, entries)
     for address in found_objects:
         seen[address] = observed.found[address].inputs
@@ -125,6 +120,17 @@ def settle(
         found_objects,
         interrupted,
     )
+
+
+def _settle_deposed(
+    observed: Observed, deposed: dict[tuple[Address, str], ResourceState], entries: list[Entry]
+) -> None:
+    for key, remote in observed.deposed.items():
+        if remote is None:
+            del deposed[key]
+            entries.append(Removed(*key))
+        else:
+            deposed[key] = observed_as(deposed[key], remote)
 
 
 def reassigned(past: Past, observed: Observed, objects: tuple[Reassignment, ...]) -> Past:

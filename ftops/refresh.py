@@ -88,15 +88,28 @@ def refresh(
     clean = redaction(secrets)
     results = gather(turns, providers, parallelism, clock, retry_base, on_progress, clean=clean)
     observed = _observed(results, everything)
-    while twice := _found_twice(intents, observed.found):
-        known |= {remote.remote_id for remote in observed.found.values()}
+
+    def search(again: Collection[Address], known: frozenset[str]) -> Mapping[Address, RemoteObject]:
         finds: dict[Key, tuple[str, Turn]] = {
-            (a, "?"): (intents[a].provider, _find(providers, intents[a], known, clock)) for a in twice
+            (a, "?"): (intents[a].provider, _find(providers, intents[a], known, clock)) for a in again
         }
-        again = gather(finds, providers, parallelism, clock, retry_base, clean=clean)
-        left = {a: remote for a, remote in observed.found.items() if a not in twice}
-        observed = replace(observed, found={**left, **_observed(again, everything).found})
-    return observed
+        found = gather(finds, providers, parallelism, clock, retry_base, clean=clean)
+        return _observed(found, everything).found
+
+    return replace(observed, found=_told_apart(observed.found, intents, known, search))
+
+
+def _told_apart(
+    found: Mapping[Address, RemoteObject],
+    intents: Mapping[Address, PendingOperation],
+    known: frozenset[str],
+    search: Callable[[Collection[Address], frozenset[str]], Mapping[Address, RemoteObject]],
+) -> Mapping[Address, RemoteObject]:
+    """What intents found, each object once. The others look again, past what was found."""
+    while twice := _found_twice(intents, found):
+        known |= {remote.remote_id for remote in found.values()}
+        found = {**{a: remote for a, remote in found.items() if a not in twice}, **search(twice, known)}
+    return found
 
 
 def _of_use(provider: Provider, resource: ResourceState, turn: Turn) -> Turn:
