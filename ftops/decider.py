@@ -64,6 +64,8 @@ class Decider(Struct):
     resources: dict[Address, ResourceState] = field(default_factory=dict)
     """What exists: the past, and what has come under management since."""
     deposed: dict[tuple[Address, str], ResourceState] = field(default_factory=dict)
+    left_out: dict[Address, Decision] = field(default_factory=dict)
+    """What --target and --exclude keep from being created. What it would take isn't deleted meanwhile."""
     removals: dict[Address, Removal] = field(default_factory=dict)
     selected: frozenset[Address] = frozenset()
     """What the plan is about."""
@@ -99,6 +101,9 @@ class Decider(Struct):
                     if arriving:
                         self._arrive(resource, desired)
                     self._decide(resource, desired)
+                elif address not in self.resources:
+                    reason = self._creation_reason(address)
+                    self.left_out[address] = Decision(resource, desired, Action.CREATE, reason)
                 self._stay(resolver, address)
         if missing:
             raise SpecError(missing)
@@ -110,6 +115,7 @@ class Decider(Struct):
     def wants(self) -> Iterator[Want]:
         """What would be created, unless that was asked for, and nothing on record was taken for it yet."""
         taken = self.past.restored | self.past.inherited
+        yield from (Want(d, self._fitting(d), is_left_out=True) for d in self.left_out.values())
         for address, decision in self.decisions.items():
             asked = RESOURCE_TYPES[address.kind].reusable and self._is_asked(address)
             if decision.action not in _NEW or address in taken or asked:
@@ -280,7 +286,7 @@ class Decider(Struct):
             return Action.REPLACE, Reason("asked", "--replace asks for it")
         before, after = self._account(recorded.provider), self._account(resource.provider)
         if before != after:
-            text = f"provider changes from {recorded.provider} ({before}) to {resource.provider} ({after})"
+            text = f"account changes from {before} to {after}"
             return Action.REPLACE, Reason("provider", text)
         if recorded.status is Status.TAINTED:
             text = recorded.message or "it exists, but isn't fit for use"

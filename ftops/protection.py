@@ -49,7 +49,7 @@ def check_drift(drift: Iterable[Drift], mode: Mode) -> None:
 
 
 _PROTECTED: Mapping[bool, tuple[str, str]] = {
-    True: ("", "undo the change that causes it, or set prevent_destroy to false and apply that first"),
+    True: ("", "undo the change that causes it, or set prevent_destroy to false"),
     False: (
         " and on record, though its lines are gone",
         "declare it again, with prevent_destroy: false, and apply that first; or let ftops forget it and "

@@ -29,6 +29,8 @@ class Want(Struct, frozen=True):
 
     decision: Decision
     fits: Callable[[ResourceState], bool]
+    is_left_out: bool = False
+    """Whether the plan doesn't create it: it only gets what is there."""
 
     @property
     def address(self) -> Address:
@@ -109,6 +111,8 @@ def _choose(
     for name in _names(want, records):
         found = index.get((account, kind.kind, name.casefold()), [])
         holder = next((s for s in found if s not in taken and not _is_free(s, records)), None)
+        if holder is not None and want.is_left_out:
+            return None
         if holder is not None and holder[0] != want.address:
             conflicts.append(_name_taken(want, name, holder[0]))
             return None

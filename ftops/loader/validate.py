@@ -9,6 +9,7 @@ from ftops import spec
 from ftops.errors import Diagnostic
 from ftops.fields import Unknown
 from ftops.loader.source import Entry, Keys
+from ftops.spec import providers
 from ftops.suggest import did_you_mean, nearest
 
 B = TypeVar("B", bound=spec.Block)
@@ -37,6 +38,7 @@ NOUNS: Mapping[type[spec.Block], str] = {
     spec.Dataset: "a dataset",
     spec.Job: "a job",
     spec.Sku: "`sku`",
+    providers.Timeouts: "`timeouts`",
     spec.Deployment: "a deployment",
     spec.OutputBlock: "an output",
     spec.Moved: "`moved`",

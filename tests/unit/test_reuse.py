@@ -354,3 +354,31 @@ def test_a_failed_object_never_stands_in_the_way_of_a_good_one(counting: Countin
     counting.apply(spec(j=2))
     assert len(counting.started) == started
     assert counting.plan(spec(j=2)).is_empty
+
+
+SELECTIONS = {
+    "the new address is excluded": Options(excludes=(Address("job", "new"),)),
+    "the old address is targeted": Options(targets=(Address("job", "old"),)),
+    "the new address is targeted": Options(targets=(Address("job", "new"),)),
+    "the old address is excluded": Options(excludes=(Address("job", "old"),)),
+}
+
+
+@pytest.mark.parametrize("selection", SELECTIONS)
+def test_a_renamed_job_is_a_move_whatever_is_selected(counting: Counting, selection: str) -> None:
+    def spec(name: str) -> Config:
+        return config(dataset("t", "1"), job(name, "t"))
+
+    counting.apply(spec("old"))
+    made = counting.plan(spec("new"), SELECTIONS[selection])
+    assert not made.changes
+    assert made.moves == ((Address("job", "old"), Address("job", "new")),)
+    counting.apply(spec("new"), SELECTIONS[selection])
+    assert counting.apply(spec("new")).result == "done"
+    assert len(counting.started) == 1
+
+
+def test_a_renamed_deployment_is_not_deleted_while_its_new_address_is_left_out(world: World) -> None:
+    world.apply(config(deployment("old", "base", name="chat")))
+    after = config(deployment("new", "base", name="chat"))
+    assert not world.plan(after, Options(excludes=(Address("deployment", "new"),))).changes
