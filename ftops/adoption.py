@@ -42,6 +42,8 @@ class Search(Struct, frozen=True):
     parallelism: int = 10
     retry_base: float = 1.0
     clock: Clock | None = None
+    imports: frozenset[Address] = frozenset()
+    """Addresses for which the spec names an object itself."""
 
 
 def look_for(
@@ -49,7 +51,7 @@ def look_for(
 ) -> tuple[Mapping[Address, Adoptable], str]:
     """What there is to adopt in place of what would be made, and why nothing was found out, if so.
     Asks only providers that can list what their account holds."""
-    wanted = list(_wanted(changes, search.replaces))
+    wanted = [c for c in _wanted(changes, search.replaces) if c.address not in search.imports]
     makers = {change.provider for change in wanted}
     telling = {name for name in makers if isinstance(providers(name), Discovers)}
     wanted = [change for change in wanted if change.provider in telling]

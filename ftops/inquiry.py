@@ -164,7 +164,8 @@ class Inquiry(Struct, frozen=True):
         from ftops.adoption import Search, look_for
 
         recorded = fold(self.state, made.entries)
-        search = Search(recorded, options.replaces, self.parallelism, self.retry_base, self.clock)
+        imports = frozenset(observed.imported)
+        search = Search(recorded, options.replaces, self.parallelism, self.retry_base, self.clock, imports)
         found, silence = look_for(made.changes, self.providers, search)
         if found:
             made = self._planned(replace(observed, adoptable=found), options)
