@@ -305,7 +305,7 @@ class Decider(Struct):
             return Action.ADOPT, Reason("found", "a run that was interrupted has made it")
         if address in self.past.restored:
             return Action.ADOPT, Reason(
-                "restored", "is as it was before: that object still exists, so nothing is created"
+                "restored", "the change was taken back: the old object still exists and is restored"
             )
         if recorded.status is Status.PENDING:
             return Action.ADOPT, Reason("pending", "is still in progress; apply waits for it")
