@@ -62,10 +62,11 @@ def arrived(
     """The record of an object that somebody else made. What the service doesn't report of its inputs is
     taken to be as the spec has it."""
     inputs: dict[str, Value] = {**desired.inputs, **remote.inputs}
+    is_same = bool(desired.fingerprint) and remote.fingerprint == desired.fingerprint
     identities = {
         path: meaning
         for path, meaning in desired.identities.items()
-        if at(inputs, path) == at(desired.inputs, path)
+        if is_same or at(inputs, path) == at(desired.inputs, path)
     }
     return ResourceState(
         address=resource.address,

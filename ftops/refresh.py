@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from ftops.address import NO_SECRETS, Address, Secrets
 from ftops.errors import FtopsError, Temporary
+from ftops.kinds import RESOURCE_TYPES
 from ftops.providers.base import (
     Discovers,
     Existing,
@@ -222,8 +223,10 @@ def _import(providers: Callable[[str], Provider], resource: ResourceState, known
 
     def turn() -> RemoteObject | None:
         remote = provider.read(resource)
-        if remote is None or "content" not in resource.inputs or not isinstance(provider, Discovers):
+        if remote is None or not isinstance(provider, Discovers):
             return remote
+        if "content" not in resource.inputs:
+            return _with_note(remote, provider, resource.address.kind)
         digest = sha256()
         if known is None and not provider.content(remote.remote_id, digest.update):
             return remote
@@ -231,6 +234,14 @@ def _import(providers: Callable[[str], Provider], resource: ResourceState, known
         return replace(remote, inputs={**remote.inputs, "content": content})
 
     return turn
+
+
+def _with_note(remote: RemoteObject, provider: Discovers, kind: str) -> RemoteObject:
+    """With what ftops has written on an object: only a list shows that."""
+    if not RESOURCE_TYPES[kind].reusable:
+        return remote
+    notes = (e.fingerprint for e in provider.existing(kind) if e.remote.remote_id == remote.remote_id)
+    return replace(remote, fingerprint=next(notes, ""))
 
 
 def _observed(results: Mapping[Key, RemoteObject | str | None], refreshed: bool) -> Observed:

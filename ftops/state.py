@@ -62,6 +62,8 @@ class RemoteObject(Struct, frozen=True):
     """Seconds until it is worth asking again; only while PENDING. None: the engine chooses."""
     holds_lane: bool = False
     """While PENDING: other writes to the same account have to wait."""
+    fingerprint: str = ""
+    """What ftops has written on it, where that was looked for: what it is made from."""
 
 
 class ResourceState(Struct, frozen=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import Any
 
 from tests.account.conftest import Account
@@ -154,3 +155,21 @@ def test_odd_casing_and_nulls_are_no_difference(account: Account, folder: Folder
     text = f"ftops: {{name: x}}\nproviders:\n{account.provider}deployments:\n  base: {{model: {MODEL}}}\n"
     folder.write("ftops.yaml", text)
     assert "leaves it as it is" in folder.ok("import", "deployment.base", "base")
+
+
+def test_a_job_that_another_state_started_is_imported_as_the_same_job(
+    account: Account, folder: Folder
+) -> None:
+    """Its data is another file of the same content: what it is made from stands on it."""
+    folder.write("ftops.yaml", SPEC % account.provider)
+    folder.ok("apply", "-y")
+    job = json.loads(folder.ok("state", "pull"))["resources"]["job.copilot"]["remote_id"]
+    folder.write(
+        "ftops.yaml",
+        (SPEC % account.provider).replace("taken-over", "another").partition("deployments:")[0]
+        + f"import:\n  - {{to: job.copilot, id: {job}}}\n",
+    )
+    for name in ("state", ".ftops"):
+        shutil.move(folder.path / name, folder.path / f"{name}.away")
+    found = changes(folder.run("plan", "--no-adopt", "-o", "json"))
+    assert found == {"dataset.train": "create", "job.copilot": "adopt"}
