@@ -114,7 +114,7 @@ class Decider(Struct):
 
     def wants(self) -> Iterator[Want]:
         """What would be created, unless that was asked for, and nothing on record was taken for it yet."""
-        taken = self.past.restored | self.past.inherited
+        taken = self.past.restored | self.past.inherited.keys()
         yield from (Want(d, self._fitting(d), is_left_out=True) for d in self.left_out.values())
         for address, decision in self.decisions.items():
             asked = RESOURCE_TYPES[address.kind].reusable and self._is_asked(address)

@@ -57,8 +57,8 @@ class Past(Struct, frozen=True):
     """Their object was deposed, and is taken instead of creating another one."""
     displaced: frozenset[Address] = frozenset()
     """Their object was deposed for one that is taken or adopted."""
-    inherited: frozenset[Address] = frozenset()
-    """Their object was another address's."""
+    inherited: Mapping[Address, Address] = {}
+    """Their object was another address's, and which."""
     intents: Mapping[Address, PendingOperation] = {}
     """All that were open, also those that the plan leaves as they are."""
 
@@ -161,7 +161,10 @@ def reassigned(past: Past, observed: Observed, objects: tuple[Reassignment, ...]
         interrupted=_follow(past.interrupted, names, targets),
         restored=past.restored | {one.target for one in objects if one.key},
         displaced=past.displaced | (displaced - names.keys()),
-        inherited=past.inherited | {one.target for one in objects if one.source != one.target},
+        inherited={
+            **past.inherited,
+            **{one.target: one.source for one in objects if one.source != one.target},
+        },
     )
 
 

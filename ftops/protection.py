@@ -63,29 +63,36 @@ def check_protection(
     decisions: Mapping[Address, Decision],
     declared: Mapping[Address, Resource],
     displaced: Collection[Address],
-    inherited: Collection[Address],
+    inherited: Mapping[Address, Address],
 ) -> None:
     """Raises Blocked where a protected resource would be deleted or replaced. `displaced` are the addresses
     whose object is deposed for one that exists already; `inherited` have the object of another address,
-    which keeps the protection that it was recorded with."""
+    which keeps the protection that it was recorded with unless the spec lifts it there."""
     found: list[Diagnostic] = []
     for address in dict.fromkeys([*decisions, *displaced]):
         decision = decisions.get(address)
         resource = decision.resource if decision else declared[address]
         recorded = decision.recorded if decision else None
-        kept = address in inherited and recorded is not None and recorded.prevent_destroy
+        origin = declared.get(inherited[address]) if address in inherited else None
+        lifted = origin is not None and not origin.lifecycle.prevent_destroy
+        kept = address in inherited and not lifted and recorded is not None and recorded.prevent_destroy
         goes = decision is not None and recorded is not None and decision.action in _DESTROYING
         if address in displaced or goes:
             protected = resource.lifecycle.prevent_destroy or (goes and kept)
             action = decision.action if decision and goes else Action.REPLACE
             reason = decision.reason.text if decision else "another object takes its place"
-            found += [_protected(resource, action, reason, address in declared)] if protected else []
+            if protected:
+                found.append(_protected(resource, action, reason, address in declared, moved=kept))
     if found:
         raise Blocked(found)
 
 
-def _protected(resource: Resource, action: Action, reason: str, is_declared: bool) -> Diagnostic:
+def _protected(
+    resource: Resource, action: Action, reason: str, is_declared: bool, *, moved: bool
+) -> Diagnostic:
     how, hint = _PROTECTED[is_declared]
+    if moved and not resource.lifecycle.prevent_destroy:
+        how, hint = " on record, under its former address", "apply the move by itself first, then the change"
     return Diagnostic(
         f"{resource.address} is protected, and the plan would {action.value} it",
         f"lifecycle.prevent_destroy is set{how}. Reason of the plan: {reason}.",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from ftops.address import Address
+from ftops.address import Address, Value
 from ftops.config import Config, Lifecycle, ProviderConfig, Resource
 from ftops.errors import Blocked
 from ftops.plan import Options
@@ -382,3 +382,17 @@ def test_a_renamed_deployment_is_not_deleted_while_its_new_address_is_left_out(w
     world.apply(config(deployment("old", "base", name="chat")))
     after = config(deployment("new", "base", name="chat"))
     assert not world.plan(after, Options(excludes=(Address("deployment", "new"),))).changes
+
+
+def test_protection_is_lifted_where_the_object_was_declared(world: World) -> None:
+    """Two exchange their names, and neither is protected any more."""
+
+    def spec(first: str, second: str, lifecycle: Lifecycle, sku: str) -> Config:
+        size: Value = {"name": sku, "capacity": 1}
+        d = deployment("d", "base", name=first, sku=size, lifecycle=Lifecycle())
+        return config(d, deployment("e", "base", name=second, lifecycle=lifecycle))
+
+    world.apply(spec("chat", "eval", PROTECTED, "Standard"))
+    after = spec("eval", "chat", Lifecycle(), "GlobalStandard")
+    assert world.apply(after).result == "done"
+    assert world.plan(after).is_empty
