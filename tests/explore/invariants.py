@@ -279,6 +279,7 @@ def _wanting(run: Run, event: Event) -> set[Address]:
     wanting = {
         a for a in spec.of("job") if spec.account(a) == made.account and spec.essence(a) == made.essence
     }
+    wanting |= {a for a in spec.of("job") if spec.ignores(a)}  # what these keep may be anything
     same = {t.remote_id for t in event.there.values() if t.essence == made.essence}
     for address, record in run.before.resources.items():
         ignoring = address in spec.items and spec.ignores(address)
