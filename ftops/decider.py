@@ -131,19 +131,12 @@ class Decider(Struct):
 
     def records(self) -> Records:
         """What is on record, and what of it the plan could do without."""
-        displaced = self.displaced
-        free = {
-            address
-            for address in self.past.resources
-            if address not in self.past.away
-            and (
-                address not in self.graph.resources
-                or ((decision := self.decisions.get(address)) and decision.action is Action.REPLACE)
-                or address in displaced
-            )
-            and not self._is_asked(address)
-            and not (RESOURCE_TYPES[address.kind].named_by and matching(self.options.excludes, (address,)))
-        }
+        recorded = self.past.resources.keys()
+        replaced = {a for a, decision in self.decisions.items() if decision.action is Action.REPLACE}
+        free = ((recorded - self.graph.resources.keys()) | replaced | self.displaced) & recorded
+        left_alone = matching(self.options.excludes, recorded)
+        free -= self.past.away | matching(self.options.replaces, recorded)
+        free -= {address for address in left_alone if RESOURCE_TYPES[address.kind].named_by}
         return Records(self.past.resources, self.past.deposed, frozenset(free), self.accounts)
 
     def _is_asked(self, address: Address) -> bool:
@@ -152,8 +145,8 @@ class Decider(Struct):
     @property
     def displaced(self) -> frozenset[Address]:
         """Where an object is deposed for one that exists already."""
-        adopted = (a for a in self.past.resources if a in self.observed.adoptable and a in self.decisions)
-        return self.past.displaced | frozenset(adopted)
+        adopted = self.observed.adoptable.keys() & self.past.resources.keys() & self.decisions.keys()
+        return self.past.displaced | adopted
 
     def _stay(self, resolver: Resolver, address: Address) -> None:
         """What isn't made anew means to others what is recorded of it."""

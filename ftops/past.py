@@ -60,7 +60,7 @@ class Past(Struct, frozen=True):
     inherited: Mapping[Address, Address] = {}
     """Their object was another address's, and which."""
     intents: Mapping[Address, PendingOperation] = {}
-    """All that were open, also those that the plan leaves as they are."""
+    """All that were open."""
 
 
 def settle(
@@ -150,7 +150,7 @@ def reassigned(past: Past, observed: Observed, objects: tuple[Reassignment, ...]
     seen |= {one.target: inputs for one, inputs in zip(objects, taken, strict=True)}
     names = {one.source: one.target for one in objects if not one.key}
     targets = frozenset(one.target for one in objects)
-    displaced = {target for target in targets if any(o.target == target and o.deposes for o in objects)}
+    displaced = {one.target for one in objects if one.deposes}
     return replace(
         past,
         resources=live.resources,

@@ -96,7 +96,8 @@ def _decided(
     while True:
         planner = Decider(config, graph, past, observed, options, secret_digests, accounts)
         planner.decide()
-        objects = reassignments(planner.wants(), planner.records())
+        wants = list(planner.wants())
+        objects = reassignments(wants, planner.records()) if wants else ()
         if not objects:
             return planner
         past = reassigned(past, observed, objects)

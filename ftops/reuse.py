@@ -53,16 +53,13 @@ class Records(Struct, frozen=True):
 def reassignments(wants: Iterable[Want], records: Records) -> tuple[Reassignment, ...]:
     """The objects to take instead of creating others, each once. Raises Blocked if a name is taken by an
     object that stays."""
-    wanted = sorted(wants, key=lambda want: want.address.sort_key)
-    if not wanted:
-        return ()
     index: dict[Key, list[Source]] = {}
     for source, record in _objects(records):
         for key in _keys_of(record, source, records):
             index.setdefault(key, []).append(source)
     taken: dict[Source, Reassignment] = {}
     conflicts: list[Diagnostic] = []
-    for want in wanted:
+    for want in sorted(wants, key=lambda want: want.address.sort_key):
         choice = _choose(want, records, index, taken, conflicts)
         if choice is not None:
             current = records.resources.get(want.address)

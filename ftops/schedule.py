@@ -94,9 +94,9 @@ class Schedule(Struct):
         self, selected_deposed: frozenset[tuple[Address, str]]
     ) -> tuple[tuple[Change, ...], tuple[str, ...]]:
         """The steps in order, and what has to be said about those that are held back."""
+        self._named = self._naming()
         self._users = self._using()
         self.decisions = _with_needs_first(self.decisions, self.needs)
-        self._named = self._naming()
         for decision in self.decisions.values():
             self._lower(decision)
         for address, key in sorted(selected_deposed, key=lambda k: (k[0].sort_key, k[1])):
@@ -144,12 +144,8 @@ class Schedule(Struct):
         address = decision.resource.address
         if decision.action in (Action.DELETE, Action.FORGET):
             removal = self._removal(decision, str(address))
-            recorded = decision.recorded
-            if (
-                recorded is None
-                or removal.action is Action.FORGET
-                or not self._is_held(str(address), recorded)
-            ):
+            goes = removal.action is Action.DELETE and decision.recorded
+            if not (goes and self._is_held(str(address), goes)):
                 self._add(removal)
             return
         waits = {str(n) for n in self.needs.get(address, ()) if self._is_made(n)}
@@ -179,34 +175,38 @@ class Schedule(Struct):
         )
         self._add(change, {str(address)} if decision else ())
 
-    def _using(self) -> Mapping[Address, list[Address]]:
-        """Who uses what: by the dependencies on record, and by ids and models among the inputs on record,
-        which an ignored change keeps."""
-        users = reverse({a: r.dependencies for a, r in self.resources.items()})
-        records = [*self.resources.values(), *self.deposed.values()]
-        owners = {id: record.address for record in records for id in _ids(record)}
+    def _naming(self) -> Mapping[str, list[Address]]:
+        """Ids and models among the inputs on record → the resources that name them, which an ignored change
+        keeps whatever the spec says."""
+        found: dict[str, list[Address]] = {}
         for user, recorded in self.resources.items():
             for name in _named_by(recorded):
-                owner = owners.get(name, user)
-                if owner != user and user not in users.get(owner, ()):
+                found.setdefault(name, []).append(user)
+        return found
+
+    def _using(self) -> Mapping[Address, list[Address]]:
+        """Who uses what: by the dependencies on record, and by name."""
+        users = reverse({a: r.dependencies for a, r in self.resources.items()})
+        for record in (*self.resources.values(), *self.deposed.values()):
+            owner = record.address
+            for user in self._naming_of(record):
+                if user != owner and owner not in self.resources[user].dependencies:
                     users.setdefault(owner, []).append(user)
         return users
 
-    def _naming(self) -> Mapping[str, list[Address]]:
-        """Ids and models → the resources that stay as they are and name them, whatever the spec says that
-        they use. A kind that compares by identity needs no file once it is trained."""
-        found: dict[str, list[Address]] = {}
-        for user, recorded in self.resources.items():
-            if user not in self.decisions and not RESOURCE_TYPES[user.kind].by_identity:
-                for name in _named_by(recorded):
-                    found.setdefault(name, []).append(user)
-        return found
+    def _naming_of(self, used: ResourceState) -> Iterator[Address]:
+        return (user for id in _ids(used) for user in self._named.get(id, ()))
 
     def _is_held(self, what: str, old: ResourceState) -> bool:
-        """Whether something goes on using an object. What is held stays, and the plan says so."""
-        holders = sorted({str(user) for id in _ids(old) for user in self._named.get(id, ())})
+        """Whether something that stays as it is uses an object: that is kept, and the plan says so. A kind
+        that compares by identity needs no file once it is trained."""
+        holders = {
+            str(user)
+            for user in self._naming_of(old)
+            if user not in self.decisions and not RESOURCE_TYPES[user.kind].by_identity
+        }
         if holders:
-            self._warnings.append(f"{what} is kept: {', '.join(holders)} still uses it")
+            self._warnings.append(f"{what} is kept: {', '.join(sorted(holders))} still uses it")
         return bool(holders)
 
     def _removal(self, decision: Decision, step: str) -> Change:
