@@ -163,30 +163,25 @@ def decode(value: Json) -> Value:
 
 def references(value: Value) -> Iterator[Reference]:
     """Every reference in a value, in order."""
-    if isinstance(value, Reference):
-        yield value
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from references(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from references(item)
-    elif isinstance(value, Template):
-        yield from (p for p in value.parts if isinstance(p, Reference))
+    return (e for e in _expressions(value) if isinstance(e, Reference))
 
 
 def secrets(value: Value) -> Iterator[Secret]:
     """Every secret in a value, in order."""
-    if isinstance(value, Secret):
+    return (e for e in _expressions(value) if isinstance(e, Secret))
+
+
+def _expressions(value: Value) -> Iterator[Reference | Secret]:
+    if isinstance(value, Reference | Secret):
         yield value
     elif isinstance(value, dict):
         for item in value.values():
-            yield from secrets(item)
+            yield from _expressions(item)
     elif isinstance(value, list):
         for item in value:
-            yield from secrets(item)
+            yield from _expressions(item)
     elif isinstance(value, Template):
-        yield from (p for p in value.parts if isinstance(p, Secret))
+        yield from (p for p in value.parts if not isinstance(p, str))
 
 
 def fill(value: Value, look_up: Callable[[Reference | Secret], Value]) -> Value:

@@ -95,16 +95,11 @@ def _candidates(wanted: Sequence[Change], listed: Listed, state: State) -> dict[
     """What could be adopted, by address, best first: finished before running, newest first."""
     records = (*state.resources.values(), *state.deposed.values())
     known = {record.remote_id for record in records}
-    intents = {operation.token for operation in state.pending.values()}
     contents = _contents(listed, records, _spellings((*wanted, *records)))
     found = {}
     for change in wanted:
         kind = change.address.kind
-        there = [
-            e
-            for e in listed[change.provider, kind]
-            if e.remote.remote_id not in known and e.token not in intents
-        ]
+        there = [e for e in listed[change.provider, kind] if e.remote.remote_id not in known]
         is_same = _is_same_file if kind == "dataset" else _is_same_job
         same = [e for e in there if e.remote.status is not Status.TAINTED and is_same(e, change, contents)]
         found[change.address] = sorted(same, key=lambda e: e.remote.status is not Status.READY)

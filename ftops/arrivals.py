@@ -58,6 +58,7 @@ def arrived(
     desired: Desired,
     remote: RemoteObject,
     dependencies: tuple[Address, ...],
+    account: str,
 ) -> ResourceState:
     """The record of an object that somebody else made. What the service doesn't report of its inputs is
     taken to be as the spec has it."""
@@ -81,6 +82,7 @@ def arrived(
         resume=remote.resume,
         prevent_destroy=resource.lifecycle.prevent_destroy,
         retain=resource.lifecycle.on_destroy == "retain",
+        account=account,
     )
 
 

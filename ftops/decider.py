@@ -41,6 +41,7 @@ from ftops.state import (
     Entry,
     Observed,
     Recorded,
+    RemoteObject,
     Removed,
     ResourceState,
     Status,
@@ -208,8 +209,7 @@ class Decider(Struct):
             self._adopt(resource, desired, self.observed.adoptable[address])
         remote = self.observed.imported.get(address)
         if remote is not None and address not in self.resources:
-            recorded = arrived(resource, desired, remote, self.graph.dependencies[address])
-            recorded = replace(recorded, account=self.accounts.get(resource.provider, ""))
+            recorded = self._arrived(resource, desired, remote)
             self.resources[address] = recorded
             self.entries.append(Recorded(recorded))
 
@@ -220,17 +220,19 @@ class Decider(Struct):
         key = deposed_key(old) if old else ""
         if old:
             self.deposed[address, key] = old
-        adopted = arrived(resource, desired, found.remote, self.graph.dependencies[address])
         adopted = replace(
-            adopted,
+            self._arrived(resource, desired, found.remote),
             identities=desired.identities,
             fingerprint=desired.fingerprint,
             token=found.token,
             shared=found.shared,
-            account=self.accounts.get(resource.provider, ""),
         )
         self.resources[address] = adopted
         self.entries.append(Recorded(adopted, key))
+
+    def _arrived(self, resource: Resource, desired: Desired, remote: RemoteObject) -> ResourceState:
+        account = self.accounts.get(resource.provider, "")
+        return arrived(resource, desired, remote, self.graph.dependencies[resource.address], account)
 
     def _decide(self, resource: Resource, desired: Desired) -> None:
         address = resource.address

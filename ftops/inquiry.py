@@ -85,8 +85,8 @@ class Inquiry(Struct, frozen=True):
         check_imports((one,), self.state.resources, self.state.deposed, seen)
         remote = seen.imported[address]
         assert remote is not None  # noqa: S101 - check_imports has refused it
-        found = arrived(resource, self._desired(address), remote, self.graph.dependencies[address])
-        return replace(found, account=accounts_of(self.config).get(resource.provider, ""))
+        account = accounts_of(self.config)[resource.provider]
+        return arrived(resource, self._desired(address), remote, self.graph.dependencies[address], account)
 
     def plan_imports(self, wanted: Mapping[Address, str], digests: Mapping[str, str]) -> Plan:
         """What a plan says where objects of the service are imported under declared addresses, all at once.

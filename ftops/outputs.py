@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from ftops.address import Address, Reference, Secret, Template, Value, fill, references
+from ftops.address import Address, Reference, Secret, Value, fill, references, secrets
 from ftops.config import Output
 
 
@@ -59,10 +59,4 @@ def null_warnings(values: Mapping[str, OutputValue]) -> list[str]:
 
 def names_secret(value: Value) -> bool:
     """Whether a secret stands anywhere in it."""
-    if isinstance(value, Template):
-        return any(isinstance(p, Secret) for p in value.parts)
-    if isinstance(value, dict):
-        return any(names_secret(v) for v in value.values())
-    if isinstance(value, list):
-        return any(names_secret(v) for v in value)
-    return isinstance(value, Secret)
+    return any(True for _ in secrets(value))

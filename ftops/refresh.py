@@ -73,8 +73,7 @@ def refresh(
         for address, operation in state.pending.items()
         if operation.operation is Operation.CREATE
     }
-    for address, operation in intents.items():
-        turns[address, "?"] = operation.provider, _find(providers, operation, known, clock)
+    turns.update(_finds(providers, intents, known, clock))
     if everything:
         for address, resource in state.resources.items():
             turns[address, ""] = read(resource)
@@ -91,9 +90,7 @@ def refresh(
     observed = _observed(results, everything)
 
     def search(again: Collection[Address], known: frozenset[str]) -> Mapping[Address, RemoteObject]:
-        finds: dict[Key, tuple[str, Turn]] = {
-            (a, "?"): (intents[a].provider, _find(providers, intents[a], known, clock)) for a in again
-        }
+        finds = _finds(providers, {a: intents[a] for a in again}, known, clock)
         found = gather(finds, providers, parallelism, clock, retry_base, clean=clean)
         return _observed(found, everything).found
 
@@ -157,6 +154,15 @@ def gather(
         executor: Executor = Inline() if local else Threads(parallelism)
         Walk(dict.fromkeys(turns, ()), reads, executor, clock, parallelism).run()
     return reads.results
+
+
+def _finds(
+    providers: Callable[[str], Provider],
+    intents: Mapping[Address, PendingOperation],
+    known: frozenset[str],
+    clock: Clock,
+) -> dict[Key, tuple[str, Turn]]:
+    return {(a, "?"): (o.provider, _find(providers, o, known, clock)) for a, o in intents.items()}
 
 
 def _find(
