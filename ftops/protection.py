@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from ftops.accounts import is_exclusive
 from ftops.address import Address
@@ -11,7 +11,7 @@ from ftops.drift import DRIFT_CLASSES, FAIL
 from ftops.errors import Blocked, Diagnostic
 from ftops.plan import Action, Change, Drift, Mode
 from ftops.schedule import Decision
-from ftops.state import ResourceState, State
+from ftops.state import Source, State, recorded_objects
 
 _REMOVING = (Action.DELETE, Action.FORGET)
 _DESTROYING = (Action.DELETE, Action.REPLACE)
@@ -105,15 +105,15 @@ def check_owners(after: State, changes: Iterable[Change], accounts: Mapping[str,
     """The finished plan, held to the rule that one object has one address (docs/identity.md): raises Blocked
     where two records name one object, where two steps are about one, or where a step deletes what another
     address keeps. `after` is the state with all that the plan records before its first step."""
-    owners: dict[_Object, _Source] = {}
-    for source, record in _records(after):
+    owners: dict[_Object, Source] = {}
+    for source, record in recorded_objects(after.resources, after.deposed):
         one = _object(record.address, record.provider, record.remote_id, accounts)
         if not is_exclusive(*one[:2]):
             continue
         if owners.setdefault(one, source) != source:
             raise Blocked([_two_owners(owners[one], source, record.remote_id)])
     deposing = {(change.address, change.deposes) for change in changes if change.deposes}
-    steps: dict[_Object, _Source] = {}
+    steps: dict[_Object, Source] = {}
     for change in changes:
         if not change.remote_id or change.action is Action.REPLACE:
             continue  # the object that is replaced goes in a step of its own
@@ -127,8 +127,6 @@ def check_owners(after: State, changes: Iterable[Change], accounts: Mapping[str,
         steps[one] = source
 
 
-_Source = tuple[Address, str]
-"""An address, and the key of its deposed object; empty for the current one."""
 _Object = tuple[str, str, str]
 """Account, kind, and id in any case of its letters."""
 
@@ -137,13 +135,7 @@ def _object(address: Address, provider: str, remote_id: str, accounts: Mapping[s
     return accounts.get(provider, provider), address.kind, remote_id.casefold()
 
 
-def _records(state: State) -> Iterator[tuple[_Source, ResourceState]]:
-    for address, record in state.resources.items():
-        yield (address, ""), record
-    yield from state.deposed.items()
-
-
-def _two_owners(one: _Source, other: _Source, remote_id: str) -> Diagnostic:
+def _two_owners(one: Source, other: Source, remote_id: str) -> Diagnostic:
     first, second = sorted(f"{address}#{key}" if key else str(address) for address, key in (one, other))
     return Diagnostic(
         f"{first} and {second} are on record with one object: {remote_id}",

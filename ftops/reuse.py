@@ -16,10 +16,8 @@ from ftops.errors import Blocked, Diagnostic
 from ftops.kinds import RESOURCE_TYPES, deployment_name
 from ftops.plan import Action
 from ftops.schedule import Decision, deposed_key
-from ftops.state import Reassignment, ResourceState, Status
+from ftops.state import Reassignment, ResourceState, Source, Status, recorded_objects
 
-Source = tuple[Address, str]
-"""An address, and the key of its deposed object; empty for the current one."""
 Key = tuple[str, str, str]
 """Account, kind, and what makes two objects one: the fingerprint or the name."""
 
@@ -54,7 +52,7 @@ def reassignments(wants: Iterable[Want], records: Records) -> tuple[Reassignment
     """The objects to take instead of creating others, each once. Raises Blocked if a name is taken by an
     object that stays."""
     index: dict[Key, list[Source]] = {}
-    for source, record in _objects(records):
+    for source, record in recorded_objects(records.resources, records.deposed):
         for key in _keys_of(record, source, records):
             index.setdefault(key, []).append(source)
     taken: dict[Source, Reassignment] = {}
@@ -68,12 +66,6 @@ def reassignments(wants: Iterable[Want], records: Records) -> tuple[Reassignment
     if conflicts:
         raise Blocked(conflicts)
     return tuple(taken.values())
-
-
-def _objects(records: Records) -> Iterator[tuple[Source, ResourceState]]:
-    for address, record in records.resources.items():
-        yield (address, ""), record
-    yield from records.deposed.items()
 
 
 def _keys_of(record: ResourceState, source: Source, records: Records) -> Iterator[Key]:

@@ -7,7 +7,7 @@ An entry is written before the effect it announces (`Begun`) or right after the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from hashlib import sha256
 from typing import NamedTuple, TypeVar
@@ -208,6 +208,19 @@ class State(Struct, frozen=True):
     @property
     def is_empty(self) -> bool:
         return not (self.resources or self.deposed or self.pending)
+
+
+Source = tuple[Address, str]
+"""An address, and the key of its deposed object; empty for the current one."""
+
+
+def recorded_objects(
+    resources: Mapping[Address, ResourceState], deposed: Mapping[Source, ResourceState]
+) -> Iterator[tuple[Source, ResourceState]]:
+    """Every object on record, and where it stands."""
+    for address, record in resources.items():
+        yield (address, ""), record
+    yield from deposed.items()
 
 
 class Adoptable(Struct, frozen=True):
