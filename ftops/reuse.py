@@ -19,7 +19,7 @@ from ftops.schedule import Decision, deposed_key
 from ftops.state import Reassignment, ResourceState, Source, Status, recorded_objects
 
 Key = tuple[str, str, str]
-"""Account, kind, and what makes two objects one: the fingerprint or the name."""
+"""Account, kind, and what makes two objects one: the fingerprint, the name, or where it stood."""
 
 
 class Want(Struct, frozen=True):
@@ -70,11 +70,14 @@ def reassignments(wants: Iterable[Want], records: Records) -> tuple[Reassignment
 
 def _keys_of(record: ResourceState, source: Source, records: Records) -> Iterator[Key]:
     """What an object answers to. A deposed one has only its own name: the name that the spec gives to the
-    deployments of a blue_green resource is that of its current one."""
+    deployments of a blue_green resource is that of its current one. One that can be used again answers to its
+    address, too: an older record may have no fingerprint."""
     kind = RESOURCE_TYPES[record.address.kind]
     account = records.account(record.provider)
     if kind.reusable and record.fingerprint and record.status is not Status.TAINTED:
         yield account, kind.kind, record.fingerprint
+    if kind.reusable and source[1]:
+        yield account, kind.kind, str(record.address)
     if kind.named_by:
         named = {record.outputs.get(kind.named_by) or record.inputs.get(kind.named_by)}
         if not source[1]:
@@ -95,7 +98,7 @@ def _choose(
     found: list[Source] = []
     if kind.reusable and desired is not None:
         found = index.get((account, kind.kind, desired.fingerprint), []) if desired.fingerprint else []
-        own = [source for source in records.deposed if source[0] == want.address and source not in found]
+        own = [s for s in index.get((account, kind.kind, str(want.address)), []) if s not in found]
         found = [s for s in (*found, *own) if _is_free(s, records) and _is_good(_record(s, records), want)]
     for name in _names(want, records):
         found = index.get((account, kind.kind, name.casefold()), [])
