@@ -1,8 +1,8 @@
-"""A declared resource beside its recorded object: what differs, and what ignored inputs keep. Pure."""
+"""A declared resource beside its recorded object: what differs, and what keeps its present value. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from msgspec.structs import replace
 
@@ -11,6 +11,7 @@ from ftops.config import Resource
 from ftops.desired import Desired, at, comparable, covers, put
 from ftops.diff import Difference, differences
 from ftops.kinds import RESOURCE_TYPES, forces_replacement, is_tuned
+from ftops.normal import leaves
 from ftops.plan import Action, AttributeChange
 from ftops.schedule import Decision
 from ftops.state import ResourceState
@@ -45,21 +46,35 @@ def _note(resource: Resource, difference: Difference) -> str:
     return str(value.address) if isinstance(value, Reference) else ""
 
 
-def keeping_ignored(
+def keeping_present(
     resource: Resource,
     recorded: ResourceState,
     seen: Mapping[str, Value],
     action: Action,
     known: Collection[Secret],
 ) -> Resource:
-    """A request has every input: one whose changes are ignored keeps its present value, unless that is a
-    secret which nobody knows any more. What is left in `ignore_changes` are those that do."""
+    """A request has every input: one that is only spelled otherwise keeps the spelling that the service took,
+    and one whose changes are ignored keeps its present value, unless that is a secret which nobody knows any
+    more. What is left in `ignore_changes` are those that do."""
     now = {**recorded.inputs, **seen}
     inputs = dict(resource.inputs)
+    for path, value in _respelled(resource, now):
+        put(inputs, path, value)
     kept = tuple(p for p in _kept(resource, recorded, action) if {*known} >= {*secrets(at(now, p))})
     for path in kept:
         put(inputs, path, at(now, path))
     return replace(resource, inputs=inputs, lifecycle=replace(resource.lifecycle, ignore_changes=kept))
+
+
+def _respelled(resource: Resource, now: Mapping[str, Value]) -> Iterator[tuple[str, Value]]:
+    """Inputs that mean what they mean now, and are written otherwise: their path and present value."""
+    kind = RESOURCE_TYPES[resource.address.kind]
+    asked = {name: value for name, value in resource.inputs.items() if name not in kind.local}
+    present = dict(leaves(now, kind.spelling))
+    for place, leaf in leaves(asked, kind.spelling):
+        same = present.get(place)
+        if same is not None and same.path == leaf.path and same.meaning == leaf.meaning:
+            yield leaf.path, same.value
 
 
 def _kept(resource: Resource, recorded: ResourceState, action: Action) -> tuple[str, ...]:

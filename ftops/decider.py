@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from ftops.address import Address, Json, Secret
 from ftops.arrivals import arrived, check_imports
-from ftops.comparison import attribute_changes, describe, keeping_ignored
+from ftops.comparison import attribute_changes, describe, keeping_present
 from ftops.config import Config, Lifecycle, Removal, Resource
 from ftops.desired import Desired, Resolver, missing_values
 from ftops.drift import DRIFT_CLASSES
@@ -256,9 +256,9 @@ class Decider(Struct):
             self.entries.append(Removed(address))
             del self.resources[address]
             action, reason, recorded, attributes = Action.CREATE, self._creation_reason(address), None, ()
-        elif action in (Action.UPDATE, Action.REPLACE) and resource.lifecycle.ignore_changes:
+        elif action in (Action.UPDATE, Action.REPLACE):
             seen = self.past.seen.get(address, {})
-            resource = keeping_ignored(resource, recorded, seen, action, self.secret_digests.keys())
+            resource = keeping_present(resource, recorded, seen, action, self.secret_digests.keys())
             desired = self.resolver.resolve(resource)
             attributes = self._attributes(resource, desired, recorded)
         elsewhere = recorded is not None and self._account(recorded.provider) != self._account(

@@ -3,7 +3,8 @@
 Absent, null, `[]` and `{}` are the same; so are `1` and `1.0`, and two Unicode forms of one text. What else
 doesn't count (letter case, a number as text) depends on the field: `kinds` has a row for each. Pure.
 
-The normal form is for comparing only. What is sent and shown is what the spec says.
+The normal form is for comparing only: what is sent and shown is written as in the spec, or as the service
+took it before.
 """
 
 from __future__ import annotations

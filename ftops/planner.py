@@ -18,7 +18,7 @@ from ftops.decider import Decider
 from ftops.graph import Graph
 from ftops.past import Past, reassigned, settle
 from ftops.plan import NORMAL, Change, Mode, Options, OutputChange, Plan
-from ftops.protection import check_drift, check_empty, check_owners, check_protection
+from ftops.protection import check_drift, check_empty, check_owners, check_protection, lifted_protection
 from ftops.refactor import relocate
 from ftops.reuse import reassignments
 from ftops.schedule import Schedule
@@ -52,7 +52,7 @@ def plan(
     changes, warnings = schedule.changes(planner.selected_deposed())
     outputs = planner.outputs(decisions, state.outputs)
     past = replace(past, entries=(*past.entries, *planner.entries))
-    warnings = (*warnings, *planner.warnings)
+    warnings = (*warnings, *planner.warnings, *lifted_protection(decisions.values()))
     check_owners(fold(state, past.entries), changes, planner.accounts)
     made = _plan(config, state, past, changes, outputs, options.mode, planner.unchanged, warnings)
     return replace(made, settings=planner.settings())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from ftops.accounts import is_exclusive
 from ftops.address import Address
@@ -85,6 +85,17 @@ def check_protection(
                 found.append(_protected(resource, action, reason, address in declared, moved=kept))
     if found:
         raise Blocked(found)
+
+
+def lifted_protection(decisions: Iterable[Decision]) -> Iterator[str]:
+    """What to say of protected objects that go, because the spec doesn't protect them any more."""
+    for decision in decisions:
+        recorded = decision.recorded
+        if recorded is None or not recorded.prevent_destroy or decision.resource.lifecycle.prevent_destroy:
+            continue
+        if decision.action in _DESTROYING:
+            was = f"{decision.resource.address} is protected on record (prevent_destroy)"
+            yield f"{was}; the spec doesn't protect it any more, so this plan may {decision.action.value} it"
 
 
 def _protected(

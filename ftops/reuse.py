@@ -142,16 +142,23 @@ def _names(want: Want, records: Records) -> Iterator[str]:
     declared = inputs.get(named) if named else None
     if not isinstance(declared, str) or decision.desired is None:
         return
-    if _gets_name(want, records):
-        yield declared
     whole = deployment_name(declared, inputs.get("replace"), decision.desired.inputs.get("model"))
-    own = str(decision.recorded.outputs.get(named) or "") if decision.recorded else ""
-    if whole and whole != declared and whole.casefold() != own.casefold():
+    own = _own_name(decision.recorded, named)
+    if _gets_name(want, records) or (whole == declared and whole.casefold() != own):
+        yield declared
+    if whole and whole != declared and whole.casefold() != own:
         yield whole
 
 
+def _own_name(recorded: ResourceState | None, named: str) -> str:
+    """What a recorded object is called at the service, in small letters."""
+    if recorded is None:
+        return ""
+    return str(recorded.outputs.get(named) or recorded.inputs.get(named) or "").casefold()
+
+
 def _gets_name(want: Want, records: Records) -> bool:
-    """Whether the name at the service would be another object's than the one recorded here."""
+    """Whether the declared name would be another object's than the one recorded here."""
     decision = want.decision
     if decision.action is Action.CREATE or decision.recorded is None:
         return True

@@ -88,6 +88,8 @@ class Schedule(Struct):
     """(step, what it had better wait for), what matters most first: the edges that mix the two relations."""
     _users: Mapping[Address, list[Address]] = field(default_factory=dict)
     _named: Mapping[str, list[Address]] = field(default_factory=dict)
+    _kept: tuple[ResourceState, ...] = ()
+    """Deposed objects that the plan isn't about."""
     _warnings: list[str] = field(default_factory=list)
 
     def changes(
@@ -95,6 +97,7 @@ class Schedule(Struct):
     ) -> tuple[tuple[Change, ...], tuple[str, ...]]:
         """The steps in order, and what has to be said about those that are held back."""
         self._named = self._naming()
+        self._kept = tuple(old for source, old in self.deposed.items() if source not in selected_deposed)
         self._users = self._using()
         self.decisions = _with_needs_first(self.decisions, self.needs)
         for decision in self.decisions.values():
@@ -198,13 +201,10 @@ class Schedule(Struct):
         return (user for id in _ids(used) for user in self._named.get(id, ()))
 
     def _is_held(self, what: str, old: ResourceState) -> bool:
-        """Whether something that stays as it is uses an object: that is kept, and the plan says so. A kind
-        that compares by identity needs no file once it is trained."""
-        holders = {
-            str(user)
-            for user in self._naming_of(old)
-            if user not in self.decisions and not RESOURCE_TYPES[user.kind].by_identity
-        }
+        """Whether something that stays as it is uses an object: that is kept, and the plan says so."""
+        users = (self.resources[user] for user in self._naming_of(old) if user not in self.decisions)
+        left = (one for one in self._kept if _names(one, old))
+        holders = {str(user.address) for user in (*users, *left) if _needs(user)}
         if holders:
             self._warnings.append(f"{what} is kept: {', '.join(sorted(holders))} still uses it")
         return bool(holders)
@@ -328,6 +328,12 @@ def _with_needs_first(
 
 def _folded(name: object) -> object:
     return name.casefold() if isinstance(name, str) else name
+
+
+def _needs(user: ResourceState) -> bool:
+    """Whether it still needs what it names. What compares by identity does until it is made: a job its
+    files."""
+    return user.status is Status.PENDING or not RESOURCE_TYPES[user.address.kind].by_identity
 
 
 def _names(user: ResourceState, used: ResourceState) -> bool:

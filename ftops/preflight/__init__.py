@@ -26,6 +26,7 @@ RULES: tuple[Rule, ...] = (
     names.taken,
     names.shared,
     models.known,
+    models.spelled,
     models.tunable,
     models.versioned,
     models.method,

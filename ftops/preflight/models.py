@@ -34,6 +34,24 @@ def known(situation: Situation) -> Iterator[Diagnostic]:
             yield _unknown(situation, change, model, listed)
 
 
+def spelled(situation: Situation) -> Iterator[Diagnostic]:
+    """The model is written as the account lists it. Whether a service tells small letters from capitals isn't
+    documented; if it does, it refuses when what is to be replaced is gone already."""
+    for change, model in _models(situation, "job", "deployment"):
+        name = model.literal.partition(":ckpt")[0] or ("" if model.tuned else model.base)
+        models = situation.accounts[change.provider].models or ()
+        offered = find(models, name, "" if model.literal else model.version) if name else None
+        if offered is None or name in (offered.id, offered.name):
+            continue
+        right = offered.name if name.casefold() == offered.name.casefold() else offered.id
+        yield situation.finding(
+            change.address,
+            f"{name} isn't how this model is written",
+            f"Account {_where(situation, change)} lists it as {right}, and may refuse another spelling.",
+            f"write {right}",
+        )
+
+
 def tunable(situation: Situation) -> Iterator[Diagnostic]:
     """The model can be fine-tuned at all."""
     for change, model in _models(situation, "job"):

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from ftops.address import Address
+from ftops.errors import ProviderError
 from ftops.graph import closure
 from ftops.plan import Action, Change, Mode, Plan
 from ftops.state import ResourceState, State, fold, owner_mark
@@ -24,6 +25,20 @@ def nothing_unforeseen(world: World, run: Run) -> Complaints:
 
         where = "".join(traceback.format_exception(run.unexpected)[-4:])
         yield f"{type(run.unexpected).__name__}: {run.unexpected}\n{where}"
+
+
+_OF_THE_ORDER = frozenset({"InUse", "ModelDeployed", "FileNotFound", "AlreadyExists"})
+"""Refusals of a service that a plan in the right order never meets, as long as nobody else does anything."""
+
+
+def nothing_fails_unprovoked(world: World, run: Run) -> Complaints:
+    """If nothing goes wrong and nobody else is at work, no step is refused because of another object. What
+    was forgotten on purpose is somebody else's."""
+    if run.report is None or run.fault.hit or run.is_saved or len(world.clones) > 1 or world.released:
+        return
+    for failure in run.report.failures:
+        if isinstance(failure.error, ProviderError) and failure.error.code in _OF_THE_ORDER:
+            yield f"{failure.step} fails: {failure.error.summary}"
 
 
 def the_last_check_is_not_needed(world: World, run: Run) -> Complaints:
@@ -152,6 +167,8 @@ def endpoints_stay(world: World, run: Run) -> Complaints:
         deletion = next((e for e in run.events if e.verb == "delete" and e.thing.uid == old.uid), None)
         if run.is_partial and not any(c.address == heir for c in run.plan.changes):
             continue  # who names what goes by its address means just that
+        if change.deposed and any(c.address == heir and c.action is Action.ADOPT for c in run.plan.changes):
+            continue  # its successor was made, under a name of its own, when it was to stay until then
         if deletion and _is_served(deletion, heir, run.spec):
             continue
         if run.spec.serving(heir).blue_green:
@@ -217,6 +234,7 @@ INVARIANTS: Mapping[str, Callable[[World, Run], Complaints]] = {
     function.__name__: function
     for function in (
         nothing_unforeseen,
+        nothing_fails_unprovoked,
         the_last_check_is_not_needed,
         planning_only_looks,
         one_owner,

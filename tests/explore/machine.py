@@ -166,6 +166,15 @@ class Explore(RuleBasedStateMachine):
         if address is not None:
             self.story.apply(clone, replace(NORMAL, **{how: (address,)}), fault.anew())
 
+    @rule(which=NUMBER, edit=edits_of(["epochs", "content"]), then=edits_of(EDITS), number=NUMBER)
+    def apply_some_while_training(
+        self, which: int, edit: list[tuple[str, int, int]], then: list[tuple[str, int, int]], number: int
+    ) -> None:
+        self.edit(which, edit, None)
+        self.apply(which, Fault(), False, 10)
+        self.edit(which, then, None)
+        self.apply_some(which, "targets", number, Fault())
+
     @rule(which=NUMBER, fault=FAULTS)
     def destroy(self, which: int, fault: Fault) -> None:
         self.story.apply(self.clone(which), DESTROY, fault.anew())

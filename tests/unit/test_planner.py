@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -525,3 +526,31 @@ def test_ten_thousand_resources_need_no_recursion(world: World) -> None:
     links += [job(f"j{i}", "d", tuned(f"j{i - 1}")) for i in range(1, 3000)]
     made = world.plan(config(dataset("d", "1"), *links))
     assert len(made.changes) == 3001
+
+
+@pytest.mark.parametrize("mode", [Mode.NORMAL, Mode.DESTROY])
+def test_a_plan_says_that_protection_is_lifted(world: World, mode: Mode) -> None:
+    world.apply(config(deployment("prod", "gpt.ft-1", lifecycle=PROTECTED)))
+    made = world.plan(config(deployment("prod", "gpt.ft-2")), Options(mode=mode))
+    verb = "replace" if mode is Mode.NORMAL else "delete"
+    assert made.warnings == (
+        "deployment.prod is protected on record (prevent_destroy); the spec doesn't protect it any more, "
+        f"so this plan may {verb} it",
+    )
+
+
+@pytest.mark.parametrize(("model", "sku"), [("GPT", "standard"), ("gpt", "STANDARD"), ("Gpt", "Standard")])
+@pytest.mark.parametrize("change", [{"capacity": 2}, {"source": "/subscriptions/s"}])
+def test_what_is_only_spelled_otherwise_is_sent_as_the_service_took_it(
+    world: World, model: str, sku: str, change: dict[str, Any]
+) -> None:
+    world.apply(config(deployment("prod", "gpt", tags={"team": "a"})))
+    sized = {"name": sku, "capacity": change.get("capacity", 1)}
+    more = {name: value for name, value in change.items() if name != "capacity"}
+    wanted = config(deployment("prod", model, sku=sized, tags={"team": "b"}, **more))
+    sent = next(c for c in world.plan(wanted).changes if c.step == "deployment.prod")
+    assert sent.after["model"] == "gpt"
+    assert sent.after["sku"] == {"name": "Standard", "capacity": sized["capacity"]}
+    assert sent.after["tags"] == {"team": "b"}
+    world.apply(wanted)
+    assert world.plan(wanted).is_empty

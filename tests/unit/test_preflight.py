@@ -137,7 +137,10 @@ def test_errors_come_first() -> None:
 
 JOBS: dict[str, tuple[Change, list[str]]] = {
     "by-id": (job(), []),
-    "whatever-the-case": (job(model=MINI.upper()), []),
+    "another-case": (
+        job(model=MINI.upper()),
+        [f"error: job.copilot: {MINI.upper()} isn't how this model is written"],
+    ),
     "by-name-alone": (
         job(model="gpt-4o"),
         ["warning: job.copilot: gpt-4o names no version"],

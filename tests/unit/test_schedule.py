@@ -5,12 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from ftops.address import Value
+from ftops.address import Address, Value
+from ftops.apply import Settings
 from ftops.config import Config, Lifecycle
+from ftops.plan import NORMAL
 from tests.support.specs import World, config, dataset, deployment, job, steps, tuned
 
 IGNORING = Lifecycle(ignore_changes=("model",))
+ONLY_T = replace(NORMAL, targets=(Address("dataset", "t"),))
 OLD_FIRST = Lifecycle(create_before_destroy=False)
 
 
@@ -73,3 +77,14 @@ def test_an_endpoint_waits_for_the_model_also_if_what_it_serves_is_not_on_record
     )
     gone = next(c for c in world.plan(plain).changes if c.step == "deployment.d#old")
     assert "job.j" in gone.waits_for
+
+
+def test_a_file_is_kept_while_a_job_that_the_plan_leaves_alone_is_trained_on_it(world: World) -> None:
+    world.cloud.patience = 1_000
+    world.apply(config(dataset("t", "1"), job("j", "t")), settings=Settings(wait=False))
+    after = config(dataset("t", "2"), job("j", "t"))
+    world.apply(after, ONLY_T)
+    made = world.plan(after, ONLY_T)
+    assert not made.changes
+    assert made.warnings == ("the old object of dataset.t is kept: job.j still uses it",)
+    assert world.names()["dataset"] == 2
