@@ -35,20 +35,24 @@ def known(situation: Situation) -> Iterator[Diagnostic]:
 
 
 def spelled(situation: Situation) -> Iterator[Diagnostic]:
-    """The model is written as the account lists it. Whether a service tells small letters from capitals isn't
-    documented; if it does, it refuses when what is to be replaced is gone already."""
+    """The model is written as the account lists it, or as the catalogue does. Whether a service tells small
+    letters from capitals isn't documented; if it does, it refuses when what is to be replaced is gone."""
     for change, model in _models(situation, "job", "deployment"):
         name = model.literal.partition(":ckpt")[0] or ("" if model.tuned else model.base)
         models = situation.accounts[change.provider].models or ()
         offered = find(models, name, "" if model.literal else model.version) if name else None
-        if offered is None or name in (offered.id, offered.name):
+        known = situation.listed(change.provider, model) if name == model.base else None
+        if offered is None:
             continue
-        right = offered.name if name.casefold() == offered.name.casefold() else offered.id
+        right = (offered.id, offered.name, *((known.id, known.name, *known.aliases) if known else ()))
+        if name in right:
+            continue
+        spelling = next((text for text in right if text.casefold() == name.casefold()), offered.id)
         yield situation.finding(
             change.address,
             f"{name} isn't how this model is written",
-            f"Account {_where(situation, change)} lists it as {right}, and may refuse another spelling.",
-            f"write {right}",
+            f"Account {_where(situation, change)} lists it as {spelling}, and may refuse another spelling.",
+            f"write {spelling}",
         )
 
 
