@@ -58,33 +58,18 @@ def refresh(
     Raises the ProviderError of the first read that fails for good.
     """
     clock = clock or RealTime()
-    turns: dict[Key, tuple[str, Turn]] = {}
-    local = {name: all_local(providers, [name]) for name in {r.provider for r in state.resources.values()}}
-
-    def read(resource: ResourceState) -> tuple[str, Turn]:
-        provider = providers(resource.provider)
-        if local.get(resource.provider):
-            return resource.provider, lambda: provider.read(resource)
-        return resource.provider, _read(provider, resource, clock, retry_base)
-
     known = frozenset(r.remote_id for r in (*state.resources.values(), *state.deposed.values()))
     intents = {
         address: replace(operation, inputs=with_secrets(operation.inputs, secrets))
         for address, operation in state.pending.items()
         if operation.operation is Operation.CREATE
     }
-    turns.update(_finds(providers, intents, known, clock))
+    turns = _finds(providers, intents, known, clock)
     if everything:
-        for address, resource in state.resources.items():
-            turns[address, ""] = read(resource)
-        for (address, key), resource in state.deposed.items():
-            name, turn = read(resource)
-            turns[address, key] = name, _of_use(providers(name), resource, turn)
+        turns |= _reads(providers, state, clock, retry_base)
     for resource in imports:
-        turns[resource.address, "="] = (
-            resource.provider,
-            _import(providers, resource, digests.get(resource.remote_id)),
-        )
+        look = _import(providers, resource, digests.get(resource.remote_id))
+        turns[resource.address, "="] = resource.provider, look
     clean = redaction(secrets)
     results = gather(turns, providers, parallelism, clock, retry_base, on_progress, clean=clean)
     observed = _observed(results, everything)
@@ -95,6 +80,24 @@ def refresh(
         return _observed(found, everything).found
 
     return replace(observed, found=_told_apart(observed.found, intents, known, search))
+
+
+def _reads(
+    providers: Callable[[str], Provider], state: State, clock: Clock, retry_base: float
+) -> dict[Key, tuple[str, Turn]]:
+    """A look at every recorded object."""
+    local = {name: all_local(providers, [name]) for name in {r.provider for r in state.resources.values()}}
+
+    def read(resource: ResourceState) -> Turn:
+        provider = providers(resource.provider)
+        if local.get(resource.provider):
+            return lambda: provider.read(resource)
+        return _read(provider, resource, clock, retry_base)
+
+    turns: dict[Key, tuple[str, Turn]] = {(a, ""): (r.provider, read(r)) for a, r in state.resources.items()}
+    for key, resource in state.deposed.items():
+        turns[key] = resource.provider, _of_use(providers(resource.provider), resource, read(resource))
+    return turns
 
 
 def _told_apart(
@@ -148,7 +151,7 @@ def gather(
 ) -> dict[K, Any]:
     """What reads come to. Each goes to the provider named with it; what fails for a while is tried again.
     Raises the error of the first that fails for good."""
-    reads = _Reads({key: turn for key, (_, turn) in turns.items()}, on_progress, retry_base, tries, clean)
+    reads = _Reading({key: turn for key, (_, turn) in turns.items()}, on_progress, retry_base, tries, clean)
     if turns:
         local = all_local(providers, (name for name, _ in turns.values()))
         executor: Executor = Inline() if local else Threads(parallelism)
@@ -272,7 +275,7 @@ def _observed(results: Mapping[Key, RemoteObject | str | None], refreshed: bool)
     return Observed(refreshed, objects, deposed, found, imported, causes)
 
 
-class _Reads(Struct, Generic[K]):
+class _Reading(Struct, Generic[K]):
     """Reads, as work to be walked."""
 
     turns: Mapping[K, Turn]

@@ -158,8 +158,9 @@ class Account:
         return job_essence(inputs, model, self._content), lambda: {"training_file": inputs["training"]}
 
     def _model(self, name: Json) -> Essence:
+        """A suffix follows the name of a model."""
         jobs = self._mirror.of(self._emulator.name, "job")
-        return next((job.essence for job in jobs if job.model == name), ("base", name))
+        return next((job.essence for job in jobs if str(name).startswith(job.model)), ("base", name))
 
     def _content(self, file: Json) -> str:
         thing = self._mirror.get(self._emulator.name, "dataset", str(file))
