@@ -81,8 +81,6 @@ class AccountFacts(Struct, frozen=True):
     """
 
     name: str = ""
-    id: str = ""
-    """Of the account: two providers with one id are one account."""
     location: str = ""
     state: str = ""
     """The account's own provisioning state."""

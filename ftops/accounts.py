@@ -6,10 +6,10 @@ docs/identity.md has the rules.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
@@ -20,6 +20,12 @@ from ftops.state import PendingOperation, ResourceState, State
 
 _CUSTOM_DOMAINS = (".openai.azure.", ".cognitiveservices.azure.", ".services.ai.azure.")
 """What follows the name of an account in its host; the name is unique within a cloud."""
+_URL = re.compile(r"(?:(\w+)://)?(?:[^/?#]*@)?(\[[^]]*\]|[^:/?#]*)(?::(\d*))?([^?#]*)")
+"""Scheme, host, port and path; of any text, for what is wrong with an address the service will say."""
+_LOOPBACK = "127.0.0.1"
+_LOOPBACKS = frozenset({_LOOPBACK, "localhost", "[::1]"})
+"""Names of this machine, as addresses spell them."""
+_DEFAULT_PORTS: Mapping[str, str] = {"http": "80", "https": "443"}
 _SHOWN = 5
 """Addresses that a message lists."""
 R = TypeVar("R", ResourceState, PendingOperation)
@@ -101,7 +107,10 @@ def _unreachable(
 
 
 def _azure(provider: ProviderConfig, project: Path) -> str:
+    """What answers on this machine is an emulator, which has one account, by whichever type it is reached."""
     host, path = _address(provider.settings.get("endpoint"))
+    if host.partition(":")[0] == _LOOPBACK:
+        return f"emulator:{host}{path}"
     named = _named(provider.settings, "account", "resource_group", "subscription_id")
     for mark in _CUSTOM_DOMAINS:
         label, found, cloud = host.partition(mark)
@@ -133,9 +142,12 @@ def _memory(provider: ProviderConfig, project: Path) -> str:
 
 
 def _address(url: Value) -> tuple[str, str]:
-    """Host and path of an address, without what is secret in it."""
-    parts = urlsplit(str(url or ""))
-    return parts.netloc.rpartition("@")[2].lower(), parts.path.rstrip("/")
+    """Host and path of an address in one spelling, without what is secret in it."""
+    scheme, host, port, path = _URL.findall(str(url or ""))[0]
+    host = host.lower()
+    host = _LOOPBACK if host in _LOOPBACKS else host
+    is_default = port in ("", _DEFAULT_PORTS.get(scheme.lower()))
+    return host if is_default else f"{host}:{port}", path.rstrip("/")
 
 
 def _named(settings: Mapping[str, Value], *keys: str) -> list[str]:

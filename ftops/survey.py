@@ -11,6 +11,7 @@ from datetime import date
 from pathlib import Path
 
 from ftops.account import AccountFacts
+from ftops.accounts import accounts_of
 from ftops.address import Address
 from ftops.config import Config, Resource
 from ftops.errors import Diagnostic, Permanent, ProviderError
@@ -41,7 +42,8 @@ def survey(
         known = catalog.load(config.project, environ, show)
     places = {name: declared.place for name, declared in config.providers.items()}
     accounts, failed = _results(looks)
-    situation = preflight.Situation(tuple(changes), resources, accounts, known, today, places)
+    homes = accounts_of(config)
+    situation = preflight.Situation(tuple(changes), resources, accounts, known, today, places, homes)
     unasked = (situation.about_provider(*_told(name, error)) for name, error in failed.items())
     return (*unasked, *preflight.check(situation))
 

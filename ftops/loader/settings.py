@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ftops import spec
+from ftops.accounts import account_of, agrees
 from ftops.address import NAME
 from ftops.config import ProviderConfig, StateSettings
 from ftops.costs import Budget
@@ -199,12 +200,6 @@ _PHASES: Mapping[str, Phase] = {
     **dict.fromkeys(("endpoint", "subscription_id", "resource_group", "account"), NAMED_SETTINGS),
 }
 """What expressions may name in the settings of a provider; in all others, what settings may."""
-_ACCOUNT_KEYS: Mapping[str, tuple[str, ...]] = {
-    "azure_openai": ("endpoint",),
-    "openai": ("base_url", "organization", "project", "api_key"),
-    "emulator": ("url", "data"),
-}
-"""Settings in which two entries of a type agree that are one account."""
 
 
 class Providers:
@@ -218,6 +213,7 @@ class Providers:
         self._environment = environment
         self._project = project
         self._blocks = {name: self._read(entry) for name, entry in self.entries.items()}
+        self._accounts = {name: account_of(config, project) for name, config in self._complete().items()}
         self._default: str | None = None
         self._has_default = False
 
@@ -242,13 +238,8 @@ class Providers:
         if not self.entries:
             data = str(self._project / EMULATOR_DATA)
             return {"local": ProviderConfig("local", "emulator", {"data": data})}
-        unset = {entry.name for entry, _ in self.scope.unset}
         self.scope.findings += [f for entry, f in self.scope.unset if entry.name in self.used]
-        return {
-            name: self._config(name, block)
-            for name, block in self._blocks.items()
-            if block is not None and name not in unset
-        }
+        return self._complete()
 
     def setting(self, name: str, key: str) -> Any:
         block = self._blocks.get(name)
@@ -264,11 +255,9 @@ class Providers:
 
     def is_one_account(self, one: str, other: str) -> bool:
         """Whether two providers are the same account, or one of them can't be told."""
-        first, second = self._blocks.get(one), self._blocks.get(other)
-        if one == other or first is None or second is None:
+        if one == other or not {one, other} <= self._accounts.keys():
             return True
-        keys = _ACCOUNT_KEYS.get(first.type, ())
-        return first.type == second.type and all(_same(getattr(first, k), getattr(second, k)) for k in keys)
+        return agrees(self._accounts[one], self._accounts[other])
 
     def _read(self, entry: Entry) -> spec.ProviderBlock | None:
         check_name(entry, "a provider", self.scope.findings)
@@ -313,6 +302,14 @@ class Providers:
         detail = f"Some resources name no provider, and it could be {names}."
         return Diagnostic("no provider is the default", detail, hint, place)
 
+    def _complete(self) -> dict[str, ProviderConfig]:
+        unset = {entry.name for entry, _ in self.scope.unset}
+        return {
+            name: self._config(name, block)
+            for name, block in self._blocks.items()
+            if block is not None and name not in unset
+        }
+
     def _config(self, name: str, block: spec.ProviderBlock) -> ProviderConfig:
         settings = block.as_data()
         del settings["type"], settings["default"]
@@ -320,11 +317,6 @@ class Providers:
         if isinstance(block, spec.Emulator) and "url" not in settings:
             settings["data"] = str(self._project / settings.get("data", EMULATOR_DATA))
         return ProviderConfig(name, block.type, settings, self.entries[name].mark())
-
-
-def _same(one: Any, other: Any) -> bool:
-    """Addresses are alike in any case, and with or without a slash at the end."""
-    return str(one).rstrip("/").lower() == str(other).rstrip("/").lower()
 
 
 def public_variables(variables: Mapping[str, Known]) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from ftops.accounts import is_exclusive
 from ftops.address import Address, Value
 from ftops.config import Resource
 from ftops.errors import Diagnostic
@@ -48,10 +49,10 @@ def shared(situation: Situation) -> Iterator[Diagnostic]:
     """Two providers for one account don't declare one name twice. (One provider can't: the spec says so.)"""
     declared: dict[tuple[str, str], list[Resource]] = {}
     for resource in situation.resources.values():
-        facts = situation.accounts.get(resource.provider)
-        name = _name(resource.inputs)
-        if resource.address.kind == "deployment" and facts is not None and facts.id and name:
-            declared.setdefault((facts.id.casefold(), name), []).append(resource)
+        kind, home = resource.address.kind, situation.homes.get(resource.provider, resource.provider)
+        name = _name(resource.inputs) if kind == "deployment" and is_exclusive(home, kind) else ""
+        if name:
+            declared.setdefault((home, name), []).append(resource)
     changed = {change.address for change in situation.concerned("deployment")}
     for (_, name), resources in declared.items():
         addresses = [resource.address for resource in resources]

@@ -40,7 +40,8 @@ class ModelName(NamedTuple):
 class Situation:
     """One plan, seen together with the accounts that it is for.
 
-    `accounts` has a row for each provider that could be asked; `places` says where it is declared.
+    `accounts` has a row for each provider that could be asked; `places` says where it is declared, `homes`
+    to which account it leads.
     """
 
     changes: tuple[Change, ...]
@@ -49,6 +50,7 @@ class Situation:
     catalog: Catalog
     today: date
     places: Mapping[str, Place | None] = field(default_factory=dict)
+    homes: Mapping[str, str] = field(default_factory=dict)
     _offered: dict[tuple[str, ModelName], OfferedModel | None] = field(default_factory=dict, init=False)
     """What was looked up once: many resources are of one model, and accounts list hundreds."""
 

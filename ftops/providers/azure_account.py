@@ -66,7 +66,6 @@ class _Inspection:
         listed, grants, names = models.result()[0], rights.result()[0], deployed.result()[0]
         return AccountFacts(
             name=self._account.name or self._account.endpoint,
-            id=self._account.id if self._account.name else self._account.endpoint,
             location=location,
             state=str(_mapping(body or {}, "properties").get("provisioningState") or ""),
             training=training,

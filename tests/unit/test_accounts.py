@@ -38,6 +38,23 @@ SAME = [
     (name(OPENAI), name(OPENAI, base_url="https://api.openai.com/v1", api_key="another")),
     (name(EMULATOR, data="/project/cloud"), name(EMULATOR, data="cloud", account="emulator")),
     (name(EMULATOR, url="http://127.0.0.1:1"), name(EMULATOR, url="http://127.0.0.1:1/", account="east")),
+    (name(EMULATOR, url="http://127.0.0.1:1"), name(EMULATOR, url="http://LocalHost:1")),
+    (name(EMULATOR, url="http://127.0.0.1:1"), name(EMULATOR, url="http://[::1]:1/")),
+    (name(EMULATOR, url="http://cloud.test"), name(EMULATOR, url="http://CLOUD.test:80/")),
+    (name(EMULATOR, url="http://[::1]"), name(EMULATOR, url="http://localhost:80")),
+    (
+        name(AZURE, endpoint="http://localhost:1", account="east", resource_group="rg", subscription_id="s"),
+        name(EMULATOR, url="http://127.0.0.1:1/"),
+    ),
+    (
+        name(AZURE, endpoint="https://gateway.example.com"),
+        name(AZURE, endpoint="https://gateway.example.com:443/"),
+    ),
+    (
+        name(AZURE, endpoint="https://acme.openai.azure.com"),
+        name(AZURE, endpoint="https://ACME.openai.azure.com:443"),
+    ),
+    (name(OPENAI), name(OPENAI, base_url="https://API.openai.com:443/v1/")),
 ]
 HOSTS = (
     "https://acme.openai.azure.com/",
@@ -59,6 +76,9 @@ OTHER = [
     (name(EMULATOR, data="/project/cloud"), name(EMULATOR, data="/project/cloud/east")),
     (name(EMULATOR, data="cloud", account="a"), name(EMULATOR, data="cloud", account="b")),
     (name(EMULATOR, url="http://127.0.0.1:1"), name(EMULATOR, url="http://127.0.0.1:11")),
+    (name(EMULATOR, url="http://127.0.0.1:1"), name(EMULATOR, url="http://127.0.0.2:1")),
+    (name(EMULATOR, url="http://cloud.test"), name(EMULATOR, url="http://cloud.test:443")),
+    (name(EMULATOR, url="http://[fe80::1]:1"), name(EMULATOR, url="http://[fe80::2]:1")),
 ]
 
 

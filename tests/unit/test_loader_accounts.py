@@ -97,7 +97,7 @@ deployments:
 TWO = """
 providers:
   a: {%s, endpoint: "https://a.openai.azure.com/", account: a, default: true%s}
-  b: {%s, endpoint: "https://%s.openai.azure.com/", account: b%s}
+  b: {%s, endpoint: "https://%s.openai.azure.com/", account: %s%s}
 deployments:
   far: {model: "${job.a.%s}", provider: b%s}
 """
@@ -138,7 +138,8 @@ def test_the_source_of_a_model(
 ) -> None:
     first, second = (f', credential: {{tenant_id: "{t}"}}' if t else "" for t in credentials)
     found = inputs(
-        config(tmp_path, HEAD + TWO % (AZURE, first, AZURE, endpoint, second, model, own)), "deployment.far"
+        config(tmp_path, HEAD + TWO % (AZURE, first, AZURE, endpoint, endpoint, second, model, own)),
+        "deployment.far",
     )
     assert {k: v for k, v in found.items() if k.startswith("source")} == expected
 
@@ -183,6 +184,17 @@ providers:
   read: {type: azure_openai, endpoint: "https://a.openai.azure.com/"}
   write: {type: azure_openai, endpoint: "https://a.openai.azure.com/", default: true}
 datasets: {train: {path: train.jsonl, provider: read}}
+jobs: {a: {model: gpt-4o-mini-2024-07-18, training: train}}
+"""
+    assert len(config(tmp_path, text).resources) == 2
+
+
+def test_one_emulator_reached_by_two_types_is_one_account(tmp_path: Path) -> None:
+    text = """
+providers:
+  here: {type: emulator, url: "http://localhost:8080", default: true}
+  sdk: {type: azure_openai, endpoint: "http://127.0.0.1:8080/"}
+datasets: {train: {path: train.jsonl, provider: sdk}}
 jobs: {a: {model: gpt-4o-mini-2024-07-18, training: train}}
 """
     assert len(config(tmp_path, text).resources) == 2

@@ -32,7 +32,6 @@ def usage(name: str, used: float = 0, limit: float = 100) -> Usage:
 
 ACCOUNT = AccountFacts(
     name="acme",
-    id="/subscriptions/s/acme",
     location="swedencentral",
     state="Succeeded",
     training=Access(Reach.USABLE),
@@ -478,8 +477,12 @@ def test_two_providers_for_one_account() -> None:
     two = replace(two, after={**two.after, "name": "aa"})
     resources = {c.address: Resource(c.address, c.provider, c.after) for c in (one, two)}
     accounts = {"azure": ACCOUNT, "again": ACCOUNT}
-    summaries = [d.summary for d in check(Situation((one, two), resources, accounts, CATALOG, TODAY))]
-    assert summaries == ["deployment.bb: more than one deployment of its account has the name `aa`"]
+    homes = {"azure": "azure:acme", "again": "azure:acme"}
+    situation = Situation((one, two), resources, accounts, CATALOG, TODAY, homes=homes)
+    twice = ["deployment.bb: more than one deployment of its account has the name `aa`"]
+    assert [d.summary for d in check(situation)] == twice
+    homes["again"] = "azure:other"
+    assert check(situation) == ()
 
 
 ACCESS: dict[str, tuple[dict[str, Any], list[str]]] = {
