@@ -9,14 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
 
 from msgspec.structs import replace
 
 from ftops.address import Value
 from ftops.config import Config, ProviderConfig
 from ftops.errors import Blocked, Diagnostic
-from ftops.state import PendingOperation, ResourceState, State
+from ftops.state import Home, PendingOperation, ProviderReplaced, ResourceState, State, fold
 
 _CUSTOM_DOMAINS = (".openai.azure.", ".cognitiveservices.azure.", ".services.ai.azure.")
 """What follows the name of an account in its host; the name is unique within a cloud."""
@@ -28,7 +27,6 @@ _LOOPBACKS = frozenset({_LOOPBACK, "localhost", "[::1]"})
 _DEFAULT_PORTS: Mapping[str, str] = {"http": "80", "https": "443"}
 _SHOWN = 5
 """Addresses that a message lists."""
-R = TypeVar("R", ResourceState, PendingOperation)
 
 
 def account_of(provider: ProviderConfig, project: Path) -> str:
@@ -54,31 +52,25 @@ def agrees(one: str, other: str) -> bool:
     return one == other or one.startswith(f"{other}#") or other.startswith(f"{one}#")
 
 
-def located(state: State, config: Config) -> State:
-    """The state, with each object at a provider of the spec that reaches the account where it lives: its own
-    provider unless that means another account by now. Raises Blocked if no provider reaches it."""
+def located(state: State, config: Config) -> tuple[State, tuple[ProviderReplaced, ...]]:
+    """The state (of the same serial), with each object at a provider of the spec that reaches the account
+    where it lives: its own provider unless that means another account by now; and the entries that make it
+    so. Raises Blocked if no provider reaches it."""
     accounts = accounts_of(config)
     records: list[ResourceState | PendingOperation] = [*state.resources.values(), *state.pending.values()]
     records += state.deposed.values()
-    homes = {(one.provider, one.account) for one in records}
+    homes = sorted({Home(one.provider, one.account) for one in records})
     names = {home: _reaching(*home, accounts) for home in homes}
     lost = {home for home, name in names.items() if name is None}
     if lost:
         gone = {home: [str(r.address) for r in records if (r.provider, r.account) == home] for home in lost}
         raise Blocked([_unreachable(*home, gone[home], accounts) for home in sorted(lost)])
-    if all(provider == name for (provider, _), name in names.items()):
-        return state
-
-    def at_home(one: R) -> R:
-        name = names[one.provider, one.account]
-        return one if name is None or name == one.provider else replace(one, provider=name)
-
-    return replace(
-        state,
-        resources={a: at_home(r) for a, r in state.resources.items()},
-        deposed={key: at_home(r) for key, r in state.deposed.items()},
-        pending={a: at_home(o) for a, o in state.pending.items()},
+    entries = tuple(
+        ProviderReplaced(home, Home(name, home.account))
+        for home, name in names.items()
+        if name is not None and name != home.provider
     )
+    return (replace(fold(state, entries), serial=state.serial) if entries else state), entries
 
 
 def _reaching(provider: str, account: str, accounts: Mapping[str, str]) -> str | None:
@@ -102,7 +94,8 @@ def _unreachable(
         "ftops would lose sight of these objects.",
         "declare that account as another provider, under any name: the plan then replaces the objects and "
         "deletes the old ones. If it is the same account under another address, run `ftops state "
-        f"replace-provider {provider} {provider}`; if it is gone for good, `ftops state rm` forgets them",
+        f"replace-provider {provider} {provider if instead else 'NAME'}`; if it is gone for good, `ftops "
+        "state rm` forgets them",
     )
 
 

@@ -19,8 +19,9 @@ from ftops.state import State
 from ftops.statejson import operation_to_json, resource_to_json
 
 _canonical = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
-_PASSING = frozenset({"message", "resume"})
-"""What is recorded of an object only while it is worked on."""
+_PASSING = frozenset({"message", "resume", "provider", "account"})
+"""What is recorded of an object only while it is worked on; and its home, which may get another name and be
+the same. If it is another one, the steps are others."""
 _SHOWN = 5
 """Names of one sort that are listed."""
 _CREDENTIALS = frozenset({"api_key", "credential"})
@@ -155,11 +156,14 @@ def _references(values: Iterable[Value]) -> Iterator[Reference]:
 def _records(state: State, addresses: set[Address]) -> Iterator[tuple[str, Json]]:
     for address in addresses:
         if address in state.resources:
-            written = resource_to_json(state.resources[address])
-            yield str(address), {k: v for k, v in written.items() if k not in _PASSING}
+            yield str(address), _lasting(resource_to_json(state.resources[address]))
     for (address, key), old in state.deposed.items():
         if address in addresses:
             yield f"{address}#{key}", {"remote_id": old.remote_id}
     for address, operation in state.pending.items():
         if address in addresses:
-            yield f"{address}#pending", operation_to_json(operation)
+            yield f"{address}#pending", _lasting(operation_to_json(operation))
+
+
+def _lasting(written: dict[str, Json]) -> Json:
+    return {key: value for key, value in written.items() if key not in _PASSING}

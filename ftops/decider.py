@@ -327,6 +327,7 @@ class Decider(Struct):
             "prevent_destroy": resource.lifecycle.prevent_destroy,
             "retain": resource.lifecycle.on_destroy == "retain",
             "fingerprint": recorded.fingerprint or desired.fingerprint,
+            "provider": resource.provider,
             "account": recorded.account or self.accounts.get(resource.provider, ""),
         }
         if not resource.facts.keys() <= recorded.outputs.keys():

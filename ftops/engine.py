@@ -30,8 +30,8 @@ from ftops.outputs import OutputValue, evaluate
 from ftops.plan import NORMAL, Mode, Options, Plan
 from ftops.providers import Providers
 from ftops.providers.base import Connects
-from ftops.refactor import nothing_recorded
-from ftops.state import Entry, Recorded, ResourceState, State, Status, fold
+from ftops.refactor import Replacement, nothing_recorded, replace_provider
+from ftops.state import Entry, Home, Recorded, ResourceState, State, Status, fold
 from ftops.store import (
     AT_ONCE,
     Hold,
@@ -238,9 +238,8 @@ class Session(Struct):
         return made
 
     def _inquiry(self, parallelism: int = 10) -> Inquiry:
-        state = located(self.state, self.config)
         return Inquiry(
-            self.config, self.graph, state, self.providers, self.retry_base, parallelism, self.clock
+            self.config, self.graph, self.state, self.providers, self.retry_base, parallelism, self.clock
         )
 
     def _begun_state(self) -> State:
@@ -249,6 +248,14 @@ class Session(Struct):
             note_origin(self.config)
         note_place(self.config, self.store)
         return self.state if self.state.lineage else replace(self.state, lineage=str(uuid4()))
+
+    def replacement(self, before: str, after: str, *, verified: bool) -> Replacement:
+        """What records that a provider of the spec manages what another one, or the same under another
+        address, has made; `verified`: it was looked whether that is there. Raises FtopsError."""
+        wanted = replace_provider(self.state, before, Home(after, accounts_of(self.config)[after]))
+        if verified:
+            self._inquiry().check_home(wanted)
+        return wanted
 
     def replace_state(self, pushed: State) -> State:
         """Puts a whole other state in place of what is recorded. Its serial never goes back: what was
@@ -325,7 +332,7 @@ class Session(Struct):
             raise UsageError(f"{address} is no job", "Only the training of a job has results.")
         from ftops.results import results_of  # brings csv and base64 along, which no plan needs
 
-        here = located(self.state, self.config).resources[address]
+        here = located(self.state, self.config)[0].resources[address]
         return results_of(self.providers(here.provider), here)
 
     def environment(self, name: str | None) -> dict[str, str]:

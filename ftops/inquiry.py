@@ -13,19 +13,19 @@ from datetime import UTC, datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ftops.accounts import accounts_of
+from ftops.accounts import accounts_of, located
 from ftops.address import Address, Secret
 from ftops.arrivals import arrived, check_imports, to_read
 from ftops.config import Config, Import, Refactorings
 from ftops.desired import Desired, Resolver
-from ftops.errors import FtopsError
+from ftops.errors import Blocked, FtopsError, ProviderError
 from ftops.graph import Graph
 from ftops.plan import MAKING, NORMAL, Mode, Options, Plan
 from ftops.planner import plan
 from ftops.providers import Providers
 from ftops.providers.base import Discovers, all_local
-from ftops.refactor import quoted, relocate
-from ftops.refresh import refresh
+from ftops.refactor import Replacement, not_there, nothing_to_go_by, quoted, relocate
+from ftops.refresh import missing, refresh
 from ftops.state import Observed, ResourceState, State, fold
 from ftops.suggest import did_you_mean
 from ftops.walk import Clock
@@ -103,6 +103,29 @@ class Inquiry(Struct, frozen=True):
         )
         return plan(config, self.graph, self.state, seen, NORMAL, secret_digests(config))
 
+    def check_home(self, wanted: Replacement) -> None:
+        """Raises Blocked where objects aren't in the account in which they are to be recorded, or nothing
+        tells that it is theirs; FtopsError where it can't be asked."""
+        try:
+            gone = missing(
+                wanted.sought,
+                self.providers,
+                parallelism=self.parallelism,
+                clock=self.clock,
+                retry_base=self.retry_base,
+                secrets=self.config.secrets,
+            )
+        except ProviderError as error:
+            raise FtopsError(
+                f"it can't be told whether the objects are in {wanted.home.account}: {error.summary}",
+                error.detail,
+                f"{error.hint}; " * bool(error.hint) + "--force records it without looking",
+            ) from error
+        if gone:
+            raise Blocked([not_there(wanted, gone)])
+        if wanted.intents and not wanted.sought:
+            raise Blocked([nothing_to_go_by(wanted)])
+
     def _importing(self, *imports: Import) -> Config:
         """The spec as if it had these `import` blocks, and no other refactorings."""
         return replace(self.config, refactorings=Refactorings(imports=imports))
@@ -134,7 +157,7 @@ class Inquiry(Struct, frozen=True):
                 )
 
     def _observe(self, look: bool, options: Options, on_progress: Callable[[int, int], None]) -> Observed:
-        state, _ = relocate(self.state, self.config.refactorings.moves)
+        state, _ = relocate(located(self.state, self.config)[0], self.config.refactorings.moves)
         imports = to_read(self.config, self.graph, state) if options.mode is Mode.NORMAL else ()
         observed = refresh(
             state,

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from ftops.accounts import accounts_of
+from ftops.accounts import accounts_of, located
 from ftops.address import Secret
 from ftops.config import Config
 from ftops.decider import Decider
@@ -37,10 +37,11 @@ def plan(
     SpecError where a reference leads to nothing and never will, or a refactoring can't be made.
 
     `observed` has objects under the addresses that they have after the spec's moves."""
+    state, rehomed = located(state, config)
     state, moved = relocate(state, config.refactorings.moves)
     accept = options.mode is Mode.REFRESH_ONLY
     past = settle(state, observed, config.drift, accept=accept, declared=graph.resources)
-    past = replace(past, entries=(*moved, *past.entries), intents=state.pending)
+    past = replace(past, entries=(*rehomed, *moved, *past.entries), intents=state.pending)
     if options.mode is Mode.REFRESH_ONLY:
         return _plan(config, state, past, (), (), Mode.REFRESH_ONLY, 0, ())
     check_empty(config, state, options.mode, options.allow_empty)

@@ -5,15 +5,27 @@ Nothing here touches an object: only what ftops calls it changes.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from ftops.address import Address
 from ftops.config import Move
 from ftops.errors import Diagnostic, FtopsError, SpecError
 from ftops.graph import sort
-from ftops.state import Moved, PendingOperation, ProviderReplaced, Removed, ResourceState, State, fold
+from ftops.state import (
+    Home,
+    Moved,
+    PendingOperation,
+    ProviderReplaced,
+    Removed,
+    ResourceState,
+    Source,
+    State,
+    fold,
+    recorded_objects,
+)
 from ftops.suggest import did_you_mean
 
 
@@ -72,17 +84,74 @@ def remove(state: State, wanted: Collection[Address]) -> list[Removed]:
     return old + [Removed(a) for a in gone if a in state.resources or a in state.pending]
 
 
-def replace_provider(state: State, before: str, after: str) -> tuple[ProviderReplaced, list[Address]]:
-    """`state replace-provider`: the entry, and whom it concerns. Raises FtopsError where nobody."""
-    everything: list[ResourceState | PendingOperation] = [*state.resources.values(), *state.pending.values()]
-    everything += state.deposed.values()
-    found = {one.address for one in everything if one.provider == before}
+_SHOWN = 10
+"""Objects that a message lists."""
+
+
+class Replacement(Struct, frozen=True):
+    """What `state replace-provider` records, and what has to be so.
+
+    `sought` are the objects that are on record in another account, as they are recorded from now on: that
+    they exist there says that it is the same one. `intents` have no object that could be looked for.
+    """
+
+    home: Home
+    entries: tuple[ProviderReplaced, ...]
+    addresses: tuple[Address, ...]
+    sought: Mapping[Source, ResourceState]
+    intents: tuple[Address, ...]
+
+
+def replace_provider(state: State, before: str, after: Home) -> Replacement:
+    """`state replace-provider`. Raises FtopsError where nothing is recorded at that provider."""
+    records = dict(recorded_objects(state.resources, state.deposed))
+    everything: list[ResourceState | PendingOperation] = [*records.values(), *state.pending.values()]
+    found = [one for one in everything if one.provider == before]
     if not found:
         names = {one.provider for one in everything}
         raise FtopsError(
             f"nothing is recorded at provider {before!r}", "", did_you_mean(before, names, nothing="")
         )
-    return ProviderReplaced(before, after), sorted(found, key=lambda address: address.sort_key)
+    homes = {Home(one.provider, one.account) for one in found} - {after}
+
+    def is_elsewhere(one: ResourceState | PendingOperation) -> bool:
+        return one.provider == before and one.account != after.account
+
+    return Replacement(
+        home=after,
+        entries=tuple(ProviderReplaced(home, after) for home in sorted(homes)),
+        addresses=tuple(sorted({one.address for one in found}, key=lambda address: address.sort_key)),
+        sought={
+            source: replace(record, provider=after.provider, account=after.account)
+            for source, record in records.items()
+            if is_elsewhere(record)
+        },
+        intents=tuple(address for address, one in state.pending.items() if is_elsewhere(one)),
+    )
+
+
+def not_there(wanted: Replacement, gone: Collection[Source]) -> Diagnostic:
+    """What to say where these of the objects that were sought don't exist in the account."""
+    provider, account = wanted.home
+    names = [f"{address}#{key}" if key else str(address) for address, key in gone]
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return Diagnostic(
+        f"of {len(wanted.sought)} objects, {len(gone)} can't be found in {account}",
+        f"Provider {provider} leads there, and these aren't there: {', '.join(names[:_SHOWN])}{more}. ftops "
+        "would take them for deleted, make them anew, and lose sight of those that exist.",
+        "let the provider lead to the account where they are; what is gone for good is forgotten by `ftops "
+        "state rm`. --force records it all the same",
+    )
+
+
+def nothing_to_go_by(wanted: Replacement) -> Diagnostic:
+    """What to say where only operations without a result would get another account."""
+    (provider, account), names = wanted.home, ", ".join(map(str, wanted.intents))
+    return Diagnostic(
+        f"nothing tells whether {account} is the account of {names}",
+        "An interrupted run began to make this, and no object is on record that could be looked for.",
+        f"if provider {provider} leads to the account in which it was begun, record it with --force",
+    )
 
 
 def check_replacement(state: State, pushed: State) -> None:

@@ -11,9 +11,10 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from ftops.address import NO_SECRETS, Address, Secrets
-from ftops.errors import FtopsError, Temporary
+from ftops.errors import FtopsError, Permanent, Temporary
 from ftops.kinds import RESOURCE_TYPES
 from ftops.providers.base import (
+    OTHER_ACCOUNT,
     Discovers,
     Existing,
     Explains,
@@ -24,7 +25,16 @@ from ftops.providers.base import (
     visible_after,
 )
 from ftops.redaction import NOTHING_SECRET, Redaction, redaction, with_secrets
-from ftops.state import Observed, Operation, PendingOperation, RemoteObject, ResourceState, State, Status
+from ftops.state import (
+    Observed,
+    Operation,
+    PendingOperation,
+    RemoteObject,
+    ResourceState,
+    Source,
+    State,
+    Status,
+)
 from ftops.visibility import LOOK_AGAIN, invisible_for, look_again_after
 from ftops.walk import Again, Clock, Executor, Fate, Inline, RealTime, Threads, Turn, Verdict, Walk
 
@@ -98,6 +108,39 @@ def _reads(
     for key, resource in state.deposed.items():
         turns[key] = resource.provider, _of_use(providers(resource.provider), resource, read(resource))
     return turns
+
+
+def missing(
+    records: Mapping[Source, ResourceState],
+    providers: Callable[[str], Provider],
+    *,
+    parallelism: int = 10,
+    clock: Clock | None = None,
+    retry_base: float = 1.0,
+    secrets: Secrets = NO_SECRETS,
+) -> list[Source]:
+    """Those that don't exist where their provider leads to. Raises ProviderError."""
+    clock = clock or RealTime()
+    turns = {
+        source: (record.provider, _there(_read(providers(record.provider), record, clock, retry_base)))
+        for source, record in records.items()
+    }
+    found = gather(turns, providers, parallelism, clock, retry_base, clean=redaction(secrets))
+    return [source for source in records if not isinstance(found[source], RemoteObject)]
+
+
+def _there(look: Turn) -> Turn:
+    """The same look; an object whose id is that of another account isn't there."""
+
+    def turn() -> object:
+        try:
+            return look()
+        except Permanent as error:
+            if error.code == OTHER_ACCOUNT:
+                return None
+            raise
+
+    return turn
 
 
 def _told_apart(

@@ -182,11 +182,18 @@ class Reassigned(Struct, frozen=True):
     objects: tuple[Reassignment, ...]
 
 
-class ProviderReplaced(Struct, frozen=True):
-    """What one provider managed is managed by another one from now on."""
+class Home(NamedTuple):
+    """Where an object is on record: a provider of the spec, and the account behind it."""
 
-    before: str
-    after: str
+    provider: str
+    account: str
+
+
+class ProviderReplaced(Struct, frozen=True):
+    """What is on record at one home is on record at another from now on."""
+
+    before: Home
+    after: Home
 
 
 Entry = Begun | Recorded | Removed | Failed | OutputsRecorded | Moved | Reassigned | ProviderReplaced
@@ -324,7 +331,7 @@ class LiveState:
         for one, resource in zip(objects, taken, strict=True):
             self.resources[one.target] = replace(_depending(resource, names), address=one.target)
 
-    def _replace_provider(self, before: str, after: str) -> None:
+    def _replace_provider(self, before: Home, after: Home) -> None:
         self.resources = {a: _given(r, before, after) for a, r in self.resources.items()}
         self.deposed = {key: _given(r, before, after) for key, r in self.deposed.items()}
         self.pending = {a: _given(p, before, after) for a, p in self.pending.items()}
@@ -345,9 +352,10 @@ def _depending(one: R, names: Mapping[Address, Address]) -> R:
     return replace(one, dependencies=tuple(sorted(dependencies, key=lambda a: a.sort_key)))
 
 
-def _given(one: R, before: str, after: str) -> R:
-    """At another provider: which account that is, the next look says."""
-    return replace(one, provider=after, account="") if one.provider == before else one
+def _given(one: R, before: Home, after: Home) -> R:
+    if (one.provider, one.account) != before:
+        return one
+    return replace(one, provider=after.provider, account=after.account)
 
 
 def fold(state: State, entries: Iterable[Entry]) -> State:

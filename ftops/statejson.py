@@ -15,6 +15,7 @@ from ftops.state import (
     Begun,
     Entry,
     Failed,
+    Home,
     Moved,
     Operation,
     OutputsRecorded,
@@ -75,7 +76,7 @@ def entry_to_json(entry: Entry) -> dict[str, Json]:
             rows: list[Json] = [[str(o.source), o.key, str(o.target), o.deposes] for o in objects]
             return {"entry": "reassigned", "objects": rows}
         case ProviderReplaced(before, after):
-            return {"entry": "provider_replaced", "before": before, "after": after}
+            return {"entry": "provider_replaced", "before": [*before], "after": [*after]}
 
 
 def entry_from_json(raw: Fields) -> Entry:
@@ -140,7 +141,7 @@ _ENTRIES: Mapping[str, Callable[[Fields], Entry]] = {
     "outputs": lambda raw: OutputsRecorded(dict(raw["outputs"])),
     "moved": lambda raw: Moved(tuple((_address(a), _address(b)) for a, b in raw["moves"])),
     "reassigned": lambda raw: Reassigned(tuple(_reassignment(*row) for row in raw["objects"])),
-    "provider_replaced": lambda raw: ProviderReplaced(_text(raw["before"]), _text(raw["after"])),
+    "provider_replaced": lambda raw: ProviderReplaced(_home(*raw["before"]), _home(*raw["after"])),
 }
 
 
@@ -183,6 +184,10 @@ def _operation(raw: Fields) -> PendingOperation:
         retain=raw.get("retain", False),
         account=raw.get("account", ""),
     )
+
+
+def _home(provider: Any, account: Any) -> Home:
+    return Home(_text(provider), _text(account))
 
 
 def _reassignment(source: Any, key: Any, target: Any, deposes: Any) -> Reassignment:

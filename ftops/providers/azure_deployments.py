@@ -36,7 +36,7 @@ from ftops.providers.azure_specs import (
     status_of,
     token_of,
 )
-from ftops.providers.base import Existing, Request
+from ftops.providers.base import OTHER_ACCOUNT, Existing, Request
 from ftops.providers.data_plane import body_of, plain
 from ftops.state import PendingOperation, RemoteObject, ResourceState, Status
 
@@ -333,7 +333,7 @@ class Deployments:
                 f"{resource.address} is recorded in another account than that of {self._account.provider}",
                 f"Recorded is {remote_id}, the provider's account is {self._account.id}.",
                 "give the provider its account back, or destroy there first",
-                code="OtherAccount",
+                code=OTHER_ACCOUNT,
             )
         return name
 

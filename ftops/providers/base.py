@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from ftops.account import AccountFacts
 
 
+OTHER_ACCOUNT = "OtherAccount"
+"""The code of a refusal to touch what is recorded in another account."""
+
+
 class Progress(Struct, frozen=True):
     """Something to show while an object is in the making. `percent` is 0 to 100."""
 

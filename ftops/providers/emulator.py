@@ -231,7 +231,7 @@ class _Server:
                 f"provider {self._name}: the emulator at {self.connection['url']} is another account",
                 f"`account` is {self._account}, and the account of the server that runs there is {found}.",
                 f"set `account: {found}`, or start the server with `--account {self._account}`",
-                code="OtherAccount",
+                code="WrongAccount",
             )
 
     def _attached(self) -> Mapping[str, Json] | None:

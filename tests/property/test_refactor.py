@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from ftops.address import Address
 from ftops.refactor import move, recorded_addresses
-from ftops.state import Entry, Moved, ProviderReplaced, ResourceState, State, Status, fold
+from ftops.state import Entry, Home, Moved, ProviderReplaced, ResourceState, State, Status, fold
 from ftops.statejson import entry_from_json, entry_to_json
 
 addresses = st.builds(
@@ -48,7 +48,10 @@ def test_a_move_and_its_way_back(state: State, data: st.DataObject) -> None:
     assert replace(back, serial=3) == state
 
 
-@given(st.lists(st.tuples(addresses, addresses)), st.text(), st.text())
-def test_entries_round_trip(moves: list[tuple[Address, Address]], before: str, after: str) -> None:
+homes = st.builds(Home, st.text(), st.text())
+
+
+@given(st.lists(st.tuples(addresses, addresses)), homes, homes)
+def test_entries_round_trip(moves: list[tuple[Address, Address]], before: Home, after: Home) -> None:
     entries: list[Entry] = [Moved(tuple(moves)), ProviderReplaced(before, after)]
     assert [entry_from_json(entry_to_json(entry)) for entry in entries] == entries

@@ -138,15 +138,14 @@ class World:
         look: bool = True,
         secret_digests: Mapping[Secret, str] | None = None,
     ) -> Plan:
-        state = located(self.state, wanted)
         observed = refresh(
-            state,
+            located(self.state, wanted)[0],
             lambda name: self.provider,
             everything=look,
             clock=VirtualTime(),
             secrets=wanted.secrets,
         )
-        return plan(wanted, build(wanted), state, observed, options, secret_digests)
+        return plan(wanted, build(wanted), self.state, observed, options, secret_digests)
 
     def apply(
         self,

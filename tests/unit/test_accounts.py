@@ -113,5 +113,5 @@ def test_another_provider_reaches_an_account_only_by_its_whole_name() -> None:
     with pytest.raises(Blocked):
         located(State("x", resources=records), replace(config(), providers=providers))
     providers["q"] = ProviderConfig("q", OPENAI, {"organization": "a"})
-    found = located(State("x", resources=records), replace(config(), providers=providers))
+    found, _ = located(State("x", resources=records), replace(config(), providers=providers))
     assert [record.provider for record in found.resources.values()] == ["q"]

@@ -1,4 +1,4 @@
-"""ftops state mv, rm, replace-provider, pull, push: what is recorded is rearranged; no service is asked."""
+"""ftops state mv, rm, replace-provider, pull, push: what is recorded is rearranged, and no object touched."""
 
 from __future__ import annotations
 
@@ -91,6 +91,9 @@ def rm(
 @click.command("replace-provider")
 @click.argument("before", metavar="FROM")
 @click.argument("after", metavar="TO")
+@click.option(
+    "--force", is_flag=True, help="Even if objects aren't in the account, or it can't be asked for them."
+)
 @dry_run_option
 @approve_option
 @lock_option
@@ -100,6 +103,7 @@ def replace_provider(
     screen: Screen,
     before: str,
     after: str,
+    force: bool,
     dry_run: bool,
     auto_approve: bool,
     lock_timeout: float,
@@ -107,7 +111,9 @@ def replace_provider(
 ) -> int:
     """Record that another provider of the spec manages what one has made: it was given another name.
 
-    Only for the same account under another name: an object can't be moved from one account to another.
+    With one name twice: that the provider reaches the same account under another address. An object can't be
+    moved from one account to another, so each is looked for in the account that TO leads to, unless it is on
+    record there. If one isn't found, nothing is recorded, and the exit code is 3.
     """
     config = read(spec)
     if after not in config.providers:
@@ -117,18 +123,21 @@ def replace_provider(
             "declare it under `providers`",
         )
     with Session.open(config) as session, locked(screen, session, "state replace-provider", lock_timeout):
-        entry, concerned = refactor.replace_provider(session.state, before, after)
-        what = f"{plural(len(concerned), 'object')} from provider {before} to {after}"
-        if not (dry_run or auto_approve or screen.approve(f"Record {what}?")):
+        wanted = session.replacement(before, after, verified=not force)
+        (ask, would, did), what = _replacing(before, wanted)
+        writes = bool(wanted.entries) and not dry_run
+        if writes and not (auto_approve or screen.approve(f"{ask} {what}?")):
             return 1
-        serial = session.state.serial if dry_run else session.record([entry]).serial
+        serial = session.record(wanted.entries).serial if writes else session.state.serial
     if screen.json:
-        addresses: list[Json] = [str(address) for address in concerned]
-        fields: dict[str, Json] = {"from": before, "to": after, "addresses": addresses}
-        screen.document({"format_version": 1, **fields, "dry_run": dry_run, "serial": serial})
+        addresses: list[Json] = [str(address) for address in wanted.addresses]
+        fields: dict[str, Json] = {"from": before, "to": after, "account": wanted.home.account}
+        screen.document(
+            {"format_version": 1, **fields, "addresses": addresses, "dry_run": dry_run, "serial": serial}
+        )
     else:
-        verb = "Would move" if dry_run else "Moved"
-        screen.text(f"{verb} {what}:\n" + "".join(f"  {address}\n" for address in concerned))
+        verb = did if writes else would if wanted.entries else "No changes:"
+        screen.text(f"{verb} {what}:\n" + "".join(f"  {address}\n" for address in wanted.addresses))
     return 0
 
 
@@ -184,6 +193,14 @@ def _without_spec(words: tuple[str, ...], spec: SpecArguments) -> tuple[tuple[st
             return words, spec
         raise click.UsageError("missing argument `ADDRESS`. Name what is to be forgotten.")
     return (*words, last), replace(spec, path=Path(), words=())
+
+
+def _replacing(before: str, wanted: refactor.Replacement) -> tuple[tuple[str, str, str], str]:
+    """Verbs (to ask, for a dry run, once it is done), and what they are about."""
+    count, (after, account) = plural(len(wanted.addresses), "object"), wanted.home
+    if before != after:
+        return ("Move", "Would move", "Moved"), f"{count} from provider {before} to {after}"
+    return ("Record:", "Would record:", "Recorded:"), f"provider {before} of {count} leads to {account}"
 
 
 def _tell_push(screen: Screen, now: State, *, same: bool, dry_run: bool) -> None:
