@@ -134,6 +134,12 @@ def _memory(provider: ProviderConfig, project: Path) -> str:
     return f"memory:{provider.settings.get('account') or provider.name}"
 
 
+def host_of(url: Value) -> str:
+    """The host of an address in one spelling, with its port if that isn't the default one; empty if there is
+    no address. No secret is in it."""
+    return _address(url)[0]
+
+
 def _address(url: Value) -> tuple[str, str]:
     """Host and path of an address in one spelling, without what is secret in it."""
     scheme, host, port, path = _URL.findall(str(url or ""))[0]

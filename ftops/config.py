@@ -61,6 +61,8 @@ class ProviderConfig(Struct, frozen=True):
     type: str
     settings: Mapping[str, Value] = field(default_factory=dict)
     place: Place | None = None
+    sources: tuple[str, ...] = ()
+    """Variables and environment variables that lead to its account: `var.region`, `env.HOST`."""
 
 
 class Output(Struct, frozen=True):
@@ -131,6 +133,8 @@ class Config(Struct, frozen=True):
     """Class of drift → policy, where it isn't the default."""
     variables: Mapping[str, str] = field(default_factory=dict)
     """Values of the variables that aren't sensitive, as `--var` takes them."""
+    given: tuple[str, ...] = ()
+    """Variables that are given from outside: by `--var`, files of variables or FTOPS_VAR_…"""
     secrets: Secrets = field(default_factory=dict)
     """Values of every `${env.X}` and sensitive `${var.x}` that the spec names."""
     asks_for_secrets: bool = False

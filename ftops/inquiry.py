@@ -18,6 +18,7 @@ from ftops.address import Address, Secret
 from ftops.arrivals import arrived, check_imports, to_read
 from ftops.config import Config, Import, Refactorings
 from ftops.desired import Desired, Resolver
+from ftops.destination import destination_of
 from ftops.errors import Blocked, FtopsError, ProviderError
 from ftops.graph import Graph
 from ftops.plan import MAKING, NORMAL, Mode, Options, Plan
@@ -57,7 +58,7 @@ class Inquiry(Struct, frozen=True):
             made = self._with_adoptions(made, observed, options)
         if preflight:
             made = self._with_findings(made)
-        return self._with_estimate(made)
+        return replace(self._with_estimate(made), destination=destination_of(self.config, made))
 
     def read_import(self, address: Address, remote_id: str) -> ResourceState:
         """The record of an object of the service under a declared address. Raises FtopsError where the spec

@@ -172,6 +172,24 @@ class Summary(NamedTuple):
         return sum(self)
 
 
+class Destination(Struct, frozen=True):
+    """Where a plan is applied. No secret is in it.
+
+    `providers` has, of each provider that the plan is about, the settings that lead to its account;
+    `set_from` names the variables and environment variables among them. `state` says where the state is,
+    `variables` what was given from outside the spec (`--var`, files of variables, FTOPS_VAR_…), `policies`
+    what the spec says of drift and costs.
+    """
+
+    providers: Mapping[str, Mapping[str, str]] = {}
+    state: Mapping[str, str] = {}
+    variables: Mapping[str, str] = {}
+    policies: Mapping[str, str] = {}
+
+
+NOWHERE = Destination()
+
+
 class Plan(Struct, frozen=True):
     """Changes in an order in which each comes after all that it waits for.
 
@@ -195,6 +213,7 @@ class Plan(Struct, frozen=True):
     findings: tuple[Diagnostic, ...] = ()
     estimate: Estimate = NOTHING
     """What it would cost, and how its data changes. For people and for budgets; it decides nothing else."""
+    destination: Destination = NOWHERE
 
     @property
     def is_blocked(self) -> bool:
@@ -256,6 +275,12 @@ def plan_to_json(plan: Plan) -> dict[str, Json]:
         "summary": dict(plan.summary._asdict()),
         "warnings": list(plan.warnings),
         "estimate": estimate_to_json(plan.estimate),
+        "destination": {
+            "providers": {name: dict(one) for name, one in plan.destination.providers.items()},
+            "state": dict(plan.destination.state),
+            "variables": dict(plan.destination.variables),
+            "policies": dict(plan.destination.policies),
+        },
     }
 
 

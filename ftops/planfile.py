@@ -25,6 +25,7 @@ from ftops.plan import (
     Action,
     AttributeChange,
     Change,
+    Destination,
     Drift,
     Mode,
     Options,
@@ -36,7 +37,9 @@ from ftops.plan import (
 from ftops.records import Form, Records, word
 from ftops.statejson import entry_from_json, entry_to_json
 
-PLAN_FILE_VERSION = 1
+PLAN_FILE_VERSION = 2
+DIGEST_PREFIX = "v2:sha256:"
+"""Begins the digest of a plan. Those of the first version said nothing of where it is applied."""
 MAGIC = '"ftops_plan"'
 """Stands in the second line of every plan file."""
 _dumps = json.JSONEncoder(sort_keys=True, allow_nan=False).encode
@@ -71,12 +74,25 @@ class SavedPlan(Struct, frozen=True):
     basis: Basis
     options: Options = NORMAL
     refreshed: bool = True
+    is_sealed: bool = False
+    """Whether it was read from a file that was encrypted. Of a file itself, it is never believed."""
 
 
 _CLASSES: Mapping[str, type] = {
     kind.__name__: kind
     for kind in (
-        *(AttributeChange, Change, Drift, OutputChange, Plan, Reason, SettingChange, Diagnostic, Place),
+        *(
+            AttributeChange,
+            Change,
+            Destination,
+            Drift,
+            OutputChange,
+            Plan,
+            Reason,
+            SettingChange,
+            Diagnostic,
+            Place,
+        ),
         *(Origin, DataFile, Basis, SavedPlan, Options),
         *(Estimate, TrainingCost, HostingCost, DataChange, Epochs),
     )
@@ -88,7 +104,8 @@ _RECORDS = Records(
 
 
 def plan_digest(plan: Plan) -> str:
-    """`sha256:…` of what a plan does: two plans of one digest make the same calls in the same order.
+    """`v2:sha256:…` of what a plan does and where: two plans of one digest make the same calls in the same
+    order, in the same accounts, on the same state.
 
     It is the same on every machine, in every folder, at any time, and whatever else is in the state: what
     the service said on the way (reasons in words, drift, findings) and the serial don't count.
@@ -97,13 +114,14 @@ def plan_digest(plan: Plan) -> str:
     body = (
         PLAN_FILE_VERSION,
         (plan.spec, plan.environment, plan.mode),
+        plan.destination,
         sorted((_essence(change) for change in plan.changes), key=lambda c: c.step),
         sorted(plan.outputs, key=lambda o: o.name),
         sorted(drift, key=_canonical),
         plan.moves,
         *([sorted(plan.settings, key=lambda s: (str(s.address), s.path))] if plan.settings else []),
     )
-    return f"sha256:{sha256(_canonical(body)).hexdigest()}"
+    return f"{DIGEST_PREFIX}{sha256(_canonical(body)).hexdigest()}"
 
 
 def differing_step(one: Plan, other: Plan) -> str | None:
@@ -168,6 +186,12 @@ def parse_plan(text: str, file: str, unseal: Callable[[Sealed], str] = _refuse) 
             "a later ftops made it; this one could do something else than what was read.",
             "upgrade ftops, or plan again with this one",
         )
+    if version < PLAN_FILE_VERSION:
+        raise PlanFileError(
+            f"the saved plan is of version {version}, this ftops knows {PLAN_FILE_VERSION}: {file}",
+            "an earlier ftops made it, which didn't write down where it is to be applied.",
+            "plan again with this ftops",
+        )
     if not mark or _sealed(body) != text:
         raise PlanFileError(
             f"the saved plan is damaged: {file}",
@@ -178,7 +202,7 @@ def parse_plan(text: str, file: str, unseal: Callable[[Sealed], str] = _refuse) 
     for name in ("ftops_plan", "digest", "checksum"):
         raw.pop(name, None)
     if "sealed" in raw:
-        return parse_plan(unseal(Sealed(**raw)), file, _refuse)
+        return replace(parse_plan(unseal(Sealed(**raw)), file, _refuse), is_sealed=True)
     try:
         saved: SavedPlan = _RECORDS.read(SavedPlan, raw)
     except (TypeError, ValueError, KeyError) as error:
@@ -187,7 +211,7 @@ def parse_plan(text: str, file: str, unseal: Callable[[Sealed], str] = _refuse) 
             f"{error}.",
             "plan again with this ftops",
         ) from error
-    return saved
+    return replace(saved, is_sealed=False)
 
 
 _SEAL = ',\n "checksum": "sha256:'

@@ -34,7 +34,7 @@ from ftops.costs import Budget
 from ftops.errors import Place
 from ftops.project import project_root, spec_folder
 
-FORMAT = 3
+FORMAT = 4
 VARIABLE_PREFIX = "FTOPS_VAR_"
 _SUFFIXES = (".yaml", ".yml")
 
@@ -141,7 +141,7 @@ def config_to_json(config: Config) -> dict[str, Any]:
         "project": str(config.project),
         "resources": [_resource_to_json(r) for r in config.resources],
         "providers": {
-            p.name: [p.type, encode(dict(p.settings)), _place_to_json(p.place)]
+            p.name: [p.type, encode(dict(p.settings)), _place_to_json(p.place), p.sources]
             for p in config.providers.values()
         },
         "outputs": [
@@ -152,6 +152,7 @@ def config_to_json(config: Config) -> dict[str, Any]:
         "drift": config.drift,
         "state": [config.state.backend, config.state.path, encode(dict(config.state.settings))],
         "variables": config.variables,
+        "given": config.given,
         "refactorings": [
             [[*m.source, *m.target, _place_to_json(m.place)] for m in config.refactorings.moves],
             [[*i.target, i.remote_id, _place_to_json(i.place)] for i in config.refactorings.imports],
@@ -172,8 +173,8 @@ def config_from_json(raw: Mapping[str, Any]) -> Config:
         project=Path(raw["project"]),
         resources=tuple(_resource(r) for r in raw["resources"]),
         providers={
-            name: ProviderConfig(name, kind, _decoded(options), _place(place))
-            for name, (kind, options, place) in raw["providers"].items()
+            name: ProviderConfig(name, kind, _decoded(options), _place(place), tuple(sources))
+            for name, (kind, options, place, sources) in raw["providers"].items()
         },
         outputs=tuple(
             Output(name, decode(value), description, sensitive, _place(place))
@@ -183,6 +184,7 @@ def config_from_json(raw: Mapping[str, Any]) -> Config:
         budget=_budget(raw["budget"]),
         drift=raw["drift"],
         variables=raw["variables"],
+        given=tuple(raw["given"]),
         refactorings=_refactorings(*raw["refactorings"]),
         is_named=raw["is_named"],
         files=tuple(raw["files"]),

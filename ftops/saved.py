@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from ftops import __version__
 from ftops.basis import basis_of, differences
 from ftops.config import Config
+from ftops.destination import elsewhere
 from ftops.engine import Session
 from ftops.errors import FtopsError
 from ftops.inquiry import secret_digests
@@ -67,11 +68,9 @@ def holds_plan(path: Path) -> bool:
 
 
 class Asked(Struct, frozen=True):
-    """What a plan was asked for: which spec, with which variables given from outside, and how."""
+    """What a plan was asked for: which spec, with which files of variables, and how."""
 
     spec: Path
-    variables: frozenset[str]
-    """Names."""
     variable_files: tuple[Path, ...]
     options: Options
     refresh: bool
@@ -85,7 +84,7 @@ def save(session: Session, made: Plan, asked: Asked) -> SavedPlan:
         ftops=__version__,
         path=_shown(asked.spec),
         environment=config.environment,
-        variables={n: v for n, v in config.variables.items() if n in asked.variables},
+        variables={n: v for n, v in config.variables.items() if n in config.given},
         variable_files=tuple(_shown(file) for file in asked.variable_files),
     )
     basis = basis_of(config, session.state, made, secret_digests(config))
@@ -157,8 +156,6 @@ def take_up(
     now = basis_of(session.config, state, plan, secret_digests(session.config))
     if found := differences(saved.basis, now):
         raise _stale(saved, found, state.serial)
-    if (state.lineage, state.serial) == (plan.lineage, plan.serial) and not state.pending:
-        return plan  # else what an open intent created may show by now
     if plan.lineage and state.lineage != plan.lineage:
         raise _stale(saved, ["the state is another one: it was removed or replaced"], state.serial)
     again = session.plan(
@@ -172,20 +169,32 @@ def take_up(
 
 
 def _carried_over(saved: SavedPlan, again: Plan) -> Plan:
-    """The same changes on top of what unrelated runs have recorded since."""
-    touched = {change.address for change in saved.plan.changes}
+    """The same changes, at the same place, on top of what unrelated runs have recorded since. What is done is
+    what is planned now: a step that was written into the file is none of it."""
+    plan = saved.plan
+    if found := elsewhere(plan.destination, again.destination):
+        raise _stale(saved, found, again.serial)
+    touched = {change.address for change in plan.changes}
     related = replace(again, changes=tuple(c for c in again.changes if c.address in touched))
-    step = differing_step(saved.plan, related)
+    step = differing_step(plan, related)
     if step is not None:
         raise _stale(saved, [f"{step} would be planned otherwise today"], again.serial)
-    if again.moves != saved.plan.moves:
+    if again.moves != plan.moves:
         raise _stale(saved, ["other resources would be moved today"], again.serial)
-    return replace(
-        saved.plan, lineage=again.lineage, serial=again.serial, entries=again.entries, drift=again.drift
-    )
+    recorded, today = (*plan.settings, *plan.outputs), (*again.settings, *again.outputs)
+    if any(one not in today for one in recorded):
+        raise _stale(saved, ["settings or outputs would be recorded otherwise today"], again.serial)
+    return replace(plan, lineage=again.lineage, serial=again.serial, entries=again.entries, drift=again.drift)
 
 
 def _check_subject(config: Config, saved: SavedPlan) -> None:
+    keys = state_keys(config.project, config.state)
+    if keys is not None and keys.key is not None and not saved.is_sealed:
+        raise StalePlan(
+            "the saved plan isn't encrypted, and the plans of this spec are",
+            "Whoever can write files could have written it; an encrypted one was made with the key.",
+            "plan again with --out, where the key is",
+        )
     wanted = saved.plan.spec, saved.plan.environment
     if (config.name, config.environment) != wanted:
         raise StalePlan(

@@ -28,7 +28,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "lengths",
         "decider",
         "comparison turns lifecycle preflight history pricing refactor arrivals basis audit",
-        "protection selection reuse",
+        "protection selection reuse destination",
         "past",
         "schedule sources",
         "accounts",

@@ -14,6 +14,8 @@ class SpecArguments(Struct, frozen=True):
     environment: str | None = None
     variables: tuple[str, ...] = ()
     variable_files: tuple[Path, ...] = ()
+    is_approved: bool = False
+    """Whether a plan of it is saved, or expected by its digest, to be applied later or elsewhere."""
     words: tuple[str, ...] = ()
     """The same as words of a command line, quoted. Values of variables are left out: they may be secret."""
 

@@ -40,7 +40,7 @@ def spec_options(function: Command) -> Command:
     ) -> Any:
         folders = click.get_current_context().meta.get(CHDIR, ())
         words = (*map(shlex.quote, folders), *_words(path, environment, variables, variable_files))
-        spec = SpecArguments(path, environment, variables, variable_files, words)
+        spec = SpecArguments(path, environment, variables, variable_files, words=words)
         return function(*args, spec=spec, **rest)
 
     return look_options(decorate(wraps(function)(packed), _SPEC))

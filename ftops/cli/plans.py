@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 from pathlib import Path
@@ -16,19 +15,17 @@ from ftops.cli.options import PlanArguments
 from ftops.engine import Session
 from ftops.errors import UsageError
 from ftops.plan import NORMAL, Plan
-from ftops.planfile import SavedPlan
-from ftops.reading import VARIABLE_PREFIX
+from ftops.planfile import DIGEST_PREFIX, SavedPlan
 from ftops.saved import Asked, holds_plan, save, write_plan
 from ftops.store import state_keys
 
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
+_DIGEST = re.compile(rf"{DIGEST_PREFIX}[0-9a-f]{{64}}\Z")
+_OLD_DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
 
 
 def save_plan(session: Session, made: Plan, request: PlanArguments, spec: SpecArguments, out: Path) -> None:
     """Writes the plan to a file."""
-    given = {argument.partition("=")[0].strip() for argument in spec.variables}
-    given |= {name.removeprefix(VARIABLE_PREFIX) for name in os.environ if name.startswith(VARIABLE_PREFIX)}
-    asked = Asked(spec.path, frozenset(given), spec.variable_files, request.options, request.refresh)
+    asked = Asked(spec.path, spec.variable_files, request.options, request.refresh)
     keys = state_keys(session.config.project, session.config.state)
     write_plan(save(session, made, asked), out, keys)
 
@@ -93,6 +90,12 @@ def refuse_options(request: PlanArguments) -> None:
 
 def checked_digest(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
     """The value of --expect-digest."""
+    if value is not None and _OLD_DIGEST.match(value):
+        raise click.UsageError(
+            "the digest that is expected is of the first version, which doesn't say where a plan is applied: "
+            "plan again with this ftops, and approve the digest that it prints",
+            ctx,
+        )
     if value is not None and not _DIGEST.match(value):
-        raise click.UsageError("--expect-digest takes `sha256:` and 64 hexadecimal digits", ctx)
+        raise click.UsageError(f"--expect-digest takes `{DIGEST_PREFIX}` and 64 hexadecimal digits", ctx)
     return value

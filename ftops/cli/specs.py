@@ -13,12 +13,36 @@ from ftops.errors import Diagnostic, SpecError
 
 def read(spec: SpecArguments) -> Config:
     """The spec alone. Raises SpecError."""
-    return reading.read(
+    config = reading.read(
         spec.path,
         environment=spec.environment,
         variables=spec.variables,
         variable_files=spec.variable_files,
         environ=os.environ,
+    )
+    return _named(config, spec)
+
+
+def _named(config: Config, spec: SpecArguments) -> Config:
+    """The same. Raises SpecError where it has to say its name, and doesn't: by its folder it would have
+    another one, and another state, in another checkout."""
+    reasons = {
+        "CI=true is set": os.environ.get("CI", "").lower() in ("true", "1"),
+        f"its state is kept in a bucket ({config.state.backend})": config.state.backend != "local",
+        "its plan is saved, or expected by its digest": spec.is_approved,
+    }
+    why = next((reason for reason, holds in reasons.items() if holds), None)
+    if why is None or config.is_named:
+        return config
+    raise SpecError(
+        [
+            Diagnostic(
+                "the spec doesn't say its name",
+                f"{why[0].upper()}{why[1:]}: a checkout in a folder of another name would have another "
+                "digest and another, empty state.",
+                f"write `ftops: {{name: {config.name}}}` into the spec; that is the name that it has here",
+            )
+        ]
     )
 
 
@@ -30,12 +54,13 @@ def read_outline(spec: SpecArguments) -> Config:
     except SpecError:
         from ftops.loader import load_outline
 
-        return load_outline(
+        outline = load_outline(
             spec.path,
             environment=spec.environment,
             variable_files=spec.variable_files,
             environ=os.environ,
         )
+        return _named(outline, spec)
 
 
 def read_to_destroy(spec: SpecArguments) -> Config:
@@ -47,7 +72,7 @@ def read_to_destroy(spec: SpecArguments) -> Config:
     except SpecError:
         from ftops.loader import load
 
-        return load(
+        config = load(
             spec.path,
             environment=spec.environment,
             variables=spec.variables,
@@ -55,6 +80,7 @@ def read_to_destroy(spec: SpecArguments) -> Config:
             environ=os.environ,
             destroying=True,
         )
+        return _named(config, spec)
 
 
 def read_with_data(spec: SpecArguments) -> tuple[Config, tuple[Diagnostic, ...]]:

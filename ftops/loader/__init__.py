@@ -125,6 +125,7 @@ def _config(source: Source, wanted: str | None, givers: Givers, scope: Scope) ->
         budget=read_budget(source, environment),
         drift=read_drift(source),
         variables=public_variables(known),
+        given=tuple(sorted(name for name, variable in known.items() if variable.given)),
         secrets=secret_values(scope.hidden, findings),
         asks_for_secrets=bool(scope.asked),
         refactorings=refactorings,

@@ -81,6 +81,8 @@ class Known(NamedTuple):
     sensitive: bool = False
     unset: Diagnostic | None = None
     """What to say where it is used: nothing gives it a value."""
+    given: bool = False
+    """Whether it is given from outside the spec."""
 
 
 class Each(NamedTuple):

@@ -9,7 +9,7 @@ from typing import Any
 
 from ftops import spec
 from ftops.accounts import account_of, agrees
-from ftops.address import NAME
+from ftops.address import NAME, scan
 from ftops.config import ProviderConfig, StateSettings
 from ftops.costs import Budget
 from ftops.errors import Diagnostic, Place
@@ -316,7 +316,27 @@ class Providers:
         settings.pop("defaults", None)  # they are inputs of resources by now
         if isinstance(block, spec.Emulator) and "url" not in settings:
             settings["data"] = str(self._project / settings.get("data", EMULATOR_DATA))
-        return ProviderConfig(name, block.type, settings, self.entries[name].mark())
+        entry = self.entries[name]
+        return ProviderConfig(name, block.type, settings, entry.mark(), _sources(entry.data))
+
+
+_PLACES = frozenset(
+    {"endpoint", "base_url", "url", "data", "account", "resource_group", "subscription_id", "organization"}
+) | {"project", "control_plane", "credential"}
+"""Settings of a provider that lead to its account."""
+
+
+def _sources(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """The variables and environment variables that the place of an account comes from."""
+    found: set[str] = set()
+    todo = [value for name, value in settings.items() if name in _PLACES]
+    while todo:
+        value = todo.pop()
+        if isinstance(value, Mapping):
+            todo += value.values()
+        elif isinstance(value, str):
+            found |= {".".join(f.text.split(".")[:2]) for f in scan(value) if f.is_expression}
+    return tuple(sorted(found))
 
 
 def public_variables(variables: Mapping[str, Known]) -> dict[str, str]:

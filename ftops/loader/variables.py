@@ -31,6 +31,8 @@ class Candidate(NamedTuple):
     value: Any
     giver: str
     place: Place | None
+    is_outside: bool = True
+    """Whether it is given by the command or the environment of the process, not by the spec."""
 
 
 class Givers(NamedTuple):
@@ -109,6 +111,7 @@ def _from_environment(environment: Entry | None, findings: list[Diagnostic]) -> 
             _literal(environment, value, findings, ("variables", name)),
             f"environment {environment.name}",
             environment.place(("variables", name)),
+            is_outside=False,
         )
         for name, value in values.items()
     }
@@ -181,7 +184,8 @@ def _known(
         value = _converted(block, given, entry, findings)
     elif value is None and "default" not in entry.data:
         return Known(UNKNOWN, block.sensitive, _unset(entry))
-    return Known(value if len(findings) == before else UNKNOWN, block.sensitive)
+    is_given = given is not None and given.is_outside
+    return Known(value if len(findings) == before else UNKNOWN, block.sensitive, given=is_given)
 
 
 def _unset(entry: Entry) -> Diagnostic:

@@ -24,6 +24,7 @@ from ftops.plan import (
 )
 from ftops.planfile import SavedPlan, plan_digest
 from ftops.views import money
+from ftops.views.destination import destination_lines, redirections
 from ftops.views.paint import PLAIN, Painter, clean
 from ftops.views.values import SENSITIVE, as_meant, leaves, plural, short_id, show, size
 
@@ -144,6 +145,9 @@ class _PlanView(Struct):
 
     def lines(self) -> Iterator[str]:
         plan, paint = self.plan, self.paint
+        for warning in redirections(plan.destination):
+            yield f"{paint('warning', 'warning')}: {paint(warning)}"
+            yield ""
         if plan.drift:
             yield from self._drift_section()
         if plan.moves:
@@ -166,6 +170,8 @@ class _PlanView(Struct):
             yield paint(cost)
         yield paint(summary_line(plan), "bold")
         if has_changes(plan):
+            for line in destination_lines(plan.destination):
+                yield paint(line, "dim")
             yield paint(f"Digest: {plan_digest(plan)}", "dim")
 
     # changes

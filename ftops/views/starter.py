@@ -14,6 +14,9 @@ SPEC = """\
 # There is no `providers:` here, so everything happens in the cloud that comes with ftops: no account,
 # no bill. How to use Azure OpenAI is at the end.
 
+# What its state is kept under, wherever this folder is checked out.
+ftops: {name: NAME}
+
 variables:
   capacity: {type: integer, default: 10, minimum: 1, description: Thousands of tokens per minute}
 
@@ -58,11 +61,6 @@ outputs:
 #   prod: {provider: azure, variables: {capacity: 50}}
 """
 
-_NAMED = """
-# What its state is kept under; by default the name of the folder, as far as that is letters a to z.
-ftops: {name: spec}
-
-variables:"""
 _SYSTEM = "You answer questions about the opening hours of a museum, in one short sentence."
 _EXAMPLES = (
     ("When do you open on Monday?", "We are closed on Mondays."),
@@ -80,9 +78,9 @@ _EXAMPLES = (
 )
 
 
-def files(*, named: bool = False) -> Mapping[str, str]:
-    """Relative path → content. `named`: the spec says its name, as that of its folder can't be one."""
-    spec = SPEC.replace("\nvariables:", _NAMED, 1) if named else SPEC
+def files(name: str) -> Mapping[str, str]:
+    """Relative path → content, of a spec of that name."""
+    spec = SPEC.replace("NAME", name, 1)
     return {"ftops.yaml": spec, "data/train.jsonl": "".join(f"{_line(*pair)}\n" for pair in _EXAMPLES)}
 
 

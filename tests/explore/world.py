@@ -228,7 +228,7 @@ class World:
 
         def keep(session: Session, run: Run) -> None:
             assert run.plan is not None
-            asked = Asked(Path("ftops.yaml"), frozenset(), (), run.options, True)
+            asked = Asked(Path("ftops.yaml"), (), run.options, True)
             kept = save(session, run.plan, asked)
             kept = replace(kept, origin=replace(kept.origin, at=self._moment()))
             kept = parse_plan(plan_text(kept), "plan.ft")

@@ -11,7 +11,7 @@ import pytest
 from tests.contract.azure_cloud import SETTLED, Cloud, running_cloud
 from tests.golden.cli import Folder, golden
 
-MEMORY = "providers: {m: {type: memory}}\n"
+MEMORY = "ftops: {name: drone}\nproviders: {m: {type: memory}}\n"
 JOB = """\
 datasets: {train: {path: data/train.jsonl}}
 jobs:

@@ -28,7 +28,7 @@ def test_the_commands_run(tmp_path: Path, text: str) -> None:
     assert len(found) > 2
     for command in found:
         digest = str(folder.run("plan", "-o", "json").json["digest"])
-        done = folder.run(*shlex.split(command.replace("sha256:…", digest), comments=True)[1:])
+        done = folder.run(*shlex.split(command.replace("v2:sha256:…", digest), comments=True)[1:])
         assert done.code == 0, (command, done)
 
 

@@ -150,7 +150,7 @@ def test_a_hint_keeps_the_attribute_that_was_asked_for(folder: Folder) -> None:
 
 
 def test_an_error_stands_apart_from_the_plan(folder: Folder) -> None:
-    assert re.search(r"Digest: sha256:\w{64}\n\n\Z", folder.run("apply").out)
+    assert re.search(r"Digest: v2:sha256:\w{64}\n\n\Z", folder.run("apply").out)
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,8 @@ def cloud(running: Cloud) -> Cloud:
 def test_pain_1_what_is_applied_is_what_was_reviewed(tmp_path: Path) -> None:
     """What is applied is not what was reviewed; saved plans unused or stale."""
     folder = Folder.make(tmp_path)
+    folder.ok("apply", "-y", "--target", "dataset.train")  # the state is begun: a digest names it
+    folder.ok("destroy", "-y")
     reviewed = folder.run("plan", "--out", "plan.ft", "-o", "json").json["digest"]
     folder.edit("seed: 105", "seed: 106")  # merged meanwhile
     for command in (("apply", "plan.ft"), ("apply", "-y", "--expect-digest", reviewed)):

@@ -19,7 +19,8 @@ from ftops.cli.main import run as run_command_line
 GOLDEN = Path(__file__).parent
 ROOT = GOLDEN.parent.parent
 _ID = re.compile(r"\b[0-9a-f]{16}\b")
-_DIGEST = re.compile(r"Digest: sha256:[0-9a-f]{64}")
+_DIGEST = re.compile(r"Digest: v2:sha256:[0-9a-f]{64}")
+_LINEAGE = re.compile(r"lineage [0-9a-f]{8}\b")
 
 SPEC = """\
 ftops: {name: drone}
@@ -151,10 +152,11 @@ def stable(text: str) -> str:
     """Random ids become numbers, in the order in which they come; digests made of them are left out."""
     numbers: dict[str, str] = {}
     text = _ID.sub(lambda m: numbers.setdefault(m[0], f"<id {len(numbers) + 1}>"), text)
-    return _DIGEST.sub("Digest: sha256:<digest>", text)
+    text = _LINEAGE.sub("lineage <lineage>", text)
+    return _DIGEST.sub("Digest: v2:sha256:<digest>", text)
 
 
-_LOOKS = ("NO_COLOR", "FORCE_COLOR", "TERM", "PYTHONUNBUFFERED")
+_LOOKS = ("CI", "NO_COLOR", "FORCE_COLOR", "TERM", "PYTHONUNBUFFERED")
 
 
 def _example(text: str) -> str:

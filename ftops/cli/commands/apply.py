@@ -34,7 +34,7 @@ from ftops.saved import is_plan_file, read_plan
 )
 @click.option(
     "--expect-digest",
-    metavar="sha256:…",
+    metavar="v2:sha256:…",
     callback=checked_digest,
     help="Refuse unless it is the plan of this digest; then nobody is asked.",
 )
@@ -61,6 +61,7 @@ def apply(
         wish = saved_wish(spec, request, wait, expect_digest)
         return carry_out(screen, replace(wish, lock_timeout=lock_timeout))
     operation = "destroy" if request.options.mode is Mode.DESTROY else "apply"
+    spec = replace(spec, is_approved=expect_digest is not None)
     wish = Wish(operation, spec, request, auto_approve, wait, expect_digest, lock_timeout=lock_timeout)
     return carry_out(screen, wish)
 

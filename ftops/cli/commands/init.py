@@ -21,7 +21,7 @@ from ftops.views.starter import files
 @pass_screen
 def command(screen: Screen, folder: Path) -> int:
     """Write a small spec to start from, with a dozen examples to train on. Overwrites nothing."""
-    starter = files(named=not slug(folder.resolve().name))
+    starter = files(slug(folder.resolve().name) or "spec")
     targets = {folder / name: content for name, content in starter.items()}
     _refuse_to_overwrite(folder, list(targets))
     for path, content in targets.items():

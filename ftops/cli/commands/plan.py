@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from msgspec.structs import replace
 
 from ftops.cli.arguments import SpecArguments
 from ftops.cli.lazy import pass_screen
@@ -40,6 +41,7 @@ def command(
     """
     if out is not None:
         check_out(out)
+        spec = replace(spec, is_approved=True)
     config, warnings = read_for(spec, request)
     with Session.open(config) as session:
         made = make_plan(session, request, screen)

@@ -1,0 +1,44 @@
+"""Where a plan is applied, as text: a line for each provider, the state, what was given from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from ftops.plan import Destination
+
+_TITLES: Mapping[str, str] = {
+    "host": "",
+    "data": "in",
+    "account": "account",
+    "resource_group": "resource group",
+    "subscription_id": "subscription",
+    "organization": "organization",
+    "project": "project",
+    "tenant": "tenant",
+    "cloud": "cloud",
+    "set_from": "set by",
+}
+"""What a provider has beside its type, in the order in which it is shown, and how it is led in."""
+
+
+def destination_lines(destination: Destination) -> Iterator[str]:
+    """`Provider azure: azure_openai acme.openai.azure.com, account acme`."""
+    for name, provider in sorted(destination.providers.items()):
+        said = (f"{title} {provider[key]}".strip() for key, title in _TITLES.items() if key in provider)
+        yield f"Provider {name}: {', '.join([provider['type'], *said])}"
+    if destination.state:
+        known = {**destination.state, "lineage": destination.state.get("lineage", "")[:8]}
+        rest = [f"{name} {value}" for name, value in known.items() if value and name != "backend"]
+        yield f"State: {', '.join([destination.state['backend'], *rest])}"
+    for name, value in sorted(destination.variables.items()):
+        yield f"Given from outside: {name} = {value}"
+
+
+def redirections(destination: Destination) -> Iterator[str]:
+    """What to say first: an account that was chosen from outside the spec."""
+    for name, provider in sorted(destination.providers.items()):
+        sources = provider.get("set_from", "").split(", ")
+        given = [one for one in sources if one.removeprefix("var.") in destination.variables]
+        if given:
+            what = f"the account of provider {name} was given from outside the spec, by {', '.join(given)}"
+            yield f"{what}: {provider.get('host') or provider.get('data') or provider.get('account', '')}"
