@@ -9,7 +9,12 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& { echo $$p; break; }; done)
 
-.PHONY: help demo test test-busy explore explore-http lint format bench clean
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+LOCK    := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest \
+	--generate-hashes --custom-compile-command "make lock"
+
+.PHONY: help demo test test-busy explore explore-http lint format bench \
+	lock licenses sbom audit clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -55,6 +60,26 @@ format: $(VENV)/.dev ## let ruff format the code
 bench: $(VENV)/.dev ## ftops and terraform side by side
 	@$(BIN)/python -m bench.terraform $(ARGS)
 
+lock: $(VENV)/.dev ## renew the locked packages; ARGS=--upgrade-package=NAME renews one
+	@$(LOCK) $(or $(ARGS),--upgrade) --extra dev --group build pyproject.toml -o requirements/dev.txt
+	@$(LOCK) --constraint requirements/dev.txt pyproject.toml -o requirements/run.txt
+	@$(LOCK) --constraint requirements/dev.txt --group build -o requirements/build.txt
+	@$(MAKE) --no-print-directory licenses ARGS=
+
+licenses: $(VENV)/.dev ## list the licences of the locked packages in docs/licenses.md
+	@$(BIN)/python -m tools.licenses > docs/licenses.md
+
+sbom: $(VENV)/.dev ## a CycloneDX list of what ftops runs on, in build/sbom.json
+	@rm -rf build/sbom && $(PYTHON) -m venv --without-pip build/sbom
+	@$(BIN)/python -m pip --python build/sbom/bin/python install --quiet --disable-pip-version-check \
+		--require-hashes --requirement requirements/run.txt
+	@$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+		--output-file build/sbom.json build/sbom
+	@echo "build/sbom.json: $$(grep -c '"purl"' build/sbom.json) packages"
+
+audit: $(VENV)/.dev ## look the locked packages up in the database of known vulnerabilities
+	@$(BIN)/python -m tools.audit $(ARGS)
+
 clean: ## remove the virtual environment and caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
 
@@ -62,12 +87,14 @@ $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "ftops needs Python 3.11 or later; none was found. Set PYTHON=…" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.run: $(BIN)/python pyproject.toml
+$(VENV)/.run: $(BIN)/python pyproject.toml requirements/build.txt requirements/run.txt
 	@echo "Installing ftops into $(VENV) …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@$(INSTALL) --require-hashes --requirement requirements/build.txt --requirement requirements/run.txt
+	@$(INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(VENV)/.dev: $(BIN)/python pyproject.toml
+$(VENV)/.dev: $(BIN)/python pyproject.toml requirements/dev.txt
 	@echo "Installing ftops and its development tools into $(VENV) …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@$(INSTALL) --require-hashes --requirement requirements/dev.txt
+	@$(INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $@ $(VENV)/.run

@@ -89,7 +89,8 @@ class Deployments:
             return None
         if name in self._deletions:
             return self._describe_deletion(body, name, plain(resource.inputs))
-        remote = self._describe(body, name, plain(resource.inputs), Resume.parse(resource.resume))
+        resume = Resume.parse(resource.resume, self._account.control_endpoint)
+        remote = self._describe(body, name, plain(resource.inputs), resume)
         known = remote.status is resource.status is Status.TAINTED and resource.message
         # The reason of a failure is told once, by the operation; from then on it is on record only.
         return replace(remote, message=resource.message) if known else remote
@@ -277,6 +278,9 @@ class Deployments:
         own = str(error.get("message") or "") if isinstance(error, Mapping) else ""
         reason = own or self._failure(name, resume.token if resume else "")
         said = f"the deployment is {state_of(body)}"
+        if not reason and resume is not None and resume.refused:
+            place = self._account.control_endpoint
+            reason = f"its reason wasn't asked for: the operation in the state isn't one of {place}"
         return f"{said}: {reason}" if reason else said
 
     def _failure(self, name: str, token: str) -> str:

@@ -3,11 +3,13 @@ spelling of the spec. No calls here."""
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from ftops.address import Address, Json
 from ftops.expiry import CREATED, EXPIRES, expiry_of, time_of
@@ -34,6 +36,8 @@ _KEPT = frozenset({*_PROPERTIES.values(), "spilloverDeploymentName", "parentDepl
 """Properties that a caller may set."""
 PATCHED = frozenset({"sku", "tags"})
 """Inputs that a PATCH changes; any other takes a PUT."""
+_FOLLOWED = frozenset({"azure-asyncoperation", "location", "operation-location"})
+"""Headers whose address the SDK asks how an operation stands."""
 _VERSIONED = re.compile(r"(?P<name>.+)-(?P<version>\d{4}-\d{2}-\d{2})\Z")
 _UPGRADE_OPTIONS = {re.sub(r"(?<!^)(?=[A-Z])", "_", option).lower(): option for option in UPGRADE_OPTIONS}
 
@@ -46,19 +50,37 @@ class Resume:
     """`create` or `update`."""
     token: str = ""
     """The SDK's continuation token. It names the operation's address and holds no credential."""
+    refused: bool = False
+    """The state holds a token that was not taken: it has another form or leads elsewhere."""
 
     def __str__(self) -> str:
-        return json.dumps(asdict(self), separators=(",", ":"))
+        return json.dumps({"operation": self.operation, "token": self.token}, separators=(",", ":"))
 
     @classmethod
-    def parse(cls, text: str) -> Resume | None:
+    def parse(cls, text: str, endpoint: str) -> Resume | None:
+        """What the state says of an operation at the control plane `endpoint`."""
         try:
             value = json.loads(text or "null")
         except ValueError:
             return None
         if not isinstance(value, dict) or not value.get("operation"):
             return None
-        return cls(str(value["operation"]), str(value.get("token") or ""))
+        operation, token = str(value["operation"]), str(value.get("token") or "")
+        refused = bool(token) and not _leads_to(token, endpoint)
+        return cls(operation, "" if refused else token, refused)
+
+
+def _leads_to(token: str, endpoint: str) -> bool:
+    """Whether a continuation token is JSON, and names addresses of `endpoint` only. The SDK sends its
+    credential to whatever address the token names, and others may be able to write to the state."""
+    try:
+        state = json.loads(base64.b64decode(token, validate=True))["data"]
+        headers: dict[str, str] = state["response"]["headers"]
+        followed = [headers[name] for name in headers if name.lower() in _FOLLOWED]
+        places = [urlsplit(address) for address in (endpoint, state["request"]["url"], *followed)]
+        return len({(place.scheme, place.hostname, place.port) for place in places}) == 1
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return False
 
 
 def name_for(inputs: Mapping[str, Json], address: Address) -> str:

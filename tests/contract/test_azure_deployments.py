@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import itertools
 import json
+import pickle
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -249,6 +251,60 @@ def test_a_failed_deployment_is_tainted_and_says_why(
     assert other.read(resource) is not None
     assert gone(other, resource)
     other.close()
+
+
+class _Canary:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (self.path,)
+
+
+def _redirected(token: str, url: str, header: str = "") -> str:
+    """A continuation token that leads to `url`: by its request, or by a header of the reply."""
+    value = json.loads(base64.b64decode(token))
+    headers = value["data"]["response"]["headers"]
+    if header:
+        headers[next(name for name in headers if name.lower() == header)] = url
+    else:
+        headers.clear()
+        value["data"]["request"]["url"] = url
+    return base64.b64encode(json.dumps(value).encode()).decode()
+
+
+@pytest.mark.parametrize("forged", ["pickle", "request", "header", "nested", "garbage"])
+def test_an_operation_of_another_form_or_place_is_not_asked_for(
+    cloud: Cloud, tmp_path: Path, tuned: ResourceState, name: str, forged: str
+) -> None:
+    canary = tmp_path / "canary"
+    with socket.create_server(("127.0.0.1", 0)) as elsewhere, cloud.set(deployment_seconds=1000.0):
+        elsewhere.setblocking(False)
+        url = f"http://127.0.0.1:{elsewhere.getsockname()[1]}/operations/1"
+        cloud.fault("PUT /subscriptions/*/deployments/*", deployment="fail")
+        azure = cloud.provider()
+        asked = deployment(tmp_path, name, model_of(tuned))
+        resource = recorded(asked, azure.create(asked))
+        token = json.loads(resource.resume)["token"]
+        forgeries = {
+            "pickle": base64.b64encode(pickle.dumps(_Canary(canary))).decode(),
+            "request": _redirected(token, url),
+            "header": _redirected(token, url, "azure-asyncoperation"),
+            "nested": base64.b64encode(b"[" * 100_000).decode(),
+            "garbage": "token",
+        }
+        cloud.admin("POST", "clock", {"advance": 1001})
+        resume = json.dumps({"operation": "create", "token": forgeries[forged]})
+        remote = azure.read(replace(resource, resume=resume))
+        assert remote is not None and remote.status is Status.TAINTED
+        assert f"the operation in the state isn't one of {cloud.url}" in remote.message
+        assert not canary.exists()
+        with pytest.raises(BlockingIOError):
+            elsewhere.accept()
+        assert gone(azure, resource)
+        azure.close()
 
 
 def test_a_failed_one_of_ours_makes_room(

@@ -1,0 +1,1 @@
+"""Tools for those who develop ftops; nothing of it is installed."""
