@@ -27,6 +27,7 @@ def run(argv: Sequence[str]) -> int:
     options = _parser().parse_args(argv)
     # One core is enough for small matrices, and threads of BLAS would slow requests down.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    os.umask(0o077)  # what clients send may hold secrets
     folder = options.data.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     # Imported here: --help need not load the server. Nothing of it is garbage, so why look.

@@ -26,6 +26,7 @@ from ftops.account import AccountFacts, Reach
 from ftops.address import Address, Json, Value
 from ftops.config import ProviderConfig
 from ftops.errors import Permanent, Temporary
+from ftops.private import make_folder, open_private, write_private
 from ftops.providers.azure import AzureProvider
 from ftops.providers.azure_clients import STABLE_VERSION
 from ftops.providers.azure_errors import NO_REPLY, UNREACHABLE
@@ -260,7 +261,9 @@ class _Server:
         return None
 
     def _launched(self, port: int) -> Mapping[str, Json]:
-        command = [sys.executable, "-m", "ftops.emulator", "--data", str(self._folder), "--port", str(port)]
+        # -P: nothing is imported from the folder where the command was started.
+        command = [sys.executable, "-P", "-m", "ftops.emulator"]
+        command += ["--data", str(self._folder), "--port", str(port)]
         command += ["--parent-pipe", "--linger", str(_LINGER_SECONDS)]
         command += ["--account", self._account or _ACCOUNT["account"]]
         with self._log() as log:
@@ -285,12 +288,13 @@ class _Server:
 
     def _remember(self, connection: Mapping[str, Json]) -> None:
         with contextlib.suppress(OSError):
-            (self._folder / _PORT).write_text(str(urlsplit(str(connection["url"])).port), "ascii")
+            port = urlsplit(str(connection["url"])).port
+            write_private(self._folder / _PORT, str(port).encode())
 
     def _log(self) -> IO[bytes]:
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            return (self._folder / _LOG).open("ab")
+            make_folder(self._folder)
+            return open(self._folder / _LOG, "ab", opener=open_private)
         except OSError as exc:
             raise self._failure(str(exc)) from exc
 
