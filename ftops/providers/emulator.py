@@ -36,6 +36,7 @@ from ftops.state import PendingOperation, RemoteObject, ResourceState
 
 T = TypeVar("T")
 
+_HOST = "127.0.0.1"
 DEFAULT_FOLDER = ".ftops/emulator"
 """Below the project root: where the cloud keeps its objects unless the spec says otherwise."""
 _LINGER_SECONDS = 30
@@ -52,6 +53,7 @@ _KEY_VARIABLE = "FTOPS_EMULATOR_KEY"
 """Empty: the folder's own key."""
 _LOG = "server.log"
 _PORT = "port"
+_MARK = "made-here"
 _TAKEN = "already runs"
 _LOOK_SECONDS = 0.05
 
@@ -237,19 +239,30 @@ class _Server:
 
     def _attached(self) -> Mapping[str, Json] | None:
         """A server that another command left running."""
-        noted = self._noted()
-        return noted if _answers(noted) else None
+        noted = self._noted() if self._is_ours() else {}
+        is_here = urlsplit(str(noted.get("url") or "")).hostname == _HOST
+        return noted if is_here and _answers(noted) else None
+
+    def _is_ours(self) -> bool:
+        """Whether a server has marked the folder; otherwise it may have come with a checkout, and lead
+        anywhere."""
+        try:
+            return (self._folder / _MARK).read_text("ascii") == str(self._folder.stat().st_ino)
+        except (OSError, ValueError):
+            return False
 
     def _started(self) -> Mapping[str, Json]:
         """A server of our own; at the address that the one before had, which outputs may name."""
+        refusal = ""
         for port in dict.fromkeys((self._last_port(), 0)):
             self.release()
             said = self._launched(port)
-            connection = said if "url" in said else self._quicker(str(said.get("error") or ""))
+            refusal = str(said.get("error") or "")
+            connection = said if "url" in said else self._quicker(refusal)
             if connection is not None:
                 self._remember(connection)
                 return connection
-        raise self._failure()
+        raise self._failure(refusal)
 
     def _quicker(self, refusal: str) -> Mapping[str, Json] | None:
         """The server of another command that began a moment earlier: one folder has one server."""
@@ -322,7 +335,7 @@ class _Server:
         return Permanent(
             f"provider {self._name}: the emulator doesn't start",
             reason,
-            f"try `python -m ftops.emulator --data {self._folder}`",
+            f"try `ftops emulator --data {self._folder}`",
             code="NoEmulator",
         )
 
