@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
+
+if __name__ == "__main__" and not sys.flags.safe_path:
+    sys.path.pop(0)  # of python -m: the current folder, whose modules would go before those of Python
+
+import os
 from collections.abc import Sequence
 
 from ftops import __version__

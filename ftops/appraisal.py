@@ -64,7 +64,7 @@ def compare(
     found = difference(old, new)
     lines = {r.line for r in found.added} | {r.line for _, r in found.edited}
     lines |= {r.line for r, _ in found.new_duplicates}
-    content = from_git(*appraiser.origin(address, before))
+    content = from_git(config.project, *appraiser.origin(address, before))
     gone = {r.line for r in found.removed} | {r.line for r, _ in found.edited}
     return Compared(
         found,

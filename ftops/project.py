@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ftops.private import make_folder, write_private
+
 FOLDER = ".ftops"
 CACHE = f"{FOLDER}/.cache"
 DATA = f"{FOLDER}/data"
@@ -25,6 +27,6 @@ def project_root(folder: Path) -> Path:
 def ignore(project: Path) -> None:
     """Keeps what ftops writes beside the project's files out of Git. Raises OSError."""
     file = project / FOLDER / ".gitignore"
-    file.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(file.parent)
     if not file.exists():
-        file.write_text("*\n", encoding="utf-8")
+        write_private(file, b"*\n")

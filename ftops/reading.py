@@ -32,7 +32,8 @@ from ftops.config import (
 )
 from ftops.costs import Budget
 from ftops.errors import Place
-from ftops.project import project_root, spec_folder
+from ftops.private import make_folder, write_private
+from ftops.project import ignore, project_root, spec_folder
 
 FORMAT = 4
 VARIABLE_PREFIX = "FTOPS_VAR_"
@@ -126,9 +127,9 @@ def _keep(file: Path, key: str, config: Config) -> None:
     content = f"{key}\n".encode() + json.encode(config_to_json(config))
     temporary = file.with_suffix(f".{os.getpid()}.tmp")
     with contextlib.suppress(OSError):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        (file.parent.parent / ".gitignore").write_text("*\n", encoding="utf-8")
-        temporary.write_bytes(content)
+        ignore(file.parent.parent.parent)
+        make_folder(file.parent)
+        write_private(temporary, content)
         temporary.replace(file)
 
 

@@ -36,6 +36,7 @@ from ftops.planfile import (
     plan_text,
     sealed_text,
 )
+from ftops.private import write_private
 from ftops.store import state_keys
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def write_plan(saved: SavedPlan, path: Path, keys: Keys | None) -> None:
     text = sealed_text(saved, keys.seal) if keys is not None and sealing else plan_text(saved)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_bytes(text.encode())
+        write_private(temporary, text.encode())
         temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)

@@ -22,6 +22,8 @@ from ftops.yamllines import lines_of
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_DEPTH = 64
+MAX_DIGITS = 3500
+"""Of an integer, also a hexadecimal one: Python writes no number of more than 4300 decimal digits."""
 MAX_NODES = 1_000_000
 """Nodes of one file after its aliases are expanded."""
 
@@ -54,7 +56,7 @@ def boolean(text: str) -> bool | None:
 
 def integer(text: str) -> int | None:
     """The integer that YAML 1.2 reads, or None."""
-    if not _INTEGER.match(text) or len(text) > 4000:
+    if not _INTEGER.match(text) or len(text) > MAX_DIGITS:
         return None
     return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
 
@@ -236,6 +238,8 @@ class _Reader:
         if type(node) is ScalarNode:
             if node.style:
                 return node.value
+            if len(node.value) > MAX_DIGITS and (_INTEGER.match(node.value) or _FLOAT.match(node.value)):
+                self._report(node, *_DIGITS)
             return None if node.value in _NULLS else Plain(node.value)
         if type(node) is MappingNode:
             return self._mapping(node)
@@ -286,6 +290,11 @@ _TAG = (
     "A spec is plain data: the type of a value follows from the field it stands in, and nothing in a spec "
     "makes an object or runs code.",
     "Remove the tag; put the value in quotes if it has to be text.",
+)
+_DIGITS = (
+    "the number is too long",
+    f"Numbers have {MAX_DIGITS:,} characters at most.",
+    "Put it in quotes if it is text.",
 )
 _KEY = ("a key has to be text", "Keys of a spec are names.", "Write a single name before the colon.")
 _KEY_EXPRESSION = (

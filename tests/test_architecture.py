@@ -40,7 +40,8 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "yamlerrors yamllines kinds",
         "records drift normal",
         "address",
-        "errors suggest moments garbage project visibility",
+        "project",
+        "errors suggest moments garbage private visibility",
     )
 )
 """From top to bottom. A module may import those of the rows below its own, and no others."""

@@ -14,7 +14,7 @@ from ftops.address import Json
 from ftops.cli.excerpts import with_lines
 from ftops.errors import Diagnostic, FtopsError, UsageError
 from ftops.views import diagnostics as diagnostics_view
-from ftops.views.paint import Painter, wants_color
+from ftops.views.paint import Painter, clean_json, clean_lines, wants_color
 
 INTERRUPTED = 130
 STREAMING = frozenset({"apply", "destroy"})
@@ -61,8 +61,12 @@ class Screen:
         return not self.json and sys.stdin is not None and sys.stdin.isatty()
 
     def text(self, text: str) -> None:
-        """As it is; the caller ends its lines."""
-        self._write(self._out, text)
+        """For people; the caller ends its lines."""
+        self._write(self._out, clean_lines(text))
+
+    def raw(self, text: str) -> None:
+        """For programs: as it is, unless it goes to a terminal."""
+        self._write(self._out, clean_lines(text) if self.is_terminal else text)
 
     def document(self, document: Mapping[str, Json]) -> None:
         """The one JSON document of a command."""
@@ -75,7 +79,7 @@ class Screen:
     def note(self, text: str) -> None:
         """For people only: nothing in JSON."""
         if not self.json:
-            self._write(self._err, text)
+            self._write(self._err, clean_lines(text))
 
     def warn(self, diagnostics: Sequence[Diagnostic]) -> None:
         """Findings beside the result. In JSON a document carries them itself."""
@@ -126,7 +130,7 @@ class Screen:
 
     def ask(self, question: str) -> str:
         """A line that somebody types; empty at the end of input."""
-        self._write(self._out, question)
+        self._write(self._out, clean_lines(question))
         return sys.stdin.readline().strip()
 
     def counter(self, label: str) -> Callable[[int, int], None]:
@@ -156,7 +160,8 @@ class Screen:
 
     def _json(self, document: Mapping[str, Json], indent: int | None) -> str:
         ascii_only = (self._out.encoding or "").lower().replace("-", "") != "utf8"
-        return json.dumps(document, indent=indent, ensure_ascii=ascii_only) + "\n"
+        text = json.dumps(document, indent=indent, ensure_ascii=ascii_only) + "\n"
+        return clean_json(text) if self.is_terminal else text
 
     def _write(self, stream: TextIO, text: str) -> None:
         if not text:

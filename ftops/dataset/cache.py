@@ -19,6 +19,7 @@ import msgspec
 from msgspec import Struct
 
 from ftops.dataset.inspection import Inspection, Overlap
+from ftops.private import make_folder, write_private
 
 CHECKS_VERSION = 4
 """To be raised whenever a check is added or changed: what was found then may not be all now."""
@@ -111,10 +112,10 @@ class Cache:
         digests = {entry.inspection.digest for entry in kept.values()}
         overlaps = {key: found for key, found in known.overlaps.items() if digests.issuperset(key.split())}
         content = msgspec.json.encode(_File(VERSION, CHECKS_VERSION, kept, overlaps))
-        self._folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self._folder)
         draft = self._folder / f".datasets.{os.getpid()}.{time.monotonic_ns()}.tmp"
         try:
-            draft.write_bytes(content)
+            write_private(draft, content)
             draft.replace(self._file)
         except OSError:
             draft.unlink(missing_ok=True)

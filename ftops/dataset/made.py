@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ftops.dataset.lines import Writer
+from ftops.private import make_folder
 from ftops.project import DATA, ignore
 
 SUFFIX = ".jsonl"
@@ -87,7 +88,7 @@ def _folder(project: Path) -> Path:
     folder = project / DATA
     with suppress(OSError):
         ignore(project)
-        folder.mkdir(exist_ok=True)
+        make_folder(folder)
         if os.access(folder, os.W_OK):
             return folder
     user = os.getuid() if hasattr(os, "getuid") else 0

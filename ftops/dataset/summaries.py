@@ -19,6 +19,7 @@ from msgspec.structs import fields
 
 from ftops.dataset.made import NOTE, SUFFIX
 from ftops.dataset.measure import Measured, Sums, measure
+from ftops.private import make_folder, write_private
 from ftops.project import DATA, ignore
 
 FORMAT = 4
@@ -78,9 +79,9 @@ def keep(project: Path, made: Measured, encoding: str) -> None:
     content = json.dumps(head).encode() + b"\n" + made.rows
     draft = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     with contextlib.suppress(OSError):
-        file.parent.mkdir(parents=True, exist_ok=True)
         ignore(project)
-        draft.write_bytes(_checksum(content) + content)
+        make_folder(file.parent)
+        write_private(draft, _checksum(content) + content)
         draft.replace(file)
         _prune(file.parent)
 

@@ -14,6 +14,7 @@ from email.utils import formatdate
 from typing import Any
 from urllib.parse import unquote
 
+from starlette.formparsers import MultiPartException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -23,9 +24,9 @@ from ftops.emulator.access import require
 from ftops.emulator.auth import OWNER, Credentials
 from ftops.emulator.chat import Minds
 from ftops.emulator.cloud import JSON, Cloud, Principal
-from ftops.emulator.errors import Plane, ServiceError, gateway_not_found, resource_not_found
+from ftops.emulator.errors import Plane, ServiceError, gateway_not_found, invalid, resource_not_found
 from ftops.emulator.faults import Rule
-from ftops.emulator.http import reply
+from ftops.emulator.http import impatient, reply
 from ftops.emulator.identity import issuer_of
 from ftops.emulator.mishaps import abort, fault_reply, send_half
 from ftops.emulator.routes import Route, table
@@ -57,12 +58,15 @@ _PREFIXES = (
 class App:
     """Answers HTTP requests for a cloud."""
 
-    def __init__(self, cloud: Cloud, credentials: Credentials, notify: Callable[[], None]) -> None:
+    def __init__(
+        self, cloud: Cloud, credentials: Credentials, notify: Callable[[], None], idle: float
+    ) -> None:
         self.cloud = cloud
         self.schedule = Schedule(cloud, notify)
         self.last_request = time.monotonic()
         self.in_flight = 0
         self._credentials = credentials
+        self._idle = idle
         self._routes = table(cloud.account)
         self._log: deque[JSON] = deque(maxlen=LOGGED)
         self._minds = Minds()
@@ -72,7 +76,7 @@ class App:
             return
         self.in_flight += 1
         try:
-            await self._serve(scope, receive, send)
+            await self._serve(scope, impatient(receive, self._idle), send)
         finally:
             self.in_flight -= 1
             self.last_request = time.monotonic()
@@ -132,6 +136,10 @@ class App:
             return await route.answer(self.cloud, request)
         except ServiceError as error:
             return reply(error.body(plane), error.status, error.headers)
+        except RecursionError:
+            return reply(_TOO_DEEP.body(plane), _TOO_DEEP.status)
+        except MultiPartException as error:
+            return reply(invalid(error.message).body(plane), 400)
         except ClientDisconnect:
             return Response(status_code=499)
         except Exception:  # noqa: BLE001 - the server's last resort, shown where it runs
@@ -193,6 +201,7 @@ class App:
 
 
 _NO_FAULT = Rule("* /")
+_TOO_DEEP = invalid("The request body is nested too deeply.")
 
 
 def _plane(path: str) -> Plane:

@@ -33,14 +33,12 @@ _HEADER = {"alg": "HS256", "typ": "JWT"}
 
 
 def stored_key(path: Path, wanted: str | None) -> str:
-    """The key in ``path``; made once, or replaced by ``wanted``. Only its owner may read it."""
+    """The key in ``path``; made once, or replaced by ``wanted``."""
     if wanted is None and path.exists():
         return path.read_text("ascii").strip()
     key = wanted or secrets.token_hex(16)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(key + "\n")
+    temporary.write_text(key + "\n", "ascii")
     temporary.replace(path)
     return key
 

@@ -35,7 +35,7 @@ def record(
     if data is not None:
         event["data"] = data
     line = json.dumps(event, separators=(",", ":")).encode() + b"\n"
-    descriptor = os.open(_path(cloud, job), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    descriptor = os.open(_path(cloud, job), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         os.write(descriptor, line)
     finally:

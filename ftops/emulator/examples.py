@@ -134,7 +134,7 @@ def read_records(content: bytes, what: str, read: Reader) -> ChatFile:
 def _record(line: str) -> dict[str, Any]:
     try:
         record = json.loads(line)
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise InvalidChat(f"not valid JSON ({exc})") from exc
     if not isinstance(record, dict):
         raise InvalidChat("not a JSON object")
@@ -264,7 +264,7 @@ def _call(value: Any) -> Call:
         raise InvalidChat("a call needs the function's 'name'")
     try:
         arguments = json.loads(value.get("arguments") or "{}")
-    except (ValueError, TypeError) as exc:
+    except (ValueError, TypeError, RecursionError) as exc:
         raise InvalidChat(f"the arguments of '{value['name']}' are not a JSON text") from exc
     if not isinstance(arguments, dict):
         raise InvalidChat(f"the arguments of '{value['name']}' are not a JSON object")

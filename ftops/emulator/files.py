@@ -88,7 +88,12 @@ def _expiry(form: FormData, now: float) -> float | None:
     if anchor is None and seconds is None:
         return None
     text = str(seconds)
-    if anchor != "created_at" or not text.isdecimal() or not _EXPIRES[0] <= int(text) <= _EXPIRES[1]:
+    if (
+        anchor != "created_at"
+        or not text.isdecimal()
+        or len(text) > 9
+        or not _EXPIRES[0] <= int(text) <= _EXPIRES[1]
+    ):
         raise invalid(
             f"'expires_after' needs the anchor 'created_at' and seconds from {_EXPIRES[0]} to {_EXPIRES[1]}."
         )

@@ -11,6 +11,7 @@ import shutil
 from pathlib import Path
 from urllib.parse import quote
 
+from ftops.emulator.claim import is_ours
 from ftops.emulator.clock import Clock
 from ftops.emulator.cloud import JSON, Cloud, TunedModel
 from ftops.emulator.storage import read_json
@@ -45,7 +46,7 @@ def is_beside(cloud: Cloud, account: str) -> bool:
 
 def _neighbours(cloud: Cloud) -> list[Path]:
     beside = (path for path in cloud.folder.parent.iterdir() if path != cloud.folder)
-    return sorted(path for path in beside if (path / "server.json").is_file())
+    return sorted(path for path in beside if (path / "server.json").is_file() and is_ours(path))
 
 
 def _take(cloud: Cloud, folder: Path, name: str) -> bool:

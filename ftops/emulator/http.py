@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Message, Receive
 
 from ftops.emulator.errors import Plane, ServiceError, invalid
 
 T = TypeVar("T")
+MAX_BYTES = 64 * 1024 * 1024
+"""Of a body that is read as a whole: images may stand in it."""
 
 
 class JSONReply(Response):
@@ -41,10 +45,40 @@ def plane_of(request: Request) -> Plane:
     return plane
 
 
+async def read_body(request: Request, limit: int = MAX_BYTES) -> bytes:
+    """The request's body, up to so many bytes."""
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > limit:
+            message = f"The request body has more than {limit} bytes."
+            raise ServiceError(413, "RequestEntityTooLarge", message, {"connection": "close"})
+    return bytes(body)
+
+
+def impatient(receive: Receive, seconds: float) -> Receive:
+    """A body that stops coming is not waited for: 408."""
+    whole = False
+
+    async def received() -> Message:
+        nonlocal whole
+        if whole:
+            return await receive()
+        try:
+            message = await asyncio.wait_for(receive(), seconds)
+        except TimeoutError:
+            late = "The rest of the request did not come."
+            raise ServiceError(408, "RequestTimeout", late, {"connection": "close"}) from None
+        whole = not message.get("more_body", False)
+        return message
+
+    return received
+
+
 async def read_object(request: Request) -> dict[str, Any]:
     """The JSON object in the request's body."""
     try:
-        value = json.loads(await request.body() or b"{}")
+        value = json.loads(await read_body(request) or b"{}")
     except ValueError as exc:
         raise _unreadable(request, "The request body is not valid JSON.") from exc
     if not isinstance(value, dict):
@@ -75,7 +109,7 @@ def page(request: Request, items: Sequence[T], key: Callable[[T], str], default:
 def _limit(text: str | None, default: int) -> int:
     if text is None:
         return default
-    if not text.isdecimal() or not 1 <= int(text) <= 10000:
+    if not text.isdecimal() or len(text) > 5 or not 1 <= int(text) <= 10000:
         raise invalid("'limit' must be an integer between 1 and 10000.")
     return int(text)
 

@@ -20,10 +20,12 @@ from starlette.responses import Response
 from ftops.emulator.auth import OWNER, TOKEN_SECONDS, Credentials
 from ftops.emulator.cloud import Cloud, Principal
 from ftops.emulator.errors import ServiceError
-from ftops.emulator.http import reply
+from ftops.emulator.http import read_body, reply
 
 Issue = Callable[[Cloud, Credentials, Request], Awaitable[Response]]
 _ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_FORM_BYTES = 64 * 1024
+_FIELDS = 50
 EXCHANGE_AUDIENCE = "api://AzureADTokenExchange"
 
 
@@ -47,7 +49,12 @@ async def _managed(cloud: Cloud, credentials: Credentials, request: Request) -> 
 
 
 async def _client_credentials(cloud: Cloud, credentials: Credentials, request: Request) -> Response:
-    form = {key: values[0] for key, values in parse_qs((await request.body()).decode()).items()}
+    body = await read_body(request, _FORM_BYTES)
+    try:
+        fields = parse_qs(body.decode(), max_num_fields=_FIELDS)
+    except ValueError as exc:
+        raise ServiceError(400, "invalid_request", f"The body is no form: {exc}.") from exc
+    form = {key: values[0] for key, values in fields.items()}
     principal = cloud.principals.get(form.get("client_id", ""))
     if principal is None:
         return _refused("unauthorized_client", "AADSTS700016: Application was not found in the directory.")

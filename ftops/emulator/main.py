@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from ftops.emulator.claim import Foreign, claim
 from ftops.emulator.settings import TYPES, Settings, changed, tolerated
 
 KEY_VARIABLE = "FTOPS_EMULATOR_KEY"
@@ -27,6 +28,7 @@ def run(argv: Sequence[str]) -> int:
     options = _parser().parse_args(argv)
     # One core is enough for small matrices, and threads of BLAS would slow requests down.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    os.umask(0o077)  # what clients send may hold secrets
     folder = options.data.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     # Imported here: --help need not load the server. Nothing of it is garbage, so why look.
@@ -36,8 +38,9 @@ def run(argv: Sequence[str]) -> int:
     gc.freeze()
     gc.enable()
     try:
+        claim(folder, trust=options.trust)
         return serve(folder, options, _settings(folder, options))
-    except AlreadyRunning as exc:
+    except (AlreadyRunning, Foreign) as exc:
         return _refused(str(exc))
     except ValueError as exc:
         return _refused(f"bad settings: {exc}")
@@ -98,6 +101,11 @@ def _parser() -> argparse.ArgumentParser:
         "--linger", type=float, default=5.0, metavar="SECONDS",
         help="how long after the last request it then ends (default 5)",
     )  # fmt: skip
+    parser.add_argument(
+        "--idle", type=int, default=30, metavar="SECONDS",
+        help="how long a connection may send nothing before it is closed (default 30)",
+    )  # fmt: skip
+    parser.add_argument("--trust", action="store_true", help="go on with a DIR that is a copy of your own")
     about = "Also settings.json in DIR, and PATCH /_emulator/settings; docs/emulator.md says what they mean."
     _add_settings(parser.add_argument_group("settings", about))
     return parser

@@ -36,7 +36,7 @@ def read_any(content: bytes, what: str) -> ChatFile:
     first = content.removeprefix(b"\xef\xbb\xbf").lstrip().partition(b"\n")[0]
     try:
         record = json.loads(first)
-    except ValueError:
+    except (ValueError, RecursionError):
         record = None
     read = read_preferences if isinstance(record, dict) and "input" in record else read_chat
     return read(content, what)

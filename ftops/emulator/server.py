@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from uvicorn.config import Config
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.server import Server as UvicornServer
 
 from ftops.emulator import imports
@@ -85,6 +86,34 @@ class _Uvicorn(UvicornServer):
         yield
 
 
+class _Impatient(H11Protocol):
+    """Closes a connection on which no request has come for a while, also where its head never ends; uvicorn
+    by itself does so only after a first reply."""
+
+    _last: RequestResponseCycle | None = None
+    _look: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._look is not None:
+            self._look.cancel()
+        super().connection_lost(exc)
+
+    def _wait(self) -> None:
+        self._last = self.cycle
+        self._look = self.loop.call_later(self.timeout_keep_alive, self._close_if_idle)
+
+    def _close_if_idle(self) -> None:
+        idle = self.cycle is None or self.cycle.response_complete
+        if idle and self.cycle is self._last:
+            self.timeout_keep_alive_handler()
+        else:
+            self._wait()
+
+
 class _Life:
     """From the first request to the clean end."""
 
@@ -103,12 +132,12 @@ class _Life:
         self._orphaned = threading.Event()
         self._wake = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._app = App(cloud, credentials, self._notify)
+        self._app = App(cloud, credentials, self._notify, options.idle)
         config = Config(
-            self._app, http="h11", ws="none", lifespan="off", loop="asyncio", log_config=None,
+            self._app, http=_Impatient, ws="none", lifespan="off", loop="asyncio", log_config=None,
             log_level="critical", access_log=False, proxy_headers=False, server_header=False,
             date_header=False,  # the virtual clock says what day it is
-            timeout_keep_alive=30, timeout_graceful_shutdown=2,
+            timeout_keep_alive=options.idle, timeout_graceful_shutdown=2,
         )  # fmt: skip
         self._server = _Uvicorn(config)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -50,16 +49,10 @@ def write_json(path: Path, value: object) -> None:
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Replace ``path`` by ``text`` in one step. Only its owner may read it: what clients send may hold
-    secrets."""
+    """Replace ``path`` by ``text`` in one step."""
     temporary = path.with_name(f".{path.name}.{threading.get_ident()}.tmp")
-    with open(temporary, "w", encoding="utf-8", opener=_private) as file:
-        file.write(text)
+    temporary.write_text(text, "utf-8")
     temporary.replace(path)
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 class Collection(Generic[T]):

@@ -20,6 +20,9 @@ from ftops.loader.source import Entry, Keys
 from ftops.suggest import did_you_mean
 from ftops.yamltext import Given, Plain
 
+MAX_MADE = 16_000_000
+"""Characters: a short spec could name a long value as often as it likes."""
+
 
 class Secrets(Enum):
     """What becomes of `${env.X}` and sensitive variables."""
@@ -103,6 +106,8 @@ class Scope(Struct):
     """Environment variables that settings name and that aren't set: an error only where they are used."""
     asked: set[Secret] = field(default_factory=set)
     """The environment variables and sensitive variables whose values were asked for, found or not."""
+    made: int = 0
+    """Characters of the texts that expressions are a part of, so far."""
     destroying: bool = False
     """Whether all goes: what is to be made of resources, and from which values, doesn't matter then."""
 
@@ -152,6 +157,8 @@ class Evaluator:
             if isinstance(part, Reference | Secret) and parts and str(parts[-1]).endswith("$"):
                 return self._report(path, fragment.text, *_DOLLAR)
             parts.append(part)
+        if self._is_too_much(sum(len(p) for p in parts if isinstance(p, str)), path, fragments[-1].text):
+            return UNKNOWN
         joined = join(parts)
         from_outside = isinstance(joined, str) and any(isinstance(p, Given) for p in parts)
         return Given(joined) if from_outside else joined
@@ -205,8 +212,17 @@ class Evaluator:
         value = self._expression(match[1], True, path)
         if value is None or isinstance(value, Unknown | Hidden | dict | list):
             return self._report(path, inside, *_NO_KEY) if not isinstance(value, Unknown) else UNKNOWN
+        if self._is_too_much(len(value) if isinstance(value, str) else 0, path, inside):
+            return UNKNOWN
         key = render(value).replace("\\", "\\\\").replace('"', '\\"')
         return f'{inside[: match.start()]}["{key}"]{inside[match.end() :]}'
+
+    def _is_too_much(self, length: int, path: Keys, inside: str) -> bool:
+        """Whether this text is one too many, with a finding for the first."""
+        before, self.scope.made = self.scope.made, self.scope.made + length
+        if before <= MAX_MADE < self.scope.made:
+            self._report(path, inside, *_TOO_MUCH)
+        return self.scope.made > MAX_MADE
 
     def _named(self, match: re.Match[str], inside: str, path: Keys) -> Any:
         if match["scope"] == "var" and not self.phase.variables:
@@ -325,6 +341,11 @@ _NULL_IN_TEXT = (
     "null can't stand inside text",
     "A key whose whole value is null counts as not set; a text needs all of its parts.",
     "Give it a value, or let the expression be the whole value.",
+)
+_TOO_MUCH = (
+    "expressions make too much text",
+    f"Together, the texts that expressions stand in may have {MAX_MADE:,} characters.",
+    "Use a shorter value here, or keep it in a file of its own.",
 )
 _DOLLAR = (
     "a `$` can't stand right before an expression",

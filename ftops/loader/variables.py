@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ftops import spec, yamltext
 from ftops.address import render
@@ -16,6 +17,9 @@ from ftops.loader.source import Entry, Source, entries_of, read_document, veiled
 from ftops.loader.validate import read_block
 from ftops.suggest import did_you_mean
 from ftops.yamltext import Given, Plain
+
+if TYPE_CHECKING:
+    from pydantic_core import SchemaValidator
 
 PREFIX = "FTOPS_VAR_"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
@@ -82,19 +86,36 @@ def _declaration(entry: Entry, findings: list[Diagnostic]) -> spec.Variable | No
         findings.append(Diagnostic(summary, _NAME_RULE, "Choose another name.", entry.place(key=True)))
     data = _literal(entry, entry.data, findings)
     block = read_block(spec.Variable, data, entry, findings)
-    if block and "pattern" in block.given and not _is_regex(block.pattern):
-        summary = "`pattern` is no regular expression"
-        findings.append(Diagnostic(summary, f"It is `{block.pattern}`.", "", entry.place(("pattern",))))
+    try:
+        if block and block.pattern is not None:
+            _matcher(block.pattern)
+    except ValueError as why:
+        detail = f"It is `{block.pattern}`: {why}." if block else ""
+        place = entry.place(("pattern",))
+        findings.append(Diagnostic("`pattern` is no regular expression", detail, _REGEX, place))
         return None
     return block
 
 
-def _is_regex(pattern: str) -> bool:
+_REGEX = (
+    "Write it in the syntax of Rust's regex, which has no look-around and no backreferences, so that no text "
+    "takes long; `allowed` lists single values."
+)
+
+
+@cache
+def _matcher(pattern: str) -> SchemaValidator:
+    """Takes the texts of which the whole matches. Raises ValueError."""
+    from pydantic_core import SchemaError, SchemaValidator, core_schema
+
     try:
-        re.compile(pattern)
-    except re.error:
-        return False
-    return True
+        for form in (pattern, rf"\A(?:{pattern})\z"):  # by itself first: `a)|(b` is none
+            schema = core_schema.str_schema(pattern=form, regex_engine="rust-regex")
+            validator = SchemaValidator(schema)
+    except SchemaError as error:
+        said = str(error).strip().splitlines()[-1]
+        raise ValueError(said.rpartition("rror: ")[2].rstrip(".")) from None
+    return validator
 
 
 def _literal(entry: Entry, data: Any, findings: list[Diagnostic], path: yamltext.Path = ()) -> Any:
@@ -233,7 +254,7 @@ def _outside(block: spec.Variable, value: Any) -> str | None:
         return f"must be at least {render(block.minimum)}"
     if block.maximum is not None and (not is_number or value > block.maximum):
         return f"must be at most {render(block.maximum)}"
-    if block.pattern is not None and not (isinstance(value, str) and re.fullmatch(block.pattern, value)):
+    if block.pattern is not None and not _matcher(block.pattern).isinstance_python(value):
         return f"must match the pattern `{block.pattern}`"
     if block.allowed is not None and value not in [_TYPES[block.type].convert(v) for v in block.allowed]:
         return f"must be {one_of(tuple(render(v) for v in block.allowed))}"

@@ -26,6 +26,7 @@ from ftops.account import AccountFacts, Reach
 from ftops.address import Address, Json, Value
 from ftops.config import ProviderConfig
 from ftops.errors import Permanent, Temporary
+from ftops.private import make_folder, open_private, write_private
 from ftops.providers.azure import AzureProvider
 from ftops.providers.azure_clients import STABLE_VERSION
 from ftops.providers.azure_errors import NO_REPLY, UNREACHABLE
@@ -35,6 +36,7 @@ from ftops.state import PendingOperation, RemoteObject, ResourceState
 
 T = TypeVar("T")
 
+_HOST = "127.0.0.1"
 DEFAULT_FOLDER = ".ftops/emulator"
 """Below the project root: where the cloud keeps its objects unless the spec says otherwise."""
 _LINGER_SECONDS = 30
@@ -51,6 +53,7 @@ _KEY_VARIABLE = "FTOPS_EMULATOR_KEY"
 """Empty: the folder's own key."""
 _LOG = "server.log"
 _PORT = "port"
+_MARK = "made-here"
 _TAKEN = "already runs"
 _LOOK_SECONDS = 0.05
 
@@ -236,19 +239,30 @@ class _Server:
 
     def _attached(self) -> Mapping[str, Json] | None:
         """A server that another command left running."""
-        noted = self._noted()
-        return noted if _answers(noted) else None
+        noted = self._noted() if self._is_ours() else {}
+        is_here = urlsplit(str(noted.get("url") or "")).hostname == _HOST
+        return noted if is_here and _answers(noted) else None
+
+    def _is_ours(self) -> bool:
+        """Whether a server has marked the folder; otherwise it may have come with a checkout, and lead
+        anywhere."""
+        try:
+            return (self._folder / _MARK).read_text("ascii") == str(self._folder.stat().st_ino)
+        except (OSError, ValueError):
+            return False
 
     def _started(self) -> Mapping[str, Json]:
         """A server of our own; at the address that the one before had, which outputs may name."""
+        refusal = ""
         for port in dict.fromkeys((self._last_port(), 0)):
             self.release()
             said = self._launched(port)
-            connection = said if "url" in said else self._quicker(str(said.get("error") or ""))
+            refusal = str(said.get("error") or "")
+            connection = said if "url" in said else self._quicker(refusal)
             if connection is not None:
                 self._remember(connection)
                 return connection
-        raise self._failure()
+        raise self._failure(refusal)
 
     def _quicker(self, refusal: str) -> Mapping[str, Json] | None:
         """The server of another command that began a moment earlier: one folder has one server."""
@@ -260,7 +274,9 @@ class _Server:
         return None
 
     def _launched(self, port: int) -> Mapping[str, Json]:
-        command = [sys.executable, "-m", "ftops.emulator", "--data", str(self._folder), "--port", str(port)]
+        # -P: nothing is imported from the folder where the command was started.
+        command = [sys.executable, "-P", "-m", "ftops.emulator"]
+        command += ["--data", str(self._folder), "--port", str(port)]
         command += ["--parent-pipe", "--linger", str(_LINGER_SECONDS)]
         command += ["--account", self._account or _ACCOUNT["account"]]
         with self._log() as log:
@@ -285,12 +301,13 @@ class _Server:
 
     def _remember(self, connection: Mapping[str, Json]) -> None:
         with contextlib.suppress(OSError):
-            (self._folder / _PORT).write_text(str(urlsplit(str(connection["url"])).port), "ascii")
+            port = urlsplit(str(connection["url"])).port
+            write_private(self._folder / _PORT, str(port).encode())
 
     def _log(self) -> IO[bytes]:
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            return (self._folder / _LOG).open("ab")
+            make_folder(self._folder)
+            return open(self._folder / _LOG, "ab", opener=open_private)
         except OSError as exc:
             raise self._failure(str(exc)) from exc
 
@@ -318,7 +335,7 @@ class _Server:
         return Permanent(
             f"provider {self._name}: the emulator doesn't start",
             reason,
-            f"try `python -m ftops.emulator --data {self._folder}`",
+            f"try `ftops emulator --data {self._folder}`",
             code="NoEmulator",
         )
 

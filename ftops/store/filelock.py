@@ -13,6 +13,7 @@ from pathlib import Path
 from msgspec.structs import asdict
 
 from ftops.errors import StateLocked
+from ftops.private import make_folder, open_private
 from ftops.store.base import AT_ONCE, LockInfo, Waiting, lock_info_from, patiently
 from ftops.store.disk import translated, write_all
 
@@ -31,7 +32,7 @@ class FileLock:
 
     def __enter__(self) -> FileLock:
         with translated(self._path):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(self._path.parent)
             while not patiently(self._try, self._waiting):
                 continue
         return self
@@ -51,7 +52,7 @@ class FileLock:
 
     def _try(self) -> bool:
         """False: the file was removed by its owner in between; look again."""
-        file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+        file = open_private(self._path, os.O_RDWR | os.O_CREAT)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

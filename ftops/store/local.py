@@ -26,6 +26,7 @@ from msgspec.structs import asdict
 
 from ftops.errors import StateError, StateLocked
 from ftops.moments import iso
+from ftops.private import make_folder, open_private, write_private
 from ftops.state import Entry, State, fold
 from ftops.statefile import PLAIN, Form, header_line
 from ftops.store.base import AT_ONCE, KEPT_VERSIONS, LockInfo, Version, Waiting, no_such_version
@@ -94,8 +95,8 @@ class LocalStore(Struct, frozen=True):
         text = self.form.snapshot(state, self.spec, self.environment)
         temporary = self.snapshot_path.with_suffix(".json.tmp")
         with translated(self.snapshot_path):
-            self.snapshot_path.parent.mkdir(parents=True, exist_ok=True)
-            with temporary.open("w", encoding="utf-8") as file:
+            make_folder(self.snapshot_path.parent)
+            with open(temporary, "w", encoding="utf-8", opener=open_private) as file:
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
@@ -117,8 +118,8 @@ class LocalStore(Struct, frozen=True):
         """On a line of its own, whatever a crash left behind."""
         path = self.audit_path
         with translated(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+            make_folder(path.parent)
+            file = open_private(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
             try:
                 size = os.fstat(file).st_size
                 torn = size > 0 and os.pread(file, 1, size - 1) != b"\n"
@@ -181,10 +182,10 @@ class LocalJournal:
         self._serial = state.serial
         path = store.journal_path
         with translated(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)
             with suppress(FileNotFoundError):
                 _cut_torn_tail(path)
-            self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+            self._file = open_private(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
             if os.fstat(self._file).st_size == 0:
                 write_all(self._file, header_line(state.lineage).encode())
                 os.fsync(self._file)
@@ -223,10 +224,10 @@ class History(Struct, frozen=True):
 
     def add(self, text: str, serial: int, holder: LockInfo | None) -> None:
         """A file of its own: who edits the state by hand doesn't edit its past."""
-        self.folder.mkdir(exist_ok=True)
+        make_folder(self.folder)
         by, operation = (holder.by, holder.operation) if holder else ("", "")
         version = Version(str(serial), _iso(time()), by, operation)
-        self.path(version.id).write_text(text, encoding="utf-8")
+        write_private(self.path(version.id), text.encode())
         kept = [version, *(v for v in self.versions() if v.id != version.id)]
         self._write_index(kept[: self.keep])
         for old in kept[self.keep :]:
@@ -250,7 +251,7 @@ class History(Struct, frozen=True):
 
     def _write_index(self, kept: Sequence[Version]) -> None:
         temporary = self._index.with_suffix(".tmp")
-        temporary.write_text(json.dumps([asdict(v) for v in kept], indent=1) + "\n", encoding="utf-8")
+        write_private(temporary, (json.dumps([asdict(v) for v in kept], indent=1) + "\n").encode())
         temporary.replace(self._index)
 
     @property

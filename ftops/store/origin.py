@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ftops.config import Config
 from ftops.errors import StateError
+from ftops.private import make_folder, write_private
 from ftops.state import State
 from ftops.statefile import Form
 from ftops.store.local import LocalStore
@@ -32,8 +33,8 @@ def note_origin(config: Config) -> None:
     text = "".join(f"{file}\n" for file in _files(config))
     with suppress(OSError):
         if not note.exists() or note.read_text(encoding="utf-8") != text:
-            note.parent.mkdir(parents=True, exist_ok=True)
-            note.write_text(text, encoding="utf-8")
+            make_folder(note.parent)
+            write_private(note, text.encode())
 
 
 def check_origin(config: Config, state: State, form: Form) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ftops.config import Config, StateSettings
 from ftops.errors import StateError
+from ftops.private import make_folder, write_private
 from ftops.project import FOLDER, ignore
 from ftops.statefile import PLAIN, Form
 from ftops.store.base import Store
@@ -34,8 +35,8 @@ def note_place(config: Config, store: Store) -> None:
     with suppress(OSError):
         if not note.exists() or note.read_text(encoding="utf-8") != text:
             ignore(config.project)
-            note.parent.mkdir(parents=True, exist_ok=True)
-            note.write_text(text, encoding="utf-8")
+            make_folder(note.parent)
+            write_private(note, text.encode())
 
 
 def check_other_places(config: Config, store: Store) -> None:

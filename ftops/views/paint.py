@@ -26,8 +26,11 @@ STYLES: Mapping[str, str] = {
 }
 """Style → SGR codes. An action is a style."""
 
-_CONTROLS = r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
+_UNSEEN = r"\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff"
+_CONTROLS = rf"[\x00-\x1f{_UNSEEN}]"
 """Compiled when first needed, which is next to never."""
+_CONTROLS_OF_OTHERS = rf"[\x00-\x08\x0b-\x1a\x1c-\x1f{_UNSEEN}]|\x1b(?!\[[0-9;]*m)"
+_UNSEEN_IN_JSON = rf"[{_UNSEEN}]"
 
 
 def clean(text: str) -> str:
@@ -35,6 +38,16 @@ def clean(text: str) -> str:
     if text.isprintable():
         return text
     return re.sub(_CONTROLS, _code, text)
+
+
+def clean_lines(text: str) -> str:
+    """As `clean`, of text that is painted already: line ends, tabs and colours stay."""
+    return re.sub(_CONTROLS_OF_OTHERS, _code, text)
+
+
+def clean_json(text: str) -> str:
+    """The same JSON, with the characters escaped that a terminal obeys or doesn't show."""
+    return re.sub(_UNSEEN_IN_JSON, lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def _code(match: re.Match[str]) -> str:

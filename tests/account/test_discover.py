@@ -171,3 +171,27 @@ def test_names_are_unique() -> None:
         taken.append(name_for("a" * 80, taken))
     assert len(set(taken)) == 12
     assert all(len(name) <= 63 for name in taken)
+
+
+ELSEWHERE = "http://127.0.0.1:1"
+
+
+@pytest.mark.parametrize("kind", ["azure_openai", "openai", "emulator"])
+def test_the_endpoint_that_is_named_is_the_one_that_is_asked(
+    account: Account, tmp_path: Path, kind: str
+) -> None:
+    """Whatever the environment says, and of every type."""
+    train = account.upload(examples(12))
+    endpoint = account.emulator.url + ("/openai/v1/" if kind == "openai" else "")
+    key = account.emulator.key
+    done = Folder(tmp_path).process(
+        "import", "--discover", "--out", "taken", "--type", kind, "--endpoint", endpoint, "-o", "json",
+        environ={
+            "AZURE_OPENAI_ENDPOINT": ELSEWHERE, "OPENAI_BASE_URL": ELSEWHERE,
+            "AZURE_OPENAI_API_KEY": key, "OPENAI_API_KEY": key, "FTOPS_EMULATOR_KEY": key,
+        },
+    )  # fmt: skip
+    assert done.code == 0, done
+    assert [row["remote_id"] for row in done.json["resources"]] == [train]
+    text = (tmp_path / "taken" / "ftops.yaml").read_text()
+    assert endpoint in text and ELSEWHERE not in text and key not in text

@@ -125,7 +125,8 @@ def test_the_document(folder: Folder) -> None:
     document = folder.run("plan", "-o", "json").json
     assert set(document) == {
         "format_version", "spec", "environment", "mode", "lineage", "serial", "changes", "drift",
-        "outputs", "unchanged", "summary", "warnings", "estimate", "destination", "digest", "findings", "diagnostics",
+        "outputs", "unchanged", "summary", "warnings", "estimate",
+        "destination", "digest", "findings", "diagnostics",
         "moves", "settings",
     }  # fmt: skip
     assert document["summary"]["create"] == 5

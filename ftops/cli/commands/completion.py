@@ -27,5 +27,5 @@ def command(screen: Screen, shell: str) -> int:
     assert kind is not None  # noqa: S101 - one of the choices above
     with click.Context(command) as ctx:
         script = kind(ctx.command, {}, PROGRAM, COMPLETE).source()
-    screen.text(f"{script}\n")
+    screen.raw(f"{script}\n")
     return 0

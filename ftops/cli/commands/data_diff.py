@@ -16,6 +16,7 @@ from ftops.dataset.former import at_commit, measure_bytes
 from ftops.dataset.measure import Measured, measure
 from ftops.dataset.tokens import ENCODINGS, NoEncoding
 from ftops.errors import UsageError
+from ftops.project import project_root
 from ftops.views import datadiff as view
 
 GIT = "git:"
@@ -88,8 +89,8 @@ def _version(name: str) -> Version:
     revision, colon, path = name.removeprefix(GIT).partition(":")
     if not (revision and colon and path):
         raise UsageError(f"`{name}` names no version", "", "write git:HEAD:data/train.jsonl")
-    content = at_commit(Path(path).absolute(), revision)
+    content = at_commit(project_root(Path.cwd()), Path(path).absolute(), revision)
     if content is None:
-        hint = "check the revision and the path, which is relative to the current folder"
+        hint = "check the revision, and the path from the current folder, which has to lie in the project"
         raise UsageError(f"there is no {path} at {revision}", "or Git can't be asked here.", hint)
     return Version(name, Path(path), content)

@@ -61,7 +61,7 @@ def _stream(screen: Screen, check: bool, diff: bool) -> int:
     if screen.json or diff:
         _tell(screen, [file] if file.is_changed else [], diff)
     elif not check:
-        screen.text(file.after)
+        screen.raw(file.after)
     return 1 if check and file.is_changed else 0
 
 

@@ -49,7 +49,9 @@ _DISCOVERY = (
         help="With --discover: what the account is.",
     ),
     click.option(
-        "--endpoint", envvar="AZURE_OPENAI_ENDPOINT", metavar="URL", help="Endpoint of the account."
+        "--endpoint",
+        metavar="URL",
+        help="Address of the account; of azure_openai by default that in AZURE_OPENAI_ENDPOINT.",
     ),
     click.option("--subscription", envvar="AZURE_SUBSCRIPTION_ID", metavar="ID", help="Its subscription."),
     click.option("--resource-group", envvar="AZURE_RESOURCE_GROUP", metavar="NAME", help="Its group."),
@@ -159,7 +161,7 @@ def _discover(
 
 
 def _azure(account: dict[str, Any]) -> dict[str, Json]:
-    endpoint = account["endpoint"]
+    endpoint = account["endpoint"] or os.environ.get("AZURE_OPENAI_ENDPOINT")
     if not endpoint:
         raise UsageError("which account?", "", "name it with --endpoint, or in AZURE_OPENAI_ENDPOINT")
     settings: dict[str, Json] = {
@@ -174,11 +176,17 @@ def _azure(account: dict[str, Any]) -> dict[str, Json]:
 
 
 def _openai(account: dict[str, Any]) -> dict[str, Json]:
-    return {"openai": {"type": "openai", "api_key": "${env.OPENAI_API_KEY}"}}
+    place = {"base_url": account["endpoint"]} if account["endpoint"] else {}
+    return {"openai": {"type": "openai", "api_key": "${env.OPENAI_API_KEY}", **place}}
 
 
 def _emulator(account: dict[str, Any]) -> dict[str, Json]:
-    return {"local": {"type": "emulator", **({"data": account["data"]} if account["data"] else {})}}
+    settings: dict[str, Json] = {
+        "url": account["endpoint"],
+        "api_key": "${env.FTOPS_EMULATOR_KEY}" if os.environ.get("FTOPS_EMULATOR_KEY") else None,
+        "data": account["data"],
+    }
+    return {"local": {"type": "emulator", **{k: v for k, v in settings.items() if v}}}
 
 
 _PROVIDERS = {"azure_openai": _azure, "openai": _openai, "emulator": _emulator}

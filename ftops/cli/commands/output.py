@@ -94,7 +94,7 @@ def _show_one(screen: Screen, config: Config, name: str, output: OutputValue, ra
             raise FtopsError(
                 f"the output `{name}` is null", "", "`ftops plan` says why, if it is a reference"
             )
-        screen.text(draw_raw(_revealed(output.value, config)) + "\n")
+        screen.raw(draw_raw(_revealed(output.value, config)) + "\n")
     elif screen.json:
         screen.document({"format_version": 1, "name": name, **output_to_json(output)})
     else:

@@ -26,6 +26,8 @@ def command(screen: Screen, address: Address, spec: SpecArguments, as_csv: bool)
         results = session.results(address)
     if screen.json:
         screen.document(results_to_json(address, results))
+    elif as_csv:
+        screen.raw(results.text)
     else:
-        screen.text(results.text if as_csv else draw_results(address, results, screen.paint))
+        screen.text(draw_results(address, results, screen.paint))
     return 0

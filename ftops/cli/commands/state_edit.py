@@ -148,7 +148,7 @@ def pull(screen: Screen, spec: SpecArguments) -> int:
     """Print the whole recorded state, as JSON that `state push` takes back."""
     config = read_outline(spec)
     with Session.open(config) as session:
-        screen.text(snapshot_text(session.state, config.name, config.environment))
+        screen.raw(snapshot_text(session.state, config.name, config.environment))
     return 0
 
 

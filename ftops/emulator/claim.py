@@ -1,0 +1,48 @@
+"""Whose folder it is. One that was filled elsewhere, as by a checkout, is not gone on with: what the emulator
+finds in its folder it takes for its own, such as the names of files and where to fetch them.
+
+A mark says which folder it is (its inode), which nobody can know who fills one elsewhere.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+MARK = "made-here"
+_HARMLESS = frozenset({MARK, "settings.json", "server.log", "port"})
+"""What may lie in a folder before its first server: settings, a port to try, and what starting one leaves."""
+
+
+class Foreign(Exception):
+    """The folder holds what was not made here."""
+
+
+def claim(folder: Path, *, trust: bool) -> None:
+    """Marks a folder that is new, or that is to be trusted. Raises ``Foreign``, OSError."""
+    # Before the mark is looked for: another server makes the mark before anything else.
+    strange = {path.name for path in folder.iterdir()} - _HARMLESS
+    if is_ours(folder):
+        return
+    if strange and not trust:
+        raise Foreign(
+            f"{folder} was not made here: it came with a checkout, or is a copy. What it holds would be "
+            f"taken for the emulator's own. Remove it; or, if it is a copy of your own, run "
+            f"`ftops emulator --data {folder} --trust` once"
+        )
+    with suppress(OSError):
+        folder.chmod(0o700)
+    (folder / MARK).unlink(missing_ok=True)
+    (folder / MARK).write_text(_number(folder), "ascii")
+
+
+def is_ours(folder: Path) -> bool:
+    """Whether it was made here, and is no copy."""
+    try:
+        return (folder / MARK).read_text("ascii") == _number(folder)
+    except (OSError, ValueError):
+        return False
+
+
+def _number(folder: Path) -> str:
+    return str(folder.stat().st_ino)
