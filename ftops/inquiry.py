@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from ftops.accounts import accounts_of, located
 from ftops.address import Address, Secret
 from ftops.arrivals import arrived, check_imports, to_read
-from ftops.config import Config, Import, Refactorings
+from ftops.config import Config, Import, Refactorings, Resource
 from ftops.desired import Desired, Resolver
 from ftops.errors import Blocked, FtopsError, ProviderError
 from ftops.graph import Graph
@@ -55,9 +55,10 @@ class Inquiry(Struct, frozen=True):
         made = self._planned(observed, options)
         if options.adopt and look:
             made = self._with_adoptions(made, observed, options)
+        resources = _as_sent(made, self.graph.resources)
         if preflight:
-            made = self._with_findings(made)
-        return self._with_estimate(made)
+            made = self._with_findings(made, resources)
+        return self._with_estimate(made, resources)
 
     def read_import(self, address: Address, remote_id: str) -> ResourceState:
         """The record of an object of the service under a declared address. Raises FtopsError where the spec
@@ -194,7 +195,7 @@ class Inquiry(Struct, frozen=True):
             made = self._planned(replace(observed, adoptable=found), options)
         return replace(made, warnings=(*made.warnings, silence)) if silence else made
 
-    def _with_findings(self, made: Plan) -> Plan:
+    def _with_findings(self, made: Plan, resources: Mapping[Address, Resource]) -> Plan:
         """The plan with what would make it fail. Where nothing is to be made, nobody is asked."""
         making = {change.provider for change in made.changes if change.action in MAKING}
         if all_local(self.providers, making):
@@ -202,10 +203,10 @@ class Inquiry(Struct, frozen=True):
         from ftops.survey import survey
 
         today = datetime.now(UTC).date()
-        found = survey(made.changes, self.config, self.graph.resources, self.providers, os.environ, today)
+        found = survey(made.changes, self.config, resources, self.providers, os.environ, today)
         return replace(made, findings=found)
 
-    def _with_estimate(self, made: Plan) -> Plan:
+    def _with_estimate(self, made: Plan, resources: Mapping[Address, Resource]) -> Plan:
         """The plan with what it would cost. Where nothing is made that costs anything, nothing is read."""
         billed = {name for name, p in self.config.providers.items() if p.type not in UNBILLED}
         if not any(c.provider in billed and c.action in MAKING for c in made.changes):
@@ -213,11 +214,17 @@ class Inquiry(Struct, frozen=True):
         from ftops.appraisal import appraise
 
         changes = [change for change in made.changes if change.provider in billed]
-        estimate, found = appraise(changes, self.config, self.graph.resources, os.environ)
+        estimate, found = appraise(changes, self.config, resources, os.environ)
         return replace(made, estimate=estimate, findings=(*made.findings, *found))
 
     def _planned(self, observed: Observed, options: Options) -> Plan:
         return plan(self.config, self.graph, self.state, observed, options, secret_digests(self.config))
+
+
+def _as_sent(made: Plan, declared: Mapping[Address, Resource]) -> Mapping[Address, Resource]:
+    """What is declared, with the inputs that the plan will send: `ignore_changes` keeps others."""
+    sent = {c.address: c.after for c in made.changes if c.after}
+    return {a: replace(r, inputs=sent[a]) if a in sent else r for a, r in declared.items()}
 
 
 def secret_digests(config: Config) -> dict[Secret, str]:
