@@ -15,7 +15,7 @@ from msgspec import Struct
 from ftops.plan import Action, Change, Plan
 from ftops.planfile import SavedPlan, plan_digest
 from ftops.views import diagnostics
-from ftops.views.paint import PLAIN
+from ftops.views.paint import PLAIN, clean
 from ftops.views.plan import drift_lines, lines_of_changes, output_lines, setting_line, subject, summary_line
 
 SMALLEST = 2_000
@@ -89,8 +89,10 @@ def _extras(plan: Plan) -> list[str]:
     """What stands before the changes, the weightiest first."""
     drift = [line for found in plan.noticed for line in drift_lines(found, PLAIN)]
     settings = [setting_line(setting, PLAIN) for setting in plan.settings]
+    warnings = "\n".join(clean(f"- {warning}") for warning in plan.warnings)
     parts = [
         ("What would make it fail, and risks:", diagnostics.draw(plan.findings, PLAIN).rstrip(), ""),
+        ("Warnings:", warnings, ""),
         ("Changed outside ftops since the last apply:", "\n".join(_as_diff(drift)), "diff"),
         ("Recorded; nothing changes at the service:", "\n".join(_as_diff(settings)), "diff"),
         ("Outputs:", "\n".join(_as_diff(output_lines(plan))), "diff"),
