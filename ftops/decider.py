@@ -270,7 +270,7 @@ class Decider(Struct):
         how = self.past.vanished.get(address)
         if how is not None:
             return Reason(how, DRIFT_CLASSES[how].reason)
-        return Reason("declared", "is declared and doesn't exist yet")
+        return Reason("declared", "it is declared and doesn't exist yet")
 
     def _verdict(
         self, resource: Resource, recorded: ResourceState, attributes: tuple[AttributeChange, ...]
@@ -281,18 +281,18 @@ class Decider(Struct):
             return Action.REPLACE, Reason("asked", "--replace asks for it")
         before, after = self._account(recorded.provider), self._account(resource.provider)
         if before != after:
-            text = f"account changes from {before} to {after}"
+            text = f"the account changes from {before} to {after}"
             return Action.REPLACE, Reason("provider", text)
         if recorded.status is Status.TAINTED:
             text = recorded.message or "it exists, but isn't fit for use"
-            return Action.REPLACE, Reason("tainted", f"has to be made anew: {text}")
+            return Action.REPLACE, Reason("tainted", f"it has to be made anew: {text}")
         forcing = [a for a in attributes if a.forces_replacement]
         if attributes:
             action = Action.REPLACE if forcing else Action.UPDATE
             return action, self._difference_reason(address, forcing or attributes)
         if address in self.observed.imported:
             return Action.ADOPT, Reason(
-                "imported", "is imported: it exists, and ftops manages it from now on"
+                "imported", "it is imported: it exists, and ftops manages it from now on"
             )
         if address in self.past.interrupted and not self.observed.refreshed:
             return Action.UPDATE, Reason("interrupted", "an update of it was interrupted")
@@ -303,7 +303,7 @@ class Decider(Struct):
                 "restored", "the change was taken back: the old object still exists and is restored"
             )
         if recorded.status is Status.PENDING:
-            return Action.ADOPT, Reason("pending", "is still in progress; apply waits for it")
+            return Action.ADOPT, Reason("pending", "it is still in progress; apply waits for it")
         return None, Reason("", "")
 
     def _account(self, provider: str) -> str:
@@ -312,7 +312,7 @@ class Decider(Struct):
     def _difference_reason(self, address: Address, attributes: Iterable[AttributeChange]) -> Reason:
         text = describe(attributes, self.decisions)
         if address in self.observed.imported:
-            return Reason("imported", f"is imported, and differs from the spec: {text}")
+            return Reason("imported", f"it is imported, and differs from the spec: {text}")
         return Reason("inputs", text)
 
     def _attributes(
@@ -344,7 +344,9 @@ class Decider(Struct):
         if wanted is not None:
             resource = replace(resource, lifecycle=wanted.lifecycle, place=wanted.place)
         destroying = self.options.mode is Mode.DESTROY
-        reason = Reason("destroy", "destroy") if destroying else Reason("undeclared", "is no longer declared")
+        reason = Reason("undeclared", "it is no longer declared")
+        if destroying:
+            reason = Reason("destroy", "`ftops destroy` asks for it")
         removal = self.removals.get(address) or self.removals.get(address._replace(key=None))
         if removal is not None:
             reason = reason if destroying else Reason("removed", "`removed` says that it goes")

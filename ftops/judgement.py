@@ -117,7 +117,7 @@ class Judge(Struct, frozen=True):
                 return self._done(step, remote.remote_id)
             case Status.TAINTED:
                 message = remote.message or "the service says that it failed"
-                hint = "mend the cause, then apply again: it will be replaced"
+                hint = "fix the cause and apply again: it will be replaced"
                 return self._give_up(step, Permanent(f"{step.change.address} failed", message, hint))
             case Status.PENDING:
                 if not self.wait and RESOURCE_TYPES[step.change.address.kind].long_running:

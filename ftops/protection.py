@@ -106,7 +106,7 @@ def _protected(
         how, hint = " on record, under its former address", "apply the move by itself first, then the change"
     return Diagnostic(
         f"{resource.address} is protected, and the plan would {action.value} it",
-        f"lifecycle.prevent_destroy is set{how}. Reason of the plan: {reason}.",
+        f"lifecycle.prevent_destroy is set{how}. The plan would do so because {reason}.",
         hint.format(address=resource.address),
         resource.place,
     )

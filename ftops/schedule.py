@@ -170,7 +170,7 @@ class Schedule(Struct):
             step=f"{address}#{key}",
             address=address,
             action=Action.FORGET if retain else Action.DELETE,
-            reason=Reason("replaced", "has been replaced"),
+            reason=Reason("replaced", "it has been replaced"),
             provider=old.provider,
             before=old.inputs,
             remote_id=old.remote_id,

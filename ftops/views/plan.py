@@ -35,20 +35,8 @@ WILL: Mapping[Action, str] = {
     Action.ADOPT: "will be adopted",
     Action.FORGET: "will be forgotten; the object itself stays",
 }
-_BECAUSE: Mapping[str, str] = {
-    "declared": "",
-    "destroy": "",
-    "replaced": "",
-    "provider": "because the ",
-    "undeclared": "because it ",
-    "vanished": "because it ",
-    "expired": "because it ",
-    "retired": "because it ",
-    "tainted": "because it ",
-    "pending": "because it ",
-    "imported": "because it ",
-}
-"""How a reason of that code is led in; an empty one says nothing that the line above doesn't."""
+_SAYS_NOTHING = frozenset({"declared", "destroy", "replaced"})
+"""Codes of reasons that the line above says already."""
 _AWAY = "the old one is deleted first, so it is away for some minutes"
 _FIRST = frozenset({"name", "path", "model"})
 """What a resource is known by stands at the top of its inputs."""
@@ -205,14 +193,13 @@ class _PlanView(Struct):
             line += f"  ({paint(short_id(change.remote_id))})"
         line += f"  {paint(WILL[change.action], change.action.value)}"
         if self.many_providers:
-            line += paint(f"  on {change.provider}", "dim")
+            line += paint(f"  (provider {change.provider})", "dim")
         return line
 
     def _reason(self, change: Change) -> str:
         if change.step != str(change.address):
             return ""  # the change that it belongs to says why
-        lead = _BECAUSE.get(change.reason.code, "because ")
-        return f"{lead}{change.reason.text}" if lead else ""
+        return "" if change.reason.code in _SAYS_NOTHING else f"because {change.reason.text}"
 
     def _manner(self, change: Change) -> str:
         """Which of the two comes first."""

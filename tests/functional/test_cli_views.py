@@ -180,12 +180,15 @@ def change(action: Action, **more: Any) -> Change:
 
 
 CHANGES: tuple[Change, ...] = (
-    change(Action.ADOPT, reason=Reason("pending", "is still in progress; apply waits for it")),
+    change(Action.ADOPT, reason=Reason("pending", "it is still in progress; apply waits for it")),
     change(Action.ADOPT, reason=Reason("found", "a run that was interrupted has made it")),
     change(
-        Action.CREATE, reason=Reason("vanished", "was deleted outside ftops"), after={"seed": 1}, remote_id=""
+        Action.CREATE,
+        reason=Reason("vanished", "it was deleted outside ftops"),
+        after={"seed": 1},
+        remote_id="",
     ),
-    change(Action.REPLACE, reason=Reason("tainted", "has to be made anew: out of GPUs\x1b[2J")),
+    change(Action.REPLACE, reason=Reason("tainted", "it has to be made anew: out of GPUs\x1b[2J")),
     change(Action.UPDATE, reason=Reason("interrupted", "an update of it was interrupted")),
     change(
         Action.UPDATE,
@@ -196,7 +199,7 @@ CHANGES: tuple[Change, ...] = (
             AttributeChange("n_epochs", 3, 4, note="hyperparameters.careful"),
         ),
     ),
-    change(Action.FORGET, reason=Reason("undeclared", "is no longer declared")),
+    change(Action.FORGET, reason=Reason("undeclared", "it is no longer declared")),
 )
 
 

@@ -354,8 +354,11 @@ def test_what_serves_an_older_model_stays_until_the_new_one_is_trained(
 
 def test_protection_blocks_deletion_and_replacement_and_survives_its_own_lines(world: World) -> None:
     world.apply(config(deployment("prod", "gpt.ft-1", lifecycle=PROTECTED)))
-    with pytest.raises(Blocked, match=r"deployment\.prod is protected, and the plan would delete it"):
+    with pytest.raises(
+        Blocked, match=r"deployment\.prod is protected, and the plan would delete it"
+    ) as refused:
         world.plan(config(dataset("other", "1")))
+    assert "The plan would do so because it is no longer declared." in refused.value.diagnostics[0].detail
     with pytest.raises(Blocked, match="would replace it"):
         world.plan(config(deployment("prod", "gpt.ft-2", lifecycle=PROTECTED)))
     with pytest.raises(Blocked):
