@@ -9,6 +9,7 @@ import hmac
 import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from shlex import quote
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -20,11 +21,12 @@ from ftops.config import Config, Import, Refactorings, Resource
 from ftops.desired import Desired, Resolver
 from ftops.errors import Blocked, FtopsError, ProviderError
 from ftops.graph import Graph
+from ftops.pasting import command
 from ftops.plan import MAKING, NORMAL, Mode, Options, Plan
 from ftops.planner import plan
 from ftops.providers import Providers
 from ftops.providers.base import Discovers, all_local
-from ftops.refactor import Replacement, not_there, nothing_to_go_by, quoted, relocate
+from ftops.refactor import Replacement, not_there, nothing_to_go_by, relocate
 from ftops.refresh import missing, refresh
 from ftops.state import Observed, ResourceState, State, fold
 from ftops.suggest import did_you_mean
@@ -67,7 +69,7 @@ class Inquiry(Struct, frozen=True):
             raise FtopsError(
                 f"{address} is recorded already",
                 "it stands for another object, which would be forgotten.",
-                f"see `ftops state show {quoted(address)}`; `ftops state rm` makes ftops forget it",
+                f"see {command('ftops', 'state', 'show', address)}; `ftops state rm` makes ftops forget it",
             )
         resource = self.graph.resources.get(address)
         if resource is None:
@@ -152,7 +154,7 @@ class Inquiry(Struct, frozen=True):
                 from difflib import get_close_matches
 
                 close = get_close_matches(str(address), [str(a) for a in known], 1)
-                hint = f"did you mean {close[0]}?" if close else "see `ftops state list` and the spec"
+                hint = f"did you mean {quote(close[0])}?" if close else "see `ftops state list` and the spec"
                 raise FtopsError(
                     f"there is no resource {address}", "neither in the spec nor in the state.", hint
                 )

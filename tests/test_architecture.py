@@ -40,7 +40,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "yamlerrors yamllines kinds",
         "records drift normal",
         "address",
-        "errors suggest moments garbage project visibility",
+        "errors suggest moments garbage project visibility pasting",
     )
 )
 """From top to bottom. A module may import those of the rows below its own, and no others."""

@@ -78,12 +78,12 @@ def _check_other_folders(config: Config) -> None:
         found = folder / config.state.path / config.name
         if (found / f"{config.environment}.json").exists():
             clouds = (folder / _CLOUD, config.project / _CLOUD)
-            cloud = f" && {_move(*clouds)}" if clouds[0].exists() else ""
+            moves = [(found, _folder(config) / config.name), *([clouds] if clouds[0].exists() else [])]
             raise StateError(
                 f"the state is in another folder: {found}",
                 "it is looked for at the root of the project, which is the nearest folder with `.git`: "
                 f"{_folder(config)}. {_AGAIN}",
-                f"move it: {_move(found, _folder(config) / config.name)}{cloud}",
+                f"move it: `{' && '.join(_move(*move) for move in moves)}`",
             )
 
 

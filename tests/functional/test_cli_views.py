@@ -129,6 +129,15 @@ def drawn(place: Place | None, summary: str = "wrong", **more: str) -> str:
     return diagnostics.draw([Diagnostic(summary, place=place, **more)], PLAIN)
 
 
+def test_what_is_to_be_copied_is_never_broken() -> None:
+    long = "`mkdir -p " + "a-folder/" * 12 + " && mv b/* c/`"
+    text = drawn(None, detail="word " * 18 + "`ftops state rm x` then.", hint=f"move it: {long} and plan")
+    lines = [line.strip() for line in text.splitlines()]
+    assert long in lines
+    assert any("`ftops state rm x`" in line for line in lines)
+    assert all(len(line) <= 100 for line in text.splitlines() if long not in line)
+
+
 def test_a_diagnostic_without_a_place() -> None:
     assert drawn(None, detail="because of it.\n  a: 1", hint="mend it") == (
         "error: wrong\n  Because of it.\n    a: 1\n  hint: Mend it\n"

@@ -120,7 +120,7 @@ def test_another_folder_of_states(
     folder.ok("apply", "-y")
     set_path(folder, after, outside)
     text = refused(folder, "the state is in another folder", "Restore the setting of `state`, or move it:")
-    command = re.search(r"or move it: (mkdir .*)$", text)
+    command = re.search(r"or move it: `(mkdir .*)`$", text)
     assert command is not None
     subprocess.run(command[1], shell=True, check=True)
     assert folder.ok("plan").startswith("No changes. 5 resources of here")
@@ -187,7 +187,7 @@ def test_a_repository_is_made_further_up(tmp_path: Path) -> None:
     folder = applied(tmp_path / "repo" / "spec")
     (tmp_path / "repo" / ".git").mkdir()
     text = refused(folder, "the state is in another folder", "the nearest folder with `.git`")
-    command = re.search(r"Move it: (mkdir .*)$", text)
+    command = re.search(r"Move it: `(mkdir .*)`$", text)
     assert command is not None
     subprocess.run(command[1], shell=True, check=True)
     assert folder.ok("plan").startswith("No changes. 5 resources of spec")
