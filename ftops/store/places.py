@@ -16,7 +16,7 @@ from ftops.errors import StateError
 from ftops.pasting import command
 from ftops.project import FOLDER, ignore
 from ftops.statefile import PLAIN, Form
-from ftops.store.base import Store
+from ftops.store.base import Elsewhere, Store
 from ftops.store.local import LocalStore
 from ftops.store.origin import NOTE, is_other_spec
 
@@ -56,7 +56,7 @@ def check_other_places(config: Config, store: Store) -> None:
         )
 
 
-def _kept_in_folder(there: LocalStore, store: Store) -> StateError:
+def _kept_in_folder(there: LocalStore, store: Store) -> Elsewhere:
     summary = f"the state is in another folder: {there.snapshot_path.parent}"
     if not isinstance(store, LocalStore):
         summary = f"the state is still in a local folder: {there.snapshot_path}"
@@ -66,7 +66,7 @@ def _kept_in_folder(there: LocalStore, store: Store) -> StateError:
         old, new = (shlex.quote(str(s.snapshot_path.parent)) for s in (there, store))
         how = f"`mkdir -p {new} && mv {old}/{there.environment}.* {new}/`"
     detail = f"the spec keeps it at {store.place} now, and {_AGAIN}"
-    return StateError(summary, detail, f"restore the setting of `state`, or move it: {how}")
+    return Elsewhere(there, summary, detail, f"restore the setting of `state`, or move it: {how}")
 
 
 def _folders(config: Config) -> Iterator[Path]:

@@ -176,6 +176,16 @@ def test_outputs_that_cannot_be_shown(folder: Folder) -> None:
     assert folder.run("output").err == "The spec declares no outputs.\n"
 
 
+def test_outputs_are_what_the_last_apply_recorded(applied: Folder) -> None:
+    before = applied.ok("output")
+    applied.edit("  name: ${deployment.copilot.name}", "  name: other\n  new: 7")
+    assert applied.ok("output") == before + "new   = 7\n"
+    assert applied.ok("output", "--raw", "name") == "copilot\n"
+    applied.edit("  name: other", "  name: {value: other, sensitive: true}")
+    assert "(sensitive)" in applied.ok("output")
+    assert applied.ok("output", "--raw", "name") == "other\n"
+
+
 def test_a_sensitive_output_is_shown_only_when_it_is_asked_for(folder: Folder) -> None:
     folder.edit("outputs:\n", "outputs:\n  secret: key-${env.KEY}\n")
     environ = {"KEY": "hunter2"}
