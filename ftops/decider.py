@@ -297,13 +297,13 @@ class Decider(Struct):
         if address in self.past.interrupted and not self.observed.refreshed:
             return Action.UPDATE, Reason("interrupted", "an update of it was interrupted")
         if address in self.past.found:
-            return Action.ADOPT, Reason("found", "a run that was interrupted has made it")
+            return Action.RESUME, Reason("found", "a run that was interrupted has made it")
         if address in self.past.restored:
-            return Action.ADOPT, Reason(
+            return Action.RESTORE, Reason(
                 "restored", "the change was taken back: the old object still exists and is restored"
             )
         if recorded.status is Status.PENDING:
-            return Action.ADOPT, Reason("pending", "it is still in progress; apply waits for it")
+            return Action.RESUME, Reason("pending", "it is still in progress; apply waits for it")
         return None, Reason("", "")
 
     def _account(self, provider: str) -> str:

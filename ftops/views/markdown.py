@@ -22,7 +22,8 @@ SMALLEST = 2_000
 """Characters below which nothing sensible is left."""
 _NOTE = 500
 """Characters that are kept for saying what was left out."""
-_WEIGHT = {Action.DELETE: 0, Action.REPLACE: 0, Action.FORGET: 1, Action.UPDATE: 2, Action.ADOPT: 3}
+_WEIGHT = {Action.DELETE: 0, Action.REPLACE: 0, Action.FORGET: 1, Action.UPDATE: 2}
+_WEIGHT |= dict.fromkeys((Action.ADOPT, Action.RESUME, Action.RESTORE), 3)
 _MARK = {"~": "!", "±": "!", "=": " ", ".": " "}
 """How the symbols of a plan stand in a block of the language `diff`, which colours the first column."""
 

@@ -33,6 +33,8 @@ WILL: Mapping[Action, str] = {
     Action.REPLACE: "will be replaced",
     Action.DELETE: "will be deleted",
     Action.ADOPT: "will be adopted",
+    Action.RESUME: "will be resumed",
+    Action.RESTORE: "will be restored",
     Action.FORGET: "will be forgotten; the object itself stays",
 }
 _SAYS_NOTHING = frozenset({"declared", "destroy", "replaced"})
@@ -81,8 +83,8 @@ def summary_line(plan: Plan) -> str:
         return f"Plan: {', '.join(what)}; no object is changed." if what else _OUTPUTS_ONLY
     parts = [f"{counts.create} to create", f"{counts.update} to update"]
     parts += [f"{counts.replace} to replace", f"{counts.delete} to delete"]
-    parts += [f"{counts.adopt} to adopt"] * bool(counts.adopt)
-    parts += [f"{counts.forget} to forget"] * bool(counts.forget)
+    seldom = {n: getattr(counts, n) for n in ("adopt", "resume", "restore", "forget")}
+    parts += [f"{count} to {name}" for name, count in seldom.items() if count]
     parts += [f"{len(plan.moves)} to move"] * bool(plan.moves)
     return f"Plan: {', '.join(parts + noted)}."
 
