@@ -37,6 +37,25 @@ def test_what_init_writes_can_be_planned(tmp_path: Path) -> None:
     assert here.ok("fmt", "--check", "my specs") == ""
 
 
+def test_what_init_leaves_commented_out_can_be_planned_too(tmp_path: Path) -> None:
+    here = Folder(tmp_path)
+    here.ok("init")
+    spec = (tmp_path / "ftops.yaml").read_text(encoding="utf-8")
+    head, mark, tail = spec.partition("#\n# providers:")
+    assert mark
+    here.write("ftops.yaml", head + "\n".join(line[2:] for line in f"{mark}{tail}".splitlines()) + "\n")
+    assert "Plan: 3 to create" in here.ok("plan", "--offline")
+    assert "Plan: 3 to create" in here.ok("plan", "--offline", "--env", "dev")
+    environ = {"AZURE_SUBSCRIPTION_ID": "00000000-0000-0000-0000-000000000000"}
+    assert here.run("validate", "--env", "prod", environ=environ).code == 0
+
+
+def test_a_plan_writes_nothing_beside_the_state(folder: Folder) -> None:
+    folder.ok("plan")
+    assert not (folder.path / "state").exists()
+    assert (folder.path / ".ftops" / ".gitignore").exists()
+
+
 def test_init_overwrites_nothing(tmp_path: Path) -> None:
     here = Folder(tmp_path)
     assert here.run("init", "-o", "json").json["created"] == ["ftops.yaml", "data/train.jsonl"]
