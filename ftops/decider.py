@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from ftops.address import Address, Json, Secret
+from ftops.address import Address, Json, Reference, Secret, encode, references
 from ftops.arrivals import arrived, check_imports
 from ftops.comparison import attribute_changes, describe, keeping_present
 from ftops.config import Config, Lifecycle, Removal, Resource
@@ -27,6 +27,7 @@ from ftops.past import Past
 from ftops.plan import (
     Action,
     AttributeChange,
+    Change,
     Mode,
     Options,
     OutputChange,
@@ -193,7 +194,18 @@ class Decider(Struct):
         if decision is not None and decision.action in _NEW:
             return None
         recorded = self.resources.get(address)
-        return recorded.outputs if recorded else None
+        if recorded is None:
+            return None
+        changing = {a.path.partition(".")[0] for a in decision.attributes} if decision else ()
+        outputs = recorded.outputs
+        return {n: v for n, v in outputs.items() if n not in changing} if changing else outputs
+
+    def known(self, changes: Iterable[Change]) -> Mapping[str, Json]:
+        """What references in the inputs to send come to, of those that are known before anything is done."""
+        resolver = self._resolver()
+        named = {one for change in changes for one in references(dict(change.after))}
+        found = {str(one): resolver.look_up(one) for one in sorted(named, key=str)}
+        return {text: encode(value) for text, value in found.items() if not isinstance(value, Reference)}
 
     def _complete(self, address: Address) -> Mapping[str, Json] | None:
         """The outputs of what is ready, and stays as it is."""

@@ -201,6 +201,8 @@ class Plan(Struct, frozen=True):
     findings: tuple[Diagnostic, ...] = ()
     estimate: Estimate = NOTHING
     """What it would cost, and how its data changes. For people and for budgets; it decides nothing else."""
+    known: Mapping[str, Json] = {}
+    """What expressions in `after` come to, as far as that is known already. For people: apply asks again."""
 
     @property
     def is_blocked(self) -> bool:
@@ -264,6 +266,7 @@ def plan_to_json(plan: Plan) -> dict[str, Json]:
         "summary": dict(plan.summary._asdict()),
         "warnings": list(plan.warnings),
         "estimate": estimate_to_json(plan.estimate),
+        "known": dict(plan.known),
     }
 
 

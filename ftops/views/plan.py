@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from msgspec import Struct, field
 
-from ftops.address import Address, Reference, Value
+from ftops.address import Address, Reference, Secret, Value, decode, fill
 from ftops.drift import DRIFT_CLASSES, GONE
 from ftops.expiry import expiry_of
 from ftops.plan import (
@@ -213,7 +213,8 @@ class _PlanView(Struct):
         return _AWAY if change.address.kind == "deployment" else "the old one is deleted first"
 
     def _inputs(self, change: Change) -> Iterator[str]:
-        inputs = leaves(as_meant(change.after, change.identities))
+        after = {name: fill(value, self._known) for name, value in change.after.items()}
+        inputs = leaves(as_meant(after, change.identities))
         found = [leaf for leaf in inputs if leaf[0] in _FIRST] + [
             leaf for leaf in inputs if leaf[0] not in _FIRST
         ]
@@ -225,6 +226,9 @@ class _PlanView(Struct):
             if path == "sku.name" and (expiry := expiry_of(change.after)):
                 line += self.paint(f"  # the service deletes it {expiry.planned}", "dim")
             yield line
+
+    def _known(self, one: Reference | Secret) -> Value:
+        return decode(self.plan.known[str(one)]) if str(one) in self.plan.known else one
 
     def _attributes(self, change: Change) -> Iterator[str]:
         for attribute in change.attributes:
