@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from ftops.address import Value
 from ftops.config import Config, ProviderConfig
 from ftops.errors import Blocked, Diagnostic
+from ftops.pasting import command
 from ftops.state import Home, PendingOperation, ProviderReplaced, ResourceState, State, fold
 
 _CUSTOM_DOMAINS = (".openai.azure.", ".cognitiveservices.azure.", ".services.ai.azure.")
@@ -93,9 +94,9 @@ def _unreachable(
         f"{', '.join(names[:_SHOWN])}{more} exist there, and {where}. "
         "ftops would lose sight of these objects.",
         "declare that account as another provider, under any name: the plan then replaces the objects and "
-        "deletes the old ones. If it is the same account under another address, run `ftops state "
-        f"replace-provider {provider} {provider if instead else 'NAME'}`; if it is gone for good, `ftops "
-        "state rm` forgets them",
+        "deletes the old ones. If it is the same account under another address, run "
+        f"{command('ftops', 'state', 'replace-provider', provider, provider if instead else 'NAME')}; "
+        "if it is gone for good, `ftops state rm` forgets them",
     )
 
 

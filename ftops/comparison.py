@@ -96,7 +96,9 @@ _FATES: Mapping[Action, str] = {
     Action.CREATE: "created",
     Action.UPDATE: "updated",
     Action.REPLACE: "replaced",
-    Action.ADOPT: "still in progress",
+    Action.ADOPT: "adopted",
+    Action.RESUME: "still in progress",
+    Action.RESTORE: "restored",
     Action.DELETE: "deleted",
     Action.FORGET: "forgotten",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from ftops.address import Address, Json, Reference, references
 from ftops.config import CATALOG_FILE, CATALOG_VARIABLE, Config, Resource
 from ftops.errors import Diagnostic, FtopsError, SpecError
 from ftops.kinds import METHOD_FORMATS
+from ftops.project import CACHE, ignore
 from ftops.sources import Inspected, Source, data_of
 
 SHORT = 16_384
@@ -56,8 +58,9 @@ def inspect_data(
 
 def data_cache(config: Config) -> dataset.Cache:
     """What is known of data files that haven't changed."""
-    is_local = config.state.backend == "local"
-    return dataset.Cache(config.project / (config.state.path if is_local else ".ftops") / ".cache")
+    with suppress(OSError):
+        ignore(config.project)
+    return dataset.Cache(config.project / CACHE)
 
 
 class _Files(Struct):

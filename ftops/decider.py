@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from ftops.address import Address, Json, Secret
+from ftops.address import Address, Json, Reference, Secret, encode, references
 from ftops.arrivals import arrived, check_imports
 from ftops.comparison import attribute_changes, describe, keeping_present
 from ftops.config import Config, Lifecycle, Removal, Resource
@@ -27,6 +27,7 @@ from ftops.past import Past
 from ftops.plan import (
     Action,
     AttributeChange,
+    Change,
     Mode,
     Options,
     OutputChange,
@@ -193,7 +194,18 @@ class Decider(Struct):
         if decision is not None and decision.action in _NEW:
             return None
         recorded = self.resources.get(address)
-        return recorded.outputs if recorded else None
+        if recorded is None:
+            return None
+        changing = {a.path.partition(".")[0] for a in decision.attributes} if decision else ()
+        outputs = recorded.outputs
+        return {n: v for n, v in outputs.items() if n not in changing} if changing else outputs
+
+    def known(self, changes: Iterable[Change]) -> Mapping[str, Json]:
+        """What references in the inputs to send come to, of those that are known before anything is done."""
+        resolver = self._resolver()
+        named = {one for change in changes for one in references(dict(change.after))}
+        found = {str(one): resolver.look_up(one) for one in sorted(named, key=str)}
+        return {text: encode(value) for text, value in found.items() if not isinstance(value, Reference)}
 
     def _complete(self, address: Address) -> Mapping[str, Json] | None:
         """The outputs of what is ready, and stays as it is."""
@@ -270,7 +282,7 @@ class Decider(Struct):
         how = self.past.vanished.get(address)
         if how is not None:
             return Reason(how, DRIFT_CLASSES[how].reason)
-        return Reason("declared", "is declared and doesn't exist yet")
+        return Reason("declared", "it is declared and doesn't exist yet")
 
     def _verdict(
         self, resource: Resource, recorded: ResourceState, attributes: tuple[AttributeChange, ...]
@@ -281,29 +293,29 @@ class Decider(Struct):
             return Action.REPLACE, Reason("asked", "--replace asks for it")
         before, after = self._account(recorded.provider), self._account(resource.provider)
         if before != after:
-            text = f"account changes from {before} to {after}"
+            text = f"the account changes from {before} to {after}"
             return Action.REPLACE, Reason("provider", text)
         if recorded.status is Status.TAINTED:
             text = recorded.message or "it exists, but isn't fit for use"
-            return Action.REPLACE, Reason("tainted", f"has to be made anew: {text}")
+            return Action.REPLACE, Reason("tainted", f"it has to be made anew: {text}")
         forcing = [a for a in attributes if a.forces_replacement]
         if attributes:
             action = Action.REPLACE if forcing else Action.UPDATE
             return action, self._difference_reason(address, forcing or attributes)
         if address in self.observed.imported:
             return Action.ADOPT, Reason(
-                "imported", "is imported: it exists, and ftops manages it from now on"
+                "imported", "it is imported: it exists, and ftops manages it from now on"
             )
         if address in self.past.interrupted and not self.observed.refreshed:
             return Action.UPDATE, Reason("interrupted", "an update of it was interrupted")
         if address in self.past.found:
-            return Action.ADOPT, Reason("found", "a run that was interrupted has made it")
+            return Action.RESUME, Reason("found", "a run that was interrupted has made it")
         if address in self.past.restored:
-            return Action.ADOPT, Reason(
+            return Action.RESTORE, Reason(
                 "restored", "the change was taken back: the old object still exists and is restored"
             )
         if recorded.status is Status.PENDING:
-            return Action.ADOPT, Reason("pending", "is still in progress; apply waits for it")
+            return Action.RESUME, Reason("pending", "it is still in progress; apply waits for it")
         return None, Reason("", "")
 
     def _account(self, provider: str) -> str:
@@ -312,7 +324,7 @@ class Decider(Struct):
     def _difference_reason(self, address: Address, attributes: Iterable[AttributeChange]) -> Reason:
         text = describe(attributes, self.decisions)
         if address in self.observed.imported:
-            return Reason("imported", f"is imported, and differs from the spec: {text}")
+            return Reason("imported", f"it is imported, and differs from the spec: {text}")
         return Reason("inputs", text)
 
     def _attributes(
@@ -344,7 +356,9 @@ class Decider(Struct):
         if wanted is not None:
             resource = replace(resource, lifecycle=wanted.lifecycle, place=wanted.place)
         destroying = self.options.mode is Mode.DESTROY
-        reason = Reason("destroy", "destroy") if destroying else Reason("undeclared", "is no longer declared")
+        reason = Reason("undeclared", "it is no longer declared")
+        if destroying:
+            reason = Reason("destroy", "`ftops destroy` asks for it")
         removal = self.removals.get(address) or self.removals.get(address._replace(key=None))
         if removal is not None:
             reason = reason if destroying else Reason("removed", "`removed` says that it goes")

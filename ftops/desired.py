@@ -29,6 +29,7 @@ from ftops.config import Resource
 from ftops.errors import Diagnostic
 from ftops.kinds import IDENTITY, RESOURCE_TYPES, ResourceType
 from ftops.normal import Spelling, canonical, normal
+from ftops.pasting import command
 from ftops.state import ResourceState
 
 _HIDDEN = "secret:"
@@ -241,7 +242,7 @@ def no_value(reference: Reference, outputs: Mapping[str, Json]) -> tuple[str, st
     return (
         f"{reference} has no value",
         f"{address} exists, but the service reported no {path}.",
-        f"look at it with `ftops state show {address}`",
+        f"look at it with {command('ftops', 'state', 'show', address)}",
     )
 
 

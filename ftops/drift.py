@@ -38,14 +38,14 @@ DRIFT_CLASSES: Mapping[str, DriftClass] = {
         ("recreate", IGNORE, FAIL),
         False,
         "is gone",
-        "was deleted outside ftops",
+        "it was deleted outside ftops",
         "Somebody has deleted an object outside ftops.",
     ),
     "expired": DriftClass(
         ("recreate", IGNORE, FAIL),
         True,
         "has expired: the service deleted it",
-        "had expired and was deleted by the service",
+        "it had expired and was deleted by the service",
         "The service has deleted a deployment by its own rules: not called for 15 days, or 24 hours of the "
         "developer tier.",
     ),
@@ -53,7 +53,7 @@ DRIFT_CLASSES: Mapping[str, DriftClass] = {
         ("recreate", IGNORE, FAIL),
         False,
         "is gone: its model has been retired",
-        "went with its model, which has been retired",
+        "it went with its model, which has been retired",
         "An object is gone, and its model is past the date of its retirement.",
     ),
     "upgraded": DriftClass(

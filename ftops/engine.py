@@ -22,7 +22,7 @@ from ftops.address import Address, decode
 from ftops.config import Config
 from ftops.datafiles import inspect_data, with_data
 from ftops.desired import Resolver
-from ftops.errors import Blocked, FtopsError, StateError, UsageError
+from ftops.errors import Blocked, Diagnostic, FtopsError, StateError, UsageError
 from ftops.graph import Graph, build
 from ftops.inquiry import Inquiry
 from ftops.moments import iso
@@ -34,6 +34,7 @@ from ftops.refactor import Replacement, nothing_recorded, replace_provider
 from ftops.state import Entry, Home, Recorded, ResourceState, State, Status, fold
 from ftops.store import (
     AT_ONCE,
+    Elsewhere,
     Hold,
     LocalStore,
     LockInfo,
@@ -104,6 +105,18 @@ class Session(Struct):
             check_place(self.config, self.store, state)
             self._state = state
         return self._state
+
+    def look_elsewhere(self) -> tuple[Diagnostic, ...]:
+        """For those who only look: from here on the record is that which was found at another place than
+        the spec's, if there is one. Warnings that say so."""
+        try:
+            self._state = self.state
+        except Elsewhere as found:
+            self.store, self._state = found.store, found.store.read()
+            return tuple(replace(d, severity="warning") for d in found.diagnostics)
+        except StateError:  # told by whoever needs the state
+            pass
+        return ()
 
     @property
     def readable_state(self) -> State | None:

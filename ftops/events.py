@@ -102,6 +102,11 @@ class RunFinished(Event, frozen=True):
     elapsed: float
     moved: int = 0
     """Resources that are recorded under another address."""
+    resumed: int = 0
+    restored: int = 0
+    forgotten: int = 0
+    settings: int = 0
+    """Settings that were recorded; nothing changes at the service by that."""
 
 
 def to_json(event: Event) -> dict[str, Json]:

@@ -9,6 +9,7 @@ import hmac
 import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from shlex import quote
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -16,16 +17,17 @@ from msgspec.structs import replace
 from ftops.accounts import accounts_of, located
 from ftops.address import Address, Secret
 from ftops.arrivals import arrived, check_imports, to_read
-from ftops.config import Config, Import, Refactorings
+from ftops.config import Config, Import, Refactorings, Resource
 from ftops.desired import Desired, Resolver
 from ftops.destination import destination_of
 from ftops.errors import Blocked, FtopsError, ProviderError
 from ftops.graph import Graph
+from ftops.pasting import command
 from ftops.plan import MAKING, NORMAL, Mode, Options, Plan
 from ftops.planner import plan
 from ftops.providers import Providers
 from ftops.providers.base import Discovers, all_local
-from ftops.refactor import Replacement, not_there, nothing_to_go_by, quoted, relocate
+from ftops.refactor import Replacement, not_there, nothing_to_go_by, relocate
 from ftops.refresh import missing, refresh
 from ftops.state import Observed, ResourceState, State, fold
 from ftops.suggest import did_you_mean
@@ -56,9 +58,11 @@ class Inquiry(Struct, frozen=True):
         made = self._planned(observed, options)
         if options.adopt and look:
             made = self._with_adoptions(made, observed, options)
+        resources = _as_sent(made, self.graph.resources)
         if preflight:
-            made = self._with_findings(made)
-        return replace(self._with_estimate(made), destination=destination_of(self.config, made))
+            made = self._with_findings(made, resources)
+        made = self._with_estimate(made, resources)
+        return replace(made, destination=destination_of(self.config, made))
 
     def read_import(self, address: Address, remote_id: str) -> ResourceState:
         """The record of an object of the service under a declared address. Raises FtopsError where the spec
@@ -67,7 +71,7 @@ class Inquiry(Struct, frozen=True):
             raise FtopsError(
                 f"{address} is recorded already",
                 "it stands for another object, which would be forgotten.",
-                f"see `ftops state show {quoted(address)}`; `ftops state rm` makes ftops forget it",
+                f"see {command('ftops', 'state', 'show', address)}; `ftops state rm` makes ftops forget it",
             )
         resource = self.graph.resources.get(address)
         if resource is None:
@@ -152,7 +156,7 @@ class Inquiry(Struct, frozen=True):
                 from difflib import get_close_matches
 
                 close = get_close_matches(str(address), [str(a) for a in known], 1)
-                hint = f"did you mean {close[0]}?" if close else "see `ftops state list` and the spec"
+                hint = f"did you mean {quote(close[0])}?" if close else "see `ftops state list` and the spec"
                 raise FtopsError(
                     f"there is no resource {address}", "neither in the spec nor in the state.", hint
                 )
@@ -195,7 +199,7 @@ class Inquiry(Struct, frozen=True):
             made = self._planned(replace(observed, adoptable=found), options)
         return replace(made, warnings=(*made.warnings, silence)) if silence else made
 
-    def _with_findings(self, made: Plan) -> Plan:
+    def _with_findings(self, made: Plan, resources: Mapping[Address, Resource]) -> Plan:
         """The plan with what would make it fail. Where nothing is to be made, nobody is asked."""
         making = {change.provider for change in made.changes if change.action in MAKING}
         if all_local(self.providers, making):
@@ -203,10 +207,10 @@ class Inquiry(Struct, frozen=True):
         from ftops.survey import survey
 
         today = datetime.now(UTC).date()
-        found = survey(made.changes, self.config, self.graph.resources, self.providers, os.environ, today)
+        found = survey(made.changes, self.config, resources, self.providers, os.environ, today)
         return replace(made, findings=found)
 
-    def _with_estimate(self, made: Plan) -> Plan:
+    def _with_estimate(self, made: Plan, resources: Mapping[Address, Resource]) -> Plan:
         """The plan with what it would cost. Where nothing is made that costs anything, nothing is read."""
         billed = {name for name, p in self.config.providers.items() if p.type not in UNBILLED}
         if not any(c.provider in billed and c.action in MAKING for c in made.changes):
@@ -214,11 +218,17 @@ class Inquiry(Struct, frozen=True):
         from ftops.appraisal import appraise
 
         changes = [change for change in made.changes if change.provider in billed]
-        estimate, found = appraise(changes, self.config, self.graph.resources, os.environ)
+        estimate, found = appraise(changes, self.config, resources, os.environ)
         return replace(made, estimate=estimate, findings=(*made.findings, *found))
 
     def _planned(self, observed: Observed, options: Options) -> Plan:
         return plan(self.config, self.graph, self.state, observed, options, secret_digests(self.config))
+
+
+def _as_sent(made: Plan, declared: Mapping[Address, Resource]) -> Mapping[Address, Resource]:
+    """What is declared, with the inputs that the plan will send: `ignore_changes` keeps others."""
+    sent = {c.address: c.after for c in made.changes if c.after}
+    return {a: replace(r, inputs=sent[a]) if a in sent else r for a, r in declared.items()}
 
 
 def secret_digests(config: Config) -> dict[Secret, str]:

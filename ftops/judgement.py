@@ -84,9 +84,11 @@ class Judge(Struct, frozen=True):
             return Again(result.seconds)
         step.attempts = 0
         if isinstance(result, Look):
-            step.seen = result.seen
-            for line in result.lines:
+            # What another run started has been told of by that run: here, where it stands, and what is new.
+            is_old = step.operation is None and step.waiting_since is None
+            for line in result.lines[-1:] if is_old else result.lines:
                 self.narration.progress(step, line)
+            step.seen = result.seen
             result = result.remote
         if step.change.action in (Action.DELETE, Action.FORGET):
             return self._going(step, result, entries)
@@ -117,7 +119,7 @@ class Judge(Struct, frozen=True):
                 return self._done(step, remote.remote_id)
             case Status.TAINTED:
                 message = remote.message or "the service says that it failed"
-                hint = "mend the cause, then apply again: it will be replaced"
+                hint = "fix the cause and apply again: it will be replaced"
                 return self._give_up(step, Permanent(f"{step.change.address} failed", message, hint))
             case Status.PENDING:
                 if not self.wait and RESOURCE_TYPES[step.change.address.kind].long_running:

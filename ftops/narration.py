@@ -101,6 +101,7 @@ class Narration(Struct, frozen=True):
 
     def run_finished(self, plan: Plan, result: str, fates: Mapping[str, Fate]) -> None:
         done = replace(plan, changes=tuple(c for c in plan.changes if fates[c.step] is Fate.DONE)).summary
+        undone = {c.address for c in plan.changes if fates[c.step] is not Fate.DONE}
         count = list(fates.values()).count
         elapsed = self.turns.context.clock.now() - self.since
         self._emit(
@@ -115,6 +116,10 @@ class Narration(Struct, frozen=True):
             count(Fate.SKIPPED) + count(Fate.NOT_STARTED),
             round(elapsed, 3),
             len(plan.moves),
+            done.resume,
+            done.restore,
+            done.forget,
+            sum(setting.address not in undone for setting in plan.settings),
         )
 
     def _percent(self, step: Step, line: Progress) -> float | None:

@@ -95,8 +95,8 @@ def settle(
                 entries.append(Removed(address))
             continue
         current = observed_as(recorded, remote)
-        found = _seen_changes(recorded, remote.inputs, policies, declared.get(address))
-        drift += found
+        found, left_alone = _seen_changes(recorded, remote.inputs, policies, declared.get(address))
+        drift += (*found, *left_alone)
         seen[address] = _without(remote.inputs, recorded.inputs, found)
         if accept and any(d.policy != IGNORE for d in found):
             current = replace(current, inputs={**recorded.inputs, **_recordable(seen[address], found)})
@@ -208,20 +208,22 @@ def _seen_changes(
     seen: Mapping[str, Json],
     policies: Mapping[str, str],
     declared: Resource | None,
-) -> tuple[Drift, ...]:
+) -> tuple[tuple[Drift, ...], tuple[Drift, ...]]:
     """How inputs as the service shows them differ from those that were recorded: what somebody changed,
-    and what the service did by itself."""
+    and what the service did by itself. Then those that `ignore_changes` leaves alone."""
     ignored = declared.lifecycle.ignore_changes if declared else ()
     inputs = declared.inputs if declared else recorded.inputs
     before = {k: recorded.inputs.get(k) for k in seen}
     sorts: dict[str, list[AttributeChange]] = {}
+    alone: dict[str, list[AttributeChange]] = {}
     for found in differences(before, seen, RESOURCE_TYPES[recorded.address.kind].spelling):
-        if not covers(ignored, found.path):
-            kind = _class_of(found, recorded.address.kind, inputs)
-            sorts.setdefault(kind, []).append(AttributeChange(found.path, found.before, found.after))
-    return tuple(
-        Drift(recorded.address, kind, tuple(changes), policy_of(policies, kind))
-        for kind, changes in sorts.items()
+        kind = _class_of(found, recorded.address.kind, inputs)
+        group = alone if covers(ignored, found.path) else sorts
+        group.setdefault(kind, []).append(AttributeChange(found.path, found.before, found.after))
+    address = recorded.address
+    return (
+        tuple(Drift(address, kind, tuple(c), policy_of(policies, kind)) for kind, c in sorts.items()),
+        tuple(Drift(address, kind, tuple(c), IGNORE) for kind, c in alone.items()),
     )
 
 

@@ -30,6 +30,8 @@ class Action(StrEnum):
     REPLACE = "replace"
     DELETE = "delete"
     ADOPT = "adopt"
+    RESUME = "resume"
+    RESTORE = "restore"
     FORGET = "forget"
 
 
@@ -39,6 +41,8 @@ SYMBOLS: Mapping[Action, str] = {
     Action.REPLACE: "±",
     Action.DELETE: "-",
     Action.ADOPT: "=",
+    Action.RESUME: "=",
+    Action.RESTORE: "=",
     Action.FORGET: ".",
 }
 
@@ -94,7 +98,7 @@ class Change(Struct, frozen=True, omit_defaults=True):
     """One step. `step` is unique in a plan: the address, or `address#key` where an old object goes.
 
     `deposes`: the recorded object is kept under this key until the step that deletes it.
-    `remote_id`: the object that is updated, deleted, adopted or forgotten.
+    `remote_id`: the object that is there already.
     """
 
     step: str
@@ -165,6 +169,8 @@ class Summary(NamedTuple):
     replace: int
     delete: int
     adopt: int
+    resume: int
+    restore: int
     forget: int
 
     @property
@@ -214,6 +220,8 @@ class Plan(Struct, frozen=True):
     estimate: Estimate = NOTHING
     """What it would cost, and how its data changes. For people and for budgets; it decides nothing else."""
     destination: Destination = NOWHERE
+    known: Mapping[str, Json] = {}
+    """What expressions in `after` come to, as far as that is known already. For people: apply asks again."""
 
     @property
     def is_blocked(self) -> bool:
@@ -253,6 +261,8 @@ class Plan(Struct, frozen=True):
             replace=counts[Action.REPLACE],
             delete=counts[Action.DELETE],
             adopt=counts[Action.ADOPT],
+            resume=counts[Action.RESUME],
+            restore=counts[Action.RESTORE],
             forget=counts[Action.FORGET],
         )
 
@@ -281,6 +291,7 @@ def plan_to_json(plan: Plan) -> dict[str, Json]:
             "variables": dict(plan.destination.variables),
             "policies": dict(plan.destination.policies),
         },
+        "known": dict(plan.known),
     }
 
 

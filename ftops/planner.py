@@ -56,7 +56,7 @@ def plan(
     warnings = (*warnings, *planner.warnings, *lifted_protection(decisions.values()))
     check_owners(fold(state, past.entries), changes, planner.accounts)
     made = _plan(config, state, past, changes, outputs, options.mode, planner.unchanged, warnings)
-    return replace(made, settings=planner.settings())
+    return replace(made, settings=planner.settings(), known=planner.known(changes))
 
 
 def _plan(

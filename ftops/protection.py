@@ -9,6 +9,7 @@ from ftops.address import Address
 from ftops.config import Config, Resource
 from ftops.drift import DRIFT_CLASSES, FAIL
 from ftops.errors import Blocked, Diagnostic
+from ftops.pasting import command, in_spec
 from ftops.plan import Action, Change, Drift, Mode
 from ftops.schedule import Decision
 from ftops.state import Source, State, recorded_objects
@@ -106,8 +107,8 @@ def _protected(
         how, hint = " on record, under its former address", "apply the move by itself first, then the change"
     return Diagnostic(
         f"{resource.address} is protected, and the plan would {action.value} it",
-        f"lifecycle.prevent_destroy is set{how}. Reason of the plan: {reason}.",
-        hint.format(address=resource.address),
+        f"lifecycle.prevent_destroy is set{how}. The plan would do so because {reason}.",
+        hint.format(address=in_spec(resource.address)),
         resource.place,
     )
 
@@ -152,5 +153,5 @@ def _two_owners(one: Source, other: Source, remote_id: str) -> Diagnostic:
         f"{first} and {second} are on record with one object: {remote_id}",
         "Deleting or replacing one of them would take the object away from the other.",
         "decide whose it is, and let ftops forget the other one: "
-        f"`ftops state rm {second.partition('#')[0]}`",
+        f"{command('ftops', 'state', 'rm', second.partition('#')[0])}",
     )

@@ -6,6 +6,7 @@ Nothing here touches an object: only what ftops calls it changes.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from shlex import quote
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -14,6 +15,7 @@ from ftops.address import Address
 from ftops.config import Move
 from ftops.errors import Diagnostic, FtopsError, SpecError
 from ftops.graph import sort
+from ftops.pasting import command
 from ftops.state import (
     Home,
     Moved,
@@ -62,7 +64,7 @@ def move(state: State, source: Address, target: Address) -> Moved:
         raise FtopsError(
             f"{source} is a set of {len(sources)} objects, and {target} is one address",
             "",
-            f"move one of them, such as {quoted(sources[0])}, or all to {target.kind}.{target.name}",
+            f"move one of them, such as {quote(str(sources[0]))}, or all to {target.kind}.{target.name}",
         )
     moves = targets_of(sources, source, target)
     taken = sorted((known - moves.keys()) & set(moves.values()), key=lambda a: a.sort_key)
@@ -70,7 +72,7 @@ def move(state: State, source: Address, target: Address) -> Moved:
         raise FtopsError(
             f"{taken[0]} is recorded already",
             "Two objects can't have one address; the one that has it would be forgotten.",
-            f"move or remove it first: ftops state rm {quoted(taken[0])}",
+            f"move or remove it first: {command('ftops', 'state', 'rm', taken[0])}",
         )
     return Moved(tuple(moves.items()))
 
@@ -178,11 +180,6 @@ def check_replacement(state: State, pushed: State) -> None:
         )
 
 
-def quoted(address: Address) -> str:
-    """An address as a shell takes it."""
-    return str(address) if address.key is None else f"'{address}'"
-
-
 def relocate(state: State, moves: Collection[Move]) -> tuple[State, tuple[Moved, ...]]:
     """The state as the spec's `moved` blocks want it (of the same serial), and the entry that makes it so.
 
@@ -236,7 +233,8 @@ def _occupied(one: Move, taken: Address) -> Diagnostic:
     return Diagnostic(
         f"{one.source} can't move to {taken}: something is recorded there already",
         "Two objects can't have one address; the one that has it would be forgotten.",
-        f"decide which of the two it is to be: ftops state rm {quoted(one.source)}, or {quoted(taken)}",
+        f"decide which of the two it is to be: {command('ftops', 'state', 'rm', one.source)}, or "
+        f"{command('ftops', 'state', 'rm', taken)}",
         one.place,
     )
 
@@ -245,7 +243,7 @@ def nothing_recorded(known: Collection[Address], wanted: Address) -> Diagnostic:
     """What to say of an address under which nothing is on record."""
     siblings = [a for a in known if a[:2] == wanted[:2]]
     if siblings:
-        keys = ", ".join(quoted(a) for a in sorted(siblings, key=lambda a: a.sort_key)[:12])
+        keys = ", ".join(quote(str(a)) for a in sorted(siblings, key=lambda a: a.sort_key)[:12])
         hint = f"recorded are {keys}"
     else:
         hint = did_you_mean(str(wanted), map(str, known), nothing="Nothing is recorded: has it been applied?")

@@ -208,14 +208,21 @@ def _check_subject(config: Config, saved: SavedPlan) -> None:
 
 def _applied_already(session: Session, saved: SavedPlan) -> StalePlan | None:
     """What to say of a plan that a run has begun to apply: it is spent, whatever the state says by now."""
+    from ftops.audit import LOST  # only where a saved plan is applied
+
     digest = plan_digest(saved.plan)
     for run in reversed(session.runs()):
         begun = run.begun
         if (begun.plan, begun.planned_at) == (digest, saved.origin.at):
+            result = f"the result was: {run.result}"
+            if run.ended is None or run.result == LOST:  # nobody else runs: the lock is ours
+                result = "that run was killed before its end"
             rest = "nothing is left to do" if run.result == "done" else "`ftops apply` plans the rest"
+            if run.ended is not None and run.ended.serial != session.state.serial:
+                rest = "the state has changed since, so the plan is stale as well"
             return StalePlan(
                 "the saved plan has been applied already",
-                f"by {begun.who}@{begun.host} at {begun.at}; the result was: {run.result}.",
+                f"by {begun.who}@{begun.host} at {begun.at}; {result}.",
                 f"{rest}; to change more, plan again",
             )
     return None

@@ -170,12 +170,13 @@ class Schedule(Struct):
             step=f"{address}#{key}",
             address=address,
             action=Action.FORGET if retain else Action.DELETE,
-            reason=Reason("replaced", "has been replaced"),
+            reason=Reason("replaced", "it has been replaced"),
             provider=old.provider,
             before=old.inputs,
             remote_id=old.remote_id,
             deposed=key,
         )
+        self._warn_of_cancelling(change, old)
         self._add(change, {str(address)} if decision else ())
 
     def _naming(self) -> Mapping[str, list[Address]]:
@@ -215,7 +216,7 @@ class Schedule(Struct):
         retain = decision.resource.lifecycle.on_destroy == "retain" or recorded.shared
         if decision.deletes_first and RESOURCE_TYPES[recorded.address.kind].named_by:
             retain = recorded.shared  # its successor needs the name
-        return Change(
+        change = Change(
             step=step,
             address=decision.resource.address,
             action=Action.FORGET if retain else Action.DELETE,
@@ -224,6 +225,17 @@ class Schedule(Struct):
             before=recorded.inputs,
             remote_id=recorded.remote_id,
         )
+        self._warn_of_cancelling(change, recorded)
+        return change
+
+    def _warn_of_cancelling(self, change: Change, old: ResourceState) -> None:
+        """A job can't be deleted while it runs: it is cancelled first, and the service bills what it did."""
+        runs = RESOURCE_TYPES[old.address.kind].long_running and old.status is Status.PENDING
+        if runs and change.action is Action.DELETE:
+            self._warnings.append(
+                f"{change.address} is still in progress ({old.remote_id}): it is cancelled, then deleted. "
+                "What it has trained so far is billed, and lost"
+            )
 
     def _add(self, change: Change, waits: Iterable[str] = ()) -> None:
         self._steps[change.step] = change

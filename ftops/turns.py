@@ -226,5 +226,7 @@ _TURNS: Mapping[Action, Callable[[Turns, Step, Provider], Turn]] = {
     Action.UPDATE: Turns._update,
     Action.DELETE: Turns._delete,
     Action.ADOPT: Turns._look,
+    Action.RESUME: Turns._look,
+    Action.RESTORE: Turns._look,
     Action.FORGET: Turns._forget,
 }

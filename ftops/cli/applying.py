@@ -144,7 +144,7 @@ def _run(
 def _is_approved(screen: Screen, wish: Wish, made: Plan) -> bool:
     destroys = made.mode is Mode.DESTROY
     warning = "This deletes what is listed above; it can't be undone.\n" if destroys else ""
-    hint = f"read the plan, then run it with -y: {wish.again} -y"
+    hint = f"read the plan, then run it with -y: `{wish.again} -y`"
     if not screen.is_interactive and not screen.json:
         screen.text("\n")
     return screen.approve("Shall ftops do this?", wish.operation, hint, f"\n{warning}")

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, NamedTuple
 import msgspec
 
 from ftops.errors import Diagnostic, FtopsError, Place, UsageError
+from ftops.pasting import command
 
 BOM = b"\xef\xbb\xbf"
 BLOCK = 2 * 1024 * 1024
@@ -46,7 +47,7 @@ class NotAnExample(FtopsError):
 
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
-        hint = f"`ftops data check {self._place.file}` says what is wrong"
+        hint = f"{command('ftops', 'data', 'check', self._place.file)} says what is wrong"
         return (Diagnostic("the line is not a JSON object", "", hint, self._place),)
 
 

@@ -52,7 +52,7 @@ class BadRow(FtopsError):
 
     def __init__(self, file: str, number: int, reason: str) -> None:
         super().__init__(f"{file}:{number}: {reason}")
-        self._found = Diagnostic(reason, "", "mend the row", Place(file, number))
+        self._found = Diagnostic(reason, "", "fix the row", Place(file, number))
 
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ftops import yamltext
 from ftops.config import CATALOG_FILE
 from ftops.errors import Diagnostic, Place
+from ftops.pasting import command
 from ftops.project import spec_folder
 from ftops.spec import REFACTORINGS, SECTIONS
 from ftops.suggest import did_you_mean
@@ -173,7 +173,7 @@ def _file_of_variables(document: Document) -> Diagnostic:
     return Diagnostic(
         f"{document.file} looks like a file of variables",
         "All of its keys are names of variables, and none is a section of a spec.",
-        f"Pass it with `--var-file {shlex.quote(document.file)}`, or move it out of the folder of the spec.",
+        f"Pass it with {command('--var-file', document.file)}, or move it out of the folder of the spec.",
         Place(document.file).veiled(),
     )
 

@@ -9,6 +9,7 @@ from ftops.address import Address, Value
 from ftops.config import Resource
 from ftops.errors import Diagnostic
 from ftops.kinds import deployment_name
+from ftops.pasting import import_block
 from ftops.plan import Action
 from ftops.preflight.order import Order
 from ftops.preflight.situation import Situation, some, text
@@ -28,7 +29,7 @@ def taken(situation: Situation) -> Iterator[Diagnostic]:
                 change.address,
                 f"account {situation.accounts[change.provider].name} has a deployment `{name}` already",
                 "The service would change that one instead of making another, so ftops doesn't.",
-                f"import it (`import: [{{to: {change.address}, id: {name}}}]`), or choose another `name`",
+                f"import it ({import_block(change.address, name)}), or choose another `name`",
             )
 
 

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from ftops.address import Address, Json
 from ftops.errors import Permanent, ProviderError, Temporary
 from ftops.expiry import CREATED, may_have_expired
+from ftops.pasting import import_block
 from ftops.providers.azure_clients import Clients
 from ftops.providers.azure_errors import refusal_from
 from ftops.providers.azure_specs import (
@@ -176,7 +177,7 @@ class Deployments:
             raise Permanent(
                 f"{action}: there is one of this name already, and it isn't in this state",
                 f"It serves {attributes_of(body, name, '')['model']}.",
-                f"import it (`import: [{{to: {request.address}, id: {name}}}]`) or choose another name",
+                f"import it ({import_block(request.address, name)}) or choose another name",
                 code="AlreadyExists",
             )
         if status_of(body) is Status.TAINTED:

@@ -55,6 +55,7 @@ _LOG = "server.log"
 _PORT = "port"
 _MARK = "made-here"
 _TAKEN = "already runs"
+_OK, _REFUSED = 200, (401, 403)
 _LOOK_SECONDS = 0.05
 
 
@@ -217,14 +218,27 @@ class _Server:
             "url": self._url,
             "api_key": self._key or known.get("api_key") or "",
         }
-        if not _answers(connection):
-            raise Permanent(
+        if (status := _status(connection)) != _OK:
+            raise self._unanswered(status, has_key=bool(connection["api_key"]))
+        return {**connection, **_names(connection)}
+
+    def _unanswered(self, status: int, *, has_key: bool) -> Permanent:
+        """What to say of a server that the spec names, and that doesn't do what is asked."""
+        if status not in _REFUSED:
+            return Permanent(
                 f"provider {self._name}: no emulator answers at {self._url}",
                 "`url` names a server that has to be running already, and `api_key` its key.",
                 "start it (`ftops emulator`), or leave `url` out: then one is started when needed",
                 code="NoEmulator",
             )
-        return {**connection, **_names(connection)}
+        what = "refuses the `api_key`" if has_key else "wants a key, and the spec has no `api_key`"
+        return Permanent(
+            f"provider {self._name}: the emulator at {self._url} {what}",
+            f"It answered with HTTP {status}. Its key stands in `server.json` of its folder; "
+            f"{_KEY_VARIABLE} sets one when it is started.",
+            f"set `api_key: ${{env.{_KEY_VARIABLE}}}` of the provider, and that variable to the server's key",
+            code="NoKey",
+        )
 
     def _check_account(self) -> None:
         """Another account would be taken for the one of the spec, and what is recorded for deleted."""
@@ -364,14 +378,17 @@ def _announced(process: subprocess.Popen[bytes]) -> Mapping[str, Json]:
 
 def _answers(connection: Mapping[str, Json]) -> bool:
     """Whether the server is there and knows its key."""
-    if not connection.get("url") or not connection.get("api_key"):
-        return False
+    return bool(connection.get("url") and connection.get("api_key")) and _status(connection) == _OK
+
+
+def _status(connection: Mapping[str, Json]) -> int:
+    """What the server answers with; 0 where nothing does."""
     try:
         # Not its health, which it tells anybody: the port may be another server's by now.
         status, _ = _call(connection, "GET", "/_emulator/settings")
     except (OSError, http.client.HTTPException, ValueError):
-        return False
-    return status == 200
+        return 0
+    return status
 
 
 def _names(connection: Mapping[str, Json]) -> Mapping[str, Json]:

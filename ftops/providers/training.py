@@ -198,9 +198,12 @@ def message_of(job: Mapping[str, Any]) -> str:
         return ""
     error = job.get("error")
     reason = error.get("message") or error.get("code") if isinstance(error, Mapping) else error
-    if status is Status.TAINTED:
-        return f"the job {word}: {reason}" if reason else f"the job {word}"
-    return f"the job is {word}"
+    if status is not Status.TAINTED:
+        return f"the job is {word}"
+    ended, said = f"the job {word}", str(reason or "")
+    if said.lower().startswith(ended):
+        return ended + said[len(ended) :]
+    return f"{ended}: {said}" if said else ended
 
 
 def checkpoint_names(checkpoints: Iterable[Mapping[str, Any]], final: str) -> dict[str, Json]:

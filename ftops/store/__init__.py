@@ -2,6 +2,7 @@
 
 from ftops.store.base import (
     AT_ONCE,
+    Elsewhere,
     Hold,
     Journal,
     LockInfo,
@@ -17,6 +18,7 @@ from ftops.store.places import note_place
 
 __all__ = [
     "AT_ONCE",
+    "Elsewhere",
     "Hold",
     "Journal",
     "LocalStore",

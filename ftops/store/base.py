@@ -191,6 +191,14 @@ def patiently(attempt: Callable[[], T], waiting: Waiting) -> T:
             time.sleep(min(waiting.every, end - now))
 
 
+class Elsewhere(StateError):
+    """The state of the spec is in another store. Who only looks may look there."""
+
+    def __init__(self, store: Store, summary: str, detail: str, hint: str) -> None:
+        super().__init__(summary, detail, hint)
+        self.store = store
+
+
 def no_such_version(id: str, kept: Sequence[Version]) -> StateError:
     known = ", ".join(v.id for v in kept) or "none"
     return StateError(

@@ -19,6 +19,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from ftops.errors import StateError, StateLocked
+from ftops.pasting import command
 from ftops.statefile import Form
 from ftops.store.base import LockInfo, Waiting, patiently
 from ftops.store.bucket import Bucket, BucketError, Conflict, Tag
@@ -292,7 +293,8 @@ def _refusal(holder: LockInfo, age: float, seconds: float) -> StateLocked:
         "the state is locked",
         f"{holder}. Two runs at once could create the same object twice.",
         f"wait for it with --lock-timeout 10m; a dead run's lock is free {seconds:.0f} s after its last "
-        f"renewal, which was {max(0, age):.0f} s ago; at once: ftops force-unlock {holder.id}",
+        f"renewal, which was {max(0, age):.0f} s ago; at once: "
+        f"{command('ftops', 'force-unlock', holder.id)}",
     )
 
 

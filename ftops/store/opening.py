@@ -76,7 +76,7 @@ def move_in(config: Config, store: Store, folder: Path | None) -> tuple[State, P
             raise StateError(
                 f"there is a state already: {store.place}",
                 f"it is at serial {there.serial}, and of {len(there.resources)} resources.",
-                "to put another one in its place: ftops state push FILE",
+                "to put another one in its place: `ftops state push FILE`",
             )
         store.write(state)
         old = local.snapshot_path.with_suffix(".json.migrated")

@@ -18,6 +18,7 @@ from ftops.errors import StateError
 from ftops.private import make_folder, write_private
 from ftops.state import State
 from ftops.statefile import Form
+from ftops.store.base import Elsewhere
 from ftops.store.local import LocalStore
 
 NOTE = ".spec"
@@ -39,11 +40,11 @@ def note_origin(config: Config) -> None:
 
 def check_origin(config: Config, state: State, form: Form) -> None:
     """Raises StateError where the state recorded under the spec's name is that of another spec, or that of
-    this spec is recorded elsewhere."""
+    this spec is recorded elsewhere (`Elsewhere`)."""
     if not state.is_empty:
         _check_owner(config)
     elif not (state.lineage or _is_known(_folder(config) / config.name)):
-        _check_other_folders(config)
+        _check_other_folders(config, form)
         _check_other_names(config, form)
 
 
@@ -72,19 +73,20 @@ def _check_owner(config: Config) -> None:
         )
 
 
-def _check_other_folders(config: Config) -> None:
+def _check_other_folders(config: Config, form: Form) -> None:
     """A project begins where `.git` is, so that `git init` further up moves where the state is looked for."""
     between = [f for f in (config.folder, *config.folder.parents) if config.project in f.parents]
     for folder in between:
         found = folder / config.state.path / config.name
         if (found / f"{config.environment}.json").exists():
             clouds = (folder / _CLOUD, config.project / _CLOUD)
-            cloud = f" && {_move(*clouds)}" if clouds[0].exists() else ""
-            raise StateError(
+            moves = [(found, _folder(config) / config.name), *([clouds] if clouds[0].exists() else [])]
+            raise Elsewhere(
+                LocalStore(found.parent, config.name, config.environment, form),
                 f"the state is in another folder: {found}",
                 "it is looked for at the root of the project, which is the nearest folder with `.git`: "
                 f"{_folder(config)}. {_AGAIN}",
-                f"move it: {_move(found, _folder(config) / config.name)}{cloud}",
+                f"move it: `{' && '.join(_move(*move) for move in moves)}`",
             )
 
 
@@ -95,21 +97,25 @@ def _check_other_names(config: Config, form: Form) -> None:
         is_same = not noted.isdisjoint(files)
         is_gone = not any((config.project / file).exists() for file in noted)
         renamed = is_gone and not config.is_named and not names.isdisjoint(Path(file).name for file in noted)
-        if (is_same or renamed) and _holds_something(config, name, form):
-            raise _known_as(config, name) if is_same else _renamed(config, name, sorted(noted)[0])
+        there = LocalStore(_folder(config), name, config.environment, form)
+        if (is_same or renamed) and _holds_something(there):
+            raise _known_as(config, there) if is_same else _renamed(config, there, sorted(noted)[0])
 
 
-def _known_as(config: Config, name: str) -> StateError:
-    why = "" if config.is_named else ", after its folder"
-    return StateError(
+def _known_as(config: Config, there: LocalStore) -> Elsewhere:
+    why, name = "" if config.is_named else ", after its folder", there.spec
+    return Elsewhere(
+        there,
         f"the state of this spec is recorded as `{name}`",
         f"the spec is called `{config.name}` now{why}, and nothing is recorded under that. {_AGAIN}",
         f"keep the name: `ftops: {{name: {name}}}`",
     )
 
 
-def _renamed(config: Config, name: str, file: str) -> StateError:
-    return StateError(
+def _renamed(config: Config, there: LocalStore, file: str) -> Elsewhere:
+    name = there.spec
+    return Elsewhere(
+        there,
         f"nothing is recorded for `{config.name}`, and the spec of `{name}` is gone",
         f"there was {file}. Was its folder renamed? {_AGAIN}",
         f"if it was, say `ftops: {{name: {name}}}`; if this is another spec, "
@@ -125,9 +131,9 @@ def _others(config: Config) -> Iterator[tuple[str, frozenset[str]]]:
                 yield place.name, noted
 
 
-def _holds_something(config: Config, name: str, form: Form) -> bool:
+def _holds_something(there: LocalStore) -> bool:
     with suppress(StateError):
-        return not LocalStore(_folder(config), name, config.environment, form).read().is_empty
+        return not there.read().is_empty
     return False
 
 

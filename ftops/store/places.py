@@ -13,10 +13,11 @@ from pathlib import Path
 
 from ftops.config import Config, StateSettings
 from ftops.errors import StateError
+from ftops.pasting import command
 from ftops.private import make_folder, write_private
 from ftops.project import FOLDER, ignore
 from ftops.statefile import PLAIN, Form
-from ftops.store.base import Store
+from ftops.store.base import Elsewhere, Store
 from ftops.store.local import LocalStore
 from ftops.store.origin import NOTE, is_other_spec
 
@@ -56,17 +57,17 @@ def check_other_places(config: Config, store: Store) -> None:
         )
 
 
-def _kept_in_folder(there: LocalStore, store: Store) -> StateError:
+def _kept_in_folder(there: LocalStore, store: Store) -> Elsewhere:
     summary = f"the state is in another folder: {there.snapshot_path.parent}"
     if not isinstance(store, LocalStore):
         summary = f"the state is still in a local folder: {there.snapshot_path}"
-        command = "ftops state migrate"
-        command += "" if there.folder.name == LOCAL_FOLDER else f" --from {shlex.quote(str(there.folder))}"
+        named = () if there.folder.name == LOCAL_FOLDER else ("--from", there.folder)
+        how = command("ftops", "state", "migrate", *named)
     else:
         old, new = (shlex.quote(str(s.snapshot_path.parent)) for s in (there, store))
-        command = f"mkdir -p {new} && mv {old}/{there.environment}.* {new}/"
+        how = f"`mkdir -p {new} && mv {old}/{there.environment}.* {new}/`"
     detail = f"the spec keeps it at {store.place} now, and {_AGAIN}"
-    return StateError(summary, detail, f"restore the setting of `state`, or move it: {command}")
+    return Elsewhere(there, summary, detail, f"restore the setting of `state`, or move it: {how}")
 
 
 def _folders(config: Config) -> Iterator[Path]:

@@ -20,6 +20,7 @@ from msgspec import Struct
 
 from ftops.errors import StateError
 from ftops.moments import iso
+from ftops.pasting import command
 from ftops.state import Entry, State, fold
 from ftops.statefile import PLAIN, Form
 from ftops.store.base import AT_ONCE, KEPT_VERSIONS, LockInfo, Version, Waiting, no_such_version
@@ -123,7 +124,7 @@ class BucketStore(Struct):
             raise StateError(
                 f"the lock has another id: {held.holder.id}",
                 f"{held.holder}. Its holder has changed since you looked.",
-                f"if that run is known to be dead: ftops force-unlock {held.holder.id}",
+                f"if that run is known to be dead: {command('ftops', 'force-unlock', held.holder.id)}",
             )
         self._unlock(loaded)
         return held.holder

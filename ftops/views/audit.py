@@ -60,7 +60,7 @@ def _cells(run: Run) -> tuple[str, ...]:
     begun, ended = run.begun, run.ended
     after = "?" if ended is None or ended.serial is None else str(ended.serial)
     counts = [f"{SYMBOLS[Action(name)]}{count}" for name, count in begun.counts.items() if name in _ACTIONS]
-    plan = begun.plan.removeprefix("sha256:")[:12] + (" (saved)" if begun.planned_at else "")
+    plan = begun.plan.rpartition(":")[2][:12] + (" (saved)" if begun.planned_at else "")
     who = f"{begun.who}@{begun.host}"
     changed = f"{begun.serial} → {after}" if after != str(begun.serial) else after
     return (begun.at[:19] + "Z", who, begun.operation, run.result, " ".join(counts), changed, plan)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from textwrap import wrap
 from unicodedata import east_asian_width
 
 from ftops.address import Json
@@ -14,6 +14,8 @@ from ftops.views.values import plural
 
 WIDTH = 100
 """Where explanations are wrapped, and long source lines cut."""
+_WORD = re.compile(r"(?:`[^`]*`|[^\s`])+|`")
+"""What a line isn't broken within."""
 _LEAD = 60
 """A dataset's line that is cut on the left has its column at this index (ftops.dataset)."""
 
@@ -115,10 +117,19 @@ def _columns(text: str) -> int:
 
 
 def _wrapped(text: str, width: int = WIDTH) -> list[str]:
-    """Lines of at most `width`; line ends and indents of the text are kept."""
+    """Lines of at most `width`; line ends and indents of the text are kept. What stands between backticks is
+    there to be copied: it is never broken, and has a line of its own where it is longer than that."""
     lines: list[str] = []
     for line in text.splitlines():
+        if len(line) <= width:
+            lines.append(line.rstrip())
+            continue
         indent = line[: len(line) - len(line.lstrip())]
-        whole = wrap(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
-        lines += whole or [""]
+        filled = ""
+        for word in _WORD.findall(line):
+            if filled and len(filled) + 1 + len(word) > width:
+                lines.append(filled)
+                filled = ""
+            filled = f"{filled} {word}" if filled else indent + word
+        lines.append(filled)
     return lines

@@ -40,8 +40,7 @@ def _lines(cause: Cause, indent: str, paint: Painter) -> Iterator[str]:
         yield f"{inner}{paint('as explained above', 'dim')}"
         return
     if change.reason.text:
-        it = "it " if change.reason.text.startswith(("is ", "has ", "was ")) else ""
-        yield f"{inner}because {it}{paint(change.reason.text)}"
+        yield f"{inner}because {paint(change.reason.text)}"
     for attribute in change.attributes:
         yield f"{inner}{attribute_line(attribute, paint)}"
     if cause.compared is not None:

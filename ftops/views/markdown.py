@@ -23,7 +23,8 @@ SMALLEST = 2_000
 """Characters below which nothing sensible is left."""
 _NOTE = 500
 """Characters that are kept for saying what was left out."""
-_WEIGHT = {Action.DELETE: 0, Action.REPLACE: 0, Action.FORGET: 1, Action.UPDATE: 2, Action.ADOPT: 3}
+_WEIGHT = {Action.DELETE: 0, Action.REPLACE: 0, Action.FORGET: 1, Action.UPDATE: 2}
+_WEIGHT |= dict.fromkeys((Action.ADOPT, Action.RESUME, Action.RESTORE), 3)
 _MARK = {"~": "!", "±": "!", "=": " ", ".": " "}
 """How the symbols of a plan stand in a block of the language `diff`, which colours the first column."""
 
@@ -92,9 +93,11 @@ def _extras(plan: Plan) -> list[str]:
     settings = [setting_line(setting, PLAIN) for setting in plan.settings]
     where = "\n".join(clean(line) for line in destination_lines(plan.destination))
     first = "\n".join(clean(f"- {line}") for line in redirections(plan.destination))
+    warnings = "\n".join(clean(f"- {warning}") for warning in plan.warnings)
     parts = [
         ("Applied elsewhere than the spec says:", first, ""),
         ("What would make it fail, and risks:", diagnostics.draw(plan.findings, PLAIN).rstrip(), ""),
+        ("Warnings:", warnings, ""),
         ("Changed outside ftops since the last apply:", "\n".join(_as_diff(drift)), "diff"),
         ("Recorded; nothing changes at the service:", "\n".join(_as_diff(settings)), "diff"),
         ("Outputs:", "\n".join(_as_diff(output_lines(plan))), "diff"),

@@ -15,6 +15,8 @@ STYLES: Mapping[str, str] = {
     "replace": "35",
     "delete": "31",
     "adopt": "36",
+    "resume": "36",
+    "restore": "36",
     "forget": "2",
     "bold": "1",
     "dim": "2",

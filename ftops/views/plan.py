@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from msgspec import Struct, field
 
-from ftops.address import Address, Reference, Value
+from ftops.address import Address, Reference, Secret, Value, decode, fill
 from ftops.drift import DRIFT_CLASSES, GONE
 from ftops.expiry import expiry_of
 from ftops.plan import (
@@ -34,22 +34,12 @@ WILL: Mapping[Action, str] = {
     Action.REPLACE: "will be replaced",
     Action.DELETE: "will be deleted",
     Action.ADOPT: "will be adopted",
+    Action.RESUME: "will be resumed",
+    Action.RESTORE: "will be restored",
     Action.FORGET: "will be forgotten; the object itself stays",
 }
-_BECAUSE: Mapping[str, str] = {
-    "declared": "",
-    "destroy": "",
-    "replaced": "",
-    "provider": "because the ",
-    "undeclared": "because it ",
-    "vanished": "because it ",
-    "expired": "because it ",
-    "retired": "because it ",
-    "tainted": "because it ",
-    "pending": "because it ",
-    "imported": "because it ",
-}
-"""How a reason of that code is led in; an empty one says nothing that the line above doesn't."""
+_SAYS_NOTHING = frozenset({"declared", "destroy", "replaced"})
+"""Codes of reasons that the line above says already."""
 _AWAY = "the old one is deleted first, so it is away for some minutes"
 _FIRST = frozenset({"name", "path", "model"})
 """What a resource is known by stands at the top of its inputs."""
@@ -94,8 +84,8 @@ def summary_line(plan: Plan) -> str:
         return f"Plan: {', '.join(what)}; no object is changed." if what else _OUTPUTS_ONLY
     parts = [f"{counts.create} to create", f"{counts.update} to update"]
     parts += [f"{counts.replace} to replace", f"{counts.delete} to delete"]
-    parts += [f"{counts.adopt} to adopt"] * bool(counts.adopt)
-    parts += [f"{counts.forget} to forget"] * bool(counts.forget)
+    seldom = {n: getattr(counts, n) for n in ("adopt", "resume", "restore", "forget")}
+    parts += [f"{count} to {name}" for name, count in seldom.items() if count]
     parts += [f"{len(plan.moves)} to move"] * bool(plan.moves)
     return f"Plan: {', '.join(parts + noted)}."
 
@@ -211,14 +201,13 @@ class _PlanView(Struct):
             line += f"  ({paint(short_id(change.remote_id))})"
         line += f"  {paint(WILL[change.action], change.action.value)}"
         if self.many_providers:
-            line += paint(f"  on {change.provider}", "dim")
+            line += paint(f"  (provider {change.provider})", "dim")
         return line
 
     def _reason(self, change: Change) -> str:
         if change.step != str(change.address):
             return ""  # the change that it belongs to says why
-        lead = _BECAUSE.get(change.reason.code, "because ")
-        return f"{lead}{change.reason.text}" if lead else ""
+        return "" if change.reason.code in _SAYS_NOTHING else f"because {change.reason.text}"
 
     def _manner(self, change: Change) -> str:
         """Which of the two comes first."""
@@ -230,7 +219,8 @@ class _PlanView(Struct):
         return _AWAY if change.address.kind == "deployment" else "the old one is deleted first"
 
     def _inputs(self, change: Change) -> Iterator[str]:
-        inputs = leaves(as_meant(change.after, change.identities))
+        after = {name: fill(value, self._known) for name, value in change.after.items()}
+        inputs = leaves(as_meant(after, change.identities))
         found = [leaf for leaf in inputs if leaf[0] in _FIRST] + [
             leaf for leaf in inputs if leaf[0] not in _FIRST
         ]
@@ -242,6 +232,9 @@ class _PlanView(Struct):
             if path == "sku.name" and (expiry := expiry_of(change.after)):
                 line += self.paint(f"  # the service deletes it {expiry.planned}", "dim")
             yield line
+
+    def _known(self, one: Reference | Secret) -> Value:
+        return decode(self.plan.known[str(one)]) if str(one) in self.plan.known else one
 
     def _attributes(self, change: Change) -> Iterator[str]:
         for attribute in change.attributes:

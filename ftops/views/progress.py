@@ -22,6 +22,8 @@ DOING: Mapping[str, str] = {
     "replace": "creating the new one",
     "delete": "deleting",
     "adopt": "adopting",
+    "resume": "resuming",
+    "restore": "restoring",
     "forget": "forgetting",
 }
 _DONE: Mapping[str, str] = {
@@ -30,6 +32,8 @@ _DONE: Mapping[str, str] = {
     "replace": "replaced",
     "delete": "deleted",
     "adopt": "adopted",
+    "resume": "resumed",
+    "restore": "restored",
     "forget": "forgotten",
 }
 _RESULTS: Mapping[str, tuple[str, str]] = {
@@ -123,7 +127,11 @@ def result_line(event: events.RunFinished, paint: Painter, title: str) -> str:
         "replaced": event.replaced,
         "deleted": event.deleted,
         "adopted": event.adopted,
+        "resumed": event.resumed,
+        "restored": event.restored,
+        "forgotten": event.forgotten,
         "moved": event.moved,
+        "setting recorded" if event.settings == 1 else "settings recorded": event.settings,
         "failed": event.failed,
         "not done": event.skipped,
     }

@@ -48,6 +48,7 @@ outputs:
 # providers:
 #   local:
 #     type: emulator
+#     default: true
 #   azure:
 #     type: azure_openai
 #     endpoint: https://acme.openai.azure.com/

@@ -115,6 +115,13 @@ def test_a_server_that_is_named(cloud: Cloud, project: Path) -> None:
         local.create(dataset(project))
 
 
+@pytest.mark.parametrize(("key", "said"), [("", "wants a key"), ("wrong", "refuses the `api_key`")])
+def test_a_server_that_is_named_and_its_key_is_not(cloud: Cloud, project: Path, key: str, said: str) -> None:
+    local = open_in(project, url=cloud.url, **({"api_key": key} if key else {}))
+    with closing(local), pytest.raises(Permanent, match=said):
+        local.create(dataset(project))
+
+
 @pytest.mark.parametrize(
     "named", [{}, {"account": "east"}, {"account": "East"}], ids=["unnamed", "same", "case"]
 )

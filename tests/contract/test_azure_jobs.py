@@ -10,7 +10,14 @@ from msgspec.structs import replace
 
 from ftops.errors import Permanent, Temporary
 from ftops.providers.azure import AzureProvider
-from ftops.providers.training import checkpoint_names, is_marked, is_marked_by, observed_inputs, seed_for
+from ftops.providers.training import (
+    checkpoint_names,
+    is_marked,
+    is_marked_by,
+    message_of,
+    observed_inputs,
+    seed_for,
+)
 from ftops.state import ResourceState, Status, observed_as, owner_mark
 from tests.contract.azure_cloud import (
     BASE_MODEL,
@@ -133,7 +140,10 @@ def test_a_failed_job_is_tainted_and_says_why(
     cloud.fault("POST /openai/fine_tuning/jobs", job={"fail": "safety", "message": "Unsafe, it is."})
     resource = made(azure, job(tmp_path, training))
     assert resource.status is Status.TAINTED
-    assert "Unsafe, it is." in resource.message
+    assert resource.message == "the job failed: Unsafe, it is."
+    assert message_of(
+        {"status": "failed", "error": {"message": "The job failed due to an internal error."}}
+    ) == ("the job failed due to an internal error.")
     name = resource.remote_id.removeprefix("ftjob-")
     assert [m for m in cloud.admin("GET", "objects")["models"] if name in str(m)], "it has left checkpoints"
     assert gone(azure, resource)

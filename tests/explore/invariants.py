@@ -16,6 +16,7 @@ from tests.explore.world import Run, World
 
 Complaints = Iterator[str]
 MAKES = (Action.CREATE, Action.REPLACE)
+TAKES = (Action.ADOPT, Action.RESUME, Action.RESTORE)
 
 
 def nothing_unforeseen(world: World, run: Run) -> Complaints:
@@ -167,7 +168,7 @@ def endpoints_stay(world: World, run: Run) -> Complaints:
         deletion = next((e for e in run.events if e.verb == "delete" and e.thing.uid == old.uid), None)
         if run.is_partial and not any(c.address == heir for c in run.plan.changes):
             continue  # who names what goes by its address means just that
-        if change.deposed and any(c.address == heir and c.action is Action.ADOPT for c in run.plan.changes):
+        if change.deposed and any(c.address == heir and c.action in TAKES for c in run.plan.changes):
             continue  # its successor was made, under a name of its own, when it was to stay until then
         if deletion and _is_served(deletion, heir, run.spec):
             continue

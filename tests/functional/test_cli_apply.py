@@ -34,6 +34,12 @@ def calm(text: str) -> str:
     return " ".join(words)
 
 
+def test_settings_that_are_recorded_are_counted(applied: Folder) -> None:
+    applied.edit("  base:\n", "  base:\n    lifecycle: {prevent_destroy: true, on_destroy: retain}\n")
+    out = applied.ok("apply", "-y")
+    assert "0 created, 0 updated, 0 replaced, 0 deleted, 2 settings recorded" in out
+
+
 def test_apply_says_what_it_does(folder: Folder) -> None:
     out = folder.ok("apply", "-y")
     _, _, told = out.partition("Plan:")
@@ -230,7 +236,7 @@ def test_a_signal_stops_in_good_order(folder: Folder, number: signal.Signals) ->
     golden("apply-interrupted", done.err)
     listed = folder.run("state", "list", "-o", "json").json["resources"]
     assert {r["address"]: r["status"] for r in listed}["job.copilot"] == "pending"
-    assert "will be adopted" in folder.ok("plan")
+    assert "will be resumed" in folder.ok("plan")
     assert not list(folder.path.glob("state/drone/*.lock"))
 
 

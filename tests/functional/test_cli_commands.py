@@ -37,6 +37,25 @@ def test_what_init_writes_can_be_planned(tmp_path: Path) -> None:
     assert here.ok("fmt", "--check", "my specs") == ""
 
 
+def test_what_init_leaves_commented_out_can_be_planned_too(tmp_path: Path) -> None:
+    here = Folder(tmp_path)
+    here.ok("init")
+    spec = (tmp_path / "ftops.yaml").read_text(encoding="utf-8")
+    head, mark, tail = spec.partition("#\n# providers:")
+    assert mark
+    here.write("ftops.yaml", head + "\n".join(line[2:] for line in f"{mark}{tail}".splitlines()) + "\n")
+    assert "Plan: 3 to create" in here.ok("plan", "--offline")
+    assert "Plan: 3 to create" in here.ok("plan", "--offline", "--env", "dev")
+    environ = {"AZURE_SUBSCRIPTION_ID": "00000000-0000-0000-0000-000000000000"}
+    assert here.run("validate", "--env", "prod", environ=environ).code == 0
+
+
+def test_a_plan_writes_nothing_beside_the_state(folder: Folder) -> None:
+    folder.ok("plan")
+    assert not (folder.path / "state").exists()
+    assert (folder.path / ".ftops" / ".gitignore").exists()
+
+
 def test_init_overwrites_nothing(tmp_path: Path) -> None:
     here = Folder(tmp_path)
     assert here.run("init", "-o", "json").json["created"] == ["ftops.yaml", "data/train.jsonl"]
@@ -174,6 +193,16 @@ def test_outputs_that_cannot_be_shown(folder: Folder) -> None:
     assert folder.run("output", "--raw").code == 1
     folder.write("ftops.yaml", SPEC.partition("\noutputs:")[0])
     assert folder.run("output").err == "The spec declares no outputs.\n"
+
+
+def test_outputs_are_what_the_last_apply_recorded(applied: Folder) -> None:
+    before = applied.ok("output")
+    applied.edit("  name: ${deployment.copilot.name}", "  name: other\n  new: 7")
+    assert applied.ok("output") == before + "new   = 7\n"
+    assert applied.ok("output", "--raw", "name") == "copilot\n"
+    applied.edit("  name: other", "  name: {value: other, sensitive: true}")
+    assert "(sensitive)" in applied.ok("output")
+    assert applied.ok("output", "--raw", "name") == "other\n"
 
 
 def test_a_sensitive_output_is_shown_only_when_it_is_asked_for(folder: Folder) -> None:

@@ -43,6 +43,21 @@ def test_the_first_plan_says_what_it_costs(folder: Folder) -> None:
     assert estimate["hosting_per_hour"] == 1.7
 
 
+def test_what_is_ignored_costs_what_it_was(folder: Folder) -> None:
+    folder.edit('  second: {model: "${job.copilot.fine_tuned_model}", training: train}\n', "")
+    first = folder.run("plan", "--offline", "-o", "json").json["estimate"]["training"]
+    folder.ok("apply", "-y", "--offline")
+    folder.edit(
+        "{n_epochs: 2}}",
+        "{n_epochs: 40}, seed: 7, lifecycle: {ignore_changes: [hyperparameters.n_epochs]}}",
+    )
+    folder.edit("{name: costs}", "{name: costs, budget: {training: 1.5}}")
+    planned = folder.run("plan", "--offline", "-o", "json")
+    assert planned.code == 0, planned
+    assert planned.json["estimate"]["training"] == first
+    assert [c["after"]["hyperparameters"] for c in planned.json["changes"][:1]] == [{"n_epochs": 2}]
+
+
 def test_a_saved_plan_keeps_what_it_costs(folder: Folder) -> None:
     folder.ok("plan", "--offline", "--out", "plan.ft")
     shown, planned = folder.ok("show", "plan.ft"), folder.ok("plan", "--offline")

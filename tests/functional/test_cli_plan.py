@@ -121,13 +121,48 @@ def test_exit_codes_once_everything_exists(applied: Folder, arguments: tuple[str
     assert applied.run("plan", *arguments).code == code
 
 
+def test_values_that_are_known_are_shown(applied: Folder) -> None:
+    """Of what stays, of what is updated in place, and of files; not what an update changes."""
+    applied.edit("default: 20", "default: 30")
+    applied.edit(
+        "outputs:",
+        """\
+  canary:
+    model: ${job.copilot.fine_tuned_model}
+    tags: {of: "${deployment.base.id}", examples: "n-${dataset.train.examples}"}
+  late:
+    model: gpt-4o-mini-2024-07-18
+    tags: {of: "${deployment.canary.id}"}
+
+outputs:
+  base: ${deployment.base.model}
+""",
+    )
+    told = applied.ok("plan")
+    model = applied.ok("output", "model").strip()
+    (base,) = (
+        r for r in applied.run("show", "-o", "json").json["resources"] if r["address"] == "deployment.base"
+    )
+    assert f"model         = {model}" in told
+    assert f'tags.of       = "{base["remote_id"]}"' in told
+    assert 'tags.examples = "n-12"' in told
+    assert "= (known after apply: deployment.canary.id)" in told
+    assert told.count("known after apply") == 1
+    known = applied.run("plan", "-o", "json").json["known"]
+    assert known["${deployment.base.id}"] == base["remote_id"]
+    applied.edit("  base:\n    model: gpt-4o-mini-2024-07-18", "  base:\n    model: gpt-4o-2024-08-06")
+    assert "base = (known after apply: deployment.base.model)" in applied.ok("plan")
+    applied.ok("plan", "--out", "plan.ft")
+    assert f"model         = {model}" in applied.ok("show", "plan.ft")
+
+
 def test_the_document(folder: Folder) -> None:
     document = folder.run("plan", "-o", "json").json
     assert set(document) == {
         "format_version", "spec", "environment", "mode", "lineage", "serial", "changes", "drift",
         "outputs", "unchanged", "summary", "warnings", "estimate",
         "destination", "digest", "findings", "diagnostics",
-        "moves", "settings",
+        "moves", "settings", "known",
     }  # fmt: skip
     assert document["summary"]["create"] == 5
     assert [c["address"] for c in document["changes"]] == [

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from ftops.pasting import command, import_block
 from tests.golden.cli import Folder
 
 SPEC = """\
@@ -231,3 +234,21 @@ def test_a_state_of_another_lineage_is_pushed_by_force(folder: Folder) -> None:
     folder.ok("state", "push", name, "--force")
     assert recorded(folder)["lineage"] == "another"
     assert "No changes." in folder.ok("plan", "--detailed-exitcode")
+
+
+def test_addresses_in_hints_are_quoted_for_a_shell(tmp_path: Path) -> None:
+    sets = "ftops: {name: sets}\nproviders: {m: {type: memory}}\ndeployments:\n"
+    sets += "  m: {for_each: [a, b], model: gpt-4o, name: '${each.key}'}\n"
+    folder = Folder.make(tmp_path, sets)
+    folder.ok("apply", "-y")
+    taken = folder.run("state", "mv", 'deployment.m["a"]', 'deployment.m["b"]').err
+    assert """`ftops state rm 'deployment.m["b"]'`""" in taken
+    recorded = folder.run("import", 'deployment.m["b"]', "x").err
+    assert """`ftops state show 'deployment.m["b"]'`""" in recorded
+
+
+def test_what_hints_give_to_paste() -> None:
+    words = ["ftops", "state", "rm", """job.a["it's"]"""]
+    assert shlex.split(command(*words).strip("`")) == words
+    block = yaml.safe_load(import_block('job.a["b"]', "0613").strip("`"))
+    assert block == {"import": [{"to": 'job.a["b"]', "id": "0613"}]}

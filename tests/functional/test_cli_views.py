@@ -129,6 +129,15 @@ def drawn(place: Place | None, summary: str = "wrong", **more: str) -> str:
     return diagnostics.draw([Diagnostic(summary, place=place, **more)], PLAIN)
 
 
+def test_what_is_to_be_copied_is_never_broken() -> None:
+    long = "`mkdir -p " + "a-folder/" * 12 + " && mv b/* c/`"
+    text = drawn(None, detail="word " * 18 + "`ftops state rm x` then.", hint=f"move it: {long} and plan")
+    lines = [line.strip() for line in text.splitlines()]
+    assert long in lines
+    assert any("`ftops state rm x`" in line for line in lines)
+    assert all(len(line) <= 100 for line in text.splitlines() if long not in line)
+
+
 def test_a_diagnostic_without_a_place() -> None:
     assert drawn(None, detail="because of it.\n  a: 1", hint="mend it") == (
         "error: wrong\n  Because of it.\n    a: 1\n  hint: Mend it\n"
@@ -180,12 +189,15 @@ def change(action: Action, **more: Any) -> Change:
 
 
 CHANGES: tuple[Change, ...] = (
-    change(Action.ADOPT, reason=Reason("pending", "is still in progress; apply waits for it")),
+    change(Action.ADOPT, reason=Reason("pending", "it is still in progress; apply waits for it")),
     change(Action.ADOPT, reason=Reason("found", "a run that was interrupted has made it")),
     change(
-        Action.CREATE, reason=Reason("vanished", "was deleted outside ftops"), after={"seed": 1}, remote_id=""
+        Action.CREATE,
+        reason=Reason("vanished", "it was deleted outside ftops"),
+        after={"seed": 1},
+        remote_id="",
     ),
-    change(Action.REPLACE, reason=Reason("tainted", "has to be made anew: out of GPUs\x1b[2J")),
+    change(Action.REPLACE, reason=Reason("tainted", "it has to be made anew: out of GPUs\x1b[2J")),
     change(Action.UPDATE, reason=Reason("interrupted", "an update of it was interrupted")),
     change(
         Action.UPDATE,
@@ -196,7 +208,7 @@ CHANGES: tuple[Change, ...] = (
             AttributeChange("n_epochs", 3, 4, note="hyperparameters.careful"),
         ),
     ),
-    change(Action.FORGET, reason=Reason("undeclared", "is no longer declared")),
+    change(Action.FORGET, reason=Reason("undeclared", "it is no longer declared")),
 )
 
 

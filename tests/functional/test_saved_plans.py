@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from ftops.planfile import PLAN_FILE_VERSION
-from tests.golden.cli import SPEC, Done, Folder, examples, golden
+from tests.golden.cli import SPEC, Done, Folder, examples, golden, process_environment
 
 OTHER = """\
   other:
@@ -74,6 +77,30 @@ def test_the_second_time_it_has_been_applied_already(folder: Folder) -> None:
     assert done.code == 3
     assert "the saved plan has been applied already" in done.err
     assert "the result was: done" in done.err
+    assert "Nothing is left to do" in done.err
+
+
+def test_after_the_state_changed_an_applied_plan_says_that_it_is_stale_as_well(folder: Folder) -> None:
+    saved(folder)
+    folder.ok("apply", "plan.ft")
+    folder.ok("destroy", "-y")
+    done = folder.run("apply", "plan.ft")
+    assert done.code == 3
+    assert "The state has changed since, so the plan is stale as well" in done.err
+    assert "Nothing is left to do" not in done.err
+
+
+def test_after_a_kill_it_says_that_its_run_was_killed(folder: Folder) -> None:
+    saved(folder)
+    command = [sys.executable, "-m", "tests.support.kill_at", "2", "after", "--", "apply", "plan.ft"]
+    killed = subprocess.run(
+        command, cwd=folder.path, env=process_environment(), capture_output=True, timeout=300, check=False
+    )
+    assert killed.returncode == -signal.SIGKILL
+    done = folder.run("apply", "plan.ft")
+    assert done.code == 3
+    assert "that run was killed before its end" in done.err
+    assert "`ftops apply` plans the rest" in done.err
 
 
 def test_without_its_audit_log_the_second_time_is_stale_at_least(folder: Folder) -> None:

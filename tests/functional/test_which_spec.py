@@ -26,15 +26,23 @@ def applied(path: Path, spec: str = UNNAMED) -> Folder:
     return folder
 
 
-def refused(folder: Folder, *said: str, spec: str = ".") -> str:
-    """Reading, planning and applying are refused alike, and nothing is recorded."""
+def refused(folder: Folder, *said: str, spec: str = ".", is_found: bool = False) -> str:
+    """Planning and applying are refused alike, and nothing is recorded. Where it is known which state is
+    meant, that can be read all the same, with a warning."""
     before = sorted(folder.path.parent.rglob("default.json"))
-    for argv in (("plan",), ("state", "list"), ("apply", "-y"), ("destroy", "-y")):
+    looks = (("state", "list"), ("state", "pull"), ("show",), ("output",), ("state", "show", "job.copilot"))
+    for argv in (("plan",), ("apply", "-y"), ("destroy", "-y"), *looks):
         done = folder.run(*argv, spec)
-        assert (done.code, done.out) == (1, ""), done
+        reads = is_found and argv in looks
+        assert (done.code, bool(done.out)) == ((0, True) if reads else (1, False)), done
         text = " ".join(done.err.split())
+        assert text.startswith("warning: " if reads else "error: ")
         for words in said:
             assert words in text, text
+    if is_found:
+        assert "copilot" in folder.ok("output", "name", spec)
+        assert "job.copilot" in folder.ok("state", "list", spec)
+        assert "done" in folder.ok("audit", spec)
     assert sorted(folder.path.parent.rglob("default.json")) == before
     return text
 
@@ -44,7 +52,11 @@ def test_a_folder_that_was_renamed(project: Path) -> None:
     (project / "before").rename(project / "after")
     folder = Folder(project / "after")
     refused(
-        folder, "nothing is recorded for `after`", "There was before/ftops.yaml", "`ftops: {name: before}`"
+        folder,
+        "nothing is recorded for `after`",
+        "There was before/ftops.yaml",
+        "`ftops: {name: before}`",
+        is_found=True,
     )
     folder.write("name.yaml", "ftops: {name: before}\n")
     assert folder.ok("plan").startswith("No changes. 5 resources of before")
@@ -54,7 +66,7 @@ def test_a_new_spec_beside_one_that_is_gone_may_say_its_name(project: Path) -> N
     applied(project / "before")
     shutil.rmtree(project / "before")
     folder = Folder.make(project / "after", UNNAMED)
-    refused(folder, "if this is another spec, `ftops: {name: after}`")
+    refused(folder, "if this is another spec, `ftops: {name: after}`", is_found=True)
     folder.write("name.yaml", "ftops: {name: after}\n")
     assert "Plan: 5 to create" in folder.ok("plan")
 
@@ -119,8 +131,10 @@ def test_another_folder_of_states(
     set_path(folder, before, outside)
     folder.ok("apply", "-y")
     set_path(folder, after, outside)
-    text = refused(folder, "the state is in another folder", "Restore the setting of `state`, or move it:")
-    command = re.search(r"or move it: (mkdir .*)$", text)
+    text = refused(
+        folder, "the state is in another folder", "Restore the setting of `state`, or move it:", is_found=True
+    )
+    command = re.search(r"or move it: `(mkdir .*)`$", text)
     assert command is not None
     subprocess.run(command[1], shell=True, check=True)
     assert folder.ok("plan").startswith("No changes. 5 resources of here")
@@ -133,7 +147,7 @@ def test_another_folder_of_states_in_a_fresh_clone(project: Path) -> None:
     folder.ok("apply", "-y")
     shutil.rmtree(project / ".ftops")
     set_path(folder, None, project)
-    refused(folder, f"the state is in another folder: {project}/some/where/here")
+    refused(folder, f"the state is in another folder: {project}/some/where/here", is_found=True)
 
 
 def test_another_folder_of_states_for_one_environment_after_the_other(project: Path) -> None:
@@ -156,7 +170,12 @@ def test_an_empty_state_in_another_folder_is_in_nobodys_way(project: Path) -> No
 def test_another_name_for_the_same_file(project: Path) -> None:
     folder = applied(project / "here")
     folder.write("name.yaml", "ftops: {name: there}\n")
-    refused(folder, "the state of this spec is recorded as `here`", "Keep the name: `ftops: {name: here}`")
+    refused(
+        folder,
+        "the state of this spec is recorded as `here`",
+        "Keep the name: `ftops: {name: here}`",
+        is_found=True,
+    )
     (folder.path / "name.yaml").unlink()
     assert folder.ok("plan").startswith("No changes.")
 
@@ -186,8 +205,8 @@ def test_files_side_by_side(project: Path) -> None:
 def test_a_repository_is_made_further_up(tmp_path: Path) -> None:
     folder = applied(tmp_path / "repo" / "spec")
     (tmp_path / "repo" / ".git").mkdir()
-    text = refused(folder, "the state is in another folder", "the nearest folder with `.git`")
-    command = re.search(r"Move it: (mkdir .*)$", text)
+    text = refused(folder, "the state is in another folder", "the nearest folder with `.git`", is_found=True)
+    command = re.search(r"Move it: `(mkdir .*)`$", text)
     assert command is not None
     subprocess.run(command[1], shell=True, check=True)
     assert folder.ok("plan").startswith("No changes. 5 resources of spec")
@@ -204,7 +223,7 @@ def test_a_file_at_the_root_of_a_project_that_is_renamed(tmp_path: Path) -> None
     applied(tmp_path / "repo")
     (tmp_path / "repo").rename(tmp_path / "elsewhere")
     folder = Folder(tmp_path / "elsewhere")
-    refused(folder, "recorded as `repo`", "called `elsewhere` now")
+    refused(folder, "recorded as `repo`", "called `elsewhere` now", is_found=True)
 
 
 def test_another_environment_is_no_other_spec(project: Path) -> None:

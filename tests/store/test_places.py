@@ -57,4 +57,4 @@ def test_from_a_folder_of_its_own_to_a_bucket(tmp_path: Path) -> None:
     with pytest.raises(StateError) as refused:
         check_place(found, store, store.read())
     assert refused.value.summary.startswith("the state is still in a local folder: ")
-    assert refused.value.hint.endswith(f"ftops state migrate --from {tmp_path}/kept")
+    assert refused.value.hint.endswith(f"`ftops state migrate --from {tmp_path}/kept`")

@@ -16,6 +16,7 @@ from typing import Any
 ROOT = Path(__file__).parent.parent.parent
 
 SPEC = """\
+ftops: {name: small}
 providers:
   here:
     type: emulator

@@ -13,9 +13,10 @@ from ftops.apply import Apply, Settings
 from ftops.config import Config
 from ftops.events import to_json
 from ftops.plan import Mode, Options
-from ftops.state import Status
+from ftops.providers.base import Progress
+from ftops.state import ResourceState, Status
 from ftops.turns import Context
-from tests.support.cloud import Cloud, VirtualTime
+from tests.support.cloud import Cloud, CloudProvider, VirtualTime
 from tests.support.specs import World, config, dataset, deployment, job, steps, tuned
 
 
@@ -87,10 +88,33 @@ def test_no_wait_leaves_the_job_and_the_next_apply_goes_on_with_it(tmp_path: Pat
     assert world.names() == {"dataset": 1, "job": 1, "deployment": 0}
     assert [e.remote_id for e in of_type(world, events.ChangeLeft)] == ["job-2"]  # type: ignore[attr-defined]
     made = world.plan(wanted)
-    assert steps(made) == ["adopt job.a", "create deployment.a"]
+    assert steps(made) == ["resume job.a", "create deployment.a"]
     assert made.changes[0].reason.code == "pending"
     assert world.apply(wanted).result == "done"
     assert world.cloud.created == 3
+
+
+class Telling(CloudProvider):
+    """Two more events at each look at a job."""
+
+    def progress(self, resource: ResourceState, seen: str) -> tuple[list[Progress], str]:
+        if resource.address.kind != "job":
+            return [], seen
+        there = 2 * self.cloud.things[resource.remote_id].looks
+        return [Progress(f"event {number}") for number in range(int(seen or 0), there)], str(there)
+
+
+def test_a_job_that_is_resumed_tells_what_is_new_and_is_counted_as_such(tmp_path: Path) -> None:
+    world = World(tmp_path, Cloud(patience=3))
+    world.provider = Telling(world.cloud)
+    wanted = config(dataset("a", "1"), job("a", "a"))
+    world.apply(wanted, settings=Settings(wait=False))
+    world.events.clear()
+    world.apply(wanted)
+    told = [to_json(e)["message"] for e in of_type(world, events.ChangeProgress)]
+    assert told == ["event 3", "event 4", "event 5"]
+    (finished,) = map(to_json, of_type(world, events.RunFinished))
+    assert (finished["resumed"], finished["adopted"]) == (1, 0)
 
 
 def test_a_stuck_object_is_waited_for_up_to_a_limit_and_again_by_the_next_apply(tmp_path: Path) -> None:
@@ -106,7 +130,7 @@ def test_a_stuck_object_is_waited_for_up_to_a_limit_and_again_by_the_next_apply(
         assert "still exists" in said["deployment.d"].detail
         assert "`timeouts: {deployment: …}`" in said["deployment.d"].hint
         assert {r.status for r in world.state.resources.values()} == {Status.PENDING}, attempt
-        assert steps(world.plan(wanted)) == ["adopt dataset.a", "adopt deployment.d"]
+        assert steps(world.plan(wanted)) == ["resume dataset.a", "resume deployment.d"]
     world.cloud.patience = 1
     assert world.apply(wanted).result == "done"
     assert world.cloud.created == 2

@@ -140,9 +140,13 @@ def test_what_is_ignored_is_no_drift(world: World) -> None:
     (thing,) = world.cloud.of_kind("deployment")
     thing.inputs["tags"] = {"b": "2"}
     made = planned(world, wanted("Standard", changed="fail", normalised="fail"))
-    assert (made.changes, made.drift) == ((), ())
+    assert (made.changes, made.noticed, made.entries) == ((), (), ())
+    assert all(drift.is_expected for drift in made.drift)
+    assert {a.path for drift in made.drift for a in drift.attributes} == {"sku.capacity", "tags.a", "tags.b"}
+    accepted = planned(world, wanted("Standard"), options=REFRESH)
+    assert (accepted.noticed, accepted.entries) == ((), ())
     change(world, name="GlobalStandard")
-    ((drift),) = planned(world, wanted("Standard")).drift
+    ((drift),) = planned(world, wanted("Standard")).noticed
     assert [a.path for a in drift.attributes] == ["sku.name"], "what isn't ignored is drift"
 
 

@@ -319,8 +319,20 @@ def test_a_failed_job_is_replaced_with_the_reason_of_the_service(tmp_path: Path)
 def test_a_job_still_in_the_making_is_not_paid_for_twice_when_it_has_to_be_replaced(tmp_path: Path) -> None:
     world = World(tmp_path, Cloud(patience=3))
     assert world.apply(chain("1"), settings=Settings(wait=False)).result == "in-progress"
-    made = steps(world.plan(chain("2")))
+    plan = world.plan(chain("2"))
+    made = steps(plan)
     assert made.index("delete job.copilot#old") < made.index("replace job.copilot")
+    assert [w for w in plan.warnings if "job.copilot is still in progress" in w and "is billed" in w]
+
+
+def test_a_running_job_that_is_deleted_is_cancelled_and_the_plan_says_so(tmp_path: Path) -> None:
+    world = World(tmp_path, Cloud(patience=3))
+    world.apply(chain(), settings=Settings(wait=False))
+    gone = world.plan(chain(), Options(mode=Mode.DESTROY))
+    assert [w.partition(" (")[0] for w in gone.warnings] == ["job.copilot is still in progress"]
+    assert not world.plan(chain()).warnings
+    kept = config(*(replace(r, lifecycle=Lifecycle(on_destroy="retain")) for r in chain().resources))
+    assert not world.plan(kept, Options(mode=Mode.DESTROY)).warnings
 
 
 @pytest.mark.parametrize("submitted", [False, True], ids=["it failed", "it is still training"])
@@ -342,8 +354,11 @@ def test_what_serves_an_older_model_stays_until_the_new_one_is_trained(
 
 def test_protection_blocks_deletion_and_replacement_and_survives_its_own_lines(world: World) -> None:
     world.apply(config(deployment("prod", "gpt.ft-1", lifecycle=PROTECTED)))
-    with pytest.raises(Blocked, match=r"deployment\.prod is protected, and the plan would delete it"):
+    with pytest.raises(
+        Blocked, match=r"deployment\.prod is protected, and the plan would delete it"
+    ) as refused:
         world.plan(config(dataset("other", "1")))
+    assert "The plan would do so because it is no longer declared." in refused.value.diagnostics[0].detail
     with pytest.raises(Blocked, match="would replace it"):
         world.plan(config(deployment("prod", "gpt.ft-2", lifecycle=PROTECTED)))
     with pytest.raises(Blocked):

@@ -56,7 +56,7 @@ def test_a_change_that_is_taken_back_after_its_job_failed_trains_nothing(countin
     counting.fails = True
     counting.apply(chain("2"))
     made = counting.plan(chain())
-    assert "adopt job.copilot" in steps(made)
+    assert "restore job.copilot" in steps(made)
     assert not any("deployment" in step for step in steps(made))
     counting.apply(chain())
     assert len(counting.started) == 2

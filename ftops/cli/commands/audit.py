@@ -6,10 +6,10 @@ import click
 
 from ftops.cli.arguments import SpecArguments
 from ftops.cli.lazy import pass_screen
+from ftops.cli.looking import looking
 from ftops.cli.options import spec_options
 from ftops.cli.screen import Screen
 from ftops.cli.specs import read_outline
-from ftops.engine import Session
 from ftops.views.audit import draw_runs, runs_to_json
 
 
@@ -26,7 +26,7 @@ from ftops.views.audit import draw_runs, runs_to_json
 def command(screen: Screen, spec: SpecArguments, limit: int) -> int:
     """Show who changed what exists or what is recorded of it, when, by which plan, and with what result."""
     config = read_outline(spec)
-    with Session.open(config) as session:
+    with looking(screen, config) as session:
         runs = session.runs()
     shown = runs[-limit:] if limit else runs
     if screen.json:

@@ -42,7 +42,7 @@ def _refuse_to_overwrite(folder: Path, targets: list[Path]) -> None:
         raise FtopsError(
             f"{there[0]} exists already",
             "init overwrites nothing, and a second spec beside another would be merged with it.",
-            "choose an empty folder: ftops init FOLDER",
+            "choose an empty folder: `ftops init FOLDER`",
         )
 
 

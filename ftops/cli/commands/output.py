@@ -11,11 +11,11 @@ from msgspec.structs import replace
 from ftops.address import Reference, Secret, Value, fill
 from ftops.cli.arguments import SpecArguments
 from ftops.cli.lazy import pass_screen
+from ftops.cli.looking import looking
 from ftops.cli.options import spec_options
 from ftops.cli.screen import Screen
 from ftops.cli.specs import read, read_outline
 from ftops.config import Config
-from ftops.engine import Session
 from ftops.errors import FtopsError
 from ftops.outputs import OutputValue
 from ftops.suggest import did_you_mean
@@ -42,7 +42,7 @@ def command(screen: Screen, name: str | None, spec: SpecArguments, raw: bool) ->
         name = None
     if raw and name is None:
         raise click.UsageError("--raw needs the name of an output")
-    config, outputs = _outputs(spec, name)
+    config, outputs = _outputs(screen, spec, name)
     if name is None:
         _show_all(screen, outputs)
     else:
@@ -50,15 +50,18 @@ def command(screen: Screen, name: str | None, spec: SpecArguments, raw: bool) ->
     return 0
 
 
-def _outputs(spec: SpecArguments, name: str | None) -> tuple[Config, dict[str, OutputValue]]:
-    """As the spec declares them; where it can't be read, as with a variable that has no value, those that
-    the last apply recorded, unless the one that is asked for isn't among them."""
+def _outputs(screen: Screen, spec: SpecArguments, name: str | None) -> tuple[Config, dict[str, OutputValue]]:
+    """What the last apply recorded, whatever the spec says now. What isn't on record, because it is sensitive
+    or was never applied, is as the spec declares it; where that can't be read, as with a variable that has
+    no value, there is no more."""
     config = read_outline(spec)
-    with Session.open(config) as session:
+    with looking(screen, config) as session:
+        recorded = session.recorded_outputs()
         if config.is_outline:
-            recorded = session.recorded_outputs()
             return (config, recorded) if recorded.keys() >= {name} - {None} else (read(spec), {})
-        return config, session.outputs()
+        declared = session.outputs()
+    hidden = {name for name, output in declared.items() if output.sensitive}
+    return config, declared | {name: one for name, one in recorded.items() if name not in hidden}
 
 
 def _is_spec(word: str) -> bool:

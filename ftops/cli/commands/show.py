@@ -9,11 +9,11 @@ import click
 from ftops.cli.arguments import SpecArguments
 from ftops.cli.lazy import pass_screen
 from ftops.cli.look import also_markdown
+from ftops.cli.looking import looking
 from ftops.cli.options import spec_options
 from ftops.cli.planning import plan_document
 from ftops.cli.screen import Screen
 from ftops.cli.specs import read_outline
-from ftops.engine import Session
 from ftops.saved import is_plan_file, read_plan
 from ftops.views.markdown import SMALLEST
 from ftops.views.markdown import draw as draw_markdown
@@ -41,7 +41,7 @@ def command(screen: Screen, spec: SpecArguments, limit: int | None) -> int:
     if screen.markdown or limit is not None:
         raise click.UsageError("a saved plan is what can be drawn as Markdown: name the file of one")
     config = read_outline(spec)
-    with Session.open(config) as session:
+    with looking(screen, config) as session:
         state = session.state
     if screen.json:
         screen.document(state_to_json(state, config.name, config.environment))

@@ -10,10 +10,10 @@ from ftops.cli.arguments import SpecArguments
 from ftops.cli.commands.state_edit import COMMANDS as EDITING
 from ftops.cli.commands.state_history import COMMANDS as HISTORY
 from ftops.cli.lazy import pass_screen
+from ftops.cli.looking import looking
 from ftops.cli.options import spec_options
 from ftops.cli.screen import Screen
 from ftops.cli.specs import read_outline
-from ftops.engine import Session
 from ftops.errors import FtopsError
 from ftops.refactor import nothing_recorded
 from ftops.state import ResourceState, State
@@ -31,7 +31,7 @@ def command() -> None:
 @pass_screen
 def list_(screen: Screen, spec: SpecArguments) -> int:
     """List the address of every recorded object, one a line."""
-    state = _recorded(spec)
+    state = _recorded(screen, spec)
     if screen.json:
         screen.document(list_to_json(state))
     else:
@@ -45,7 +45,7 @@ def list_(screen: Screen, spec: SpecArguments) -> int:
 @pass_screen
 def show(screen: Screen, address: Address, spec: SpecArguments) -> int:
     """Show all that is recorded of the object at ADDRESS."""
-    resource = _find(_recorded(spec), address)
+    resource = _find(_recorded(screen, spec), address)
     if screen.json:
         screen.document({"format_version": 1, "resource": resource_to_json(resource)})
     else:
@@ -57,8 +57,8 @@ for _command in (*EDITING, *HISTORY):
     command.add_command(_command)
 
 
-def _recorded(spec: SpecArguments) -> State:
-    with Session.open(read_outline(spec)) as session:
+def _recorded(screen: Screen, spec: SpecArguments) -> State:
+    with looking(screen, read_outline(spec)) as session:
         return session.state
 
 

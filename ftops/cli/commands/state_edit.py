@@ -18,6 +18,7 @@ from ftops.cli.addresses import ADDRESS
 from ftops.cli.arguments import SpecArguments
 from ftops.cli.lazy import pass_screen
 from ftops.cli.locking import lock_option, locked
+from ftops.cli.looking import looking
 from ftops.cli.options import approve_option, spec_options
 from ftops.cli.screen import Screen
 from ftops.cli.specs import read, read_outline
@@ -147,7 +148,7 @@ def replace_provider(
 def pull(screen: Screen, spec: SpecArguments) -> int:
     """Print the whole recorded state, as JSON that `state push` takes back."""
     config = read_outline(spec)
-    with Session.open(config) as session:
+    with looking(screen, config) as session:
         screen.raw(snapshot_text(session.state, config.name, config.environment))
     return 0
 

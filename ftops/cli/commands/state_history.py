@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from ftops.cli.arguments import SpecArguments
 from ftops.cli.lazy import pass_screen
 from ftops.cli.locking import lock_option, locked
+from ftops.cli.looking import looking
 from ftops.cli.options import approve_option, spec_options
 from ftops.cli.screen import Screen
 from ftops.cli.specs import read_outline
@@ -29,7 +30,7 @@ from ftops.views.values import plural
 @pass_screen
 def history(screen: Screen, spec: SpecArguments) -> int:
     """List the versions of the state that are kept, newest first."""
-    with Session.open(read_outline(spec)) as session:
+    with looking(screen, read_outline(spec)) as session:
         versions = session.store.versions()
     if screen.json:
         screen.document(versions_to_json(versions))
@@ -51,7 +52,7 @@ def diff(screen: Screen, before: str, after: str | None, spec: SpecArguments) ->
     if after is not None and not after.isdigit():
         spec = replace(spec, path=Path(after), words=(quote(after),))
         after = None
-    with Session.open(read_outline(spec)) as session:
+    with looking(screen, read_outline(spec)) as session:
         old = session.store.read_version(before)
         new = session.store.read_version(after) if after else session.state
     found = compare(old, new)

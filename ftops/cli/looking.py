@@ -1,0 +1,18 @@
+"""Commands that only look at the record: they find it also where the spec kept it before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ftops.cli.screen import Screen
+from ftops.config import Config
+from ftops.engine import Session
+
+
+@contextmanager
+def looking(screen: Screen, config: Config) -> Iterator[Session]:
+    """A session that is there to be read. Where its record was found elsewhere, a warning says so."""
+    with Session.open(config) as session:
+        screen.warn(session.look_elsewhere())
+        yield session
