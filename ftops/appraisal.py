@@ -214,7 +214,10 @@ class _Appraiser:
         )
 
     def former(self, address: Address, before: str) -> Measured | None:
-        """The version of a dataset whose bytes have this digest; None where it isn't at hand."""
+        """The version of a dataset whose bytes have this digest; None where it isn't at hand. For an
+        untrusted spec, Git isn't started."""
+        if self.config.withheld is not None:
+            return None
         path, digest, pattern = self.origin(address, before)
         return former(self.config.project, path, digest, self.encoding(address), pattern)
 

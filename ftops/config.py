@@ -143,6 +143,8 @@ class Config(Struct, frozen=True):
     refactorings: Refactorings = Refactorings()
     is_named: bool = True
     """Whether the spec says its name itself; else it is that of its folder."""
+    withheld: tuple[str, ...] | None = None
+    """Environment variables that an untrusted spec asks for and doesn't get; None: the spec is trusted."""
     is_outline: bool = False
     """Whether all that is declared was left out."""
     files: tuple[str, ...] = ()

@@ -88,6 +88,13 @@ class Session(Struct):
         graph = build(config)
         return cls(config, graph, open_store(config), Providers(config.providers, config.project))
 
+    @classmethod
+    def on_copy(cls, config: Config, state: State) -> Session:
+        """With this state, to plan: where the spec keeps its own isn't asked."""
+        store = LocalStore(config.project / config.state.path, config.name, config.environment)
+        providers = Providers(config.providers, config.project)
+        return cls(config, build(config), store, providers, _state=state)
+
     def __enter__(self) -> Session:
         return self
 
@@ -149,12 +156,15 @@ class Session(Struct):
         *,
         look: bool = True,
         preflight: bool = True,
+        offline: bool = False,
         parallelism: int = 10,
         on_progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> Plan:
-        """What applying would do. `look=False` trusts the state instead of asking the service;
-        `preflight=False` doesn't ask whether it would succeed."""
-        return self._inquiry(parallelism).plan(options, look, preflight, on_progress)
+        """What applying would do. `look=False` trusts the state instead of asking the service, except for
+        what an interrupted run began; `preflight=False` doesn't ask whether it would succeed; with
+        `offline`, no service is asked anything."""
+        inquiry = replace(self._inquiry(parallelism), offline=offline)
+        return inquiry.plan(options, look, preflight, on_progress)
 
     def apply(
         self,

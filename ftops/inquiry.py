@@ -48,12 +48,16 @@ class Inquiry(Struct, frozen=True):
     """Seconds before the second try of a read that failed temporarily."""
     parallelism: int = 10
     clock: Clock | None = None
+    offline: bool = False
+    """Whether nobody is asked anything."""
 
     def plan(
         self, options: Options, look: bool, preflight: bool, on_progress: Callable[[int, int], None]
     ) -> Plan:
         """What applying would do; see `Session.plan`."""
         self._check_addresses(options)
+        if self.offline:
+            return self._plan_offline(options)
         observed = self._observe(look or options.mode is Mode.REFRESH_ONLY, options, on_progress)
         made = self._planned(observed, options)
         if options.adopt and look:
@@ -63,6 +67,23 @@ class Inquiry(Struct, frozen=True):
             made = self._with_findings(made, resources)
         made = self._with_estimate(made, resources)
         return replace(made, destination=destination_of(self.config, made))
+
+    def _plan_offline(self, options: Options) -> Plan:
+        """From the spec and the record alone. What that leaves open is said."""
+        imports = self.config.refactorings.imports
+        left = replace(self.config, refactorings=replace(self.config.refactorings, imports=()))
+        made = plan(left, self.graph, self.state, Observed(False), options, secret_digests(self.config))
+        said = ["no account was asked what exists: this is what the record says"]
+        if imports:
+            said.append(
+                f"{len(imports)} of `import` weren't looked at: they are shown as if they had to be made"
+            )
+        if self.state.pending:
+            names = ", ".join(str(address) for address in list(self.state.pending)[:3])
+            said.append(f"what an interrupted run began wasn't looked for ({names})")
+        made = self._with_estimate(made, _as_sent(made, self.graph.resources))
+        destination = destination_of(self.config, made)
+        return replace(made, warnings=(*made.warnings, *said), destination=destination)
 
     def read_import(self, address: Address, remote_id: str) -> ResourceState:
         """The record of an object of the service under a declared address. Raises FtopsError where the spec

@@ -16,6 +16,8 @@ class SpecArguments(Struct, frozen=True):
     variable_files: tuple[Path, ...] = ()
     is_approved: bool = False
     """Whether a plan of it is saved, or expected by its digest, to be applied later or elsewhere."""
+    is_untrusted: bool = False
+    """Whether somebody else wrote it, whom nobody has to trust."""
     words: tuple[str, ...] = ()
     """The same as words of a command line, quoted. Values of variables are left out: they may be secret."""
 

@@ -25,6 +25,8 @@ class PlanArguments(Struct, frozen=True):
     refresh: bool
     parallelism: int
     preflight: bool = True
+    offline: bool = False
+    """Nobody is to be asked: by a plan, nobody at all; by an apply, nobody before it begins."""
 
 
 def spec_options(function: Command) -> Command:
@@ -73,9 +75,10 @@ def plan_options(function: Command) -> Command:
         adopt: bool,
         **rest: Any,
     ) -> Any:
-        mode = _mode(destroy, refresh_only, refresh)
+        mode = _mode(destroy, refresh_only, refresh and not offline)
         options = Options(mode, targets, excludes, replaces, allow_empty, adopt and not offline)
-        return function(*args, request=PlanArguments(options, refresh, parallelism, not offline), **rest)
+        request = PlanArguments(options, refresh and not offline, parallelism, not offline, offline)
+        return function(*args, request=request, **rest)
 
     return selection_options(decorate(wraps(function)(packed), _PLAN))
 
@@ -93,7 +96,7 @@ def _mode(destroy: bool, refresh_only: bool, refresh: bool) -> Mode:
     if destroy and refresh_only:
         raise click.UsageError("--destroy and --refresh-only can't go together")
     if refresh_only and not refresh:
-        raise click.UsageError("--refresh-only and --no-refresh can't go together")
+        raise click.UsageError("--refresh-only can't go together with --no-refresh or --offline")
     if destroy:
         return Mode.DESTROY
     return Mode.REFRESH_ONLY if refresh_only else Mode.NORMAL
@@ -126,7 +129,9 @@ parallelism_option = click.option(
 )
 
 offline_option = click.option(
-    "--offline", is_flag=True, help="Don't ask the accounts beforehand whether it would succeed."
+    "--offline",
+    is_flag=True,
+    help="Ask nobody: plan shows what the record says. Apply asks nobody before it begins.",
 )
 
 _SPEC = (

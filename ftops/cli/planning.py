@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from msgspec.structs import replace
+
 from ftops.address import Json
 from ftops.cli.arguments import SpecArguments
 from ftops.cli.options import PlanArguments
@@ -9,9 +13,11 @@ from ftops.cli.screen import Screen
 from ftops.cli.specs import read, read_to_destroy, read_with_data
 from ftops.config import Config
 from ftops.engine import Session
-from ftops.errors import Diagnostic
+from ftops.errors import Diagnostic, UsageError
 from ftops.plan import Mode, Plan, plan_to_json
 from ftops.planfile import plan_digest
+from ftops.state import State
+from ftops.statefile import parse_snapshot
 from ftops.views.diagnostics import to_json
 
 
@@ -26,12 +32,48 @@ def read_for(spec: SpecArguments, request: PlanArguments) -> tuple[Config, tuple
             return read(spec), ()
 
 
-def make_plan(session: Session, request: PlanArguments, screen: Screen) -> Plan:
-    """Asks the service and plans."""
+def unasked(request: PlanArguments) -> PlanArguments:
+    """The same, with nobody to be asked."""
+    options = replace(request.options, adopt=False)
+    return replace(request, options=options, refresh=False, preflight=False, offline=True)
+
+
+def is_plain_local(config: Config) -> bool:
+    """Whether the state is in a file here that can be read without a key."""
+    return config.state.backend == "local" and not config.state.settings.get("encryption")
+
+
+def planning_session(config: Config, request: PlanArguments, copy: Path | None) -> Session:
+    """A session to plan with. Raises UsageError if it may ask nobody and the state is in a bucket, StateError
+    where the copy can't be trusted."""
+    if copy is not None:
+        return Session.on_copy(config, _copied(config, copy))
+    if config.withheld is not None and not is_plain_local(config):
+        return Session.on_copy(config, State(""))
+    if request.offline and config.state.backend != "local":
+        raise UsageError(
+            "--offline asks nobody, and the state is in a bucket",
+            f"it is kept in {config.state.backend}.",
+            "where that can be reached: `ftops state pull > state.json`; then plan with --state state.json",
+        )
+    return Session.open(config)
+
+
+def _copied(config: Config, copy: Path) -> State:
+    try:
+        text = copy.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"can't read {copy}: {error}", "", "name the file that holds the state") from error
+    return parse_snapshot(text, str(copy), config.name, config.environment)
+
+
+def make_plan(session: Session, request: PlanArguments, screen: Screen, *, offline: bool = False) -> Plan:
+    """Plans; asks the service unless it is `offline`."""
     return session.plan(
         request.options,
         look=request.refresh,
         preflight=request.preflight,
+        offline=offline,
         parallelism=request.parallelism,
         on_progress=screen.counter("Looking at resource"),
     )

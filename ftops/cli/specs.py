@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from ftops import reading
 from ftops.cli.arguments import SpecArguments
 from ftops.config import Config
@@ -13,6 +15,8 @@ from ftops.errors import Diagnostic, SpecError
 
 def read(spec: SpecArguments) -> Config:
     """The spec alone. Raises SpecError."""
+    if spec.is_untrusted:
+        return _named(_read_untrusted(spec), spec)
     config = reading.read(
         spec.path,
         environment=spec.environment,
@@ -21,6 +25,22 @@ def read(spec: SpecArguments) -> Config:
         environ=os.environ,
     )
     return _named(config, spec)
+
+
+def _read_untrusted(spec: SpecArguments) -> Config:
+    """Nothing that is kept beside the spec is believed, and of the environment it gets what was allowed."""
+    from ftops.cli.untrusted import Withholding
+    from ftops.loader import load
+
+    environ = Withholding(os.environ)
+    config = load(
+        spec.path,
+        environment=spec.environment,
+        variables=spec.variables,
+        variable_files=spec.variable_files,
+        environ=environ,
+    )
+    return replace(config, withheld=tuple(sorted(environ.withheld)))
 
 
 def _named(config: Config, spec: SpecArguments) -> Config:

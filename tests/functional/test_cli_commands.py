@@ -94,6 +94,7 @@ def test_validate(folder: Folder) -> None:
         "resources": {"dataset": 2, "deployment": 2, "job": 1},
         "exit_code": 0,
         "diagnostics": [],
+        "left_out": [],
     }
 
 

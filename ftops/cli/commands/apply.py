@@ -101,5 +101,5 @@ def destroy(
     With --target, only that resource and what uses it.
     """
     options = Options(Mode.DESTROY, targets, excludes)
-    request = PlanArguments(options, refresh, parallelism, not offline)
+    request = PlanArguments(options, refresh and not offline, parallelism, not offline)
     return carry_out(screen, Wish("destroy", spec, request, auto_approve, lock_timeout=lock_timeout))

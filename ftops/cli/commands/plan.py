@@ -10,10 +10,17 @@ from msgspec.structs import replace
 from ftops.cli.arguments import SpecArguments
 from ftops.cli.lazy import pass_screen
 from ftops.cli.options import PlanArguments, plan_options, spec_options
-from ftops.cli.planning import make_plan, plan_document, read_for
+from ftops.cli.planning import (
+    is_plain_local,
+    make_plan,
+    plan_document,
+    planning_session,
+    read_for,
+    unasked,
+)
 from ftops.cli.plans import applying, check_out, save_plan
 from ftops.cli.screen import Screen
-from ftops.engine import Session
+from ftops.cli.untrusted import left_out, untrusted_option
 from ftops.plan import Mode, Plan
 from ftops.views import plan as plan_view
 
@@ -30,10 +37,24 @@ BLOCKED = 3
     metavar="FILE",
     help="Save the plan: `ftops apply FILE` does just that, `ftops show FILE` shows it.",
 )
+@click.option(
+    "--state",
+    "copy",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Plan on this copy of the state, as `ftops state pull` prints it.",
+)
+@untrusted_option
 @spec_options
 @pass_screen
 def command(
-    screen: Screen, spec: SpecArguments, request: PlanArguments, detailed_exitcode: bool, out: Path | None
+    screen: Screen,
+    spec: SpecArguments,
+    request: PlanArguments,
+    detailed_exitcode: bool,
+    out: Path | None,
+    copy: Path | None,
+    is_untrusted: bool,
 ) -> int:
     """Show what apply would do, in which order and why. Changes nothing.
 
@@ -42,9 +63,14 @@ def command(
     if out is not None:
         check_out(out)
         spec = replace(spec, is_approved=True)
+    if is_untrusted:
+        spec, request = replace(spec, is_untrusted=True), unasked(request)
     config, warnings = read_for(spec, request)
-    with Session.open(config) as session:
-        made = make_plan(session, request, screen)
+    with planning_session(config, request, copy) as session:
+        made = make_plan(session, request, screen, offline=request.offline)
+        without_state = is_untrusted and copy is None and not is_plain_local(config)
+        left = left_out(config, without_state=without_state)
+        made = replace(made, warnings=(*left, *made.warnings))
         if out is not None:
             save_plan(session, made, request, spec, out)
     screen.warn(warnings)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 import click
+from msgspec.structs import replace
 
 from ftops.address import Json
 from ftops.cli.arguments import SpecArguments
@@ -13,6 +14,7 @@ from ftops.cli.lazy import pass_screen
 from ftops.cli.options import spec_options
 from ftops.cli.screen import Screen
 from ftops.cli.specs import read_with_data
+from ftops.cli.untrusted import left_out, untrusted_option
 from ftops.config import Config
 from ftops.errors import Diagnostic, SpecError
 from ftops.graph import build
@@ -21,22 +23,25 @@ from ftops.views.values import plural
 
 
 @click.command("validate")
+@untrusted_option
 @spec_options
 @pass_screen
-def command(screen: Screen, spec: SpecArguments) -> int:
+def command(screen: Screen, spec: SpecArguments, is_untrusted: bool) -> int:
     """Check a spec and every example of its data. Asks no service and needs no state."""
     try:
-        config, warnings = read_with_data(spec)
+        config, warnings = read_with_data(replace(spec, is_untrusted=is_untrusted))
         build(config)
     except SpecError as error:
         screen.fail(error.diagnostics, 1, valid=False)
         return 1
+    left = left_out(config)
     screen.warn(warnings)
     if screen.json:
-        screen.document(_document(config, warnings))
+        screen.document({**_document(config, warnings), "left_out": list[Json](left)})
     else:
         counts = ", ".join(plural(count, kind) for kind, count in _kinds(config).items())
-        screen.text(f"{screen.paint('Valid', 'good')}: {config.name} declares {counts or 'nothing'}.\n")
+        said = [f"{screen.paint('Valid', 'good')}: {config.name} declares {counts or 'nothing'}.", *left]
+        screen.text("".join(f"{line}\n" for line in said))
     return 0
 
 

@@ -1,0 +1,74 @@
+"""--untrusted: to check and to plan the spec of somebody whom nobody has to trust, such as a pull request.
+
+No account, bucket or emulator is asked, no other program is started, and nothing that came with the spec is
+taken for ftops' own. What was left out for that is said. docs/security.md has the whole list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import click
+
+from ftops.config import Config
+from ftops.reading import VARIABLE_PREFIX
+
+SWITCH = "FTOPS_UNTRUSTED"
+ALLOWED = "FTOPS_ALLOW_ENV"
+"""Names of environment variables that an untrusted spec may read, separated by commas."""
+STAND_IN = "withheld"
+"""What an untrusted spec reads in place of any other environment variable."""
+
+untrusted_option = click.option(
+    "--untrusted",
+    "is_untrusted",
+    is_flag=True,
+    envvar=SWITCH,
+    help="For the spec of somebody you don't know: ask nobody, start nothing, read nothing outside.",
+)
+
+
+class Withholding(Mapping[str, str]):
+    """The environment for an untrusted spec: the variables of the spec, and what ALLOWED names. Whatever else
+    is asked for has a stand-in for a value, and is noted."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        allowed = {name.strip() for name in environ.get(ALLOWED, "").split(",")}
+        self._given = {
+            name: value
+            for name, value in environ.items()
+            if name in allowed or name.startswith(VARIABLE_PREFIX)
+        }
+        self.withheld: set[str] = set()
+
+    def __getitem__(self, name: str) -> str:
+        if name in self._given:
+            return self._given[name]
+        if name.startswith(VARIABLE_PREFIX):
+            raise KeyError(name)
+        self.withheld.add(name)
+        return STAND_IN
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._given
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._given)
+
+    def __len__(self) -> int:
+        return len(self._given)
+
+
+def left_out(config: Config, *, without_state: bool = False) -> list[str]:
+    """What to say of an untrusted plan; nothing of another one."""
+    if config.withheld is None:
+        return []
+    said = ["--untrusted: nobody was asked, and earlier versions of data weren't looked for in Git"]
+    if without_state:
+        said.append(
+            f"the state ({config.state.backend}) wasn't read: everything is shown as if nothing existed"
+        )
+    if config.withheld:
+        names = ", ".join(config.withheld)
+        said.append(f"withheld from the spec: {names}; {ALLOWED} names what it may read")
+    return said

@@ -1,0 +1,146 @@
+"""--untrusted and --offline: nobody is asked, nothing is started, and what was left out is said."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.golden.cli import SPEC, Done, Folder
+
+CANARY = "canary-7f3a91"
+
+
+@contextmanager
+def listener() -> Iterator[tuple[int, list[bytes]]]:
+    """A port of this machine, and whatever is said to it."""
+    said: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def listen() -> None:
+            while True:
+                try:
+                    client, _ = server.accept()
+                except OSError:
+                    return
+                with client:
+                    client.settimeout(2)
+                    said.append(client.recv(65536))
+
+        thread = threading.Thread(target=listen, daemon=True)
+        thread.start()
+        yield server.getsockname()[1], said
+        server.shutdown(socket.SHUT_RDWR)
+    thread.join(10)
+
+
+def spec(port: int) -> str:
+    """Of a stranger: its accounts are a listener, and it asks for what is in the environment."""
+    return f"""\
+ftops: {{name: drone}}
+providers:
+  emu: {{type: emulator, url: "http://127.0.0.1:{port}", api_key: "${{env.SOME_SECRET}}", default: true}}
+  azure:
+    type: azure_openai
+    endpoint: http://127.0.0.1:{port}
+    api_key: ${{env.SOME_SECRET}}
+datasets:
+  train: {{path: data/train.jsonl, format: chat}}
+  other: {{path: data/valid.jsonl, format: chat, provider: azure}}
+deployments:
+  base: {{model: gpt-4o-mini-2024-07-18, tags: {{who: "${{env.SOME_SECRET}}"}}}}
+"""
+
+
+COMMANDS: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {
+    "plan": (("plan", "--untrusted"), {}),
+    "plan-json": (("plan", "--untrusted", "-o", "json"), {}),
+    "plan-by-environment": (("plan",), {"FTOPS_UNTRUSTED": "1"}),
+    "destroy": (("plan", "--untrusted", "--destroy"), {}),
+    "validate": (("validate", "--untrusted"), {}),
+    "offline": (("plan", "--offline"), {}),
+}
+
+
+@pytest.mark.parametrize(("argv", "environ"), COMMANDS.values(), ids=COMMANDS.keys())
+def test_nobody_is_asked(tmp_path: Path, argv: tuple[str, ...], environ: dict[str, str]) -> None:
+    with listener() as (port, said):
+        folder = Folder.make(tmp_path / "here", spec(port))
+        done = folder.process(*argv, environ={"SOME_SECRET": CANARY, **environ})
+        assert done.code == 0, done
+    assert said == []
+    assert CANARY not in done.out + done.err
+
+
+def told(done: Done) -> str:
+    assert done.code == 0, done
+    return " ".join((done.out + done.err).split())
+
+
+@pytest.mark.parametrize("command", ["plan", "validate"])
+def test_what_is_left_out_is_said(tmp_path: Path, command: str) -> None:
+    folder = Folder.make(tmp_path / "here", spec(9))
+    said = told(folder.run(command, "--untrusted", environ={"SOME_SECRET": CANARY}))
+    assert "--untrusted: nobody was asked" in said
+    assert "withheld from the spec: SOME_SECRET; FTOPS_ALLOW_ENV names what it may read" in said
+    allowed = {"SOME_SECRET": "x", "FTOPS_ALLOW_ENV": "OTHER, SOME_SECRET"}
+    assert "withheld" not in told(folder.run(command, "--untrusted", environ=allowed))
+    assert "--untrusted" not in told(folder.run("validate", environ=allowed))
+
+
+def test_no_emulator_is_started(tmp_path: Path) -> None:
+    folder = Folder.make(tmp_path / "here", SPEC.replace("{type: memory}", "{type: emulator}"))
+    assert "Plan: 5 to create" in folder.process("plan", "--untrusted").out
+    assert not (folder.path / ".ftops" / "emulator").exists()
+
+
+def test_a_bucket_is_not_asked(tmp_path: Path) -> None:
+    with listener() as (port, said):
+        bucket = f'{{backend: s3, bucket: b, endpoint_url: "http://127.0.0.1:{port}"}}'
+        folder = Folder.make(
+            tmp_path / "here", SPEC.replace("{name: drone}", f"{{name: drone, state: {bucket}}}")
+        )
+        keys = {"AWS_ACCESS_KEY_ID": CANARY, "AWS_SECRET_ACCESS_KEY": CANARY}
+        refused = folder.process("plan", "--offline", environ=keys)
+        assert refused.code == 1
+        assert "`ftops state pull > state.json`" in " ".join(refused.err.split())
+        done = folder.process("plan", "--untrusted", environ=keys)
+        assert "the state (s3) wasn't read: everything is shown as if nothing existed" in told(done)
+    assert said == []
+
+
+def test_a_copy_of_the_state_is_planned_on(tmp_path: Path) -> None:
+    folder = Folder.make(tmp_path / "here")
+    folder.ok("apply", "-y")
+    folder.write("copy.json", folder.ok("state", "pull"))
+    folder.edit("{name: drone}", "{name: drone, state: {backend: gcs, bucket: b}}")
+    for option in ("--offline", "--untrusted"):
+        assert "No changes." in told(folder.process("plan", option, "--state", "copy.json"))
+    folder.write("copy.json", (folder.path / "copy.json").read_text().replace("job-", "jab-"))
+    assert folder.process("plan", "--offline", "--state", "copy.json").code == 1
+
+
+def test_git_is_not_started(tmp_path: Path) -> None:
+    """A program that stands in for it would leave a file."""
+    folder = Folder.make(tmp_path / "here")
+    folder.ok("apply", "-y")
+    subprocess.run(["git", "init", "-q", str(folder.path)], check=True)
+    folder.write("data/train.jsonl", (folder.path / "data/valid.jsonl").read_text())
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / "git").write_text(f"#!/bin/sh\ntouch {tmp_path}/started\n")
+    (programs / "git").chmod(0o755)
+    for argv in (("plan", "--untrusted"), ("validate", "--untrusted")):
+        folder.process(*argv, environ={"PATH": f"{programs}:/usr/bin:/bin"})
+        assert not (tmp_path / "started").exists()
+
+
+def test_variables_are_still_given(tmp_path: Path) -> None:
+    folder = Folder.make(tmp_path / "here")
+    said = told(folder.run("plan", "--untrusted", environ={"FTOPS_VAR_capacity": "7"}))
+    assert "Given from outside: capacity = 7" in said
