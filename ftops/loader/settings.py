@@ -18,8 +18,10 @@ from ftops.loader.evaluate import (
     DEFAULTS,
     FIXED,
     NAMED_SETTINGS,
+    PUBLIC_SETTINGS,
     SETTINGS,
     STATE,
+    STATE_PATH,
     Evaluator,
     Known,
     Phase,
@@ -29,6 +31,7 @@ from ftops.loader.source import Entry, Source
 from ftops.loader.validate import read_block
 from ftops.loader.versions import unmet
 from ftops.suggest import did_you_mean
+from ftops.trusted_hosts import ADDRESSES, is_local, refusal
 from ftops.yamltext import flow
 
 DEFAULT_ENVIRONMENT = "default"
@@ -78,13 +81,19 @@ def read_settings(source: Source, version: str, scope: Scope) -> tuple[str, Stat
         findings.append(Diagnostic(summary, detail, hint, entries["required_version"].value_place()))
     name = blocks["name"].name if blocks.get("name") else _default_name(source, findings)
     state = blocks.get("state")
-    return name, _state(state.state, entries["state"], findings) if state and state.state else StateSettings()
+    return name, _state(state.state, entries["state"], scope) if state and state.state else StateSettings()
 
 
 def _setting(entry: Entry, scope: Scope, findings: list[Diagnostic]) -> Any:
     """One key of `ftops`, read alone, so that the section may be divided between files."""
-    phase = STATE if entry.name == "state" else FIXED
-    value = Evaluator(entry, scope, phase).evaluate(entry.data)
+    value: Any
+    if entry.name == "state" and isinstance(entry.data, dict):
+        value = {
+            key: Evaluator(entry, scope, _STATE_PHASES.get(key, STATE)).evaluate(item, (key,))
+            for key, item in entry.data.items()
+        }
+    else:
+        value = Evaluator(entry, scope, FIXED).evaluate(entry.data)
     return read_block(spec.Settings, {entry.name: value}, entry, findings, own=1)
 
 
@@ -96,8 +105,8 @@ def _default_name(source: Source, findings: list[Diagnostic]) -> str:
     return name
 
 
-def _state(block: spec.StateBlock, entry: Entry, findings: list[Diagnostic]) -> StateSettings:
-    data = block.as_data()
+def _state(block: spec.StateBlock, entry: Entry, scope: Scope) -> StateSettings:
+    data, findings = block.as_data(), scope.findings
     backend, path = data.pop("backend"), data.pop("path")
     for key in STATE_NEEDS[backend]:
         if key not in data:
@@ -112,6 +121,7 @@ def _state(block: spec.StateBlock, entry: Entry, findings: list[Diagnostic]) -> 
             findings.append(Diagnostic(summary, detail, hint, entry.place((key,), key=True)))
     if isinstance(entry.data, dict) and isinstance(entry.data.get("encryption"), dict):
         _check_keys(entry, entry.data["encryption"], findings)
+    _check_addresses(backend, data, entry, scope)
     return StateSettings(backend, path, data)
 
 
@@ -195,9 +205,11 @@ def read_budget(source: Source, environment: Entry | None) -> Budget:
     return Budget(**limits, places=tuple(places))
 
 
+_STATE_PHASES: Mapping[str, Phase] = dict.fromkeys(("backend", "path", "container"), STATE_PATH)
 _PHASES: Mapping[str, Phase] = {
     "defaults": DEFAULTS,
-    **dict.fromkeys(("endpoint", "subscription_id", "resource_group", "account"), NAMED_SETTINGS),
+    **dict.fromkeys(("endpoint", "subscription_id", "resource_group"), NAMED_SETTINGS),
+    **dict.fromkeys(("account", "api_version"), PUBLIC_SETTINGS),
 }
 """What expressions may name in the settings of a provider; in all others, what settings may."""
 
@@ -274,7 +286,11 @@ class Providers:
             key: Evaluator(entry, self.scope, _PHASES.get(key, SETTINGS)).evaluate(v, (key,))
             for key, v in entry.data.items()
         }
-        return read_block(model, data, entry, self.scope.findings)
+        block = read_block(model, data, entry, self.scope.findings)
+        if block is not None:
+            _check_addresses(block.type, block.as_data(), entry, self.scope)
+            _check_key(block, entry, self.scope)
+        return block
 
     def _choose_default(self) -> str:
         environment = self._environment
@@ -337,6 +353,48 @@ def _sources(settings: Mapping[str, Any]) -> tuple[str, ...]:
         elif isinstance(value, str):
             found |= {".".join(f.text.split(".")[:2]) for f in scan(value) if f.is_expression}
     return tuple(sorted(found))
+
+
+def _check_addresses(kind: str, settings: Mapping[str, Any], entry: Entry, scope: Scope) -> None:
+    """Findings where credentials would go to a host that nobody but the spec vouches for."""
+    for path, service in ADDRESSES.get(kind, {}).items():
+        address, raw = _leaf(settings, path), _leaf(entry.data, path)
+        if not isinstance(address, str):
+            continue
+        written = f"`{raw}`" if "${" in str(raw) else ""
+        found = refusal(address, service, scope.environ, written=written)
+        if found is not None:
+            place = entry.place(path)
+            scope.findings.append(Diagnostic(*found, place.veiled() if place and "@" in address else place))
+
+
+def _check_key(block: spec.ProviderBlock, entry: Entry, scope: Scope) -> None:
+    """A warning where a key is written out that opens anything beyond this machine."""
+    setting, variable = _KEYS.get(block.type, ("", ""))
+    key = entry.data.get("api_key")
+    if not setting or not isinstance(key, str) or is_local(str(getattr(block, setting))):
+        return
+    if any(fragment.is_expression and scope.names_secret(fragment.text) for fragment in scan(key)):
+        return
+    place = entry.place(("api_key",))
+    summary = "a key stands in the spec"
+    detail = "Whoever can read the spec, or any commit that it was in, can use it."
+    hint = f'Make another, and take it from the environment: `api_key: "${{env.{variable}}}"`.'
+    scope.warnings.append(Diagnostic(summary, detail, hint, place.veiled() if place else None, "warning"))
+
+
+_KEYS: Mapping[str, tuple[str, str]] = {
+    "azure_openai": ("endpoint", "AZURE_OPENAI_API_KEY"),
+    "openai": ("base_url", "OPENAI_API_KEY"),
+}
+"""By type of provider: where its key goes, and the variable that usually holds it."""
+
+
+def _leaf(data: Any, path: tuple[str, ...]) -> Any:
+    """The value that keys lead to, or None."""
+    for key in path:
+        data = data.get(key) if isinstance(data, Mapping) else None
+    return data
 
 
 def public_variables(variables: Mapping[str, Known]) -> dict[str, str]:

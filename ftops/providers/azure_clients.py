@@ -19,6 +19,7 @@ from ftops.providers.data_plane import (
     whole_setting,
 )
 from ftops.providers.data_plane import text_setting as _text
+from ftops.trusted_hosts import AZURE_OPENAI as AZURE_OPENAI_HOSTS
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -172,7 +173,7 @@ class Clients(DataPlane):
         options = {
             "azure_endpoint": self._endpoint(),
             "api_version": version,
-            **client_options(account.endpoint),
+            **client_options(account.endpoint, AZURE_OPENAI_HOSTS),
         }
         if account.api_key:
             return AzureOpenAI(api_key=account.api_key, **options)
@@ -187,7 +188,7 @@ class Clients(DataPlane):
             base_url=f"{self._endpoint()}/openai/v1/",
             api_key=account.api_key or self._data_token(),
             default_query=query,
-            **client_options(account.endpoint),
+            **client_options(account.endpoint, AZURE_OPENAI_HOSTS),
         )
 
     def _build_arm(self) -> Arm:

@@ -18,6 +18,7 @@ from ftops.providers.data_plane import (
     whole_setting,
 )
 from ftops.providers.openai_errors import PLATFORM
+from ftops.trusted_hosts import OPENAI
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -97,5 +98,5 @@ class PlatformClients(DataPlane):
             base_url=f"{account.base_url}/",
             api_key=account.api_key,
             default_headers={name: value or omit for name, value in names.items()},  # type: ignore[misc]
-            **client_options(account.base_url),
+            **client_options(account.base_url, OPENAI),
         )
