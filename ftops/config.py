@@ -63,6 +63,8 @@ class ProviderConfig(Struct, frozen=True):
     place: Place | None = None
     sources: tuple[str, ...] = ()
     """Variables and environment variables that lead to its account: `var.region`, `env.HOST`."""
+    hidden: tuple[str, ...] = ()
+    """Values of the secrets among the settings: no message may show them."""
 
 
 class Output(Struct, frozen=True):

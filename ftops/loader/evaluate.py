@@ -110,6 +110,8 @@ class Scope(Struct):
     unset: list[tuple[Entry, Diagnostic]] = field(default_factory=list)
     """Environment variables that settings name and that aren't set: an error only where they are used."""
     warnings: list[Diagnostic] = field(default_factory=list)
+    used: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    """By section and name of an entry, the values of secrets that it uses at once."""
     asked: set[Secret] = field(default_factory=set)
     """The environment variables and sensitive variables whose values were asked for, found or not."""
     made: int = 0
@@ -268,6 +270,7 @@ class Evaluator:
         if self.phase.secrets is Secrets.KEEP:
             return self._hide(Secret("var", name), known.value, path)
         if self.phase.secrets is Secrets.RESOLVE:
+            self._use(str(known.value))
             return Given(known.value) if isinstance(known.value, str) else known.value
         return self._report(path, inside, *_SENSITIVE)
 
@@ -284,7 +287,11 @@ class Evaluator:
             return self._unset(finding, path)
         if self.phase.secrets is Secrets.KEEP:
             return self._hide(Secret("env", name), Given(value), path)
+        self._use(value)
         return Given(value)
+
+    def _use(self, value: str) -> None:
+        self.scope.used.setdefault((self.entry.section, self.entry.name), set()).add(value)
 
     def _unset(self, finding: Diagnostic, path: Keys) -> Unknown:
         """Nothing gives a value to what stands here. To delete a resource, its lifecycle has to be known, and

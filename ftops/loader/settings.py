@@ -30,6 +30,7 @@ from ftops.loader.evaluate import (
 from ftops.loader.source import Entry, Source
 from ftops.loader.validate import read_block
 from ftops.loader.versions import unmet
+from ftops.redaction import SHORTEST
 from ftops.suggest import did_you_mean
 from ftops.trusted_hosts import ADDRESSES, is_local, refusal
 from ftops.yamltext import flow
@@ -333,7 +334,9 @@ class Providers:
         if isinstance(block, spec.Emulator) and "url" not in settings:
             settings["data"] = str(self._project / settings.get("data", EMULATOR_DATA))
         entry = self.entries[name]
-        return ProviderConfig(name, block.type, settings, entry.mark(), _sources(entry.data))
+        used = self.scope.used.get((entry.section, name), ())
+        hidden = tuple(sorted(value for value in used if len(value) >= SHORTEST))
+        return ProviderConfig(name, block.type, settings, entry.mark(), _sources(entry.data), hidden)
 
 
 _PLACES = frozenset(

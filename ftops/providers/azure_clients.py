@@ -58,6 +58,8 @@ class Account:
     large_file_bytes: int = 100 << 20
     """Beyond it, a file is sent in parts."""
     part_bytes: int = 16 << 20
+    hidden: tuple[str, ...] = field(default=(), repr=False)
+    """Values of other settings that no message may show."""
 
     @property
     def id(self) -> str:
@@ -78,10 +80,10 @@ class Account:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        return tuple(filter(None, (self.api_key, self.control_token)))
+        return tuple(filter(None, (self.api_key, self.control_token, *self.hidden)))
 
 
-def account_from(settings: Mapping[str, Value], name: str) -> Account:
+def account_from(settings: Mapping[str, Value], name: str, hidden: tuple[str, ...] = ()) -> Account:
     """The account that a provider's settings describe. Nothing is checked that isn't needed yet."""
     control = settings.get("control_plane")
     control = control if isinstance(control, Mapping) else {}
@@ -105,6 +107,7 @@ def account_from(settings: Mapping[str, Value], name: str) -> Account:
         client_id=_text(credential, "client_id"),
         large_file_bytes=whole_setting(settings, "large_file_bytes", 100 << 20),
         part_bytes=whole_setting(settings, "part_bytes", 16 << 20),
+        hidden=hidden,
     )
 
 

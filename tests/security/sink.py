@@ -18,6 +18,7 @@ class Sink(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.arrived: list[str] = []
         self.body: dict[str, object] = {"data": [], "value": [], "has_more": False}
+        self.status = 200
         self.location = ""
         """Where everybody is sent to, if anywhere."""
 
@@ -43,7 +44,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(403)
             return
         content = json.dumps(self.server.body).encode()
-        self.send_response(307 if self.server.location else 200)
+        self.send_response(307 if self.server.location else self.server.status)
         if self.server.location:
             self.send_header("Location", self.server.location + self.path)
         self.send_header("Content-Type", "application/json")

@@ -231,3 +231,14 @@ def test_a_key_in_the_spec_is_a_warning(folder: Path) -> None:
     assert "warning" in done.stderr and 'api_key: "${env.AZURE_OPENAI_API_KEY}"' in done.stderr
     local = spec.replace("https://a.openai.azure.com", "http://127.0.0.1:1")
     assert "warning" not in run(folder, local, "validate").stderr
+
+
+def test_settings_that_a_service_repeats_are_not_shown(folder: Path, sink: Sink) -> None:
+    """Whatever the environment gave to a setting: in the message, the code and the request's id."""
+    sink.status = 400
+    sink.body = {"error": {"code": f"No-{OTHER}", "message": f"There is no {OTHER} for {KEY}."}}
+    spec = (AZURE % sink.url + REST).replace("subscription_id: s", 'subscription_id: "${env.OTHER}"')
+    done = run(folder, spec, "apply", "-y")
+    said = done.stdout + done.stderr
+    assert done.returncode == 3 and "There is no *** for ***." in said
+    assert not any(canary in said for canary in CANARIES), said
