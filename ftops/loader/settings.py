@@ -14,6 +14,7 @@ from ftops.config import ProviderConfig, StateSettings
 from ftops.costs import Budget
 from ftops.errors import Diagnostic, Place
 from ftops.fields import Unknown, one_of
+from ftops.loader.credentials import check_addresses, check_key
 from ftops.loader.evaluate import (
     DEFAULTS,
     FIXED,
@@ -32,7 +33,6 @@ from ftops.loader.validate import read_block
 from ftops.loader.versions import unmet
 from ftops.redaction import SHORTEST
 from ftops.suggest import did_you_mean
-from ftops.trusted_hosts import ADDRESSES, is_local, refusal
 from ftops.yamltext import flow
 
 DEFAULT_ENVIRONMENT = "default"
@@ -122,7 +122,7 @@ def _state(block: spec.StateBlock, entry: Entry, scope: Scope) -> StateSettings:
             findings.append(Diagnostic(summary, detail, hint, entry.place((key,), key=True)))
     if isinstance(entry.data, dict) and isinstance(entry.data.get("encryption"), dict):
         _check_keys(entry, entry.data["encryption"], findings)
-    _check_addresses(backend, data, entry, scope)
+    check_addresses(backend, data, entry, scope)
     return StateSettings(backend, path, data)
 
 
@@ -289,8 +289,8 @@ class Providers:
         }
         block = read_block(model, data, entry, self.scope.findings)
         if block is not None:
-            _check_addresses(block.type, block.as_data(), entry, self.scope)
-            _check_key(block, entry, self.scope)
+            check_addresses(block.type, block.as_data(), entry, self.scope)
+            check_key(block, entry, self.scope)
         return block
 
     def _choose_default(self) -> str:
@@ -356,48 +356,6 @@ def _sources(settings: Mapping[str, Any]) -> tuple[str, ...]:
         elif isinstance(value, str):
             found |= {".".join(f.text.split(".")[:2]) for f in scan(value) if f.is_expression}
     return tuple(sorted(found))
-
-
-def _check_addresses(kind: str, settings: Mapping[str, Any], entry: Entry, scope: Scope) -> None:
-    """Findings where credentials would go to a host that nobody but the spec vouches for."""
-    for path, service in ADDRESSES.get(kind, {}).items():
-        address, raw = _leaf(settings, path), _leaf(entry.data, path)
-        if not isinstance(address, str):
-            continue
-        written = f"`{raw}`" if "${" in str(raw) else ""
-        found = refusal(address, service, scope.environ, written=written)
-        if found is not None:
-            place = entry.place(path)
-            scope.findings.append(Diagnostic(*found, place.veiled() if place and "@" in address else place))
-
-
-def _check_key(block: spec.ProviderBlock, entry: Entry, scope: Scope) -> None:
-    """A warning where a key is written out that opens anything beyond this machine."""
-    setting, variable = _KEYS.get(block.type, ("", ""))
-    key = entry.data.get("api_key")
-    if not setting or not isinstance(key, str) or is_local(str(getattr(block, setting))):
-        return
-    if any(fragment.is_expression and scope.names_secret(fragment.text) for fragment in scan(key)):
-        return
-    place = entry.place(("api_key",))
-    summary = "a key stands in the spec"
-    detail = "Whoever can read the spec, or any commit that it was in, can use it."
-    hint = f'Make another, and take it from the environment: `api_key: "${{env.{variable}}}"`.'
-    scope.warnings.append(Diagnostic(summary, detail, hint, place.veiled() if place else None, "warning"))
-
-
-_KEYS: Mapping[str, tuple[str, str]] = {
-    "azure_openai": ("endpoint", "AZURE_OPENAI_API_KEY"),
-    "openai": ("base_url", "OPENAI_API_KEY"),
-}
-"""By type of provider: where its key goes, and the variable that usually holds it."""
-
-
-def _leaf(data: Any, path: tuple[str, ...]) -> Any:
-    """The value that keys lead to, or None."""
-    for key in path:
-        data = data.get(key) if isinstance(data, Mapping) else None
-    return data
 
 
 def public_variables(variables: Mapping[str, Known]) -> dict[str, str]:

@@ -1,0 +1,55 @@
+"""Credentials of a spec: where they would be sent, and whether they are written out in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ftops import spec
+from ftops.address import scan
+from ftops.errors import Diagnostic
+from ftops.loader.evaluate import Scope
+from ftops.loader.source import Entry
+from ftops.trusted_hosts import ADDRESSES, is_local, refusal
+
+
+def check_addresses(kind: str, settings: Mapping[str, Any], entry: Entry, scope: Scope) -> None:
+    """Findings where credentials would go to a host that nobody but the spec vouches for."""
+    for path, service in ADDRESSES.get(kind, {}).items():
+        address, raw = _leaf(settings, path), _leaf(entry.data, path)
+        if not isinstance(address, str):
+            continue
+        written = f"`{raw}`" if "${" in str(raw) else ""
+        found = refusal(address, service, scope.environ, written=written)
+        if found is not None:
+            place = entry.place(path)
+            scope.findings.append(Diagnostic(*found, place.veiled() if place and "@" in address else place))
+
+
+def check_key(block: spec.ProviderBlock, entry: Entry, scope: Scope) -> None:
+    """A warning where a key is written out that opens anything beyond this machine."""
+    setting, variable = _KEYS.get(block.type, ("", ""))
+    key = entry.data.get("api_key")
+    if not setting or not isinstance(key, str) or is_local(str(getattr(block, setting))):
+        return
+    if any(fragment.is_expression and scope.names_secret(fragment.text) for fragment in scan(key)):
+        return
+    place = entry.place(("api_key",))
+    summary = "a key stands in the spec"
+    detail = "Whoever can read the spec, or any commit that it was in, can use it."
+    hint = f'Make another, and take it from the environment: `api_key: "${{env.{variable}}}"`.'
+    scope.warnings.append(Diagnostic(summary, detail, hint, place.veiled() if place else None, "warning"))
+
+
+_KEYS: Mapping[str, tuple[str, str]] = {
+    "azure_openai": ("endpoint", "AZURE_OPENAI_API_KEY"),
+    "openai": ("base_url", "OPENAI_API_KEY"),
+}
+"""By type of provider: where its key goes, and the variable that usually holds it."""
+
+
+def _leaf(data: Any, path: tuple[str, ...]) -> Any:
+    """The value that keys lead to, or None."""
+    for key in path:
+        data = data.get(key) if isinstance(data, Mapping) else None
+    return data
