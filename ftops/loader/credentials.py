@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from ftops import spec
 from ftops.address import scan
@@ -46,6 +47,43 @@ _KEYS: Mapping[str, tuple[str, str]] = {
     "openai": ("base_url", "OPENAI_API_KEY"),
 }
 """By type of provider: where its key goes, and the variable that usually holds it."""
+
+
+def check_forms(settings: Mapping[str, Any], entry: Entry, scope: Scope) -> None:
+    """Findings where a setting that is recorded and shown is given a secret of another kind."""
+    for name, form in _FORMS.items():
+        value, raw = settings.get(name), entry.data.get(name)
+        if not isinstance(value, str) or not isinstance(raw, str) or form.pattern.fullmatch(value):
+            continue
+        if any(fragment.is_expression and scope.names_secret(fragment.text) for fragment in scan(raw)):
+            summary = f"the value of `{raw}` is no {form.meaning}"
+            hint = f"Name the variable that holds it, or write it out: `{name}: {form.example}`."
+            detail = (
+                "It would be recorded, and shown in plans and messages; so no other variable can stand here."
+            )
+            scope.findings.append(Diagnostic(summary, detail, hint, entry.place((name,))))
+
+
+class _Form(NamedTuple):
+    meaning: str
+    example: str
+    pattern: re.Pattern[str]
+
+
+_FORMS: Mapping[str, _Form] = {
+    "subscription_id": _Form(
+        "id of a subscription",
+        "00000000-0000-0000-0000-000000000000",
+        re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"),
+    ),
+    "location": _Form("name of a region", "swedencentral", re.compile(r"[A-Za-z][A-Za-z ]{1,30}[0-9]?")),
+    "organization": _Form("id of an organization", "org-…", re.compile(r"org-[A-Za-z0-9]{1,40}")),
+    "project": _Form("id of a project", "proj_…", re.compile(r"proj_[A-Za-z0-9]{1,40}")),
+    "bucket": _Form(
+        "name of a bucket", "acme-ftops", re.compile(r"(?![0-9a-f]{32,}$)[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]")
+    ),
+}
+"""Of settings whose value may come from the environment."""
 
 
 def _leaf(data: Any, path: tuple[str, ...]) -> Any:

@@ -14,7 +14,7 @@ from ftops.config import ProviderConfig, StateSettings
 from ftops.costs import Budget
 from ftops.errors import Diagnostic, Place
 from ftops.fields import Unknown, one_of
-from ftops.loader.credentials import check_addresses, check_key
+from ftops.loader.credentials import check_addresses, check_forms, check_key
 from ftops.loader.evaluate import (
     DEFAULTS,
     FIXED,
@@ -123,6 +123,7 @@ def _state(block: spec.StateBlock, entry: Entry, scope: Scope) -> StateSettings:
     if isinstance(entry.data, dict) and isinstance(entry.data.get("encryption"), dict):
         _check_keys(entry, entry.data["encryption"], findings)
     check_addresses(backend, data, entry, scope)
+    check_forms(data, entry, scope)
     return StateSettings(backend, path, data)
 
 
@@ -209,8 +210,8 @@ def read_budget(source: Source, environment: Entry | None) -> Budget:
 _STATE_PHASES: Mapping[str, Phase] = dict.fromkeys(("backend", "path", "container"), STATE_PATH)
 _PHASES: Mapping[str, Phase] = {
     "defaults": DEFAULTS,
-    **dict.fromkeys(("endpoint", "subscription_id", "resource_group"), NAMED_SETTINGS),
-    **dict.fromkeys(("account", "api_version"), PUBLIC_SETTINGS),
+    **dict.fromkeys(("endpoint", "subscription_id", "location", "organization", "project"), NAMED_SETTINGS),
+    **dict.fromkeys(("account", "resource_group", "api_version"), PUBLIC_SETTINGS),
 }
 """What expressions may name in the settings of a provider; in all others, what settings may."""
 
@@ -291,6 +292,7 @@ class Providers:
         if block is not None:
             check_addresses(block.type, block.as_data(), entry, self.scope)
             check_key(block, entry, self.scope)
+            check_forms(block.as_data(), entry, self.scope)
         return block
 
     def _choose_default(self) -> str:

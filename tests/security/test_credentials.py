@@ -36,11 +36,11 @@ providers:
   it: {type: emulator, api_key: "${env.KEY}", url: "%s"}
 """
 BLOB = """\
-ftops: {state: {backend: azure_blob, account_url: "%s", container: c}}
+ftops: {name: it, state: {backend: azure_blob, account_url: "%s", container: c}}
 providers: {it: {type: memory}}
 """
 S3 = """\
-ftops: {state: {backend: s3, endpoint_url: "%s", bucket: b, region: us-east-1}}
+ftops: {name: it, state: {backend: s3, endpoint_url: "%s", bucket: b, region: us-east-1}}
 providers: {it: {type: memory}}
 """
 SPECS = {
@@ -191,6 +191,11 @@ PARTS = {
     "account": (AZURE % "SINK").replace("account: a", 'account: "${env.OTHER}"'),
     "api_version": (AZURE % "SINK").replace("account: a", 'account: a, api_version: "${env.OTHER}"'),
     "dataset": AZURE % "SINK" + 'datasets: {d: {url: "https://data.example/?x=${env.OTHER}"}}\n',
+    "resource_group": (AZURE % "SINK").replace("group: g", 'group: "${env.OTHER}"'),
+    "subscription_id": (AZURE % "SINK").replace("_id: s", '_id: "${env.OTHER}"'),
+    "location": (AZURE % "SINK").replace("account: a", 'account: a, location: "${env.OTHER}"'),
+    "organization": (OPENAI % "SINK").replace("base_url", 'organization: "${env.OTHER}", base_url'),
+    "bucket": (S3 % "SINK").replace("bucket: b", 'bucket: "${env.HEX}"'),
     "name": AZURE % "SINK" + 'deployments: {d: {model: gpt-4o, name: "a-${env.OTHER}"}}\n',
     "suffix": AZURE % "SINK" + REST.replace("model:", 'suffix: "${env.OTHER}", model:'),
 }
@@ -199,7 +204,7 @@ PARTS = {
 @pytest.mark.parametrize("name", PARTS)
 def test_secrets_are_no_parts_of_addresses_and_names(folder: Path, sink: Sink, name: str) -> None:
     spec = PARTS[name].replace("SINK", sink.url)
-    refused(sink, run(folder, spec, FTOPS_VAR_v=OTHER), "secret")
+    refused(sink, run(folder, spec, FTOPS_VAR_v=OTHER, HEX="0123456789abcdef" * 2))
 
 
 def test_an_address_may_come_from_one_variable(folder: Path, sink: Sink) -> None:
@@ -237,7 +242,9 @@ def test_settings_that_a_service_repeats_are_not_shown(folder: Path, sink: Sink)
     """Whatever the environment gave to a setting: in the message, the code and the request's id."""
     sink.status = 400
     sink.body = {"error": {"code": f"No-{OTHER}", "message": f"There is no {OTHER} for {KEY}."}}
-    spec = (AZURE % sink.url + REST).replace("subscription_id: s", 'subscription_id: "${env.OTHER}"')
+    spec = (AZURE % sink.url + REST).replace(
+        "account: a", 'account: a, credential: {client_id: "${env.OTHER}"}'
+    )
     done = run(folder, spec, "apply", "-y")
     said = done.stdout + done.stderr
     assert done.returncode == 3 and "There is no *** for ***." in said
