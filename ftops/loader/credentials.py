@@ -18,7 +18,7 @@ def check_addresses(kind: str, settings: Mapping[str, Any], entry: Entry, scope:
     """Findings where credentials would go to a host that nobody but the spec vouches for."""
     for path, service in ADDRESSES.get(kind, {}).items():
         address, raw = _leaf(settings, path), _leaf(entry.data, path)
-        if not isinstance(address, str):
+        if not isinstance(address, str) or _is_withheld(raw, scope):
             continue
         written = f"`{raw}`" if "${" in str(raw) else ""
         found = refusal(address, service, scope.environ, written=written)
@@ -55,6 +55,8 @@ def check_forms(settings: Mapping[str, Any], entry: Entry, scope: Scope) -> None
         value, raw = settings.get(name), entry.data.get(name)
         if not isinstance(value, str) or not isinstance(raw, str) or form.pattern.fullmatch(value):
             continue
+        if _is_withheld(raw, scope):
+            continue
         if any(fragment.is_expression and scope.names_secret(fragment.text) for fragment in scan(raw)):
             summary = f"the value of `{raw}` is no {form.meaning}"
             hint = f"Name the variable that holds it, or write it out: `{name}: {form.example}`."
@@ -84,6 +86,14 @@ _FORMS: Mapping[str, _Form] = {
     ),
 }
 """Of settings whose value may come from the environment."""
+
+
+def _is_withheld(raw: Any, scope: Scope) -> bool:
+    """Whether an environment variable that isn't there has a value all the same: a stand-in."""
+    names = (
+        f.text.removeprefix("env.") for f in scan(str(raw)) if f.is_expression and f.text.startswith("env.")
+    )
+    return any(name not in scope.environ for name in names)
 
 
 def _leaf(data: Any, path: tuple[str, ...]) -> Any:

@@ -249,3 +249,15 @@ def test_settings_that_a_service_repeats_are_not_shown(folder: Path, sink: Sink)
     said = done.stdout + done.stderr
     assert done.returncode == 3 and "There is no *** for ***." in said
     assert not any(canary in said for canary in CANARIES), said
+
+
+def test_a_spec_of_somebody_else_is_checked_without_the_environment(folder: Path, sink: Sink) -> None:
+    """What is withheld is neither an address nor an id, and no mistake."""
+    spec = (AZURE % "${env.ADDRESS}" + REST).replace("subscription_id: s", 'subscription_id: "${env.OTHER}"')
+    done = run(folder, spec, "plan", "--untrusted", ADDRESS="https://gateway.example")
+    assert done.returncode == 0, done.stderr
+    elsewhere = AZURE % "https://gateway.example" + REST
+    refused(sink, run(folder, elsewhere, "plan", "--untrusted"), "gateway.example")
+    done = run(folder, elsewhere, "plan", "--untrusted", FTOPS_ALLOW_HOSTS="gateway.example")
+    assert (done.returncode, sink.arrived) == (0, []), done.stderr
+    assert "FTOPS_ALLOW_HOSTS" not in done.stdout + done.stderr
