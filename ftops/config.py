@@ -13,7 +13,7 @@ from msgspec import Struct, field
 
 from ftops.address import Address, Json, Secrets, Value
 from ftops.costs import Budget
-from ftops.errors import Place
+from ftops.errors import Diagnostic, Place
 
 CATALOG_FILE = "ftops.catalog.yaml"
 """A project's own additions to the catalogue of models; no part of a spec, though it may lie beside one."""
@@ -63,6 +63,8 @@ class ProviderConfig(Struct, frozen=True):
     place: Place | None = None
     sources: tuple[str, ...] = ()
     """Variables and environment variables that lead to its account: `var.region`, `env.HOST`."""
+    hidden: tuple[str, ...] = ()
+    """Values of the secrets among the settings: no message may show them."""
 
 
 class Output(Struct, frozen=True):
@@ -149,6 +151,8 @@ class Config(Struct, frozen=True):
     """Whether all that is declared was left out."""
     files: tuple[str, ...] = ()
     """The files that were read, as shown in diagnostics."""
+    warnings: tuple[Diagnostic, ...] = ()
+    """What was found in the spec that is no error."""
 
     def __repr__(self) -> str:
         """Without its secrets, wherever it may be printed."""

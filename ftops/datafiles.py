@@ -39,7 +39,7 @@ def with_data(config: Config, show: Callable[[Path], str]) -> tuple[Config, tupl
     errors = [d for d in told if d.severity == "error"]
     if errors:
         raise SpecError(errors)
-    return replace(config, resources=resources), told
+    return replace(config, resources=resources), (*config.warnings, *told)
 
 
 def inspect_data(

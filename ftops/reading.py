@@ -34,6 +34,7 @@ from ftops.costs import Budget
 from ftops.errors import Place
 from ftops.private import make_folder, write_private
 from ftops.project import ignore, project_root, spec_folder
+from ftops.trusted_hosts import ALLOW_VARIABLE
 
 FORMAT = 4
 VARIABLE_PREFIX = "FTOPS_VAR_"
@@ -69,7 +70,11 @@ def read(
 
 
 def _variables(environ: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in environ.items() if name.startswith(VARIABLE_PREFIX)}
+    return {
+        name: value
+        for name, value in environ.items()
+        if name.startswith(VARIABLE_PREFIX) or name == ALLOW_VARIABLE
+    }
 
 
 def _may_be_kept(config: Config) -> bool:

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from copy import copy
 from typing import TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from ftops.address import Secret, Secrets, Value, fill
-from ftops.errors import FtopsError
+from ftops.errors import FtopsError, ProviderError
 from ftops.state import RemoteObject
 
 E = TypeVar("E", bound=FtopsError)
@@ -45,6 +45,8 @@ class Redaction(Struct, frozen=True):
         found = copy(error)
         found.summary, found.detail, found.hint = map(self.text, (error.summary, error.detail, error.hint))
         found.args = (found.summary,)
+        if isinstance(found, ProviderError):
+            found.code, found.request_id = self.text(found.code), self.text(found.request_id)
         return found
 
 
@@ -60,10 +62,23 @@ def with_secrets(inputs: Mapping[str, Value], secrets: Secrets) -> dict[str, Val
 
 
 def redaction(secrets: Secrets) -> Redaction:
-    """Looks for each value as it is, and as it stands in an address."""
+    """Looks for each value as it is, and as it stands in an address; and of an address, for what signs it."""
     words: dict[str, str] = {}
     for secret, value in secrets.items():
-        text = str(value)
-        if len(text) >= SHORTEST:
-            words |= {quote(text, safe=""): str(secret), text: str(secret)}
+        for text in (*_signs(str(value)), str(value)):
+            if len(text) >= SHORTEST:
+                forms = (quote(text, safe=""), quote(text), quote_plus(text), text)
+                words |= dict.fromkeys(forms, str(secret))
     return Redaction(tuple(sorted(words.items(), key=lambda word: (-len(word[0]), word))))
+
+
+def _signs(text: str) -> list[str]:
+    """What is secret by itself in an address: its password, its query and the values in that."""
+    if "://" not in text:
+        return []
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return []
+    values = [pair.partition("=")[2] for pair in parts.query.split("&")]
+    return [parts.query, *values, *map(unquote, values), parts.password or ""]

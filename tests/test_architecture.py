@@ -41,7 +41,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "records drift normal",
         "address",
         "project",
-        "errors suggest moments garbage private visibility pasting",
+        "errors suggest moments garbage private visibility pasting trusted_hosts",
     )
 )
 """From top to bottom. A module may import those of the rows below its own, and no others."""

@@ -12,6 +12,7 @@ import click
 
 from ftops.config import Config
 from ftops.reading import VARIABLE_PREFIX
+from ftops.trusted_hosts import ALLOW_VARIABLE
 
 SWITCH = "FTOPS_UNTRUSTED"
 ALLOWED = "FTOPS_ALLOW_ENV"
@@ -37,7 +38,7 @@ class Withholding(Mapping[str, str]):
         self._given = {
             name: value
             for name, value in environ.items()
-            if name in allowed or name.startswith(VARIABLE_PREFIX)
+            if name in allowed or name == ALLOW_VARIABLE or name.startswith(VARIABLE_PREFIX)
         }
         self.withheld: set[str] = set()
 

@@ -131,6 +131,7 @@ def _config(source: Source, wanted: str | None, givers: Givers, scope: Scope) ->
         refactorings=refactorings,
         is_named="name" in source["ftops"],
         files=source.files,
+        warnings=tuple(scope.warnings),
     )
 
 

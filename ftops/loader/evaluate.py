@@ -18,6 +18,7 @@ from ftops.fields import UNKNOWN, Hidden, Unknown
 from ftops.kinds import RESOURCE_TYPES
 from ftops.loader.source import Entry, Keys
 from ftops.suggest import did_you_mean
+from ftops.trusted_hosts import ADDRESS_KEYS
 from ftops.yamltext import Given, Plain
 
 MAX_MADE = 16_000_000
@@ -50,6 +51,8 @@ SETTINGS = Phase(
 )
 NAMED_SETTINGS = Phase(Secrets.RESOLVE_ENV, why=SETTINGS.why)
 """Settings that become a part of ids and names, which are recorded."""
+PUBLIC_SETTINGS = Phase(Secrets.REFUSE, why=SETTINGS.why)
+"""Settings that are a name at the service, or a part of every address that is asked for."""
 DEFAULTS = Phase(
     Secrets.KEEP,
     why="Defaults are shared by all resources of a provider, and a reference would tie them to one.",
@@ -71,6 +74,8 @@ STATE = Phase(
     variables=False,
     why="Where state is kept is known before variables, and before anything is applied.",
 )
+STATE_PATH = Phase(Secrets.REFUSE, variables=False, why=STATE.why)
+"""What is told to whoever owns the bucket or account, at each plan."""
 
 _NAMED = re.compile(r"(?P<scope>var|env)\.(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<rest>(?:\.[A-Za-z0-9_-]+)*)\Z")
 _EACH = re.compile(r"each\.(?P<what>key|value)(?P<rest>(?:\.[A-Za-z0-9_-]+)*)\Z")
@@ -104,12 +109,23 @@ class Scope(Struct):
     hidden: list[Hidden] = field(default_factory=list)
     unset: list[tuple[Entry, Diagnostic]] = field(default_factory=list)
     """Environment variables that settings name and that aren't set: an error only where they are used."""
+    warnings: list[Diagnostic] = field(default_factory=list)
+    used: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    """By section and name of an entry, the values of secrets that it uses at once."""
     asked: set[Secret] = field(default_factory=set)
     """The environment variables and sensitive variables whose values were asked for, found or not."""
     made: int = 0
     """Characters of the texts that expressions are a part of, so far."""
     destroying: bool = False
     """Whether all goes: what is to be made of resources, and from which values, doesn't matter then."""
+
+    def names_secret(self, inside: str) -> bool:
+        """Whether an expression with this inside stands for a secret."""
+        named = _NAMED.match(inside)
+        if named is None or named["scope"] == "env":
+            return named is not None
+        known = self.variables.get(named["name"])
+        return known is not None and known.sensitive
 
 
 class Use(NamedTuple):
@@ -150,6 +166,8 @@ class Evaluator:
             if not fragment.is_expression:
                 parts.append(fragment.text)
                 continue
+            if path and path[-1] in ADDRESS_KEYS and self.scope.names_secret(fragment.text):
+                return self._report(path, fragment.text, *_IN_ADDRESS)
             value = self._expression(fragment.text, fragment.closed, path)
             part = self._part(value, fragment.text, path)
             if isinstance(part, Unknown):
@@ -252,12 +270,13 @@ class Evaluator:
         if self.phase.secrets is Secrets.KEEP:
             return self._hide(Secret("var", name), known.value, path)
         if self.phase.secrets is Secrets.RESOLVE:
+            self._use(str(known.value))
             return Given(known.value) if isinstance(known.value, str) else known.value
         return self._report(path, inside, *_SENSITIVE)
 
     def _environment(self, name: str, inside: str, path: Keys) -> Any:
         if self.phase.secrets is Secrets.REFUSE:
-            return self._report(path, inside, *_ENV_IN_NAME)
+            return self._report(path, inside, *(_ENV_IN_NAME if self.phase.variables else _ENV_IN_PATH))
         self.scope.asked.add(Secret("env", name))
         value = self.scope.environ.get(name)
         if value is None:
@@ -268,12 +287,16 @@ class Evaluator:
             return self._unset(finding, path)
         if self.phase.secrets is Secrets.KEEP:
             return self._hide(Secret("env", name), Given(value), path)
+        self._use(value)
         return Given(value)
+
+    def _use(self, value: str) -> None:
+        self.scope.used.setdefault((self.entry.section, self.entry.name), set()).add(value)
 
     def _unset(self, finding: Diagnostic, path: Keys) -> Unknown:
         """Nothing gives a value to what stands here. To delete a resource, its lifecycle has to be known, and
         the settings of its provider."""
-        is_setting = self.phase in (SETTINGS, NAMED_SETTINGS) or (
+        is_setting = self.phase in (SETTINGS, NAMED_SETTINGS, PUBLIC_SETTINGS) or (
             self.phase is DEFAULTS and not self.scope.destroying
         )
         if is_setting:
@@ -367,6 +390,16 @@ _ENV_IN_NAME = (
     "an environment variable can't stand here",
     "`${env.…}` may be a secret, and the value would show in addresses, plans and state.",
     "Declare a variable; FTOPS_VAR_<name> sets it from the environment.",
+)
+_ENV_IN_PATH = (
+    "an environment variable can't stand here",
+    "`${env.…}` may be a secret, and whoever owns the bucket or account would be told it by every plan.",
+    "Write the value out. `bucket`, `account_url` and `endpoint_url` may come from the environment.",
+)
+_IN_ADDRESS = (
+    "a secret can't be a part of an address",
+    "`${env.…}` and sensitive variables may be secrets, and would be sent to whatever host the rest names.",
+    "Put the whole address into one variable, and let the expression be the whole value.",
 )
 _NO_EACH = (
     "`each` is known only below `for_each`",

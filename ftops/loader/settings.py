@@ -14,12 +14,15 @@ from ftops.config import ProviderConfig, StateSettings
 from ftops.costs import Budget
 from ftops.errors import Diagnostic, Place
 from ftops.fields import Unknown, one_of
+from ftops.loader.credentials import check_addresses, check_forms, check_key
 from ftops.loader.evaluate import (
     DEFAULTS,
     FIXED,
     NAMED_SETTINGS,
+    PUBLIC_SETTINGS,
     SETTINGS,
     STATE,
+    STATE_PATH,
     Evaluator,
     Known,
     Phase,
@@ -28,6 +31,7 @@ from ftops.loader.evaluate import (
 from ftops.loader.source import Entry, Source
 from ftops.loader.validate import read_block
 from ftops.loader.versions import unmet
+from ftops.redaction import SHORTEST
 from ftops.suggest import did_you_mean
 from ftops.yamltext import flow
 
@@ -78,13 +82,19 @@ def read_settings(source: Source, version: str, scope: Scope) -> tuple[str, Stat
         findings.append(Diagnostic(summary, detail, hint, entries["required_version"].value_place()))
     name = blocks["name"].name if blocks.get("name") else _default_name(source, findings)
     state = blocks.get("state")
-    return name, _state(state.state, entries["state"], findings) if state and state.state else StateSettings()
+    return name, _state(state.state, entries["state"], scope) if state and state.state else StateSettings()
 
 
 def _setting(entry: Entry, scope: Scope, findings: list[Diagnostic]) -> Any:
     """One key of `ftops`, read alone, so that the section may be divided between files."""
-    phase = STATE if entry.name == "state" else FIXED
-    value = Evaluator(entry, scope, phase).evaluate(entry.data)
+    value: Any
+    if entry.name == "state" and isinstance(entry.data, dict):
+        value = {
+            key: Evaluator(entry, scope, _STATE_PHASES.get(key, STATE)).evaluate(item, (key,))
+            for key, item in entry.data.items()
+        }
+    else:
+        value = Evaluator(entry, scope, FIXED).evaluate(entry.data)
     return read_block(spec.Settings, {entry.name: value}, entry, findings, own=1)
 
 
@@ -96,8 +106,8 @@ def _default_name(source: Source, findings: list[Diagnostic]) -> str:
     return name
 
 
-def _state(block: spec.StateBlock, entry: Entry, findings: list[Diagnostic]) -> StateSettings:
-    data = block.as_data()
+def _state(block: spec.StateBlock, entry: Entry, scope: Scope) -> StateSettings:
+    data, findings = block.as_data(), scope.findings
     backend, path = data.pop("backend"), data.pop("path")
     for key in STATE_NEEDS[backend]:
         if key not in data:
@@ -112,6 +122,8 @@ def _state(block: spec.StateBlock, entry: Entry, findings: list[Diagnostic]) -> 
             findings.append(Diagnostic(summary, detail, hint, entry.place((key,), key=True)))
     if isinstance(entry.data, dict) and isinstance(entry.data.get("encryption"), dict):
         _check_keys(entry, entry.data["encryption"], findings)
+    check_addresses(backend, data, entry, scope)
+    check_forms(data, entry, scope)
     return StateSettings(backend, path, data)
 
 
@@ -195,9 +207,11 @@ def read_budget(source: Source, environment: Entry | None) -> Budget:
     return Budget(**limits, places=tuple(places))
 
 
+_STATE_PHASES: Mapping[str, Phase] = dict.fromkeys(("backend", "path", "container"), STATE_PATH)
 _PHASES: Mapping[str, Phase] = {
     "defaults": DEFAULTS,
-    **dict.fromkeys(("endpoint", "subscription_id", "resource_group", "account"), NAMED_SETTINGS),
+    **dict.fromkeys(("endpoint", "subscription_id", "location", "organization", "project"), NAMED_SETTINGS),
+    **dict.fromkeys(("account", "resource_group", "api_version"), PUBLIC_SETTINGS),
 }
 """What expressions may name in the settings of a provider; in all others, what settings may."""
 
@@ -274,7 +288,12 @@ class Providers:
             key: Evaluator(entry, self.scope, _PHASES.get(key, SETTINGS)).evaluate(v, (key,))
             for key, v in entry.data.items()
         }
-        return read_block(model, data, entry, self.scope.findings)
+        block = read_block(model, data, entry, self.scope.findings)
+        if block is not None:
+            check_addresses(block.type, block.as_data(), entry, self.scope)
+            check_key(block, entry, self.scope)
+            check_forms(block.as_data(), entry, self.scope)
+        return block
 
     def _choose_default(self) -> str:
         environment = self._environment
@@ -317,7 +336,9 @@ class Providers:
         if isinstance(block, spec.Emulator) and "url" not in settings:
             settings["data"] = str(self._project / settings.get("data", EMULATOR_DATA))
         entry = self.entries[name]
-        return ProviderConfig(name, block.type, settings, entry.mark(), _sources(entry.data))
+        used = self.scope.used.get((entry.section, name), ())
+        hidden = tuple(sorted(value for value in used if len(value) >= SHORTEST))
+        return ProviderConfig(name, block.type, settings, entry.mark(), _sources(entry.data), hidden)
 
 
 _PLACES = frozenset(

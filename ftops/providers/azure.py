@@ -19,17 +19,17 @@ from ftops.providers.by_kind import ByKind, seconds_until_visible, timeouts_from
 
 def open_provider(config: ProviderConfig, project: Path) -> AzureProvider:
     """The provider that one entry of `providers` declares."""
-    return AzureProvider(config.settings, name=config.name)
+    return AzureProvider(config.settings, name=config.name, hidden=config.hidden)
 
 
 class AzureProvider(ByKind):
     """One Azure OpenAI account."""
 
-    def __init__(self, settings: Mapping[str, Value], *, name: str) -> None:
+    def __init__(self, settings: Mapping[str, Value], *, name: str, hidden: tuple[str, ...] = ()) -> None:
         self.name = name
         self.visible_after = seconds_until_visible(settings)
         self.timeouts = timeouts_from(settings)
-        self._clients = Clients(account_from(settings, name))
+        self._clients = Clients(account_from(settings, name, hidden))
         super().__init__(self._clients, Deployments(self._clients))
 
     @property

@@ -26,6 +26,8 @@ from azure.mgmt.core.polling.arm_polling import ARMPolling
 
 from ftops.providers.azure_clients import Account
 from ftops.providers.azure_errors import absent_is_none, is_absent, refusal_from
+from ftops.providers.data_plane import check_host
+from ftops.trusted_hosts import RESOURCE_MANAGER
 
 SCOPE = "https://management.azure.com/.default"
 _VERSION = "2024-10-01"
@@ -40,15 +42,18 @@ class Arm:
     """Reads and writes the deployments of one account."""
 
     def __init__(self, account: Account, credential: Any | None) -> None:
+        check_host(account.control_endpoint, RESOURCE_MANAGER)
         options: dict[str, Any] = {
             "base_url": account.control_endpoint,
+            "per_call_policies": [_KnownHosts()],
+            "permit_redirects": False,
             "retry_total": 0,
             "connection_timeout": _CONNECT_SECONDS,
             "read_timeout": _READ_SECONDS,
         }
         if account.control_api_version:
             options["api_version"] = account.control_api_version
-        if account.control_endpoint.startswith("http://"):
+        if account.control_endpoint.lower().startswith("http://"):
             # The SDK sends no token over http unless a policy of our own does it.
             options["authentication_policy"] = _Bearer(account.control_token, credential)
             options["transport"] = RequestsTransport(use_env_settings=False)
@@ -190,6 +195,14 @@ class _Fixed:
         from azure.core.credentials import AccessToken
 
         return AccessToken(self._token, int(time.time()) + 3600)
+
+
+class _KnownHosts(SansIOHTTPPolicy[Any, Any]):
+    """Keeps the token from other hosts: replies name the addresses of next pages and of operations."""
+
+    def on_request(self, request: PipelineRequest[Any]) -> None:
+        scheme, empty, host, *_ = f"{request.http_request.url}//".split("/")
+        check_host(f"{scheme}/{empty}/{host.partition('?')[0]}", RESOURCE_MANAGER)
 
 
 class _Bearer(SansIOHTTPPolicy[Any, Any]):

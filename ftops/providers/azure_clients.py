@@ -19,6 +19,7 @@ from ftops.providers.data_plane import (
     whole_setting,
 )
 from ftops.providers.data_plane import text_setting as _text
+from ftops.trusted_hosts import AZURE_OPENAI as AZURE_OPENAI_HOSTS
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -57,6 +58,8 @@ class Account:
     large_file_bytes: int = 100 << 20
     """Beyond it, a file is sent in parts."""
     part_bytes: int = 16 << 20
+    hidden: tuple[str, ...] = field(default=(), repr=False)
+    """Values of other settings that no message may show."""
 
     @property
     def id(self) -> str:
@@ -77,10 +80,10 @@ class Account:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        return tuple(filter(None, (self.api_key, self.control_token)))
+        return tuple(filter(None, (self.api_key, self.control_token, *self.hidden)))
 
 
-def account_from(settings: Mapping[str, Value], name: str) -> Account:
+def account_from(settings: Mapping[str, Value], name: str, hidden: tuple[str, ...] = ()) -> Account:
     """The account that a provider's settings describe. Nothing is checked that isn't needed yet."""
     control = settings.get("control_plane")
     control = control if isinstance(control, Mapping) else {}
@@ -104,6 +107,7 @@ def account_from(settings: Mapping[str, Value], name: str) -> Account:
         client_id=_text(credential, "client_id"),
         large_file_bytes=whole_setting(settings, "large_file_bytes", 100 << 20),
         part_bytes=whole_setting(settings, "part_bytes", 16 << 20),
+        hidden=hidden,
     )
 
 
@@ -172,7 +176,7 @@ class Clients(DataPlane):
         options = {
             "azure_endpoint": self._endpoint(),
             "api_version": version,
-            **client_options(account.endpoint),
+            **client_options(account.endpoint, AZURE_OPENAI_HOSTS),
         }
         if account.api_key:
             return AzureOpenAI(api_key=account.api_key, **options)
@@ -187,7 +191,7 @@ class Clients(DataPlane):
             base_url=f"{self._endpoint()}/openai/v1/",
             api_key=account.api_key or self._data_token(),
             default_query=query,
-            **client_options(account.endpoint),
+            **client_options(account.endpoint, AZURE_OPENAI_HOSTS),
         )
 
     def _build_arm(self) -> Arm:

@@ -267,9 +267,8 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 def scrubbed(text: str, secrets: Collection[str] = ()) -> str:
     """Text without credentials."""
-    for secret in secrets:
-        if secret:
-            text = text.replace(secret, "***")
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):
+        text = text.replace(secret, "***")
     return _BEARER.sub(r"\1***", text)
 
 
@@ -285,8 +284,11 @@ def error_for(
     meaning = _meaning_of(refusal, words)
     message = scrubbed(refusal.message, secrets)
     summary = f"{action}: {meaning.summary or _first_sentence(message) or f'HTTP {refusal.status}'}"
-    detail = f"{message or 'The reply says nothing more.'} ({_marks(refusal)})"
-    names = {"code": refusal.code or str(refusal.status), "request_id": refusal.request_id}
+    detail = f"{message or 'The reply says nothing more.'} ({scrubbed(_marks(refusal), secrets)})"
+    names = {
+        "code": scrubbed(refusal.code or str(refusal.status), secrets),
+        "request_id": scrubbed(refusal.request_id, secrets),
+    }
     if not meaning.temporary:
         return Permanent(summary, detail, meaning.hint, **names)
     unknown = creates and (refusal.status >= 500 or refusal.status == 408)

@@ -7,6 +7,7 @@ Importing this module loads no SDK: that takes up to a second, and many commands
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -18,6 +19,7 @@ from ftops.address import Expression, Json, Value
 from ftops.errors import Permanent, ProviderError, Temporary
 from ftops.providers.azure_errors import AZURE, NO_REPLY, UNREACHABLE, Refusal, Words, error_for, translated
 from ftops.state import Status
+from ftops.trusted_hosts import Service, refusal
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -134,16 +136,25 @@ class DataPlane:
             return self._built[what]
 
 
-def client_options(url: str) -> dict[str, Any]:
-    """Arguments of every client of the SDK: one attempt a call."""
+def client_options(url: str, service: Service) -> dict[str, Any]:
+    """Arguments of every client of the SDK: one attempt a call. Raises Permanent where no credentials may be
+    sent to that address."""
     from openai import DefaultHttpxClient, Timeout
 
+    check_host(url, service)
     timeout = Timeout(_READ_SECONDS, connect=_CONNECT_SECONDS)
-    options: dict[str, Any] = {"max_retries": 0, "timeout": timeout}
-    if url.startswith("http://"):
-        # A server on this machine: a proxy from the environment can't reach it.
-        options["http_client"] = DefaultHttpxClient(timeout=timeout, trust_env=False)
-    return options
+    # On a redirect to another host, httpx would drop `Authorization`, but not Azure's `api-key`. And a proxy
+    # from the environment can't reach a server on this machine.
+    client = DefaultHttpxClient(
+        timeout=timeout, follow_redirects=False, trust_env=not url.lower().startswith("http://")
+    )
+    return {"max_retries": 0, "timeout": timeout, "http_client": client}
+
+
+def check_host(url: str, service: Service) -> None:
+    """Raises Permanent where no credentials may be sent to an address."""
+    if found := refusal(url, service, os.environ):
+        raise Permanent(*found, code="UntrustedHost")
 
 
 def plain(inputs: Mapping[str, Value]) -> dict[str, Json]:

@@ -32,7 +32,9 @@ from ftops.providers.azure_clients import STABLE_VERSION
 from ftops.providers.azure_errors import NO_REPLY, UNREACHABLE
 from ftops.providers.base import Existing, Progress, Request
 from ftops.providers.by_kind import seconds_until_visible, timeouts_from
+from ftops.providers.data_plane import check_host
 from ftops.state import PendingOperation, RemoteObject, ResourceState
+from ftops.trusted_hosts import EMULATOR
 
 T = TypeVar("T")
 
@@ -402,6 +404,7 @@ def _names(connection: Mapping[str, Json]) -> Mapping[str, Json]:
 
 def _call(connection: Mapping[str, Json], method: str, path: str, body: object = None) -> tuple[int, str]:
     """One admin request. Not by the SDKs, whose loading would take longer than the call."""
+    check_host(str(connection["url"]), EMULATOR)
     address = urlsplit(str(connection["url"]))
     client = http.client.HTTPConnection(address.hostname or "", address.port, timeout=_CALL_SECONDS)
     headers = {"api-key": str(connection["api_key"]), "content-type": "application/json"}

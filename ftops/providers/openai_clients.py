@@ -18,6 +18,7 @@ from ftops.providers.data_plane import (
     whole_setting,
 )
 from ftops.providers.openai_errors import PLATFORM
+from ftops.trusted_hosts import OPENAI
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -46,13 +47,15 @@ class Project:
     large_file_bytes: int = 100 << 20
     """Beyond it, a file is sent in parts."""
     part_bytes: int = 16 << 20
+    hidden: tuple[str, ...] = field(default=(), repr=False)
+    """Values of other settings that no message may show."""
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        return (self.api_key,) if self.api_key else ()
+        return tuple(filter(None, (self.api_key, *self.hidden)))
 
 
-def project_from(settings: Mapping[str, Value], name: str) -> Project:
+def project_from(settings: Mapping[str, Value], name: str, hidden: tuple[str, ...] = ()) -> Project:
     """The project that a provider's settings describe."""
     return Project(
         provider=name,
@@ -63,6 +66,7 @@ def project_from(settings: Mapping[str, Value], name: str) -> Project:
         poll_interval=seconds_setting(settings, "poll_interval", 30.0),
         large_file_bytes=whole_setting(settings, "large_file_bytes", 100 << 20),
         part_bytes=whole_setting(settings, "part_bytes", 16 << 20),
+        hidden=hidden,
     )
 
 
@@ -97,5 +101,5 @@ class PlatformClients(DataPlane):
             base_url=f"{account.base_url}/",
             api_key=account.api_key,
             default_headers={name: value or omit for name, value in names.items()},  # type: ignore[misc]
-            **client_options(account.base_url),
+            **client_options(account.base_url, OPENAI),
         )

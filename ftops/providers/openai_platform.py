@@ -18,17 +18,17 @@ from ftops.providers.openai_models import ServedModels, inspect
 
 def open_provider(config: ProviderConfig, project: Path) -> OpenAIProvider:
     """The provider that one entry of `providers` declares."""
-    return OpenAIProvider(config.settings, name=config.name)
+    return OpenAIProvider(config.settings, name=config.name, hidden=config.hidden)
 
 
 class OpenAIProvider(ByKind):
     """One project of the OpenAI platform."""
 
-    def __init__(self, settings: Mapping[str, Value], *, name: str) -> None:
+    def __init__(self, settings: Mapping[str, Value], *, name: str, hidden: tuple[str, ...] = ()) -> None:
         self.name = name
         self.visible_after = seconds_until_visible(settings)
         self.timeouts = timeouts_from(settings)
-        self._clients = PlatformClients(project_from(settings, name))
+        self._clients = PlatformClients(project_from(settings, name, hidden))
         super().__init__(self._clients, ServedModels(self._clients))
 
     @property

@@ -11,6 +11,7 @@ from ftops.fields import EXPRESSION_SCHEMA, Choice, Integer, JsonSchema, Number,
 from ftops.spec.blocks import (
     ACCOUNT_ID,
     DEPLOYMENT_NAME,
+    REGION,
     SUFFIX,
     Fixed,
     Flag,
@@ -105,7 +106,7 @@ class StateBlock(Block):
     account_url: Fixed = described("Blob service of the storage account (azure_blob).")
     container: Fixed = described("Container of the storage account (azure_blob).")
     bucket: Fixed = described("Name of the bucket (s3, gcs).")
-    region: Fixed = described("Region of the bucket (s3).")
+    region: Annotated[Any, REGION] = described("Region of the bucket (s3).")
     endpoint_url: Fixed = described("Endpoint of a service that speaks S3 (s3).")
     history: Annotated[Any, Integer(1, 1000)] = described("How many versions are kept; default: 10.")
     lease: Annotated[Any, Integer(5, 3600)] = described(

@@ -44,6 +44,12 @@ ACCOUNT_ID = Text(
     "the ARM id of an account",
     "It looks like /subscriptions/…/resourceGroups/…/providers/Microsoft.CognitiveServices/accounts/….",
 )
+REGION = Text(
+    r"[a-z0-9-]+",
+    "a region such as eu-west-1: lower-case letters, digits and `-`",
+    "It becomes a part of the host that is asked.",
+    closed=True,
+)
 SUFFIX = Text(
     r"[A-Za-z0-9_-]+",
     "1 to 40 letters, digits, `-` or `_`",

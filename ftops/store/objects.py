@@ -27,6 +27,7 @@ from obstore.store import AzureStore, GCSStore, ObjectStore, S3Store
 
 from ftops.errors import StateError
 from ftops.store.bucket import Bucket, BucketError, Conflict, Tag, Thing
+from ftops.trusted_hosts import ADDRESSES, refusal
 
 RETRIES: Any = {
     "max_retries": 3,
@@ -96,6 +97,9 @@ class ObjectBucket:
 
 def open_bucket(backend: str, settings: Mapping[str, str], prefix: str) -> Bucket:
     """By the settings of a spec. Asks nobody yet. Raises StateError."""
+    for (key,), service in ADDRESSES.get(backend, {}).items():
+        if settings.get(key) and (found := refusal(settings[key], service, os.environ)):
+            raise StateError(*found)
     try:
         store, place = _OPEN[backend](settings)
     except (BaseError, ValueError) as error:
@@ -171,8 +175,8 @@ _GCS_EMULATOR = "STORAGE_EMULATOR_HOST"
 
 
 def _client(url: str) -> Any:
-    """Without encryption only where the spec's own address says so."""
-    return {**CLIENT, "allow_http": url.startswith("http://")}
+    """Without encryption only to this machine, and where the environment says so."""
+    return {**CLIENT, "allow_http": url.lower().startswith("http://")}
 
 
 # What a bucket says, in our words.

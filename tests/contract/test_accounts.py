@@ -35,8 +35,8 @@ from tests.contract.wire import Wire, tapped
 AZURE = "{type: azure_openai, endpoint: %s, subscription_id: s, resource_group: g, account: a%s}"
 SPEC = f"""
 providers:
-  sweden: {AZURE % ("a", ", default: true")}
-  france: {AZURE % ("b", "")}
+  sweden: {AZURE % ("http://127.0.0.1:1", ", default: true")}
+  france: {AZURE % ("http://127.0.0.1:2", "")}
 datasets:
   train: {{path: train.jsonl}}
   valid: {{path: valid.jsonl}}
@@ -253,7 +253,7 @@ TYPES = """
 providers:
   azure:
     type: azure_openai
-    endpoint: x
+    endpoint: http://127.0.0.1:1
     subscription_id: s
     resource_group: g
     account: a
@@ -307,8 +307,8 @@ ENVIRONMENTS = f"""
 variables:
   second: {{type: string, default: france}}
 providers:
-  sweden: {AZURE % ("a", "")}
-  france: {AZURE % ("b", "")}
+  sweden: {AZURE % ("http://127.0.0.1:1", "")}
+  france: {AZURE % ("http://127.0.0.1:2", "")}
 environments:
   dev: {{provider: sweden, variables: {{second: sweden}}}}
   prod: {{provider: sweden}}

@@ -15,7 +15,7 @@ from tests.contract.sessions import Project, done, inputs_of
 
 SPEC = """
 providers:
-  platform: {type: openai, api_key: "${env.OPENAI_API_KEY}", base_url: http://nowhere/v1, project: proj_1}
+  platform: {type: openai, api_key: "${env.OPENAI_API_KEY}", base_url: http://127.0.0.1:1/v1, project: proj_1}
 datasets:
   train: {path: train.jsonl}
 jobs:

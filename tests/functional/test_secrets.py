@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -43,8 +44,8 @@ providers:
   here: {type: emulator, api_key: "${env.CANARY_KEY}"}
 datasets:
   train: {path: train.jsonl}
-  fetched: {url: "ORIGIN/train.jsonl?sig=${env.CANARY}"}
-  refused: {url: "ORIGIN/nowhere.jsonl?sig=${var.owner}", enabled: "${env.REFUSED}"}
+  fetched: {url: "${env.FETCHED}"}
+  refused: {url: "${var.owner}", enabled: "${env.REFUSED}"}
 variables:
   owner: {type: string, sensitive: true}
 deployments:
@@ -140,15 +141,21 @@ def test_a_changed_secret_is_a_change_that_says_so_without_it(folder: Path) -> N
 def test_the_embedded_cloud_keeps_them_to_itself(folder: Path) -> None:
     """Its key and the signature of an address: not on disk, not among the arguments of a process."""
     with Origin({"/train.jsonl": (folder / "train.jsonl").read_bytes()}) as origin:
-        (folder / "ftops.yaml").write_text(EMULATED.replace("ORIGIN", origin.url), encoding="utf-8")
-        printed = [run(folder, "apply", "-y", "-o", "json", REFUSED="false")]
+        (folder / "ftops.yaml").write_text(EMULATED, encoding="utf-8")
+        ftops = partial(
+            run,
+            folder,
+            FETCHED=f"{origin.url}/train.jsonl?sig={FROM_ENVIRONMENT}",
+            FTOPS_VAR_owner=f"{origin.url}/nowhere.jsonl?sig={FROM_VARIABLE}",
+        )
+        printed = [ftops("apply", "-y", "-o", "json", REFUSED="false")]
         check_clean(folder, *printed, arguments_of_the_cloud(folder))
-        printed = [run(folder, "apply", "-y", expect=1, REFUSED="true")]
+        printed = [ftops("apply", "-y", expect=1, REFUSED="true")]
         assert "status 403" in printed[0]
-        check_clean(folder, *printed, run(folder, "show", "-o", "json", REFUSED="false"))
+        check_clean(folder, *printed, ftops("show", "-o", "json", REFUSED="false"))
         state = folder / "state" / "project" / "default.json"
-        assert "sig=${env.CANARY}" in state.read_text(encoding="utf-8")
-        run(folder, "destroy", "-y", REFUSED="false")
+        assert '"${env.FETCHED}"' in state.read_text(encoding="utf-8")
+        ftops("destroy", "-y", REFUSED="false")
 
 
 def arguments_of_the_cloud(folder: Path) -> str:

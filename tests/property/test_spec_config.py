@@ -67,7 +67,7 @@ SPEC: dict[str, Any] = {
     },
     "outputs": {"model": "${job.base.fine_tuned_model}", "name": {"value": "${deployment.chat.name}"}},
 }
-ENVIRON = {"SUBSCRIPTION": "s", "KEY": "k"}
+ENVIRON = {"SUBSCRIPTION": "00000000-0000-0000-0000-000000000000", "KEY": "k"}
 
 
 def shuffled(value: Any, rng: random.Random) -> Any:

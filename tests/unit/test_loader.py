@@ -395,7 +395,7 @@ variables:
   n: {type: integer, sensitive: true}
   m: {type: integer}
 providers:
-  azure: {type: azure_openai, endpoint: x, default: "${env.KEY}"}
+  azure: {type: azure_openai, endpoint: "https://x.openai.azure.com", default: "${env.KEY}"}
 jobs:
   a: {model: m, training: train, seed: "${env.KEY}", method: "${env.KEY}"}
   b: {model: m, training: train, enabled: "${env.KEY}", for_each: ["${env.KEY}"]}

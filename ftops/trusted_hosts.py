@@ -1,0 +1,172 @@
+"""Trusted hosts: which hosts credentials may be sent to, as a table, and the verdict on one address. Pure.
+
+A spec may be written by a stranger; who sets the environment is whose credentials these are. So a spec
+chooses among the known hosts of a service, and only the environment adds others.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from ipaddress import IPv6Address, ip_address
+from typing import NamedTuple
+
+from msgspec import Struct
+
+ALLOW_VARIABLE = "FTOPS_ALLOW_HOSTS"
+"""Hosts that the environment adds, separated by commas: `host`, `host:port`, `*.suffix`."""
+
+
+class Service(Struct, frozen=True):
+    """A service that is sent credentials, and the hosts that are known to be it.
+
+    In a pattern `*` stands for one label, and at the beginning for one or more.
+    """
+
+    name: str
+    hosts: tuple[str, ...] = ()
+    is_local: bool = False
+    """Whether it runs on this machine only."""
+
+
+AZURE_OPENAI = Service(
+    "Azure OpenAI",
+    (
+        "*.openai.azure.com",
+        "*.cognitiveservices.azure.com",
+        "*.services.ai.azure.com",
+        "*.api.cognitive.microsoft.com",
+        "*.openai.azure.us",
+        "*.cognitiveservices.azure.us",
+        "*.openai.azure.cn",
+        "*.cognitiveservices.azure.cn",
+    ),
+)
+RESOURCE_MANAGER = Service(
+    "Azure Resource Manager",
+    (
+        "management.azure.com",
+        "*.management.azure.com",
+        "management.usgovcloudapi.net",
+        "*.management.usgovcloudapi.net",
+        "management.chinacloudapi.cn",
+        "*.management.chinacloudapi.cn",
+    ),
+)
+OPENAI = Service("the OpenAI platform", ("api.openai.com", "*.api.openai.com"))
+EMULATOR = Service("an emulator", is_local=True)
+BLOB_STORAGE = Service(
+    "Azure Blob Storage",
+    (
+        "*.blob.core.windows.net",
+        "*.blob.storage.azure.net",
+        "*.blob.core.usgovcloudapi.net",
+        "*.blob.core.chinacloudapi.cn",
+    ),
+)
+S3 = Service(
+    "Amazon S3",
+    # Other names below amazonaws.com are given to whoever pays for them.
+    (
+        "s3.amazonaws.com",
+        "s3.*.amazonaws.com",
+        "s3.dualstack.*.amazonaws.com",
+        "s3-fips.*.amazonaws.com",
+        "s3-fips.dualstack.*.amazonaws.com",
+        "s3.*.amazonaws.com.cn",
+        "s3.dualstack.*.amazonaws.com.cn",
+    ),
+)
+ADDRESSES: Mapping[str, Mapping[tuple[str, ...], Service]] = {
+    "azure_openai": {("endpoint",): AZURE_OPENAI, ("control_plane", "endpoint"): RESOURCE_MANAGER},
+    "openai": {("base_url",): OPENAI},
+    "emulator": {("url",): EMULATOR},
+    "azure_blob": {("account_url",): BLOB_STORAGE},
+    "s3": {("endpoint_url",): S3},
+}
+"""By type of provider or backend of the state: the settings that say where credentials go."""
+ADDRESS_KEYS = frozenset(path[-1] for rows in ADDRESSES.values() for path in rows)
+
+_ADDRESS = re.compile(
+    r"(?P<scheme>https?)://(?P<host>\[[0-9a-f:]+\]|[a-z0-9-]+(?:\.[a-z0-9-]+)*)(?::(?P<port>[0-9]{1,5}))?"
+    r"(?:/[a-z0-9/._~%-]*)?",
+    re.IGNORECASE | re.ASCII,
+)
+"""Narrower than any standard: what two readers of addresses might take for two hosts is none."""
+_HTTPS_PORT = 443
+_LOOPBACK_6 = IPv6Address("::1")
+
+
+class Refusal(NamedTuple):
+    """Why nothing is sent to an address: what is wrong, why, and what to do."""
+
+    summary: str
+    detail: str
+    hint: str
+
+
+def refusal(
+    address: str, service: Service, environ: Mapping[str, str], *, written: str = ""
+) -> Refusal | None:
+    """Why credentials of that service may not be sent to an address; None where they may. `written`: how the
+    spec names an address whose value is not to be shown."""
+    found = _ADDRESS.fullmatch(address.strip())
+    if found is None:
+        return Refusal(f"{written or 'this'} is not the address of a server", _FORM, _FORM_HINT)
+    host = found["host"].lower()
+    port = int(found["port"]) if found["port"] else None
+    if _is_loopback(host):
+        return None
+    shown = written or host
+    if service.is_local:
+        return Refusal(f"{shown} is not this machine", _LOCAL, _LOCAL_HINT)
+    if found["scheme"].lower() == "http":
+        return Refusal(f"credentials would go to {shown} unencrypted", _HTTP, _HTTP_HINT)
+    if port in (None, _HTTPS_PORT) and any(_matches(host, pattern) for pattern in service.hosts):
+        return None
+    allowed = [entry.strip().lower() for entry in environ.get(ALLOW_VARIABLE, "").split(",")]
+    if any(_matches(host, entry) or entry == f"{host}:{port}" for entry in allowed):
+        return None
+    name = "…" if written else host if port is None else f"{host}:{port}"
+    return Refusal(
+        f"{shown} is not known as a host of {service.name}",
+        f"Keys and tokens go to known hosts only ({', '.join(service.hosts)}), at port 443: a spec alone "
+        "can't have them sent elsewhere.",
+        "Correct the address. If you trust the host, name it in the environment: export "
+        f"{ALLOW_VARIABLE}={name}",
+    )
+
+
+def is_local(address: str) -> bool:
+    """Whether an address is of this machine."""
+    found = _ADDRESS.fullmatch(address.strip())
+    return found is not None and _is_loopback(found["host"].lower())
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        found = ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return found == _LOOPBACK_6 if isinstance(found, IPv6Address) else found.is_loopback
+
+
+def _matches(host: str, pattern: str) -> bool:
+    """By whole labels."""
+    labels, wanted = host.split("."), pattern.split(".")
+    if wanted[0] == "*" and len(labels) >= len(wanted) > 1:
+        wanted = wanted[1:]
+        labels = labels[-len(wanted) :]
+    return len(labels) == len(wanted) and all(w in ("*", one) for one, w in zip(labels, wanted, strict=True))
+
+
+_FORM = (
+    "An address is `https://host/path`: ASCII letters, digits and hyphens, without user, query and fragment."
+)
+_FORM_HINT = "Write the address as the service shows it, such as https://acme.openai.azure.com/."
+_LOCAL = "An emulator is given its key over http, which is safe within one machine only."
+_LOCAL_HINT = "Write http://127.0.0.1:PORT, or leave `url` out: then an emulator is started when needed."
+_HTTP = "Without TLS everybody on the way reads keys and tokens; http is for 127.0.0.1, ::1 and localhost."
+_HTTP_HINT = "Write https://."
