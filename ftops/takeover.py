@@ -22,6 +22,7 @@ from ftops.discovery import Discovered, LeftOut, arrange, formats_of, name_for
 from ftops.engine import Session, with_data
 from ftops.errors import FtopsError, Permanent, UsageError
 from ftops.fmt import format_text
+from ftops.inside import outside
 from ftops.plan import Action, Plan
 from ftops.providers import Providers
 from ftops.providers.base import Discovers, Existing, Provider
@@ -232,10 +233,13 @@ def _write(path: Path, text: str, written: list[Path]) -> None:
 
 def _refuse_to_overwrite(wish: Wish) -> None:
     folder = wish.folder
+    data = folder / "data"
+    if (place := outside(data, folder)) is not None:
+        raise FtopsError(f"{data} is {place}", "a link leads out of the folder.", "choose an empty folder")
     there = [wish.spec] if wish.spec.exists() else []
     if folder.is_dir():
         there += sorted(folder.glob("*.y*ml"))
-        there += [folder / "data"] if any((folder / "data").glob("*")) else []
+        there += [data] if any(data.glob("*")) else []
     if there:
         raise FtopsError(
             f"{there[0]} exists already",

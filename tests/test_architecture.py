@@ -42,6 +42,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "address",
         "project",
         "errors suggest moments garbage private visibility pasting trusted_hosts",
+        "inside",
     )
 )
 """From top to bottom. A module may import those of the rows below its own, and no others."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from ftops.errors import Diagnostic, Place
+from ftops.inside import SPEC_BYTES, content
 from ftops.yamllines import lines_of
 
 _SUFFIXES = (".yaml", ".yml")
@@ -22,7 +23,7 @@ def _with_line(place: Place) -> Place:
     if place.text or not place.width or not place.file.endswith(_SUFFIXES):
         return place
     try:
-        lines = lines_of(Path(place.file).read_text(encoding="utf-8"))
+        lines = lines_of(content(Path(place.file), limit=SPEC_BYTES).decode())
     except (OSError, ValueError):
         return place
     if not 0 < place.line <= len(lines):

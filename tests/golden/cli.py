@@ -108,8 +108,8 @@ class Folder:
             code = run_command_line(argv)
         return Done(code, _text(out), _text(err))
 
-    def ok(self, *argv: str) -> str:
-        done = self.run(*argv)
+    def ok(self, *argv: str, environ: Mapping[str, str] | None = None) -> str:
+        done = self.run(*argv, environ=environ)
         assert done.code == 0, done
         return done.out
 

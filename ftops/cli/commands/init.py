@@ -11,6 +11,7 @@ from ftops.cli.lazy import pass_screen
 from ftops.cli.look import look_options
 from ftops.cli.screen import Screen
 from ftops.errors import FtopsError
+from ftops.inside import outside
 from ftops.loader.settings import slug
 from ftops.views.starter import files
 
@@ -35,6 +36,11 @@ def command(screen: Screen, folder: Path) -> int:
 
 
 def _refuse_to_overwrite(folder: Path, targets: list[Path]) -> None:
+    for path in targets:
+        if (place := outside(path, folder)) is not None:
+            raise FtopsError(
+                f"{path} is {place}", "A link leads out of the folder.", "choose an empty folder"
+            )
     there = [path for path in targets if path.exists() or path.is_symlink()]
     if folder.is_dir():
         there += [path for path in sorted(folder.glob("*.y*ml")) if path not in there]

@@ -1,0 +1,29 @@
+"""Paths of a spec: an error for each that leads out of the project, at the place where it is named."""
+
+from __future__ import annotations
+
+from ftops.config import Config, NamedPath
+from ftops.errors import Diagnostic, Place
+from ftops.inside import ALLOW_HINT, outside
+from ftops.loader.source import Source, display
+
+
+def check_paths(config: Config, source: Source, findings: list[Diagnostic]) -> None:
+    """Every path that the config uses, with a finding for those that aren't within the project."""
+    for named in config.named_paths():
+        real = outside(named.path, config.project)
+        if real is not None:
+            detail = f"It is {real}. The project is {config.project}, and what lies outside of it is yours."
+            findings.append(Diagnostic(*_told(named, detail), place=_place(named, source)))
+
+
+def _told(named: NamedPath, detail: str) -> tuple[str, str, str]:
+    shown = display(named.path)
+    if named.section:
+        return f"`{'.'.join(named.keys)}` leads out of the project: {shown}", detail, ALLOW_HINT
+    return f"{shown} leads out of the project", f"{detail} A checkout may hold links.", "Remove the link."
+
+
+def _place(named: NamedPath, source: Source) -> Place:
+    entry = source[named.section].get(named.name)
+    return entry.place(named.keys) if entry else Place(display(named.path))
