@@ -122,7 +122,9 @@ def _parsed(shown: str, path: Path, root: Path | None) -> yamltext.Document:
         usual = f"check the path in {VARIABLE}, and the permissions"
         hint = exc.hint if isinstance(exc, Refused) else usual
         summary = f"can't read the catalogue {shown}"
-        raise SpecError([Diagnostic(summary, f"{exc.strerror or exc}.", hint, Place(shown))]) from exc
+        raise SpecError(
+            [Diagnostic(summary, f"{exc.strerror or exc}.", hint, Place(shown).veiled())]
+        ) from exc
     except yamltext.Invalid as exc:
         raise SpecError([exc.diagnostic]) from exc
 

@@ -26,4 +26,4 @@ def _told(named: NamedPath, detail: str) -> tuple[str, str, str]:
 
 def _place(named: NamedPath, source: Source) -> Place:
     entry = source[named.section].get(named.name)
-    return entry.place(named.keys) if entry else Place(display(named.path))
+    return entry.place(named.keys) if entry else Place(display(named.path)).veiled()

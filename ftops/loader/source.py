@@ -129,7 +129,8 @@ def _documents(
 ) -> list[Document]:
     """The parsed files. A file that the command line names may be anywhere; one of a folder is within the
     project. No line is shown of a file that holds the name of a sensitive variable, nor of one without a
-    section of a spec that lies beside others or that a link out of the project leads to."""
+    section of a spec that lies beside others or that a link out of the project leads to, nor of one beside
+    others that is no YAML and holds more than sections."""
     read: list[tuple[Path, Document | None, list[Diagnostic]]] = []
     for file in files:
         said: list[Diagnostic] = []
@@ -138,12 +139,13 @@ def _documents(
     found = []
     for file, document, said in read:
         names = _names(document) if document else _names_in_text(file, None if is_named else root)
+        is_secret = not names.isdisjoint(sensitive)
         is_other = names.isdisjoint(SECTIONS) and (len(files) > 1 or leads_out(file, root))
-        if document is not None:
-            is_veiled = not names.isdisjoint(sensitive) or (is_other and is_named)
-            found.append(replace(document, is_veiled=is_veiled) if is_veiled else document)
-        is_veiled = is_other or not names.isdisjoint(sensitive)
-        findings += [veiled(finding) for finding in said] if is_veiled else said
+        if document is None:
+            holds_more = len(files) > 1 and not names.issubset(SECTIONS)
+            findings += map(veiled, said) if is_secret or is_other or holds_more else said
+        else:
+            found.append(replace(document, is_veiled=is_secret or (is_other and is_named)))
     return found
 
 
@@ -229,7 +231,7 @@ def read_document(file: Path, findings: list[Diagnostic], root: Path | None = No
             text = yamltext.decode(stream.read(yamltext.MAX_BYTES + 1), shown, size)
         return yamltext.parse(text, shown)
     except Refused as exc:
-        findings.append(Diagnostic(f"can't read {shown}", f"{exc.strerror}.", exc.hint, Place(shown)))
+        findings.append(Diagnostic(f"can't read {shown}", f"{exc.strerror}.", exc.hint))
     except OSError as exc:
         reason = exc.strerror or type(exc).__name__
         findings.append(

@@ -82,8 +82,8 @@ def _files(path: Path) -> Iterator[Path]:
 
 
 def _formatted(path: Path, root: Path | None) -> Formatted:
-    """With a `root`, a file of a folder, within that project. Without a section of a spec it may be a file of
-    variables."""
+    """With a `root`, a file of a folder, within that project. With other keys than sections of a spec it may
+    be a file of variables."""
     shown = display(path.absolute())
     try:
         before = content(path, root, limit=SPEC_BYTES).decode()
@@ -91,7 +91,8 @@ def _formatted(path: Path, root: Path | None) -> Formatted:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         hint = error.hint if isinstance(error, Refused) else ""
         raise FtopsError(f"can't read {shown}: {reason}", "", hint) from error
-    is_veiled = root is not None and keys_of(before).isdisjoint(SECTIONS)
+    keys = keys_of(before)
+    is_veiled = root is not None and not (keys and keys.issubset(SECTIONS))
     try:
         return Formatted(path, shown, before, format_text(before, shown), is_veiled)
     except SpecError as error:
