@@ -92,6 +92,15 @@ def refuse_special(path: Path, status: os.stat_result | None) -> None:
         raise Refused(path, f"it is {kind}, not a regular file")
 
 
+def refuse_planted(folder: Path) -> None:
+    """Raises Refused where a folder holds something else than files and folders. Raises OSError."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if not (entry.is_dir(follow_symlinks=False) or entry.is_file(follow_symlinks=False)):
+                what = "a link" if entry.is_symlink() else "neither a file nor a folder"
+                raise Refused(folder / entry.name, f"it is {what}", "Remove it.")
+
+
 def folders(folder: Path) -> Iterator[Path]:
     """The folders in a folder, sorted; links to others are none. Raises OSError."""
     with os.scandir(folder) as entries:

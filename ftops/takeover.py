@@ -178,7 +178,7 @@ class _Look:
         """The digest of what was written; empty where there was nothing to be had."""
         digest = sha256()
         self._written.append(path)
-        with path.open("wb") as target:
+        with path.open("xb") as target:
 
             def take(piece: bytes) -> None:
                 digest.update(piece)
