@@ -38,14 +38,19 @@ class Refused(OSError):
         self.hint = hint
 
 
+def real(path: Path) -> Path:
+    """Where a path leads, all links followed; a loop of them leads nowhere and stays as it is."""
+    return Path(os.path.realpath(path))
+
+
 def outside(path: Path, root: Path, environ: Mapping[str, str] = os.environ) -> Path | None:
     """Where a path leads, if that is neither within the project nor in a folder that you allow; all links are
     followed, and `..` is taken after them."""
     try:
-        real = os.path.realpath(path)
+        place = os.path.realpath(path)
     except ValueError:  # a NUL in it: nothing has such a name, as opening it will say
         return None
-    return None if _home(real, root, environ) else Path(real)
+    return None if _home(place, root, environ) else Path(place)
 
 
 def refuse_outside(path: Path, root: Path) -> None:
@@ -108,12 +113,12 @@ def folders(folder: Path) -> Iterator[Path]:
     return (folder / name for name in found)
 
 
-def _home(real: str, root: Path, environ: Mapping[str, str]) -> str:
+def _home(place: str, root: Path, environ: Mapping[str, str]) -> str:
     """The folder that lets a path in; empty where none does."""
     allowed = environ.get(ALLOW, "")
     for home in (str(root), *filter(os.path.isabs, allowed.split(os.pathsep) if allowed else ())):
         home = os.path.realpath(home)
-        if real == home or real.startswith(home.rstrip("/") + "/"):
+        if place == home or place.startswith(home.rstrip("/") + "/"):
             return home
     return ""
 
@@ -121,11 +126,11 @@ def _home(real: str, root: Path, environ: Mapping[str, str]) -> str:
 def _open_within(path: Path, root: Path, flags: int) -> int:
     """Component by component from the folder that lets it in, without following any link: what was resolved
     may have been changed since."""
-    real = os.path.realpath(path)
-    home = _home(real, root, os.environ)
+    place = os.path.realpath(path)
+    home = _home(place, root, os.environ)
     if not home:
-        raise Refused(path, f"it leads out of the project, to {real}", ALLOW_HINT)
-    *above, name = Path(real).relative_to(home).parts or (".",)
+        raise Refused(path, f"it leads out of the project, to {place}", ALLOW_HINT)
+    *above, name = Path(place).relative_to(home).parts or (".",)
     at = os.open(home, _FOLDER)
     try:
         for part in above:

@@ -91,8 +91,8 @@ def _may_be_kept(config: Config) -> bool:
 
 def _key(path: Path, variable_files: Sequence[Path], given: Sequence[str | None]) -> str:
     """A digest of all that a config is made from; empty where a file can't be read."""
-    digest = sha256(json.encode([FORMAT, __version__, _code_age(), str(Path.cwd()), given]))
     try:
+        digest = sha256(json.encode([FORMAT, __version__, _code_age(), str(Path.cwd()), given]))
         folder = spec_folder(path)
         root = project_root(folder)
         files = [(file, root) for file in _spec_files(path)] if path.is_dir() else [(path, None)]
@@ -101,7 +101,7 @@ def _key(path: Path, variable_files: Sequence[Path], given: Sequence[str | None]
             digest.update(f"\n{file.absolute()} {len(text)}\n".encode())
             digest.update(text)
         digest.update(f"\n{folder}\n{root}".encode())
-    except OSError:
+    except (OSError, UnicodeError):  # a name that isn't UTF-8
         return ""
     return digest.hexdigest()
 
@@ -120,7 +120,7 @@ def _code_age() -> int:
 def _kept_file(path: Path, environment: str | None) -> Path:
     """One file a spec and environment: the newest only."""
     root = project_root(spec_folder(path))
-    name = sha256(f"{path.absolute()}\n{environment}".encode()).hexdigest()[:16]
+    name = sha256(f"{path.absolute()}\n{environment}".encode("utf-8", "surrogateescape")).hexdigest()[:16]
     return root / ".ftops" / "cache" / f"{name}.json"
 
 

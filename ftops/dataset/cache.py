@@ -134,4 +134,4 @@ def _parse(file: Path) -> _File:
 
 
 def _key(path: Path, format: str) -> str:
-    return f"{format}:{path.absolute()}"
+    return f"{format}:{path.absolute()}".encode("utf-8", "backslashreplace").decode()

@@ -5,16 +5,21 @@ from __future__ import annotations
 from ftops.config import Config, NamedPath
 from ftops.errors import Diagnostic, Place
 from ftops.inside import ALLOW_HINT, outside
-from ftops.loader.source import Source, display
+from ftops.loader.source import Source
+from ftops.project import display
 
 
 def check_paths(config: Config, source: Source, findings: list[Diagnostic]) -> None:
     """Every path that the config uses, with a finding for those that aren't within the project."""
     for named in config.named_paths():
-        real = outside(named.path, config.project)
-        if real is not None:
-            detail = f"It is {real}. The project is {config.project}, and what lies outside of it is yours."
+        place = outside(named.path, config.project)
+        if place is not None:
+            detail = f"It is {place}. The project is {config.project}, and what lies outside of it is yours."
             findings.append(Diagnostic(*_told(named, detail), place=_place(named, source)))
+        elif "\0" in str(named.path) and named.section != "datasets":
+            summary = f"`{'.'.join(named.keys)}` can't be the name of a file"
+            detail = "It has a character in it that ends names."
+            findings.append(Diagnostic(summary, detail, "Remove the `\\0`.", _place(named, source)))
 
 
 def _told(named: NamedPath, detail: str) -> tuple[str, str, str]:

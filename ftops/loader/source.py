@@ -16,7 +16,9 @@ from ftops import yamltext
 from ftops.config import CATALOG_FILE
 from ftops.errors import Diagnostic, Place
 from ftops.inside import Refused, content, leads_out, opened
+from ftops.inside import Refused, content, leads_out, opened, real
 from ftops.pasting import command
+from ftops.project import display, project_root, spec_folder
 from ftops.project import project_root, spec_folder
 from ftops.spec import REFACTORINGS, SECTIONS
 from ftops.suggest import did_you_mean
@@ -83,21 +85,13 @@ class Source(Struct, frozen=True):
         return self.sections.get(section, {})
 
 
-def display(path: Path) -> str:
-    """A path as people read it: relative to the current folder where it is below, else whole."""
-    try:
-        return path.relative_to(Path.cwd()).as_posix()
-    except ValueError:
-        return path.as_posix()
-
-
 def read(
     path: Path, variable_files: Sequence[Path], findings: list[Diagnostic], *, outline: bool = False
 ) -> Source:
     """Reads a spec file or folder. Files of variables in the folder are left out: `variable_files`, which are
     given as such, and where there are some, or only an `outline` is wanted, those that look like it."""
     path = path.absolute()
-    files = _spec_files(path, {file.resolve() for file in variable_files}, findings)
+    files = _spec_files(path, {real(file) for file in variable_files}, findings)
     folder = spec_folder(path)
     merge = _Merge(findings)
     documents = _documents(files, project_root(folder), path in files, findings)
@@ -250,7 +244,7 @@ def _spec_files(path: Path, others: set[Path], findings: list[Diagnostic]) -> li
         findings.append(Diagnostic(f"there is no {display(path)}", "", hint))
         return []
     found = sorted(f for f in path.iterdir() if f.suffix in SUFFIXES and not f.name.startswith("."))
-    files = [f for f in found if not f.is_dir() and f.name != CATALOG_FILE and f.resolve() not in others]
+    files = [f for f in found if not f.is_dir() and f.name != CATALOG_FILE and real(f) not in others]
     if not files:
         detail = "A spec is a file, or a folder of *.yaml and *.yml files; folders below it are not read."
         hint = "Name the folder of the spec; `ftops init` writes an example."

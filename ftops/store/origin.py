@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ftops.config import Config
 from ftops.errors import StateError
-from ftops.inside import content, folders
+from ftops.inside import content, folders, real
 from ftops.private import make_folder, write_private
 from ftops.state import State
 from ftops.statefile import Form
@@ -146,7 +146,7 @@ def _noted(place: Path, project: Path) -> frozenset[str]:
 
 def _files(config: Config) -> list[str]:
     """Relative to the project, wherever it is; links are followed."""
-    folder, project = config.folder.resolve(), config.project.resolve()
+    folder, project = real(config.folder), real(config.project)
     return sorted(
         Path(os.path.relpath(folder / Path(file).name, project)).as_posix() for file in config.files
     )

@@ -16,9 +16,9 @@ from ftops.cli.look import look_options
 from ftops.cli.screen import Screen
 from ftops.errors import FtopsError, SpecError
 from ftops.fmt import format_text
-from ftops.inside import SPEC_BYTES, Refused, content
-from ftops.loader.source import SUFFIXES, display, keys_of, veiled
-from ftops.project import project_root, spec_folder
+from ftops.inside import SPEC_BYTES, Refused, content, real
+from ftops.loader.source import SUFFIXES, keys_of, veiled
+from ftops.project import display, project_root, spec_folder
 from ftops.spec import SECTIONS
 from ftops.views.fmt import draw_diff
 
@@ -104,7 +104,7 @@ def _formatted(path: Path, root: Path | None) -> Formatted:
 def _replace(file: Formatted) -> None:
     """As a whole, so that no crash leaves half a spec; a link stays a link."""
     assert file.path is not None  # noqa: S101 - standard input is never replaced
-    target = file.path.resolve()
+    target = real(file.path)
     temporary = target.with_name(f".{target.name}.ftops-tmp")
     try:
         temporary.unlink(missing_ok=True)
