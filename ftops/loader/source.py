@@ -15,11 +15,9 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ftops import yamltext
 from ftops.config import CATALOG_FILE
 from ftops.errors import Diagnostic, Place
-from ftops.inside import Refused, content, leads_out, opened
 from ftops.inside import Refused, content, leads_out, opened, real
 from ftops.pasting import command
 from ftops.project import display, project_root, spec_folder
-from ftops.project import project_root, spec_folder
 from ftops.spec import REFACTORINGS, SECTIONS
 from ftops.suggest import did_you_mean
 from ftops.yamltext import Document
