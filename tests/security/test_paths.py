@@ -188,8 +188,11 @@ def test_the_environment_lets_a_folder_in(project: Path, canaries: Canaries, pla
     allowed = os.pathsep.join(("/nowhere", str(canaries.folder)))
     done = ftops(project, "apply", "-y", "spec", environ={"FTOPS_ALLOW_OUTSIDE": allowed})
     assert done.code == 0, done
-    done = ftops(project, "plan", "spec", environ={"FTOPS_ALLOW_OUTSIDE": str(project.parent / "else")})
-    assert done.code == 1
+    elsewhere = str(project.parent / "else")
+    assert ftops(project, "plan", "spec", environ={"FTOPS_ALLOW_OUTSIDE": elsewhere}).code == 1
+    for command in ("validate", "plan"):
+        done = ftops(project, command, "--untrusted", "spec", environ={"FTOPS_ALLOW_OUTSIDE": allowed})
+        assert done.code == 1, done
 
 
 def test_a_link_that_is_planted_later_is_refused_too(project: Path, canaries: Canaries) -> None:
