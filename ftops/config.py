@@ -19,6 +19,7 @@ from ftops.project import FOLDER
 CATALOG_FILE = "ftops.catalog.yaml"
 """A project's own additions to the catalogue of models; no part of a spec, though it may lie beside one."""
 _OWN_PATHS = (
+    FOLDER,
     *(f"{FOLDER}/{name}" for name in (".gitignore", ".cache/datasets.json", "cache", "data", "places")),
     CATALOG_FILE,
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from ftops.config import Config, NamedPath
 from ftops.errors import Diagnostic, Place
 from ftops.inside import ALLOW_HINT, outside
@@ -11,9 +13,13 @@ from ftops.project import display
 
 def check_paths(config: Config, source: Source, findings: list[Diagnostic]) -> None:
     """Every path that the config uses, with a finding for those that aren't within the project."""
+    refused: list[Path] = []
     for named in config.named_paths():
+        if any(named.path.is_relative_to(folder) for folder in refused):
+            continue  # it is in what one error tells already
         place = outside(named.path, config.project)
         if place is not None:
+            refused += [] if named.section == "datasets" else [named.path]
             detail = f"It is {place}. The project is {config.project}, and what lies outside of it is yours."
             findings.append(Diagnostic(*_told(named, detail), place=_place(named, source)))
         elif "\0" in str(named.path) and named.section != "datasets":
