@@ -6,7 +6,7 @@ attributes are data, and so are secrets, whose values only `Config.secrets` know
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from msgspec import Struct, field
@@ -14,9 +14,16 @@ from msgspec import Struct, field
 from ftops.address import Address, Json, Secrets, Value
 from ftops.costs import Budget
 from ftops.errors import Diagnostic, Place
+from ftops.project import FOLDER
 
 CATALOG_FILE = "ftops.catalog.yaml"
 """A project's own additions to the catalogue of models; no part of a spec, though it may lie beside one."""
+_OWN_PATHS = (
+    FOLDER,
+    *(f"{FOLDER}/{name}" for name in (".gitignore", ".cache/datasets.json", "cache", "data", "places")),
+    CATALOG_FILE,
+)
+_STATE_FILES = (".json", ".journal", ".lock", ".audit.jsonl", ".history")
 CATALOG_VARIABLE = "FTOPS_CATALOG"
 """Names a further catalogue."""
 
@@ -109,6 +116,16 @@ class Refactorings(Struct, frozen=True):
     removals: tuple[Removal, ...] = ()
 
 
+class NamedPath(Struct, frozen=True):
+    """A file or folder that a spec uses, and where it is named: below an entry of a section. Without one, it
+    is ftops' own."""
+
+    path: Path
+    section: str = ""
+    name: str = ""
+    keys: tuple[str, ...] = ()
+
+
 class StateSettings(Struct, frozen=True):
     """Where state lives: `<path>/<spec name>/<env>.json` for the local backend."""
 
@@ -153,6 +170,32 @@ class Config(Struct, frozen=True):
     """The files that were read, as shown in diagnostics."""
     warnings: tuple[Diagnostic, ...] = ()
     """What was found in the spec that is no error."""
+
+    def named_paths(self) -> Iterator[NamedPath]:
+        """All that is read or written for this config, and that what lies in the project decides about."""
+        for resource in self.resources:
+            path = resource.inputs.get("path")
+            if resource.address.kind == "dataset" and isinstance(path, str):
+                yield NamedPath(self.folder / path, "datasets", resource.address.name, ("path",))
+        for provider in self.providers.values():
+            if provider.type == "emulator" and "data" in provider.settings:
+                folder = self.project / str(provider.settings["data"])
+                yield NamedPath(folder, "providers", provider.name, ("data",))
+        yield from (NamedPath(self.project / name) for name in _OWN_PATHS)
+        yield from self._paths_of_state()
+
+    def _paths_of_state(self) -> Iterator[NamedPath]:
+        encryption = self.state.settings.get("encryption")
+        for key in ("key_file", "fallback_file"):
+            file = encryption.get(key) if isinstance(encryption, dict) else None
+            if isinstance(file, str):
+                yield NamedPath(self.project / file, "ftops", "state", ("encryption", key))
+        if self.state.backend == "local":
+            folder = self.project / self.state.path
+            yield NamedPath(folder, "ftops", "state", ("path",))
+            yield NamedPath(folder / ".cache" / "datasets.json")
+            for suffix in _STATE_FILES:
+                yield NamedPath(folder / self.name / f"{self.environment}{suffix}")
 
     def __repr__(self) -> str:
         """Without its secrets, wherever it may be printed."""

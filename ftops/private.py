@@ -8,10 +8,18 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from ftops.inside import refuse_special
+
 
 def open_private(path: str | Path, flags: int) -> int:
-    """An `opener` of `open`, whatever the umask. Raises OSError, also where a link stands in the place."""
-    file = os.open(path, flags | os.O_NOFOLLOW, 0o600)
+    """An `opener` of `open`, whatever the umask. Raises OSError, also where a link, a pipe or a device stands
+    in the place."""
+    file = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+    try:
+        refuse_special(Path(path), os.fstat(file))
+    except OSError:
+        os.close(file)
+        raise
     with suppress(OSError):  # it was made by an older version, or by another user
         os.fchmod(file, 0o600)
     return file

@@ -32,6 +32,7 @@ from ftops.config import (
 )
 from ftops.costs import Budget
 from ftops.errors import Place
+from ftops.inside import SPEC_BYTES, content, opened, outside
 from ftops.private import make_folder, write_private
 from ftops.project import ignore, project_root, spec_folder
 from ftops.trusted_hosts import ALLOW_VARIABLE
@@ -54,7 +55,7 @@ def read(
     key = _key(path, variable_files, given)
     kept = _kept_file(path, environment)
     config = _recall(kept, key)
-    if config is None:
+    if config is None or not _still_holds(config, path):
         from ftops.loader import load
 
         config = load(
@@ -77,27 +78,36 @@ def _variables(environ: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def _still_holds(config: Config, path: Path) -> bool:
+    """Whether a config that was kept is about this folder, and what it names is still within the project."""
+    folder = spec_folder(path)
+    is_here = (config.folder, config.project) == (folder, project_root(folder))
+    return is_here and not any(outside(named.path, config.project) for named in config.named_paths())
+
+
 def _may_be_kept(config: Config) -> bool:
     return not config.asks_for_secrets and not any("api_key" in p.settings for p in config.providers.values())
 
 
 def _key(path: Path, variable_files: Sequence[Path], given: Sequence[str | None]) -> str:
     """A digest of all that a config is made from; empty where a file can't be read."""
-    digest = sha256(json.encode([FORMAT, __version__, _code_age(), str(Path.cwd()), given]))
     try:
-        files = [path] if path.is_file() else _spec_files(path)
-        for file in (*files, *variable_files):
-            content = file.read_bytes()
-            digest.update(f"\n{file.absolute()} {len(content)}\n".encode())
-            digest.update(content)
-        digest.update(f"\n{spec_folder(path)}\n{project_root(spec_folder(path))}".encode())
-    except OSError:
+        digest = sha256(json.encode([FORMAT, __version__, _code_age(), str(Path.cwd()), given]))
+        folder = spec_folder(path)
+        root = project_root(folder)
+        files = [(file, root) for file in _spec_files(path)] if path.is_dir() else [(path, None)]
+        for file, within in (*files, *((file, None) for file in variable_files)):
+            text = content(file, within, limit=SPEC_BYTES)
+            digest.update(f"\n{file.absolute()} {len(text)}\n".encode())
+            digest.update(text)
+        digest.update(f"\n{folder}\n{root}".encode())
+    except (OSError, UnicodeError):  # a name that isn't UTF-8
         return ""
     return digest.hexdigest()
 
 
 def _spec_files(folder: Path) -> list[Path]:
-    return sorted(f for f in folder.iterdir() if f.suffix in _SUFFIXES)
+    return sorted(f for f in folder.iterdir() if f.suffix in _SUFFIXES and not f.is_dir())
 
 
 def _code_age() -> int:
@@ -110,7 +120,7 @@ def _code_age() -> int:
 def _kept_file(path: Path, environment: str | None) -> Path:
     """One file a spec and environment: the newest only."""
     root = project_root(spec_folder(path))
-    name = sha256(f"{path.absolute()}\n{environment}".encode()).hexdigest()[:16]
+    name = sha256(f"{path.absolute()}\n{environment}".encode("utf-8", "surrogateescape")).hexdigest()[:16]
     return root / ".ftops" / "cache" / f"{name}.json"
 
 
@@ -119,22 +129,22 @@ def _recall(file: Path, key: str) -> Config | None:
     if not key:
         return None
     try:
-        with file.open("rb") as content:
-            if content.readline().strip().decode() != key:
+        with opened(file, file.parents[2]) as kept:
+            if kept.readline().strip().decode() != key:
                 return None
-            return config_from_json(json.decode(content.read()))
+            return config_from_json(json.decode(kept.read()))
     except (OSError, ValueError, KeyError, TypeError, IndexError):
         return None
 
 
 def _keep(file: Path, key: str, config: Config) -> None:
     """Whole or not at all. A folder that can't be written only costs time."""
-    content = f"{key}\n".encode() + json.encode(config_to_json(config))
+    kept = f"{key}\n".encode() + json.encode(config_to_json(config))
     temporary = file.with_suffix(f".{os.getpid()}.tmp")
     with contextlib.suppress(OSError):
         ignore(file.parent.parent.parent)
         make_folder(file.parent)
-        write_private(temporary, content)
+        write_private(temporary, kept)
         temporary.replace(file)
 
 

@@ -22,6 +22,7 @@ from ftops.destination import elsewhere
 from ftops.engine import Session
 from ftops.errors import FtopsError
 from ftops.inquiry import secret_digests
+from ftops.inside import content, opened
 from ftops.moments import iso
 from ftops.plan import Options, Plan
 from ftops.planfile import (
@@ -64,7 +65,7 @@ def holds_plan(path: Path) -> bool:
     """Whether a file begins as a saved plan does. Raises OSError."""
     if not path.is_file():
         return False
-    with path.open("rb") as file:
+    with opened(path) as file:
         return MAGIC.encode() in file.read(40)
 
 
@@ -111,8 +112,8 @@ def read_plan(path: Path) -> SavedPlan:
     """Raises PlanFileError where it can't be read or trusted, StateError where it is encrypted with another
     key than that of its spec."""
     try:
-        size = path.stat().st_size
-        text = path.read_bytes().decode() if size <= MAX_BYTES else ""
+        raw = content(path, limit=MAX_BYTES)
+        text = raw.decode() if len(raw) <= MAX_BYTES else ""
     except OSError as error:
         raise PlanFileError(f"can't read {path}: {error.strerror or error}") from error
     except UnicodeDecodeError:

@@ -22,6 +22,7 @@ from ftops.discovery import Discovered, LeftOut, arrange, formats_of, name_for
 from ftops.engine import Session, with_data
 from ftops.errors import FtopsError, Permanent, UsageError
 from ftops.fmt import format_text
+from ftops.inside import outside
 from ftops.plan import Action, Plan
 from ftops.providers import Providers
 from ftops.providers.base import Discovers, Existing, Provider
@@ -177,7 +178,7 @@ class _Look:
         """The digest of what was written; empty where there was nothing to be had."""
         digest = sha256()
         self._written.append(path)
-        with path.open("wb") as target:
+        with path.open("xb") as target:
 
             def take(piece: bytes) -> None:
                 digest.update(piece)
@@ -232,10 +233,13 @@ def _write(path: Path, text: str, written: list[Path]) -> None:
 
 def _refuse_to_overwrite(wish: Wish) -> None:
     folder = wish.folder
+    data = folder / "data"
+    if (place := outside(data, folder)) is not None:
+        raise FtopsError(f"{data} is {place}", "a link leads out of the folder.", "choose an empty folder")
     there = [wish.spec] if wish.spec.exists() else []
     if folder.is_dir():
         there += sorted(folder.glob("*.y*ml"))
-        there += [folder / "data"] if any((folder / "data").glob("*")) else []
+        there += [data] if any(data.glob("*")) else []
     if there:
         raise FtopsError(
             f"{there[0]} exists already",

@@ -17,10 +17,11 @@ from msgspec import Struct, field
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from ftops.errors import Diagnostic, Place
+from ftops.inside import SPEC_BYTES
 from ftops.yamlerrors import explain
 from ftops.yamllines import lines_of
 
-MAX_BYTES = 64 * 1024 * 1024
+MAX_BYTES = SPEC_BYTES
 MAX_DEPTH = 64
 MAX_DIGITS = 3500
 """Of an integer, also a hexadecimal one: Python writes no number of more than 4300 decimal digits."""
@@ -122,6 +123,8 @@ class Document(Struct, frozen=True, dict=True):
     file: str
     text: str
     root: Node | None = None
+    is_veiled: bool = False
+    """Whether its lines are shown nowhere, since a secret may stand in any."""
     _indices: dict[int, dict[str, tuple[ScalarNode, Node]]] = field(default_factory=dict)
 
     @cached_property
@@ -130,6 +133,8 @@ class Document(Struct, frozen=True, dict=True):
 
     def place(self, line: int, column: int, width: int = 1) -> Place:
         """A place with its text; line and column count from 0, as YAML's marks do."""
+        if self.is_veiled:
+            return Place(self.file, line + 1, column + 1).veiled()
         text = self.lines[line] if line < len(self.lines) else ""
         column = min(column, len(text))
         return Place(self.file, line + 1, column + 1, text, max(1, min(width, len(text) - column)))

@@ -42,6 +42,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "address",
         "project",
         "errors suggest moments garbage private visibility pasting trusted_hosts",
+        "inside",
     )
 )
 """From top to bottom. A module may import those of the rows below its own, and no others."""
@@ -142,6 +143,35 @@ def test_importing_loads_nothing_heavy(module: str) -> None:
     code = f"import sys, {module}; print(*sorted({{m.split('.')[0] for m in sys.modules}}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert not set(HEAVY) & set(done.stdout.split())
+
+
+FILES = {"inside.py", "private.py"}
+"""What opens files: within the project and regular, or private and through no link."""
+_OPENS = {"read_text", "read_bytes", "write_text", "write_bytes", "FileIO"}
+_OWN_CHOICE = {
+    "disk.py": "a folder, to sync it",
+    "screen.py": "the null device",
+    "former.py": "a temporary file",
+    "takeover.py": "a file that was created just before",
+    "uploads.py": "a file that was opened and hashed just before",
+}
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_files_are_opened_in_two_places(path: Path) -> None:
+    """Elsewhere only with mode `x`, which follows no link, or with an opener."""
+    if part(path) == "emulator" or path.name in FILES | _OWN_CHOICE.keys():
+        return
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.Call):
+            continue
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        is_method = isinstance(node.func, ast.Attribute)
+        assert not (is_method and name in _OPENS), f"{path}:{node.lineno}"
+        texts = [a.value for a in node.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+        is_open = name == "open" and (not is_method or not node.args or texts)
+        is_safe = any(text.startswith("x") for text in texts) or any(k.arg == "opener" for k in node.keywords)
+        assert not is_open or is_safe, f"{path}:{node.lineno}"
 
 
 def test_values_are_made_anew_by_msgspec() -> None:

@@ -5,6 +5,7 @@ Merged key by key; `key:` without a value takes an entry back, so that it is unk
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from ftops.catalog.fields import ANY_REGION, FILE, Shape
 from ftops.catalog.values import Catalog, CatalogModel
 from ftops.config import CATALOG_FILE, CATALOG_VARIABLE
 from ftops.errors import Diagnostic, Place, SpecError
+from ftops.inside import Refused, content
 from ftops.suggest import did_you_mean
 
 VARIABLE = CATALOG_VARIABLE
@@ -31,7 +33,8 @@ def load(project: Path, environ: Mapping[str, str], show: Callable[[Path], str] 
     sources: list[str] = []
     for file in (_OWN, *_overlays(project, environ)):
         shown = file.name if file == _OWN else show(file)
-        tree = _merged(tree, _File(shown, file, tree).read())
+        root = project if file.parent == project else None
+        tree = _merged(tree, _File(shown, file, tree, root).read())
         sources.append(shown)
     return _catalog(tree, tuple(sources))
 
@@ -39,14 +42,14 @@ def load(project: Path, environ: Mapping[str, str], show: Callable[[Path], str] 
 def _overlays(project: Path, environ: Mapping[str, str]) -> list[Path]:
     own = project / PROJECT_FILE
     named = environ.get(VARIABLE, "")
-    return [*([own] if own.exists() else []), *([Path(named)] if named else [])]
+    return [*([own] if os.path.lexists(own) else []), *([Path(named)] if named else [])]
 
 
 class _File:
     """One file: parsed, checked against its shape, every finding with its place."""
 
-    def __init__(self, shown: str, path: Path, below: Tree) -> None:
-        self._document = _parsed(shown, path)
+    def __init__(self, shown: str, path: Path, below: Tree, root: Path | None) -> None:
+        self._document = _parsed(shown, path, root)
         self._below = below
         """What the file is merged over."""
         self._findings: list[Diagnostic] = []
@@ -111,13 +114,17 @@ class _File:
         self._findings.append(Diagnostic(summary, detail, hint, place))
 
 
-def _parsed(shown: str, path: Path) -> yamltext.Document:
+def _parsed(shown: str, path: Path, root: Path | None) -> yamltext.Document:
     try:
-        return yamltext.parse(yamltext.decode(path.read_bytes(), shown), shown)
+        text = yamltext.decode(content(path, root, limit=yamltext.MAX_BYTES), shown)
+        return yamltext.parse(text, shown)
     except OSError as exc:
-        hint = f"check the path in {VARIABLE}, and the permissions"
+        usual = f"check the path in {VARIABLE}, and the permissions"
+        hint = exc.hint if isinstance(exc, Refused) else usual
         summary = f"can't read the catalogue {shown}"
-        raise SpecError([Diagnostic(summary, f"{exc.strerror or exc}.", hint, Place(shown))]) from exc
+        raise SpecError(
+            [Diagnostic(summary, f"{exc.strerror or exc}.", hint, Place(shown).veiled())]
+        ) from exc
     except yamltext.Invalid as exc:
         raise SpecError([exc.diagnostic]) from exc
 

@@ -17,6 +17,7 @@ from ftops.cli.screen import Screen
 from ftops.dataset.inspection import MAX_SHOWN, Inspection
 from ftops.dataset.rules import GRADES, grade_of
 from ftops.errors import Diagnostic, FtopsError
+from ftops.inside import real
 from ftops.project import CACHE, FOLDER, ignore, project_root
 from ftops.views import diagnostics as view
 from ftops.views.paint import clean
@@ -92,7 +93,7 @@ def _without_spec(diagnostic: Diagnostic) -> Diagnostic:
 @contextmanager
 def _cache(path: Path) -> Iterator[dataset.Cache | None]:
     """What is known of unchanged files, kept in the file's project; None where it is in none."""
-    root = project_root(path.resolve().parent)
+    root = project_root(real(path).parent)
     if not ((root / ".git").exists() or (root / FOLDER).is_dir()):
         yield None
         return
@@ -106,8 +107,9 @@ def _check_spec(
     path: Path, environment: str | None, severity: Mapping[str, str]
 ) -> tuple[list[Checked], list[Diagnostic]]:
     from ftops.cli.arguments import SpecArguments
-    from ftops.cli.specs import display, read
+    from ftops.cli.specs import read
     from ftops.datafiles import inspect_data
+    from ftops.project import display
 
     config = read(SpecArguments(path, environment))
     files, beyond = inspect_data(config, display, severity)

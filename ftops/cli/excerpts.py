@@ -8,6 +8,8 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from ftops.errors import Diagnostic, Place
+from ftops.inside import SPEC_BYTES, content, leads_out
+from ftops.project import project_root
 from ftops.yamllines import lines_of
 
 _SUFFIXES = (".yaml", ".yml")
@@ -21,8 +23,11 @@ def with_lines(diagnostics: Sequence[Diagnostic]) -> list[Diagnostic]:
 def _with_line(place: Place) -> Place:
     if place.text or not place.width or not place.file.endswith(_SUFFIXES):
         return place
+    path = Path(place.file)
+    if leads_out(path, project_root(path.absolute().parent)):
+        return place
     try:
-        lines = lines_of(Path(place.file).read_text(encoding="utf-8"))
+        lines = lines_of(content(path, limit=SPEC_BYTES).decode())
     except (OSError, ValueError):
         return place
     if not 0 < place.line <= len(lines):

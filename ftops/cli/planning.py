@@ -14,6 +14,7 @@ from ftops.cli.specs import read, read_to_destroy, read_with_data
 from ftops.config import Config
 from ftops.engine import Session
 from ftops.errors import Diagnostic, UsageError
+from ftops.inside import content
 from ftops.plan import Mode, Plan, plan_to_json
 from ftops.planfile import plan_digest
 from ftops.state import State
@@ -61,7 +62,7 @@ def planning_session(config: Config, request: PlanArguments, copy: Path | None) 
 
 def _copied(config: Config, copy: Path) -> State:
     try:
-        text = copy.read_text(encoding="utf-8")
+        text = content(copy).decode()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"can't read {copy}: {error}", "", "name the file that holds the state") from error
     return parse_snapshot(text, str(copy), config.name, config.environment)

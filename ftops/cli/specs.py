@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from msgspec.structs import replace
 
@@ -11,6 +10,8 @@ from ftops import reading
 from ftops.cli.arguments import SpecArguments
 from ftops.config import Config
 from ftops.errors import Diagnostic, SpecError
+from ftops.inside import ALLOW
+from ftops.project import display
 
 
 def read(spec: SpecArguments) -> Config:
@@ -32,6 +33,7 @@ def _read_untrusted(spec: SpecArguments) -> Config:
     from ftops.cli.untrusted import Withholding
     from ftops.loader import load
 
+    os.environ.pop(ALLOW, None)  # it lets in folders for specs of your own
     environ = Withholding(os.environ)
     config = load(
         spec.path,
@@ -108,11 +110,3 @@ def read_with_data(spec: SpecArguments) -> tuple[Config, tuple[Diagnostic, ...]]
     from ftops.datafiles import with_data  # only where data are looked at
 
     return with_data(read(spec), display)
-
-
-def display(path: Path) -> str:
-    """A path as people read it: relative to the current folder where it is below, else whole."""
-    try:
-        return path.relative_to(Path.cwd()).as_posix()
-    except ValueError:
-        return path.as_posix()

@@ -9,9 +9,9 @@ import click
 
 from ftops.address import Json
 from ftops.cli.screen import Screen
-from ftops.cli.specs import display
 from ftops.dataset.lines import Writer
 from ftops.errors import UsageError
+from ftops.project import display
 from ftops.views.values import plural, size
 
 force_option = click.option("--force", is_flag=True, help="Overwrite files that exist.")

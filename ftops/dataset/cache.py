@@ -19,6 +19,7 @@ import msgspec
 from msgspec import Struct
 
 from ftops.dataset.inspection import Inspection, Overlap
+from ftops.inside import content
 from ftops.private import make_folder, write_private
 
 CHECKS_VERSION = 4
@@ -125,7 +126,7 @@ class Cache:
 def _parse(file: Path) -> _File:
     """A cache file; an empty one where it isn't one, or comes from other checks."""
     try:
-        known = msgspec.json.decode(file.read_bytes(), type=_File)
+        known = msgspec.json.decode(content(file, follow=False), type=_File)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return _File(VERSION, CHECKS_VERSION, {})
     is_ours = (known.version, known.checks) == (VERSION, CHECKS_VERSION)
@@ -133,4 +134,4 @@ def _parse(file: Path) -> _File:
 
 
 def _key(path: Path, format: str) -> str:
-    return f"{format}:{path.absolute()}"
+    return f"{format}:{path.absolute()}".encode("utf-8", "backslashreplace").decode()

@@ -14,6 +14,7 @@ from ftops.dataset.joined import fits
 from ftops.dataset.lines import BOM
 from ftops.dataset.measure import Measured, measure
 from ftops.dataset.tokens import NoEncoding
+from ftops.inside import real
 
 COMMITS = 30
 """How far back a version is looked for."""
@@ -62,7 +63,7 @@ def at_commit(project: Path, path: Path, revision: str) -> bytes | None:
 
 def _inside(project: Path, path: Path) -> str | None:
     """A path from the project's root; None outside of it, and where the project has no history."""
-    place = path.parent.resolve() / path.name
+    place = real(path.parent) / path.name
     if not place.is_relative_to(project) or not (project / ".git").exists():
         return None
     return place.relative_to(project).as_posix()

@@ -7,7 +7,8 @@ Lines(files, names)          a line of that file → the file that it comes from
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from functools import cached_property
 from hashlib import sha256
@@ -21,18 +22,28 @@ from ftops.dataset.lines import BLOCK, BOM, Writer
 from ftops.dataset.made import made
 from ftops.dataset.reader import MAX_BYTES, kind_of
 from ftops.errors import UsageError
+from ftops.inside import Refused, opened, refuse_outside
+from ftops.project import project_root
 
 
 def matches(folder: Path, pattern: str) -> tuple[Path, ...]:
     """The files that a pattern names, sorted by path; `**` is any number of folders. Hidden ones are left
     out, as a shell leaves them out. Raises Unreadable where there are none."""
     start, rest = divided(folder, pattern)
+    parts = Path(rest).parts
+    root = project_root(folder)
     try:
-        seen = sorted(p for p in start.glob(rest) if not _is_hidden(p, start))
+        if any("**" in part and part != "**" for part in parts):
+            raise ValueError("`**` stands for whole folders, alone between two `/`")
+        seen = sorted(set(_found(start, parts, root))) if start.is_dir() else []
         lost = next((p for p in seen if p.is_symlink() and not p.exists()), None)
-        found = [p for p in seen if p.is_file()]
-    except (OSError, ValueError, NotImplementedError) as error:
-        raise Unreadable(Finding("file/unreadable", f"`{pattern}` can't be read: {error}")) from error
+        found = [p for p in seen if not p.is_dir()]
+    except (OSError, ValueError) as error:
+        why = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
+        hint = error.hint if isinstance(error, Refused) else ""
+        raise Unreadable(
+            Finding("file/unreadable", f"`{pattern}` can't be read: {why}", hint=hint)
+        ) from error
     if lost is not None:
         raise Unreadable(Finding("file/unreadable", f"{lost.name} is a link that leads nowhere"))
     if not found:
@@ -77,7 +88,7 @@ def _check(files: Sequence[Path], told: Sequence[Identity]) -> None:
         summary = f"the files have {size / 1e6:,.0f} MB together, and must have less than 512 MB"
         raise Unreadable(Finding("file/too-large", summary))
     for file in files:
-        with file.open("rb") as stream:
+        with opened(file) as stream:
             kind = kind_of(stream.read(64))
         if kind:
             raise Unreadable(Finding("file/compressed", f"{file.name} is {kind}"))
@@ -108,8 +119,25 @@ def divided(folder: Path, pattern: str) -> tuple[Path, str]:
     return folder.joinpath(*parts[:plain]), str(Path(*parts[plain:]))
 
 
-def _is_hidden(path: Path, start: Path) -> bool:
-    return any(part.startswith(".") for part in path.relative_to(start).parts)
+def _found(folder: Path, pattern: Sequence[str], root: Path) -> Iterator[Path]:
+    """What a pattern (in parts) names below a folder, hidden ones left out. Raises Refused at a link that
+    leads out of the project."""
+    first, rest = pattern[0], pattern[1:]
+    refuse_outside(folder, root)
+    if first == "**" and rest:
+        yield from _found(folder, rest, root)
+    with os.scandir(folder) as entries:
+        shown = [entry for entry in entries if not entry.name.startswith(".")]
+    for entry in shown:
+        path = folder / entry.name
+        if first == "**":
+            if entry.is_dir(follow_symlinks=False):
+                yield from _found(path, pattern, root)
+        elif fnmatchcase(entry.name, first) and not rest:
+            refuse_outside(path, root)
+            yield path
+        elif fnmatchcase(entry.name, first) and entry.is_dir():
+            yield from _found(path, rest, root)
 
 
 def _key(files: Sequence[Path], told: Sequence[Identity]) -> str:
@@ -122,7 +150,7 @@ def _key(files: Sequence[Path], told: Sequence[Identity]) -> str:
 def _write(files: Sequence[Path], writer: Writer) -> None:
     """Each file ends its last line; a byte order mark stays where the first has one."""
     for index, file in enumerate(files):
-        with file.open("rb") as stream:
+        with opened(file) as stream:
             last = b"\n"
             block = stream.read(BLOCK)
             block = block.removeprefix(BOM) if index else block
@@ -137,7 +165,7 @@ def _write(files: Sequence[Path], writer: Writer) -> None:
 def _count(file: Path, index: int) -> int:
     """Lines, as `_write` writes them."""
     count, last = 0, b"\n"
-    with file.open("rb") as stream:
+    with opened(file) as stream:
         if index and stream.read(len(BOM)) != BOM:
             stream.seek(0)
         while block := stream.read(BLOCK):

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, NamedTuple
 import msgspec
 
 from ftops.errors import Diagnostic, FtopsError, Place, UsageError
+from ftops.inside import opened
 from ftops.pasting import command
 
 BOM = b"\xef\xbb\xbf"
@@ -105,7 +106,7 @@ def lines_of(block: bytes, first: int = 1) -> Iterator[Line]:
 def read(path: Path) -> Iterator[Line]:
     """Every line of a file that isn't blank. Raises UsageError where it can't be read."""
     try:
-        with path.open("rb") as stream:
+        with opened(path) as stream:
             first = 1
             for block in blocks(stream):
                 yield from lines_of(block, first)
@@ -125,7 +126,7 @@ def read_strictly(path: Path, display: str) -> Iterator[tuple[Line, Example]]:
 def has_mark(path: Path) -> bool:
     """Whether the file begins with a byte order mark."""
     try:
-        with path.open("rb") as stream:
+        with opened(path) as stream:
             return stream.read(len(BOM)) == BOM
     except OSError as error:
         raise unreadable(path, error) from error
@@ -159,7 +160,8 @@ class Writer:
     def __enter__(self) -> Writer:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._stream = self._draft.open("wb")
+            self._draft.unlink(missing_ok=True)
+            self._stream = self._draft.open("xb")
             if self._mark:
                 self.bytes += self._stream.write(BOM)
         except OSError as error:

@@ -8,6 +8,7 @@ needed.
 from __future__ import annotations
 
 import os
+import re
 import stat
 import tempfile
 import time
@@ -18,11 +19,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ftops.dataset.lines import Writer
-from ftops.private import make_folder
+from ftops.inside import content, opened
+from ftops.private import make_folder, write_private
 from ftops.project import DATA, ignore
 
 SUFFIX = ".jsonl"
 NOTE = ".made"
+_NAME = re.compile(r"[0-9a-f]{32}\.jsonl")
+_LONGEST_NOTE = 200
 KEPT = 3
 """Files that are kept in any case, the newest."""
 HOURS = 6
@@ -53,14 +57,14 @@ def made(project: Path, key: str, write: Callable[[Writer], None], *, since: int
         with Writer(draft, force=True) as writer:
             write(writer)
         file = folder / f"{_digest(draft)[:32]}{SUFFIX}"
-        if not (file.exists() and _digest(file).startswith(file.stem)):
+        if not (_note(file) and _digest(file).startswith(file.stem)):
             draft.replace(file)
     finally:
         with suppress(OSError):
             draft.unlink(missing_ok=True)
     found = _note(file)
     if found is not None:
-        note.write_text(f"{found.name} {found.size} {found.time}\n", encoding="utf-8")
+        write_private(note, f"{found.name} {found.size} {found.time}\n".encode())
     return file
 
 
@@ -103,20 +107,22 @@ def _folder(project: Path) -> Path:
 
 def _read(note: Path) -> _Note | None:
     try:
-        name, size, at = note.read_text(encoding="utf-8").split()
-        return _Note(name, int(size), int(at))
+        name, size, at = content(note, limit=_LONGEST_NOTE, follow=False).decode().split()
+        return _Note(name, int(size), int(at)) if _NAME.fullmatch(name) else None
     except (OSError, ValueError):
         return None
 
 
 def _note(file: Path) -> _Note | None:
     try:
-        status = file.stat()
+        status = file.lstat()
     except OSError:
+        return None
+    if not stat.S_ISREG(status.st_mode):
         return None
     return _Note(file.name, status.st_size, status.st_mtime_ns)
 
 
 def _digest(file: Path) -> str:
-    with file.open("rb") as stream:
+    with opened(file, follow=False) as stream:
         return file_digest(stream, "sha256").hexdigest()

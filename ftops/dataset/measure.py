@@ -20,6 +20,7 @@ from ftops.dataset.lines import blocks, lines_of, unreadable
 from ftops.dataset.secrets import mask
 from ftops.dataset.tokens import Counter, calls, counter
 from ftops.garbage import no_garbage_collection
+from ftops.inside import opened
 
 PARALLEL = 8 * 1024 * 1024
 """Bytes from which on a second process is worth its start."""
@@ -90,7 +91,7 @@ def measure(path: Path, encoding: str = "", processes: int = 0) -> Measured:
     sha = sha256()
     sums, rows = Sums(), bytearray()
     try:
-        with path.open("rb") as stream:
+        with opened(path) as stream:
             size = os.fstat(stream.fileno()).st_size
             several = processes or (min(4, os.cpu_count() or 1) if size >= PARALLEL else 1)
             for part, packed in _parts(_hashed(stream, sha.update), encoding, several):

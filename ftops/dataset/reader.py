@@ -27,6 +27,7 @@ from ftops.dataset.rules import RULES
 from ftops.dataset.sketch import SIZE
 from ftops.dataset.whole import Whole
 from ftops.garbage import no_garbage_collection
+from ftops.inside import opened
 
 MAX_BYTES = 512_000_000
 """The service takes no larger file."""
@@ -86,7 +87,7 @@ def kind_of(first: bytes) -> str:
 
 def whole_of(path: Path, format: str) -> Whole:
     """What is known of a file from its pieces, without the rules about a whole. Raises OSError."""
-    with path.open("rb") as stream:
+    with opened(path) as stream:
         run = _Run(stream, format)
         run.read(_worth(os.fstat(stream.fileno()).st_size))
         return run.whole
@@ -94,7 +95,7 @@ def whole_of(path: Path, format: str) -> Whole:
 
 def lines_at(path: Path, numbers: Iterable[int]) -> Iterator[tuple[int, str]]:
     """Lines of a file by their numbers. Raises OSError."""
-    with path.open("rb") as stream:
+    with opened(path) as stream:
         yield from _Run(stream, "").lines(numbers)
 
 
@@ -127,7 +128,7 @@ def refused(finding: Finding) -> Inspection:
 
 def _read(path: Path, format: str, cache: Cache | None, processes: int) -> Inspection:
     started = cache.clock() if cache else 0
-    with path.open("rb") as stream:
+    with opened(path) as stream:
         before = os.fstat(stream.fileno())
         run = _Run(stream, format)
         run.read(processes or _worth(before.st_size))

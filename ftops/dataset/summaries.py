@@ -19,6 +19,7 @@ from msgspec.structs import fields
 
 from ftops.dataset.made import NOTE, SUFFIX
 from ftops.dataset.measure import Measured, Sums, measure
+from ftops.inside import opened
 from ftops.private import make_folder, write_private
 from ftops.project import DATA, ignore
 
@@ -45,7 +46,7 @@ def recall(project: Path, digest: str, encoding: str) -> Measured | None:
     """What is kept under a digest; None where nothing is, or it can't be read."""
     file = _file(project, digest, encoding)
     try:
-        with file.open("rb") as stream:
+        with opened(file, follow=False) as stream:
             checksum, content = stream.readline(), stream.read()
         if checksum != _checksum(content):
             return None

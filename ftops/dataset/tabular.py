@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from msgspec import Struct
 from ftops import yamltext
 from ftops.dataset.lines import Example, unreadable
 from ftops.errors import Diagnostic, FtopsError, Place, UsageError
+from ftops.inside import content, opened
 from ftops.suggest import did_you_mean
 
 _HOLE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
@@ -62,7 +64,9 @@ class BadRow(FtopsError):
 def mapping(path: Path) -> tuple[Said, ...]:
     """`messages: [{role: user, content: "{question}"}, …]` of a YAML file. Raises UsageError."""
     try:
-        document = yamltext.parse(yamltext.decode(path.read_bytes(), str(path)), str(path))
+        document = yamltext.parse(
+            yamltext.decode(content(path, limit=yamltext.MAX_BYTES), str(path)), str(path)
+        )
     except OSError as error:
         raise unreadable(path, error) from error
     except yamltext.Invalid as error:
@@ -112,7 +116,7 @@ def chats(path: Path, said: Sequence[Said], delimiter: str = "") -> Iterator[Exa
 def _csv(path: Path, delimiter: str) -> tuple[list[str], Iterator[tuple[int, Row]]]:
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
+        with _text(path) as stream:
             head = stream.readline()
             stream.seek(0)
             mark = delimiter or ("\t" if path.suffix.lower() == ".tsv" else _delimiter(head))
@@ -127,7 +131,7 @@ def _csv(path: Path, delimiter: str) -> tuple[list[str], Iterator[tuple[int, Row
 
 
 def _csv_rows(path: Path, delimiter: str, columns: Sequence[str]) -> Iterator[tuple[int, Row]]:
-    with path.open(encoding="utf-8-sig", newline="") as stream:
+    with _text(path) as stream:
         reader = csv.reader(stream, delimiter=delimiter, strict=True)
         next(reader)
         try:
@@ -144,6 +148,10 @@ def _csv_rows(path: Path, delimiter: str, columns: Sequence[str]) -> Iterator[tu
             raise BadRow(str(path), reader.line_num + 1, "the row is not UTF-8") from error
 
 
+def _text(path: Path) -> TextIOWrapper:
+    return TextIOWrapper(opened(path), encoding="utf-8-sig", newline="")
+
+
 def _delimiter(head: str) -> str:
     """Of the usual ones, that which the first line has most of."""
     return max(",;\t|", key=head.count)
@@ -157,6 +165,7 @@ def _parquet(path: Path) -> tuple[list[str], Iterator[tuple[int, Row]]]:
             "Parquet can't be read here", "it needs the package pyarrow.", "pip install 'ftops[parquet]'"
         ) from error
     try:
+        opened(path).close()
         file = parquet.ParquetFile(path)
         columns = list(file.schema_arrow.names)
     except OSError as error:

@@ -21,6 +21,7 @@ from ftops.loader.hyperparameters import read_sets
 from ftops.loader.inputs import add_checks, check_unique_names, make_inputs, read_checks
 from ftops.loader.linking import Linker, check_formats
 from ftops.loader.outputs import read_output
+from ftops.loader.paths import check_paths
 from ftops.loader.provided import complete
 from ftops.loader.secrets import secret_values
 from ftops.loader.settings import (
@@ -32,7 +33,7 @@ from ftops.loader.settings import (
     read_drift,
     read_settings,
 )
-from ftops.loader.source import Source, read
+from ftops.loader.source import Source, read, veiled
 from ftops.loader.variables import Givers, resolve_variables
 from ftops.project import project_root
 from ftops.suggest import did_you_mean
@@ -76,9 +77,7 @@ def load_outline(
     source = read(path, variable_files, findings, outline=True)
     name, state = read_settings(source, __version__, Scope({}, environ, findings))
     choose_environment(source, environment, findings)
-    if findings:
-        raise SpecError(list(dict.fromkeys(findings)))
-    return Config(
+    config = Config(
         name=name,
         environment=environment or DEFAULT_ENVIRONMENT,
         folder=source.folder,
@@ -90,11 +89,22 @@ def load_outline(
         is_outline=True,
         files=source.files,
     )
+    check_paths(config, source, findings)
+    if findings:
+        raise SpecError(list(dict.fromkeys(_as_shown(finding, source) for finding in findings)))
+    return config
 
 
 def _load(path: Path, environment: str | None, givers: Givers, scope: Scope) -> Config | None:
     source = read(path, givers.files, scope.findings)
-    return None if scope.findings else _config(source, environment, givers, scope)
+    config = None if scope.findings else _config(source, environment, givers, scope)
+    scope.findings[:] = [_as_shown(finding, source) for finding in scope.findings]
+    return config
+
+
+def _as_shown(finding: Diagnostic, source: Source) -> Diagnostic:
+    """Without what it quotes, where no line of its file is shown."""
+    return veiled(finding) if finding.place and finding.place.file in source.veiled else finding
 
 
 def _config(source: Source, wanted: str | None, givers: Givers, scope: Scope) -> Config:
@@ -113,7 +123,7 @@ def _config(source: Source, wanted: str | None, givers: Givers, scope: Scope) ->
 
         refactorings = read_refactorings(source, resources.linker, scope)
     outputs = () if scope.destroying else _outputs(source, scope, resources.linker)
-    return Config(
+    config = Config(
         name=name,
         environment=wanted or DEFAULT_ENVIRONMENT,
         folder=source.folder,
@@ -133,6 +143,8 @@ def _config(source: Source, wanted: str | None, givers: Givers, scope: Scope) ->
         files=source.files,
         warnings=tuple(scope.warnings),
     )
+    check_paths(config, source, findings)
+    return config
 
 
 class _Resources:

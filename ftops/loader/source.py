@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,8 +15,9 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ftops import yamltext
 from ftops.config import CATALOG_FILE
 from ftops.errors import Diagnostic, Place
+from ftops.inside import Refused, content, leads_out, opened, real
 from ftops.pasting import command
-from ftops.project import spec_folder
+from ftops.project import display, project_root, spec_folder
 from ftops.spec import REFACTORINGS, SECTIONS
 from ftops.suggest import did_you_mean
 from ftops.yamltext import Document
@@ -38,7 +40,8 @@ class Entry(Struct, frozen=True):
         """Where a value stands, without the text of the line: cheap."""
         key, node = self.document.find(self.key, self.node, path) if path else (self.key, self.key)
         mark = (node or key).start_mark
-        return Place(self.document.file, mark.line + 1, mark.column + 1)
+        place = Place(self.document.file, mark.line + 1, mark.column + 1)
+        return place.veiled() if self.document.is_veiled else place
 
     def place(self, path: Keys = (), *, key: bool = False) -> Place:
         """The place of a value below this entry, or of its key; as near as there is one."""
@@ -71,19 +74,13 @@ class Source(Struct, frozen=True):
 
     folder: Path
     files: tuple[str, ...]
+    veiled: frozenset[str]
+    """Those of which no line is shown."""
     sections: Mapping[str, Mapping[str, Entry]]
     refactorings: Sequence[Entry]
 
     def __getitem__(self, section: str) -> Mapping[str, Entry]:
         return self.sections.get(section, {})
-
-
-def display(path: Path) -> str:
-    """A path as people read it: relative to the current folder where it is below, else whole."""
-    try:
-        return path.relative_to(Path.cwd()).as_posix()
-    except ValueError:
-        return path.as_posix()
 
 
 def read(
@@ -92,10 +89,10 @@ def read(
     """Reads a spec file or folder. Files of variables in the folder are left out: `variable_files`, which are
     given as such, and where there are some, or only an `outline` is wanted, those that look like it."""
     path = path.absolute()
-    files = _spec_files(path, {file.resolve() for file in variable_files}, findings)
+    files = _spec_files(path, {real(file) for file in variable_files}, findings)
     folder = spec_folder(path)
     merge = _Merge(findings)
-    documents = _documents(files, findings)
+    documents = _documents(files, project_root(folder), path in files, findings)
     others = _without_sections(documents) if len(files) > 1 else set()
     declared = _declared_variables(documents)
     for document in documents:
@@ -111,20 +108,36 @@ def read(
         hint = "Declare `datasets`, `jobs` and `deployments`; `ftops init` writes an example."
         findings.append(Diagnostic("the spec is empty", detail, hint, Place(display(files[0]))))
     return Source(
-        folder, tuple(d.file for d in documents if d.file not in others), merge.sections, merge.refactorings
+        folder,
+        tuple(d.file for d in documents if d.file not in others),
+        frozenset(d.file for d in documents if d.is_veiled),
+        merge.sections,
+        merge.refactorings,
     )
 
 
-def _documents(files: Sequence[Path], findings: list[Diagnostic]) -> list[Document]:
-    """Of a file beside others that can't be parsed and has no section of a spec, no line is shown."""
-    found = []
+def _documents(
+    files: Sequence[Path], root: Path, is_named: bool, findings: list[Diagnostic]
+) -> list[Document]:
+    """The parsed files. A file that the command line names may be anywhere; one of a folder is within the
+    project. No line is shown of a file that holds the name of a sensitive variable, nor of one without a
+    section of a spec that lies beside others or that a link out of the project leads to, nor of one beside
+    others that is no YAML and holds more than sections."""
+    read: list[tuple[Path, Document | None, list[Diagnostic]]] = []
     for file in files:
         said: list[Diagnostic] = []
-        document = read_document(file, said)
-        if document is not None:
-            found.append(document)
-        is_hidden = said and len(files) > 1 and not _has_section(file)
-        findings += [veiled(finding, _MAYBE_VARIABLES) for finding in said] if is_hidden else said
+        read.append((file, read_document(file, said, None if is_named else root), said))
+    sensitive = _sensitive_variables([document for _, document, _ in read if document])
+    found = []
+    for file, document, said in read:
+        names = _names(document) if document else _names_in_text(file, None if is_named else root)
+        is_secret = not names.isdisjoint(sensitive)
+        is_other = names.isdisjoint(SECTIONS) and (len(files) > 1 or leads_out(file, root))
+        if document is None:
+            holds_more = len(files) > 1 and not names.issubset(SECTIONS)
+            findings += map(veiled, said) if is_secret or is_other or holds_more else said
+        else:
+            found.append(replace(document, is_veiled=is_secret or (is_other and is_named)))
     return found
 
 
@@ -132,15 +145,45 @@ _MAYBE_VARIABLES = "The line is not shown: this may be a file of variables, with
 _TOP_LEVEL_KEY = re.compile(r"""^["']?([A-Za-z_][A-Za-z0-9_-]*)["']?\s*:""", re.MULTILINE)
 
 
-def _has_section(file: Path) -> bool:
-    """Whether a section of a spec begins in a text that isn't YAML."""
+def keys_of(text: str) -> set[str]:
+    """Keys of the top level, of a text that may be no YAML."""
+    return set(_TOP_LEVEL_KEY.findall(text))
+
+
+def _names_in_text(file: Path, root: Path | None) -> set[str]:
     try:
-        return any(key in SECTIONS for key in _TOP_LEVEL_KEY.findall(file.read_text("utf-8", "replace")))
+        return keys_of(content(file, root, limit=yamltext.MAX_BYTES).decode("utf-8", "replace"))
     except OSError:
-        return True
+        return set()
 
 
-def veiled(finding: Diagnostic, detail: str) -> Diagnostic:
+def _names(document: Document) -> set[str]:
+    """Keys of the top level, and names of variables that are given a value as if they were there."""
+    given = (name.value for name, node in _variables(document) if isinstance(node, ScalarNode))
+    return {*_keys(document), *given}
+
+
+def _sensitive_variables(documents: Sequence[Document]) -> set[str]:
+    """Those that are declared to be, or not clearly declared not to be."""
+    return {
+        name.value
+        for document in documents
+        for name, node in _variables(document)
+        if isinstance(node, MappingNode)
+        for key, value in yamltext.merged(node)
+        if key.value == "sensitive" and not (isinstance(value, ScalarNode) and value.value == "false")
+    }
+
+
+def _variables(document: Document) -> Iterator[tuple[ScalarNode, Node]]:
+    """Names and what stands beside them, in the section of variables."""
+    root = document.root
+    for key, section in yamltext.merged(root) if isinstance(root, MappingNode) else ():
+        if key.value == "variables" and isinstance(section, MappingNode):
+            yield from yamltext.merged(section)
+
+
+def veiled(finding: Diagnostic, detail: str = _MAYBE_VARIABLES) -> Diagnostic:
     """Without anything that was taken from the line."""
     if finding.place is None:
         return finding
@@ -159,14 +202,7 @@ def _without_sections(documents: Sequence[Document]) -> set[str]:
 
 
 def _declared_variables(documents: Sequence[Document]) -> set[str]:
-    return {
-        name.value
-        for document in documents
-        if isinstance(document.root, MappingNode)
-        for key, section in yamltext.merged(document.root)
-        if key.value == "variables" and isinstance(section, MappingNode)
-        for name, _ in yamltext.merged(section)
-    }
+    return {name.value for document in documents for name, _ in _variables(document)}
 
 
 def _file_of_variables(document: Document) -> Diagnostic:
@@ -178,14 +214,16 @@ def _file_of_variables(document: Document) -> Diagnostic:
     )
 
 
-def read_document(file: Path, findings: list[Diagnostic]) -> Document | None:
-    """One parsed file, or None with a finding."""
+def read_document(file: Path, findings: list[Diagnostic], root: Path | None = None) -> Document | None:
+    """One parsed file, or None with a finding. With a `root` it has to be within that project."""
     shown = display(file)
     try:
-        size = file.stat().st_size
-        content = b"" if size > yamltext.MAX_BYTES else file.read_bytes()
-        text = yamltext.decode(content, shown, size)
+        with opened(file, root) as stream:
+            size = os.fstat(stream.fileno()).st_size
+            text = yamltext.decode(stream.read(yamltext.MAX_BYTES + 1), shown, size)
         return yamltext.parse(text, shown)
+    except Refused as exc:
+        findings.append(Diagnostic(f"can't read {shown}", f"{exc.strerror}.", exc.hint))
     except OSError as exc:
         reason = exc.strerror or type(exc).__name__
         findings.append(
@@ -197,14 +235,14 @@ def read_document(file: Path, findings: list[Diagnostic]) -> Document | None:
 
 
 def _spec_files(path: Path, others: set[Path], findings: list[Diagnostic]) -> list[Path]:
-    if path.is_file():
+    if not path.is_dir() and path.exists():
         return [path]
     if not path.is_dir():
         hint = "Name a spec file, or a folder of *.yaml files."
         findings.append(Diagnostic(f"there is no {display(path)}", "", hint))
         return []
     found = sorted(f for f in path.iterdir() if f.suffix in SUFFIXES and not f.name.startswith("."))
-    files = [f for f in found if f.is_file() and f.name != CATALOG_FILE and f.resolve() not in others]
+    files = [f for f in found if not f.is_dir() and f.name != CATALOG_FILE and real(f) not in others]
     if not files:
         detail = "A spec is a file, or a folder of *.yaml and *.yml files; folders below it are not read."
         hint = "Name the folder of the spec; `ftops init` writes an example."
@@ -224,7 +262,7 @@ class _Merge:
         """One whose lines are shown nowhere."""
         findings, self.findings = self.findings, []
         self.add(document)
-        findings += [veiled(finding, _MAYBE_VARIABLES) for finding in self.findings]
+        findings += [veiled(finding) for finding in self.findings]
         self.findings = findings
 
     def add(self, document: Document) -> None:
@@ -284,6 +322,8 @@ class _Merge:
 
 def _without_values(place: Place, key: ScalarNode, node: Node) -> Place:
     """The place of a key that means nothing here: a value beside it may be a secret."""
+    if not place.width:
+        return place
     start, end = key.start_mark.column, key.end_mark.column
     is_beside = node.start_mark.line == key.end_mark.line and node.end_mark.column > end + 1
     rest = ": …" if is_beside else place.text[end:]

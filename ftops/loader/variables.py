@@ -12,9 +12,11 @@ from ftops import spec, yamltext
 from ftops.address import render
 from ftops.errors import Diagnostic, Place
 from ftops.fields import UNKNOWN, one_of
+from ftops.inside import leads_out
 from ftops.loader.evaluate import FIXED, Evaluator, Known, Scope
 from ftops.loader.source import Entry, Source, entries_of, read_document, veiled
 from ftops.loader.validate import read_block
+from ftops.project import project_root
 from ftops.suggest import did_you_mean
 from ftops.yamltext import Given, Plain
 
@@ -66,8 +68,9 @@ def resolve_variables(
         if PREFIX + name in givers.environ
     }
     holds_secrets = any(block is not None and block.sensitive for block in declared.values())
+    root = project_root(source.folder)
     for path in givers.files:
-        given |= _from_file(path, holds_secrets, findings)
+        given |= _from_file(path, holds_secrets or leads_out(path, root), findings)
     given |= _from_arguments(givers.arguments, findings)
     _refuse_undeclared(given, declared, findings)
     known = {

@@ -26,6 +26,7 @@ from ftops.account import AccountFacts, Reach
 from ftops.address import Address, Json, Value
 from ftops.config import ProviderConfig
 from ftops.errors import Permanent, Temporary
+from ftops.inside import content, refuse_planted
 from ftops.private import make_folder, open_private, write_private
 from ftops.providers.azure import AzureProvider
 from ftops.providers.azure_clients import STABLE_VERSION
@@ -55,6 +56,8 @@ _KEY_VARIABLE = "FTOPS_EMULATOR_KEY"
 """Empty: the folder's own key."""
 _LOG = "server.log"
 _PORT = "port"
+_NOTE_BYTES = 65536
+"""More is no note of a server."""
 _MARK = "made-here"
 _TAKEN = "already runs"
 _OK, _REFUSED = 200, (401, 403)
@@ -191,6 +194,7 @@ class _Server:
 
     def start(self) -> dict[str, Value]:
         """Settings of an Azure provider for a server that answers."""
+        self._check_folder()
         self.connection = self._given() if self._url else self._attached() or self._started()
         self._check_account()
         if self._settings:
@@ -242,6 +246,20 @@ class _Server:
             code="NoKey",
         )
 
+    def _check_folder(self) -> None:
+        """The server writes to what lies in it: a checkout may have put links there."""
+        try:
+            refuse_planted(self._folder)
+        except (FileNotFoundError, NotADirectoryError):
+            return  # starting the server makes it, or says why not
+        except OSError as error:
+            raise Permanent(
+                f"provider {self._name}: the emulator's folder can't be used: {error.filename}",
+                f"{error.strerror}.",
+                getattr(error, "hint", "check the folder and its permissions"),
+                code="NoEmulator",
+            ) from error
+
     def _check_account(self) -> None:
         """Another account would be taken for the one of the spec, and what is recorded for deleted."""
         found = str(self.connection.get("account") or _ACCOUNT["account"])
@@ -263,7 +281,9 @@ class _Server:
         """Whether a server has marked the folder; otherwise it may have come with a checkout, and lead
         anywhere."""
         try:
-            return (self._folder / _MARK).read_text("ascii") == str(self._folder.stat().st_ino)
+            return content(self._folder / _MARK, limit=_NOTE_BYTES, follow=False).decode("ascii") == str(
+                self._folder.stat().st_ino
+            )
         except (OSError, ValueError):
             return False
 
@@ -311,7 +331,7 @@ class _Server:
 
     def _last_port(self) -> int:
         try:
-            return int((self._folder / _PORT).read_text("ascii"))
+            return int(content(self._folder / _PORT, limit=_NOTE_BYTES, follow=False))
         except (OSError, ValueError):
             return 0
 
@@ -339,7 +359,7 @@ class _Server:
 
     def _noted(self) -> Mapping[str, Json]:
         try:
-            noted = json.loads((self._folder / "server.json").read_text("utf-8"))
+            noted = json.loads(content(self._folder / "server.json", limit=_NOTE_BYTES, follow=False))
         except (OSError, ValueError):
             return {}
         return noted if isinstance(noted, dict) else {}
@@ -347,7 +367,7 @@ class _Server:
     def _failure(self, reason: str = "") -> Permanent:
         if not reason:
             with contextlib.suppress(OSError):
-                reason = (self._folder / _LOG).read_text("utf-8", "replace")[-800:]
+                reason = content(self._folder / _LOG, follow=False).decode("utf-8", "replace")[-800:]
         return Permanent(
             f"provider {self._name}: the emulator doesn't start",
             reason,

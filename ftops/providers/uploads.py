@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ftops.errors import Permanent
+from ftops.inside import opened
 from ftops.providers.azure_errors import refusal_from
 from ftops.providers.base import Progress
 from ftops.providers.data_plane import DataPlane, object_of, unusable
@@ -88,7 +89,7 @@ def check(sending: Sending, found: str, left: str = "") -> None:
 def _send_whole(clients: DataPlane, sending: Sending, action: str) -> dict[str, Any]:
     sending.restart()
     if sending.planned:
-        with sending.path.open("rb") as file:
+        with opened(sending.path) as file:
             check(sending, f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}")
     with _Counted(sending) as file, clients.calling(action, creates=True):
         reply = clients.data.files.with_raw_response.create(
@@ -102,7 +103,7 @@ def _send_parts(clients: DataPlane, sending: Sending, action: str, size: int) ->
     if not sending.upload and not _begin(clients, sending, action, size):
         return None
     uploads = clients.extras.uploads
-    with sending.path.open("rb") as file:
+    with opened(sending.path) as file:
         file.seek(sending.sent)
         while data := file.read(clients.account.part_bytes):
             with clients.calling(action):

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ftops.errors import StateError
+from ftops.inside import content
 
 
 @contextmanager
@@ -42,9 +43,9 @@ def sync_folder(folder: Path) -> None:
 
 
 def read_bytes(path: Path) -> bytes | None:
-    """None where there is no such file."""
+    """None where there is no such file; a link is followed to none."""
     with translated(path):
         try:
-            return path.read_bytes()
+            return content(path, follow=False)
         except FileNotFoundError:
             return None

@@ -13,6 +13,7 @@ from pathlib import Path
 from msgspec.structs import asdict
 
 from ftops.errors import StateLocked
+from ftops.inside import content
 from ftops.private import make_folder, open_private
 from ftops.store.base import AT_ONCE, LockInfo, Waiting, lock_info_from, patiently
 from ftops.store.disk import translated, write_all
@@ -71,7 +72,7 @@ class FileLock:
 def read_note(path: Path) -> LockInfo | None:
     """Who holds the lock, or held it last, as far as it can be read."""
     try:
-        return _parse_note(path.read_bytes())
+        return _parse_note(content(path, follow=False))
     except OSError:
         return None
 

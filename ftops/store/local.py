@@ -25,6 +25,7 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from ftops.errors import StateError, StateLocked
+from ftops.inside import content
 from ftops.moments import iso
 from ftops.private import make_folder, open_private, write_private
 from ftops.state import Entry, State, fold
@@ -245,7 +246,7 @@ class History(Struct, frozen=True):
 
     def _read_index(self) -> Sequence[Version]:
         try:
-            return [Version(**row) for row in json.loads(self._index.read_text(encoding="utf-8"))]
+            return [Version(**row) for row in json.loads(content(self._index, follow=False))]
         except (OSError, ValueError, TypeError):
             return ()
 
@@ -279,9 +280,9 @@ def _damaged(path: Path, damage: Damaged) -> StateError:
 
 def _cut_torn_tail(path: Path) -> None:
     """Lines after a torn one would be taken for damage: the torn one goes before anything is appended."""
-    content = path.read_bytes()
-    if content and not content.endswith(b"\n"):
-        os.truncate(path, content.rfind(b"\n") + 1)
+    lines = content(path, follow=False)
+    if lines and not lines.endswith(b"\n"):
+        os.truncate(path, lines.rfind(b"\n") + 1)
 
 
 def _text(content: bytes, path: Path) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ftops.config import Config, StateSettings
 from ftops.errors import StateError
+from ftops.inside import Refused, content
 from ftops.state import State
 from ftops.statefile import PLAIN, Form
 from ftops.store.base import KEPT_VERSIONS, Store, lock_info
@@ -19,6 +20,10 @@ from ftops.store.places import LOCAL_FOLDER, check_other_places
 
 if TYPE_CHECKING:
     from ftops.crypt import Key, Keys
+
+
+_KEY_BYTES = 4096
+"""More is no file of a key."""
 
 
 def open_store(config: Config) -> Store:
@@ -119,7 +124,8 @@ def _key(project: Path, settings: Mapping[str, Any], name: str) -> Key | None:
         return None
     file = project / str(settings[f"{name}_file"])
     try:
-        return key_of(file.read_text(encoding="utf-8"), str(file))
+        return key_of(content(file, project, limit=_KEY_BYTES).decode(), str(file))
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise StateError(f"can't read the encryption key: {file}", f"{why}.", MAKE_ONE) from error
+        hint = error.hint if isinstance(error, Refused) else MAKE_ONE
+        raise StateError(f"can't read the encryption key: {file}", f"{why}.", hint) from error

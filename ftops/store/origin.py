@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ftops.config import Config
 from ftops.errors import StateError
+from ftops.inside import content, folders, real
 from ftops.private import make_folder, write_private
 from ftops.state import State
 from ftops.statefile import Form
@@ -33,7 +34,7 @@ def note_origin(config: Config) -> None:
     note = _folder(config) / config.name / NOTE
     text = "".join(f"{file}\n" for file in _files(config))
     with suppress(OSError):
-        if not note.exists() or note.read_text(encoding="utf-8") != text:
+        if not note.exists() or content(note, config.project) != text.encode():
             make_folder(note.parent)
             write_private(note, text.encode())
 
@@ -50,7 +51,7 @@ def check_origin(config: Config, state: State, form: Form) -> None:
 
 def is_other_spec(config: Config, place: Path) -> bool:
     """Whether the state in a folder is known to be that of other files."""
-    owner = _noted(place)
+    owner = _noted(place, config.project)
     return bool(owner) and owner.isdisjoint(_files(config))
 
 
@@ -63,7 +64,7 @@ def _check_owner(config: Config) -> None:
     place = _folder(config) / config.name
     if not is_other_spec(config, place):
         return
-    owner = _noted(place)
+    owner = _noted(place, config.project)
     there = sorted(file for file in owner if (config.project / file).exists())
     if there:
         raise StateError(
@@ -125,8 +126,8 @@ def _renamed(config: Config, there: LocalStore, file: str) -> Elsewhere:
 
 def _others(config: Config) -> Iterator[tuple[str, frozenset[str]]]:
     with suppress(OSError):
-        for place in sorted(_folder(config).iterdir()):
-            noted = _noted(place)
+        for place in folders(_folder(config)):
+            noted = _noted(place, config.project)
             if noted and place.name != config.name:
                 yield place.name, noted
 
@@ -137,15 +138,15 @@ def _holds_something(there: LocalStore) -> bool:
     return False
 
 
-def _noted(place: Path) -> frozenset[str]:
+def _noted(place: Path, project: Path) -> frozenset[str]:
     with suppress(OSError, UnicodeDecodeError):
-        return frozenset((place / NOTE).read_text(encoding="utf-8").splitlines())
+        return frozenset(content(place / NOTE, project).decode().splitlines())
     return frozenset()
 
 
 def _files(config: Config) -> list[str]:
     """Relative to the project, wherever it is; links are followed."""
-    folder, project = config.folder.resolve(), config.project.resolve()
+    folder, project = real(config.folder), real(config.project)
     return sorted(
         Path(os.path.relpath(folder / Path(file).name, project)).as_posix() for file in config.files
     )

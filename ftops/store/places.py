@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ftops.config import Config, StateSettings
 from ftops.errors import StateError
+from ftops.inside import content, folders, outside
 from ftops.pasting import command
 from ftops.private import make_folder, write_private
 from ftops.project import FOLDER, ignore
@@ -24,8 +25,6 @@ from ftops.store.origin import NOTE, is_other_spec
 LOCAL_FOLDER = StateSettings().path
 """Where a spec that says nothing keeps its state."""
 _LOCAL = "local"
-_DEPTHS = ("*", "*/*")
-"""How deep in a project folders of states are looked for."""
 _AGAIN = "nothing is recorded there: everything would be made anew, and what exists would be left behind."
 
 
@@ -34,7 +33,7 @@ def note_place(config: Config, store: Store) -> None:
     note = _note(config)
     text = f"{_backend(store, config)} {_place(config, store)}\n"
     with suppress(OSError):
-        if not note.exists() or note.read_text(encoding="utf-8") != text:
+        if not note.exists() or content(note, config.project) != text.encode():
             ignore(config.project)
             make_folder(note.parent)
             write_private(note, text.encode())
@@ -73,12 +72,14 @@ def _kept_in_folder(there: LocalStore, store: Store) -> Elsewhere:
 def _folders(config: Config) -> Iterator[Path]:
     """Where a local state of that name may be."""
     backend, _, noted = _noted(config).partition(" ")
-    if backend == _LOCAL:
-        yield config.project / noted
-    yield config.project / LOCAL_FOLDER
-    for depth in _DEPTHS:
-        for note in sorted(config.project.glob(f"{depth}/{config.name}/{NOTE}")):
-            yield note.parent.parent
+    found = [config.project / noted] if backend == _LOCAL else []
+    found.append(config.project / LOCAL_FOLDER)
+    with suppress(OSError):
+        for folder in folders(config.project):
+            found += [f for f in (folder, *folders(folder)) if (f / config.name / NOTE).exists()]
+    for folder in dict.fromkeys(found):
+        if outside(folder / config.name, config.project) is None:
+            yield folder
 
 
 def _is_ours(config: Config, there: LocalStore, form: Form) -> bool:
@@ -103,7 +104,7 @@ def _place(config: Config, store: Store) -> str:
 
 def _noted(config: Config) -> str:
     with suppress(OSError, UnicodeDecodeError):
-        return _note(config).read_text(encoding="utf-8").strip()
+        return content(_note(config), config.project).decode().strip()
     return ""
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ftops.inside import ALLOW
 from tests.emulator.server import MODEL, STANDARD, Emulator, deployment, ended, upload
 from tests.golden.cli import Folder, examples
 
@@ -64,6 +65,12 @@ class Account:
     def deployments(self) -> list[str]:
         with self.emulator.control() as client:
             return [str(found.name) for found in client.deployments.list("rg-emulator", "emulator")]
+
+
+@pytest.fixture(autouse=True)
+def allowed(server: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Specs name its folder, which is in none of their projects."""
+    monkeypatch.setenv(ALLOW, str(server.folder))
 
 
 @pytest.fixture(scope="module")

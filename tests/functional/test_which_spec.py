@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from ftops.inside import ALLOW
 from tests.golden.cli import SPEC, Folder
 
 UNNAMED = SPEC.replace("ftops: {name: drone}\n", "")
@@ -124,9 +125,14 @@ def set_path(folder: Folder, path: str | None, outside: Path) -> None:
 
 @pytest.mark.parametrize(("before", "after"), OTHER_FOLDERS.values(), ids=OTHER_FOLDERS.keys())
 def test_another_folder_of_states(
-    project: Path, tmp_path_factory: pytest.TempPathFactory, before: str | None, after: str | None
+    project: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    before: str | None,
+    after: str | None,
 ) -> None:
     outside = tmp_path_factory.mktemp("outside")
+    monkeypatch.setenv(ALLOW, str(outside))
     folder = Folder.make(project / "here", UNNAMED)
     set_path(folder, before, outside)
     folder.ok("apply", "-y")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ftops.cli.main import run as run_command_line
+from ftops.inside import ALLOW
 
 GOLDEN = Path(__file__).parent
 ROOT = GOLDEN.parent.parent
@@ -130,7 +131,8 @@ class Folder:
 
 def process_environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
     """Of this process, without what would change the looks."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("FTOPS_", "AZURE_")) and k not in _LOOKS}
+    ours = ("FTOPS_", "AZURE_")
+    kept = {k: v for k, v in os.environ.items() if k == ALLOW or not (k.startswith(ours) or k in _LOOKS)}
     return {**kept, "PYTHONPATH": str(ROOT), **(more or {})}
 
 
@@ -167,8 +169,9 @@ def _example(text: str) -> str:
 @contextmanager
 def _environment(more: Mapping[str, str]) -> Iterator[None]:
     before = dict(os.environ)
+    allowed = {name: before[name] for name in (ALLOW,) if name in before}
     os.environ.clear()
-    os.environ.update(process_environment(more))
+    os.environ.update(process_environment({**allowed, **more}))
     try:
         yield
     finally:

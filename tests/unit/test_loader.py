@@ -466,7 +466,7 @@ def test_without_providers_there_is_the_emulator(tmp_path: Path) -> None:
     [
         ("My Models_2", "", "my-models-2", StateSettings()),
         ("x", "ftops: {name: chat, required_version: '>=0.1, !=0.2, ~>0.1'}", "chat", StateSettings()),
-        ("x", "ftops: {state: {path: ../elsewhere}}", "x", StateSettings("local", "../elsewhere")),
+        ("x", "ftops: {state: {path: else/where}}", "x", StateSettings("local", "else/where")),
         (
             "x",
             "ftops: {state: {backend: s3, path: ft, bucket: models, region: eu-west-1}}",

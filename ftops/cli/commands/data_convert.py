@@ -10,10 +10,10 @@ import click
 from ftops.cli.lazy import pass_screen
 from ftops.cli.look import look_options
 from ftops.cli.screen import Screen
-from ftops.cli.specs import display
 from ftops.cli.writing import force_option, told, written_to
 from ftops.dataset import lines, tabular, transform
 from ftops.errors import UsageError
+from ftops.project import display
 
 TABLES = (".csv", ".tsv", ".parquet", ".pq")
 

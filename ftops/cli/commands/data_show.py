@@ -11,10 +11,10 @@ from ftops import catalog
 from ftops.cli.lazy import pass_screen
 from ftops.cli.look import look_options
 from ftops.cli.screen import Screen
-from ftops.cli.specs import display
 from ftops.dataset.lines import Example, NotAnExample, read
 from ftops.dataset.tokens import ENCODINGS, Counter, NoEncoding, counter
 from ftops.errors import UsageError
+from ftops.project import display
 from ftops.suggest import did_you_mean
 from ftops.views import example as view
 

@@ -9,13 +9,13 @@ import click
 from ftops.cli.lazy import pass_screen
 from ftops.cli.look import look_options
 from ftops.cli.screen import Screen
-from ftops.cli.specs import display
 from ftops.cli.writing import force_option, told, written_to
 from ftops.dataset import transform
 from ftops.dataset.lines import dump, has_mark, read_strictly
 from ftops.dataset.slim import WAYS
 from ftops.dataset.tokens import definitions
 from ftops.errors import UsageError
+from ftops.project import display
 from ftops.suggest import did_you_mean
 
 

@@ -11,11 +11,11 @@ import click
 from ftops.cli.lazy import pass_screen
 from ftops.cli.look import look_options
 from ftops.cli.screen import Screen
-from ftops.cli.specs import display
 from ftops.cli.writing import force_option, told, written_to
 from ftops.dataset.lines import has_mark, read_strictly
 from ftops.dataset.split import Split
 from ftops.errors import UsageError
+from ftops.project import display
 
 DEFAULT = ("train=0.9", "valid=0.1")
 

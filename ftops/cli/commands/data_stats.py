@@ -12,12 +12,12 @@ from ftops.address import Address, Json
 from ftops.cli.lazy import pass_screen
 from ftops.cli.look import look_options
 from ftops.cli.screen import Screen
-from ftops.cli.specs import display
 from ftops.costs import TrainingCost
 from ftops.dataset.measure import measure
 from ftops.dataset.statistics import Statistics, statistics
 from ftops.dataset.tokens import ENCODINGS, NoEncoding, counter
 from ftops.errors import Diagnostic, UsageError
+from ftops.project import display
 from ftops.suggest import did_you_mean
 from ftops.views import statistics as view
 

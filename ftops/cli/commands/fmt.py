@@ -14,9 +14,12 @@ from ftops.address import Json
 from ftops.cli.lazy import pass_screen
 from ftops.cli.look import look_options
 from ftops.cli.screen import Screen
-from ftops.errors import FtopsError
+from ftops.errors import FtopsError, SpecError
 from ftops.fmt import format_text
-from ftops.loader.source import SUFFIXES, display
+from ftops.inside import SPEC_BYTES, Refused, content, real
+from ftops.loader.source import SUFFIXES, keys_of, veiled
+from ftops.project import display, project_root, spec_folder
+from ftops.spec import SECTIONS
 from ftops.views.fmt import draw_diff
 
 
@@ -27,6 +30,8 @@ class Formatted(NamedTuple):
     shown: str
     before: str
     after: str
+    is_veiled: bool = False
+    """Whether its lines are shown nowhere: it may be a file of variables, with secrets in it."""
 
     @property
     def is_changed(self) -> bool:
@@ -46,7 +51,9 @@ def command(screen: Screen, path: str, check: bool, diff: bool) -> int:
     """
     if path == "-":
         return _stream(screen, check, diff)
-    files = [_formatted(file) for file in _files(Path(path))]
+    named = Path(path)
+    root = project_root(spec_folder(named)) if named.is_dir() else None
+    files = [_formatted(file, root) for file in _files(named)]
     changed = [file for file in files if file.is_changed]
     if not check:
         for file in changed:
@@ -71,26 +78,38 @@ def _files(path: Path) -> Iterator[Path]:
     if not path.is_dir():
         yield path
         return
-    yield from sorted(child for child in path.iterdir() if child.suffix in SUFFIXES and child.is_file())
+    yield from sorted(child for child in path.iterdir() if child.suffix in SUFFIXES and not child.is_dir())
 
 
-def _formatted(path: Path) -> Formatted:
+def _formatted(path: Path, root: Path | None) -> Formatted:
+    """With a `root`, a file of a folder, within that project. With other keys than sections of a spec it may
+    be a file of variables."""
     shown = display(path.absolute())
     try:
-        before = path.read_text(encoding="utf-8")
+        before = content(path, root, limit=SPEC_BYTES).decode()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise FtopsError(f"can't read {shown}: {reason}") from error
-    return Formatted(path, shown, before, format_text(before, shown))
+        hint = error.hint if isinstance(error, Refused) else ""
+        raise FtopsError(f"can't read {shown}: {reason}", "", hint) from error
+    keys = keys_of(before)
+    is_veiled = root is not None and not (keys and keys.issubset(SECTIONS))
+    try:
+        return Formatted(path, shown, before, format_text(before, shown), is_veiled)
+    except SpecError as error:
+        if is_veiled:
+            raise SpecError([veiled(finding) for finding in error.diagnostics]) from None
+        raise
 
 
 def _replace(file: Formatted) -> None:
     """As a whole, so that no crash leaves half a spec; a link stays a link."""
     assert file.path is not None  # noqa: S101 - standard input is never replaced
-    target = file.path.resolve()
+    target = real(file.path)
     temporary = target.with_name(f".{target.name}.ftops-tmp")
     try:
-        temporary.write_text(file.after, encoding="utf-8")
+        temporary.unlink(missing_ok=True)
+        with temporary.open("x", encoding="utf-8") as stream:
+            stream.write(file.after)
         temporary.chmod(target.stat().st_mode & 0o7777)
         temporary.replace(target)
     except OSError as error:
@@ -111,6 +130,9 @@ def _tell(screen: Screen, changed: list[Formatted], diff: bool) -> None:
 
 
 def _diff_lines(file: Formatted) -> Iterator[str]:
+    if file.is_veiled:
+        yield f"{file.shown}: its lines are not shown, for it may be a file of variables\n"
+        return
     old, new = file.before.splitlines(keepends=True), file.after.splitlines(keepends=True)
     for line in unified_diff(old, new, file.shown, f"{file.shown} (formatted)"):
         yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"

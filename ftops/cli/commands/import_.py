@@ -19,10 +19,11 @@ from ftops.cli.locking import lock_option, locked
 from ftops.cli.look import Command, decorate
 from ftops.cli.options import parallelism_option, spec_options
 from ftops.cli.screen import Screen
-from ftops.cli.specs import display, read_with_data
+from ftops.cli.specs import read_with_data
 from ftops.engine import Session
 from ftops.errors import UsageError
 from ftops.plan import Plan, plan_to_json
+from ftops.project import display
 from ftops.state import ResourceState
 from ftops.statejson import resource_to_json
 from ftops.views import plan as plan_view

@@ -11,6 +11,7 @@ from ftops.cli.lazy import pass_screen
 from ftops.cli.look import look_options
 from ftops.cli.screen import Screen
 from ftops.errors import FtopsError
+from ftops.inside import outside, real
 from ftops.loader.settings import slug
 from ftops.views.starter import files
 
@@ -21,7 +22,7 @@ from ftops.views.starter import files
 @pass_screen
 def command(screen: Screen, folder: Path) -> int:
     """Write a small spec to start from, with a dozen examples to train on. Overwrites nothing."""
-    starter = files(slug(folder.resolve().name) or "spec")
+    starter = files(slug(real(folder).name) or "spec")
     targets = {folder / name: content for name, content in starter.items()}
     _refuse_to_overwrite(folder, list(targets))
     for path, content in targets.items():
@@ -35,6 +36,11 @@ def command(screen: Screen, folder: Path) -> int:
 
 
 def _refuse_to_overwrite(folder: Path, targets: list[Path]) -> None:
+    for path in targets:
+        if (place := outside(path, folder)) is not None:
+            raise FtopsError(
+                f"{path} is {place}", "A link leads out of the folder.", "choose an empty folder"
+            )
     there = [path for path in targets if path.exists() or path.is_symlink()]
     if folder.is_dir():
         there += [path for path in sorted(folder.glob("*.y*ml")) if path not in there]

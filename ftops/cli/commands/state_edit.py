@@ -24,6 +24,7 @@ from ftops.cli.screen import Screen
 from ftops.cli.specs import read, read_outline
 from ftops.engine import Session
 from ftops.errors import FtopsError, StateError, UsageError
+from ftops.inside import content
 from ftops.kinds import RESOURCE_TYPES
 from ftops.state import State
 from ftops.statefile import parse_snapshot, snapshot_text
@@ -220,7 +221,7 @@ def _tell_push(screen: Screen, now: State, *, same: bool, dry_run: bool) -> None
 
 def _text_of(file: str) -> str:
     try:
-        return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+        return sys.stdin.read() if file == "-" else content(Path(file)).decode()
     except OSError as error:
         raise FtopsError(f"can't read {file}: {error.strerror}", "", "check the path") from error
     except UnicodeDecodeError as error:
