@@ -228,7 +228,9 @@ class Inquiry(Struct, frozen=True):
         from ftops.survey import survey
 
         today = datetime.now(UTC).date()
-        found = survey(made.changes, self.config, resources, self.providers, os.environ, today)
+        found = survey(
+            made.changes, self.config, resources, self.providers, os.environ, today, values=made.known
+        )
         return replace(made, findings=found)
 
     def _with_estimate(self, made: Plan, resources: Mapping[Address, Resource]) -> Plan:

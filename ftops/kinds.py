@@ -50,7 +50,6 @@ class ResourceType(Struct, frozen=True):
     named_by: str = ""
     """The input that names the object at the service, where a name stands for one object of an account in
     any case of its letters."""
-    create_before_destroy: bool = True
     long_running: bool = False
     """May take hours: `apply --no-wait` doesn't wait for it."""
 
@@ -60,16 +59,6 @@ def is_tuned(model: object) -> bool:
     if isinstance(model, Reference):
         return model.address.kind == "job"
     return isinstance(model, str) and (".ft-" in model or model.startswith("ft:"))
-
-
-def deployment_name(name: str, replace: object, model: object) -> str:
-    """The name at the service. Where the old one stays until the new one answers, it follows from the model;
-    empty as long as that isn't known."""
-    if replace != "blue_green":
-        return name
-    if not isinstance(model, str):
-        return ""
-    return f"{name}-{hashlib.sha256(model.encode()).hexdigest()[:8]}"
 
 
 SKU_NAMES = (
@@ -82,6 +71,22 @@ SKU_NAMES = (
     "DataZoneProvisionedManaged",
 )
 UPGRADE_OPTIONS = ("OnceNewDefaultVersionAvailable", "OnceCurrentVersionExpired", "NoAutoUpgrade")
+_sku_name = word(*SKU_NAMES)
+
+
+def deployment_name(name: str, inputs: Mapping[str, Value]) -> str:
+    """The name at the service. Where the old one stays until the new one answers, it follows from what can't
+    be changed in place: the model, the name of the SKU, the source. Empty while the model isn't known."""
+    if inputs.get("replace") != "blue_green":
+        return name
+    model, sku = inputs.get("model"), inputs.get("sku")
+    if not isinstance(model, str):
+        return ""
+    size = _sku_name(str(sku.get("name") or "")) if isinstance(sku, Mapping) else ""
+    parts = (model, str(size), *(str(inputs.get(key) or "") for key in ("source", "source_tenant")))
+    return f"{name}-{hashlib.sha256(' '.join(parts).rstrip().encode()).hexdigest()[:8]}"
+
+
 _VERSION = re.compile(r"(?P<model>.*?)-?(?P<date>\d{4}-\d{2}-\d{2})\Z")
 
 
@@ -177,7 +182,6 @@ RESOURCE_TYPES: Mapping[str, ResourceType] = {
             ),
             upgraded_by_service={"model": is_upgraded_model, "version": is_upgraded_version},
             named_by="name",
-            create_before_destroy=False,
         ),
     )
 }

@@ -119,14 +119,36 @@ def missing(
     retry_base: float = 1.0,
     secrets: Secrets = NO_SECRETS,
 ) -> list[Source]:
-    """Those that don't exist where their provider leads to. Raises ProviderError."""
+    """Those that don't exist where their provider leads to. An object that a name stands for may be another
+    one there: what ftops has written on it tells. Raises ProviderError."""
     clock = clock or RealTime()
     turns = {
         source: (record.provider, _there(_read(providers(record.provider), record, clock, retry_base)))
         for source, record in records.items()
     }
     found = gather(turns, providers, parallelism, clock, retry_base, clean=redaction(secrets))
-    return [source for source in records if not isinstance(found[source], RemoteObject)]
+    gone = [source for source in records if not isinstance(found[source], RemoteObject)]
+    named = {s: r for s, r in records.items() if s not in gone and RESOURCE_TYPES[r.address.kind].named_by}
+    lists = {(r.provider, r.address.kind) for r in named.values()}
+    looks = {(name, kind): (name, _tokens(providers(name), kind)) for name, kind in lists}
+    tokens = gather(looks, providers, parallelism, clock, retry_base)
+    return gone + [
+        source
+        for source, record in named.items()
+        if (known := tokens[record.provider, record.address.kind]) is not None
+        and known.get(record.remote_id.casefold(), "") != record.token
+    ]
+
+
+def _tokens(provider: Provider, kind: str) -> Turn:
+    """The notes of ftops on all objects of a kind, by id; None if they can't be listed."""
+
+    def turn() -> object:
+        if not isinstance(provider, Discovers):
+            return None
+        return {found.remote.remote_id.casefold(): found.token for found in provider.existing(kind)}
+
+    return turn
 
 
 def _there(look: Turn) -> Turn:
@@ -178,7 +200,8 @@ def _found_twice(
     can't be told apart, and it is only one of them."""
     owners: dict[tuple[str, str, str], Address] = {}
     for address, remote in found.items():
-        owners.setdefault((intents[address].provider, address.kind, remote.remote_id), address)
+        intent = intents[address]
+        owners.setdefault((intent.account or intent.provider, address.kind, remote.remote_id), address)
     return set(found) - set(owners.values())
 
 

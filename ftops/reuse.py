@@ -7,7 +7,7 @@ addresses that are no longer declared or that are to be replaced. docs/identity.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -49,15 +49,23 @@ class Records(Struct, frozen=True):
 
 
 def reassignments(wants: Iterable[Want], records: Records) -> tuple[Reassignment, ...]:
-    """The objects to take instead of creating others, each once. Raises Blocked if a name is taken by an
-    object that stays."""
+    """The objects to take instead of creating others, each once: what has a name at the service only after
+    all else, for its name may follow from a model. Raises Blocked if a name is taken by an object that stays.
+    """
+    wants = sorted(wants, key=lambda want: want.address.sort_key)
+    unnamed = [want for want in wants if not RESOURCE_TYPES[want.address.kind].named_by]
+    named = [want for want in wants if RESOURCE_TYPES[want.address.kind].named_by]
+    return _taken(unnamed, records) or _taken(named, records)
+
+
+def _taken(wants: Sequence[Want], records: Records) -> tuple[Reassignment, ...]:
     index: dict[Key, list[Source]] = {}
     for source, record in recorded_objects(records.resources, records.deposed):
         for key in _keys_of(record, source, records):
             index.setdefault(key, []).append(source)
     taken: dict[Source, Reassignment] = {}
     conflicts: list[Diagnostic] = []
-    for want in sorted(wants, key=lambda want: want.address.sort_key):
+    for want in wants:
         choice = _choose(want, records, index, taken, conflicts)
         if choice is not None:
             current = records.resources.get(want.address)
@@ -134,20 +142,21 @@ def _rank(source: Source, want: Want, records: Records) -> tuple[object, ...]:
 
 
 def _names(want: Want, records: Records) -> Iterator[str]:
-    """The names at the service that the new object would have and the recorded one here hasn't: the declared
-    one, and the one that follows from it and the model."""
+    """The names at the service that the new object would have and the recorded one here hasn't: its own, and
+    the declared one that it follows from."""
     decision = want.decision
     named = RESOURCE_TYPES[want.address.kind].named_by
     inputs = decision.resource.inputs
     declared = inputs.get(named) if named else None
     if not isinstance(declared, str) or decision.desired is None:
         return
-    whole = deployment_name(declared, inputs.get("replace"), decision.desired.inputs.get("model"))
+    whole = deployment_name(declared, {**decision.desired.inputs, "replace": inputs.get("replace")})
     own = _own_name(decision.recorded, named)
-    if _gets_name(want, records) or (whole == declared and whole.casefold() != own):
-        yield declared
-    if whole and whole != declared and whole.casefold() != own:
+    gets_name = _gets_name(want, records)
+    if whole and (gets_name or whole.casefold() != own):
         yield whole
+    if gets_name and whole != declared:
+        yield declared
 
 
 def _own_name(recorded: ResourceState | None, named: str) -> str:

@@ -52,12 +52,17 @@ class Decision(Struct, frozen=True):
         if self.elsewhere:
             return True
         if self.resource.inputs.get("replace") == "blue_green":
-            return any(a.path == "model" for a in self.attributes)
+            return any(a.forces_replacement for a in self.attributes)
         kind = RESOURCE_TYPES[self.resource.address.kind]
         if kind.named_by and not any(a.path == kind.named_by for a in self.attributes):
             return False  # one name stands for one object: the new one can't be there beside the old one
-        asked = self.resource.lifecycle.create_before_destroy
-        return kind.create_before_destroy if asked is None else asked
+        return self.resource.lifecycle.create_before_destroy is not False
+
+    @property
+    def cannot_create_first(self) -> bool:
+        """Whether it was asked for that the new object is made first, and isn't possible."""
+        recorded = self.recorded is not None and self.recorded.status is Status.READY
+        return recorded and self.deletes_first and bool(self.resource.lifecycle.create_before_destroy)
 
     @property
     def deletes_first(self) -> bool:
@@ -89,7 +94,7 @@ class Schedule(Struct):
     _users: Mapping[Address, list[Address]] = field(default_factory=dict)
     _named: Mapping[str, list[Address]] = field(default_factory=dict)
     _kept: tuple[ResourceState, ...] = ()
-    """Deposed objects that the plan isn't about."""
+    """Deposed objects that the plan isn't about, or forgets."""
     _warnings: list[str] = field(default_factory=list)
 
     def changes(
@@ -97,7 +102,11 @@ class Schedule(Struct):
     ) -> tuple[tuple[Change, ...], tuple[str, ...]]:
         """The steps in order, and what has to be said about those that are held back."""
         self._named = self._naming()
-        self._kept = tuple(old for source, old in self.deposed.items() if source not in selected_deposed)
+        self._kept = tuple(
+            old
+            for source, old in self.deposed.items()
+            if source not in selected_deposed or old.retain or old.shared
+        )
         self._users = self._using()
         self.decisions = _with_needs_first(self.decisions, self.needs)
         for decision in self.decisions.values():
@@ -152,6 +161,11 @@ class Schedule(Struct):
                 self._add(removal)
             return
         waits = {str(n) for n in self.needs.get(address, ()) if self._is_made(n)}
+        if decision.cannot_create_first:
+            self._warnings.append(
+                f"create_before_destroy doesn't count for {address}: it keeps its name, which the service "
+                "takes once; with `replace: blue_green` the new one gets a name of its own"
+            )
         if decision.deletes_first:
             step = f"{address}#old"
             self._add(self._removal(decision, step))
@@ -203,12 +217,17 @@ class Schedule(Struct):
 
     def _is_held(self, what: str, old: ResourceState) -> bool:
         """Whether something that stays as it is uses an object: that is kept, and the plan says so."""
-        users = (self.resources[user] for user in self._naming_of(old) if user not in self.decisions)
+        users = (self.resources[user] for user in self._naming_of(old) if self._stays(user))
         left = (one for one in self._kept if _names(one, old))
         holders = {str(user.address) for user in (*users, *left) if _needs(user)}
         if holders:
             self._warnings.append(f"{what} is kept: {', '.join(sorted(holders))} still uses it")
         return bool(holders)
+
+    def _stays(self, user: Address) -> bool:
+        """Whether the object of an address is there after the plan as it is now: also if it is forgotten."""
+        decision = self.decisions.get(user)
+        return decision is None or decision.action is Action.FORGET
 
     def _removal(self, decision: Decision, step: str) -> Change:
         recorded = decision.recorded

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ftops.account import AccountFacts
 from ftops.accounts import accounts_of
-from ftops.address import Address
+from ftops.address import Address, Json
 from ftops.config import Config, Resource
 from ftops.errors import Diagnostic, Permanent, ProviderError
 from ftops.plan import MAKING, Change
@@ -27,8 +27,10 @@ def survey(
     environ: Mapping[str, str],
     today: date,
     show: Callable[[Path], str] = str,
+    values: Mapping[str, Json] = {},
 ) -> tuple[Diagnostic, ...]:
-    """What would make the changes fail, as far as it can be seen beforehand; errors first."""
+    """What would make the changes fail, as far as it can be seen beforehand; errors first. `values` are those
+    of expressions in the changes that are known already."""
     makes = [c for c in changes if c.action in MAKING]
     asked = {name: providers(name) for name in sorted({c.provider for c in makes})}
     able = {name: provider for name, provider in asked.items() if isinstance(provider, Inspects)}
@@ -43,7 +45,7 @@ def survey(
     places = {name: declared.place for name, declared in config.providers.items()}
     accounts, failed = _results(looks)
     homes = accounts_of(config)
-    situation = preflight.Situation(tuple(changes), resources, accounts, known, today, places, homes)
+    situation = preflight.Situation(tuple(changes), resources, accounts, known, today, places, homes, values)
     unasked = (situation.about_provider(*_told(name, error)) for name, error in failed.items())
     return (*unasked, *preflight.check(situation))
 

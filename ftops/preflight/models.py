@@ -210,7 +210,7 @@ def _unknown(
 
 
 def _not_there(situation: Situation, change: Change, model: ModelName) -> Iterator[Diagnostic]:
-    """A tuned model that is written out."""
+    """A tuned model that is written out. An error if an object gives way to what would not be made."""
     name = model.literal.partition(":ckpt")[0]
     listed = situation.accounts[change.provider].models or ()
     if name.startswith("ftchkpt-") or find(listed, name) is not None:
@@ -220,7 +220,7 @@ def _not_there(situation: Situation, change: Change, model: ModelName) -> Iterat
         f"the tuned model {model.literal} is not in this account",
         f"Account {_where(situation, change)} doesn't list it: it may be of another account, or deleted.",
         "refer to the job that makes it: ${job.<name>.fine_tuned_model}",
-        severity="warning",
+        severity="error" if change.remote_id else "warning",
     )
 
 

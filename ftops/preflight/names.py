@@ -19,7 +19,7 @@ def taken(situation: Situation) -> Iterator[Diagnostic]:
     """No deployment of that name exists, unless the plan deletes it before."""
     order: Order | None = None
     for change in situation.concerned("deployment"):
-        name = _name(change.after)
+        name = _name({**change.after, "model": situation.known_model(change)})
         there = situation.accounts[change.provider].deployments
         if not name or there is None or name not in there:
             continue
@@ -73,7 +73,7 @@ def _twice(situation: Situation, name: str, addresses: list[Address]) -> Diagnos
 def _name(inputs: Mapping[str, Value]) -> str:
     """The name at the service in lower case; empty where it follows from a model that is yet to be made."""
     name = text(inputs, "name")
-    return deployment_name(name, inputs.get("replace"), inputs.get("model")).lower() if name else ""
+    return deployment_name(name, inputs).lower() if name else ""
 
 
 def _goes_before(situation: Situation, order: Order, step: str, provider: str, name: str) -> bool:

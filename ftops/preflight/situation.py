@@ -12,7 +12,7 @@ from datetime import date
 from typing import NamedTuple
 
 from ftops.account import AccountFacts, OfferedModel
-from ftops.address import Address, Reference, Value
+from ftops.address import Address, Json, Reference, Value
 from ftops.catalog import Catalog, CatalogModel
 from ftops.config import Resource
 from ftops.errors import Diagnostic, Place
@@ -51,6 +51,8 @@ class Situation:
     today: date
     places: Mapping[str, Place | None] = field(default_factory=dict)
     homes: Mapping[str, str] = field(default_factory=dict)
+    known: Mapping[str, Json] = field(default_factory=dict)
+    """What expressions in the changes come to, as far as that is known already."""
     _offered: dict[tuple[str, ModelName], OfferedModel | None] = field(default_factory=dict, init=False)
     """What was looked up once: many resources are of one model, and accounts list hundreds."""
 
@@ -63,6 +65,11 @@ class Situation:
     def model(self, change: Change) -> ModelName | None:
         """The model that a job or a deployment is to be made of."""
         return self.named(change.after.get("model"), text(change.after, "version"))
+
+    def known_model(self, change: Change) -> Value:
+        """The model that a deployment will be of: a reference if that is yet to be made."""
+        model = change.after.get("model")
+        return self.known.get(str(model), model) if isinstance(model, Reference) else model
 
     def named(self, value: Value, version: str = "") -> ModelName | None:
         """What a `model` names, followed through the jobs that it refers to."""

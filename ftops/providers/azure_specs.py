@@ -86,7 +86,7 @@ def _leads_to(token: str, endpoint: str) -> bool:
 def name_for(inputs: Mapping[str, Json], address: Address) -> str:
     """The remote name of a deployment whose model is known."""
     name = str(inputs.get("name") or address.name)
-    return deployment_name(name, inputs.get("replace"), str(inputs.get("model")))
+    return deployment_name(name, {**inputs, "model": str(inputs.get("model"))})
 
 
 def name_of(remote_id: str) -> str:

@@ -78,7 +78,8 @@ class Datasets:
             if resource.remote_id in read and status_of(job) is Status.PENDING:
                 raise Permanent(
                     f"delete {resource.address}: {job['id']} is being trained on it",
-                    "That job isn't in this state: another one has adopted the file.",
+                    "That job isn't in this state, or isn't any more: another state has adopted the file, or "
+                    "the job was forgotten.",
                     "delete it once the job has ended, or keep it: `lifecycle: {on_destroy: retain}`",
                     code="InUse",
                 )

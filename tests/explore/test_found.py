@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from ftops.config import Lifecycle
 from ftops.plan import NORMAL
 from tests.explore.contents import CONTENTS
 from tests.explore.faults import Fault, FaultKind
-from tests.explore.machine import A, D, J, K
+from tests.explore.machine import A, D, E, J, K
 from tests.explore.spec import Data, Job, Serving, Spec
-from tests.explore.story import Story
+from tests.explore.story import DESTROY, Story
 from tests.explore.world import World
 
 PLAIN = Spec({A: Data(), J: Job(A), D: Serving("chat", J)})
@@ -47,4 +48,33 @@ def test_a_file_is_kept_while_a_replaced_job_is_trained_on_it(story: Story) -> N
     for content in CONTENTS[1:3]:
         story.respec(clone, "content", first.with_item(A, Data(content)))
         assert story.apply(clone, replace(NORMAL, targets=(A,))).is_done
+    story.end()
+
+
+def test_an_undone_rename_of_a_blue_green_deployment_takes_the_old_one_back(story: Story) -> None:
+    """It is renamed and gets another model, the run is killed once the new one is made, and all is undone."""
+    clone = story.world.clones[0]
+    before = PLAIN.with_item(D, Serving("chat", J, blue_green=True))
+    story.respec(clone, "blue_green", before)
+    story.apply(clone)
+    served = [t.remote_id for t in story.world.cloud.of("east", "deployment")]
+    after = Spec({A: Data(), J: Job(A, epochs=2), E: Serving("chat", J, blue_green=True)})
+    story.respec(clone, "renamed, and changed", after)
+    story.apply(clone, fault=Fault(FaultKind.KILL_AFTER_CALL, 2))
+    story.respec(clone, "undo", before)
+    run = story.apply(clone)
+    assert run.is_done
+    assert [t.remote_id for t in story.world.cloud.of("east", "deployment")] == served
+    assert not [e for e in run.events if e.verb == "create"]
+    story.end()
+
+
+def test_a_file_is_kept_while_a_forgotten_job_is_trained_on_it(story: Story) -> None:
+    clone = story.world.clones[0]
+    retained = Job(A, life=Lifecycle(on_destroy="retain"))
+    story.respec(clone, "retained", Spec({A: Data(), J: retained}))
+    story.apply(clone, wait=False)
+    run = story.apply(clone, DESTROY)
+    assert run.is_done
+    assert [t.kind for t in story.world.cloud.things.values()] == ["dataset", "job"]
     story.end()

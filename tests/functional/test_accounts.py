@@ -103,6 +103,23 @@ def test_an_account_without_the_objects_is_not_recorded(folder: Folder, tmp_path
         assert folder.run("plan", "--detailed-exitcode").code == 0
 
 
+def test_a_deployment_of_that_name_which_another_state_made_is_not_ours(
+    folder: Folder, tmp_path: Path
+) -> None:
+    """Both accounts have one id: the name of an emulator's account says nothing of where it is."""
+    base = "deployments: {prod: {model: gpt-4o-mini-2024-07-18}}\n"
+    other = Folder.make(tmp_path / "other")
+    with running_cloud(tmp_path / "mine") as mine, running_cloud(tmp_path / "theirs") as theirs:
+        declare(folder, base, here=mine)
+        declare(other, base, here=theirs)
+        other.edit("{name: scene}", "{name: theirs}")
+        folder.ok("apply", "-y")
+        other.ok("apply", "-y")
+        declare(folder, base, here=theirs)
+        refused(folder, "state", "replace-provider", "here", "here", "-y")
+        assert other.run("plan", "--detailed-exitcode").code == 0
+
+
 def test_it_is_recorded_by_force(folder: Folder, tmp_path: Path, west: Cloud) -> None:
     with east(tmp_path) as cloud:
         declare(folder, here=cloud)

@@ -62,9 +62,10 @@ class Scene:
         found: dict[str, int] = self.cloud.admin("GET", "objects")["created"]
         return found
 
-    def killed(self, match: str, kind: str, *words: str) -> None:
-        """An apply that dies after the service has created one more object, and before it gets the reply."""
-        wanted = self.created()[kind] + 1
+    def killed(self, match: str, kind: str, *words: str, at_once: int = 1) -> None:
+        """An apply that dies after the service has created one more object, or so many at once, and before it
+        gets the reply."""
+        wanted = self.created()[kind] + at_once
         self.cloud.fault(match, delay=0.5)
         process = subprocess.Popen(
             [sys.executable, "-m", "ftops", "apply", "-y", *words],
@@ -73,7 +74,7 @@ class Scene:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        until(lambda: any(rule["hits"] for rule in self.cloud.admin("GET", "faults")["faults"]))
+        until(lambda: sum(rule["hits"] for rule in self.cloud.admin("GET", "faults")["faults"]) >= at_once)
         os.kill(process.pid, signal.SIGSTOP)
         until(lambda: self.created()[kind] == wanted)
         process.kill()
@@ -248,3 +249,23 @@ def test_an_account_that_changes_leaves_nothing_behind(scene: Scene, tmp_path: P
         assert scene.is_settled()
         scene.folder.ok("destroy", "-y")
         assert west.admin("GET", "objects")["counts"]["jobs"] == 0
+
+
+def test_two_intents_of_one_account_never_find_one_job(scene: Scene) -> None:
+    """Two names of providers, jobs without notes that are alike, and both replies are lost."""
+    two = f"providers: {{here: {scene.provider[:-1]}, default: true}}, also: {scene.provider}}}"
+    alike = f"model: {MODEL}, training: train, seed: 7"
+
+    def declare(jobs: str) -> None:
+        data = "datasets: {train: {path: data/train.jsonl}}"
+        scene.folder.write("ftops.yaml", f"ftops: {{name: scene}}\n{two}\n{data}\n{jobs}\n")
+
+    with scene.cloud.set(metadata_on_dated=False):
+        declare("")
+        scene.apply()
+        declare(f"jobs: {{aa: {{{alike}}}, bb: {{{alike}, provider: also}}}}")
+        scene.killed(JOBS, "jobs", at_once=2)
+        assert "2 resumed" in scene.apply()
+        assert scene.created()["jobs"] == 2
+        scene.folder.ok("destroy", "-y")
+        assert scene.counts()["jobs"] == 0

@@ -15,6 +15,7 @@ from ftops.address import Address, Reference, Value
 from ftops.catalog import Catalog, load
 from ftops.config import Resource
 from ftops.errors import Diagnostic, Place
+from ftops.kinds import deployment_name
 from ftops.plan import Action, AttributeChange, Change, Reason
 from ftops.preflight import Situation, check
 from ftops.preflight.capacity import normal
@@ -535,3 +536,13 @@ def test_who_only_trains_needs_no_right_to_deploy() -> None:
 
 def test_an_account_that_says_nothing_is_checked_for_nothing() -> None:
     assert find(dataset(), job(), deployment(), account=AccountFacts()) == []
+
+
+def test_a_name_that_follows_from_a_model_may_be_taken_too() -> None:
+    """The model is known already, although the spec refers to its job."""
+    model = Reference(Address("job", "copilot"), "fine_tuned_model")
+    change_ = deployment("prod", model, inputs={"replace": "blue_green"})
+    name = deployment_name("prod", {**change_.after, "model": TUNED})
+    account = replace(ACCOUNT, deployments=frozenset({name}))
+    situation = Situation((change_,), {}, {"azure": account}, CATALOG, TODAY, known={str(model): TUNED})
+    assert f"has a deployment `{name}` already" in check(situation)[0].summary
