@@ -52,7 +52,7 @@ WRONG: dict[str, tuple[tuple[str, ...], str, str]] = {
     ),
     "refresh only without refresh": (
         ("apply", "--refresh-only", "--no-refresh"),
-        "--refresh-only and --no-refresh can't go together",
+        "--refresh-only can't go together with --no-refresh or --offline",
         "See `ftops apply --help`",
     ),
     "no address": (("state", "show"), "missing argument 'ADDRESS'", "See `ftops state show --help`"),

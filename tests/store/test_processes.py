@@ -23,7 +23,9 @@ from tests.support.servers import Service
 
 ONE_OF_EACH = (1, 1, 1, 1)
 LEASE = 15
-SLOW = SPEC.replace("min_training_seconds: 0.2", "min_training_seconds: 1.5")
+SLOW = SPEC.replace("min_training_seconds: 0.2", "min_training_seconds: 1.5").replace(
+    "ftops: {name: small}\n", ""
+)
 
 
 @dataclass(frozen=True)

@@ -52,9 +52,9 @@ class Service:
         return Service(self.backend, url, settings, self.environ)
 
     def spec(self, **more: object) -> str:
-        """`ftops: {state: …}` in YAML."""
+        """`ftops: {name: small, state: …}` in YAML."""
         settings = {"backend": self.backend, **self.settings, **more}
-        return "ftops:\n  state:\n" + "".join(f"    {k}: {v}\n" for k, v in settings.items())
+        return "ftops:\n  name: small\n  state:\n" + "".join(f"    {k}: {v}\n" for k, v in settings.items())
 
 
 @contextmanager
