@@ -94,7 +94,9 @@ class Schedule(Struct):
     _users: Mapping[Address, list[Address]] = field(default_factory=dict)
     _named: Mapping[str, list[Address]] = field(default_factory=dict)
     _kept: tuple[ResourceState, ...] = ()
-    """Deposed objects that the plan isn't about, or forgets."""
+    """Deposed objects that the plan isn't about."""
+    _released: tuple[ResourceState, ...] = ()
+    """Deposed objects that the plan forgets."""
     _warnings: list[str] = field(default_factory=list)
 
     def changes(
@@ -102,10 +104,9 @@ class Schedule(Struct):
     ) -> tuple[tuple[Change, ...], tuple[str, ...]]:
         """The steps in order, and what has to be said about those that are held back."""
         self._named = self._naming()
-        self._kept = tuple(
-            old
-            for source, old in self.deposed.items()
-            if source not in selected_deposed or old.retain or old.shared
+        self._kept = tuple(old for source, old in self.deposed.items() if source not in selected_deposed)
+        self._released = tuple(
+            old for source, old in self.deposed.items() if source in selected_deposed and _is_released(old)
         )
         self._users = self._using()
         self.decisions = _with_needs_first(self.decisions, self.needs)
@@ -179,7 +180,7 @@ class Schedule(Struct):
             return
         decision = self.decisions.get(address)
         retain = decision.resource.lifecycle.on_destroy == "retain" if decision else old.retain
-        retain = retain or old.shared
+        retain = retain or old.shared or self._is_left(f"the old object of {address}", old)
         change = Change(
             step=f"{address}#{key}",
             address=address,
@@ -217,22 +218,32 @@ class Schedule(Struct):
 
     def _is_held(self, what: str, old: ResourceState) -> bool:
         """Whether something that stays as it is uses an object: that is kept, and the plan says so."""
-        users = (self.resources[user] for user in self._naming_of(old) if self._stays(user))
+        users = (self.resources[user] for user in self._naming_of(old) if user not in self.decisions)
         left = (one for one in self._kept if _names(one, old))
         holders = {str(user.address) for user in (*users, *left) if _needs(user)}
         if holders:
             self._warnings.append(f"{what} is kept: {', '.join(sorted(holders))} still uses it")
         return bool(holders)
 
-    def _stays(self, user: Address) -> bool:
-        """Whether the object of an address is there after the plan as it is now: also if it is forgotten."""
-        decision = self.decisions.get(user)
-        return decision is None or decision.action is Action.FORGET
+    def _is_left(self, what: str, old: ResourceState) -> bool:
+        """Whether something that the plan forgets, and that stays, still uses an object: the service wouldn't
+        delete it, so it is forgotten with that."""
+        users = (
+            self.resources[user]
+            for user in self._naming_of(old)
+            if user in self.decisions and self.decisions[user].action is Action.FORGET
+        )
+        left = (one for one in self._released if _names(one, old))
+        user = next((str(user.address) for user in (*users, *left) if _needs(user)), None)
+        if user is not None:
+            self._warnings.append(f"{what} is forgotten too: {user}, which stays, still uses it")
+        return user is not None
 
     def _removal(self, decision: Decision, step: str) -> Change:
         recorded = decision.recorded
         assert recorded is not None  # noqa: S101 - only what is recorded is removed
         retain = decision.resource.lifecycle.on_destroy == "retain" or recorded.shared
+        retain = retain or self._is_left(step, recorded)
         if decision.deletes_first and RESOURCE_TYPES[recorded.address.kind].named_by:
             retain = recorded.shared  # its successor needs the name
         change = Change(
@@ -359,6 +370,11 @@ def _with_needs_first(
 
 def _folded(name: object) -> object:
     return name.casefold() if isinstance(name, str) else name
+
+
+def _is_released(old: ResourceState) -> bool:
+    """Whether a deposed object is forgotten instead of deleted."""
+    return old.retain or old.shared
 
 
 def _needs(user: ResourceState) -> bool:

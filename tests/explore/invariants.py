@@ -219,9 +219,8 @@ def as_declared_in_the_end(world: World, run: Run) -> Complaints:
 
 
 def destroyed_in_the_end(world: World, run: Run) -> Complaints:
-    """After a destroy that is done, nothing is on record, unless what was forgotten still uses it."""
-    is_whole = run.is_done and run.options.mode is Mode.DESTROY and not run.is_partial
-    if is_whole and not run.after.is_empty and not _forgets(run):
+    """After a destroy that is done, nothing is on record."""
+    if run.is_done and run.options.mode is Mode.DESTROY and not run.is_partial and not run.after.is_empty:
         yield f"still on record: {', '.join(str(r.address) for r in _records(run.after))}"
 
 
@@ -252,10 +251,6 @@ INVARIANTS: Mapping[str, Callable[[World, Run], Complaints]] = {
         destroyed_in_the_end,
     )
 }
-
-
-def _forgets(run: Run) -> bool:
-    return run.plan is not None and any(c.action is Action.FORGET for c in run.plan.changes)
 
 
 def _jobs_started(run: Run) -> Iterator[Event]:

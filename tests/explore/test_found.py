@@ -69,7 +69,7 @@ def test_an_undone_rename_of_a_blue_green_deployment_takes_the_old_one_back(stor
     story.end()
 
 
-def test_a_file_is_kept_while_a_forgotten_job_is_trained_on_it(story: Story) -> None:
+def test_what_a_forgotten_object_still_uses_is_forgotten_with_it(story: Story) -> None:
     clone = story.world.clones[0]
     retained = Job(A, life=Lifecycle(on_destroy="retain"))
     story.respec(clone, "retained", Spec({A: Data(), J: retained}))
@@ -77,4 +77,16 @@ def test_a_file_is_kept_while_a_forgotten_job_is_trained_on_it(story: Story) -> 
     run = story.apply(clone, DESTROY)
     assert run.is_done
     assert [t.kind for t in story.world.cloud.things.values()] == ["dataset", "job"]
+    assert run.plan is not None
+    assert "dataset.a is forgotten too: job.j, which stays, still uses it" in run.plan.warnings
+    story.end()
+
+
+def test_a_model_that_a_forgotten_deployment_serves_is_forgotten_with_it(story: Story) -> None:
+    clone = story.world.clones[0]
+    story.apply(clone)
+    changed = Spec({A: Data(), J: Job(A, suffix="s")}, removed=((D, True),))
+    story.respec(clone, "retained, and changed", changed)
+    assert story.apply(clone).is_done
+    assert len(story.world.cloud.of("east", "job")) == 2
     story.end()
