@@ -16,7 +16,7 @@ from ftops.address import Address, Json, Reference, references
 from ftops.config import CATALOG_FILE, CATALOG_VARIABLE, Config, Resource
 from ftops.errors import Diagnostic, FtopsError, SpecError
 from ftops.kinds import METHOD_FORMATS
-from ftops.project import CACHE, ignore
+from ftops.project import CACHE, ignore, own_folder
 from ftops.sources import Inspected, Source, data_of
 
 SHORT = 16_384
@@ -60,7 +60,7 @@ def data_cache(config: Config) -> dataset.Cache:
     """What is known of data files that haven't changed."""
     with suppress(OSError):
         ignore(config.project)
-    return dataset.Cache(config.project / CACHE)
+    return dataset.Cache(own_folder(config.project, CACHE))
 
 
 class _Files(Struct):

@@ -245,6 +245,8 @@ def _lines(value: Any, depth: int) -> str:
 
 
 def _essence(change: Change) -> Change:
-    """A change without the words that say why."""
+    """A change without the words that say why, and without the place of a file that was made here: what is in
+    it counts."""
     reason = Reason(change.reason.code, "")
-    return replace(change, reason=reason, waits_for=tuple(sorted(change.waits_for)))
+    after = {name: value for name, value in change.after.items() if name != "file"}
+    return replace(change, reason=reason, after=after, waits_for=tuple(sorted(change.waits_for)))

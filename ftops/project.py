@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
+from secrets import token_hex
 
 from ftops.inside import real
 from ftops.private import make_folder, write_private
 
 FOLDER = ".ftops"
-CACHE = f"{FOLDER}/.cache"
-DATA = f"{FOLDER}/data"
+CACHE = ".cache"
+"""What is known of data files that haven't changed."""
+DATA = "data"
+"""Data files that were made of others, and what was measured."""
+SPECS = "cache"
+"""What was made of specs."""
+_MARK = "made-here"
+_TRIES = 5
 
 
 def spec_folder(path: Path) -> Path:
@@ -40,3 +48,40 @@ def display(path: Path) -> str:
     with suppress(ValueError):
         path = path.relative_to(Path.cwd())
     return path.as_posix().encode("utf-8", "replace").decode()
+
+
+def own_folder(project: Path, name: str) -> Path:
+    """`.ftops/NAME`, or `.ftops/NAME-2` and so on where that came with a checkout or is a copy: what it holds
+    was perhaps made to deceive. It may be yet to be made, by `make_own`."""
+    places = [name, *(f"{name}-{number}" for number in range(2, _TRIES + 1))]
+    for folder in (project / FOLDER / place for place in places):
+        if _is_ours(folder) or not os.path.lexists(folder):
+            return folder
+    return project / FOLDER / f"{name}-{token_hex(8)}"
+
+
+def make_own(folder: Path) -> None:
+    """Makes a folder of `own_folder`, with the mark that it was made here: its inode, which nobody can know
+    who fills one elsewhere. Raises OSError."""
+    if _is_ours(folder):
+        return
+    draft = folder.with_name(f".{folder.name}.{os.getpid()}.{token_hex(4)}")
+    make_folder(draft)
+    write_private(draft / _MARK, str(draft.stat().st_ino).encode())
+    try:
+        draft.rename(folder)
+    except OSError:
+        (draft / _MARK).unlink(missing_ok=True)
+        draft.rmdir()
+        if not _is_ours(folder):  # else another process has made it meanwhile
+            raise
+
+
+def _is_ours(folder: Path) -> bool:
+    try:
+        with open(
+            folder / _MARK, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NOFOLLOW)
+        ) as mark:
+            return mark.read(32) == str(folder.lstat().st_ino).encode()
+    except OSError:
+        return False

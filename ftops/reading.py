@@ -33,8 +33,8 @@ from ftops.config import (
 from ftops.costs import Budget
 from ftops.errors import Place
 from ftops.inside import SPEC_BYTES, content, opened, outside
-from ftops.private import make_folder, write_private
-from ftops.project import ignore, project_root, spec_folder
+from ftops.private import write_private
+from ftops.project import SPECS, ignore, make_own, own_folder, project_root, spec_folder
 from ftops.trusted_hosts import ALLOW_VARIABLE
 
 FORMAT = 4
@@ -121,7 +121,7 @@ def _kept_file(path: Path, environment: str | None) -> Path:
     """One file a spec and environment: the newest only."""
     root = project_root(spec_folder(path))
     name = sha256(f"{path.absolute()}\n{environment}".encode("utf-8", "surrogateescape")).hexdigest()[:16]
-    return root / ".ftops" / "cache" / f"{name}.json"
+    return own_folder(root, SPECS) / f"{name}.json"
 
 
 def _recall(file: Path, key: str) -> Config | None:
@@ -143,7 +143,7 @@ def _keep(file: Path, key: str, config: Config) -> None:
     temporary = file.with_suffix(f".{os.getpid()}.tmp")
     with contextlib.suppress(OSError):
         ignore(file.parent.parent.parent)
-        make_folder(file.parent)
+        make_own(file.parent)
         write_private(temporary, kept)
         temporary.replace(file)
 

@@ -186,7 +186,8 @@ def _carried_over(saved: SavedPlan, again: Plan) -> Plan:
     recorded, today = (*plan.settings, *plan.outputs), (*again.settings, *again.outputs)
     if any(one not in today for one in recorded):
         raise _stale(saved, ["settings or outputs would be recorded otherwise today"], again.serial)
-    return replace(plan, lineage=again.lineage, serial=again.serial, entries=again.entries, drift=again.drift)
+    now = {"lineage": again.lineage, "serial": again.serial, "entries": again.entries, "drift": again.drift}
+    return replace(plan, changes=related.changes, **now)
 
 
 def _check_subject(config: Config, saved: SavedPlan) -> None:

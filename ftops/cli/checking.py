@@ -18,7 +18,7 @@ from ftops.dataset.inspection import MAX_SHOWN, Inspection
 from ftops.dataset.rules import GRADES, grade_of
 from ftops.errors import Diagnostic, FtopsError
 from ftops.inside import real
-from ftops.project import CACHE, FOLDER, ignore, project_root
+from ftops.project import CACHE, FOLDER, ignore, own_folder, project_root
 from ftops.views import diagnostics as view
 from ftops.views.paint import clean
 from ftops.views.values import plural, size
@@ -99,7 +99,7 @@ def _cache(path: Path) -> Iterator[dataset.Cache | None]:
         return
     with suppress(OSError):
         ignore(root)
-    with dataset.Cache(root / CACHE) as cache:
+    with dataset.Cache(own_folder(root, CACHE)) as cache:
         yield cache
 
 

@@ -20,7 +20,8 @@ from msgspec import Struct
 
 from ftops.dataset.inspection import Inspection, Overlap
 from ftops.inside import content
-from ftops.private import make_folder, write_private
+from ftops.private import write_private
+from ftops.project import make_own
 
 CHECKS_VERSION = 4
 """To be raised whenever a check is added or changed: what was found then may not be all now."""
@@ -113,7 +114,7 @@ class Cache:
         digests = {entry.inspection.digest for entry in kept.values()}
         overlaps = {key: found for key, found in known.overlaps.items() if digests.issuperset(key.split())}
         content = msgspec.json.encode(_File(VERSION, CHECKS_VERSION, kept, overlaps))
-        make_folder(self._folder)
+        make_own(self._folder)
         draft = self._folder / f".datasets.{os.getpid()}.{time.monotonic_ns()}.tmp"
         try:
             write_private(draft, content)

@@ -20,8 +20,8 @@ from typing import NamedTuple
 
 from ftops.dataset.lines import Writer
 from ftops.inside import content, opened
-from ftops.private import make_folder, write_private
-from ftops.project import DATA, ignore
+from ftops.private import write_private
+from ftops.project import DATA, ignore, make_own, own_folder
 
 SUFFIX = ".jsonl"
 NOTE = ".made"
@@ -70,7 +70,7 @@ def made(project: Path, key: str, write: Callable[[Writer], None], *, since: int
 
 def tidy(project: Path, used: Collection[Path]) -> None:
     """Removes old files that are not among those used. What can't be removed stays."""
-    folder = project / DATA
+    folder = own_folder(project, DATA)
     with suppress(OSError):
         uses = {file: file.stat().st_mtime for file in folder.glob(f"*{SUFFIX}")}
         for note in folder.glob(f"*{NOTE}"):
@@ -89,10 +89,10 @@ def tidy(project: Path, used: Collection[Path]) -> None:
 def _folder(project: Path) -> Path:
     """`.ftops/data`; where nothing may be written there, as in a checkout that is only read, a folder of
     one's own among the temporary ones."""
-    folder = project / DATA
+    folder = own_folder(project, DATA)
     with suppress(OSError):
         ignore(project)
-        make_folder(folder)
+        make_own(folder)
         if os.access(folder, os.W_OK):
             return folder
     user = os.getuid() if hasattr(os, "getuid") else 0

@@ -20,8 +20,8 @@ from msgspec.structs import fields
 from ftops.dataset.made import NOTE, SUFFIX
 from ftops.dataset.measure import Measured, Sums, measure
 from ftops.inside import opened
-from ftops.private import make_folder, write_private
-from ftops.project import DATA, ignore
+from ftops.private import write_private
+from ftops.project import DATA, ignore, make_own, own_folder
 
 FORMAT = 4
 """To be raised whenever measuring changes."""
@@ -66,7 +66,7 @@ def recall_any(project: Path, digest: str, encoding: str) -> Measured | None:
     if found is not None:
         return found
     pattern = f"{_stem(digest)}.*"
-    for file in sorted((project / DATA).glob(pattern)):
+    for file in sorted(own_folder(project, DATA).glob(pattern)):
         found = recall(project, digest, file.suffix.removeprefix(".").replace("none", ""))
         if found is not None:
             return found._replace(sums=_without_tokens(found.sums))
@@ -81,7 +81,7 @@ def keep(project: Path, made: Measured, encoding: str) -> None:
     draft = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     with contextlib.suppress(OSError):
         ignore(project)
-        make_folder(file.parent)
+        make_own(file.parent)
         write_private(draft, _checksum(content) + content)
         draft.replace(file)
         _prune(file.parent)
@@ -93,7 +93,7 @@ def _checksum(content: bytes) -> bytes:
 
 
 def _file(project: Path, digest: str, encoding: str) -> Path:
-    return project / DATA / f"{_stem(digest)}.{encoding or 'none'}"
+    return own_folder(project, DATA) / f"{_stem(digest)}.{encoding or 'none'}"
 
 
 def _stem(digest: str) -> str:
