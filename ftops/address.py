@@ -96,6 +96,16 @@ Json = Scalar | Sequence["Json"] | Mapping[str, "Json"]
 """A JSON value: every Json is a Value."""
 
 
+HIDDEN = "secret:"
+"""Begins the digest by which a secret is compared."""
+_HIDDEN = re.compile(rf"{HIDDEN}\w+(\+{HIDDEN}\w+)*\Z", re.ASCII)
+
+
+def stands_for_secret(value: object) -> bool:
+    """Whether a value is the digest of a secret: not to be shown, as short secrets can be guessed from it."""
+    return isinstance(value, str) and value.startswith(HIDDEN) and bool(_HIDDEN.match(value))
+
+
 def escape(text: str) -> str:
     """A literal `${` is written `$${`."""
     return text.replace("${", "$${") if "${" in text else text

@@ -14,6 +14,7 @@ from msgspec import Struct, field
 
 from ftops.address import (
     EXPRESSIONS,
+    HIDDEN,
     SCALARS,
     Address,
     Json,
@@ -32,8 +33,8 @@ from ftops.normal import Spelling, canonical, normal
 from ftops.pasting import command
 from ftops.state import ResourceState
 
-_HIDDEN = "secret:"
-"""Begins the identity of a value that holds a secret; the text around the secret is compared as text."""
+WITHHELD = f"{HIDDEN}withheld"
+"""The identity of a secret that an untrusted spec doesn't get: nobody knows whether it is another one."""
 
 Outputs = Callable[[Address], Mapping[str, Json] | None]
 """The computed attributes of an address that are known by now; None: none is, it is yet to be made."""
@@ -140,7 +141,7 @@ class Resolver(Struct):
         if isinstance(value, Template):
             return "+".join(self._identity(p, False) for p in value.parts if isinstance(p, Secret))
         if isinstance(value, Secret):
-            return f"{_HIDDEN}{self.secret_digests[value]}"
+            return f"{HIDDEN}{self.secret_digests[value]}"
         meaning = IDENTITY.get((value.address.kind, value.attribute)) if by_identity else None
         if meaning == "fingerprint":
             known = self.fingerprints[value.address]
@@ -186,7 +187,9 @@ def comparable(
         by_bytes = desired.bytes.get(path)
         if by_bytes and by_bytes in (old, recorded.identities[path]):
             put(after, path, before.get(path))
-        elif identity.startswith(_HIDDEN) and old != new:
+        elif WITHHELD in identity:
+            put(after, path, at(before, path))
+        elif identity.startswith(HIDDEN) and old != new:
             put(before, path, old)  # the text around the secret is another one
             put(after, path, new)
         else:

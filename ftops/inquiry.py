@@ -257,7 +257,10 @@ def _as_sent(made: Plan, declared: Mapping[Address, Resource]) -> Mapping[Addres
 def secret_digests(config: Config) -> dict[Secret, str]:
     """Keyed and short: enough to see a change, too little to confirm a guess of a long secret."""
     key = f"{config.name}/{config.environment}".encode()
+    withheld = config.withheld or ()
     return {
-        secret: hmac.new(key, str(value).encode(), "sha256").hexdigest()[:8]
+        secret: "withheld"
+        if secret.scope == "env" and secret.name in withheld
+        else hmac.new(key, str(value).encode(), "sha256").hexdigest()[:8]
         for secret, value in config.secrets.items()
     }

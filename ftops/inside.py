@@ -84,9 +84,16 @@ def opened(path: Path, root: Path | None = None, *, follow: bool = True) -> Buff
         raise
 
 
+OWN_BYTES = 512_000_000
+"""Of a file of ftops' own, such as a state: a larger one is none, or a hole that nothing is in."""
+
+
 def content(path: Path, root: Path | None = None, *, limit: int = -1, follow: bool = True) -> bytes:
-    """The bytes of a regular file; of a larger one, one byte more than the limit. Raises OSError."""
+    """The bytes of a regular file; of a larger one, one byte more than the limit. Raises OSError, without a
+    limit also for a file that is larger than any of ftops' own."""
     with opened(path, root, follow=follow) as file:
+        if limit < 0 and os.fstat(file.fileno()).st_size > OWN_BYTES:
+            raise Refused(path, f"it has more than {OWN_BYTES // 1_000_000} MB", "Restore it, or remove it.")
         return file.read(limit + 1 if limit >= 0 else -1)
 
 

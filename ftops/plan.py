@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from msgspec import Struct, field
 
-from ftops.address import Address, Json, Value, encode
+from ftops.address import Address, Json, Value, encode, stands_for_secret
 from ftops.costs import NOTHING, Estimate, estimate_to_json
 from ftops.drift import DRIFT_CLASSES, IGNORE
 from ftops.errors import Diagnostic
@@ -220,6 +220,8 @@ class Plan(Struct, frozen=True):
     estimate: Estimate = NOTHING
     """What it would cost, and how its data changes. For people and for budgets; it decides nothing else."""
     destination: Destination = NOWHERE
+    is_approvable: bool = True
+    """Whether it may be applied as it is: one that was made without looking at all that counts may not."""
     known: Mapping[str, Json] = {}
     """What expressions in `after` come to, as far as that is known already. For people: apply asks again."""
 
@@ -329,11 +331,15 @@ def _change(change: Change) -> Json:
 def _attribute(attribute: AttributeChange) -> Json:
     return {
         "path": attribute.path,
-        "before": encode(attribute.before),
-        "after": encode(attribute.after),
+        "before": _shown(attribute.before),
+        "after": _shown(attribute.after),
         "forces_replacement": attribute.forces_replacement,
         "note": attribute.note,
     }
+
+
+def _shown(value: Value) -> Json:
+    return "(sensitive)" if stands_for_secret(value) else encode(value)
 
 
 def _setting(setting: SettingChange) -> Json:

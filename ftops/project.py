@@ -18,6 +18,7 @@ DATA = "data"
 SPECS = "cache"
 """What was made of specs."""
 _MARK = "made-here"
+_MOMENT = "made-at"
 _TRIES = 5
 
 
@@ -61,17 +62,19 @@ def own_folder(project: Path, name: str) -> Path:
 
 
 def make_own(folder: Path) -> None:
-    """Makes a folder of `own_folder`, with the mark that it was made here: its inode, which nobody can know
-    who fills one elsewhere. Raises OSError."""
+    """Makes a folder of `own_folder`, with the mark that it was made here: its inode, and the moment at which
+    a file in it was made, which nobody can set. Raises OSError."""
     if _is_ours(folder):
         return
     draft = folder.with_name(f".{folder.name}.{os.getpid()}.{token_hex(4)}")
     make_folder(draft)
-    write_private(draft / _MARK, str(draft.stat().st_ino).encode())
+    write_private(draft / _MOMENT, b"")
+    write_private(draft / _MARK, _proof(draft))
     try:
         draft.rename(folder)
     except OSError:
-        (draft / _MARK).unlink(missing_ok=True)
+        for name in (_MARK, _MOMENT):
+            (draft / name).unlink(missing_ok=True)
         draft.rmdir()
         if not _is_ours(folder):  # else another process has made it meanwhile
             raise
@@ -82,6 +85,10 @@ def _is_ours(folder: Path) -> bool:
         with open(
             folder / _MARK, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NOFOLLOW)
         ) as mark:
-            return mark.read(32) == str(folder.lstat().st_ino).encode()
+            return mark.read(64) == _proof(folder)
     except OSError:
         return False
+
+
+def _proof(folder: Path) -> bytes:
+    return f"{folder.lstat().st_ino} {(folder / _MOMENT).lstat().st_ctime_ns}".encode()

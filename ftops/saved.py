@@ -22,7 +22,7 @@ from ftops.destination import elsewhere
 from ftops.engine import Session
 from ftops.errors import FtopsError
 from ftops.inquiry import secret_digests
-from ftops.inside import content, opened
+from ftops.inside import content, opened, outside
 from ftops.moments import iso
 from ftops.plan import Options, Plan
 from ftops.planfile import (
@@ -38,6 +38,7 @@ from ftops.planfile import (
     sealed_text,
 )
 from ftops.private import write_private
+from ftops.project import project_root
 from ftops.store import state_keys
 
 if TYPE_CHECKING:
@@ -130,6 +131,13 @@ def _unseal(sealed: Sealed, file: str) -> str:
         raise PlanFileError(
             f"the saved plan is encrypted: {file}",
             f"its key is named in its spec, and there is no {path} here.",
+            "go to the folder in which it was planned, or name it with -C",
+        )
+    place = outside(path, project_root(Path.cwd()))
+    if place is not None:
+        raise PlanFileError(
+            f"the saved plan names a spec outside of the project: {path}",
+            "a plan file may have been written by somebody else.",
             "go to the folder in which it was planned, or name it with -C",
         )
     outline = load_outline(path, environ=os.environ)

@@ -11,6 +11,7 @@ from ftops.cli.arguments import SpecArguments
 from ftops.cli.options import PlanArguments
 from ftops.cli.screen import Screen
 from ftops.cli.specs import read, read_to_destroy, read_with_data
+from ftops.cli.untrusted import told_as_far_as_known
 from ftops.config import Config
 from ftops.engine import Session
 from ftops.errors import Diagnostic, UsageError
@@ -48,9 +49,11 @@ def planning_session(config: Config, request: PlanArguments, copy: Path | None) 
     """A session to plan with. Raises UsageError if it may ask nobody and the state is in a bucket, StateError
     where the copy can't be trusted."""
     if copy is not None:
-        return Session.on_copy(config, _copied(config, copy))
-    if config.withheld is not None and not is_plain_local(config):
-        return Session.on_copy(config, State(""))
+        state = _copied(config, copy)
+        return Session.on_copy(config, told_as_far_as_known(state, config))
+    if config.withheld is not None:
+        state = Session.open(config).state if is_plain_local(config) else State("")
+        return Session.on_copy(config, told_as_far_as_known(state, config))
     if request.offline and config.state.backend != "local":
         raise UsageError(
             "--offline asks nobody, and the state is in a bucket",
@@ -84,4 +87,5 @@ def plan_document(plan: Plan, warnings: tuple[Diagnostic, ...]) -> dict[str, Jso
     """The document of `plan -o json`."""
     said: list[Json] = [to_json(d) for d in warnings]
     found: list[Json] = [to_json(d) for d in plan.findings]
-    return {**plan_to_json(plan), "digest": plan_digest(plan), "findings": found, "diagnostics": said}
+    digest = plan_digest(plan) if plan.is_approvable else None
+    return {**plan_to_json(plan), "digest": digest, "findings": found, "diagnostics": said}

@@ -14,8 +14,10 @@ from ftops.cli.look import CHDIR
 from ftops.cli.options import PlanArguments
 from ftops.engine import Session
 from ftops.errors import UsageError
+from ftops.inside import outside
 from ftops.plan import NORMAL, Plan
 from ftops.planfile import DIGEST_PREFIX, SavedPlan
+from ftops.project import project_root
 from ftops.saved import Asked, holds_plan, save, write_plan
 from ftops.store import state_keys
 
@@ -56,6 +58,9 @@ def spec_of(saved: SavedPlan, given: SpecArguments) -> SpecArguments:
             "leave --env out, or plan again",
         )
     path = Path(origin.path)
+    files = [file for file in map(Path, origin.variable_files) if file not in given.variable_files]
+    for named in (path, *files):
+        _check_inside(named)
     if not path.exists():
         raise UsageError(
             f"there is no {path} here, the spec that the plan was made from",
@@ -72,9 +77,20 @@ def spec_of(saved: SavedPlan, given: SpecArguments) -> SpecArguments:
         path=path,
         environment=environment,
         variables=(*variables, *given.variables),
-        variable_files=(*map(Path, origin.variable_files), *given.variable_files),
+        variable_files=(*files, *given.variable_files),
         words=tuple(words),
     )
+
+
+def _check_inside(path: Path) -> None:
+    """Raises UsageError where a plan file names a file outside of the project: who wrote it isn't the user of
+    this command line."""
+    if outside(path, project_root(Path.cwd())) is not None:
+        raise UsageError(
+            f"the plan names a file outside of the project: {path}",
+            "a plan file may have been written by somebody else.",
+            "plan in the folder of the spec; a file of variables from elsewhere is given again by --var-file",
+        )
 
 
 def refuse_options(request: PlanArguments) -> None:

@@ -9,15 +9,21 @@ from msgspec.structs import replace
 from ftops import reading
 from ftops.cli.arguments import SpecArguments
 from ftops.config import Config
-from ftops.errors import Diagnostic, SpecError
+from ftops.errors import Diagnostic, SpecError, UsageError
 from ftops.inside import ALLOW
 from ftops.project import display
 
 
 def read(spec: SpecArguments) -> Config:
-    """The spec alone. Raises SpecError."""
+    """The spec alone. Raises SpecError, UsageError if specs are untrusted here, and the command can't be."""
     if spec.is_untrusted:
         return _named(_read_untrusted(spec), spec)
+    if os.environ.get(SWITCH, "").lower() not in ("", "0", "false", "no", "off"):
+        raise UsageError(
+            f"{SWITCH} is set, and this command needs a spec that is trusted",
+            "only `validate` and `plan` take the spec of somebody else.",
+            f"unset {SWITCH} where the spec is yours",
+        )
     config = reading.read(
         spec.path,
         environment=spec.environment,
@@ -28,7 +34,11 @@ def read(spec: SpecArguments) -> Config:
     return _named(config, spec)
 
 
-def _read_untrusted(spec: SpecArguments) -> Config:
+SWITCH = "FTOPS_UNTRUSTED"
+"""Set, specs are untrusted here."""
+
+
+def _read_untrusted(spec: SpecArguments, *, destroying: bool = False) -> Config:
     """Nothing that is kept beside the spec is believed, and of the environment it gets what was allowed."""
     from ftops.cli.untrusted import Withholding
     from ftops.loader import load
@@ -41,6 +51,7 @@ def _read_untrusted(spec: SpecArguments) -> Config:
         variables=spec.variables,
         variable_files=spec.variable_files,
         environ=environ,
+        destroying=destroying,
     )
     return replace(config, withheld=tuple(sorted(environ.withheld)))
 
@@ -92,6 +103,8 @@ def read_to_destroy(spec: SpecArguments) -> Config:
     try:
         return read(spec)
     except SpecError:
+        if spec.is_untrusted:
+            return _named(_read_untrusted(spec, destroying=True), spec)
         from ftops.loader import load
 
         config = load(

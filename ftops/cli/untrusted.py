@@ -7,14 +7,19 @@ taken for ftops' own. What was left out for that is said. docs/security.md has t
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import TypeVar
 
 import click
+from msgspec.structs import replace
 
+from ftops.accounts import accounts_of
+from ftops.address import encode
+from ftops.cli.specs import SWITCH
 from ftops.config import Config
 from ftops.reading import VARIABLE_PREFIX
+from ftops.state import PendingOperation, ResourceState, State
 from ftops.trusted_hosts import ALLOW_VARIABLE
 
-SWITCH = "FTOPS_UNTRUSTED"
 ALLOWED = "FTOPS_ALLOW_ENV"
 """Names of environment variables that an untrusted spec may read, separated by commas."""
 STAND_IN = "withheld"
@@ -60,16 +65,45 @@ class Withholding(Mapping[str, str]):
         return len(self._given)
 
 
+def told_as_far_as_known(state: State, config: Config) -> State:
+    """The state as if its objects were in the accounts that the spec leads to, where settings of these are
+    withheld: nobody knows whether they are others."""
+    unknown = {
+        provider.name: account
+        for provider, account in zip(config.providers.values(), accounts_of(config).values(), strict=True)
+        if config.withheld and STAND_IN in str(encode(dict(provider.settings)))
+    }
+    if not unknown:
+        return state
+    return replace(
+        state,
+        resources={a: _at_home(r, unknown) for a, r in state.resources.items()},
+        deposed={key: _at_home(r, unknown) for key, r in state.deposed.items()},
+        pending={a: _at_home(o, unknown) for a, o in state.pending.items()},
+    )
+
+
+R = TypeVar("R", ResourceState, PendingOperation)
+
+
+def _at_home(record: R, accounts: Mapping[str, str]) -> R:
+    return replace(record, account=accounts.get(record.provider, record.account))
+
+
 def left_out(config: Config, *, without_state: bool = False) -> list[str]:
     """What to say of an untrusted plan; nothing of another one."""
     if config.withheld is None:
         return []
     said = ["--untrusted: nobody was asked, and earlier versions of data weren't looked for in Git"]
     if without_state:
+        why = "it is in a bucket" if config.state.backend != "local" else "it is encrypted"
         said.append(
-            f"the state ({config.state.backend}) wasn't read: everything is shown as if nothing existed"
+            f"the state wasn't read, for {why}: everything is shown as if nothing existed. A copy "
+            "(`ftops state pull`) can be given: --state FILE"
         )
     if config.withheld:
         names = ", ".join(config.withheld)
-        said.append(f"withheld from the spec: {names}; {ALLOWED} names what it may read")
+        said.append(
+            f"withheld from the spec, and taken for unchanged: {names}; {ALLOWED} names what it may read"
+        )
     return said

@@ -35,7 +35,7 @@ def matches(folder: Path, pattern: str) -> tuple[Path, ...]:
     try:
         if any("**" in part and part != "**" for part in parts):
             raise ValueError("`**` stands for whole folders, alone between two `/`")
-        seen = sorted(set(_found(start, parts, root))) if start.is_dir() else []
+        seen = sorted(set(_found(start, parts, root, set()))) if start.is_dir() else []
         lost = next((p for p in seen if p.is_symlink() and not p.exists()), None)
         found = [p for p in seen if not p.is_dir()]
     except (OSError, ValueError) as error:
@@ -54,12 +54,27 @@ def matches(folder: Path, pattern: str) -> tuple[Path, ...]:
 
 def fits(name: Sequence[str], pattern: Sequence[str]) -> bool:
     """Whether a path (in parts) is one that a pattern (in parts) names, hidden ones aside."""
-    if not pattern or not name:
-        return not pattern and not name
-    if pattern[0] == "**":
-        return fits(name, pattern[1:]) or (not name[0].startswith(".") and fits(name[1:], pattern))
-    fit = not name[0].startswith(".") and fnmatchcase(name[0], pattern[0])
-    return fit and fits(name[1:], pattern[1:])
+    starts = {0}  # places in the pattern at which the rest of the name may go on
+    for part in name:
+        starts = _past_folders(starts, pattern)
+        if part.startswith("."):
+            return False
+        starts = {
+            at if pattern[at] == "**" else at + 1
+            for at in starts
+            if at < len(pattern) and (pattern[at] == "**" or fnmatchcase(part, pattern[at]))
+        }
+    return len(pattern) in _past_folders(starts, pattern) and (not pattern or pattern[-1] != "**")
+
+
+def _past_folders(starts: set[int], pattern: Sequence[str]) -> set[int]:
+    """The same, and what follows each `**`: it may stand for no folder."""
+    found = set(starts)
+    for at in sorted(starts):
+        while at < len(pattern) and pattern[at] == "**":
+            at += 1
+            found.add(at)
+    return found
 
 
 def joined(files: Sequence[Path], project: Path) -> Path:
@@ -119,25 +134,29 @@ def divided(folder: Path, pattern: str) -> tuple[Path, str]:
     return folder.joinpath(*parts[:plain]), str(Path(*parts[plain:]))
 
 
-def _found(folder: Path, pattern: Sequence[str], root: Path) -> Iterator[Path]:
-    """What a pattern (in parts) names below a folder, hidden ones left out. Raises Refused at a link that
-    leads out of the project."""
+def _found(folder: Path, pattern: Sequence[str], root: Path, seen: set[tuple[Path, int]]) -> Iterator[Path]:
+    """What a pattern (in parts) names below a folder, hidden ones left out. `seen` are the folders and rests
+    of the pattern that were looked at: several routes may lead there. Raises Refused at a link that leads out
+    of the project."""
+    if (folder, len(pattern)) in seen:
+        return
+    seen.add((folder, len(pattern)))
     first, rest = pattern[0], pattern[1:]
     refuse_outside(folder, root)
     if first == "**" and rest:
-        yield from _found(folder, rest, root)
+        yield from _found(folder, rest, root, seen)
     with os.scandir(folder) as entries:
         shown = [entry for entry in entries if not entry.name.startswith(".")]
     for entry in shown:
         path = folder / entry.name
         if first == "**":
             if entry.is_dir(follow_symlinks=False):
-                yield from _found(path, pattern, root)
+                yield from _found(path, pattern, root, seen)
         elif fnmatchcase(entry.name, first) and not rest:
             refuse_outside(path, root)
             yield path
         elif fnmatchcase(entry.name, first) and entry.is_dir():
-            yield from _found(path, rest, root)
+            yield from _found(path, rest, root, seen)
 
 
 def _key(files: Sequence[Path], told: Sequence[Identity]) -> str:

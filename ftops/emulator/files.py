@@ -35,7 +35,8 @@ async def create(cloud: Cloud, request: Request) -> Response:
     async with request.form(max_files=1, max_fields=20) as form:
         request.scope["emulator.body_keys"] = sorted(form)
         upload, purpose = _parts(form)
-        expires = _expiry(form, cloud.clock.now())
+        now = cloud.clock.now()
+        expires = _expiry(form, now)
         refuse_beyond_limit(cloud)
         name = f"file-{new_hex()}"
         size = await asyncio.to_thread(keep, upload.file, cloud.content(name))
@@ -44,7 +45,7 @@ async def create(cloud: Cloud, request: Request) -> Response:
         cloud.content(name).unlink()
         raise invalid("The uploaded file is empty.")
     refuse_too_large(cloud, name, size)
-    file = StoredFile(name, filename, purpose, size, cloud.clock.now(), 0.0, expires=expires)
+    file = StoredFile(name, filename, purpose, size, now, 0.0, expires=expires)
     file = await asyncio.to_thread(stored, cloud, file, request.scope.get("emulator.file_fault"))
     return created(request, described(cloud, file), f"files/{name}")
 
@@ -97,7 +98,7 @@ def _expiry(form: FormData, now: float) -> float | None:
         raise invalid(
             f"'expires_after' needs the anchor 'created_at' and seconds from {_EXPIRES[0]} to {_EXPIRES[1]}."
         )
-    return now + int(text)
+    return int(now) + int(text)
 
 
 def _parts(form: FormData) -> tuple[UploadFile, str]:

@@ -263,7 +263,9 @@ class Evaluator:
         if known.unset is not None:
             return self._unset(known.unset, path)
         if not known.sensitive or isinstance(known.value, Unknown):
-            return self._inner(known.value, rest, inside, path)
+            value = self._inner(known.value, rest, inside, path)
+            is_large = isinstance(value, dict | list) and self._is_too_much(_size(value), path, inside)
+            return UNKNOWN if is_large else value
         self.scope.asked.add(Secret("var", name))
         if known.value is None:
             return None
@@ -365,9 +367,26 @@ _NULL_IN_TEXT = (
     "A key whose whole value is null counts as not set; a text needs all of its parts.",
     "Give it a value, or let the expression be the whole value.",
 )
+
+
+_VALUE = 16
+
+
+def _size(value: Any) -> int:
+    """Of a list or a mapping, in characters: what its values take at least."""
+    size, todo = 0, [value]
+    while todo:
+        inner = todo.pop()
+        items = inner.values() if isinstance(inner, dict) else inner
+        size += _VALUE * len(items)
+        todo += [item for item in items if isinstance(item, dict | list)]
+    return size
+
+
 _TOO_MUCH = (
-    "expressions make too much text",
-    f"Together, the texts that expressions stand in may have {MAX_MADE:,} characters.",
+    "expressions make too much",
+    f"Together, the texts that expressions stand in may have {MAX_MADE:,} characters; each value of a list "
+    f"or mapping counts as {_VALUE}.",
     "Use a shorter value here, or keep it in a file of its own.",
 )
 _DOLLAR = (

@@ -162,7 +162,8 @@ class _PlanView(Struct):
         if has_changes(plan):
             for line in destination_lines(plan.destination):
                 yield paint(line, "dim")
-            yield paint(f"Digest: {plan_digest(plan)}", "dim")
+            digest = plan_digest(plan) if plan.is_approvable else "none, for this plan can't be approved"
+            yield paint(f"Digest: {digest}", "dim")
 
     # changes
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 
-from ftops.address import EXPRESSIONS, Reference, Secret, Template, Value
+from ftops.address import EXPRESSIONS, Reference, Secret, Template, Value, stands_for_secret
 from ftops.outputs import names_secret
 from ftops.views.paint import clean
 
@@ -23,7 +23,7 @@ def show(value: Value, width: int = WIDTH) -> str:
     if value is None:
         return "null"
     if isinstance(value, str):
-        return _text(value, width)
+        return SENSITIVE if stands_for_secret(value) else _text(value, width)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):

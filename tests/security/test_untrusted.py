@@ -87,7 +87,7 @@ def test_what_is_left_out_is_said(tmp_path: Path, command: str) -> None:
     folder = Folder.make(tmp_path / "here", spec(9))
     said = told(folder.run(command, "--untrusted", environ={"SOME_SECRET": CANARY}))
     assert "--untrusted: nobody was asked" in said
-    assert "withheld from the spec: SOME_SECRET; FTOPS_ALLOW_ENV names what it may read" in said
+    assert "withheld from the spec, and taken for unchanged: SOME_SECRET; FTOPS_ALLOW_ENV names" in said
     allowed = {"SOME_SECRET": "x", "FTOPS_ALLOW_ENV": "OTHER, SOME_SECRET"}
     assert "withheld" not in told(folder.run(command, "--untrusted", environ=allowed))
     assert "--untrusted" not in told(folder.run("validate", environ=allowed))
@@ -110,7 +110,7 @@ def test_a_bucket_is_not_asked(tmp_path: Path) -> None:
         assert refused.code == 1
         assert "`ftops state pull > state.json`" in " ".join(refused.err.split())
         done = folder.process("plan", "--untrusted", environ=keys)
-        assert "the state (s3) wasn't read: everything is shown as if nothing existed" in told(done)
+        assert "the state wasn't read, for it is in a bucket: everything is shown" in told(done)
     assert said == []
 
 
@@ -144,3 +144,46 @@ def test_variables_are_still_given(tmp_path: Path) -> None:
     folder = Folder.make(tmp_path / "here")
     said = told(folder.run("plan", "--untrusted", environ={"FTOPS_VAR_capacity": "7"}))
     assert "Given from outside: capacity = 7" in said
+
+
+def test_what_is_withheld_counts_as_unchanged(tmp_path: Path) -> None:
+    """A secret of an object, and the address of its account."""
+    text = """\
+ftops: {name: drone}
+providers: {emu: {type: emulator, data: "${env.PLACE}", default: true}}
+deployments: {base: {model: gpt-4o-mini-2024-07-18, tags: {who: "${env.SOME_SECRET}"}}}
+"""
+    folder = Folder.make(tmp_path / "here", text)
+    given = {"SOME_SECRET": CANARY, "PLACE": "cloud"}
+    assert folder.process("apply", "-y", environ=given).code == 0
+    said = told(folder.process("plan", "--untrusted", environ=given))
+    assert "No changes." in said
+    assert "taken for unchanged: PLACE, SOME_SECRET" in said
+    assert CANARY not in said
+    changed = folder.process("plan", environ={**given, "SOME_SECRET": "another"})
+    assert "~ tags.who: (sensitive) → (sensitive) (another one)" in changed.out
+    document = folder.process("plan", "-o", "json", environ={**given, "SOME_SECRET": "another"}).out
+    assert "secret:" not in document
+
+
+def test_an_untrusted_plan_is_no_approval(tmp_path: Path) -> None:
+    folder = Folder.make(tmp_path / "here")
+    assert "Digest: none" in told(folder.run("plan", "--untrusted"))
+    assert folder.run("plan", "--untrusted", "-o", "json").json["digest"] is None
+    refused = folder.run("plan", "--untrusted", "--out", "plan.ft")
+    assert refused.code == 1
+    assert "an untrusted plan can't be saved" in refused.err
+    assert not (folder.path / "plan.ft").exists()
+
+
+OTHERS = (("apply", "-y"), ("destroy", "-y"), ("drift",), ("graph",), ("exec", "--", "env"), ("output",))
+
+
+@pytest.mark.parametrize("argv", OTHERS, ids=lambda argv: argv[0])
+def test_where_specs_are_untrusted_other_commands_refuse(tmp_path: Path, argv: tuple[str, ...]) -> None:
+    folder = Folder.make(tmp_path / "here")
+    done = folder.run(*argv, environ={"FTOPS_UNTRUSTED": "1", "SOME_SECRET": CANARY})
+    assert done.code != 0
+    assert "FTOPS_UNTRUSTED is set, and this command needs a spec that is trusted" in done.err
+    assert CANARY not in done.out + done.err
+    assert not (folder.path / "state").exists()

@@ -21,6 +21,7 @@ from ftops.cli.planning import (
 from ftops.cli.plans import applying, check_out, save_plan
 from ftops.cli.screen import Screen
 from ftops.cli.untrusted import left_out, untrusted_option
+from ftops.errors import UsageError
 from ftops.plan import Mode, Plan
 from ftops.views import plan as plan_view
 
@@ -64,13 +65,19 @@ def command(
         check_out(out)
         spec = replace(spec, is_approved=True)
     if is_untrusted:
+        if out is not None:
+            raise UsageError(
+                "an untrusted plan can't be saved",
+                "it would be applied without what it left out.",
+                "plan again where the spec is trusted",
+            )
         spec, request = replace(spec, is_untrusted=True), unasked(request)
     config, warnings = read_for(spec, request)
     with planning_session(config, request, copy) as session:
         made = make_plan(session, request, screen, offline=request.offline)
         without_state = is_untrusted and copy is None and not is_plain_local(config)
         left = left_out(config, without_state=without_state)
-        made = replace(made, warnings=(*left, *made.warnings))
+        made = replace(made, warnings=(*left, *made.warnings), is_approvable=not is_untrusted)
         if out is not None:
             save_plan(session, made, request, spec, out)
     screen.warn(warnings)
