@@ -96,7 +96,7 @@ def lifted_protection(decisions: Iterable[Decision]) -> Iterator[str]:
             continue
         if decision.action in _DESTROYING:
             was = f"{decision.resource.address} is protected on record (prevent_destroy)"
-            yield f"{was}; the spec doesn't protect it any more, so this plan may {decision.action.value} it"
+            yield f"{was}; the spec doesn't protect it any more, so this plan {decision.action.value}s it"
 
 
 def _protected(

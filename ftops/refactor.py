@@ -137,8 +137,12 @@ def not_there(wanted: Replacement, gone: Collection[Source]) -> Diagnostic:
     provider, account = wanted.home
     names = [f"{address}#{key}" if key else str(address) for address, key in gone]
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    count, total = len(gone), len(wanted.sought)
+    lost = f"{count} of the {total} objects {'was' if count == 1 else 'were'}n't"
+    if count == total:
+        lost = f"none of the {total} objects was" if total > 1 else "the object wasn't"
     return Diagnostic(
-        f"of {len(wanted.sought)} objects, {len(gone)} can't be found in {account}",
+        f"{lost} found in {account}",
         f"Provider {provider} leads there, and these aren't there: {', '.join(names[:_SHOWN])}{more}. ftops "
         "would take them for deleted, make them anew, and lose sight of those that exist.",
         "let the provider lead to the account where they are; what is gone for good is forgotten by `ftops "

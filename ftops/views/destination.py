@@ -30,8 +30,9 @@ def destination_lines(destination: Destination) -> Iterator[str]:
         known = {**destination.state, "lineage": destination.state.get("lineage", "")[:8]}
         rest = [f"{name} {value}" for name, value in known.items() if value and name != "backend"]
         yield f"State: {', '.join([destination.state['backend'], *rest])}"
-    for name, value in sorted(destination.variables.items()):
-        yield f"Given from outside: {name} = {value}"
+    if destination.variables:
+        given = (f"{name} = {value}" for name, value in sorted(destination.variables.items()))
+        yield f"Variables from outside: {', '.join(given)}"
 
 
 def redirections(destination: Destination) -> Iterator[str]:

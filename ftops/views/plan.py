@@ -28,17 +28,18 @@ from ftops.views.destination import destination_lines, redirections
 from ftops.views.paint import PLAIN, Painter, clean
 from ftops.views.values import SENSITIVE, as_meant, leaves, plural, short_id, show, size
 
-WILL: Mapping[Action, str] = {
+_WILL: Mapping[Action, str] = {
     Action.CREATE: "will be created",
     Action.UPDATE: "will be updated in place",
     Action.REPLACE: "will be replaced",
     Action.DELETE: "will be deleted",
     Action.ADOPT: "will be adopted",
-    Action.RESUME: "will be resumed",
+    Action.RESUME: "is still running: apply waits for it",
     Action.RESTORE: "will be restored",
     Action.FORGET: "will be forgotten; the object itself stays",
 }
-_SAYS_NOTHING = frozenset({"declared", "destroy", "replaced"})
+_TAKEN_UP = "is there already: apply takes it up"
+_SAYS_NOTHING = frozenset({"declared", "destroy", "replaced", "pending"})
 """Codes of reasons that the line above says already."""
 _AWAY = "the old one is deleted first, so it is away for some minutes"
 _FIRST = frozenset({"name", "path", "model"})
@@ -64,6 +65,11 @@ def lines_of_changes(plan: Plan) -> Iterator[tuple[Change, list[str]]]:
     """Each change with its lines, unpainted."""
     view = _PlanView(plan, PLAIN)
     return ((change, list(view.change(change))) for change in plan.changes)
+
+
+def will(change: Change) -> str:
+    """`will be created`. What an interrupted run has made may be ready."""
+    return _TAKEN_UP if change.reason.code == "found" else _WILL[change.action]
 
 
 def output_lines(plan: Plan) -> list[str]:
@@ -199,7 +205,7 @@ class _PlanView(Struct):
             line += f"  (old object {paint(short_id(change.remote_id))})"
         elif change.remote_id and change.action not in (Action.UPDATE, Action.REPLACE):
             line += f"  ({paint(short_id(change.remote_id))})"
-        line += f"  {paint(WILL[change.action], change.action.value)}"
+        line += f"  {paint(will(change), change.action.value)}"
         if self.many_providers:
             line += paint(f"  (provider {change.provider})", "dim")
         return line

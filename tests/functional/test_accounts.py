@@ -94,7 +94,7 @@ def test_an_account_without_the_objects_is_not_recorded(folder: Folder, tmp_path
         declare(folder, here=west)
         for words in (("-y",), ("--dry-run",), ("-y", "-o", "json")):
             done = refused(folder, "state", "replace-provider", "here", "here", *words)
-            assert f"of 3 objects, 3 can't be found in {account(west)}" in done.out + done.err
+            assert f"none of the 3 objects was found in {account(west)}" in done.out + done.err
         assert all(address in done.out for address in ADDRESSES)
         declare(folder, there=west)
         refused(folder, "state", "replace-provider", "here", "there", "-y")
@@ -164,7 +164,7 @@ def test_an_old_object_that_is_missing_is_named(folder: Folder, tmp_path: Path) 
     with east(tmp_path) as cloud:
         declare(folder, here=cloud)
         done = refused(folder, "state", "replace-provider", "here", "here", "-y")
-        assert f"of 4 objects, 1 can't be found in {account(cloud)}" in done.err
+        assert f"1 of the 4 objects wasn't found in {account(cloud)}" in done.err
         assert "these aren't there: job.copilot#0000abcd." in done.err
 
 

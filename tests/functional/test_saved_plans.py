@@ -323,6 +323,7 @@ def test_another_digest_is_refused_with_3(folder: Folder) -> None:
         done = folder.run("apply", *arguments, "--expect-digest", digest)
         assert done.code == 3
         assert "this is not the plan that is expected" in done.err
+        assert "The plan does something else, or in another place: the spec, its" in " ".join(done.err.split())
     assert folder.ok("state", "list") == ""
 
 

@@ -550,7 +550,7 @@ def test_a_plan_says_that_protection_is_lifted(world: World, mode: Mode) -> None
     verb = "replace" if mode is Mode.NORMAL else "delete"
     assert made.warnings == (
         "deployment.prod is protected on record (prevent_destroy); the spec doesn't protect it any more, "
-        f"so this plan may {verb} it",
+        f"so this plan {verb}s it",
     )
 
 
