@@ -27,9 +27,10 @@ def destination_lines(destination: Destination) -> Iterator[str]:
         said = (f"{title} {provider[key]}".strip() for key, title in _TITLES.items() if key in provider)
         yield f"Provider {name}: {', '.join([provider['type'], *said])}"
     if destination.state:
-        known = {**destination.state, "lineage": destination.state.get("lineage", "")[:8]}
-        rest = [f"{name} {value}" for name, value in known.items() if value and name != "backend"]
-        yield f"State: {', '.join([destination.state['backend'], *rest])}"
+        place = dict(sorted(destination.state.items()))
+        backend, lineage = place.pop("backend"), place.pop("lineage", "")[:8]
+        rest = [f"{name} {value}" for name, value in [*place.items(), ("lineage", lineage)] if value]
+        yield f"State: {', '.join([backend, *rest])}"
     if destination.variables:
         given = (f"{name} = {value}" for name, value in sorted(destination.variables.items()))
         yield f"Variables from outside: {', '.join(given)}"

@@ -42,7 +42,7 @@ _TAKEN_UP = "is there already: apply takes it up"
 _SAYS_NOTHING = frozenset({"declared", "destroy", "replaced", "pending"})
 """Codes of reasons that the line above says already."""
 _AWAY = "the old one is deleted first, so it is away for some minutes"
-_FIRST = frozenset({"name", "path", "model"})
+_FIRST = ("name", "path", "model")
 """What a resource is known by stands at the top of its inputs."""
 _ALIGN = 42
 """Names longer than this don't push the values of all the others to the right."""
@@ -137,7 +137,7 @@ class _PlanView(Struct):
         changes = self.plan.changes
         self.costs = self._costs()
         self.forgotten = {c.address for c in changes if c.action is Action.FORGET}
-        self.many_providers = len({c.provider for c in changes}) > 1
+        self.many_providers = len({*self.plan.destination.providers, *(c.provider for c in changes)}) > 1
 
     def lines(self) -> Iterator[str]:
         plan, paint = self.plan, self.paint
@@ -226,10 +226,9 @@ class _PlanView(Struct):
 
     def _inputs(self, change: Change) -> Iterator[str]:
         after = {name: fill(value, self._known) for name, value in change.after.items()}
-        inputs = leaves(as_meant(after, change.identities))
-        found = [leaf for leaf in inputs if leaf[0] in _FIRST] + [
-            leaf for leaf in inputs if leaf[0] not in _FIRST
-        ]
+        inputs = dict(leaves(as_meant(after, change.identities)))
+        first = [path for path in _FIRST if path in inputs]
+        found = [(path, inputs[path]) for path in [*first, *sorted(inputs.keys() - first)]]
         width = min(max([len(path) for path, _ in found], default=0), _ALIGN)
         for path, value in found:
             line = f"      {_label(path, width)} = {show(value)}"

@@ -103,6 +103,32 @@ def test_an_account_without_the_objects_is_not_recorded(folder: Folder, tmp_path
         assert folder.run("plan", "--detailed-exitcode").code == 0
 
 
+def test_steps_name_their_provider_where_the_plan_has_several(
+    folder: Folder, tmp_path: Path, west: Cloud
+) -> None:
+    with east(tmp_path) as cloud:
+        declare(folder, here=cloud)
+        assert "(provider " not in folder.ok("plan")
+        two = RESOURCES.replace("deployments: {", "deployments: {base: {model: gpt-4o, provider: there}, ")
+        declare(folder, two, here=cloud, there=west)
+        assert "dataset.train  will be created  (provider here)" in folder.ok(
+            "plan", "--target", "dataset.train"
+        )
+
+
+def test_a_restored_job_does_not_tell_its_training_again(folder: Folder, tmp_path: Path) -> None:
+    with east(tmp_path) as cloud:
+        declare(folder, here=cloud)
+        assert "Training tokens billed" in folder.ok("apply", "-y")
+        other = RESOURCES.replace("training: train}", "training: train, seed: 7}")
+        declare(folder, other, here=cloud)
+        folder.ok("apply", "-y", "--target", "job.copilot")
+        declare(folder, here=cloud)
+        told = folder.ok("apply", "-y")
+        assert "job.copilot: restored" in told
+        assert "Training tokens billed" not in told
+
+
 def test_a_deployment_of_that_name_which_another_state_made_is_not_ours(
     folder: Folder, tmp_path: Path
 ) -> None:
