@@ -72,9 +72,16 @@ def move(state: State, source: Address, target: Address) -> Moved:
         raise FtopsError(
             f"{taken[0]} is recorded already",
             "Two objects can't have one address; the one that has it would be forgotten.",
-            f"move or remove it first: {command('ftops', 'state', 'rm', taken[0])}",
+            _making_room(taken[0]),
         )
     return Moved(tuple(moves.items()))
+
+
+def _making_room(taken: Address) -> str:
+    return (
+        f"give that another address first: {command('ftops', 'state', 'mv', taken, f'{taken.kind}.NAME')}; "
+        f"{command('ftops', 'state', 'rm', taken)} would leave its object at the service, unmanaged"
+    )
 
 
 def remove(state: State, wanted: Collection[Address]) -> list[Removed]:
@@ -237,8 +244,7 @@ def _occupied(one: Move, taken: Address) -> Diagnostic:
     return Diagnostic(
         f"{one.source} can't move to {taken}: something is recorded there already",
         "Two objects can't have one address; the one that has it would be forgotten.",
-        f"decide which of the two it is to be: {command('ftops', 'state', 'rm', one.source)}, or "
-        f"{command('ftops', 'state', 'rm', taken)}",
+        _making_room(taken),
         one.place,
     )
 

@@ -43,4 +43,13 @@ def redirections(destination: Destination) -> Iterator[str]:
         given = [one for one in sources if one.removeprefix("var.") in destination.variables]
         if given:
             what = f"the account of provider {name} was given from outside the spec, by {', '.join(given)}"
-            yield f"{what}: {provider.get('host') or provider.get('data') or provider.get('account', '')}"
+            yield f"{what}: {_place(provider)}"
+
+
+def accounts(destination: Destination) -> str:
+    """The accounts in words, where it doesn't matter which is which."""
+    return ", ".join(dict.fromkeys(_place(one) or name for name, one in destination.providers.items()))
+
+
+def _place(provider: Mapping[str, str]) -> str:
+    return provider.get("host") or provider.get("data") or provider.get("account", "")

@@ -10,6 +10,7 @@ from msgspec import Struct, field
 from ftops.address import Address, Reference, Secret, Value, decode, fill
 from ftops.drift import DRIFT_CLASSES, GONE
 from ftops.expiry import expiry_of
+from ftops.pasting import moved_block
 from ftops.plan import (
     MAKING,
     SYMBOLS,
@@ -23,8 +24,9 @@ from ftops.plan import (
     SettingChange,
 )
 from ftops.planfile import SavedPlan, plan_digest
+from ftops.state import Removed
 from ftops.views import money
-from ftops.views.destination import destination_lines, redirections
+from ftops.views.destination import accounts, destination_lines, redirections
 from ftops.views.paint import PLAIN, Painter, clean
 from ftops.views.values import SENSITIVE, as_meant, leaves, plural, short_id, show, size
 
@@ -110,6 +112,14 @@ def subject(plan: Plan) -> str:
 
 
 def _nothing_line(plan: Plan) -> str:
+    dropped = sum(isinstance(entry, Removed) for entry in plan.entries)
+    if plan.mode is Mode.DESTROY and dropped:
+        what = (
+            "1 record is dropped: its object"
+            if dropped == 1
+            else f"{dropped:,} records are dropped: their objects"
+        )
+        return f"{what} w{'as' if dropped == 1 else 'ere'}n't found in {accounts(plan.destination)}."
     if plan.mode is Mode.DESTROY:
         return f"No changes. Nothing of {subject(plan)} exists."
     if not plan.unchanged:
@@ -123,6 +133,21 @@ def _refresh_line(plan: Plan) -> str:
         return f"No drift. What exists of {subject(plan)} is as it was recorded."
     what = plural(len({d.address for d in plan.noticed}), "resource")
     return f"Plan: {what} to record as found; nothing is changed at the service."
+
+
+def _renamed(plan: Plan) -> Iterator[tuple[Address, Address]]:
+    """What may be one resource, that goes by one name and comes by another: the only ones of their kind."""
+    comes: dict[str, list[Address]] = {}
+    goes: dict[str, list[Address]] = {}
+    for change in plan.changes:
+        if change.action is Action.CREATE:
+            comes.setdefault(change.address.kind, []).append(change.address)
+        elif change.action is Action.DELETE and change.reason.code == "undeclared":
+            goes.setdefault(change.address.kind, []).append(change.address)
+    for kind, (target, *others) in comes.items():
+        sources = goes.get(kind, ())
+        if len(sources) == 1 and not others:
+            yield sources[0], target
 
 
 class _PlanView(Struct):
@@ -160,6 +185,10 @@ class _PlanView(Struct):
             yield from self._output_section()
         for warning in plan.warnings:
             yield f"{paint('warning', 'warning')}: {paint(warning)}"
+            yield ""
+        for source, target in _renamed(plan):
+            said = f"if {target} is {source} under another name, write {moved_block(source, target)}"
+            yield f"{paint('note', 'dim')}: {paint(said)}"
             yield ""
         cost = money.total(plan.estimate)
         if cost:

@@ -116,6 +116,17 @@ def test_steps_name_their_provider_where_the_plan_has_several(
         )
 
 
+def test_destroy_says_which_records_it_drops(folder: Folder, tmp_path: Path) -> None:
+    with east(tmp_path) as cloud:
+        declare(folder, "datasets: {a: {path: data/train.jsonl}, b: {path: data/valid.jsonl}}\n", here=cloud)
+        folder.ok("apply", "-y")
+        cloud.admin("POST", "reset")
+        host = cloud.url.removeprefix("http://")
+        said = f"2 records are dropped: their objects weren't found in {host}.\n"
+        assert folder.ok("destroy", "-y").endswith(said)
+        assert folder.ok("destroy", "-y") == "No changes. Nothing of scene exists.\n"
+
+
 def test_a_restored_job_does_not_tell_its_training_again(folder: Folder, tmp_path: Path) -> None:
     with east(tmp_path) as cloud:
         declare(folder, here=cloud)
