@@ -88,7 +88,8 @@ def _unreachable(
     names = sorted(set(addresses))
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     instead = accounts.get(provider)
-    where = f"provider {provider} is {instead} in the spec" if instead else f"there is no provider {provider}"
+    where = f"the spec declares no provider `{provider}`"
+    where = f"provider {provider} is {instead} in the spec" if instead else where
     return Diagnostic(
         f"no provider of the spec reaches {account}",
         f"{', '.join(names[:_SHOWN])}{more} exist there, and {where}. "

@@ -62,7 +62,7 @@ def look_for(
         candidates = _candidates(wanted, listed, search.state)
         seen = _gather(_looks(wanted, candidates, providers, search), providers, search)
     except ProviderError as error:
-        return {}, f"nothing could be adopted, for the account wouldn't say what it holds: {error.summary}"
+        return {}, f"can't look for objects to adopt: {error.summary}"
     return _chosen(wanted, candidates, seen, search.state), ""
 
 

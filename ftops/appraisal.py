@@ -13,7 +13,7 @@ from ftops import catalog, pricing
 from ftops.address import Address, Reference
 from ftops.catalog import Catalog
 from ftops.config import Config, Resource
-from ftops.costs import Budget, DataChange, Estimate, HostingCost, TrainingCost
+from ftops.costs import Budget, DataChange, Estimate, HostingCost, TrainingCost, dollars
 from ftops.dataset import Unreadable, Where, is_pattern, summaries
 from ftops.dataset.diff import Compared, difference
 from ftops.dataset.excerpts import excerpts, excerpts_of
@@ -106,8 +106,8 @@ def over_budget(estimate: Estimate, budget: Budget) -> Iterator[Diagnostic]:
     for key, what, limit, cost, also in limits:
         if limit is not None and cost > limit:
             yield Diagnostic(
-                f"{what} would cost about ${_exact(cost, limit)}, "
-                f"more than the budget of ${_exact(limit, cost)}",
+                f"{what} would cost about {_exact(cost, limit)}, "
+                f"more than the budget of {_exact(limit, cost)}",
                 _largest(estimate, key),
                 f"raise `budget: {{{key}: …}}`, or plan less at once (--target{also})",
                 places.get(key),
@@ -124,16 +124,18 @@ def over_budget(estimate: Estimate, budget: Budget) -> Iterator[Diagnostic]:
 
 
 def _exact(amount: float, other: float) -> str:
-    """With as many digits as it takes to tell it from another amount."""
+    """As plans show amounts; with as many digits as it takes to tell it from another one."""
+    if dollars(amount) != dollars(other):
+        return dollars(amount)
     digits = next((d for d in range(2, 8) if f"{amount:.{d}f}" != f"{other:.{d}f}"), 2)
-    return f"{amount:,.{digits}f}"
+    return f"${amount:,.{digits}f}"
 
 
 def _largest(estimate: Estimate, key: str) -> str:
     if key != "training":
         return ""
     known = sorted(estimate.training, key=lambda cost: -(cost.dollars or 0))
-    return "; ".join(f"{c.address}: about ${c.dollars:,.2f}" for c in known[:3] if c.dollars) + "."
+    return "; ".join(f"{c.address}: about {dollars(c.dollars)}" for c in known[:3] if c.dollars) + "."
 
 
 class _Appraiser:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from msgspec.structs import replace
 
-from ftops.address import Address, Reference, Secret, Value, references, secrets
+from ftops.address import Address, Reference, Secret, Value, encode, references, secrets
 from ftops.config import Resource
 from ftops.desired import Desired, at, comparable, covers, put
 from ftops.diff import Difference, differences
@@ -66,6 +67,16 @@ def keeping_present(
     return replace(resource, inputs=inputs, lifecycle=replace(resource.lifecycle, ignore_changes=kept))
 
 
+def kept_notes(asked: Resource, sent: Resource) -> Iterator[str]:
+    """What to say of inputs that keep their present value although the spec says another."""
+    spelling = RESOURCE_TYPES[asked.address.kind].spelling
+    for path, now, wanted in differences(sent.inputs, asked.inputs, spelling):
+        if wanted is not None and covers(sent.lifecycle.ignore_changes, path):
+            values = [json.dumps(encode(value), ensure_ascii=False) for value in (now, wanted)]
+            stays = "stays unset" if now is None else f"stays {values[0]}"
+            yield f"{asked.address}: {path} {stays} (the spec says {values[1]}): ignore_changes"
+
+
 def _respelled(resource: Resource, now: Mapping[str, Value]) -> Iterator[tuple[str, Value]]:
     """Inputs that mean what they mean now, and are written otherwise: their path and present value."""
     kind = RESOURCE_TYPES[resource.address.kind]
@@ -92,7 +103,7 @@ def _kept(resource: Resource, recorded: ResourceState, action: Action) -> tuple[
     return tuple(path for path in resource.lifecycle.ignore_changes if path.partition(".")[0] not in left)
 
 
-_FATES: Mapping[Action, str] = {
+FATES: Mapping[Action, str] = {
     Action.CREATE: "created",
     Action.UPDATE: "updated",
     Action.REPLACE: "replaced",
@@ -110,7 +121,7 @@ def describe(attributes: Iterable[AttributeChange], decisions: Mapping[Address, 
     for attribute_ in attributes:
         after = attribute_.after
         if isinstance(after, Reference) and after.address in decisions:
-            fate = _FATES[decisions[after.address].action]
+            fate = FATES[decisions[after.address].action]
             parts.append(f"{attribute_.path} comes from {after.address}, which is {fate}")
         else:
             source = f" ({attribute_.note})" if attribute_.note else ""

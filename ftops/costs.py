@@ -13,6 +13,13 @@ from ftops.errors import Place
 HOURS_PER_MONTH = 730
 
 
+def dollars(amount: float) -> str:
+    """`$1.23`; four digits where two would say nothing."""
+    if 0 < abs(amount) < 0.005:
+        return f"${amount:,.4f}" if abs(amount) >= 0.00005 else "less than $0.0001"
+    return f"${amount:,.2f}"
+
+
 class Budget(Struct, frozen=True):
     """What plans of a spec may cost at most. None: anything."""
 

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from ftops.address import Address, Json, Reference, Secret, encode, references
 from ftops.arrivals import arrived, check_imports
-from ftops.comparison import attribute_changes, describe, keeping_present
+from ftops.comparison import FATES, attribute_changes, describe, keeping_present, kept_notes
 from ftops.config import Config, Lifecycle, Removal, Resource
 from ftops.desired import Desired, Resolver, missing_values
 from ftops.drift import DRIFT_CLASSES
@@ -112,7 +112,19 @@ class Decider(Struct):
         for address in self.resources:
             if address in selected and address not in self._wanted:
                 self.decisions[address] = self._deletion(address)
+        if self.options.mode is Mode.DESTROY and self.options.targets:
+            self._explain_users()
         return self.decisions
+
+    def _explain_users(self) -> None:
+        """What nobody named goes because of what it uses."""
+        named = matching(self.options.targets, self.decisions)
+        for address in self.decisions.keys() - named:
+            needs = self.resources[address].dependencies
+            used = next((self.decisions[need] for need in needs if need in self.decisions), None)
+            if used is not None:
+                text = f"it uses {used.resource.address}, which is {FATES[used.action]}"
+                self.decisions[address] = replace(self.decisions[address], reason=Reason("uses", text))
 
     def wants(self) -> Iterator[Want]:
         """What would be created, unless that was asked for, and nothing on record was taken for it yet."""
@@ -270,7 +282,9 @@ class Decider(Struct):
             action, reason, recorded, attributes = Action.CREATE, self._creation_reason(address), None, ()
         elif action in (Action.UPDATE, Action.REPLACE):
             seen = self.past.seen.get(address, {})
-            resource = keeping_present(resource, recorded, seen, action, self.secret_digests.keys())
+            asked = resource
+            resource = keeping_present(asked, recorded, seen, action, self.secret_digests.keys())
+            self.warnings += kept_notes(asked, resource)
             desired = self.resolver.resolve(resource)
             attributes = self._attributes(resource, desired, recorded)
         elsewhere = recorded is not None and self._account(recorded.provider) != self._account(

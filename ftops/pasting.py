@@ -22,6 +22,11 @@ def in_spec(text: object) -> str:
     return word if _PLAIN.match(word) else "'" + word.replace("'", "''") + "'"
 
 
+def moved_block(source: object, target: object) -> str:
+    """What says in a spec that a resource has another address."""
+    return f"`moved: [{{from: {in_spec(source)}, to: {in_spec(target)}}}]`"
+
+
 def import_block(address: object, remote_id: str) -> str:
     """What takes an object that exists into a spec."""
     return f"`import: [{{to: {in_spec(address)}, id: {in_spec(remote_id)}}}]`"

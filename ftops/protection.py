@@ -9,7 +9,7 @@ from ftops.address import Address
 from ftops.config import Config, Resource
 from ftops.drift import DRIFT_CLASSES, FAIL
 from ftops.errors import Blocked, Diagnostic
-from ftops.pasting import command, in_spec
+from ftops.pasting import command, in_spec, moved_block
 from ftops.plan import Action, Change, Drift, Mode
 from ftops.schedule import Decision
 from ftops.state import Source, State, recorded_objects
@@ -22,12 +22,16 @@ def check_empty(config: Config, state: State, mode: Mode, allowed: bool) -> None
     """Raises Blocked where an empty spec would delete everything."""
     if mode is not Mode.NORMAL or config.resources or allowed or not state.resources:
         return
+    gone = {removal.source for removal in config.refactorings.removals}
+    if all(not gone.isdisjoint((address, address._replace(key=None))) for address in state.resources):
+        return
     count = len(state.resources)
     raise Blocked(
         [
             Diagnostic(
-                f"the spec declares nothing, but {count} resource{'s' if count > 1 else ''} exist",
-                "an empty spec is more often a mistake (a wrong folder, a lost file) than a wish to delete.",
+                f"the spec declares nothing, but {count} resource{' exists' if count == 1 else 's exist'}",
+                "an empty spec is more often a mistake (a wrong folder, a lost file) than a wish to delete. "
+                f"It was read from {config.folder}.",
                 "to delete everything, run `ftops destroy`, or plan with --allow-empty",
             )
         ]
@@ -70,6 +74,7 @@ def check_protection(
     whose object is deposed for one that exists already; `inherited` have the object of another address,
     which keeps the protection that it was recorded with unless the spec lifts it there."""
     found: list[Diagnostic] = []
+    created = [address for address, decision in decisions.items() if decision.action is Action.CREATE]
     for address in dict.fromkeys([*decisions, *displaced]):
         decision = decisions.get(address)
         resource = decision.resource if decision else declared[address]
@@ -83,7 +88,7 @@ def check_protection(
             action = decision.action if decision and goes else Action.REPLACE
             reason = decision.reason.text if decision else "another object takes its place"
             if protected:
-                found.append(_protected(resource, action, reason, address in declared, moved=kept))
+                found.append(_protected(resource, action, reason, address in declared, created, moved=kept))
     if found:
         raise Blocked(found)
 
@@ -96,19 +101,29 @@ def lifted_protection(decisions: Iterable[Decision]) -> Iterator[str]:
             continue
         if decision.action in _DESTROYING:
             was = f"{decision.resource.address} is protected on record (prevent_destroy)"
-            yield f"{was}; the spec doesn't protect it any more, so this plan may {decision.action.value} it"
+            yield f"{was}; the spec doesn't protect it any more, so this plan {decision.action.value}s it"
 
 
 def _protected(
-    resource: Resource, action: Action, reason: str, is_declared: bool, *, moved: bool
+    resource: Resource,
+    action: Action,
+    reason: str,
+    is_declared: bool,
+    created: Iterable[Address],
+    *,
+    moved: bool,
 ) -> Diagnostic:
     how, hint = _PROTECTED[is_declared]
+    hint = hint.format(address=in_spec(resource.address))
+    alike = next((one for one in created if one.kind == resource.address.kind), None)
+    if not is_declared and alike is not None:
+        hint += f"; or, if {alike} is this one under another name, {moved_block(resource.address, alike)}"
     if moved and not resource.lifecycle.prevent_destroy:
         how, hint = " on record, under its former address", "apply the move by itself first, then the change"
     return Diagnostic(
         f"{resource.address} is protected, and the plan would {action.value} it",
         f"lifecycle.prevent_destroy is set{how}. The plan would do so because {reason}.",
-        hint.format(address=in_spec(resource.address)),
+        hint,
         resource.place,
     )
 

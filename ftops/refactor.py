@@ -72,9 +72,16 @@ def move(state: State, source: Address, target: Address) -> Moved:
         raise FtopsError(
             f"{taken[0]} is recorded already",
             "Two objects can't have one address; the one that has it would be forgotten.",
-            f"move or remove it first: {command('ftops', 'state', 'rm', taken[0])}",
+            _making_room(taken[0]),
         )
     return Moved(tuple(moves.items()))
+
+
+def _making_room(taken: Address) -> str:
+    return (
+        f"give that another address first: {command('ftops', 'state', 'mv', taken, f'{taken.kind}.NAME')}; "
+        f"{command('ftops', 'state', 'rm', taken)} would leave its object at the service, unmanaged"
+    )
 
 
 def remove(state: State, wanted: Collection[Address]) -> list[Removed]:
@@ -137,8 +144,12 @@ def not_there(wanted: Replacement, gone: Collection[Source]) -> Diagnostic:
     provider, account = wanted.home
     names = [f"{address}#{key}" if key else str(address) for address, key in gone]
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    count, total = len(gone), len(wanted.sought)
+    lost = f"{count} of the {total} objects {'was' if count == 1 else 'were'}n't"
+    if count == total:
+        lost = f"none of the {total} objects was" if total > 1 else "the object wasn't"
     return Diagnostic(
-        f"of {len(wanted.sought)} objects, {len(gone)} can't be found in {account}",
+        f"{lost} found in {account}",
         f"Provider {provider} leads there, and these aren't there: {', '.join(names[:_SHOWN])}{more}. ftops "
         "would take them for deleted, make them anew, and lose sight of those that exist.",
         "let the provider lead to the account where they are; what is gone for good is forgotten by `ftops "
@@ -233,8 +244,7 @@ def _occupied(one: Move, taken: Address) -> Diagnostic:
     return Diagnostic(
         f"{one.source} can't move to {taken}: something is recorded there already",
         "Two objects can't have one address; the one that has it would be forgotten.",
-        f"decide which of the two it is to be: {command('ftops', 'state', 'rm', one.source)}, or "
-        f"{command('ftops', 'state', 'rm', taken)}",
+        _making_room(taken),
         one.place,
     )
 

@@ -35,6 +35,7 @@ from ftops.state import (
     PendingOperation,
     RemoteObject,
     ResourceState,
+    Status,
     owner_mark,
 )
 from ftops.visibility import LOOK_AGAIN
@@ -151,10 +152,15 @@ class Turns(Struct, frozen=True):
 
     def _look(self, step: Step, provider: Provider) -> Turn:
         recorded, seen = self.recorded(step), step.seen
+        taken = not step.waiting and step.change.action in (Action.ADOPT, Action.RESTORE)
+
+        def is_old(remote: RemoteObject) -> bool:
+            """Whether all that it has to tell was told when it was made."""
+            return taken and remote.status is not Status.PENDING
 
         def look() -> object:
             remote = provider.read(recorded)
-            if remote is None or not isinstance(provider, ReportsProgress):
+            if remote is None or not isinstance(provider, ReportsProgress) or is_old(remote):
                 return remote
             lines, next_seen = provider.progress(recorded, seen)
             return Look(remote, tuple(lines), next_seen)

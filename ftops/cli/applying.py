@@ -118,7 +118,8 @@ def _check_digest(made: Plan, expected: str | None) -> None:
         [
             Diagnostic(
                 "this is not the plan that is expected",
-                f"Its digest is {found}. The spec, its data or what exists has changed since.",
+                f"Its digest is {found}. The plan does something else, or in another place: the spec, "
+                "its data, what exists, an account, the state or variables from outside have changed.",
                 "read the plan above, and pass its digest if it is what you want",
             )
         ]

@@ -5,6 +5,7 @@ Importing this module loads no SDK: that takes up to a second, and many commands
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -236,6 +237,9 @@ class Clients(DataPlane):
         def build() -> Any:
             from azure.identity import DefaultAzureCredential
 
+            logging.getLogger("azure.identity").setLevel(
+                logging.CRITICAL
+            )  # what it has to say is raised, too
             client = self.account.client_id
             options: dict[str, Any] = {"managed_identity_client_id": client} if client else {}
             if not wanted:

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from textwrap import shorten
 from typing import Any, TypeVar
 
 from ftops.errors import Permanent, ProviderError, Temporary
@@ -186,6 +187,12 @@ _FAMILIES = (
 )
 _BEARER = re.compile(r"(?i)\b(bearer\s+|api[-_]key[\"']?\s*[:=]\s*[\"']?)[\w.~+/=-]{8,}")
 _DETAIL_LIMIT = 800
+_REFUSED = ("Authentication failed", "AADSTS")
+"""What azure-identity says of a credential that was there, and didn't do."""
+_NO_CREDENTIAL = (
+    "sign in with `az login`, or set AZURE_CLIENT_ID, AZURE_TENANT_ID and AZURE_CLIENT_SECRET of a service "
+    "principal"
+)
 
 
 @contextmanager
@@ -311,16 +318,26 @@ def _error_from(
     refusal = refusal_from(exc, control_plane=control_plane)
     if refusal is not None and refusal.status >= 300:
         return error_for(refusal, action, creates=creates, secrets=secrets, words=words)
-    text = scrubbed(str(exc), secrets)[:_DETAIL_LIMIT]
+    text = scrubbed(str(exc), secrets)
     kinds = {kind.__name__ for kind in type(exc).__mro__}
     if "ClientAuthenticationError" in kinds:
-        hint = _CONTROL_SIGN_IN if control_plane else _SIGN_IN
-        return Permanent(f"{action}: can't sign in to Azure", text, hint, code="SignIn")
+        return _not_signed_in(text, action, _CONTROL_SIGN_IN if control_plane else _SIGN_IN)
+    text = shorten(text, _DETAIL_LIMIT, placeholder=" …")
     if _never_left(exc, kinds):
         return Temporary(f"{action}: no connection", text, words.route, code=UNREACHABLE)
     return Temporary(
         f"{action}: no usable reply", f"{_cause_text(exc)}{text}", code=NO_REPLY, effect_unknown=creates
     )
+
+
+def _not_signed_in(text: str, action: str, hint: str) -> Permanent:
+    """Of a chain of credentials, what those say that were there and were refused."""
+    attempts = [line.strip() for line in text.splitlines() if line.startswith("\t")]
+    refused = [line for line in attempts if any(mark in line for mark in _REFUSED)]
+    if attempts and not refused:
+        return Permanent("can't sign in to Azure: no credential was found", "", _NO_CREDENTIAL, code="SignIn")
+    detail = shorten("; ".join(refused) or text, _DETAIL_LIMIT, placeholder=" …")
+    return Permanent(f"{action}: can't sign in to Azure", detail, hint, code="SignIn")
 
 
 def _is_foreign(exc: BaseException) -> bool:

@@ -27,11 +27,13 @@ def destination_lines(destination: Destination) -> Iterator[str]:
         said = (f"{title} {provider[key]}".strip() for key, title in _TITLES.items() if key in provider)
         yield f"Provider {name}: {', '.join([provider['type'], *said])}"
     if destination.state:
-        known = {**destination.state, "lineage": destination.state.get("lineage", "")[:8]}
-        rest = [f"{name} {value}" for name, value in known.items() if value and name != "backend"]
-        yield f"State: {', '.join([destination.state['backend'], *rest])}"
-    for name, value in sorted(destination.variables.items()):
-        yield f"Given from outside: {name} = {value}"
+        place = dict(sorted(destination.state.items()))
+        backend, lineage = place.pop("backend"), place.pop("lineage", "")[:8]
+        rest = [f"{name} {value}" for name, value in [*place.items(), ("lineage", lineage)] if value]
+        yield f"State: {', '.join([backend, *rest])}"
+    if destination.variables:
+        given = (f"{name} = {value}" for name, value in sorted(destination.variables.items()))
+        yield f"Variables from outside: {', '.join(given)}"
 
 
 def redirections(destination: Destination) -> Iterator[str]:
@@ -41,4 +43,13 @@ def redirections(destination: Destination) -> Iterator[str]:
         given = [one for one in sources if one.removeprefix("var.") in destination.variables]
         if given:
             what = f"the account of provider {name} was given from outside the spec, by {', '.join(given)}"
-            yield f"{what}: {provider.get('host') or provider.get('data') or provider.get('account', '')}"
+            yield f"{what}: {_place(provider)}"
+
+
+def accounts(destination: Destination) -> str:
+    """The accounts in words, where it doesn't matter which is which."""
+    return ", ".join(dict.fromkeys(_place(one) or name for name, one in destination.providers.items()))
+
+
+def _place(provider: Mapping[str, str]) -> str:
+    return provider.get("host") or provider.get("data") or provider.get("account", "")

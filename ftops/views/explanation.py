@@ -9,7 +9,7 @@ from ftops.explanation import Cause
 from ftops.plan import SYMBOLS
 from ftops.views import datadiff
 from ftops.views.paint import Painter
-from ftops.views.plan import WILL, attribute_line
+from ftops.views.plan import attribute_line, will
 from ftops.views.values import plural
 
 _NOT_AT_HAND = "by which examples can't be told: the version that was applied is neither in .ftops nor in Git"
@@ -33,7 +33,7 @@ def to_json(address: Address, causes: Sequence[Cause]) -> dict[str, Json]:
 def _lines(cause: Cause, indent: str, paint: Painter) -> Iterator[str]:
     change = cause.change
     action = paint(SYMBOLS[change.action], change.action.value)
-    headline = paint(WILL[change.action], change.action.value)
+    headline = paint(will(change), change.action.value)
     yield f"{indent}{action} {paint(str(change.address), 'bold')}  {headline}"
     inner = f"{indent}    "
     if cause.told:

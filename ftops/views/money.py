@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-from ftops.costs import HOURS_PER_MONTH, DataChange, Estimate, HostingCost, TrainingCost
+from ftops.costs import HOURS_PER_MONTH, DataChange, Estimate, HostingCost, TrainingCost, dollars
 from ftops.views.values import plural
-
-
-def dollars(amount: float) -> str:
-    """`$1.23`; four digits where two would say nothing."""
-    if 0 < abs(amount) < 0.005:
-        return f"${amount:,.4f}" if abs(amount) >= 0.00005 else "less than $0.0001"
-    return f"${amount:,.2f}"
 
 
 def money_change(amount: float) -> str:

@@ -10,6 +10,7 @@ from msgspec import Struct, field
 from ftops.address import Address, Reference, Secret, Value, decode, fill
 from ftops.drift import DRIFT_CLASSES, GONE
 from ftops.expiry import expiry_of
+from ftops.pasting import moved_block
 from ftops.plan import (
     MAKING,
     SYMBOLS,
@@ -23,25 +24,27 @@ from ftops.plan import (
     SettingChange,
 )
 from ftops.planfile import SavedPlan, plan_digest
+from ftops.state import Removed
 from ftops.views import money
-from ftops.views.destination import destination_lines, redirections
+from ftops.views.destination import accounts, destination_lines, redirections
 from ftops.views.paint import PLAIN, Painter, clean
 from ftops.views.values import SENSITIVE, as_meant, leaves, plural, short_id, show, size
 
-WILL: Mapping[Action, str] = {
+_WILL: Mapping[Action, str] = {
     Action.CREATE: "will be created",
     Action.UPDATE: "will be updated in place",
     Action.REPLACE: "will be replaced",
     Action.DELETE: "will be deleted",
     Action.ADOPT: "will be adopted",
-    Action.RESUME: "will be resumed",
+    Action.RESUME: "is still running: apply waits for it",
     Action.RESTORE: "will be restored",
     Action.FORGET: "will be forgotten; the object itself stays",
 }
-_SAYS_NOTHING = frozenset({"declared", "destroy", "replaced"})
+_TAKEN_UP = "is there already: apply takes it up"
+_SAYS_NOTHING = frozenset({"declared", "destroy", "replaced", "pending"})
 """Codes of reasons that the line above says already."""
 _AWAY = "the old one is deleted first, so it is away for some minutes"
-_FIRST = frozenset({"name", "path", "model"})
+_FIRST = ("name", "path", "model")
 """What a resource is known by stands at the top of its inputs."""
 _ALIGN = 42
 """Names longer than this don't push the values of all the others to the right."""
@@ -64,6 +67,11 @@ def lines_of_changes(plan: Plan) -> Iterator[tuple[Change, list[str]]]:
     """Each change with its lines, unpainted."""
     view = _PlanView(plan, PLAIN)
     return ((change, list(view.change(change))) for change in plan.changes)
+
+
+def will(change: Change) -> str:
+    """`will be created`. What an interrupted run has made may be ready."""
+    return _TAKEN_UP if change.reason.code == "found" else _WILL[change.action]
 
 
 def output_lines(plan: Plan) -> list[str]:
@@ -104,6 +112,14 @@ def subject(plan: Plan) -> str:
 
 
 def _nothing_line(plan: Plan) -> str:
+    dropped = sum(isinstance(entry, Removed) for entry in plan.entries)
+    if plan.mode is Mode.DESTROY and dropped:
+        what = (
+            "1 record is dropped: its object"
+            if dropped == 1
+            else f"{dropped:,} records are dropped: their objects"
+        )
+        return f"{what} w{'as' if dropped == 1 else 'ere'}n't found in {accounts(plan.destination)}."
     if plan.mode is Mode.DESTROY:
         return f"No changes. Nothing of {subject(plan)} exists."
     if not plan.unchanged:
@@ -119,6 +135,21 @@ def _refresh_line(plan: Plan) -> str:
     return f"Plan: {what} to record as found; nothing is changed at the service."
 
 
+def _renamed(plan: Plan) -> Iterator[tuple[Address, Address]]:
+    """What may be one resource, that goes by one name and comes by another: the only ones of their kind."""
+    comes: dict[str, list[Address]] = {}
+    goes: dict[str, list[Address]] = {}
+    for change in plan.changes:
+        if change.action is Action.CREATE:
+            comes.setdefault(change.address.kind, []).append(change.address)
+        elif change.action is Action.DELETE and change.reason.code == "undeclared":
+            goes.setdefault(change.address.kind, []).append(change.address)
+    for kind, (target, *others) in comes.items():
+        sources = goes.get(kind, ())
+        if len(sources) == 1 and not others:
+            yield sources[0], target
+
+
 class _PlanView(Struct):
     plan: Plan
     paint: Painter
@@ -131,7 +162,7 @@ class _PlanView(Struct):
         changes = self.plan.changes
         self.costs = self._costs()
         self.forgotten = {c.address for c in changes if c.action is Action.FORGET}
-        self.many_providers = len({c.provider for c in changes}) > 1
+        self.many_providers = len({*self.plan.destination.providers, *(c.provider for c in changes)}) > 1
 
     def lines(self) -> Iterator[str]:
         plan, paint = self.plan, self.paint
@@ -154,6 +185,10 @@ class _PlanView(Struct):
             yield from self._output_section()
         for warning in plan.warnings:
             yield f"{paint('warning', 'warning')}: {paint(warning)}"
+            yield ""
+        for source, target in _renamed(plan):
+            said = f"if {target} is {source} under another name, write {moved_block(source, target)}"
+            yield f"{paint('note', 'dim')}: {paint(said)}"
             yield ""
         cost = money.total(plan.estimate)
         if cost:
@@ -200,7 +235,7 @@ class _PlanView(Struct):
             line += f"  (old object {paint(short_id(change.remote_id))})"
         elif change.remote_id and change.action not in (Action.UPDATE, Action.REPLACE):
             line += f"  ({paint(short_id(change.remote_id))})"
-        line += f"  {paint(WILL[change.action], change.action.value)}"
+        line += f"  {paint(will(change), change.action.value)}"
         if self.many_providers:
             line += paint(f"  (provider {change.provider})", "dim")
         return line
@@ -221,10 +256,9 @@ class _PlanView(Struct):
 
     def _inputs(self, change: Change) -> Iterator[str]:
         after = {name: fill(value, self._known) for name, value in change.after.items()}
-        inputs = leaves(as_meant(after, change.identities))
-        found = [leaf for leaf in inputs if leaf[0] in _FIRST] + [
-            leaf for leaf in inputs if leaf[0] not in _FIRST
-        ]
+        inputs = dict(leaves(as_meant(after, change.identities)))
+        first = [path for path in _FIRST if path in inputs]
+        found = [(path, inputs[path]) for path in [*first, *sorted(inputs.keys() - first)]]
         width = min(max([len(path) for path, _ in found], default=0), _ALIGN)
         for path, value in found:
             line = f"      {_label(path, width)} = {show(value)}"

@@ -85,9 +85,10 @@ def draw_raw(value: Value) -> str:
 
 
 def output_to_json(output: OutputValue) -> dict[str, Json]:
-    """`value` is null where it is sensitive or not known yet."""
-    known = not output.sensitive and is_known(output.value)
-    return {"value": encode(output.value) if known else None, "sensitive": output.sensitive, "known": known}
+    """`value` is null where it is hidden, as it is sensitive, or not known yet."""
+    known = is_known(output.value)
+    shown = known and not output.sensitive
+    return {"value": encode(output.value) if shown else None, "sensitive": output.sensitive, "known": known}
 
 
 def is_known(value: Value) -> bool:

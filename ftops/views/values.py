@@ -103,7 +103,8 @@ def _text(text: str, width: int) -> str:
 def _compact(value: Value, width: int) -> str:
     """Lists and mappings in one line, as YAML's flow style writes them."""
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{clean(str(k))}: {_compact(v, width)}" for k, v in value.items()) + "}"
+        items = (f"{clean(str(k))}: {_compact(v, width)}" for k, v in sorted(value.items()))
+        return "{" + ", ".join(items) + "}"
     if isinstance(value, list):
         shown = [_compact(v, width) for v in value[:width]]
         return "[" + ", ".join(shown) + "]"

@@ -353,7 +353,9 @@ def test_a_managed_identity_signs_in(cloud: Cloud, tmp_path: Path, monkeypatch: 
         azure.close()
 
 
-def test_no_identity_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_identity_is_explained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "EnvironmentCredential")
     for name in ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_CLIENT_SECRET"):
         monkeypatch.delenv(name, raising=False)
@@ -361,8 +363,20 @@ def test_no_identity_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     for asked in (dataset(tmp_path), deployment(tmp_path, "d")):
         with pytest.raises(Permanent) as caught:
             azure.create(asked)
-        assert "sign in" in caught.value.summary and "az login" in caught.value.hint
+        assert caught.value.summary == "can't sign in to Azure: no credential was found"
+        assert not caught.value.detail
+        assert "`az login`" in caught.value.hint and "AZURE_CLIENT_SECRET" in caught.value.hint
     azure.close()
+    monkeypatch.setenv("AZURE_AUTHORITY_HOST", "127.0.0.1:9")
+    for name in ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_CLIENT_SECRET"):
+        monkeypatch.setenv(name, "wrong")
+    azure = provider_at("https://127.0.0.1:9", api_key="", control_plane={})
+    with pytest.raises(Permanent) as caught:
+        azure.create(deployment(tmp_path, "d"))
+    assert caught.value.detail.startswith("EnvironmentCredential: Authentication failed: ")
+    assert not {"\n", "\t"} & {*caught.value.detail}
+    azure.close()
+    assert capfd.readouterr().err == ""
 
 
 def test_no_endpoint_is_explained(tmp_path: Path) -> None:

@@ -94,13 +94,50 @@ def test_an_account_without_the_objects_is_not_recorded(folder: Folder, tmp_path
         declare(folder, here=west)
         for words in (("-y",), ("--dry-run",), ("-y", "-o", "json")):
             done = refused(folder, "state", "replace-provider", "here", "here", *words)
-            assert f"of 3 objects, 3 can't be found in {account(west)}" in done.out + done.err
+            assert f"none of the 3 objects was found in {account(west)}" in done.out + done.err
         assert all(address in done.out for address in ADDRESSES)
         declare(folder, there=west)
         refused(folder, "state", "replace-provider", "here", "there", "-y")
         assert homes(folder) == {("here", account(cloud))}
         declare(folder, here=cloud)
         assert folder.run("plan", "--detailed-exitcode").code == 0
+
+
+def test_steps_name_their_provider_where_the_plan_has_several(
+    folder: Folder, tmp_path: Path, west: Cloud
+) -> None:
+    with east(tmp_path) as cloud:
+        declare(folder, here=cloud)
+        assert "(provider " not in folder.ok("plan")
+        two = RESOURCES.replace("deployments: {", "deployments: {base: {model: gpt-4o, provider: there}, ")
+        declare(folder, two, here=cloud, there=west)
+        assert "dataset.train  will be created  (provider here)" in folder.ok(
+            "plan", "--target", "dataset.train"
+        )
+
+
+def test_destroy_says_which_records_it_drops(folder: Folder, tmp_path: Path) -> None:
+    with east(tmp_path) as cloud:
+        declare(folder, "datasets: {a: {path: data/train.jsonl}, b: {path: data/valid.jsonl}}\n", here=cloud)
+        folder.ok("apply", "-y")
+        cloud.admin("POST", "reset")
+        host = cloud.url.removeprefix("http://")
+        said = f"2 records are dropped: their objects weren't found in {host}.\n"
+        assert folder.ok("destroy", "-y").endswith(said)
+        assert folder.ok("destroy", "-y") == "No changes. Nothing of scene exists.\n"
+
+
+def test_a_restored_job_does_not_tell_its_training_again(folder: Folder, tmp_path: Path) -> None:
+    with east(tmp_path) as cloud:
+        declare(folder, here=cloud)
+        assert "Training tokens billed" in folder.ok("apply", "-y")
+        other = RESOURCES.replace("training: train}", "training: train, seed: 7}")
+        declare(folder, other, here=cloud)
+        folder.ok("apply", "-y", "--target", "job.copilot")
+        declare(folder, here=cloud)
+        told = folder.ok("apply", "-y")
+        assert "job.copilot: restored" in told
+        assert "Training tokens billed" not in told
 
 
 def test_a_deployment_of_that_name_which_another_state_made_is_not_ours(
@@ -164,7 +201,7 @@ def test_an_old_object_that_is_missing_is_named(folder: Folder, tmp_path: Path) 
     with east(tmp_path) as cloud:
         declare(folder, here=cloud)
         done = refused(folder, "state", "replace-provider", "here", "here", "-y")
-        assert f"of 4 objects, 1 can't be found in {account(cloud)}" in done.err
+        assert f"1 of the 4 objects wasn't found in {account(cloud)}" in done.err
         assert "these aren't there: job.copilot#0000abcd." in done.err
 
 

@@ -176,6 +176,16 @@ def test_outputs(applied: Folder) -> None:
     }  # fmt: skip
 
 
+def test_a_sensitive_output_is_known_and_hidden(folder: Folder) -> None:
+    folder.edit(
+        "  name: ${deployment.copilot.name}", "  name: {value: '${deployment.copilot.name}', sensitive: true}"
+    )
+    hidden = {"value": None, "sensitive": True}
+    assert folder.run("output", "-o", "json").json["outputs"]["name"] == {**hidden, "known": False}
+    folder.ok("apply", "-y")
+    assert folder.run("output", "-o", "json").json["outputs"]["name"] == {**hidden, "known": True}
+
+
 def test_outputs_of_a_spec_elsewhere(applied: Folder) -> None:
     elsewhere = Folder(applied.path / "data")
     everything = applied.ok("output")
@@ -188,7 +198,10 @@ def test_outputs_of_a_spec_elsewhere(applied: Folder) -> None:
 def test_outputs_that_cannot_be_shown(folder: Folder) -> None:
     assert "(known after apply: deployment.copilot.name)" in folder.ok("output")
     assert folder.run("output", "-o", "json").json["outputs"]["name"]["value"] is None
-    assert folder.run("output", "--raw", "name").code == 1
+    for arguments in (("name",), ("--raw", "name")):
+        done = folder.run("output", *arguments)
+        assert (done.code, done.out) == (1, "")
+        assert done.err.startswith("error: the output `name` has no value yet\n")
     done = folder.run("output", "nam")
     assert (done.code, done.err) == (1, "error: there is no output `nam`\n  hint: Did you mean `name`?\n\n")
     assert folder.run("output", "--raw").code == 1

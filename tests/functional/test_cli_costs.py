@@ -90,6 +90,17 @@ def test_budgets_block(folder: Folder, settings: str, arguments: tuple[str, ...]
     assert not code or folder.run("apply", "-y", "--offline", *arguments).code == code
 
 
+def test_a_small_budget_is_shown_as_the_plan_shows_amounts(folder: Folder) -> None:
+    folder.edit("standard: 1000", "standard: 1", "ftops.catalog.yaml")
+    folder.edit("{name: costs}", "{name: costs, budget: {training: 0.0002}}")
+    done = folder.run("plan", "--offline")
+    planned = re.findall(r"cost: about (\S+)", done.out)
+    said = " ".join(done.err.split())
+    assert "training would cost about $0.0018, more than the budget of $0.0002" in said
+    assert planned == ["$0.0004", "$0.0014"]
+    assert f"job.second: about {planned[1]}; job.copilot: about {planned[0]}." in said
+
+
 def test_a_budget_that_cannot_be_checked_warns(folder: Folder) -> None:
     unknown = "models: {gpt-4.1-2025-04-14: {prices: {training_per_million: {standard: }}}}\n"
     folder.write("ftops.catalog.yaml", unknown)

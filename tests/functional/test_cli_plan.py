@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,16 @@ def folder(tmp_path: Path) -> Folder:
 def applied(folder: Folder) -> Folder:
     folder.ok("apply", "-y")
     return folder
+
+
+def test_destroy_says_why_users_of_a_target_go(applied: Folder) -> None:
+    lines = applied.ok("plan", "--destroy", "--target", "dataset.train").splitlines()
+    why = {line.split()[1]: after.strip() for line, after in pairwise(lines) if line[2:4] == "- "}
+    assert why == {
+        "deployment.copilot": "because it uses job.copilot, which is deleted",
+        "job.copilot": "because it uses dataset.train, which is deleted",
+        "dataset.train": "",
+    }
 
 
 def edit(old: str, new: str) -> Edit:

@@ -242,7 +242,9 @@ def test_addresses_in_hints_are_quoted_for_a_shell(tmp_path: Path) -> None:
     folder = Folder.make(tmp_path, sets)
     folder.ok("apply", "-y")
     taken = folder.run("state", "mv", 'deployment.m["a"]', 'deployment.m["b"]').err
+    assert """`ftops state mv 'deployment.m["b"]' deployment.NAME`""" in taken
     assert """`ftops state rm 'deployment.m["b"]'`""" in taken
+    assert "would leave its object at the service, unmanaged" in " ".join(taken.split())
     recorded = folder.run("import", 'deployment.m["b"]', "x").err
     assert """`ftops state show 'deployment.m["b"]'`""" in recorded
 

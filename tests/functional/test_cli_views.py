@@ -189,8 +189,8 @@ def change(action: Action, **more: Any) -> Change:
 
 
 CHANGES: tuple[Change, ...] = (
-    change(Action.ADOPT, reason=Reason("pending", "it is still in progress; apply waits for it")),
-    change(Action.ADOPT, reason=Reason("found", "a run that was interrupted has made it")),
+    change(Action.RESUME, reason=Reason("pending", "it is still in progress; apply waits for it")),
+    change(Action.RESUME, reason=Reason("found", "a run that was interrupted has made it")),
     change(
         Action.CREATE,
         reason=Reason("vanished", "it was deleted outside ftops"),
@@ -242,7 +242,7 @@ def test_every_kind_of_change() -> None:
         ),
         (
             Plan("a", "default", "", 0, CHANGES[:1]),
-            "Plan: 0 to create, 0 to update, 0 to replace, 0 to delete, 1 to adopt.",
+            "Plan: 0 to create, 0 to update, 0 to replace, 0 to delete, 1 to resume.",
         ),
     ],
 )

@@ -51,6 +51,25 @@ def ids(folder: Folder) -> dict[str, str]:
 # moved
 
 
+def test_a_plan_asks_once_whether_a_resource_has_another_name(folder: Folder) -> None:
+    folder.ok("apply", "-y")
+    folder.write("ftops.yaml", spec({"b": "0"}))
+    said = "note: if job.b is job.a under another name, write `moved: [{from: job.a, to: job.b}]`\n"
+    assert folder.ok("plan").count(said) == 1
+    folder.write("ftops.yaml", spec({"b": "0", "c": "1"}))
+    assert "note:" not in folder.ok("plan"), "which of the two would it be?"
+
+
+def test_a_protected_resource_may_have_another_name(folder: Folder) -> None:
+    folder.write("ftops.yaml", spec({"a": ", lifecycle: {prevent_destroy: true}"}))
+    folder.ok("apply", "-y")
+    for jobs, is_said in (({"b": "0"}, True), ({}, False)):
+        folder.write("ftops.yaml", spec(jobs) if jobs else HEAD)
+        done = folder.run("plan")
+        assert done.code == 3
+        assert ("`moved: [{from: job.a, to: job.b}]`" in " ".join(done.err.split())) == is_said
+
+
 def test_a_moved_job_keeps_its_object(folder: Folder) -> None:
     folder.ok("apply", "-y")
     before = ids(folder)["job.a"]

@@ -70,6 +70,30 @@ def test_it_is_shown_without_its_spec(applied: Folder) -> None:
     assert document["summary"]["replace"] == 2
 
 
+def test_a_saved_plan_is_drawn_as_the_plan_that_was_read(folder: Folder) -> None:
+    folder.edit(
+        "    suffix: copilot", "    suffix: copilot\n    integrations: [{type: wandb, wandb: {project: p}}]"
+    )
+    folder.edit("  base:\n", "  base:\n    tags: {zone: b, area: c}\n")
+    for arguments in ((), ("--replace", "job.copilot"), ("--destroy",)):
+        read = folder.ok("plan", "--out", "plan.ft", *arguments).splitlines()
+        assert folder.ok("show", "plan.ft").splitlines()[2:] == read[:-1]
+        folder.ok("apply", "-y")
+
+
+def test_a_plan_that_cannot_be_applied_is_not_saved(folder: Folder) -> None:
+    saved(folder)
+    before = (folder.path / "plan.ft").read_bytes()
+    folder.edit("{name: drone}", "{name: drone, budget: {training: 0.0000001}}")
+    folder.edit("m: {type: memory}", "m: {type: emulator, data: cloud}")
+    done = folder.run("plan", "--offline", "--out", "plan.ft")
+    assert done.code == 3
+    assert done.out.endswith("Not saved: this plan can't be applied\n")
+    assert (folder.path / "plan.ft").read_bytes() == before
+    assert folder.run("plan", "--offline", "--out", "none.ft", "-o", "json").code == 3
+    assert not (folder.path / "none.ft").exists()
+
+
 def test_the_second_time_it_has_been_applied_already(folder: Folder) -> None:
     saved(folder)
     folder.ok("apply", "plan.ft")
@@ -323,6 +347,7 @@ def test_another_digest_is_refused_with_3(folder: Folder) -> None:
         done = folder.run("apply", *arguments, "--expect-digest", digest)
         assert done.code == 3
         assert "this is not the plan that is expected" in done.err
+        assert "something else, or in another place" in " ".join(done.err.split())
     assert folder.ok("state", "list") == ""
 
 

@@ -111,7 +111,7 @@ def test_a_plan_whose_account_was_given_from_outside_says_so_first(azure: Folder
     assert offline(azure, "--var", given, "--out", "plan.ft").code == 0
     lines = azure.ok("show", "plan.ft").splitlines()
     assert first in lines[2]
-    assert any(line.startswith("Given from outside: endpoint = https://acme-west") for line in lines)
+    assert any(line.startswith("Variables from outside: endpoint = https://acme-west") for line in lines)
     comment = azure.ok("show", "plan.ft", "-o", "markdown")
     assert comment.index(first) < comment.index("dataset.train")
     assert "Provider azure: azure_openai, acme-west.openai.azure.com" in comment

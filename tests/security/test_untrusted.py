@@ -143,7 +143,7 @@ def test_git_is_not_started(tmp_path: Path) -> None:
 def test_variables_are_still_given(tmp_path: Path) -> None:
     folder = Folder.make(tmp_path / "here")
     said = told(folder.run("plan", "--untrusted", environ={"FTOPS_VAR_capacity": "7"}))
-    assert "Given from outside: capacity = 7" in said
+    assert "Variables from outside: capacity = 7" in said
 
 
 def test_what_is_withheld_counts_as_unchanged(tmp_path: Path) -> None:

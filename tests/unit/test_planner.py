@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from ftops.address import Address, Reference, Secret, Template, Value
 from ftops.apply import Settings
-from ftops.config import Config, Lifecycle, Output, Resource
+from ftops.config import Config, Lifecycle, Output, Refactorings, Removal, Resource
 from ftops.desired import no_value
 from ftops.errors import Blocked, SpecError
 from ftops.graph import build
@@ -215,6 +215,11 @@ def test_a_replacement_keeps_what_is_ignored(world: World, options: Options) -> 
     )
     made = world.plan(wanted, options)
     assert [a.path for a in change_of(made, "deployment.base").attributes] == ["sku.name"]
+    assert made.warnings == (
+        'deployment.base: rai_policy stays unset (the spec says "Microsoft.Default"): ignore_changes',
+        "deployment.base: sku.capacity stays 40 (the spec says 90): ignore_changes",
+        'deployment.base: tags.owner stays "bot" (the spec says "spec"): ignore_changes',
+    )
     world.apply(wanted, options)
     (thing,) = world.cloud.of_kind("deployment")
     assert thing.inputs["sku"] == {"name": "GlobalStandard", "capacity": 40}
@@ -412,8 +417,15 @@ def test_settings_of_what_the_plan_is_not_about_are_left_alone(world: World) -> 
 
 def test_an_empty_spec_does_not_delete_everything(world: World) -> None:
     world.apply(chain())
-    with pytest.raises(Blocked, match="declares nothing, but 3 resources exist"):
+    with pytest.raises(Blocked, match="declares nothing, but 3 resources exist") as caught:
         world.plan(config())
+    assert "It was read from /nowhere." in caught.value.diagnostics[0].detail
+    named = [Removal(Address(*name.split("."))) for name in ("dataset.train", "job.copilot")]
+    with pytest.raises(Blocked):
+        world.plan(config(refactorings=Refactorings(removals=tuple(named))))
+    named.append(Removal(Address("deployment", "prod"), retain=True))
+    meant = world.plan(config(refactorings=Refactorings(removals=tuple(named))))
+    assert steps(meant)[0] == "forget deployment.prod"
     assert steps(world.plan(config(), Options(allow_empty=True))) == [
         "delete deployment.prod",
         "delete job.copilot",
@@ -550,7 +562,7 @@ def test_a_plan_says_that_protection_is_lifted(world: World, mode: Mode) -> None
     verb = "replace" if mode is Mode.NORMAL else "delete"
     assert made.warnings == (
         "deployment.prod is protected on record (prevent_destroy); the spec doesn't protect it any more, "
-        f"so this plan may {verb} it",
+        f"so this plan {verb}s it",
     )
 
 

@@ -12,7 +12,7 @@ from ftops.address import Address
 from ftops.appraisal import over_budget
 from ftops.basis import Basis
 from ftops.catalog import Catalog, CatalogModel
-from ftops.costs import Budget, DataChange, Epochs, Estimate, HostingCost, TrainingCost
+from ftops.costs import Budget, DataChange, Epochs, Estimate, HostingCost, TrainingCost, dollars
 from ftops.dataset.measure import Measured, Sums
 from ftops.dataset.statistics import statistics
 from ftops.errors import Place
@@ -129,7 +129,7 @@ def test_a_finding_stands_where_the_limit_is_written() -> None:
     [(0, "$0.00"), (1234.5, "$1,234.50"), (0.004, "$0.0040"), (0.00001, "less than $0.0001")],
 )
 def test_dollars(amount: float, text: str) -> None:
-    assert money.dollars(amount) == text
+    assert dollars(amount) == text
 
 
 def test_a_plan_with_all_of_an_estimate_is_written_and_read() -> None:

@@ -90,9 +90,9 @@ def _show_all(screen: Screen, outputs: dict[str, OutputValue]) -> None:
 
 
 def _show_one(screen: Screen, config: Config, name: str, output: OutputValue, raw: bool) -> None:
+    if not screen.json and not is_known(output.value):
+        raise FtopsError(f"the output `{name}` has no value yet", "", "run `ftops apply` first")
     if raw:
-        if not is_known(output.value):
-            raise FtopsError(f"the output `{name}` has no value yet", "", "run `ftops apply` first")
         if output.value is None:
             raise FtopsError(
                 f"the output `{name}` is null", "", "`ftops plan` says why, if it is a reference"

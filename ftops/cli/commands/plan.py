@@ -78,7 +78,7 @@ def command(
         without_state = is_untrusted and copy is None and not is_plain_local(config)
         left = left_out(config, without_state=without_state)
         made = replace(made, warnings=(*left, *made.warnings), is_approvable=not is_untrusted)
-        if out is not None:
+        if out is not None and not made.is_blocked:
             save_plan(session, made, request, spec, out)
     screen.warn(warnings)
     if screen.json:
@@ -93,6 +93,8 @@ def command(
 
 def _next_step(made: Plan, spec: SpecArguments, out: Path | None, screen: Screen) -> str:
     """How to go on, for who sees the first plan of their life."""
+    if out is not None and made.is_blocked:
+        return screen.paint("Not saved: this plan can't be applied", "bold") + "\n"
     if out is not None:
         return screen.paint(f"Saved to {out}. To do just this: {applying(out)}", "dim") + "\n"
     if not plan_view.has_changes(made) or made.is_blocked or not screen.is_terminal:
