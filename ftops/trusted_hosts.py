@@ -128,13 +128,18 @@ def refusal(
     if any(_matches(host, entry) or entry == f"{host}:{port}" for entry in allowed):
         return None
     name = "…" if written else host if port is None else f"{host}:{port}"
+    wrong = next((entry for entry in allowed if entry and not _ENTRY.fullmatch(entry)), None)
+    note = f". `{wrong}`, which stands there, is no host: write `host`, `host:port` or `*.suffix`."
     return Refusal(
         f"{shown} is not known as a host of {service.name}",
         f"Keys and tokens go to known hosts only ({', '.join(service.hosts)}), at port 443: a spec alone "
         "can't have them sent elsewhere.",
         "Correct the address. If you trust the host, name it in the environment: export "
-        f"{ALLOW_VARIABLE}={name}",
+        f"{ALLOW_VARIABLE}={name}" + (note if wrong else ""),
     )
+
+
+_ENTRY = re.compile(r"(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*(:\d+)?", re.ASCII)
 
 
 def is_local(address: str) -> bool:

@@ -68,6 +68,12 @@ def _copied(config: Config, copy: Path) -> State:
         text = content(copy).decode()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"can't read {copy}: {error}", "", "name the file that holds the state") from error
+    if '"sealed": ' in text[:1000]:
+        raise UsageError(
+            f"{copy} is an encrypted state",
+            "--state takes a copy that can be read without its key.",
+            "make one where the key is: `ftops state pull > state.json`",
+        )
     return parse_snapshot(text, str(copy), config.name, config.environment)
 
 

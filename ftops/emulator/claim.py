@@ -28,7 +28,7 @@ def claim(folder: Path, *, trust: bool) -> None:
         raise Foreign(
             f"{folder} was not made here: it came with a checkout, or is a copy. What it holds would be "
             f"taken for the emulator's own. Remove it; or, if it is a copy of your own, run "
-            f"`ftops emulator --data {folder} --trust` once"
+            f"`ftops emulator --data {folder} --trust` once, and stop it with Ctrl-C"
         )
     with suppress(OSError):
         folder.chmod(0o700)

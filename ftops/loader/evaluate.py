@@ -384,7 +384,7 @@ def _size(value: Any) -> int:
 
 
 _TOO_MUCH = (
-    "expressions make too much",
+    "expressions make too much text",
     f"Together, the texts that expressions stand in may have {MAX_MADE:,} characters; each value of a list "
     f"or mapping counts as {_VALUE}.",
     "Use a shorter value here, or keep it in a file of its own.",

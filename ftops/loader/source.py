@@ -187,7 +187,10 @@ def veiled(finding: Diagnostic, detail: str = _MAYBE_VARIABLES) -> Diagnostic:
     """Without anything that was taken from the line."""
     if finding.place is None:
         return finding
-    return Diagnostic(finding.summary, detail, place=finding.place.veiled())
+    hint = f"If it is one, pass it with `--var-file {finding.place.file}`, or move it to another folder."
+    return Diagnostic(
+        finding.summary, detail, hint if detail == _MAYBE_VARIABLES else "", finding.place.veiled()
+    )
 
 
 def _keys(document: Document) -> set[str]:

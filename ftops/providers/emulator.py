@@ -60,6 +60,8 @@ _NOTE_BYTES = 65536
 """More is no note of a server."""
 _MARK = "made-here"
 _TAKEN = "already runs"
+_TRUST = "--trust"
+"""In what the emulator says of a folder that it didn't make, with what to do."""
 _OK, _REFUSED = 200, (401, 403)
 _LOOK_SECONDS = 0.05
 
@@ -371,7 +373,7 @@ class _Server:
         return Permanent(
             f"provider {self._name}: the emulator doesn't start",
             reason,
-            f"try `ftops emulator --data {self._folder}`",
+            "" if _TRUST in reason else f"try `ftops emulator --data {self._folder}`",
             code="NoEmulator",
         )
 
