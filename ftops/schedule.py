@@ -322,7 +322,14 @@ class Schedule(Struct):
             current = self.decisions[address].recorded
             users = (u for u in self._users.get(address, ()) if not self._uses_older(u, current))
             gone = [s for user in users for s in self._steps_of(user) if self._removes(s)]
+            gone += [s for s, used in self._leftovers() if current is not None and _names(used, current)]
             self._wishes += [(old, other) for other in gone]
+
+    def _leftovers(self) -> Iterator[tuple[str, ResourceState]]:
+        """The steps that delete deposed objects, with what each deletes."""
+        for (address, key), old in self.deposed.items():
+            if f"{address}#{key}" in self._steps:
+                yield f"{address}#{key}", old
 
     def _replace_in_turn(self) -> None:
         """And it goes as late as can be: when all that its successor needs is there."""

@@ -90,3 +90,17 @@ def test_a_model_that_a_forgotten_deployment_serves_is_forgotten_with_it(story: 
     assert story.apply(clone).is_done
     assert len(story.world.cloud.of("east", "job")) == 2
     story.end()
+
+
+def test_a_file_goes_after_the_replaced_job_that_is_trained_on_it(story: Story) -> None:
+    """The change is taken back while its job runs, and the file is to be deleted before it is made anew."""
+    clone = story.world.clones[0]
+    first = Spec({A: Data(), J: Job(A)})
+    story.respec(clone, "no deployment", first)
+    story.apply(clone)
+    story.respec(clone, "content", first.with_item(A, Data(CONTENTS[1])))
+    story.apply(clone, wait=False)
+    old_first = Lifecycle(create_before_destroy=False)
+    story.respec(clone, "undo, the old one first", first.with_item(A, Data(life=old_first)))
+    assert story.apply(clone, wait=False).is_done
+    story.end()

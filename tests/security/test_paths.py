@@ -227,7 +227,7 @@ def test_what_the_command_line_names_may_be_anywhere(project: Path, tmp_path: Pa
     saved = tmp_path / "elsewhere" / "plan"
     options = ("--var-file", str(tmp_path / "elsewhere" / "vars.yaml"))
     assert ftops(project, "plan", "spec", *options, "--out", str(saved)).code == 0
-    assert ftops(project, "apply", str(saved)).code == 0
+    assert ftops(project, "apply", str(saved), *options).code == 0
     assert "7" in ftops(project, "state", "show", "deployment.base", "spec").out
     catalogue = tmp_path / "elsewhere" / "catalogue.yaml"
     catalogue.write_text("format_version: 1\n")
