@@ -151,7 +151,7 @@ class Story:
             return
         if self._stands_in_the_way(clone):
             self.respec(clone, "nothing stands in the way", _unprotected(clone))
-            if self._settles(clone) or len(self.world.clones) > 1:
+            if self._settles(clone) or len(self.world.clones) > 1 or _names_what_stays(clone):
                 return
         self.complain("converges", [f"{clone.folder.name} doesn't become what its spec says"])
 
@@ -255,6 +255,16 @@ def _command(options: Options, wait: bool) -> str:
     chosen = {"--target": options.targets, "--exclude": options.excludes, "--replace": options.replaces}
     flags = [f"{flag} {address}" for flag, addresses in chosen.items() for address in addresses]
     return " ".join([words[options.mode], *flags, *([] if wait else ["--no-wait"])])
+
+
+def _names_what_stays(clone: Clone) -> bool:
+    """Whether the spec gives a deployment the name of one that is protected, undeclared and to stay: a name
+    stands for one object, so that only a person can say what is meant."""
+    spec = clone.spec
+    kept = {address for address, retain in spec.removed if retain}
+    names = {spec.serving(address).name.casefold() for address in spec.of("deployment")}
+    records = [record for address, record in clone.state.resources.items() if address in kept]
+    return any(str(r.inputs.get("name")).casefold() in names for r in records if r.prevent_destroy)
 
 
 def _unprotected(clone: Clone) -> Spec:
