@@ -49,6 +49,8 @@ class Past(Struct, frozen=True):
     """Those that are gone, but stay on record as if they weren't: the spec says to ignore it."""
     seen: Mapping[Address, Mapping[str, Json]]
     """Inputs as the service shows them, without what is to be ignored."""
+    seen_deposed: Mapping[tuple[Address, str], Mapping[str, Json]]
+    """The same of objects that are deposed for what an interrupted run has made."""
     found: frozenset[Address]
     """Made by a run that was interrupted before it could record them."""
     interrupted: frozenset[Address]
@@ -106,7 +108,10 @@ def settle(
                 entries.append(Recorded(current))
     _settle_deposed(observed, deposed, entries)
     found_objects, interrupted = _settle_pending(state, observed, resources, deposed, entries)
+    seen_deposed: dict[tuple[Address, str], Mapping[str, Json]] = {}
     for address in found_objects:
+        if address in seen:
+            seen_deposed[address, deposed_key(state.resources[address])] = seen[address]
         seen[address] = observed.found[address].inputs
         vanished.pop(address, None)
     return Past(
@@ -117,6 +122,7 @@ def settle(
         vanished,
         frozenset(away),
         seen,
+        seen_deposed,
         found_objects,
         interrupted,
     )
@@ -142,7 +148,7 @@ def reassigned(past: Past, observed: Observed, objects: tuple[Reassignment, ...]
     taken = [
         remote.inputs
         if (remote := observed.deposed.get((one.source, one.key)))
-        else {}
+        else past.seen_deposed.get((one.source, one.key), {})
         if one.key
         else seen.pop(one.source, {})
         for one in objects

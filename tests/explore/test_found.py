@@ -104,3 +104,18 @@ def test_a_file_goes_after_the_replaced_job_that_is_trained_on_it(story: Story) 
     story.respec(clone, "undo, the old one first", first.with_item(A, Data(life=old_first)))
     assert story.apply(clone, wait=False).is_done
     story.end()
+
+
+def test_an_object_that_is_taken_back_is_compared_by_what_is_seen_of_it(story: Story) -> None:
+    """It was resized outside before the run that was to replace it was killed."""
+    clone = story.world.clones[0]
+    story.apply(clone)
+    (served,) = story.world.cloud.of("east", "deployment")
+    story.world.cloud.resize(served, 9)
+    story.respec(clone, "another name", PLAIN.with_item(D, Serving("eval", J)))
+    story.apply(clone, fault=Fault(FaultKind.KILL_AFTER_CALL))
+    story.respec(clone, "undo", PLAIN)
+    assert story.apply(clone).is_done
+    (served,) = story.world.cloud.of("east", "deployment")
+    assert served.body["sku"]["capacity"] == 1
+    story.end()
