@@ -74,9 +74,14 @@ class Decider(Struct):
     resolver: Resolver = field(default_factory=lambda: Resolver(lambda _: None, {}, {}))
     warnings: list[str] = field(default_factory=list)
 
+    known_as: frozenset[str] = frozenset()
+    """What recorded objects know the data and models by that they were made from."""
+
     def __post_init__(self) -> None:
         self.resources = dict(self.past.resources)
         self.deposed = dict(self.past.deposed)
+        records = (*self.past.resources.values(), *self.past.deposed.values())
+        self.known_as = frozenset(known for one in records for known in one.identities.values())
         self.resolver = self._resolver()
         self.removals = {removal.source: removal for removal in self.config.refactorings.removals}
         self.selected = selected(
@@ -167,7 +172,7 @@ class Decider(Struct):
         decision = self.decisions.get(address)
         recorded = self.resources.get(address)
         if recorded is not None and (decision is None or decision.action not in _NEW):
-            resolver.keep(recorded)
+            resolver.keep(recorded, self.known_as)
 
     def _resolver(self) -> Resolver:
         facts = {address: resource.facts for address, resource in self.graph.resources.items()}

@@ -6,7 +6,7 @@ the same while its keyed digest is the same, and its value appears nowhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from hashlib import sha256
 from typing import Any, cast
 
@@ -105,15 +105,20 @@ class Resolver(Struct):
         own = resource.inputs.get("content")
         return {**found, "content": own} if isinstance(own, str) and resource.identities else found
 
-    def keep(self, recorded: ResourceState) -> None:
-        """What is recorded stays: who refers to it means what it is, not how it would be made today."""
+    def keep(self, recorded: ResourceState, known_as: Collection[str] = ()) -> None:
+        """What is recorded stays: who refers to it means what it is, not how it would be made today. Of data
+        whose bytes alone are on record (they were imported), the examples are known if the declared file has
+        the same bytes; unless somebody on record knows them by their bytes, too: `known_as`."""
         address = recorded.address
         if recorded.fingerprint:
             self.fingerprints[address] = recorded.fingerprint
         if address.kind == "dataset":
-            self.contents[address] = content_of(recorded)
-            digest = recorded.inputs.get("content") or recorded.outputs.get("digest")
-            self.digests[address] = str(digest or "")
+            content = content_of(recorded)
+            digest = str(recorded.inputs.get("content") or recorded.outputs.get("digest") or "")
+            is_declared = digest == self.digests.get(address) and "content" not in recorded.identities
+            if not is_declared or content in known_as:
+                self.contents[address] = content
+            self.digests[address] = digest
 
     def look_up(self, reference: Reference | Secret) -> Value:
         """The value of a reference where it is known; else the reference itself."""

@@ -119,3 +119,22 @@ def test_an_object_that_is_taken_back_is_compared_by_what_is_seen_of_it(story: S
     (served,) = story.world.cloud.of("east", "deployment")
     assert served.body["sku"]["capacity"] == 1
     story.end()
+
+
+def test_a_job_on_an_imported_file_is_adopted_after_a_change_was_killed_and_taken_back(story: Story) -> None:
+    """Of the imported file the bytes alone are on record, and the job that another state trained on it says
+    what the examples are."""
+    clone = story.world.clones[0]
+    first = Spec({A: Data(), J: Job(A)})
+    story.respec(clone, "no deployment", first)
+    story.apply(clone)
+    importing = replace(first, imports=((A, "file-1"),))
+    story.respec(clone, "import", importing)
+    other = story.another_state()
+    story.respec(other, "content", importing.with_item(A, Data(CONTENTS[1])))
+    story.apply(other, fault=Fault(FaultKind.KILL_AFTER_CALL))
+    story.respec(other, "undo", importing)
+    run = story.apply(other)
+    assert run.is_done
+    assert not [event for event in run.events if event.verb == "create"]
+    story.end()
