@@ -73,15 +73,11 @@ class Decider(Struct):
     """What the plan is about."""
     resolver: Resolver = field(default_factory=lambda: Resolver(lambda _: None, {}, {}))
     warnings: list[str] = field(default_factory=list)
-
-    known_as: frozenset[str] = frozenset()
-    """What recorded objects know the data and models by that they were made from."""
+    _known_as: frozenset[str] | None = None
 
     def __post_init__(self) -> None:
         self.resources = dict(self.past.resources)
         self.deposed = dict(self.past.deposed)
-        records = (*self.past.resources.values(), *self.past.deposed.values())
-        self.known_as = frozenset(known for one in records for known in one.identities.values())
         self.resolver = self._resolver()
         self.removals = {removal.source: removal for removal in self.config.refactorings.removals}
         self.selected = selected(
@@ -172,7 +168,15 @@ class Decider(Struct):
         decision = self.decisions.get(address)
         recorded = self.resources.get(address)
         if recorded is not None and (decision is None or decision.action not in _NEW):
-            resolver.keep(recorded, self.known_as)
+            needs_users = address.kind == "dataset" and "content" not in recorded.identities
+            resolver.keep(recorded, self._users_know() if needs_users else ())
+
+    def _users_know(self) -> frozenset[str]:
+        """What recorded objects know the data and models by that they were made from. Few plans need it."""
+        if self._known_as is None:
+            records = (*self.past.resources.values(), *self.past.deposed.values())
+            self._known_as = frozenset(known for one in records for known in one.identities.values())
+        return self._known_as
 
     def _resolver(self) -> Resolver:
         facts = {address: resource.facts for address, resource in self.graph.resources.items()}

@@ -370,6 +370,7 @@ _NULL_IN_TEXT = (
 
 
 _VALUE = 16
+"""Characters that a value of a list or mapping counts as."""
 
 
 def _size(value: Any) -> int:
