@@ -10,6 +10,12 @@ from hypothesis import HealthCheck, settings
 # Many tests start commands, and every one of them would compile ftops anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+# What a machine or a CI job sets for ftops, its SDKs or its looks would decide what tests see.
+_ASKED_OF_TESTS = ("FTOPS_EXPLORE", "FTOPS_API_FACTS", "FTOPS_CONFORMANCE", "FTOPS_HISTORIES", "FTOPS_UPDATE")
+_SET_ELSEWHERE = ("CI", "GITHUB_", "FTOPS_", "AZURE_", "OPENAI_", "AWS_", "NO_COLOR", "FORCE_COLOR")
+for variable in [v for v in os.environ if v.startswith(_SET_ELSEWHERE) and not v.startswith(_ASKED_OF_TESTS)]:
+    del os.environ[variable]
+
 # Commands that tests start inherit what is ignored here: a background job may have been started so.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
