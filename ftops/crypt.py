@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hmac
 import os
 from collections.abc import Sequence
 from functools import cache
@@ -39,6 +40,10 @@ class Key(Struct, frozen=True):
     @property
     def id(self) -> str:
         return sha256(b"ftops key id" + self.secret).hexdigest()[:8]
+
+    def derived(self, purpose: str) -> str:
+        """Another key, of 64 hex digits, for one purpose. It says nothing of this one."""
+        return hmac.new(self.secret, f"ftops {purpose}".encode(), "sha256").hexdigest()
 
 
 class Keys(Struct, frozen=True):

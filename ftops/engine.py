@@ -31,11 +31,12 @@ from ftops.plan import NORMAL, Mode, Options, Plan
 from ftops.providers import Providers
 from ftops.providers.base import Connects
 from ftops.refactor import Replacement, nothing_recorded, replace_provider
-from ftops.state import Entry, Home, Recorded, ResourceState, State, Status, fold
+from ftops.state import DigestKeySet, Entry, Home, Recorded, ResourceState, State, Status, fold
 from ftops.store import (
     AT_ONCE,
     Elsewhere,
     Hold,
+    Journal,
     LocalStore,
     LockInfo,
     Store,
@@ -201,8 +202,7 @@ class Session(Struct):
         from ftops.apply import Apply
         from ftops.turns import Context, new_token
 
-        state = self._begun_state()
-        journal = self.store.open_journal(state)
+        state, journal = self._begin()
         check = self._hold.check if self._hold is not None else _nothing
         context = Context(
             self.config.folder,
@@ -232,10 +232,9 @@ class Session(Struct):
     def record(self, entries: Iterable[Entry]) -> State:
         """Rearranges what is recorded: the state after these entries. Only within `locked`."""
         entries = list(entries)
-        before = self._begun_state()
-        after = fold(before, entries)
         with self._audited() as ending:
-            journal = self.store.open_journal(before)
+            before, journal = self._begin()
+            after = fold(before, entries)
             journal.append(entries)
             journal.sync()
             journal.fold(after)
@@ -262,11 +261,39 @@ class Session(Struct):
 
     def _inquiry(self, parallelism: int = 10) -> Inquiry:
         return Inquiry(
-            self.config, self.graph, self.state, self.providers, self.retry_base, parallelism, self.clock
+            self.config,
+            self.graph,
+            self.state,
+            self.providers,
+            self.retry_base,
+            parallelism,
+            self.clock,
+            digest_key=self.digest_key,
         )
 
+    @property
+    def digest_key(self) -> str:
+        """With what digests of secrets are keyed. It is made of the key that a state is encrypted with while
+        nothing is recorded, and stays through rotations: else every secret would look changed."""
+        if self.state.digest_key or not self.state.is_empty:
+            return self.state.digest_key
+        return self.store.form.digest_key(self.config.name, self.config.environment)
+
+    def _begin(self) -> tuple[State, Journal]:
+        """The state to record on, and its journal. A state has a lineage from its first entry on."""
+        state = self._begun_state()
+        journal = self.store.open_journal(state)
+        if self.digest_key == state.digest_key:
+            return state, journal
+        first = [DigestKeySet(self.digest_key)]
+        try:
+            journal.append(first)
+        except BaseException:
+            journal.close()
+            raise
+        return fold(state, first), journal
+
     def _begun_state(self) -> State:
-        """The state to record on: it has a lineage from its first entry on."""
         if isinstance(self.store, LocalStore):
             note_origin(self.config)
         note_place(self.config, self.store)

@@ -50,6 +50,8 @@ class Inquiry(Struct, frozen=True):
     clock: Clock | None = None
     offline: bool = False
     """Whether nobody is asked anything."""
+    digest_key: str = ""
+    """With what digests of secrets are keyed; see `secret_digests`."""
 
     def plan(
         self, options: Options, look: bool, preflight: bool, on_progress: Callable[[int, int], None]
@@ -72,7 +74,7 @@ class Inquiry(Struct, frozen=True):
         """From the spec and the record alone. What that leaves open is said."""
         imports = self.config.refactorings.imports
         left = replace(self.config, refactorings=replace(self.config.refactorings, imports=()))
-        made = plan(left, self.graph, self.state, Observed(False), options, secret_digests(self.config))
+        made = plan(left, self.graph, self.state, Observed(False), options, self._secret_digests)
         said = ["no account was asked what exists: this is what the record says"]
         if imports:
             said.append(
@@ -127,7 +129,7 @@ class Inquiry(Struct, frozen=True):
             clock=self.clock,
             retry_base=self.retry_base,
         )
-        return plan(config, self.graph, self.state, seen, NORMAL, secret_digests(config))
+        return plan(config, self.graph, self.state, seen, NORMAL, self._secret_digests)
 
     def check_home(self, wanted: Replacement) -> None:
         """Raises Blocked where objects aren't in the account in which they are to be recorded, or nothing
@@ -161,7 +163,7 @@ class Inquiry(Struct, frozen=True):
         recorded = self.state.resources
         facts = {a: resource.facts for a, resource in self.graph.resources.items()}
         resolver = Resolver(
-            lambda a: recorded[a].outputs if a in recorded else None, facts, secret_digests(self.config)
+            lambda a: recorded[a].outputs if a in recorded else None, facts, self._secret_digests
         )
         for one in self.graph.order:
             desired = resolver.resolve(self.graph.resources[one])
@@ -245,7 +247,11 @@ class Inquiry(Struct, frozen=True):
         return replace(made, estimate=estimate, findings=(*made.findings, *found))
 
     def _planned(self, observed: Observed, options: Options) -> Plan:
-        return plan(self.config, self.graph, self.state, observed, options, secret_digests(self.config))
+        return plan(self.config, self.graph, self.state, observed, options, self._secret_digests)
+
+    @property
+    def _secret_digests(self) -> dict[Secret, str]:
+        return secret_digests(self.config, self.digest_key)
 
 
 def _as_sent(made: Plan, declared: Mapping[Address, Resource]) -> Mapping[Address, Resource]:
@@ -254,9 +260,10 @@ def _as_sent(made: Plan, declared: Mapping[Address, Resource]) -> Mapping[Addres
     return {a: replace(r, inputs=sent[a]) if a in sent else r for a, r in declared.items()}
 
 
-def secret_digests(config: Config) -> dict[Secret, str]:
-    """Keyed and short: enough to see a change, too little to confirm a guess of a long secret."""
-    key = f"{config.name}/{config.environment}".encode()
+def secret_digests(config: Config, digest_key: str) -> dict[Secret, str]:
+    """Short: enough to see a change. Without a `digest_key`, they are keyed by the names of spec and
+    environment: whoever knows these can confirm a guess of a short secret."""
+    key = (digest_key or f"{config.name}/{config.environment}").encode()
     withheld = config.withheld or ()
     return {
         secret: "withheld"

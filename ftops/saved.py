@@ -90,7 +90,7 @@ def save(session: Session, made: Plan, asked: Asked) -> SavedPlan:
         variables={n: v for n, v in config.variables.items() if n in config.given},
         variable_files=tuple(_shown(file) for file in asked.variable_files),
     )
-    basis = basis_of(config, session.state, made, secret_digests(config))
+    basis = basis_of(config, session.state, made, secret_digests(config, session.digest_key))
     return SavedPlan(made, origin, basis, asked.options, asked.refresh)
 
 
@@ -163,7 +163,7 @@ def take_up(
     _check_subject(session.config, saved)
     if spent := _applied_already(session, saved):
         raise spent
-    now = basis_of(session.config, state, plan, secret_digests(session.config))
+    now = basis_of(session.config, state, plan, secret_digests(session.config, session.digest_key))
     if found := differences(saved.basis, now):
         raise _stale(saved, found, state.serial)
     if plan.lineage and state.lineage != plan.lineage:

@@ -2,7 +2,7 @@
 
 An entry is written before the effect it announces (`Begun`) or right after the effect it reports
 (`Recorded`, `Removed`, `Failed`); others rearrange what is recorded and have no effect outside (`Moved`,
-`Reassigned`, `ProviderReplaced`). Each has a serial, one more than the entry before it.
+`Reassigned`, `ProviderReplaced`, `DigestKeySet`). Each has a serial, one more than the entry before it.
 """
 
 from __future__ import annotations
@@ -196,13 +196,21 @@ class ProviderReplaced(Struct, frozen=True):
     after: Home
 
 
-Entry = Begun | Recorded | Removed | Failed | OutputsRecorded | Moved | Reassigned | ProviderReplaced
+class DigestKeySet(Struct, frozen=True):
+    """With what digests of secrets are keyed from now on: 64 hex digits. Set while nothing is recorded."""
+
+    key: str
+
+
+Rearrangement = Moved | Reassigned | ProviderReplaced | DigestKeySet
+Entry = Begun | Recorded | Removed | Failed | OutputsRecorded | Rearrangement
 
 
 class State(Struct, frozen=True):
     """Everything recorded for one spec in one environment.
 
-    `deposed` holds replaced objects that still exist, by address and key.
+    `deposed` holds replaced objects that still exist, by address and key. `digest_key` is what digests of
+    secrets in it are keyed with (64 hex digits); empty in a state that began without encryption.
     """
 
     lineage: str
@@ -211,6 +219,7 @@ class State(Struct, frozen=True):
     deposed: Mapping[tuple[Address, str], ResourceState] = field(default_factory=dict)
     pending: Mapping[Address, PendingOperation] = field(default_factory=dict)
     outputs: Mapping[str, Json] = field(default_factory=dict)
+    digest_key: str = ""
 
     @property
     def is_empty(self) -> bool:
@@ -269,6 +278,7 @@ class LiveState:
         self.deposed = dict(state.deposed)
         self.pending = dict(state.pending)
         self.outputs: Mapping[str, Json] = state.outputs
+        self.digest_key = state.digest_key
 
     def add(self, entry: Entry) -> None:
         self.serial += 1
@@ -292,6 +302,8 @@ class LiveState:
                 self._reassign(objects)
             case ProviderReplaced(before, after):
                 self._replace_provider(before, after)
+            case DigestKeySet(key):
+                self.digest_key = key
 
     def freeze(self) -> State:
         return State(
@@ -301,6 +313,7 @@ class LiveState:
             dict(self.deposed),
             dict(self.pending),
             self.outputs,
+            self.digest_key,
         )
 
     def _record(self, resource: ResourceState, deposes: str) -> None:

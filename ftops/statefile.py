@@ -40,6 +40,7 @@ def snapshot_text(state: State, spec: str, environment: str) -> str:
     pending = {str(a): operation_to_json(p) for a, p in state.pending.items()}
     rows = [
         f' "deposed": {_objects(deposed)}',
+        *([f' "digest_key": {_dumps(state.digest_key)}'] if state.digest_key else []),
         f' "environment": {_dumps(environment)}',
         f' "lineage": {_dumps(state.lineage)}',
         f' "outputs": {_fields(state.outputs, 2)}',
@@ -197,6 +198,9 @@ class Form(Protocol):
     def entry(self, row: Fields, lineage: str, file: str) -> Entry:
         """Of a line as `parse_line` gives it. Raises StateError."""
 
+    def digest_key(self, spec: str, environment: str) -> str:
+        """With what a new state keys digests of secrets; empty if there is no key to make it of."""
+
     def mark(self, text: str) -> str:
         """What tells later that a text is as it was; empty where nothing can."""
 
@@ -227,6 +231,9 @@ class Plain:
                 f"entry {row.get('serial')}: {error}",
                 "upgrade ftops to the version that wrote it",
             ) from error
+
+    def digest_key(self, spec: str, environment: str) -> str:
+        return ""
 
     def mark(self, text: str) -> str:
         return ""

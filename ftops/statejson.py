@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from ftops.address import Address, Json, decode, encode
 from ftops.state import (
     Begun,
+    DigestKeySet,
     Entry,
     Failed,
     Home,
@@ -46,6 +47,7 @@ def state_from_json(raw: Fields, *, is_plain: bool) -> State:
         deposed={_deposed_key(a): _resource(r) for a, r in raw.get("deposed", {}).items()},
         pending=_by_address(raw.get("pending", {}), _operation),
         outputs=dict(raw.get("outputs", {})),
+        digest_key=_text(raw.get("digest_key", "")),
     )
 
 
@@ -77,6 +79,8 @@ def entry_to_json(entry: Entry) -> dict[str, Json]:
             return {"entry": "reassigned", "objects": rows}
         case ProviderReplaced(before, after):
             return {"entry": "provider_replaced", "before": [*before], "after": [*after]}
+        case DigestKeySet(key):
+            return {"entry": "digest_key", "key": key}
 
 
 def entry_from_json(raw: Fields) -> Entry:
@@ -142,6 +146,7 @@ _ENTRIES: Mapping[str, Callable[[Fields], Entry]] = {
     "moved": lambda raw: Moved(tuple((_address(a), _address(b)) for a, b in raw["moves"])),
     "reassigned": lambda raw: Reassigned(tuple(_reassignment(*row) for row in raw["objects"])),
     "provider_replaced": lambda raw: ProviderReplaced(_home(*raw["before"]), _home(*raw["after"])),
+    "digest_key": lambda raw: DigestKeySet(_text(raw["key"])),
 }
 
 

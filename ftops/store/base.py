@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from ftops.errors import StateError, StateLocked
 from ftops.state import Entry, State
+from ftops.statefile import Form
 
 T = TypeVar("T")
 
@@ -100,6 +101,10 @@ class Store(Protocol):
     @property
     def place(self) -> str:
         """Where the state is, for people."""
+
+    @property
+    def form(self) -> Form:
+        """How it is written down."""
 
     def read(self, lineage: str = "") -> State:
         """The state as of now; an empty one of that lineage where none is recorded. Needs no lock."""

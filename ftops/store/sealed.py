@@ -63,6 +63,9 @@ class Sealed(Struct, frozen=True):
         body = self.keys.unseal(sealed, _of_entry(lineage, row["serial"]), file)
         return PLAIN.entry({"serial": row["serial"], **json.loads(body)}, lineage, file)
 
+    def digest_key(self, spec: str, environment: str) -> str:
+        return self.keys.key.derived(f"digests of secrets:{spec}/{environment}") if self.keys.key else ""
+
     def mark(self, text: str) -> str:
         return self.keys.seal("", f"head:{text}") if self.keys.key else ""
 

@@ -392,4 +392,5 @@ def job_essence(inputs: Mapping[str, Any], model: Essence, content: Callable[[Js
         tuple(sorted(settings)),
         inputs.get("suffix") or "",
         inputs.get("seed"),
+        tuple(i["wandb"]["project"] for i in inputs.get("integrations") or ()),
     )

@@ -32,6 +32,7 @@ STARTS: tuple[Spec, ...] = (
     Spec({A: Data(), B: Data(), J: Job(A), D: Serving("chat", J, blue_green=True)}),
     Spec({A: Data(), J: Job(A), K: Job(A, J, epochs=2), D: Serving("chat", K), E: Serving("eval")}),
     Spec({A: Data(), B: Data(), J: Job(A), K: Job(B)}),
+    Spec({A: Data(), J: Job(A, reports=True), D: Serving("chat", J)}, key=1),
     Spec({A: Data(), X: Job(A), FX: Serving("chat", X)}),
     Spec({D: Serving("chat"), E: Serving("eval")}),
 )

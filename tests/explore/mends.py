@@ -16,7 +16,7 @@ from ftops.reuse import Records, Want, reassignments
 from ftops.state import State
 
 Patch = tuple[Any, str, Any]
-"""A module, a name in it, and what that stands for instead."""
+"""A module or a class, a name in it, and what that stands for instead."""
 
 _settle = settle
 
@@ -53,6 +53,11 @@ def _names_of(config: Any) -> dict[str, str]:
 
 def _nothing(*args: Any) -> None:
     return None
+
+
+def _of_the_newest_key(session: engine.Session) -> str:
+    """A rotated key changes what is known of secrets."""
+    return session.store.form.digest_key(session.config.name, session.config.environment)
 
 
 _UNCHECKED: Patch = (planner, "check_owners", _nothing)
@@ -96,6 +101,11 @@ MENDS: Mapping[str, Mend] = {
         ((planner, "reassignments", _no_deployments),),
         frozenset({"endpoints_stay", "converges", "as_declared_in_the_end", "all_that_was_shown"}),
         ("name to a new one", "rename deployment", "exchange names"),
+    ),
+    "a rotated key changes no digest of a secret": Mend(
+        ((engine.Session, "digest_key", property(_of_the_newest_key)),),
+        frozenset({"paid_once"}),
+        ("key", "reports"),
     ),
     "a renamed resource is moved": Mend(
         ((planner, "reassignments", _nothing_renamed),), frozenset({"paid_once"}), ("rename job", "epochs")

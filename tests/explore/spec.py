@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from ftops.address import Address, Reference, Value
+from ftops.address import Address, Reference, Secret, Value
 from ftops.config import (
     Config,
     Import,
@@ -25,6 +25,8 @@ from tests.explore.cloud import BASE, Essence, job_essence
 from tests.explore.contents import CONTENTS, Content
 
 PLAIN = Lifecycle()
+OWNER = Secret("env", "OWNER")
+"""A secret that deployments, and jobs that report, are made with."""
 ACCOUNTS = ("east", "west")
 Model = Address | None
 """The model of that job; None: the base model."""
@@ -49,11 +51,14 @@ class Job(Struct, frozen=True):
     epochs: int = 1
     seed: int | None = None
     suffix: str = ""
+    reports: bool = False
+    """To a project that is a secret."""
     provider: str = "p"
     life: Lifecycle = PLAIN
 
     def __str__(self) -> str:
         more = f" seed={self.seed}" * (self.seed is not None) + f" suffix={self.suffix}" * bool(self.suffix)
+        more += " reports" * self.reports
         model = f" on {self.model}" if self.model else ""
         return f"{self.training}{model} epochs={self.epochs}{more}{_rest(self)}"
 
@@ -85,6 +90,10 @@ class Spec(Struct, frozen=True):
     moved: tuple[tuple[Address, Address], ...] = ()
     removed: tuple[tuple[Address, bool], ...] = ()
     imports: tuple[tuple[Address, str], ...] = ()
+    owner: str = "somebody"
+    """The value of the secret."""
+    key: int = 0
+    """The key of that number encrypts the state; 0: it is in the clear."""
 
     def account(self, address: Address) -> str:
         return self.accounts[self.items[address].provider]
@@ -115,7 +124,11 @@ class Spec(Struct, frozen=True):
         model = ("base", BASE) if item.model is None else self.essence(item.model)
         if isinstance(item, Serving):
             return ("deployment", model)
-        inputs = {**_job_settings(item), "training": None}
+        inputs = {
+            **_job_settings(item),
+            "training": None,
+            **({"integrations": _reported(self.owner)} if item.reports else {}),
+        }
         return job_essence(inputs, model, lambda _: self.data(item.training).content.meaning)
 
     def ignores(self, address: Address) -> bool:
@@ -135,6 +148,8 @@ class Spec(Struct, frozen=True):
         yield from (f"moved: {source} to {target}" for source, target in self.moved)
         yield from (f"removed: {address}{' retain' * retain}" for address, retain in self.removed)
         yield from (f"import: {address} from {remote_id}" for address, remote_id in self.imports)
+        yield from [f"owner: {self.owner}"] * (self.owner != "somebody")
+        yield from [f"state encrypted with key {self.key}"] * bool(self.key)
 
     def with_item(self, address: Address, item: Item) -> Spec:
         return replace(self, items={**self.items, address: item})
@@ -171,6 +186,7 @@ def to_config(spec: Spec, name: str, folder: Path) -> Config:
             provider: ProviderConfig(provider, "memory", {"account": account})
             for provider, account in spec.accounts.items()
         },
+        secrets={OWNER: spec.owner},
         outputs=tuple(_outputs(spec)),
         refactorings=Refactorings(
             tuple(Move(source, target) for source, target in spec.moved),
@@ -203,18 +219,28 @@ def _resource(address: Address, item: Item) -> Resource:
             "model": _model(item.model),
             "sku": {"name": item.sku, "capacity": item.capacity},
             "replace": "blue_green" if item.blue_green else "recreate",
+            "tags": {"owner": OWNER},
         }
         facts = {} if item.blue_green else {"name": item.name}
     return Resource(address, item.provider, inputs, lifecycle=item.life, facts=facts, identities=identities)
 
 
 def _job_settings(job: Job) -> dict[str, Any]:
-    settings: dict[str, Any] = {"method": "supervised", "hyperparameters": {"n_epochs": job.epochs}}
+    settings: dict[str, Any] = {
+        "method": "supervised",
+        "hyperparameters": {"n_epochs": job.epochs},
+    }
+    if job.reports:
+        settings["integrations"] = _reported(OWNER)
     if job.seed is not None:
         settings["seed"] = job.seed
     if job.suffix:
         settings["suffix"] = job.suffix
     return settings
+
+
+def _reported(project: Secret | str) -> list[Any]:
+    return [{"type": "wandb", "wandb": {"project": project}}]
 
 
 def _model(model: Model) -> Value:

@@ -113,7 +113,7 @@ class Story:
 
     def another_state(self) -> Clone:
         """A spec of its own, which wants the same."""
-        clone = self.world.new_clone("other", self.world.clones[0].spec)
+        clone = self.world.new_clone("other", replace(self.world.clones[0].spec, owner="other"))
         self.tell(f"{clone.folder.name} is a spec of its own")
         return clone
 
@@ -278,4 +278,4 @@ def _unprotected(clone: Clone) -> Spec:
     kept = [a for a, r in clone.state.resources.items() if r.prevent_destroy and a not in items]
     accounts = {**spec.accounts, "east": "east", "west": "west"}
     removed = tuple((a, True) for a in sorted(kept, key=lambda a: a.sort_key))
-    return Spec(items, accounts, removed=removed)
+    return Spec(items, accounts, removed=removed, owner=clone.spec.owner, key=clone.spec.key)

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from ftops.address import Address
 from ftops.apply import Report, Settings
+from ftops.crypt import KEY_BYTES, Key, Keys
 from ftops.engine import Session
 from ftops.errors import FtopsError
 from ftops.graph import build
@@ -24,6 +25,7 @@ from ftops.saved import Asked, save, take_up
 from ftops.state import Entry, State, owner_mark
 from ftops.store import LocalStore
 from ftops.store.local import LocalJournal
+from ftops.store.sealed import Sealed
 from tests.explore.cloud import Account, Cloud, Event, Thing
 from tests.explore.faults import Fault
 from tests.explore.spec import Spec, to_config
@@ -31,6 +33,14 @@ from tests.support.cloud import VirtualTime
 from tests.support.specs import Crash
 
 NOTHING = State("")
+
+
+_KEYS = tuple(Key(bytes([number]) * KEY_BYTES) for number in range(3))
+
+
+def form(spec: Spec) -> Sealed:
+    """How the state is written now. It can be read however it was written before."""
+    return Sealed(Keys(_KEYS[spec.key] if spec.key else None, _KEYS, accept_plain=True))
 
 
 class Open(Providers):
@@ -86,7 +96,7 @@ class Clone:
 
     @property
     def store(self) -> LocalStore:
-        return LocalStore(self.folder / "state", self.name, "default", keep=2)
+        return LocalStore(self.folder / "state", self.name, "default", form(self.spec), keep=2)
 
     def read(self) -> State:
         """After a run."""
@@ -291,7 +301,9 @@ class World:
         self.cloud.fault = fault
         try:
             config = to_config(clone.spec, clone.name, clone.folder)
-            store = KillableStore(clone.folder / "state", clone.name, "default", keep=2, fault=fault)
+            store = KillableStore(
+                clone.folder / "state", clone.name, "default", form(clone.spec), 2, fault=fault
+            )
             accounts = self.open_accounts(clone.spec.accounts)
             session = Session(config, build(config), store, accounts, clock=self.clock)
             with session, session.locked("apply"):
