@@ -26,11 +26,19 @@ ALLOWED = "FTOPS_ALLOW_ENV"
 STAND_IN = "withheld"
 """What an untrusted spec reads in place of any other environment variable."""
 
+
+def _set_untrusted(ctx: click.Context, param: click.Parameter, given: bool) -> bool:
+    is_untrusted = given or is_on(UNTRUSTED, os.environ)
+    if ctx.obj is not None:
+        ctx.obj.is_untrusted = is_untrusted
+    return is_untrusted
+
+
 untrusted_option = click.option(
     "--untrusted",
     "is_untrusted",
     is_flag=True,
-    callback=lambda _ctx, _param, given: given or is_on(UNTRUSTED, os.environ),
+    callback=_set_untrusted,
     help="For the spec of somebody you don't know: ask nobody, start nothing, read nothing outside.",
 )
 

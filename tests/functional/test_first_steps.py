@@ -134,6 +134,20 @@ def test_help_of_destroy_says_what_a_target_takes_along(folder: Folder) -> None:
     assert "Only this resource and what it needs." in " ".join(folder.ok("plan", "--help").split())
 
 
+# hints for the command line that was given
+
+EMPTY = "ftops: {name: drone}\nproviders: {m: {type: memory}}\n"
+
+
+def test_commands_in_hints_are_for_the_spec_that_was_given(tmp_path: Path) -> None:
+    here, above = Folder.make(tmp_path / "my specs"), Folder(tmp_path)
+    above.ok("apply", "-y", "my specs")
+    here.write("ftops.yaml", EMPTY)
+    assert "`ftops destroy 'my specs'`" in above.run("plan", "my specs").err
+    assert "`ftops destroy`" in here.run("plan").err
+    assert "`ftops destroy -C 'my specs'`" in above.run("plan", "-C", "my specs").err
+
+
 # what is no copy of a state
 
 COPIES = {
