@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from secrets import token_hex
 
-from ftops.inside import real
+from ftops.inside import content, real
 from ftops.private import make_folder, write_private
 
 FOLDER = ".ftops"
@@ -19,6 +19,7 @@ SPECS = "cache"
 """What was made of specs."""
 _MARK = "made-here"
 _MOMENT = "made-at"
+_MARK_BYTES = 64
 _TRIES = 5
 
 
@@ -56,7 +57,7 @@ def own_folder(project: Path, name: str) -> Path:
     was perhaps made to deceive. It may be yet to be made, by `make_own`."""
     places = [name, *(f"{name}-{number}" for number in range(2, _TRIES + 1))]
     for folder in (project / FOLDER / place for place in places):
-        if _is_ours(folder) or not os.path.lexists(folder):
+        if made_here(folder) or not os.path.lexists(folder):
             return folder
     return project / FOLDER / f"{name}-{token_hex(8)}"
 
@@ -64,7 +65,7 @@ def own_folder(project: Path, name: str) -> Path:
 def make_own(folder: Path) -> None:
     """Makes a folder of `own_folder`, with the mark that it was made here: its inode, and the moment at which
     a file in it was made, which nobody can set. Raises OSError."""
-    if _is_ours(folder):
+    if made_here(folder):
         return
     draft = folder.with_name(f".{folder.name}.{os.getpid()}.{token_hex(4)}")
     make_folder(draft)
@@ -76,16 +77,14 @@ def make_own(folder: Path) -> None:
         for name in (_MARK, _MOMENT):
             (draft / name).unlink(missing_ok=True)
         draft.rmdir()
-        if not _is_ours(folder):  # else another process has made it meanwhile
+        if not made_here(folder):  # else another process has made it meanwhile
             raise
 
 
-def _is_ours(folder: Path) -> bool:
+def made_here(folder: Path) -> bool:
+    """Whether the mark in a folder, of `make_own` or of the emulator, is of this very folder."""
     try:
-        with open(
-            folder / _MARK, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NOFOLLOW)
-        ) as mark:
-            return mark.read(64) == _proof(folder)
+        return content(folder / _MARK, limit=_MARK_BYTES, follow=False) == _proof(folder)
     except OSError:
         return False
 

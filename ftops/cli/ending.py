@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 
 from ftops.cli.screen import INTERRUPTED, OutputClosed, Screen
+from ftops.cli.switches import DEBUG, is_on
 from ftops.errors import Diagnostic, FtopsError
 
 
@@ -62,7 +63,7 @@ def bug_diagnostic(error: Exception) -> Diagnostic:
 
 
 def _trace() -> None:
-    if os.environ.get("FTOPS_DEBUG", "0") not in ("", "0"):
+    if is_on(DEBUG, os.environ):
         import traceback
 
         traceback.print_exc()

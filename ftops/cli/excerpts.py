@@ -12,7 +12,7 @@ from ftops.inside import SPEC_BYTES, content, leads_out
 from ftops.project import project_root
 from ftops.yamllines import lines_of
 
-_SUFFIXES = (".yaml", ".yml")
+SUFFIXES = (".yaml", ".yml")
 
 
 def with_lines(diagnostics: Sequence[Diagnostic]) -> list[Diagnostic]:
@@ -21,7 +21,7 @@ def with_lines(diagnostics: Sequence[Diagnostic]) -> list[Diagnostic]:
 
 
 def _with_line(place: Place) -> Place:
-    if place.text or not place.width or not place.file.endswith(_SUFFIXES):
+    if place.text or not place.width or not place.file.endswith(SUFFIXES):
         return place
     path = Path(place.file)
     if leads_out(path, project_root(path.absolute().parent)):

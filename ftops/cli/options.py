@@ -14,6 +14,7 @@ from msgspec import Struct
 from ftops.address import Address
 from ftops.cli.addresses import ADDRESS
 from ftops.cli.arguments import SpecArguments
+from ftops.cli.excerpts import SUFFIXES
 from ftops.cli.look import CHDIR, Command, decorate, look_options
 from ftops.plan import Mode, Options
 
@@ -43,6 +44,8 @@ def spec_options(function: Command) -> Command:
         folders = click.get_current_context().meta.get(CHDIR, ())
         words = (*map(shlex.quote, folders), *_words(path, environment, variables, variable_files))
         spec = SpecArguments(path, environment, variables, variable_files, words=words)
+        if path.is_dir() or path.suffix in SUFFIXES:  # else it may be a plan, or the last of some addresses
+            click.get_current_context().obj.words = words
         return function(*args, spec=spec, **rest)
 
     return look_options(decorate(wraps(function)(packed), _SPEC))

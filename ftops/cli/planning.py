@@ -14,7 +14,7 @@ from ftops.cli.specs import read, read_to_destroy, read_with_data
 from ftops.cli.untrusted import told_as_far_as_known
 from ftops.config import Config
 from ftops.engine import Session
-from ftops.errors import Diagnostic, UsageError
+from ftops.errors import Diagnostic, StateError, UsageError
 from ftops.inside import content
 from ftops.plan import Mode, Plan, plan_to_json
 from ftops.planfile import plan_digest
@@ -64,17 +64,37 @@ def planning_session(config: Config, request: PlanArguments, copy: Path | None) 
 
 
 def _copied(config: Config, copy: Path) -> State:
-    try:
-        text = content(copy).decode()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"can't read {copy}: {error}", "", "name the file that holds the state") from error
+    text = _text_of(copy)
     if '"sealed": ' in text[:1000]:
         raise UsageError(
             f"{copy} is an encrypted state",
             "--state takes a copy that can be read without its key.",
             "make one where the key is: `ftops state pull > state.json`",
         )
-    return parse_snapshot(text, str(copy), config.name, config.environment)
+    try:
+        return parse_snapshot(text, str(copy), config.name, config.environment)
+    except StateError as error:
+        raise StateError(error.summary, error.detail, _MAKE_COPY) from error
+
+
+def _text_of(copy: Path) -> str:
+    """Of a copy of the state. Raises UsageError."""
+    if str(copy) == "-" and not copy.exists():
+        raise UsageError("--state takes a file, not standard input", "", _MAKE_COPY)
+    try:
+        text = content(copy).decode()
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{copy} is no state", "it is not UTF-8 text.", _MAKE_COPY) from error
+    except OSError as error:
+        raise UsageError(f"can't read {copy}: {error.strerror}", "", _MAKE_COPY) from error
+    if not text.strip():
+        raise UsageError(
+            f"{copy} is empty", "a copy of a state never is: what wrote it may have failed.", _MAKE_COPY
+        )
+    return text
+
+
+_MAKE_COPY = "make one where the state can be read: `ftops state pull > state.json`; then --state state.json"
 
 
 def make_plan(session: Session, request: PlanArguments, screen: Screen, *, offline: bool = False) -> Plan:

@@ -12,6 +12,7 @@ from typing import TextIO
 
 from ftops.address import Json
 from ftops.cli.excerpts import with_lines
+from ftops.cli.hints import fitted
 from ftops.errors import Diagnostic, FtopsError, UsageError
 from ftops.views import diagnostics as diagnostics_view
 from ftops.views.paint import Painter, clean_json, clean_lines, wants_color
@@ -36,6 +37,9 @@ class Screen:
         self._out = _ready(sys.stdout)
         self._err = _ready(sys.stderr)
         self.command = ""
+        self.words: tuple[str, ...] = ()
+        """What the command line says of the spec, for the commands in hints."""
+        self.is_untrusted = False
         self.json = _asks_for_json(argv)
         self.markdown = False
         self.keeps_going = False
@@ -83,7 +87,7 @@ class Screen:
 
     def warn(self, diagnostics: Sequence[Diagnostic]) -> None:
         """Findings beside the result. In JSON a document carries them itself."""
-        diagnostics = with_lines(diagnostics)
+        diagnostics = self._completed(diagnostics)
         if not self.json:
             self._write(self._err, self._drawn(diagnostics))
         elif self.command in STREAMING:
@@ -98,7 +102,7 @@ class Screen:
 
     def fail(self, diagnostics: Sequence[Diagnostic], exit_code: int, **more: Json) -> None:
         """Why a command came to nothing; in JSON, its last word."""
-        diagnostics = with_lines(diagnostics)
+        diagnostics = self._completed(diagnostics)
         if not self.json:
             if exit_code == INTERRUPTED and self._err.isatty():
                 self._write(self._err, "\n")  # after the ^C that the terminal shows
@@ -153,6 +157,9 @@ class Screen:
                 stream.flush()
             except (OSError, ValueError):
                 _silence(stream)
+
+    def _completed(self, diagnostics: Sequence[Diagnostic]) -> list[Diagnostic]:
+        return fitted(with_lines(diagnostics), self.words, is_untrusted=self.is_untrusted)
 
     def _drawn(self, diagnostics: Sequence[Diagnostic]) -> str:
         drawn = diagnostics_view.draw(diagnostics, self._paint_err)

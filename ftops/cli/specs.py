@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from ftops import reading
 from ftops.cli.arguments import SpecArguments
+from ftops.cli.switches import CI, UNTRUSTED, is_on
 from ftops.config import Config
 from ftops.errors import Diagnostic, SpecError, UsageError
 from ftops.inside import ALLOW
@@ -18,11 +19,11 @@ def read(spec: SpecArguments) -> Config:
     """The spec alone. Raises SpecError, UsageError if specs are untrusted here, and the command can't be."""
     if spec.is_untrusted:
         return _named(_read_untrusted(spec), spec)
-    if os.environ.get(SWITCH, "").lower() not in ("", "0", "false", "no", "off"):
+    if is_on(UNTRUSTED, os.environ):
         raise UsageError(
-            f"{SWITCH} is set, and this command needs a spec that is trusted",
+            f"{UNTRUSTED} is set, and this command needs a spec that is trusted",
             "only `validate` and `plan` take the spec of somebody else.",
-            f"unset {SWITCH} where the spec is yours",
+            f"unset {UNTRUSTED} where the spec is yours",
         )
     config = reading.read(
         spec.path,
@@ -32,10 +33,6 @@ def read(spec: SpecArguments) -> Config:
         environ=os.environ,
     )
     return _named(config, spec)
-
-
-SWITCH = "FTOPS_UNTRUSTED"
-"""Set, specs are untrusted here."""
 
 
 def _read_untrusted(spec: SpecArguments, *, destroying: bool = False) -> Config:
@@ -60,7 +57,7 @@ def _named(config: Config, spec: SpecArguments) -> Config:
     """The same. Raises SpecError where it has to say its name, and doesn't: by its folder it would have
     another one, and another state, in another checkout."""
     reasons = {
-        "CI=true is set": os.environ.get("CI", "").lower() in ("true", "1"),
+        f"{CI} is set": is_on(CI, os.environ),
         f"its state is kept in a bucket ({config.state.backend})": config.state.backend != "local",
         "its plan is saved, or expected by its digest": spec.is_approved,
     }

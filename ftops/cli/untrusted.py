@@ -6,6 +6,7 @@ taken for ftops' own. What was left out for that is said. docs/security.md has t
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from typing import TypeVar
 
@@ -14,7 +15,7 @@ from msgspec.structs import replace
 
 from ftops.accounts import accounts_of
 from ftops.address import encode
-from ftops.cli.specs import SWITCH
+from ftops.cli.switches import UNTRUSTED, is_on
 from ftops.config import Config
 from ftops.reading import VARIABLE_PREFIX
 from ftops.state import PendingOperation, ResourceState, State
@@ -25,11 +26,19 @@ ALLOWED = "FTOPS_ALLOW_ENV"
 STAND_IN = "withheld"
 """What an untrusted spec reads in place of any other environment variable."""
 
+
+def _set_untrusted(ctx: click.Context, param: click.Parameter, given: bool) -> bool:
+    is_untrusted = given or is_on(UNTRUSTED, os.environ)
+    if ctx.obj is not None:
+        ctx.obj.is_untrusted = is_untrusted
+    return is_untrusted
+
+
 untrusted_option = click.option(
     "--untrusted",
     "is_untrusted",
     is_flag=True,
-    envvar=SWITCH,
+    callback=_set_untrusted,
     help="For the spec of somebody you don't know: ask nobody, start nothing, read nothing outside.",
 )
 

@@ -45,6 +45,9 @@ _AT = (
     ("secret/url-password", rb"[a-z][a-z0-9+.-]{1,20}://[^\s/:@\"'<>\\]{1,80}:[^\s/:@\"'<>\\]{1,80}@"),
     ("personal/email", rb"[A-Za-z0-9._%+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,5}[A-Za-z]{2,24}(?![A-Za-z0-9])"),
 )
+_SIGN = re.compile(b"@")
+_BEFORE_SIGN, _AFTER_SIGN = 110, 340
+"""Bytes around an `@` that these may need."""
 _EXAMPLES = rb"(?i)@(?:[a-z0-9-]+\.)*(?:example\.(?:com|org|net)|[a-z0-9-]+\.(?:example|test|invalid))$"
 """Addresses that are reserved for examples belong to nobody (RFC 2606)."""
 
@@ -120,14 +123,26 @@ def mask(text: str) -> str:
 
 
 def _addresses(block: bytes) -> Iterator[Hit]:
-    at = block.find(b"@")
-    while at >= 0:
-        start, end = max(0, at - 110), at + 340
+    for start, end in _around_signs(block):
         for rule, pattern in _AT:
             for match in _compiled(pattern).finditer(block, start, end):
-                if match.start() < at < match.end() and not _compiled(_EXAMPLES).search(match[0]):
+                if not _compiled(_EXAMPLES).search(match[0]):
                     yield Hit(rule, *match.span())
-        at = block.find(b"@", at + 1)
+
+
+def _around_signs(block: bytes) -> Iterator[tuple[int, int]]:
+    """The parts of a text that have an `@` in reach. No two overlap, so that no byte is looked at for each of
+    the signs around it."""
+    start = end = 0
+    for sign in _SIGN.finditer(block):
+        at = sign.start()
+        if at - _BEFORE_SIGN > end:
+            if end:
+                yield start, end
+            start = at - _BEFORE_SIGN
+        end = min(at + _AFTER_SIGN, len(block))
+    if end:
+        yield start, end
 
 
 def _suspects(block: bytes) -> tuple[list[int], list[int]]:

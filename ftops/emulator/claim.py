@@ -1,7 +1,9 @@
 """Whose folder it is. One that was filled elsewhere, as by a checkout, is not gone on with: what the emulator
 finds in its folder it takes for its own, such as the names of files and where to fetch them.
 
-A mark says which folder it is (its inode), which nobody can know who fills one elsewhere.
+A mark says which folder it is: its inode, and the moment at which a file in it was made, which nobody can set
+and nobody can know who fills one elsewhere. It has the form of the marks in `.ftops` (docs/security.md), and
+ftops reads it before it attaches to a server.
 """
 
 from __future__ import annotations
@@ -10,7 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 
 MARK = "made-here"
-_HARMLESS = frozenset({MARK, "settings.json", "server.log", "port"})
+_MOMENT = "made-at"
+_HARMLESS = frozenset({MARK, _MOMENT, "settings.json", "server.log", "port"})
 """What may lie in a folder before its first server: settings, a port to try, and what starting one leaves."""
 
 
@@ -26,23 +29,27 @@ def claim(folder: Path, *, trust: bool) -> None:
         return
     if strange and not trust:
         raise Foreign(
-            f"{folder} was not made here: it came with a checkout, or is a copy. What it holds would be "
-            f"taken for the emulator's own. Remove it; or, if it is a copy of your own, run "
+            f"{folder} was not made here: it came with a checkout, is a copy, or was made by an older "
+            f"version of ftops. What it holds would be taken for the emulator's own. Remove it; or, if you "
+            f"made it yourself, run "
             f"`ftops emulator --data {folder} --trust` once, and stop it with Ctrl-C"
         )
     with suppress(OSError):
         folder.chmod(0o700)
+    # One that is there serves: its moment is as unknown elsewhere. Another server may be at it, too.
+    with suppress(FileExistsError):
+        (folder / _MOMENT).touch(0o600, exist_ok=False)
     (folder / MARK).unlink(missing_ok=True)
-    (folder / MARK).write_text(_number(folder), "ascii")
+    (folder / MARK).write_text(_proof(folder), "ascii")
 
 
 def is_ours(folder: Path) -> bool:
     """Whether it was made here, and is no copy."""
     try:
-        return (folder / MARK).read_text("ascii") == _number(folder)
+        return (folder / MARK).read_text("ascii") == _proof(folder)
     except (OSError, ValueError):
         return False
 
 
-def _number(folder: Path) -> str:
-    return str(folder.stat().st_ino)
+def _proof(folder: Path) -> str:
+    return f"{folder.stat().st_ino} {(folder / _MOMENT).lstat().st_ctime_ns}"

@@ -84,6 +84,9 @@ _FORMS: Mapping[str, _Form] = {
     "bucket": _Form(
         "name of a bucket", "acme-ftops", re.compile(r"(?![0-9a-f]{32,}$)[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]")
     ),
+    "region": _Form(
+        "name of a region", "eu-west-1", re.compile(r"[a-z]{2,12}(?:-[a-z]{2,12}){0,3}-?[0-9]{0,2}")
+    ),
 }
 """Of settings whose value may come from the environment."""
 

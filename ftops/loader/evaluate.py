@@ -42,6 +42,8 @@ class Phase(NamedTuple):
     expressions: bool = True
     variables: bool = True
     why: str = ""
+    parts: bool = True
+    """Whether a secret may be a part of a text; else it is the whole value."""
 
 
 INPUTS = Phase(Secrets.KEEP, references=True)
@@ -74,6 +76,8 @@ STATE = Phase(
     variables=False,
     why="Where state is kept is known before variables, and before anything is applied.",
 )
+STATE_HOST = STATE._replace(parts=False)
+"""Names of a bucket and a region, which become parts of the name of the host that is asked."""
 STATE_PATH = Phase(Secrets.REFUSE, variables=False, why=STATE.why)
 """What is told to whoever owns the bucket or account, at each plan."""
 
@@ -166,8 +170,8 @@ class Evaluator:
             if not fragment.is_expression:
                 parts.append(fragment.text)
                 continue
-            if path and path[-1] in ADDRESS_KEYS and self.scope.names_secret(fragment.text):
-                return self._report(path, fragment.text, *_IN_ADDRESS)
+            if wrong := self._wrong_part(fragment.text, path):
+                return self._report(path, fragment.text, *wrong)
             value = self._expression(fragment.text, fragment.closed, path)
             part = self._part(value, fragment.text, path)
             if isinstance(part, Unknown):
@@ -180,6 +184,14 @@ class Evaluator:
         joined = join(parts)
         from_outside = isinstance(joined, str) and any(isinstance(p, Given) for p in parts)
         return Given(joined) if from_outside else joined
+
+    def _wrong_part(self, inside: str, path: Keys) -> tuple[str, str, str] | None:
+        """What is wrong with a secret that is a part of what says which host is asked."""
+        if self.phase.parts and not (path and path[-1] in ADDRESS_KEYS):
+            return None
+        if not self.scope.names_secret(inside):
+            return None
+        return _IN_ADDRESS if self.phase.parts else _IN_HOST
 
     def _part(self, value: Any, inside: str, path: Keys) -> Any:
         """A value as a part of a text."""
@@ -420,6 +432,12 @@ _IN_ADDRESS = (
     "a secret can't be a part of an address",
     "`${env.…}` and sensitive variables may be secrets, and would be sent to whatever host the rest names.",
     "Put the whole address into one variable, and let the expression be the whole value.",
+)
+_IN_HOST = (
+    "a secret can't be a part of this name",
+    "`${env.…}` may be a secret, and the names of a bucket and a region become parts of the name of a host, "
+    "which is looked up and asked by every plan.",
+    "Put the whole name into one variable, and let the expression be the whole value.",
 )
 _NO_EACH = (
     "`each` is known only below `for_each`",

@@ -22,6 +22,7 @@ from ftops.loader.evaluate import (
     PUBLIC_SETTINGS,
     SETTINGS,
     STATE,
+    STATE_HOST,
     STATE_PATH,
     Evaluator,
     Known,
@@ -207,7 +208,10 @@ def read_budget(source: Source, environment: Entry | None) -> Budget:
     return Budget(**limits, places=tuple(places))
 
 
-_STATE_PHASES: Mapping[str, Phase] = dict.fromkeys(("backend", "path", "container"), STATE_PATH)
+_STATE_PHASES: Mapping[str, Phase] = {
+    **dict.fromkeys(("backend", "path", "container"), STATE_PATH),
+    **dict.fromkeys(("bucket", "region"), STATE_HOST),
+}
 _PHASES: Mapping[str, Phase] = {
     "defaults": DEFAULTS,
     **dict.fromkeys(("endpoint", "subscription_id", "location", "organization", "project"), NAMED_SETTINGS),

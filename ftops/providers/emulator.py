@@ -26,8 +26,9 @@ from ftops.account import AccountFacts, Reach
 from ftops.address import Address, Json, Value
 from ftops.config import ProviderConfig
 from ftops.errors import Permanent, Temporary
-from ftops.inside import content, refuse_planted
+from ftops.inside import content, real, refuse_planted
 from ftops.private import make_folder, open_private, write_private
+from ftops.project import made_here
 from ftops.providers.azure import AzureProvider
 from ftops.providers.azure_clients import STABLE_VERSION
 from ftops.providers.azure_errors import NO_REPLY, UNREACHABLE
@@ -58,7 +59,6 @@ _LOG = "server.log"
 _PORT = "port"
 _NOTE_BYTES = 65536
 """More is no note of a server."""
-_MARK = "made-here"
 _TAKEN = "already runs"
 _TRUST = "--trust"
 """In what the emulator says of a folder that it didn't make, with what to do."""
@@ -275,19 +275,10 @@ class _Server:
 
     def _attached(self) -> Mapping[str, Json] | None:
         """A server that another command left running."""
-        noted = self._noted() if self._is_ours() else {}
+        # A folder without a server's mark may have come with a checkout, and lead anywhere.
+        noted = self._noted() if made_here(real(self._folder)) else {}
         is_here = urlsplit(str(noted.get("url") or "")).hostname == _HOST
         return noted if is_here and _answers(noted) else None
-
-    def _is_ours(self) -> bool:
-        """Whether a server has marked the folder; otherwise it may have come with a checkout, and lead
-        anywhere."""
-        try:
-            return content(self._folder / _MARK, limit=_NOTE_BYTES, follow=False).decode("ascii") == str(
-                self._folder.stat().st_ino
-            )
-        except (OSError, ValueError):
-            return False
 
     def _started(self) -> Mapping[str, Json]:
         """A server of our own; at the address that the one before had, which outputs may name."""

@@ -79,6 +79,14 @@ _EXAMPLES = (
 )
 
 
+IGNORE = """\
+# What ftops keeps for itself, and the state: it would be out of date in every branch but one.
+.ftops/
+/state/
+"""
+"""What of a project doesn't belong into Git."""
+
+
 def files(name: str) -> Mapping[str, str]:
     """Relative path → content, of a spec of that name."""
     spec = SPEC.replace("NAME", name, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,8 @@ def applied(folder: Folder) -> Folder:
 def test_what_init_writes_can_be_planned(tmp_path: Path) -> None:
     here = Folder(tmp_path)
     out = here.ok("init", "my specs")
-    assert out.splitlines()[:2] == ["Created my specs/ftops.yaml", "Created my specs/data/train.jsonl"]
+    created = ("ftops.yaml", "data/train.jsonl", ".gitignore")
+    assert out.splitlines()[:3] == [f"Created my specs/{name}" for name in created]
     assert "ftops plan 'my specs'" in out
     assert "declares 1 dataset, 1 deployment, 1 job" in here.ok("validate", "my specs")
     assert "Plan: 3 to create" in here.ok("plan", "my specs")
@@ -58,7 +60,7 @@ def test_a_plan_writes_nothing_beside_the_state(folder: Folder) -> None:
 
 def test_init_overwrites_nothing(tmp_path: Path) -> None:
     here = Folder(tmp_path)
-    assert here.run("init", "-o", "json").json["created"] == ["ftops.yaml", "data/train.jsonl"]
+    assert here.run("init", "-o", "json").json["created"] == ["ftops.yaml", "data/train.jsonl", ".gitignore"]
     before = (tmp_path / "ftops.yaml").read_text()
     done = here.run("init")
     assert (done.code, done.out) == (1, "")
@@ -72,6 +74,45 @@ def test_init_writes_beside_nothing(tmp_path: Path, name: str) -> None:
     here.write(name, "x")
     assert here.run("init").code == 1
     assert not (tmp_path / "ftops.yaml").exists()
+
+
+def test_what_init_ignores_is_what_ftops_keeps(tmp_path: Path) -> None:
+    here = Folder(tmp_path)
+    subprocess.run(["git", "init", "-q", "."], cwd=tmp_path, check=True)
+    here.ok("init")
+    here.ok("apply", "-y")
+    assert (tmp_path / "state" / tmp_path.name.replace("_", "-")).is_dir()
+    said = subprocess.run(
+        ["git", "status", "--porcelain", "-uall"], cwd=tmp_path, check=True, capture_output=True, text=True
+    )
+    assert said.stdout.split() == ["??", ".gitignore", "??", "data/train.jsonl", "??", "ftops.yaml"]
+
+
+@pytest.mark.parametrize("kind", ["file", "link", "link to nothing", "folder", "project around it"])
+def test_init_leaves_a_gitignore_as_it_is(tmp_path: Path, kind: str) -> None:
+    here, other = Folder(tmp_path / "here"), tmp_path / "other"
+    own = here.path / ".gitignore"
+    here.path.mkdir()
+    match kind:
+        case "file":
+            own.write_text("mine\n")
+        case "link":
+            other.write_text("mine\n")
+            own.symlink_to(other)
+        case "link to nothing":
+            own.symlink_to(other)
+        case "folder":
+            own.mkdir()
+        case _:
+            (tmp_path / ".git").mkdir()
+    there = own.is_symlink() or own.exists()
+    done = here.run("init")
+    assert done.code == 0
+    assert ".gitignore keep `.ftops/` and `/state/` out of Git" in done.out
+    assert "Created .gitignore" not in done.out
+    assert (own.is_symlink() or own.exists()) is there
+    assert kind not in ("file", "link") or own.read_text() == "mine\n"
+    assert kind != "link to nothing" or not other.exists()
 
 
 def test_init_where_no_folder_can_be(tmp_path: Path) -> None:

@@ -134,6 +134,48 @@ def test_help_of_destroy_says_what_a_target_takes_along(folder: Folder) -> None:
     assert "Only this resource and what it needs." in " ".join(folder.ok("plan", "--help").split())
 
 
+# hints for the command line that was given
+
+EMPTY = "ftops: {name: drone}\nproviders: {m: {type: memory}}\n"
+
+
+def test_commands_in_hints_are_for_the_spec_that_was_given(tmp_path: Path) -> None:
+    here, above = Folder.make(tmp_path / "my specs"), Folder(tmp_path)
+    above.ok("apply", "-y", "my specs")
+    here.write("ftops.yaml", EMPTY)
+    assert "`ftops destroy 'my specs'`" in above.run("plan", "my specs").err
+    assert "`ftops destroy`" in here.run("plan").err
+    assert "`ftops destroy -C 'my specs'`" in above.run("plan", "-C", "my specs").err
+
+
+# what is no copy of a state
+
+COPIES = {
+    "-": (None, "--state takes a file, not standard input"),
+    "nowhere.json": (None, "can't read nowhere.json: No such file or directory"),
+    "empty.json": ("", "empty.json is empty"),
+    "spec.txt": ("ftops: {}", "the state file is not valid JSON: spec.txt:1:1"),
+    "other.json": ("{}", "not a state file of ftops: other.json"),
+    "/dev/null": (None, "can't read /dev/null: it is a device, not a regular file"),
+}
+
+
+@pytest.mark.parametrize("name", COPIES)
+def test_what_is_no_copy_of_a_state_is_said_to_be_none(folder: Folder, name: str) -> None:
+    text, summary = COPIES[name]
+    if text is not None:
+        folder.write(name, text)
+    done = folder.run("plan", "--state", name)
+    assert done.code == 1
+    assert done.err.startswith(f"error: {summary}\n")
+    assert "`ftops state pull > state.json`; then --state state.json" in " ".join(done.err.split())
+
+
+@pytest.mark.parametrize("words", [("--state", ""), ("--state=",)])
+def test_an_empty_name_of_a_copy_is_refused(folder: Folder, words: tuple[str, ...]) -> None:
+    assert "the value of `--state` is empty" in folder.run("plan", *words).err
+
+
 # poor messages
 
 

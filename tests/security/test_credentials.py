@@ -196,6 +196,11 @@ PARTS = {
     "location": (AZURE % "SINK").replace("account: a", 'account: a, location: "${env.OTHER}"'),
     "organization": (OPENAI % "SINK").replace("base_url", 'organization: "${env.OTHER}", base_url'),
     "bucket": (S3 % "SINK").replace("bucket: b", 'bucket: "${env.HEX}"'),
+    "bucket-part": (S3 % "SINK").replace("bucket: b", 'bucket: "acme-${env.NICE}"'),
+    "bucket-parts": (S3 % "SINK").replace("bucket: b", 'bucket: "${env.NICE}${env.NICE}"'),
+    "bucket-gcs": 'ftops: {state: {backend: gcs, bucket: "acme-${env.NICE}"}}\n' + AZURE % "SINK",
+    "region": (S3 % "SINK").replace("us-east-1", '"${env.HEX}"'),
+    "region-part": (S3 % "SINK").replace("us-east-1", '"us-${env.NICE}-1"'),
     "name": AZURE % "SINK" + 'deployments: {d: {model: gpt-4o, name: "a-${env.OTHER}"}}\n',
     "suffix": AZURE % "SINK" + REST.replace("model:", 'suffix: "${env.OTHER}", model:'),
 }
@@ -204,7 +209,23 @@ PARTS = {
 @pytest.mark.parametrize("name", PARTS)
 def test_secrets_are_no_parts_of_addresses_and_names(folder: Path, sink: Sink, name: str) -> None:
     spec = PARTS[name].replace("SINK", sink.url)
-    refused(sink, run(folder, spec, FTOPS_VAR_v=OTHER, HEX="0123456789abcdef" * 2))
+    refused(sink, run(folder, spec, FTOPS_VAR_v=OTHER, HEX="0123456789abcdef" * 2, NICE="east"))
+
+
+def test_the_names_of_a_bucket_and_its_region_may_come_from_one_variable_each(
+    folder: Path, sink: Sink
+) -> None:
+    spec = S3 % "${env.ADDRESS}"
+    spec = spec.replace("bucket: b", 'bucket: "${env.BUCKET}"').replace("us-east-1", '"${env.REGION}"')
+    run(folder, spec, ADDRESS=sink.url, BUCKET="acme-ftops", REGION="us-gov-west-1")
+    assert sink.got("acme-ftops")
+
+
+def test_what_stands_in_place_of_a_part_of_a_bucket_is_said(folder: Path, sink: Sink) -> None:
+    spec = (S3 % sink.url).replace("bucket: b", 'bucket: "acme-${env.STAGE}"')
+    refused(sink, run(folder, spec, STAGE="dev"), "a secret can't be a part of this name", "${env.STAGE}")
+    tagged = 'deployments: {d: {model: gpt-4o, tags: {bucket: "a-${env.STAGE}", region: "b-${env.STAGE}"}}}\n'
+    assert run(folder, AZURE % sink.url + tagged, "validate", STAGE="dev").returncode == 0
 
 
 def test_an_address_may_come_from_one_variable(folder: Path, sink: Sink) -> None:

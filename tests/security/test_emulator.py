@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from ftops.project import made_here
 from tests.emulator.server import Emulator
 from tests.support.embedded import Folder, environment
 
@@ -198,7 +199,7 @@ def applied(folder: Folder, command: str = "apply") -> subprocess.CompletedProce
     )
 
 
-@pytest.mark.parametrize("mark", [None, "1"])
+@pytest.mark.parametrize("mark", [None, "1", "{inode}", "{inode} 1764390000000000000", "{inode} {inode}"])
 def test_a_planted_server_is_neither_asked_nor_ended(
     tmp_path: Path, evil: tuple[str, list[str]], mark: str | None
 ) -> None:
@@ -210,7 +211,9 @@ def test_a_planted_server_is_neither_asked_nor_ended(
         place = {"url": url, "pid": bystander.pid, "api_key": "k", "account": "emulator"}
         (cloud / "server.json").write_text(json.dumps(place), encoding="utf-8")
         if mark is not None:
-            (cloud / "made-here").write_text(mark, encoding="utf-8")
+            (cloud / "made-at").touch()
+            text = mark.format(inode=cloud.stat().st_ino)
+            (cloud / "made-here").write_text(text, encoding="utf-8")
         done = applied(folder)
         assert bystander.poll() is None
         bystander.communicate(b"\n")
@@ -248,6 +251,35 @@ def test_a_copy_of_ones_own_is_gone_on_with_when_it_is_said_so(tmp_path: Path) -
     again = Emulator(copy)
     assert again.key == emulator.key
     again.stop()
+
+
+@pytest.mark.parametrize("spoil", ["restored", "old"])
+def test_a_mark_of_the_right_folder_and_another_moment_is_none(tmp_path: Path, spoil: str) -> None:
+    emulator = Emulator(tmp_path / "data")
+    emulator.stop()
+    moment, mark = (tmp_path / "data" / name for name in ("made-at", "made-here"))
+    if spoil == "old":
+        moment.unlink()
+        mark.write_text(str((tmp_path / "data").stat().st_ino), encoding="ascii")
+    else:
+        os.utime(moment, ns=(1, 1))  # restores a time, which makes a new moment of change
+    refused = Emulator(tmp_path / "data")
+    refused.stop()
+    assert "made by an older version" in refused.place["error"]
+    assert "--trust" in refused.place["error"]
+    trusted = Emulator(tmp_path / "data", "--trust")
+    trusted.stop()
+    again = Emulator(tmp_path / "data")
+    assert again.key == emulator.key
+    again.stop()
+
+
+def test_ftops_attaches_to_a_server_that_marked_its_folder(tmp_path: Path) -> None:
+    emulator = Emulator(tmp_path / "data")
+    assert made_here(tmp_path / "data")
+    emulator.stop()
+    shutil.copytree(tmp_path / "data", tmp_path / "copy")
+    assert not made_here(tmp_path / "copy")
 
 
 def test_settings_may_lie_in_a_folder_before_its_first_server(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from pathlib import Path
 
@@ -13,7 +14,10 @@ from ftops.cli.screen import Screen
 from ftops.errors import FtopsError
 from ftops.inside import outside, real
 from ftops.loader.settings import slug
-from ftops.views.starter import files
+from ftops.project import display, project_root
+from ftops.views.starter import IGNORE, files
+
+IGNORING = ".gitignore"
 
 
 @click.command("init")
@@ -21,17 +25,26 @@ from ftops.views.starter import files
 @look_options
 @pass_screen
 def command(screen: Screen, folder: Path) -> int:
-    """Write a small spec to start from, with a dozen examples to train on. Overwrites nothing."""
+    """Write a small spec to start from, with a dozen examples to train on. Overwrites nothing.
+
+    A folder that is a project of its own also gets a .gitignore, if it has none.
+    """
     starter = files(slug(real(folder).name) or "spec")
     targets = {folder / name: content for name, content in starter.items()}
     _refuse_to_overwrite(folder, list(targets))
     for path, content in targets.items():
         _write(path, content)
+    # An entry that exists, even a link to nothing, is somebody's; so is the file of a project around it.
+    ignoring = project_root(real(folder)) / IGNORING
+    is_ignored = ignoring.parent == real(folder) and not os.path.lexists(ignoring)
+    if is_ignored:
+        targets[folder / IGNORING] = IGNORE
+        _write(folder / IGNORING, IGNORE)
     names = [path.as_posix() for path in targets]
     if screen.json:
         screen.document({"format_version": 1, "created": names})
     else:
-        screen.text(_told(screen, folder, names))
+        screen.text(_told(screen, folder, names, "" if is_ignored else display(ignoring)))
     return 0
 
 
@@ -61,8 +74,10 @@ def _write(path: Path, content: str) -> None:
         raise FtopsError(f"can't write {path}: {error.strerror}", "", "choose another folder") from error
 
 
-def _told(screen: Screen, folder: Path, names: list[str]) -> str:
+def _told(screen: Screen, folder: Path, names: list[str], ignoring: str) -> str:
     spec = "" if folder == Path() else f" {shlex.quote(str(folder))}"
     lines = [f"{screen.paint('Created', 'good')} {name}" for name in names]
+    if ignoring:
+        lines += ["", f"Let {ignoring} keep `.ftops/` and `/state/` out of Git; init leaves it as it is."]
     lines += ["", "Next:", f"  ftops plan{spec}     what would be made", f"  ftops apply{spec}    make it"]
     return "\n".join(lines) + "\n"
