@@ -15,16 +15,17 @@ from pathlib import Path
 from typing import TypeVar
 
 from bench.chains import write_ftops
-from ftops import engine, loader
-from ftops.apply import Settings
-from ftops.config import Config
-from ftops.graph import build
-from ftops.plan import Plan
-from ftops.planner import plan
+from ftops.applying.run import Settings
+from ftops.config import loader
+from ftops.config.config import Config
+from ftops.config.graph import build
+from ftops.planning.plan import Plan
+from ftops.planning.planner import plan
+from ftops.planning.refresh import refresh
 from ftops.providers import Providers
-from ftops.refresh import refresh
-from ftops.state import Entry, Observed, Recorded, State
-from ftops.store import LocalStore
+from ftops.session import session as sessions
+from ftops.state.backends import LocalStore
+from ftops.state.state import Entry, Observed, Recorded, State
 
 T = TypeVar("T")
 
@@ -56,7 +57,7 @@ def measure(folder: Path, runs: int) -> dict[str, float]:
     """Every stage of plan, apply, plan, with one spec."""
     stages = Stages(runs)
     read = stages.time("load the spec", lambda: loader.load(folder, environ={}))
-    config, _ = stages.time("inspect the data", lambda: engine.with_data(read, str))
+    config, _ = stages.time("inspect the data", lambda: sessions.with_data(read, str))
     graph = stages.time("build the graph", lambda: build(config))
     nothing = State("bench")
     stages.time("plan everything anew", lambda: plan(config, graph, nothing, Observed(False)))
@@ -70,7 +71,7 @@ def measure(folder: Path, runs: int) -> dict[str, float]:
 
 
 def _apply(config: Config) -> State:
-    with engine.Session.open(config) as session, session.locked("apply"):
+    with sessions.Session.open(config) as session, session.locked("apply"):
         made = session.plan()
         return session.apply(made, Settings(), lambda event: None).state
 

@@ -19,15 +19,15 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from ftops.address import Address, Value
-from ftops.crypt import Keys, key_of
-from ftops.state import Recorded, ResourceState, State, Status
-from ftops.statefile import PLAIN, Form, snapshot_text
-from ftops.store import LocalStore, LockInfo, Store
-from ftops.store.lease import Pace
-from ftops.store.objects import ObjectBucket
-from ftops.store.remote import BucketStore
-from ftops.store.sealed import Sealed
+from ftops.core.address import Address, Value
+from ftops.state.backends import LocalStore, LockInfo, Store
+from ftops.state.backends.bucket import BucketStore
+from ftops.state.backends.bucket_lock import Pace
+from ftops.state.backends.encrypted import EncryptedCodec
+from ftops.state.backends.object_stores import ObjectBucket
+from ftops.state.encryption import Keys, key_of
+from ftops.state.file_format import PLAIN, StateCodec, snapshot_text
+from ftops.state.state import Recorded, ResourceState, State, Status
 
 SIZES = (100, 1_000, 10_000)
 CHANGES = 200
@@ -71,9 +71,9 @@ def state_of(size: int) -> State:
 def stores(folder: Path) -> dict[str, Store]:
     from obstore.store import MemoryStore
 
-    sealed = Sealed(Keys(key_of("11" * 32, "the key")))
+    sealed = EncryptedCodec(Keys(key_of("11" * 32, "the key")))
 
-    def bucket(form: Form) -> BucketStore:
+    def bucket(form: StateCodec) -> BucketStore:
         made = ObjectBucket(MemoryStore(), "memory://bucket", "state")
         return BucketStore(made, "bench", "default", form, pace=Pace(tick=0))
 

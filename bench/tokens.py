@@ -17,9 +17,9 @@ from pathlib import Path
 from pydoc_data.topics import topics
 from typing import TYPE_CHECKING
 
-from ftops.dataset.lines import read
-from ftops.dataset.measure import measure
-from ftops.dataset.tokens import ENCODINGS, by_words, counter, exact
+from ftops.dataset.files.jsonl_io import read
+from ftops.dataset.profile.profiler import measure
+from ftops.dataset.profile.tokens import ENCODINGS, by_words, counter, exact
 
 if TYPE_CHECKING:
     import tiktoken

@@ -39,7 +39,7 @@ def _run(arguments: Sequence[str]) -> int:
     # What a command makes it keeps to its end: looking for garbage would be most of the work.
     gc.set_threshold(100_000, 20, 20)
     _import_msgspec()
-    from ftops.cli.quick import run as run_quickly
+    from ftops.cli.fast_path import run as run_quickly
 
     code = run_quickly(arguments, os.environ)
     if code is not None:

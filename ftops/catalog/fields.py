@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
 
-from ftops.yamltext import resolve
+from ftops.yaml.document import resolve
 
 Check = Callable[[Any], Any]
 """A value as it was written → the value; ValueError says what was expected instead."""

@@ -10,13 +10,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ftops import yamltext
 from ftops.catalog.fields import ANY_REGION, FILE, Shape
 from ftops.catalog.values import Catalog, CatalogModel
-from ftops.config import CATALOG_FILE, CATALOG_VARIABLE
-from ftops.errors import Diagnostic, Place, SpecError
-from ftops.inside import Refused, content
-from ftops.suggest import did_you_mean
+from ftops.core.confined_files import Refused, content
+from ftops.core.errors import Diagnostic, Place, SpecError
+from ftops.core.project import CATALOG_FILE, CATALOG_VARIABLE
+from ftops.core.suggestions import did_you_mean
+from ftops.yaml import document as yaml_document
 
 VARIABLE = CATALOG_VARIABLE
 PROJECT_FILE = CATALOG_FILE
@@ -58,7 +58,7 @@ class _File:
         document = self._document
         if document.root is None:
             return {}
-        data = yamltext.data(document, document.root, self._findings)
+        data = yaml_document.data(document, document.root, self._findings)
         tree = self._shaped(data, FILE, ())
         if not self._findings and tree.get("format_version", FORMAT_VERSION) != FORMAT_VERSION:
             detail = f"This version of ftops reads format_version {FORMAT_VERSION}."
@@ -114,10 +114,10 @@ class _File:
         self._findings.append(Diagnostic(summary, detail, hint, place))
 
 
-def _parsed(shown: str, path: Path, root: Path | None) -> yamltext.Document:
+def _parsed(shown: str, path: Path, root: Path | None) -> yaml_document.Document:
     try:
-        text = yamltext.decode(content(path, root, limit=yamltext.MAX_BYTES), shown)
-        return yamltext.parse(text, shown)
+        text = yaml_document.decode(content(path, root, limit=yaml_document.MAX_BYTES), shown)
+        return yaml_document.parse(text, shown)
     except OSError as exc:
         usual = f"check the path in {VARIABLE}, and the permissions"
         hint = exc.hint if isinstance(exc, Refused) else usual
@@ -125,7 +125,7 @@ def _parsed(shown: str, path: Path, root: Path | None) -> yamltext.Document:
         raise SpecError(
             [Diagnostic(summary, f"{exc.strerror or exc}.", hint, Place(shown).veiled())]
         ) from exc
-    except yamltext.Invalid as exc:
+    except yaml_document.Invalid as exc:
         raise SpecError([exc.diagnostic]) from exc
 
 

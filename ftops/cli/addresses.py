@@ -9,7 +9,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from ftops.address import Address
+from ftops.core.address import Address
 
 
 class AddressType(click.ParamType[Address]):
@@ -46,8 +46,8 @@ def _advice(value: str) -> str:
 
 def _known_addresses(ctx: click.Context) -> list[str]:
     """Everything that is declared or recorded."""
-    from ftops.engine import Session
-    from ftops.loader import load
+    from ftops.config.loader import load
+    from ftops.session.session import Session
 
     config = load(
         Path(ctx.params.get("path") or "."),

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from ftops.errors import Diagnostic, Place
-from ftops.inside import SPEC_BYTES, content, leads_out
-from ftops.project import project_root
-from ftops.yamllines import lines_of
+from ftops.core.confined_files import SPEC_BYTES, content, leads_out
+from ftops.core.errors import Diagnostic, Place
+from ftops.core.project import project_root
+from ftops.core.yaml_lines import lines_of
 
 SUFFIXES = (".yaml", ".yml")
 

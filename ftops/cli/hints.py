@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from ftops.errors import Diagnostic
-from ftops.inside import ALLOW, ALLOW_HINT
+from ftops.core.confined_files import ALLOW, ALLOW_HINT
+from ftops.core.errors import Diagnostic
 
 _ONE = r"(?:'[^'`]*'|[^\s'`-][^\s'`]*)"
 _COMMAND = (

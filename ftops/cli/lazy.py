@@ -9,9 +9,9 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from ftops.cli.command_table import COMMANDS, SECTIONS, Row
 from ftops.cli.empty import HINT, empty_word, refuse_empty
-from ftops.cli.table import COMMANDS, SECTIONS, Row
-from ftops.suggest import did_you_mean
+from ftops.core.suggestions import did_you_mean
 
 
 class LazyGroup(click.Group):
@@ -50,7 +50,7 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
         if name not in self._rows and not ctx.resilient_parsing:
-            from ftops.cli.familiar import command_hint
+            from ftops.cli.foreign_terms import command_hint
 
             hint = command_hint(name) or did_you_mean(name, self._rows)
             raise click.UsageError(f"there is no command `{name}`. {hint}", ctx)

@@ -9,12 +9,12 @@ from typing import Any
 
 import click
 
+from ftops.cli.console import Screen
 from ftops.cli.interrupts import Interrupts
-from ftops.cli.look import Command
-from ftops.cli.screen import Screen
-from ftops.engine import Session
-from ftops.errors import StateLocked
-from ftops.store import Waiting
+from ftops.cli.output_options import Command
+from ftops.core.errors import StateLocked
+from ftops.session.session import Session
+from ftops.state.backends import Waiting
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h)?")
 _SECONDS: Mapping[str | None, int] = {None: 1, "s": 1, "m": 60, "h": 3600}

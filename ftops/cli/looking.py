@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ftops.cli.screen import Screen
-from ftops.config import Config
-from ftops.engine import Session
+from ftops.cli.console import Screen
+from ftops.config.config import Config
+from ftops.session.session import Session
 
 
 @contextmanager

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 
 import click
 
-from ftops.cli.ending import ended
+from ftops.cli.console import Screen
+from ftops.cli.error_exit import ended
+from ftops.cli.fast_path import COMPLETE
 from ftops.cli.lazy import LazyGroup
-from ftops.cli.look import look_options
-from ftops.cli.quick import COMPLETE
-from ftops.cli.screen import Screen
-from ftops.errors import Diagnostic
+from ftops.cli.output_options import look_options
+from ftops.core.errors import Diagnostic
 
 NAME = "ftops"
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -76,7 +76,7 @@ def _complete(instruction: str) -> int:
 
 def _usage_diagnostic(error: click.ClickException, command: str, argv: Sequence[str]) -> Diagnostic:
     """What click found wrong, in our words: no capital, no full stop, and where help is."""
-    from ftops.cli.familiar import one_dash_hint, option_hint
+    from ftops.cli.foreign_terms import one_dash_hint, option_hint
 
     ctx = error.ctx if isinstance(error, click.UsageError) else None
     path = ctx.command_path if ctx else f"{NAME} {command}".rstrip()

@@ -11,12 +11,12 @@ from typing import Any
 import click
 from msgspec import Struct
 
-from ftops.address import Address
 from ftops.cli.addresses import ADDRESS
 from ftops.cli.arguments import SpecArguments
 from ftops.cli.excerpts import SUFFIXES
-from ftops.cli.look import CHDIR, Command, decorate, look_options
-from ftops.plan import Mode, Options
+from ftops.cli.output_options import CHDIR, Command, decorate, look_options
+from ftops.core.address import Address
+from ftops.planning.plan import Mode, Options
 
 
 class PlanArguments(Struct, frozen=True):

@@ -10,16 +10,16 @@ import click
 from msgspec.structs import replace
 
 from ftops.cli.arguments import SpecArguments
-from ftops.cli.look import CHDIR
 from ftops.cli.options import PlanArguments
-from ftops.engine import Session
-from ftops.errors import UsageError
-from ftops.inside import outside
-from ftops.plan import NORMAL, Plan
-from ftops.planfile import DIGEST_PREFIX, SavedPlan
-from ftops.project import project_root
-from ftops.saved import Asked, holds_plan, save, write_plan
-from ftops.store import state_keys
+from ftops.cli.output_options import CHDIR
+from ftops.core.confined_files import outside
+from ftops.core.errors import UsageError
+from ftops.core.project import project_root
+from ftops.planning.plan import NORMAL, Plan
+from ftops.planning.saved.plan_file import DIGEST_PREFIX, SavedPlan
+from ftops.session.saved_plans import Asked, holds_plan, save, write_plan
+from ftops.session.session import Session
+from ftops.state.backends import state_keys
 
 _DIGEST = re.compile(rf"{DIGEST_PREFIX}[0-9a-f]{{64}}\Z")
 _OLD_DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")

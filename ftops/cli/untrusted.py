@@ -13,13 +13,13 @@ from typing import TypeVar
 import click
 from msgspec.structs import replace
 
-from ftops.accounts import accounts_of
-from ftops.address import encode
 from ftops.cli.switches import UNTRUSTED, is_on
-from ftops.config import Config
-from ftops.reading import VARIABLE_PREFIX
-from ftops.state import PendingOperation, ResourceState, State
-from ftops.trusted_hosts import ALLOW_VARIABLE
+from ftops.config.accounts import accounts_of
+from ftops.config.cache import VARIABLE_PREFIX
+from ftops.config.config import Config
+from ftops.core.address import encode
+from ftops.core.trusted_hosts import ALLOW_VARIABLE
+from ftops.state.state import PendingOperation, ResourceState, State
 
 ALLOWED = "FTOPS_ALLOW_ENV"
 """Names of environment variables that an untrusted spec may read, separated by commas."""

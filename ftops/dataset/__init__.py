@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ftops.dataset.cache import Cache
-from ftops.dataset.inspection import NO_SETTINGS, Finding, Inspection, Overlap, Unreadable, Where
-from ftops.dataset.rules import RULES, grade_of
+from ftops.dataset.checks.inspection_cache import Cache
+from ftops.dataset.rules.catalogue import RULES, grade_of
+from ftops.dataset.rules.findings import NO_SETTINGS, Finding, Inspection, Overlap, Unreadable, Where
 
 __all__ = [
     "FORMATS",
@@ -41,16 +41,16 @@ def inspect(path: Path, *, format: str = "", cache: Cache | None = None, process
             known = None  # reading it says why
         if known is not None:
             return known
-    from ftops.dataset import reader
+    from ftops.dataset.checks import checker
 
-    return reader.read(path, format=format, cache=cache, processes=processes)
+    return checker.read(path, format=format, cache=cache, processes=processes)
 
 
 def refused(finding: Finding) -> Inspection:
     """Of data that could not be had."""
-    from ftops.dataset import reader
+    from ftops.dataset.checks import checker
 
-    return reader.refused(finding)
+    return checker.refused(finding)
 
 
 def is_pattern(path: str) -> bool:

@@ -5,7 +5,7 @@ import sys
 if not sys.flags.safe_path:
     sys.path.pop(0)  # the current folder, whose modules would go before those of Python
 
-from ftops.emulator.main import run
+from ftops.emulator.server.main import run
 
 if __name__ == "__main__":
     sys.exit(run(sys.argv[1:]))

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 
-from ftops.config import ProviderConfig
-from ftops.errors import FtopsError
+from ftops.config.config import ProviderConfig
+from ftops.core.errors import FtopsError
 from ftops.providers.base import Provider
 
 PROVIDER_TYPES: Mapping[str, str] = {
-    "azure_openai": "ftops.providers.azure:open_provider",
-    "openai": "ftops.providers.openai_platform:open_provider",
-    "emulator": "ftops.providers.emulator:open_provider",
+    "azure_openai": "ftops.providers.azure.provider:open_provider",
+    "openai": "ftops.providers.openai.provider:open_provider",
+    "emulator": "ftops.providers.emulator.provider:open_provider",
     "memory": "ftops.providers.memory:open_provider",
 }
 """Type → `module:function`; the function takes (ProviderConfig, project root) and returns a Provider."""

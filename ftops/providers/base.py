@@ -1,5 +1,5 @@
 """What the engine asks of a provider. A provider holds no retries, no sleeps and no logs: it makes one
-attempt, then returns, or raises `Temporary` or `Permanent` (ftops.errors).
+attempt, then returns, or raises `Temporary` or `Permanent` (ftops.core.errors).
 
 `create`, `update` and `delete` start something and return; where the object isn't ready yet the
 engine calls `read` again later, from the resource that it has recorded in the meantime.
@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from msgspec import Struct, field
 
-from ftops.address import Address, Json
-from ftops.state import PendingOperation, RemoteObject, ResourceState
+from ftops.core.address import Address, Json
+from ftops.state.state import PendingOperation, RemoteObject, ResourceState
 
 if TYPE_CHECKING:
-    from ftops.account import AccountFacts
+    from ftops.providers.account_facts import AccountFacts
 
 
 OTHER_ACCOUNT = "OtherAccount"
@@ -47,7 +47,8 @@ class Request(Struct, frozen=True):
     folder: Path
     """Paths in inputs are relative to it."""
     fingerprint: str = ""
-    """What the object is made from (ftops.desired). Where the service can keep it, the object carries it."""
+    """What the object is made from (ftops.planning.desired). Where the service can keep it, the object
+    carries it."""
     report: Callable[[Progress], None] = lambda progress: None
     """May be called from any thread, any number of times."""
 
@@ -93,7 +94,7 @@ class Connects(Protocol):
 
     def connection(self) -> Mapping[str, Json]:
         """`url`; `api_key` and `api_version` where there are any. Starts the service where needed. What
-        each is for other programs, and which names there are besides, stands in `engine.CONNECTION`."""
+        each is for other programs, and which names there are besides, stands in `session.CONNECTION`."""
 
 
 @runtime_checkable
@@ -133,7 +134,7 @@ class Discovers(Protocol):
     def content(self, remote_id: str, take: Callable[[bytes], object]) -> bool:
         """Hands the content of a file to `take`, piece by piece. False: the service doesn't give it out."""
 
-    def is_of_use(self, found: Existing) -> bool:
+    def model_exists(self, found: Existing) -> bool:
         """Whether what a finished object has made is still there: the model of a job may be deleted."""
 
 
@@ -141,7 +142,7 @@ class Discovers(Protocol):
 class Explains(Protocol):
     """A provider that may know why an object is gone."""
 
-    def absence(self, resource: ResourceState) -> str:
+    def why_gone(self, resource: ResourceState) -> str:
         """Of an object that `read` has just found gone: `expired` where the service deletes such objects by
         itself and it was time; empty where somebody must have done it."""
 
@@ -173,19 +174,19 @@ def timeout(provider: Provider, kind: str) -> float:
     return provider.timeouts.get(kind, inf) if isinstance(provider, TimesOut) else inf
 
 
-class Unseen(Struct, frozen=True):
+class NotVisibleYet(Struct, frozen=True):
     """What a search or a read came to that found nothing so far: look again after these seconds."""
 
     seconds: float
 
 
 @runtime_checkable
-class Local(Protocol):
+class Instant(Protocol):
     """A provider whose calls take no time: the engine makes them without a thread."""
 
     local: bool
 
 
-def all_local(providers: Callable[[str], Provider], names: Iterable[str]) -> bool:
+def all_instant(providers: Callable[[str], Provider], names: Iterable[str]) -> bool:
     """Whether all providers of these names are: nothing is waited for then, and nobody is asked."""
-    return all(isinstance(providers(name), Local) for name in frozenset(names))
+    return all(isinstance(providers(name), Instant) for name in frozenset(names))

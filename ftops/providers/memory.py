@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from ftops.address import Address, Json
-from ftops.config import ProviderConfig
+from ftops.config.config import ProviderConfig
+from ftops.core.address import Address, Json
 from ftops.providers.base import Request
-from ftops.state import PendingOperation, RemoteObject, ResourceState, Status
+from ftops.state.state import PendingOperation, RemoteObject, ResourceState, Status
 
 
 def _dataset(request: Request) -> dict[str, Json]:

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from msgspec.structs import asdict
 
-from ftops.address import Json
-from ftops.audit import Run
-from ftops.plan import SYMBOLS, Action
+from ftops.core.address import Json
+from ftops.planning.plan import SYMBOLS, Action
+from ftops.state.backends.audit_log import Run
 from ftops.views.paint import Painter
 from ftops.views.values import plural
 

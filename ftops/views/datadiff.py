@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from ftops.address import Json
+from ftops.core.address import Json
 from ftops.dataset import Where
-from ftops.dataset.diff import Compared, Difference, Shift, shifts
-from ftops.dataset.identity import Row
-from ftops.dataset.measure import Sums
+from ftops.dataset.profile.diff import Compared, Difference, Shift, shifts
+from ftops.dataset.profile.example_digest import Row
+from ftops.dataset.profile.profiler import Sums
 from ftops.views.paint import Painter
 from ftops.views.values import plural
 

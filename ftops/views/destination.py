@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from ftops.plan import Destination
+from ftops.planning.plan import Destination
 
 _TITLES: Mapping[str, str] = {
     "host": "",

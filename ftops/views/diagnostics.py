@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from unicodedata import east_asian_width
 
-from ftops.address import Json
-from ftops.errors import Diagnostic, Place
+from ftops.core.address import Json
+from ftops.core.errors import Diagnostic, Place
 from ftops.views.paint import Painter
 from ftops.views.values import plural
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ftops.address import Json
-from ftops.drift import IGNORE
-from ftops.plan import Drift, Plan, drift_to_json
+from ftops.core.address import Json
+from ftops.core.drift_classes import IGNORE
+from ftops.planning.plan import Drift, Plan, drift_to_json
 from ftops.views.paint import Painter
 from ftops.views.plan import drift_lines, subject
 from ftops.views.values import plural

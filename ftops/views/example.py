@@ -8,9 +8,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from ftops.address import Json
-from ftops.dataset.lines import Example
-from ftops.dataset.tokens import Counter, calls, definitions
+from ftops.core.address import Json
+from ftops.dataset.files.jsonl_io import Example
+from ftops.dataset.profile.tokens import Counter, calls, definitions
 from ftops.views.paint import Painter
 from ftops.views.values import plural
 

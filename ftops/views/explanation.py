@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ftops.address import Address, Json
-from ftops.explanation import Cause
-from ftops.plan import SYMBOLS
+from ftops.core.address import Address, Json
+from ftops.planning.explain import Cause
+from ftops.planning.plan import SYMBOLS
 from ftops.views import datadiff
 from ftops.views.paint import Painter
 from ftops.views.plan import attribute_line, will

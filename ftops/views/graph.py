@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 
-from ftops.address import Address, Json
-from ftops.graph import Graph
+from ftops.config.graph import Graph
+from ftops.core.address import Address, Json
 from ftops.views.paint import Painter, clean
 
 _SHAPES: Mapping[str, tuple[str, str]] = {

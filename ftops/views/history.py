@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ftops.address import Json, encode
-from ftops.diff import Difference
-from ftops.history import Comparison
-from ftops.state import ResourceState
-from ftops.store import Version
+from ftops.core.address import Json, encode
+from ftops.core.value_diff import Difference
+from ftops.state.backends import Version
+from ftops.state.state import ResourceState
+from ftops.state.state_diff import Comparison
 from ftops.views.paint import Painter, clean
 from ftops.views.values import plural, show
 

@@ -17,7 +17,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from ftops import events
+from ftops.applying import events
 from ftops.views.paint import PLAIN, Painter, clean
 from ftops.views.progress import DOING, final_line, name_of, stop_text
 from ftops.views.values import duration

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ftops.costs import HOURS_PER_MONTH, DataChange, Estimate, HostingCost, TrainingCost, dollars
+from ftops.planning.estimate import HOURS_PER_MONTH, DataChange, Estimate, HostingCost, TrainingCost, dollars
 from ftops.views.values import plural
 
 

@@ -7,11 +7,10 @@ from functools import lru_cache
 
 from msgspec import Struct, field
 
-from ftops.address import Address, Reference, Secret, Value, decode, fill
-from ftops.drift import DRIFT_CLASSES, GONE
-from ftops.expiry import expiry_of
-from ftops.pasting import moved_block
-from ftops.plan import (
+from ftops.core.address import Address, Reference, Secret, Value, decode, fill
+from ftops.core.drift_classes import DRIFT_CLASSES, GONE
+from ftops.core.snippets import moved_block
+from ftops.planning.plan import (
     MAKING,
     SYMBOLS,
     Action,
@@ -23,8 +22,9 @@ from ftops.plan import (
     Plan,
     SettingChange,
 )
-from ftops.planfile import SavedPlan, plan_digest
-from ftops.state import Removed
+from ftops.planning.saved.plan_file import SavedPlan, plan_digest
+from ftops.providers.deployment_expiry import expiry_of
+from ftops.state.state import Removed
 from ftops.views import money
 from ftops.views.destination import accounts, destination_lines, redirections
 from ftops.views.paint import PLAIN, Painter, clean

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from ftops import events
-from ftops.address import Json
-from ftops.apply import Report
-from ftops.errors import Diagnostic
+from ftops.applying import events
+from ftops.applying.run import Report
+from ftops.core.address import Json
+from ftops.core.errors import Diagnostic
 from ftops.views.diagnostics import to_json
 from ftops.views.paint import Painter, clean
 from ftops.views.values import duration, short_id

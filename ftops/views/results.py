@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ftops.address import Address, Json
-from ftops.results import Results
+from ftops.core.address import Address, Json
+from ftops.providers.training_results import Results
 from ftops.views.paint import Painter, clean
 
 _EVERY = 10

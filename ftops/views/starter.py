@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from ftops.address import Json
+from ftops.core.address import Json
 
 SPEC = """\
 # A spec for ftops: what should exist. `ftops plan` says what would change, `ftops apply` makes it so.

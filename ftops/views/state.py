@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from ftops.address import Json, Value, encode
-from ftops.outputs import OutputValue
-from ftops.state import PendingOperation, ResourceState, State, Status
-from ftops.statejson import operation_to_json, resource_to_json
+from ftops.config.outputs import OutputValue
+from ftops.core.address import Json, Value, encode
+from ftops.state.codec import operation_to_json, resource_to_json
+from ftops.state.state import PendingOperation, ResourceState, State, Status
 from ftops.views.paint import Painter, clean
 from ftops.views.values import SENSITIVE, as_meant, leaves, show
 
@@ -93,7 +93,7 @@ def output_to_json(output: OutputValue) -> dict[str, Json]:
 
 def is_known(value: Value) -> bool:
     """Whether no reference is left in it."""
-    from ftops.address import references
+    from ftops.core.address import references
 
     return not any(True for _ in references(value))
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from ftops.address import Json
-from ftops.costs import TrainingCost
-from ftops.dataset.statistics import Bin, Statistics
+from ftops.core.address import Json
+from ftops.dataset.profile.statistics import Bin, Statistics
+from ftops.planning.estimate import TrainingCost
 from ftops.views import money
 from ftops.views.paint import Painter, clean
 from ftops.views.values import plural

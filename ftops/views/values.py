@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 
-from ftops.address import EXPRESSIONS, Reference, Secret, Template, Value, stands_for_secret
-from ftops.outputs import names_secret
+from ftops.config.outputs import names_secret
+from ftops.core.address import EXPRESSIONS, Reference, Secret, Template, Value, stands_for_secret
 from ftops.views.paint import clean
 
 WIDTH = 100

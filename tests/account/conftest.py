@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ftops.inside import ALLOW
+from ftops.core.confined_files import ALLOW
 from tests.emulator.server import MODEL, STANDARD, Emulator, deployment, ended, upload
 from tests.golden.cli import Folder, examples
 

@@ -20,15 +20,15 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from ftops.apply import Report, Settings
-from ftops.config import Config
-from ftops.engine import Session, with_data
-from ftops.errors import ProviderError
-from ftops.graph import build
-from ftops.loader import load
-from ftops.plan import NORMAL, Mode, Options
-from ftops.providers.azure import AzureProvider
-from ftops.store import LocalStore
+from ftops.applying.run import Report, Settings
+from ftops.config.config import Config
+from ftops.config.graph import build
+from ftops.config.loader import load
+from ftops.core.errors import ProviderError
+from ftops.planning.plan import NORMAL, Mode, Options
+from ftops.providers.azure.provider import AzureProvider
+from ftops.session.session import Session, with_data
+from ftops.state.backends import LocalStore
 from tests.contract.azure_cloud import Cloud, running_cloud
 from tests.support.embedded import example
 from tests.support.quickstart import quickstart

@@ -19,10 +19,10 @@ from urllib.parse import urlsplit
 import requests
 from msgspec.structs import replace
 
-from ftops.address import Address, Json
-from ftops.providers.azure import AzureProvider
+from ftops.core.address import Address, Json
+from ftops.providers.azure.provider import AzureProvider
 from ftops.providers.base import Progress, Provider, Request
-from ftops.state import (
+from ftops.state.state import (
     Operation,
     PendingOperation,
     RemoteObject,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ftops.providers.azure import AzureProvider
+from ftops.providers.azure.provider import AzureProvider
 from tests.contract.azure_cloud import Cloud, running_cloud
 
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from ftops.address import Json
-from ftops.providers.openai_platform import OpenAIProvider
+from ftops.core.address import Json
+from ftops.providers.openai.provider import OpenAIProvider
 from tests.contract.azure_cloud import Cloud
 from tests.contract.wire import Wire, tapped
 

@@ -10,13 +10,13 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from ftops.address import Json
-from ftops.apply import Report, Settings
-from ftops.config import Config
-from ftops.engine import Session, with_data
-from ftops.events import Event
-from ftops.loader import load
-from ftops.plan import Mode, Options, Plan
+from ftops.applying.events import Event
+from ftops.applying.run import Report, Settings
+from ftops.config.config import Config
+from ftops.config.loader import load
+from ftops.core.address import Json
+from ftops.planning.plan import Mode, Options, Plan
+from ftops.session.session import Session, with_data
 from tests.contract.azure_cloud import chat_file
 
 Settled = Mapping[str, Mapping[str, Json]]

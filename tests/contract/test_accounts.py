@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from ftops.address import Address
-from ftops.apply import Report
-from ftops.errors import Permanent, SpecError
-from ftops.events import ChangeFinished, Event
-from ftops.plan import Action, Mode
-from ftops.providers.azure import AzureProvider
-from ftops.state import Status
+from ftops.applying.events import ChangeFinished, Event
+from ftops.applying.run import Report
+from ftops.core.address import Address
+from ftops.core.errors import Permanent, SpecError
+from ftops.planning.plan import Action, Mode
+from ftops.providers.azure.provider import AzureProvider
+from ftops.state.state import Status
 from tests.conformance import facts
 from tests.conformance.schemas import from_types
 from tests.contract.azure_cloud import (

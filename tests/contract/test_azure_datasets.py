@@ -13,10 +13,10 @@ from typing import Any, ClassVar
 import pytest
 from msgspec.structs import replace
 
-from ftops.errors import Permanent, Temporary
-from ftops.providers.azure import AzureProvider
+from ftops.core.errors import Permanent, Temporary
+from ftops.providers.azure.provider import AzureProvider
 from ftops.providers.base import Progress
-from ftops.state import Status
+from ftops.state.state import Status
 from tests.contract.azure_cloud import (
     Cloud,
     dataset,

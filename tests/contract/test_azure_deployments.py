@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from ftops.address import Address
-from ftops.errors import Permanent, Temporary
-from ftops.providers.azure import AzureProvider
-from ftops.providers.azure_deployments import Deployments
-from ftops.state import ResourceState, Status, observed_as
+from ftops.core.address import Address
+from ftops.core.errors import Permanent, Temporary
+from ftops.providers.azure.deployments import Deployments
+from ftops.providers.azure.provider import AzureProvider
+from ftops.state.state import ResourceState, Status, observed_as
 from tests.contract.azure_cloud import (
     BASE_MODEL,
     Cloud,

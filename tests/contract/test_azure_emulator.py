@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from ftops.address import Address
-from ftops.errors import Permanent
-from ftops.providers.emulator import EmulatorProvider
+from ftops.core.address import Address
+from ftops.core.errors import Permanent
+from ftops.providers.emulator.provider import EmulatorProvider
 from tests.contract.azure_cloud import (
     Cloud,
     dataset,

@@ -18,10 +18,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from ftops.address import Json
-from ftops.errors import Permanent, ProviderError, Temporary
-from ftops.providers.azure import AzureProvider
-from ftops.providers.azure_errors import retry_after, scrubbed
+from ftops.core.address import Json
+from ftops.core.errors import Permanent, ProviderError, Temporary
+from ftops.providers.azure.provider import AzureProvider
+from ftops.providers.dataplane.errors import retry_after, scrubbed
 from tests.contract.azure_cloud import (
     Cloud,
     dataset,
@@ -294,7 +294,7 @@ def test_statuses_of_tomorrow_are_pending(tmp_path: Path) -> None:
 
 
 def _pending(asked: Any) -> Any:
-    from ftops.state import RemoteObject, Status
+    from ftops.state.state import RemoteObject, Status
 
     return recorded(asked, RemoteObject("x", Status.PENDING))
 
@@ -391,7 +391,7 @@ def test_an_unknown_kind_is_refused(tmp_path: Path) -> None:
 
 def test_importing_loads_no_sdk() -> None:
     code = (
-        "import sys, ftops.providers.azure, ftops.providers.emulator as e; "
+        "import sys, ftops.providers.azure.provider, ftops.providers.emulator.provider as e; "
         "p = e.AzureProvider({'endpoint': 'https://x'}, name='a'); "
         "heavy = {'openai', 'azure', 'httpx2', 'requests', 'pydantic'}; "
         "print([m for m in sys.modules if m.split('.')[0] in heavy])"

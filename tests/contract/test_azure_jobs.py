@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from ftops.errors import Permanent, Temporary
-from ftops.providers.azure import AzureProvider
-from ftops.providers.training import (
+from ftops.core.errors import Permanent, Temporary
+from ftops.providers.azure.provider import AzureProvider
+from ftops.providers.dataplane.job_wire import (
     checkpoint_names,
     is_marked,
     is_marked_by,
@@ -18,7 +18,7 @@ from ftops.providers.training import (
     observed_inputs,
     seed_for,
 )
-from ftops.state import ResourceState, Status, observed_as, owner_mark
+from ftops.state.state import ResourceState, Status, observed_as, owner_mark
 from tests.contract.azure_cloud import (
     BASE_MODEL,
     Cloud,

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from ftops.address import Address
-from ftops.config import Resource
-from ftops.errors import Permanent, ProviderError, Temporary
-from ftops.providers.openai_platform import OpenAIProvider
-from ftops.state import RemoteObject, Status
+from ftops.config.config import Resource
+from ftops.core.address import Address
+from ftops.core.errors import Permanent, ProviderError, Temporary
+from ftops.providers.openai.provider import OpenAIProvider
+from ftops.state.state import RemoteObject, Status
 from tests.conformance import facts
 from tests.conformance.schemas import Document
 from tests.contract.azure_cloud import (
@@ -332,7 +332,7 @@ def test_what_the_platform_does_not_have(openai: OpenAIProvider, tmp_path: Path)
 
 def test_importing_loads_no_sdk() -> None:
     code = (
-        "import sys, ftops.providers.openai_platform as p; p.OpenAIProvider({'api_key': 'k'}, name='a'); "
+        "import sys, ftops.providers.openai.provider as p; p.OpenAIProvider({'api_key': 'k'}, name='a'); "
         "print([m for m in sys.modules if m.split('.')[0] in {'openai', 'azure', 'httpx2', 'pydantic'}])"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

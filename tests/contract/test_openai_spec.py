@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ftops.address import Address
-from ftops.plan import Action, Mode
+from ftops.core.address import Address
+from ftops.planning.plan import Action, Mode
 from tests.contract.azure_cloud import Cloud
 from tests.contract.platform import Platform, running_platform
 from tests.contract.sessions import Project, done, inputs_of

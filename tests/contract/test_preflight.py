@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from ftops.account import Reach
-from ftops.address import Json
-from ftops.config import Resource
-from ftops.errors import Diagnostic, Permanent, Place
-from ftops.graph import build
-from ftops.planner import plan
-from ftops.providers.azure import AzureProvider
-from ftops.providers.azure_account import DEPLOY
+from ftops.config.config import Resource
+from ftops.config.graph import build
+from ftops.core.address import Json
+from ftops.core.errors import Diagnostic, Permanent, Place
+from ftops.planning.planner import plan
+from ftops.planning.preflight.survey import run_preflight
+from ftops.providers.account_facts import Reach
+from ftops.providers.azure.inspect import DEPLOY
+from ftops.providers.azure.provider import AzureProvider
 from ftops.providers.base import Provider
-from ftops.state import Observed, State
-from ftops.survey import survey
+from ftops.state.state import Observed, State
 from tests.contract.azure_cloud import BASE_MODEL, SETTLED, Cloud, gone, made, running_cloud
 from tests.contract.azure_cloud import deployment as deployment_request
 from tests.contract.wire import Wire, tapped
@@ -50,7 +50,7 @@ def findings(provider: Provider, *resources: Resource, today: date = TODAY) -> l
     wanted = config(*(replace(r, place=PLACE) for r in resources))
     graph = build(wanted)
     changes = plan(wanted, graph, State(""), Observed()).changes
-    return list(survey(changes, wanted, graph.resources, lambda name: provider, {}, today))
+    return list(run_preflight(changes, wanted, graph.resources, lambda name: provider, {}, today))
 
 
 def summaries(found: list[Diagnostic]) -> list[str]:

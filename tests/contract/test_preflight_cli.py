@@ -149,8 +149,13 @@ def test_an_unchanged_plan_loads_nothing_of_this(tmp_path: Path) -> None:
         check=True,
     )
     loaded = set(done.stderr.split())
-    assert "ftops.plan" in loaded
-    assert not loaded & {"ftops.survey", "ftops.preflight", "ftops.catalog", "ftops.account"}
+    assert "ftops.planning.plan" in loaded
+    assert not loaded & {
+        "ftops.planning.preflight.survey",
+        "ftops.planning.preflight",
+        "ftops.catalog",
+        "ftops.providers.account_facts",
+    }
 
 
 def test_the_quickstarts_plan_stays_green(cloud: Cloud, tmp_path: Path) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from ftops.apply import Report
-from ftops.plan import Mode
+from ftops.applying.run import Report
+from ftops.planning.plan import Mode
 from tests.contract.azure_cloud import SETTLED, Cloud, running_cloud
 from tests.contract.sessions import Project, done
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ftops.plan import Mode
-from ftops.state import Status
+from ftops.planning.plan import Mode
+from ftops.state.state import Status
 from tests.contract.azure_cloud import Cloud
 from tests.contract.sessions import Project, done
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ftops.dataset import inspect
-from ftops.dataset.rules import GRADES, OFF, RULES, grade_of, names
+from ftops.dataset.rules.catalogue import GRADES, OFF, RULES, grade_of, names
 from tests.data_rules.examples import EXAMPLES, TOLD_OTHERWISE, Example
 
 PAGE = Path(__file__).parents[2] / "docs" / "data-rules.md"

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from ftops.dataset import sketch
-from ftops.dataset.overlap import overlap
+from ftops.dataset.checks import minhash
+from ftops.dataset.checks.overlap import overlap
 from tests.data_rules.examples import LONG, chat, spread
 from tests.golden.cli import Folder
 
@@ -91,7 +91,7 @@ def test_many_are_compared_alike(folder: Folder, monkeypatch: pytest.MonkeyPatch
     one, other = folder.path / "valid.jsonl", folder.path / "first.jsonl"
     few = overlap(one, other, "chat")
     assert (few.same, few.near) == (1, 1)
-    for module in ("sketch", "overlap"):
-        monkeypatch.setattr(f"ftops.dataset.{module}.MANY", 3)
+    for module in ("minhash", "overlap"):
+        monkeypatch.setattr(f"ftops.dataset.checks.{module}.MANY", 3)
     assert overlap(one, other, "chat") == few
-    assert sketch.MANY == 3
+    assert minhash.MANY == 3

@@ -15,10 +15,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ftops.dataset import chat, inspect, pieces, reader, secrets, sketch, typed
-from ftops.dataset.inspection import Finding
-from ftops.dataset.jsonl import parse
-from ftops.dataset.lines import canonical
+from ftops.dataset import inspect
+from ftops.dataset.checks import checker, chunk, minhash
+from ftops.dataset.files.jsonl_io import canonical
+from ftops.dataset.formats import chat, fast_reader
+from ftops.dataset.formats.jsonl import parse
+from ftops.dataset.rules import sensitive_data
+from ftops.dataset.rules.findings import Finding
 from tests.data_rules.examples import EXAMPLES, TOOL, spread
 
 TEXTS = st.sampled_from(["", " ", "Hi", 'say "role": "x"', "ä\u2028€", "\n", "<|", "weight"])
@@ -78,11 +81,11 @@ def test_what_the_quick_reader_takes_has_nothing_wrong_in_it(
     line = json.dumps(example, **style).encode()
     if double:
         line = line.replace(b'"role"', b'"role":"user","role"', 1)
-    read = typed.read(line)
+    read = fast_reader.read(line)
     if read is not None:
         assert precise(line) == []
         assert read.text == canonical(json.loads(line))
-    piece = pieces.Reader("chat").read(b"\n".join([line] * 3))
+    piece = chunk.Reader("chat").read(b"\n".join([line] * 3))
     found = {
         rule: n for rule, n in piece.counts.items() if not rule.startswith(("data/", "secret/", "personal/"))
     }
@@ -112,13 +115,13 @@ def mixed(tmp_path: Path) -> Path:
 def test_pieces_may_be_of_any_size(mixed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = shown(mixed)
     for size in (50, 1_000, 7_777):
-        monkeypatch.setattr(reader, "PIECE", size)
+        monkeypatch.setattr(checker, "PIECE", size)
         assert shown(mixed) == whole
 
 
 def test_processes_say_what_one_says(mixed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = shown(mixed)
-    monkeypatch.setattr(reader, "PIECE", 10_000)
+    monkeypatch.setattr(checker, "PIECE", 10_000)
     assert shown(mixed, processes=2) == whole
 
 
@@ -148,7 +151,7 @@ def test_secrets_are_found_with_numpy_and_without(data: st.DataObject) -> None:
         st.lists(st.sampled_from([*bad, "Donaudampfschiff 1234-5678 " * 2, "x" * 40, "@", "\n"]))
     )
     block = "\n".join(parts).encode()
-    assert list(secrets.hits(block)) == list(secrets.hits(block, vectorised=True))
+    assert list(sensitive_data.hits(block)) == list(sensitive_data.hits(block, vectorised=True))
 
 
 BESIDE_CARDS = {
@@ -162,7 +165,7 @@ BESIDE_CARDS = {
 def test_figures_that_go_on_are_no_card(text: str, lead: int) -> None:
     block = (f"{'k' * 16}{'0' * lead} " + text).encode()
     for vectorised in (False, True):
-        assert [h.rule for h in secrets.hits(block, vectorised=vectorised)] == []
+        assert [h.rule for h in sensitive_data.hits(block, vectorised=vectorised)] == []
 
 
 @settings(deadline=None, max_examples=150, derandomize=True)
@@ -174,8 +177,8 @@ def test_figures_are_found_with_numpy_and_without(data: st.DataObject) -> None:
     parts = [f"{choose.randrange(10**n):0{n}d}" for n in choose.choices([4, 4, 4, 2, 3, 9], k=count)]
     block = "".join(part + choose.choice([" ", " ", " ", "-", ", "]) for part in parts)
     block = block[:50] + " 0765 5029 1061 0728 2726 " + block[50:]
-    found = list(secrets.hits(block.encode()))
-    assert found == list(secrets.hits(block.encode(), vectorised=True))
+    found = list(sensitive_data.hits(block.encode()))
+    assert found == list(sensitive_data.hits(block.encode(), vectorised=True))
     assert "personal/card" in {hit.rule for hit in found}
 
 
@@ -188,13 +191,13 @@ def test_a_line_with_results_of_the_older_form_is_read_quickly() -> None:
         {"role": "assistant", "content": "Done"},
     ]
     line = json.dumps({"messages": messages, "functions": [TOOL["function"]]})
-    assert typed.read(line.encode()) is not None
+    assert fast_reader.read(line.encode()) is not None
 
 
 def test_a_key_that_begins_as_a_word_does() -> None:
     block = b"a sk-vskvdnbokxpldxxecm8904763794180437339853818 b"
     for vectorised in (False, True):
-        assert [h.rule for h in secrets.hits(block, vectorised=vectorised)] == ["secret/openai-key"]
+        assert [h.rule for h in sensitive_data.hits(block, vectorised=vectorised)] == ["secret/openai-key"]
 
 
 TWICE = {
@@ -220,23 +223,23 @@ def test_a_key_that_is_there_twice_is_found_by_every_reader(tmp_path: Path, key:
 @given(keys=st.lists(st.integers(0, 9), max_size=60))
 def test_many_keys_are_compared_as_few(keys: list[int]) -> None:
     packed = array("Q", keys)
-    assert sorted(sketch._same_of_many(packed)) == sorted(sketch._same_of_few(keys))
-    few = sketch.repeats(packed, 3)
-    assert sketch._repeats_of_many(packed, 3) == few
+    assert sorted(minhash._same_of_many(packed)) == sorted(minhash._same_of_few(keys))
+    few = minhash.repeats(packed, 3)
+    assert minhash._repeats_of_many(packed, 3) == few
 
 
 def test_a_file_that_changes_while_it_is_read_is_refused(
     mixed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The very bytes that were checked are uploaded: their digest is that of the plan."""
-    worth = reader._worth
+    worth = checker._worth
 
     def grow(size: int) -> int:
         with mixed.open("a") as stream:
             stream.write("\n")
         return worth(size)
 
-    monkeypatch.setattr(reader, "_worth", grow)
+    monkeypatch.setattr(checker, "_worth", grow)
     inspection = inspect(mixed)
     assert inspection.counts == {"file/changed": 1}
     assert inspection.digest == ""
@@ -252,11 +255,11 @@ def test_a_file_that_changes_while_it_is_read_is_refused(
 def test_lines_are_read_by_number(text: str, mark: bool, numbers: set[int], piece: int) -> None:
     """Over the ends of pieces, behind a byte order mark, and as far as there are any."""
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reader, "PIECE", piece)
+        patch.setattr(checker, "PIECE", piece)
         path = Path(folder) / "a.jsonl"
         path.write_bytes(b"\xef\xbb\xbf" * mark + text.encode())
         lines = dict(enumerate((line.rstrip("\r") for line in text.split("\n")), 1))
-        found = [(number, line) for number, line in reader.lines_at(path, numbers)]
+        found = [(number, line) for number, line in checker.lines_at(path, numbers)]
     assert found == [(number, lines[number]) for number in sorted(numbers) if number in lines]
 
 
@@ -268,7 +271,7 @@ WORDS = st.lists(
 @settings(deadline=None, max_examples=300, derandomize=True)
 @given(texts=st.lists(WORDS.map(" ".join), max_size=6))
 def test_sketches_are_the_same_with_numpy_and_without(texts: list[str]) -> None:
-    assert sketch.sketches(texts) == sketch.sketches(texts, vectorised=True)
+    assert minhash.sketches(texts) == minhash.sketches(texts, vectorised=True)
 
 
 def test_sketches_find_most_texts_that_are_nearly_the_same() -> None:
@@ -279,9 +282,9 @@ def test_sketches_find_most_texts_that_are_nearly_the_same() -> None:
     edited = [[*text] for text in originals]
     for text in edited:
         text[choose.randrange(len(text))] = choose.choice(words)
-    packed = array("Q", sketch.sketches([" ".join(text) for text in (*originals, *edited)]))
+    packed = array("Q", minhash.sketches([" ".join(text) for text in (*originals, *edited)]))
     pairs = {
-        pair for half in (0, 1) for group in sketch.same(packed[half::2]) for pair in combinations(group, 2)
+        pair for half in (0, 1) for group in minhash.same(packed[half::2]) for pair in combinations(group, 2)
     }
     found = sum((n, n + 1000) in pairs for n in range(1000))
     assert found > 930

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ftops import catalog
-from ftops.datafiles import SHORT
+from ftops.config.data_files import SHORT
 from tests.data_rules.examples import chat, spread
 from tests.golden.cli import Folder
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ftops.emulator.faults import Rule
-from ftops.emulator.manual import SECTIONS, markdown
-from ftops.emulator.settings import TYPES
+from ftops.emulator.account.faults import Rule
+from ftops.emulator.account.settings import TYPES
+from ftops.emulator.server.settings_help import SECTIONS, markdown
 
 MANUAL = Path(__file__).parents[2] / "docs" / "emulator.md"
 MARK = "`type: emulator`. Flags and changes are kept in `DIR/settings.json`.\n\n"

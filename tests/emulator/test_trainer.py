@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ftops.emulator import catalog
-from ftops.emulator.examples import Example, InvalidData, read_chat
-from ftops.emulator.model import Model, Vocabulary, answer, load
-from ftops.emulator.scoring import Gradient, score
-from ftops.emulator.trainer import Hyperparameters, Step, Trainer, auto_batch_size, evaluate
+from ftops.emulator.account import catalog
+from ftops.emulator.trainer.examples import Example, InvalidData, read_chat
+from ftops.emulator.trainer.model import Model, Vocabulary, answer, load
+from ftops.emulator.trainer.optimizer import Hyperparameters, Step, Trainer, auto_batch_size, evaluate
+from ftops.emulator.trainer.scoring import Gradient, score
 from tests.emulator.samples import TOOLS, jsonl, line, lines, text
 from tests.emulator.server import MODEL, QUICKSTART
 

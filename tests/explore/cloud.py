@@ -14,9 +14,9 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ftops.address import Address, Json
-from ftops.errors import Permanent, Temporary
-from ftops.providers.azure_specs import (
+from ftops.core.address import Address, Json
+from ftops.core.errors import Permanent, Temporary
+from ftops.providers.azure.deployment_wire import (
     all_inputs,
     attributes_of,
     body_for,
@@ -29,11 +29,11 @@ from ftops.providers.azure_specs import (
     token_of,
 )
 from ftops.providers.base import Existing, Request
-from ftops.providers.data_plane import plain
-from ftops.providers.datasets import remote_name
-from ftops.providers.listing import existing_file, existing_job
-from ftops.providers.training import carries, job_body, remote_of, resembles
-from ftops.state import PendingOperation, RemoteObject, ResourceState, Status
+from ftops.providers.dataplane.client import plain
+from ftops.providers.dataplane.datasets import remote_name
+from ftops.providers.dataplane.job_wire import carries, job_body, remote_of, resembles
+from ftops.providers.dataplane.listing import existing_file, existing_job
+from ftops.state.state import PendingOperation, RemoteObject, ResourceState, Status
 from tests.explore.contents import by_digest
 from tests.explore.faults import Fault
 
@@ -203,7 +203,7 @@ class Account:
             take(str(thing.body["content"]).encode())
         return thing is not None
 
-    def is_of_use(self, found: Existing) -> bool:
+    def model_exists(self, found: Existing) -> bool:
         return found.kind != "job" or found.remote.status is not Status.TAINTED
 
     def lane(self, address: Address) -> str | None:

@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
-from ftops.address import Address
-from ftops.config import Lifecycle
+from ftops.config.config import Lifecycle
+from ftops.core.address import Address
 from tests.explore.contents import CONTENTS
 from tests.explore.spec import ACCOUNTS, PLAIN, Data, Item, Job, Serving, Spec, needs, readdressed
 

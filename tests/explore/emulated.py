@@ -14,12 +14,12 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from ftops.address import Address, Json
+from ftops.core.address import Address, Json
 from ftops.providers import Providers
-from ftops.providers.azure import AzureProvider
-from ftops.providers.azure_specs import name_for
+from ftops.providers.azure.deployment_wire import name_for
+from ftops.providers.azure.provider import AzureProvider
 from ftops.providers.base import Existing, Request
-from ftops.state import PendingOperation, RemoteObject, ResourceState
+from ftops.state.state import PendingOperation, RemoteObject, ResourceState
 from tests.contract import azure_cloud
 from tests.explore.cloud import Cloud, Essence, Thing, job_essence
 from tests.explore.contents import by_digest
@@ -204,8 +204,8 @@ class Account:
     def content(self, remote_id: str, take: Callable[[bytes], object]) -> bool:
         return self._azure.content(remote_id, take)
 
-    def is_of_use(self, found: Existing) -> bool:
-        return self._azure.is_of_use(found)
+    def model_exists(self, found: Existing) -> bool:
+        return self._azure.model_exists(found)
 
     def lane(self, address: Address) -> str | None:
         return self._azure.lane(address)

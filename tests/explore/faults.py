@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeVar
 
-from ftops.errors import Permanent, Temporary
+from ftops.core.errors import Permanent, Temporary
 from tests.support.specs import Crash
 
 T = TypeVar("T")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from ftops.address import Address
-from ftops.errors import ProviderError
-from ftops.graph import closure
-from ftops.plan import Action, Change, Mode, Plan
-from ftops.state import ResourceState, State, fold, owner_mark
+from ftops.core.address import Address
+from ftops.core.dag import closure
+from ftops.core.errors import ProviderError
+from ftops.planning.plan import Action, Change, Mode, Plan
+from ftops.state.state import ResourceState, State, fold, owner_mark
 from tests.explore.cloud import Event, Thing
 from tests.explore.spec import Spec
 from tests.explore.world import Run, World

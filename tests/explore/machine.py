@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from msgspec.structs import replace
 
-from ftops.address import Address
-from ftops.plan import NORMAL, Mode, Options
+from ftops.core.address import Address
+from ftops.planning.plan import NORMAL, Mode, Options
 from tests.explore import outside
 from tests.explore.edits import ADDRESSES, EDITS, pick
 from tests.explore.faults import Fault, FaultKind

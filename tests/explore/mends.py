@@ -9,11 +9,14 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from ftops import accounts, engine, inquiry, planner, saved
-from ftops.kinds import RESOURCE_TYPES
-from ftops.past import settle
-from ftops.reuse import Records, Want, reassignments
-from ftops.state import State
+from ftops.config import accounts
+from ftops.core.resource_types import RESOURCE_TYPES
+from ftops.planning import plan_builder, planner
+from ftops.planning.reconcile import settle
+from ftops.planning.reuse import Records, Want, reassignments
+from ftops.session import saved_plans
+from ftops.session import session as sessions
+from ftops.state.state import State
 
 Patch = tuple[Any, str, Any]
 """A module or a class, a name in it, and what that stands for instead."""
@@ -55,7 +58,7 @@ def _nothing(*args: Any) -> None:
     return None
 
 
-def _of_the_newest_key(session: engine.Session) -> str:
+def _of_the_newest_key(session: sessions.Session) -> str:
     """A rotated key changes what is known of secrets."""
     return session.store.form.digest_key(session.config.name, session.config.environment)
 
@@ -78,7 +81,7 @@ MENDS: Mapping[str, Mend] = {
         ("epochs", "content"),
     ),
     "what an intent or an import names isn't adopted": Mend(
-        ((inquiry, "fold", _without_reservations), _UNCHECKED),
+        ((plan_builder, "fold", _without_reservations), _UNCHECKED),
         frozenset({"nothing_kept_is_deleted", "one_owner", "paid_once"}),
         ("add dataset", "epochs"),
     ),
@@ -88,14 +91,14 @@ MENDS: Mapping[str, Mend] = {
     "an object is in the account where it was made": Mend(
         (
             (accounts, "accounts_of", _names_of),
-            (engine, "accounts_of", _names_of),
+            (sessions, "accounts_of", _names_of),
             (planner, "accounts_of", _names_of),
         ),
         frozenset({"nothing_lost", "converges", "destroy_leaves_nothing", "as_declared_in_the_end"}),
         ("account", "epochs"),
     ),
     "a saved plan is applied once": Mend(
-        ((saved, "_applied_already", _nothing),), frozenset({"applied_twice"}), ("capacity", "epochs")
+        ((saved_plans, "_applied_already", _nothing),), frozenset({"applied_twice"}), ("capacity", "epochs")
     ),
     "a name that changes hands stays one deployment": Mend(
         ((planner, "reassignments", _no_deployments),),
@@ -103,7 +106,7 @@ MENDS: Mapping[str, Mend] = {
         ("name to a new one", "rename deployment", "exchange names"),
     ),
     "a rotated key changes no digest of a secret": Mend(
-        ((engine.Session, "digest_key", property(_of_the_newest_key)),),
+        ((sessions.Session, "digest_key", property(_of_the_newest_key)),),
         frozenset({"paid_once"}),
         ("key", "reports"),
     ),

@@ -9,8 +9,7 @@ from typing import Any
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from ftops.address import Address, Reference, Secret, Value
-from ftops.config import (
+from ftops.config.config import (
     Config,
     Import,
     Lifecycle,
@@ -21,6 +20,7 @@ from ftops.config import (
     Removal,
     Resource,
 )
+from ftops.core.address import Address, Reference, Secret, Value
 from tests.explore.cloud import BASE, Essence, job_essence
 from tests.explore.contents import CONTENTS, Content
 

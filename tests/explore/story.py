@@ -8,8 +8,8 @@ from functools import cache
 
 from msgspec.structs import replace
 
-from ftops.address import Address
-from ftops.plan import NORMAL, Action, Mode, Options
+from ftops.core.address import Address
+from ftops.planning.plan import NORMAL, Action, Mode, Options
 from tests.explore.cloud import Thing
 from tests.explore.edits import apply_edit
 from tests.explore.faults import Fault

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from ftops.config import Lifecycle
-from ftops.plan import NORMAL
+from ftops.config.config import Lifecycle
+from ftops.planning.plan import NORMAL
 from tests.explore.contents import CONTENTS
 from tests.explore.faults import Fault, FaultKind
 from tests.explore.machine import A, D, E, J, K

@@ -11,21 +11,21 @@ from typing import Any
 from msgspec import field as struct_field
 from msgspec.structs import replace
 
-from ftops.address import Address
-from ftops.apply import Report, Settings
-from ftops.crypt import KEY_BYTES, Key, Keys
-from ftops.engine import Session
-from ftops.errors import FtopsError
-from ftops.graph import build
-from ftops.moments import iso
-from ftops.plan import NORMAL, Mode, Options, Plan
-from ftops.planfile import SavedPlan, parse_plan, plan_text
+from ftops.applying.run import Report, Settings
+from ftops.config.graph import build
+from ftops.core.address import Address
+from ftops.core.errors import FtopsError
+from ftops.core.timestamps import iso
+from ftops.planning.plan import NORMAL, Mode, Options, Plan
+from ftops.planning.saved.plan_file import SavedPlan, parse_plan, plan_text
 from ftops.providers import Providers
-from ftops.saved import Asked, save, take_up
-from ftops.state import Entry, State, owner_mark
-from ftops.store import LocalStore
-from ftops.store.local import LocalJournal
-from ftops.store.sealed import Sealed
+from ftops.session.saved_plans import Asked, revalidate, save
+from ftops.session.session import Session
+from ftops.state.backends import LocalStore
+from ftops.state.backends.encrypted import EncryptedCodec
+from ftops.state.backends.local import LocalJournal
+from ftops.state.encryption import KEY_BYTES, Key, Keys
+from ftops.state.state import Entry, State, owner_mark
 from tests.explore.cloud import Account, Cloud, Event, Thing
 from tests.explore.faults import Fault
 from tests.explore.spec import Spec, to_config
@@ -38,9 +38,9 @@ NOTHING = State("")
 _KEYS = tuple(Key(bytes([number]) * KEY_BYTES) for number in range(3))
 
 
-def form(spec: Spec) -> Sealed:
+def form(spec: Spec) -> EncryptedCodec:
     """How the state is written now. It can be read however it was written before."""
-    return Sealed(Keys(_KEYS[spec.key] if spec.key else None, _KEYS, accept_plain=True))
+    return EncryptedCodec(Keys(_KEYS[spec.key] if spec.key else None, _KEYS, accept_plain=True))
 
 
 class Open(Providers):
@@ -310,7 +310,7 @@ class World:
                 if saved is None:
                     run.plan = session.plan(options, preflight=False)
                 else:
-                    run.plan = take_up(session, saved.saved)
+                    run.plan = revalidate(session, saved.saved)
                 then(session, run)
         except Crash:
             run.crashed = True

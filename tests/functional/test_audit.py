@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftops.audit import Begun, Ended, Run, audit_line, read_runs
+from ftops.state.backends.audit_log import Begun, Ended, Run, audit_line, read_runs
 from tests.golden.cli import Folder, golden
 from tests.support.embedded import ROOT, environment, wait_until
 from tests.support.embedded import SPEC as EMBEDDED

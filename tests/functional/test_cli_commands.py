@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ftops import __version__
-from ftops.cli.table import COMMANDS
+from ftops.cli.command_table import COMMANDS
 from tests.golden.cli import SPEC, Folder, golden, stable
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ftops.cli.table import COMMANDS, Row
+from ftops.cli.command_table import COMMANDS, Row
 from tests.golden.cli import Folder, golden, process_environment
 
 WRONG: dict[str, tuple[tuple[str, ...], str, str]] = {

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ftops.pasting import command, import_block
+from ftops.core.snippets import command, import_block
 from tests.golden.cli import Folder
 
 SPEC = """\

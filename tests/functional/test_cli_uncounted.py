@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ftops.dataset import tokens
+from ftops.dataset.profile import tokens
 from tests.functional.test_cli_costs import CATALOG, SPEC
 from tests.golden.cli import Folder
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ftops.address import Address
-from ftops.store import LocalStore, LockInfo
+from ftops.core.address import Address
+from ftops.state.backends import LocalStore, LockInfo
 from tests.golden.cli import Folder
 
 

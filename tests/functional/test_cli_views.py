@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from ftops import events
-from ftops.address import Address, Reference, Secret, Template, Value
-from ftops.errors import Diagnostic, Place
-from ftops.plan import Action, AttributeChange, Change, Drift, Mode, OutputChange, Plan, Reason
+from ftops.applying import events
+from ftops.core.address import Address, Reference, Secret, Template, Value
+from ftops.core.errors import Diagnostic, Place
+from ftops.planning.plan import Action, AttributeChange, Change, Drift, Mode, OutputChange, Plan, Reason
 from ftops.views import diagnostics, plan, progress
 from ftops.views.live import LiveView
 from ftops.views.paint import PLAIN, Painter, clean, wants_color

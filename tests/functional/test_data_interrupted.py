@@ -40,7 +40,7 @@ def workers_of(pid: int) -> list[int]:
     for task in Path(f"/proc/{pid}/task").glob("*/children"):
         for child in task.read_text().split():
             command = Path(f"/proc/{child}/cmdline").read_bytes()
-            if b"ftops.dataset.workers" in command:
+            if b"ftops.dataset.checks.process_pool" in command:
                 found.append(int(child))
     return found
 

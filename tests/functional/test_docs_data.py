@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ftops.fmt import format_text
-from ftops.loader import load
+from ftops.config.loader import load
+from ftops.yaml.formatter import format_text
 from tests.functional.test_cli_costs import git
 from tests.functional.test_cli_data import ROUTED, calling, lines
 from tests.golden.cli import Folder

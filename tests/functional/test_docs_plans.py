@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ftops.drift import DRIFT_CLASSES
-from ftops.loader import load
+from ftops.config.loader import load
+from ftops.core.drift_classes import DRIFT_CLASSES
 from tests.golden.cli import SPEC, Folder
 
 DOCS = Path(__file__).parents[2] / "docs"

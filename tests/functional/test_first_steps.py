@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from ftops.cli import familiar, table
-from ftops.engine import Session
-from ftops.loader import load
-from ftops.providers.training import attributes_of
+from ftops.cli import command_table, foreign_terms
+from ftops.config.loader import load
+from ftops.providers.dataplane.job_wire import attributes_of
+from ftops.session.session import Session
 from tests.golden.cli import SPEC, Folder
 
 REQUIRED = SPEC.replace("capacity: {type: integer, default: 20}", "capacity: {type: integer}")
@@ -125,7 +125,7 @@ def test_words_of_terraform_are_understood(folder: Folder, name: str) -> None:
 
 
 def test_what_is_called_otherwise_here_is_no_command_of_ours() -> None:
-    assert not familiar.COMMANDS.keys() & table.COMMANDS.keys()
+    assert not foreign_terms.COMMANDS.keys() & command_table.COMMANDS.keys()
 
 
 def test_help_of_destroy_says_what_a_target_takes_along(folder: Folder) -> None:

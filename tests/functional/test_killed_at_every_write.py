@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from ftops.statefile import parse_snapshot
+from ftops.state.file_format import parse_snapshot
 from tests.support.embedded import ROOT
 from tests.support.on_disk import FolderCloud, apply, session
 

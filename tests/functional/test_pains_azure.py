@@ -17,8 +17,8 @@ from typing import Any
 import openai
 import pytest
 
-from ftops.providers.azure import AzureProvider
-from ftops.state import Status
+from ftops.providers.azure.provider import AzureProvider
+from ftops.state.state import Status
 from tests.contract.azure_cloud import SETTLED, Cloud, changed, made, running_cloud, until
 from tests.contract.azure_cloud import deployment as deployment_request
 from tests.contract.wire import Wire, tapped

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ftops.planfile import PLAN_FILE_VERSION
+from ftops.planning.saved.plan_file import PLAN_FILE_VERSION
 from tests.golden.cli import SPEC, Done, Folder, examples, golden, process_environment
 
 OTHER = """\

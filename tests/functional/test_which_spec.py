@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ftops.inside import ALLOW
+from ftops.core.confined_files import ALLOW
 from tests.golden.cli import SPEC, Folder
 
 UNNAMED = SPEC.replace("ftops: {name: drone}\n", "")

@@ -17,9 +17,10 @@ except ImportError:  # said aloud, as nothing would be tested
     sys.exit("SKIPPED: atheris is not installed; `pip install atheris` where it has a wheel")
 
 with atheris.instrument_imports(include=["ftops.dataset"]):
-    from ftops.dataset import chat, inspect, typed
-    from ftops.dataset.inspection import Finding
-    from ftops.dataset.jsonl import parse
+    from ftops.dataset import inspect
+    from ftops.dataset.formats import chat, fast_reader
+    from ftops.dataset.formats.jsonl import parse
+    from ftops.dataset.rules.findings import Finding
 
 _FILE = Path(tempfile.mkdtemp(prefix="fuzz-")) / "data.jsonl"
 
@@ -32,7 +33,7 @@ def one_input(data: bytes) -> None:
         assert diagnostic.place is None or diagnostic.place.text.isprintable()
         assert diagnostic.summary.isprintable()
     for line in data.split(b"\n")[:3]:
-        if typed.read(line) is not None:
+        if fast_reader.read(line) is not None:
             example = parse(line.decode())
             assert not isinstance(example, Finding), example
             assert list(chat.check(example)) == []

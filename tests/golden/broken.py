@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ftops.cli.look import look_options
+from ftops.cli.output_options import look_options
 
 
 @click.command("graph")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ftops.cli.main import run as run_command_line
-from ftops.inside import ALLOW
+from ftops.core.confined_files import ALLOW
 
 GOLDEN = Path(__file__).parent
 ROOT = GOLDEN.parent.parent

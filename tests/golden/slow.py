@@ -14,10 +14,10 @@ from typing import Any
 from msgspec.structs import replace
 
 from ftops import __main__, providers
-from ftops.config import ProviderConfig
+from ftops.config.config import ProviderConfig
 from ftops.providers.base import Progress, Request
 from ftops.providers.memory import MemoryProvider
-from ftops.state import RemoteObject, ResourceState, Status
+from ftops.state.state import RemoteObject, ResourceState, Status
 
 
 class SlowProvider:

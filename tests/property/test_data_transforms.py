@@ -9,11 +9,11 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ftops.dataset import identity
-from ftops.dataset.convert import to_functions, to_tools
-from ftops.dataset.measure import label
-from ftops.dataset.slim import WAYS, slim
-from ftops.dataset.split import Split, value_at
+from ftops.dataset.profile import example_digest
+from ftops.dataset.profile.profiler import label
+from ftops.dataset.transforms.convert import to_functions, to_tools
+from ftops.dataset.transforms.slim import WAYS, slim
+from ftops.dataset.transforms.split import Split, value_at
 
 NAMES = st.sampled_from(["look", "go", "stop"])
 TEXTS = st.text(max_size=12)
@@ -56,7 +56,7 @@ def test_a_group_stays_together(examples: list[dict[str, Any]], stratify: bool, 
 def test_stratified_shares_are_within_an_example(yes: int, no: int, seed: int) -> None:
     examples = [example(f"{n}?", "yes" if n < yes else "no") for n in range(yes + no)]
     choose = Split(SHARES, seed, stratify=True).chooser(lambda: examples)
-    found = Counter((label(e, identity.messages(e)), choose(e)) for e in examples)
+    found = Counter((label(e, example_digest.messages(e)), choose(e)) for e in examples)
     for answer, total in (("yes", yes), ("no", no)):
         for name, share in SHARES.items():
             assert abs(found[answer, name] - share * total) <= 1

@@ -10,13 +10,13 @@ from tempfile import TemporaryDirectory
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ftops.address import Address, Reference, Value
-from ftops.config import Config, Lifecycle, Resource
-from ftops.errors import Temporary
-from ftops.plan import NORMAL, Action, Mode, Options, Plan, plan_to_json
-from ftops.state import fold
-from ftops.statefile import parse_line, parse_snapshot, snapshot_text
-from ftops.statejson import entry_from_json
+from ftops.config.config import Config, Lifecycle, Resource
+from ftops.core.address import Address, Reference, Value
+from ftops.core.errors import Temporary
+from ftops.planning.plan import NORMAL, Action, Mode, Options, Plan, plan_to_json
+from ftops.state.codec import entry_from_json
+from ftops.state.file_format import parse_line, parse_snapshot, snapshot_text
+from ftops.state.state import fold
 from tests.support.cloud import Cloud
 from tests.support.specs import Crash, World, config, dataset, deployment, job, tuned
 

@@ -9,12 +9,12 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftops.address import Address, Reference, Secret, decode
-from ftops.config import Resource
-from ftops.desired import Resolver
-from ftops.diff import differences
-from ftops.kinds import RESOURCE_TYPES, ResourceType
-from ftops.normal import canonical, name, normal, number, same
+from ftops.config.config import Resource
+from ftops.core.address import Address, Reference, Secret, decode
+from ftops.core.normal_form import canonical, name, normal, number, same
+from ftops.core.resource_types import RESOURCE_TYPES, ResourceType
+from ftops.core.value_diff import differences
+from ftops.planning.desired import Resolver
 
 TEXT = st.text(st.sampled_from("aZé\u00e9e\u0301_1.$ß"), max_size=5)
 SCALARS = st.one_of(

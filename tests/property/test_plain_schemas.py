@@ -9,7 +9,7 @@ import jsonschema_rs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ftops.dataset import plainschema
+from ftops.dataset.formats import simple_schema
 
 NUMBERS = st.one_of(st.integers(-5, 5), st.sampled_from([0.5, 1.0, -2.0, True, False]))
 TEXTS = st.sampled_from(["a", "b", "", "1"])
@@ -45,12 +45,12 @@ def test_what_is_plain_is_sound_and_what_it_takes_is_taken(
     schema: dict[str, Any], values: list[dict[str, Any]]
 ) -> None:
     text = json.dumps(schema)
-    if plainschema.rules(text) is None:
-        assert not any(plainschema.takes(text, value) for value in values)
+    if simple_schema.rules(text) is None:
+        assert not any(simple_schema.takes(text, value) for value in values)
         return
     validator = jsonschema_rs.validator_for(schema)
     for value in values:
-        assert not plainschema.takes(text, value) or validator.is_valid(value), value
+        assert not simple_schema.takes(text, value) or validator.is_valid(value), value
         # Whole numbers written as 1.0 are integers to JSON Schema; they are left to it.
         if not any(type(one) is float for one in value.values()):
-            assert plainschema.takes(text, value) == validator.is_valid(value), value
+            assert simple_schema.takes(text, value) == validator.is_valid(value), value

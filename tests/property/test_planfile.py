@@ -13,22 +13,32 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from ftops.basis import Basis, DataFile
-from ftops.config import Config
-from ftops.costs import DataChange, Epochs, Estimate, HostingCost, TrainingCost
-from ftops.drift import DRIFT_CLASSES
-from ftops.errors import Diagnostic, FtopsError, Place
-from ftops.plan import Action, AttributeChange, Change, Drift, Mode, Options, OutputChange, Plan, Reason
-from ftops.planfile import _RECORDS, Origin, SavedPlan, parse_plan, plan_digest, plan_text
-from ftops.saved import read_plan
-from ftops.state import Failed, OutputsRecorded, Recorded, Removed
+from ftops.config.config import Config
+from ftops.core.drift_classes import DRIFT_CLASSES
+from ftops.core.errors import Diagnostic, FtopsError, Place
+from ftops.planning.estimate import DataChange, Epochs, Estimate, HostingCost, TrainingCost
+from ftops.planning.plan import (
+    Action,
+    AttributeChange,
+    Change,
+    Drift,
+    Mode,
+    Options,
+    OutputChange,
+    Plan,
+    Reason,
+)
+from ftops.planning.saved.inputs_digest import DataFile, PlanInputs
+from ftops.planning.saved.plan_file import _RECORDS, Origin, SavedPlan, parse_plan, plan_digest, plan_text
+from ftops.session.saved_plans import read_plan
+from ftops.state.state import Failed, OutputsRecorded, Recorded, Removed
 from ftops.views import markdown
 from ftops.views.markdown import SMALLEST
 from tests.golden.cli import SPEC, Folder
 from tests.property.test_engine import specs
 from tests.property.test_spec_config import ADDRESSES, VALUES, shuffled, split
 from tests.support.specs import World
-from tests.unit.test_store import RESOURCE
+from tests.unit.state.test_backends import RESOURCE
 
 TEXTS = st.text(max_size=8)
 VALUE = VALUES.filter(lambda v: "inf" not in repr(v))
@@ -87,7 +97,7 @@ SAVED = st.builds(
     PLANS,
     st.builds(Origin, TEXTS, TEXTS, TEXTS, TEXTS, st.dictionaries(TEXTS, TEXTS, max_size=2)),
     st.builds(
-        Basis,
+        PlanInputs,
         st.dictionaries(TEXTS, TEXTS, max_size=2),
         st.dictionaries(TEXTS, st.builds(DataFile, TEXTS, TEXTS), max_size=2),
     ),
@@ -96,7 +106,7 @@ SAVED = st.builds(
 )
 SMALL = plan_text(
     SavedPlan(
-        Plan("drone", "default", "l", 3), Origin("2026-11-21T00:00:00Z", "0.1", ".", "default"), Basis()
+        Plan("drone", "default", "l", 3), Origin("2026-11-21T00:00:00Z", "0.1", ".", "default"), PlanInputs()
     )
 ).encode()
 calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -121,7 +131,7 @@ def test_plans_of_random_specs_round_trip(before: Config, after: Config) -> None
         world = World(Path(folder))
         world.apply(before)
         made = world.plan(after)
-    saved = SavedPlan(made, Origin("", "", "", ""), Basis())
+    saved = SavedPlan(made, Origin("", "", "", ""), PlanInputs())
     assert parse_plan(plan_text(saved), "plan").plan == made
 
 
@@ -228,7 +238,7 @@ def test_nothing_that_others_wrote_is_markup() -> None:
     )
     made = Plan("drone", "default", "l", 1, (changed,), outputs=(OutputChange(evil, evil, evil),))
     made = replace(made, findings=(Diagnostic(evil, evil, evil),))
-    text = markdown.draw(SavedPlan(made, Origin("t", "0", ".", "default"), Basis()))
+    text = markdown.draw(SavedPlan(made, Origin("t", "0", ".", "default"), PlanInputs()))
     outside = outside_of_blocks(text)
     assert outside is not None
     assert "@team" in text

@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from ftops.address import Address
-from ftops.refactor import move, recorded_addresses
-from ftops.state import Entry, Home, Moved, ProviderReplaced, ResourceState, State, Status, fold
-from ftops.statejson import entry_from_json, entry_to_json
+from ftops.core.address import Address
+from ftops.planning.moves import move, recorded_addresses
+from ftops.state.codec import entry_from_json, entry_to_json
+from ftops.state.state import Entry, Home, Moved, ProviderReplaced, ResourceState, State, Status, fold
 
 addresses = st.builds(
     Address, st.just("job"), st.sampled_from("abc"), st.sampled_from([None, "x", 'q"\\', "é"])

@@ -8,8 +8,8 @@ from pathlib import Path
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ftops.errors import SpecError
-from ftops.loader import load
+from ftops.config.loader import load
+from ftops.core.errors import SpecError
 
 TEXT = """\
 ftops: {name: support, state: {backend: local}}

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from ftops.address import Address, Reference, Secret, Value, decode, encode, join
-from ftops.config import Config
-from ftops.fmt import format_text
-from ftops.loader import load
+from ftops.config.config import Config
+from ftops.config.loader import load
+from ftops.core.address import Address, Reference, Secret, Value, decode, encode, join
+from ftops.yaml.formatter import format_text
 
 SPEC: dict[str, Any] = {
     "ftops": {"name": "support", "required_version": ">=0.1", "state": {"path": "state"}},

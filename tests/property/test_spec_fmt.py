@@ -10,8 +10,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftops.errors import SpecError
-from ftops.fmt import format_text
+from ftops.core.errors import SpecError
+from ftops.yaml.formatter import format_text
 
 WORDS = st.sampled_from(["chat", "two words", "x", "gpt-4o-mini", "data/a.jsonl"])
 KEYS = st.sampled_from(["name", "path", "jobs", "a", "train", "sku", "tags", "model"])

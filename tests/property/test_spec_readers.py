@@ -10,22 +10,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from ftops import spec
-from ftops.address import Address, Reference, Secret, Template
-from ftops.fields import UNKNOWN, Hidden
-from ftops.spec.declared import Block
-from ftops.spec.models import faults, model_of
-from ftops.yamltext import Plain
+from ftops.config import schema
+from ftops.config.schema.block import Block
+from ftops.config.schema.field_types import UNKNOWN, Hidden
+from ftops.config.schema.pydantic_models import faults, model_of
+from ftops.core.address import Address, Reference, Secret, Template
+from ftops.yaml.document import Plain
 
 BLOCKS: tuple[type[Block], ...] = (
-    *spec.RESOURCE_MODELS.values(),
-    *spec.PROVIDER_TYPES.values(),
-    *spec.REFACTORINGS.values(),
-    spec.Settings,
-    spec.Variable,
-    spec.Environment,
-    spec.Hyperparameters,
-    spec.OutputBlock,
+    *schema.RESOURCE_MODELS.values(),
+    *schema.PROVIDER_TYPES.values(),
+    *schema.REFACTORINGS.values(),
+    schema.Settings,
+    schema.Variable,
+    schema.Environment,
+    schema.Hyperparameters,
+    schema.OutputBlock,
 )
 REFERENCE = Reference(Address("job", "a"), "fine_tuned_model")
 WORDS = (
@@ -74,7 +74,7 @@ def data(draw: st.DrawFn, block: type[Block]) -> Any:
     found: dict[str, Any] = draw(st.dictionaries(keys, values(keys), max_size=5))
     for field in block.fields.values():
         if field.is_required and draw(st.integers(0, 9)):
-            found[field.key] = draw(st.sampled_from(["job.a", *spec.PROVIDER_TYPES]))
+            found[field.key] = draw(st.sampled_from(["job.a", *schema.PROVIDER_TYPES]))
     return found if draw(st.integers(0, 19)) else draw(values(keys))
 
 
@@ -113,4 +113,4 @@ def plain(value: object) -> object:
 
 def test_a_block_stays_as_it_was_read() -> None:
     with pytest.raises(AttributeError):
-        spec.Sku.read({"capacity": 1}).capacity = 2
+        schema.Sku.read({"capacity": 1}).capacity = 2

@@ -24,9 +24,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from ftops.address import Address
-from ftops.errors import StateError
-from ftops.state import (
+from ftops.core.address import Address
+from ftops.core.errors import StateError
+from ftops.state.backends.base import LockInfo
+from ftops.state.backends.bucket import BucketJournal, BucketStore
+from ftops.state.backends.bucket_lock import BucketLock, Pace
+from ftops.state.state import (
     Begun,
     Failed,
     LiveState,
@@ -36,9 +39,6 @@ from ftops.state import (
     ResourceState,
     Status,
 )
-from ftops.store.base import LockInfo
-from ftops.store.lease import BucketLock, Pace
-from ftops.store.remote import BucketJournal, BucketStore
 from tests.support.buckets import FAULTS, MemoryBucket, Wire, land
 
 HISTORIES = int(os.environ.get("FTOPS_HISTORIES", "1500"))

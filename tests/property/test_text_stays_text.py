@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftops import yamltext
-from ftops.config import Config
-from ftops.loader import load
-from ftops.yamltext import Plain
+from ftops.config.config import Config
+from ftops.config.loader import load
+from ftops.yaml import document as yaml_document
+from ftops.yaml.document import Plain
 
 WORDS = (
     *("0613", "1.10", "1e3", "0x1F", "0o17", "no", "yes", "2024-10-21", "12:30", "True", "FALSE", "+5", ".5"),
@@ -128,7 +128,7 @@ NUMBERS = ("5", "0613", "0x1F", "1.0", "1e1", "+7", "0o17")
 def test_a_number_field_reads_a_number(spec: str, scalar: str) -> None:
     size: Any = loaded(spec, scalar).resources[0].inputs["sku"]
     written: Any = loaded("deployments: {a: {model: m, sku: {capacity: @}}}", scalar).resources[0].inputs
-    assert size["capacity"] == written["sku"]["capacity"] == yamltext.number(scalar)
+    assert size["capacity"] == written["sku"]["capacity"] == yaml_document.number(scalar)
     assert type(size["capacity"]) is int
 
 
@@ -142,9 +142,9 @@ values = st.recursive(
 @given(value=values)
 def test_a_value_on_one_line_is_read_back(value: Any) -> None:
     """Texts and what isn't text keep apart; what is text without quotes may come back in quotes."""
-    text = yamltext.flow([value])
-    document = yamltext.parse(text, "")
+    text = yaml_document.flow([value])
+    document = yaml_document.parse(text, "")
     assert document.root is not None
-    found = yamltext.data(document, document.root, [])
+    found = yaml_document.data(document, document.root, [])
     assert found == [value]
-    assert yamltext.resolve(found) == yamltext.resolve([value])
+    assert yaml_document.resolve(found) == yaml_document.resolve([value])

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from ftops.project import made_here
+from ftops.core.project import made_here
 from tests.emulator.server import Emulator
 from tests.support.embedded import Folder, environment
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ftops.dataset.reader import BIG
+from ftops.dataset.checks.checker import BIG
 from tests.support.embedded import ROOT, SPEC, Folder, environment, example
 
 FTOPS = str(Path(sys.executable).parent / "ftops")

@@ -10,13 +10,13 @@ from contextlib import suppress
 
 import pytest
 
-from ftops.errors import StateError
-from ftops.state import OutputsRecorded, State, fold
-from ftops.store import LockInfo
-from ftops.store.bucket import BucketError
-from ftops.store.lease import LeaseLost, Pace
-from ftops.store.objects import CLIENT, RETRIES, open_bucket
-from ftops.store.remote import BucketStore
+from ftops.core.errors import StateError
+from ftops.state.backends import LockInfo
+from ftops.state.backends.bucket import BucketStore
+from ftops.state.backends.bucket_lock import LeaseLost, Pace
+from ftops.state.backends.object_store import BucketError
+from ftops.state.backends.object_stores import CLIENT, RETRIES, open_bucket
+from ftops.state.state import OutputsRecorded, State, fold
 from tests.support.buckets import MemoryBucket
 from tests.support.proxy import Proxy, proxy
 from tests.support.servers import Service

@@ -13,10 +13,17 @@ from pathlib import Path
 import pytest
 from obstore.store import MemoryStore
 
-from ftops.address import Address
-from ftops.crypt import Keys, key_of
-from ftops.errors import StateError, StateLocked
-from ftops.state import (
+from ftops.core.address import Address
+from ftops.core.errors import StateError, StateLocked
+from ftops.state.backends import LocalStore, LockInfo, Store, Waiting, lock_info
+from ftops.state.backends.bucket import BucketStore
+from ftops.state.backends.bucket_lock import Pace
+from ftops.state.backends.encrypted import EncryptedCodec
+from ftops.state.backends.object_store import Bucket
+from ftops.state.backends.object_stores import ObjectBucket, open_bucket
+from ftops.state.encryption import Keys, key_of
+from ftops.state.file_format import PLAIN, StateCodec
+from ftops.state.state import (
     Begun,
     Entry,
     Operation,
@@ -29,13 +36,6 @@ from ftops.state import (
     Status,
     fold,
 )
-from ftops.statefile import PLAIN, Form
-from ftops.store import LocalStore, LockInfo, Store, Waiting, lock_info
-from ftops.store.bucket import Bucket
-from ftops.store.lease import Pace
-from ftops.store.objects import ObjectBucket, open_bucket
-from ftops.store.remote import BucketStore
-from ftops.store.sealed import Sealed
 from tests.store.conftest import Running
 from tests.support.buckets import MemoryBucket
 
@@ -47,9 +47,9 @@ ENTRIES: tuple[Entry, ...] = (
 )
 EMPTY = State("lineage")
 FULL = fold(EMPTY, ENTRIES)
-FORMS: dict[str, Form] = {
+FORMS: dict[str, StateCodec] = {
     "plain": PLAIN,
-    "sealed": Sealed(Keys(key_of("11" * 32, "the key"))),
+    "sealed": EncryptedCodec(Keys(key_of("11" * 32, "the key"))),
 }
 _numbers = itertools.count()
 
@@ -67,7 +67,7 @@ def info(operation: str = "apply", id: str = "") -> LockInfo:
     return lock_info(id or f"id-{next(_numbers)}", operation, "2026-01-01T00:00:00Z")
 
 
-def _local(folder: Path, form: Form) -> Place:
+def _local(folder: Path, form: StateCodec) -> Place:
     root = folder / "state"
     return Place(
         lambda: LocalStore(root, "spec", "env", form, 3),
@@ -75,7 +75,7 @@ def _local(folder: Path, form: Form) -> Place:
     )
 
 
-def _bucket(bucket: Bucket, form: Form) -> Place:
+def _bucket(bucket: Bucket, form: StateCodec) -> Place:
     def everything() -> list[bytes]:
         names = [n for prefix in ("journal/", "versions/") for n in bucket.names(prefix)]
         things = [bucket.get(name) for name in ("head.json", *names)]

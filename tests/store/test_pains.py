@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from ftops.address import Address, Value
-from ftops.config import Config, Lifecycle
-from ftops.state import Begun, Operation, PendingOperation, Recorded, ResourceState, State, Status, fold
-from ftops.store import LocalStore, LockInfo
-from ftops.store.bucket import Tag
-from ftops.store.lease import Pace
-from ftops.store.remote import BucketStore
+from ftops.config.config import Config, Lifecycle
+from ftops.core.address import Address, Value
+from ftops.state.backends import LocalStore, LockInfo
+from ftops.state.backends.bucket import BucketStore
+from ftops.state.backends.bucket_lock import Pace
+from ftops.state.backends.object_store import Tag
+from ftops.state.state import Begun, Operation, PendingOperation, Recorded, ResourceState, State, Status, fold
 from tests.golden.cli import Folder as Golden
 from tests.support.buckets import MemoryBucket
 from tests.support.cloud import Cloud

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from ftops.config import Config, StateSettings
-from ftops.errors import StateError
-from ftops.store import LocalStore, check_place, note_place
-from ftops.store.remote import BucketStore
+from ftops.config.config import Config, StateSettings
+from ftops.core.errors import StateError
+from ftops.state.backends import LocalStore, check_place, note_place
+from ftops.state.backends.bucket import BucketStore
 from tests.golden.cli import SPEC, Folder
 from tests.support.buckets import MemoryBucket
 from tests.support.specs import config

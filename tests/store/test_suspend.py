@@ -8,7 +8,11 @@ import sys
 import pytest
 
 ASLEEP = 100_000
-CODE = "import time; from ftops.store.lease import REAL_TIME; print(REAL_TIME.now() - time.monotonic())"
+CODE = """
+import time
+from ftops.state.backends.bucket_lock import REAL_TIME
+print(REAL_TIME.now() - time.monotonic())
+"""
 
 
 def test_time_asleep_counts() -> None:

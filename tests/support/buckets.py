@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 
-from ftops.store.bucket import BucketError, Conflict, Tag, Thing
+from ftops.state.backends.object_store import BucketError, Conflict, Tag, Thing
 
 FAULTS = ("", "lost", "unknown", "late", "refused")
 

@@ -11,12 +11,12 @@ from queue import SimpleQueue
 
 from msgspec.structs import replace
 
-from ftops.address import Address, Json
-from ftops.errors import Permanent, Temporary
+from ftops.core.address import Address, Json
+from ftops.core.dag_executor import Deliveries, Delivery
+from ftops.core.errors import Permanent, Temporary
 from ftops.providers.base import Request
-from ftops.providers.data_plane import plain
-from ftops.state import PendingOperation, RemoteObject, ResourceState, Status
-from ftops.walk import Deliveries, Delivery
+from ftops.providers.dataplane.client import plain
+from ftops.state.state import PendingOperation, RemoteObject, ResourceState, Status
 
 
 class VirtualTime:

@@ -10,13 +10,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ftops.address import Address
-from ftops.apply import Report, Settings
-from ftops.engine import Session
-from ftops.graph import build
+from ftops.applying.run import Report, Settings
+from ftops.config.graph import build
+from ftops.core.address import Address
 from ftops.providers.base import Request
-from ftops.state import PendingOperation, RemoteObject, ResourceState, Status
-from ftops.store import LocalStore
+from ftops.session.session import Session
+from ftops.state.backends import LocalStore
+from ftops.state.state import PendingOperation, RemoteObject, ResourceState, Status
 from tests.support.specs import config, dataset, deployment, job, tuned
 
 WANTED = config(dataset("train", "sha256:1"), job("copilot", "train"), deployment("prod", tuned("copilot")))

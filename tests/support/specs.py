@@ -8,20 +8,21 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from ftops.accounts import accounts_of, located
-from ftops.address import Address, Reference, Secret, Value
-from ftops.apply import Apply, Report, Settings
-from ftops.config import Config, Lifecycle, Output, ProviderConfig, Resource
-from ftops.desired import Resolver
-from ftops.graph import build
-from ftops.outputs import evaluate
-from ftops.plan import NORMAL, Options, Plan
-from ftops.planner import plan
-from ftops.refresh import refresh
-from ftops.state import Entry, State, Status
-from ftops.store import LocalStore
-from ftops.store.local import LocalJournal
-from ftops.turns import Context
+from ftops.applying.provider_calls import Context
+from ftops.applying.run import Apply, Report, Settings
+from ftops.config.accounts import accounts_of
+from ftops.config.config import Config, Lifecycle, Output, ProviderConfig, Resource
+from ftops.config.graph import build
+from ftops.config.outputs import evaluate
+from ftops.core.address import Address, Reference, Secret, Value
+from ftops.planning.desired import Resolver
+from ftops.planning.plan import NORMAL, Options, Plan
+from ftops.planning.planner import plan
+from ftops.planning.provider_matching import located
+from ftops.planning.refresh import refresh
+from ftops.state.backends import LocalStore
+from ftops.state.backends.local import LocalJournal
+from ftops.state.state import Entry, State, Status
 from tests.support.cloud import Cloud, CloudProvider, VirtualTime
 
 PROVIDER = "cloud"

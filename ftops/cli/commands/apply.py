@@ -7,8 +7,9 @@ from typing import Any
 import click
 from msgspec.structs import replace
 
-from ftops.cli.applying import Wish, carry_out
+from ftops.cli.apply_flow import Wish, carry_out
 from ftops.cli.arguments import SpecArguments
+from ftops.cli.console import Screen
 from ftops.cli.lazy import pass_screen
 from ftops.cli.locking import lock_option
 from ftops.cli.options import (
@@ -22,9 +23,8 @@ from ftops.cli.options import (
     spec_options,
 )
 from ftops.cli.plans import checked_digest, refuse_options, spec_of
-from ftops.cli.screen import Screen
-from ftops.plan import Mode, Options
-from ftops.saved import is_plan_file, read_plan
+from ftops.planning.plan import Mode, Options
+from ftops.session.saved_plans import is_plan_file, read_plan
 
 
 @click.command("apply")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import click
 
 from ftops.cli.arguments import SpecArguments
+from ftops.cli.console import Screen
 from ftops.cli.lazy import pass_screen
 from ftops.cli.looking import looking
 from ftops.cli.options import spec_options
-from ftops.cli.screen import Screen
-from ftops.cli.specs import read_outline
+from ftops.cli.spec_args import read_outline
 from ftops.views.audit import draw_runs, runs_to_json
 
 

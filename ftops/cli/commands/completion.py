@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
+from ftops.cli.console import Screen
+from ftops.cli.fast_path import COMPLETE
 from ftops.cli.lazy import pass_screen
-from ftops.cli.quick import COMPLETE
-from ftops.cli.screen import Screen
 
 PROGRAM = "ftops"
 

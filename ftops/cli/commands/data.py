@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
+from ftops.cli.command_table import DATA
 from ftops.cli.lazy import LazyGroup
-from ftops.cli.table import DATA
 
 
 @click.group("data", cls=LazyGroup, rows=DATA, sections={"Commands": DATA})

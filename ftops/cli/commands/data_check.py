@@ -8,14 +8,14 @@ from pathlib import Path
 import click
 
 from ftops import dataset
-from ftops.address import Json
-from ftops.cli.checking import check
+from ftops.cli.check_flow import check
+from ftops.cli.console import Screen
 from ftops.cli.lazy import pass_screen
-from ftops.cli.look import look_options
-from ftops.cli.screen import Screen
-from ftops.dataset.rules import SETTINGS, grade_of, names
-from ftops.errors import UsageError
-from ftops.suggest import did_you_mean
+from ftops.cli.output_options import look_options
+from ftops.core.address import Json
+from ftops.core.errors import UsageError
+from ftops.core.suggestions import did_you_mean
+from ftops.dataset.rules.catalogue import SETTINGS, grade_of, names
 
 
 @click.command("check")
@@ -70,7 +70,7 @@ def _severity(settings: tuple[str, ...]) -> dict[str, str]:
 
 
 def _list_rules(screen: Screen, severity: Mapping[str, str]) -> int:
-    from ftops.dataset.rules import RULES
+    from ftops.dataset.rules.catalogue import RULES
 
     graded = [(rule, grade_of(rule.id, severity)) for rule in RULES.values()]
     if screen.json:

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import click
 
+from ftops.cli.console import Screen
 from ftops.cli.lazy import pass_screen
-from ftops.cli.look import look_options
-from ftops.cli.screen import Screen
-from ftops.cli.writing import force_option, told, written_to
-from ftops.dataset import lines, tabular, transform
-from ftops.errors import UsageError
-from ftops.project import display
+from ftops.cli.output_files import force_option, told, written_to
+from ftops.cli.output_options import look_options
+from ftops.core.errors import UsageError
+from ftops.core.project import display
+from ftops.dataset.files import jsonl_io
+from ftops.dataset.transforms import tabular, transform
 
 TABLES = (".csv", ".tsv", ".parquet", ".pq")
 
@@ -70,12 +71,12 @@ def command(
     steps = (transform.Convert(to),) if to else ()
     raws: Iterator[bytes]
     if is_table:
-        raws = (lines.dump(example) for example in tabular.chats(source, said, delimiter))
+        raws = (jsonl_io.dump(example) for example in tabular.chats(source, said, delimiter))
     elif steps:
-        raws = map(lines.dump, transform.apply(source, display(source.absolute()), steps))
+        raws = map(jsonl_io.dump, transform.apply(source, display(source.absolute()), steps))
     else:
         raws = _as_they_are(source)
-    keeps = mark if mark is not None else (not is_table and lines.has_mark(source))
+    keeps = mark if mark is not None else (not is_table and jsonl_io.has_mark(source))
     with written_to(target, force=force, mark=keeps, other_than=source) as writer:
         for raw in raws:
             writer.write(raw)
@@ -97,4 +98,4 @@ def _said(
 
 
 def _as_they_are(source: Path) -> Iterator[bytes]:
-    return (line.raw for line in lines.read(source))
+    return (line.raw for line in jsonl_io.read(source))

@@ -7,16 +7,16 @@ from pathlib import Path
 import click
 from msgspec import Struct
 
+from ftops.cli.console import Screen
 from ftops.cli.lazy import pass_screen
-from ftops.cli.look import look_options
-from ftops.cli.screen import Screen
-from ftops.dataset.diff import Compared, difference, overlap
-from ftops.dataset.excerpts import excerpts, excerpts_of
-from ftops.dataset.former import at_commit, measure_bytes
-from ftops.dataset.measure import Measured, measure
-from ftops.dataset.tokens import ENCODINGS, NoEncoding
-from ftops.errors import UsageError
-from ftops.project import project_root
+from ftops.cli.output_options import look_options
+from ftops.core.errors import UsageError
+from ftops.core.project import project_root
+from ftops.dataset.profile.diff import Compared, difference, overlap
+from ftops.dataset.profile.excerpts import excerpts, excerpts_of
+from ftops.dataset.profile.previous_version import at_commit, measure_bytes
+from ftops.dataset.profile.profiler import Measured, measure
+from ftops.dataset.profile.tokens import ENCODINGS, NoEncoding
 from ftops.views import datadiff as view
 
 GIT = "git:"

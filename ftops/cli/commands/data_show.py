@@ -8,14 +8,14 @@ from pathlib import Path
 import click
 
 from ftops import catalog
+from ftops.cli.console import Screen
 from ftops.cli.lazy import pass_screen
-from ftops.cli.look import look_options
-from ftops.cli.screen import Screen
-from ftops.dataset.lines import Example, NotAnExample, read
-from ftops.dataset.tokens import ENCODINGS, Counter, NoEncoding, counter
-from ftops.errors import UsageError
-from ftops.project import display
-from ftops.suggest import did_you_mean
+from ftops.cli.output_options import look_options
+from ftops.core.errors import UsageError
+from ftops.core.project import display
+from ftops.core.suggestions import did_you_mean
+from ftops.dataset.files.jsonl_io import Example, NotAnExample, read
+from ftops.dataset.profile.tokens import ENCODINGS, Counter, NoEncoding, counter
 from ftops.views import example as view
 
 

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import click
 
+from ftops.cli.console import Screen
 from ftops.cli.lazy import pass_screen
-from ftops.cli.look import look_options
-from ftops.cli.screen import Screen
-from ftops.cli.writing import force_option, told, written_to
-from ftops.dataset import transform
-from ftops.dataset.lines import dump, has_mark, read_strictly
-from ftops.dataset.slim import WAYS
-from ftops.dataset.tokens import definitions
-from ftops.errors import UsageError
-from ftops.project import display
-from ftops.suggest import did_you_mean
+from ftops.cli.output_files import force_option, told, written_to
+from ftops.cli.output_options import look_options
+from ftops.core.errors import UsageError
+from ftops.core.project import display
+from ftops.core.suggestions import did_you_mean
+from ftops.dataset.files.jsonl_io import dump, has_mark, read_strictly
+from ftops.dataset.profile.tokens import definitions
+from ftops.dataset.transforms import transform
+from ftops.dataset.transforms.slim import WAYS
 
 
 @click.command("slim")

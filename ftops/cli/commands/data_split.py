@@ -8,14 +8,14 @@ from typing import Any
 
 import click
 
+from ftops.cli.console import Screen
 from ftops.cli.lazy import pass_screen
-from ftops.cli.look import look_options
-from ftops.cli.screen import Screen
-from ftops.cli.writing import force_option, told, written_to
-from ftops.dataset.lines import has_mark, read_strictly
-from ftops.dataset.split import Split
-from ftops.errors import UsageError
-from ftops.project import display
+from ftops.cli.output_files import force_option, told, written_to
+from ftops.cli.output_options import look_options
+from ftops.core.errors import UsageError
+from ftops.core.project import display
+from ftops.dataset.files.jsonl_io import has_mark, read_strictly
+from ftops.dataset.transforms.split import Split
 
 DEFAULT = ("train=0.9", "valid=0.1")
 

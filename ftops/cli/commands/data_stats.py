@@ -7,18 +7,19 @@ from pathlib import Path
 
 import click
 
-from ftops import catalog, pricing
-from ftops.address import Address, Json
+from ftops import catalog
+from ftops.cli.console import Screen
 from ftops.cli.lazy import pass_screen
-from ftops.cli.look import look_options
-from ftops.cli.screen import Screen
-from ftops.costs import TrainingCost
-from ftops.dataset.measure import measure
-from ftops.dataset.statistics import Statistics, statistics
-from ftops.dataset.tokens import ENCODINGS, NoEncoding, counter
-from ftops.errors import Diagnostic, UsageError
-from ftops.project import display
-from ftops.suggest import did_you_mean
+from ftops.cli.output_options import look_options
+from ftops.core.address import Address, Json
+from ftops.core.errors import Diagnostic, UsageError
+from ftops.core.project import display
+from ftops.core.suggestions import did_you_mean
+from ftops.dataset.profile.profiler import measure
+from ftops.dataset.profile.statistics import Statistics, statistics
+from ftops.dataset.profile.tokens import ENCODINGS, NoEncoding, counter
+from ftops.planning.cost import pricing
+from ftops.planning.estimate import TrainingCost
 from ftops.views import statistics as view
 
 TRAINING_TYPES = ("standard", "global_standard", "developer")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import click
 
 from ftops.cli.arguments import SpecArguments
+from ftops.cli.console import Screen
 from ftops.cli.lazy import pass_screen
 from ftops.cli.options import parallelism_option, spec_options
-from ftops.cli.screen import Screen
-from ftops.cli.specs import read
-from ftops.engine import Session
-from ftops.plan import Mode, Options
+from ftops.cli.spec_args import read
+from ftops.planning.plan import Mode, Options
+from ftops.session.session import Session
 from ftops.views.drift import draw, to_json
 
 DRIFT = 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ftops.emulator.main import run
+from ftops.emulator.server.main import run
 
 
 @click.command(

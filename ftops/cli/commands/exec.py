@@ -12,12 +12,12 @@ from typing import Any
 import click
 
 from ftops.cli.arguments import SpecArguments
+from ftops.cli.console import Screen
 from ftops.cli.lazy import pass_screen
 from ftops.cli.options import spec_options
-from ftops.cli.screen import Screen
-from ftops.cli.specs import read
-from ftops.engine import Session
-from ftops.errors import UsageError
+from ftops.cli.spec_args import read
+from ftops.core.errors import UsageError
+from ftops.session.session import Session
 
 _WORDS = "-- COMMAND [ARGS]..."
 _BY_SIGNAL = 128

@@ -6,18 +6,18 @@ import os
 
 import click
 
-from ftops import appraisal
-from ftops.address import Address
 from ftops.cli.addresses import ADDRESS
 from ftops.cli.arguments import SpecArguments
+from ftops.cli.console import Screen
 from ftops.cli.lazy import pass_screen
 from ftops.cli.options import parallelism_option, refresh_option, spec_options
-from ftops.cli.screen import Screen
-from ftops.cli.specs import read_with_data
-from ftops.dataset.diff import Compared
-from ftops.engine import Session
-from ftops.explanation import explain
-from ftops.plan import Options
+from ftops.cli.spec_args import read_with_data
+from ftops.core.address import Address
+from ftops.dataset.profile.diff import Compared
+from ftops.planning.cost import estimator
+from ftops.planning.explain import explain
+from ftops.planning.plan import Options
+from ftops.session.session import Session
 from ftops.views import explanation as view
 
 
@@ -38,7 +38,7 @@ def command(screen: Screen, address: Address, refresh: bool, parallelism: int, s
         resources = session.graph.resources
 
     def compare(dataset: Address, before: str) -> Compared | None:
-        return appraisal.compare(dataset, before, config, resources, os.environ)
+        return estimator.compare(dataset, before, config, resources, os.environ)
 
     causes = explain(address, made, resources, compare)
     screen.warn(warnings)

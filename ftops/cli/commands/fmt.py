@@ -10,17 +10,17 @@ from typing import NamedTuple
 
 import click
 
-from ftops.address import Json
+from ftops.cli.console import Screen
 from ftops.cli.lazy import pass_screen
-from ftops.cli.look import look_options
-from ftops.cli.screen import Screen
-from ftops.errors import FtopsError, SpecError
-from ftops.fmt import format_text
-from ftops.inside import SPEC_BYTES, Refused, content, real
-from ftops.loader.source import SUFFIXES, keys_of, veiled
-from ftops.project import display, project_root, spec_folder
-from ftops.spec import SECTIONS
+from ftops.cli.output_options import look_options
+from ftops.config.loader.files import SUFFIXES, keys_of, veiled
+from ftops.config.schema import SECTIONS
+from ftops.core.address import Json
+from ftops.core.confined_files import SPEC_BYTES, Refused, content, real
+from ftops.core.errors import FtopsError, SpecError
+from ftops.core.project import display, project_root, spec_folder
 from ftops.views.fmt import draw_diff
+from ftops.yaml.formatter import format_text
 
 
 class Formatted(NamedTuple):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import click
 
 from ftops.cli.arguments import SpecArguments
+from ftops.cli.console import Screen
 from ftops.cli.lazy import pass_screen
 from ftops.cli.options import approve_option, spec_options
-from ftops.cli.screen import Screen
-from ftops.cli.specs import read_outline
-from ftops.store import open_store
+from ftops.cli.spec_args import read_outline
+from ftops.state.backends import open_store
 
 
 @click.command("force-unlock")

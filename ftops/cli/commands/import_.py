@@ -11,26 +11,26 @@ from urllib.parse import urlsplit
 import click
 from msgspec.structs import replace
 
-from ftops.address import Address, Json
 from ftops.cli.addresses import ADDRESS
 from ftops.cli.arguments import SpecArguments
+from ftops.cli.console import Screen
 from ftops.cli.lazy import pass_screen
 from ftops.cli.locking import lock_option, locked
-from ftops.cli.look import Command, decorate
 from ftops.cli.options import parallelism_option, spec_options
-from ftops.cli.screen import Screen
-from ftops.cli.specs import read_with_data
-from ftops.engine import Session
-from ftops.errors import UsageError
-from ftops.plan import Plan, plan_to_json
-from ftops.project import display
-from ftops.state import ResourceState
-from ftops.statejson import resource_to_json
+from ftops.cli.output_options import Command, decorate
+from ftops.cli.spec_args import read_with_data
+from ftops.core.address import Address, Json
+from ftops.core.errors import UsageError
+from ftops.core.project import display
+from ftops.planning.plan import Plan, plan_to_json
+from ftops.session.session import Session
+from ftops.state.codec import resource_to_json
+from ftops.state.state import ResourceState
 from ftops.views import plan as plan_view
 from ftops.views.values import plural
 
 if TYPE_CHECKING:
-    from ftops.takeover import Takeover
+    from ftops.session.account_import import ImportResult
 
 _DISCOVERY = (
     click.option("--discover", is_flag=True, help="Everything in an account: write a spec, data and state."),
@@ -140,8 +140,8 @@ def _told(found: ResourceState, following: Plan, screen: Screen) -> str:
 def _discover(
     screen: Screen, out: Path, parallelism: int, spec: SpecArguments, account: dict[str, Any]
 ) -> int:
-    from ftops.loader import load
-    from ftops.takeover import Wish, take_over
+    from ftops.config.loader import load
+    from ftops.session.account_import import ImportRequest, take_over
 
     file = (out if out.suffix in (".yaml", ".yml") else out / "ftops.yaml").absolute()
     head: dict[str, dict[str, Json]] = (
@@ -151,7 +151,7 @@ def _discover(
     if spec.environment:
         head["environments"] = {spec.environment: {}}
     done = take_over(
-        Wish(file, head, spec.environment, parallelism),
+        ImportRequest(file, head, spec.environment, parallelism),
         lambda path: load(path, environment=spec.environment, environ=os.environ),
     )
     if screen.json:
@@ -193,7 +193,7 @@ def _emulator(account: dict[str, Any]) -> dict[str, Json]:
 _PROVIDERS = {"azure_openai": _azure, "openai": _openai, "emulator": _emulator}
 
 
-def _document(done: Takeover) -> dict[str, Json]:
+def _document(done: ImportResult) -> dict[str, Json]:
     found = done.found
     return {
         "format_version": 1,
@@ -211,7 +211,7 @@ def _document(done: Takeover) -> dict[str, Json]:
     }
 
 
-def _report(done: Takeover, screen: Screen) -> str:
+def _report(done: ImportResult, screen: Screen) -> str:
     paint = screen.paint
     lines = [f"{paint('Wrote', 'good')} {display(path)}" for path in (done.spec, *done.data)]
     lines.append(f"{paint('Recorded', 'good')} {plural(len(done.found.objects), 'object')}:")

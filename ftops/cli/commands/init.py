@@ -8,13 +8,13 @@ from pathlib import Path
 
 import click
 
+from ftops.cli.console import Screen
 from ftops.cli.lazy import pass_screen
-from ftops.cli.look import look_options
-from ftops.cli.screen import Screen
-from ftops.errors import FtopsError
-from ftops.inside import outside, real
-from ftops.loader.settings import slug
-from ftops.project import display, project_root
+from ftops.cli.output_options import look_options
+from ftops.config.loader.settings import slug
+from ftops.core.confined_files import outside, real
+from ftops.core.errors import FtopsError
+from ftops.core.project import display, project_root
 from ftops.views.starter import IGNORE, files
 
 IGNORING = ".gitignore"

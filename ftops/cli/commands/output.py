@@ -8,17 +8,17 @@ from pathlib import Path
 import click
 from msgspec.structs import replace
 
-from ftops.address import Reference, Secret, Value, fill
 from ftops.cli.arguments import SpecArguments
+from ftops.cli.console import Screen
 from ftops.cli.lazy import pass_screen
 from ftops.cli.looking import looking
 from ftops.cli.options import spec_options
-from ftops.cli.screen import Screen
-from ftops.cli.specs import read, read_outline
-from ftops.config import Config
-from ftops.errors import FtopsError
-from ftops.outputs import OutputValue
-from ftops.suggest import did_you_mean
+from ftops.cli.spec_args import read, read_outline
+from ftops.config.config import Config
+from ftops.config.outputs import OutputValue
+from ftops.core.address import Reference, Secret, Value, fill
+from ftops.core.errors import FtopsError
+from ftops.core.suggestions import did_you_mean
 from ftops.views.state import draw_outputs, draw_raw, is_known, output_to_json
 from ftops.views.values import show
 

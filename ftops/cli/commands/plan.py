@@ -8,21 +8,14 @@ import click
 from msgspec.structs import replace
 
 from ftops.cli.arguments import SpecArguments
+from ftops.cli.console import Screen
 from ftops.cli.lazy import pass_screen
 from ftops.cli.options import PlanArguments, plan_options, spec_options
-from ftops.cli.planning import (
-    is_plain_local,
-    make_plan,
-    plan_document,
-    planning_session,
-    read_for,
-    unasked,
-)
+from ftops.cli.plan_flow import is_plain_local, make_plan, plan_document, planning_session, read_for, unasked
 from ftops.cli.plans import applying, check_out, save_plan
-from ftops.cli.screen import Screen
 from ftops.cli.untrusted import left_out, untrusted_option
-from ftops.errors import UsageError
-from ftops.plan import Mode, Plan
+from ftops.core.errors import UsageError
+from ftops.planning.plan import Mode, Plan
 from ftops.views import plan as plan_view
 
 CHANGES = 2

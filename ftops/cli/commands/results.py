@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import click
 
-from ftops.address import Address
 from ftops.cli.addresses import ADDRESS
 from ftops.cli.arguments import SpecArguments
+from ftops.cli.console import Screen
 from ftops.cli.lazy import pass_screen
 from ftops.cli.options import spec_options
-from ftops.cli.screen import Screen
-from ftops.cli.specs import read
-from ftops.engine import Session
+from ftops.cli.spec_args import read
+from ftops.core.address import Address
+from ftops.session.session import Session
 from ftops.views.results import draw_results, results_to_json
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
+from ftops.cli.console import Screen
 from ftops.cli.lazy import pass_screen
-from ftops.cli.look import look_options
-from ftops.cli.screen import Screen
-from ftops.spec import json_schema
+from ftops.cli.output_options import look_options
+from ftops.config.schema import json_schema
 
 
 @click.command("schema")

@@ -7,14 +7,14 @@ from pathlib import Path
 import click
 
 from ftops.cli.arguments import SpecArguments
+from ftops.cli.console import Screen
 from ftops.cli.lazy import pass_screen
-from ftops.cli.look import also_markdown
 from ftops.cli.looking import looking
 from ftops.cli.options import spec_options
-from ftops.cli.planning import plan_document
-from ftops.cli.screen import Screen
-from ftops.cli.specs import read_outline
-from ftops.saved import is_plan_file, read_plan
+from ftops.cli.output_options import also_markdown
+from ftops.cli.plan_flow import plan_document
+from ftops.cli.spec_args import read_outline
+from ftops.session.saved_plans import is_plan_file, read_plan
 from ftops.views.markdown import SMALLEST
 from ftops.views.markdown import draw as draw_markdown
 from ftops.views.plan import draw_saved

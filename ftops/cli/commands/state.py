@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import click
 
-from ftops.address import Address
 from ftops.cli.addresses import ADDRESS
 from ftops.cli.arguments import SpecArguments
 from ftops.cli.commands.state_edit import COMMANDS as EDITING
 from ftops.cli.commands.state_history import COMMANDS as HISTORY
+from ftops.cli.console import Screen
 from ftops.cli.lazy import pass_screen
 from ftops.cli.looking import looking
 from ftops.cli.options import spec_options
-from ftops.cli.screen import Screen
-from ftops.cli.specs import read_outline
-from ftops.errors import FtopsError
-from ftops.refactor import nothing_recorded
-from ftops.state import ResourceState, State
-from ftops.statejson import resource_to_json
+from ftops.cli.spec_args import read_outline
+from ftops.core.address import Address
+from ftops.core.errors import FtopsError
+from ftops.planning.moves import nothing_recorded
+from ftops.state.codec import resource_to_json
+from ftops.state.state import ResourceState, State
 from ftops.views.state import draw_list, draw_resource, list_to_json
 
 

@@ -12,22 +12,22 @@ from typing import Any
 import click
 from msgspec.structs import replace
 
-from ftops import refactor
-from ftops.address import Address, Json
 from ftops.cli.addresses import ADDRESS
 from ftops.cli.arguments import SpecArguments
+from ftops.cli.console import Screen
 from ftops.cli.lazy import pass_screen
 from ftops.cli.locking import lock_option, locked
 from ftops.cli.looking import looking
 from ftops.cli.options import approve_option, spec_options
-from ftops.cli.screen import Screen
-from ftops.cli.specs import read, read_outline
-from ftops.engine import Session
-from ftops.errors import FtopsError, StateError, UsageError
-from ftops.inside import content
-from ftops.kinds import RESOURCE_TYPES
-from ftops.state import State
-from ftops.statefile import parse_snapshot, snapshot_text
+from ftops.cli.spec_args import read, read_outline
+from ftops.core.address import Address, Json
+from ftops.core.confined_files import content
+from ftops.core.errors import FtopsError, StateError, UsageError
+from ftops.core.resource_types import RESOURCE_TYPES
+from ftops.planning import moves
+from ftops.session.session import Session
+from ftops.state.file_format import parse_snapshot, snapshot_text
+from ftops.state.state import State
 from ftops.views.values import plural
 
 dry_run_option = click.option("--dry-run", is_flag=True, help="Only say what would be recorded.")
@@ -50,7 +50,7 @@ def mv(
     into the spec instead: `moved: [{from: job.a, to: job.b}]`.
     """
     with Session.open(read_outline(spec)) as session, locked(screen, session, "state mv", lock_timeout):
-        moved = refactor.move(session.state, source, target)
+        moved = moves.move(session.state, source, target)
         serial = session.state.serial if dry_run else session.record([moved]).serial
     if screen.json:
         rows: list[Json] = [{"from": str(a), "to": str(b)} for a, b in moved.moves]
@@ -79,7 +79,7 @@ def rm(
     words, spec = _without_spec(words, spec)
     wanted = [ADDRESS.convert(word, None, None) for word in words]
     with Session.open(read_outline(spec)) as session, locked(screen, session, "state rm", lock_timeout):
-        entries = refactor.remove(session.state, wanted)
+        entries = moves.remove(session.state, wanted)
         serial = session.state.serial if dry_run else session.record(entries).serial
     gone = sorted({str(entry.address) for entry in entries})
     if screen.json:
@@ -180,7 +180,7 @@ def push(
         _check_home(text, file, config.name, config.environment)
     with Session.open(config) as session, locked(screen, session, "state push", lock_timeout):
         if not force:
-            refactor.check_replacement(session.state, pushed)
+            moves.check_replacement(session.state, pushed)
         same = pushed == session.readable_state
         now = pushed if dry_run or same else session.replace_state(pushed)
     _tell_push(screen, now, same=same, dry_run=dry_run)
@@ -197,7 +197,7 @@ def _without_spec(words: tuple[str, ...], spec: SpecArguments) -> tuple[tuple[st
     return (*words, last), replace(spec, path=Path(), words=())
 
 
-def _replacing(before: str, wanted: refactor.Replacement) -> tuple[tuple[str, str, str], str]:
+def _replacing(before: str, wanted: moves.Replacement) -> tuple[tuple[str, str, str], str]:
     """Verbs (to ask, for a dry run, once it is done), and what they are about."""
     count, (after, account) = plural(len(wanted.addresses), "object"), wanted.home
     if before != after:

@@ -10,17 +10,17 @@ import click
 from msgspec.structs import replace
 
 from ftops.cli.arguments import SpecArguments
+from ftops.cli.console import Screen
 from ftops.cli.lazy import pass_screen
 from ftops.cli.locking import lock_option, locked
 from ftops.cli.looking import looking
 from ftops.cli.options import approve_option, spec_options
-from ftops.cli.screen import Screen
-from ftops.cli.specs import read_outline
-from ftops.engine import Session
-from ftops.errors import StateError, UsageError
-from ftops.history import Comparison, compare
-from ftops.state import State
-from ftops.store import move_in
+from ftops.cli.spec_args import read_outline
+from ftops.core.errors import StateError, UsageError
+from ftops.session.session import Session
+from ftops.state.backends import move_in
+from ftops.state.state import State
+from ftops.state.state_diff import Comparison, compare
 from ftops.views.history import comparison_to_json, draw_comparison, draw_versions, versions_to_json
 from ftops.views.values import plural
 

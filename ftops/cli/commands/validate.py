@@ -8,16 +8,16 @@ from collections.abc import Sequence
 import click
 from msgspec.structs import replace
 
-from ftops.address import Json
 from ftops.cli.arguments import SpecArguments
+from ftops.cli.console import Screen
 from ftops.cli.lazy import pass_screen
 from ftops.cli.options import spec_options
-from ftops.cli.screen import Screen
-from ftops.cli.specs import read_with_data
+from ftops.cli.spec_args import read_with_data
 from ftops.cli.untrusted import left_out, untrusted_option
-from ftops.config import Config
-from ftops.errors import Diagnostic, SpecError
-from ftops.graph import build
+from ftops.config.config import Config
+from ftops.config.graph import build
+from ftops.core.address import Json
+from ftops.core.errors import Diagnostic, SpecError
 from ftops.views.diagnostics import to_json
 from ftops.views.values import plural
 

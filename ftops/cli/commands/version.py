@@ -5,9 +5,9 @@ from __future__ import annotations
 import click
 
 from ftops import __version__
+from ftops.cli.console import Screen
 from ftops.cli.lazy import pass_screen
-from ftops.cli.look import look_options
-from ftops.cli.screen import Screen
+from ftops.cli.output_options import look_options
 
 
 @click.command("version")

@@ -1,0 +1,119 @@
+"""What apply tells the outside. Each event is a value; views draw them, `-o json` prints them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import Struct, field
+from msgspec.structs import asdict
+
+from ftops.core.address import Address, Json
+
+
+class Event(Struct, frozen=True):
+    """`at` is UTC in ISO 8601, to the millisecond."""
+
+    at: str
+
+
+class RunStarted(Event, frozen=True):
+    spec: str
+    environment: str
+    changes: int
+
+
+class ChangeStarted(Event, frozen=True):
+    step: str
+    address: Address
+    action: str
+
+
+class ChangeProgress(Event, frozen=True):
+    """`percent` is 0 to 100, None where it isn't known; `elapsed` in seconds."""
+
+    step: str
+    address: Address
+    message: str
+    elapsed: float
+    percent: float | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+class ChangeRetried(Event, frozen=True):
+    """A temporary error; the next try comes after `wait` seconds."""
+
+    step: str
+    address: Address
+    message: str
+    attempt: int
+    wait: float
+
+
+class ChangeFinished(Event, frozen=True):
+    step: str
+    address: Address
+    action: str
+    remote_id: str
+    elapsed: float
+
+
+class ChangeLeft(Event, frozen=True):
+    """Still in progress at the service when the run ended; the next apply goes on with it."""
+
+    step: str
+    address: Address
+    action: str
+    remote_id: str
+
+
+class ChangeFailed(Event, frozen=True):
+    step: str
+    address: Address
+    action: str
+    message: str
+    detail: str
+    hint: str
+    elapsed: float
+
+
+class ChangeSkipped(Event, frozen=True):
+    step: str
+    address: Address
+    action: str
+    because: str
+
+
+class StopRequested(Event, frozen=True):
+    """Nothing new is started from here on."""
+
+    running: int
+
+
+class RunFinished(Event, frozen=True):
+    result: str
+    """`done`, `failed`, `in-progress` or `interrupted`."""
+    created: int
+    updated: int
+    replaced: int
+    deleted: int
+    adopted: int
+    failed: int
+    skipped: int
+    elapsed: float
+    moved: int = 0
+    """Resources that are recorded under another address."""
+    resumed: int = 0
+    restored: int = 0
+    forgotten: int = 0
+    settings: int = 0
+    """Settings that were recorded; nothing changes at the service by that."""
+
+
+def to_json(event: Event) -> dict[str, Json]:
+    """One line of `apply -o json`: the event's name under `event`, then its fields."""
+    name = "".join(f"_{c.lower()}" if c.isupper() else c for c in type(event).__name__)
+    fields = {k: v for k, v in asdict(event).items() if k != "address"}
+    address = getattr(event, "address", None)
+    if address is not None:
+        fields["address"] = str(address)
+    return {"event": name.lstrip("_"), **fields}

@@ -1,0 +1,239 @@
+"""What a turn came to → what the walk does next, and what goes on record.
+
+The other half of `provider_calls`. What is to be recorded goes into the live state and to the caller, who
+owns the journal; nothing is written here, and no provider is called.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from ftops.applying.provider_calls import PollResult, ProviderCalls, Step
+from ftops.applying.reporter import EventEmitter
+from ftops.core.address import Address
+from ftops.core.dag_executor import NodeResult, Outcome, Requeue
+from ftops.core.errors import FtopsError, Permanent, Temporary
+from ftops.core.resource_types import RESOURCE_TYPES
+from ftops.core.timestamps import iso
+from ftops.planning.plan import Action, Change
+from ftops.providers.base import NotVisibleYet, Progress, timeout, visible_after
+from ftops.providers.redaction import Redaction
+from ftops.providers.visibility import LOOK_AGAIN, invisible_for, look_again_after
+from ftops.state.state import (
+    Entry,
+    Failed,
+    Recorded,
+    RemoteObject,
+    Removed,
+    ResourceState,
+    Status,
+    observed_as,
+    resource_from,
+)
+
+MAX_ATTEMPTS = 12
+"""Tries of one call that keeps failing temporarily: about seven minutes with the waits below."""
+LONGEST_WAIT = 60.0
+"""Seconds between two tries at most, unless the service names a longer time."""
+LONGEST_RETRY_AFTER = 300.0
+"""Seconds. Services have been seen to ask for a day; asking again sooner does no harm."""
+POLL_INTERVAL = 5.0
+"""Seconds between two looks at a pending object, where the provider names none."""
+
+
+class Failure(Struct, frozen=True):
+    """A step that failed, and why."""
+
+    step: str
+    address: Address
+    action: Action
+    error: FtopsError
+
+
+class OutcomeHandler(Struct, frozen=True):
+    """Of one run. Owned by the thread that walks. `wait` and `retry_base` are those of its settings."""
+
+    turns: ProviderCalls
+    narration: EventEmitter
+    redaction: Redaction
+    wait: bool
+    retry_base: float
+    failures: list[Failure] = field(default_factory=list)
+
+    def verdict(self, step: Step, result: object, entries: list[Entry]) -> Outcome:
+        """On what a turn of the step returned or raised; what goes on record is added to the entries.
+        Raises what is no FtopsError: nobody has foreseen it."""
+        judge = self._failed if isinstance(result, Exception) else self._succeeded
+        return judge(step, self._cleaned(result), entries)
+
+    def _cleaned(self, result: object) -> object:
+        """What a turn came to, without the secrets that the service may have repeated."""
+        match result:
+            case FtopsError():
+                return self.redaction.error(result)
+            case RemoteObject():
+                return self.redaction.remote(result)
+            case PollResult(remote=remote):
+                return replace(result, remote=self.redaction.remote(remote))
+        return result
+
+    def _succeeded(self, step: Step, result: object, entries: list[Entry]) -> Outcome:
+        if isinstance(result, NotVisibleYet):
+            self.narration.progress(step, Progress("looks for what a lost reply may have made"))
+            return Requeue(result.seconds)
+        step.attempts = 0
+        if isinstance(result, PollResult):
+            # What another run started has been told of by that run: here, where it stands, and what is new.
+            is_old = step.operation is None and step.waiting_since is None
+            for line in result.lines[-1:] if is_old else result.lines:
+                self.narration.progress(step, line)
+            step.seen = result.seen
+            result = result.remote
+        if step.change.action in (Action.DELETE, Action.FORGET):
+            return self._going(step, result, entries)
+        if isinstance(result, RemoteObject):
+            step.visible_by = None
+            return self._made(step, result, entries)
+        return self._missed(step, entries)
+
+    def _going(self, step: Step, remote: object, entries: list[Entry]) -> Outcome:
+        change = step.change
+        if isinstance(remote, RemoteObject):
+            step.waiting = True
+            return self._again(step, remote)
+        self._add(entries, Removed(change.address, change.deposed))
+        return self._done(step, change.remote_id)
+
+    def _made(self, step: Step, remote: RemoteObject, entries: list[Entry]) -> Outcome:
+        first = step.operation is not None and not step.recorded
+        if first and step.effect_unknown and remote.remote_id in self._known_elsewhere(step):
+            return Requeue(LOOK_AGAIN)  # another step, whose reply was lost too, has found the same
+        resource = self._resource(step, remote)
+        if first or resource != self.turns.live.resources.get(resource.address):
+            self._add(entries, Recorded(resource, step.change.deposes if first else ""))
+            step.recorded = True
+        step.waiting = True
+        match remote.status:
+            case Status.READY:
+                return self._done(step, remote.remote_id)
+            case Status.TAINTED:
+                message = remote.message or "the service says that it failed"
+                hint = "fix the cause and apply again: it will be replaced"
+                return self._give_up(step, Permanent(f"{step.change.address} failed", message, hint))
+            case Status.PENDING:
+                if not self.wait and RESOURCE_TYPES[step.change.address.kind].long_running:
+                    return NodeResult.LEFT
+                return self._again(step, remote)
+
+    def _resource(self, step: Step, remote: RemoteObject) -> ResourceState:
+        change = step.change
+        if step.operation is None or step.recorded:
+            current = self.turns.recorded(step)
+            noted = replace(current, fingerprint=change.fingerprint, dependencies=change.dependencies)
+        else:
+            noted = replace(resource_from(step.operation, remote), created_at=self._utc_now)
+            if change.action is Action.UPDATE:
+                noted = _kept(self.turns.recorded(step), noted)
+        return observed_as(
+            replace(noted, prevent_destroy=change.prevent_destroy, retain=change.retain), remote
+        )
+
+    def _known_elsewhere(self, step: Step) -> set[str]:
+        """Ids on record at other addresses."""
+        own = step.change.address
+        return {record.remote_id for a, record in self.turns.live.resources.items() if a != own}
+
+    @property
+    def _utc_now(self) -> str:
+        return iso(self.turns.context.utc_now(), "milliseconds")
+
+    def _missed(self, step: Step, entries: list[Entry]) -> Outcome:
+        """A replica may not know the object yet: it has vanished only if looks a moment apart say so."""
+        context, change = self.turns.context, step.change
+        now, missed_before = context.clock.now(), step.visible_by is not None
+        if step.visible_by is None:
+            lag = visible_after(context.providers(change.provider))
+            created_at = self.turns.recorded(step).created_at
+            step.visible_by = now + invisible_for(created_at, lag, context.utc_now())
+        wait = look_again_after(step.visible_by - now, self.retry_base, missed_before=missed_before)
+        return self._gone_missing(step, entries) if wait is None else Requeue(wait, waiting=True)
+
+    def _gone_missing(self, step: Step, entries: list[Entry]) -> Outcome:
+        address = step.change.address
+        if address in self.turns.live.resources:
+            self._add(entries, Removed(address))
+        return self._give_up(
+            step,
+            Permanent(
+                f"{address} has vanished while it was in the making",
+                "the service no longer knows it; somebody may have deleted it.",
+                "apply again to make it anew",
+            ),
+        )
+
+    def _failed(self, step: Step, error: object, entries: list[Entry]) -> Outcome:
+        """A refusal ends the intent. After anything else, and where an earlier try may have taken effect,
+        the next run has to look for the object."""
+        if isinstance(error, Temporary) and step.attempts + 1 < MAX_ATTEMPTS:
+            return self._retry(step, error)
+        began = step.announced and not step.recorded
+        if isinstance(error, Permanent) and began and not step.effect_unknown:
+            self._add(entries, Failed(step.change.address, error.summary))
+        if isinstance(error, FtopsError):
+            return self._give_up(step, error)
+        assert isinstance(error, Exception)  # noqa: S101 - a turn returns or raises
+        raise error
+
+    def _retry(self, step: Step, error: Temporary) -> Outcome:
+        step.attempts += 1
+        if error.effect_unknown:
+            step.effect_unknown, step.lost_at = True, self.turns.context.clock.now()
+        wait = min(self.retry_base * 2 ** (step.attempts - 1), LONGEST_WAIT)
+        if error.retry_after is not None:
+            wait = min(error.retry_after, LONGEST_RETRY_AFTER)
+        self.narration.retried(step, error, wait)
+        return Requeue(wait, waiting=step.waiting)
+
+    def _again(self, step: Step, remote: RemoteObject) -> Outcome:
+        now = self.turns.context.clock.now()
+        step.waiting_since = now if step.waiting_since is None else step.waiting_since
+        change = step.change
+        limit = timeout(self.turns.context.providers(change.provider), change.address.kind)
+        if now - step.waiting_since >= limit:
+            return self._give_up(step, _timed_out(change, remote, limit))
+        delay = POLL_INTERVAL if remote.requeue_after is None else remote.requeue_after
+        return Requeue(delay, holds_lane=remote.holds_lane, waiting=True)
+
+    def _done(self, step: Step, remote_id: str) -> Outcome:
+        self.narration.finished(step, remote_id)
+        return NodeResult.DONE
+
+    def _give_up(self, step: Step, error: FtopsError) -> Outcome:
+        change = step.change
+        self.failures.append(Failure(change.step, change.address, change.action, error))
+        self.narration.failed(step, error)
+        return NodeResult.FAILED
+
+    def _add(self, entries: list[Entry], entry: Entry) -> None:
+        """Into the live state now, into the journal with the rest of the batch."""
+        self.turns.live.add(entry)
+        entries.append(entry)
+
+
+def _timed_out(change: Change, remote: RemoteObject, limit: float) -> Permanent:
+    done = "deleted" if change.action is Action.DELETE else "ready"
+    spent = f"{limit:g} s" if limit < 120 else f"{limit / 60:g} min"
+    kind = change.address.kind
+    return Permanent(
+        f"{change.address} isn't {done} after {spent}",
+        f"The service last said: {remote.message or 'nothing'}. The object still exists and is on record.",
+        f"apply again: that goes on waiting. `timeouts: {{{kind}: …}}` of the provider {change.provider} "
+        "sets the limit, in seconds",
+    )
+
+
+def _kept(before: ResourceState, updated: ResourceState) -> ResourceState:
+    """An update leaves what it doesn't report as it was."""
+    outputs = {**before.outputs, **updated.outputs}
+    return replace(updated, outputs=outputs, created_at=before.created_at, shared=before.shared)

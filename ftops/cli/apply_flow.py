@@ -1,0 +1,178 @@
+"""Apply and destroy, from their arguments to their exit code: plan, ask, do, tell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import Struct, field
+
+from ftops.applying import events
+from ftops.applying.run import Report, Settings
+from ftops.cli.apply_reporter import Narrator, Show, narrator, telling
+from ftops.cli.arguments import SpecArguments
+from ftops.cli.console import INTERRUPTED, Screen
+from ftops.cli.interrupts import Interrupts
+from ftops.cli.locking import locked
+from ftops.cli.options import PlanArguments
+from ftops.cli.plan_flow import make_plan, read_for
+from ftops.config.config import Config
+from ftops.core.errors import Blocked, Diagnostic
+from ftops.planning.plan import Mode, Plan
+from ftops.planning.saved.plan_file import SavedPlan, plan_digest
+from ftops.session.saved_plans import revalidate
+from ftops.session.session import Session
+
+EXIT_CODES: Mapping[str, int] = {"done": 0, "failed": 1, "in-progress": 4, "interrupted": INTERRUPTED}
+"""Report.result → exit code."""
+
+
+class Wish(Struct, frozen=True):
+    """What the command line asks of an apply."""
+
+    operation: str
+    spec: SpecArguments
+    request: PlanArguments
+    approved: bool
+    wait: bool = True
+    expect_digest: str | None = None
+    """Refuse any plan but that of this digest; it has been approved."""
+    saved: SavedPlan | None = None
+    """Do this, instead of what would be planned now."""
+    lock_timeout: float = 0.0
+    """Seconds to wait for another run to end."""
+
+    @property
+    def again(self) -> str:
+        """The command that goes on after an interrupt."""
+        return self.spec.command(self.operation)
+
+    @property
+    def planned_at(self) -> str:
+        """When the plan was saved that is applied; empty where it is made now."""
+        return self.saved.origin.at if self.saved else ""
+
+
+def carry_out(screen: Screen, wish: Wish) -> int:
+    """The exit code."""
+    config, warnings = read_for(wish.spec, wish.request)
+    watched = _Watched()
+    teller = narrator(screen, wish.operation)
+    try:
+        return _carry_out(screen, wish, config, warnings, teller, watched)
+    except KeyboardInterrupt:
+        screen.keeps_going = True
+        if not watched.has_begun:
+            screen.fail([Diagnostic("interrupted", "nothing was changed.")], INTERRUPTED)
+            return INTERRUPTED
+        teller.left(watched.open, wish.again, INTERRUPTED, at_once=True)
+        return INTERRUPTED
+
+
+def _carry_out(
+    screen: Screen,
+    wish: Wish,
+    config: Config,
+    warnings: tuple[Diagnostic, ...],
+    teller: Narrator,
+    watched: _Watched,
+) -> int:
+    with (
+        Session.open(config) as session,
+        locked(screen, session, wish.operation, wish.lock_timeout) as interrupts,
+    ):
+        made = _plan(session, wish, screen)
+        session.confirm_lock()
+        teller.plan(made, warnings)
+        if made.is_blocked:
+            raise Blocked(made.findings)
+        _check_digest(made, wish.expect_digest)
+        if made.is_empty:
+            report = _keep_records(session, made, wish)
+        elif wish.approved or wish.expect_digest or _is_approved(screen, wish, made):
+            screen.keeps_going = True
+            report = _run(session, made, wish, teller, watched, interrupts)
+        else:
+            return 1
+        code = EXIT_CODES[report.result]
+        teller.ended(report, session.outputs() if made.mode is Mode.NORMAL else {}, code)
+    if report.result in ("in-progress", "interrupted"):
+        teller.left(watched.left, wish.again, code, at_once=False)
+    return code
+
+
+def _plan(session: Session, wish: Wish, screen: Screen) -> Plan:
+    if wish.saved is None:
+        return make_plan(session, wish.request, screen)
+    return revalidate(
+        session,
+        wish.saved,
+        parallelism=wish.request.parallelism,
+        on_progress=screen.counter("Looking at resource"),
+    )
+
+
+def _check_digest(made: Plan, expected: str | None) -> None:
+    if expected is None or expected == (found := plan_digest(made)):
+        return
+    raise Blocked(
+        [
+            Diagnostic(
+                "this is not the plan that is expected",
+                f"Its digest is {found}. The plan does something else, or in another place: the spec, "
+                "its data, what exists, an account, the state or variables from outside have changed.",
+                "read the plan above, and pass its digest if it is what you want",
+            )
+        ]
+    )
+
+
+def _keep_records(session: Session, made: Plan, wish: Wish) -> Report:
+    """Nothing to do at the service; what was found there is recorded all the same."""
+    if made.entries:
+        return session.apply(made, Settings(), lambda event: None, planned_at=wish.planned_at)
+    return Report("done", session.state, {})
+
+
+def _run(
+    session: Session, made: Plan, wish: Wish, teller: Narrator, watched: _Watched, interrupts: Interrupts
+) -> Report:
+    settings = Settings(parallelism=wish.request.parallelism, wait=wish.wait)
+    with telling(teller) as show:
+        emit = watched.watching(show)
+        return session.apply(made, settings, emit, interrupts.watch, planned_at=wish.planned_at)
+
+
+def _is_approved(screen: Screen, wish: Wish, made: Plan) -> bool:
+    destroys = made.mode is Mode.DESTROY
+    warning = "This deletes what is listed above; it can't be undone.\n" if destroys else ""
+    hint = f"read the plan, then run it with -y: `{wish.again} -y`"
+    if not screen.is_interactive and not screen.json:
+        screen.text("\n")
+    return screen.approve("Shall ftops do this?", wish.operation, hint, f"\n{warning}")
+
+
+class _Watched(Struct):
+    """What is under way, by step: told when a run ends before it does."""
+
+    has_begun: bool = False
+    open: dict[str, str] = field(default_factory=dict)
+    left: dict[str, str] = field(default_factory=dict)
+    """Still in progress at the service, with the remote id."""
+
+    def watching(self, show: Show) -> Show:
+        def take(event: events.Event) -> None:
+            self._take(event)
+            show(event)
+
+        return take
+
+    def _take(self, event: events.Event) -> None:
+        match event:
+            case events.RunStarted():
+                self.has_begun = True
+            case events.ChangeStarted(step=step):
+                self.open[step] = ""
+            case events.ChangeFinished(step=step) | events.ChangeFailed(step=step):
+                self.open.pop(step, None)
+            case events.ChangeLeft(step=step, remote_id=remote_id):
+                self.left[step] = remote_id

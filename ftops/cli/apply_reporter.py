@@ -1,0 +1,111 @@
+"""How an apply is told while it runs: as lines, live on a terminal, or as JSON lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Protocol
+
+from ftops.applying import events
+from ftops.applying.run import Report
+from ftops.cli.console import Screen
+from ftops.cli.plan_flow import plan_document
+from ftops.config.outputs import OutputValue
+from ftops.core.errors import Diagnostic
+from ftops.planning.plan import Plan
+from ftops.views import plan as plan_view
+from ftops.views import progress
+from ftops.views.state import draw_outputs, output_to_json
+
+Show = Callable[[events.Event], None]
+
+
+class Narrator(Protocol):
+    """Tells of one run: the plan, what happens, what came of it."""
+
+    def plan(self, made: Plan, warnings: tuple[Diagnostic, ...]) -> None: ...
+
+    def running(self) -> Iterator[Show]:
+        """A generator for `contextmanager`: events go to what it yields."""
+
+    def ended(self, report: Report, outputs: Mapping[str, OutputValue], exit_code: int) -> None: ...
+
+    def left(self, steps: Mapping[str, str], again: str, exit_code: int, *, at_once: bool) -> None: ...
+
+
+def narrator(screen: Screen, operation: str) -> Narrator:
+    """The one that suits the screen."""
+    return JsonLines(screen) if screen.json else Text(screen, operation.capitalize())
+
+
+class Text:
+    """For people."""
+
+    def __init__(self, screen: Screen, title: str) -> None:
+        self._screen = screen
+        self._title = title
+
+    def plan(self, made: Plan, warnings: tuple[Diagnostic, ...]) -> None:
+        self._screen.warn(warnings)
+        self._screen.text(plan_view.draw(made, self._screen.paint))
+        if not made.is_blocked:
+            self._screen.findings(made.findings, 0)
+
+    def running(self) -> Iterator[Show]:
+        self._screen.text("\n")
+        if self._screen.is_live:
+            from ftops.views.live import LiveView
+
+            with LiveView(self._screen.paint, self._title) as live:
+                yield live.show
+            return
+        lines = progress.Lines(self._screen.paint, self._title)
+
+        def show(event: events.Event) -> None:
+            line = lines.of(event)
+            if line is not None:
+                self._screen.text(f"{line}\n")
+
+        yield show
+
+    def ended(self, report: Report, outputs: Mapping[str, OutputValue], exit_code: int) -> None:
+        if outputs and report.result == "done":
+            self._screen.text("\nOutputs:\n\n")
+            self._screen.text(draw_outputs(outputs, self._screen.paint, indent="  "))
+        failures = progress.failures(report)
+        if failures:
+            self._screen.note("\n")
+            self._screen.fail(failures, exit_code)
+
+    def left(self, steps: Mapping[str, str], again: str, exit_code: int, *, at_once: bool) -> None:
+        title = "Stopped at once.\n" if at_once else ""
+        self._screen.note("\n" + title + progress.draw_left(steps, again, is_known=not at_once))
+
+
+class JsonLines:
+    """For programs: docs/json-output.md describes each line."""
+
+    def __init__(self, screen: Screen) -> None:
+        self._screen = screen
+
+    def plan(self, made: Plan, warnings: tuple[Diagnostic, ...]) -> None:
+        self._screen.line({"event": "plan", **plan_document(made, warnings)})
+
+    def running(self) -> Iterator[Show]:
+        yield lambda event: self._screen.line(events.to_json(event))
+
+    def ended(self, report: Report, outputs: Mapping[str, OutputValue], exit_code: int) -> None:
+        shown = {name: output_to_json(output) for name, output in outputs.items()}
+        self._screen.line(progress.result_to_json(report, shown, exit_code))
+
+    def left(self, steps: Mapping[str, str], again: str, exit_code: int, *, at_once: bool) -> None:
+        if at_once:
+            self._screen.line(
+                {"event": "result", "result": "interrupted", "exit_code": exit_code, "open": list(steps)}
+            )
+
+
+@contextmanager
+def telling(narrator: Narrator) -> Iterator[Show]:
+    """Events go to what it yields, until the end of the block."""
+    yield from narrator.running()

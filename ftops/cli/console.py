@@ -1,0 +1,217 @@
+"""Where output goes: text or JSON, painted or plain. The only place of ftops that writes to a stream."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+from typing import TextIO
+
+from ftops.cli.excerpts import with_lines
+from ftops.cli.hints import fitted
+from ftops.core.address import Json
+from ftops.core.errors import Diagnostic, FtopsError, UsageError
+from ftops.views import diagnostics as diagnostics_view
+from ftops.views.paint import Painter, clean_json, clean_lines, wants_color
+
+INTERRUPTED = 130
+STREAMING = frozenset({"apply", "destroy"})
+"""Commands whose JSON is a line for each event instead of one document."""
+
+
+_DRY_RUN_FIRST = "run it with -y, or with --dry-run to see what it would do"
+
+
+class OutputClosed(Exception):
+    """Nobody reads the output any more."""
+
+
+class Screen:
+    """Standard output and standard error of one command."""
+
+    def __init__(self, argv: Sequence[str], environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self._out = _ready(sys.stdout)
+        self._err = _ready(sys.stderr)
+        self.command = ""
+        self.words: tuple[str, ...] = ()
+        """What the command line says of the spec, for the commands in hints."""
+        self.is_untrusted = False
+        self.json = _asks_for_json(argv)
+        self.markdown = False
+        self.keeps_going = False
+        """What can't be written is dropped: no run may die because nobody looks at it."""
+        self.use_color(no_color="--no-color" in argv)
+
+    def use_color(self, *, no_color: bool) -> None:
+        self.paint = Painter(wants_color(self._environ, self.is_terminal, no_color))
+        self._paint_err = Painter(wants_color(self._environ, self._err.isatty(), no_color))
+
+    @property
+    def is_terminal(self) -> bool:
+        return self._out.isatty()
+
+    @property
+    def is_live(self) -> bool:
+        """Whether lines that were drawn can be drawn again."""
+        return self.is_terminal and not self.json and self._environ.get("TERM") not in (None, "", "dumb")
+
+    @property
+    def is_interactive(self) -> bool:
+        """Whether somebody can be asked."""
+        return not self.json and sys.stdin is not None and sys.stdin.isatty()
+
+    def text(self, text: str) -> None:
+        """For people; the caller ends its lines."""
+        self._write(self._out, clean_lines(text))
+
+    def raw(self, text: str) -> None:
+        """For programs: as it is, unless it goes to a terminal."""
+        self._write(self._out, clean_lines(text) if self.is_terminal else text)
+
+    def document(self, document: Mapping[str, Json]) -> None:
+        """The one JSON document of a command."""
+        self._write(self._out, self._json(document, indent=2))
+
+    def line(self, document: Mapping[str, Json]) -> None:
+        """One JSON line of many."""
+        self._write(self._out, self._json(document, indent=None))
+
+    def note(self, text: str) -> None:
+        """For people only: nothing in JSON."""
+        if not self.json:
+            self._write(self._err, clean_lines(text))
+
+    def warn(self, diagnostics: Sequence[Diagnostic]) -> None:
+        """Findings beside the result. In JSON a document carries them itself."""
+        diagnostics = self._completed(diagnostics)
+        if not self.json:
+            self._write(self._err, self._drawn(diagnostics))
+        elif self.command in STREAMING:
+            for diagnostic in diagnostics:
+                self.line({"event": "diagnostic", **diagnostics_view.to_json(diagnostic)})
+
+    def findings(self, diagnostics: Sequence[Diagnostic], exit_code: int) -> None:
+        """What preflight says of a plan, below it; in JSON the plan's document carries it."""
+        if diagnostics and not self.json:
+            self._write(self._err, "\n")
+            self.fail(diagnostics, exit_code)
+
+    def fail(self, diagnostics: Sequence[Diagnostic], exit_code: int, **more: Json) -> None:
+        """Why a command came to nothing; in JSON, its last word."""
+        diagnostics = self._completed(diagnostics)
+        if not self.json:
+            if exit_code == INTERRUPTED and self._err.isatty():
+                self._write(self._err, "\n")  # after the ^C that the terminal shows
+            count = diagnostics_view.count(diagnostics)
+            self._write(self._err, self._drawn(diagnostics) + (f"{count}\n" if count else ""))
+        elif self.command in STREAMING:
+            self.warn(diagnostics)
+            self.line({"event": "result", "result": "error", "exit_code": exit_code})
+        else:
+            found: list[Json] = [diagnostics_view.to_json(d) for d in diagnostics]
+            self.document({"format_version": 1, **more, "exit_code": exit_code, "diagnostics": found})
+
+    def approve(
+        self, question: str, what: str = "this", hint: str = _DRY_RUN_FIRST, warning: str = ""
+    ) -> bool:
+        """Whether somebody says yes to it. Raises UsageError where nobody can be asked; `hint` says how it
+        is done then."""
+        if not self.is_interactive:
+            raise UsageError(
+                f"{what} has to be approved, and there is nobody to ask",
+                "standard input is no terminal, or JSON is asked for.",
+                hint,
+            )
+        answer = self.ask(f"{warning}{self.paint(f'{question} Only `yes` is a yes: ', 'bold')}")
+        self.text("\n")
+        if answer != "yes":
+            self.note("Nothing was done.\n")
+        return answer == "yes"
+
+    def ask(self, question: str) -> str:
+        """A line that somebody types; empty at the end of input."""
+        self._write(self._out, clean_lines(question))
+        return sys.stdin.readline().strip()
+
+    def counter(self, label: str) -> Callable[[int, int], None]:
+        """A line that counts up and goes away; only on a terminal."""
+        if self.json or not self._err.isatty() or self._environ.get("TERM") == "dumb":
+            return lambda done, total: None
+
+        def show(done: int, total: int) -> None:
+            if done < total and done % max(1, total // 100):
+                return
+            text = "" if done == total else f"{label} {done:,} of {total:,}…"
+            self._write(self._err, f"\r\x1b[K{text}")
+
+        return show
+
+    def close(self) -> None:
+        """What Python writes at its end must not meet a stream that nobody reads."""
+        for stream in (self._out, self._err):
+            try:
+                stream.flush()
+            except (OSError, ValueError):
+                _silence(stream)
+
+    def _completed(self, diagnostics: Sequence[Diagnostic]) -> list[Diagnostic]:
+        return fitted(with_lines(diagnostics), self.words, is_untrusted=self.is_untrusted)
+
+    def _drawn(self, diagnostics: Sequence[Diagnostic]) -> str:
+        drawn = diagnostics_view.draw(diagnostics, self._paint_err)
+        return f"{drawn}\n" if drawn else ""
+
+    def _json(self, document: Mapping[str, Json], indent: int | None) -> str:
+        ascii_only = (self._out.encoding or "").lower().replace("-", "") != "utf8"
+        text = json.dumps(document, indent=indent, ensure_ascii=ascii_only) + "\n"
+        return clean_json(text) if self.is_terminal else text
+
+    def _write(self, stream: TextIO, text: str) -> None:
+        if not text:
+            return
+        try:
+            stream.write(text)
+            stream.flush()
+        except OSError as error:
+            _silence(stream)
+            if not self.keeps_going:
+                raise _translated(error) from error
+
+
+def _translated(error: OSError) -> Exception:
+    if error.errno in (errno.EPIPE, errno.EINVAL, errno.EBADF):
+        return OutputClosed()
+    return FtopsError(
+        f"can't write the output: {error.strerror}", "", "check the disk or the pipe that the output goes to"
+    )
+
+
+def _ready(stream: TextIO | None) -> TextIO:
+    """A stream that can take every letter; what its encoding lacks is written as a code."""
+    if stream is None:
+        return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123 - for the whole process
+    reconfigure = getattr(stream, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="backslashreplace")
+    return stream
+
+
+def _silence(stream: TextIO) -> None:
+    """Further output of this stream goes nowhere."""
+    try:
+        descriptor = stream.fileno()
+    except (OSError, ValueError):
+        return
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, descriptor)
+    os.close(null)
+
+
+def _asks_for_json(argv: Sequence[str]) -> bool:
+    """Known before anything is parsed, so that a mistake in the parsing is told in JSON too."""
+    separate = any(flag in ("-o", "--output") and value == "json" for flag, value in pairwise(argv))
+    return separate or "-ojson" in argv or "--output=json" in argv

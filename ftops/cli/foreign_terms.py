@@ -1,0 +1,76 @@
+"""Words of Terraform and of other tools, and what they are called here. Read only where one was used."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+
+from ftops.core.suggestions import nearest
+
+COMMANDS: Mapping[str, str] = {
+    "check": "`ftops validate`",
+    "cat": "`ftops show`",
+    "diff": "`ftops plan`, or `ftops state diff`",
+    "down": "`ftops destroy`",
+    "format": "`ftops fmt`",
+    "get": "`ftops output`",
+    "history": "`ftops audit`, or `ftops state history`",
+    "lint": "`ftops validate`",
+    "list": "`ftops state list`",
+    "login": "`az login`: ftops keeps no credentials",
+    "logs": "`ftops results`, or `ftops audit`",
+    "mv": "`ftops state mv`",
+    "outputs": "`ftops output`",
+    "preview": "`ftops plan`",
+    "providers": "the section `providers` of the spec",
+    "refresh": "`ftops apply --refresh-only`",
+    "rm": "`ftops state rm`",
+    "run": "`ftops apply`, or `ftops exec`",
+    "status": "`ftops plan`, or `ftops show`",
+    "taint": "`ftops apply --replace ADDRESS`",
+    "test": "`ftops validate`, or `ftops exec` for a test of yours",
+    "unlock": "`ftops force-unlock`",
+    "untaint": "`ftops state show`: what a plan replaces, it says with its reason",
+    "up": "`ftops apply`",
+    "workspace": "`--env NAME`: one of the environments that the spec declares",
+}
+OPTIONS: Mapping[str, str] = {
+    "--approve": "-y",
+    "--assume-yes": "-y",
+    "--backend-config": "`state` under `ftops` in the spec",
+    "--chdir": "-C",
+    "--environment": "--env",
+    "--force": "-y",
+    "--input": "-y",
+    "--json": "-o json",
+    "--lock": "--lock-timeout",
+    "--workspace": "--env",
+    "--yes": "-y",
+}
+_ONE_DASH = re.compile(r"-([a-z][a-z-]{2,})(=.*)?\Z", re.DOTALL)
+
+
+def command_hint(name: str) -> str:
+    """What does here what a command of that name does elsewhere; empty where nothing is known."""
+    return f"Here that is {COMMANDS[name]}." if name in COMMANDS else ""
+
+
+def option_hint(name: str, known: Collection[str]) -> str:
+    """The option that an unknown one may stand for; empty where there is none."""
+    meant = OPTIONS.get(name)
+    if meant is not None and (not meant.startswith("-") or meant.partition(" ")[0] in known):
+        return f"Here that is {meant if '`' in meant else f'`{meant}`'}."
+    near = nearest(name, known)
+    return f"Did you mean `{near}`?" if near else ""
+
+
+def one_dash_hint(argv: Sequence[str], known: Collection[str]) -> str:
+    """Terraform writes long options with one dash; here that is a row of short ones."""
+    for word in argv:
+        found = _ONE_DASH.match(word)
+        option = f"--{found[1]}" if found else ""
+        if option in known:
+            return f"Long options have two dashes: `{option}`."
+        if option and (hint := OPTIONS.get(option, "")).partition(" ")[0] in known:
+            return f"Here that is `{hint}`."
+    return ""

@@ -1,0 +1,117 @@
+"""The first half of plan, apply and destroy: from arguments to a plan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from ftops.cli.arguments import SpecArguments
+from ftops.cli.console import Screen
+from ftops.cli.options import PlanArguments
+from ftops.cli.spec_args import read, read_to_destroy, read_with_data
+from ftops.cli.untrusted import told_as_far_as_known
+from ftops.config.config import Config
+from ftops.core.address import Json
+from ftops.core.confined_files import content
+from ftops.core.errors import Diagnostic, StateError, UsageError
+from ftops.planning.plan import Mode, Plan, plan_to_json
+from ftops.planning.saved.plan_file import plan_digest
+from ftops.session.session import Session
+from ftops.state.file_format import parse_snapshot
+from ftops.state.state import State
+from ftops.views.diagnostics import to_json
+
+
+def read_for(spec: SpecArguments, request: PlanArguments) -> tuple[Config, tuple[Diagnostic, ...]]:
+    """Data files matter only for what is to be made: to destroy, they needn't exist any more."""
+    match request.options.mode:
+        case Mode.NORMAL:
+            return read_with_data(spec)
+        case Mode.DESTROY:
+            return read_to_destroy(spec), ()
+        case Mode.REFRESH_ONLY:
+            return read(spec), ()
+
+
+def unasked(request: PlanArguments) -> PlanArguments:
+    """The same, with nobody to be asked."""
+    options = replace(request.options, adopt=False)
+    return replace(request, options=options, refresh=False, preflight=False, offline=True)
+
+
+def is_plain_local(config: Config) -> bool:
+    """Whether the state is in a file here that can be read without a key."""
+    return config.state.backend == "local" and not config.state.settings.get("encryption")
+
+
+def planning_session(config: Config, request: PlanArguments, copy: Path | None) -> Session:
+    """A session to plan with. Raises UsageError if it may ask nobody and the state is in a bucket, StateError
+    where the copy can't be trusted."""
+    if copy is not None:
+        state = _copied(config, copy)
+        return Session.on_copy(config, told_as_far_as_known(state, config))
+    if config.withheld is not None:
+        state = Session.open(config).state if is_plain_local(config) else State("")
+        return Session.on_copy(config, told_as_far_as_known(state, config))
+    if request.offline and config.state.backend != "local":
+        raise UsageError(
+            "--offline asks nobody, and the state is in a bucket",
+            f"it is kept in {config.state.backend}.",
+            "where that can be reached: `ftops state pull > state.json`; then plan with --state state.json",
+        )
+    return Session.open(config)
+
+
+def _copied(config: Config, copy: Path) -> State:
+    text = _text_of(copy)
+    if '"sealed": ' in text[:1000]:
+        raise UsageError(
+            f"{copy} is an encrypted state",
+            "--state takes a copy that can be read without its key.",
+            "make one where the key is: `ftops state pull > state.json`",
+        )
+    try:
+        return parse_snapshot(text, str(copy), config.name, config.environment)
+    except StateError as error:
+        raise StateError(error.summary, error.detail, _MAKE_COPY) from error
+
+
+def _text_of(copy: Path) -> str:
+    """Of a copy of the state. Raises UsageError."""
+    if str(copy) == "-" and not copy.exists():
+        raise UsageError("--state takes a file, not standard input", "", _MAKE_COPY)
+    try:
+        text = content(copy).decode()
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{copy} is no state", "it is not UTF-8 text.", _MAKE_COPY) from error
+    except OSError as error:
+        raise UsageError(f"can't read {copy}: {error.strerror}", "", _MAKE_COPY) from error
+    if not text.strip():
+        raise UsageError(
+            f"{copy} is empty", "a copy of a state never is: what wrote it may have failed.", _MAKE_COPY
+        )
+    return text
+
+
+_MAKE_COPY = "make one where the state can be read: `ftops state pull > state.json`; then --state state.json"
+
+
+def make_plan(session: Session, request: PlanArguments, screen: Screen, *, offline: bool = False) -> Plan:
+    """Plans; asks the service unless it is `offline`."""
+    return session.plan(
+        request.options,
+        look=request.refresh,
+        preflight=request.preflight,
+        offline=offline,
+        parallelism=request.parallelism,
+        on_progress=screen.counter("Looking at resource"),
+    )
+
+
+def plan_document(plan: Plan, warnings: tuple[Diagnostic, ...]) -> dict[str, Json]:
+    """The document of `plan -o json`."""
+    said: list[Json] = [to_json(d) for d in warnings]
+    found: list[Json] = [to_json(d) for d in plan.findings]
+    digest = plan_digest(plan) if plan.is_approvable else None
+    return {**plan_to_json(plan), "digest": digest, "findings": found, "diagnostics": said}

@@ -1,0 +1,122 @@
+"""Reading the spec that a command line names."""
+
+from __future__ import annotations
+
+import os
+
+from msgspec.structs import replace
+
+from ftops.cli.arguments import SpecArguments
+from ftops.cli.switches import CI, UNTRUSTED, is_on
+from ftops.config import cache
+from ftops.config.config import Config
+from ftops.core.confined_files import ALLOW
+from ftops.core.errors import Diagnostic, SpecError, UsageError
+from ftops.core.project import display
+
+
+def read(spec: SpecArguments) -> Config:
+    """The spec alone. Raises SpecError, UsageError if specs are untrusted here, and the command can't be."""
+    if spec.is_untrusted:
+        return _named(_read_untrusted(spec), spec)
+    if is_on(UNTRUSTED, os.environ):
+        raise UsageError(
+            f"{UNTRUSTED} is set, and this command needs a spec that is trusted",
+            "only `validate` and `plan` take the spec of somebody else.",
+            f"unset {UNTRUSTED} where the spec is yours",
+        )
+    config = cache.read(
+        spec.path,
+        environment=spec.environment,
+        variables=spec.variables,
+        variable_files=spec.variable_files,
+        environ=os.environ,
+    )
+    return _named(config, spec)
+
+
+def _read_untrusted(spec: SpecArguments, *, destroying: bool = False) -> Config:
+    """Nothing that is kept beside the spec is believed, and of the environment it gets what was allowed."""
+    from ftops.cli.untrusted import Withholding
+    from ftops.config.loader import load
+
+    os.environ.pop(ALLOW, None)  # it lets in folders for specs of your own
+    environ = Withholding(os.environ)
+    config = load(
+        spec.path,
+        environment=spec.environment,
+        variables=spec.variables,
+        variable_files=spec.variable_files,
+        environ=environ,
+        destroying=destroying,
+    )
+    return replace(config, withheld=tuple(sorted(environ.withheld)))
+
+
+def _named(config: Config, spec: SpecArguments) -> Config:
+    """The same. Raises SpecError where it has to say its name, and doesn't: by its folder it would have
+    another one, and another state, in another checkout."""
+    reasons = {
+        f"{CI} is set": is_on(CI, os.environ),
+        f"its state is kept in a bucket ({config.state.backend})": config.state.backend != "local",
+        "its plan is saved, or expected by its digest": spec.is_approved,
+    }
+    why = next((reason for reason, holds in reasons.items() if holds), None)
+    if why is None or config.is_named:
+        return config
+    raise SpecError(
+        [
+            Diagnostic(
+                "the spec doesn't say its name",
+                f"{why[0].upper()}{why[1:]}: a checkout in a folder of another name would have another "
+                "digest and another, empty state.",
+                f"write `ftops: {{name: {config.name}}}` into the spec; that is the name that it has here",
+            )
+        ]
+    )
+
+
+def read_outline(spec: SpecArguments) -> Config:
+    """For commands that only look at the record: the spec, and where it can't be read, as with a variable
+    that has no value, what is left when nothing is declared. Raises SpecError."""
+    try:
+        return read(spec)
+    except SpecError:
+        from ftops.config.loader import load_outline
+
+        outline = load_outline(
+            spec.path,
+            environment=spec.environment,
+            variable_files=spec.variable_files,
+            environ=os.environ,
+        )
+        return _named(outline, spec)
+
+
+def read_to_destroy(spec: SpecArguments) -> Config:
+    """For what only deletes: the spec, and where it can't be read, what is needed of it to delete what was
+    made. A variable without a value matters only where that is in the settings of a provider or in a
+    `lifecycle`. Raises SpecError."""
+    try:
+        return read(spec)
+    except SpecError:
+        if spec.is_untrusted:
+            return _named(_read_untrusted(spec, destroying=True), spec)
+        from ftops.config.loader import load
+
+        config = load(
+            spec.path,
+            environment=spec.environment,
+            variables=spec.variables,
+            variable_files=spec.variable_files,
+            environ=os.environ,
+            destroying=True,
+        )
+        return _named(config, spec)
+
+
+def read_with_data(spec: SpecArguments) -> tuple[Config, tuple[Diagnostic, ...]]:
+    """The spec and what its data files hold; the warnings. Raises SpecError."""
+    from ftops.config.data_files import with_data  # only where data are looked at
+
+    return with_data(read(spec), display)

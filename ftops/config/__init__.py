@@ -1,0 +1,1 @@
+"""Config: a spec as read for one environment, and the data files that it names."""

@@ -1,0 +1,55 @@
+"""Config → Graph: resources by address, what each depends on, and an order that respects it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from ftops.config.config import Config, Resource
+from ftops.core.address import SCALARS, Address, references
+from ftops.core.dag import find_cycle, sort
+from ftops.core.errors import Diagnostic, Place, SpecError
+
+
+class Graph(Struct, frozen=True):
+    """`order` lists every address after all that it depends on; ties are broken by address."""
+
+    resources: Mapping[Address, Resource]
+    dependencies: Mapping[Address, tuple[Address, ...]]
+    order: tuple[Address, ...]
+
+
+def build(config: Config) -> Graph:
+    """Raises SpecError where resources depend on each other in a circle."""
+    resources = {resource.address: resource for resource in config.resources}
+    dependencies = {address: dependencies_of(resource) for address, resource in resources.items()}
+    order = sort(dependencies, lambda address: address.sort_key)
+    if len(order) < len(resources):
+        raise SpecError([_cycle_diagnostic(find_cycle(dependencies, set(order)), resources)])
+    return Graph(resources, dependencies, tuple(order))
+
+
+def dependencies_of(resource: Resource) -> tuple[Address, ...]:
+    """From references in its inputs, plus `depends_on`; sorted."""
+    found = set(resource.depends_on)
+    for value in resource.inputs.values():
+        if not isinstance(value, SCALARS):
+            found.update(reference.address for reference in references(value))
+    return tuple(sorted(found, key=lambda address: address.sort_key))
+
+
+def _cycle_diagnostic(cycle: list[Address], resources: Mapping[Address, Resource]) -> Diagnostic:
+    edges = list(zip(cycle, [*cycle[1:], cycle[0]], strict=True))
+    lines = [f"  {a} needs {b}{_at(resources[a].reference_places.get(b))}" for a, b in edges]
+    first = resources[cycle[0]]
+    return Diagnostic(
+        "resources depend on each other in a circle",
+        "none of them could be created first:\n" + "\n".join(lines),
+        "remove one of these references",
+        first.reference_places.get(edges[0][1], first.place),
+    )
+
+
+def _at(place: Place | None) -> str:
+    return f" ({place.file}:{place.line})" if place else ""

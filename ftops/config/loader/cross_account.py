@@ -1,0 +1,110 @@
+"""Resources of several accounts: a file or a model is known where it was made, and a deployment of a
+model of another account has to say which one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ftops.config.config import Resource
+from ftops.config.loader.for_each import Draft
+from ftops.config.loader.settings import Providers
+from ftops.core.address import Address, Reference, Value
+from ftops.core.errors import Diagnostic
+
+_CONTROL_PLANE = ("subscription_id", "resource_group", "account")
+_TIED: Mapping[str, tuple[str, ...]] = {"job": ("training", "validation", "model")}
+"""By kind: the inputs that have to be of the resource's own account."""
+_EXCHANGE = frozenset({"azure_openai", "emulator"})
+"""Types of providers that take models from other accounts."""
+
+
+def link_accounts(
+    made: Sequence[tuple[Draft, Resource]], providers: Providers, findings: list[Diagnostic]
+) -> list[Resource]:
+    """The resources, in order; deployments of models of another account with their `source`."""
+    homes = {resource.address: resource.provider for _, resource in made}
+    linker = _Accounts(homes, providers, findings)
+    return [linker.linked(draft, resource) for draft, resource in made]
+
+
+def check_control_plane(providers: Providers, name: str, detail: str, findings: list[Diagnostic]) -> None:
+    """A finding, once, where the ARM id of an Azure account can't be told."""
+    missing = [k for k in _CONTROL_PLANE if providers.setting(name, k) is None]
+    if providers.type_of(name) == "azure_openai" and missing and name not in providers.incomplete:
+        providers.incomplete.add(name)
+        keys = ", ".join(f"`{key}`" for key in missing)
+        place = providers.entries[name].place(key=True)
+        findings.append(Diagnostic(f"the provider {name} lacks {keys}", detail, "Add them.", place))
+
+
+class _Accounts(Struct, frozen=True):
+    homes: Mapping[Address, str]
+    providers: Providers
+    findings: list[Diagnostic]
+
+    def linked(self, draft: Draft, resource: Resource) -> Resource:
+        for name in _TIED.get(resource.address.kind, ()):
+            self._check_tied(draft, resource, name)
+        model = resource.inputs.get("model")
+        if resource.address.kind != "deployment" or not isinstance(model, Reference):
+            return resource
+        home = self.homes.get(model.address, "")
+        if model.address.kind != "job" or self.providers.is_one_account(home, resource.provider):
+            return resource
+        if not self._can_exchange(draft, resource, model, home):
+            return resource
+        return replace(resource, inputs={**resource.inputs, **self._source(resource, model.address, home)})
+
+    def _check_tied(self, draft: Draft, resource: Resource, name: str) -> None:
+        value = resource.inputs.get(name)
+        home = self.homes.get(value.address, "") if isinstance(value, Reference) else ""
+        if isinstance(value, Reference) and not self.providers.is_one_account(home, resource.provider):
+            summary = f"{value.address} is in another account than {resource.address}"
+            detail = (
+                f"It is made by the provider {home}, and the job runs at {resource.provider}: "
+                "a job finds only the files and models of its own account."
+            )
+            hint = f"Give both the same `provider`, or declare a {value.address.kind} there too."
+            self.findings.append(Diagnostic(summary, detail, hint, draft.entry.place((name,))))
+
+    def _can_exchange(self, draft: Draft, resource: Resource, model: Reference, home: str) -> bool:
+        here = resource.provider
+        types = (self.providers.type_of(home), self.providers.type_of(here))
+        if types[0] != types[1]:
+            summary = f"a model of the provider {home} can't be served by {here}"
+            detail = f"{model.address} is made by one of type {types[0]}, and {here} is of type {types[1]}."
+            hint = "Choose providers of one type; `provider` may be a variable that an environment sets."
+            self.findings.append(Diagnostic(summary, detail, hint, draft.entry.place(("model",))))
+        elif types[0] == "emulator" and self._have_one_name(home, here):
+            summary = f"the emulators {home} and {here} are accounts of one name"
+            detail = f"{resource.address} serves a model of {model.address}, and names the account it is in."
+            hint = "Give one of them an `account` of its own."
+            self.findings.append(Diagnostic(summary, detail, hint, draft.entry.place(("model",))))
+        else:
+            detail = f"{resource.address} serves a model from there, and names it by the account's ARM id."
+            check_control_plane(self.providers, home, detail, self.findings)
+            return types[0] in _EXCHANGE
+        return False
+
+    def _have_one_name(self, one: str, other: str) -> bool:
+        known = all(self.providers.setting(name, "url") is None for name in (one, other))
+        return known and self.providers.setting(one, "account") == self.providers.setting(other, "account")
+
+    def _source(self, resource: Resource, job: Address, home: str) -> dict[str, Value]:
+        """What the spec doesn't say itself: computed attributes of the job."""
+        wanted = {"source": "account"}
+        tenants = (self._tenant(home), self._tenant(resource.provider))
+        if None not in tenants and tenants[0] != tenants[1]:
+            wanted["source_tenant"] = "tenant"
+        return {
+            name: Reference(job, attribute)
+            for name, attribute in wanted.items()
+            if name not in resource.inputs
+        }
+
+    def _tenant(self, name: str) -> str | None:
+        credential = self.providers.setting(name, "credential")
+        return credential.tenant_id if credential else None

@@ -1,0 +1,230 @@
+"""Declared resources become drafts: one for each entry of `for_each`, evaluated and checked by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
+from math import prod
+from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from ftops.config import schema
+from ftops.config.loader.expressions import INPUTS, NAMES, SWITCHES, Each, Evaluator, Phase, Scope, Use
+from ftops.config.loader.files import Entry
+from ftops.config.loader.hyperparameters import NamedSet
+from ftops.config.loader.settings import check_name
+from ftops.config.loader.validate import read_block
+from ftops.config.schema.field_types import Boolean, Unknown, has_unknown
+from ftops.core.address import Address, normal_key, render
+from ftops.core.errors import Diagnostic
+from ftops.core.resource_types import RESOURCE_TYPES
+
+_ARTICLES = {"dataset": "a dataset", "job": "a job", "deployment": "a deployment"}
+MAX_COMBINATIONS = 10_000
+_SWITCH = Boolean(closed=True)
+_PHASES: Mapping[str, Phase] = {
+    "enabled": SWITCHES,
+    "lifecycle": SWITCHES,
+    "provider": NAMES,
+    "depends_on": NAMES,
+}
+"""What expressions may name in the keys of every resource; in all others, what inputs may."""
+
+
+class Draft(Struct, frozen=True):
+    """A resource whose references are not checked yet."""
+
+    address: Address
+    entry: Entry
+    block: Any
+    uses: list[Use]
+
+
+class Declared(Struct):
+    """What the spec declares: drafts, and the names and keys that references may lead to."""
+
+    drafts: list[Draft] = field(default_factory=list)
+    keys: dict[tuple[str, str], dict[str | None, None]] = field(default_factory=dict)
+    """Keys of each declared name, in order; only None for a name without for_each."""
+    broken: set[tuple[str, str]] = field(default_factory=set)
+    """Names with findings of their own, about which references say nothing more."""
+    disabled: set[Address] = field(default_factory=set)
+
+
+def expand(
+    sections: Mapping[str, Mapping[str, Entry]], sets: Mapping[str, NamedSet], scope: Scope
+) -> Declared:
+    """Every resource that the spec declares."""
+    declared = Declared()
+    for kind, row in RESOURCE_TYPES.items():
+        for entry in sections.get(row.section, {}).values():
+            _expand_entry(kind, entry, sets, scope, declared)
+    return declared
+
+
+def _expand_entry(
+    kind: str, entry: Entry, sets: Mapping[str, NamedSet], scope: Scope, declared: Declared
+) -> None:
+    name = (kind, entry.name)
+    keys = declared.keys.setdefault(name, {})
+    if not check_name(entry, _ARTICLES[kind], scope.findings):
+        declared.broken.add(name)
+        return
+    eaches = _eaches(entry, scope)
+    if eaches is None:
+        declared.broken.add(name)
+        return
+    for each in eaches:
+        address = Address(kind, entry.name, each.key if each else None)
+        keys[address.key] = None
+        _add_instance(address, entry, each, sets, scope, declared)
+
+
+def _add_instance(
+    address: Address,
+    entry: Entry,
+    each: Each | None,
+    sets: Mapping[str, NamedSet],
+    scope: Scope,
+    declared: Declared,
+) -> None:
+    before = len(scope.findings)
+    if isinstance(entry.data, dict) and "enabled" in entry.data and not _enabled(entry, each, scope):
+        declared.disabled.add(address)
+        return
+    data, uses = _evaluated(entry, each, scope)
+    if isinstance(data, dict) and isinstance(data.get("hyperparameters"), str):
+        data["hyperparameters"] = {"use": data["hyperparameters"]}
+    block = read_block(schema.RESOURCE_MODELS[address.kind], data, entry, scope.findings)
+    is_lacking = not scope.destroying and has_unknown(data)
+    if block is None or is_lacking or len(scope.findings) > before:
+        declared.broken.add((address.kind, address.name))
+        return
+    declared.drafts.append(Draft(address, entry, block, uses))
+
+
+def _enabled(entry: Entry, each: Each | None, scope: Scope) -> bool:
+    """Whether a resource is wanted. A value that is no boolean is reported with the rest of the block."""
+    value = Evaluator(entry, replace(scope, findings=[]), SWITCHES, each).evaluate(entry.data["enabled"])
+    return isinstance(value, Unknown) or _SWITCH.convert(value) is not False
+
+
+def _evaluated(entry: Entry, each: Each | None, scope: Scope) -> tuple[Any, list[Use]]:
+    """The data of a resource, each key by the rules of its phase."""
+    inputs = Evaluator(entry, scope, INPUTS, each)
+    if not isinstance(entry.data, dict):
+        return {} if entry.data is None else entry.data, []
+    data = {
+        key: (Evaluator(entry, scope, _PHASES[key], each) if key in _PHASES else inputs).evaluate(
+            value, (key,)
+        )
+        for key, value in entry.data.items()
+        if key != "for_each"
+    }
+    return data, inputs.uses
+
+
+def _eaches(entry: Entry, scope: Scope) -> Sequence[Each | None] | None:
+    """The entries of `for_each`; [None] without one, None with a finding."""
+    raw = entry.data.get("for_each") if isinstance(entry.data, dict) else None
+    if raw is None:
+        return [None]
+    value = Evaluator(entry, scope, NAMES).evaluate(raw, ("for_each",))
+    if value is None:
+        return [None]
+    if has_unknown(value):
+        return None
+    found = list(_pairs(value)) if isinstance(value, list | dict) else [None]
+    eaches = [each for each in found if each is not None]
+    problem = _twice(value, eaches, entry)
+    if len(eaches) < len(found):
+        problem = Diagnostic(*_wrong_shape(value), entry.place(("for_each",)))
+    elif problem is None and (bad := next((e.key for e in eaches if not _is_key(e.key)), None)) is not None:
+        problem = Diagnostic(f"`{bad}` can't be a key", *_NO_KEY, entry.place(("for_each",)))
+    if problem is None:
+        return eaches
+    scope.findings.append(problem)
+    return None
+
+
+def _pairs(value: list[Any] | dict[str, Any]) -> Iterator[Each | None]:
+    if isinstance(value, list):
+        for item in value:
+            is_scalar = item is not None and not isinstance(item, list | dict)
+            yield Each(normal_key(render(item)), item) if is_scalar else None
+    elif _is_matrix(value):
+        yield from _combinations(value["matrix"])
+    else:
+        for key, item in value.items():
+            yield Each(normal_key(key), item)
+
+
+def _combinations(matrix: Any) -> Iterator[Each | None]:
+    if not isinstance(matrix, dict) or not matrix or not all(isinstance(v, list) for v in matrix.values()):
+        yield None
+        return
+    if _too_many(matrix):
+        yield None
+        return
+    names = sorted(matrix)
+    for values in product(*(matrix[name] for name in names)):
+        if any(isinstance(v, list | dict) for v in values):
+            yield None
+        else:
+            combination = dict(zip(names, values, strict=True))
+            yield Each(normal_key(",".join(f"{k}={render(v)}" for k, v in combination.items())), combination)
+
+
+def _too_many(matrix: Any) -> bool:
+    lists = matrix.values() if isinstance(matrix, dict) else ()
+    return prod(len(v) for v in lists if isinstance(v, list)) > MAX_COMBINATIONS
+
+
+def _twice(value: Any, eaches: Sequence[Each], entry: Entry) -> Diagnostic | None:
+    """A finding where two entries have one key."""
+    firsts: dict[str, int] = {}
+    for index, each in enumerate(eaches):
+        first = firsts.setdefault(each.key, index)
+        if first == index:
+            continue
+        detail = "Two resources would have the same address."
+        if _is_matrix(value):
+            place = entry.place(("for_each",))
+        else:
+            written, is_mapping = list(value), isinstance(value, dict)
+            one, place = (
+                entry.place(("for_each", written[i] if is_mapping else i), key=is_mapping)
+                for i in (first, index)
+            )
+            detail += f" The other one is at {one}." if one != place else ""
+            if written[first] != written[index]:
+                detail += " They differ only in how Unicode encodes their characters."
+        return Diagnostic(f"`for_each` holds `{each.key}` twice", detail, "Remove one of them.", place)
+    return None
+
+
+def _is_matrix(value: Any) -> bool:
+    return isinstance(value, dict) and set(value) == {"matrix"}
+
+
+def _wrong_shape(value: Any) -> tuple[str, str, str]:
+    if not _is_matrix(value):
+        detail = "There is one resource for each entry, and the entry is its key."
+        return "`for_each` must be a list of texts or a mapping", detail, "for_each: [fr, de]"
+    if _too_many(value["matrix"]):
+        detail = f"More than {MAX_COMBINATIONS:,} resources are a mistake."
+        return "`matrix` has too many combinations", detail, "Shorten its lists."
+    detail = "Each of its keys has a list of plain values; there is one resource for each combination."
+    return "`matrix` must be a mapping of lists", detail, "matrix: {n_epochs: [2, 3]}"
+
+
+_NO_KEY = (
+    "Keys show in addresses: 1 to 128 characters on one line, without braces.",
+    "Use a mapping: the key names the resource, the value can be any.",
+)
+
+
+def _is_key(key: str) -> bool:
+    return 0 < len(key) <= 128 and key.isprintable() and not set(key) & set("{}")

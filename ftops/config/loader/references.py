@@ -1,0 +1,185 @@
+"""References and dependencies: every name that a draft uses, checked against what is declared."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from ftops.config.loader.expressions import Use
+from ftops.config.loader.files import Entry, Keys
+from ftops.config.loader.for_each import Declared, Draft
+from ftops.core.address import Address, Reference
+from ftops.core.errors import Diagnostic, Place
+from ftops.core.resource_types import METHOD_FORMATS, RESOURCE_TYPES, admits
+from ftops.core.suggestions import did_you_mean
+
+MODEL_ATTRIBUTES: Mapping[str, frozenset[str]] = {
+    "job": frozenset({"fine_tuned_model", "checkpoint.*"}),
+    "deployment": frozenset({"model"}),
+}
+"""What `model` of a job or deployment may be, by kind."""
+
+
+class Linker(Struct):
+    """Checks names against what is declared. Findings about one name of a spec are made once."""
+
+    declared: Declared
+    findings: list[Diagnostic]
+
+    def bare_names(self, draft: Draft, inputs: dict[str, Any]) -> list[Use]:
+        """Puts references in place of bare names, where the kind takes them; returns these."""
+        uses = []
+        for name, (kind, attribute) in RESOURCE_TYPES[draft.address.kind].references.items():
+            value = inputs.get(name)
+            if isinstance(value, str):
+                reference = Reference(Address(kind, value), attribute)
+                inputs[name] = reference
+                uses.append(Use(reference, draft.entry, (name,)))
+            elif isinstance(value, Reference) and (value.address.kind, value.attribute) != (kind, attribute):
+                hint = f"Write the name of a {kind}, or `${{{kind}.name.{attribute}}}`."
+                self._wrong_reference(value, name, f"a {kind}", hint, draft.entry)
+        return uses
+
+    def model(self, draft: Draft, inputs: Mapping[str, Any]) -> None:
+        """`model` has to be a model."""
+        value = inputs.get("model")
+        if isinstance(value, Reference) and value.address.kind in RESOURCE_TYPES:
+            fits = MODEL_ATTRIBUTES.get(value.address.kind, frozenset())
+            if not admits(fits, value.attribute) and self._is_known(value):
+                hint = "Write the name of a base model, or `${job.name.fine_tuned_model}`."
+                self._wrong_reference(value, "model", "a model", hint, draft.entry)
+
+    def check(self, uses: Iterable[Use]) -> dict[Address, Place]:
+        """The addresses that are used, each with its first place; findings about those that aren't there."""
+        places: dict[Address, Place] = {}
+        for use in uses:
+            address = use.reference.address
+            if self.exists(address, use.entry, use.path, str(use.reference)):
+                self._check_attribute(use)
+            if address not in places:
+                places[address] = use.entry.mark(use.path)
+        return places
+
+    def depends_on(self, draft: Draft) -> dict[Address, Place]:
+        """The addresses of `depends_on`; a name with for_each stands for all of its resources."""
+        found: dict[Address, Place] = {}
+        for index, text in enumerate(draft.block.depends_on or ()):
+            path: Keys = ("depends_on", index)
+            address = self._address(text, draft.entry, path)
+            if address is None:
+                continue
+            place = draft.entry.mark(path)
+            keys = self.declared.keys.get((address.kind, address.name), {})
+            every = address.key is None and keys and None not in keys
+            addresses = (
+                [address._replace(key=key) for key in sorted(k or "" for k in keys)] if every else [address]
+            )
+            enabled = [a for a in addresses if not every or a not in self.declared.disabled]
+            if every or self.exists(address, draft.entry, path, text):
+                found |= dict.fromkeys(enabled, place)
+        return found
+
+    def _address(self, text: str, entry: Entry, path: Keys) -> Address | None:
+        try:
+            return Address.parse(text)
+        except ValueError:
+            detail = "It lists what has to be done first, by address."
+            hint = "Write addresses such as `job.base`, without `${…}` and attribute."
+            summary = f"`{text}` is no address"
+            self.findings.append(Diagnostic(summary, detail, hint, entry.place(path)))
+            return None
+
+    def _is_known(self, reference: Reference) -> bool:
+        return admits(RESOURCE_TYPES[reference.address.kind].computed, reference.attribute)
+
+    def exists(self, address: Address, entry: Entry, path: Keys, text: str) -> bool:
+        """Whether the spec declares it; a finding where it doesn't. `text` is how it is written there."""
+        name = (address.kind, address.name)
+        keys = self.declared.keys.get(name)
+        if name in self.declared.broken:
+            return False
+        if keys is None:
+            finding = self._undeclared(address)
+        elif address.key not in keys:
+            finding = self._wrong_key(address, keys, entry, text)
+        elif address in self.declared.disabled:
+            finding = (
+                f"{address} is disabled",
+                "`enabled: false` leaves it out of the spec, so that there is nothing to refer to.",
+                "Enable it, or disable this one too.",
+            )
+        else:
+            return True
+        self.findings.append(Diagnostic(*finding, entry.place_in(path, re.escape(text))))
+        return False
+
+    def _undeclared(self, address: Address) -> tuple[str, str, str]:
+        if address.kind not in RESOURCE_TYPES:
+            hint = did_you_mean(address.kind, RESOURCE_TYPES)
+            return f"there is no kind of resource `{address.kind}`", "", hint
+        section = RESOURCE_TYPES[address.kind].section
+        detail = f"The spec declares no {address.kind} of this name under `{section}`."
+        names = (name for kind, name in self.declared.keys if kind == address.kind)
+        nothing = f"Declare it under `{section}`."
+        hint = did_you_mean(address.name, names, nothing=nothing, said=len(self.findings))
+        return f"there is no {address.kind} `{address.name}`", detail, hint
+
+    def _wrong_key(
+        self, address: Address, keys: Collection[str | None], entry: Entry, text: str
+    ) -> tuple[str, str, str]:
+        base = f"{address.kind}.{address.name}"
+        if None in keys:
+            return f"{base} has no `for_each`", "It is one resource, without a key.", f"Write `{base}`."
+        detail = f"Its `for_each` makes {len(keys)} resources of it, and nothing says which one is meant."
+        if address.key is not None:
+            nothing = "Its `for_each` is empty." if not keys else "Look at its `for_each`."
+            known = (key for key in keys if key is not None)
+            hint = did_you_mean(address.key, known, nothing=nothing, said=len(self.findings))
+            return f'{base} has no "{address.key}"', "", hint
+        own = isinstance(entry.data, dict) and "for_each" in entry.data
+        index = "each.key" if own or not keys else f'"{next(iter(keys))}"'
+        attribute = _attribute_in(text, base) or "id"
+        return f"{base} needs a key", detail, f"Write `${{{base}[{index}].{attribute}}}`."
+
+    def _check_attribute(self, use: Use) -> None:
+        reference = use.reference
+        computed = RESOURCE_TYPES[reference.address.kind].computed
+        if admits(computed, reference.attribute):
+            return
+        kind = reference.address.kind
+        summary = f"a {kind} has no attribute `{reference.attribute}`"
+        detail = "An expression may name what the service makes known about an object."
+        words = [a.replace(".*", ".best") for a in computed]
+        place = use.entry.place_in(use.path, rf"(?<=\.){re.escape(reference.attribute)}(?=\s*\}})")
+        hint = did_you_mean(reference.attribute, words)
+        self.findings.append(Diagnostic(summary, detail, hint, place))
+
+    def _wrong_reference(self, value: Reference, name: str, what: str, hint: str, entry: Entry) -> None:
+        detail = f"`{value}` is the {value.attribute} of a {value.address.kind}."
+        self.findings.append(Diagnostic(f"`{name}` takes {what}", detail, hint, entry.place((name,))))
+
+
+def check_formats(
+    jobs: Iterable[tuple[Draft, Mapping[str, Any]]],
+    formats: Mapping[Address, str],
+    findings: list[Diagnostic],
+) -> None:
+    """The data of a job has to be in the format of its method."""
+    for draft, inputs in jobs:
+        for name in ("training", "validation"):
+            value = inputs.get(name)
+            have = formats.get(value.address) if isinstance(value, Reference) else None
+            need = METHOD_FORMATS[inputs["method"]]
+            if isinstance(value, Reference) and have is not None and have != need:
+                summary = f"the method {inputs['method']} needs data in the format `{need}`"
+                detail = f"{value.address} is declared with `format: {have}`."
+                hint = "Choose another dataset, or correct its `format`."
+                findings.append(Diagnostic(summary, detail, hint, draft.entry.place((name,))))
+
+
+def _attribute_in(text: str, base: str) -> str:
+    """What an expression wants to know of a resource; nothing where only the resource is named."""
+    return text.removeprefix("${").removesuffix("}").partition(f"{base}.")[2]

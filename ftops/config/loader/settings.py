@@ -1,0 +1,371 @@
+"""Settings of the spec as a whole: its name, its state, the chosen environment and the providers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ftops.config import schema
+from ftops.config.accounts import account_of, agrees
+from ftops.config.config import Budget, ProviderConfig, StateSettings
+from ftops.config.loader.credentials import check_addresses, check_forms, check_key
+from ftops.config.loader.expressions import (
+    DEFAULTS,
+    FIXED,
+    NAMED_SETTINGS,
+    PUBLIC_SETTINGS,
+    SETTINGS,
+    STATE,
+    STATE_HOST,
+    STATE_PATH,
+    Evaluator,
+    Known,
+    Phase,
+    Scope,
+)
+from ftops.config.loader.files import Entry, Source
+from ftops.config.loader.validate import read_block
+from ftops.config.loader.versions import unmet
+from ftops.config.schema.field_types import Unknown, one_of
+from ftops.core.address import NAME, SHORTEST_SECRET, scan
+from ftops.core.errors import Diagnostic, Place
+from ftops.core.suggestions import did_you_mean
+from ftops.yaml.document import flow
+
+DEFAULT_ENVIRONMENT = "default"
+_NO_DEFAULTS = schema.Defaults()
+EMULATOR_DATA = ".ftops/emulator"
+_NAME = re.compile(NAME)
+STATE_NEEDS: Mapping[str, tuple[str, ...]] = {
+    "local": (),
+    "azure_blob": ("account_url", "container"),
+    "s3": ("bucket",),
+    "gcs": ("bucket",),
+}
+_ALWAYS = ("history", "encryption")
+STATE_TAKES: Mapping[str, tuple[str, ...]] = {
+    "local": _ALWAYS,
+    "azure_blob": ("account_url", "container", "lease", *_ALWAYS),
+    "s3": ("bucket", "region", "endpoint_url", "lease", *_ALWAYS),
+    "gcs": ("bucket", "lease", *_ALWAYS),
+}
+NAME_RULE = "Names are lower-case letters, digits and `-`, with a letter first, at most 63 characters."
+
+
+def check_name(entry: Entry, what: str, findings: list[Diagnostic]) -> bool:
+    """Whether the entry's name has the form of a name; a finding where it hasn't."""
+    if _NAME.fullmatch(entry.name):
+        return True
+    summary = f"`{entry.name}` can't be the name of {what}"
+    near = slug(entry.name)
+    hint = f"Write `{near}`." if near else "Choose another name."
+    findings.append(Diagnostic(summary, NAME_RULE, hint, entry.place(key=True)))
+    return False
+
+
+def slug(text: str) -> str:
+    """The nearest text with the form of a name, or nothing."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).lstrip("-0123456789")[:63].rstrip("-")
+
+
+def read_settings(source: Source, version: str, scope: Scope) -> tuple[str, StateSettings]:
+    """The spec's name and where its state lives."""
+    entries, findings = source["ftops"], scope.findings
+    blocks = {name: _setting(entry, scope, findings) for name, entry in entries.items()}
+    wanted = blocks.get("required_version")
+    if wanted and (problem := unmet(wanted.required_version, version)):
+        summary, hint = problem
+        detail = f"This is ftops {version}."
+        findings.append(Diagnostic(summary, detail, hint, entries["required_version"].value_place()))
+    name = blocks["name"].name if blocks.get("name") else _default_name(source, findings)
+    state = blocks.get("state")
+    return name, _state(state.state, entries["state"], scope) if state and state.state else StateSettings()
+
+
+def _setting(entry: Entry, scope: Scope, findings: list[Diagnostic]) -> Any:
+    """One key of `ftops`, read alone, so that the section may be divided between files."""
+    value: Any
+    if entry.name == "state" and isinstance(entry.data, dict):
+        value = {
+            key: Evaluator(entry, scope, _STATE_PHASES.get(key, STATE)).evaluate(item, (key,))
+            for key, item in entry.data.items()
+        }
+    else:
+        value = Evaluator(entry, scope, FIXED).evaluate(entry.data)
+    return read_block(schema.Settings, {entry.name: value}, entry, findings, own=1)
+
+
+def _default_name(source: Source, findings: list[Diagnostic]) -> str:
+    name = slug(source.folder.name)
+    if not name:
+        detail = f"By default it is that of the folder, and `{source.folder.name}` can't be one. {NAME_RULE}"
+        findings.append(Diagnostic("the spec needs a name", detail, "Set `ftops: {name: …}`."))
+    return name
+
+
+def _state(block: schema.StateBlock, entry: Entry, scope: Scope) -> StateSettings:
+    data, findings = block.as_data(), scope.findings
+    backend, path = data.pop("backend"), data.pop("path")
+    for key in STATE_NEEDS[backend]:
+        if key not in data:
+            summary = f"`{key}` is missing"
+            detail = f"The backend {backend} can't be found without it."
+            findings.append(Diagnostic(summary, detail, f"Add `{key}: …`.", entry.place(key=True)))
+    for key in data:
+        if key not in STATE_TAKES[backend]:
+            detail = "It would have no effect."
+            hint = "Remove it, or choose the backend that it belongs to."
+            summary = f"the backend {backend} takes no `{key}`"
+            findings.append(Diagnostic(summary, detail, hint, entry.place((key,), key=True)))
+    if isinstance(entry.data, dict) and isinstance(entry.data.get("encryption"), dict):
+        _check_keys(entry, entry.data["encryption"], findings)
+    check_addresses(backend, data, entry, scope)
+    check_forms(data, entry, scope)
+    return StateSettings(backend, path, data)
+
+
+def _check_keys(entry: Entry, given: Mapping[str, Any], findings: list[Diagnostic]) -> None:
+    """Who reads the spec must not be able to read the state."""
+    for name in ("key", "fallback"):
+        if isinstance(given.get(name), str) and "${env." not in given[name]:
+            summary = "a key can't stand in the spec"
+            detail = "Who can read the spec could read the state."
+            hint = f'Make another, and take it from the environment: `{name}: "${{env.FTOPS_STATE_KEY}}"`.'
+            findings.append(Diagnostic(summary, detail, hint, entry.place(("encryption", name))))
+        if name in given and f"{name}_file" in given:
+            summary = f"`{name}` and `{name}_file` can't go together"
+            place = entry.place(("encryption", f"{name}_file"), key=True)
+            findings.append(Diagnostic(summary, "There is one key.", "Remove one of them.", place))
+    if not any(given.get(key) for key in ("key", "key_file", "fallback", "fallback_file")):
+        summary, hint = "`encryption` names no key", 'Add `key: "${env.FTOPS_STATE_KEY}"`.'
+        findings.append(Diagnostic(summary, "", hint, entry.place(("encryption",), key=True)))
+
+
+def choose_environment(source: Source, wanted: str | None, findings: list[Diagnostic]) -> Entry | None:
+    """The declared environment of that name; None for the default one where it isn't declared."""
+    environments = source["environments"]
+    for entry in environments.values():
+        check_name(entry, "an environment", findings)
+        data = Evaluator(entry, Scope({}, {}, findings), FIXED).evaluate(entry.data)
+        block = read_block(schema.Environment, data if data is not None else {}, entry, findings)
+        if block and block.provider is not None:
+            _check_provider(block.provider, source["providers"], entry, findings)
+    name = wanted or DEFAULT_ENVIRONMENT
+    if name in environments or name == DEFAULT_ENVIRONMENT:
+        return environments.get(name)
+    known = [*environments, DEFAULT_ENVIRONMENT]
+    hint = did_you_mean(name, known) if environments else "Declare it under `environments`."
+    detail = "`--env` chooses one of the environments that the spec declares."
+    findings.append(Diagnostic(f"there is no environment `{name}`", detail, hint))
+    return None
+
+
+def _check_provider(
+    wanted: str, providers: Mapping[str, Entry], entry: Entry, findings: list[Diagnostic]
+) -> bool:
+    """Whether there is a provider of that name; without any, there is `local`."""
+    if wanted in providers or (not providers and wanted == "local"):
+        return True
+    hint = did_you_mean(wanted, providers, nothing="Declare it under `providers`.")
+    place = entry.place(("provider",))
+    findings.append(Diagnostic(f"there is no provider `{wanted}`", "", hint, place))
+    return False
+
+
+def read_drift(source: Source) -> dict[str, str]:
+    """The policies of drift that are set, by class. Whether they are right is checked with the settings."""
+    entry = source["ftops"].get("drift")
+    data = entry.data if entry and isinstance(entry.data, dict) else {}
+    return {str(kind): str(policy) for kind, policy in data.items() if policy is not None}
+
+
+def read_budget(source: Source, environment: Entry | None) -> Budget:
+    """The environment's limits, and those of the settings where it has none. Mistakes in them were found
+    when the settings and the environments were read."""
+    written: list[tuple[Entry, tuple[str, ...], Any]] = []
+    sources: tuple[tuple[Entry | None, tuple[str, ...]], ...] = (
+        (environment, ("budget",)),
+        (source["ftops"].get("budget"), ()),
+    )
+    for entry, path in sources:
+        if entry is not None:
+            scope = Scope({}, {}, [])
+            value = Evaluator(entry, scope, FIXED).evaluate(entry.data)
+            written.append((entry, path, value.get("budget") if path and isinstance(value, dict) else value))
+    limits: dict[str, float] = {}
+    places: list[tuple[str, Place]] = []
+    for entry, path, value in written:
+        block = read_block(schema.BudgetBlock, value, entry, []) if isinstance(value, dict) else None
+        for name, limit in (block.as_data() if block else {}).items():
+            place = entry.place((*path, name))
+            if name not in limits:
+                limits[name] = float(limit)
+                places += [(name, place)] if place else []
+    return Budget(**limits, places=tuple(places))
+
+
+_STATE_PHASES: Mapping[str, Phase] = {
+    **dict.fromkeys(("backend", "path", "container"), STATE_PATH),
+    **dict.fromkeys(("bucket", "region"), STATE_HOST),
+}
+_PHASES: Mapping[str, Phase] = {
+    "defaults": DEFAULTS,
+    **dict.fromkeys(("endpoint", "subscription_id", "location", "organization", "project"), NAMED_SETTINGS),
+    **dict.fromkeys(("account", "resource_group", "api_version"), PUBLIC_SETTINGS),
+}
+"""What expressions may name in the settings of a provider; in all others, what settings may."""
+
+
+class Providers:
+    """The providers of a spec, and which of them manages a resource that names none."""
+
+    def __init__(self, source: Source, environment: Entry | None, project: Path, scope: Scope) -> None:
+        self.entries = source["providers"]
+        self.scope = scope
+        self.used: set[str] = set()
+        self.incomplete: set[str] = set()
+        self._environment = environment
+        self._project = project
+        self._blocks = {name: self._read(entry) for name, entry in self.entries.items()}
+        self._accounts = {name: account_of(config, project) for name, config in self._complete().items()}
+        self._default: str | None = None
+        self._has_default = False
+
+    def name_for(self, wanted: str | None, entry: Entry) -> str:
+        """The provider of a resource; empty with a finding."""
+        if wanted is None:
+            return self.default()
+        if not _check_provider(wanted, self.entries, entry, self.scope.findings):
+            return ""
+        self.used.add(wanted)
+        return wanted
+
+    def default(self) -> str:
+        if not self._has_default:
+            self._has_default = True
+            self._default = self._choose_default()
+            self.used.add(self._default)
+        return self._default or ""
+
+    def configs(self) -> dict[str, ProviderConfig]:
+        """Every provider that is used, and every other one whose settings are complete."""
+        if not self.entries:
+            data = str(self._project / EMULATOR_DATA)
+            return {"local": ProviderConfig("local", "emulator", {"data": data})}
+        self.scope.findings += [f for entry, f in self.scope.unset if entry.name in self.used]
+        return self._complete()
+
+    def setting(self, name: str, key: str) -> Any:
+        block = self._blocks.get(name)
+        return getattr(block, key, None)
+
+    def type_of(self, name: str) -> str:
+        block = self._blocks.get(name)
+        return block.type if block else ""
+
+    def defaults_of(self, name: str) -> schema.Defaults:
+        """What the provider's resources get where they don't say it themselves."""
+        return self.setting(name, "defaults") or _NO_DEFAULTS
+
+    def is_one_account(self, one: str, other: str) -> bool:
+        """Whether two providers are the same account, or one of them can't be told."""
+        if one == other or not {one, other} <= self._accounts.keys():
+            return True
+        return agrees(self._accounts[one], self._accounts[other])
+
+    def _read(self, entry: Entry) -> schema.ProviderBlock | None:
+        check_name(entry, "a provider", self.scope.findings)
+        kind = entry.data.get("type") if isinstance(entry.data, dict) else None
+        model = schema.PROVIDER_TYPES.get(kind) if isinstance(kind, str) else None
+        if model is None:
+            known = schema.PUBLIC_TYPES
+            summary = f"there is no type of provider `{kind}`" if kind else "`type` is missing"
+            hint = did_you_mean(kind, known) if isinstance(kind, str) else f"Write `type: {known[0]}`."
+            detail = f"A provider is of type {one_of(known)}."
+            self.scope.findings.append(Diagnostic(summary, detail, hint, entry.place(("type",))))
+            return None
+        data = {
+            key: Evaluator(entry, self.scope, _PHASES.get(key, SETTINGS)).evaluate(v, (key,))
+            for key, v in entry.data.items()
+        }
+        block = read_block(model, data, entry, self.scope.findings)
+        if block is not None:
+            check_addresses(block.type, block.as_data(), entry, self.scope)
+            check_key(block, entry, self.scope)
+            check_forms(block.as_data(), entry, self.scope)
+        return block
+
+    def _choose_default(self) -> str:
+        environment = self._environment
+        wanted = (
+            environment.data.get("provider") if environment and isinstance(environment.data, dict) else None
+        )
+        if environment and isinstance(wanted, str):
+            return self.name_for(str(wanted), environment)
+        marked = [name for name, block in self._blocks.items() if block and block.default is True]
+        if len(marked) == 1 or len(self.entries) == 1:
+            return marked[0] if marked else next(iter(self.entries))
+        if not self.entries:
+            return "local"
+        self.scope.findings.append(self._no_default(marked))
+        return ""
+
+    def _no_default(self, marked: list[str]) -> Diagnostic:
+        names = one_of(tuple(sorted(marked or self.entries)))
+        place = self.entries[sorted(marked or self.entries)[-1]].place(key=True)
+        if marked:
+            summary = "more than one provider is the default"
+            names = one_of(tuple(sorted(marked)), "and")
+            return Diagnostic(summary, f"They are {names}.", "Leave `default: true` at one of them.", place)
+        hint = "Mark one with `default: true`, choose one in the environment, or name one at each resource."
+        detail = f"Some resources name no provider, and it could be {names}."
+        return Diagnostic("no provider is the default", detail, hint, place)
+
+    def _complete(self) -> dict[str, ProviderConfig]:
+        unset = {entry.name for entry, _ in self.scope.unset}
+        return {
+            name: self._config(name, block)
+            for name, block in self._blocks.items()
+            if block is not None and name not in unset
+        }
+
+    def _config(self, name: str, block: schema.ProviderBlock) -> ProviderConfig:
+        settings = block.as_data()
+        del settings["type"], settings["default"]
+        settings.pop("defaults", None)  # they are inputs of resources by now
+        if isinstance(block, schema.Emulator) and "url" not in settings:
+            settings["data"] = str(self._project / settings.get("data", EMULATOR_DATA))
+        entry = self.entries[name]
+        used = self.scope.used.get((entry.section, name), ())
+        hidden = tuple(sorted(value for value in used if len(value) >= SHORTEST_SECRET))
+        return ProviderConfig(name, block.type, settings, entry.mark(), _sources(entry.data), hidden)
+
+
+_PLACES = frozenset(
+    {"endpoint", "base_url", "url", "data", "account", "resource_group", "subscription_id", "organization"}
+) | {"project", "control_plane", "credential"}
+"""Settings of a provider that lead to its account."""
+
+
+def _sources(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """The variables and environment variables that the place of an account comes from."""
+    found: set[str] = set()
+    todo = [value for name, value in settings.items() if name in _PLACES]
+    while todo:
+        value = todo.pop()
+        if isinstance(value, Mapping):
+            todo += value.values()
+        elif isinstance(value, str):
+            found |= {".".join(f.text.split(".")[:2]) for f in scan(value) if f.is_expression}
+    return tuple(sorted(found))
+
+
+def public_variables(variables: Mapping[str, Known]) -> dict[str, str]:
+    """The values of variables that may be shown, as `--var` takes them."""
+    return {
+        name: str(known.value) if isinstance(known.value, str) else flow(known.value)
+        for name, known in sorted(variables.items())
+        if not known.sensitive and known.value is not None and not isinstance(known.value, Unknown)
+    }

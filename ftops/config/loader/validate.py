@@ -1,0 +1,167 @@
+"""Data against the models of `schema`, and what a model refuses in words of our own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeVar
+
+from ftops.config import schema
+from ftops.config.loader.files import Entry, Keys
+from ftops.config.schema import providers
+from ftops.config.schema.field_types import Unknown
+from ftops.core.errors import Diagnostic
+from ftops.core.suggestions import did_you_mean, nearest
+
+B = TypeVar("B", bound=schema.Block)
+
+NOUNS: Mapping[type[schema.Block], str] = {
+    schema.Settings: "the section `ftops`",
+    schema.StateBlock: "`state`",
+    schema.BudgetBlock: "`budget`",
+    schema.ChecksBlock: "`checks`",
+    schema.DriftBlock: "`drift`",
+    schema.Encryption: "`encryption`",
+    schema.StepBlock: "a step of `transform`",
+    schema.SplitBlock: "`split`",
+    schema.Variable: "a variable",
+    schema.AzureOpenAI: "a provider of type azure_openai",
+    schema.OpenAI: "a provider of type openai",
+    schema.Emulator: "a provider of type emulator",
+    schema.Memory: "a provider of type memory",
+    schema.ControlPlane: "`control_plane`",
+    schema.Credential: "`credential`",
+    schema.Defaults: "`defaults`",
+    schema.Environment: "an environment",
+    schema.Hyperparameters: "a set of hyperparameters",
+    schema.JobHyperparameters: "`hyperparameters`",
+    schema.LifecycleBlock: "`lifecycle`",
+    schema.Dataset: "a dataset",
+    schema.Job: "a job",
+    schema.Sku: "`sku`",
+    providers.Timeouts: "`timeouts`",
+    schema.Deployment: "a deployment",
+    schema.OutputBlock: "an output",
+    schema.Moved: "`moved`",
+    schema.Import: "`import`",
+    schema.Removed: "`removed`",
+}
+
+
+class _Finding(NamedTuple):
+    summary: str
+    detail: str = ""
+    hint: str = ""
+    at_key: bool = False
+
+
+def read_block(
+    model: type[B], data: Any, entry: Entry, findings: list[Diagnostic], *, own: int = 0
+) -> B | None:
+    """The block that `data` describes, or None with findings.
+
+    `own` says how many keys of the data lead to the entry itself.
+    """
+    try:
+        return model.read(data)
+    except ValueError:
+        from ftops.config.schema.pydantic_models import faults
+
+        errors = [e for e in faults(model, data) if not isinstance(e["input"], Unknown)]
+    meant = _meant(model, [e["loc"] for e in errors if e["type"] == "extra_forbidden"])
+    for error in errors:
+        loc = error["loc"]
+        if error["type"] == "missing" and loc in meant:
+            continue
+        found = _EXPLAIN.get(error["type"], _refused)(model, loc, dict(error.get("ctx", {})))
+        at_value = len(loc) == own and not found.at_key
+        place = entry.value_place() if at_value else entry.place(loc[own:], key=found.at_key)
+        findings.append(Diagnostic(found.summary, found.detail, found.hint, place))
+    return None
+
+
+def _meant(model: type[schema.Block], unknown: list[Keys]) -> set[Keys]:
+    """The keys that unknown ones probably stand for: that they are missing is not said again."""
+    near = [(loc[:-1], nearest(str(loc[-1]), _keys(_model_at(model, loc[:-1])))) for loc in unknown]
+    return {(*owner, key) for owner, key in near if key is not None}
+
+
+def _unknown_key(model: type[schema.Block], loc: Keys, _ctx: Mapping[str, Any]) -> _Finding:
+    owner = _model_at(model, loc[:-1])
+    key = str(loc[-1])
+    hint = did_you_mean(key, _keys(owner), nothing="It takes no keys.", limit=24)
+    detail = "A key that ftops doesn't know would have no effect."
+    return _Finding(f"`{key}` is no key of {NOUNS[owner]}", detail, hint, at_key=True)
+
+
+def _missing(model: type[schema.Block], loc: Keys, _ctx: Mapping[str, Any]) -> _Finding:
+    owner = _model_at(model, loc[:-1])
+    meaning = _description(owner, loc[-1])
+    return _Finding(
+        f"`{loc[-1]}` is missing", f"{_capital(NOUNS[owner])} needs one. {meaning}", f"Add `{loc[-1]}: …`."
+    )
+
+
+def _no_container(words: str) -> Callable[[type[schema.Block], Keys, Mapping[str, Any]], _Finding]:
+    def explain(model: type[schema.Block], loc: Keys, _ctx: Mapping[str, Any]) -> _Finding:
+        if loc:
+            return _Finding(
+                f"{_label(loc)} must be {words}", _description(_model_at(model, loc[:-1]), loc[-1])
+            )
+        return _Finding(f"{NOUNS[model]} must be {words}", "", "Write its keys below it, or in `{…}`.")
+
+    return explain
+
+
+def _refused(model: type[schema.Block], loc: Keys, ctx: Mapping[str, Any]) -> _Finding:
+    owner = _model_at(model, loc[:-1])
+    said = [ctx.get("detail", ""), _description(owner, loc[-1] if loc else "")]
+    summary = ctx.get("summary", "is not valid")
+    return _Finding(f"{_label(loc)} {summary}", " ".join(s for s in said if s), ctx.get("hint", ""))
+
+
+_EXPLAIN: Mapping[str, Callable[[type[schema.Block], Keys, Mapping[str, Any]], _Finding]] = {
+    "extra_forbidden": _unknown_key,
+    "missing": _missing,
+    "model_type": _no_container("a mapping"),
+    "model_attributes_type": _no_container("a mapping"),
+    "dict_type": _no_container("a mapping"),
+    "list_type": _no_container("a list"),
+    "refused": _refused,
+}
+
+
+def _model_at(model: type[schema.Block], path: Keys) -> type[schema.Block]:
+    """The model of the block that a path leads to, as far as there is one."""
+    for part in path:
+        if isinstance(part, int):
+            continue  # into an entry of a list, of which the model is known
+        field = model.fields.get(part)
+        inner = field.block or field.item if field else None
+        if inner is None:
+            return model
+        model = inner
+    return model
+
+
+def _keys(model: type[schema.Block]) -> list[str]:
+    return [field.key for field in model.fields.values()]
+
+
+def _description(model: type[schema.Block], name: str | int) -> str:
+    return next((field.description for field in model.fields.values() if field.key == name), "")
+
+
+def _meaning(model: type[schema.Block]) -> str:
+    return (model.__doc__ or "").partition("\n")[0]
+
+
+def _label(loc: Keys) -> str:
+    if not loc:
+        return "the value"
+    if isinstance(loc[-1], int):
+        return f"entry {loc[-1] + 1} of `{loc[-2]}`" if len(loc) > 1 else f"entry {loc[-1] + 1}"
+    return f"`{loc[-1]}`"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

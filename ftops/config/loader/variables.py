@@ -1,0 +1,329 @@
+"""Variables: what each is worth, from its default, its environment, FTOPS_VAR_<name>, files and --var."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ftops.config import schema as spec_schema
+from ftops.config.loader.expressions import FIXED, Evaluator, Known, Scope
+from ftops.config.loader.files import Entry, Source, entries_of, read_document, veiled
+from ftops.config.loader.validate import read_block
+from ftops.config.schema.field_types import UNKNOWN, one_of
+from ftops.core.address import render
+from ftops.core.confined_files import leads_out
+from ftops.core.errors import Diagnostic, Place
+from ftops.core.project import project_root
+from ftops.core.suggestions import did_you_mean
+from ftops.yaml import document as yaml_document
+from ftops.yaml.document import Given, Plain
+
+if TYPE_CHECKING:
+    from pydantic_core import SchemaValidator
+
+PREFIX = "FTOPS_VAR_"
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+_NAME_RULE = (
+    "Names of variables are letters, digits and `_`, without a digit first, at most 63 characters: "
+    f"{PREFIX}<name> has to be possible in every shell."
+)
+
+
+class Candidate(NamedTuple):
+    """A value for a variable, who gives it, and where."""
+
+    value: Any
+    giver: str
+    place: Place | None
+    is_outside: bool = True
+    """Whether it is given by the command or the environment of the process, not by the spec."""
+
+
+class Givers(NamedTuple):
+    """Who may set variables from outside, weakest first."""
+
+    environ: Mapping[str, str]
+    files: Sequence[Path]
+    arguments: Sequence[str]
+
+
+def resolve_variables(
+    source: Source,
+    environment: Entry | None,
+    givers: Givers,
+    findings: list[Diagnostic],
+    *,
+    required: bool = True,
+) -> dict[str, Known]:
+    """The value of every declared variable; UNKNOWN where it has none that will do. `required`: that a
+    variable has none is a finding here, not only where it is used."""
+    declared = {e.name: _declaration(e, findings) for e in source["variables"].values()}
+    _check_environments(source, declared, findings)
+    given = _from_environment(environment, findings)
+    given |= {
+        name: Candidate(Given(givers.environ[PREFIX + name]), f"{PREFIX}{name}", None)
+        for name in declared
+        if PREFIX + name in givers.environ
+    }
+    holds_secrets = any(block is not None and block.sensitive for block in declared.values())
+    root = project_root(source.folder)
+    for path in givers.files:
+        given |= _from_file(path, holds_secrets or leads_out(path, root), findings)
+    given |= _from_arguments(givers.arguments, findings)
+    _refuse_undeclared(given, declared, findings)
+    known = {
+        name: _known(source["variables"][name], block, given.get(name), findings)
+        for name, block in declared.items()
+    }
+    if required:
+        findings += [variable.unset for variable in known.values() if variable.unset]
+        known = {name: variable._replace(unset=None) for name, variable in known.items()}
+    return known
+
+
+def _declaration(entry: Entry, findings: list[Diagnostic]) -> spec_schema.Variable | None:
+    if not _NAME.fullmatch(entry.name):
+        summary = f"`{entry.name}` can't be the name of a variable"
+        findings.append(Diagnostic(summary, _NAME_RULE, "Choose another name.", entry.place(key=True)))
+    data = _literal(entry, entry.data, findings)
+    block = read_block(spec_schema.Variable, data, entry, findings)
+    try:
+        if block and block.pattern is not None:
+            _matcher(block.pattern)
+    except ValueError as why:
+        detail = f"It is `{block.pattern}`: {why}." if block else ""
+        place = entry.place(("pattern",))
+        findings.append(Diagnostic("`pattern` is no regular expression", detail, _REGEX, place))
+        return None
+    return block
+
+
+_REGEX = (
+    "Write it in the syntax of Rust's regex, which has no look-around and no backreferences, so that no text "
+    "takes long; `allowed` lists single values."
+)
+
+
+@cache
+def _matcher(pattern: str) -> SchemaValidator:
+    """Takes the texts of which the whole matches. Raises ValueError."""
+    from pydantic_core import SchemaError, SchemaValidator, core_schema
+
+    try:
+        for form in (pattern, rf"\A(?:{pattern})\z"):  # by itself first: `a)|(b` is none
+            schema = core_schema.str_schema(pattern=form, regex_engine="rust-regex")
+            validator = SchemaValidator(schema)
+    except SchemaError as error:
+        said = str(error).strip().splitlines()[-1]
+        raise ValueError(said.rpartition("rror: ")[2].rstrip(".")) from None
+    return validator
+
+
+def _literal(entry: Entry, data: Any, findings: list[Diagnostic], path: yaml_document.Path = ()) -> Any:
+    """Data in which no expression may stand."""
+    return Evaluator(entry, Scope({}, {}, findings), FIXED).evaluate(data, path)
+
+
+def _from_environment(environment: Entry | None, findings: list[Diagnostic]) -> dict[str, Candidate]:
+    values = environment.data.get("variables") if environment and isinstance(environment.data, dict) else None
+    if environment is None or not isinstance(values, dict):
+        return {}
+    return {
+        name: Candidate(
+            _literal(environment, value, findings, ("variables", name)),
+            f"environment {environment.name}",
+            environment.place(("variables", name)),
+            is_outside=False,
+        )
+        for name, value in values.items()
+    }
+
+
+def _check_environments(
+    source: Source, declared: Mapping[str, spec_schema.Variable | None], findings: list[Diagnostic]
+) -> None:
+    """What is wrong in one environment is said in every one."""
+    for environment in source["environments"].values():
+        given = _from_environment(environment, findings)
+        _refuse_undeclared(given, declared, findings)
+        for name, candidate in given.items():
+            block = declared.get(name)
+            if block is not None and candidate.value is not None:
+                _converted(block, candidate, source["variables"][name], findings)
+
+
+def _from_file(path: Path, holds_secrets: bool, findings: list[Diagnostic]) -> dict[str, Candidate]:
+    """`holds_secrets`: any line of it may be the value of a sensitive variable, or the rest of one."""
+    found: list[Diagnostic] = []
+    document = read_document(path, found)
+    given = {}
+    for entry in entries_of(document, found) if document else ():
+        place = entry.document.place_of(entry.node)
+        value = _literal(entry, entry.data, found)
+        given[entry.name] = Candidate(value, entry.document.file, place.veiled() if holds_secrets else place)
+    findings += [veiled(finding, _NOT_SHOWN) for finding in found] if holds_secrets else found
+    return given
+
+
+_NOT_SHOWN = "The line is not shown: the spec has sensitive variables, and it may hold the value of one."
+
+
+def _from_arguments(arguments: Sequence[str], findings: list[Diagnostic]) -> dict[str, Candidate]:
+    given = {}
+    for argument in arguments:
+        name, equals, value = argument.partition("=")
+        if equals and name:
+            given[name.strip()] = Candidate(Given(value), "--var", None)
+        else:
+            findings.append(Diagnostic("`--var` takes name=value", f"It was given `{name}`.", "Add the `=`."))
+    return given
+
+
+def _refuse_undeclared(
+    given: Mapping[str, Candidate], declared: Mapping[str, object], findings: list[Diagnostic]
+) -> None:
+    for name, candidate in given.items():
+        if name not in declared:
+            detail = f"A value for it comes from {candidate.giver}, and it would have no effect."
+            hint = did_you_mean(name, declared, nothing="Declare it under `variables`.")
+            place = candidate.place
+            if place is not None and place.file == candidate.giver:
+                place = place.veiled()  # a value that belongs to no variable may be a secret
+            findings.append(Diagnostic(f"there is no variable `{name}`", detail, hint, place))
+
+
+def _known(
+    entry: Entry, block: spec_schema.Variable | None, given: Candidate | None, findings: list[Diagnostic]
+) -> Known:
+    if block is None:
+        return Known(UNKNOWN)
+    before = len(findings)
+    value: Any = None
+    if block.default is not None:
+        default = Candidate(block.default, "its default", entry.place(("default",)))
+        value = _converted(block, default, entry, findings)
+    if given is not None and given.value is not None:
+        value = _converted(block, given, entry, findings)
+    elif value is None and "default" not in entry.data:
+        return Known(UNKNOWN, block.sensitive, _unset(entry))
+    is_given = given is not None and given.is_outside
+    return Known(value if len(findings) == before else UNKNOWN, block.sensitive, given=is_given)
+
+
+def _unset(entry: Entry) -> Diagnostic:
+    name = entry.name
+    detail = "It has no default, and nothing sets it."
+    hint = (
+        f"Run with `--var {name}=…`, export {PREFIX}{name}=…, set it in a file for `--var-file` or under "
+        "`variables` of the environment, or give it a `default`."
+    )
+    return Diagnostic(f"variable `{name}` has no value", detail, hint, entry.place(key=True))
+
+
+def _converted(
+    block: spec_schema.Variable, given: Candidate, entry: Entry, findings: list[Diagnostic]
+) -> Any:
+    """The value, of the variable's type and within its limits, its scalars as they were written: the field
+    that one ends in reads it. UNKNOWN with a finding."""
+    if given.value is UNKNOWN:
+        return UNKNOWN
+    kind = _TYPES[block.type]
+    expected, convert = kind.expected, kind.convert
+    value = convert(given.value)
+    problem = f"must be {expected}" if value is None else _outside(block, value)
+    if problem is None and block.sensitive and isinstance(value, dict | list):
+        problem = "is sensitive, and only text, numbers and booleans can be"
+    if problem is None:
+        return kind.written(given.value)
+    meaning = f" {block.description}" if block.description else ""
+    place = given.place or entry.place(key=True)
+    quoted = type(given.value) is str and value is None and convert(Plain(given.value)) is not None
+    if block.sensitive:
+        shown, hint = "", "Remove the quotes." if quoted else ""
+        if place and (given.place or block.default is not None):
+            place = place.veiled()
+    else:
+        shown = "" if value is None and isinstance(given.value, Given) else _shown(given.value)
+        hint = f"Remove the quotes: {given.value}" if quoted else ""
+    detail = f"The value comes from {given.giver}{shown}.{meaning}"
+    findings.append(Diagnostic(f"variable `{entry.name}` {problem}", detail, hint, place))
+    return UNKNOWN
+
+
+def _outside(block: spec_schema.Variable, value: Any) -> str | None:
+    """What limit the value breaks."""
+    is_number = type(value) in (int, float)
+    if block.minimum is not None and (not is_number or value < block.minimum):
+        return f"must be at least {render(block.minimum)}"
+    if block.maximum is not None and (not is_number or value > block.maximum):
+        return f"must be at most {render(block.maximum)}"
+    if block.pattern is not None and not _matcher(block.pattern).isinstance_python(value):
+        return f"must match the pattern `{block.pattern}`"
+    if block.allowed is not None and value not in [_TYPES[block.type].convert(v) for v in block.allowed]:
+        return f"must be {one_of(tuple(render(v) for v in block.allowed))}"
+    return None
+
+
+def _shown(value: Any) -> str:
+    return f", and is `{render(value)}`" if isinstance(value, str | int | float) else ""
+
+
+def _string(value: Any) -> str | None:
+    return str(value) if isinstance(value, str) else None
+
+
+def _plain(convert: Callable[[str], Any]) -> Callable[[Any], Any]:
+    """Of scalars without quotes."""
+    return lambda value: convert(value) if isinstance(value, Plain) else None
+
+
+def _container(shape: type[Any]) -> Callable[[Any], Any]:
+    def convert(value: Any) -> Any:
+        value = _unpacked(value)
+        return yaml_document.resolve(value) if isinstance(value, shape) else None
+
+    return convert
+
+
+def _unpacked(value: Any) -> Any:
+    """A container; text from outside is YAML: `[fr, de]`."""
+    if not isinstance(value, Given):
+        return value
+    try:
+        document = yaml_document.parse(str(value), "")
+    except yaml_document.Invalid:
+        return None
+    findings: list[Diagnostic] = []
+    found = None if document.root is None else yaml_document.data(document, document.root, findings)
+    return None if findings else found
+
+
+def _any(value: Any) -> Any:
+    return value if isinstance(value, Given) else yaml_document.resolve(value)
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+class _Type(NamedTuple):
+    """A type of variable: what it is called, the value in it (None: it is of another), by which it is
+    checked, and the same as it was written."""
+
+    expected: str
+    convert: Callable[[Any], Any]
+    written: Callable[[Any], Any]
+
+
+_TYPES: Mapping[str, _Type] = {
+    "string": _Type("text", _string, _string),
+    "integer": _Type("an integer", _plain(yaml_document.integer), Plain),
+    "number": _Type("a number", _plain(yaml_document.number), Plain),
+    "boolean": _Type("`true` or `false`", _plain(yaml_document.boolean), Plain),
+    "list": _Type("a list", _container(list), _unpacked),
+    "map": _Type("a mapping", _container(dict), _unpacked),
+    "any": _Type("a value", _any, _same),
+}

@@ -1,0 +1,384 @@
+"""The types of fields in a spec: how a scalar as written becomes a value, and what is said if it can't.
+
+`schema` puts them into its models. Each takes a scalar without quotes (Plain), quoted text, a value that an
+expression has produced, or an expression that stays data; and each describes itself as JSON Schema.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
+
+from ftops.core.address import Reference, Scalar, Secret, Template, render
+from ftops.core.suggestions import nearest
+from ftops.yaml.document import Given, Plain, boolean, number, resolve
+
+if TYPE_CHECKING:
+    from pydantic_core import CoreSchema, PydanticCustomError
+
+JsonSchema = dict[str, Any]
+EXPRESSION_SCHEMA: JsonSchema = {"type": "string", "pattern": r"\$\{"}
+
+
+class Unknown:
+    """Stands for a value that could not be read; the finding about it is made already."""
+
+    __slots__ = ()
+
+
+UNKNOWN = Unknown()
+
+
+def has_unknown(value: Any) -> bool:
+    """Whether a part of the value could not be read."""
+    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return isinstance(value, Unknown) or any(has_unknown(item) for item in items)
+
+
+class Hidden(Struct):
+    """A secret that is the whole value of a field; the field's type notes the form it takes there."""
+
+    secret: Secret
+    value: Scalar
+    place: Any = None
+    form: Scalar = None
+
+
+def refusal(summary: str, detail: str = "", hint: str = "") -> PydanticCustomError:
+    """What a field type raises. The field's name goes before the summary: "… must be an integer"."""
+    from pydantic_core import PydanticCustomError
+
+    return PydanticCustomError("refused", "{summary}", {"summary": summary, "detail": detail, "hint": hint})
+
+
+class FieldType(Struct, frozen=True, kw_only=True, dict=True):
+    """Base of the types. `closed` fields take no reference and no secret: they must be known at once.
+    Those that are shown take no secret: the service makes an id or a name of them."""
+
+    closed: bool = False
+    is_shown: bool = False
+
+    @property
+    def expected(self) -> str:
+        """Completes the sentence "`field` must be …"."""
+        return "a value"
+
+    def convert(self, value: Any) -> Any:
+        """The value in this type, or None."""
+        raise NotImplementedError
+
+    def schema(self) -> JsonSchema:
+        raise NotImplementedError
+
+    def hint(self, value: Any) -> str:
+        return ""
+
+    def read(self, value: Any) -> Any:
+        kind = type(value)
+        if kind is Unknown:
+            return value
+        if kind is Reference or kind is Template:
+            return self._expression(value)
+        if kind is Hidden:
+            return self._take(value)
+        found = self.convert(value)
+        if found is None:
+            raise refusal(f"must be {self.expected}", self.shown(value), self.hint(value))
+        return found
+
+    def shown(self, value: Any) -> str:
+        """The value, as far as it may be shown."""
+        return _shown(value)
+
+    def _expression(self, value: Reference | Template) -> Reference | Template:
+        if self.closed:
+            detail = "The spec is read and planned by this value, before anything exists."
+            raise refusal("takes no reference", detail, f"Write {self.expected}, or `${{var.…}}`.")
+        if self.is_shown and isinstance(value, Template) and any(isinstance(p, Secret) for p in value.parts):
+            raise _no_secret(_SHOWN_LATER)
+        return value
+
+    def _take(self, hidden: Hidden) -> Secret:
+        if self.closed:
+            raise _no_secret(
+                "The value shows in plans, and decides how the spec is read; a secret never does."
+            )
+        if self.is_shown:
+            raise _no_secret(_SHOWN_LATER)
+        found = self.convert(hidden.value)
+        if found is None:
+            raise refusal(
+                f"must be {self.expected}", f"The value of `{hidden.secret}` is not (not shown here)."
+            )
+        hidden.form = found
+        return hidden.secret
+
+    def __get_pydantic_core_schema__(self, _source: Any, _handler: Any) -> CoreSchema:
+        from pydantic_core import core_schema
+
+        return core_schema.no_info_plain_validator_function(self.read)
+
+    def __get_pydantic_json_schema__(self, _schema: CoreSchema, _handler: Any) -> JsonSchema:
+        return self.schema()
+
+
+_SHOWN_LATER = "The service makes an id or a name of it, which is recorded and shown; a secret never is."
+
+
+def _no_secret(detail: str) -> PydanticCustomError:
+    hint = "Use a variable that isn't sensitive; FTOPS_VAR_<name> sets one from the environment."
+    return refusal("takes no secret", detail, hint)
+
+
+class Text(FieldType, frozen=True):
+    """Text as written: `no`, `1e3` and `2024-10-21` are just that."""
+
+    pattern: str = ""
+    form: str = "text"
+    advice: str = ""
+    maximum: int = 0
+
+    @cached_property
+    def _regex(self) -> re.Pattern[str]:
+        return re.compile(self.pattern)
+
+    @property
+    def expected(self) -> str:
+        return self.form
+
+    def convert(self, value: Any) -> str | None:
+        text = str(value) if isinstance(value, str) else None
+        if type(value) in (int, float, bool):
+            text = render(value)
+        if not text or (self.maximum and len(text) > self.maximum):
+            return None
+        if self.pattern and not self._regex.fullmatch(text):
+            return None
+        return text
+
+    def hint(self, value: Any) -> str:
+        return self.advice if isinstance(value, str) else ""
+
+    def shown(self, value: Any) -> str:
+        too_long = self.maximum and isinstance(value, str) and len(value) > self.maximum
+        return f"It has {len(value)} characters." if too_long else super().shown(value)
+
+    def schema(self) -> JsonSchema:
+        limits = {"maxLength": self.maximum} if self.maximum and self.closed else {}
+        pattern = {"pattern": rf"^(?:{self.pattern})$|\$\{{"} if self.pattern else {}
+        return {"type": ["string", "number", "boolean"] if not self.pattern else "string"} | pattern | limits
+
+
+class Spelled(Text, frozen=True):
+    """Text in which known words get their one spelling: case, `-`, `_` and blanks don't count."""
+
+    spellings: Mapping[str, str] = field(default_factory=dict)
+    """Words without case and marks → as they are written."""
+
+    def convert(self, value: Any) -> str | None:
+        text = super().convert(value)
+        return self.spellings.get(folded(text), text) if text else None
+
+
+def folded(text: str) -> str:
+    """A word as it is compared: without case, `-`, `_` and blanks."""
+    return re.sub(r"[-_\s]", "", text).lower()
+
+
+class _Typed(FieldType, frozen=True, kw_only=True):
+    """Everything but text: a text around an expression can't be one of these."""
+
+    words: tuple[str, ...] = ()
+
+    def _expression(self, value: Reference | Template) -> Reference | Template:
+        if isinstance(value, Template):
+            raise refusal(f"must be {self.expected}", "Text around an expression gives text.")
+        return super()._expression(value)
+
+    def hint(self, value: Any) -> str:
+        if type(value) is str and self.convert(Plain(value)) is not None:
+            return f"Remove the quotes: {value}"
+        return ""
+
+    def _word(self, value: Any) -> str | None:
+        return str(value) if isinstance(value, str) and value in self.words else None
+
+    def _or_words(self, text: str) -> str:
+        return text + "".join(f", or `{word}`" for word in self.words)
+
+    def _open(self, *schemas: JsonSchema) -> JsonSchema:
+        words = ({"enum": list(self.words)},) if self.words else ()
+        return {"anyOf": [*schemas, *words, EXPRESSION_SCHEMA]}
+
+
+class Integer(_Typed, frozen=True):
+    """A whole number within limits, or one of a few words."""
+
+    minimum: int | None = None
+    maximum: int | None = None
+
+    @property
+    def expected(self) -> str:
+        return self._or_words(f"an integer{_limits(self.minimum, self.maximum)}")
+
+    def convert(self, value: Any) -> int | str | None:
+        found = _integer(value)
+        if found is None:
+            return self._word(value)
+        low, high = self.minimum, self.maximum
+        return None if (low is not None and found < low) or (high is not None and found > high) else found
+
+    def schema(self) -> JsonSchema:
+        return self._open({"type": "integer"} | _schema_limits(self.minimum, self.maximum))
+
+
+class Number(_Typed, frozen=True):
+    """A number above or from a limit on, or one of a few words."""
+
+    above: float | None = None
+    minimum: float | None = None
+
+    @property
+    def expected(self) -> str:
+        above = "" if self.above is None else f" above {render(self.above)}"
+        return self._or_words(f"a number{above}{_limits(self.minimum, None)}")
+
+    def convert(self, value: Any) -> int | float | str | None:
+        found = _number(value)
+        if found is None:
+            return self._word(value)
+        low = (self.minimum is not None and found < self.minimum) or (
+            self.above is not None and found <= self.above
+        )
+        return None if low else found
+
+    def schema(self) -> JsonSchema:
+        above = {} if self.above is None else {"exclusiveMinimum": self.above}
+        return self._open({"type": "number"} | above | _schema_limits(self.minimum, None))
+
+
+_OLD_BOOLEANS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
+
+
+class Boolean(_Typed, frozen=True):
+    """`true` or `false`; YAML 1.1's `yes` and `on` are text."""
+
+    @property
+    def expected(self) -> str:
+        return "`true` or `false`"
+
+    def hint(self, value: Any) -> str:
+        meant = _OLD_BOOLEANS.get(value.lower()) if isinstance(value, Plain) else None
+        return f"Write `{meant}`." if meant else super().hint(value)
+
+    def convert(self, value: Any) -> bool | None:
+        if type(value) is bool:
+            return value
+        return boolean(value) if isinstance(value, Plain) else None
+
+    def schema(self) -> JsonSchema:
+        return self._open({"type": "boolean"})
+
+
+class Choice(_Typed, frozen=True):
+    """One of a few words. `spellings` maps what is accepted beside them."""
+
+    spellings: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def expected(self) -> str:
+        return one_of(self.words)
+
+    def convert(self, value: Any) -> str | None:
+        return self.spellings.get(value, self._word(value)) if isinstance(value, str) else None
+
+    def hint(self, value: Any) -> str:
+        near = nearest(value, self.words) if isinstance(value, str) and not isinstance(value, Given) else None
+        return f"Did you mean `{near}`?" if near else ""
+
+    def schema(self) -> JsonSchema:
+        return self._open()
+
+
+class Untyped(FieldType, frozen=True):
+    """Anything; scalars without quotes are read as YAML 1.2 does. `shape` narrows it to a container;
+    `as_written` leaves scalars as they are, for the fields that they end in."""
+
+    shape: type[dict[Any, Any]] | type[list[Any]] | None = None
+    as_written: bool = False
+
+    @property
+    def expected(self) -> str:
+        return "a value" if self.shape is None else "a mapping" if self.shape is dict else "a list"
+
+    def read(self, value: Any) -> Any:
+        if self.shape and not isinstance(value, self.shape | Unknown | Reference):
+            raise refusal(f"must be {self.expected}", _shown(value))
+        return value if self.as_written else resolve(self._inside(value))
+
+    def _inside(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: self._inside(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self._inside(item) for item in value]
+        if type(value) is Hidden:
+            value.form = resolve(value.value)
+            return value.secret
+        return value
+
+    def schema(self) -> JsonSchema:
+        if self.shape is None:
+            return {}
+        return {"type": "object" if self.shape is dict else "array"}
+
+
+def one_of(words: tuple[str, ...], last: str = "or") -> str:
+    """`a`, `b` or `c`."""
+    quoted = [f"`{word}`" for word in words]
+    return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} {last} {quoted[-1]}"
+
+
+def _integer(value: Any) -> int | None:
+    found = number(value) if isinstance(value, Plain) else value
+    if type(found) is float:
+        return int(found) if found.is_integer() else None
+    return found if type(found) is int else None
+
+
+def _number(value: Any) -> int | float | None:
+    if isinstance(value, Plain):
+        return number(value)
+    return value if type(value) in (int, float) else None
+
+
+def _limits(minimum: float | None, maximum: float | None) -> str:
+    if minimum is not None and maximum is not None:
+        return f" from {render(minimum)} to {render(maximum)}"
+    if minimum is not None:
+        return f" of at least {render(minimum)}"
+    return "" if maximum is None else f" of at most {render(maximum)}"
+
+
+def _schema_limits(minimum: float | None, maximum: float | None) -> JsonSchema:
+    limits = {"minimum": minimum, "maximum": maximum}
+    return {key: value for key, value in limits.items() if value is not None}
+
+
+def _shown(value: Any) -> str:
+    """The value as far as it may be shown: text from outside may be a secret."""
+    if isinstance(value, Given):
+        return ""
+    if isinstance(value, dict):
+        return "It is a mapping."
+    if isinstance(value, list):
+        return "It is a list."
+    if value == "":
+        return "It is empty."
+    if isinstance(value, str):
+        quoted = type(value) is str
+        return f'It is the text "{value}".' if quoted else f"It is `{value}`."
+    return f"It is `{render(value)}`."

@@ -1,0 +1,297 @@
+"""A concurrent walk of any dependency mapping. Knows no plan and no provider.
+
+Each node is worked on in turns. A turn is a short call, made on an executor; what it comes to is a
+verdict: done, failed, or again after a while. Waiting takes no slot. Nodes of one lane are worked on
+one at a time; a node that waits may hold its lane or lend it.
+
+All decisions are made by the one thread that calls `run`: `begin` and `settle` are called there, with
+as much as there is at once, so that a journal can be written in batches.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+from enum import Enum
+from heapq import heappop, heappush
+from queue import Empty, SimpleQueue
+from typing import Generic, Protocol, TypeVar
+
+from msgspec import Struct, field
+
+from ftops.core.dag import reverse
+
+K = TypeVar("K", bound=Hashable)
+
+
+class NodeResult(Enum):
+    """How a node ended. LEFT: in progress elsewhere, not waited for. SKIPPED: something before it failed."""
+
+    DONE = "done"
+    FAILED = "failed"
+    LEFT = "left"
+    SKIPPED = "skipped"
+    NOT_STARTED = "not started"
+
+
+class Requeue(Struct, frozen=True):
+    """Another turn after `delay` seconds. `waiting`: it is in progress elsewhere, nothing is lost if
+    nobody asks again."""
+
+    delay: float
+    holds_lane: bool = False
+    waiting: bool = False
+
+
+Outcome = NodeResult | Requeue
+Call = Callable[[], object]
+Delivery = tuple[object, object]
+Deliveries = SimpleQueue[Delivery]
+
+
+class Executor(Protocol):
+    """Runs turns; `deliver` may be called from any thread, once for each turn."""
+
+    def submit(self, turn: Call, deliver: Callable[[object], None]) -> None: ...
+
+
+class Clock(Protocol):
+    """`now` in seconds, monotonic. `take` waits for a delivery, at most so long; None: for ever."""
+
+    def now(self) -> float: ...
+
+    def take(self, queue: Deliveries, seconds: float | None) -> Delivery | None: ...
+
+
+class Work(Protocol[K]):
+    """What is walked."""
+
+    def begin(self, nodes: Collection[K]) -> Iterable[tuple[K, Call]]:
+        """The next turn of each of these nodes."""
+
+    def settle(self, results: Collection[tuple[K, object]]) -> Iterable[tuple[K, Outcome]]:
+        """What these turns came to. A result is what the turn returned, or the exception it raised."""
+
+    def lane(self, node: K) -> str | None: ...
+
+    def notice(self, node: K, note: object) -> None:
+        """Something that a running turn has to say."""
+
+    def stopping(self, running: int) -> None:
+        """A stop was asked for; so many turns are still being made."""
+
+    def skipped(self, node: K, because: K) -> None:
+        """The node will not be worked on, as another one failed or was left."""
+
+
+class DagExecutor(Struct, Generic[K]):
+    """One walk. `stop()` may be called from a signal handler: nothing new is started after that."""
+
+    waits_for: Mapping[K, Collection[K]]
+    work: Work[K]
+    executor: Executor
+    clock: Clock
+    slots: int = 10
+    fates: dict[K, NodeResult] = field(default_factory=dict)
+    stopping: bool = False
+    _announced: bool = False
+    _missing: dict[K, int] = field(default_factory=dict)
+    _followers: dict[K, list[K]] = field(default_factory=dict)
+    _ready: deque[K] = field(default_factory=deque)
+    _timers: list[tuple[float, int, K]] = field(default_factory=list)
+    _lanes: dict[str, K] = field(default_factory=dict)
+    _queues: dict[str, deque[K]] = field(default_factory=dict)
+    _waiting: set[K] = field(default_factory=set)
+    _running: int = 0
+    _ticket: int = 0
+    _delivered: Deliveries = field(default_factory=SimpleQueue)
+
+    def run(self) -> Mapping[K, NodeResult]:
+        """Until every node has its fate, or everything that was running has come to rest after a stop."""
+        self._missing = {n: sum(1 for w in ws if w in self.waits_for) for n, ws in self.waits_for.items()}
+        self._followers = reverse(self.waits_for)
+        self._ready.extend(n for n, count in self._missing.items() if not count)
+        while self._unfinished():
+            self._announce_stop()
+            self._start()
+            self._collect(self.clock.take(self._delivered, self._patience()))
+        self._announce_stop()
+        for node in self.waits_for:
+            self.fates.setdefault(node, NodeResult.LEFT if node in self._waiting else NodeResult.NOT_STARTED)
+        return self.fates
+
+    def stop(self) -> None:
+        self.stopping = True
+        self._delivered.put((None, None))
+
+    def say(self, node: K, note: object) -> None:
+        """From any thread: hands a note on to `Work.notice`."""
+        self._delivered.put((node, _Note(note)))
+
+    def _announce_stop(self) -> None:
+        if self.stopping and not self._announced:
+            self._announced = True
+            self.work.stopping(self._running)
+
+    def _unfinished(self) -> bool:
+        if self._running:
+            return True
+        return not self.stopping and len(self.fates) < len(self.waits_for)
+
+    def _patience(self) -> float | None:
+        if self._timers and not self.stopping and self._running < self.slots:
+            return max(0.0, self._timers[0][0] - self.clock.now())
+        return None
+
+    def _start(self) -> None:
+        if self.stopping:
+            return
+        self._wake()
+        chosen: list[K] = []
+        while self._ready and self._running + len(chosen) < self.slots:
+            node = self._ready.popleft()
+            if self._take_lane(node):
+                chosen.append(node)
+        if not chosen:
+            return
+        self._running += len(chosen)
+        for node, turn in self.work.begin(chosen):
+            self._waiting.discard(node)
+            self.executor.submit(turn, _deliver(self._delivered, node))
+
+    def _wake(self) -> None:
+        now = self.clock.now()
+        while self._timers and self._timers[0][0] <= now:
+            self._ready.append(heappop(self._timers)[2])
+
+    def _take_lane(self, node: K) -> bool:
+        lane = self.work.lane(node)
+        if lane is None:
+            return True
+        if node in self._waiting and self._lanes.get(lane) != node:
+            return True  # it has lent its lane and only wants to look
+        if self._lanes.setdefault(lane, node) == node:
+            return True
+        self._queues.setdefault(lane, deque()).append(node)
+        return False
+
+    def _free_lane(self, node: K) -> None:
+        lane = self.work.lane(node)
+        if lane is None or self._lanes.get(lane) != node:
+            return
+        del self._lanes[lane]
+        queue = self._queues.get(lane)
+        if queue:
+            self._ready.appendleft(queue.popleft())
+
+    def _collect(self, delivery: Delivery | None) -> None:
+        results: list[tuple[K, object]] = []
+        while delivery is not None:
+            node, result = delivery
+            delivery = _next(self._delivered)
+            if isinstance(result, _Note):
+                self.work.notice(node, result.note)  # type: ignore[arg-type]
+            elif node is not None:
+                results.append((node, result))  # type: ignore[arg-type]
+        if results:
+            self._running -= len(results)
+            for node, verdict in self.work.settle(results):
+                self._apply(node, verdict)
+
+    def _apply(self, node: K, verdict: Outcome) -> None:
+        if isinstance(verdict, Requeue):
+            if not verdict.holds_lane:
+                self._free_lane(node)
+            if verdict.waiting:
+                self._waiting.add(node)
+            self._ticket += 1
+            heappush(self._timers, (self.clock.now() + verdict.delay, self._ticket, node))
+            return
+        self._free_lane(node)
+        self.fates[node] = verdict
+        for follower in self._followers.get(node, ()):
+            if verdict is NodeResult.DONE:
+                self._missing[follower] -= 1
+                if not self._missing[follower] and follower not in self.fates:
+                    self._ready.append(follower)
+            else:
+                self._skip(follower, node)
+
+    def _skip(self, node: K, because: K) -> None:
+        """It and all that waits for it, without recursion: chains may be long."""
+        todo = [node]
+        while todo:
+            current = todo.pop()
+            if current in self.fates:
+                continue
+            self.fates[current] = NodeResult.SKIPPED
+            self.work.skipped(current, because)
+            todo.extend(self._followers.get(current, ()))
+
+
+class _Note(Struct, frozen=True):
+    note: object
+
+
+def _next(queue: Deliveries) -> Delivery | None:
+    try:
+        return queue.get_nowait()
+    except Empty:
+        return None
+
+
+def _deliver(queue: Deliveries, node: object) -> Callable[[object], None]:
+    return lambda result: queue.put((node, result))
+
+
+def attempt(turn: Call) -> object:
+    """What the turn returns, or the exception that it raises: failing is a value here."""
+    try:
+        return turn()
+    except Exception as error:  # noqa: BLE001 - handed to the owner, who tells the expected from the rest
+        return error
+
+
+class Inline:
+    """Makes each turn at once, in the calling thread."""
+
+    def submit(self, turn: Call, deliver: Callable[[object], None]) -> None:
+        deliver(attempt(turn))
+
+
+class Threads:
+    """Daemon threads, started when first needed: a process that has to end now doesn't wait for them."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._idle = threading.Semaphore(0)
+        self._started = 0
+        self._turns: SimpleQueue[tuple[Call, Callable[[object], None]]] = SimpleQueue()
+
+    def submit(self, turn: Call, deliver: Callable[[object], None]) -> None:
+        self._turns.put((turn, deliver))
+        if not self._idle.acquire(blocking=False) and self._started < self._size:
+            self._started += 1
+            threading.Thread(target=self._work, daemon=True, name=f"ftops-{self._started}").start()
+
+    def _work(self) -> None:
+        while True:
+            turn, deliver = self._turns.get()
+            deliver(attempt(turn))
+            self._idle.release()
+
+
+class RealTime:
+    """The clock on the wall."""
+
+    def now(self) -> float:
+        from time import monotonic
+
+        return monotonic()
+
+    def take(self, queue: Deliveries, seconds: float | None) -> Delivery | None:
+        try:
+            return queue.get(timeout=seconds)
+        except Empty:
+            return None

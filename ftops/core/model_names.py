@@ -1,0 +1,41 @@
+"""Model names: base models, their versions, and names of tuned models. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from ftops.core.address import Reference
+
+_VERSIONED = re.compile(r"(?P<name>.+?)-(?P<version>\d{4}-\d{2}-\d{2}|\d{4})\Z")
+
+
+class ModelName(NamedTuple):
+    """A model as it is named: for a tuned one, the base that it comes from."""
+
+    base: str
+    """Empty where it can't be told."""
+    version: str = ""
+    tuned: bool = False
+    literal: str = ""
+    """The tuned model's own name, where it is written out."""
+
+
+def split(model: str) -> tuple[str, str]:
+    """`gpt-4o-mini-2024-07-18` → its name and its version; the version may be empty."""
+    match = _VERSIONED.match(model)
+    return (match["name"], match["version"]) if match else (model, "")
+
+
+def base_of(tuned: str) -> str:
+    """`<base>.ft-<hex>[-suffix]`, or `ft:<base>:<org>:…`."""
+    if tuned.startswith("ft:"):
+        return tuned.split(":")[1]
+    return tuned.partition(".ft-")[0]
+
+
+def is_tuned(model: object) -> bool:
+    """Whether a model is a fine-tuned one: `<base>.ft-<hex>`, `ft:<base>:…`, or a reference to a job's."""
+    if isinstance(model, Reference):
+        return model.address.kind == "job"
+    return isinstance(model, str) and (".ft-" in model or model.startswith("ft:"))

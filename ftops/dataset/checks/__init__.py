@@ -1,0 +1,1 @@
+"""Checks: a data file is read once, in chunks, and the rules are applied."""

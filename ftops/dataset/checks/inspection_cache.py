@@ -1,0 +1,129 @@
+"""What is known of files that have not changed, kept between runs in one file, `datasets.json`.
+
+As in Git's index, a file counts as unchanged while size, times and inode are the same; and an entry
+isn't kept for a file so young that it could still change without its time changing. Losing the
+cache costs time and nothing else, so nothing that happens to it is an error.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import msgspec
+from msgspec import Struct
+
+from ftops.core.confined_files import content
+from ftops.core.private_files import write_private
+from ftops.core.project import make_own
+from ftops.dataset.files.file_identity import SETTLED, Identity, identity
+from ftops.dataset.rules.findings import Inspection, Overlap
+
+CHECKS_VERSION = 4
+"""To be raised whenever a check is added or changed: what was found then may not be all now."""
+VERSION = 3
+
+
+class _Entry(Struct, frozen=True):
+    identity: Identity
+    inspection: Inspection
+
+
+class _File(Struct, frozen=True):
+    version: int
+    checks: int
+    files: dict[str, _Entry]
+    overlaps: dict[str, Overlap] = {}
+    """By the digests of both files."""
+
+
+class Cache:
+    """Inspections, by path and format. `save` (or leaving a `with`) writes them."""
+
+    def __init__(self, folder: Path, clock: Callable[[], int] = time.time_ns) -> None:
+        self.clock = clock
+        """Now, in nanoseconds."""
+        self._folder = folder
+        self._known: _File | None = None
+        self._changed = False
+
+    def get(self, path: Path, format: str, status: os.stat_result) -> Inspection | None:
+        """The inspection of the file, if it is still the one that was read."""
+        entry = self._load().files.get(_key(path, format))
+        return entry.inspection if entry and entry.identity == identity(status) else None
+
+    def put(
+        self, path: Path, format: str, status: os.stat_result, started: int, inspection: Inspection
+    ) -> None:
+        """Keeps what was read since `started`, unless the file may have changed meanwhile."""
+        if max(status.st_mtime_ns, status.st_ctime_ns) + SETTLED > started:
+            return
+        self._load().files[_key(path, format)] = _Entry(identity(status), inspection)
+        self._changed = True
+
+    def overlap(self, one: str, other: str, find: Callable[[], Overlap]) -> Overlap:
+        """Of the files with these digests; found where it isn't known yet."""
+        key = f"{one} {other}"
+        known = self._load().overlaps
+        if key not in known:
+            known[key] = find()
+            self._changed = True
+        return known[key]
+
+    def save(self) -> None:
+        """Writes what is new. A folder that can't be written to is none of the caller's concern."""
+        if self._changed:
+            with contextlib.suppress(OSError):
+                self._write()
+            self._changed = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.save()
+
+    @property
+    def _file(self) -> Path:
+        return self._folder / "datasets.json"
+
+    def _load(self) -> _File:
+        if self._known is None:
+            self._known = _parse(self._file)
+        return self._known
+
+    def _write(self) -> None:
+        known = self._load()
+        kept = {key: entry for key, entry in known.files.items() if Path(key.partition(":")[2]).exists()}
+        digests = {entry.inspection.digest for entry in kept.values()}
+        overlaps = {key: found for key, found in known.overlaps.items() if digests.issuperset(key.split())}
+        content = msgspec.json.encode(_File(VERSION, CHECKS_VERSION, kept, overlaps))
+        make_own(self._folder)
+        draft = self._folder / f".datasets.{os.getpid()}.{time.monotonic_ns()}.tmp"
+        try:
+            write_private(draft, content)
+            draft.replace(self._file)
+        except OSError:
+            draft.unlink(missing_ok=True)
+            raise
+
+
+def _parse(file: Path) -> _File:
+    """A cache file; an empty one where it isn't one, or comes from other checks."""
+    try:
+        known = msgspec.json.decode(content(file, follow=False), type=_File)
+    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return _File(VERSION, CHECKS_VERSION, {})
+    is_ours = (known.version, known.checks) == (VERSION, CHECKS_VERSION)
+    return known if is_ours else _File(VERSION, CHECKS_VERSION, {})
+
+
+def _key(path: Path, format: str) -> str:
+    return f"{format}:{path.absolute()}".encode("utf-8", "backslashreplace").decode()

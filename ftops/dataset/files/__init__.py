@@ -1,0 +1,1 @@
+"""Files: data files on disk, and those that are derived from them."""

@@ -1,0 +1,128 @@
+"""Data files that are made of others, joined or transformed, in `.ftops/data` of a project.
+
+Each is named after its own bytes, so that the same content has the same name wherever it is made; a note
+beside it says what it was made of. They may be lost or damaged at any time, and are made again where they are
+needed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import tempfile
+import time
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from hashlib import file_digest
+from pathlib import Path
+from typing import NamedTuple
+
+from ftops.core.confined_files import content, opened
+from ftops.core.private_files import write_private
+from ftops.core.project import DATA, ignore, make_own, own_folder
+from ftops.dataset.files.jsonl_io import Writer
+
+SUFFIX = ".jsonl"
+NOTE = ".made"
+_NAME = re.compile(r"[0-9a-f]{32}\.jsonl")
+_LONGEST_NOTE = 200
+KEPT = 3
+"""Files that are kept in any case, the newest."""
+HOURS = 6
+"""Others are kept for so long: another run may be about to upload them."""
+
+
+class _Note(NamedTuple):
+    """What was made, as it was: it counts as long as the file hasn't been touched."""
+
+    name: str
+    size: int
+    time: int
+
+
+def made(project: Path, key: str, write: Callable[[Writer], None], *, since: int = 0) -> Path:
+    """The file that is made of what `key` is a digest of; `write` makes it where it isn't there as it was
+    made. One that was made before `since` (in nanoseconds) doesn't count. Raises UsageError, and what `write`
+    raises."""
+    folder = _folder(project)
+    note = folder / f"{key[:32]}{NOTE}"
+    known = _read(note)
+    if known is not None and note.stat().st_mtime_ns >= since and _note(folder / known.name) == known:
+        with suppress(OSError):
+            os.utime(note)  # it was used
+        return folder / known.name
+    draft = folder / f".{key[:32]}.{os.getpid()}{SUFFIX}"
+    try:
+        with Writer(draft, force=True) as writer:
+            write(writer)
+        file = folder / f"{_digest(draft)[:32]}{SUFFIX}"
+        if not (_note(file) and _digest(file).startswith(file.stem)):
+            draft.replace(file)
+    finally:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+    found = _note(file)
+    if found is not None:
+        write_private(note, f"{found.name} {found.size} {found.time}\n".encode())
+    return file
+
+
+def tidy(project: Path, used: Collection[Path]) -> None:
+    """Removes old files that are not among those used. What can't be removed stays."""
+    folder = own_folder(project, DATA)
+    with suppress(OSError):
+        uses = {file: file.stat().st_mtime for file in folder.glob(f"*{SUFFIX}")}
+        for note in folder.glob(f"*{NOTE}"):
+            known = _read(note)
+            file = folder / known.name if known else note
+            if file not in uses:
+                note.unlink(missing_ok=True)
+            else:
+                uses[file] = max(uses[file], note.stat().st_mtime)
+        limit = time.time() - HOURS * 3600
+        for file in sorted(uses, key=lambda file: uses[file])[:-KEPT]:
+            if uses[file] < limit and file not in used:
+                file.unlink(missing_ok=True)
+
+
+def _folder(project: Path) -> Path:
+    """`.ftops/data`; where nothing may be written there, as in a checkout that is only read, a folder of
+    one's own among the temporary ones."""
+    folder = own_folder(project, DATA)
+    with suppress(OSError):
+        ignore(project)
+        make_own(folder)
+        if os.access(folder, os.W_OK):
+            return folder
+    user = os.getuid() if hasattr(os, "getuid") else 0
+    own = Path(tempfile.gettempdir()) / f"ftops-{user}"
+    with suppress(OSError):
+        own.mkdir(mode=0o700, exist_ok=True)
+        status = own.lstat()
+        if stat.S_ISDIR(status.st_mode) and status.st_uid == user and not status.st_mode & 0o077:
+            return own
+    return folder  # where what keeps it from being written says so
+
+
+def _read(note: Path) -> _Note | None:
+    try:
+        name, size, at = content(note, limit=_LONGEST_NOTE, follow=False).decode().split()
+        return _Note(name, int(size), int(at)) if _NAME.fullmatch(name) else None
+    except (OSError, ValueError):
+        return None
+
+
+def _note(file: Path) -> _Note | None:
+    try:
+        status = file.lstat()
+    except OSError:
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    return _Note(file.name, status.st_size, status.st_mtime_ns)
+
+
+def _digest(file: Path) -> str:
+    with opened(file, follow=False) as stream:
+        return file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,39 @@
+"""File identity: whether a file is still the same, and what kind it is by its first bytes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+SETTLED = 2_000_000_000
+"""Nanoseconds after which a further write shows in a file's times on every file system."""
+Identity = tuple[int, int, int, int]
+"""Size, times of data and of the entry in nanoseconds, inode."""
+
+
+def identity(status: os.stat_result) -> Identity:
+    """What changes when a file does."""
+    return (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+
+
+MAX_BYTES = 512_000_000
+"""The service takes no larger file."""
+_OTHERS: Mapping[bytes, str] = {
+    b"\x1f\x8b": "gzip",
+    b"PK\x03\x04": "a zip archive",
+    b"PK\x05\x06": "a zip archive",
+    b"BZh": "bzip2",
+    b"\xfd7zXZ\x00": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"7z\xbc\xaf": "a 7z archive",
+    b"PAR1": "Parquet",
+    b"ARROW1": "an Arrow file",
+    b"%PDF": "PDF",
+    b"SQLite format 3": "a SQLite database",
+}
+"""How files of other kinds begin."""
+
+
+def kind_of(first: bytes) -> str:
+    """What a file is that is no text, by how it begins; empty where nothing tells."""
+    return next((kind for start, kind in _OTHERS.items() if first.startswith(start)), "")

@@ -1,0 +1,210 @@
+"""JSON Lines as they are read and written here: streamed, one example a line, in their own order.
+
+The checks say what is wrong with a file; here a line is an example or it isn't.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import msgspec
+
+from ftops.core.confined_files import opened
+from ftops.core.errors import Diagnostic, FtopsError, Place, UsageError
+from ftops.core.snippets import command
+
+BOM = b"\xef\xbb\xbf"
+BLOCK = 2 * 1024 * 1024
+"""Bytes that are read at once."""
+
+Example = dict[str, Any]
+
+_decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
+_encode_sorted = msgspec.json.Encoder(order="sorted").encode
+_NOT_ENCODED = (msgspec.MsgspecError, UnicodeError, OverflowError)
+
+
+class Line(NamedTuple):
+    """One line that isn't blank. `raw` is without its end and without a byte order mark."""
+
+    number: int
+    raw: bytes
+    example: Example | None
+    """None: the line is no JSON object."""
+
+
+class NotAnExample(FtopsError):
+    """A line of a file is no example, where every line has to be one."""
+
+    def __init__(self, file: str, number: int) -> None:
+        super().__init__(f"line {number} of {file} is no example")
+        self._place = Place(file, number)
+
+    @property
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        hint = f"{command('ftops', 'data', 'check', self._place.file)} says what is wrong"
+        return (Diagnostic("the line is not a JSON object", "", hint, self._place),)
+
+
+def parse(raw: bytes) -> Example | None:
+    """The object on a line, or None."""
+    try:
+        value = _decode(raw)
+    except (RecursionError, UnicodeDecodeError):
+        return None
+    except msgspec.DecodeError:
+        value = _parse_slowly(raw)
+    return value if isinstance(value, dict) else None
+
+
+def canonical(value: object) -> bytes:
+    """JSON with sorted keys and no spaces: the same for values that mean the same."""
+    try:
+        return _encode_sorted(value)
+    except _NOT_ENCODED:
+        return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+
+
+def dump(value: object) -> bytes:
+    """One line of JSON, keys in their own order, without its end."""
+    try:
+        return _encode(value)
+    except _NOT_ENCODED:
+        return json.dumps(value, separators=(",", ":")).encode()
+
+
+def blocks(stream: BinaryIO, size: int = BLOCK) -> Iterator[bytes]:
+    """A file in blocks of whole lines, of about `size` bytes; a longer line is a block of its own."""
+    rest: list[bytes] = []
+    while block := stream.read(size):
+        end = block.rfind(b"\n") + 1
+        if not end:
+            rest.append(block)
+            continue
+        yield b"".join((*rest, block[:end]))
+        rest = [block[end:]] if end < len(block) else []
+    if rest:
+        yield b"".join(rest)
+
+
+def lines_of(block: bytes, first: int = 1) -> Iterator[Line]:
+    """The lines of a block that aren't blank; `first` is the number of its first line."""
+    if first == 1:
+        block = block.removeprefix(BOM)
+    for number, raw in enumerate(block.split(b"\n"), first):
+        raw = raw.strip(b" \t\r")
+        if raw:
+            yield Line(number, raw, parse(raw))
+
+
+def read(path: Path) -> Iterator[Line]:
+    """Every line of a file that isn't blank. Raises UsageError where it can't be read."""
+    try:
+        with opened(path) as stream:
+            first = 1
+            for block in blocks(stream):
+                yield from lines_of(block, first)
+                first += block.count(b"\n")
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def read_strictly(path: Path, display: str) -> Iterator[tuple[Line, Example]]:
+    """The examples of a file. Raises NotAnExample at the first line that is none."""
+    for line in read(path):
+        if line.example is None:
+            raise NotAnExample(display, line.number)
+        yield line, line.example
+
+
+def has_mark(path: Path) -> bool:
+    """Whether the file begins with a byte order mark."""
+    try:
+        with opened(path) as stream:
+            return stream.read(len(BOM)) == BOM
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+class Writer:
+    """Writes a file whole or not at all: into a file beside it that takes its name at the end."""
+
+    def __init__(self, path: Path, *, force: bool = False, mark: bool = False) -> None:
+        """Raises UsageError where the file exists and `force` isn't given."""
+        if path.exists() and not force:
+            raise UsageError(f"{path} exists", "nothing was written.", "--force overwrites it")
+        self.path = path
+        self.count = 0
+        self.bytes = 0
+        self._draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        self._mark = mark
+        self._stream: BinaryIO | None = None
+
+    def write(self, raw: bytes) -> None:
+        """One line, without its end."""
+        assert self._stream is not None  # noqa: S101 - only within `with`
+        self.bytes += self._stream.write(raw) + self._stream.write(b"\n")
+        self.count += 1
+
+    def copy(self, block: bytes) -> None:
+        """Bytes of lines as they are."""
+        assert self._stream is not None  # noqa: S101 - only within `with`
+        self.bytes += self._stream.write(block)
+
+    def __enter__(self) -> Writer:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._draft.unlink(missing_ok=True)
+            self._stream = self._draft.open("xb")
+            if self._mark:
+                self.bytes += self._stream.write(BOM)
+        except OSError as error:
+            raise unwritable(self.path, error) from error
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        assert self._stream is not None  # noqa: S101
+        try:
+            with self._stream:
+                if kind is None:
+                    self._stream.flush()
+                    os.fsync(self._stream.fileno())
+            if kind is None:
+                self._draft.replace(self.path)
+        except OSError as failure:
+            raise unwritable(self.path, failure) from failure
+        finally:
+            with suppress(OSError):
+                self._draft.unlink(missing_ok=True)
+
+
+def write_all(path: Path, raws: Iterable[bytes], *, force: bool = False, mark: bool = False) -> Writer:
+    """Writes a file of these lines; says how many there were."""
+    with Writer(path, force=force, mark=mark) as writer:
+        for raw in raws:
+            writer.write(raw)
+    return writer
+
+
+def unreadable(path: Path, error: OSError) -> UsageError:
+    return UsageError(
+        f"can't read {path}: {error.strerror or error}", "", "check the path and its permissions"
+    )
+
+
+def unwritable(path: Path, error: OSError) -> UsageError:
+    return UsageError(f"can't write {path}: {error.strerror or error}", "", "check the folder and the disk")
+
+
+def _parse_slowly(raw: bytes) -> Any:
+    """What msgspec refuses and Python takes: lone surrogates, numbers of any length."""
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError):
+        return None

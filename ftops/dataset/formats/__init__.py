@@ -1,0 +1,1 @@
+"""Formats: what a line of each format has to look like."""

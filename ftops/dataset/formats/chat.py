@@ -1,0 +1,227 @@
+"""Conversations: `messages`, and the functions that may be called in them. Every format is made of these."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from ftops.dataset.formats import functions, vision
+from ftops.dataset.formats.jsonl import describe
+from ftops.dataset.rules.findings import Finding, Key, Steps, quote
+
+ROLES = ("system", "developer", "user", "assistant", "tool", "function")
+SYSTEM = ("system", "developer")
+KEYS = frozenset({"messages", "tools", "functions", "parallel_tool_calls", "function_call"})
+"""Keys of an example. `function_call` there is a leftover of requests, which the service passes over."""
+_ANYBODY = frozenset({"role", "content", "name"})
+_MESSAGE_KEYS: Mapping[str, frozenset[str]] = {
+    **dict.fromkeys(ROLES, _ANYBODY),
+    "assistant": _ANYBODY | {"weight", "tool_calls", "function_call", "refusal"},
+    "tool": _ANYBODY | {"tool_call_id"},
+}
+_ALL_KEYS = frozenset[str]().union(*_MESSAGE_KEYS.values())
+_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_LISTED = ", ".join(ROLES)
+
+
+class Offer(NamedTuple):
+    """The functions that an example offers, and whether it does so in the older form."""
+
+    by_name: Mapping[str, functions.Function]
+    legacy: bool
+
+
+def check(example: Mapping[str, Any]) -> Iterator[Finding]:
+    """Everything that is wrong with one example of the format chat."""
+    yield from check_keys(example, KEYS, (), _not_chat(example))
+    if "messages" not in example:
+        yield _without_messages(example)
+        return
+    offer, found = check_offer(example, ())
+    yield from found
+    messages = example["messages"]
+    yield from check_messages(messages, offer, ("messages",))
+    if messages and is_conversation(messages):
+        yield from check_order(messages, ("messages",))
+
+
+def is_conversation(messages: object) -> bool:
+    return isinstance(messages, list) and all(
+        isinstance(m, dict) and isinstance(m.get("role"), str) for m in messages
+    )
+
+
+def check_keys(
+    holder: Mapping[str, Any], known: frozenset[str], at: Steps, silent: bool = False
+) -> Iterator[Finding]:
+    """Keys that the format doesn't know."""
+    if silent or holder.keys() <= known:
+        return
+    for key in holder.keys() - known if len(holder) < 20 else sorted(holder.keys() - known)[:20]:
+        near = _nearest(key, tuple(sorted(known - holder.keys())))
+        hint = f'Did you mean "{near}"?' if near else ""
+        yield Finding("chat/unknown-key", f"unknown key {quote(key)}", (*at, Key(key)), hint)
+
+
+def check_offer(holder: Mapping[str, Any], at: Steps) -> tuple[Offer, list[Finding]]:
+    """The functions that an example (or the input of a pair) offers."""
+    by_name: dict[str, functions.Function] = {}
+    found: list[Finding] = []
+    for key in ("tools", "functions"):
+        if key in holder:
+            found += functions.check_definitions(holder[key], key, (*at, key), by_name)
+    if "tools" in holder and "functions" in holder:
+        found.append(Finding("tools/mixed", "both `tools` and `functions`", (*at, Key("functions"))))
+    parallel = holder.get("parallel_tool_calls")
+    if parallel is not None and not isinstance(parallel, bool):
+        summary = f"`parallel_tool_calls` is {describe(parallel)}, not true or false"
+        found.append(Finding("chat/type", summary, (*at, "parallel_tool_calls"), "Write true or false."))
+    return Offer(by_name, "functions" in holder and "tools" not in holder), found
+
+
+def check_messages(messages: object, offer: Offer, at: Steps) -> Iterator[Finding]:
+    """Each message by itself, and calls against what is offered."""
+    if not isinstance(messages, list):
+        yield Finding("chat/type", f"`{at[-1]}` is {describe(messages)}, not a list", at)
+    elif not messages:
+        yield Finding(
+            "chat/no-messages", f"`{at[-1]}` is empty", at, detail="There is nothing to learn from it."
+        )
+    else:
+        for index, message in enumerate(messages):
+            yield from _check_message(message, offer, (*at, index))
+        yield from functions.check_results(messages, at)
+        yield from vision.check_count(messages, at)
+
+
+def check_order(messages: Sequence[Mapping[str, Any]], at: Steps) -> Iterator[Finding]:
+    """What follows what, and whether there is something to learn. All messages have roles of text."""
+    roles = tuple(message["role"] for message in messages)
+    for rule, index, summary in order(roles):
+        yield Finding(rule, summary, (*at, index, "role") if index >= 0 else at)
+    weights = [m.get("weight", 1) for m in messages if m["role"] == "assistant"]
+    if weights and all(w == 0 and w is not False for w in weights):
+        yield Finding("chat/nothing-trained", "every answer has the weight 0", at)
+
+
+@lru_cache(maxsize=4096)
+def order(roles: tuple[str, ...]) -> tuple[tuple[str, int, str], ...]:
+    """Rule, index of the message (-1: all of them) and summary of all that is wrong with a sequence."""
+    found: list[tuple[str, int, str]] = []
+    for index, (before, role) in enumerate(zip(("", *roles), roles, strict=False)):
+        if role == before == "assistant":
+            found.append(("chat/role-order", index, "two messages of the assistant follow each other"))
+        elif role in SYSTEM and before in SYSTEM:
+            found.append(("chat/role-order", index, "two system messages follow each other"))
+        elif role in SYSTEM and before:
+            found.append(("chat/system-late", index, "a system message in mid-conversation"))
+    if "assistant" not in roles:
+        # A misspelt "assistant" is one mistake, not two.
+        if all(role in ROLES for role in roles):
+            found.append(("chat/no-assistant", -1, "no message of the role assistant"))
+    elif roles[-1] != "assistant" and roles[-1] in ROLES:
+        found.append(("chat/last-message", len(roles) - 1, f"the last message is of the role {roles[-1]}"))
+    if next((role for role in roles if role not in SYSTEM), "") == "assistant":
+        found.append(("chat/no-user", roles.index("assistant"), "nothing is asked before the first answer"))
+    return tuple(found)
+
+
+def _check_message(message: object, offer: Offer, at: Steps) -> Iterator[Finding]:
+    if not isinstance(message, dict):
+        yield Finding("chat/type", f"a message is {describe(message)}, not an object", at)
+        return
+    role = message.get("role")
+    if role not in ROLES or not isinstance(role, str):
+        yield _role(message, at)
+        yield from check_keys(message, _ALL_KEYS | {"role"}, at, "role" not in message)
+    else:
+        yield from check_keys(message, _MESSAGE_KEYS[role], at)
+        yield from _check_weight(message, at)
+        yield from _check_name(message, at)
+        has_calls = any(message.get(key) not in (None, [], {}) for key in functions.CALLS)
+        yield from _check_content(message, role, has_calls, at)
+        yield from functions.check_calls(message, offer.by_name, at)
+
+
+def _check_content(message: Mapping[str, Any], role: str, has_calls: bool, at: Steps) -> Iterator[Finding]:
+    here = (*at, "content")
+    content = message.get("content")
+    refusal = message.get("refusal")
+    if "content" not in message:
+        if role != "assistant":
+            yield Finding("chat/no-content", "a message without `content`", at)
+        elif not has_calls and not refusal:
+            detail = "Its message has neither `content` nor `tool_calls` nor `function_call`."
+            yield Finding("chat/empty-reply", "the assistant says nothing", at, detail=detail)
+    elif content is None:
+        rule = "chat/null-content" if has_calls or role != "assistant" else "chat/empty-reply"
+        yield Finding(rule, "`content` is null", here)
+    elif isinstance(content, list):
+        yield from vision.check_parts(content, role, here)
+        if not content and not has_calls:
+            rule = "chat/empty-reply" if role == "assistant" else "chat/empty-message"
+            yield Finding(rule, f"the message of the role {role} is empty", here)
+    elif not isinstance(content, str):
+        hint = "Write it in double quotes, or as a list of parts."
+        yield Finding("chat/type", f"`content` is {describe(content)}, not text", here, hint)
+    elif (not content or content.isspace()) and not has_calls:
+        if role == "assistant":
+            yield Finding("chat/empty-reply", "the assistant says nothing", here)
+        elif role not in functions.RESULTS:
+            yield Finding("chat/empty-message", f"the message of the role {role} is empty", here)
+
+
+def _check_weight(message: Mapping[str, Any], at: Steps) -> Iterator[Finding]:
+    weight = message.get("weight", 1)
+    if message["role"] == "assistant" and (type(weight) is not int or weight not in (0, 1)):
+        yield Finding("chat/weight", f"`weight` is {describe(weight)}", (*at, "weight"))
+
+
+def _check_name(message: Mapping[str, Any], at: Steps) -> Iterator[Finding]:
+    name = message.get("name", "a")
+    if not isinstance(name, str):
+        yield Finding("chat/type", f"`name` is {describe(name)}, not text", (*at, "name"))
+    elif not _NAME.fullmatch(name) and message["role"] != "function":
+        yield Finding("chat/name", f"the name {quote(name)} is not allowed", (*at, "name"))
+
+
+def _role(message: Mapping[str, Any], at: Steps) -> Finding:
+    if "role" not in message:
+        near = _nearest("role", tuple(message))
+        hint = f'Did you mean "role" where it says {quote(near)}?' if near else ""
+        return Finding("chat/role", "a message has no `role`", at, hint)
+    role = message["role"]
+    if not isinstance(role, str):
+        return Finding(
+            "chat/type", f"`role` is {describe(role)}, not text", (*at, "role"), f"Roles are {_LISTED}."
+        )
+    near = _nearest(role, ROLES)
+    start = f'Did you mean "{near}"? ' if near else ""
+    return Finding("chat/role", f"unknown role {quote(role)}", (*at, "role"), f"{start}Roles are {_LISTED}.")
+
+
+def _not_chat(example: Mapping[str, Any]) -> bool:
+    """Whether all keys are of another format, so that what is said of that is enough."""
+    return "messages" not in example
+
+
+def _without_messages(example: Mapping[str, Any]) -> Finding:
+    if {"prompt", "completion"} <= example.keys():
+        detail = "`prompt` and `completion` are the format of completion models; chat models don't take it."
+        return Finding("chat/no-messages", "no `messages`", detail=detail)
+    if {"preferred_output", "non_preferred_output"} & example.keys():
+        return Finding("chat/format", "a preference pair among examples of the format chat")
+    near = _nearest("messages", tuple(example))
+    hint = f'Did you mean "messages" where the example says {quote(near)}?' if near else ""
+    detail = "A chat example is a list of messages."
+    return Finding("chat/no-messages", "no `messages`", (near,) if near else (), hint, detail)
+
+
+def _nearest(word: str, known: Sequence[str]) -> str:
+    import difflib  # only where something is wrong
+
+    # A list of candidates from the data can be of any length, and the comparison is slow.
+    candidates = [k for k in known[:50] if len(k) <= 2 * len(word)]
+    return next(iter(difflib.get_close_matches(word[:60], candidates, 1)), "")

@@ -1,0 +1,268 @@
+"""One line of JSON Lines: parse it, say what is wrong with it, find a value in it.
+
+The precise reader: slower than what reads good lines (ftops.dataset.formats.fast_reader), and strict where
+JSON leaves readers a choice.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+
+from ftops.dataset.rules.findings import Finding, Key, Steps, quote
+
+DOCUMENT_START = ("{", "[")
+"""The first line of a document that is spread over many lines."""
+MAX_DEPTH = 100
+"""No data needs more; what reads it elsewhere may take less than Python does."""
+
+_BLANK = re.compile(r"[ \t\r\n]*")
+# Possessive: without it, the memory of a search grows with a long text.
+_TEXT = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+_CONSTANT = re.compile(_TEXT + r"|(?P<found>-?Infinity|NaN)")
+_DIGITS = re.compile(_TEXT + r"|(?P<found>-?\d{4000,})")
+_HUGE = re.compile(_TEXT + r"|(?P<found>-?\d[\d.]*(?:[eE][+-]?\d+)?)")
+_TOKEN = re.compile(_TEXT + r"|[{}\[\],:]")
+_BRACKET = re.compile(_TEXT + r"|[{}\[\]]")
+_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|.)")
+_MAY_BE_HALF = re.compile(r"\\u[dD][89a-fA-F]")
+
+_SYNTAX = {
+    "Expecting property name": (
+        "a key in double quotes is expected here",
+        "Write keys and text in double quotes.",
+    ),
+    "Expecting ':'": ("a colon is expected after the key", ""),
+    "Expecting ','": ("a comma is expected here", 'Is a quote inside the text not written as \\"?'),
+    "Expecting value": (
+        "a value is expected here",
+        "JSON has text in double quotes, numbers, true, false and null.",
+    ),
+    "Unterminated string": (
+        "this text has no closing quote",
+        "Was the file cut off, or a line broken in two?",
+    ),
+    "Invalid control": ("a raw control character in text", "Write \\n for a line break and \\t for a tab."),
+    "Invalid \\": ("an escape that JSON doesn't know", "Write \\\\ for a backslash."),
+    "Illegal trailing comma": ("a comma with nothing after it", "Remove the comma."),
+    "Extra data": ("more text after the end of the object", "Begin a new line for each example."),
+}
+
+
+class _NotANumber(ValueError):
+    """NaN or Infinity: Python reads them, JSON has no such thing."""
+
+
+class _Duplicate(ValueError):
+    """An object with two members of one name."""
+
+
+def _refuse(constant: str) -> object:
+    raise _NotANumber(constant)
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if value - value != 0:
+        raise _NotANumber(text)
+    return value
+
+
+def _unique(members: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(members)
+    if len(found) != len(members):
+        raise _Duplicate
+    return found
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite, object_pairs_hook=_unique)
+_ANY = json.JSONDecoder()
+
+
+def parse(line: str) -> dict[str, object] | Finding:
+    """The object on a line, or what keeps it from being one."""
+    try:
+        value = _DECODER.decode(line)
+    except json.JSONDecodeError as error:
+        return _explain(line, error)
+    except _NotANumber as error:
+        return _not_a_number(line, str(error))
+    except _Duplicate:
+        return _duplicate(line)
+    except RecursionError:
+        return _too_deep(line)
+    except ValueError:
+        return Finding(
+            "json/number", "a number with too many digits", _find(_DIGITS, line), "Write it as text."
+        )
+    if not isinstance(value, dict):
+        return Finding("json/not-object", f"the line is {describe(value)}, not an object")
+    if line.count("[") + line.count("{") > MAX_DEPTH and _is_too_deep(value):
+        return _too_deep(line)
+    if _MAY_BE_HALF.search(line):
+        at = _half(line)
+        if at >= 0:
+            return Finding("json/surrogate", "half of a surrogate pair", at)
+    return value
+
+
+def decode(text: str) -> object:
+    """Any JSON value, read as strictly as a line. Raises ValueError, RecursionError."""
+    return _DECODER.decode(text)
+
+
+def describe(value: object) -> str:
+    """A value by its JSON type, for messages."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return f"the text {quote(value)}"
+        case int() | float():
+            return f"the number {quote(value)}"
+        case list():
+            return "a list"
+        case _:
+            return "an object"
+
+
+def span(line: str, steps: Steps) -> tuple[int, int]:
+    """Start and width of the value that `steps` lead to, in a line that `parse` could read."""
+    start = _skip(line, 0)
+    for step in steps:
+        if isinstance(step, Key):
+            start = next(at for name, at, _ in _members(line, start) if name == step.name)
+        elif isinstance(step, str):
+            # The last of several of one name counts, as in the parsed object.
+            start = [value for name, _, value in _members(line, start) if name == step][-1]
+        else:
+            start = _item(line, start, step)
+    return start, _ANY.raw_decode(line, start)[1] - start
+
+
+def _members(line: str, start: int) -> Iterator[tuple[str, int, int]]:
+    """Name, start of the name and start of the value of each member of an object."""
+    at = _skip(line, start + 1)
+    while line[at] == '"':
+        name, end = _ANY.raw_decode(line, at)
+        value = _skip(line, _skip(line, end) + 1)
+        yield name, at, value
+        at = _next(line, value)
+
+
+def _item(line: str, start: int, index: int) -> int:
+    at = _skip(line, start + 1)
+    for _ in range(index):
+        at = _next(line, at)
+    return at
+
+
+def _next(line: str, at: int) -> int:
+    """Past a value and the comma after it; on the closing bracket after the last."""
+    end = _skip(line, _ANY.raw_decode(line, at)[1])
+    return _skip(line, end + 1) if line[end] == "," else end
+
+
+def _skip(line: str, at: int) -> int:
+    match = _BLANK.match(line, at)
+    return match.end() if match else at
+
+
+def _find(pattern: re.Pattern[str], line: str) -> int:
+    return next((m.start() for m in pattern.finditer(line) if m["found"]), 0)
+
+
+def _not_a_number(line: str, constant: str) -> Finding:
+    if constant[-1].isdigit():
+        at = next((m.start() for m in _HUGE.finditer(line) if m["found"] == constant), 0)
+        return Finding("json/number", "a number that is too large", at)
+    return Finding(
+        "json/number", f"{constant} is not JSON", _find(_CONSTANT, line), "Write a number or null."
+    )
+
+
+def _is_too_deep(value: object) -> bool:
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        inside = (v.values() if isinstance(v, dict) else v for v in level if isinstance(v, dict | list))
+        level = [one for members in inside for one in members if isinstance(one, dict | list)]
+        if not level:
+            return False
+    return True
+
+
+def _too_deep(line: str) -> Finding:
+    return Finding("json/too-deep", "lists and objects are nested too deeply", max(0, _depth(line)))
+
+
+def _depth(line: str) -> int:
+    """Where the nesting gets too deep; -1 where it doesn't."""
+    depth = 0
+    for match in _BRACKET.finditer(line):
+        mark = match[0]
+        depth += 1 if mark in "{[" else -1 if mark in "}]" else 0
+        if depth > MAX_DEPTH:
+            return match.start()
+    return -1
+
+
+def _half(line: str) -> int:
+    """Where the first escape is that is half of a pair; -1 where none is."""
+    high = -1
+    end = 0
+    for match in _ESCAPE.finditer(line):
+        code = int(match[1], 16) if match[1] else 0
+        if high >= 0 and not (0xDC00 <= code < 0xE000 and match.start() == end):
+            return high
+        if high < 0 and 0xDC00 <= code < 0xE000:
+            return match.start()
+        high = match.start() if 0xD800 <= code < 0xDC00 else -1
+        end = match.end()
+    return high
+
+
+def _duplicate(line: str) -> Finding:
+    """The second member of one name. The line is JSON."""
+    names: list[set[str] | None] = []
+    at_key = False
+    for match in _TOKEN.finditer(line):
+        mark = match[0]
+        if mark in "{[":
+            names.append(set() if mark == "{" else None)
+            at_key = mark == "{"
+        elif mark in "}]":
+            names.pop()
+            at_key = False
+        elif mark == ",":
+            at_key = names[-1] is not None
+        elif mark != ":" and at_key:
+            seen, name = names[-1], json.loads(mark)
+            if seen is not None and name in seen:
+                return Finding("json/duplicate-key", f"the key {quote(name)} is there twice", match.start())
+            if seen is not None:
+                seen.add(name)
+            at_key = False
+    return Finding("json/duplicate-key", "a key is there twice", 0)
+
+
+def _explain(line: str, error: json.JSONDecodeError) -> Finding:
+    if line.strip() in DOCUMENT_START:
+        hint = "Is the file one pretty-printed document? Write each example on one line."
+        return Finding("json/syntax", "the object does not end on its line", 0, hint)
+    before = line[: error.pos].rstrip()
+    if line[error.pos : error.pos + 1] in ("}", "]") and before.endswith(","):
+        # Newer Pythons point at the comma themselves.
+        return _syntax("Illegal trailing comma", len(before) - 1)
+    if not line[error.pos :].strip():
+        hint = "Was the file cut off, or a line broken in two?"
+        return Finding("json/syntax", "the line ends before its object does", error.pos, hint)
+    return _syntax(error.msg, error.pos)
+
+
+def _syntax(message: str, at: int) -> Finding:
+    rows = (row for prefix, row in _SYNTAX.items() if message.startswith(prefix))
+    summary, hint = next(rows, (message, ""))
+    return Finding("json/syntax", f"not JSON: {summary}", at, hint)

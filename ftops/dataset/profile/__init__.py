@@ -1,0 +1,1 @@
+"""Profile: sums and a row for each example, and how two versions differ."""

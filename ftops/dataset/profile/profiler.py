@@ -1,0 +1,274 @@
+"""One pass over a file: what the statistics need, and a row for each example that later differences need.
+
+A big file is divided between processes: tokens are most of the work.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter as Tally
+from collections.abc import Callable, Iterator, Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+from msgspec import Struct, field
+from msgspec.msgpack import Decoder, Encoder
+
+from ftops.core.confined_files import opened
+from ftops.core.gc_pause import no_garbage_collection
+from ftops.dataset.checks import process_pool
+from ftops.dataset.files.jsonl_io import blocks, lines_of, unreadable
+from ftops.dataset.profile import example_digest
+from ftops.dataset.profile.tokens import Counter, calls, counter
+from ftops.dataset.rules.sensitive_data import mask
+
+PARALLEL = 8 * 1024 * 1024
+"""Bytes from which on a second process is worth its start."""
+BLOCK = 512 * 1024
+"""Bytes that are measured at once."""
+MAX_LABELS = 1000
+OTHER = "(other)"
+_SYSTEMS = 1000
+_NEAR = 16
+"""Characters of a label at most, where a text is one."""
+
+
+class Use(NamedTuple):
+    """How often a function is called, and with how many tokens."""
+
+    calls: int
+    tokens: int
+
+
+class Sums(Struct):
+    """What is counted of a file. Tokens are 0 where no encoding is known."""
+
+    examples: int = 0
+    messages: int = 0
+    tokens: int = 0
+    trained: int = 0
+    """Tokens of the assistant's messages whose weight isn't 0."""
+    unreadable: int = 0
+    """Lines that are no JSON object."""
+    images: int = 0
+    roles: Tally[str] = field(default_factory=Tally)
+    """Tokens by role; `functions` are definitions, `framing` is what a service adds."""
+    turns: Tally[str] = field(default_factory=Tally)
+    """Messages by role."""
+    calls: Tally[str] = field(default_factory=Tally)
+    call_tokens: Tally[str] = field(default_factory=Tally)
+    labels: Tally[str] = field(default_factory=Tally)
+    """What the examples teach to answer: the functions called, short answers, or `(text)`."""
+    systems: set[str] = field(default_factory=set)
+    """Digests of the different system messages."""
+    offers: set[str] = field(default_factory=set)
+    """Digests of the different lists of functions."""
+
+    def add(self, other: Sums) -> None:
+        for name in ("examples", "messages", "tokens", "trained", "unreadable", "images"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for name in ("roles", "turns", "calls", "call_tokens", "labels"):
+            getattr(self, name).update(getattr(other, name))
+        self.systems |= other.systems
+        self.offers |= other.offers
+
+
+class Measured(NamedTuple):
+    """A file measured: its bytes' digest, its sums, a packed row for each example (see `example_digest`)."""
+
+    digest: str
+    sums: Sums
+    rows: bytes
+
+
+def measure(path: Path, encoding: str = "", processes: int = 0) -> Measured:
+    """Reads a file once. `encoding` empty: tokens aren't counted. `processes` 0: as many as help.
+
+    Raises UsageError where it can't be read, NoEncoding.
+    """
+    if encoding:
+        counter(encoding)
+    sha = sha256()
+    sums, rows = Sums(), bytearray()
+    try:
+        with opened(path) as stream:
+            size = os.fstat(stream.fileno()).st_size
+            several = processes or (min(4, os.cpu_count() or 1) if size >= PARALLEL else 1)
+            for part, packed in _parts(_hashed(stream, sha.update), encoding, several):
+                sums.add(part)
+                rows += packed
+    except OSError as error:
+        raise unreadable(path, error) from error
+    _cap(sums.labels)
+    return Measured(f"sha256:{sha.hexdigest()}", sums, bytes(rows))
+
+
+def measure_block(block: bytes, first: int, encoding: str) -> tuple[Sums, bytes]:
+    """The sums and rows of whole lines, of which the first has the number `first`."""
+    run = _Block(counter(encoding) if encoding else None)
+    with no_garbage_collection():
+        for line in lines_of(block, first):
+            if line.example is None:
+                run.sums.unreadable += 1
+            else:
+                run.add(line.number, line.example)
+    _cap(run.sums.labels)
+    _spell(run.sums)
+    return run.sums, b"".join(run.rows)
+
+
+def answering(encoding: str) -> Callable[[bytes], bytes]:
+    """For other processes: measures a block, which comes behind the number of its first line (8 bytes)."""
+
+    def answer(data: bytes) -> bytes:
+        return _encode(measure_block(data[8:], int.from_bytes(data[:8], "big"), encoding))
+
+    return answer
+
+
+def label(example: Mapping[str, Any], said: example_digest.Messages) -> str:
+    """What an example teaches to answer: functions, a short answer, or `(text)`; personal data as dots."""
+    answers = example_digest.answers(example, said)
+    called = [call.name for message in answers for call in calls(message)]
+    if called:
+        return "+".join(dict.fromkeys(called))
+    texts = [m["content"] for m in answers if isinstance(m.get("content"), str)]
+    last = texts[-1].strip() if texts else ""
+    return mask(last) if 0 < len(last) <= _NEAR and "\n" not in last else "(text)"
+
+
+class _Block:
+    """Some lines, as they are measured."""
+
+    def __init__(self, count: Counter | None) -> None:
+        self.sums = Sums()
+        self.rows: list[bytes] = []
+        self._count = count
+        self._systems: dict[str, str] = {}
+        """Digests of system messages: most examples have the same."""
+
+    def add(self, number: int, example: Mapping[str, Any]) -> None:
+        said = example_digest.messages(example)
+        sums = self.sums
+        sums.examples += 1
+        sums.messages += len(said)
+        sums.labels[label(example, said)] += 1
+        for message in said:
+            self._add_message(message)
+        offered = example.get("tools") or example.get("functions")
+        if offered:
+            sums.offers.add(example_digest.short(offered))
+        tokens = 0
+        if self._count:
+            plain = len(example) == 1 and "messages" in example and all(map(_is_plain, said))
+            tokens = self._add_plain(said, self._count) if plain else self._add_tokens(example, self._count)
+        self.rows.append(example_digest.row(number, tokens, example, said))
+
+    def _add_message(self, message: Mapping[str, Any]) -> None:
+        sums = self.sums
+        role, content = message.get("role"), message.get("content")
+        role = role if isinstance(role, str) else ""
+        sums.turns[role] += 1
+        if role in ("system", "developer"):
+            sums.systems.add(self._system(content))
+        if isinstance(content, list):
+            sums.images += sum(1 for part in content if isinstance(part, dict) and "image_url" in part)
+        for call in calls(message):
+            sums.calls[call.name] += 1
+
+    def _system(self, content: object) -> str:
+        if not isinstance(content, str):
+            return example_digest.short(content)
+        known = self._systems.get(content)
+        if known is None:
+            if len(self._systems) >= _SYSTEMS:
+                self._systems.clear()
+            known = self._systems[content] = example_digest.short(content)
+        return known
+
+    def _add_plain(self, said: example_digest.Messages, counter: Counter) -> int:
+        """As `_add_tokens`, of a conversation of texts alone, which most are."""
+        sums, roles, count = self.sums, self.sums.roles, counter.count
+        framing, texts = counter.frame.reply, 0
+        for message in said:
+            role = message["role"]
+            around, tokens = counter.frame.message + count(role), count(message["content"])
+            framing += around
+            texts += tokens
+            roles[role] += tokens
+            if role == "assistant":
+                sums.trained += around + tokens
+        roles["framing"] += framing
+        sums.tokens += framing + texts
+        return framing + texts
+
+    def _add_tokens(self, example: Mapping[str, Any], count: Counter) -> int:
+        total = 0
+        sums = self.sums
+        for role, tokens, trained, function in count.pieces(example):
+            total += tokens
+            sums.roles[role] += tokens
+            if trained:
+                sums.trained += tokens
+            if function:
+                sums.call_tokens[function] += tokens
+        sums.tokens += total
+        return total
+
+
+def _is_plain(message: Mapping[str, Any]) -> bool:
+    """Whether it is a role and a text, and nothing else."""
+    return len(message) == 2 and type(message.get("content")) is str and type(message.get("role")) is str
+
+
+def _hashed(stream: BinaryIO, update: Callable[[bytes], None]) -> Iterator[tuple[bytes, int]]:
+    first = 1
+    for block in blocks(stream, BLOCK):
+        update(block)
+        yield block, first
+        first += block.count(b"\n")
+
+
+def _parts(
+    numbered: Iterator[tuple[bytes, int]], encoding: str, processes: int
+) -> Iterator[tuple[Sums, bytes]]:
+    def here(numbered: tuple[bytes, int]) -> tuple[Sums, bytes]:
+        return measure_block(*numbered, encoding)
+
+    if processes > 1:
+        yield from process_pool.spread(__name__, encoding, numbered, here, _measured_apart, processes)
+    else:
+        yield from map(here, numbered)
+
+
+def _measured_apart(numbered: tuple[bytes, int], ask: process_pool.Ask) -> tuple[Sums, bytes]:
+    block, first = numbered
+    return _decode(ask(first.to_bytes(8, "big") + block))
+
+
+_encode = Encoder().encode
+_decode = Decoder(tuple[Sums, bytes], dec_hook=lambda kind, value: kind(value)).decode
+"""The hook makes a Counter of what arrives as a mapping."""
+
+
+def _spell(sums: Sums) -> None:
+    """Names and answers as text that can be written: half of a surrogate pair can not, as the checks say."""
+    for name in ("roles", "turns", "calls", "call_tokens", "labels"):
+        tally: Tally[str] = getattr(sums, name)
+        try:
+            "".join(tally).encode()
+        except UnicodeEncodeError:
+            spelt: Tally[str] = Tally()
+            for key, count in tally.items():
+                spelt[key.encode("utf-8", "replace").decode()] += count
+            setattr(sums, name, spelt)
+
+
+def _cap(labels: Tally[str]) -> None:
+    """Labels that are no labels, one for every example, needn't be kept."""
+    if len(labels) > MAX_LABELS:
+        rare = labels.most_common()[MAX_LABELS:]
+        for name, _ in rare:
+            del labels[name]
+        labels[OTHER] += sum(number for _, number in rare)

@@ -1,0 +1,118 @@
+"""What to know of a dataset before it is paid for: lengths, who says how much, what would be cut off."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from msgspec import Struct
+
+from ftops.dataset.profile import example_digest
+from ftops.dataset.profile.profiler import Measured, Sums, Use
+
+BINS = 12
+LONGEST = 5
+_ROUND = (1, 2, 5)
+
+
+class Bin(NamedTuple):
+    """Examples whose length in tokens is at least `low` and below `high`."""
+
+    low: int
+    high: int
+    examples: int
+
+
+class Cut(NamedTuple):
+    """What training leaves out of examples that are longer than the model takes."""
+
+    limit: int
+    examples: int
+    tokens: int
+    """Beyond the limit, of all of them."""
+    lines: tuple[int, ...]
+    """Where the first of them are."""
+
+
+class Statistics(Struct, frozen=True):
+    """A measured file, as people read it."""
+
+    sums: Sums
+    least: int
+    median: int
+    percentile_95: int
+    most: int
+    mean: float
+    bins: tuple[Bin, ...]
+    longest: tuple[tuple[int, int], ...]
+    """(line, tokens), longest first."""
+    functions: dict[str, Use]
+    duplicates: int
+    """Examples that are the same as an earlier one."""
+    cut: Cut | None
+
+    @property
+    def billed(self) -> int:
+        """Tokens of one epoch: what is cut off isn't trained on."""
+        return self.sums.tokens - (self.cut.tokens if self.cut else 0)
+
+
+def statistics(measured: Measured, limit: int | None = None) -> Statistics:
+    """`limit`: tokens of one example that the model takes at most."""
+    rows = list(example_digest.rows(measured.rows))
+    lengths = sorted(row.tokens for row in rows)
+    count = len(lengths)
+    sums = measured.sums
+    return Statistics(
+        sums=sums,
+        least=lengths[0] if lengths else 0,
+        median=_at(lengths, 0.5),
+        percentile_95=_at(lengths, 0.95),
+        most=lengths[-1] if lengths else 0,
+        mean=sum(lengths) / count if count else 0.0,
+        bins=_bins(lengths),
+        longest=tuple(
+            (r.line, r.tokens) for r in sorted(rows, key=lambda r: (-r.tokens, r.line))[:LONGEST] if r.tokens
+        ),
+        functions={
+            name: Use(calls, sums.call_tokens[name])
+            for name, calls in sorted(sums.calls.items(), key=lambda item: (-item[1], item[0]))
+        },
+        duplicates=count - len({row.content for row in rows}),
+        cut=_cut(rows, limit) if limit else None,
+    )
+
+
+def _at(lengths: Sequence[int], part: float) -> int:
+    """The nearest rank: the least length that is at least as long as this part of all."""
+    if not lengths:
+        return 0
+    return lengths[max(0, -(-int(len(lengths) * part * 100) // 100) - 1)]
+
+
+def _cut(rows: Sequence[example_digest.Row], limit: int) -> Cut:
+    over = [row for row in rows if row.tokens > limit]
+    tokens = sum(row.tokens - limit for row in over)
+    return Cut(limit, len(over), tokens, tuple(row.line for row in over[:LONGEST]))
+
+
+def _bins(lengths: Sequence[int]) -> tuple[Bin, ...]:
+    """At most BINS, of one round width, from the shortest example to the longest."""
+    if not lengths or not lengths[-1]:
+        return ()
+    width = _width(lengths[-1] - lengths[0])
+    start = lengths[0] // width * width
+    counts = [0] * ((lengths[-1] - start) // width + 1)
+    for length in lengths:
+        counts[(length - start) // width] += 1
+    return tuple(Bin(start + i * width, start + (i + 1) * width, n) for i, n in enumerate(counts))
+
+
+def _width(span: int) -> int:
+    """1, 2, 5, 10, 20, 50, …: the least that needs no more than BINS."""
+    power = 1
+    while True:
+        for step in _ROUND:
+            if span < step * power * (BINS - 1):
+                return step * power
+        power *= 10

@@ -1,0 +1,1 @@
+"""Rules: the catalogue of rules about data, and findings."""

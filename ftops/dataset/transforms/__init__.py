@@ -1,0 +1,1 @@
+"""Transforms: examples converted, shortened and split into files."""

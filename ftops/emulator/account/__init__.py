@@ -1,0 +1,1 @@
+"""An account: its objects, clock, settings and faults, kept in a folder."""

@@ -1,0 +1,73 @@
+"""The events of jobs: one JSON line each, appended as they happen.
+
+An event's id follows from its job and its place in it, so that a training run that starts again
+after a restart writes nothing twice.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from ftops.emulator.account.cloud import JSON, Cloud, derived_hex
+from ftops.emulator.account.storage import replace_text
+
+
+def record(
+    cloud: Cloud,
+    job: str,
+    at: float,
+    message: str,
+    *,
+    level: str = "info",
+    data: JSON | None = None,
+) -> None:
+    """Append one event at the virtual time ``at``."""
+    event: JSON = {
+        "id": f"ftevent-{derived_hex(job, message)}",
+        "created_at": at,
+        "level": level,
+        "message": message,
+        "object": "fine_tuning.job.event",
+        "type": "message" if data is None else "metrics",
+    }
+    if data is not None:
+        event["data"] = data
+    line = json.dumps(event, separators=(",", ":")).encode() + b"\n"
+    descriptor = os.open(_path(cloud, job), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        os.write(descriptor, line)
+    finally:
+        os.close(descriptor)
+
+
+def read(cloud: Cloud, job: str) -> list[JSON]:
+    """The events of a job in the order of their recording, future ones included."""
+    try:
+        lines = _path(cloud, job).read_bytes().splitlines()
+    except FileNotFoundError:
+        return []
+    events: dict[str, JSON] = {}
+    for line in lines:
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue  # cut off by a kill in the midst of writing
+        events.setdefault(event["id"], event)
+    return list(events.values())
+
+
+def keep_until(cloud: Cloud, job: str, at: float) -> None:
+    """Forget the events that would have happened after ``at``."""
+    kept = [json.dumps(event) for event in read(cloud, job) if event["created_at"] <= at]
+    replace_text(_path(cloud, job), "".join(f"{line}\n" for line in kept))
+
+
+def forget(cloud: Cloud, job: str) -> None:
+    """Forget the events of a job."""
+    _path(cloud, job).unlink(missing_ok=True)
+
+
+def _path(cloud: Cloud, job: str) -> Path:
+    return cloud.folder / "jobs" / f"{job}.events.jsonl"

@@ -1,0 +1,1 @@
+"""The data plane: files, uploads, jobs, models and chat."""

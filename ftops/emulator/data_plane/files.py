@@ -1,0 +1,225 @@
+"""Files of the data plane: upload, list, read, delete.
+
+Source: the Azure OpenAI authoring API 2024-10-21; ``expires_after`` of 2025-04-01-preview.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import dataclasses
+import shutil
+from pathlib import Path
+from typing import IO
+
+from starlette.datastructures import FormData, UploadFile
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+
+from ftops.emulator.account.cloud import JSON, Cloud, StoredFile, new_hex
+from ftops.emulator.http.errors import Plane, ServiceError, invalid, not_found, over_quota
+from ftops.emulator.http.messages import created, page, plane_of, reply
+from ftops.emulator.trainer.examples import InvalidData
+from ftops.emulator.trainer.preferences import read_any
+
+PURPOSES = ("fine-tune", "assistants", "batch", "evals", "user_data", "vision")
+RESULTS = "fine-tune-results"
+PROCESSING_FAILED = "The file could not be processed due to an internal error."
+_EXPIRES = (1209600, 2592000)
+
+
+async def create(cloud: Cloud, request: Request) -> Response:
+    """POST /files: multipart with ``purpose`` and ``file``."""
+    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+        raise invalid("The request must be multipart/form-data with 'purpose' and 'file'.")
+    async with request.form(max_files=1, max_fields=20) as form:
+        request.scope["emulator.body_keys"] = sorted(form)
+        upload, purpose = _parts(form)
+        now = cloud.clock.now()
+        expires = _expiry(form, now)
+        refuse_beyond_limit(cloud)
+        name = f"file-{new_hex()}"
+        size = await asyncio.to_thread(keep, upload.file, cloud.content(name))
+        filename = upload.filename or "file"
+    if size == 0:
+        cloud.content(name).unlink()
+        raise invalid("The uploaded file is empty.")
+    refuse_too_large(cloud, name, size)
+    file = StoredFile(name, filename, purpose, size, now, 0.0, expires=expires)
+    file = await asyncio.to_thread(stored, cloud, file, request.scope.get("emulator.file_fault"))
+    return created(request, described(cloud, file), f"files/{name}")
+
+
+def stored(cloud: Cloud, file: StoredFile, fault: str | None = None) -> StoredFile:
+    """Keep a file whose content is in its place; it is processed after a while, well or badly."""
+    error = (fault and PROCESSING_FAILED) or _unreadable(cloud, file)
+    ready = cloud.clock.now() + cloud.settings.file_processing_seconds
+    file = dataclasses.replace(file, ready=ready, error=error)
+    cloud.files.put(file)
+    return file
+
+
+def _unreadable(cloud: Cloud, file: StoredFile) -> str | None:
+    """What is wrong with a training file, where the service looks at once (``jsonl_checked``)."""
+    if cloud.settings.jsonl_checked != "file" or file.purpose != "fine-tune":
+        return None
+    try:
+        read_any(cloud.content(file.id).read_bytes(), "file")
+    except InvalidData as exc:
+        return exc.message
+    return None
+
+
+def refuse_too_large(cloud: Cloud, name: str, size: int) -> None:
+    """Raise, and forget the content, when a file has more bytes than a strict service takes."""
+    settings = cloud.settings
+    if not settings.strict or size <= settings.max_file_bytes:
+        return
+    cloud.content(name).unlink(missing_ok=True)
+    raise ServiceError(
+        settings.file_too_large_status,
+        "invalidPayload",
+        f"The file has {size} bytes; the limit is {settings.max_file_bytes}.",
+    )
+
+
+def _expiry(form: FormData, now: float) -> float | None:
+    """``expires_after``: seconds after the creation, between two weeks and thirty days."""
+    anchor, seconds = form.get("expires_after[anchor]"), form.get("expires_after[seconds]")
+    if anchor is None and seconds is None:
+        return None
+    text = str(seconds)
+    if (
+        anchor != "created_at"
+        or not text.isdecimal()
+        or len(text) > 9
+        or not _EXPIRES[0] <= int(text) <= _EXPIRES[1]
+    ):
+        raise invalid(
+            f"'expires_after' needs the anchor 'created_at' and seconds from {_EXPIRES[0]} to {_EXPIRES[1]}."
+        )
+    return int(now) + int(text)
+
+
+def _parts(form: FormData) -> tuple[UploadFile, str]:
+    upload, purpose = form.get("file"), form.get("purpose")
+    if not isinstance(upload, UploadFile):
+        raise invalid("The part 'file' is missing.")
+    if purpose not in PURPOSES:
+        raise invalid(f"The purpose '{purpose}' is not supported; use one of {PURPOSES}.")
+    return upload, str(purpose)
+
+
+def refuse_beyond_limit(cloud: Cloud) -> None:
+    """Raise when the account has as many files as it may."""
+    count = sum(file.purpose != RESULTS for file in existing(cloud))
+    if count >= cloud.settings.files_limit:
+        raise over_quota(
+            cloud.settings,
+            f"The resource has {count} files; the limit is {cloud.settings.files_limit}. "
+            "Delete files that are no longer needed.",
+        )
+
+
+def keep(source: IO[bytes], target: Path) -> int:
+    """Write a content to its place; its size in bytes."""
+    temporary = target.with_name(f".{target.name}.tmp")
+    with temporary.open("wb") as file:
+        shutil.copyfileobj(source, file, 1 << 20)
+        size = file.tell()
+    temporary.replace(target)
+    return size
+
+
+async def list_all(cloud: Cloud, request: Request) -> Response:
+    """GET /files. The dated plane ignores paging and says no ``has_more``."""
+    purpose = request.query_params.get("purpose")
+    listed = (file for file in existing(cloud) if cloud.is_listed(file.created))
+    files = [file for file in listed if purpose in (None, file.purpose)]
+    wanted = cloud.settings.list_order
+    if plane_of(request) is Plane.V1:
+        wanted = {"asc": "oldest", "desc": "newest"}.get(request.query_params.get("order", ""), wanted)
+    if wanted == "newest":
+        files.reverse()
+    if plane_of(request) is Plane.DATED:
+        return reply({"object": "list", "data": [described(cloud, file) for file in files]})
+    some, more = page(request, files, lambda file: file.id, 10000)
+    ends = {"first_id": some[0].id, "last_id": some[-1].id} if some else {}
+    data = [described(cloud, file) for file in some]
+    return reply({"object": "list", "data": data, **ends, "has_more": more})
+
+
+async def get(cloud: Cloud, request: Request) -> Response:
+    """GET /files/{file}."""
+    return reply(described(cloud, _existing(cloud, request)))
+
+
+async def content(cloud: Cloud, request: Request) -> Response:
+    """GET /files/{file}/content: the bytes as they were uploaded."""
+    file = _existing(cloud, request)
+    if not cloud.content(file.id).exists():
+        raise not_found("file", file.id)
+    if file.purpose == RESULTS and cloud.settings.results_encoding == "base64":
+        encoded = base64.b64encode(cloud.content(file.id).read_bytes())
+        return Response(encoded, media_type="application/octet-stream")
+    return FileResponse(cloud.content(file.id), media_type="application/octet-stream")
+
+
+async def delete(cloud: Cloud, request: Request) -> Response:
+    """DELETE /files/{file}; allowed though a job used it."""
+    file = _existing(cloud, request)
+    cloud.files.remove(file.id)
+    cloud.content(file.id).unlink(missing_ok=True)
+    return reply({"id": file.id, "object": "file", "deleted": True})
+
+
+def processed(cloud: Cloud, file: StoredFile) -> bool:
+    """Whether the service is done with the upload."""
+    return cloud.clock.now() >= file.ready
+
+
+def file_error(cloud: Cloud, file: StoredFile) -> str | None:
+    """Why the service could not process the file, as soon as it says so."""
+    return file.error if processed(cloud, file) else None
+
+
+def existing(cloud: Cloud) -> list[StoredFile]:
+    """The files that have not expired, oldest first."""
+    return [file for file in cloud.files.all() if not _expired(cloud, file)]
+
+
+def find(cloud: Cloud, name: str) -> StoredFile | None:
+    """The file with this id, if it has not expired."""
+    file = cloud.files.get(name)
+    return None if file is None or _expired(cloud, file) else file
+
+
+def _expired(cloud: Cloud, file: StoredFile) -> bool:
+    return file.expires is not None and cloud.clock.now() >= file.expires
+
+
+def described(cloud: Cloud, file: StoredFile) -> JSON:
+    """The file on the wire; its size is known only once it is processed."""
+    error = file_error(cloud, file)
+    more: JSON = {"bytes": file.bytes} if processed(cloud, file) and error is None else {}
+    if error is not None:
+        more["status_details"] = error
+    if file.expires is not None:
+        more["expires_at"] = int(file.expires)
+    return {
+        "status": "error" if error else "processed" if processed(cloud, file) else "pending",
+        **more,
+        "purpose": file.purpose,
+        "filename": file.filename,
+        "id": file.id,
+        "created_at": int(file.created),
+        "object": "file",
+    }
+
+
+def _existing(cloud: Cloud, request: Request) -> StoredFile:
+    name = request.path_params["file"]
+    file = find(cloud, name)
+    if file is None:
+        raise not_found("file", name)
+    return file

@@ -1,0 +1,243 @@
+"""Fine-tuning jobs on the wire: create, list, read, cancel, pause, resume, delete; events, checkpoints.
+
+Sources: the Azure OpenAI authoring API 2024-10-21; pausing and resuming of 2025-04-01-preview.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ftops.emulator.account import events, pauses
+from ftops.emulator.account.cloud import JSON, Checkpoint, Cloud, Job
+from ftops.emulator.data_plane import job_request
+from ftops.emulator.data_plane.job_schedule import TERMINAL, Schedule, status
+from ftops.emulator.http.errors import Plane, gateway_not_found, not_found, wrong_state
+from ftops.emulator.http.messages import created, listing, page, plane_of, read_object, reply
+
+Answer = Callable[[Cloud, Request], Awaitable[Response]]
+
+
+async def create(cloud: Cloud, request: Request) -> Response:
+    """POST /fine_tuning/jobs."""
+    body = await read_object(request)
+    with cloud.lock:
+        job = job_request.parsed(cloud, request, body)
+        cloud.jobs.put(job)
+        events.record(cloud, job.id, job.created, "Job enqueued. Waiting for jobs ahead to complete.")
+    schedule_of(request).settle()
+    return created(request, described(cloud, job, plane_of(request)), f"fine_tuning/jobs/{job.id}")
+
+
+def schedule_of(request: Request) -> Schedule:
+    """The schedule that runs the account's jobs."""
+    schedule: Schedule = request.scope["emulator.schedule"]
+    return schedule
+
+
+async def list_all(cloud: Cloud, request: Request) -> Response:
+    """GET /fine_tuning/jobs, newest first; ``metadata[key]=value`` selects."""
+    schedule_of(request).settle()
+    wanted = {
+        key[len("metadata[") : -1]: value
+        for key, value in request.query_params.items()
+        if key.startswith("metadata[")
+    }
+    jobs = [
+        job
+        for job in reversed(cloud.jobs.all())
+        if cloud.is_listed(job.created)
+        and all((job.metadata or {}).get(key) == value for key, value in wanted.items())
+    ]
+    some, more = page(request, jobs, lambda job: job.id, 20)
+    plane = plane_of(request)
+    return reply(listing([described(cloud, job, plane) for job in some], more))
+
+
+async def get(cloud: Cloud, request: Request) -> Response:
+    """GET /fine_tuning/jobs/{job}."""
+    schedule_of(request).settle()
+    return reply(described(cloud, _existing(cloud, request), plane_of(request)))
+
+
+async def cancel(cloud: Cloud, request: Request) -> Response:
+    """POST /fine_tuning/jobs/{job}/cancel: at any time before the end."""
+    schedule = schedule_of(request)
+    schedule.settle()
+    job = _existing(cloud, request)
+    with cloud.lock:
+        now = cloud.clock.now()
+        state = status(job, now)
+        if state in TERMINAL:
+            raise wrong_state(cloud.settings, f"The job is in status '{state}' and cannot be cancelled.")
+        schedule.cancel(job, now)
+    schedule.settle()
+    return reply(described(cloud, _existing(cloud, request), plane_of(request)))
+
+
+async def pause(cloud: Cloud, request: Request) -> Response:
+    """POST …/pause: while it runs and after its first step; it leaves a deployable checkpoint."""
+    schedule = schedule_of(request)
+    schedule.settle()
+    job = _existing(cloud, request)
+    with cloud.lock:
+        now = cloud.clock.now()
+        step = pauses.steps_done(cloud, job, now) if status(job, now) == "running" else 0
+        if step < 1:
+            state = status(job, now)
+            raise wrong_state(cloud.settings, f"The job is in status '{state}' and cannot be paused.")
+        schedule.pause(job, now, step)
+    body = described(cloud, _existing(cloud, request), plane_of(request))
+    return reply({**body, "status": cloud.settings.pause_reply})
+
+
+async def resume(cloud: Cloud, request: Request) -> Response:
+    """POST …/resume: of a paused job."""
+    schedule = schedule_of(request)
+    job = _existing(cloud, request)
+    with cloud.lock:
+        now = cloud.clock.now()
+        state = status(job, now)
+        if state != "paused":
+            raise wrong_state(cloud.settings, f"The job is in status '{state}' and cannot be resumed.")
+        schedule.unpause(job, now)
+    return reply(described(cloud, _existing(cloud, request), plane_of(request)))
+
+
+async def delete(cloud: Cloud, request: Request) -> Response:
+    """DELETE /fine_tuning/jobs/{job}, of a job that has ended; the dated plane only."""
+    schedule = schedule_of(request)
+    schedule.settle()
+    settings = cloud.settings
+    job = cloud.jobs.get(request.path_params["job"])
+    if job is None and settings.second_job_delete_status == 204:
+        return Response(status_code=204)
+    job = _existing(cloud, request)
+    state = status(job, cloud.clock.now())
+    if state not in TERMINAL and settings.running_job_delete == "refused":
+        raise wrong_state(settings, f"The job is in status '{state}'; cancel it before deleting it.")
+    if state == "failed" and settings.failed_job_delete == "refused":
+        raise wrong_state(settings, "The job is in status 'failed' and cannot be deleted.")
+    with cloud.lock:
+        if state not in TERMINAL:
+            schedule.cancel(job, cloud.clock.now())
+        forget(cloud, job)
+    return Response(status_code=204)
+
+
+def forget(cloud: Cloud, job: Job) -> None:
+    """Take a job away with its events and checkpoints, and its models if that is switched on."""
+    cloud.jobs.remove(job.id)
+    events.forget(cloud, job.id)
+    for checkpoint in [item for item in cloud.checkpoints.all() if item.job == job.id]:
+        cloud.checkpoints.remove(checkpoint.id)
+    if cloud.settings.delete_job_deletes_model:
+        for model in [model for model in cloud.models.all() if model.job == job.id]:
+            cloud.models.remove(model.id)
+            cloud.weights(model.weights).unlink(missing_ok=True)
+
+
+async def list_events(cloud: Cloud, request: Request) -> Response:
+    """GET …/events, newest first."""
+    schedule_of(request).settle()
+    job = _existing(cloud, request)
+    now = cloud.clock.now()
+    visible = [event for event in events.read(cloud, job.id) if event["created_at"] <= now]
+    visible.sort(key=lambda event: event["created_at"])  # stable: as recorded within an instant
+    visible.reverse()
+    some, more = page(request, visible, lambda event: str(event["id"]), 20)
+    return reply(listing([{**event, "created_at": int(event["created_at"])} for event in some], more))
+
+
+async def list_checkpoints(cloud: Cloud, request: Request) -> Response:
+    """GET …/checkpoints, newest first."""
+    schedule_of(request).settle()
+    job = _existing(cloud, request)
+    some, more = page(request, checkpoints_of(cloud, job), lambda item: item.id, 10)
+    return reply(listing([_checkpoint(item) for item in some], more))
+
+
+async def list_events_by_post(cloud: Cloud, request: Request) -> Response:
+    """POST …/events: the how-to documents write it so. No description knows it, so strict doesn't either."""
+    return await _unless_strict(list_events, cloud, request)
+
+
+async def list_checkpoints_by_post(cloud: Cloud, request: Request) -> Response:
+    """POST …/checkpoints, likewise."""
+    return await _unless_strict(list_checkpoints, cloud, request)
+
+
+async def _unless_strict(answer: Answer, cloud: Cloud, request: Request) -> Response:
+    if cloud.settings.strict:
+        raise gateway_not_found()
+    return await answer(cloud, request)
+
+
+def checkpoints_of(cloud: Cloud, job: Job) -> list[Checkpoint]:
+    """The checkpoints that a job shows: the last three, newest first."""
+    now = cloud.clock.now()
+    own = [item for item in cloud.checkpoints.all() if item.job == job.id and item.created <= now]
+    return sorted(own, key=lambda item: -item.step)[:3]
+
+
+def _checkpoint(item: Checkpoint) -> JSON:
+    return {
+        "id": item.id,
+        "created_at": int(item.created),
+        "fine_tuned_model_checkpoint": item.model,
+        "fine_tuning_job_id": item.job,
+        "metrics": item.metrics,
+        "object": "fine_tuning.job.checkpoint",
+        "step_number": item.step,
+    }
+
+
+def described(cloud: Cloud, job: Job, plane: Plane) -> JSON:
+    """The job on the wire, as it is now; what is not known yet is left out."""
+    now = cloud.clock.now()
+    state = status(job, now)
+    optional = {
+        "validation_file": job.validation_file,
+        "suffix": job.suffix,
+        "user_provided_suffix": job.suffix if plane is Plane.V1 else None,
+        "trainingType": job.training_type,
+        "method": job.method,
+        "metadata": job.metadata,
+        "integrations": job.integrations,
+        "estimated_finish": None if job.estimated_finish is None else int(job.estimated_finish),
+        **_ending(job, state),
+    }
+    return {
+        "id": job.id,
+        "object": "fine_tuning.job",
+        "created_at": int(job.created),
+        "status": state,
+        "model": job.model,
+        "training_file": job.training_file,
+        "hyperparameters": (state == "succeeded" and job.resolved) or job.requested,
+        "seed": job.seed,
+        **{key: value for key, value in optional.items() if value is not None},
+    }
+
+
+def _ending(job: Job, state: str) -> JSON:
+    if job.outcome is None or state not in TERMINAL:
+        return {}
+    ending: JSON = {"finished_at": int(job.outcome["at"]), "error": job.outcome.get("error")}
+    if state == "succeeded":
+        ending |= {
+            "fine_tuned_model": job.fine_tuned_model,
+            "result_files": [job.result_file],
+            "trained_tokens": job.trained_tokens,
+        }
+    return ending
+
+
+def _existing(cloud: Cloud, request: Request) -> Job:
+    name = request.path_params["job"]
+    job = cloud.jobs.get(name)
+    if job is None:
+        raise not_found("fine-tuning job", name)
+    return job

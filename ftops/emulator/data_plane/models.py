@@ -1,0 +1,111 @@
+"""Models of the data plane: base models and tuned ones."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ftops.emulator.account import catalog, other_accounts
+from ftops.emulator.account.cloud import JSON, Cloud, TunedModel
+from ftops.emulator.control_plane.deployment_state import alive, model_of
+from ftops.emulator.http.errors import Plane, ServiceError, gateway_not_found, not_found, wrong_state
+from ftops.emulator.http.messages import plane_of, reply
+
+_INFERENCE_ENDS = 1822867200  # 2027-10-07, seconds since the epoch
+
+
+async def list_all(cloud: Cloud, _: Request) -> Response:
+    """GET /models."""
+    other_accounts.receive(cloud)
+    now = cloud.clock.now()
+    tuned = [model for model in cloud.models.all() if model.final and model.created <= now]
+    data = [_base(model) for model in catalog.BASE_MODELS] + [_tuned(model) for model in tuned]
+    return reply({"object": "list", "data": data})
+
+
+async def get(cloud: Cloud, request: Request) -> Response:
+    """GET /models/{model}."""
+    name = request.path_params["model"]
+    if base := catalog.BY_ID.get(name):
+        return reply(_base(base))
+    other_accounts.receive(cloud)
+    return reply(_tuned(_existing(cloud, name)))
+
+
+async def delete(cloud: Cloud, request: Request) -> Response:
+    """DELETE /models/{model}: a tuned one, with its checkpoints, unless it is deployed."""
+    if plane_of(request) is Plane.DATED and not cloud.settings.dated_model_delete:
+        raise gateway_not_found()
+    name = request.path_params["model"]
+    if name in catalog.BY_ID:
+        raise wrong_state(cloud.settings, f"The base model '{name}' cannot be deleted.")
+    model = _existing(cloud, name)
+    doomed = [model]
+    if model.final:
+        doomed = [other for other in cloud.models.all() if other.job == model.job]
+    _refuse_deployed(cloud, {other.id for other in doomed})
+    for other in doomed:
+        cloud.models.remove(other.id)
+        cloud.weights(other.weights).unlink(missing_ok=True)
+    return reply({"id": name, "object": "model", "deleted": True})
+
+
+def _refuse_deployed(cloud: Cloud, names: set[str]) -> None:
+    now = cloud.clock.now()
+    users = [
+        deployment.name
+        for deployment in cloud.deployments.all()
+        if alive(cloud, deployment, now)
+        and (used := model_of(cloud, deployment.model)) is not None
+        and used in names
+    ]
+    if users:
+        raise ServiceError(
+            cloud.settings.deployed_model_delete_status,
+            "conflict",
+            f"The model is deployed as {', '.join(users)}; delete the deployment first.",
+        )
+
+
+def _existing(cloud: Cloud, name: str) -> TunedModel:
+    model = cloud.models.get(name)
+    if model is None or model.created > cloud.clock.now():
+        raise not_found("model", name)
+    return model
+
+
+def _base(model: catalog.BaseModel) -> JSON:
+    ends = {"fine_tune": _INFERENCE_ENDS} if model.trainable else {}
+    return {
+        "id": model.id,
+        "object": "model",
+        "created_at": model.created,
+        "status": "succeeded",
+        "capabilities": _capabilities(model.trainable),
+        "lifecycle_status": "generally-available",
+        "deprecation": {**ends, "inference": _INFERENCE_ENDS},
+    }
+
+
+def _tuned(model: TunedModel) -> JSON:
+    return {
+        "id": model.id,
+        "object": "model",
+        "created_at": int(model.created),
+        "status": "succeeded",
+        "model": model.base,
+        "fine_tune": model.job,
+        "capabilities": _capabilities(False),
+        "lifecycle_status": "generally-available",
+        "deprecation": {"inference": _INFERENCE_ENDS},
+    }
+
+
+def _capabilities(trainable: bool) -> JSON:
+    return {
+        "fine_tune": trainable,
+        "inference": True,
+        "completion": False,
+        "chat_completion": True,
+        "embeddings": False,
+    }

@@ -1,0 +1,1 @@
+"""HTTP: messages, errors, and who may do what."""

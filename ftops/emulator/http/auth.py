@@ -1,0 +1,146 @@
+"""Who calls: the holder of the account's key, or of a token for its owner or another principal.
+
+A token is a JSON Web Token signed with the key; it expires in real time, because its holder
+compares it with a real clock.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+import secrets
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ftops.emulator.account.settings import Settings
+from ftops.emulator.http.errors import Plane, ServiceError
+
+TOKEN_SECONDS = 3600
+OWNER = "emulator"
+ISSUER = "https://token.actions.emulator.invalid"
+_DATA_AUDIENCES = ("https://cognitiveservices.azure.com", "https://ai.azure.com")
+_AUDIENCES = {
+    Plane.DATED: _DATA_AUDIENCES,
+    Plane.V1: _DATA_AUDIENCES,
+    Plane.ARM: ("https://management.azure.com", "https://management.core.windows.net"),
+}
+_HEADER = {"alg": "HS256", "typ": "JWT"}
+
+
+def stored_key(path: Path, wanted: str | None) -> str:
+    """The key in ``path``; made once, or replaced by ``wanted``."""
+    if wanted is None and path.exists():
+        return path.read_text("ascii").strip()
+    key = wanted or secrets.token_hex(16)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(key + "\n", "ascii")
+    temporary.replace(path)
+    return key
+
+
+class Credentials:
+    """Checks what a request carries."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+
+    def token(self, resource: str, principal: str = OWNER) -> dict[str, str]:
+        """A fresh token in the form of the managed-identity endpoint (2019-08-01)."""
+        expires = int(time.time()) + TOKEN_SECONDS
+        claims = {"aud": resource, "exp": expires, "oid": principal, "iss": "emulator"}
+        return {
+            "access_token": self._signed(claims),
+            "expires_on": str(expires),
+            "resource": resource,
+            "token_type": "Bearer",
+        }
+
+    def assertion(self, subject: str, audience: str) -> str:
+        """An OIDC token as a runner of continuous integration gets it."""
+        expires = int(time.time()) + TOKEN_SECONDS
+        return self._signed({"iss": ISSUER, "sub": subject, "aud": audience, "exp": expires})
+
+    def subject(self, assertion: str, audience: str) -> str | None:
+        """The subject of a valid assertion of our own issuer, meant for ``audience``."""
+        claims = self._claims(assertion) or {}
+        meant = claims.get("iss") == ISSUER and claims.get("aud") == audience
+        return str(claims["sub"]) if meant else None
+
+    def knows_key(self, given: str | None) -> bool:
+        """Whether ``given`` is the account's key."""
+        return given is not None and hmac.compare_digest(given.encode(), self.key.encode())
+
+    def check(self, plane: Plane, headers: Mapping[str, str], settings: Settings) -> str:
+        """Who calls: ``OWNER`` or a principal's id; raises what the plane answers to anybody else."""
+        bearer = _bearer(headers)
+        claims = self._claims(bearer or "")
+        if claims is not None and claims.get("oid") and _suits(plane, str(claims.get("aud"))):
+            return str(claims["oid"])
+        by_key = self.knows_key(bearer)
+        if plane is not Plane.ARM:
+            by_key = by_key or self.knows_key(headers.get("api-key"))
+        if by_key and settings.disable_local_auth and plane in (Plane.DATED, Plane.V1):
+            raise _KEYS_DISABLED
+        if not by_key:
+            raise _refusal(plane, bearer, settings)
+        return OWNER
+
+    def _signed(self, claims: dict[str, Any]) -> str:
+        head = f"{_encoded(_HEADER)}.{_encoded(claims)}"
+        return f"{head}.{self._signature(head)}"
+
+    def _signature(self, head: str) -> str:
+        digest = hmac.new(self.key.encode(), head.encode(), hashlib.sha256).digest()
+        return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+    def _claims(self, token: str) -> dict[str, Any] | None:
+        """What a token says, if we signed it and it has not expired."""
+        head, _, signature = token.rpartition(".")
+        if not hmac.compare_digest(signature.encode(), self._signature(head).encode()):
+            return None
+        payload = head.partition(".")[2]
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        return claims if isinstance(claims, dict) and claims["exp"] > time.time() else None
+
+
+def _suits(plane: Plane, audience: str) -> bool:
+    """Whether a token is meant for this plane; the emulator's own endpoints are for the owner's key."""
+    return audience.rstrip("/") in _AUDIENCES.get(plane, ())
+
+
+def _encoded(value: dict[str, Any]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
+
+
+def _bearer(headers: Mapping[str, str]) -> str | None:
+    scheme, _, value = headers.get("authorization", "").partition(" ")
+    return value.strip() if scheme.lower() == "bearer" else None
+
+
+_KEYS_DISABLED = ServiceError(
+    403,
+    "AuthenticationTypeDisabled",
+    "Key based authentication is disabled for this resource.",
+)
+
+
+WRONG_KEY = (
+    "Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid key "
+    "for an active subscription and use a correct regional API endpoint for your resource."
+)
+
+
+def _refusal(plane: Plane, bearer: str | None, settings: Settings) -> ServiceError:
+    if plane is not Plane.ARM:
+        own = settings.v1_unauthorized_message if plane is Plane.V1 else ""
+        return ServiceError(401, "401", own or WRONG_KEY)
+    challenge = {"www-authenticate": 'Bearer error="invalid_token"'}
+    if bearer is None:
+        missing = "Authentication failed. The 'Authorization' header is missing."
+        return ServiceError(401, "AuthenticationFailed", missing, challenge)
+    return ServiceError(401, "InvalidAuthenticationToken", "The access token is invalid.", challenge)

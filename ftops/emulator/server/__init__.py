@@ -1,0 +1,1 @@
+"""The server: routes, the process, its administration."""

@@ -1,0 +1,114 @@
+"""Where tokens come from: a managed identity, the token endpoint of a tenant, a runner's OIDC issuer.
+
+* ``GET /msi/token``: App Service's managed-identity endpoint (2019-08-01), for IDENTITY_ENDPOINT;
+* ``POST /{tenant}/oauth2/v2.0/token``: client credentials by secret or by federated assertion;
+* ``GET /oidc/token``: the endpoint that GitHub names in ACTIONS_ID_TOKEN_REQUEST_URL.
+
+azure-identity speaks to the second one over https only: it needs a proxy or a transport that ends TLS.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Awaitable, Callable
+from urllib.parse import parse_qs
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ftops.emulator.account.cloud import Cloud, Principal
+from ftops.emulator.http.auth import OWNER, TOKEN_SECONDS, Credentials
+from ftops.emulator.http.errors import ServiceError
+from ftops.emulator.http.messages import read_body, reply
+
+Issue = Callable[[Cloud, Credentials, Request], Awaitable[Response]]
+_ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_FORM_BYTES = 64 * 1024
+_FIELDS = 50
+EXCHANGE_AUDIENCE = "api://AzureADTokenExchange"
+
+
+def issuer_of(method: str, path: str) -> Issue | None:
+    """What answers here; None where no tokens come from."""
+    rows = [issue for wanted, pattern, issue in _ISSUERS if wanted == method and pattern.fullmatch(path)]
+    return rows[0] if rows else None
+
+
+async def _managed(cloud: Cloud, credentials: Credentials, request: Request) -> Response:
+    if not credentials.knows_key(request.headers.get("x-identity-header")):
+        raise ServiceError(401, "unauthorized_client", "X-IDENTITY-HEADER is missing or wrong.")
+    resource = request.query_params.get("resource")
+    if not resource:
+        raise ServiceError(400, "invalid_request", "The parameter 'resource' is required.")
+    client = request.query_params.get("client_id")
+    if client is not None and cloud.principals.get(client) is None:
+        message = "No User Assigned or Delegated Managed Identity found for specified ClientId."
+        return reply({"statusCode": 400, "message": message}, 400)
+    return reply(credentials.token(resource, client or OWNER))
+
+
+async def _client_credentials(cloud: Cloud, credentials: Credentials, request: Request) -> Response:
+    body = await read_body(request, _FORM_BYTES)
+    try:
+        fields = parse_qs(body.decode(), max_num_fields=_FIELDS)
+    except ValueError as exc:
+        raise ServiceError(400, "invalid_request", f"The body is no form: {exc}.") from exc
+    form = {key: values[0] for key, values in fields.items()}
+    principal = cloud.principals.get(form.get("client_id", ""))
+    if principal is None:
+        return _refused("unauthorized_client", "AADSTS700016: Application was not found in the directory.")
+    if problem := _unproven(credentials, principal, form):
+        return _refused("invalid_client", problem)
+    audience = form.get("scope", "").split(" ")[0].removesuffix("/.default")
+    token = credentials.token(audience, principal.id)["access_token"]
+    times = {"expires_in": TOKEN_SECONDS, "ext_expires_in": TOKEN_SECONDS}
+    return reply({"token_type": "Bearer", **times, "access_token": token})
+
+
+def _unproven(credentials: Credentials, principal: Principal, form: dict[str, str]) -> str | None:
+    """Why a client has not shown that it is the principal."""
+    if form.get("client_assertion_type") == _ASSERTION:
+        subject = credentials.subject(form.get("client_assertion", ""), EXCHANGE_AUDIENCE)
+        if subject is not None and subject == principal.subject:
+            return None
+        return "AADSTS70021: No matching federated identity record found for presented assertion."
+    given = form.get("client_secret", "")
+    if principal.secret is not None and hmac.compare_digest(given.encode(), principal.secret.encode()):
+        return None
+    return "AADSTS7000215: Invalid client secret provided."
+
+
+def _refused(error: str, description: str) -> Response:
+    return reply({"error": error, "error_description": description}, 401)
+
+
+async def _discovery(_: Cloud, __: Credentials, request: Request) -> Response:
+    """GET /{tenant}/v2.0/.well-known/openid-configuration, which MSAL reads first."""
+    tenant = request.url.path.split("/")[1]
+    place = f"https://{request.url.netloc}/{tenant}"
+    return reply(
+        {
+            "issuer": f"{place}/v2.0",
+            "token_endpoint": f"{place}/oauth2/v2.0/token",
+            "authorization_endpoint": f"{place}/oauth2/v2.0/authorize",
+        }
+    )
+
+
+async def _runner(_: Cloud, credentials: Credentials, request: Request) -> Response:
+    """GET /oidc/token?audience=&subject=: the request token is the account's key."""
+    bearer = request.headers.get("authorization", "").partition(" ")[2]
+    if not credentials.knows_key(bearer):
+        raise ServiceError(401, "Unauthorized", "The request token is missing or wrong.")
+    audience = request.query_params.get("audience", EXCHANGE_AUDIENCE)
+    subject = request.query_params.get("subject", "repo:example/models:ref:refs/heads/main")
+    return reply({"value": credentials.assertion(subject, audience)})
+
+
+_ISSUERS: tuple[tuple[str, re.Pattern[str], Issue], ...] = (
+    ("GET", re.compile("/msi/token"), _managed),
+    ("GET", re.compile("/oidc/token"), _runner),
+    ("POST", re.compile("/[^/]+/oauth2/v2.0/token"), _client_credentials),
+    ("GET", re.compile(r"/[^/]+/v2.0/\.well-known/openid-configuration"), _discovery),
+)

@@ -1,0 +1,1 @@
+"""The trainer: models that learn from the examples of a job."""

@@ -1,0 +1,201 @@
+"""Arguments of calls: which values a parameter may take, and what speaks for each.
+
+A candidate is either a value known from training or from the schema, or a piece of the prompt
+(a number, a word, a few words). Every candidate is a set of hashed features; what they weigh
+is learned by the trainer.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ftops.emulator.trainer.examples import Context, Function
+from ftops.emulator.trainer.features import Floats, Ints, Token, bucket, canonical, tokens
+
+SLOT_BUCKETS = 1 << 16
+MAX_SPAN = 5
+_UNIT_WORDS = """
+    zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen
+    sixteen seventeen eighteen nineteen
+"""
+_UNITS = _UNIT_WORDS.split()
+_TENS = ["", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+_NUMBER_WORDS = {word: number for number, word in enumerate(_UNITS)} | {
+    word: 10 * number for number, word in enumerate(_TENS) if number > 1
+}
+_NEGATIONS = ("negative", "minus")
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """What is known of a parameter: its schema, and what training showed."""
+
+    function: str
+    name: str
+    kind: str  # a JSON schema type
+    values: tuple[Any, ...]  # known values
+    required: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The candidates for one argument; the last one stands for any other value.
+
+    ``features`` lists the places of all candidates' features, ``owner`` whose they are;
+    ``group`` numbers the values, because several candidates may say the same.
+    """
+
+    values: tuple[Any, ...]
+    keys: tuple[str, ...]
+    features: Ints
+    owner: Ints
+    group: Ints
+
+    @property
+    def size(self) -> int:
+        """How many candidates there are, the one for any other value included."""
+        return len(self.values)
+
+
+def parameter_of(function: Function, name: str, seen: tuple[Any, ...]) -> Parameter:
+    """A parameter by its schema and the values ``seen`` in training."""
+    schema: Mapping[str, Any] = function.parameters.get(name, {})
+    listed = tuple(schema.get("enum", ()))
+    known = {canonical(value) for value in listed}
+    values = listed + tuple(value for value in seen if canonical(value) not in known)
+    kind = schema.get("type") or _kind(values)
+    if kind == "boolean":
+        values = (True, False)
+    return Parameter(function.name, name, str(kind), values, name in function.required)
+
+
+def _kind(values: tuple[Any, ...]) -> str:
+    if values and all(type(value) in (int, float) for value in values):
+        return "integer" if all(type(value) is int for value in values) else "number"
+    return "string" if all(isinstance(value, str) for value in values) else "object"
+
+
+def presence_features(parameter: Parameter, words: list[str]) -> Ints:
+    """What speaks for giving an argument at all."""
+    own = f"{parameter.function}.{parameter.name}"
+    keys = [f"has~{own}", f"has~required={parameter.required}"]
+    keys += [f"has~{own}~{word}" for word in words]
+    return _places(keys)
+
+
+def choice(parameter: Parameter, prompt: str) -> Choice:
+    """All candidates for an argument, given the prompt."""
+    found = tokens(prompt)
+    words = [token.key for token in found]
+    rows: list[tuple[Any, str, list[str]]] = []
+    for value in parameter.values:
+        rows.append((value, canonical(value), list(_known_features(parameter, value, words))))
+    if not _closed(parameter):
+        for value, start, end in _pieces(parameter, prompt, found):
+            features = list(_copy_features(parameter, found, start, end))
+            rows.append((value, canonical(value), features))
+    rows.append((None, "\0", [f"other~{parameter.function}.{parameter.name}", "other"]))
+    return _assembled(rows)
+
+
+def _closed(parameter: Parameter) -> bool:
+    return parameter.kind in ("boolean", "object", "array", "null")
+
+
+def _assembled(rows: list[tuple[Any, str, list[str]]]) -> Choice:
+    groups: dict[str, int] = {}
+    group = [groups.setdefault(key, len(groups)) for _, key, _ in rows]
+    owner = [index for index, (_, _, features) in enumerate(rows) for _ in features]
+    places = _places([feature for _, _, features in rows for feature in features])
+    return Choice(
+        tuple(value for value, _, _ in rows),
+        tuple(groups),
+        places,
+        np.array(owner, dtype=np.int64),
+        np.array(group, dtype=np.int64),
+    )
+
+
+def _places(keys: list[str]) -> Ints:
+    return np.array([bucket(key, SLOT_BUCKETS) for key in keys], dtype=np.int64)
+
+
+def _known_features(parameter: Parameter, value: Any, words: list[str]) -> Iterator[str]:
+    own = f"{parameter.function}.{parameter.name}={canonical(value)}"
+    yield own
+    yield from (f"{own}~{word}" for word in sorted(set(words)))
+    yield from (f"{own}~{a} {b}" for a, b in itertools.pairwise(words))
+    said = _said(canonical(value), words)
+    yield f"known~said={said}"
+    yield f"known~{parameter.function}.{parameter.name}~said={said}"
+
+
+def _said(value: str, words: list[str]) -> str:
+    parts = [part for part in re.split(r"[\s_-]+", value) if part]
+    hits = sum(any(_alike(part, word) for word in words) for part in parts)
+    return "all" if parts and hits == len(parts) else "some" if hits else "none"
+
+
+def _alike(part: str, word: str) -> bool:
+    short = min(len(part), len(word))
+    return part == word or (short >= 4 and part[: short - 1] == word[: short - 1])
+
+
+def _pieces(parameter: Parameter, prompt: str, found: list[Token]) -> Iterator[tuple[Any, int, int]]:
+    if parameter.kind in ("integer", "number"):
+        for index, token in enumerate(found):
+            if (number := _number(found, index, token)) is not None:
+                yield number, index, index + 1
+        return
+    longest = max([len(tokens(str(value))) for value in parameter.values] or [MAX_SPAN])
+    for start in range(len(found)):
+        for end in range(start + 1, min(start + min(longest, MAX_SPAN), len(found)) + 1):
+            if found[start].is_word or found[start].is_number:
+                yield prompt[found[start].start : found[end - 1].end], start, end
+
+
+def _number(found: list[Token], index: int, token: Token) -> int | float | None:
+    if token.is_number:
+        text = token.text.replace(",", ".")
+        value = float(text) if "." in text else int(text)
+    elif (small := _NUMBER_WORDS.get(token.text.lower())) is not None:
+        value = small
+    else:
+        return None
+    negated = index > 0 and found[index - 1].text.lower() in _NEGATIONS
+    return -value if negated else value
+
+
+def _copy_features(parameter: Parameter, found: list[Token], start: int, end: int) -> Iterator[str]:
+    before = [token.key for token in found[:start]]
+    after = [token.key for token in found[end:]]
+    first = before[-1] if before else "^"
+    second = before[-2] if len(before) > 1 else "^"
+    follower = after[0] if after else "$"
+    same = sum(token.is_number for token in found[:start]) if found[start].is_number else "-"
+    what = "number" if found[start].is_number else "word"
+    shape = f"{what}{end - start}~{'title' if found[start].text[:1].isupper() else 'low'}"
+    local = [
+        "here", f"<{first}", f"<<{second} {first}", f">{follower}", f"#{same}", f"={shape}",
+        f"w{found[start].key}" if end == start + 1 else "w",
+    ]  # fmt: skip
+    own = f"copy~{parameter.function}.{parameter.name}~"
+    yield from (own + feature for feature in local)
+    yield from (f"copy~{parameter.kind}~{feature}" for feature in local)
+
+
+def summed(weights: Floats, picked: Choice) -> Floats:
+    """The score of every candidate under ``weights``."""
+    sums = np.bincount(picked.owner, weights[picked.features], picked.size)
+    return np.asarray(sums, dtype=np.float64)
+
+
+def words_of(context: Context) -> list[str]:
+    """The prompt's distinct words, as features."""
+    return sorted({token.key for token in tokens(context.prompt)})

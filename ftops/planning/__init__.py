@@ -1,0 +1,1 @@
+"""Planning: config, state and what was observed → a plan."""

@@ -1,0 +1,131 @@
+"""A declared resource beside its recorded object: what differs, and what keeps its present value. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping
+
+from msgspec.structs import replace
+
+from ftops.config.config import Resource
+from ftops.core.address import Address, Reference, Secret, Value, encode, references, secrets
+from ftops.core.model_names import is_tuned
+from ftops.core.normal_form import leaves
+from ftops.core.resource_types import RESOURCE_TYPES, forces_replacement
+from ftops.core.value_diff import Difference, differences
+from ftops.planning.decision import Decision
+from ftops.planning.desired import Desired, at, comparable, covers, put
+from ftops.planning.plan import Action, AttributeChange
+from ftops.state.state import ResourceState
+
+
+def attribute_changes(
+    resource: Resource, desired: Desired, recorded: ResourceState, seen: Mapping[str, Value]
+) -> tuple[AttributeChange, ...]:
+    """What would change. `seen` are the inputs of the object as the service shows them."""
+    before, after = comparable(desired, recorded, seen)
+    kind = RESOURCE_TYPES[resource.address.kind]
+    ignored = resource.lifecycle.ignore_changes
+    return tuple(
+        AttributeChange(
+            d.path,
+            d.before,
+            d.after,
+            forces_replacement(kind, d.path, d.before, resource.inputs.get(d.path, d.after)),
+            _note(resource, d),
+        )
+        for d in differences(before, after, kind.spelling)
+        if not covers(ignored, d.path)
+    )
+
+
+def _note(resource: Resource, difference: Difference) -> str:
+    head = difference.path.split(".")[0]
+    source = resource.sources.get(head)
+    if source:
+        return f"{head}.{source}"
+    value = resource.inputs.get(head)
+    return str(value.address) if isinstance(value, Reference) else ""
+
+
+def keeping_present(
+    resource: Resource,
+    recorded: ResourceState,
+    seen: Mapping[str, Value],
+    action: Action,
+    known: Collection[Secret],
+) -> Resource:
+    """A request has every input: one that is only spelled otherwise keeps the spelling that the service took,
+    and one whose changes are ignored keeps its present value, unless that is a secret which nobody knows any
+    more. What is left in `ignore_changes` are those that do."""
+    now = {**recorded.inputs, **seen}
+    inputs = dict(resource.inputs)
+    for path, value in _respelled(resource, now):
+        put(inputs, path, value)
+    kept = tuple(p for p in _kept(resource, recorded, action) if {*known} >= {*secrets(at(now, p))})
+    for path in kept:
+        put(inputs, path, at(now, path))
+    return replace(resource, inputs=inputs, lifecycle=replace(resource.lifecycle, ignore_changes=kept))
+
+
+def kept_notes(asked: Resource, sent: Resource) -> Iterator[str]:
+    """What to say of inputs that keep their present value although the spec says another."""
+    spelling = RESOURCE_TYPES[asked.address.kind].spelling
+    for path, now, wanted in differences(sent.inputs, asked.inputs, spelling):
+        if wanted is not None and covers(sent.lifecycle.ignore_changes, path):
+            values = [json.dumps(encode(value), ensure_ascii=False) for value in (now, wanted)]
+            stays = "stays unset" if now is None else f"stays {values[0]}"
+            yield f"{asked.address}: {path} {stays} (the spec says {values[1]}): ignore_changes"
+
+
+def _respelled(resource: Resource, now: Mapping[str, Value]) -> Iterator[tuple[str, Value]]:
+    """Inputs that mean what they mean now, and are written otherwise: their path and present value."""
+    kind = RESOURCE_TYPES[resource.address.kind]
+    asked = {name: value for name, value in resource.inputs.items() if name not in kind.local}
+    present = dict(leaves(now, kind.spelling))
+    for place, leaf in leaves(asked, kind.spelling):
+        same = present.get(place)
+        if same is not None and same.path == leaf.path and same.meaning == leaf.meaning:
+            yield leaf.path, same.value
+
+
+def _kept(resource: Resource, recorded: ResourceState, action: Action) -> tuple[str, ...]:
+    """Ignored inputs that keep their present value. A new object takes data and models from the resources
+    that the spec names: an id on record may be that of an object which goes."""
+    kind = RESOURCE_TYPES[resource.address.kind]
+    referring = {
+        name
+        for name, value in resource.inputs.items()
+        if any(references(value))
+        or is_tuned(recorded.inputs.get(name))
+        or (name in kind.compared_by_content and name in recorded.identities)
+    }
+    left = kind.local | (referring if action is Action.REPLACE else frozenset())
+    return tuple(path for path in resource.lifecycle.ignore_changes if path.partition(".")[0] not in left)
+
+
+FATES: Mapping[Action, str] = {
+    Action.CREATE: "created",
+    Action.UPDATE: "updated",
+    Action.REPLACE: "replaced",
+    Action.ADOPT: "adopted",
+    Action.RESUME: "still in progress",
+    Action.RESTORE: "restored",
+    Action.DELETE: "deleted",
+    Action.FORGET: "forgotten",
+}
+
+
+def describe(attributes: Iterable[AttributeChange], decisions: Mapping[Address, Decision]) -> str:
+    """In a line, what changed and where that comes from."""
+    parts = []
+    for attribute_ in attributes:
+        after = attribute_.after
+        if isinstance(after, Reference) and after.address in decisions:
+            fate = FATES[decisions[after.address].action]
+            parts.append(f"{attribute_.path} comes from {after.address}, which is {fate}")
+        else:
+            source = f" ({attribute_.note})" if attribute_.note else ""
+            parts.append(f"{attribute_.path} changed{source}")
+    shown = "; ".join(parts[:3])
+    return shown if len(parts) <= 3 else f"{shown}; and {len(parts) - 3} more"

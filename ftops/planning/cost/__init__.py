@@ -1,0 +1,1 @@
+"""Cost: what a plan would cost, from prices and counted tokens."""

@@ -1,0 +1,275 @@
+"""Changes of a plan → what they cost and how their data differs from what was applied.
+
+Reads the data files of what is to be made, each once: measured files are kept by digest. Asks no service.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from ftops import catalog
+from ftops.catalog import Catalog
+from ftops.config.config import Budget, Config, Resource
+from ftops.config.model_references import referenced_model
+from ftops.core.address import Address, Reference
+from ftops.core.errors import Diagnostic, FtopsError
+from ftops.dataset import Unreadable, Where, is_pattern
+from ftops.dataset.files.joined_files import Lines, divided, matches
+from ftops.dataset.profile import profile_store
+from ftops.dataset.profile.diff import Compared, difference
+from ftops.dataset.profile.excerpts import excerpts, excerpts_of
+from ftops.dataset.profile.previous_version import former, from_git
+from ftops.dataset.profile.profiler import Measured
+from ftops.dataset.profile.statistics import statistics
+from ftops.dataset.profile.tokens import ENCODINGS, NoEncoding
+from ftops.planning.cost import pricing
+from ftops.planning.estimate import DataChange, Estimate, HostingCost, TrainingCost, dollars
+from ftops.planning.plan import MAKING, Action, Change
+
+_NEW = frozenset({Action.CREATE, Action.REPLACE})
+
+
+def appraise(
+    changes: Sequence[Change],
+    config: Config,
+    resources: Mapping[Address, Resource],
+    environ: Mapping[str, str],
+) -> tuple[Estimate, tuple[Diagnostic, ...]]:
+    """What these changes would cost, and what of that is over the budget. Raises SpecError where the
+    catalogue can't be read."""
+    known = catalog.load(config.project, environ)
+    appraiser = _Estimator(changes, config, resources, known)
+    training = tuple(appraiser.training())
+    data = tuple(appraiser.data(training))
+    types = {config.providers[c.provider].type for c in changes if c.provider in config.providers}
+    estimate = Estimate(training, tuple(appraiser.hosting()), data, is_rehearsal=types == {"emulator"})
+    return estimate, tuple(over_budget(estimate, config.budget))
+
+
+def compare(
+    address: Address,
+    before: str,
+    config: Config,
+    resources: Mapping[Address, Resource],
+    environ: Mapping[str, str],
+) -> Compared | None:
+    """A dataset and the version of it whose digest is `before`, example by example. None where one of them
+    is not at hand."""
+    appraiser = _Estimator((), config, resources, catalog.load(config.project, environ))
+    new = appraiser.measured(address)
+    path = appraiser.path(address)
+    old = appraiser.former(address, before)
+    if new is None or old is None:
+        return None
+    found = difference(old, new)
+    lines = {r.line for r in found.added} | {r.line for _, r in found.edited}
+    lines |= {r.line for r, _ in found.new_duplicates}
+    content = from_git(config.project, *appraiser.origin(address, before))
+    gone = {r.line for r in found.removed} | {r.line for r, _ in found.edited}
+    return Compared(
+        found,
+        old.sums,
+        new.sums,
+        excerpts_of(content, gone) if content else {},
+        excerpts(path, lines),
+        where=_where(config.folder, resources[address]),
+    )
+
+
+def _where(folder: Path, resource: Resource) -> Where | None:
+    """Where the lines of a dataset of many files come from; a file that was transformed has its own."""
+    pattern = _pattern(resource)
+    if not pattern:
+        return None
+    try:
+        files = matches(folder, pattern)
+    except Unreadable:
+        return None
+    return Lines(files, [file.relative_to(folder).as_posix() for file in files])
+
+
+def _pattern(resource: Resource) -> str:
+    """The pattern of a dataset of many files, whose lines are theirs; empty for others, as where a transform
+    has made other lines."""
+    pattern = str(resource.inputs.get("path", ""))
+    is_joined = "file" in resource.inputs and "transform" not in resource.inputs
+    return pattern if is_joined and is_pattern(pattern) else ""
+
+
+def over_budget(estimate: Estimate, budget: Budget) -> Iterator[Diagnostic]:
+    """An error where a limit is passed, a warning where that can't be told."""
+    places = dict(budget.places)
+    limits = (
+        ("training", "training", budget.training, estimate.dollars, ", fewer epochs or examples"),
+        ("hosting_per_hour", "an hour of hosting", budget.hosting_per_hour, estimate.per_hour, ""),
+    )
+    for key, what, limit, cost, also in limits:
+        if limit is not None and cost > limit:
+            yield Diagnostic(
+                f"{what} would cost about {_exact(cost, limit)}, "
+                f"more than the budget of {_exact(limit, cost)}",
+                _largest(estimate, key),
+                f"raise `budget: {{{key}: …}}`, or plan less at once (--target{also})",
+                places.get(key),
+            )
+    if budget.training is not None and estimate.unknown:
+        jobs = ", ".join(str(cost.address) for cost in estimate.unknown[:3])
+        yield Diagnostic(
+            f"the cost of {len(estimate.unknown)} of {len(estimate.training)} jobs isn't known",
+            f"So the budget can't be checked whole. {jobs}: {estimate.unknown[0].note}.",
+            "add prices to ftops.catalog.yaml; docs/catalog.md says how",
+            places.get("training"),
+            "warning",
+        )
+
+
+def _exact(amount: float, other: float) -> str:
+    """As plans show amounts; with as many digits as it takes to tell it from another one."""
+    if dollars(amount) != dollars(other):
+        return dollars(amount)
+    digits = next((d for d in range(2, 8) if f"{amount:.{d}f}" != f"{other:.{d}f}"), 2)
+    return f"${amount:,.{digits}f}"
+
+
+def _largest(estimate: Estimate, key: str) -> str:
+    if key != "training":
+        return ""
+    known = sorted(estimate.training, key=lambda cost: -(cost.dollars or 0))
+    return "; ".join(f"{c.address}: about {dollars(c.dollars)}" for c in known[:3] if c.dollars) + "."
+
+
+class _Estimator:
+    def __init__(
+        self,
+        changes: Sequence[Change],
+        config: Config,
+        resources: Mapping[Address, Resource],
+        known: Catalog,
+    ) -> None:
+        self.config = config
+        self.resources = resources
+        self.catalog = known
+        self.makes = [c for c in changes if c.action in MAKING and c.step == str(c.address)]
+        self._encodings = dict(self._used_encodings())
+
+    def training(self) -> Iterator[TrainingCost]:
+        for change in self.makes:
+            if change.address.kind == "job" and change.action in _NEW:
+                yield self._training(change.address)
+
+    def hosting(self) -> Iterator[HostingCost]:
+        """Of tuned models: others cost by their use."""
+        for change in self.makes:
+            resource = self.resources.get(change.address)
+            if change.address.kind != "deployment" or change.action not in _NEW or resource is None:
+                continue
+            named = referenced_model(resource.inputs.get("model"), self.resources)
+            sku = resource.inputs.get("sku")
+            if named is not None and named.tuned:
+                name = str(sku.get("name") or "") if isinstance(sku, Mapping) else ""
+                yield HostingCost(change.address, pricing.hosting(name, self.catalog))
+
+    def data(self, training: Sequence[TrainingCost]) -> Iterator[DataChange]:
+        for change in self.makes:
+            if change.address.kind == "dataset" and change.action in _NEW:
+                new = self.measured(change.address)
+                before = change.former_content
+                if new is not None and before is not None:
+                    yield self._change(change.address, before, new, training)
+
+    def _training(self, address: Address) -> TrainingCost:
+        job = self.resources[address]
+        source = _dataset_of(job)
+        name = self._base(job)
+        if source is None or "path" not in self.resources[source].inputs:
+            return TrainingCost(address, note="its training data isn't a file here")
+        if not self.encoding(source):
+            return TrainingCost(address, note=f"no encoding of {name or 'its model'} is known")
+        measured = self.measured(source)
+        if measured is None or not measured.sums.tokens:
+            return TrainingCost(address, note="its tokens can't be counted here")
+        model = self.catalog.find(name)
+        counted = statistics(measured, model.example_tokens if model else None)
+        return pricing.training(address, counted, model, name, job.inputs)
+
+    def _change(
+        self, address: Address, before: str, new: Measured, training: Sequence[TrainingCost]
+    ) -> DataChange:
+        old = self.former(address, before)
+        if old is None:
+            note = "the version that was applied is not at hand, neither in .ftops nor in Git"
+            return DataChange(address, examples=new.sums.examples, note=note)
+        found = difference(old, new)
+        counted = bool(old.sums.tokens and new.sums.tokens)
+        costs = [c for c in training if _dataset_of(self.resources[c.address]) == address]
+        rates = [c.per_million * c.epochs.number / 1e6 for c in costs if c.per_million and not c.note]
+        return DataChange(
+            address,
+            added=len(found.added),
+            removed=len(found.removed),
+            edited=len(found.edited),
+            examples=new.sums.examples,
+            tokens=found.tokens if counted else None,
+            dollars=found.tokens * sum(rates) if counted and rates else None,
+            reordered=found.reordered,
+        )
+
+    def former(self, address: Address, before: str) -> Measured | None:
+        """The version of a dataset whose bytes have this digest; None where it isn't at hand. For an
+        untrusted spec, Git isn't started."""
+        if self.config.withheld is not None:
+            return None
+        path, digest, pattern = self.origin(address, before)
+        return former(self.config.project, path, digest, self.encoding(address), pattern)
+
+    def origin(self, address: Address, before: str) -> tuple[Path, str, str]:
+        """Where Git may have a version with this digest: a file, or a folder and a pattern."""
+        pattern = _pattern(self.resources[address])
+        if pattern:
+            start, rest = divided(self.config.folder, pattern)
+            return start, before, rest
+        return self.path(address), before, ""
+
+    def measured(self, address: Address) -> Measured | None:
+        """None where the dataset is no file here, or the file can't be read any more."""
+        resource = self.resources[address]
+        digest = resource.facts.get("digest")
+        if not isinstance(digest, str) or not digest or "path" not in resource.inputs:
+            return None
+        path, project = self.path(address), self.config.project
+        try:
+            return profile_store.summary(path, digest, self.encoding(address), project)
+        except NoEncoding:
+            return profile_store.summary(path, digest, "", project)
+        except FtopsError:
+            return None
+
+    def encoding(self, address: Address) -> str:
+        """That of the models which are trained on a dataset; empty where it isn't known."""
+        return self._encodings.get(address, "")
+
+    def path(self, address: Address) -> Path:
+        inputs = self.resources[address].inputs
+        return self.config.folder / str(inputs.get("file") or inputs.get("path"))
+
+    def _base(self, job: Resource) -> str:
+        named = referenced_model(job.inputs.get("model"), self.resources)
+        return named.base if named else ""
+
+    def _used_encodings(self) -> Iterator[tuple[Address, str]]:
+        """Datasets → the encoding of a model that is trained or measured on them."""
+        for address in self.resources:
+            if address.kind == "dataset":
+                yield address, ENCODINGS[0]
+        for address, resource in self.resources.items():
+            if address.kind == "job":
+                for field in ("validation", "training"):
+                    source = resource.inputs.get(field)
+                    if isinstance(source, Reference):
+                        yield source.address, self.catalog.encoding(self._base(resource))
+
+
+def _dataset_of(job: Resource) -> Address | None:
+    source = job.inputs.get("training")
+    return source.address if isinstance(source, Reference) else None

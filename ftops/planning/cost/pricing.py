@@ -1,0 +1,71 @@
+"""Rules of what training costs: epochs, prices, what a tuned model's deployment costs. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ftops.catalog import Catalog, CatalogModel
+from ftops.core.address import Address
+from ftops.dataset.profile.statistics import Statistics
+from ftops.planning.estimate import Epochs, TrainingCost
+
+TARGET = 3
+LEAST_EXAMPLES = 100
+MOST_EXAMPLES = 25_000
+MOST_EPOCHS = 25
+
+
+def epochs(wanted: object, examples: int) -> Epochs:
+    """The epochs of a job whose hyperparameters say `wanted`: a number, `auto` or nothing.
+
+    The rule for `auto` is that of OpenAI's cookbook ("Data preparation and analysis for chat model
+    fine-tuning", read 2026-11-21): three, more where that shows fewer than 100 examples, fewer where it
+    shows more than 25,000. The service may choose otherwise.
+    """
+    if isinstance(wanted, int) and not isinstance(wanted, bool) and wanted > 0:
+        return Epochs(wanted)
+    number = TARGET
+    if examples and examples * TARGET < LEAST_EXAMPLES:
+        number = min(MOST_EPOCHS, LEAST_EXAMPLES // examples)
+    elif examples * TARGET > MOST_EXAMPLES:
+        number = max(1, MOST_EXAMPLES // examples)
+    return Epochs(number, is_estimate=True)
+
+
+def training(
+    address: Address,
+    statistics: Statistics,
+    model: CatalogModel | None,
+    name: str,
+    inputs: Mapping[str, Any],
+) -> TrainingCost:
+    """What a job costs that trains `model` (by the catalogue; `name` as it is written) on a dataset."""
+    hyperparameters = inputs.get("hyperparameters") or {}
+    kind = str(inputs.get("training_type") or "standard")
+    per_million = model.training_per_million.get(kind) if model else None
+    per_hour = model.training_per_hour if model else None
+    cut = statistics.cut
+    return TrainingCost(
+        address,
+        examples=statistics.sums.examples,
+        tokens=statistics.billed,
+        epochs=epochs(hyperparameters.get("n_epochs"), statistics.sums.examples),
+        cut=cut.examples if cut else 0,
+        per_million=per_million,
+        per_hour=per_hour,
+        note=_unknown(name, kind, per_million, per_hour),
+    )
+
+
+def hosting(sku: str, catalog: Catalog) -> float | None:
+    """US dollars an hour of a tuned model's deployment with this SKU."""
+    return catalog.hosting_per_hour.get((sku or "Standard").casefold())
+
+
+def _unknown(name: str, kind: str, per_million: float | None, per_hour: float | None) -> str:
+    if per_hour is not None and per_million is None:
+        return f"${per_hour:,.2f} an hour of training, however long that takes"
+    if per_million is None:
+        return f"no price of training {name} ({kind}) in the catalogue"
+    return ""

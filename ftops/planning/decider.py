@@ -1,0 +1,412 @@
+"""What has to happen to each resource, and why: decisions in dependency order. Pure.
+
+One rule, one place: `_verdict` has the rules in the order of their weight. `ordering` lowers decisions
+into steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from ftops.config.config import Config, Lifecycle, Removal, Resource
+from ftops.config.graph import Graph
+from ftops.config.outputs import evaluate, null_warnings
+from ftops.core.address import Address, Json, Reference, Secret, encode, references
+from ftops.core.drift_classes import DRIFT_CLASSES
+from ftops.core.errors import Diagnostic, SpecError
+from ftops.core.resource_types import RESOURCE_TYPES
+from ftops.planning.comparison import FATES, attribute_changes, describe, keeping_present, kept_notes
+from ftops.planning.decision import Decision, deposed_key
+from ftops.planning.desired import Desired, Resolver, missing_values
+from ftops.planning.imports import arrived, check_imports
+from ftops.planning.lifecycle import setting_changes
+from ftops.planning.plan import (
+    Action,
+    AttributeChange,
+    Change,
+    Mode,
+    Options,
+    OutputChange,
+    Reason,
+    SettingChange,
+)
+from ftops.planning.reconcile import Reconciled
+from ftops.planning.reuse import Records, Want
+from ftops.planning.targeting import matching, selected
+from ftops.state.state import (
+    Adoptable,
+    Entry,
+    Observed,
+    Recorded,
+    RemoteObject,
+    Removed,
+    ResourceState,
+    Status,
+)
+
+
+class Decider(Struct):
+    """Decides for every resource, once. A second round is another decider."""
+
+    config: Config
+    graph: Graph
+    past: Reconciled
+    observed: Observed
+    options: Options
+    secret_digests: Mapping[Secret, str]
+    accounts: Mapping[str, str] = field(default_factory=dict)
+    """The account of each provider."""
+    decisions: dict[Address, Decision] = field(default_factory=dict)
+    entries: list[Entry] = field(default_factory=list)
+    unchanged: int = 0
+    resources: dict[Address, ResourceState] = field(default_factory=dict)
+    """What exists: the past, and what has come under management since."""
+    deposed: dict[tuple[Address, str], ResourceState] = field(default_factory=dict)
+    left_out: dict[Address, Decision] = field(default_factory=dict)
+    """What --target and --exclude keep from being created. What it would take isn't deleted meanwhile."""
+    removals: dict[Address, Removal] = field(default_factory=dict)
+    selected: frozenset[Address] = frozenset()
+    """What the plan is about."""
+    resolver: Resolver = field(default_factory=lambda: Resolver(lambda _: None, {}, {}))
+    warnings: list[str] = field(default_factory=list)
+    _known_as: frozenset[str] | None = None
+
+    def __post_init__(self) -> None:
+        self.resources = dict(self.past.resources)
+        self.deposed = dict(self.past.deposed)
+        self.resolver = self._resolver()
+        self.removals = {removal.source: removal for removal in self.config.refactorings.removals}
+        self.selected = selected(
+            self.options.targets,
+            self.options.excludes,
+            self.graph,
+            self.resources,
+            [address for address, _ in self.deposed],
+            self.past.intents,
+            destroying=self.options.mode is Mode.DESTROY,
+        )
+
+    def decide(self) -> dict[Address, Decision]:
+        selected, resolver = self.selected, self.resolver
+        missing: list[Diagnostic] = []
+        check_imports(self.config.refactorings.imports, self.resources, self.deposed, self.observed)
+        arriving = bool(self.observed.imported or self.observed.adoptable)
+        if self.options.mode is Mode.NORMAL:
+            for address in self.graph.order:
+                resource = self.graph.resources[address]
+                desired = resolver.resolve(resource)
+                if address in selected:
+                    missing += missing_values(resource, desired, self._complete)
+                    if arriving:
+                        self._arrive(resource, desired)
+                    self._decide(resource, desired)
+                elif address not in self.resources:
+                    reason = self._creation_reason(address)
+                    self.left_out[address] = Decision(resource, desired, Action.CREATE, reason)
+                self._stay(resolver, address)
+        if missing:
+            raise SpecError(missing)
+        for address in self.resources:
+            if address in selected and address not in self._wanted:
+                self.decisions[address] = self._deletion(address)
+        if self.options.mode is Mode.DESTROY and self.options.targets:
+            self._explain_users()
+        return self.decisions
+
+    def _explain_users(self) -> None:
+        """What nobody named goes because of what it uses."""
+        named = matching(self.options.targets, self.decisions)
+        for address in self.decisions.keys() - named:
+            needs = self.resources[address].dependencies
+            used = next((self.decisions[need] for need in needs if need in self.decisions), None)
+            if used is not None:
+                text = f"it uses {used.resource.address}, which is {FATES[used.action]}"
+                self.decisions[address] = replace(self.decisions[address], reason=Reason("uses", text))
+
+    def wants(self) -> Iterator[Want]:
+        """What would be created, unless that was asked for, and nothing on record was taken for it yet."""
+        taken = self.past.restored | self.past.inherited.keys()
+        yield from (Want(d, self._fitting(d), is_left_out=True) for d in self.left_out.values())
+        for address, decision in self.decisions.items():
+            asked = RESOURCE_TYPES[address.kind].reusable and self._is_asked(address)
+            if decision.action not in _NEW or address in taken or asked:
+                continue
+            yield Want(decision, self._fitting(decision))
+
+    def _fitting(self, decision: Decision) -> Callable[[ResourceState], bool]:
+        def fits(recorded: ResourceState) -> bool:
+            assert decision.desired is not None  # noqa: S101 - what is created is declared
+            return not attribute_changes(decision.resource, decision.desired, recorded, {})
+
+        return fits
+
+    def records(self) -> Records:
+        """What is on record, and what of it the plan could do without."""
+        recorded = self.past.resources.keys()
+        replaced = {a for a, decision in self.decisions.items() if decision.action is Action.REPLACE}
+        free = ((recorded - self.graph.resources.keys()) | replaced | self.displaced) & recorded
+        left_alone = matching(self.options.excludes, recorded)
+        free -= self.past.away | matching(self.options.replaces, recorded)
+        free -= {address for address in left_alone if RESOURCE_TYPES[address.kind].named_by}
+        return Records(self.past.resources, self.past.deposed, frozenset(free), self.accounts)
+
+    def _is_asked(self, address: Address) -> bool:
+        return bool(matching(self.options.replaces, (address,)))
+
+    @property
+    def displaced(self) -> frozenset[Address]:
+        """Where an object is deposed for one that exists already."""
+        adopted = self.observed.adoptable.keys() & self.past.resources.keys() & self.decisions.keys()
+        return self.past.displaced | adopted
+
+    def _stay(self, resolver: Resolver, address: Address) -> None:
+        """What isn't made anew means to others what is recorded of it."""
+        decision = self.decisions.get(address)
+        recorded = self.resources.get(address)
+        if recorded is not None and (decision is None or decision.action not in _NEW):
+            needs_users = address.kind == "dataset" and "content" not in recorded.identities
+            resolver.keep(recorded, self._users_know() if needs_users else ())
+
+    def _users_know(self) -> frozenset[str]:
+        """What recorded objects know the data and models by that they were made from. Few plans need it."""
+        if self._known_as is None:
+            records = (*self.past.resources.values(), *self.past.deposed.values())
+            self._known_as = frozenset(known for one in records for known in one.identities.values())
+        return self._known_as
+
+    def _resolver(self) -> Resolver:
+        facts = {address: resource.facts for address, resource in self.graph.resources.items()}
+        return Resolver(self._known, facts, self.secret_digests)
+
+    @property
+    def _wanted(self) -> Mapping[Address, Resource]:
+        return self.graph.resources if self.options.mode is Mode.NORMAL else {}
+
+    def selected_deposed(self) -> frozenset[tuple[Address, str]]:
+        return frozenset(key for key in self.deposed if key[0] in self.selected)
+
+    def outputs(
+        self, decisions: Mapping[Address, Decision], recorded: Mapping[str, Json]
+    ) -> tuple[OutputChange, ...]:
+        declared = self.config.outputs if self.options.mode is Mode.NORMAL else ()
+        if self.options.targets or self.options.excludes:
+            return ()
+        now = evaluate(declared, self._resolver().look_up, lambda a: self._complete(a) is not None)
+        self.warnings += null_warnings(now)
+        changes = []
+        for name in sorted({*recorded, *now}):
+            value = now.get(name)
+            after = value.value if value else None
+            before = recorded.get(name)
+            if not (value and value.sensitive) and after != before:
+                changes.append(OutputChange(name, before, after))
+        return tuple(changes)
+
+    def settings(self) -> tuple[SettingChange, ...]:
+        """What is noted otherwise from now on, also of resources that don't change."""
+        return setting_changes(self._wanted.values(), self.past.resources, self.decisions, self.selected)
+
+    def _known(self, address: Address) -> Mapping[str, Json] | None:
+        decision = self.decisions.get(address)
+        if decision is not None and decision.action in _NEW:
+            return None
+        recorded = self.resources.get(address)
+        if recorded is None:
+            return None
+        changing = {a.path.partition(".")[0] for a in decision.attributes} if decision else ()
+        outputs = recorded.outputs
+        return {n: v for n, v in outputs.items() if n not in changing} if changing else outputs
+
+    def known(self, changes: Iterable[Change]) -> Mapping[str, Json]:
+        """What references in the inputs to send come to, of those that are known before anything is done."""
+        resolver = self._resolver()
+        named = {one for change in changes for one in references(dict(change.after))}
+        found = {str(one): resolver.look_up(one) for one in sorted(named, key=str)}
+        return {text: encode(value) for text, value in found.items() if not isinstance(value, Reference)}
+
+    def _complete(self, address: Address) -> Mapping[str, Json] | None:
+        """The outputs of what is ready, and stays as it is."""
+        recorded = self.resources.get(address)
+        if recorded is None or recorded.status is not Status.READY or address in self.decisions:
+            return None
+        return recorded.outputs
+
+    def _arrive(self, resource: Resource, desired: Desired) -> None:
+        """What is imported or adopted is on record from here on, as if it had been made."""
+        address = resource.address
+        if address in self.observed.adoptable:
+            self._adopt(resource, desired, self.observed.adoptable[address])
+        remote = self.observed.imported.get(address)
+        if remote is not None and address not in self.resources:
+            recorded = self._arrived(resource, desired, remote)
+            self.resources[address] = recorded
+            self.entries.append(Recorded(recorded))
+
+    def _adopt(self, resource: Resource, desired: Desired, found: Adoptable) -> None:
+        """What it replaces is kept until nothing uses it any more, as if the new object had been made."""
+        address = resource.address
+        old = self.resources.get(address)
+        key = deposed_key(old) if old else ""
+        if old:
+            self.deposed[address, key] = old
+        adopted = replace(
+            self._arrived(resource, desired, found.remote),
+            identities=desired.identities,
+            fingerprint=desired.fingerprint,
+            token=found.token,
+            shared=found.shared,
+        )
+        self.resources[address] = adopted
+        self.entries.append(Recorded(adopted, key))
+
+    def _arrived(self, resource: Resource, desired: Desired, remote: RemoteObject) -> ResourceState:
+        account = self.accounts.get(resource.provider, "")
+        return arrived(resource, desired, remote, self.graph.dependencies[resource.address], account)
+
+    def _decide(self, resource: Resource, desired: Desired) -> None:
+        address = resource.address
+        recorded = self.resources.get(address)
+        if address in self.observed.adoptable:
+            reason = _adoption_reason(self.observed.adoptable[address], address)
+            self.decisions[address] = Decision(resource, desired, Action.ADOPT, reason, recorded)
+            return
+        if recorded is None:
+            self.decisions[address] = Decision(
+                resource, desired, Action.CREATE, self._creation_reason(address)
+            )
+            return
+        attributes = self._attributes(resource, desired, recorded)
+        action, reason = self._verdict(resource, recorded, attributes)
+        if action is None:
+            self.unchanged += 1
+            self._keep_records(resource, desired, recorded)
+            return
+        if address in self.past.away:
+            self.entries.append(Removed(address))
+            del self.resources[address]
+            action, reason, recorded, attributes = Action.CREATE, self._creation_reason(address), None, ()
+        elif action in (Action.UPDATE, Action.REPLACE):
+            seen = self.past.seen.get(address, {})
+            asked = resource
+            resource = keeping_present(asked, recorded, seen, action, self.secret_digests.keys())
+            self.warnings += kept_notes(asked, resource)
+            desired = self.resolver.resolve(resource)
+            attributes = self._attributes(resource, desired, recorded)
+        elsewhere = recorded is not None and self._account(recorded.provider) != self._account(
+            resource.provider
+        )
+        self.decisions[address] = Decision(resource, desired, action, reason, recorded, attributes, elsewhere)
+
+    def _creation_reason(self, address: Address) -> Reason:
+        how = self.past.vanished.get(address)
+        if how is not None:
+            return Reason(how, DRIFT_CLASSES[how].reason)
+        return Reason("declared", "it is declared and doesn't exist yet")
+
+    def _verdict(
+        self, resource: Resource, recorded: ResourceState, attributes: tuple[AttributeChange, ...]
+    ) -> tuple[Action | None, Reason]:
+        """The rules in the order of their weight; the first that holds decides."""
+        address = resource.address
+        if self._is_asked(address):
+            return Action.REPLACE, Reason("asked", "--replace asks for it")
+        before, after = self._account(recorded.provider), self._account(resource.provider)
+        if before != after:
+            text = f"the account changes from {before} to {after}"
+            return Action.REPLACE, Reason("provider", text)
+        if recorded.status is Status.TAINTED:
+            text = recorded.message or "it exists, but isn't fit for use"
+            return Action.REPLACE, Reason("tainted", f"it has to be made anew: {text}")
+        forcing = [a for a in attributes if a.forces_replacement]
+        if attributes:
+            action = Action.REPLACE if forcing else Action.UPDATE
+            return action, self._difference_reason(address, forcing or attributes)
+        if address in self.observed.imported:
+            return Action.ADOPT, Reason(
+                "imported", "it is imported: it exists, and ftops manages it from now on"
+            )
+        if address in self.past.interrupted and not self.observed.refreshed:
+            return Action.UPDATE, Reason("interrupted", "an update of it was interrupted")
+        if address in self.past.found:
+            return Action.RESUME, Reason("found", "a run that was interrupted has made it")
+        if address in self.past.restored:
+            return Action.RESTORE, Reason(
+                "restored", "the change was taken back: the old object still exists and is restored"
+            )
+        if recorded.status is Status.PENDING:
+            return Action.RESUME, Reason("pending", "it is still in progress; apply waits for it")
+        return None, Reason("", "")
+
+    def _account(self, provider: str) -> str:
+        return self.accounts.get(provider, provider)
+
+    def _difference_reason(self, address: Address, attributes: Iterable[AttributeChange]) -> Reason:
+        text = describe(attributes, self.decisions)
+        if address in self.observed.imported:
+            return Reason("imported", f"it is imported, and differs from the spec: {text}")
+        return Reason("inputs", text)
+
+    def _attributes(
+        self, resource: Resource, desired: Desired, recorded: ResourceState
+    ) -> tuple[AttributeChange, ...]:
+        return attribute_changes(resource, desired, recorded, self.past.seen.get(resource.address, {}))
+
+    def _keep_records(self, resource: Resource, desired: Desired, recorded: ResourceState) -> None:
+        """What ftops notes beside an object may change although the object needn't."""
+        noted: dict[str, Any] = {
+            "dependencies": self.graph.dependencies[resource.address],
+            "prevent_destroy": resource.lifecycle.prevent_destroy,
+            "retain": resource.lifecycle.on_destroy == "retain",
+            "fingerprint": recorded.fingerprint or desired.fingerprint,
+            "provider": resource.provider,
+            "account": recorded.account or self.accounts.get(resource.provider, ""),
+        }
+        if not resource.facts.keys() <= recorded.outputs.keys():
+            noted["outputs"] = {**resource.facts, **recorded.outputs}
+        if any(getattr(recorded, name) != value for name, value in noted.items()):
+            self.entries.append(Recorded(replace(recorded, **noted)))
+
+    def _deletion(self, address: Address) -> Decision:
+        recorded = self.resources[address]
+        resource = Resource(
+            address, recorded.provider, recorded.inputs, lifecycle=_recorded_lifecycle(recorded)
+        )
+        wanted = self.graph.resources.get(address)
+        if wanted is not None:
+            resource = replace(resource, lifecycle=wanted.lifecycle, place=wanted.place)
+        destroying = self.options.mode is Mode.DESTROY
+        reason = Reason("undeclared", "it is no longer declared")
+        if destroying:
+            reason = Reason("destroy", "`ftops destroy` asks for it")
+        removal = self.removals.get(address) or self.removals.get(address._replace(key=None))
+        if removal is not None:
+            reason = reason if destroying else Reason("removed", "`removed` says that it goes")
+            fate = "retain" if removal.retain else resource.lifecycle.on_destroy
+            resource = replace(
+                resource, lifecycle=replace(resource.lifecycle, on_destroy=fate), place=removal.place
+            )
+        retain = resource.lifecycle.on_destroy == "retain" or recorded.shared
+        action = Action.FORGET if retain else Action.DELETE
+        return Decision(resource, None, action, reason, recorded)
+
+
+def _recorded_lifecycle(recorded: ResourceState) -> Lifecycle:
+    return Lifecycle(
+        prevent_destroy=recorded.prevent_destroy, on_destroy="retain" if recorded.retain else "delete"
+    )
+
+
+_NEW = (Action.CREATE, Action.REPLACE)
+
+
+def _adoption_reason(found: Adoptable, address: Address) -> Reason:
+    if address.kind == "dataset":
+        text = "a file of the same content is there already"
+    else:
+        running = found.remote.status is Status.PENDING
+        text = f"the same job {'runs' if running else 'was trained'} already: it isn't paid for again"
+    return Reason("adopted", text + ("; another state made it" if found.shared else ""))

@@ -1,0 +1,284 @@
+"""Desired inputs as they compare with recorded ones: references and secrets resolved as far as known.
+
+A job's training data is the same while its digest is the same, whatever id the file has; a secret is
+the same while its keyed digest is the same, and its value appears nowhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from hashlib import sha256
+from typing import Any, cast
+
+from msgspec import Struct, field
+
+from ftops.config.config import Resource
+from ftops.core.address import (
+    EXPRESSIONS,
+    HIDDEN,
+    SCALARS,
+    Address,
+    Json,
+    Reference,
+    Secret,
+    Template,
+    Value,
+    encode,
+    fill,
+    references,
+)
+from ftops.core.errors import Diagnostic
+from ftops.core.normal_form import Spelling, canonical, normal
+from ftops.core.resource_types import IDENTITY, RESOURCE_TYPES, ResourceType
+from ftops.core.snippets import command
+from ftops.state.state import ResourceState
+
+WITHHELD = f"{HIDDEN}withheld"
+"""The identity of a secret that an untrusted spec doesn't get: nobody knows whether it is another one."""
+
+Outputs = Callable[[Address], Mapping[str, Json] | None]
+"""The computed attributes of an address that are known by now; None: none is, it is yet to be made."""
+
+
+class Desired(Struct, frozen=True):
+    """A resource's inputs, the identities among them (by dotted path), and their fingerprint."""
+
+    inputs: Mapping[str, Value]
+    identities: Mapping[str, str]
+    fingerprint: str
+    """Empty where it can't be told yet what the resource is made from."""
+    bytes: Mapping[str, str] = {}
+    """What identities of data are by the bytes: a record that says no more, or was made by another reckoning,
+    is held to these."""
+
+
+class Resolver(Struct):
+    """Resolves resources in dependency order; remembers the fingerprint of each."""
+
+    outputs: Outputs
+    facts: Mapping[Address, Mapping[str, Json]]
+    secret_digests: Mapping[Secret, str]
+    fingerprints: dict[Address, str] = field(default_factory=dict)
+    contents: dict[Address, str] = field(default_factory=dict)
+    """What is in the files of datasets."""
+    digests: dict[Address, str] = field(default_factory=dict)
+    """The digests of their bytes."""
+
+    def resolve(self, resource: Resource) -> Desired:
+        kind = RESOURCE_TYPES[resource.address.kind]
+        inputs: dict[str, Value] = {}
+        identities: dict[str, str] = dict(resource.identities)
+        essence: dict[str, object] = {}
+        for name, value in resource.inputs.items():
+            found: dict[str, str] = {}
+            if name in kind.by_text and isinstance(value, Template):
+                inputs[name] = fill(value, self.look_up)
+                essence[name] = encode(value)
+                continue
+            inputs[name] = self._leaf(value, name, name in kind.compared_by_content, found)
+            identities.update(found)
+            meaning = resource.identities.get(name) or _meaning(value, found, kind.spelling, name)
+            if name not in kind.local and meaning != _default(kind, name):
+                essence[name] = meaning
+        digest = str(self.facts.get(resource.address, {}).get("digest") or "")
+        self.digests[resource.address] = digest
+        self.contents[resource.address] = resource.identities.get("content", digest)
+        fingerprint = ""
+        if all(map(self._is_known, _meant(resource.inputs, kind.compared_by_content))):
+            fingerprint = sha256(canonical([resource.address.kind, essence])).hexdigest()
+        self.fingerprints[resource.address] = fingerprint
+        return Desired(inputs, identities, fingerprint, self._bytes(resource))
+
+    def _is_known(self, reference: Reference) -> bool:
+        """Whether it is known by now what a reference means, if it means more than an id."""
+        meaning = IDENTITY.get((reference.address.kind, reference.attribute))
+        known = self.fingerprints if meaning == "fingerprint" else self.contents
+        return meaning is None or bool(known[reference.address])
+
+    def _bytes(self, resource: Resource) -> Mapping[str, str]:
+        found = {
+            name: self.digests[value.address]
+            for name in RESOURCE_TYPES[resource.address.kind].compared_by_content
+            if isinstance(value := resource.inputs.get(name), Reference)
+            and IDENTITY.get((value.address.kind, value.attribute)) == "content"
+        }
+        own = resource.inputs.get("content")
+        return {**found, "content": own} if isinstance(own, str) and resource.identities else found
+
+    def keep(self, recorded: ResourceState, known_as: Collection[str] = ()) -> None:
+        """What is recorded stays: who refers to it means what it is, not how it would be made today. Of data
+        whose bytes alone are on record (they were imported), the examples are known if the declared file has
+        the same bytes; unless somebody on record knows them by their bytes, too: `known_as`."""
+        address = recorded.address
+        if recorded.fingerprint:
+            self.fingerprints[address] = recorded.fingerprint
+        if address.kind == "dataset":
+            content = content_of(recorded)
+            digest = str(recorded.inputs.get("content") or recorded.outputs.get("digest") or "")
+            is_declared = digest == self.digests.get(address) and "content" not in recorded.identities
+            if not is_declared or content in known_as:
+                self.contents[address] = content
+            self.digests[address] = digest
+
+    def look_up(self, reference: Reference | Secret) -> Value:
+        """The value of a reference where it is known; else the reference itself."""
+        if isinstance(reference, Secret):
+            return reference
+        known = self.outputs(reference.address)
+        value = None if known is None else attribute(known, reference.attribute)
+        if value is None:
+            value = attribute(self.facts.get(reference.address, {}), reference.attribute)
+        return reference if value is None else value
+
+    def _leaf(self, value: Value, path: str, compared_by_content: bool, found: dict[str, str]) -> Value:
+        if isinstance(value, SCALARS):
+            return value
+        if isinstance(value, EXPRESSIONS):
+            identity = self._identity(value, compared_by_content)
+            if identity:
+                found[path] = identity
+            return fill(value, self.look_up)
+        if isinstance(value, Mapping):
+            return {k: self._leaf(v, f"{path}.{k}", compared_by_content, found) for k, v in value.items()}
+        return [self._leaf(v, f"{path}.{i}", compared_by_content, found) for i, v in enumerate(value)]
+
+    def _identity(self, value: Reference | Secret | Template, compared_by_content: bool) -> str:
+        if isinstance(value, Template):
+            return "+".join(self._identity(p, False) for p in value.parts if isinstance(p, Secret))
+        if isinstance(value, Secret):
+            return f"{HIDDEN}{self.secret_digests[value]}"
+        meaning = IDENTITY.get((value.address.kind, value.attribute)) if compared_by_content else None
+        if meaning == "fingerprint":
+            known = self.fingerprints[value.address]
+            return f"fingerprint:{known}" if known else ""
+        return self.contents[value.address] if meaning else ""
+
+
+def _default(kind: ResourceType, name: str) -> Json:
+    """The normal form of what an input means if it is absent."""
+    return normal(kind.defaults[name], kind.spelling, name) if name in kind.defaults else None
+
+
+def _meant(inputs: Mapping[str, Value], names: Iterable[str]) -> Iterator[Reference]:
+    for name in names:
+        value = inputs.get(name)
+        if isinstance(value, Reference):
+            yield value
+
+
+def content_of(recorded: ResourceState) -> str:
+    """What is in the file of a recorded dataset: the digest of its examples, of its bytes where no other is
+    known; empty where none is."""
+    digest = recorded.inputs.get("content") or recorded.outputs.get("digest")
+    return recorded.identities.get("content") or str(digest or "")
+
+
+def comparable(
+    desired: Desired, recorded: ResourceState, seen: Mapping[str, Value]
+) -> tuple[dict[str, Value], dict[str, Value]]:
+    """(before, after) of which `differences` says what has to change, by the spelling of the kind.
+
+    `seen` are inputs as the service shows them now; they go before what was recorded.
+    """
+    kind = RESOURCE_TYPES[recorded.address.kind]
+    known = {**kind.defaults, **recorded.inputs, **seen}
+    before: dict[str, Value] = {k: v for k, v in known.items() if k not in kind.local}
+    wanted = {**kind.defaults, **desired.inputs}
+    after: dict[str, Value] = {k: v for k, v in wanted.items() if k not in kind.local}
+    for path, identity in desired.identities.items():
+        if path not in recorded.identities:
+            continue
+        old, new = at(recorded.inputs, path), at(desired.inputs, path)
+        by_bytes = desired.bytes.get(path)
+        if by_bytes and by_bytes in (old, recorded.identities[path]):
+            put(after, path, before.get(path))
+        elif WITHHELD in identity:
+            put(after, path, at(before, path))
+        elif identity.startswith(HIDDEN) and old != new:
+            put(before, path, old)  # the text around the secret is another one
+            put(after, path, new)
+        else:
+            put(before, path, recorded.identities[path])
+            put(after, path, identity)
+    return before, after
+
+
+def at(tree: Mapping[str, Value], path: str) -> Value:
+    """What stands at a dotted path; None where there is nothing."""
+    value: Any = tree
+    for name in path.split("."):
+        if isinstance(value, list) and name.isdigit() and int(name) < len(value):
+            value = value[int(name)]
+        else:
+            value = value.get(name) if isinstance(value, Mapping) else None
+    return cast(Value, value)
+
+
+def attribute(outputs: Mapping[str, Json], path: str) -> Any:
+    """`checkpoint.best` of computed attributes, a JSON value; None where there is none."""
+    value: Any = outputs
+    for name in path.split("."):
+        if not isinstance(value, Mapping):
+            return None
+        value = value.get(name)
+    return value
+
+
+def missing_values(
+    resource: Resource, desired: Desired, outputs: Callable[[Address], Mapping[str, Json] | None]
+) -> list[Diagnostic]:
+    """References to what objects that are ready don't have. `outputs` is None where more may come."""
+    found = []
+    for value in desired.inputs.values():
+        for reference in () if isinstance(value, SCALARS) else references(value):
+            known = outputs(reference.address)
+            if known is not None:
+                place = resource.reference_places.get(reference.address, resource.place)
+                found.append(Diagnostic(*no_value(reference, known), place))
+    return found
+
+
+def no_value(reference: Reference, outputs: Mapping[str, Json]) -> tuple[str, str, str]:
+    """What to say of a reference that leads to nothing: summary, detail and hint."""
+    address, path = reference.address, reference.attribute
+    head, _, last = path.rpartition(".")
+    siblings = attribute(outputs, head) if head else None
+    if isinstance(siblings, Mapping) and siblings:
+        there = ", ".join(sorted(siblings, key=lambda name: (name.isdigit(), len(name), name)))
+        detail = f"There is no {head} {last} of {address}. There are: {there}."
+        return f"{reference} has no value", detail, f"write one of these, such as ${{{address}.{head}.best}}"
+    return (
+        f"{reference} has no value",
+        f"{address} exists, but the service reported no {path}.",
+        f"look at it with {command('ftops', 'state', 'show', address)}",
+    )
+
+
+def _meaning(value: Value, identities: Mapping[str, str], spelling: Spelling, name: str) -> object:
+    """What of an input goes into the fingerprint: a name never does where its meaning is known."""
+    if not identities:
+        return normal(value, spelling, name)
+    return identities if isinstance(value, Reference) else [normal(value, spelling, name), identities]
+
+
+def covers(paths: Iterable[str], path: str) -> bool:
+    """Whether one of the paths is this one, or leads to it."""
+    return any(path == one or path.startswith(f"{one}.") for one in paths)
+
+
+def put(tree: dict[str, Value], path: str, leaf: Value) -> None:
+    """Replaces the leaf at a dotted path, copying what lies above it: inputs are shared values. A list
+    becomes a mapping by position, None takes the leaf away."""
+    head, dot, rest = path.partition(".")
+    if not dot:
+        if leaf is None:
+            tree.pop(head, None)
+        else:
+            tree[head] = leaf
+        return
+    child = tree.get(head)
+    if isinstance(child, list):
+        child = {str(i): v for i, v in enumerate(child)}
+    branch = dict(child) if isinstance(child, dict) else {}
+    put(branch, rest, leaf)
+    tree[head] = branch

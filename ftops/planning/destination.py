@@ -1,0 +1,106 @@
+"""Where a plan is applied: its providers' accounts, its state, and what was given from outside. Pure.
+
+An approval is of a plan at a place: the same steps in another account are another plan. Keys, versions of
+interfaces and names of folders of this machine are no part of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from ftops.config.accounts import host_of
+from ftops.config.config import Config, ProviderConfig
+from ftops.core.address import Value
+from ftops.planning.plan import Destination, Plan
+
+_NAMED: Mapping[str, tuple[str, ...]] = {
+    "azure_openai": ("account", "resource_group", "subscription_id"),
+    "openai": ("organization", "project"),
+    "emulator": ("account",),
+    "memory": ("account",),
+}
+"""Settings that lead to the account, beside its address."""
+_ADDRESS: Mapping[str, tuple[str, str]] = {
+    "azure_openai": ("endpoint", ""),
+    "openai": ("base_url", "https://api.openai.com/v1"),
+    "emulator": ("url", ""),
+    "memory": ("", ""),
+}
+"""The setting that has the address, and what it is if it isn't set."""
+_NO_PLACE = frozenset({"encryption", "history", "lease"})
+"""Settings of a state that don't say where it is."""
+
+
+def destination_of(config: Config, plan: Plan) -> Destination:
+    """That of a plan of this config."""
+    used = {r.provider for r in config.resources} | {c.provider for c in plan.changes}
+    project = f"{config.project}/"
+    return Destination(
+        providers={
+            name: _provider(provider, project) for name, provider in config.providers.items() if name in used
+        },
+        state={**dict(_state(config)), **({"lineage": plan.lineage} if plan.lineage else {})},
+        variables={name: config.variables.get(name, "(sensitive)") for name in config.given},
+        policies=dict(_policies(config)),
+    )
+
+
+def elsewhere(approved: Destination, now: Destination) -> list[str]:
+    """In words, how a plan would be applied at another place than the approved one; empty if it wouldn't. A
+    state that was begun since is the same one."""
+    before = {"lineage": now.state.get("lineage", ""), **approved.state}
+    said = [
+        f"provider {name} is {_shown(now.providers.get(name, {}))}, not {_shown(provider)}"
+        for name, provider in approved.providers.items()
+        if now.providers.get(name, {}) != provider
+    ]
+    said += [f"provider {name} is new" for name in now.providers.keys() - approved.providers.keys()]
+    if {k: v for k, v in before.items() if v} != {k: v for k, v in now.state.items() if v}:
+        said.append(f"the state is {_shown(now.state)}, not {_shown(approved.state)}")
+    for what, old, new in (
+        ("variable", approved.variables, now.variables),
+        ("setting", approved.policies, now.policies),
+    ):
+        said += [f"the {what} {k} is another" for k in sorted({*old, *new}) if old.get(k) != new.get(k)]
+    return said
+
+
+def _shown(place: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in place.items()) or "not there"
+
+
+def _provider(provider: ProviderConfig, project: str) -> Mapping[str, str]:
+    settings = provider.settings
+    key, default = _ADDRESS[provider.type]
+    found = {"type": provider.type, "host": host_of(settings.get(key) or default)}
+    if provider.type == "emulator" and not found["host"]:
+        found["data"] = str(settings.get("data") or "").removeprefix(project)
+    found |= {name: str(settings.get(name) or "") for name in _NAMED[provider.type]}
+    found["tenant"] = _below(settings, "credential", "tenant_id")
+    found["cloud"] = host_of(_below(settings, "control_plane", "endpoint"))
+    found["set_from"] = ", ".join(provider.sources)
+    return {name: value for name, value in found.items() if value}
+
+
+def _below(settings: Mapping[str, Value], block: str, key: str) -> str:
+    inner = settings.get(block)
+    return str(inner.get(key) or "") if isinstance(inner, Mapping) else ""
+
+
+def _state(config: Config) -> Iterator[tuple[str, str]]:
+    state = config.state
+    yield "backend", state.backend
+    if state.backend == "local":
+        yield "path", state.path
+    for name, value in sorted(state.settings.items()):
+        if name not in _NO_PLACE and value is not None:
+            yield name, str(value)
+
+
+def _policies(config: Config) -> Iterator[tuple[str, str]]:
+    for kind, policy in sorted(config.drift.items()):
+        yield f"drift.{kind}", policy
+    for name in ("training", "hosting_per_hour"):
+        limit = getattr(config.budget, name)
+        if limit is not None:
+            yield f"budget.{name}", str(limit)

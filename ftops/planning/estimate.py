@@ -1,0 +1,144 @@
+"""What a plan would cost and how its data changes, as values. All are estimates: prices come from the
+catalogue, tokens are counted here. US dollars throughout."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from msgspec import Struct
+
+from ftops.core.address import Address, Json
+
+HOURS_PER_MONTH = 730
+
+
+def dollars(amount: float) -> str:
+    """`$1.23`; four digits where two would say nothing."""
+    if 0 < abs(amount) < 0.005:
+        return f"${amount:,.4f}" if abs(amount) >= 0.00005 else "less than $0.0001"
+    return f"${amount:,.2f}"
+
+
+class Epochs(NamedTuple):
+    """How often training goes through the examples."""
+
+    number: int
+    is_estimate: bool = False
+    """`auto`: the service decides; this is by the rule that it documents."""
+
+
+class TrainingCost(Struct, frozen=True):
+    """What a job would cost. `note` says why `dollars` isn't known."""
+
+    address: Address
+    examples: int = 0
+    tokens: int = 0
+    """Of one epoch, without what is cut off."""
+    epochs: Epochs = Epochs(0)
+    cut: int = 0
+    """Examples that are longer than the model takes."""
+    per_million: float | None = None
+    per_hour: float | None = None
+    note: str = ""
+
+    @property
+    def dollars(self) -> float | None:
+        if self.per_million is None or self.note:
+            return None
+        return self.tokens * self.epochs.number * self.per_million / 1_000_000
+
+
+class HostingCost(Struct, frozen=True):
+    """What a deployment of a tuned model costs while it exists, used or not."""
+
+    address: Address
+    per_hour: float | None
+    """None: the catalogue doesn't know."""
+
+
+class DataChange(Struct, frozen=True):
+    """How the content of a dataset changes, by example. `note` says why that can't be told."""
+
+    address: Address
+    added: int = 0
+    removed: int = 0
+    edited: int = 0
+    examples: int = 0
+    """Of the new version."""
+    tokens: int | None = None
+    """More than before; None where tokens weren't counted."""
+    dollars: float | None = None
+    """More than before, for all jobs that train on it."""
+    note: str = ""
+    reordered: bool = False
+    """The same examples stand in another order."""
+
+
+class Estimate(Struct, frozen=True):
+    """What the jobs of a plan cost once, and its deployments by the hour."""
+
+    training: tuple[TrainingCost, ...] = ()
+    hosting: tuple[HostingCost, ...] = ()
+    data: tuple[DataChange, ...] = ()
+    is_rehearsal: bool = False
+    """It all happens in the embedded cloud, which bills nothing: this is what the service would."""
+
+    @property
+    def dollars(self) -> float:
+        """Of all jobs whose cost is known."""
+        return sum(cost.dollars or 0 for cost in self.training)
+
+    @property
+    def per_hour(self) -> float:
+        """Of all deployments whose price is known."""
+        return sum(cost.per_hour or 0 for cost in self.hosting)
+
+    @property
+    def unknown(self) -> tuple[TrainingCost, ...]:
+        return tuple(cost for cost in self.training if cost.dollars is None)
+
+
+NOTHING = Estimate()
+
+
+def estimate_to_json(estimate: Estimate) -> dict[str, Json]:
+    """As docs/json-output.md describes it."""
+    return {
+        "currency": "USD",
+        "is_rehearsal": estimate.is_rehearsal,
+        "training": [_training_to_json(cost) for cost in estimate.training],
+        "hosting": [{"address": str(c.address), "per_hour": c.per_hour} for c in estimate.hosting],
+        "training_total": round(estimate.dollars, 4),
+        "training_total_is_complete": not estimate.unknown,
+        "hosting_per_hour": round(estimate.per_hour, 4),
+        "data": [_data_to_json(change) for change in estimate.data],
+    }
+
+
+def _data_to_json(change: DataChange) -> dict[str, Json]:
+    return {
+        "address": str(change.address),
+        "examples": change.examples,
+        "added": change.added,
+        "removed": change.removed,
+        "edited": change.edited,
+        "tokens": change.tokens,
+        "dollars": None if change.dollars is None else round(change.dollars, 4),
+        "note": change.note,
+    }
+
+
+def _training_to_json(cost: TrainingCost) -> dict[str, Json]:
+    dollars = cost.dollars
+    return {
+        "address": str(cost.address),
+        "examples": cost.examples,
+        "tokens": cost.tokens,
+        "epochs": cost.epochs.number,
+        "epochs_estimated": cost.epochs.is_estimate,
+        "examples_cut": cost.cut,
+        "per_million": cost.per_million,
+        "per_hour": cost.per_hour,
+        "dollars": None if dollars is None else round(dollars, 4),
+        "note": cost.note,
+    }

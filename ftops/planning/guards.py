@@ -1,0 +1,172 @@
+"""What stands in the way of a plan, whoever asked for it: an empty spec, drift, protected resources. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+
+from ftops.config.accounts import is_exclusive
+from ftops.config.config import Config, Resource
+from ftops.core.address import Address
+from ftops.core.drift_classes import DRIFT_CLASSES, FAIL
+from ftops.core.errors import Blocked, Diagnostic
+from ftops.core.snippets import command, in_spec, moved_block
+from ftops.planning.decision import Decision
+from ftops.planning.plan import Action, Change, Drift, Mode
+from ftops.state.state import Source, State, recorded_objects
+
+_REMOVING = (Action.DELETE, Action.FORGET)
+_DESTROYING = (Action.DELETE, Action.REPLACE)
+
+
+def check_empty(config: Config, state: State, mode: Mode, allowed: bool) -> None:
+    """Raises Blocked where an empty spec would delete everything."""
+    if mode is not Mode.NORMAL or config.resources or allowed or not state.resources:
+        return
+    gone = {removal.source for removal in config.refactorings.removals}
+    if all(not gone.isdisjoint((address, address._replace(key=None))) for address in state.resources):
+        return
+    count = len(state.resources)
+    raise Blocked(
+        [
+            Diagnostic(
+                f"the spec declares nothing, but {count} resource{' exists' if count == 1 else 's exist'}",
+                "an empty spec is more often a mistake (a wrong folder, a lost file) than a wish to delete. "
+                f"It was read from {config.folder}.",
+                "to delete everything, run `ftops destroy`, or plan with --allow-empty",
+            )
+        ]
+    )
+
+
+def check_drift(drift: Iterable[Drift], mode: Mode) -> None:
+    """Raises Blocked where something was changed outside, and the spec says to stop then."""
+    found = [
+        Diagnostic(
+            f"{d.address} {DRIFT_CLASSES[d.kind].says}",
+            f"The spec says to stop then, so that somebody looks into it (`drift: {{{d.kind}: fail}}`).",
+            "see `ftops drift`; to take what exists for granted, `ftops apply --refresh-only`",
+        )
+        for d in drift
+        if d.policy == FAIL and mode is Mode.NORMAL
+    ]
+    if found:
+        raise Blocked(found)
+
+
+_PROTECTED: Mapping[bool, tuple[str, str]] = {
+    True: ("", "undo the change that causes it, or set prevent_destroy to false"),
+    False: (
+        " and on record, though its lines are gone",
+        "declare it again, with prevent_destroy: false, and apply that first; or let ftops forget it and "
+        "keep the object: `removed: [{{from: {address}, retain: true}}]`",
+    ),
+}
+"""What to say of a protected resource, by whether it is declared: how it is protected, and what to do."""
+
+
+def check_protection(
+    decisions: Mapping[Address, Decision],
+    declared: Mapping[Address, Resource],
+    displaced: Collection[Address],
+    inherited: Mapping[Address, Address],
+) -> None:
+    """Raises Blocked where a protected resource would be deleted or replaced. `displaced` are the addresses
+    whose object is deposed for one that exists already; `inherited` have the object of another address,
+    which keeps the protection that it was recorded with unless the spec lifts it there."""
+    found: list[Diagnostic] = []
+    created = [address for address, decision in decisions.items() if decision.action is Action.CREATE]
+    for address in dict.fromkeys([*decisions, *displaced]):
+        decision = decisions.get(address)
+        resource = decision.resource if decision else declared[address]
+        recorded = decision.recorded if decision else None
+        origin = declared.get(inherited[address]) if address in inherited else None
+        lifted = origin is not None and not origin.lifecycle.prevent_destroy
+        kept = address in inherited and not lifted and recorded is not None and recorded.prevent_destroy
+        goes = decision is not None and recorded is not None and decision.action in _DESTROYING
+        if address in displaced or goes:
+            protected = resource.lifecycle.prevent_destroy or (goes and kept)
+            action = decision.action if decision and goes else Action.REPLACE
+            reason = decision.reason.text if decision else "another object takes its place"
+            if protected:
+                found.append(_protected(resource, action, reason, address in declared, created, moved=kept))
+    if found:
+        raise Blocked(found)
+
+
+def lifted_protection(decisions: Iterable[Decision]) -> Iterator[str]:
+    """What to say of protected objects that go, because the spec doesn't protect them any more."""
+    for decision in decisions:
+        recorded = decision.recorded
+        if recorded is None or not recorded.prevent_destroy or decision.resource.lifecycle.prevent_destroy:
+            continue
+        if decision.action in _DESTROYING:
+            was = f"{decision.resource.address} is protected on record (prevent_destroy)"
+            yield f"{was}; the spec doesn't protect it any more, so this plan {decision.action.value}s it"
+
+
+def _protected(
+    resource: Resource,
+    action: Action,
+    reason: str,
+    is_declared: bool,
+    created: Iterable[Address],
+    *,
+    moved: bool,
+) -> Diagnostic:
+    how, hint = _PROTECTED[is_declared]
+    hint = hint.format(address=in_spec(resource.address))
+    alike = next((one for one in created if one.kind == resource.address.kind), None)
+    if not is_declared and alike is not None:
+        hint += f"; or, if {alike} is this one under another name, {moved_block(resource.address, alike)}"
+    if moved and not resource.lifecycle.prevent_destroy:
+        how, hint = " on record, under its former address", "apply the move by itself first, then the change"
+    return Diagnostic(
+        f"{resource.address} is protected, and the plan would {action.value} it",
+        f"lifecycle.prevent_destroy is set{how}. The plan would do so because {reason}.",
+        hint,
+        resource.place,
+    )
+
+
+def check_owners(after: State, changes: Iterable[Change], accounts: Mapping[str, str]) -> None:
+    """The finished plan, held to the rule that one object has one address (docs/identity.md): raises Blocked
+    where two records name one object, where two steps are about one, or where a step deletes what another
+    address keeps. `after` is the state with all that the plan records before its first step."""
+    owners: dict[_Object, Source] = {}
+    for source, record in recorded_objects(after.resources, after.deposed):
+        one = _object(record.address, record.provider, record.remote_id, accounts)
+        if not is_exclusive(*one[:2]):
+            continue
+        if owners.setdefault(one, source) != source:
+            raise Blocked([_two_owners(owners[one], source, record.remote_id)])
+    deposing = {(change.address, change.deposes) for change in changes if change.deposes}
+    steps: dict[_Object, Source] = {}
+    for change in changes:
+        if not change.remote_id or change.action is Action.REPLACE:
+            continue  # the object that is replaced goes in a step of its own
+        source = (change.address, "" if (change.address, change.deposed) in deposing else change.deposed)
+        one = _object(change.address, change.provider, change.remote_id, accounts)
+        if not is_exclusive(*one[:2]):
+            continue
+        other = steps.get(one) or owners.get(one, source)
+        if one in steps or (change.action in _REMOVING and other != source):
+            raise Blocked([_two_owners(other, source, change.remote_id)])
+        steps[one] = source
+
+
+_Object = tuple[str, str, str]
+"""Account, kind, and id in any case of its letters."""
+
+
+def _object(address: Address, provider: str, remote_id: str, accounts: Mapping[str, str]) -> _Object:
+    return accounts.get(provider, provider), address.kind, remote_id.casefold()
+
+
+def _two_owners(one: Source, other: Source, remote_id: str) -> Diagnostic:
+    first, second = sorted(f"{address}#{key}" if key else str(address) for address, key in (one, other))
+    return Diagnostic(
+        f"{first} and {second} are on record with one object: {remote_id}",
+        "Deleting or replacing one of them would take the object away from the other.",
+        "decide whose it is, and let ftops forget the other one: "
+        f"{command('ftops', 'state', 'rm', second.partition('#')[0])}",
+    )

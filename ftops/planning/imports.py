@@ -1,0 +1,129 @@
+"""Objects that exist already and come under management: imported by the spec. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from ftops.config.config import Config, Import, Resource
+from ftops.config.graph import Graph
+from ftops.core.address import Address, Json, Value, references
+from ftops.core.errors import Diagnostic, SpecError
+from ftops.planning.desired import Desired, at
+from ftops.state.state import Observed, RemoteObject, ResourceState, State, Status
+
+
+def to_read(config: Config, graph: Graph, state: State) -> list[ResourceState]:
+    """What has to be read of the service for the spec's imports: those that aren't recorded yet. What is
+    imported once stays, whatever becomes of the object under that address."""
+    return [
+        _request(graph.resources[one.target], one.remote_id)
+        for one in config.refactorings.imports
+        if one.target in graph.resources
+        and one.target not in state.resources
+        and one.target not in state.pending
+    ]
+
+
+def check_imports(
+    imports: Collection[Import],
+    recorded: Mapping[Address, ResourceState],
+    deposed: Mapping[tuple[Address, str], ResourceState],
+    seen: Observed,
+) -> None:
+    """Raises SpecError where an object isn't there, or is managed already."""
+    if not seen.imported:
+        return
+    owners = {r.remote_id: r.address for r in recorded.values()}
+    old = {r.remote_id: r.address for r in deposed.values()}
+    found: list[Diagnostic] = []
+    for one in imports:
+        if one.target not in seen.imported:
+            continue
+        remote = seen.imported[one.target]
+        if remote is None:
+            found.append(_absent(one))
+            continue
+        owner = owners.get(remote.remote_id)
+        if owner is not None:
+            found.append(_managed(one, owner))
+        elif remote.remote_id in old:
+            found.append(_replaced(one, old[remote.remote_id]))
+        owners[remote.remote_id] = one.target
+    if found:
+        raise SpecError(found)
+
+
+def arrived(
+    resource: Resource,
+    desired: Desired,
+    remote: RemoteObject,
+    dependencies: tuple[Address, ...],
+    account: str,
+) -> ResourceState:
+    """The record of an object that somebody else made. What the service doesn't report of its inputs is
+    taken to be as the spec has it."""
+    inputs: dict[str, Value] = {**desired.inputs, **remote.inputs}
+    is_same = bool(desired.fingerprint) and remote.fingerprint == desired.fingerprint
+    identities = {
+        path: meaning
+        for path, meaning in desired.identities.items()
+        if is_same or at(inputs, path) == at(desired.inputs, path)
+    }
+    return ResourceState(
+        address=resource.address,
+        provider=resource.provider,
+        remote_id=remote.remote_id,
+        status=remote.status,
+        inputs=inputs,
+        outputs={**_facts(resource, remote), **remote.attributes},
+        identities=identities,
+        dependencies=dependencies,
+        message=remote.message,
+        resume=remote.resume,
+        prevent_destroy=resource.lifecycle.prevent_destroy,
+        retain=resource.lifecycle.on_destroy == "retain",
+        account=account,
+    )
+
+
+def _request(resource: Resource, remote_id: str) -> ResourceState:
+    """A record to read with. Of a reference nothing is known yet, so that the service's value shows."""
+    inputs = {name: "" if _refers(value) else value for name, value in resource.inputs.items()}
+    return ResourceState(resource.address, resource.provider, remote_id, Status.READY, inputs)
+
+
+def _refers(value: Value) -> bool:
+    return not isinstance(value, str | int | float | None) and any(True for _ in references(value))
+
+
+def _facts(resource: Resource, remote: RemoteObject) -> Mapping[str, Json]:
+    """What the spec's data says of a file holds for one of the same content."""
+    same = remote.inputs.get("content", resource.inputs.get("content")) == resource.inputs.get("content")
+    return resource.facts if same else {}
+
+
+def _absent(one: Import) -> Diagnostic:
+    return Diagnostic(
+        f"there is no {one.target.kind} {one.remote_id}",
+        f"{one.target} is to be imported from it, and its provider knows no such object.",
+        "correct the id, or remove the `import` entry and let ftops make the object",
+        one.place,
+    )
+
+
+def _replaced(one: Import, owner: Address) -> Diagnostic:
+    return Diagnostic(
+        f"{one.remote_id} is managed as the old object of {owner}",
+        "It was replaced, and is deleted once nothing uses it any more.",
+        f"remove the `import` entry: if {one.target} is declared as that object was made, the plan takes it",
+        one.place,
+    )
+
+
+def _managed(one: Import, owner: Address) -> Diagnostic:
+    return Diagnostic(
+        f"{one.remote_id} is managed as {owner} already",
+        "One object can't have two addresses: a change of one would undo that of the other.",
+        f"to call it {one.target}, write `moved: [{{from: {owner}, to: {one.target}}}]`",
+        one.place,
+    )

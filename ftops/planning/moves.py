@@ -1,0 +1,268 @@
+"""Giving recorded objects other addresses, and dropping them from the record. Pure: State → entries.
+
+Nothing here touches an object: only what ftops calls it changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from shlex import quote
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ftops.config.config import Move
+from ftops.core.address import Address
+from ftops.core.dag import sort
+from ftops.core.errors import Diagnostic, FtopsError, SpecError
+from ftops.core.snippets import command
+from ftops.core.suggestions import did_you_mean
+from ftops.state.state import (
+    Home,
+    Moved,
+    PendingOperation,
+    ProviderReplaced,
+    Removed,
+    ResourceState,
+    Source,
+    State,
+    fold,
+    recorded_objects,
+)
+
+
+def recorded_addresses(state: State) -> set[Address]:
+    """Every address under which something is on record, an interrupted operation included."""
+    return {*state.resources, *state.pending, *(address for address, _ in state.deposed)}
+
+
+def instances(known: Iterable[Address], wanted: Address) -> list[Address]:
+    """The address itself; without a key, all of its instances. Sorted."""
+    found = [a for a in known if a == wanted or (wanted.key is None and a[:2] == wanted[:2])]
+    return sorted(found, key=lambda address: address.sort_key)
+
+
+def targets_of(sources: Iterable[Address], source: Address, target: Address) -> dict[Address, Address]:
+    """Where each instance goes: one object to one address, or a whole set, every key kept."""
+    whole = source.key is None and target.key is None
+    return {a: Address(target.kind, target.name, a.key) if whole else target for a in sources}
+
+
+def move(state: State, source: Address, target: Address) -> Moved:
+    """`state mv`. Raises FtopsError where there is nothing to move, or no room for it."""
+    known = recorded_addresses(state)
+    sources = _recorded(known, source)
+    if source == target:
+        raise FtopsError(f"{source} has that address already", "", "name another address to move it to")
+    if source.kind != target.kind:
+        raise FtopsError(
+            f"a {source.kind} can't become a {target.kind}",
+            f"{source} is recorded as a {source.kind}, and moving changes only what it is called.",
+            f"move it to an address such as {source.kind}.{target.name}",
+        )
+    if target.key is not None and len(sources) > 1:
+        raise FtopsError(
+            f"{source} is a set of {len(sources)} objects, and {target} is one address",
+            "",
+            f"move one of them, such as {quote(str(sources[0]))}, or all to {target.kind}.{target.name}",
+        )
+    moves = targets_of(sources, source, target)
+    taken = sorted((known - moves.keys()) & set(moves.values()), key=lambda a: a.sort_key)
+    if taken:
+        raise FtopsError(
+            f"{taken[0]} is recorded already",
+            "Two objects can't have one address; the one that has it would be forgotten.",
+            _making_room(taken[0]),
+        )
+    return Moved(tuple(moves.items()))
+
+
+def _making_room(taken: Address) -> str:
+    return (
+        f"give that another address first: {command('ftops', 'state', 'mv', taken, f'{taken.kind}.NAME')}; "
+        f"{command('ftops', 'state', 'rm', taken)} would leave its object at the service, unmanaged"
+    )
+
+
+def remove(state: State, wanted: Collection[Address]) -> list[Removed]:
+    """`state rm`: what is recorded under these addresses is forgotten, old objects and interrupted
+    operations with it. Raises FtopsError where nothing is."""
+    known = recorded_addresses(state)
+    gone = {address: None for one in wanted for address in _recorded(known, one)}
+    old = [Removed(address, key) for address, key in state.deposed if address in gone]
+    return old + [Removed(a) for a in gone if a in state.resources or a in state.pending]
+
+
+_SHOWN = 10
+"""Objects that a message lists."""
+
+
+class Replacement(Struct, frozen=True):
+    """What `state replace-provider` records, and what has to be so.
+
+    `sought` are the objects that are on record in another account, as they are recorded from now on: that
+    they exist there says that it is the same one. `intents` have no object that could be looked for.
+    """
+
+    home: Home
+    entries: tuple[ProviderReplaced, ...]
+    addresses: tuple[Address, ...]
+    sought: Mapping[Source, ResourceState]
+    intents: tuple[Address, ...]
+
+
+def replace_provider(state: State, before: str, after: Home) -> Replacement:
+    """`state replace-provider`. Raises FtopsError where nothing is recorded at that provider."""
+    records = dict(recorded_objects(state.resources, state.deposed))
+    everything: list[ResourceState | PendingOperation] = [*records.values(), *state.pending.values()]
+    found = [one for one in everything if one.provider == before]
+    if not found:
+        names = {one.provider for one in everything}
+        raise FtopsError(
+            f"nothing is recorded at provider {before!r}", "", did_you_mean(before, names, nothing="")
+        )
+    homes = {Home(one.provider, one.account) for one in found} - {after}
+
+    def is_elsewhere(one: ResourceState | PendingOperation) -> bool:
+        return one.provider == before and one.account != after.account
+
+    return Replacement(
+        home=after,
+        entries=tuple(ProviderReplaced(home, after) for home in sorted(homes)),
+        addresses=tuple(sorted({one.address for one in found}, key=lambda address: address.sort_key)),
+        sought={
+            source: replace(record, provider=after.provider, account=after.account)
+            for source, record in records.items()
+            if is_elsewhere(record)
+        },
+        intents=tuple(address for address, one in state.pending.items() if is_elsewhere(one)),
+    )
+
+
+def not_there(wanted: Replacement, gone: Collection[Source]) -> Diagnostic:
+    """What to say where these of the objects that were sought don't exist in the account."""
+    provider, account = wanted.home
+    names = [f"{address}#{key}" if key else str(address) for address, key in gone]
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    count, total = len(gone), len(wanted.sought)
+    lost = f"{count} of the {total} objects {'was' if count == 1 else 'were'}n't"
+    if count == total:
+        lost = f"none of the {total} objects was" if total > 1 else "the object wasn't"
+    return Diagnostic(
+        f"{lost} found in {account}",
+        f"Provider {provider} leads there, and these aren't there: {', '.join(names[:_SHOWN])}{more}. ftops "
+        "would take them for deleted, make them anew, and lose sight of those that exist.",
+        "let the provider lead to the account where they are; what is gone for good is forgotten by `ftops "
+        "state rm`. --force records it all the same",
+    )
+
+
+def nothing_to_go_by(wanted: Replacement) -> Diagnostic:
+    """What to say where only operations without a result would get another account."""
+    (provider, account), names = wanted.home, ", ".join(map(str, wanted.intents))
+    return Diagnostic(
+        f"nothing tells whether {account} is the account of {names}",
+        "An interrupted run began to make this, and no object is on record that could be looked for.",
+        f"if provider {provider} leads to the account in which it was begun, record it with --force",
+    )
+
+
+def check_replacement(state: State, pushed: State) -> None:
+    """Refuses a state that belongs to something else, or is older than what is recorded."""
+    if state.lineage and pushed.lineage != state.lineage:
+        raise FtopsError(
+            "the state to push is another one",
+            f"its lineage is {pushed.lineage or 'empty'}, that of what is recorded is {state.lineage}: "
+            "it doesn't come from this spec and environment, and would orphan what is recorded.",
+            "choose the spec and environment that it belongs to; --force pushes it all the same",
+        )
+    if pushed.serial < state.serial:
+        raise FtopsError(
+            "the state to push is older than what is recorded",
+            f"its serial is {pushed.serial}, that of what is recorded is {state.serial}: "
+            "what happened in between would be forgotten, and made again.",
+            "pull the newest one and edit that; --force pushes it all the same",
+        )
+    if pushed.serial == state.serial and pushed != state:
+        raise FtopsError(
+            "the state to push differs from what is recorded, and has the same serial",
+            f"both say {state.serial}, so that it can't be told which of the two is newer.",
+            'raise its "serial" by one where it is yours that counts',
+        )
+
+
+def apply_moves(state: State, moves: Collection[Move]) -> tuple[State, tuple[Moved, ...]]:
+    """The state as the spec's `moved` blocks want it (of the same serial), and the entry that makes it so.
+
+    What is moved twice over the years, `a` to `b` and `b` to `c`, goes all the way. Raises SpecError where an
+    address is taken.
+    """
+    known = recorded_addresses(state) if moves else set()
+    origins = {address: address for address in known}
+    taken: list[Diagnostic] = []
+    for one in _in_order(moves):
+        whole = one.target.key is None
+        sources = instances(origins, one.source) if whole else [a for a in (one.source,) if a in origins]
+        targets = targets_of(sources, one.source, one.target)
+        if found := [a for a in targets.values() if a in origins]:
+            taken.append(_occupied(one, found[0]))
+            continue
+        for source, target in targets.items():
+            origins[target] = origins.pop(source)
+    if taken:
+        raise SpecError(taken)
+    pairs = [(origin, now) for now, origin in origins.items() if origin != now]
+    moved = Moved(tuple(sorted(pairs, key=lambda pair: pair[0].sort_key)))
+    if not moved.moves:
+        return state, ()
+    return replace(fold(state, [moved]), serial=state.serial), (moved,)
+
+
+def _in_order(moves: Collection[Move]) -> list[Move]:
+    """Each move after those that lead to where it starts, and a set after those of its objects that go
+    another way."""
+    leading: dict[tuple[str, str], list[Move]] = {}
+    leaving: dict[tuple[str, str], list[Move]] = {}
+    for one in moves:
+        leading.setdefault(one.target[:2], []).append(one)
+        if one.source.key is not None:
+            leaving.setdefault(one.source[:2], []).append(one)
+    waits = {
+        one: [m for m in leading.get(one.source[:2], ()) if m != one and _feeds(m, one)]
+        + (leaving.get(one.source[:2], []) if one.source.key is None else [])
+        for one in moves
+    }
+    order = dict.fromkeys(sort(waits, lambda one: one.source.sort_key))
+    return list(order | dict.fromkeys(moves))
+
+
+def _feeds(first: Move, second: Move) -> bool:
+    return first.target == second.source or None in (first.target.key, second.source.key)
+
+
+def _occupied(one: Move, taken: Address) -> Diagnostic:
+    return Diagnostic(
+        f"{one.source} can't move to {taken}: something is recorded there already",
+        "Two objects can't have one address; the one that has it would be forgotten.",
+        _making_room(taken),
+        one.place,
+    )
+
+
+def nothing_recorded(known: Collection[Address], wanted: Address) -> Diagnostic:
+    """What to say of an address under which nothing is on record."""
+    siblings = [a for a in known if a[:2] == wanted[:2]]
+    if siblings:
+        keys = ", ".join(quote(str(a)) for a in sorted(siblings, key=lambda a: a.sort_key)[:12])
+        hint = f"recorded are {keys}"
+    else:
+        hint = did_you_mean(str(wanted), map(str, known), nothing="Nothing is recorded: has it been applied?")
+    return Diagnostic(f"{wanted} is not recorded", "", hint)
+
+
+def _recorded(known: Collection[Address], wanted: Address) -> list[Address]:
+    found = instances(known, wanted)
+    if not found:
+        missing = nothing_recorded(known, wanted)
+        raise FtopsError(missing.summary, missing.detail, missing.hint)
+    return found

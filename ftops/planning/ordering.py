@@ -1,0 +1,378 @@
+"""Decisions → steps in their true order.
+
+- A resource is made after all that it depends on, and deleted before all that it depends on.
+- Replacing with create-before-destroy is two steps: the new object is made under the old one's eyes,
+  which stays on record as deposed; it goes once every resource that used it has moved on.
+- Replacing the other way round deletes first. Then what replaces it should be ready as far as it can
+  be: a deployment is taken away only once the new model is trained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from ftops.core.address import Address
+from ftops.core.dag import closure, reverse, sort
+from ftops.core.resource_types import RESOURCE_TYPES
+from ftops.planning.decision import Decision, deposed_key
+from ftops.planning.plan import Action, Change, Reason
+from ftops.state.state import ResourceState, Status
+
+Deposed = Mapping[tuple[Address, str], ResourceState]
+
+
+class StepOrder(Struct):
+    """Lowers decisions. `needs` are the dependencies as declared.
+
+    An object is in the way of those that it was recorded to depend on, whatever the spec says today;
+    a new one waits for those that the spec says it needs. Each of the two relations is free of cycles,
+    but together they need not be: edges that mix them are added only where they close no circle.
+    """
+
+    decisions: Mapping[Address, Decision]
+    resources: Mapping[Address, ResourceState]
+    deposed: Deposed
+    needs: Mapping[Address, tuple[Address, ...]]
+    _steps: dict[str, Change] = field(default_factory=dict)
+    """Without what they wait for, which `_waits` gathers."""
+    _waits: dict[str, set[str]] = field(default_factory=dict)
+    _soft_edges: list[tuple[str, str]] = field(default_factory=list)
+    """(step, what it had better wait for), what matters most first: the edges that mix the two relations."""
+    _users: Mapping[Address, list[Address]] = field(default_factory=dict)
+    _named: Mapping[str, list[Address]] = field(default_factory=dict)
+    _kept: tuple[ResourceState, ...] = ()
+    """Deposed objects that the plan isn't about."""
+    _released: tuple[ResourceState, ...] = ()
+    """Deposed objects that the plan forgets."""
+    _warnings: list[str] = field(default_factory=list)
+
+    def changes(
+        self, selected_deposed: frozenset[tuple[Address, str]]
+    ) -> tuple[tuple[Change, ...], tuple[str, ...]]:
+        """The steps in order, and what has to be said about those that are held back."""
+        self._named = self._naming()
+        self._kept = tuple(old for source, old in self.deposed.items() if source not in selected_deposed)
+        self._released = tuple(
+            old for source, old in self.deposed.items() if source in selected_deposed and _is_released(old)
+        )
+        self._users = self._using()
+        self.decisions = _with_needs_first(self.decisions, self.needs)
+        for decision in self.decisions.values():
+            self._lower(decision)
+        for address, key in sorted(selected_deposed, key=lambda k: (k[0].sort_key, k[1])):
+            self._remove_deposed(address, key, self.deposed[address, key])
+        self._create_after_names()
+        self._replace_after_users()
+        self._remove_after_users()
+        self._replace_in_turn()
+        rank = {a: i for i, a in enumerate(self.decisions)}
+        order = self._order(lambda step: (rank.get(self._steps[step].address, len(rank)), step))
+        return tuple(self._finished(step) for step in order), tuple(self._warnings)
+
+    def _order(self, key: Callable[[str], Any]) -> list[str]:
+        """Every step once. Of the wishes that stand in a circle, each is granted that closes none."""
+        firm = {step: set(waits) for step, waits in self._waits.items()}
+        self._add_edges(self._soft_edges)
+        order = sort(self._waits, key)
+        if len(order) == len(self._steps):
+            return order
+        stuck = self._steps.keys() - set(order)
+        self._waits = firm
+        self._add_edges(wish for wish in self._soft_edges if wish[0] not in stuck)
+        for step, other in self._soft_edges:
+            if step in stuck and step not in closure([other], self._waits):
+                self._waits[step].add(other)
+        order = sort(self._waits, key)
+        assert len(order) == len(self._steps)  # noqa: S101 - a step that is left out would be lost
+        return order
+
+    def _add_edges(self, wishes: Iterable[tuple[str, str]]) -> None:
+        for step, other in wishes:
+            self._waits[step].add(other)
+
+    def _finished(self, step: str) -> Change:
+        change = self._steps[step]
+        return replace(
+            change,
+            waits_for=tuple(sorted(w for w in self._waits[step] if w in self._steps)),
+            dependencies=self.needs.get(change.address, ()),
+        )
+
+    # steps
+
+    def _lower(self, decision: Decision) -> None:
+        address = decision.resource.address
+        if decision.action in (Action.DELETE, Action.FORGET):
+            removal = self._removal(decision, str(address))
+            goes = removal.action is Action.DELETE and decision.recorded
+            if not (goes and self._is_held(str(address), goes)):
+                self._add(removal)
+            return
+        waits = {str(n) for n in self.needs.get(address, ()) if self._is_made(n)}
+        if decision.cannot_create_first:
+            self._warnings.append(
+                f"create_before_destroy doesn't count for {address}: it keeps its name, which the service "
+                "takes once; with `replace: blue_green` the new one gets a name of its own"
+            )
+        if decision.deletes_first:
+            step = f"{address}#old"
+            self._add(self._removal(decision, step))
+            waits.add(step)
+        self._add(_making(decision), waits)
+        if decision.creates_first and decision.recorded is not None:
+            self._remove_deposed(address, deposed_key(decision.recorded), decision.recorded)
+
+    def _remove_deposed(self, address: Address, key: str, old: ResourceState) -> None:
+        if self._is_held(f"the old object of {address}", old):
+            return
+        decision = self.decisions.get(address)
+        retain = decision.resource.lifecycle.on_destroy == "retain" if decision else old.retain
+        retain = retain or old.shared or self._is_left(f"the old object of {address}", old)
+        change = Change(
+            step=f"{address}#{key}",
+            address=address,
+            action=Action.FORGET if retain else Action.DELETE,
+            reason=Reason("replaced", "it has been replaced"),
+            provider=old.provider,
+            before=old.inputs,
+            remote_id=old.remote_id,
+            deposed=key,
+        )
+        self._warn_of_cancelling(change, old)
+        self._add(change, {str(address)} if decision else ())
+
+    def _naming(self) -> Mapping[str, list[Address]]:
+        """Ids and models among the inputs on record → the resources that name them, which an ignored change
+        keeps whatever the spec says."""
+        found: dict[str, list[Address]] = {}
+        for user, recorded in self.resources.items():
+            for name in _named_by(recorded):
+                found.setdefault(name, []).append(user)
+        return found
+
+    def _using(self) -> Mapping[Address, list[Address]]:
+        """Who uses what: by the dependencies on record, and by name."""
+        users = reverse({a: r.dependencies for a, r in self.resources.items()})
+        for record in (*self.resources.values(), *self.deposed.values()):
+            owner = record.address
+            for user in self._naming_of(record):
+                if user != owner and owner not in self.resources[user].dependencies:
+                    users.setdefault(owner, []).append(user)
+        return users
+
+    def _naming_of(self, used: ResourceState) -> Iterator[Address]:
+        return (user for id in _ids(used) for user in self._named.get(id, ()))
+
+    def _is_held(self, what: str, old: ResourceState) -> bool:
+        """Whether something that stays as it is uses an object: that is kept, and the plan says so."""
+        users = (self.resources[user] for user in self._naming_of(old) if user not in self.decisions)
+        left = (one for one in self._kept if _names(one, old))
+        holders = {str(user.address) for user in (*users, *left) if _needs(user)}
+        if holders:
+            self._warnings.append(f"{what} is kept: {', '.join(sorted(holders))} still uses it")
+        return bool(holders)
+
+    def _is_left(self, what: str, old: ResourceState) -> bool:
+        """Whether something that the plan forgets, and that stays, still uses an object: the service wouldn't
+        delete it, so it is forgotten with that."""
+        users = (
+            self.resources[user]
+            for user in self._naming_of(old)
+            if user in self.decisions and self.decisions[user].action is Action.FORGET
+        )
+        left = (one for one in self._released if _names(one, old))
+        user = next((str(user.address) for user in (*users, *left) if _needs(user)), None)
+        if user is not None:
+            self._warnings.append(f"{what} is forgotten too: {user}, which stays, still uses it")
+        return user is not None
+
+    def _removal(self, decision: Decision, step: str) -> Change:
+        recorded = decision.recorded
+        assert recorded is not None  # noqa: S101 - only what is recorded is removed
+        retain = decision.resource.lifecycle.on_destroy == "retain" or recorded.shared
+        retain = retain or self._is_left(step, recorded)
+        if decision.deletes_first and RESOURCE_TYPES[recorded.address.kind].named_by:
+            retain = recorded.shared  # its successor needs the name
+        change = Change(
+            step=step,
+            address=decision.resource.address,
+            action=Action.FORGET if retain else Action.DELETE,
+            reason=decision.reason,
+            provider=recorded.provider,
+            before=recorded.inputs,
+            remote_id=recorded.remote_id,
+        )
+        self._warn_of_cancelling(change, recorded)
+        return change
+
+    def _warn_of_cancelling(self, change: Change, old: ResourceState) -> None:
+        """A job can't be deleted while it runs: it is cancelled first, and the service bills what it did."""
+        runs = RESOURCE_TYPES[old.address.kind].long_running and old.status is Status.PENDING
+        if runs and change.action is Action.DELETE:
+            self._warnings.append(
+                f"{change.address} is still in progress ({old.remote_id}): it is cancelled, then deleted. "
+                "What it has trained so far is billed, and lost"
+            )
+
+    def _add(self, change: Change, waits: Iterable[str] = ()) -> None:
+        self._steps[change.step] = change
+        self._waits[change.step] = set(waits)
+
+    def _is_made(self, address: Address) -> bool:
+        decision = self.decisions.get(address)
+        return decision is not None and decision.action not in (Action.DELETE, Action.FORGET)
+
+    # order
+
+    def _remove_after_users(self) -> None:
+        """What goes for good goes after every step of those that used it."""
+        leftovers: dict[Address, list[str]] = {}
+        for (address, key), old in self.deposed.items():
+            for need in old.dependencies:
+                leftovers.setdefault(need, []).append(f"{address}#{key}")
+        for step, change in self._steps.items():
+            if change.action in (Action.DELETE, Action.FORGET) and not step.endswith("#old"):
+                users = self._users.get(change.address, ())
+                before = [s for user in users for s in self._steps_of(user)]
+                before += [s for s in leftovers.get(change.address, ()) if s in self._steps]
+                self._soft_edges += [(step, other) for other in before]
+
+    def _create_after_names(self) -> None:
+        """What gets a name is created after an object of that name is deleted at another address."""
+        freed: dict[tuple[str, str, object], str] = {}
+        making: list[tuple[tuple[str, str, object], Change]] = []
+        for step, change in self._steps.items():
+            named = RESOURCE_TYPES[change.address.kind].named_by
+            if named and change.action is Action.DELETE:
+                freed[change.provider, change.address.kind, _folded(change.before.get(named))] = step
+            elif named and change.action in (Action.CREATE, Action.REPLACE):
+                making.append(
+                    ((change.provider, change.address.kind, _folded(change.after.get(named))), change)
+                )
+        for name, change in making:
+            if name in freed and self._steps[freed[name]].address != change.address:
+                self._soft_edges.append((change.step, freed[name]))
+
+    def _steps_of(self, address: Address) -> Iterable[str]:
+        decision = self.decisions.get(address)
+        if decision is None:
+            return ()
+        steps = [str(address), f"{address}#old"]
+        if decision.creates_first and decision.recorded is not None:
+            steps.append(f"{address}#{deposed_key(decision.recorded)}")
+        return [step for step in steps if step in self._steps]
+
+    def _replace_after_users(self) -> None:
+        """An object that goes before its successor is made goes after what used it is gone: the service
+        refuses it otherwise. Such steps wait for each other as it was recorded, which is free of circles."""
+        for address, old in self._replaced_first():
+            current = self.decisions[address].recorded
+            users = (u for u in self._users.get(address, ()) if not self._uses_older(u, current))
+            gone = [s for user in users for s in self._steps_of(user) if self._removes(s)]
+            gone += [s for s, used in self._leftovers() if current is not None and _names(used, current)]
+            self._soft_edges += [(old, other) for other in gone]
+
+    def _leftovers(self) -> Iterator[tuple[str, ResourceState]]:
+        """The steps that delete deposed objects, with what each deletes."""
+        for (address, key), old in self.deposed.items():
+            if f"{address}#{key}" in self._steps:
+                yield f"{address}#{key}", old
+
+    def _replace_in_turn(self) -> None:
+        """And it goes as late as can be: when all that its successor needs is there."""
+        for address, old in self._replaced_first():
+            there = [str(n) for n in self.needs.get(address, ()) if self._is_made(n)]
+            self._soft_edges += [(old, other) for other in there]
+
+    def _replaced_first(self) -> Iterator[tuple[Address, str]]:
+        """What goes before its successor is made, and the step in which it does."""
+        return ((a, f"{a}#old") for a, decision in self.decisions.items() if decision.deletes_first)
+
+    def _uses_older(self, user: Address, current: ResourceState | None) -> bool:
+        """Whether it serves an object that was replaced before, and not the one recorded now: a job that
+        failed, or isn't done, was never deployed."""
+        recorded = self.resources.get(user)
+        if recorded is None or current is None or _names(recorded, current):
+            return False
+        if current.status is not Status.READY:
+            return True
+        return any(_names(recorded, old) for (a, _), old in self.deposed.items() if a == current.address)
+
+    def _removes(self, step: str) -> bool:
+        change = self._steps[step]
+        return change.action in (Action.DELETE, Action.FORGET) and not change.deposed
+
+
+def _with_needs_first(
+    decisions: Mapping[Address, Decision], needs: Mapping[Address, tuple[Address, ...]]
+) -> Mapping[Address, Decision]:
+    """What is created before the old one is deleted needs all that it stands on to be created first, too:
+    the old objects are in use until then."""
+    found = dict(decisions)
+    todo = [d for d in decisions.values() if d.creates_first]
+    while todo:
+        for need in needs.get(todo.pop().resource.address, ()):
+            decision = found.get(need)
+            if decision is not None and decision.deletes_first:
+                lifecycle = replace(decision.resource.lifecycle, create_before_destroy=True)
+                first = replace(decision, resource=replace(decision.resource, lifecycle=lifecycle))
+                if first.creates_first:  # else there is nothing that is in use
+                    found[need] = first
+                    todo.append(first)
+    return found
+
+
+def _folded(name: object) -> object:
+    return name.casefold() if isinstance(name, str) else name
+
+
+def _is_released(old: ResourceState) -> bool:
+    """Whether a deposed object is forgotten instead of deleted."""
+    return old.retain or old.shared
+
+
+def _needs(user: ResourceState) -> bool:
+    """Whether it still needs what it names. What compares by identity does until it is made: a job its
+    files."""
+    return user.status is Status.PENDING or not RESOURCE_TYPES[user.address.kind].compared_by_content
+
+
+def _names(user: ResourceState, used: ResourceState) -> bool:
+    """Whether an input of `user` is the id of `used`, or a model (or a checkpoint of one) that it made."""
+    return not set(_ids(used)).isdisjoint(_named_by(user))
+
+
+def _named_by(user: ResourceState) -> Iterator[str]:
+    """Inputs that may be ids or models; a checkpoint stands for the model that it is of."""
+    return (v.partition(":ckpt")[0] for v in user.inputs.values() if isinstance(v, str))
+
+
+def _ids(used: ResourceState) -> tuple[str, ...]:
+    """What others call an object: its id, or the model that it made."""
+    ids = (used.remote_id, used.outputs.get("id"), used.outputs.get("fine_tuned_model"))
+    return tuple(dict.fromkeys(i for i in ids if isinstance(i, str) and i))
+
+
+def _making(decision: Decision) -> Change:
+    resource, desired, recorded = decision.resource, decision.desired, decision.recorded
+    return Change(
+        step=str(resource.address),
+        address=resource.address,
+        action=decision.action,
+        reason=decision.reason,
+        provider=resource.provider,
+        before=recorded.inputs if recorded else {},
+        after=resource.inputs,
+        attributes=decision.attributes,
+        identities=desired.identities if desired else {},
+        facts=resource.facts,
+        fingerprint=desired.fingerprint if desired else "",
+        remote_id=recorded.remote_id if recorded else "",
+        deposes=deposed_key(recorded) if recorded and decision.creates_first else "",
+        prevent_destroy=resource.lifecycle.prevent_destroy,
+        retain=resource.lifecycle.on_destroy == "retain",
+    )

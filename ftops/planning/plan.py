@@ -1,0 +1,356 @@
+"""Plan: what apply will do, in which order, and why. Values only; `planner` makes them.
+
+Every change names the steps that it waits for, so apply walks the plan and decides nothing.
+References stay data (`${job.x.fine_tuned_model}`): apply fills them in from State.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import NamedTuple
+
+from msgspec import Struct, field
+
+from ftops.core.address import Address, Json, Value, encode, stands_for_secret
+from ftops.core.drift_classes import DRIFT_CLASSES, IGNORE
+from ftops.core.errors import Diagnostic
+from ftops.planning.estimate import NOTHING, Estimate, estimate_to_json
+from ftops.state.state import Entry, Moved, Reassigned
+
+PLAN_VERSION = 1
+
+
+class Action(StrEnum):
+    """What a change does to an object."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    REPLACE = "replace"
+    DELETE = "delete"
+    ADOPT = "adopt"
+    RESUME = "resume"
+    RESTORE = "restore"
+    FORGET = "forget"
+
+
+SYMBOLS: Mapping[Action, str] = {
+    Action.CREATE: "+",
+    Action.UPDATE: "~",
+    Action.REPLACE: "±",
+    Action.DELETE: "-",
+    Action.ADOPT: "=",
+    Action.RESUME: "=",
+    Action.RESTORE: "=",
+    Action.FORGET: ".",
+}
+
+
+MAKING = frozenset({Action.CREATE, Action.UPDATE, Action.REPLACE})
+"""Actions that can fail for want of something: the others only look or take away."""
+
+
+class Mode(StrEnum):
+    """What a plan is for."""
+
+    NORMAL = "normal"
+    DESTROY = "destroy"
+    REFRESH_ONLY = "refresh-only"
+
+
+class Options(Struct, frozen=True):
+    """What the command line asks of a plan. An address without a key means all its instances."""
+
+    mode: Mode = Mode.NORMAL
+    targets: tuple[Address, ...] = ()
+    excludes: tuple[Address, ...] = ()
+    replaces: tuple[Address, ...] = ()
+    allow_empty: bool = False
+    adopt: bool = False
+    """Whether what the account holds already is adopted instead of made again."""
+
+
+NORMAL = Options()
+
+
+class Reason(NamedTuple):
+    """Why a change is planned. For people and for JSON; it never decides anything."""
+
+    code: str
+    text: str
+
+
+class AttributeChange(NamedTuple):
+    """One input that differs. `after` may be an expression: known after apply.
+
+    `note` says where the new value comes from, such as a named hyperparameter set.
+    """
+
+    path: str
+    before: Value
+    after: Value
+    forces_replacement: bool = False
+    note: str = ""
+
+
+class Change(Struct, frozen=True, omit_defaults=True):
+    """One step. `step` is unique in a plan: the address, or `address#key` where an old object goes.
+
+    `deposes`: the recorded object is kept under this key until the step that deletes it.
+    `remote_id`: the object that is there already.
+    """
+
+    step: str
+    address: Address
+    action: Action
+    reason: Reason
+    provider: str
+    waits_for: tuple[str, ...] = ()
+    before: Mapping[str, Value] = field(default_factory=dict)
+    after: Mapping[str, Value] = field(default_factory=dict)
+    attributes: tuple[AttributeChange, ...] = ()
+    identities: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, Json] = field(default_factory=dict)
+    dependencies: tuple[Address, ...] = ()
+    fingerprint: str = ""
+    remote_id: str = ""
+    deposed: str = ""
+    deposes: str = ""
+    prevent_destroy: bool = False
+    retain: bool = False
+
+    @property
+    def former_content(self) -> str | None:
+        """The digest of the bytes on record, of a dataset whose content changes."""
+        before = self.before.get("content") if any(a.path == "content" for a in self.attributes) else None
+        return before if isinstance(before, str) else None
+
+
+class Drift(NamedTuple):
+    """How an object differs from what was recorded. `kind` is a class of `drift_classes.DRIFT_CLASSES`,
+    `policy` what is done about it."""
+
+    address: Address
+    kind: str
+    attributes: tuple[AttributeChange, ...] = ()
+    policy: str = ""
+
+    @property
+    def is_expected(self) -> bool:
+        """The service's own doing, or of no interest by the spec."""
+        return DRIFT_CLASSES[self.kind].expected or self.policy == IGNORE
+
+
+class SettingChange(NamedTuple):
+    """A setting of a resource that is recorded otherwise from now on: `lifecycle.prevent_destroy`. Nothing
+    changes at the service."""
+
+    address: Address
+    path: str
+    before: Value
+    after: Value
+
+
+class OutputChange(NamedTuple):
+    """An output that gets another value; `after` may be an expression. None: no such output."""
+
+    name: str
+    before: Value
+    after: Value
+    sensitive: bool = False
+
+
+class Summary(NamedTuple):
+    """How many resources each action concerns; a replacement counts once."""
+
+    create: int
+    update: int
+    replace: int
+    delete: int
+    adopt: int
+    resume: int
+    restore: int
+    forget: int
+
+    @property
+    def total(self) -> int:
+        return sum(self)
+
+
+class Destination(Struct, frozen=True):
+    """Where a plan is applied. No secret is in it.
+
+    `providers` has, of each provider that the plan is about, the settings that lead to its account;
+    `set_from` names the variables and environment variables among them. `state` says where the state is,
+    `variables` what was given from outside the spec (`--var`, files of variables, FTOPS_VAR_…), `policies`
+    what the spec says of drift and costs.
+    """
+
+    providers: Mapping[str, Mapping[str, str]] = {}
+    state: Mapping[str, str] = {}
+    variables: Mapping[str, str] = {}
+    policies: Mapping[str, str] = {}
+
+
+NOWHERE = Destination()
+
+
+class Plan(Struct, frozen=True):
+    """Changes in an order in which each comes after all that it waits for.
+
+    `entries` are what the run writes into the state without touching anything: what refresh found.
+    `unchanged` counts the resources that need nothing. `findings` are preflight's: with an error among
+    them the plan would fail, and isn't applied.
+    """
+
+    spec: str
+    environment: str
+    lineage: str
+    serial: int
+    changes: tuple[Change, ...] = ()
+    entries: tuple[Entry, ...] = ()
+    drift: tuple[Drift, ...] = ()
+    outputs: tuple[OutputChange, ...] = ()
+    settings: tuple[SettingChange, ...] = ()
+    unchanged: int = 0
+    mode: Mode = Mode.NORMAL
+    warnings: tuple[str, ...] = ()
+    findings: tuple[Diagnostic, ...] = ()
+    estimate: Estimate = NOTHING
+    """What it would cost, and how its data changes. For people and for budgets; it decides nothing else."""
+    destination: Destination = NOWHERE
+    is_approvable: bool = True
+    """Whether it may be applied as it is: one that was made without looking at all that counts may not."""
+    known: Mapping[str, Json] = {}
+    """What expressions in `after` come to, as far as that is known already. For people: apply asks again."""
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether preflight found what would make it fail."""
+        return any(finding.severity == "error" for finding in self.findings)
+
+    @property
+    def moves(self) -> tuple[tuple[Address, Address], ...]:
+        """What gets another address, (from, to): no change of the object itself."""
+        pairs: list[tuple[Address, Address]] = []
+        for entry in self.entries:
+            if isinstance(entry, Moved):
+                pairs += entry.moves
+            elif isinstance(entry, Reassigned):
+                pairs += [(one.source, one.target) for one in entry.objects if one.source != one.target]
+        return tuple(pairs)
+
+    @property
+    def noticed(self) -> tuple[Drift, ...]:
+        """Drift that something is done about."""
+        return tuple(drift for drift in self.drift if drift.policy != IGNORE)
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing to do at the service, no output, setting or address to change."""
+        return not (self.changes or self.outputs or self.settings or self.moves)
+
+    @property
+    def summary(self) -> Summary:
+        replaced = {c.address for c in self.changes if c.action is Action.REPLACE}
+        counts = Counter(
+            c.action for c in self.changes if c.action is Action.REPLACE or c.address not in replaced
+        )
+        return Summary(
+            create=counts[Action.CREATE],
+            update=counts[Action.UPDATE],
+            replace=counts[Action.REPLACE],
+            delete=counts[Action.DELETE],
+            adopt=counts[Action.ADOPT],
+            resume=counts[Action.RESUME],
+            restore=counts[Action.RESTORE],
+            forget=counts[Action.FORGET],
+        )
+
+
+def plan_to_json(plan: Plan) -> dict[str, Json]:
+    """The document that `plan -o json` prints; docs/json-output.md describes it."""
+    return {
+        "format_version": PLAN_VERSION,
+        "spec": plan.spec,
+        "environment": plan.environment,
+        "mode": plan.mode.value,
+        "lineage": plan.lineage,
+        "serial": plan.serial,
+        "changes": [_change(c) for c in plan.changes],
+        "drift": [drift_to_json(d) for d in plan.drift],
+        "outputs": [_output(o) for o in plan.outputs],
+        "moves": [{"from": str(source), "to": str(target)} for source, target in plan.moves],
+        "settings": [_setting(s) for s in plan.settings],
+        "unchanged": plan.unchanged,
+        "summary": dict(plan.summary._asdict()),
+        "warnings": list(plan.warnings),
+        "estimate": estimate_to_json(plan.estimate),
+        "destination": {
+            "providers": {name: dict(one) for name, one in plan.destination.providers.items()},
+            "state": dict(plan.destination.state),
+            "variables": dict(plan.destination.variables),
+            "policies": dict(plan.destination.policies),
+        },
+        "known": dict(plan.known),
+    }
+
+
+def drift_to_json(drift: Drift) -> dict[str, Json]:
+    return {
+        "address": str(drift.address),
+        "kind": drift.kind,
+        "policy": drift.policy,
+        "expected": drift.is_expected,
+        "attributes": [_attribute(a) for a in drift.attributes],
+    }
+
+
+def _change(change: Change) -> Json:
+    optional: dict[str, Json] = {
+        "before": encode(dict(change.before)),
+        "after": encode(dict(change.after)),
+        "attributes": [_attribute(a) for a in change.attributes],
+        "fingerprint": change.fingerprint,
+        "remote_id": change.remote_id,
+        "deposed": change.deposed,
+        "deposes": change.deposes,
+    }
+    return {
+        "step": change.step,
+        "address": str(change.address),
+        "action": change.action.value,
+        "reason": {"code": change.reason.code, "text": change.reason.text},
+        "provider": change.provider,
+        "waits_for": list(change.waits_for),
+        **{k: v for k, v in optional.items() if v},
+    }
+
+
+def _attribute(attribute: AttributeChange) -> Json:
+    return {
+        "path": attribute.path,
+        "before": _shown(attribute.before),
+        "after": _shown(attribute.after),
+        "forces_replacement": attribute.forces_replacement,
+        "note": attribute.note,
+    }
+
+
+def _shown(value: Value) -> Json:
+    return "(sensitive)" if stands_for_secret(value) else encode(value)
+
+
+def _setting(setting: SettingChange) -> Json:
+    return {**setting._asdict(), "address": str(setting.address)}
+
+
+def _output(output: OutputChange) -> Json:
+    hidden = output.sensitive
+    return {
+        "name": output.name,
+        "before": None if hidden else encode(output.before),
+        "after": None if hidden else encode(output.after),
+        "sensitive": hidden,
+    }

@@ -1,0 +1,274 @@
+"""What a session asks before anything is done: the services about what exists, what would fail, what it would
+cost; of the answers it makes a plan, or the record of an object. Here nothing is put on record, and no object
+is made or changed.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from shlex import quote
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ftops.config.accounts import accounts_of
+from ftops.config.config import Config, Import, Refactorings, Resource
+from ftops.config.graph import Graph
+from ftops.core.address import Address, Secret
+from ftops.core.dag_executor import Clock
+from ftops.core.errors import Blocked, FtopsError, ProviderError
+from ftops.core.snippets import command
+from ftops.core.suggestions import did_you_mean
+from ftops.planning.desired import Desired, Resolver
+from ftops.planning.destination import destination_of
+from ftops.planning.imports import arrived, check_imports, to_read
+from ftops.planning.moves import Replacement, apply_moves, not_there, nothing_to_go_by
+from ftops.planning.plan import MAKING, NORMAL, Mode, Options, Plan
+from ftops.planning.planner import plan
+from ftops.planning.provider_matching import located
+from ftops.planning.refresh import missing, refresh
+from ftops.providers import Providers
+from ftops.providers.base import Discovers, all_instant
+from ftops.state.state import Observed, ResourceState, State, fold
+
+UNBILLED = frozenset({"memory"})
+"""Types of providers whose objects cost nothing and stand for nothing that would."""
+
+
+class PlanBuilder(Struct, frozen=True):
+    """For a spec in one environment, on top of what is recorded."""
+
+    config: Config
+    graph: Graph
+    state: State
+    providers: Providers
+    retry_base: float
+    """Seconds before the second try of a read that failed temporarily."""
+    parallelism: int = 10
+    clock: Clock | None = None
+    offline: bool = False
+    """Whether nobody is asked anything."""
+    digest_key: str = ""
+    """With what digests of secrets are keyed; see `secret_digests`."""
+
+    def plan(
+        self, options: Options, look: bool, preflight: bool, on_progress: Callable[[int, int], None]
+    ) -> Plan:
+        """What applying would do; see `Session.plan`."""
+        self._check_addresses(options)
+        if self.offline:
+            return self._plan_offline(options)
+        observed = self._observe(look or options.mode is Mode.REFRESH_ONLY, options, on_progress)
+        made = self._planned(observed, options)
+        if options.adopt and look:
+            made = self._with_adoptions(made, observed, options)
+        resources = _as_sent(made, self.graph.resources)
+        if preflight:
+            made = self._with_findings(made, resources)
+        made = self._with_estimate(made, resources)
+        return replace(made, destination=destination_of(self.config, made))
+
+    def _plan_offline(self, options: Options) -> Plan:
+        """From the spec and the record alone. What that leaves open is said."""
+        imports = self.config.refactorings.imports
+        left = replace(self.config, refactorings=replace(self.config.refactorings, imports=()))
+        made = plan(left, self.graph, self.state, Observed(False), options, self._secret_digests)
+        said = ["no account was asked what exists: this is what the record says"]
+        if imports:
+            said.append(
+                f"{len(imports)} of `import` weren't looked at: they are shown as if they had to be made"
+            )
+        if self.state.pending:
+            names = ", ".join(str(address) for address in list(self.state.pending)[:3])
+            said.append(f"what an interrupted run began wasn't looked for ({names})")
+        made = self._with_estimate(made, _as_sent(made, self.graph.resources))
+        destination = destination_of(self.config, made)
+        return replace(made, warnings=(*made.warnings, *said), destination=destination)
+
+    def read_import(self, address: Address, remote_id: str) -> ResourceState:
+        """The record of an object of the service under a declared address. Raises FtopsError where the spec
+        declares no such address, or it or the object is recorded already."""
+        if address in self.state.resources or address in self.state.pending:
+            raise FtopsError(
+                f"{address} is recorded already",
+                "it stands for another object, which would be forgotten.",
+                f"see {command('ftops', 'state', 'show', address)}; `ftops state rm` makes ftops forget it",
+            )
+        resource = self.graph.resources.get(address)
+        if resource is None:
+            hint = did_you_mean(str(address), map(str, self.graph.resources), nothing="declare it first")
+            raise FtopsError(f"the spec doesn't declare {address}", "what isn't declared is deleted.", hint)
+        one = Import(address, remote_id)
+        wanted = to_read(self._importing(one), self.graph, self.state)
+        seen = refresh(
+            State(""),
+            self.providers,
+            imports=wanted,
+            clock=self.clock,
+            retry_base=self.retry_base,
+            secrets=self.config.secrets,
+        )
+        check_imports((one,), self.state.resources, self.state.deposed, seen)
+        remote = seen.imported[address]
+        assert remote is not None  # noqa: S101 - check_imports has refused it
+        account = accounts_of(self.config)[resource.provider]
+        return arrived(resource, self._desired(address), remote, self.graph.dependencies[address], account)
+
+    def plan_imports(self, wanted: Mapping[Address, str], digests: Mapping[str, str]) -> Plan:
+        """What a plan says where objects of the service are imported under declared addresses, all at once.
+        `digests` are those of files whose content is known, by id."""
+        config = self._importing(*(Import(address, remote_id) for address, remote_id in wanted.items()))
+        seen = refresh(
+            State(""),
+            self.providers,
+            imports=to_read(config, self.graph, self.state),
+            digests=digests,
+            parallelism=self.parallelism,
+            clock=self.clock,
+            retry_base=self.retry_base,
+        )
+        return plan(config, self.graph, self.state, seen, NORMAL, self._secret_digests)
+
+    def check_home(self, wanted: Replacement) -> None:
+        """Raises Blocked where objects aren't in the account in which they are to be recorded, or nothing
+        tells that it is theirs; FtopsError where it can't be asked."""
+        try:
+            gone = missing(
+                wanted.sought,
+                self.providers,
+                parallelism=self.parallelism,
+                clock=self.clock,
+                retry_base=self.retry_base,
+                secrets=self.config.secrets,
+            )
+        except ProviderError as error:
+            raise FtopsError(
+                f"it can't be told whether the objects are in {wanted.home.account}: {error.summary}",
+                error.detail,
+                f"{error.hint}; " * bool(error.hint) + "--force records it without looking",
+            ) from error
+        if gone:
+            raise Blocked([not_there(wanted, gone)])
+        if wanted.intents and not wanted.sought:
+            raise Blocked([nothing_to_go_by(wanted)])
+
+    def _importing(self, *imports: Import) -> Config:
+        """The spec as if it had these `import` blocks, and no other refactorings."""
+        return replace(self.config, refactorings=Refactorings(imports=imports))
+
+    def _desired(self, address: Address) -> Desired:
+        """What the spec wants of a resource, as far as the state tells what it refers to."""
+        recorded = self.state.resources
+        facts = {a: resource.facts for a, resource in self.graph.resources.items()}
+        resolver = Resolver(
+            lambda a: recorded[a].outputs if a in recorded else None, facts, self._secret_digests
+        )
+        for one in self.graph.order:
+            desired = resolver.resolve(self.graph.resources[one])
+            if one == address:
+                return desired
+        raise KeyError(address)
+
+    def _check_addresses(self, options: Options) -> None:
+        known = {*self.graph.resources, *self.state.resources, *self.state.pending}
+        known |= {Address(a.kind, a.name) for a in known}
+        for address in (*options.targets, *options.excludes, *options.replaces):
+            if address not in known:
+                from difflib import get_close_matches
+
+                close = get_close_matches(str(address), [str(a) for a in known], 1)
+                hint = f"did you mean {quote(close[0])}?" if close else "see `ftops state list` and the spec"
+                raise FtopsError(
+                    f"there is no resource {address}", "neither in the spec nor in the state.", hint
+                )
+
+    def _observe(self, look: bool, options: Options, on_progress: Callable[[int, int], None]) -> Observed:
+        state, _ = apply_moves(located(self.state, self.config)[0], self.config.refactorings.moves)
+        imports = to_read(self.config, self.graph, state) if options.mode is Mode.NORMAL else ()
+        observed = refresh(
+            state,
+            self.providers,
+            everything=look,
+            imports=imports,
+            parallelism=self.parallelism,
+            retry_base=self.retry_base,
+            on_progress=on_progress,
+            clock=self.clock,
+            secrets=self.config.secrets,
+        )
+        gone = [a for a, remote in observed.objects.items() if remote is None and a not in observed.causes]
+        if not gone:
+            return observed
+        from ftops.planning.preflight.retired_models import retired
+
+        today = datetime.now(UTC).date()
+        causes = dict.fromkeys(retired(gone, state, self.config, os.environ, today), "retired")
+        return replace(observed, causes={**observed.causes, **causes})
+
+    def _with_adoptions(self, made: Plan, observed: Observed, options: Options) -> Plan:
+        """The plan again, with what need not be made because the account holds it already."""
+        making = {change.provider for change in made.changes if change.action in MAKING}
+        if not any(isinstance(self.providers(name), Discovers) for name in making):
+            return made
+        from ftops.planning.adoption import Search, look_for
+
+        recorded = fold(self.state, made.entries)
+        imports = frozenset(observed.imported)
+        search = Search(recorded, options.replaces, self.parallelism, self.retry_base, self.clock, imports)
+        found, silence = look_for(made.changes, self.providers, search)
+        if found:
+            made = self._planned(replace(observed, adoptable=found), options)
+        return replace(made, warnings=(*made.warnings, silence)) if silence else made
+
+    def _with_findings(self, made: Plan, resources: Mapping[Address, Resource]) -> Plan:
+        """The plan with what would make it fail. Where nothing is to be made, nobody is asked."""
+        making = {change.provider for change in made.changes if change.action in MAKING}
+        if all_instant(self.providers, making):
+            return made
+        from ftops.planning.preflight.survey import run_preflight
+
+        today = datetime.now(UTC).date()
+        found = run_preflight(
+            made.changes, self.config, resources, self.providers, os.environ, today, values=made.known
+        )
+        return replace(made, findings=found)
+
+    def _with_estimate(self, made: Plan, resources: Mapping[Address, Resource]) -> Plan:
+        """The plan with what it would cost. Where nothing is made that costs anything, nothing is read."""
+        billed = {name for name, p in self.config.providers.items() if p.type not in UNBILLED}
+        if not any(c.provider in billed and c.action in MAKING for c in made.changes):
+            return made
+        from ftops.planning.cost.estimator import appraise
+
+        changes = [change for change in made.changes if change.provider in billed]
+        estimate, found = appraise(changes, self.config, resources, os.environ)
+        return replace(made, estimate=estimate, findings=(*made.findings, *found))
+
+    def _planned(self, observed: Observed, options: Options) -> Plan:
+        return plan(self.config, self.graph, self.state, observed, options, self._secret_digests)
+
+    @property
+    def _secret_digests(self) -> dict[Secret, str]:
+        return secret_digests(self.config, self.digest_key)
+
+
+def _as_sent(made: Plan, declared: Mapping[Address, Resource]) -> Mapping[Address, Resource]:
+    """What is declared, with the inputs that the plan will send: `ignore_changes` keeps others."""
+    sent = {c.address: c.after for c in made.changes if c.after}
+    return {a: replace(r, inputs=sent[a]) if a in sent else r for a, r in declared.items()}
+
+
+def secret_digests(config: Config, digest_key: str) -> dict[Secret, str]:
+    """Short: enough to see a change. Without a `digest_key`, they are keyed by the names of spec and
+    environment: whoever knows these can confirm a guess of a short secret."""
+    key = (digest_key or f"{config.name}/{config.environment}").encode()
+    withheld = config.withheld or ()
+    return {
+        secret: "withheld"
+        if secret.scope == "env" and secret.name in withheld
+        else hmac.new(key, str(value).encode(), "sha256").hexdigest()[:8]
+        for secret, value in config.secrets.items()
+    }

@@ -1,0 +1,93 @@
+"""Rules: the account can be reached, and who asks may do what the plan needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from ftops.core.address import Address
+from ftops.core.errors import Diagnostic
+from ftops.planning.plan import MAKING
+from ftops.planning.preflight.context import Situation, some
+from ftops.providers.account_facts import Access, AccountFacts, Reach
+
+_SEVERITY: Mapping[Reach, str] = {
+    Reach.REFUSED: "error",
+    Reach.UNREACHABLE: "error",
+    Reach.BUSY: "warning",
+}
+"""What isn't here is nothing to speak of."""
+_LATER = "try again in a while; --offline plans without asking"
+
+
+class _Need(NamedTuple):
+    """A right that some kinds of resources need."""
+
+    kinds: tuple[str, ...]
+    verb: str
+    role: str
+    action: str
+
+
+_TRAINS = _Need(
+    ("dataset", "job"),
+    "train",
+    "Cognitive Services OpenAI Contributor",
+    "the data action Microsoft.CognitiveServices/accounts/OpenAI/fine-tunes/write",
+)
+_DEPLOYS = _Need(
+    ("deployment",),
+    "deploy",
+    "Cognitive Services Contributor",
+    "the action Microsoft.CognitiveServices/accounts/deployments/write",
+)
+
+
+def reachable(situation: Situation) -> Iterator[Diagnostic]:
+    """The endpoint answers, and takes the key or the identity."""
+    for provider, facts, need, users in _needs(situation):
+        access = _access(facts, need)
+        severity = _SEVERITY.get(access.reach)
+        if severity is not None:
+            detail = f"{access.detail} Needed to {need.verb}: {some(users)}.".strip()
+            hint = access.hint or (_LATER if severity == "warning" else "")
+            yield situation.about_provider(provider, access.summary, detail, hint, severity=severity)
+
+
+def roles(situation: Situation) -> Iterator[Diagnostic]:
+    """The roles of who asks are enough to train and to deploy."""
+    for provider, facts, need, users in _needs(situation):
+        allowed = facts.may_train if need is _TRAINS else facts.may_deploy
+        if allowed is False and _access(facts, need).reach is Reach.USABLE:
+            yield situation.about_provider(
+                provider,
+                f"who is signed in may not {need.verb} on account {facts.name}",
+                f"Missing is {need.action}. Needed for {some(users)}.",
+                f"ask for the role {need.role} on the account",
+            )
+
+
+def settled(situation: Situation) -> Iterator[Diagnostic]:
+    """The account itself is not being changed."""
+    for provider, facts, need, users in _needs(situation):
+        if need is _DEPLOYS and facts.state and facts.state.lower() != "succeeded":
+            yield situation.about_provider(
+                provider,
+                f"account {facts.name} is in the state {facts.state}",
+                f"Until that is over the service refuses to deploy {some(users)}.",
+                "wait until the account is ready again",
+                severity="warning",
+            )
+
+
+def _needs(situation: Situation) -> Iterator[tuple[str, AccountFacts, _Need, Sequence[Address]]]:
+    for provider, facts in situation.accounts.items():
+        for need in (_TRAINS, _DEPLOYS):
+            changes = situation.concerned(*need.kinds, actions=MAKING)
+            users = [c.address for c in changes if c.provider == provider]
+            if users:
+                yield provider, facts, need, users
+
+
+def _access(facts: AccountFacts, need: _Need) -> Access:
+    return facts.training if need is _TRAINS else facts.deploying

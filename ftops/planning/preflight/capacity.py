@@ -1,0 +1,146 @@
+"""Rules: there is quota for what the plan deploys, after what it adds and frees."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
+
+from ftops.core.address import Value
+from ftops.core.errors import Diagnostic
+from ftops.core.model_names import ModelName
+from ftops.planning.plan import Action, Change
+from ftops.planning.preflight.context import MAKES, Situation, find, text
+from ftops.planning.preflight.running_balance import Order, Shortage, Take, shortage
+from ftops.providers.account_facts import OfferedModel, Usage
+
+SLOTS = "OpenAI.FineTuned.Deployments"
+_HINT = (
+    "lower sku.capacity, delete a deployment that is no longer used, or ask for more quota "
+    "(`az cognitiveservices usage list --location {location}` shows what is used)"
+)
+_LATER_HINT = (
+    "apply it in two steps (--target the deletion first), or see to it that there is room for both; the "
+    "quota of a deleted deployment takes some seconds to come back"
+)
+
+
+class Size(NamedTuple):
+    """What a deployment counts as."""
+
+    sku: str
+    model: ModelName
+    capacity: int
+
+
+Measure = Callable[[Situation, str, Size], tuple[str, float] | None]
+"""(situation, provider, size) → the quota's name, as `normal` has it, and how much of it that takes."""
+
+
+def quota(situation: Situation) -> Iterator[Diagnostic]:
+    """Capacity, in thousands of tokens a minute, for each SKU and model."""
+    for provider, usage, found in _shortages(situation, _capacity):
+        location = situation.accounts[provider].location or "<region>"
+        yield _report(situation, usage, found, "new capacity", _HINT.format(location=location))
+
+
+def slots(situation: Situation) -> Iterator[Diagnostic]:
+    """The number of deployments of tuned models."""
+    for _, usage, found in _shortages(situation, _slot):
+        hint = "delete a deployment of a tuned model that is no longer used"
+        if found.step.deposes:
+            hint += ", or use `replace: recreate`, which needs no second slot"
+        yield _report(situation, usage, found, "more", hint)
+
+
+def normal(name: str) -> str:
+    """The service spells gpt-4.1 as `gpt4.1` in the names of quotas, and SKUs in any case."""
+    return re.sub(r"[-_. ]", "", name).casefold()
+
+
+def size_of(situation: Situation, inputs: Mapping[str, Value]) -> Size | None:
+    """What a deployment with these inputs counts as; None where that is known after apply only."""
+    model = situation.named(inputs.get("model"), text(inputs, "version"))
+    sku = inputs.get("sku")
+    sku = sku if isinstance(sku, Mapping) else {}
+    name, capacity = sku.get("name", "Standard"), sku.get("capacity", 1)
+    if model is None or not isinstance(name, str) or not isinstance(capacity, int):
+        return None
+    return Size(name, model, capacity)
+
+
+def _shortages(situation: Situation, measure: Measure) -> Iterator[tuple[str, Usage, Shortage]]:
+    order = Order(situation.changes)
+    for provider, facts in situation.accounts.items():
+        quotas = {normal(usage.name): usage for usage in facts.usages or ()}
+        takes: dict[str, list[Take]] = {}
+        for change in situation.changes:
+            if change.address.kind == "deployment" and change.provider == provider:
+                for name, amount in _taken(situation, change, measure).items():
+                    takes.setdefault(name, []).append(Take(change, amount))
+        for name, steps in takes.items():
+            usage = quotas.get(name)
+            found = shortage(steps, usage.limit - usage.used, order) if usage else None
+            if usage and found:
+                yield provider, usage, found
+
+
+def _taken(situation: Situation, change: Change, measure: Measure) -> dict[str, float]:
+    """By quota, what one step takes (or, below 0, gives back)."""
+    signed: list[tuple[Mapping[str, Value], int]] = []
+    if change.action in MAKES or change.action is Action.UPDATE:
+        signed.append((change.after, 1))
+    if change.action in (Action.DELETE, Action.UPDATE):
+        signed.append((change.before, -1))
+    sums: dict[str, float] = {}
+    for inputs, sign in signed:
+        size = size_of(situation, inputs)
+        measured = measure(situation, change.provider, size) if size else None
+        if measured:
+            sums[measured[0]] = sums.get(measured[0], 0) + sign * measured[1]
+    return {name: amount for name, amount in sums.items() if amount}
+
+
+def _capacity(situation: Situation, provider: str, size: Size) -> tuple[str, float] | None:
+    name = _listed_usage(situation, provider, size) or _usual_usage(situation, provider, size)
+    return (normal(name), size.capacity) if name else None
+
+
+def _slot(_: Situation, __: str, size: Size) -> tuple[str, float] | None:
+    return (normal(SLOTS), 1) if size.model.tuned else None
+
+
+def _listed_usage(situation: Situation, provider: str, size: Size) -> str:
+    """The quota's name as the account itself lists it with the model."""
+    model: OfferedModel | None
+    if not size.model.tuned:
+        model = situation.offered(provider, size.model)
+    else:
+        listed = situation.accounts[provider].models or ()
+        base = situation.offered(provider, size.model)
+        own = find(listed, size.model.literal) if size.model.literal else None
+        model = own or next((m for m in listed if base and m.base.casefold() == base.id.casefold()), None)
+    asked = size.sku.casefold()
+    return next((s.usage for s in (model.skus or () if model else ()) if s.name.casefold() == asked), "")
+
+
+def _usual_usage(situation: Situation, provider: str, size: Size) -> str:
+    base = situation.base_name(provider, size.model)
+    return f"OpenAI.{size.sku}.{base}{'-finetune' if size.model.tuned else ''}" if base else ""
+
+
+def _report(situation: Situation, usage: Usage, found: Shortage, what: str, hint: str) -> Diagnostic:
+    used, limit = f"{usage.used:g}", f"{usage.limit:g}"
+    left = f"{max(found.left, 0):g}"
+    elsewhere = "" if found.left == usage.limit - usage.used else ", and the steps before it change that"
+    detail = (
+        f"It needs {found.needs:g} {what}; {left} would be left when its turn comes. "
+        f"Of {limit} in all, {used} are used now{elsewhere}."
+    )
+    if found.is_sure:
+        return situation.finding(
+            found.step.address, f"not enough quota: {usage.title} ({usage.name})", detail, hint
+        )
+    detail += " Other steps of the plan free enough, but nothing says that they come first."
+    summary = f"quota may run short: {usage.title} ({usage.name})"
+    return situation.finding(found.step.address, summary, detail, _LATER_HINT, severity="warning")

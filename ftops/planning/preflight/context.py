@@ -1,0 +1,125 @@
+"""What preflight looks at: the changes of a plan, the resources that they make, the accounts, the catalogue.
+
+A value that is only known after apply is None here; the rules then have nothing to say of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+from ftops.catalog import Catalog, CatalogModel
+from ftops.config.config import Resource
+from ftops.config.model_references import referenced_model
+from ftops.core.address import Address, Json, Reference, Value
+from ftops.core.errors import Diagnostic, Place
+from ftops.core.model_names import ModelName, split
+from ftops.planning.plan import Action, Change
+from ftops.providers.account_facts import AccountFacts, OfferedModel
+
+MAKES = frozenset({Action.CREATE, Action.REPLACE})
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """One plan, seen together with the accounts that it is for.
+
+    `accounts` has a row for each provider that could be asked; `places` says where it is declared, `homes`
+    to which account it leads.
+    """
+
+    changes: tuple[Change, ...]
+    resources: Mapping[Address, Resource]
+    accounts: Mapping[str, AccountFacts]
+    catalog: Catalog
+    today: date
+    places: Mapping[str, Place | None] = field(default_factory=dict)
+    homes: Mapping[str, str] = field(default_factory=dict)
+    known: Mapping[str, Json] = field(default_factory=dict)
+    """What expressions in the changes come to, as far as that is known already."""
+    _offered: dict[tuple[str, ModelName], OfferedModel | None] = field(default_factory=dict, init=False)
+    """What was looked up once: many resources are of one model, and accounts list hundreds."""
+
+    def concerned(self, *kinds: str, actions: Iterable[Action] = MAKES) -> Iterator[Change]:
+        """The changes that make something of these kinds at an account that is known."""
+        for change in self.changes:
+            if change.address.kind in kinds and change.action in actions and change.provider in self.accounts:
+                yield change
+
+    def model(self, change: Change) -> ModelName | None:
+        """The model that a job or a deployment is to be made of."""
+        return self.named(change.after.get("model"), text(change.after, "version"))
+
+    def known_model(self, change: Change) -> Value:
+        """The model that a deployment will be of: a reference if that is yet to be made."""
+        model = change.after.get("model")
+        return self.known.get(str(model), model) if isinstance(model, Reference) else model
+
+    def named(self, value: Value, version: str = "") -> ModelName | None:
+        """What a `model` names, followed through the jobs that it refers to."""
+        return referenced_model(value, self.resources, version)
+
+    def offered(self, provider: str, model: ModelName) -> OfferedModel | None:
+        """The base model as the account lists it."""
+        key = (provider, model._replace(tuned=False, literal=""))
+        if key not in self._offered:
+            models = self.accounts[provider].models or ()
+            self._offered[key] = find(models, model.base, model.version) if model.base else None
+        return self._offered[key]
+
+    def listed(self, provider: str, model: ModelName) -> CatalogModel | None:
+        """The base model as the catalogue has it."""
+        return self.catalog_of(provider).find(model.base, model.version) if model.base else None
+
+    def catalog_of(self, provider: str) -> Catalog:
+        """What the catalogue says of the account's service."""
+        azure = self.accounts[provider].service == "azure_openai"
+        return self.catalog if azure else self.catalog.of_platform
+
+    def base_name(self, provider: str, model: ModelName) -> str:
+        """The base model's name without its version."""
+        found = self.offered(provider, model) or self.listed(provider, model)
+        return found.name if found else split(model.base)[0]
+
+    def limit(self, provider: str, name: str) -> int | None:
+        """A limit of the account; where it doesn't say, the catalogue's."""
+        return self.accounts[provider].limits.get(name, self.catalog_of(provider).limits.get(name))
+
+    def finding(
+        self, address: Address, summary: str, detail: str, hint: str, severity: str = "error"
+    ) -> Diagnostic:
+        """A finding about one resource, with its place."""
+        resource = self.resources.get(address)
+        place = resource.place if resource else None
+        return Diagnostic(f"{address}: {summary}", detail, hint, place, severity)
+
+    def about_provider(
+        self, provider: str, summary: str, detail: str, hint: str, severity: str = "error"
+    ) -> Diagnostic:
+        """A finding about an account as a whole."""
+        place = self.places.get(provider)
+        return Diagnostic(f"provider {provider}: {summary}", detail, hint, place, severity)
+
+
+def find(models: Iterable[OfferedModel], name: str, version: str = "") -> OfferedModel | None:
+    """By id, by name and version, or by name alone: then the default version."""
+    asked, wanted = name.casefold(), version.casefold()
+    named = [m for m in models if asked in (m.id.casefold(), m.name.casefold())]
+    if wanted:
+        return next((m for m in named if m.version.casefold() == wanted), None)
+    named.sort(key=lambda m: (m.id.casefold() != asked, not m.is_default))
+    return named[0] if named else None
+
+
+def text(inputs: Mapping[str, Value], name: str) -> str:
+    """An input that is plain text; empty where it is missing or not known yet."""
+    value = inputs.get(name)
+    return value if isinstance(value, str) else ""
+
+
+def some(addresses: Iterable[Address], limit: int = 3) -> str:
+    """`job.a, job.b and 4 more`."""
+    names = list(dict.fromkeys(map(str, addresses)))
+    shown = ", ".join(names[:limit])
+    return f"{shown} and {len(names) - limit} more" if len(names) > limit else shown

@@ -1,0 +1,139 @@
+"""Rules: what an account holds at most: files, jobs, deployments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from ftops.core.errors import Diagnostic
+from ftops.planning.plan import Action, Change
+from ftops.planning.preflight.context import MAKES, Situation, text
+from ftops.planning.preflight.running_balance import Order, Take, shortage
+
+_MEGABYTE = 1_000_000
+_RUNNING_LIMITS: Mapping[str, str] = {
+    "standard": "running_jobs",
+    "global_standard": "running_global_jobs",
+    "developer": "running_developer_jobs",
+}
+
+
+def files(situation: Situation) -> Iterator[Diagnostic]:
+    """The number of uploaded files."""
+    yield from _number(situation, "dataset", "files", "files", "delete files that no job needs any more")
+
+
+def jobs(situation: Situation) -> Iterator[Diagnostic]:
+    """The number of jobs that an account keeps, ended ones included."""
+    yield from _number(situation, "job", "jobs", "jobs", "delete jobs that have ended")
+
+
+def deployments(situation: Situation) -> Iterator[Diagnostic]:
+    """The number of deployments, whatever their models."""
+    hint = "delete a deployment that is no longer used"
+    yield from _number(situation, "deployment", "deployments", "deployments", hint)
+
+
+def file_size(situation: Situation) -> Iterator[Diagnostic]:
+    """The size of one file."""
+    for change in situation.concerned("dataset"):
+        size, limit = change.facts.get("bytes"), situation.limit(change.provider, "file_bytes")
+        if isinstance(size, int) and limit is not None and size > limit:
+            yield situation.finding(
+                change.address,
+                f"the file is too large: {_megabytes(size)}",
+                f"The account takes {_megabytes(limit)} a file.",
+                "leave examples out, or spread them over jobs that go on from each other's models",
+            )
+
+
+def all_file_sizes(situation: Situation) -> Iterator[Diagnostic]:
+    """The size of all files together."""
+    for provider, facts in situation.accounts.items():
+        there, limit = facts.counts.get("total_file_bytes"), situation.limit(provider, "total_file_bytes")
+        new = [c for c in situation.concerned("dataset") if c.provider == provider]
+        sizes = [size for c in new if isinstance(size := c.facts.get("bytes"), int)]
+        if sizes and there is not None and limit is not None and there + sum(sizes) > limit:
+            yield situation.finding(
+                new[-1].address,
+                "the account's files may become too many bytes",
+                f"It holds {_megabytes(there)} now, the plan adds {_megabytes(sum(sizes))}, and "
+                f"{_megabytes(limit)} are the limit for all together.",
+                "delete files that no job needs any more",
+                severity="warning",
+            )
+
+
+def running_jobs(situation: Situation) -> Iterator[Diagnostic]:
+    """Jobs beyond the number that run at once wait; beyond the length of the queue they are refused."""
+    for provider, facts in situation.accounts.items():
+        running = facts.counts.get("running_jobs")
+        if running is None:
+            continue
+        new = [c for c in situation.concerned("job") if c.provider == provider]
+        waiting = facts.counts.get("queued_jobs", 0)
+        yield from _queue(situation, provider, new, running, waiting)
+        yield from _full_queue(situation, provider, new, running + waiting)
+
+
+def _queue(
+    situation: Situation, provider: str, new: list[Change], running: int, waiting: int
+) -> Iterator[Diagnostic]:
+    for kind, name in _RUNNING_LIMITS.items():
+        limit = situation.limit(provider, name)
+        own = [c for c in new if (text(c.after, "training_type") or "standard") == kind]
+        if not own or limit is None or running + waiting + len(own) <= limit:
+            continue
+        last = own[-1]
+        yield situation.finding(
+            last.address,
+            "it will have to wait for other jobs",
+            f"{running} jobs of the account run now, {waiting} wait, the plan adds {len(own)}, and {limit} "
+            f"of the type {kind} run at once.",
+            "nothing needs doing; `apply --no-wait` submits them and leaves",
+            severity="warning",
+        )
+
+
+def _full_queue(situation: Situation, provider: str, new: list[Change], busy: int) -> Iterator[Diagnostic]:
+    running, queued = situation.limit(provider, "running_jobs"), situation.limit(provider, "queued_jobs")
+    if not new or running is None or queued is None:
+        return
+    room = running + queued - busy
+    if len(new) > room:
+        yield situation.finding(
+            new[max(room, 0)].address,
+            "the queue of the account is full before its turn comes",
+            f"{busy} jobs run or wait, the plan adds {len(new)}; at most {running} run and {queued} wait.",
+            "apply the jobs in parts (--target), or cancel jobs that nobody needs",
+            severity="warning",
+        )
+
+
+def _number(situation: Situation, kind: str, limit_name: str, what: str, hint: str) -> Iterator[Diagnostic]:
+    order = Order(situation.changes)
+    for provider in situation.accounts:
+        there, limit = _there(situation, provider, limit_name), situation.limit(provider, limit_name)
+        if there is None or limit is None:
+            continue
+        takes = [
+            Take(c, 1 if c.action in MAKES else -1)
+            for c in situation.changes
+            if c.address.kind == kind and c.provider == provider and c.action in (*MAKES, Action.DELETE)
+        ]
+        found = shortage(takes, limit - there, order)
+        if found is not None:
+            severity = "error" if found.is_sure else "warning"
+            detail = f"The account has {there} of at most {limit}, and the plan adds more than are left."
+            address = found.step.address
+            yield situation.finding(address, f"too many {what}", detail, hint, severity=severity)
+
+
+def _there(situation: Situation, provider: str, name: str) -> int | None:
+    facts = situation.accounts[provider]
+    if name == "deployments":
+        return None if facts.deployments is None else len(facts.deployments)
+    return facts.counts.get(name)
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / _MEGABYTE:,.1f} MB"

@@ -1,0 +1,306 @@
+"""Rules: the model exists, and can be tuned or deployed in the way that is asked for, today."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import date
+
+from ftops.catalog.fields import region
+from ftops.core.address import Address
+from ftops.core.errors import Diagnostic
+from ftops.core.model_names import ModelName, split
+from ftops.core.suggestions import did_you_mean, nearest
+from ftops.planning.plan import MAKING, Change
+from ftops.planning.preflight.capacity import size_of
+from ftops.planning.preflight.context import MAKES, Situation, find, text
+from ftops.providers.account_facts import OfferedModel, OfferedSku
+
+SOON_DAYS = 60
+_CORRECT = "if the catalogue is out of date, correct it in ftops.catalog.yaml"
+_OTHER_MODEL = "choose another model"
+_ENDING = frozenset({"deprecating", "deprecated"})
+_IN_MODEL = ("model", "version", "sku")
+"""Inputs of a deployment whose change makes it worth checking again."""
+
+
+def known(situation: Situation) -> Iterator[Diagnostic]:
+    """The account offers the model."""
+    for change, model in _models(situation, "job", "deployment"):
+        listed = situation.accounts[change.provider].models
+        if listed is None:
+            yield from _unheard_of(situation, change, model)
+        elif model.literal and not change.after.get("source"):
+            yield from _not_there(situation, change, model)
+        elif model.base and situation.offered(change.provider, model) is None and not model.tuned:
+            yield _unknown(situation, change, model, listed)
+
+
+def spelled(situation: Situation) -> Iterator[Diagnostic]:
+    """The model is written as the account lists it, or as the catalogue does. Whether a service tells small
+    letters from capitals isn't documented; if it does, it refuses when what is to be replaced is gone."""
+    for change, model in _models(situation, "job", "deployment"):
+        name = model.literal.partition(":ckpt")[0] or ("" if model.tuned else model.base)
+        models = situation.accounts[change.provider].models or ()
+        offered = find(models, name, "" if model.literal else model.version) if name else None
+        known = situation.listed(change.provider, model) if name == model.base else None
+        if offered is None:
+            continue
+        right = (offered.id, offered.name, *((known.id, known.name, *known.aliases) if known else ()))
+        if name in right:
+            continue
+        spelling = next((text for text in right if text.casefold() == name.casefold()), offered.id)
+        yield situation.finding(
+            change.address,
+            f"{name} isn't how this model is written",
+            f"Account {_where(situation, change)} lists it as {spelling}, and may refuse another spelling.",
+            f"write {spelling}",
+        )
+
+
+def tunable(situation: Situation) -> Iterator[Diagnostic]:
+    """The model can be fine-tuned at all."""
+    for change, model in _models(situation, "job"):
+        offered, listed = situation.offered(change.provider, model), situation.listed(change.provider, model)
+        by_catalog = offered is None and listed is not None and listed.methods == frozenset()
+        if by_catalog or (offered is not None and offered.tunable is False):
+            models = situation.accounts[change.provider].models or ()
+            others = sorted(m.id for m in models if m.tunable and not m.base)
+            hint = f"{_OTHER_MODEL}: {', '.join(others[:8])}" if others else _OTHER_MODEL
+            where = _where(situation, change)
+            yield situation.finding(
+                change.address, f"{model.base} can't be fine-tuned", f"Not in account {where}.", hint
+            )
+
+
+def versioned(situation: Situation) -> Iterator[Diagnostic]:
+    """A job names its model with its version, as the data plane does."""
+    for change, model in _models(situation, "job"):
+        offered = situation.offered(change.provider, model)
+        if offered is None or model.tuned or model.base.casefold() == offered.id.casefold():
+            continue
+        yield situation.finding(
+            change.address,
+            f"{model.base} names no version",
+            "The service knows models for fine-tuning by name and version, and may refuse it without.",
+            f"write {offered.id}",
+            "warning",
+        )
+
+
+def method(situation: Situation) -> Iterator[Diagnostic]:
+    """The model can be tuned by the method."""
+    for change, model in _models(situation, "job"):
+        listed, asked = situation.listed(change.provider, model), text(change.after, "method") or "supervised"
+        if listed is None or not listed.methods or asked in listed.methods:
+            continue
+        models = situation.catalog_of(change.provider).models.values()
+        others = [m.id for m in models if m.methods and asked in m.methods]
+        hint = f"use one of these models: {', '.join(others)}; {_CORRECT}" if others else _CORRECT
+        yield situation.finding(
+            change.address,
+            f"{model.base} can't be tuned by the method {asked}",
+            f"It takes {' or '.join(sorted(listed.methods))} ({listed.source}).",
+            hint,
+        )
+
+
+def training_type(situation: Situation) -> Iterator[Diagnostic]:
+    """The model is trained in the account's region under the training type."""
+    for change, model in _models(situation, "job"):
+        listed = situation.listed(change.provider, model)
+        asked = text(change.after, "training_type") or "standard"
+        location = situation.accounts[change.provider].location
+        if listed is None or asked not in listed.training:
+            continue
+        regions = listed.training[asked]
+        if regions is None or (regions and (not location or region(location) in regions)):
+            continue
+        where = f"in {location}" if regions else "anywhere"
+        offered = f"It is in {', '.join(sorted(regions))} ({listed.source})." if regions else listed.source
+        yield situation.finding(
+            change.address,
+            f"{model.base} has no {asked} training {where}",
+            offered,
+            _other_types(listed.training, location, asked) + _CORRECT,
+        )
+
+
+def training_retires(situation: Situation) -> Iterator[Diagnostic]:
+    """The model's training hasn't ended, nor ends soon."""
+    for change, model in _models(situation, "job"):
+        offered, listed = situation.offered(change.provider, model), situation.listed(change.provider, model)
+        day = offered.training_retires if offered else None
+        is_earliest = False
+        if day is None and listed is not None:
+            day, is_earliest = listed.training_retires, listed.is_earliest
+        if day is not None and situation.accounts[change.provider].retires:
+            yield from _retirement(situation, change.address, f"training of {model.base}", day, is_earliest)
+
+
+def inference_retires(situation: Situation) -> Iterator[Diagnostic]:
+    """The model can still be deployed, and goes on answering for a while."""
+    for change, model in _models(situation, "deployment"):
+        if not situation.accounts[change.provider].retires:
+            continue
+        offered, listed = situation.offered(change.provider, model), situation.listed(change.provider, model)
+        day, is_earliest = _last_day(offered, change), False
+        if day is None and listed is not None:
+            day, is_earliest = listed.inference_retires, listed.is_earliest
+        if day is not None:
+            yield from _retirement(situation, change.address, model.base, day, is_earliest)
+        if offered is not None and not model.tuned and offered.lifecycle.casefold() in _ENDING:
+            yield situation.finding(
+                change.address,
+                f"{model.base} is being retired",
+                f"The account lists it as {offered.lifecycle}; new deployments of it may be refused.",
+                _OTHER_MODEL,
+                severity="warning",
+            )
+
+
+def sku(situation: Situation) -> Iterator[Diagnostic]:
+    """The model is offered under the SKU, in that size."""
+    for change, model in _models(situation, "deployment"):
+        size = size_of(situation, change.after)
+        skus = _skus(situation, change.provider, model)
+        if size is None or skus is None:
+            continue
+        own = next((s for s in skus if s.name.casefold() == size.sku.casefold()), None)
+        if own is None:
+            names = [s.name for s in skus]
+            yield situation.finding(
+                change.address,
+                f"{model.base} isn't offered under the SKU {size.sku}",
+                f"Offered are {', '.join(names)}.",
+                did_you_mean(size.sku, names),
+            )
+        elif size.capacity > (own.maximum or size.capacity) and not _has_quota(situation, change, own):
+            yield situation.finding(
+                change.address,
+                f"a deployment of {model.base} can't have a capacity of {size.capacity}",
+                f"Under {own.name} it is at most {own.maximum}.",
+                "lower sku.capacity",
+            )
+
+
+def _models(situation: Situation, *kinds: str) -> Iterator[tuple[Change, ModelName]]:
+    """Jobs and deployments that are made, or given another model or SKU, with the model of each."""
+    for change in situation.concerned(*kinds, actions=MAKING):
+        touched = change.action in MAKES or any(
+            a.path.partition(".")[0] in _IN_MODEL and a.path != "sku.capacity" for a in change.attributes
+        )
+        model = situation.model(change) if touched else None
+        if model is not None:
+            yield change, model
+
+
+def _unknown(
+    situation: Situation, change: Change, model: ModelName, listed: Iterable[OfferedModel]
+) -> Diagnostic:
+    base = [m for m in listed if not m.base]
+    versions = [m.version for m in base if m.name.casefold() == split(model.base)[0].casefold()]
+    asked = f"{model.base} {model.version}".strip()
+    catalogued = situation.listed(change.provider, model)
+    detail = f"Account {_where(situation, change)} doesn't list it."
+    if versions:
+        detail += f" It lists the versions {', '.join(versions)}."
+    elif catalogued is not None and catalogued.training:
+        detail += " It exists: another region may have it."
+    hint = did_you_mean(model.base, [m.id for m in base], nothing=_OTHER_MODEL)
+    return situation.finding(change.address, f"there is no model {asked} here", detail, hint)
+
+
+def _not_there(situation: Situation, change: Change, model: ModelName) -> Iterator[Diagnostic]:
+    """A tuned model that is written out. An error if an object gives way to what would not be made."""
+    name = model.literal.partition(":ckpt")[0]
+    listed = situation.accounts[change.provider].models or ()
+    if name.startswith("ftchkpt-") or find(listed, name) is not None:
+        return
+    yield situation.finding(
+        change.address,
+        f"the tuned model {model.literal} is not in this account",
+        f"Account {_where(situation, change)} doesn't list it: it may be of another account, or deleted.",
+        "refer to the job that makes it: ${job.<name>.fine_tuned_model}",
+        severity="error" if change.remote_id else "warning",
+    )
+
+
+def _unheard_of(situation: Situation, change: Change, model: ModelName) -> Iterator[Diagnostic]:
+    """Where the account doesn't say what it has, a misspelled name can still be seen."""
+    names = [m.id for m in situation.catalog_of(change.provider).models.values()]
+    if not model.base or model.tuned or situation.listed(change.provider, model) is not None:
+        return
+    if any(model.base.casefold() in m.names for m in situation.catalog_of(change.provider).models.values()):
+        return
+    near = nearest(model.base, names)
+    if near is not None and split(near)[0].casefold() != split(model.base)[0].casefold():
+        yield situation.finding(
+            change.address,
+            f"nobody here knows a model {model.base}",
+            "The account's own models can't be seen, and the catalogue has none of that name.",
+            f"did you mean {near}?",
+            severity="warning",
+        )
+
+
+def _retirement(
+    situation: Situation, address: Address, what: str, day: date, is_earliest: bool
+) -> Iterator[Diagnostic]:
+    left = (day - situation.today).days
+    hint = f"{_OTHER_MODEL}, and plan the move before that day"
+    if left <= 0 and not is_earliest:
+        summary = f"{what} ended on {day.isoformat()}"
+        yield situation.finding(address, summary, "The service refuses it since then.", _OTHER_MODEL)
+    elif left <= 0:
+        detail = f"It may have: {day.isoformat()} is the earliest day that was announced."
+        yield situation.finding(address, f"{what} may have ended", detail, hint, severity="warning")
+    elif left <= SOON_DAYS:
+        days = "a day" if left == 1 else f"{left} days"
+        summary = f"{what} ends in {days}"
+        detail = f"It ends on {day.isoformat()}{' at the earliest' if is_earliest else ''}."
+        yield situation.finding(address, summary, detail, hint, severity="warning")
+
+
+def _last_day(offered: OfferedModel | None, change: Change) -> date | None:
+    """When the model ends, or its SKU, whichever comes first."""
+    if offered is None:
+        return None
+    asked = change.after.get("sku")
+    name = asked.get("name") if isinstance(asked, dict) else None
+    own = [s.retires for s in offered.skus or () if isinstance(name, str) and s.name.lower() == name.lower()]
+    return min((day for day in (offered.inference_retires, *own) if day is not None), default=None)
+
+
+def _skus(situation: Situation, provider: str, model: ModelName) -> tuple[OfferedSku, ...] | None:
+    """What is offered; of a tuned model, by its like of the same base, else by the catalogue."""
+    offered = situation.offered(provider, model)
+    if not model.tuned:
+        return offered.skus if offered else None
+    tuned = situation.accounts[provider].models or ()
+    alike = next((m for m in tuned if offered and m.base.casefold() == offered.id.casefold()), None)
+    if alike is not None and alike.skus:
+        return alike.skus
+    listed = situation.listed(provider, model)
+    return tuple(map(OfferedSku, listed.skus)) if listed and listed.skus is not None else None
+
+
+def _has_quota(situation: Situation, change: Change, own: OfferedSku) -> bool:
+    """Whether the rule on quota speaks of it already."""
+    usages = situation.accounts[change.provider].usages or ()
+    return any(usage.name == own.usage for usage in usages)
+
+
+def _other_types(training: object, location: str, asked: str) -> str:
+    if not isinstance(training, dict):
+        return ""
+    fits = [
+        kind
+        for kind, regions in training.items()
+        if kind != asked and (regions is None or (location and region(location) in regions))
+    ]
+    return f"here it has training_type: {' or '.join(fits)}; " if fits else ""
+
+
+def _where(situation: Situation, change: Change) -> str:
+    facts = situation.accounts[change.provider]
+    return f"{facts.name} ({facts.location})" if facts.location else facts.name

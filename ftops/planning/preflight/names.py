@@ -1,0 +1,86 @@
+"""Rules: the names of deployments are free."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from ftops.config.accounts import is_exclusive
+from ftops.config.config import Resource
+from ftops.core.address import Address, Value
+from ftops.core.errors import Diagnostic
+from ftops.core.resource_types import deployment_name
+from ftops.core.snippets import import_block
+from ftops.planning.plan import Action
+from ftops.planning.preflight.context import Situation, some, text
+from ftops.planning.preflight.running_balance import Order
+
+
+def taken(situation: Situation) -> Iterator[Diagnostic]:
+    """No deployment of that name exists, unless the plan deletes it before."""
+    order: Order | None = None
+    for change in situation.concerned("deployment"):
+        name = _name({**change.after, "model": situation.known_model(change)})
+        there = situation.accounts[change.provider].deployments
+        if not name or there is None or name not in there:
+            continue
+        order = order or Order(situation.changes)
+        if not _goes_before(situation, order, change.step, change.provider, name):
+            yield situation.finding(
+                change.address,
+                f"account {situation.accounts[change.provider].name} has a deployment `{name}` already",
+                "The service would change that one instead of making another, so ftops doesn't.",
+                f"import it ({import_block(change.address, name)}), or choose another `name`",
+            )
+
+
+def long_enough(situation: Situation) -> Iterator[Diagnostic]:
+    """The name has the two characters at least that the service wants. (The spec sees to the other rules.)"""
+    for change in situation.concerned("deployment"):
+        name = _name(change.after)
+        if len(name) == 1 and situation.accounts[change.provider].service == "azure_openai":
+            yield situation.finding(
+                change.address,
+                f"`{name}` is too short for the name of a deployment",
+                "The service takes 2 to 64 characters.",
+                "give it a longer `name`",
+            )
+
+
+def shared(situation: Situation) -> Iterator[Diagnostic]:
+    """Two providers for one account don't declare one name twice. (One provider can't: the spec says so.)"""
+    declared: dict[tuple[str, str], list[Resource]] = {}
+    for resource in situation.resources.values():
+        kind, home = resource.address.kind, situation.homes.get(resource.provider, resource.provider)
+        name = _name(resource.inputs) if kind == "deployment" and is_exclusive(home, kind) else ""
+        if name:
+            declared.setdefault((home, name), []).append(resource)
+    changed = {change.address for change in situation.concerned("deployment")}
+    for (_, name), resources in declared.items():
+        addresses = [resource.address for resource in resources]
+        if len({resource.provider for resource in resources}) > 1 and changed & {*addresses}:
+            yield _twice(situation, name, addresses)
+
+
+def _twice(situation: Situation, name: str, addresses: list[Address]) -> Diagnostic:
+    return situation.finding(
+        addresses[-1],
+        f"more than one deployment of its account has the name `{name}`",
+        f"They are {some(addresses)}; their providers are one account, and each would overwrite the other.",
+        "give each a `name` of its own",
+    )
+
+
+def _name(inputs: Mapping[str, Value]) -> str:
+    """The name at the service in lower case; empty where it follows from a model that is yet to be made."""
+    name = text(inputs, "name")
+    return deployment_name(name, inputs).lower() if name else ""
+
+
+def _goes_before(situation: Situation, order: Order, step: str, provider: str, name: str) -> bool:
+    return any(
+        other.provider == provider
+        and other.remote_id.rstrip("/").rpartition("/")[2].lower() == name
+        and not order.waits(other.step, step)
+        for other in situation.changes
+        if other.action is Action.DELETE and other.address.kind == "deployment"
+    )

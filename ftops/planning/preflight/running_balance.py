@@ -1,0 +1,76 @@
+"""What a plan takes and gives back, in its order: whether something runs out on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from ftops.planning.plan import Change
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """What one step takes from something that there is only so much of; below 0: gives back."""
+
+    step: Change
+    amount: float
+
+
+@dataclass(frozen=True, slots=True)
+class Shortage:
+    """The first step that there isn't enough for."""
+
+    step: Change
+    needs: float
+    left: float
+    """When its turn comes, in the order of the plan."""
+    is_sure: bool
+    """False: there would be enough, did other steps give back theirs before."""
+
+
+class Order:
+    """Which steps of a plan wait for which."""
+
+    def __init__(self, changes: Sequence[Change]) -> None:
+        self._changes = changes
+        self._behind: dict[str, frozenset[str]] = {}
+
+    def waits(self, step: str, other: str) -> bool:
+        """Whether `step` comes after `other` whatever happens."""
+        if other not in self._behind:
+            self._behind[other] = self._all_behind(other)
+        return step in self._behind[other]
+
+    def _all_behind(self, step: str) -> frozenset[str]:
+        found: set[str] = set()
+        ahead = [step]
+        while ahead:
+            new = [user for user in self._users.get(ahead.pop(), ()) if user not in found]
+            found.update(new)
+            ahead += new
+        return frozenset(found)
+
+    @cached_property
+    def _users(self) -> dict[str, list[str]]:
+        users: dict[str, list[str]] = {}
+        for change in self._changes:
+            for need in change.waits_for:
+                users.setdefault(need, []).append(change.step)
+        return users
+
+
+def shortage(takes: Iterable[Take], left: float, order: Order) -> Shortage | None:
+    """Where a plan that takes these in their order runs out; None where there is enough.
+
+    A step that gives back counts before one that takes, unless it has to wait for it.
+    """
+    steps = list(takes)
+    now = left
+    for number, take in enumerate(steps):
+        if take.amount > now and take.amount > 0:
+            later = [t for t in steps[number + 1 :] if t.amount < 0]
+            early = -sum(t.amount for t in later if not order.waits(t.step.step, take.step.step))
+            return Shortage(take.step, take.amount, now, is_sure=take.amount > now + early)
+        now -= take.amount
+    return None

@@ -1,0 +1,185 @@
+"""Reuse within the state: objects on record that another address wants, or the same one again. Pure.
+
+Creating what exists already would train twice, and a name at the service stands for one object. So before
+a plan creates anything, it looks through what is on record and free: deposed objects, and those of
+addresses that are no longer declared or that are to be replaced. docs/identity.md has the rules.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+from msgspec import Struct
+
+from ftops.core.address import Address
+from ftops.core.errors import Blocked, Diagnostic
+from ftops.core.resource_types import RESOURCE_TYPES, deployment_name
+from ftops.planning.decision import Decision, deposed_key
+from ftops.planning.plan import Action
+from ftops.state.state import Reassignment, ResourceState, Source, Status, recorded_objects
+
+Key = tuple[str, str, str]
+"""Account, kind, and what makes two objects one: the fingerprint, the name, or where it stood."""
+
+
+class Want(Struct, frozen=True):
+    """A resource that would be created or replaced. `fits` says whether an object would need no change."""
+
+    decision: Decision
+    fits: Callable[[ResourceState], bool]
+    is_left_out: bool = False
+    """Whether the plan doesn't create it: it only gets what is there."""
+
+    @property
+    def address(self) -> Address:
+        return self.decision.resource.address
+
+
+class Records(Struct, frozen=True):
+    """What is on record after everything was looked at. `accounts` are those of the providers."""
+
+    resources: Mapping[Address, ResourceState]
+    deposed: Mapping[Source, ResourceState]
+    free: frozenset[Address]
+    """Addresses whose current object nobody would miss."""
+    accounts: Mapping[str, str]
+
+    def account(self, provider: str) -> str:
+        return self.accounts.get(provider, provider)
+
+
+def reassignments(wants: Iterable[Want], records: Records) -> tuple[Reassignment, ...]:
+    """The objects to take instead of creating others, each once: what has a name at the service only after
+    all else, for its name may follow from a model. Raises Blocked if a name is taken by an object that stays.
+    """
+    wants = sorted(wants, key=lambda want: want.address.sort_key)
+    unnamed = [want for want in wants if not RESOURCE_TYPES[want.address.kind].named_by]
+    named = [want for want in wants if RESOURCE_TYPES[want.address.kind].named_by]
+    return _taken(unnamed, records) or _taken(named, records)
+
+
+def _taken(wants: Sequence[Want], records: Records) -> tuple[Reassignment, ...]:
+    index: dict[Key, list[Source]] = {}
+    for source, record in recorded_objects(records.resources, records.deposed):
+        for key in _keys_of(record, source, records):
+            index.setdefault(key, []).append(source)
+    taken: dict[Source, Reassignment] = {}
+    conflicts: list[Diagnostic] = []
+    for want in wants:
+        choice = _choose(want, records, index, taken, conflicts)
+        if choice is not None:
+            current = records.resources.get(want.address)
+            deposes = deposed_key(current) if current else ""
+            taken[choice] = Reassignment(*choice, want.address, deposes)
+    if conflicts:
+        raise Blocked(conflicts)
+    return tuple(taken.values())
+
+
+def _keys_of(record: ResourceState, source: Source, records: Records) -> Iterator[Key]:
+    """What an object answers to. A deposed one has only its own name: the name that the spec gives to the
+    deployments of a blue_green resource is that of its current one. One that can be used again answers to its
+    address, too: an older record may have no fingerprint."""
+    kind = RESOURCE_TYPES[record.address.kind]
+    account = records.account(record.provider)
+    if kind.reusable and record.fingerprint and record.status is not Status.TAINTED:
+        yield account, kind.kind, record.fingerprint
+    if kind.reusable and source[1]:
+        yield account, kind.kind, str(record.address)
+    if kind.named_by:
+        named = {record.outputs.get(kind.named_by) or record.inputs.get(kind.named_by)}
+        if not source[1]:
+            named.add(record.inputs.get(kind.named_by))
+        yield from ((account, kind.kind, name.casefold()) for name in named if isinstance(name, str))
+
+
+def _choose(
+    want: Want,
+    records: Records,
+    index: Mapping[Key, list[Source]],
+    taken: Mapping[Source, Reassignment],
+    conflicts: list[Diagnostic],
+) -> Source | None:
+    resource, desired = want.decision.resource, want.decision.desired
+    kind = RESOURCE_TYPES[want.address.kind]
+    account = records.account(resource.provider)
+    found: list[Source] = []
+    if kind.reusable and desired is not None:
+        found = index.get((account, kind.kind, desired.fingerprint), []) if desired.fingerprint else []
+        own = [s for s in index.get((account, kind.kind, str(want.address)), []) if s not in found]
+        found = [s for s in (*found, *own) if _is_free(s, records) and _is_good(_record(s, records), want)]
+    for name in _names(want, records):
+        found = index.get((account, kind.kind, name.casefold()), [])
+        holder = next((s for s in found if s not in taken and not _is_free(s, records)), None)
+        if holder is not None and want.is_left_out:
+            return None
+        if holder is not None and holder[0] != want.address:
+            conflicts.append(_name_taken(want, name, holder[0]))
+            return None
+        if found:
+            break
+    left = [s for s in found if s not in taken and s != (want.address, "")]
+    return min(left, key=lambda s: _rank(s, want, records), default=None)
+
+
+def _is_good(record: ResourceState, want: Want) -> bool:
+    return record.status is not Status.TAINTED and want.fits(record)
+
+
+def _is_free(source: Source, records: Records) -> bool:
+    return bool(source[1]) or source[0] in records.free
+
+
+def _record(source: Source, records: Records) -> ResourceState:
+    return records.deposed[source] if source[1] else records.resources[source[0]]
+
+
+def _rank(source: Source, want: Want, records: Records) -> tuple[object, ...]:
+    """The object that was here before, then finished ones."""
+    address, key = source
+    ready = _record(source, records).status is Status.READY
+    return address != want.address, not ready, address.sort_key, key
+
+
+def _names(want: Want, records: Records) -> Iterator[str]:
+    """The names at the service that the new object would have and the recorded one here hasn't: its own, and
+    the declared one that it follows from."""
+    decision = want.decision
+    named = RESOURCE_TYPES[want.address.kind].named_by
+    inputs = decision.resource.inputs
+    declared = inputs.get(named) if named else None
+    if not isinstance(declared, str) or decision.desired is None:
+        return
+    whole = deployment_name(declared, {**decision.desired.inputs, "replace": inputs.get("replace")})
+    own = _own_name(decision.recorded, named)
+    gets_name = _gets_name(want, records)
+    if whole and (gets_name or whole.casefold() != own):
+        yield whole
+    if gets_name and whole != declared:
+        yield declared
+
+
+def _own_name(recorded: ResourceState | None, named: str) -> str:
+    """What a recorded object is called at the service, in small letters."""
+    if recorded is None:
+        return ""
+    return str(recorded.outputs.get(named) or recorded.inputs.get(named) or "").casefold()
+
+
+def _gets_name(want: Want, records: Records) -> bool:
+    """Whether the declared name would be another object's than the one recorded here."""
+    decision = want.decision
+    if decision.action is Action.CREATE or decision.recorded is None:
+        return True
+    named = RESOURCE_TYPES[want.address.kind].named_by
+    moves = records.account(decision.recorded.provider) != records.account(decision.resource.provider)
+    return moves or any(change.path == named for change in decision.attributes)
+
+
+def _name_taken(want: Want, name: str, holder: Address) -> Diagnostic:
+    return Diagnostic(
+        f"the name `{name}` of {want.address} is taken by {holder}",
+        "A name stands for one object of an account, and the plan leaves that one as it is.",
+        f"plan both together (without --target or --exclude for {holder}), or choose another name",
+        want.decision.resource.place,
+    )

@@ -1,0 +1,1 @@
+"""Saved plans: a plan ↔ text, its digest, and what it was made from."""

@@ -1,0 +1,169 @@
+"""What a plan was made from, as digests, and how that differs from what is there now. Pure.
+
+The digests are the same on every machine and in every folder; they are keyed by spec and environment.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from msgspec import Struct
+
+from ftops.config.config import Config, ProviderConfig, Resource
+from ftops.core.address import Address, Json, Reference, Secret, Value, encode, references, secrets
+from ftops.planning.plan import Plan
+from ftops.state.codec import operation_to_json, resource_to_json
+from ftops.state.state import State
+
+_canonical = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
+_PASSING = frozenset({"message", "resume", "provider", "account"})
+"""What is recorded of an object only while it is worked on; and its home, which may get another name and be
+the same. If it is another one, the steps are others."""
+_SHOWN = 5
+"""Names of one sort that are listed."""
+_CREDENTIALS = frozenset({"api_key", "credential"})
+"""Settings of a provider that say who asks, not what is asked for: the one that plans may be another."""
+
+
+class DataFile(Struct, frozen=True):
+    """A data file as it was when the plan was made."""
+
+    path: str
+    digest: str
+
+
+class PlanInputs(Struct, frozen=True):
+    """What a plan was made from: where one of these differs, it may be another plan.
+
+    `spec` has a digest for each part of the spec: `job.copilot`, `provider azure`, `output model`.
+    `data` has the files of the datasets, by address; `secrets` keyed digests of those that the plan sends.
+    `state` has a digest of what was recorded of each resource that the plan touches or depends upon.
+    """
+
+    spec: Mapping[str, str] = {}
+    data: Mapping[str, DataFile] = {}
+    secrets: Mapping[str, str] = {}
+    state: Mapping[str, str] = {}
+
+
+def basis_of(config: Config, state: State, plan: Plan, secret_digests: Mapping[Secret, str]) -> PlanInputs:
+    """That of a plan of this config and state. The config is one with data, where the plan makes any."""
+    digest = _Digest(f"{config.name}/{config.environment}".encode())
+    return PlanInputs(
+        spec={name: digest(part) for name, part in _parts(config, plan)},
+        data={str(r.address): _file(r) for r in config.resources if "content" in r.inputs},
+        secrets={str(s): secret_digests[s] for s in _secrets(plan) if s in secret_digests},
+        state={name: digest(record) for name, record in _records(state, _touched(plan))},
+    )
+
+
+def differences(old: PlanInputs, new: PlanInputs) -> list[str]:
+    """What has changed between two, in words; empty where nothing has."""
+    files = [
+        f"{(new.data.get(address) or old.data[address]).path} ({address})"
+        for address in _differing(old.data, new.data)
+    ]
+    moved = sorted({name.partition("#")[0] for name in _differing(old.state, new.state)})
+    said = {
+        "declared otherwise": _differing(old.spec, new.spec),
+        "other content": files,
+        "another value": _differing(old.secrets, new.secrets),
+        "changed by another run": moved,
+    }
+    return [f"{words}: {_listed(names)}" for words, names in said.items() if names]
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - _SHOWN
+    return ", ".join([*names[:_SHOWN], *([f"{more} more"] if more > 0 else [])])
+
+
+class _Digest(Struct, frozen=True):
+    """Short, keyed digests of values of JSON."""
+
+    key: bytes
+
+    def __call__(self, value: Any) -> str:
+        return hmac.new(self.key, _canonical(value).encode(), "sha256").hexdigest()[:16]
+
+
+def _differing(old: Mapping[str, object], new: Mapping[str, object]) -> list[str]:
+    return sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
+
+
+def _parts(config: Config, plan: Plan) -> Iterator[tuple[str, Json]]:
+    for resource in config.resources:
+        yield str(resource.address), _declared(resource)
+    used = {r.provider for r in config.resources} | {c.provider for c in plan.changes}
+    for provider in config.providers.values():
+        if provider.name in used:
+            yield f"provider {provider.name}", _configured(provider, str(config.project))
+    for output in config.outputs:
+        yield f"output {output.name}", [encode(output.value), output.sensitive]
+
+
+def _declared(resource: Resource) -> Json:
+    lifecycle = resource.lifecycle
+    inputs = {name: encode(value) for name, value in resource.inputs.items() if name != "content"}
+    needs: Json = sorted(str(a) for a in resource.depends_on)
+    kept: Json = [
+        lifecycle.prevent_destroy,
+        sorted(lifecycle.ignore_changes),
+        lifecycle.create_before_destroy,
+        lifecycle.on_destroy,
+    ]
+    return [resource.provider, inputs, needs, kept]
+
+
+def _configured(provider: ProviderConfig, project: str) -> Json:
+    """Settings that are paths start at the project, wherever that is."""
+    settings = {
+        name: value.removeprefix(project) if isinstance(value, str) else encode(value)
+        for name, value in provider.settings.items()
+        if name not in _CREDENTIALS
+    }
+    return [provider.type, settings]
+
+
+def _file(resource: Resource) -> DataFile:
+    return DataFile(str(resource.inputs.get("path", "")), str(resource.inputs["content"]))
+
+
+def _secrets(plan: Plan) -> Iterator[Secret]:
+    for change in plan.changes:
+        yield from secrets(list(change.after.values()))
+
+
+def _touched(plan: Plan) -> set[Address]:
+    """What the plan's changes touch, wait for or take values from."""
+    touched: set[Address] = {d.address for d in plan.drift} | {source for source, _ in plan.moves}
+    touched |= {target for _, target in plan.moves} | {setting.address for setting in plan.settings}
+    for change in plan.changes:
+        touched.add(change.address)
+        touched.update(change.dependencies)
+        touched.update(r.address for r in _references(change.after.values()))
+    return touched
+
+
+def _references(values: Iterable[Value]) -> Iterator[Reference]:
+    for value in values:
+        yield from references(value)
+
+
+def _records(state: State, addresses: set[Address]) -> Iterator[tuple[str, Json]]:
+    for address in addresses:
+        if address in state.resources:
+            yield str(address), _lasting(resource_to_json(state.resources[address]))
+    for (address, key), old in state.deposed.items():
+        if address in addresses:
+            yield f"{address}#{key}", {"remote_id": old.remote_id}
+    for address, operation in state.pending.items():
+        if address in addresses:
+            yield f"{address}#pending", _lasting(operation_to_json(operation))
+
+
+def _lasting(written: dict[str, Json]) -> Json:
+    return {key: value for key, value in written.items() if key not in _PASSING}

@@ -1,0 +1,252 @@
+"""A saved plan: what was read is what is applied. Values ↔ text, and the digest of a plan; no I/O.
+
+A plan file is one JSON document with keys sorted and a line for each change. It holds the plan whole, so
+that it can be drawn without the spec, the state or an account, and what the plan was made from as digests,
+so that a run can tell whether it still holds. Its last line is a checksum over everything before it.
+No secret is in it: secrets are expressions, and of their values it has 8 digits of a keyed digest.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from hashlib import sha256
+from typing import Any
+
+from msgspec import Struct
+from msgspec.json import Encoder
+from msgspec.structs import asdict, replace
+
+from ftops.core.errors import Diagnostic, FtopsError, Place
+from ftops.planning.estimate import DataChange, Epochs, Estimate, HostingCost, TrainingCost
+from ftops.planning.plan import (
+    NORMAL,
+    Action,
+    AttributeChange,
+    Change,
+    Destination,
+    Drift,
+    Mode,
+    Options,
+    OutputChange,
+    Plan,
+    Reason,
+    SettingChange,
+)
+from ftops.planning.saved.inputs_digest import DataFile, PlanInputs
+from ftops.planning.saved.struct_codec import Form, Records, word
+from ftops.state.codec import entry_from_json, entry_to_json
+
+PLAN_FILE_VERSION = 2
+DIGEST_PREFIX = "v2:sha256:"
+"""Begins the digest of a plan. Those of the first version said nothing of where it is applied."""
+MAGIC = '"ftops_plan"'
+"""Stands in the second line of every plan file."""
+_dumps = json.JSONEncoder(sort_keys=True, allow_nan=False).encode
+_canonical = Encoder(order="deterministic").encode
+
+
+class PlanFileError(FtopsError):
+    """A plan file can't be read or trusted."""
+
+
+class Origin(Struct, frozen=True):
+    """When (UTC, ISO 8601) and by which ftops a plan was made, and from which spec.
+
+    `path` is the spec as it was named, relative to the folder that the command ran in where it lies below.
+    `variables` are the values that were given from outside and aren't sensitive, as `--var` takes them;
+    `variable_files` were named beside them.
+    """
+
+    at: str
+    ftops: str
+    path: str
+    environment: str
+    variables: Mapping[str, str] = {}
+    variable_files: tuple[str, ...] = ()
+
+
+class SavedPlan(Struct, frozen=True):
+    """A plan with where it comes from. `refreshed`: the service was asked when it was made."""
+
+    plan: Plan
+    origin: Origin
+    basis: PlanInputs
+    options: Options = NORMAL
+    refreshed: bool = True
+    is_sealed: bool = False
+    """Whether it was read from a file that was encrypted. Of a file itself, it is never believed."""
+
+
+_CLASSES: Mapping[str, type] = {
+    kind.__name__: kind
+    for kind in (
+        *(
+            AttributeChange,
+            Change,
+            Destination,
+            Drift,
+            OutputChange,
+            Plan,
+            Reason,
+            SettingChange,
+            Diagnostic,
+            Place,
+        ),
+        *(Origin, DataFile, PlanInputs, SavedPlan, Options),
+        *(Estimate, TrainingCost, HostingCost, DataChange, Epochs),
+    )
+}
+_RECORDS = Records(
+    _CLASSES,
+    {"Action": word(Action), "Mode": word(Mode), "Entry": Form(entry_to_json, entry_from_json)},
+)
+
+
+def plan_digest(plan: Plan) -> str:
+    """`v2:sha256:…` of what a plan does and where: two plans of one digest make the same calls in the same
+    order, in the same accounts, on the same state.
+
+    It is the same on every machine, in every folder, at any time, and whatever else is in the state: what
+    the service said on the way (reasons in words, drift, findings) and the serial don't count.
+    """
+    drift = plan.drift if plan.mode is Mode.REFRESH_ONLY else ()
+    body = (
+        PLAN_FILE_VERSION,
+        (plan.spec, plan.environment, plan.mode),
+        plan.destination,
+        sorted((_essence(change) for change in plan.changes), key=lambda c: c.step),
+        sorted(plan.outputs, key=lambda o: o.name),
+        sorted(drift, key=_canonical),
+        plan.moves,
+        *([sorted(plan.settings, key=lambda s: (str(s.address), s.path))] if plan.settings else []),
+    )
+    return f"{DIGEST_PREFIX}{sha256(_canonical(body)).hexdigest()}"
+
+
+def differing_step(one: Plan, other: Plan) -> str | None:
+    """The first step in which two plans differ; None where they do the same."""
+    first = {c.step: _essence(c) for c in one.changes}
+    second = {c.step: _essence(c) for c in other.changes}
+    return next((step for step in sorted({*first, *second}) if first.get(step) != second.get(step)), None)
+
+
+def plan_text(saved: SavedPlan) -> str:
+    """The whole file."""
+    raw = _RECORDS.write(saved)
+    fields = {**raw, "ftops_plan": PLAN_FILE_VERSION, "digest": plan_digest(saved.plan)}
+    rows = (f" {_dumps(name)}: {_lines(fields[name], 2)}" for name in sorted(fields, key=_rank))
+    return _sealed("{\n" + ",\n".join(rows))
+
+
+class Sealed(Struct, frozen=True):
+    """A plan file that is encrypted: what it is for and where its spec was stand outside."""
+
+    spec: str
+    environment: str
+    path: str
+    sealed: str
+
+    @property
+    def bound(self) -> str:
+        """It can't pass for a plan of anything else."""
+        return _bound(self.spec, self.environment)
+
+
+def sealed_text(saved: SavedPlan, encrypt: Callable[[str, str], str]) -> str:
+    """The whole file, encrypted by `encrypt`, which takes a text and what to bind it to."""
+    spec, origin = saved.plan.spec, saved.origin
+    sealed = encrypt(plan_text(saved), _bound(spec, origin.environment))
+    raw = asdict(Sealed(spec, origin.environment, origin.path, sealed))
+    rows = (f" {_dumps(name)}: {_dumps(raw[name])}" for name in sorted(raw))
+    return _sealed("{\n" + ",\n".join([f" {MAGIC}: {PLAN_FILE_VERSION}", *rows]))
+
+
+def _bound(spec: str, environment: str) -> str:
+    return f"plan:{spec}/{environment}"
+
+
+def _refuse(sealed: Sealed) -> str:
+    raise PlanFileError("the saved plan is encrypted", "", "it can be read where its key is")
+
+
+def parse_plan(text: str, file: str, decrypt: Callable[[Sealed], str] = _refuse) -> SavedPlan:
+    """The inverse of `plan_text`, and of `sealed_text`. Raises PlanFileError for what can't be trusted."""
+    body, mark, _ = text.rpartition(_SEAL)
+    version = _version(text)
+    if version is None:
+        raise PlanFileError(
+            f"not a saved plan: {file}",
+            "it doesn't begin as a file that `ftops plan --out` wrote.",
+            "name a spec (a folder, or a file that ends in .yaml or .yml) or a saved plan",
+        )
+    if version > PLAN_FILE_VERSION:
+        raise PlanFileError(
+            f"the saved plan is of version {version}, this ftops knows {PLAN_FILE_VERSION}: {file}",
+            "a later ftops made it; this one could do something else than what was read.",
+            "upgrade ftops, or plan again with this one",
+        )
+    if version < PLAN_FILE_VERSION:
+        raise PlanFileError(
+            f"the saved plan is of version {version}, this ftops knows {PLAN_FILE_VERSION}: {file}",
+            "an earlier ftops made it, which didn't write down where it is to be applied.",
+            "plan again with this ftops",
+        )
+    if not mark or _sealed(body) != text:
+        raise PlanFileError(
+            f"the saved plan is damaged: {file}",
+            "it doesn't match its checksum: it was changed or cut off after it was written.",
+            "fetch it again from where it was kept, or plan again",
+        )
+    raw = json.loads(text)
+    for name in ("ftops_plan", "digest", "checksum"):
+        raw.pop(name, None)
+    if "sealed" in raw:
+        return replace(parse_plan(decrypt(Sealed(**raw)), file, _refuse), is_sealed=True)
+    try:
+        saved: SavedPlan = _RECORDS.read(SavedPlan, raw)
+    except (TypeError, ValueError, KeyError) as error:
+        raise PlanFileError(
+            f"the saved plan isn't of the form that this ftops writes: {file}",
+            f"{error}.",
+            "plan again with this ftops",
+        ) from error
+    return replace(saved, is_sealed=False)
+
+
+_SEAL = ',\n "checksum": "sha256:'
+
+
+def _sealed(body: str) -> str:
+    return f'{body}{_SEAL}{sha256(body.encode()).hexdigest()}"\n}}\n'
+
+
+def _version(text: str) -> int | None:
+    """The number in the second line."""
+    second = text[:200].split("\n")[1:2]
+    name, colon, number = second[0].partition(": ") if second else ("", "", "")
+    number = number.rstrip(",")
+    return int(number) if name.strip() == MAGIC and colon and number.isdecimal() else None
+
+
+def _rank(name: str) -> tuple[bool, str]:
+    return name != "ftops_plan", name
+
+
+def _lines(value: Any, depth: int) -> str:
+    """A line for each field, and in lists one for each item, down to what is small."""
+    pad = " " * depth
+    if isinstance(value, dict) and value and depth < 4:
+        rows = [f"{pad}{_dumps(name)}: {_lines(value[name], depth + 1)}" for name in sorted(value)]
+        return "{\n" + ",\n".join(rows) + "\n" + pad[1:] + "}"
+    if isinstance(value, list) and value and depth < 5:
+        return "[\n" + ",\n".join(f"{pad}{_dumps(item)}" for item in value) + "\n" + pad[1:] + "]"
+    return _dumps(value)
+
+
+def _essence(change: Change) -> Change:
+    """A change without the words that say why, and without the place of a file that was made here: what is in
+    it counts."""
+    reason = Reason(change.reason.code, "")
+    after = {name: value for name, value in change.after.items() if name != "file"}
+    return replace(change, reason=reason, after=after, waits_for=tuple(sorted(change.waits_for)))

@@ -1,0 +1,58 @@
+"""Which resources a plan is about: what --target and --exclude name, and what belongs to that. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+
+from ftops.config.graph import Graph
+from ftops.core.address import Address
+from ftops.core.dag import closure, reverse
+from ftops.state.state import PendingOperation, ResourceState
+
+
+def matching(patterns: Iterable[Address], addresses: Iterable[Address]) -> set[Address]:
+    """The addresses that are named; one without a key names all its instances."""
+    wanted = set(patterns)
+    return {a for a in addresses if a in wanted or Address(a.kind, a.name) in wanted} if wanted else set()
+
+
+def selected(
+    targets: Collection[Address],
+    excludes: Collection[Address],
+    graph: Graph,
+    recorded: Mapping[Address, ResourceState],
+    deposed: Iterable[Address],
+    pending: Mapping[Address, PendingOperation],
+    *,
+    destroying: bool,
+) -> frozenset[Address]:
+    """Targets with what they need (when all goes: with what needs them), without what is excluded and what
+    needs that."""
+    everything = {*graph.resources, *recorded, *deposed, *pending}
+    if not (targets or excludes):
+        return frozenset(everything)
+    needs: dict[Address, Collection[Address]] = {
+        a: {
+            *graph.dependencies.get(a, ()),
+            *(recorded[a].dependencies if a in recorded else ()),
+            *(pending[a].dependencies if a in pending else ()),
+        }
+        for a in everything
+    }
+    users: Mapping[Address, Collection[Address]] = reverse(needs)
+    with_it: Mapping[Address, Collection[Address]]
+    against_it: Mapping[Address, Collection[Address]]
+    with_it, against_it = (users, needs) if destroying else (needs, users)
+    chosen = everything
+    if targets:
+        chosen = closure(matching(targets, everything), with_it)
+        users_of_gone = closure(_undeclared(chosen, graph), users)
+        chosen |= _undeclared(users_of_gone, graph)
+    if excludes:
+        left_out = closure(matching(excludes, everything), against_it)
+        chosen = chosen - left_out
+    return frozenset(chosen)
+
+
+def _undeclared(addresses: Iterable[Address], graph: Graph) -> set[Address]:
+    return {a for a in addresses if a not in graph.resources}

@@ -1,0 +1,173 @@
+"""One Azure OpenAI account and the SDK clients for it, built on first use and shared by all threads.
+
+Importing this module loads no SDK: that takes up to a second, and many commands need none.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from ftops.core.address import Json
+from ftops.core.errors import Permanent
+from ftops.core.trusted_hosts import AZURE_OPENAI as AZURE_OPENAI_HOSTS
+from ftops.providers.azure.settings import AUXILIARY, DATA_SCOPE, STABLE_VERSION, Account
+from ftops.providers.dataplane.client import AZURE_OPENAI, DataPlane, client_options
+
+if TYPE_CHECKING:
+    from openai import OpenAI
+
+    from ftops.providers.azure.arm import Arm
+
+
+class Clients(DataPlane):
+    """The clients of one account."""
+
+    account: Account
+
+    def __init__(self, account: Account) -> None:
+        super().__init__()
+        self.account = account
+        self.dialect = replace(AZURE_OPENAI, has_method=account.knows_method)
+
+    @property
+    def data(self) -> OpenAI:
+        """The data plane in the version that the spec asks for."""
+        return self.v1 if self.account.is_v1 else self.dated
+
+    @property
+    def extras(self) -> OpenAI:
+        return self.dated
+
+    @property
+    def model_deletion(self) -> OpenAI:
+        return self.v1
+
+    @property
+    def home(self) -> Mapping[str, Json]:
+        account = self.account
+        named = account.subscription_id and account.resource_group and account.name
+        found = {"account": account.id if named else "", "tenant": account.tenant_id}
+        return {name: value for name, value in found.items() if value}
+
+    @property
+    def dated(self) -> OpenAI:
+        """The routes with a date for a version."""
+        client: OpenAI = self._once("dated", self._build_dated)
+        return client
+
+    @property
+    def v1(self) -> OpenAI:
+        """The routes under /openai/v1/."""
+        client: OpenAI = self._once("v1", self._build_v1)
+        return client
+
+    @property
+    def arm(self) -> Arm:
+        """The control plane."""
+        arm: Arm = self._once("arm", self._build_arm)
+        return arm
+
+    def auxiliary_headers(self, tenant: str) -> dict[str, str]:
+        """What says to Azure that who asks may use resources of another tenant, too."""
+        if not tenant or tenant == self.account.tenant_id:
+            return {}
+        from ftops.providers.azure.arm import SCOPE
+
+        token = self.account.control_token or self._credential(tenant).get_token(SCOPE).token
+        return {AUXILIARY: f"Bearer {token}"}
+
+    def _build_dated(self) -> OpenAI:
+        from openai import AzureOpenAI
+
+        account = self.account
+        version = STABLE_VERSION if account.is_v1 else account.api_version
+        options = {
+            "azure_endpoint": self._endpoint(),
+            "api_version": version,
+            **client_options(account.endpoint, AZURE_OPENAI_HOSTS),
+        }
+        if account.api_key:
+            return AzureOpenAI(api_key=account.api_key, **options)
+        return AzureOpenAI(azure_ad_token_provider=self._data_token(), **options)
+
+    def _build_v1(self) -> OpenAI:
+        from openai import OpenAI
+
+        account = self.account
+        query = {"api-version": "preview"} if account.api_version.lower() == "preview" else None
+        return OpenAI(
+            base_url=f"{self._endpoint()}/openai/v1/",
+            api_key=account.api_key or self._data_token(),
+            default_query=query,
+            **client_options(account.endpoint, AZURE_OPENAI_HOSTS),
+        )
+
+    def _build_arm(self) -> Arm:
+        from ftops.providers.azure.arm import Arm
+
+        missing = [
+            name
+            for name, value in (
+                ("subscription_id", self.account.subscription_id),
+                ("resource_group", self.account.resource_group),
+                ("account", self.account.name),
+            )
+            if not value
+        ]
+        if missing:
+            raise Permanent(
+                f"provider {self.account.provider} has no {', '.join(missing)}",
+                "Deployments are made through Azure's control plane, which needs all three.",
+                f"add them under providers.{self.account.provider}",
+                code="Settings",
+            )
+        return Arm(self.account, None if self.account.control_token else self._credential())
+
+    def _endpoint(self) -> str:
+        if not self.account.endpoint:
+            raise Permanent(
+                f"provider {self.account.provider} has no endpoint",
+                hint=f"add providers.{self.account.provider}.endpoint: https://<account>.openai.azure.com/",
+                code="Settings",
+            )
+        return self.account.endpoint
+
+    def _data_token(self) -> Callable[[], str]:
+        from azure.identity import get_bearer_token_provider
+
+        return get_bearer_token_provider(self._credential(), DATA_SCOPE)
+
+    def _credential(self, tenant: str = "") -> Any:
+        """Signs in to a tenant: by default the provider's own, else that of whoever asks."""
+        wanted = tenant or self.account.tenant_id
+
+        def build() -> Any:
+            from azure.identity import DefaultAzureCredential
+
+            logging.getLogger("azure.identity").setLevel(
+                logging.CRITICAL
+            )  # what it has to say is raised, too
+            client = self.account.client_id
+            options: dict[str, Any] = {"managed_identity_client_id": client} if client else {}
+            if not wanted:
+                return DefaultAzureCredential(**options)
+            return _InTenant(DefaultAzureCredential(additionally_allowed_tenants=[wanted], **options), wanted)
+
+        return self._once(f"credential {wanted}", build)
+
+
+class _InTenant:
+    """A credential that asks for tokens of one tenant."""
+
+    def __init__(self, credential: Any, tenant: str) -> None:
+        self._credential = credential
+        self._tenant = tenant
+
+    def get_token(self, *scopes: str, **options: Any) -> Any:
+        return self._credential.get_token(*scopes, **{**options, "tenant_id": self._tenant})
+
+    def close(self) -> None:
+        self._credential.close()

@@ -1,0 +1,328 @@
+"""What a deployment looks like on the wire: the body that asks for it, and what its reply means in the
+spelling of the spec. No calls here."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from ftops.core.address import Address, Json
+from ftops.core.model_names import is_tuned
+from ftops.core.normal_form import same
+from ftops.core.resource_types import RESOURCE_TYPES, UPGRADE_OPTIONS, deployment_name
+from ftops.providers.deployment_expiry import CREATED, EXPIRES, expiry_of, time_of
+from ftops.state.state import Status
+
+_KIND = RESOURCE_TYPES["deployment"]
+TOKEN_TAG = "ftops-token"  # noqa: S105 (the name of a tag)
+
+_STATUS: Mapping[str, Status] = {
+    "succeeded": Status.READY,
+    "disabled": Status.READY,
+    "failed": Status.TAINTED,
+    "canceled": Status.TAINTED,
+    "cancelled": Status.TAINTED,
+}
+"""Whatever isn't here (Accepted, Creating, Updating, Deleting, Moving, a word of tomorrow) is in flux."""
+_PROPERTIES: Mapping[str, str] = {
+    "version_upgrade_option": "versionUpgradeOption",
+    "rai_policy": "raiPolicyName",
+}
+_KEPT = frozenset({*_PROPERTIES.values(), "spilloverDeploymentName", "parentDeploymentName", "scaleSettings"})
+"""Properties that a caller may set."""
+PATCHED = frozenset({"sku", "tags"})
+"""Inputs that a PATCH changes; any other takes a PUT."""
+_FOLLOWED = frozenset({"azure-asyncoperation", "location", "operation-location"})
+"""Headers whose address the SDK asks how an operation stands."""
+_VERSIONED = re.compile(r"(?P<name>.+)-(?P<version>\d{4}-\d{2}-\d{2})\Z")
+_UPGRADE_OPTIONS = {re.sub(r"(?<!^)(?=[A-Z])", "_", option).lower(): option for option in UPGRADE_OPTIONS}
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """What goes on with a deployment, for another process to go on waiting for it."""
+
+    operation: str
+    """`create` or `update`."""
+    token: str = ""
+    """The SDK's continuation token. It names the operation's address and holds no credential."""
+    refused: bool = False
+    """The state holds a token that was not taken: it has another form or leads elsewhere."""
+
+    def __str__(self) -> str:
+        return json.dumps({"operation": self.operation, "token": self.token}, separators=(",", ":"))
+
+    @classmethod
+    def parse(cls, text: str, endpoint: str) -> Resume | None:
+        """What the state says of an operation at the control plane `endpoint`."""
+        try:
+            value = json.loads(text or "null")
+        except ValueError:
+            return None
+        if not isinstance(value, dict) or not value.get("operation"):
+            return None
+        operation, token = str(value["operation"]), str(value.get("token") or "")
+        refused = bool(token) and not _leads_to(token, endpoint)
+        return cls(operation, "" if refused else token, refused)
+
+
+def _leads_to(token: str, endpoint: str) -> bool:
+    """Whether a continuation token is JSON, and names addresses of `endpoint` only. The SDK sends its
+    credential to whatever address the token names, and others may be able to write to the state."""
+    try:
+        state = json.loads(base64.b64decode(token, validate=True))["data"]
+        headers: dict[str, str] = state["response"]["headers"]
+        followed = [headers[name] for name in headers if name.lower() in _FOLLOWED]
+        places = [urlsplit(address) for address in (endpoint, state["request"]["url"], *followed)]
+        return len({(place.scheme, place.hostname, place.port) for place in places}) == 1
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return False
+
+
+def name_for(inputs: Mapping[str, Json], address: Address) -> str:
+    """The remote name of a deployment whose model is known."""
+    name = str(inputs.get("name") or address.name)
+    return deployment_name(name, {**inputs, "model": str(inputs.get("model"))})
+
+
+def name_of(remote_id: str) -> str:
+    """The name in an ARM id, or the bare name that an import gave."""
+    return remote_id.rstrip("/").rsplit("/", 1)[-1]
+
+
+def model_of(inputs: Mapping[str, Json]) -> dict[str, str]:
+    """The service's words for a model: a base model's version is a field of its own."""
+    model, version = str(inputs["model"]), str(inputs.get("version") or "")
+    if _is_pinned(model):
+        return {"format": "OpenAI", "name": model, "version": version or "1"}
+    dated = _VERSIONED.match(model)
+    name, own = (dated["name"], dated["version"]) if dated else (model, "")
+    chosen = version or own
+    return {"format": "OpenAI", "name": name} | ({"version": chosen} if chosen else {})
+
+
+def source_of(inputs: Mapping[str, Json], own: str) -> dict[str, str]:
+    """The service's words for the account that made the model, where it isn't the account `own`."""
+    source = str(inputs.get("source") or "")
+    if not source or source.casefold() == own.casefold():
+        return {}
+    return {"source": source} | ({"sourceAccount": source} if inputs.get("source_tenant") else {})
+
+
+def body_for(inputs: Mapping[str, Json], token: str, own: str) -> dict[str, Any]:
+    """The whole deployment as it is asked for of the account `own`, an ARM id."""
+    option = inputs.get("version_upgrade_option") or (
+        "NoAutoUpgrade" if _is_pinned(inputs["model"]) else None
+    )
+    properties: dict[str, Any] = {"model": model_of(inputs) | source_of(inputs, own)}
+    if option:
+        properties["versionUpgradeOption"] = _UPGRADE_OPTIONS.get(str(option).lower(), str(option))
+    if inputs.get("rai_policy"):
+        properties["raiPolicyName"] = inputs["rai_policy"]
+    return {"sku": sku_for(inputs), "tags": tags_for(inputs, token), "properties": properties}
+
+
+def sku_for(inputs: Mapping[str, Json]) -> dict[str, Any]:
+    sku = inputs.get("sku")
+    sku = sku if isinstance(sku, Mapping) else {}
+    capacity = sku.get("capacity")
+    return {"name": sku.get("name") or "Standard", "capacity": 1 if capacity is None else capacity}
+
+
+def tags_for(inputs: Mapping[str, Json], token: str) -> dict[str, str]:
+    tags = inputs.get("tags")
+    own = {str(name): str(value) for name, value in tags.items()} if isinstance(tags, Mapping) else {}
+    return own | ({TOKEN_TAG: token} if token else {})
+
+
+def changed_body(
+    live: Mapping[str, Any], inputs: Mapping[str, Json], token: str, own: str, dropped: Collection[str]
+) -> dict[str, Any]:
+    """The whole deployment as it is asked for now. What the spec says nothing about stays as it is."""
+    body = body_for(inputs, token, own)
+    asked = inputs.get("sku")
+    size = {k: v for k, v in _mapping(live, "sku").items() if k in ("name", "capacity")}
+    body["sku"] = {**size, **(asked if isinstance(asked, Mapping) else {})}
+    if "tags" not in inputs and "tags" not in dropped:
+        body["tags"] = {**_mapping(live, "tags"), **body["tags"]}
+    leave = {_PROPERTIES[name] for name in dropped if name in _PROPERTIES}
+    kept = {k: v for k, v in _mapping(live, "properties").items() if k in _KEPT and k not in leave}
+    body["properties"] = {**kept, **body["properties"]}
+    if upgraded_inputs(observed_inputs(live, inputs), inputs):  # it can't be moved back
+        body["properties"]["model"]["version"] = _mapping(_mapping(live, "properties"), "model")["version"]
+    return body
+
+
+def token_of(body: Mapping[str, Any]) -> str:
+    """The token that a deployment carries."""
+    return str(next((v for k, v in _mapping(body, "tags").items() if k.lower() == TOKEN_TAG), ""))
+
+
+def state_of(body: Mapping[str, Any]) -> str:
+    return str(_mapping(body, "properties").get("provisioningState") or "")
+
+
+def status_of(body: Mapping[str, Any]) -> Status:
+    return _STATUS.get(state_of(body).lower(), Status.PENDING)
+
+
+def differences(body: Mapping[str, Any], inputs: Mapping[str, Json]) -> set[str]:
+    """The inputs that aren't as asked. A newer version that the service chose by its own rules is."""
+    observed, spelling = observed_inputs(body, inputs), _KIND.spelling
+    return {
+        name
+        for name, value in observed.items()
+        if name != "name" and not same(value, _asked(inputs, name), spelling, name)
+    } - upgraded_inputs(observed, inputs)
+
+
+def upgraded_inputs(observed: Mapping[str, Json], inputs: Mapping[str, Json]) -> set[str]:
+    """The inputs of which the service chose a newer version by its own rules."""
+    rules = _KIND.upgraded_by_service.items()
+    return {
+        name for name, rule in rules if name in observed and rule(inputs.get(name), observed[name], inputs)
+    }
+
+
+def dropped_inputs(body: Mapping[str, Any], old: Mapping[str, Json], new: Mapping[str, Json]) -> set[str]:
+    """Optional inputs that were asked once, are asked no more, and still have their effect."""
+    optional = {name for name in ("tags", *_PROPERTIES) if old.get(name) and not new.get(name)}
+    return optional - differences(body, old)
+
+
+def observed_inputs(body: Mapping[str, Any], inputs: Mapping[str, Json]) -> dict[str, Json]:
+    """Those inputs that the service reports back, as the spec spells them: only what is asked for is
+    reported, and what differs in case only is as asked."""
+    properties = _mapping(body, "properties")
+    observed: dict[str, Json] = {}
+    if "name" in inputs and (name := str(body.get("name") or "")):
+        observed["name"] = _as_recorded(inputs, "name", name, {name.casefold(), _without_suffix(name)})
+    model = _mapping(properties, "model")
+    observed |= _observed_model(model, inputs)
+    if inputs.get("source") and (source := str(model.get("source") or "")):
+        observed["source"] = _as_recorded(inputs, "source", source, {source.casefold()})
+    observed["sku"] = _observed_sku(_mapping(body, "sku"), inputs)
+    if inputs.get("tags") is not None:
+        observed["tags"] = {k: v for k, v in _mapping(body, "tags").items() if k.lower() != TOKEN_TAG}
+    for ours, theirs in _PROPERTIES.items():
+        if inputs.get(ours):
+            value = str(properties.get(theirs) or "") or None
+            asked = _UPGRADE_OPTIONS.get(str(inputs[ours]).lower(), str(inputs[ours] or ""))
+            observed[ours] = inputs[ours] if asked.casefold() == (value or "").casefold() else value
+    return observed
+
+
+def all_inputs(body: Mapping[str, Any], own: str) -> dict[str, Json]:
+    """Every input that a deployment of the account `own` reports, as a spec spells it."""
+    properties = _mapping(body, "properties")
+    model = _mapping(properties, "model")
+    name, version = str(model.get("name") or ""), str(model.get("version") or "")
+    source = str(model.get("source") or "")
+    inputs: dict[str, Json] = {
+        "name": str(body.get("name") or ""),
+        **_observed_model(model, {}),
+        "sku": {
+            k: v for k, v in _mapping(body, "sku").items() if k in ("name", "capacity") and v is not None
+        },
+        "tags": {k: v for k, v in _mapping(body, "tags").items() if k.lower() != TOKEN_TAG},
+        "source": source if source.casefold() != own.casefold() else "",
+        **{ours: properties.get(theirs) for ours, theirs in _PROPERTIES.items()},
+    }
+    if version and not is_tuned(name) and inputs["model"] == name:
+        inputs["version"] = version
+    return {key: value for key, value in inputs.items() if value not in (None, "", {})}
+
+
+def attributes_of(body: Mapping[str, Any], remote_id: str, endpoint: str) -> dict[str, Json]:
+    """The computed attributes."""
+    model = _mapping(_mapping(body, "properties"), "model")
+    version = str(model.get("version") or "")
+    name = str(model.get("name") or "")
+    is_base = bool(name) and not is_tuned(name) and bool(re.match(r"\d{4}-\d{2}-\d{2}\Z", version))
+    created = time_of(_mapping(body, "systemData").get("createdAt"))
+    expiry = expiry_of({"model": name, "sku": _mapping(body, "sku")})
+    return {
+        "id": remote_id,
+        "name": str(body.get("name") or name_of(remote_id)),
+        "endpoint": f"{endpoint}/",
+        "provisioning_state": state_of(body) or "unknown",
+        "model": f"{name}-{version}" if is_base else name,
+        **({CREATED: f"{created:%Y-%m-%dT%H:%M:%SZ}"} if created else {}),
+        **({EXPIRES: expiry.expected(created)} if expiry else {}),
+    }
+
+
+def has_model(body: Mapping[str, Any], inputs: Mapping[str, Json]) -> bool:
+    """Whether it is the wanted model that is provisioned. A replaced name goes on serving the old one."""
+    wanted = model_of(inputs)
+    model = _mapping(_mapping(body, "properties"), "model")
+    return str(model.get("name") or "").casefold() == wanted["name"].casefold()
+
+
+def answers_as(reply: str, wanted: str) -> bool:
+    """Whether the model that a reply names may be the wanted one. Only tuned models can be told apart."""
+    if not is_tuned(reply) or not is_tuned(wanted):
+        return True
+    return reply.casefold().split(":ckpt")[0] == wanted.casefold().split(":ckpt")[0]
+
+
+def _observed_model(model: Mapping[str, Any], inputs: Mapping[str, Json]) -> dict[str, Json]:
+    name, version = str(model.get("name") or ""), str(model.get("version") or "")
+    if "model" not in inputs:
+        return {"model": f"{name}-{version}" if _VERSIONED.match(f"{name}-{version}") else name}
+    asked = model_of(inputs)
+    same_name = name.casefold() == asked["name"].casefold()
+    # A version that wasn't asked for is the service's choice, and no difference.
+    same_version = not version or "version" not in asked or version == asked["version"]
+    if inputs.get("version"):
+        return {
+            "model": inputs["model"] if same_name else name,
+            "version": inputs["version"] if same_version else version,
+        }
+    if same_name and same_version:
+        return {"model": inputs["model"]}
+    return {"model": f"{name}-{version}" if _VERSIONED.match(f"{name}-{version}") else name}
+
+
+def _observed_sku(sku: Mapping[str, Any], inputs: Mapping[str, Json]) -> dict[str, Json]:
+    asked = inputs.get("sku")
+    asked = asked if isinstance(asked, Mapping) else {}
+    observed: dict[str, Json] = {}
+    for key, value in (("name", sku.get("name")), ("capacity", sku.get("capacity"))):
+        if key not in asked and inputs.get("sku") is not None:
+            continue
+        recorded = asked.get(key)
+        observed[key] = recorded if str(recorded).casefold() == str(value).casefold() else value
+    return observed
+
+
+def _asked(inputs: Mapping[str, Json], name: str) -> Json:
+    value = inputs.get(name)
+    if name == "tags" and isinstance(value, Mapping):
+        return {str(k): str(v) for k, v in value.items()}
+    return value
+
+
+def _is_pinned(model: Json) -> bool:
+    """Whether it is a tuned model or a checkpoint: one that has no other version."""
+    return is_tuned(model) or str(model).startswith("ftchkpt-")
+
+
+def _as_recorded(inputs: Mapping[str, Json], key: str, value: str, alike: set[str]) -> Json:
+    recorded = inputs.get(key)
+    return recorded if isinstance(recorded, str) and recorded.casefold() in alike else value
+
+
+def _without_suffix(name: str) -> str:
+    """The declared name in a computed one, which a deployment keeps when its `replace` changes."""
+    return re.sub(r"-[0-9a-f]{8}\Z", "", name.casefold())
+
+
+def _mapping(body: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = body.get(key)
+    return value if isinstance(value, Mapping) else {}

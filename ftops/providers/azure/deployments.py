@@ -1,0 +1,358 @@
+"""Deployments: made on the control plane, and ready only when the data plane answers.
+
+Ready means three things: provisioned, the wanted model, and a call that is answered. A name that is
+used again goes on serving the old model for a while, and a new one is unknown to the data plane at first.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from msgspec.structs import replace
+
+from ftops.core.address import Address, Json
+from ftops.core.errors import Permanent, ProviderError, Temporary
+from ftops.core.snippets import import_block
+from ftops.providers.azure.clients import Clients
+from ftops.providers.azure.deployment_wire import (
+    PATCHED,
+    Resume,
+    all_inputs,
+    answers_as,
+    attributes_of,
+    body_for,
+    changed_body,
+    differences,
+    dropped_inputs,
+    has_model,
+    name_for,
+    name_of,
+    observed_inputs,
+    state_of,
+    status_of,
+    token_of,
+)
+from ftops.providers.base import OTHER_ACCOUNT, Existing, Request
+from ftops.providers.dataplane.client import body_of, plain
+from ftops.providers.dataplane.errors import refusal_from
+from ftops.providers.deployment_expiry import CREATED, may_have_expired
+from ftops.state.state import PendingOperation, RemoteObject, ResourceState, Status
+
+_SECONDS_BETWEEN_READS = 15.0
+_SECONDS_BEFORE_RETRY = 30.0
+_QUOTA_LAG_SECONDS = 90.0
+"""The quota of a deleted deployment comes back a while after it is gone."""
+_NOT_YET = frozenset({"deploymentnotfound", "deploymentnotready"})
+
+
+class _Asked(NamedTuple):
+    """A deployment as it is asked for, and the tenant that its model comes from."""
+
+    body: dict[str, Any]
+    tenant: str
+
+
+_Written = tuple[dict[str, Any], str]
+"""The deployment as a write left it, and what to ask about the operation that goes on."""
+
+
+class Deployments:
+    """Makes, changes and deletes deployments."""
+
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
+        self._account = clients.account
+        self._pause = min(clients.account.poll_interval, _SECONDS_BETWEEN_READS)
+        self._retry = min(clients.account.poll_interval, _SECONDS_BEFORE_RETRY)
+        self._freed_at = float("-inf")
+        self._deletions: dict[str, str] = {}
+        """By name, what to ask about a deletion that this process began."""
+
+    def create(self, request: Request) -> RemoteObject:
+        name = name_for(request.inputs, request.address)
+        action = f"create deployment {name}"
+        existing = self._get(name, action)
+        if existing is not None:
+            return self._adopt(request, name, existing, action)
+        self._deletions.pop(name, None)
+        asked = body_for(request.inputs, request.token, self._account.id)
+        body, token = self._put(name, _Asked(asked, _tenant(request)), action, creates=True)
+        return self._describe(body, name, request.inputs, Resume("create", token))
+
+    def read(self, resource: ResourceState) -> RemoteObject | None:
+        name = self._own_name(resource)
+        body = self._get(name, f"read deployment {name}")
+        if body is None:
+            self._deletions.pop(name, None)
+            return None
+        if name in self._deletions:
+            return self._describe_deletion(body, name, plain(resource.inputs))
+        resume = Resume.parse(resource.resume, self._account.control_endpoint)
+        remote = self._describe(body, name, plain(resource.inputs), resume)
+        known = remote.status is resource.status is Status.TAINTED and resource.message
+        # The reason of a failure is told once, by the operation; from then on it is on record only.
+        return replace(remote, message=resource.message) if known else remote
+
+    def why_gone(self, resource: ResourceState) -> str:
+        """By the clock of the service, which is the one that counts."""
+        now = self._clients.arm.absent_since.get(self._own_name(resource)) or datetime.now(UTC)
+        expired = may_have_expired(plain(resource.inputs), resource.outputs.get(CREATED), now)
+        return "expired" if expired else ""
+
+    def update(self, request: Request, resource: ResourceState) -> RemoteObject:
+        """Sends one change after another, as the service takes them; repeating it sends what is left."""
+        name = self._own_name(resource)
+        action = f"update deployment {name}"
+        live = self._get(name, action)
+        if live is None:
+            raise Permanent(f"{action}: it is gone", hint="plan again: `ftops plan`", code="Gone")
+        dropped = dropped_inputs(live, plain(resource.inputs), request.inputs)
+        changed = differences(live, request.inputs) | dropped
+        token = ""
+        if changed:
+            own = token_of(live) or resource.token
+            body = changed_body(live, request.inputs, own, self._account.id, dropped)
+            live, token = self._change(name, live, _Asked(body, _tenant(request)), changed, action)
+        return self._describe(live, name, request.inputs, Resume("update", token))
+
+    def _change(
+        self, name: str, live: dict[str, Any], asked: _Asked, changed: Collection[str], action: str
+    ) -> _Written:
+        """The deployment after the changes that the service takes now. A new size and a new model are
+        refused in one request, and so is a change while another one lasts."""
+        token = ""
+        if status_of(live) is Status.PENDING:
+            raise self._later(f"{action}: it is {state_of(live)}", "InFlux")
+        if not PATCHED.isdisjoint(changed):
+            live, token = self._patch(name, {k: asked.body[k] for k in ("sku", "tags")}, action)
+        if not PATCHED.issuperset(changed):
+            if status_of(live) is Status.PENDING:
+                raise self._later(f"{action}: one change after another", "InSteps")
+            live, token = self._put(name, asked, action)
+        return self._get(name, action) or live, token
+
+    def delete(self, resource: ResourceState) -> RemoteObject | None:
+        name = self._own_name(resource)
+        action = f"delete deployment {name}"
+        try:
+            with self._clients.calling(action, control_plane=True):
+                self._deletions[name] = self._clients.arm.delete(name)
+        except Temporary:
+            # The reply was lost, or what refuses is the deletion that is under way already.
+            body = self._get(name, action)
+            if body is not None and state_of(body).lower() != "deleting":
+                raise
+        self._freed_at = time.monotonic()
+        return self.read(resource)
+
+    def find(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
+        inputs = plain(operation.inputs)
+        name = name_for(inputs, operation.address)
+        if self._remote_id(name) in known:
+            return None
+        body = self._get(name, f"look for deployment {name}")
+        if body is None or token_of(body) != operation.token:
+            return None
+        return self._describe(body, name, inputs, Resume("create"))
+
+    def existing(self) -> list[Existing]:
+        """Every deployment of the account."""
+        with self._clients.calling("list the deployments", control_plane=True):
+            bodies = self._clients.arm.deployments()
+        named = [body for body in bodies if body.get("name") and state_of(body).lower() != "deleting"]
+        return [self._existing(body, str(body["name"])) for body in named]
+
+    def _existing(self, body: Mapping[str, Any], name: str) -> Existing:
+        remote = self._remote(body, name, {}, status_of(body), "", None)
+        inputs = all_inputs(body, self._account.id)
+        return Existing("deployment", replace(remote, inputs=inputs), name, token=token_of(body))
+
+    def _adopt(self, request: Request, name: str, body: Mapping[str, Any], action: str) -> RemoteObject:
+        if state_of(body).lower() == "deleting":
+            raise self._later(f"{action}: the old one is still being deleted", "Deleting")
+        if token_of(body) != request.token:
+            raise Permanent(
+                f"{action}: there is one of this name already, and it isn't in this state",
+                f"It serves {attributes_of(body, name, '')['model']}.",
+                f"import it ({import_block(request.address, name)}) or choose another name",
+                code="AlreadyExists",
+            )
+        if status_of(body) is Status.TAINTED:
+            with self._clients.calling(action, control_plane=True):
+                self._clients.arm.delete(name)
+            raise self._later(f"{action}: a failed one is being deleted first", "Deleting")
+        return self._describe(body, name, request.inputs, Resume("create"))
+
+    def _describe(
+        self, body: Mapping[str, Any], name: str, inputs: Mapping[str, Json], resume: Resume | None
+    ) -> RemoteObject:
+        status, state = status_of(body), state_of(body)
+        message, provisioning = "", status is Status.PENDING
+        if status is Status.TAINTED:
+            message = self._why(body, name, resume)
+        elif provisioning:
+            message = f"the deployment is {state or 'without a state'}"
+        elif resume is not None:
+            message = self._not_ready_yet(body, name, inputs, resume)
+            status = Status.PENDING if message else Status.READY
+        elif state.lower() != "succeeded" or _is_paused(body):
+            message = "the deployment is paused" if _is_paused(body) else f"the deployment is {state}"
+        return self._remote(body, name, inputs, status, message, resume, holds_lane=provisioning)
+
+    def _describe_deletion(
+        self, body: Mapping[str, Any], name: str, inputs: Mapping[str, Json]
+    ) -> RemoteObject:
+        """Going, unless the service says that the deletion failed."""
+        in_doubt = state_of(body).lower() != "deleting"
+        failure = self._failure(name, self._deletions.get(name, "")) if in_doubt else ""
+        if failure:
+            self._deletions.pop(name, None)
+            raise Permanent(
+                f"delete deployment {name}: the deletion failed",
+                failure,
+                "apply again",
+                code="DeletionFailed",
+            )
+        self._freed_at = time.monotonic()
+        message = "the deployment is being deleted"
+        return self._remote(body, name, inputs, Status.PENDING, message, None, holds_lane=True)
+
+    def _remote(
+        self,
+        body: Mapping[str, Any],
+        name: str,
+        inputs: Mapping[str, Json],
+        status: Status,
+        message: str,
+        resume: Resume | None,
+        *,
+        holds_lane: bool = False,
+    ) -> RemoteObject:
+        pending = status is Status.PENDING
+        remote_id = self._remote_id(str(body.get("name") or name))
+        return RemoteObject(
+            remote_id=remote_id,
+            status=status,
+            attributes=attributes_of(body, remote_id, self._account.endpoint),
+            inputs=observed_inputs(body, inputs),
+            message=message,
+            resume=str(resume) if pending and resume is not None else "",
+            requeue_after=self._pause if pending else None,
+            holds_lane=pending and holds_lane,
+        )
+
+    def _not_ready_yet(
+        self, body: Mapping[str, Any], name: str, inputs: Mapping[str, Json], resume: Resume
+    ) -> str:
+        """What is still missing of a provisioned deployment that was asked for or changed."""
+        if "model" in inputs and not has_model(body, inputs):
+            return f"the deployment still has the model {attributes_of(body, name, '')['model']}"
+        if resume.operation == "update" and (open_changes := differences(body, inputs)):
+            return f"the service took the change but doesn't show it yet: {', '.join(sorted(open_changes))}"
+        return self._unanswered(name, str(inputs.get("model") or "")) if self._account.probe else ""
+
+    def _unanswered(self, name: str, model: str) -> str:
+        """Why a call of one token isn't answered yet. An answer is anything but "no such deployment"."""
+        action = f"call deployment {name}"
+        with self._clients.calling(action):
+            try:
+                reply = self._clients.data.chat.completions.with_raw_response.create(
+                    model=name, messages=[{"role": "user", "content": "ping"}], max_tokens=1
+                )
+            except Exception as exc:
+                refusal = refusal_from(exc)
+                if refusal is not None and (refusal.status == 404 or refusal.code.lower() in _NOT_YET):
+                    return "the deployment is provisioned and doesn't answer yet"
+                if refusal is None or refusal.status >= 500:
+                    raise
+                return ""
+        answered_by = str(body_of(reply, action).get("model") or "")
+        return "" if answers_as(answered_by, model) else f"the deployment still answers as {answered_by}"
+
+    def _why(self, body: Mapping[str, Any], name: str, resume: Resume | None) -> str:
+        """The reason of a failure: ARM keeps it with the operation, seldom with the deployment."""
+        properties = body.get("properties")
+        error = properties.get("error") if isinstance(properties, Mapping) else None
+        own = str(error.get("message") or "") if isinstance(error, Mapping) else ""
+        reason = own or self._failure(name, resume.token if resume else "")
+        said = f"the deployment is {state_of(body)}"
+        if not reason and resume is not None and resume.refused:
+            place = self._account.control_endpoint
+            reason = f"its reason wasn't asked for: the operation in the state isn't one of {place}"
+        return f"{said}: {reason}" if reason else said
+
+    def _failure(self, name: str, token: str) -> str:
+        if not token:
+            return ""
+        with self._clients.calling(f"ask about deployment {name}", control_plane=True):
+            return self._clients.arm.failure(name, token)
+
+    def _get(self, name: str, action: str) -> dict[str, Any] | None:
+        with self._clients.calling(action, control_plane=True):
+            return self._clients.arm.get(name)
+
+    def _put(self, name: str, asked: _Asked, action: str, *, creates: bool = False) -> _Written:
+        def send() -> _Written:
+            return self._clients.arm.put(name, asked.body, self._clients.auxiliary_headers(asked.tenant))
+
+        return self._write(send, action, creates=creates)
+
+    def _patch(self, name: str, body: dict[str, Any], action: str) -> _Written:
+        return self._write(lambda: self._clients.arm.patch(name, body), action)
+
+    def _write(self, send: Callable[[], _Written], action: str, *, creates: bool = False) -> _Written:
+        try:
+            with self._clients.calling(action, creates=creates, control_plane=True):
+                return send()
+        except ProviderError as error:
+            raise self._unless_quota_returns(error) from error.__cause__
+
+    def _unless_quota_returns(self, error: ProviderError) -> ProviderError:
+        """Quota that is missing right after a deletion is on its way back."""
+        since = time.monotonic() - self._freed_at
+        if error.code.lower() != "insufficientquota" or since > _QUOTA_LAG_SECONDS:
+            return error
+        return Temporary(
+            f"{error.summary} (that of a deleted deployment takes a while to come back)",
+            error.detail,
+            error.hint,
+            code=error.code,
+            request_id=error.request_id,
+            retry_after=self._retry,
+        )
+
+    def _later(self, summary: str, code: str) -> Temporary:
+        return Temporary(summary, code=code, retry_after=self._retry)
+
+    def _remote_id(self, name: str) -> str:
+        return f"{self._account.id}/deployments/{name}"
+
+    def _own_name(self, resource: ResourceState) -> str:
+        """The name of a recorded deployment, provided that it is one of this account."""
+        remote_id, name = resource.remote_id, name_of(resource.remote_id)
+        if "/" in remote_id and remote_id.casefold() != self._remote_id(name).casefold():
+            raise Permanent(
+                f"{resource.address} is recorded in another account than that of {self._account.provider}",
+                f"Recorded is {remote_id}, the provider's account is {self._account.id}.",
+                "give the provider its account back, or destroy there first",
+                code=OTHER_ACCOUNT,
+            )
+        return name
+
+
+def _tenant(request: Request) -> str:
+    return str(request.inputs.get("source_tenant") or "")
+
+
+def lane_of(clients: Clients, address: Address) -> str | None:
+    """The service refuses two writes to deployments of one account at once."""
+    return clients.account.id if address.kind == "deployment" else None
+
+
+def _is_paused(body: Mapping[str, Any]) -> bool:
+    properties = body.get("properties")
+    state = properties.get("deploymentState") if isinstance(properties, Mapping) else None
+    return str(state or "").lower() == "paused"

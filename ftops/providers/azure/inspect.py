@@ -1,0 +1,243 @@
+"""What an Azure OpenAI account says of itself: a handful of reads, made at once, before anything is done.
+
+Nothing raises here but a mistake of ours: what the caller may not see stays unknown, and what can't be
+reached is a fact like any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import date
+from fnmatch import fnmatchcase
+from typing import Any, TypeVar
+
+from ftops.core.errors import ProviderError
+from ftops.providers.account_facts import Access, AccountFacts, OfferedModel, OfferedSku, Reach, Usage
+from ftops.providers.azure.clients import Clients
+from ftops.providers.dataplane.client import body_of, items_of, reach_of
+
+T = TypeVar("T")
+Json = Mapping[str, Any]
+Items = list[dict[str, Any]]
+Reply = Future[tuple[T | None, Access]]
+"""What a read brought, if anything, and how far it came. To be had while others are under way."""
+
+TRAIN = "Microsoft.CognitiveServices/accounts/OpenAI/fine-tunes/write"
+DEPLOY = "Microsoft.CognitiveServices/accounts/deployments/write"
+_LIMITS: Mapping[str, str] = {
+    "maxfinetunecount": "jobs",
+    "maxrunningfinetunecount": "running_jobs",
+    "maxrunningglobalstandardfinetunecount": "running_global_jobs",
+    "maxuserfilecount": "files",
+    "maxtrainingfilesize": "file_bytes",
+}
+"""Capabilities of an account, in lower case → our names."""
+_QUEUED = frozenset({"created", "pending", "queued", "notrunning", "validating_files"})
+_RUNNING = frozenset({"running", "resuming", "pausing"})
+_CALLS_AT_ONCE = 6
+_PAGE = 100
+
+
+def inspect(clients: Clients, kinds: Collection[str]) -> AccountFacts:
+    """What is worth knowing before resources of these kinds are made. Never raises a ProviderError."""
+    with ThreadPoolExecutor(_CALLS_AT_ONCE, "inspect") as pool:
+        return _Inspection(clients, frozenset(kinds), pool).facts()
+
+
+class _Inspection:
+    """The reads of one look at an account. Each is made once, as many at a time as can be."""
+
+    def __init__(self, clients: Clients, kinds: frozenset[str], pool: ThreadPoolExecutor) -> None:
+        self._clients = clients
+        self._account = clients.account
+        self._kinds = kinds
+        self._pool = pool
+
+    def facts(self) -> AccountFacts:
+        files, jobs = self._ask_data_plane()
+        account, models, rights, deployed = self._ask_control_plane()
+        body, deploying = account.result()
+        location = str((body or {}).get("location") or self._account.location)
+        quotas = self._quotas(location).result()[0]
+        if deploying.reach is Reach.REFUSED:
+            deploying = self._unless_deleted(deploying)
+        found, training = files.result()
+        listed, grants, names = models.result()[0], rights.result()[0], deployed.result()[0]
+        return AccountFacts(
+            name=self._account.name or self._account.endpoint,
+            location=location,
+            state=str(_mapping(body or {}, "properties").get("provisioningState") or ""),
+            training=training,
+            deploying=deploying,
+            may_train=None if self._account.api_key else _allows(grants, TRAIN, "dataActions"),
+            may_deploy=_allows(grants, DEPLOY, "actions"),
+            models=None if listed is None else tuple(map(model_of, filter(_is_named, listed))),
+            usages=None if quotas is None else tuple(_usages(quotas)),
+            deployments=None if names is None else frozenset(str(d.get("name")).lower() for d in names),
+            limits=_limits(body or {}),
+            counts={**_file_counts(found), **_job_counts(jobs.result()[0])},
+        )
+
+    def _ask_data_plane(self) -> tuple[Reply[Items], Reply[dict[str, Any]]]:
+        """The files, and a page of jobs."""
+        return (
+            self._start(bool({"job", "dataset"} & self._kinds), self._files, "list the files"),
+            self._start("job" in self._kinds, self._jobs, "list the jobs"),
+        )
+
+    def _ask_control_plane(
+        self,
+    ) -> tuple[Reply[dict[str, Any]], Reply[Items], Reply[Items], Reply[Items]]:
+        """The account, its models, what the caller may do, and its deployments."""
+        deploys, clients = "deployment" in self._kinds, self._clients
+        wanted = deploys or ("job" in self._kinds and self._has_control_plane)
+        return (
+            self._start(wanted, lambda: clients.arm.account(), "read the account", arm=True),
+            self._start(wanted, lambda: clients.arm.models(), "list the models", arm=True),
+            self._start(wanted, lambda: clients.arm.permissions(), "read the roles", arm=True),
+            self._start(deploys, lambda: clients.arm.deployments(), "list the deployments", arm=True),
+        )
+
+    def _quotas(self, location: str) -> Reply[Items]:
+        wanted = "deployment" in self._kinds and bool(location)
+        return self._start(wanted, lambda: self._clients.arm.usages(location), "read the quotas", arm=True)
+
+    @property
+    def _has_control_plane(self) -> bool:
+        account = self._account
+        return bool(account.subscription_id and account.resource_group and account.name)
+
+    def _start(self, wanted: bool, call: Callable[[], T], action: str, *, arm: bool = False) -> Reply[T]:
+        if wanted:
+            return self._pool.submit(self._tried, call, action, arm)
+        left_out: Reply[T] = Future()
+        left_out.set_result((None, Access()))
+        return left_out
+
+    def _tried(self, call: Callable[[], T], action: str, arm: bool) -> tuple[T | None, Access]:
+        try:
+            with self._clients.calling(action, control_plane=arm):
+                return call(), Access(Reach.USABLE)
+        except ProviderError as error:
+            return None, Access(reach_of(error), error.summary, error.detail, error.hint)
+
+    def _files(self) -> list[dict[str, Any]]:
+        files = self._clients.data.files.with_raw_response
+        # The dated versions know no paging, and list everything at once.
+        options: dict[str, Any] = {"limit": _PAGE} if self._account.is_v1 else {}
+
+        def fetch(after: str | None) -> Any:
+            return files.list(**options, after=after) if after and options else files.list(**options)
+
+        return [file for page in items_of(fetch, "list the files") for file in page]
+
+    def _jobs(self) -> dict[str, Any]:
+        """The newest ones: those that run are among them."""
+        reply = self._clients.data.fine_tuning.jobs.with_raw_response.list(limit=_PAGE)
+        return body_of(reply, "list the jobs")
+
+    def _unless_deleted(self, access: Access) -> Access:
+        """An account that can't be read may be deleted, and still hold its name."""
+        deleted, _ = self._tried(lambda: self._clients.arm.deleted(), "list the deleted accounts", True)
+        name = self._account.name.casefold()
+        if not any(str(item.get("name")).casefold() == name for item in deleted or ()):
+            return access
+        return Access(
+            Reach.REFUSED,
+            f"account {self._account.name} is deleted",
+            "It can still be brought back, and until it is purged nobody else can have its name.",
+            "bring it back (`az cognitiveservices account recover`), or purge it and make it anew",
+        )
+
+
+def model_of(entry: Json) -> OfferedModel:
+    """A row of the account's list of models. Its spelling and its gaps differ between versions."""
+    capabilities, dates = _mapping(entry, "capabilities"), _mapping(entry, "deprecation")
+    base = _mapping(entry, "baseModel")
+    skus = entry.get("skus")
+    return OfferedModel(
+        name=str(entry.get("name")),
+        version=str(entry.get("version") or ""),
+        tunable=str(capabilities.get("fineTune", "")).lower() == "true" if capabilities else None,
+        skus=tuple(map(_sku, filter(_is_named, skus))) if isinstance(skus, list) and skus else None,
+        training_retires=_day(dates.get("fineTune")),
+        inference_retires=_day(dates.get("inference")),
+        lifecycle=str(entry.get("lifecycleStatus") or ""),
+        is_default=entry.get("isDefaultVersion") is True,
+        base="-".join(str(base[key]) for key in ("name", "version") if base.get(key)),
+    )
+
+
+def _sku(entry: Json) -> OfferedSku:
+    maximum = _mapping(entry, "capacity").get("maximum")
+    return OfferedSku(
+        name=str(entry.get("name")),
+        usage=str(entry.get("usageName") or ""),
+        maximum=int(maximum) if isinstance(maximum, int | float) else None,
+        retires=_day(entry.get("deprecationDate")),
+    )
+
+
+def _usages(rows: Iterable[Json]) -> Iterable[Usage]:
+    for row in rows:
+        name, used, limit = _mapping(row, "name"), row.get("currentValue"), row.get("limit")
+        if name.get("value") and isinstance(used, int | float) and isinstance(limit, int | float):
+            yield Usage(str(name["value"]), str(name.get("localizedValue") or name["value"]), used, limit)
+
+
+def _limits(body: Json) -> dict[str, int]:
+    limits: dict[str, int] = {}
+    for row in _mapping(body, "properties").get("capabilities") or ():
+        ours = _LIMITS.get(str(row.get("name")).lower()) if isinstance(row, Mapping) else None
+        if ours and str(row.get("value")).isdigit():
+            limits[ours] = int(row["value"])
+    return limits
+
+
+def _file_counts(files: list[dict[str, Any]] | None) -> dict[str, int]:
+    if files is None:
+        return {}
+    own = [file for file in files if file.get("purpose") != "fine-tune-results"]
+    sizes = [size for file in own if isinstance(size := file.get("bytes"), int)]
+    return {"files": len(own), "total_file_bytes": sum(sizes)}
+
+
+def _job_counts(page: Json | None) -> dict[str, int]:
+    if page is None:
+        return {}
+    jobs = [job for job in page.get("data") or () if isinstance(job, Mapping)]
+    states = [str(job.get("status") or "").lower() for job in jobs]
+    counts = {
+        "running_jobs": sum(state in _RUNNING for state in states),
+        "queued_jobs": sum(state in _QUEUED for state in states),
+    }
+    return counts if page.get("has_more") else {**counts, "jobs": len(jobs)}
+
+
+def _allows(grants: list[dict[str, Any]] | None, action: str, key: str) -> bool | None:
+    """Whether one of the grants allows an action; None where they aren't known."""
+    if not grants:
+        return None
+    excluded = f"not{key[0].upper()}{key[1:]}"
+    return any(_covers(g.get(key), action) and not _covers(g.get(excluded), action) for g in grants)
+
+
+def _covers(patterns: Any, action: str) -> bool:
+    return any(fnmatchcase(action.lower(), str(pattern).lower()) for pattern in patterns or ())
+
+
+def _is_named(entry: Any) -> bool:
+    return isinstance(entry, Mapping) and bool(entry.get("name"))
+
+
+def _day(value: Any) -> date | None:
+    try:
+        return date.fromisoformat(str(value)[:10]) if value else None
+    except ValueError:
+        return None
+
+
+def _mapping(body: Json, key: str) -> Json:
+    value = body.get(key)
+    return value if isinstance(value, Mapping) else {}

@@ -1,0 +1,53 @@
+"""The Azure OpenAI provider: datasets and jobs on the data plane, deployments on the control plane.
+
+One attempt a call: no retries, no sleeps, no logs. The SDKs are loaded on the first call, not on import.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from ftops.config.config import ProviderConfig
+from ftops.core.address import Address, Json, Value
+from ftops.providers.account_facts import AccountFacts
+from ftops.providers.azure.clients import Clients
+from ftops.providers.azure.deployments import Deployments, lane_of
+from ftops.providers.azure.inspect import inspect
+from ftops.providers.azure.settings import Account, account_from
+from ftops.providers.dataplane.dispatch import ByKind, seconds_until_visible, timeouts_from
+
+
+def open_provider(config: ProviderConfig, project: Path) -> AzureProvider:
+    """The provider that one entry of `providers` declares."""
+    return AzureProvider(config.settings, name=config.name, hidden=config.hidden)
+
+
+class AzureProvider(ByKind):
+    """One Azure OpenAI account."""
+
+    def __init__(self, settings: Mapping[str, Value], *, name: str, hidden: tuple[str, ...] = ()) -> None:
+        self.name = name
+        self.visible_after = seconds_until_visible(settings)
+        self.timeouts = timeouts_from(settings)
+        self._clients = Clients(account_from(settings, name, hidden))
+        super().__init__(self._clients, Deployments(self._clients))
+
+    @property
+    def account(self) -> Account:
+        return self._clients.account
+
+    def lane(self, address: Address) -> str | None:
+        return lane_of(self._clients, address)
+
+    def inspect(self, kinds: Collection[str]) -> AccountFacts:
+        """What the account offers and allows, as it says itself."""
+        return inspect(self._clients, kinds)
+
+    def connection(self) -> Mapping[str, Json]:
+        """Where other programs find the account. Without a key they sign in as they can."""
+        account = self.account
+        return {"url": account.endpoint, "api_key": account.api_key, "api_version": account.api_version}
+
+    def close(self) -> None:
+        self._clients.close()

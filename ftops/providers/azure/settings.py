@@ -1,0 +1,94 @@
+"""Settings of one Azure OpenAI account, as the spec describes it. Loads no SDK."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ftops.core.address import Value
+from ftops.providers.dataplane.client import seconds_setting, whole_setting
+from ftops.providers.dataplane.client import text_setting as _text
+
+DATA_SCOPE = "https://cognitiveservices.azure.com/.default"
+STABLE_VERSION = "2024-10-21"
+CONTROL_ENDPOINT = "https://management.azure.com"
+_V1_VERSIONS = frozenset({"v1", "preview", "latest"})
+AUXILIARY = "x-ms-authorization-auxiliary"
+"""The header that says who asks in another tenant's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One Azure OpenAI account as the spec's `providers` describe it."""
+
+    provider: str
+    endpoint: str = ""
+    subscription_id: str = ""
+    resource_group: str = ""
+    name: str = ""
+    location: str = ""
+    """As the spec says; the account itself knows better."""
+    api_version: str = STABLE_VERSION
+    api_key: str = field(default="", repr=False)
+    control_endpoint: str = CONTROL_ENDPOINT
+    control_api_version: str = ""
+    control_token: str = field(default="", repr=False)
+    poll_interval: float = 30.0
+    probe: bool = True
+    tenant_id: str = ""
+    client_id: str = ""
+    """Of the identity to sign in with, where there are several."""
+    large_file_bytes: int = 100 << 20
+    """Beyond it, a file is sent in parts."""
+    part_bytes: int = 16 << 20
+    hidden: tuple[str, ...] = field(default=(), repr=False)
+    """Values of other settings that no message may show."""
+
+    @property
+    def id(self) -> str:
+        """The ARM id."""
+        return (
+            f"/subscriptions/{self.subscription_id}/resourceGroups/{self.resource_group}"
+            f"/providers/Microsoft.CognitiveServices/accounts/{self.name}"
+        )
+
+    @property
+    def is_v1(self) -> bool:
+        return self.api_version.lower() in _V1_VERSIONS
+
+    @property
+    def knows_method(self) -> bool:
+        """Whether a job's body has a `method`: the stable dated versions know hyperparameters only."""
+        return self.is_v1 or "preview" in self.api_version.lower()
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        return tuple(filter(None, (self.api_key, self.control_token, *self.hidden)))
+
+
+def account_from(settings: Mapping[str, Value], name: str, hidden: tuple[str, ...] = ()) -> Account:
+    """The account that a provider's settings describe. Nothing is checked that isn't needed yet."""
+    control = settings.get("control_plane")
+    control = control if isinstance(control, Mapping) else {}
+    credential = settings.get("credential")
+    credential = credential if isinstance(credential, Mapping) else {}
+    return Account(
+        provider=name,
+        endpoint=_text(settings, "endpoint").rstrip("/"),
+        subscription_id=_text(settings, "subscription_id"),
+        resource_group=_text(settings, "resource_group"),
+        name=_text(settings, "account"),
+        location=_text(settings, "location"),
+        api_version=_text(settings, "api_version") or STABLE_VERSION,
+        api_key=_text(settings, "api_key"),
+        control_endpoint=(_text(control, "endpoint") or CONTROL_ENDPOINT).rstrip("/"),
+        control_api_version=_text(control, "api_version"),
+        control_token=_text(control, "token"),
+        poll_interval=seconds_setting(settings, "poll_interval", 30.0),
+        probe=settings.get("probe") is not False,
+        tenant_id=_text(credential, "tenant_id"),
+        client_id=_text(credential, "client_id"),
+        large_file_bytes=whole_setting(settings, "large_file_bytes", 100 << 20),
+        part_bytes=whole_setting(settings, "part_bytes", 16 << 20),
+        hidden=hidden,
+    )

@@ -1,0 +1,1 @@
+"""Data plane: files, jobs and models over the API that Azure OpenAI and OpenAI share."""

@@ -1,0 +1,251 @@
+"""What Azure OpenAI and the OpenAI platform have in common: clients of one SDK, replies of one form. And
+how they differ, as values. Datasets, jobs and uploads know nothing else of the service they talk to.
+
+Importing this module loads no SDK: that takes up to a second, and many commands need none.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
+
+from ftops.core.address import Expression, Json, Value
+from ftops.core.errors import Permanent, ProviderError, Temporary
+from ftops.core.trusted_hosts import Service, refusal
+from ftops.providers.account_facts import Reach
+from ftops.providers.dataplane.errors import (
+    AZURE,
+    NO_REPLY,
+    UNREACHABLE,
+    Refusal,
+    Words,
+    error_for,
+    translated,
+)
+from ftops.state.state import Status
+
+if TYPE_CHECKING:
+    from openai import OpenAI
+
+_CONNECT_SECONDS = 10.0
+_READ_SECONDS = 120.0
+_PAGES_AT_MOST = 100
+_FILE_STATUS: Mapping[str, Status] = {
+    "processed": Status.READY,
+    "error": Status.TAINTED,
+    "failed": Status.TAINTED,
+    "deleted": Status.TAINTED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How the data plane of one service differs from that of another."""
+
+    service: str
+    words: Words = AZURE
+    has_method: bool = True
+    """Whether a job's body has a `method`, or hyperparameters only."""
+    has_training_type: bool = True
+    fetches_files: bool = True
+    """Whether it imports a file from a URL."""
+    deletes_jobs: bool = True
+    file_status: Mapping[str, Status] = field(default_factory=lambda: _FILE_STATUS)
+    """Whatever isn't here is still in the making."""
+
+
+AZURE_OPENAI = Dialect("Azure OpenAI")
+OPENAI_FILE_STATUS: Mapping[str, Status] = {**_FILE_STATUS, "": Status.READY}
+"""The platform has deprecated the field, and may leave it out one day."""
+
+
+class Terms(Protocol):
+    """What has to be known of an account to deal with files and jobs."""
+
+    @property
+    def poll_interval(self) -> float: ...
+
+    @property
+    def large_file_bytes(self) -> int:
+        """Beyond it, a file is sent in parts."""
+
+    @property
+    def part_bytes(self) -> int: ...
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What no message may show."""
+
+
+class DataPlane:
+    """The SDK clients of one account, built on first use and shared by all threads."""
+
+    account: Terms
+    dialect: Dialect
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._built: dict[str, Any] = {}
+
+    @property
+    def data(self) -> OpenAI:
+        """For files, jobs and models."""
+        raise NotImplementedError
+
+    @property
+    def extras(self) -> OpenAI:
+        """For files that come from a URL or in parts, and for the deletion of jobs."""
+        return self.data
+
+    @property
+    def model_deletion(self) -> OpenAI:
+        """For the deletion of models."""
+        return self.data
+
+    @property
+    def home(self) -> Mapping[str, Json]:
+        """The computed attributes of a job that say where its model is to be had."""
+        return {}
+
+    def calling(
+        self, action: str, *, creates: bool = False, control_plane: bool = False
+    ) -> AbstractContextManager[None]:
+        """Errors of the SDK calls inside leave as Temporary or Permanent."""
+        return translated(
+            action,
+            creates=creates,
+            secrets=self.account.secrets,
+            control_plane=control_plane,
+            words=self.dialect.words,
+        )
+
+    def error(self, refusal: Refusal, action: str) -> ProviderError:
+        """What the engine is told about an error reply."""
+        return error_for(refusal, action, secrets=self.account.secrets, words=self.dialect.words)
+
+    def close(self) -> None:
+        """Gives the connections back."""
+        with self._lock:
+            built, self._built = self._built, {}
+        for client in built.values():
+            close = getattr(client, "close", None)
+            if close is not None:
+                close()
+
+    def _once(self, what: str, build: Callable[[], Any]) -> Any:
+        with self._lock:
+            if what not in self._built:
+                self._built[what] = build()
+            return self._built[what]
+
+
+def client_options(url: str, service: Service) -> dict[str, Any]:
+    """Arguments of every client of the SDK: one attempt a call. Raises Permanent where no credentials may be
+    sent to that address."""
+    from openai import DefaultHttpxClient, Timeout
+
+    check_host(url, service)
+    timeout = Timeout(_READ_SECONDS, connect=_CONNECT_SECONDS)
+    # On a redirect to another host, httpx would drop `Authorization`, but not Azure's `api-key`. And a proxy
+    # from the environment can't reach a server on this machine.
+    client = DefaultHttpxClient(
+        timeout=timeout, follow_redirects=False, trust_env=not url.lower().startswith("http://")
+    )
+    return {"max_retries": 0, "timeout": timeout, "http_client": client}
+
+
+def check_host(url: str, service: Service) -> None:
+    """Raises Permanent where no credentials may be sent to an address."""
+    if found := refusal(url, service, os.environ):
+        raise Permanent(*found, code="UntrustedHost")
+
+
+def plain(inputs: Mapping[str, Value]) -> dict[str, Json]:
+    """Recorded inputs, without those that hold a secret: their values are on record nowhere, so that
+    nothing the service reports can be compared with them."""
+    return {name: value for name, value in inputs.items() if _is_plain(value)}
+
+
+def body_of(reply: Any, action: str, *, creates: bool = False) -> dict[str, Any]:
+    """The JSON object of a raw reply of the openai SDK: as it was sent, no model in between."""
+    try:
+        body = json.loads(reply.http_response.content)
+    except ValueError as exc:
+        raise unusable(action, creates) from exc
+    if not isinstance(body, dict):
+        raise unusable(action, creates)
+    return body
+
+
+def object_of(reply: Any, action: str, *, creates: bool = False) -> dict[str, Any]:
+    """The object of a raw reply: a body with an id."""
+    body = body_of(reply, action, creates=creates)
+    if not body.get("id"):
+        raise unusable(action, creates)
+    return body
+
+
+def items_of(fetch: Callable[[str | None], Any], action: str) -> Iterator[list[dict[str, Any]]]:
+    """The pages of a list. Ends where the service says so, and where it repeats itself: some versions
+    know no paging, ignore `after` and send no `has_more`."""
+    seen: set[str] = set()
+    after: str | None = None
+    for _ in range(_PAGES_AT_MOST):
+        body = body_of(fetch(after), action)
+        data = [item for item in body.get("data") or () if isinstance(item, dict) and item.get("id")]
+        new = [item for item in data if item["id"] not in seen]
+        seen.update(item["id"] for item in new)
+        if new:
+            yield new
+        if not new or body.get("has_more") is False:
+            return
+        after = new[-1]["id"]
+
+
+def unusable(action: str, creates: bool) -> Temporary:
+    return Temporary(
+        f"{action}: no usable reply",
+        "The service answered with something that is no JSON object, as a gateway in between may do.",
+        code=NO_REPLY,
+        effect_unknown=creates,
+    )
+
+
+def reach_of(error: ProviderError) -> Reach:
+    """How far a read came that failed."""
+    if error.code == UNREACHABLE:
+        return Reach.UNREACHABLE
+    return Reach.REFUSED if isinstance(error, Permanent) else Reach.BUSY
+
+
+def text_setting(settings: Mapping[str, Value], name: str) -> str:
+    """A setting as text; empty where it isn't set."""
+    value = settings.get(name)
+    return value.strip() if isinstance(value, str) else "" if value is None else str(value)
+
+
+def whole_setting(settings: Mapping[str, Value], name: str, default: int) -> int:
+    """A positive setting."""
+    value = settings.get(name)
+    return value if isinstance(value, int) and value > 0 else default
+
+
+def seconds_setting(settings: Mapping[str, Value], name: str, default: float) -> float:
+    """A setting in seconds."""
+    value = settings.get(name)
+    return float(value) if isinstance(value, int | float) else default
+
+
+def _is_plain(value: Value) -> TypeGuard[Json]:
+    if isinstance(value, Expression):
+        return False
+    if isinstance(value, Mapping):
+        return all(_is_plain(item) for item in value.values())
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return all(_is_plain(item) for item in value)
+    return True

@@ -1,0 +1,107 @@
+"""A provider that hands each call to what it has for the kind of resource."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from ftops.core.address import Address, Value
+from ftops.core.errors import Permanent
+from ftops.providers.base import Existing, Explains, Progress, Request
+from ftops.providers.dataplane.client import DataPlane
+from ftops.providers.dataplane.datasets import Datasets
+from ftops.providers.dataplane.jobs import Jobs
+from ftops.state.state import PendingOperation, RemoteObject, ResourceState
+
+
+class Kind(Protocol):
+    """What a provider does with resources of one kind."""
+
+    def create(self, request: Request) -> RemoteObject: ...
+
+    def read(self, resource: ResourceState) -> RemoteObject | None: ...
+
+    def update(self, request: Request, resource: ResourceState) -> RemoteObject: ...
+
+    def delete(self, resource: ResourceState) -> RemoteObject | None: ...
+
+    def find(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None: ...
+
+    def existing(self) -> list[Existing]: ...
+
+
+VISIBLE_AFTER = 30.0
+"""Seconds. Neither service says how long its lists may lag; what creates costs money, so be generous."""
+
+
+def seconds_until_visible(settings: Mapping[str, Value], default: float = VISIBLE_AFTER) -> float:
+    """How long the service may take to list what is new."""
+    said = settings.get("visible_after")
+    return float(said) if isinstance(said, int | float) else default
+
+
+TIMEOUTS: Mapping[str, float] = {"dataset": 3600.0, "deployment": 3600.0}
+"""Seconds by kind. Both take minutes; a job may wait in the queue and train for days."""
+
+
+def timeouts_from(settings: Mapping[str, Value]) -> Mapping[str, float]:
+    """How long to wait for pending objects of each kind."""
+    said = settings.get("timeouts")
+    given = said if isinstance(said, Mapping) else {}
+    return {**TIMEOUTS, **{kind: float(s) for kind, s in given.items() if isinstance(s, int | float)}}
+
+
+class ByKind:
+    """Datasets and jobs of one data plane, and deployments of whatever kind the service has."""
+
+    def __init__(self, clients: DataPlane, deployments: Kind) -> None:
+        self._service = clients.dialect.service
+        self._jobs = Jobs(clients)
+        self._datasets = Datasets(clients)
+        self._kinds: Mapping[str, Kind] = {
+            "dataset": self._datasets,
+            "job": self._jobs,
+            "deployment": deployments,
+        }
+
+    def create(self, request: Request) -> RemoteObject:
+        return self._kind(request.address).create(request)
+
+    def read(self, resource: ResourceState) -> RemoteObject | None:
+        return self._kind(resource.address).read(resource)
+
+    def update(self, request: Request, resource: ResourceState) -> RemoteObject:
+        return self._kind(request.address).update(request, resource)
+
+    def delete(self, resource: ResourceState) -> RemoteObject | None:
+        return self._kind(resource.address).delete(resource)
+
+    def find(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
+        return self._kind(operation.address).find(operation, known)
+
+    def existing(self, kind: str) -> list[Existing]:
+        """What the account holds of a kind, newest first."""
+        return sorted(self._kinds[kind].existing(), key=lambda found: found.created_at, reverse=True)
+
+    def content(self, remote_id: str, take: Callable[[bytes], object]) -> bool:
+        """The content of a file."""
+        return self._datasets.content(remote_id, take)
+
+    def model_exists(self, found: Existing) -> bool:
+        """Whether the model of a job is still there."""
+        return found.kind != "job" or self._jobs.model_exists(found)
+
+    def progress(self, resource: ResourceState, seen: str) -> tuple[list[Progress], str]:
+        """What a job's events say; the other kinds have none."""
+        return self._jobs.progress(resource, seen) if resource.address.kind == "job" else ([], seen)
+
+    def why_gone(self, resource: ResourceState) -> str:
+        """`expired` where the service has deleted it by itself."""
+        kind = self._kinds.get(resource.address.kind)
+        return kind.why_gone(resource) if isinstance(kind, Explains) else ""
+
+    def _kind(self, address: Address) -> Kind:
+        kind = self._kinds.get(address.kind)
+        if kind is None:
+            raise Permanent(f"{address}: {self._service} has no resources of the kind {address.kind}")
+        return kind

@@ -1,0 +1,413 @@
+"""What Azure answers, in the engine's terms: the one place that knows its codes and texts.
+
+Both SDKs' exceptions become one `Refusal`, tables find what it means, and Temporary or Permanent comes
+out. No SDK is imported here: an exception of theirs can only exist where they already are.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from textwrap import shorten
+from typing import Any, TypeVar
+
+from ftops.core.errors import Permanent, ProviderError, Temporary
+
+T = TypeVar("T")
+
+UNREACHABLE = "Unreachable"
+"""The code of a Temporary that says: no connection could be made, nothing was sent."""
+NO_REPLY = "NoReply"
+"""The code of a Temporary that says: the request went out, no reply came back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An error reply, from whichever plane."""
+
+    status: int
+    code: str
+    message: str
+    request_id: str = ""
+    retry_after: float | None = None
+    control_plane: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What an error reply means. An empty summary: the service's own message says it."""
+
+    temporary: bool
+    summary: str = ""
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What a service says in its own way. Its codes and statuses go before those below."""
+
+    route: str
+    """What to check where the service can't be found."""
+    by_code: Mapping[str, Meaning] = field(default_factory=dict)
+    by_status: Mapping[int, Meaning] = field(default_factory=dict)
+
+
+def later(summary: str = "", hint: str = "") -> Meaning:
+    return Meaning(True, summary, hint)
+
+
+def never(summary: str = "", hint: str = "") -> Meaning:
+    return Meaning(False, summary, hint)
+
+
+_SIGN_IN = (
+    "check `api_key` of the provider; without one, sign in (`az login`) as somebody who has the role "
+    "Cognitive Services OpenAI Contributor on the account"
+)
+_DATA_ROLE = (
+    "the role Cognitive Services OpenAI Contributor on the account is needed; if the account refuses keys "
+    "(disableLocalAuth), leave `api_key` out and sign in with `az login`"
+)
+_CONTROL_SIGN_IN = "sign in (`az login`) to the tenant of the subscription, or check the managed identity"
+_CONTROL_ROLE = (
+    "needed is Microsoft.CognitiveServices/accounts/deployments/write, for instance by the role "
+    "Cognitive Services Contributor on the account"
+)
+_QUOTA = (
+    "lower sku.capacity, delete a deployment that is no longer used, or ask for more quota "
+    "(`az cognitiveservices usage list --location <region>` shows what is used)"
+)
+_ACCOUNT = (
+    "check subscription_id, resource_group and account of the provider; a deleted account keeps its name "
+    "for 48 hours: `az cognitiveservices account list-deleted` shows it, `recover` brings it back"
+)
+AZURE = Words("check `endpoint` (https://<account>.openai.azure.com/) and `api_version` of the provider")
+
+_BY_MESSAGE: tuple[tuple[str, Meaning], ...] = (
+    (
+        "does not support fine-tuning",
+        never(
+            "this model can't be fine-tuned in this way",
+            "name it with its version (gpt-4o-mini-2024-07-18); the service says the same where the training "
+            "type is not offered: try another `training_type` (standard, global_standard, developer), and "
+            "check that the region offers it",
+        ),
+    ),
+    ("lacks the required data action", never("not allowed", _DATA_ROLE)),
+    (
+        "virtual network/firewall",
+        never("the account's firewall refuses this address", "add it, or use a private endpoint"),
+    ),
+    (
+        "in 'failed' state",
+        never("a failed deployment holds this name", "delete it, or let ftops replace it: `ftops plan`"),
+    ),
+    ("another operation is being performed", later("somebody else is changing the account")),
+    (
+        "capacity and model at the same time",
+        later("the service takes a new capacity and a new model one at a time only"),
+    ),
+)
+_BY_CODE: Mapping[str, Meaning] = {
+    "insufficientquota": never("not enough quota", _QUOTA),
+    "insufficient_quota": never("not enough quota", _QUOTA),
+    "quotaexceeded": never(
+        "a limit of the account is reached", "delete files or jobs that are no longer used"
+    ),
+    "daily_rate_limit_exceeded": never("no more jobs today", "apply again tomorrow"),
+    "requestconflict": later("somebody else is changing the account"),
+    "accountprovisioningstateinvalid": later("the account itself is being changed"),
+    "resourcegroupbeingdeleted": never("the resource group is being deleted"),
+    "flagmustbesetforrestore": never("a deleted account holds this name", _ACCOUNT),
+    "accountisdeleted": never("the account is deleted", _ACCOUNT),
+    "parentresourcenotfound": never("there is no such account", _ACCOUNT),
+    "resourcegroupnotfound": never("there is no such resource group", _ACCOUNT),
+    "subscriptionnotfound": never("there is no such subscription", _ACCOUNT),
+    "modelupgradenotsupported": never(
+        "a deployment of a fine-tuned model can't be given another model",
+        "replace the deployment: `ftops plan`",
+    ),
+    "deploymentmodelnotsupported": never(
+        "this model can't be deployed here",
+        "check model, version and sku.name against `az cognitiveservices account list-models`",
+    ),
+    "invalidresourceproperties": never(
+        "the service refuses these properties",
+        "check model, version and sku.name against `az cognitiveservices account list-models`",
+    ),
+    "deploymentnotfound": later(
+        "the deployment doesn't answer yet", "a new deployment can take ten minutes to be reachable"
+    ),
+    "deploymentnotready": later("the deployment doesn't answer yet"),
+    "authenticationtypedisabled": never("the account refuses keys", _DATA_ROLE),
+    "invalidapiversionparameter": never("the service doesn't know this api_version", AZURE.route),
+    "itemdoesalreadyexist": never("it exists already"),
+    "jsonlvalidationfailed": never("the service refuses the data", "`ftops validate` shows what it checks"),
+    "fileimportfailed": never(
+        "the service could not fetch the file", "check `url`: it has to be reachable from Azure"
+    ),
+    "contentfilter": never("the content filter refuses the data"),
+}
+_DATA_STATUS: Mapping[int, Meaning] = {
+    401: never("the service doesn't accept who is asking", _SIGN_IN),
+    403: never("not allowed", _DATA_ROLE),
+    404: never(),
+    408: later("the service gave up waiting"),
+    409: later("something else is going on with it"),
+    413: never("the file is too large", "the limit is 512 MB a file"),
+    423: never("the deployment is paused", "resume it in the portal"),
+    429: later("too many requests"),
+    501: never("the service doesn't offer this"),
+}
+_CONTROL_STATUS: Mapping[int, Meaning] = {
+    **_DATA_STATUS,
+    401: never("the control plane doesn't accept who is asking", _CONTROL_SIGN_IN),
+    403: never("not allowed", _CONTROL_ROLE),
+    404: never("there is no such thing", _ACCOUNT),
+}
+_OUTAGE = later("the service has a problem")
+
+_GATEWAY_MESSAGE = re.compile(r"resource not found\.?\Z|invalid url\b", re.IGNORECASE)
+"""What is said to a path or version that the service doesn't know, whatever object is meant."""
+_GATEWAY_CODES = frozenset({"", "404"})
+_ACCOUNT_CODES = frozenset({"parentresourcenotfound", "resourcegroupnotfound", "subscriptionnotfound"})
+_NOTHING_SENT = frozenset(
+    {"ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "InvalidURL"}
+)
+_FAMILIES = (
+    ("openai", "OpenAIError"),
+    ("azure.core.exceptions", "AzureError"),  # azure-identity's are of these too
+    ("httpx2", "RequestError"),  # while a body is streamed, openai hands its errors on as they are
+    ("httpx", "RequestError"),
+)
+_BEARER = re.compile(r"(?i)\b(bearer\s+|api[-_]key[\"']?\s*[:=]\s*[\"']?)[\w.~+/=-]{8,}")
+_DETAIL_LIMIT = 800
+_REFUSED = ("Authentication failed", "AADSTS")
+"""What azure-identity says of a credential that was there, and didn't do."""
+_NO_CREDENTIAL = (
+    "sign in with `az login`, or set AZURE_CLIENT_ID, AZURE_TENANT_ID and AZURE_CLIENT_SECRET of a service "
+    "principal"
+)
+
+
+@contextmanager
+def translated(
+    action: str,
+    *,
+    creates: bool = False,
+    secrets: Collection[str] = (),
+    control_plane: bool = False,
+    words: Words = AZURE,
+) -> Iterator[None]:
+    """What an SDK raises inside leaves as Temporary or Permanent. `creates`: should no clear answer
+    come, an object may exist all the same."""
+    try:
+        yield
+    except ProviderError:
+        raise
+    except Exception as exc:
+        error = _error_from(exc, action, creates, secrets, control_plane, words)
+        if error is None:
+            raise
+        # The SDK's own text may quote what was sent; then the chain ends here.
+        raise error from (None if scrubbed(str(exc), secrets) != str(exc) else exc)
+
+
+def refusal_from(exc: BaseException, *, control_plane: bool = False) -> Refusal | None:
+    """The error reply that an SDK's exception stands for; None where it stands for none."""
+    response = getattr(exc, "response", None)
+    if not _is_foreign(exc) or response is None:
+        return None
+    headers = {str(name).lower(): str(value) for name, value in response.headers.items()}
+    status = int(getattr(exc, "status_code", 0) or response.status_code)
+    code, message = _read_body(_text_of(response))
+    return Refusal(
+        status=status,
+        code=code,
+        message=message,
+        request_id=headers.get("apim-request-id")
+        or headers.get("x-ms-request-id")
+        or headers.get("x-request-id", ""),
+        retry_after=retry_after(headers),
+        control_plane=control_plane,
+    )
+
+
+def is_absent(refusal: Refusal | None) -> bool:
+    """Whether the reply says that the object is gone, rather than that the request went astray."""
+    if refusal is None or refusal.status != 404:
+        return False
+    code = refusal.code.lower()
+    if not refusal.control_plane:
+        return bool(refusal.message) and not _GATEWAY_MESSAGE.match(refusal.message)
+    about_deployment = "/deployments/" in refusal.message.lower() or code != "resourcenotfound"
+    return code not in _GATEWAY_CODES | _ACCOUNT_CODES and about_deployment
+
+
+def absent_is_none(call: Callable[[], T], *, control_plane: bool = False) -> T | None:
+    """What an SDK's call returns; None where the service says that there is no such object."""
+    try:
+        return call()
+    except Exception as exc:
+        if is_absent(refusal_from(exc, control_plane=control_plane)):
+            return None
+        raise
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait by the reply's own headers (lower-case names)."""
+    for name, scale in (("retry-after-ms", 0.001), ("x-ms-retry-after-ms", 0.001), ("retry-after", 1.0)):
+        text = headers.get(name, "").strip()
+        if not text:
+            continue
+        try:
+            return max(0.0, float(text) * scale)
+        except ValueError:
+            return _seconds_until(text)
+    return None
+
+
+def scrubbed(text: str, secrets: Collection[str] = ()) -> str:
+    """Text without credentials."""
+    for secret in sorted(filter(None, secrets), key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return _BEARER.sub(r"\1***", text)
+
+
+def error_for(
+    refusal: Refusal,
+    action: str,
+    *,
+    creates: bool = False,
+    secrets: Collection[str] = (),
+    words: Words = AZURE,
+) -> ProviderError:
+    """What the engine is told about an error reply."""
+    meaning = _meaning_of(refusal, words)
+    message = scrubbed(refusal.message, secrets)
+    summary = f"{action}: {meaning.summary or _first_sentence(message) or f'HTTP {refusal.status}'}"
+    detail = f"{message or 'The reply says nothing more.'} ({scrubbed(_marks(refusal), secrets)})"
+    names = {
+        "code": scrubbed(refusal.code or str(refusal.status), secrets),
+        "request_id": scrubbed(refusal.request_id, secrets),
+    }
+    if not meaning.temporary:
+        return Permanent(summary, detail, meaning.hint, **names)
+    unknown = creates and (refusal.status >= 500 or refusal.status == 408)
+    wait = refusal.retry_after
+    return Temporary(summary, detail, meaning.hint, retry_after=wait, effect_unknown=unknown, **names)
+
+
+def _marks(refusal: Refusal) -> str:
+    """What to look the reply up by."""
+    code = f", code {refusal.code}" if refusal.code else ""
+    request = f", request {refusal.request_id}" if refusal.request_id else ""
+    return f"HTTP {refusal.status}{code}{request}"
+
+
+def _error_from(
+    exc: Exception, action: str, creates: bool, secrets: Collection[str], control_plane: bool, words: Words
+) -> ProviderError | None:
+    if not _is_foreign(exc):
+        return None
+    refusal = refusal_from(exc, control_plane=control_plane)
+    if refusal is not None and refusal.status >= 300:
+        return error_for(refusal, action, creates=creates, secrets=secrets, words=words)
+    text = scrubbed(str(exc), secrets)
+    kinds = {kind.__name__ for kind in type(exc).__mro__}
+    if "ClientAuthenticationError" in kinds:
+        return _not_signed_in(text, action, _CONTROL_SIGN_IN if control_plane else _SIGN_IN)
+    text = shorten(text, _DETAIL_LIMIT, placeholder=" …")
+    if _never_left(exc, kinds):
+        return Temporary(f"{action}: no connection", text, words.route, code=UNREACHABLE)
+    return Temporary(
+        f"{action}: no usable reply", f"{_cause_text(exc)}{text}", code=NO_REPLY, effect_unknown=creates
+    )
+
+
+def _not_signed_in(text: str, action: str, hint: str) -> Permanent:
+    """Of a chain of credentials, what those say that were there and were refused."""
+    attempts = [line.strip() for line in text.splitlines() if line.startswith("\t")]
+    refused = [line for line in attempts if any(mark in line for mark in _REFUSED)]
+    if attempts and not refused:
+        return Permanent("can't sign in to Azure: no credential was found", "", _NO_CREDENTIAL, code="SignIn")
+    detail = shorten("; ".join(refused) or text, _DETAIL_LIMIT, placeholder=" …")
+    return Permanent(f"{action}: can't sign in to Azure", detail, hint, code="SignIn")
+
+
+def _is_foreign(exc: BaseException) -> bool:
+    """Whether an SDK raised it, or what it speaks HTTP with.
+
+    Another thread may be importing one of them right now; what isn't there yet has raised nothing.
+    """
+    return any(
+        isinstance(exc, getattr(module, name, ()))
+        for module, name in ((sys.modules.get(module), name) for module, name in _FAMILIES)
+        if module is not None
+    )
+
+
+def _never_left(exc: Exception, kinds: set[str]) -> bool:
+    names = {type(exc).__name__, type(exc.__cause__).__name__}
+    return "ServiceRequestError" in kinds or not _NOTHING_SENT.isdisjoint(names)
+
+
+def _cause_text(exc: Exception) -> str:
+    return f"{type(exc.__cause__).__name__}: " if exc.__cause__ is not None else ""
+
+
+def _meaning_of(refusal: Refusal, words: Words) -> Meaning:
+    message, code = refusal.message.lower(), refusal.code.lower()
+    for text, meaning in _BY_MESSAGE:
+        if text in message:
+            return meaning
+    if code in words.by_code or code in _BY_CODE:
+        return words.by_code.get(code) or _BY_CODE[code]
+    if refusal.status == 404 and not refusal.control_plane and not is_absent(refusal):
+        return never("the service doesn't know this path", words.route)
+    if refusal.status in words.by_status:
+        return words.by_status[refusal.status]
+    by_status = _CONTROL_STATUS if refusal.control_plane else _DATA_STATUS
+    return by_status.get(refusal.status) or (_OUTAGE if refusal.status >= 500 else never())
+
+
+def _text_of(response: Any) -> str:
+    try:
+        text = response.text() if callable(response.text) else response.text
+    except Exception:  # noqa: BLE001 (a body that can't be read is an empty one)
+        return ""
+    return text if isinstance(text, str) else ""
+
+
+def _read_body(text: str) -> tuple[str, str]:
+    """Code and message of an error body; both empty for HTML and other surprises."""
+    try:
+        body = json.loads(text)
+    except ValueError:
+        return "", ""
+    error = body.get("error", body) if isinstance(body, dict) else body
+    if not isinstance(error, dict):
+        return "", error if isinstance(error, str) else ""
+    parts = [str(error.get("message") or "")]
+    for detail in error.get("details") or ():
+        if isinstance(detail, dict) and detail.get("message"):
+            parts.append(str(detail["message"]))
+    return str(error.get("code") or error.get("type") or ""), " ".join(filter(None, parts))[:_DETAIL_LIMIT]
+
+
+def _first_sentence(message: str) -> str:
+    return message.strip().split(". ")[0].split("\n")[0].rstrip(".")[:160]
+
+
+def _seconds_until(text: str) -> float | None:
+    from email.utils import parsedate_to_datetime  # slow to import, and seldom needed
+
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
+    except ValueError:
+        return None

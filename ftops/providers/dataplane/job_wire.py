@@ -1,0 +1,350 @@
+"""What a job looks like on the wire: the body that asks for it, and what its reply means. No calls here."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from ftops.core.address import Json
+from ftops.core.timestamps import iso
+from ftops.providers.base import Progress, Request
+from ftops.state.state import OWNER_DIGITS, PendingOperation, RemoteObject, Status
+
+TOKEN_KEY = "ftops"  # noqa: S105 (the name of a metadata entry)
+FINGERPRINT_KEY = "ftops_fingerprint"
+"""Says what a job is made from, so that the same one need not be paid for twice."""
+CLOCK_SKEW = 15 * 60.0
+"""Seconds by which the service's clock and ours may differ."""
+_OWN_BITS = 15
+"""Bits of a seed that tell the jobs of one fingerprint apart."""
+_INTENT_BITS = 5
+_NO_MOMENT = 253402300800
+"""Unix time of the year 10000, which no clock tells."""
+
+_STATUS: Mapping[str, Status] = {
+    "succeeded": Status.READY,
+    "failed": Status.TAINTED,
+    "cancelled": Status.TAINTED,
+    "canceled": Status.TAINTED,
+    "expired": Status.TAINTED,
+}
+"""Whatever isn't here (pending, queued, running, pausing, a word of tomorrow) is in the making."""
+_TRAINING_TYPES: Mapping[str, str] = {
+    "standard": "Standard",
+    "globalstandard": "GlobalStandard",
+    "developer": "developerTier",
+    "developertier": "developerTier",
+}
+_METHOD_SETTINGS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "supervised": ((), ()),
+    "dpo": (("beta", "l2_multiplier"), ()),
+    "reinforcement": (
+        ("compute_multiplier", "eval_interval", "eval_samples", "reasoning_effort"),
+        ("grader", "response_format"),
+    ),
+}
+"""By method: the inputs that go into its hyperparameters, and those that go beside them."""
+_NO_VALUE = (None, -1, "auto")
+_STEP_OF = re.compile(r"\bstep\s+(\d+)\s*(?:/|of)\s*(\d+)", re.IGNORECASE)
+_METRICS = (
+    ("train_loss", "loss"),
+    ("train_mean_token_accuracy", "token accuracy"),
+    ("valid_loss", "valid loss"),
+    ("valid_mean_token_accuracy", "valid token accuracy"),
+    ("full_valid_loss", "full valid loss"),
+    ("train_reward_mean", "reward"),
+    ("valid_reward_mean", "valid reward"),
+)
+
+
+def status_of(job: Mapping[str, Any]) -> Status:
+    return _STATUS.get(str(job.get("status") or "").lower(), Status.PENDING)
+
+
+def seed_for(inputs: Mapping[str, Json], token: str, fingerprint: str = "") -> int:
+    """The seed to send. One is always sent: where the service stores no metadata, its 31 bits say what the
+    job is made from (16), which state started it (10), and for which intent (5)."""
+    given = given_seed(inputs)
+    if given is not None:
+        return given
+    if not fingerprint:
+        return _bits(token, 31)
+    intent = _seed_owner(token[:OWNER_DIGITS]) << _INTENT_BITS | _bits(token, _INTENT_BITS)
+    return int(fingerprint[:4], 16) << _OWN_BITS | intent
+
+
+def given_seed(inputs: Mapping[str, Json]) -> int | None:
+    """The seed that the spec asks for, if it does."""
+    given = inputs.get("seed")
+    if isinstance(given, int | float | str) and not isinstance(given, bool) and str(given).strip():
+        return int(given)
+    return None
+
+
+def is_marked(seed: Json, fingerprint: str) -> bool:
+    """Whether a seed is one that ftops chose for a job of this fingerprint."""
+    return isinstance(seed, int) and seed >> _OWN_BITS == int(fingerprint[:4], 16)
+
+
+def is_marked_by(seed: Json, mark: str) -> bool:
+    """Whether a seed that ftops chose is one of the state with this mark."""
+    return isinstance(seed, int) and (seed % 2**_OWN_BITS) >> _INTENT_BITS == _seed_owner(mark)
+
+
+def _seed_owner(mark: str) -> int:
+    return _bits(mark, _OWN_BITS - _INTENT_BITS)
+
+
+def _bits(text: str, count: int) -> int:
+    return int(hashlib.sha256(text.encode()).hexdigest()[:8], 16) % (1 << count)
+
+
+def job_body(request: Request, *, with_method: bool, with_training_type: bool) -> dict[str, Any]:
+    """The arguments of `fine_tuning.jobs.create`. The stable dated version knows no `method`: what is
+    supervised goes without."""
+    inputs = request.inputs
+    method = str(inputs.get("method") or "supervised").lower()
+    body: dict[str, Any] = {
+        "model": inputs["model"],
+        "training_file": inputs["training"],
+        "seed": seed_for(inputs, request.token, request.fingerprint),
+        "metadata": {TOKEN_KEY: request.token},
+    }
+    if request.fingerprint:
+        body["metadata"][FINGERPRINT_KEY] = request.fingerprint
+    if with_training_type:
+        body["extra_body"] = {"trainingType": training_type(inputs.get("training_type"))}
+    for ours, theirs in (
+        ("validation", "validation_file"),
+        ("suffix", "suffix"),
+        ("integrations", "integrations"),
+    ):
+        if inputs.get(ours):
+            body[theirs] = inputs[ours]
+    hyperparameters = _chosen(inputs.get("hyperparameters"))
+    if method == "supervised" and not with_method:
+        return body | ({"hyperparameters": hyperparameters} if hyperparameters else {})
+    return body | {"method": _method(method, inputs, hyperparameters)}
+
+
+def training_type(value: Json) -> str:
+    """The service's word for a training type."""
+    text = str(value or "standard")
+    return _TRAINING_TYPES.get(re.sub(r"[\s_-]", "", text).lower(), text)
+
+
+def observed_inputs(job: Mapping[str, Any], inputs: Mapping[str, Json]) -> dict[str, Json]:
+    """Those inputs that the service reports back, as the spec spells them; what it reports differently
+    spelled (case) or not yet (auto) is as asked."""
+    reported: dict[str, Json] = {
+        "model": job.get("model"),
+        "training": job.get("training_file"),
+        "validation": job.get("validation_file"),
+        "suffix": job.get("suffix") or job.get("user_provided_suffix"),
+        "seed": job.get("seed"),
+    }
+    observed: dict[str, Json] = {}
+    for name, value in reported.items():
+        asked = inputs.get(name)
+        if name in inputs and value not in _NO_VALUE:
+            alike = same_model if name == "model" else _same
+            observed[name] = asked if alike(asked, value) else value
+    chosen = inputs.get("hyperparameters")
+    if isinstance(chosen, Mapping):
+        observed["hyperparameters"] = _observed_hyperparameters(job, chosen)
+    return observed
+
+
+def attributes_of(job: Mapping[str, Any]) -> dict[str, Json]:
+    """The computed attributes, without checkpoints."""
+    attributes: dict[str, Json] = {"id": str(job["id"]), "status": str(job.get("status") or "unknown")}
+    for name in ("fine_tuned_model", "trained_tokens", "seed"):
+        if job.get(name) is not None:
+            attributes[name] = job[name]
+    seconds = job.get("estimated_finish")
+    if isinstance(seconds, int) and 0 < seconds < _NO_MOMENT:
+        attributes["estimated_finish"] = iso(datetime.fromtimestamp(seconds, UTC))
+    if job.get("result_files"):
+        attributes["result_files"] = [str(file) for file in job["result_files"]]
+    if hyperparameters := hyperparameters_of(job):
+        attributes["hyperparameters"] = hyperparameters
+    return attributes
+
+
+def hyperparameters_of(job: Mapping[str, Any]) -> dict[str, Json]:
+    """As the service reports them, wherever it does."""
+    method = job.get("method")
+    settings = method.get(method.get("type")) if isinstance(method, Mapping) else None
+    nested = settings.get("hyperparameters") if isinstance(settings, Mapping) else None
+    top = job.get("hyperparameters")
+    merged: dict[str, Json] = {}
+    for source in (nested, top):
+        if isinstance(source, Mapping):
+            merged.update(
+                {str(k): v for k, v in source.items() if v is not None and merged.get(k) in _NO_VALUE}
+            )
+    return merged
+
+
+def message_of(job: Mapping[str, Any]) -> str:
+    """What to tell people about a job that isn't ready."""
+    status = status_of(job)
+    word = str(job.get("status") or "no status")
+    if status is Status.READY:
+        return ""
+    error = job.get("error")
+    reason = error.get("message") or error.get("code") if isinstance(error, Mapping) else error
+    if status is not Status.TAINTED:
+        return f"the job is {word}"
+    ended, said = f"the job {word}", str(reason or "")
+    if said.lower().startswith(ended):
+        return ended + said[len(ended) :]
+    return f"{ended}: {said}" if said else ended
+
+
+def checkpoint_names(checkpoints: Iterable[Mapping[str, Any]], final: str) -> dict[str, Json]:
+    """Model names by step, and that of the best: the lowest loss on the whole validation data, else on a
+    batch of it, else the last."""
+    named = sorted(
+        (c for c in checkpoints if c.get("fine_tuned_model_checkpoint")),
+        key=lambda c: _number(c.get("step_number"), 0),
+    )
+    names: dict[str, Json] = {
+        str(int(_number(c.get("step_number"), 0))): str(c["fine_tuned_model_checkpoint"]) for c in named
+    }
+    best = final or (str(named[-1]["fine_tuned_model_checkpoint"]) if named else "")
+    for metric in ("full_valid_loss", "valid_loss"):
+        measured = [(loss, c) for c in named if (loss := _loss(c, metric)) is not None]
+        if measured:
+            best = str(min(measured, key=lambda pair: pair[0])[1]["fine_tuned_model_checkpoint"])
+            break
+    return ({"best": best} if best else {}) | names
+
+
+def carries(job: Mapping[str, Any], token: str) -> bool | None:
+    """Whether the job is that of the token; None where it carries no token of ours at all."""
+    metadata = job.get("metadata")
+    mark = metadata.get(TOKEN_KEY) if isinstance(metadata, Mapping) else None
+    return None if not mark else mark == token
+
+
+def resembles(job: Mapping[str, Any], inputs: Mapping[str, Json], operation: PendingOperation) -> bool:
+    """Whether a job without a token must be the one that the operation asked for: all that it reports
+    is what was asked, the seed among it, and it was made since."""
+    if status_of(job) is Status.TAINTED or job.get("seed") is None:
+        return False
+    if created_at(job) < started_at(operation) - CLOCK_SKEW:
+        return False
+    pairs = (
+        (job.get("seed"), seed_for(inputs, operation.token, operation.fingerprint)),
+        (job.get("training_file"), inputs.get("training")),
+        (job.get("validation_file"), inputs.get("validation")),
+    )
+    suffix = job.get("suffix") or job.get("user_provided_suffix")
+    chosen = inputs.get("hyperparameters")
+    asked_for = dict(chosen) if isinstance(chosen, Mapping) else {}
+    return (
+        all(_same(asked or "", got or "") for got, asked in pairs)
+        and same_model(inputs.get("model"), job.get("model"))
+        and _observed_hyperparameters(job, asked_for) == asked_for
+        and (suffix is None or _same(inputs.get("suffix") or "", suffix))
+    )
+
+
+def created_at(job: Mapping[str, Any]) -> float:
+    return _number(job.get("created_at"), math.inf)
+
+
+def started_at(operation: PendingOperation) -> float:
+    """When the operation began, in seconds since the epoch; 0 where that isn't on record."""
+    try:
+        return datetime.fromisoformat(operation.started_at).timestamp()
+    except ValueError:
+        return 0.0
+
+
+def progress_of(event: Mapping[str, Any]) -> Progress:
+    """One event, for people."""
+    message = str(event.get("message") or "")
+    steps = _STEP_OF.search(message)
+    percent = min(100.0, 100 * int(steps[1]) / int(steps[2])) if steps and int(steps[2]) else None
+    data = event.get("data")
+    metrics = {
+        str(name): float(value)
+        for name, value in (data.items() if isinstance(data, Mapping) else ())
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    }
+    if "step" not in metrics:
+        return Progress(message, percent, metrics)
+    shown = ", ".join(f"{label} {metrics[name]:.4g}" for name, label in _METRICS if name in metrics)
+    step = f"step {int(metrics['step'])}" + (f"/{steps[2]}" if steps else "")
+    return Progress(f"{step}: {shown}" if shown else step, percent, metrics)
+
+
+def remote_of(job: Mapping[str, Any], inputs: Mapping[str, Json], pause: float) -> RemoteObject:
+    """The job, without checkpoints."""
+    status = status_of(job)
+    return RemoteObject(
+        remote_id=str(job["id"]),
+        status=status,
+        attributes=attributes_of(job),
+        inputs=observed_inputs(job, inputs),
+        message=message_of(job),
+        requeue_after=pause if status is Status.PENDING else None,
+    )
+
+
+def _method(method: str, inputs: Mapping[str, Json], hyperparameters: dict[str, Json]) -> dict[str, Any]:
+    inside, beside = _METHOD_SETTINGS.get(method, ((), ()))
+    hyperparameters = hyperparameters | _chosen({name: inputs.get(name) for name in inside})
+    settings: dict[str, Any] = {name: inputs[name] for name in beside if inputs.get(name) is not None}
+    if hyperparameters:
+        settings["hyperparameters"] = hyperparameters
+    return {"type": method, method: settings}
+
+
+def _chosen(hyperparameters: Json) -> dict[str, Json]:
+    """Without what is left to the service: `auto` is said by saying nothing."""
+    if not isinstance(hyperparameters, Mapping):
+        return {}
+    return {str(name): value for name, value in hyperparameters.items() if value not in _NO_VALUE}
+
+
+def _observed_hyperparameters(job: Mapping[str, Any], chosen: Mapping[str, Json]) -> dict[str, Json]:
+    reported = hyperparameters_of(job)
+    return {
+        name: asked
+        if asked in _NO_VALUE or reported.get(name) in _NO_VALUE or _same(asked, reported[name])
+        else reported[name]
+        for name, asked in chosen.items()
+    }
+
+
+def _same(asked: object, got: object) -> bool:
+    """Equal in the eyes of the service, which changes case and writes 2 as 2.0."""
+    if isinstance(asked, str) and isinstance(got, str):
+        return asked.casefold() == got.casefold()
+    try:
+        return math.isclose(float(str(asked)), float(str(got)), rel_tol=1e-9)
+    except ValueError:
+        return asked == got
+
+
+def same_model(asked: object, got: object) -> bool:
+    """The service writes out the version of a model that was named without one."""
+    return _same(asked, got) or str(got).casefold().startswith(f"{asked}-".casefold())
+
+
+def _loss(checkpoint: Mapping[str, Any], metric: str) -> float | None:
+    metrics = checkpoint.get("metrics")
+    value = metrics.get(metric) if isinstance(metrics, Mapping) else None
+    # A negative loss is how the service says that it has none.
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) and value >= 0 else None
+
+
+def _number(value: Any, default: float) -> float:
+    return float(value) if isinstance(value, int | float) else default

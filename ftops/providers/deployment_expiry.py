@@ -1,0 +1,67 @@
+"""When the service deletes a deployment by itself. Pure.
+
+Source: Azure's documents on deploying fine-tuned models: one of the developer tier lives for 24 hours; any
+other one of a tuned model is deleted once nobody has called it for 15 days.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from ftops.core.address import Value
+from ftops.core.model_names import is_tuned
+
+CREATED, EXPIRES = "created_at", "expires"
+"""The computed attributes of a deployment: when it was made, and when it goes."""
+
+
+class Expiry(NamedTuple):
+    """How long a deployment lasts."""
+
+    span: timedelta
+    idle: bool
+    """Counted from the last call, of which the service doesn't tell; else from the beginning."""
+
+    @property
+    def planned(self) -> str:
+        """For people, of one that is yet to be made."""
+        return self._idle if self.idle else f"{self.span // timedelta(hours=1)} hours after it is made"
+
+    def expected(self, created: datetime | None) -> str:
+        """For people and programs, of one that exists: a time in UTC where that is certain."""
+        return self.planned if self.idle or created is None else f"{created + self.span:%Y-%m-%dT%H:%M:%SZ}"
+
+    @property
+    def _idle(self) -> str:
+        return f"after {self.span.days} days without calls"
+
+
+_DEVELOPER = Expiry(timedelta(hours=24), idle=False)
+_IDLE = Expiry(timedelta(days=15), idle=True)
+
+
+def expiry_of(inputs: Mapping[str, Value]) -> Expiry | None:
+    """How long a deployment of these inputs lasts; None: until somebody deletes it."""
+    sku, model = inputs.get("sku"), inputs.get("model")
+    name = str(sku.get("name") or "") if isinstance(sku, Mapping) else ""
+    if re.sub(r"[\s_-]", "", name).casefold() in ("developertier", "developer"):
+        return _DEVELOPER
+    return _IDLE if is_tuned(model) or str(model).startswith("ftchkpt-") else None
+
+
+def time_of(text: object) -> datetime | None:
+    """A time as the service or the state writes it; None where it is none."""
+    try:
+        found = datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def may_have_expired(inputs: Mapping[str, Value], created: object, now: datetime) -> bool:
+    """Whether the service may have deleted it by its own rule, by `now`."""
+    expiry, since = expiry_of(inputs), time_of(created)
+    return expiry is not None and since is not None and now >= since + expiry.span

@@ -1,0 +1,429 @@
+"""`type: emulator`: the Azure provider, pointed at a cloud on this machine that is started when needed.
+
+The server keeps its objects in a folder, outlives the command for a moment, and is attached to by the
+next one; where it has vanished in between, the next call starts it again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import IO, TypeVar
+from urllib.parse import urlsplit
+
+from msgspec.structs import replace
+
+from ftops.config.config import ProviderConfig
+from ftops.core.address import Address, Json, Value
+from ftops.core.confined_files import content, real, refuse_planted
+from ftops.core.errors import Permanent, Temporary
+from ftops.core.private_files import make_folder, open_private, write_private
+from ftops.core.project import made_here
+from ftops.core.trusted_hosts import EMULATOR
+from ftops.providers.account_facts import AccountFacts, Reach
+from ftops.providers.azure.provider import AzureProvider
+from ftops.providers.azure.settings import STABLE_VERSION
+from ftops.providers.base import Existing, Progress, Request
+from ftops.providers.dataplane.client import check_host
+from ftops.providers.dataplane.dispatch import seconds_until_visible, timeouts_from
+from ftops.providers.dataplane.errors import NO_REPLY, UNREACHABLE
+from ftops.state.state import PendingOperation, RemoteObject, ResourceState
+
+T = TypeVar("T")
+
+_HOST = "127.0.0.1"
+DEFAULT_FOLDER = ".ftops/emulator"
+"""Below the project root: where the cloud keeps its objects unless the spec says otherwise."""
+_LINGER_SECONDS = 30
+_START_SECONDS = 30.0
+_CALL_SECONDS = 5.0
+_POLL_SECONDS = 0.25
+_ACCOUNT: Mapping[str, str] = {
+    "subscription_id": "00000000-0000-0000-0000-000000000000",
+    "resource_group": "rg-emulator",
+    "account": "emulator",
+}
+"""The account of a server that says nothing else."""
+_KEY_VARIABLE = "FTOPS_EMULATOR_KEY"
+"""Empty: the folder's own key."""
+_LOG = "server.log"
+_PORT = "port"
+_NOTE_BYTES = 65536
+"""More is no note of a server."""
+_TAKEN = "already runs"
+_TRUST = "--trust"
+"""In what the emulator says of a folder that it didn't make, with what to do."""
+_OK, _REFUSED = 200, (401, 403)
+_LOOK_SECONDS = 0.05
+
+
+def open_provider(config: ProviderConfig, project: Path) -> EmulatorProvider:
+    """The provider that one entry of `providers` declares."""
+    return EmulatorProvider(config.settings, name=config.name, project=project)
+
+
+class EmulatorProvider:
+    """An Azure OpenAI account that exists on this machine."""
+
+    def __init__(self, settings: Mapping[str, Value], *, name: str, project: Path) -> None:
+        self.name = name
+        self.visible_after = seconds_until_visible(settings, default=0.0)
+        self.timeouts = timeouts_from(settings)
+        self._server = _Server(settings, name, project)
+        self._lock = threading.Lock()
+        self._azure: AzureProvider | None = None
+        self._left: list[AzureProvider] = []
+        """Of servers that vanished; calls of other threads may still be under way on them."""
+
+    def create(self, request: Request) -> RemoteObject:
+        return self._call(lambda azure: azure.create(request))
+
+    def read(self, resource: ResourceState) -> RemoteObject | None:
+        return self._call(lambda azure: azure.read(resource))
+
+    def update(self, request: Request, resource: ResourceState) -> RemoteObject:
+        return self._call(lambda azure: azure.update(request, resource))
+
+    def delete(self, resource: ResourceState) -> RemoteObject | None:
+        return self._call(lambda azure: azure.delete(resource))
+
+    def find(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
+        return self._call(lambda azure: azure.find(operation, known))
+
+    def existing(self, kind: str) -> list[Existing]:
+        """What the account holds of a kind."""
+        return self._call(lambda azure: azure.existing(kind))
+
+    def content(self, remote_id: str, take: Callable[[bytes], object]) -> bool:
+        """The content of a file."""
+        return self._call(lambda azure: azure.content(remote_id, take))
+
+    def model_exists(self, found: Existing) -> bool:
+        """Whether the model of a job is still there."""
+        return self._call(lambda azure: azure.model_exists(found))
+
+    def progress(self, resource: ResourceState, seen: str) -> tuple[list[Progress], str]:
+        """What a job's events say; the other kinds have none."""
+        return self._call(lambda azure: azure.progress(resource, seen))
+
+    def why_gone(self, resource: ResourceState) -> str:
+        """`expired` where the service has deleted it by itself."""
+        return self._call(lambda azure: azure.why_gone(resource))
+
+    def lane(self, address: Address) -> str | None:
+        """As in Azure. No server is started to find out its account's name."""
+        return f"emulator/{self.name}" if address.kind == "deployment" else None
+
+    def inspect(self, kinds: Collection[str]) -> AccountFacts:
+        """As of Azure; but nothing retires here, so that what worked once always will."""
+        azure = self._ensure()
+        facts = azure.inspect(kinds)
+        away = Reach.UNREACHABLE in (facts.training.reach, facts.deploying.reach)
+        if away and self._has_vanished(azure):
+            facts = self._ensure().inspect(kinds)
+        return replace(facts, retires=False)
+
+    def connection(self) -> Mapping[str, Json]:
+        """Where the cloud is to be found and its key, for other programs. Starts it where needed."""
+        self._call(lambda azure: azure)
+        return {"api_version": STABLE_VERSION, **self._server.connection}
+
+    def close(self) -> None:
+        """Lets the server go: it ends by itself, unless another command attaches to it."""
+        with self._lock:
+            opened, self._left = [*self._left, self._azure], []
+            self._azure = None
+            for azure in opened:
+                if azure is not None:
+                    azure.close()
+            self._server.release()
+
+    def _call(self, call: Callable[[AzureProvider], T]) -> T:
+        azure = self._ensure()
+        try:
+            return call(azure)
+        except Temporary as error:
+            if error.code not in (UNREACHABLE, NO_REPLY) or not self._has_vanished(azure):
+                raise
+            if error.code != UNREACHABLE:
+                raise
+        # Nothing was sent, so that this is still the first attempt.
+        return call(self._ensure())
+
+    def _ensure(self) -> AzureProvider:
+        with self._lock:
+            if self._azure is None:
+                self._azure = AzureProvider(self._server.start(), name=self.name)
+            return self._azure
+
+    def _has_vanished(self, azure: AzureProvider) -> bool:
+        """Whether the server is no more; then the next call starts it again."""
+        with self._lock:
+            if self._azure is azure:
+                if self._server.is_alive:
+                    return False
+                self._left.append(azure)
+                self._azure = None
+            return True
+
+
+class _Server:
+    """The server's process: attached to, or started. One thread at a time."""
+
+    def __init__(self, settings: Mapping[str, Value], name: str, project: Path) -> None:
+        self._name = name
+        self._folder = project / str(settings.get("data") or DEFAULT_FOLDER)
+        self._url = str(settings.get("url") or "").rstrip("/")
+        self._key = str(settings.get("api_key") or "")
+        self._account = str(settings.get("account") or "")
+        own = settings.get("settings")
+        self._settings = dict(own) if isinstance(own, Mapping) else {}
+        self._pipe: IO[bytes] | None = None
+        self.connection: Mapping[str, Json] = {}
+
+    @property
+    def is_alive(self) -> bool:
+        return _answers(self.connection)
+
+    def start(self) -> dict[str, Value]:
+        """Settings of an Azure provider for a server that answers."""
+        self._check_folder()
+        self.connection = self._given() if self._url else self._attached() or self._started()
+        self._check_account()
+        if self._settings:
+            self._configure()
+        found = self.connection
+        return {
+            "endpoint": found["url"],
+            **{name: found.get(name) or usual for name, usual in _ACCOUNT.items()},
+            "api_key": found["api_key"],
+            "control_plane": {"endpoint": found["url"], "token": found["api_key"]},
+            "poll_interval": _POLL_SECONDS,
+        }
+
+    def release(self) -> None:
+        """Closes the pipe by which the server knows that somebody is there."""
+        pipe, self._pipe = self._pipe, None
+        if pipe is not None:
+            with contextlib.suppress(OSError):
+                pipe.close()
+
+    def _given(self) -> Mapping[str, Json]:
+        """A server that the spec names."""
+        noted = self._noted()
+        known = noted if str(noted.get("url") or "").rstrip("/") == self._url else {}
+        connection: dict[str, Json] = {
+            **known,
+            "url": self._url,
+            "api_key": self._key or known.get("api_key") or "",
+        }
+        if (status := _status(connection)) != _OK:
+            raise self._unanswered(status, has_key=bool(connection["api_key"]))
+        return {**connection, **_names(connection)}
+
+    def _unanswered(self, status: int, *, has_key: bool) -> Permanent:
+        """What to say of a server that the spec names, and that doesn't do what is asked."""
+        if status not in _REFUSED:
+            return Permanent(
+                f"provider {self._name}: no emulator answers at {self._url}",
+                "`url` names a server that has to be running already, and `api_key` its key.",
+                "start it (`ftops emulator`), or leave `url` out: then one is started when needed",
+                code="NoEmulator",
+            )
+        what = "refuses the `api_key`" if has_key else "wants a key, and the spec has no `api_key`"
+        return Permanent(
+            f"provider {self._name}: the emulator at {self._url} {what}",
+            f"It answered with HTTP {status}. Its key stands in `server.json` of its folder; "
+            f"{_KEY_VARIABLE} sets one when it is started.",
+            f"set `api_key: ${{env.{_KEY_VARIABLE}}}` of the provider, and that variable to the server's key",
+            code="NoKey",
+        )
+
+    def _check_folder(self) -> None:
+        """The server writes to what lies in it: a checkout may have put links there."""
+        try:
+            refuse_planted(self._folder)
+        except (FileNotFoundError, NotADirectoryError):
+            return  # starting the server makes it, or says why not
+        except OSError as error:
+            raise Permanent(
+                f"provider {self._name}: the emulator's folder can't be used: {error.filename}",
+                f"{error.strerror}.",
+                getattr(error, "hint", "check the folder and its permissions"),
+                code="NoEmulator",
+            ) from error
+
+    def _check_account(self) -> None:
+        """Another account would be taken for the one of the spec, and what is recorded for deleted."""
+        found = str(self.connection.get("account") or _ACCOUNT["account"])
+        if self._account and found.casefold() != self._account.casefold():
+            raise Permanent(
+                f"provider {self._name}: the emulator at {self.connection['url']} is another account",
+                f"`account` is {self._account}, and the account of the server that runs there is {found}.",
+                f"set `account: {found}`, or start the server with `--account {self._account}`",
+                code="WrongAccount",
+            )
+
+    def _attached(self) -> Mapping[str, Json] | None:
+        """A server that another command left running."""
+        # A folder without a server's mark may have come with a checkout, and lead anywhere.
+        noted = self._noted() if made_here(real(self._folder)) else {}
+        is_here = urlsplit(str(noted.get("url") or "")).hostname == _HOST
+        return noted if is_here and _answers(noted) else None
+
+    def _started(self) -> Mapping[str, Json]:
+        """A server of our own; at the address that the one before had, which outputs may name."""
+        refusal = ""
+        for port in dict.fromkeys((self._last_port(), 0)):
+            self.release()
+            said = self._launched(port)
+            refusal = str(said.get("error") or "")
+            connection = said if "url" in said else self._quicker(refusal)
+            if connection is not None:
+                self._remember(connection)
+                return connection
+        raise self._failure(refusal)
+
+    def _quicker(self, refusal: str) -> Mapping[str, Json] | None:
+        """The server of another command that began a moment earlier: one folder has one server."""
+        deadline = time.monotonic() + _START_SECONDS
+        while _TAKEN in refusal and time.monotonic() < deadline:
+            if connection := self._attached():
+                return connection
+            time.sleep(_LOOK_SECONDS)
+        return None
+
+    def _launched(self, port: int) -> Mapping[str, Json]:
+        # -P: nothing is imported from the folder where the command was started.
+        command = [sys.executable, "-P", "-m", "ftops.emulator"]
+        command += ["--data", str(self._folder), "--port", str(port)]
+        command += ["--parent-pipe", "--linger", str(_LINGER_SECONDS)]
+        command += ["--account", self._account or _ACCOUNT["account"]]
+        with self._log() as log:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env={**os.environ, _KEY_VARIABLE: self._key},  # arguments can be seen by everybody
+                start_new_session=True,  # Ctrl-C is for the command, which then ends in good order
+            )
+        self._pipe = process.stdin
+        for needed in ("openai", "ftops.providers.azure.arm"):  # takes as long as the server does to start
+            import_module(needed)
+        return _announced(process)
+
+    def _last_port(self) -> int:
+        try:
+            return int(content(self._folder / _PORT, limit=_NOTE_BYTES, follow=False))
+        except (OSError, ValueError):
+            return 0
+
+    def _remember(self, connection: Mapping[str, Json]) -> None:
+        with contextlib.suppress(OSError):
+            port = urlsplit(str(connection["url"])).port
+            write_private(self._folder / _PORT, str(port).encode())
+
+    def _log(self) -> IO[bytes]:
+        try:
+            make_folder(self._folder)
+            return open(self._folder / _LOG, "ab", opener=open_private)
+        except OSError as exc:
+            raise self._failure(str(exc)) from exc
+
+    def _configure(self) -> None:
+        status, reply = _call(self.connection, "PATCH", "/_emulator/settings", self._settings)
+        if status != 200:
+            raise Permanent(
+                f"provider {self._name}: the emulator refuses its settings",
+                reply[:800],
+                f"check providers.{self._name}.settings",
+                code="Settings",
+            )
+
+    def _noted(self) -> Mapping[str, Json]:
+        try:
+            noted = json.loads(content(self._folder / "server.json", limit=_NOTE_BYTES, follow=False))
+        except (OSError, ValueError):
+            return {}
+        return noted if isinstance(noted, dict) else {}
+
+    def _failure(self, reason: str = "") -> Permanent:
+        if not reason:
+            with contextlib.suppress(OSError):
+                reason = content(self._folder / _LOG, follow=False).decode("utf-8", "replace")[-800:]
+        return Permanent(
+            f"provider {self._name}: the emulator doesn't start",
+            reason,
+            "" if _TRUST in reason else f"try `ftops emulator --data {self._folder}`",
+            code="NoEmulator",
+        )
+
+
+def _announced(process: subprocess.Popen[bytes]) -> Mapping[str, Json]:
+    """What the server says once it is ready: its `url` and more; or an `error`, or nothing."""
+    assert process.stdout is not None  # noqa: S101 (it was asked for)
+    late = threading.Timer(_START_SECONDS, process.kill)
+    late.start()
+    try:
+        with process.stdout as output:
+            line = output.readline()
+    finally:
+        late.cancel()
+    try:
+        said = json.loads(line)
+    except ValueError:
+        said = {}
+    if isinstance(said, dict) and "url" in said:
+        process.returncode = 0  # it lives on by itself: nobody waits for it
+        return said
+    process.kill()
+    process.wait()
+    return said if isinstance(said, dict) else {}
+
+
+def _answers(connection: Mapping[str, Json]) -> bool:
+    """Whether the server is there and knows its key."""
+    return bool(connection.get("url") and connection.get("api_key")) and _status(connection) == _OK
+
+
+def _status(connection: Mapping[str, Json]) -> int:
+    """What the server answers with; 0 where nothing does."""
+    try:
+        # Not its health, which it tells anybody: the port may be another server's by now.
+        status, _ = _call(connection, "GET", "/_emulator/settings")
+    except (OSError, http.client.HTTPException, ValueError):
+        return 0
+    return status
+
+
+def _names(connection: Mapping[str, Json]) -> Mapping[str, Json]:
+    """What the server says of its account; a server of an older version says nothing."""
+    with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
+        status, reply = _call(connection, "GET", "/_emulator/account")
+        if status == 200 and isinstance(names := json.loads(reply), dict):
+            return names
+    return {}
+
+
+def _call(connection: Mapping[str, Json], method: str, path: str, body: object = None) -> tuple[int, str]:
+    """One admin request. Not by the SDKs, whose loading would take longer than the call."""
+    check_host(str(connection["url"]), EMULATOR)
+    address = urlsplit(str(connection["url"]))
+    client = http.client.HTTPConnection(address.hostname or "", address.port, timeout=_CALL_SECONDS)
+    headers = {"api-key": str(connection["api_key"]), "content-type": "application/json"}
+    try:
+        client.request(method, path, None if body is None else json.dumps(body), headers)
+        reply = client.getresponse()
+        return reply.status, reply.read().decode("utf-8", "replace")
+    finally:
+        client.close()

@@ -1,0 +1,1 @@
+"""The OpenAI platform as a provider."""

@@ -1,0 +1,119 @@
+"""Deployments on the OpenAI platform: there are none. A model can be called as soon as it exists, by its id,
+so that a deployment is a view of the model: nothing is made, billed or deleted for it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from ftops.core.address import Address, Json
+from ftops.core.errors import Permanent, ProviderError, Temporary
+from ftops.core.model_names import is_tuned
+from ftops.providers.account_facts import Access, AccountFacts, OfferedModel, Reach
+from ftops.providers.base import Existing, Request
+from ftops.providers.dataplane.client import body_of, object_of, plain, reach_of
+from ftops.providers.dataplane.errors import absent_is_none
+from ftops.providers.openai.clients import PlatformClients
+from ftops.state.state import PendingOperation, RemoteObject, ResourceState, Status
+
+_SECONDS_UNTIL_LISTED = 5.0
+
+
+class ServedModels:
+    """Looks whether the models that are to be called exist."""
+
+    def __init__(self, clients: PlatformClients) -> None:
+        self._clients = clients
+
+    def create(self, request: Request) -> RemoteObject:
+        return self._serve(request)
+
+    def read(self, resource: ResourceState) -> RemoteObject | None:
+        body = self._model(resource.remote_id, f"read {resource.address}")
+        return None if body is None else self._describe(body, plain(resource.inputs))
+
+    def update(self, request: Request, resource: ResourceState) -> RemoteObject:
+        """Another model is called from now on: its id is all that changes."""
+        return self._serve(request)
+
+    def delete(self, resource: ResourceState) -> RemoteObject | None:
+        return None
+
+    def find(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
+        """Nothing was made that could be lost: to look again costs nothing."""
+        return None
+
+    def existing(self) -> list[Existing]:
+        """A model is there to be called or not; nothing was made of it."""
+        return []
+
+    def _serve(self, request: Request) -> RemoteObject:
+        model = str(request.inputs["model"])
+        body = self._model(model, f"look for {model}")
+        if body is None:
+            raise self._missing(request.address, model)
+        return self._describe(body, request.inputs)
+
+    def _missing(self, address: Address, model: str) -> Permanent | Temporary:
+        if is_tuned(model):
+            # A job can be done a moment before its model is listed.
+            return Temporary(
+                f"{address}: the platform doesn't know {model} yet",
+                hint="a model is known only to the organization that trained it: check the provider's key",
+                code="NoModel",
+                retry_after=min(self._clients.account.poll_interval, _SECONDS_UNTIL_LISTED),
+            )
+        return Permanent(
+            f"{address}: the platform has no model {model}",
+            "A deployment on the OpenAI platform is the model itself, which has to exist.",
+            "check `model`, and which organization and project the key is of",
+            code="NoModel",
+        )
+
+    def _model(self, model: str, action: str) -> dict[str, Any] | None:
+        models = self._clients.data.models.with_raw_response
+        with self._clients.calling(action):
+            reply = absent_is_none(lambda: models.retrieve(model))
+        return None if reply is None else object_of(reply, action)
+
+    def _describe(self, body: Mapping[str, Any], inputs: Mapping[str, Json]) -> RemoteObject:
+        model = str(body["id"])
+        asked = inputs.get("model")
+        return RemoteObject(
+            remote_id=model,
+            status=Status.READY,
+            attributes={
+                "id": model,
+                "name": model,
+                "endpoint": f"{self._clients.account.base_url}/",
+                "provisioning_state": "Succeeded",
+                "model": model,
+            },
+            inputs={"model": asked if str(asked).casefold() == model.casefold() else model},
+        )
+
+
+def inspect(clients: PlatformClients, kinds: Collection[str]) -> AccountFacts:
+    """What the project can call, its own tuned models included: one read."""
+    models, access = None, Access(Reach.USABLE)
+    action = "list the models"
+    try:
+        with clients.calling(action):
+            body = body_of(clients.data.models.with_raw_response.list(), action)
+        named = [str(item.get("id") or "") for item in body.get("data") or () if isinstance(item, dict)]
+        models = tuple(OfferedModel(name, base=_base(name)) for name in named if name)
+    except ProviderError as error:
+        access = Access(reach_of(error), error.summary, error.detail, error.hint)
+    trains = not {"dataset", "job"}.isdisjoint(kinds)
+    return AccountFacts(
+        clients.account.name or "of the OpenAI platform",
+        service="openai",
+        training=access if trains else Access(),
+        deploying=Access() if trains else access,
+        models=models,
+    )
+
+
+def _base(model: str) -> str:
+    """Of `ft:<base>:…`; empty for a base model."""
+    return model.split(":")[1] if model.startswith("ft:") else ""

@@ -1,0 +1,57 @@
+"""The OpenAI platform: the datasets and jobs of the Azure provider over another client, in another dialect.
+
+One attempt a call: no retries, no sleeps, no logs. The SDK is loaded on the first call, not on import.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from ftops.config.config import ProviderConfig
+from ftops.core.address import Address, Json, Value
+from ftops.providers.account_facts import AccountFacts
+from ftops.providers.dataplane.dispatch import ByKind, seconds_until_visible, timeouts_from
+from ftops.providers.openai.clients import PlatformClients, Project, project_from
+from ftops.providers.openai.deployments import ServedModels, inspect
+
+
+def open_provider(config: ProviderConfig, project: Path) -> OpenAIProvider:
+    """The provider that one entry of `providers` declares."""
+    return OpenAIProvider(config.settings, name=config.name, hidden=config.hidden)
+
+
+class OpenAIProvider(ByKind):
+    """One project of the OpenAI platform."""
+
+    def __init__(self, settings: Mapping[str, Value], *, name: str, hidden: tuple[str, ...] = ()) -> None:
+        self.name = name
+        self.visible_after = seconds_until_visible(settings)
+        self.timeouts = timeouts_from(settings)
+        self._clients = PlatformClients(project_from(settings, name, hidden))
+        super().__init__(self._clients, ServedModels(self._clients))
+
+    @property
+    def account(self) -> Project:
+        return self._clients.account
+
+    def inspect(self, kinds: Collection[str]) -> AccountFacts:
+        """Whether the key is taken, and which models the project has. The platform tells no more."""
+        return inspect(self._clients, kinds)
+
+    def lane(self, address: Address) -> str | None:
+        """Nothing excludes anything else here."""
+        return None
+
+    def connection(self) -> Mapping[str, Json]:
+        """Where other programs find the platform, and in whose name."""
+        project = self.account
+        return {
+            "platform_url": project.base_url,
+            "platform_key": project.api_key,
+            "organization": project.organization,
+            "project": project.name,
+        }
+
+    def close(self) -> None:
+        self._clients.close()

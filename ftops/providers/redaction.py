@@ -1,0 +1,81 @@
+"""Values of secrets, taken out of what a service says.
+
+A service may echo what it was asked: an address with its token, in an error or in the story of a job. What
+it says is recorded, shown and logged, so it is cleaned where it comes in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import copy
+from typing import TypeVar
+from urllib.parse import quote, quote_plus, unquote, urlsplit
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ftops.core.address import SHORTEST_SECRET, Secret, Secrets, Value, fill
+from ftops.core.errors import FtopsError, ProviderError
+from ftops.state.state import RemoteObject
+
+E = TypeVar("E", bound=FtopsError)
+
+
+class Redaction(Struct, frozen=True):
+    """Puts the expression in place of each value: `${env.SAS}`. Longer values first."""
+
+    words: tuple[tuple[str, str], ...] = ()
+
+    def text(self, text: str) -> str:
+        for value, expression in self.words:
+            if value in text:
+                text = text.replace(value, expression)
+        return text
+
+    def remote(self, remote: RemoteObject) -> RemoteObject:
+        """Attributes are names and numbers, which others use as they are; only the message is prose."""
+        return replace(remote, message=self.text(remote.message)) if remote.message else remote
+
+    def error(self, error: E) -> E:
+        if not self.words:
+            return error
+        found = copy(error)
+        found.summary, found.detail, found.hint = map(self.text, (error.summary, error.detail, error.hint))
+        found.args = (found.summary,)
+        if isinstance(found, ProviderError):
+            found.code, found.request_id = self.text(found.code), self.text(found.request_id)
+        return found
+
+
+NOTHING_SECRET = Redaction()
+
+
+def with_secrets(inputs: Mapping[str, Value], secrets: Secrets) -> dict[str, Value]:
+    """Inputs as the service was given them. A secret that isn't known any more stays an expression."""
+    return {
+        name: fill(v, lambda e: secrets.get(e, e) if isinstance(e, Secret) else e)
+        for name, v in inputs.items()
+    }
+
+
+def redaction(secrets: Secrets) -> Redaction:
+    """Looks for each value as it is, and as it stands in an address; and of an address, for what signs it."""
+    words: dict[str, str] = {}
+    for secret, value in secrets.items():
+        for text in (*_signs(str(value)), str(value)):
+            if len(text) >= SHORTEST_SECRET:
+                forms = (quote(text, safe=""), quote(text), quote_plus(text), text)
+                words |= dict.fromkeys(forms, str(secret))
+    return Redaction(tuple(sorted(words.items(), key=lambda word: (-len(word[0]), word))))
+
+
+def _signs(text: str) -> list[str]:
+    """What is secret by itself in an address: its password, its query and the values in that."""
+    if "://" not in text:
+        return []
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return []
+    values = [pair.partition("=")[2] for pair in parts.query.split("&")]
+    return [parts.query, *values, *map(unquote, values), parts.password or ""]

@@ -1,0 +1,70 @@
+"""What a job's training measured: its result file, as rows. Read from the service, recorded nowhere."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import csv
+import io
+
+from msgspec import Struct
+
+from ftops.core.errors import FtopsError
+from ftops.providers.base import Discovers, Provider
+from ftops.state.state import ResourceState
+
+
+class Results(Struct, frozen=True):
+    """A result file: its text, and its rows by column. Empty cells are left out of a row."""
+
+    file: str
+    text: str
+    columns: tuple[str, ...]
+    rows: tuple[dict[str, float | str], ...]
+
+
+def results_of(provider: Provider, job: ResourceState) -> Results:
+    """The first result file of a job that has ended. Raises FtopsError where there is none."""
+    files = job.outputs.get("result_files")
+    if not isinstance(files, list) or not files:
+        raise FtopsError(
+            f"{job.address} has no result file",
+            f"It is {job.outputs.get('status') or job.status.value}; the file is written when training ends.",
+            "look again after `ftops apply`",
+        )
+    content, file = io.BytesIO(), str(files[0])
+    if not isinstance(provider, Discovers) or not provider.content(file, content.write):
+        raise FtopsError(
+            f"the result file of {job.address} is not to be had",
+            f"The service doesn't give out {file}: it may have been deleted.",
+        )
+    return _parsed(file, decoded(content.getvalue()))
+
+
+def decoded(content: bytes) -> str:
+    """The CSV in a result file. Some routes hand it out as it is, others in base64."""
+    with_header = content.lstrip(b"\xef\xbb\xbf\r\n ")
+    if not with_header.startswith(b"step"):
+        try:
+            unpacked = base64.b64decode(b"".join(content.split()), validate=True)
+        except binascii.Error:
+            unpacked = b""
+        if unpacked.lstrip(b"\xef\xbb\xbf\r\n ").startswith(b"step"):
+            content = unpacked
+    return content.decode("utf-8-sig", "replace")
+
+
+def _parsed(file: str, text: str) -> Results:
+    reader = csv.DictReader(io.StringIO(text))
+    rows = tuple(
+        {name: _number(cell) for name, cell in row.items() if name and cell not in (None, "")}
+        for row in reader
+    )
+    return Results(file, text, tuple(reader.fieldnames or ()), rows)
+
+
+def _number(cell: str) -> float | str:
+    try:
+        return int(cell) if cell.lstrip("-").isdigit() else float(cell)
+    except ValueError:
+        return cell

@@ -1,0 +1,252 @@
+"""`import --discover`: everything in an account gets a spec, its data and a state, in one go.
+
+What was written is taken back where something fails: half a project would be worse than none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import yaml
+from msgspec import Struct
+
+from ftops import dataset
+from ftops.config.config import Config
+from ftops.core.address import Address, Json
+from ftops.core.confined_files import outside
+from ftops.core.dag_executor import Call, RealTime
+from ftops.core.errors import FtopsError, Permanent, UsageError
+from ftops.planning.plan import Action, Plan
+from ftops.planning.refresh import gather
+from ftops.providers import Providers
+from ftops.providers.base import Discovers, Existing, Provider
+from ftops.session.session import Session, with_data
+from ftops.session.spec_from_account import Discovered, LeftOut, arrange, formats_of, name_for
+from ftops.state.state import Status
+from ftops.yaml.formatter import format_text
+
+_HEAD = "# Written by `ftops import --discover`: what the account held. It is yours to edit.\n\n"
+_KINDS = ("dataset", "job", "deployment")
+Load = Callable[[Path], Config]
+"""Reads a spec."""
+
+
+class ImportRequest(Struct, frozen=True):
+    """What to write where: `head` are the sections that say which account, in the words of a spec."""
+
+    spec: Path
+    head: Mapping[str, Mapping[str, Json]]
+    environment: str | None = None
+    parallelism: int = 10
+
+    @property
+    def folder(self) -> Path:
+        return self.spec.parent
+
+
+class ImportResult(Struct, frozen=True):
+    """What came of it. `differing` are resources that the next plan would change all the same."""
+
+    spec: Path
+    found: Discovered
+    data: tuple[Path, ...]
+    differing: tuple[Address, ...]
+    serial: int
+
+
+def take_over(wish: ImportRequest, load: Load) -> ImportResult:
+    """Raises FtopsError; what was written is gone again then."""
+    _refuse_to_overwrite(wish)
+    written: list[Path] = []
+    try:
+        return _take_over(wish, load, written)
+    except BaseException:
+        for path in reversed(written):
+            with suppress(OSError):
+                path.rmdir() if path.is_dir() else path.unlink()
+        raise
+
+
+def _take_over(wish: ImportRequest, load: Load, written: list[Path]) -> ImportResult:
+    _write(wish.spec, _text(wish.head, {}), written)
+    config = load(wish.spec)
+    (name,) = config.providers
+    providers = Providers(config.providers, config.project)
+    try:
+        look = _Look(name, providers, wish, written)
+        found, data = look.everything()
+    finally:
+        providers.close()
+    if not found.declared:
+        raise FtopsError("the account holds nothing that a spec could declare", _listed(found.left_out))
+    wish.spec.write_text(_text(wish.head, found.sections()), encoding="utf-8")
+    config, _ = with_data(load(wish.spec), str)
+    with Session.open(config) as session, session.locked("import --discover"):
+        if not session.state.is_empty:
+            raise FtopsError(
+                "there is a state for this spec already",
+                f"{session.store.place} records {len(session.state.resources)} resources.",
+                "choose another folder, or another --name",
+            )
+        made = session.import_objects(
+            {address: e.remote.remote_id for address, e in found.objects.items()},
+            {e.remote.remote_id: look.digests[e.remote.remote_id] for e, _, _ in look.files},
+            wish.parallelism,
+        )
+        return ImportResult(wish.spec, found, data, _differing(made), session.state.serial)
+
+
+class _Look:
+    """One look at an account: lists, checks, downloads."""
+
+    def __init__(self, name: str, providers: Providers, wish: ImportRequest, written: list[Path]) -> None:
+        self._name = name
+        self._providers = providers
+        self._wish = wish
+        self._written = written
+        self._left_out: list[LeftOut] = []
+        self.files: list[tuple[Existing, str, str]] = []
+        self.digests: dict[str, str] = {}
+
+    def everything(self) -> tuple[Discovered, tuple[Path, ...]]:
+        provider = self._discovering()
+        listed = self._gather({kind: partial(_existing, provider, kind) for kind in _KINDS})
+        jobs = self._with_models(provider, listed["job"])
+        data = self._download(provider, listed["dataset"], formats_of(listed["job"]))
+        return arrange(self.files, jobs, listed["deployment"], self._left_out), data
+
+    def _discovering(self) -> Discovers:
+        provider: Provider = self._providers(self._name)
+        if isinstance(provider, Discovers):
+            return provider
+        raise UsageError("this type of provider has no account to look into", "", "name another --type")
+
+    def _with_models(self, provider: Discovers, jobs: Sequence[Existing]) -> list[Existing]:
+        """Jobs that succeeded, and whose model was deleted since, are history."""
+        ended = [job for job in jobs if job.remote.status is Status.READY]
+        useful = self._gather({j.remote.remote_id: partial(provider.model_exists, j) for j in ended})
+        gone = [job for job in ended if not useful[job.remote.remote_id]]
+        self._left_out += [LeftOut("job", j.remote.remote_id, "its model was deleted") for j in gone]
+        return [job for job in jobs if job not in gone]
+
+    def _download(
+        self, provider: Discovers, files: Sequence[Existing], formats: Mapping[str, str]
+    ) -> tuple[Path, ...]:
+        usable = [f for f in files if not self._is_unfit(f)]
+        taken: list[str] = []
+        targets: dict[str, Path] = {}
+        for file in sorted(usable, key=lambda f: (f.created_at, f.remote.remote_id)):
+            taken.append(name_for(file.name.rpartition(".")[0] or file.name or "data", taken))
+            targets[file.remote.remote_id] = self._wish.folder / "data" / f"{taken[-1]}.jsonl"
+        self._make_folder(self._wish.folder / "data", bool(targets))
+        turns = {id: partial(self._fetch, provider, id, to) for id, to in targets.items()}
+        digests = self._gather(turns)
+        for file in sorted(usable, key=lambda f: (f.created_at, f.remote.remote_id)):
+            id = file.remote.remote_id
+            self._keep(file, targets[id], formats.get(id, "chat"), digests[id])
+        return tuple(self._wish.folder / path for _, path, _ in self.files)
+
+    def _is_unfit(self, file: Existing) -> bool:
+        purpose = file.remote.inputs.get("purpose")
+        reason = "" if purpose == "fine-tune" else f"its purpose is {purpose}"
+        if file.remote.status is Status.TAINTED:
+            reason = file.remote.message or "the service could not process it"
+        if reason:
+            self._left_out.append(LeftOut("dataset", file.remote.remote_id, reason))
+        return bool(reason)
+
+    def _keep(self, file: Existing, path: Path, form: str, digest: str) -> None:
+        id = file.remote.remote_id
+        reason = "" if digest else "the service doesn't hand out its content"
+        if digest:
+            found = dataset.inspect(path, format=form).diagnostics(str(path))
+            errors = [d for d in found if d.severity == "error"]
+            reason = f"its content doesn't pass the checks: {errors[0].summary}" if errors else ""
+        if reason:
+            self._left_out.append(LeftOut("dataset", id, reason))
+            path.unlink(missing_ok=True)
+            return
+        self.digests[id] = digest
+        self.files.append((file, path.relative_to(self._wish.folder).as_posix(), form))
+
+    def _fetch(self, provider: Discovers, id: str, path: Path) -> str:
+        """The digest of what was written; empty where there was nothing to be had."""
+        digest = sha256()
+        self._written.append(path)
+        with path.open("xb") as target:
+
+            def take(piece: bytes) -> None:
+                digest.update(piece)
+                target.write(piece)
+
+            got = provider.content(id, take)
+        return f"sha256:{digest.hexdigest()}" if got else ""
+
+    def _make_folder(self, folder: Path, needed: bool) -> None:
+        if needed and not folder.exists():
+            folder.mkdir(parents=True)
+            self._written.append(folder)
+
+    def _gather(self, turns: Mapping[str, Call]) -> dict[str, Any]:
+        named = {key: (self._name, turn) for key, turn in turns.items()}
+        return gather(named, self._providers, self._wish.parallelism, RealTime(), 1.0)
+
+
+def _existing(provider: Discovers, kind: str) -> list[Existing]:
+    """Without a control plane there are no deployments to be seen."""
+    try:
+        return provider.existing(kind)
+    except Permanent as error:
+        if kind == "deployment" and error.code == "Settings":
+            return []
+        raise
+
+
+def _differing(made: Plan) -> tuple[Address, ...]:
+    return tuple(c.address for c in made.changes if c.action is not Action.ADOPT)
+
+
+def _text(head: Mapping[str, Mapping[str, Json]], sections: Mapping[str, Mapping[str, Json]]) -> str:
+    parts = [
+        yaml.safe_dump({name: dict(section)}, sort_keys=False, allow_unicode=True, width=1000)
+        for name, section in {**head, **sections}.items()
+    ]
+    return format_text(_HEAD + "\n".join(parts), "ftops.yaml")
+
+
+def _write(path: Path, text: str, written: list[Path]) -> None:
+    try:
+        if not path.parent.exists():
+            path.parent.mkdir(parents=True)
+            written.append(path.parent)
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise FtopsError(f"can't write {path}: {error.strerror}", "", "choose another --out") from error
+    written.append(path)
+
+
+def _refuse_to_overwrite(wish: ImportRequest) -> None:
+    folder = wish.folder
+    data = folder / "data"
+    if (place := outside(data, folder)) is not None:
+        raise FtopsError(f"{data} is {place}", "a link leads out of the folder.", "choose an empty folder")
+    there = [wish.spec] if wish.spec.exists() else []
+    if folder.is_dir():
+        there += sorted(folder.glob("*.y*ml"))
+        there += [data] if any(data.glob("*")) else []
+    if there:
+        raise FtopsError(
+            f"{there[0]} exists already",
+            "nothing is overwritten, and a second spec beside another would be merged with it.",
+            "choose an empty folder: --out FOLDER",
+        )
+
+
+def _listed(left_out: Sequence[LeftOut]) -> str:
+    return "; ".join(f"{one.kind} {one.remote_id}: {one.reason}" for one in left_out[:5])

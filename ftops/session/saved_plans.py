@@ -1,0 +1,254 @@
+"""Saving a plan, and taking a saved one up again: the use cases around plan files.
+
+A saved plan is applied as it was read, or not at all. Where the state has moved on since, it is planned
+again: if only unrelated resources have moved, the same changes come out, and the plan is carried over.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from ftops import __version__
+from ftops.config.config import Config
+from ftops.core.confined_files import content, opened, outside
+from ftops.core.errors import FtopsError
+from ftops.core.private_files import write_private
+from ftops.core.project import project_root
+from ftops.core.timestamps import iso
+from ftops.planning.destination import elsewhere
+from ftops.planning.plan import Options, Plan
+from ftops.planning.plan_builder import secret_digests
+from ftops.planning.saved.inputs_digest import basis_of, differences
+from ftops.planning.saved.plan_file import (
+    MAGIC,
+    Origin,
+    PlanFileError,
+    SavedPlan,
+    Sealed,
+    differing_step,
+    parse_plan,
+    plan_digest,
+    plan_text,
+    sealed_text,
+)
+from ftops.session.session import Session
+from ftops.state.backends import state_keys
+
+if TYPE_CHECKING:
+    from ftops.state.encryption import Keys
+
+MAX_BYTES = 1 << 30
+_SPEC_SUFFIXES = (".yaml", ".yml")
+
+
+class StalePlan(FtopsError):
+    """A saved plan no longer is what would be planned."""
+
+    exit_code = 3
+
+
+def is_plan_file(path: Path) -> bool:
+    """Whether a path of a command line means a saved plan: a file that is no YAML file, by its name or by
+    what it begins with."""
+    if not path.is_file():
+        return False
+    return path.suffix not in _SPEC_SUFFIXES or holds_plan(path)
+
+
+def holds_plan(path: Path) -> bool:
+    """Whether a file begins as a saved plan does. Raises OSError."""
+    if not path.is_file():
+        return False
+    with opened(path) as file:
+        return MAGIC.encode() in file.read(40)
+
+
+class Asked(Struct, frozen=True):
+    """What a plan was asked for: which spec, with which files of variables, and how."""
+
+    spec: Path
+    variable_files: tuple[Path, ...]
+    options: Options
+    refresh: bool
+
+
+def save(session: Session, made: Plan, asked: Asked) -> SavedPlan:
+    """The plan with what it was made from."""
+    config = session.config
+    origin = Origin(
+        at=iso(datetime.now(UTC)),
+        ftops=__version__,
+        path=_shown(asked.spec),
+        environment=config.environment,
+        variables={n: v for n, v in config.variables.items() if n in config.given},
+        variable_files=tuple(_shown(file) for file in asked.variable_files),
+    )
+    basis = basis_of(config, session.state, made, secret_digests(config, session.digest_key))
+    return SavedPlan(made, origin, basis, asked.options, asked.refresh)
+
+
+def write_plan(saved: SavedPlan, path: Path, keys: Keys | None) -> None:
+    """Whole or not at all; encrypted where there is a key. Raises PlanFileError."""
+    sealing = keys is not None and keys.key is not None
+    text = sealed_text(saved, keys.encrypt) if keys is not None and sealing else plan_text(saved)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        write_private(temporary, text.encode())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise PlanFileError(
+            f"can't write the plan to {path}: {error.strerror or error}", "", "choose another place"
+        ) from error
+
+
+def read_plan(path: Path) -> SavedPlan:
+    """Raises PlanFileError where it can't be read or trusted, StateError where it is encrypted with another
+    key than that of its spec."""
+    try:
+        raw = content(path, limit=MAX_BYTES)
+        text = raw.decode() if len(raw) <= MAX_BYTES else ""
+    except OSError as error:
+        raise PlanFileError(f"can't read {path}: {error.strerror or error}") from error
+    except UnicodeDecodeError:
+        text = ""
+    return parse_plan(text, str(path), lambda sealed: _unseal(sealed, str(path)))
+
+
+def _unseal(sealed: Sealed, file: str) -> str:
+    """With the key of the spec that it was made from: nothing else of the spec has to be known."""
+    from ftops.config.loader import load_outline
+
+    path = Path(sealed.path)
+    if not path.exists():
+        raise PlanFileError(
+            f"the saved plan is encrypted: {file}",
+            f"its key is named in its spec, and there is no {path} here.",
+            "go to the folder in which it was planned, or name it with -C",
+        )
+    place = outside(path, project_root(Path.cwd()))
+    if place is not None:
+        raise PlanFileError(
+            f"the saved plan names a spec outside of the project: {path}",
+            "a plan file may have been written by somebody else.",
+            "go to the folder in which it was planned, or name it with -C",
+        )
+    outline = load_outline(path, environ=os.environ)
+    keys = state_keys(outline.project, outline.state)
+    if keys is None:
+        raise PlanFileError(
+            f"the saved plan is encrypted: {file}",
+            f"{path} names no key any more.",
+            "give the spec its `encryption` back, or plan again",
+        )
+    return keys.decrypt(sealed.sealed, sealed.bound, file)
+
+
+def revalidate(
+    session: Session,
+    saved: SavedPlan,
+    *,
+    parallelism: int = 10,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Plan:
+    """The saved plan, to be applied to the state as it is now. Only within `locked`. Raises StalePlan."""
+    plan, state = saved.plan, session.state
+    _check_subject(session.config, saved)
+    if spent := _applied_already(session, saved):
+        raise spent
+    now = basis_of(session.config, state, plan, secret_digests(session.config, session.digest_key))
+    if found := differences(saved.basis, now):
+        raise _stale(saved, found, state.serial)
+    if plan.lineage and state.lineage != plan.lineage:
+        raise _stale(saved, ["the state is another one: it was removed or replaced"], state.serial)
+    again = session.plan(
+        saved.options,
+        look=saved.refreshed,
+        preflight=False,
+        parallelism=parallelism,
+        on_progress=on_progress,
+    )
+    return _carried_over(saved, again)
+
+
+def _carried_over(saved: SavedPlan, again: Plan) -> Plan:
+    """The same changes, at the same place, on top of what unrelated runs have recorded since. What is done is
+    what is planned now: a step that was written into the file is none of it."""
+    plan = saved.plan
+    if found := elsewhere(plan.destination, again.destination):
+        raise _stale(saved, found, again.serial)
+    touched = {change.address for change in plan.changes}
+    related = replace(again, changes=tuple(c for c in again.changes if c.address in touched))
+    step = differing_step(plan, related)
+    if step is not None:
+        raise _stale(saved, [f"{step} would be planned otherwise today"], again.serial)
+    if again.moves != plan.moves:
+        raise _stale(saved, ["other resources would be moved today"], again.serial)
+    recorded, today = (*plan.settings, *plan.outputs), (*again.settings, *again.outputs)
+    if any(one not in today for one in recorded):
+        raise _stale(saved, ["settings or outputs would be recorded otherwise today"], again.serial)
+    now = {"lineage": again.lineage, "serial": again.serial, "entries": again.entries, "drift": again.drift}
+    return replace(plan, changes=related.changes, **now)
+
+
+def _check_subject(config: Config, saved: SavedPlan) -> None:
+    keys = state_keys(config.project, config.state)
+    if keys is not None and keys.key is not None and not saved.is_sealed:
+        raise StalePlan(
+            "the saved plan isn't encrypted, and the plans of this spec are",
+            "Whoever can write files could have written it; an encrypted one was made with the key.",
+            "plan again with --out, where the key is",
+        )
+    wanted = saved.plan.spec, saved.plan.environment
+    if (config.name, config.environment) != wanted:
+        raise StalePlan(
+            "the plan is for another spec",
+            f"it was made for {wanted[0]} ({wanted[1]}), and {saved.origin.path} is {config.name} "
+            f"({config.environment}).",
+            "run this in the folder in which it was planned",
+        )
+
+
+def _applied_already(session: Session, saved: SavedPlan) -> StalePlan | None:
+    """What to say of a plan that a run has begun to apply: it is spent, whatever the state says by now."""
+    from ftops.state.backends.audit_log import LOST  # only where a saved plan is applied
+
+    digest = plan_digest(saved.plan)
+    for run in reversed(session.runs()):
+        begun = run.begun
+        if (begun.plan, begun.planned_at) == (digest, saved.origin.at):
+            result = f"the result was: {run.result}"
+            if run.ended is None or run.result == LOST:  # nobody else runs: the lock is ours
+                result = "that run was killed before its end"
+            rest = "nothing is left to do" if run.result == "done" else "`ftops apply` plans the rest"
+            if run.ended is not None and run.ended.serial != session.state.serial:
+                rest = "the state has changed since, so the plan is stale as well"
+            return StalePlan(
+                "the saved plan has been applied already",
+                f"by {begun.who}@{begun.host} at {begun.at}; {result}.",
+                f"{rest}; to change more, plan again",
+            )
+    return None
+
+
+def _stale(saved: SavedPlan, reasons: list[str], serial: int) -> StalePlan:
+    moved = f" The state went from serial {saved.plan.serial} to {serial}." * (serial != saved.plan.serial)
+    return StalePlan(
+        "the saved plan is stale",
+        f"since it was made at {saved.origin.at}: {'; '.join(reasons)}.{moved}",
+        "plan again, read it, and apply that",
+    )
+
+
+def _shown(path: Path) -> str:
+    """Relative to the current folder where it is below: a plan may be applied in another checkout."""
+    if path.is_absolute() and path.is_relative_to(Path.cwd()):
+        return path.relative_to(Path.cwd()).as_posix()
+    return path.as_posix()

@@ -1,0 +1,161 @@
+"""What an account holds → a spec that declares it: names, references, and what has to be left out. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct, field
+
+from ftops.core.address import Address, Json, encode
+from ftops.core.resource_types import RESOURCE_TYPES
+from ftops.providers.base import Existing
+from ftops.state.state import Status
+
+_LONGEST = 63
+_FORMATS: Mapping[str, str] = {"dpo": "preference", "reinforcement": "reinforcement"}
+"""By method of the jobs that learn from it, the format of a file; else it is chat."""
+_USUAL: Mapping[str, Mapping[str, Json]] = {
+    "dataset": {"purpose": "fine-tune", "format": "chat"},
+    "job": {"method": "supervised", "training_type": "standard"},
+    "deployment": {},
+}
+"""What needs no saying."""
+_STEM = re.compile(r"\.jsonl?$", re.IGNORECASE)
+
+
+class LeftOut(Struct, frozen=True):
+    """An object that no spec can stand for, and why."""
+
+    kind: str
+    remote_id: str
+    reason: str
+
+
+class Discovered(Struct):
+    """A spec in the making. `declared` are its resources in order; `objects` what each stands for."""
+
+    declared: dict[Address, dict[str, Any]] = field(default_factory=dict)
+    objects: dict[Address, Existing] = field(default_factory=dict)
+    left_out: list[LeftOut] = field(default_factory=list)
+
+    def sections(self) -> dict[str, dict[str, Any]]:
+        """The resources as the sections of a spec."""
+        found: dict[str, dict[str, Any]] = {}
+        for address, block in self.declared.items():
+            found.setdefault(RESOURCE_TYPES[address.kind].section, {})[address.name] = block
+        return found
+
+
+def formats_of(jobs: Iterable[Existing]) -> Mapping[str, str]:
+    """Ids of files → the format that the jobs which learn from them need."""
+    found: dict[str, str] = {}
+    for job in jobs:
+        form = _FORMATS.get(str(job.remote.inputs.get("method")), "chat")
+        for name in ("training", "validation"):
+            found[str(job.remote.inputs.get(name, ""))] = form
+    return found
+
+
+def arrange(
+    files: Sequence[tuple[Existing, str, str]],
+    jobs: Sequence[Existing],
+    deployments: Sequence[Existing],
+    left_out: Iterable[LeftOut] = (),
+) -> Discovered:
+    """The spec. Files come with their path and format; of all kinds, oldest first gets the shortest name."""
+    spec = Discovered(left_out=list(left_out))
+    data: dict[str, Address] = {}
+    for file, path, form in files:
+        inputs = {"path": path, "format": form, **file.remote.inputs}
+        address = _declare(spec, file, _STEM.sub("", file.name) or "data", inputs)
+        data[file.remote.remote_id] = address
+    models: dict[str, str] = {}
+    for job in _oldest_first(jobs):
+        _add_job(spec, job, data, models)
+    for deployment in sorted(deployments, key=lambda d: d.name):
+        _add_deployment(spec, deployment, models)
+    return spec
+
+
+def name_for(text: str, taken: Collection[str]) -> str:
+    """A name such as a spec takes, near to the text and not taken."""
+    base = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+    if not base[:1].isalpha():
+        base = f"x-{base}".strip("-")
+    base = base[:_LONGEST].rstrip("-")
+    number, name = 1, base
+    while name in taken:
+        number += 1
+        end = f"-{number}"
+        name = base[: _LONGEST - len(end)].rstrip("-") + end
+    return name
+
+
+def _add_job(spec: Discovered, job: Existing, data: Mapping[str, Address], models: dict[str, str]) -> None:
+    remote = job.remote
+    files = {n: str(remote.inputs[n]) for n in ("training", "validation") if n in remote.inputs}
+    gone = [id for id in files.values() if id not in data]
+    if remote.status is Status.TAINTED:
+        spec.left_out.append(LeftOut("job", remote.remote_id, remote.message or "it failed"))
+    elif gone or "training" not in files:
+        reason = f"its data ({', '.join(gone) or 'unknown'}) can't be had any more"
+        spec.left_out.append(LeftOut("job", remote.remote_id, reason))
+    else:
+        inputs = {**remote.inputs, **{name: data[id].name for name, id in files.items()}}
+        inputs["model"] = models.get(str(remote.inputs.get("model")).casefold(), remote.inputs.get("model"))
+        suffix = str(inputs.get("suffix") or "")
+        address = _declare(spec, job, suffix or _base_of(str(remote.inputs.get("model"))), inputs)
+        _note_models(models, address, remote.attributes)
+
+
+def _note_models(models: dict[str, str], address: Address, attributes: Mapping[str, Json]) -> None:
+    """The names that the models of a job have, and how a spec refers to them."""
+    checkpoints = attributes.get("checkpoint")
+    for step, name in checkpoints.items() if isinstance(checkpoints, Mapping) else ():
+        if step != "best":
+            models.setdefault(str(name).casefold(), f"${{{address}.checkpoint.{step}}}")
+    if model := attributes.get("fine_tuned_model"):
+        models[str(model).casefold()] = f"${{{address}.fine_tuned_model}}"
+
+
+def _add_deployment(spec: Discovered, deployment: Existing, models: Mapping[str, str]) -> None:
+    remote = deployment.remote
+    if remote.status is Status.TAINTED:
+        spec.left_out.append(LeftOut("deployment", deployment.name, remote.message or "it failed"))
+        return
+    model = remote.inputs.get("model")
+    inputs = {**remote.inputs, "model": models.get(str(model).casefold(), model)}
+    name = name_for(deployment.name, ())
+    if name == deployment.name and Address("deployment", name) not in spec.declared:
+        del inputs["name"]
+    _declare(spec, deployment, deployment.name, inputs)
+
+
+def _declare(spec: Discovered, existing: Existing, near: str, inputs: Mapping[str, Any]) -> Address:
+    taken = {address.name for address in spec.declared if address.kind == existing.kind}
+    address = Address(existing.kind, name_for(near, taken))
+    usual = _USUAL[existing.kind]
+    spec.declared[address] = {
+        name: value if name == "model" and _refers(value) else encode(value)
+        for name, value in inputs.items()
+        if usual.get(name) != value
+    }
+    spec.objects[address] = existing
+    return address
+
+
+def _refers(value: Any) -> bool:
+    return isinstance(value, str) and value.startswith("${")
+
+
+def _base_of(model: str) -> str:
+    """What a model is called without its date and without what a training has added."""
+    return re.sub(
+        r"-\d{4}-\d{2}-\d{2}$", "", model.partition(".ft-")[0].removeprefix("ft:").partition(":")[0]
+    )
+
+
+def _oldest_first(jobs: Sequence[Existing]) -> list[Existing]:
+    return sorted(jobs, key=lambda job: (job.created_at, job.remote.remote_id))

@@ -1,0 +1,296 @@
+"""A state on a local disk: snapshot, journal, lock. Nothing acknowledged is ever lost.
+
+    <path>/<spec>/<env>.json      the snapshot: the fold of everything up to its serial
+    <path>/<spec>/<env>.journal   what happened since, a line each; append-only, on disk before effects
+    <path>/<spec>/<env>.lock      who is at work; held by the operating system, so that it dies with them
+    <path>/<spec>/<env>.history/  the last snapshots, by serial
+    <path>/<spec>/<env>.audit.jsonl  who did what, a line when a run begins and one when it ends
+
+The journal is folded into the snapshot when a run ends: temporary file, fsync, rename, then the
+journal goes. A crash between any two of these leaves a state that reads the same: entries that the
+snapshot already holds are known by their serial and skipped.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from time import time
+
+from msgspec import Struct
+from msgspec.structs import asdict
+
+from ftops.core.confined_files import content
+from ftops.core.errors import StateError, StateLocked
+from ftops.core.private_files import make_folder, open_private, write_private
+from ftops.core.timestamps import iso
+from ftops.state.backends.base import AT_ONCE, KEPT_VERSIONS, LockInfo, Version, Waiting, no_such_version
+from ftops.state.backends.disk_errors import read_bytes, sync_folder, translated, write_all
+from ftops.state.backends.journal import Damaged, Row, entries, rows
+from ftops.state.backends.local_lock import FileLock, read_note
+from ftops.state.file_format import PLAIN, StateCodec, header_line
+from ftops.state.state import Entry, State, fold
+
+_NOBODY = LockInfo("", "", "", 0, "", "")
+
+
+class LocalStore(Struct, frozen=True):
+    """The state of one spec in one environment, below a local folder. See `base.Store`."""
+
+    folder: Path
+    spec: str
+    environment: str
+    form: StateCodec = PLAIN
+    keep: int = KEPT_VERSIONS
+
+    @property
+    def place(self) -> str:
+        return str(self.snapshot_path)
+
+    @property
+    def snapshot_path(self) -> Path:
+        return self.folder / self.spec / f"{self.environment}.json"
+
+    @property
+    def journal_path(self) -> Path:
+        return self.snapshot_path.with_suffix(".journal")
+
+    @property
+    def lock_path(self) -> Path:
+        return self.snapshot_path.with_suffix(".lock")
+
+    @property
+    def audit_path(self) -> Path:
+        return self.snapshot_path.with_suffix(".audit.jsonl")
+
+    @property
+    def history(self) -> History:
+        return History(self.snapshot_path.with_suffix(".history"), self.keep)
+
+    def read(self, lineage: str = "") -> State:
+        """The journal is read before the snapshot, and entries that both hold count once: so a run that
+        ends meanwhile does no harm."""
+        journal = read_bytes(self.journal_path)
+        state = self._read_snapshot(self.snapshot_path)
+        if journal:
+            state = self._replay(journal, state)
+        return state or State(lineage)
+
+    def lock(self, info: LockInfo, waiting: Waiting = AT_ONCE) -> FileLock:
+        return FileLock(self.lock_path, info, waiting)
+
+    def open_journal(self, state: State) -> LocalJournal:
+        return LocalJournal(self, state)
+
+    def write(self, state: State) -> None:
+        self.write_snapshot(state)
+        with translated(self.journal_path):
+            self.journal_path.unlink(missing_ok=True)
+
+    def write_snapshot(self, state: State) -> None:
+        """Replaces the snapshot as a whole, durably. The one before it stays among the versions."""
+        text = self.form.snapshot(state, self.spec, self.environment)
+        temporary = self.snapshot_path.with_suffix(".json.tmp")
+        with translated(self.snapshot_path):
+            make_folder(self.snapshot_path.parent)
+            with open(temporary, "w", encoding="utf-8", opener=open_private) as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            self.history.add(text, state.serial, read_note(self.lock_path))
+            temporary.replace(self.snapshot_path)
+            sync_folder(self.snapshot_path.parent)
+
+    def versions(self) -> Sequence[Version]:
+        return self.history.versions()
+
+    def read_version(self, id: str) -> State:
+        kept = self.versions()
+        state = self._read_snapshot(self.history.path(id)) if any(v.id == id for v in kept) else None
+        if state is None:
+            raise no_such_version(id, kept)
+        return state
+
+    def append_audit(self, name: str, line: str) -> None:
+        """On a line of its own, whatever a crash left behind."""
+        path = self.audit_path
+        with translated(path):
+            make_folder(path.parent)
+            file = open_private(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
+            try:
+                size = os.fstat(file).st_size
+                torn = size > 0 and os.pread(file, 1, size - 1) != b"\n"
+                write_all(file, (("\n" if torn else "") + line).encode())
+                os.fsync(file)
+            finally:
+                os.close(file)
+
+    def audit_lines(self, newest: int | None = None) -> Sequence[str]:
+        content = (read_bytes(self.audit_path) or b"").decode(errors="replace")
+        lines = [line for line in content.split("\n") if line]
+        return lines if newest is None else lines[-newest:]
+
+    def force_unlock(self, id: str) -> LockInfo:
+        """Never: the operating system frees the lock when its process ends, and not before."""
+        with suppress(StateLocked), FileLock(self.lock_path, _NOBODY):
+            raise StateError("the state is not locked", "nobody is at work on it.", "nothing has to be done")
+        holder = read_note(self.lock_path)
+        raise StateError(
+            "the lock of a local state can't be taken away",
+            f"{holder or 'another process'}. The lock is held by the operating system, as long as that runs.",
+            f"end the process: kill {holder.pid}" if holder else "end that process",
+        )
+
+    def _read_snapshot(self, path: Path) -> State | None:
+        content = read_bytes(path)
+        if content is None:
+            return None
+        return self.form.parse(_text(content, path), str(path), self.spec, self.environment)
+
+    def _replay(self, journal: bytes, state: State | None) -> State:
+        try:
+            return self._replayed(rows(journal, may_be_torn=True), state)
+        except Damaged as damage:
+            raise _damaged(self.journal_path, damage) from None
+
+    def _replayed(self, found: Iterator[Row], state: State | None) -> State:
+        header = next(found, None)
+        if header is None:
+            return state or State("")
+        lineage = header.get("lineage", "")
+        if state is None:
+            state = State(lineage)
+        elif state.lineage != lineage:
+            raise StateError(
+                f"the journal belongs to another state: {self.journal_path}",
+                f"its lineage is {lineage}, that of {self.snapshot_path.name} is {state.lineage}.",
+                "put back the two files that belong together",
+            )
+        new = entries(found, state.serial, self.form, lineage, str(self.journal_path))
+        return fold(state, new)
+
+
+class LocalJournal:
+    """Appends entries: written at once, on disk after `sync`. Raises StateError, as on a full disk."""
+
+    def __init__(self, store: LocalStore, state: State) -> None:
+        self._store = store
+        self._lineage = state.lineage
+        self._serial = state.serial
+        path = store.journal_path
+        with translated(path):
+            make_folder(path.parent)
+            with suppress(FileNotFoundError):
+                _cut_torn_tail(path)
+            self._file = open_private(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+            if os.fstat(self._file).st_size == 0:
+                write_all(self._file, header_line(state.lineage).encode())
+                os.fsync(self._file)
+                sync_folder(path.parent)
+
+    def append(self, entries: Iterable[Entry]) -> None:
+        lines = []
+        for entry in entries:
+            self._serial += 1
+            lines.append(self._store.form.line(self._serial, entry, self._lineage))
+        with translated(self._store.journal_path):
+            write_all(self._file, "".join(lines).encode())
+
+    def sync(self) -> None:
+        with translated(self._store.journal_path):
+            os.fsync(self._file)
+
+    def close(self) -> None:
+        os.close(self._file)
+
+    def fold(self, state: State) -> None:
+        self._store.write_snapshot(state)
+        self.close()
+        with translated(self._store.journal_path):
+            self._store.journal_path.unlink(missing_ok=True)
+
+
+class History(Struct, frozen=True):
+    """The last snapshots: a file each, named by its serial, and an index that says who wrote them."""
+
+    folder: Path
+    keep: int
+
+    def path(self, id: str) -> Path:
+        return self.folder / f"{id}.json"
+
+    def add(self, text: str, serial: int, holder: LockInfo | None) -> None:
+        """A file of its own: who edits the state by hand doesn't edit its past."""
+        make_folder(self.folder)
+        by, operation = (holder.by, holder.operation) if holder else ("", "")
+        version = Version(str(serial), _iso(time()), by, operation)
+        write_private(self.path(version.id), text.encode())
+        kept = [version, *(v for v in self.versions() if v.id != version.id)]
+        self._write_index(kept[: self.keep])
+        for old in kept[self.keep :]:
+            self.path(old.id).unlink(missing_ok=True)
+
+    def versions(self) -> Sequence[Version]:
+        """Newest first. What the index doesn't know (it is written last) is told from the files."""
+        try:
+            files = {entry.name.removesuffix(".json"): entry.stat() for entry in os.scandir(self.folder)}
+        except FileNotFoundError:
+            return ()
+        known = {v.id: v for v in self._read_index()}
+        found = sorted(((s.st_mtime_ns, int(id)) for id, s in files.items() if id.isdigit()), reverse=True)
+        return tuple(known.get(str(n)) or Version(str(n), _iso(mtime / 1e9)) for mtime, n in found)
+
+    def _read_index(self) -> Sequence[Version]:
+        try:
+            return [Version(**row) for row in json.loads(content(self._index, follow=False))]
+        except (OSError, ValueError, TypeError):
+            return ()
+
+    def _write_index(self, kept: Sequence[Version]) -> None:
+        temporary = self._index.with_suffix(".tmp")
+        write_private(temporary, (json.dumps([asdict(v) for v in kept], indent=1) + "\n").encode())
+        temporary.replace(self._index)
+
+    @property
+    def _index(self) -> Path:
+        return self.folder / "index.json"
+
+
+def _iso(seconds: float) -> str:
+    return iso(datetime.fromtimestamp(seconds, UTC))
+
+
+def _damaged(path: Path, damage: Damaged) -> StateError:
+    if damage.line:
+        return StateError(
+            f"the journal is damaged: {path}:{damage.line}",
+            f"{damage.why}.",
+            "restore the file from a backup, or undo the edit",
+        )
+    return StateError(
+        f"the journal has a gap: {path}",
+        f"{damage.why}; the snapshot is older than the journal, or a line was taken out.",
+        "put back the files that belong together",
+    )
+
+
+def _cut_torn_tail(path: Path) -> None:
+    """Lines after a torn one would be taken for damage: the torn one goes before anything is appended."""
+    lines = content(path, follow=False)
+    if lines and not lines.endswith(b"\n"):
+        os.truncate(path, lines.rfind(b"\n") + 1)
+
+
+def _text(content: bytes, path: Path) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise StateError(
+            f"the state file is damaged: {path}",
+            f"it is not UTF-8 text ({error.reason}).",
+            "restore it from a backup",
+        ) from error

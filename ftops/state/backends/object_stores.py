@@ -1,0 +1,222 @@
+"""A bucket at a real service: Azure Blob Storage, S3 and what speaks it, Google Cloud Storage.
+
+The only place that knows obstore. Credentials come from where the service's own tools look for them:
+environment variables, managed identities, `az login`; a spec can't hold any.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from importlib.util import find_spec
+from typing import Any
+from urllib.parse import urlsplit
+
+import obstore
+from obstore.exceptions import (
+    AlreadyExistsError,
+    BaseError,
+    PermissionDeniedError,
+    PreconditionError,
+    UnauthenticatedError,
+)
+from obstore.store import AzureStore, GCSStore, ObjectStore, S3Store
+
+from ftops.core.errors import StateError
+from ftops.core.trusted_hosts import ADDRESSES, refusal
+from ftops.state.backends.object_store import Bucket, BucketError, Conflict, Tag, Thing
+
+RETRIES: Any = {
+    "max_retries": 3,
+    "retry_timeout": timedelta(seconds=20),
+    "backoff": {"init_backoff": timedelta(milliseconds=200), "max_backoff": timedelta(seconds=2), "base": 2},
+}
+"""Of one request. What fails after that is tried again by who knows how long it makes sense."""
+CLIENT: Any = {"connect_timeout": timedelta(seconds=5), "timeout": timedelta(seconds=30)}
+
+
+class ObjectBucket:
+    """What lies below a prefix of a bucket. See `object_store.Bucket`."""
+
+    def __init__(self, store: ObjectStore, place: str, prefix: str) -> None:
+        self._store = store
+        self._prefix = prefix
+        self._place = f"{place}/{prefix}"
+
+    @property
+    def place(self) -> str:
+        return self._place
+
+    def get(self, name: str) -> Thing | None:
+        with _translated(self._place):
+            try:
+                found = obstore.get(self._store, self._path(name))
+            except FileNotFoundError as error:
+                if _NO_BUCKET.search(str(error)):
+                    raise
+                return None
+            meta = found.meta
+            tag = Tag(meta["e_tag"], meta["version"])
+            return Thing(bytes(found.bytes()), tag, meta["last_modified"].timestamp())
+
+    def create(self, name: str, content: bytes) -> Tag:
+        return self._put(name, content, "create")
+
+    def replace(self, name: str, content: bytes, tag: Tag) -> Tag:
+        known = {"e_tag": tag.e_tag, "version": tag.version}
+        return self._put(name, content, {key: value for key, value in known.items() if value is not None})
+
+    def delete(self, names: Iterable[str]) -> None:
+        with _translated(self._place):
+            for name in names:
+                try:
+                    obstore.delete(self._store, self._path(name))
+                except FileNotFoundError:
+                    continue
+
+    def names(self, prefix: str) -> list[str]:
+        start = len(self._prefix) + 1
+        with _translated(self._place):
+            found = obstore.list(self._store, self._path(prefix.rstrip("/")))
+            return [meta["path"][start:] for chunk in found for meta in chunk]
+
+    def _put(self, name: str, content: bytes, mode: Any) -> Tag:
+        with _translated(self._place):
+            try:
+                done = obstore.put(self._store, self._path(name), content, mode=mode, use_multipart=False)
+            except (AlreadyExistsError, PreconditionError) as error:
+                raise Conflict(name) from error
+        return Tag(done["e_tag"], done["version"])
+
+    def _path(self, name: str) -> str:
+        return f"{self._prefix}/{name}"
+
+
+def open_bucket(backend: str, settings: Mapping[str, str], prefix: str) -> Bucket:
+    """By the settings of a spec. Asks nobody yet. Raises StateError."""
+    for (key,), service in ADDRESSES.get(backend, {}).items():
+        if settings.get(key) and (found := refusal(settings[key], service, os.environ)):
+            raise StateError(*found)
+    try:
+        store, place = _OPEN[backend](settings)
+    except (BaseError, ValueError) as error:
+        raise StateError(
+            f"can't use the backend {backend}",
+            _said(error),
+            "see docs/state.md for its settings and credentials",
+        ) from error
+    return ObjectBucket(store, place, prefix)
+
+
+def _azure(settings: Mapping[str, str]) -> tuple[ObjectStore, str]:
+    url = settings["account_url"].rstrip("/")
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    account = parts.path.strip("/") or host.partition(".")[0]
+    provider: Any = None
+    if not any(os.environ.get(name) for name in _AZURE_KEYS):
+        from obstore.auth.azure import AzureCredentialProvider
+
+        provider = AzureCredentialProvider()
+    container = settings["container"]
+    config: Any = {"account_name": account, "endpoint": url}
+    store = AzureStore(
+        container,
+        config=config,
+        client_options=_client(url),
+        retry_config=RETRIES,
+        credential_provider=provider,
+    )
+    return store, f"{url}/{container}"
+
+
+def _s3(settings: Mapping[str, str]) -> tuple[ObjectStore, str]:
+    bucket, url = settings["bucket"], settings.get("endpoint_url", "")
+    config: Any = {key: settings[key] for key in ("region",) if key in settings}
+    if url:
+        config |= {"endpoint": url, "virtual_hosted_style_request": False}
+    provider: Any = None
+    if not os.environ.get("AWS_ACCESS_KEY_ID") and find_spec("boto3"):
+        from obstore.auth.boto3 import Boto3CredentialProvider
+
+        provider = Boto3CredentialProvider()
+    store = S3Store(
+        bucket, config=config, client_options=_client(url), retry_config=RETRIES, credential_provider=provider
+    )
+    return store, f"s3://{bucket}"
+
+
+def _gcs(settings: Mapping[str, str]) -> tuple[ObjectStore, str]:
+    bucket, url = settings["bucket"], os.environ.get(_GCS_EMULATOR, "")
+    config: Any = {"base_url": url, "bearer_token": "none"} if url else {}
+    store = GCSStore(bucket, config=config, client_options=_client(url), retry_config=RETRIES)
+    return store, f"gs://{bucket}"
+
+
+_OPEN: Mapping[str, Callable[[Mapping[str, str]], tuple[ObjectStore, str]]] = {
+    "azure_blob": _azure,
+    "s3": _s3,
+    "gcs": _gcs,
+}
+_AZURE_KEYS = (
+    "AZURE_STORAGE_ACCOUNT_KEY",
+    "AZURE_STORAGE_SAS_KEY",
+    "AZURE_STORAGE_SAS_TOKEN",
+    "AZURE_STORAGE_TOKEN",
+)
+"""Where one of these is set, it is used; else Microsoft Entra ID through DefaultAzureCredential."""
+
+
+_GCS_EMULATOR = "STORAGE_EMULATOR_HOST"
+"""As in Google's own libraries: a server that asks for no credentials."""
+
+
+def _client(url: str) -> Any:
+    """Without encryption only to this machine, and where the environment says so."""
+    return {**CLIENT, "allow_http": url.lower().startswith("http://")}
+
+
+# What a bucket says, in our words.
+
+_NO_BUCKET = re.compile(r"NoSuchBucket|ContainerNotFound|The specified (bucket|container) does not exist")
+_STATUS = re.compile(r"non-2xx status code: (\d{3})")
+_QUERY = re.compile(r"\?[^\s\"']+")
+
+_HINTS: Mapping[str, str] = {
+    "401": "log in, or set the credentials: docs/state.md says which are looked for",
+    "403": "let the account that ftops runs as read, write, list and delete objects below this place",
+    "404": "make the bucket or container first, or correct its name in `ftops: {state: …}`",
+    "429": "wait a while, then try again: what was acknowledged is safe",
+    "": "check the network and the service, then try again: what was acknowledged is safe",
+}
+
+
+@contextmanager
+def _translated(place: str) -> Iterator[None]:
+    try:
+        yield
+    except (BaseError, OSError, ValueError) as error:
+        said = _said(error)
+        status = _status(error, said)
+        temporary = status == "429" or (not status and isinstance(error, BaseError)) or status[:1] == "5"
+        hint = _HINTS.get(status, _HINTS[""])
+        raise BucketError(f"can't use the state at {place}", said, hint, temporary=temporary) from error
+
+
+def _status(error: Exception, said: str) -> str:
+    if isinstance(error, PermissionDeniedError):
+        return "403"
+    if isinstance(error, UnauthenticatedError):
+        return "401"
+    found = _STATUS.search(said)
+    return found[1] if found else "404" if isinstance(error, FileNotFoundError) else ""
+
+
+def _said(error: Exception) -> str:
+    """The first line, without what signs an address."""
+    text = str(error).partition("\n\nDebug source")[0]
+    text = " ".join(_QUERY.sub("?…", text).split())
+    return text if len(text) < 400 else text[:399] + "…"

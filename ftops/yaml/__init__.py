@@ -1,0 +1,1 @@
+"""YAML: documents with places, syntax errors, and the formatter."""

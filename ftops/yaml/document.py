@@ -1,0 +1,396 @@
+"""YAML as text with places: a parsed file, what is wrong with it, and where each of its values stands.
+
+Nothing is guessed here: a plain scalar stays the text that was written (`Plain`) until somebody knows
+the type of the field it stands in. A quoted scalar is a `str`. Reads no files.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import Any
+
+import yaml
+from msgspec import Struct, field
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from ftops.core.confined_files import SPEC_BYTES
+from ftops.core.errors import Diagnostic, Place
+from ftops.core.yaml_lines import lines_of
+from ftops.yaml.syntax_errors import explain
+
+MAX_BYTES = SPEC_BYTES
+MAX_DEPTH = 64
+MAX_DIGITS = 3500
+"""Of an integer, also a hexadecimal one: Python writes no number of more than 4300 decimal digits."""
+MAX_NODES = 1_000_000
+"""Nodes of one file after its aliases are expanded."""
+
+Path = tuple[str | int, ...]
+"""Keys and indices that lead from a node to one below it."""
+
+
+class Plain(str):
+    """A scalar without quotes, as it was written."""
+
+    __slots__ = ()
+
+
+class Given(Plain):
+    """Text from outside the spec: an environment variable or the command line."""
+
+    __slots__ = ()
+
+
+_NULLS = frozenset({"", "~", "null", "Null", "NULL"})
+_BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_INTEGER = re.compile(r"[-+]?[0-9]+\Z|0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
+
+
+def boolean(text: str) -> bool | None:
+    """The boolean that YAML 1.2 reads, or None."""
+    return _BOOLEANS.get(text)
+
+
+def integer(text: str) -> int | None:
+    """The integer that YAML 1.2 reads, or None."""
+    if not _INTEGER.match(text) or len(text) > MAX_DIGITS:
+        return None
+    return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+
+
+def number(text: str) -> int | float | None:
+    """The number that YAML 1.2 reads, or None; infinities and NaN are none that a spec could mean."""
+    whole = integer(text)
+    if whole is not None:
+        return whole
+    if not _FLOAT.match(text):
+        return None
+    value = float(text)
+    return value if abs(value) != float("inf") else None
+
+
+def resolve(value: Any) -> Any:
+    """Plain scalars, at any depth, as the core schema of YAML 1.2 reads them."""
+    if type(value) is Plain:
+        return _core(value)
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, dict):
+        return {key: resolve(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [resolve(item) for item in value]
+    return value
+
+
+def _core(text: str) -> bool | int | float | str:
+    flag = boolean(text)
+    if flag is not None:
+        return flag
+    found = number(text)
+    return str(text) if found is None else found
+
+
+def flow(value: Any) -> str:
+    """A value on one line, as YAML reads it back: what it was written without quotes stays so where that
+    means anything."""
+    if value is None:
+        return "null"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_quoted(key)}: {flow(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(flow, value)) + "]"
+    return str(value) if type(value) is Plain and type(_core(value)) is not str else _quoted(str(value))
+
+
+_quoted = json.JSONEncoder(ensure_ascii=False).encode
+
+
+class Invalid(Exception):
+    """A text that can't be read as YAML at all."""
+
+    def __init__(self, diagnostic: Diagnostic) -> None:
+        super().__init__(diagnostic.summary)
+        self.diagnostic = diagnostic
+
+
+class Document(Struct, frozen=True, dict=True):
+    """One parsed file. `root` is None where the file holds nothing."""
+
+    file: str
+    text: str
+    root: Node | None = None
+    is_veiled: bool = False
+    """Whether its lines are shown nowhere, since a secret may stand in any."""
+    _indices: dict[int, dict[str, tuple[ScalarNode, Node]]] = field(default_factory=dict)
+
+    @cached_property
+    def lines(self) -> Sequence[str]:
+        return lines_of(self.text)
+
+    def place(self, line: int, column: int, width: int = 1) -> Place:
+        """A place with its text; line and column count from 0, as YAML's marks do."""
+        if self.is_veiled:
+            return Place(self.file, line + 1, column + 1).veiled()
+        text = self.lines[line] if line < len(self.lines) else ""
+        column = min(column, len(text))
+        return Place(self.file, line + 1, column + 1, text, max(1, min(width, len(text) - column)))
+
+    def place_of(self, node: Node) -> Place:
+        """The place of a node, marked as far as its first line goes."""
+        start, end = node.start_mark, node.end_mark
+        one_line = start.line == end.line
+        line = self.lines[start.line] if start.line < len(self.lines) else ""
+        stop = end.column if one_line else len(line.rstrip())
+        return self.place(start.line, start.column, stop - start.column)
+
+    def find(self, key: Node, node: Node, path: Path) -> tuple[Node, Node | None]:
+        """The key and value nodes that `path` leads to from a node with this key.
+
+        Where the path ends early, the value is None and the key is the last one that was found.
+        """
+        for part in path:
+            if isinstance(node, MappingNode) and isinstance(part, str):
+                entry = self._index(node).get(part)
+                if entry is None:
+                    return key, None
+                key, node = entry
+            elif isinstance(node, SequenceNode) and isinstance(part, int) and part < len(node.value):
+                key = node = node.value[part]
+            else:
+                return key, None
+        return key, node
+
+    def _index(self, node: MappingNode) -> dict[str, tuple[ScalarNode, Node]]:
+        index = self._indices.get(id(node))
+        if index is None:
+            index = self._indices[id(node)] = {k.value: (k, v) for k, v in merged(node)}
+        return index
+
+
+def decode(content: bytes, file: str, size: int = 0) -> str:
+    """The text of a file of this size. Raises Invalid where it isn't UTF-8 or is too large."""
+    if max(size, len(content)) > MAX_BYTES:
+        detail = f"It has {size // 1024**2} MB; {MAX_BYTES // 1024**2} MB are the limit."
+        hint = "Keep data in files of its own, and name them with `path`."
+        raise Invalid(Diagnostic("the file is too large for a spec", detail, hint, Place(file)))
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as exc:
+        before = content[: exc.start].decode("utf-8-sig")
+        line = before.count("\n")
+        column = len(before) - before.rfind("\n") - 1
+        raise Invalid(
+            Diagnostic(
+                "the file is not UTF-8 text",
+                f"The byte 0x{content[exc.start]:02x} at offset {exc.start} belongs to another encoding.",
+                "Save the file as UTF-8.",
+                Place(file, line + 1, column + 1, content.split(b"\n")[line].decode("utf-8", "replace")),
+            )
+        ) from None
+
+
+def parse(text: str, file: str) -> Document:
+    """The one document of a text. Raises Invalid where it can't be read."""
+    document = Document(file, text)
+    try:
+        root = _Composer(text).get_single_node()
+    except _TooDeep as exc:
+        raise _too_deep(document.place(exc.line, exc.column)) from None
+    except yaml.YAMLError as exc:
+        mark = getattr(exc, "problem_mark", None)
+        if _PARSERS_LIMIT in str(exc) and mark is not None:
+            raise _too_deep(document.place(mark.line, mark.column)) from None
+        raise Invalid(explain(exc, text, document.place)) from None
+    if root is not None and "*" in text:
+        _refuse_explosion(document, root)
+    return Document(file, text, root)
+
+
+def data(document: Document, node: Node, findings: list[Diagnostic]) -> Any:
+    """A node as plain data: dict, list, str, Plain, or None for null. Findings are added."""
+    return _Reader(document, findings).read(node)
+
+
+def merged(node: MappingNode) -> Iterator[tuple[ScalarNode, Node]]:
+    """The entries of a mapping, `<<` filled in first, so that later ones win."""
+    for key, value in node.value:
+        if key.value == "<<" and not key.style and isinstance(key, ScalarNode):
+            sources = value.value if isinstance(value, SequenceNode) else [value]
+            for source in reversed(sources):
+                if isinstance(source, MappingNode):
+                    yield from merged(source)
+    for key, value in node.value:
+        if isinstance(key, ScalarNode) and (key.value != "<<" or key.style):
+            yield key, value
+
+
+class _Reader:
+    """Turns nodes into data and collects what YAML allows but a spec doesn't."""
+
+    def __init__(self, document: Document, findings: list[Diagnostic]) -> None:
+        self.document = document
+        self.findings = findings
+        self._firsts: dict[int, dict[str, ScalarNode]] = {}
+        """The first key of each name, of the mappings that hold one twice."""
+
+    def read(self, node: Node) -> Any:
+        if node.tag is not None:
+            self._report(node, *_TAG)
+        if type(node) is ScalarNode:
+            if node.style:
+                return node.value
+            if len(node.value) > MAX_DIGITS and (_INTEGER.match(node.value) or _FLOAT.match(node.value)):
+                self._report(node, *_DIGITS)
+            return None if node.value in _NULLS else Plain(node.value)
+        if type(node) is MappingNode:
+            return self._mapping(node)
+        return [self.read(item) for item in node.value]
+
+    def _mapping(self, node: MappingNode) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for key, value in node.value:
+            if type(key) is not ScalarNode:
+                self._report(key, *_KEY)
+            elif key.value == "<<" and not key.style:
+                return self._with_merges(node)
+            elif key.value in found:
+                self._duplicate(node, key)
+            else:
+                if "${" in key.value:
+                    self._report(key, *_KEY_EXPRESSION)
+                found[key.value] = self.read(value)
+        return found
+
+    def _with_merges(self, node: MappingNode) -> dict[str, Any]:
+        merges = [value for key, value in node.value if key.value == "<<" and not key.style]
+        own = [pair for pair in node.value if pair[0].value != "<<" or pair[0].style]
+        found = self._mapping(MappingNode("", own, node.start_mark, node.end_mark))
+        sources = [s for m in merges for s in (m.value if isinstance(m, SequenceNode) else [m])]
+        base: dict[str, Any] = {}
+        for source in reversed(sources):
+            if isinstance(source, MappingNode):
+                base |= _Reader(self.document, []).read(source)
+            else:
+                self._report(source, *_MERGE)
+        return base | found
+
+    def _duplicate(self, node: MappingNode, key: ScalarNode) -> None:
+        if id(node) not in self._firsts:
+            self._firsts[id(node)] = {k.value: k for k, _ in reversed(node.value) if type(k) is ScalarNode}
+        first = self._firsts[id(node)][key.value]
+        where = self.document.place_of(first)
+        detail = f"It stands in line {where.line} already, and only one of the two could count."
+        self._report(key, f"`{key.value}` is set twice", detail, "Remove one of them.")
+
+    def _report(self, node: Node, summary: str, detail: str, hint: str) -> None:
+        self.findings.append(Diagnostic(summary, detail, hint, self.document.place_of(node)))
+
+
+_TAG = (
+    "YAML tags have no meaning here",
+    "A spec is plain data: the type of a value follows from the field it stands in, and nothing in a spec "
+    "makes an object or runs code.",
+    "Remove the tag; put the value in quotes if it has to be text.",
+)
+_DIGITS = (
+    "the number is too long",
+    f"Numbers have {MAX_DIGITS:,} characters at most.",
+    "Put it in quotes if it is text.",
+)
+_KEY = ("a key has to be text", "Keys of a spec are names.", "Write a single name before the colon.")
+_KEY_EXPRESSION = (
+    "expressions can't stand in keys",
+    "Names and keys are fixed: they are what the state remembers a resource by.",
+    "Write the name out; to declare several like resources, use `for_each`.",
+)
+_MERGE = (
+    "`<<` takes a mapping",
+    "`<<: *name` copies the keys of another mapping into this one.",
+    "Name an anchor of a mapping, or a list of such anchors.",
+)
+
+
+_PARSERS_LIMIT = "maximum nesting depth"
+"""What libyaml says from 0.2.6 on, where it sees more than it takes before any value is whole."""
+
+
+def _too_deep(place: Place) -> Invalid:
+    detail = f"Values may be nested {MAX_DEPTH} deep. Deeper ones are a mistake, or an attack."
+    return Invalid(Diagnostic("the values are nested too deeply", detail, "Flatten them.", place))
+
+
+class _TooDeep(Exception):
+    def __init__(self, line: int, column: int) -> None:
+        super().__init__()
+        self.line = line
+        self.column = column
+
+
+class _NoTypes:
+    """In place of YAML's resolver: no scalar gets a type. Stops where values are nested too deeply."""
+
+    depth = 0
+
+    def resolve(self, _kind: object, _value: object, _implicit: object) -> None:
+        return None
+
+    def descend_resolver(self, parent: Node | None, _index: object) -> None:
+        self.depth += 1
+        if self.depth > MAX_DEPTH and parent is not None:
+            raise _TooDeep(parent.start_mark.line, parent.start_mark.column)
+
+    def ascend_resolver(self) -> None:
+        self.depth -= 1
+
+
+if yaml.__with_libyaml__:
+    from yaml._yaml import CParser
+
+    class _Composer(_NoTypes, CParser):
+        def __init__(self, text: str) -> None:
+            CParser.__init__(self, text)
+
+else:
+    from yaml.composer import Composer
+    from yaml.parser import Parser
+    from yaml.reader import Reader
+    from yaml.scanner import Scanner
+
+    class _Composer(_NoTypes, Reader, Scanner, Parser, Composer):  # type: ignore[no-redef]
+        def __init__(self, text: str) -> None:
+            Reader.__init__(self, text)
+            Scanner.__init__(self)
+            Parser.__init__(self)
+            Composer.__init__(self)
+
+
+def _refuse_explosion(document: Document, root: Node) -> None:
+    """Counts the nodes that a reader would visit, aliases expanded, each node once."""
+    sizes: dict[int, int | None] = {}
+
+    def size(node: Node) -> int:
+        if not isinstance(node, MappingNode | SequenceNode):
+            return 1
+        known = sizes.get(id(node), 0)
+        if known is None:
+            raise Invalid(_anchor(document, node, "an anchor contains itself", "It would never end."))
+        if known:
+            return known
+        sizes[id(node)] = None
+        pairs = node.value if isinstance(node, MappingNode) else [(item,) for item in node.value]
+        total = 1 + sum(size(item) for pair in pairs for item in pair)
+        if total > MAX_NODES:
+            detail = f"Expanded, they are more than {MAX_NODES:,} values."
+            raise Invalid(_anchor(document, node, "the aliases of this file explode", detail))
+        sizes[id(node)] = total
+        return total
+
+    size(root)
+
+
+def _anchor(document: Document, node: Node, summary: str, detail: str) -> Diagnostic:
+    return Diagnostic(summary, detail, "Write the values out, without the alias.", document.place_of(node))

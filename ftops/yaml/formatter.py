@@ -1,0 +1,233 @@
+"""The canonical layout of a spec: same meaning, same comments, one way to indent and space.
+
+Works line by line on what the parser says about the file. Keys are never reordered, and flow
+mappings stay as they are written. A file with aliases, tabs or foreign line ends is left alone, and so is one
+that would read differently afterwards.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from ftops.core.errors import SpecError
+from ftops.yaml import document as yaml_document
+
+INDENT = 2
+_GAP = re.compile(r"[:-] +(?=\S)")
+_COMMENT = re.compile(r"\A#(?=[^\s#!])")
+
+
+def format_text(text: str, file: str) -> str:
+    """The text in canonical layout. Raises SpecError where it is no YAML."""
+    try:
+        document = yaml_document.parse(text, file)
+    except yaml_document.Invalid as exc:
+        raise SpecError([exc.diagnostic]) from None
+    if document.root is None or not _is_plain_text(text) or _has_aliases(document.root):
+        return text
+    formatted = _format(text, document.root)
+    return formatted if _same_meaning(document.root, formatted, file) else text
+
+
+def _format(text: str, root: Node) -> str:
+    lines = text.removesuffix("\n").split("\n")
+    layout = _Layout(lines, root)
+    return "\n".join(_spaced(layout)) + "\n"
+
+
+def _is_plain_text(text: str) -> bool:
+    """Line ends and indents of one kind only, so that lines can be counted as the parser does."""
+    return not re.search(r"[\r\t\x85\u2028\u2029\ufeff]", text)
+
+
+class _Line(NamedTuple):
+    number: int
+    text: str
+    counts: bool
+    """Inside a value: an empty line may be a part of it."""
+
+
+class _Layout:
+    """What the node tree says about each line: how deep it stands, and where its keys are."""
+
+    def __init__(self, lines: list[str], root: Node) -> None:
+        self.source = lines
+        self.depth: dict[int, int] = {}
+        """New indent of the lines on which an entry begins."""
+        self.shift: dict[int, int] = {}
+        """By how much the further lines of a value are moved."""
+        self.verbatim: set[int] = set()
+        """Lines of quoted or block text, in which every blank counts."""
+        self.marks: dict[int, list[int]] = {}
+        """Columns of colons after keys and of dashes before items, by line."""
+        self.open_ends: set[int] = set()
+        """Last lines of block texts to which every empty line after them belongs."""
+        self.section_lines = {key.start_mark.line for key, _ in _pairs(root)} if _is_block(root) else set()
+        self._visit(root, 0)
+
+    def lines(self) -> Iterator[_Line]:
+        following = self._following()
+        above: dict[int, int] = {}
+        for number, line in enumerate(self.source):
+            indent = len(line) - len(line.lstrip(" "))
+            if number in self.depth:
+                above = {old: new for old, new in above.items() if old < indent}
+                above[indent] = self.depth[number]
+                yield _Line(number, self._entry_line(number, line), False)
+            elif number in self.shift:
+                yield _Line(number, self._moved(number, line), True)
+            else:
+                yield _Line(number, self._between(line, indent, above, following[number]), False)
+
+    def _following(self) -> list[int | None]:
+        """For each line, the next one on which an entry begins."""
+        found: list[int | None] = []
+        last = None
+        for number in range(len(self.source) - 1, -1, -1):
+            found.append(last)
+            last = number if number in self.depth else last
+        return found[::-1]
+
+    def _entry_line(self, number: int, line: str) -> str:
+        body = self._gaps(number, line).lstrip(" ")
+        return " " * self.depth[number] + (body if number in self.verbatim else body.rstrip(" "))
+
+    def _moved(self, number: int, line: str) -> str:
+        """A further line of a value: moved as a whole, its own blanks kept."""
+        shift = self.shift[number]
+        if not line.strip(" "):
+            return line if number in self.verbatim else ""
+        moved = " " * shift + line if shift >= 0 else line[-shift:]
+        return moved if number in self.verbatim else moved.rstrip(" ")
+
+    def _between(self, line: str, indent: int, above: dict[int, int], following: int | None) -> str:
+        """A comment stands as deep as the entry after it, or as the one before it that it is in line with."""
+        text = line.strip(" ")
+        if not text.startswith("#"):
+            return text
+        is_next = following is not None and indent <= self._indent(following)
+        depth = self.depth[following] if is_next and following is not None else above.get(indent)
+        if depth is None:
+            depth = 0 if following is None else self.depth[following]
+        return " " * depth + _COMMENT.sub("# ", text)
+
+    def _indent(self, number: int) -> int:
+        return len(self.source[number]) - len(self.source[number].lstrip(" "))
+
+    def _gaps(self, number: int, line: str) -> str:
+        """One blank after the colon of a key and the dash of an item."""
+        for column in sorted(self.marks.get(number, ()), reverse=True):
+            gap = _GAP.match(line, column)
+            if gap and not line[gap.end() :].startswith("#"):
+                line = f"{line[: column + 1]} {line[gap.end() :]}"
+        return line
+
+    def _visit(self, node: Node, depth: int) -> None:
+        if not _is_block(node):
+            self._inside(node, depth)
+        elif isinstance(node, MappingNode):
+            for key, value in node.value:
+                self._entry(key, value, depth)
+        else:
+            for item in node.value:
+                self._item(item, depth)
+
+    def _entry(self, key: Node, value: Node, depth: int) -> None:
+        self.depth.setdefault(key.start_mark.line, depth)
+        if isinstance(key, ScalarNode) and key.end_mark.line == value.start_mark.line:
+            self.marks.setdefault(key.start_mark.line, []).append(key.end_mark.column)
+        self._visit(value, depth + INDENT)
+
+    def _item(self, item: Node, depth: int) -> None:
+        line, column = item.start_mark.line, item.start_mark.column
+        before = self.source[line][:column]
+        while "-" not in before:
+            line -= 1
+            before = self.source[line].partition("#")[0]
+        self.marks.setdefault(line, []).append(before.rindex("-"))
+        self.depth.setdefault(line, depth)
+        self._visit(item, depth + INDENT)
+
+    def _inside(self, node: Node, depth: int) -> None:
+        """A scalar or flow collection: its further lines move with its first one."""
+        first, last = node.start_mark.line, self._last_line(node)
+        if first not in self.depth:
+            self.depth[first] = depth
+        for number in range(first + 1, last + 1):
+            self.shift.setdefault(number, self.depth[first] - self._indent(first))
+        if isinstance(node, ScalarNode) and node.style:
+            self.verbatim.update(range(first, last + 1))
+
+    def _last_line(self, node: Node) -> int:
+        """The last line of a value; empty lines after block text belong to it only where it says so."""
+        start, end = node.start_mark, node.end_mark
+        last = end.line - 1 if end.column == 0 and end.line > start.line else end.line
+        if not isinstance(node, ScalarNode) or node.style not in ("|", ">"):
+            return last
+        if "+" in self.source[start.line][start.column :].partition("#")[0]:
+            self.open_ends.add(last)
+            return last
+        while last > start.line and not self.source[last].strip(" "):
+            last -= 1
+        return last
+
+
+def _has_aliases(root: Node) -> bool:
+    """Whether a node stands in two places: the tree then doesn't say where."""
+    seen: set[int] = set()
+    nodes = [root]
+    while nodes:
+        node = nodes.pop()
+        if id(node) in seen:
+            return True
+        seen.add(id(node))
+        if isinstance(node, MappingNode):
+            nodes += [item for pair in node.value for item in pair]
+        elif isinstance(node, SequenceNode):
+            nodes += node.value
+    return False
+
+
+def _is_block(node: Node) -> bool:
+    return isinstance(node, MappingNode | SequenceNode) and not node.flow_style
+
+
+def _pairs(node: Node) -> list[tuple[Node, Node]]:
+    return node.value if isinstance(node, MappingNode) else []
+
+
+def _spaced(layout: _Layout) -> list[str]:
+    """One empty line before each section (above its comments), nowhere two, none at either end."""
+    found: list[_Line] = []
+    comments = end = 0
+    for line in layout.lines():
+        head = len(found) - comments
+        above = found[head - 1] if head and line.number in layout.section_lines else None
+        if above and above.text and above.number not in layout.open_ends:
+            found.insert(head, _Line(-1, "", False))
+        if line.text or line.counts or (found and found[-1].text):
+            found.append(line)
+        comments = comments + 1 if line.text.startswith("#") and not line.counts else 0
+        end = len(found) if line.text or line.counts else end
+    return [line.text for line in found[:end]]
+
+
+def _same_meaning(root: Node, formatted: str, file: str) -> bool:
+    try:
+        again = yaml_document.parse(formatted, file).root
+    except yaml_document.Invalid:
+        return False
+    return again is not None and _shape(root) == _shape(again)
+
+
+def _shape(node: Node) -> Any:
+    """A node without its places."""
+    if isinstance(node, MappingNode):
+        return ("map", node.tag, [(_shape(key), _shape(value)) for key, value in node.value])
+    if isinstance(node, SequenceNode):
+        return ("list", node.tag, [_shape(item) for item in node.value])
+    return ("text", node.tag, node.value, getattr(node, "style", None))

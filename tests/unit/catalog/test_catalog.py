@@ -1,0 +1,198 @@
+"""The catalogue: the package's own file, and the user's files over it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ftops import catalog
+from ftops.catalog import PROJECT_FILE, VARIABLE, Catalog, load
+from ftops.core.errors import SpecError
+
+MINI = "gpt-4o-mini-2024-07-18"
+OWN = Path(catalog.__file__).with_name("models.yaml")
+NOTHING: Mapping[str, str] = {}
+
+
+def with_overlay(folder: Path, text: str) -> Catalog:
+    (folder / PROJECT_FILE).write_text(text, encoding="utf-8")
+    return load(folder, NOTHING)
+
+
+def entries() -> dict[str, dict[str, object]]:
+    document = yaml.safe_load(OWN.read_text(encoding="utf-8"))
+    found = {f"models.{name}": entry for name, entry in document["models"].items()}
+    found |= {f"regions.{name}": entry for name, entry in document["regions"].items()}
+    return found | {name: document[name] for name in ("limits", "hosting")}
+
+
+@pytest.mark.parametrize("name", entries())
+def test_every_entry_has_its_source_and_date(name: str) -> None:
+    entry = entries()[name]
+    assert str(entry["source"]).strip()
+    assert date(2026, 1, 1) < date.fromisoformat(str(entry["read"])) < date(2030, 1, 1)
+
+
+@pytest.mark.parametrize("model", load(Path("/nowhere"), NOTHING).models.values(), ids=lambda m: m.id)
+def test_every_model_is_read_whole(model: catalog.CatalogModel) -> None:
+    assert model.source and model.read
+    assert model.id in (model.name, f"{model.name}-{model.version}")
+    assert model.training, "a model is listed because it can be trained somewhere"
+    for regions in model.training.values():
+        assert regions is None or all(name == name.lower() and name.isalnum() for name in regions)
+    for day in (model.training_retires, model.inference_retires):
+        assert day is None or day > date(2026, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "expected"),
+    [
+        (MINI, "", MINI),
+        (MINI.upper(), "", MINI),
+        ("gpt-4o-mini", "2024-07-18", MINI),
+        ("gpt-4o-mini", "", MINI),
+        ("gpt-4o-mini", "2030-01-01", None),
+        ("ministral-3b", "", "Ministral-3B"),
+        ("qwen-3-32b", "", "Qwen-32B"),
+        ("gpt-9", "", None),
+    ],
+)
+def test_a_model_by_its_names(name: str, version: str, expected: str | None) -> None:
+    found = load(Path("/nowhere"), NOTHING).find(name, version)
+    assert (found.id if found else None) == expected
+
+
+def test_what_is_known() -> None:
+    known = load(Path("/nowhere"), NOTHING)
+    mini = known.models[MINI]
+    assert mini.methods == frozenset({"supervised"})
+    assert mini.training["standard"] == frozenset({"northcentralus", "swedencentral"})
+    assert "westeurope" in (mini.training["global_standard"] or ())
+    assert mini.training["developer"] is None, "offered; where is not known"
+    assert known.models["o4-mini-2025-04-16"].training["developer"] == frozenset()
+    assert known.models["gpt-4.1-2025-04-14"].training_per_million == {
+        "standard": 27.5,
+        "global_standard": 25.0,
+        "developer": 12.5,
+    }
+    assert known.hosting_per_hour["standard"] == 1.7
+    assert known.limits["file_bytes"] == 512_000_000
+    assert known.sources == ("models.yaml",)
+
+
+def test_an_overlay_is_merged_key_by_key(tmp_path: Path) -> None:
+    known = with_overlay(
+        tmp_path,
+        f"""\
+limits: {{files: 200}}
+models:
+  {MINI.upper()}:
+    methods: [supervised, dpo]
+    training: {{standard: [West Europe]}}
+    retirement: {{training: 2028-01-01}}
+    example_tokens:
+  house-model-1:
+    name: house-model
+    version: "1"
+    training: {{developer: any}}
+""",
+    )
+    mini = known.models[MINI]
+    assert mini.methods == frozenset({"supervised", "dpo"})
+    assert mini.training["standard"] == frozenset({"westeurope"})
+    assert mini.training["developer"] is None, "what isn't named stays"
+    assert (mini.training_retires, mini.inference_retires) == (date(2028, 1, 1), date(2027, 10, 1))
+    assert mini.example_tokens is None, "no value: unknown again"
+    assert known.limits["files"] == 200 and known.limits["running_jobs"] == 3
+    house = known.find("house-model")
+    assert house is not None and house.methods is None and house.skus is None
+    assert known.sources == ("models.yaml", str(tmp_path / PROJECT_FILE))
+
+
+def test_the_file_that_the_environment_names_comes_last(tmp_path: Path) -> None:
+    (tmp_path / PROJECT_FILE).write_text("limits: {files: 1, jobs: 1}\n")
+    other = tmp_path / "other.yaml"
+    other.write_text("limits: {files: 2}\nregions: {ours: {names: [atlantis]}}\n")
+    known = load(tmp_path, {VARIABLE: str(other)})
+    assert (known.limits["files"], known.limits["jobs"]) == (2, 1)
+
+
+def test_a_list_of_regions_of_ones_own(tmp_path: Path) -> None:
+    known = with_overlay(
+        tmp_path,
+        f"regions: {{ours: {{names: [Atlantis]}}}}\nmodels: {{{MINI}: {{training: {{standard: ours}}}}}}\n",
+    )
+    assert known.models[MINI].training["standard"] == frozenset({"atlantis"})
+
+
+def test_an_empty_overlay_changes_nothing(tmp_path: Path) -> None:
+    assert with_overlay(tmp_path, "# nothing yet\n").models == load(Path("/nowhere"), NOTHING).models
+
+
+BAD: dict[str, tuple[str, str, int, str]] = {
+    "unknown-key": (
+        "models:\n  a:\n    methds: [dpo]\n",
+        "unknown key `methds` in the catalogue",
+        3,
+        "Did you mean `methods`?",
+    ),
+    "unknown-section": ("modles: {}\n", "unknown key `modles` in the catalogue", 1, "Did you mean `models`?"),
+    "no-such-method": (
+        "models:\n  a:\n    methods: [magic]\n",
+        "`methods` has to be a list of supervised, dpo, reinforcement",
+        3,
+        "see docs/catalog.md",
+    ),
+    "no-date": (
+        "models:\n  a:\n    retirement: {training: soon}\n",
+        "`training` has to be a date such as 2027-04-01",
+        3,
+        "see docs/catalog.md",
+    ),
+    "no-number": (
+        "limits:\n  files: many\n",
+        "`files` has to be a whole number, not below 0",
+        2,
+        "see docs/catalog.md",
+    ),
+    "no-mapping": ("models: [a]\n", "`models` has to be a mapping", 1, "see docs/catalog.md"),
+    "no-catalogue": ("just text\n", "`the catalogue` has to be a mapping", 1, "see docs/catalog.md"),
+    "no-such-list": (
+        "models:\n  a:\n    training: {standard: global_trainin}\n",
+        "there is no list of regions `global_trainin`",
+        3,
+        "Did you mean `global_training`?",
+    ),
+    "another-format": ("format_version: 2\n", "the catalogue has another format", 1, ""),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_is_wrong_with_an_overlay_and_where(tmp_path: Path, name: str) -> None:
+    text, summary, line, hint = BAD[name]
+    with pytest.raises(SpecError) as caught:
+        with_overlay(tmp_path, text)
+    (one,) = caught.value.diagnostics
+    assert (one.summary, one.hint) == (summary, hint)
+    assert one.place is not None
+    assert (one.place.file, one.place.line) == (str(tmp_path / PROJECT_FILE), line)
+
+
+def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(SpecError) as caught:
+        with_overlay(tmp_path, "limits: {files: many, jobs: few}\nmodels: {a: {skus: one}}\n")
+    assert len(caught.value.diagnostics) == 3
+
+
+def test_a_file_that_is_not_there_or_no_yaml(tmp_path: Path) -> None:
+    with pytest.raises(SpecError) as caught:
+        load(tmp_path, {VARIABLE: str(tmp_path / "missing.yaml")})
+    assert caught.value.diagnostics[0].summary == f"can't read the catalogue {tmp_path / 'missing.yaml'}"
+    assert VARIABLE in caught.value.diagnostics[0].hint
+    with pytest.raises(SpecError) as caught:
+        with_overlay(tmp_path, "models: {a: [}\n")
+    assert caught.value.diagnostics[0].place is not None

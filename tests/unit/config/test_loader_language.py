@@ -1,0 +1,58 @@
+"""docs/language.md: its examples load, and its tables say what the code knows."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from ftops.config import schema
+from ftops.config.loader import load
+from ftops.core.resource_types import RESOURCE_TYPES
+from ftops.yaml.formatter import format_text
+
+TEXT = (Path(__file__).parents[3] / "docs" / "language.md").read_text("utf-8")
+EXAMPLES = re.findall(r"^```yaml\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+ENVIRON = {
+    "USER": "ada",
+    "AZURE_SUBSCRIPTION_ID": "00000000-0000-0000-0000-000000000000",
+    "AZURE_OPENAI_ENDPOINT": "https://acme.openai.azure.com/",
+}
+
+
+@pytest.mark.parametrize("number", range(len(EXAMPLES)))
+def test_examples_load(tmp_path: Path, number: int) -> None:
+    file = tmp_path / "ftops.yaml"
+    file.write_text(EXAMPLES[number], "utf-8")
+    found = load(file, environ=ENVIRON)
+    assert found.resources or found.outputs
+    for name in re.findall(r"^  (\w+): \{provider", EXAMPLES[number], re.MULTILINE):
+        assert load(file, environ=ENVIRON, environment=name).environment == name
+
+
+@pytest.mark.parametrize("number", range(len(EXAMPLES)))
+def test_examples_are_laid_out_as_they_should(number: int) -> None:
+    assert format_text(EXAMPLES[number], "ftops.yaml") == EXAMPLES[number]
+
+
+def test_every_key_is_described() -> None:
+    blocks = [*schema.RESOURCE_MODELS.values(), *schema.PROVIDER_TYPES.values()]
+    blocks += [
+        schema.Settings,
+        schema.StateBlock,
+        schema.Variable,
+        schema.Environment,
+        schema.JobHyperparameters,
+    ]
+    blocks += [schema.LifecycleBlock, schema.Sku, schema.OutputBlock, schema.ControlPlane, schema.Credential]
+    blocks += [schema.Defaults]
+    keys = {field.key for block in blocks for field in block.fields.values()}
+    assert [key for key in sorted({*keys, *schema.SECTIONS}) if not re.search(rf"\b{key}\b", TEXT)] == []
+
+
+@pytest.mark.parametrize("kind", RESOURCE_TYPES)
+def test_attributes_of_the_kinds(kind: str) -> None:
+    row = re.search(rf"^\| {kind} \| `{RESOURCE_TYPES[kind].section}` \| (.*) \|$", TEXT, re.MULTILINE)
+    assert row is not None
+    assert set(re.findall(r"`([^`]+)`", row[1])) == RESOURCE_TYPES[kind].computed

@@ -1,0 +1,548 @@
+"""Every rule of preflight, as tables: a plan and an account in, findings out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from ftops.catalog import Catalog, load
+from ftops.config.config import Resource
+from ftops.core.address import Address, Reference, Value
+from ftops.core.errors import Diagnostic, Place
+from ftops.core.resource_types import deployment_name
+from ftops.planning.plan import Action, AttributeChange, Change, Reason
+from ftops.planning.preflight import Situation, check
+from ftops.planning.preflight.capacity import normal
+from ftops.providers.account_facts import Access, AccountFacts, OfferedModel, OfferedSku, Reach, Usage
+
+TODAY = date(2026, 11, 21)
+MINI = "gpt-4o-mini-2024-07-18"
+TUNED = f"{MINI}.ft-0123456789abcdef0123456789abcdef-copilot"
+CATALOG = load(Path("/nowhere"), {})
+SKUS = tuple(OfferedSku(name, f"OpenAI.{name}.gpt-4o-mini", 1000) for name in ("Standard", "GlobalStandard"))
+
+
+def usage(name: str, used: float = 0, limit: float = 100) -> Usage:
+    return Usage(name, f"title of {name}", used, limit)
+
+
+ACCOUNT = AccountFacts(
+    name="acme",
+    location="swedencentral",
+    state="Succeeded",
+    training=Access(Reach.USABLE),
+    deploying=Access(Reach.USABLE),
+    models=(
+        OfferedModel("gpt-4o-mini", "2024-07-18", True, SKUS, date(2027, 4, 7), date(2027, 10, 7)),
+        OfferedModel("gpt-4.1-mini", "2025-04-14", True, None),
+        OfferedModel("gpt-4o", "2024-11-20", False, SKUS),
+        OfferedModel("gpt-4o", "2024-08-06", True, SKUS, is_default=True),
+    ),
+    usages=(
+        usage("OpenAI.Standard.gpt-4o-mini", used=90),
+        usage("OpenAI.Standard.gpt-4o-mini-finetune", used=90),
+        usage("OpenAI.DeveloperTier.gpt4.1-mini-finetune", used=95),
+        usage("OpenAI.FineTuned.Deployments", used=4, limit=5),
+    ),
+    deployments=frozenset({"old", "prod"}),
+    limits={"files": 100, "running_jobs": 3, "jobs": 500},
+    counts={"files": 10, "total_file_bytes": 1000, "jobs": 5, "running_jobs": 0, "queued_jobs": 0},
+)
+
+
+def change(kind: str, name: str, action: Action = Action.CREATE, **more: Any) -> Change:
+    address = Address(kind, name)
+    return Change(more.pop("step", str(address)), address, action, Reason("", ""), "azure", **more)
+
+
+def dataset(name: str = "train", size: int = 1000, **more: Any) -> Change:
+    return change("dataset", name, after={"path": "a.jsonl"}, facts={"bytes": size}, **more)
+
+
+def job(name: str = "copilot", model: Value = MINI, **inputs: Value) -> Change:
+    after: Mapping[str, Value] = {
+        "model": model,
+        "method": "supervised",
+        "training_type": "standard",
+        **inputs,
+    }
+    return change("job", name, after=after)
+
+
+def deployment(
+    name: str = "new", model: Value = MINI, capacity: int = 10, sku: str = "Standard", **more: Any
+) -> Change:
+    action = more.pop("action", Action.CREATE)
+    after = {"name": name, "model": model, "sku": {"name": sku, "capacity": capacity}} | more.pop(
+        "inputs", {}
+    )
+    return change("deployment", name, action, after=after, **more)
+
+
+def deletion(name: str, model: str = MINI, capacity: int = 10, **more: Any) -> Change:
+    before = {"name": name, "model": model, "sku": {"name": "Standard", "capacity": capacity}}
+    more.setdefault("step", f"deployment.{name}#old")
+    return change("deployment", name, Action.DELETE, before=before, remote_id=f"/deployments/{name}", **more)
+
+
+def model_of(name: str) -> Reference:
+    return Reference(Address("job", name), "fine_tuned_model")
+
+
+def find(*changes: Change, account: AccountFacts = ACCOUNT, **more: Any) -> list[str]:
+    """`severity: summary` of every finding."""
+    return [f"{d.severity}: {d.summary}" for d in found(*changes, account=account, **more)]
+
+
+def found(
+    *changes: Change, account: AccountFacts = ACCOUNT, catalog: Catalog = CATALOG, today: date = TODAY
+) -> tuple[Diagnostic, ...]:
+    resources = {
+        c.address: Resource(c.address, c.provider, c.after, place=Place("ftops.yaml", number))
+        for number, c in enumerate(changes, 1)
+        if c.after
+    }
+    places = {"azure": Place("ftops.yaml", 99)}
+    return check(Situation(changes, resources, {"azure": account}, catalog, today, places))
+
+
+def test_what_works_has_no_findings() -> None:
+    assert find(dataset(), job(), deployment("new", model_of("copilot")), deployment("base")) == []
+
+
+def test_what_only_takes_away_is_not_checked() -> None:
+    away = replace(ACCOUNT, training=Access(Reach.REFUSED, "no"), deploying=Access(Reach.REFUSED, "no"))
+    gone = change("job", "x", Action.DELETE, before={"model": "gpt-9"})
+    assert find(deletion("old"), gone, change("job", "y", Action.ADOPT), account=away) == []
+
+
+def test_a_finding_names_the_resource_and_its_place() -> None:
+    (one,) = found(dataset(), job(model="gpt-4o-mini-2024-07-81"))
+    assert one.summary == "job.copilot: there is no model gpt-4o-mini-2024-07-81 here"
+    assert one.place == Place("ftops.yaml", 2)
+    assert "acme (swedencentral)" in one.detail
+    assert one.hint == f"Did you mean `{MINI}`?"
+
+
+def test_errors_come_first() -> None:
+    busy = replace(ACCOUNT, counts={**ACCOUNT.counts, "running_jobs": 3})
+    severities = [d.severity for d in found(job("a"), job("b", model="gpt-9"), account=busy)]
+    assert severities == ["error", "warning"]
+
+
+JOBS: dict[str, tuple[Change, list[str]]] = {
+    "by-id": (job(), []),
+    "another-case": (
+        job(model=MINI.upper()),
+        [f"error: job.copilot: {MINI.upper()} isn't how this model is written"],
+    ),
+    "by-name-alone": (
+        job(model="gpt-4o"),
+        ["warning: job.copilot: gpt-4o names no version"],
+    ),
+    "unknown": (job(model="gpt-9"), ["error: job.copilot: there is no model gpt-9 here"]),
+    "known-after-apply": (job(model=Reference(Address("job", "elsewhere"), "fine_tuned_model")), []),
+    "not-tunable": (
+        job(model="gpt-4o-2024-11-20"),
+        ["error: job.copilot: gpt-4o-2024-11-20 can't be fine-tuned"],
+    ),
+    "tuned-of-another-account": (
+        job(model=TUNED),
+        [f"warning: job.copilot: the tuned model {TUNED} is not in this account"],
+    ),
+    "method": (job(method="dpo"), [f"error: job.copilot: {MINI} can't be tuned by the method dpo"]),
+    "method-that-is-known": (job(model="gpt-4o-2024-08-06", method="dpo"), []),
+    "developer": (job(training_type="developer"), []),
+}
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_models_of_jobs(name: str) -> None:
+    change_, expected = JOBS[name]
+    assert find(change_) == expected
+
+
+@pytest.mark.parametrize(
+    ("location", "training_type", "expected"),
+    [
+        ("swedencentral", "standard", []),
+        ("North Central US", "standard", []),
+        ("westeurope", "standard", [f"error: job.copilot: {MINI} has no standard training in westeurope"]),
+        ("westeurope", "global_standard", []),
+        ("westeurope", "developer", []),
+        (
+            "uaenorth",
+            "global_standard",
+            [f"error: job.copilot: {MINI} has no global_standard training in uaenorth"],
+        ),
+        ("", "standard", []),
+    ],
+)
+def test_training_types_by_region(location: str, training_type: str, expected: list[str]) -> None:
+    assert find(job(training_type=training_type), account=replace(ACCOUNT, location=location)) == expected
+
+
+def test_another_training_type_is_offered() -> None:
+    (one,) = found(job(), account=replace(ACCOUNT, location="westeurope"))
+    assert "northcentralus, swedencentral" in one.detail
+    assert one.hint.startswith("here it has training_type: global_standard or developer; ")
+
+
+def test_a_training_type_that_is_nowhere() -> None:
+    listed = replace(ACCOUNT, models=None)
+    assert find(job(model="Ministral-3B"), account=listed) == [
+        "error: job.copilot: Ministral-3B has no standard training anywhere"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("today", "expected"),
+    [
+        (date(2027, 2, 5), []),
+        (date(2027, 2, 6), [f"warning: job.copilot: training of {MINI} ends in 60 days"]),
+        (date(2027, 4, 6), [f"warning: job.copilot: training of {MINI} ends in a day"]),
+        (date(2027, 4, 7), [f"error: job.copilot: training of {MINI} ended on 2027-04-07"]),
+    ],
+)
+def test_training_retires(today: date, expected: list[str]) -> None:
+    assert find(job(), today=today) == expected
+
+
+def test_an_earliest_day_is_no_error() -> None:
+    silent = replace(ACCOUNT, models=None)
+    assert find(job(), account=silent, today=date(2027, 5, 1)) == [
+        f"warning: job.copilot: training of {MINI} may have ended"
+    ]
+
+
+def test_nothing_retires_where_the_account_goes_on() -> None:
+    assert find(job(), deployment(), account=replace(ACCOUNT, retires=False), today=date(2030, 1, 1)) == []
+
+
+def test_a_deployment_of_a_model_that_ends() -> None:
+    assert find(deployment(), today=date(2027, 9, 1)) == [f"warning: deployment.new: {MINI} ends in 36 days"]
+    assert find(deployment(), today=date(2027, 11, 1)) == [
+        f"error: deployment.new: {MINI} ended on 2027-10-07"
+    ]
+    ending = replace(ACCOUNT, models=(replace(ACCOUNT.models[0], lifecycle="Deprecating"),))  # type: ignore[index]
+    assert find(deployment(), account=ending) == [f"warning: deployment.new: {MINI} is being retired"]
+
+
+def test_what_the_account_says_goes_before_the_catalogue() -> None:
+    catalog = replace(
+        CATALOG, models={MINI: replace(CATALOG.models[MINI], training_retires=date(2020, 1, 1), methods=None)}
+    )
+    assert find(job(), catalog=catalog) == []
+
+
+def test_a_misspelled_model_where_the_account_says_nothing() -> None:
+    silent = replace(ACCOUNT, models=None)
+    (one,) = found(job(model="gpt-4o-mni-2024-07-18"), account=silent)
+    assert (one.severity, one.hint) == ("warning", f"did you mean {MINI}?")
+    assert find(job(model="gpt-4o-mini-2030-01-01"), account=silent) == [], "a version of tomorrow"
+    assert find(job(model="something-of-mine"), account=silent) == []
+
+
+SKU_CASES: dict[str, tuple[Change, list[str]]] = {
+    "standard": (deployment(), []),
+    "whatever-the-case": (deployment(sku="globalstandard"), []),
+    "unknown": (
+        deployment(sku="GlobalStandrd"),
+        [f"error: deployment.new: {MINI} isn't offered under the SKU GlobalStandrd"],
+    ),
+    "not-for-base-models": (
+        deployment(sku="DeveloperTier"),
+        [f"error: deployment.new: {MINI} isn't offered under the SKU DeveloperTier"],
+    ),
+    "for-tuned-models": (deployment(model=TUNED, sku="ProvisionedManaged", inputs={"source": "/x"}), []),
+    "too-large": (
+        deployment(sku="GlobalStandard", capacity=1001),
+        [f"error: deployment.new: a deployment of {MINI} can't have a capacity of 1001"],
+    ),
+    "no-such-version": (
+        deployment(model="gpt-4o", inputs={"version": "2020-01-01"}),
+        ["error: deployment.new: there is no model gpt-4o 2020-01-01 here"],
+    ),
+    "not-known": (deployment(model="gpt-4.1-mini", sku="Anything"), []),
+}
+
+
+@pytest.mark.parametrize("name", SKU_CASES)
+def test_skus(name: str) -> None:
+    change_, expected = SKU_CASES[name]
+    assert find(change_) == expected
+
+
+def test_an_update_that_touches_neither_model_nor_sku_is_not_checked_again() -> None:
+    tags = deployment("new", "gpt-9", action=Action.UPDATE, attributes=(AttributeChange("tags", {}, {}),))
+    assert find(tags) == []
+    model = replace(tags, attributes=(AttributeChange("model", MINI, "gpt-9"),))
+    assert find(model) == ["error: deployment.new: there is no model gpt-9 here"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("OpenAI.DeveloperTier.gpt4.1-mini-finetune", "OpenAI.developertier.gpt-4.1-mini-finetune"),
+        ("OpenAI.Standard.gpt-35-turbo", "OpenAI.Standard.gpt-3.5-turbo"),
+    ],
+)
+def test_names_of_quotas_are_spelled_in_many_ways(one: str, other: str) -> None:
+    assert normal(one) == normal(other)
+    assert normal(one) != normal(one.replace("mini", "nano").replace("turbo", "instruct"))
+
+
+SHORT = "quota: title of OpenAI.Standard.gpt-4o-mini (OpenAI.Standard.gpt-4o-mini)"
+QUOTA: dict[str, tuple[list[Change], list[str]]] = {
+    "enough": ([deployment(capacity=10)], []),
+    "too-much": ([deployment(capacity=11)], [f"error: deployment.new: not enough {SHORT}"]),
+    "together": (
+        [deployment("aa", capacity=6), deployment("bb", capacity=6)],
+        [f"error: deployment.bb: not enough {SHORT}"],
+    ),
+    "freed-before": ([deletion("old"), deployment(capacity=20, waits_for=("deployment.old#old",))], []),
+    "freed-by-chance": (
+        [deployment(capacity=20), deletion("old")],
+        [f"warning: deployment.new: quota may run short: {SHORT.removeprefix('quota: ')}"],
+    ),
+    "both-at-once": (
+        [
+            deployment(capacity=20, action=Action.REPLACE, deposes="1234"),
+            deletion("old", step="deployment.new#1234", waits_for=("deployment.new",)),
+        ],
+        [f"error: deployment.new: not enough {SHORT}"],
+    ),
+    "grown": (
+        [deployment(capacity=30, action=Action.UPDATE, before=deployment(capacity=20).after)],
+        [],
+    ),
+    "grown-too-far": (
+        [deployment(capacity=31, action=Action.UPDATE, before=deployment(capacity=20).after)],
+        [f"error: deployment.new: not enough {SHORT}"],
+    ),
+    "another-quota": ([deployment(capacity=500, sku="GlobalStandard")], []),
+    "tuned": (
+        [job(), deployment(model=model_of("copilot"), capacity=11)],
+        [
+            "error: deployment.new: not enough quota: title of OpenAI.Standard.gpt-4o-mini-finetune "
+            "(OpenAI.Standard.gpt-4o-mini-finetune)"
+        ],
+    ),
+    "tuned-and-spelled-otherwise": (
+        [
+            job(model="gpt-4.1-mini-2025-04-14"),
+            deployment(model=model_of("copilot"), capacity=6, sku="DeveloperTier"),
+        ],
+        [
+            "error: deployment.new: not enough quota: title of OpenAI.DeveloperTier.gpt4.1-mini-finetune "
+            "(OpenAI.DeveloperTier.gpt4.1-mini-finetune)"
+        ],
+    ),
+    "a-job-on-a-job": (
+        [
+            job("first"),
+            job("second", model=model_of("first")),
+            deployment(model=model_of("second"), capacity=11),
+        ],
+        [
+            "error: deployment.new: not enough quota: title of OpenAI.Standard.gpt-4o-mini-finetune "
+            "(OpenAI.Standard.gpt-4o-mini-finetune)"
+        ],
+    ),
+    "slots": (
+        [job(), *(deployment(name, model_of("copilot"), capacity=1) for name in ("aa", "bb"))],
+        [
+            "error: deployment.bb: not enough quota: title of OpenAI.FineTuned.Deployments "
+            "(OpenAI.FineTuned.Deployments)"
+        ],
+    ),
+    "a-slot-that-is-freed": (
+        [
+            job(),
+            deployment("aa", model_of("copilot"), capacity=1),
+            deletion("old", TUNED, capacity=1),
+            deployment("bb", model_of("copilot"), capacity=1, waits_for=("deployment.old#old",)),
+        ],
+        [],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", QUOTA)
+def test_quota(name: str) -> None:
+    changes, expected = QUOTA[name]
+    assert find(*changes) == expected
+
+
+def test_a_quota_says_its_numbers() -> None:
+    (one,) = found(deployment("aa", capacity=6), deployment("bb", capacity=6))
+    assert one.detail == (
+        "It needs 6 new capacity; 4 would be left when its turn comes. "
+        "Of 100 in all, 90 are used now, and the steps before it change that."
+    )
+    assert "az cognitiveservices usage list --location swedencentral" in one.hint
+
+
+def test_the_accounts_own_name_of_a_quota_counts() -> None:
+    models = (OfferedModel("m", "1", True, (OfferedSku("Standard", "OpenAI.Standard.Class7"),)),)
+    account = replace(ACCOUNT, models=models, usages=(usage("OpenAI.Standard.Class7", used=99),))
+    assert len(find(deployment(model="m", capacity=2), account=account)) == 1
+
+
+NUMBERS: dict[str, tuple[Mapping[str, int], list[Change], list[str]]] = {
+    "files": ({"files": 99}, [dataset("a"), dataset("b")], ["error: dataset.b: too many files"]),
+    "files-freed": (
+        {"files": 99},
+        [
+            dataset("a"),
+            change("dataset", "old", Action.DELETE),
+            dataset("b", waits_for=("dataset.old",)),
+        ],
+        [],
+    ),
+    "jobs": ({"jobs": 500}, [job()], ["error: job.copilot: too many jobs"]),
+    "bytes": (
+        {"total_file_bytes": 999_999_500},
+        [dataset(size=1000)],
+        ["warning: dataset.train: the account's files may become too many bytes"],
+    ),
+    "one-file": (
+        {},
+        [dataset(size=512_000_001)],
+        ["error: dataset.train: the file is too large: 512.0 MB"],
+    ),
+    "running": (
+        {"running_jobs": 2},
+        [job("a"), job("b")],
+        ["warning: job.b: it will have to wait for other jobs"],
+    ),
+    "queue": (
+        {"running_jobs": 3, "queued_jobs": 20},
+        [job("a")],
+        [
+            "warning: job.a: it will have to wait for other jobs",
+            "warning: job.a: the queue of the account is full before its turn comes",
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_limits(name: str) -> None:
+    counts, changes, expected = NUMBERS[name]
+    account = replace(ACCOUNT, counts={**ACCOUNT.counts, **counts})
+    assert find(*changes, account=account) == expected
+
+
+def test_the_number_of_deployments() -> None:
+    names = frozenset(f"d{number}" for number in range(32))
+    assert find(deployment(), account=replace(ACCOUNT, deployments=names)) == [
+        "error: deployment.new: too many deployments"
+    ]
+
+
+NAMES: dict[str, tuple[list[Change], list[str]]] = {
+    "free": ([deployment("fresh")], []),
+    "taken": (
+        [deployment("Prod")],
+        ["error: deployment.Prod: account acme has a deployment `prod` already"],
+    ),
+    "freed": (
+        [deletion("prod"), deployment("prod", action=Action.REPLACE, waits_for=("deployment.prod#old",))],
+        [],
+    ),
+    "freed-too-late": (
+        [
+            deployment("prod", capacity=1, action=Action.REPLACE),
+            deletion("prod", step="deployment.prod#1", waits_for=("deployment.prod",)),
+        ],
+        ["error: deployment.prod: account acme has a deployment `prod` already"],
+    ),
+    "computed": ([deployment("prod", inputs={"replace": "blue_green"})], []),
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_names(name: str) -> None:
+    changes, expected = NAMES[name]
+    assert find(*changes) == expected
+
+
+def test_two_providers_for_one_account() -> None:
+    one, two = deployment("aa"), replace(deployment("bb"), provider="again")
+    two = replace(two, after={**two.after, "name": "aa"})
+    resources = {c.address: Resource(c.address, c.provider, c.after) for c in (one, two)}
+    accounts = {"azure": ACCOUNT, "again": ACCOUNT}
+    homes = {"azure": "azure:acme", "again": "azure:acme"}
+    situation = Situation((one, two), resources, accounts, CATALOG, TODAY, homes=homes)
+    twice = ["deployment.bb: more than one deployment of its account has the name `aa`"]
+    assert [d.summary for d in check(situation)] == twice
+    homes["again"] = "azure:other"
+    assert check(situation) == ()
+
+
+ACCESS: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "unreachable": (
+        {"training": Access(Reach.UNREACHABLE, "list the files: no connection")},
+        ["error: provider azure: list the files: no connection"],
+    ),
+    "refused": (
+        {"deploying": Access(Reach.REFUSED, "read the account: not allowed", "403", "ask")},
+        ["error: provider azure: read the account: not allowed"],
+    ),
+    "busy": (
+        {"training": Access(Reach.BUSY, "list the files: too many requests")},
+        ["warning: provider azure: list the files: too many requests"],
+    ),
+    "may-not-train": (
+        {"may_train": False},
+        ["error: provider azure: who is signed in may not train on account acme"],
+    ),
+    "may-not-deploy": (
+        {"may_train": True, "may_deploy": False},
+        ["error: provider azure: who is signed in may not deploy on account acme"],
+    ),
+    "may-do-both": ({"may_train": True, "may_deploy": True}, []),
+    "not-ready": ({"state": "Accepted"}, ["warning: provider azure: account acme is in the state Accepted"]),
+    "not-known": ({"state": "", "may_deploy": None}, []),
+}
+
+
+@pytest.mark.parametrize("name", ACCESS)
+def test_access(name: str) -> None:
+    facts, expected = ACCESS[name]
+    assert find(job(), deployment(), account=replace(ACCOUNT, **facts)) == expected
+
+
+def test_pain_3_a_missing_role_says_which_and_for_what() -> None:
+    (one,) = found(deployment("aa"), deployment("bb", capacity=0), account=replace(ACCOUNT, may_deploy=False))
+    assert one.detail == (
+        "Missing is the action Microsoft.CognitiveServices/accounts/deployments/write. "
+        "Needed for deployment.aa, deployment.bb."
+    )
+    assert one.hint == "ask for the role Cognitive Services Contributor on the account"
+    assert one.place == Place("ftops.yaml", 99)
+
+
+def test_who_only_trains_needs_no_right_to_deploy() -> None:
+    facts = replace(ACCOUNT, may_deploy=False, deploying=Access(Reach.REFUSED, "no"))
+    assert find(dataset(), job(), account=facts) == []
+
+
+def test_an_account_that_says_nothing_is_checked_for_nothing() -> None:
+    assert find(dataset(), job(), deployment(), account=AccountFacts()) == []
+
+
+def test_a_name_that_follows_from_a_model_may_be_taken_too() -> None:
+    """The model is known already, although the spec refers to its job."""
+    model = Reference(Address("job", "copilot"), "fine_tuned_model")
+    change_ = deployment("prod", model, inputs={"replace": "blue_green"})
+    name = deployment_name("prod", {**change_.after, "model": TUNED})
+    account = replace(ACCOUNT, deployments=frozenset({name}))
+    situation = Situation((change_,), {}, {"azure": account}, CATALOG, TODAY, known={str(model): TUNED})
+    assert f"has a deployment `{name}` already" in check(situation)[0].summary
