@@ -322,7 +322,7 @@ def test_files_of_a_project_are_known_until_they_change(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As with Git's index: by size, times and inode. A file in no project is read each time."""
-    monkeypatch.setattr("ftops.dataset.files.file_identity.SETTLED", -(10**18))  # no file is too young
+    monkeypatch.setattr("ftops.dataset.checks.inspection_cache.SETTLED", -(10**18))  # no file is too young
     folder = Folder.make(tmp_path, "")
     lines_of_chat = [chat(f"Where to, {n}?", "sales" if n % 2 else "help") for n in range(12)]
     folder.write("a.jsonl", lines(*lines_of_chat))
