@@ -66,6 +66,12 @@ def test_paths_in_the_guide_exist() -> None:
     assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
 
 
+def test_sections_that_the_guide_links_to_exist() -> None:
+    for page, anchor in re.findall(r"\]\(([\w./-]+)#([\w-]+)\)", GUIDE):
+        headings = re.findall(r"^#+ (.*)$", (ROOT / page).read_text(encoding="utf-8"), re.M)
+        assert anchor in {heading.lower().replace(" ", "-") for heading in headings}, (page, anchor)
+
+
 def test_commands_in_the_guide_exist() -> None:
     text = "\n".join(code(GUIDE))
     made = re.findall(r"\bmake ([\w./-]+)", text)
