@@ -14,7 +14,7 @@ LOCK    := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --for
 	--generate-hashes --custom-compile-command "make lock"
 
 .PHONY: help demo test test-busy explore explore-http lint format bench \
-	lock licenses sbom audit clean
+	lock licenses sbom audit dist clean
 
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -76,6 +76,17 @@ sbom: $(VENV)/.dev ## a CycloneDX list of what ftops runs on, in build/sbom.json
 	@$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
 		--output-file build/sbom.json build/sbom
 	@echo "build/sbom.json: $$(grep -c '"purl"' build/sbom.json) packages"
+
+dist: $(VENV)/.run ## sdist and wheel, in dist; ftops is started from the wheel in a new environment
+	@rm -rf dist build/dist && $(PYTHON) -m venv --without-pip build/dist
+	@$(BIN)/python -m hatchling build --target sdist
+	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+		--wheel-dir dist dist/*.tar.gz
+	@$(BIN)/python -m pip --python build/dist/bin/python install --quiet --disable-pip-version-check \
+		--require-hashes --requirement requirements/run.txt
+	@$(BIN)/python -m pip --python build/dist/bin/python install --quiet --disable-pip-version-check \
+		--no-deps dist/*.whl
+	@cd build/dist && bin/ftops version
 
 audit: $(VENV)/.dev ## look the locked packages up in the database of known vulnerabilities
 	@$(BIN)/python -m tools.audit $(ARGS)

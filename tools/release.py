@@ -1,0 +1,39 @@
+"""Release check: the tag, the version of the package and the changelog agree before anything is built."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+from ftops import __version__
+
+CHANGELOG = Path(__file__).parent.parent / "CHANGELOG.md"
+
+
+def problems(tag: str, version: str, changelog: str) -> list[str]:
+    """What is wrong with releasing this version under this tag; empty if nothing is."""
+    found = []
+    if tag != f"v{version}":
+        found.append(f"the tag is {tag}; it must be v{version}, as ftops/__init__.py has {version}")
+    heading = re.compile(rf"^## \[{re.escape(version)}\] - \d{{4}}-\d\d-\d\d\n(.*?)(?=^## |\Z)", re.M | re.S)
+    section = heading.search(changelog)
+    if section is None:
+        found.append(f"CHANGELOG.md has no heading `## [{version}] - YYYY-MM-DD`")
+    elif not section[1].strip():
+        found.append(f"CHANGELOG.md says nothing about {version}")
+    return found
+
+
+def main(tag: str) -> int:
+    """Exit code 1 if there is a problem."""
+    found = problems(tag, __version__, CHANGELOG.read_text(encoding="utf-8"))
+    for problem in found:
+        print(f"can't release: {problem}", file=sys.stderr)
+    return bool(found)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: python -m tools.release TAG")
+    sys.exit(main(sys.argv[1]))
