@@ -26,6 +26,12 @@ EXIT_CODES: Mapping[str, int] = {"done": 0, "failed": 1, "in-progress": 4, "inte
 """Report.result → exit code."""
 
 
+_RENEWED = (
+    "The state was rewritten as `encryption` says; `fallback` and `accept_plain` aren't needed any more. "
+    "Older versions stay as they were written."
+)
+
+
 class Wish(Struct, frozen=True):
     """What the command line asks of an apply."""
 
@@ -87,7 +93,7 @@ def _carry_out(
             raise Blocked(made.findings)
         _check_digest(made, wish.expect_digest)
         if made.is_empty:
-            report = _keep_records(session, made, wish)
+            report = _keep_records(session, made, wish, screen)
         elif wish.approved or wish.expect_digest or _is_approved(screen, wish, made):
             screen.keeps_going = True
             report = _run(session, made, wish, teller, watched, interrupts)
@@ -126,10 +132,13 @@ def _check_digest(made: Plan, expected: str | None) -> None:
     )
 
 
-def _keep_records(session: Session, made: Plan, wish: Wish) -> Report:
-    """Nothing to do at the service; what was found there is recorded all the same."""
+def _keep_records(session: Session, made: Plan, wish: Wish, screen: Screen) -> Report:
+    """Nothing to do at the service; what was found there is recorded all the same, and so is what is recorded
+    already if the spec says otherwise how."""
     if made.entries:
         return session.apply(made, Settings(), lambda event: None, planned_at=wish.planned_at)
+    if session.renew_encryption():
+        screen.note(f"{_RENEWED}\n")
     return Report("done", session.state, {})
 
 

@@ -47,7 +47,9 @@ from ftops.state.backends import (
     note_origin,
     note_place,
     open_store,
+    state_form,
 )
+from ftops.state.file_format import PLAIN
 from ftops.state.state import DigestKeySet, Entry, Home, Recorded, ResourceState, State, Status, fold
 
 if TYPE_CHECKING:
@@ -93,7 +95,8 @@ class Session(Struct):
     @classmethod
     def on_copy(cls, config: Config, state: State) -> Session:
         """With this state, to plan: where the spec keeps its own isn't asked."""
-        store = LocalStore(config.project / config.state.path, config.name, config.environment)
+        form = PLAIN if config.withheld is not None else state_form(config)
+        store = LocalStore(config.project / config.state.path, config.name, config.environment, form)
         providers = Providers(config.providers, config.project)
         return cls(config, build(config), store, providers, _state=state)
 
@@ -274,9 +277,9 @@ class Session(Struct):
 
     @property
     def digest_key(self) -> str:
-        """With what digests of secrets are keyed. It is made of the key that a state is encrypted with while
-        nothing is recorded, and stays through rotations: else every secret would look changed."""
-        if self.state.digest_key or not self.state.is_empty:
+        """With what digests of secrets are keyed. It is made of the key that a state is encrypted with when
+        its first entry is recorded, and stays through rotations: else every secret would look changed."""
+        if self.state.digest_key or self.state.serial:
             return self.state.digest_key
         return self.store.form.digest_key(self.config.name, self.config.environment)
 
@@ -307,6 +310,14 @@ class Session(Struct):
         if verified:
             self._inquiry().check_home(wanted)
         return wanted
+
+    def renew_encryption(self) -> bool:
+        """Writes the state anew if it may be written with another key, or otherwise, than the spec says by
+        now; whether it was written. Only within `locked`."""
+        if not (self.store.form.is_changing and self.state.lineage):
+            return False
+        self.replace_state(self.state)
+        return True
 
     def replace_state(self, pushed: State) -> State:
         """Puts a whole other state in place of what is recorded. Its serial never goes back: what was

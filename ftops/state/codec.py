@@ -6,6 +6,7 @@ what isn't of this form: who knows the file says so.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -33,6 +34,7 @@ from ftops.state.state import (
 
 Fields = Mapping[str, Any]
 T = TypeVar("T")
+_HEX = re.compile(r"[0-9a-f]{64}")
 _address = lru_cache(maxsize=65_536)(Address.parse)
 """An address stands at its resource, and wherever something depends on it."""
 
@@ -47,7 +49,7 @@ def state_from_json(raw: Fields, *, is_plain: bool) -> State:
         deposed={_deposed_key(a): _resource(r) for a, r in raw.get("deposed", {}).items()},
         pending=_by_address(raw.get("pending", {}), _operation),
         outputs=dict(raw.get("outputs", {})),
-        digest_key=_text(raw.get("digest_key", "")),
+        digest_key=_digest_key(raw.get("digest_key", "")),
     )
 
 
@@ -146,7 +148,7 @@ _ENTRIES: Mapping[str, Callable[[Fields], Entry]] = {
     "moved": lambda raw: Moved(tuple((_address(a), _address(b)) for a, b in raw["moves"])),
     "reassigned": lambda raw: Reassigned(tuple(_reassignment(*row) for row in raw["objects"])),
     "provider_replaced": lambda raw: ProviderReplaced(_home(*raw["before"]), _home(*raw["after"])),
-    "digest_key": lambda raw: DigestKeySet(_text(raw["key"])),
+    "digest_key": lambda raw: DigestKeySet(_digest_key(raw["key"])),
 }
 
 
@@ -222,6 +224,13 @@ def _text(raw: Any) -> str:
     if not isinstance(raw, str):
         raise TypeError(f"{raw!r} is no text")
     return raw
+
+
+def _digest_key(raw: Any) -> str:
+    text = _text(raw)
+    if text and not _HEX.fullmatch(text):
+        raise ValueError("digest_key is no 64 hex digits")
+    return text
 
 
 def _count(raw: Any) -> int:

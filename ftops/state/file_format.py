@@ -186,6 +186,10 @@ def parse_line(line: bytes) -> dict[str, Any] | None:
 class StateCodec(Protocol):
     """How a state is written down: in the clear, or sealed."""
 
+    @property
+    def is_changing(self) -> bool:
+        """Whether it also reads what is written with another key, or otherwise."""
+
     def snapshot(self, state: State, spec: str, environment: str) -> str:
         """The whole state."""
 
@@ -210,6 +214,8 @@ class StateCodec(Protocol):
 
 class PlainCodec:
     """In the clear."""
+
+    is_changing = False
 
     def snapshot(self, state: State, spec: str, environment: str) -> str:
         return snapshot_text(state, spec, environment)

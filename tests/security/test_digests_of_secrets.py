@@ -9,6 +9,7 @@ import json
 from base64 import b64encode
 from collections.abc import Mapping
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 import pytest
@@ -82,9 +83,9 @@ def test_a_rotation_changes_nothing(folder: Folder) -> None:
     kept = state_of(folder, key=0)["digest_key"]
     folder.edit(ENCRYPTED, ROTATING)
     assert changes(folder, key=1, old=0) == 0
-    assert "No changes" in apply(folder, key=1, old=0).out
-    folder.edit("say 0", "say it", "data/train.jsonl")
-    assert "deleted" in apply(folder, key=1, old=0).out
+    done = apply(folder, key=1, old=0)
+    assert "No changes" in done.out
+    assert "The state was rewritten" in done.err
     folder.edit(ROTATING, ENCRYPTED)
     assert changes(folder, key=1) == 0
     assert state_of(folder, key=1)["digest_key"] == kept
@@ -104,7 +105,6 @@ def test_encryption_that_begins_or_ends_changes_nothing(tmp_path: Path, then: st
     apply(folder, key=0)
     folder.edit(first, then)
     assert changes(folder, key=0) == 0
-    folder.edit("say 0", "say it", "data/train.jsonl")
     apply(folder, key=0)
     folder.edit(then, ENCRYPTED if then == BEGINNING else "path: state")
     assert changes(folder, key=0) == 0
@@ -136,3 +136,46 @@ def test_the_first_record_may_be_an_import(folder: Folder) -> None:
     apply(folder, key=0)
     assert state_of(folder, key=0)["digest_key"]
     assert changes(folder, key=0) == 0
+
+
+def test_a_state_that_was_lost_is_recorded_with_the_same_key(folder: Folder) -> None:
+    apply(folder, key=0)
+    kept = state_of(folder, key=0)["digest_key"]
+    rmtree(folder.path / "state")
+    apply(folder, key=0)
+    assert state_of(folder, key=0)["digest_key"] == kept
+
+
+def test_what_began_in_the_clear_goes_on_so(tmp_path: Path) -> None:
+    """Also if all is forgotten: the objects still carry fingerprints that were made so, and are adopted by
+    them."""
+    folder = Folder.make(tmp_path / "here", spec("path: state"))
+    apply(folder, key=0)
+    folder.edit("path: state", BEGINNING)
+    recorded = state_of(folder, key=0)["resources"]
+    assert folder.run("state", "rm", *recorded, environ=environ(0)).code == 0
+    apply(folder, key=0)
+    now = state_of(folder, key=0)
+    assert "digest_key" not in now
+    assert now["resources"]["job.copilot"]["fingerprint"] == recorded["job.copilot"]["fingerprint"]
+
+
+def test_a_copy_of_a_new_state_is_planned_with_the_same_key(folder: Folder) -> None:
+    (folder.path / "empty.json").write_text(folder.run("state", "pull", environ=environ(0)).out)
+    prints = [
+        json.loads(folder.run("plan", *more, "-o", "json", environ=environ(0)).out)["digest"]
+        for more in ((), ("--state", "empty.json"))
+    ]
+    assert prints[0] == prints[1]
+
+
+@pytest.mark.parametrize("key", ["x", "\ud800", "a" * 63, "A" * 64])
+def test_a_key_that_is_none_is_refused(tmp_path: Path, key: str) -> None:
+    folder = Folder.make(tmp_path / "here", spec("path: state"))
+    apply(folder, key=0)
+    state = {**state_of(folder, key=0), "digest_key": key}
+    state.pop("checksum")
+    (folder.path / "state/drone/default.json").write_text(json.dumps(state))
+    done = folder.run("plan", environ=environ(0))
+    assert done.code == 1
+    assert "damaged" in done.err

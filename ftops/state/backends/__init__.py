@@ -11,7 +11,7 @@ from ftops.state.backends.base import (
     Waiting,
     lock_info,
 )
-from ftops.state.backends.factory import check_place, move_in, open_store, state_keys
+from ftops.state.backends.factory import check_place, move_in, open_store, state_form, state_keys
 from ftops.state.backends.local import LocalStore
 from ftops.state.backends.ownership import note_origin
 from ftops.state.backends.previous_locations import note_place
@@ -32,5 +32,6 @@ __all__ = [
     "note_origin",
     "note_place",
     "open_store",
+    "state_form",
     "state_keys",
 ]

@@ -22,6 +22,10 @@ class EncryptedCodec(Struct, frozen=True):
 
     keys: Keys
 
+    @property
+    def is_changing(self) -> bool:
+        return bool(self.keys.fallbacks or self.keys.accept_plain)
+
     def snapshot(self, state: State, spec: str, environment: str) -> str:
         text = snapshot_text(state, spec, environment)
         if self.keys.key is None:
