@@ -20,6 +20,7 @@ from ftops.planning.saved.plan_file import plan_digest
 from ftops.session.session import Session
 from ftops.state.file_format import parse_snapshot
 from ftops.state.state import State
+from ftops.views.destination import redirections
 from ftops.views.diagnostics import to_json
 
 
@@ -114,4 +115,6 @@ def plan_document(plan: Plan, warnings: tuple[Diagnostic, ...]) -> dict[str, Jso
     said: list[Json] = [to_json(d) for d in warnings]
     found: list[Json] = [to_json(d) for d in plan.findings]
     digest = plan_digest(plan) if plan.is_approvable else None
-    return {**plan_to_json(plan), "digest": digest, "findings": found, "diagnostics": said}
+    document = plan_to_json(plan)
+    document["warnings"] = [*redirections(plan.destination), *plan.warnings]
+    return {**document, "digest": digest, "findings": found, "diagnostics": said}

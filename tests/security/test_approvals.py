@@ -108,6 +108,7 @@ def test_a_plan_whose_account_was_given_from_outside_says_so_first(azure: Folder
     given = "endpoint=https://acme-west.openai.azure.com/"
     first = "the account of provider azure was given from outside the spec, by var.endpoint: acme-west.openai"
     assert first in offline(azure, "--var", given).out.splitlines()[0]
+    assert first in offline(azure, "--var", given, "-o", "json").json["warnings"][0]
     assert offline(azure, "--var", given, "--out", "plan.ft").code == 0
     lines = azure.ok("show", "plan.ft").splitlines()
     assert first in lines[2]
