@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.contract.azure_cloud import Cloud
-from tests.golden.cli import SPEC, Folder, process_environment
+from tests.golden.cli import SPEC, Folder
+from tests.support.command import environment
 from tests.support.quickstart import quickstart
 
 FIRST = "error: deployment.copilot: not enough quota"
@@ -143,7 +144,7 @@ def test_an_unchanged_plan_loads_nothing_of_this(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", _LOADED],
         cwd=folder.path,
-        env=process_environment(),
+        env=environment(),
         capture_output=True,
         text=True,
         check=True,

@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from ftops.state.backends.audit_log import Begun, Ended, Run, audit_line, read_runs
 from tests.golden.cli import Folder, golden
-from tests.support.embedded import ROOT, environment, wait_until
+from tests.support.command import ROOT, environment
 from tests.support.embedded import SPEC as EMBEDDED
 from tests.support.embedded import Folder as Embedded
+from tests.support.embedded import wait_until
 
 TEXTS = st.text(max_size=6)
 BEGUN = st.builds(

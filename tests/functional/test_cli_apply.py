@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.golden.cli import Done, Folder, golden, process_environment
+from tests.golden.cli import Done, Folder, golden
+from tests.support.command import environment
 
 
 @pytest.fixture
@@ -134,7 +135,7 @@ def at_terminal(folder: Folder, answer: str, *argv: str) -> Done:
         done = subprocess.run(
             [sys.executable, "-m", "ftops", *argv],
             cwd=folder.path,
-            env=process_environment(),
+            env=environment(),
             stdin=theirs,
             capture_output=True,
             text=True,
@@ -168,7 +169,7 @@ def test_the_live_view_on_a_terminal(folder: Folder) -> None:
     run = subprocess.Popen(
         [sys.executable, "-m", "tests.golden.slow", "pending", "apply", "-y"],
         cwd=folder.path,
-        env=process_environment({"TERM": "xterm", "COLUMNS": "100"}),
+        env=environment({"TERM": "xterm", "COLUMNS": "100"}),
         stdin=subprocess.DEVNULL,
         stdout=theirs,
         stderr=subprocess.PIPE,
@@ -199,7 +200,7 @@ class Slow:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tests.golden.slow", manner, "apply", "-y", *argv],
             cwd=folder.path,
-            env=process_environment(),
+            env=environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from ftops.cli.command_table import COMMANDS, Row
-from tests.golden.cli import Folder, golden, process_environment
+from tests.golden.cli import Folder, golden
+from tests.support.command import FTOPS, run
 
 WRONG: dict[str, tuple[tuple[str, ...], str, str]] = {
     "unknown command": (("plna",), "there is no command `plna`", "Did you mean `plan`? See `ftops --help`."),
@@ -197,15 +197,7 @@ def test_no_colours(folder: Folder, environ: dict[str, str], arguments: tuple[st
 
 
 def shell(folder: Folder, command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        ["bash", "-c", command.replace("ftops", f"{sys.executable} -m ftops")],
-        cwd=folder.path,
-        env=process_environment(),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    return run(["bash", "-c", command.replace("ftops", " ".join(FTOPS))], folder.path)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.embedded import environment
+from tests.support.command import environment
 
 SPEC = """\
 providers:

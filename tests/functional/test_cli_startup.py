@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.golden.cli import Folder, process_environment
+from tests.golden.cli import Folder
+from tests.support.command import environment, run
 
 HEAVY = {"openai", "azure", "deepdiff", "rich", "numpy", "starlette", "uvicorn", "httpx", "asyncio"}
 NO_CLICK = HEAVY | {"click", "pydantic", "yaml", "json", "pathlib", "dataclasses", "typing", "re"}
@@ -27,15 +28,8 @@ finally:
 
 
 def imported(folder: Folder, *argv: str) -> set[str]:
-    done = subprocess.run(
-        [sys.executable, "-c", _CODE, *argv],
-        cwd=folder.path,
-        env=process_environment(),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=True,
-    )
+    done = run([sys.executable, "-c", _CODE, *argv], folder.path)
+    assert done.returncode == 0, done.stderr
     return set(done.stderr.split())
 
 
@@ -87,7 +81,7 @@ def test_version_is_there_at_once(applied: Folder) -> None:
 
 def seconds(arguments: list[str]) -> float:
     before = spent()
-    subprocess.run([sys.executable, *arguments], capture_output=True, env=process_environment(), check=True)
+    subprocess.run([sys.executable, *arguments], capture_output=True, env=environment(), check=True)
     return spent() - before
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.embedded import ROOT, Folder, environment, example
+from tests.support.command import ROOT, environment
+from tests.support.embedded import Folder, example
 
 ONE_OF_EACH = (1, 1, 1, 1)
 WRITES = 12
@@ -57,7 +58,10 @@ def test_killed_at_a_random_time(tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)
     for _ in range(2):
         with subprocess.Popen(
-            folder.command("apply", "-y"), cwd=folder.path, env=environment(), stdout=subprocess.DEVNULL
+            folder.command("apply", "-y"),
+            cwd=folder.path,
+            env=environment(),
+            stdout=subprocess.DEVNULL,
         ) as process:
             try:
                 process.wait(timeout=chance.uniform(0.3, 4))

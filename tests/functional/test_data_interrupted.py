@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from ftops.dataset import Inspection, inspect
-from tests.golden.cli import process_environment
+from tests.support.command import environment
 
 LINES = 12_000
 
@@ -62,7 +62,7 @@ def started(big: Path, *words: str) -> subprocess.Popen[bytes]:
         command,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=process_environment(),
+        env=environment(),
         start_new_session=True,
     )
 

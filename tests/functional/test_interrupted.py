@@ -20,7 +20,8 @@ from typing import Any
 import pytest
 
 from tests.contract.azure_cloud import Cloud, running_cloud
-from tests.golden.cli import Done, Folder, process_environment
+from tests.golden.cli import Done, Folder
+from tests.support.command import environment
 
 DEADLINE = 120.0
 JOBS = "POST /openai/fine_tuning/jobs"
@@ -70,7 +71,7 @@ class Scene:
         process = subprocess.Popen(
             [sys.executable, "-m", "ftops", "apply", "-y", *words],
             cwd=self.folder.path,
-            env=process_environment(),
+            env=environment(),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from ftops.state.file_format import parse_snapshot
-from tests.support.embedded import ROOT
+from tests.support.command import ROOT
 from tests.support.on_disk import FolderCloud, apply, session
 
 WRITING = "write,pwrite64,writev,fsync,fdatasync,rename,unlink,link,ftruncate,truncate,mkdir"

@@ -22,7 +22,8 @@ from ftops.state.state import Status
 from tests.contract.azure_cloud import SETTLED, Cloud, changed, made, running_cloud, until
 from tests.contract.azure_cloud import deployment as deployment_request
 from tests.contract.wire import Wire, tapped
-from tests.golden.cli import Folder, process_environment
+from tests.golden.cli import Folder
+from tests.support.command import environment
 
 SPEC = """\
 providers:
@@ -310,7 +311,7 @@ def test_pain_24_a_job_in_the_queue_is_left_and_taken_up_again(cloud: Cloud, tmp
     for _ in range(2):  # impatient: once more, and once more
         assert folder.run("apply", "-y", "--no-wait").code == 4
     waiting = subprocess.Popen(  # and one that waits, until the machine goes down
-        [sys.executable, "-m", "ftops", "apply", "-y"], cwd=folder.path, env=process_environment(),
+        [sys.executable, "-m", "ftops", "apply", "-y"], cwd=folder.path, env=environment(),
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     cloud.admin("DELETE", "log")

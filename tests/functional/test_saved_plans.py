@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from ftops.planning.saved.plan_file import PLAN_FILE_VERSION
-from tests.golden.cli import SPEC, Done, Folder, examples, golden, process_environment
+from tests.golden.cli import SPEC, Done, Folder, examples, golden
+from tests.support.command import environment
 
 OTHER = """\
   other:
@@ -118,7 +119,7 @@ def test_after_a_kill_it_says_that_its_run_was_killed(folder: Folder) -> None:
     saved(folder)
     command = [sys.executable, "-m", "tests.support.kill_at", "2", "after", "--", "apply", "plan.ft"]
     killed = subprocess.run(
-        command, cwd=folder.path, env=process_environment(), capture_output=True, timeout=300, check=False
+        command, cwd=folder.path, env=environment(), capture_output=True, timeout=300, check=False
     )
     assert killed.returncode == -signal.SIGKILL
     done = folder.run("apply", "plan.ft")

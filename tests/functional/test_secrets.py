@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.emulator.origin import Origin
-from tests.support.embedded import ROOT, environment, example
+from tests.support.command import FTOPS, ROOT, environment
+from tests.support.command import run as run_command
+from tests.support.embedded import example
 
 FROM_ENVIRONMENT = "canary-environment-5f1c"
 FROM_VARIABLE = "canary-variable-77ab"
@@ -63,21 +65,7 @@ def folder(tmp_path: Path) -> Path:
 
 def run(folder: Path, *arguments: str, expect: int = 0, **more: str) -> str:
     """Everything that it prints."""
-    done = subprocess.run(
-        [sys.executable, "-m", "ftops", *arguments],
-        cwd=folder,
-        env={
-            **environment(),
-            "CANARY": FROM_ENVIRONMENT,
-            "CANARY_KEY": KEY,
-            "FTOPS_VAR_owner": FROM_VARIABLE,
-            **more,
-        },
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    done = run_command([*FTOPS, *arguments], folder, {**SECRETS, **more})
     assert done.returncode == expect, done.stdout + done.stderr
     return done.stdout + done.stderr
 

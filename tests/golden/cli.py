@@ -6,7 +6,6 @@ import io
 import json
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import chdir, contextmanager
@@ -16,6 +15,7 @@ from typing import Any
 
 from ftops.cli.main import run as run_command_line
 from ftops.core.confined_files import ALLOW
+from tests.support.command import FTOPS, environment, run
 
 GOLDEN = Path(__file__).parent
 ROOT = GOLDEN.parent.parent
@@ -116,24 +116,8 @@ class Folder:
 
     def process(self, *argv: str, environ: Mapping[str, str] | None = None, **more: Any) -> Done:
         """In a process of its own."""
-        done = subprocess.run(
-            [sys.executable, "-m", "ftops", *argv],
-            cwd=self.path,
-            env=process_environment(environ),
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-            **more,
-        )
+        done = run([*FTOPS, *argv], self.path, environ, **more)
         return Done(done.returncode, done.stdout, done.stderr)
-
-
-def process_environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Of this process, without what would change the looks."""
-    ours = ("FTOPS_", "AZURE_")
-    kept = {k: v for k, v in os.environ.items() if k == ALLOW or not (k.startswith(ours) or k in _LOOKS)}
-    return {**kept, "PYTHONPATH": str(ROOT), **(more or {})}
 
 
 def examples(count: int, word: str = "") -> str:
@@ -158,9 +142,6 @@ def stable(text: str) -> str:
     return _DIGEST.sub("Digest: v2:sha256:<digest>", text)
 
 
-_LOOKS = ("CI", "NO_COLOR", "FORCE_COLOR", "TERM", "PYTHONUNBUFFERED")
-
-
 def _example(text: str) -> str:
     messages = [{"role": "user", "content": f"say {text}"}, {"role": "assistant", "content": text}]
     return json.dumps({"messages": messages}) + "\n"
@@ -171,7 +152,7 @@ def _environment(more: Mapping[str, str]) -> Iterator[None]:
     before = dict(os.environ)
     allowed = {name: before[name] for name in (ALLOW,) if name in before}
     os.environ.clear()
-    os.environ.update(process_environment({**allowed, **more}))
+    os.environ.update(environment({**allowed, **more}))
     try:
         yield
     finally:

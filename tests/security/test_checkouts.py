@@ -15,8 +15,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.golden.cli import SPEC, Folder, examples, process_environment
+from tests.golden.cli import SPEC, Folder, examples
 from tests.security.canaries import WORD, Canaries
+from tests.support.command import environment
 
 FTOPS = str(Path(sys.executable).parent / "ftops")
 CODES = (0, 1, 2, 3)
@@ -187,7 +188,7 @@ def test_a_checkout_by_strangers(place: Path, canaries: Canaries, spec: str, pla
         done = subprocess.run(
             [FTOPS, *argv],
             cwd=folder,
-            env=process_environment(),
+            env=environment(),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=SECONDS,

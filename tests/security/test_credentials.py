@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.security.sink import Sink, sinking
-from tests.support.embedded import environment, example
+from tests.support.command import FTOPS
+from tests.support.command import run as run_command
+from tests.support.embedded import example
 
 KEY = "canary-key-4be1d0"
 TOKEN = "canary-token-91aa7c"
@@ -89,13 +91,11 @@ def folder(tmp_path: Path) -> Path:
 
 def run(folder: Path, spec: str, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     (folder / "ftops.yaml").write_text(spec, encoding="utf-8")
-    given = environment()
-    return subprocess.run(
-        [sys.executable, "-m", "ftops", *(arguments or ("plan",))],
-        cwd=folder,
-        env={
-            **given,
-            "PATH": f"{folder.parent / 'bin'}:{given['PATH']}",
+    return run_command(
+        [*FTOPS, *(arguments or ("plan",))],
+        folder,
+        {
+            "PATH": f"{folder.parent / 'bin'}:{os.environ['PATH']}",
             "AZURE_TOKEN_CREDENTIALS": "AzureCliCredential",
             "AZURE_STORAGE_ACCOUNT_KEY": "Y2FuYXJ5",
             "AWS_ACCESS_KEY_ID": "canary",
@@ -104,10 +104,6 @@ def run(folder: Path, spec: str, *arguments: str, **environ: str) -> subprocess.
             "OTHER": OTHER,
             **environ,
         },
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
     )
 
 

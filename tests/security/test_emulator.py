@@ -20,7 +20,8 @@ import pytest
 
 from ftops.core.project import made_here
 from tests.emulator.server import Emulator
-from tests.support.embedded import Folder, environment
+from tests.support.command import run
+from tests.support.embedded import Folder
 
 DEEP = b"[" * 100_000
 LONG = b"9" * 5000
@@ -188,15 +189,7 @@ def evil() -> Iterator[tuple[str, list[str]]]:
 
 
 def applied(folder: Folder, command: str = "apply") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        folder.command(command, "--auto-approve"),
-        cwd=folder.path,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    return run(folder.command(command, "--auto-approve"), folder.path)
 
 
 @pytest.mark.parametrize("mark", [None, "1", "{inode}", "{inode} 1764390000000000000", "{inode} {inode}"])

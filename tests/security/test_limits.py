@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.embedded import Folder, environment, example
+from tests.support.command import environment
+from tests.support.embedded import Folder, example
 
 LONG = "9" * 5000
 HEX = "0x" + "f" * 3990

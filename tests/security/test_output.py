@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.embedded import Folder, environment
+from tests.support.command import environment
+from tests.support.embedded import Folder
 
 ESCAPES = {
     "CSI of C1": "\x9b",
@@ -47,7 +48,10 @@ def folder(tmp_path: Path) -> Folder:
 def shown(folder: Folder, *arguments: str) -> str:
     """What a terminal gets of both streams, colours and all."""
     control, terminal = pty.openpty()
-    env = {k: v for k, v in environment().items() if k != "NO_COLOR"} | {"TERM": "xterm", "FORCE_COLOR": "1"}
+    env = {k: v for k, v in environment().items() if k != "NO_COLOR"} | {
+        "TERM": "xterm",
+        "FORCE_COLOR": "1",
+    }
     with subprocess.Popen(
         folder.command(*arguments), cwd=folder.path, env=env, stdout=terminal, stderr=terminal,
         stdin=subprocess.DEVNULL,

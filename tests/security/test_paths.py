@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.golden.cli import SPEC, Done, Folder, examples, process_environment
+from tests.golden.cli import SPEC, Done, Folder, examples
 from tests.security.canaries import WORD, Canaries
+from tests.support.command import environment
 
 FTOPS = str(Path(sys.executable).parent / "ftops")
 COMMANDS = (("validate",), ("plan", "--offline"), ("apply", "-y"), ("destroy", "-y"))
@@ -27,7 +28,7 @@ def ftops(folder: Path, *argv: str, environ: Mapping[str, str] | None = None) ->
     done = subprocess.run(
         [FTOPS, *argv],
         cwd=folder,
-        env=process_environment(environ),
+        env=environment(environ),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

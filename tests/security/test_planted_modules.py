@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from ftops.dataset.checks.checker import BIG
-from tests.support.embedded import ROOT, SPEC, Folder, environment, example
+from tests.support.command import ROOT, environment
+from tests.support.embedded import SPEC, Folder, example
 
 FTOPS = str(Path(sys.executable).parent / "ftops")
 NAMES = (

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.embedded import SPEC, Folder, environment, wait_until
+from tests.support.command import environment
+from tests.support.embedded import SPEC, Folder, wait_until
 
 OWN = ("state", ".ftops", "cloud", "saved.plan")
 

@@ -22,7 +22,8 @@ from ftops.state.state import Begun, Operation, PendingOperation, Recorded, Reso
 from tests.golden.cli import Folder as Golden
 from tests.support.buckets import MemoryBucket
 from tests.support.cloud import Cloud
-from tests.support.embedded import SPEC, Folder, environment
+from tests.support.command import environment
+from tests.support.embedded import SPEC, Folder
 from tests.support.on_disk import FolderCloud, apply, session
 from tests.support.specs import World, config, dataset, deployment
 
@@ -34,7 +35,11 @@ def test_pain_2_a_cancelled_run_leaves_no_lock_in_a_folder(tmp_path: Path) -> No
     """setup-terraform#441, azure-pipelines-terraform#312, dflook#176"""
     folder = Folder.make(tmp_path, SPEC.replace("min_training_seconds: 0.2", "min_training_seconds: 1.5"))
     with subprocess.Popen(
-        folder.command("apply", "-y"), cwd=folder.path, env=environment(), stdout=subprocess.PIPE, text=True
+        folder.command("apply", "-y"),
+        cwd=folder.path,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        text=True,
     ) as process:
         assert process.stdout is not None
         next(line for line in process.stdout if "job.copilot: creat" in line)

@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 from tests.store.conftest import Running
-from tests.support.embedded import SPEC, Folder, environment
+from tests.support.command import environment
+from tests.support.embedded import SPEC, Folder
 from tests.support.proxy import proxy
 from tests.support.servers import Service
 

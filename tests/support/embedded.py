@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -13,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parent.parent.parent
+from tests.support.command import FTOPS, run
 
 SPEC = """\
 ftops: {name: small}
@@ -68,22 +65,14 @@ class Folder:
         return cls(folder)
 
     def command(self, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "ftops", *arguments]
+        return [*FTOPS, *arguments]
 
     def run(self, *arguments: str, expect: int = 0) -> str:
         """Standard output. Fails, with everything that was printed, on another exit code."""
         return self.run_command(self.command(*arguments), expect)
 
     def run_command(self, command: list[str], expect: int | None = 0) -> str:
-        done = subprocess.run(
-            command,
-            cwd=self.path,
-            env=environment(),
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
+        done = run(command, self.path)
         assert expect is None or done.returncode == expect, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
@@ -116,12 +105,6 @@ class Cloud:
         """(training files, jobs, models, deployments)."""
         files = [f for f in self.raw["files"] if f["purpose"] == "fine-tune"]
         return len(files), len(self.raw["jobs"]), len(self.raw["models"]), len(self.raw["deployments"])
-
-
-def environment() -> dict[str, str]:
-    """That of this process, without anything that would colour or point elsewhere."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("AZURE_", "OPENAI_", "FTOPS_"))}
-    return {**kept, "NO_COLOR": "1", "PYTHONPATH": str(ROOT)}
 
 
 def wait_until(condition: Any, seconds: float = 120.0) -> None:
