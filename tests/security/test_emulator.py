@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -20,7 +20,7 @@ import pytest
 
 from ftops.core.project import made_here
 from tests.emulator.server import Emulator
-from tests.support.command import run
+from tests.support.command import FTOPS, run
 from tests.support.embedded import Folder
 
 DEEP = b"[" * 100_000
@@ -280,3 +280,16 @@ def test_settings_may_lie_in_a_folder_before_its_first_server(tmp_path: Path) ->
     emulator = Emulator(tmp_path)
     assert emulator.admin("GET", "settings")["strict"] is True
     emulator.stop()
+
+
+@pytest.mark.parametrize("name", ["made-here", "made-at", "settings.json", "port"])
+@pytest.mark.parametrize("plant", [os.mkfifo, lambda path: path.symlink_to("/etc/hostname")])
+def test_the_command_waits_for_no_pipe_and_follows_no_link(
+    tmp_path: Path, name: str, plant: Callable[[Path], None]
+) -> None:
+    folder = tmp_path / "cloud"
+    folder.mkdir()
+    plant(folder / name)
+    done = run([*FTOPS, "emulator", "--data", str(folder), "--trust"], tmp_path)
+    assert done.returncode == 1
+    assert "Remove it" in done.stderr

@@ -24,7 +24,11 @@ class Foreign(Exception):
 def claim(folder: Path, *, trust: bool) -> None:
     """Marks a folder that is new, or that is to be trusted. Raises ``Foreign``, OSError."""
     # Before the mark is looked for: another server makes the mark before anything else.
-    strange = {path.name for path in folder.iterdir()} - _HARMLESS
+    found = list(folder.iterdir())
+    odd = next((p for p in found if p.is_symlink() or not (p.is_file() or p.is_dir())), None)
+    if odd is not None:
+        raise Foreign(f"{odd} is a link, a pipe or the like, and the folder holds only files. Remove it")
+    strange = {path.name for path in found} - _HARMLESS
     if is_ours(folder):
         return
     if strange and not trust:
