@@ -19,6 +19,7 @@ from ftops.config.loader.expressions import (
     SETTINGS,
     STATE,
     STATE_HOST,
+    STATE_KEY,
     STATE_PATH,
     Evaluator,
     Known,
@@ -28,7 +29,7 @@ from ftops.config.loader.expressions import (
 from ftops.config.loader.files import Entry, Source
 from ftops.config.loader.validate import read_block
 from ftops.config.loader.versions import unmet
-from ftops.config.schema.field_types import Unknown, one_of
+from ftops.config.schema.field_types import Unknown, has_unknown, one_of
 from ftops.core.address import NAME, SHORTEST_SECRET, scan
 from ftops.core.errors import Diagnostic, Place
 from ftops.core.suggestions import did_you_mean
@@ -85,7 +86,8 @@ def read_settings(source: Source, version: str, scope: Scope) -> tuple[str, Stat
 
 
 def _setting(entry: Entry, scope: Scope, findings: list[Diagnostic]) -> Any:
-    """One key of `ftops`, read alone, so that the section may be divided between files."""
+    """One key of `ftops`, read alone, so that the section may be divided between files; None where something
+    in it has no value, which a finding says."""
     value: Any
     if entry.name == "state" and isinstance(entry.data, dict):
         value = {
@@ -94,7 +96,8 @@ def _setting(entry: Entry, scope: Scope, findings: list[Diagnostic]) -> Any:
         }
     else:
         value = Evaluator(entry, scope, FIXED).evaluate(entry.data)
-    return read_block(schema.Settings, {entry.name: value}, entry, findings, own=1)
+    block = read_block(schema.Settings, {entry.name: value}, entry, findings, own=1)
+    return None if has_unknown(value) else block
 
 
 def _default_name(source: Source, findings: list[Diagnostic]) -> str:
@@ -197,7 +200,8 @@ def read_budget(source: Source, environment: Entry | None) -> Budget:
     limits: dict[str, float] = {}
     places: list[tuple[str, Place]] = []
     for entry, path, value in written:
-        block = read_block(schema.BudgetBlock, value, entry, []) if isinstance(value, dict) else None
+        is_known = isinstance(value, dict) and not has_unknown(value)
+        block = read_block(schema.BudgetBlock, value, entry, []) if is_known else None
         for name, limit in (block.as_data() if block else {}).items():
             place = entry.place((*path, name))
             if name not in limits:
@@ -209,6 +213,7 @@ def read_budget(source: Source, environment: Entry | None) -> Budget:
 _STATE_PHASES: Mapping[str, Phase] = {
     **dict.fromkeys(("backend", "path", "container"), STATE_PATH),
     **dict.fromkeys(("bucket", "region"), STATE_HOST),
+    "encryption": STATE_KEY,
 }
 _PHASES: Mapping[str, Phase] = {
     "defaults": DEFAULTS,
