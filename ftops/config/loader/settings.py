@@ -153,7 +153,7 @@ def choose_environment(source: Source, wanted: str | None, findings: list[Diagno
         check_name(entry, "an environment", findings)
         data = Evaluator(entry, Scope({}, {}, findings), FIXED).evaluate(entry.data)
         block = read_block(schema.Environment, data if data is not None else {}, entry, findings)
-        if block and block.provider is not None:
+        if block and isinstance(block.provider, str):
             _check_provider(block.provider, source["providers"], entry, findings)
     name = wanted or DEFAULT_ENVIRONMENT
     if name in environments or name == DEFAULT_ENVIRONMENT:
@@ -308,7 +308,7 @@ class Providers:
             environment.data.get("provider") if environment and isinstance(environment.data, dict) else None
         )
         if environment and isinstance(wanted, str):
-            return self.name_for(str(wanted), environment)
+            return "" if "${" in wanted else self.name_for(str(wanted), environment)  # that is told already
         marked = [name for name, block in self._blocks.items() if block and block.default is True]
         if len(marked) == 1 or len(self.entries) == 1:
             return marked[0] if marked else next(iter(self.entries))
