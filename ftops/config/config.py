@@ -143,6 +143,8 @@ class StateSettings(Struct, frozen=True):
     backend: str = "local"
     path: str = "state"
     settings: Mapping[str, Value] = field(default_factory=dict)
+    places: Mapping[str, Place] = field(default_factory=dict)
+    """Where its keys are named, by setting of `encryption`."""
 
 
 class Config(Struct, frozen=True):

@@ -126,7 +126,8 @@ def _state(block: schema.StateBlock, entry: Entry, scope: Scope) -> StateSetting
         _check_keys(entry, entry.data["encryption"], findings)
     check_addresses(backend, data, entry, scope)
     check_forms(data, entry, scope)
-    return StateSettings(backend, path, data)
+    named = {name: entry.place(("encryption", name)) for name in ("key", "fallback")}
+    return StateSettings(backend, path, data, named if data.get("encryption") else {})
 
 
 def _check_keys(entry: Entry, given: Mapping[str, Any], findings: list[Diagnostic]) -> None:
