@@ -10,7 +10,7 @@ from ftops.cli.arguments import SpecArguments
 from ftops.cli.console import Screen
 from ftops.cli.options import PlanArguments
 from ftops.cli.spec_args import read, read_to_destroy, read_with_data
-from ftops.cli.untrusted import told_as_far_as_known
+from ftops.cli.untrusted import at_recorded_accounts
 from ftops.config.config import Config
 from ftops.core.address import Json
 from ftops.core.confined_files import content
@@ -51,10 +51,10 @@ def planning_session(config: Config, request: PlanArguments, copy: Path | None) 
     where the copy can't be trusted."""
     if copy is not None:
         state = _copied(config, copy)
-        return Session.on_copy(config, told_as_far_as_known(state, config))
+        return Session.on_copy(at_recorded_accounts(config, state), state)
     if config.withheld is not None:
         state = Session.open(config).state if is_plain_local(config) else State("")
-        return Session.on_copy(config, told_as_far_as_known(state, config))
+        return Session.on_copy(at_recorded_accounts(config, state), state)
     if request.offline and config.state.backend != "local":
         raise UsageError(
             "--offline asks nobody, and the state is in a bucket",

@@ -57,13 +57,15 @@ def spec_of(saved: SavedPlan, given: SpecArguments) -> SpecArguments:
             "",
             "leave --env out, or plan again",
         )
+    from ftops.config.loader.files import holds_spec  # only where a plan is applied
+
     path = Path(origin.path)
     files = [file for file in map(Path, origin.variable_files) if file not in given.variable_files]
     for named in (path, *files):
         _check_inside(named)
-    if not path.exists():
+    if not holds_spec(path):
         raise UsageError(
-            f"there is no {path} here, the spec that the plan was made from",
+            f"the spec that the plan was made from isn't here: {path}",
             "a saved plan is applied where its spec and data are.",
             "go to the folder in which it was planned, or name it with -C",
         )

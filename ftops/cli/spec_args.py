@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-
-from msgspec.structs import replace
+from collections.abc import Mapping
 
 from ftops.cli.arguments import SpecArguments
 from ftops.cli.switches import CI, UNTRUSTED, is_on
@@ -37,20 +36,22 @@ def read(spec: SpecArguments) -> Config:
 
 def _read_untrusted(spec: SpecArguments, *, destroying: bool = False) -> Config:
     """Nothing that is kept beside the spec is believed, and of the environment it gets what was allowed."""
-    from ftops.cli.untrusted import Withholding
+    from ftops.cli.untrusted import read_withheld
     from ftops.config.loader import load
 
     os.environ.pop(ALLOW, None)  # it lets in folders for specs of your own
-    environ = Withholding(os.environ)
-    config = load(
-        spec.path,
-        environment=spec.environment,
-        variables=spec.variables,
-        variable_files=spec.variable_files,
-        environ=environ,
-        destroying=destroying,
-    )
-    return replace(config, withheld=tuple(sorted(environ.withheld)))
+
+    def loaded(environ: Mapping[str, str], destroying: bool) -> Config:
+        return load(
+            spec.path,
+            environment=spec.environment,
+            variables=spec.variables,
+            variable_files=spec.variable_files,
+            environ=environ,
+            destroying=destroying,
+        )
+
+    return read_withheld(loaded, destroying=destroying)
 
 
 def _named(config: Config, spec: SpecArguments) -> Config:

@@ -7,17 +7,19 @@ taken for ftops' own. What was left out for that is said. docs/security.md has t
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from typing import TypeVar
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from secrets import token_hex
 
 import click
 from msgspec.structs import replace
 
 from ftops.cli.switches import UNTRUSTED, is_on
-from ftops.config.accounts import accounts_of
+from ftops.config.accounts import possible_accounts
 from ftops.config.cache import VARIABLE_PREFIX
-from ftops.config.config import Config
-from ftops.core.address import encode
+from ftops.config.config import Config, ProviderConfig
+from ftops.core.errors import UsageError
 from ftops.core.trusted_hosts import ALLOW_VARIABLE
 from ftops.state.state import PendingOperation, ResourceState, State
 
@@ -25,6 +27,7 @@ ALLOWED = "FTOPS_ALLOW_ENV"
 """Names of environment variables that an untrusted spec may read, separated by commas."""
 STAND_IN = "withheld"
 """What an untrusted spec reads in place of any other environment variable."""
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def _set_untrusted(ctx: click.Context, param: click.Parameter, given: bool) -> bool:
@@ -45,24 +48,25 @@ untrusted_option = click.option(
 
 class Withholding(Mapping[str, str]):
     """The environment for an untrusted spec: the variables of the spec, and what ALLOWED names. Whatever else
-    is asked for has a stand-in for a value, and is noted."""
+    is asked for has a stand-in for a value, and is noted. Raises UsageError where ALLOWED names none."""
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        allowed = {name.strip() for name in environ.get(ALLOWED, "").split(",")}
+    def __init__(self, environ: Mapping[str, str], stand_in: str = STAND_IN) -> None:
+        self._allowed = _allowed(environ)
         self._given = {
             name: value
             for name, value in environ.items()
-            if name in allowed or name == ALLOW_VARIABLE or name.startswith(VARIABLE_PREFIX)
+            if name in self._allowed or name == ALLOW_VARIABLE or name.startswith(VARIABLE_PREFIX)
         }
+        self._stand_in = stand_in
         self.withheld: set[str] = set()
 
     def __getitem__(self, name: str) -> str:
         if name in self._given:
             return self._given[name]
-        if name.startswith(VARIABLE_PREFIX):
+        if name in self._allowed or name.startswith(VARIABLE_PREFIX):
             raise KeyError(name)
         self.withheld.add(name)
-        return STAND_IN
+        return self._stand_in
 
     def __contains__(self, name: object) -> bool:
         return name in self._given
@@ -74,29 +78,68 @@ class Withholding(Mapping[str, str]):
         return len(self._given)
 
 
-def told_as_far_as_known(state: State, config: Config) -> State:
-    """The state as if its objects were in the accounts that the spec leads to, where settings of these are
-    withheld: nobody knows whether they are others."""
-    unknown = {
-        provider.name: account
-        for provider, account in zip(config.providers.values(), accounts_of(config).values(), strict=True)
-        if config.withheld and STAND_IN in str(encode(dict(provider.settings)))
+def _allowed(environ: Mapping[str, str]) -> frozenset[str]:
+    names = frozenset(filter(None, map(str.strip, environ.get(ALLOWED, "").split(","))))
+    wrong = sorted(name for name in names if not _NAME.fullmatch(name))
+    if wrong:
+        raise UsageError(
+            f"{ALLOWED} names no environment variable by `{wrong[0]}`",
+            "it lists whole names, separated by commas; nothing stands for several of them.",
+            f"write the names out: {ALLOWED}=NAME,NAME",
+        )
+    return names
+
+
+def read_withheld(load: Callable[[Mapping[str, str], bool], Config], *, destroying: bool) -> Config:
+    """The config that `load` makes of an environment, with what it doesn't get. The second argument of `load`
+    says whether providers are enough."""
+    environ = Withholding(os.environ)
+    config = load(environ, destroying)
+    withheld = tuple(sorted(environ.withheld - {*config.keys}))
+    providers = _with_gaps(config.providers, withheld, load)
+    return replace(config, withheld=withheld, providers=providers)
+
+
+def _with_gaps(
+    providers: Mapping[str, ProviderConfig],
+    withheld: tuple[str, ...],
+    load: Callable[[Mapping[str, str], bool], Config],
+) -> Mapping[str, ProviderConfig]:
+    """Providers that know which accounts are possible. A spec can say the usual stand-in by itself: so it is
+    read again with one that nobody can guess, which is forgotten after."""
+    sources = {f"env.{name}" for name in withheld}
+    if not any(sources.intersection(provider.sources) for provider in providers.values()):
+        return providers
+    unknown = token_hex(16)
+    again = load(Withholding(os.environ, unknown), True)
+    possible = {
+        name: possible_accounts(provider, again.project, unknown)
+        for name, provider in again.providers.items()
     }
-    if not unknown:
-        return state
-    return replace(
-        state,
-        resources={a: _at_home(r, unknown) for a, r in state.resources.items()},
-        deposed={key: _at_home(r, unknown) for key, r in state.deposed.items()},
-        pending={a: _at_home(o, unknown) for a, o in state.pending.items()},
-    )
+    return {name: replace(provider, possible=possible[name]) for name, provider in providers.items()}
 
 
-R = TypeVar("R", ResourceState, PendingOperation)
+def at_recorded_accounts(config: Config, state: State) -> Config:
+    """The spec with its providers at the accounts where their objects are on record, as far as settings are
+    withheld that could lead there: nobody knows whether they are others. What the spec says itself counts."""
+    records: list[ResourceState | PendingOperation] = [*state.resources.values(), *state.pending.values()]
+    records += state.deposed.values()
+    found = Counter((record.provider, record.account) for record in records)
+    homes = {
+        name: max(fitting, key=lambda account: (found[name, account], account))
+        for name, provider in config.providers.items()
+        if provider.possible and (fitting := _fitting(provider, found))
+    }
+    placed = {name: replace(config.providers[name], account=home) for name, home in homes.items()}
+    return replace(config, providers={**config.providers, **placed}) if placed else config
 
 
-def _at_home(record: R, accounts: Mapping[str, str]) -> R:
-    return replace(record, account=accounts.get(record.provider, record.account))
+def _fitting(provider: ProviderConfig, recorded: Counter[tuple[str, str]]) -> list[str]:
+    return [
+        account
+        for name, account in recorded
+        if name == provider.name and account and re.fullmatch(provider.possible, account)
+    ]
 
 
 def left_out(config: Config, *, without_state: bool = False) -> list[str]:

@@ -26,7 +26,7 @@ _DEFAULT_PORTS: Mapping[str, str] = {"http": "80", "https": "443"}
 def account_of(provider: ProviderConfig, project: Path) -> str:
     """A name of the account that is the same wherever ftops runs, whoever asks, and by whichever of its
     addresses. No secret is in it. What the settings don't say of it is left off at the end."""
-    return _ACCOUNTS[provider.type](provider, project)
+    return provider.account or _ACCOUNTS[provider.type](provider, project)
 
 
 def accounts_of(config: Config) -> dict[str, str]:
@@ -44,6 +44,29 @@ def agrees(one: str, other: str) -> bool:
     """Whether two names of the account of one provider can be the same: settings that were added later, or
     left out, say more or less of it."""
     return one == other or one.startswith(f"{other}#") or other.startswith(f"{one}#")
+
+
+def possible_accounts(provider: ProviderConfig, project: Path, stand_in: str) -> str:
+    """The names that an account can have where nobody knows some of its settings, as a regular expression;
+    empty where they don't matter. `stand_in` is what stands in place of them, and nowhere else."""
+    account = account_of(provider, project)
+    if stand_in not in account:
+        return ""
+    kind = provider.type
+    anything = _ANYTHING.get(kind, ".*")
+    head, *named = (re.escape(part).replace(stand_in, anything) for part in account.split("#"))
+    if kind != "azure_openai":
+        return "#".join([head, *named])
+    if stand_in in account.partition("#")[0]:
+        head = f"(?:{head}|emulator:{re.escape(_LOOPBACK)}{anything})"
+    rest = "(?:#.*)?"  # as `agrees` has it, either name may say less of the account
+    for part in reversed(named):
+        rest = f"(?:#{part}{rest})?"
+    return head + rest
+
+
+_ANYTHING: Mapping[str, str] = {"azure_openai": "[^#]*", "openai": "[^/]*", "emulator": "[^#]*"}
+"""By type of provider: what a part of the name of its account can be."""
 
 
 def _azure(provider: ProviderConfig, project: Path) -> str:

@@ -79,6 +79,10 @@ class ProviderConfig(Struct, frozen=True):
     """Variables and environment variables that lead to its account: `var.region`, `env.HOST`."""
     hidden: tuple[str, ...] = ()
     """Values of the secrets among the settings: no message may show them."""
+    account: str = ""
+    """The name of its account, where that doesn't follow from the settings: some of them are withheld."""
+    possible: str = ""
+    """Where settings are withheld: the names that its account can have, as a regular expression."""
 
 
 class Output(Struct, frozen=True):
@@ -139,6 +143,8 @@ class StateSettings(Struct, frozen=True):
     backend: str = "local"
     path: str = "state"
     settings: Mapping[str, Value] = field(default_factory=dict)
+    places: Mapping[str, Place] = field(default_factory=dict)
+    """Where its keys are named, by setting of `encryption`."""
 
 
 class Config(Struct, frozen=True):
@@ -169,6 +175,8 @@ class Config(Struct, frozen=True):
     refactorings: Refactorings = Refactorings()
     is_named: bool = True
     """Whether the spec says its name itself; else it is that of its folder."""
+    keys: tuple[str, ...] = ()
+    """Environment variables that nothing but the encryption of the state reads."""
     withheld: tuple[str, ...] | None = None
     """Environment variables that an untrusted spec asks for and doesn't get; None: the spec is trusted."""
     is_outline: bool = False

@@ -57,7 +57,17 @@ def refuse_outside(path: Path, root: Path) -> None:
     """Raises Refused where a path leads out of the project."""
     place = outside(path, root)
     if place is not None:
-        raise Refused(path, f"it leads out of the project, to {place}", ALLOW_HINT)
+        raise Refused(path, f"it leads out of the project, to {place}", allow_hint())
+
+
+def allow_hint(environ: Mapping[str, str] = os.environ) -> str:
+    """What to do about a path outside of the project; and which folder that you allow lets nothing in."""
+    for entry in filter(None, environ.get(ALLOW, "").split(os.pathsep)):
+        folder = Path(entry)
+        if not folder.is_absolute() or not folder.is_dir():
+            why = "there is no such folder" if folder.is_absolute() else "its path isn't absolute"
+            return f"{ALLOW_HINT}. `{entry}`, which stands there, has no effect: {why}."
+    return ALLOW_HINT
 
 
 def leads_out(path: Path, root: Path) -> bool:
@@ -136,7 +146,7 @@ def _open_within(path: Path, root: Path, flags: int) -> int:
     place = os.path.realpath(path)
     home = _home(place, root, os.environ)
     if not home:
-        raise Refused(path, f"it leads out of the project, to {place}", ALLOW_HINT)
+        raise Refused(path, f"it leads out of the project, to {place}", allow_hint())
     *above, name = Path(place).relative_to(home).parts or (".",)
     at = os.open(home, _FOLDER)
     try:

@@ -105,7 +105,15 @@ class Blocked(FtopsError):
 
 
 class StateError(FtopsError):
-    """The state can't be read, written or trusted."""
+    """The state can't be read, written or trusted. `place` is that of the setting that it is about."""
+
+    def __init__(self, summary: str, detail: str = "", hint: str = "", place: Place | None = None) -> None:
+        super().__init__(summary, detail, hint)
+        self.place = place
+
+    @property
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        return (Diagnostic(self.summary, self.detail, self.hint, self.place),)
 
 
 class StateLocked(StateError):

@@ -192,15 +192,24 @@ def comparable(
         by_bytes = desired.bytes.get(path)
         if by_bytes and by_bytes in (old, recorded.identities[path]):
             put(after, path, before.get(path))
-        elif WITHHELD in identity:
-            put(after, path, at(before, path))
         elif identity.startswith(HIDDEN) and old != new:
-            put(before, path, old)  # the text around the secret is another one
+            put(before, path, old)  # it is another secret, or the text around it is another one
             put(after, path, new)
-        else:
+        elif not _is_as_known(identity, recorded.identities[path]):
             put(before, path, recorded.identities[path])
             put(after, path, identity)
     return before, after
+
+
+def _is_as_known(identity: str, recorded: str) -> bool:
+    """Whether secrets are withheld, and those beside them are the recorded ones. Their expressions, which
+    stand in the inputs, are compared then."""
+    parts, before = identity.split("+"), recorded.split("+")
+    return (
+        WITHHELD in parts
+        and len(parts) == len(before)
+        and all(part in (WITHHELD, old) for part, old in zip(parts, before, strict=True))
+    )
 
 
 def at(tree: Mapping[str, Value], path: str) -> Value:

@@ -40,9 +40,14 @@ def destination_of(config: Config, plan: Plan) -> Destination:
             name: _provider(provider, project) for name, provider in config.providers.items() if name in used
         },
         state={**dict(_state(config)), **({"lineage": plan.lineage} if plan.lineage else {})},
-        variables={name: config.variables.get(name, "(sensitive)") for name in config.given},
+        variables=given_variables(config),
         policies=dict(_policies(config)),
     )
+
+
+def given_variables(config: Config) -> dict[str, str]:
+    """Variables that are given from outside; of those that are sensitive only that they are."""
+    return {name: config.variables.get(name, "(sensitive)") for name in config.given}
 
 
 def elsewhere(approved: Destination, now: Destination) -> list[str]:

@@ -22,7 +22,7 @@ from ftops.core.errors import FtopsError
 from ftops.core.private_files import write_private
 from ftops.core.project import project_root
 from ftops.core.timestamps import iso
-from ftops.planning.destination import elsewhere
+from ftops.planning.destination import elsewhere, given_variables
 from ftops.planning.plan import Options, Plan
 from ftops.planning.plan_builder import secret_digests
 from ftops.planning.saved.inputs_digest import basis_of, differences
@@ -125,14 +125,12 @@ def read_plan(path: Path) -> SavedPlan:
 def _unseal(sealed: Sealed, file: str) -> str:
     """With the key of the spec that it was made from: nothing else of the spec has to be known."""
     from ftops.config.loader import load_outline
+    from ftops.config.loader.files import holds_spec
 
     path = Path(sealed.path)
-    if not path.exists():
-        raise PlanFileError(
-            f"the saved plan is encrypted: {file}",
-            f"its key is named in its spec, and there is no {path} here.",
-            "go to the folder in which it was planned, or name it with -C",
-        )
+    if not holds_spec(path):
+        where = "in this folder" if sealed.path == "." else f"at {path}, as seen from here"
+        raise _away(sealed, file, f"there is none {where}")
     place = outside(path, project_root(Path.cwd()))
     if place is not None:
         raise PlanFileError(
@@ -141,6 +139,8 @@ def _unseal(sealed: Sealed, file: str) -> str:
             "go to the folder in which it was planned, or name it with -C",
         )
     outline = load_outline(path, environ=os.environ)
+    if outline.name != sealed.spec:
+        raise _away(sealed, file, f"{path} is the spec {outline.name}")
     keys = state_keys(outline.project, outline.state)
     if keys is None:
         raise PlanFileError(
@@ -149,6 +149,16 @@ def _unseal(sealed: Sealed, file: str) -> str:
             "give the spec its `encryption` back, or plan again",
         )
     return keys.decrypt(sealed.sealed, sealed.bound, file)
+
+
+def _away(sealed: Sealed, file: str, found: str) -> PlanFileError:
+    """What to say of an encrypted plan whose spec isn't where it was."""
+    return PlanFileError(
+        f"the saved plan is encrypted: {file}",
+        f"its key is named in the spec {sealed.spec} that it was made from, and {found}.",
+        "go to the folder in which it was planned, or name that before the command: "
+        "`ftops -C FOLDER …`; the path of the plan starts there, too",
+    )
 
 
 def revalidate(
@@ -165,7 +175,7 @@ def revalidate(
         raise spent
     now = basis_of(session.config, state, plan, secret_digests(session.config, session.digest_key))
     if found := differences(saved.basis, now):
-        raise _stale(saved, found, state.serial)
+        raise _stale(saved, [*_other_variables(session.config, plan), *found], state.serial)
     if plan.lineage and state.lineage != plan.lineage:
         raise _stale(saved, ["the state is another one: it was removed or replaced"], state.serial)
     again = session.plan(
@@ -176,6 +186,14 @@ def revalidate(
         on_progress=on_progress,
     )
     return _carried_over(saved, again)
+
+
+def _other_variables(config: Config, plan: Plan) -> list[str]:
+    """What else is given from outside than when it was planned. Values of sensitive variables are compared as
+    secrets of the plan."""
+    before, now = plan.destination.variables, given_variables(config)
+    names = [name for name in sorted({*before, *now}) if before.get(name) != now.get(name)]
+    return [f"the variable {name} is another one than when it was planned" for name in names]
 
 
 def _carried_over(saved: SavedPlan, again: Plan) -> Plan:

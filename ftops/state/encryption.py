@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from ftops.core.errors import StateError
+from ftops.core.errors import Place, StateError
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -80,8 +80,8 @@ class Keys(Struct, frozen=True):
             raise _altered(place) from error
 
 
-def key_of(text: str, where: str) -> Key:
-    """32 bytes in base64 or in hex. Raises StateError, which never shows the text."""
+def key_of(text: str, where: str, place: Place | None = None) -> Key:
+    """32 bytes in base64 or in hex. Raises StateError, which never shows the text but may name the place."""
     text = "".join(text.split())
     for decode in (bytes.fromhex, _base64):
         try:
@@ -92,7 +92,10 @@ def key_of(text: str, where: str) -> Key:
             return Key(secret)
     found = f"it has {len(text)} characters" if text else "it is empty"
     raise StateError(
-        f"{where} is no encryption key", f"a key is {KEY_BYTES} bytes in base64 or hex; {found}.", MAKE_ONE
+        f"{where} is no encryption key",
+        f"a key is {KEY_BYTES} bytes in base64 or hex; {found}.",
+        MAKE_ONE,
+        place,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from ftops.planning.plan import Destination
 
@@ -19,13 +19,14 @@ _TITLES: Mapping[str, str] = {
     "set_from": "set by",
 }
 """What a provider has beside its type, in the order in which it is shown, and how it is led in."""
+_NAMES = [key for key in _TITLES if key not in ("host", "data", "set_from")]
+"""What of it says which account of a server is meant."""
 
 
 def destination_lines(destination: Destination) -> Iterator[str]:
     """`Provider azure: azure_openai acme.openai.azure.com, account acme`."""
     for name, provider in sorted(destination.providers.items()):
-        said = (f"{title} {provider[key]}".strip() for key, title in _TITLES.items() if key in provider)
-        yield f"Provider {name}: {', '.join([provider['type'], *said])}"
+        yield f"Provider {name}: {', '.join([provider['type'], *_said(provider, _TITLES)])}"
     if destination.state:
         place = dict(sorted(destination.state.items()))
         backend, lineage = place.pop("backend"), place.pop("lineage", "")[:8]
@@ -43,7 +44,8 @@ def redirections(destination: Destination) -> Iterator[str]:
         given = [one for one in sources if one.removeprefix("var.") in destination.variables]
         if given:
             what = f"the account of provider {name} was given from outside the spec, by {', '.join(given)}"
-            yield f"{what}: {_place(provider)}"
+            server = [provider[key] for key in ("host", "data") if key in provider]
+            yield f"{what}: {', '.join([*server, *_said(provider, _NAMES)])}"
 
 
 def accounts(destination: Destination) -> str:
@@ -53,3 +55,7 @@ def accounts(destination: Destination) -> str:
 
 def _place(provider: Mapping[str, str]) -> str:
     return provider.get("host") or provider.get("data") or provider.get("account", "")
+
+
+def _said(provider: Mapping[str, str], keys: Iterable[str]) -> Iterator[str]:
+    return (f"{_TITLES[key]} {provider[key]}".strip() for key in keys if key in provider)

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from msgspec import Struct, field
 
-from ftops.core.address import Address, Reference, Secret, Value, decode, fill
+from ftops.core.address import EXPRESSIONS, Address, Reference, Secret, Value, decode, fill
 from ftops.core.drift_classes import DRIFT_CLASSES, GONE
 from ftops.core.snippets import moved_block
 from ftops.planning.plan import (
@@ -194,7 +194,7 @@ class _PlanView(Struct):
         if cost:
             yield paint(cost)
         yield paint(summary_line(plan), "bold")
-        if has_changes(plan):
+        if has_changes(plan) or not plan.is_approvable:  # what a stranger leads to is to be seen in any case
             for line in destination_lines(plan.destination):
                 yield paint(line, "dim")
             digest = plan_digest(plan) if plan.is_approvable else "none, for this plan can't be approved"
@@ -362,6 +362,8 @@ def _difference(paint: Painter, name: str, before: Value, after: Value, between:
     if after is None:
         return f"{paint('-', 'delete')} {paint(name)}{between}{show(before)}"
     old, new = show(before), show(after)
+    if old == new and isinstance(before, EXPRESSIONS) and isinstance(after, EXPRESSIONS) and before != after:
+        old, new = clean(str(before)), clean(str(after))
     if old == new:
         new = f"{new} (another one)"
     return f"{paint('~', 'update')} {paint(name)}{between}{old} {paint('→', 'update')} {new}"

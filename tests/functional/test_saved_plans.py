@@ -328,9 +328,46 @@ def test_a_plan_is_encrypted_where_its_state_is(tmp_path: Path) -> None:
     assert "damaged" in lines(run("show", "other.ft"))
     assert "5 created" in run("apply", "plan.ft").out
     folder.write("away/plan.ft", text)
-    away = folder.run("-C", "away", "show", "plan.ft", environ=KEYS)
+    for command in ("show", "apply"):
+        away = folder.run("-C", "away", command, "plan.ft", environ=KEYS)
+        assert away.code == 1
+        assert "the saved plan is encrypted: plan.ft" in away.err
+        assert "Its key is named in the spec drone that it was made from, and there is none in" in lines(away)
+        assert "`ftops -C FOLDER …`; the path of the plan starts there" in lines(away)
+    assert run("-C", str(folder.path), "show", "away/plan.ft").out.startswith("Saved plan of drone")
+    folder.write("away/ftops.yaml", sealed.replace("name: drone", "name: glider"))
+    other = folder.run("-C", "away", "show", "plan.ft", environ=KEYS)
+    assert "and . is the spec glider" in lines(other)
+
+
+@pytest.mark.parametrize("given", [(), ("--var", "capacity=30")])
+def test_a_variable_of_another_value_is_named(folder: Folder, given: tuple[str, ...]) -> None:
+    assert folder.run("plan", "--out", "plan.ft", *given).code == 0
+    done = folder.run("apply", "plan.ft", "--var", "capacity=25")
+    assert done.code == 3
+    said = " ".join(done.err.split())
+    assert "the variable capacity is another one than when it was planned" in said
+
+
+def test_a_plan_is_not_applied_where_its_spec_is_not(folder: Folder) -> None:
+    saved(folder)
+    folder.write("away/plan.ft", (folder.path / "plan.ft").read_text("utf-8"))
+    assert folder.ok("-C", "away", "show", "plan.ft").startswith("Saved plan of drone")
+    away = folder.run("-C", "away", "apply", "plan.ft")
     assert away.code == 1
-    assert "there is no spec in ." in away.err
+    assert "the spec that the plan was made from isn't here: ." in lines(away)
+
+
+@pytest.mark.parametrize("name", ["key", "fallback"])
+def test_a_key_that_is_none_is_told_with_its_place(tmp_path: Path, name: str) -> None:
+    keys = {"key": "${env.KEY}", name: "${env.BAD}"}
+    written = ", ".join(f'{key}: "{value}"' for key, value in keys.items())
+    state = f"ftops: {{name: drone, state: {{encryption: {{{written}}}}}}}"
+    folder = Folder.make(tmp_path, SPEC.replace("ftops: {name: drone}", state))
+    for command in (("plan",), ("apply", "-y"), ("state", "list")):
+        done = folder.run(*command, environ={**KEYS, "BAD": "canary-too-short"})
+        assert f"`encryption.{name}` is no encryption key --> ftops.yaml:1:" in lines(done)
+        assert "canary" not in done.err
 
 
 # digests

@@ -118,6 +118,16 @@ def test_a_plan_whose_account_was_given_from_outside_says_so_first(azure: Folder
     assert "Provider azure: azure_openai, acme-west.openai.azure.com" in comment
 
 
+def test_an_account_that_was_given_from_outside_is_named(azure: Folder) -> None:
+    azure.edit("variables:", "variables:\n  account: {default: acme-east}")
+    azure.edit("account: acme-east\n", "account: ${var.account}\n")
+    first = offline(azure, "--var", "account=acme-west").out.splitlines()[0]
+    assert first.endswith(
+        "by var.account: acme-east.openai.azure.com, account acme-west, resource group rg-ai, "
+        "subscription 00000000-0000-0000-0000-000000000001"
+    )
+
+
 def test_a_digest_of_the_first_version_is_refused(folder: Folder) -> None:
     done = folder.run("apply", "--expect-digest", f"sha256:{'0' * 64}")
     assert done.code == 1

@@ -197,6 +197,23 @@ def test_the_environment_lets_a_folder_in(project: Path, canaries: Canaries, pla
         assert "leave --untrusted out" in " ".join(done.err.split())
 
 
+@pytest.mark.parametrize(
+    ("entry", "why"),
+    [("../outside", "its path isn't absolute"), ("/there/is/none", "there is no such folder")],
+)
+def test_an_entry_that_lets_nothing_in_is_told(
+    project: Path, canaries: Canaries, entry: str, why: str
+) -> None:
+    edit(project, "data/train.jsonl", "../../outside/data.jsonl")
+    allowed = os.pathsep.join((str(project), entry))
+    for command in ("validate", "plan"):
+        done = ftops(project, command, "spec", environ={"FTOPS_ALLOW_OUTSIDE": allowed})
+        assert done.code == 1, done
+        assert f"`{entry}`, which stands there, has no effect: {why}" in " ".join(done.err.split())
+        untrusted = ftops(project, command, "--untrusted", "spec", environ={"FTOPS_ALLOW_OUTSIDE": allowed})
+        assert "has no effect" not in untrusted.err
+
+
 def test_a_link_that_is_planted_later_is_refused_too(project: Path, canaries: Canaries) -> None:
     """What was made of the spec is kept, and not read again."""
     assert ftops(project, "plan", "spec").code == 0

@@ -187,3 +187,33 @@ def test_where_specs_are_untrusted_other_commands_refuse(tmp_path: Path, argv: t
     assert "FTOPS_UNTRUSTED is set, and this command needs a spec that is trusted" in done.err
     assert CANARY not in done.out + done.err
     assert not (folder.path / "state").exists()
+
+
+def test_the_key_of_the_state_is_not_asked_for(tmp_path: Path) -> None:
+    """Nothing but the state is read with it, and that isn't read."""
+    encrypted = SPEC.replace("{name: drone}", '{name: drone, state: {encryption: {key: "${env.STATE_KEY}"}}}')
+    folder = Folder.make(tmp_path / "here", encrypted)
+    environ = {"STATE_KEY": CANARY * 3}
+    for command in ("plan", "validate"):
+        said = told(folder.run(command, "--untrusted", environ=environ))
+        assert "withheld" not in said
+        assert "STATE_KEY" not in said
+    folder.edit("seed: 105", 'seed: 105\n    integrations: [{type: "${env.STATE_KEY}"}]')
+    assert "taken for unchanged: STATE_KEY" in told(folder.run("validate", "--untrusted", environ=environ))
+
+
+@pytest.mark.parametrize("wrong", ["OWNER*", "SOME_SECRET;OTHER", "${SOME_SECRET}", "1ST"])
+def test_what_is_allowed_is_named(tmp_path: Path, wrong: str) -> None:
+    folder = Folder.make(tmp_path / "here", spec(9))
+    for command in ("plan", "validate"):
+        done = folder.run(command, "--untrusted", environ={"FTOPS_ALLOW_ENV": f"SOME_SECRET, {wrong}"})
+        assert done.code == 1
+        assert f"FTOPS_ALLOW_ENV names no environment variable by `{wrong}`" in " ".join(done.err.split())
+
+
+def test_what_is_allowed_has_to_be_set(tmp_path: Path) -> None:
+    folder = Folder.make(tmp_path / "here", spec(9))
+    for command in ("plan", "validate"):
+        done = folder.run(command, "--untrusted", environ={"FTOPS_ALLOW_ENV": "SOME_SECRET"})
+        assert done.code == 1
+        assert "the environment variable SOME_SECRET is not set" in done.err

@@ -64,6 +64,8 @@ def command(
                 "it would be applied without what it left out.",
                 "plan again where the spec is trusted",
             )
+        if request.options.mode is Mode.REFRESH_ONLY:
+            raise click.UsageError("--refresh-only can't go together with --untrusted, which asks nobody")
         spec, request = replace(spec, is_untrusted=True), unasked(request)
     config, warnings = read_for(spec, request)
     with planning_session(config, request, copy) as session:

@@ -34,7 +34,8 @@ from ftops.views.state import draw_state, state_to_json
 def command(screen: Screen, spec: SpecArguments, limit: int | None) -> int:
     """Show everything that is recorded: what was asked for, and what came. Asks no service.
 
-    Where SPEC is a plan that `ftops plan --out` saved, show that; its spec needn't be here.
+    Where SPEC is a plan that `ftops plan --out` saved, show that. Its spec needn't be here, unless the
+    plan is encrypted: then the spec names the key.
     """
     if is_plan_file(spec.path):
         return show_plan(screen, spec.path, limit)

@@ -76,6 +76,10 @@ STATE = Phase(
     variables=False,
     why="Where state is kept is known before variables, and before anything is applied.",
 )
+STATE_KEY = STATE._replace(
+    why="The key of the state is known before variables, and before anything is applied."
+)
+"""What encrypts the state, and matters to nothing else."""
 STATE_HOST = STATE._replace(parts=False)
 """Names of a bucket and a region, which become parts of the name of the host that is asked."""
 STATE_PATH = Phase(Secrets.REFUSE, variables=False, why=STATE.why)
@@ -118,6 +122,8 @@ class Scope(Struct):
     """By section and name of an entry, the values of secrets that it uses at once."""
     asked: set[Secret] = field(default_factory=set)
     """The environment variables and sensitive variables whose values were asked for, found or not."""
+    keys: set[Secret] = field(default_factory=set)
+    """The same, of the encryption of the state."""
     made: int = 0
     """Characters of the texts that expressions are a part of, so far."""
     destroying: bool = False
@@ -291,7 +297,8 @@ class Evaluator:
     def _environment(self, name: str, inside: str, path: Keys) -> Any:
         if self.phase.secrets is Secrets.REFUSE:
             return self._report(path, inside, *(_ENV_IN_NAME if self.phase.variables else _ENV_IN_PATH))
-        self.scope.asked.add(Secret("env", name))
+        asked = self.scope.keys if self.phase is STATE_KEY else self.scope.asked
+        asked.add(Secret("env", name))
         value = self.scope.environ.get(name)
         if value is None:
             summary = f"the environment variable {name} is not set"
@@ -315,7 +322,7 @@ class Evaluator:
         )
         if is_setting:
             self.scope.unset.append((self.entry, finding))
-        elif not self.scope.destroying or path[:1] == ("lifecycle",):
+        elif not self.scope.destroying or path[:1] == ("lifecycle",) or self.entry.section == "ftops":
             self.scope.findings.append(finding)
         return UNKNOWN
 

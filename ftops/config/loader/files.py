@@ -236,6 +236,11 @@ def read_document(file: Path, findings: list[Diagnostic], root: Path | None = No
     return None
 
 
+def holds_spec(path: Path) -> bool:
+    """Whether there is a spec at a path: a file, or a folder with one in it."""
+    return bool(_spec_files(path, set(), []))
+
+
 def _spec_files(path: Path, others: set[Path], findings: list[Diagnostic]) -> list[Path]:
     if not path.is_dir() and path.exists():
         return [path]

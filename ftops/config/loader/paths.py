@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ftops.config.config import Config, NamedPath
 from ftops.config.loader.files import Source
-from ftops.core.confined_files import ALLOW_HINT, outside
+from ftops.core.confined_files import allow_hint, outside
 from ftops.core.errors import Diagnostic, Place
 from ftops.core.project import display
 
@@ -31,7 +31,7 @@ def check_paths(config: Config, source: Source, findings: list[Diagnostic]) -> N
 def _told(named: NamedPath, detail: str) -> tuple[str, str, str]:
     shown = display(named.path)
     if named.section:
-        return f"`{'.'.join(named.keys)}` leads out of the project: {shown}", detail, ALLOW_HINT
+        return f"`{'.'.join(named.keys)}` leads out of the project: {shown}", detail, allow_hint()
     return f"{shown} leads out of the project", f"{detail} A checkout may hold links.", "Remove the link."
 
 

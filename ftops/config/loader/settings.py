@@ -19,6 +19,7 @@ from ftops.config.loader.expressions import (
     SETTINGS,
     STATE,
     STATE_HOST,
+    STATE_KEY,
     STATE_PATH,
     Evaluator,
     Known,
@@ -28,7 +29,7 @@ from ftops.config.loader.expressions import (
 from ftops.config.loader.files import Entry, Source
 from ftops.config.loader.validate import read_block
 from ftops.config.loader.versions import unmet
-from ftops.config.schema.field_types import Unknown, one_of
+from ftops.config.schema.field_types import Unknown, has_unknown, one_of
 from ftops.core.address import NAME, SHORTEST_SECRET, scan
 from ftops.core.errors import Diagnostic, Place
 from ftops.core.suggestions import did_you_mean
@@ -85,7 +86,8 @@ def read_settings(source: Source, version: str, scope: Scope) -> tuple[str, Stat
 
 
 def _setting(entry: Entry, scope: Scope, findings: list[Diagnostic]) -> Any:
-    """One key of `ftops`, read alone, so that the section may be divided between files."""
+    """One key of `ftops`, read alone, so that the section may be divided between files; None where something
+    in it has no value, which a finding says."""
     value: Any
     if entry.name == "state" and isinstance(entry.data, dict):
         value = {
@@ -94,7 +96,8 @@ def _setting(entry: Entry, scope: Scope, findings: list[Diagnostic]) -> Any:
         }
     else:
         value = Evaluator(entry, scope, FIXED).evaluate(entry.data)
-    return read_block(schema.Settings, {entry.name: value}, entry, findings, own=1)
+    block = read_block(schema.Settings, {entry.name: value}, entry, findings, own=1)
+    return None if has_unknown(value) else block
 
 
 def _default_name(source: Source, findings: list[Diagnostic]) -> str:
@@ -123,7 +126,8 @@ def _state(block: schema.StateBlock, entry: Entry, scope: Scope) -> StateSetting
         _check_keys(entry, entry.data["encryption"], findings)
     check_addresses(backend, data, entry, scope)
     check_forms(data, entry, scope)
-    return StateSettings(backend, path, data)
+    named = {name: entry.place(("encryption", name)) for name in ("key", "fallback")}
+    return StateSettings(backend, path, data, named if data.get("encryption") else {})
 
 
 def _check_keys(entry: Entry, given: Mapping[str, Any], findings: list[Diagnostic]) -> None:
@@ -150,7 +154,7 @@ def choose_environment(source: Source, wanted: str | None, findings: list[Diagno
         check_name(entry, "an environment", findings)
         data = Evaluator(entry, Scope({}, {}, findings), FIXED).evaluate(entry.data)
         block = read_block(schema.Environment, data if data is not None else {}, entry, findings)
-        if block and block.provider is not None:
+        if block and isinstance(block.provider, str):
             _check_provider(block.provider, source["providers"], entry, findings)
     name = wanted or DEFAULT_ENVIRONMENT
     if name in environments or name == DEFAULT_ENVIRONMENT:
@@ -197,7 +201,8 @@ def read_budget(source: Source, environment: Entry | None) -> Budget:
     limits: dict[str, float] = {}
     places: list[tuple[str, Place]] = []
     for entry, path, value in written:
-        block = read_block(schema.BudgetBlock, value, entry, []) if isinstance(value, dict) else None
+        is_known = isinstance(value, dict) and not has_unknown(value)
+        block = read_block(schema.BudgetBlock, value, entry, []) if is_known else None
         for name, limit in (block.as_data() if block else {}).items():
             place = entry.place((*path, name))
             if name not in limits:
@@ -209,6 +214,7 @@ def read_budget(source: Source, environment: Entry | None) -> Budget:
 _STATE_PHASES: Mapping[str, Phase] = {
     **dict.fromkeys(("backend", "path", "container"), STATE_PATH),
     **dict.fromkeys(("bucket", "region"), STATE_HOST),
+    "encryption": STATE_KEY,
 }
 _PHASES: Mapping[str, Phase] = {
     "defaults": DEFAULTS,
@@ -303,7 +309,7 @@ class Providers:
             environment.data.get("provider") if environment and isinstance(environment.data, dict) else None
         )
         if environment and isinstance(wanted, str):
-            return self.name_for(str(wanted), environment)
+            return "" if "${" in wanted else self.name_for(str(wanted), environment)  # that is told already
         marked = [name for name, block in self._blocks.items() if block and block.default is True]
         if len(marked) == 1 or len(self.entries) == 1:
             return marked[0] if marked else next(iter(self.entries))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ftops.config.config import Config, StateSettings
 from ftops.core.confined_files import Refused, content
-from ftops.core.errors import StateError
+from ftops.core.errors import Place, StateError
 from ftops.state.backends.base import KEPT_VERSIONS, Store, lock_info
 from ftops.state.backends.local import LocalStore
 from ftops.state.backends.ownership import check_origin
@@ -54,8 +54,8 @@ def state_keys(project: Path, state: StateSettings) -> Keys | None:
         return None
     from ftops.state.encryption import Keys
 
-    key = _key(project, settings, "key")
-    fallback = _key(project, settings, "fallback")
+    key = _key(project, settings, "key", state.places)
+    fallback = _key(project, settings, "fallback", state.places)
     return Keys(key, (fallback,) if fallback else (), bool(settings.get("accept_plain")))
 
 
@@ -115,11 +115,11 @@ def _open_bucket_store(config: Config, form: StateCodec, keep: int) -> Store:
     return BucketStore(bucket, config.name, config.environment, form, keep, pace)
 
 
-def _key(project: Path, settings: Mapping[str, Any], name: str) -> Key | None:
+def _key(project: Path, settings: Mapping[str, Any], name: str, places: Mapping[str, Place]) -> Key | None:
     from ftops.state.encryption import MAKE_ONE, key_of
 
     if settings.get(name) is not None:
-        return key_of(str(settings[name]), f"`encryption.{name}`")
+        return key_of(str(settings[name]), f"`encryption.{name}`", places.get(name))
     if not settings.get(f"{name}_file"):
         return None
     file = project / str(settings[f"{name}_file"])
