@@ -87,7 +87,7 @@ def read_settings(source: Source, version: str, scope: Scope) -> tuple[str, Stat
 
 def _setting(entry: Entry, scope: Scope, findings: list[Diagnostic]) -> Any:
     """One key of `ftops`, read alone, so that the section may be divided between files; None where something
-    in it has no value, which a finding says."""
+    in it has no value, which a finding says; how a state is encrypted has checks of its own."""
     value: Any
     if entry.name == "state" and isinstance(entry.data, dict):
         value = {
@@ -97,7 +97,8 @@ def _setting(entry: Entry, scope: Scope, findings: list[Diagnostic]) -> Any:
     else:
         value = Evaluator(entry, scope, FIXED).evaluate(entry.data)
     block = read_block(schema.Settings, {entry.name: value}, entry, findings, own=1)
-    return None if has_unknown(value) else block
+    needed = {k: v for k, v in value.items() if k != "encryption"} if isinstance(value, dict) else value
+    return None if has_unknown(needed) else block
 
 
 def _default_name(source: Source, findings: list[Diagnostic]) -> str:
