@@ -83,6 +83,14 @@ def test_a_secret_from_another_place_is_a_change(tmp_path: Path, before: str, af
     assert f"~ tags.team.owner: {before} → {after}" in done.out
 
 
+def test_the_stand_in_as_a_text_is_a_change(tmp_path: Path) -> None:
+    folder = applied(tmp_path / "here", tagged("${env.A}"))
+    folder.write("ftops.yaml", tagged("withheld"))
+    done = plan(folder)
+    assert done.code == 2, done
+    assert '~ tags.who: (sensitive) → "withheld"' in done.out
+
+
 def test_of_two_secrets_the_one_that_is_given_is_compared(tmp_path: Path) -> None:
     folder = applied(tmp_path / "here", tagged("${env.A}-${env.B}"))
     allowed = {**ENVIRON, "FTOPS_ALLOW_ENV": "A"}

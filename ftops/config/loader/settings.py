@@ -86,8 +86,8 @@ def read_settings(source: Source, version: str, scope: Scope) -> tuple[str, Stat
 
 
 def _setting(entry: Entry, scope: Scope, findings: list[Diagnostic]) -> Any:
-    """One key of `ftops`, read alone, so that the section may be divided between files; None where something
-    in it has no value, which a finding says; how a state is encrypted has checks of its own."""
+    """One key of `ftops`, read alone, so that the section may be divided between files. What has no value is
+    no block, and a finding says so; of a state the rest is looked at."""
     value: Any
     if entry.name == "state" and isinstance(entry.data, dict):
         value = {
@@ -97,8 +97,7 @@ def _setting(entry: Entry, scope: Scope, findings: list[Diagnostic]) -> Any:
     else:
         value = Evaluator(entry, scope, FIXED).evaluate(entry.data)
     block = read_block(schema.Settings, {entry.name: value}, entry, findings, own=1)
-    needed = {k: v for k, v in value.items() if k != "encryption"} if isinstance(value, dict) else value
-    return None if has_unknown(needed) else block
+    return None if entry.name != "state" and has_unknown(value) else block
 
 
 def _default_name(source: Source, findings: list[Diagnostic]) -> str:
@@ -112,6 +111,8 @@ def _default_name(source: Source, findings: list[Diagnostic]) -> str:
 def _state(block: schema.StateBlock, entry: Entry, scope: Scope) -> StateSettings:
     data, findings = block.as_data(), scope.findings
     backend, path = data.pop("backend"), data.pop("path")
+    if isinstance(backend, Unknown):
+        return StateSettings()
     for key in STATE_NEEDS[backend]:
         if key not in data:
             summary = f"`{key}` is missing"
@@ -127,6 +128,8 @@ def _state(block: schema.StateBlock, entry: Entry, scope: Scope) -> StateSetting
         _check_keys(entry, entry.data["encryption"], findings)
     check_addresses(backend, data, entry, scope)
     check_forms(data, entry, scope)
+    if has_unknown([path, data]):
+        return StateSettings()
     named = {name: entry.place(("encryption", name)) for name in ("key", "fallback")}
     return StateSettings(backend, path, data, named if data.get("encryption") else {})
 
