@@ -15,6 +15,7 @@ from ftops.core.address import Address
 from ftops.core.dag_executor import NodeResult, Outcome, Requeue
 from ftops.core.errors import FtopsError, Permanent, Temporary
 from ftops.core.resource_types import RESOURCE_TYPES
+from ftops.core.retry import of_changes
 from ftops.core.timestamps import iso
 from ftops.planning.plan import Action, Change
 from ftops.providers.base import NotVisibleYet, Progress, timeout, visible_after
@@ -32,12 +33,6 @@ from ftops.state.state import (
     resource_from,
 )
 
-MAX_ATTEMPTS = 12
-"""Tries of one call that keeps failing temporarily: about seven minutes with the waits below."""
-LONGEST_WAIT = 60.0
-"""Seconds between two tries at most, unless the service names a longer time."""
-LONGEST_RETRY_AFTER = 300.0
-"""Seconds. Services have been seen to ask for a day; asking again sooner does no harm."""
 POLL_INTERVAL = 5.0
 """Seconds between two looks at a pending object, where the provider names none."""
 
@@ -175,8 +170,10 @@ class OutcomeHandler(Struct, frozen=True):
     def _failed(self, step: Step, error: object, entries: list[Entry]) -> Outcome:
         """A refusal ends the intent. After anything else, and where an earlier try may have taken effect,
         the next run has to look for the object."""
-        if isinstance(error, Temporary) and step.attempts + 1 < MAX_ATTEMPTS:
-            return self._retry(step, error)
+        if isinstance(error, Temporary):
+            wait = of_changes(self.retry_base).wait(step.attempts + 1, error.retry_after)
+            if wait is not None:
+                return self._retry(step, error, wait)
         began = step.announced and not step.recorded
         if isinstance(error, Permanent) and began and not step.effect_unknown:
             self._add(entries, Failed(step.change.address, error.summary))
@@ -185,13 +182,10 @@ class OutcomeHandler(Struct, frozen=True):
         assert isinstance(error, Exception)  # noqa: S101 - a turn returns or raises
         raise error
 
-    def _retry(self, step: Step, error: Temporary) -> Outcome:
+    def _retry(self, step: Step, error: Temporary, wait: float) -> Outcome:
         step.attempts += 1
         if error.effect_unknown:
             step.effect_unknown, step.lost_at = True, self.turns.context.clock.now()
-        wait = min(self.retry_base * 2 ** (step.attempts - 1), LONGEST_WAIT)
-        if error.retry_after is not None:
-            wait = min(error.retry_after, LONGEST_RETRY_AFTER)
         self.narration.retried(step, error, wait)
         return Requeue(wait, waiting=step.waiting)
 

@@ -26,7 +26,7 @@ def build(config: Config) -> Graph:
     dependencies = {address: dependencies_of(resource) for address, resource in resources.items()}
     order = sort(dependencies, lambda address: address.sort_key)
     if len(order) < len(resources):
-        raise SpecError([_cycle_diagnostic(find_cycle(dependencies, set(order)), resources)])
+        raise SpecError([_cycle_diagnostic(find_cycle(dependencies), resources)])
     return Graph(resources, dependencies, tuple(order))
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
-from heapq import heapify, heappop, heappush
+from contextlib import suppress
+from graphlib import CycleError, TopologicalSorter
+from heapq import heappop, heappush
 from typing import Any, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -15,19 +17,26 @@ def sort(waits_for: Mapping[K, Collection[K]], key: Callable[[K], Any]) -> list[
     Nodes on a cycle, and those that wait for one, are left out. What is waited for but not a node
     counts as there already.
     """
-    missing = {node: sum(1 for w in waits if w in waits_for) for node, waits in waits_for.items()}
-    followers = reverse(waits_for)
-    free = [(key(node), node) for node, count in missing.items() if not count]
-    heapify(free)
+    progress = sorter(waits_for)
+    with suppress(CycleError):
+        progress.prepare()
+    free: list[tuple[Any, K]] = []
     order: list[K] = []
-    while free:
+    while progress.is_active():
+        for node in progress.get_ready():
+            heappush(free, (key(node), node))
         _, node = heappop(free)
         order.append(node)
-        for follower in followers.get(node, ()):
-            missing[follower] -= 1
-            if not missing[follower]:
-                heappush(free, (key(follower), follower))
+        progress.done(node)
     return order
+
+
+def sorter(waits_for: Mapping[K, Collection[K]]) -> TopologicalSorter[K]:
+    """To be prepared. Nodes that become free together are told of in the order of the mapping."""
+    progress = TopologicalSorter(dict.fromkeys(waits_for, ()))
+    for node, waits in waits_for.items():
+        progress.add(node, *(waited for waited in waits if waited in waits_for))
+    return progress
 
 
 def reverse(waits_for: Mapping[K, Iterable[K]]) -> dict[K, list[K]]:
@@ -51,15 +60,18 @@ def closure(start: Iterable[K], edges: Mapping[K, Iterable[K]]) -> set[K]:
     return reached
 
 
-def find_cycle(dependencies: Mapping[K, Collection[K]], sorted_nodes: Collection[K]) -> list[K]:
-    """One cycle among the nodes that could not be sorted."""
-    rest = {
-        n: [d for d in ds if d in dependencies and d not in sorted_nodes] for n, ds in dependencies.items()
-    }
-    node = next(n for n in rest if n not in sorted_nodes)
-    path: dict[K, None] = {}
-    while node not in path:
-        path[node] = None
-        node = rest[node][0]
-    nodes = list(path)
-    return nodes[nodes.index(node) :]
+def find_cycle(waits_for: Mapping[K, Collection[K]]) -> list[K]:
+    """The first cycle that is met from the first nodes on; each waits for the one after it. Empty: there is
+    none."""
+    # Of a cycle, graphlib says who comes before whom: asked about the edges the other way round, it tells
+    # what waits for what.
+    backwards = TopologicalSorter(dict.fromkeys(waits_for, ()))
+    for node, waits in waits_for.items():
+        for waited in waits:
+            if waited in waits_for:
+                backwards.add(waited, node)
+    try:
+        backwards.prepare()
+    except CycleError as error:
+        return list(error.args[1][:-1])
+    return []

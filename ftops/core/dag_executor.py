@@ -14,13 +14,14 @@ import threading
 from collections import deque
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from enum import Enum
+from graphlib import TopologicalSorter
 from heapq import heappop, heappush
 from queue import Empty, SimpleQueue
 from typing import Generic, Protocol, TypeVar
 
 from msgspec import Struct, field
 
-from ftops.core.dag import reverse
+from ftops.core.dag import reverse, sorter
 
 K = TypeVar("K", bound=Hashable)
 
@@ -96,7 +97,7 @@ class DagExecutor(Struct, Generic[K]):
     fates: dict[K, NodeResult] = field(default_factory=dict)
     stopping: bool = False
     _announced: bool = False
-    _missing: dict[K, int] = field(default_factory=dict)
+    _progress: TopologicalSorter[K] = field(default_factory=TopologicalSorter)
     _followers: dict[K, list[K]] = field(default_factory=dict)
     _ready: deque[K] = field(default_factory=deque)
     _timers: list[tuple[float, int, K]] = field(default_factory=list)
@@ -109,9 +110,10 @@ class DagExecutor(Struct, Generic[K]):
 
     def run(self) -> Mapping[K, NodeResult]:
         """Until every node has its fate, or everything that was running has come to rest after a stop."""
-        self._missing = {n: sum(1 for w in ws if w in self.waits_for) for n, ws in self.waits_for.items()}
+        self._progress = sorter(self.waits_for)
+        self._progress.prepare()
         self._followers = reverse(self.waits_for)
-        self._ready.extend(n for n, count in self._missing.items() if not count)
+        self._ready.extend(self._progress.get_ready())
         while self._unfinished():
             self._announce_stop()
             self._start()
@@ -210,12 +212,11 @@ class DagExecutor(Struct, Generic[K]):
             return
         self._free_lane(node)
         self.fates[node] = verdict
-        for follower in self._followers.get(node, ()):
-            if verdict is NodeResult.DONE:
-                self._missing[follower] -= 1
-                if not self._missing[follower] and follower not in self.fates:
-                    self._ready.append(follower)
-            else:
+        if verdict is NodeResult.DONE:
+            self._progress.done(node)
+            self._ready.extend(self._progress.get_ready())
+        else:
+            for follower in self._followers.get(node, ()):
                 self._skip(follower, node)
 
     def _skip(self, node: K, because: K) -> None:

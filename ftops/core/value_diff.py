@@ -25,7 +25,8 @@ def differences(
     before: Mapping[str, Value], after: Mapping[str, Value], spelling: Spelling = AS_WRITTEN
 ) -> tuple[Difference, ...]:
     """What differs in meaning, as written, sorted by path. Mappings are looked into; a list is one value."""
-    if canonical(before) == canonical(after):
+    # Neither comparison will do alone: to Python `1` is `True`, and in JSON `nan` is `null`.
+    if before == after and canonical(before) == canonical(after):
         return ()
     old, new = dict(leaves(before, spelling)), dict(leaves(after, spelling))
     meant, wanted = ({place: leaf.meaning for place, leaf in tree.items()} for tree in (old, new))
@@ -35,7 +36,7 @@ def differences(
 
     found = DeepDiff(meant, wanted, view="tree", threshold_to_diff_deeper=0)
     places = {item.path(output_format="list")[0] for group in found.values() for item in group}
-    return tuple(sorted((_difference(old.get(p), new.get(p)) for p in places), key=lambda d: d.path))
+    return tuple(sorted((_difference(old.get(p), new.get(p)) for p in sorted(places)), key=lambda d: d.path))
 
 
 def _difference(old: Leaf | None, new: Leaf | None) -> Difference:

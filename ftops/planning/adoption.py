@@ -15,6 +15,7 @@ from msgspec import Struct
 from ftops.core.address import Address, Expression, Json, Value
 from ftops.core.dag_executor import Call, Clock, RealTime
 from ftops.core.errors import ProviderError
+from ftops.core.retry import of_searches
 from ftops.planning.moves import instances
 from ftops.planning.plan import Action, Change
 from ftops.planning.refresh import gather, patient
@@ -22,7 +23,6 @@ from ftops.providers.base import Discovers, Existing, Provider
 from ftops.providers.dataplane.job_wire import is_marked, is_marked_by, same_model
 from ftops.state.state import Adoptable, RemoteObject, ResourceState, State, Status, owner_mark
 
-_TRIES = 2
 _KINDS = ("dataset", "job")
 _FIXED = ("method", "beta", "grader", "response_format", "integrations")
 """Inputs of a job that have to be the same wherever one of the two says anything."""
@@ -230,4 +230,4 @@ def _gather(
     turns: Mapping[K, tuple[str, Call]], providers: Callable[[str], Provider], search: Search
 ) -> dict[K, Any]:
     clock = search.clock or RealTime()
-    return gather(turns, providers, search.parallelism, clock, search.retry_base, tries=_TRIES)
+    return gather(turns, providers, search.parallelism, clock, of_searches(search.retry_base))

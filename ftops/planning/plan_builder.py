@@ -21,7 +21,7 @@ from ftops.core.address import Address, Secret
 from ftops.core.dag_executor import Clock
 from ftops.core.errors import Blocked, FtopsError, ProviderError
 from ftops.core.snippets import command
-from ftops.core.suggestions import did_you_mean
+from ftops.core.suggestions import did_you_mean, nearest
 from ftops.planning.desired import Desired, Resolver
 from ftops.planning.destination import destination_of
 from ftops.planning.imports import arrived, check_imports, to_read
@@ -177,10 +177,8 @@ class PlanBuilder(Struct, frozen=True):
         known |= {Address(a.kind, a.name) for a in known}
         for address in (*options.targets, *options.excludes, *options.replaces):
             if address not in known:
-                from difflib import get_close_matches
-
-                close = get_close_matches(str(address), [str(a) for a in known], 1)
-                hint = f"did you mean {quote(close[0])}?" if close else "see `ftops state list` and the spec"
+                near = nearest(str(address), map(str, known))
+                hint = f"did you mean {quote(near)}?" if near else "see `ftops state list` and the spec"
                 raise FtopsError(
                     f"there is no resource {address}", "neither in the spec nor in the state.", hint
                 )

@@ -25,6 +25,7 @@ from ftops.core.dag_executor import (
 )
 from ftops.core.errors import FtopsError, Permanent, Temporary
 from ftops.core.resource_types import RESOURCE_TYPES
+from ftops.core.retry import Backoff, of_reads
 from ftops.providers.base import (
     OTHER_ACCOUNT,
     Discovers,
@@ -48,9 +49,6 @@ from ftops.state.state import (
     State,
     Status,
 )
-
-MAX_ATTEMPTS = 5
-"""Tries of one read that keeps failing temporarily."""
 
 Key = tuple[Address, str]
 """An address and what of it is read: `` the current object, `?` a pending create, `=` an object to import,
@@ -92,12 +90,12 @@ def refresh(
         look = _import(providers, resource, digests.get(resource.remote_id))
         turns[resource.address, "="] = resource.provider, look
     clean = redaction(secrets)
-    results = gather(turns, providers, parallelism, clock, retry_base, on_progress, clean=clean)
+    results = gather(turns, providers, parallelism, clock, of_reads(retry_base), on_progress, clean=clean)
     observed = _observed(results, everything)
 
     def search(again: Collection[Address], known: frozenset[str]) -> Mapping[Address, RemoteObject]:
         finds = _finds(providers, {a: intents[a] for a in again}, known, clock)
-        found = gather(finds, providers, parallelism, clock, retry_base, clean=clean)
+        found = gather(finds, providers, parallelism, clock, of_reads(retry_base), clean=clean)
         return _observed(found, everything).found
 
     return replace(observed, found=_told_apart(observed.found, intents, known, search))
@@ -137,12 +135,12 @@ def missing(
         source: (record.provider, _there(_read(providers(record.provider), record, clock, retry_base)))
         for source, record in records.items()
     }
-    found = gather(turns, providers, parallelism, clock, retry_base, clean=redaction(secrets))
+    found = gather(turns, providers, parallelism, clock, of_reads(retry_base), clean=redaction(secrets))
     gone = [source for source in records if not isinstance(found[source], RemoteObject)]
     named = {s: r for s, r in records.items() if s not in gone and RESOURCE_TYPES[r.address.kind].named_by}
     lists = {(r.provider, r.address.kind) for r in named.values()}
     looks = {(name, kind): (name, _tokens(providers(name), kind)) for name, kind in lists}
-    tokens = gather(looks, providers, parallelism, clock, retry_base)
+    tokens = gather(looks, providers, parallelism, clock, of_reads(retry_base))
     return gone + [
         source
         for source, record in named.items()
@@ -221,14 +219,13 @@ def gather(
     providers: Callable[[str], Provider],
     parallelism: int,
     clock: Clock,
-    retry_base: float,
+    retry: Backoff,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
-    tries: int = MAX_ATTEMPTS,
     clean: Redaction = NOTHING_SECRET,
 ) -> dict[K, Any]:
     """What reads come to. Each goes to the provider named with it; what fails for a while is tried again.
     Raises the error of the first that fails for good."""
-    reads = _Reading({key: turn for key, (_, turn) in turns.items()}, on_progress, retry_base, tries, clean)
+    reads = _Reading({key: turn for key, (_, turn) in turns.items()}, on_progress, retry, clean)
     if turns:
         local = all_instant(providers, (name for name, _ in turns.values()))
         executor: Executor = Inline() if local else Threads(parallelism)
@@ -357,11 +354,10 @@ class _Reading(Struct, Generic[K]):
 
     turns: Mapping[K, Call]
     on_progress: Callable[[int, int], None]
-    retry_base: float
-    tries: int
+    retry: Backoff
     clean: Redaction
     results: dict[K, Any] = field(default_factory=dict)
-    attempts: dict[K, int] = field(default_factory=dict)
+    failures: dict[K, int] = field(default_factory=dict)
 
     # what the walk asks
 
@@ -385,10 +381,10 @@ class _Reading(Struct, Generic[K]):
 
     def _judge(self, node: K, result: object) -> Outcome:
         if isinstance(result, Temporary):
-            attempt = self.attempts[node] = self.attempts.get(node, 0) + 1
-            if attempt < self.tries:
-                wait = self.retry_base * 2 ** (attempt - 1)
-                return Requeue(wait if result.retry_after is None else min(result.retry_after, 60.0))
+            failures = self.failures[node] = self.failures.get(node, 0) + 1
+            wait = self.retry.wait(failures, result.retry_after)
+            if wait is not None:
+                return Requeue(wait)
         if isinstance(result, NotVisibleYet):
             return Requeue(result.seconds)
         if isinstance(result, Exception):

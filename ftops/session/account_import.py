@@ -21,6 +21,7 @@ from ftops.core.address import Address, Json
 from ftops.core.confined_files import outside
 from ftops.core.dag_executor import Call, RealTime
 from ftops.core.errors import FtopsError, Permanent, UsageError
+from ftops.core.retry import of_reads
 from ftops.planning.plan import Action, Plan
 from ftops.planning.refresh import gather
 from ftops.providers import Providers
@@ -194,7 +195,7 @@ class _Look:
 
     def _gather(self, turns: Mapping[str, Call]) -> dict[str, Any]:
         named = {key: (self._name, turn) for key, turn in turns.items()}
-        return gather(named, self._providers, self._wish.parallelism, RealTime(), 1.0)
+        return gather(named, self._providers, self._wish.parallelism, RealTime(), of_reads(1.0))
 
 
 def _existing(provider: Discovers, kind: str) -> list[Existing]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping
+from math import inf, nan
 from typing import Any
 
 from hypothesis import given
@@ -13,7 +14,7 @@ from ftops.config.config import Resource
 from ftops.core.address import Address, Reference, Secret, decode
 from ftops.core.normal_form import canonical, name, normal, number, same
 from ftops.core.resource_types import RESOURCE_TYPES, ResourceType
-from ftops.core.value_diff import differences
+from ftops.core.value_diff import Difference, differences
 from ftops.planning.desired import Resolver
 
 TEXT = st.text(st.sampled_from("aZé\u00e9e\u0301_1.$ß"), max_size=5)
@@ -121,6 +122,24 @@ def test_a_real_change_is_found(data: st.DataObject, kind: str) -> None:
     }
     if {*one, *other}.isdisjoint(row.local | row.defaults.keys()):
         assert equal is (fingerprint(kind, one) == fingerprint(kind, other))
+
+
+ODD = st.sampled_from([nan, inf, 2**63, float(2**63), 10**30, 1e30, {"address": "job.a", "attribute": "id"}])
+COMPANY = st.dictionaries(
+    st.sampled_from(["grader", "tags", "sku", "seed", "a", "a.b"]), FREE | ODD, max_size=4
+)
+
+
+@given(KINDS, COMPANY, COMPANY)
+def test_a_field_differs_in_company_as_it_does_alone(
+    kind: str, one: dict[str, Any], other: dict[str, Any]
+) -> None:
+    alone: list[Difference] = []
+    for key in sorted({*one, *other}):
+        before, after = ({key: tree[key]} if key in tree else {} for tree in (one, other))
+        alone += differences(before, after, RESOURCE_TYPES[kind].spelling)
+    together = differences(one, other, RESOURCE_TYPES[kind].spelling)
+    assert repr(together) == repr(tuple(sorted(alone, key=lambda difference: difference.path)))
 
 
 @given(FREE)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from ftops.core.suggestions import nearest
 from ftops.dataset.formats import functions, vision
 from ftops.dataset.formats.jsonl import describe
 from ftops.dataset.rules.findings import Finding, Key, Steps, quote
@@ -220,8 +221,6 @@ def _without_messages(example: Mapping[str, Any]) -> Finding:
 
 
 def _nearest(word: str, known: Sequence[str]) -> str:
-    import difflib  # only where something is wrong
-
     # A list of candidates from the data can be of any length, and the comparison is slow.
     candidates = [k for k in known[:50] if len(k) <= 2 * len(word)]
-    return next(iter(difflib.get_close_matches(word[:60], candidates, 1)), "")
+    return nearest(word[:60], candidates) or ""

@@ -1,0 +1,23 @@
+"""How often a call is tried, and how long between."""
+
+from __future__ import annotations
+
+import pytest
+
+from ftops.core.retry import Backoff, of_changes, of_reads, of_searches
+
+
+def test_waits_double_up_to_the_longest() -> None:
+    waits = [of_changes(1.0).wait(failures) for failures in range(1, 13)]
+    assert waits == [1, 2, 4, 8, 16, 32, 60, 60, 60, 60, 60, None]
+
+
+@pytest.mark.parametrize(("retry", "longest"), [(of_changes(1.0), 300), (of_reads(1.0), 60)])
+def test_what_the_service_names_counts_within_limits(retry: Backoff, longest: float) -> None:
+    assert [retry.wait(4, named) for named in (0.0, 20.0, 86_400.0)] == [0, 20, longest]
+    assert retry.wait(retry.tries, 1.0) is None
+
+
+def test_reads_are_given_up_sooner() -> None:
+    assert [of_reads(0.5).wait(failures) for failures in range(1, 6)] == [0.5, 1, 2, 4, None]
+    assert [of_searches(0.5).wait(failures) for failures in (1, 2)] == [0.5, None]
