@@ -7,233 +7,67 @@ what isn't of this form: who knows the file says so.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from functools import lru_cache
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any
 
-from ftops.core.address import Address, Json, decode, encode
-from ftops.state.state import (
-    Begun,
-    DigestKeySet,
-    Entry,
-    Failed,
-    Home,
-    Moved,
-    Operation,
-    OutputsRecorded,
-    PendingOperation,
-    ProviderReplaced,
-    Reassigned,
-    Reassignment,
-    Recorded,
-    Removed,
-    ResourceState,
-    State,
-    Status,
-)
+from ftops.core.address import Address, Json, Value
+from ftops.core.codec import Codec, Form, parse_address, same
+from ftops.state.state import Entry, Home, PendingOperation, Reassignment, ResourceState, State
 
 Fields = Mapping[str, Any]
-T = TypeVar("T")
-_HEX = re.compile(r"[0-9a-f]{64}")
-_address = lru_cache(maxsize=65_536)(Address.parse)
-"""An address stands at its resource, and wherever something depends on it."""
+_ARRAYS = (Home, Reassignment)
+_CODEC = Codec(arrays=_ARRAYS)
+_PLAIN = Codec(arrays=_ARRAYS, forms={Value: Form(same, same)})
+"""Of a file in which there is no `${`: nothing has to be looked for."""
 
 
 def state_from_json(raw: Fields, *, is_plain: bool) -> State:
-    """`is_plain`: there is no `${` in it, so that nothing has to be looked for."""
-    inputs = _plain_inputs if is_plain else _inputs
+    """`is_plain`: there is no `${` in it."""
+    codec = _PLAIN if is_plain else _CODEC
+    resources = codec.form(Mapping[Address, ResourceState]).read
+    pending = codec.form(Mapping[Address, PendingOperation]).read
+    serial = codec.read(int, raw["serial"])
+    if serial < 0:
+        raise ValueError(f"{serial} is no serial")
     return State(
-        lineage=_text(raw["lineage"]),
-        serial=_count(raw["serial"]),
-        resources=_by_address(raw["resources"], lambda r: _resource(r, inputs)),
-        deposed={_deposed_key(a): _resource(r) for a, r in raw.get("deposed", {}).items()},
-        pending=_by_address(raw.get("pending", {}), _operation),
+        lineage=codec.read(str, raw["lineage"]),
+        serial=serial,
+        resources=resources(raw["resources"]),
+        deposed={
+            _deposed_key(key): codec.read(ResourceState, row) for key, row in raw.get("deposed", {}).items()
+        },
+        pending=pending(raw.get("pending", {})),
         outputs=dict(raw.get("outputs", {})),
         digest_key=_digest_key(raw.get("digest_key", "")),
     )
 
 
-def _by_address(rows: Fields, read: Callable[[Fields], T]) -> dict[Address, T]:
-    found = {_address(a): read(row) for a, row in rows.items()}
-    if len(found) < len(rows):
-        raise ValueError("two addresses in it differ only in how Unicode encodes their characters")
-    return found
-
-
 def entry_to_json(entry: Entry) -> dict[str, Json]:
-    match entry:
-        case Begun(operation):
-            return {"entry": "begun", "operation": operation_to_json(operation)}
-        case Recorded(resource, deposes):
-            body: dict[str, Json] = {"entry": "recorded", "resource": resource_to_json(resource)}
-            return {**body, "deposes": deposes} if deposes else body
-        case Removed(address, deposed):
-            body = {"entry": "removed", "address": str(address)}
-            return {**body, "deposed": deposed} if deposed else body
-        case Failed(address, message):
-            return {"entry": "failed", "address": str(address), "message": message}
-        case OutputsRecorded(outputs):
-            return {"entry": "outputs", "outputs": dict(outputs)}
-        case Moved(moves):
-            return {"entry": "moved", "moves": [[str(source), str(target)] for source, target in moves]}
-        case Reassigned(objects):
-            rows: list[Json] = [[str(o.source), o.key, str(o.target), o.deposes] for o in objects]
-            return {"entry": "reassigned", "objects": rows}
-        case ProviderReplaced(before, after):
-            return {"entry": "provider_replaced", "before": [*before], "after": [*after]}
-        case DigestKeySet(key):
-            return {"entry": "digest_key", "key": key}
+    return _CODEC.form(Entry).write(entry)  # type: ignore[no-any-return]
 
 
 def entry_from_json(raw: Fields) -> Entry:
-    """Raises KeyError, TypeError or ValueError where `raw` is no entry."""
-    return _ENTRIES[raw["entry"]](raw)
+    """Raises KeyError, TypeError or ValueError if `raw` is no entry."""
+    return _CODEC.form(Entry).read(raw)  # type: ignore[no-any-return]
 
 
 def resource_to_json(resource: ResourceState) -> dict[str, Json]:
     """Empty optional fields are left out."""
-    fields: dict[str, Json] = {
-        "account": resource.account,
-        "created_at": resource.created_at,
-        "dependencies": [str(a) for a in resource.dependencies],
-        "fingerprint": resource.fingerprint,
-        "identities": dict(resource.identities),
-        "inputs": encode(dict(resource.inputs)),
-        "message": resource.message,
-        "outputs": dict(resource.outputs),
-        "prevent_destroy": resource.prevent_destroy,
-        "resume": resource.resume,
-        "retain": resource.retain,
-        "shared": resource.shared,
-        "token": resource.token,
-    }
-    return {
-        "address": str(resource.address),
-        "provider": resource.provider,
-        "remote_id": resource.remote_id,
-        "schema_version": resource.schema_version,
-        "status": resource.status.value,
-        **{k: v for k, v in fields.items() if v},
-    }
+    return _CODEC.write(resource)  # type: ignore[no-any-return]
 
 
 def operation_to_json(operation: PendingOperation) -> dict[str, Json]:
     """Empty optional fields are left out."""
-    optional: dict[str, Json] = {
-        "account": operation.account,
-        "facts": dict(operation.facts),
-        "prevent_destroy": operation.prevent_destroy,
-        "retain": operation.retain,
-    }
-    return {
-        "address": str(operation.address),
-        "dependencies": [str(a) for a in operation.dependencies],
-        "fingerprint": operation.fingerprint,
-        "identities": dict(operation.identities),
-        "inputs": encode(dict(operation.inputs)),
-        "operation": operation.operation.value,
-        "provider": operation.provider,
-        "started_at": operation.started_at,
-        "token": operation.token,
-        **{k: v for k, v in optional.items() if v},
-    }
+    return _CODEC.write(operation)  # type: ignore[no-any-return]
 
 
-_ENTRIES: Mapping[str, Callable[[Fields], Entry]] = {
-    "begun": lambda raw: Begun(_operation(raw["operation"])),
-    "recorded": lambda raw: Recorded(_resource(raw["resource"]), raw.get("deposes", "")),
-    "removed": lambda raw: Removed(_address(raw["address"]), raw.get("deposed", "")),
-    "failed": lambda raw: Failed(_address(raw["address"]), raw.get("message", "")),
-    "outputs": lambda raw: OutputsRecorded(dict(raw["outputs"])),
-    "moved": lambda raw: Moved(tuple((_address(a), _address(b)) for a, b in raw["moves"])),
-    "reassigned": lambda raw: Reassigned(tuple(_reassignment(*row) for row in raw["objects"])),
-    "provider_replaced": lambda raw: ProviderReplaced(_home(*raw["before"]), _home(*raw["after"])),
-    "digest_key": lambda raw: DigestKeySet(_digest_key(raw["key"])),
-}
-
-
-def _resource(raw: Fields, inputs: Callable[[Any], dict[str, Any]] | None = None) -> ResourceState:
-    return ResourceState(
-        address=_address(raw["address"]),
-        provider=_text(raw["provider"]),
-        remote_id=_text(raw["remote_id"]),
-        status=Status(raw["status"]),
-        inputs=(inputs or _inputs)(raw.get("inputs", {})),
-        outputs=dict(raw.get("outputs", {})),
-        identities=dict(raw.get("identities", {})),
-        dependencies=tuple(_address(a) for a in raw.get("dependencies", ())),
-        fingerprint=raw.get("fingerprint", ""),
-        token=raw.get("token", ""),
-        message=raw.get("message", ""),
-        resume=raw.get("resume", ""),
-        prevent_destroy=raw.get("prevent_destroy", False),
-        retain=raw.get("retain", False),
-        shared=raw.get("shared", False),
-        created_at=raw.get("created_at", ""),
-        schema_version=raw.get("schema_version", 1),
-        account=raw.get("account", ""),
-    )
-
-
-def _operation(raw: Fields) -> PendingOperation:
-    return PendingOperation(
-        address=_address(raw["address"]),
-        operation=Operation(raw["operation"]),
-        provider=_text(raw["provider"]),
-        token=_text(raw["token"]),
-        inputs=_inputs(raw["inputs"]),
-        identities=dict(raw.get("identities", {})),
-        dependencies=tuple(_address(a) for a in raw.get("dependencies", ())),
-        fingerprint=raw.get("fingerprint", ""),
-        started_at=raw.get("started_at", ""),
-        facts=dict(raw.get("facts", {})),
-        prevent_destroy=raw.get("prevent_destroy", False),
-        retain=raw.get("retain", False),
-        account=raw.get("account", ""),
-    )
-
-
-def _home(provider: Any, account: Any) -> Home:
-    return Home(_text(provider), _text(account))
-
-
-def _reassignment(source: Any, key: Any, target: Any, deposes: Any) -> Reassignment:
-    return Reassignment(_address(source), _text(key), _address(target), _text(deposes))
-
-
-def _inputs(raw: Any) -> dict[str, Any]:
-    decoded = decode(raw)
-    if not isinstance(decoded, dict):
-        raise TypeError("inputs are no mapping")
-    return decoded
-
-
-def _plain_inputs(raw: Any) -> dict[str, Any]:
-    """Of a file in which there is no `${`: nothing has to be looked for."""
-    if not isinstance(raw, dict):
-        raise TypeError("inputs are no mapping")
-    return raw
+def _digest_key(raw: Any) -> str:
+    key = _CODEC.read(str, raw)
+    if key and not re.fullmatch(r"[0-9a-f]{64}", key):
+        raise ValueError("digest_key is not 64 hex digits")
+    return key
 
 
 def _deposed_key(text: str) -> tuple[Address, str]:
     address, _, key = text.rpartition("#")
-    return _address(address), key
-
-
-def _text(raw: Any) -> str:
-    if not isinstance(raw, str):
-        raise TypeError(f"{raw!r} is no text")
-    return raw
-
-
-def _digest_key(raw: Any) -> str:
-    text = _text(raw)
-    if text and not _HEX.fullmatch(text):
-        raise ValueError("digest_key is no 64 hex digits")
-    return text
-
-
-def _count(raw: Any) -> int:
-    if not isinstance(raw, int) or raw < 0:
-        raise TypeError(f"{raw!r} is no count")
-    return raw
+    return parse_address(address), key

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from hashlib import sha256
-from typing import NamedTuple, TypeVar
+from typing import ClassVar, NamedTuple, TypeVar
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -95,6 +95,7 @@ class ResourceState(Struct, frozen=True):
     schema_version: int = 1
     account: str = ""
     """Where the object lives (`ftops.config.accounts`); empty in the records of older states."""
+    always_written: ClassVar = ("schema_version",)
 
 
 class PendingOperation(Struct, frozen=True):
@@ -118,18 +119,19 @@ class PendingOperation(Struct, frozen=True):
     prevent_destroy: bool = False
     retain: bool = False
     account: str = ""
+    always_written: ClassVar = ("identities", "dependencies", "fingerprint", "started_at")
 
 
 R = TypeVar("R", ResourceState, PendingOperation)
 
 
-class Begun(Struct, frozen=True):
+class Begun(Struct, frozen=True, tag_field="entry", tag="begun"):
     """About to do something to an object. On disk before the call is made."""
 
     operation: PendingOperation
 
 
-class Recorded(Struct, frozen=True):
+class Recorded(Struct, frozen=True, tag_field="entry", tag="recorded"):
     """The current object of an address, whole. Ends its pending create or update.
 
     `deposes` is the key under which the object recorded before is kept until it is deleted.
@@ -139,27 +141,28 @@ class Recorded(Struct, frozen=True):
     deposes: str = ""
 
 
-class Removed(Struct, frozen=True):
+class Removed(Struct, frozen=True, tag_field="entry", tag="removed"):
     """An object is gone or forgotten: the current one, or the deposed one of that key."""
 
     address: Address
     deposed: str = ""
 
 
-class Failed(Struct, frozen=True):
+class Failed(Struct, frozen=True, tag_field="entry", tag="failed"):
     """A pending operation came to nothing: the service refused it. Nothing was created."""
 
     address: Address
     message: str = ""
+    always_written: ClassVar = ("message",)
 
 
-class OutputsRecorded(Struct, frozen=True):
+class OutputsRecorded(Struct, frozen=True, tag_field="entry", tag="outputs"):
     """The spec's outputs after an apply, whole."""
 
     outputs: Mapping[str, Json]
 
 
-class Moved(Struct, frozen=True):
+class Moved(Struct, frozen=True, tag_field="entry", tag="moved"):
     """Objects that got other addresses, all at once: (from, to). What depends on them follows."""
 
     moves: tuple[tuple[Address, Address], ...]
@@ -175,7 +178,7 @@ class Reassignment(NamedTuple):
     deposes: str = ""
 
 
-class Reassigned(Struct, frozen=True):
+class Reassigned(Struct, frozen=True, tag_field="entry", tag="reassigned"):
     """Objects that other addresses want, all at once: two may exchange theirs. What depends on a current
     object follows it."""
 
@@ -189,14 +192,14 @@ class Home(NamedTuple):
     account: str
 
 
-class ProviderReplaced(Struct, frozen=True):
+class ProviderReplaced(Struct, frozen=True, tag_field="entry", tag="provider_replaced"):
     """What is on record at one home is on record at another from now on."""
 
     before: Home
     after: Home
 
 
-class DigestKeySet(Struct, frozen=True):
+class DigestKeySet(Struct, frozen=True, tag_field="entry", tag="digest_key"):
     """With what digests of secrets are keyed from now on: 64 hex digits. Set while nothing is recorded."""
 
     key: str

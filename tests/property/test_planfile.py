@@ -29,7 +29,7 @@ from ftops.planning.plan import (
     Reason,
 )
 from ftops.planning.saved.inputs_digest import DataFile, PlanInputs
-from ftops.planning.saved.plan_file import _RECORDS, Origin, SavedPlan, parse_plan, plan_digest, plan_text
+from ftops.planning.saved.plan_file import _CODEC, Origin, SavedPlan, parse_plan, plan_digest, plan_text
 from ftops.session.saved_plans import read_plan
 from ftops.state.state import Failed, OutputsRecorded, Recorded, Removed
 from ftops.views import markdown
@@ -113,7 +113,7 @@ calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def test_every_field_of_a_plan_can_be_written_down() -> None:
-    _RECORDS.check()
+    _CODEC.form(SavedPlan)
 
 
 @settings(calm, max_examples=50)

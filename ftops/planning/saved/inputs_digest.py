@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import astuple, replace
 
 from ftops.config.config import Config, ProviderConfig, Resource
 from ftops.core.address import Address, Json, Reference, Secret, Value, encode, references, secrets
@@ -109,12 +110,7 @@ def _declared(resource: Resource) -> Json:
     lifecycle = resource.lifecycle
     inputs = {name: encode(value) for name, value in resource.inputs.items() if name != "content"}
     needs: Json = sorted(str(a) for a in resource.depends_on)
-    kept: Json = [
-        lifecycle.prevent_destroy,
-        sorted(lifecycle.ignore_changes),
-        lifecycle.create_before_destroy,
-        lifecycle.on_destroy,
-    ]
+    kept = astuple(replace(lifecycle, ignore_changes=tuple(sorted(lifecycle.ignore_changes))))
     return [resource.provider, inputs, needs, kept]
 
 

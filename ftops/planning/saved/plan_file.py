@@ -17,25 +17,12 @@ from msgspec import Struct
 from msgspec.json import Encoder
 from msgspec.structs import asdict, replace
 
-from ftops.core.errors import Diagnostic, FtopsError, Place
-from ftops.planning.estimate import DataChange, Epochs, Estimate, HostingCost, TrainingCost
-from ftops.planning.plan import (
-    NORMAL,
-    Action,
-    AttributeChange,
-    Change,
-    Destination,
-    Drift,
-    Mode,
-    Options,
-    OutputChange,
-    Plan,
-    Reason,
-    SettingChange,
-)
-from ftops.planning.saved.inputs_digest import DataFile, PlanInputs
-from ftops.planning.saved.struct_codec import Form, Records, word
+from ftops.core.codec import Codec, Form
+from ftops.core.errors import FtopsError
+from ftops.planning.plan import NORMAL, Change, Mode, Options, Plan, Reason
+from ftops.planning.saved.inputs_digest import PlanInputs
 from ftops.state.codec import entry_from_json, entry_to_json
+from ftops.state.state import Entry
 
 PLAN_FILE_VERSION = 2
 DIGEST_PREFIX = "v2:sha256:"
@@ -78,29 +65,8 @@ class SavedPlan(Struct, frozen=True):
     """Whether it was read from a file that was encrypted. Of a file itself, it is never believed."""
 
 
-_CLASSES: Mapping[str, type] = {
-    kind.__name__: kind
-    for kind in (
-        *(
-            AttributeChange,
-            Change,
-            Destination,
-            Drift,
-            OutputChange,
-            Plan,
-            Reason,
-            SettingChange,
-            Diagnostic,
-            Place,
-        ),
-        *(Origin, DataFile, PlanInputs, SavedPlan, Options),
-        *(Estimate, TrainingCost, HostingCost, DataChange, Epochs),
-    )
-}
-_RECORDS = Records(
-    _CLASSES,
-    {"Action": word(Action), "Mode": word(Mode), "Entry": Form(entry_to_json, entry_from_json)},
-)
+_CODEC = Codec(strict=True, forms={Entry: Form(entry_to_json, entry_from_json)})
+"""Strict: what is read decides what is applied."""
 
 
 def plan_digest(plan: Plan) -> str:
@@ -133,7 +99,7 @@ def differing_step(one: Plan, other: Plan) -> str | None:
 
 def plan_text(saved: SavedPlan) -> str:
     """The whole file."""
-    raw = _RECORDS.write(saved)
+    raw = _CODEC.write(saved)
     fields = {**raw, "ftops_plan": PLAN_FILE_VERSION, "digest": plan_digest(saved.plan)}
     rows = (f" {_dumps(name)}: {_lines(fields[name], 2)}" for name in sorted(fields, key=_rank))
     return _sealed("{\n" + ",\n".join(rows))
@@ -204,7 +170,7 @@ def parse_plan(text: str, file: str, decrypt: Callable[[Sealed], str] = _refuse)
     if "sealed" in raw:
         return replace(parse_plan(decrypt(Sealed(**raw)), file, _refuse), is_sealed=True)
     try:
-        saved: SavedPlan = _RECORDS.read(SavedPlan, raw)
+        saved = _CODEC.read(SavedPlan, raw)
     except (TypeError, ValueError, KeyError) as error:
         raise PlanFileError(
             f"the saved plan isn't of the form that this ftops writes: {file}",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ftops.config.cache import config_from_json, config_to_json, read
+from ftops.config.cache import CODEC, read
 from ftops.config.config import Config
 from ftops.config.loader import load
 from tests.support.quickstart import quickstart
@@ -74,7 +74,7 @@ def test_what_is_kept_is_what_was_loaded(tmp_path: Path) -> None:
 
 def test_the_form_it_is_kept_in_round_trips(tmp_path: Path) -> None:
     for config in (loaded(spec(tmp_path)), loaded(quickstart(tmp_path))):
-        assert config_from_json(json.loads(json.dumps(config_to_json(config)))) == config
+        assert CODEC.read(Config, json.loads(json.dumps(CODEC.write(config)))) == config
 
 
 def test_a_kept_spec_needs_neither_yaml_nor_pydantic(tmp_path: Path) -> None:
