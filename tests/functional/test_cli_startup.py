@@ -60,10 +60,10 @@ def test_nothing_heavy_is_imported(applied: Folder, argv: tuple[str, ...]) -> No
 
 @pytest.mark.parametrize("path", ["data/train.jsonl", "."])
 def test_checking_data_imports_what_it_needs(applied: Folder, path: str) -> None:
-    """No parser of command lines where there is nothing to parse, no validator of plain schemas."""
+    """No parser of command lines where there is nothing to parse."""
     found = imported(applied, "data", "check", path)
     assert "msgspec" in found
-    assert not found & (HEAVY | {"click", "pydantic", "jsonschema_rs", "subprocess", "concurrent"})
+    assert not found & (HEAVY | {"click", "pydantic", "subprocess", "concurrent"})
     assert "click" in imported(applied, "data", "check", path, "--strict")
 
 
