@@ -8,8 +8,8 @@ from msgspec.structs import replace
 
 from ftops.cli.arguments import SpecArguments
 from ftops.cli.switches import CI, UNTRUSTED, is_on
-from ftops.config import cache
 from ftops.config.config import Config
+from ftops.config.loader import load, load_outline
 from ftops.core.confined_files import ALLOW
 from ftops.core.errors import Diagnostic, SpecError, UsageError
 from ftops.core.project import display
@@ -25,7 +25,7 @@ def read(spec: SpecArguments) -> Config:
             "only `validate` and `plan` take the spec of somebody else.",
             f"unset {UNTRUSTED} where the spec is yours",
         )
-    config = cache.read(
+    config = load(
         spec.path,
         environment=spec.environment,
         variables=spec.variables,
@@ -38,7 +38,6 @@ def read(spec: SpecArguments) -> Config:
 def _read_untrusted(spec: SpecArguments, *, destroying: bool = False) -> Config:
     """Nothing that is kept beside the spec is believed, and of the environment it gets what was allowed."""
     from ftops.cli.untrusted import Withholding
-    from ftops.config.loader import load
 
     os.environ.pop(ALLOW, None)  # it lets in folders for specs of your own
     environ = Withholding(os.environ)
@@ -82,8 +81,6 @@ def read_outline(spec: SpecArguments) -> Config:
     try:
         return read(spec)
     except SpecError:
-        from ftops.config.loader import load_outline
-
         outline = load_outline(
             spec.path,
             environment=spec.environment,
@@ -102,8 +99,6 @@ def read_to_destroy(spec: SpecArguments) -> Config:
     except SpecError:
         if spec.is_untrusted:
             return _named(_read_untrusted(spec, destroying=True), spec)
-        from ftops.config.loader import load
-
         config = load(
             spec.path,
             environment=spec.environment,

@@ -15,8 +15,8 @@ from msgspec.structs import replace
 
 from ftops.cli.switches import UNTRUSTED, is_on
 from ftops.config.accounts import accounts_of
-from ftops.config.cache import VARIABLE_PREFIX
 from ftops.config.config import Config
+from ftops.config.loader.variables import PREFIX
 from ftops.core.address import encode
 from ftops.core.trusted_hosts import ALLOW_VARIABLE
 from ftops.state.state import PendingOperation, ResourceState, State
@@ -52,14 +52,14 @@ class Withholding(Mapping[str, str]):
         self._given = {
             name: value
             for name, value in environ.items()
-            if name in allowed or name == ALLOW_VARIABLE or name.startswith(VARIABLE_PREFIX)
+            if name in allowed or name == ALLOW_VARIABLE or name.startswith(PREFIX)
         }
         self.withheld: set[str] = set()
 
     def __getitem__(self, name: str) -> str:
         if name in self._given:
             return self._given[name]
-        if name.startswith(VARIABLE_PREFIX):
+        if name.startswith(PREFIX):
             raise KeyError(name)
         self.withheld.add(name)
         return STAND_IN

@@ -116,8 +116,6 @@ class Scope(Struct):
     warnings: list[Diagnostic] = field(default_factory=list)
     used: dict[tuple[str, str], set[str]] = field(default_factory=dict)
     """By section and name of an entry, the values of secrets that it uses at once."""
-    asked: set[Secret] = field(default_factory=set)
-    """The environment variables and sensitive variables whose values were asked for, found or not."""
     made: int = 0
     """Characters of the texts that expressions are a part of, so far."""
     destroying: bool = False
@@ -278,7 +276,6 @@ class Evaluator:
             value = self._inner(known.value, rest, inside, path)
             is_large = isinstance(value, dict | list) and self._is_too_much(_size(value), path, inside)
             return UNKNOWN if is_large else value
-        self.scope.asked.add(Secret("var", name))
         if known.value is None:
             return None
         if self.phase.secrets is Secrets.KEEP:
@@ -291,7 +288,6 @@ class Evaluator:
     def _environment(self, name: str, inside: str, path: Keys) -> Any:
         if self.phase.secrets is Secrets.REFUSE:
             return self._report(path, inside, *(_ENV_IN_NAME if self.phase.variables else _ENV_IN_PATH))
-        self.scope.asked.add(Secret("env", name))
         value = self.scope.environ.get(name)
         if value is None:
             summary = f"the environment variable {name} is not set"
