@@ -24,42 +24,15 @@ def main() -> int:
     if answer is not None and sys.stdout is not None:
         return _say(answer)
     try:
-        code = _run(arguments)
+        from ftops.cli.main import run
+
+        code = run(arguments)
     except KeyboardInterrupt:  # before the command line could take it
         code = INTERRUPTED
     _flush()
     # All that matters is on disk. Workers may hang in calls that nobody waits for any more, and taking
     # apart what the kernel frees at once takes time.
     os._exit(code)
-
-
-def _run(arguments: Sequence[str]) -> int:
-    import gc
-
-    # What a command makes it keeps to its end: looking for garbage would be most of the work.
-    gc.set_threshold(100_000, 20, 20)
-    _import_msgspec()
-    from ftops.cli.fast_path import run as run_quickly
-
-    code = run_quickly(arguments, os.environ)
-    if code is not None:
-        return code
-    from ftops.cli.main import run
-
-    return run(arguments)
-
-
-def _import_msgspec() -> None:
-    """Without typing_extensions, of which it would take a few names that typing has, too: that package takes
-    as long as all of msgspec."""
-    name = "typing_extensions"
-    if name in sys.modules:
-        return
-    sys.modules[name] = None  # type: ignore[assignment]
-    try:
-        import msgspec  # noqa: F401
-    finally:
-        del sys.modules[name]
 
 
 def _flush() -> None:

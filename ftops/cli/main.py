@@ -9,9 +9,9 @@ import click
 
 from ftops.cli.console import Screen
 from ftops.cli.error_exit import ended
-from ftops.cli.fast_path import COMPLETE
 from ftops.cli.lazy import LazyGroup
 from ftops.cli.output_options import look_options
+from ftops.cli.switches import COMPLETE
 from ftops.core.errors import Diagnostic
 
 NAME = "ftops"

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 from ftops.cli.arguments import SpecArguments
 from ftops.cli.switches import CI, UNTRUSTED, is_on
-from ftops.config import cache
 from ftops.config.config import Config
+from ftops.config.loader import load, load_outline
 from ftops.core.confined_files import ALLOW
 from ftops.core.errors import Diagnostic, SpecError, UsageError
 from ftops.core.project import display
@@ -24,7 +24,7 @@ def read(spec: SpecArguments) -> Config:
             "only `validate` and `plan` take the spec of somebody else.",
             f"unset {UNTRUSTED} where the spec is yours",
         )
-    config = cache.read(
+    config = load(
         spec.path,
         environment=spec.environment,
         variables=spec.variables,
@@ -37,7 +37,6 @@ def read(spec: SpecArguments) -> Config:
 def _read_untrusted(spec: SpecArguments, *, destroying: bool = False) -> Config:
     """Nothing that is kept beside the spec is believed, and of the environment it gets what was allowed."""
     from ftops.cli.untrusted import read_withheld
-    from ftops.config.loader import load
 
     os.environ.pop(ALLOW, None)  # it lets in folders for specs of your own
 
@@ -83,8 +82,6 @@ def read_outline(spec: SpecArguments) -> Config:
     try:
         return read(spec)
     except SpecError:
-        from ftops.config.loader import load_outline
-
         outline = load_outline(
             spec.path,
             environment=spec.environment,
@@ -103,8 +100,6 @@ def read_to_destroy(spec: SpecArguments) -> Config:
     except SpecError:
         if spec.is_untrusted:
             return _named(_read_untrusted(spec, destroying=True), spec)
-        from ftops.config.loader import load
-
         config = load(
             spec.path,
             environment=spec.environment,

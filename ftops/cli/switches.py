@@ -1,4 +1,4 @@
-"""Variables of the environment that are either on or off, all by one rule."""
+"""Variables of the environment that say how ftops runs: most are either on or off, all by one rule."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ UNTRUSTED = "FTOPS_UNTRUSTED"
 """On: specs are untrusted here."""
 CI = "CI"
 DEBUG = "FTOPS_DEBUG"
+COMPLETE = "_FTOPS_COMPLETE"
+"""By this, a shell asks click what could stand next."""
 _OFF = frozenset({"", "0", "false", "no", "off"})
 
 

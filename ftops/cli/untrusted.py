@@ -17,8 +17,8 @@ from msgspec.structs import replace
 
 from ftops.cli.switches import UNTRUSTED, is_on
 from ftops.config.accounts import possible_accounts
-from ftops.config.cache import VARIABLE_PREFIX
 from ftops.config.config import Config, ProviderConfig
+from ftops.config.loader.variables import PREFIX
 from ftops.core.errors import UsageError
 from ftops.core.trusted_hosts import ALLOW_VARIABLE
 from ftops.state.state import PendingOperation, ResourceState, State
@@ -55,7 +55,7 @@ class Withholding(Mapping[str, str]):
         self._given = {
             name: value
             for name, value in environ.items()
-            if name in self._allowed or name == ALLOW_VARIABLE or name.startswith(VARIABLE_PREFIX)
+            if name in self._allowed or name == ALLOW_VARIABLE or name.startswith(PREFIX)
         }
         self._stand_in = stand_in
         self.withheld: set[str] = set()
@@ -63,7 +63,7 @@ class Withholding(Mapping[str, str]):
     def __getitem__(self, name: str) -> str:
         if name in self._given:
             return self._given[name]
-        if name in self._allowed or name.startswith(VARIABLE_PREFIX):
+        if name in self._allowed or name.startswith(PREFIX):
             raise KeyError(name)
         self.withheld.add(name)
         return self._stand_in

@@ -29,7 +29,7 @@ class Budget(Struct, frozen=True):
 
 _OWN_PATHS = (
     FOLDER,
-    *(f"{FOLDER}/{name}" for name in (".gitignore", ".cache/datasets.json", "cache", "data", "places")),
+    *(f"{FOLDER}/{name}" for name in (".gitignore", ".cache/datasets.json", "data", "places")),
     CATALOG_FILE,
 )
 _STATE_FILES = (".json", ".journal", ".lock", ".audit.jsonl", ".history")
@@ -169,9 +169,6 @@ class Config(Struct, frozen=True):
     """Variables that are given from outside: by `--var`, files of variables or FTOPS_VAR_…"""
     secrets: Secrets = field(default_factory=dict)
     """Values of every `${env.X}` and sensitive `${var.x}` that the spec names."""
-    asks_for_secrets: bool = False
-    """Whether any `${env.X}` or sensitive variable was asked for, also by settings, which use its value at
-    once: such a config is not to be written down."""
     refactorings: Refactorings = Refactorings()
     is_named: bool = True
     """Whether the spec says its name itself; else it is that of its folder."""

@@ -19,8 +19,6 @@ CACHE = ".cache"
 """What is known of data files that haven't changed."""
 DATA = "data"
 """Data files that were made of others, and what was measured."""
-SPECS = "cache"
-"""What was made of specs."""
 _MARK = "made-here"
 _MOMENT = "made-at"
 _MARK_BYTES = 64

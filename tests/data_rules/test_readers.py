@@ -1,4 +1,4 @@
-"""The quick readers and the precise one, pieces of any size, one process and several: all say the same."""
+"""The fast reader and the precise one, pieces of any size, one process and several: all say the same."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from xxhash import xxh3_128_digest
 
 from ftops.dataset import inspect
 from ftops.dataset.checks import checker, chunk, minhash
 from ftops.dataset.files.jsonl_io import canonical
-from ftops.dataset.formats import chat, fast_reader
+from ftops.dataset.formats import chat
 from ftops.dataset.formats.jsonl import parse
 from ftops.dataset.rules import sensitive_data
 from ftops.dataset.rules.findings import Finding
@@ -75,22 +76,20 @@ def precise(line: bytes) -> list[Finding]:
 
 @settings(deadline=None, max_examples=300, derandomize=True)
 @given(example=EXAMPLE, style=STYLES, double=st.booleans())
-def test_what_the_quick_reader_takes_has_nothing_wrong_in_it(
+def test_a_piece_is_what_the_precise_reader_says_of_its_lines(
     example: dict[str, Any], style: dict[str, Any], double: bool
 ) -> None:
     line = json.dumps(example, **style).encode()
     if double:
         line = line.replace(b'"role"', b'"role":"user","role"', 1)
-    read = fast_reader.read(line)
-    if read is not None:
-        assert precise(line) == []
-        assert read.text == canonical(json.loads(line))
     piece = chunk.Reader("chat").read(b"\n".join([line] * 3))
     found = {
         rule: n for rule, n in piece.counts.items() if not rule.startswith(("data/", "secret/", "personal/"))
     }
     wrong = precise(line)
     assert found == {f.rule: 3 * sum(g.rule == f.rule for g in wrong) for f in wrong}
+    if not any(f.rule.startswith("json/") for f in wrong):
+        assert piece.contents == 3 * xxh3_128_digest(canonical(json.loads(line)))
 
 
 def shown(path: Path, **how: Any) -> Any:
@@ -182,7 +181,7 @@ def test_figures_are_found_with_numpy_and_without(data: st.DataObject) -> None:
     assert "personal/card" in {hit.rule for hit in found}
 
 
-def test_a_line_with_results_of_the_older_form_is_read_quickly() -> None:
+def test_nothing_is_wrong_with_results_of_the_older_form() -> None:
     call = {"name": "rise", "arguments": '{"height": 1}'}
     messages: list[dict[str, Any]] = [
         {"role": "user", "content": "Up"},
@@ -191,7 +190,7 @@ def test_a_line_with_results_of_the_older_form_is_read_quickly() -> None:
         {"role": "assistant", "content": "Done"},
     ]
     line = json.dumps({"messages": messages, "functions": [TOOL["function"]]})
-    assert fast_reader.read(line.encode()) is not None
+    assert precise(line.encode()) == []
 
 
 def test_a_key_that_begins_as_a_word_does() -> None:

@@ -150,7 +150,6 @@ NAMED: Mapping[str, tuple[str, Plant]] = {
         lambda p, _: edit(p, "m: {type: memory}", "m: {type: emulator, data: ../outside/cloud}"),
     ),
     "ftops' own folder": (".ftops", lambda p, o: link(p, ".ftops", o)),
-    "the cache": (".ftops/cache", lambda p, o: link(p, ".ftops/cache", o)),
     "what keeps it out of Git": (".gitignore", lambda p, o: link(p, ".ftops/.gitignore", o / "bashrc")),
     "what keeps it out of Git, to a new file": (
         ".gitignore",

@@ -6,8 +6,8 @@ import click
 from click.shell_completion import get_completion_class
 
 from ftops.cli.console import Screen
-from ftops.cli.fast_path import COMPLETE
 from ftops.cli.lazy import pass_screen
+from ftops.cli.switches import COMPLETE
 
 PROGRAM = "ftops"
 

@@ -35,7 +35,6 @@ from ftops.config.loader.settings import (
 from ftops.config.loader.variables import Givers, resolve_variables
 from ftops.config.schema.field_types import Unknown
 from ftops.core.errors import Diagnostic, SpecError
-from ftops.core.gc_pause import no_garbage_collection
 from ftops.core.project import project_root
 from ftops.core.suggestions import did_you_mean
 
@@ -58,8 +57,7 @@ def load(
     """
     findings: list[Diagnostic] = []
     scope = Scope({}, environ, findings, destroying=destroying)
-    with no_garbage_collection():
-        config = _load(path, environment, Givers(environ, variable_files, variables), scope)
+    config = _load(path, environment, Givers(environ, variable_files, variables), scope)
     if config is None or findings:
         raise SpecError(list(dict.fromkeys(findings)))
     return config
@@ -138,7 +136,6 @@ def _config(source: Source, wanted: str | None, givers: Givers, scope: Scope) ->
         variables=public_variables(known),
         given=tuple(sorted(name for name, variable in known.items() if variable.given)),
         secrets=secret_values(scope.hidden, findings),
-        asks_for_secrets=bool(scope.asked or scope.keys),
         keys=tuple(sorted(secret.name for secret in scope.keys - scope.asked)),
         refactorings=refactorings,
         is_named="name" in source["ftops"],

@@ -121,7 +121,7 @@ class Scope(Struct):
     used: dict[tuple[str, str], set[str]] = field(default_factory=dict)
     """By section and name of an entry, the values of secrets that it uses at once."""
     asked: set[Secret] = field(default_factory=set)
-    """The environment variables and sensitive variables whose values were asked for, found or not."""
+    """The environment variables whose values were asked for, found or not."""
     keys: set[Secret] = field(default_factory=set)
     """The same, of the encryption of the state."""
     made: int = 0
@@ -284,7 +284,6 @@ class Evaluator:
             value = self._inner(known.value, rest, inside, path)
             is_large = isinstance(value, dict | list) and self._is_too_much(_size(value), path, inside)
             return UNKNOWN if is_large else value
-        self.scope.asked.add(Secret("var", name))
         if known.value is None:
             return None
         if self.phase.secrets is Secrets.KEEP:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 from ftops.config import schema
 from ftops.config.loader.files import Entry, Keys
 from ftops.config.schema import providers
+from ftops.config.schema.block import Fault, Faulty
 from ftops.config.schema.field_types import Unknown
 from ftops.core.errors import Diagnostic
 from ftops.core.suggestions import did_you_mean, nearest
@@ -63,16 +64,14 @@ def read_block(
     """
     try:
         return model.read(data)
-    except ValueError:
-        from ftops.config.schema.pydantic_models import faults
-
-        errors = [e for e in faults(model, data) if not isinstance(e["input"], Unknown)]
-    meant = _meant(model, [e["loc"] for e in errors if e["type"] == "extra_forbidden"])
-    for error in errors:
-        loc = error["loc"]
-        if error["type"] == "missing" and loc in meant:
+    except Faulty as error:
+        faults = [fault for fault in error.faults if not isinstance(fault.given, Unknown)]
+    meant = _meant(model, [fault.keys for fault in faults if fault.kind == "unknown"])
+    for fault in faults:
+        loc = fault.keys
+        if fault.kind == "missing" and loc in meant:
             continue
-        found = _EXPLAIN.get(error["type"], _refused)(model, loc, dict(error.get("ctx", {})))
+        found = _EXPLAIN[fault.kind](model, fault)
         at_value = len(loc) == own and not found.at_key
         place = entry.value_place() if at_value else entry.place(loc[own:], key=found.at_key)
         findings.append(Diagnostic(found.summary, found.detail, found.hint, place))
@@ -85,47 +84,44 @@ def _meant(model: type[schema.Block], unknown: list[Keys]) -> set[Keys]:
     return {(*owner, key) for owner, key in near if key is not None}
 
 
-def _unknown_key(model: type[schema.Block], loc: Keys, _ctx: Mapping[str, Any]) -> _Finding:
-    owner = _model_at(model, loc[:-1])
-    key = str(loc[-1])
+def _unknown_key(model: type[schema.Block], fault: Fault) -> _Finding:
+    owner = _model_at(model, fault.keys[:-1])
+    key = str(fault.keys[-1])
     hint = did_you_mean(key, _keys(owner), nothing="It takes no keys.", limit=24)
     detail = "A key that ftops doesn't know would have no effect."
     return _Finding(f"`{key}` is no key of {NOUNS[owner]}", detail, hint, at_key=True)
 
 
-def _missing(model: type[schema.Block], loc: Keys, _ctx: Mapping[str, Any]) -> _Finding:
-    owner = _model_at(model, loc[:-1])
-    meaning = _description(owner, loc[-1])
+def _missing(model: type[schema.Block], fault: Fault) -> _Finding:
+    owner = _model_at(model, fault.keys[:-1])
+    key = fault.keys[-1]
+    detail = f"{_capital(NOUNS[owner])} needs one. {_description(owner, key)}"
+    return _Finding(f"`{key}` is missing", detail, f"Add `{key}: …`.")
+
+
+def _no_container(model: type[schema.Block], fault: Fault) -> _Finding:
+    keys = fault.keys
+    if not keys:
+        return _Finding(f"{NOUNS[model]} must be a {fault.kind}", "", "Write its keys below it, or in `{…}`.")
     return _Finding(
-        f"`{loc[-1]}` is missing", f"{_capital(NOUNS[owner])} needs one. {meaning}", f"Add `{loc[-1]}: …`."
+        f"{_label(keys)} must be a {fault.kind}", _description(_model_at(model, keys[:-1]), keys[-1])
     )
 
 
-def _no_container(words: str) -> Callable[[type[schema.Block], Keys, Mapping[str, Any]], _Finding]:
-    def explain(model: type[schema.Block], loc: Keys, _ctx: Mapping[str, Any]) -> _Finding:
-        if loc:
-            return _Finding(
-                f"{_label(loc)} must be {words}", _description(_model_at(model, loc[:-1]), loc[-1])
-            )
-        return _Finding(f"{NOUNS[model]} must be {words}", "", "Write its keys below it, or in `{…}`.")
-
-    return explain
+def _refused(model: type[schema.Block], fault: Fault) -> _Finding:
+    assert fault.why is not None  # noqa: S101 - what is refused has a reason
+    owner = _model_at(model, fault.keys[:-1])
+    said = [fault.why.detail, _description(owner, fault.keys[-1])]
+    return _Finding(
+        f"{_label(fault.keys)} {fault.why.summary}", " ".join(s for s in said if s), fault.why.hint
+    )
 
 
-def _refused(model: type[schema.Block], loc: Keys, ctx: Mapping[str, Any]) -> _Finding:
-    owner = _model_at(model, loc[:-1])
-    said = [ctx.get("detail", ""), _description(owner, loc[-1] if loc else "")]
-    summary = ctx.get("summary", "is not valid")
-    return _Finding(f"{_label(loc)} {summary}", " ".join(s for s in said if s), ctx.get("hint", ""))
-
-
-_EXPLAIN: Mapping[str, Callable[[type[schema.Block], Keys, Mapping[str, Any]], _Finding]] = {
-    "extra_forbidden": _unknown_key,
+_EXPLAIN: Mapping[str, Callable[[type[schema.Block], Fault], _Finding]] = {
+    "unknown": _unknown_key,
     "missing": _missing,
-    "model_type": _no_container("a mapping"),
-    "model_attributes_type": _no_container("a mapping"),
-    "dict_type": _no_container("a mapping"),
-    "list_type": _no_container("a list"),
+    "mapping": _no_container,
+    "list": _no_container,
     "refused": _refused,
 }
 

@@ -22,6 +22,7 @@ from ftops.config.schema.field_aliases import (
     UpgradeOption,
 )
 from ftops.config.schema.field_types import EXPRESSION_SCHEMA, Choice, Integer, JsonSchema, Number, Untyped
+from ftops.config.schema.json_schema import schema_of
 from ftops.config.schema.providers import (
     NOT_TAKEN,
     PROVIDER_TYPES,
@@ -395,21 +396,4 @@ SECTIONS = tuple(field.key for field in Spec.fields.values())
 
 def json_schema() -> JsonSchema:
     """The language as JSON Schema, for editors. It is kept in the package as schema.json."""
-    from ftops.config.schema.pydantic_models import model_of
-
-    schema: JsonSchema = _tidied(model_of(Spec).model_json_schema(by_alias=True))
-    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "ftops spec"}
-    return head | schema
-
-
-def _tidied(schema: Any) -> Any:
-    """Without the titles and defaults that pydantic adds: editors would show and offer them."""
-    if isinstance(schema, list):
-        return [_tidied(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    return {
-        key: _tidied(value)
-        for key, value in schema.items()
-        if not (key == "title" and isinstance(value, str)) and not (key == "default" and value is None)
-    }
+    return schema_of(Spec, "ftops spec")

@@ -6,9 +6,8 @@ A class names its fields, their types, what they mean and what they are where no
         name: Annotated[Any, SkuName] = described("Kind of capacity.")
         capacity: Annotated[Any, Integer(1)] = described("Thousands of tokens per minute.", 1)
 
-Two readers serve it. `Block.read` takes what has no fault, quickly. `pydantic_models` makes
-models of the same declarations: they say what is wrong with the rest, and publish the JSON Schema. Both read
-a value by the same `field_types.FieldType`.
+`Block.read` reads such a mapping, and says all that is wrong with it. Of the same declarations, `json_schema`
+makes the JSON Schema.
 """
 
 from __future__ import annotations
@@ -17,15 +16,39 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from inspect import get_annotations
 from types import NoneType, UnionType
-from typing import Annotated, Any, ClassVar, Self, Union, cast, get_args, get_origin
+from typing import Annotated, Any, ClassVar, NamedTuple, Self, Union, get_args, get_origin
 
 from msgspec import Struct
 
-from ftops.config.schema.field_types import FieldType
+from ftops.config.schema.field_types import FieldType, Refused
 
-Reader = Callable[[Any], Any]
+Keys = tuple[str | int, ...]
+"""The way to a value: keys of mappings, indices of lists."""
 REQUIRED: Any = ...
 """Stands for the default of a field that has to be set."""
+
+
+class Fault(NamedTuple):
+    """Something that is wrong with the value at `keys`."""
+
+    kind: str
+    """`unknown` (a key), `missing` (a key), `mapping` or `list` (the value must be one), or `refused`."""
+    keys: Keys
+    given: Any = None
+    """The value."""
+    why: Refused | None = None
+
+
+class Faulty(ValueError):
+    """The data are not what a block takes."""
+
+    def __init__(self, faults: list[Fault]) -> None:
+        super().__init__("not what the block takes")
+        self.faults = faults
+
+
+Reader = Callable[[Any, Keys, list[Fault]], Any]
+"""Reads the value at these keys; notes what is wrong with it."""
 
 
 class Described(Struct, frozen=True):
@@ -61,18 +84,13 @@ class Field(Struct, frozen=True):
     @property
     def block(self) -> type[Block] | None:
         """The block that is its value, if it is one."""
-        return next((a for a in _parts(self.annotation) if _is_block(a)), None)
-
-    @property
-    def is_mapping(self) -> bool:
-        """Whether its value is a mapping of any keys."""
-        return any(get_origin(part) is dict for part in _parts(self.annotation))
+        return next((a for a in _parts(self.annotation) if is_block(a)), None)
 
     @property
     def item(self) -> type[Block] | None:
         """The block that each entry of its list is, if it is a list of such."""
         lists = (a for a in _parts(self.annotation) if get_origin(a) is list)
-        return next((get_args(a)[0] for a in lists if _is_block(get_args(a)[0])), None)
+        return next((get_args(a)[0] for a in lists if is_block(get_args(a)[0])), None)
 
 
 class Block:
@@ -122,36 +140,30 @@ class Block:
 
     @classmethod
     def read(cls, data: Any) -> Self:
-        """The block that `data` describes. Raises ValueError where anything is wrong with it."""
-        if not isinstance(data, dict):
-            raise Faulty
-        readers = cls._readers or cls.readers()
-        given: dict[str, Any] = {}
-        for key, value in data.items():
-            if value is not None:
-                name, reader = readers.get(key, _UNKNOWN_KEY)
-                given[name] = reader(value)
-        if not given.keys() >= cls._required:
-            raise Faulty
-        return cls(given)
+        """The block that `data` describes. Raises Faulty with all that is wrong with it."""
+        faults: list[Fault] = []
+        block = cls._read(data, (), faults)
+        if faults:
+            raise Faulty(faults)
+        return block
 
     @classmethod
-    def __get_pydantic_core_schema__(cls, _source: Any, handler: Any) -> Any:
-        from ftops.config.schema.pydantic_models import model_of
-
-        block: type[Block] = cls
-        return handler.generate_schema(model_of(block))
-
-
-class Faulty(ValueError):
-    """The data are not what a block takes; `pydantic_models.faults` tells why."""
-
-
-def _refuse(value: Any) -> Any:
-    raise Faulty
-
-
-_UNKNOWN_KEY: tuple[str, Reader] = ("", _refuse)
+    def _read(cls, data: Any, keys: Keys, faults: list[Fault]) -> Self:
+        if not isinstance(data, dict):
+            faults.append(Fault("mapping", keys, data))
+            return cls()
+        given: dict[str, Any] = {}
+        readers = cls.readers()
+        for key, (name, reader) in readers.items():
+            value = data.get(key)
+            if value is not None:
+                given[name] = reader(value, (*keys, key), faults)
+            elif name in cls._required:
+                faults.append(Fault("missing", (*keys, key)))
+        if not data.keys() <= readers.keys():
+            unknown = (key for key, value in data.items() if key not in readers and value is not None)
+            faults += [Fault("unknown", (*keys, key), data[key]) for key in unknown]
+        return cls(given)
 
 
 def _reader(annotation: Any) -> Reader:
@@ -159,10 +171,11 @@ def _reader(annotation: Any) -> Reader:
     parts = _parts(annotation)
     kind = next((part for part in parts if isinstance(part, FieldType)), None)
     if kind is not None:
-        return kind.read
+        return partial(_read_scalar, kind)
     (inner,) = (part for part in parts if isinstance(part, type) or get_origin(part))
-    if _is_block(inner):
-        return cast(Reader, inner.read)
+    if is_block(inner):
+        reader: Reader = inner._read
+        return reader
     origin, arguments = get_origin(inner), get_args(inner)
     if origin is list:
         return partial(_read_list, _reader(arguments[0]))
@@ -181,17 +194,26 @@ def _parts(annotation: Any) -> Iterable[Any]:
     return [annotation]
 
 
-def _is_block(annotation: Any) -> bool:
+def is_block(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, Block)
 
 
-def _read_list(reader: Reader, value: Any) -> list[Any]:
-    if not isinstance(value, list):
-        raise Faulty
-    return [reader(item) for item in value]
+def _read_scalar(kind: FieldType, value: Any, keys: Keys, faults: list[Fault]) -> Any:
+    try:
+        return kind.read(value)
+    except Refused as why:
+        faults.append(Fault("refused", keys, value, why))
 
 
-def _read_mapping(reader: Reader, value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-        raise Faulty
-    return {key: reader(item) for key, item in value.items() if item is not None}
+def _read_list(reader: Reader, value: Any, keys: Keys, faults: list[Fault]) -> list[Any]:
+    if isinstance(value, list):
+        return [reader(item, (*keys, index), faults) for index, item in enumerate(value)]
+    faults.append(Fault("list", keys, value))
+    return []
+
+
+def _read_mapping(reader: Reader, value: Any, keys: Keys, faults: list[Fault]) -> dict[str, Any]:
+    if isinstance(value, dict):
+        return {key: reader(item, (*keys, key), faults) for key, item in value.items() if item is not None}
+    faults.append(Fault("mapping", keys, value))
+    return {}

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
+
+from msgspec import Struct
 
 from ftops.config.schema.field_types import Boolean, Choice, JsonSchema, Spelled, Text, folded
 from ftops.core.address import NAME
 from ftops.core.resource_types import SKU_NAMES, UPGRADE_OPTIONS
-
-if TYPE_CHECKING:
-    from pydantic import GetJsonSchemaHandler
-    from pydantic_core import CoreSchema
 
 Plainly = Annotated[Any, Text()]
 Fixed = Annotated[Any, Text(closed=True)]
@@ -69,15 +67,8 @@ DEPLOYMENT_NAME = Text(
 class OrName:
     """In the JSON Schema, text may stand in place of the mapping: the name of one."""
 
-    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchema:
-        return {"anyOf": [{"type": "string"}, handler(core)]}
 
-
-class Shown:
+class Shown(Struct, frozen=True):
     """In the JSON Schema, this is what a field looks like."""
 
-    def __init__(self, schema: JsonSchema) -> None:
-        self._schema = schema
-
-    def __get_pydantic_json_schema__(self, core: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchema:
-        return self._schema
+    schema: JsonSchema

@@ -9,16 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from msgspec import Struct, field
 
 from ftops.core.address import Reference, Scalar, Secret, Template, render
 from ftops.core.suggestions import nearest
 from ftops.yaml.document import Given, Plain, boolean, number, resolve
-
-if TYPE_CHECKING:
-    from pydantic_core import CoreSchema, PydanticCustomError
 
 JsonSchema = dict[str, Any]
 EXPRESSION_SCHEMA: JsonSchema = {"type": "string", "pattern": r"\$\{"}
@@ -48,11 +45,12 @@ class Hidden(Struct):
     form: Scalar = None
 
 
-def refusal(summary: str, detail: str = "", hint: str = "") -> PydanticCustomError:
+class Refused(ValueError):
     """What a field type raises. The field's name goes before the summary: "… must be an integer"."""
-    from pydantic_core import PydanticCustomError
 
-    return PydanticCustomError("refused", "{summary}", {"summary": summary, "detail": detail, "hint": hint})
+    def __init__(self, summary: str, detail: str = "", hint: str = "") -> None:
+        super().__init__(summary)
+        self.summary, self.detail, self.hint = summary, detail, hint
 
 
 class FieldType(Struct, frozen=True, kw_only=True, dict=True):
@@ -87,7 +85,7 @@ class FieldType(Struct, frozen=True, kw_only=True, dict=True):
             return self._take(value)
         found = self.convert(value)
         if found is None:
-            raise refusal(f"must be {self.expected}", self.shown(value), self.hint(value))
+            raise Refused(f"must be {self.expected}", self.shown(value), self.hint(value))
         return found
 
     def shown(self, value: Any) -> str:
@@ -97,7 +95,7 @@ class FieldType(Struct, frozen=True, kw_only=True, dict=True):
     def _expression(self, value: Reference | Template) -> Reference | Template:
         if self.closed:
             detail = "The spec is read and planned by this value, before anything exists."
-            raise refusal("takes no reference", detail, f"Write {self.expected}, or `${{var.…}}`.")
+            raise Refused("takes no reference", detail, f"Write {self.expected}, or `${{var.…}}`.")
         if self.is_shown and isinstance(value, Template) and any(isinstance(p, Secret) for p in value.parts):
             raise _no_secret(_SHOWN_LATER)
         return value
@@ -111,27 +109,19 @@ class FieldType(Struct, frozen=True, kw_only=True, dict=True):
             raise _no_secret(_SHOWN_LATER)
         found = self.convert(hidden.value)
         if found is None:
-            raise refusal(
+            raise Refused(
                 f"must be {self.expected}", f"The value of `{hidden.secret}` is not (not shown here)."
             )
         hidden.form = found
         return hidden.secret
 
-    def __get_pydantic_core_schema__(self, _source: Any, _handler: Any) -> CoreSchema:
-        from pydantic_core import core_schema
-
-        return core_schema.no_info_plain_validator_function(self.read)
-
-    def __get_pydantic_json_schema__(self, _schema: CoreSchema, _handler: Any) -> JsonSchema:
-        return self.schema()
-
 
 _SHOWN_LATER = "The service makes an id or a name of it, which is recorded and shown; a secret never is."
 
 
-def _no_secret(detail: str) -> PydanticCustomError:
+def _no_secret(detail: str) -> Refused:
     hint = "Use a variable that isn't sensitive; FTOPS_VAR_<name> sets one from the environment."
-    return refusal("takes no secret", detail, hint)
+    return Refused("takes no secret", detail, hint)
 
 
 class Text(FieldType, frozen=True):
@@ -196,7 +186,7 @@ class _Typed(FieldType, frozen=True, kw_only=True):
 
     def _expression(self, value: Reference | Template) -> Reference | Template:
         if isinstance(value, Template):
-            raise refusal(f"must be {self.expected}", "Text around an expression gives text.")
+            raise Refused(f"must be {self.expected}", "Text around an expression gives text.")
         return super()._expression(value)
 
     def hint(self, value: Any) -> str:
@@ -317,7 +307,7 @@ class Untyped(FieldType, frozen=True):
 
     def read(self, value: Any) -> Any:
         if self.shape and not isinstance(value, self.shape | Unknown | Reference):
-            raise refusal(f"must be {self.expected}", _shown(value))
+            raise Refused(f"must be {self.expected}", _shown(value))
         return value if self.as_written else resolve(self._inside(value))
 
     def _inside(self, value: Any) -> Any:

@@ -19,7 +19,6 @@ from msgspec import msgpack
 from xxhash import xxh3_128
 
 from ftops.core.confined_files import opened
-from ftops.core.gc_pause import no_garbage_collection
 from ftops.dataset.checks import chunk, process_pool
 from ftops.dataset.checks.aggregate import Aggregate
 from ftops.dataset.checks.chunk import Chunk, Reader, detect
@@ -260,8 +259,7 @@ def _check(blocks: Iterator[Block], format: str, processes: int, *, many: bool) 
     reader = Reader(format, vectorised=many)
 
     def here(block: Block) -> Chunk:
-        with no_garbage_collection():
-            return _unchecked(block) if isinstance(block, LongLine) else reader.read(block)
+        return _unchecked(block) if isinstance(block, LongLine) else reader.read(block)
 
     if processes > 1:
         yield from process_pool.spread(chunk.__name__, format, blocks, here, _checked_apart, processes)

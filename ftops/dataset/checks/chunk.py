@@ -1,7 +1,7 @@
 """One piece of a file: some whole lines, checked. No I/O here, so that any process can do it.
 
-Lines are read by the first of three readers that takes them: plain conversations, conversations with calls,
-and the precise one that says what is wrong. The first two only take what the third finds nothing in.
+A piece of plain conversations alone is read fast, which takes only what the precise reader finds nothing in;
+any other piece is read by the precise one, line by line, which says what is wrong.
 """
 
 from __future__ import annotations
@@ -10,13 +10,12 @@ import re
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 from msgspec import MsgspecError, Struct, field, msgpack
 from xxhash import xxh3_64_hexdigest, xxh3_128_digest
 
-from ftops.dataset.checks.example_facts import MAX_LABEL, TEXT, beginning, facts, typed_facts
+from ftops.dataset.checks.example_facts import MAX_LABEL, TEXT, beginning, facts
 from ftops.dataset.checks.minhash import sketches
 from ftops.dataset.files.jsonl_io import canonical
 from ftops.dataset.formats import chat, fast_reader, functions, preference, reinforcement, vision
@@ -79,8 +78,6 @@ class Reader:
         self._check = CHECKS[format]
         self._is_chat = format == "chat"
         self._graded = format == "reinforcement"
-        self._plain = self._is_chat
-        """Whether the last piece had only plain conversations."""
 
     def read(self, block: bytes) -> Chunk:
         """Checks some whole lines. The last needs no end."""
@@ -88,8 +85,8 @@ class Reader:
         lines = block.split(b"\n")
         if not lines[-1]:
             lines.pop()
-        if not (self._plain and self._read_plain(run, block, lines)):
-            self._plain = self._read_mixed(run, block, lines) and self._is_chat
+        if not (self._is_chat and self._read_plain(run, block, lines)):
+            run.add_precisely(lines)
         run.piece.lines = len(lines)
         run.piece.longest = max(map(len, lines), default=0)
         run.scan(block, self._vectorised)
@@ -98,7 +95,7 @@ class Reader:
     def _read_plain(self, run: _Piece, block: bytes, lines: Sequence[bytes]) -> bool:
         """False where a line isn't a plain conversation."""
         try:
-            examples = [*map(fast_reader.decode_plain, lines)]
+            examples = [*map(fast_reader.decode, lines)]
         except (MsgspecError, UnicodeDecodeError, RecursionError):
             return False
         starts = _StartOf()
@@ -123,23 +120,6 @@ class Reader:
             return False
         run.add_plain(encoded, systems, said)
         return True
-
-    def _read_mixed(self, run: _Piece, block: bytes, lines: Sequence[bytes]) -> bool:
-        """Line by line. True where all of them might as well have been plain."""
-        plain = True
-        for number, line in enumerate(lines, 1):
-            if self._is_chat:
-                good = fast_reader.read(line)
-                if good is not None:
-                    run.add_typed(number, good)
-                    plain = plain and not good.offered.by_name
-                    continue
-            if line.strip():
-                plain = False
-                run.add_precisely(number, line)
-                if run.piece.is_document:
-                    break
-        return plain
 
 
 def answering(format: str) -> Callable[[bytes], bytes]:
@@ -170,18 +150,12 @@ def _find_special(block: bytes) -> Iterator[re.Match[bytes]]:
     return _SPECIAL.finditer(block) if b"|" in block and b"<|" in block else iter(())
 
 
-@lru_cache(maxsize=256)
-def _is_clean(definitions: bytes) -> bool:
-    return not any(hits(definitions)) and not any(_find_special(definitions))
-
-
 class _StartOf(dict[tuple[str, ...], int]):
     """How many system messages a sequence of roles starts with; -1 where it isn't in order. Each is
     looked at once."""
 
     def __missing__(self, roles: tuple[str, ...]) -> int:
-        bad = chat.order(roles) or {*functions.RESULTS} & {*roles}
-        self[roles] = start = -1 if bad else int(roles[0] in chat.SYSTEM)
+        self[roles] = start = -1 if chat.order(roles) else int(roles[0] in chat.SYSTEM)
         return start
 
 
@@ -198,10 +172,6 @@ class _Piece:
         self.systems: dict[str, list[int]] = {}
         self.definitions: dict[int, tuple[Mapping[str, functions.Function], list[int]]] = {}
         self.labels = self.piece.labels
-        self.offers: set[bytes] = set()
-        """Definitions as they stand in lines."""
-        self.rests: list[bytes] = []
-        """The lines without them."""
 
     def add_plain(
         self, encoded: Sequence[bytes], systems: Sequence[str], said: Sequence[Sequence[str]]
@@ -215,19 +185,15 @@ class _Piece:
         answers = [texts[-1] for texts in said]
         self.labels.update(Counter([a if len(a) <= MAX_LABEL else TEXT for a in answers]))
 
-    def add_typed(self, number: int, read: fast_reader.Read) -> None:
-        example, text, offered, rest = read
-        self.rests.append(rest)
-        if offered.by_name:
-            seen = self.definitions.setdefault(id(offered.by_name), (offered.by_name, [number, 0]))
-            seen[1][1] += 1
-            self.offers.add(offered.raw)
-        system, said, label = typed_facts(example)
-        self._add(number, xxh3_128_digest(text), system, said, label)
+    def add_precisely(self, lines: Sequence[bytes]) -> None:
+        for number, line in enumerate(lines, 1):
+            if line.strip():
+                self._add_line(number, line)
+                if self.piece.is_document:
+                    return
 
-    def add_precisely(self, number: int, raw: bytes) -> None:
+    def _add_line(self, number: int, raw: bytes) -> None:
         """Says what is wrong with a line."""
-        self.rests.append(raw)
         try:
             line = raw.rstrip(_LINE_END).decode()
         except UnicodeDecodeError as error:
@@ -257,12 +223,7 @@ class _Piece:
         self._say_at(number, line, (start, width), path, finding)
 
     def scan(self, block: bytes, vectorised: bool) -> None:
-        """Looks for what no text should hold, whoever says it: in definitions, which stand in every line of
-        many files, once. Where something is found, the whole tells where."""
-        if self.offers and all(map(_is_clean, self.offers)):
-            rest = b"\n".join(self.rests)
-            if not any(hits(rest, vectorised=vectorised)) and not any(_find_special(rest)):
-                return
+        """Looks for what no text should hold, whoever says it."""
         for rule, start, end in hits(block, vectorised=vectorised):
             what = RULES[rule].what.removeprefix("No ").removesuffix(" is among the examples.")
             self._say_within(block, start, end, Finding(rule, what))
@@ -299,8 +260,9 @@ class _Piece:
         holder = example.get("input", example)
         if isinstance(holder, dict):
             offer, _ = chat.check_offer(holder, ())
-            for name, function in offer.by_name.items():
-                self._add_definition(name, function, number, 1)
+            if offer.by_name:
+                seen = self.definitions.setdefault(id(offer.by_name), (offer.by_name, [number, 0]))
+                seen[1][1] += 1
         messages = holder.get("messages") if isinstance(holder, dict) else None
         if isinstance(messages, list) and vision.count_images(messages):
             self.piece.images += 1

@@ -1,5 +1,4 @@
-"""What is said in an example, by whom, and what it teaches to answer. Of examples of any format, good or bad;
-and, quicker, of those that the typed reader takes."""
+"""What is said in an example, by whom, and what it teaches to answer; of examples of any format."""
 
 from __future__ import annotations
 
@@ -7,11 +6,9 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from msgspec import UNSET, MsgspecError
-
 from ftops.dataset.checks.minhash import LOOKED_AT, pairs
 from ftops.dataset.files.jsonl_io import parse
-from ftops.dataset.formats import chat, fast_reader, preference
+from ftops.dataset.formats import chat, preference
 
 MAX_LABEL = 40
 """Characters of an answer that may be one of a few."""
@@ -23,42 +20,15 @@ Facts = tuple[str | None, list[str], str]
 
 def pairs_in(lines: Iterable[tuple[int, str]]) -> dict[int, array[int]]:
     """The pairs of words of what is said in some lines, but for system messages."""
-    return {number: pairs("\n".join(said)) for number, line in lines if (said := _said(line)) is not None}
-
-
-def _said(line: str) -> list[str] | None:
-    raw = line.encode("utf-8", "replace")
-    try:
-        return typed_facts(fast_reader.decode(raw))[1]
-    except (MsgspecError, UnicodeDecodeError, RecursionError):
-        example = parse(raw)
-        return None if example is None else facts(example)[1]
+    examples = ((number, parse(line.encode("utf-8", "replace"))) for number, line in lines)
+    return {
+        number: pairs("\n".join(facts(example)[1])) for number, example in examples if example is not None
+    }
 
 
 def beginning(said: Sequence[str]) -> str:
     """As much of what is said as is looked at."""
     return said[0] if said and len(said[0]) >= LOOKED_AT else "\n".join(said)
-
-
-def typed_facts(example: fast_reader.Example) -> Facts:
-    """Of a conversation with or without calls."""
-    system, label = "", TEXT
-    said: list[str] = []
-    for message in example.messages:
-        content = message.content
-        if message.role in chat.SYSTEM:
-            system = content if isinstance(content, str) else ""
-            continue
-        if isinstance(content, str):
-            said.append(content)
-        calls = [c.function for c in message.tool_calls] if message.tool_calls is not UNSET else []
-        if message.function_call is not UNSET:
-            calls.append(message.function_call)
-        for call in calls:
-            said += (call.name, call.arguments)
-        if message.role == "assistant":
-            label = label_of(content, [call.name for call in calls])
-    return system, said, label
 
 
 def facts(example: Mapping[str, Any]) -> Facts:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from ftops.core.suggestions import nearest
+from ftops.dataset.files.jsonl_io import dump
 from ftops.dataset.formats import functions, vision
 from ftops.dataset.formats.jsonl import describe
 from ftops.dataset.rules.findings import Finding, Key, Steps, quote
@@ -32,6 +34,10 @@ class Offer(NamedTuple):
 
     by_name: Mapping[str, functions.Function]
     legacy: bool
+
+
+_OFFER = ("tools", "functions", "parallel_tool_calls")
+_NO_OFFER: tuple[Offer, Sequence[Finding]] = (Offer({}, False), ())
 
 
 def check(example: Mapping[str, Any]) -> Iterator[Finding]:
@@ -66,8 +72,16 @@ def check_keys(
         yield Finding("chat/unknown-key", f"unknown key {quote(key)}", (*at, Key(key)), hint)
 
 
-def check_offer(holder: Mapping[str, Any], at: Steps) -> tuple[Offer, list[Finding]]:
+def check_offer(holder: Mapping[str, Any], at: Steps) -> tuple[Offer, Sequence[Finding]]:
     """The functions that an example (or the input of a pair) offers."""
+    offered = {key: holder[key] for key in _OFFER if key in holder}
+    return _check_offer(dump(offered), at) if offered else _NO_OFFER
+
+
+@lru_cache(maxsize=256)
+def _check_offer(offered: bytes, at: Steps) -> tuple[Offer, Sequence[Finding]]:
+    """By its JSON text: checking definitions takes long, and most examples of a file share them."""
+    holder = json.loads(offered)
     by_name: dict[str, functions.Function] = {}
     found: list[Finding] = []
     for key in ("tools", "functions"):
@@ -79,7 +93,7 @@ def check_offer(holder: Mapping[str, Any], at: Steps) -> tuple[Offer, list[Findi
     if parallel is not None and not isinstance(parallel, bool):
         summary = f"`parallel_tool_calls` is {describe(parallel)}, not true or false"
         found.append(Finding("chat/type", summary, (*at, "parallel_tool_calls"), "Write true or false."))
-    return Offer(by_name, "functions" in holder and "tools" not in holder), found
+    return Offer(by_name, "functions" in holder and "tools" not in holder), tuple(found)
 
 
 def check_messages(messages: object, offer: Offer, at: Steps) -> Iterator[Finding]:

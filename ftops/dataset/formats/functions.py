@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from ftops.dataset.formats import simple_schema
+from ftops.dataset.files.jsonl_io import canonical
 from ftops.dataset.formats.jsonl import decode, describe
 from ftops.dataset.rules.findings import Finding, Key, Steps, quote
 
@@ -98,16 +98,6 @@ def check_results(messages: Sequence[object], at: Steps) -> Iterator[Finding]:
             seen.add(name)
 
 
-def is_called(arguments: str, parameters: str) -> bool:
-    """Whether the text is a JSON object that the parameters take."""
-    return not _wrong(arguments, parameters)
-
-
-def canonical(value: object) -> str:
-    """The same text for values that mean the same."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
-
 def _check_definition(item: object, at: Steps, known: dict[str, Function]) -> Iterator[Finding]:
     name = item.get("name") if isinstance(item, dict) else None
     if not isinstance(item, dict) or not isinstance(name, str):
@@ -128,7 +118,7 @@ def _check_definition(item: object, at: Steps, known: dict[str, Function]) -> It
         wrong = list(_check_schema(parameters, (*at, "parameters")))
         yield from wrong
         sound = not any(f.rule == "tools/schema" for f in wrong)
-    known.setdefault(name, Function(name, canonical(item), canonical(parameters) if sound else ""))
+    known.setdefault(name, Function(name, _text(item), _text(parameters) if sound else ""))
 
 
 def _check_schema(schema: object, at: Steps) -> Iterator[Finding]:
@@ -138,10 +128,14 @@ def _check_schema(schema: object, at: Steps) -> Iterator[Finding]:
     if schema.get("type", "object") != "object" or not isinstance(schema.get("properties", {}), dict):
         yield Finding("tools/schema", "`parameters` aren't those of an object", at)
         return
-    why = _unsound(canonical(schema))
+    why = _unsound(_text(schema))
     if why:
         yield Finding("tools/schema", f"`parameters` are no JSON Schema: {why}", at)
     yield from _extras(schema, at)
+
+
+def _text(value: object) -> str:
+    return canonical(value).decode()
 
 
 def _extras(schema: object, at: Steps) -> Iterator[Finding]:
@@ -225,8 +219,6 @@ def _wrong(arguments: str, parameters: str) -> tuple[tuple[str, str], ...]:
         return (("tools/arguments", f"the arguments are {describe(value)}, not an object"),)
     if not parameters:
         return ()
-    if simple_schema.takes(parameters, value):
-        return ()
     validator = _validator(parameters)
     if validator is None or validator.is_valid(value):
         return ()
@@ -238,8 +230,6 @@ def _wrong(arguments: str, parameters: str) -> tuple[tuple[str, str], ...]:
 
 def _unsound(schema: str) -> str:
     """What makes a text no JSON Schema; empty where it is one, or refers to what isn't here."""
-    if simple_schema.rules(schema) is not None:
-        return ""
     problem = _validator_or_reason(schema)
     return problem if isinstance(problem, str) else ""
 
