@@ -271,7 +271,7 @@ _PLAIN = Lifecycle()
 def _decoded(raw: Any) -> dict[str, Any]:
     value = decode(raw)
     if not isinstance(value, dict):
-        raise TypeError("no mapping")
+        raise TypeError("not a mapping")
     return value
 
 

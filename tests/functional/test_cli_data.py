@@ -270,7 +270,7 @@ BAD_COMMANDS = {
     "empty answer": ("convert void.csv out.jsonl --user {question} --assistant {answer}", "says nothing"),
     "empty table": ("convert empty.csv out.jsonl --user {q} --assistant {a}", "empty.csv is empty"),
     "not UTF-8": ("convert latin.csv out.jsonl --user {question} --assistant {answer}", "not UTF-8"),
-    "no mapping": ("convert table.csv out.jsonl --map ftops.yaml", "is no mapping"),
+    "not a mapping": ("convert table.csv out.jsonl --map ftops.yaml", "is no mapping"),
     "bad YAML": ("convert table.csv out.jsonl --map calls.jsonl", "calls.jsonl"),
     "shares": ("split chat.jsonl --part a=0.5", "the shares sum up to 0.5"),
     "no share": ("split chat.jsonl --part a", "`a` is no part"),

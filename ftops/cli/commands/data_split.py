@@ -25,8 +25,10 @@ DEFAULT = ("train=0.9", "valid=0.1")
 @click.option(
     "--part", "parts", multiple=True, metavar="NAME=SHARE", help="A part; repeatable (train=0.9, valid=0.1)."
 )
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=1, help="Another seed, another division.")
-@click.option("--stratify", is_flag=True, help="Divide each answer in the same shares.")
+@click.option(
+    "--seed", type=click.IntRange(0, 2**63 - 1), default=1, help="A different seed gives a different split."
+)
+@click.option("--stratify", is_flag=True, help="Keep the shares of each answer the same in all parts.")
 @click.option(
     "--group-by",
     default="prompt",

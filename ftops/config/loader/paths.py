@@ -1,4 +1,4 @@
-"""Paths of a spec: an error for each that leads out of the project, at the place where it is named."""
+"""Paths of a spec: an error for each that is outside of the project, at the place where it is named."""
 
 from __future__ import annotations
 
@@ -20,19 +20,21 @@ def check_paths(config: Config, source: Source, findings: list[Diagnostic]) -> N
         place = outside(named.path, config.project)
         if place is not None:
             refused += [] if named.section == "datasets" else [named.path]
-            detail = f"It is {place}. The project is {config.project}, and what lies outside of it is yours."
+            detail = (
+                f"It is {place}. The project is {config.project}; ftops doesn't access files outside of it."
+            )
             findings.append(Diagnostic(*_told(named, detail), place=_place(named, source)))
         elif "\0" in str(named.path) and named.section != "datasets":
-            summary = f"`{'.'.join(named.keys)}` can't be the name of a file"
-            detail = "It has a character in it that ends names."
+            summary = f"`{'.'.join(named.keys)}` isn't a valid file name"
+            detail = "It contains a null character."
             findings.append(Diagnostic(summary, detail, "Remove the `\\0`.", _place(named, source)))
 
 
 def _told(named: NamedPath, detail: str) -> tuple[str, str, str]:
     shown = display(named.path)
     if named.section:
-        return f"`{'.'.join(named.keys)}` leads out of the project: {shown}", detail, ALLOW_HINT
-    return f"{shown} leads out of the project", f"{detail} A checkout may hold links.", "Remove the link."
+        return f"`{'.'.join(named.keys)}` is outside of the project: {shown}", detail, ALLOW_HINT
+    return f"{shown} is outside of the project", f"{detail} A checkout can contain links.", "Remove the link."
 
 
 def _place(named: NamedPath, source: Source) -> Place:

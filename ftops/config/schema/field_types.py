@@ -96,8 +96,8 @@ class FieldType(Struct, frozen=True, kw_only=True, dict=True):
 
     def _expression(self, value: Reference | Template) -> Reference | Template:
         if self.closed:
-            detail = "The spec is read and planned by this value, before anything exists."
-            raise refusal("takes no reference", detail, f"Write {self.expected}, or `${{var.…}}`.")
+            detail = "This value is needed to read and plan the spec, before anything exists."
+            raise refusal("can't be a reference", detail, f"Write {self.expected}, or `${{var.…}}`.")
         if self.is_shown and isinstance(value, Template) and any(isinstance(p, Secret) for p in value.parts):
             raise _no_secret(_SHOWN_LATER)
         return value
@@ -105,14 +105,14 @@ class FieldType(Struct, frozen=True, kw_only=True, dict=True):
     def _take(self, hidden: Hidden) -> Secret:
         if self.closed:
             raise _no_secret(
-                "The value shows in plans, and decides how the spec is read; a secret never does."
+                "The value appears in plans and determines how the spec is read, so it can't be a secret."
             )
         if self.is_shown:
             raise _no_secret(_SHOWN_LATER)
         found = self.convert(hidden.value)
         if found is None:
             raise refusal(
-                f"must be {self.expected}", f"The value of `{hidden.secret}` is not (not shown here)."
+                f"must be {self.expected}", f"The value of `{hidden.secret}` isn't (it isn't shown here)."
             )
         hidden.form = found
         return hidden.secret
@@ -126,12 +126,14 @@ class FieldType(Struct, frozen=True, kw_only=True, dict=True):
         return self.schema()
 
 
-_SHOWN_LATER = "The service makes an id or a name of it, which is recorded and shown; a secret never is."
+_SHOWN_LATER = (
+    "The value becomes part of an ID or a name that is recorded and shown, so it can't be a secret."
+)
 
 
 def _no_secret(detail: str) -> PydanticCustomError:
     hint = "Use a variable that isn't sensitive; FTOPS_VAR_<name> sets one from the environment."
-    return refusal("takes no secret", detail, hint)
+    return refusal("can't be a secret", detail, hint)
 
 
 class Text(FieldType, frozen=True):
@@ -196,7 +198,7 @@ class _Typed(FieldType, frozen=True, kw_only=True):
 
     def _expression(self, value: Reference | Template) -> Reference | Template:
         if isinstance(value, Template):
-            raise refusal(f"must be {self.expected}", "Text around an expression gives text.")
+            raise refusal(f"must be {self.expected}", "Text around an expression makes the value a text.")
         return super()._expression(value)
 
     def hint(self, value: Any) -> str:

@@ -167,7 +167,7 @@ BAD: dict[str, tuple[str, str, int, str]] = {
         3,
         "Did you mean `global_training`?",
     ),
-    "another-format": ("format_version: 2\n", "the catalogue has another format", 1, ""),
+    "another-format": ("format_version: 2\n", "unsupported catalogue format", 1, ""),
 }
 
 
