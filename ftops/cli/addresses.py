@@ -40,7 +40,7 @@ ADDRESS = AddressType()
 
 def _advice(value: str) -> str:
     if "[" in value and '"' not in value:
-        return "The shell has taken the quotes away: write 'job.copilot[\"fr\"]'."
+        return "The shell removed the quotes: write 'job.copilot[\"fr\"]'."
     return ""
 
 

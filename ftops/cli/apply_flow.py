@@ -107,7 +107,7 @@ def _plan(session: Session, wish: Wish, screen: Screen) -> Plan:
         session,
         wish.saved,
         parallelism=wish.request.parallelism,
-        on_progress=screen.counter("Looking at resource"),
+        on_progress=screen.counter("Refreshing resource"),
     )
 
 
@@ -117,10 +117,10 @@ def _check_digest(made: Plan, expected: str | None) -> None:
     raise Blocked(
         [
             Diagnostic(
-                "this is not the plan that is expected",
-                f"Its digest is {found}. The plan does something else, or in another place: the spec, "
-                "its data, what exists, an account, the state or variables from outside have changed.",
-                "read the plan above, and pass its digest if it is what you want",
+                "this isn't the expected plan",
+                f"Its digest is {found}. The plan differs in what it does or where: the spec,  "
+                "its data, existing objects, an account, the state or input variables have changed.",
+                "review the plan above, and pass its digest if it is what you want",
             )
         ]
     )
@@ -144,11 +144,11 @@ def _run(
 
 def _is_approved(screen: Screen, wish: Wish, made: Plan) -> bool:
     destroys = made.mode is Mode.DESTROY
-    warning = "This deletes what is listed above; it can't be undone.\n" if destroys else ""
-    hint = f"read the plan, then run it with -y: `{wish.again} -y`"
+    warning = "This deletes everything that is listed above. It can't be undone.\n" if destroys else ""
+    hint = f"review the plan, then run with -y: `{wish.again} -y`"
     if not screen.is_interactive and not screen.json:
         screen.text("\n")
-    return screen.approve("Shall ftops do this?", wish.operation, hint, f"\n{warning}")
+    return screen.approve("Apply these changes?", wish.operation, hint, f"\n{warning}")
 
 
 class _Watched(Struct):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import click
 
-HINT = "Is the variable set that it comes from?"
+HINT = "Is the shell variable set?"
 
 
 def refuse_empty(command: click.Command, ctx: click.Context, name: str, args: Sequence[str]) -> None:

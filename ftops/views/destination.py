@@ -33,7 +33,7 @@ def destination_lines(destination: Destination) -> Iterator[str]:
         yield f"State: {', '.join([backend, *rest])}"
     if destination.variables:
         given = (f"{name} = {value}" for name, value in sorted(destination.variables.items()))
-        yield f"Variables from outside: {', '.join(given)}"
+        yield f"Input variables: {', '.join(given)}"
 
 
 def redirections(destination: Destination) -> Iterator[str]:
@@ -42,7 +42,7 @@ def redirections(destination: Destination) -> Iterator[str]:
         sources = provider.get("set_from", "").split(", ")
         given = [one for one in sources if one.removeprefix("var.") in destination.variables]
         if given:
-            what = f"the account of provider {name} was given from outside the spec, by {', '.join(given)}"
+            what = f"the account of provider {name} is set outside the spec, by {', '.join(given)}"
             yield f"{what}: {_place(provider)}"
 
 

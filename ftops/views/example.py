@@ -17,7 +17,7 @@ from ftops.views.values import plural
 WIDTH = 96
 _PARTS = (
     ("preferred_output", "preferred answer", True),
-    ("non_preferred_output", "other answer, to be avoided", False),
+    ("non_preferred_output", "rejected answer", False),
 )
 
 

@@ -181,7 +181,7 @@ def test_show(applied: Folder) -> None:
 
 
 def test_show_before_anything_exists(folder: Folder) -> None:
-    assert folder.ok("show") == "Nothing is recorded for drone.\n"
+    assert folder.ok("show") == "The state of drone is empty.\n"
     assert folder.run("show", "-o", "json").json["resources"] == []
 
 

@@ -233,7 +233,7 @@ def test_the_version_that_was_applied_is_found_in_git(folder: Folder) -> None:
     out = folder.ok("plan")
     assert "data: " in out and "not at hand" not in out
     out = folder.ok("explain", "job.it")
-    assert "data/part-b.jsonl" in out and "of the former version" not in out
+    assert "data/part-b.jsonl" in out and "of the previous version" not in out
     folder.ok("destroy", "-y")
 
 

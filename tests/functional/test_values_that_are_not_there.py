@@ -169,7 +169,7 @@ def test_an_environment_sets_what_another_leaves_out(tmp_path: Path) -> None:
     [
         ('rai_policy: "${var.v}-x"', "null can't be part of a text"),
         ('model: "${var.v}"', "`model` is missing"),
-        ('rai_policy: "${var.v.key}"', "`var.v.key` leads to nothing"),
+        ('rai_policy: "${var.v.key}"', "`var.v.key` doesn't exist"),
     ],
 )
 def test_where_null_is_not_enough(tmp_path: Path, field: str, said: str) -> None:

@@ -30,13 +30,15 @@ from ftops.session.saved_plans import is_plan_file, read_plan
 @click.command("apply")
 @approve_option
 @click.option(
-    "--wait/--no-wait", default=True, help="Whether to wait for jobs that run for hours; exit with 4 if not."
+    "--wait/--no-wait",
+    default=True,
+    help="Wait for jobs until they end; with --no-wait, exit with 4 while jobs are running.",
 )
 @click.option(
     "--expect-digest",
     metavar="v2:sha256:…",
     callback=checked_digest,
-    help="Refuse unless it is the plan of this digest; then nobody is asked.",
+    help="Apply only the plan with this digest, without asking for approval.",
 )
 @lock_option
 @plan_options
@@ -51,11 +53,11 @@ def apply(
     expect_digest: str | None,
     lock_timeout: float,
 ) -> int:
-    """Plan, ask, and make it so: upload, train, deploy, delete, in the right order.
+    """Plan, ask for approval, and apply: upload, train, deploy and delete, in dependency order.
 
-    Interrupted at any time, the next apply goes on where this one ended. SPEC is a YAML file, or a
-    folder of them; the current folder by default. A plan that was saved with `ftops plan --out FILE` may
-    stand in its place: then just that is done, without asking, or it is refused as stale.
+    If apply is interrupted, the next apply continues where it stopped. SPEC is a YAML file, or a
+    folder of them; the current folder by default. It can also be a plan that was saved with
+    `ftops plan --out FILE`: exactly this plan is applied, without asking, or refused if it is stale.
     """
     if is_plan_file(spec.path):
         wish = saved_wish(spec, request, wait, expect_digest)
@@ -96,9 +98,9 @@ def destroy(
     offline: bool,
     lock_timeout: float,
 ) -> int:
-    """Delete everything that was made for a spec, users before what they use.
+    """Delete everything that was created for a spec, in reverse dependency order.
 
-    With --target, only that resource and what uses it.
+    With --target, delete only that resource and its dependents.
     """
     options = Options(Mode.DESTROY, targets, excludes)
     request = PlanArguments(options, refresh and not offline, parallelism, not offline)

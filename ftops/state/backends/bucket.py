@@ -204,7 +204,7 @@ class BucketStore(Struct):
         try:
             return content.decode()
         except UnicodeDecodeError as error:
-            raise self._damaged(name, f"it is not UTF-8 text ({error.reason})") from error
+            raise self._damaged(name, f"it isn't UTF-8 text ({error.reason})") from error
 
     def _damaged(self, name: str, why: str) -> StateError:
         return StateError(

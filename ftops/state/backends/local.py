@@ -291,6 +291,6 @@ def _text(content: bytes, path: Path) -> str:
     except UnicodeDecodeError as error:
         raise StateError(
             f"the state file is damaged: {path}",
-            f"it is not UTF-8 text ({error.reason}).",
+            f"it isn't UTF-8 text ({error.reason}).",
             "restore it from a backup",
         ) from error
