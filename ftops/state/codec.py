@@ -1,4 +1,4 @@
-"""State and journal entries as JSON values, and back. Of files, lines and checksums it knows nothing.
+"""State codec: state and journal entries ↔ JSON values. It doesn't know files, lines and checksums.
 
 Reading is tolerant of keys it doesn't know, and raises KeyError, TypeError, ValueError or AttributeError for
 what isn't of this form: who knows the file says so.
@@ -54,7 +54,7 @@ def state_from_json(raw: Fields, *, is_plain: bool) -> State:
 def _by_address(rows: Fields, read: Callable[[Fields], T]) -> dict[Address, T]:
     found = {_address(a): read(row) for a, row in rows.items()}
     if len(found) < len(rows):
-        raise ValueError("two addresses in it differ only in how Unicode encodes their characters")
+        raise ValueError("two addresses differ only in their Unicode encoding")
     return found
 
 
@@ -202,14 +202,14 @@ def _reassignment(source: Any, key: Any, target: Any, deposes: Any) -> Reassignm
 def _inputs(raw: Any) -> dict[str, Any]:
     decoded = decode(raw)
     if not isinstance(decoded, dict):
-        raise TypeError("inputs are no mapping")
+        raise TypeError("inputs aren't a mapping")
     return decoded
 
 
 def _plain_inputs(raw: Any) -> dict[str, Any]:
     """Of a file in which there is no `${`: nothing has to be looked for."""
     if not isinstance(raw, dict):
-        raise TypeError("inputs are no mapping")
+        raise TypeError("inputs aren't a mapping")
     return raw
 
 
@@ -220,11 +220,11 @@ def _deposed_key(text: str) -> tuple[Address, str]:
 
 def _text(raw: Any) -> str:
     if not isinstance(raw, str):
-        raise TypeError(f"{raw!r} is no text")
+        raise TypeError(f"{raw!r} isn't text")
     return raw
 
 
 def _count(raw: Any) -> int:
     if not isinstance(raw, int) or raw < 0:
-        raise TypeError(f"{raw!r} is no count")
+        raise TypeError(f"{raw!r} isn't a count")
     return raw

@@ -244,7 +244,7 @@ def test_the_second_signal_stops_at_once(folder: Folder) -> None:
     run = Slow(folder, "hanging")
     run.until("job.copilot: creating", "deployment.base: created")
     run.process.send_signal(signal.SIGINT)
-    run.until("Stopping: nothing new is started, 1 call under way may end.")
+    run.until("Stopping: nothing new is started, waiting for 1 call in progress.")
     run.process.send_signal(signal.SIGINT)
     done = run.end()
     assert done.code == 130

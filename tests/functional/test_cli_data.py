@@ -182,7 +182,7 @@ def test_a_difference_to_what_is_committed(folder: Folder) -> None:
         "data", "diff", "git:HEAD:chat.jsonl", "chat.jsonl"
     )
     for name, told in (
-        ("git:HEAD", "names no version"),
+        ("git:HEAD", "isn't a valid version"),
         ("git:HEAD~9:chat.jsonl", "there is no chat.jsonl at"),
     ):
         done = folder.run("data", "diff", name, "chat.jsonl")
@@ -252,7 +252,7 @@ def test_slimmer_functions(folder: Folder) -> None:
 
 BAD_COMMANDS = {
     "target exists": ("convert calls.jsonl chat.jsonl --to tools", "chat.jsonl exists"),
-    "onto itself": ("slim calls.jsonl calls.jsonl", "is the file that is read"),
+    "onto itself": ("slim calls.jsonl calls.jsonl", "is the input file"),
     "nothing to do": ("convert calls.jsonl out.jsonl", "nothing to convert"),
     "no source": ("convert nowhere.jsonl out.jsonl --to tools", "can't read nowhere.jsonl"),
     "several calls": ("convert many.jsonl out.jsonl --to functions", "2 calls"),
@@ -263,14 +263,14 @@ BAD_COMMANDS = {
     "no such key to group by": ("split chat.jsonl --group-by no.such", "no example has `no.such`"),
     "brace not closed": ("convert table.csv o.jsonl --user {question --assistant x", "brace is not closed"),
     "brace not opened": ("convert table.csv o.jsonl --user question} --assistant x", "brace is not opened"),
-    "empty braces": ("convert table.csv out.jsonl --user {} --assistant x", "`{}` names no column"),
+    "empty braces": ("convert table.csv out.jsonl --user {} --assistant x", "`{}` has no column name"),
     "one side": ("convert table.csv out.jsonl --user {question}", "needs a user and an assistant"),
     "no such column": ("convert table.csv out.jsonl --user {qestion} --assistant x", "Did you mean"),
     "short row": ("convert short.csv out.jsonl --user {question} --assistant {answer}", "short.csv:3"),
-    "empty answer": ("convert void.csv out.jsonl --user {question} --assistant {answer}", "says nothing"),
+    "empty answer": ("convert void.csv out.jsonl --user {question} --assistant {answer}", "has no text for the assistant"),
     "empty table": ("convert empty.csv out.jsonl --user {q} --assistant {a}", "empty.csv is empty"),
     "not UTF-8": ("convert latin.csv out.jsonl --user {question} --assistant {answer}", "not UTF-8"),
-    "not a mapping": ("convert table.csv out.jsonl --map ftops.yaml", "is no mapping"),
+    "not a mapping": ("convert table.csv out.jsonl --map ftops.yaml", "isn't a mapping"),
     "bad YAML": ("convert table.csv out.jsonl --map calls.jsonl", "calls.jsonl"),
     "shares": ("split chat.jsonl --part a=0.5", "they add up to 0.5"),
     "no share": ("split chat.jsonl --part a", "`a` isn't a valid part"),

@@ -63,7 +63,7 @@ WRONG: dict[str, tuple[tuple[str, ...], str, str]] = {
     ),
     "no folder": (
         ("plan", "-C", "nowhere"),
-        "can't go to nowhere: No such file or directory",
+        "can't change to nowhere: No such file or directory",
         "See `ftops plan --help`",
     ),
     "raw without name": (

@@ -116,7 +116,7 @@ INFO = LockInfo("ab12", "ann", "laptop", 77, "apply", "2026-01-01T00:00:00Z")
 
 def test_a_local_lock_is_not_taken_away(folder: Folder) -> None:
     done = folder.run("force-unlock", "ab12", "-y")
-    assert "the state is not locked" in done.err
+    assert "the state isn't locked" in done.err
     with _store(folder).lock(INFO):
         done = folder.run("force-unlock", "ab12", "-y")
         assert done.code == 1

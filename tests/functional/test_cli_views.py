@@ -316,7 +316,7 @@ def test_the_live_view_keeps_what_has_ended() -> None:
     assert "step 3/10: loss 1.5" in during
     assert "━" in during
     assert "job.copilot: created in 4s  ftjob-1" in out.getvalue()
-    assert "Stopping: nothing new is started, 1 call under way may end." in out.getvalue()
+    assert "Stopping: nothing new is started, waiting for 1 call in progress." in out.getvalue()
 
 
 def test_the_live_view_shows_no_more_rows_than_there_is_room_for() -> None:

@@ -1,4 +1,4 @@
-"""One piece of a file: some whole lines, checked. No I/O here, so that any process can do it.
+"""Chunk check: some whole lines of a file, checked without I/O, so that any process can do it.
 
 Lines are read by the first of three readers that takes them: plain conversations, conversations with calls,
 and the precise one that says what is wrong. The first two only take what the third finds nothing in.
@@ -264,7 +264,7 @@ class _Piece:
             if not any(hits(rest, vectorised=vectorised)) and not any(_find_special(rest)):
                 return
         for rule, start, end in hits(block, vectorised=vectorised):
-            what = RULES[rule].what.removeprefix("No ").removesuffix(" is among the examples.")
+            what = RULES[rule].what.removeprefix("The examples contain no ").removesuffix(".")
             self._say_within(block, start, end, Finding(rule, what))
         for match in _find_special(block):
             finding = Finding("data/special-token", f"the special token {match[0].decode()}")

@@ -1,4 +1,4 @@
-"""Good conversations, read as fast as can be: msgspec checks types, keys and roles while it parses.
+"""Fast reader of valid conversations: msgspec checks types, keys and roles while it parses.
 
 What it takes has nothing wrong in it that `chat.check` would find. What it refuses may be good all the same,
 and is read again by the precise reader. Fields are in alphabetical order, so that what is encoded again is
