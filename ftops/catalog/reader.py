@@ -1,4 +1,4 @@
-"""Reads the catalogue: the package's file, and the user's files merged over it.
+"""Catalogue reader: the package's file, with the user's files merged over it.
 
 Merged key by key; `key:` without a value takes an entry back, so that it is unknown again.
 """

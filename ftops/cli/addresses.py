@@ -1,4 +1,4 @@
-"""Addresses on the command line: parsed, explained where they are wrong, and completed."""
+"""Addresses as arguments: parsing, error messages and completion."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Checking data: files of examples, and the datasets of specs. Imports nothing that parses command lines, so
-that what is asked without options is answered sooner."""
+"""Check flow of data files and of the datasets of specs. Doesn't import click, so that it starts faster."""
 
 from __future__ import annotations
 

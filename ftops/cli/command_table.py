@@ -1,4 +1,4 @@
-"""The commands: where each is found, and what it does in a line. A command is imported when it is used."""
+"""Command table: the module of each command, and its line in the help. Commands are imported lazily."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where output goes: text or JSON, painted or plain. The only place of ftops that writes to a stream."""
+"""Console: writes text or JSON, coloured or plain. The only module that writes to a stream."""
 
 from __future__ import annotations
 

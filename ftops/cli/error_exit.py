@@ -1,4 +1,4 @@
-"""The one place where errors end: what they say, and the exit code."""
+"""Error exit: the one place that prints errors and chooses the exit code."""
 
 from __future__ import annotations
 

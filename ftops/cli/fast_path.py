@@ -1,5 +1,4 @@
-"""Command lines that are run before click is loaded, which takes longer than the rest of what they do: those
-of commands in a table below that have no options. All others are click's."""
+"""Fast path: runs commands without options before click is loaded, which takes longer than they do."""
 
 from __future__ import annotations
 

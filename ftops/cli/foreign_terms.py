@@ -1,4 +1,4 @@
-"""Words of Terraform and of other tools, and what they are called here. Read only where one was used."""
+"""Foreign terms: commands and options of Terraform and other tools, and their names in ftops."""
 
 from __future__ import annotations
 

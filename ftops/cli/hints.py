@@ -1,4 +1,4 @@
-"""Hints, fitted to the command line that they answer. Whoever makes one doesn't know it."""
+"""Hints: completes commands in hints with the spec and options of the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A group of commands that imports a command only when it is run."""
+"""Lazy command group: imports a command only when it is run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Commands that are alone with the state: waiting for the lock, and giving it back whatever ends them."""
+"""Locking for commands that write to the state: waits for the lock, and always releases it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One command line from its arguments to its exit code."""
+"""Entry point: runs one command line, from its arguments to its exit code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Options that several commands share, packed into values before a command sees them."""
+"""Shared options of commands, passed to a command as values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What commands that write files of examples share."""
+"""Output files of `ftops data` commands."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ force_option = click.option("--force", is_flag=True, help="Overwrite existing fi
 
 
 def written_to(target: Path, *, force: bool, mark: bool = False, other_than: Path) -> Writer:
-    """A writer of `target`. Raises UsageError where it exists, or is the file that is read."""
+    """A writer of `target`. Raises UsageError where it exists, or is the input file."""
     if not other_than.exists():
         raise UsageError(f"can't read {other_than}: no such file", "", "check the path")
     if target.exists() and target.samefile(other_than) and not force:

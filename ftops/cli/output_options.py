@@ -1,4 +1,4 @@
-"""Options of every command: how output looks, and where to start from. Imports nothing of a plan's."""
+"""Options of every command: output format, colours and working directory."""
 
 from __future__ import annotations
 

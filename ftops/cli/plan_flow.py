@@ -1,4 +1,4 @@
-"""The first half of plan, apply and destroy: from arguments to a plan."""
+"""Plan flow, the first half of plan, apply and destroy: from arguments to a plan."""
 
 from __future__ import annotations
 

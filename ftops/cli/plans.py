@@ -1,4 +1,4 @@
-"""Plan files on a command line: what stands in the file, and what may be given beside it."""
+"""Plan files as arguments: reading them, and checking the options given with them."""
 
 from __future__ import annotations
 

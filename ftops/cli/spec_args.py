@@ -1,4 +1,4 @@
-"""Reading the spec that a command line names."""
+"""Spec loading for the command line."""
 
 from __future__ import annotations
 

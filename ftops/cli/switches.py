@@ -1,4 +1,4 @@
-"""Variables of the environment that are either on or off, all by one rule."""
+"""Switches: environment variables that are either on or off, by one rule."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""--untrusted: to check and to plan the spec of somebody whom nobody has to trust, such as a pull request.
+"""Untrusted mode: checks and plans a spec from somebody else, such as a pull request.
 
 No account, bucket or emulator is asked, no other program is started, and nothing that came with the spec is
 taken for ftops' own. What was left out for that is said. docs/security.md has the whole list.

@@ -1,4 +1,4 @@
-"""Reads a spec, or what was made of it last time when nothing that it is made from has changed.
+"""Spec cache: a spec as loaded before, if none of its sources has changed.
 
 Parsing and checking a spec takes longer than all the rest of a plan without changes. What comes out is a
 value; it is kept in `.ftops/cache` below the project, under a digest of everything that went in. A spec

@@ -1,4 +1,4 @@
-"""The data files of a config: what each holds, what is wrong with it, and with what a job makes of them."""
+"""Data files of a config: their content, findings, and findings in the jobs that use them."""
 
 from __future__ import annotations
 

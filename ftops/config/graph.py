@@ -1,4 +1,4 @@
-"""Config → Graph: resources by address, what each depends on, and an order that respects it."""
+"""Config → Graph: resources by address, their dependencies, and an order that respects them."""
 
 from __future__ import annotations
 

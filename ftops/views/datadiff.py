@@ -1,4 +1,4 @@
-"""What differs between two versions of a dataset, as text and JSON."""
+"""Dataset diff as text and JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a plan is applied, as text: a line for each provider, the state, what was given from outside."""
+"""Destination of a plan as text: the providers, the state and input variables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One example as people read it: who says what, and what of it the model is trained on."""
+"""One example as text: its messages, and which are trained on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why something changes, as text and JSON."""
+"""Explanation of a change, as text and JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Versions of a state, and what differs between two, as text and as JSON."""
+"""State versions and state diffs, as text and JSON."""
 
 from __future__ import annotations
 

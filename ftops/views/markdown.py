@@ -1,4 +1,4 @@
-"""A plan as Markdown, for a comment on a pull request: no longer than a limit, and it says what it left out.
+"""A plan as Markdown, for a comment on a pull request, with a length limit.
 
 What a spec or a service says stands in code blocks only, so that it can't pass for markup, links or
 mentions. What is deleted or replaced is the last to be left out.

@@ -1,4 +1,4 @@
-"""Costs in words."""
+"""Costs as text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A plan as text: what will be done, in which order and why."""
+"""A plan as text: what will change, in which order and why."""
 
 from __future__ import annotations
 

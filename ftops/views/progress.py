@@ -1,4 +1,4 @@
-"""Events of an apply as plain lines, for logs and pipes."""
+"""Events of an apply as lines, for logs and pipes."""
 
 from __future__ import annotations
 

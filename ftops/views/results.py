@@ -1,4 +1,4 @@
-"""Results of training as a table: the end of each epoch, every tenth step, and the best of them."""
+"""Training results as a table: the end of each epoch, every tenth step, and the best loss."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `ftops init` writes: a small spec that can be applied as it is, and says how to go on."""
+"""Starter project of `ftops init`: a small spec that can be applied as it is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""YAML as text with places: a parsed file, what is wrong with it, and where each of its values stands.
+"""YAML documents with places: a parsed file, its errors, and the place of each value.
 
 Nothing is guessed here: a plain scalar stays the text that was written (`Plain`) until somebody knows
 the type of the field it stands in. A quoted scalar is a `str`. Reads no files.

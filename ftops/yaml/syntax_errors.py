@@ -1,4 +1,4 @@
-"""What a YAML parser says, in words that help: one row for each thing that goes wrong in practice."""
+"""YAML syntax errors as diagnostics: one row for each common mistake."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 from msgspec.structs import replace
 
-from ftops.cli.apply_flow import Wish, carry_out
+from ftops.cli.apply_flow import ApplyOptions, carry_out
 from ftops.cli.arguments import SpecArguments
 from ftops.cli.console import Screen
 from ftops.cli.lazy import pass_screen
@@ -60,22 +60,26 @@ def apply(
     `ftops plan --out FILE`: exactly this plan is applied, without asking, or refused if it is stale.
     """
     if is_plan_file(spec.path):
-        wish = saved_wish(spec, request, wait, expect_digest)
-        return carry_out(screen, replace(wish, lock_timeout=lock_timeout))
+        options = saved_options(spec, request, wait, expect_digest)
+        return carry_out(screen, replace(options, lock_timeout=lock_timeout))
     operation = "destroy" if request.options.mode is Mode.DESTROY else "apply"
     spec = replace(spec, is_approved=expect_digest is not None)
-    wish = Wish(operation, spec, request, auto_approve, wait, expect_digest, lock_timeout=lock_timeout)
-    return carry_out(screen, wish)
+    options = ApplyOptions(
+        operation, spec, request, auto_approve, wait, expect_digest, lock_timeout=lock_timeout
+    )
+    return carry_out(screen, options)
 
 
-def saved_wish(given: SpecArguments, request: PlanArguments, wait: bool, expect_digest: str | None) -> Wish:
+def saved_options(
+    given: SpecArguments, request: PlanArguments, wait: bool, expect_digest: str | None
+) -> ApplyOptions:
     """To apply a plan file. What the plan is for was said when it was made."""
     saved = read_plan(given.path)
     refuse_options(request)
     spec = spec_of(saved, given)
     operation = "destroy" if saved.plan.mode is Mode.DESTROY else "apply"
     request = PlanArguments(saved.options, saved.refreshed, request.parallelism, preflight=False)
-    return Wish(operation, spec, request, True, wait, expect_digest, saved)
+    return ApplyOptions(operation, spec, request, True, wait, expect_digest, saved)
 
 
 @click.command("destroy")
@@ -104,4 +108,4 @@ def destroy(
     """
     options = Options(Mode.DESTROY, targets, excludes)
     request = PlanArguments(options, refresh and not offline, parallelism, not offline)
-    return carry_out(screen, Wish("destroy", spec, request, auto_approve, lock_timeout=lock_timeout))
+    return carry_out(screen, ApplyOptions("destroy", spec, request, auto_approve, lock_timeout=lock_timeout))

@@ -1,4 +1,4 @@
-"""ftops state mv, rm, replace-provider, pull, push: what is recorded is rearranged, and no object touched."""
+"""ftops state mv, rm, replace-provider, pull, push: they edit the state, and change no object."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ftops state history, diff, restore, migrate: the versions of a state, and moving it to another backend."""
+"""ftops state history, diff, restore, migrate: versions of a state, and the move to another backend."""
 
 from __future__ import annotations
 

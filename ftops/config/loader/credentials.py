@@ -1,4 +1,4 @@
-"""Credentials of a spec: where they would be sent, and whether they are written out in it."""
+"""Credentials in a spec: the hosts that they would be sent to, and keys that are written in it."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Resources of several accounts: a file or a model is known where it was made, and a deployment of a
-model of another account has to say which one."""
+"""Cross-account references: a deployment of a model of another account has to name that account."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Declared resources become drafts: one for each entry of `for_each`, evaluated and checked by itself."""
+"""Expansion of `for_each`: one draft of a resource for each entry, evaluated and checked separately."""
 
 from __future__ import annotations
 

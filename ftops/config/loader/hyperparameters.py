@@ -1,4 +1,4 @@
-"""Named sets of hyperparameters: values that jobs share."""
+"""Named hyperparameters: values that jobs share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The inputs of each kind: a checked block as the plain data that plans compare and providers take."""
+"""Inputs of each kind: a checked block as the plain data that plans compare and providers use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Paths of a spec: an error for each that is outside of the project, at the place where it is named."""
+"""Path checks: an error for each path of a spec that is outside of the project."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a provider adds to the inputs of its resources, and which keys mean nothing to it."""
+"""Provider defaults: added to the inputs of its resources; refuses keys that the provider doesn't support."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The values of the secrets that inputs and outputs name, in the type of the fields that take them."""
+"""Secret values of inputs and outputs, in the type of their fields."""
 
 from __future__ import annotations
 

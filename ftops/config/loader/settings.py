@@ -1,4 +1,4 @@
-"""Settings of the spec as a whole: its name, its state, the chosen environment and the providers."""
+"""Spec settings: its name, its state, the selected environment and the providers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Data against the models of `schema`, and what a model refuses in words of our own."""
+"""Validation of blocks against `schema`, with error messages for users."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Variables: what each is worth, from its default, its environment, FTOPS_VAR_<name>, files and --var."""
+"""Variables and their values: default, environment, FTOPS_VAR_<name>, files and --var."""
 
 from __future__ import annotations
 
