@@ -218,9 +218,9 @@ def test_push_refuses_what_belongs_elsewhere(folder: Folder) -> None:
     for changes, says in (
         ({"lineage": "another", "serial": serial + 1}, "the state to push is another one"),
         ({"environment": "prod"}, "belongs to another spec or environment"),
-        ({"spec": "plane"}, "is that of plane in"),
+        ({"spec": "plane"}, "belongs to plane in"),
         ({"outputs": {"x": 1}}, "has the same serial"),
-        ({"version": 99}, "of version 99"),
+        ({"version": 99}, "version 99"),
         ({"resources": {"job.a": {}}}, "is damaged"),
     ):
         assert says in refusal(folder, "state", "push", edited(folder, **changes))

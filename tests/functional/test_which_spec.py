@@ -55,7 +55,7 @@ def test_a_folder_that_was_renamed(project: Path) -> None:
     refused(
         folder,
         "there is no state for `after`",
-        "There was before/ftops.yaml",
+        "It was before/ftops.yaml",
         "`ftops: {name: before}`",
         is_found=True,
     )
@@ -229,7 +229,7 @@ def test_a_file_at_the_root_of_a_project_that_is_renamed(tmp_path: Path) -> None
     applied(tmp_path / "repo")
     (tmp_path / "repo").rename(tmp_path / "elsewhere")
     folder = Folder(tmp_path / "elsewhere")
-    refused(folder, "recorded as `repo`", "called `elsewhere` now", is_found=True)
+    refused(folder, "recorded as `repo`", "now called `elsewhere`", is_found=True)
 
 
 def test_another_environment_is_no_other_spec(project: Path) -> None:

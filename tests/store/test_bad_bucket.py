@@ -170,7 +170,7 @@ BAD: dict[str, tuple[Callable[[BucketStore], object], str]] = {
     "head-no-json": (lambda s: _edit(s, "head.json", lambda c: c[:-5]), "is damaged.*head.json"),
     "head-no-object": (lambda s: _edit(s, "head.json", lambda c: b"[]"), "is damaged"),
     "head-of-terraform": (lambda s: _edit_head(s, terraform_version="1.11.4"), "a Terraform state"),
-    "head-of-the-future": (lambda s: _edit_head(s, version=99), "is of version 99"),
+    "head-of-the-future": (lambda s: _edit_head(s, version=99), "has version 99"),
     "head-without-version": (lambda s: _edit_head(s, version=None), "not a state file of ftops"),
     "head-of-another-environment": (
         lambda s: _edit_head(s, environment="prod"),

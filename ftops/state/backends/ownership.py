@@ -108,7 +108,7 @@ def _known_as(config: Config, there: LocalStore) -> Elsewhere:
     return Elsewhere(
         there,
         f"the state of this spec is recorded as `{name}`",
-        f"the spec is now called `{config.name}`{why}, which has no state. {_AGAIN}",
+        f"the spec is now called `{config.name}`{why}, and there is no state of that name. {_AGAIN}",
         f"keep the name: `ftops: {{name: {name}}}`",
     )
 

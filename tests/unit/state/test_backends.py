@@ -157,7 +157,7 @@ BAD_SNAPSHOTS: dict[str, tuple[str, str]] = {
     "version-as-boolean": ('{"version": true}', "not a state file of ftops"),
     "terraform-state": ('{"version": 4, "terraform_version": "1.11.4"}', "a Terraform state"),
     "sealed": (json.dumps({**SNAPSHOT, "sealed": "0a:AA=="}), "is encrypted, but the spec has no key"),
-    "future": ('{"version": 99}', "is of version 99"),
+    "future": ('{"version": 99}', "has version 99"),
     "another-spec": (json.dumps({**SNAPSHOT, "spec": "other"}), "belongs to another spec"),
     "another-environment": (json.dumps({**SNAPSHOT, "environment": "prod"}), "belongs to another env"),
     "no-resources": ('{"version": 1, "lineage": "l", "serial": 1}', "is damaged"),

@@ -92,7 +92,7 @@ def test_rotation(tmp_path: Path) -> None:
     assert local(tmp_path, Keys(NEW)).read() == state
     with pytest.raises(StateError, match="encrypted with another key") as caught:
         local(tmp_path, Keys(OLD)).read()
-    assert f"takes the key {NEW.id}; given: {OLD.id}" in caught.value.detail
+    assert f"needs the key {NEW.id}; given: {OLD.id}" in caught.value.detail
 
 
 def test_on_and_off_again(tmp_path: Path) -> None:
