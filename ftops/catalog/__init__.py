@@ -1,4 +1,4 @@
-"""The catalogue: what is publicly known of models, regions, limits, prices and dates. Data, not code.
+"""The model catalogue: what is publicly known of models, regions, limits, prices and dates, as data.
 
 It comes with the package (`models.yaml`, every entry dated, with its source) and can be corrected by a
 file of the user's. What a live account says of itself goes before it.

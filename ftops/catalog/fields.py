@@ -1,5 +1,4 @@
-"""What stands in a catalogue file: for each key, what its value has to be. Raises ValueError with what is
-expected; the reader says where."""
+"""Schema of a catalogue file: the expected value of each key. Raises ValueError with what is expected."""
 
 from __future__ import annotations
 

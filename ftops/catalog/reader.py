@@ -1,4 +1,4 @@
-"""Reads the catalogue: the package's file, and the user's files merged over it.
+"""Catalogue reader: the package's file, with the user's files merged over it.
 
 Merged key by key; `key:` without a value takes an entry back, so that it is unknown again.
 """
@@ -62,7 +62,7 @@ class _File:
         tree = self._shaped(data, FILE, ())
         if not self._findings and tree.get("format_version", FORMAT_VERSION) != FORMAT_VERSION:
             detail = f"This version of ftops reads format_version {FORMAT_VERSION}."
-            self._report(("format_version",), "the catalogue has another format", detail, "")
+            self._report(("format_version",), "unsupported catalogue format", detail, "")
         self._check_region_lists(tree)
         if self._findings:
             raise SpecError(self._findings)
@@ -71,7 +71,7 @@ class _File:
     def _shaped(self, value: Any, shape: Shape, path: tuple[str, ...]) -> Tree:
         if not isinstance(value, dict):
             name = path[-1] if path else "the catalogue"
-            self._report(path, f"`{name}` has to be a mapping", "", "see docs/catalog.md")
+            self._report(path, f"`{name}` must be a mapping", "", "see docs/catalog.md")
             return {}
         found: Tree = {}
         for key, item in value.items():
@@ -94,17 +94,17 @@ class _File:
         try:
             found[key] = check(item)
         except ValueError as exc:
-            self._report(path, f"`{key}` has to be {exc}", "", "see docs/catalog.md")
+            self._report(path, f"`{key}` must be {exc}", "", "see docs/catalog.md")
 
     def _check_region_lists(self, tree: Tree) -> None:
         known = {ANY_REGION, *(self._below.get("regions") or {}), *(tree.get("regions") or {})}
         for model, entry in (tree.get("models") or {}).items():
             for kind, regions in ((entry or {}).get("training") or {}).items():
                 if isinstance(regions, str) and regions not in known:
-                    detail = "A text here is the name of a list under `regions`, or `any`."
+                    detail = "A string here is the name of a list under `regions`, or `any`."
                     hint = did_you_mean(regions, known)
                     path = ("models", model, "training", kind)
-                    self._report(path, f"there is no list of regions `{regions}`", detail, hint)
+                    self._report(path, f"there is no region list `{regions}`", detail, hint)
 
     def _report(self, path: tuple[str, ...], summary: str, detail: str, hint: str) -> None:
         document, root = self._document, self._document.root
@@ -119,7 +119,7 @@ def _parsed(shown: str, path: Path, root: Path | None) -> yaml_document.Document
         text = yaml_document.decode(content(path, root, limit=yaml_document.MAX_BYTES), shown)
         return yaml_document.parse(text, shown)
     except OSError as exc:
-        usual = f"check the path in {VARIABLE}, and the permissions"
+        usual = f"check the path in {VARIABLE} and the permissions"
         hint = exc.hint if isinstance(exc, Refused) else usual
         summary = f"can't read the catalogue {shown}"
         raise SpecError(

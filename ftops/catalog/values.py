@@ -1,4 +1,4 @@
-"""The catalogue's values. What isn't known is None or missing; nothing is guessed."""
+"""Catalogue values. Anything unknown is None or missing; nothing is guessed."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The command line: parse → one engine call → one view → exit code. Decides nothing about resources."""
+"""The command line: parse → one call of a use case → one view → exit code."""

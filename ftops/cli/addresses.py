@@ -1,4 +1,4 @@
-"""Addresses on the command line: parsed, explained where they are wrong, and completed."""
+"""Addresses as arguments: parsing, error messages and completion."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ ADDRESS = AddressType()
 
 def _advice(value: str) -> str:
     if "[" in value and '"' not in value:
-        return "The shell has taken the quotes away: write 'job.copilot[\"fr\"]'."
+        return "The shell removed the quotes: write 'job.copilot[\"fr\"]'."
     return ""
 
 

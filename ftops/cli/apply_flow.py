@@ -1,4 +1,4 @@
-"""Apply and destroy, from their arguments to their exit code: plan, ask, do, tell."""
+"""Apply flow of `apply` and `destroy`: plan, ask for approval, apply, report, exit code."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from msgspec import Struct, field
 
 from ftops.applying import events
 from ftops.applying.run import Report, Settings
-from ftops.cli.apply_reporter import Narrator, Show, narrator, telling
+from ftops.cli.apply_reporter import Reporter, Show, make_reporter, reporting
 from ftops.cli.arguments import SpecArguments
 from ftops.cli.console import INTERRUPTED, Screen
 from ftops.cli.interrupts import Interrupts
@@ -58,62 +58,62 @@ class Wish(Struct, frozen=True):
         return self.saved.origin.at if self.saved else ""
 
 
-def carry_out(screen: Screen, wish: Wish) -> int:
+def carry_out(screen: Screen, options: ApplyOptions) -> int:
     """The exit code."""
-    config, warnings = read_for(wish.spec, wish.request)
+    config, warnings = read_for(options.spec, options.request)
     watched = _Watched()
-    teller = narrator(screen, wish.operation)
+    reporter = make_reporter(screen, options.operation)
     try:
-        return _carry_out(screen, wish, config, warnings, teller, watched)
+        return _carry_out(screen, options, config, warnings, reporter, watched)
     except KeyboardInterrupt:
         screen.keeps_going = True
         if not watched.has_begun:
             screen.fail([Diagnostic("interrupted", "nothing was changed.")], INTERRUPTED)
             return INTERRUPTED
-        teller.left(watched.open, wish.again, INTERRUPTED, at_once=True)
+        reporter.left(watched.open, options.again, INTERRUPTED, at_once=True)
         return INTERRUPTED
 
 
 def _carry_out(
     screen: Screen,
-    wish: Wish,
+    options: ApplyOptions,
     config: Config,
     warnings: tuple[Diagnostic, ...],
-    teller: Narrator,
+    reporter: Reporter,
     watched: _Watched,
 ) -> int:
     with (
         Session.open(config) as session,
-        locked(screen, session, wish.operation, wish.lock_timeout) as interrupts,
+        locked(screen, session, options.operation, options.lock_timeout) as interrupts,
     ):
-        made = _plan(session, wish, screen)
+        made = _plan(session, options, screen)
         session.confirm_lock()
-        teller.plan(made, warnings)
+        reporter.plan(made, warnings)
         if made.is_blocked:
             raise Blocked(made.findings)
-        _check_digest(made, wish.expect_digest)
+        _check_digest(made, options.expect_digest)
         if made.is_empty:
             report = _keep_records(session, made, wish, screen)
         elif wish.approved or wish.expect_digest or _is_approved(screen, wish, made):
             screen.keeps_going = True
-            report = _run(session, made, wish, teller, watched, interrupts)
+            report = _run(session, made, options, reporter, watched, interrupts)
         else:
             return 1
         code = EXIT_CODES[report.result]
-        teller.ended(report, session.outputs() if made.mode is Mode.NORMAL else {}, code)
+        reporter.ended(report, session.outputs() if made.mode is Mode.NORMAL else {}, code)
     if report.result in ("in-progress", "interrupted"):
-        teller.left(watched.left, wish.again, code, at_once=False)
+        reporter.left(watched.left, options.again, code, at_once=False)
     return code
 
 
-def _plan(session: Session, wish: Wish, screen: Screen) -> Plan:
-    if wish.saved is None:
-        return make_plan(session, wish.request, screen)
+def _plan(session: Session, options: ApplyOptions, screen: Screen) -> Plan:
+    if options.saved is None:
+        return make_plan(session, options.request, screen)
     return revalidate(
         session,
-        wish.saved,
-        parallelism=wish.request.parallelism,
-        on_progress=screen.counter("Looking at resource"),
+        options.saved,
+        parallelism=options.request.parallelism,
+        on_progress=screen.counter("Refreshing resource"),
     )
 
 
@@ -123,10 +123,10 @@ def _check_digest(made: Plan, expected: str | None) -> None:
     raise Blocked(
         [
             Diagnostic(
-                "this is not the plan that is expected",
-                f"Its digest is {found}. The plan does something else, or in another place: the spec, "
-                "its data, what exists, an account, the state or variables from outside have changed.",
-                "read the plan above, and pass its digest if it is what you want",
+                "this isn't the expected plan",
+                f"Its digest is {found}. The plan differs in what it does or where: the spec,  "
+                "its data, existing objects, an account, the state or input variables have changed.",
+                "review the plan above, and pass its digest if it is what you want",
             )
         ]
     )
@@ -143,21 +143,26 @@ def _keep_records(session: Session, made: Plan, wish: Wish, screen: Screen) -> R
 
 
 def _run(
-    session: Session, made: Plan, wish: Wish, teller: Narrator, watched: _Watched, interrupts: Interrupts
+    session: Session,
+    made: Plan,
+    options: ApplyOptions,
+    reporter: Reporter,
+    watched: _Watched,
+    interrupts: Interrupts,
 ) -> Report:
-    settings = Settings(parallelism=wish.request.parallelism, wait=wish.wait)
-    with telling(teller) as show:
+    settings = Settings(parallelism=options.request.parallelism, wait=options.wait)
+    with reporting(reporter) as show:
         emit = watched.watching(show)
-        return session.apply(made, settings, emit, interrupts.watch, planned_at=wish.planned_at)
+        return session.apply(made, settings, emit, interrupts.watch, planned_at=options.planned_at)
 
 
-def _is_approved(screen: Screen, wish: Wish, made: Plan) -> bool:
+def _is_approved(screen: Screen, options: ApplyOptions, made: Plan) -> bool:
     destroys = made.mode is Mode.DESTROY
-    warning = "This deletes what is listed above; it can't be undone.\n" if destroys else ""
-    hint = f"read the plan, then run it with -y: `{wish.again} -y`"
+    warning = "This deletes everything that is listed above. It can't be undone.\n" if destroys else ""
+    hint = f"review the plan, then run with -y: `{options.again} -y`"
     if not screen.is_interactive and not screen.json:
         screen.text("\n")
-    return screen.approve("Shall ftops do this?", wish.operation, hint, f"\n{warning}")
+    return screen.approve("Apply these changes?", options.operation, hint, f"\n{warning}")
 
 
 class _Watched(Struct):

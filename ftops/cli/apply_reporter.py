@@ -1,4 +1,4 @@
-"""How an apply is told while it runs: as lines, live on a terminal, or as JSON lines."""
+"""Apply reporter: shows a running apply as lines, live on a terminal, or as JSON lines."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ftops.views.state import draw_outputs, output_to_json
 Show = Callable[[events.Event], None]
 
 
-class Narrator(Protocol):
+class Reporter(Protocol):
     """Tells of one run: the plan, what happens, what came of it."""
 
     def plan(self, made: Plan, warnings: tuple[Diagnostic, ...]) -> None: ...
@@ -33,7 +33,7 @@ class Narrator(Protocol):
     def left(self, steps: Mapping[str, str], again: str, exit_code: int, *, at_once: bool) -> None: ...
 
 
-def narrator(screen: Screen, operation: str) -> Narrator:
+def make_reporter(screen: Screen, operation: str) -> Reporter:
     """The one that suits the screen."""
     return JsonLines(screen) if screen.json else Text(screen, operation.capitalize())
 
@@ -106,6 +106,6 @@ class JsonLines:
 
 
 @contextmanager
-def telling(narrator: Narrator) -> Iterator[Show]:
+def reporting(reporter: Reporter) -> Iterator[Show]:
     """Events go to what it yields, until the end of the block."""
-    yield from narrator.running()
+    yield from reporter.running()

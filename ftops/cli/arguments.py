@@ -1,4 +1,4 @@
-"""What a command line says of a spec, as a value. Imports nothing that parses command lines."""
+"""Spec arguments of a command line, as a value. Doesn't import click."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Checking data: files of examples, and the datasets of specs. Imports nothing that parses command lines, so
-that what is asked without options is answered sooner."""
+"""Check flow of data files and of the datasets of specs. Doesn't import click, so that it starts faster."""
 
 from __future__ import annotations
 
@@ -84,9 +83,9 @@ def _without_spec(diagnostic: Diagnostic) -> Diagnostic:
     """A file that isn't there was named by hand."""
     if diagnostic.rule != "file/missing" or diagnostic.place is None:
         return diagnostic
-    hint = "Name files, or a spec whose datasets are to be checked."
+    hint = "Give files, or a spec whose datasets are checked."
     if dataset.is_pattern(diagnostic.place.file):
-        hint = "Let the shell find the files (without quotes), or name a spec with this pattern."
+        hint = "Remove the quotes so that the shell expands it, or use the pattern in a spec."
     return replace(diagnostic, hint=hint)
 
 
@@ -114,7 +113,7 @@ def _check_spec(
     config = read(SpecArguments(path, environment))
     files, beyond = inspect_data(config, display, severity)
     if not files:
-        raise FtopsError(f"{config.name} declares no dataset with a `path`", "", "name a file of examples")
+        raise FtopsError(f"{config.name} declares no dataset with a `path`", "", "give a file of examples")
     found = [Checked(f.source.shown, f.inspection, f.severity, tuple(f.diagnostics())) for f in files]
     return found, beyond
 

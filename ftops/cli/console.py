@@ -1,4 +1,4 @@
-"""Where output goes: text or JSON, painted or plain. The only place of ftops that writes to a stream."""
+"""Console: writes text or JSON, coloured or plain. The only module that writes to a stream."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STREAMING = frozenset({"apply", "destroy"})
 """Commands whose JSON is a line for each event instead of one document."""
 
 
-_DRY_RUN_FIRST = "run it with -y, or with --dry-run to see what it would do"
+_DRY_RUN_FIRST = "run with -y, or with --dry-run to see what would change"
 
 
 class OutputClosed(Exception):
@@ -122,14 +122,14 @@ class Screen:
         is done then."""
         if not self.is_interactive:
             raise UsageError(
-                f"{what} has to be approved, and there is nobody to ask",
-                "standard input is no terminal, or JSON is asked for.",
+                f"{what} needs approval, and there is no terminal to ask for it",
+                "standard input isn't a terminal, or the output is JSON.",
                 hint,
             )
-        answer = self.ask(f"{warning}{self.paint(f'{question} Only `yes` is a yes: ', 'bold')}")
+        answer = self.ask(f"{warning}{self.paint(f'{question} Only `yes` is accepted: ', 'bold')}")
         self.text("\n")
         if answer != "yes":
-            self.note("Nothing was done.\n")
+            self.note("Cancelled. Nothing was changed.\n")
         return answer == "yes"
 
     def ask(self, question: str) -> str:
@@ -186,7 +186,9 @@ def _translated(error: OSError) -> Exception:
     if error.errno in (errno.EPIPE, errno.EINVAL, errno.EBADF):
         return OutputClosed()
     return FtopsError(
-        f"can't write the output: {error.strerror}", "", "check the disk or the pipe that the output goes to"
+        f"can't write the output: {error.strerror}",
+        "",
+        "check the disk or pipe that the output is written to",
     )
 
 

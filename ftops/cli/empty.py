@@ -1,5 +1,4 @@
-"""Words of a command line that are empty: mostly a variable of the shell isn't set. What such a word would
-be taken for (the default environment, the current folder) is not what was meant."""
+"""Empty arguments: refused, because they usually come from a shell variable that isn't set."""
 
 from __future__ import annotations
 
@@ -7,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-HINT = "Is the variable set that it comes from?"
+HINT = "Is the shell variable set?"
 
 
 def refuse_empty(command: click.Command, ctx: click.Context, name: str, args: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""The one place where errors end: what they say, and the exit code."""
+"""Error exit: the one place that prints errors and chooses the exit code."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ def _guarded(screen: Screen, work: Callable[[], int]) -> int:
         screen.fail([Diagnostic("interrupted")], INTERRUPTED)
         return INTERRUPTED
     except RecursionError:
-        screen.fail([Diagnostic("something is nested too deeply", "", "flatten the spec or the data")], 1)
+        screen.fail(
+            [Diagnostic("the spec or the data is nested too deeply", "", "flatten the spec or the data")], 1
+        )
     except OutputClosed:
         raise
     except OSError as error:
@@ -44,7 +46,7 @@ def _guarded(screen: Screen, work: Callable[[], int]) -> int:
 
 def _system_diagnostic(error: OSError) -> Diagnostic:
     where = f"{error.filename}: " if error.filename else ""
-    return Diagnostic(f"{where}{error.strerror or error}", "", "FTOPS_DEBUG=1 shows where this comes from")
+    return Diagnostic(f"{where}{error.strerror or error}", "", "set FTOPS_DEBUG=1 to see the traceback")
 
 
 def bug_diagnostic(error: Exception) -> Diagnostic:
@@ -57,8 +59,8 @@ def bug_diagnostic(error: Exception) -> Diagnostic:
         trace = trace.tb_next
     return Diagnostic(
         f"this is a bug in ftops: {type(error).__name__}: {error}",
-        f"It happened at {place}. What was done so far is recorded.",
-        "run it again with FTOPS_DEBUG=1 and report what it prints",
+        f"It happened at {place}. All changes so far are recorded.",
+        "run it again with FTOPS_DEBUG=1 and report the output",
     )
 
 

@@ -1,4 +1,4 @@
-"""The line of a spec that a diagnostic is about, where who found it had only its number."""
+"""Excerpts: adds the line of the spec to diagnostics that only have its number."""
 
 from __future__ import annotations
 

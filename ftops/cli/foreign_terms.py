@@ -1,4 +1,4 @@
-"""Words of Terraform and of other tools, and what they are called here. Read only where one was used."""
+"""Foreign terms: commands and options of Terraform and other tools, and their names in ftops."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ COMMANDS: Mapping[str, str] = {
     "taint": "`ftops apply --replace ADDRESS`",
     "test": "`ftops validate`, or `ftops exec` for a test of yours",
     "unlock": "`ftops force-unlock`",
-    "untaint": "`ftops state show`: what a plan replaces, it says with its reason",
+    "untaint": "`ftops state show`; a plan shows the reason for each replacement",
     "up": "`ftops apply`",
     "workspace": "`--env NAME`: one of the environments that the spec declares",
 }
@@ -52,14 +52,14 @@ _ONE_DASH = re.compile(r"-([a-z][a-z-]{2,})(=.*)?\Z", re.DOTALL)
 
 def command_hint(name: str) -> str:
     """What does here what a command of that name does elsewhere; empty where nothing is known."""
-    return f"Here that is {COMMANDS[name]}." if name in COMMANDS else ""
+    return f"In ftops, use {COMMANDS[name]}." if name in COMMANDS else ""
 
 
 def option_hint(name: str, known: Collection[str]) -> str:
     """The option that an unknown one may stand for; empty where there is none."""
     meant = OPTIONS.get(name)
     if meant is not None and (not meant.startswith("-") or meant.partition(" ")[0] in known):
-        return f"Here that is {meant if '`' in meant else f'`{meant}`'}."
+        return f"In ftops, use {meant if '`' in meant else f'`{meant}`'}."
     near = nearest(name, known)
     return f"Did you mean `{near}`?" if near else ""
 
@@ -70,7 +70,7 @@ def one_dash_hint(argv: Sequence[str], known: Collection[str]) -> str:
         found = _ONE_DASH.match(word)
         option = f"--{found[1]}" if found else ""
         if option in known:
-            return f"Long options have two dashes: `{option}`."
+            return f"Long options start with two dashes: `{option}`."
         if option and (hint := OPTIONS.get(option, "")).partition(" ")[0] in known:
-            return f"Here that is `{hint}`."
+            return f"In ftops, use `{hint}`."
     return ""

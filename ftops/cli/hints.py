@@ -1,4 +1,4 @@
-"""Hints, fitted to the command line that they answer. Whoever makes one doesn't know it."""
+"""Hints: completes commands in hints with the spec and options of the command line."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _COMMAND = (
 )
 """A command that names no spec, and takes one after its other words. What names a spec has a word more."""
 _NOT_OUTSIDE = (
-    f"Move it into the project: with --untrusted nothing else is read, whatever {ALLOW} says. If the spec is "
-    f"yours, leave --untrusted out and name the folder that it is in: {ALLOW}=…"
+    f"Move it into the project: with --untrusted nothing else is read, regardless of {ALLOW}. If the spec is "
+    f"yours, remove --untrusted and set the folder that it is in: {ALLOW}=…"
 )
 
 

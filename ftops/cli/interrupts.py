@@ -1,4 +1,4 @@
-"""Signals while an apply is running: the first stops it in good order, the second at once."""
+"""Interrupts: the first signal stops an apply gracefully, the second immediately."""
 
 from __future__ import annotations
 

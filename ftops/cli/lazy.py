@@ -1,4 +1,4 @@
-"""A group of commands that imports a command only when it is run."""
+"""Lazy command group: imports a command only when it is run."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class LazyGroup(click.Group):
             from ftops.cli.foreign_terms import command_hint
 
             hint = command_hint(name) or did_you_mean(name, self._rows)
-            raise click.UsageError(f"there is no command `{name}`. {hint}", ctx)
+            raise click.UsageError(f"unknown command `{name}`. {hint}", ctx)
         if ctx.obj is not None:
             ctx.obj.command = f"{ctx.obj.command} {name}".lstrip()
         found, command, rest = super().resolve_command(ctx, args)

@@ -1,4 +1,4 @@
-"""Commands that are alone with the state: waiting for the lock, and giving it back whatever ends them."""
+"""Locking for commands that write to the state: waits for the lock, and always releases it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Duration(click.ParamType[float]):
             return float(value)
         found = list(_DURATION.finditer(value))
         if not found or "".join(match[0] for match in found) != value:
-            self.fail(f"{value!r} is no time such as 30s or 10m", param, ctx)
+            self.fail(f"{value!r} isn't a duration such as 30s or 10m", param, ctx)
         return sum(float(match[1]) * _SECONDS[match[2]] for match in found)
 
 
@@ -41,7 +41,7 @@ def lock_option(function: Command) -> Command:
         type=Duration(),
         default=0.0,
         metavar="TIME",
-        help="Wait so long for another run to end: 30s, 10m (default: not at all).",
+        help="How long to wait for another run to end: 30s, 10m (default: don't wait).",
     )(function)
 
 

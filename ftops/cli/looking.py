@@ -1,4 +1,4 @@
-"""Commands that only look at the record: they find it also where the spec kept it before."""
+"""Read-only sessions: they also find a state at its previous location."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One command line from its arguments to its exit code."""
+"""Entry point: runs one command line, from its arguments to its exit code."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _usage_diagnostic(error: click.ClickException, command: str, argv: Sequence[
     path = ctx.command_path if ctx else f"{NAME} {command}".rstrip()
     known = {o for p in ctx.command.get_params(ctx) for o in p.opts if o.startswith("-")} if ctx else set()
     if isinstance(error, click.NoSuchOption):
-        summary, advice = f"there is no option `{error.option_name}`", option_hint(error.option_name, known)
+        summary, advice = f"unknown option `{error.option_name}`", option_hint(error.option_name, known)
     else:
         summary, _, advice = error.format_message().strip().partition(". ")
     advice = one_dash_hint(argv, known) or advice

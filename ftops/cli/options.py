@@ -1,4 +1,4 @@
-"""Options that several commands share, packed into values before a command sees them."""
+"""Shared options of commands, passed to a command as values."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def plan_options(function: Command) -> Command:
 
 def approve_option(function: Command) -> Command:
     """-y: don't ask."""
-    return click.option("-y", "--auto-approve", is_flag=True, help="Don't ask before it is done.")(function)
+    return click.option("-y", "--auto-approve", is_flag=True, help="Don't ask for approval.")(function)
 
 
 def _addresses(flag: str, name: str, text: str) -> Callable[[Command], Command]:
@@ -97,9 +97,9 @@ def _addresses(flag: str, name: str, text: str) -> Callable[[Command], Command]:
 
 def _mode(destroy: bool, refresh_only: bool, refresh: bool) -> Mode:
     if destroy and refresh_only:
-        raise click.UsageError("--destroy and --refresh-only can't go together")
+        raise click.UsageError("--destroy and --refresh-only can't be combined")
     if refresh_only and not refresh:
-        raise click.UsageError("--refresh-only can't go together with --no-refresh or --offline")
+        raise click.UsageError("--refresh-only can't be combined with --no-refresh or --offline")
     if destroy:
         return Mode.DESTROY
     return Mode.REFRESH_ONLY if refresh_only else Mode.NORMAL
@@ -120,7 +120,7 @@ def _words(
 refresh_option = click.option(
     "--refresh/--no-refresh",
     default=True,
-    help="Whether to ask the service what exists; else the recorded state is trusted.",
+    help="Read the current objects from the service; with --no-refresh, rely on the state.",
 )
 
 parallelism_option = click.option(
@@ -128,13 +128,13 @@ parallelism_option = click.option(
     type=click.IntRange(1, 1000),
     default=10,
     metavar="N",
-    help="How many calls are made at once, at most (default 10).",
+    help="Maximum number of concurrent calls (default 10).",
 )
 
 offline_option = click.option(
     "--offline",
     is_flag=True,
-    help="Ask nobody: plan shows what the record says. Apply asks nobody before it begins.",
+    help="Contact no service: plan shows what the state says. Apply contacts none before it starts.",
 )
 
 _SPEC = (
@@ -154,19 +154,19 @@ _SPEC = (
 )
 
 _SELECTION = (
-    _addresses("--target", "targets", "Only this resource and what it needs. Repeatable."),
-    _addresses("--exclude", "excludes", "Not this resource, nor what needs it. Repeatable."),
+    _addresses("--target", "targets", "Only this resource and its dependencies. Repeatable."),
+    _addresses("--exclude", "excludes", "Exclude this resource and its dependents. Repeatable."),
 )
 
 _DESTROY_SELECTION = (
-    _addresses("--target", "targets", "Only this resource and what uses it. Repeatable."),
-    _addresses("--exclude", "excludes", "Not this resource, nor what it needs. Repeatable."),
+    _addresses("--target", "targets", "Only this resource and its dependents. Repeatable."),
+    _addresses("--exclude", "excludes", "Exclude this resource and its dependencies. Repeatable."),
 )
 
 _PLAN = (
-    _addresses("--replace", "replaces", "Make this resource anew. Repeatable."),
+    _addresses("--replace", "replaces", "Replace this resource. Repeatable."),
     click.option("--destroy", is_flag=True, help="Delete everything."),
-    click.option("--refresh-only", is_flag=True, help="Only record what has changed outside ftops."),
+    click.option("--refresh-only", is_flag=True, help="Only record changes that were made outside ftops."),
     refresh_option,
     offline_option,
     click.option(
@@ -174,8 +174,8 @@ _PLAN = (
         "adopt",
         flag_value=False,
         default=True,
-        help="Make anew what the account holds already: jobs that were trained, files that were uploaded.",
+        help="Create jobs and files even if the account already has the same ones.",
     ),
-    click.option("--allow-empty", is_flag=True, help="A spec without resources deletes everything."),
+    click.option("--allow-empty", is_flag=True, help="Allow a spec without resources to delete everything."),
     parallelism_option,
 )

@@ -1,4 +1,4 @@
-"""What commands that write files of examples share."""
+"""Output files of `ftops data` commands."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from ftops.core.project import display
 from ftops.dataset.files.jsonl_io import Writer
 from ftops.views.values import plural, size
 
-force_option = click.option("--force", is_flag=True, help="Overwrite files that exist.")
+force_option = click.option("--force", is_flag=True, help="Overwrite existing files.")
 
 
 def written_to(target: Path, *, force: bool, mark: bool = False, other_than: Path) -> Writer:
-    """A writer of `target`. Raises UsageError where it exists, or is the file that is read."""
+    """A writer of `target`. Raises UsageError where it exists, or is the input file."""
     if not other_than.exists():
         raise UsageError(f"can't read {other_than}: no such file", "", "check the path")
     if target.exists() and target.samefile(other_than) and not force:
-        raise UsageError(f"{target} is the file that is read", "", "--force replaces it once all is read")
+        raise UsageError(f"{target} is the input file", "", "--force overwrites it after it is read")
     return Writer(target, force=force, mark=mark)
 
 

@@ -1,4 +1,4 @@
-"""Options of every command: how output looks, and where to start from. Imports nothing of a plan's."""
+"""Options of every command: output format, colours and working directory."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def look_options(function: Command) -> Command:
         type=click.Choice(["text", "json", *getattr(function, _FORMATS, ())]),
         expose_value=False,
         callback=_set_output,
-        help=getattr(function, "output_help", "Text for people (the default), or JSON."),
+        help=getattr(function, "output_help", "Text (the default) or JSON."),
     )
     return decorate(function, (output, *_OPTIONS))
 
@@ -39,7 +39,7 @@ def look_options(function: Command) -> Command:
 def also_markdown(function: Command) -> Command:
     """-o markdown: of commands that can draw it. Stands below the others."""
     setattr(function, _FORMATS, (MARKDOWN,))
-    setattr(function, "output_help", "Text for people (the default), JSON, or Markdown.")  # noqa: B010
+    setattr(function, "output_help", "Text (the default), JSON or Markdown.")  # noqa: B010
     return function
 
 
@@ -62,7 +62,7 @@ def _change_folder(ctx: click.Context, param: click.Parameter, value: Path | Non
         os.chdir(value)
     except OSError as error:
         if not ctx.resilient_parsing:
-            raise click.UsageError(f"can't go to {value}: {error.strerror}", ctx) from error
+            raise click.UsageError(f"can't change to {value}: {error.strerror}", ctx) from error
 
 
 _OPTIONS = (
@@ -71,7 +71,7 @@ _OPTIONS = (
         is_flag=True,
         expose_value=False,
         callback=_set_color,
-        help="No colours. So does NO_COLOR=1 in the environment.",
+        help="Disable colours, like NO_COLOR=1 in the environment.",
     ),
     click.option(
         "-C",
@@ -81,6 +81,6 @@ _OPTIONS = (
         is_eager=True,
         callback=_change_folder,
         metavar="DIR",
-        help="Go to this folder first.",
+        help="Change to this folder first.",
     ),
 )

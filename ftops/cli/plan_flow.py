@@ -1,4 +1,4 @@
-"""The first half of plan, apply and destroy: from arguments to a plan."""
+"""Plan flow, the first half of plan, apply and destroy: from arguments to a plan."""
 
 from __future__ import annotations
 
@@ -57,9 +57,9 @@ def planning_session(config: Config, request: PlanArguments, copy: Path | None) 
         return Session.on_copy(at_recorded_accounts(config, state), state)
     if request.offline and config.state.backend != "local":
         raise UsageError(
-            "--offline asks nobody, and the state is in a bucket",
-            f"it is kept in {config.state.backend}.",
-            "where that can be reached: `ftops state pull > state.json`; then plan with --state state.json",
+            "--offline can't read a state in a bucket",
+            f"the backend is {config.state.backend}.",
+            "with access to the bucket: `ftops state pull > state.json`; then plan with --state state.json",
         )
     return Session.open(config)
 
@@ -69,8 +69,8 @@ def _copied(config: Config, copy: Path) -> State:
     if '"sealed": ' in text[:1000]:
         raise UsageError(
             f"{copy} is an encrypted state",
-            "--state takes a copy that can be read without its key.",
-            "make one where the key is: `ftops state pull > state.json`",
+            "--state needs a copy that isn't encrypted.",
+            "create one with access to the key: `ftops state pull > state.json`",
         )
     try:
         return parse_snapshot(text, str(copy), config.name, config.environment)
@@ -85,17 +85,19 @@ def _text_of(copy: Path) -> str:
     try:
         text = content(copy).decode()
     except UnicodeDecodeError as error:
-        raise UsageError(f"{copy} is no state", "it is not UTF-8 text.", _MAKE_COPY) from error
+        raise UsageError(f"{copy} isn't a state file", "it isn't UTF-8 text.", _MAKE_COPY) from error
     except OSError as error:
         raise UsageError(f"can't read {copy}: {error.strerror}", "", _MAKE_COPY) from error
     if not text.strip():
         raise UsageError(
-            f"{copy} is empty", "a copy of a state never is: what wrote it may have failed.", _MAKE_COPY
+            f"{copy} is empty",
+            "a copy of a state is never empty: the command that wrote it may have failed.",
+            _MAKE_COPY,
         )
     return text
 
 
-_MAKE_COPY = "make one where the state can be read: `ftops state pull > state.json`; then --state state.json"
+_MAKE_COPY = "create one with access to the state: `ftops state pull > state.json`; then --state state.json"
 
 
 def make_plan(session: Session, request: PlanArguments, screen: Screen, *, offline: bool = False) -> Plan:
@@ -106,7 +108,7 @@ def make_plan(session: Session, request: PlanArguments, screen: Screen, *, offli
         preflight=request.preflight,
         offline=offline,
         parallelism=request.parallelism,
-        on_progress=screen.counter("Looking at resource"),
+        on_progress=screen.counter("Refreshing resource"),
     )
 
 

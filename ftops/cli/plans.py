@@ -1,4 +1,4 @@
-"""Plan files on a command line: what stands in the file, and what may be given beside it."""
+"""Plan files as arguments: reading them, and checking the options given with them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def check_out(out: Path) -> None:
     """Raises UsageError where a file would be overwritten that is no saved plan."""
     if out.exists() and not holds_plan(out):
         raise UsageError(
-            f"{out} exists, and is no saved plan",
+            f"{out} exists and isn't a saved plan",
             "it would be overwritten.",
             "choose another name for --out, or remove the file",
         )
@@ -55,7 +55,7 @@ def spec_of(saved: SavedPlan, given: SpecArguments) -> SpecArguments:
         raise UsageError(
             f"the plan is for the environment {origin.environment}, not {given.environment}",
             "",
-            "leave --env out, or plan again",
+            "remove --env, or plan again",
         )
     from ftops.config.loader.files import holds_spec  # only where a plan is applied
 
@@ -90,8 +90,8 @@ def _check_inside(path: Path) -> None:
     if outside(path, project_root(Path.cwd())) is not None:
         raise UsageError(
             f"the plan names a file outside of the project: {path}",
-            "a plan file may have been written by somebody else.",
-            "plan in the folder of the spec; a file of variables from elsewhere is given again by --var-file",
+            "a plan file may come from somebody else.",
+            "plan in the folder of the spec; pass variable files from outside again with --var-file",
         )
 
 
@@ -101,7 +101,7 @@ def refuse_options(request: PlanArguments) -> None:
     if asked != NORMAL or not request.refresh or not request.preflight:
         raise UsageError(
             "a saved plan is applied as it is",
-            "what to look at, to leave out or to replace was said when it was made.",
+            "targets, exclusions and replacements were set when it was created.",
             "plan again with these options",
         )
 
@@ -110,10 +110,10 @@ def checked_digest(ctx: click.Context, param: click.Parameter, value: str | None
     """The value of --expect-digest."""
     if value is not None and _OLD_DIGEST.match(value):
         raise click.UsageError(
-            "the digest that is expected is of the first version, which doesn't say where a plan is applied: "
-            "plan again with this ftops, and approve the digest that it prints",
+            "the expected digest has version 1, which doesn't cover where a plan is applied: "
+            "plan again with this version of ftops, and approve the digest that it prints",
             ctx,
         )
     if value is not None and not _DIGEST.match(value):
-        raise click.UsageError(f"--expect-digest takes `{DIGEST_PREFIX}` and 64 hexadecimal digits", ctx)
+        raise click.UsageError(f"--expect-digest needs `{DIGEST_PREFIX}` and 64 hexadecimal digits", ctx)
     return value

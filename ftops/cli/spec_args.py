@@ -1,4 +1,4 @@
-"""Reading the spec that a command line names."""
+"""Spec loading for the command line."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def read(spec: SpecArguments) -> Config:
         return _named(_read_untrusted(spec), spec)
     if is_on(UNTRUSTED, os.environ):
         raise UsageError(
-            f"{UNTRUSTED} is set, and this command needs a spec that is trusted",
-            "only `validate` and `plan` take the spec of somebody else.",
-            f"unset {UNTRUSTED} where the spec is yours",
+            f"{UNTRUSTED} is set, but this command needs a trusted spec",
+            "only `validate` and `plan` accept an untrusted spec.",
+            f"unset {UNTRUSTED} if the spec is yours",
         )
     config = load(
         spec.path,
@@ -58,8 +58,8 @@ def _named(config: Config, spec: SpecArguments) -> Config:
     another one, and another state, in another checkout."""
     reasons = {
         f"{CI} is set": is_on(CI, os.environ),
-        f"its state is kept in a bucket ({config.state.backend})": config.state.backend != "local",
-        "its plan is saved, or expected by its digest": spec.is_approved,
+        f"its state is stored in a bucket ({config.state.backend})": config.state.backend != "local",
+        "its plan is saved or applied by digest": spec.is_approved,
     }
     why = next((reason for reason, holds in reasons.items() if holds), None)
     if why is None or config.is_named:
@@ -67,10 +67,10 @@ def _named(config: Config, spec: SpecArguments) -> Config:
     raise SpecError(
         [
             Diagnostic(
-                "the spec doesn't say its name",
-                f"{why[0].upper()}{why[1:]}: a checkout in a folder of another name would have another "
-                "digest and another, empty state.",
-                f"write `ftops: {{name: {config.name}}}` into the spec; that is the name that it has here",
+                "the spec doesn't set its name",
+                f"{why[0].upper()}{why[1:]}: a checkout in a folder with another name would have another "
+                "digest and a different, empty state.",
+                f"write `ftops: {{name: {config.name}}}` into the spec; this is its name in this folder",
             )
         ]
     )

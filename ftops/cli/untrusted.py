@@ -1,4 +1,4 @@
-"""--untrusted: to check and to plan the spec of somebody whom nobody has to trust, such as a pull request.
+"""Untrusted mode: checks and plans a spec from somebody else, such as a pull request.
 
 No account, bucket or emulator is asked, no other program is started, and nothing that came with the spec is
 taken for ftops' own. What was left out for that is said. docs/security.md has the whole list.
@@ -42,7 +42,8 @@ untrusted_option = click.option(
     "is_untrusted",
     is_flag=True,
     callback=_set_untrusted,
-    help="For the spec of somebody you don't know: ask nobody, start nothing, read nothing outside.",
+    help="For a spec that you don't trust: contact no service, start no program, read nothing outside "
+    "the project.",
 )
 
 
@@ -146,11 +147,11 @@ def left_out(config: Config, *, without_state: bool = False) -> list[str]:
     """What to say of an untrusted plan; nothing of another one."""
     if config.withheld is None:
         return []
-    said = ["--untrusted: nobody was asked, and earlier versions of data weren't looked for in Git"]
+    said = ["--untrusted: no service was contacted, and previous versions of data weren't looked up in Git"]
     if without_state:
         why = "it is in a bucket" if config.state.backend != "local" else "it is encrypted"
         said.append(
-            f"the state wasn't read, for {why}: everything is shown as if nothing existed. A copy "
+            f"the state wasn't read, because {why}: everything is shown as if nothing existed. A copy "
             "(`ftops state pull`) can be given: --state FILE"
         )
     if config.withheld:

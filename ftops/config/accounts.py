@@ -1,4 +1,4 @@
-"""Accounts: where objects live, and which provider of the spec reaches a recorded one. Pure.
+"""Accounts: where objects live, and which provider of the spec manages a recorded one. Pure.
 
 The name of a provider is the spec's own; the account behind it is what makes two objects one.
 docs/identity.md has the rules.

@@ -1,4 +1,4 @@
-"""The data files of a config: what each holds, what is wrong with it, and with what a job makes of them."""
+"""Data files of a config: their content, findings, and findings in the jobs that use them."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ class _Files(Struct):
                 continue
             yield Diagnostic(
                 f"the method {method} needs data in the format `{need}`",
-                f"{job.address}: the examples of {address} ({key}) are of the format {inspection.format}.",
+                f"{job.address}: the examples of {address} ({key}) have the format {inspection.format}.",
                 "Choose another dataset, or another method.",
                 job.reference_places.get(address, job.place),
                 rule="chat/format",

@@ -1,4 +1,4 @@
-"""What datasets are read from, and what was found there."""
+"""Data sources of datasets, and what was found in them."""
 
 from __future__ import annotations
 

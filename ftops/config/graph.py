@@ -1,4 +1,4 @@
-"""Config → Graph: resources by address, what each depends on, and an order that respects it."""
+"""Config → Graph: resources by address, their dependencies, and an order that respects them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Graph(Struct, frozen=True):
 
 
 def build(config: Config) -> Graph:
-    """Raises SpecError where resources depend on each other in a circle."""
+    """Raises SpecError where dependency cycle between resources."""
     resources = {resource.address: resource for resource in config.resources}
     dependencies = {address: dependencies_of(resource) for address, resource in resources.items()}
     order = sort(dependencies, lambda address: address.sort_key)
@@ -44,8 +44,8 @@ def _cycle_diagnostic(cycle: list[Address], resources: Mapping[Address, Resource
     lines = [f"  {a} needs {b}{_at(resources[a].reference_places.get(b))}" for a, b in edges]
     first = resources[cycle[0]]
     return Diagnostic(
-        "resources depend on each other in a circle",
-        "none of them could be created first:\n" + "\n".join(lines),
+        "dependency cycle between resources",
+        "none of them can be created first:\n" + "\n".join(lines),
         "remove one of these references",
         first.reference_places.get(edges[0][1], first.place),
     )

@@ -1,4 +1,4 @@
-"""Outputs of a spec: what they come to, as far as it is known."""
+"""Output values of a spec, as far as they are known."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long the examples of a config's datasets are in tokens, and for which of its jobs that is too long.
+"""Token lengths of examples, and the jobs for whose models they are too long.
 
 Counts only where it has to: the bytes of an example are more than its tokens. Asks no service.
 """

@@ -1,4 +1,4 @@
-"""State and journal entries as JSON values, and back. Of files, lines and checksums it knows nothing.
+"""State codec: state and journal entries ↔ JSON values. It doesn't know files, lines and checksums.
 
 Reading is tolerant of keys it doesn't know, and raises KeyError, TypeError, ValueError or AttributeError for
 what isn't of this form: who knows the file says so.

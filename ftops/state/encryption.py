@@ -1,4 +1,4 @@
-"""Sealing text with a key: AES-256-GCM. What was sealed for one purpose can't pass for another.
+"""Encryption of texts: AES-256-GCM. A text that was encrypted for one purpose can't be used for another.
 
 A sealed text is `<key id>:<base64 of nonce and ciphertext>`. It is *bound* to a text that is not in it,
 such as lineage and serial: unsealing it for anything else fails as an altered one does.
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
-MAKE_ONE = "make one with: openssl rand -base64 32"
+MAKE_ONE = "create one with: openssl rand -base64 32"
 
 
 class Key(Struct, frozen=True):
@@ -102,8 +102,8 @@ def key_of(text: str, where: str, place: Place | None = None) -> Key:
 def altered_or_plain(place: str) -> StateError:
     """Of what isn't sealed although it should be."""
     return StateError(
-        f"the state is not encrypted, and the spec says that it is: {place}",
-        "either it was never encrypted, or somebody has put another one in its place.",
+        f"the state isn't encrypted, but the spec requires encryption: {place}",
+        "either it was never encrypted, or it was replaced by another one.",
         "to encrypt it from now on, set `accept_plain: true` under `encryption` for one apply",
     )
 
@@ -122,14 +122,14 @@ def _cipher(secret: bytes) -> AESGCM:
 def _wrong_key(place: str, id: str, known: Sequence[Key]) -> StateError:
     return StateError(
         f"the state is encrypted with another key: {place}",
-        f"it takes the key {id}; given: {', '.join(k.id for k in known) or 'none'}.",
-        "set the right key; after a rotation the old one belongs under `fallback`",
+        f"it needs the key {id}; given: {', '.join(k.id for k in known) or 'none'}.",
+        "set the right key; after a rotation, set the old one under `fallback`",
     )
 
 
 def _altered(place: str) -> StateError:
     return StateError(
         f"the state was altered: {place}",
-        "it was not written by ftops with this key, or for another state or serial: it may be an old copy.",
-        "restore what was there, from a backup or the bucket's own versions",
+        "it wasn't written by ftops with this key for this state and serial: it may be an old copy.",
+        "restore it from a backup or the bucket's object versions",
     )

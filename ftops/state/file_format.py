@@ -1,4 +1,4 @@
-"""The text of a state and of its journal, written and read back. Text in, values out; no I/O.
+"""File format of a state and its journal: text ↔ values, without I/O.
 
 A snapshot has one line per field, so that a change of one field is one line of a diff, and a checksum of its
 other lines. A journal line is `<crc32> <json>`: a line that a crash cut off can be told from one that
@@ -71,7 +71,7 @@ def parse_snapshot(
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise StateError(
             f"the state file is damaged: {file}",
-            f"it is JSON, but not of the form that ftops writes ({_what(error)}).",
+            f"it is JSON, but not in the format of ftops ({_what(error)}).",
             "restore the file from a backup or from version control",
         ) from error
 
@@ -88,7 +88,7 @@ def _json(text: str, file: str) -> Any:
         why = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
         raise StateError(
             f"the state file is not valid JSON: {place}",
-            f"{why}. Without its state ftops can't know what exists, so nothing was done.",
+            f"{why}. Without its state ftops doesn't know what exists, so nothing was changed.",
             "restore the file from a backup or from version control",
         ) from error
 
@@ -98,20 +98,20 @@ def check_version(raw: Any, file: str) -> None:
     version = raw.get("version") if isinstance(raw, dict) else None
     if isinstance(raw, dict) and "terraform_version" in raw:
         raise StateError(
-            f"this is a state of Terraform: {file}",
-            "what it records, ftops can't manage.",
-            "let `ftops: {state: {path: …}}` name another folder",
+            f"this is a Terraform state: {file}",
+            "ftops can't manage its resources.",
+            "set another folder in `ftops: {state: {path: …}}`",
         )
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         raise StateError(
             f"not a state file of ftops: {file}",
-            "it has no `version` number, so it was not written by ftops, or was edited.",
-            "restore the file, or point `ftops: {state: {path: …}}` to where the state is",
+            "it has no `version` number: it wasn't written by ftops, or was edited.",
+            "restore the file, or set `ftops: {state: {path: …}}` to the folder of the state",
         )
     if version > STATE_VERSION:
         raise StateError(
-            f"the state file is of version {version}, this ftops knows {STATE_VERSION}: {file}",
-            "a later ftops wrote it; this one could lose what it recorded.",
+            f"the state file has version {version}, but this ftops supports {STATE_VERSION}: {file}",
+            "a later version of ftops wrote it; this version could lose data.",
             "upgrade ftops",
         )
 
@@ -125,11 +125,11 @@ def _check_checksum(text: str, raw: Fields, file: str) -> None:
     if not text.startswith(start) or found != _checksum(text[len(start) :]):
         raise StateError(
             f"the state file was edited or damaged: {file}",
-            "its checksum isn't that of its content. Without its state ftops can't know what exists, so "
-            "nothing was done.",
+            "its checksum doesn't match its content. Without its state ftops doesn't know what exists, so "
+            "nothing was changed.",
             "undo the edit, or restore a version (`ftops state history`, `ftops state restore ID`). A state "
-            "is edited with `ftops state pull` and `ftops state push`; if this edit is meant, `ftops state "
-            "push --force` takes the file",
+            "is edited with `ftops state pull` and `ftops state push`; if the edit is intended, `ftops state "
+            "push --force` accepts the file",
         )
 
 
@@ -147,7 +147,7 @@ def _check_owner(raw: Fields, file: str, spec: str, environment: str) -> None:
         if wanted and found != wanted:
             raise StateError(
                 f"the state file belongs to another {what}: {file}",
-                f"it was written for the {what} {found!r}, and this is {wanted!r}.",
+                f"it was written for the {what} {found!r}; this is {wanted!r}.",
                 f"put the state of {wanted!r} there; a state is moved with `ftops state pull` and "
                 "`ftops state push`",
             )
@@ -233,7 +233,7 @@ class PlainCodec:
             return entry_from_json(row)
         except (KeyError, TypeError, ValueError) as error:
             raise StateError(
-                f"the journal has an entry that this ftops can't read: {file}",
+                f"the journal has an entry that this version of ftops can't read: {file}",
                 f"entry {row.get('serial')}: {error}",
                 "upgrade ftops to the version that wrote it",
             ) from error
@@ -251,8 +251,8 @@ class PlainCodec:
 
 def sealed_without_key(file: str) -> StateError:
     return StateError(
-        f"the state is encrypted, and the spec names no key: {file}",
-        "without the key it can be neither read nor trusted, so nothing was done.",
+        f"the state is encrypted, but the spec has no key: {file}",
+        "without the key it can neither be read nor trusted, so nothing was changed.",
         'add `ftops: {state: {encryption: {key: "${env.FTOPS_STATE_KEY}"}}}`',
     )
 

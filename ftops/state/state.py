@@ -1,4 +1,4 @@
-"""What ftops remembers: State is the fold of a journal of entries. No I/O here; `backends` does that.
+"""State: what is recorded of objects, as the fold of a journal of entries. No I/O.
 
 An entry is written before the effect it announces (`Begun`) or right after the effect it reports
 (`Recorded`, `Removed`, `Failed`); others rearrange what is recorded and have no effect outside (`Moved`,

@@ -1,4 +1,4 @@
-"""What differs between two versions of a state. Pure."""
+"""State diff: what differs between two versions of a state. Pure."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ _HEAD = ("WHEN", "WHO", "WHAT", "RESULT", "CHANGES", "STATE", "PLAN")
 def draw_runs(runs: Sequence[Run], left_out: int, paint: Painter) -> str:
     """A line for each run, oldest first."""
     if not runs:
-        return "Nothing has been done yet.\n"
+        return "No runs yet.\n"
     rows = [_HEAD, *(_cells(run) for run in runs)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
     lines = [

@@ -1,4 +1,4 @@
-"""What differs between two versions of a dataset, as text and JSON."""
+"""Dataset diff as text and JSON."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def summary(found: Difference, counted: bool) -> str:
     """`312 added, 4 removed, 18 edited, 384 the same; +41,020 tokens`."""
     if found.is_empty:
         order = ", in another order" if found.reordered else ""
-        return f"No difference: {plural(found.same, 'example')} the same{order}."
+        return f"No differences: {plural(found.same, 'example')} the same{order}."
     parts = f"{len(found.added):,} added, {len(found.removed):,} removed, {len(found.edited):,} edited, "
     tokens = f"; {_more_tokens(found.tokens)}" if counted else ""
     return f"{parts}{found.same:,} the same{tokens}"
@@ -135,7 +135,7 @@ def _shifted(found: Iterable[Shift]) -> list[Json]:
 def _at(row: Row, excerpts: Mapping[int, str], paint: Painter, where: Where | None = None) -> str:
     said = excerpts.get(row.line, "")
     if not said:
-        return f"line {row.line} of the former version"
+        return f"line {row.line} of the previous version"
     name, line = where(row.line) if where else ("", row.line)
     return f"line {line}{f' of {paint(name)}' if name else ''}  {paint(said)}"
 

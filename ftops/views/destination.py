@@ -1,4 +1,4 @@
-"""Where a plan is applied, as text: a line for each provider, the state, what was given from outside."""
+"""Destination of a plan as text: the providers, the state and input variables."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def destination_lines(destination: Destination) -> Iterator[str]:
         yield f"State: {', '.join([backend, *rest])}"
     if destination.variables:
         given = (f"{name} = {value}" for name, value in sorted(destination.variables.items()))
-        yield f"Variables from outside: {', '.join(given)}"
+        yield f"Input variables: {', '.join(given)}"
 
 
 def redirections(destination: Destination) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Diagnostics as text: what is wrong, where (with the line and a caret), why, and what to do."""
+"""Diagnostics as text: the problem, the place (with the line and a caret), the reason and a fix."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def _lines(plan: Plan, everything: bool, paint: Painter) -> Iterator[str]:
             yield from drift_lines(drift, paint)
         yield ""
     if rest and everything:
-        yield paint("Expected, or to be ignored:", "bold")
+        yield paint("Expected or ignored:", "bold")
         yield ""
         for drift in rest:
             yield from _with_reason(drift, paint)
@@ -54,6 +54,6 @@ def _lines(plan: Plan, everything: bool, paint: Painter) -> Iterator[str]:
 
 def _with_reason(drift: Drift, paint: Painter) -> Iterator[str]:
     first, *more = drift_lines(drift, paint)
-    why = "ignored, as the spec says" if drift.policy == IGNORE else f"the plan will {drift.policy} it"
+    why = "ignored by the spec" if drift.policy == IGNORE else f"the plan will {drift.policy} it"
     yield f"{first}{paint(f'  ({why})', 'dim')}"
     yield from more

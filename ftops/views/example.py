@@ -1,4 +1,4 @@
-"""One example as people read it: who says what, and what of it the model is trained on."""
+"""One example as text: its messages, and which are trained on."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ftops.views.values import plural
 WIDTH = 96
 _PARTS = (
     ("preferred_output", "preferred answer", True),
-    ("non_preferred_output", "other answer, to be avoided", False),
+    ("non_preferred_output", "rejected answer", False),
 )
 
 

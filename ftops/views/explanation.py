@@ -1,4 +1,4 @@
-"""Why something changes, as text and JSON."""
+"""Explanation of a change, as text and JSON."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ftops.views.paint import Painter
 from ftops.views.plan import attribute_line, will
 from ftops.views.values import plural
 
-_NOT_AT_HAND = "by which examples can't be told: the version that was applied is neither in .ftops nor in Git"
+_NOT_AT_HAND = "the changed examples are unknown: the applied version is neither in .ftops nor in Git"
 
 
 def draw(address: Address, causes: Sequence[Cause], paint: Painter) -> str:
@@ -37,7 +37,7 @@ def _lines(cause: Cause, indent: str, paint: Painter) -> Iterator[str]:
     yield f"{indent}{action} {paint(str(change.address), 'bold')}  {headline}"
     inner = f"{indent}    "
     if cause.told:
-        yield f"{inner}{paint('as explained above', 'dim')}"
+        yield f"{inner}{paint('see above', 'dim')}"
         return
     if change.reason.text:
         yield f"{inner}because {paint(change.reason.text)}"

@@ -1,4 +1,4 @@
-"""A difference of two texts, painted."""
+"""Coloured unified diff."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The graph of a spec as text, Mermaid, Graphviz or JSON. An arrow leads to what is needed."""
+"""Dependency graph as text, Mermaid, Graphviz or JSON. Arrows point to dependencies."""
 
 from __future__ import annotations
 

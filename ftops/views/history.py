@@ -1,4 +1,4 @@
-"""Versions of a state, and what differs between two, as text and as JSON."""
+"""State versions and state diffs, as text and JSON."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ftops.views.values import plural, show
 def draw_versions(versions: Sequence[Version]) -> str:
     """A version a line, aligned."""
     if not versions:
-        return "No version of the state is kept yet.\n"
+        return "No versions of the state yet.\n"
     rows = [("VERSION", "WRITTEN", "BY", "COMMAND")]
     rows += [(v.id, v.at, v.who, v.operation) for v in versions]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]

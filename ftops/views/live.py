@@ -1,4 +1,4 @@
-"""An apply as it runs, on a terminal: a row for each change under way, ended ones above them.
+"""Live view of an apply on a terminal: a row for each change in progress, finished ones above.
 
 The only view that knows rich, and imported only for this.
 """

@@ -1,4 +1,4 @@
-"""A plan as Markdown, for a comment on a pull request: no longer than a limit, and it says what it left out.
+"""A plan as Markdown, for a comment on a pull request, with a length limit.
 
 What a spec or a service says stands in code blocks only, so that it can't pass for markup, links or
 mentions. What is deleted or replaced is the last to be left out.
@@ -95,13 +95,13 @@ def _extras(plan: Plan) -> list[str]:
     first = "\n".join(clean(f"- {line}") for line in redirections(plan.destination))
     warnings = "\n".join(clean(f"- {warning}") for warning in plan.warnings)
     parts = [
-        ("Applied elsewhere than the spec says:", first, ""),
-        ("What would make it fail, and risks:", diagnostics.draw(plan.findings, PLAIN).rstrip(), ""),
+        ("Account set outside the spec:", first, ""),
+        ("Errors and risks:", diagnostics.draw(plan.findings, PLAIN).rstrip(), ""),
         ("Warnings:", warnings, ""),
         ("Changed outside ftops since the last apply:", "\n".join(_as_diff(drift)), "diff"),
-        ("Recorded; nothing changes at the service:", "\n".join(_as_diff(settings)), "diff"),
+        ("Recorded only; nothing changes at the service:", "\n".join(_as_diff(settings)), "diff"),
         ("Outputs:", "\n".join(_as_diff(output_lines(plan))), "diff"),
-        ("Where it is applied:", where, ""),
+        ("Applied to:", where, ""),
     ]
     return [f"{title}\n\n{_block(text, language)}" for title, text, language in parts if text]
 

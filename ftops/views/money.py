@@ -1,4 +1,4 @@
-"""Costs in words."""
+"""Costs as text."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def money_change(amount: float) -> str:
 def training(cost: TrainingCost) -> str:
     """`about $1.23 (41,020 tokens × 3 epochs at $10.00 per 1M)`, or what is known instead."""
     if not cost.tokens:
-        return f"not known: {cost.note}"
+        return f"unknown: {cost.note}"
     measure = f"{cost.tokens:,} tokens × {epochs(cost)}"
     if cost.dollars is None:
         return f"{measure}; {cost.note}"
@@ -23,7 +23,7 @@ def training(cost: TrainingCost) -> str:
 
 
 def cut(cost: TrainingCost) -> str:
-    return f"{plural(cost.cut, 'example')} longer than the model takes; what is beyond is cut off"
+    return f"{plural(cost.cut, 'example')} longer than the model's limit; the rest is cut off"
 
 
 def data(change: DataChange) -> str:
@@ -36,7 +36,9 @@ def data(change: DataChange) -> str:
     if change.edited:
         counts.append(f"{change.edited:,} edited" if counts else f"{plural(change.edited, 'example')} edited")
     same = (
-        "the same examples in another order" if change.reordered else "the same examples, written otherwise"
+        "the same examples in another order"
+        if change.reordered
+        else "the same examples, formatted differently"
     )
     parts = [", ".join(counts) or same]
     if change.tokens is not None:
@@ -55,7 +57,7 @@ def epochs(cost: TrainingCost) -> str:
 def hosting(cost: HostingCost) -> str:
     """`$1.70 an hour, about $1,241 a month`."""
     if cost.per_hour is None:
-        return "not known: the catalogue has no price of hosting with this SKU"
+        return "unknown: the catalogue has no hosting price for this SKU"
     return per_hour(cost.per_hour)
 
 
@@ -75,5 +77,5 @@ def total(estimate: Estimate) -> str:
         parts.append(f"training about {dollars(estimate.dollars)}{beside}")
     if estimate.per_hour:
         parts.append(f"hosting {per_hour(estimate.per_hour)}")
-    lead = "The emulator bills nothing; the service would charge: " if estimate.is_rehearsal else "Cost: "
+    lead = "The emulator is free; the service would charge: " if estimate.is_rehearsal else "Cost: "
     return f"{lead}{'; '.join(parts)}." if parts else ""

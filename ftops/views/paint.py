@@ -1,4 +1,4 @@
-"""Colours for a terminal, and the cleaning of text that others wrote.
+"""Painter: terminal colours, and sanitizing of untrusted text.
 
 What a spec or a service says may hold control characters; on a terminal those could hide or rewrite
 lines of a plan that somebody is about to approve. Everything that is painted is cleaned first.

@@ -1,4 +1,4 @@
-"""A plan as text: what will be done, in which order and why."""
+"""A plan as text: what will change, in which order and why."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ _WILL: Mapping[Action, str] = {
     Action.ADOPT: "will be adopted",
     Action.RESUME: "is still running: apply waits for it",
     Action.RESTORE: "will be restored",
-    Action.FORGET: "will be forgotten; the object itself stays",
+    Action.FORGET: "will be removed from the state; the object is kept",
 }
-_TAKEN_UP = "is there already: apply takes it up"
+_TAKEN_UP = "already exists: apply continues with it"
 _SAYS_NOTHING = frozenset({"declared", "destroy", "replaced", "pending"})
 """Codes of reasons that the line above says already."""
-_AWAY = "the old one is deleted first, so it is away for some minutes"
+_AWAY = "the old deployment is deleted first: calls fail for a few minutes"
 _FIRST = ("name", "path", "model")
 """What a resource is known by stands at the top of its inputs."""
 _ALIGN = 42
@@ -59,7 +59,7 @@ def draw_saved(saved: SavedPlan, paint: Painter) -> str:
     """A saved plan: where it comes from, then the plan."""
     origin, plan = saved.origin, saved.plan
     serial = f"state serial {plan.serial}" if plan.lineage else "nothing recorded yet"
-    line = f"Saved plan of {subject(plan)}, made at {origin.at} by ftops {origin.ftops}; {serial}."
+    line = f"Saved plan of {subject(plan)}, created at {origin.at} by ftops {origin.ftops}; {serial}."
     return f"{paint(line, 'dim')}\n\n{draw(plan, paint)}"
 
 
@@ -98,7 +98,7 @@ def summary_line(plan: Plan) -> str:
     return f"Plan: {', '.join(parts + noted)}."
 
 
-_OUTPUTS_ONLY = "Plan: nothing but outputs to change."
+_OUTPUTS_ONLY = "Plan: only outputs to change."
 
 
 def has_changes(plan: Plan) -> bool:
@@ -115,24 +115,24 @@ def _nothing_line(plan: Plan) -> str:
     dropped = sum(isinstance(entry, Removed) for entry in plan.entries)
     if plan.mode is Mode.DESTROY and dropped:
         what = (
-            "1 record is dropped: its object"
+            "1 object is removed from the state: it"
             if dropped == 1
-            else f"{dropped:,} records are dropped: their objects"
+            else f"{dropped:,} objects are removed from the state: they"
         )
         return f"{what} w{'as' if dropped == 1 else 'ere'}n't found in {accounts(plan.destination)}."
     if plan.mode is Mode.DESTROY:
         return f"No changes. Nothing of {subject(plan)} exists."
     if not plan.unchanged:
-        return f"No changes. {subject(plan)} declares nothing that has to exist."
+        return f"No changes. {subject(plan)} declares no resources."
     verb = "matches" if plan.unchanged == 1 else "match"
     return f"No changes. {plural(plan.unchanged, 'resource')} of {subject(plan)} {verb} the spec."
 
 
 def _refresh_line(plan: Plan) -> str:
     if not plan.noticed:
-        return f"No drift. What exists of {subject(plan)} is as it was recorded."
+        return f"No drift. The objects of {subject(plan)} match the state."
     what = plural(len({d.address for d in plan.noticed}), "resource")
-    return f"Plan: {what} to record as found; nothing is changed at the service."
+    return f"Plan: {what} to update in the state; nothing changes at the service."
 
 
 def _renamed(plan: Plan) -> Iterator[tuple[Address, Address]]:
@@ -174,7 +174,7 @@ class _PlanView(Struct):
         if plan.moves:
             yield from self._move_section()
         if plan.changes:
-            yield paint(f"What ftops will do for {subject(plan)}, in this order:", "bold")
+            yield paint(f"Changes for {subject(plan)}, in this order:", "bold")
             yield ""
             for change in plan.changes:
                 yield from self.change(change)
@@ -197,7 +197,7 @@ class _PlanView(Struct):
         if has_changes(plan) or not plan.is_approvable:  # what a stranger leads to is to be seen in any case
             for line in destination_lines(plan.destination):
                 yield paint(line, "dim")
-            digest = plan_digest(plan) if plan.is_approvable else "none, for this plan can't be approved"
+            digest = plan_digest(plan) if plan.is_approvable else "none, because this plan can't be approved"
             yield paint(f"Digest: {digest}", "dim")
 
     # changes
@@ -249,10 +249,13 @@ class _PlanView(Struct):
         """Which of the two comes first."""
         old = short_id(change.remote_id)
         if change.address in self.forgotten:
-            return f"the old one ({old}) stays, but ftops forgets it"
+            return f"the old object ({old}) is kept, but removed from the state"
         if change.deposes:
-            return f"the new one is made first; the old one ({old}) goes when nothing uses it any more"
-        return _AWAY if change.address.kind == "deployment" else "the old one is deleted first"
+            return (
+                f"the new object is created first; the old one ({old}) is deleted when nothing uses "
+                "it any more"
+            )
+        return _AWAY if change.address.kind == "deployment" else "the old object is deleted first"
 
     def _inputs(self, change: Change) -> Iterator[str]:
         after = {name: fill(value, self._known) for name, value in change.after.items()}
@@ -290,7 +293,7 @@ class _PlanView(Struct):
         noticed = self.plan.noticed
         sections = {
             "Changed outside ftops since the last apply:": [d for d in noticed if not d.is_expected],
-            "The service's own doing, as expected:": [d for d in noticed if d.is_expected],
+            "Expected changes by the service:": [d for d in noticed if d.is_expected],
         }
         for title, found in sections.items():
             if found:
@@ -301,14 +304,14 @@ class _PlanView(Struct):
                 yield ""
 
     def _move_section(self) -> Iterator[str]:
-        yield self.paint("Recorded under another address from now on; no object is changed:", "bold")
+        yield self.paint("Moved to another address; no object is changed:", "bold")
         yield ""
         for source, target in self.plan.moves:
             yield f"  {self.paint(str(source))} has moved to {self.paint(str(target), 'bold')}"
         yield ""
 
     def _setting_section(self) -> Iterator[str]:
-        yield self.paint("Recorded; nothing changes at the service:", "bold")
+        yield self.paint("Recorded only; nothing changes at the service:", "bold")
         yield ""
         for setting in self.plan.settings:
             yield setting_line(setting, self.paint)

@@ -1,4 +1,4 @@
-"""Events of an apply as plain lines, for logs and pipes."""
+"""Events of an apply as lines, for logs and pipes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ INTERVAL = 2.0
 DOING: Mapping[str, str] = {
     "create": "creating",
     "update": "updating",
-    "replace": "creating the new one",
+    "replace": "creating the new object",
     "delete": "deleting",
     "adopt": "adopting",
     "resume": "resuming",
@@ -89,7 +89,7 @@ def final_line(event: events.Event, paint: Painter, title: str = "Apply") -> str
         case events.ChangeFailed():
             what = f"{paint(f'failed after {duration(event.elapsed)}', 'error')}: {paint(event.message)}"
         case events.ChangeSkipped():
-            what = paint(f"skipped, as it waits for {event.because}", "dim")
+            what = paint(f"skipped, because it needs {event.because}", "dim")
         case events.ChangeLeft():
             what = (
                 f"{paint('still in progress', 'update')}  {paint(short_id(event.remote_id), 'dim')}".rstrip()
@@ -146,8 +146,8 @@ def stop_text(running: int) -> str:
         return "Stopping: nothing new is started."
     calls = "1 call" if running == 1 else f"{running} calls"
     return (
-        f"Stopping: nothing new is started, {calls} under way may end. "
-        "Interrupt again to stop at once; nothing is lost by it."
+        f"Stopping: nothing new is started, waiting for {calls} in progress. "
+        "Interrupt again to stop immediately; nothing is lost."
     )
 
 
@@ -157,11 +157,11 @@ def draw_left(steps: Mapping[str, str], again: str, *, is_known: bool = True) ->
     `is_known`: it is known to be in progress at the service; else nobody knows how far it has come.
     """
     if not steps:
-        return f"Everything that was done is recorded. `{again}` goes on from here.\n"
-    title = "Still in progress at the service" if is_known else "Was under way; it may go on at the service"
+        return f"All changes so far are recorded. `{again}` continues from here.\n"
+    title = "Still in progress at the service" if is_known else "Was in progress; may continue at the service"
     lines = [f"{title}:"]
     lines += [f"  {clean(step)}  {clean(short_id(remote_id))}".rstrip() for step, remote_id in steps.items()]
-    lines.append(f"`{again}` goes on from here; nothing is made twice.")
+    lines.append(f"`{again}` continues from here; nothing is created twice.")
     return "\n".join(lines) + "\n"
 
 

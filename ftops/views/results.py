@@ -1,4 +1,4 @@
-"""Results of training as a table: the end of each epoch, every tenth step, and the best of them."""
+"""Training results as a table: the end of each epoch, every tenth step, and the best loss."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def draw_results(address: Address, results: Results, paint: Painter) -> str:
     measured = [row[_BEST] for row in results.rows if isinstance(row.get(_BEST), int | float)]
     best = min((value for value in measured if not isinstance(value, str) and value >= 0), default=None)
     columns = [name for name in results.columns if any(name in row for row in results.rows)]
-    lines = [paint("  ".join(columns), "bold")] if columns else [f"{address}: nothing was measured"]
+    lines = [paint("  ".join(columns), "bold")] if columns else [f"{address}: no metrics"]
     for number, row in enumerate(results.rows, 1):
         if not (number % _EVERY == 0 or _BEST in row or number == len(results.rows)):
             continue

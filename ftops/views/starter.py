@@ -1,4 +1,4 @@
-"""What `ftops init` writes: a small spec that can be applied as it is, and says how to go on."""
+"""Starter project of `ftops init`: a small spec that can be applied as it is."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from collections.abc import Mapping
 from ftops.core.address import Json
 
 SPEC = """\
-# A spec for ftops: what should exist. `ftops plan` says what would change, `ftops apply` makes it so.
-# The language, for your editor: run `ftops schema > ftops.schema.json`.
+# A spec for ftops: what should exist. `ftops plan` shows what would change, `ftops apply` applies it.
+# For completion in your editor, run `ftops schema > ftops.schema.json`.
 
-# There is no `providers:` here, so everything happens in the cloud that comes with ftops: no account,
-# no bill. How to use Azure OpenAI is at the end.
+# There is no `providers:` here, so everything runs in the built-in emulator: no account,
+# no costs. The end of this file shows how to use Azure OpenAI.
 
-# What its state is kept under, wherever this folder is checked out.
+# The name of the state, wherever this folder is checked out.
 ftops: {name: NAME}
 
 variables:
   capacity: {type: integer, default: 10, minimum: 1, description: Thousands of tokens per minute}
 
-# Examples to learn from, one JSON object a line. Paths start at this file.
+# Training examples, one JSON object per line. Paths are relative to this file.
 datasets:
   train: {path: data/train.jsonl, format: chat}
 
@@ -32,7 +32,7 @@ jobs:
     seed: 7
     suffix: assistant
 
-# ${…} refers to what another resource will have: ftops trains first and deploys then.
+# ${…} refers to an attribute of another resource: ftops trains first, then deploys.
 deployments:
   assistant:
     model: ${job.assistant.fine_tuned_model}
@@ -42,8 +42,8 @@ outputs:
   model: ${job.assistant.fine_tuned_model}
   deployment: ${deployment.assistant.name}
 
-# On Azure OpenAI: fill this in and take the # away, then `ftops plan --env prod`. Each environment
-# has a state of its own. Sign in with `az login`; no key is kept here.
+# On Azure OpenAI: fill this in and remove the #, then run `ftops plan --env prod`. Each environment
+# has its own state. Sign in with `az login`; no key is stored here.
 #
 # providers:
 #   local:
@@ -80,7 +80,7 @@ _EXAMPLES = (
 
 
 IGNORE = """\
-# What ftops keeps for itself, and the state: it would be out of date in every branch but one.
+# Files of ftops and the state, which would be out of date in all branches but one.
 .ftops/
 /state/
 """

@@ -121,7 +121,7 @@ def _deposed(state: State) -> dict[tuple[object, str], ResourceState]:
 
 def _state_lines(state: State, subject: str, paint: Painter) -> Iterator[str]:
     if state.is_empty:
-        yield f"Nothing is recorded for {paint(subject)}."
+        yield f"The state of {paint(subject)} is empty."
         return
     for resource in _current(state):
         yield from _resource_lines(resource, paint)
@@ -167,9 +167,9 @@ def _notes(resource: ResourceState) -> dict[str, Value]:
 
 
 def _pending_lines(operation: PendingOperation, paint: Painter) -> Iterator[str]:
-    what = f"{operation.operation.value} begun {operation.started_at}, interrupted"
+    what = f"{operation.operation.value} started {operation.started_at}, interrupted"
     yield f"{paint(str(operation.address), 'bold')}  {paint(what, 'update')}"
-    yield f"    {paint('the next plan looks for what it made', 'dim')}"
+    yield f"    {paint('the next plan looks for the object', 'dim')}"
     yield from _block("inputs", operation.inputs, paint)
 
 

@@ -114,7 +114,7 @@ def _counts(found: Statistics) -> Iterator[str]:
 def _notes(found: Statistics) -> Iterator[str]:
     sums, cut = found.sums, found.cut
     if sums.unreadable:
-        yield f"{plural(sums.unreadable, 'line')} can't be read; `ftops data check` says why"
+        yield f"{plural(sums.unreadable, 'line')} can't be read; see `ftops data check`"
     if found.duplicates:
         yield f"{plural(found.duplicates, 'example')} the same as an earlier one"
     if len(sums.systems) > 1:
@@ -126,7 +126,7 @@ def _notes(found: Statistics) -> Iterator[str]:
     if cut and cut.examples:
         where = ", ".join(map(str, cut.lines))
         yield (
-            f"{plural(cut.examples, 'example')} longer than the {cut.limit:,} tokens that the model takes: "
+            f"{plural(cut.examples, 'example')} longer than the model's limit of {cut.limit:,} tokens: "
             f"{cut.tokens:,} tokens are cut off (line {where}{'…' if cut.examples > len(cut.lines) else ''})"
         )
 

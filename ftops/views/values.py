@@ -1,4 +1,4 @@
-"""Values as people read them: short, on one line, with what isn't known yet said so."""
+"""Values as text: short, on one line, including unknown values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""YAML as text with places: a parsed file, what is wrong with it, and where each of its values stands.
+"""YAML documents with places: a parsed file, its errors, and the place of each value.
 
 Nothing is guessed here: a plain scalar stays the text that was written (`Plain`) until somebody knows
 the type of the field it stands in. A quoted scalar is a `str`. Reads no files.
@@ -174,8 +174,8 @@ class Document(Struct, frozen=True, dict=True):
 def decode(content: bytes, file: str, size: int = 0) -> str:
     """The text of a file of this size. Raises Invalid where it isn't UTF-8 or is too large."""
     if max(size, len(content)) > MAX_BYTES:
-        detail = f"It has {size // 1024**2} MB; {MAX_BYTES // 1024**2} MB are the limit."
-        hint = "Keep data in files of its own, and name them with `path`."
+        detail = f"It has {size // 1024**2} MB; the limit is {MAX_BYTES // 1024**2} MB."
+        hint = "Keep data in separate files, and name them with `path`."
         raise Invalid(Diagnostic("the file is too large for a spec", detail, hint, Place(file)))
     try:
         return content.decode("utf-8-sig")
@@ -283,7 +283,7 @@ class _Reader:
             self._firsts[id(node)] = {k.value: k for k, _ in reversed(node.value) if type(k) is ScalarNode}
         first = self._firsts[id(node)][key.value]
         where = self.document.place_of(first)
-        detail = f"It stands in line {where.line} already, and only one of the two could count."
+        detail = f"It is already set in line {where.line}, and only one of the two can apply."
         self._report(key, f"`{key.value}` is set twice", detail, "Remove one of them.")
 
     def _report(self, node: Node, summary: str, detail: str, hint: str) -> None:
@@ -291,26 +291,26 @@ class _Reader:
 
 
 _TAG = (
-    "YAML tags have no meaning here",
-    "A spec is plain data: the type of a value follows from the field it stands in, and nothing in a spec "
-    "makes an object or runs code.",
-    "Remove the tag; put the value in quotes if it has to be text.",
+    "YAML tags aren't supported",
+    "A spec is plain data: the type of a value is that of its field, and nothing in a spec "
+    "creates objects or runs code.",
+    "Remove the tag; put the value in quotes if it must be text.",
 )
 _DIGITS = (
     "the number is too long",
-    f"Numbers have {MAX_DIGITS:,} characters at most.",
+    f"Numbers have at most {MAX_DIGITS:,} characters.",
     "Put it in quotes if it is text.",
 )
-_KEY = ("a key has to be text", "Keys of a spec are names.", "Write a single name before the colon.")
+_KEY = ("a key must be text", "Keys of a spec are names.", "Write a single name before the colon.")
 _KEY_EXPRESSION = (
-    "expressions can't stand in keys",
-    "Names and keys are fixed: they are what the state remembers a resource by.",
-    "Write the name out; to declare several like resources, use `for_each`.",
+    "expressions aren't allowed in keys",
+    "Names and keys are fixed: the state identifies resources by them.",
+    "Write the name in full; to declare several similar resources, use `for_each`.",
 )
 _MERGE = (
-    "`<<` takes a mapping",
+    "`<<` needs a mapping",
     "`<<: *name` copies the keys of another mapping into this one.",
-    "Name an anchor of a mapping, or a list of such anchors.",
+    "Give the anchor of a mapping, or a list of such anchors.",
 )
 
 
@@ -319,8 +319,8 @@ _PARSERS_LIMIT = "maximum nesting depth"
 
 
 def _too_deep(place: Place) -> Invalid:
-    detail = f"Values may be nested {MAX_DEPTH} deep. Deeper ones are a mistake, or an attack."
-    return Invalid(Diagnostic("the values are nested too deeply", detail, "Flatten them.", place))
+    detail = f"Values may be nested {MAX_DEPTH} deep. Deeper nesting is a mistake or an attack."
+    return Invalid(Diagnostic("values are nested too deeply", detail, "Flatten them.", place))
 
 
 class _TooDeep(Exception):
@@ -377,7 +377,9 @@ def _refuse_explosion(document: Document, root: Node) -> None:
             return 1
         known = sizes.get(id(node), 0)
         if known is None:
-            raise Invalid(_anchor(document, node, "an anchor contains itself", "It would never end."))
+            raise Invalid(
+                _anchor(document, node, "an anchor contains itself", "Expanding it would never end.")
+            )
         if known:
             return known
         sizes[id(node)] = None
@@ -385,7 +387,9 @@ def _refuse_explosion(document: Document, root: Node) -> None:
         total = 1 + sum(size(item) for pair in pairs for item in pair)
         if total > MAX_NODES:
             detail = f"Expanded, they are more than {MAX_NODES:,} values."
-            raise Invalid(_anchor(document, node, "the aliases of this file explode", detail))
+            raise Invalid(
+                _anchor(document, node, "the aliases of this file expand to too many values", detail)
+            )
         sizes[id(node)] = total
         return total
 
@@ -393,4 +397,6 @@ def _refuse_explosion(document: Document, root: Node) -> None:
 
 
 def _anchor(document: Document, node: Node, summary: str, detail: str) -> Diagnostic:
-    return Diagnostic(summary, detail, "Write the values out, without the alias.", document.place_of(node))
+    return Diagnostic(
+        summary, detail, "Write the values in full, without the alias.", document.place_of(node)
+    )

@@ -1,4 +1,4 @@
-"""The canonical layout of a spec: same meaning, same comments, one way to indent and space.
+"""Formatter: the canonical layout of a spec. Meaning and comments are kept.
 
 Works line by line on what the parser says about the file. Keys are never reordered, and flow
 mappings stay as they are written. A file with aliases, tabs or foreign line ends is left alone, and so is one

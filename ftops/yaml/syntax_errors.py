@@ -1,4 +1,4 @@
-"""What a YAML parser says, in words that help: one row for each thing that goes wrong in practice."""
+"""YAML syntax errors as diagnostics: one row for each common mistake."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class _Row(NamedTuple):
 _QUOTE = _Row(
     "expected ',' or",
     r"\{",
-    "an expression has to be quoted here",
+    "an expression must be quoted here",
     "Inside `{…}` and `[…]`, YAML reads the brace of `${` as the start of a mapping.",
     'Put quotes around the value: "${…}".',
 )
@@ -35,77 +35,77 @@ _ROWS = (
         "expected ',' or",
         "",
         "a `{` or `[` is not closed, or a comma is missing",
-        "The entries of `{…}` and `[…]` are divided by commas, up to the closing bracket.",
-        "Close the bracket or add the comma; text with brackets or commas in it needs quotes.",
+        "The entries of `{…}` and `[…]` are separated by commas, up to the closing bracket.",
+        "Close the bracket or add the comma; text that contains brackets or commas needs quotes.",
     ),
     _Row(
         "node content",
         "",
         "a value is missing here",
-        "The entries of `{…}` and `[…]` are divided by commas, up to the closing bracket.",
-        "Close every `{` and `[` once, and put text that begins with a bracket in quotes.",
+        "The entries of `{…}` and `[…]` are separated by commas, up to the closing bracket.",
+        "Close every `{` and `[` once, and put text that starts with a bracket in quotes.",
     ),
     _Row(
         "cannot start any token",
         r"\t",
-        "a tab can't indent",
-        "YAML counts spaces; how wide a tab is, nobody knows.",
-        "Indent with spaces, two for each level.",
+        "tabs can't be used for indentation",
+        "YAML counts spaces; the width of a tab is undefined.",
+        "Indent with spaces, two per level.",
     ),
     _Row(
         "tab character that violates indentation",
         "",
-        "a tab can't indent",
-        "YAML counts spaces; how wide a tab is, nobody knows.",
-        "Indent with spaces, two for each level.",
+        "tabs can't be used for indentation",
+        "YAML counts spaces; the width of a tab is undefined.",
+        "Indent with spaces, two per level.",
     ),
     _Row(
         "cannot start any token",
         "",
-        "a value can't begin with this character",
+        "a value can't start with this character",
         "`@`, `` ` `` and `%` are reserved in YAML.",
         "Put the value in quotes.",
     ),
     _Row(
         "mapping values are not allowed",
         "",
-        "there is a second `: ` in this line, or the indentation is off",
-        "A colon followed by a space ends a key, and one line takes one key.",
-        "Put text that holds `: ` in quotes, or check the indentation of this line and the one above.",
+        "there is a second `: ` in this line, or the indentation is wrong",
+        "A colon followed by a space ends a key, and a line can have only one key.",
+        "Put text that contains `: ` in quotes, or check the indentation of this line and the one above.",
     ),
     _Row(
         "block sequence entries are not allowed",
         "",
-        "a list can't begin here",
-        "The `- ` of a list stands at the start of a line.",
+        "a list can't start here",
+        "The `- ` of a list must be at the start of a line.",
         "Put the list on the next lines, or write it as `[a, b]`.",
     ),
     _Row(
         "did not find expected key",
         "",
-        "the indentation fits no line above",
-        "Keys of one mapping stand in the same column.",
-        "Indent the line as its neighbours; text that begins with a quote must end with it.",
+        "the indentation doesn't match any line above",
+        "Keys of a mapping start in the same column.",
+        "Indent the line like its neighbours; text that starts with a quote must end with it.",
     ),
     _Row(
         "expected <block end>",
         "",
-        "the indentation fits no line above",
-        "Keys of one mapping stand in the same column.",
-        "Indent the line as its neighbours; text that begins with a quote must end with it.",
+        "the indentation doesn't match any line above",
+        "Keys of a mapping start in the same column.",
+        "Indent the line like its neighbours; text that starts with a quote must end with it.",
     ),
     _Row(
         "did not find expected '-' indicator",
         "",
-        "the indentation fits no line above",
-        "Entries of one list stand in the same column, each with its own `- `.",
-        "Indent the line as its neighbours.",
+        "the indentation doesn't match any line above",
+        "Entries of a list start in the same column, each with its own `- `.",
+        "Indent the line like its neighbours.",
     ),
     _Row(
         "could not find expected ':'",
         "",
-        "this line is neither a key nor a part of the value above",
-        "A mapping has one `key: value` a line.",
+        "this line is neither a key nor part of the value above",
+        "A mapping has one `key: value` per line.",
         "Add the colon, or indent the line so that it continues the value above.",
     ),
     _Row(
@@ -118,43 +118,43 @@ _ROWS = (
     _Row(
         "unknown escape character",
         "",
-        "this escape is not known",
-        "In double quotes a backslash begins an escape such as `\\n`.",
+        "unknown escape sequence",
+        "In double quotes, a backslash starts an escape sequence such as `\\n`.",
         "Write the backslash twice, or use single quotes.",
     ),
     _Row(
         "undefined alias",
         "",
-        "this alias names no anchor",
-        "`*name` repeats the value that was marked `&name` further up in the same file.",
-        "Mark the value, or put text that begins with `*` in quotes.",
+        "this alias has no anchor",
+        "`*name` repeats the value that is marked `&name` earlier in the same file.",
+        "Mark the value, or put text that starts with `*` in quotes.",
     ),
     _Row(
         "duplicate anchor",
         "",
         "this anchor is set twice",
-        "An alias could mean either of them.",
+        "An alias could refer to either of them.",
         "Give one of them another name.",
     ),
     _Row(
         "another document",
         "",
-        "a spec file holds one document",
-        "`---` begins another one, and nothing says how the two would belong together.",
+        "a spec file can contain only one document",
+        "`---` starts another document.",
         "Split the file in two (all files of a folder are read as one spec), or remove the line.",
     ),
     _Row(
         "undefined tag handle",
         "",
-        "YAML tags have no meaning here",
-        "A spec is plain data: the type of a value follows from the field it stands in.",
-        "Remove the tag; put the value in quotes if it has to be text.",
+        "YAML tags aren't supported",
+        "A spec is plain data: the type of a value is that of its field.",
+        "Remove the tag; put the value in quotes if it must be text.",
     ),
     _Row(
         "incompatible YAML document",
         "",
-        "this version of YAML is not known",
-        "A spec needs no `%YAML` line.",
+        "unsupported YAML version",
+        "A spec doesn't need a `%YAML` line.",
         "Remove the line.",
     ),
 )
@@ -165,7 +165,7 @@ def explain(error: yaml.YAMLError, text: str, place_at: Callable[[int, int], Pla
     if isinstance(error, yaml.reader.ReaderError):
         return _character(error, text, place_at)
     if not isinstance(error, yaml.MarkedYAMLError):
-        return Diagnostic("this is not YAML", str(error), "", place_at(0, 0))
+        return Diagnostic("invalid YAML", str(error), "", place_at(0, 0))
     place = _visible(place_at(*_mark(error)), place_at)
     says = f"{error.context or ''} {error.problem or ''}".strip()
     rest = place.text[place.column - 1 :]
@@ -173,7 +173,7 @@ def explain(error: yaml.YAMLError, text: str, place_at: Callable[[int, int], Pla
         if row.says in says and re.match(row.sees, rest) and (row is not _QUOTE or _is_expression(place)):
             place = _whole_expression(place) if row is _QUOTE else place
             return Diagnostic(row.summary, row.detail, row.hint, place)
-    return Diagnostic("this is not YAML", f"The parser says: {says}.", "", place)
+    return Diagnostic("invalid YAML", f"The parser says: {says}.", "", place)
 
 
 def _visible(place: Place, place_at: Callable[[int, int], Place]) -> Place:
@@ -209,6 +209,6 @@ def _character(
     code = error.character if isinstance(error.character, int) else ord(error.character[:1])
     before = text[: text.find(chr(code))]
     place = place_at(before.count("\n"), len(before) - before.rfind("\n") - 1)
-    detail = f"YAML holds no U+{code:04X}."
+    detail = f"YAML doesn't allow U+{code:04X}."
     hint = 'Remove it, or write it as an escape in double quotes, such as "\\x07".'
     return Diagnostic("a control character", detail, hint, place)

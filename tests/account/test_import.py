@@ -114,7 +114,7 @@ def test_import_by_command(account: Account, folder: Folder) -> None:
     folder.write("ftops.yaml", SPEC % account.provider)
     assert f"({file})" in folder.ok("import", "dataset.train", file)
     out = folder.ok("import", "job.copilot", job.id)
-    assert "It is as the spec wants it: the next plan leaves it as it is." in out
+    assert "It matches the spec: the next plan doesn't change it." in out
     done = folder.run("import", "deployment.prod", "prod", "-o", "json")
     assert done.json["resource"]["outputs"]["model"] == job.fine_tuned_model
     assert done.json["next"] == []

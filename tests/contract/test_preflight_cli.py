@@ -89,7 +89,7 @@ def test_what_needs_nothing_asks_nobody(folder: Folder, cloud: Cloud) -> None:
         assert folder.ok("plan").startswith("No changes.")
         unchanged = reads(cloud) - before
         assert folder.run("plan", "--offline").code == 0
-        assert reads(cloud) - before == unchanged, "offline asks nobody"
+        assert reads(cloud) - before == unchanged, "offline can't read a state"
         assert folder.run("plan", "--no-adopt").code == 0
         assert reads(cloud) - before == 2 * unchanged, "a plan without changes only refreshes"
         folder.ok("plan", "--destroy")

@@ -50,7 +50,7 @@ def test_a_run_and_what_it_did(folder: Folder) -> None:
 
 
 def test_what_changes_nothing_leaves_no_row(folder: Folder) -> None:
-    assert folder.ok("audit") == "Nothing has been done yet.\n"
+    assert folder.ok("audit") == "No runs yet.\n"
     folder.run("apply")
     folder.ok("apply", "-y")
     folder.ok("apply", "-y")

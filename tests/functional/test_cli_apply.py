@@ -151,8 +151,8 @@ def at_terminal(folder: Folder, answer: str, *argv: str) -> Done:
 @pytest.mark.parametrize("answer", ["no", "y", "YES", ""])
 def test_only_yes_is_a_yes(folder: Folder, answer: str) -> None:
     done = at_terminal(folder, f"{answer}\n", "apply")
-    assert (done.code, done.err) == (1, "Nothing was done.\n")
-    assert "Only `yes` is a yes" in done.out
+    assert (done.code, done.err) == (1, "Cancelled. Nothing was changed.\n")
+    assert "Only `yes` is accepted" in done.out
     assert folder.ok("state", "list") == ""
 
 
@@ -160,7 +160,7 @@ def test_yes_is_a_yes(folder: Folder) -> None:
     assert at_terminal(folder, "yes\n", "apply").code == 0
     done = at_terminal(folder, "yes\n", "destroy")
     assert done.code == 0
-    assert "it can't be undone" in done.out
+    assert "It can't be undone" in done.out
     assert folder.ok("state", "list") == ""
 
 
@@ -245,7 +245,7 @@ def test_the_second_signal_stops_at_once(folder: Folder) -> None:
     run = Slow(folder, "hanging")
     run.until("job.copilot: creating", "deployment.base: created")
     run.process.send_signal(signal.SIGINT)
-    run.until("Stopping: nothing new is started, 1 call under way may end.")
+    run.until("Stopping: nothing new is started, waiting for 1 call in progress.")
     run.process.send_signal(signal.SIGINT)
     done = run.end()
     assert done.code == 130
@@ -274,7 +274,7 @@ def test_no_wait_leaves_the_job_and_says_so_with_4(folder: Folder) -> None:
     done = run.end()
     assert done.code == 4
     assert "job.copilot: still in progress" in done.out
-    assert "deployment.copilot: skipped, as it waits for job.copilot" in done.out
+    assert "deployment.copilot: skipped, because it needs job.copilot" in done.out
     golden("apply-no-wait", done.err)
 
 

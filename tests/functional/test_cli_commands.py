@@ -64,7 +64,7 @@ def test_init_overwrites_nothing(tmp_path: Path) -> None:
     before = (tmp_path / "ftops.yaml").read_text()
     done = here.run("init")
     assert (done.code, done.out) == (1, "")
-    assert done.err.startswith("error: ftops.yaml exists already\n")
+    assert done.err.startswith("error: ftops.yaml already exists\n")
     assert (tmp_path / "ftops.yaml").read_text() == before
 
 
@@ -108,7 +108,7 @@ def test_init_leaves_a_gitignore_as_it_is(tmp_path: Path, kind: str) -> None:
     there = own.is_symlink() or own.exists()
     done = here.run("init")
     assert done.code == 0
-    assert ".gitignore keep `.ftops/` and `/state/` out of Git" in done.out
+    assert "Add `.ftops/` and `/state/` to" in done.out
     assert "Created .gitignore" not in done.out
     assert (own.is_symlink() or own.exists()) is there
     assert kind not in ("file", "link") or own.read_text() == "mine\n"
@@ -181,7 +181,7 @@ def test_show(applied: Folder) -> None:
 
 
 def test_show_before_anything_exists(folder: Folder) -> None:
-    assert folder.ok("show") == "Nothing is recorded for drone.\n"
+    assert folder.ok("show") == "The state of drone is empty.\n"
     assert folder.run("show", "-o", "json").json["resources"] == []
 
 

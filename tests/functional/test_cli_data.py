@@ -136,8 +136,8 @@ def test_a_preference_pair(folder: Folder) -> None:
     ("arguments", "told"),
     [
         (("chat.jsonl", "14"), "chat.jsonl has no example 14"),
-        (("chat.jsonl", "--line", "99"), "line 99 of chat.jsonl holds no example"),
-        (("chat.jsonl", "1", "--line", "1"), "by its number or by its line"),
+        (("chat.jsonl", "--line", "99"), "line 99 of chat.jsonl has no example"),
+        (("chat.jsonl", "1", "--line", "1"), "either a number or a line"),
         (("nowhere.jsonl",), "can't read nowhere.jsonl"),
         (("odd.jsonl", "1"), "the line is not a JSON object"),
     ],
@@ -170,7 +170,7 @@ def test_files_that_only_look_different(folder: Folder) -> None:
     )
     folder.write("spread.jsonl", spread)
     out = folder.run("data", "diff", "chat.jsonl", "spread.jsonl", "--detailed-exitcode")
-    assert (out.code, out.out) == (0, "No difference: 13 examples the same.\n")
+    assert (out.code, out.out) == (0, "No differences: 13 examples the same.\n")
 
 
 def test_a_difference_to_what_is_committed(folder: Folder) -> None:
@@ -182,7 +182,7 @@ def test_a_difference_to_what_is_committed(folder: Folder) -> None:
         "data", "diff", "git:HEAD:chat.jsonl", "chat.jsonl"
     )
     for name, told in (
-        ("git:HEAD", "names no version"),
+        ("git:HEAD", "isn't a valid version"),
         ("git:HEAD~9:chat.jsonl", "there is no chat.jsonl at"),
     ):
         done = folder.run("data", "diff", name, "chat.jsonl")
@@ -252,29 +252,29 @@ def test_slimmer_functions(folder: Folder) -> None:
 
 BAD_COMMANDS = {
     "target exists": ("convert calls.jsonl chat.jsonl --to tools", "chat.jsonl exists"),
-    "onto itself": ("slim calls.jsonl calls.jsonl", "is the file that is read"),
+    "onto itself": ("slim calls.jsonl calls.jsonl", "is the input file"),
     "nothing to do": ("convert calls.jsonl out.jsonl", "nothing to convert"),
     "no source": ("convert nowhere.jsonl out.jsonl --to tools", "can't read nowhere.jsonl"),
     "several calls": ("convert many.jsonl out.jsonl --to functions", "2 calls"),
     "not an example": ("slim odd.jsonl out.jsonl", "the line is not a JSON object"),
-    "table without messages": ("convert table.csv out.jsonl", "needs to know what is said"),
-    "messages without table": ("convert chat.jsonl out.jsonl --user x --assistant y", "is no table"),
+    "table without messages": ("convert table.csv out.jsonl", "needs message templates"),
+    "messages without table": ("convert chat.jsonl out.jsonl --user x --assistant y", "isn't a table"),
     "no such function": ("slim calls.jsonl out.jsonl --function rout", "Did you mean"),
     "no such key to group by": ("split chat.jsonl --group-by no.such", "no example has `no.such`"),
     "brace not closed": ("convert table.csv o.jsonl --user {question --assistant x", "brace is not closed"),
     "brace not opened": ("convert table.csv o.jsonl --user question} --assistant x", "brace is not opened"),
-    "empty braces": ("convert table.csv out.jsonl --user {} --assistant x", "`{}` names no column"),
-    "one side": ("convert table.csv out.jsonl --user {question}", "needs both sides"),
+    "empty braces": ("convert table.csv out.jsonl --user {} --assistant x", "`{}` has no column name"),
+    "one side": ("convert table.csv out.jsonl --user {question}", "needs a user and an assistant"),
     "no such column": ("convert table.csv out.jsonl --user {qestion} --assistant x", "Did you mean"),
     "short row": ("convert short.csv out.jsonl --user {question} --assistant {answer}", "short.csv:3"),
-    "empty answer": ("convert void.csv out.jsonl --user {question} --assistant {answer}", "says nothing"),
+    "empty answer": ("convert void.csv out.jsonl --user {question} --assistant {answer}", "no text for the assistant"),
     "empty table": ("convert empty.csv out.jsonl --user {q} --assistant {a}", "empty.csv is empty"),
     "not UTF-8": ("convert latin.csv out.jsonl --user {question} --assistant {answer}", "not UTF-8"),
-    "no mapping": ("convert table.csv out.jsonl --map ftops.yaml", "is no mapping"),
+    "not a mapping": ("convert table.csv out.jsonl --map ftops.yaml", "isn't a mapping"),
     "bad YAML": ("convert table.csv out.jsonl --map calls.jsonl", "calls.jsonl"),
-    "shares": ("split chat.jsonl --part a=0.5", "the shares sum up to 0.5"),
-    "no share": ("split chat.jsonl --part a", "`a` is no part"),
-    "path as a part": ("split chat.jsonl --part ../a=1", "is no part"),
+    "shares": ("split chat.jsonl --part a=0.5", "they add up to 0.5"),
+    "no share": ("split chat.jsonl --part a", "`a` isn't a valid part"),
+    "path as a part": ("split chat.jsonl --part ../a=1", "isn't a valid part"),
     "part exists": ("split chat.jsonl", "chat.train.jsonl exists"),
     "bad way": ("slim chat.jsonl out.jsonl --drop names", "names"),
 }  # fmt: skip

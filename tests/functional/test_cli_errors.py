@@ -12,13 +12,13 @@ from tests.golden.cli import Folder, golden
 from tests.support.command import FTOPS, run
 
 WRONG: dict[str, tuple[tuple[str, ...], str, str]] = {
-    "unknown command": (("plna",), "there is no command `plna`", "Did you mean `plan`? See `ftops --help`."),
+    "unknown command": (("plna",), "unknown command `plna`", "Did you mean `plan`? See `ftops --help`."),
     "unknown option": (
         ("plan", "--detailed-exit"),
-        "there is no option `--detailed-exit`",
+        "unknown option `--detailed-exit`",
         "Did you mean `--detailed-exitcode`? See `ftops plan --help`.",
     ),
-    "unknown option of the root": (("--bad",), "there is no option `--bad`", "See `ftops --help`"),
+    "unknown option of the root": (("--bad",), "unknown option `--bad`", "See `ftops --help`"),
     "not an address": (
         ("plan", "--target", "copilot"),
         "invalid value for '--target': 'copilot' is not an address such as job.copilot",
@@ -27,7 +27,7 @@ WRONG: dict[str, tuple[tuple[str, ...], str, str]] = {
     "quotes that the shell took": (
         ("plan", "--target", "job.a[fr]"),
         "invalid value for '--target': 'job.a[fr]' is not an address such as job.copilot",
-        "The shell has taken the quotes away: write 'job.copilot[\"fr\"]'. See `ftops plan --help`.",
+        "The shell removed the quotes: write 'job.copilot[\"fr\"]'. See `ftops plan --help`.",
     ),
     "unknown form of output": (
         ("plan", "-o", "xml"),
@@ -47,12 +47,12 @@ WRONG: dict[str, tuple[tuple[str, ...], str, str]] = {
     "two specs": (("plan", "a", "b"), "got unexpected extra argument (b)", "See `ftops plan --help`"),
     "modes that exclude each other": (
         ("plan", "--destroy", "--refresh-only"),
-        "--destroy and --refresh-only can't go together",
+        "--destroy and --refresh-only can't be combined",
         "See `ftops plan --help`",
     ),
     "refresh only without refresh": (
         ("apply", "--refresh-only", "--no-refresh"),
-        "--refresh-only can't go together with --no-refresh or --offline",
+        "--refresh-only can't be combined with --no-refresh or --offline",
         "See `ftops apply --help`",
     ),
     "no address": (("state", "show"), "missing argument 'ADDRESS'", "See `ftops state show --help`"),
@@ -63,7 +63,7 @@ WRONG: dict[str, tuple[tuple[str, ...], str, str]] = {
     ),
     "no folder": (
         ("plan", "-C", "nowhere"),
-        "can't go to nowhere: No such file or directory",
+        "can't change to nowhere: No such file or directory",
         "See `ftops plan --help`",
     ),
     "raw without name": (
@@ -74,47 +74,47 @@ WRONG: dict[str, tuple[tuple[str, ...], str, str]] = {
     "empty environment": (
         ("plan", "--env", ""),
         "the value of `--env` is empty",
-        "Is the variable set that it comes from? See `ftops plan --help`.",
+        "Is the shell variable set? See `ftops plan --help`.",
     ),
     "empty environment after an equals sign": (
         ("apply", "-y", "--env="),
         "the value of `--env` is empty",
-        "Is the variable set that it comes from? See `ftops apply --help`.",
+        "Is the shell variable set? See `ftops apply --help`.",
     ),
     "empty file for the plan": (
         ("plan", "--out", ""),
         "the value of `--out` is empty",
-        "Is the variable set that it comes from? See `ftops plan --help`.",
+        "Is the shell variable set? See `ftops plan --help`.",
     ),
     "empty spec": (
         ("destroy", "-y", ""),
         "an argument is empty",
-        "Is the variable set that it comes from? See `ftops destroy --help`.",
+        "Is the shell variable set? See `ftops destroy --help`.",
     ),
     "empty file of variables": (
         ("validate", "--var-file", ""),
         "the value of `--var-file` is empty",
-        "Is the variable set that it comes from? See `ftops validate --help`.",
+        "Is the shell variable set? See `ftops validate --help`.",
     ),
     "empty option of a subcommand": (
         ("state", "list", "--env", ""),
         "the value of `--env` is empty",
-        "Is the variable set that it comes from? See `ftops state list --help`.",
+        "Is the shell variable set? See `ftops state list --help`.",
     ),
     "empty option of a command for data": (
         ("data", "check", "--env", "", "a.jsonl"),
         "the value of `--env` is empty",
-        "Is the variable set that it comes from? See `ftops data check --help`.",
+        "Is the shell variable set? See `ftops data check --help`.",
     ),
     "empty folder to go to": (
         ("-C", "", "plan"),
         "the value of `-C` is empty",
-        "Is the variable set that it comes from? See `ftops --help`.",
+        "Is the shell variable set? See `ftops --help`.",
     ),
     "empty provider": (
         ("exec", "--provider", "", "--", "true", ""),
         "the value of `--provider` is empty",
-        "Is the variable set that it comes from? See `ftops exec --help`.",
+        "Is the shell variable set? See `ftops exec --help`.",
     ),
     "unknown shell": (
         ("completion", "tcsh"),

@@ -107,7 +107,7 @@ def test_mv_dry_run_changes_nothing(folder: Folder) -> None:
         ("job.bse", "job.b", "Did you mean `job.base`?"),
         ('job.a["en"]', "job.b", "'job.a[\"de\"]', 'job.a[\"fr\"]'"),
         ("job.a", 'job.b["x"]', "a set of 2 objects"),
-        ("job.a[fr]", "job.b", "The shell has taken the quotes away"),
+        ("job.a[fr]", "job.b", "The shell removed the quotes"),
     ],
 )
 def test_what_can_not_be_moved(folder: Folder, source: str, target: str, says: str) -> None:
@@ -180,7 +180,7 @@ def test_replace_provider(folder: Folder) -> None:
 
 
 def test_replace_provider_asks_first(folder: Folder) -> None:
-    assert "there is nobody to ask" in refusal(folder, "state", "replace-provider", "m", "other")
+    assert "there is no terminal to ask" in refusal(folder, "state", "replace-provider", "m", "other")
     assert folder.ok("state", "replace-provider", "m", "other", "--dry-run").startswith("Would move 5")
     assert "is not declared" in refusal(folder, "state", "replace-provider", "m", "prod", "-y")
     assert "Known here: `m`." in refusal(folder, "state", "replace-provider", "n", "other", "-y")
@@ -218,9 +218,9 @@ def test_push_refuses_what_belongs_elsewhere(folder: Folder) -> None:
     for changes, says in (
         ({"lineage": "another", "serial": serial + 1}, "the state to push is another one"),
         ({"environment": "prod"}, "belongs to another spec or environment"),
-        ({"spec": "plane"}, "is that of plane in"),
+        ({"spec": "plane"}, "belongs to plane in"),
         ({"outputs": {"x": 1}}, "has the same serial"),
-        ({"version": 99}, "of version 99"),
+        ({"version": 99}, "version 99"),
         ({"resources": {"job.a": {}}}, "is damaged"),
     ):
         assert says in refusal(folder, "state", "push", edited(folder, **changes))

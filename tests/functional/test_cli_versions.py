@@ -37,7 +37,7 @@ def test_history_lists_versions_newest_first(folder: Folder) -> None:
 
 
 def test_history_of_nothing(tmp_path: Path) -> None:
-    assert Folder.make(tmp_path).ok("state", "history") == "No version of the state is kept yet.\n"
+    assert Folder.make(tmp_path).ok("state", "history") == "No versions of the state yet.\n"
 
 
 def test_diff_says_what_changed(folder: Folder) -> None:
@@ -116,7 +116,7 @@ INFO = LockInfo("ab12", "ann", "laptop", 77, "apply", "2026-01-01T00:00:00Z")
 
 def test_a_local_lock_is_not_taken_away(folder: Folder) -> None:
     done = folder.run("force-unlock", "ab12", "-y")
-    assert "the state is not locked" in done.err
+    assert "the state isn't locked" in done.err
     with _store(folder).lock(INFO):
         done = folder.run("force-unlock", "ab12", "-y")
         assert done.code == 1
@@ -137,7 +137,7 @@ def test_waiting_for_a_lock_ends(folder: Folder, command: tuple[str, ...]) -> No
 def test_a_time_that_is_none(folder: Folder, time: str) -> None:
     done = folder.run("apply", "-y", f"--lock-timeout={time}")
     assert done.code == 1
-    assert "is no time such as 30s or 10m" in done.err
+    assert "isn't a duration such as 30s or 10m" in done.err
 
 
 def test_what_is_recorded_is_not_lost_by_a_version(folder: Folder) -> None:

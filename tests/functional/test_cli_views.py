@@ -232,13 +232,13 @@ def test_every_kind_of_change() -> None:
 @pytest.mark.parametrize(
     ("made", "line"),
     [
-        (Plan("a", "default", "", 0), "No changes. a declares nothing that has to exist."),
+        (Plan("a", "default", "", 0), "No changes. a declares no resources."),
         (Plan("a", "default", "", 0, unchanged=1), "No changes. 1 resource of a matches the spec."),
         (Plan("a", "prod", "", 0, unchanged=1200), "No changes. 1,200 resources of a (prod) match the spec."),
         (Plan("a", "default", "", 0, mode=Mode.DESTROY), "No changes. Nothing of a exists."),
         (
             Plan("a", "default", "", 0, mode=Mode.REFRESH_ONLY, drift=(Drift(JOB, "vanished"),)),
-            "Plan: 1 resource to record as found; nothing is changed at the service.",
+            "Plan: 1 resource to update in the state; nothing changes at the service.",
         ),
         (
             Plan("a", "default", "", 0, CHANGES[:1]),
@@ -316,7 +316,7 @@ def test_the_live_view_keeps_what_has_ended() -> None:
     assert "step 3/10: loss 1.5" in during
     assert "━" in during
     assert "job.copilot: created in 4s  ftjob-1" in out.getvalue()
-    assert "Stopping: nothing new is started, 1 call under way may end." in out.getvalue()
+    assert "Stopping: nothing new is started, waiting for 1 call in progress." in out.getvalue()
 
 
 def test_the_live_view_shows_no_more_rows_than_there_is_room_for() -> None:

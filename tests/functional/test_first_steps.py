@@ -104,13 +104,13 @@ def test_an_interrupt_waits_for_no_call_that_hangs(folder: Folder) -> None:
 # words of other tools
 
 FAMILIAR: Mapping[str, tuple[str, str]] = {
-    "one dash": ("plan -destroy", "Long options have two dashes: `--destroy`."),
-    "one dash and a value": ("apply -target=job.x", "Long options have two dashes: `--target`."),
-    "one dash that looks like -o": ("plan -out=p", "Long options have two dashes: `--out`."),
-    "one dash of another name": ("output -json", "Here that is `-o json`."),
-    "yes": ("apply --yes", "Here that is `-y`."),
-    "taint": ("taint job.copilot", "Here that is `ftops apply --replace ADDRESS`."),
-    "workspace": ("workspace list", "Here that is `--env NAME`"),
+    "one dash": ("plan -destroy", "Long options start with two dashes: `--destroy`."),
+    "one dash and a value": ("apply -target=job.x", "Long options start with two dashes: `--target`."),
+    "one dash that looks like -o": ("plan -out=p", "Long options start with two dashes: `--out`."),
+    "one dash of another name": ("output -json", "In ftops, use `-o json`."),
+    "yes": ("apply --yes", "In ftops, use `-y`."),
+    "taint": ("taint job.copilot", "In ftops, use `ftops apply --replace ADDRESS`."),
+    "workspace": ("workspace list", "In ftops, use `--env NAME`"),
     "near": ("plan --targt x", "Did you mean `--target`?"),
     "nothing near": ("init --upgrade", "See `ftops init --help`"),
 }
@@ -130,8 +130,8 @@ def test_what_is_called_otherwise_here_is_no_command_of_ours() -> None:
 
 def test_help_of_destroy_says_what_a_target_takes_along(folder: Folder) -> None:
     help_ = " ".join(folder.ok("destroy", "--help").split())
-    assert "Only this resource and what uses it." in help_
-    assert "Only this resource and what it needs." in " ".join(folder.ok("plan", "--help").split())
+    assert "Only this resource and its dependents." in help_
+    assert "Only this resource and its dependencies." in " ".join(folder.ok("plan", "--help").split())
 
 
 # hints for the command line that was given

@@ -37,7 +37,7 @@ def applied(folder: Folder) -> Folder:
 def saved(folder: Folder, *arguments: str) -> str:
     """Plans into a file; the digest."""
     out = folder.ok("plan", "--out", "plan.ft", *arguments)
-    assert out.endswith("Saved to plan.ft. To do just this: ftops apply plan.ft\n")
+    assert out.endswith("Saved to plan.ft. To apply it: ftops apply plan.ft\n")
     return out.partition("Digest: ")[2].split()[0]
 
 
@@ -384,8 +384,8 @@ def test_another_digest_is_refused_with_3(folder: Folder) -> None:
     for arguments in ((), ("-y",)):
         done = folder.run("apply", *arguments, "--expect-digest", digest)
         assert done.code == 3
-        assert "this is not the plan that is expected" in done.err
-        assert "something else, or in another place" in " ".join(done.err.split())
+        assert "this isn't the expected plan" in done.err
+        assert "differs in what it does or where" in " ".join(done.err.split())
     assert folder.ok("state", "list") == ""
 
 
@@ -449,7 +449,7 @@ def test_a_saved_plan_takes_no_wishes(folder: Folder) -> None:
 
 
 def test_a_digest_has_a_form(folder: Folder) -> None:
-    assert "--expect-digest takes" in lines(folder.run("apply", "--expect-digest", "sha256:12"))
+    assert "--expect-digest needs" in lines(folder.run("apply", "--expect-digest", "sha256:12"))
 
 
 @pytest.mark.parametrize("name", ["data/train.jsonl", "ftops.yaml", "notes"])
@@ -458,7 +458,7 @@ def test_no_other_file_is_overwritten(folder: Folder, name: str) -> None:
     before = (folder.path / name).read_bytes()
     refused = folder.run("plan", "--out", name)
     assert (refused.code, refused.out) == (1, "")
-    assert f"{name} exists, and is no saved plan" in refused.err
+    assert f"{name} exists and isn't a saved plan" in refused.err
     assert (folder.path / name).read_bytes() == before
 
 

@@ -111,7 +111,7 @@ def test_destroy_keeps_to_a_lifecycle_that_is_only_declared(needy: Folder) -> No
         ("  one: {", '  one: {lifecycle: {prevent_destroy: "${var.base}"}, ', "variable `base` has no value"),
         ("  one: {", '  one: {lifecycle: {prevent_destroy: "${env.WHO}"}, ', "WHO is not set"),
         ("m: {type: memory}", 'm: {type: emulator, account: "${var.base}"}', "variable `base` has no value"),
-        ("suffix: x", "sufix: x", "`sufix` is no key of a job"),
+        ("suffix: x", "sufix: x", "unknown key `sufix` in a job"),
     ],
     ids=["lifecycle", "lifecycle of the environment", "provider", "a mistake"],
 )
@@ -167,9 +167,9 @@ def test_an_environment_sets_what_another_leaves_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("field", "said"),
     [
-        ('rai_policy: "${var.v}-x"', "null can't stand inside text"),
+        ('rai_policy: "${var.v}-x"', "null can't be part of a text"),
         ('model: "${var.v}"', "`model` is missing"),
-        ('rai_policy: "${var.v.key}"', "`var.v.key` leads to nothing"),
+        ('rai_policy: "${var.v.key}"', "`var.v.key` doesn't exist"),
     ],
 )
 def test_where_null_is_not_enough(tmp_path: Path, field: str, said: str) -> None:

@@ -54,8 +54,8 @@ def test_a_folder_that_was_renamed(project: Path) -> None:
     folder = Folder(project / "after")
     refused(
         folder,
-        "nothing is recorded for `after`",
-        "There was before/ftops.yaml",
+        "there is no state for `after`",
+        "It was before/ftops.yaml",
         "`ftops: {name: before}`",
         is_found=True,
     )
@@ -67,7 +67,7 @@ def test_a_new_spec_beside_one_that_is_gone_may_say_its_name(project: Path) -> N
     applied(project / "before")
     shutil.rmtree(project / "before")
     folder = Folder.make(project / "after", UNNAMED)
-    refused(folder, "if this is another spec, `ftops: {name: after}`", is_found=True)
+    refused(folder, "if this is another spec, set `ftops: {name: after}`", is_found=True)
     folder.write("name.yaml", "ftops: {name: after}\n")
     assert "Plan: 5 to create" in folder.ok("plan")
 
@@ -189,14 +189,14 @@ def test_another_name_for_the_same_file(project: Path) -> None:
 def test_a_copy_of_the_folder(project: Path) -> None:
     applied(project / "one", SPEC)
     shutil.copytree(project / "one", project / "two")
-    refused(Folder(project / "two"), "is that of another spec: one/ftops.yaml", "This one is two/ftops.yaml")
+    refused(Folder(project / "two"), "belongs to another spec: one/ftops.yaml", "This one is two/ftops.yaml")
     Folder(project / "two").edit("name: drone", "name: other")
     assert "Plan: 5 to create" in Folder(project / "two").ok("plan")
 
 
 def test_folders_whose_names_come_to_the_same(project: Path) -> None:
     applied(project / "spec é")
-    refused(Folder.make(project / "spec ü", UNNAMED), "the state of `spec` is that of another spec: spec é/")
+    refused(Folder.make(project / "spec ü", UNNAMED), "the state of `spec` belongs to another spec: spec é/")
 
 
 def test_files_side_by_side(project: Path) -> None:
@@ -229,7 +229,7 @@ def test_a_file_at_the_root_of_a_project_that_is_renamed(tmp_path: Path) -> None
     applied(tmp_path / "repo")
     (tmp_path / "repo").rename(tmp_path / "elsewhere")
     folder = Folder(tmp_path / "elsewhere")
-    refused(folder, "recorded as `repo`", "called `elsewhere` now", is_found=True)
+    refused(folder, "recorded as `repo`", "now called `elsewhere`", is_found=True)
 
 
 def test_another_environment_is_no_other_spec(project: Path) -> None:

@@ -106,13 +106,13 @@ def test_a_plan_says_where_it_is_applied(azure: Folder) -> None:
 
 def test_a_plan_whose_account_was_given_from_outside_says_so_first(azure: Folder) -> None:
     given = "endpoint=https://acme-west.openai.azure.com/"
-    first = "the account of provider azure was given from outside the spec, by var.endpoint: acme-west.openai"
+    first = "the account of provider azure is set outside the spec, by var.endpoint: acme-west.openai"
     assert first in offline(azure, "--var", given).out.splitlines()[0]
     assert first in offline(azure, "--var", given, "-o", "json").json["warnings"][0]
     assert offline(azure, "--var", given, "--out", "plan.ft").code == 0
     lines = azure.ok("show", "plan.ft").splitlines()
     assert first in lines[2]
-    assert any(line.startswith("Variables from outside: endpoint = https://acme-west") for line in lines)
+    assert any(line.startswith("Input variables: endpoint = https://acme-west") for line in lines)
     comment = azure.ok("show", "plan.ft", "-o", "markdown")
     assert comment.index(first) < comment.index("dataset.train")
     assert "Provider azure: azure_openai, acme-west.openai.azure.com" in comment
@@ -131,7 +131,7 @@ def test_an_account_that_was_given_from_outside_is_named(azure: Folder) -> None:
 def test_a_digest_of_the_first_version_is_refused(folder: Folder) -> None:
     done = folder.run("apply", "--expect-digest", f"sha256:{'0' * 64}")
     assert done.code == 1
-    assert "doesn't say where a plan is applied" in " ".join(done.err.split())
+    assert "doesn't cover where a plan is applied" in " ".join(done.err.split())
 
 
 def test_a_digest_that_was_approved_for_another_place_is_refused(folder: Folder) -> None:
@@ -159,11 +159,11 @@ def test_what_is_approved_elsewhere_says_its_name(
     done = folder.run(*argv, environ=environ)
     assert done.code == 1
     said = " ".join(done.err.split())
-    assert "the spec doesn't say its name" in said
+    assert "the spec doesn't set its name" in said
     assert why in said
     assert "`ftops: {name: here}`" in said
     folder.write("ftops.yaml", "ftops: {name: drone}\n" + UNNAMED)
-    assert "doesn't say its name" not in folder.run(*argv, environ=environ).err
+    assert "doesn't set its name" not in folder.run(*argv, environ=environ).err
 
 
 def test_init_writes_a_name(tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ def test_git_is_asked_nothing_outside_of_the_project(folder: Folder, tmp_path: P
     (folder.path / "linked").symlink_to(other.path / "data")
     for name in (f"{other.path}/data/train.jsonl", "linked/train.jsonl"):
         done = folder.run("data", "diff", f"git:HEAD:{name}", "data/train.jsonl")
-        assert (done.code, "has to lie in the project" in done.err) == (1, True), done.err
+        assert (done.code, "must be in the project" in done.err) == (1, True), done.err
     done = folder.run("data", "diff", "git:--batch:data/train.jsonl", "data/train.jsonl")
     assert done.code == 1
     assert not (tmp_path / CANARY).exists()

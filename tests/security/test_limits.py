@@ -103,7 +103,7 @@ def test_no_text_takes_a_pattern_long(tmp_path: Path, pattern: str) -> None:
 def test_a_pattern_that_cannot_be_is_refused_where_it_stands(tmp_path: Path, pattern: str, why: str) -> None:
     folder = Folder.make(tmp_path, spec("string", "null", f', pattern: "{pattern}"'))
     told = " ".join(refused(folder, "validate").split())
-    assert "`pattern` is no regular expression" in told and why in told and "ftops.yaml:4:" in told
+    assert "`pattern` isn't a valid regular expression" in told and why in told and "ftops.yaml:4:" in told
 
 
 def test_a_pattern_takes_the_whole_text_and_nothing_more(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_text_that_expressions_make_has_a_limit_and_one_finding(tmp_path: Path) 
     many = "[" + ", ".join(['"- ${var.v}${var.v}"'] * 1000) + "]"
     folder = Folder.make(tmp_path, spec("string", long, value=many))
     told = refused(folder, "validate")
-    assert told.count("expressions make too much text") == 1
+    assert told.count("expressions produce too much text") == 1
     assert "ftops.yaml:8:" in told
 
 
@@ -133,7 +133,7 @@ def test_aliases_do_not_explode(tmp_path: Path, depth: int) -> None:
     lines = ["  a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"  a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, depth)]
     folder = Folder.make(tmp_path, "variables:\n" + "\n".join(lines) + "\n")
-    assert "the aliases of this file explode" in refused(folder, "validate")
+    assert "the aliases of this file expand to too many values" in refused(folder, "validate")
     (tmp_path / "values.yaml").write_text("\n".join(line[2:] for line in lines), encoding="utf-8")
     folder = Folder.make(tmp_path / "second", spec())
     told = refused(folder, "plan", "--var-file", str(tmp_path / "values.yaml"))

@@ -33,7 +33,7 @@ def test_planted_measurements_do_not_change_what_a_plan_costs(tmp_path: Path) ->
 
 
 def test_a_copy_of_a_project_has_the_same_digest(tmp_path: Path) -> None:
-    """Where made files are kept is no part of it."""
+    """Where made files are kept isn't a valid part of it."""
     spec = SPEC.replace("path: data/train.jsonl", "path: 'data/tr*.jsonl'")
     folder = Folder.make(tmp_path / "here", spec)
     first = folder.run("plan", "-o", "json").json

@@ -193,7 +193,7 @@ def test_the_environment_lets_a_folder_in(project: Path, canaries: Canaries, pla
     for command in ("validate", "plan"):
         done = ftops(project, command, "--untrusted", "spec", environ={"FTOPS_ALLOW_OUTSIDE": allowed})
         assert done.code == 1, done
-        assert "leave --untrusted out" in " ".join(done.err.split())
+        assert "remove --untrusted" in " ".join(done.err.split())
 
 
 @pytest.mark.parametrize(

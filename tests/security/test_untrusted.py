@@ -86,7 +86,7 @@ def told(done: Done) -> str:
 def test_what_is_left_out_is_said(tmp_path: Path, command: str) -> None:
     folder = Folder.make(tmp_path / "here", spec(9))
     said = told(folder.run(command, "--untrusted", environ={"SOME_SECRET": CANARY}))
-    assert "--untrusted: nobody was asked" in said
+    assert "--untrusted: no service was contacted" in said
     assert "withheld from the spec, and taken for unchanged: SOME_SECRET; FTOPS_ALLOW_ENV names" in said
     allowed = {"SOME_SECRET": "x", "FTOPS_ALLOW_ENV": "OTHER, SOME_SECRET"}
     assert "withheld" not in told(folder.run(command, "--untrusted", environ=allowed))
@@ -110,7 +110,7 @@ def test_a_bucket_is_not_asked(tmp_path: Path) -> None:
         assert refused.code == 1
         assert "`ftops state pull > state.json`" in " ".join(refused.err.split())
         done = folder.process("plan", "--untrusted", environ=keys)
-        assert "the state wasn't read, for it is in a bucket: everything is shown" in told(done)
+        assert "the state wasn't read, because it is in a bucket: everything is shown" in told(done)
     assert said == []
 
 
@@ -143,7 +143,7 @@ def test_git_is_not_started(tmp_path: Path) -> None:
 def test_variables_are_still_given(tmp_path: Path) -> None:
     folder = Folder.make(tmp_path / "here")
     said = told(folder.run("plan", "--untrusted", environ={"FTOPS_VAR_capacity": "7"}))
-    assert "Variables from outside: capacity = 7" in said
+    assert "Input variables: capacity = 7" in said
 
 
 def test_what_is_withheld_counts_as_unchanged(tmp_path: Path) -> None:
@@ -184,7 +184,7 @@ def test_where_specs_are_untrusted_other_commands_refuse(tmp_path: Path, argv: t
     folder = Folder.make(tmp_path / "here")
     done = folder.run(*argv, environ={"FTOPS_UNTRUSTED": "1", "SOME_SECRET": CANARY})
     assert done.code != 0
-    assert "FTOPS_UNTRUSTED is set, and this command needs a spec that is trusted" in done.err
+    assert "FTOPS_UNTRUSTED is set, but this command needs a trusted spec" in done.err
     assert CANARY not in done.out + done.err
     assert not (folder.path / "state").exists()
 

@@ -54,7 +54,7 @@ def store(service: Service, away: Proxy) -> BucketStore:
 
 FAULTS: dict[str, tuple[int | str, str]] = {
     "403": (403, "read, write, list and delete objects"),
-    "404": (404, "make the bucket or container first"),
+    "404": (404, "create the bucket or container first"),
     "429": (429, "try again"),
     "500": (500, "try again"),
     "dropped": ("drop", "try again"),
@@ -120,7 +120,7 @@ def test_a_bucket_that_does_not_exist(service: Service) -> None:
     store = BucketStore(bucket, "spec", "env", pace=QUICK)
     with pytest.raises(BucketError) as caught:
         store.read()
-    assert "make the bucket or container first" in caught.value.hint
+    assert "create the bucket or container first" in caught.value.hint
     with pytest.raises(BucketError), store.lock(info()):
         raise AssertionError("the lock was taken")
 
@@ -169,8 +169,8 @@ def _name(store: BucketStore, folder: str) -> str:
 BAD: dict[str, tuple[Callable[[BucketStore], object], str]] = {
     "head-no-json": (lambda s: _edit(s, "head.json", lambda c: c[:-5]), "is damaged.*head.json"),
     "head-no-object": (lambda s: _edit(s, "head.json", lambda c: b"[]"), "is damaged"),
-    "head-of-terraform": (lambda s: _edit_head(s, terraform_version="1.11.4"), "a state of Terraform"),
-    "head-of-the-future": (lambda s: _edit_head(s, version=99), "is of version 99"),
+    "head-of-terraform": (lambda s: _edit_head(s, terraform_version="1.11.4"), "a Terraform state"),
+    "head-of-the-future": (lambda s: _edit_head(s, version=99), "has version 99"),
     "head-without-version": (lambda s: _edit_head(s, version=None), "not a state file of ftops"),
     "head-of-another-environment": (
         lambda s: _edit_head(s, environment="prod"),
@@ -181,10 +181,10 @@ BAD: dict[str, tuple[Callable[[BucketStore], object], str]] = {
     "head-with-odd-lease": (lambda s: _edit_head(s, lease={"holder": 1}), "is damaged"),
     "head-of-another-lineage": (lambda s: _edit_head(s, lineage="other"), "another lineage"),
     "serial-set-forward": (lambda s: _edit_head(s, serial=9), "ends at serial 3"),
-    "marked-without-key": (lambda s: _edit_head(s, mark="00:AA=="), "encrypted, and the spec names no key"),
+    "marked-without-key": (lambda s: _edit_head(s, mark="00:AA=="), "encrypted, but the spec has no key"),
     "snapshot-edited": (
         lambda s: _edit(s, _name(s, "versions/"), lambda c: c.replace(b'"serial": 1', b'"serial": 2')),
-        "its content is not what was written|is damaged",
+        "its content was changed after it was written|is damaged",
     ),
     "snapshot-truncated": (lambda s: _edit(s, _name(s, "versions/"), lambda c: c[:40]), "is damaged"),
     "snapshot-gone": (lambda s: s.bucket.delete([_name(s, "versions/")]), "is damaged"),
@@ -226,7 +226,7 @@ def test_a_lease_that_is_stolen_is_noticed_with_the_next_write(kept: BucketStore
             journal.append(ENTRIES[:1])
             with pytest.raises(LeaseLost, match="was lost") as caught:
                 journal.sync()
-            assert "taken over: ann@host" in caught.value.detail
+            assert "another run holds it: ann@host" in caught.value.detail
             assert lost == [True]
             with pytest.raises(LeaseLost):
                 held.check()
@@ -236,7 +236,7 @@ def test_a_lease_that_is_stolen_is_noticed_with_the_next_write(kept: BucketStore
 
 
 def test_force_unlock_takes_only_the_lock_that_was_looked_at(kept: BucketStore) -> None:
-    with pytest.raises(StateError, match="is not locked"):
+    with pytest.raises(StateError, match="isn't locked"):
         kept.force_unlock("id")
     with kept.lock(info()) as held:
         with pytest.raises(StateError, match=f"has another id: {held.info.id}"):

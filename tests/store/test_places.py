@@ -32,7 +32,7 @@ def test_another_bucket_that_is_empty(tmp_path: Path) -> None:
     other = bucket(found, MemoryBucket(place="memory://elsewhere"))
     with pytest.raises(StateError) as refused:
         check_place(found, other, other.read())
-    assert refused.value.summary == f"the state was kept at {store.place}"
+    assert refused.value.summary == f"the state was stored at {store.place}"
     note = refused.value.hint.rpartition("remove ")[2]
     Path(note).unlink()
     check_place(found, other, other.read())
@@ -45,7 +45,7 @@ def test_from_a_bucket_to_a_folder(tmp_path: Path) -> None:
     note_place(found, bucket(found))
     local = replace(found, state=StateSettings())
     store = LocalStore(tmp_path / "state", found.name, found.environment)
-    with pytest.raises(StateError, match="the state was kept at"):
+    with pytest.raises(StateError, match="the state was stored at"):
         check_place(local, store, store.read())
 
 

@@ -80,7 +80,7 @@ class Team:
         """Takes the lock away from who holds it. One that was renewed in that moment is refused."""
         refused = " ".join(self.run("apply", "-y", expect=1).stderr.split())
         lock = refused.split("`ftops force-unlock ")[1].split("`")[0]
-        while "was renewed just now" in self.run("force-unlock", lock, "-y", expect=None).stderr:
+        while "has just been renewed" in self.run("force-unlock", lock, "-y", expect=None).stderr:
             continue
 
     def check_converged(self) -> None:

@@ -1,1 +1,1 @@
-"""One module a command; each is imported when it is run."""
+"""Commands, one module each, imported when they are run."""

@@ -7,7 +7,7 @@ from typing import Any
 import click
 from msgspec.structs import replace
 
-from ftops.cli.apply_flow import Wish, carry_out
+from ftops.cli.apply_flow import ApplyOptions, carry_out
 from ftops.cli.arguments import SpecArguments
 from ftops.cli.console import Screen
 from ftops.cli.lazy import pass_screen
@@ -30,13 +30,15 @@ from ftops.session.saved_plans import is_plan_file, read_plan
 @click.command("apply")
 @approve_option
 @click.option(
-    "--wait/--no-wait", default=True, help="Whether to wait for jobs that run for hours; exit with 4 if not."
+    "--wait/--no-wait",
+    default=True,
+    help="Wait for jobs until they end; with --no-wait, exit with 4 while jobs are running.",
 )
 @click.option(
     "--expect-digest",
     metavar="v2:sha256:…",
     callback=checked_digest,
-    help="Refuse unless it is the plan of this digest; then nobody is asked.",
+    help="Apply only the plan with this digest, without asking for approval.",
 )
 @lock_option
 @plan_options
@@ -51,29 +53,33 @@ def apply(
     expect_digest: str | None,
     lock_timeout: float,
 ) -> int:
-    """Plan, ask, and make it so: upload, train, deploy, delete, in the right order.
+    """Plan, ask for approval, and apply: upload, train, deploy and delete, in dependency order.
 
-    Interrupted at any time, the next apply goes on where this one ended. SPEC is a YAML file, or a
-    folder of them; the current folder by default. A plan that was saved with `ftops plan --out FILE` may
-    stand in its place: then just that is done, without asking, or it is refused as stale.
+    If apply is interrupted, the next apply continues where it stopped. SPEC is a YAML file, or a
+    folder of them; the current folder by default. It can also be a plan that was saved with
+    `ftops plan --out FILE`: exactly this plan is applied, without asking, or refused if it is stale.
     """
     if is_plan_file(spec.path):
-        wish = saved_wish(spec, request, wait, expect_digest)
-        return carry_out(screen, replace(wish, lock_timeout=lock_timeout))
+        options = saved_options(spec, request, wait, expect_digest)
+        return carry_out(screen, replace(options, lock_timeout=lock_timeout))
     operation = "destroy" if request.options.mode is Mode.DESTROY else "apply"
     spec = replace(spec, is_approved=expect_digest is not None)
-    wish = Wish(operation, spec, request, auto_approve, wait, expect_digest, lock_timeout=lock_timeout)
-    return carry_out(screen, wish)
+    options = ApplyOptions(
+        operation, spec, request, auto_approve, wait, expect_digest, lock_timeout=lock_timeout
+    )
+    return carry_out(screen, options)
 
 
-def saved_wish(given: SpecArguments, request: PlanArguments, wait: bool, expect_digest: str | None) -> Wish:
+def saved_options(
+    given: SpecArguments, request: PlanArguments, wait: bool, expect_digest: str | None
+) -> ApplyOptions:
     """To apply a plan file. What the plan is for was said when it was made."""
     saved = read_plan(given.path)
     refuse_options(request)
     spec = spec_of(saved, given)
     operation = "destroy" if saved.plan.mode is Mode.DESTROY else "apply"
     request = PlanArguments(saved.options, saved.refreshed, request.parallelism, preflight=False)
-    return Wish(operation, spec, request, True, wait, expect_digest, saved)
+    return ApplyOptions(operation, spec, request, True, wait, expect_digest, saved)
 
 
 @click.command("destroy")
@@ -96,10 +102,10 @@ def destroy(
     offline: bool,
     lock_timeout: float,
 ) -> int:
-    """Delete everything that was made for a spec, users before what they use.
+    """Delete everything that was created for a spec, in reverse dependency order.
 
-    With --target, only that resource and what uses it.
+    With --target, delete only that resource and its dependents.
     """
     options = Options(Mode.DESTROY, targets, excludes)
     request = PlanArguments(options, refresh and not offline, parallelism, not offline)
-    return carry_out(screen, Wish("destroy", spec, request, auto_approve, lock_timeout=lock_timeout))
+    return carry_out(screen, ApplyOptions("destroy", spec, request, auto_approve, lock_timeout=lock_timeout))

@@ -19,12 +19,12 @@ from ftops.views.audit import draw_runs, runs_to_json
     type=click.IntRange(0),
     default=20,
     metavar="N",
-    help="Only the newest so many runs (default 20); 0 for all.",
+    help="Number of runs to show, newest first (default 20); 0 for all.",
 )
 @spec_options
 @pass_screen
 def command(screen: Screen, spec: SpecArguments, limit: int) -> int:
-    """Show who changed what exists or what is recorded of it, when, by which plan, and with what result."""
+    """Show who changed objects or the state, when, with which plan, and the result."""
     config = read_outline(spec)
     with looking(screen, config) as session:
         runs = session.runs()

@@ -10,4 +10,4 @@ from ftops.cli.lazy import LazyGroup
 
 @click.group("data", cls=LazyGroup, rows=DATA, sections={"Commands": DATA})
 def command() -> None:
-    """Look into files of examples, and check them. Asks no service."""
+    """Inspect and check files of examples. No service is contacted."""

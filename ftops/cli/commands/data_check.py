@@ -21,16 +21,17 @@ from ftops.dataset.rules.catalogue import SETTINGS, grade_of, names
 @click.command("check")
 @click.argument("paths", metavar="[FILE|SPEC]...", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--env", "environment", metavar="NAME", help="The environment of a spec.")
-@click.option("--format", type=click.Choice(dataset.FORMATS), help="What the examples of FILEs should be.")
+@click.option("--format", type=click.Choice(dataset.FORMATS), help="Expected format of the examples.")
 @click.option(
     "--severity",
     "settings",
     multiple=True,
     metavar="RULE=GRADE",
-    help="Count a rule as error, warning, note or off; RULE may be a group such as secret/*. Repeatable.",
+    help="Set the severity of a rule: error, warning, note or off. RULE can be a group such as "
+    "secret/*. Repeatable.",
 )
-@click.option("--strict", is_flag=True, help="Warnings fail too.")
-@click.option("--rules", is_flag=True, help="List all rules and their grades.")
+@click.option("--strict", is_flag=True, help="Treat warnings as errors.")
+@click.option("--rules", is_flag=True, help="List all rules and their severities.")
 @look_options
 @pass_screen
 def command(
@@ -42,9 +43,9 @@ def command(
     strict: bool,
     rules: bool,
 ) -> int:
-    """Check every example of FILEs of JSON Lines, or of the datasets of SPECs. Asks no service.
+    """Check every example in JSON Lines FILEs, or in the datasets of SPECs. No service is contacted.
 
-    Exits with 1 where there is an error. docs/data-rules.md explains every rule.
+    Exits with 1 if there is an error. docs/data-rules.md explains every rule.
     """
     severity = _severity(settings)
     if rules:
@@ -61,7 +62,7 @@ def _severity(settings: tuple[str, ...]) -> dict[str, str]:
         rule, equals, grade = setting.partition("=")
         if not equals or grade not in SETTINGS:
             raise UsageError(
-                f"--severity {setting} is no RULE=GRADE", "", f"grades are {', '.join(SETTINGS)}"
+                f"--severity {setting} needs the form RULE=GRADE", "", f"the grades are {', '.join(SETTINGS)}"
             )
         if rule not in known:
             raise UsageError(f"there is no rule {rule}", "", did_you_mean(rule, known))

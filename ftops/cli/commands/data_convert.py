@@ -22,19 +22,21 @@ TABLES = (".csv", ".tsv", ".parquet", ".pq")
 @click.command("convert")
 @click.argument("source", type=click.Path(path_type=Path, dir_okay=False))
 @click.argument("target", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--to", type=click.Choice(["tools", "functions"]), help="The form of function calling.")
-@click.option("--bom/--no-bom", "mark", default=None, help="Begin with a byte order mark, or don't.")
-@click.option("--system", metavar="TEXT", help="From a table: the system message.")
-@click.option("--user", metavar="TEXT", help="From a table: what the user says, such as '{question}'.")
-@click.option("--assistant", metavar="TEXT", help="From a table: what the model has to answer.")
+@click.option("--to", type=click.Choice(["tools", "functions"]), help="Format of function calling.")
+@click.option("--bom/--no-bom", "mark", default=None, help="Write a byte order mark, or remove it.")
+@click.option("--system", metavar="TEXT", help="Table: the system message.")
+@click.option("--user", metavar="TEXT", help="Table: the user message, such as '{question}'.")
+@click.option("--assistant", metavar="TEXT", help="Table: the assistant message.")
 @click.option(
     "--map",
     "mapping",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="From a table: the messages, as a YAML file.",
+    help="Table: all messages, as a YAML file.",
 )
-@click.option("--delimiter", default="", metavar="CHAR", help="Of a CSV file; by default it is guessed.")
+@click.option(
+    "--delimiter", default="", metavar="CHAR", help="Delimiter of a CSV file; by default it is detected."
+)
 @force_option
 @look_options
 @pass_screen
@@ -51,23 +53,23 @@ def command(
     delimiter: str,
     force: bool,
 ) -> int:
-    """Write SOURCE in another form to TARGET: functions as tools or back, with or without a byte order
+    """Convert SOURCE to TARGET: functions to tools or back, with or without a byte order
     mark, or a CSV or Parquet table as conversations.
 
-    In texts, {column} stands for the value of a column.
+    In message templates, {column} is replaced by the value of a column.
     """
     is_table = source.suffix.lower() in TABLES
     said = _said(system, user, assistant, mapping)
     if is_table != bool(said):
         raise UsageError(
-            "a table needs to know what is said" if is_table else f"{source} is no table",
-            "CSV and Parquet files become conversations by --user and --assistant, or --map.",
-            "such as --user '{question}' --assistant '{answer}'" if is_table else "leave these options out",
+            "a table needs message templates" if is_table else f"{source} isn't a table",
+            "--user, --assistant and --map convert CSV and Parquet files to conversations.",
+            "such as --user '{question}' --assistant '{answer}'" if is_table else "remove these options",
         )
     if len(delimiter) > 1:
-        raise UsageError(f"`{delimiter}` is no delimiter", "", "--delimiter takes one character")
+        raise UsageError(f"`{delimiter}` isn't a valid delimiter", "", "--delimiter takes one character")
     if not is_table and to is None and mark is None:
-        raise UsageError("nothing to convert", "", "say --to tools, --to functions, --bom or --no-bom")
+        raise UsageError("nothing to convert", "", "give --to tools, --to functions, --bom or --no-bom")
     steps = (transform.Convert(to),) if to else ()
     raws: Iterator[bytes]
     if is_table:
@@ -90,10 +92,16 @@ def _said(
     messages = tuple(tabular.Said(role, text) for role, text in given.items() if text is not None)
     if mapping is None:
         if messages and (user is None or assistant is None):
-            raise UsageError("a conversation needs both sides", "", "give --user and --assistant, or --map")
+            raise UsageError(
+                "a conversation needs a user and an assistant message",
+                "",
+                "give --user and --assistant, or --map",
+            )
         return messages
     if messages:
-        raise UsageError("--map says it all", "", "leave --system, --user and --assistant out")
+        raise UsageError(
+            "--map can't be combined with other templates", "", "remove --system, --user and --assistant"
+        )
     return tabular.mapping(mapping)
 
 

@@ -51,15 +51,15 @@ class Version(Struct, frozen=True):
     "--valid",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Warn of examples of NEW that stand in this file too.",
+    help="Warn about examples of NEW that are also in this file.",
 )
-@click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 where they differ.")
+@click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 if they differ.")
 @look_options
 @pass_screen
 def command(screen: Screen, old: str, new: str, valid: Path | None, detailed_exitcode: bool) -> int:
-    """Compare two files of examples by content: what was added, removed and edited, wherever it stands.
+    """Compare two files of examples by content: which examples were added, removed and edited.
 
-    OLD and NEW are files. git:REV:FILE is a file as it was at a commit, such as git:HEAD:data/train.jsonl.
+    OLD and NEW are files. git:REV:FILE is a file at a commit, such as git:HEAD:data/train.jsonl.
     """
     before, after = _version(old), _version(new)
     one, other = before.measured(), after.measured()
@@ -88,9 +88,9 @@ def _version(name: str) -> Version:
         return Version(name, Path(name))
     revision, colon, path = name.removeprefix(GIT).partition(":")
     if not (revision and colon and path):
-        raise UsageError(f"`{name}` names no version", "", "write git:HEAD:data/train.jsonl")
+        raise UsageError(f"`{name}` isn't a valid version", "", "write git:HEAD:data/train.jsonl")
     content = at_commit(project_root(Path.cwd()), Path(path).absolute(), revision)
     if content is None:
-        hint = "check the revision, and the path from the current folder, which has to lie in the project"
-        raise UsageError(f"there is no {path} at {revision}", "or Git can't be asked here.", hint)
+        hint = "check the revision, and the path from the current folder, which must be in the project"
+        raise UsageError(f"there is no {path} at {revision}", "or Git isn't available.", hint)
     return Version(name, Path(path), content)

@@ -22,14 +22,16 @@ from ftops.views import example as view
 @click.command("show")
 @click.argument("path", metavar="FILE", type=click.Path(path_type=Path))
 @click.argument("number", metavar="[N]", type=click.IntRange(1), required=False)
-@click.option("--line", type=click.IntRange(1), metavar="N", help="The example on this line of the file.")
-@click.option("--model", metavar="MODEL", help="Count tokens as this model does.")
+@click.option(
+    "--line", type=click.IntRange(1), metavar="N", help="Show the example on this line of the file."
+)
+@click.option("--model", metavar="MODEL", help="Count tokens with the encoding of this model.")
 @look_options
 @pass_screen
 def command(screen: Screen, path: Path, number: int | None, line: int | None, model: str | None) -> int:
-    """Show the Nth example of FILE (the first by default): who says what, and what of it is trained on."""
+    """Show the Nth example of FILE (the first by default): its messages, and which are trained on."""
     if number is not None and line is not None:
-        raise UsageError("an example is named by its number or by its line", "", "leave one of them out")
+        raise UsageError("give either a number or a line", "", "remove one of them")
     counts = _counter(model)
     found = view.Shown(display(path.absolute()), *_find(path, number or 1, line), counts)
     if screen.json:
@@ -52,7 +54,7 @@ def _find(path: Path, number: int, line: int | None) -> tuple[int, int, Example]
             break
     if line:
         raise UsageError(
-            f"line {line} of {path} holds no example", f"it ends at line {last}." * (last < line), ""
+            f"line {line} of {path} has no example", f"the file ends at line {last}." * (last < line), ""
         )
     raise UsageError(f"{path} has no example {number}", f"it has {seen:,}.", "")
 

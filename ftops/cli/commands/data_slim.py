@@ -26,16 +26,16 @@ from ftops.dataset.transforms.slim import WAYS
     "--drop",
     type=click.Choice(list(WAYS)),
     default="descriptions",
-    help="What to leave out (descriptions).",
+    help="What to remove (descriptions).",
 )
-@click.option("--function", "only", multiple=True, metavar="NAME", help="Only of this function; repeatable.")
+@click.option("--function", "only", multiple=True, metavar="NAME", help="Only for this function; repeatable.")
 @force_option
 @look_options
 @pass_screen
 def command(screen: Screen, source: Path, target: Path, drop: str, only: tuple[str, ...], force: bool) -> int:
-    """Write SOURCE to TARGET with less in its function definitions: prompts get shorter and cheaper.
+    """Write SOURCE to TARGET with shorter function definitions, which makes prompts cheaper.
 
-    Leave the same out of the requests to the tuned model. `ftops data stats` says what it saves.
+    Remove the same from requests to the fine-tuned model. `ftops data stats` shows the savings.
     """
     shown = display(source.absolute())
     _check_names(source, shown, only)
@@ -56,4 +56,4 @@ def _check_names(source: Path, shown: str, only: tuple[str, ...]) -> None:
         for _, example in read_strictly(source, shown):
             known |= {str(f.get("name")) for f in definitions(example)}
     for name in sorted(missing - known):
-        raise UsageError(f"no example offers a function `{name}`", "", did_you_mean(name, known))
+        raise UsageError(f"no example has a function `{name}`", "", did_you_mean(name, known))

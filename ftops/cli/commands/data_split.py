@@ -25,19 +25,21 @@ DEFAULT = ("train=0.9", "valid=0.1")
 @click.option(
     "--part", "parts", multiple=True, metavar="NAME=SHARE", help="A part; repeatable (train=0.9, valid=0.1)."
 )
-@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=1, help="Another seed, another division.")
-@click.option("--stratify", is_flag=True, help="Divide each answer in the same shares.")
+@click.option(
+    "--seed", type=click.IntRange(0, 2**63 - 1), default=1, help="A different seed gives a different split."
+)
+@click.option("--stratify", is_flag=True, help="Keep the shares of each answer the same in all parts.")
 @click.option(
     "--group-by",
     default="prompt",
     metavar="KEY",
-    help="What stays together: prompt (the default), example, or the way to a value: metadata.customer.",
+    help="What is kept together: prompt (the default), example, or the path of a value: metadata.customer.",
 )
 @click.option(
     "--into",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="DIR",
-    help="Where to write; beside FILE.",
+    help="Output folder; that of FILE by default.",
 )
 @force_option
 @look_options
@@ -52,16 +54,16 @@ def command(
     into: Path | None,
     force: bool,
 ) -> int:
-    """Divide SOURCE into parts, FILE.train.jsonl and FILE.valid.jsonl.
+    """Split SOURCE into FILE.train.jsonl and FILE.valid.jsonl.
 
-    An example's part depends on the seed and on what it asks: not on its line, nor on other examples. So
-    examples that are added later move none (with --stratify: few).
+    The part of an example depends only on the seed and its prompt, not on its line or other examples, so
+    examples that are added later don't move others (with --stratify: only a few).
     """
     split = Split(_shares(parts or DEFAULT), seed, group_by, stratify)
     shown = display(source.absolute())
     if not split.knows(example for _, example in read_strictly(source, shown)):
-        hint = "name the way to a value that examples have, such as metadata.customer"
-        raise UsageError(f"no example has `{group_by}`", "All would stay together.", hint)
+        hint = "give the path of a value that examples have, such as metadata.customer"
+        raise UsageError(f"no example has `{group_by}`", "All examples would be in one group.", hint)
     choose = split.chooser(lambda: (example for _, example in read_strictly(source, shown)))
     folder = into or source.parent
     mark = source.exists() and has_mark(source)
@@ -90,10 +92,10 @@ def _shares(parts: tuple[str, ...]) -> dict[str, float]:
             or name in found
         ):
             raise UsageError(
-                f"`{part}` is no part", "", "write --part train=0.8 --part valid=0.1 --part test=0.1"
+                f"`{part}` isn't a valid part", "", "write --part train=0.8 --part valid=0.1 --part test=0.1"
             )
         found[name] = number
     if abs(sum(found.values()) - 1) > 1e-6:
         total = f"{sum(found.values()):g}"
-        raise UsageError(f"the shares sum up to {total}, not to 1", "", "every example has to have its part")
+        raise UsageError(f"they add up to {total}", "", "the shares must add up to 1")
     return found

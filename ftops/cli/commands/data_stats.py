@@ -27,13 +27,17 @@ TRAINING_TYPES = ("standard", "global_standard", "developer")
 
 @click.command("stats")
 @click.argument("paths", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--model", metavar="MODEL", help="Count as this model does, and say what training it costs.")
-@click.option("--epochs", type=click.IntRange(1, 50), metavar="N", help="With --model: how many epochs.")
+@click.option(
+    "--model",
+    metavar="MODEL",
+    help="Count tokens with the encoding of this model, and estimate the cost of training.",
+)
+@click.option("--epochs", type=click.IntRange(1, 50), metavar="N", help="With --model: number of epochs.")
 @click.option(
     "--training-type",
     type=click.Choice(TRAINING_TYPES),
     default="standard",
-    help="With --model: where it runs.",
+    help="With --model: training type.",
 )
 @click.option("--encoding", type=click.Choice(ENCODINGS), help="Count with this encoding (o200k_base).")
 @look_options
@@ -46,7 +50,7 @@ def command(
     training_type: str,
     encoding: str | None,
 ) -> int:
-    """Count examples, tokens, roles and functions of FILEs, and what training on them costs."""
+    """Count examples, tokens, roles and functions in FILEs, and estimate the cost of training."""
     known = catalog.load(Path.cwd(), os.environ)
     found = known.find(model) if model else None
     coding = encoding or (known.encoding(model) if model else ENCODINGS[0])

@@ -17,22 +17,22 @@ DRIFT = 2
 
 
 @click.command("drift")
-@click.option("--all", "everything", is_flag=True, help="Show what is expected and what is ignored, too.")
+@click.option("--all", "everything", is_flag=True, help="Also show differences that are expected or ignored.")
 @parallelism_option
 @spec_options
 @pass_screen
 def command(screen: Screen, spec: SpecArguments, everything: bool, parallelism: int) -> int:
-    """Show what differs at the service from what was recorded. Changes nothing.
+    """Show how objects at the service differ from the state. Nothing is changed.
 
-    Exits with 2 where somebody has changed or deleted something; what the service does by its own rules
-    and what the spec says to ignore doesn't count.
+    Exits with 2 if objects were changed or deleted outside ftops. Differences that the service causes
+    by its own rules, and those that the spec ignores, don't count.
     """
     with Session.open(read(spec)) as session:
         made = session.plan(
             Options(mode=Mode.REFRESH_ONLY),
             preflight=False,
             parallelism=parallelism,
-            on_progress=screen.counter("Looking at resource"),
+            on_progress=screen.counter("Refreshing resource"),
         )
     found = any(not drift.is_expected for drift in made.drift)
     if screen.json:

@@ -14,6 +14,6 @@ from ftops.emulator.server.main import run
 )
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def command(arguments: tuple[str, ...]) -> int:
-    """Run the cloud that comes with ftops. It has options of its own: `ftops emulator --help`."""
+    """Run the built-in emulator. For its options, see `ftops emulator --help`."""
     code = run(list(arguments))
     return code if isinstance(code, int) else 0

@@ -41,22 +41,22 @@ class _Exec(click.Command):
 
 
 @click.command("exec", cls=_Exec)
-@click.option("--provider", metavar="NAME", help="The provider, where a spec uses several.")
+@click.option("--provider", metavar="NAME", help="The provider, if the spec uses several.")
 @spec_options
 @pass_screen
 def command(screen: Screen, spec: SpecArguments, provider: str | None, words: tuple[str, ...]) -> int:
-    """Run a COMMAND with the endpoint and key of a spec's provider in its environment.
+    """Run COMMAND with the endpoint and key of a spec's provider in its environment.
 
-    Sets AZURE_OPENAI_ENDPOINT, AZURE_OPENAI_API_KEY where there is a key, and OPENAI_API_VERSION, which
-    the openai package reads by itself. The embedded cloud runs as long as the command does.
+    Sets AZURE_OPENAI_ENDPOINT, AZURE_OPENAI_API_KEY (if there is a key) and OPENAI_API_VERSION, which
+    the openai package reads. An emulator runs as long as the command does.
 
-    The exit code is that of the COMMAND.
+    The exit code is that of COMMAND.
     """
     with Session.open(read(spec)) as session:
         try:
             return _run(words, {**os.environ, **session.environment(provider)})
         except OSError as error:
-            hint = "see whether it is installed, and its folder is on the PATH"
+            hint = "check that it is installed, and that its folder is on the PATH"
             raise UsageError(f"can't run `{words[0]}`: {error.strerror}", "", hint) from error
 
 

@@ -28,8 +28,8 @@ from ftops.views import explanation as view
 @spec_options
 @pass_screen
 def command(screen: Screen, address: Address, refresh: bool, parallelism: int, spec: SpecArguments) -> int:
-    """Say why the resource at ADDRESS would change: what that comes from, and what that comes from, down to
-    the examples of a dataset that were added, removed or edited. Changes nothing."""
+    """Explain why the resource at ADDRESS would change: its cause, the cause of that, and so on, down to
+    the examples of a dataset that were added, removed or edited. Nothing is changed."""
     config, warnings = read_with_data(spec)
     with Session.open(config) as session:
         made = session.plan(

@@ -39,13 +39,13 @@ class Formatted(NamedTuple):
 
 
 @click.command("fmt")
-@click.option("--check", is_flag=True, help="Write nothing; exit with 1 where a file would change.")
-@click.option("--diff", is_flag=True, help="Show what changes.")
+@click.option("--check", is_flag=True, help="Write nothing; exit with 1 if a file would change.")
+@click.option("--diff", is_flag=True, help="Show the changes.")
 @click.argument("path", metavar="[SPEC]", default=".", type=click.Path(allow_dash=True))
 @look_options
 @pass_screen
 def command(screen: Screen, path: str, check: bool, diff: bool) -> int:
-    """Write the files of a spec in one style. Comments stay, and what a spec means never changes.
+    """Format the files of a spec. Comments are kept, and the meaning of a spec never changes.
 
     SPEC is a YAML file, a folder of them, or `-`: standard input to standard output.
     """
@@ -88,7 +88,7 @@ def _formatted(path: Path, root: Path | None) -> Formatted:
     try:
         before = content(path, root, limit=SPEC_BYTES).decode()
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        reason = error.strerror if isinstance(error, OSError) else "it isn't UTF-8 text"
         hint = error.hint if isinstance(error, Refused) else ""
         raise FtopsError(f"can't read {shown}: {reason}", "", hint) from error
     keys = keys_of(before)
@@ -131,7 +131,7 @@ def _tell(screen: Screen, changed: list[Formatted], diff: bool) -> None:
 
 def _diff_lines(file: Formatted) -> Iterator[str]:
     if file.is_veiled:
-        yield f"{file.shown}: its lines are not shown, for it may be a file of variables\n"
+        yield f"{file.shown}: its lines aren't shown, because it may be a variable file\n"
         return
     old, new = file.before.splitlines(keepends=True), file.after.splitlines(keepends=True)
     for line in unified_diff(old, new, file.shown, f"{file.shown} (formatted)"):

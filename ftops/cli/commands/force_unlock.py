@@ -18,11 +18,11 @@ from ftops.state.backends import open_store
 @spec_options
 @pass_screen
 def command(screen: Screen, id: str, auto_approve: bool, spec: SpecArguments) -> int:
-    """Take the lock of a state from a run that is known to be dead.
+    """Release the lock of a state that is held by a dead run.
 
-    ID is shown where a command is refused because of the lock. A run that still lives can write nothing after
-    that, but what it is making at the moment would be made twice: so look first. A lock that nobody renews
-    frees itself after a minute.
+    ID is shown when a command is refused because of the lock. A run that is still alive can't write
+    afterwards, but what it is creating could be created twice: make sure that it is dead. A lock that isn't
+    renewed expires after a minute.
     """
     store = open_store(read_outline(spec))
     if not auto_approve and not _is_approved(screen, store.place):
@@ -36,6 +36,6 @@ def command(screen: Screen, id: str, auto_approve: bool, spec: SpecArguments) ->
 
 
 def _is_approved(screen: Screen, place: str) -> bool:
-    question = f"If the other run still lives, objects could be made twice. Unlock {place}?"
-    hint = "make sure that the other run is dead, then run it with -y"
+    question = f"If the other run is still alive, objects could be created twice. Unlock {place}?"
+    hint = "make sure that the other run is dead, then run with -y"
     return screen.approve(question, "force-unlock", hint)

@@ -20,12 +20,12 @@ from ftops.views import graph as graph_view
     type=click.Choice(["text", "mermaid", "dot"]),
     default="text",
     show_default=True,
-    help="For reading, for Markdown, or for Graphviz.",
+    help="Text, Mermaid for Markdown, or Graphviz.",
 )
 @spec_options
 @pass_screen
 def command(screen: Screen, spec: SpecArguments, form: str) -> int:
-    """Show what depends on what. Arrows lead from a resource to what it needs."""
+    """Show the dependency graph. Arrows point from a resource to what it needs."""
     graph = build(read(spec))
     if screen.json:
         screen.document(graph_view.to_json(graph))

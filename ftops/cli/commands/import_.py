@@ -33,13 +33,15 @@ if TYPE_CHECKING:
     from ftops.session.account_import import ImportResult
 
 _DISCOVERY = (
-    click.option("--discover", is_flag=True, help="Everything in an account: write a spec, data and state."),
+    click.option(
+        "--discover", is_flag=True, help="Import everything in an account: write a spec, data and state."
+    ),
     click.option(
         "--out",
         type=click.Path(path_type=Path),
         default=Path(),
         metavar="PATH",
-        help="With --discover: the folder, or the YAML file, to write; by default the current folder.",
+        help="With --discover: the folder or the YAML file to write; the current folder by default.",
     ),
     click.option("--name", "spec_name", metavar="NAME", help="With --discover: the name of the spec."),
     click.option(
@@ -47,18 +49,27 @@ _DISCOVERY = (
         "kind",
         type=click.Choice(["azure_openai", "openai", "emulator"]),
         default="azure_openai",
-        help="With --discover: what the account is.",
+        help="With --discover: type of the account.",
     ),
     click.option(
         "--endpoint",
         metavar="URL",
-        help="Address of the account; of azure_openai by default that in AZURE_OPENAI_ENDPOINT.",
+        help="Endpoint of the account; AZURE_OPENAI_ENDPOINT by default (azure_openai).",
     ),
-    click.option("--subscription", envvar="AZURE_SUBSCRIPTION_ID", metavar="ID", help="Its subscription."),
-    click.option("--resource-group", envvar="AZURE_RESOURCE_GROUP", metavar="NAME", help="Its group."),
-    click.option("--account", metavar="NAME", help="Its name; by default that in the endpoint."),
-    click.option("--api-version", envvar="OPENAI_API_VERSION", metavar="VERSION", help="Its data plane's."),
-    click.option("--data", metavar="FOLDER", help="Where the emulator keeps its objects."),
+    click.option(
+        "--subscription", envvar="AZURE_SUBSCRIPTION_ID", metavar="ID", help="Subscription of the account."
+    ),
+    click.option(
+        "--resource-group",
+        envvar="AZURE_RESOURCE_GROUP",
+        metavar="NAME",
+        help="Resource group of the account.",
+    ),
+    click.option("--account", metavar="NAME", help="Name of the account; that in the endpoint by default."),
+    click.option(
+        "--api-version", envvar="OPENAI_API_VERSION", metavar="VERSION", help="API version of the data plane."
+    ),
+    click.option("--data", metavar="FOLDER", help="Folder of the emulator's objects."),
 )
 
 
@@ -85,20 +96,20 @@ def command(
     spec: SpecArguments,
     **account: Any,
 ) -> int:
-    """Record the object ID of the service as ADDRESS of the spec, and say what the next plan would change.
+    """Import the object ID as ADDRESS of the spec, and show what the next plan would change.
 
-    Nothing happens to the object. ID is the id of a file or a job, or the name of a deployment. To review it
+    The object isn't changed. ID is the ID of a file or a job, or the name of a deployment. To review it
     in a pull request, write it into the spec instead: `import: [{to: job.a, id: ftjob-…}]`.
 
-    With --discover, everything that an account holds is recorded, in a spec that is written for it: files,
-    jobs and deployments, with the data beside it. The first plan of it has no changes.
+    With --discover, everything in an account is imported into a new spec: files,
+    jobs and deployments, with their data. The first plan of the spec has no changes.
     """
     if discover:
         if address is not None:
-            raise click.UsageError("--discover takes no address. Say where to write with --out")
+            raise click.UsageError("--discover doesn't take an address. Set the output with --out")
         return _discover(screen, out, parallelism, spec, account)
     if address is None or remote_id is None:
-        raise click.UsageError("missing argument `ADDRESS ID`. Or --discover, for a whole account")
+        raise click.UsageError("missing argument `ADDRESS ID`. For a whole account, use --discover")
     return _import_one(screen, address, remote_id, lock_timeout, spec)
 
 
@@ -130,7 +141,7 @@ def _told(found: ResourceState, following: Plan, screen: Screen) -> str:
     paint = screen.paint
     lines = f"{paint('Imported', 'good')} {paint(str(found.address), 'bold')}  ({paint(found.remote_id)})\n"
     if not following.changes:
-        return f"{lines}It is as the spec wants it: the next plan leaves it as it is.\n"
+        return f"{lines}It matches the spec: the next plan doesn't change it.\n"
     return f"{lines}It differs from the spec. The next plan:\n\n{plan_view.draw(following, paint)}"
 
 
@@ -164,7 +175,7 @@ def _discover(
 def _azure(account: dict[str, Any]) -> dict[str, Json]:
     endpoint = account["endpoint"] or os.environ.get("AZURE_OPENAI_ENDPOINT")
     if not endpoint:
-        raise UsageError("which account?", "", "name it with --endpoint, or in AZURE_OPENAI_ENDPOINT")
+        raise UsageError("no account is given", "", "set --endpoint or AZURE_OPENAI_ENDPOINT")
     settings: dict[str, Json] = {
         "endpoint": endpoint,
         "subscription_id": account["subscription"],
@@ -223,7 +234,7 @@ def _report(done: ImportResult, screen: Screen) -> str:
         lines += [f"  {one.kind} {one.remote_id}: {one.reason}" for one in done.found.left_out]
     if done.differing:
         lines += [
-            f"The first plan will change {', '.join(map(str, done.differing))}: see why before you apply."
+            f"The first plan will change {', '.join(map(str, done.differing))}: review it before you apply."
         ]
     where = done.spec.parent
     path = "" if where == Path.cwd() else f" {shlex.quote(display(where))}"

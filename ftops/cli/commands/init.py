@@ -25,9 +25,9 @@ IGNORING = ".gitignore"
 @look_options
 @pass_screen
 def command(screen: Screen, folder: Path) -> int:
-    """Write a small spec to start from, with a dozen examples to train on. Overwrites nothing.
+    """Create a small spec to start from, with a dozen training examples. Nothing is overwritten.
 
-    A folder that is a project of its own also gets a .gitignore, if it has none.
+    If the folder isn't in a project already, a .gitignore is created too.
     """
     starter = files(slug(real(folder).name) or "spec")
     targets = {folder / name: content for name, content in starter.items()}
@@ -52,15 +52,15 @@ def _refuse_to_overwrite(folder: Path, targets: list[Path]) -> None:
     for path in targets:
         if (place := outside(path, folder)) is not None:
             raise FtopsError(
-                f"{path} is {place}", "A link leads out of the folder.", "choose an empty folder"
+                f"{path} is {place}", "A link points outside of the folder.", "choose an empty folder"
             )
     there = [path for path in targets if path.exists() or path.is_symlink()]
     if folder.is_dir():
         there += [path for path in sorted(folder.glob("*.y*ml")) if path not in there]
     if there:
         raise FtopsError(
-            f"{there[0]} exists already",
-            "init overwrites nothing, and a second spec beside another would be merged with it.",
+            f"{there[0]} already exists",
+            "init doesn't overwrite files, and a second spec in the folder would be merged with the first.",
             "choose an empty folder: `ftops init FOLDER`",
         )
 
@@ -78,6 +78,11 @@ def _told(screen: Screen, folder: Path, names: list[str], ignoring: str) -> str:
     spec = "" if folder == Path() else f" {shlex.quote(str(folder))}"
     lines = [f"{screen.paint('Created', 'good')} {name}" for name in names]
     if ignoring:
-        lines += ["", f"Let {ignoring} keep `.ftops/` and `/state/` out of Git; init leaves it as it is."]
-    lines += ["", "Next:", f"  ftops plan{spec}     what would be made", f"  ftops apply{spec}    make it"]
+        lines += ["", f"Add `.ftops/` and `/state/` to {ignoring}; init doesn't change it."]
+    lines += [
+        "",
+        "Next:",
+        f"  ftops plan{spec}     show what would be created",
+        f"  ftops apply{spec}    create it",
+    ]
     return "\n".join(lines) + "\n"

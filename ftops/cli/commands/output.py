@@ -28,14 +28,16 @@ _SUFFIXES = (".yaml", ".yml")
 @click.command("output")
 @click.argument("name", metavar="[NAME]", required=False)
 @click.option(
-    "--raw", is_flag=True, help="The value of NAME alone, unquoted, for scripts; even a sensitive one."
+    "--raw",
+    is_flag=True,
+    help="Print only the value of NAME, unquoted, for scripts; even if it is sensitive.",
 )
 @spec_options
 @pass_screen
 def command(screen: Screen, name: str | None, spec: SpecArguments, raw: bool) -> int:
-    """Show the outputs of a spec as of the last apply, or the one called NAME.
+    """Show the outputs of the last apply, or the output NAME.
 
-    A single argument that is a path is taken for SPEC.
+    A single argument that is a path is taken as SPEC.
     """
     if name is not None and spec.path == Path() and _is_spec(name):
         spec = replace(spec, path=Path(name), words=(shlex.quote(name), *spec.words))

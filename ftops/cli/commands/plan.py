@@ -24,19 +24,19 @@ BLOCKED = 3
 
 @click.command("plan")
 @plan_options
-@click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 where there are changes.")
+@click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 if there are changes.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Save the plan: `ftops apply FILE` does just that, `ftops show FILE` shows it.",
+    help="Save the plan: `ftops apply FILE` applies it, `ftops show FILE` shows it.",
 )
 @click.option(
     "--state",
     "copy",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Plan on this copy of the state, as `ftops state pull` prints it.",
+    help="Plan with this copy of the state, from `ftops state pull`.",
 )
 @untrusted_option
 @spec_options
@@ -50,7 +50,7 @@ def command(
     copy: Path | None,
     is_untrusted: bool,
 ) -> int:
-    """Show what apply would do, in which order and why. Changes nothing.
+    """Show what apply would change, in which order and why. Nothing is changed.
 
     SPEC is a YAML file, or a folder of them; the current folder by default.
     """
@@ -61,8 +61,8 @@ def command(
         if out is not None:
             raise UsageError(
                 "an untrusted plan can't be saved",
-                "it would be applied without what it left out.",
-                "plan again where the spec is trusted",
+                "what it left out would be missing when it is applied.",
+                "plan again without --untrusted",
             )
         if request.options.mode is Mode.REFRESH_ONLY:
             raise click.UsageError("--refresh-only can't go together with --untrusted, which asks nobody")
@@ -91,10 +91,10 @@ def _next_step(made: Plan, spec: SpecArguments, out: Path | None, screen: Screen
     if out is not None and made.is_blocked:
         return screen.paint("Not saved: this plan can't be applied", "bold") + "\n"
     if out is not None:
-        return screen.paint(f"Saved to {out}. To do just this: {applying(out)}", "dim") + "\n"
+        return screen.paint(f"Saved to {out}. To apply it: {applying(out)}", "dim") + "\n"
     if not plan_view.has_changes(made) or made.is_blocked or not screen.is_terminal:
         return ""
     names = {Mode.NORMAL: "apply", Mode.DESTROY: "destroy", Mode.REFRESH_ONLY: "apply --refresh-only"}
     name, *flags = names[made.mode].split()
     line = " ".join([spec.command(name), *flags])
-    return screen.paint(f"To make it so: {line}", "dim") + "\n"
+    return screen.paint(f"To apply it: {line}", "dim") + "\n"

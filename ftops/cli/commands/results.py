@@ -17,11 +17,11 @@ from ftops.views.results import draw_results, results_to_json
 
 @click.command("results")
 @click.argument("address", type=ADDRESS)
-@click.option("--csv", "as_csv", is_flag=True, help="The service's file as it is, every step a line.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print the service's CSV file, one line per step.")
 @spec_options
 @pass_screen
 def command(screen: Screen, address: Address, spec: SpecArguments, as_csv: bool) -> int:
-    """Show what the training of job ADDRESS measured: loss and accuracy by step. Asks the service."""
+    """Show the training metrics of job ADDRESS: loss and accuracy by step, read from the service."""
     with Session.open(read(spec)) as session:
         results = session.results(address)
     if screen.json:

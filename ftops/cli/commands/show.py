@@ -26,13 +26,13 @@ from ftops.views.state import draw_state, state_to_json
     "--limit",
     type=click.IntRange(SMALLEST),
     metavar="N",
-    help="With -o markdown: at most so many characters; 65536 is what a comment on GitHub may have.",
+    help="With -o markdown: maximum number of characters; GitHub's limit for a comment is 65536.",
 )
 @spec_options
 @also_markdown
 @pass_screen
 def command(screen: Screen, spec: SpecArguments, limit: int | None) -> int:
-    """Show everything that is recorded: what was asked for, and what came. Asks no service.
+    """Show everything in the state: inputs and attributes. No service is contacted.
 
     Where SPEC is a plan that `ftops plan --out` saved, show that. Its spec needn't be here, unless the
     plan is encrypted: then the spec names the key.
@@ -40,7 +40,7 @@ def command(screen: Screen, spec: SpecArguments, limit: int | None) -> int:
     if is_plan_file(spec.path):
         return show_plan(screen, spec.path, limit)
     if screen.markdown or limit is not None:
-        raise click.UsageError("a saved plan is what can be drawn as Markdown: name the file of one")
+        raise click.UsageError("only a saved plan can be shown as Markdown: give its file")
     config = read_outline(spec)
     with looking(screen, config) as session:
         state = session.state

@@ -23,14 +23,14 @@ from ftops.views.state import draw_list, draw_resource, list_to_json
 
 @click.group("state")
 def command() -> None:
-    """Look at the recorded state, or rearrange it. Asks no service."""
+    """Inspect or edit the state. No service is contacted."""
 
 
 @command.command("list")
 @spec_options
 @pass_screen
 def list_(screen: Screen, spec: SpecArguments) -> int:
-    """List the address of every recorded object, one a line."""
+    """List the address of every object in the state, one per line."""
     state = _recorded(screen, spec)
     if screen.json:
         screen.document(list_to_json(state))
@@ -44,7 +44,7 @@ def list_(screen: Screen, spec: SpecArguments) -> int:
 @spec_options
 @pass_screen
 def show(screen: Screen, address: Address, spec: SpecArguments) -> int:
-    """Show all that is recorded of the object at ADDRESS."""
+    """Show everything in the state about the object at ADDRESS."""
     resource = _find(_recorded(screen, spec), address)
     if screen.json:
         screen.document({"format_version": 1, "resource": resource_to_json(resource)})
@@ -69,7 +69,7 @@ def _find(state: State, address: Address) -> ResourceState:
     if address in state.pending:
         raise FtopsError(
             f"{address} is not recorded yet",
-            "a run was interrupted while it made it; the next plan looks for what came of that.",
+            "a run was interrupted while it created the object; the next plan looks for it.",
             "run `ftops plan`",
         )
     missing = nothing_recorded(state.resources, address)

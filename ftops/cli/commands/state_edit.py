@@ -1,4 +1,4 @@
-"""ftops state mv, rm, replace-provider, pull, push: what is recorded is rearranged, and no object touched."""
+"""ftops state mv, rm, replace-provider, pull, push: they edit the state, and change no object."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from ftops.state.file_format import parse_snapshot, snapshot_text
 from ftops.state.state import State
 from ftops.views.values import plural
 
-dry_run_option = click.option("--dry-run", is_flag=True, help="Only say what would be recorded.")
+dry_run_option = click.option("--dry-run", is_flag=True, help="Only show what would be recorded.")
 
 
 @click.command("mv")
@@ -43,9 +43,9 @@ dry_run_option = click.option("--dry-run", is_flag=True, help="Only say what wou
 def mv(
     screen: Screen, source: Address, target: Address, dry_run: bool, lock_timeout: float, spec: SpecArguments
 ) -> int:
-    """Give a recorded object another address. Nothing happens to the object.
+    """Move an object in the state to another address. The object itself isn't changed.
 
-    Without a key, the whole set of a `for_each` is moved: `ftops state mv job.a job.b`. In a shell, quote an
+    Without a key, all instances of a `for_each` are moved: `ftops state mv job.a job.b`. In a shell, quote an
     address that has one: `ftops state mv 'job.a["fr"]' job.fr`. To review a move in a pull request, write it
     into the spec instead: `moved: [{from: job.a, to: job.b}]`.
     """
@@ -70,10 +70,10 @@ def mv(
 def rm(
     screen: Screen, words: tuple[str, ...], dry_run: bool, lock_timeout: float, spec: SpecArguments
 ) -> int:
-    """Forget recorded objects. They stay at the service, and ftops manages them no longer.
+    """Remove objects from the state. They are kept at the service, but no longer managed.
 
-    Without a key, all instances of a `for_each` are meant. The next plan would make what is still declared
-    anew: take it out of the spec, too. To review it in a pull request, write it into the spec instead:
+    Without a key, all instances of a `for_each` are removed. The next plan would create declared resources
+    again: remove them from the spec too. To review it in a pull request, write it into the spec instead:
     `removed: [{from: job.a, retain: true}]`.
     """
     words, spec = _without_spec(words, spec)
@@ -94,7 +94,7 @@ def rm(
 @click.argument("before", metavar="FROM")
 @click.argument("after", metavar="TO")
 @click.option(
-    "--force", is_flag=True, help="Even if objects aren't in the account, or it can't be asked for them."
+    "--force", is_flag=True, help="Even if objects aren't in the account, or the account can't be read."
 )
 @dry_run_option
 @approve_option
@@ -111,11 +111,11 @@ def replace_provider(
     lock_timeout: float,
     spec: SpecArguments,
 ) -> int:
-    """Record that another provider of the spec manages what one has made: it was given another name.
+    """Change the provider of objects in the state, for a provider that was renamed in the spec.
 
-    With one name twice: that the provider reaches the same account under another address. An object can't be
-    moved from one account to another, so each is looked for in the account that TO leads to, unless it is on
-    record there. If one isn't found, nothing is recorded, and the exit code is 3.
+    With the same name twice: the provider reaches the same account at another URL. An object can't be
+    moved from one account to another, so each is looked up in the account of TO, unless it is on
+    record there. If one isn't found, nothing is recorded and the exit code is 3.
     """
     config = read(spec)
     if after not in config.providers:
@@ -147,7 +147,7 @@ def replace_provider(
 @spec_options
 @pass_screen
 def pull(screen: Screen, spec: SpecArguments) -> int:
-    """Print the whole recorded state, as JSON that `state push` takes back."""
+    """Print the whole state, as JSON for `state push`."""
     config = read_outline(spec)
     with looking(screen, config) as session:
         screen.raw(snapshot_text(session.state, config.name, config.environment))
@@ -159,7 +159,7 @@ def pull(screen: Screen, spec: SpecArguments) -> int:
 @click.option(
     "--force",
     is_flag=True,
-    help="Even one of another lineage, older than what is recorded, or where that is damaged.",
+    help="Even if it has another lineage or is older than the recorded state, or that is damaged.",
 )
 @dry_run_option
 @lock_option
@@ -168,10 +168,10 @@ def pull(screen: Screen, spec: SpecArguments) -> int:
 def push(
     screen: Screen, file: str, force: bool, dry_run: bool, lock_timeout: float, spec: SpecArguments
 ) -> int:
-    """Record the state in FILE (`-`: standard input) in place of all that is recorded.
+    """Replace the recorded state with the state in FILE (`-`: standard input).
 
-    For repairs by hand: pull, edit, raise the serial by one, push. A state of another spec, environment or
-    lineage is refused, and so is one that is older than what is recorded.
+    For manual repairs: pull, edit, raise the serial by one, push. A state of another spec, environment or
+    lineage is refused, and so is one that is older than the recorded state.
     """
     config = read_outline(spec)
     text = _text_of(file)
@@ -193,7 +193,7 @@ def _without_spec(words: tuple[str, ...], spec: SpecArguments) -> tuple[tuple[st
     if last == "." or spec.path.exists() or not re.match(rf"({'|'.join(RESOURCE_TYPES)})\.", last):
         if words:
             return words, spec
-        raise click.UsageError("missing argument `ADDRESS`. Name what is to be forgotten.")
+        raise click.UsageError("missing argument `ADDRESS`. Give the addresses to remove.")
     return (*words, last), replace(spec, path=Path(), words=())
 
 
@@ -213,7 +213,7 @@ def _tell_push(screen: Screen, now: State, *, same: bool, dry_run: bool) -> None
             {"format_version": 1, **fields, "lineage": now.lineage, "serial": now.serial, "resources": count}
         )
     elif same:
-        screen.text("No changes: this is what is recorded already.\n")
+        screen.text("No changes: the recorded state is the same.\n")
     else:
         verb = "Would record" if dry_run else "Recorded"
         screen.text(f"{verb} the state of {plural(count, 'resource')}, serial {now.serial}.\n")
@@ -225,7 +225,7 @@ def _text_of(file: str) -> str:
     except OSError as error:
         raise FtopsError(f"can't read {file}: {error.strerror}", "", "check the path") from error
     except UnicodeDecodeError as error:
-        raise StateError(f"not a state file of ftops: {file}", "it is not UTF-8 text.") from error
+        raise StateError(f"not a state file of ftops: {file}", "it isn't UTF-8 text.") from error
 
 
 def _check_home(text: str, file: str, spec: str, environment: str) -> None:
@@ -234,8 +234,8 @@ def _check_home(text: str, file: str, spec: str, environment: str) -> None:
     if there != (spec, environment):
         raise StateError(
             f"the state in {file} belongs to another spec or environment",
-            f"it is that of {there[0]} in the environment {there[1]}, and this is {spec} in {environment}.",
-            "choose the spec and environment that it belongs to; --force pushes it all the same",
+            f"it belongs to {there[0]} in the environment {there[1]}; this is {spec} in {environment}.",
+            "select the spec and environment that it belongs to; --force pushes it anyway",
         )
 
 

@@ -1,4 +1,4 @@
-"""ftops state history, diff, restore, migrate: the versions of a state, and moving it to another backend."""
+"""ftops state history, diff, restore, migrate: versions of a state, and the move to another backend."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from ftops.views.values import plural
 @spec_options
 @pass_screen
 def history(screen: Screen, spec: SpecArguments) -> int:
-    """List the versions of the state that are kept, newest first."""
+    """List the kept versions of the state, newest first."""
     with looking(screen, read_outline(spec)) as session:
         versions = session.store.versions()
     if screen.json:
@@ -45,9 +45,9 @@ def history(screen: Screen, spec: SpecArguments) -> int:
 @spec_options
 @pass_screen
 def diff(screen: Screen, before: str, after: str | None, spec: SpecArguments) -> int:
-    """Show what changed in the record from version A to B, or to what is recorded now.
+    """Show the changes of the state from version A to B, or to the current state.
 
-    Versions are those of `ftops state history`.
+    `ftops state history` lists the versions.
     """
     if after is not None and not after.isdigit():
         spec = replace(spec, path=Path(after), words=(quote(after),))
@@ -65,7 +65,7 @@ def diff(screen: Screen, before: str, after: str | None, spec: SpecArguments) ->
 
 @click.command("restore")
 @click.argument("version", metavar="ID")
-@click.option("--dry-run", is_flag=True, help="Only say what would be recorded.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be recorded.")
 @approve_option
 @lock_option
 @spec_options
@@ -73,10 +73,10 @@ def diff(screen: Screen, before: str, after: str | None, spec: SpecArguments) ->
 def restore(
     screen: Screen, version: str, dry_run: bool, auto_approve: bool, lock_timeout: float, spec: SpecArguments
 ) -> int:
-    """Record what version ID says, in place of all that is recorded. It gets a new serial.
+    """Replace the recorded state with version ID, under a new serial.
 
-    Nothing happens to any object: the next plan shows what exists and differs. Also a way out where what is
-    recorded now can't be read any more.
+    No object is changed: the next plan shows the differences. This also works if the current
+    state can't be read.
     """
     with Session.open(read_outline(spec)) as session, locked(screen, session, "state restore", lock_timeout):
         wanted = session.store.read_version(version)
@@ -97,9 +97,9 @@ def restore(
 @spec_options
 @pass_screen
 def migrate(screen: Screen, folder: Path | None, lock_timeout: float, spec: SpecArguments) -> int:
-    """Move the state from the local folder to the bucket that the spec names now.
+    """Move the state from the local folder to the bucket that is set in the spec.
 
-    What is in the folder stays there under another name, so that it isn't taken for the state any more.
+    The files in the folder are kept under another name, so that they aren't used as the state.
     """
     config = read_outline(spec)
     if config.state.backend == "local":

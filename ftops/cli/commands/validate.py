@@ -27,7 +27,7 @@ from ftops.views.values import plural
 @spec_options
 @pass_screen
 def command(screen: Screen, spec: SpecArguments, is_untrusted: bool) -> int:
-    """Check a spec and every example of its data. Asks no service and needs no state."""
+    """Check a spec and every example of its data. No service is contacted, and no state is needed."""
     try:
         config, warnings = read_with_data(replace(spec, is_untrusted=is_untrusted))
         build(config)

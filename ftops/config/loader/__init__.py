@@ -212,7 +212,9 @@ class _Resources:
     def _provider(self, draft: Draft) -> str:
         name = self.providers.name_for(draft.block.provider, draft.entry)
         if draft.address.kind == "deployment":
-            detail = "The spec declares deployments there, which are made through Azure Resource Manager."
+            detail = (
+                "The spec declares deployments there, and they are created through Azure Resource Manager."
+            )
             check_control_plane(self.providers, name, detail, self.findings)
         return name
 
@@ -227,9 +229,9 @@ def _lifecycle(draft: Draft, findings: list[Diagnostic]) -> Lifecycle:
     inputs = sorted(model.fields.keys() - schema.COMMON_KEYS)
     for index, name in enumerate(block.ignore_changes or ()):
         if name.partition(".")[0] not in inputs:
-            summary = f"`{name}` is no input of a {draft.address.kind}"
+            summary = f"a {draft.address.kind} has no input `{name}`"
             place = draft.entry.place(("lifecycle", "ignore_changes", index))
-            detail = "`ignore_changes` lists the inputs whose changes are left alone."
+            detail = "`ignore_changes` lists the inputs whose changes are ignored."
             findings.append(Diagnostic(summary, detail, did_you_mean(name, inputs), place))
     return Lifecycle(
         block.prevent_destroy,

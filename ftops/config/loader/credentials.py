@@ -1,4 +1,4 @@
-"""Credentials of a spec: where they would be sent, and whether they are written out in it."""
+"""Credentials in a spec: the hosts that they would be sent to, and keys that are written in it."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ def check_key(block: schema.ProviderBlock, entry: Entry, scope: Scope) -> None:
     if any(fragment.is_expression and scope.names_secret(fragment.text) for fragment in scan(key)):
         return
     place = entry.place(("api_key",))
-    summary = "a key stands in the spec"
-    detail = "Whoever can read the spec, or any commit that it was in, can use it."
-    hint = f'Make another, and take it from the environment: `api_key: "${{env.{variable}}}"`.'
+    summary = "an API key is written in the spec"
+    detail = "Anyone who can read the spec, or a commit that contained it, can use the key."
+    hint = f'Create a new key and read it from the environment: `api_key: "${{env.{variable}}}"`.'
     scope.warnings.append(Diagnostic(summary, detail, hint, place.veiled() if place else None, "warning"))
 
 
@@ -58,10 +58,11 @@ def check_forms(settings: Mapping[str, Any], entry: Entry, scope: Scope) -> None
         if _is_withheld(raw, scope):
             continue
         if any(fragment.is_expression and scope.names_secret(fragment.text) for fragment in scan(raw)):
-            summary = f"the value of `{raw}` is no {form.meaning}"
-            hint = f"Name the variable that holds it, or write it out: `{name}: {form.example}`."
+            summary = f"the value of `{raw}` isn't {form.meaning}"
+            hint = f"Name the variable that contains it, or write the value: `{name}: {form.example}`."
             detail = (
-                "It would be recorded, and shown in plans and messages; so no other variable can stand here."
+                "The value is recorded and shown in plans and messages, so other variables aren't "
+                "allowed here."
             )
             scope.findings.append(Diagnostic(summary, detail, hint, entry.place((name,))))
 
@@ -74,18 +75,18 @@ class _Form(NamedTuple):
 
 _FORMS: Mapping[str, _Form] = {
     "subscription_id": _Form(
-        "id of a subscription",
+        "a subscription ID",
         "00000000-0000-0000-0000-000000000000",
         re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"),
     ),
-    "location": _Form("name of a region", "swedencentral", re.compile(r"[A-Za-z][A-Za-z ]{1,30}[0-9]?")),
-    "organization": _Form("id of an organization", "org-…", re.compile(r"org-[A-Za-z0-9]{1,40}")),
-    "project": _Form("id of a project", "proj_…", re.compile(r"proj_[A-Za-z0-9]{1,40}")),
+    "location": _Form("a region name", "swedencentral", re.compile(r"[A-Za-z][A-Za-z ]{1,30}[0-9]?")),
+    "organization": _Form("an organization ID", "org-…", re.compile(r"org-[A-Za-z0-9]{1,40}")),
+    "project": _Form("a project ID", "proj_…", re.compile(r"proj_[A-Za-z0-9]{1,40}")),
     "bucket": _Form(
-        "name of a bucket", "acme-ftops", re.compile(r"(?![0-9a-f]{32,}$)[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]")
+        "a bucket name", "acme-ftops", re.compile(r"(?![0-9a-f]{32,}$)[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]")
     ),
     "region": _Form(
-        "name of a region", "eu-west-1", re.compile(r"[a-z]{2,12}(?:-[a-z]{2,12}){0,3}-?[0-9]{0,2}")
+        "a region name", "eu-west-1", re.compile(r"[a-z]{2,12}(?:-[a-z]{2,12}){0,3}-?[0-9]{0,2}")
     ),
 }
 """Of settings whose value may come from the environment."""

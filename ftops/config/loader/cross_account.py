@@ -1,5 +1,4 @@
-"""Resources of several accounts: a file or a model is known where it was made, and a deployment of a
-model of another account has to say which one."""
+"""Cross-account references: a deployment of a model of another account has to name that account."""
 
 from __future__ import annotations
 
@@ -64,8 +63,8 @@ class _Accounts(Struct, frozen=True):
         if isinstance(value, Reference) and not self.providers.is_one_account(home, resource.provider):
             summary = f"{value.address} is in another account than {resource.address}"
             detail = (
-                f"It is made by the provider {home}, and the job runs at {resource.provider}: "
-                "a job finds only the files and models of its own account."
+                f"It is created by the provider {home}, but the job runs at {resource.provider}: "
+                "a job can use only files and models of its own account."
             )
             hint = f"Give both the same `provider`, or declare a {value.address.kind} there too."
             self.findings.append(Diagnostic(summary, detail, hint, draft.entry.place((name,))))
@@ -75,16 +74,24 @@ class _Accounts(Struct, frozen=True):
         types = (self.providers.type_of(home), self.providers.type_of(here))
         if types[0] != types[1]:
             summary = f"a model of the provider {home} can't be served by {here}"
-            detail = f"{model.address} is made by one of type {types[0]}, and {here} is of type {types[1]}."
-            hint = "Choose providers of one type; `provider` may be a variable that an environment sets."
+            detail = (
+                f"{model.address} is created by a provider of type {types[0]}, but {here} is of "
+                f"type {types[1]}."
+            )
+            hint = (
+                "Use providers of the same type; `provider` can be a variable that is set for each "
+                "environment."
+            )
             self.findings.append(Diagnostic(summary, detail, hint, draft.entry.place(("model",))))
         elif types[0] == "emulator" and self._have_one_name(home, here):
-            summary = f"the emulators {home} and {here} are accounts of one name"
-            detail = f"{resource.address} serves a model of {model.address}, and names the account it is in."
-            hint = "Give one of them an `account` of its own."
+            summary = f"the emulators {home} and {here} have the same account name"
+            detail = (
+                f"{resource.address} serves a model of {model.address}, which is identified by its account."
+            )
+            hint = "Give each its own `account`."
             self.findings.append(Diagnostic(summary, detail, hint, draft.entry.place(("model",))))
         else:
-            detail = f"{resource.address} serves a model from there, and names it by the account's ARM id."
+            detail = f"{resource.address} serves a model of that account, which is identified by its ARM ID."
             check_control_plane(self.providers, home, detail, self.findings)
             return types[0] in _EXCHANGE
         return False

@@ -49,7 +49,7 @@ class Phase(NamedTuple):
 INPUTS = Phase(Secrets.KEEP, references=True)
 SETTINGS = Phase(
     Secrets.RESOLVE,
-    why="Settings are needed before anything is applied, and a reference is known only after.",
+    why="Settings are needed before anything is applied; a reference is known only afterwards.",
 )
 NAMED_SETTINGS = Phase(Secrets.RESOLVE_ENV, why=SETTINGS.why)
 """Settings that become a part of ids and names, which are recorded."""
@@ -57,10 +57,11 @@ PUBLIC_SETTINGS = Phase(Secrets.REFUSE, why=SETTINGS.why)
 """Settings that are a name at the service, or a part of every address that is asked for."""
 DEFAULTS = Phase(
     Secrets.KEEP,
-    why="Defaults are shared by all resources of a provider, and a reference would tie them to one.",
+    why="Defaults apply to all resources of a provider; a reference would make all of them depend on "
+    "one resource.",
 )
 _WHY_NOT_LATER = (
-    "This decides which resources there are and how they are handled, so it has to be known before anything "
+    "This determines which resources exist and how they are handled, so it must be known before anything "
     "is applied; a reference is known only after."
 )
 SWITCHES = Phase(Secrets.RESOLVE_ENV, why=_WHY_NOT_LATER)
@@ -68,13 +69,13 @@ NAMES = Phase(Secrets.REFUSE, why=_WHY_NOT_LATER)
 FIXED = Phase(
     Secrets.REFUSE,
     expressions=False,
-    why="Defaults, environments and the settings of the spec are read before any expression can be.",
+    why="Defaults, environments and the settings of the spec are read before expressions are evaluated.",
 )
 
 STATE = Phase(
     Secrets.RESOLVE,
     variables=False,
-    why="Where state is kept is known before variables, and before anything is applied.",
+    why="The location of the state must be known before variables are read and anything is applied.",
 )
 STATE_KEY = STATE._replace(
     why="The key of the state is known before variables, and before anything is applied."
@@ -235,8 +236,8 @@ class Evaluator:
         if reference.address.kind not in RESOURCE_TYPES:
             return self._report(path, inside, *_unknown_scope(reference.address.kind))
         if not self.phase.references:
-            hint = "Use a value that is known before: `${var.…}` or plain text."
-            return self._report(path, inside, "references can't stand here", self.phase.why, hint)
+            hint = "Use a value that is known in advance: `${var.…}` or plain text."
+            return self._report(path, inside, "references aren't allowed here", self.phase.why, hint)
         self.uses.append(Use(reference, self.entry, path))
         return reference
 
@@ -263,7 +264,7 @@ class Evaluator:
     def _named(self, match: re.Match[str], inside: str, path: Keys) -> Any:
         if match["scope"] == "var" and not self.phase.variables:
             hint = "Write the value out, or take it from the environment: `${env.NAME}`."
-            return self._report(path, inside, "a variable can't stand here", self.phase.why, hint)
+            return self._report(path, inside, "variables aren't allowed here", self.phase.why, hint)
         if match["scope"] == "var":
             return self._variable(match["name"], match["rest"], inside, path)
         if match["rest"]:
@@ -349,9 +350,9 @@ class Evaluator:
                 return UNKNOWN
             else:
                 known = value if isinstance(value, dict) else ()
-                hint = did_you_mean(part, known, nothing="It has no keys.")
+                hint = did_you_mean(part, known, nothing="The value has no keys.")
                 return self._report(
-                    path, inside, f"`{inside}` leads to nothing", f"There is no `{part}`.", hint
+                    path, inside, f"`{inside}` doesn't exist", f"It has no key `{part}`.", hint
                 )
         return value
 
@@ -367,7 +368,8 @@ def expression_pattern(inside: str) -> str:
 
 
 _FORMS = (
-    "There are `${var.name}`, `${env.NAME}`, `${each.key}`, `${each.value}` and `${kind.name.attribute}`."
+    "Valid expressions are `${var.name}`, `${env.NAME}`, `${each.key}`, `${each.value}` and "
+    "`${kind.name.attribute}`."
 )
 _FIXED_HINT = "Write the value out; `$${` stands for a literal `${`."
 _UNCLOSED = (
@@ -376,14 +378,14 @@ _UNCLOSED = (
     "Add the `}`; `$${` stands for a literal `${`.",
 )
 _NO_TEXT = (
-    "a list or mapping can't stand inside text",
-    "Inside text, a value is written as text.",
-    "Let the expression be the whole value, or name a key of it: `${var.name.key}`.",
+    "a list or mapping can't be part of a text",
+    "Only text, numbers and booleans can be inserted into a text.",
+    "Make the expression the whole value, or name one of its keys: `${var.name.key}`.",
 )
 _NULL_IN_TEXT = (
-    "null can't stand inside text",
-    "A key whose whole value is null counts as not set; a text needs all of its parts.",
-    "Give it a value, or let the expression be the whole value.",
+    "null can't be part of a text",
+    "A key whose value is null counts as not set; a text needs all of its parts.",
+    "Give it a value, or make the expression the whole value.",
 )
 
 
@@ -403,56 +405,58 @@ def _size(value: Any) -> int:
 
 
 _TOO_MUCH = (
-    "expressions make too much text",
-    f"Together, the texts that expressions stand in may have {MAX_MADE:,} characters; each value of a list "
+    "expressions produce too much text",
+    f"All texts that contain expressions may have {MAX_MADE:,} characters in total; each value of a list "
     f"or mapping counts as {_VALUE}.",
     "Use a shorter value here, or keep it in a file of its own.",
 )
 _DOLLAR = (
-    "a `$` can't stand right before an expression",
-    "`$${` is a literal `${`, so the two could not be told apart later.",
-    "Put a space between them, or the `$` elsewhere.",
+    "a `$` right before an expression is ambiguous",
+    "`$${` is an escaped `${`, so the two couldn't be told apart.",
+    "Put a space between them, or move the `$`.",
 )
 _NO_KEY = (
-    "this can't be a key",
-    "The key of a resource is text, and it shows in its address.",
+    "this isn't a valid key",
+    "The key of a resource is text, and is part of its address.",
     "Use `[each.key]` or a key in quotes.",
 )
-_ENV_PATH = ("an environment variable has no keys", "Its value is text.", "Write `${env.NAME}`.")
+_ENV_PATH = ("environment variables have no keys", "Its value is text.", "Write `${env.NAME}`.")
 _SENSITIVE = (
-    "a sensitive variable can't stand here",
-    "The value would show in addresses, ids and plans.",
+    "sensitive variables aren't allowed here",
+    "The value would appear in addresses, IDs and plans.",
     "Use a variable that is not sensitive.",
 )
 _ENV_IN_NAME = (
-    "an environment variable can't stand here",
-    "`${env.…}` may be a secret, and the value would show in addresses, plans and state.",
+    "environment variables aren't allowed here",
+    "`${env.…}` may be a secret, and the value would appear in addresses, plans and the state.",
     "Declare a variable; FTOPS_VAR_<name> sets it from the environment.",
 )
 _ENV_IN_PATH = (
-    "an environment variable can't stand here",
-    "`${env.…}` may be a secret, and whoever owns the bucket or account would be told it by every plan.",
-    "Write the value out. `bucket`, `account_url` and `endpoint_url` may come from the environment.",
+    "environment variables aren't allowed here",
+    "`${env.…}` may be a secret, and every plan would send it to the owner of the bucket or account.",
+    "Write the value in the spec. Only `bucket`, `account_url` and `endpoint_url` may come from the "
+    "environment.",
 )
 _IN_ADDRESS = (
-    "a secret can't be a part of an address",
-    "`${env.…}` and sensitive variables may be secrets, and would be sent to whatever host the rest names.",
-    "Put the whole address into one variable, and let the expression be the whole value.",
+    "a secret can't be part of a URL",
+    "`${env.…}` and sensitive variables may be secrets, and would be sent to the host in the rest of "
+    "the URL.",
+    "Put the whole URL into one variable, and make the expression the whole value.",
 )
 _IN_HOST = (
-    "a secret can't be a part of this name",
-    "`${env.…}` may be a secret, and the names of a bucket and a region become parts of the name of a host, "
-    "which is looked up and asked by every plan.",
-    "Put the whole name into one variable, and let the expression be the whole value.",
+    "a secret can't be part of this name",
+    "`${env.…}` may be a secret, and the names of a bucket and a region become parts of a host name, "
+    "which every plan looks up and connects to.",
+    "Put the whole name into one variable, and make the expression the whole value.",
 )
 _NO_EACH = (
-    "`each` is known only below `for_each`",
-    "It stands for the entry that a resource is made for.",
+    "`each` is only available in resources with `for_each`",
+    "It is the entry of `for_each` that a resource is created for.",
     "Add `for_each` to the resource.",
 )
 _NO_EACH_IN_SET = (
-    "`each` is not known in a named set",
-    "It stands for the entry that a resource is made for; a set is shared by many.",
+    "`each` isn't available in named hyperparameters",
+    "It is the entry of `for_each` that a resource is created for; named hyperparameters are shared by many.",
     'Write it in the job: `hyperparameters: {use: name, n_epochs: "${each.value}"}`.',
 )
 _KEY_PATH = ("`each.key` has no keys", "It is text.", "Write `${each.key}` or `${each.value.name}`.")
@@ -460,8 +464,8 @@ _KEY_PATH = ("`each.key` has no keys", "It is text.", "Write `${each.key}` or `$
 
 def _plain_address(inside: str) -> tuple[str, str, str]:
     """What is wrong with an expression in `depends_on`."""
-    detail = "`depends_on` lists what has to be done first, by address."
-    return "an address stands without `${…}`", detail, f"Write `{inside}`."
+    detail = "`depends_on` lists the addresses of resources that are applied first."
+    return "addresses are written without `${…}`", detail, f"Write `{inside}`."
 
 
 _FUNCTION = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\s*\(")
@@ -478,25 +482,25 @@ def _not_an_expression(inside: str) -> tuple[str, str, str]:
         return _not_computed("operators")
     head, dot, rest = inside.partition(".")
     if not dot:
-        return f"`{inside}` is no expression", _FORMS, f"Did you mean `${{var.{inside}}}`?"
+        return f"`{inside}` isn't a valid expression", _FORMS, f"Did you mean `${{var.{inside}}}`?"
     if head in RESOURCE_TYPES and "." not in re.sub(r"\[.*\]", "", rest):
         attributes = ", ".join(f"`{a}`" for a in sorted(RESOURCE_TYPES[head].computed))
         return f"`{inside}` names no attribute", f"A {head} has {attributes}.", f"Write `${{{inside}.id}}`."
     if head in (*RESOURCE_TYPES, "var", "env", "each"):
         return (
-            f"`{inside}` is no expression",
+            f"`{inside}` isn't a valid expression",
             _FORMS,
-            "Check the spelling; names of resources are in lower case.",
+            "Check the spelling; resource names are lower case.",
         )
     return _unknown_scope(head)
 
 
 def _not_computed(what: str) -> tuple[str, str, str]:
-    detail = f"There are no {what}: what a spec says can be read off it, and nothing runs."
+    detail = f"A spec is plain data: it has no {what}, and nothing in it is executed."
     return (
         f"{what} are not part of the language",
         detail,
-        "Compute the value before, and pass it with `--var`.",
+        "Compute the value beforehand and pass it with `--var`.",
     )
 
 
@@ -507,4 +511,4 @@ def _unknown_scope(head: str) -> tuple[str, str, str]:
         head
     )
     hint = f"Did you mean `{near}`?" if near else did_you_mean(head, known)
-    return f"`{head}` is nothing that an expression can name", _FORMS, hint
+    return f"an expression can't refer to `{head}`", _FORMS, hint

@@ -103,7 +103,7 @@ def read(
         elif not (variable_files or outline):
             findings.append(_file_of_variables(document))
     if files and not merge.sections and not merge.refactorings and not findings:
-        detail = "Nothing is declared in it, and ftops takes no file for an order to delete everything."
+        detail = "It declares nothing; ftops doesn't take an empty file as a request to delete everything."
         hint = "Declare `datasets`, `jobs` and `deployments`; `ftops init` writes an example."
         findings.append(Diagnostic("the spec is empty", detail, hint, Place(display(files[0]))))
     return Source(
@@ -140,7 +140,7 @@ def _documents(
     return found
 
 
-_MAYBE_VARIABLES = "The line is not shown: this may be a file of variables, with a secret in it."
+_MAYBE_VARIABLES = "The line isn't shown: this may be a variable file that contains a secret."
 _TOP_LEVEL_KEY = re.compile(r"""^["']?([A-Za-z_][A-Za-z0-9_-]*)["']?\s*:""", re.MULTILINE)
 
 
@@ -186,7 +186,7 @@ def veiled(finding: Diagnostic, detail: str = _MAYBE_VARIABLES) -> Diagnostic:
     """Without anything that was taken from the line."""
     if finding.place is None:
         return finding
-    hint = f"If it is one, pass it with `--var-file {finding.place.file}`, or move it to another folder."
+    hint = f"If it is, pass it with `--var-file {finding.place.file}`, or move it to another folder."
     return Diagnostic(
         finding.summary, detail, hint if detail == _MAYBE_VARIABLES else "", finding.place.veiled()
     )
@@ -209,8 +209,8 @@ def _declared_variables(documents: Sequence[Document]) -> set[str]:
 
 def _file_of_variables(document: Document) -> Diagnostic:
     return Diagnostic(
-        f"{document.file} looks like a file of variables",
-        "All of its keys are names of variables, and none is a section of a spec.",
+        f"{document.file} looks like a variable file",
+        "All of its keys are names of variables; none is a section of a spec.",
         f"Pass it with {command('--var-file', document.file)}, or move it out of the folder of the spec.",
         Place(document.file).veiled(),
     )
@@ -245,14 +245,14 @@ def _spec_files(path: Path, others: set[Path], findings: list[Diagnostic]) -> li
     if not path.is_dir() and path.exists():
         return [path]
     if not path.is_dir():
-        hint = "Name a spec file, or a folder of *.yaml files."
+        hint = "Give a spec file, or a folder of *.yaml files."
         findings.append(Diagnostic(f"there is no {display(path)}", "", hint))
         return []
     found = sorted(f for f in path.iterdir() if f.suffix in SUFFIXES and not f.name.startswith("."))
     files = [f for f in found if not f.is_dir() and f.name != CATALOG_FILE and real(f) not in others]
     if not files:
-        detail = "A spec is a file, or a folder of *.yaml and *.yml files; folders below it are not read."
-        hint = "Name the folder of the spec; `ftops init` writes an example."
+        detail = "A spec is a file, or a folder of *.yaml and *.yml files; subfolders are not read."
+        hint = "Give the folder of the spec; `ftops init` writes an example."
         findings.append(Diagnostic(f"there is no spec in {display(path)}", detail, hint))
     return files
 
@@ -277,8 +277,10 @@ class _Merge:
         if root is None:
             return
         if not isinstance(root, MappingNode):
-            detail = "It says by section what there shall be: `datasets:`, `jobs:`, `deployments:`, …"
-            self._report(document, root, "a spec is a mapping", detail, "Begin with the name of a section.")
+            detail = "Its sections declare what should exist: `datasets:`, `jobs:`, `deployments:`, …"
+            self._report(
+                document, root, "a spec must be a mapping", detail, "Start with the name of a section."
+            )
             return
         data = yaml_document.data(document, root, self.findings)
         for key, node in yaml_document.merged(root):
@@ -287,10 +289,10 @@ class _Merge:
     def _section(self, document: Document, key: ScalarNode, node: Node, data: Any) -> None:
         name = key.value
         if name not in SECTIONS:
-            detail = "The top level of a spec holds its sections."
+            detail = "The top-level keys of a spec are its sections."
             hint = did_you_mean(name, SECTIONS)
             place = _without_values(document.place_of(key), key, node)
-            self.findings.append(Diagnostic(f"`{name}` is no section of a spec", detail, hint, place))
+            self.findings.append(Diagnostic(f"unknown section `{name}`", detail, hint, place))
         elif name in REFACTORINGS:
             self._list(document, key, node, data)
         elif isinstance(data, dict) and isinstance(node, MappingNode):
@@ -312,14 +314,14 @@ class _Merge:
             for index, item in enumerate(node.value):
                 self.refactorings.append(Entry(key.value, str(index), document, item, item, data[index]))
         elif data is not None:
-            self._report(document, node, f"`{key.value}` must be a list", "", "Begin each entry with `- `.")
+            self._report(document, node, f"`{key.value}` must be a list", "", "Start each entry with `- `.")
 
     def _entry(self, entries: dict[str, Entry], entry: Entry) -> None:
         first = entries.get(entry.name)
         if first is None or first.key is entry.key:
             entries[entry.name] = entry
         elif first.document is not entry.document:
-            detail = f"It stands in {first.place()} already, and only one of the two could count."
+            detail = f"It is already declared in {first.place()}, and only one of the two can apply."
             hint = "Remove one of them, or give it another name."
             self._report(entry.document, entry.key, f"`{entry.name}` is declared twice", detail, hint)
 
@@ -346,4 +348,4 @@ def entries_of(document: Document, findings: list[Diagnostic]) -> Iterator[Entry
             yield Entry("variables", key.value, document, key, node, data[key.value])
     elif root is not None:
         place = document.place_of(root)
-        findings.append(Diagnostic("a file of variables is a mapping", "", "Write `name: value`.", place))
+        findings.append(Diagnostic("a variable file must be a mapping", "", "Write `name: value`.", place))

@@ -1,4 +1,4 @@
-"""Declared resources become drafts: one for each entry of `for_each`, evaluated and checked by itself."""
+"""Expansion of `for_each`: one draft of a resource for each entry, evaluated and checked separately."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ def _twice(value: Any, eaches: Sequence[Each], entry: Entry) -> Diagnostic | Non
             )
             detail += f" The other one is at {one}." if one != place else ""
             if written[first] != written[index]:
-                detail += " They differ only in how Unicode encodes their characters."
+                detail += " They differ only in their Unicode encoding."
         return Diagnostic(f"`for_each` holds `{each.key}` twice", detail, "Remove one of them.", place)
     return None
 
@@ -211,18 +211,18 @@ def _is_matrix(value: Any) -> bool:
 
 def _wrong_shape(value: Any) -> tuple[str, str, str]:
     if not _is_matrix(value):
-        detail = "There is one resource for each entry, and the entry is its key."
-        return "`for_each` must be a list of texts or a mapping", detail, "for_each: [fr, de]"
+        detail = "One resource is created for each entry, with the entry as its key."
+        return "`for_each` must be a list of strings or a mapping", detail, "for_each: [fr, de]"
     if _too_many(value["matrix"]):
-        detail = f"More than {MAX_COMBINATIONS:,} resources are a mistake."
+        detail = f"At most {MAX_COMBINATIONS:,} resources are allowed."
         return "`matrix` has too many combinations", detail, "Shorten its lists."
-    detail = "Each of its keys has a list of plain values; there is one resource for each combination."
+    detail = "Each key has a list of plain values; one resource is created for each combination."
     return "`matrix` must be a mapping of lists", detail, "matrix: {n_epochs: [2, 3]}"
 
 
 _NO_KEY = (
-    "Keys show in addresses: 1 to 128 characters on one line, without braces.",
-    "Use a mapping: the key names the resource, the value can be any.",
+    "Keys are part of addresses: 1 to 128 characters on one line, without braces.",
+    "Use a mapping: its keys name the resources, its values can be anything.",
 )
 
 

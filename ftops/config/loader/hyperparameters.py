@@ -1,4 +1,4 @@
-"""Named sets of hyperparameters: values that jobs share."""
+"""Named hyperparameters: values that jobs share."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def combine(
     if name is not None and name not in sets:
         hint = did_you_mean(name, sets, nothing="Declare it under the top-level key `hyperparameters`.")
         place = entry.place(("hyperparameters", "use"))
-        summary = f"there is no set of hyperparameters `{name}`"
-        findings.append(Diagnostic(summary, "A bare name means a named set.", hint, place))
+        summary = f"there are no hyperparameters named `{name}`"
+        findings.append(Diagnostic(summary, "A plain name refers to named hyperparameters.", hint, place))
     elif name is not None:
         values = {**(sets[name].values or {}), **values}
         uses = sets[name].uses

@@ -1,4 +1,4 @@
-"""The inputs of each kind: a checked block as the plain data that plans compare and providers take."""
+"""Inputs of each kind: a checked block as the plain data that plans compare and providers use."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def _dataset(draft: Draft, folder: str, _sets: Mapping[str, NamedSet], findings:
         inputs["format"] = block.format
     if (block.path is None) == (block.url is None):
         summary = "a dataset needs either `path` or `url`"
-        detail = "It has none." if block.path is None else "It has both, and only one of them could count."
+        detail = "It has neither." if block.path is None else "It has both."
         hint = "Name a file, relative to this one: `path: data/train.jsonl`."
         findings.append(Diagnostic(summary, detail, hint, draft.entry.place(key=True)))
     if block.path is not None:
@@ -105,21 +105,21 @@ def _check_transform(draft: Draft, findings: list[Diagnostic]) -> None:
     block: schema.Dataset = draft.block
     place = draft.entry.place
     if block.path is None:
-        detail = "Only a file that is here can be changed before it is uploaded."
+        detail = "Only a local file can be transformed before it is uploaded."
         findings.append(Diagnostic("`transform` needs a `path`", detail, "", place(("transform",), key=True)))
     for index, step in enumerate(block.transform or ()):
         at = ("transform", index)
         given = [name for name in ("slim", "convert", "split") if getattr(step, name) is not None]
         if len(given) != 1:
-            summary = "a step of `transform` is one of `slim`, `convert` and `split`"
+            summary = "a step of `transform` must have one of `slim`, `convert` and `split`"
             detail = f"This one has {one_of(tuple(given), 'and') if given else 'none of them'}."
-            hint = "Write a step for each: `transform: [{convert: tools}, {slim: descriptions}]`."
+            hint = "Write a separate step for each: `transform: [{convert: tools}, {slim: descriptions}]`."
             findings.append(Diagnostic(summary, detail, hint, place(at)))
         if step.only and step.slim is None:
-            detail = "It says which functions `slim` changes."
-            findings.append(Diagnostic("`only` goes with `slim`", detail, "Remove it.", place((*at, "only"))))
+            detail = "It limits `slim` to these functions."
+            findings.append(Diagnostic("`only` needs `slim`", detail, "Remove it.", place((*at, "only"))))
         if step.split is not None and step.split.fraction >= 1:
-            detail = f"It is {step.split.fraction}, and nothing would be left for `valid`."
+            detail = f"It is {step.split.fraction}, which leaves nothing for `valid`."
             where = place((*at, "split", "fraction"))
             findings.append(Diagnostic("`fraction` must be below 1", detail, "Write 0.9 for 90 %.", where))
 
@@ -164,12 +164,14 @@ def _check_method(draft: Draft, inputs: Mapping[str, Any], findings: list[Diagno
     ):
         for key, belongs in keys.items():
             if key in present and belongs != method:
-                detail = f"Only the method {belongs} knows it, and the service would refuse it."
+                detail = f"It belongs to the method {belongs}; the service would reject it."
                 hint = f"Remove it, or set `method: {belongs}`."
                 place = entry.place((*prefix, key), key=True)
-                findings.append(Diagnostic(f"the method {method} takes no `{key}`", detail, hint, place))
+                findings.append(
+                    Diagnostic(f"the method {method} doesn't support `{key}`", detail, hint, place)
+                )
     if method == "reinforcement" and "grader" not in inputs:
-        detail = "The grader rates the answers that the model is trained on."
+        detail = "The grader scores the answers that the model is trained on."
         hint = "Add `grader: {type: …}`."
         findings.append(Diagnostic("`grader` is missing", detail, hint, entry.place(key=True)))
 
@@ -199,7 +201,7 @@ def _check_deployment_name(draft: Draft, name: str, replace: str, findings: list
     if len(name) > room:
         detail = f"It is `{name}`, {len(name)} characters long."
         if replace == "blue_green":
-            detail += " With blue_green, `-` and eight characters are added to it, and 64 are the limit."
+            detail += " With blue_green, `-` and eight characters are added to it; the limit is 64."
         place = draft.entry.place(("name",))
         findings.append(
             Diagnostic(
@@ -215,9 +217,9 @@ def check_unique_names(named: Mapping[tuple[str, str], list[Draft]], findings: l
             *others, place = (draft.entry.place(("name",)) for draft in drafts)
             what = one_of(tuple(str(d.address) for d in drafts), "and")
             where = ", ".join(dict.fromkeys(str(other) for other in others if other != place))
-            detail = f"They are {what}; letter case doesn't count, and each would overwrite the other."
-            detail += f" The name is also given at {where}." if where else ""
-            hint = "Give each a `name` of its own; below `for_each`, put `${each.key}` in it."
+            detail = f"They are {what}; names are not case-sensitive, so each would overwrite the other."
+            detail += f" The name is also used at {where}." if where else ""
+            hint = "Give each its own `name`; with `for_each`, include `${each.key}` in it."
             findings.append(
                 Diagnostic(f"more than one deployment has the name `{name}`", detail, hint, place)
             )

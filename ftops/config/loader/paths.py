@@ -1,4 +1,4 @@
-"""Paths of a spec: an error for each that leads out of the project, at the place where it is named."""
+"""Path checks: an error for each path of a spec that is outside of the project."""
 
 from __future__ import annotations
 
@@ -20,11 +20,13 @@ def check_paths(config: Config, source: Source, findings: list[Diagnostic]) -> N
         place = outside(named.path, config.project)
         if place is not None:
             refused += [] if named.section == "datasets" else [named.path]
-            detail = f"It is {place}. The project is {config.project}, and what lies outside of it is yours."
+            detail = (
+                f"It is {place}. The project is {config.project}; ftops doesn't access files outside of it."
+            )
             findings.append(Diagnostic(*_told(named, detail), place=_place(named, source)))
         elif "\0" in str(named.path) and named.section != "datasets":
-            summary = f"`{'.'.join(named.keys)}` can't be the name of a file"
-            detail = "It has a character in it that ends names."
+            summary = f"`{'.'.join(named.keys)}` isn't a valid file name"
+            detail = "It contains a null character."
             findings.append(Diagnostic(summary, detail, "Remove the `\\0`.", _place(named, source)))
 
 

@@ -1,4 +1,4 @@
-"""What a provider adds to the inputs of its resources, and which keys mean nothing to it."""
+"""Provider defaults: added to the inputs of its resources; refuses keys that the provider doesn't support."""
 
 from __future__ import annotations
 
@@ -30,22 +30,20 @@ def complete(
 
 def _not_taken(draft: Draft, key: str, provider_type: str) -> Diagnostic:
     kind = draft.address.kind
-    summary = f"a {kind} of a provider of type {provider_type} takes no `{key}`"
+    summary = f"a {kind} of a provider of type {provider_type} doesn't support `{key}`"
     place = draft.entry.place((key,), key=True)
     return Diagnostic(summary, _WHY_NOT[kind], _INSTEAD.get(key, _REMOVE), place)
 
 
 _WHY_NOT: Mapping[str, str] = {
-    "dataset": "The platform fetches no files: they are uploaded.",
-    "job": "The platform has one way to train.",
-    "deployment": "There the model itself is what is called: nothing is made, sized or named.",
+    "dataset": "The OpenAI platform doesn't fetch files: they are uploaded.",
+    "job": "The OpenAI platform has only one training type.",
+    "deployment": "On the OpenAI platform the model itself is called: nothing is deployed, sized or named.",
 }
 _REMOVE = "Remove it."
-_TO_DEFAULTS = (
-    "Remove it; where the spec also goes to Azure, set it under `defaults` of the provider that it is for."
-)
+_TO_DEFAULTS = "Remove it; if the spec is also applied to Azure, set it under `defaults` of that provider."
 _INSTEAD: Mapping[str, str] = {
-    "url": "Fetch the file, and name it with `path`.",
+    "url": "Download the file and name it with `path`.",
     **dict.fromkeys(schema.Defaults.fields, _TO_DEFAULTS),
 }
 

@@ -63,10 +63,16 @@ class _Reader:
             if twin is not None and twin.target == target:
                 continue
             if twin is not None:
-                self._say(f"{source} is moved twice", f"It goes to {twin.target} as well", twin, entry, "to")
+                self._say(f"{source} is moved twice", f"It is also moved to {twin.target}", twin, entry, "to")
             elif target in by_target:
                 other = by_target[target]
-                self._say(f"two resources move to {target}", f"{other.source} does too", other, entry, "to")
+                self._say(
+                    f"two resources move to {target}",
+                    f"{other.source} is moved there too",
+                    other,
+                    entry,
+                    "to",
+                )
             elif self._is_free(source, target, entry):
                 by_source[source] = by_target[target] = move
         self._check_circles(by_source)
@@ -81,7 +87,7 @@ class _Reader:
             one = Import(target, str(block.id), entry.place())
             twin = seen.get(target)
             if twin is not None:
-                self._say(f"{target} is imported twice", f"{twin.remote_id} is imported as well", twin, entry)
+                self._say(f"{target} is imported twice", f"{twin.remote_id} is imported too", twin, entry)
                 continue
             seen[target] = one
             yield one
@@ -94,19 +100,21 @@ class _Reader:
                 continue
             if source in moved:
                 move = moved[source]
-                self._say(f"{source} is moved and removed", f"It goes to {move.target}", move, entry, "from")
+                self._say(
+                    f"{source} is moved and removed", f"It is moved to {move.target}", move, entry, "from"
+                )
                 continue
             yield Removal(source, block.retain, entry.place())
 
     def _fits(self, source: Address, target: Address, entry: Entry) -> bool:
         if source.kind != target.kind:
-            summary = f"a {source.kind} can't become a {target.kind}"
-            detail = "Moving changes only what an object is called."
+            summary = f"a {source.kind} can't be moved to a {target.kind}"
+            detail = "Moving changes only the address of an object."
             self._findings.append(
-                Diagnostic(summary, detail, "Correct one of the two.", entry.place(("to",)))
+                Diagnostic(summary, detail, "Correct one of the two addresses.", entry.place(("to",)))
             )
         elif source == target:
-            summary = f"{source} can't move to where it is"
+            summary = f"{source} can't be moved to its own address"
             self._findings.append(Diagnostic(summary, "", "Remove the entry.", entry.place(("to",))))
         else:
             return True
@@ -123,7 +131,7 @@ class _Reader:
         there = [address for address in there if address not in self._declared.disabled]
         if not there:
             return True
-        detail = f"`{section}` is for what the spec declares no longer, and it declares {there[0]}."
+        detail = f"`{section}` is for resources that the spec no longer declares, but it declares {there[0]}."
         hint = "Rename or remove it there, or remove this entry."
         place = entry.place(("from",))
         self._findings.append(Diagnostic(f"{source} is still declared", detail, hint, place))
@@ -133,9 +141,7 @@ class _Reader:
         keys = self._declared.keys.get((target.kind, target.name), {})
         if target.key is None and keys and None not in keys:
             example = target._replace(key=next(iter(keys)))
-            detail = (
-                f"Its `for_each` makes {len(keys)} resources of it, and an object can be only one of them."
-            )
+            detail = f"Its `for_each` creates {len(keys)} resources, and an object can be only one of them."
             place = entry.place(("to",))
             finding = Diagnostic(f"{target} needs a key", detail, f"Write `to: '{example}'`.", place)
             self._findings.append(finding)
@@ -146,7 +152,7 @@ class _Reader:
         try:
             address = Address.parse(text)
         except ValueError:
-            summary, hint = f"`{text}` is no address", "Write an address such as `job.copilot`."
+            summary, hint = f"`{text}` isn't a valid address", "Write an address such as `job.copilot`."
             self._findings.append(Diagnostic(summary, "", hint, entry.place((key,))))
             return None
         if address.kind in RESOURCE_TYPES:
@@ -166,9 +172,11 @@ class _Reader:
                 at = by_source[at].target
             if at in path:
                 circle = [*list(path)[list(path).index(at) :], at]
-                detail = f"{' → '.join(map(str, circle))}: nothing says which object gets which address."
-                hint = "Move one of them to a new address first, and apply that."
-                finding = Diagnostic("resources move in a circle", detail, hint, by_source[circle[-2]].place)
+                detail = f"{' → '.join(map(str, circle))}: it isn't clear which object gets which address."
+                hint = "Move one of them to a temporary address and apply that first."
+                finding = Diagnostic(
+                    "resources are moved in a cycle", detail, hint, by_source[circle[-2]].place
+                )
                 self._findings.append(finding)
             done.update(path)
 

@@ -86,9 +86,9 @@ class Linker(Struct):
         try:
             return Address.parse(text)
         except ValueError:
-            detail = "It lists what has to be done first, by address."
-            hint = "Write addresses such as `job.base`, without `${…}` and attribute."
-            summary = f"`{text}` is no address"
+            detail = "It lists the addresses of resources that are applied first."
+            hint = "Write addresses such as `job.base`, without `${…}` and an attribute."
+            summary = f"`{text}` isn't a valid address"
             self.findings.append(Diagnostic(summary, detail, hint, entry.place(path)))
             return None
 
@@ -108,8 +108,8 @@ class Linker(Struct):
         elif address in self.declared.disabled:
             finding = (
                 f"{address} is disabled",
-                "`enabled: false` leaves it out of the spec, so that there is nothing to refer to.",
-                "Enable it, or disable this one too.",
+                "`enabled: false` leaves it out of the spec, so nothing can refer to it.",
+                "Enable it, or disable this resource too.",
             )
         else:
             return True
@@ -132,10 +132,10 @@ class Linker(Struct):
     ) -> tuple[str, str, str]:
         base = f"{address.kind}.{address.name}"
         if None in keys:
-            return f"{base} has no `for_each`", "It is one resource, without a key.", f"Write `{base}`."
-        detail = f"Its `for_each` makes {len(keys)} resources of it, and nothing says which one is meant."
+            return f"{base} has no `for_each`", "It is a single resource, without a key.", f"Write `{base}`."
+        detail = f"Its `for_each` creates {len(keys)} resources, and the key says which one."
         if address.key is not None:
-            nothing = "Its `for_each` is empty." if not keys else "Look at its `for_each`."
+            nothing = "Its `for_each` is empty." if not keys else "Check its `for_each`."
             known = (key for key in keys if key is not None)
             hint = did_you_mean(address.key, known, nothing=nothing, said=len(self.findings))
             return f'{base} has no "{address.key}"', "", hint
@@ -151,7 +151,7 @@ class Linker(Struct):
             return
         kind = reference.address.kind
         summary = f"a {kind} has no attribute `{reference.attribute}`"
-        detail = "An expression may name what the service makes known about an object."
+        detail = "An expression can refer to an attribute that the service sets."
         words = [a.replace(".*", ".best") for a in computed]
         place = use.entry.place_in(use.path, rf"(?<=\.){re.escape(reference.attribute)}(?=\s*\}})")
         hint = did_you_mean(reference.attribute, words)
@@ -159,7 +159,7 @@ class Linker(Struct):
 
     def _wrong_reference(self, value: Reference, name: str, what: str, hint: str, entry: Entry) -> None:
         detail = f"`{value}` is the {value.attribute} of a {value.address.kind}."
-        self.findings.append(Diagnostic(f"`{name}` takes {what}", detail, hint, entry.place((name,))))
+        self.findings.append(Diagnostic(f"`{name}` must be {what}", detail, hint, entry.place((name,))))
 
 
 def check_formats(

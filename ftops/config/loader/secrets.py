@@ -1,4 +1,4 @@
-"""The values of the secrets that inputs and outputs name, in the type of the fields that take them."""
+"""Secret values of inputs and outputs, in the type of their fields."""
 
 from __future__ import annotations
 
@@ -34,8 +34,11 @@ def _plain(value: Scalar) -> Scalar:
 
 
 def _conflict(use: Hidden) -> Diagnostic:
-    detail = "A secret has one value, and here it is needed as text, elsewhere as a number or boolean."
+    detail = "A secret has one type: here it is used as text, elsewhere as a number or boolean."
     entry, path = use.place
     return Diagnostic(
-        f"`{use.secret}` is used in two ways", detail, "Set two of them, one for each use.", entry.place(path)
+        f"`{use.secret}` is used with two types",
+        detail,
+        "Use two variables, one for each type.",
+        entry.place(path),
     )

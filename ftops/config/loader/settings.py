@@ -1,4 +1,4 @@
-"""Settings of the spec as a whole: its name, its state, the chosen environment and the providers."""
+"""Spec settings: its name, its state, the selected environment and the providers."""
 
 from __future__ import annotations
 
@@ -52,14 +52,16 @@ STATE_TAKES: Mapping[str, tuple[str, ...]] = {
     "s3": ("bucket", "region", "endpoint_url", "lease", *_ALWAYS),
     "gcs": ("bucket", "lease", *_ALWAYS),
 }
-NAME_RULE = "Names are lower-case letters, digits and `-`, with a letter first, at most 63 characters."
+NAME_RULE = (
+    "Names are lower-case letters, digits and `-`, start with a letter, and have at most 63 characters."
+)
 
 
 def check_name(entry: Entry, what: str, findings: list[Diagnostic]) -> bool:
     """Whether the entry's name has the form of a name; a finding where it hasn't."""
     if _NAME.fullmatch(entry.name):
         return True
-    summary = f"`{entry.name}` can't be the name of {what}"
+    summary = f"`{entry.name}` isn't a valid name for {what}"
     near = slug(entry.name)
     hint = f"Write `{near}`." if near else "Choose another name."
     findings.append(Diagnostic(summary, NAME_RULE, hint, entry.place(key=True)))
@@ -103,7 +105,10 @@ def _setting(entry: Entry, scope: Scope, findings: list[Diagnostic]) -> Any:
 def _default_name(source: Source, findings: list[Diagnostic]) -> str:
     name = slug(source.folder.name)
     if not name:
-        detail = f"By default it is that of the folder, and `{source.folder.name}` can't be one. {NAME_RULE}"
+        detail = (
+            f"By default it is the name of the folder, but `{source.folder.name}` isn't a valid "
+            f"name. {NAME_RULE}"
+        )
         findings.append(Diagnostic("the spec needs a name", detail, "Set `ftops: {name: …}`."))
     return name
 
@@ -116,13 +121,13 @@ def _state(block: schema.StateBlock, entry: Entry, scope: Scope) -> StateSetting
     for key in STATE_NEEDS[backend]:
         if key not in data:
             summary = f"`{key}` is missing"
-            detail = f"The backend {backend} can't be found without it."
+            detail = f"The backend {backend} needs it."
             findings.append(Diagnostic(summary, detail, f"Add `{key}: …`.", entry.place(key=True)))
     for key in data:
         if key not in STATE_TAKES[backend]:
             detail = "It would have no effect."
-            hint = "Remove it, or choose the backend that it belongs to."
-            summary = f"the backend {backend} takes no `{key}`"
+            hint = "Remove it, or choose the backend that supports it."
+            summary = f"the backend {backend} doesn't support `{key}`"
             findings.append(Diagnostic(summary, detail, hint, entry.place((key,), key=True)))
     if isinstance(entry.data, dict) and isinstance(entry.data.get("encryption"), dict):
         _check_keys(entry, entry.data["encryption"], findings)
@@ -138,16 +143,16 @@ def _check_keys(entry: Entry, given: Mapping[str, Any], findings: list[Diagnosti
     """Who reads the spec must not be able to read the state."""
     for name in ("key", "fallback"):
         if isinstance(given.get(name), str) and "${env." not in given[name]:
-            summary = "a key can't stand in the spec"
-            detail = "Who can read the spec could read the state."
-            hint = f'Make another, and take it from the environment: `{name}: "${{env.FTOPS_STATE_KEY}}"`.'
+            summary = "an encryption key can't be written in the spec"
+            detail = "Anyone who can read the spec could decrypt the state."
+            hint = f'Create a new key and read it from the environment: `{name}: "${{env.FTOPS_STATE_KEY}}"`.'
             findings.append(Diagnostic(summary, detail, hint, entry.place(("encryption", name))))
         if name in given and f"{name}_file" in given:
             summary = f"`{name}` and `{name}_file` can't go together"
             place = entry.place(("encryption", f"{name}_file"), key=True)
-            findings.append(Diagnostic(summary, "There is one key.", "Remove one of them.", place))
+            findings.append(Diagnostic(summary, "Only one key is used.", "Remove one of them.", place))
     if not any(given.get(key) for key in ("key", "key_file", "fallback", "fallback_file")):
-        summary, hint = "`encryption` names no key", 'Add `key: "${env.FTOPS_STATE_KEY}"`.'
+        summary, hint = "`encryption` has no key", 'Add `key: "${env.FTOPS_STATE_KEY}"`.'
         findings.append(Diagnostic(summary, "", hint, entry.place(("encryption",), key=True)))
 
 
@@ -165,7 +170,7 @@ def choose_environment(source: Source, wanted: str | None, findings: list[Diagno
         return environments.get(name)
     known = [*environments, DEFAULT_ENVIRONMENT]
     hint = did_you_mean(name, known) if environments else "Declare it under `environments`."
-    detail = "`--env` chooses one of the environments that the spec declares."
+    detail = "`--env` selects one of the environments that the spec declares."
     findings.append(Diagnostic(f"there is no environment `{name}`", detail, hint))
     return None
 
@@ -291,9 +296,9 @@ class Providers:
         model = schema.PROVIDER_TYPES.get(kind) if isinstance(kind, str) else None
         if model is None:
             known = schema.PUBLIC_TYPES
-            summary = f"there is no type of provider `{kind}`" if kind else "`type` is missing"
+            summary = f"unknown provider type `{kind}`" if kind else "`type` is missing"
             hint = did_you_mean(kind, known) if isinstance(kind, str) else f"Write `type: {known[0]}`."
-            detail = f"A provider is of type {one_of(known)}."
+            detail = f"The provider types are {one_of(known)}."
             self.scope.findings.append(Diagnostic(summary, detail, hint, entry.place(("type",))))
             return None
         data = {
@@ -326,12 +331,15 @@ class Providers:
         names = one_of(tuple(sorted(marked or self.entries)))
         place = self.entries[sorted(marked or self.entries)[-1]].place(key=True)
         if marked:
-            summary = "more than one provider is the default"
+            summary = "more than one provider is marked as the default"
             names = one_of(tuple(sorted(marked)), "and")
-            return Diagnostic(summary, f"They are {names}.", "Leave `default: true` at one of them.", place)
-        hint = "Mark one with `default: true`, choose one in the environment, or name one at each resource."
-        detail = f"Some resources name no provider, and it could be {names}."
-        return Diagnostic("no provider is the default", detail, hint, place)
+            return Diagnostic(summary, f"They are {names}.", "Keep `default: true` in one of them.", place)
+        hint = (
+            "Mark one with `default: true`, select one in the environment, or set `provider` in each "
+            "resource."
+        )
+        detail = f"Some resources don't set `provider`, and it could be {names}."
+        return Diagnostic("there is no default provider", detail, hint, place)
 
     def _complete(self) -> dict[str, ProviderConfig]:
         unset = {entry.name for entry, _ in self.scope.unset}

@@ -1,4 +1,4 @@
-"""Data against the models of `schema`, and what a model refuses in words of our own."""
+"""Validation of blocks against `schema`, with error messages for users."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ NOUNS: Mapping[type[schema.Block], str] = {
     schema.Credential: "`credential`",
     schema.Defaults: "`defaults`",
     schema.Environment: "an environment",
-    schema.Hyperparameters: "a set of hyperparameters",
+    schema.Hyperparameters: "hyperparameters",
     schema.JobHyperparameters: "`hyperparameters`",
     schema.LifecycleBlock: "`lifecycle`",
     schema.Dataset: "a dataset",
@@ -88,8 +88,8 @@ def _unknown_key(model: type[schema.Block], fault: Fault) -> _Finding:
     owner = _model_at(model, fault.keys[:-1])
     key = str(fault.keys[-1])
     hint = did_you_mean(key, _keys(owner), nothing="It takes no keys.", limit=24)
-    detail = "A key that ftops doesn't know would have no effect."
-    return _Finding(f"`{key}` is no key of {NOUNS[owner]}", detail, hint, at_key=True)
+    detail = "ftops doesn't know this key, so it would have no effect."
+    return _Finding(f"unknown key `{key}` in {NOUNS[owner]}", detail, hint, at_key=True)
 
 
 def _missing(model: type[schema.Block], fault: Fault) -> _Finding:

@@ -1,4 +1,4 @@
-"""Variables: what each is worth, from its default, its environment, FTOPS_VAR_<name>, files and --var."""
+"""Variables and their values: default, environment, FTOPS_VAR_<name>, files and --var."""
 
 from __future__ import annotations
 
@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 PREFIX = "FTOPS_VAR_"
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 _NAME_RULE = (
-    "Names of variables are letters, digits and `_`, without a digit first, at most 63 characters: "
-    f"{PREFIX}<name> has to be possible in every shell."
+    "Names of variables are letters, digits and `_`, don't start with a digit, and have at most 63 "
+    "characters: "
+    f"{PREFIX}<name> must be valid in every shell."
 )
 
 
@@ -96,14 +97,14 @@ def _declaration(entry: Entry, findings: list[Diagnostic]) -> spec_schema.Variab
     except ValueError as why:
         detail = f"It is `{block.pattern}`: {why}." if block else ""
         place = entry.place(("pattern",))
-        findings.append(Diagnostic("`pattern` is no regular expression", detail, _REGEX, place))
+        findings.append(Diagnostic("`pattern` isn't a valid regular expression", detail, _REGEX, place))
         return None
     return block
 
 
 _REGEX = (
-    "Write it in the syntax of Rust's regex, which has no look-around and no backreferences, so that no text "
-    "takes long; `allowed` lists single values."
+    "Use the syntax of Rust's regex crate: no look-around and no backreferences, so matching never "
+    "takes long. Use `allowed` to list single values."
 )
 
 
@@ -168,7 +169,7 @@ def _from_file(path: Path, holds_secrets: bool, findings: list[Diagnostic]) -> d
     return given
 
 
-_NOT_SHOWN = "The line is not shown: the spec has sensitive variables, and it may hold the value of one."
+_NOT_SHOWN = "The line isn't shown: it may contain the value of a sensitive variable."
 
 
 def _from_arguments(arguments: Sequence[str], findings: list[Diagnostic]) -> dict[str, Candidate]:
@@ -178,7 +179,9 @@ def _from_arguments(arguments: Sequence[str], findings: list[Diagnostic]) -> dic
         if equals and name:
             given[name.strip()] = Candidate(Given(value), "--var", None)
         else:
-            findings.append(Diagnostic("`--var` takes name=value", f"It was given `{name}`.", "Add the `=`."))
+            findings.append(
+                Diagnostic("`--var` needs the form name=value", f"It was given `{name}`.", "Add the `=`.")
+            )
     return given
 
 
@@ -187,7 +190,7 @@ def _refuse_undeclared(
 ) -> None:
     for name, candidate in given.items():
         if name not in declared:
-            detail = f"A value for it comes from {candidate.giver}, and it would have no effect."
+            detail = f"{candidate.giver} sets it, but the spec doesn't declare it."
             hint = did_you_mean(name, declared, nothing="Declare it under `variables`.")
             place = candidate.place
             if place is not None and place.file == candidate.giver:
@@ -215,7 +218,7 @@ def _known(
 
 def _unset(entry: Entry) -> Diagnostic:
     name = entry.name
-    detail = "It has no default, and nothing sets it."
+    detail = "It has no default and isn't set."
     hint = (
         f"Run with `--var {name}=…`, export {PREFIX}{name}=…, set it in a file for `--var-file` or under "
         "`variables` of the environment, or give it a `default`."
@@ -235,7 +238,7 @@ def _converted(
     value = convert(given.value)
     problem = f"must be {expected}" if value is None else _outside(block, value)
     if problem is None and block.sensitive and isinstance(value, dict | list):
-        problem = "is sensitive, and only text, numbers and booleans can be"
+        problem = "is sensitive; only text, numbers and booleans can be sensitive"
     if problem is None:
         return kind.written(given.value)
     meaning = f" {block.description}" if block.description else ""

@@ -28,11 +28,14 @@ def unmet(required: str, version: str) -> tuple[str, str] | None:
     for part in required.split(","):
         match = _COMPARISON.fullmatch(part)
         if not match:
-            return f"`{part.strip()}` is no version", 'Write comparisons such as ">=0.1, <2" or "~> 0.3".'
+            return (
+                f"`{part.strip()}` isn't a valid version",
+                'Write comparisons such as ">=0.1, <2" or "~> 0.3".',
+            )
         if not _holds(match[1] or "", _parts(match[2]), have):
             return (
                 f"the spec needs ftops {part.strip()}",
-                "Install a version that fits, or change the requirement.",
+                "Install a matching version, or change `required_version`.",
             )
     return None
 

@@ -84,13 +84,13 @@ __all__ = [
 
 
 class Encryption(Block):
-    """How state is encrypted at rest: AES-256-GCM."""
+    """Encryption of the state at rest: AES-256-GCM."""
 
     key: Fixed = described("Key of 32 bytes in base64 or hex: ${env.NAME}.")
-    key_file: Fixed = described("File that holds the key; a relative path is below the project root.")
-    fallback: Fixed = described("Key that was used before: what it has encrypted is still read.")
-    fallback_file: Fixed = described("File that holds that key.")
-    accept_plain: Flag = described("Take over a state that isn't encrypted yet.", False)
+    key_file: Fixed = described("File that contains the key; a relative path starts at the project root.")
+    fallback: Fixed = described("Previous key: what it encrypted can still be read.")
+    fallback_file: Fixed = described("File that contains the previous key.")
+    accept_plain: Flag = described("Also read a state that isn't encrypted yet, and encrypt it.", False)
 
 
 def DriftPolicy(kind: str) -> Choice:
@@ -98,22 +98,22 @@ def DriftPolicy(kind: str) -> Choice:
 
 
 class StateBlock(Block):
-    """Where state is kept."""
+    """Where the state is stored."""
 
     backend: Annotated[Any, Choice(words=("local", "azure_blob", "s3", "gcs"), closed=True)] = described(
-        "What keeps the state: files of the project, or a bucket.", "local"
+        "Where the state is stored: files of the project, or a bucket.", "local"
     )
-    path: Fixed = described("Folder or prefix; a relative one is below the project root.", "state")
+    path: Fixed = described("Folder or prefix; a relative one starts at the project root.", "state")
     account_url: Fixed = described("Blob service of the storage account (azure_blob).")
     container: Fixed = described("Container of the storage account (azure_blob).")
     bucket: Fixed = described("Name of the bucket (s3, gcs).")
     region: Annotated[Any, REGION] = described("Region of the bucket (s3).")
-    endpoint_url: Fixed = described("Endpoint of a service that speaks S3 (s3).")
-    history: Annotated[Any, Integer(1, 1000)] = described("How many versions are kept; default: 10.")
+    endpoint_url: Fixed = described("Endpoint of an S3-compatible service (s3).")
+    history: Annotated[Any, Integer(1, 1000)] = described("Number of versions to keep; default: 10.")
     lease: Annotated[Any, Integer(5, 3600)] = described(
-        "Seconds after which the lock of a run that has died is free (buckets); default: 60."
+        "Seconds after which the lock of a dead run expires (buckets); default: 60."
     )
-    encryption: Encryption | None = described("How state is encrypted; default: not at all.")
+    encryption: Encryption | None = described("Encryption of the state; default: none.")
 
 
 class BudgetBlock(Block):
@@ -126,7 +126,7 @@ class BudgetBlock(Block):
 
 
 class DriftBlock(Block):
-    """What to do where the service differs from what was recorded, by the class of the difference."""
+    """What to do if the service differs from the recorded state, by class of drift."""
 
     changed: Annotated[Any, DriftPolicy("changed")] = described(DRIFT_CLASSES["changed"].description)
     vanished: Annotated[Any, DriftPolicy("vanished")] = described(DRIFT_CLASSES["vanished"].description)
@@ -137,89 +137,89 @@ class DriftBlock(Block):
 
 
 class ChecksBlock(Block):
-    """How data are checked."""
+    """How data is checked."""
 
     severity: (
         dict[str, Annotated[Any, Choice(words=("error", "warning", "note", "off"), closed=True)]] | None
-    ) = described("What findings count as, by rule such as data/duplicate, or by group such as secret/*.")
+    ) = described("Severity of findings, by rule such as data/duplicate, or by group such as secret/*.")
 
 
 class Settings(Block):
     """Settings of the spec as a whole."""
 
     name: Name = described("Name of the spec; default: the name of its folder.")
-    required_version: Fixed = described('Versions of ftops that may read this spec, such as ">=0.1, <2".')
-    state: StateBlock | None = described("Where state is kept.")
-    budget: BudgetBlock | None = described("What a plan may cost at most.")
+    required_version: Fixed = described('Required versions of ftops, such as ">=0.1, <2".')
+    state: StateBlock | None = described("Where the state is stored.")
+    budget: BudgetBlock | None = described("Cost limits of a plan.")
     checks: ChecksBlock | None = described("How the examples of every dataset are checked.")
-    drift: DriftBlock | None = described("What to do about drift.")
+    drift: DriftBlock | None = described("Policies for drift.")
 
 
 class Variable(Block):
-    """A value that is given from outside: by an environment, a file, the command line or its default."""
+    """A value that is set by an environment, a file, the command line or its default."""
 
     type: Annotated[
         Any,
         Choice(words=("string", "integer", "number", "boolean", "list", "map", "any"), closed=True),
     ] = described("Type of the value.", "any")
-    default: Annotated[Any, Untyped(as_written=True)] = described("Value where none is given.")
-    description: Fixed = described("What the variable is for.")
+    default: Annotated[Any, Untyped(as_written=True)] = described("Value if none is given.")
+    description: Fixed = described("Purpose of the variable.")
     minimum: Annotated[Any, Number(closed=True)] = described("Smallest value (integer, number).")
     maximum: Annotated[Any, Number(closed=True)] = described("Largest value (integer, number).")
-    allowed: Annotated[Any, Untyped(list, as_written=True)] = described("The only values that are accepted.")
-    pattern: Fixed = described("Regular expression that the whole text has to match (string).")
-    sensitive: Flag = described("The value is a secret: it is never shown nor stored.", False)
+    allowed: Annotated[Any, Untyped(list, as_written=True)] = described("Allowed values.")
+    pattern: Fixed = described("Regular expression that the whole text must match (string).")
+    sensitive: Flag = described("The value is a secret: it is never shown or stored.", False)
 
 
 class Environment(Block):
-    """An environment: its own variables, its own provider, its own state."""
+    """An environment, with its own variables, provider and state."""
 
-    provider: Fixed = described("Provider of the resources that name none.")
+    provider: Fixed = described("Provider of resources that don't set one.")
     variables: Annotated[Any, Untyped(dict, as_written=True)] = described("Values of variables.")
-    budget: BudgetBlock | None = described("What a plan of this environment may cost at most.")
-    description: Fixed = described("What the environment is for.")
+    budget: BudgetBlock | None = described("Cost limits of a plan of this environment.")
+    description: Fixed = described("Purpose of the environment.")
 
 
 class Hyperparameters(Block):
-    """How a job trains. `auto` leaves the choice to the service."""
+    """Hyperparameters of training. With `auto`, the service chooses."""
 
     n_epochs: Annotated[Any, Integer(1, 50, words=("auto",))] = described(
-        "How many times training goes through the examples."
+        "Number of passes over the training examples."
     )
     batch_size: Annotated[Any, Integer(1, 256, words=("auto",))] = described(
-        "How many examples make one step of training."
+        "Number of examples per training step."
     )
     learning_rate_multiplier: Annotated[Any, Number(above=0, words=("auto",))] = described(
-        "Factor on the learning rate that the model was trained with."
+        "Multiplier for the learning rate of the base model's training."
     )
     compute_multiplier: Annotated[Any, Number(above=0, words=("auto",))] = described(
-        "Factor on the compute that explores answers (reinforcement)."
+        "Multiplier for the compute that is used to explore answers (reinforcement)."
     )
     eval_interval: Annotated[Any, Integer(1, words=("auto",))] = described(
-        "Steps between two evaluations (reinforcement)."
+        "Training steps between evaluations (reinforcement)."
     )
     eval_samples: Annotated[Any, Integer(1, words=("auto",))] = described(
-        "Samples of one evaluation (reinforcement)."
+        "Number of samples per evaluation (reinforcement)."
     )
     reasoning_effort: Annotated[Any, Choice(words=("default", "low", "medium", "high"))] = described(
-        "Effort of a reasoning model while it trains (reinforcement)."
+        "Reasoning effort during training (reinforcement)."
     )
 
 
 class JobHyperparameters(Hyperparameters):
-    """Hyperparameters of one job: written out, or a named set with some of them changed."""
+    """Hyperparameters of a job: inline, or named hyperparameters with some of them overridden."""
 
-    use: Name = described("A named set to start from.")
+    use: Name = described("Named hyperparameters to start from.")
 
 
 class LifecycleBlock(Block):
-    """How changes of a resource are made."""
+    """How changes to a resource are applied."""
 
     prevent_destroy: Flag = described("Refuse every plan that would delete the object.", False)
-    ignore_changes: list[Fixed] | None = described("Inputs whose changes are left alone.")
-    create_before_destroy: Flag = described("On replacement, make the new object first.")
+    ignore_changes: list[Fixed] | None = described("Inputs whose changes are ignored.")
+    create_before_destroy: Flag = described("Create the new object before the old one is deleted.")
     on_destroy: Annotated[Any, Choice(words=("delete", "retain"), closed=True)] = described(
-        "What becomes of the object when it leaves the spec.", "delete"
+        "What happens to the object when the resource is removed from the spec.", "delete"
     )
 
 
@@ -236,27 +236,29 @@ class ResourceBlock(Block):
     """Keys of every resource."""
 
     provider: Fixed = described("Provider that manages the resource.")
-    depends_on: list[Fixed] | None = described("Addresses that have to be done first: [job.base].")
-    lifecycle: LifecycleBlock | None = described("How changes of the resource are made.")
+    depends_on: list[Fixed] | None = described("Addresses of resources that are applied first: [job.base].")
+    lifecycle: LifecycleBlock | None = described("How changes to the resource are applied.")
     for_each: Annotated[Any, Untyped(), Shown(FOR_EACH_SCHEMA)] = described(
         "One resource for each entry of a list or mapping, or each combination of `matrix`."
     )
-    enabled: Flag = described("false leaves the resource out.", True)
+    enabled: Flag = described("false: the resource isn't created.", True)
 
 
 class SplitBlock(Block):
-    """One part of the examples, chosen by a hash of what is asked."""
+    """One part of the examples, selected by a hash of the prompt."""
 
     part: Annotated[Any, Choice(words=("train", "valid"), closed=True)] = required(
         "train: the first `fraction` of the examples; valid: the others."
     )
     fraction: Annotated[Any, Number(above=0, closed=True)] = described("Share of `train`, below 1.", 0.9)
-    seed: Annotated[Any, Integer(0, 2**63 - 1, closed=True)] = described("Another seed, another division.", 1)
+    seed: Annotated[Any, Integer(0, 2**63 - 1, closed=True)] = described(
+        "A different seed gives a different split.", 1
+    )
     group_by: Fixed = described(
-        "What stays together: prompt, example, or the way to a value such as metadata.customer.",
+        "What is kept together: prompt, example, or the path of a value such as metadata.customer.",
         "prompt",
     )
-    stratify: Flag = described("Divide each answer in the same shares.", False)
+    stratify: Flag = described("Keep the shares of each answer the same in all parts.", False)
 
 
 class StepBlock(Block):
@@ -265,27 +267,25 @@ class StepBlock(Block):
     slim: Annotated[Any, Choice(words=("descriptions", "parameters", "functions"), closed=True)] = described(
         "Leave out descriptions, parameters or whole functions of the definitions."
     )
-    only: list[Fixed] | None = described("With slim: of these functions.")
+    only: list[Fixed] | None = described("With slim: only these functions.")
     convert: Annotated[Any, Choice(words=("tools", "functions"), closed=True)] = described(
-        "The form of function calling: tools, or the legacy functions."
+        "Format of function calling: tools, or the legacy functions."
     )
     split: SplitBlock | None = described("One part of the examples.")
 
 
 class Dataset(ResourceBlock):
-    """A file of examples."""
+    """A file of training examples."""
 
-    path: Fixed = described(
-        "File of examples, or a pattern that names several; relative to the file that names it."
-    )
-    url: Plainly = described("Address to fetch the examples from.")
+    path: Fixed = described("File of examples, or a pattern for several; relative to this spec file.")
+    url: Plainly = described("URL that the service downloads the examples from.")
     format: Annotated[Any, Choice(words=("chat", "preference", "reinforcement"), closed=True)] = described(
-        "What an example looks like; default: as the examples themselves tell."
+        "Format of the examples; default: detected from the examples."
     )
-    transform: list[StepBlock] | None = described("Changes that are made before the upload, one by one.")
+    transform: list[StepBlock] | None = described("Transformations before the upload, applied in order.")
     checks: ChecksBlock | None = described("How the examples are checked.")
     purpose: Annotated[Any, Choice(words=("fine-tune", "evals", "batch", "assistants"), closed=True)] = (
-        described("What the service may use the file for.", "fine-tune")
+        described("Purpose of the file at the service.", "fine-tune")
     )
 
 
@@ -294,72 +294,77 @@ class Job(ResourceBlock):
 
     model: Plainly = required("Model to start from: a base model, or ${job.other.fine_tuned_model}.")
     method: Annotated[Any, Choice(words=("supervised", "dpo", "reinforcement"), closed=True)] = described(
-        "How the model learns.", "supervised"
+        "Fine-tuning method.", "supervised"
     )
-    training: Plainly = required("Dataset to learn from: its name.")
-    validation: Plainly = described("Dataset to measure with: its name.")
-    hyperparameters: Annotated[JobHyperparameters | None, OrName()] = described("A named set, or a mapping.")
+    training: Plainly = required("Name of the training dataset.")
+    validation: Plainly = described("Name of the validation dataset.")
+    hyperparameters: Annotated[JobHyperparameters | None, OrName()] = described(
+        "The name of named hyperparameters, or a mapping."
+    )
     training_type: Annotated[Any, TrainingType] = described(
-        "Where training runs; default: that of the provider, else standard."
+        "Training type; default: that of the provider, else standard."
     )
-    seed: Annotated[Any, Integer(0, 2**31 - 1)] = described("Makes a job repeatable.")
-    suffix: Annotated[Any, SUFFIX] = described("Part of the name of the fine-tuned model.")
-    integrations: Annotated[Any, Untyped(list)] = described("Services that follow the job.")
+    seed: Annotated[Any, Integer(0, 2**31 - 1)] = described("Seed for reproducible training.")
+    suffix: Annotated[Any, SUFFIX] = described("Suffix in the name of the fine-tuned model.")
+    integrations: Annotated[Any, Untyped(list)] = described("Integrations that receive the job's metrics.")
     beta: Annotated[Any, Number(above=0, words=("auto",))] = described(
-        "How closely the model stays at what it was (dpo)."
+        "How closely the model stays to the reference model (dpo)."
     )
-    grader: Annotated[Any, Untyped(dict)] = described("What rates the answers (reinforcement).")
-    response_format: Annotated[Any, Untyped(dict)] = described("Shape of the answers (reinforcement).")
+    grader: Annotated[Any, Untyped(dict)] = described("Grader that scores the answers (reinforcement).")
+    response_format: Annotated[Any, Untyped(dict)] = described("Format of the answers (reinforcement).")
 
 
 class Deployment(ResourceBlock):
-    """A model that answers."""
+    """A deployed model."""
 
-    name: Annotated[Any, DEPLOYMENT_NAME] = described("Name that callers use; default: the resource's name.")
-    model: Plainly = required("Model to serve: ${job.name.fine_tuned_model}, or a base model.")
+    name: Annotated[Any, DEPLOYMENT_NAME] = described(
+        "Name of the deployment, used by callers; default: the name of the resource."
+    )
+    model: Plainly = required("Model to deploy: ${job.name.fine_tuned_model}, or a base model.")
     version: Plainly = described("Version of a base model.")
-    sku: Sku | None = described("Size of the deployment.")
+    sku: Sku | None = described("SKU and capacity of the deployment.")
     version_upgrade_option: Annotated[Any, UpgradeOption] = described(
-        "When the service may move a base model to a newer version."
+        "When the service may upgrade a base model to a newer version."
     )
     rai_policy: Plainly = described("Name of the content filter.")
     tags: dict[str, Plainly] | None = described("Tags of the deployment.")
     source: Annotated[Any, ACCOUNT_ID] = described(
-        "ARM id of the account that made the model, where it is another one; filled in for a model of a job."
+        "ARM ID of the account that owns the model, if it is another one; set automatically for a model "
+        "of a job."
     )
-    source_tenant: Plainly = described("Tenant of that account, where it is another one.")
+    source_tenant: Plainly = described("Tenant of that account, if it is another one.")
     replace: Annotated[Any, Choice(words=("recreate", "blue_green"), closed=True)] = described(
-        "What to do when the service can't change it in place.", "recreate"
+        "What to do if a change can't be made in place.", "recreate"
     )
 
 
 class OutputBlock(Block):
-    """A value that other programs read."""
+    """A value for other programs."""
 
-    value: Annotated[Any, Untyped()] = required("What other programs get.")
-    description: Fixed = described("What the value is for.", "")
+    value: Annotated[Any, Untyped()] = required("The value.")
+    description: Fixed = described("Purpose of the value.", "")
     sensitive: Flag = described("Never show the value.", False)
 
 
 class Moved(Block):
-    """A resource that got another address."""
+    """A resource with a new address."""
 
-    from_: Fixed = required("Address that it had.", key="from")
-    to: Fixed = required("Address that it has.")
+    from_: Fixed = required("Previous address.", key="from")
+    to: Fixed = required("New address.")
 
 
 class Import(Block):
-    """An object that exists and shall be managed from now on."""
+    """An existing object to be managed from now on."""
 
-    to: Fixed = required("Address that it gets.")
-    id: Fixed = required("The service's id of the object.")
+    to: Fixed = required("Address to import it to.")
+    id: Fixed = required("ID of the object at the service.")
 
 
 class Removed(Block):
-    """A resource that shall no longer be managed."""
+    """A resource that is no longer managed."""
 
-    from_: Fixed = required("Address that it had.", key="from")
-    retain: Flag = described("Keep the object.", False)
+    from_: Fixed = required("Previous address.", key="from")
+    retain: Flag = described("true: the object itself is kept.", False)
 
 
 RESOURCE_MODELS: Mapping[str, type[ResourceBlock]] = {
@@ -372,21 +377,19 @@ COMMON_KEYS = frozenset(ResourceBlock.fields)
 
 
 class Spec(Block):
-    """A spec of ftops: datasets, fine-tuning jobs and deployments, as they should be."""
+    """An ftops spec: the datasets, fine-tuning jobs and deployments that should exist."""
 
     ftops: Settings | None = described("Settings of the spec.")
-    variables: dict[str, Variable] | None = described("Values given from outside, by name.")
-    providers: dict[str, AzureOpenAI | OpenAI | Emulator | Memory] | None = described(
-        "Where objects live, by name."
-    )
+    variables: dict[str, Variable] | None = described("Input variables, by name.")
+    providers: dict[str, AzureOpenAI | OpenAI | Emulator | Memory] | None = described("Providers, by name.")
     environments: dict[str, Environment] | None = described("Environments, by name.")
-    hyperparameters: dict[str, Hyperparameters] | None = described("Named sets of hyperparameters.")
-    datasets: dict[str, Dataset] | None = described("Files of examples, by name.")
+    hyperparameters: dict[str, Hyperparameters] | None = described("Named hyperparameters, shared by jobs.")
+    datasets: dict[str, Dataset] | None = described("Datasets, by name.")
     jobs: dict[str, Job] | None = described("Fine-tuning jobs, by name.")
-    deployments: dict[str, Deployment] | None = described("Deployed models, by name.")
-    outputs: dict[str, Any] | None = described("Values for other programs: a value, or {value, …}.")
-    moved: list[Moved] | None = described("Resources that got another address.")
-    import_: list[Import] | None = described("Objects to manage from now on.", key="import")
+    deployments: dict[str, Deployment] | None = described("Deployments, by name.")
+    outputs: dict[str, Any] | None = described("Outputs for other programs: a value, or {value, …}.")
+    moved: list[Moved] | None = described("Resources with a new address.")
+    import_: list[Import] | None = described("Existing objects to manage from now on.", key="import")
     removed: list[Removed] | None = described("Resources that are no longer managed.")
 
 

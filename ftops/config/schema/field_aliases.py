@@ -16,7 +16,7 @@ Name = Annotated[
     Any,
     Text(
         NAME,
-        "a name: lower-case letters, digits and `-`, a letter first, at most 63 characters",
+        "a name: lower-case letters, digits and `-`, starting with a letter, at most 63 characters",
         closed=True,
     ),
 ]
@@ -39,26 +39,26 @@ SkuName = Spelled(spellings={**{folded(n): n for n in SKU_NAMES}, "developer": "
 UpgradeOption = Choice(words=UPGRADE_OPTIONS)
 ACCOUNT_ID = Text(
     r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.CognitiveServices/accounts/[^/]+",
-    "the ARM id of an account",
+    "the ARM ID of an account",
     "It looks like /subscriptions/…/resourceGroups/…/providers/Microsoft.CognitiveServices/accounts/….",
 )
 REGION = Text(
     r"[a-z0-9-]+",
     "a region such as eu-west-1: lower-case letters, digits and `-`",
-    "It becomes a part of the host that is asked.",
+    "It becomes part of the host name of the service.",
     closed=True,
 )
 SUFFIX = Text(
     r"[A-Za-z0-9_-]+",
     "1 to 40 letters, digits, `-` or `_`",
-    "It becomes a part of the model's name. Dots, spaces and other characters, or more than 40 of them, are "
-    "not taken everywhere, and the service would say so only after the upload.",
+    "It becomes part of the model's name. Other characters, or more than 40 of them, "
+    "aren't accepted everywhere, and the service would reject them only after the upload.",
     40,
     is_shown=True,
 )
 DEPLOYMENT_NAME = Text(
     r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?",
-    "1 to 64 letters, digits, `-`, `_` or `.`, with a letter or digit first and last",
+    "1 to 64 letters, digits, `-`, `_` or `.`, starting and ending with a letter or digit",
     maximum=64,
     is_shown=True,
 )

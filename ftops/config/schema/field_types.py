@@ -103,7 +103,7 @@ class FieldType(Struct, frozen=True, kw_only=True, dict=True):
     def _take(self, hidden: Hidden) -> Secret:
         if self.closed:
             raise _no_secret(
-                "The value shows in plans, and decides how the spec is read; a secret never does."
+                "The value appears in plans and determines how the spec is read, so it can't be a secret."
             )
         if self.is_shown:
             raise _no_secret(_SHOWN_LATER)
@@ -116,7 +116,9 @@ class FieldType(Struct, frozen=True, kw_only=True, dict=True):
         return hidden.secret
 
 
-_SHOWN_LATER = "The service makes an id or a name of it, which is recorded and shown; a secret never is."
+_SHOWN_LATER = (
+    "The value becomes part of an ID or a name that is recorded and shown, so it can't be a secret."
+)
 
 
 def _no_secret(detail: str) -> Refused:

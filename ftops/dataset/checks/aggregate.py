@@ -1,4 +1,4 @@
-"""What is known of a whole file, put together from its pieces in their order; and the rules about a whole.
+"""Aggregation of checked chunks to a whole file, and the rules across examples.
 
 Memory: some 40 bytes for each example, up to a limit beyond which no more are compared.
 """
@@ -131,7 +131,7 @@ class Aggregate:
             s = "s" if self.examples > 1 else ""
             self.say("file/too-few-examples", 0, f"{self.examples} example{s}, fewer than {MIN_EXAMPLES}")
         elif self.examples < FEW_EXAMPLES and format != "reinforcement":
-            self.say("file/few-examples", 0, f"{self.examples} examples, which is few")
+            self.say("file/few-examples", 0, f"{self.examples} examples, which may be too few")
         if self.images > MAX_WITH_IMAGES:
             summary = f"{self.images:,} examples with images, more than {MAX_WITH_IMAGES:,}"
             self.say("vision/too-many", 0, summary)
@@ -144,25 +144,25 @@ class Aggregate:
             return
         for line, count in _rarer(self.systems):
             also = f", as have {count - 1:,} more" if count > 1 else ""
-            self.say("data/system-differs", line, f"another system message than most examples{also}")
+            self.say("data/system-differs", line, f"a different system message than most examples{also}")
 
     def _check_definitions(self) -> None:
         for name, known in self.definitions.items():
             for line, count in _rarer(known):
                 also = f", as in {count - 1:,} more" if count > 1 else ""
-                self.say("tools/differ", line, f"`{name}` is defined otherwise than in most examples{also}")
+                self.say("tools/differ", line, f"`{name}` is defined differently than in most examples{also}")
 
     def _check_fields(self) -> None:
         most = max(self.fields, key=lambda key: self.fields[key][1], default="")
         for line, _ in _rarer(self.fields):
-            self.say("reinforcement/fields", line, f"other keys than in most examples ({most or 'none'})")
+            self.say("reinforcement/fields", line, f"different keys than in most examples ({most or 'none'})")
 
     def _check_labels(self) -> None:
         told = [(count, label) for label, count in self.labels.items() if label != TEXT]
         count, label = max(told, default=(0, ""))
         if self.examples >= _ENOUGH and len(told) > 1 and count >= _MOST * self.examples:
             shown = f"`{mask(label)}`" if label.isprintable() and "`" not in label else "one answer"
-            self.say("data/imbalance", 0, f"{shown} is the answer of {count:,} of {self.examples:,} examples")
+            self.say("data/imbalance", 0, f"{shown} is the answer in {count:,} of {self.examples:,} examples")
 
     def _check_duplicates(self, lines: Lines) -> None:
         again = repeats(self.contents[::2], MAX_SHOWN)

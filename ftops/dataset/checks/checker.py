@@ -1,4 +1,4 @@
-"""Reads a file once, from start to end, hashing it and having it checked on the way, piece by piece.
+"""Checker: reads a file once, in chunks, and hashes and checks them.
 
 Memory doesn't grow with the file: a few pieces are held at a time, and a line has a longest length. Of a big
 file, pieces are checked by other processes, which get the very bytes that are hashed here.
@@ -81,14 +81,14 @@ def lines_at(path: Path, numbers: Iterable[int]) -> Iterator[tuple[int, str]]:
 def _refuse(status: os.stat_result) -> Finding | None:
     """What can be said of a file without reading it."""
     if stat.S_ISDIR(status.st_mode):
-        hint = "Name the JSON Lines file in it."
+        hint = "Give the JSON Lines file in it."
         return Finding("file/unreadable", "the data is a folder, not a file", hint=hint)
     if not stat.S_ISREG(status.st_mode):
-        hint = "Name a file on disk, not a pipe or a device."
+        hint = "Give a file on disk, not a pipe or a device."
         return Finding("file/unreadable", "the data is not a regular file", hint=hint)
     if status.st_size >= MAX_BYTES:
         size = f"{status.st_size / 1e6:,.0f} MB"
-        return Finding("file/too-large", f"the file has {size}, and must have less than 512 MB")
+        return Finding("file/too-large", f"the file has {size}; it must be smaller than 512 MB")
     return None
 
 
@@ -222,8 +222,8 @@ class _Run:
         told = next((told for line in lines if line.strip() and (told := detect(line))), None)
         if not told or not self.declared or (told == "preference") is (self.declared == "preference"):
             return self.declared or told or "chat"  # one conversation may be for either method
-        summary = f"the examples are of the format {told}, not {self.declared}"
-        hint = f"Write `format: {told}`, leave it out, or name another file."
+        summary = f"the examples have the format {told}, not {self.declared}"
+        hint = f"Write `format: {told}`, remove `format`, or use another file."
         self.whole.found.append(_found(Finding("chat/format", summary, hint=hint)))
         self.whole.counts["chat/format"] += 1
         return told
@@ -273,7 +273,7 @@ def _checked_apart(block: Block, ask: process_pool.Ask) -> Chunk:
 
 def _unchecked(line: LongLine) -> Chunk:
     rule = RULES["file/long-line"]
-    found = Found(rule.id, 1, 1, 1, "", "", "a line of more than 32 MiB was not checked", rule.why, rule.fix)
+    found = Found(rule.id, 1, 1, 1, "", "", "a line of more than 32 MiB wasn't checked", rule.why, rule.fix)
     number = array("I", [1]).tobytes()
     return Chunk(1, 1, 0, 0, line.digest, bytes(SIZE), number, counts={rule.id: 1}, found=[found])
 

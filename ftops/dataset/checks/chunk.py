@@ -1,4 +1,4 @@
-"""One piece of a file: some whole lines, checked. No I/O here, so that any process can do it.
+"""Chunk check: some whole lines of a file, checked without I/O, so that any process can do it.
 
 A piece of plain conversations alone is read fast, which takes only what the precise reader finds nothing in;
 any other piece is read by the precise one, line by line, which says what is wrong.
@@ -225,7 +225,7 @@ class _Piece:
     def scan(self, block: bytes, vectorised: bool) -> None:
         """Looks for what no text should hold, whoever says it."""
         for rule, start, end in hits(block, vectorised=vectorised):
-            what = RULES[rule].what.removeprefix("No ").removesuffix(" is among the examples.")
+            what = RULES[rule].what.removeprefix("The examples contain no ").removesuffix(".")
             self._say_within(block, start, end, Finding(rule, what))
         for match in _find_special(block):
             finding = Finding("data/special-token", f"the special token {match[0].decode()}")

@@ -1,4 +1,4 @@
-"""What is known of files that have not changed, kept between runs in one file, `datasets.json`.
+"""Inspection cache: findings of unchanged files, kept between runs in `datasets.json`.
 
 As in Git's index, a file counts as unchanged while size, times and inode are the same; and an entry
 isn't kept for a file so young that it could still change without its time changing. Losing the

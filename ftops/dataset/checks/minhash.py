@@ -1,4 +1,4 @@
-"""Sketches: 16 bytes for a text, of which half are the same in most texts that are nearly the same.
+"""Minhash sketches: 16 bytes per text, half of which are equal for most nearly equal texts.
 
 Minhash over words: a hash of each word and the letters after it, by two functions; one half is made of the
 least of both, the other of the greatest. Case and punctuation don't matter; one edit changes the hashes of a

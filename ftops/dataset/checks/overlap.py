@@ -1,4 +1,4 @@
-"""Examples of one file that are in another one too: validation data that a model has learned from."""
+"""Overlap of two files: validation examples that the model was trained on."""
 
 from __future__ import annotations
 

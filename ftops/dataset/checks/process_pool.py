@@ -1,4 +1,4 @@
-"""Other processes that work on pieces of a file, one after the other: as many answers as questions, in order.
+"""Process pool: other processes work on the chunks of a file; results come in order.
 
 What is to be done with a piece is said by a module with a function `answering(argument)`, which returns what
 answers a piece. A worker gets the very bytes that its file is hashed from.

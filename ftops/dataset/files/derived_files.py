@@ -1,4 +1,4 @@
-"""Data files that are made of others, joined or transformed, in `.ftops/data` of a project.
+"""Derived files: data files that are joined or transformed from others, in `.ftops/data` of a project.
 
 Each is named after its own bytes, so that the same content has the same name wherever it is made; a note
 beside it says what it was made of. They may be lost or damaged at any time, and are made again where they are

@@ -17,7 +17,7 @@ def identity(status: os.stat_result) -> Identity:
 
 
 MAX_BYTES = 512_000_000
-"""The service takes no larger file."""
+"""The service doesn't accept larger files."""
 _OTHERS: Mapping[bytes, str] = {
     b"\x1f\x8b": "gzip",
     b"PK\x03\x04": "a zip archive",

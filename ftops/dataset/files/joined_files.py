@@ -1,4 +1,4 @@
-"""Several files as one: those that a pattern names, one after the other, in a file of `.ftops/data`.
+"""Joined files: the files that match a pattern, as one file in `.ftops/data`.
 
 matches(folder, pattern)     the files, sorted by path
 joined(files, project)       one file with the lines of all, made once
@@ -33,7 +33,7 @@ def matches(folder: Path, pattern: str) -> tuple[Path, ...]:
     root = project_root(folder)
     try:
         if any("**" in part and part != "**" for part in parts):
-            raise ValueError("`**` stands for whole folders, alone between two `/`")
+            raise ValueError("`**` matches whole folders, and must be alone between two `/`")
         seen = sorted(set(_found(start, parts, root, set()))) if start.is_dir() else []
         lost = next((p for p in seen if p.is_symlink() and not p.exists()), None)
         found = [p for p in seen if not p.is_dir()]
@@ -44,10 +44,10 @@ def matches(folder: Path, pattern: str) -> tuple[Path, ...]:
             Finding("file/unreadable", f"`{pattern}` can't be read: {why}", hint=hint)
         ) from error
     if lost is not None:
-        raise Unreadable(Finding("file/unreadable", f"{lost.name} is a link that leads nowhere"))
+        raise Unreadable(Finding("file/unreadable", f"{lost.name} is a broken link"))
     if not found:
-        hint = "Correct the pattern. It is relative to the spec file that names it; `**` alone names folders."
-        raise Unreadable(Finding("file/missing", f"no file is named `{pattern}`", hint=hint))
+        hint = "Correct the pattern. It is relative to the spec file; `**` matches folders."
+        raise Unreadable(Finding("file/missing", f"no file matches `{pattern}`", hint=hint))
     return tuple(found)
 
 
@@ -90,7 +90,7 @@ def joined(files: Sequence[Path], project: Path) -> Path:
         summary = f"{error.filename or 'a file'} can't be read: {error.strerror or error}"
         raise Unreadable(Finding("file/unreadable", summary)) from error
     except UsageError as error:
-        hint = "Several files are put together into one below the project; let ftops write there."
+        hint = "Several files are joined into one below the project; allow ftops to write there."
         raise Unreadable(Finding("file/unreadable", str(error), hint=hint)) from error
     return made_of
 
@@ -99,7 +99,7 @@ def _check(files: Sequence[Path], told: Sequence[Identity]) -> None:
     """What would go wrong with the whole is said of the file. Raises Unreadable, OSError."""
     size = sum(one[0] for one in told)
     if size >= MAX_BYTES:
-        summary = f"the files have {size / 1e6:,.0f} MB together, and must have less than 512 MB"
+        summary = f"the files have {size / 1e6:,.0f} MB in total; it must be smaller than 512 MB"
         raise Unreadable(Finding("file/too-large", summary))
     for file in files:
         with opened(file) as stream:

@@ -1,4 +1,4 @@
-"""JSON Lines as they are read and written here: streamed, one example a line, in their own order.
+"""JSON Lines reader and writer: streamed, one example per line, in order.
 
 The checks say what is wrong with a file; here a line is an example or it isn't.
 """
@@ -43,7 +43,7 @@ class NotAnExample(FtopsError):
     """A line of a file is no example, where every line has to be one."""
 
     def __init__(self, file: str, number: int) -> None:
-        super().__init__(f"line {number} of {file} is no example")
+        super().__init__(f"line {number} of {file} isn't an example")
         self._place = Place(file, number)
 
     @property

@@ -1,4 +1,4 @@
-"""Conversations: `messages`, and the functions that may be called in them. Every format is made of these."""
+"""Chat format: `messages` and the functions that they can call. The other formats are based on it."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def check_messages(messages: object, offer: Offer, at: Steps) -> Iterator[Findin
         yield Finding("chat/type", f"`{at[-1]}` is {describe(messages)}, not a list", at)
     elif not messages:
         yield Finding(
-            "chat/no-messages", f"`{at[-1]}` is empty", at, detail="There is nothing to learn from it."
+            "chat/no-messages", f"`{at[-1]}` is empty", at, detail="The model can't learn anything from it."
         )
     else:
         for index, message in enumerate(messages):
@@ -118,7 +118,7 @@ def check_order(messages: Sequence[Mapping[str, Any]], at: Steps) -> Iterator[Fi
         yield Finding(rule, summary, (*at, index, "role") if index >= 0 else at)
     weights = [m.get("weight", 1) for m in messages if m["role"] == "assistant"]
     if weights and all(w == 0 and w is not False for w in weights):
-        yield Finding("chat/nothing-trained", "every answer has the weight 0", at)
+        yield Finding("chat/nothing-trained", "every answer has weight 0", at)
 
 
 @lru_cache(maxsize=4096)
@@ -127,19 +127,19 @@ def order(roles: tuple[str, ...]) -> tuple[tuple[str, int, str], ...]:
     found: list[tuple[str, int, str]] = []
     for index, (before, role) in enumerate(zip(("", *roles), roles, strict=False)):
         if role == before == "assistant":
-            found.append(("chat/role-order", index, "two messages of the assistant follow each other"))
+            found.append(("chat/role-order", index, "two consecutive assistant messages"))
         elif role in SYSTEM and before in SYSTEM:
-            found.append(("chat/role-order", index, "two system messages follow each other"))
+            found.append(("chat/role-order", index, "two consecutive system messages"))
         elif role in SYSTEM and before:
-            found.append(("chat/system-late", index, "a system message in mid-conversation"))
+            found.append(("chat/system-late", index, "a system message in the middle of the conversation"))
     if "assistant" not in roles:
         # A misspelt "assistant" is one mistake, not two.
         if all(role in ROLES for role in roles):
-            found.append(("chat/no-assistant", -1, "no message of the role assistant"))
+            found.append(("chat/no-assistant", -1, "no assistant message"))
     elif roles[-1] != "assistant" and roles[-1] in ROLES:
-        found.append(("chat/last-message", len(roles) - 1, f"the last message is of the role {roles[-1]}"))
+        found.append(("chat/last-message", len(roles) - 1, f"the last message has the role {roles[-1]}"))
     if next((role for role in roles if role not in SYSTEM), "") == "assistant":
-        found.append(("chat/no-user", roles.index("assistant"), "nothing is asked before the first answer"))
+        found.append(("chat/no-user", roles.index("assistant"), "no user message before the first answer"))
     return tuple(found)
 
 
@@ -169,7 +169,7 @@ def _check_content(message: Mapping[str, Any], role: str, has_calls: bool, at: S
             yield Finding("chat/no-content", "a message without `content`", at)
         elif not has_calls and not refusal:
             detail = "Its message has neither `content` nor `tool_calls` nor `function_call`."
-            yield Finding("chat/empty-reply", "the assistant says nothing", at, detail=detail)
+            yield Finding("chat/empty-reply", "the assistant message is empty", at, detail=detail)
     elif content is None:
         rule = "chat/null-content" if has_calls or role != "assistant" else "chat/empty-reply"
         yield Finding(rule, "`content` is null", here)
@@ -177,15 +177,15 @@ def _check_content(message: Mapping[str, Any], role: str, has_calls: bool, at: S
         yield from vision.check_parts(content, role, here)
         if not content and not has_calls:
             rule = "chat/empty-reply" if role == "assistant" else "chat/empty-message"
-            yield Finding(rule, f"the message of the role {role} is empty", here)
+            yield Finding(rule, f"the message with the role {role} is empty", here)
     elif not isinstance(content, str):
         hint = "Write it in double quotes, or as a list of parts."
         yield Finding("chat/type", f"`content` is {describe(content)}, not text", here, hint)
     elif (not content or content.isspace()) and not has_calls:
         if role == "assistant":
-            yield Finding("chat/empty-reply", "the assistant says nothing", here)
+            yield Finding("chat/empty-reply", "the assistant message is empty", here)
         elif role not in functions.RESULTS:
-            yield Finding("chat/empty-message", f"the message of the role {role} is empty", here)
+            yield Finding("chat/empty-message", f"the message with the role {role} is empty", here)
 
 
 def _check_weight(message: Mapping[str, Any], at: Steps) -> Iterator[Finding]:
@@ -205,7 +205,7 @@ def _check_name(message: Mapping[str, Any], at: Steps) -> Iterator[Finding]:
 def _role(message: Mapping[str, Any], at: Steps) -> Finding:
     if "role" not in message:
         near = _nearest("role", tuple(message))
-        hint = f'Did you mean "role" where it says {quote(near)}?' if near else ""
+        hint = f'Did you mean "role" instead of {quote(near)}?' if near else ""
         return Finding("chat/role", "a message has no `role`", at, hint)
     role = message["role"]
     if not isinstance(role, str):
@@ -224,12 +224,14 @@ def _not_chat(example: Mapping[str, Any]) -> bool:
 
 def _without_messages(example: Mapping[str, Any]) -> Finding:
     if {"prompt", "completion"} <= example.keys():
-        detail = "`prompt` and `completion` are the format of completion models; chat models don't take it."
+        detail = (
+            "`prompt` and `completion` are the format of completion models; chat models don't support it."
+        )
         return Finding("chat/no-messages", "no `messages`", detail=detail)
     if {"preferred_output", "non_preferred_output"} & example.keys():
-        return Finding("chat/format", "a preference pair among examples of the format chat")
+        return Finding("chat/format", "a preference pair among chat examples")
     near = _nearest("messages", tuple(example))
-    hint = f'Did you mean "messages" where the example says {quote(near)}?' if near else ""
+    hint = f'Did you mean "messages" instead of {quote(near)}?' if near else ""
     detail = "A chat example is a list of messages."
     return Finding("chat/no-messages", "no `messages`", (near,) if near else (), hint, detail)
 

@@ -1,4 +1,4 @@
-"""Functions: their definitions, calls of them, and results of calls; as `tools`, or in the older form."""
+"""Functions: definitions, calls and results, as `tools` or in the legacy format."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def check_definitions(given: object, key: str, at: Steps, known: dict[str, Funct
         here = (*at, index)
         if key == "tools":
             if not isinstance(item, dict) or item.get("type") != "function":
-                yield Finding("tools/definition", "a tool is an object of the type function", here)
+                yield Finding("tools/definition", "a tool must be an object of type function", here)
                 continue
             here = (*here, "function") if "function" in item else here
             item = item.get("function")
@@ -93,7 +93,7 @@ def check_results(messages: Sequence[object], at: Steps) -> Iterator[Finding]:
         waiting = {}
         for name, where in _called(message, here):
             if name in seen and "tool_calls" in message:
-                yield Finding("tools/call", f"the id {quote(name)} is there twice", (*where, "id"))
+                yield Finding("tools/call", f"the id {quote(name)} is used twice", (*where, "id"))
             waiting[name] = where
             seen.add(name)
 
@@ -106,7 +106,7 @@ def _check_definition(item: object, at: Steps, known: dict[str, Function]) -> It
     if not _NAME.fullmatch(name):
         yield Finding("tools/definition", f"the name {quote(name)} is not allowed", (*at, "name"))
     elif name in known:
-        yield Finding("tools/definition", f"two functions of the name {quote(name)}", (*at, "name"))
+        yield Finding("tools/definition", f"two functions with the name {quote(name)}", (*at, "name"))
     for key in sorted(item.keys() - _FUNCTION_KEYS)[:5]:
         yield Finding("chat/unknown-key", f"unknown key {quote(key)} of a function", (*at, Key(key)))
     if not isinstance(item.get("description", ""), str):
@@ -126,11 +126,11 @@ def _check_schema(schema: object, at: Steps) -> Iterator[Finding]:
         yield Finding("tools/schema", f"`parameters` is {describe(schema)}, not an object", at)
         return
     if schema.get("type", "object") != "object" or not isinstance(schema.get("properties", {}), dict):
-        yield Finding("tools/schema", "`parameters` aren't those of an object", at)
+        yield Finding("tools/schema", "`parameters` must describe an object", at)
         return
     why = _unsound(_text(schema))
     if why:
-        yield Finding("tools/schema", f"`parameters` are no JSON Schema: {why}", at)
+        yield Finding("tools/schema", f"`parameters` isn't a valid JSON Schema: {why}", at)
     yield from _extras(schema, at)
 
 
@@ -175,10 +175,10 @@ def _check_call(call: object, offered: Mapping[str, Function], at: Steps) -> Ite
         for rule, summary in wrong:
             yield Finding(rule, summary, (*at, "arguments"))
     if not offered:
-        yield Finding("tools/none-offered", f"{quote(name)} is called, and no functions are offered", at)
+        yield Finding("tools/none-offered", f"{quote(name)} is called, but the example has no functions", at)
     elif name not in offered:
         listed = ", ".join(list(offered)[:8])
-        hint = f"Offered are {listed}{' and others' if len(offered) > 8 else ''}."
+        hint = f"The functions are {listed}{' and others' if len(offered) > 8 else ''}."
         yield Finding("tools/not-offered", f"{quote(name)} is not among the functions", (*at, "name"), hint)
 
 

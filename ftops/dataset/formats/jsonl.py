@@ -1,4 +1,4 @@
-"""One line of JSON Lines: parse it, say what is wrong with it, find a value in it.
+"""JSON parser for one line of JSON Lines, with precise errors.
 
 The precise reader: strict where JSON leaves readers a choice. Plain conversations are read faster
 (ftops.dataset.formats.fast_reader).
@@ -44,7 +44,7 @@ _SYNTAX = {
         "Was the file cut off, or a line broken in two?",
     ),
     "Invalid control": ("a raw control character in text", "Write \\n for a line break and \\t for a tab."),
-    "Invalid \\": ("an escape that JSON doesn't know", "Write \\\\ for a backslash."),
+    "Invalid \\": ("an invalid escape sequence", "Write \\\\ for a backslash."),
     "Illegal trailing comma": ("a comma with nothing after it", "Remove the comma."),
     "Extra data": ("more text after the end of the object", "Begin a new line for each example."),
 }
@@ -241,11 +241,11 @@ def _duplicate(line: str) -> Finding:
         elif mark != ":" and at_key:
             seen, name = names[-1], json.loads(mark)
             if seen is not None and name in seen:
-                return Finding("json/duplicate-key", f"the key {quote(name)} is there twice", match.start())
+                return Finding("json/duplicate-key", f"duplicate key {quote(name)}", match.start())
             if seen is not None:
                 seen.add(name)
             at_key = False
-    return Finding("json/duplicate-key", "a key is there twice", 0)
+    return Finding("json/duplicate-key", "duplicate key", 0)
 
 
 def _explain(line: str, error: json.JSONDecodeError) -> Finding:

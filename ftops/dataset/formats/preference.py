@@ -69,6 +69,6 @@ def _check_output(example: Mapping[str, Any], key: str, offer: chat.Offer) -> It
     roles = [m.get("role") if isinstance(m, dict) else None for m in output]
     for index, role in enumerate(roles):
         if role in chat.ROLES and role not in ("assistant", "tool"):
-            yield Finding("preference/output", f"an output of the role {role}", (key, index, "role"))
+            yield Finding("preference/output", f"an output with the role {role}", (key, index, "role"))
     if "assistant" not in roles and all(role in chat.ROLES for role in roles):
-        yield Finding("preference/output", f"`{key}` has no message of the assistant", (key,))
+        yield Finding("preference/output", f"`{key}` has no assistant message", (key,))

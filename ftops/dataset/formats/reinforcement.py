@@ -25,10 +25,10 @@ def check(example: Mapping[str, Any]) -> Iterator[Finding]:
             if rule in ("chat/role-order", "chat/system-late"):
                 yield Finding(rule, summary, (*at, index, "role"))
         if roles[-1] != "user" and roles[-1] in chat.ROLES:
-            summary = f"the last message is of the role {roles[-1]}"
+            summary = f"the last message has the role {roles[-1]}"
             yield Finding("reinforcement/last-message", summary, (*at, len(roles) - 1, "role"))
     if not fields(example):
-        yield Finding("reinforcement/no-fields", "no key beside `messages`")
+        yield Finding("reinforcement/no-fields", "no key besides `messages`")
 
 
 def fields(example: Mapping[str, Any]) -> frozenset[str]:

@@ -64,7 +64,7 @@ def count_images(messages: Sequence[object]) -> int:
 
 def _check_image(part: Mapping[str, Any], role: str, at: Steps) -> Iterator[Finding]:
     if role != "user":
-        yield Finding("vision/role", f"an image in a message of the role {role}", at)
+        yield Finding("vision/role", f"an image in a message with the role {role}", at)
     image = part.get("image_url")
     if not isinstance(image, dict) or not isinstance(image.get("url"), str):
         yield Finding("vision/part", "an image without its `url`", (*at, "image_url") if image else at)
@@ -84,7 +84,7 @@ def _wrong_address(url: str) -> tuple[str, str] | None:
             return None
     except ValueError:
         pass
-    return "vision/url", f"{quote(url)} is no address of an image"
+    return "vision/url", f"{quote(url)} isn't a valid image URL"
 
 
 def _wrong_data(uri: str) -> tuple[str, str] | None:
@@ -104,7 +104,7 @@ def _wrong_data(uri: str) -> tuple[str, str] | None:
         return "vision/url", "a data URI whose base64 is broken"
     is_kind = _kind(content)
     if is_kind != said:
-        return "vision/kind", f"an image that says it is {said}, and is {is_kind or 'something else'}"
+        return "vision/kind", f"an image declared as {said} is {is_kind or 'another format'}"
     if said == "PNG" and len(content) > 25 and content[25] not in _PNG_COLOURS:
         return "vision/kind", "a PNG that is neither RGB nor RGBA"
     return None

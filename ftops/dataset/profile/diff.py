@@ -1,4 +1,4 @@
-"""What is different between two versions of a dataset: by content, not by line.
+"""Dataset diff: compares two versions by content, not by line.
 
 An example of the new version is `same` (its content stands in the old one), `edited` (it takes the place of
 an old one: the same is asked, or nearly the same is said) or `added`; what is left of the old is `removed`.

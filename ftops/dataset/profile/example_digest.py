@@ -1,4 +1,4 @@
-"""What makes two examples the same, or nearly: short digests of an example, packed into a row of 40 bytes.
+"""Example digests: they tell whether two examples are (nearly) the same, in a row of 40 bytes.
 
 content   the whole example; key order and spaces don't matter
 prompt    what is asked, without system messages and functions: these are often changed everywhere at once

@@ -1,4 +1,4 @@
-"""What examples ask, in a line each: for lists of examples that people read."""
+"""Excerpts of examples: one line each, for lists."""
 
 from __future__ import annotations
 

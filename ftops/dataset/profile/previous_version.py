@@ -1,4 +1,4 @@
-"""A version of a data file that was applied before: as it was measured then, or out of Git's history."""
+"""Previous version of a data file: its profile, or the file from Git's history."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measured files, kept by digest and encoding in `.ftops/data` below the project.
+"""Profile store: profiles of files by digest and encoding, in `.ftops/data` of the project.
 
 So a file is measured once however often it is planned, and the version that was applied can be compared
 with the next one although its bytes are gone. Losing them costs time and such comparisons, nothing else.

@@ -1,4 +1,4 @@
-"""One pass over a file: what the statistics need, and a row for each example that later differences need.
+"""Profiler: one pass over a file, for its statistics and a row for each example.
 
 A big file is divided between processes: tokens are most of the work.
 """

@@ -1,4 +1,4 @@
-"""What to know of a dataset before it is paid for: lengths, who says how much, what would be cut off."""
+"""Statistics of a dataset: lengths, tokens by role, and what would be cut off."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tokens of texts and of examples, counted with the model's own encoding, offline.
+"""Token counts of texts and examples, with the model's encoding, offline.
 
 Text is counted exactly. What a service puts around it (the framing of messages, the form in which it
 shows functions to the model) is not published; what OpenAI documents of it is used here and named
@@ -177,7 +177,7 @@ def definitions(holder: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def counter(encoding: str) -> Counter:
     """Loads a vocabulary (a tenth of a second) on first use. Raises NoEncoding."""
     if encoding not in FRAMES:
-        raise NoEncoding(f"no encoding of the name {encoding!r} is known; there are {', '.join(ENCODINGS)}")
+        raise NoEncoding(f"unknown encoding {encoding!r}; known encodings are {', '.join(ENCODINGS)}")
     count = _remembering(by_words(exact(encoding)))
     frame = FRAMES[encoding]
     return Counter(encoding, count, frame, _remembering_definitions(count, frame))

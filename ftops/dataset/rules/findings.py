@@ -1,4 +1,4 @@
-"""The values of an inspection. No I/O here."""
+"""Findings: the values of an inspection. No I/O."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ class Inspection(Struct, frozen=True):
             left = self.counts.get(one.rule, count) - count
             if left and count == min(shown, MAX_SHOWN):
                 summary = f"{left:,} more of {one.rule} in this file"
-                yield Diagnostic(summary, "", "Often they have one cause.", Place(file), grade, one.rule)
+                yield Diagnostic(summary, "", "They often have the same cause.", Place(file), grade, one.rule)
 
 
 def _named_line(there: tuple[str, int], here: str) -> str:

@@ -1,4 +1,4 @@
-"""Secrets and personal data in text, by patterns that are seldom wrong. What is found is never shown.
+"""Secrets and personal data in text, found by patterns with few false positives. Values are never shown.
 
 A pass over all bytes is cheap only if it is one of C. So bytes are folded to classes, runs that are long
 enough to be a key and groups of figures are looked for, and patterns are tried around those alone.

@@ -1,4 +1,4 @@
-"""Between the two forms of function calling: legacy `functions`/`function_call`, and `tools`/`tool_calls`."""
+"""Conversion between legacy `functions`/`function_call` and `tools`/`tool_calls`."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _tool_result(message: Message, open_calls: list[tuple[str, str]]) -> Message
     name = str(message.get("name"))
     found = next((entry for entry in reversed(open_calls) if entry[1] == name), None)
     if found is None:
-        raise Unconvertible(f"a result of the function {name} stands where no call of it is open")
+        raise Unconvertible(f"a result of the function {name} without a call before it")
     open_calls.remove(found)
     rest = {key: value for key, value in message.items() if key not in ("role", "name")}
     return {"role": "tool", "tool_call_id": found[0], **rest}
@@ -71,11 +71,13 @@ def _messages_to_functions(messages: list[Any]) -> Iterator[Any]:
             yield message
         elif isinstance(calls := message.get("tool_calls"), list):
             if len(calls) != 1:
-                raise Unconvertible(f"a message makes {len(calls)} calls; the legacy form has one a message")
+                raise Unconvertible(
+                    f"a message has {len(calls)} calls; the legacy format allows one per message"
+                )
             call = calls[0] if isinstance(calls[0], dict) else {}
             function = call.get("function")
             if not isinstance(function, dict):
-                raise Unconvertible("a call names no function")
+                raise Unconvertible("a call has no function name")
             names[str(call.get("id"))] = str(function.get("name"))
             yield _replaced(message, "tool_calls", "function_call", function)
         elif message.get("role") == "tool":
@@ -87,7 +89,7 @@ def _messages_to_functions(messages: list[Any]) -> Iterator[Any]:
 def _function_result(message: Message, names: Mapping[str, str]) -> Message:
     identity = str(message.get("tool_call_id"))
     if identity not in names:
-        raise Unconvertible(f"a result belongs to the call {identity}, which isn't there")
+        raise Unconvertible(f"a result belongs to the call {identity}, which doesn't exist")
     rest = {key: value for key, value in message.items() if key not in ("role", "tool_call_id", "name")}
     return {"role": "function", "name": names[identity], **rest}
 
@@ -122,7 +124,7 @@ def _unwrapped(tools: Any) -> Any:
         return tools
     found = [tool.get("function") if isinstance(tool, dict) else None for tool in tools]
     if not all(isinstance(function, dict) for function in found):
-        raise Unconvertible("a tool is no function")
+        raise Unconvertible("a tool isn't a function")
     return found
 
 
@@ -132,5 +134,5 @@ def _choice(chosen: Any) -> Any:
 
 def _chosen(choice: Any) -> Any:
     if choice == "required":
-        raise Unconvertible("`tool_choice: required` has no legacy form")
+        raise Unconvertible("`tool_choice: required` has no legacy equivalent")
     return choice.get("function") if isinstance(choice, dict) else choice

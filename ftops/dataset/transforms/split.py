@@ -1,4 +1,4 @@
-"""Parts of a dataset, by a hash of what is asked: the same on every machine, whatever the order of the lines.
+"""Split of a dataset by a hash of the prompt: the same on every machine, for any order of lines.
 
 Without `stratify` an example's part depends on the seed and its own group alone: adding others never moves
 it. Examples that ask the same stand in one part, so that nothing is measured with what was learned.

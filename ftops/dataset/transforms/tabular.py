@@ -1,4 +1,4 @@
-"""Rows of CSV and Parquet → chat examples, by a mapping: what each message says, with `{column}` in it."""
+"""CSV and Parquet rows → chat examples, by a mapping with `{column}` in its texts."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Said(Struct, frozen=True):
         """What of a template is neither text nor a column; empty where nothing is."""
         rest = _HOLE.sub(lambda m: "{}" if m[1] == "" else "", self.template)
         if "{}" in rest:
-            return "`{}` names no column"
+            return "`{}` has no column name"
         return "a brace is not closed" if "{" in rest else "a brace is not opened" if "}" in rest else ""
 
     def fill(self, row: Row) -> str:
@@ -80,8 +80,8 @@ def mapping(path: Path) -> tuple[Said, ...]:
     )
     if found or not right or not isinstance(messages, list):
         raise UsageError(
-            f"{path} is no mapping",
-            'it has to be `messages: [{role: user, content: "{column}"}, …]`; '
+            f"{path} isn't a mapping",
+            'it must be `messages: [{role: user, content: "{column}"}, …]`; '
             f"roles are {', '.join(_ROLES)}.",
             "see docs/data.md",
         )
@@ -109,7 +109,7 @@ def chats(path: Path, said: Sequence[Said], delimiter: str = "") -> Iterator[Exa
     for number, row in found:
         messages = [{"role": m.role, "content": text} for m in said if (text := m.fill(row)).strip()]
         if not any(message["role"] == "assistant" for message in messages):
-            raise BadRow(str(path), number, "the row says nothing for the assistant")
+            raise BadRow(str(path), number, "the row has no text for the assistant")
         yield {"messages": messages}
 
 
@@ -126,7 +126,7 @@ def _csv(path: Path, delimiter: str) -> tuple[list[str], Iterator[tuple[int, Row
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is not UTF-8", "", "save it as UTF-8") from error
     if not columns:
-        raise UsageError(f"{path} is empty", "", "its first line has to name the columns")
+        raise UsageError(f"{path} is empty", "", "its first line must contain the column names")
     return columns, _csv_rows(path, mark, columns)
 
 
@@ -173,7 +173,7 @@ def _parquet(path: Path) -> tuple[list[str], Iterator[tuple[int, Row]]]:
     except Exception as error:
         if type(error).__module__.partition(".")[0] != "pyarrow":
             raise
-        raise UsageError(f"{path} is no Parquet file", f"{error}.", "") from error
+        raise UsageError(f"{path} isn't a Parquet file", f"{error}.", "") from error
     return columns, _parquet_rows(file)
 
 

@@ -1,4 +1,4 @@
-"""Declared changes of a dataset, one after the other: a list of steps such as `{slim: descriptions}`.
+"""Transforms that a spec declares: a list of steps such as `{slim: descriptions}`, applied in order.
 
     steps(raw) → Steps           what the spec says, checked
     apply(source, steps)         examples in, examples out, streamed
@@ -74,7 +74,7 @@ class Untransformable(FtopsError):
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
         detail = f"{self._reason[:1].upper()}{self._reason[1:]}."
-        hint = "change the example, or leave the conversion out"
+        hint = "change the example, or remove the conversion"
         return (Diagnostic("the example can't be converted", detail, hint, self._place),)
 
 

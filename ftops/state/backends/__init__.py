@@ -1,4 +1,4 @@
-"""Where states are kept: a local folder, or a bucket. One interface, `Store`; see `base`."""
+"""State backends: a local folder, or a bucket. One interface, `Store`; see `base`."""
 
 from ftops.state.backends.base import (
     AT_ONCE,

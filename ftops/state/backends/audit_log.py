@@ -1,4 +1,4 @@
-"""Who applied what, when, and with what result: rows of a log that only ever grows.
+"""Audit log: who applied which plan, when, and the result. Append-only.
 
 A run writes a row when it begins and one when it ends. A run that was killed leaves only the first; the
 next one to hold the lock knows by it, and writes the second in its place: `lost`.

@@ -173,7 +173,7 @@ def lock_info(id: str, operation: str, since: str) -> LockInfo:
 def lock_info_from(raw: object) -> LockInfo:
     """From the JSON of a lock. Raises TypeError where it is none."""
     if not isinstance(raw, dict):
-        raise TypeError("a lock is a mapping")
+        raise TypeError("a lock must be a mapping")
     known = LockInfo.__struct_fields__
     return LockInfo(**{name: value for name, value in raw.items() if name in known})
 
@@ -208,6 +208,6 @@ def no_such_version(id: str, kept: Sequence[Version]) -> StateError:
     known = ", ".join(v.id for v in kept) or "none"
     return StateError(
         f"there is no version {id} of the state",
-        f"kept are: {known}.",
+        f"kept versions: {known}.",
         "see `ftops state history`",
     )

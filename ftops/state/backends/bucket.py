@@ -1,4 +1,4 @@
-"""A state in a bucket: snapshots, segments of the journal, and the head that says which of them count.
+"""Bucket backend: snapshots, segments of the journal, and the head that says which of them are valid.
 
     <path>/<spec>/<env>/head.json    who is at work, and what counts
     <path>/<spec>/<env>/versions/    the last snapshots; the newest is the current one
@@ -73,9 +73,9 @@ class BucketStore(Struct):
                 return self._state(loaded.head)
             except _Gone as gone:
                 if str(gone) == before:  # what was taken away because it is replaced is named only once
-                    raise self._damaged(before, "it is named in the head, but it isn't there") from None
+                    raise self._damaged(before, "the head refers to it, but it doesn't exist") from None
                 before = str(gone)
-        raise StateError(f"the state changes faster than it can be read: {self.place}", "", "try again")
+        raise StateError(f"the state keeps changing while it is read: {self.place}", "", "try again")
 
     def lock(self, info: LockInfo, waiting: Waiting = AT_ONCE) -> BucketLock:
         self._held = BucketLock(self.register, info, waiting, self.pace)
@@ -118,13 +118,13 @@ class BucketStore(Struct):
         held = loaded.head.lease if loaded else None
         if loaded is None or held is None:
             raise StateError(
-                "the state is not locked", f"nobody holds {self.place}.", "nothing has to be done"
+                "the state isn't locked", f"there is no lock at {self.place}.", "nothing needs to be done"
             )
         if held.holder.id != id:
             raise StateError(
                 f"the lock has another id: {held.holder.id}",
-                f"{held.holder}. Its holder has changed since you looked.",
-                f"if that run is known to be dead: {command('ftops', 'force-unlock', held.holder.id)}",
+                f"{held.holder}. The holder has changed in the meantime.",
+                f"if you are sure that this run is dead: {command('ftops', 'force-unlock', held.holder.id)}",
             )
         self._unlock(loaded)
         return held.holder
@@ -143,7 +143,7 @@ class BucketStore(Struct):
 
     def _lock(self) -> BucketLock:
         if self._held is None:
-            raise StateError("the state is not locked", "only who holds its lock may write to it.")
+            raise StateError("the state isn't locked", "only the holder of the lock can write to it.")
         return self._held
 
     def _unlock(self, loaded: Loaded) -> None:
@@ -151,8 +151,8 @@ class BucketStore(Struct):
             self.register.put(loaded.head.written(lease=None), loaded.tag)
         except Conflict as error:
             raise StateError(
-                "the lock was renewed just now",
-                "its holder is alive: to take it away would let two runs in.",
+                "the lock has just been renewed",
+                "its holder is alive: releasing the lock would let two runs write.",
                 "wait for it to end, or stop it",
             ) from error
 
@@ -161,16 +161,18 @@ class BucketStore(Struct):
     def _state(self, head: Head) -> State:
         state = self._snapshot(head.snapshots[0]) if head.snapshots else State(head.lineage)
         if state.lineage != head.lineage:
-            raise self._damaged(head.snapshots[0].name, "it is of another lineage than the head says")
+            raise self._damaged(head.snapshots[0].name, "its lineage differs from that in the head")
         state = fold(state, self._entries(head, state))
         if state.serial != head.serial:
-            raise self._damaged("journal/", f"it ends at serial {state.serial}, the head says {head.serial}")
+            raise self._damaged(
+                "journal/", f"it ends at serial {state.serial}, but the head says {head.serial}"
+            )
         return state
 
     def _snapshot(self, snapshot: Snapshot) -> State:
         content = self._get(snapshot.name)
         if sha256(content).hexdigest() != snapshot.digest:
-            raise self._damaged(snapshot.name, "its content is not what was written")
+            raise self._damaged(snapshot.name, "its content was changed after it was written")
         place = f"{self.place}/{snapshot.name}"
         return self.form.parse(self._text(snapshot.name, content), place, self.spec, self.environment)
 
@@ -204,13 +206,13 @@ class BucketStore(Struct):
         try:
             return content.decode()
         except UnicodeDecodeError as error:
-            raise self._damaged(name, f"it is not UTF-8 text ({error.reason})") from error
+            raise self._damaged(name, f"it isn't UTF-8 text ({error.reason})") from error
 
     def _damaged(self, name: str, why: str) -> StateError:
         return StateError(
             f"the state in the bucket is damaged: {self.place}/{name}",
-            f"{why}. Without its state ftops can't know what exists, so nothing was done.",
-            "restore the object from the bucket's own versions, or go back with `ftops state restore`",
+            f"{why}. Without its state ftops doesn't know what exists, so nothing was changed.",
+            "restore the object from the bucket's object versions, or use `ftops state restore`",
         )
 
 
@@ -280,6 +282,7 @@ def _check_unchanged(head: Head, state: State, place: str) -> None:
     if (head.lineage or state.lineage, head.serial) != (state.lineage, state.serial):
         raise StateError(
             f"the state has changed since it was read: {place}",
-            f"it is at serial {head.serial} of {head.lineage}; read was {state.serial} of {state.lineage}.",
+            f"it is at serial {head.serial} of {head.lineage}, but {state.serial} of {state.lineage} "
+            "was read.",
             "plan again",
         )

@@ -1,4 +1,4 @@
-"""The head of a state in a bucket: one small object in which every write is decided.
+"""Head of a state in a bucket: the one small object that decides every write.
 
 It says who holds the lease, which snapshot is current, and how many segments of the journal count. It is
 replaced only on condition that it is as it was read: so of two writers one is refused, whatever their
@@ -106,12 +106,12 @@ def head_from_bytes(content: bytes, place: str, form: StateCodec, spec: str, env
     try:
         head = _head(raw)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise _damaged(place, f"it is JSON, but not of the form that ftops writes ({error})") from error
+        raise _damaged(place, f"it is JSON, but not in the format of ftops ({error})") from error
     if (head.spec, head.environment) != (spec, environment):
         raise StateError(
             f"the state in the bucket belongs to another spec or environment: {place}",
-            f"it was written for {head.spec}/{head.environment}, and this is {spec}/{environment}.",
-            "let `ftops: {state: {path: …}}` name another prefix",
+            f"it was written for {head.spec}/{head.environment}; this is {spec}/{environment}.",
+            "set another prefix in `ftops: {state: {path: …}}`",
         )
     return head
 
@@ -122,15 +122,15 @@ def _object(content: bytes, place: str) -> dict[str, Any]:
     except ValueError as error:
         raise _damaged(place, f"it is not valid JSON ({error})") from error
     if not isinstance(raw, dict):
-        raise _damaged(place, "it is no JSON object")
+        raise _damaged(place, "it isn't a JSON object")
     return raw
 
 
 def _damaged(place: str, why: str) -> StateError:
     return StateError(
         f"the state in the bucket is damaged: {place}",
-        f"{why}. Without its state ftops can't know what exists, so nothing was done.",
-        "restore the object from the bucket's own versions or from a backup",
+        f"{why}. Without its state ftops doesn't know what exists, so nothing was changed.",
+        "restore the object from the bucket's object versions or from a backup",
     )
 
 

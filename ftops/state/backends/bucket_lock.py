@@ -1,4 +1,4 @@
-"""The lock of a state in a bucket: a lease that is renewed while its holder lives, and free after that.
+"""Lock of a state in a bucket: a lease that its holder renews, and that expires otherwise.
 
 Safety needs no clock: every write replaces the head on condition that it is as the holder left it, so who
 has lost the lease can't write, and learns of it. Clocks only decide when a lease counts as abandoned: by
@@ -292,7 +292,7 @@ def _refusal(holder: LockInfo, age: float, seconds: float) -> StateLocked:
     return StateLocked(
         "the state is locked",
         f"{holder}. Two runs at once could create the same object twice.",
-        f"wait for it with --lock-timeout 10m; a dead run's lock is free {seconds:.0f} s after its last "
+        f"wait with --lock-timeout 10m; the lock of a dead run expires {seconds:.0f} s after its last "
         f"renewal, which was {max(0, age):.0f} s ago; at once: "
         f"{command('ftops', 'force-unlock', holder.id)}",
     )
@@ -301,30 +301,35 @@ def _refusal(holder: LockInfo, age: float, seconds: float) -> StateLocked:
 def _no_conditions(place: str) -> BucketError:
     return BucketError(
         f"can't write to the state at {place}",
-        "the bucket refuses every write on condition that nobody else wrote, though nobody did.",
-        "use a service that knows If-Match and If-None-Match",
+        "the bucket refuses every conditional write.",
+        "use a service that supports If-Match and If-None-Match",
     )
 
 
 def _just_taken(place: str) -> StateLocked:
-    return StateLocked("the state is locked", f"another run was quicker: {place}.", "try again")
+    return StateLocked("the state is locked", f"another run locked it first: {place}.", "try again")
 
 
 _SAFE = (
-    "Nothing more was started. What was recorded is safe; what was being made is announced there, and the "
-    "next run looks for it."
+    "Nothing more was started. All recorded changes are safe; objects that were being created are noted "
+    "in the state, and the "
+    "next run looks for them."
 )
 
 
 def _released(place: str) -> LeaseLost:
-    return LeaseLost(f"the lock of the state has been given back: {place}")
+    return LeaseLost(f"the lock of the state was already released: {place}")
 
 
 def _taken(place: str, holder: LockInfo | None) -> LeaseLost:
-    what = f"it was taken over: {holder}." if holder else "it was taken away, as by `ftops force-unlock`."
+    what = (
+        f"another run holds it: {holder}."
+        if holder
+        else "it was released, for example by `ftops force-unlock`."
+    )
     return LeaseLost(f"the lock of the state was lost: {place}", f"{what} {_SAFE}", "plan again")
 
 
 def _not_renewed(place: str) -> LeaseLost:
-    what = "the bucket couldn't be reached for too long, so that another run may have taken it over."
+    what = "the bucket couldn't be reached for too long, so another run may hold the lock."
     return LeaseLost(f"the lock of the state was lost: {place}", f"{what} {_SAFE}", "apply again")

@@ -21,8 +21,8 @@ def translated(path: Path) -> Iterator[None]:
     except OSError as error:
         raise StateError(
             f"can't use the state at {path}: {error.strerror or error}",
-            "ftops writes down what it is about to do before it does it, so it needs this folder.",
-            "check that the folder exists, that you may write to it, and that the disk has room",
+            "ftops records every change before it makes it, so it needs this folder.",
+            "check that the folder exists and is writable, and that the disk has free space",
         ) from error
 
 

@@ -75,13 +75,13 @@ def move_in(config: Config, store: Store, folder: Path | None) -> tuple[State, P
     with local.lock(lock_info("migrate", "state migrate", "")):
         state = local.read()
         if not state.lineage:
-            raise StateError(f"there is no state to move: {local.place}", "", "name its folder with --from")
+            raise StateError(f"there is no state to move: {local.place}", "", "set its folder with --from")
         there = store.read()
         if there.lineage:
             raise StateError(
-                f"there is a state already: {store.place}",
-                f"it is at serial {there.serial}, and of {len(there.resources)} resources.",
-                "to put another one in its place: `ftops state push FILE`",
+                f"there already is a state: {store.place}",
+                f"it has serial {there.serial} and {len(there.resources)} resources.",
+                "to replace it: `ftops state push FILE`",
             )
         store.write(state)
         old = local.snapshot_path.with_suffix(".json.migrated")
@@ -126,6 +126,6 @@ def _key(project: Path, settings: Mapping[str, Any], name: str, places: Mapping[
     try:
         return key_of(content(file, project, limit=_KEY_BYTES).decode(), str(file))
     except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        why = error.strerror if isinstance(error, OSError) else "it isn't text"
         hint = error.hint if isinstance(error, Refused) else MAKE_ONE
         raise StateError(f"can't read the encryption key: {file}", f"{why}.", hint) from error

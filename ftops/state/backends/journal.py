@@ -1,4 +1,4 @@
-"""The lines of a journal, as they are read back: bytes in, entries out, by one rule wherever they are kept.
+"""Journal lines → entries, by the same rule for all backends.
 
 A line is ended by `\\n` and by nothing else: texts may hold whatever else some take for the end of a line.
 Whether a line is whole is seen in its bytes, before anything takes them for text.
@@ -39,7 +39,7 @@ def rows(content: bytes, *, may_be_torn: bool) -> Iterator[Row]:
             )
         yield row
     if rest and not may_be_torn:
-        raise Damaged("its last line is cut off", len(lines) + 1)
+        raise Damaged("its last line is incomplete", len(lines) + 1)
 
 
 def entries(found: Iterable[Row], after: int, form: StateCodec, lineage: str, place: str) -> Iterator[Entry]:

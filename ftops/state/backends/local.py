@@ -1,4 +1,4 @@
-"""A state on a local disk: snapshot, journal, lock. Nothing acknowledged is ever lost.
+"""Local backend: snapshot, journal and lock on disk. Nothing acknowledged is ever lost.
 
     <path>/<spec>/<env>.json      the snapshot: the fold of everything up to its serial
     <path>/<spec>/<env>.journal   what happened since, a line each; append-only, on disk before effects
@@ -137,11 +137,12 @@ class LocalStore(Struct, frozen=True):
     def force_unlock(self, id: str) -> LockInfo:
         """Never: the operating system frees the lock when its process ends, and not before."""
         with suppress(StateLocked), FileLock(self.lock_path, _NOBODY):
-            raise StateError("the state is not locked", "nobody is at work on it.", "nothing has to be done")
+            raise StateError("the state isn't locked", "no run is using it.", "nothing needs to be done")
         holder = read_note(self.lock_path)
         raise StateError(
-            "the lock of a local state can't be taken away",
-            f"{holder or 'another process'}. The lock is held by the operating system, as long as that runs.",
+            "the lock of a local state can't be released",
+            f"{holder or 'another process'}. The operating system holds the lock as long as this "
+            "process runs.",
             f"end the process: kill {holder.pid}" if holder else "end that process",
         )
 
@@ -167,8 +168,8 @@ class LocalStore(Struct, frozen=True):
         elif state.lineage != lineage:
             raise StateError(
                 f"the journal belongs to another state: {self.journal_path}",
-                f"its lineage is {lineage}, that of {self.snapshot_path.name} is {state.lineage}.",
-                "put back the two files that belong together",
+                f"its lineage is {lineage}, but that of {self.snapshot_path.name} is {state.lineage}.",
+                "restore two files that belong together",
             )
         new = entries(found, state.serial, self.form, lineage, str(self.journal_path))
         return fold(state, new)
@@ -273,8 +274,8 @@ def _damaged(path: Path, damage: Damaged) -> StateError:
         )
     return StateError(
         f"the journal has a gap: {path}",
-        f"{damage.why}; the snapshot is older than the journal, or a line was taken out.",
-        "put back the files that belong together",
+        f"{damage.why}; the snapshot is too old for the journal, or a line was removed.",
+        "restore files that belong together",
     )
 
 
@@ -291,6 +292,6 @@ def _text(content: bytes, path: Path) -> str:
     except UnicodeDecodeError as error:
         raise StateError(
             f"the state file is damaged: {path}",
-            f"it is not UTF-8 text ({error.reason}).",
+            f"it isn't UTF-8 text ({error.reason}).",
             "restore it from a backup",
         ) from error

@@ -78,7 +78,7 @@ def read_note(path: Path) -> LockInfo | None:
 
 
 def _refusal(note: bytes, path: Path) -> StateLocked:
-    holder = _parse_note(note) or "another process is at work"
+    holder = _parse_note(note) or "another process is running"
     return StateLocked(
         "the state is locked",
         f"{holder}. Two runs at once could create the same object twice.",

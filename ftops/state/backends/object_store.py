@@ -1,4 +1,4 @@
-"""What a store needs of a bucket: five calls, three ways to fail. `object_stores` makes them of it."""
+"""Object store interface: the five calls and three errors that a backend needs."""
 
 from __future__ import annotations
 

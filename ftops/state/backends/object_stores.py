@@ -1,4 +1,4 @@
-"""A bucket at a real service: Azure Blob Storage, S3 and what speaks it, Google Cloud Storage.
+"""Object stores: Azure Blob Storage, S3-compatible services and Google Cloud Storage.
 
 The only place that knows obstore. Credentials come from where the service's own tools look for them:
 environment variables, managed identities, `az login`; a spec can't hold any.
@@ -186,11 +186,11 @@ _STATUS = re.compile(r"non-2xx status code: (\d{3})")
 _QUERY = re.compile(r"\?[^\s\"']+")
 
 _HINTS: Mapping[str, str] = {
-    "401": "log in, or set the credentials: docs/state.md says which are looked for",
-    "403": "let the account that ftops runs as read, write, list and delete objects below this place",
-    "404": "make the bucket or container first, or correct its name in `ftops: {state: …}`",
-    "429": "wait a while, then try again: what was acknowledged is safe",
-    "": "check the network and the service, then try again: what was acknowledged is safe",
+    "401": "sign in or set credentials: docs/state.md lists them",
+    "403": "grant the identity of ftops permission to read, write, list and delete objects at this location",
+    "404": "create the bucket or container first, or correct its name in `ftops: {state: …}`",
+    "429": "wait a while, then try again: all recorded changes are safe",
+    "": "check the network and the service, then try again: all recorded changes are safe",
 }
 
 

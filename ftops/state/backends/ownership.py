@@ -1,4 +1,4 @@
-"""Which spec a local state belongs to: the files that it was made from, in `<path>/<name>/.spec`.
+"""Ownership of a local state: the files of its spec, recorded in `<path>/<name>/.spec`.
 
 A spec is called after its folder unless it says otherwise. So a folder that is renamed, copied, linked or
 given another project would find no state, or that of another spec; either way objects would be made twice,
@@ -26,7 +26,7 @@ NOTE = ".spec"
 """In the folder of a state: the files that it was made from."""
 _CLOUD = Path(".ftops", "emulator")
 """The embedded cloud is kept beside the state."""
-_AGAIN = "Everything would be made anew, and what exists would be left behind."
+_AGAIN = "Everything would be created again, and existing objects would no longer be managed."
 
 
 def note_origin(config: Config) -> None:
@@ -68,9 +68,9 @@ def _check_owner(config: Config) -> None:
     there = sorted(file for file in owner if (config.project / file).exists())
     if there:
         raise StateError(
-            f"the state of `{config.name}` is that of another spec: {there[0]}",
-            f"this one is {_files(config)[0]}. What was made for the other would be replaced or deleted.",
-            "give this one a name of its own: `ftops: {name: …}`",
+            f"the state of `{config.name}` belongs to another spec: {there[0]}",
+            f"this one is {_files(config)[0]}. Objects of the other spec would be replaced or deleted.",
+            "give this spec another name: `ftops: {name: …}`",
         )
 
 
@@ -85,7 +85,7 @@ def _check_other_folders(config: Config, form: StateCodec) -> None:
             raise Elsewhere(
                 LocalStore(found.parent, config.name, config.environment, form),
                 f"the state is in another folder: {found}",
-                "it is looked for at the root of the project, which is the nearest folder with `.git`: "
+                "it is expected at the root of the project, the nearest folder with `.git`: "
                 f"{_folder(config)}. {_AGAIN}",
                 f"move it: `{' && '.join(_move(*move) for move in moves)}`",
             )
@@ -108,7 +108,7 @@ def _known_as(config: Config, there: LocalStore) -> Elsewhere:
     return Elsewhere(
         there,
         f"the state of this spec is recorded as `{name}`",
-        f"the spec is called `{config.name}` now{why}, and nothing is recorded under that. {_AGAIN}",
+        f"the spec is now called `{config.name}`{why}, and there is no state of that name. {_AGAIN}",
         f"keep the name: `ftops: {{name: {name}}}`",
     )
 
@@ -117,9 +117,9 @@ def _renamed(config: Config, there: LocalStore, file: str) -> Elsewhere:
     name = there.spec
     return Elsewhere(
         there,
-        f"nothing is recorded for `{config.name}`, and the spec of `{name}` is gone",
-        f"there was {file}. Was its folder renamed? {_AGAIN}",
-        f"if it was, say `ftops: {{name: {name}}}`; if this is another spec, "
+        f"there is no state for `{config.name}`, and the spec of `{name}` no longer exists",
+        f"it was {file}. Was its folder renamed? {_AGAIN}",
+        f"if so, set `ftops: {{name: {name}}}`; if this is another spec, set "
         f"`ftops: {{name: {config.name}}}`",
     )
 

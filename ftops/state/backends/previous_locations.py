@@ -1,4 +1,4 @@
-"""Where the state of a spec was kept before: where its settings change, nothing is found at the new place.
+"""Previous locations of a state: found if settings have changed and the new location is empty.
 
 The last place is noted in `.ftops` of the project, which may be lost; a local state is also looked for in the
 folders of the project. To go on without it would make everything anew.
@@ -25,7 +25,10 @@ from ftops.state.file_format import PLAIN, StateCodec
 LOCAL_FOLDER = StateSettings().path
 """Where a spec that says nothing keeps its state."""
 _LOCAL = "local"
-_AGAIN = "nothing is recorded there: everything would be made anew, and what exists would be left behind."
+_AGAIN = (
+    "there is no state there: everything would be created again, and existing objects would no "
+    "longer be managed."
+)
 
 
 def note_place(config: Config, store: Store) -> None:
@@ -49,10 +52,11 @@ def check_other_places(config: Config, store: Store) -> None:
     backend, _, place = _noted(config).partition(" ")
     if backend not in ("", _LOCAL) and place != store.place:
         raise StateError(
-            f"the state was kept at {place}",
-            f"the spec keeps it at {store.place} now, and {_AGAIN}",
-            "restore the setting; or carry the state over: `ftops state pull` with the setting of before, "
-            f"`ftops state push FILE` with that of now. If nothing is left there, remove {_note(config)}",
+            f"the state was stored at {place}",
+            f"the spec now stores it at {store.place}, but {_AGAIN}",
+            "restore the setting, or move the state: `ftops state pull` with the previous setting, "
+            "`ftops state push FILE` with the new one. If the old state no longer exists, remove "
+            f"{_note(config)}",
         )
 
 
@@ -65,7 +69,7 @@ def _kept_in_folder(there: LocalStore, store: Store) -> Elsewhere:
     else:
         old, new = (shlex.quote(str(s.snapshot_path.parent)) for s in (there, store))
         how = f"`mkdir -p {new} && mv {old}/{there.environment}.* {new}/`"
-    detail = f"the spec keeps it at {store.place} now, and {_AGAIN}"
+    detail = f"the spec now stores it at {store.place}, but {_AGAIN}"
     return Elsewhere(there, summary, detail, f"restore the setting of `state`, or move it: {how}")
 
 

@@ -143,31 +143,31 @@ BAD: dict[str, tuple[str, str, int, str]] = {
     "unknown-section": ("modles: {}\n", "unknown key `modles` in the catalogue", 1, "Did you mean `models`?"),
     "no-such-method": (
         "models:\n  a:\n    methods: [magic]\n",
-        "`methods` has to be a list of supervised, dpo, reinforcement",
+        "`methods` must be a list of supervised, dpo, reinforcement",
         3,
         "see docs/catalog.md",
     ),
     "no-date": (
         "models:\n  a:\n    retirement: {training: soon}\n",
-        "`training` has to be a date such as 2027-04-01",
+        "`training` must be a date such as 2027-04-01",
         3,
         "see docs/catalog.md",
     ),
     "no-number": (
         "limits:\n  files: many\n",
-        "`files` has to be a whole number, not below 0",
+        "`files` must be a whole number, not below 0",
         2,
         "see docs/catalog.md",
     ),
-    "no-mapping": ("models: [a]\n", "`models` has to be a mapping", 1, "see docs/catalog.md"),
-    "no-catalogue": ("just text\n", "`the catalogue` has to be a mapping", 1, "see docs/catalog.md"),
+    "no-mapping": ("models: [a]\n", "`models` must be a mapping", 1, "see docs/catalog.md"),
+    "no-catalogue": ("just text\n", "`the catalogue` must be a mapping", 1, "see docs/catalog.md"),
     "no-such-list": (
         "models:\n  a:\n    training: {standard: global_trainin}\n",
-        "there is no list of regions `global_trainin`",
+        "there is no region list `global_trainin`",
         3,
         "Did you mean `global_training`?",
     ),
-    "another-format": ("format_version: 2\n", "the catalogue has another format", 1, ""),
+    "another-format": ("format_version: 2\n", "unsupported catalogue format", 1, ""),
 }
 
 

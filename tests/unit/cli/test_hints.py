@@ -45,4 +45,4 @@ def test_what_takes_no_spec_or_names_one_stays(text: str) -> None:
 def test_an_untrusted_spec_is_told_what_helps() -> None:
     assert hint(ALLOW_HINT) == ALLOW_HINT
     said = hint(ALLOW_HINT, is_untrusted=True)
-    assert "leave --untrusted out" in said and ALLOW_HINT not in said
+    assert "remove --untrusted" in said and ALLOW_HINT not in said

@@ -26,7 +26,7 @@ def test_every_command_reads_switches_alike(tmp_path: Path, value: str, on: bool
     folder = Folder.make(tmp_path / "here", "ftops: {name: drone}\nproviders: {mem: {type: memory}}\n")
     environ = {UNTRUSTED: value}
     planned = folder.run("plan", environ=environ)
-    assert ("--untrusted: nobody was asked" in planned.out + planned.err) is on
+    assert ("--untrusted: no service was contacted" in planned.out + planned.err) is on
     assert (f"{UNTRUSTED} is set" in folder.run("graph", environ=environ).err) is on
     assert folder.run("validate", environ=environ).code == 0
     folder.write("ftops.yaml", "providers: {mem: {type: memory}}\n")

@@ -130,7 +130,7 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
     os.truncate(path, file_identity.MAX_BYTES)
     inspection = inspect(path)
     assert inspection.digest == ""
-    assert said_of(inspection)[0].summary == "the file has 512 MB, and must have less than 512 MB"
+    assert said_of(inspection)[0].summary == "the file has 512 MB; it must be smaller than 512 MB"
 
 
 def test_a_line_that_is_too_long_is_hashed_and_counted(

@@ -155,9 +155,9 @@ BAD_SNAPSHOTS: dict[str, tuple[str, str]] = {
     "no-version": ("{}", "not a state file of ftops"),
     "version-as-text": ('{"version": "1"}', "not a state file of ftops"),
     "version-as-boolean": ('{"version": true}', "not a state file of ftops"),
-    "terraform-state": ('{"version": 4, "terraform_version": "1.11.4"}', "a state of Terraform"),
-    "sealed": (json.dumps({**SNAPSHOT, "sealed": "0a:AA=="}), "is encrypted, and the spec names no key"),
-    "future": ('{"version": 99}', "is of version 99"),
+    "terraform-state": ('{"version": 4, "terraform_version": "1.11.4"}', "a Terraform state"),
+    "sealed": (json.dumps({**SNAPSHOT, "sealed": "0a:AA=="}), "is encrypted, but the spec has no key"),
+    "future": ('{"version": 99}', "has version 99"),
     "another-spec": (json.dumps({**SNAPSHOT, "spec": "other"}), "belongs to another spec"),
     "another-environment": (json.dumps({**SNAPSHOT, "environment": "prod"}), "belongs to another env"),
     "no-resources": ('{"version": 1, "lineage": "l", "serial": 1}', "is damaged"),
@@ -266,7 +266,7 @@ def _future_entry(store: LocalStore) -> None:
         (_foreign, "the journal belongs to another state"),
         (_edited, "the journal is damaged"),
         (_lines_taken_out, "the journal has a gap"),
-        (_future_entry, "an entry that this ftops can't read"),
+        (_future_entry, "an entry that this version of ftops can't read"),
     ],
 )
 def test_a_bad_journal_is_refused(
@@ -317,7 +317,7 @@ def test_a_folder_that_cannot_be_written_is_said_so(tmp_path: Path) -> None:
     store = LocalStore(tmp_path / "state", "spec", "default")
     with pytest.raises(StateError, match="can't use the state at") as caught:
         store.open_journal(State("lineage"))
-    assert "disk has room" in caught.value.hint
+    assert "disk has free space" in caught.value.hint
 
 
 FULL = """

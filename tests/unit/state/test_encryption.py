@@ -65,7 +65,7 @@ def test_what_was_sealed_for_something_else_is_refused(bound: str) -> None:
     "text", ["", "abc", "11" * 31, "11" * 33, "not a key at all", base64.b64encode(b"x" * 16).decode()]
 )
 def test_what_is_no_key(text: str) -> None:
-    with pytest.raises(StateError, match="is no encryption key") as caught:
+    with pytest.raises(StateError, match="isn't a valid encryption key") as caught:
         key_of(text, "`key`")
     assert "openssl rand -base64 32" in caught.value.hint
     assert not text or text not in f"{caught.value.summary} {caught.value.detail}"
@@ -92,17 +92,17 @@ def test_rotation(tmp_path: Path) -> None:
     assert local(tmp_path, Keys(NEW)).read() == state
     with pytest.raises(StateError, match="encrypted with another key") as caught:
         local(tmp_path, Keys(OLD)).read()
-    assert f"takes the key {NEW.id}; given: {OLD.id}" in caught.value.detail
+    assert f"needs the key {NEW.id}; given: {OLD.id}" in caught.value.detail
 
 
 def test_on_and_off_again(tmp_path: Path) -> None:
     state = write(local(tmp_path, None))
-    with pytest.raises(StateError, match="not encrypted, and the spec says that it is"):
+    with pytest.raises(StateError, match="isn't encrypted, but the spec requires encryption"):
         local(tmp_path, Keys(NEW)).read()
     taking = local(tmp_path, Keys(NEW, accept_plain=True))
     assert taking.read() == state
     taking.write(state)
-    with pytest.raises(StateError, match="is encrypted, and the spec names no key"):
+    with pytest.raises(StateError, match="is encrypted, but the spec has no key"):
         local(tmp_path, None).read()
     off = local(tmp_path, Keys(None, (NEW,)))
     assert off.read() == state
@@ -116,7 +116,7 @@ def test_a_journal_is_sealed_line_by_line(tmp_path: Path) -> None:
     journal.append(ENTRIES)
     journal.close()
     assert store.read() == fold(EMPTY, ENTRIES)
-    with pytest.raises(StateError, match="is encrypted, and the spec names no key"):
+    with pytest.raises(StateError, match="is encrypted, but the spec has no key"):
         local(tmp_path, None).read()
     with pytest.raises(StateError, match="encrypted with another key"):
         local(tmp_path, Keys(OLD)).read()
@@ -186,7 +186,7 @@ def test_an_edited_head_is_refused(changes: dict[str, object]) -> None:
     store = _recorded(bucket)
     head = json.loads(bucket.things["head.json"].content)
     bucket._write("head.json", json.dumps({**head, **changes}).encode())
-    with pytest.raises(StateError, match=r"was altered|not encrypted, and the spec says"):
+    with pytest.raises(StateError, match=r"was altered|isn't encrypted, but the spec requires"):
         store.read()
 
 
