@@ -32,7 +32,7 @@ _RENEWED = (
 )
 
 
-class Wish(Struct, frozen=True):
+class ApplyOptions(Struct, frozen=True):
     """What the command line asks of an apply."""
 
     operation: str
@@ -93,8 +93,8 @@ def _carry_out(
             raise Blocked(made.findings)
         _check_digest(made, options.expect_digest)
         if made.is_empty:
-            report = _keep_records(session, made, wish, screen)
-        elif wish.approved or wish.expect_digest or _is_approved(screen, wish, made):
+            report = _keep_records(session, made, options, screen)
+        elif options.approved or options.expect_digest or _is_approved(screen, options, made):
             screen.keeps_going = True
             report = _run(session, made, options, reporter, watched, interrupts)
         else:
@@ -124,7 +124,7 @@ def _check_digest(made: Plan, expected: str | None) -> None:
         [
             Diagnostic(
                 "this isn't the expected plan",
-                f"Its digest is {found}. The plan differs in what it does or where: the spec,  "
+                f"Its digest is {found}. The plan differs in what it does or where: the spec, "
                 "its data, existing objects, an account, the state or input variables have changed.",
                 "review the plan above, and pass its digest if it is what you want",
             )
@@ -132,11 +132,11 @@ def _check_digest(made: Plan, expected: str | None) -> None:
     )
 
 
-def _keep_records(session: Session, made: Plan, wish: Wish, screen: Screen) -> Report:
+def _keep_records(session: Session, made: Plan, options: ApplyOptions, screen: Screen) -> Report:
     """Nothing to do at the service; what was found there is recorded all the same, and so is what is recorded
     already if the spec says otherwise how."""
     if made.entries:
-        return session.apply(made, Settings(), lambda event: None, planned_at=wish.planned_at)
+        return session.apply(made, Settings(), lambda event: None, planned_at=options.planned_at)
     if session.renew_encryption():
         screen.note(f"{_RENEWED}\n")
     return Report("done", session.state, {})

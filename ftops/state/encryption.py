@@ -92,7 +92,7 @@ def key_of(text: str, where: str, place: Place | None = None) -> Key:
             return Key(secret)
     found = f"it has {len(text)} characters" if text else "it is empty"
     raise StateError(
-        f"{where} is no encryption key",
+        f"{where} isn't a valid encryption key",
         f"a key is {KEY_BYTES} bytes in base64 or hex; {found}.",
         MAKE_ONE,
         place,

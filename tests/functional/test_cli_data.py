@@ -267,7 +267,7 @@ BAD_COMMANDS = {
     "one side": ("convert table.csv out.jsonl --user {question}", "needs a user and an assistant"),
     "no such column": ("convert table.csv out.jsonl --user {qestion} --assistant x", "Did you mean"),
     "short row": ("convert short.csv out.jsonl --user {question} --assistant {answer}", "short.csv:3"),
-    "empty answer": ("convert void.csv out.jsonl --user {question} --assistant {answer}", "no text for the assistant"),
+    "empty answer": ("convert void.csv out.jsonl --user {question} --assistant {answer}", "no text for the"),
     "empty table": ("convert empty.csv out.jsonl --user {q} --assistant {a}", "empty.csv is empty"),
     "not UTF-8": ("convert latin.csv out.jsonl --user {question} --assistant {answer}", "not UTF-8"),
     "not a mapping": ("convert table.csv out.jsonl --map ftops.yaml", "isn't a mapping"),

@@ -65,7 +65,7 @@ def test_it_is_shown_without_its_spec(applied: Folder) -> None:
     shutil.rmtree(applied.path)
     elsewhere = Folder(applied.path.parent)
     shown = elsewhere.ok("show", "plan.ft")
-    golden("show-plan", re.sub(r"made at \S+Z", "made at <time>", shown))
+    golden("show-plan", re.sub(r"created at \S+Z", "created at <time>", shown))
     document = elsewhere.run("show", "plan.ft", "-o", "json").json
     assert document["digest"] == digest
     assert document["summary"]["replace"] == 2
