@@ -43,7 +43,7 @@ def redirections(destination: Destination) -> Iterator[str]:
         sources = provider.get("set_from", "").split(", ")
         given = [one for one in sources if one.removeprefix("var.") in destination.variables]
         if given:
-            what = f"the account of provider {name} was given from outside the spec, by {', '.join(given)}"
+            what = f"the account of provider {name} is set outside the spec, by {', '.join(given)}"
             server = [provider[key] for key in ("host", "data") if key in provider]
             yield f"{what}: {', '.join([*server, *_said(provider, _NAMES)])}"
 

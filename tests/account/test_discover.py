@@ -139,7 +139,7 @@ def test_nothing_is_overwritten_and_nothing_is_left_behind(
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("--discover",), "Name it with --endpoint"),
+        (("--discover",), "Set --endpoint"),
         (("--discover", "job.a", "ftjob-1"), "--discover doesn't take an address"),
         ((), "missing argument `ADDRESS ID`"),
         (("job.a",), "missing argument `ADDRESS ID`"),

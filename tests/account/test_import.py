@@ -154,7 +154,7 @@ def test_odd_casing_and_nulls_are_no_difference(account: Account, folder: Folder
     account.deploy("base", "gpt-4o-mini", "2024-07-18", sku={"name": "standard", "capacity": 1})
     text = f"ftops: {{name: x}}\nproviders:\n{account.provider}deployments:\n  base: {{model: {MODEL}}}\n"
     folder.write("ftops.yaml", text)
-    assert "leaves it as it is" in folder.ok("import", "deployment.base", "base")
+    assert "the next plan doesn't change it" in folder.ok("import", "deployment.base", "base")
 
 
 def test_a_job_that_another_state_started_is_imported_as_the_same_job(

@@ -116,7 +116,7 @@ def test_a_catalogue_of_ones_own(folder: Folder) -> None:
     folder.write("ftops.catalog.yaml", own.replace("dpo", "magic"))
     done = folder.run("plan")
     assert done.code == 1
-    assert "`methods` has to be a list of supervised, dpo, reinforcement" in done.err
+    assert "`methods` must be a list of supervised, dpo, reinforcement" in done.err
 
 
 def test_an_emulator_that_is_not_there(folder: Folder, cloud: Cloud) -> None:

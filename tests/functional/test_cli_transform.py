@@ -89,7 +89,7 @@ def test_what_cannot_be_converted_is_an_error_with_its_line(folder: Folder) -> N
     done = folder.run("plan")
     assert done.code == 1
     assert "data/all.jsonl:41" in done.err
-    assert "A message makes 2 calls" in done.err
+    assert "A message has 2 calls" in done.err
 
 
 def test_a_part_that_is_too_small_is_an_error(folder: Folder) -> None:

@@ -59,7 +59,7 @@ def test_a_version_that_is_not_kept(folder: Folder) -> None:
         done = folder.run("state", *words)
         assert done.code == 1
         assert "there is no version 999 of the state" in done.err
-        assert f"Kept are: {ids(folder)[0]}" in done.err
+        assert f"Kept versions: {ids(folder)[0]}" in done.err
 
 
 def test_restore_gets_a_new_serial(folder: Folder) -> None:

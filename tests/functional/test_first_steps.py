@@ -88,7 +88,10 @@ def test_exec_takes_the_spec_of_this_folder(tmp_path: Path) -> None:
 
 
 def test_an_interrupt_while_ftops_starts_is_no_traceback(folder: Folder) -> None:
-    code = "import ftops.__main__ as m\ndef stop(a): raise KeyboardInterrupt\nm._run = stop\nm.main()"
+    code = (
+        "import ftops.__main__ as m, ftops.cli.main as c\n"
+        "def stop(a): raise KeyboardInterrupt\nc.run = stop\nm.main()"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 

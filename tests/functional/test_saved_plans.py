@@ -366,7 +366,7 @@ def test_a_key_that_is_none_is_told_with_its_place(tmp_path: Path, name: str) ->
     folder = Folder.make(tmp_path, SPEC.replace("ftops: {name: drone}", state))
     for command in (("plan",), ("apply", "-y"), ("state", "list")):
         done = folder.run(*command, environ={**KEYS, "BAD": "canary-too-short"})
-        assert f"`encryption.{name}` is no encryption key --> ftops.yaml:1:" in lines(done)
+        assert f"`encryption.{name}` isn't a valid encryption key --> ftops.yaml:1:" in lines(done)
         assert "canary" not in done.err
 
 

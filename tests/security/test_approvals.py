@@ -144,7 +144,7 @@ def test_a_digest_that_was_approved_for_another_place_is_refused(folder: Folder)
 
 NEEDS_A_NAME: dict[str, tuple[tuple[str, ...], dict[str, str], str]] = {
     "saved": (("plan", "--out", "plan.ft"), {}, "Its plan is saved"),
-    "expected": (("apply", "--expect-digest", f"v2:sha256:{'0' * 64}"), {}, "expected by its digest"),
+    "expected": (("apply", "--expect-digest", f"v2:sha256:{'0' * 64}"), {}, "applied by digest"),
     "ci": (("plan",), {"CI": "true"}, "CI is set"),
     "ci-record": (("state", "list"), {"CI": "true"}, "CI is set"),
     "ci-destroy": (("destroy", "-y"), {"CI": "1"}, "CI is set"),

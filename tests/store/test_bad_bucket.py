@@ -179,7 +179,7 @@ BAD: dict[str, tuple[Callable[[BucketStore], object], str]] = {
     "head-of-another-spec": (lambda s: _edit_head(s, spec="other"), "another spec or environment"),
     "head-with-odd-segments": (lambda s: _edit_head(s, segments=[["x"]]), "is damaged"),
     "head-with-odd-lease": (lambda s: _edit_head(s, lease={"holder": 1}), "is damaged"),
-    "head-of-another-lineage": (lambda s: _edit_head(s, lineage="other"), "another lineage"),
+    "head-of-another-lineage": (lambda s: _edit_head(s, lineage="other"), "lineage differs"),
     "serial-set-forward": (lambda s: _edit_head(s, serial=9), "ends at serial 3"),
     "marked-without-key": (lambda s: _edit_head(s, mark="00:AA=="), "encrypted, but the spec has no key"),
     "snapshot-edited": (

@@ -109,7 +109,7 @@ def test_a_killed_run_is_taken_up_once_its_lease_is_over(tmp_path: Path, bucket:
     refused = people.run("apply", "-y", expect=1).stderr
     assert "the state is locked" in refused
     assert f"process {process.pid}" in refused
-    assert f"is free {LEASE} s after its last renewal" in " ".join(refused.split())
+    assert f"expires {LEASE} s after its last renewal" in " ".join(refused.split())
     waited = people.run("apply", "-y", "--lock-timeout", "5m")
     assert "Waiting for the lock of the state" in waited.stderr
     people.check_converged()
