@@ -24,14 +24,18 @@ def read(spec: SpecArguments) -> Config:
             "only `validate` and `plan` accept an untrusted spec.",
             f"unset {UNTRUSTED} if the spec is yours",
         )
-    config = load(
+    return _named(_loaded(spec, os.environ), spec)
+
+
+def _loaded(spec: SpecArguments, environ: Mapping[str, str], *, destroying: bool = False) -> Config:
+    return load(
         spec.path,
         environment=spec.environment,
         variables=spec.variables,
         variable_files=spec.variable_files,
-        environ=os.environ,
+        environ=environ,
+        destroying=destroying,
     )
-    return _named(config, spec)
 
 
 def _read_untrusted(spec: SpecArguments, *, destroying: bool = False) -> Config:
@@ -41,14 +45,7 @@ def _read_untrusted(spec: SpecArguments, *, destroying: bool = False) -> Config:
     os.environ.pop(ALLOW, None)  # it lets in folders for specs of your own
 
     def loaded(environ: Mapping[str, str], destroying: bool) -> Config:
-        return load(
-            spec.path,
-            environment=spec.environment,
-            variables=spec.variables,
-            variable_files=spec.variable_files,
-            environ=environ,
-            destroying=destroying,
-        )
+        return _loaded(spec, environ, destroying=destroying)
 
     return read_withheld(loaded, destroying=destroying)
 
@@ -100,15 +97,7 @@ def read_to_destroy(spec: SpecArguments) -> Config:
     except SpecError:
         if spec.is_untrusted:
             return _named(_read_untrusted(spec, destroying=True), spec)
-        config = load(
-            spec.path,
-            environment=spec.environment,
-            variables=spec.variables,
-            variable_files=spec.variable_files,
-            environ=os.environ,
-            destroying=True,
-        )
-        return _named(config, spec)
+        return _named(_loaded(spec, os.environ, destroying=True), spec)
 
 
 def read_with_data(spec: SpecArguments) -> tuple[Config, tuple[Diagnostic, ...]]:

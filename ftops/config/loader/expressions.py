@@ -127,6 +127,8 @@ class Scope(Struct):
     """The same, of the encryption of the state."""
     made: int = 0
     """Characters of the texts that expressions are a part of, so far."""
+    sizes: dict[tuple[str, str], int] = field(default_factory=dict)
+    """By variable and the keys below it, the size of a list or mapping: many expressions may name one."""
     destroying: bool = False
     """Whether all goes: what is to be made of resources, and from which values, doesn't matter then."""
 
@@ -283,8 +285,12 @@ class Evaluator:
             return self._unset(known.unset, path)
         if not known.sensitive or isinstance(known.value, Unknown):
             value = self._inner(known.value, rest, inside, path)
-            is_large = isinstance(value, dict | list) and self._is_too_much(_size(value), path, inside)
-            return UNKNOWN if is_large else value
+            if isinstance(value, dict | list):
+                sizes = self.scope.sizes
+                if (name, rest) not in sizes:
+                    sizes[name, rest] = _size(value)
+                return UNKNOWN if self._is_too_much(sizes[name, rest], path, inside) else value
+            return value
         if known.value is None:
             return None
         if self.phase.secrets is Secrets.KEEP:
