@@ -17,7 +17,7 @@ from ftops.state.backends.bucket_lock import LeaseLost, Pace
 from ftops.state.backends.object_store import BucketError
 from ftops.state.backends.object_stores import CLIENT, RETRIES, open_bucket
 from ftops.state.state import OutputsRecorded, State, fold
-from tests.support.buckets import MemoryBucket
+from tests.support.buckets import MemoryBucket, Wire
 from tests.support.proxy import Proxy, proxy
 from tests.support.servers import Service
 
@@ -242,3 +242,32 @@ def test_force_unlock_takes_only_the_lock_that_was_looked_at(kept: BucketStore) 
         with pytest.raises(StateError, match=f"has another id: {held.info.id}"):
             kept.force_unlock("another")
         assert kept.force_unlock(held.info.id) == held.info
+
+
+def test_a_suspended_process_asks_again_before_it_gives_up(kept: BucketStore) -> None:
+    """The reply that it waited for is gone, but the bucket is there, and tells of another holder."""
+    assert isinstance(kept.bucket, MemoryBucket)
+    clock, asleep = [0.0], [""]
+
+    def wake() -> str:
+        fault, asleep[0] = asleep[0], ""
+        if fault:
+            clock[0] += 300
+            other.force_unlock(held.info.id)
+            taken.__enter__()
+        return fault
+
+    wire = Wire(kept.bucket, wake)
+    pace = Pace(seconds=30, tick=0, now=lambda: clock[0], pause=lambda seconds: None)
+    store = BucketStore(wire, "spec", "env", pace=pace)
+    other = BucketStore(kept.bucket, "spec", "env", pace=QUICK)
+    taken = other.lock(info())
+    held = store.lock(info())
+    with held:
+        journal = store.open_journal(store.read())
+        journal.append(ENTRIES[:1])
+        asleep[0] = "lost"
+        with pytest.raises(LeaseLost, match="was lost") as caught:
+            journal.sync()
+        assert "another run holds it: ann@host" in caught.value.detail
+    taken.__exit__()

@@ -246,7 +246,7 @@ class BucketJournal:
                 content = "".join(self._lines).encode()
             if not count:
                 return
-            head = self._held.head
+            head = self._held.head_within(patience)
             number = 1 + dict(head.segments).get(head.fence, 0)
             self._held.put(segment_name(head.fence, number), content, patience)
             extended = partial(_extended, number=number, serial=serial, lineage=self._lineage)

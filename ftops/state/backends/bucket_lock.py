@@ -143,9 +143,12 @@ class BucketLock:
     @property
     def head(self) -> Head:
         """As it is in the bucket. Raises LeaseLost, BucketError."""
+        return self.head_within(None)
+
+    def head_within(self, patience: float | None) -> Head:
         with self._io:
             if self._unsure:
-                self._catch_up()
+                self._persist(self._catch_up, patience)
             return self._head
 
     def utc_now(self) -> datetime:
@@ -185,6 +188,7 @@ class BucketLock:
         """Tried again while the bucket is away, for so many seconds; None: as long as the lease holds."""
         wait, end = 0.25, self._pace.now() + (self._pace.seconds if patience is None else patience)
         for conflicts in count():
+            started = self._pace.now()
             try:
                 write()
                 return
@@ -193,7 +197,9 @@ class BucketLock:
                     continue  # the next try looks at what is there now
                 raise _no_conditions(self._register.bucket.place) from error
             except BucketError as error:
-                if not error.temporary or self._pace.now() + wait > end:
+                # By its start: a process that was suspended finds its connections broken, which tells
+                # nothing about the bucket.
+                if not error.temporary or started >= end:
                     raise
             self._pace.pause(wait)
             wait = min(wait * 2, 5.0)
