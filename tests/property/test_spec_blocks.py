@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ftops.config import schema
+from ftops.config.schema import providers
 from ftops.config.schema.block import Block, Faulty
 from ftops.config.schema.field_types import UNKNOWN, Hidden
 from ftops.core.address import Address, Reference, Secret, Template
@@ -17,7 +18,7 @@ from ftops.yaml.document import Plain
 
 BLOCKS: tuple[type[Block], ...] = (
     *schema.RESOURCE_MODELS.values(),
-    *schema.PROVIDER_TYPES.values(),
+    *providers.PROVIDER_TYPES.values(),
     *schema.REFACTORINGS.values(),
     schema.Settings,
     schema.Variable,
@@ -72,7 +73,7 @@ def data(draw: st.DrawFn, block: type[Block]) -> Any:
     found: dict[str, Any] = draw(st.dictionaries(keys, values(keys), max_size=5))
     for field in block.fields.values():
         if field.is_required and draw(st.integers(0, 9)):
-            found[field.key] = draw(st.sampled_from(["job.a", *schema.PROVIDER_TYPES]))
+            found[field.key] = draw(st.sampled_from(["job.a", *providers.PROVIDER_TYPES]))
     return found if draw(st.integers(0, 19)) else draw(values(keys))
 
 
@@ -119,4 +120,4 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
 
 def test_a_block_stays_as_it_was_read() -> None:
     with pytest.raises(AttributeError):
-        schema.Sku.read({"capacity": 1}).capacity = 2
+        providers.Sku.read({"capacity": 1}).capacity = 2

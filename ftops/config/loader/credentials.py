@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from ftops.config import schema
 from ftops.config.loader.expressions import Scope
 from ftops.config.loader.files import Entry
+from ftops.config.schema.providers import ProviderBlock
 from ftops.core.address import scan
 from ftops.core.errors import Diagnostic
 from ftops.core.trusted_hosts import ADDRESSES, is_local, refusal
@@ -27,7 +27,7 @@ def check_addresses(kind: str, settings: Mapping[str, Any], entry: Entry, scope:
             scope.findings.append(Diagnostic(*found, place.veiled() if place and "@" in address else place))
 
 
-def check_key(block: schema.ProviderBlock, entry: Entry, scope: Scope) -> None:
+def check_key(block: ProviderBlock, entry: Entry, scope: Scope) -> None:
     """A warning where a key is written out that opens anything beyond this machine."""
     setting, variable = _KEYS.get(block.type, ("", ""))
     key = entry.data.get("api_key")

@@ -12,6 +12,7 @@ from ftops.config.loader.expressions import Use
 from ftops.config.loader.files import Entry, Keys, Source
 from ftops.config.loader.for_each import Draft
 from ftops.config.loader.hyperparameters import NamedSet, combine
+from ftops.config.schema.block import Block
 from ftops.config.schema.field_types import one_of
 from ftops.core.address import Value
 from ftops.core.errors import Diagnostic
@@ -146,7 +147,7 @@ def _job(draft: Draft, _folder: str, sets: Mapping[str, NamedSet], findings: lis
     return Made(inputs, sources, uses)
 
 
-def _set_inputs(block: schema.Block) -> dict[str, Any]:
+def _set_inputs(block: Block) -> dict[str, Any]:
     """What is set, and a place for what the provider may set, in the order of the language."""
     return {
         key: value

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ftops.config import schema
 from ftops.config.loader.for_each import Draft
+from ftops.config.schema.providers import NOT_TAKEN, Defaults
 from ftops.core.address import Value
 from ftops.core.errors import Diagnostic
 
@@ -16,10 +16,10 @@ _SKU: Mapping[str, Value] = {"name": "Standard", "capacity": 1}
 
 
 def complete(
-    draft: Draft, inputs: Inputs, provider_type: str, defaults: schema.Defaults, findings: list[Diagnostic]
+    draft: Draft, inputs: Inputs, provider_type: str, defaults: Defaults, findings: list[Diagnostic]
 ) -> None:
     """Fills in what the resource leaves to its provider; refuses what that doesn't know."""
-    not_taken = schema.NOT_TAKEN.get(provider_type, {}).get(draft.address.kind, ())
+    not_taken = NOT_TAKEN.get(provider_type, {}).get(draft.address.kind, ())
     for key in not_taken:
         inputs.pop(key, None)
         if key in draft.block.given:
@@ -44,19 +44,19 @@ _REMOVE = "Remove it."
 _TO_DEFAULTS = "Remove it; if the spec is also applied to Azure, set it under `defaults` of that provider."
 _INSTEAD: Mapping[str, str] = {
     "url": "Download the file and name it with `path`.",
-    **dict.fromkeys(schema.Defaults.fields, _TO_DEFAULTS),
+    **dict.fromkeys(Defaults.fields, _TO_DEFAULTS),
 }
 
 
-def _nothing(inputs: Inputs, defaults: schema.Defaults) -> None:
+def _nothing(inputs: Inputs, defaults: Defaults) -> None:
     """The kind takes nothing from its provider."""
 
 
-def _job(inputs: Inputs, defaults: schema.Defaults) -> None:
+def _job(inputs: Inputs, defaults: Defaults) -> None:
     inputs["training_type"] = inputs["training_type"] or defaults.training_type or _TRAINING_TYPE
 
 
-def _deployment(inputs: Inputs, defaults: schema.Defaults) -> None:
+def _deployment(inputs: Inputs, defaults: Defaults) -> None:
     for key in ("version_upgrade_option", "rai_policy"):
         if getattr(defaults, key) is not None:
             inputs.setdefault(key, getattr(defaults, key))
@@ -71,4 +71,4 @@ def _mapping(value: Any) -> dict[str, Any]:
     return dict(value) if isinstance(value, Mapping) else {}
 
 
-_FILL: Mapping[str, Callable[[Inputs, schema.Defaults], None]] = {"job": _job, "deployment": _deployment}
+_FILL: Mapping[str, Callable[[Inputs, Defaults], None]] = {"job": _job, "deployment": _deployment}

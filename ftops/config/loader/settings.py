@@ -30,13 +30,14 @@ from ftops.config.loader.files import Entry, Source
 from ftops.config.loader.validate import read_block
 from ftops.config.loader.versions import unmet
 from ftops.config.schema.field_types import Unknown, has_unknown, one_of
+from ftops.config.schema.providers import PROVIDER_TYPES, PUBLIC_TYPES, Defaults, Emulator, ProviderBlock
 from ftops.core.address import NAME, SHORTEST_SECRET, scan
 from ftops.core.errors import Diagnostic, Place
 from ftops.core.suggestions import did_you_mean
 from ftops.yaml.document import flow
 
 DEFAULT_ENVIRONMENT = "default"
-_NO_DEFAULTS = schema.Defaults()
+_NO_DEFAULTS = Defaults()
 EMULATOR_DATA = ".ftops/emulator"
 _NAME = re.compile(NAME)
 STATE_NEEDS: Mapping[str, tuple[str, ...]] = {
@@ -280,7 +281,7 @@ class Providers:
         block = self._blocks.get(name)
         return block.type if block else ""
 
-    def defaults_of(self, name: str) -> schema.Defaults:
+    def defaults_of(self, name: str) -> Defaults:
         """What the provider's resources get where they don't say it themselves."""
         return self.setting(name, "defaults") or _NO_DEFAULTS
 
@@ -290,12 +291,12 @@ class Providers:
             return True
         return agrees(self._accounts[one], self._accounts[other])
 
-    def _read(self, entry: Entry) -> schema.ProviderBlock | None:
+    def _read(self, entry: Entry) -> ProviderBlock | None:
         check_name(entry, "a provider", self.scope.findings)
         kind = entry.data.get("type") if isinstance(entry.data, dict) else None
-        model = schema.PROVIDER_TYPES.get(kind) if isinstance(kind, str) else None
+        model = PROVIDER_TYPES.get(kind) if isinstance(kind, str) else None
         if model is None:
-            known = schema.PUBLIC_TYPES
+            known = PUBLIC_TYPES
             summary = f"unknown provider type `{kind}`" if kind else "`type` is missing"
             hint = did_you_mean(kind, known) if isinstance(kind, str) else f"Write `type: {known[0]}`."
             detail = f"The provider types are {one_of(known)}."
@@ -349,11 +350,11 @@ class Providers:
             if block is not None and name not in unset
         }
 
-    def _config(self, name: str, block: schema.ProviderBlock) -> ProviderConfig:
+    def _config(self, name: str, block: ProviderBlock) -> ProviderConfig:
         settings = block.as_data()
         del settings["type"], settings["default"]
         settings.pop("defaults", None)  # they are inputs of resources by now
-        if isinstance(block, schema.Emulator) and "url" not in settings:
+        if isinstance(block, Emulator) and "url" not in settings:
             settings["data"] = str(self._project / settings.get("data", EMULATOR_DATA))
         entry = self.entries[name]
         used = self.scope.used.get((entry.section, name), ())

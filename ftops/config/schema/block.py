@@ -1,13 +1,11 @@
-"""Blocks: what a mapping of the spec may hold, declared once as a class.
+"""Blocks: the mappings of a spec, each declared as a class with its fields, their types and defaults.
 
-A class names its fields, their types, what they mean and what they are where nothing is given:
+    class Sku(Block, noun="`sku`"):
+        name: SkuName = optional("Kind of capacity.")
+        capacity: Annotated[Any, Integer(1)] = optional("Thousands of tokens per minute.", 1)
 
-    class Sku(Block):
-        name: Annotated[Any, SkuName] = described("Kind of capacity.")
-        capacity: Annotated[Any, Integer(1)] = described("Thousands of tokens per minute.", 1)
-
-`Block.read` reads such a mapping, and says all that is wrong with it. Of the same declarations, `json_schema`
-makes the JSON Schema.
+`Block.read` validates a mapping and reports every fault at once. `json_schema` generates the JSON Schema from
+the same declarations.
 """
 
 from __future__ import annotations
@@ -23,13 +21,13 @@ from msgspec import Struct
 from ftops.config.schema.field_types import FieldType, Refused
 
 Keys = tuple[str | int, ...]
-"""The way to a value: keys of mappings, indices of lists."""
+"""Path to a value: keys of mappings, indices of lists."""
 REQUIRED: Any = ...
-"""Stands for the default of a field that has to be set."""
+"""The default of a required field."""
 
 
 class Fault(NamedTuple):
-    """Something that is wrong with the value at `keys`."""
+    """An error in the value at `keys`."""
 
     kind: str
     """`unknown` (a key), `missing` (a key), `mapping` or `list` (the value must be one), or `refused`."""
@@ -40,37 +38,37 @@ class Fault(NamedTuple):
 
 
 class Faulty(ValueError):
-    """The data are not what a block takes."""
+    """A block is not valid."""
 
     def __init__(self, faults: list[Fault]) -> None:
-        super().__init__("not what the block takes")
+        super().__init__("the block is not valid")
         self.faults = faults
 
 
 Reader = Callable[[Any, Keys, list[Fault]], Any]
-"""Reads the value at these keys; notes what is wrong with it."""
+"""Reads the value at these keys; adds its faults to the list."""
 
 
-class Described(Struct, frozen=True):
-    """What a declaration says of a field. `key`: how the spec writes it, where that is no name in Python."""
+class Declaration(Struct, frozen=True):
+    """A field as declared. `key`: its name in the spec, if that isn't a valid name in Python."""
 
     text: str
     default: Any = None
     key: str = ""
 
 
-def described(text: str, default: Any = None, key: str = "") -> Any:
-    """An optional field and what it means."""
-    return Described(text, default, key)
+def optional(text: str, default: Any = None, key: str = "") -> Any:
+    """Declares an optional field and its description."""
+    return Declaration(text, default, key)
 
 
 def required(text: str, key: str = "") -> Any:
-    """A field that has to be set, and what it means."""
-    return Described(text, REQUIRED, key)
+    """Declares a required field and its description."""
+    return Declaration(text, REQUIRED, key)
 
 
 class Field(Struct, frozen=True):
-    """A field of a block: how the spec writes it, its type, its meaning and its default."""
+    """A field of a block. `key` is its name in the spec."""
 
     key: str
     annotation: Any
@@ -83,34 +81,40 @@ class Field(Struct, frozen=True):
 
     @property
     def block(self) -> type[Block] | None:
-        """The block that is its value, if it is one."""
+        """The type of its value, if that is a block."""
         return next((a for a in _parts(self.annotation) if is_block(a)), None)
 
     @property
     def item(self) -> type[Block] | None:
-        """The block that each entry of its list is, if it is a list of such."""
+        """The type of its entries, if it is a list of blocks."""
         lists = (a for a in _parts(self.annotation) if get_origin(a) is list)
         return next((get_args(a)[0] for a in lists if is_block(get_args(a)[0])), None)
 
 
 class Block:
-    """A mapping of the spec. Unknown keys are refused; a key without a value counts as not set."""
+    """A mapping of the spec. Unknown keys are errors; a key without a value counts as not set.
+
+    A subclass gives the `noun` that messages call it by.
+    """
 
     __slots__ = ("__dict__", "given")
+
+    noun: ClassVar[str] = ""
 
     fields: ClassVar[Mapping[str, Field]] = {}
     """By the name in Python."""
     _defaults: ClassVar[Mapping[str, Any]] = {}
     _required: ClassVar[frozenset[str]] = frozenset()
     _readers: ClassVar[Mapping[str, tuple[str, Reader]]] = {}
-    """By the key in the spec: the name in Python, and how its value is read. Made when first needed."""
+    """By key in the spec: the name in Python and the reader of its value. Filled when first needed."""
     given: frozenset[str]
     """Names of the fields that were set."""
 
-    def __init_subclass__(cls) -> None:
+    def __init_subclass__(cls, noun: str = "") -> None:
+        cls.noun = noun
         annotations = get_annotations(cls)
-        said = {name: value for name, value in vars(cls).items() if isinstance(value, Described)}
-        own = {name: Field(d.key or name, annotations[name], d.text, d.default) for name, d in said.items()}
+        declared = [(name, d) for name, d in vars(cls).items() if isinstance(d, Declaration)]
+        own = {name: Field(d.key or name, annotations[name], d.text, d.default) for name, d in declared}
         cls.fields = {**cls.fields, **own}
         cls._defaults = {name: None if f.is_required else f.default for name, f in cls.fields.items()}
         cls._required = frozenset(name for name, f in cls.fields.items() if f.is_required)
@@ -140,7 +144,7 @@ class Block:
 
     @classmethod
     def read(cls, data: Any) -> Self:
-        """The block that `data` describes. Raises Faulty with all that is wrong with it."""
+        """The block that `data` describes. Raises Faulty with every fault."""
         faults: list[Fault] = []
         block = cls._read(data, (), faults)
         if faults:
@@ -167,7 +171,7 @@ class Block:
 
 
 def _reader(annotation: Any) -> Reader:
-    """How a value of that type is read. Raises TypeError for a type that no field has had so far."""
+    """The reader of values of this type. Raises TypeError for a type that fields can't have."""
     parts = _parts(annotation)
     kind = next((part for part in parts if isinstance(part, FieldType)), None)
     if kind is not None:
@@ -185,7 +189,7 @@ def _reader(annotation: Any) -> Reader:
 
 
 def _parts(annotation: Any) -> Iterable[Any]:
-    """A type without what is put around it: `Annotated[X | None, y]` is made of X and y."""
+    """The parts of a type, without None: X and y of `Annotated[X | None, y]`."""
     if get_origin(annotation) is Annotated:
         inner, *marks = get_args(annotation)
         return [*_parts(inner), *marks]

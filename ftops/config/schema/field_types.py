@@ -1,7 +1,7 @@
-"""The types of fields in a spec: how a scalar as written becomes a value, and what is said if it can't.
+"""Field types of a spec: each converts a value as written, or says why it can't, and has a JSON Schema.
 
-`schema` puts them into its models. Each takes a scalar without quotes (Plain), quoted text, a value that an
-expression has produced, or an expression that stays data; and each describes itself as JSON Schema.
+A value is a scalar without quotes (Plain), quoted text, the result of an expression, or an expression that is
+evaluated only when the plan is applied.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 from msgspec import Struct, field
 
@@ -22,7 +22,7 @@ EXPRESSION_SCHEMA: JsonSchema = {"type": "string", "pattern": r"\$\{"}
 
 
 class Unknown:
-    """Stands for a value that could not be read; the finding about it is made already."""
+    """Stands for a value that couldn't be read. Its error is among the findings already."""
 
     __slots__ = ()
 
@@ -31,13 +31,13 @@ UNKNOWN = Unknown()
 
 
 def has_unknown(value: Any) -> bool:
-    """Whether a part of the value could not be read."""
+    """Whether any part of the value couldn't be read."""
     items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return isinstance(value, Unknown) or any(has_unknown(item) for item in items)
 
 
 class Hidden(Struct):
-    """A secret that is the whole value of a field; the field's type notes the form it takes there."""
+    """A secret that is the whole value of a field. The field type sets `form`: the value in its own type."""
 
     secret: Secret
     value: Scalar
@@ -46,7 +46,7 @@ class Hidden(Struct):
 
 
 class Refused(ValueError):
-    """What a field type raises. The field's name goes before the summary: "… must be an integer"."""
+    """A field type can't take a value. The field's name is put before the summary: "… must be an integer"."""
 
     def __init__(self, summary: str, detail: str = "", hint: str = "") -> None:
         super().__init__(summary)
@@ -54,8 +54,8 @@ class Refused(ValueError):
 
 
 class FieldType(Struct, frozen=True, kw_only=True, dict=True):
-    """Base of the types. `closed` fields take no reference and no secret: they must be known at once.
-    Those that are shown take no secret: the service makes an id or a name of them."""
+    """A field type. `closed`: takes no reference and no secret, since the value is needed while the spec is
+    read. `is_shown`: takes no secret, since the value becomes part of an ID or a name at the service."""
 
     closed: bool = False
     is_shown: bool = False
@@ -66,7 +66,7 @@ class FieldType(Struct, frozen=True, kw_only=True, dict=True):
         return "a value"
 
     def convert(self, value: Any) -> Any:
-        """The value in this type, or None."""
+        """The value in this type, or None if it can't be converted."""
         raise NotImplementedError
 
     def schema(self) -> JsonSchema:
@@ -82,14 +82,14 @@ class FieldType(Struct, frozen=True, kw_only=True, dict=True):
         if kind is Reference or kind is Template:
             return self._expression(value)
         if kind is Hidden:
-            return self._take(value)
+            return self._secret(value)
         found = self.convert(value)
         if found is None:
             raise Refused(f"must be {self.expected}", self.shown(value), self.hint(value))
         return found
 
     def shown(self, value: Any) -> str:
-        """The value, as far as it may be shown."""
+        """Completes the detail of a message."""
         return _shown(value)
 
     def _expression(self, value: Reference | Template) -> Reference | Template:
@@ -100,7 +100,7 @@ class FieldType(Struct, frozen=True, kw_only=True, dict=True):
             raise _no_secret(_SHOWN_LATER)
         return value
 
-    def _take(self, hidden: Hidden) -> Secret:
+    def _secret(self, hidden: Hidden) -> Secret:
         if self.closed:
             raise _no_secret(
                 "The value appears in plans and determines how the spec is read, so it can't be a secret."
@@ -127,7 +127,7 @@ def _no_secret(detail: str) -> Refused:
 
 
 class Text(FieldType, frozen=True):
-    """Text as written: `no`, `1e3` and `2024-10-21` are just that."""
+    """Text as written, also `no`, `1e3` and `2024-10-21`."""
 
     pattern: str = ""
     form: str = "text"
@@ -166,10 +166,10 @@ class Text(FieldType, frozen=True):
 
 
 class Spelled(Text, frozen=True):
-    """Text in which known words get their one spelling: case, `-`, `_` and blanks don't count."""
+    """Text in which known words are normalised: case, `-`, `_` and blanks are ignored."""
 
     spellings: Mapping[str, str] = field(default_factory=dict)
-    """Words without case and marks → as they are written."""
+    """Folded word → its spelling."""
 
     def convert(self, value: Any) -> str | None:
         text = super().convert(value)
@@ -177,12 +177,12 @@ class Spelled(Text, frozen=True):
 
 
 def folded(text: str) -> str:
-    """A word as it is compared: without case, `-`, `_` and blanks."""
+    """A word in lower case, without `-`, `_` and blanks."""
     return re.sub(r"[-_\s]", "", text).lower()
 
 
 class _Typed(FieldType, frozen=True, kw_only=True):
-    """Everything but text: a text around an expression can't be one of these."""
+    """Base of all types but text. They take no Template: text around an expression gives text."""
 
     words: tuple[str, ...] = ()
 
@@ -199,58 +199,60 @@ class _Typed(FieldType, frozen=True, kw_only=True):
     def _word(self, value: Any) -> str | None:
         return str(value) if isinstance(value, str) and value in self.words else None
 
-    def _or_words(self, text: str) -> str:
-        return text + "".join(f", or `{word}`" for word in self.words)
-
     def _open(self, *schemas: JsonSchema) -> JsonSchema:
         words = ({"enum": list(self.words)},) if self.words else ()
         return {"anyOf": [*schemas, *words, EXPRESSION_SCHEMA]}
 
 
-class Integer(_Typed, frozen=True):
-    """A whole number within limits, or one of a few words."""
-
-    minimum: int | None = None
-    maximum: int | None = None
-
-    @property
-    def expected(self) -> str:
-        return self._or_words(f"an integer{_limits(self.minimum, self.maximum)}")
-
-    def convert(self, value: Any) -> int | str | None:
-        found = _integer(value)
-        if found is None:
-            return self._word(value)
-        low, high = self.minimum, self.maximum
-        return None if (low is not None and found < low) or (high is not None and found > high) else found
-
-    def schema(self) -> JsonSchema:
-        return self._open({"type": "integer"} | _schema_limits(self.minimum, self.maximum))
-
-
 class Number(_Typed, frozen=True):
-    """A number above or from a limit on, or one of a few words."""
+    """A number within limits, or one of a few words."""
 
-    above: float | None = None
     minimum: float | None = None
+    maximum: float | None = None
+    above: float | None = None
+    noun: ClassVar[str] = "a number"
+    json_type: ClassVar[str] = "number"
 
     @property
     def expected(self) -> str:
         above = "" if self.above is None else f" above {render(self.above)}"
-        return self._or_words(f"a number{above}{_limits(self.minimum, None)}")
+        return f"{self.noun}{above}{_limits(self.minimum, self.maximum)}" + "".join(
+            f", or `{word}`" for word in self.words
+        )
 
     def convert(self, value: Any) -> int | float | str | None:
-        found = _number(value)
+        found = self._number(value)
         if found is None:
             return self._word(value)
-        low = (self.minimum is not None and found < self.minimum) or (
-            self.above is not None and found <= self.above
+        is_outside = (
+            (self.minimum is not None and found < self.minimum)
+            or (self.maximum is not None and found > self.maximum)
+            or (self.above is not None and found <= self.above)
         )
-        return None if low else found
+        return None if is_outside else found
+
+    def _number(self, value: Any) -> int | float | None:
+        if isinstance(value, Plain):
+            return number(value)
+        return value if type(value) in (int, float) else None
 
     def schema(self) -> JsonSchema:
-        above = {} if self.above is None else {"exclusiveMinimum": self.above}
-        return self._open({"type": "number"} | above | _schema_limits(self.minimum, None))
+        limits = {"exclusiveMinimum": self.above, "minimum": self.minimum, "maximum": self.maximum}
+        given = {key: limit for key, limit in limits.items() if limit is not None}
+        return self._open({"type": self.json_type} | given)
+
+
+class Integer(Number, frozen=True):
+    """A whole number within limits, or one of a few words."""
+
+    noun: ClassVar[str] = "an integer"
+    json_type: ClassVar[str] = "integer"
+
+    def _number(self, value: Any) -> int | None:
+        found = super()._number(value)
+        if isinstance(found, float):
+            return int(found) if found.is_integer() else None
+        return found
 
 
 _OLD_BOOLEANS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
@@ -277,7 +279,7 @@ class Boolean(_Typed, frozen=True):
 
 
 class Choice(_Typed, frozen=True):
-    """One of a few words. `spellings` maps what is accepted beside them."""
+    """One of a few words. `spellings`: other accepted words → the word that they stand for."""
 
     spellings: Mapping[str, str] = field(default_factory=dict)
 
@@ -297,8 +299,8 @@ class Choice(_Typed, frozen=True):
 
 
 class Untyped(FieldType, frozen=True):
-    """Anything; scalars without quotes are read as YAML 1.2 does. `shape` narrows it to a container;
-    `as_written` leaves scalars as they are, for the fields that they end in."""
+    """Any value; scalars without quotes are resolved as in YAML 1.2. `shape`: only a mapping or list.
+    `as_written`: scalars aren't resolved, since the field that a variable is used in has the type."""
 
     shape: type[dict[Any, Any]] | type[list[Any]] | None = None
     as_written: bool = False
@@ -334,19 +336,6 @@ def one_of(words: tuple[str, ...], last: str = "or") -> str:
     return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} {last} {quoted[-1]}"
 
 
-def _integer(value: Any) -> int | None:
-    found = number(value) if isinstance(value, Plain) else value
-    if type(found) is float:
-        return int(found) if found.is_integer() else None
-    return found if type(found) is int else None
-
-
-def _number(value: Any) -> int | float | None:
-    if isinstance(value, Plain):
-        return number(value)
-    return value if type(value) in (int, float) else None
-
-
 def _limits(minimum: float | None, maximum: float | None) -> str:
     if minimum is not None and maximum is not None:
         return f" from {render(minimum)} to {render(maximum)}"
@@ -355,13 +344,8 @@ def _limits(minimum: float | None, maximum: float | None) -> str:
     return "" if maximum is None else f" of at most {render(maximum)}"
 
 
-def _schema_limits(minimum: float | None, maximum: float | None) -> JsonSchema:
-    limits = {"minimum": minimum, "maximum": maximum}
-    return {key: value for key, value in limits.items() if value is not None}
-
-
 def _shown(value: Any) -> str:
-    """The value as far as it may be shown: text from outside may be a secret."""
+    """The value for a message; nothing of text from outside of the spec, which may be a secret."""
     if isinstance(value, Given):
         return ""
     if isinstance(value, dict):

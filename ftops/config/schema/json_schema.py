@@ -1,4 +1,4 @@
-"""JSON Schema of blocks, for editors."""
+"""JSON Schema: generated from the declarations of blocks, for editors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ftops.config.schema.field_aliases import OrName, Shown
 from ftops.config.schema.field_types import FieldType, JsonSchema
 
 _IN_OWN_ORDER = ("properties", "default")
-"""What stands in these is in the order of its declaration; all other keys are sorted."""
+"""Keys of these stay in the order of their declaration; all others are sorted."""
 
 
 def schema_of(block: type[Block], title: str) -> JsonSchema:
@@ -60,7 +60,7 @@ def _schema(annotation: Any, definitions: dict[str, JsonSchema]) -> JsonSchema:
 
 
 def _marked(inner: Any, marks: tuple[Any, ...], definitions: dict[str, JsonSchema]) -> JsonSchema:
-    """`Annotated[inner, *marks]`: the last mark says what it looks like."""
+    """Of `Annotated[inner, *marks]`; the last mark decides."""
     match marks[-1]:
         case Shown(schema=schema):
             return schema

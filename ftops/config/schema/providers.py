@@ -1,11 +1,20 @@
-"""The models of `providers`: what each type of provider takes, and what its resources get from it."""
+"""Schema of `providers`: the settings of each type, and the defaults that it gives its resources."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from ftops.config.schema.block import Block, described, required
-from ftops.config.schema.field_aliases import Fixed, Flag, Plainly, SkuName, TrainingType, UpgradeOption
-from ftops.config.schema.field_types import Choice, Integer, Number, Untyped
+from ftops.config.schema.block import Block, optional, required
+from ftops.config.schema.field_aliases import (
+    Amount,
+    FixedText,
+    Flag,
+    OpenText,
+    SkuName,
+    TrainingType,
+    UpgradeOption,
+    choice,
+)
+from ftops.config.schema.field_types import Integer, Untyped
 
 PROVIDER_TYPE = "Type of the provider: azure_openai, openai or emulator."
 DEFAULTS = "Defaults for inputs of its jobs and deployments."
@@ -17,116 +26,110 @@ VISIBLE_AFTER = (
 )
 
 
-class Sku(Block):
+class Sku(Block, noun="`sku`"):
     """SKU and capacity of a deployment."""
 
-    name: Annotated[Any, SkuName] = described(
-        "SKU, such as GlobalStandard; default: that of the provider, else Standard."
-    )
-    capacity: Annotated[Any, Integer(1)] = described(
+    name: SkuName = optional("SKU, such as GlobalStandard; default: that of the provider, else Standard.")
+    capacity: Annotated[Any, Integer(1)] = optional(
         "Thousands of tokens per minute; default: that of the provider, else 1."
     )
 
 
-class Defaults(Block):
+class Defaults(Block, noun="`defaults`"):
     """Defaults for inputs of the provider's jobs and deployments."""
 
-    training_type: Annotated[Any, TrainingType] = described("Training type of jobs.")
-    sku: Sku | None = described("SKU and capacity of deployments; each key is a separate default.")
-    tags: dict[str, Plainly] | None = described("Tags that are added to those of each deployment.")
-    version_upgrade_option: Annotated[Any, UpgradeOption] = described(
+    training_type: TrainingType = optional("Training type of jobs.")
+    sku: Sku | None = optional("SKU and capacity of deployments; each key is a separate default.")
+    tags: dict[str, OpenText] | None = optional("Tags that are added to those of each deployment.")
+    version_upgrade_option: UpgradeOption = optional(
         "When the service may upgrade base models to a newer version."
     )
-    rai_policy: Plainly = described("Name of the content filter.")
+    rai_policy: OpenText = optional("Name of the content filter.")
 
 
-class Timeouts(Block):
+class Timeouts(Block, noun="`timeouts`"):
     """How long a step waits for a pending object before it fails; the next apply continues to wait."""
 
-    dataset: Annotated[Any, Number(minimum=0, closed=True)] = described(
-        "Maximum seconds for the service to process a file. Default: 3600."
-    )
-    job: Annotated[Any, Number(minimum=0, closed=True)] = described(
-        "Maximum seconds for a job, including its time in the queue. Default: no limit."
-    )
-    deployment: Annotated[Any, Number(minimum=0, closed=True)] = described(
-        "Maximum seconds to create, update or delete a deployment. Default: 3600."
-    )
+    dataset: Amount = optional("Maximum seconds for the service to process a file. Default: 3600.")
+    job: Amount = optional("Maximum seconds for a job, including its time in the queue. Default: no limit.")
+    deployment: Amount = optional("Maximum seconds to create, update or delete a deployment. Default: 3600.")
 
 
 class ProviderBlock(Block):
     """Keys of every provider."""
 
-    type: Fixed = required(PROVIDER_TYPE)
-    default: Flag = described("true: manages the resources that don't set `provider`.", False)
+    type: FixedText = required(PROVIDER_TYPE)
+    default: Flag = optional("true: manages the resources that don't set `provider`.", False)
 
 
-class ControlPlane(Block):
+class ControlPlane(Block, noun="`control_plane`"):
     """Azure Resource Manager, which manages deployments."""
 
-    endpoint: Fixed = described("URL of Azure Resource Manager.")
-    api_version: Fixed = described("API version of Azure Resource Manager.")
+    endpoint: FixedText = optional("URL of Azure Resource Manager.")
+    api_version: FixedText = optional("API version of Azure Resource Manager.")
 
 
-class Credential(Block):
+class Credential(Block, noun="`credential`"):
     """How DefaultAzureCredential finds an identity, if the default isn't enough."""
 
-    tenant_id: Fixed = described("Microsoft Entra tenant.")
-    client_id: Fixed = described("Client ID of the managed or workload identity.")
+    tenant_id: FixedText = optional("Microsoft Entra tenant.")
+    client_id: FixedText = optional("Client ID of the managed or workload identity.")
 
 
-class AzureOpenAI(ProviderBlock):
+class AzureOpenAI(ProviderBlock, noun="a provider of type azure_openai"):
     """An Azure OpenAI resource."""
 
-    type: Annotated[Any, Choice(words=("azure_openai",), closed=True)] = required(PROVIDER_TYPE)
-    endpoint: Fixed = required("Endpoint of the resource, such as https://acme.openai.azure.com/.")
-    subscription_id: Fixed = described("Subscription of the resource; required for deployments.")
-    resource_group: Fixed = described("Resource group of the resource; required for deployments.")
-    account: Fixed = described("Name of the resource; required for deployments.")
-    location: Fixed = described("Region of the resource.")
-    api_version: Fixed = described("API version of the data plane.", "2024-10-21")
-    api_key: Fixed = described(
+    type: Annotated[Any, choice("azure_openai")] = required(PROVIDER_TYPE)
+    endpoint: FixedText = required("Endpoint of the resource, such as https://acme.openai.azure.com/.")
+    subscription_id: FixedText = optional("Subscription of the resource; required for deployments.")
+    resource_group: FixedText = optional("Resource group of the resource; required for deployments.")
+    account: FixedText = optional("Name of the resource; required for deployments.")
+    location: FixedText = optional("Region of the resource.")
+    api_version: FixedText = optional("API version of the data plane.", "2024-10-21")
+    api_key: FixedText = optional(
         "API key; without one, Microsoft Entra ID is used. Read it from the environment: ${env.…}."
     )
-    control_plane: ControlPlane | None = described("Settings of the control plane.")
-    credential: Credential | None = described("Settings of Microsoft Entra ID.")
-    visible_after: Annotated[Any, Number(minimum=0, closed=True)] = described(VISIBLE_AFTER)
-    timeouts: Timeouts | None = described(TIMEOUTS)
-    defaults: Defaults | None = described(DEFAULTS)
+    control_plane: ControlPlane | None = optional("Settings of the control plane.")
+    credential: Credential | None = optional("Settings of Microsoft Entra ID.")
+    visible_after: Amount = optional(VISIBLE_AFTER)
+    timeouts: Timeouts | None = optional(TIMEOUTS)
+    defaults: Defaults | None = optional(DEFAULTS)
 
 
-class OpenAI(ProviderBlock):
+class OpenAI(ProviderBlock, noun="a provider of type openai"):
     """A project of the OpenAI platform."""
 
-    type: Annotated[Any, Choice(words=("openai",), closed=True)] = required(PROVIDER_TYPE)
-    api_key: Fixed = required("API key of the project. Read it from the environment: ${env.OPENAI_API_KEY}.")
-    organization: Fixed = described("Organization, if the key belongs to several.")
-    project: Fixed = described("Project, if the key belongs to several.")
-    base_url: Fixed = described("Base URL of the platform.", "https://api.openai.com/v1")
-    visible_after: Annotated[Any, Number(minimum=0, closed=True)] = described(VISIBLE_AFTER)
-    timeouts: Timeouts | None = described(TIMEOUTS)
+    type: Annotated[Any, choice("openai")] = required(PROVIDER_TYPE)
+    api_key: FixedText = required(
+        "API key of the project. Read it from the environment: ${env.OPENAI_API_KEY}."
+    )
+    organization: FixedText = optional("Organization, if the key belongs to several.")
+    project: FixedText = optional("Project, if the key belongs to several.")
+    base_url: FixedText = optional("Base URL of the platform.", "https://api.openai.com/v1")
+    visible_after: Amount = optional(VISIBLE_AFTER)
+    timeouts: Timeouts | None = optional(TIMEOUTS)
 
 
-class Emulator(ProviderBlock):
+class Emulator(ProviderBlock, noun="a provider of type emulator"):
     """The built-in emulator: a local server in place of Azure OpenAI."""
 
-    type: Annotated[Any, Choice(words=("emulator",), closed=True)] = required(PROVIDER_TYPE)
-    data: Fixed = described("Folder for its data, relative to the project root.", None)
-    url: Fixed = described("URL of an emulator that is already running.")
-    account: Fixed = described(
+    type: Annotated[Any, choice("emulator")] = required(PROVIDER_TYPE)
+    data: FixedText = optional("Folder for its data, relative to the project root.", None)
+    url: FixedText = optional("URL of an emulator that is already running.")
+    account: FixedText = optional(
         "Name of its account; emulators that share models need different names; default: emulator."
     )
-    api_key: Fixed = described("API key that it requires.")
-    settings: Annotated[Any, Untyped(dict)] = described("Settings that are passed to it.")
-    visible_after: Annotated[Any, Number(minimum=0, closed=True)] = described(VISIBLE_AFTER)
-    timeouts: Timeouts | None = described(TIMEOUTS)
-    defaults: Defaults | None = described(DEFAULTS)
+    api_key: FixedText = optional("API key that it requires.")
+    settings: Annotated[Any, Untyped(dict)] = optional("Settings that are passed to it.")
+    visible_after: Amount = optional(VISIBLE_AFTER)
+    timeouts: Timeouts | None = optional(TIMEOUTS)
+    defaults: Defaults | None = optional(DEFAULTS)
 
 
-class Memory(ProviderBlock):
+class Memory(ProviderBlock, noun="a provider of type memory"):
     """Objects in memory, for tests."""
 
-    type: Annotated[Any, Choice(words=("memory",), closed=True)] = required(PROVIDER_TYPE)
+    type: Annotated[Any, choice("memory")] = required(PROVIDER_TYPE)
 
 
 PROVIDER_TYPES: Mapping[str, type[ProviderBlock]] = {
@@ -153,4 +156,4 @@ NOT_TAKEN: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         ),
     },
 }
-"""By type of provider and kind: keys that mean nothing there."""
+"""By type of provider and kind of resource: the keys that aren't supported."""

@@ -9,6 +9,7 @@ import pytest
 
 from ftops.config import schema
 from ftops.config.loader import load
+from ftops.config.schema import providers
 from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.yaml.formatter import format_text
 
@@ -37,16 +38,10 @@ def test_examples_are_laid_out_as_they_should(number: int) -> None:
 
 
 def test_every_key_is_described() -> None:
-    blocks = [*schema.RESOURCE_MODELS.values(), *schema.PROVIDER_TYPES.values()]
-    blocks += [
-        schema.Settings,
-        schema.StateBlock,
-        schema.Variable,
-        schema.Environment,
-        schema.JobHyperparameters,
-    ]
-    blocks += [schema.LifecycleBlock, schema.Sku, schema.OutputBlock, schema.ControlPlane, schema.Credential]
-    blocks += [schema.Defaults]
+    blocks = [*schema.RESOURCE_MODELS.values(), *providers.PROVIDER_TYPES.values()]
+    blocks += [schema.Settings, schema.StateBlock, schema.Variable, schema.Environment]
+    blocks += [schema.JobHyperparameters, schema.LifecycleBlock, schema.OutputBlock]
+    blocks += [providers.Sku, providers.ControlPlane, providers.Credential, providers.Defaults]
     keys = {field.key for block in blocks for field in block.fields.values()}
     assert [key for key in sorted({*keys, *schema.SECTIONS}) if not re.search(rf"\b{key}\b", TEXT)] == []
 
