@@ -7,11 +7,14 @@ docs/identity.md has the rules.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
+from pkgutil import resolve_name
 
 from ftops.config.config import Config, ProviderConfig
 from ftops.core.address import Value
+from ftops.core.provider_types import PROVIDER_TYPES
+from ftops.core.resource_types import RESOURCE_TYPES
 
 _CUSTOM_DOMAINS = (".openai.azure.", ".cognitiveservices.azure.", ".services.ai.azure.")
 """What follows the name of an account in its host; the name is unique within a cloud."""
@@ -26,7 +29,10 @@ _DEFAULT_PORTS: Mapping[str, str] = {"http": "80", "https": "443"}
 def account_of(provider: ProviderConfig, project: Path) -> str:
     """A name of the account that is the same wherever ftops runs, whoever asks, and by whichever of its
     addresses. No secret is in it. What the settings don't say of it is left off at the end."""
-    return provider.account or _ACCOUNTS[provider.type](provider, project)
+    if provider.account:
+        return provider.account
+    account: str = resolve_name(PROVIDER_TYPES[provider.type].account)(provider, project)
+    return account
 
 
 def accounts_of(config: Config) -> dict[str, str]:
@@ -37,7 +43,8 @@ def accounts_of(config: Config) -> dict[str, str]:
 def is_exclusive(account: str, kind: str) -> bool:
     """Whether an object of this kind can have one address only. A deployment on the OpenAI platform is the
     model itself, which any number of them may name, and deleting it does nothing."""
-    return not (kind == "deployment" and account.startswith("openai:"))
+    type_ = PROVIDER_TYPES.get(account.partition(":")[0])
+    return type_ is None or type_.has_deployments or not RESOURCE_TYPES[kind].serves
 
 
 def agrees(one: str, other: str) -> bool:
@@ -52,10 +59,10 @@ def possible_accounts(provider: ProviderConfig, project: Path, stand_in: str) ->
     account = account_of(provider, project)
     if stand_in not in account:
         return ""
-    kind = provider.type
-    anything = _ANYTHING.get(kind, ".*")
+    type_ = PROVIDER_TYPES[provider.type]
+    anything = type_.account_part
     head, *named = (re.escape(part).replace(stand_in, anything) for part in account.split("#"))
-    if kind != "azure_openai":
+    if not type_.may_be_emulator:
         return "#".join([head, *named])
     if stand_in in account.partition("#")[0]:
         head = f"(?:{head}|emulator:{re.escape(_LOOPBACK)}{anything})"
@@ -65,11 +72,7 @@ def possible_accounts(provider: ProviderConfig, project: Path, stand_in: str) ->
     return head + rest
 
 
-_ANYTHING: Mapping[str, str] = {"azure_openai": "[^#]*", "openai": "[^/]*", "emulator": "[^#]*"}
-"""By type of provider: what a part of the name of its account can be."""
-
-
-def _azure(provider: ProviderConfig, project: Path) -> str:
+def azure_account(provider: ProviderConfig, project: Path) -> str:
     """What answers on this machine is an emulator, which has one account, by whichever type it is reached."""
     host, path = _address(provider.settings.get("endpoint"))
     if host.partition(":")[0] == _LOOPBACK:
@@ -82,7 +85,7 @@ def _azure(provider: ProviderConfig, project: Path) -> str:
     return "#".join([f"azure:{host}{path}", *named])
 
 
-def _openai(provider: ProviderConfig, project: Path) -> str:
+def openai_account(provider: ProviderConfig, project: Path) -> str:
     """Without an organization or a project, those of the key count: others than any that is named."""
     host, _ = _address(provider.settings.get("base_url"))
     settings = provider.settings
@@ -90,7 +93,7 @@ def _openai(provider: ProviderConfig, project: Path) -> str:
     return "/".join([f"openai:{host or 'api.openai.com'}", *named])
 
 
-def _emulator(provider: ProviderConfig, project: Path) -> str:
+def emulator_account(provider: ProviderConfig, project: Path) -> str:
     """A server that runs already says itself which account it is."""
     settings = provider.settings
     host, path = _address(settings.get("url"))
@@ -100,7 +103,7 @@ def _emulator(provider: ProviderConfig, project: Path) -> str:
     return f"emulator:{folder}#{settings.get('account') or 'emulator'}"
 
 
-def _memory(provider: ProviderConfig, project: Path) -> str:
+def memory_account(provider: ProviderConfig, project: Path) -> str:
     return f"memory:{provider.settings.get('account') or provider.name}"
 
 
@@ -123,11 +126,3 @@ def _named(settings: Mapping[str, Value], *keys: str) -> list[str]:
     """The values of these keys up to the first that isn't set."""
     found = [str(settings.get(key) or "").lower() for key in keys]
     return found[: found.index("")] if "" in found else found
-
-
-_ACCOUNTS: Mapping[str, Callable[[ProviderConfig, Path], str]] = {
-    "azure_openai": _azure,
-    "openai": _openai,
-    "emulator": _emulator,
-    "memory": _memory,
-}

@@ -14,6 +14,8 @@ from msgspec import Struct, field
 from ftops.core.address import Address, Json, Secrets, Value
 from ftops.core.errors import Diagnostic, Place
 from ftops.core.project import CATALOG_FILE, FOLDER
+from ftops.core.provider_types import PROVIDER_TYPES
+from ftops.core.resource_types import kind_of
 
 
 class Budget(Struct, frozen=True):
@@ -135,6 +137,8 @@ class NamedPath(Struct, frozen=True):
     section: str = ""
     name: str = ""
     keys: tuple[str, ...] = ()
+    is_data: bool = False
+    """Whether the checks of data files find what is wrong with it."""
 
 
 class StateSettings(Struct, frozen=True):
@@ -187,12 +191,14 @@ class Config(Struct, frozen=True):
         """All that is read or written for this config, and that what lies in the project decides about."""
         for resource in self.resources:
             path = resource.inputs.get("path")
-            if resource.address.kind == "dataset" and isinstance(path, str):
-                yield NamedPath(self.folder / path, "datasets", resource.address.name, ("path",))
+            kind = kind_of(resource.address)
+            if kind.is_data and isinstance(path, str):
+                yield NamedPath(self.folder / path, kind.section, resource.address.name, ("path",), True)
         for provider in self.providers.values():
-            if provider.type == "emulator" and "data" in provider.settings:
-                folder = self.project / str(provider.settings["data"])
-                yield NamedPath(folder, "providers", provider.name, ("data",))
+            key = PROVIDER_TYPES[provider.type].data_folder
+            if key in provider.settings:
+                folder = self.project / str(provider.settings[key])
+                yield NamedPath(folder, "providers", provider.name, (key,))
         yield from (NamedPath(self.project / name) for name in _OWN_PATHS)
         yield from self._paths_of_state()
 

@@ -17,7 +17,7 @@ from ftops.config.data_sources import Inspected, Source, data_of
 from ftops.core.address import Address, Json, Reference, references
 from ftops.core.errors import Diagnostic, FtopsError, SpecError
 from ftops.core.project import CACHE, CATALOG_FILE, CATALOG_VARIABLE, ignore, own_folder
-from ftops.core.resource_types import METHOD_FORMATS
+from ftops.core.resource_types import METHOD_FORMATS, kind_of
 
 SHORT = 16_384
 """Bytes of an example that every model takes whole, unless a catalogue of the user's own says otherwise."""
@@ -79,7 +79,7 @@ class _Files(Struct):
 
     def with_content(self, resource: Resource) -> Resource:
         path = resource.inputs.get("path")
-        if resource.address.kind != "dataset" or not isinstance(path, str):
+        if not kind_of(resource.address).is_data or not isinstance(path, str):
             return _with_name(resource)
         try:
             source = self._source(path)
@@ -141,7 +141,7 @@ class _Files(Struct):
     def check_jobs(self) -> None:
         """What no file shows by itself."""
         for job in self.config.resources:
-            if job.address.kind == "job":
+            if kind_of(job.address).trains:
                 self.findings += self._misfits(job)
                 self.findings += self._overlaps(job)
         if _has_own_catalog(self.config) or any(o.inspection.longest > SHORT for o in self.known.values()):
@@ -292,10 +292,10 @@ def _placed(diagnostic: Diagnostic, resource: Resource) -> Diagnostic:
 
 
 def _with_name(resource: Resource) -> Resource:
-    """A deployment's name is known beforehand, unless it is made from the model's."""
-    if resource.address.kind != "deployment" or resource.inputs.get("replace") == "blue_green":
+    """An object's name is known beforehand, unless it is made from the model's."""
+    name = resource.inputs.get(kind_of(resource.address).named_by)
+    if resource.inputs.get("replace") == "blue_green":
         return resource
-    name = resource.inputs.get("name")
     return replace(resource, facts={"name": name}) if isinstance(name, str) else resource
 
 

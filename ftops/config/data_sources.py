@@ -12,6 +12,7 @@ from ftops import dataset
 from ftops.config.config import Resource
 from ftops.core.address import Address, Reference
 from ftops.core.errors import Diagnostic
+from ftops.core.resource_types import kind_of
 
 DATA_OF_JOB = ("training", "validation")
 
@@ -57,5 +58,5 @@ def data_of(job: Resource) -> Iterator[tuple[str, Address]]:
     """The datasets of a job: `training` or `validation`, and the address."""
     for key in DATA_OF_JOB:
         value = job.inputs.get(key)
-        if isinstance(value, Reference) and value.address.kind == "dataset":
+        if isinstance(value, Reference) and kind_of(value.address).is_data:
             yield key, value.address

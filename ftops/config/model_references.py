@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from ftops.config.config import Resource
 from ftops.core.address import Address, Reference, Value
-from ftops.core.model_names import ModelName, base_of, is_tuned
+from ftops.core.model_names import ModelName, base_of
+from ftops.core.resource_types import is_tuned, kind_of
 
 _ROUNDS_AT_MOST = 100
 """Jobs on jobs on jobs; a circle is refused long before."""
@@ -21,7 +22,7 @@ def referenced_model(
         if not isinstance(value, Reference):
             break
         job = resources.get(value.address)
-        if job is None or job.address.kind != "job":
+        if job is None or not kind_of(job.address).trains:
             return None
         tuned, version = True, ""
         value = job.inputs.get("model")

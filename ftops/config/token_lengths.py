@@ -18,6 +18,7 @@ from ftops.config.data_sources import Inspected, data_of
 from ftops.config.model_references import referenced_model
 from ftops.core.address import Address
 from ftops.core.errors import Diagnostic, FtopsError, SpecError
+from ftops.core.resource_types import kind_of
 from ftops.dataset.profile.profile_store import summary
 from ftops.dataset.profile.profiler import Measured
 from ftops.dataset.profile.statistics import Cut, statistics
@@ -73,7 +74,7 @@ class TokenLengths:
         """Each job whose base model is known, with the name and the version of that."""
         resources = {resource.address: resource for resource in self._config.resources}
         for job in self._config.resources:
-            is_job = job.address.kind == "job"
+            is_job = kind_of(job.address).trains
             named = referenced_model(job.inputs.get("model"), resources) if is_job else None
             if named is not None:
                 yield job, named.base, named.version

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from ftops.core.address import Reference
-
 _VERSIONED = re.compile(r"(?P<name>.+?)-(?P<version>\d{4}-\d{2}-\d{2}|\d{4})\Z")
 
 
@@ -32,10 +30,3 @@ def base_of(tuned: str) -> str:
     if tuned.startswith("ft:"):
         return tuned.split(":")[1]
     return tuned.partition(".ft-")[0]
-
-
-def is_tuned(model: object) -> bool:
-    """Whether a model is a fine-tuned one: `<base>.ft-<hex>`, `ft:<base>:…`, or a reference to a job's."""
-    if isinstance(model, Reference):
-        return model.address.kind == "job"
-    return isinstance(model, str) and (".ft-" in model or model.startswith("ft:"))

@@ -1,6 +1,6 @@
-"""The kinds of resources: what differs by kind is a row here, not a branch elsewhere.
+"""Resource types: one row for each kind of resource, with all that other modules ask of a kind.
 
-Source of the rows: the table "Kinds" of docs/language.md.
+No other module branches on the name of a kind. docs/language.md describes the kinds.
 """
 
 from __future__ import annotations
@@ -8,22 +8,40 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping
+from math import inf
 
 from msgspec import Struct, field
 
-from ftops.core.address import Value
-from ftops.core.model_names import is_tuned
+from ftops.core.address import Address, Reference, Value
 from ftops.core.normal_form import AS_WRITTEN, Spelling, model, name, number, word
 
 
 class ResourceType(Struct, frozen=True):
-    """One kind of resource. Attribute names are dotted paths into its inputs."""
+    """One kind of resource. Attribute names are dotted paths into its inputs; functions and classes of other
+    packages are named as `module:object`, and loaded when they are first used."""
 
     kind: str
     section: str
     """The top-level key of the spec that declares resources of this kind."""
+    title: str
+    """What these resources are, as a heading."""
+    block: str
+    """The class that declares the keys of such a resource, a `ResourceBlock`."""
     computed: frozenset[str]
     """Attributes that may be referenced; `checkpoint.*` admits any step."""
+    article: str = "a"
+    make_inputs: str = "ftops.config.loader.inputs:plain_inputs"
+    """The function that makes the inputs from the block."""
+    add_defaults: str = ""
+    """The function that adds the defaults of its provider to the inputs, if there are any."""
+    is_data: bool = False
+    """Made from a data file, whose examples are checked, measured and compared."""
+    trains: bool = False
+    """Trains a model: it costs by its tokens, and learns from the data that its inputs name."""
+    serves: bool = False
+    """Serves a model: it costs by the hour, takes quota, and is unavailable while it is replaced."""
+    by_control_plane: bool = False
+    """Managed through the control plane of an account, which changes one at a time."""
     immutable: frozenset[str] = frozenset()
     """Inputs whose change forces replacement; `*` means every one."""
     local: frozenset[str] = frozenset()
@@ -33,8 +51,15 @@ class ResourceType(Struct, frozen=True):
     fill in a default must not train anything again."""
     references: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """Inputs in which a bare name means a resource: input → (kind, attribute)."""
+    same_account: tuple[str, ...] = ()
+    """Inputs that can only refer to resources of the same account."""
+    model_attributes: frozenset[str] = frozenset()
+    """Attributes that name a model: `model` of other resources may refer to them."""
+    meanings: Mapping[str, str] = field(default_factory=dict)
+    """What a reference to an attribute is compared by, if not by its value: `content` or `fingerprint`. Two
+    files of one content, two models of one fingerprint, are the same."""
     compared_by_content: frozenset[str] = frozenset()
-    """Inputs whose references are compared by what they mean (see IDENTITY), not by id."""
+    """Inputs whose references are compared by what they mean (see `meanings`), not by id."""
     by_text: frozenset[str] = frozenset()
     """Inputs in which the value of a secret inside a text doesn't count: a token in an address may rotate."""
     immutable_when: Mapping[str, Callable[[object, object], bool]] = field(default_factory=dict)
@@ -48,11 +73,30 @@ class ResourceType(Struct, frozen=True):
     these inputs can be such."""
     reusable: bool = False
     """An object of the same fingerprint is as good: it is taken instead of creating another one."""
+    is_same_object: str = "ftops.planning.adoption:is_same_by_fingerprint"
+    """For a reusable kind, the function that compares an existing object with a change."""
     named_by: str = ""
     """The input that names the object at the service, where a name stands for one object of an account in
     any case of its letters."""
     long_running: bool = False
     """May take hours: `apply --no-wait` doesn't wait for it."""
+    timeout: float = inf
+    """Seconds that a step waits for a pending object, if the provider isn't configured otherwise."""
+    waits_for: str = ""
+    """What it waits for, in the documentation of `timeouts`."""
+    limit: str = ""
+    """The limit of an account for the number of such objects (docs/catalog.md)."""
+    below_limit: str = ""
+    """How to get below that limit."""
+    usual_inputs: Mapping[str, Value] = field(default_factory=dict)
+    """Inputs that a spec written from an account leaves out."""
+    brackets: tuple[str, str] = ("[", "]")
+    """Its shape in Mermaid diagrams."""
+
+    @property
+    def noun(self) -> str:
+        """`a job`."""
+        return f"{self.article} {self.kind}"
 
 
 SKU_NAMES = (
@@ -103,23 +147,40 @@ def is_upgraded_version(before: object, after: object, inputs: Mapping[str, Valu
     return name(old["model"]) == name(new["model"]) and old["date"] < new["date"]
 
 
-RESOURCE_TYPES: Mapping[str, ResourceType] = {
+RESOURCE_TYPES: dict[str, ResourceType] = {
     row.kind: row
     for row in (
         ResourceType(
             kind="dataset",
             section="datasets",
+            title="Datasets",
+            block="ftops.config.schema:Dataset",
+            make_inputs="ftops.config.loader.inputs:dataset_inputs",
+            is_data=True,
             computed=frozenset({"id", "bytes", "digest", "examples", "tokens", "status"}),
             immutable=frozenset({"content", "purpose", "url"}),
             local=frozenset({"path", "format", "transform", "file", "checks"}),
             by_text=frozenset({"url"}),
             defaults={"purpose": "fine-tune"},
+            meanings={"id": "content"},
             spelling=Spelling({"purpose": name}),
             reusable=True,
+            is_same_object="ftops.planning.adoption:is_same_file",
+            timeout=3600,
+            waits_for="for the service to process a file",
+            limit="files",
+            below_limit="delete files that no job needs any more",
+            usual_inputs={"purpose": "fine-tune", "format": "chat"},
+            brackets=("[(", ")]"),
         ),
         ResourceType(
             kind="job",
             section="jobs",
+            title="Fine-tuning jobs",
+            block="ftops.config.schema:Job",
+            make_inputs="ftops.config.loader.inputs:job_inputs",
+            add_defaults="ftops.config.loader.provider_defaults:add_job_defaults",
+            trains=True,
             computed=frozenset(
                 {
                     "id",
@@ -137,6 +198,9 @@ RESOURCE_TYPES: Mapping[str, ResourceType] = {
             immutable=frozenset({"*"}),
             defaults={"method": "supervised", "training_type": "standard", "hyperparameters": {}},
             references={"training": ("dataset", "id"), "validation": ("dataset", "id")},
+            same_account=("training", "validation", "model"),
+            model_attributes=frozenset({"fine_tuned_model", "checkpoint.*"}),
+            meanings={"fine_tuned_model": "fingerprint"},
             compared_by_content=frozenset({"training", "validation", "model"}),
             spelling=Spelling(
                 {
@@ -150,14 +214,27 @@ RESOURCE_TYPES: Mapping[str, ResourceType] = {
                 }
             ),
             reusable=True,
+            is_same_object="ftops.planning.adoption:is_same_job",
             long_running=True,
+            waits_for="for a job, including its time in the queue",
+            limit="jobs",
+            below_limit="delete jobs that have ended",
+            usual_inputs={"method": "supervised", "training_type": "standard"},
+            brackets=("[[", "]]"),
         ),
         ResourceType(
             kind="deployment",
             section="deployments",
+            title="Deployments",
+            block="ftops.config.schema:Deployment",
+            make_inputs="ftops.config.loader.inputs:deployment_inputs",
+            add_defaults="ftops.config.loader.provider_defaults:add_deployment_defaults",
+            serves=True,
+            by_control_plane=True,
             computed=frozenset(
                 {"id", "name", "endpoint", "provisioning_state", "model", "created_at", "expires"}
             ),
+            model_attributes=frozenset({"model"}),
             immutable=frozenset({"name", "sku.name", "source", "source_tenant"}),
             immutable_when={"model": lambda before, after: is_tuned(before) or is_tuned(after)},
             local=frozenset({"replace"}),
@@ -176,9 +253,25 @@ RESOURCE_TYPES: Mapping[str, ResourceType] = {
             ),
             upgraded_by_service={"model": is_upgraded_model, "version": is_upgraded_version},
             named_by="name",
+            timeout=3600,
+            waits_for="to create, update or delete a deployment",
+            limit="deployments",
+            below_limit="delete a deployment that is no longer used",
+            brackets=("([", "])"),
         ),
     )
 }
+
+
+def kind_of(address: Address) -> ResourceType:
+    """The row of a resource's kind."""
+    return RESOURCE_TYPES[address.kind]
+
+
+def meaning_of(reference: Reference) -> str | None:
+    """What a reference is compared by: `content`, `fingerprint`, or None for its value."""
+    return kind_of(reference.address).meanings.get(reference.attribute)
+
 
 METHOD_FORMATS: Mapping[str, str] = {
     "supervised": "chat",
@@ -187,11 +280,12 @@ METHOD_FORMATS: Mapping[str, str] = {
 }
 """What the examples that a job learns from look like, by its method."""
 
-IDENTITY: Mapping[tuple[str, str], str] = {
-    ("dataset", "id"): "content",
-    ("job", "fine_tuned_model"): "fingerprint",
-}
-"""What a reference means: two files of one content, two models of one fingerprint, are the same."""
+
+def is_tuned(model: object) -> bool:
+    """Whether a model is a fine-tuned one: `<base>.ft-<hex>`, `ft:<base>:…`, or a reference to a job's."""
+    if isinstance(model, Reference):
+        return kind_of(model.address).trains
+    return isinstance(model, str) and (".ft-" in model or model.startswith("ft:"))
 
 
 def admits(computed: frozenset[str], attribute: str) -> bool:

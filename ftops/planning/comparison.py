@@ -9,9 +9,8 @@ from msgspec.structs import replace
 
 from ftops.config.config import Resource
 from ftops.core.address import Address, Reference, Secret, Value, encode, references, secrets
-from ftops.core.model_names import is_tuned
 from ftops.core.normal_form import leaves
-from ftops.core.resource_types import RESOURCE_TYPES, forces_replacement
+from ftops.core.resource_types import RESOURCE_TYPES, forces_replacement, is_tuned
 from ftops.core.value_diff import Difference, differences
 from ftops.planning.decision import Decision
 from ftops.planning.desired import Desired, at, comparable, covers, put

@@ -29,7 +29,7 @@ from ftops.core.address import (
 )
 from ftops.core.errors import Diagnostic
 from ftops.core.normal_form import Spelling, canonical, normal
-from ftops.core.resource_types import IDENTITY, RESOURCE_TYPES, ResourceType
+from ftops.core.resource_types import RESOURCE_TYPES, ResourceType, kind_of, meaning_of
 from ftops.core.snippets import command
 from ftops.state.state import ResourceState
 
@@ -91,7 +91,7 @@ class Resolver(Struct):
 
     def _is_known(self, reference: Reference) -> bool:
         """Whether it is known by now what a reference means, if it means more than an id."""
-        meaning = IDENTITY.get((reference.address.kind, reference.attribute))
+        meaning = meaning_of(reference)
         known = self.fingerprints if meaning == "fingerprint" else self.contents
         return meaning is None or bool(known[reference.address])
 
@@ -99,8 +99,7 @@ class Resolver(Struct):
         found = {
             name: self.digests[value.address]
             for name in RESOURCE_TYPES[resource.address.kind].compared_by_content
-            if isinstance(value := resource.inputs.get(name), Reference)
-            and IDENTITY.get((value.address.kind, value.attribute)) == "content"
+            if isinstance(value := resource.inputs.get(name), Reference) and meaning_of(value) == "content"
         }
         own = resource.inputs.get("content")
         return {**found, "content": own} if isinstance(own, str) and resource.identities else found
@@ -112,7 +111,7 @@ class Resolver(Struct):
         address = recorded.address
         if recorded.fingerprint:
             self.fingerprints[address] = recorded.fingerprint
-        if address.kind == "dataset":
+        if kind_of(address).is_data:
             content = content_of(recorded)
             digest = str(recorded.inputs.get("content") or recorded.outputs.get("digest") or "")
             is_declared = digest == self.digests.get(address) and "content" not in recorded.identities
@@ -147,7 +146,7 @@ class Resolver(Struct):
             return "+".join(self._identity(p, False) for p in value.parts if isinstance(p, Secret))
         if isinstance(value, Secret):
             return f"{HIDDEN}{self.secret_digests[value]}"
-        meaning = IDENTITY.get((value.address.kind, value.attribute)) if compared_by_content else None
+        meaning = meaning_of(value) if compared_by_content else None
         if meaning == "fingerprint":
             known = self.fingerprints[value.address]
             return f"fingerprint:{known}" if known else ""

@@ -1,22 +1,15 @@
-"""The table of provider types. A module, and with it the SDKs, is loaded when it is first used."""
+"""Providers: opened when they are first used, which loads their module and with it their SDK."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path
+from pkgutil import resolve_name
 
 from ftops.config.config import ProviderConfig
 from ftops.core.errors import FtopsError
+from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.providers.base import Provider
-
-PROVIDER_TYPES: Mapping[str, str] = {
-    "azure_openai": "ftops.providers.azure.provider:open_provider",
-    "openai": "ftops.providers.openai.provider:open_provider",
-    "emulator": "ftops.providers.emulator.provider:open_provider",
-    "memory": "ftops.providers.memory:open_provider",
-}
-"""Type → `module:function`; the function takes (ProviderConfig, project root) and returns a Provider."""
 
 
 class Providers:
@@ -48,6 +41,5 @@ class Providers:
                 f"the state records objects that it made. Declared: {known}.",
                 f"declare {name!r} under `providers` until these objects are deleted or moved",
             )
-        module, _, function = PROVIDER_TYPES[config.type].partition(":")
-        provider: Provider = getattr(import_module(module), function)(config, self._project)
+        provider: Provider = resolve_name(PROVIDER_TYPES[config.type].opens)(config, self._project)
         return provider

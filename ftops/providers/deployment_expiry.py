@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from ftops.core.address import Value
-from ftops.core.model_names import is_tuned
+from ftops.core.resource_types import is_tuned
 
 CREATED, EXPIRES = "created_at", "expires"
 """The computed attributes of a deployment: when it was made, and when it goes."""

@@ -13,8 +13,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from ftops import __main__, providers
+from ftops import __main__
 from ftops.config.config import ProviderConfig
+from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.providers.base import Progress, Request
 from ftops.providers.memory import MemoryProvider
 from ftops.state.state import RemoteObject, ResourceState, Status
@@ -54,7 +55,5 @@ def open_provider(config: ProviderConfig, project: Path) -> SlowProvider:
 
 if __name__ == "__main__":
     SlowProvider.manner = sys.argv.pop(1)
-    table = dict(providers.PROVIDER_TYPES)
-    table["memory"] = f"{__name__}:open_provider"
-    providers.PROVIDER_TYPES = table
+    PROVIDER_TYPES["memory"] = replace(PROVIDER_TYPES["memory"], opens=f"{__name__}:open_provider")
     sys.exit(__main__.main())

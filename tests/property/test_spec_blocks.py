@@ -14,11 +14,13 @@ from ftops.config.schema import providers
 from ftops.config.schema.block import Block, Faulty
 from ftops.config.schema.field_types import UNKNOWN, Hidden
 from ftops.core.address import Address, Reference, Secret, Template
+from ftops.core.provider_types import PROVIDER_TYPES
+from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.yaml.document import Plain
 
 BLOCKS: tuple[type[Block], ...] = (
-    *schema.RESOURCE_MODELS.values(),
-    *providers.PROVIDER_TYPES.values(),
+    *map(schema.resource_block, RESOURCE_TYPES),
+    *map(schema.provider_block, PROVIDER_TYPES),
     *schema.REFACTORINGS.values(),
     schema.Settings,
     schema.Variable,
@@ -73,7 +75,7 @@ def data(draw: st.DrawFn, block: type[Block]) -> Any:
     found: dict[str, Any] = draw(st.dictionaries(keys, values(keys), max_size=5))
     for field in block.fields.values():
         if field.is_required and draw(st.integers(0, 9)):
-            found[field.key] = draw(st.sampled_from(["job.a", *providers.PROVIDER_TYPES]))
+            found[field.key] = draw(st.sampled_from(["job.a", *PROVIDER_TYPES]))
     return found if draw(st.integers(0, 19)) else draw(values(keys))
 
 

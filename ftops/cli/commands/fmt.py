@@ -14,7 +14,7 @@ from ftops.cli.console import Screen
 from ftops.cli.lazy import pass_screen
 from ftops.cli.output_options import look_options
 from ftops.config.loader.files import SUFFIXES, keys_of, veiled
-from ftops.config.schema import SECTIONS
+from ftops.config.schema import sections
 from ftops.core.address import Json
 from ftops.core.confined_files import SPEC_BYTES, Refused, content, real
 from ftops.core.errors import FtopsError, SpecError
@@ -92,7 +92,7 @@ def _formatted(path: Path, root: Path | None) -> Formatted:
         hint = error.hint if isinstance(error, Refused) else ""
         raise FtopsError(f"can't read {shown}: {reason}", "", hint) from error
     keys = keys_of(before)
-    is_veiled = root is not None and not (keys and keys.issubset(SECTIONS))
+    is_veiled = root is not None and not (keys and keys.issubset(sections()))
     try:
         return Formatted(path, shown, before, format_text(before, shown), is_veiled)
     except SpecError as error:

@@ -36,6 +36,7 @@ from ftops.config.loader.variables import Givers, resolve_variables
 from ftops.config.schema.field_types import Unknown
 from ftops.core.errors import Diagnostic, SpecError
 from ftops.core.project import project_root
+from ftops.core.resource_types import kind_of
 from ftops.core.suggestions import did_you_mean
 
 __all__ = ["load", "load_outline"]
@@ -176,20 +177,21 @@ class _Resources:
         made = [(draft, self._resource(draft)) for draft in drafts]
         found = link_accounts(made, self.providers, self.findings)
         pairs = list(zip(drafts, found, strict=True))
-        formats = {d.address: d.block.format for d, _ in pairs if d.address.kind == "dataset"}
-        jobs = ((d, r.inputs) for d, r in pairs if d.address.kind == "job")
+        formats = {d.address: d.block.format for d, _ in pairs if kind_of(d.address).is_data}
+        jobs = ((d, r.inputs) for d, r in pairs if kind_of(d.address).trains)
         check_formats(jobs, formats, self.findings)
-        named: dict[tuple[str, str], list[Draft]] = {}
+        named: dict[tuple[str, str, str], list[Draft]] = {}
         for draft, resource in pairs:
-            name = resource.inputs.get("name")
-            if draft.address.kind == "deployment" and isinstance(name, str):
-                named.setdefault((resource.provider, name.casefold()), []).append(draft)
+            name = resource.inputs.get(kind_of(draft.address).named_by)
+            if isinstance(name, str):
+                key = (resource.provider, draft.address.kind, name.casefold())
+                named.setdefault(key, []).append(draft)
         check_unique_names(named, self.findings)
         return found
 
     def _resource(self, draft: Draft) -> Resource:
         made = make_inputs(draft, self.folder, self.sets, self.findings)
-        if self.checks and draft.address.kind == "dataset":
+        if self.checks and kind_of(draft.address).is_data:
             add_checks(made.inputs, self.checks)
         provider = self._provider(draft)
         defaults = self.providers.defaults_of(provider)
@@ -211,10 +213,9 @@ class _Resources:
 
     def _provider(self, draft: Draft) -> str:
         name = self.providers.name_for(draft.block.provider, draft.entry)
-        if draft.address.kind == "deployment":
-            detail = (
-                "The spec declares deployments there, and they are created through Azure Resource Manager."
-            )
+        kind = kind_of(draft.address)
+        if kind.by_control_plane:
+            detail = f"The spec declares {kind.section} there: Azure Resource Manager creates these."
             check_control_plane(self.providers, name, detail, self.findings)
         return name
 
@@ -225,11 +226,11 @@ _NONE = Refactorings()
 
 def _lifecycle(draft: Draft, findings: list[Diagnostic]) -> Lifecycle:
     block: schema.LifecycleBlock = draft.block.lifecycle
-    model = schema.RESOURCE_MODELS[draft.address.kind]
+    model = schema.resource_block(draft.address.kind)
     inputs = sorted(model.fields.keys() - schema.COMMON_KEYS)
     for index, name in enumerate(block.ignore_changes or ()):
         if name.partition(".")[0] not in inputs:
-            summary = f"a {draft.address.kind} has no input `{name}`"
+            summary = f"{kind_of(draft.address).noun} has no input `{name}`"
             place = draft.entry.place(("lifecycle", "ignore_changes", index))
             detail = "`ignore_changes` lists the inputs whose changes are ignored."
             findings.append(Diagnostic(summary, detail, did_you_mean(name, inputs), place))

@@ -11,12 +11,15 @@ from ftops.config.loader.files import Entry
 from ftops.config.schema.providers import ProviderBlock
 from ftops.core.address import scan
 from ftops.core.errors import Diagnostic
-from ftops.core.trusted_hosts import ADDRESSES, is_local, refusal
+from ftops.core.provider_types import PROVIDER_TYPES
+from ftops.core.trusted_hosts import Service, is_local, refusal
 
 
-def check_addresses(kind: str, settings: Mapping[str, Any], entry: Entry, scope: Scope) -> None:
+def check_addresses(
+    addresses: Mapping[tuple[str, ...], Service], settings: Mapping[str, Any], entry: Entry, scope: Scope
+) -> None:
     """Findings where credentials would go to a host that nobody but the spec vouches for."""
-    for path, service in ADDRESSES.get(kind, {}).items():
+    for path, service in addresses.items():
         address, raw = _leaf(settings, path), _leaf(entry.data, path)
         if not isinstance(address, str) or _is_withheld(raw, scope):
             continue
@@ -29,24 +32,16 @@ def check_addresses(kind: str, settings: Mapping[str, Any], entry: Entry, scope:
 
 def check_key(block: ProviderBlock, entry: Entry, scope: Scope) -> None:
     """A warning where a key is written out that opens anything beyond this machine."""
-    setting, variable = _KEYS.get(block.type, ("", ""))
-    key = entry.data.get("api_key")
-    if not setting or not isinstance(key, str) or is_local(str(getattr(block, setting))):
+    row, key = PROVIDER_TYPES[block.type], entry.data.get("api_key")
+    if not row.key_variable or not isinstance(key, str) or is_local(str(getattr(block, row.address))):
         return
     if any(fragment.is_expression and scope.names_secret(fragment.text) for fragment in scan(key)):
         return
     place = entry.place(("api_key",))
     summary = "an API key is written in the spec"
     detail = "Anyone who can read the spec, or a commit that contained it, can use the key."
-    hint = f'Create a new key and read it from the environment: `api_key: "${{env.{variable}}}"`.'
+    hint = f'Create a new key and read it from the environment: `api_key: "${{env.{row.key_variable}}}"`.'
     scope.warnings.append(Diagnostic(summary, detail, hint, place.veiled() if place else None, "warning"))
-
-
-_KEYS: Mapping[str, tuple[str, str]] = {
-    "azure_openai": ("endpoint", "AZURE_OPENAI_API_KEY"),
-    "openai": ("base_url", "OPENAI_API_KEY"),
-}
-"""By type of provider: where its key goes, and the variable that usually holds it."""
 
 
 def check_forms(settings: Mapping[str, Any], entry: Entry, scope: Scope) -> None:

@@ -12,12 +12,8 @@ from ftops.config.loader.for_each import Draft
 from ftops.config.loader.settings import Providers
 from ftops.core.address import Address, Reference, Value
 from ftops.core.errors import Diagnostic
-
-_CONTROL_PLANE = ("subscription_id", "resource_group", "account")
-_TIED: Mapping[str, tuple[str, ...]] = {"job": ("training", "validation", "model")}
-"""By kind: the inputs that have to be of the resource's own account."""
-_EXCHANGE = frozenset({"azure_openai", "emulator"})
-"""Types of providers that take models from other accounts."""
+from ftops.core.provider_types import PROVIDER_TYPES
+from ftops.core.resource_types import kind_of
 
 
 def link_accounts(
@@ -31,8 +27,9 @@ def link_accounts(
 
 def check_control_plane(providers: Providers, name: str, detail: str, findings: list[Diagnostic]) -> None:
     """A finding, once, where the ARM id of an Azure account can't be told."""
-    missing = [k for k in _CONTROL_PLANE if providers.setting(name, k) is None]
-    if providers.type_of(name) == "azure_openai" and missing and name not in providers.incomplete:
+    row = PROVIDER_TYPES.get(providers.type_of(name))
+    missing = [k for k in row.control_plane if providers.setting(name, k) is None] if row else []
+    if missing and name not in providers.incomplete:
         providers.incomplete.add(name)
         keys = ", ".join(f"`{key}`" for key in missing)
         place = providers.entries[name].place(key=True)
@@ -45,13 +42,18 @@ class _Accounts(Struct, frozen=True):
     findings: list[Diagnostic]
 
     def linked(self, draft: Draft, resource: Resource) -> Resource:
-        for name in _TIED.get(resource.address.kind, ()):
+        kind = kind_of(resource.address)
+        for name in kind.same_account:
             self._check_tied(draft, resource, name)
         model = resource.inputs.get("model")
-        if resource.address.kind != "deployment" or not isinstance(model, Reference):
+        if not kind.serves or not isinstance(model, Reference):
             return resource
-        home = self.homes.get(model.address, "")
-        if model.address.kind != "job" or self.providers.is_one_account(home, resource.provider):
+        home = self.homes.get(model.address)
+        if (
+            home is None
+            or not kind_of(model.address).trains
+            or self.providers.is_one_account(home, resource.provider)
+        ):
             return resource
         if not self._can_exchange(draft, resource, model, home):
             return resource
@@ -61,12 +63,13 @@ class _Accounts(Struct, frozen=True):
         value = resource.inputs.get(name)
         home = self.homes.get(value.address, "") if isinstance(value, Reference) else ""
         if isinstance(value, Reference) and not self.providers.is_one_account(home, resource.provider):
+            kind = kind_of(resource.address)
             summary = f"{value.address} is in another account than {resource.address}"
             detail = (
-                f"It is created by the provider {home}, but the job runs at {resource.provider}: "
-                "a job can use only files and models of its own account."
+                f"It is created by the provider {home}, but the {kind.kind} runs at {resource.provider}: "
+                f"{kind.noun} can use only files and models of its own account."
             )
-            hint = f"Give both the same `provider`, or declare a {value.address.kind} there too."
+            hint = f"Give both the same `provider`, or declare {kind_of(value.address).noun} there too."
             self.findings.append(Diagnostic(summary, detail, hint, draft.entry.place((name,))))
 
     def _can_exchange(self, draft: Draft, resource: Resource, model: Reference, home: str) -> bool:
@@ -83,7 +86,7 @@ class _Accounts(Struct, frozen=True):
                 "environment."
             )
             self.findings.append(Diagnostic(summary, detail, hint, draft.entry.place(("model",))))
-        elif types[0] == "emulator" and self._have_one_name(home, here):
+        elif PROVIDER_TYPES[types[0]].names_own_account and self._have_one_name(home, here):
             summary = f"the emulators {home} and {here} have the same account name"
             detail = (
                 f"{resource.address} serves a model of {model.address}, which is identified by its account."
@@ -93,7 +96,7 @@ class _Accounts(Struct, frozen=True):
         else:
             detail = f"{resource.address} serves a model of that account, which is identified by its ARM ID."
             check_control_plane(self.providers, home, detail, self.findings)
-            return types[0] in _EXCHANGE
+            return PROVIDER_TYPES[types[0]].exchanges_models
         return False
 
     def _have_one_name(self, one: str, other: str) -> bool:

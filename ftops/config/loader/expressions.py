@@ -16,9 +16,9 @@ from ftops.config.loader.files import Entry, Keys
 from ftops.config.schema.field_types import UNKNOWN, Hidden, Unknown
 from ftops.core.address import Reference, Scalar, Secret, Value, join, parse_reference, render, scan
 from ftops.core.errors import Diagnostic
+from ftops.core.provider_types import address_keys
 from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.core.suggestions import did_you_mean
-from ftops.core.trusted_hosts import ADDRESS_KEYS
 from ftops.yaml.document import Given, Plain
 
 MAX_MADE = 16_000_000
@@ -196,7 +196,7 @@ class Evaluator:
 
     def _wrong_part(self, inside: str, path: Keys) -> tuple[str, str, str] | None:
         """What is wrong with a secret that is a part of what says which host is asked."""
-        if self.phase.parts and not (path and path[-1] in ADDRESS_KEYS):
+        if self.phase.parts and not (path and path[-1] in address_keys()):
             return None
         if not self.scope.names_secret(inside):
             return None

@@ -12,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from ftops.config.schema import REFACTORINGS, SECTIONS
+from ftops.config.schema import REFACTORINGS, sections
 from ftops.core.confined_files import Refused, content, leads_out, opened, real
 from ftops.core.errors import Diagnostic, Place
 from ftops.core.project import CATALOG_FILE, display, project_root, spec_folder
@@ -131,9 +131,9 @@ def _documents(
     for file, document, said in read:
         names = _names(document) if document else _names_in_text(file, None if is_named else root)
         is_secret = not names.isdisjoint(sensitive)
-        is_other = names.isdisjoint(SECTIONS) and (len(files) > 1 or leads_out(file, root))
+        is_other = names.isdisjoint(sections()) and (len(files) > 1 or leads_out(file, root))
         if document is None:
-            holds_more = len(files) > 1 and not names.issubset(SECTIONS)
+            holds_more = len(files) > 1 and not names.issubset(sections())
             findings += map(veiled, said) if is_secret or is_other or holds_more else said
         else:
             found.append(replace(document, is_veiled=is_secret or (is_other and is_named)))
@@ -200,7 +200,7 @@ def _keys(document: Document) -> set[str]:
 
 def _without_sections(documents: Sequence[Document]) -> set[str]:
     """The files that hold something, but no section of a spec."""
-    return {d.file for d in documents if d.root is not None and _keys(d).isdisjoint(SECTIONS)}
+    return {d.file for d in documents if d.root is not None and _keys(d).isdisjoint(sections())}
 
 
 def _declared_variables(documents: Sequence[Document]) -> set[str]:
@@ -288,9 +288,9 @@ class _Merge:
 
     def _section(self, document: Document, key: ScalarNode, node: Node, data: Any) -> None:
         name = key.value
-        if name not in SECTIONS:
+        if name not in sections():
             detail = "The top-level keys of a spec are its sections."
-            hint = did_you_mean(name, SECTIONS)
+            hint = did_you_mean(name, sections())
             place = _without_values(document.place_of(key), key, node)
             self.findings.append(Diagnostic(f"unknown section `{name}`", detail, hint, place))
         elif name in REFACTORINGS:

@@ -21,7 +21,6 @@ from ftops.core.address import Address, normal_key, render
 from ftops.core.errors import Diagnostic
 from ftops.core.resource_types import RESOURCE_TYPES
 
-_ARTICLES = {"dataset": "a dataset", "job": "a job", "deployment": "a deployment"}
 MAX_COMBINATIONS = 10_000
 _SWITCH = Boolean(closed=True)
 _PHASES: Mapping[str, Phase] = {
@@ -69,7 +68,7 @@ def _expand_entry(
 ) -> None:
     name = (kind, entry.name)
     keys = declared.keys.setdefault(name, {})
-    if not check_name(entry, _ARTICLES[kind], scope.findings):
+    if not check_name(entry, RESOURCE_TYPES[kind].noun, scope.findings):
         declared.broken.add(name)
         return
     eaches = _eaches(entry, scope)
@@ -97,7 +96,7 @@ def _add_instance(
     data, uses = _evaluated(entry, each, scope)
     if isinstance(data, dict) and isinstance(data.get("hyperparameters"), str):
         data["hyperparameters"] = {"use": data["hyperparameters"]}
-    block = read_block(schema.RESOURCE_MODELS[address.kind], data, entry, scope.findings)
+    block = read_block(schema.resource_block(address.kind), data, entry, scope.findings)
     is_lacking = not scope.destroying and has_unknown(data)
     if block is None or is_lacking or len(scope.findings) > before:
         declared.broken.add((address.kind, address.name))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Mapping
+from pkgutil import resolve_name
 from typing import Any, NamedTuple
 
 from ftops.config import schema
@@ -16,6 +17,7 @@ from ftops.config.schema.block import Block
 from ftops.config.schema.field_types import one_of
 from ftops.core.address import Value
 from ftops.core.errors import Diagnostic
+from ftops.core.resource_types import kind_of
 from ftops.core.suggestions import did_you_mean
 
 Inputs = dict[str, Value]
@@ -44,12 +46,26 @@ class Made(NamedTuple):
     uses: list[Use]
 
 
+Make = Callable[[Draft, str, Mapping[str, NamedSet], list[Diagnostic]], Made]
+"""(draft, folder of the spec, named hyperparameters, findings) → inputs."""
+
+
 def make_inputs(draft: Draft, folder: str, sets: Mapping[str, NamedSet], findings: list[Diagnostic]) -> Made:
     """The inputs of a draft; findings where its keys don't fit together."""
-    return _MAKERS[draft.address.kind](draft, folder, sets, findings)
+    make: Make = resolve_name(kind_of(draft.address).make_inputs)
+    return make(draft, folder, sets, findings)
 
 
-def _dataset(draft: Draft, folder: str, _sets: Mapping[str, NamedSet], findings: list[Diagnostic]) -> Made:
+def plain_inputs(
+    draft: Draft, _folder: str, _sets: Mapping[str, NamedSet], _findings: list[Diagnostic]
+) -> Made:
+    """What is set, for kinds that have no rules of their own."""
+    return Made(_set_inputs(draft.block), {}, [])
+
+
+def dataset_inputs(
+    draft: Draft, folder: str, _sets: Mapping[str, NamedSet], findings: list[Diagnostic]
+) -> Made:
     block: schema.Dataset = draft.block
     inputs: Inputs = {"purpose": block.purpose}
     if block.format is not None:
@@ -131,7 +147,7 @@ def _relative(path: str, folder: str) -> str:
     return posixpath.relpath(path, folder) if path.startswith(folder + "/") else path
 
 
-def _job(draft: Draft, _folder: str, sets: Mapping[str, NamedSet], findings: list[Diagnostic]) -> Made:
+def job_inputs(draft: Draft, _folder: str, sets: Mapping[str, NamedSet], findings: list[Diagnostic]) -> Made:
     block: schema.Job = draft.block
     inputs = _set_inputs(block)
     sources: dict[str, str] = {}
@@ -177,7 +193,7 @@ def _check_method(draft: Draft, inputs: Mapping[str, Any], findings: list[Diagno
         findings.append(Diagnostic("`grader` is missing", detail, hint, entry.place(key=True)))
 
 
-def _deployment(
+def deployment_inputs(
     draft: Draft, _folder: str, _sets: Mapping[str, NamedSet], findings: list[Diagnostic]
 ) -> Made:
     block: schema.Deployment = draft.block
@@ -211,9 +227,9 @@ def _check_deployment_name(draft: Draft, name: str, replace: str, findings: list
         )
 
 
-def check_unique_names(named: Mapping[tuple[str, str], list[Draft]], findings: list[Diagnostic]) -> None:
-    """Two deployments of one provider can't have the same name: letter case doesn't tell names apart."""
-    for (_, name), drafts in named.items():
+def check_unique_names(named: Mapping[tuple[str, str, str], list[Draft]], findings: list[Diagnostic]) -> None:
+    """Two objects of one kind and provider can't have the same name: letter case doesn't tell names apart."""
+    for (_, kind, name), drafts in named.items():
         if len(drafts) > 1:
             *others, place = (draft.entry.place(("name",)) for draft in drafts)
             what = one_of(tuple(str(d.address) for d in drafts), "and")
@@ -221,13 +237,4 @@ def check_unique_names(named: Mapping[tuple[str, str], list[Draft]], findings: l
             detail = f"They are {what}; names are not case-sensitive, so each would overwrite the other."
             detail += f" The name is also used at {where}." if where else ""
             hint = "Give each its own `name`; with `for_each`, include `${each.key}` in it."
-            findings.append(
-                Diagnostic(f"more than one deployment has the name `{name}`", detail, hint, place)
-            )
-
-
-_MAKERS: Mapping[str, Callable[[Draft, str, Mapping[str, NamedSet], list[Diagnostic]], Made]] = {
-    "dataset": _dataset,
-    "job": _job,
-    "deployment": _deployment,
-}
+            findings.append(Diagnostic(f"more than one {kind} has the name `{name}`", detail, hint, place))

@@ -19,12 +19,12 @@ def check_paths(config: Config, source: Source, findings: list[Diagnostic]) -> N
             continue  # it is in what one error tells already
         place = outside(named.path, config.project)
         if place is not None:
-            refused += [] if named.section == "datasets" else [named.path]
+            refused += [] if named.is_data else [named.path]
             detail = (
                 f"It is {place}. The project is {config.project}; ftops doesn't access files outside of it."
             )
             findings.append(Diagnostic(*_told(named, detail), place=_place(named, source)))
-        elif "\0" in str(named.path) and named.section != "datasets":
+        elif "\0" in str(named.path) and not named.is_data:
             summary = f"`{'.'.join(named.keys)}` isn't a valid file name"
             detail = "It contains a null character."
             findings.append(Diagnostic(summary, detail, "Remove the `\\0`.", _place(named, source)))

@@ -13,14 +13,8 @@ from ftops.config.loader.files import Entry, Keys
 from ftops.config.loader.for_each import Declared, Draft
 from ftops.core.address import Address, Reference
 from ftops.core.errors import Diagnostic, Place
-from ftops.core.resource_types import METHOD_FORMATS, RESOURCE_TYPES, admits
+from ftops.core.resource_types import METHOD_FORMATS, RESOURCE_TYPES, admits, kind_of
 from ftops.core.suggestions import did_you_mean
-
-MODEL_ATTRIBUTES: Mapping[str, frozenset[str]] = {
-    "job": frozenset({"fine_tuned_model", "checkpoint.*"}),
-    "deployment": frozenset({"model"}),
-}
-"""What `model` of a job or deployment may be, by kind."""
 
 
 class Linker(Struct):
@@ -39,15 +33,16 @@ class Linker(Struct):
                 inputs[name] = reference
                 uses.append(Use(reference, draft.entry, (name,)))
             elif isinstance(value, Reference) and (value.address.kind, value.attribute) != (kind, attribute):
-                hint = f"Write the name of a {kind}, or `${{{kind}.name.{attribute}}}`."
-                self._wrong_reference(value, name, f"a {kind}", hint, draft.entry)
+                noun = RESOURCE_TYPES[kind].noun
+                hint = f"Write the name of {noun}, or `${{{kind}.name.{attribute}}}`."
+                self._wrong_reference(value, name, noun, hint, draft.entry)
         return uses
 
     def model(self, draft: Draft, inputs: Mapping[str, Any]) -> None:
         """`model` has to be a model."""
         value = inputs.get("model")
         if isinstance(value, Reference) and value.address.kind in RESOURCE_TYPES:
-            fits = MODEL_ATTRIBUTES.get(value.address.kind, frozenset())
+            fits = kind_of(value.address).model_attributes
             if not admits(fits, value.attribute) and self._is_known(value):
                 hint = "Write the name of a base model, or `${job.name.fine_tuned_model}`."
                 self._wrong_reference(value, "model", "a model", hint, draft.entry)
@@ -149,8 +144,7 @@ class Linker(Struct):
         computed = RESOURCE_TYPES[reference.address.kind].computed
         if admits(computed, reference.attribute):
             return
-        kind = reference.address.kind
-        summary = f"a {kind} has no attribute `{reference.attribute}`"
+        summary = f"{kind_of(reference.address).noun} has no attribute `{reference.attribute}`"
         detail = "An expression can refer to an attribute that the service sets."
         words = [a.replace(".*", ".best") for a in computed]
         place = use.entry.place_in(use.path, rf"(?<=\.){re.escape(reference.attribute)}(?=\s*\}})")
@@ -158,7 +152,7 @@ class Linker(Struct):
         self.findings.append(Diagnostic(summary, detail, hint, place))
 
     def _wrong_reference(self, value: Reference, name: str, what: str, hint: str, entry: Entry) -> None:
-        detail = f"`{value}` is the {value.attribute} of a {value.address.kind}."
+        detail = f"`{value}` is the {value.attribute} of {kind_of(value.address).noun}."
         self.findings.append(Diagnostic(f"`{name}` must be {what}", detail, hint, entry.place((name,))))
 
 

@@ -30,10 +30,12 @@ from ftops.config.loader.files import Entry, Source
 from ftops.config.loader.validate import read_block
 from ftops.config.loader.versions import unmet
 from ftops.config.schema.field_types import Unknown, has_unknown, one_of
-from ftops.config.schema.providers import PROVIDER_TYPES, PUBLIC_TYPES, Defaults, Emulator, ProviderBlock
+from ftops.config.schema.providers import Defaults, ProviderBlock
 from ftops.core.address import NAME, SHORTEST_SECRET, scan
 from ftops.core.errors import Diagnostic, Place
+from ftops.core.provider_types import PROVIDER_TYPES, ProviderType
 from ftops.core.suggestions import did_you_mean
+from ftops.core.trusted_hosts import BACKEND_ADDRESSES
 from ftops.yaml.document import flow
 
 DEFAULT_ENVIRONMENT = "default"
@@ -132,7 +134,7 @@ def _state(block: schema.StateBlock, entry: Entry, scope: Scope) -> StateSetting
             findings.append(Diagnostic(summary, detail, hint, entry.place((key,), key=True)))
     if isinstance(entry.data, dict) and isinstance(entry.data.get("encryption"), dict):
         _check_keys(entry, entry.data["encryption"], findings)
-    check_addresses(backend, data, entry, scope)
+    check_addresses(BACKEND_ADDRESSES.get(backend, {}), data, entry, scope)
     check_forms(data, entry, scope)
     if has_unknown([path, data]):
         return StateSettings()
@@ -294,9 +296,8 @@ class Providers:
     def _read(self, entry: Entry) -> ProviderBlock | None:
         check_name(entry, "a provider", self.scope.findings)
         kind = entry.data.get("type") if isinstance(entry.data, dict) else None
-        model = PROVIDER_TYPES.get(kind) if isinstance(kind, str) else None
-        if model is None:
-            known = PUBLIC_TYPES
+        if not isinstance(kind, str) or kind not in PROVIDER_TYPES:
+            known = tuple(row.type for row in PROVIDER_TYPES.values() if row.is_public)
             summary = f"unknown provider type `{kind}`" if kind else "`type` is missing"
             hint = did_you_mean(kind, known) if isinstance(kind, str) else f"Write `type: {known[0]}`."
             detail = f"The provider types are {one_of(known)}."
@@ -306,9 +307,9 @@ class Providers:
             key: Evaluator(entry, self.scope, _PHASES.get(key, SETTINGS)).evaluate(v, (key,))
             for key, v in entry.data.items()
         }
-        block = read_block(model, data, entry, self.scope.findings)
+        block = read_block(schema.provider_block(kind), data, entry, self.scope.findings)
         if block is not None:
-            check_addresses(block.type, block.as_data(), entry, self.scope)
+            check_addresses(PROVIDER_TYPES[kind].addresses, block.as_data(), entry, self.scope)
             check_key(block, entry, self.scope)
             check_forms(block.as_data(), entry, self.scope)
         return block
@@ -354,24 +355,20 @@ class Providers:
         settings = block.as_data()
         del settings["type"], settings["default"]
         settings.pop("defaults", None)  # they are inputs of resources by now
-        if isinstance(block, Emulator) and "url" not in settings:
-            settings["data"] = str(self._project / settings.get("data", EMULATOR_DATA))
+        row = PROVIDER_TYPES[block.type]
+        if row.data_folder and row.address not in settings:
+            folder = settings.get(row.data_folder, EMULATOR_DATA)
+            settings[row.data_folder] = str(self._project / folder)
         entry = self.entries[name]
         used = self.scope.used.get((entry.section, name), ())
         hidden = tuple(sorted(value for value in used if len(value) >= SHORTEST_SECRET))
-        return ProviderConfig(name, block.type, settings, entry.mark(), _sources(entry.data), hidden)
+        return ProviderConfig(name, block.type, settings, entry.mark(), _sources(entry.data, row), hidden)
 
 
-_PLACES = frozenset(
-    {"endpoint", "base_url", "url", "data", "account", "resource_group", "subscription_id", "organization"}
-) | {"project", "control_plane", "credential"}
-"""Settings of a provider that lead to its account."""
-
-
-def _sources(settings: Mapping[str, Any]) -> tuple[str, ...]:
+def _sources(settings: Mapping[str, Any], row: ProviderType) -> tuple[str, ...]:
     """The variables and environment variables that the place of an account comes from."""
     found: set[str] = set()
-    todo = [value for name, value in settings.items() if name in _PLACES]
+    todo = [value for name, value in settings.items() if name in row.place_settings]
     while todo:
         value = todo.pop()
         if isinstance(value, Mapping):

@@ -4,9 +4,15 @@
 """
 
 from collections.abc import Mapping
+from functools import reduce
+from operator import or_
+from pkgutil import resolve_name
+from types import GenericAlias
 from typing import Annotated, Any
 
-from ftops.config.schema.block import Block, optional, required
+from msgspec.structs import replace
+
+from ftops.config.schema.block import Block, Field, FieldsOfRows, optional, required
 from ftops.config.schema.field_aliases import (
     AUTO,
     AccountId,
@@ -26,8 +32,10 @@ from ftops.config.schema.field_aliases import (
 )
 from ftops.config.schema.field_types import EXPRESSION_SCHEMA, Choice, Integer, JsonSchema, Number, Untyped
 from ftops.config.schema.json_schema import schema_of
-from ftops.config.schema.providers import AzureOpenAI, Emulator, Memory, OpenAI, Sku
+from ftops.config.schema.providers import ProviderBlock, Sku
 from ftops.core.drift_classes import DRIFT_CLASSES
+from ftops.core.provider_types import PROVIDER_TYPES
+from ftops.core.resource_types import RESOURCE_TYPES
 
 
 class Encryption(Block, noun="`encryption`"):
@@ -312,11 +320,18 @@ class Removed(Block, noun="`removed`"):
     retain: Flag = optional("true: the object itself is kept.", False)
 
 
-RESOURCE_MODELS: Mapping[str, type[ResourceBlock]] = {
-    "dataset": Dataset,
-    "job": Job,
-    "deployment": Deployment,
-}
+def resource_block(kind: str) -> type[ResourceBlock]:
+    """The block that declares a resource of this kind."""
+    block: type[ResourceBlock] = resolve_name(RESOURCE_TYPES[kind].block)
+    return block
+
+
+def provider_block(type_: str) -> type[ProviderBlock]:
+    """The block that declares a provider of this type."""
+    block: type[ProviderBlock] = resolve_name(PROVIDER_TYPES[type_].block)
+    return block
+
+
 REFACTORINGS: Mapping[str, type[Block]] = {"moved": Moved, "import": Import, "removed": Removed}
 COMMON_KEYS = frozenset(ResourceBlock.fields)
 
@@ -326,20 +341,42 @@ class Spec(Block):
 
     ftops: Settings | None = optional("Settings of the spec.")
     variables: dict[str, Variable] | None = optional("Input variables, by name.")
-    providers: dict[str, AzureOpenAI | OpenAI | Emulator | Memory] | None = optional("Providers, by name.")
+    providers: dict[str, ProviderBlock] | None = optional("Providers, by name.")
     environments: dict[str, Environment] | None = optional("Environments, by name.")
     hyperparameters: dict[str, Hyperparameters] | None = optional("Named hyperparameters, shared by jobs.")
-    datasets: dict[str, Dataset] | None = optional("Datasets, by name.")
-    jobs: dict[str, Job] | None = optional("Fine-tuning jobs, by name.")
-    deployments: dict[str, Deployment] | None = optional("Deployments, by name.")
     outputs: dict[str, Any] | None = optional("Outputs for other programs: a value, or {value, …}.")
     moved: list[Moved] | None = optional("Resources with a new address.")
     import_: list[Import] | None = optional("Existing objects to manage from now on.", key="import")
     removed: list[Removed] | None = optional("Resources that are no longer managed.")
 
 
-SECTIONS = tuple(field.key for field in Spec.fields.values())
-"""Top-level keys, in the order of a well-kept spec."""
+_FIXED_SECTIONS = Spec.fields
+
+
+def _sections() -> dict[str, Field]:
+    """The sections, with those of the kinds of resources, and the types of providers."""
+    fields: dict[str, Field] = {}
+    for name, section in _FIXED_SECTIONS.items():
+        if name == "outputs":
+            for row in RESOURCE_TYPES.values():
+                type_ = _by_name(resource_block(row.kind))
+                fields[row.section] = Field(row.section, type_, f"{row.title}, by name.", None)
+        fields[name] = section
+    types = reduce(or_, map(provider_block, PROVIDER_TYPES))
+    fields["providers"] = replace(fields["providers"], annotation=_by_name(types))
+    return fields
+
+
+def _by_name(type_: Any) -> Any:
+    return GenericAlias(dict, (str, type_)) | None
+
+
+Spec.fields = FieldsOfRows(_sections)
+
+
+def sections() -> tuple[str, ...]:
+    """Top-level keys, in the order of a well-kept spec."""
+    return tuple(field.key for field in Spec.fields.values())
 
 
 def json_schema() -> JsonSchema:

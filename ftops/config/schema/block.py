@@ -10,7 +10,7 @@ the same declarations.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from inspect import get_annotations
 from types import NoneType, UnionType
@@ -91,6 +91,22 @@ class Field(Struct, frozen=True):
         return next((get_args(a)[0] for a in lists if is_block(get_args(a)[0])), None)
 
 
+class FieldsOfRows(Mapping[str, Field]):
+    """The fields of a block that has one for each row of a table, whenever it was added."""
+
+    def __init__(self, make: Callable[[], Mapping[str, Field]]) -> None:
+        self._make = make
+
+    def __getitem__(self, name: str) -> Field:
+        return self._make()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._make())
+
+    def __len__(self) -> int:
+        return len(self._make())
+
+
 class Block:
     """A mapping of the spec. Unknown keys are errors; a key without a value counts as not set.
 
@@ -138,7 +154,7 @@ class Block:
 
     @classmethod
     def readers(cls) -> Mapping[str, tuple[str, Reader]]:
-        if not cls._readers:
+        if len(cls._readers) != len(cls.fields):
             cls._readers = {f.key: (name, _reader(f.annotation)) for name, f in cls.fields.items()}
         return cls._readers
 

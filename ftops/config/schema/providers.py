@@ -1,9 +1,9 @@
 """Schema of `providers`: the settings of each type, and the defaults that it gives its resources."""
 
-from collections.abc import Mapping
+from math import isinf
 from typing import Annotated, Any
 
-from ftops.config.schema.block import Block, optional, required
+from ftops.config.schema.block import Block, Field, FieldsOfRows, optional, required
 from ftops.config.schema.field_aliases import (
     Amount,
     FixedText,
@@ -14,9 +14,12 @@ from ftops.config.schema.field_aliases import (
     UpgradeOption,
     choice,
 )
-from ftops.config.schema.field_types import Integer, Untyped
+from ftops.config.schema.field_types import Integer, Untyped, one_of
+from ftops.core.provider_types import PROVIDER_TYPES
+from ftops.core.resource_types import RESOURCE_TYPES, ResourceType
 
-PROVIDER_TYPE = "Type of the provider: azure_openai, openai or emulator."
+_PUBLIC = one_of(tuple(row.type for row in PROVIDER_TYPES.values() if row.is_public))
+PROVIDER_TYPE = f"Type of the provider: {_PUBLIC.replace('`', '')}."
 DEFAULTS = "Defaults for inputs of its jobs and deployments."
 TIMEOUTS = "How long to wait for pending objects, by kind."
 VISIBLE_AFTER = (
@@ -50,9 +53,19 @@ class Defaults(Block, noun="`defaults`"):
 class Timeouts(Block, noun="`timeouts`"):
     """How long a step waits for a pending object before it fails; the next apply continues to wait."""
 
-    dataset: Amount = optional("Maximum seconds for the service to process a file. Default: 3600.")
-    job: Amount = optional("Maximum seconds for a job, including its time in the queue. Default: no limit.")
-    deployment: Amount = optional("Maximum seconds to create, update or delete a deployment. Default: 3600.")
+
+def _timeouts() -> dict[str, Field]:
+    return {
+        row.kind: Field(row.kind, Amount, f"Maximum seconds {row.waits_for}. Default: {_limit(row)}.", None)
+        for row in RESOURCE_TYPES.values()
+    }
+
+
+def _limit(row: ResourceType) -> str:
+    return "no limit" if isinf(row.timeout) else f"{row.timeout:.0f}"
+
+
+Timeouts.fields = FieldsOfRows(_timeouts)
 
 
 class ProviderBlock(Block):
@@ -130,30 +143,3 @@ class Memory(ProviderBlock, noun="a provider of type memory"):
     """Objects in memory, for tests."""
 
     type: Annotated[Any, choice("memory")] = required(PROVIDER_TYPE)
-
-
-PROVIDER_TYPES: Mapping[str, type[ProviderBlock]] = {
-    "azure_openai": AzureOpenAI,
-    "openai": OpenAI,
-    "emulator": Emulator,
-    "memory": Memory,
-}
-PUBLIC_TYPES = ("azure_openai", "openai", "emulator")
-NOT_TAKEN: Mapping[str, Mapping[str, tuple[str, ...]]] = {
-    "openai": {
-        "dataset": ("url",),
-        "job": ("training_type",),
-        "deployment": (
-            "name",
-            "version",
-            "sku",
-            "version_upgrade_option",
-            "rai_policy",
-            "tags",
-            "replace",
-            "source",
-            "source_tenant",
-        ),
-    },
-}
-"""By type of provider and kind of resource: the keys that aren't supported."""

@@ -12,9 +12,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ftops.core.address import Address, Json
-from ftops.core.model_names import is_tuned
 from ftops.core.normal_form import same
-from ftops.core.resource_types import RESOURCE_TYPES, UPGRADE_OPTIONS, deployment_name
+from ftops.core.resource_types import RESOURCE_TYPES, UPGRADE_OPTIONS, deployment_name, is_tuned
 from ftops.providers.deployment_expiry import CREATED, EXPIRES, expiry_of, time_of
 from ftops.state.state import Status
 

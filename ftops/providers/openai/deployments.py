@@ -8,7 +8,7 @@ from typing import Any
 
 from ftops.core.address import Address, Json
 from ftops.core.errors import Permanent, ProviderError, Temporary
-from ftops.core.model_names import is_tuned
+from ftops.core.resource_types import is_tuned
 from ftops.providers.account_facts import Access, AccountFacts, OfferedModel, Reach
 from ftops.providers.base import Existing, Request
 from ftops.providers.dataplane.client import body_of, object_of, plain, reach_of

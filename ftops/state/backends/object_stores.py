@@ -26,7 +26,7 @@ from obstore.exceptions import (
 from obstore.store import AzureStore, GCSStore, ObjectStore, S3Store
 
 from ftops.core.errors import StateError
-from ftops.core.trusted_hosts import ADDRESSES, refusal
+from ftops.core.trusted_hosts import BACKEND_ADDRESSES, refusal
 from ftops.state.backends.object_store import Bucket, BucketError, Conflict, Tag, Thing
 
 RETRIES: Any = {
@@ -97,7 +97,7 @@ class ObjectBucket:
 
 def open_bucket(backend: str, settings: Mapping[str, str], prefix: str) -> Bucket:
     """By the settings of a spec. Asks nobody yet. Raises StateError."""
-    for (key,), service in ADDRESSES.get(backend, {}).items():
+    for (key,), service in BACKEND_ADDRESSES.get(backend, {}).items():
         if settings.get(key) and (found := refusal(settings[key], service, os.environ)):
             raise StateError(*found)
     try:

@@ -10,6 +10,7 @@ import pytest
 from ftops.config import schema
 from ftops.config.loader import load
 from ftops.config.schema import providers
+from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.yaml.formatter import format_text
 
@@ -38,12 +39,12 @@ def test_examples_are_laid_out_as_they_should(number: int) -> None:
 
 
 def test_every_key_is_described() -> None:
-    blocks = [*schema.RESOURCE_MODELS.values(), *providers.PROVIDER_TYPES.values()]
+    blocks = [*map(schema.resource_block, RESOURCE_TYPES), *map(schema.provider_block, PROVIDER_TYPES)]
     blocks += [schema.Settings, schema.StateBlock, schema.Variable, schema.Environment]
     blocks += [schema.JobHyperparameters, schema.LifecycleBlock, schema.OutputBlock]
     blocks += [providers.Sku, providers.ControlPlane, providers.Credential, providers.Defaults]
     keys = {field.key for block in blocks for field in block.fields.values()}
-    assert [key for key in sorted({*keys, *schema.SECTIONS}) if not re.search(rf"\b{key}\b", TEXT)] == []
+    assert [key for key in sorted({*keys, *schema.sections()}) if not re.search(rf"\b{key}\b", TEXT)] == []
 
 
 @pytest.mark.parametrize("kind", RESOURCE_TYPES)
