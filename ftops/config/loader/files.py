@@ -1,4 +1,4 @@
-"""The files of a spec, read, parsed and merged into sections. Nothing else of the loader reads files."""
+"""Spec files: read, parsed and merged into sections. Only this module of the loader reads files."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SUFFIXES = (".yaml", ".yml")
 
 
 class Entry(Struct, frozen=True):
-    """One named thing of a section: its data, and where it stands."""
+    """A named entry of a section: its data, and where it is."""
 
     section: str
     name: str
@@ -36,14 +36,14 @@ class Entry(Struct, frozen=True):
     data: Any
 
     def mark(self, path: Keys = ()) -> Place:
-        """Where a value stands, without the text of the line: cheap."""
+        """The place of a value, without the text of its line: cheap."""
         key, node = self.document.find(self.key, self.node, path) if path else (self.key, self.key)
         mark = (node or key).start_mark
         place = Place(self.document.file, mark.line + 1, mark.column + 1)
         return place.veiled() if self.document.is_veiled else place
 
     def place(self, path: Keys = (), *, key: bool = False) -> Place:
-        """The place of a value below this entry, or of its key; as near as there is one."""
+        """The place of a value below this entry, or of its key; of the nearest one above if it isn't set."""
         last, node = self.document.find(self.key, self.node, path)
         if key or node is None or not path or (isinstance(node, ScalarNode) and not node.value):
             return self.document.place_of(last)
@@ -55,26 +55,46 @@ class Entry(Struct, frozen=True):
         return self.document.place_of(self.key if empty else self.node)
 
     def place_in(self, path: Keys, pattern: str) -> Place:
-        """The place of what a regular expression finds inside a value; else that of the value."""
+        """The place of a match inside a value; of the value itself if nothing matches."""
         node = self.document.find(self.key, self.node, path)[1]
         if node is None:
             return self.place(path)
         start, end = node.start_mark, node.end_mark
         for line in range(start.line, end.line + 1):
             text = self.document.place(line, 0).text
-            found = re.compile(pattern).search(text, start.column if line == start.line else 0)
-            if found:
-                return self.document.place(line, found.start(), found.end() - found.start())
+            match = re.compile(pattern).search(text, start.column if line == start.line else 0)
+            if match:
+                return self.document.place(line, match.start(), match.end() - match.start())
         return self.place(path)
+
+    def value(self, *keys: str) -> Any:
+        """The value at a path of keys, as written; None if it isn't set."""
+        value = self.data
+        for key in keys:
+            value = value.get(key) if isinstance(value, dict) else None
+        return value
+
+    def report(
+        self,
+        findings: list[Diagnostic],
+        path: Keys,
+        summary: str,
+        detail: str = "",
+        hint: str = "",
+        *,
+        key: bool = False,
+    ) -> None:
+        """Adds an error about the value at a path, or about its key."""
+        findings.append(Diagnostic(summary, detail, hint, self.place(path, key=key)))
 
 
 class Source(Struct, frozen=True):
-    """A spec as written, whole: every section's entries by name, from all files."""
+    """A spec as written: the entries of every section by name, from all files."""
 
     folder: Path
     files: tuple[str, ...]
     veiled: frozenset[str]
-    """Those of which no line is shown."""
+    """Files of which no line is shown."""
     sections: Mapping[str, Mapping[str, Entry]]
     refactorings: Sequence[Entry]
 
@@ -85,59 +105,64 @@ class Source(Struct, frozen=True):
 def read(
     path: Path, variable_files: Sequence[Path], findings: list[Diagnostic], *, outline: bool = False
 ) -> Source:
-    """Reads a spec file or folder. Files of variables in the folder are left out: `variable_files`, which are
-    given as such, and where there are some, or only an `outline` is wanted, those that look like it."""
+    """Reads a spec file or folder, without the variable files in it: those of `variable_files` and, if there
+    are any or only an `outline` is wanted, those that look like one."""
     path = path.absolute()
     files = _spec_files(path, {real(file) for file in variable_files}, findings)
     folder = spec_folder(path)
     merge = _Merge(findings)
     documents = _documents(files, project_root(folder), path in files, findings)
-    others = _without_sections(documents) if len(files) > 1 else set()
-    declared = _declared_variables(documents)
+    declared = {name.value for document in documents for name, _ in _variables(document)}
+    spec_files = []
     for document in documents:
         keys = _keys(document)
-        if document.file not in others:
+        is_spec = len(files) == 1 or document.root is None or not keys.isdisjoint(sections())
+        if is_spec:
+            spec_files.append(document.file)
             merge.add(document)
         elif not keys or keys - declared:
             merge.add_veiled(document)
         elif not (variable_files or outline):
-            findings.append(_file_of_variables(document))
+            detail = "All of its keys are names of variables; none is a section of a spec."
+            option = command("--var-file", document.file)
+            hint = f"Pass it with {option}, or move it out of the folder of the spec."
+            summary = f"{document.file} looks like a variable file"
+            findings.append(Diagnostic(summary, detail, hint, Place(document.file).veiled()))
     if files and not merge.sections and not merge.refactorings and not findings:
         detail = "It declares nothing; ftops doesn't take an empty file as a request to delete everything."
         hint = "Declare `datasets`, `jobs` and `deployments`; `ftops init` writes an example."
         findings.append(Diagnostic("the spec is empty", detail, hint, Place(display(files[0]))))
-    return Source(
-        folder,
-        tuple(d.file for d in documents if d.file not in others),
-        frozenset(d.file for d in documents if d.is_veiled),
-        merge.sections,
-        merge.refactorings,
-    )
+    veiled_files = frozenset(document.file for document in documents if document.is_veiled)
+    return Source(folder, tuple(spec_files), veiled_files, merge.sections, merge.refactorings)
 
 
 def _documents(
     files: Sequence[Path], root: Path, is_named: bool, findings: list[Diagnostic]
 ) -> list[Document]:
-    """The parsed files. A file that the command line names may be anywhere; one of a folder is within the
-    project. No line is shown of a file that holds the name of a sensitive variable, nor of one without a
-    section of a spec that lies beside others or that a link out of the project leads to, nor of one beside
-    others that is no YAML and holds more than sections."""
-    read: list[tuple[Path, Document | None, list[Diagnostic]]] = []
+    """The parsed files. A file that the command line names may be anywhere; those of a folder must be in the
+    project. No line is shown of a file that
+
+    - has a key with the name of a sensitive variable;
+    - has no section of a spec, and is one of several files or a link that leads out of the project;
+    - is one of several files, isn't valid YAML, and has other keys than sections.
+    """
+    within = None if is_named else root
+    parsed: list[tuple[Path, Document | None, list[Diagnostic]]] = []
     for file in files:
-        said: list[Diagnostic] = []
-        read.append((file, read_document(file, said, None if is_named else root), said))
-    sensitive = _sensitive_variables([document for _, document, _ in read if document])
-    found = []
-    for file, document, said in read:
-        names = _names(document) if document else _names_in_text(file, None if is_named else root)
+        errors: list[Diagnostic] = []
+        parsed.append((file, read_document(file, errors, within), errors))
+    sensitive = _sensitive_variables([document for _, document, _ in parsed if document])
+    documents = []
+    for file, document, errors in parsed:
+        names = _names(document) if document else _names_in_text(file, within)
         is_secret = not names.isdisjoint(sensitive)
         is_other = names.isdisjoint(sections()) and (len(files) > 1 or leads_out(file, root))
         if document is None:
-            holds_more = len(files) > 1 and not names.issubset(sections())
-            findings += map(veiled, said) if is_secret or is_other or holds_more else said
+            has_more = len(files) > 1 and not names.issubset(sections())
+            findings += map(veiled, errors) if is_secret or is_other or has_more else errors
         else:
-            found.append(replace(document, is_veiled=is_secret or (is_other and is_named)))
-    return found
+            documents.append(replace(document, is_veiled=is_secret or (is_other and is_named)))
+    return documents
 
 
 _MAYBE_VARIABLES = "The line isn't shown: this may be a variable file that contains a secret."
@@ -145,7 +170,7 @@ _TOP_LEVEL_KEY = re.compile(r"""^["']?([A-Za-z_][A-Za-z0-9_-]*)["']?\s*:""", re.
 
 
 def keys_of(text: str) -> set[str]:
-    """Keys of the top level, of a text that may be no YAML."""
+    """The top-level keys of a text that may not be valid YAML."""
     return set(_TOP_LEVEL_KEY.findall(text))
 
 
@@ -157,87 +182,66 @@ def _names_in_text(file: Path, root: Path | None) -> set[str]:
 
 
 def _names(document: Document) -> set[str]:
-    """Keys of the top level, and names of variables that are given a value as if they were there."""
-    given = (name.value for name, node in _variables(document) if isinstance(node, ScalarNode))
-    return {*_keys(document), *given}
+    """Top-level keys, and names of variables with a value in place of a declaration."""
+    assigned = (name.value for name, node in _variables(document) if isinstance(node, ScalarNode))
+    return {*_keys(document), *assigned}
 
 
 def _sensitive_variables(documents: Sequence[Document]) -> set[str]:
-    """Those that are declared to be, or not clearly declared not to be."""
+    """Variables that are declared as sensitive, or with anything but `sensitive: false`."""
     return {
         name.value
         for document in documents
         for name, node in _variables(document)
-        if isinstance(node, MappingNode)
-        for key, value in yaml_document.merged(node)
+        for key, value in _items(node)
         if key.value == "sensitive" and not (isinstance(value, ScalarNode) and value.value == "false")
     }
 
 
 def _variables(document: Document) -> Iterator[tuple[ScalarNode, Node]]:
-    """Names and what stands beside them, in the section of variables."""
-    root = document.root
-    for key, section in yaml_document.merged(root) if isinstance(root, MappingNode) else ():
-        if key.value == "variables" and isinstance(section, MappingNode):
-            yield from yaml_document.merged(section)
-
-
-def veiled(finding: Diagnostic, detail: str = _MAYBE_VARIABLES) -> Diagnostic:
-    """Without anything that was taken from the line."""
-    if finding.place is None:
-        return finding
-    hint = f"If it is, pass it with `--var-file {finding.place.file}`, or move it to another folder."
-    return Diagnostic(
-        finding.summary, detail, hint if detail == _MAYBE_VARIABLES else "", finding.place.veiled()
-    )
+    """The entries of the section `variables`."""
+    for key, section in _items(document.root):
+        if key.value == "variables":
+            yield from _items(section)
 
 
 def _keys(document: Document) -> set[str]:
-    """Keys of the top level."""
-    root = document.root
-    return {key.value for key, _ in yaml_document.merged(root)} if isinstance(root, MappingNode) else set()
+    return {key.value for key, _ in _items(document.root)}
 
 
-def _without_sections(documents: Sequence[Document]) -> set[str]:
-    """The files that hold something, but no section of a spec."""
-    return {d.file for d in documents if d.root is not None and _keys(d).isdisjoint(sections())}
+def _items(node: Node | None) -> Iterator[tuple[ScalarNode, Node]]:
+    """The keys and values of a mapping; nothing of any other node."""
+    return yaml_document.merged(node) if isinstance(node, MappingNode) else iter(())
 
 
-def _declared_variables(documents: Sequence[Document]) -> set[str]:
-    return {name.value for document in documents for name, _ in _variables(document)}
-
-
-def _file_of_variables(document: Document) -> Diagnostic:
-    return Diagnostic(
-        f"{document.file} looks like a variable file",
-        "All of its keys are names of variables; none is a section of a spec.",
-        f"Pass it with {command('--var-file', document.file)}, or move it out of the folder of the spec.",
-        Place(document.file).veiled(),
-    )
+def veiled(finding: Diagnostic, detail: str = _MAYBE_VARIABLES) -> Diagnostic:
+    """The finding without anything that was quoted from the file."""
+    if finding.place is None:
+        return finding
+    hint = f"If it is, pass it with `--var-file {finding.place.file}`, or move it to another folder."
+    hint = hint if detail == _MAYBE_VARIABLES else ""
+    return Diagnostic(finding.summary, detail, hint, finding.place.veiled())
 
 
 def read_document(file: Path, findings: list[Diagnostic], root: Path | None = None) -> Document | None:
-    """One parsed file, or None with a finding. With a `root` it has to be within that project."""
+    """The parsed file, or None with a finding. With a `root`, the file must be within that project."""
     shown = display(file)
     try:
         with opened(file, root) as stream:
             size = os.fstat(stream.fileno()).st_size
             text = yaml_document.decode(stream.read(yaml_document.MAX_BYTES + 1), shown, size)
         return yaml_document.parse(text, shown)
-    except Refused as exc:
-        findings.append(Diagnostic(f"can't read {shown}", f"{exc.strerror}.", exc.hint))
-    except OSError as exc:
-        reason = exc.strerror or type(exc).__name__
-        findings.append(
-            Diagnostic(f"can't read {shown}", f"{reason}.", "Check the path and the permissions.")
-        )
     except yaml_document.Invalid as exc:
         findings.append(exc.diagnostic)
+    except OSError as exc:
+        reason = exc.strerror or type(exc).__name__
+        hint = exc.hint if isinstance(exc, Refused) else "Check the path and the permissions."
+        findings.append(Diagnostic(f"can't read {shown}", f"{reason}.", hint))
     return None
 
 
 def holds_spec(path: Path) -> bool:
-    """Whether there is a spec at a path: a file, or a folder with one in it."""
+    """Whether the path is a file, or a folder that contains a spec."""
     return bool(_spec_files(path, set(), []))
 
 
@@ -258,7 +262,7 @@ def _spec_files(path: Path, others: set[Path], findings: list[Diagnostic]) -> li
 
 
 class _Merge:
-    """Sections of several files become one: the order of files and keys is of no meaning."""
+    """Merges the sections of all files. The order of files and keys doesn't matter."""
 
     def __init__(self, findings: list[Diagnostic]) -> None:
         self.findings = findings
@@ -266,7 +270,7 @@ class _Merge:
         self.refactorings: list[Entry] = []
 
     def add_veiled(self, document: Document) -> None:
-        """One whose lines are shown nowhere."""
+        """Adds a document of which no line is shown."""
         findings, self.findings = self.findings, []
         self.add(document)
         findings += [veiled(finding) for finding in self.findings]
@@ -278,9 +282,8 @@ class _Merge:
             return
         if not isinstance(root, MappingNode):
             detail = "Its sections declare what should exist: `datasets:`, `jobs:`, `deployments:`, …"
-            self._report(
-                document, root, "a spec must be a mapping", detail, "Start with the name of a section."
-            )
+            hint = "Start with the name of a section."
+            self._report(document, root, "a spec must be a mapping", detail, hint)
             return
         data = yaml_document.data(document, root, self.findings)
         for key, node in yaml_document.merged(root):
@@ -298,14 +301,13 @@ class _Merge:
         elif isinstance(data, dict) and isinstance(node, MappingNode):
             entries = self.sections.setdefault(name, {})
             for item_key, item in yaml_document.merged(node):
-                if item_key.value in data:  # a section that stands twice has the data of the first
-                    found = data[item_key.value]
-                    self._entry(entries, Entry(name, item_key.value, document, item_key, item, found))
+                if item_key.value in data:  # of a section that is set twice, `data` is that of the first
+                    entry = Entry(name, item_key.value, document, item_key, item, data[item_key.value])
+                    self._entry(entries, entry)
         elif data is not None:
             summary = f"`{name}` must be a mapping"
-            self._report(
-                document, node, summary, "It holds one entry for each name.", "Write `name: {…}` below it."
-            )
+            detail = "It holds one entry for each name."
+            self._report(document, node, summary, detail, "Write `name: {…}` below it.")
         else:
             self.sections.setdefault(name, {})
 
@@ -330,7 +332,7 @@ class _Merge:
 
 
 def _without_values(place: Place, key: ScalarNode, node: Node) -> Place:
-    """The place of a key that means nothing here: a value beside it may be a secret."""
+    """The place of an unknown key, without the value beside it, which may be a secret."""
     if not place.width:
         return place
     start, end = key.start_mark.column, key.end_mark.column
@@ -340,7 +342,7 @@ def _without_values(place: Place, key: ScalarNode, node: Node) -> Place:
 
 
 def entries_of(document: Document, findings: list[Diagnostic]) -> Iterator[Entry]:
-    """The entries of a file of variables: one mapping, names to values."""
+    """The entries of a variable file: a mapping of names to values."""
     root = document.root
     if isinstance(root, MappingNode):
         data = yaml_document.data(document, root, findings)

@@ -11,9 +11,10 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from ftops.config import schema
-from ftops.config.loader.expressions import INPUTS, NAMES, SWITCHES, Each, Evaluator, Phase, Scope, Use
+from ftops.config.loader.expressions import Each, Evaluator, Scope, Use, evaluate_keys
 from ftops.config.loader.files import Entry
 from ftops.config.loader.hyperparameters import NamedSet
+from ftops.config.loader.phases import INPUTS, NAMES, RESOURCE_PHASES, SWITCHES
 from ftops.config.loader.settings import check_name
 from ftops.config.loader.validate import read_block
 from ftops.config.schema.field_types import Boolean, Unknown, has_unknown
@@ -23,13 +24,6 @@ from ftops.core.resource_types import RESOURCE_TYPES
 
 MAX_COMBINATIONS = 10_000
 _SWITCH = Boolean(closed=True)
-_PHASES: Mapping[str, Phase] = {
-    "enabled": SWITCHES,
-    "lifecycle": SWITCHES,
-    "provider": NAMES,
-    "depends_on": NAMES,
-}
-"""What expressions may name in the keys of every resource; in all others, what inputs may."""
 
 
 class Draft(Struct, frozen=True):
@@ -93,9 +87,12 @@ def _add_instance(
     if isinstance(entry.data, dict) and "enabled" in entry.data and not _enabled(entry, each, scope):
         declared.disabled.add(address)
         return
-    data, uses = _evaluated(entry, each, scope)
-    if isinstance(data, dict) and isinstance(data.get("hyperparameters"), str):
-        data["hyperparameters"] = {"use": data["hyperparameters"]}
+    data: Any = {} if entry.data is None else entry.data
+    uses: list[Use] = []
+    if isinstance(entry.data, dict):
+        data, uses = evaluate_keys(entry, scope, RESOURCE_PHASES, INPUTS, each, without="for_each")
+        if isinstance(data.get("hyperparameters"), str):
+            data["hyperparameters"] = {"use": data["hyperparameters"]}
     block = read_block(schema.resource_block(address.kind), data, entry, scope.findings)
     is_lacking = not scope.destroying and has_unknown(data)
     if block is None or is_lacking or len(scope.findings) > before:
@@ -110,24 +107,9 @@ def _enabled(entry: Entry, each: Each | None, scope: Scope) -> bool:
     return isinstance(value, Unknown) or _SWITCH.convert(value) is not False
 
 
-def _evaluated(entry: Entry, each: Each | None, scope: Scope) -> tuple[Any, list[Use]]:
-    """The data of a resource, each key by the rules of its phase."""
-    inputs = Evaluator(entry, scope, INPUTS, each)
-    if not isinstance(entry.data, dict):
-        return {} if entry.data is None else entry.data, []
-    data = {
-        key: (Evaluator(entry, scope, _PHASES[key], each) if key in _PHASES else inputs).evaluate(
-            value, (key,)
-        )
-        for key, value in entry.data.items()
-        if key != "for_each"
-    }
-    return data, inputs.uses
-
-
 def _eaches(entry: Entry, scope: Scope) -> Sequence[Each | None] | None:
     """The entries of `for_each`; [None] without one, None with a finding."""
-    raw = entry.data.get("for_each") if isinstance(entry.data, dict) else None
+    raw = entry.value("for_each")
     if raw is None:
         return [None]
     value = Evaluator(entry, scope, NAMES).evaluate(raw, ("for_each",))

@@ -6,8 +6,9 @@ from typing import Any
 
 from ftops.config import schema
 from ftops.config.config import Output
-from ftops.config.loader.expressions import INPUTS, Evaluator, Scope, Use
+from ftops.config.loader.expressions import Evaluator, Scope, Use
 from ftops.config.loader.files import Entry
+from ftops.config.loader.phases import INPUTS
 from ftops.config.loader.settings import check_name
 from ftops.config.loader.validate import read_block
 from ftops.config.schema.field_types import UNKNOWN, has_unknown

@@ -1,4 +1,4 @@
-"""Spec settings: its name, its state, the selected environment and the providers."""
+"""Spec settings: the name and state of a spec, its environments and its providers."""
 
 from __future__ import annotations
 
@@ -11,22 +11,9 @@ from ftops.config import schema
 from ftops.config.accounts import account_of, agrees
 from ftops.config.config import Budget, ProviderConfig, StateSettings
 from ftops.config.loader.credentials import check_addresses, check_forms, check_key
-from ftops.config.loader.expressions import (
-    DEFAULTS,
-    FIXED,
-    NAMED_SETTINGS,
-    PUBLIC_SETTINGS,
-    SETTINGS,
-    STATE,
-    STATE_HOST,
-    STATE_KEY,
-    STATE_PATH,
-    Evaluator,
-    Known,
-    Phase,
-    Scope,
-)
+from ftops.config.loader.expressions import Evaluator, Scope, VariableValue, evaluate_keys
 from ftops.config.loader.files import Entry, Source
+from ftops.config.loader.phases import FIXED, PROVIDER_PHASES, SETTINGS, STATE, STATE_PHASES
 from ftops.config.loader.validate import read_block
 from ftops.config.loader.versions import unmet
 from ftops.config.schema.field_types import Unknown, has_unknown, one_of
@@ -61,47 +48,42 @@ NAME_RULE = (
 
 
 def check_name(entry: Entry, what: str, findings: list[Diagnostic]) -> bool:
-    """Whether the entry's name has the form of a name; a finding where it hasn't."""
+    """Whether the name of an entry is valid; a finding if it isn't."""
     if _NAME.fullmatch(entry.name):
         return True
-    summary = f"`{entry.name}` isn't a valid name for {what}"
     near = slug(entry.name)
     hint = f"Write `{near}`." if near else "Choose another name."
-    findings.append(Diagnostic(summary, NAME_RULE, hint, entry.place(key=True)))
+    entry.report(findings, (), f"`{entry.name}` isn't a valid name for {what}", NAME_RULE, hint, key=True)
     return False
 
 
 def slug(text: str) -> str:
-    """The nearest text with the form of a name, or nothing."""
+    """The nearest valid name, or nothing."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).lstrip("-0123456789")[:63].rstrip("-")
 
 
 def read_settings(source: Source, version: str, scope: Scope) -> tuple[str, StateSettings]:
-    """The spec's name and where its state lives."""
+    """The spec's name and where its state is stored."""
     entries, findings = source["ftops"], scope.findings
-    blocks = {name: _setting(entry, scope, findings) for name, entry in entries.items()}
+    blocks = {name: _setting(entry, scope) for name, entry in entries.items()}
     wanted = blocks.get("required_version")
     if wanted and (problem := unmet(wanted.required_version, version)):
         summary, hint = problem
-        detail = f"This is ftops {version}."
-        findings.append(Diagnostic(summary, detail, hint, entries["required_version"].value_place()))
+        place = entries["required_version"].value_place()
+        findings.append(Diagnostic(summary, f"This is ftops {version}.", hint, place))
     name = blocks["name"].name if blocks.get("name") else _default_name(source, findings)
     state = blocks.get("state")
     return name, _state(state.state, entries["state"], scope) if state and state.state else StateSettings()
 
 
-def _setting(entry: Entry, scope: Scope, findings: list[Diagnostic]) -> Any:
-    """One key of `ftops`, read alone, so that the section may be divided between files. What has no value is
-    no block, and a finding says so; of a state the rest is looked at."""
-    value: Any
+def _setting(entry: Entry, scope: Scope) -> Any:
+    """One key of `ftops`, validated by itself, so that the section may be divided between files. None if its
+    value is invalid or unknown; of `state`, the other keys are checked even if one is unknown."""
     if entry.name == "state" and isinstance(entry.data, dict):
-        value = {
-            key: Evaluator(entry, scope, _STATE_PHASES.get(key, STATE)).evaluate(item, (key,))
-            for key, item in entry.data.items()
-        }
+        value: Any = evaluate_keys(entry, scope, STATE_PHASES, STATE)[0]
     else:
         value = Evaluator(entry, scope, FIXED).evaluate(entry.data)
-    block = read_block(schema.Settings, {entry.name: value}, entry, findings, own=1)
+    block = read_block(schema.Settings, {entry.name: value}, entry, scope.findings, own=1)
     return None if entry.name != "state" and has_unknown(value) else block
 
 
@@ -109,8 +91,7 @@ def _default_name(source: Source, findings: list[Diagnostic]) -> str:
     name = slug(source.folder.name)
     if not name:
         detail = (
-            f"By default it is the name of the folder, but `{source.folder.name}` isn't a valid "
-            f"name. {NAME_RULE}"
+            f"By default it is the name of the folder, and `{source.folder.name}` isn't valid. {NAME_RULE}"
         )
         findings.append(Diagnostic("the spec needs a name", detail, "Set `ftops: {name: …}`."))
     return name
@@ -123,17 +104,16 @@ def _state(block: schema.StateBlock, entry: Entry, scope: Scope) -> StateSetting
         return StateSettings()
     for key in STATE_NEEDS[backend]:
         if key not in data:
-            summary = f"`{key}` is missing"
             detail = f"The backend {backend} needs it."
-            findings.append(Diagnostic(summary, detail, f"Add `{key}: …`.", entry.place(key=True)))
+            entry.report(findings, (), f"`{key}` is missing", detail, f"Add `{key}: …`.", key=True)
     for key in data:
         if key not in STATE_TAKES[backend]:
-            detail = "It would have no effect."
-            hint = "Remove it, or choose the backend that supports it."
             summary = f"the backend {backend} doesn't support `{key}`"
-            findings.append(Diagnostic(summary, detail, hint, entry.place((key,), key=True)))
-    if isinstance(entry.data, dict) and isinstance(entry.data.get("encryption"), dict):
-        _check_keys(entry, entry.data["encryption"], findings)
+            hint = "Remove it, or choose the backend that supports it."
+            entry.report(findings, (key,), summary, "It would have no effect.", hint, key=True)
+    encryption = entry.value("encryption")
+    if isinstance(encryption, dict):
+        _check_encryption_keys(entry, encryption, findings)
     check_addresses(BACKEND_ADDRESSES.get(backend, {}), data, entry, scope)
     check_forms(data, entry, scope)
     if has_unknown([path, data]):
@@ -142,25 +122,24 @@ def _state(block: schema.StateBlock, entry: Entry, scope: Scope) -> StateSetting
     return StateSettings(backend, path, data, named if data.get("encryption") else {})
 
 
-def _check_keys(entry: Entry, given: Mapping[str, Any], findings: list[Diagnostic]) -> None:
-    """Who reads the spec must not be able to read the state."""
+def _check_encryption_keys(entry: Entry, given: Mapping[str, Any], findings: list[Diagnostic]) -> None:
+    """Findings if anyone who can read the spec could also decrypt the state, or if the keys are ambiguous."""
     for name in ("key", "fallback"):
         if isinstance(given.get(name), str) and "${env." not in given[name]:
             summary = "an encryption key can't be written in the spec"
             detail = "Anyone who can read the spec could decrypt the state."
             hint = f'Create a new key and read it from the environment: `{name}: "${{env.FTOPS_STATE_KEY}}"`.'
-            findings.append(Diagnostic(summary, detail, hint, entry.place(("encryption", name))))
+            entry.report(findings, ("encryption", name), summary, detail, hint)
         if name in given and f"{name}_file" in given:
-            summary = f"`{name}` and `{name}_file` can't go together"
-            place = entry.place(("encryption", f"{name}_file"), key=True)
-            findings.append(Diagnostic(summary, "Only one key is used.", "Remove one of them.", place))
+            summary, path = f"`{name}` and `{name}_file` can't go together", ("encryption", f"{name}_file")
+            entry.report(findings, path, summary, "Only one key is used.", "Remove one of them.", key=True)
     if not any(given.get(key) for key in ("key", "key_file", "fallback", "fallback_file")):
-        summary, hint = "`encryption` has no key", 'Add `key: "${env.FTOPS_STATE_KEY}"`.'
-        findings.append(Diagnostic(summary, "", hint, entry.place(("encryption",), key=True)))
+        hint = 'Add `key: "${env.FTOPS_STATE_KEY}"`.'
+        entry.report(findings, ("encryption",), "`encryption` has no key", "", hint, key=True)
 
 
 def choose_environment(source: Source, wanted: str | None, findings: list[Diagnostic]) -> Entry | None:
-    """The declared environment of that name; None for the default one where it isn't declared."""
+    """The environment of that name; None for the default one if it isn't declared."""
     environments = source["environments"]
     for entry in environments.values():
         check_name(entry, "an environment", findings)
@@ -181,63 +160,43 @@ def choose_environment(source: Source, wanted: str | None, findings: list[Diagno
 def _check_provider(
     wanted: str, providers: Mapping[str, Entry], entry: Entry, findings: list[Diagnostic]
 ) -> bool:
-    """Whether there is a provider of that name; without any, there is `local`."""
+    """Whether there is a provider of that name. If the spec declares none, there is `local`."""
     if wanted in providers or (not providers and wanted == "local"):
         return True
     hint = did_you_mean(wanted, providers, nothing="Declare it under `providers`.")
-    place = entry.place(("provider",))
-    findings.append(Diagnostic(f"there is no provider `{wanted}`", "", hint, place))
+    entry.report(findings, ("provider",), f"there is no provider `{wanted}`", "", hint)
     return False
 
 
 def read_drift(source: Source) -> dict[str, str]:
-    """The policies of drift that are set, by class. Whether they are right is checked with the settings."""
+    """The policies of drift that are set, by class. `read_settings` validates them."""
     entry = source["ftops"].get("drift")
     data = entry.data if entry and isinstance(entry.data, dict) else {}
     return {str(kind): str(policy) for kind, policy in data.items() if policy is not None}
 
 
 def read_budget(source: Source, environment: Entry | None) -> Budget:
-    """The environment's limits, and those of the settings where it has none. Mistakes in them were found
-    when the settings and the environments were read."""
-    written: list[tuple[Entry, tuple[str, ...], Any]] = []
-    sources: tuple[tuple[Entry | None, tuple[str, ...]], ...] = (
-        (environment, ("budget",)),
-        (source["ftops"].get("budget"), ()),
-    )
-    for entry, path in sources:
-        if entry is not None:
-            scope = Scope({}, {}, [])
-            value = Evaluator(entry, scope, FIXED).evaluate(entry.data)
-            written.append((entry, path, value.get("budget") if path and isinstance(value, dict) else value))
+    """The limits of the environment, and those of the settings that it doesn't set. They are validated by
+    `choose_environment` and `read_settings`."""
     limits: dict[str, float] = {}
     places: list[tuple[str, Place]] = []
-    for entry, path, value in written:
-        is_known = isinstance(value, dict) and not has_unknown(value)
-        block = read_block(schema.BudgetBlock, value, entry, []) if is_known else None
-        for name, limit in (block.as_data() if block else {}).items():
-            place = entry.place((*path, name))
-            if name not in limits:
-                limits[name] = float(limit)
-                places += [(name, place)] if place else []
+    settings = source["ftops"].get("budget")
+    of_environment = environment.value("budget") if environment else None
+    for entry, path, data in (
+        (environment, ("budget",), of_environment),
+        (settings, (), settings.data if settings else None),
+    ):
+        if entry is not None and isinstance(data, dict):
+            block = read_block(schema.BudgetBlock, data, entry, [])
+            for name, limit in (block.as_data() if block else {}).items():
+                if name not in limits:
+                    limits[name] = float(limit)
+                    places.append((name, entry.place((*path, name))))
     return Budget(**limits, places=tuple(places))
 
 
-_STATE_PHASES: Mapping[str, Phase] = {
-    **dict.fromkeys(("backend", "path", "container"), STATE_PATH),
-    **dict.fromkeys(("bucket", "region"), STATE_HOST),
-    "encryption": STATE_KEY,
-}
-_PHASES: Mapping[str, Phase] = {
-    "defaults": DEFAULTS,
-    **dict.fromkeys(("endpoint", "subscription_id", "location", "organization", "project"), NAMED_SETTINGS),
-    **dict.fromkeys(("account", "resource_group", "api_version"), PUBLIC_SETTINGS),
-}
-"""What expressions may name in the settings of a provider; in all others, what settings may."""
-
-
 class Providers:
-    """The providers of a spec, and which of them manages a resource that names none."""
+    """The providers of a spec, and which of them is the default."""
 
     def __init__(self, source: Source, environment: Entry | None, project: Path, scope: Scope) -> None:
         self.entries = source["providers"]
@@ -252,7 +211,7 @@ class Providers:
         self._has_default = False
 
     def name_for(self, wanted: str | None, entry: Entry) -> str:
-        """The provider of a resource; empty with a finding."""
+        """The name of a resource's provider; empty, with a finding, if there is none."""
         if wanted is None:
             return self.default()
         if not _check_provider(wanted, self.entries, entry, self.scope.findings):
@@ -268,7 +227,7 @@ class Providers:
         return self._default or ""
 
     def configs(self) -> dict[str, ProviderConfig]:
-        """Every provider that is used, and every other one whose settings are complete."""
+        """Every provider that is used, and others if their settings are complete."""
         if not self.entries:
             data = str(self._project / EMULATOR_DATA)
             return {"local": ProviderConfig("local", "emulator", {"data": data})}
@@ -284,29 +243,26 @@ class Providers:
         return block.type if block else ""
 
     def defaults_of(self, name: str) -> Defaults:
-        """What the provider's resources get where they don't say it themselves."""
+        """Inputs that the provider's resources get if they don't set them."""
         return self.setting(name, "defaults") or _NO_DEFAULTS
 
     def is_one_account(self, one: str, other: str) -> bool:
-        """Whether two providers are the same account, or one of them can't be told."""
+        """Whether two providers are the same account; also true if that isn't known of one of them."""
         if one == other or not {one, other} <= self._accounts.keys():
             return True
         return agrees(self._accounts[one], self._accounts[other])
 
     def _read(self, entry: Entry) -> ProviderBlock | None:
         check_name(entry, "a provider", self.scope.findings)
-        kind = entry.data.get("type") if isinstance(entry.data, dict) else None
+        kind = entry.value("type")
         if not isinstance(kind, str) or kind not in PROVIDER_TYPES:
             known = tuple(row.type for row in PROVIDER_TYPES.values() if row.is_public)
             summary = f"unknown provider type `{kind}`" if kind else "`type` is missing"
             hint = did_you_mean(kind, known) if isinstance(kind, str) else f"Write `type: {known[0]}`."
             detail = f"The provider types are {one_of(known)}."
-            self.scope.findings.append(Diagnostic(summary, detail, hint, entry.place(("type",))))
+            entry.report(self.scope.findings, ("type",), summary, detail, hint)
             return None
-        data = {
-            key: Evaluator(entry, self.scope, _PHASES.get(key, SETTINGS)).evaluate(v, (key,))
-            for key, v in entry.data.items()
-        }
+        data, _ = evaluate_keys(entry, self.scope, PROVIDER_PHASES, SETTINGS)
         block = read_block(schema.provider_block(kind), data, entry, self.scope.findings)
         if block is not None:
             check_addresses(PROVIDER_TYPES[kind].addresses, block.as_data(), entry, self.scope)
@@ -316,11 +272,10 @@ class Providers:
 
     def _choose_default(self) -> str:
         environment = self._environment
-        wanted = (
-            environment.data.get("provider") if environment and isinstance(environment.data, dict) else None
-        )
+        wanted = environment.value("provider") if environment else None
         if environment and isinstance(wanted, str):
-            return "" if "${" in wanted else self.name_for(str(wanted), environment)  # that is told already
+            is_expression = "${" in wanted  # of which there is a finding
+            return "" if is_expression else self.name_for(str(wanted), environment)
         marked = [name for name, block in self._blocks.items() if block and block.default is True]
         if len(marked) == 1 or len(self.entries) == 1:
             return marked[0] if marked else next(iter(self.entries))
@@ -354,7 +309,7 @@ class Providers:
     def _config(self, name: str, block: ProviderBlock) -> ProviderConfig:
         settings = block.as_data()
         del settings["type"], settings["default"]
-        settings.pop("defaults", None)  # they are inputs of resources by now
+        settings.pop("defaults", None)  # resources have them as inputs
         row = PROVIDER_TYPES[block.type]
         if row.data_folder and row.address not in settings:
             folder = settings.get(row.data_folder, EMULATOR_DATA)
@@ -366,7 +321,7 @@ class Providers:
 
 
 def _sources(settings: Mapping[str, Any], row: ProviderType) -> tuple[str, ...]:
-    """The variables and environment variables that the place of an account comes from."""
+    """The variables and environment variables that decide which account a provider uses."""
     found: set[str] = set()
     todo = [value for name, value in settings.items() if name in row.place_settings]
     while todo:
@@ -378,8 +333,8 @@ def _sources(settings: Mapping[str, Any], row: ProviderType) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def public_variables(variables: Mapping[str, Known]) -> dict[str, str]:
-    """The values of variables that may be shown, as `--var` takes them."""
+def public_variables(variables: Mapping[str, VariableValue]) -> dict[str, str]:
+    """The values of variables that aren't sensitive, in the form that `--var` takes."""
     return {
         name: str(known.value) if isinstance(known.value, str) else flow(known.value)
         for name, known in sorted(variables.items())

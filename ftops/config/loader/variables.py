@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ftops.config import schema as spec_schema
-from ftops.config.loader.expressions import FIXED, Evaluator, Known, Scope
+from ftops.config.loader.expressions import Evaluator, Scope, VariableValue
 from ftops.config.loader.files import Entry, Source, entries_of, read_document, veiled
+from ftops.config.loader.phases import FIXED
 from ftops.config.loader.validate import read_block
 from ftops.config.schema.field_types import UNKNOWN, one_of
 from ftops.core.address import render
@@ -58,7 +59,7 @@ def resolve_variables(
     findings: list[Diagnostic],
     *,
     required: bool = True,
-) -> dict[str, Known]:
+) -> dict[str, VariableValue]:
     """The value of every declared variable; UNKNOWN where it has none that will do. `required`: that a
     variable has none is a finding here, not only where it is used."""
     declared = {e.name: _declaration(e, findings) for e in source["variables"].values()}
@@ -200,9 +201,9 @@ def _refuse_undeclared(
 
 def _known(
     entry: Entry, block: spec_schema.Variable | None, given: Candidate | None, findings: list[Diagnostic]
-) -> Known:
+) -> VariableValue:
     if block is None:
-        return Known(UNKNOWN)
+        return VariableValue(UNKNOWN)
     before = len(findings)
     value: Any = None
     if block.default is not None:
@@ -211,9 +212,9 @@ def _known(
     if given is not None and given.value is not None:
         value = _converted(block, given, entry, findings)
     elif value is None and "default" not in entry.data:
-        return Known(UNKNOWN, block.sensitive, _unset(entry))
+        return VariableValue(UNKNOWN, block.sensitive, _unset(entry))
     is_given = given is not None and given.is_outside
-    return Known(value if len(findings) == before else UNKNOWN, block.sensitive, given=is_given)
+    return VariableValue(value if len(findings) == before else UNKNOWN, block.sensitive, given=is_given)
 
 
 def _unset(entry: Entry) -> Diagnostic:
