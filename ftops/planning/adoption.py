@@ -8,6 +8,7 @@ reports leaves no other choice. A file is the same when its digest is.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from pkgutil import resolve_name
 from typing import Any, TypeVar
 
 from msgspec import Struct
@@ -15,6 +16,7 @@ from msgspec import Struct
 from ftops.core.address import Address, Expression, Json, Value
 from ftops.core.dag_executor import Call, Clock, RealTime
 from ftops.core.errors import ProviderError
+from ftops.core.resource_types import RESOURCE_TYPES, kind_of
 from ftops.core.retry import of_searches
 from ftops.planning.moves import instances
 from ftops.planning.plan import Action, Change
@@ -23,7 +25,6 @@ from ftops.providers.base import Discovers, Existing, Provider
 from ftops.providers.dataplane.job_wire import is_marked, is_marked_by, same_model
 from ftops.state.state import Adoptable, RemoteObject, ResourceState, State, Status, owner_mark
 
-_KINDS = ("dataset", "job")
 _FIXED = ("method", "beta", "grader", "response_format", "integrations")
 """Inputs of a job that have to be the same wherever one of the two says anything."""
 _LOOSE = ("training_type", "suffix")
@@ -68,9 +69,10 @@ def look_for(
 
 def _wanted(changes: Iterable[Change], replaces: tuple[Address, ...]) -> Iterator[Change]:
     for change in changes:
-        if change.address.kind in _KINDS and change.action in (Action.CREATE, Action.REPLACE):
+        kind = kind_of(change.address)
+        if kind.reusable and change.action in (Action.CREATE, Action.REPLACE):
             asked = any(instances([change.address], one) for one in replaces)
-            if not asked and (change.address.kind == "job" or change.after.get("content")):
+            if not asked and (not kind.is_data or change.after.get("content")):
                 yield change
 
 
@@ -80,7 +82,8 @@ def _lists(
     """Files are listed for jobs, too: they say on what data a job without a note was trained."""
     turns: dict[tuple[str, str], tuple[str, Call]] = {}
     for change in wanted:
-        for kind in _KINDS[: 1 + (change.address.kind == "job")]:
+        referred = (kind for kind, _ in kind_of(change.address).references.values())
+        for kind in dict.fromkeys((*referred, change.address.kind)):
             provider = providers(change.provider)
             if isinstance(provider, Discovers):
                 turns[change.provider, kind] = change.provider, _listing(provider, kind)
@@ -100,7 +103,7 @@ def _candidates(wanted: Sequence[Change], listed: Listed, state: State) -> dict[
     for change in wanted:
         kind = change.address.kind
         there = [e for e in listed[change.provider, kind] if e.remote.remote_id not in known]
-        is_same = _is_same_file if kind == "dataset" else _is_same_job
+        is_same = resolve_name(RESOURCE_TYPES[kind].is_same_object)
         same = [e for e in there if e.remote.status is not Status.TAINTED and is_same(e, change, contents)]
         found[change.address] = sorted(same, key=lambda e: e.remote.status is not Status.READY)
     return found
@@ -112,7 +115,7 @@ def _spellings(datasets: Iterable[Change | ResourceState]) -> Mapping[str, str]:
     inputs = ((d, d.after if isinstance(d, Change) else d.inputs) for d in datasets)
     found: dict[str, str] = {}
     for d, given in inputs:
-        if d.address.kind == "dataset":
+        if kind_of(d.address).is_data:
             digits, meant = _digits(given.get("content")), d.identities.get("content")
             found[digits] = meant or found.get(digits) or str(given.get("content") or "")
     return found
@@ -122,13 +125,19 @@ def _contents(
     listed: Listed, records: Iterable[ResourceState], spellings: Mapping[str, str]
 ) -> Mapping[str, str]:
     """Ids of files → what is in them, as far as that is known."""
-    files = (e for (_, kind), found in listed.items() if kind == "dataset" for e in found if e.digest)
-    own = {r.remote_id: _digits(r.inputs.get("content")) for r in records if r.address.kind == "dataset"}
+    files = (
+        e for (_, kind), found in listed.items() if RESOURCE_TYPES[kind].is_data for e in found if e.digest
+    )
+    own = {r.remote_id: _digits(r.inputs.get("content")) for r in records if kind_of(r.address).is_data}
     digits = own | {e.remote.remote_id: e.digest for e in files}
     return {id: spellings[found] for id, found in digits.items() if found in spellings}
 
 
-def _is_same_file(existing: Existing, change: Change, contents: Mapping[str, str]) -> bool:
+def is_same_by_fingerprint(existing: Existing, change: Change, contents: Mapping[str, str]) -> bool:
+    return bool(change.fingerprint) and existing.fingerprint == change.fingerprint
+
+
+def is_same_file(existing: Existing, change: Change, contents: Mapping[str, str]) -> bool:
     size, planned = existing.remote.attributes.get("bytes"), change.facts.get("bytes")
     return (
         existing.digest == _digits(change.after.get("content"))
@@ -137,9 +146,9 @@ def _is_same_file(existing: Existing, change: Change, contents: Mapping[str, str
     )
 
 
-def _is_same_job(existing: Existing, change: Change, contents: Mapping[str, str]) -> bool:
+def is_same_job(existing: Existing, change: Change, contents: Mapping[str, str]) -> bool:
     if existing.fingerprint or not change.fingerprint:  # empty: on what it would train isn't known yet
-        return bool(change.fingerprint) and existing.fingerprint == change.fingerprint
+        return is_same_by_fingerprint(existing, change, contents)
     wanted, there = change.after, existing.remote.inputs
     if isinstance(wanted.get("model"), Expression) or not same_model(wanted.get("model"), there.get("model")):
         return False
@@ -217,7 +226,7 @@ def _chosen(
 def _is_own(existing: Existing, change: Change, mark: str) -> bool:
     """Whether the state with this mark created it: its token says so, or, where the service kept no note, the
     seed that ftops chose."""
-    if existing.token or existing.kind != "job" or "seed" in change.after:
+    if existing.token or not RESOURCE_TYPES[existing.kind].trains or "seed" in change.after:
         return existing.token.startswith(mark)
     return is_marked_by(existing.remote.inputs.get("seed"), mark)
 

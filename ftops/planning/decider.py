@@ -18,7 +18,7 @@ from ftops.config.outputs import evaluate, null_warnings
 from ftops.core.address import Address, Json, Reference, Secret, encode, references
 from ftops.core.drift_classes import DRIFT_CLASSES
 from ftops.core.errors import Diagnostic, SpecError
-from ftops.core.resource_types import RESOURCE_TYPES
+from ftops.core.resource_types import RESOURCE_TYPES, kind_of
 from ftops.planning.comparison import FATES, attribute_changes, describe, keeping_present, kept_notes
 from ftops.planning.decision import Decision, deposed_key
 from ftops.planning.desired import Desired, Resolver, missing_values
@@ -168,7 +168,7 @@ class Decider(Struct):
         decision = self.decisions.get(address)
         recorded = self.resources.get(address)
         if recorded is not None and (decision is None or decision.action not in _NEW):
-            needs_users = address.kind == "dataset" and "content" not in recorded.identities
+            needs_users = kind_of(address).is_data and "content" not in recorded.identities
             resolver.keep(recorded, self._users_know() if needs_users else ())
 
     def _users_know(self) -> frozenset[str]:
@@ -404,8 +404,11 @@ _NEW = (Action.CREATE, Action.REPLACE)
 
 
 def _adoption_reason(found: Adoptable, address: Address) -> Reason:
-    if address.kind == "dataset":
+    kind = kind_of(address)
+    if kind.is_data:
         text = "a file of the same content is there already"
+    elif not kind.trains:
+        text = f"the same {kind.kind} exists already"
     else:
         running = found.remote.status is Status.PENDING
         text = f"the same job {'runs' if running else 'was trained'} already: it isn't paid for again"

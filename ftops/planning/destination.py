@@ -11,22 +11,9 @@ from collections.abc import Iterator, Mapping
 from ftops.config.accounts import host_of
 from ftops.config.config import Config, ProviderConfig
 from ftops.core.address import Value
+from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.planning.plan import Destination, Plan
 
-_NAMED: Mapping[str, tuple[str, ...]] = {
-    "azure_openai": ("account", "resource_group", "subscription_id"),
-    "openai": ("organization", "project"),
-    "emulator": ("account",),
-    "memory": ("account",),
-}
-"""Settings that lead to the account, beside its address."""
-_ADDRESS: Mapping[str, tuple[str, str]] = {
-    "azure_openai": ("endpoint", ""),
-    "openai": ("base_url", "https://api.openai.com/v1"),
-    "emulator": ("url", ""),
-    "memory": ("", ""),
-}
-"""The setting that has the address, and what it is if it isn't set."""
 _NO_PLACE = frozenset({"encryption", "history", "lease"})
 """Settings of a state that don't say where it is."""
 
@@ -76,11 +63,11 @@ def _shown(place: Mapping[str, str]) -> str:
 
 def _provider(provider: ProviderConfig, project: str) -> Mapping[str, str]:
     settings = provider.settings
-    key, default = _ADDRESS[provider.type]
-    found = {"type": provider.type, "host": host_of(settings.get(key) or default)}
-    if provider.type == "emulator" and not found["host"]:
-        found["data"] = str(settings.get("data") or "").removeprefix(project)
-    found |= {name: str(settings.get(name) or "") for name in _NAMED[provider.type]}
+    row = PROVIDER_TYPES[provider.type]
+    found = {"type": provider.type, "host": host_of(settings.get(row.address) or row.default_address)}
+    if row.data_folder and not found["host"]:
+        found["data"] = str(settings.get(row.data_folder) or "").removeprefix(project)
+    found |= {name: str(settings.get(name) or "") for name in row.account_settings}
     found["tenant"] = _below(settings, "credential", "tenant_id")
     found["cloud"] = host_of(_below(settings, "control_plane", "endpoint"))
     found["set_from"] = ", ".join(provider.sources)

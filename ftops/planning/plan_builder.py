@@ -20,6 +20,7 @@ from ftops.config.graph import Graph
 from ftops.core.address import Address, Secret
 from ftops.core.dag_executor import Clock
 from ftops.core.errors import Blocked, FtopsError, ProviderError
+from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.snippets import command
 from ftops.core.suggestions import did_you_mean, nearest
 from ftops.planning.desired import Desired, Resolver
@@ -33,9 +34,6 @@ from ftops.planning.refresh import missing, refresh
 from ftops.providers import Providers
 from ftops.providers.base import Discovers, all_instant
 from ftops.state.state import Observed, ResourceState, State, fold
-
-UNBILLED = frozenset({"memory"})
-"""Types of providers whose objects cost nothing and stand for nothing that would."""
 
 
 class PlanBuilder(Struct, frozen=True):
@@ -236,7 +234,7 @@ class PlanBuilder(Struct, frozen=True):
 
     def _with_estimate(self, made: Plan, resources: Mapping[Address, Resource]) -> Plan:
         """The plan with what it would cost. Where nothing is made that costs anything, nothing is read."""
-        billed = {name for name, p in self.config.providers.items() if p.type not in UNBILLED}
+        billed = {name for name, p in self.config.providers.items() if PROVIDER_TYPES[p.type].is_billed}
         if not any(c.provider in billed and c.action in MAKING for c in made.changes):
             return made
         from ftops.planning.cost.estimator import appraise

@@ -14,6 +14,8 @@ from ftops.config.config import Budget, Config, Resource
 from ftops.config.model_references import referenced_model
 from ftops.core.address import Address, Reference
 from ftops.core.errors import Diagnostic, FtopsError
+from ftops.core.provider_types import PROVIDER_TYPES
+from ftops.core.resource_types import kind_of
 from ftops.dataset import Unreadable, Where, is_pattern
 from ftops.dataset.files.joined_files import Lines, divided, matches
 from ftops.dataset.profile import profile_store
@@ -43,7 +45,8 @@ def appraise(
     training = tuple(appraiser.training())
     data = tuple(appraiser.data(training))
     types = {config.providers[c.provider].type for c in changes if c.provider in config.providers}
-    estimate = Estimate(training, tuple(appraiser.hosting()), data, is_rehearsal=types == {"emulator"})
+    is_rehearsal = bool(types) and all(PROVIDER_TYPES[type_].is_rehearsal for type_ in types)
+    estimate = Estimate(training, tuple(appraiser.hosting()), data, is_rehearsal=is_rehearsal)
     return estimate, tuple(over_budget(estimate, config.budget))
 
 
@@ -155,14 +158,14 @@ class _Estimator:
 
     def training(self) -> Iterator[TrainingCost]:
         for change in self.makes:
-            if change.address.kind == "job" and change.action in _NEW:
+            if kind_of(change.address).trains and change.action in _NEW:
                 yield self._training(change.address)
 
     def hosting(self) -> Iterator[HostingCost]:
         """Of tuned models: others cost by their use."""
         for change in self.makes:
             resource = self.resources.get(change.address)
-            if change.address.kind != "deployment" or change.action not in _NEW or resource is None:
+            if not kind_of(change.address).serves or change.action not in _NEW or resource is None:
                 continue
             named = referenced_model(resource.inputs.get("model"), self.resources)
             sku = resource.inputs.get("sku")
@@ -172,7 +175,7 @@ class _Estimator:
 
     def data(self, training: Sequence[TrainingCost]) -> Iterator[DataChange]:
         for change in self.makes:
-            if change.address.kind == "dataset" and change.action in _NEW:
+            if kind_of(change.address).is_data and change.action in _NEW:
                 new = self.measured(change.address)
                 before = change.former_content
                 if new is not None and before is not None:
@@ -260,10 +263,10 @@ class _Estimator:
     def _used_encodings(self) -> Iterator[tuple[Address, str]]:
         """Datasets → the encoding of a model that is trained or measured on them."""
         for address in self.resources:
-            if address.kind == "dataset":
+            if kind_of(address).is_data:
                 yield address, ENCODINGS[0]
         for address, resource in self.resources.items():
-            if address.kind == "job":
+            if kind_of(address).trains:
                 for field in ("validation", "training"):
                     source = resource.inputs.get(field)
                     if isinstance(source, Reference):

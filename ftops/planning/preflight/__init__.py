@@ -36,11 +36,9 @@ RULES: tuple[Rule, ...] = (
     models.sku,
     capacity.quota,
     capacity.slots,
-    limits.deployments,
-    limits.files,
+    limits.numbers,
     limits.file_size,
     limits.all_file_sizes,
-    limits.jobs,
     limits.running_jobs,
 )
 

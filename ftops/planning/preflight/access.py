@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from ftops.core.address import Address
 from ftops.core.errors import Diagnostic
+from ftops.core.resource_types import ResourceType
 from ftops.planning.plan import MAKING
 from ftops.planning.preflight.context import Situation, some
 from ftops.providers.account_facts import Access, AccountFacts, Reach
@@ -23,20 +24,20 @@ _LATER = "try again in a while; --offline plans without asking"
 class _Need(NamedTuple):
     """A right that some kinds of resources need."""
 
-    kinds: tuple[str, ...]
+    is_wanted: Callable[[ResourceType], bool]
     verb: str
     role: str
     action: str
 
 
 _TRAINS = _Need(
-    ("dataset", "job"),
+    lambda kind: not kind.by_control_plane,
     "train",
     "Cognitive Services OpenAI Contributor",
     "the data action Microsoft.CognitiveServices/accounts/OpenAI/fine-tunes/write",
 )
 _DEPLOYS = _Need(
-    ("deployment",),
+    lambda kind: kind.by_control_plane,
     "deploy",
     "Cognitive Services Contributor",
     "the action Microsoft.CognitiveServices/accounts/deployments/write",
@@ -83,7 +84,7 @@ def settled(situation: Situation) -> Iterator[Diagnostic]:
 def _needs(situation: Situation) -> Iterator[tuple[str, AccountFacts, _Need, Sequence[Address]]]:
     for provider, facts in situation.accounts.items():
         for need in (_TRAINS, _DEPLOYS):
-            changes = situation.concerned(*need.kinds, actions=MAKING)
+            changes = situation.concerned(need.is_wanted, actions=MAKING)
             users = [c.address for c in changes if c.provider == provider]
             if users:
                 yield provider, facts, need, users

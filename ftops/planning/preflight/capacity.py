@@ -9,6 +9,7 @@ from typing import NamedTuple
 from ftops.core.address import Value
 from ftops.core.errors import Diagnostic
 from ftops.core.model_names import ModelName
+from ftops.core.resource_types import kind_of
 from ftops.planning.plan import Action, Change
 from ftops.planning.preflight.context import MAKES, Situation, find, text
 from ftops.planning.preflight.running_balance import Order, Shortage, Take, shortage
@@ -75,7 +76,7 @@ def _shortages(situation: Situation, measure: Measure) -> Iterator[tuple[str, Us
         quotas = {normal(usage.name): usage for usage in facts.usages or ()}
         takes: dict[str, list[Take]] = {}
         for change in situation.changes:
-            if change.address.kind == "deployment" and change.provider == provider:
+            if kind_of(change.address).serves and change.provider == provider:
                 for name, amount in _taken(situation, change, measure).items():
                     takes.setdefault(name, []).append(Take(change, amount))
         for name, steps in takes.items():

@@ -5,7 +5,7 @@ A value that is only known after apply is None here; the rules then have nothing
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -15,6 +15,8 @@ from ftops.config.model_references import referenced_model
 from ftops.core.address import Address, Json, Reference, Value
 from ftops.core.errors import Diagnostic, Place
 from ftops.core.model_names import ModelName, split
+from ftops.core.provider_types import PROVIDER_TYPES
+from ftops.core.resource_types import ResourceType, kind_of
 from ftops.planning.plan import Action, Change
 from ftops.providers.account_facts import AccountFacts, OfferedModel
 
@@ -41,10 +43,13 @@ class Situation:
     _offered: dict[tuple[str, ModelName], OfferedModel | None] = field(default_factory=dict, init=False)
     """What was looked up once: many resources are of one model, and accounts list hundreds."""
 
-    def concerned(self, *kinds: str, actions: Iterable[Action] = MAKES) -> Iterator[Change]:
-        """The changes that make something of these kinds at an account that is known."""
+    def concerned(
+        self, is_wanted: Callable[[ResourceType], bool], actions: Iterable[Action] = MAKES
+    ) -> Iterator[Change]:
+        """The changes that create objects of the wanted kinds at an account that is known."""
         for change in self.changes:
-            if change.address.kind in kinds and change.action in actions and change.provider in self.accounts:
+            wanted = is_wanted(kind_of(change.address)) and change.action in actions
+            if wanted and change.provider in self.accounts:
                 yield change
 
     def model(self, change: Change) -> ModelName | None:
@@ -74,8 +79,8 @@ class Situation:
 
     def catalog_of(self, provider: str) -> Catalog:
         """What the catalogue says of the account's service."""
-        azure = self.accounts[provider].service == "azure_openai"
-        return self.catalog if azure else self.catalog.of_platform
+        service = PROVIDER_TYPES[self.accounts[provider].service]
+        return self.catalog.of_platform if service.platform_catalog else self.catalog
 
     def base_name(self, provider: str, model: ModelName) -> str:
         """The base model's name without its version."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from ftops.core.errors import Diagnostic
+from ftops.core.resource_types import RESOURCE_TYPES, ResourceType
 from ftops.planning.plan import Action, Change
 from ftops.planning.preflight.context import MAKES, Situation, text
 from ftops.planning.preflight.running_balance import Order, Take, shortage
@@ -17,25 +18,16 @@ _RUNNING_LIMITS: Mapping[str, str] = {
 }
 
 
-def files(situation: Situation) -> Iterator[Diagnostic]:
-    """The number of uploaded files."""
-    yield from _number(situation, "dataset", "files", "files", "delete files that no job needs any more")
-
-
-def jobs(situation: Situation) -> Iterator[Diagnostic]:
-    """The number of jobs that an account keeps, ended ones included."""
-    yield from _number(situation, "job", "jobs", "jobs", "delete jobs that have ended")
-
-
-def deployments(situation: Situation) -> Iterator[Diagnostic]:
-    """The number of deployments, whatever their models."""
-    hint = "delete a deployment that is no longer used"
-    yield from _number(situation, "deployment", "deployments", "deployments", hint)
+def numbers(situation: Situation) -> Iterator[Diagnostic]:
+    """The number of files, jobs (ended ones included) and deployments."""
+    for kind in RESOURCE_TYPES.values():
+        if kind.limit:
+            yield from _number(situation, kind)
 
 
 def file_size(situation: Situation) -> Iterator[Diagnostic]:
     """The size of one file."""
-    for change in situation.concerned("dataset"):
+    for change in situation.concerned(lambda kind: kind.is_data):
         size, limit = change.facts.get("bytes"), situation.limit(change.provider, "file_bytes")
         if isinstance(size, int) and limit is not None and size > limit:
             yield situation.finding(
@@ -50,7 +42,7 @@ def all_file_sizes(situation: Situation) -> Iterator[Diagnostic]:
     """The size of all files together."""
     for provider, facts in situation.accounts.items():
         there, limit = facts.counts.get("total_file_bytes"), situation.limit(provider, "total_file_bytes")
-        new = [c for c in situation.concerned("dataset") if c.provider == provider]
+        new = [c for c in situation.concerned(lambda kind: kind.is_data) if c.provider == provider]
         sizes = [size for c in new if isinstance(size := c.facts.get("bytes"), int)]
         if sizes and there is not None and limit is not None and there + sum(sizes) > limit:
             yield situation.finding(
@@ -69,7 +61,7 @@ def running_jobs(situation: Situation) -> Iterator[Diagnostic]:
         running = facts.counts.get("running_jobs")
         if running is None:
             continue
-        new = [c for c in situation.concerned("job") if c.provider == provider]
+        new = [c for c in situation.concerned(lambda kind: kind.trains) if c.provider == provider]
         waiting = facts.counts.get("queued_jobs", 0)
         yield from _queue(situation, provider, new, running, waiting)
         yield from _full_queue(situation, provider, new, running + waiting)
@@ -109,30 +101,32 @@ def _full_queue(situation: Situation, provider: str, new: list[Change], busy: in
         )
 
 
-def _number(situation: Situation, kind: str, limit_name: str, what: str, hint: str) -> Iterator[Diagnostic]:
+def _number(situation: Situation, kind: ResourceType) -> Iterator[Diagnostic]:
     order = Order(situation.changes)
     for provider in situation.accounts:
-        there, limit = _there(situation, provider, limit_name), situation.limit(provider, limit_name)
+        there, limit = _there(situation, provider, kind), situation.limit(provider, kind.limit)
         if there is None or limit is None:
             continue
         takes = [
             Take(c, 1 if c.action in MAKES else -1)
             for c in situation.changes
-            if c.address.kind == kind and c.provider == provider and c.action in (*MAKES, Action.DELETE)
+            if c.address.kind == kind.kind and c.provider == provider and c.action in (*MAKES, Action.DELETE)
         ]
         found = shortage(takes, limit - there, order)
         if found is not None:
             severity = "error" if found.is_sure else "warning"
             detail = f"The account has {there} of at most {limit}, and the plan adds more than are left."
             address = found.step.address
-            yield situation.finding(address, f"too many {what}", detail, hint, severity=severity)
+            yield situation.finding(
+                address, f"too many {kind.limit}", detail, kind.below_limit, severity=severity
+            )
 
 
-def _there(situation: Situation, provider: str, name: str) -> int | None:
+def _there(situation: Situation, provider: str, kind: ResourceType) -> int | None:
     facts = situation.accounts[provider]
-    if name == "deployments":
+    if kind.serves:
         return None if facts.deployments is None else len(facts.deployments)
-    return facts.counts.get(name)
+    return facts.counts.get(kind.limit)
 
 
 def _megabytes(size: int) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 
 from ftops.catalog.fields import region
 from ftops.core.address import Address
 from ftops.core.errors import Diagnostic
 from ftops.core.model_names import ModelName, split
+from ftops.core.resource_types import ResourceType
 from ftops.core.suggestions import did_you_mean, nearest
 from ftops.planning.plan import MAKING, Change
 from ftops.planning.preflight.capacity import size_of
@@ -25,7 +26,7 @@ _IN_MODEL = ("model", "version", "sku")
 
 def known(situation: Situation) -> Iterator[Diagnostic]:
     """The account offers the model."""
-    for change, model in _models(situation, "job", "deployment"):
+    for change, model in _models(situation, lambda kind: kind.trains or kind.serves):
         listed = situation.accounts[change.provider].models
         if listed is None:
             yield from _unheard_of(situation, change, model)
@@ -38,7 +39,7 @@ def known(situation: Situation) -> Iterator[Diagnostic]:
 def spelled(situation: Situation) -> Iterator[Diagnostic]:
     """The model is written as the account lists it, or as the catalogue does. Whether a service tells small
     letters from capitals isn't documented; if it does, it refuses when what is to be replaced is gone."""
-    for change, model in _models(situation, "job", "deployment"):
+    for change, model in _models(situation, lambda kind: kind.trains or kind.serves):
         name = model.literal.partition(":ckpt")[0] or ("" if model.tuned else model.base)
         models = situation.accounts[change.provider].models or ()
         offered = find(models, name, "" if model.literal else model.version) if name else None
@@ -59,7 +60,7 @@ def spelled(situation: Situation) -> Iterator[Diagnostic]:
 
 def tunable(situation: Situation) -> Iterator[Diagnostic]:
     """The model can be fine-tuned at all."""
-    for change, model in _models(situation, "job"):
+    for change, model in _models(situation, lambda kind: kind.trains):
         offered, listed = situation.offered(change.provider, model), situation.listed(change.provider, model)
         by_catalog = offered is None and listed is not None and listed.methods == frozenset()
         if by_catalog or (offered is not None and offered.tunable is False):
@@ -74,7 +75,7 @@ def tunable(situation: Situation) -> Iterator[Diagnostic]:
 
 def versioned(situation: Situation) -> Iterator[Diagnostic]:
     """A job names its model with its version, as the data plane does."""
-    for change, model in _models(situation, "job"):
+    for change, model in _models(situation, lambda kind: kind.trains):
         offered = situation.offered(change.provider, model)
         if offered is None or model.tuned or model.base.casefold() == offered.id.casefold():
             continue
@@ -89,7 +90,7 @@ def versioned(situation: Situation) -> Iterator[Diagnostic]:
 
 def method(situation: Situation) -> Iterator[Diagnostic]:
     """The model can be tuned by the method."""
-    for change, model in _models(situation, "job"):
+    for change, model in _models(situation, lambda kind: kind.trains):
         listed, asked = situation.listed(change.provider, model), text(change.after, "method") or "supervised"
         if listed is None or not listed.methods or asked in listed.methods:
             continue
@@ -106,7 +107,7 @@ def method(situation: Situation) -> Iterator[Diagnostic]:
 
 def training_type(situation: Situation) -> Iterator[Diagnostic]:
     """The model is trained in the account's region under the training type."""
-    for change, model in _models(situation, "job"):
+    for change, model in _models(situation, lambda kind: kind.trains):
         listed = situation.listed(change.provider, model)
         asked = text(change.after, "training_type") or "standard"
         location = situation.accounts[change.provider].location
@@ -127,7 +128,7 @@ def training_type(situation: Situation) -> Iterator[Diagnostic]:
 
 def training_retires(situation: Situation) -> Iterator[Diagnostic]:
     """The model's training hasn't ended, nor ends soon."""
-    for change, model in _models(situation, "job"):
+    for change, model in _models(situation, lambda kind: kind.trains):
         offered, listed = situation.offered(change.provider, model), situation.listed(change.provider, model)
         day = offered.training_retires if offered else None
         is_earliest = False
@@ -139,7 +140,7 @@ def training_retires(situation: Situation) -> Iterator[Diagnostic]:
 
 def inference_retires(situation: Situation) -> Iterator[Diagnostic]:
     """The model can still be deployed, and goes on answering for a while."""
-    for change, model in _models(situation, "deployment"):
+    for change, model in _models(situation, lambda kind: kind.serves):
         if not situation.accounts[change.provider].retires:
             continue
         offered, listed = situation.offered(change.provider, model), situation.listed(change.provider, model)
@@ -160,7 +161,7 @@ def inference_retires(situation: Situation) -> Iterator[Diagnostic]:
 
 def sku(situation: Situation) -> Iterator[Diagnostic]:
     """The model is offered under the SKU, in that size."""
-    for change, model in _models(situation, "deployment"):
+    for change, model in _models(situation, lambda kind: kind.serves):
         size = size_of(situation, change.after)
         skus = _skus(situation, change.provider, model)
         if size is None or skus is None:
@@ -183,9 +184,11 @@ def sku(situation: Situation) -> Iterator[Diagnostic]:
             )
 
 
-def _models(situation: Situation, *kinds: str) -> Iterator[tuple[Change, ModelName]]:
-    """Jobs and deployments that are made, or given another model or SKU, with the model of each."""
-    for change in situation.concerned(*kinds, actions=MAKING):
+def _models(
+    situation: Situation, is_wanted: Callable[[ResourceType], bool]
+) -> Iterator[tuple[Change, ModelName]]:
+    """Resources of the wanted kinds that are made, or given another model or SKU, with the model of each."""
+    for change in situation.concerned(is_wanted, actions=MAKING):
         touched = change.action in MAKES or any(
             a.path.partition(".")[0] in _IN_MODEL and a.path != "sku.capacity" for a in change.attributes
         )

@@ -8,7 +8,8 @@ from ftops.config.accounts import is_exclusive
 from ftops.config.config import Resource
 from ftops.core.address import Address, Value
 from ftops.core.errors import Diagnostic
-from ftops.core.resource_types import deployment_name
+from ftops.core.provider_types import PROVIDER_TYPES
+from ftops.core.resource_types import deployment_name, kind_of
 from ftops.core.snippets import import_block
 from ftops.planning.plan import Action
 from ftops.planning.preflight.context import Situation, some, text
@@ -18,7 +19,7 @@ from ftops.planning.preflight.running_balance import Order
 def taken(situation: Situation) -> Iterator[Diagnostic]:
     """No deployment of that name exists, unless the plan deletes it before."""
     order: Order | None = None
-    for change in situation.concerned("deployment"):
+    for change in situation.concerned(lambda kind: kind.serves):
         name = _name({**change.after, "model": situation.known_model(change)})
         there = situation.accounts[change.provider].deployments
         if not name or there is None or name not in there:
@@ -35,13 +36,14 @@ def taken(situation: Situation) -> Iterator[Diagnostic]:
 
 def long_enough(situation: Situation) -> Iterator[Diagnostic]:
     """The name has the two characters at least that the service wants. (The spec sees to the other rules.)"""
-    for change in situation.concerned("deployment"):
+    for change in situation.concerned(lambda kind: kind.serves):
         name = _name(change.after)
-        if len(name) == 1 and situation.accounts[change.provider].service == "azure_openai":
+        shortest = PROVIDER_TYPES[situation.accounts[change.provider].service].shortest_name
+        if 0 < len(name) < shortest:
             yield situation.finding(
                 change.address,
                 f"`{name}` is too short for the name of a deployment",
-                "The service takes 2 to 64 characters.",
+                f"The service takes {shortest} to 64 characters.",
                 "give it a longer `name`",
             )
 
@@ -50,11 +52,11 @@ def shared(situation: Situation) -> Iterator[Diagnostic]:
     """Two providers for one account don't declare one name twice. (One provider can't: the spec says so.)"""
     declared: dict[tuple[str, str], list[Resource]] = {}
     for resource in situation.resources.values():
-        kind, home = resource.address.kind, situation.homes.get(resource.provider, resource.provider)
-        name = _name(resource.inputs) if kind == "deployment" and is_exclusive(home, kind) else ""
+        kind, home = kind_of(resource.address), situation.homes.get(resource.provider, resource.provider)
+        name = _name(resource.inputs) if kind.serves and is_exclusive(home, kind.kind) else ""
         if name:
             declared.setdefault((home, name), []).append(resource)
-    changed = {change.address for change in situation.concerned("deployment")}
+    changed = {change.address for change in situation.concerned(lambda kind: kind.serves)}
     for (_, name), resources in declared.items():
         addresses = [resource.address for resource in resources]
         if len({resource.provider for resource in resources}) > 1 and changed & {*addresses}:
@@ -82,5 +84,5 @@ def _goes_before(situation: Situation, order: Order, step: str, provider: str, n
         and other.remote_id.rstrip("/").rpartition("/")[2].lower() == name
         and not order.waits(other.step, step)
         for other in situation.changes
-        if other.action is Action.DELETE and other.address.kind == "deployment"
+        if other.action is Action.DELETE and kind_of(other.address).serves
     )

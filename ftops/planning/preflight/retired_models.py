@@ -9,11 +9,9 @@ from ftops import catalog
 from ftops.config.config import Config
 from ftops.core.address import Address
 from ftops.core.model_names import base_of, split
+from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.planning.preflight.context import text
 from ftops.state.state import State
-
-_LASTING = frozenset({"emulator", "memory"})
-"""Types of providers at which nothing retires."""
 
 
 def retired(
@@ -26,9 +24,9 @@ def retired(
         recorded = state.resources[address]
         provider = config.providers.get(recorded.provider)
         model = base_of(text(recorded.inputs, "model"))
-        if not model or provider is None or provider.type in _LASTING:
+        if not model or provider is None or not PROVIDER_TYPES[provider.type].retires_models:
             continue
-        models = known.of_platform if provider.type == "openai" else known
+        models = known.of_platform if PROVIDER_TYPES[provider.type].platform_catalog else known
         name, version = split(model)
         found = models.find(name, text(recorded.inputs, "version") or version)
         if found is not None and found.inference_retires is not None and found.inference_retires <= today:
