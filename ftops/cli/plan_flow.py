@@ -104,7 +104,7 @@ def make_plan(session: Session, request: PlanArguments, screen: Screen, *, offli
     """Plans; asks the service unless it is `offline`."""
     return session.plan(
         request.options,
-        look=request.refresh,
+        refresh=request.refresh,
         preflight=request.preflight,
         offline=offline,
         parallelism=request.parallelism,

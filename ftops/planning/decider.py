@@ -54,7 +54,7 @@ class Decider(Struct):
 
     config: Config
     graph: Graph
-    past: Reconciled
+    reconciled: Reconciled
     observed: Observed
     options: Options
     secret_digests: Mapping[Secret, str]
@@ -64,7 +64,7 @@ class Decider(Struct):
     entries: list[Entry] = field(default_factory=list)
     unchanged: int = 0
     resources: dict[Address, ResourceState] = field(default_factory=dict)
-    """What exists: the past, and what has come under management since."""
+    """What exists: the reconciled, and what has come under management since."""
     deposed: dict[tuple[Address, str], ResourceState] = field(default_factory=dict)
     left_out: dict[Address, Decision] = field(default_factory=dict)
     """What --target and --exclude keep from being created. What it would take isn't deleted meanwhile."""
@@ -76,8 +76,8 @@ class Decider(Struct):
     _known_as: frozenset[str] | None = None
 
     def __post_init__(self) -> None:
-        self.resources = dict(self.past.resources)
-        self.deposed = dict(self.past.deposed)
+        self.resources = dict(self.reconciled.resources)
+        self.deposed = dict(self.reconciled.deposed)
         self.resolver = self._resolver()
         self.removals = {removal.source: removal for removal in self.config.refactorings.removals}
         self.selected = selected(
@@ -86,7 +86,7 @@ class Decider(Struct):
             self.graph,
             self.resources,
             [address for address, _ in self.deposed],
-            self.past.intents,
+            self.reconciled.intents,
             destroying=self.options.mode is Mode.DESTROY,
         )
 
@@ -129,7 +129,7 @@ class Decider(Struct):
 
     def wants(self) -> Iterator[Want]:
         """What would be created, unless that was asked for, and nothing on record was taken for it yet."""
-        taken = self.past.restored | self.past.inherited.keys()
+        taken = self.reconciled.restored | self.reconciled.inherited.keys()
         yield from (Want(d, self._fitting(d), is_left_out=True) for d in self.left_out.values())
         for address, decision in self.decisions.items():
             asked = RESOURCE_TYPES[address.kind].reusable and self._is_asked(address)
@@ -146,13 +146,13 @@ class Decider(Struct):
 
     def records(self) -> Records:
         """What is on record, and what of it the plan could do without."""
-        recorded = self.past.resources.keys()
+        recorded = self.reconciled.resources.keys()
         replaced = {a for a, decision in self.decisions.items() if decision.action is Action.REPLACE}
         free = ((recorded - self.graph.resources.keys()) | replaced | self.displaced) & recorded
         left_alone = matching(self.options.excludes, recorded)
-        free -= self.past.away | matching(self.options.replaces, recorded)
+        free -= self.reconciled.away | matching(self.options.replaces, recorded)
         free -= {address for address in left_alone if RESOURCE_TYPES[address.kind].named_by}
-        return Records(self.past.resources, self.past.deposed, frozenset(free), self.accounts)
+        return Records(self.reconciled.resources, self.reconciled.deposed, frozenset(free), self.accounts)
 
     def _is_asked(self, address: Address) -> bool:
         return bool(matching(self.options.replaces, (address,)))
@@ -160,8 +160,8 @@ class Decider(Struct):
     @property
     def displaced(self) -> frozenset[Address]:
         """Where an object is deposed for one that exists already."""
-        adopted = self.observed.adoptable.keys() & self.past.resources.keys() & self.decisions.keys()
-        return self.past.displaced | adopted
+        adopted = self.observed.adoptable.keys() & self.reconciled.resources.keys() & self.decisions.keys()
+        return self.reconciled.displaced | adopted
 
     def _stay(self, resolver: Resolver, address: Address) -> None:
         """What isn't made anew means to others what is recorded of it."""
@@ -174,7 +174,7 @@ class Decider(Struct):
     def _users_know(self) -> frozenset[str]:
         """What recorded objects know the data and models by that they were made from. Few plans need it."""
         if self._known_as is None:
-            records = (*self.past.resources.values(), *self.past.deposed.values())
+            records = (*self.reconciled.resources.values(), *self.reconciled.deposed.values())
             self._known_as = frozenset(known for one in records for known in one.identities.values())
         return self._known_as
 
@@ -189,9 +189,7 @@ class Decider(Struct):
     def selected_deposed(self) -> frozenset[tuple[Address, str]]:
         return frozenset(key for key in self.deposed if key[0] in self.selected)
 
-    def outputs(
-        self, decisions: Mapping[Address, Decision], recorded: Mapping[str, Json]
-    ) -> tuple[OutputChange, ...]:
+    def outputs(self, recorded: Mapping[str, Json]) -> tuple[OutputChange, ...]:
         declared = self.config.outputs if self.options.mode is Mode.NORMAL else ()
         if self.options.targets or self.options.excludes:
             return ()
@@ -208,7 +206,9 @@ class Decider(Struct):
 
     def settings(self) -> tuple[SettingChange, ...]:
         """What is noted otherwise from now on, also of resources that don't change."""
-        return setting_changes(self._wanted.values(), self.past.resources, self.decisions, self.selected)
+        return setting_changes(
+            self._wanted.values(), self.reconciled.resources, self.decisions, self.selected
+        )
 
     def _known(self, address: Address) -> Mapping[str, Json] | None:
         decision = self.decisions.get(address)
@@ -285,12 +285,12 @@ class Decider(Struct):
             self.unchanged += 1
             self._keep_records(resource, desired, recorded)
             return
-        if address in self.past.away:
+        if address in self.reconciled.away:
             self.entries.append(Removed(address))
             del self.resources[address]
             action, reason, recorded, attributes = Action.CREATE, self._creation_reason(address), None, ()
         elif action in (Action.UPDATE, Action.REPLACE):
-            seen = self.past.seen.get(address, {})
+            seen = self.reconciled.seen.get(address, {})
             asked = resource
             resource = keeping_present(asked, recorded, seen, action, self.secret_digests.keys())
             self.warnings += kept_notes(asked, resource)
@@ -302,7 +302,7 @@ class Decider(Struct):
         self.decisions[address] = Decision(resource, desired, action, reason, recorded, attributes, elsewhere)
 
     def _creation_reason(self, address: Address) -> Reason:
-        how = self.past.vanished.get(address)
+        how = self.reconciled.vanished.get(address)
         if how is not None:
             return Reason(how, DRIFT_CLASSES[how].reason)
         return Reason("declared", "it is declared and doesn't exist yet")
@@ -329,11 +329,11 @@ class Decider(Struct):
             return Action.ADOPT, Reason(
                 "imported", "it is imported: it exists, and ftops manages it from now on"
             )
-        if address in self.past.interrupted and not self.observed.refreshed:
+        if address in self.reconciled.interrupted and not self.observed.refreshed:
             return Action.UPDATE, Reason("interrupted", "an update of it was interrupted")
-        if address in self.past.found:
+        if address in self.reconciled.found:
             return Action.RESUME, Reason("found", "a run that was interrupted has made it")
-        if address in self.past.restored:
+        if address in self.reconciled.restored:
             return Action.RESTORE, Reason(
                 "restored", "the change was taken back: the old object still exists and is restored"
             )
@@ -353,7 +353,7 @@ class Decider(Struct):
     def _attributes(
         self, resource: Resource, desired: Desired, recorded: ResourceState
     ) -> tuple[AttributeChange, ...]:
-        return attribute_changes(resource, desired, recorded, self.past.seen.get(resource.address, {}))
+        return attribute_changes(resource, desired, recorded, self.reconciled.seen.get(resource.address, {}))
 
     def _keep_records(self, resource: Resource, desired: Desired, recorded: ResourceState) -> None:
         """What ftops notes beside an object may change although the object needn't."""

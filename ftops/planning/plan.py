@@ -7,12 +7,14 @@ References stay data (`${job.x.fine_tuned_model}`): apply fills them in from Sta
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
+from ftops.config.config import Resource
 from ftops.core.address import Address, Json, Value, encode, stands_for_secret
 from ftops.core.drift_classes import DRIFT_CLASSES, IGNORE
 from ftops.core.errors import Diagnostic
@@ -225,6 +227,13 @@ class Plan(Struct, frozen=True):
     known: Mapping[str, Json] = {}
     """What expressions in `after` come to, as far as that is known already. For people: apply asks again."""
 
+    def providers_of(self, actions: Collection[Action] = frozenset(Action)) -> frozenset[str]:
+        """The providers of all changes with these actions."""
+        return frozenset({change.provider for change in self.changes if change.action in actions})
+
+    def changes_at(self, providers: Collection[str]) -> tuple[Change, ...]:
+        return tuple(change for change in self.changes if change.provider in providers)
+
     @property
     def is_blocked(self) -> bool:
         """Whether preflight found what would make it fail."""
@@ -267,6 +276,12 @@ class Plan(Struct, frozen=True):
             restore=counts[Action.RESTORE],
             forget=counts[Action.FORGET],
         )
+
+
+def sent_resources(plan: Plan, declared: Mapping[Address, Resource]) -> Mapping[Address, Resource]:
+    """The declared resources with the inputs that the plan sends: `ignore_changes` may keep other values."""
+    sent = {c.address: c.after for c in plan.changes if c.after}
+    return {a: replace(r, inputs=sent[a]) if a in sent else r for a, r in declared.items()}
 
 
 def plan_to_json(plan: Plan) -> dict[str, Json]:

@@ -1,6 +1,6 @@
-"""What a session asks before anything is done: the services about what exists, what would fail, what it would
-cost; of the answers it makes a plan, or the record of an object. Here nothing is put on record, and no object
-is made or changed.
+"""Plan builder: asks the services what exists, and makes a plan with preflight's findings and its cost.
+
+Reads only: nothing is recorded, and no object is created or changed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ftops.planning.desired import Desired, Resolver
 from ftops.planning.destination import destination_of
 from ftops.planning.imports import arrived, check_imports, to_read
 from ftops.planning.moves import Replacement, apply_moves, not_there, nothing_to_go_by
-from ftops.planning.plan import MAKING, NORMAL, Mode, Options, Plan
+from ftops.planning.plan import MAKING, NORMAL, Mode, Options, Plan, sent_resources
 from ftops.planning.planner import plan
 from ftops.planning.provider_matching import located
 from ftops.planning.refresh import missing, refresh
@@ -37,7 +37,7 @@ from ftops.state.state import Observed, ResourceState, State, fold
 
 
 class PlanBuilder(Struct, frozen=True):
-    """For a spec in one environment, on top of what is recorded."""
+    """For one spec in one environment and its recorded state."""
 
     config: Config
     graph: Graph
@@ -48,43 +48,42 @@ class PlanBuilder(Struct, frozen=True):
     parallelism: int = 10
     clock: Clock | None = None
     offline: bool = False
-    """Whether nobody is asked anything."""
+    """Whether no service is asked."""
     digest_key: str = ""
-    """With what digests of secrets are keyed; see `secret_digests`."""
+    """Keys the digests of secrets; see `secret_digests`."""
 
-    def plan(
-        self, options: Options, look: bool, preflight: bool, on_progress: Callable[[int, int], None]
+    def build(
+        self, options: Options, refresh: bool, preflight: bool, on_progress: Callable[[int, int], None]
     ) -> Plan:
         """What applying would do; see `Session.plan`."""
         self._check_addresses(options)
         if self.offline:
-            return self._plan_offline(options)
-        observed = self._observe(look or options.mode is Mode.REFRESH_ONLY, options, on_progress)
-        made = self._planned(observed, options)
-        if options.adopt and look:
+            return self._build_offline(options)
+        observed = self._observe(refresh or options.mode is Mode.REFRESH_ONLY, options, on_progress)
+        made = plan(self.config, self.graph, self.state, observed, options, self._secret_digests)
+        if options.adopt and refresh:
             made = self._with_adoptions(made, observed, options)
-        resources = _as_sent(made, self.graph.resources)
+        resources = sent_resources(made, self.graph.resources)
         if preflight:
             made = self._with_findings(made, resources)
         made = self._with_estimate(made, resources)
         return replace(made, destination=destination_of(self.config, made))
 
-    def _plan_offline(self, options: Options) -> Plan:
-        """From the spec and the record alone. What that leaves open is said."""
+    def _build_offline(self, options: Options) -> Plan:
+        """From the spec and the state alone, with warnings about what that can't show."""
         imports = self.config.refactorings.imports
-        left = replace(self.config, refactorings=replace(self.config.refactorings, imports=()))
-        made = plan(left, self.graph, self.state, Observed(False), options, self._secret_digests)
-        said = ["no account was asked what exists: this is what the record says"]
+        config = replace(self.config, refactorings=replace(self.config.refactorings, imports=()))
+        made = plan(config, self.graph, self.state, Observed(False), options, self._secret_digests)
+        warnings = ["planned offline: from the recorded state alone; changes made outside ftops don't show"]
         if imports:
-            said.append(
-                f"{len(imports)} of `import` weren't looked at: they are shown as if they had to be made"
-            )
+            blocks = "1 `import` block was" if len(imports) == 1 else f"{len(imports)} `import` blocks were"
+            warnings.append(f"{blocks} left out: those resources are shown as if they had to be created")
         if self.state.pending:
             names = ", ".join(str(address) for address in list(self.state.pending)[:3])
-            said.append(f"what an interrupted run began wasn't looked for ({names})")
-        made = self._with_estimate(made, _as_sent(made, self.graph.resources))
+            warnings.append(f"the results of interrupted operations weren't looked for ({names})")
+        made = self._with_estimate(made, sent_resources(made, self.graph.resources))
         destination = destination_of(self.config, made)
-        return replace(made, warnings=(*made.warnings, *said), destination=destination)
+        return replace(made, warnings=(*made.warnings, *warnings), destination=destination)
 
     def read_import(self, address: Address, remote_id: str) -> ResourceState:
         """The record of an object of the service under a declared address. Raises FtopsError where the spec
@@ -205,56 +204,47 @@ class PlanBuilder(Struct, frozen=True):
         return replace(observed, causes={**observed.causes, **causes})
 
     def _with_adoptions(self, made: Plan, observed: Observed, options: Options) -> Plan:
-        """The plan again, with what need not be made because the account holds it already."""
-        making = {change.provider for change in made.changes if change.action in MAKING}
-        if not any(isinstance(self.providers(name), Discovers) for name in making):
+        """The plan again, adopting what the account has already."""
+        if not any(isinstance(self.providers(name), Discovers) for name in made.providers_of(MAKING)):
             return made
-        from ftops.planning.adoption import Search, look_for
+        from ftops.planning.adoption import Search, find_adoptable
 
         recorded = fold(self.state, made.entries)
         imports = frozenset(observed.imported)
         search = Search(recorded, options.replaces, self.parallelism, self.retry_base, self.clock, imports)
-        found, silence = look_for(made.changes, self.providers, search)
+        found, warning = find_adoptable(made.changes, self.providers, search)
         if found:
-            made = self._planned(replace(observed, adoptable=found), options)
-        return replace(made, warnings=(*made.warnings, silence)) if silence else made
+            observed = replace(observed, adoptable=found)
+            made = plan(self.config, self.graph, self.state, observed, options, self._secret_digests)
+        return replace(made, warnings=(*made.warnings, warning)) if warning else made
 
     def _with_findings(self, made: Plan, resources: Mapping[Address, Resource]) -> Plan:
-        """The plan with what would make it fail. Where nothing is to be made, nobody is asked."""
-        making = {change.provider for change in made.changes if change.action in MAKING}
-        if all_instant(self.providers, making):
+        """The plan with the findings of preflight. If nothing is to be created or changed, no account is
+        asked."""
+        if all_instant(self.providers, made.providers_of(MAKING)):
             return made
         from ftops.planning.preflight.survey import run_preflight
 
         today = datetime.now(UTC).date()
-        found = run_preflight(
+        findings = run_preflight(
             made.changes, self.config, resources, self.providers, os.environ, today, values=made.known
         )
-        return replace(made, findings=found)
+        return replace(made, findings=findings)
 
     def _with_estimate(self, made: Plan, resources: Mapping[Address, Resource]) -> Plan:
-        """The plan with what it would cost. Where nothing is made that costs anything, nothing is read."""
+        """The plan with what it would cost. If nothing is created that costs anything, no data is read."""
         billed = {name for name, p in self.config.providers.items() if PROVIDER_TYPES[p.type].is_billed}
-        if not any(c.provider in billed and c.action in MAKING for c in made.changes):
+        if not billed & made.providers_of(MAKING):
             return made
-        from ftops.planning.cost.estimator import appraise
+        from ftops.planning.cost.estimator import estimate
 
-        changes = [change for change in made.changes if change.provider in billed]
-        estimate, found = appraise(changes, self.config, resources, os.environ)
-        return replace(made, estimate=estimate, findings=(*made.findings, *found))
-
-    def _planned(self, observed: Observed, options: Options) -> Plan:
-        return plan(self.config, self.graph, self.state, observed, options, self._secret_digests)
+        changes = made.changes_at(billed)
+        costs, findings = estimate(changes, self.config, resources, os.environ)
+        return replace(made, estimate=costs, findings=(*made.findings, *findings))
 
     @property
     def _secret_digests(self) -> dict[Secret, str]:
         return secret_digests(self.config, self.digest_key)
-
-
-def _as_sent(made: Plan, declared: Mapping[Address, Resource]) -> Mapping[Address, Resource]:
-    """What is declared, with the inputs that the plan will send: `ignore_changes` keeps others."""
-    sent = {c.address: c.after for c in made.changes if c.after}
-    return {a: replace(r, inputs=sent[a]) if a in sent else r for a, r in declared.items()}
 
 
 def secret_digests(config: Config, digest_key: str) -> dict[Secret, str]:

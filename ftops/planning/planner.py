@@ -1,8 +1,8 @@
-"""(Config, Graph, State, Observed) → Plan. Pure: the same inputs give the same plan.
+"""Planner: (Config, Graph, State, Observed) → Plan. Pure: the same inputs give the same plan.
 
-`decider` gives every resource a decision: what has to happen to it, and why. As long as something on record
-can be taken instead of creating another object (`reuse`), it decides again. Then `ordering` lowers the
-decisions into steps in their true order, and the finished plan is held to the rules of docs/identity.md.
+`decider` decides for every resource what has to happen to it, and why. As long as a recorded object can be
+reused instead of creating another one (`reuse`), it decides again. Then `ordering` turns the decisions into
+ordered steps, and `guards` checks the finished plan.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from ftops.planning.decider import Decider
 from ftops.planning.guards import check_drift, check_empty, check_owners, check_protection, lifted_protection
 from ftops.planning.moves import apply_moves
 from ftops.planning.ordering import StepOrder
-from ftops.planning.plan import NORMAL, Change, Mode, Options, OutputChange, Plan
+from ftops.planning.plan import NORMAL, Mode, Options, Plan
 from ftops.planning.provider_matching import located
-from ftops.planning.reconcile import Reconciled, reassigned, settle
+from ftops.planning.reconcile import Reconciled, reassigned, reconcile
 from ftops.planning.reuse import reassignments
 from ftops.state.state import Observed, State, fold
 
@@ -34,72 +34,61 @@ def plan(
     options: Options = NORMAL,
     secret_digests: Mapping[Secret, str] | None = None,
 ) -> Plan:
-    """Raises Blocked where protection stands in the way, or an empty spec would delete everything;
-    SpecError where a reference leads to nothing and never will, or a refactoring can't be made.
-
-    `observed` has objects under the addresses that they have after the spec's moves."""
+    """Raises Blocked if a guard refuses the plan; SpecError if a reference can never get a value, or a move
+    can't be made. `observed` has objects under the addresses that they have after the spec's moves."""
     state, rehomed = located(state, config)
     state, moved = apply_moves(state, config.refactorings.moves)
     accept = options.mode is Mode.REFRESH_ONLY
-    past = settle(state, observed, config.drift, accept=accept, declared=graph.resources)
-    past = replace(past, entries=(*rehomed, *moved, *past.entries), intents=state.pending)
-    if options.mode is Mode.REFRESH_ONLY:
-        return _plan(config, state, past, (), (), Mode.REFRESH_ONLY, 0, ())
-    check_empty(config, state, options.mode, options.allow_empty)
-    check_drift(past.drift, options.mode)
-    planner = _decided(config, graph, past, observed, options, secret_digests or {})
-    past, decisions = planner.past, planner.decisions
-    check_protection(decisions, graph.resources, planner.displaced, past.inherited)
-    schedule = StepOrder(decisions, planner.resources, planner.deposed, graph.dependencies)
-    changes, warnings = schedule.changes(planner.selected_deposed())
-    outputs = planner.outputs(decisions, state.outputs)
-    past = replace(past, entries=(*past.entries, *planner.entries))
-    warnings = (*warnings, *planner.warnings, *lifted_protection(decisions.values()))
-    check_owners(fold(state, past.entries), changes, planner.accounts)
-    made = _plan(config, state, past, changes, outputs, options.mode, planner.unchanged, warnings)
-    return replace(made, settings=planner.settings(), known=planner.known(changes))
-
-
-def _plan(
-    config: Config,
-    state: State,
-    past: Reconciled,
-    changes: tuple[Change, ...],
-    outputs: tuple[OutputChange, ...],
-    mode: Mode,
-    unchanged: int,
-    warnings: tuple[str, ...],
-) -> Plan:
-    return Plan(
+    reconciled = reconcile(state, observed, config.drift, accept=accept, declared=graph.resources)
+    reconciled = replace(reconciled, entries=(*rehomed, *moved, *reconciled.entries), intents=state.pending)
+    result = Plan(
         spec=config.name,
         environment=config.environment,
         lineage=state.lineage,
         serial=state.serial,
+        entries=reconciled.entries,
+        drift=reconciled.drift,
+        mode=options.mode,
+    )
+    if options.mode is Mode.REFRESH_ONLY:
+        return result
+    check_empty(config, state, options.mode, options.allow_empty)
+    check_drift(reconciled.drift, options.mode)
+    decider = _decided(config, graph, reconciled, observed, options, secret_digests or {})
+    decisions = decider.decisions
+    check_protection(decisions, graph.resources, decider.displaced, decider.reconciled.inherited)
+    order = StepOrder(decisions, decider.resources, decider.deposed, graph.dependencies)
+    changes, warnings = order.changes(decider.selected_deposed())
+    outputs = decider.outputs(state.outputs)
+    entries = (*decider.reconciled.entries, *decider.entries)
+    check_owners(fold(state, entries), changes, decider.accounts)
+    return replace(
+        result,
         changes=changes,
-        entries=past.entries,
-        drift=past.drift,
+        entries=entries,
         outputs=outputs,
-        unchanged=unchanged,
-        mode=mode,
-        warnings=warnings,
+        settings=decider.settings(),
+        unchanged=decider.unchanged,
+        warnings=(*warnings, *decider.warnings, *lifted_protection(decisions.values())),
+        known=decider.known(changes),
     )
 
 
 def _decided(
     config: Config,
     graph: Graph,
-    past: Reconciled,
+    reconciled: Reconciled,
     observed: Observed,
     options: Options,
     secret_digests: Mapping[Secret, str],
 ) -> Decider:
-    """Decides, and again for as long as something on record can be taken instead of creating another one."""
+    """Decides until no recorded object is left to reuse."""
     accounts = accounts_of(config)
     while True:
-        planner = Decider(config, graph, past, observed, options, secret_digests, accounts)
-        planner.decide()
-        wants = list(planner.wants())
-        objects = reassignments(wants, planner.records()) if wants else ()
+        decider = Decider(config, graph, reconciled, observed, options, secret_digests, accounts)
+        decider.decide()
+        wants = list(decider.wants())
+        objects = reassignments(wants, decider.records()) if wants else ()
         if not objects:
-            return planner
-        past = reassigned(past, observed, objects)
+            return decider
+        reconciled = reassigned(reconciled, observed, objects)

@@ -1,11 +1,11 @@
-"""The past: the recorded state brought up to date with what was observed. Pure."""
+"""Reconcile: brings the recorded state up to date with what was observed. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from ftops.config.config import Resource
@@ -26,8 +26,10 @@ from ftops.state.state import (
     Reassigned,
     Reassignment,
     Recorded,
+    RemoteObject,
     Removed,
     ResourceState,
+    Source,
     State,
     observed_as,
     resource_from,
@@ -44,28 +46,28 @@ class Reconciled(Struct, frozen=True):
     entries: tuple[Entry, ...]
     drift: tuple[Drift, ...]
     vanished: Mapping[Address, str]
-    """Those that are gone, and the class of their drift."""
+    """Resources whose object is gone, with the class of their drift."""
     away: frozenset[Address]
-    """Those that are gone, but stay on record as if they weren't: the spec says to ignore it."""
+    """Resources whose object is gone, and that stay on record: the drift policy is to ignore it."""
     seen: Mapping[Address, Mapping[str, Json]]
-    """Inputs as the service shows them, without what is to be ignored."""
+    """Inputs as the service shows them, without ignored changes."""
     seen_deposed: Mapping[tuple[Address, str], Mapping[str, Json]]
-    """The same of objects that are deposed for what an interrupted run has made."""
+    """The same for objects that were deposed by the object of an interrupted create."""
     found: frozenset[Address]
-    """Made by a run that was interrupted before it could record them."""
+    """Created by a run that was interrupted before it could record them."""
     interrupted: frozenset[Address]
-    """Their update was begun and may or may not have been made; nobody has looked."""
+    """Their update was interrupted; it may or may not have taken effect."""
     restored: frozenset[Address] = frozenset()
-    """Their object was deposed, and is taken instead of creating another one."""
+    """Resources that reuse a deposed object."""
     displaced: frozenset[Address] = frozenset()
-    """Their object was deposed for one that is taken or adopted."""
+    """Resources whose object was deposed for one that is reused."""
     inherited: Mapping[Address, Address] = {}
-    """Their object was another address's, and which."""
+    """Resources that reuse the object of another address, and that address."""
     intents: Mapping[Address, PendingOperation] = {}
-    """All that were open."""
+    """All pending operations."""
 
 
-def settle(
+def reconcile(
     state: State,
     observed: Observed,
     policies: Mapping[str, str] = NO_POLICIES,
@@ -74,81 +76,124 @@ def settle(
     declared: Mapping[Address, Resource] = {},
 ) -> Reconciled:
     """What exists now, what was found out about interrupted runs, and how the records follow. `policies`
-    are those of drift; with `accept`, inputs are recorded as the service shows them. What is `declared` says
-    which changes are no drift, or expected."""
-    resources = dict(state.resources)
-    deposed = dict(state.deposed)
-    entries: list[Entry] = []
-    drift: list[Drift] = []
-    vanished: dict[Address, str] = {}
-    away: set[Address] = set()
-    seen: dict[Address, Mapping[str, Json]] = {}
-    for address, remote in observed.objects.items():
-        recorded = resources[address]
-        if remote is None:
-            kind = vanished[address] = observed.causes.get(address, "vanished")
-            policy = policy_of(policies, kind)
-            drift.append(Drift(address, kind, policy=policy))
-            if policy == IGNORE and address not in observed.found:
-                away.add(address)
-                continue
-            del resources[address]
-            if address not in observed.found:  # else the record of what was found takes its place, at once
-                entries.append(Removed(address))
-            continue
-        current = observed_as(recorded, remote)
-        found, left_alone = _seen_changes(recorded, remote.inputs, policies, declared.get(address))
-        drift += (*found, *left_alone)
-        seen[address] = _without(remote.inputs, recorded.inputs, found)
-        if accept and any(d.policy != IGNORE for d in found):
-            current = replace(current, inputs={**recorded.inputs, **_recordable(seen[address], found)})
-        if current != recorded:
-            resources[address] = current
-            if address not in observed.found:  # else it would end the intent too early
-                entries.append(Recorded(current))
-    _settle_deposed(observed, deposed, entries)
-    found_objects, interrupted = _settle_pending(state, observed, resources, deposed, entries)
-    seen_deposed: dict[tuple[Address, str], Mapping[str, Json]] = {}
-    for address in found_objects:
-        if address in seen:
-            seen_deposed[address, deposed_key(state.resources[address])] = seen[address]
-        seen[address] = observed.found[address].inputs
-        vanished.pop(address, None)
-    return Reconciled(
-        resources,
-        deposed,
-        tuple(entries),
-        tuple(drift),
-        vanished,
-        frozenset(away),
-        seen,
-        seen_deposed,
-        found_objects,
-        interrupted,
+    are those of drift; with `accept`, inputs are recorded as the service shows them. `declared` resources say
+    which changes are ignored, and which are expected."""
+    records = _Records(
+        state, observed, policies, accept, declared, dict(state.resources), dict(state.deposed)
     )
-
-
-def _settle_deposed(
-    observed: Observed, deposed: dict[tuple[Address, str], ResourceState], entries: list[Entry]
-) -> None:
-    for key, remote in observed.deposed.items():
+    for address, remote in observed.objects.items():
         if remote is None:
-            del deposed[key]
-            entries.append(Removed(*key))
+            records.object_gone(address)
         else:
-            deposed[key] = observed_as(deposed[key], remote)
+            records.object_read(state.resources[address], remote)
+    for source, remote in observed.deposed.items():
+        records.deposed_read(source, remote)
+    for operation in state.pending.values():
+        records.operation_interrupted(operation, observed.found.get(operation.address))
+    return records.result()
 
 
-def reassigned(past: Reconciled, observed: Observed, objects: tuple[Reassignment, ...]) -> Reconciled:
-    """The past with these objects under the addresses that take them, and what was seen of each with it."""
-    live = LiveState(State("", resources=past.resources, deposed=past.deposed))
+class _Records(Struct):
+    """The records of a state while they are reconciled; see `Reconciled` for the fields."""
+
+    state: State
+    observed: Observed
+    policies: Mapping[str, str]
+    accept: bool
+    declared: Mapping[Address, Resource]
+    resources: dict[Address, ResourceState]
+    deposed: dict[Source, ResourceState]
+    entries: list[Entry] = field(default_factory=list)
+    drift: list[Drift] = field(default_factory=list)
+    vanished: dict[Address, str] = field(default_factory=dict)
+    away: set[Address] = field(default_factory=set)
+    seen: dict[Address, Mapping[str, Json]] = field(default_factory=dict)
+    seen_deposed: dict[Source, Mapping[str, Json]] = field(default_factory=dict)
+    found: set[Address] = field(default_factory=set)
+    interrupted: set[Address] = field(default_factory=set)
+
+    def object_gone(self, address: Address) -> None:
+        kind = self.vanished[address] = self.observed.causes.get(address, "vanished")
+        policy = policy_of(self.policies, kind)
+        self.drift.append(Drift(address, kind, policy=policy))
+        if policy == IGNORE and address not in self.observed.found:
+            self.away.add(address)
+            return
+        del self.resources[address]
+        if address not in self.observed.found:  # else the object that was found replaces the record
+            self.entries.append(Removed(address))
+
+    def object_read(self, recorded: ResourceState, remote: RemoteObject) -> None:
+        address = recorded.address
+        changed, left_alone = _drift(recorded, remote.inputs, self.policies, self.declared.get(address))
+        self.drift += (*changed, *left_alone)
+        seen = self.seen[address] = _without_ignored(remote.inputs, changed)
+        current = observed_as(recorded, remote)
+        if self.accept and any(d.policy != IGNORE for d in changed):
+            current = replace(current, inputs={**recorded.inputs, **_recordable(seen, changed)})
+        if current != recorded:
+            self.resources[address] = current
+            if address not in self.observed.found:  # an entry would end the pending operation too early
+                self.entries.append(Recorded(current))
+
+    def deposed_read(self, source: Source, remote: RemoteObject | None) -> None:
+        if remote is None:
+            del self.deposed[source]
+            self.entries.append(Removed(*source))
+        else:
+            self.deposed[source] = observed_as(self.deposed[source], remote)
+
+    def operation_interrupted(self, operation: PendingOperation, remote: RemoteObject | None) -> None:
+        """An update may or may not have been made; a create has an object if one was found."""
+        address = operation.address
+        if operation.operation is Operation.UPDATE:
+            self.entries.append(Failed(address, "interrupted"))
+            self.interrupted.add(address)
+        elif remote is None:
+            self.entries.append(Failed(address, "interrupted before anything was created"))
+        else:
+            self._object_found(operation, remote)
+
+    def _object_found(self, operation: PendingOperation, remote: RemoteObject) -> None:
+        """The object of an interrupted create takes the place of the current one, which is deposed."""
+        address = operation.address
+        old = self.resources.get(address)
+        key = deposed_key(old) if old else ""
+        if old:
+            self.deposed[address, key] = old
+        if address in self.seen:
+            self.seen_deposed[address, deposed_key(self.state.resources[address])] = self.seen[address]
+        self.resources[address] = resource_from(operation, remote)
+        self.entries.append(Recorded(self.resources[address], key))
+        self.found.add(address)
+        self.seen[address] = remote.inputs
+        self.vanished.pop(address, None)
+
+    def result(self) -> Reconciled:
+        return Reconciled(
+            self.resources,
+            self.deposed,
+            tuple(self.entries),
+            tuple(self.drift),
+            self.vanished,
+            frozenset(self.away),
+            self.seen,
+            self.seen_deposed,
+            frozenset(self.found),
+            frozenset(self.interrupted),
+        )
+
+
+def reassigned(before: Reconciled, observed: Observed, objects: tuple[Reassignment, ...]) -> Reconciled:
+    """The same, with these objects (and the inputs seen of each) under the addresses that reuse them."""
+    live = LiveState(State("", resources=before.resources, deposed=before.deposed))
     entry = Reassigned(objects)
     live.add(entry)
-    seen = dict(past.seen)
+    seen = dict(before.seen)
     taken = [
         remote.inputs
         if (remote := observed.deposed.get((one.source, one.key)))
-        else past.seen_deposed.get((one.source, one.key), {})
+        else before.seen_deposed.get((one.source, one.key), {})
         if one.key
         else seen.pop(one.source, {})
         for one in objects
@@ -158,17 +203,17 @@ def reassigned(past: Reconciled, observed: Observed, objects: tuple[Reassignment
     targets = frozenset(one.target for one in objects)
     displaced = {one.target for one in objects if one.deposes}
     return replace(
-        past,
+        before,
         resources=live.resources,
         deposed=live.deposed,
-        entries=(*past.entries, entry),
+        entries=(*before.entries, entry),
         seen=seen,
-        found=_follow(past.found, names, targets),
-        interrupted=_follow(past.interrupted, names, targets),
-        restored=past.restored | {one.target for one in objects if one.key},
-        displaced=past.displaced | (displaced - names.keys()),
+        found=_follow(before.found, names, targets),
+        interrupted=_follow(before.interrupted, names, targets),
+        restored=before.restored | {one.target for one in objects if one.key},
+        displaced=before.displaced | (displaced - names.keys()),
         inherited={
-            **past.inherited,
+            **before.inherited,
             **{one.target: one.source for one in objects if one.source != one.target},
         },
     )
@@ -182,59 +227,32 @@ def _follow(
     return kept | {names[address] for address in addresses & names.keys()}
 
 
-def _settle_pending(
-    state: State,
-    observed: Observed,
-    resources: dict[Address, ResourceState],
-    deposed: dict[tuple[Address, str], ResourceState],
-    entries: list[Entry],
-) -> tuple[frozenset[Address], frozenset[Address]]:
-    found: set[Address] = set()
-    interrupted: set[Address] = set()
-    for address, operation in state.pending.items():
-        remote = observed.found.get(address)
-        if operation.operation is Operation.UPDATE:
-            entries.append(Failed(address, "interrupted"))
-            interrupted.add(address)
-        elif remote is None:
-            entries.append(Failed(address, "interrupted before anything was created"))
-        else:
-            old = resources.get(address)
-            key = deposed_key(old) if old else ""
-            if old:
-                deposed[address, key] = old
-            resources[address] = resource_from(operation, remote)
-            entries.append(Recorded(resources[address], key))
-            found.add(address)
-    return frozenset(found), frozenset(interrupted)
-
-
-def _seen_changes(
+def _drift(
     recorded: ResourceState,
     seen: Mapping[str, Json],
     policies: Mapping[str, str],
     declared: Resource | None,
 ) -> tuple[tuple[Drift, ...], tuple[Drift, ...]]:
-    """How inputs as the service shows them differ from those that were recorded: what somebody changed,
-    and what the service did by itself. Then those that `ignore_changes` leaves alone."""
+    """How inputs as the service shows them differ from the recorded ones, by class; then the changes that
+    `ignore_changes` covers."""
     ignored = declared.lifecycle.ignore_changes if declared else ()
     inputs = declared.inputs if declared else recorded.inputs
-    before = {k: recorded.inputs.get(k) for k in seen}
-    sorts: dict[str, list[AttributeChange]] = {}
-    alone: dict[str, list[AttributeChange]] = {}
+    before = {name: recorded.inputs.get(name) for name in seen}
+    changed: dict[str, list[AttributeChange]] = {}
+    left_alone: dict[str, list[AttributeChange]] = {}
     for found in differences(before, seen, RESOURCE_TYPES[recorded.address.kind].spelling):
         kind = _class_of(found, recorded.address.kind, inputs)
-        group = alone if covers(ignored, found.path) else sorts
+        group = left_alone if covers(ignored, found.path) else changed
         group.setdefault(kind, []).append(AttributeChange(found.path, found.before, found.after))
     address = recorded.address
     return (
-        tuple(Drift(address, kind, tuple(c), policy_of(policies, kind)) for kind, c in sorts.items()),
-        tuple(Drift(address, kind, tuple(c), IGNORE) for kind, c in alone.items()),
+        tuple(Drift(address, kind, tuple(c), policy_of(policies, kind)) for kind, c in changed.items()),
+        tuple(Drift(address, kind, tuple(c), IGNORE) for kind, c in left_alone.items()),
     )
 
 
 def _class_of(change: Difference, kind: str, inputs: Mapping[str, Value]) -> str:
-    """The class of drift of an input that is another one at the service."""
+    """The class of drift of a changed input."""
     if change.before is None:
         return "normalised"
     rule = RESOURCE_TYPES[kind].upgraded_by_service.get(change.path)
@@ -242,10 +260,8 @@ def _class_of(change: Difference, kind: str, inputs: Mapping[str, Value]) -> str
     return "upgraded" if upgraded else "changed"
 
 
-def _without(
-    seen: Mapping[str, Json], recorded: Mapping[str, Value], found: Iterable[Drift]
-) -> Mapping[str, Json]:
-    """What the service shows, with what is to be ignored as it was recorded."""
+def _without_ignored(seen: Mapping[str, Json], found: Iterable[Drift]) -> Mapping[str, Json]:
+    """The inputs as the service shows them; those whose drift is ignored, as recorded."""
     ignored = [change for drift in found if drift.policy == IGNORE for change in drift.attributes]
     if not ignored:
         return seen
@@ -263,6 +279,6 @@ def _without(
 
 
 def _recordable(seen: Mapping[str, Json], found: Iterable[Drift]) -> Mapping[str, Json]:
-    """The inputs, whole, of which something is to be recorded as it was found."""
+    """The inputs that have drifted, each as a whole."""
     heads = {change.path.split(".")[0] for drift in found for change in drift.attributes}
     return {name: value for name, value in seen.items() if name in heads}

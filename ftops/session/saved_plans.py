@@ -180,7 +180,7 @@ def revalidate(
         raise _stale(saved, ["the state is another one: it was removed or replaced"], state.serial)
     again = session.plan(
         saved.options,
-        look=saved.refreshed,
+        refresh=saved.refreshed,
         preflight=False,
         parallelism=parallelism,
         on_progress=on_progress,

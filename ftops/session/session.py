@@ -159,17 +159,17 @@ class Session(Struct):
         self,
         options: Options = NORMAL,
         *,
-        look: bool = True,
+        refresh: bool = True,
         preflight: bool = True,
         offline: bool = False,
         parallelism: int = 10,
         on_progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> Plan:
-        """What applying would do. `look=False` trusts the state instead of asking the service, except for
-        what an interrupted run began; `preflight=False` doesn't ask whether it would succeed; with
-        `offline`, no service is asked anything."""
-        inquiry = replace(self._inquiry(parallelism), offline=offline)
-        return inquiry.plan(options, look, preflight, on_progress)
+        """What applying would do. `refresh=False` trusts the state, and reads only the objects of interrupted
+        operations; `preflight=False` doesn't check whether it would succeed; with `offline`, no service is
+        asked."""
+        builder = replace(self._plan_builder(parallelism), offline=offline)
+        return builder.build(options, refresh, preflight, on_progress)
 
     def apply(
         self,
@@ -249,7 +249,7 @@ class Session(Struct):
     def import_object(self, address: Address, remote_id: str) -> ResourceState:
         """Reads an object of the service and records it under an address. Only within `locked`. Raises
         FtopsError where the spec declares no such address, or it or the object is recorded already."""
-        found = self._inquiry().read_import(address, remote_id)
+        found = self._plan_builder().read_import(address, remote_id)
         self.record([Recorded(found)])
         return found
 
@@ -258,12 +258,12 @@ class Session(Struct):
     ) -> Plan:
         """Records objects of the service under declared addresses, all at once; what a plan says of them.
         `digests` are those of files whose content is known, by id. Only within `locked`."""
-        made = self._inquiry(parallelism).plan_imports(wanted, digests)
+        made = self._plan_builder(parallelism).plan_imports(wanted, digests)
         found = (entry for entry in made.entries if isinstance(entry, Recorded))
         self.record(entry for entry in found if entry.resource.address in wanted)
         return made
 
-    def _inquiry(self, parallelism: int = 10) -> PlanBuilder:
+    def _plan_builder(self, parallelism: int = 10) -> PlanBuilder:
         return PlanBuilder(
             self.config,
             self.graph,
@@ -308,7 +308,7 @@ class Session(Struct):
         address, has made; `verified`: it was looked whether that is there. Raises FtopsError."""
         wanted = replace_provider(self.state, before, Home(after, accounts_of(self.config)[after]))
         if verified:
-            self._inquiry().check_home(wanted)
+            self._plan_builder().check_home(wanted)
         return wanted
 
     def renew_encryption(self) -> bool:

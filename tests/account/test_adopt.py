@@ -279,5 +279,5 @@ def test_an_account_that_lists_nothing_is_a_warning(account: Account, first: Fol
     account.emulator.fault(match="GET /openai/fine_tuning/jobs", status=403, times=100)
     second = project(account, tmp_path, "second")
     document = second.run("plan", "-o", "json").json
-    assert "can't look for objects to adopt: " in document["warnings"][0]
+    assert "can't look for existing files and jobs to adopt: " in document["warnings"][0]
     assert document["summary"]["create"] == 2

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from ftops.config import accounts
 from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.planning import plan_builder, planner
-from ftops.planning.reconcile import settle
+from ftops.planning.reconcile import reconcile
 from ftops.planning.reuse import Records, Want, reassignments
 from ftops.session import saved_plans
 from ftops.session import session as sessions
@@ -21,7 +21,7 @@ from ftops.state.state import State
 Patch = tuple[Any, str, Any]
 """A module or a class, a name in it, and what that stands for instead."""
 
-_settle = settle
+_settle = reconcile
 
 
 def _seen_of_the_old_one(*args: Any, **named: Any) -> Any:
@@ -76,7 +76,7 @@ class Mend(Struct, frozen=True):
 
 MENDS: Mapping[str, Mend] = {
     "a found object is compared by what is seen of it": Mend(
-        ((planner, "settle", _seen_of_the_old_one), _UNCHECKED),
+        ((planner, "reconcile", _seen_of_the_old_one), _UNCHECKED),
         frozenset({"nothing_kept_is_deleted", "one_owner", "paid_once"}),
         ("epochs", "content"),
     ),

@@ -33,7 +33,7 @@ def command(screen: Screen, address: Address, refresh: bool, parallelism: int, s
     config, warnings = read_with_data(spec)
     with Session.open(config) as session:
         made = session.plan(
-            Options(targets=(address,)), look=refresh, preflight=False, parallelism=parallelism
+            Options(targets=(address,)), refresh=refresh, preflight=False, parallelism=parallelism
         )
         resources = session.graph.resources
 

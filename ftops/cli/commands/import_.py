@@ -120,7 +120,7 @@ def _import_one(
     with Session.open(config) as session:
         with locked(screen, session, "import", lock_timeout):
             found = session.import_object(address, remote_id)
-        following = _only(address, session.plan(look=False, preflight=False))
+        following = _only(address, session.plan(refresh=False, preflight=False))
     screen.warn(warnings)
     if screen.json:
         changes = plan_to_json(following)["changes"]

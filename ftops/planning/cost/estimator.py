@@ -32,7 +32,7 @@ from ftops.planning.plan import MAKING, Action, Change
 _NEW = frozenset({Action.CREATE, Action.REPLACE})
 
 
-def appraise(
+def estimate(
     changes: Sequence[Change],
     config: Config,
     resources: Mapping[Address, Resource],
@@ -41,13 +41,13 @@ def appraise(
     """What these changes would cost, and what of that is over the budget. Raises SpecError where the
     catalogue can't be read."""
     known = catalog.load(config.project, environ)
-    appraiser = _Estimator(changes, config, resources, known)
-    training = tuple(appraiser.training())
-    data = tuple(appraiser.data(training))
+    estimator = _Estimator(changes, config, resources, known)
+    training = tuple(estimator.training())
+    data = tuple(estimator.data(training))
     types = {config.providers[c.provider].type for c in changes if c.provider in config.providers}
     is_rehearsal = bool(types) and all(PROVIDER_TYPES[type_].is_rehearsal for type_ in types)
-    estimate = Estimate(training, tuple(appraiser.hosting()), data, is_rehearsal=is_rehearsal)
-    return estimate, tuple(over_budget(estimate, config.budget))
+    costs = Estimate(training, tuple(estimator.hosting()), data, is_rehearsal=is_rehearsal)
+    return costs, tuple(over_budget(costs, config.budget))
 
 
 def compare(
@@ -59,16 +59,16 @@ def compare(
 ) -> Compared | None:
     """A dataset and the version of it whose digest is `before`, example by example. None where one of them
     is not at hand."""
-    appraiser = _Estimator((), config, resources, catalog.load(config.project, environ))
-    new = appraiser.measured(address)
-    path = appraiser.path(address)
-    old = appraiser.former(address, before)
+    estimator = _Estimator((), config, resources, catalog.load(config.project, environ))
+    new = estimator.measured(address)
+    path = estimator.path(address)
+    old = estimator.former(address, before)
     if new is None or old is None:
         return None
     found = difference(old, new)
     lines = {r.line for r in found.added} | {r.line for _, r in found.edited}
     lines |= {r.line for r, _ in found.new_duplicates}
-    content = from_git(config.project, *appraiser.origin(address, before))
+    content = from_git(config.project, *estimator.origin(address, before))
     gone = {r.line for r in found.removed} | {r.line for r, _ in found.edited}
     return Compared(
         found,

@@ -98,7 +98,7 @@ def _differing(old: Mapping[str, object], new: Mapping[str, object]) -> list[str
 def _parts(config: Config, plan: Plan) -> Iterator[tuple[str, Json]]:
     for resource in config.resources:
         yield str(resource.address), _declared(resource)
-    used = {r.provider for r in config.resources} | {c.provider for c in plan.changes}
+    used = plan.providers_of() | {r.provider for r in config.resources}
     for provider in config.providers.values():
         if provider.name in used:
             yield f"provider {provider.name}", _configured(provider, str(config.project))
