@@ -1,1 +1,1 @@
-"""Tools for those who develop ftops; nothing of it is installed."""
+"""Tools for developers of ftops. They aren't part of the package."""

@@ -1,7 +1,7 @@
-"""Vulnerability audit of the locked packages: runs pip-audit, and says so if it could check nothing.
+"""Vulnerability audit of the locked packages: runs pip-audit, and reports if it couldn't check anything.
 
-pip-audit ends with success if the registry knows none of the packages, as mirrors don't, and with a traceback
-without a network. Neither says anything about the packages.
+pip-audit succeeds if the index has no vulnerability data, as with mirrors, and fails with a traceback
+without a network. In both cases the packages weren't checked.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _COMMAND = ("pip_audit", "--disable-pip", "--require-hashes", "--progress-spinne
 
 
 def audit(options: Sequence[str]) -> int:
-    """Exit code 1 for a vulnerability, an unchecked package or any other error; 0 also if all was skipped."""
+    """Returns 1 for a vulnerability, an unchecked package or another error; 0 also if it was skipped."""
     command = [sys.executable, "-m", *_COMMAND, f"--requirement={LOCKS / 'dev.txt'}", *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if not done.stdout.startswith("{"):

@@ -1,4 +1,4 @@
-"""Licences of the locked packages: read from their metadata, printed as docs/licenses.md."""
+"""Licenses of the locked packages: reads their metadata and prints docs/licenses.md."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _SPELLINGS: Mapping[str, str] = {
     "psfl": "PSF-2.0",
     "python software foundation license": "PSF-2.0",
 }
-"""What older metadata says instead of an SPDX identifier. `BSD` doesn't say how many clauses."""
+"""Spellings in older metadata and their SPDX identifiers. `BSD` doesn't give the number of clauses."""
 
 _INTRODUCTION = """\
 # Licenses of the packages ftops uses
@@ -63,7 +63,7 @@ def locked(name: str) -> dict[str, Requirement]:
 
 
 def identifiers(expression: str) -> set[str]:
-    """The licenses that an SPDX expression names, whichever of them may be chosen."""
+    """All licenses that an SPDX expression names."""
     return set(re.findall(r"[\w.+-]+", expression)) - {"AND", "OR", "WITH"}
 
 
@@ -82,7 +82,7 @@ def license_of(package: PackageMetadata) -> str:
 
 
 def licenses(names: Iterable[str]) -> dict[str, str]:
-    """The licenses of those packages that this environment has: some are for other systems only."""
+    """The licenses of the installed packages; some locked packages are for other systems only."""
     found = {}
     for name in sorted(names):
         try:
@@ -93,7 +93,7 @@ def licenses(names: Iterable[str]) -> dict[str, str]:
 
 
 def page() -> str:
-    """docs/licenses.md as it should be."""
+    """The text of docs/licenses.md."""
     needed, all_locked = locked("run"), locked("dev")
     sections = (
         ("ftops itself", needed),

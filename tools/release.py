@@ -1,4 +1,4 @@
-"""Release check: the tag, the version of the package and the changelog agree before anything is built."""
+"""Release check: compares the tag, the version of the package and the changelog before a build."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CHANGELOG = Path(__file__).parent.parent / "CHANGELOG.md"
 
 
 def problems(tag: str, version: str, changelog: str) -> list[str]:
-    """What is wrong with releasing this version under this tag; empty if nothing is."""
+    """Reasons why this version can't be released under this tag."""
     found = []
     if tag != f"v{version}":
         found.append(f"the tag is {tag}; it must be v{version}, as ftops/__init__.py has {version}")
@@ -26,7 +26,7 @@ def problems(tag: str, version: str, changelog: str) -> list[str]:
 
 
 def main(tag: str) -> int:
-    """Exit code 1 if there is a problem."""
+    """Prints the problems. Returns 1 if there are any."""
     found = problems(tag, __version__, CHANGELOG.read_text(encoding="utf-8"))
     for problem in found:
         print(f"can't release: {problem}", file=sys.stderr)

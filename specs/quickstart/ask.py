@@ -1,4 +1,4 @@
-"""Asks deployments of the drone copilot, and shows which function each of them calls.
+"""Sends prompts to deployments of the drone copilot, and shows which function each of them calls.
 
     ask.py "Land on the landing pad"              ask both deployments
     ask.py --deployment copilot "Follow me"       ask one
@@ -31,12 +31,12 @@ GAP = "  "
 
 
 class AskError(Exception):
-    """What went wrong, and what to do, in words for the reader."""
+    """A problem, and what to do about it, as a message for the user."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A prompt, and the function that it should lead to, where that is known."""
+    """A prompt, and the function that should be called, if it is known."""
 
     prompt: str
     expected: str | None = None
@@ -45,7 +45,7 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a deployment said to a question."""
+    """The function call with which a deployment answered a question."""
 
     function: str
     arguments: str
@@ -68,7 +68,7 @@ def main() -> int:
             print_scores(rows, options.deployment)
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader has gone (`| head`); without this, Python complains once more as it exits.
+        # The pipe was closed (`| head`). Without this, Python prints another error when it exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except KeyboardInterrupt:
         return 130
@@ -82,16 +82,16 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("prompt", nargs="*", help="what to ask; several are asked one by one")
+    parser.add_argument("prompt", nargs="*", help="prompts, each sent on its own")
     parser.add_argument("--endpoint", default=os.environ.get("AZURE_OPENAI_ENDPOINT"))
     parser.add_argument("--api-key", default=os.environ.get("AZURE_OPENAI_API_KEY"))
     parser.add_argument(
         "--deployment",
         action="append",
         metavar="NAME",
-        help="whom to ask; may be repeated (default: copilot and base)",
+        help="deployment to call; repeatable (default: copilot and base)",
     )
-    parser.add_argument("--evaluate", action="store_true", help="ask what is in prompts.json")
+    parser.add_argument("--evaluate", action="store_true", help="send the prompts in prompts.json")
     options = parser.parse_args()
     options.deployment = options.deployment or ["copilot", "base"]
     if problem := complaint(options):
@@ -109,7 +109,7 @@ def complaint(options: argparse.Namespace) -> str | None:
     if not is_address(options.endpoint):
         return f"the endpoint must be an http or https address, not {options.endpoint!r}"
     if not (options.api_key.isascii() and options.api_key.isprintable()):
-        return "the key has characters that no key has: was it copied whole?"
+        return "the key contains invalid characters: check that it was copied completely"
     return None
 
 
@@ -122,7 +122,7 @@ def is_address(text: str) -> bool:
 
 
 def ask_all(options: argparse.Namespace) -> list[Row]:
-    """Every question put to every deployment, a few at a time."""
+    """Sends every question to every deployment, a few at a time."""
     questions = read_questions() if options.evaluate else [Question(p) for p in options.prompt]
     system = (HERE / "system.txt").read_text(encoding="utf-8").strip()
     tools = json.loads((HERE / "functions.json").read_text(encoding="utf-8"))
@@ -161,8 +161,8 @@ def ask(client: openai.AzureOpenAI, deployment: str, question: Question, system:
     except openai.NotFoundError as error:
         raise AskError(f"no deployment {deployment}: has `ftops apply` finished?") from error
     except (AttributeError, IndexError, TypeError, ValueError) as error:
-        # The SDK takes any reply for a completion, so a wrong one shows only when it is read.
-        raise AskError("what answers there is not Azure OpenAI: check the endpoint") from error
+        # The SDK accepts any reply as a completion, so an invalid one fails only when it is read.
+        raise AskError("the server is not Azure OpenAI: check the endpoint") from error
 
 
 def read_answer(completion: ChatCompletion, question: Question) -> Answer:
@@ -174,7 +174,7 @@ def read_answer(completion: ChatCompletion, question: Question) -> Answer:
 
 
 def shorten(arguments: str) -> str:
-    """`mode=video, duration=30` of the JSON text; the text itself where a model got it wrong."""
+    """The arguments as `mode=video, duration=30`; the text itself if it isn't valid JSON."""
     try:
         return ", ".join(f"{name}={value}" for name, value in json.loads(arguments).items())
     except (ValueError, AttributeError):
@@ -196,7 +196,7 @@ def print_table(rows: Sequence[Row], deployments: Sequence[str]) -> None:
 
 
 def fit(widths: list[int]) -> list[int]:
-    """In a terminal, what is too wide for it is taken from the widest columns. A pipe gets all."""
+    """Shortens the widest columns to the width of the terminal. Output to a pipe isn't shortened."""
     if sys.stdout.isatty():
         room = shutil.get_terminal_size().columns - len(GAP) * (len(widths) - 1)
         while sum(widths) > room and max(widths) > 12:
@@ -237,17 +237,17 @@ def print_scores(rows: Sequence[Row], deployments: Sequence[str]) -> None:
 
 
 def explain(error: Exception, options: argparse.Namespace) -> str:
-    """What went wrong and what to do, in one line."""
+    """The problem and what to do about it, in one line."""
     host = urlsplit(options.endpoint).netloc
     match error:
         case openai.APITimeoutError():
             return f"{host} did not answer in time: try again"
         case openai.APIConnectionError():
-            return f"cannot reach {host}: is the endpoint right, and is it up?"
+            return f"cannot reach {host}: check the endpoint, and that it is running"
         case openai.AuthenticationError() | openai.PermissionDeniedError():
             return f"{host} refused the key: check --api-key"
         case openai.RateLimitError():
-            return f"{host} says that this is too fast: wait a minute, or raise the capacity"
+            return f"{host} returned 429 (too many requests): wait a minute, or increase the capacity"
         case _:
             return f"{host}: {' '.join(str(error).split())}"
 

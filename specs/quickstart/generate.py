@@ -1,12 +1,12 @@
 """Writes data/train.jsonl and data/valid.jsonl from phrasings.json.
 
-The files are committed, so nobody has to run this to try the example. It is here so that the data
-can be read, changed and made again: the same seed gives the same bytes.
+The files are committed, so you don't need this script to try the example. Use it to change the data:
+the same seed gives the same bytes.
 
-In phrasings.json a request that starts in lower case is a command and gets an opener ("please …");
-one that starts in upper case is a whole sentence. `{direction:pan}` is replaced by a word from the
-list `pan`, `{pan}` likewise; where the part before the colon names a parameter of the function,
-the word also becomes that argument.
+In phrasings.json, a request that starts with a lower-case letter is a command and gets an opener
+("please …"); one that starts with an upper-case letter is a whole sentence. `{pan}` and
+`{direction:pan}` are replaced by a word from the list `pan`. If the part before the colon is a
+parameter of the function, the word also becomes its argument.
 """
 
 import argparse
@@ -27,7 +27,7 @@ SLOT = re.compile(r"\{(\w+)(?::(\w+))?\}")
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """How many requests one file holds."""
+    """Number of requests in one file."""
 
     file: str
     commands: int
@@ -102,7 +102,7 @@ def load(name: str) -> Any:
 
 
 def spread(requests: Any, phrasings: Any, tools: Any, rng: random.Random) -> Iterator[Example]:
-    """Examples in an order that gives each function or theme, and each of its phrases, its turn."""
+    """Examples in an order that alternates between functions or themes, and between their phrases."""
     schemas = {tool["function"]["name"]: tool["function"]["parameters"] for tool in tools}
     topics: dict[str, list[list[Example]]] = defaultdict(list)
     for request in requests:
@@ -117,7 +117,7 @@ def spread(requests: Any, phrasings: Any, tools: Any, rng: random.Random) -> Ite
 
 
 def vary(phrase: str, request: Any, parameters: list[str], phrasings: Any) -> Iterator[Example]:
-    """A phrase with every word that fits each of its slots, behind every opener."""
+    """A phrase with each combination of openers and words for its slots."""
     slots = [(name, words or name) for name, words in SLOT.findall(phrase)]
     openers = phrasings["openers"] if phrase[0].islower() else ["{}"]
     for words in product(*(phrasings["words"][source] for _, source in slots)):
@@ -130,13 +130,13 @@ def vary(phrase: str, request: Any, parameters: list[str], phrasings: Any) -> It
 
 
 def interleave(pools: Iterable[Iterable[Example]]) -> Iterator[Example]:
-    """One of each pool, then the next of each, until all are used up."""
+    """The first item of each pool, then the second of each, and so on."""
     for row in zip_longest(*pools):
         yield from (example for example in row if example is not None)
 
 
 def unseen(examples: Iterable[Example]) -> Iterator[Example]:
-    """Each prompt once, and never one that the models are evaluated with."""
+    """The items without duplicate prompts and without prompts of the evaluation."""
     seen = {plain(prompt) for prompts in load("prompts.json").values() for prompt in prompts}
     for example in examples:
         if plain(example.prompt) not in seen:
@@ -149,7 +149,7 @@ def plain(prompt: str) -> str:
 
 
 def line(example: Example, index: int, system: str, tools: Any) -> str:
-    """One line of a file. The service refuses `content: null`, so a call comes without content."""
+    """One line of a file. A call has no `content`, because the service rejects `content: null`."""
     function = {"name": example.function, "arguments": json.dumps(example.arguments)}
     call = {"id": f"call_{index}", "type": "function", "function": function}
     messages = [
