@@ -21,6 +21,7 @@ from ftops.core.address import Address, Json
 from ftops.core.confined_files import outside
 from ftops.core.dag_executor import Call, RealTime
 from ftops.core.errors import FtopsError, Permanent, UsageError
+from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.core.retry import of_reads
 from ftops.planning.plan import Action, Plan
 from ftops.planning.refresh import gather
@@ -32,7 +33,6 @@ from ftops.state.state import Status
 from ftops.yaml.formatter import format_text
 
 _HEAD = "# Written by `ftops import --discover`: what the account held. It is yours to edit.\n\n"
-_KINDS = ("dataset", "job", "deployment")
 Load = Callable[[Path], Config]
 """Reads a spec."""
 
@@ -116,10 +116,15 @@ class _Look:
 
     def everything(self) -> tuple[Discovered, tuple[Path, ...]]:
         provider = self._discovering()
-        listed = self._gather({kind: partial(_existing, provider, kind) for kind in _KINDS})
-        jobs = self._with_models(provider, listed["job"])
-        data = self._download(provider, listed["dataset"], formats_of(listed["job"]))
-        return arrange(self.files, jobs, listed["deployment"], self._left_out), data
+        listed = self._gather({kind: partial(_existing, provider, kind) for kind in RESOURCE_TYPES})
+        files: list[Existing] = []
+        jobs: list[Existing] = []
+        others: list[Existing] = []
+        for kind, row in RESOURCE_TYPES.items():
+            (files if row.is_data else jobs if row.trains else others).extend(listed[kind])
+        usable = self._with_models(provider, jobs)
+        data = self._download(provider, files, formats_of(jobs))
+        return arrange(self.files, usable, others, self._left_out), data
 
     def _discovering(self) -> Discovers:
         provider: Provider = self._providers(self._name)
@@ -132,7 +137,7 @@ class _Look:
         ended = [job for job in jobs if job.remote.status is Status.READY]
         useful = self._gather({j.remote.remote_id: partial(provider.model_exists, j) for j in ended})
         gone = [job for job in ended if not useful[job.remote.remote_id]]
-        self._left_out += [LeftOut("job", j.remote.remote_id, "its model was deleted") for j in gone]
+        self._left_out += [LeftOut(j.kind, j.remote.remote_id, "its model was deleted") for j in gone]
         return [job for job in jobs if job not in gone]
 
     def _download(
@@ -158,7 +163,7 @@ class _Look:
         if file.remote.status is Status.TAINTED:
             reason = file.remote.message or "the service could not process it"
         if reason:
-            self._left_out.append(LeftOut("dataset", file.remote.remote_id, reason))
+            self._left_out.append(LeftOut(file.kind, file.remote.remote_id, reason))
         return bool(reason)
 
     def _keep(self, file: Existing, path: Path, form: str, digest: str) -> None:
@@ -169,7 +174,7 @@ class _Look:
             errors = [d for d in found if d.severity == "error"]
             reason = f"its content doesn't pass the checks: {errors[0].summary}" if errors else ""
         if reason:
-            self._left_out.append(LeftOut("dataset", id, reason))
+            self._left_out.append(LeftOut(file.kind, id, reason))
             path.unlink(missing_ok=True)
             return
         self.digests[id] = digest
@@ -203,7 +208,7 @@ def _existing(provider: Discovers, kind: str) -> list[Existing]:
     try:
         return provider.existing(kind)
     except Permanent as error:
-        if kind == "deployment" and error.code == "Settings":
+        if RESOURCE_TYPES[kind].by_control_plane and error.code == "Settings":
             return []
         raise
 

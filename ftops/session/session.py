@@ -25,6 +25,7 @@ from ftops.config.outputs import OutputValue, evaluate
 from ftops.core.address import Address, decode
 from ftops.core.dag_executor import Clock, RealTime
 from ftops.core.errors import Blocked, Diagnostic, FtopsError, StateError, UsageError
+from ftops.core.resource_types import kind_of
 from ftops.core.timestamps import iso
 from ftops.planning.desired import Resolver
 from ftops.planning.moves import Replacement, nothing_recorded, replace_provider
@@ -390,7 +391,7 @@ class Session(Struct):
         if recorded is None:
             missing = nothing_recorded(self.state.resources, address)
             raise FtopsError(missing.summary, missing.detail, missing.hint)
-        if address.kind != "job":
+        if not kind_of(address).trains:
             raise UsageError(f"{address} is no job", "Only the training of a job has results.")
         from ftops.providers.training_results import (
             results_of,  # brings csv and base64 along, which no plan needs

@@ -16,12 +16,6 @@ from ftops.state.state import Status
 _LONGEST = 63
 _FORMATS: Mapping[str, str] = {"dpo": "preference", "reinforcement": "reinforcement"}
 """By method of the jobs that learn from it, the format of a file; else it is chat."""
-_USUAL: Mapping[str, Mapping[str, Json]] = {
-    "dataset": {"purpose": "fine-tune", "format": "chat"},
-    "job": {"method": "supervised", "training_type": "standard"},
-    "deployment": {},
-}
-"""What needs no saying."""
 _STEM = re.compile(r"\.jsonl?$", re.IGNORECASE)
 
 
@@ -61,7 +55,7 @@ def formats_of(jobs: Iterable[Existing]) -> Mapping[str, str]:
 def arrange(
     files: Sequence[tuple[Existing, str, str]],
     jobs: Sequence[Existing],
-    deployments: Sequence[Existing],
+    others: Sequence[Existing],
     left_out: Iterable[LeftOut] = (),
 ) -> Discovered:
     """The spec. Files come with their path and format; of all kinds, oldest first gets the shortest name."""
@@ -74,8 +68,8 @@ def arrange(
     models: dict[str, str] = {}
     for job in _oldest_first(jobs):
         _add_job(spec, job, data, models)
-    for deployment in sorted(deployments, key=lambda d: d.name):
-        _add_deployment(spec, deployment, models)
+    for existing in sorted(others, key=lambda e: (list(RESOURCE_TYPES).index(e.kind), e.name)):
+        _add_other(spec, existing, models)
     return spec
 
 
@@ -98,10 +92,10 @@ def _add_job(spec: Discovered, job: Existing, data: Mapping[str, Address], model
     files = {n: str(remote.inputs[n]) for n in ("training", "validation") if n in remote.inputs}
     gone = [id for id in files.values() if id not in data]
     if remote.status is Status.TAINTED:
-        spec.left_out.append(LeftOut("job", remote.remote_id, remote.message or "it failed"))
+        spec.left_out.append(LeftOut(job.kind, remote.remote_id, remote.message or "it failed"))
     elif gone or "training" not in files:
         reason = f"its data ({', '.join(gone) or 'unknown'}) can't be had any more"
-        spec.left_out.append(LeftOut("job", remote.remote_id, reason))
+        spec.left_out.append(LeftOut(job.kind, remote.remote_id, reason))
     else:
         inputs = {**remote.inputs, **{name: data[id].name for name, id in files.items()}}
         inputs["model"] = models.get(str(remote.inputs.get("model")).casefold(), remote.inputs.get("model"))
@@ -120,23 +114,28 @@ def _note_models(models: dict[str, str], address: Address, attributes: Mapping[s
         models[str(model).casefold()] = f"${{{address}.fine_tuned_model}}"
 
 
-def _add_deployment(spec: Discovered, deployment: Existing, models: Mapping[str, str]) -> None:
-    remote = deployment.remote
+def _add_other(spec: Discovered, existing: Existing, models: Mapping[str, str]) -> None:
+    """A deployment, or another object that is neither a file nor a job."""
+    remote, kind = existing.remote, RESOURCE_TYPES[existing.kind]
     if remote.status is Status.TAINTED:
-        spec.left_out.append(LeftOut("deployment", deployment.name, remote.message or "it failed"))
+        spec.left_out.append(LeftOut(existing.kind, existing.name, remote.message or "it failed"))
         return
-    model = remote.inputs.get("model")
-    inputs = {**remote.inputs, "model": models.get(str(model).casefold(), model)}
-    name = name_for(deployment.name, ())
-    if name == deployment.name and Address("deployment", name) not in spec.declared:
-        del inputs["name"]
-    _declare(spec, deployment, deployment.name, inputs)
+    names = {declared.remote.remote_id: address.name for address, declared in spec.objects.items()}
+    inputs: dict[str, Any] = dict(remote.inputs)
+    for name in inputs.keys() & kind.references.keys():
+        inputs[name] = names.get(str(inputs[name]), inputs[name])
+    if "model" in inputs:
+        inputs["model"] = models.get(str(inputs["model"]).casefold(), inputs["model"])
+    name = name_for(existing.name, ())
+    if name == existing.name and Address(existing.kind, name) not in spec.declared:
+        inputs.pop(kind.named_by, None)
+    _declare(spec, existing, existing.name, inputs)
 
 
 def _declare(spec: Discovered, existing: Existing, near: str, inputs: Mapping[str, Any]) -> Address:
     taken = {address.name for address in spec.declared if address.kind == existing.kind}
     address = Address(existing.kind, name_for(near, taken))
-    usual = _USUAL[existing.kind]
+    usual = RESOURCE_TYPES[existing.kind].usual_inputs
     spec.declared[address] = {
         name: value if name == "model" and _refers(value) else encode(value)
         for name, value in inputs.items()

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from ftops.config.graph import Graph
 from ftops.core.address import Address, Json
+from ftops.core.resource_types import kind_of
 from ftops.views.paint import Painter, clean
-
-_SHAPES: Mapping[str, tuple[str, str]] = {
-    "dataset": ("[(", ")]"),
-    "job": ("[[", "]]"),
-    "deployment": ("([", "])"),
-}
-"""Mermaid's brackets by kind: a store, a process, a service."""
 
 
 def draw_text(graph: Graph, paint: Painter) -> str:
@@ -32,7 +26,7 @@ def draw_mermaid(graph: Graph) -> str:
     ids = {address: f"n{number}" for number, address in enumerate(graph.order)}
     lines = ["graph LR"]
     for address, node in ids.items():
-        opening, closing = _SHAPES.get(address.kind, ("[", "]"))
+        opening, closing = kind_of(address).brackets
         label = clean(str(address)).replace('"', "#quot;")
         lines.append(f'  {node}{opening}"{label}"{closing}')
     lines += [f"  {ids[a]} --> {ids[b]}" for a, b in _edges(graph)]

@@ -9,6 +9,7 @@ from msgspec import Struct, field
 
 from ftops.core.address import EXPRESSIONS, Address, Reference, Secret, Value, decode, fill
 from ftops.core.drift_classes import DRIFT_CLASSES, GONE
+from ftops.core.resource_types import kind_of
 from ftops.core.snippets import moved_block
 from ftops.planning.plan import (
     MAKING,
@@ -255,7 +256,7 @@ class _PlanView(Struct):
                 f"the new object is created first; the old one ({old}) is deleted when nothing uses "
                 "it any more"
             )
-        return _AWAY if change.address.kind == "deployment" else "the old object is deleted first"
+        return _AWAY if kind_of(change.address).serves else "the old object is deleted first"
 
     def _inputs(self, change: Change) -> Iterator[str]:
         after = {name: fill(value, self._known) for name, value in change.after.items()}

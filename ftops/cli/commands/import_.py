@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -22,6 +23,7 @@ from ftops.cli.spec_args import read_with_data
 from ftops.core.address import Address, Json
 from ftops.core.errors import UsageError
 from ftops.core.project import display
+from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.planning.plan import Plan, plan_to_json
 from ftops.session.session import Session
 from ftops.state.codec import resource_to_json
@@ -47,8 +49,8 @@ _DISCOVERY = (
     click.option(
         "--type",
         "kind",
-        type=click.Choice(["azure_openai", "openai", "emulator"]),
-        default="azure_openai",
+        type=click.Choice([row.type for row in PROVIDER_TYPES.values() if row.import_settings]),
+        default=next(iter(PROVIDER_TYPES)),
         help="With --discover: type of the account.",
     ),
     click.option(
@@ -158,7 +160,7 @@ def _discover(
     head: dict[str, dict[str, Json]] = (
         {"ftops": {"name": account["spec_name"]}} if account["spec_name"] else {}
     )
-    head["providers"] = _PROVIDERS[account["kind"]](account)
+    head["providers"] = resolve_name(PROVIDER_TYPES[account["kind"]].import_settings)(account)
     if spec.environment:
         head["environments"] = {spec.environment: {}}
     done = take_over(
@@ -172,7 +174,7 @@ def _discover(
     return 0
 
 
-def _azure(account: dict[str, Any]) -> dict[str, Json]:
+def azure_settings(account: dict[str, Any]) -> dict[str, Json]:
     endpoint = account["endpoint"] or os.environ.get("AZURE_OPENAI_ENDPOINT")
     if not endpoint:
         raise UsageError("no account is given", "", "set --endpoint or AZURE_OPENAI_ENDPOINT")
@@ -187,21 +189,18 @@ def _azure(account: dict[str, Any]) -> dict[str, Json]:
     return {"azure": {"type": "azure_openai", **{k: v for k, v in settings.items() if v}}}
 
 
-def _openai(account: dict[str, Any]) -> dict[str, Json]:
+def openai_settings(account: dict[str, Any]) -> dict[str, Json]:
     place = {"base_url": account["endpoint"]} if account["endpoint"] else {}
     return {"openai": {"type": "openai", "api_key": "${env.OPENAI_API_KEY}", **place}}
 
 
-def _emulator(account: dict[str, Any]) -> dict[str, Json]:
+def emulator_settings(account: dict[str, Any]) -> dict[str, Json]:
     settings: dict[str, Json] = {
         "url": account["endpoint"],
         "api_key": "${env.FTOPS_EMULATOR_KEY}" if os.environ.get("FTOPS_EMULATOR_KEY") else None,
         "data": account["data"],
     }
     return {"local": {"type": "emulator", **{k: v for k, v in settings.items() if v}}}
-
-
-_PROVIDERS = {"azure_openai": _azure, "openai": _openai, "emulator": _emulator}
 
 
 def _document(done: ImportResult) -> dict[str, Json]:
