@@ -86,7 +86,7 @@ class _Files(Struct):
             inspection = self._inspect(source, resource)
         except dataset.Unreadable as error:
             source = Source(self.config.folder / path, self.show(self.config.folder / path))
-            inspection = self._report(dataset.refused(error.finding), source, resource)
+            inspection = self._report(dataset.Inspection.refused(error.finding), source, resource)
         steps: Any = resource.inputs.get("transform")
         severity = self._severity(resource)
         if steps and not inspection.is_refused(severity):

@@ -1,7 +1,7 @@
 """Training data as JSON Lines: what a file is (digests, size, examples) and what is wrong with it.
 
-A library of its own: it knows files and formats, and neither specs nor plans nor services. What is known of
-an unchanged file is told without importing anything that checks.
+A library of its own: it knows files and formats, but no specs, plans or services. For an unchanged file, the
+inspection comes from the cache, and nothing that checks is imported.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ftops.dataset.checks.inspection_cache import Cache
 from ftops.dataset.rules.catalogue import RULES, grade_of
-from ftops.dataset.rules.findings import NO_SETTINGS, Finding, Inspection, Overlap, Unreadable, Where
+from ftops.dataset.rules.findings import NO_SETTINGS, Inspection, Overlap, Unreadable, Where
 
 __all__ = [
     "FORMATS",
@@ -24,33 +24,24 @@ __all__ = [
     "grade_of",
     "inspect",
     "is_pattern",
-    "refused",
 ]
 
 FORMATS = ("chat", "preference", "reinforcement")
-"""What an example may look like."""
 
 
 def inspect(path: Path, *, format: str = "", cache: Cache | None = None, processes: int = 0) -> Inspection:
-    """What the file at `path` is, and what is wrong with it; `format` is told from the examples where it
-    isn't declared. Never raises for what a file is or holds."""
+    """Reads and checks a file. `format`: if empty, it is detected from the examples. Never raises for what a
+    file is or contains."""
     if cache is not None:
         try:
             known = cache.get(path, format, path.stat())
         except (OSError, ValueError):
-            known = None  # reading it says why
+            known = None  # reading the file says why
         if known is not None:
             return known
     from ftops.dataset.checks import checker
 
     return checker.read(path, format=format, cache=cache, processes=processes)
-
-
-def refused(finding: Finding) -> Inspection:
-    """Of data that could not be had."""
-    from ftops.dataset.checks import checker
-
-    return checker.refused(finding)
 
 
 def is_pattern(path: str) -> bool:

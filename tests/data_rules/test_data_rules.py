@@ -59,7 +59,7 @@ def test_a_fix_is_good(tmp_path: Path, rule: str) -> None:
 
 @pytest.mark.parametrize("rule", [r for r, e in EXAMPLES.items() if isinstance(e.bad, list)])
 def test_a_finding_is_in_the_last_line(tmp_path: Path, rule: str) -> None:
-    """Also far down in a file, and in whatever piece of it."""
+    """Also far down in a file, and in any chunk of it."""
     example = EXAMPLES[rule]
     assert isinstance(example.bad, list)
     path = write(tmp_path / "bad.jsonl", example.bad)
@@ -103,10 +103,10 @@ def test_severity_by_rule_and_by_group(tmp_path: Path) -> None:
 
 
 def test_rules_are_well_formed() -> None:
-    for rule in RULES.values():
+    for id, rule in RULES.items():
         assert rule.grade in GRADES
-        assert rule.what.endswith("."), rule.id
-        assert rule.fix, rule.id
+        assert rule.what.endswith("."), id
+        assert rule.fix, id
     assert "secret/*" in names()
 
 
@@ -122,10 +122,10 @@ HEAD = """\
 
 `ftops data check FILE…` checks every example of files, `ftops data check SPEC` those of a spec's datasets;
 `ftops plan`, `apply` and `validate` check them too, and stop at an error before anything is uploaded. They
-show errors and warnings; `data check` shows notes as well. Findings of one rule are told one by one five
-times in a file; after that, only their number.
+show errors and warnings; `data check` shows notes as well. Of each rule, the first five findings in a file
+are listed; the others are only counted.
 
-The grade of a rule, or of all rules of a group, can be set: in the spec for a dataset,
+You can set the grade of a rule, or of all rules of a group: in the spec for a dataset,
 
 ```yaml
 datasets:
@@ -134,15 +134,15 @@ datasets:
     checks: {severity: {data/duplicate: error, personal/*: warning, file/byte-order-mark: "off"}}
 ```
 
-for all of them with `ftops: {checks: {severity: …}}`, where a dataset's own grades go before; or on the
+for all datasets with `ftops: {checks: {severity: …}}`, which a dataset's own grades override; or on the
 command line: `--severity data/duplicate=error`. Grades are `error`, `warning`, `note` and `off`.
 
 A good file is UTF-8, with or without a byte order mark; lines end with a line feed, or carriage return and
-line feed; blank lines count for nothing. Secrets and personal data that are found are shown as dots.
+line feed; blank lines are ignored. Secrets and personal data that are found are shown as dots.
 
-What is near: of the pairs of words of both texts, four fifths are in both. Such pairs are found by sketches
-of the texts (minhash), so in big files a few may be missed, and none is told that isn't. The first 2,000,000
-examples of a file are compared, and 2,000 pairs of them at most.
+Two examples are nearly the same if they share four fifths of their pairs of words. Such examples are found by
+MinHash: in big files a few may be missed, but there are no false findings. The first 2,000,000 examples of a
+file are compared, and 2,000 pairs of them at most.
 """
 
 

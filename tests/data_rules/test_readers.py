@@ -1,4 +1,4 @@
-"""The fast reader and the precise one, pieces of any size, one process and several: all say the same."""
+"""The fast reader and the precise one, chunks of any size, one process and several: all say the same."""
 
 from __future__ import annotations
 
@@ -76,20 +76,20 @@ def precise(line: bytes) -> list[Finding]:
 
 @settings(deadline=None, max_examples=300, derandomize=True)
 @given(example=EXAMPLE, style=STYLES, double=st.booleans())
-def test_a_piece_is_what_the_precise_reader_says_of_its_lines(
+def test_a_chunk_is_what_the_precise_reader_says_of_its_lines(
     example: dict[str, Any], style: dict[str, Any], double: bool
 ) -> None:
     line = json.dumps(example, **style).encode()
     if double:
         line = line.replace(b'"role"', b'"role":"user","role"', 1)
-    piece = chunk.Reader("chat").read(b"\n".join([line] * 3))
+    read = chunk.Reader("chat").read(b"\n".join([line] * 3))
     found = {
-        rule: n for rule, n in piece.counts.items() if not rule.startswith(("data/", "secret/", "personal/"))
+        rule: n for rule, n in read.counts.items() if not rule.startswith(("data/", "secret/", "personal/"))
     }
     wrong = precise(line)
     assert found == {f.rule: 3 * sum(g.rule == f.rule for g in wrong) for f in wrong}
     if not any(f.rule.startswith("json/") for f in wrong):
-        assert piece.contents == 3 * xxh3_128_digest(canonical(json.loads(line)))
+        assert read.contents == 3 * xxh3_128_digest(canonical(json.loads(line)))
 
 
 def shown(path: Path, **how: Any) -> Any:
@@ -111,16 +111,16 @@ def mixed(tmp_path: Path) -> Path:
     return path
 
 
-def test_pieces_may_be_of_any_size(mixed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_chunks_may_be_of_any_size(mixed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = shown(mixed)
     for size in (50, 1_000, 7_777):
-        monkeypatch.setattr(checker, "PIECE", size)
+        monkeypatch.setattr(checker, "CHUNK", size)
         assert shown(mixed) == whole
 
 
 def test_processes_say_what_one_says(mixed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = shown(mixed)
-    monkeypatch.setattr(checker, "PIECE", 10_000)
+    monkeypatch.setattr(checker, "CHUNK", 10_000)
     assert shown(mixed, processes=2) == whole
 
 
@@ -222,7 +222,7 @@ def test_a_key_that_is_there_twice_is_found_by_every_reader(tmp_path: Path, key:
 @given(keys=st.lists(st.integers(0, 9), max_size=60))
 def test_many_keys_are_compared_as_few(keys: list[int]) -> None:
     packed = array("Q", keys)
-    assert sorted(minhash._same_of_many(packed)) == sorted(minhash._same_of_few(keys))
+    assert sorted(minhash._groups_of_many(packed)) == sorted(minhash._groups_of_few(keys))
     few = minhash.repeats(packed, 3)
     assert minhash._repeats_of_many(packed, 3) == few
 
@@ -249,12 +249,12 @@ def test_a_file_that_changes_while_it_is_read_is_refused(
     text=st.text(alphabet="ab\n\r", max_size=60),
     mark=st.booleans(),
     numbers=st.sets(st.integers(1, 30)),
-    piece=st.integers(1, 9),
+    size=st.integers(1, 9),
 )
-def test_lines_are_read_by_number(text: str, mark: bool, numbers: set[int], piece: int) -> None:
-    """Over the ends of pieces, behind a byte order mark, and as far as there are any."""
+def test_lines_are_read_by_number(text: str, mark: bool, numbers: set[int], size: int) -> None:
+    """Over the ends of chunks, behind a byte order mark, and as far as there are any."""
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(checker, "PIECE", piece)
+        patch.setattr(checker, "CHUNK", size)
         path = Path(folder) / "a.jsonl"
         path.write_bytes(b"\xef\xbb\xbf" * mark + text.encode())
         lines = dict(enumerate((line.rstrip("\r") for line in text.split("\n")), 1))
@@ -269,11 +269,11 @@ WORDS = st.lists(
 
 @settings(deadline=None, max_examples=300, derandomize=True)
 @given(texts=st.lists(WORDS.map(" ".join), max_size=6))
-def test_sketches_are_the_same_with_numpy_and_without(texts: list[str]) -> None:
-    assert minhash.sketches(texts) == minhash.sketches(texts, vectorised=True)
+def test_minhashes_are_the_same_with_numpy_and_without(texts: list[str]) -> None:
+    assert minhash.minhashes(texts) == minhash.minhashes(texts, vectorised=True)
 
 
-def test_sketches_find_most_texts_that_are_nearly_the_same() -> None:
+def test_minhashes_find_most_texts_that_are_nearly_the_same() -> None:
     """Texts of 20 to 100 words in which one was replaced; and hardly any that are not."""
     choose = random.Random(5)
     words = ["".join(choose.choices("etaoinshrdlu", k=choose.randint(2, 9))) for _ in range(3000)]
@@ -281,9 +281,12 @@ def test_sketches_find_most_texts_that_are_nearly_the_same() -> None:
     edited = [[*text] for text in originals]
     for text in edited:
         text[choose.randrange(len(text))] = choose.choice(words)
-    packed = array("Q", minhash.sketches([" ".join(text) for text in (*originals, *edited)]))
+    packed = array("Q", minhash.minhashes([" ".join(text) for text in (*originals, *edited)]))
     pairs = {
-        pair for half in (0, 1) for group in minhash.same(packed[half::2]) for pair in combinations(group, 2)
+        pair
+        for half in (0, 1)
+        for group in minhash.groups_of_equal(packed[half::2])
+        for pair in combinations(group, 2)
     }
     found = sum((n, n + 1000) in pairs for n in range(1000))
     assert found > 930

@@ -73,15 +73,14 @@ def _severity(settings: tuple[str, ...]) -> dict[str, str]:
 def _list_rules(screen: Screen, severity: Mapping[str, str]) -> int:
     from ftops.dataset.rules.catalogue import RULES
 
-    graded = [(rule, grade_of(rule.id, severity)) for rule in RULES.values()]
+    grades = {id: grade_of(id, severity) for id in RULES}
     if screen.json:
         rows: list[Json] = [
-            {"rule": r.id, "severity": grade, "what": r.what, "why": r.why, "fix": r.fix}
-            for r, grade in graded
+            {"rule": id, "severity": grades[id], "what": rule.what, "why": rule.why, "fix": rule.fix}
+            for id, rule in RULES.items()
         ]
         screen.document({"format_version": 1, "rules": rows})
     else:
-        width = max(len(rule.id) for rule, _ in graded)
-        lines = (f"{rule.id:{width}}  {grade:7}  {rule.what}\n" for rule, grade in graded)
-        screen.text("".join(lines))
+        width = max(map(len, RULES))
+        screen.text("".join(f"{id:{width}}  {grades[id]:7}  {rule.what}\n" for id, rule in RULES.items()))
     return 0

@@ -1,6 +1,6 @@
-"""Aggregation of checked chunks to a whole file, and the rules across examples.
+"""Aggregate of checked chunks: what is known of the whole file, and the rules across examples.
 
-Memory: some 40 bytes for each example, up to a limit beyond which no more are compared.
+Memory: some 40 bytes per example, up to a limit beyond which no more are compared.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from itertools import pairwise
 
+from ftops.core.errors import Place
 from ftops.dataset.checks.chunk import KEPT, Chunk, Where
-from ftops.dataset.checks.example_facts import TEXT, pairs_in
-from ftops.dataset.checks.minhash import LIKE, likeness, repeats, same
+from ftops.dataset.checks.example_text import TEXT, word_pairs_by_line
+from ftops.dataset.checks.minhash import LIKE, groups_of_equal, likeness, repeats
 from ftops.dataset.formats.vision import MAX_EXAMPLES as MAX_WITH_IMAGES
-from ftops.dataset.rules.catalogue import RULES
-from ftops.dataset.rules.findings import MAX_SHOWN, Found, place
+from ftops.dataset.rules.findings import MAX_SHOWN, Finding, LocatedFinding, place
 from ftops.dataset.rules.sensitive_data import mask
 
 MIN_EXAMPLES = 10
@@ -29,25 +29,22 @@ _ENOUGH = 50
 """Examples from which on answers may be called imbalanced."""
 _MOST = 0.9
 _MANY = 20
-"""Different system messages that may be meant to differ."""
+"""So many different system messages may be intended."""
 
 Lines = Callable[[Iterable[int]], Iterator[tuple[int, str]]]
 """Reads lines of the file by their numbers, in order."""
 
 
 class Aggregate:
-    """One file, piece by piece."""
+    """One file, chunk by chunk."""
 
     def __init__(self) -> None:
-        self.lines = 0
-        self.examples = 0
-        self.longest = 0
-        self.images = 0
+        self.lines = self.examples = self.longest = self.images = 0
         self.counts: Counter[str] = Counter()
-        self.found: list[Found] = []
+        self.found: list[LocatedFinding] = []
         self.is_document = False
         self.contents = array("Q")
-        self.sketches = array("Q")
+        self.minhashes = array("Q")
         self.numbers = array("I")
         self.systems: dict[str, Where] = {}
         self.fields: dict[str, Where] = {}
@@ -55,138 +52,133 @@ class Aggregate:
         self.definitions: dict[str, dict[str, Where]] = {}
         self._digest = sha256()
 
-    def add(self, piece: Chunk) -> None:
-        """The next piece."""
+    def add(self, chunk: Chunk) -> None:
+        """Adds the next chunk."""
         before = self.lines
-        for found in piece.found:
-            if self.counts[found.rule] + self._among(piece.found, found) < MAX_SHOWN:
-                self.found.append(found._replace(line=found.line + before))
-        self.counts.update(piece.counts)
-        self._digest.update(piece.contents)
+        listed = self.counts.copy()
+        for finding in chunk.found:
+            if listed[finding.rule] < MAX_SHOWN:
+                self.found.append(finding._replace(line=finding.line + before))
+            listed[finding.rule] += 1
+        self.counts.update(chunk.counts)
+        self._digest.update(chunk.contents)
         if self.examples < COMPARED:
-            self.contents.frombytes(piece.contents)
-            self.sketches.frombytes(piece.sketches)
-            numbers = array("I", piece.numbers)
+            self.contents.frombytes(chunk.contents)
+            self.minhashes.frombytes(chunk.minhashes)
+            numbers = array("I", chunk.numbers)
             self.numbers.extend(array("I", [n + before for n in numbers]) if before else numbers)
-        _merge(self.systems, piece.systems, before)
-        _merge(self.fields, piece.fields, before)
-        for label, count in piece.labels.items():
+        _merge(self.systems, chunk.systems, before)
+        _merge(self.fields, chunk.fields, before)
+        for label, count in chunk.labels.items():
             if label in self.labels or len(self.labels) < KEPT:
                 self.labels[label] += count
-        for name, known in piece.definitions.items():
+        for name, variants in chunk.definitions.items():
             if name in self.definitions or len(self.definitions) < KEPT:
-                _merge(self.definitions.setdefault(name, {}), known, before)
-        self.examples += piece.examples
-        self.images += piece.images
-        self.longest = max(self.longest, piece.longest)
-        self.is_document = self.is_document or piece.is_document
-        self.lines += piece.lines
+                _merge(self.definitions.setdefault(name, {}), variants, before)
+        self.examples += chunk.examples
+        self.images += chunk.images
+        self.longest = max(self.longest, chunk.longest)
+        self.is_document = self.is_document or chunk.is_document
+        self.lines += chunk.lines
 
     @property
     def content(self) -> str:
-        """Digest of what is in the examples, in their order."""
+        """Digest of the content of the examples, in their order."""
         return f"sha256:{self._digest.hexdigest()}"
 
     def finish(self, format: str, lines: Lines) -> None:
-        """Applies the rules about the whole. `lines` reads the file once more, where that is needed."""
+        """Applies the rules about the whole file. `lines` reads the file once more if that is needed."""
         if self.is_document:
             return
         self._check_count(format)
         self._check_systems()
-        self._check_definitions()
-        self._check_fields()
+        for name, variants in self.definitions.items():
+            for line, count in _rarer(variants):
+                also = f", as in {count - 1:,} more" if count > 1 else ""
+                summary = f"`{name}` is defined differently than in most examples{also}"
+                self.report("tools/differ", summary, line)
+        usual = max(self.fields, key=lambda key: self.fields[key][1], default="")
+        for line, _ in _rarer(self.fields):
+            summary = f"different keys than in most examples ({usual or 'none'})"
+            self.report("reinforcement/fields", summary, line)
         self._check_labels()
         self._check_duplicates(lines)
 
-    def say(self, rule: str, number: int, summary: str, detail: str = "", other: int = 0) -> None:
-        """About a line; 0 means the file. `other` is a line that the summary ends with."""
+    def report(self, rule: str, summary: str, line: int = 0, other: int = 0) -> None:
+        """Adds a finding about a line; 0 is the whole file. The summary ends with the line `other`."""
         self.counts[rule] += 1
         if self.counts[rule] <= MAX_SHOWN:
-            row = RULES[rule]
-            told = detail or row.why
-            self.found.append(Found(rule, number, 1, 1, "", "", summary, told, row.fix, other))
+            self.found.append(Finding(rule, summary).located(Place("", line), other=other))
 
-    def with_lines(self, lines: Lines) -> list[Found]:
-        """What was found, in order, each with the text of its line."""
+    def with_lines(self, lines: Lines) -> list[LocatedFinding]:
+        """All findings by line, each with the text of its line."""
         bare = {f.line for f in self.found if f.line and not f.text}
         texts = dict(lines(bare)) if bare else {}
-        done = []
-        for found in self.found:
-            if found.line in texts and not found.text:
-                text = texts[found.line]
-                at = place("", found.line, text, 0, len(text))
-                found = found._replace(text=at.text, width=at.width)
-            done.append(found)
-        return sorted(done, key=lambda f: (f.line, f.column))
-
-    @staticmethod
-    def _among(found: Sequence[Found], one: Found) -> int:
-        return [f for f in found if f.rule == one.rule].index(one)
+        findings = []
+        for finding in self.found:
+            if finding.line in texts and not finding.text:
+                text = texts[finding.line]
+                at = place("", finding.line, text, 0, len(text))
+                finding = finding._replace(text=at.text, width=at.width)
+            findings.append(finding)
+        return sorted(findings, key=lambda f: (f.line, f.column))
 
     def _check_count(self, format: str) -> None:
-        if not self.examples:
-            summary = "only blank lines" if self.lines else "the file is empty"
-            self.say("file/empty", 0, summary)
-        elif self.examples < MIN_EXAMPLES:
-            s = "s" if self.examples > 1 else ""
-            self.say("file/too-few-examples", 0, f"{self.examples} example{s}, fewer than {MIN_EXAMPLES}")
-        elif self.examples < FEW_EXAMPLES and format != "reinforcement":
-            self.say("file/few-examples", 0, f"{self.examples} examples, which may be too few")
+        count = self.examples
+        if not count:
+            self.report("file/empty", "only blank lines" if self.lines else "the file is empty")
+        elif count < MIN_EXAMPLES:
+            s = "s" if count > 1 else ""
+            self.report("file/too-few-examples", f"{count} example{s}, fewer than {MIN_EXAMPLES}")
+        elif count < FEW_EXAMPLES and format != "reinforcement":
+            self.report("file/few-examples", f"{count} examples, which may be too few")
         if self.images > MAX_WITH_IMAGES:
             summary = f"{self.images:,} examples with images, more than {MAX_WITH_IMAGES:,}"
-            self.say("vision/too-many", 0, summary)
+            self.report("vision/too-many", summary)
 
     def _check_systems(self) -> None:
-        if len(self.systems) < 2:
-            return
+        rule = "data/system-differs"
         if len(self.systems) >= max(_MANY, self.examples // 2):
-            self.say("data/system-differs", 0, f"{len(self.systems):,} different system messages")
+            self.report(rule, f"{len(self.systems):,} different system messages")
             return
         for line, count in _rarer(self.systems):
             also = f", as have {count - 1:,} more" if count > 1 else ""
-            self.say("data/system-differs", line, f"a different system message than most examples{also}")
-
-    def _check_definitions(self) -> None:
-        for name, known in self.definitions.items():
-            for line, count in _rarer(known):
-                also = f", as in {count - 1:,} more" if count > 1 else ""
-                self.say("tools/differ", line, f"`{name}` is defined differently than in most examples{also}")
-
-    def _check_fields(self) -> None:
-        most = max(self.fields, key=lambda key: self.fields[key][1], default="")
-        for line, _ in _rarer(self.fields):
-            self.say("reinforcement/fields", line, f"different keys than in most examples ({most or 'none'})")
+            self.report(rule, f"a different system message than most examples{also}", line)
 
     def _check_labels(self) -> None:
-        told = [(count, label) for label, count in self.labels.items() if label != TEXT]
-        count, label = max(told, default=(0, ""))
-        if self.examples >= _ENOUGH and len(told) > 1 and count >= _MOST * self.examples:
-            shown = f"`{mask(label)}`" if label.isprintable() and "`" not in label else "one answer"
-            self.say("data/imbalance", 0, f"{shown} is the answer in {count:,} of {self.examples:,} examples")
+        counts = [(count, label) for label, count in self.labels.items() if label != TEXT]
+        count, label = max(counts, default=(0, ""))
+        if self.examples >= _ENOUGH and len(counts) > 1 and count >= _MOST * self.examples:
+            answer = f"`{mask(label)}`" if label.isprintable() and "`" not in label else "one answer"
+            summary = f"{answer} is the answer in {count:,} of {self.examples:,} examples"
+            self.report("data/imbalance", summary)
 
     def _check_duplicates(self, lines: Lines) -> None:
-        again = repeats(self.contents[::2], MAX_SHOWN)
-        for index, first in again.first:
-            line, summary = self.numbers[first], "the same example as in line"
-            self.say("data/duplicate", self.numbers[index], summary, other=line)
-        self.counts["data/duplicate"] += again.total - len(again.first)
-        candidates = list(near_pairs(self.sketches, again.flags))
-        wanted = {self.numbers[i] for pair in candidates for i in pair}
-        said = pairs_in(lines(wanted)) if wanted else {}
-        told: set[int] = set()
-        for one, other in candidates:
-            if other not in told and is_near(said, self.numbers[one], self.numbers[other]):
-                told.add(other)
-                line, summary = self.numbers[one], "nearly the same example as in line"
-                self.say("data/near-duplicate", self.numbers[other], summary, other=line)
+        numbers = self.numbers
+        repeated = repeats(self.contents[::2], MAX_SHOWN)
+        for index, first in repeated.first:
+            self.report("data/duplicate", "the same example as in line", numbers[index], numbers[first])
+        self.counts["data/duplicate"] += repeated.total - len(repeated.first)
+        candidates = list(near_pairs(self.minhashes, repeated.flags))
+        wanted = {numbers[index] for pair in candidates for index in pair}
+        words = word_pairs_by_line(lines(wanted)) if wanted else {}
+        reported: set[int] = set()
+        for first, index in candidates:
+            both = words.get(numbers[first]), words.get(numbers[index])
+            if index in reported or both[0] is None or both[1] is None:
+                continue
+            if likeness(both[0], both[1]) >= LIKE:
+                reported.add(index)
+                summary = "nearly the same example as in line"
+                self.report("data/near-duplicate", summary, numbers[index], numbers[first])
 
 
-def near_pairs(sketches: Sequence[int], leave_out: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Indices of examples that may be nearly the same; MAX_PAIRS at most. Those with a flag are left out."""
+def near_pairs(minhashes: Sequence[int], excluded: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Indices of examples that may be nearly the same, MAX_PAIRS at most. `excluded` has a flag for each."""
     seen: set[tuple[int, int]] = set()
     for half in (0, 1):
-        for group in same(array("Q", sketches[half::2])):
-            left = [index for index in group if not leave_out[index]]
+        for group in groups_of_equal(array("Q", minhashes[half::2])):
+            left = [index for index in group if not excluded[index]]
             for before, index in pairwise(left):
                 for first in {left[0], before}:
                     if (first, index) not in seen:
@@ -194,11 +186,6 @@ def near_pairs(sketches: Sequence[int], leave_out: Sequence[int]) -> Iterator[tu
                         yield first, index
                         if len(seen) >= MAX_PAIRS:
                             return
-
-
-def is_near(said: Mapping[int, Iterable[int]], one: int, other: int) -> bool:
-    """Whether what is said in two lines is nearly the same, by the pairs of words of each."""
-    return one in said and other in said and likeness(said[one], said[other]) >= LIKE
 
 
 def _merge(into: dict[str, Where], more: Mapping[str, Where], before: int) -> None:
@@ -210,9 +197,9 @@ def _merge(into: dict[str, Where], more: Mapping[str, Where], before: int) -> No
             into[key] = (line + before, count)
 
 
-def _rarer(known: Mapping[str, Where]) -> list[Where]:
+def _rarer(variants: Mapping[str, Where]) -> list[Where]:
     """All but the most frequent, by line."""
-    if len(known) < 2:
+    if len(variants) < 2:
         return []
-    most = max(known, key=lambda key: (known[key][1], -known[key][0]))
-    return sorted(where for key, where in known.items() if key != most)
+    usual = max(variants, key=lambda key: (variants[key][1], -variants[key][0]))
+    return sorted(where for key, where in variants.items() if key != usual)

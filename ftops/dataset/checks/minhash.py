@@ -1,8 +1,8 @@
-"""Minhash sketches: 16 bytes per text, half of which are equal for most nearly equal texts.
+"""MinHash: 16 bytes per text; for most texts that are nearly the same, at least one half is equal.
 
-Minhash over words: a hash of each word and the letters after it, by two functions; one half is made of the
-least of both, the other of the greatest. Case and punctuation don't matter; one edit changes the hashes of a
-few words. Texts that share a half are then compared word by word, so a sketch may err only by missing some.
+Each word, with the letters after it, is hashed by two functions. One half is computed from the minima of
+both, the other from the maxima. Case and punctuation don't matter, and one edit changes the hashes of a few
+words only. Texts that share a half are then compared word by word, so the only error can be to miss some.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from typing import NamedTuple
 
 SIZE = 16
 LIKE = 0.8
-"""Texts are nearly the same from this part of pairs of words that they share."""
+"""Texts are nearly the same if they share this part of their pairs of words."""
 MANY = 20_000
-"""Texts from which on numpy pays for its import."""
-LOOKED_AT = 600
-"""Letters of a text that are looked at: texts that are nearly the same start nearly the same."""
+"""Texts from which on numpy is worth its import."""
+LENGTH = 600
+"""Characters of a text that are hashed: texts that are nearly the same start nearly the same."""
 _COMPARED = 10_000
 _PACK = struct.Struct("<QQ").pack
 _NOTHING = bytes(SIZE)
@@ -28,29 +28,29 @@ _WORD = re.compile(r"\w+")
 
 _LETTERS = {*range(48, 58), *range(97, 123), *range(128, 256)}
 _FOLD = bytes(code + 32 if 65 <= code < 91 else code if code in _LETTERS else 32 for code in range(256))
-"""Small letters, digits, and whatever isn't ASCII; all else is a space."""
-_APART = b" " * 16
-"""Between texts: what is hashed of one never reaches into the next."""
+"""Lower-case letters, digits, and everything that isn't ASCII; all else becomes a space."""
+_GAP = b" " * 16
+"""Between texts, so that no hash reaches from one into the next."""
 _STARTS = re.compile(rb"(?<![^ ])(?=([^ ].{15}))", re.DOTALL)
 """Sixteen bytes from the start of each word: mostly two or three words."""
 _MIX = (0x9E3779B97F4A7C15, 0xD6E8FEB86659FD93, 0xA0761D6478BD642F)
-"""Odd numbers whose bits look like chance: the high bits of a product depend on all bits of what it is of."""
+"""Odd numbers with random bits: the high bits of a product depend on all bits of the other factor."""
 _MASK = 2**64 - 1
 
 
-def sketches(texts: Sequence[str], *, vectorised: bool = False) -> bytes:
-    """Of what is said in each example, one after the other. `vectorised`: with numpy, which takes a while to
-    import and then does the same ten times as fast."""
-    heads = [text[:LOOKED_AT].encode("utf-8", "replace") for text in texts]
-    return _by_numpy(heads) if vectorised and heads else b"".join(map(_sketch, heads))
+def minhashes(texts: Sequence[str], *, vectorised: bool = False) -> bytes:
+    """The values of all texts, one after the other. `vectorised`: with numpy, which takes a while to import
+    and is then ten times as fast."""
+    heads = [text[:LENGTH].encode("utf-8", "replace") for text in texts]
+    return _by_numpy(heads) if vectorised and heads else b"".join(map(_minhash, heads))
 
 
-def _sketch(head: bytes) -> bytes:
-    found = _STARTS.findall(head.translate(_FOLD) + _APART)
-    if not found:
+def _minhash(head: bytes) -> bytes:
+    words = _STARTS.findall(head.translate(_FOLD) + _GAP)
+    if not words:
         return _NOTHING
     one, two, three = _MIX
-    halves = struct.unpack(f"<{2 * len(found)}Q", b"".join(found))
+    halves = struct.unpack(f"<{2 * len(words)}Q", b"".join(words))
     pairs = zip(halves[::2], halves[1::2], strict=True)
     ours = [(low * three ^ high) * one & _MASK for low, high in pairs]
     others = [word * two & _MASK for word in ours]
@@ -61,7 +61,7 @@ def _sketch(head: bytes) -> bytes:
 def _by_numpy(heads: Sequence[bytes]) -> bytes:
     import numpy
 
-    text = b"".join((b" ", _APART.join(heads), _APART)).translate(_FOLD)
+    text = b"".join((b" ", _GAP.join(heads), _GAP)).translate(_FOLD)
     letters = numpy.frombuffer(text, dtype=numpy.uint8)
     gaps = letters == 32
     starts = numpy.flatnonzero(gaps[:-1] & ~gaps[1:]) + 1
@@ -71,28 +71,28 @@ def _by_numpy(heads: Sequence[bytes]) -> bytes:
     eight = numpy.ndarray((len(text) - 7,), dtype="<u8", buffer=text, strides=(1,))
     words = (eight[starts] * three ^ eight[starts + 8]) * one
     others = words * two
-    begins = [*accumulate((len(head) + len(_APART) for head in heads), initial=1)]
+    begins = [*accumulate((len(head) + len(_GAP) for head in heads), initial=1)]
     bounds = numpy.searchsorted(starts, begins)
-    spoken = bounds[:-1] < bounds[1:]
-    first = bounds[:-1][spoken]
-    found = numpy.zeros((len(heads), 2), dtype="<u8")
+    has_words = bounds[:-1] < bounds[1:]
+    first = bounds[:-1][has_words]
+    hashes = numpy.zeros((len(heads), 2), dtype="<u8")
     for column, pick in enumerate((numpy.minimum, numpy.maximum)):
-        found[spoken, column] = pick.reduceat(words, first) * one + pick.reduceat(others, first)
-    return found.tobytes()
+        hashes[has_words, column] = pick.reduceat(words, first) * one + pick.reduceat(others, first)
+    return hashes.tobytes()
 
 
 class Repeats(NamedTuple):
-    """Which of some keys were there before."""
+    """Keys that are equal to an earlier one."""
 
     flags: bytearray
-    """One for each key: 1 where it was."""
+    """For each key, 1 if it is a repeat."""
     total: int
     first: list[tuple[int, int]]
-    """Index of a repeat, and of what it repeats; the first few."""
+    """The first few: the index of the repeat, and of the key that it repeats."""
 
 
 def repeats(keys: Sequence[int], shown: int) -> Repeats:
-    """Keys that were there before; `shown` of them one by one."""
+    """Finds the keys that are equal to an earlier one, and lists `shown` of them."""
     if len(keys) > MANY:
         return _repeats_of_many(keys, shown)
     seen: dict[int, int] = {}
@@ -105,9 +105,9 @@ def repeats(keys: Sequence[int], shown: int) -> Repeats:
     return Repeats(flags, len(again), again[:shown])
 
 
-def same(keys: Sequence[int]) -> Iterator[list[int]]:
-    """Groups of indices of equal keys, in order; 0 is no key."""
-    return _same_of_many(keys) if len(keys) > MANY else _same_of_few(keys)
+def groups_of_equal(keys: Sequence[int]) -> Iterator[list[int]]:
+    """Groups of indices of equal keys, in order; 0 isn't a key."""
+    return _groups_of_many(keys) if len(keys) > MANY else _groups_of_few(keys)
 
 
 def _repeats_of_many(keys: Sequence[int], shown: int) -> Repeats:
@@ -125,7 +125,7 @@ def _repeats_of_many(keys: Sequence[int], shown: int) -> Repeats:
     return Repeats(flags, len(again), list(zip(few.tolist(), first.tolist(), strict=True)))
 
 
-def _same_of_few(keys: Iterable[int]) -> Iterator[list[int]]:
+def _groups_of_few(keys: Iterable[int]) -> Iterator[list[int]]:
     groups: dict[int, list[int]] = {}
     for index, key in enumerate(keys):
         if key:
@@ -133,7 +133,7 @@ def _same_of_few(keys: Iterable[int]) -> Iterator[list[int]]:
     return (group for group in groups.values() if len(group) > 1)
 
 
-def _same_of_many(keys: Sequence[int]) -> Iterator[list[int]]:
+def _groups_of_many(keys: Sequence[int]) -> Iterator[list[int]]:
     import numpy
 
     if not len(keys):
@@ -148,17 +148,14 @@ def _same_of_many(keys: Sequence[int]) -> Iterator[list[int]]:
         yield order[start:end].tolist()
 
 
-def pairs(text: str) -> array[int]:
-    """The pairs of words of a text, as 4 bytes each; of a single word, the word. They mean something within
-    one process."""
+def word_pairs(text: str) -> array[int]:
+    """The pairs of words of a text, or its only word, as hashes of 4 bytes that are valid in one process."""
     words = _WORD.findall(text[:_COMPARED].lower())
-    return array(
-        "I", {hash(pair) & 0xFFFFFFFF for pair in pairwise(words)} or {hash(w) & 0xFFFFFFFF for w in words}
-    )
+    return array("I", {hash(item) & 0xFFFFFFFF for item in [*pairwise(words)] or words})
 
 
 def likeness(one: Iterable[int], other: Iterable[int]) -> float:
-    """The part of all pairs of words that both have (Jaccard)."""
+    """The part of all pairs of words that both texts have (Jaccard similarity)."""
     ours, theirs = frozenset(one), frozenset(other)
     union = len(ours | theirs)
     return len(ours & theirs) / union if union else 1.0

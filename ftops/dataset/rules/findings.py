@@ -1,7 +1,8 @@
-"""Findings: the values of an inspection. No I/O."""
+"""Findings: what is wrong in a data file, where, and how it becomes diagnostics. No I/O."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
@@ -9,52 +10,57 @@ from typing import NamedTuple
 from msgspec import Struct, field
 
 from ftops.core.errors import Diagnostic, Place
-from ftops.dataset.rules.catalogue import OFF, grade_of
+from ftops.dataset.rules.catalogue import OFF, RULES, grade_of
 
 EXCERPT = 120
-"""Characters of a line that a diagnostic carries."""
+"""Characters of a line in a diagnostic."""
 LEAD = 60
-"""Where a line is cut on the left, the character at the column is the one at this index of the text."""
+"""If a line is cut on the left, the character at the column is at this index of the text."""
 MAX_SHOWN = 5
-"""Findings of one rule in one file that are told one by one; the rest is a count."""
+"""Findings of one rule in one file that are listed one by one; the rest is counted."""
 MAX_PATH = 1000
 _MASKED = 100_000
-"""Characters of a line in which secrets are looked for before a part of it is shown."""
-
-
+"""A longer line is searched for secrets only in the part that is shown."""
 NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
 """Every rule has its own grade."""
 
 
 class Key(NamedTuple):
-    """The last step on the way to the name of a member, not to its value."""
+    """The last step of a path that leads to the name of a member, not to its value."""
 
     name: str
 
 
 Steps = tuple[str | int | Key, ...]
-"""The way from an example to a value in it: ("messages", 2, "role")."""
+"""The path from an example to a value in it: ("messages", 2, "role")."""
 
 
 class Finding(Struct, frozen=True):
-    """What is wrong in one line, before it is known where that is shown."""
+    """What is wrong in one line, before its place in the file is known."""
 
     rule: str
     summary: str
     at: int | Steps = ()
-    """An index into the line, or the way to the value."""
+    """An index into the line, or the path to the value."""
     hint: str = ""
-    """What to do; empty: what the rule says."""
+    """What to do; if empty, what the rule says."""
     detail: str = ""
-    """Why it matters; empty: what the rule says."""
+    """Why it matters; if empty, what the rule says."""
+
+    def located(self, at: Place | None = None, path: str = "", other: int = 0) -> LocatedFinding:
+        """The finding with its place; without one, it is about the whole file."""
+        rule = RULES[self.rule]
+        detail, hint = self.detail or rule.why, self.hint or rule.fix
+        where = (at.line, at.column, at.width, at.text) if at else (0, 1, 1, "")
+        return LocatedFinding(self.rule, *where, path, self.summary, detail, hint, other)
 
 
-class Found(NamedTuple):
-    """A finding in its place. Plain data: it may come from another process, or out of a file."""
+class LocatedFinding(NamedTuple):
+    """A finding in its place. Plain data: it may come from another process, or from the cache."""
 
     rule: str
     line: int
-    """Counts from 1; 0: the file as a whole."""
+    """Counts from 1; 0 is the file as a whole."""
     column: int
     width: int
     text: str
@@ -64,15 +70,15 @@ class Found(NamedTuple):
     detail: str
     hint: str
     other: int = 0
-    """Another line that the summary ends with, if any."""
+    """Another line, which the summary ends with, if any."""
 
 
 Where = Callable[[int], tuple[str, int]]
-"""A line that was read → the name of the file that it comes from, and its line there."""
+"""A line of a joined file → the name of the file that it comes from, and its line there."""
 
 
 class Unreadable(Exception):
-    """Data that can't be had; `finding` says why."""
+    """Data that can't be read; `finding` says why."""
 
     def __init__(self, finding: Finding) -> None:
         super().__init__(finding.summary)
@@ -80,7 +86,7 @@ class Unreadable(Exception):
 
 
 class Inspection(Struct, frozen=True):
-    """One file as it was when it was read. Digests and counts are empty where it could not be."""
+    """One file as it was when it was read. Digests and counts are empty if it couldn't be."""
 
     digest: str = ""
     """`sha256:<hex>` of the bytes."""
@@ -92,13 +98,18 @@ class Inspection(Struct, frozen=True):
     don't matter."""
     longest: int = 0
     """Bytes of the longest line: no example has more tokens."""
-    found: tuple[Found, ...] = ()
-    """The first MAX_SHOWN of each rule, by line."""
+    found: tuple[LocatedFinding, ...] = ()
+    """The first MAX_SHOWN findings of each rule, by line."""
     counts: Mapping[str, int] = field(default_factory=dict)
-    """How many there are of each rule."""
+    """The number of findings of each rule."""
+
+    @classmethod
+    def refused(cls, finding: Finding) -> Inspection:
+        """The inspection of a file that couldn't be read."""
+        return cls(found=(finding.located(),), counts={finding.rule: 1})
 
     def is_refused(self, severity: Mapping[str, str] = NO_SETTINGS) -> bool:
-        """Whether something in it is an error, so that nothing may be made of it."""
+        """Whether it has an error, so that it must not be used."""
         return any(grade_of(rule, severity) == "error" for rule in self.counts)
 
     def diagnostics(
@@ -108,39 +119,37 @@ class Inspection(Struct, frozen=True):
         shown: int = MAX_SHOWN,
         where: Where | None = None,
     ) -> Iterator[Diagnostic]:
-        """What was found, under the name of the file; `severity` sets grades by rule (or `group/*`), `where`
-        says from which files the lines come, if they come from several.
+        """Diagnostics of the findings: the first `shown` of each rule, and then the number of the others.
 
-        Of each rule the first are told one by one, and then how many more there are.
+        `severity` sets grades by rule (or `group/*`). `where` says which files the lines come from, if the
+        file is joined from several.
         """
         find = where or (lambda line: (file, line))
-        told: dict[str, int] = {}
-        for one in self.found:
-            grade = grade_of(one.rule, severity)
-            told[one.rule] = count = told.get(one.rule, 0) + 1
-            if grade == OFF or count > shown:
+        listed: Counter[str] = Counter()
+        for finding in self.found:
+            rule, grade = finding.rule, grade_of(finding.rule, severity)
+            listed[rule] += 1
+            if grade == OFF or listed[rule] > shown:
                 continue
-            name, line = find(one.line) if one.line else (file, 1)
-            at = Place(name, line, one.column, one.text, one.width)
-            summary = one.summary + (_named_line(find(one.other), name) if one.other else "")
-            yield Diagnostic(summary, one.detail, one.hint, at, grade, one.rule, one.path)
-            left = self.counts.get(one.rule, count) - count
-            if left and count == min(shown, MAX_SHOWN):
-                summary = f"{left:,} more of {one.rule} in this file"
-                yield Diagnostic(summary, "", "They often have the same cause.", Place(file), grade, one.rule)
-
-
-def _named_line(there: tuple[str, int], here: str) -> str:
-    name, line = there
-    return f" {line}" if name == here else f" {line} of {name}"
+            name, line = find(finding.line) if finding.line else (file, 1)
+            summary = finding.summary
+            if finding.other:
+                other_name, other_line = find(finding.other)
+                summary += f" {other_line}" + ("" if other_name == name else f" of {other_name}")
+            at = Place(name, line, finding.column, finding.text, finding.width)
+            yield Diagnostic(summary, finding.detail, finding.hint, at, grade, rule, finding.path)
+            left = self.counts.get(rule, listed[rule]) - listed[rule]
+            if left and listed[rule] == min(shown, MAX_SHOWN):
+                summary = f"{left:,} more of {rule} in this file"
+                yield Diagnostic(summary, "", "They often have the same cause.", Place(file), grade, rule)
 
 
 Pair = tuple[int, int]
-"""A line of the one file, and the line of the other that is like it."""
+"""A line of one file, and the line of the other that is like it."""
 
 
 class Overlap(Struct, frozen=True):
-    """How many examples are in both files, and the first of them."""
+    """The number of examples that are in both files, and the first of them."""
 
     same: int = 0
     near: int = 0
@@ -152,20 +161,19 @@ def spell(steps: Steps) -> str:
     """The JSON path: `messages[2].content`."""
     path = ""
     for step in steps:
-        if isinstance(step, int):
-            path += f"[{step}]"
-            continue
         name = step.name if isinstance(step, Key) else step
-        if not name.replace("_", "a").replace("-", "a").isalnum():
-            path += f"[{quote(name)}]"
-        else:
+        if isinstance(name, int):
+            path += f"[{name}]"
+        elif name.replace("_", "a").replace("-", "a").isalnum():
             path += f".{name}" if path else name
+        else:
+            path += f"[{quote(name)}]"
     return path if len(path) <= MAX_PATH else f"{path[: MAX_PATH - 1]}…"
 
 
 def place(file: str, number: int, line: str, start: int, width: int) -> Place:
-    """The place of line[start : start + width], with no more of the line than can be shown."""
-    from ftops.dataset.rules.sensitive_data import mask  # only where something is wrong
+    """The place of line[start : start + width], with an excerpt of the line that is safe to show."""
+    from ftops.dataset.rules.sensitive_data import mask  # imported only if something is wrong
 
     line = mask(line) if len(line) <= _MASKED else line
     text, index = line, start
@@ -182,14 +190,14 @@ def place(file: str, number: int, line: str, start: int, width: int) -> Place:
 
 
 def quote(value: object) -> str:
-    """A short piece of the data for a message; safe to print."""
+    """An excerpt of the data for a message, safe to print."""
     text = f'"{value}"' if isinstance(value, str) else str(value)
-    from ftops.dataset.rules.sensitive_data import mask  # only where something is wrong
+    from ftops.dataset.rules.sensitive_data import mask  # imported only if something is wrong
 
     text = mask(text[:_MASKED])
     return _printable(text if len(text) <= 40 else f"{text[:39]}…")
 
 
 def _printable(text: str) -> str:
-    """Data may hold escape sequences and lone surrogates; a terminal must not get them."""
+    """Data may contain escape sequences and lone surrogates; a terminal must not get them."""
     return text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)

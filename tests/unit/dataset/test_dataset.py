@@ -137,7 +137,7 @@ def test_a_line_that_is_too_long_is_hashed_and_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checker, "MAX_LINE", 256)
-    monkeypatch.setattr(checker, "PIECE", 64)
+    monkeypatch.setattr(checker, "CHUNK", 64)
     path = write(tmp_path / "long.jsonl", *[example()] * 5, "{" + " " * 1000, *[example()] * 5)
     inspection = inspect(path)
     assert inspection.digest == f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
