@@ -193,6 +193,15 @@ def test_nothing_is_wrong_with_results_of_the_older_form() -> None:
     assert precise(line.encode()) == []
 
 
+def test_calls_of_one_name_in_both_forms() -> None:
+    call = {"name": "rise", "arguments": '{"height": 1}'}
+    legacy = {"role": "assistant", "function_call": call}
+    messages = [{"role": "user", "content": "Up"}, legacy, {**legacy, "tool_calls": []}]
+    line = json.dumps({"messages": messages, "functions": [TOOL["function"]]})
+    counts = chunk.Reader("chat").read(line.encode()).counts
+    assert counts == {"tools/mixed": 1, "tools/call": 1, "tools/no-result": 1, "chat/role-order": 1}
+
+
 def test_a_key_that_begins_as_a_word_does() -> None:
     block = b"a sk-vskvdnbokxpldxxecm8904763794180437339853818 b"
     for vectorised in (False, True):

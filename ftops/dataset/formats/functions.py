@@ -92,7 +92,7 @@ def check_results(messages: Sequence[object], at: Steps) -> Iterator[Finding]:
             yield Finding("tools/no-result", "the result of this call is missing", where)
         waiting = {}
         for name, where in _called(message, here):
-            if name in seen and "tool_calls" in message:
+            if name in seen and where[-1] != "function_call":
                 yield Finding("tools/call", f"the id {quote(name)} is used twice", (*where, "id"))
             waiting[name] = where
             seen.add(name)
