@@ -1,4 +1,4 @@
-"""The blocks `moved`, `import` and `removed`: read, and checked against what is declared and each other."""
+"""Refactorings: `moved`, `import` and `removed` blocks, checked against the resources and each other."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from ftops.config.loader.references import Linker
 from ftops.config.loader.validate import read_block
 from ftops.config.schema.field_types import Unknown
 from ftops.core.address import Address
-from ftops.core.errors import Diagnostic
+from ftops.core.errors import Diagnostic, Place
 from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.core.suggestions import did_you_mean
 
 Found = list[tuple[Entry, Any]]
-"""Entries and the blocks that they hold."""
+"""Entries, each with its block."""
 
 
 def read_refactorings(source: Source, linker: Linker, scope: Scope) -> Refactorings:
-    """Findings where a block is of a bad form, contradicts the spec, or contradicts another block."""
+    """The refactorings, with findings about blocks that are invalid or contradict the spec or each other."""
     blocks: dict[str, Found] = {"moved": [], "import": [], "removed": []}
     for entry in source.refactorings:
         block = _read(entry, scope)
@@ -36,7 +36,7 @@ def read_refactorings(source: Source, linker: Linker, scope: Scope) -> Refactori
 
 
 def _read(entry: Entry, scope: Scope) -> Any:
-    """The block, or None: with a finding, or because the id is empty in this environment."""
+    """The block, or None: with a finding, or because its `id` is empty in this environment."""
     data = Evaluator(entry, scope, NAMES).evaluate(entry.data)
     if isinstance(data, dict):
         if any(isinstance(value, Unknown) for value in data.values()):
@@ -60,38 +60,33 @@ class _Reader:
             if source is None or target is None or not self._fits(source, target, entry):
                 continue
             move = Move(source, target, entry.place())
-            twin = by_source.get(source)
+            twin, rival = by_source.get(source), by_target.get(target)
             if twin is not None and twin.target == target:
                 continue
             if twin is not None:
-                self._say(f"{source} is moved twice", f"It is also moved to {twin.target}", twin, entry, "to")
-            elif target in by_target:
-                other = by_target[target]
-                self._say(
-                    f"two resources move to {target}",
-                    f"{other.source} is moved there too",
-                    other,
-                    entry,
-                    "to",
-                )
-            elif self._is_free(source, target, entry):
+                summary, detail = f"{source} is moved twice", f"It is also moved to {twin.target}"
+                self._contradiction(summary, detail, twin.place, entry, "to")
+            elif rival is not None:
+                summary, detail = f"two resources move to {target}", f"{rival.source} is moved there too"
+                self._contradiction(summary, detail, rival.place, entry, "to")
+            elif self._is_gone(source, source.key is None and target.key is None, "moved", entry):
                 by_source[source] = by_target[target] = move
-        self._check_circles(by_source)
+        self._check_cycles(by_source)
         yield from by_source.values()
 
     def imports(self, found: Found) -> Iterator[Import]:
-        seen: dict[object, Import] = {}
+        seen: dict[Address, Import] = {}
         for entry, block in found:
             target = self._address(block.to, "to", entry)
-            if target is None or target in self._declared.disabled or not self._is_there(target, entry):
+            if target is None or target in self._declared.disabled or not self._is_declared(target, entry):
                 continue
-            one = Import(target, str(block.id), entry.place())
             twin = seen.get(target)
             if twin is not None:
-                self._say(f"{target} is imported twice", f"{twin.remote_id} is imported too", twin, entry)
-                continue
-            seen[target] = one
-            yield one
+                detail = f"{twin.remote_id} is imported too"
+                self._contradiction(f"{target} is imported twice", detail, twin.place, entry, "to")
+            else:
+                seen[target] = Import(target, str(block.id), entry.place())
+        yield from seen.values()
 
     def removals(self, found: Found, moves: list[Move]) -> Iterator[Removal]:
         moved = {move.source: move for move in moves}
@@ -99,53 +94,40 @@ class _Reader:
             source = self._address(block.from_, "from", entry)
             if source is None or not self._is_gone(source, source.key is None, "removed", entry):
                 continue
-            if source in moved:
-                move = moved[source]
-                self._say(
-                    f"{source} is moved and removed", f"It is moved to {move.target}", move, entry, "from"
-                )
-                continue
-            yield Removal(source, block.retain, entry.place())
+            move = moved.get(source)
+            if move is None:
+                yield Removal(source, block.retain, entry.place())
+            else:
+                summary, detail = f"{source} is moved and removed", f"It is moved to {move.target}"
+                self._contradiction(summary, detail, move.place, entry, "from")
 
     def _fits(self, source: Address, target: Address, entry: Entry) -> bool:
         if source.kind != target.kind:
             summary = f"a {source.kind} can't be moved to a {target.kind}"
             detail = "Moving changes only the address of an object."
-            self._findings.append(
-                Diagnostic(summary, detail, "Correct one of the two addresses.", entry.place(("to",)))
-            )
+            self._report(entry, "to", summary, detail, "Correct one of the two addresses.")
         elif source == target:
-            summary = f"{source} can't be moved to its own address"
-            self._findings.append(Diagnostic(summary, "", "Remove the entry.", entry.place(("to",))))
-        else:
-            return True
-        return False
-
-    def _is_free(self, source: Address, target: Address, entry: Entry) -> bool:
-        return self._is_gone(source, source.key is None and target.key is None, "moved", entry)
+            self._report(entry, "to", f"{source} can't be moved to its own address", "", "Remove the entry.")
+        return source.kind == target.kind and source != target
 
     def _is_gone(self, source: Address, whole: bool, section: str, entry: Entry) -> bool:
-        """What is moved away or removed must not be declared any more."""
+        """Whether the spec no longer declares an address; `whole`: nor any other key of it."""
         keys = self._declared.keys.get((source.kind, source.name), {})
-        wanted = [key for key in keys if whole or key == source.key]
-        there = [source._replace(key=key) for key in wanted]
-        there = [address for address in there if address not in self._declared.disabled]
-        if not there:
+        addresses = (source._replace(key=key) for key in keys if whole or key == source.key)
+        declared = next((a for a in addresses if a not in self._declared.disabled), None)
+        if declared is None:
             return True
-        detail = f"`{section}` is for resources that the spec no longer declares, but it declares {there[0]}."
+        detail = f"`{section}` is for resources that the spec no longer declares, but it declares {declared}."
         hint = "Rename or remove it there, or remove this entry."
-        place = entry.place(("from",))
-        self._findings.append(Diagnostic(f"{source} is still declared", detail, hint, place))
+        self._report(entry, "from", f"{source} is still declared", detail, hint)
         return False
 
-    def _is_there(self, target: Address, entry: Entry) -> bool:
+    def _is_declared(self, target: Address, entry: Entry) -> bool:
         keys = self._declared.keys.get((target.kind, target.name), {})
         if target.key is None and keys and None not in keys:
             example = target._replace(key=next(iter(keys)))
             detail = f"Its `for_each` creates {len(keys)} resources, and an object can be only one of them."
-            place = entry.place(("to",))
-            finding = Diagnostic(f"{target} needs a key", detail, f"Write `to: '{example}'`.", place)
-            self._findings.append(finding)
+            self._report(entry, "to", f"{target} needs a key", detail, f"Write `to: '{example}'`.")
             return False
         return self._linker.exists(target, entry, ("to",), str(target))
 
@@ -153,17 +135,16 @@ class _Reader:
         try:
             address = Address.parse(text)
         except ValueError:
-            summary, hint = f"`{text}` isn't a valid address", "Write an address such as `job.copilot`."
-            self._findings.append(Diagnostic(summary, "", hint, entry.place((key,))))
+            hint = "Write an address such as `job.copilot`."
+            self._report(entry, key, f"`{text}` isn't a valid address", "", hint)
             return None
         if address.kind in RESOURCE_TYPES:
             return address
-        summary = f"there is no kind of resource `{address.kind}`"
         hint = did_you_mean(address.kind, RESOURCE_TYPES)
-        self._findings.append(Diagnostic(summary, "", hint, entry.place((key,))))
+        self._report(entry, key, f"there is no kind of resource `{address.kind}`", "", hint)
         return None
 
-    def _check_circles(self, by_source: dict[Address, Move]) -> None:
+    def _check_cycles(self, by_source: dict[Address, Move]) -> None:
         done: set[Address] = set()
         for start in by_source:
             path: dict[Address, None] = {}
@@ -172,16 +153,17 @@ class _Reader:
                 path[at] = None
                 at = by_source[at].target
             if at in path:
-                circle = [*list(path)[list(path).index(at) :], at]
-                detail = f"{' → '.join(map(str, circle))}: it isn't clear which object gets which address."
+                cycle = [*list(path)[list(path).index(at) :], at]
+                detail = f"{' → '.join(map(str, cycle))}: it isn't clear which object gets which address."
                 hint = "Move one of them to a temporary address and apply that first."
-                finding = Diagnostic(
-                    "resources are moved in a cycle", detail, hint, by_source[circle[-2]].place
-                )
-                self._findings.append(finding)
+                place = by_source[cycle[-2]].place
+                self._findings.append(Diagnostic("resources are moved in a cycle", detail, hint, place))
             done.update(path)
 
-    def _say(self, summary: str, other: str, twin: Move | Import, entry: Entry, key: str = "to") -> None:
-        at = f" ({twin.place.file}:{twin.place.line})" if twin.place else ""
-        hint = "Remove one of the two."
-        self._findings.append(Diagnostic(summary, f"{other}{at}.", hint, entry.place((key,))))
+    def _contradiction(self, summary: str, other: str, at: Place | None, entry: Entry, key: str) -> None:
+        """An error about two entries that can't both apply. `other` describes the one at the place."""
+        detail = f"{other} ({at.file}:{at.line})." if at else f"{other}."
+        self._report(entry, key, summary, detail, "Remove one of the two.")
+
+    def _report(self, entry: Entry, key: str, summary: str, detail: str, hint: str) -> None:
+        entry.report(self._findings, (key,), summary, detail, hint)

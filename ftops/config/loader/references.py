@@ -1,4 +1,4 @@
-"""References and dependencies: every name that a draft uses, checked against what is declared."""
+"""References and dependencies: every name that a draft uses, checked against the declared resources."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from ftops.core.suggestions import did_you_mean
 
 
 class Linker(Struct):
-    """Checks names against what is declared. Findings about one name of a spec are made once."""
+    """Checks references against the declared resources."""
 
     declared: Declared
     findings: list[Diagnostic]
 
     def bare_names(self, draft: Draft, inputs: dict[str, Any]) -> list[Use]:
-        """Puts references in place of bare names, where the kind takes them; returns these."""
+        """Replaces names with references in the inputs that take them; returns these references."""
         uses = []
         for name, (kind, attribute) in RESOURCE_TYPES[draft.address.kind].references.items():
             value = inputs.get(name)
@@ -39,16 +39,17 @@ class Linker(Struct):
         return uses
 
     def model(self, draft: Draft, inputs: Mapping[str, Any]) -> None:
-        """`model` has to be a model."""
+        """A finding if `model` refers to something else than a model."""
         value = inputs.get("model")
         if isinstance(value, Reference) and value.address.kind in RESOURCE_TYPES:
             fits = kind_of(value.address).model_attributes
-            if not admits(fits, value.attribute) and self._is_known(value):
+            is_known = admits(kind_of(value.address).computed, value.attribute)
+            if is_known and not admits(fits, value.attribute):
                 hint = "Write the name of a base model, or `${job.name.fine_tuned_model}`."
                 self._wrong_reference(value, "model", "a model", hint, draft.entry)
 
     def check(self, uses: Iterable[Use]) -> dict[Address, Place]:
-        """The addresses that are used, each with its first place; findings about those that aren't there."""
+        """The addresses that are used, each with its first place; findings about those that don't exist."""
         places: dict[Address, Place] = {}
         for use in uses:
             address = use.reference.address
@@ -59,7 +60,7 @@ class Linker(Struct):
         return places
 
     def depends_on(self, draft: Draft) -> dict[Address, Place]:
-        """The addresses of `depends_on`; a name with for_each stands for all of its resources."""
+        """The addresses of `depends_on`; a name with `for_each` means all of its resources."""
         found: dict[Address, Place] = {}
         for index, text in enumerate(draft.block.depends_on or ()):
             path: Keys = ("depends_on", index)
@@ -83,15 +84,11 @@ class Linker(Struct):
         except ValueError:
             detail = "It lists the addresses of resources that are applied first."
             hint = "Write addresses such as `job.base`, without `${…}` and an attribute."
-            summary = f"`{text}` isn't a valid address"
-            self.findings.append(Diagnostic(summary, detail, hint, entry.place(path)))
+            entry.report(self.findings, path, f"`{text}` isn't a valid address", detail, hint)
             return None
 
-    def _is_known(self, reference: Reference) -> bool:
-        return admits(RESOURCE_TYPES[reference.address.kind].computed, reference.attribute)
-
     def exists(self, address: Address, entry: Entry, path: Keys, text: str) -> bool:
-        """Whether the spec declares it; a finding where it doesn't. `text` is how it is written there."""
+        """Whether the spec declares the address; a finding if it doesn't. `text`: the address as written."""
         name = (address.kind, address.name)
         keys = self.declared.keys.get(name)
         if name in self.declared.broken:
@@ -153,7 +150,7 @@ class Linker(Struct):
 
     def _wrong_reference(self, value: Reference, name: str, what: str, hint: str, entry: Entry) -> None:
         detail = f"`{value}` is the {value.attribute} of {kind_of(value.address).noun}."
-        self.findings.append(Diagnostic(f"`{name}` must be {what}", detail, hint, entry.place((name,))))
+        entry.report(self.findings, (name,), f"`{name}` must be {what}", detail, hint)
 
 
 def check_formats(
@@ -171,9 +168,9 @@ def check_formats(
                 summary = f"the method {inputs['method']} needs data in the format `{need}`"
                 detail = f"{value.address} is declared with `format: {have}`."
                 hint = "Choose another dataset, or correct its `format`."
-                findings.append(Diagnostic(summary, detail, hint, draft.entry.place((name,))))
+                draft.entry.report(findings, (name,), summary, detail, hint)
 
 
 def _attribute_in(text: str, base: str) -> str:
-    """What an expression wants to know of a resource; nothing where only the resource is named."""
+    """The attribute in an expression about a resource; empty if it names only the resource."""
     return text.removeprefix("${").removesuffix("}").partition(f"{base}.")[2]

@@ -1,4 +1,4 @@
-"""Validation of blocks against `schema`, with error messages for users."""
+"""Validation: blocks are checked against `schema`, and faults become error messages with places."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ftops.core.suggestions import did_you_mean, nearest
 B = TypeVar("B", bound=Block)
 
 
-class _Finding(NamedTuple):
+class _Error(NamedTuple):
     summary: str
     detail: str = ""
     hint: str = ""
@@ -24,66 +24,61 @@ class _Finding(NamedTuple):
 def read_block(
     model: type[B], data: Any, entry: Entry, findings: list[Diagnostic], *, own: int = 0
 ) -> B | None:
-    """The block that `data` describes, or None with findings.
-
-    `own` says how many keys of the data lead to the entry itself.
-    """
+    """The block that `data` describes, or None with findings. `own`: how many keys of the data lead to the
+    entry itself."""
     try:
         return model.read(data)
-    except Faulty as error:
-        faults = [fault for fault in error.faults if not isinstance(fault.given, Unknown)]
+    except Faulty as faulty:
+        faults = [fault for fault in faulty.faults if not isinstance(fault.given, Unknown)]
     meant = _meant(model, [fault.keys for fault in faults if fault.kind == "unknown"])
     for fault in faults:
         loc = fault.keys
         if fault.kind == "missing" and loc in meant:
             continue
-        found = _EXPLAIN[fault.kind](model, fault)
-        at_value = len(loc) == own and not found.at_key
-        place = entry.value_place() if at_value else entry.place(loc[own:], key=found.at_key)
-        findings.append(Diagnostic(found.summary, found.detail, found.hint, place))
+        error = _EXPLAIN[fault.kind](model, fault)
+        at_value = len(loc) == own and not error.at_key
+        place = entry.value_place() if at_value else entry.place(loc[own:], key=error.at_key)
+        findings.append(Diagnostic(error.summary, error.detail, error.hint, place))
     return None
 
 
 def _meant(model: type[Block], unknown: list[Keys]) -> set[Keys]:
-    """The keys that unknown ones probably stand for: that they are missing is not said again."""
+    """The keys that unknown ones are probably meant to be; they aren't reported as missing too."""
     near = [(loc[:-1], nearest(str(loc[-1]), _keys(_model_at(model, loc[:-1])))) for loc in unknown]
     return {(*owner, key) for owner, key in near if key is not None}
 
 
-def _unknown_key(model: type[Block], fault: Fault) -> _Finding:
+def _unknown_key(model: type[Block], fault: Fault) -> _Error:
     owner = _model_at(model, fault.keys[:-1])
     key = str(fault.keys[-1])
     hint = did_you_mean(key, _keys(owner), nothing="It takes no keys.", limit=24)
     detail = "ftops doesn't know this key, so it would have no effect."
-    return _Finding(f"unknown key `{key}` in {owner.noun}", detail, hint, at_key=True)
+    return _Error(f"unknown key `{key}` in {owner.noun}", detail, hint, at_key=True)
 
 
-def _missing(model: type[Block], fault: Fault) -> _Finding:
+def _missing(model: type[Block], fault: Fault) -> _Error:
     owner = _model_at(model, fault.keys[:-1])
     key = fault.keys[-1]
-    detail = f"{_capital(owner.noun)} needs one. {_description(owner, key)}"
-    return _Finding(f"`{key}` is missing", detail, f"Add `{key}: …`.")
+    detail = f"{owner.noun[:1].upper()}{owner.noun[1:]} needs one. {_description(owner, key)}"
+    return _Error(f"`{key}` is missing", detail, f"Add `{key}: …`.")
 
 
-def _no_container(model: type[Block], fault: Fault) -> _Finding:
+def _no_container(model: type[Block], fault: Fault) -> _Error:
     keys = fault.keys
     if not keys:
-        return _Finding(f"{model.noun} must be a {fault.kind}", "", "Write its keys below it, or in `{…}`.")
-    return _Finding(
-        f"{_label(keys)} must be a {fault.kind}", _description(_model_at(model, keys[:-1]), keys[-1])
-    )
+        return _Error(f"{model.noun} must be a {fault.kind}", "", "Write its keys below it, or in `{…}`.")
+    description = _description(_model_at(model, keys[:-1]), keys[-1])
+    return _Error(f"{_label(keys)} must be a {fault.kind}", description)
 
 
-def _refused(model: type[Block], fault: Fault) -> _Finding:
-    assert fault.why is not None  # noqa: S101 - what is refused has a reason
-    owner = _model_at(model, fault.keys[:-1])
-    said = [fault.why.detail, _description(owner, fault.keys[-1])]
-    return _Finding(
-        f"{_label(fault.keys)} {fault.why.summary}", " ".join(s for s in said if s), fault.why.hint
-    )
+def _refused(model: type[Block], fault: Fault) -> _Error:
+    assert fault.why is not None  # noqa: S101 - a refused value has a reason
+    description = _description(_model_at(model, fault.keys[:-1]), fault.keys[-1])
+    detail = " ".join(filter(None, (fault.why.detail, description)))
+    return _Error(f"{_label(fault.keys)} {fault.why.summary}", detail, fault.why.hint)
 
 
-_EXPLAIN: Mapping[str, Callable[[type[Block], Fault], _Finding]] = {
+_EXPLAIN: Mapping[str, Callable[[type[Block], Fault], _Error]] = {
     "unknown": _unknown_key,
     "missing": _missing,
     "mapping": _no_container,
@@ -93,10 +88,10 @@ _EXPLAIN: Mapping[str, Callable[[type[Block], Fault], _Finding]] = {
 
 
 def _model_at(model: type[Block], path: Keys) -> type[Block]:
-    """The model of the block that a path leads to, as far as there is one."""
+    """The model of the block at a path, or of the innermost one above it."""
     for part in path:
         if isinstance(part, int):
-            continue  # into an entry of a list, of which the model is known
+            continue  # an entry of a list, whose model is that of the list's field
         field = model.fields.get(part)
         inner = field.block or field.item if field else None
         if inner is None:
@@ -113,17 +108,9 @@ def _description(model: type[Block], name: str | int) -> str:
     return next((field.description for field in model.fields.values() if field.key == name), "")
 
 
-def _meaning(model: type[Block]) -> str:
-    return (model.__doc__ or "").partition("\n")[0]
-
-
 def _label(loc: Keys) -> str:
     if not loc:
         return "the value"
     if isinstance(loc[-1], int):
         return f"entry {loc[-1] + 1} of `{loc[-2]}`" if len(loc) > 1 else f"entry {loc[-1] + 1}"
     return f"`{loc[-1]}`"
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
