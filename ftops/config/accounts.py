@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from pkgutil import resolve_name
 
 from ftops.config.config import Config, ProviderConfig
 from ftops.core.address import Value
+from ftops.core.lazy import resolve
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import RESOURCE_TYPES
 
@@ -31,7 +31,7 @@ def account_of(provider: ProviderConfig, project: Path) -> str:
     addresses. No secret is in it. What the settings don't say of it is left off at the end."""
     if provider.account:
         return provider.account
-    account: str = resolve_name(PROVIDER_TYPES[provider.type].account)(provider, project)
+    account: str = resolve(PROVIDER_TYPES[provider.type].account)(provider, project)
     return account
 
 

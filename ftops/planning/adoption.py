@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from functools import partial
-from pkgutil import resolve_name
 from typing import Any, TypeVar
 
 from msgspec import Struct
@@ -17,6 +16,7 @@ from msgspec import Struct
 from ftops.core.address import Address, Expression, Json, Value
 from ftops.core.dag_executor import Call, Clock, RealTime
 from ftops.core.errors import ProviderError
+from ftops.core.lazy import resolve
 from ftops.core.resource_types import RESOURCE_TYPES, kind_of
 from ftops.core.retry import of_searches
 from ftops.planning.plan import Action, Change
@@ -101,7 +101,7 @@ def _candidates(wanted: Sequence[Change], listed: Listed, state: State) -> dict[
     candidates = {}
     for change in wanted:
         kind = change.address.kind
-        is_same = resolve_name(RESOURCE_TYPES[kind].is_same_object)
+        is_same = resolve(RESOURCE_TYPES[kind].is_same_object)
         same = [
             existing
             for existing in listed[change.provider, kind]

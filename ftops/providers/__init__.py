@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from pkgutil import resolve_name
 
 from ftops.config.config import ProviderConfig
 from ftops.core.errors import FtopsError
+from ftops.core.lazy import resolve
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.providers.base import Provider
 
@@ -41,5 +41,5 @@ class Providers:
                 f"the state records objects that it made. Declared: {known}.",
                 f"declare {name!r} under `providers` until these objects are deleted or moved",
             )
-        provider: Provider = resolve_name(PROVIDER_TYPES[config.type].opens)(config, self._project)
+        provider: Provider = resolve(PROVIDER_TYPES[config.type].opens)(config, self._project)
         return provider

@@ -5,7 +5,6 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Mapping
-from pkgutil import resolve_name
 from typing import Any, NamedTuple
 
 from ftops.config import schema
@@ -17,6 +16,7 @@ from ftops.config.schema.block import Block
 from ftops.config.schema.field_types import one_of
 from ftops.core.address import Value
 from ftops.core.errors import Diagnostic
+from ftops.core.lazy import resolve
 from ftops.core.resource_types import kind_of
 from ftops.core.suggestions import did_you_mean
 
@@ -52,7 +52,7 @@ Make = Callable[[Draft, str, Mapping[str, NamedSet], list[Diagnostic]], Made]
 
 def make_inputs(draft: Draft, folder: str, sets: Mapping[str, NamedSet], findings: list[Diagnostic]) -> Made:
     """The inputs of a draft; findings where its keys don't fit together."""
-    make: Make = resolve_name(kind_of(draft.address).make_inputs)
+    make: Make = resolve(kind_of(draft.address).make_inputs)
     return make(draft, folder, sets, findings)
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pkgutil import resolve_name
 from typing import Any
 
 from ftops.config.loader.for_each import Draft
 from ftops.config.schema.providers import Defaults
 from ftops.core.address import Value
 from ftops.core.errors import Diagnostic
+from ftops.core.lazy import resolve
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import kind_of
 
@@ -26,7 +26,7 @@ def complete(
     unsupported = type_.unsupported.get(kind.kind) if type_ else None
     if unsupported is None:
         if kind.add_defaults:
-            resolve_name(kind.add_defaults)(inputs, defaults)
+            resolve(kind.add_defaults)(inputs, defaults)
         return
     for key in unsupported.inputs:
         inputs.pop(key, None)

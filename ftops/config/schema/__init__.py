@@ -6,13 +6,12 @@
 from collections.abc import Mapping
 from functools import reduce
 from operator import or_
-from pkgutil import resolve_name
 from types import GenericAlias
 from typing import Annotated, Any
 
 from msgspec.structs import replace
 
-from ftops.config.schema.block import Block, Field, FieldsOfRows, optional, required
+from ftops.config.schema.block import Block, Field, optional, required
 from ftops.config.schema.field_aliases import (
     AUTO,
     AccountId,
@@ -34,6 +33,7 @@ from ftops.config.schema.field_types import EXPRESSION_SCHEMA, Choice, Integer, 
 from ftops.config.schema.json_schema import schema_of
 from ftops.config.schema.providers import ProviderBlock, Sku
 from ftops.core.drift_classes import DRIFT_CLASSES
+from ftops.core.lazy import resolve
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import RESOURCE_TYPES
 
@@ -322,13 +322,13 @@ class Removed(Block, noun="`removed`"):
 
 def resource_block(kind: str) -> type[ResourceBlock]:
     """The block that declares a resource of this kind."""
-    block: type[ResourceBlock] = resolve_name(RESOURCE_TYPES[kind].block)
+    block: type[ResourceBlock] = resolve(RESOURCE_TYPES[kind].block)
     return block
 
 
 def provider_block(type_: str) -> type[ProviderBlock]:
     """The block that declares a provider of this type."""
-    block: type[ProviderBlock] = resolve_name(PROVIDER_TYPES[type_].block)
+    block: type[ProviderBlock] = resolve(PROVIDER_TYPES[type_].block)
     return block
 
 
@@ -350,35 +350,24 @@ class Spec(Block):
     removed: list[Removed] | None = optional("Resources that are no longer managed.")
 
 
-_FIXED_SECTIONS = Spec.fields
-
-
-def _sections() -> dict[str, Field]:
-    """The sections, with those of the kinds of resources, and the types of providers."""
-    fields: dict[str, Field] = {}
-    for name, section in _FIXED_SECTIONS.items():
-        if name == "outputs":
-            for row in RESOURCE_TYPES.values():
-                type_ = _by_name(resource_block(row.kind))
-                fields[row.section] = Field(row.section, type_, f"{row.title}, by name.", None)
-        fields[name] = section
-    types = reduce(or_, map(provider_block, PROVIDER_TYPES))
-    fields["providers"] = replace(fields["providers"], annotation=_by_name(types))
-    return fields
-
-
-def _by_name(type_: Any) -> Any:
-    return GenericAlias(dict, (str, type_)) | None
-
-
-Spec.fields = FieldsOfRows(_sections)
-
-
 def sections() -> tuple[str, ...]:
     """Top-level keys, in the order of a well-kept spec."""
-    return tuple(field.key for field in Spec.fields.values())
+    fixed = [field.key for field in Spec.fields.values()]
+    at = fixed.index("outputs")
+    return (*fixed[:at], *(row.section for row in RESOURCE_TYPES.values()), *fixed[at:])
 
 
 def json_schema() -> JsonSchema:
     """The JSON Schema of a spec. The package has a copy: schema.json."""
-    return schema_of(Spec, "ftops spec")
+    by_key = {field.key: field for field in Spec.fields.values()}
+    for row in RESOURCE_TYPES.values():
+        annotation = _by_name(resource_block(row.kind))
+        by_key[row.section] = Field(row.section, annotation, f"{row.title}, by name.", None)
+    types = reduce(or_, map(provider_block, PROVIDER_TYPES))
+    by_key["providers"] = replace(by_key["providers"], annotation=_by_name(types))
+    fields = {key: by_key[key] for key in sections()}
+    return schema_of(type("Spec", (Block,), {"__doc__": Spec.__doc__, "fields": fields}), "ftops spec")
+
+
+def _by_name(type_: Any) -> Any:
+    return GenericAlias(dict, (str, type_)) | None
