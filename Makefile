@@ -30,7 +30,7 @@ demo: $(VENV)/.run ## upload, train, deploy and ask the quickstart's model, all 
 	@echo "      $(BIN)/ftops destroy specs/quickstart"
 
 test: $(VENV)/.dev ## the whole test suite
-	@$(BIN)/python -m pytest -q -n 3 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 BUSY := $(addprefix tests/functional/test_,cli_apply.py cli_exec.py cli_startup.py audit.py pains_azure.py) \
 	tests/functional/test_crash.py::test_killed_at_a_random_time \
