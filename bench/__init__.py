@@ -1,1 +1,1 @@
-"""Measurements of ftops, by itself and side by side with Terraform. See README.md; nothing imports this."""
+"""Benchmarks of ftops, alone and compared with Terraform. See README.md. Nothing else imports them."""

@@ -1,4 +1,4 @@
-"""Writes one and the same infrastructure for both tools: chains dataset → job → deployment.
+"""Generated specs: the same infrastructure for both tools, as chains of dataset, job and deployment.
 
 `written`: every resource is spelled out, as people write them. `each`: three blocks with for_each.
 """
@@ -19,7 +19,7 @@ Writer = Callable[[int], str]
 
 
 def write_data(folder: Path) -> None:
-    """A valid file of ten examples, which all datasets share."""
+    """Writes a valid file of ten examples, which all datasets share."""
     lines = []
     for number in range(10):
         messages = [
@@ -31,21 +31,21 @@ def write_data(folder: Path) -> None:
 
 
 def write_terraform(folder: Path, form: str, resources: int) -> None:
-    """A folder for Terraform's built-in `terraform_data`, which has no service behind it."""
+    """Writes a folder for Terraform with its built-in `terraform_data`, which calls no service."""
     folder.mkdir(parents=True)
     write_data(folder)
     (folder / "main.tf").write_text(TERRAFORM[form](resources // KINDS))
 
 
 def write_ftops(folder: Path, form: str, resources: int) -> None:
-    """A folder for ftops with the provider `memory`, which has no service behind it."""
+    """Writes a folder for ftops with the provider `memory`, which calls no service."""
     folder.mkdir(parents=True)
     write_data(folder)
     (folder / "spec.yaml").write_text(FTOPS[form](resources // KINDS))
 
 
 def write_terraform_state(folder: Path, resources: int) -> None:
-    """The state that an apply of the form `written` leaves, for sizes where that takes too long."""
+    """Writes the state after an apply of the form `written`, for sizes where an apply takes too long."""
     digest = hashlib.sha256((folder / DATA).read_bytes()).hexdigest()
     rows: list[dict[str, object]] = []
     for number in range(1, resources // KINDS + 1):
@@ -194,7 +194,7 @@ def _state_row(name: str, remote_id: str, inputs: dict[str, object], below: list
 
 
 def _type(value: object) -> object:
-    """Terraform's notation of the type of a value."""
+    """The type of a value in Terraform's notation."""
     if isinstance(value, dict):
         return ["object", {key: _type(item) for key, item in value.items()}]
     return "number" if isinstance(value, int) else "string"

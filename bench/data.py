@@ -1,5 +1,5 @@
-"""How fast a file of conversations is checked, and in how much memory: the plain script, orjson alone (which
-checks nothing), ftops in one process, and ftops on all processors.
+"""Data checks: speed and memory of a plain script, orjson alone (which checks nothing), ftops in one process,
+and ftops on all processors.
 
 python -m bench.data [--sizes 10 100 512] [--turns 2] [--check]
 """
@@ -20,17 +20,17 @@ from importlib.util import find_spec
 from pathlib import Path
 
 TIMES_PLAIN = 4.0
-"""How many times as fast as the plain script a file has to be checked."""
+"""Target: speed relative to the plain script."""
 OF_ORJSON = 150 / 800
-"""Of the speed of orjson alone, what one processor has to do: 150 MB/s where orjson does 800."""
+"""Target: speed on one processor relative to orjson alone, 150 MB/s if that reaches 800."""
 MEGABYTES = 300.0
-"""Memory of all processes at most, however large the file is."""
+"""Target: maximum memory of all processes, for files of any size."""
 UNCHANGED = 0.005
-"""Seconds for a file that is known."""
+"""Target: seconds for a known, unchanged file."""
 LARGE = 50_000_000
-"""Bytes from which on the start of Python and numpy no longer matter."""
+"""File size in bytes from which the startup of Python and numpy doesn't matter."""
 MARGIN = 1_000_000
-"""Bytes below 512 MB, which is too much already."""
+"""Bytes below 512 MB, because a file of that size is refused."""
 PROGRAMS = {
     "plain script": "from bench.plain_check import check; check(path)",
     "orjson alone": "import orjson\nwith path.open('rb') as stream:\n for line in stream: orjson.loads(line)",
@@ -41,7 +41,7 @@ _SYSTEM = "You are the assistant of Acme. Answer in a few sentences, and say so 
 
 
 def lines(size: int, turns: int, seed: int = 5) -> Iterator[bytes]:
-    """Conversations of words as frequent as in English, until there are `size` bytes."""
+    """Generates `size` bytes of conversations, with word frequencies as in English."""
     rng = random.Random(seed)
     letters, weights = (
         "etaoinshrdlucmfwypvbgkjqxz",
@@ -65,9 +65,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="bench.data")
     parser.add_argument("--sizes", type=int, nargs="+", default=[10, 100, 512], help="megabytes")
     parser.add_argument(
-        "--turns", type=int, default=2, help="questions and answers of an example, on average"
+        "--turns", type=int, default=2, help="average number of questions and answers per example"
     )
-    parser.add_argument("--check", action="store_true", help="end with 1 where a promise is missed")
+    parser.add_argument("--check", action="store_true", help="exit with 1 if a target is missed")
     chosen = parser.parse_args(arguments)
     if find_spec("orjson") is None:
         print(
@@ -82,12 +82,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 stream.writelines(lines(megabytes * 1_000_000 - MARGIN, chosen.turns))
             missed += _compare(path)
         missed += _unchanged(path)
-    print("\n".join(["", *(f"MISSED: {one}" for one in missed)]) if missed else "\nAll promises are met.")
+    print("\n".join(["", *(f"MISSED: {one}" for one in missed)]) if missed else "\nAll targets are met.")
     return int(chosen.check and bool(missed))
 
 
 def _compare(path: Path) -> Iterator[str]:
-    """Prints a table; yields the promises that were missed."""
+    """Prints a table; yields the missed targets."""
     size = path.stat().st_size
     with path.open("rb") as stream:
         count = sum(1 for _ in stream)
@@ -116,7 +116,7 @@ def _compare(path: Path) -> Iterator[str]:
 
 
 def _run(program: str, path: Path) -> tuple[float, float, float]:
-    """Seconds, seconds of processors, and megabytes of the largest process; the start of Python included."""
+    """Seconds, processor seconds and megabytes of memory, including the startup of Python."""
     code = (
         f"from pathlib import Path\nimport resource, sys\npath = Path({str(path)!r})\n{program}\n" + _REPORT
     )
@@ -136,7 +136,7 @@ print(own + 2 * others)
 
 
 def _unchanged(path: Path) -> Iterator[str]:
-    """A file that is known already."""
+    """Measures a known, unchanged file."""
     from ftops.dataset import Cache, inspect
 
     os.utime(path, (0, 0))

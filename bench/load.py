@@ -1,4 +1,4 @@
-"""What each stage of a run costs per resource, in this process, and whether that holds as specs grow.
+"""Stages of a run: the cost of each per resource, and whether it stays constant for larger specs.
 
 python -m bench.load [--sizes 99,999,9999] [--form written] [--check]
 """
@@ -31,14 +31,14 @@ T = TypeVar("T")
 
 SIZES = (99, 999, 9_999)
 GROWTH = 3.0
-"""A stage is linear if, in a spec of ten times the size, a resource costs no more than this many times."""
+"""A stage is linear if the cost per resource grows at most by this factor in a spec of ten times the size."""
 BATCH = 10
 """Journal entries per sync: as many as run at once."""
 
 
 @dataclass
 class Stages:
-    """Times by stage, in seconds: the least of `runs`."""
+    """Minimum time of each stage, in seconds."""
 
     runs: int
     seconds: dict[str, float] = field(default_factory=dict)
@@ -54,7 +54,7 @@ class Stages:
 
 
 def measure(folder: Path, runs: int) -> dict[str, float]:
-    """Every stage of plan, apply, plan, with one spec."""
+    """Runs every stage of plan, apply and plan with one spec."""
     stages = Stages(runs)
     read = stages.time("load the spec", lambda: loader.load(folder, environ={}))
     config, _ = stages.time("inspect the data", lambda: sessions.with_data(read, str))
@@ -110,7 +110,7 @@ def _draw(sizes: Sequence[int], times: Sequence[dict[str, float]]) -> tuple[str,
     linear = True
     for stage in times[0]:
         each = [taken[stage] / size * 1e6 for size, taken in zip(sizes, times, strict=True)]
-        # Of the smallest size, a good part is what doesn't depend on the size.
+        # At the smallest size, most of the time doesn't depend on the size.
         growth = each[-1] / each[-2] if len(each) > 1 else 1.0
         linear = linear and growth <= GROWTH
         mark = "" if growth <= GROWTH else "   NOT LINEAR"
@@ -124,7 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--sizes", default=",".join(map(str, SIZES)), help="multiples of 3, ascending")
     parser.add_argument("--form", default="written", choices=("written", "each"))
     parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--check", action="store_true", help="exit 1 where a stage is not linear")
+    parser.add_argument("--check", action="store_true", help="exit with 1 if a stage isn't linear")
     chosen = parser.parse_args(arguments)
     sizes = [int(size) for size in chosen.sizes.split(",")]
     times = []

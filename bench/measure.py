@@ -1,4 +1,4 @@
-"""Runs a command to its end and says how long it took and how much memory it held at most."""
+"""Measurement: runs a command, and returns its time and peak memory."""
 
 from __future__ import annotations
 
@@ -13,41 +13,41 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _NOT_FOR_CHILDREN = ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED", "PYTHONPROFILEIMPORTTIME")
-"""Settings of a development machine that no user has, and that would slow Python down."""
+"""Settings of a developer's machine that slow down Python."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One run, or the least of several: wall time in seconds, peak resident memory in bytes."""
+    """One run, or the minimum of several: wall time in seconds, peak resident memory in bytes."""
 
     seconds: float
     memory: int
 
 
 class CommandFailed(Exception):
-    """A measured command did not end as it must for its figures to mean anything."""
+    """A measured command failed, so its figures aren't valid."""
 
 
 def child_environment() -> dict[str, str]:
-    """The environment that measured commands get, the same for all."""
+    """The environment of all measured commands."""
     environment = {k: v for k, v in os.environ.items() if k not in _NOT_FOR_CHILDREN}
     if not Path(environment.get("TF_CLI_CONFIG_FILE", os.devnull)).exists():
         del environment["TF_CLI_CONFIG_FILE"]
-    # Terraform asks the network for news of itself, which is not what is measured.
+    # Without this, Terraform checks for updates over the network.
     return environment | {"CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1", "NO_COLOR": "1"}
 
 
 def ftops_command() -> list[str]:
-    """ftops as it is installed beside this Python."""
+    """The command for the ftops that is installed with this Python."""
     script = Path(sys.executable).with_name("ftops")
     return [str(script)] if script.exists() else [sys.executable, "-m", "ftops"]
 
 
 def run(command: Sequence[str], folder: Path | None = None, *, expect: int = 0) -> Measurement:
-    """One run of a command, which has to end with the exit code `expect`.
+    """Runs a command. Raises CommandFailed if its exit code isn't `expect`.
 
-    The figure of peak memory starts from this process's own at the time of the fork, so this process
-    has to stay smaller than what it measures; that is why output goes to a file.
+    The peak memory of the child is at least that of this process at the time of the fork, so this process
+    must stay small; that is why output goes to a file.
     """
     with tempfile.TemporaryFile() as output:
         started = time.perf_counter()
@@ -68,20 +68,20 @@ def run(command: Sequence[str], folder: Path | None = None, *, expect: int = 0) 
 
 
 def least(runs: Sequence[Measurement]) -> Measurement:
-    """The least time and the least memory: what is above it is the machine's other work."""
+    """The minimum time and memory: anything above is caused by other load."""
     return Measurement(min(r.seconds for r in runs), min(r.memory for r in runs))
 
 
 def repeat(command: Sequence[str], times: int, folder: Path | None = None, *, expect: int = 0) -> Measurement:
-    """The least of several runs, after one that fills the caches."""
+    """The minimum of several runs, after one that fills the caches."""
     run(command, folder, expect=expect)
     return least([run(command, folder, expect=expect) for _ in range(times)])
 
 
 class OtherWork:
-    """How much the rest of the machine did meanwhile, in processors; None where the system doesn't say.
+    """The load of other processes during a measurement, in processors; None if it is unknown.
 
-    What is measured beside other work is slower than it is, and not by the same factor for every program.
+    Other load slows down different programs by different factors.
     """
 
     def __init__(self) -> None:
@@ -98,7 +98,7 @@ class OtherWork:
 
 
 def _busy_seconds() -> float | None:
-    """Processor time of everything since the machine was started."""
+    """Processor time of all processes since the machine was started."""
     try:
         first = Path("/proc/stat").read_text().split("\n", 1)[0]
     except OSError:
@@ -112,7 +112,7 @@ def _own_seconds() -> float:
 
 
 def machine() -> dict[str, str]:
-    """Where the figures come from."""
+    """The machine and the versions of the tools."""
     return {
         "system": platform.platform(),
         "processors": str(os.cpu_count()),

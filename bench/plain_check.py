@@ -1,5 +1,5 @@
-"""What the bench compares with: a validation script as everybody writes one. `json.loads` for each line, and
-the checks that ftops makes of a conversation, in plain Python.
+"""Plain script for comparison: `json.loads` for each line, and the same checks of a conversation as in ftops,
+in plain Python.
 
 python -m bench.plain_check FILE
 """
@@ -28,7 +28,7 @@ WORD = re.compile(r"\w+")
 
 
 def check(path: Path) -> Counter[str]:
-    """Findings by kind."""
+    """Number of findings by kind."""
     found: Counter[str] = Counter()
     systems: Counter[str] = Counter()
     labels: Counter[str] = Counter()

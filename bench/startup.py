@@ -1,4 +1,4 @@
-"""How long ftops takes until it does anything, against an empty Python program, and what it imports.
+"""Startup: time of short commands compared with an empty Python program, and the slowest imports.
 
 python -m bench.startup [--runs 20] [--top 12]
 """
@@ -20,12 +20,12 @@ from bench.measure import CommandFailed, Measurement, child_environment, ftops_c
 
 RESOURCES = 9
 DATA = "train.jsonl"
-"""A copy of the quickstart's, in no project: nothing is known of it from the run before."""
+"""A copy of the quickstart's data outside a project, so that nothing is cached between runs."""
 QUICKSTART = Path(__file__).parent.parent / "specs" / "quickstart"
 _IMPORT = re.compile(r"import time:\s+(\d+) \|\s+(\d+) \| *(\S+)")
 
 Case = tuple[str, tuple[str, ...]]
-"""A title, and the arguments of ftops."""
+"""Title and arguments of ftops."""
 CASES: tuple[Case, ...] = (
     ("ftops version", ("version",)),
     ("ftops --help", ("--help",)),
@@ -36,7 +36,7 @@ CASES: tuple[Case, ...] = (
 
 
 class Import(NamedTuple):
-    """The import of one module: microseconds without and with what it imports."""
+    """The import of one module: microseconds without and with its own imports."""
 
     own: int
     total: int
@@ -90,14 +90,14 @@ def _parse(text: str) -> Iterator[Import]:
 
 
 def _print_imports(title: str, imports: Sequence[Import], top: int) -> None:
-    """Times are larger than in life, as measuring them costs time too; their order is what counts."""
+    """Prints the slowest imports. Measuring takes time itself, so only the order of the times matters."""
     ours = sum(1 for i in imports if i.name.startswith("ftops"))
     total = sum(i.own for i in imports) / 1e3
     print(
         f"\n{title}: {len(imports)} modules, {ours} of ftops, {total:.0f} ms; the slowest, by their own time:"
     )
     for slow in sorted(imports, reverse=True)[:top]:
-        print(f"  {slow.own / 1e3:6.1f} ms  (with what it imports {slow.total / 1e3:6.1f} ms)  {slow.name}")
+        print(f"  {slow.own / 1e3:6.1f} ms  (with its imports {slow.total / 1e3:6.1f} ms)  {slow.name}")
 
 
 if __name__ == "__main__":

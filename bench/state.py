@@ -1,10 +1,10 @@
-"""A state of many resources: how long it takes to open, and what one more recorded change costs.
+"""States: the time to open one, and the cost of recording a change, by number of resources.
 
 python -m bench.state [--sizes 100,1000,10000] [--runs 5] [--check]
 
-A change is recorded and synced on top of a state of each size, in a local folder and in a bucket that is
-in memory; encrypted, too. What it costs must not depend on the size: that is the ratio in the last column.
-Reading JSON of the same size is what opening is measured against.
+Records and syncs changes of a state of each size, in a local folder and in a bucket in memory, with and
+without encryption. The cost must not depend on the size: the last column is the growth. Opening is compared
+with reading JSON of the same size.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ from ftops.state.state import Recorded, ResourceState, State, Status
 
 SIZES = (100, 1_000, 10_000)
 CHANGES = 200
-"""Changes that are recorded and synced one by one for a figure."""
+"""Number of changes that are recorded and synced one by one for each figure."""
 GROWTH = 2.0
-"""A change costs O(1) if, on a hundred times the state, it costs no more than this many times."""
+"""A change costs O(1) if its cost grows at most by this factor in a state of a hundred times the size."""
 OPENS_IN = 0.3
-"""Seconds, for 10,000 resources."""
+"""Target: seconds for 10,000 resources."""
 
 
 def resource(number: int) -> ResourceState:
-    """A job with all that one has."""
+    """A job with all of its fields."""
     inputs: dict[str, Value] = {
         "model": "gpt-4o-mini-2024-07-18",
         "method": "supervised",
@@ -95,7 +95,7 @@ def least(function: Callable[[], object], runs: int) -> float:
 
 
 def change_cost(store: Store, state: State) -> float:
-    """Seconds for one recorded and synced change, in the quietest tenth of many."""
+    """Seconds for one recorded and synced change: the lowest decile of many."""
     journal = store.open_journal(state)
     times = []
     for number in range(CHANGES):
@@ -108,7 +108,7 @@ def change_cost(store: Store, state: State) -> float:
 
 
 def measure(size: int, runs: int) -> dict[str, tuple[float, float]]:
-    """By kind of store: seconds to open a state of that size, and to record one change on top of it."""
+    """For each kind of store: seconds to open a state of that size, and to record one change."""
     state = state_of(size)
     found: dict[str, tuple[float, float]] = {}
     with tempfile.TemporaryDirectory(prefix="bench-") as root, ExitStack() as stack:
@@ -125,7 +125,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="bench.state")
     parser.add_argument("--sizes", default=",".join(map(str, SIZES)), help="ascending")
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--check", action="store_true", help="exit 1 where a promise is not kept")
+    parser.add_argument("--check", action="store_true", help="exit with 1 if a target is missed")
     chosen = parser.parse_args(arguments)
     sizes = [int(size) for size in chosen.sizes.split(",")]
     gc.set_threshold(100_000, 20, 20)  # as ftops itself does

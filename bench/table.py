@@ -1,4 +1,4 @@
-"""The figures of the two tools as values and as text, and what was promised of them."""
+"""Results: the figures of both tools as values and as text, and the targets."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from bench.measure import Measurement
 
 LARGE = 999
-"""From this number of resources on, the promises about time and memory hold."""
+"""Number of resources from which the targets for time and memory apply."""
 SMALL = 9
 FASTER = {"first plan": 5, "unchanged plan": 5, "apply": 50}
 
 QUIET = 0.1
-"""Processors that other work may take."""
+"""Maximum load of other processes, in processors."""
 
 HEAD = (
     f"{'form':8} {'size':>6}  {'step':15} {'terraform':>11} {'ftops':>11} {'faster':>8}"
@@ -23,7 +23,7 @@ HEAD = (
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table; None: not run."""
+    """One line of the table. None means not run."""
 
     form: str
     size: int
@@ -34,15 +34,15 @@ class Row:
 
 @dataclass(frozen=True)
 class Target:
-    """What was promised of a figure, and whether it is so."""
+    """A target for a figure, and whether it is met."""
 
-    promise: str
+    what: str
     figure: str
     met: bool
 
 
 def targets(rows: Sequence[Row]) -> Iterator[Target]:
-    """What can be said of the promises. They are about resources that are written out one by one."""
+    """The targets that these rows can be compared with. They apply to the form `written`."""
     for row in rows:
         if row.form == "written" and row.ftops and row.terraform:
             yield from _judge(row, row.terraform, row.ftops)
@@ -73,16 +73,16 @@ def draw_row(row: Row) -> str:
 
 
 def draw_trust(others: float | None) -> str:
-    """Whether the machine was quiet enough for the figures to decide anything."""
+    """Whether other load was low enough for a result."""
     if others is None:
-        return "Whether other work disturbed this run is not known here."
-    verdict = "DISTURBED: these figures decide nothing" if others > QUIET else "quiet enough"
-    return f"Other work took {others:.2f} processors during this run: {verdict}."
+        return "The load of other processes during this run is unknown."
+    verdict = "TOO HIGH, these figures are no result" if others > QUIET else "low enough"
+    return f"Load of other processes during this run: {others:.2f} processors, {verdict}."
 
 
 def draw_targets(found: Sequence[Target]) -> str:
-    """One line for each promise."""
-    return "\n".join(f"{'met' if t.met else 'MISSED':7} {t.promise}: {t.figure}" for t in found)
+    """One line for each target."""
+    return "\n".join(f"{'met' if t.met else 'MISSED':7} {t.what}: {t.figure}" for t in found)
 
 
 def _seconds(cell: Measurement | None) -> str:

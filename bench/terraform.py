@@ -1,9 +1,9 @@
-"""ftops and Terraform side by side, on the same infrastructure, in one run: time and peak memory.
+"""Comparison with Terraform: time and peak memory of both tools on the same infrastructure, in one run.
 
     python -m bench.terraform [--sizes 9,99,999] [--forms written,each] [--quick] [--full]
                               [--full-terraform] [--json FILE] [--check]
 
-Every figure comes from this run on this machine; what was not run is printed as "not run".
+All figures are from this run. Steps that weren't run are printed as "not run".
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ FORMS = ("written", "each")
 SIZES: tuple[int, ...] = (9, 99, 999)
 FULL_SIZE = 9_999
 LONG = 5_000
-"""From this number of resources on, Terraform's apply and destroy take from half an hour on."""
+"""Number of resources from which Terraform's apply and destroy take half an hour or more."""
 
 
 @dataclass
 class Run:
-    """What to measure, where, and what went wrong."""
+    """What to measure and where, and the problems."""
 
     sizes: tuple[int, ...]
     forms: tuple[str, ...]
@@ -44,7 +44,7 @@ class Run:
 
 
 def compare(work: Run) -> Iterator[Row]:
-    """The rows of each size and form, as soon as both tools have been measured."""
+    """Yields the rows of each size and form as soon as both tools are measured."""
     for size in work.sizes:
         for form in work.forms:
             theirs = _terraform_cells(work, form, size)
@@ -73,7 +73,7 @@ def _cells(work: Run, tool: Tool, form: str, size: int) -> Cells:
 
 
 def _long_cells(work: Run, tool: Tool, size: int) -> Cells:
-    """The two plans only, the second on a state that no apply had to make."""
+    """Measures only the two plans, the second with a generated state."""
     folder = work.root / f"{tool.name}-plans-{size}"
     tool.write(folder, "written", size)
     _progress(f"{tool.name}, plans only (the second on a generated state), {size:,} resources")
@@ -90,7 +90,7 @@ def _long_cells(work: Run, tool: Tool, size: int) -> Cells:
 
 
 def startup_target() -> Target:
-    """`ftops version` against an empty Python program."""
+    """`ftops version` compared with an empty Python program."""
     ours = repeat([*ftops_command(), "version"], 10).seconds
     empty = repeat([sys.executable, "-c", "pass"], 10).seconds
     figure = f"{ours * 1e3:.0f} ms, {ours / empty:.1f} ×"
@@ -129,13 +129,15 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--forms", default=",".join(FORMS), help="written, each or both")
     parser.add_argument("--quick", action="store_true", help="9 and 99 resources, two cycles")
     parser.add_argument(
-        "--full", action="store_true", help="also 9,999 resources; of Terraform, only the plans"
+        "--full", action="store_true", help="also 9,999 resources, with Terraform only the plans"
     )
     parser.add_argument(
-        "--full-terraform", action="store_true", help="all of Terraform at 9,999; over an hour"
+        "--full-terraform",
+        action="store_true",
+        help="all steps of Terraform with 9,999 resources; takes over an hour",
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to a file")
-    parser.add_argument("--check", action="store_true", help="exit 1 where a target is missed")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also save the figures to a file")
+    parser.add_argument("--check", action="store_true", help="exit with 1 if a target is missed")
     return parser.parse_args(arguments)
 
 

@@ -1,4 +1,4 @@
-"""How fast tokens are counted, against tiktoken in the same run, and that both count the same.
+"""Token counting: speed compared with tiktoken in the same run, and that both count the same.
 
 python -m bench.tokens [--megabytes 20] [--rounds 5] [--check]
 """
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     import tiktoken
 
 BUSY = 0.7
-"""Load of the last minute from which on one of two processors may be taken."""
-PROMISE = 2.0
-"""How many times as fast as tiktoken a file has to be counted."""
+"""Load average of the last minute from which one of two processors may be busy."""
+TARGET = 2.0
+"""Target: speed for a file relative to tiktoken."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="bench.tokens")
     parser.add_argument("--megabytes", type=int, default=20, help="size of the generated file")
-    parser.add_argument("--rounds", type=int, default=5, help="the least of so many counts")
-    parser.add_argument("--check", action="store_true", help="end with 1 where the promise is missed")
+    parser.add_argument("--rounds", type=int, default=5, help="number of rounds; the minimum counts")
+    parser.add_argument("--check", action="store_true", help="exit with 1 if the target is missed")
     chosen = parser.parse_args(arguments)
     try:
         from bench.vocabulary import reference
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     busy = os.getloadavg()[0]
     if busy > BUSY:
-        print(f"The machine is busy (load {busy:.1f}): the figures decide nothing.\n")
+        print(f"The machine is busy (load {busy:.1f}): these figures are no result.\n")
     ratios = []
     with tempfile.TemporaryDirectory(prefix="bench-") as root:
         file = Path(root) / "chat.jsonl"
@@ -53,9 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             with reference(Path(root), name) as theirs:
                 ratios.append(_compare(name, file, texts, size, _lengths(theirs), chosen.rounds))
     slowest = min(ratios)
-    verdict = "met" if slowest >= PROMISE else "MISSED"
-    print(f"\nA file, {PROMISE:g} times as fast as with tiktoken: {verdict} ({slowest:.1f})")
-    return int(chosen.check and slowest < PROMISE)
+    verdict = "met" if slowest >= TARGET else "MISSED"
+    print(f"\nA file, {TARGET:g} times as fast as with tiktoken: {verdict} ({slowest:.1f})")
+    return int(chosen.check and slowest < TARGET)
 
 
 def _lengths(theirs: tiktoken.Encoding) -> Callable[[str], int]:
@@ -78,12 +78,12 @@ def _compare(
     _print("tiktoken, texts", total, slow, 1)
     _print("ftops, texts, one core", total, fast, slow / fast)
     _print("tiktoken, json.loads and texts of the file", total, their_file, 1)
-    _print("ftops, the file: statistics and all", total, whole, their_file / whole)
+    _print("ftops, the file, with all statistics", total, whole, their_file / whole)
     return their_file / whole
 
 
 def _their_file(file: Path, count: Callable[[str], int]) -> int:
-    """The usual script: every line parsed, every text encoded, nothing else."""
+    """The usual script: parses every line and encodes every text, nothing else."""
     total = 0
     with file.open("rb") as stream:
         for line in stream:
@@ -96,7 +96,7 @@ def _print(what: str, tokens: int, seconds: float, ratio: float) -> None:
 
 
 def _least(work: Callable[[], object], rounds: int) -> float:
-    """Wall time: all that a user waits for, processes included."""
+    """Wall time, including other processes."""
     found = []
     for _ in range(rounds):
         start = time.perf_counter()
@@ -115,9 +115,9 @@ def _texts(examples: Sequence[dict[str, object]] | Iterator[dict[str, object]]) 
 
 
 def _write(file: Path, size: int) -> Iterator[dict[str, object]]:
-    """Conversations in the English of Python's own manual, with one system message for all."""
+    """Conversations from the text of Python's manual, all with the same system message."""
     choose = random.Random(5)
-    # Paragraphs as people write them: not wrapped.
+    # Paragraphs without line breaks, as people write them.
     found = (s for text in topics.values() for s in text.split(".") if 20 < len(s) < 400)
     sentences = [" ".join(s.split()) for s in found]
     system = ". ".join(choose.choices(sentences, k=6))

@@ -1,4 +1,4 @@
-"""The two tools as commands: what to run for each step of a resource's life, and what success is."""
+"""Tools: the commands of ftops and Terraform for each step, and their expected exit codes."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from bench.measure import Measurement, ftops_command, least, run
 
 STEPS = ("first plan", "apply", "unchanged plan", "destroy")
 FRESH = ("first plan", "apply")
-"""Steps that start from the spec alone, as after a checkout: no state, and nothing kept in a cache."""
+"""Steps that start from the spec alone, as after a checkout: without state and caches."""
 ENOUGH = 30
-"""Seconds after which no further cycle is run."""
+"""Seconds after which no more cycles are run."""
 
 Cells = dict[str, Measurement]
 """Figures by step."""
@@ -22,14 +22,14 @@ Cells = dict[str, Measurement]
 
 @dataclass(frozen=True)
 class Tool:
-    """One of the two, as commands: by step, what to run and the exit code of success."""
+    """The command and expected exit code of a tool, by step."""
 
     name: str
     write: Callable[[Path, str, int], None]
     prepare: tuple[str, ...]
     steps: dict[str, tuple[tuple[str, ...], int]]
     leftovers: tuple[str, ...]
-    """What a run leaves behind, to be removed where the next has to start afresh."""
+    """Files of earlier runs, which are deleted before steps that start from the spec alone."""
 
 
 def terraform_tool() -> Tool:
@@ -66,7 +66,7 @@ def ftops_tool() -> Tool:
 
 
 def cycles(tool: Tool, folder: Path, most: int) -> Cells:
-    """The least of several whole cycles, each from nothing to nothing; long ones are run once."""
+    """The minimum of several complete cycles; long ones are run once."""
     runs: dict[str, list[Measurement]] = {step: [] for step in STEPS}
     for _ in range(most):
         for step in STEPS:
@@ -78,7 +78,7 @@ def cycles(tool: Tool, folder: Path, most: int) -> Cells:
 
 
 def _runs(tool: Tool, step: str, folder: Path) -> list[Measurement]:
-    """A plan changes no state, so a short one is run three times."""
+    """A plan changes nothing, so a short one is run three times."""
     first = _run(tool, step, folder)
     more = 2 if "plan" in step and first.seconds < 10 else 0
     return [first, *(_run(tool, step, folder) for _ in range(more))]

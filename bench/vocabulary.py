@@ -1,6 +1,6 @@
-"""tiktoken without a network: the vocabularies that bpe-openai carries, put where tiktoken looks for its own.
+"""tiktoken without a network: puts the vocabularies of bpe-openai into the cache of tiktoken.
 
-tiktoken compares their digests with those of what OpenAI publishes, so they are the same or refused.
+tiktoken compares their digests with those that OpenAI publishes, so other vocabularies are refused.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ URL = "https://openaipublic.blob.core.windows.net/encodings/{name}.tiktoken"
 
 @contextmanager
 def reference(folder: Path, name: str) -> Iterator[tiktoken.Encoding]:
-    """tiktoken's own encoding of this name; `folder` is written to."""
+    """tiktoken's own encoding of this name. Uses `folder` as its cache."""
     package = find_spec("bpe_openai")
     assert package and package.origin, "bpe-openai is not installed"
     packed = Path(package.origin).parent / "data" / f"{name}.tiktoken.gz"
