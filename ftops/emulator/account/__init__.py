@@ -1,1 +1,1 @@
-"""An account: its objects, clock, settings and faults, kept in a folder."""
+"""The emulated account: objects, clock, settings and faults, kept in a folder."""

@@ -1,25 +1,22 @@
-"""The base models that the emulated account offers: data, no behaviour.
+"""Catalog: the base models that the emulated account offers.
 
-Versions and defaults follow the public model catalogue; ``base_rate`` is the emulator's own,
-chosen so that the automatic settings learn a few hundred examples well.
+Versions and defaults are those of the public model catalogue. ``base_rate`` is the emulator's own: with it
+the automatic settings learn a few hundred examples well.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 FINETUNE_SKUS = (
     "Standard", "GlobalStandard", "DataZoneStandard", "DeveloperTier", "ProvisionedManaged",
 )  # fmt: skip
-# Where training of the type Standard is offered; the global types are not bound to a region.
+# For the training type Standard; the global types are offered everywhere.
 TRAINING_REGIONS = frozenset({"northcentralus", "swedencentral", "eastus2"})
 BASE_SKUS = ("Standard", "GlobalStandard", "DataZoneStandard")
 
 
-@dataclass(frozen=True, slots=True)
-class BaseModel:
-    """One row of the catalogue."""
-
+class BaseModel(Struct, frozen=True):
     name: str
     version: str
     trainable: bool
@@ -30,11 +27,11 @@ class BaseModel:
     created: int  # seconds since the epoch
     methods: tuple[str, ...] = ("supervised",)
     skus: tuple[str, ...] = BASE_SKUS
-    only_standard: bool = False  # older than the other training types: documents for it name none
+    only_standard: bool = False  # older than the other training types, so documents don't set one
 
     @property
     def id(self) -> str:
-        """The name under which the data plane trains it."""
+        """Its name in requests for jobs."""
         return f"{self.name}-{self.version}"
 
 
@@ -55,6 +52,6 @@ BY_ID = {model.id: model for model in BASE_MODELS}
 
 
 def find(name: str, version: str | None) -> BaseModel | None:
-    """The row for a control-plane name and version; without a version, the first of the name."""
+    """By the name and version of the control plane; without a version, the first of that name."""
     rows = [model for model in BASE_MODELS if model.name == name]
     return next((model for model in rows if version in (None, "", model.version)), None)

@@ -1,4 +1,4 @@
-"""Virtual time: an anchor in real time and a rate, kept on disk so that a restart agrees.
+"""Virtual clock: an anchor in real time and a rate, kept on disk for restarts.
 
 Nothing in the emulator sleeps: every state is a function of ``Clock.now()``.
 """
@@ -12,7 +12,7 @@ from ftops.emulator.account.storage import read_json, write_json
 
 
 class Clock:
-    """Seconds since the epoch, as the emulated service sees them."""
+    """The time of the emulated service, in seconds since the epoch."""
 
     def __init__(self, path: Path, rate: float | None = None) -> None:
         self._path = path
@@ -33,11 +33,10 @@ class Clock:
         return self._rate
 
     def now(self) -> float:
-        """The virtual time, in seconds since the epoch."""
         return self._virtual + (time.time() - self._real) * self._rate
 
     def set(self, *, advance: float = 0.0, now: float | None = None, rate: float | None = None) -> None:
-        """Jump ahead by ``advance`` seconds, or to ``now``; and change the rate."""
+        """Move forward by ``advance`` seconds, or to ``now``, and change the rate. Raises ValueError."""
         real, virtual = time.time(), self.now()
         target = virtual + advance if now is None else now
         if target < virtual or (rate is not None and rate < 0):
@@ -47,7 +46,7 @@ class Clock:
         self._save()
 
     def reset(self) -> None:
-        """Be the real time again, at the rate of the start. Nothing else may turn it back."""
+        """Back to the real time and the first rate. Nothing else turns the clock back."""
         self._real = self._virtual = time.time()
         self._rate = self._first_rate
         self._save()

@@ -1,6 +1,6 @@
-"""The emulated account: its identity, its clock and settings, and every object that exists.
+"""The emulated account: its identity, clock, settings and objects.
 
-``Cloud`` holds values and stores; what the service does with them is in the modules per kind.
+``Cloud`` holds values and stores; what the service does with them is in a module for each kind of object.
 """
 
 from __future__ import annotations
@@ -8,23 +8,24 @@ from __future__ import annotations
 import hashlib
 import threading
 import uuid
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct, field
+from msgspec.structs import asdict
+
 from ftops.emulator.account.clock import Clock
 from ftops.emulator.account.faults import Faults
 from ftops.emulator.account.settings import Settings, changed
-from ftops.emulator.account.storage import Collection, Counters, T, read_json, write_json
+from ftops.emulator.account.storage import Collection, Counters, Stored, T, read_json, write_json
 
-_LIFE = "account.json"
+_DELETION = "account.json"
 JSON = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
-    """The names under which the control plane knows the account."""
+class Account(Struct, frozen=True):
+    """The names of the account in the control plane."""
 
     subscription: str
     group: str
@@ -42,27 +43,21 @@ class Account:
         return f"{self.group_id}/providers/Microsoft.CognitiveServices/accounts/{self.name}"
 
 
-@dataclass(frozen=True, slots=True)
-class StoredFile:
-    """A file of the data plane; its content lies beside it. Times are virtual seconds."""
+class StoredFile(Stored, frozen=True):
+    """A file of the data plane. Its content is in a file of its own."""
 
-    id: str
     filename: str
     purpose: str
     bytes: int
-    created: float
     ready: float
-    error: str | None = None  # why it cannot be processed
+    error: str | None = None  # why it can't be processed
     expires: float | None = None
-    source: str | None = None  # the URL of an import, as long as that lasts: it may be signed
+    source: str | None = None  # the URL of an import while it runs: the URL may be signed
 
 
-@dataclass(frozen=True, slots=True)
-class Copy:
-    """The copy of a checkpoint to another account."""
+class Copy(Stored, frozen=True):
+    """The copy of a checkpoint to another account. Its id names the checkpoint."""
 
-    id: str  # job and checkpoint
-    created: float
     job: str
     model: str
     destination: str
@@ -70,12 +65,9 @@ class Copy:
     ends: float
 
 
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """A file that comes in parts; they lie beside it until it is complete."""
+class Upload(Stored, frozen=True):
+    """An upload in parts. They are kept in files of their own until it is complete."""
 
-    id: str
-    created: float
     filename: str
     purpose: str
     bytes: int
@@ -85,12 +77,9 @@ class Upload:
     file: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A fine-tuning job: the request, and what became of it so far."""
+class Job(Stored, frozen=True):
+    """A fine-tuning job: the request and its progress so far."""
 
-    id: str
-    created: float
     model: str
     training_file: str
     seed: int
@@ -101,40 +90,34 @@ class Job:
     method: JSON | None = None
     metadata: JSON | None = None
     integrations: list[JSON] | None = None
-    inference_sku: str | None = None  # of the deployment that the service makes after success
-    deployed: bool = False  # whether it has made it
-    doom: JSON | None = None  # a fault that waits for this job
-    pause: JSON | None = None  # {"at", "step", "ready", "saved"?} while it is paused
-    pauses: list[JSON] = field(default_factory=list)  # {"at", "until"}: those that are over
-    started: float | None = None  # when it got a place among the running ones
+    inference_sku: str | None = None  # of the deployment that the service creates if the job succeeds
+    deployed: bool = False  # whether the service has created it
+    fault: JSON | None = field(default=None, name="doom")
+    pause: JSON | None = None  # while it is paused: {"at", "step", "ready", "saved"?}
+    pauses: list[JSON] = field(default_factory=list)  # past ones: {"at", "until"}
+    started: float | None = None  # when it left the queue
     running: float | None = None  # when it passed validation
     resolved: JSON | None = None
-    step_seconds: float | None = None  # the pace, which a restart does not change
+    step_seconds: float | None = None  # stays the same if the server is restarted
     estimated_finish: float | None = None
-    outcome: JSON | None = None  # {"status", "at", "error"?}: holds from "at" on
+    outcome: JSON | None = None  # {"status", "at", "error"?}: valid from "at" on
     result_file: str | None = None
     fine_tuned_model: str | None = None
     trained_tokens: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
+class Checkpoint(Stored, frozen=True):
     """What training saved at the end of an epoch."""
 
-    id: str
-    created: float
     job: str
     step: int
     model: str
     metrics: JSON
 
 
-@dataclass(frozen=True, slots=True)
-class TunedModel:
-    """A tuned model, final or of a checkpoint; its weights lie beside it."""
+class TunedModel(Stored, frozen=True):
+    """A tuned model, final or of a checkpoint. Its weights are in a file of their own."""
 
-    id: str
-    created: float
     job: str
     base: str  # the id of a base model
     weights: str
@@ -142,62 +125,51 @@ class TunedModel:
     final: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Deployment:
-    """A deployment as last written; its state follows from the clock."""
+class Deployment(Stored, frozen=True):
+    """A deployment as last written. Its state depends on the clock; its id is the name in lower case."""
 
-    id: str  # the name in lower case
-    created: float
     name: str
     model: JSON
     sku: JSON
-    properties: JSON  # what else the caller set
+    properties: JSON  # what else the caller has set
     modified: float
-    ready: float  # Creating or Updating before
+    ready: float  # until then it is Creating or Updating
     etag: str
     tags: JSON | None = None
-    fate: str = "Succeeded"  # the state from "ready" on; "Stuck" stays Creating
+    final_state: str = field(default="Succeeded", name="fate")  # from "ready" on; "Stuck" stays Creating
     error: JSON | None = None
     pending: str = "Creating"
-    deleting: float | None = None  # gone from then on
+    deleting: float | None = None  # when it is gone
     serving: JSON | None = None  # the model that answers until "ready"
-    routed: float = 0.0  # the data plane knows the new model from then on
+    routed: float = 0.0  # when the data plane knows the new model
     last_call: float | None = None
     paused: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """A long-running operation of the control plane; its status follows from the clock."""
+class Operation(Stored, frozen=True):
+    """A long-running operation of the control plane. Its status depends on the clock."""
 
-    id: str
-    created: float
     deployment: str
-    word: str  # the status while it runs
+    running_status: str = field(name="word")
     ends: float
-    fate: str = "Succeeded"
+    final_status: str = field(default="Succeeded", name="fate")
     error: JSON | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """Somebody other than the account's owner, and what their roles allow."""
+class Principal(Stored, frozen=True):
+    """A caller other than the account's owner. Its id is both the object id in tokens and the client id."""
 
-    id: str  # the object id in tokens; also the client id
-    created: float
     roles: list[str] = field(default_factory=list)
     actions: list[str] = field(default_factory=list)
     data_actions: list[str] = field(default_factory=list)
-    subject: str | None = None  # of the OIDC assertions that are taken for this principal
+    subject: str | None = None  # of the OIDC assertions that are accepted for it
     secret: str | None = None
 
 
 class Cloud:
     """One account and everything in it, kept under ``folder``."""
 
-    def __init__(
-        self, folder: Path, account: Account, settings: Settings, clock_rate: float | None = None
-    ) -> None:
+    def __init__(self, folder: Path, account: Account, settings: Settings, clock_rate: float | None) -> None:
         self.folder = folder
         self.account = account
         self.settings = self._first_settings = settings
@@ -216,35 +188,33 @@ class Cloud:
         self.copies = self._collection("copies", Copy)
         self.principals = self._collection("principals", Principal)
         self.endpoint = ""
-        self._life: JSON = read_json(folder / _LIFE) or {}
+        self._deletion: JSON = read_json(folder / _DELETION) or {}
 
     @property
     def exists(self) -> bool:
-        """Whether the account is neither deleted nor purged."""
-        return not self._life
+        return not self._deletion
 
     @property
     def deleted(self) -> float | None:
-        """When the account was deleted, where it still holds its name."""
-        return self._life.get("deleted")
+        """When the account was deleted; None if it exists, or was purged."""
+        return self._deletion.get("deleted")
 
     def is_listed(self, created: float) -> bool:
-        """Whether lists show by now what was created then."""
+        """Whether lists already show what was created at that time."""
         return created <= self.clock.now() - self.settings.list_lag_seconds
 
-    def end_account(self, how: JSON) -> None:
-        """``{"deleted": at}``, ``{"purged": True}``, or ``{}``: it exists again."""
-        self._life = how
-        write_json(self.folder / _LIFE, self._life)
+    def set_deletion(self, deletion: JSON) -> None:
+        """``{"deleted": at}``, ``{"purged": True}``, or ``{}`` if the account exists again."""
+        self._deletion = deletion
+        write_json(self.folder / _DELETION, self._deletion)
 
     def change_settings(self, changes: JSON) -> None:
-        """Apply and keep new settings."""
+        """Apply settings and keep them for later starts. Raises ValueError."""
         self.settings = changed(self.settings, changes)
-        values = {name: getattr(self.settings, name) for name in Settings.__slots__}
-        write_json(self.folder / "settings.json", values)
+        write_json(self.folder / "settings.json", asdict(self.settings))
 
     def forget_objects(self) -> None:
-        """Forget everything that the account holds, and ever made."""
+        """Delete every object of the account, and the counts."""
         for collection in (
             self.files, self.uploads, self.jobs, self.checkpoints, self.models, self.deployments,
             self.operations, self.retired, self.copies,
@@ -253,9 +223,9 @@ class Cloud:
         self.counters.clear()
 
     def clear(self) -> None:
-        """Forget every object, fault, count and change of settings; the time goes back to the real one."""
+        """Delete every object, fault and count; reset the clock and the settings."""
         self.forget_objects()
-        self.end_account({})
+        self.set_deletion({})
         self.principals.clear()
         self.faults.clear()
         self.clock.reset()
@@ -263,23 +233,23 @@ class Cloud:
         (self.folder / "settings.json").unlink(missing_ok=True)
 
     def content(self, file: str) -> Path:
-        """Where the content of a file lies."""
         return self.folder / "files" / f"{file}.content"
 
     def weights(self, name: str) -> Path:
-        """Where weights lie."""
         return self.folder / "models" / name
 
-    def _collection(self, kind: str, of: type[T]) -> Collection[T]:
-        return Collection(self.folder / kind, of, self.lock, partial(self.counters.add, kind))
+    def remove_model(self, model: TunedModel) -> None:
+        self.models.remove(model.id)
+        self.weights(model.weights).unlink(missing_ok=True)
+
+    def _collection(self, name: str, kind: type[T]) -> Collection[T]:
+        return Collection(self.folder / name, kind, self.lock, partial(self.counters.add, name))
 
 
 def new_hex() -> str:
-    """32 random hexadecimal digits."""
     return uuid.uuid4().hex
 
 
 def derived_hex(*parts: object) -> str:
-    """32 hexadecimal digits that follow from ``parts``: the same again after a restart."""
-    text = "/".join(map(str, parts))
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    """32 hexadecimal digits: always the same for the same ``parts``, also after a restart."""
+    return hashlib.sha256("/".join(map(str, parts)).encode()).hexdigest()[:32]

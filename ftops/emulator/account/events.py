@@ -1,7 +1,7 @@
-"""The events of jobs: one JSON line each, appended as they happen.
+"""Events of jobs: a JSON line each.
 
-An event's id follows from its job and its place in it, so that a training run that starts again
-after a restart writes nothing twice.
+The id of an event is derived from its job and message, so that a training run that starts again after a
+restart adds nothing twice.
 """
 
 from __future__ import annotations
@@ -15,13 +15,7 @@ from ftops.emulator.account.storage import replace_text
 
 
 def record(
-    cloud: Cloud,
-    job: str,
-    at: float,
-    message: str,
-    *,
-    level: str = "info",
-    data: JSON | None = None,
+    cloud: Cloud, job: str, at: float, message: str, *, level: str = "info", data: JSON | None = None
 ) -> None:
     """Append one event at the virtual time ``at``."""
     event: JSON = {
@@ -43,7 +37,7 @@ def record(
 
 
 def read(cloud: Cloud, job: str) -> list[JSON]:
-    """The events of a job in the order of their recording, future ones included."""
+    """The events of a job in the order of recording, including those of the future."""
     try:
         lines = _path(cloud, job).read_bytes().splitlines()
     except FileNotFoundError:
@@ -53,19 +47,18 @@ def read(cloud: Cloud, job: str) -> list[JSON]:
         try:
             event = json.loads(line)
         except ValueError:
-            continue  # cut off by a kill in the midst of writing
+            continue  # the server was killed while it wrote the line
         events.setdefault(event["id"], event)
     return list(events.values())
 
 
-def keep_until(cloud: Cloud, job: str, at: float) -> None:
-    """Forget the events that would have happened after ``at``."""
+def drop_after(cloud: Cloud, job: str, at: float) -> None:
+    """Delete the events after ``at``: they won't happen."""
     kept = [json.dumps(event) for event in read(cloud, job) if event["created_at"] <= at]
     replace_text(_path(cloud, job), "".join(f"{line}\n" for line in kept))
 
 
-def forget(cloud: Cloud, job: str) -> None:
-    """Forget the events of a job."""
+def delete(cloud: Cloud, job: str) -> None:
     _path(cloud, job).unlink(missing_ok=True)
 
 

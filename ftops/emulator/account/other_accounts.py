@@ -1,8 +1,7 @@
-"""Models of other accounts: a deployment names them with the account that made them, or their checkpoints
-were copied here.
+"""Models of other accounts: named by a deployment, or checkpoints that were copied to this account.
 
 Source: ``source`` and ``sourceAccount`` of a deployment's model, control plane 2025-09-01. The other
-account is another emulator, whose folder lies beside this one's.
+account is another emulator, whose folder is beside this one's.
 """
 
 from __future__ import annotations
@@ -12,35 +11,35 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ftops.emulator.account.clock import Clock
-from ftops.emulator.account.cloud import JSON, Cloud, TunedModel
+from ftops.emulator.account.cloud import JSON, Account, Cloud, TunedModel
 from ftops.emulator.account.folder_ownership import is_ours
 from ftops.emulator.account.storage import read_json
 
 
 def fetch(cloud: Cloud, model: JSON) -> None:
-    """Take over the model that ``model`` names, where it names another account that has it."""
+    """Copy the model that ``model`` names from the other account that it names, if any."""
     receive(cloud)
     source = str(model.get("source") or model.get("sourceAccount") or "")
     name = str(model["name"])
     if not source or source.lower() == cloud.account.id.lower() or cloud.models.get(name) is not None:
         return
     for folder in _neighbours(cloud):
-        if _account_in(folder).lower() == source.lower() and _take(cloud, folder, name):
+        if _account_in(folder).lower() == source.lower() and _import(cloud, folder, name):
             return
 
 
 def receive(cloud: Cloud) -> None:
-    """Take over the checkpoints that other accounts have copied to this one."""
+    """Fetch the checkpoints that other accounts have copied to this one."""
     for folder in _neighbours(cloud):
         for path in sorted((folder / "copies").glob("[!.]*.json")):
             copy = read_json(path) or {}
             ours = str(copy.get("destination")).lower() == cloud.account.id.lower()
             if ours and copy["ends"] <= Clock(folder / "clock.json").now():
-                _take(cloud, folder, str(copy["model"]))
+                _import(cloud, folder, str(copy["model"]))
 
 
 def is_beside(cloud: Cloud, account: str) -> bool:
-    """Whether the account with this ARM id is another emulator's, in a folder beside this one's."""
+    """Whether another emulator beside this one serves the account with this ARM id."""
     return any(_account_in(folder).lower() == account.lower() for folder in _neighbours(cloud))
 
 
@@ -49,32 +48,25 @@ def _neighbours(cloud: Cloud) -> list[Path]:
     return sorted(path for path in beside if (path / "server.json").is_file() and is_ours(path))
 
 
-def _take(cloud: Cloud, folder: Path, name: str) -> bool:
-    """Copy a model out of another account's folder; False where it isn't there."""
+def _import(cloud: Cloud, folder: Path, name: str) -> bool:
+    """Copy a model from another account's folder. False if it isn't there."""
     if cloud.models.get(name) is not None:
         return True
     stored = read_json(folder / "models" / f"{quote(name, safe='')}.json")
     if stored is None:
         return False
     weights = str(stored["weights"])
-    _copy(folder / "models" / weights, cloud.weights(weights))
+    temporary = cloud.weights(f".{weights}.tmp")
+    shutil.copyfile(folder / "models" / weights, temporary)
+    temporary.replace(cloud.weights(weights))
     now, base = cloud.clock.now(), str(stored["base"])
     cloud.models.put(TunedModel(name, now, "", base, weights, checkpoint="", final=False))
     return True
 
 
 def _account_in(folder: Path) -> str:
-    """The ARM id of the account whose server works in a folder; nothing where none does."""
-    place = read_json(folder / "server.json") or {}
-    if not place:
+    """The ARM id of the account whose server uses the folder; empty if none does."""
+    server = read_json(folder / "server.json")
+    if not server:
         return ""
-    return (
-        f"/subscriptions/{place['subscription_id']}/resourceGroups/{place['resource_group']}"
-        f"/providers/Microsoft.CognitiveServices/accounts/{place['account']}"
-    )
-
-
-def _copy(source: Path, target: Path) -> None:
-    temporary = target.with_name(f".{target.name}.tmp")
-    shutil.copyfile(source, temporary)
-    temporary.replace(target)
+    return Account(server["subscription_id"], server["resource_group"], server["account"], "").id

@@ -1,120 +1,187 @@
-"""What can be set from outside: one frozen value, from flags, a file or the admin endpoint.
+"""Settings of the emulator: flags of the command, keys of ``/_emulator/settings``, and ``settings.json``.
 
-Durations are seconds of the virtual clock. Defaults make a whole run quick.
+Durations are seconds of the virtual clock. The defaults make a whole run quick.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """Each field is a flag of ``python -m ftops.emulator`` and a key of ``/_emulator/settings``."""
+class Settings(Struct, frozen=True):
+    """Each field has its description; a ``Literal`` lists the values that it may have."""
 
-    file_processing_seconds: float = 0.2
-    queue_seconds: float = 0.2
-    min_training_seconds: float = 1.0
-    steps_per_second: float = 0.0  # 0: as fast as it computes
-    evaluation_seconds: float = 0.1  # between the event "Job succeeded." and the status
-    deployment_seconds: float = 0.5
-    deletion_seconds: float = 0.2
-    not_found_seconds: float = 0.3  # 404 DeploymentNotFound after Succeeded
-    stale_route_seconds: float = 60.0  # a name used again within this goes on serving the old model
-    quota_return_seconds: float = 0.0  # a deleted deployment's capacity comes back after this
-    developer_tier_seconds: float = 24 * 3600.0
-    idle_deployment_seconds: float = 15 * 24 * 3600.0
-    retry_after_seconds: int = 0  # 0: no Retry-After header
-    base_deployment_async: bool = False
-    ft_put_async_header: bool = True
-    patch_async: bool = False
-    delete_async: bool = True
-    account_state: str = "Succeeded"  # any other one refuses every write of a deployment
-    metadata_on_dated: bool = True
-    training_type_required: bool = True
-    results_encoding: str = "plain"
-    unprocessed_file: str = "awaited"
-    dated_model_delete: bool = True
-    delete_job_deletes_model: bool = False
-    disable_local_auth: bool = False
-    strict: bool = False
-    pause_seconds: float = 0.1  # pausing, until the checkpoint can be deployed
-    resume_seconds: float = 0.1
-    pause_reply: str = "pausing"
-    wrong_state_status: int = 400
-    wrong_state_code: str = "unexpectedEntityState"
-    over_limit_status: int = 400
-    file_too_large_status: int = 400
-    second_job_delete_status: int = 404
-    running_job_delete: str = "refused"
-    failed_job_delete: str = "allowed"
-    too_many_running: str = "queued"
-    jsonl_checked: str = "job"  # where bad JSONL shows: the job fails, or the file does
-    missing_data_action_status: int = 401
-    v1_unauthorized_message: str = ""  # "": that of the dated plane
-    auto_deployment_name: str = "{job}"  # may use {job}, {suffix} and {model}
-    copy_seconds: float = 0.2  # of a checkpoint to another account
-    import_timeout_seconds: float = 10.0  # real ones
-    clock_skew_seconds: float = 0.0  # of the header "date", either way
-    list_order: str = "newest"
-    list_lag_seconds: float = 0.0  # until lists of files and jobs show what is new
-    deployed_model_delete_status: int = 409
-    max_file_bytes: int = 512_000_000
-    running_jobs_limit: int = 3  # of the training types Standard and GlobalStandard, each
-    running_developer_jobs_limit: int = 5
-    queued_jobs_limit: int = 20
-    jobs_limit: int = 500
-    files_limit: int = 100
-    deployments_limit: int = 32
-    finetuned_deployments_limit: int = 10
-    model_quota: int = 1000  # thousand tokens a minute, per SKU and model
+    # What is not known of the service: how it behaves, or which status it answers with.
+    wrong_state_status: Annotated[
+        Literal[400, 409], "status of cancel, pause and resume of a job in the wrong state"
+    ] = 400
+    wrong_state_code: Annotated[Literal["unexpectedEntityState", "conflict"], "error code of these"] = (
+        "unexpectedEntityState"
+    )
+    over_limit_status: Annotated[
+        Literal[400, 403, 409, 429], "status if a limit of jobs or files is exceeded"
+    ] = 400
+    file_too_large_status: Annotated[Literal[400, 413], "status for a file over 512 MB"] = 400
+    too_many_running: Annotated[
+        Literal["queued", "refused"], "what happens to a job beyond the limit of running jobs"
+    ] = "queued"
+    second_job_delete_status: Annotated[Literal[204, 404], "status of the second deletion of a job"] = 404
+    running_job_delete: Annotated[
+        Literal["refused", "cancels"], "what the deletion of a running job does"
+    ] = "refused"
+    failed_job_delete: Annotated[Literal["allowed", "refused"], "whether a failed job can be deleted"] = (
+        "allowed"
+    )
+    delete_job_deletes_model: Annotated[bool, "the deletion of a job deletes its models"] = False
+    dated_model_delete: Annotated[bool, "models can be deleted with dated API versions"] = True
+    deployed_model_delete_status: Annotated[
+        Literal[400, 409], "status of the deletion of a deployed model"
+    ] = 409
+    ft_put_async_header: Annotated[
+        bool, "PUT of a deployment of a fine-tuned model returns Azure-AsyncOperation"
+    ] = True
+    retry_after_seconds: Annotated[int, "Retry-After of operations and of their status; 0: none"] = 0
+    v1_unauthorized_message: Annotated[str, "message of 401 on v1 routes; empty: as on dated routes"] = ""
+    auto_deployment_name: Annotated[
+        str, "name of a deployment created by inference_configs; {job}, {suffix}, {model}"
+    ] = "{job}"
+    metadata_on_dated: Annotated[bool, "dated API versions store metadata"] = True
+    list_order: Annotated[Literal["newest", "oldest"], "order of files in a list"] = "newest"
+    list_lag_seconds: Annotated[float, "seconds until new files and jobs appear in lists"] = 0.0
+    unprocessed_file: Annotated[
+        Literal["awaited", "refused"], "whether a job whose file is still pending waits for it or is rejected"
+    ] = "awaited"
+    jsonl_checked: Annotated[
+        Literal["job", "file"], "what fails if the JSONL is invalid: the job or the file"
+    ] = "job"
+
+    strict: Annotated[bool, "strict mode: rejects more, as the service does"] = False
+    disable_local_auth: Annotated[bool, "the data plane rejects API keys"] = False
+    account_state: Annotated[
+        Literal["Succeeded", "Accepted", "Creating", "Moving", "Deleting"],
+        "provisioning state of the account; deployments can only be changed if it is Succeeded",
+    ] = "Succeeded"
+    base_deployment_async: Annotated[bool, "a deployment of a base model takes time, too"] = False
+    results_encoding: Annotated[
+        Literal["plain", "base64"], "result files as CSV, or in base64, as has been observed"
+    ] = "plain"
+    patch_async: Annotated[bool, "PATCH returns 202"] = False
+    delete_async: Annotated[bool, "DELETE of a deployment returns 202, otherwise 200"] = True
+    training_type_required: Annotated[
+        bool, "a job without trainingType is rejected (since 2026), except for gpt-35-turbo"
+    ] = True
+    missing_data_action_status: Annotated[
+        Literal[401, 403], "status for a principal without the data action"
+    ] = 401
+    pause_reply: Annotated[
+        Literal["pausing", "paused"],
+        "job status in the reply to a pause: as recorded, or as in the official example",
+    ] = "pausing"
+
+    file_processing_seconds: Annotated[float, "how long a file is pending"] = 0.2
+    queue_seconds: Annotated[float, "minimum time in the queue (20 to 60 minutes are common)"] = 0.2
+    min_training_seconds: Annotated[float, "minimum time of a training"] = 1.0
+    steps_per_second: Annotated[float, "training steps per second; 0: as fast as possible"] = 0.0
+    evaluation_seconds: Annotated[
+        float, 'time between the event "Job succeeded." and the status (9 in a recorded run)'
+    ] = 0.1
+    pause_seconds: Annotated[float, "how long a job is being paused"] = 0.1
+    resume_seconds: Annotated[float, "how long a job is being resumed"] = 0.1
+    deployment_seconds: Annotated[
+        float, "how long a fine-tuned model's deployment is Creating (180 to 300 in the service)"
+    ] = 0.5
+    deletion_seconds: Annotated[float, "how long a deployment is Deleting"] = 0.2
+    not_found_seconds: Annotated[
+        float, "how long calls return 404 DeploymentNotFound after that (up to 600 in the service)"
+    ] = 0.3
+    stale_route_seconds: Annotated[
+        float, "a deployment name that is reused within this time still serves the old model"
+    ] = 60.0
+    quota_return_seconds: Annotated[
+        float, "delay until a deleted deployment's quota is free (15 to 20 in the service)"
+    ] = 0.0
+    developer_tier_seconds: Annotated[float, "lifetime of a deployment with the SKU DeveloperTier"] = (
+        24 * 3600.0
+    )
+    idle_deployment_seconds: Annotated[
+        float, "lifetime of a deployment of a fine-tuned model without calls"
+    ] = 15 * 24 * 3600.0
+    copy_seconds: Annotated[float, "how long the copy of a checkpoint takes"] = 0.2
+    import_timeout_seconds: Annotated[float, "timeout for the source of an import, in real seconds"] = 10.0
+    clock_skew_seconds: Annotated[float, "error of the Date header, positive or negative"] = 0.0
+
+    running_jobs_limit: Annotated[int, "concurrent jobs, each for Standard and for GlobalStandard"] = 3
+    running_developer_jobs_limit: Annotated[int, "concurrent jobs of the developer tier"] = 5
+    queued_jobs_limit: Annotated[int, "queued jobs"] = 20
+    jobs_limit: Annotated[int, "jobs in the account"] = 500
+    files_limit: Annotated[int, "files in the account, without result files"] = 100
+    max_file_bytes: Annotated[int, "size of a file, in strict mode"] = 512_000_000
+    deployments_limit: Annotated[int, "deployments in the account"] = 32
+    finetuned_deployments_limit: Annotated[int, "deployments of fine-tuned models"] = 10
+    model_quota: Annotated[int, "thousands of tokens per minute, per SKU and model"] = 1000
 
 
-CHOICES: dict[str, tuple[object, ...]] = {
-    "list_order": ("newest", "oldest"),
-    "deployed_model_delete_status": (400, 409),
-    "account_state": ("Succeeded", "Accepted", "Creating", "Moving", "Deleting"),
-    "pause_reply": ("pausing", "paused"),
-    "wrong_state_status": (400, 409),
-    "wrong_state_code": ("unexpectedEntityState", "conflict"),
-    "over_limit_status": (400, 403, 409, 429),
-    "file_too_large_status": (400, 413),
-    "second_job_delete_status": (204, 404),
-    "running_job_delete": ("refused", "cancels"),
-    "failed_job_delete": ("allowed", "refused"),
-    "too_many_running": ("queued", "refused"),
-    "jsonl_checked": ("job", "file"),
-    "results_encoding": ("plain", "base64"),
-    "unprocessed_file": ("awaited", "refused"),
-    "missing_data_action_status": (401, 403),
+_SECTIONS = {
+    "Behaviour of the service that isn't known": "wrong_state_status",
+    "Behaviour": "strict",
+    "Seconds": "file_processing_seconds",
+    "Limits": "running_jobs_limit",
 }
-_SIGNED = ("clock_skew_seconds",)
-TYPES: dict[str, type] = {field.name: type(field.default) for field in dataclasses.fields(Settings)}
+"""Title of a table in docs/emulator.md → its first setting."""
+_HINTS = {name: get_args(hint) for name, hint in get_type_hints(Settings, include_extras=True).items()}
+HELP: Mapping[str, str] = {name: help for name, (_, help) in _HINTS.items()}
+TYPES: Mapping[str, type] = {name: type(getattr(Settings(), name)) for name in _HINTS}
+_CHOICES = {name: get_args(hint) for name, (hint, _) in _HINTS.items() if get_origin(hint) is Literal}
 
 
 def changed(settings: Settings, changes: Mapping[str, Any]) -> Settings:
-    """``settings`` with ``changes``; ``ValueError`` says what is wrong with them."""
-    checked = {name: _checked(name, value) for name, value in changes.items()}
-    return dataclasses.replace(settings, **checked)
+    """``settings`` with ``changes``. Raises ValueError."""
+    return replace(settings, **{name: _checked(name, value) for name, value in changes.items()})
 
 
-def tolerated(stored: Mapping[str, Any]) -> Settings:
-    """Settings from a stored file: what this version does not know is left out."""
+def from_file(stored: Mapping[str, Any]) -> Settings:
+    """Settings from a stored file. Names that this version does not know are ignored."""
     return changed(Settings(), {name: stored[name] for name in TYPES if name in stored})
 
 
 def _checked(name: str, value: Any) -> Any:
-    wanted = TYPES.get(name)
-    if wanted is None:
+    expected = TYPES.get(name)
+    if expected is None:
         raise ValueError(f"unknown setting {name!r}; known: {', '.join(sorted(TYPES))}")
-    value = float(value) if wanted is float and type(value) is int else value
-    if type(value) is not wanted:
-        raise ValueError(f"{name} must be a {wanted.__name__}, not {value!r}")
-    if name in CHOICES and value not in CHOICES[name]:
-        raise ValueError(f"{name} must be one of {CHOICES[name]}, not {value!r}")
-    if isinstance(value, (int, float)) and value < 0 and name not in _SIGNED:
+    value = float(value) if expected is float and type(value) is int else value
+    if type(value) is not expected:
+        raise ValueError(f"{name} must be a {expected.__name__}, not {value!r}")
+    if name in _CHOICES and value not in _CHOICES[name]:
+        raise ValueError(f"{name} must be one of {_CHOICES[name]}, not {value!r}")
+    if isinstance(value, (int, float)) and value < 0 and name != "clock_skew_seconds":
         raise ValueError(f"{name} must not be negative, got {value!r}")
     return value
+
+
+def markdown() -> str:
+    """The tables of docs/emulator.md."""
+    names = list(TYPES)
+    starts = [names.index(first) for first in _SECTIONS.values()]
+    parts = zip(_SECTIONS, pairwise([*starts, len(names)]), strict=True)
+    return "\n\n".join(_section(title, names[start:end]) for title, (start, end) in parts) + "\n"
+
+
+def _section(title: str, names: list[str]) -> str:
+    lines = [f"### {title}", "", "| setting | meaning | default | other values |", "|---|---|---|---|"]
+    for name in names:
+        default = getattr(Settings(), name)
+        choices = (True, False) if isinstance(default, bool) else _CHOICES.get(name, ())
+        others = ", ".join(f"`{_shown(choice)}`" for choice in choices if choice != default)
+        lines.append(f"| `{name}` | {HELP[name]} | `{_shown(default)}` | {others} |")
+    return "\n".join(lines)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.10g}" if isinstance(value, float) else str(value) or '""'

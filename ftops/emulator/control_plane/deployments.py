@@ -1,20 +1,20 @@
-"""Deployments of the control plane: PUT, PATCH, GET, list, DELETE, SKUs."""
+"""Deployments in the control plane: create, update, list, delete, pause and resume."""
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import uuid
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
+from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import Response
 
 from ftops.emulator.account import catalog, other_accounts
 from ftops.emulator.account.cloud import JSON, Cloud, Deployment
 from ftops.emulator.control_plane import deployment_state, operations, quota
-from ftops.emulator.control_plane.deployment_body import TYPE, described
+from ftops.emulator.control_plane.deployment_state import STUCK, TYPE, described
 from ftops.emulator.http.errors import ServiceError, resource_not_found
 from ftops.emulator.http.messages import read_object, reply
 
@@ -27,16 +27,14 @@ _FAILURE = {
     "code": "DeploymentFailed",
     "message": "The deployment failed to provision due to an internal error.",
 }
-
 _DELETION_FAILURE = {
     "code": "InternalServerError",
     "message": "The deployment could not be deleted due to an internal error.",
 }
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Wanted:
-    """A PUT's body, checked."""
+class _Request(NamedTuple):
+    """The checked body of a PUT."""
 
     model: JSON
     sku: JSON
@@ -46,7 +44,7 @@ class _Wanted:
 
 
 async def put(cloud: Cloud, request: Request) -> Response:
-    """PUT: create, or change what can be changed in place."""
+    """Create a deployment, or change what can be changed in place."""
     body = await read_object(request)
     name = request.path_params["deployment"]
     if not _NAME.fullmatch(name):
@@ -54,7 +52,7 @@ async def put(cloud: Cloud, request: Request) -> Response:
     existing = deployment_state.find(cloud, name)
     _refuse_if_busy(cloud)
     _refuse_if_failed(cloud, existing)
-    wanted = _wanted(cloud, body)
+    wanted = _parsed(cloud, body)
     if existing is None:
         return _create(cloud, request, name, wanted)
     _refuse_change(cloud, existing, wanted)
@@ -62,15 +60,14 @@ async def put(cloud: Cloud, request: Request) -> Response:
     return _update(cloud, request, existing, wanted)
 
 
-def _create(cloud: Cloud, request: Request, name: str, wanted: _Wanted) -> Response:
+def _create(cloud: Cloud, request: Request, name: str, wanted: _Request) -> Response:
     if len(cloud.deployments) >= cloud.settings.deployments_limit:
         raise _bad("BadRequest", "The maximum number of deployments of the account is reached.")
     quota.require(cloud, wanted.model, wanted.sku, None)
     now = cloud.clock.now()
-    slow = wanted.tuned or cloud.settings.base_deployment_async
-    ready = now + (cloud.settings.deployment_seconds if slow else 0.0)
+    is_async = wanted.tuned or cloud.settings.base_deployment_async
+    ready = now + (cloud.settings.deployment_seconds if is_async else 0.0)
     fault = request.scope.get("emulator.deployment_fault")
-    failing = fault == "fail"
     deployment = Deployment(
         id=name.lower(),
         created=now,
@@ -82,49 +79,45 @@ def _create(cloud: Cloud, request: Request, name: str, wanted: _Wanted) -> Respo
         modified=now,
         ready=ready,
         etag=str(uuid.uuid4()),
-        fate="Failed" if failing else deployment_state.STUCK if fault == "stuck" else "Succeeded",
-        error=_FAILURE if failing else None,
-        serving=_left_over(cloud, name, now),
+        final_state={"fail": "Failed", "stuck": STUCK}.get(fault or "", "Succeeded"),
+        error=_FAILURE if fault == "fail" else None,
+        serving=_stale_model(cloud, name, now),
         routed=ready + cloud.settings.not_found_seconds,
     )
     cloud.deployments.put(deployment)
     headers = {}
-    if slow and (cloud.settings.ft_put_async_header or not wanted.tuned):
+    if is_async and (cloud.settings.ft_put_async_header or not wanted.tuned):
         headers = operations.start(cloud, request, deployment)
     return reply(described(cloud, deployment), 201, headers)
 
 
-def _left_over(cloud: Cloud, name: str, now: float) -> JSON | None:
-    """What goes on answering under a name that was in use a moment ago."""
+def _stale_model(cloud: Cloud, name: str, now: float) -> JSON | None:
+    """The model that still answers for a name that was used until a moment ago."""
     old = cloud.retired.get(name.lower())
-    if old is None or old.deleting is None or old.fate != "Succeeded":
+    if old is None or old.deleting is None or old.final_state != "Succeeded":
         return None
     return old.model if now < old.deleting + cloud.settings.stale_route_seconds else None
 
 
-def _update(cloud: Cloud, request: Request, existing: Deployment, wanted: _Wanted) -> Response:
-    changed = dataclasses.replace(
-        existing,
-        model=wanted.model,
-        sku=wanted.sku,
-        properties=wanted.properties,
-        tags=wanted.tags,
-    )
+def _update(cloud: Cloud, request: Request, existing: Deployment, wanted: _Request) -> Response:
+    model, sku, properties, tags, _ = wanted
+    changed = replace(existing, model=model, sku=sku, properties=properties, tags=tags)
     if changed == existing:
         return reply(described(cloud, existing))
-    slow = cloud.settings.base_deployment_async
-    updated = _written(cloud, changed, cloud.settings.deployment_seconds if slow else 0.0)
-    headers = operations.start(cloud, request, updated) if slow else {}
+    is_async = cloud.settings.base_deployment_async
+    updated = _write(cloud, changed, is_async)
+    headers = operations.start(cloud, request, updated) if is_async else {}
     return reply(described(cloud, updated), 200, headers)
 
 
-def _written(cloud: Cloud, changed: Deployment, seconds: float) -> Deployment:
+def _write(cloud: Cloud, changed: Deployment, is_async: bool) -> Deployment:
     now = cloud.clock.now()
-    updated = dataclasses.replace(
+    ready = now + (cloud.settings.deployment_seconds if is_async else 0.0)
+    updated = replace(
         changed,
         modified=now,
-        ready=now + seconds,
-        routed=now + seconds,
+        ready=ready,
+        routed=ready,
         pending="Updating",
         serving=deployment_state.serving_before(cloud, changed.id),
         etag=str(uuid.uuid4()),
@@ -134,7 +127,7 @@ def _written(cloud: Cloud, changed: Deployment, seconds: float) -> Deployment:
 
 
 async def patch(cloud: Cloud, request: Request) -> Response:
-    """PATCH: only ``sku`` and ``tags``."""
+    """Change ``sku`` and ``tags``."""
     body = await read_object(request)
     existing = _existing(cloud, request)
     _refuse_if_busy(cloud)
@@ -146,44 +139,43 @@ async def patch(cloud: Cloud, request: Request) -> Response:
         raise _sku_change(existing)
     quota.require(cloud, existing.model, sku, existing)
     tags = body.get("tags", existing.tags)
-    slow = cloud.settings.patch_async
-    seconds = cloud.settings.deployment_seconds if slow else 0.0
-    updated = _written(cloud, dataclasses.replace(existing, sku=sku, tags=tags), seconds)
-    if not slow:
+    is_async = cloud.settings.patch_async
+    updated = _write(cloud, replace(existing, sku=sku, tags=tags), is_async)
+    if not is_async:
         return reply(described(cloud, updated))
     headers = operations.start(cloud, request, updated, location=True)
     return reply(described(cloud, updated), 202, headers)
 
 
 async def delete(cloud: Cloud, request: Request) -> Response:
-    """DELETE: 204 when there is nothing to delete."""
+    """Delete a deployment: 204 if there is nothing to delete."""
     existing = deployment_state.find(cloud, request.path_params["deployment"])
     if existing is None:
         return Response(status_code=204)
     _refuse_if_busy(cloud)
     if fault := request.scope.get("emulator.deployment_fault"):
-        return _delete_badly(cloud, request, existing, fault)
+        return _fail_to_delete(cloud, request, existing, fault)
     now = cloud.clock.now()
-    slow = cloud.settings.delete_async
-    ends = now + (cloud.settings.deletion_seconds if slow else 0.0)
-    doomed = dataclasses.replace(existing, deleting=ends, ready=ends, modified=now)
-    cloud.deployments.put(dataclasses.replace(existing, deleting=ends, modified=now))
+    is_async = cloud.settings.delete_async
+    ends = now + (cloud.settings.deletion_seconds if is_async else 0.0)
+    deleted = replace(existing, deleting=ends, modified=now)
+    cloud.deployments.put(deleted)
     deployment_state.settle(cloud)
-    if not slow:
+    if not is_async:
         return Response(status_code=200)
-    headers = operations.start(cloud, request, doomed, location=True)
+    headers = operations.start(cloud, request, replace(deleted, ready=ends), location=True)
     return Response(status_code=202, headers=headers)
 
 
-def _delete_badly(cloud: Cloud, request: Request, existing: Deployment, fault: str) -> Response:
-    """A deletion that fails after a while, or never ends; the deployment stays."""
+def _fail_to_delete(cloud: Cloud, request: Request, existing: Deployment, fault: str) -> Response:
+    """Start a deletion that fails after a while, or never ends. The deployment stays."""
     now = cloud.clock.now()
-    kept = dataclasses.replace(
+    kept = replace(
         existing,
         modified=now,
         ready=now + cloud.settings.deletion_seconds,
         pending="Deleting",
-        fate=existing.fate if fault == "fail" else deployment_state.STUCK,
+        final_state=existing.final_state if fault == "fail" else STUCK,
         serving=existing.model,
         routed=now,
     )
@@ -193,43 +185,39 @@ def _delete_badly(cloud: Cloud, request: Request, existing: Deployment, fault: s
 
 
 async def get(cloud: Cloud, request: Request) -> Response:
-    """GET one deployment."""
     return reply(described(cloud, _existing(cloud, request)))
 
 
 async def list_all(cloud: Cloud, _: Request) -> Response:
-    """GET all deployments of the account."""
     deployment_state.settle(cloud)
     return reply({"value": [described(cloud, item) for item in cloud.deployments.all()]})
 
 
 async def pause(cloud: Cloud, request: Request) -> Response:
-    """POST …/pause: inference answers 423 until it is resumed (api-version 2026-03-01)."""
-    return _paused(cloud, request, True)
+    """Pause a deployment (api-version 2026-03-01): inference answers 423 until it is resumed."""
+    return _set_paused(cloud, request, True)
 
 
 async def resume(cloud: Cloud, request: Request) -> Response:
-    """POST …/resume."""
-    return _paused(cloud, request, False)
+    return _set_paused(cloud, request, False)
 
 
-def _paused(cloud: Cloud, request: Request, paused: bool) -> Response:
+def _set_paused(cloud: Cloud, request: Request, paused: bool) -> Response:
     existing = _existing(cloud, request)
     _refuse_if_busy(cloud)
     if existing.sku["name"] not in catalog.BASE_SKUS:
         raise _bad("BadRequest", f"A deployment of the SKU '{existing.sku['name']}' cannot be paused.")
-    changed = dataclasses.replace(existing, paused=paused, modified=cloud.clock.now())
+    changed = replace(existing, paused=paused, modified=cloud.clock.now())
     cloud.deployments.put(changed)
     return reply(described(cloud, changed))
 
 
 async def skus(cloud: Cloud, request: Request) -> Response:
-    """GET …/skus: the sizes that a deployment may have."""
+    """The SKUs and capacities that a deployment may have."""
     existing = _existing(cloud, request)
     _, tuned = quota.base_name(cloud, existing.model)
     names = catalog.FINETUNE_SKUS if tuned else catalog.BASE_SKUS
-    limit = cloud.settings.model_quota
-    capacity = {"minimum": 1, "maximum": limit, "step": 1, "default": 10}
+    capacity = {"minimum": 1, "maximum": cloud.settings.model_quota, "step": 1, "default": 10}
     rows = [
         {"resourceType": TYPE, "sku": {"name": name, "capacity": 1}, "capacity": capacity} for name in names
     ]
@@ -240,14 +228,13 @@ def _existing(cloud: Cloud, request: Request) -> Deployment:
     name = request.path_params["deployment"]
     existing = deployment_state.find(cloud, name)
     if existing is None:
-        account = cloud.account
-        resource = f"Microsoft.CognitiveServices/accounts/{account.name}/deployments/{name}"
-        raise resource_not_found(resource, account.group)
+        resource = f"Microsoft.CognitiveServices/accounts/{cloud.account.name}/deployments/{name}"
+        raise resource_not_found(resource, cloud.account.group)
     return existing
 
 
 def _refuse_if_busy(cloud: Cloud) -> None:
-    """One write at a time under an account; what is stuck may be written all the same."""
+    """An account allows one write at a time. A stuck deployment doesn't prevent others."""
     if cloud.settings.account_state != "Succeeded":
         message = f"Account {cloud.account.id} in state {cloud.settings.account_state}"
         raise ServiceError(409, "AccountProvisioningStateInvalid", message)
@@ -270,22 +257,16 @@ def _refuse_if_failed(cloud: Cloud, existing: Deployment | None) -> None:
         )
 
 
-def _refuse_change(cloud: Cloud, existing: Deployment, wanted: _Wanted) -> None:
+def _refuse_change(cloud: Cloud, existing: Deployment, wanted: _Request) -> None:
     if wanted.sku["name"] != existing.sku["name"]:
         raise _sku_change(existing)
-    if _same_model(wanted.model, existing.model):
+    if all(wanted.model.get(key) == existing.model.get(key) for key in ("format", "name", "version")):
         return
     if wanted.tuned or deployment_state.model_of(cloud, existing.model) is not None:
-        raise _bad(
-            "ModelUpgradeNotSupported",
-            "Model updates are not supported for finetuned model deployments.",
-        )
+        message = "Model updates are not supported for finetuned model deployments."
+        raise _bad("ModelUpgradeNotSupported", message)
     if wanted.sku["capacity"] != existing.sku["capacity"]:
         raise _bad("BadRequest", "Cannot change capacity and model at the same time.")
-
-
-def _same_model(first: JSON, second: JSON) -> bool:
-    return all(first.get(key) == second.get(key) for key in ("format", "name", "version"))
 
 
 def _sku_change(existing: Deployment) -> ServiceError:
@@ -295,17 +276,22 @@ def _sku_change(existing: Deployment) -> ServiceError:
     )
 
 
-def _wanted(cloud: Cloud, body: Mapping[str, Any]) -> _Wanted:
+def _parsed(cloud: Cloud, body: Mapping[str, Any]) -> _Request:
     properties = body.get("properties")
     model = properties.get("model") if isinstance(properties, dict) else None
     if not isinstance(properties, dict) or not isinstance(model, dict) or not model.get("name"):
         raise _bad("InvalidRequestContent", "The property 'properties.model' is required.")
     sku = _sku(body)
     model, tuned = _model(cloud, model)
-    _check_sku(sku, model, tuned)
+    if sku["name"] not in (catalog.FINETUNE_SKUS if tuned else catalog.BASE_SKUS):
+        raise _bad(
+            "InvalidResourceProperties",
+            f"The specified SKU '{sku['name']}' of account deployment is not supported by the "
+            f"model '{model['name']}' version: '{model['version']}'.",
+        )
     kept = {key: properties[key] for key in _KEPT_PROPERTIES if properties.get(key) is not None}
     kept.setdefault("versionUpgradeOption", "OnceNewDefaultVersionAvailable")
-    return _Wanted(model, sku, kept, body.get("tags") or None, tuned)
+    return _Request(model, sku, kept, body.get("tags") or None, tuned)
 
 
 def _sku(body: Mapping[str, Any]) -> JSON:
@@ -335,15 +321,6 @@ def _model(cloud: Cloud, model: JSON) -> tuple[JSON, bool]:
             "deployment is not supported.",
         )
     return {**model, "version": known.version}, False
-
-
-def _check_sku(sku: JSON, model: JSON, tuned: bool) -> None:
-    if sku["name"] not in (catalog.FINETUNE_SKUS if tuned else catalog.BASE_SKUS):
-        raise _bad(
-            "InvalidResourceProperties",
-            f"The specified SKU '{sku['name']}' of account deployment is not supported by the "
-            f"model '{model['name']}' version: '{model['version']}'.",
-        )
 
 
 def _bad(code: str, message: str) -> ServiceError:

@@ -1,17 +1,16 @@
-"""Long-running operations of the control plane."""
+"""Long-running operations: what the headers Azure-AsyncOperation and Location name."""
 
 from __future__ import annotations
 
-import dataclasses
 import uuid
 from datetime import UTC, datetime
 
+from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import Response
 
 from ftops.emulator.account.cloud import JSON, Cloud, Deployment, Operation
 from ftops.emulator.control_plane import deployment_state
-from ftops.emulator.control_plane.deployment_body import described
 from ftops.emulator.http.errors import ServiceError
 from ftops.emulator.http.messages import reply
 
@@ -27,22 +26,22 @@ def start(
     location: bool = False,
     error: JSON | None = None,
 ) -> dict[str, str]:
-    """Begin the operation that ends when ``deployment`` is ready; the headers that tell of it.
+    """Start the operation that ends when ``deployment`` is ready. Returns the headers of the reply.
 
-    With an ``error`` the operation fails, though the deployment may be as good as before.
+    With an ``error`` the operation fails, even if the deployment is all right.
     """
-    stuck = deployment.fate == deployment_state.STUCK
+    is_stuck = deployment.final_state == deployment_state.STUCK
     operation = Operation(
         id=str(uuid.uuid4()),
         created=cloud.clock.now(),
         deployment=deployment.name,
-        word="Deleting" if deployment.deleting is not None else deployment.pending,
-        ends=_NEVER if stuck else deployment.ready,
-        fate="Failed" if error or deployment.fate == "Failed" else "Succeeded",
+        running_status="Deleting" if deployment.deleting is not None else deployment.pending,
+        ends=_NEVER if is_stuck else deployment.ready,
+        final_status="Failed" if error or deployment.final_state == "Failed" else "Succeeded",
         error=error or deployment.error,
     )
-    if deployment.deleting is not None:  # whatever it was before, it goes
-        operation = dataclasses.replace(operation, ends=deployment.ready, fate="Succeeded", error=None)
+    if deployment.deleting is not None:  # a deletion succeeds, whatever the deployment's state is
+        operation = replace(operation, ends=deployment.ready, final_status="Succeeded", error=None)
     cloud.operations.put(operation)
     for old in cloud.operations.all()[:-KEPT]:
         cloud.operations.remove(old.id)
@@ -63,19 +62,19 @@ def _path(cloud: Cloud, operation: Operation) -> str:
 
 
 def retry_after(cloud: Cloud) -> dict[str, str]:
-    """The Retry-After header, when it is switched on."""
+    """The header Retry-After, if it is switched on."""
     seconds = cloud.settings.retry_after_seconds
     return {"retry-after": str(seconds)} if seconds else {}
 
 
 async def get(cloud: Cloud, request: Request) -> Response:
-    """The status of an operation. While it runs, the word is that of a provisioning state."""
+    """The status of an operation: while it runs, that of the deployment."""
     operation = _existing(cloud, request)
     done = cloud.clock.now() >= operation.ends
     body: JSON = {
         "id": _path(cloud, operation),
         "name": operation.id,
-        "status": operation.fate if done else operation.word,
+        "status": operation.final_status if done else operation.running_status,
         "startTime": _seconds(operation.created),
     }
     if done:
@@ -86,18 +85,17 @@ async def get(cloud: Cloud, request: Request) -> Response:
 
 
 async def result(cloud: Cloud, request: Request) -> Response:
-    """What the Location header names: 202 while it runs, then the resource."""
+    """The result: 202 while the operation runs, then the resource."""
     operation = _existing(cloud, request)
     if cloud.clock.now() < operation.ends:
         return Response(status_code=202, headers={"location": str(request.url)})
     deployment = deployment_state.find(cloud, operation.deployment)
-    if deployment is None or operation.word == "Deleting":
+    if deployment is None or operation.running_status == "Deleting":
         return Response(status_code=204)
-    return reply(described(cloud, deployment))
+    return reply(deployment_state.described(cloud, deployment))
 
 
 def running(cloud: Cloud) -> list[Operation]:
-    """The operations that have not ended."""
     now = cloud.clock.now()
     return [operation for operation in cloud.operations.all() if now < operation.ends]
 

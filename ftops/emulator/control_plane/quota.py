@@ -1,11 +1,9 @@
-"""Capacity of the subscription: what deployments use, what is left, and the refusal beyond it.
+"""Quota of the subscription: how much deployments use, and the error if a write needs more than is left.
 
-Units are thousands of tokens a minute, per SKU and model, as in the service's usages.
+Units are thousands of tokens per minute, for each SKU and model, as in the service's usages.
 """
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 from ftops.emulator.account import catalog
 from ftops.emulator.account.cloud import JSON, Cloud, Deployment
@@ -17,19 +15,19 @@ _FINETUNED_TITLE = "Standard Fine-Tuned Deployments"
 
 
 def usage_name(sku: str, model: str, tuned: bool) -> str:
-    """The name of a quota; the service spells tuned gpt-4.1 without its first hyphen."""
+    """The name of a quota. For tuned models the service writes gpt-4.1 without its first hyphen."""
     if not tuned:
         return f"OpenAI.{sku}.{model}"
     return f"OpenAI.{sku}.{model.replace('gpt-4.1', 'gpt4.1')}-finetune"
 
 
 def title(sku: str, model: str, tuned: bool) -> str:
-    """The name of a quota for people."""
+    """The display name of a quota."""
     return f"Tokens Per Minute (thousands) - {model} - {sku}{' - finetune' if tuned else ''}"
 
 
 def base_name(cloud: Cloud, model: JSON) -> tuple[str, bool]:
-    """The base model's name behind a deployment's model, and whether it is tuned."""
+    """The name of the base model of a deployment's model, and whether that is tuned."""
     tuned = deployment_state.tuned_model(cloud, model)
     if tuned is not None:
         return catalog.BY_ID[tuned.base].name, True
@@ -38,11 +36,10 @@ def base_name(cloud: Cloud, model: JSON) -> tuple[str, bool]:
 
 
 def used(cloud: Cloud) -> dict[str, int]:
-    """Capacity in use by quota name; a deleted deployment may still count for a while."""
+    """Used capacity by the name of the quota. A deleted deployment may count for a while."""
     deployment_state.settle(cloud)
-    now = cloud.clock.now()
-    waiting = cloud.settings.quota_return_seconds
-    late = [old for old in cloud.retired.all() if now < (old.deleting or 0.0) + waiting]
+    now, delay = cloud.clock.now(), cloud.settings.quota_return_seconds
+    late = [old for old in cloud.retired.all() if now < (old.deleting or 0.0) + delay]
     sums: dict[str, int] = {}
     for deployment in [*cloud.deployments.all(), *late]:
         name, tuned = base_name(cloud, deployment.model)
@@ -55,41 +52,31 @@ def used(cloud: Cloud) -> dict[str, int]:
 
 def usages(cloud: Cloud) -> list[JSON]:
     """Every quota with its use and limit."""
-    sums = used(cloud)
-    rows = [_usage(key, text, sums.get(key, 0), cloud.settings.model_quota) for key, text in _names()]
-    limit = cloud.settings.finetuned_deployments_limit
-    rows.append(_usage(FINETUNED, _FINETUNED_TITLE, sums.get(FINETUNED, 0), limit))
-    rows.append(_usage("AccountCount", "Maximum Resources per Region", 1, 200))
-    return rows
-
-
-def _names() -> Iterator[tuple[str, str]]:
-    seen: dict[str, str] = {}
+    sums, limit = used(cloud), cloud.settings.model_quota
+    quotas: dict[str, tuple[str, int]] = {}  # name → display name, limit
     for model in catalog.BASE_MODELS:
-        for sku in model.skus:
-            seen[usage_name(sku, model.name, False)] = title(sku, model.name, False)
-        for sku in catalog.FINETUNE_SKUS if model.trainable else ():
-            seen[usage_name(sku, model.name, True)] = title(sku, model.name, True)
-    return iter(seen.items())
-
-
-def _usage(key: str, text: str, current: int, limit: int) -> JSON:
-    return {
-        "name": {"value": key, "localizedValue": text},
-        "currentValue": current,
-        "limit": limit,
-        "unit": "Count",
-    }
+        for tuned, skus in ((False, model.skus), (True, catalog.FINETUNE_SKUS if model.trainable else ())):
+            for sku in skus:
+                quotas[usage_name(sku, model.name, tuned)] = (title(sku, model.name, tuned), limit)
+    quotas[FINETUNED] = (_FINETUNED_TITLE, cloud.settings.finetuned_deployments_limit)
+    quotas["AccountCount"] = ("Maximum Resources per Region", 200)
+    sums["AccountCount"] = 1
+    return [
+        {
+            "name": {"value": name, "localizedValue": text},
+            "currentValue": sums.get(name, 0),
+            "limit": limit,
+            "unit": "Count",
+        }
+        for name, (text, limit) in quotas.items()
+    ]
 
 
 def require(cloud: Cloud, model: JSON, sku: JSON, existing: Deployment | None) -> None:
-    """Raise ``InsufficientQuota`` when a write needs more than there is."""
+    """Raise ``InsufficientQuota`` if a write needs more than is left."""
     name, tuned = base_name(cloud, model)
-    key = usage_name(sku["name"], name, tuned)
-    sums = used(cloud)
-    had = int(existing.sku["capacity"]) if existing else 0
-    needed = int(sku["capacity"]) - had
-    text = title(sku["name"], name, tuned)
+    sums, key, text = used(cloud), usage_name(sku["name"], name, tuned), title(sku["name"], name, tuned)
+    needed = int(sku["capacity"]) - (int(existing.sku["capacity"]) if existing else 0)
     _refuse_beyond(needed, sums.get(key, 0), cloud.settings.model_quota, text)
     if tuned and existing is None:
         limit = cloud.settings.finetuned_deployments_limit

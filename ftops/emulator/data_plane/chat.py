@@ -1,4 +1,4 @@
-"""Chat completions: the tuned model of a deployment answers, or the rule for base models."""
+"""Chat completions: from the tuned model of a deployment, or by the rules for base models."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import asyncio
 import json
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -17,56 +16,44 @@ from ftops.emulator.account.cloud import JSON, Cloud, TunedModel, new_hex
 from ftops.emulator.control_plane import deployment_state
 from ftops.emulator.http.errors import ServiceError, deployment_not_found
 from ftops.emulator.http.messages import read_object, reply
-from ftops.emulator.trainer import base_model
-from ftops.emulator.trainer.examples import (
-    Context,
-    InvalidChat,
-    Reply,
-    check_messages,
-    context_of,
-    offered_functions,
-    text_of,
-    words,
-)
+from ftops.emulator.trainer import base_model, examples
+from ftops.emulator.trainer.examples import Context, InvalidChat, Reply, text_of, words
 
 if TYPE_CHECKING:
     from ftops.emulator.trainer.model import Model
 
-_LOADED = 4
+_MAX_LOADED = 4
 _MAX_CHOICES = 128
 
 
-@dataclass(frozen=True, slots=True)
-class _Question:
-    """A request, checked: what to answer, and in which forms."""
+class _Question(NamedTuple):
+    """A checked request."""
 
     context: Context
-    calls: bool
-    texts: bool
-    forced: bool  # to call one given function
+    calls: bool  # whether the reply may be calls
+    texts: bool  # whether the reply may be a text
+    forced: bool  # whether one given function must be called
     prompt_tokens: int
 
 
-class Minds:
-    """Tuned models in memory: the last few that were asked."""
+class LoadedModels:
+    """The tuned models that were used last, in memory."""
 
     def __init__(self) -> None:
         self._loaded: OrderedDict[str, Model] = OrderedDict()
 
     def get(self, cloud: Cloud, tuned: TunedModel) -> Model:
-        """The weights of ``tuned``."""
-        # Imported here: numpy is loaded by the first question to a tuned model.
+        # Imported here: numpy is loaded by the first request for a tuned model.
         from ftops.emulator.trainer import model
 
         loaded = self._loaded.pop(tuned.weights, None)
         self._loaded[tuned.weights] = loaded or model.load(cloud.weights(tuned.weights))
-        while len(self._loaded) > _LOADED:
+        while len(self._loaded) > _MAX_LOADED:
             self._loaded.popitem(last=False)
         return self._loaded[tuned.weights]
 
 
 async def complete(cloud: Cloud, request: Request) -> Response:
-    """POST …/chat/completions."""
     body = await read_object(request)
     name = request.path_params.get("deployment") or body.get("model")
     model = deployment_state.serving(cloud, str(name))
@@ -75,25 +62,24 @@ async def complete(cloud: Cloud, request: Request) -> Response:
     known = catalog.find(model["name"], model.get("version"))
     if tuned is None and known is None:
         raise deployment_not_found()
-    answer = await asyncio.to_thread(_answer, cloud, request.scope["emulator.minds"], tuned, question)
-    shown = tuned.id if tuned else known.id if known else ""
-    completion = _completion(cloud, shown, question, answer, _choices(body))
+    loaded: LoadedModels = request.scope["emulator.loaded_models"]
+    answer = await asyncio.to_thread(_answer, cloud, loaded, tuned, question)
+    model_id = tuned.id if tuned else known.id if known else ""
+    completion = _completion(cloud, model_id, question, answer, _choices(body))
     if not body.get("stream"):
         return reply(completion)
     usage = bool((body.get("stream_options") or {}).get("include_usage"))
     return StreamingResponse(_chunks(completion, usage), media_type="text/event-stream")
 
 
-def _answer(cloud: Cloud, minds: Minds, tuned: TunedModel | None, question: _Question) -> Reply:
+def _answer(cloud: Cloud, loaded: LoadedModels, tuned: TunedModel | None, question: _Question) -> Reply:
+    context, calls, texts, *_ = question
+    learned = None
     if tuned is not None:
         from ftops.emulator.trainer import model
 
-        learned = model.answer(
-            minds.get(cloud, tuned), question.context, texts=question.texts, calls=question.calls
-        )
-        if learned is not None:
-            return learned
-    return base_model.answer(question.context, texts=question.texts, calls=question.calls)
+        learned = model.answer(loaded.get(cloud, tuned), context, texts=texts, calls=calls)
+    return learned or base_model.answer(context, texts=texts, calls=calls)
 
 
 def _question(body: Mapping[str, Any]) -> _Question:
@@ -101,12 +87,15 @@ def _question(body: Mapping[str, Any]) -> _Question:
     if not isinstance(messages, list) or not messages:
         raise _bad("'messages' must be a list with at least one message.")
     try:
-        _check(messages)
-        functions, legacy = offered_functions(body)
+        if not all(isinstance(item, dict) and isinstance(item.get("role"), str) for item in messages):
+            raise InvalidChat("every message needs a 'role'")
+        # Inference is less strict than training: content may be null beside calls, roles may have any order.
+        examples.check_messages([{"role": "user", "content": text_of(messages[-1])}])
+        functions, legacy = examples.offered_functions(body)
     except InvalidChat as exc:
         raise _bad(f"Invalid request: {exc}.") from exc
     choice = body.get("tool_choice", body.get("function_call", "auto"))
-    forced = _forced(choice)
+    forced = str((choice.get("function") or choice).get("name")) if isinstance(choice, dict) else None
     if forced is not None:
         functions = tuple(function for function in functions if function.name == forced)
         if not functions:
@@ -114,27 +103,12 @@ def _question(body: Mapping[str, Any]) -> _Question:
     offered = body.get("tools") or body.get("functions")
     text = " ".join(text_of(message) for message in messages)
     return _Question(
-        context_of(messages, functions, legacy),
+        examples.context_of(messages, functions, legacy),
         choice != "none",
         choice in ("auto", "none", None),
         forced is not None,
         len(words(text + (json.dumps(offered) if offered else ""))) + 3 * len(messages),
     )
-
-
-def _check(messages: list[Any]) -> None:
-    """Inference takes more than training: null beside calls, and turns in any order."""
-    for message in messages:
-        if not isinstance(message, dict) or not isinstance(message.get("role"), str):
-            raise InvalidChat("every message needs a 'role'")
-    check_messages([{"role": "user", "content": text_of(messages[-1])}])
-
-
-def _forced(choice: Any) -> str | None:
-    if not isinstance(choice, dict):
-        return None
-    name = (choice.get("function") or choice).get("name")
-    return str(name)
 
 
 def _choices(body: Mapping[str, Any]) -> int:
@@ -146,10 +120,8 @@ def _choices(body: Mapping[str, Any]) -> int:
 
 def _completion(cloud: Cloud, model: str, question: _Question, answer: Reply, count: int) -> JSON:
     message, reason = _message(question, answer)
-    spoken = words(message.get("content") or "") + [
-        word for call in answer.calls for word in words(call.name + json.dumps(dict(call.arguments)))
-    ]
-    completion_tokens = len(spoken) * count
+    texts = [message.get("content") or "", *(c.name + json.dumps(dict(c.arguments)) for c in answer.calls)]
+    completion_tokens = sum(len(words(text)) for text in texts) * count
     choices = [
         {"index": index, "finish_reason": reason, "logprobs": None, "message": message}
         for index in range(count)
@@ -170,7 +142,7 @@ def _completion(cloud: Cloud, model: str, question: _Question, answer: Reply, co
 
 
 def _message(question: _Question, answer: Reply) -> tuple[JSON, str]:
-    """The message, in the form that was asked for, and why it ends."""
+    """The message, in the format of the request, and the finish reason."""
     start: JSON = {"role": "assistant", "refusal": None}
     if not answer.calls:
         return {**start, "content": answer.text}, "stop"
@@ -182,8 +154,8 @@ def _message(question: _Question, answer: Reply) -> tuple[JSON, str]:
     if legacy:
         reason = "stop" if question.forced else "function_call"
         return {**start, "content": None, "function_call": calls[0]}, reason
-    made = [{"id": f"call_{new_hex()[:24]}", "type": "function", "function": call} for call in calls]
-    return {**start, "content": None, "tool_calls": made}, ("stop" if question.forced else "tool_calls")
+    tool_calls = [{"id": f"call_{new_hex()[:24]}", "type": "function", "function": call} for call in calls]
+    return {**start, "content": None, "tool_calls": tool_calls}, ("stop" if question.forced else "tool_calls")
 
 
 async def _chunks(completion: JSON, usage: bool) -> AsyncIterator[bytes]:

@@ -1,8 +1,8 @@
 """Copies of checkpoints to other accounts, a preview of the v1 plane.
 
-Source: Microsoft's document on copying checkpoints across regions. The account that a copy goes to is
-another emulator, whose folder lies beside this one's; it takes the copy when it is asked for models or for
-a deployment. Where there is no such account, the copy fails.
+Source: Microsoft's document on copying checkpoints across regions. The destination is another emulator, whose
+folder is beside this one's. It fetches the copy when it lists models or creates a deployment. If there is no
+such account, the copy fails.
 """
 
 from __future__ import annotations
@@ -25,25 +25,20 @@ _ACCOUNT_ID = re.compile(
 
 
 async def start(cloud: Cloud, request: Request) -> Response:
-    """POST …/checkpoints/{checkpoint}/copy: ``destinationResourceId`` and ``region``."""
     checkpoint = _checkpoint(cloud, request)
     body = await read_object(request)
     destination, region = body.get("destinationResourceId"), body.get("region")
     if not isinstance(destination, str) or not _ACCOUNT_ID.fullmatch(destination):
-        raise invalid("'destinationResourceId' must be the id of an account in the control plane.")
+        raise invalid("'destinationResourceId' must be the ARM id of an account.")
     if not isinstance(region, str) or not region:
         raise invalid("The field 'region' is required.")
-    now = cloud.clock.now()
-    copy = Copy(
-        f"{checkpoint.id}-to-{len(cloud.copies)}", now, checkpoint.job, checkpoint.model,
-        destination, region, now + cloud.settings.copy_seconds,
-    )  # fmt: skip
-    cloud.copies.put(copy)
+    id, now = f"{checkpoint.id}-to-{len(cloud.copies)}", cloud.clock.now()
+    ends = now + cloud.settings.copy_seconds
+    cloud.copies.put(Copy(id, now, checkpoint.job, checkpoint.model, destination, region, ends))
     return reply(_described(cloud, checkpoint))
 
 
 async def get(cloud: Cloud, request: Request) -> Response:
-    """GET …/checkpoints/{checkpoint}/copy: how far the copies are."""
     return reply(_described(cloud, _checkpoint(cloud, request)))
 
 
@@ -51,11 +46,12 @@ def _checkpoint(cloud: Cloud, request: Request) -> Checkpoint:
     if request.headers.get(_HEADER) != "preview":
         raise gateway_not_found()
     name = request.path_params["checkpoint"]
-    found = cloud.checkpoints.get(name)
-    known = found is not None and found.job == request.path_params["job"]
-    if found is None or not known or found.created > cloud.clock.now():
+    checkpoint = cloud.checkpoints.get(name)
+    if checkpoint is None or checkpoint.job != request.path_params["job"]:
         raise not_found("checkpoint", name)
-    return found
+    if checkpoint.created > cloud.clock.now():
+        raise not_found("checkpoint", name)
+    return checkpoint
 
 
 def _described(cloud: Cloud, checkpoint: Checkpoint) -> JSON:

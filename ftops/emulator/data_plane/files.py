@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import dataclasses
 import shutil
 from pathlib import Path
 from typing import IO
 
+from msgspec.structs import replace
 from starlette.datastructures import FormData, UploadFile
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
@@ -19,17 +19,15 @@ from starlette.responses import FileResponse, Response
 from ftops.emulator.account.cloud import JSON, Cloud, StoredFile, new_hex
 from ftops.emulator.http.errors import Plane, ServiceError, invalid, not_found, over_quota
 from ftops.emulator.http.messages import created, page, plane_of, reply
-from ftops.emulator.trainer.examples import InvalidData
-from ftops.emulator.trainer.preferences import read_any
+from ftops.emulator.trainer.examples import InvalidData, read_any
 
 PURPOSES = ("fine-tune", "assistants", "batch", "evals", "user_data", "vision")
 RESULTS = "fine-tune-results"
 PROCESSING_FAILED = "The file could not be processed due to an internal error."
-_EXPIRES = (1209600, 2592000)
+_EXPIRY_SECONDS = (1209600, 2592000)  # two weeks to thirty days
 
 
 async def create(cloud: Cloud, request: Request) -> Response:
-    """POST /files: multipart with ``purpose`` and ``file``."""
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
         raise invalid("The request must be multipart/form-data with 'purpose' and 'file'.")
     async with request.form(max_files=1, max_fields=20) as form:
@@ -39,65 +37,49 @@ async def create(cloud: Cloud, request: Request) -> Response:
         expires = _expiry(form, now)
         refuse_beyond_limit(cloud)
         name = f"file-{new_hex()}"
-        size = await asyncio.to_thread(keep, upload.file, cloud.content(name))
+        size = await asyncio.to_thread(write_content, upload.file, cloud.content(name))
         filename = upload.filename or "file"
     if size == 0:
         cloud.content(name).unlink()
         raise invalid("The uploaded file is empty.")
     refuse_too_large(cloud, name, size)
-    file = StoredFile(name, filename, purpose, size, now, 0.0, expires=expires)
-    file = await asyncio.to_thread(stored, cloud, file, request.scope.get("emulator.file_fault"))
+    file = StoredFile(name, now, filename, purpose, size, 0.0, expires=expires)
+    file = await asyncio.to_thread(add, cloud, file, request.scope.get("emulator.file_fault"))
     return created(request, described(cloud, file), f"files/{name}")
 
 
-def stored(cloud: Cloud, file: StoredFile, fault: str | None = None) -> StoredFile:
-    """Keep a file whose content is in its place; it is processed after a while, well or badly."""
-    error = (fault and PROCESSING_FAILED) or _unreadable(cloud, file)
+def add(cloud: Cloud, file: StoredFile, fault: str | None = None) -> StoredFile:
+    """Add a file whose content is stored. It is processed after a while, maybe with an error."""
+    error = PROCESSING_FAILED if fault else None
+    if error is None and cloud.settings.jsonl_checked == "file" and file.purpose == "fine-tune":
+        try:
+            read_any(cloud.content(file.id).read_bytes(), "file")
+        except InvalidData as exc:
+            error = exc.message
     ready = cloud.clock.now() + cloud.settings.file_processing_seconds
-    file = dataclasses.replace(file, ready=ready, error=error)
+    file = replace(file, ready=ready, error=error)
     cloud.files.put(file)
     return file
 
 
-def _unreadable(cloud: Cloud, file: StoredFile) -> str | None:
-    """What is wrong with a training file, where the service looks at once (``jsonl_checked``)."""
-    if cloud.settings.jsonl_checked != "file" or file.purpose != "fine-tune":
-        return None
-    try:
-        read_any(cloud.content(file.id).read_bytes(), "file")
-    except InvalidData as exc:
-        return exc.message
-    return None
-
-
 def refuse_too_large(cloud: Cloud, name: str, size: int) -> None:
-    """Raise, and forget the content, when a file has more bytes than a strict service takes."""
+    """Delete the content and raise if ``strict`` is set and the file is too large."""
     settings = cloud.settings
-    if not settings.strict or size <= settings.max_file_bytes:
-        return
-    cloud.content(name).unlink(missing_ok=True)
-    raise ServiceError(
-        settings.file_too_large_status,
-        "invalidPayload",
-        f"The file has {size} bytes; the limit is {settings.max_file_bytes}.",
-    )
+    if settings.strict and size > settings.max_file_bytes:
+        cloud.content(name).unlink(missing_ok=True)
+        message = f"The file has {size} bytes; the limit is {settings.max_file_bytes}."
+        raise ServiceError(settings.file_too_large_status, "invalidPayload", message)
 
 
 def _expiry(form: FormData, now: float) -> float | None:
-    """``expires_after``: seconds after the creation, between two weeks and thirty days."""
+    """When the file expires, by ``expires_after``."""
     anchor, seconds = form.get("expires_after[anchor]"), form.get("expires_after[seconds]")
     if anchor is None and seconds is None:
         return None
-    text = str(seconds)
-    if (
-        anchor != "created_at"
-        or not text.isdecimal()
-        or len(text) > 9
-        or not _EXPIRES[0] <= int(text) <= _EXPIRES[1]
-    ):
-        raise invalid(
-            f"'expires_after' needs the anchor 'created_at' and seconds from {_EXPIRES[0]} to {_EXPIRES[1]}."
-        )
+    text, (low, high) = str(seconds), _EXPIRY_SECONDS
+    is_valid = text.isdecimal() and len(text) < 10 and low <= int(text) <= high
+    if anchor != "created_at" or not is_valid:
+        raise invalid(f"'expires_after' needs the anchor 'created_at' and seconds from {low} to {high}.")
     return int(now) + int(text)
 
 
@@ -111,7 +93,7 @@ def _parts(form: FormData) -> tuple[UploadFile, str]:
 
 
 def refuse_beyond_limit(cloud: Cloud) -> None:
-    """Raise when the account has as many files as it may."""
+    """Raise if the account has reached its limit of files."""
     count = sum(file.purpose != RESULTS for file in existing(cloud))
     if count >= cloud.settings.files_limit:
         raise over_quota(
@@ -121,8 +103,8 @@ def refuse_beyond_limit(cloud: Cloud) -> None:
         )
 
 
-def keep(source: IO[bytes], target: Path) -> int:
-    """Write a content to its place; its size in bytes."""
+def write_content(source: IO[bytes], target: Path) -> int:
+    """Write the content of a file. Returns its size in bytes."""
     temporary = target.with_name(f".{target.name}.tmp")
     with temporary.open("wb") as file:
         shutil.copyfileobj(source, file, 1 << 20)
@@ -132,14 +114,14 @@ def keep(source: IO[bytes], target: Path) -> int:
 
 
 async def list_all(cloud: Cloud, request: Request) -> Response:
-    """GET /files. The dated plane ignores paging and says no ``has_more``."""
+    """List files. The dated plane has no pages and no ``has_more``."""
     purpose = request.query_params.get("purpose")
     listed = (file for file in existing(cloud) if cloud.is_listed(file.created))
     files = [file for file in listed if purpose in (None, file.purpose)]
-    wanted = cloud.settings.list_order
+    order: str = cloud.settings.list_order
     if plane_of(request) is Plane.V1:
-        wanted = {"asc": "oldest", "desc": "newest"}.get(request.query_params.get("order", ""), wanted)
-    if wanted == "newest":
+        order = {"asc": "oldest", "desc": "newest"}.get(request.query_params.get("order", ""), order)
+    if order == "newest":
         files.reverse()
     if plane_of(request) is Plane.DATED:
         return reply({"object": "list", "data": [described(cloud, file) for file in files]})
@@ -150,12 +132,10 @@ async def list_all(cloud: Cloud, request: Request) -> Response:
 
 
 async def get(cloud: Cloud, request: Request) -> Response:
-    """GET /files/{file}."""
     return reply(described(cloud, _existing(cloud, request)))
 
 
 async def content(cloud: Cloud, request: Request) -> Response:
-    """GET /files/{file}/content: the bytes as they were uploaded."""
     file = _existing(cloud, request)
     if not cloud.content(file.id).exists():
         raise not_found("file", file.id)
@@ -166,7 +146,7 @@ async def content(cloud: Cloud, request: Request) -> Response:
 
 
 async def delete(cloud: Cloud, request: Request) -> Response:
-    """DELETE /files/{file}; allowed though a job used it."""
+    """Delete a file, even if a job has used it."""
     file = _existing(cloud, request)
     cloud.files.remove(file.id)
     cloud.content(file.id).unlink(missing_ok=True)
@@ -174,12 +154,11 @@ async def delete(cloud: Cloud, request: Request) -> Response:
 
 
 def processed(cloud: Cloud, file: StoredFile) -> bool:
-    """Whether the service is done with the upload."""
     return cloud.clock.now() >= file.ready
 
 
 def file_error(cloud: Cloud, file: StoredFile) -> str | None:
-    """Why the service could not process the file, as soon as it says so."""
+    """Why the file couldn't be processed; None until the service reports it."""
     return file.error if processed(cloud, file) else None
 
 
@@ -189,7 +168,7 @@ def existing(cloud: Cloud) -> list[StoredFile]:
 
 
 def find(cloud: Cloud, name: str) -> StoredFile | None:
-    """The file with this id, if it has not expired."""
+    """A file by its id, if it has not expired."""
     file = cloud.files.get(name)
     return None if file is None or _expired(cloud, file) else file
 
@@ -199,7 +178,7 @@ def _expired(cloud: Cloud, file: StoredFile) -> bool:
 
 
 def described(cloud: Cloud, file: StoredFile) -> JSON:
-    """The file on the wire; its size is known only once it is processed."""
+    """A file on the wire. Its size is not known until it is processed."""
     error = file_error(cloud, file)
     more: JSON = {"bytes": file.bytes} if processed(cloud, file) and error is None else {}
     if error is not None:

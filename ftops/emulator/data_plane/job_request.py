@@ -1,7 +1,7 @@
-"""The request for a fine-tuning job: what it may say, and what the service refuses of it.
+"""Request for a fine-tuning job: parsing and validation.
 
-Sources: the Azure OpenAI authoring API 2024-10-21 and 2025-04-01-preview; the fields
-``trainingType`` and ``inference_configs`` are Microsoft's additions, seen in its documents and samples.
+Sources: the Azure OpenAI authoring API 2024-10-21 and 2025-04-01-preview; for ``trainingType`` and
+``inference_configs`` Microsoft's documents and samples.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ftops.emulator.account import catalog
 from ftops.emulator.account.cloud import JSON, Cloud, Job, new_hex
 from ftops.emulator.data_plane.files import file_error, find, processed
 from ftops.emulator.data_plane.job_schedule import TERMINAL, places, status
-from ftops.emulator.http.errors import Plane, ServiceError, invalid, over_quota, wrong_state
+from ftops.emulator.http.errors import Plane, invalid, over_quota, wrong_state
 from ftops.emulator.http.messages import plane_of
 
 NOT_TRAINABLE = "The specified base model does not support fine-tuning."
@@ -42,13 +42,18 @@ MAX_SEED = 2**31 - 1
 
 
 def parsed(cloud: Cloud, request: Request, body: Mapping[str, Any]) -> Job:
-    """The job that ``body`` asks for; ``ServiceError`` when it is refused."""
+    """The job that ``body`` describes. Raises ServiceError."""
     plane, settings, now = plane_of(request), cloud.settings, cloud.clock.now()
     model = _model(cloud, body)
     method = _method(body)
     kind = _training_type(cloud, body, model)
     _refuse_beyond_limits(cloud, kind)
-    _refuse_unoffered(cloud, model, kind, (method or {}).get("type", "supervised"))
+    is_local = cloud.account.location.replace(" ", "").lower() in catalog.TRAINING_REGIONS
+    is_offered = (method or {}).get("type", "supervised") in model.methods and (
+        kind != "standard" or is_local
+    )
+    if settings.strict and not is_offered:
+        raise invalid(NOT_TRAINABLE)
     return Job(
         id=f"ftjob-{new_hex()}",
         created=now,
@@ -63,32 +68,22 @@ def parsed(cloud: Cloud, request: Request, body: Mapping[str, Any]) -> Job:
         metadata=_metadata(body) if plane is Plane.V1 or settings.metadata_on_dated else None,
         integrations=body.get("integrations") or None,
         inference_sku=_inference_sku(body),
-        doom=request.scope.get("emulator.job_fault"),
+        fault=request.scope.get("emulator.job_fault"),
         estimated_finish=now + settings.queue_seconds + settings.min_training_seconds,
     )
-
-
-def _refuse_unoffered(cloud: Cloud, model: catalog.BaseModel, kind: str, method: str) -> None:
-    """What only the strict emulator checks: the region and the methods of a model."""
-    if not cloud.settings.strict:
-        return
-    local = cloud.account.location.replace(" ", "").lower() in catalog.TRAINING_REGIONS
-    if method not in model.methods or (kind == "standard" and not local):
-        raise invalid(NOT_TRAINABLE)
 
 
 def _refuse_beyond_limits(cloud: Cloud, kind: str) -> None:
     jobs, settings, now = cloud.jobs.all(), cloud.settings, cloud.clock.now()
     queued = sum(status(job, now) == "pending" for job in jobs)
-    if queued >= settings.queued_jobs_limit:
-        raise over_quota(settings, f"The resource has {queued} queued fine-tuning jobs, which is the limit.")
-    if len(jobs) >= settings.jobs_limit:
-        raise over_quota(settings, f"The resource has {len(jobs)} fine-tuning jobs, which is the limit.")
-    open_jobs = [job for job in jobs if job.training_type == kind and status(job, now) not in TERMINAL]
-    if settings.too_many_running == "refused" and len(open_jobs) >= places(settings, kind):
-        raise over_quota(
-            settings, f"The resource has {len(open_jobs)} running fine-tuning jobs, which is the limit."
-        )
+    unfinished = sum(job.training_type == kind and status(job, now) not in TERMINAL for job in jobs)
+    rows = [(queued, "queued ", settings.queued_jobs_limit), (len(jobs), "", settings.jobs_limit)]
+    if settings.too_many_running == "refused":
+        rows.append((unfinished, "running ", places(settings, kind)))
+    for count, what, limit in rows:
+        if count >= limit:
+            message = f"The resource has {count} {what}fine-tuning jobs, which is the limit."
+            raise over_quota(settings, message)
 
 
 def _model(cloud: Cloud, body: Mapping[str, Any]) -> catalog.BaseModel:
@@ -118,19 +113,18 @@ def _file(cloud: Cloud, body: Mapping[str, Any], key: str) -> str | None:
     name = body.get(key)
     if name is None and key == "validation_file":
         return None
-    what = key.replace("_", " ")
+    what, settings = key.replace("_", " "), cloud.settings
     file = find(cloud, name) if isinstance(name, str) else None
     if file is None:
         raise invalid(f"The specified {what} '{name}' does not exist.")
     if file.purpose != "fine-tune":
         raise invalid(f"The {what} '{name}' has purpose '{file.purpose}' instead of 'fine-tune'.")
-    settings = cloud.settings
-    waits = settings.unprocessed_file == "awaited" and not settings.strict
-    if not processed(cloud, file) and not waits:
-        wait = "Wait until it is 'processed'."
-        raise wrong_state(cloud.settings, f"The {what} '{name}' is in status 'pending'. {wait}")
+    must_be_processed = settings.strict or settings.unprocessed_file == "refused"
+    if must_be_processed and not processed(cloud, file):
+        message = f"The {what} '{name}' is in status 'pending'. Wait until it is 'processed'."
+        raise wrong_state(settings, message)
     if file_error(cloud, file) is not None:
-        raise wrong_state(cloud.settings, f"The {what} '{name}' is in status 'error'.")
+        raise wrong_state(settings, f"The {what} '{name}' is in status 'error'.")
     return file.id
 
 
@@ -160,21 +154,19 @@ def _method(body: Mapping[str, Any]) -> JSON | None:
     if not isinstance(method, dict) or method.get("type") not in _METHODS:
         raise invalid("'method.type' must be supervised, dpo or reinforcement.")
     if method["type"] not in _LEARNED_METHODS:
-        # A grader's reward would need answers that vary; this trainer's do not. Better no than a pretence.
-        raise ServiceError(
-            400, "invalidPayload", "The emulator cannot train by reinforcement; use supervised or dpo."
-        )
+        # A grader needs answers that vary, and those of this trainer don't.
+        raise invalid("The emulator cannot train by reinforcement; use supervised or dpo.")
     return method
 
 
 def _inference_sku(body: Mapping[str, Any]) -> str | None:
-    """``inference_configs``: the SKU of the deployment that the service makes by itself."""
-    given = body.get("inference_configs") or {}
-    if not isinstance(given, dict):
+    """The SKU of the deployment that the service creates by itself, by ``inference_configs``."""
+    configs = body.get("inference_configs") or {}
+    if not isinstance(configs, dict):
         raise invalid("'inference_configs' must be an object.")
-    if not given.get("auto_inference_enabled"):
+    if not configs.get("auto_inference_enabled"):
         return None
-    sku = given.get("inference_sku", 2)
+    sku = configs.get("inference_sku", 2)
     if type(sku) is not int or sku not in _INFERENCE_SKUS:
         raise invalid("'inference_configs.inference_sku' must be 0 (Developer) or 2 (GlobalStandard).")
     return _INFERENCE_SKUS[sku]
@@ -183,10 +175,7 @@ def _inference_sku(body: Mapping[str, Any]) -> str | None:
 def _hyperparameters(body: Mapping[str, Any], model: catalog.BaseModel) -> JSON:
     method = body.get("method") or {}
     inner = method.get(method.get("type", "supervised")) if isinstance(method, dict) else None
-    given = {
-        **(body.get("hyperparameters") or {}),
-        **((inner or {}).get("hyperparameters") or {}),
-    }
+    given = {**(body.get("hyperparameters") or {}), **((inner or {}).get("hyperparameters") or {})}
     values = {key: _hyperparameter(key, given.get(key)) for key in _HYPERPARAMETERS}
     if values["learning_rate_multiplier"] == AUTO:
         values["learning_rate_multiplier"] = model.learning_rate_multiplier
@@ -211,5 +200,5 @@ def _metadata(body: Mapping[str, Any]) -> JSON | None:
         raise invalid("'metadata' must be an object of at most 16 pairs.")
     for key, value in metadata.items():
         if not isinstance(value, str) or len(key) > 64 or len(value) > 512:
-            raise invalid("'metadata' takes keys of at most 64 and texts of at most 512 signs.")
+            raise invalid("'metadata' takes keys of at most 64 and values of at most 512 characters.")
     return metadata or None

@@ -1,54 +1,45 @@
-"""The run of a job: reads its data, trains, and writes events, checkpoints, results and model.
+"""Training run of a job: reads the data, trains, writes events, checkpoints, results and model.
 
-Runs in a thread of its own. Everything that it writes has the virtual time from which it holds;
-nothing is written after ``stop`` is set. Ids follow from the job's, so a run that starts
-again after a restart replaces what the one before had written.
+It has a thread of its own. Everything that it writes has the virtual time from which it is valid, and nothing
+is written after ``stop`` is set. Ids are derived from the job's, so that a run that starts again after a
+restart replaces what the previous one wrote.
 """
 
 from __future__ import annotations
 
 import csv
-import dataclasses
 import io
 import threading
 import time
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from ftops.emulator.account import catalog, events
 from ftops.emulator.account.cloud import JSON, Checkpoint, Cloud, Job, StoredFile, TunedModel, derived_hex
-from ftops.emulator.account.pauses import moved
 from ftops.emulator.account.storage import replace_text
 from ftops.emulator.data_plane.files import RESULTS
-from ftops.emulator.trainer import model
-from ftops.emulator.trainer.examples import MIN_EXAMPLES, ChatFile, InvalidData
-from ftops.emulator.trainer.optimizer import (
-    AUTO_EPOCHS,
-    METRICS_EVERY,
-    Hyperparameters,
-    Step,
-    Trainer,
-    auto_batch_size,
-)
-from ftops.emulator.trainer.preferences import read_for
+from ftops.emulator.trainer import model, optimizer
+from ftops.emulator.trainer.examples import MIN_EXAMPLES, ChatFile, InvalidData, read_for
+from ftops.emulator.trainer.optimizer import Step, Trainer
 
 KEPT_CHECKPOINTS = 3
 COLUMNS = (
     "step", "train_loss", "train_mean_token_accuracy", "valid_loss",
-    "validation_mean_token_accuracy", "full_valid_loss", "full_valid_mean_token_accuracy",
+    "valid_mean_token_accuracy", "full_valid_loss", "full_valid_mean_token_accuracy",
 )  # fmt: skip
 _FAILURES = {
     "validation": ("jsonlValidationFailed", "Validation of jsonl file failed."),
     "training": ("internalFailure", "The job failed due to an internal error during training."),
-    "safety": (
-        "contentFilter",
-        "The job failed: the fine-tuned model did not pass the safety evaluation.",
-    ),
+    "safety": ("contentFilter", "The job failed: the fine-tuned model did not pass the safety evaluation."),
 }
 
 
 class _Stopped(Exception):
-    """The job was cancelled, or the server ends."""
+    """The job was cancelled or paused, or the server is stopping."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +50,6 @@ class _Failed(Exception):
 
 
 class Run:
-    """One training run of one job."""
-
     def __init__(self, cloud: Cloud, job: Job, stop: threading.Event) -> None:
         self._cloud = cloud
         self._job = job
@@ -69,7 +58,7 @@ class Run:
         self._at = job.started or job.created
 
     def run(self) -> None:
-        """Train to the end, to a failure, or until stopped."""
+        """Train until the end, a failure, or ``stop``."""
         try:
             self._train()
         except _Stopped:
@@ -77,30 +66,30 @@ class Run:
         except _Failed as failure:
             self._fail(failure)
         except FileNotFoundError as exc:
-            # Either somebody deleted the job's data, or the server's whole folder is gone.
+            # Either the job's data was deleted, or the whole folder of the server.
             if self._cloud.folder.is_dir():
                 self._fail(_Failed("fileImportFailed", f"A file of the job is gone: {exc}."))
-        except Exception as exc:  # noqa: BLE001 - a bug must end the job visibly, not hang it
+        except Exception as exc:  # noqa: BLE001 - a bug: the job must end
             traceback.print_exc()
             self._fail(_Failed("internalFailure", f"The emulator failed: {exc!r}"))
 
     def _train(self) -> None:
         training, validation = self._read_data()
         trainer = self._trainer(training, validation)
-        begun, duration = self._begin(trainer)
+        started, duration = self._begin(trainer)
         rows = []
         for step in trainer.steps():
-            self._reach(moved(self._job, begun + step.number * duration))
-            rows.append(_row(step))
+            self._advance(self._with_pauses(started + step.number * duration))
+            rows.append(_metrics(step))
             self._report(step, trainer)
-            self._fail_if_doomed("training", step.number * 2 >= trainer.total_steps)
-            if self._halts(step, trainer):
+            self._inject_fault("training", step.number * 2 >= trainer.total_steps)
+            if self._pauses_at(step, trainer):
                 return
-            time.sleep(0)  # gives up the interpreter lock, so that requests are answered
+            time.sleep(0)  # releases the interpreter lock for requests
         self._finish(rows, trainer, training.tokens * self._epochs)
 
-    def _halts(self, step: Step, trainer: Trainer) -> bool:
-        """Whether a pause ends the run here; then it leaves a checkpoint that can be deployed."""
+    def _pauses_at(self, step: Step, trainer: Trainer) -> bool:
+        """Whether the run ends here because of a pause. It then saves a checkpoint that can be deployed."""
         pause = self._job.pause
         if pause is None or step.number < min(pause["step"], max(trainer.total_steps - 1, 1)):
             return False
@@ -110,9 +99,9 @@ class Run:
         return True
 
     def _read_data(self) -> tuple[ChatFile, ChatFile]:
-        self._say("Preprocessing running for file training file.")
+        self._record("Preprocessing running for file training file.")
         training = self._read(self._job.training_file, "training file")
-        self._fail_if_doomed("validation")
+        self._inject_fault("validation")
         if training.conversations < MIN_EXAMPLES:
             raise _Failed(
                 "invalidPayload",
@@ -120,12 +109,12 @@ class Run:
                 f"but at least {MIN_EXAMPLES} are required.",
                 "training_file",
             )
-        self._say("Preprocessing completed for file training file.")
+        self._record("Preprocessing completed for file training file.")
         if self._job.validation_file is None:
             return training, ChatFile((), 0, 0)
-        self._say("Preprocessing running for file validation file.")
+        self._record("Preprocessing running for file validation file.")
         validation = self._read(self._job.validation_file, "validation file")
-        self._say("Preprocessing completed for file validation file.")
+        self._record("Preprocessing completed for file validation file.")
         return training, validation
 
     def _read(self, name: str, what: str) -> ChatFile:
@@ -148,32 +137,32 @@ class Run:
             raise _Failed("notFound", f"The model '{self._job.model}' was deleted.", "model")
         parent = model.load(self._cloud.weights(tuned.weights)) if tuned else None
         requested = self._job.requested
-        batch = int(requested["batch_size"])
-        epochs = int(requested["n_epochs"])
-        settings = Hyperparameters(
-            AUTO_EPOCHS if epochs < 0 else epochs,
-            auto_batch_size(training.conversations) if batch < 0 else batch,
-            float(requested["learning_rate_multiplier"]),
-            base.base_rate,
-            self._job.seed,
-        )
+        batch, self._epochs = int(requested["batch_size"]), int(requested["n_epochs"])
+        if self._epochs < 0:
+            self._epochs = optimizer.AUTO_EPOCHS
+        if batch < 0:
+            batch = optimizer.auto_batch_size(training.conversations)
+        multiplier = float(requested["learning_rate_multiplier"])
         self._base = base.id
-        self._epochs = settings.n_epochs
         self._resolved = {
-            "n_epochs": settings.n_epochs,
-            "batch_size": settings.batch_size,
-            "learning_rate_multiplier": settings.learning_rate_multiplier,
+            "n_epochs": self._epochs,
+            "batch_size": batch,
+            "learning_rate_multiplier": multiplier,
         }
+        seed = self._job.seed
+        settings = optimizer.Hyperparameters(self._epochs, batch, multiplier, base.base_rate, seed)
         return Trainer(training.examples, validation.examples, settings, base.id, parent)
 
     def _begin(self, trainer: Trainer) -> tuple[float, float]:
-        """Make the job a running one: since when, and the seconds of a step."""
-        self._reach(self._at)
-        begun, duration = self._job.running, self._job.step_seconds
-        if begun is None or duration is None:  # it does not go on after a restart
-            begun, duration = self._at, self._step_seconds(trainer.total_steps)
-        end = begun + duration * trainer.total_steps + self._settings.evaluation_seconds
-        self._save(running=begun, step_seconds=duration, resolved=self._resolved, estimated_finish=end)
+        """Mark the job as running. Returns when it started, and the seconds per step."""
+        self._advance(self._at)
+        started, duration, steps = self._job.running, self._job.step_seconds, trainer.total_steps
+        if started is None or duration is None:  # else the run continues after a restart or a pause
+            pace = self._settings.steps_per_second
+            started = self._at
+            duration = max(self._settings.min_training_seconds / steps, 1 / pace if pace else 0.0)
+        end = started + duration * steps + self._settings.evaluation_seconds
+        self._save(running=started, step_seconds=duration, resolved=self._resolved, estimated_finish=end)
         for message in (
             "Job started.",
             "Data Import started.",
@@ -182,62 +171,49 @@ class Run:
             "Training started.",
             f"Created results file: {self._results_id}",
         ):
-            self._say(message)
-        return begun, duration
-
-    def _step_seconds(self, steps: int) -> float:
-        pace = self._settings.steps_per_second
-        return max(self._settings.min_training_seconds / steps, 1 / pace if pace else 0.0)
+            self._record(message)
+        return started, duration
 
     def _report(self, step: Step, trainer: Trainer) -> None:
-        if step.number % METRICS_EVERY and not step.epoch_end:
+        if step.number % optimizer.METRICS_EVERY and not step.epoch_end:
             return
         metrics = _metrics(step)
-        with self._writing():
-            message = f"Step {step.number}: training loss={metrics['train_loss']}"
-            events.record(self._cloud, self._job.id, self._at, message, data=metrics)
-        last = step.number == trainer.total_steps
-        if last:
-            self._fail_if_doomed("safety")
+        self._record(f"Step {step.number}: training loss={metrics['train_loss']}", data=metrics)
+        is_last = step.number == trainer.total_steps
+        self._inject_fault("safety", is_last)
         if step.epoch_end:
-            self._checkpoint(step.number, metrics, trainer, last)
+            self._checkpoint(step.number, metrics, trainer, is_last)
 
-    def _checkpoint(self, number: int, metrics: JSON, trainer: Trainer, last: bool) -> None:
-        name = self._model_name if last else f"{self._model_name}:ckpt-step-{number}"
+    def _checkpoint(self, number: int, metrics: JSON, trainer: Trainer, is_last: bool) -> None:
+        name = self._model_name if is_last else f"{self._model_name}:ckpt-step-{number}"
         weights = f"{self._job.id}-step-{number}.npz"
         checkpoint = f"ftchkpt-{derived_hex(self._job.id, 'checkpoint', number)}"
         trainer.model.save(self._cloud.weights(weights))
-        known = self._cloud.checkpoints.get(checkpoint)  # of the run before a pause or a restart
-        at = self._at if known is None or last else min(known.created, self._at)
+        previous = self._cloud.checkpoints.get(checkpoint)  # of the run before a pause or a restart
+        at = self._at if previous is None or is_last else min(previous.created, self._at)
         saved = Checkpoint(checkpoint, at, self._job.id, number, name, {**metrics, "step": float(number)})
-        created = at + (self._settings.evaluation_seconds if last else 0.0)
-        tuned = TunedModel(name, created, self._job.id, self._base, weights, checkpoint, last)
+        created = at + (self._settings.evaluation_seconds if is_last else 0.0)
+        tuned = TunedModel(name, created, self._job.id, self._base, weights, checkpoint, is_last)
         with self._writing():
             self._cloud.models.put(tuned)
             self._cloud.checkpoints.put(saved)
-            self._drop_old_checkpoints()
-
-    def _drop_old_checkpoints(self) -> None:
-        own = [item for item in self._cloud.checkpoints.all() if item.job == self._job.id]
-        for old in sorted(own, key=lambda item: item.step)[:-KEPT_CHECKPOINTS]:
-            self._cloud.checkpoints.remove(old.id)
-            tuned = self._cloud.models.get(old.model)
-            if tuned is not None:
-                self._cloud.models.remove(tuned.id)
-                self._cloud.weights(tuned.weights).unlink(missing_ok=True)
+            own = [item for item in self._cloud.checkpoints.all() if item.job == self._job.id]
+            for old in sorted(own, key=lambda item: item.step)[:-KEPT_CHECKPOINTS]:
+                self._cloud.checkpoints.remove(old.id)
+                if old_model := self._cloud.models.get(old.model):
+                    self._cloud.remove_model(old_model)
 
     def _finish(self, rows: list[JSON], trainer: Trainer, trained_tokens: int) -> None:
-        self._say("Job succeeded.")
-        self._reach(self._at + self._settings.evaluation_seconds)
-        self._say("Model Evaluation Passed.")
-        self._say(f"Completed results file: {self._results_id}")
-        self._say(f"Training tokens billed: {trained_tokens // 1000 * 1000}")
+        self._record("Job succeeded.")
+        self._advance(self._at + self._settings.evaluation_seconds)
+        self._record("Model Evaluation Passed.")
+        self._record(f"Completed results file: {self._results_id}")
+        self._record(f"Training tokens billed: {trained_tokens // 1000 * 1000}")
         text = _csv(rows)
         with self._writing():
             replace_text(self._cloud.content(self._results_id), text)
-            self._cloud.files.put(
-                StoredFile(self._results_id, "results.csv", RESULTS, len(text), self._at, self._at)
-            )
+            file = StoredFile(self._results_id, self._at, "results.csv", RESULTS, len(text), self._at)
+            self._cloud.files.put(file)
         self._save(
             outcome={"status": "succeeded", "at": self._at},
             result_file=self._results_id,
@@ -245,40 +221,48 @@ class Run:
             trained_tokens=trained_tokens,
         )
 
-    def _fail_if_doomed(self, stage: str, due: bool = True) -> None:
-        doom = self._job.doom or {}
-        if due and doom.get("fail") == stage:
+    def _inject_fault(self, stage: str, due: bool = True) -> None:
+        fault = self._job.fault or {}
+        if due and fault.get("fail") == stage:
             code, message = _FAILURES[stage]
-            raise _Failed(code, doom.get("message") or message)
+            raise _Failed(code, fault.get("message") or message)
 
     def _fail(self, failure: _Failed) -> None:
         error = {"code": failure.code, "message": failure.message}
         if failure.param is not None:
             error["param"] = failure.param
-        try:
-            with self._writing():
-                message = f"Job failed: {failure.message}"
-                self._at = max(self._at, self._cloud.clock.now())
-                events.record(self._cloud, self._job.id, self._at, message, level="error")
+        with suppress(_Stopped):
+            self._advance(self._at)
+            self._record(f"Job failed: {failure.message}", level="error")
             self._save(outcome={"status": "failed", "at": self._at, "error": error})
-        except _Stopped:
-            return
 
-    def _reach(self, planned: float) -> None:
-        """Go on to the planned time, or to now when the computation is late."""
+    def _with_pauses(self, planned: float) -> float:
+        """When something happens that was planned without the pauses."""
+        for pause in self._job.pauses:
+            if planned > pause["at"]:
+                planned += pause["until"] - pause["at"]
+        return planned
+
+    def _advance(self, planned: float) -> None:
+        """Move on to the planned time, or to now if the computation is late."""
         self._at = max(self._at, planned, self._cloud.clock.now())
 
-    def _say(self, message: str) -> None:
+    def _record(self, message: str, *, level: str = "info", data: JSON | None = None) -> None:
         with self._writing():
-            events.record(self._cloud, self._job.id, self._at, message)
+            events.record(self._cloud, self._job.id, self._at, message, level=level, data=data)
 
     def _save(self, **changes: object) -> None:
         with self._writing():
-            self._job = dataclasses.replace(self._job, **changes)  # type: ignore[arg-type]
+            self._job = replace(self._job, **changes)
             self._cloud.jobs.put(self._job)
 
-    def _writing(self) -> _Writing:
-        return _Writing(self._cloud.lock, self._stop)
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Holds the lock, unless the run was stopped."""
+        with self._cloud.lock:
+            if self._stop.is_set():
+                raise _Stopped
+            yield
 
     @property
     def _model_name(self) -> str:
@@ -290,51 +274,23 @@ class Run:
         return f"file-{derived_hex(self._job.id, 'results')}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Writing:
-    """Holds the lock for a write, unless the run was stopped."""
-
-    lock: threading.RLock
-    stop: threading.Event
-
-    def __enter__(self) -> None:
-        self.lock.acquire()
-        if self.stop.is_set():
-            self.lock.release()
-            raise _Stopped
-
-    def __exit__(self, *_: object) -> None:
-        self.lock.release()
-
-
 def _metrics(step: Step) -> JSON:
     metrics: JSON = {
         "step": step.number,
         "train_loss": step.train.mean_loss,
         "train_mean_token_accuracy": step.train.accuracy,
     }
-    if step.valid is not None:
-        metrics |= {
-            "valid_loss": step.valid.mean_loss,
-            "valid_mean_token_accuracy": step.valid.accuracy,
-        }
-    if step.full_valid is not None:
-        metrics |= {
-            "full_valid_loss": step.full_valid.mean_loss,
-            "full_valid_mean_token_accuracy": step.full_valid.accuracy,
-        }
+    for prefix, score in (("valid", step.valid), ("full_valid", step.full_valid)):
+        if score is not None:
+            metrics[f"{prefix}_loss"] = score.mean_loss
+            metrics[f"{prefix}_mean_token_accuracy"] = score.accuracy
     return metrics
-
-
-def _row(step: Step) -> JSON:
-    metrics = _metrics(step)
-    renamed = {"validation_mean_token_accuracy": "valid_mean_token_accuracy"}
-    return {column: metrics.get(renamed.get(column, column), "") for column in COLUMNS}
 
 
 def _csv(rows: list[JSON]) -> str:
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
+    writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
+    names = {column: column for column in COLUMNS}
+    writer.writerow({**names, "valid_mean_token_accuracy": "validation_mean_token_accuracy"})
     writer.writerows(rows)
     return text.getvalue()

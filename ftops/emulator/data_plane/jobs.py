@@ -1,27 +1,22 @@
-"""Fine-tuning jobs on the wire: create, list, read, cancel, pause, resume, delete; events, checkpoints.
+"""Fine-tuning jobs: create, list, read, cancel, pause, resume, delete; events and checkpoints.
 
 Sources: the Azure OpenAI authoring API 2024-10-21; pausing and resuming of 2025-04-01-preview.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ftops.emulator.account import events, pauses
+from ftops.emulator.account import events
 from ftops.emulator.account.cloud import JSON, Checkpoint, Cloud, Job
 from ftops.emulator.data_plane import job_request
 from ftops.emulator.data_plane.job_schedule import TERMINAL, Schedule, status
 from ftops.emulator.http.errors import Plane, gateway_not_found, not_found, wrong_state
 from ftops.emulator.http.messages import created, listing, page, plane_of, read_object, reply
 
-Answer = Callable[[Cloud, Request], Awaitable[Response]]
-
 
 async def create(cloud: Cloud, request: Request) -> Response:
-    """POST /fine_tuning/jobs."""
     body = await read_object(request)
     with cloud.lock:
         job = job_request.parsed(cloud, request, body)
@@ -32,24 +27,20 @@ async def create(cloud: Cloud, request: Request) -> Response:
 
 
 def schedule_of(request: Request) -> Schedule:
-    """The schedule that runs the account's jobs."""
     schedule: Schedule = request.scope["emulator.schedule"]
     return schedule
 
 
 async def list_all(cloud: Cloud, request: Request) -> Response:
-    """GET /fine_tuning/jobs, newest first; ``metadata[key]=value`` selects."""
+    """List jobs, newest first. ``metadata[key]=value`` filters them."""
     schedule_of(request).settle()
-    wanted = {
-        key[len("metadata[") : -1]: value
-        for key, value in request.query_params.items()
-        if key.startswith("metadata[")
-    }
+    query = request.query_params.items()
+    metadata = {key[len("metadata[") : -1]: value for key, value in query if key.startswith("metadata[")}
     jobs = [
         job
         for job in reversed(cloud.jobs.all())
         if cloud.is_listed(job.created)
-        and all((job.metadata or {}).get(key) == value for key, value in wanted.items())
+        and all((job.metadata or {}).get(key) == value for key, value in metadata.items())
     ]
     some, more = page(request, jobs, lambda job: job.id, 20)
     plane = plane_of(request)
@@ -57,36 +48,29 @@ async def list_all(cloud: Cloud, request: Request) -> Response:
 
 
 async def get(cloud: Cloud, request: Request) -> Response:
-    """GET /fine_tuning/jobs/{job}."""
-    schedule_of(request).settle()
     return reply(described(cloud, _existing(cloud, request), plane_of(request)))
 
 
 async def cancel(cloud: Cloud, request: Request) -> Response:
-    """POST /fine_tuning/jobs/{job}/cancel: at any time before the end."""
-    schedule = schedule_of(request)
-    schedule.settle()
-    job = _existing(cloud, request)
+    """Cancel a job that has not ended."""
+    schedule, job = schedule_of(request), _existing(cloud, request)
     with cloud.lock:
         now = cloud.clock.now()
         state = status(job, now)
         if state in TERMINAL:
             raise wrong_state(cloud.settings, f"The job is in status '{state}' and cannot be cancelled.")
         schedule.cancel(job, now)
-    schedule.settle()
-    return reply(described(cloud, _existing(cloud, request), plane_of(request)))
+    return await get(cloud, request)
 
 
 async def pause(cloud: Cloud, request: Request) -> Response:
-    """POST …/pause: while it runs and after its first step; it leaves a deployable checkpoint."""
-    schedule = schedule_of(request)
-    schedule.settle()
-    job = _existing(cloud, request)
+    """Pause a running job after its first step. It leaves a checkpoint that can be deployed."""
+    schedule, job = schedule_of(request), _existing(cloud, request)
     with cloud.lock:
         now = cloud.clock.now()
-        step = pauses.steps_done(cloud, job, now) if status(job, now) == "running" else 0
+        state = status(job, now)
+        step = _steps_done(cloud, job, now) if state == "running" else 0
         if step < 1:
-            state = status(job, now)
             raise wrong_state(cloud.settings, f"The job is in status '{state}' and cannot be paused.")
         schedule.pause(job, now, step)
     body = described(cloud, _existing(cloud, request), plane_of(request))
@@ -94,25 +78,20 @@ async def pause(cloud: Cloud, request: Request) -> Response:
 
 
 async def resume(cloud: Cloud, request: Request) -> Response:
-    """POST …/resume: of a paused job."""
-    schedule = schedule_of(request)
-    job = _existing(cloud, request)
+    schedule, job = schedule_of(request), _existing(cloud, request)
     with cloud.lock:
         now = cloud.clock.now()
         state = status(job, now)
         if state != "paused":
             raise wrong_state(cloud.settings, f"The job is in status '{state}' and cannot be resumed.")
-        schedule.unpause(job, now)
-    return reply(described(cloud, _existing(cloud, request), plane_of(request)))
+        schedule.resume_job(job, now)
+    return await get(cloud, request)
 
 
 async def delete(cloud: Cloud, request: Request) -> Response:
-    """DELETE /fine_tuning/jobs/{job}, of a job that has ended; the dated plane only."""
-    schedule = schedule_of(request)
-    schedule.settle()
-    settings = cloud.settings
-    job = cloud.jobs.get(request.path_params["job"])
-    if job is None and settings.second_job_delete_status == 204:
+    """Delete a job that has ended. Only on the dated plane."""
+    schedule, settings = schedule_of(request), cloud.settings
+    if cloud.jobs.get(request.path_params["job"]) is None and settings.second_job_delete_status == 204:
         return Response(status_code=204)
     job = _existing(cloud, request)
     state = status(job, cloud.clock.now())
@@ -123,63 +102,66 @@ async def delete(cloud: Cloud, request: Request) -> Response:
     with cloud.lock:
         if state not in TERMINAL:
             schedule.cancel(job, cloud.clock.now())
-        forget(cloud, job)
+        remove_job(cloud, job)
     return Response(status_code=204)
 
 
-def forget(cloud: Cloud, job: Job) -> None:
-    """Take a job away with its events and checkpoints, and its models if that is switched on."""
+def remove_job(cloud: Cloud, job: Job) -> None:
+    """Remove a job with its events and checkpoints, and with its models if that is switched on."""
     cloud.jobs.remove(job.id)
-    events.forget(cloud, job.id)
-    for checkpoint in [item for item in cloud.checkpoints.all() if item.job == job.id]:
-        cloud.checkpoints.remove(checkpoint.id)
-    if cloud.settings.delete_job_deletes_model:
-        for model in [model for model in cloud.models.all() if model.job == job.id]:
-            cloud.models.remove(model.id)
-            cloud.weights(model.weights).unlink(missing_ok=True)
+    events.delete(cloud, job.id)
+    for checkpoint in cloud.checkpoints.all():
+        if checkpoint.job == job.id:
+            cloud.checkpoints.remove(checkpoint.id)
+    for model in cloud.models.all() if cloud.settings.delete_job_deletes_model else ():
+        if model.job == job.id:
+            cloud.remove_model(model)
 
 
 async def list_events(cloud: Cloud, request: Request) -> Response:
-    """GET …/events, newest first."""
-    schedule_of(request).settle()
-    job = _existing(cloud, request)
-    now = cloud.clock.now()
+    """List the events of a job, newest first."""
+    job, now = _existing(cloud, request), cloud.clock.now()
     visible = [event for event in events.read(cloud, job.id) if event["created_at"] <= now]
-    visible.sort(key=lambda event: event["created_at"])  # stable: as recorded within an instant
+    visible.sort(key=lambda event: event["created_at"])  # stable: events of one moment stay in order
     visible.reverse()
     some, more = page(request, visible, lambda event: str(event["id"]), 20)
     return reply(listing([{**event, "created_at": int(event["created_at"])} for event in some], more))
 
 
 async def list_checkpoints(cloud: Cloud, request: Request) -> Response:
-    """GET …/checkpoints, newest first."""
-    schedule_of(request).settle()
-    job = _existing(cloud, request)
-    some, more = page(request, checkpoints_of(cloud, job), lambda item: item.id, 10)
+    """List the last three checkpoints of a job, newest first."""
+    job, now = _existing(cloud, request), cloud.clock.now()
+    own = [item for item in cloud.checkpoints.all() if item.job == job.id and item.created <= now]
+    newest = sorted(own, key=lambda item: -item.step)[:3]
+    some, more = page(request, newest, lambda item: item.id, 10)
     return reply(listing([_checkpoint(item) for item in some], more))
 
 
 async def list_events_by_post(cloud: Cloud, request: Request) -> Response:
-    """POST …/events: the how-to documents write it so. No description knows it, so strict doesn't either."""
-    return await _unless_strict(list_events, cloud, request)
+    """POST, as in the how-to documents. No API description has it, so ``strict`` refuses it."""
+    if cloud.settings.strict:
+        raise gateway_not_found()
+    return await list_events(cloud, request)
 
 
 async def list_checkpoints_by_post(cloud: Cloud, request: Request) -> Response:
-    """POST …/checkpoints, likewise."""
-    return await _unless_strict(list_checkpoints, cloud, request)
-
-
-async def _unless_strict(answer: Answer, cloud: Cloud, request: Request) -> Response:
+    """As for events."""
     if cloud.settings.strict:
         raise gateway_not_found()
-    return await answer(cloud, request)
+    return await list_checkpoints(cloud, request)
 
 
-def checkpoints_of(cloud: Cloud, job: Job) -> list[Checkpoint]:
-    """The checkpoints that a job shows: the last three, newest first."""
-    now = cloud.clock.now()
-    own = [item for item in cloud.checkpoints.all() if item.job == job.id and item.created <= now]
-    return sorted(own, key=lambda item: -item.step)[:3]
+def _steps_done(cloud: Cloud, job: Job, now: float) -> int:
+    """The steps that a running job has done: by the plan, or the last one reported if the computation is
+    late."""
+    if job.running is None or job.step_seconds is None:
+        return 0
+    active = now - sum(pause["until"] - pause["at"] for pause in job.pauses)
+    planned = int((active - job.running) / job.step_seconds + 1e-9)
+    if job.outcome is not None:
+        return planned
+    reported = [event["data"]["step"] for event in events.read(cloud, job.id) if event["type"] == "metrics"]
+    return min(planned, max(reported, default=0))
 
 
 def _checkpoint(item: Checkpoint) -> JSON:
@@ -195,7 +177,7 @@ def _checkpoint(item: Checkpoint) -> JSON:
 
 
 def described(cloud: Cloud, job: Job, plane: Plane) -> JSON:
-    """The job on the wire, as it is now; what is not known yet is left out."""
+    """A job on the wire, as of now. What is not known yet is left out."""
     now = cloud.clock.now()
     state = status(job, now)
     optional = {
@@ -236,6 +218,8 @@ def _ending(job: Job, state: str) -> JSON:
 
 
 def _existing(cloud: Cloud, request: Request) -> Job:
+    """The job of a request, after the schedule was brought up to date."""
+    schedule_of(request).settle()
     name = request.path_params["job"]
     job = cloud.jobs.get(name)
     if job is None:

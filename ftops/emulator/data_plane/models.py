@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from ftops.emulator.account import catalog, other_accounts
 from ftops.emulator.account.cloud import JSON, Cloud, TunedModel
-from ftops.emulator.control_plane.deployment_state import alive, model_of
+from ftops.emulator.control_plane.deployment_state import gone_at, model_of
 from ftops.emulator.http.errors import Plane, ServiceError, gateway_not_found, not_found, wrong_state
 from ftops.emulator.http.messages import plane_of, reply
 
@@ -15,7 +15,6 @@ _INFERENCE_ENDS = 1822867200  # 2027-10-07, seconds since the epoch
 
 
 async def list_all(cloud: Cloud, _: Request) -> Response:
-    """GET /models."""
     other_accounts.receive(cloud)
     now = cloud.clock.now()
     tuned = [model for model in cloud.models.all() if model.final and model.created <= now]
@@ -24,7 +23,6 @@ async def list_all(cloud: Cloud, _: Request) -> Response:
 
 
 async def get(cloud: Cloud, request: Request) -> Response:
-    """GET /models/{model}."""
     name = request.path_params["model"]
     if base := catalog.BY_ID.get(name):
         return reply(_base(base))
@@ -33,38 +31,26 @@ async def get(cloud: Cloud, request: Request) -> Response:
 
 
 async def delete(cloud: Cloud, request: Request) -> Response:
-    """DELETE /models/{model}: a tuned one, with its checkpoints, unless it is deployed."""
+    """Delete a tuned model with its checkpoints, unless one is deployed."""
     if plane_of(request) is Plane.DATED and not cloud.settings.dated_model_delete:
         raise gateway_not_found()
     name = request.path_params["model"]
     if name in catalog.BY_ID:
         raise wrong_state(cloud.settings, f"The base model '{name}' cannot be deleted.")
     model = _existing(cloud, name)
-    doomed = [model]
-    if model.final:
-        doomed = [other for other in cloud.models.all() if other.job == model.job]
-    _refuse_deployed(cloud, {other.id for other in doomed})
-    for other in doomed:
-        cloud.models.remove(other.id)
-        cloud.weights(other.weights).unlink(missing_ok=True)
-    return reply({"id": name, "object": "model", "deleted": True})
-
-
-def _refuse_deployed(cloud: Cloud, names: set[str]) -> None:
-    now = cloud.clock.now()
-    users = [
+    models = [other for other in cloud.models.all() if other.job == model.job] if model.final else [model]
+    ids, now = {other.id for other in models}, cloud.clock.now()
+    deployed_as = [
         deployment.name
         for deployment in cloud.deployments.all()
-        if alive(cloud, deployment, now)
-        and (used := model_of(cloud, deployment.model)) is not None
-        and used in names
+        if now < gone_at(cloud, deployment) and model_of(cloud, deployment.model) in ids
     ]
-    if users:
-        raise ServiceError(
-            cloud.settings.deployed_model_delete_status,
-            "conflict",
-            f"The model is deployed as {', '.join(users)}; delete the deployment first.",
-        )
+    if deployed_as:
+        message = f"The model is deployed as {', '.join(deployed_as)}; delete the deployment first."
+        raise ServiceError(cloud.settings.deployed_model_delete_status, "conflict", message)
+    for other in models:
+        cloud.remove_model(other)
+    return reply({"id": name, "object": "model", "deleted": True})
 
 
 def _existing(cloud: Cloud, name: str) -> TunedModel:

@@ -1,28 +1,22 @@
-"""Uploads in parts, for files too large for one request. Only the dated plane has them."""
+"""Uploads in parts, for files that are too large for one request. Only the dated plane has them."""
 
 from __future__ import annotations
 
 import asyncio
 import base64
-import dataclasses
 import hashlib
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import Response
 
 from ftops.emulator.account.cloud import JSON, Cloud, StoredFile, Upload, new_hex
-from ftops.emulator.data_plane.files import (
-    PURPOSES,
-    described,
-    keep,
-    refuse_beyond_limit,
-    refuse_too_large,
-    stored,
-)
+from ftops.emulator.data_plane import files
 from ftops.emulator.http.errors import invalid, not_found, wrong_state
 from ftops.emulator.http.messages import read_object, reply
 
@@ -31,13 +25,12 @@ MAX_BYTES = 9 * 10**9
 
 
 async def create(cloud: Cloud, request: Request) -> Response:
-    """POST /uploads: ``filename``, ``purpose``, ``bytes``, ``mime_type``."""
     body = await read_object(request)
     size, purpose = body.get("bytes"), body.get("purpose")
     if type(size) is not int or not 0 < size <= MAX_BYTES:
         raise invalid(f"'bytes' must be an integer from 1 to {MAX_BYTES}.")
-    if purpose not in PURPOSES or not isinstance(body.get("filename"), str):
-        raise invalid(f"'filename' and a 'purpose' out of {PURPOSES} are required.")
+    if purpose not in files.PURPOSES or not isinstance(body.get("filename"), str):
+        raise invalid(f"'filename' and 'purpose' (one of {files.PURPOSES}) are required.")
     now = cloud.clock.now()
     upload = Upload(f"{purpose}-{new_hex()}", now, body["filename"], purpose, size, now + LIFETIME)
     cloud.uploads.put(upload)
@@ -46,7 +39,6 @@ async def create(cloud: Cloud, request: Request) -> Response:
 
 
 async def add_part(cloud: Cloud, request: Request) -> Response:
-    """POST /uploads/{upload}/parts: multipart with ``data``."""
     upload = _open(cloud, request)
     part = f"uplprt-{new_hex()}"
     async with request.form(max_files=1, max_fields=5) as form:
@@ -54,39 +46,38 @@ async def add_part(cloud: Cloud, request: Request) -> Response:
         data = form.get("data")
         if not isinstance(data, UploadFile):
             raise invalid("The part 'data' is missing.")
-        size = await asyncio.to_thread(keep, data.file, _part(cloud, part))
+        size = await asyncio.to_thread(files.write_content, data.file, _part(cloud, part))
     with cloud.lock:
         upload = _open(cloud, request)
-        cloud.uploads.put(dataclasses.replace(upload, parts={**upload.parts, part: size}))
+        cloud.uploads.put(replace(upload, parts={**upload.parts, part: size}))
     body = {"upload_id": upload.id, "azure_block_id": _block(part), "id": part, "object": "upload.part"}
     return reply({**body, "created_at": int(cloud.clock.now())})
 
 
 async def complete(cloud: Cloud, request: Request) -> Response:
-    """POST /uploads/{upload}/complete: ``part_ids`` in their order, and perhaps ``md5``."""
+    """Join the parts in the order of ``part_ids``; check the digest, if ``md5`` is given."""
     body = await read_object(request)
     upload = _open(cloud, request)
     parts = _ordered(upload, body.get("part_ids"))
-    refuse_beyond_limit(cloud)
+    files.refuse_beyond_limit(cloud)
     name = f"file-{new_hex()}"
     digest = await asyncio.to_thread(_join, [_part(cloud, part) for part in parts], cloud.content(name))
     if body.get("md5") not in (None, digest):
         cloud.content(name).unlink()
         raise invalid("The content does not have the given 'md5'.")
-    refuse_too_large(cloud, name, upload.bytes)
-    file = StoredFile(name, upload.filename, upload.purpose, upload.bytes, cloud.clock.now(), 0.0)
-    await asyncio.to_thread(stored, cloud, file, request.scope.get("emulator.file_fault"))
-    done = dataclasses.replace(upload, status="completed", file=name)
+    files.refuse_too_large(cloud, name, upload.bytes)
+    file = StoredFile(name, cloud.clock.now(), upload.filename, upload.purpose, upload.bytes, 0.0)
+    await asyncio.to_thread(files.add, cloud, file, request.scope.get("emulator.file_fault"))
+    done = replace(upload, status="completed", file=name)
     cloud.uploads.put(done)
-    _forget_parts(cloud, upload)
+    _delete_parts(cloud, upload)
     return reply(_described(cloud, done))
 
 
 async def cancel(cloud: Cloud, request: Request) -> Response:
-    """POST /uploads/{upload}/cancel."""
-    upload = dataclasses.replace(_open(cloud, request), status="cancelled")
+    upload = replace(_open(cloud, request), status="cancelled")
     cloud.uploads.put(upload)
-    _forget_parts(cloud, upload)
+    _delete_parts(cloud, upload)
     return reply(_described(cloud, upload))
 
 
@@ -104,7 +95,7 @@ def _open(cloud: Cloud, request: Request) -> Upload:
 def _ordered(upload: Upload, given: Any) -> list[str]:
     if not isinstance(given, list) or not given or len(set(map(str, given))) != len(given):
         raise invalid("'part_ids' must be a list of different parts.")
-    # The official example names the parts by their blocks, the SDK by their ids.
+    # The official example lists the ids of blocks, the SDK those of parts.
     blocks = {_block(part): part for part in upload.parts}
     given = [blocks.get(part, part) for part in given]
     if unknown := [part for part in given if part not in upload.parts]:
@@ -120,15 +111,13 @@ def _block(part: str) -> str:
 
 
 def _join(parts: list[Path], target: Path) -> str:
-    digest = hashlib.md5(usedforsecurity=False)
     temporary = target.with_name(f".{target.name}.tmp")
-    with temporary.open("wb") as whole:
+    with temporary.open("wb+") as joined:
         for part in parts:
             with part.open("rb") as file:
-                shutil.copyfileobj(file, whole, 1 << 20)
-    with temporary.open("rb") as whole:
-        while block := whole.read(1 << 20):
-            digest.update(block)
+                shutil.copyfileobj(file, joined, 1 << 20)
+        joined.seek(0)
+        digest = hashlib.file_digest(joined, partial(hashlib.md5, usedforsecurity=False))
     temporary.replace(target)
     return digest.hexdigest()
 
@@ -137,7 +126,7 @@ def _part(cloud: Cloud, part: str) -> Path:
     return cloud.folder / "uploads" / f"{part}.part"
 
 
-def _forget_parts(cloud: Cloud, upload: Upload) -> None:
+def _delete_parts(cloud: Cloud, upload: Upload) -> None:
     for part in upload.parts:
         _part(cloud, part).unlink(missing_ok=True)
 
@@ -159,4 +148,4 @@ def _described(cloud: Cloud, upload: Upload) -> JSON:
         "expires_at": int(upload.expires),
     }
     file = cloud.files.get(upload.file) if upload.file else None
-    return {**body, "file": described(cloud, file)} if file else body
+    return {**body, "file": files.described(cloud, file)} if file else body

@@ -1,15 +1,13 @@
-"""What a caller may do: roles, the actions that they allow, and the refusal without one.
+"""Authorization: roles, the actions that they allow, and the error without permission.
 
-Role definitions are Azure's built-in ones, cut to what is emulated here. The texts of the refusals are
-those of public issue threads: the data plane says 401 ``PermissionDenied``, the control plane says 403
-``AuthorizationFailed``.
+Roles are Azure's built-in ones, limited to what is emulated here. The errors are those of public issue
+threads: 401 ``PermissionDenied`` from the data plane, 403 ``AuthorizationFailed`` from the control plane.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import NamedTuple
 
 from ftops.emulator.account.cloud import Principal
 from ftops.emulator.account.settings import Settings
@@ -19,9 +17,8 @@ _PROVIDER = "Microsoft.CognitiveServices"
 _DATA = f"{_PROVIDER}/accounts/OpenAI"
 
 
-@dataclass(frozen=True, slots=True)
-class Role:
-    """A role's allowed actions on the control plane and on the data plane; ``*`` is a wildcard."""
+class Role(NamedTuple):
+    """The actions that a role allows on the control plane and on the data plane; ``*`` is a wildcard."""
 
     actions: tuple[str, ...] = ()
     data_actions: tuple[str, ...] = ()
@@ -44,7 +41,7 @@ ROLES = {
     "Reader": Role(("*/read",)),
 }
 
-# (method, glob over the path behind the plane's prefix) → the data action; the first match counts.
+# Method, glob for the path after the plane's prefix, and the data action. The first match counts.
 _DATA_ACTIONS = (
     ("POST", "files/import", "files/import/action"),
     ("GET", "files*", "files/read"),
@@ -60,7 +57,7 @@ _DATA_ACTIONS = (
     ("*", "*chat/completions", "deployments/chat/completions/action"),
 )
 _CONTROL_ACTIONS = (
-    ("GET", "*/providers/microsoft.authorization/permissions", ""),  # who asks may know
+    ("GET", "*/providers/microsoft.authorization/permissions", ""),  # allowed to every caller
     ("GET", "*/deletedaccounts*", "deletedAccounts/read"),
     ("DELETE", "*/deletedaccounts/*", "locations/resourceGroups/deletedAccounts/delete"),
     ("POST", "*/listkeys", "accounts/listKeys/action"),
@@ -80,12 +77,12 @@ _CONTROL_ACTIONS = (
 
 
 def require(settings: Settings, plane: Plane, method: str, path: str, principal: Principal) -> None:
-    """Raise what the plane answers to a principal without the action that a request needs."""
-    control = plane is Plane.ARM
-    action = _action(plane, method, path)
-    if not action or _allows(_granted(principal, control), action):
+    """Raise the error of the plane unless the principal may do what the request does."""
+    action, is_control = _action(plane, method, path), plane is Plane.ARM
+    allowed = [pattern for role in roles_of(principal) for pattern in role[0 if is_control else 1]]
+    if not action or any(fnmatchcase(action.lower(), pattern.lower()) for pattern in allowed):
         return
-    if control:
+    if is_control:
         raise ServiceError(
             403,
             "AuthorizationFailed",
@@ -102,25 +99,15 @@ def require(settings: Settings, plane: Plane, method: str, path: str, principal:
 
 
 def _action(plane: Plane, method: str, path: str) -> str:
-    control = plane is Plane.ARM
-    rest = path.lower() if control else path.removeprefix("/openai/").removeprefix("v1/")
-    rows = _CONTROL_ACTIONS if control else _DATA_ACTIONS
-    for wanted, glob, action in rows:
+    is_control = plane is Plane.ARM
+    rest = path.lower() if is_control else path.removeprefix("/openai/").removeprefix("v1/")
+    for wanted, glob, action in _CONTROL_ACTIONS if is_control else _DATA_ACTIONS:
         if wanted in ("*", method) and fnmatchcase(rest, glob):
-            return f"{_PROVIDER if control else _DATA}/{action}" if action else ""
+            return f"{_PROVIDER if is_control else _DATA}/{action}" if action else ""
     return f"{_DATA}/{rest}/{method.lower()}"
 
 
-def grants(principal: Principal) -> list[tuple[tuple[str, ...], tuple[str, ...]]]:
-    """What a principal may do: actions and data actions of each role, and those of its own."""
-    own = (tuple(principal.actions), tuple(principal.data_actions))
-    roles = [ROLES[name] for name in principal.roles if name in ROLES]
-    return [*([own] if any(own) else []), *((role.actions, role.data_actions) for role in roles)]
-
-
-def _granted(principal: Principal, control: bool) -> list[str]:
-    return [action for grant in grants(principal) for action in grant[0 if control else 1]]
-
-
-def _allows(granted: Iterable[str], action: str) -> bool:
-    return any(fnmatchcase(action.lower(), pattern.lower()) for pattern in granted)
+def roles_of(principal: Principal) -> list[Role]:
+    """The roles of a principal; actions of its own are a role too."""
+    own = Role(tuple(principal.actions), tuple(principal.data_actions))
+    return [*([own] if any(own) else []), *(ROLES[name] for name in principal.roles if name in ROLES)]

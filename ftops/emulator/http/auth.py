@@ -1,7 +1,7 @@
-"""Who calls: the holder of the account's key, or of a token for its owner or another principal.
+"""Authentication: by the account's key, or by a token for the owner or another principal.
 
-A token is a JSON Web Token signed with the key; it expires in real time, because its holder
-compares it with a real clock.
+A token is a JSON Web Token signed with the key. It expires in real time, because clients compare its expiry
+with the real clock.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import base64
 import hashlib
 import hmac
 import json
-import os
 import secrets
 import time
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ftops.emulator.account.settings import Settings
+from ftops.emulator.account.storage import replace_text
 from ftops.emulator.http.errors import Plane, ServiceError
 
 TOKEN_SECONDS = 3600
@@ -33,24 +33,22 @@ _HEADER = {"alg": "HS256", "typ": "JWT"}
 
 
 def stored_key(path: Path, wanted: str | None) -> str:
-    """The key in ``path``; made once, or replaced by ``wanted``."""
+    """The key in ``path``; created once, or replaced by ``wanted``."""
     if wanted is None and path.exists():
         return path.read_text("ascii").strip()
     key = wanted or secrets.token_hex(16)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(key + "\n", "ascii")
-    temporary.replace(path)
+    replace_text(path, key + "\n")
     return key
 
 
 class Credentials:
-    """Checks what a request carries."""
+    """Issues tokens, and checks the key or token of a request."""
 
     def __init__(self, key: str) -> None:
         self.key = key
 
     def token(self, resource: str, principal: str = OWNER) -> dict[str, str]:
-        """A fresh token in the form of the managed-identity endpoint (2019-08-01)."""
+        """A new token in the format of the managed-identity endpoint (2019-08-01)."""
         expires = int(time.time()) + TOKEN_SECONDS
         claims = {"aud": resource, "exp": expires, "oid": principal, "iss": "emulator"}
         return {
@@ -61,25 +59,26 @@ class Credentials:
         }
 
     def assertion(self, subject: str, audience: str) -> str:
-        """An OIDC token as a runner of continuous integration gets it."""
+        """An OIDC token as CI runners get it."""
         expires = int(time.time()) + TOKEN_SECONDS
         return self._signed({"iss": ISSUER, "sub": subject, "aud": audience, "exp": expires})
 
     def subject(self, assertion: str, audience: str) -> str | None:
-        """The subject of a valid assertion of our own issuer, meant for ``audience``."""
+        """The subject of a valid assertion of our own issuer for ``audience``."""
         claims = self._claims(assertion) or {}
-        meant = claims.get("iss") == ISSUER and claims.get("aud") == audience
-        return str(claims["sub"]) if meant else None
+        is_valid = claims.get("iss") == ISSUER and claims.get("aud") == audience
+        return str(claims["sub"]) if is_valid else None
 
     def knows_key(self, given: str | None) -> bool:
-        """Whether ``given`` is the account's key."""
         return given is not None and hmac.compare_digest(given.encode(), self.key.encode())
 
     def check(self, plane: Plane, headers: Mapping[str, str], settings: Settings) -> str:
-        """Who calls: ``OWNER`` or a principal's id; raises what the plane answers to anybody else."""
-        bearer = _bearer(headers)
-        claims = self._claims(bearer or "")
-        if claims is not None and claims.get("oid") and _suits(plane, str(claims.get("aud"))):
+        """The caller: ``OWNER`` or a principal's id. Raises ServiceError."""
+        scheme, _, value = headers.get("authorization", "").partition(" ")
+        bearer = value.strip() if scheme.lower() == "bearer" else None
+        claims = self._claims(bearer or "") or {}
+        # No token is for the emulator's own endpoints: they take only the key.
+        if claims.get("oid") and str(claims.get("aud")).rstrip("/") in _AUDIENCES.get(plane, ()):
             return str(claims["oid"])
         by_key = self.knows_key(bearer)
         if plane is not Plane.ARM:
@@ -91,15 +90,14 @@ class Credentials:
         return OWNER
 
     def _signed(self, claims: dict[str, Any]) -> str:
-        head = f"{_encoded(_HEADER)}.{_encoded(claims)}"
+        head = ".".join(_base64(json.dumps(part).encode()) for part in (_HEADER, claims))
         return f"{head}.{self._signature(head)}"
 
     def _signature(self, head: str) -> str:
-        digest = hmac.new(self.key.encode(), head.encode(), hashlib.sha256).digest()
-        return base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+        return _base64(hmac.new(self.key.encode(), head.encode(), hashlib.sha256).digest())
 
     def _claims(self, token: str) -> dict[str, Any] | None:
-        """What a token says, if we signed it and it has not expired."""
+        """The claims of a token, if we signed it and it has not expired."""
         head, _, signature = token.rpartition(".")
         if not hmac.compare_digest(signature.encode(), self._signature(head).encode()):
             return None
@@ -108,27 +106,13 @@ class Credentials:
         return claims if isinstance(claims, dict) and claims["exp"] > time.time() else None
 
 
-def _suits(plane: Plane, audience: str) -> bool:
-    """Whether a token is meant for this plane; the emulator's own endpoints are for the owner's key."""
-    return audience.rstrip("/") in _AUDIENCES.get(plane, ())
-
-
-def _encoded(value: dict[str, Any]) -> str:
-    return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
-
-
-def _bearer(headers: Mapping[str, str]) -> str | None:
-    scheme, _, value = headers.get("authorization", "").partition(" ")
-    return value.strip() if scheme.lower() == "bearer" else None
+def _base64(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
 
 
 _KEYS_DISABLED = ServiceError(
-    403,
-    "AuthenticationTypeDisabled",
-    "Key based authentication is disabled for this resource.",
+    403, "AuthenticationTypeDisabled", "Key based authentication is disabled for this resource."
 )
-
-
 WRONG_KEY = (
     "Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid key "
     "for an active subscription and use a correct regional API endpoint for your resource."

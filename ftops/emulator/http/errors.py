@@ -1,7 +1,7 @@
-"""What the service refuses, as one exception that each plane writes in its own way.
+"""Errors of the service: one exception, which each plane writes in its own format.
 
-Texts and codes are those of the public documents and of issue threads; where none is known,
-the nearest documented code is used.
+Messages and codes are from public documents and issue threads. If none is known, the nearest documented code
+is used.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ftops.emulator.account.settings import Settings
 
 
 class Plane(StrEnum):
-    """A family of routes that share authentication and the form of errors."""
+    """A group of routes with the same authentication and error format."""
 
     DATED = "dated"
     V1 = "v1"
@@ -25,7 +25,7 @@ class Plane(StrEnum):
 
 @dataclass
 class ServiceError(Exception):
-    """A refusal: HTTP status, the service's code and its message."""
+    """An error reply of the service."""
 
     status: int
     code: str
@@ -33,7 +33,7 @@ class ServiceError(Exception):
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def body(self, plane: Plane) -> dict[str, Any]:
-        """The JSON body in the form of ``plane``."""
+        """The JSON body in the format of ``plane``."""
         error: dict[str, Any] = {"code": self.code, "message": self.message}
         if plane is Plane.V1:
             error |= {"param": None, "type": _V1_TYPES.get(self.status, "invalid_request_error")}
@@ -50,32 +50,31 @@ _V1_TYPES = {
 
 
 def invalid(message: str) -> ServiceError:
-    """A request body that the data plane cannot accept."""
     return ServiceError(400, "invalidPayload", message)
 
 
 def wrong_state(settings: Settings, message: str) -> ServiceError:
-    """The object exists but is in a state that does not allow this; status and code are unknown."""
+    """The object is in a state that does not allow this. The service's status and code are not known."""
     return ServiceError(settings.wrong_state_status, settings.wrong_state_code, message)
 
 
 def over_quota(settings: Settings, message: str) -> ServiceError:
-    """A count limit of the account is reached; the status is unknown."""
+    """A limit of the account is reached. The service's status is not known."""
     return ServiceError(settings.over_limit_status, "quotaExceeded", message)
 
 
 def not_found(what: str, name: str) -> ServiceError:
-    """An object of the data plane that does not exist."""
+    """An object of the data plane."""
     return ServiceError(404, "notFound", f"The specified {what} '{name}' was not found.")
 
 
 def gateway_not_found() -> ServiceError:
-    """What the gateway says to an unknown path or api-version."""
+    """An unknown path or api-version."""
     return ServiceError(404, "404", "Resource not found")
 
 
 def deployment_not_found() -> ServiceError:
-    """Inference on a name that the data plane does not know (yet)."""
+    """Inference with a deployment that the data plane does not know (yet)."""
     return ServiceError(
         404,
         "DeploymentNotFound",
@@ -85,12 +84,12 @@ def deployment_not_found() -> ServiceError:
 
 
 def deployment_paused(name: str) -> ServiceError:
-    """Inference on a paused deployment; the status is documented, the wording is not."""
+    """Inference with a paused deployment. The status is documented, the message is not."""
     return ServiceError(423, "Locked", f"The deployment '{name}' is paused.")
 
 
 def resource_not_found(resource: str, group: str) -> ServiceError:
-    """A control-plane resource that does not exist."""
+    """A resource of the control plane."""
     return ServiceError(
         404,
         "ResourceNotFound",

@@ -1,43 +1,47 @@
-"""The emulator's own endpoints, under ``/_emulator/``: settings, clock, faults, what exists."""
+"""Admin endpoints, under ``/_emulator/``, as in docs/emulator.md: settings, clock, faults, principals."""
 
 from __future__ import annotations
 
+import secrets
+import uuid
+from typing import Any
+
+from msgspec.structs import asdict
 from starlette.requests import Request
 from starlette.responses import Response
 
 from ftops.emulator.account import faults
-from ftops.emulator.account.cloud import JSON, Cloud
-from ftops.emulator.account.settings import Settings
+from ftops.emulator.account.cloud import JSON, Cloud, Principal
 from ftops.emulator.control_plane import deployment_state, operations
 from ftops.emulator.data_plane.job_schedule import status
-from ftops.emulator.data_plane.jobs import forget, schedule_of
+from ftops.emulator.data_plane.jobs import remove_job, schedule_of
+from ftops.emulator.http.access import ROLES
+from ftops.emulator.http.auth import Credentials
 from ftops.emulator.http.errors import ServiceError
 from ftops.emulator.http.messages import read_object, reply
 
-_VANISHING = ("files", "jobs", "models", "checkpoints", "deployments")
+_KINDS = ("files", "jobs", "models", "checkpoints", "deployments")
 _COUNTED = ("files", "uploads", "jobs", "models", "checkpoints", "deployments", "operations")
+_PRINCIPAL_KEYS = ("id", "roles", "actions", "data_actions", "subject")
+_RESOURCES = {"data": "https://cognitiveservices.azure.com", "control": "https://management.azure.com"}
 
 
 async def health(cloud: Cloud, _: Request) -> Response:
-    """GET /_emulator/health: open to everybody."""
     return reply({"status": "ok", "now": cloud.clock.now()})
 
 
-async def account(cloud: Cloud, _: Request) -> Response:
-    """GET /_emulator/account: its names in the control plane."""
-    names = cloud.account
+async def get_account(cloud: Cloud, _: Request) -> Response:
+    account = cloud.account
     return reply(
-        {"subscription_id": names.subscription, "resource_group": names.group, "account": names.name}
+        {"subscription_id": account.subscription, "resource_group": account.group, "account": account.name}
     )
 
 
 async def get_settings(cloud: Cloud, _: Request) -> Response:
-    """GET /_emulator/settings."""
-    return reply({name: getattr(cloud.settings, name) for name in Settings.__slots__})
+    return reply(asdict(cloud.settings))
 
 
 async def patch_settings(cloud: Cloud, request: Request) -> Response:
-    """PATCH /_emulator/settings: only what is named changes; it is kept for later starts."""
     try:
         cloud.change_settings(await read_object(request))
     except ValueError as exc:
@@ -47,12 +51,10 @@ async def patch_settings(cloud: Cloud, request: Request) -> Response:
 
 
 async def get_clock(cloud: Cloud, _: Request) -> Response:
-    """GET /_emulator/clock."""
     return reply({"now": cloud.clock.now(), "rate": cloud.clock.rate})
 
 
 async def set_clock(cloud: Cloud, request: Request) -> Response:
-    """POST /_emulator/clock: ``advance`` seconds, or ``now``; and ``rate``."""
     body = await read_object(request)
     numbers = {key: body[key] for key in ("advance", "now", "rate") if key in body}
     try:
@@ -66,29 +68,25 @@ async def set_clock(cloud: Cloud, request: Request) -> Response:
 
 
 async def get_faults(cloud: Cloud, _: Request) -> Response:
-    """GET /_emulator/faults: the rules in force, with their hits."""
     return reply({"faults": cloud.faults.all()})
 
 
 async def add_faults(cloud: Cloud, request: Request) -> Response:
-    """POST /_emulator/faults: one rule, or ``{"faults": [rule, …]}``."""
     body = await read_object(request)
     rules = body.get("faults", [body])
     try:
-        cloud.faults.add([faults.parsed(rule) for rule in rules])
+        cloud.faults.add([faults.parse_rule(rule) for rule in rules])
     except (ValueError, TypeError) as exc:
         raise _bad(exc) from exc
     return await get_faults(cloud, request)
 
 
 async def clear_faults(cloud: Cloud, request: Request) -> Response:
-    """DELETE /_emulator/faults."""
     cloud.faults.clear()
     return await get_faults(cloud, request)
 
 
-async def objects(cloud: Cloud, request: Request) -> Response:
-    """GET /_emulator/objects: everything that exists, and how much was ever created."""
+async def list_objects(cloud: Cloud, request: Request) -> Response:
     schedule_of(request).settle()
     deployment_state.settle(cloud)
     now = cloud.clock.now()
@@ -106,30 +104,28 @@ async def objects(cloud: Cloud, request: Request) -> Response:
         ],
         "operations": [{"id": item.id} for item in operations.running(cloud)],
     }
-    counts = {kind: len(found) for kind, found in body.items()}
-    ever = cloud.counters.values()
-    created = {kind: ever.get(kind, 0) for kind in _COUNTED}
+    counts = {kind: len(items) for kind, items in body.items()}
+    created = {kind: cloud.counters.values().get(kind, 0) for kind in _COUNTED}
     return reply({**body, "counts": counts, "created": created})
 
 
-async def vanish(cloud: Cloud, request: Request) -> Response:
-    """DELETE /_emulator/objects/{kind}/{name}: behind everybody's back, whatever refers to it."""
+async def delete_object(cloud: Cloud, request: Request) -> Response:
+    """Delete an object without any check, even if others refer to it."""
     kind, name = request.path_params["kind"], request.path_params["name"]
-    if kind not in _VANISHING:
-        raise _bad(ValueError(f"unknown kind {kind!r}; known: {', '.join(_VANISHING)}"))
+    if kind not in _KINDS:
+        raise _bad(f"unknown kind {kind!r}; known: {', '.join(_KINDS)}")
     collection = getattr(cloud, kind)
-    found = collection.get(name.lower() if kind == "deployments" else name)
-    if found is None:
+    item = collection.get(name.lower() if kind == "deployments" else name)
+    if item is None:
         raise ServiceError(404, "NotFound", f"There is no {name!r} among the {kind}.")
     if kind == "jobs":
         schedule_of(request).stop(name)
-        forget(cloud, found)
-    collection.remove(found.id)
-    return await objects(cloud, request)
+        remove_job(cloud, item)
+    collection.remove(item.id)
+    return await list_objects(cloud, request)
 
 
 async def reset(cloud: Cloud, request: Request) -> Response:
-    """POST /_emulator/reset: an empty cloud, with the settings that the server started with."""
     schedule_of(request).stop_all()
     with cloud.lock:
         cloud.clear()
@@ -137,16 +133,59 @@ async def reset(cloud: Cloud, request: Request) -> Response:
     return await health(cloud, request)
 
 
-async def log(cloud: Cloud, request: Request) -> Response:
-    """GET /_emulator/log: the last requests, oldest first."""
+async def get_log(cloud: Cloud, request: Request) -> Response:
     return reply({"requests": list(request.scope["emulator.log"])})
 
 
 async def clear_log(cloud: Cloud, request: Request) -> Response:
-    """DELETE /_emulator/log."""
     request.scope["emulator.log"].clear()
-    return await log(cloud, request)
+    return await get_log(cloud, request)
 
 
-def _bad(problem: Exception) -> ServiceError:
+async def create_principal(cloud: Cloud, request: Request) -> Response:
+    body = await read_object(request)
+    if unknown := sorted(set(body) - set(_PRINCIPAL_KEYS)):
+        raise _bad(f"unknown keys {unknown} in a principal; known: {list(_PRINCIPAL_KEYS)}")
+    principal = Principal(
+        id=str(body.get("id") or uuid.uuid4()),
+        created=cloud.clock.now(),
+        roles=_texts(body, "roles"),
+        actions=_texts(body, "actions"),
+        data_actions=_texts(body, "data_actions"),
+        subject=body.get("subject"),
+        secret=secrets.token_urlsafe(24),
+    )
+    if unknown := [role for role in principal.roles if role not in ROLES]:
+        raise _bad(f"unknown role {unknown[0]!r}; known: {sorted(ROLES)}")
+    cloud.principals.put(principal)
+    credentials: Credentials = request.scope["emulator.credentials"]
+    tokens = {
+        plane: credentials.token(resource, principal.id)["access_token"]
+        for plane, resource in _RESOURCES.items()
+    }
+    return reply({**_described(principal), "secret": principal.secret, "tokens": tokens})
+
+
+async def list_principals(cloud: Cloud, _: Request) -> Response:
+    return reply({"principals": [_described(principal) for principal in cloud.principals.all()]})
+
+
+async def delete_principal(cloud: Cloud, request: Request) -> Response:
+    """Delete a principal. Its tokens allow nothing from then on."""
+    cloud.principals.remove(request.path_params["principal"])
+    return await list_principals(cloud, request)
+
+
+def _described(principal: Principal) -> JSON:
+    return {"client_id": principal.id, **{key: getattr(principal, key) for key in _PRINCIPAL_KEYS}}
+
+
+def _texts(body: JSON, key: str) -> list[str]:
+    value: Any = body.get(key, [])
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise _bad(f"'{key}' must be a list of strings")
+    return value
+
+
+def _bad(problem: Exception | str) -> ServiceError:
     return ServiceError(400, "BadRequest", str(problem))

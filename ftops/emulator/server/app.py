@@ -1,4 +1,4 @@
-"""The ASGI application: finds the route, checks the caller, applies faults, keeps the log."""
+"""ASGI application: routing, authentication, fault injection, request log."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from starlette.types import Receive, Scope, Send
 
 from ftops.emulator.account.cloud import JSON, Cloud, Principal
 from ftops.emulator.account.faults import Rule
-from ftops.emulator.control_plane import account_life
-from ftops.emulator.data_plane.chat import Minds
+from ftops.emulator.control_plane.account import delete_account, put_account
+from ftops.emulator.data_plane.chat import LoadedModels
 from ftops.emulator.data_plane.job_schedule import Schedule
 from ftops.emulator.http.access import require
 from ftops.emulator.http.auth import OWNER, Credentials
 from ftops.emulator.http.errors import Plane, ServiceError, gateway_not_found, invalid, resource_not_found
-from ftops.emulator.http.messages import impatient, reply
-from ftops.emulator.http.mishaps import abort, fault_reply, send_half
+from ftops.emulator.http.fault_replies import abort, fault_reply, send_half
+from ftops.emulator.http.messages import reply, with_timeout
 from ftops.emulator.server.identity import issuer_of
 from ftops.emulator.server.routes import Route, table
 
@@ -56,8 +56,6 @@ _PREFIXES = (
 
 
 class App:
-    """Answers HTTP requests for a cloud."""
-
     def __init__(
         self, cloud: Cloud, credentials: Credentials, notify: Callable[[], None], idle: float
     ) -> None:
@@ -69,14 +67,14 @@ class App:
         self._idle = idle
         self._routes = table(cloud.account)
         self._log: deque[JSON] = deque(maxlen=LOGGED)
-        self._minds = Minds()
+        self._loaded_models = LoadedModels()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
         self.in_flight += 1
         try:
-            await self._serve(scope, impatient(receive, self._idle), send)
+            await self._serve(scope, with_timeout(receive, self._idle), send)
         finally:
             self.in_flight -= 1
             self.last_request = time.monotonic()
@@ -84,56 +82,52 @@ class App:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         plane = _plane(request.url.path)
-        scope.update(self._belongings(plane))
-        rule = None
-        if plane is not Plane.ADMIN:
-            rule = self.cloud.faults.take(scope["method"], request.url.path)
-        if rule is None:
-            rule = _NO_FAULT
+        injected = plane is not Plane.ADMIN and self.cloud.faults.take(scope["method"], request.url.path)
+        rule = injected or _NO_FAULT
+        scope.update(self._context(plane, rule))
         await asyncio.sleep(rule.delay)
-        no_host = plane in (Plane.DATED, Plane.V1) and not self.cloud.exists
-        if rule.effect == "drop_before" or no_host:
-            self._note(request, None)
+        has_no_host = plane in (Plane.DATED, Plane.V1) and not self.cloud.exists
+        if rule.effect == "drop_before" or has_no_host:
+            self._log_request(request, None)
             return abort(send)
-        scope["emulator.job_fault"] = rule.job
-        scope["emulator.deployment_fault"] = rule.deployment
-        scope["emulator.file_fault"] = rule.file
         response = await self._response(request, plane, rule)
-        self._note(request, response.status_code)
+        self._log_request(request, response.status_code)
         if rule.effect == "drop_after":
             return abort(send)
         if rule.effect == "truncate":
             return await send_half(response, scope, receive, send)
         return await response(scope, receive, send)
 
-    def _belongings(self, plane: Plane) -> dict[str, Any]:
+    def _context(self, plane: Plane, rule: Rule) -> dict[str, Any]:
+        """What handlers find in the scope of a request."""
         return {
             "emulator.plane": plane,
             "emulator.schedule": self.schedule,
-            "emulator.minds": self._minds,
+            "emulator.loaded_models": self._loaded_models,
             "emulator.log": self._log,
             "emulator.key": self._credentials.key,
             "emulator.credentials": self._credentials,
+            "emulator.job_fault": rule.job,
+            "emulator.deployment_fault": rule.deployment,
+            "emulator.file_fault": rule.file,
         }
 
     async def _response(self, request: Request, plane: Plane, rule: Rule) -> Response:
-        if rule.replies and rule.effect == "none":
+        if not rule.replies or rule.effect == "applied":
+            response = await self._handle(request, plane)
+        if rule.replies:
             response = fault_reply(rule, plane)
-        else:
-            response = await self._answer(request, plane)
-            if rule.replies:
-                response = fault_reply(rule, plane)
         now = self.cloud.clock.now() + self.cloud.settings.clock_skew_seconds
         for name, value in {**_tracing_headers(plane), "date": formatdate(now, usegmt=True)}.items():
             response.headers.setdefault(name, value)
         return response
 
-    async def _answer(self, request: Request, plane: Plane) -> Response:
+    async def _handle(self, request: Request, plane: Plane) -> Response:
         try:
             if issue := issuer_of(request.method, request.url.path):
                 return await issue(self.cloud, self._credentials, request)
             route = self._route(request, plane)
-            return await route.answer(self.cloud, request)
+            return await route.handler(self.cloud, request)
         except ServiceError as error:
             return reply(error.body(plane), error.status, error.headers)
         except RecursionError:
@@ -142,31 +136,31 @@ class App:
             return reply(invalid(error.message).body(plane), 400)
         except ClientDisconnect:
             return Response(status_code=499)
-        except Exception:  # noqa: BLE001 - the server's last resort, shown where it runs
+        except Exception:  # noqa: BLE001 - a bug: shown in the log of the server
             traceback.print_exc(file=sys.stderr)
             broken = ServiceError(500, "InternalServerError", "The emulator failed; see its log.")
             return reply(broken.body(plane), 500)
 
     def _route(self, request: Request, plane: Plane) -> Route:
-        """The route of a request whose caller and api-version are in order."""
+        """The route of a request, after checks of the caller and the api-version. Raises ServiceError."""
         path = request.scope["path"]
         if not (plane is Plane.ADMIN and path == "/_emulator/health"):
             self._check_caller(plane, request)
         _check_version(plane, request)
         raw = request.scope.get("raw_path", path.encode()).decode("ascii").partition("?")[0]
+        version_date = (request.query_params.get("api-version") or "9999")[:10]  # v1 has every route
         for route in self._routes[plane]:
-            found = route.pattern.fullmatch(raw) if self._is_there(plane, path, route) else None
-            if found and route.method == request.method and _since(request) >= route.since:
-                request.scope["path_params"] = {
-                    name: unquote(value) for name, value in found.groupdict().items()
-                }
+            match = route.pattern.fullmatch(raw) if self._exists(plane, path, route) else None
+            if match and route.method == request.method and version_date >= route.since:
+                parts = {name: unquote(value) for name, value in match.groupdict().items()}
+                request.scope["path_params"] = parts
                 return route
-        raise self._unknown(plane, path)
+        raise _unknown(plane, path)
 
-    def _is_there(self, plane: Plane, path: str, route: Route) -> bool:
-        """An account that is deleted has nothing in the control plane, but can be made again."""
-        of_account = plane is Plane.ARM and _ACCOUNT_PATH.match(path)
-        return self.cloud.exists or not of_account or route.answer in (account_life.put, account_life.delete)
+    def _exists(self, plane: Plane, path: str, route: Route) -> bool:
+        """A deleted account has no resources in the control plane, but can be created again."""
+        is_in_account = plane is Plane.ARM and _ACCOUNT_PATH.match(path)
+        return self.cloud.exists or not is_in_account or route.handler in (put_account, delete_account)
 
     def _check_caller(self, plane: Plane, request: Request) -> None:
         settings = self.cloud.settings
@@ -177,16 +171,7 @@ class App:
         principal = self.cloud.principals.get(caller) or Principal(caller, 0.0)
         require(settings, plane, request.method, request.url.path, principal)
 
-    def _unknown(self, plane: Plane, path: str) -> ServiceError:
-        if plane is not Plane.ARM:
-            return gateway_not_found()
-        found = _ACCOUNT_PATH.match(path)
-        if found is None:
-            return ServiceError(404, "InvalidResourceType", f"Nothing is known at '{path}'.")
-        resource = f"Microsoft.CognitiveServices/accounts/{found['account']}"
-        return resource_not_found(resource, found["group"])
-
-    def _note(self, request: Request, status: int | None) -> None:
+    def _log_request(self, request: Request, status: int | None) -> None:
         self._log.append(
             {
                 "at": self.cloud.clock.now(),
@@ -205,8 +190,8 @@ _TOO_DEEP = invalid("The request body is nested too deeply.")
 
 
 def _plane(path: str) -> Plane:
-    found = (plane for prefix, plane in _PREFIXES if path.lower().startswith(prefix))
-    return next(found, Plane.DATED)
+    planes = (plane for prefix, plane in _PREFIXES if path.lower().startswith(prefix))
+    return next(planes, Plane.DATED)
 
 
 def _check_version(plane: Plane, request: Request) -> None:
@@ -214,20 +199,20 @@ def _check_version(plane: Plane, request: Request) -> None:
     if plane is Plane.DATED and version not in _DATA_VERSIONS:
         raise gateway_not_found()
     if plane is Plane.V1 and version not in _V1_VERSIONS:
-        raise ServiceError(
-            400, "BadRequest", "api-version query parameter is not allowed when using /v1 path"
-        )
+        message = "api-version query parameter is not allowed when using /v1 path"
+        raise ServiceError(400, "BadRequest", message)
     if plane is Plane.ARM and not _DATED_VERSION.fullmatch(version or ""):
-        raise ServiceError(
-            400,
-            "MissingApiVersionParameter",
-            "The api-version query parameter (?api-version=) is required for all requests.",
-        )
+        message = "The api-version query parameter (?api-version=) is required for all requests."
+        raise ServiceError(400, "MissingApiVersionParameter", message)
 
 
-def _since(request: Request) -> str:
-    """The day of the dated api-version; v1 has everything."""
-    return (request.query_params.get("api-version") or "9999")[:10]
+def _unknown(plane: Plane, path: str) -> ServiceError:
+    if plane is not Plane.ARM:
+        return gateway_not_found()
+    match = _ACCOUNT_PATH.match(path)
+    if match is None:
+        return ServiceError(404, "InvalidResourceType", f"Nothing is known at '{path}'.")
+    return resource_not_found(f"Microsoft.CognitiveServices/accounts/{match['account']}", match["group"])
 
 
 def _tracing_headers(plane: Plane) -> dict[str, str]:

@@ -1,10 +1,11 @@
-"""Where tokens come from: a managed identity, the token endpoint of a tenant, a runner's OIDC issuer.
+"""Token endpoints: managed identity, a tenant's token endpoint, the OIDC issuer of a CI runner.
 
 * ``GET /msi/token``: App Service's managed-identity endpoint (2019-08-01), for IDENTITY_ENDPOINT;
 * ``POST /{tenant}/oauth2/v2.0/token``: client credentials by secret or by federated assertion;
-* ``GET /oidc/token``: the endpoint that GitHub names in ACTIONS_ID_TOKEN_REQUEST_URL.
+* ``GET /oidc/token``: as the endpoint in GitHub's ACTIONS_ID_TOKEN_REQUEST_URL.
 
-azure-identity speaks to the second one over https only: it needs a proxy or a transport that ends TLS.
+azure-identity uses the second one over https only, so that it needs a proxy or a transport that terminates
+TLS.
 """
 
 from __future__ import annotations
@@ -30,12 +31,12 @@ EXCHANGE_AUDIENCE = "api://AzureADTokenExchange"
 
 
 def issuer_of(method: str, path: str) -> Issue | None:
-    """What answers here; None where no tokens come from."""
-    rows = [issue for wanted, pattern, issue in _ISSUERS if wanted == method and pattern.fullmatch(path)]
-    return rows[0] if rows else None
+    """The handler of a token endpoint, if this is one."""
+    rows = (issue for wanted, pattern, issue in _ISSUERS if wanted == method and pattern.fullmatch(path))
+    return next(rows, None)
 
 
-async def _managed(cloud: Cloud, credentials: Credentials, request: Request) -> Response:
+async def _managed_identity(cloud: Cloud, credentials: Credentials, request: Request) -> Response:
     if not credentials.knows_key(request.headers.get("x-identity-header")):
         raise ServiceError(401, "unauthorized_client", "X-IDENTITY-HEADER is missing or wrong.")
     resource = request.query_params.get("resource")
@@ -53,12 +54,12 @@ async def _client_credentials(cloud: Cloud, credentials: Credentials, request: R
     try:
         fields = parse_qs(body.decode(), max_num_fields=_FIELDS)
     except ValueError as exc:
-        raise ServiceError(400, "invalid_request", f"The body is no form: {exc}.") from exc
+        raise ServiceError(400, "invalid_request", f"The body is not a form: {exc}.") from exc
     form = {key: values[0] for key, values in fields.items()}
     principal = cloud.principals.get(form.get("client_id", ""))
     if principal is None:
         return _refused("unauthorized_client", "AADSTS700016: Application was not found in the directory.")
-    if problem := _unproven(credentials, principal, form):
+    if problem := _credential_problem(credentials, principal, form):
         return _refused("invalid_client", problem)
     audience = form.get("scope", "").split(" ")[0].removesuffix("/.default")
     token = credentials.token(audience, principal.id)["access_token"]
@@ -66,15 +67,15 @@ async def _client_credentials(cloud: Cloud, credentials: Credentials, request: R
     return reply({"token_type": "Bearer", **times, "access_token": token})
 
 
-def _unproven(credentials: Credentials, principal: Principal, form: dict[str, str]) -> str | None:
-    """Why a client has not shown that it is the principal."""
+def _credential_problem(credentials: Credentials, principal: Principal, form: dict[str, str]) -> str | None:
+    """Why a client's assertion or secret is not accepted."""
     if form.get("client_assertion_type") == _ASSERTION:
         subject = credentials.subject(form.get("client_assertion", ""), EXCHANGE_AUDIENCE)
         if subject is not None and subject == principal.subject:
             return None
         return "AADSTS70021: No matching federated identity record found for presented assertion."
-    given = form.get("client_secret", "")
-    if principal.secret is not None and hmac.compare_digest(given.encode(), principal.secret.encode()):
+    secret = form.get("client_secret", "")
+    if principal.secret is not None and hmac.compare_digest(secret.encode(), principal.secret.encode()):
         return None
     return "AADSTS7000215: Invalid client secret provided."
 
@@ -86,17 +87,17 @@ def _refused(error: str, description: str) -> Response:
 async def _discovery(_: Cloud, __: Credentials, request: Request) -> Response:
     """GET /{tenant}/v2.0/.well-known/openid-configuration, which MSAL reads first."""
     tenant = request.url.path.split("/")[1]
-    place = f"https://{request.url.netloc}/{tenant}"
+    authority = f"https://{request.url.netloc}/{tenant}"
     return reply(
         {
-            "issuer": f"{place}/v2.0",
-            "token_endpoint": f"{place}/oauth2/v2.0/token",
-            "authorization_endpoint": f"{place}/oauth2/v2.0/authorize",
+            "issuer": f"{authority}/v2.0",
+            "token_endpoint": f"{authority}/oauth2/v2.0/token",
+            "authorization_endpoint": f"{authority}/oauth2/v2.0/authorize",
         }
     )
 
 
-async def _runner(_: Cloud, credentials: Credentials, request: Request) -> Response:
+async def _oidc_token(_: Cloud, credentials: Credentials, request: Request) -> Response:
     """GET /oidc/token?audience=&subject=: the request token is the account's key."""
     bearer = request.headers.get("authorization", "").partition(" ")[2]
     if not credentials.knows_key(bearer):
@@ -107,8 +108,8 @@ async def _runner(_: Cloud, credentials: Credentials, request: Request) -> Respo
 
 
 _ISSUERS: tuple[tuple[str, re.Pattern[str], Issue], ...] = (
-    ("GET", re.compile("/msi/token"), _managed),
-    ("GET", re.compile("/oidc/token"), _runner),
+    ("GET", re.compile("/msi/token"), _managed_identity),
+    ("GET", re.compile("/oidc/token"), _oidc_token),
     ("POST", re.compile("/[^/]+/oauth2/v2.0/token"), _client_credentials),
     ("GET", re.compile(r"/[^/]+/v2.0/\.well-known/openid-configuration"), _discovery),
 )

@@ -1,7 +1,7 @@
-"""Starting and ending the server: arguments, its folder, its life.
+"""Command line of the emulator: arguments, settings, exit code.
 
-One server per folder. It says where it is in one JSON line on stdout and in ``server.json``;
-both have ``url, pid, api_key, subscription_id, resource_group, account, data``.
+There is one server for each folder. It writes its URL, pid, key and names in a line of JSON to stdout and to
+``server.json``.
 """
 
 from __future__ import annotations
@@ -16,22 +16,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ftops.emulator.account.folder_ownership import Foreign, claim
-from ftops.emulator.account.settings import TYPES, Settings, changed, tolerated
+from ftops.emulator.account.folder_ownership import ForeignFolder, claim
+from ftops.emulator.account.settings import HELP, TYPES, Settings, changed, from_file
+from ftops.emulator.account.storage import read_json
 
 KEY_VARIABLE = "FTOPS_EMULATOR_KEY"
 DEFAULT_SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 
 
 def run(argv: Sequence[str]) -> int:
-    """Serve until told to end; the exit code."""
+    """Serve until stopped. Returns the exit code."""
     options = _parser().parse_args(argv)
-    # One core is enough for small matrices, and threads of BLAS would slow requests down.
+    # One core is enough for small matrices; more threads of BLAS would slow requests down.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    os.umask(0o077)  # what clients send may hold secrets
+    os.umask(0o077)  # requests may contain secrets
     folder = options.data.resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    # Imported here: --help need not load the server. Nothing of it is garbage, so why look.
+    # Imported here: --help doesn't need the server. Without the collector, as nothing in it is garbage.
     gc.disable()
     from ftops.emulator.server.process import AlreadyRunning, serve
 
@@ -40,7 +41,7 @@ def run(argv: Sequence[str]) -> int:
     try:
         claim(folder, trust=options.trust)
         return serve(folder, options, _settings(folder, options))
-    except (AlreadyRunning, Foreign) as exc:
+    except (AlreadyRunning, ForeignFolder) as exc:
         return _refused(str(exc))
     except ValueError as exc:
         return _refused(f"bad settings: {exc}")
@@ -57,15 +58,13 @@ def _refused(message: str) -> int:
 
 
 def _settings(folder: Path, options: argparse.Namespace) -> Settings:
-    from ftops.emulator.account.storage import read_json
-
-    stored = tolerated(read_json(folder / "settings.json") or {})
-    given = {name: getattr(options, name) for name in TYPES}
-    return changed(stored, {name: value for name, value in given.items() if value is not None})
+    flags = {name: getattr(options, name) for name in TYPES}
+    stored = from_file(read_json(folder / "settings.json") or {})
+    return changed(stored, {name: value for name, value in flags.items() if value is not None})
 
 
 class _Parser(argparse.ArgumentParser):
-    """Wrong usage exits with 1, as in every command; 2 means changes."""
+    """Exits with 1 for wrong usage, as every command does: 2 means changes."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(1, f"emulator: {message}\nSee ftops emulator --help\n")
@@ -75,54 +74,50 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="ftops emulator",
         usage="ftops emulator [--data DIR] [--port PORT] [OPTIONS]",
-        description="A stand-in for Azure OpenAI on 127.0.0.1: files, fine-tuning, deployments, "
-        "chat; data plane and control plane.",
+        description="Emulates Azure OpenAI on 127.0.0.1: files, fine-tuning, deployments and chat; data "
+        "plane and control plane.",
     )
-    parser.add_argument("--port", type=int, default=0, help="0 (the default) takes a free one")
+    parser.add_argument("--port", type=int, default=0, help="default: a free port")
     parser.add_argument(
         "--data", type=Path, default=Path(".ftops", "emulator"), metavar="DIR",
-        help="where everything is kept (default: .ftops/emulator, as a spec in this folder does)",
+        help="folder for all data (default: .ftops/emulator, as for a spec in this folder)",
     )  # fmt: skip
     parser.add_argument(
         "--api-key",
         default=os.environ.get(KEY_VARIABLE) or None,
-        help=f"the account's key; better in {KEY_VARIABLE}, as arguments can be seen by all users of the "
-        "machine; by default made once per folder",
+        help=f"the account's key (default: created once for each folder); better set {KEY_VARIABLE}, because "
+        "all users of the machine can see arguments",
     )
     parser.add_argument("--subscription-id", default=DEFAULT_SUBSCRIPTION)
     parser.add_argument("--resource-group", default="rg-emulator")
     parser.add_argument("--account", default="emulator")
     parser.add_argument("--location", default="swedencentral")
     parser.add_argument(
-        "--clock-rate", type=float, metavar="R", help="virtual seconds per second (default 1)"
+        "--clock-rate", type=float, metavar="R", help="virtual seconds per real second (default: 1)"
     )
-    parser.add_argument("--parent-pipe", action="store_true", help="end by itself after stdin was closed")
+    parser.add_argument("--parent-pipe", action="store_true", help="exit after stdin is closed")
     parser.add_argument(
         "--linger", type=float, default=5.0, metavar="SECONDS",
-        help="how long after the last request it then ends (default 5)",
+        help="how long after the last request it then exits (default: 5)",
     )  # fmt: skip
     parser.add_argument(
         "--idle", type=int, default=30, metavar="SECONDS",
-        help="how long a connection may send nothing before it is closed (default 30)",
+        help="close a connection after this time without data (default: 30)",
     )  # fmt: skip
-    parser.add_argument("--trust", action="store_true", help="go on with a DIR that is a copy of your own")
-    about = "Also settings.json in DIR, and PATCH /_emulator/settings; docs/emulator.md says what they mean."
-    _add_settings(parser.add_argument_group("settings", about))
-    return parser
-
-
-def _add_settings(group: argparse._ArgumentGroup) -> None:
-    defaults = Settings()
+    parser.add_argument("--trust", action="store_true", help="accept a DIR that is a copy of your own")
+    about = "Also in DIR/settings.json, and by PATCH /_emulator/settings. Durations are in virtual seconds."
+    group = parser.add_argument_group("settings", about)
     for name, kind in TYPES.items():
-        convert: Any = _boolean if kind is bool else kind
-        alone: Any = {"nargs": "?", "const": True} if kind is bool else {}  # --strict is --strict true
+        options: Any = {"type": kind}
+        if kind is bool:  # --strict is short for --strict true
+            options = {"type": _boolean, "nargs": "?", "const": True}
         group.add_argument(
             f"--{name.replace('_', '-')}",
-            type=convert,
-            **alone,
+            **options,
             metavar=kind.__name__.upper(),
-            help=f"default {getattr(defaults, name)}",
+            help=f"{HELP[name]} (default: {getattr(Settings(), name)})",
         )
+    return parser
 
 
 def _boolean(text: str) -> bool:

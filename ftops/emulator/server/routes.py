@@ -1,35 +1,34 @@
-"""Which function answers which request: a table per plane."""
+"""Routes: a table of handlers for each plane."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from ftops.emulator.account.cloud import Account, Cloud
 from ftops.emulator.control_plane import account as control_account
-from ftops.emulator.control_plane import account_life, deployments, operations
+from ftops.emulator.control_plane import deployments, operations
 from ftops.emulator.data_plane import chat, copies, files, imports, jobs, models, uploads
 from ftops.emulator.http.errors import Plane
-from ftops.emulator.server import admin, principals
+from ftops.emulator.server import admin
 
-Answer = Callable[[Cloud, Request], Awaitable[Response]]
+Handler = Callable[[Cloud, Request], Awaitable[Response]]
+Rows = list[tuple[str, str, Handler]]
+"""Method, path, handler. ``{name}`` in a path stands for one segment."""
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
-    """A method and a path; ``{name}`` in the path stands for one part of it."""
-
+class Route(NamedTuple):
     method: str
     pattern: re.Pattern[str]
-    answer: Answer
-    since: str = ""  # the day of the first dated api-version that has it
+    handler: Handler
+    since: str = ""  # the date of the first api-version that has it
 
 
-_DATA: list[tuple[str, str, Answer]] = [
+_DATA: Rows = [
     ("POST", "files", files.create),
     ("GET", "files", files.list_all),
     ("GET", "files/{file}", files.get),
@@ -47,13 +46,13 @@ _DATA: list[tuple[str, str, Answer]] = [
     ("GET", "models/{model}", models.get),
     ("DELETE", "models/{model}", models.delete),
 ]
-_SINCE: dict[Answer, str] = {
+_SINCE: dict[Handler, str] = {
     jobs.pause: "2025-04-01",
     jobs.resume: "2025-04-01",
     deployments.pause: "2026-03-01",
     deployments.resume: "2026-03-01",
 }
-_DATED: list[tuple[str, str, Answer]] = [
+_DATED: Rows = [
     *_DATA,
     ("POST", "fine_tuning/jobs/{job}/events", jobs.list_events_by_post),
     ("POST", "fine_tuning/jobs/{job}/checkpoints", jobs.list_checkpoints_by_post),
@@ -66,17 +65,17 @@ _DATED: list[tuple[str, str, Answer]] = [
     ("POST", "deployments/{deployment}/chat/completions", chat.complete),
 ]
 _COPY = "fine_tuning/jobs/{job}/checkpoints/{checkpoint}/copy"
-_V1: list[tuple[str, str, Answer]] = [
+_V1: Rows = [
     *_DATA,
     ("POST", "chat/completions", chat.complete),
     ("POST", _COPY, copies.start),
     ("GET", _COPY, copies.get),
 ]
-_ACCOUNT: list[tuple[str, str, Answer]] = [
+_ACCOUNT: Rows = [
     ("GET", "", control_account.get_account),
-    ("PUT", "", account_life.put),
-    ("DELETE", "", account_life.delete),
-    ("GET", "/providers/Microsoft.Authorization/permissions", account_life.list_permissions),
+    ("PUT", "", control_account.put_account),
+    ("DELETE", "", control_account.delete_account),
+    ("GET", "/providers/Microsoft.Authorization/permissions", control_account.list_permissions),
     ("POST", "/listKeys", control_account.list_keys),
     ("GET", "/models", control_account.list_models),
     ("GET", "/usages", control_account.list_usages),
@@ -89,16 +88,16 @@ _ACCOUNT: list[tuple[str, str, Answer]] = [
     ("POST", "/deployments/{deployment}/pause", deployments.pause),
     ("POST", "/deployments/{deployment}/resume", deployments.resume),
 ]
-_LOCATION: list[tuple[str, str, Answer]] = [
+_LOCATION: Rows = [
     ("GET", "/operationResults/{operation}", operations.get),
     ("GET", "/operationResults/{operation}/resource", operations.result),
     ("GET", "/usages", control_account.list_usages),
     ("GET", "/models", control_account.list_location_models),
     ("GET", "/modelCapacities", control_account.list_capacities),
 ]
-_ADMIN: list[tuple[str, str, Answer]] = [
+_ADMIN: Rows = [
     ("GET", "health", admin.health),
-    ("GET", "account", admin.account),
+    ("GET", "account", admin.get_account),
     ("GET", "settings", admin.get_settings),
     ("PATCH", "settings", admin.patch_settings),
     ("GET", "clock", admin.get_clock),
@@ -106,37 +105,32 @@ _ADMIN: list[tuple[str, str, Answer]] = [
     ("GET", "faults", admin.get_faults),
     ("POST", "faults", admin.add_faults),
     ("DELETE", "faults", admin.clear_faults),
-    ("GET", "objects", admin.objects),
-    ("DELETE", "objects/{kind}/{name}", admin.vanish),
+    ("GET", "objects", admin.list_objects),
+    ("DELETE", "objects/{kind}/{name}", admin.delete_object),
     ("POST", "reset", admin.reset),
-    ("GET", "principals", principals.list_all),
-    ("POST", "principals", principals.create),
-    ("DELETE", "principals/{principal}", principals.delete),
-    ("GET", "log", admin.log),
+    ("GET", "principals", admin.list_principals),
+    ("POST", "principals", admin.create_principal),
+    ("DELETE", "principals/{principal}", admin.delete_principal),
+    ("GET", "log", admin.get_log),
     ("DELETE", "log", admin.clear_log),
 ]
 
 
 def table(account: Account) -> dict[Plane, list[Route]]:
-    """All routes; those of the control plane know one account and ignore case."""
+    """All routes. Those of the control plane are for one account and ignore case."""
     provider = "/providers/Microsoft.CognitiveServices"
     subscription = f"/subscriptions/{account.subscription}"
-    group = f"{subscription}/resourceGroups/{account.group}"
-    one = f"{group}{provider}/accounts/{account.name}"
     location = f"{subscription}{provider}/locations/{{location}}"
     deleted = f"{location}/resourceGroups/{{group}}/deletedAccounts/{{account}}"
-    lists: list[tuple[str, str, Answer]] = [
-        ("GET", f"{subscription}{provider}/deletedAccounts", account_life.list_deleted),
-        ("GET", deleted, account_life.get_deleted),
-        ("DELETE", deleted, account_life.purge),
+    control: Rows = [
+        ("GET", f"{subscription}{provider}/deletedAccounts", control_account.list_deleted),
+        ("GET", deleted, control_account.get_deleted),
+        ("DELETE", deleted, control_account.purge),
         ("GET", f"{subscription}{provider}/accounts", control_account.list_accounts),
-        ("GET", f"{group}{provider}/accounts", control_account.list_accounts),
+        ("GET", f"{account.group_id}{provider}/accounts", control_account.list_accounts),
         ("GET", f"{subscription}{provider}/modelCapacities", control_account.list_capacities),
-    ]
-    control = [
-        *lists,
-        *((method, one + path, answer) for method, path, answer in _ACCOUNT),
-        *((method, location + path, answer) for method, path, answer in _LOCATION),
+        *((method, account.id + path, handler) for method, path, handler in _ACCOUNT),
+        *((method, location + path, handler) for method, path, handler in _LOCATION),
     ]
     return {
         Plane.V1: _routes("/openai/v1/", _V1),
@@ -146,10 +140,10 @@ def table(account: Account) -> dict[Plane, list[Route]]:
     }
 
 
-def _routes(prefix: str, rows: list[tuple[str, str, Answer]], flags: int = 0) -> list[Route]:
+def _routes(prefix: str, rows: Rows, flags: int = 0) -> list[Route]:
     return [
-        Route(method, _pattern(prefix + path, flags), answer, _SINCE.get(answer, ""))
-        for method, path, answer in rows
+        Route(method, _pattern(prefix + path, flags), handler, _SINCE.get(handler, ""))
+        for method, path, handler in rows
     ]
 
 

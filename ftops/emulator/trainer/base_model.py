@@ -1,7 +1,6 @@
-"""How an untuned base model answers: by the words that a request shares with what is offered.
+"""Base model: an untuned model calls the function that shares the most words with the request.
 
-Nothing is learned here. It is eager to help, and so seldom declines: the difference to a tuned
-model is there to be seen.
+It learns nothing and seldom declines, so that a tuned model is visibly better.
 """
 
 from __future__ import annotations
@@ -30,22 +29,20 @@ _PREPOSITIONS = frozenset(["to", "at", "in", "into", "of", "as", "by", "for", "o
 
 
 def answer(context: Context, *, calls: bool, texts: bool) -> Reply:
-    """A reply to the last thing that the user said."""
     scored = [(_overlap(context, function), function) for function in context.functions]
     best = max(scored, key=lambda pair: pair[0], default=None)
     if not calls or best is None or (best[0] == 0 and texts):
         return Reply(GREETING)
     function = best[1]
-    made = Call(function.name, arguments(function, context.prompt))
-    return Reply(calls=(made,), legacy=context.legacy)
+    call = Call(function.name, _arguments(function, context.prompt))
+    return Reply(calls=(call,), legacy=context.legacy)
 
 
 def _overlap(context: Context, function: Function) -> float:
-    """Shared stems; a stem that many functions have says little."""
-    wanted = set(_stems(context.prompt))
+    """The weight of shared stems. A stem that many functions have counts less."""
     spread = Counter(stem for other in context.functions for stem in set(_stems(_description(other))))
     named = set(_stems(function.name))
-    shared = wanted & set(_stems(_description(function)))
+    shared = set(_stems(context.prompt)) & set(_stems(_description(function)))
     return sum((2.0 if stem in named else 1.0) / spread[stem] for stem in sorted(shared))
 
 
@@ -67,39 +64,30 @@ def _stem(word: str) -> str:
     return word
 
 
-def arguments(function: Function, prompt: str) -> dict[str, Any]:
-    """Arguments by simple rules per type; optional ones are left out."""
+def _arguments(function: Function, prompt: str) -> dict[str, Any]:
+    """The required arguments, by simple rules for each type."""
     words = _WORD.findall(prompt)
     numbers = [word for word in words if word.lstrip("-")[0].isdigit()]
-    made: dict[str, Any] = {}
-    for name in function.parameters:
-        if name in function.required:
-            made[name] = value(function.parameters[name], words, numbers)
-    return made
+    required = {name: rule for name, rule in function.parameters.items() if name in function.required}
+    return {name: _value(rule, words, numbers) for name, rule in required.items()}
 
 
-def value(schema: Mapping[str, Any], words: list[str], numbers: list[str]) -> Any:
-    """A value for one parameter; a number is used up by the first parameter that takes one."""
+def _value(schema: Mapping[str, Any], words: list[str], numbers: list[str]) -> Any:
+    """A value for a parameter. Each number of the prompt is used only once."""
     listed = schema.get("enum")
     if listed:
         stems = {_stem(word.lower()) for word in words}
-        said = [item for item in listed if set(_stems(str(item))) & stems]
-        return said[0] if said else listed[0]
+        return next((item for item in listed if set(_stems(str(item))) & stems), listed[0])
     kind = schema.get("type", "string")
     if kind in ("integer", "number"):
         number = float(numbers.pop(0)) if numbers else 0.0
         return int(number) if kind == "integer" or number.is_integer() else number
-    simple: dict[str, Any] = {
-        "boolean": not any(word.lower() in _NEGATIVE for word in words),
-        "object": {},
-        "array": [],
-        "null": None,
-    }
-    return simple[kind] if kind in simple else _named(words)
-
-
-def _named(words: list[str]) -> str:
-    """The words after the last preposition, or the last word."""
+    if kind == "boolean":
+        return not any(word.lower() in _NEGATIVE for word in words)
+    empty: dict[str, Any] = {"object": {}, "array": [], "null": None}
+    if kind in empty:
+        return empty[kind]
+    # The words after the last preposition, or the last word.
     places = [index for index, word in enumerate(words) if word.lower() in _PREPOSITIONS]
     tail = words[places[-1] + 1 :] if places else words[-1:]
     return " ".join(word for word in tail if word.lower() not in ("the", "a", "an"))

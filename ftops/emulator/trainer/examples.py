@@ -1,6 +1,9 @@
-"""Chat JSONL as the service reads it: examples to learn from, or the lines that are wrong.
+"""Training data: JSONL files of chats or preferences → examples, or an error with the line.
 
-The rules are those of the service's preprocessing, which is stricter than its validators.
+The rules are those of the service's preprocessing, which is stricter than its validators. A preference
+(method ``dpo``) is ``{"input": {"messages", "tools"?}, "preferred_output": [...], "non_preferred_output":
+[...]}``. The trainer learns the preferred output like any reply: this is not the service's loss, and the
+other output isn't used.
 """
 
 from __future__ import annotations
@@ -9,29 +12,30 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 MIN_EXAMPLES = 10
 _ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 _SYSTEM = ("system", "developer")
+_OUTPUTS = ("preferred_output", "non_preferred_output")
+_OUTPUT_ROLES = ("assistant", "tool")
 _WORD = re.compile(r"\w+|[^\w\s]")
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
 class InvalidChat(ValueError):
-    """What is wrong with a conversation, without its line number."""
+    """What is wrong with a conversation, without the line number."""
 
 
 @dataclass(frozen=True, slots=True)
 class InvalidData(Exception):
-    """A data file that the service refuses: its code and message."""
+    """The service refuses a data file."""
 
     code: str
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Function:
+class Function(NamedTuple):
     """A function that the model may call."""
 
     name: str
@@ -40,26 +44,23 @@ class Function:
     required: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """One call of a function."""
 
     name: str
     arguments: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What an assistant says: a text, or calls; ``legacy`` tells function_call from tool_calls."""
+class Reply(NamedTuple):
+    """A reply of the assistant: a text or calls. ``legacy``: as function_call instead of tool_calls."""
 
     text: str = ""
     calls: tuple[Call, ...] = ()
     legacy: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What an assistant has before it: turns (role, text), oldest first, and functions."""
+class Context(NamedTuple):
+    """What precedes a reply: turns (role, text), oldest first, and functions."""
 
     system: str
     turns: tuple[tuple[str, str], ...]
@@ -68,22 +69,19 @@ class Context:
 
     @property
     def prompt(self) -> str:
-        """The last thing that the user said."""
-        said = [text for role, text in self.turns if role == "user"]
-        return said[-1] if said else ""
+        """The last message of the user."""
+        return next((text for role, text in reversed(self.turns) if role == "user"), "")
 
 
-@dataclass(frozen=True, slots=True)
-class Example:
+class Example(NamedTuple):
     """A context and the reply to learn."""
 
     context: Context
     reply: Reply
 
 
-@dataclass(frozen=True, slots=True)
-class ChatFile:
-    """A whole data file; ``tokens`` counts the words and marks of its conversations."""
+class ChatFile(NamedTuple):
+    """A data file. ``tokens`` is the number of words and punctuation marks in its conversations."""
 
     examples: tuple[Example, ...]
     conversations: int
@@ -91,27 +89,68 @@ class ChatFile:
 
 
 Reader = Callable[[Mapping[str, Any]], tuple[list[Example], int]]
-"""Reads one record: what to learn from it, and its tokens; ``InvalidChat`` when it is refused."""
+"""Reads one record → its examples and number of tokens. Raises InvalidChat."""
 
 
 def words(text: str) -> list[str]:
-    """Words and punctuation marks: the tokens that the emulator counts."""
+    """Words and punctuation marks, which the emulator counts as tokens."""
     return _WORD.findall(text)
 
 
 def read_chat(content: bytes, what: str) -> ChatFile:
-    """All examples of a file; ``what`` names it in messages ("training file")."""
-    return read_records(content, what, _chat)
+    """Read a file of chats. ``what`` names it in messages ("training file"). Raises InvalidData."""
+    return _read_records(content, what, _chat)
+
+
+def read_any(content: bytes, what: str) -> ChatFile:
+    """Read a file for an unknown method, by what its first line looks like."""
+    first = content.removeprefix(b"\xef\xbb\xbf").lstrip().partition(b"\n")[0]
+    try:
+        record = json.loads(first)
+    except (ValueError, RecursionError):
+        record = None
+    return read_for("dpo" if isinstance(record, dict) and "input" in record else "supervised", content, what)
+
+
+def read_for(method: str, content: bytes, what: str) -> ChatFile:
+    """Read a file for a job with this method. Raises InvalidData."""
+    if method not in ("supervised", "dpo"):
+        raise InvalidData("invalidPayload", f"No file can be read for the method '{method}'.")
+    return _read_records(content, what, _chat if method == "supervised" else _preference)
 
 
 def _chat(record: Mapping[str, Any]) -> tuple[list[Example], int]:
     if not isinstance(record.get("messages"), list) or not record["messages"]:
         raise InvalidChat("'messages' is missing or empty; chat fine-tuning needs it")
-    return list(conversation(record)), count_tokens(record)
+    return list(_conversation(record)), _count_tokens(record)
 
 
-def read_records(content: bytes, what: str, read: Reader) -> ChatFile:
-    """Each line of a file by ``read``; a refusal names the line by its number, from 1."""
+def _preference(record: Mapping[str, Any]) -> tuple[list[Example], int]:
+    given = record.get("input")
+    messages = given.get("messages") if isinstance(given, dict) else None
+    if not isinstance(given, dict) or not isinstance(messages, list) or not messages:
+        raise InvalidChat("'input.messages' is missing or empty; preference fine-tuning needs it")
+    for key in _OUTPUTS:
+        _check_output(key, record.get(key))
+    unlearned = [
+        {**turn, "weight": 0} if isinstance(turn, dict) and turn.get("role") == "assistant" else turn
+        for turn in messages
+    ]
+    tools = {"tools": given["tools"]} if given.get("tools") else {}
+    preferred, other = ({"messages": [*unlearned, *record[key]], **tools} for key in _OUTPUTS)
+    list(_conversation(other))  # checked by the same rules, but not learned
+    return list(_conversation(preferred)), _count_tokens(preferred)
+
+
+def _check_output(key: str, output: Any) -> None:
+    if not isinstance(output, list) or not output:
+        raise InvalidChat(f"'{key}' is missing or empty")
+    roles = [turn.get("role") if isinstance(turn, dict) else None for turn in output]
+    if any(role not in _OUTPUT_ROLES for role in roles) or "assistant" not in roles:
+        raise InvalidChat(f"'{key}' takes messages of the roles assistant and tool, one assistant at least")
+
+
+def _read_records(content: bytes, what: str, read: Reader) -> ChatFile:
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as exc:
@@ -122,10 +161,10 @@ def read_records(content: bytes, what: str, read: Reader) -> ChatFile:
         if not line.strip():
             continue
         try:
-            learned, counted = read(_record(line))
+            found, counted = read(_record(line))
         except InvalidChat as exc:
             raise _refused(what, f"line {number}: {exc}") from exc
-        examples += learned
+        examples += found
         conversations += 1
         tokens += counted
     return ChatFile(tuple(examples), conversations, tokens)
@@ -148,8 +187,7 @@ def _refused(what: str, why: str) -> InvalidData:
     )
 
 
-def count_tokens(record: Mapping[str, Any]) -> int:
-    """The tokens of a conversation with its function definitions."""
+def _count_tokens(record: Mapping[str, Any]) -> int:
     texts = [text_of(message) for message in record["messages"]]
     for message in record["messages"]:
         texts += [f"{call.name} {json.dumps(dict(call.arguments))}" for call in _calls(message)]
@@ -158,7 +196,7 @@ def count_tokens(record: Mapping[str, Any]) -> int:
 
 
 def _signature(function: Function) -> str:
-    """A function definition as a model would be shown it: without the marks of JSON."""
+    """A function definition as a model would see it, without JSON syntax."""
     parts = [function.name, function.description]
     for name, rule in function.parameters.items():
         listed = [str(value) for value in rule.get("enum", ())]
@@ -166,8 +204,8 @@ def _signature(function: Function) -> str:
     return " ".join(parts)
 
 
-def conversation(record: Mapping[str, Any]) -> Iterator[Example]:
-    """The examples of one conversation: every assistant message without ``weight: 0``."""
+def _conversation(record: Mapping[str, Any]) -> Iterator[Example]:
+    """The examples of a conversation: each message of the assistant without ``weight: 0``."""
     messages = record["messages"]
     functions, legacy = offered_functions(record)
     check_messages(messages)
@@ -176,13 +214,16 @@ def conversation(record: Mapping[str, Any]) -> Iterator[Example]:
     for index, message in enumerate(messages):
         if message["role"] != "assistant" or message.get("weight", 1) == 0:
             continue
-        reply = _reply(message)
-        _check_calls(reply, functions)
+        calls = tuple(_calls(message))
+        reply = Reply("" if calls else text_of(message), calls, "function_call" in message)
+        for call in calls:
+            if functions and call.name not in {function.name for function in functions}:
+                raise InvalidChat(f"the called function '{call.name}' is not among those offered")
         yield Example(context_of(messages[:index], functions, legacy), reply)
 
 
 def offered_functions(record: Mapping[str, Any]) -> tuple[tuple[Function, ...], bool]:
-    """The functions of a request or a record, and whether they came as ``functions``."""
+    """The functions of a request or record, and whether they are given as ``functions``."""
     if record.get("tools") is not None:
         tools = record["tools"]
         if not isinstance(tools, list) or not all(
@@ -201,7 +242,7 @@ def _function(value: Any) -> Function:
         raise InvalidChat("a function needs a name of letters, digits, '_', '.' and '-'")
     schema = value.get("parameters") or {}
     if not isinstance(schema, dict) or not isinstance(schema.get("properties", {}), dict):
-        raise InvalidChat(f"the parameters of function '{value['name']}' are no JSON schema")
+        raise InvalidChat(f"the parameters of function '{value['name']}' are not a JSON schema")
     _check_schema(value["name"], schema)
     properties = {
         name: rule if isinstance(rule, dict) else {} for name, rule in schema.get("properties", {}).items()
@@ -213,13 +254,13 @@ def _function(value: Any) -> Function:
 def _check_schema(name: str, schema: Mapping[str, Any]) -> None:
     for rule in [schema, *schema.get("properties", {}).values()]:
         if not isinstance(rule, dict):
-            raise InvalidChat(f"the parameters of function '{name}' are no JSON schema")
+            raise InvalidChat(f"the parameters of function '{name}' are not a JSON schema")
         if isinstance(rule.get("title"), str) or ("default" in rule and rule["default"] is None):
             raise InvalidChat(f"function '{name}' has 'title' or a null 'default' in its schema")
 
 
 def check_messages(messages: Any) -> None:
-    """Raise ``InvalidChat`` for a sequence of messages that the service refuses."""
+    """Raises InvalidChat if the service would refuse these messages."""
     previous: str | None = None
     open_calls: set[str] = set()
     for index, message in enumerate(messages):
@@ -242,7 +283,7 @@ def _check_content(index: int, message: Mapping[str, Any]) -> None:
     if calls and "content" in message and content is None:
         raise InvalidChat(f"message {index}: 'content' is null beside calls; leave it out")
     if not calls and not isinstance(content, (str, list)):
-        raise InvalidChat(f"message {index}: 'content' must be a text")
+        raise InvalidChat(f"message {index}: 'content' must be a string")
     if any(not call.get("id") for call in message.get("tool_calls") or []):
         raise InvalidChat(f"message {index}: a tool call has no 'id'")
     if message.get("weight", 1) not in (0, 1):
@@ -271,20 +312,8 @@ def _call(value: Any) -> Call:
     return Call(value["name"], arguments)
 
 
-def _reply(message: Mapping[str, Any]) -> Reply:
-    calls = tuple(_calls(message))
-    return Reply("" if calls else text_of(message), calls, "function_call" in message)
-
-
-def _check_calls(reply: Reply, functions: tuple[Function, ...]) -> None:
-    names = {function.name for function in functions}
-    for call in reply.calls:
-        if names and call.name not in names:
-            raise InvalidChat(f"the called function '{call.name}' is not among those offered")
-
-
 def context_of(messages: list[Mapping[str, Any]], functions: tuple[Function, ...], legacy: bool) -> Context:
-    """What the assistant sees when it is to answer after ``messages``."""
+    """The context of a reply to ``messages``."""
     system = " ".join(text_of(message) for message in messages if message["role"] in _SYSTEM)
     turns = tuple(
         (str(message["role"]), text_of(message)) for message in messages if message["role"] not in _SYSTEM
@@ -293,7 +322,7 @@ def context_of(messages: list[Mapping[str, Any]], functions: tuple[Function, ...
 
 
 def text_of(message: Mapping[str, Any]) -> str:
-    """The text of a message; parts of other kinds (images) count as nothing."""
+    """The text of a message. Other parts, such as images, are ignored."""
     content = message.get("content")
     if isinstance(content, list):
         parts = [part.get("text", "") for part in content if isinstance(part, dict)]

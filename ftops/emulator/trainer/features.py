@@ -1,6 +1,6 @@
-"""Text as sparse numbers: hashed words, word pairs and letter triples.
+"""Features: text as a sparse vector of hashed words, word pairs and letter triples.
 
-Hashing is CRC-32, so that the same text gives the same features in every process.
+The hash is CRC-32, so that a text has the same features in every process.
 """
 
 from __future__ import annotations
@@ -9,9 +9,8 @@ import itertools
 import math
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from zlib import crc32
 
 import numpy as np
@@ -30,17 +29,15 @@ _TOKEN = re.compile(r"-?\d+(?:[.,]\d+)?|[^\W\d_]+(?:['’][^\W\d_]+)?|_|[^\w\s]"
 _NUMBER = re.compile(r"-?\d+(?:[.,]\d+)?")
 
 
-@dataclass(frozen=True, slots=True)
-class Sparse:
-    """A vector by its non-zero places, each place once."""
+class Sparse(NamedTuple):
+    """A vector as its non-zero places, without repetition, and their values."""
 
     places: Ints
     values: Floats
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
-    """A word, number or mark of a prompt, with its place in the text."""
+class Token(NamedTuple):
+    """A word, number or punctuation mark, with its position in the text."""
 
     text: str
     start: int
@@ -48,54 +45,55 @@ class Token:
 
     @property
     def is_number(self) -> bool:
-        """Whether it is written in digits."""
         return _NUMBER.fullmatch(self.text) is not None
 
     @property
     def is_word(self) -> bool:
-        """Whether it is made of letters."""
         return self.text[0].isalpha()
 
     @property
     def key(self) -> str:
-        """The token as a feature: its sign and size aside, one number is like another."""
+        """The token as a feature. Of numbers only the sign counts."""
         if self.is_number:
             return "<negative>" if self.text.startswith("-") else "<number>"
         return self.text.lower()
 
 
 def tokens(text: str) -> list[Token]:
-    """The words, numbers and marks of ``text``."""
     return [Token(match[0], match.start(), match.end()) for match in _TOKEN.finditer(text)]
 
 
 @lru_cache(maxsize=1 << 16)
 def bucket(key: str, size: int) -> int:
-    """The place of a feature; place 0 is kept for the bias."""
+    """The place of a feature. Place 0 is for the bias."""
     return crc32(key.encode()) % (size - 1) + 1
 
 
-def prompt_vector(context: Context, note: str = "") -> Sparse:
-    """The features of a context: mostly its last user message and what functions then returned;
-    ``note`` adds one more."""
+def prompt_vector(context: Context) -> Sparse:
+    """The features of a context: mostly those of the last user message and of what functions then
+    returned."""
     weights: dict[str, float] = {}
     last = max((i for i, (role, _) in enumerate(context.turns) if role == "user"), default=-1)
     for index, (role, text) in enumerate(context.turns):
         mark = "" if index == last else f"{role}~"
         _add(weights, mark, text, _EARLIER if index < last else 1.0)
     _add(weights, "system~", context.system, _SYSTEM)
-    if note:
-        weights[f"note~{note}"] = 1.0
-    return _sparse(weights)
+    norm = math.sqrt(sum(value * value for value in weights.values())) or 1.0
+    vector: dict[int, float] = {0: _BIAS}
+    for key, value in weights.items():
+        place = bucket(key, PROMPT_BUCKETS)
+        vector[place] = vector.get(place, 0.0) + value / norm
+    places = sorted(vector)
+    return Sparse(np.array(places, dtype=np.int64), np.array([vector[place] for place in places]))
 
 
 def _add(weights: dict[str, float], mark: str, text: str, weight: float) -> None:
-    for key, value in ngrams(text):
+    for key, value in _ngrams(text):
         weights[mark + key] = weights.get(mark + key, 0.0) + weight * value
 
 
-def ngrams(text: str) -> Iterable[tuple[str, float]]:
-    """Words, pairs of words and letter triples of ``text``, each with its weight."""
+def _ngrams(text: str) -> Iterable[tuple[str, float]]:
+    """The words, pairs of words and letter triples of ``text``, with their weights."""
     keys = [token.key for token in tokens(text)]
     for key in keys:
         yield key, 1.0
@@ -107,18 +105,8 @@ def ngrams(text: str) -> Iterable[tuple[str, float]]:
         yield f"{first} {second}", 0.6
 
 
-def _sparse(weights: dict[str, float]) -> Sparse:
-    norm = math.sqrt(sum(value * value for value in weights.values())) or 1.0
-    vector: dict[int, float] = {0: _BIAS}
-    for key, value in weights.items():
-        place = bucket(key, PROMPT_BUCKETS)
-        vector[place] = vector.get(place, 0.0) + value / norm
-    places = np.array(sorted(vector), dtype=np.int64)
-    return Sparse(places, np.array([vector[int(place)] for place in places]))
-
-
 def canonical(value: Any) -> str:
-    """A value as text, so that equal values are equal: 50 and 50.0, "Red" and "red"."""
+    """A value as a string that is the same for equal values: 50 and 50.0, "Red" and "red"."""
     if isinstance(value, bool) or value is None:
         return str(value).lower()
     if isinstance(value, (int, float)):

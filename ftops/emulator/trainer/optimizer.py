@@ -1,13 +1,13 @@
-"""Training: minibatch gradient descent (Adagrad) on the cross-entropy of replies.
+"""Optimizer: minibatch gradient descent (Adagrad) on the cross-entropy of replies.
 
-The numbers are measured on the data as it is. Given the same data, settings and seed they
-are the same bit for bit. Nothing regularises: many epochs overfit, as they should.
+All metrics are measured. They are the same bit for bit for the same data, settings and seed. There is no
+regularization, so that many epochs overfit, as they would in the service.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,15 +20,11 @@ METRICS_EVERY = 10
 AUTO_EPOCHS = 3
 AUTO_BATCH_SHARE = 0.002
 MAX_AUTO_BATCH = 256
-_START = 0.05  # what Adagrad's sums begin with
+_INITIAL_SUM = 0.05  # of Adagrad
 
 
-@dataclass(frozen=True, slots=True)
-class Hyperparameters:
-    """The settings of a run.
-
-    ``base_rate`` is the step size at a multiplier of 1 and a batch of 1.
-    """
+class Hyperparameters(NamedTuple):
+    """``base_rate`` is the step size for a multiplier of 1 and a batch size of 1."""
 
     n_epochs: int
     batch_size: int
@@ -37,11 +33,10 @@ class Hyperparameters:
     seed: int
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """What one step measured, before it changed the weights.
+class Step(NamedTuple):
+    """Metrics of a step. ``train`` is measured before the weights change.
 
-    ``valid`` is one batch of the validation data, ``full_valid`` all of it, after the step.
+    ``valid`` is for one batch of the validation data, ``full_valid`` for all of it.
     """
 
     number: int
@@ -57,7 +52,7 @@ def auto_batch_size(examples: int) -> int:
 
 
 class Trainer:
-    """One training run. ``model`` holds the weights as they are after the last step."""
+    """A training run. ``model`` has the weights after the last step."""
 
     def __init__(
         self,
@@ -69,33 +64,28 @@ class Trainer:
     ) -> None:
         self._settings = settings
         if parent is None:
-            vocabulary = Vocabulary().with_examples(training)
-            self.model = fresh(vocabulary, base, settings.seed)
+            self.model = fresh(Vocabulary().with_examples(training), base, settings.seed)
         else:
             self.model = continued(parent, training, settings.seed)
         self._train = [self.model.task(example) for example in training]
         self._valid = [self.model.task(example) for example in validation]
         self._gradient = Gradient.of(self.model)
-        self._sums = (
-            np.full_like(self.model.outputs, _START),
-            np.full_like(self.model.slots, _START),
-        )
-        # Larger batches make fewer, surer steps: the usual square-root rule.
-        widened = settings.batch_size**0.5
-        self._rate = settings.base_rate * settings.learning_rate_multiplier * widened
+        self._output_sums = np.full_like(self.model.outputs, _INITIAL_SUM)
+        self._slot_sums = np.full_like(self.model.slots, _INITIAL_SUM)
+        # Larger batches have fewer and less noisy steps: the usual square-root rule.
+        self._rate = settings.base_rate * settings.learning_rate_multiplier * settings.batch_size**0.5
 
     @property
     def steps_per_epoch(self) -> int:
-        """Batches in an epoch; the last one may be smaller."""
+        """Batches in an epoch. The last one may be smaller."""
         return -(-len(self._train) // self._settings.batch_size)
 
     @property
     def total_steps(self) -> int:
-        """Steps of the whole run."""
         return self.steps_per_epoch * self._settings.n_epochs
 
     def steps(self) -> Iterator[Step]:
-        """Train; one value per step. Stop whenever you like."""
+        """Train, one step for each value. The caller may stop after any of them."""
         random = np.random.default_rng([self._settings.seed, 1])
         number = 0
         for _ in range(self._settings.n_epochs):
@@ -126,11 +116,11 @@ class Trainer:
         for task in batch:
             total.add(score(self.model, task, gradient))
         rows = np.unique(np.concatenate(gradient.rows))
-        self._descend(self.model.outputs, gradient.outputs, self._sums[0], rows, len(batch))
+        self._descend(self.model.outputs, gradient.outputs, self._output_sums, rows, len(batch))
         gradient.rows.clear()
         if gradient.places:
             places = np.unique(np.concatenate(gradient.places))
-            self._descend(self.model.slots, gradient.slots, self._sums[1], places, len(batch))
+            self._descend(self.model.slots, gradient.slots, self._slot_sums, places, len(batch))
             gradient.places.clear()
         return total
 
@@ -142,7 +132,6 @@ class Trainer:
 
 
 def evaluate(model: Model, tasks: Sequence[Task]) -> Score:
-    """The score of a model on examples, without learning from them."""
     total = Score()
     for task in tasks:
         total.add(score(model, task))

@@ -1,8 +1,7 @@
-"""Arguments of calls: which values a parameter may take, and what speaks for each.
+"""Slots: the candidate values for an argument of a call, and their features.
 
-A candidate is either a value known from training or from the schema, or a piece of the prompt
-(a number, a word, a few words). Every candidate is a set of hashed features; what they weigh
-is learned by the trainer.
+A candidate is a value known from training or from the schema, or a span of the prompt (a number, a word, a
+few words). It has a set of hashed features, whose weights the trainer learns.
 """
 
 from __future__ import annotations
@@ -10,8 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -32,9 +30,8 @@ _NUMBER_WORDS = {word: number for number, word in enumerate(_UNITS)} | {
 _NEGATIONS = ("negative", "minus")
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """What is known of a parameter: its schema, and what training showed."""
+class Parameter(NamedTuple):
+    """A parameter of a function, from its schema and the training data."""
 
     function: str
     name: str
@@ -43,12 +40,11 @@ class Parameter:
     required: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """The candidates for one argument; the last one stands for any other value.
+class Choice(NamedTuple):
+    """The candidates for an argument. The last one stands for any other value.
 
-    ``features`` lists the places of all candidates' features, ``owner`` whose they are;
-    ``group`` numbers the values, because several candidates may say the same.
+    ``features`` are the places of all candidates' features, ``owner`` the candidates that they belong to.
+    ``group`` numbers the different values, because several candidates may have the same.
     """
 
     values: tuple[Any, ...]
@@ -59,12 +55,12 @@ class Choice:
 
     @property
     def size(self) -> int:
-        """How many candidates there are, the one for any other value included."""
+        """The number of candidates, including that for any other value."""
         return len(self.values)
 
 
 def parameter_of(function: Function, name: str, seen: tuple[Any, ...]) -> Parameter:
-    """A parameter by its schema and the values ``seen`` in training."""
+    """From the schema and the values ``seen`` in training."""
     schema: Mapping[str, Any] = function.parameters.get(name, {})
     listed = tuple(schema.get("enum", ()))
     known = {canonical(value) for value in listed}
@@ -82,7 +78,7 @@ def _kind(values: tuple[Any, ...]) -> str:
 
 
 def presence_features(parameter: Parameter, words: list[str]) -> Ints:
-    """What speaks for giving an argument at all."""
+    """The features that decide whether an argument is given."""
     own = f"{parameter.function}.{parameter.name}"
     keys = [f"has~{own}", f"has~required={parameter.required}"]
     keys += [f"has~{own}~{word}" for word in words]
@@ -90,25 +86,17 @@ def presence_features(parameter: Parameter, words: list[str]) -> Ints:
 
 
 def choice(parameter: Parameter, prompt: str) -> Choice:
-    """All candidates for an argument, given the prompt."""
-    found = tokens(prompt)
-    words = [token.key for token in found]
+    """The candidates for an argument."""
+    prompt_tokens = tokens(prompt)
+    words = [token.key for token in prompt_tokens]
     rows: list[tuple[Any, str, list[str]]] = []
     for value in parameter.values:
         rows.append((value, canonical(value), list(_known_features(parameter, value, words))))
-    if not _closed(parameter):
-        for value, start, end in _pieces(parameter, prompt, found):
-            features = list(_copy_features(parameter, found, start, end))
+    if parameter.kind not in ("boolean", "object", "array", "null"):
+        for value, start, end in _spans(parameter, prompt, prompt_tokens):
+            features = list(_copy_features(parameter, prompt_tokens, start, end))
             rows.append((value, canonical(value), features))
     rows.append((None, "\0", [f"other~{parameter.function}.{parameter.name}", "other"]))
-    return _assembled(rows)
-
-
-def _closed(parameter: Parameter) -> bool:
-    return parameter.kind in ("boolean", "object", "array", "null")
-
-
-def _assembled(rows: list[tuple[Any, str, list[str]]]) -> Choice:
     groups: dict[str, int] = {}
     group = [groups.setdefault(key, len(groups)) for _, key, _ in rows]
     owner = [index for index, (_, _, features) in enumerate(rows) for _ in features]
@@ -131,23 +119,19 @@ def _known_features(parameter: Parameter, value: Any, words: list[str]) -> Itera
     yield own
     yield from (f"{own}~{word}" for word in sorted(set(words)))
     yield from (f"{own}~{a} {b}" for a, b in itertools.pairwise(words))
-    said = _said(canonical(value), words)
-    yield f"known~said={said}"
-    yield f"known~{parameter.function}.{parameter.name}~said={said}"
+    parts = [part for part in re.split(r"[\s_-]+", canonical(value)) if part]
+    hits = sum(any(_is_similar(part, word) for word in words) for part in parts)
+    mentioned = "all" if parts and hits == len(parts) else "some" if hits else "none"
+    yield f"known~said={mentioned}"
+    yield f"known~{parameter.function}.{parameter.name}~said={mentioned}"
 
 
-def _said(value: str, words: list[str]) -> str:
-    parts = [part for part in re.split(r"[\s_-]+", value) if part]
-    hits = sum(any(_alike(part, word) for word in words) for part in parts)
-    return "all" if parts and hits == len(parts) else "some" if hits else "none"
-
-
-def _alike(part: str, word: str) -> bool:
+def _is_similar(part: str, word: str) -> bool:
     short = min(len(part), len(word))
     return part == word or (short >= 4 and part[: short - 1] == word[: short - 1])
 
 
-def _pieces(parameter: Parameter, prompt: str, found: list[Token]) -> Iterator[tuple[Any, int, int]]:
+def _spans(parameter: Parameter, prompt: str, found: list[Token]) -> Iterator[tuple[Any, int, int]]:
     if parameter.kind in ("integer", "number"):
         for index, token in enumerate(found):
             if (number := _number(found, index, token)) is not None:
@@ -191,11 +175,11 @@ def _copy_features(parameter: Parameter, found: list[Token], start: int, end: in
 
 
 def summed(weights: Floats, picked: Choice) -> Floats:
-    """The score of every candidate under ``weights``."""
+    """The score of every candidate."""
     sums = np.bincount(picked.owner, weights[picked.features], picked.size)
     return np.asarray(sums, dtype=np.float64)
 
 
 def words_of(context: Context) -> list[str]:
-    """The prompt's distinct words, as features."""
+    """The distinct words of the prompt, as features."""
     return sorted({token.key for token in tokens(context.prompt)})

@@ -1,6 +1,8 @@
-"""Replies as they should not be: injected errors, dropped connections, bodies cut off."""
+"""Fault replies: injected errors, dropped connections, truncated bodies."""
 
 from __future__ import annotations
+
+from http.client import responses
 
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
@@ -10,12 +12,6 @@ from ftops.emulator.http.auth import WRONG_KEY
 from ftops.emulator.http.errors import Plane, ServiceError
 from ftops.emulator.http.messages import reply
 
-_REASONS = {
-    500: "Internal Server Error",
-    502: "Bad Gateway",
-    503: "Service Unavailable",
-    504: "Gateway Timeout",
-}
 _GATEWAY_TEXTS = {401: WRONG_KEY, 404: "Resource not found"}
 _PAGE = (
     "<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n<center><h1>{title}</h1></center>\r\n"
@@ -24,22 +20,21 @@ _PAGE = (
 
 
 def fault_reply(rule: Rule, plane: Plane) -> Response:
-    """The error that a rule asks for, in the form that it asks for."""
     status = rule.status or 500
     if rule.body == "html":
-        page = _PAGE.format(title=f"{status} {_REASONS.get(status, 'Error')}")
+        page = _PAGE.format(title=f"{status} {responses.get(status, 'Error')}")
         return Response(page, status, rule.headers, "text/html")
     if rule.body == "empty":
         return Response(None, status, rule.headers)
     code = str(status) if rule.body == "gateway" else rule.code or str(status)
     usual = _GATEWAY_TEXTS.get(status) if rule.body == "gateway" else None
     error = ServiceError(status, code, rule.message or usual or "An injected fault.")
-    # The gateway knows one form of errors, whatever lies behind it.
+    # The gateway has one format of errors for all planes.
     return reply(error.body(Plane.DATED if rule.body == "gateway" else plane), status, rule.headers)
 
 
 def abort(send: Send) -> None:
-    """Close the connection without a word. ASGI has no message for that; uvicorn's cycle can."""
+    """Close the connection without a reply. ASGI has no message for that, so uvicorn's cycle does it."""
     cycle = getattr(send, "__self__", None)
     if cycle is None:
         raise RuntimeError("dropping a connection needs uvicorn's h11 protocol")
@@ -48,7 +43,7 @@ def abort(send: Send) -> None:
 
 
 async def send_half(response: Response, scope: Scope, receive: Receive, send: Send) -> None:
-    """Announce the whole body, send half of it, and close."""
+    """Send the headers of the whole body and half of it, then close the connection."""
     cycle = getattr(send, "__self__", None)
 
     async def cut(message: Message) -> None:
