@@ -212,7 +212,7 @@ def test_a_planted_server_is_neither_asked_nor_ended(
         bystander.communicate(b"\n")
     assert asked == []
     assert done.returncode == FAILED
-    assert "was not made here" in " ".join(done.stderr.split())
+    assert "was not created here" in " ".join(done.stderr.split())
     assert "--trust" in done.stderr
 
 
@@ -235,7 +235,7 @@ def test_a_copy_of_ones_own_is_gone_on_with_when_it_is_said_so(tmp_path: Path) -
     copy = tmp_path / "copy"
     shutil.copytree(tmp_path / "data", copy)
     refused = Emulator(copy)
-    assert "was not made here" in refused.place["error"]
+    assert "was not created here" in refused.place["error"]
     assert refused.process.wait(300) == 1
     refused.stop()
     trusted = Emulator(copy, "--trust")
@@ -258,7 +258,7 @@ def test_a_mark_of_the_right_folder_and_another_moment_is_none(tmp_path: Path, s
         os.utime(moment, ns=(1, 1))  # restores a time, which makes a new moment of change
     refused = Emulator(tmp_path / "data")
     refused.stop()
-    assert "made by an older version" in refused.place["error"]
+    assert "created by an older version" in refused.place["error"]
     assert "--trust" in refused.place["error"]
     trusted = Emulator(tmp_path / "data", "--trust")
     trusted.stop()

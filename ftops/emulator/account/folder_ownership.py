@@ -33,7 +33,7 @@ def claim(folder: Path, *, trust: bool) -> None:
         return
     if not (trust or {path.name for path in paths} <= _HARMLESS):
         raise ForeignFolder(
-            f"{folder} was not made here: it came with a checkout, is a copy, or was created by an older "
+            f"{folder} was not created here: it came with a checkout, is a copy, or was created by an older "
             f"version of ftops. The emulator would trust its content. Remove it; or, if it is your own, run "
             f"`ftops emulator --data {folder} --trust` once, and stop it with Ctrl-C"
         )
