@@ -23,34 +23,33 @@ class AddressType(click.ParamType[Address]):
         try:
             return Address.parse(value)
         except ValueError as error:
-            self.fail(f"{error}. {_advice(value)}".rstrip(), param, ctx)
+            unquoted = "[" in value and '"' not in value
+            hint = "The shell removed the quotes: write 'job.copilot[\"fr\"]'." if unquoted else ""
+            self.fail(f"{error}. {hint}".rstrip(), param, ctx)
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
         try:
-            found = _known_addresses(ctx)
+            known = _known_addresses(ctx)
         except Exception:  # noqa: BLE001 - a completion that fails completes nothing
             return []
-        return [CompletionItem(text) for text in found if text.startswith(incomplete)]
+        return [CompletionItem(text) for text in known if text.startswith(incomplete)]
 
 
 ADDRESS = AddressType()
 
 
-def _advice(value: str) -> str:
-    if "[" in value and '"' not in value:
-        return "The shell removed the quotes: write 'job.copilot[\"fr\"]'."
-    return ""
-
-
 def _known_addresses(ctx: click.Context) -> list[str]:
-    """Everything that is declared or recorded."""
+    """All addresses in the spec and the state."""
     from ftops.config.loader import load
     from ftops.session.session import Session
 
+    path = Path(ctx.params.get("path") or ".")
+    if not path.exists():  # it is one of several addresses, such as those of `state rm`
+        path = Path()
     config = load(
-        Path(ctx.params.get("path") or "."),
+        path,
         environment=ctx.params.get("environment"),
         variables=ctx.params.get("variables") or (),
         variable_files=ctx.params.get("variable_files") or (),

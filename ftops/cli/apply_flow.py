@@ -8,13 +8,12 @@ from msgspec import Struct, field
 
 from ftops.applying import events
 from ftops.applying.run import Report, Settings
-from ftops.cli.apply_reporter import Reporter, Show, make_reporter, reporting
+from ftops.cli.apply_reporter import JsonReporter, Reporter, Show, TextReporter
 from ftops.cli.arguments import SpecArguments
 from ftops.cli.console import INTERRUPTED, Screen
-from ftops.cli.interrupts import Interrupts
-from ftops.cli.locking import locked
 from ftops.cli.options import PlanArguments
 from ftops.cli.plan_flow import make_plan, read_for
+from ftops.cli.sessions import Interrupts, locked
 from ftops.config.config import Config
 from ftops.core.errors import Blocked, Diagnostic
 from ftops.planning.plan import Mode, Plan
@@ -26,12 +25,6 @@ EXIT_CODES: Mapping[str, int] = {"done": 0, "failed": 1, "in-progress": 4, "inte
 """Report.result → exit code."""
 
 
-_RENEWED = (
-    "The state was rewritten as `encryption` says; `fallback` and `accept_plain` aren't needed any more. "
-    "Older versions stay as they were written."
-)
-
-
 class ApplyOptions(Struct, frozen=True):
     """What the command line asks of an apply."""
 
@@ -41,36 +34,36 @@ class ApplyOptions(Struct, frozen=True):
     approved: bool
     wait: bool = True
     expect_digest: str | None = None
-    """Refuse any plan but that of this digest; it has been approved."""
+    """Refuse any other plan; the one with this digest has been approved."""
     saved: SavedPlan | None = None
-    """Do this, instead of what would be planned now."""
+    """Apply this plan instead of a new one."""
     lock_timeout: float = 0.0
     """Seconds to wait for another run to end."""
 
     @property
-    def again(self) -> str:
-        """The command that goes on after an interrupt."""
+    def resume_command(self) -> str:
+        """The command that continues after an interrupt."""
         return self.spec.command(self.operation)
 
     @property
     def planned_at(self) -> str:
-        """When the plan was saved that is applied; empty where it is made now."""
+        """When the saved plan was created; empty for a new plan."""
         return self.saved.origin.at if self.saved else ""
 
 
 def carry_out(screen: Screen, options: ApplyOptions) -> int:
     """The exit code."""
     config, warnings = read_for(options.spec, options.request)
-    watched = _Watched()
-    reporter = make_reporter(screen, options.operation)
+    steps = _Steps()
+    reporter = JsonReporter(screen) if screen.json else TextReporter(screen, options.operation.capitalize())
     try:
-        return _carry_out(screen, options, config, warnings, reporter, watched)
+        return _carry_out(screen, options, config, warnings, reporter, steps)
     except KeyboardInterrupt:
         screen.keeps_going = True
-        if not watched.has_begun:
+        if not steps.has_begun:
             screen.fail([Diagnostic("interrupted", "nothing was changed.")], INTERRUPTED)
             return INTERRUPTED
-        reporter.left(watched.open, options.again, INTERRUPTED, at_once=True)
+        reporter.left(steps.open, options.resume_command, INTERRUPTED, at_once=True)
         return INTERRUPTED
 
 
@@ -80,29 +73,29 @@ def _carry_out(
     config: Config,
     warnings: tuple[Diagnostic, ...],
     reporter: Reporter,
-    watched: _Watched,
+    steps: _Steps,
 ) -> int:
     with (
         Session.open(config) as session,
         locked(screen, session, options.operation, options.lock_timeout) as interrupts,
     ):
-        made = _plan(session, options, screen)
+        plan = _plan(session, options, screen)
         session.confirm_lock()
-        reporter.plan(made, warnings)
-        if made.is_blocked:
-            raise Blocked(made.findings)
-        _check_digest(made, options.expect_digest)
-        if made.is_empty:
-            report = _keep_records(session, made, options, screen)
-        elif options.approved or options.expect_digest or _is_approved(screen, options, made):
+        reporter.plan(plan, warnings)
+        if plan.is_blocked:
+            raise Blocked(plan.findings)
+        _check_digest(plan, options.expect_digest)
+        if plan.is_empty:
+            report = _keep_records(session, plan, options, screen)
+        elif options.approved or options.expect_digest or _is_approved(screen, options, plan):
             screen.keeps_going = True
-            report = _run(session, made, options, reporter, watched, interrupts)
+            report = _run(session, plan, options, reporter, steps, interrupts)
         else:
             return 1
         code = EXIT_CODES[report.result]
-        reporter.ended(report, session.outputs() if made.mode is Mode.NORMAL else {}, code)
+        reporter.ended(report, session.outputs() if plan.mode is Mode.NORMAL else {}, code)
     if report.result in ("in-progress", "interrupted"):
-        reporter.left(watched.left, options.again, code, at_once=False)
+        reporter.left(steps.left, options.resume_command, code, at_once=False)
     return code
 
 
@@ -117,14 +110,14 @@ def _plan(session: Session, options: ApplyOptions, screen: Screen) -> Plan:
     )
 
 
-def _check_digest(made: Plan, expected: str | None) -> None:
-    if expected is None or expected == (found := plan_digest(made)):
+def _check_digest(plan: Plan, expected: str | None) -> None:
+    if expected is None or expected == (digest := plan_digest(plan)):
         return
     raise Blocked(
         [
             Diagnostic(
                 "this isn't the expected plan",
-                f"Its digest is {found}. The plan differs in what it does or where: the spec, "
+                f"Its digest is {digest}. The plan differs in what it does or where: the spec, "
                 "its data, existing objects, an account, the state or input variables have changed.",
                 "review the plan above, and pass its digest if it is what you want",
             )
@@ -132,61 +125,63 @@ def _check_digest(made: Plan, expected: str | None) -> None:
     )
 
 
-def _keep_records(session: Session, made: Plan, options: ApplyOptions, screen: Screen) -> Report:
-    """Nothing to do at the service; what was found there is recorded all the same, and so is what is recorded
-    already if the spec says otherwise how."""
-    if made.entries:
-        return session.apply(made, Settings(), lambda event: None, planned_at=options.planned_at)
+def _keep_records(session: Session, plan: Plan, options: ApplyOptions, screen: Screen) -> Report:
+    """An empty plan: records what was found at the service, or writes the state again if its encryption has
+    changed in the spec."""
+    if plan.entries:
+        return session.apply(plan, Settings(), lambda event: None, planned_at=options.planned_at)
     if session.renew_encryption():
-        screen.note(f"{_RENEWED}\n")
+        screen.note(
+            "The state was rewritten as `encryption` says; `fallback` and `accept_plain` aren't needed any "
+            "more. Older versions stay as they were written.\n"
+        )
     return Report("done", session.state, {})
 
 
 def _run(
     session: Session,
-    made: Plan,
+    plan: Plan,
     options: ApplyOptions,
     reporter: Reporter,
-    watched: _Watched,
+    steps: _Steps,
     interrupts: Interrupts,
 ) -> Report:
     settings = Settings(parallelism=options.request.parallelism, wait=options.wait)
-    with reporting(reporter) as show:
-        emit = watched.watching(show)
-        return session.apply(made, settings, emit, interrupts.watch, planned_at=options.planned_at)
+    with reporter.running() as show:
+        emit = steps.recorded(show)
+        return session.apply(plan, settings, emit, interrupts.watch, planned_at=options.planned_at)
 
 
-def _is_approved(screen: Screen, options: ApplyOptions, made: Plan) -> bool:
-    destroys = made.mode is Mode.DESTROY
+def _is_approved(screen: Screen, options: ApplyOptions, plan: Plan) -> bool:
+    destroys = plan.mode is Mode.DESTROY
     warning = "This deletes everything that is listed above. It can't be undone.\n" if destroys else ""
-    hint = f"review the plan, then run with -y: `{options.again} -y`"
+    hint = f"review the plan, then run with -y: `{options.resume_command} -y`"
     if not screen.is_interactive and not screen.json:
         screen.text("\n")
     return screen.approve("Apply these changes?", options.operation, hint, f"\n{warning}")
 
 
-class _Watched(Struct):
-    """What is under way, by step: told when a run ends before it does."""
+class _Steps(Struct):
+    """Steps in progress, for the message after an interrupt."""
 
     has_begun: bool = False
     open: dict[str, str] = field(default_factory=dict)
     left: dict[str, str] = field(default_factory=dict)
     """Still in progress at the service, with the remote id."""
 
-    def watching(self, show: Show) -> Show:
-        def take(event: events.Event) -> None:
-            self._take(event)
+    def recorded(self, show: Show) -> Show:
+        """The same, and what it shows is recorded here."""
+
+        def record(event: events.Event) -> None:
+            match event:
+                case events.RunStarted():
+                    self.has_begun = True
+                case events.ChangeStarted(step=step):
+                    self.open[step] = ""
+                case events.ChangeFinished(step=step) | events.ChangeFailed(step=step):
+                    self.open.pop(step, None)
+                case events.ChangeLeft(step=step, remote_id=remote_id):
+                    self.left[step] = remote_id
             show(event)
 
-        return take
-
-    def _take(self, event: events.Event) -> None:
-        match event:
-            case events.RunStarted():
-                self.has_begun = True
-            case events.ChangeStarted(step=step):
-                self.open[step] = ""
-            case events.ChangeFinished(step=step) | events.ChangeFailed(step=step):
-                self.open.pop(step, None)
-            case events.ChangeLeft(step=step, remote_id=remote_id):
-                self.left[step] = remote_id
+        return record

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Protocol
 
 from ftops.applying import events
 from ftops.applying.run import Report
@@ -20,38 +19,22 @@ from ftops.views.state import draw_outputs, output_to_json
 Show = Callable[[events.Event], None]
 
 
-class Reporter(Protocol):
-    """Tells of one run: the plan, what happens, what came of it."""
-
-    def plan(self, made: Plan, warnings: tuple[Diagnostic, ...]) -> None: ...
-
-    def running(self) -> Iterator[Show]:
-        """A generator for `contextmanager`: events go to what it yields."""
-
-    def ended(self, report: Report, outputs: Mapping[str, OutputValue], exit_code: int) -> None: ...
-
-    def left(self, steps: Mapping[str, str], again: str, exit_code: int, *, at_once: bool) -> None: ...
-
-
-def make_reporter(screen: Screen, operation: str) -> Reporter:
-    """The one that suits the screen."""
-    return JsonLines(screen) if screen.json else Text(screen, operation.capitalize())
-
-
-class Text:
+class TextReporter:
     """For people."""
 
     def __init__(self, screen: Screen, title: str) -> None:
         self._screen = screen
         self._title = title
 
-    def plan(self, made: Plan, warnings: tuple[Diagnostic, ...]) -> None:
+    def plan(self, plan: Plan, warnings: tuple[Diagnostic, ...]) -> None:
         self._screen.warn(warnings)
-        self._screen.text(plan_view.draw(made, self._screen.paint))
-        if not made.is_blocked:
-            self._screen.findings(made.findings, 0)
+        self._screen.text(plan_view.draw(plan, self._screen.paint))
+        if not plan.is_blocked:
+            self._screen.findings(plan.findings, 0)
 
+    @contextmanager
     def running(self) -> Iterator[Show]:
+        """Shows events until the end of the block."""
         self._screen.text("\n")
         if self._screen.is_live:
             from ftops.views.live import LiveView
@@ -77,20 +60,21 @@ class Text:
             self._screen.note("\n")
             self._screen.fail(failures, exit_code)
 
-    def left(self, steps: Mapping[str, str], again: str, exit_code: int, *, at_once: bool) -> None:
+    def left(self, steps: Mapping[str, str], resume: str, exit_code: int, *, at_once: bool) -> None:
         title = "Stopped at once.\n" if at_once else ""
-        self._screen.note("\n" + title + progress.draw_left(steps, again, is_known=not at_once))
+        self._screen.note("\n" + title + progress.draw_left(steps, resume, is_known=not at_once))
 
 
-class JsonLines:
+class JsonReporter:
     """For programs: docs/json-output.md describes each line."""
 
     def __init__(self, screen: Screen) -> None:
         self._screen = screen
 
-    def plan(self, made: Plan, warnings: tuple[Diagnostic, ...]) -> None:
-        self._screen.line({"event": "plan", **plan_document(made, warnings)})
+    def plan(self, plan: Plan, warnings: tuple[Diagnostic, ...]) -> None:
+        self._screen.line({"event": "plan", **plan_document(plan, warnings)})
 
+    @contextmanager
     def running(self) -> Iterator[Show]:
         yield lambda event: self._screen.line(events.to_json(event))
 
@@ -98,14 +82,11 @@ class JsonLines:
         shown = {name: output_to_json(output) for name, output in outputs.items()}
         self._screen.line(progress.result_to_json(report, shown, exit_code))
 
-    def left(self, steps: Mapping[str, str], again: str, exit_code: int, *, at_once: bool) -> None:
+    def left(self, steps: Mapping[str, str], resume: str, exit_code: int, *, at_once: bool) -> None:
         if at_once:
             self._screen.line(
                 {"event": "result", "result": "interrupted", "exit_code": exit_code, "open": list(steps)}
             )
 
 
-@contextmanager
-def reporting(reporter: Reporter) -> Iterator[Show]:
-    """Events go to what it yields, until the end of the block."""
-    yield from reporter.running()
+Reporter = TextReporter | JsonReporter

@@ -1,4 +1,4 @@
-"""Spec arguments of a command line, as a value. Doesn't import click."""
+"""Spec arguments: which spec a command reads, as a value. Doesn't import click."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ class SpecArguments(Struct, frozen=True):
     variables: tuple[str, ...] = ()
     variable_files: tuple[Path, ...] = ()
     is_approved: bool = False
-    """Whether a plan of it is saved, or expected by its digest, to be applied later or elsewhere."""
+    """Whether its plan is saved or expected by digest, so that it is applied later or elsewhere."""
     is_untrusted: bool = False
-    """Whether somebody else wrote it, whom nobody has to trust."""
+    """Whether somebody else wrote it, such as the author of a pull request."""
     words: tuple[str, ...] = ()
-    """The same as words of a command line, quoted. Values of variables are left out: they may be secret."""
+    """The same as quoted words of a command line. Values of variables are left out: they may be secret."""
 
     def command(self, name: str) -> str:
-        """A command for the same spec, to be copied from a hint."""
+        """A command for the same spec, for hints."""
         return " ".join(("ftops", name, *self.words))

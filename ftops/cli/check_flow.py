@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from ftops import dataset
 from ftops.cli.console import Screen
-from ftops.cli.excerpts import with_lines
+from ftops.cli.diagnostics import with_lines
 from ftops.core.address import Json
 from ftops.core.confined_files import real
 from ftops.core.errors import Diagnostic, FtopsError

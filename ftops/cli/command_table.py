@@ -1,4 +1,4 @@
-"""Command table: the module of each command, and its line in the help. Commands are imported lazily."""
+"""Command table: the function of each command, and its line in the help. Commands are imported lazily."""
 
 from __future__ import annotations
 
@@ -13,49 +13,62 @@ class Row(NamedTuple):
     help: str
 
 
+def _row(target: str, text: str) -> Row:
+    return Row(f"ftops.cli.commands.{target}", text)
+
+
 SECTIONS: Mapping[str, Mapping[str, Row]] = {
     "Main commands": {
-        "init": Row("ftops.cli.commands.init:command", "Create a small spec to start from."),
-        "validate": Row("ftops.cli.commands.validate:command", "Check a spec and its data."),
-        "plan": Row("ftops.cli.commands.plan:command", "Show what apply would change, and why."),
-        "apply": Row("ftops.cli.commands.apply:apply", "Apply the changes: upload, train, deploy, delete."),
-        "destroy": Row("ftops.cli.commands.apply:destroy", "Delete everything that was created for a spec."),
+        "init": _row("init:command", "Create a small spec to start from."),
+        "validate": _row("validate:command", "Check a spec and its data."),
+        "plan": _row("plan:command", "Show what apply would change, and why."),
+        "apply": _row("apply:apply", "Apply the changes: upload, train, deploy, delete."),
+        "destroy": _row("apply:destroy", "Delete everything that was created for a spec."),
     },
     "Other commands": {
-        "show": Row("ftops.cli.commands.show:command", "Show everything in the state."),
-        "output": Row("ftops.cli.commands.output:command", "Show the outputs of a spec, or one of them."),
-        "state": Row("ftops.cli.commands.state:command", "List, show, move or remove objects in the state."),
-        "import": Row("ftops.cli.commands.import_:command", "Import an existing object."),
-        "force-unlock": Row("ftops.cli.commands.force_unlock:command", "Release the lock of a dead run."),
-        "results": Row("ftops.cli.commands.results:command", "Show the training metrics of a job."),
-        "exec": Row("ftops.cli.commands.exec:command", "Run a command with the provider's endpoint and key."),
-        "data": Row("ftops.cli.commands.data:command", "Inspect and check files of examples."),
-        "drift": Row("ftops.cli.commands.drift:command", "Show changes that were made outside ftops."),
-        "audit": Row(
-            "ftops.cli.commands.audit:command", "Show who applied which plan, when, and the result."
-        ),
-        "explain": Row("ftops.cli.commands.explain:command", "Explain why a resource would change."),
-        "graph": Row("ftops.cli.commands.graph:command", "Show the dependency graph."),
-        "fmt": Row("ftops.cli.commands.fmt:command", "Format specs."),
-        "schema": Row("ftops.cli.commands.schema:command", "Print the JSON Schema of the spec language."),
-        "emulator": Row("ftops.cli.commands.emulator:command", "Run the built-in emulator."),
-        "completion": Row("ftops.cli.commands.completion:command", "Print a completion script for a shell."),
-        "version": Row("ftops.cli.commands.version:command", "Print the version."),
+        "show": _row("show:command", "Show everything in the state."),
+        "output": _row("output:command", "Show the outputs of a spec, or one of them."),
+        "state": _row("groups:state", "List, show, move or remove objects in the state."),
+        "import": _row("import_:command", "Import an existing object."),
+        "force-unlock": _row("force_unlock:command", "Release the lock of a dead run."),
+        "results": _row("results:command", "Show the training metrics of a job."),
+        "exec": _row("exec:command", "Run a command with the provider's endpoint and key."),
+        "data": _row("groups:data", "Inspect, check and convert files of examples."),
+        "drift": _row("drift:command", "Show changes that were made outside ftops."),
+        "audit": _row("audit:command", "Show who applied which plan, when, and the result."),
+        "explain": _row("explain:command", "Explain why a resource would change."),
+        "graph": _row("graph:command", "Show the dependency graph."),
+        "fmt": _row("fmt:command", "Format specs."),
+        "schema": _row("schema:command", "Print the JSON Schema of the spec language."),
+        "emulator": _row("emulator:command", "Run the built-in emulator."),
+        "completion": _row("completion:command", "Print a completion script for a shell."),
+        "version": _row("version:command", "Print the version."),
     },
 }
 
+STATE: Mapping[str, Row] = {
+    "list": _row("state:list_", "List the addresses of all objects."),
+    "show": _row("state:show", "Show everything that is recorded about an object."),
+    "mv": _row("state_edit:mv", "Move an object to another address."),
+    "rm": _row("state_edit:rm", "Remove objects from the state; they are kept at the service."),
+    "replace-provider": _row("state_edit:replace_provider", "Change the provider of objects."),
+    "pull": _row("state_edit:pull", "Print the whole state."),
+    "push": _row("state_edit:push", "Replace the state with a file."),
+    "history": _row("state_history:history", "List the kept versions of the state."),
+    "diff": _row("state_history:diff", "Compare two versions of the state."),
+    "restore": _row("state_history:restore", "Restore a version of the state."),
+    "migrate": _row("state_history:migrate", "Move the state from the local folder to a bucket."),
+}
+"""The commands of `ftops state`."""
+
 DATA: Mapping[str, Row] = {
-    "check": Row("ftops.cli.commands.data_check:command", "Check files of examples."),
-    "stats": Row("ftops.cli.commands.data_stats:command", "Count examples and tokens, and estimate costs."),
-    "show": Row("ftops.cli.commands.data_show:command", "Show an example, and which parts are trained on."),
-    "diff": Row("ftops.cli.commands.data_diff:command", "Compare two files by content, not by line."),
-    "convert": Row(
-        "ftops.cli.commands.data_convert:command", "Convert between functions, tools, CSV and Parquet."
-    ),
-    "split": Row(
-        "ftops.cli.commands.data_split:command", "Split a file into train and valid, or more parts."
-    ),
-    "slim": Row("ftops.cli.commands.data_slim:command", "Shorten function definitions."),
+    "check": _row("data_check:command", "Check files of examples."),
+    "stats": _row("data_stats:command", "Count examples and tokens, and estimate costs."),
+    "show": _row("data_show:command", "Show an example, and which parts are trained on."),
+    "diff": _row("data_diff:command", "Compare two files by content, not by line."),
+    "convert": _row("data_write:convert", "Convert between functions, tools, CSV and Parquet."),
+    "split": _row("data_write:split", "Split a file into train and valid, or more parts."),
+    "slim": _row("data_write:slim", "Shorten function definitions."),
 }
 """The commands of `ftops data`."""
 

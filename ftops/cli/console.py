@@ -10,8 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import TextIO
 
-from ftops.cli.excerpts import with_lines
-from ftops.cli.hints import fitted
+from ftops.cli.diagnostics import fitted, with_lines
 from ftops.core.address import Json
 from ftops.core.errors import Diagnostic, FtopsError, UsageError
 from ftops.views import diagnostics as diagnostics_view

@@ -1,16 +1,15 @@
-"""Lazy command group: imports a command only when it is run."""
+"""Lazy command group: imports a command only when it is run, and refuses empty arguments."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
 
-from ftops.cli.command_table import COMMANDS, SECTIONS, Row
-from ftops.cli.empty import HINT, empty_word, refuse_empty
+from ftops.cli.command_table import COMMANDS, Row
 from ftops.core.suggestions import did_you_mean
 
 
@@ -20,12 +19,12 @@ class LazyGroup(click.Group):
     def __init__(
         self,
         rows: Mapping[str, Row] = COMMANDS,
-        sections: Mapping[str, Mapping[str, Row]] = SECTIONS,
+        sections: Mapping[str, Mapping[str, Row]] | None = None,
         **settings: Any,
     ) -> None:
         super().__init__(**settings)
         self._rows = rows
-        self._sections = sections
+        self._sections = sections or {"Commands": rows}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self._rows)
@@ -41,8 +40,8 @@ class LazyGroup(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if args[:1] == ["help"]:
             args = [*args[1:], "--help"]
-        if not ctx.resilient_parsing and (empty := empty_word(self, args)):
-            raise click.UsageError(f"{empty} is empty. {HINT}", ctx)
+        if not ctx.resilient_parsing:
+            _refuse_empty(self, ctx, args)
         return super().parse_args(ctx, args)
 
     def resolve_command(
@@ -57,8 +56,9 @@ class LazyGroup(click.Group):
         if ctx.obj is not None:
             ctx.obj.command = f"{ctx.obj.command} {name}".lstrip()
         found, command, rest = super().resolve_command(ctx, args)
-        if command is not None and not ctx.resilient_parsing:
-            refuse_empty(command, ctx, name, rest)
+        if command is not None and not ctx.resilient_parsing and not isinstance(command, LazyGroup):
+            own = command.context_class(command, info_name=name, parent=ctx)
+            _refuse_empty(command, own, rest)
         return found, command, rest
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -75,6 +75,37 @@ class LazyGroup(click.Group):
         return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
 
 
-def pass_screen(function: Any) -> Any:
-    """Gives a command the Screen as its first argument."""
-    return click.pass_obj(function)
+def _refuse_empty(command: click.Command, ctx: click.Context, args: Sequence[str]) -> None:
+    """Raises UsageError for an empty argument or value of an option, which usually comes from a shell
+    variable that isn't set. What follows `--`, and what a command doesn't parse itself, may be empty."""
+    if any(parameter.type is click.UNPROCESSED for parameter in command.params):
+        return
+    empty = _empty_word(command, args[: args.index("--")] if "--" in args else args)
+    if empty:
+        raise click.UsageError(f"{empty} is empty. Is the shell variable set?", ctx)
+
+
+def _empty_word(command: click.Command, words: Sequence[str]) -> str:
+    """The option whose value is empty, or that it is an argument; else empty itself."""
+    options = {
+        name
+        for parameter in command.params
+        if isinstance(parameter, click.Option) and not parameter.is_flag
+        for name in parameter.opts
+    }
+    takes_next = ""
+    for word in words:
+        option, equals, value = word.partition("=")
+        if takes_next:
+            if not word:
+                return f"the value of `{takes_next}`"
+            takes_next = ""
+        elif not word:
+            return "an argument"
+        elif option in options and equals and not value:
+            return f"the value of `{option}`"
+        elif word in options:
+            takes_next = word
+        elif isinstance(command, click.Group) and not word.startswith("-"):
+            return ""  # the rest belongs to the command
+    return ""

@@ -1,4 +1,4 @@
-"""Entry point: runs one command line, from its arguments to its exit code."""
+"""Entry point: runs one command line, prints every error, and chooses the exit code."""
 
 from __future__ import annotations
 
@@ -7,55 +7,76 @@ from collections.abc import Mapping, Sequence
 
 import click
 
-from ftops.cli.console import Screen
-from ftops.cli.error_exit import ended
+from ftops.cli.command_table import SECTIONS
+from ftops.cli.console import INTERRUPTED, OutputClosed, Screen
 from ftops.cli.lazy import LazyGroup
-from ftops.cli.output_options import look_options
-from ftops.cli.switches import COMPLETE
-from ftops.core.errors import Diagnostic
+from ftops.cli.output_options import screen_options
+from ftops.cli.switches import COMPLETE, DEBUG, is_on
+from ftops.core.errors import Diagnostic, FtopsError
 
 NAME = "ftops"
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
-@click.group(cls=LazyGroup, context_settings=_SETTINGS, invoke_without_command=True)
+@click.group(cls=LazyGroup, sections=SECTIONS, context_settings=_SETTINGS, invoke_without_command=True)
 @click.option("-V", "--version", is_flag=True, help="Print the version.")
-@look_options
-@click.pass_context
-def root(ctx: click.Context, version: bool) -> int:
+@screen_options
+def root(screen: Screen, version: bool) -> int:
     """Terraform for fine-tuned models: datasets, fine-tuning jobs and deployments on Azure OpenAI,
     declared in YAML, planned, reviewed and applied.
 
     Start with `ftops init`, then `ftops plan` and `ftops apply`.
     """
+    ctx = click.get_current_context()
     if version:
         from ftops.cli.commands.version import show
 
-        show(ctx.obj)
+        show(screen)
         ctx.exit(0)
     if ctx.invoked_subcommand is None:
-        ctx.obj.text(ctx.get_help() + "\n")
+        screen.text(ctx.get_help() + "\n")
     return 0
 
 
 def run(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> int:
-    """Runs one command. Prints every error; raises none."""
+    """The exit code of one command line. Prints every error; raises none."""
     environ = os.environ if environ is None else environ
     if COMPLETE in environ:
-        return _complete(environ[COMPLETE])
+        from click.shell_completion import shell_complete
+
+        return shell_complete(root, {}, NAME, COMPLETE, environ[COMPLETE])
     screen = Screen(argv, environ)
-    return ended(screen, lambda: _run(argv, screen))
-
-
-def _run(argv: Sequence[str], screen: Screen) -> int:
     try:
         return _invoke(argv, screen)
+    except OutputClosed:
+        return 1
     except click.exceptions.NoArgsIsHelpError as error:
         screen.text(f"{error.ctx.get_help() if error.ctx else error.format_message()}\n")
         return 0
+    except FtopsError as error:
+        return _fail(screen, error.diagnostics, error.exit_code)
+    except KeyboardInterrupt:
+        return _fail(screen, [Diagnostic("interrupted")], INTERRUPTED)
     except click.ClickException as error:
-        screen.fail([_usage_diagnostic(error, screen.command, argv)], 1)
-        return 1
+        return _fail(screen, [_usage_diagnostic(error, screen.command, argv)])
+    except RecursionError:
+        what = "the spec or the data"
+        return _fail(screen, [Diagnostic(f"{what} is nested too deeply", "", f"flatten {what}")])
+    except Exception as error:  # noqa: BLE001 - the last line of defence says that it is one
+        code = _fail(screen, [_unexpected(error)])
+        if is_on(DEBUG, os.environ):
+            import traceback
+
+            traceback.print_exc()
+        return code
+    finally:
+        screen.close()
+
+
+def _fail(screen: Screen, diagnostics: Sequence[Diagnostic], exit_code: int = 1) -> int:
+    screen.keeps_going = True  # the exit code counts, even if nobody reads the output
+    screen.fail(diagnostics, exit_code)
+    return exit_code
 
 
 def _invoke(argv: Sequence[str], screen: Screen) -> int:
@@ -68,14 +89,8 @@ def _invoke(argv: Sequence[str], screen: Screen) -> int:
         return stop.exit_code
 
 
-def _complete(instruction: str) -> int:
-    from click.shell_completion import shell_complete
-
-    return shell_complete(root, {}, NAME, COMPLETE, instruction)
-
-
 def _usage_diagnostic(error: click.ClickException, command: str, argv: Sequence[str]) -> Diagnostic:
-    """What click found wrong, in our words: no capital, no full stop, and where help is."""
+    """An error of click in our style: no capital, no full stop, and a hint that leads to the help."""
     from ftops.cli.foreign_terms import one_dash_hint, option_hint
 
     ctx = error.ctx if isinstance(error, click.UsageError) else None
@@ -88,3 +103,21 @@ def _usage_diagnostic(error: click.ClickException, command: str, argv: Sequence[
     advice = one_dash_hint(argv, known) or advice
     hint = f"{advice} See `{path} --help`." if advice else f"see `{path} --help`"
     return Diagnostic(summary[:1].lower() + summary[1:].rstrip("."), "", hint)
+
+
+def _unexpected(error: Exception) -> Diagnostic:
+    """An error of the operating system, or a bug with its place, for a report."""
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return Diagnostic(f"{where}{error.strerror or error}", "", "set FTOPS_DEBUG=1 to see the traceback")
+    place = "an unknown place"
+    trace = error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        place = f"{code.co_filename}:{trace.tb_lineno}, in {code.co_name}"
+        trace = trace.tb_next
+    return Diagnostic(
+        f"this is a bug in ftops: {type(error).__name__}: {error}",
+        f"It happened at {place}. All changes so far are recorded.",
+        "run it again with FTOPS_DEBUG=1 and report the output",
+    )

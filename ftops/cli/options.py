@@ -13,21 +13,21 @@ from msgspec import Struct
 
 from ftops.cli.addresses import ADDRESS
 from ftops.cli.arguments import SpecArguments
-from ftops.cli.excerpts import SUFFIXES
-from ftops.cli.output_options import CHDIR, Command, decorate, look_options
+from ftops.cli.diagnostics import SUFFIXES
+from ftops.cli.output_options import CHDIR, Command, decorate, screen_options
 from ftops.core.address import Address
 from ftops.planning.plan import Mode, Options
 
 
 class PlanArguments(Struct, frozen=True):
-    """What a plan is asked for."""
+    """Options of plan, apply and destroy."""
 
     options: Options
     refresh: bool
     parallelism: int
     preflight: bool = True
     offline: bool = False
-    """Nobody is to be asked: by a plan, nobody at all; by an apply, nobody before it begins."""
+    """Whether planning contacts no service."""
 
 
 def spec_options(function: Command) -> Command:
@@ -44,25 +44,25 @@ def spec_options(function: Command) -> Command:
         folders = click.get_current_context().meta.get(CHDIR, ())
         words = (*map(shlex.quote, folders), *_words(path, environment, variables, variable_files))
         spec = SpecArguments(path, environment, variables, variable_files, words=words)
-        if path.is_dir() or path.suffix in SUFFIXES:  # else it may be a plan, or the last of some addresses
+        if path.is_dir() or path.suffix in SUFFIXES:  # else it may be a saved plan or an address
             click.get_current_context().obj.words = words
         return function(*args, spec=spec, **rest)
 
-    return look_options(decorate(wraps(function)(packed), _SPEC))
+    return screen_options(decorate(wraps(function)(packed), _SPEC))
 
 
 def selection_options(function: Command) -> Command:
-    """Which resources are concerned: --target and --exclude."""
+    """--target and --exclude."""
     return decorate(function, _SELECTION)
 
 
 def destroy_selection_options(function: Command) -> Command:
-    """The same, as it is when all goes: what uses a resource goes with it."""
+    """--target and --exclude of destroy: dependents are deleted too."""
     return decorate(function, _DESTROY_SELECTION)
 
 
 def plan_options(function: Command) -> Command:
-    """What a plan may be asked for, as one `request`."""
+    """Options of plan and apply, as one `request`."""
 
     def packed(
         *args: Any,
@@ -134,7 +134,7 @@ parallelism_option = click.option(
 offline_option = click.option(
     "--offline",
     is_flag=True,
-    help="Contact no service: plan shows what the state says. Apply contacts none before it starts.",
+    help="Contact no service while planning: rely on the state, and skip preflight checks.",
 )
 
 _SPEC = (

@@ -23,8 +23,8 @@ def decorate(function: Command, options: Sequence[Callable[[Command], Command]])
     return function
 
 
-def look_options(function: Command) -> Command:
-    """-o, --no-color, -C: of every command."""
+def screen_options(function: Command) -> Command:
+    """-o, --no-color, -C: of every command. Its first argument is the Screen."""
     output = click.option(
         "-o",
         "--output",
@@ -33,11 +33,11 @@ def look_options(function: Command) -> Command:
         callback=_set_output,
         help=getattr(function, "output_help", "Text (the default) or JSON."),
     )
-    return decorate(function, (output, *_OPTIONS))
+    return decorate(click.pass_obj(function), (output, *_OPTIONS))
 
 
 def also_markdown(function: Command) -> Command:
-    """-o markdown: of commands that can draw it. Stands below the others."""
+    """-o markdown, for commands that can draw it. Goes below the other decorators."""
     setattr(function, _FORMATS, (MARKDOWN,))
     setattr(function, "output_help", "Text (the default), JSON or Markdown.")  # noqa: B010
     return function

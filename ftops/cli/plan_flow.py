@@ -1,4 +1,4 @@
-"""Plan flow, the first half of plan, apply and destroy: from arguments to a plan."""
+"""Plan flow of plan, apply and destroy: from arguments to a plan."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ from ftops.views.diagnostics import to_json
 
 
 def read_for(spec: SpecArguments, request: PlanArguments) -> tuple[Config, tuple[Diagnostic, ...]]:
-    """Data files matter only for what is to be made: to destroy, they needn't exist any more."""
+    """The spec, and warnings. Data files are read only if something may be created: destroy works without
+    them."""
     match request.options.mode:
         case Mode.NORMAL:
             return read_with_data(spec)
@@ -36,19 +37,19 @@ def read_for(spec: SpecArguments, request: PlanArguments) -> tuple[Config, tuple
 
 
 def unasked(request: PlanArguments) -> PlanArguments:
-    """The same, with nobody to be asked."""
+    """The same, without contacting a service."""
     options = replace(request.options, adopt=False)
     return replace(request, options=options, refresh=False, preflight=False, offline=True)
 
 
 def is_plain_local(config: Config) -> bool:
-    """Whether the state is in a file here that can be read without a key."""
+    """Whether the state is in a local file that isn't encrypted."""
     return config.state.backend == "local" and not config.state.settings.get("encryption")
 
 
 def planning_session(config: Config, request: PlanArguments, copy: Path | None) -> Session:
-    """A session to plan with. Raises UsageError if it may ask nobody and the state is in a bucket, StateError
-    where the copy can't be trusted."""
+    """A session to plan with. Raises UsageError if the state is in a bucket and the plan is offline,
+    StateError if the copy isn't valid."""
     if copy is not None:
         state = _copied(config, copy)
         return Session.on_copy(at_recorded_accounts(config, state), state)
@@ -79,7 +80,6 @@ def _copied(config: Config, copy: Path) -> State:
 
 
 def _text_of(copy: Path) -> str:
-    """Of a copy of the state. Raises UsageError."""
     if str(copy) == "-" and not copy.exists():
         raise UsageError("--state takes a file, not standard input", "", _MAKE_COPY)
     try:
@@ -101,7 +101,6 @@ _MAKE_COPY = "create one with access to the state: `ftops state pull > state.jso
 
 
 def make_plan(session: Session, request: PlanArguments, screen: Screen, *, offline: bool = False) -> Plan:
-    """Plans; asks the service unless it is `offline`."""
     return session.plan(
         request.options,
         refresh=request.refresh,
@@ -114,9 +113,12 @@ def make_plan(session: Session, request: PlanArguments, screen: Screen, *, offli
 
 def plan_document(plan: Plan, warnings: tuple[Diagnostic, ...]) -> dict[str, Json]:
     """The document of `plan -o json`."""
-    said: list[Json] = [to_json(d) for d in warnings]
-    found: list[Json] = [to_json(d) for d in plan.findings]
-    digest = plan_digest(plan) if plan.is_approvable else None
-    document = plan_to_json(plan)
-    document["warnings"] = [*redirections(plan.destination), *plan.warnings]
-    return {**document, "digest": digest, "findings": found, "diagnostics": said}
+    findings: list[Json] = [to_json(d) for d in plan.findings]
+    diagnostics: list[Json] = [to_json(d) for d in warnings]
+    return {
+        **plan_to_json(plan),
+        "warnings": [*redirections(plan.destination), *plan.warnings],
+        "digest": plan_digest(plan) if plan.is_approvable else None,
+        "findings": findings,
+        "diagnostics": diagnostics,
+    }

@@ -1,4 +1,4 @@
-"""Plan files as arguments: reading them, and checking the options given with them."""
+"""Saved plans as arguments: saving one, finding its spec, and checking the options given with it."""
 
 from __future__ import annotations
 
@@ -25,15 +25,14 @@ _DIGEST = re.compile(rf"{DIGEST_PREFIX}[0-9a-f]{{64}}\Z")
 _OLD_DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
 
 
-def save_plan(session: Session, made: Plan, request: PlanArguments, spec: SpecArguments, out: Path) -> None:
-    """Writes the plan to a file."""
+def save_plan(session: Session, plan: Plan, request: PlanArguments, spec: SpecArguments, out: Path) -> None:
     asked = Asked(spec.path, spec.variable_files, request.options, request.refresh)
     keys = state_keys(session.config.project, session.config.state)
-    write_plan(save(session, made, asked), out, keys)
+    write_plan(save(session, plan, asked), out, keys)
 
 
 def check_out(out: Path) -> None:
-    """Raises UsageError where a file would be overwritten that is no saved plan."""
+    """Raises UsageError if `out` exists and isn't a saved plan."""
     if out.exists() and not holds_plan(out):
         raise UsageError(
             f"{out} exists and isn't a saved plan",
@@ -48,8 +47,8 @@ def applying(file: Path) -> str:
 
 
 def spec_of(saved: SavedPlan, given: SpecArguments) -> SpecArguments:
-    """The spec that a plan was made from, with the variables that it was made with. Sensitive ones aren't
-    in it: they come from the command line or the environment again."""
+    """The spec of a saved plan, with the variables that the plan was created with. Sensitive ones aren't in
+    the file: they come from the command line or the environment again."""
     origin = saved.origin
     if given.environment not in (None, origin.environment):
         raise UsageError(
@@ -57,7 +56,7 @@ def spec_of(saved: SavedPlan, given: SpecArguments) -> SpecArguments:
             "",
             "remove --env, or plan again",
         )
-    from ftops.config.loader.files import holds_spec  # only where a plan is applied
+    from ftops.config.loader.files import holds_spec
 
     path = Path(origin.path)
     files = [file for file in map(Path, origin.variable_files) if file not in given.variable_files]
@@ -65,9 +64,9 @@ def spec_of(saved: SavedPlan, given: SpecArguments) -> SpecArguments:
         _check_inside(named)
     if not holds_spec(path):
         raise UsageError(
-            f"the spec that the plan was made from isn't here: {path}",
+            f"the spec of the plan isn't here: {path}",
             "a saved plan is applied where its spec and data are.",
-            "go to the folder in which it was planned, or name it with -C",
+            "change to the folder in which the plan was created, or name it with -C",
         )
     environment = None if origin.environment == "default" else origin.environment
     variables = tuple(f"{name}={value}" for name, value in origin.variables.items())
@@ -85,8 +84,8 @@ def spec_of(saved: SavedPlan, given: SpecArguments) -> SpecArguments:
 
 
 def _check_inside(path: Path) -> None:
-    """Raises UsageError where a plan file names a file outside of the project: who wrote it isn't the user of
-    this command line."""
+    """Raises UsageError if a plan file names a file outside of the project: it may come from somebody
+    else."""
     if outside(path, project_root(Path.cwd())) is not None:
         raise UsageError(
             f"the plan names a file outside of the project: {path}",
@@ -96,7 +95,7 @@ def _check_inside(path: Path) -> None:
 
 
 def refuse_options(request: PlanArguments) -> None:
-    """A saved plan is what it is. Raises UsageError."""
+    """Raises UsageError if options would change a saved plan."""
     asked = replace(request.options, adopt=NORMAL.adopt)
     if asked != NORMAL or not request.refresh or not request.preflight:
         raise UsageError(

@@ -15,7 +15,8 @@ from ftops.core.project import display
 
 
 def read(spec: SpecArguments) -> Config:
-    """The spec alone. Raises SpecError, UsageError if specs are untrusted here, and the command can't be."""
+    """The spec, without its data. Raises SpecError, and UsageError if specs are untrusted but the command
+    needs a trusted one."""
     if spec.is_untrusted:
         return _named(_read_untrusted(spec), spec)
     if is_on(UNTRUSTED, os.environ):
@@ -39,10 +40,10 @@ def _loaded(spec: SpecArguments, environ: Mapping[str, str], *, destroying: bool
 
 
 def _read_untrusted(spec: SpecArguments, *, destroying: bool = False) -> Config:
-    """Nothing that is kept beside the spec is believed, and of the environment it gets what was allowed."""
+    """Without caches beside the spec, and with the allowed variables of the environment only."""
     from ftops.cli.untrusted import read_withheld
 
-    os.environ.pop(ALLOW, None)  # it lets in folders for specs of your own
+    os.environ.pop(ALLOW, None)  # folders outside of the project are for your own specs
 
     def loaded(environ: Mapping[str, str], destroying: bool) -> Config:
         return _loaded(spec, environ, destroying=destroying)
@@ -51,8 +52,8 @@ def _read_untrusted(spec: SpecArguments, *, destroying: bool = False) -> Config:
 
 
 def _named(config: Config, spec: SpecArguments) -> Config:
-    """The same. Raises SpecError where it has to say its name, and doesn't: by its folder it would have
-    another one, and another state, in another checkout."""
+    """The same. Raises SpecError if the spec must set its name and doesn't: the name of the folder, and so
+    the state, would be another one in another checkout."""
     reasons = {
         f"{CI} is set": is_on(CI, os.environ),
         f"its state is stored in a bucket ({config.state.backend})": config.state.backend != "local",
@@ -74,8 +75,8 @@ def _named(config: Config, spec: SpecArguments) -> Config:
 
 
 def read_outline(spec: SpecArguments) -> Config:
-    """For commands that only look at the record: the spec, and where it can't be read, as with a variable
-    that has no value, what is left when nothing is declared. Raises SpecError."""
+    """For commands that only need the state: the spec, or its outline (no resources) if it can't be read, for
+    example because a variable has no value. Raises SpecError."""
     try:
         return read(spec)
     except SpecError:
@@ -89,9 +90,8 @@ def read_outline(spec: SpecArguments) -> Config:
 
 
 def read_to_destroy(spec: SpecArguments) -> Config:
-    """For what only deletes: the spec, and where it can't be read, what is needed of it to delete what was
-    made. A variable without a value matters only where that is in the settings of a provider or in a
-    `lifecycle`. Raises SpecError."""
+    """For destroy: the spec, or if it can't be read, the parts that deleting needs. A variable without a
+    value is an error only in the settings of a provider and in `lifecycle`. Raises SpecError."""
     try:
         return read(spec)
     except SpecError:
@@ -101,7 +101,7 @@ def read_to_destroy(spec: SpecArguments) -> Config:
 
 
 def read_with_data(spec: SpecArguments) -> tuple[Config, tuple[Diagnostic, ...]]:
-    """The spec and what its data files hold; the warnings. Raises SpecError."""
-    from ftops.config.data_files import with_data  # only where data are looked at
+    """The spec with the content of its data files; the warnings. Raises SpecError."""
+    from ftops.config.data_files import with_data  # only if data is needed
 
     return with_data(read(spec), display)

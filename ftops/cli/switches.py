@@ -1,4 +1,4 @@
-"""Variables of the environment that say how ftops runs: most are either on or off, all by one rule."""
+"""Switches: environment variables that are on or off, all by the same rule."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ UNTRUSTED = "FTOPS_UNTRUSTED"
 CI = "CI"
 DEBUG = "FTOPS_DEBUG"
 COMPLETE = "_FTOPS_COMPLETE"
-"""By this, a shell asks click what could stand next."""
+"""Set by a completion script: click answers with the words that can follow."""
 _OFF = frozenset({"", "0", "false", "no", "off"})
 
 
 def is_on(name: str, environ: Mapping[str, str]) -> bool:
-    """Whether a variable is set to something that isn't a no: a word that nobody foresaw makes ftops stricter
-    or tell more."""
+    """Whether a variable is set to anything but a word for off. An unknown word counts as on, which makes
+    ftops stricter or more verbose."""
     return environ.get(name, "").strip().lower() not in _OFF

@@ -1,7 +1,7 @@
 """Untrusted mode: checks and plans a spec from somebody else, such as a pull request.
 
-No account, bucket or emulator is asked, no other program is started, and nothing that came with the spec is
-taken for ftops' own. What was left out for that is said. docs/security.md has the whole list.
+It contacts no account, bucket or emulator, starts no other program, and doesn't use caches or state that came
+with the spec. The plan lists what was left out. docs/security.md has the details.
 """
 
 from __future__ import annotations
@@ -48,8 +48,9 @@ untrusted_option = click.option(
 
 
 class Withholding(Mapping[str, str]):
-    """The environment for an untrusted spec: the variables of the spec, and what ALLOWED names. Whatever else
-    is asked for has a stand-in for a value, and is noted. Raises UsageError where ALLOWED names none."""
+    """The environment for an untrusted spec: the variables of the spec, and those that ALLOWED names. Any
+    other variable reads as a stand-in, and is recorded in `withheld`. Raises UsageError if ALLOWED isn't
+    valid."""
 
     def __init__(self, environ: Mapping[str, str], stand_in: str = STAND_IN) -> None:
         self._allowed = _allowed(environ)
@@ -84,16 +85,16 @@ def _allowed(environ: Mapping[str, str]) -> frozenset[str]:
     wrong = sorted(name for name in names if not _NAME.fullmatch(name))
     if wrong:
         raise UsageError(
-            f"{ALLOWED} names no environment variable by `{wrong[0]}`",
-            "it lists whole names, separated by commas; nothing stands for several of them.",
+            f"`{wrong[0]}` in {ALLOWED} isn't the name of an environment variable",
+            "it lists names, separated by commas; there are no wildcards.",
             f"write the names out: {ALLOWED}=NAME,NAME",
         )
     return names
 
 
 def read_withheld(load: Callable[[Mapping[str, str], bool], Config], *, destroying: bool) -> Config:
-    """The config that `load` makes of an environment, with what it doesn't get. The second argument of `load`
-    says whether providers are enough."""
+    """The config that `load` returns for the restricted environment, and which variables were withheld. The
+    second argument of `load` says whether only the providers are needed."""
     environ = Withholding(os.environ)
     config = load(environ, destroying)
     withheld = tuple(sorted(environ.withheld - {*config.keys}))
@@ -106,8 +107,8 @@ def _with_gaps(
     withheld: tuple[str, ...],
     load: Callable[[Mapping[str, str], bool], Config],
 ) -> Mapping[str, ProviderConfig]:
-    """Providers that know which accounts are possible. A spec can say the usual stand-in by itself: so it is
-    read again with one that nobody can guess, which is forgotten after."""
+    """The providers, with the accounts that are possible. A spec could contain the usual stand-in itself, so
+    it is loaded again with a random one."""
     sources = {f"env.{name}" for name in withheld}
     if not any(sources.intersection(provider.sources) for provider in providers.values()):
         return providers
@@ -121,8 +122,8 @@ def _with_gaps(
 
 
 def at_recorded_accounts(config: Config, state: State) -> Config:
-    """The spec with its providers at the accounts where their objects are on record, as far as settings are
-    withheld that could lead there: nobody knows whether they are others. What the spec says itself counts."""
+    """The spec with its providers at the accounts that are recorded in the state, if settings were withheld
+    that could lead there. Settings in the spec itself take precedence."""
     records: list[ResourceState | PendingOperation] = [*state.resources.values(), *state.pending.values()]
     records += state.deposed.values()
     found = Counter((record.provider, record.account) for record in records)
@@ -144,19 +145,21 @@ def _fitting(provider: ProviderConfig, recorded: Counter[tuple[str, str]]) -> li
 
 
 def left_out(config: Config, *, without_state: bool = False) -> list[str]:
-    """What to say of an untrusted plan; nothing of another one."""
+    """Warnings about what an untrusted plan leaves out; none for other plans."""
     if config.withheld is None:
         return []
-    said = ["--untrusted: no service was contacted, and previous versions of data weren't looked up in Git"]
+    warnings = [
+        "--untrusted: no service was contacted, and previous versions of data weren't looked up in Git"
+    ]
     if without_state:
         why = "it is in a bucket" if config.state.backend != "local" else "it is encrypted"
-        said.append(
+        warnings.append(
             f"the state wasn't read, because {why}: everything is shown as if nothing existed. A copy "
             "(`ftops state pull`) can be given: --state FILE"
         )
     if config.withheld:
         names = ", ".join(config.withheld)
-        said.append(
+        warnings.append(
             f"withheld from the spec, and taken for unchanged: {names}; {ALLOWED} names what it may read"
         )
-    return said
+    return warnings

@@ -372,7 +372,15 @@ def test_help(folder: Folder, argv: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_scripts(folder: Folder, shell: str) -> None:
-    assert "_FTOPS_COMPLETE" in folder.ok("completion", shell)
+    script = folder.ok("completion", shell)
+    assert "_FTOPS_COMPLETE" in script
+    document = folder.run("completion", shell, "-o", "json").json
+    assert document == {"format_version": 1, "shell": shell, "script": script[:-1]}
+
+
+@pytest.mark.parametrize("argv", [("state", "-o", "json", "list"), ("-o", "json", "state", "list")])
+def test_options_of_every_command_may_stand_before_it(applied: Folder, argv: tuple[str, ...]) -> None:
+    assert applied.run(*argv).json == applied.run("state", "list", "-o", "json").json
 
 
 @pytest.mark.parametrize(
@@ -382,6 +390,8 @@ def test_completion_scripts(folder: Folder, shell: str) -> None:
         ("ftops --no", ["--no-color"]),
         ("ftops plan --detailed", ["--detailed-exitcode"]),
         ("ftops state show job.", ["job.copilot"]),
+        ("ftops state rm job.copilot dep", ["deployment.base", "deployment.copilot"]),
+        ("ftops state re", ["replace-provider", "restore"]),
         ("ftops plan --target dep", ["deployment.base", "deployment.copilot"]),
         ("ftops -C data plan -C .. --target job", ["job.copilot"]),
         ("ftops plan --env nowhere --target job", []),

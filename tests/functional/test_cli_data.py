@@ -272,7 +272,7 @@ BAD_COMMANDS = {
     "not UTF-8": ("convert latin.csv out.jsonl --user {question} --assistant {answer}", "not UTF-8"),
     "not a mapping": ("convert table.csv out.jsonl --map ftops.yaml", "isn't a mapping"),
     "bad YAML": ("convert table.csv out.jsonl --map calls.jsonl", "calls.jsonl"),
-    "shares": ("split chat.jsonl --part a=0.5", "they add up to 0.5"),
+    "shares": ("split chat.jsonl --part a=0.5", "the shares add up to 0.5"),
     "no share": ("split chat.jsonl --part a", "`a` isn't a valid part"),
     "path as a part": ("split chat.jsonl --part ../a=1", "isn't a valid part"),
     "part exists": ("split chat.jsonl", "chat.train.jsonl exists"),

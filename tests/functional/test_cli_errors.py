@@ -58,8 +58,8 @@ WRONG: dict[str, tuple[tuple[str, ...], str, str]] = {
     "no address": (("state", "show"), "missing argument 'ADDRESS'", "See `ftops state show --help`"),
     "unknown subcommand": (
         ("state", "lst"),
-        "no such command 'lst'",
-        "Did you mean 'list'? See `ftops state --help`.",
+        "unknown command `lst`",
+        "Did you mean `list`? See `ftops state --help`.",
     ),
     "no folder": (
         ("plan", "-C", "nowhere"),

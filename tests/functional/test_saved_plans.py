@@ -355,7 +355,7 @@ def test_a_plan_is_not_applied_where_its_spec_is_not(folder: Folder) -> None:
     assert folder.ok("-C", "away", "show", "plan.ft").startswith("Saved plan of drone")
     away = folder.run("-C", "away", "apply", "plan.ft")
     assert away.code == 1
-    assert "the spec that the plan was made from isn't here: ." in lines(away)
+    assert "the spec of the plan isn't here: ." in lines(away)
 
 
 @pytest.mark.parametrize("name", ["key", "fallback"])

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import click
 
-from ftops.cli.output_options import look_options
+from ftops.cli.console import Screen
+from ftops.cli.output_options import screen_options
 
 
 @click.command("graph")
-@look_options
-def command() -> int:
+@screen_options
+def command(screen: Screen) -> int:
     return 1 // 0

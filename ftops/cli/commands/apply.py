@@ -10,8 +10,6 @@ from msgspec.structs import replace
 from ftops.cli.apply_flow import ApplyOptions, carry_out
 from ftops.cli.arguments import SpecArguments
 from ftops.cli.console import Screen
-from ftops.cli.lazy import pass_screen
-from ftops.cli.locking import lock_option
 from ftops.cli.options import (
     PlanArguments,
     approve_option,
@@ -23,6 +21,7 @@ from ftops.cli.options import (
     spec_options,
 )
 from ftops.cli.plans import checked_digest, refuse_options, spec_of
+from ftops.cli.sessions import lock_option
 from ftops.planning.plan import Mode, Options
 from ftops.session.saved_plans import is_plan_file, read_plan
 
@@ -43,7 +42,6 @@ from ftops.session.saved_plans import is_plan_file, read_plan
 @lock_option
 @plan_options
 @spec_options
-@pass_screen
 def apply(
     screen: Screen,
     spec: SpecArguments,
@@ -90,7 +88,6 @@ def saved_options(
 @parallelism_option
 @lock_option
 @spec_options
-@pass_screen
 def destroy(
     screen: Screen,
     spec: SpecArguments,

@@ -6,9 +6,8 @@ import click
 
 from ftops.cli.arguments import SpecArguments
 from ftops.cli.console import Screen
-from ftops.cli.lazy import pass_screen
-from ftops.cli.looking import looking
 from ftops.cli.options import spec_options
+from ftops.cli.sessions import looking
 from ftops.cli.spec_args import read_outline
 from ftops.views.audit import draw_runs, runs_to_json
 
@@ -22,7 +21,6 @@ from ftops.views.audit import draw_runs, runs_to_json
     help="Number of runs to show, newest first (default 20); 0 for all.",
 )
 @spec_options
-@pass_screen
 def command(screen: Screen, spec: SpecArguments, limit: int) -> int:
     """Show who changed objects or the state, when, with which plan, and the result."""
     config = read_outline(spec)

@@ -6,15 +6,13 @@ import click
 from click.shell_completion import get_completion_class
 
 from ftops.cli.console import Screen
-from ftops.cli.lazy import pass_screen
+from ftops.cli.output_options import screen_options
 from ftops.cli.switches import COMPLETE
-
-PROGRAM = "ftops"
 
 
 @click.command("completion")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
-@pass_screen
+@screen_options
 def command(screen: Screen, shell: str) -> int:
     """Print a script that completes commands, options and addresses.
 
@@ -25,7 +23,9 @@ def command(screen: Screen, shell: str) -> int:
     """
     kind = get_completion_class(shell)
     assert kind is not None  # noqa: S101 - one of the choices above
-    with click.Context(command) as ctx:
-        script = kind(ctx.command, {}, PROGRAM, COMPLETE).source()
-    screen.raw(f"{script}\n")
+    script = kind(command, {}, "ftops", COMPLETE).source()
+    if screen.json:
+        screen.document({"format_version": 1, "shell": shell, "script": script})
+    else:
+        screen.raw(f"{script}\n")
     return 0

@@ -10,8 +10,7 @@ import click
 from ftops import dataset
 from ftops.cli.check_flow import check
 from ftops.cli.console import Screen
-from ftops.cli.lazy import pass_screen
-from ftops.cli.output_options import look_options
+from ftops.cli.output_options import screen_options
 from ftops.core.address import Json
 from ftops.core.errors import UsageError
 from ftops.core.suggestions import did_you_mean
@@ -32,8 +31,7 @@ from ftops.dataset.rules.catalogue import SETTINGS, grade_of, names
 )
 @click.option("--strict", is_flag=True, help="Treat warnings as errors.")
 @click.option("--rules", is_flag=True, help="List all rules and their severities.")
-@look_options
-@pass_screen
+@screen_options
 def command(
     screen: Screen,
     paths: tuple[Path, ...],

@@ -8,8 +8,7 @@ import click
 from msgspec import Struct
 
 from ftops.cli.console import Screen
-from ftops.cli.lazy import pass_screen
-from ftops.cli.output_options import look_options
+from ftops.cli.output_options import screen_options
 from ftops.core.errors import UsageError
 from ftops.core.project import project_root
 from ftops.dataset.profile.diff import Compared, difference, overlap
@@ -54,8 +53,7 @@ class Version(Struct, frozen=True):
     help="Warn about examples of NEW that are also in this file.",
 )
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 if they differ.")
-@look_options
-@pass_screen
+@screen_options
 def command(screen: Screen, old: str, new: str, valid: Path | None, detailed_exitcode: bool) -> int:
     """Compare two files of examples by content: which examples were added, removed and edited.
 

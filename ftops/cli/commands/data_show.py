@@ -9,8 +9,7 @@ import click
 
 from ftops import catalog
 from ftops.cli.console import Screen
-from ftops.cli.lazy import pass_screen
-from ftops.cli.output_options import look_options
+from ftops.cli.output_options import screen_options
 from ftops.core.errors import UsageError
 from ftops.core.project import display
 from ftops.core.suggestions import did_you_mean
@@ -26,8 +25,7 @@ from ftops.views import example as view
     "--line", type=click.IntRange(1), metavar="N", help="Show the example on this line of the file."
 )
 @click.option("--model", metavar="MODEL", help="Count tokens with the encoding of this model.")
-@look_options
-@pass_screen
+@screen_options
 def command(screen: Screen, path: Path, number: int | None, line: int | None, model: str | None) -> int:
     """Show the Nth example of FILE (the first by default): its messages, and which are trained on."""
     if number is not None and line is not None:

@@ -9,8 +9,7 @@ import click
 
 from ftops import catalog
 from ftops.cli.console import Screen
-from ftops.cli.lazy import pass_screen
-from ftops.cli.output_options import look_options
+from ftops.cli.output_options import screen_options
 from ftops.core.address import Address, Json
 from ftops.core.errors import Diagnostic, UsageError
 from ftops.core.project import display
@@ -39,9 +38,8 @@ TRAINING_TYPES = ("standard", "global_standard", "developer")
     default="standard",
     help="With --model: training type.",
 )
-@click.option("--encoding", type=click.Choice(ENCODINGS), help="Count with this encoding (o200k_base).")
-@look_options
-@pass_screen
+@click.option("--encoding", type=click.Choice(ENCODINGS), help="Token encoding (default: that of the model).")
+@screen_options
 def command(
     screen: Screen,
     paths: tuple[Path, ...],

@@ -6,7 +6,6 @@ import click
 
 from ftops.cli.arguments import SpecArguments
 from ftops.cli.console import Screen
-from ftops.cli.lazy import pass_screen
 from ftops.cli.options import parallelism_option, spec_options
 from ftops.cli.spec_args import read
 from ftops.planning.plan import Mode, Options
@@ -20,7 +19,6 @@ DRIFT = 2
 @click.option("--all", "everything", is_flag=True, help="Also show differences that are expected or ignored.")
 @parallelism_option
 @spec_options
-@pass_screen
 def command(screen: Screen, spec: SpecArguments, everything: bool, parallelism: int) -> int:
     """Show how objects at the service differ from the state. Nothing is changed.
 

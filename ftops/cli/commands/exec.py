@@ -13,7 +13,6 @@ import click
 
 from ftops.cli.arguments import SpecArguments
 from ftops.cli.console import Screen
-from ftops.cli.lazy import pass_screen
 from ftops.cli.options import spec_options
 from ftops.cli.spec_args import read
 from ftops.core.errors import UsageError
@@ -43,7 +42,6 @@ class _Exec(click.Command):
 @click.command("exec", cls=_Exec)
 @click.option("--provider", metavar="NAME", help="The provider, if the spec uses several.")
 @spec_options
-@pass_screen
 def command(screen: Screen, spec: SpecArguments, provider: str | None, words: tuple[str, ...]) -> int:
     """Run COMMAND with the endpoint and key of a spec's provider in its environment.
 

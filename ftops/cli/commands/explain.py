@@ -9,7 +9,6 @@ import click
 from ftops.cli.addresses import ADDRESS
 from ftops.cli.arguments import SpecArguments
 from ftops.cli.console import Screen
-from ftops.cli.lazy import pass_screen
 from ftops.cli.options import parallelism_option, refresh_option, spec_options
 from ftops.cli.spec_args import read_with_data
 from ftops.core.address import Address
@@ -26,7 +25,6 @@ from ftops.views import explanation as view
 @refresh_option
 @parallelism_option
 @spec_options
-@pass_screen
 def command(screen: Screen, address: Address, refresh: bool, parallelism: int, spec: SpecArguments) -> int:
     """Explain why the resource at ADDRESS would change: its cause, the cause of that, and so on, down to
     the examples of a dataset that were added, removed or edited. Nothing is changed."""

@@ -11,8 +11,7 @@ from typing import NamedTuple
 import click
 
 from ftops.cli.console import Screen
-from ftops.cli.lazy import pass_screen
-from ftops.cli.output_options import look_options
+from ftops.cli.output_options import screen_options
 from ftops.config.loader.files import SUFFIXES, keys_of, veiled
 from ftops.config.schema import sections
 from ftops.core.address import Json
@@ -42,8 +41,7 @@ class Formatted(NamedTuple):
 @click.option("--check", is_flag=True, help="Write nothing; exit with 1 if a file would change.")
 @click.option("--diff", is_flag=True, help="Show the changes.")
 @click.argument("path", metavar="[SPEC]", default=".", type=click.Path(allow_dash=True))
-@look_options
-@pass_screen
+@screen_options
 def command(screen: Screen, path: str, check: bool, diff: bool) -> int:
     """Format the files of a spec. Comments are kept, and the meaning of a spec never changes.
 

@@ -6,7 +6,6 @@ import click
 
 from ftops.cli.arguments import SpecArguments
 from ftops.cli.console import Screen
-from ftops.cli.lazy import pass_screen
 from ftops.cli.options import approve_option, spec_options
 from ftops.cli.spec_args import read_outline
 from ftops.state.backends import open_store
@@ -16,7 +15,6 @@ from ftops.state.backends import open_store
 @click.argument("id", metavar="ID")
 @approve_option
 @spec_options
-@pass_screen
 def command(screen: Screen, id: str, auto_approve: bool, spec: SpecArguments) -> int:
     """Release the lock of a state that is held by a dead run.
 

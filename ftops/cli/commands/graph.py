@@ -6,7 +6,6 @@ import click
 
 from ftops.cli.arguments import SpecArguments
 from ftops.cli.console import Screen
-from ftops.cli.lazy import pass_screen
 from ftops.cli.options import spec_options
 from ftops.cli.spec_args import read
 from ftops.config.graph import build
@@ -23,7 +22,6 @@ from ftops.views import graph as graph_view
     help="Text, Mermaid for Markdown, or Graphviz.",
 )
 @spec_options
-@pass_screen
 def command(screen: Screen, spec: SpecArguments, form: str) -> int:
     """Show the dependency graph. Arrows point from a resource to what it needs."""
     graph = build(read(spec))

@@ -15,10 +15,9 @@ from msgspec.structs import replace
 from ftops.cli.addresses import ADDRESS
 from ftops.cli.arguments import SpecArguments
 from ftops.cli.console import Screen
-from ftops.cli.lazy import pass_screen
-from ftops.cli.locking import lock_option, locked
 from ftops.cli.options import parallelism_option, spec_options
 from ftops.cli.output_options import Command, decorate
+from ftops.cli.sessions import lock_option, locked
 from ftops.cli.spec_args import read_with_data
 from ftops.core.address import Address, Json
 from ftops.core.errors import UsageError
@@ -86,7 +85,6 @@ def _discovery_options(function: Command) -> Command:
 @lock_option
 @parallelism_option
 @spec_options
-@pass_screen
 def command(
     screen: Screen,
     address: Address | None,
@@ -100,11 +98,11 @@ def command(
 ) -> int:
     """Import the object ID as ADDRESS of the spec, and show what the next plan would change.
 
-    The object isn't changed. ID is the ID of a file or a job, or the name of a deployment. To review it
-    in a pull request, write it into the spec instead: `import: [{to: job.a, id: ftjob-…}]`.
+    The object isn't changed. ID is the ID of a file or a job, or the name of a deployment. To review the
+    import in a pull request, write it into the spec instead: `import: [{to: job.a, id: ftjob-…}]`.
 
-    With --discover, everything in an account is imported into a new spec: files,
-    jobs and deployments, with their data. The first plan of the spec has no changes.
+    With --discover, everything in an account is imported into a new spec: files, jobs and deployments,
+    with their data. The first plan of the spec has no changes.
     """
     if discover:
         if address is not None:

@@ -9,8 +9,7 @@ from pathlib import Path
 import click
 
 from ftops.cli.console import Screen
-from ftops.cli.lazy import pass_screen
-from ftops.cli.output_options import look_options
+from ftops.cli.output_options import screen_options
 from ftops.config.loader.settings import slug
 from ftops.core.confined_files import outside, real
 from ftops.core.errors import FtopsError
@@ -22,8 +21,7 @@ IGNORING = ".gitignore"
 
 @click.command("init")
 @click.argument("folder", metavar="[FOLDER]", default=".", type=click.Path(path_type=Path))
-@look_options
-@pass_screen
+@screen_options
 def command(screen: Screen, folder: Path) -> int:
     """Create a small spec to start from, with a dozen training examples. Nothing is overwritten.
 

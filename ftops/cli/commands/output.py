@@ -10,9 +10,8 @@ from msgspec.structs import replace
 
 from ftops.cli.arguments import SpecArguments
 from ftops.cli.console import Screen
-from ftops.cli.lazy import pass_screen
-from ftops.cli.looking import looking
 from ftops.cli.options import spec_options
+from ftops.cli.sessions import looking
 from ftops.cli.spec_args import read, read_outline
 from ftops.config.config import Config
 from ftops.config.outputs import OutputValue
@@ -33,7 +32,6 @@ _SUFFIXES = (".yaml", ".yml")
     help="Print only the value of NAME, unquoted, for scripts; even if it is sensitive.",
 )
 @spec_options
-@pass_screen
 def command(screen: Screen, name: str | None, spec: SpecArguments, raw: bool) -> int:
     """Show the outputs of the last apply, or the output NAME.
 

@@ -9,7 +9,6 @@ from msgspec.structs import replace
 
 from ftops.cli.arguments import SpecArguments
 from ftops.cli.console import Screen
-from ftops.cli.lazy import pass_screen
 from ftops.cli.options import PlanArguments, plan_options, spec_options
 from ftops.cli.plan_flow import is_plain_local, make_plan, plan_document, planning_session, read_for, unasked
 from ftops.cli.plans import applying, check_out, save_plan
@@ -40,7 +39,6 @@ BLOCKED = 3
 )
 @untrusted_option
 @spec_options
-@pass_screen
 def command(
     screen: Screen,
     spec: SpecArguments,

@@ -7,7 +7,6 @@ import click
 from ftops.cli.addresses import ADDRESS
 from ftops.cli.arguments import SpecArguments
 from ftops.cli.console import Screen
-from ftops.cli.lazy import pass_screen
 from ftops.cli.options import spec_options
 from ftops.cli.spec_args import read
 from ftops.core.address import Address
@@ -19,7 +18,6 @@ from ftops.views.results import draw_results, results_to_json
 @click.argument("address", type=ADDRESS)
 @click.option("--csv", "as_csv", is_flag=True, help="Print the service's CSV file, one line per step.")
 @spec_options
-@pass_screen
 def command(screen: Screen, address: Address, spec: SpecArguments, as_csv: bool) -> int:
     """Show the training metrics of job ADDRESS: loss and accuracy by step, read from the service."""
     with Session.open(read(spec)) as session:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import click
 
 from ftops.cli.console import Screen
-from ftops.cli.lazy import pass_screen
-from ftops.cli.output_options import look_options
+from ftops.cli.output_options import screen_options
 from ftops.config.schema import json_schema
 
 
 @click.command("schema")
-@look_options
-@pass_screen
+@screen_options
 def command(screen: Screen) -> int:
     """Print the JSON Schema of the spec language, for editors that complete and check YAML."""
     screen.document(json_schema())

@@ -8,11 +8,10 @@ import click
 
 from ftops.cli.arguments import SpecArguments
 from ftops.cli.console import Screen
-from ftops.cli.lazy import pass_screen
-from ftops.cli.looking import looking
 from ftops.cli.options import spec_options
 from ftops.cli.output_options import also_markdown
 from ftops.cli.plan_flow import plan_document
+from ftops.cli.sessions import looking
 from ftops.cli.spec_args import read_outline
 from ftops.session.saved_plans import is_plan_file, read_plan
 from ftops.views.markdown import SMALLEST
@@ -30,12 +29,11 @@ from ftops.views.state import draw_state, state_to_json
 )
 @spec_options
 @also_markdown
-@pass_screen
 def command(screen: Screen, spec: SpecArguments, limit: int | None) -> int:
     """Show everything in the state: inputs and attributes. No service is contacted.
 
-    Where SPEC is a plan that `ftops plan --out` saved, show that. Its spec needn't be here, unless the
-    plan is encrypted: then the spec names the key.
+    If SPEC is a plan that was saved with `ftops plan --out FILE`, show the plan. Its spec isn't needed,
+    unless the plan is encrypted: then the spec names the key.
     """
     if is_plan_file(spec.path):
         return show_plan(screen, spec.path, limit)

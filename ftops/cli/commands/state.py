@@ -1,4 +1,4 @@
-"""ftops state: list, show, and the commands of `state_edit` and `state_history`"""
+"""ftops state list, show"""
 
 from __future__ import annotations
 
@@ -6,12 +6,9 @@ import click
 
 from ftops.cli.addresses import ADDRESS
 from ftops.cli.arguments import SpecArguments
-from ftops.cli.commands.state_edit import COMMANDS as EDITING
-from ftops.cli.commands.state_history import COMMANDS as HISTORY
 from ftops.cli.console import Screen
-from ftops.cli.lazy import pass_screen
-from ftops.cli.looking import looking
 from ftops.cli.options import spec_options
+from ftops.cli.sessions import looking
 from ftops.cli.spec_args import read_outline
 from ftops.core.address import Address
 from ftops.core.errors import FtopsError
@@ -21,14 +18,8 @@ from ftops.state.state import ResourceState, State
 from ftops.views.state import draw_list, draw_resource, list_to_json
 
 
-@click.group("state")
-def command() -> None:
-    """Inspect or edit the state. No service is contacted."""
-
-
-@command.command("list")
+@click.command("list")
 @spec_options
-@pass_screen
 def list_(screen: Screen, spec: SpecArguments) -> int:
     """List the address of every object in the state, one per line."""
     state = _recorded(screen, spec)
@@ -39,10 +30,9 @@ def list_(screen: Screen, spec: SpecArguments) -> int:
     return 0
 
 
-@command.command("show")
+@click.command("show")
 @click.argument("address", type=ADDRESS)
 @spec_options
-@pass_screen
 def show(screen: Screen, address: Address, spec: SpecArguments) -> int:
     """Show everything in the state about the object at ADDRESS."""
     resource = _find(_recorded(screen, spec), address)
@@ -51,10 +41,6 @@ def show(screen: Screen, address: Address, spec: SpecArguments) -> int:
     else:
         screen.text(draw_resource(resource, screen.paint))
     return 0
-
-
-for _command in (*EDITING, *HISTORY):
-    command.add_command(_command)
 
 
 def _recorded(screen: Screen, spec: SpecArguments) -> State:

@@ -1,11 +1,10 @@
-"""ftops state mv, rm, replace-provider, pull, push: they edit the state, and change no object."""
+"""ftops state mv, rm, replace-provider, pull, push: they edit the state, and change no object"""
 
 from __future__ import annotations
 
 import json
 import re
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,8 @@ from msgspec.structs import replace
 from ftops.cli.addresses import ADDRESS
 from ftops.cli.arguments import SpecArguments
 from ftops.cli.console import Screen
-from ftops.cli.lazy import pass_screen
-from ftops.cli.locking import lock_option, locked
-from ftops.cli.looking import looking
 from ftops.cli.options import approve_option, spec_options
+from ftops.cli.sessions import lock_option, locked, looking
 from ftops.cli.spec_args import read, read_outline
 from ftops.core.address import Address, Json
 from ftops.core.confined_files import content
@@ -39,7 +36,6 @@ dry_run_option = click.option("--dry-run", is_flag=True, help="Only show what wo
 @dry_run_option
 @lock_option
 @spec_options
-@pass_screen
 def mv(
     screen: Screen, source: Address, target: Address, dry_run: bool, lock_timeout: float, spec: SpecArguments
 ) -> int:
@@ -66,15 +62,14 @@ def mv(
 @dry_run_option
 @lock_option
 @spec_options
-@pass_screen
 def rm(
     screen: Screen, words: tuple[str, ...], dry_run: bool, lock_timeout: float, spec: SpecArguments
 ) -> int:
     """Remove objects from the state. They are kept at the service, but no longer managed.
 
     Without a key, all instances of a `for_each` are removed. The next plan would create declared resources
-    again: remove them from the spec too. To review it in a pull request, write it into the spec instead:
-    `removed: [{from: job.a, retain: true}]`.
+    again: remove them from the spec too. To review the removal in a pull request, write it into the spec
+    instead: `removed: [{from: job.a, retain: true}]`.
     """
     words, spec = _without_spec(words, spec)
     wanted = [ADDRESS.convert(word, None, None) for word in words]
@@ -94,13 +89,12 @@ def rm(
 @click.argument("before", metavar="FROM")
 @click.argument("after", metavar="TO")
 @click.option(
-    "--force", is_flag=True, help="Even if objects aren't in the account, or the account can't be read."
+    "--force", is_flag=True, help="Record it even if objects aren't found, or the account can't be read."
 )
 @dry_run_option
 @approve_option
 @lock_option
 @spec_options
-@pass_screen
 def replace_provider(
     screen: Screen,
     before: str,
@@ -113,9 +107,9 @@ def replace_provider(
 ) -> int:
     """Change the provider of objects in the state, for a provider that was renamed in the spec.
 
-    With the same name twice: the provider reaches the same account at another URL. An object can't be
-    moved from one account to another, so each is looked up in the account of TO, unless it is on
-    record there. If one isn't found, nothing is recorded and the exit code is 3.
+    Give the same name twice if the account of the provider has another URL now. Objects can't be moved
+    from one account to another, so each is looked up in the account of TO, unless it is recorded there
+    already. If one isn't found, nothing is recorded and the exit code is 3.
     """
     config = read(spec)
     if after not in config.providers:
@@ -145,7 +139,6 @@ def replace_provider(
 
 @click.command("pull")
 @spec_options
-@pass_screen
 def pull(screen: Screen, spec: SpecArguments) -> int:
     """Print the whole state, as JSON for `state push`."""
     config = read_outline(spec)
@@ -159,12 +152,11 @@ def pull(screen: Screen, spec: SpecArguments) -> int:
 @click.option(
     "--force",
     is_flag=True,
-    help="Even if it has another lineage or is older than the recorded state, or that is damaged.",
+    help="Push even if the lineage differs, the serial is older, or the recorded state is damaged.",
 )
 @dry_run_option
 @lock_option
 @spec_options
-@pass_screen
 def push(
     screen: Screen, file: str, force: bool, dry_run: bool, lock_timeout: float, spec: SpecArguments
 ) -> int:
@@ -237,6 +229,3 @@ def _check_home(text: str, file: str, spec: str, environment: str) -> None:
             f"it belongs to {there[0]} in the environment {there[1]}; this is {spec} in {environment}.",
             "select the spec and environment that it belongs to; --force pushes it anyway",
         )
-
-
-COMMANDS: Sequence[click.Command] = (mv, rm, replace_provider, pull, push)

@@ -1,8 +1,7 @@
-"""ftops state history, diff, restore, migrate: versions of a state, and the move to another backend."""
+"""ftops state history, diff, restore, migrate: versions of the state, and moving it to a bucket"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from shlex import quote
 
@@ -11,10 +10,8 @@ from msgspec.structs import replace
 
 from ftops.cli.arguments import SpecArguments
 from ftops.cli.console import Screen
-from ftops.cli.lazy import pass_screen
-from ftops.cli.locking import lock_option, locked
-from ftops.cli.looking import looking
 from ftops.cli.options import approve_option, spec_options
+from ftops.cli.sessions import lock_option, locked, looking
 from ftops.cli.spec_args import read_outline
 from ftops.core.errors import StateError, UsageError
 from ftops.session.session import Session
@@ -27,7 +24,6 @@ from ftops.views.values import plural
 
 @click.command("history")
 @spec_options
-@pass_screen
 def history(screen: Screen, spec: SpecArguments) -> int:
     """List the kept versions of the state, newest first."""
     with looking(screen, read_outline(spec)) as session:
@@ -43,9 +39,8 @@ def history(screen: Screen, spec: SpecArguments) -> int:
 @click.argument("before", metavar="A")
 @click.argument("after", metavar="[B]", required=False)
 @spec_options
-@pass_screen
 def diff(screen: Screen, before: str, after: str | None, spec: SpecArguments) -> int:
-    """Show the changes of the state from version A to B, or to the current state.
+    """Show what changed in the state between version A and version B, or the current state.
 
     `ftops state history` lists the versions.
     """
@@ -69,7 +64,6 @@ def diff(screen: Screen, before: str, after: str | None, spec: SpecArguments) ->
 @approve_option
 @lock_option
 @spec_options
-@pass_screen
 def restore(
     screen: Screen, version: str, dry_run: bool, auto_approve: bool, lock_timeout: float, spec: SpecArguments
 ) -> int:
@@ -92,10 +86,15 @@ def restore(
 
 
 @click.command("migrate")
-@click.option("--from", "folder", type=click.Path(path_type=Path), help="The folder (default: `state`).")
+@click.option(
+    "--from",
+    "folder",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The local folder (default: `state`).",
+)
 @lock_option
 @spec_options
-@pass_screen
 def migrate(screen: Screen, folder: Path | None, lock_timeout: float, spec: SpecArguments) -> int:
     """Move the state from the local folder to the bucket that is set in the spec.
 
@@ -135,6 +134,3 @@ def _tell_restored(screen: Screen, version: str, found: Comparison | None, seria
             f"Restored version {version}, as serial {serial}. Run `ftops plan` to see what differs.\n"
         )
     return 0
-
-
-COMMANDS: Sequence[click.Command] = (history, diff, restore, migrate)

@@ -10,7 +10,6 @@ from msgspec.structs import replace
 
 from ftops.cli.arguments import SpecArguments
 from ftops.cli.console import Screen
-from ftops.cli.lazy import pass_screen
 from ftops.cli.options import spec_options
 from ftops.cli.spec_args import read_with_data
 from ftops.cli.untrusted import left_out, untrusted_option
@@ -25,7 +24,6 @@ from ftops.views.values import plural
 @click.command("validate")
 @untrusted_option
 @spec_options
-@pass_screen
 def command(screen: Screen, spec: SpecArguments, is_untrusted: bool) -> int:
     """Check a spec and every example of its data. No service is contacted, and no state is needed."""
     try:

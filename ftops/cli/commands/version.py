@@ -6,13 +6,11 @@ import click
 
 from ftops import __version__
 from ftops.cli.console import Screen
-from ftops.cli.lazy import pass_screen
-from ftops.cli.output_options import look_options
+from ftops.cli.output_options import screen_options
 
 
 @click.command("version")
-@look_options
-@pass_screen
+@screen_options
 def command(screen: Screen) -> int:
     """Print the version."""
     show(screen)

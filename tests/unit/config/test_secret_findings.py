@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ftops.cli.excerpts import with_lines
+from ftops.cli.diagnostics import with_lines
 from ftops.config.loader import load
 from ftops.core.errors import SpecError
 from ftops.views.diagnostics import draw, to_json

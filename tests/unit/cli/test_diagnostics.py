@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ftops.cli.hints import fitted
+from ftops.cli.diagnostics import fitted
 from ftops.core.confined_files import ALLOW_HINT
 from ftops.core.errors import Diagnostic
 

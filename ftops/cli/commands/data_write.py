@@ -1,0 +1,252 @@
+"""ftops data convert, split, slim: they read a file of examples, and write others"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from ftops.cli.console import Screen
+from ftops.cli.output_options import screen_options
+from ftops.core.address import Json
+from ftops.core.errors import UsageError
+from ftops.core.project import display
+from ftops.core.suggestions import did_you_mean
+from ftops.dataset.files.jsonl_io import Writer, dump, has_mark, read, read_strictly
+from ftops.dataset.profile.tokens import definitions
+from ftops.dataset.transforms import tabular, transform
+from ftops.dataset.transforms.slim import WAYS
+from ftops.dataset.transforms.split import Split
+from ftops.views.values import plural, size
+
+TABLES = (".csv", ".tsv", ".parquet", ".pq")
+PARTS = ("train=0.9", "valid=0.1")
+
+force_option = click.option("--force", is_flag=True, help="Overwrite existing files.")
+
+
+@click.command("convert")
+@click.argument("source", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("target", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--to", type=click.Choice(["tools", "functions"]), help="Format of function calling.")
+@click.option("--bom/--no-bom", "mark", default=None, help="Write a byte order mark, or remove it.")
+@click.option("--system", metavar="TEXT", help="Table: the system message.")
+@click.option("--user", metavar="TEXT", help="Table: the user message, such as '{question}'.")
+@click.option("--assistant", metavar="TEXT", help="Table: the assistant message.")
+@click.option(
+    "--map",
+    "mapping",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Table: all messages, as a YAML file.",
+)
+@click.option("--delimiter", default="", metavar="CHAR", help="Delimiter of a CSV file (default: detected).")
+@force_option
+@screen_options
+def convert(
+    screen: Screen,
+    source: Path,
+    target: Path,
+    to: str | None,
+    mark: bool | None,
+    system: str | None,
+    user: str | None,
+    assistant: str | None,
+    mapping: Path | None,
+    delimiter: str,
+    force: bool,
+) -> int:
+    """Convert SOURCE to TARGET: functions to tools or back, with or without a byte order
+    mark, or a CSV or Parquet table as conversations.
+
+    In message templates, {column} is replaced by the value of a column.
+    """
+    is_table = source.suffix.lower() in TABLES
+    templates = _templates({"system": system, "user": user, "assistant": assistant}, mapping)
+    if is_table != bool(templates):
+        raise UsageError(
+            "a table needs message templates" if is_table else f"{source} isn't a table",
+            "--user, --assistant and --map convert CSV and Parquet files to conversations.",
+            "such as --user '{question}' --assistant '{answer}'" if is_table else "remove these options",
+        )
+    if len(delimiter) > 1:
+        raise UsageError(f"`{delimiter}` isn't a valid delimiter", "", "--delimiter takes one character")
+    if not is_table and to is None and mark is None:
+        raise UsageError("nothing to convert", "", "give --to tools, --to functions, --bom or --no-bom")
+    raws: Iterator[bytes]
+    if is_table:
+        raws = map(dump, tabular.chats(source, templates, delimiter))
+    elif to:
+        raws = map(dump, transform.apply(source, display(source.absolute()), (transform.Convert(to),)))
+    else:
+        raws = (line.raw for line in read(source))
+    with _writer(source, target, force, bool(mark) if is_table else mark) as writer:
+        for raw in raws:
+            writer.write(raw)
+    return _report(screen, [writer])
+
+
+def _templates(given: Mapping[str, str | None], mapping: Path | None) -> tuple[tabular.Said, ...]:
+    """Of the messages that are made of a row."""
+    messages = tuple(tabular.Said(role, text) for role, text in given.items() if text is not None)
+    if mapping is None:
+        if messages and (given["user"] is None or given["assistant"] is None):
+            raise UsageError(
+                "a conversation needs a user and an assistant message",
+                "",
+                "give --user and --assistant, or --map",
+            )
+        return messages
+    if messages:
+        raise UsageError(
+            "--map can't be combined with other templates", "", "remove --system, --user and --assistant"
+        )
+    return tabular.mapping(mapping)
+
+
+@click.command("split")
+@click.argument("source", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--part",
+    "parts",
+    multiple=True,
+    metavar="NAME=SHARE",
+    help="A part, and its share of the examples. Repeatable (default: train=0.9, valid=0.1).",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**63 - 1),
+    default=1,
+    metavar="N",
+    help="A different seed gives a different split.",
+)
+@click.option("--stratify", is_flag=True, help="Keep the distribution of answers the same in all parts.")
+@click.option(
+    "--group-by",
+    default="prompt",
+    metavar="KEY",
+    help="What is kept together: prompt (the default), example, or the path of a value, such as "
+    "metadata.customer.",
+)
+@click.option(
+    "--into",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Output folder (default: that of FILE).",
+)
+@force_option
+@screen_options
+def split(
+    screen: Screen,
+    source: Path,
+    parts: tuple[str, ...],
+    seed: int,
+    stratify: bool,
+    group_by: str,
+    into: Path | None,
+    force: bool,
+) -> int:
+    """Split FILE into one file for each part: data.jsonl into data.train.jsonl and data.valid.jsonl.
+
+    The part of an example depends only on the seed and its prompt, not on its line or other examples, so
+    examples that are added later don't move others (with --stratify: only a few).
+    """
+    rule = Split(_shares(parts or PARTS), seed, group_by, stratify)
+    shown = display(source.absolute())
+    if not rule.knows(example for _, example in read_strictly(source, shown)):
+        hint = "give the path of a value that examples have, such as metadata.customer"
+        raise UsageError(f"no example has `{group_by}`", "All examples would be in one group.", hint)
+    choose = rule.chooser(lambda: (example for _, example in read_strictly(source, shown)))
+    folder = into or source.parent
+    with ExitStack() as stack:
+        writers = {
+            name: stack.enter_context(_writer(source, folder / f"{source.stem}.{name}.jsonl", force))
+            for name in rule.parts
+        }
+        for line, example in read_strictly(source, shown):
+            writers[choose(example)].write(line.raw)
+    return _report(screen, list(writers.values()))
+
+
+def _shares(parts: Sequence[str]) -> dict[str, float]:
+    shares: dict[str, float] = {}
+    for part in parts:
+        name, _, share = part.partition("=")
+        try:
+            number = float(share)
+        except ValueError:
+            number = 0.0
+        if name in shares or not (name.replace("-", "").replace("_", "").isalnum() and 0 < number <= 1):
+            raise UsageError(
+                f"`{part}` isn't a valid part", "", "write --part train=0.8 --part valid=0.1 --part test=0.1"
+            )
+        shares[name] = number
+    if abs(sum(shares.values()) - 1) > 1e-6:
+        total = f"{sum(shares.values()):g}"
+        raise UsageError(f"the shares add up to {total}", "", "make them add up to 1")
+    return shares
+
+
+@click.command("slim")
+@click.argument("source", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("target", type=click.Path(path_type=Path, dir_okay=False))
+@click.option(
+    "--drop",
+    type=click.Choice(list(WAYS)),
+    default="descriptions",
+    help="What to remove (default: descriptions).",
+)
+@click.option(
+    "--function", "only", multiple=True, metavar="NAME", help="Only from this function. Repeatable."
+)
+@force_option
+@screen_options
+def slim(screen: Screen, source: Path, target: Path, drop: str, only: tuple[str, ...], force: bool) -> int:
+    """Write SOURCE to TARGET with shorter function definitions, which makes prompts cheaper.
+
+    Send the same shorter definitions in requests to the fine-tuned model. `ftops data stats` shows the
+    savings.
+    """
+    shown = display(source.absolute())
+    _check_names(source, shown, only)
+    with _writer(source, target, force) as writer:
+        for example in transform.apply(source, shown, (transform.Slim(drop, only),)):
+            writer.write(dump(example))
+    return _report(screen, [writer])
+
+
+def _check_names(source: Path, shown: str, only: Sequence[str]) -> None:
+    """Raises UsageError if no example offers a function that is named."""
+    missing = set(only)
+    known: set[str] = set()
+    if missing:
+        for _, example in read_strictly(source, shown):
+            known |= {str(f.get("name")) for f in definitions(example)}
+    for name in sorted(missing - known):
+        raise UsageError(f"no example has a function `{name}`", "", did_you_mean(name, known))
+
+
+def _writer(source: Path, target: Path, force: bool, mark: bool | None = None) -> Writer:
+    """A writer of `target`, by default with a byte order mark if the source has one. Raises UsageError if the
+    target exists, or is the source."""
+    if not source.exists():
+        raise UsageError(f"can't read {source}: no such file", "", "check the path")
+    if target.exists() and target.samefile(source) and not force:
+        raise UsageError(f"{target} is the input file", "", "--force overwrites it after it is read")
+    return Writer(target, force=force, mark=has_mark(source) if mark is None else mark)
+
+
+def _report(screen: Screen, writers: Sequence[Writer]) -> int:
+    """Shows what was written."""
+    if screen.json:
+        files: list[Json] = [
+            {"file": display(w.path.absolute()), "examples": w.count, "bytes": w.bytes} for w in writers
+        ]
+        screen.document({"format_version": 1, "files": files})
+    else:
+        for writer in writers:
+            content = f"{plural(writer.count, 'example')}, {size(writer.bytes)}"
+            screen.text(f"{display(writer.path.absolute())}: {content}\n")
+    return 0

@@ -1,0 +1,22 @@
+"""ftops data, ftops state: groups of commands"""
+
+from __future__ import annotations
+
+import click
+
+from ftops.cli.command_table import DATA, STATE
+from ftops.cli.console import Screen
+from ftops.cli.lazy import LazyGroup
+from ftops.cli.output_options import screen_options
+
+
+@click.group("data", cls=LazyGroup, rows=DATA)
+@screen_options
+def data(screen: Screen) -> None:
+    """Inspect, check and convert files of examples. No service is contacted."""
+
+
+@click.group("state", cls=LazyGroup, rows=STATE)
+@screen_options
+def state(screen: Screen) -> None:
+    """Inspect or edit the state. Objects at the service aren't changed."""

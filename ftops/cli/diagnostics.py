@@ -1,0 +1,66 @@
+"""Diagnostics: completes them with source lines, and their hints with the spec of the command line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from ftops.core.confined_files import ALLOW, ALLOW_HINT, SPEC_BYTES, content, leads_out
+from ftops.core.errors import Diagnostic, Place
+from ftops.core.project import project_root
+from ftops.core.yaml_lines import lines_of
+
+SUFFIXES = (".yaml", ".yml")
+_WORD = r"(?:'[^'`]*'|[^\s'`-][^\s'`]*)"
+_COMMAND = (
+    r"`ftops (?:apply|destroy|drift|plan|validate|show|audit|graph"
+    rf"|state (?:history|list|migrate|pull|(?:push|restore|show) {_WORD}|replace-provider {_WORD} {_WORD}))"
+    r"(?: -(?!-help)[a-z-]+)*(?=`| > )"
+)
+"""A command in a hint that takes a spec after its other words, and names none yet."""
+_NOT_OUTSIDE = (
+    f"Move it into the project: with --untrusted nothing else is read, regardless of {ALLOW}. If the spec is "
+    f"yours, remove --untrusted and set the folder that it is in: {ALLOW}=…"
+)
+
+
+def with_lines(diagnostics: Sequence[Diagnostic]) -> list[Diagnostic]:
+    """The same, with the text of the line if the file can be read."""
+    return [replace(d, place=_with_line(d.place)) if d.place else d for d in diagnostics]
+
+
+def _with_line(place: Place) -> Place:
+    if place.text or not place.width or not place.file.endswith(SUFFIXES):
+        return place
+    path = Path(place.file)
+    if leads_out(path, project_root(path.absolute().parent)):
+        return place
+    try:
+        lines = lines_of(content(path, limit=SPEC_BYTES).decode())
+    except (OSError, ValueError):
+        return place
+    if not 0 < place.line <= len(lines):
+        return place
+    text = lines[place.line - 1]
+    word = text[place.column - 1 :].partition(" ")[0].rstrip(":,")
+    return replace(place, text=text, width=max(place.width, len(word)))
+
+
+def fitted(
+    diagnostics: Sequence[Diagnostic], words: Sequence[str], *, is_untrusted: bool
+) -> list[Diagnostic]:
+    """The same, with hints for this command line: `words` name its spec. With --untrusted, they propose
+    nothing that has no effect then."""
+    added = "".join(f" {word}" for word in words)
+    completed = []
+    for diagnostic in diagnostics:
+        hint = diagnostic.hint
+        if is_untrusted:
+            hint = hint.replace(ALLOW_HINT, _NOT_OUTSIDE)
+        if added and "`ftops " in hint:
+            hint = re.sub(_COMMAND, lambda found: found[0] + added, hint)
+        completed.append(diagnostic if hint == diagnostic.hint else replace(diagnostic, hint=hint))
+    return completed

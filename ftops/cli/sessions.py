@@ -1,0 +1,107 @@
+"""Sessions: opens one for a command, read-only or with the state locked, and stops it on a signal."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, Protocol
+
+import click
+
+from ftops.cli.console import INTERRUPTED, Screen
+from ftops.cli.output_options import Command
+from ftops.config.config import Config
+from ftops.core.errors import StateLocked
+from ftops.session.session import Session
+from ftops.state.backends import Waiting
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h)?")
+_SECONDS: Mapping[str | None, int] = {None: 1, "s": 1, "m": 60, "h": 3600}
+_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+
+@contextmanager
+def looking(screen: Screen, config: Config) -> Iterator[Session]:
+    """A read-only session. Warns if the state was found at its previous location."""
+    with Session.open(config) as session:
+        screen.warn(session.look_elsewhere())
+        yield session
+
+
+@contextmanager
+def locked(screen: Screen, session: Session, operation: str, timeout: float) -> Iterator[Interrupts]:
+    """Holds the lock of the state until the end of the block, also if a signal ends it.
+    Raises StateLocked, KeyboardInterrupt."""
+
+    def tell(refusal: StateLocked) -> None:
+        screen.note(f"Waiting for the lock of the state: {refusal.detail}\n")
+
+    with Interrupts() as interrupts, session.locked(operation, Waiting(timeout, tell)):
+        yield interrupts
+
+
+class Duration(click.ParamType[float]):
+    """`90`, `30s`, `10m`, `1h`: in seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, int | float):
+            return float(value)
+        found = list(_DURATION.finditer(value))
+        if not found or "".join(match[0] for match in found) != value:
+            self.fail(f"{value!r} isn't a duration such as 30s or 10m", param, ctx)
+        return sum(float(match[1]) * _SECONDS[match[2]] for match in found)
+
+
+def lock_option(function: Command) -> Command:
+    """--lock-timeout, in seconds."""
+    return click.option(
+        "--lock-timeout",
+        type=Duration(),
+        default=0.0,
+        metavar="TIME",
+        help="How long to wait for another run to end: 30s, 10m (default: don't wait).",
+    )(function)
+
+
+class Stoppable(Protocol):
+    """A run that a signal handler can stop."""
+
+    def stop(self) -> None: ...
+
+
+class Interrupts:
+    """Signal handlers, as a context manager for the main thread. The first signal stops the run gracefully,
+    the second immediately. A signal that is ignored (nohup) stays ignored."""
+
+    def __init__(self) -> None:
+        self._run: Stoppable | None = None
+        self._count = 0
+        self._before: dict[int, Any] = {}
+
+    def watch(self, run: Stoppable) -> None:
+        """From now on the first signal stops this run."""
+        self._run = run
+
+    def __enter__(self) -> Interrupts:
+        for number in _SIGNALS:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                self._before[number] = signal.signal(number, self._take)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _take(self, number: int, frame: FrameType | None) -> None:
+        self._count += 1
+        if self._run is None or self._count == 2:
+            raise KeyboardInterrupt
+        if self._count > 2:
+            os._exit(INTERRUPTED)
+        self._run.stop()
