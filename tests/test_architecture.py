@@ -8,8 +8,13 @@ import subprocess
 import sys
 from graphlib import TopologicalSorter
 from pathlib import Path
+from pkgutil import resolve_name
 
 import pytest
+from msgspec.structs import asdict
+
+from ftops.core.provider_types import PROVIDER_TYPES
+from ftops.core.resource_types import RESOURCE_TYPES
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "ftops"
@@ -215,3 +220,56 @@ def test_values_are_made_anew_by_msgspec() -> None:
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.ImportFrom) and node.module == "dataclasses":
                     assert not {alias.name for alias in node.names} & {"replace", "asdict"}, path
+
+
+KINDS_AND_TYPES = {*RESOURCE_TYPES, *PROVIDER_TYPES, *(row.section for row in RESOURCE_TYPES.values())}
+TABLES = {"core/resource_types.py", "core/provider_types.py"}
+OTHER_TABLES = {
+    "catalog/fields.py": "limits and models in a catalogue file, which has keys of these names",
+    "catalog/reader.py": "a key of a catalogue file",
+    "cli/command_table.py": "`emulator` is a command",
+    "cli/commands/import_.py": "the names of providers in a spec that it writes",
+    "providers/azure/deployment_wire.py": "speaks to the service about deployments",
+    "providers/azure/inspect.py": "limits of an account, which have these names",
+    "providers/dataplane/dispatch.py": "what the data plane does with each kind",
+    "providers/memory.py": "the attributes that it invents for each kind",
+}
+"""Modules that have a row for some kind or type in a table of their own."""
+
+
+def asked_names(node: ast.AST) -> set[str]:
+    """The names of kinds and types that a node compares with, looks up, or lists."""
+    match node:
+        case ast.Compare():
+            parts: list[ast.expr] = [node.left, *node.comparators]
+        case ast.Dict():
+            parts = [key for key in node.keys if key is not None]
+        case ast.Set() | ast.Tuple() | ast.List():
+            parts = node.elts
+        case ast.MatchValue():
+            parts = [node.value]
+        case ast.Call(func=ast.Attribute(attr="startswith" | "get" | "pop")):
+            parts = node.args
+        case ast.Subscript(slice=ast.Constant()):
+            parts = [node.slice]
+        case _:
+            return set()
+    constants = (inner.value for one in parts for inner in ast.walk(one) if isinstance(inner, ast.Constant))
+    found = {value for value in constants if value in KINDS_AND_TYPES}
+    is_a_list = isinstance(node, ast.Tuple | ast.List)
+    return set() if is_a_list and len(found) == 1 else found
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_nothing_branches_on_the_name_of_a_kind_or_provider_type(path: Path) -> None:
+    """What is asked of a kind or a type is a field of its row."""
+    if part(path) != "emulator" and str(path.relative_to(PACKAGE)) not in TABLES | OTHER_TABLES.keys():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            assert asked_names(node) == set(), f"{path}:{getattr(node, 'lineno', '')}"
+
+
+def test_what_rows_name_can_be_loaded() -> None:
+    for row in (*RESOURCE_TYPES.values(), *PROVIDER_TYPES.values()):
+        for value in asdict(row).values():
+            if isinstance(value, str) and value.startswith("ftops.") and ":" in value:
+                assert callable(resolve_name(value))

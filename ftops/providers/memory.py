@@ -30,6 +30,10 @@ def _job(request: Request) -> dict[str, Json]:
     }
 
 
+def _plain(request: Request) -> dict[str, Json]:
+    return {**request.inputs, "id": f"{request.address.kind}-{request.token}"}
+
+
 def _deployment(request: Request) -> dict[str, Json]:
     name = request.inputs["name"]
     return {
@@ -54,7 +58,7 @@ class MemoryProvider:
     local = True
 
     def create(self, request: Request) -> RemoteObject:
-        attributes = _ATTRIBUTES[request.address.kind](request)
+        attributes = _ATTRIBUTES.get(request.address.kind, _plain)(request)
         return RemoteObject(str(attributes["id"]), Status.READY, attributes)
 
     def read(self, resource: ResourceState) -> RemoteObject | None:
@@ -63,7 +67,7 @@ class MemoryProvider:
         )
 
     def update(self, request: Request, resource: ResourceState) -> RemoteObject:
-        attributes = _ATTRIBUTES[request.address.kind](request)
+        attributes = _ATTRIBUTES.get(request.address.kind, _plain)(request)
         return RemoteObject(resource.remote_id, Status.READY, {**attributes, "id": resource.outputs["id"]})
 
     def delete(self, resource: ResourceState) -> RemoteObject | None:

@@ -128,7 +128,7 @@ class Block:
 
     def __init_subclass__(cls, noun: str = "") -> None:
         cls.noun = noun
-        annotations = get_annotations(cls)
+        annotations = get_annotations(cls, eval_str=True)
         declared = [(name, d) for name, d in vars(cls).items() if isinstance(d, Declaration)]
         own = {name: Field(d.key or name, annotations[name], d.text, d.default) for name, d in declared}
         cls.fields = {**cls.fields, **own}

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from ftops.core.address import Address, Json
 from ftops.core.errors import Permanent, ProviderError, Temporary
+from ftops.core.resource_types import kind_of
 from ftops.core.snippets import import_block
 from ftops.providers.azure.clients import Clients
 from ftops.providers.azure.deployment_wire import (
@@ -349,7 +350,7 @@ def _tenant(request: Request) -> str:
 
 def lane_of(clients: Clients, address: Address) -> str | None:
     """The service refuses two writes to deployments of one account at once."""
-    return clients.account.id if address.kind == "deployment" else None
+    return clients.account.id if kind_of(address).by_control_plane else None
 
 
 def _is_paused(body: Mapping[str, Any]) -> bool:

@@ -13,6 +13,7 @@ from fnmatch import fnmatchcase
 from typing import Any, TypeVar
 
 from ftops.core.errors import ProviderError
+from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.providers.account_facts import Access, AccountFacts, OfferedModel, OfferedSku, Reach, Usage
 from ftops.providers.azure.clients import Clients
 from ftops.providers.dataplane.client import body_of, items_of, reach_of
@@ -51,7 +52,10 @@ class _Inspection:
     def __init__(self, clients: Clients, kinds: frozenset[str], pool: ThreadPoolExecutor) -> None:
         self._clients = clients
         self._account = clients.account
-        self._kinds = kinds
+        rows = [RESOURCE_TYPES[kind] for kind in kinds]
+        self._has_data = any(row.is_data for row in rows)
+        self._trains = any(row.trains for row in rows)
+        self._deploys = any(row.by_control_plane for row in rows)
         self._pool = pool
 
     def facts(self) -> AccountFacts:
@@ -82,16 +86,16 @@ class _Inspection:
     def _ask_data_plane(self) -> tuple[Reply[Items], Reply[dict[str, Any]]]:
         """The files, and a page of jobs."""
         return (
-            self._start(bool({"job", "dataset"} & self._kinds), self._files, "list the files"),
-            self._start("job" in self._kinds, self._jobs, "list the jobs"),
+            self._start(self._trains or self._has_data, self._files, "list the files"),
+            self._start(self._trains, self._jobs, "list the jobs"),
         )
 
     def _ask_control_plane(
         self,
     ) -> tuple[Reply[dict[str, Any]], Reply[Items], Reply[Items], Reply[Items]]:
         """The account, its models, what the caller may do, and its deployments."""
-        deploys, clients = "deployment" in self._kinds, self._clients
-        wanted = deploys or ("job" in self._kinds and self._has_control_plane)
+        deploys, clients = self._deploys, self._clients
+        wanted = deploys or (self._trains and self._has_control_plane)
         return (
             self._start(wanted, lambda: clients.arm.account(), "read the account", arm=True),
             self._start(wanted, lambda: clients.arm.models(), "list the models", arm=True),
@@ -100,7 +104,7 @@ class _Inspection:
         )
 
     def _quotas(self, location: str) -> Reply[Items]:
-        wanted = "deployment" in self._kinds and bool(location)
+        wanted = self._deploys and bool(location)
         return self._start(wanted, lambda: self._clients.arm.usages(location), "read the quotas", arm=True)
 
     @property

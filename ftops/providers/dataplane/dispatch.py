@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from ftops.core.address import Address, Value
 from ftops.core.errors import Permanent
-from ftops.providers.base import Existing, Explains, Progress, Request
+from ftops.core.resource_types import RESOURCE_TYPES
+from ftops.providers.base import Existing, Explains, Progress, ReportsProgress, Request
 from ftops.providers.dataplane.client import DataPlane
 from ftops.providers.dataplane.datasets import Datasets
 from ftops.providers.dataplane.jobs import Jobs
@@ -30,6 +31,13 @@ class Kind(Protocol):
     def existing(self) -> list[Existing]: ...
 
 
+@runtime_checkable
+class Trains(Protocol):
+    """A kind whose objects make models."""
+
+    def model_exists(self, found: Existing) -> bool: ...
+
+
 VISIBLE_AFTER = 30.0
 """Seconds. Neither service says how long its lists may lag; what creates costs money, so be generous."""
 
@@ -40,15 +48,12 @@ def seconds_until_visible(settings: Mapping[str, Value], default: float = VISIBL
     return float(said) if isinstance(said, int | float) else default
 
 
-TIMEOUTS: Mapping[str, float] = {"dataset": 3600.0, "deployment": 3600.0}
-"""Seconds by kind. Both take minutes; a job may wait in the queue and train for days."""
-
-
 def timeouts_from(settings: Mapping[str, Value]) -> Mapping[str, float]:
-    """How long to wait for pending objects of each kind."""
+    """Seconds to wait for pending objects of each kind."""
     said = settings.get("timeouts")
     given = said if isinstance(said, Mapping) else {}
-    return {**TIMEOUTS, **{kind: float(s) for kind, s in given.items() if isinstance(s, int | float)}}
+    usual = {row.kind: row.timeout for row in RESOURCE_TYPES.values()}
+    return {**usual, **{kind: float(s) for kind, s in given.items() if isinstance(s, int | float)}}
 
 
 class ByKind:
@@ -56,11 +61,10 @@ class ByKind:
 
     def __init__(self, clients: DataPlane, deployments: Kind) -> None:
         self._service = clients.dialect.service
-        self._jobs = Jobs(clients)
         self._datasets = Datasets(clients)
         self._kinds: Mapping[str, Kind] = {
             "dataset": self._datasets,
-            "job": self._jobs,
+            "job": Jobs(clients),
             "deployment": deployments,
         }
 
@@ -81,7 +85,8 @@ class ByKind:
 
     def existing(self, kind: str) -> list[Existing]:
         """What the account holds of a kind, newest first."""
-        return sorted(self._kinds[kind].existing(), key=lambda found: found.created_at, reverse=True)
+        found = self._kinds[kind].existing() if kind in self._kinds else []
+        return sorted(found, key=lambda existing: existing.created_at, reverse=True)
 
     def content(self, remote_id: str, take: Callable[[bytes], object]) -> bool:
         """The content of a file."""
@@ -89,11 +94,13 @@ class ByKind:
 
     def model_exists(self, found: Existing) -> bool:
         """Whether the model of a job is still there."""
-        return found.kind != "job" or self._jobs.model_exists(found)
+        kind = self._kinds.get(found.kind)
+        return kind.model_exists(found) if isinstance(kind, Trains) else True
 
     def progress(self, resource: ResourceState, seen: str) -> tuple[list[Progress], str]:
         """What a job's events say; the other kinds have none."""
-        return self._jobs.progress(resource, seen) if resource.address.kind == "job" else ([], seen)
+        kind = self._kinds.get(resource.address.kind)
+        return kind.progress(resource, seen) if isinstance(kind, ReportsProgress) else ([], seen)
 
     def why_gone(self, resource: ResourceState) -> str:
         """`expired` where the service has deleted it by itself."""

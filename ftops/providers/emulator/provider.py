@@ -28,6 +28,7 @@ from ftops.core.confined_files import content, real, refuse_planted
 from ftops.core.errors import Permanent, Temporary
 from ftops.core.private_files import make_folder, open_private, write_private
 from ftops.core.project import made_here
+from ftops.core.resource_types import kind_of
 from ftops.core.trusted_hosts import EMULATOR
 from ftops.providers.account_facts import AccountFacts, Reach
 from ftops.providers.azure.provider import AzureProvider
@@ -121,7 +122,7 @@ class EmulatorProvider:
 
     def lane(self, address: Address) -> str | None:
         """As in Azure. No server is started to find out its account's name."""
-        return f"emulator/{self.name}" if address.kind == "deployment" else None
+        return f"emulator/{self.name}" if kind_of(address).by_control_plane else None
 
     def inspect(self, kinds: Collection[str]) -> AccountFacts:
         """As of Azure; but nothing retires here, so that what worked once always will."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from ftops.core.address import Address, Json
 from ftops.core.errors import Permanent, ProviderError, Temporary
-from ftops.core.resource_types import is_tuned
+from ftops.core.resource_types import RESOURCE_TYPES, is_tuned
 from ftops.providers.account_facts import Access, AccountFacts, OfferedModel, Reach
 from ftops.providers.base import Existing, Request
 from ftops.providers.dataplane.client import body_of, object_of, plain, reach_of
@@ -104,7 +104,7 @@ def inspect(clients: PlatformClients, kinds: Collection[str]) -> AccountFacts:
         models = tuple(OfferedModel(name, base=_base(name)) for name in named if name)
     except ProviderError as error:
         access = Access(reach_of(error), error.summary, error.detail, error.hint)
-    trains = not {"dataset", "job"}.isdisjoint(kinds)
+    trains = any(not RESOURCE_TYPES[kind].serves for kind in kinds)
     return AccountFacts(
         clients.account.name or "of the OpenAI platform",
         service="openai",
