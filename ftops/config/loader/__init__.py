@@ -1,41 +1,49 @@
-"""YAML → Config, with file and line in every finding. Reads the files of the spec and nothing else.
+"""Spec loader: YAML files → Config. Every finding has its file, line and column.
 
-source → settings, variables → expand → inputs → linking → Config
+source → settings, variables → expand → inputs → references → Config
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from ftops import __version__
 from ftops.config import schema
-from ftops.config.config import Config, Lifecycle, Refactorings, Resource
+from ftops.config.config import Config, Lifecycle, Output, Refactorings, Resource
 from ftops.config.loader.cross_account import check_control_plane, link_accounts
-from ftops.config.loader.expressions import Scope
-from ftops.config.loader.files import Source, read, veiled
+from ftops.config.loader.expressions import Evaluator, Scope, Use
+from ftops.config.loader.files import Entry, Source, read, veiled
 from ftops.config.loader.for_each import Draft, expand
-from ftops.config.loader.hyperparameters import read_sets
-from ftops.config.loader.inputs import add_checks, check_unique_names, make_inputs, read_checks
-from ftops.config.loader.outputs import read_output
-from ftops.config.loader.paths import check_paths
+from ftops.config.loader.inputs import (
+    Context,
+    add_checks,
+    check_unique_names,
+    make_inputs,
+    read_checks,
+    read_sets,
+)
+from ftops.config.loader.phases import INPUTS
 from ftops.config.loader.provider_defaults import complete
 from ftops.config.loader.references import Linker, check_formats
-from ftops.config.loader.secrets import secret_values
 from ftops.config.loader.settings import (
     DEFAULT_ENVIRONMENT,
     Providers,
+    check_name,
     choose_environment,
     public_variables,
     read_budget,
     read_drift,
     read_settings,
 )
+from ftops.config.loader.validate import read_block
 from ftops.config.loader.variables import Givers, resolve_variables
-from ftops.config.schema.field_types import Unknown
-from ftops.core.errors import Diagnostic, SpecError
-from ftops.core.project import project_root
+from ftops.config.outputs import names_secret
+from ftops.config.schema.field_types import UNKNOWN, Hidden, Unknown, has_unknown
+from ftops.core.address import Scalar, Secret, render
+from ftops.core.confined_files import allow_hint, outside
+from ftops.core.errors import Diagnostic, Place, SpecError
+from ftops.core.project import display, project_root
 from ftops.core.resource_types import kind_of
 from ftops.core.suggestions import did_you_mean
 
@@ -54,13 +62,15 @@ def load(
     """The spec at `path` (a file, or a folder of *.yaml and *.yml) for one environment.
 
     `variables` are `name=value` pairs. With `destroying`, only providers and the lifecycle of resources are
-    read, and only what these name needs a value. Raises SpecError with every finding, sorted by place.
+    read, and only what they refer to needs a value. Raises SpecError with every finding, sorted by place.
     """
     findings: list[Diagnostic] = []
     scope = Scope({}, environ, findings, destroying=destroying)
-    config = _load(path, environment, Givers(environ, variable_files, variables), scope)
+    source = read(path, variable_files, findings)
+    givers = Givers(environ, variable_files, variables)
+    config = None if findings else _config(source, environment, givers, scope)
     if config is None or findings:
-        raise SpecError(list(dict.fromkeys(findings)))
+        raise SpecError(list(dict.fromkeys(_as_shown(finding, source) for finding in findings)))
     return config
 
 
@@ -71,8 +81,8 @@ def load_outline(
     variable_files: Sequence[Path] = (),
     environ: Mapping[str, str],
 ) -> Config:
-    """A spec without all that it declares: what it is called, and where it and its state are. It asks for no
-    variable, and mistakes in resources don't matter. Raises SpecError."""
+    """The name of a spec, and where it and its state are, without resources. It needs no variables, and
+    errors in resources don't matter. Raises SpecError."""
     findings: list[Diagnostic] = []
     source = read(path, variable_files, findings, outline=True)
     name, state = read_settings(source, __version__, Scope({}, environ, findings))
@@ -89,21 +99,14 @@ def load_outline(
         is_outline=True,
         files=source.files,
     )
-    check_paths(config, source, findings)
+    _check_paths(config, source, findings)
     if findings:
         raise SpecError(list(dict.fromkeys(_as_shown(finding, source) for finding in findings)))
     return config
 
 
-def _load(path: Path, environment: str | None, givers: Givers, scope: Scope) -> Config | None:
-    source = read(path, givers.files, scope.findings)
-    config = None if scope.findings else _config(source, environment, givers, scope)
-    scope.findings[:] = [_as_shown(finding, source) for finding in scope.findings]
-    return config
-
-
 def _as_shown(finding: Diagnostic, source: Source) -> Diagnostic:
-    """Without what it quotes, where no line of its file is shown."""
+    """The finding; without quotations if no line of its file is shown."""
     return veiled(finding) if finding.place and finding.place.file in source.veiled else finding
 
 
@@ -111,62 +114,62 @@ def _config(source: Source, wanted: str | None, givers: Givers, scope: Scope) ->
     findings = scope.findings
     name, state = read_settings(source, __version__, scope)
     environment = choose_environment(source, wanted, findings)
-    known = resolve_variables(source, environment, givers, findings, required=not scope.destroying)
-    scope.variables = known
+    variables = resolve_variables(source, environment, givers, findings, required=not scope.destroying)
+    scope.variables = variables
     project = project_root(source.folder)
     providers = Providers(source, environment, project, scope)
-    resources = _Resources(source, providers, scope)
-    found = resources.outlines() if scope.destroying else resources.read()
-    refactorings = _NONE
+    reader = _Resources(source, providers, scope)
+    resources = reader.outlines() if scope.destroying else reader.read()
+    refactorings = Refactorings()
     if source.refactorings:
         from ftops.config.loader.refactorings import read_refactorings
 
-        refactorings = read_refactorings(source, resources.linker, scope)
-    outputs = () if scope.destroying else _outputs(source, scope, resources.linker)
+        refactorings = read_refactorings(source, reader.linker, scope)
+    outputs = () if scope.destroying else _outputs(source, scope, reader.linker)
     config = Config(
         name=name,
         environment=wanted or DEFAULT_ENVIRONMENT,
         folder=source.folder,
         project=project,
-        resources=tuple(sorted(found, key=lambda r: r.address.sort_key)),
+        resources=tuple(sorted(resources, key=lambda r: r.address.sort_key)),
         providers=providers.configs(),
         outputs=outputs,
         state=state,
         budget=read_budget(source, environment),
         drift=read_drift(source),
-        variables=public_variables(known),
-        given=tuple(sorted(name for name, variable in known.items() if variable.given)),
-        secrets=secret_values(scope.hidden, findings),
+        variables=public_variables(variables),
+        given=tuple(sorted(name for name, variable in variables.items() if variable.given)),
+        secrets=_secret_values(scope.hidden, findings),
         keys=tuple(sorted(secret.name for secret in scope.keys - scope.asked)),
         refactorings=refactorings,
         is_named="name" in source["ftops"],
         files=source.files,
         warnings=tuple(scope.warnings),
     )
-    check_paths(config, source, findings)
+    _check_paths(config, source, findings)
     return config
 
 
 class _Resources:
-    """Drafts become resources."""
+    """Makes resources of drafts."""
 
     def __init__(self, source: Source, providers: Providers, scope: Scope) -> None:
-        self.sets = read_sets(source["hyperparameters"], scope)
-        self.declared = expand(source.sections, self.sets, scope)
+        sets = read_sets(source["hyperparameters"], scope)
+        self.context = Context(source.folder.as_posix(), sets, scope.findings)
+        self.declared = expand(source.sections, scope)
         self.linker = Linker(self.declared, scope.findings)
-        self.folder = source.folder.as_posix()
         self.checks = read_checks(source, scope.findings)
         self.providers = providers
         self.findings = scope.findings
 
     def outlines(self) -> list[Resource]:
-        """Resources that are only to be deleted: how, and where."""
+        """The resources without inputs, to be deleted."""
         return [
             Resource(
                 draft.address,
                 "" if isinstance(draft.block.provider, Unknown) else self._provider(draft),
                 {},
-                lifecycle=_lifecycle(draft, self.findings) if draft.block.lifecycle else _LIFECYCLE,
+                lifecycle=_lifecycle(draft, self.findings),
                 place=draft.entry.mark(),
             )
             for draft in self.declared.drafts
@@ -174,9 +177,9 @@ class _Resources:
 
     def read(self) -> list[Resource]:
         drafts = self.declared.drafts
-        made = [(draft, self._resource(draft)) for draft in drafts]
-        found = link_accounts(made, self.providers, self.findings)
-        pairs = list(zip(drafts, found, strict=True))
+        unlinked = [(draft, self._resource(draft)) for draft in drafts]
+        resources = link_accounts(unlinked, self.providers, self.findings)
+        pairs = list(zip(drafts, resources, strict=True))
         formats = {d.address: d.block.format for d, _ in pairs if kind_of(d.address).is_data}
         jobs = ((d, r.inputs) for d, r in pairs if kind_of(d.address).trains)
         check_formats(jobs, formats, self.findings)
@@ -187,10 +190,10 @@ class _Resources:
                 key = (resource.provider, draft.address.kind, name.casefold())
                 named.setdefault(key, []).append(draft)
         check_unique_names(named, self.findings)
-        return found
+        return resources
 
     def _resource(self, draft: Draft) -> Resource:
-        made = make_inputs(draft, self.folder, self.sets, self.findings)
+        made = make_inputs(draft, self.context)
         if self.checks and kind_of(draft.address).is_data:
             add_checks(made.inputs, self.checks)
         provider = self._provider(draft)
@@ -205,7 +208,7 @@ class _Resources:
             provider=provider,
             inputs=made.inputs,
             depends_on=tuple(sorted(depends_on, key=lambda a: a.sort_key)),
-            lifecycle=_lifecycle(draft, self.findings) if draft.block.lifecycle else _LIFECYCLE,
+            lifecycle=_lifecycle(draft, self.findings),
             sources=made.sources,
             place=draft.entry.mark(),
             reference_places={**depends_on, **places},
@@ -220,20 +223,21 @@ class _Resources:
         return name
 
 
-_LIFECYCLE = Lifecycle()
-_NONE = Refactorings()
+_NO_LIFECYCLE = Lifecycle()
 
 
 def _lifecycle(draft: Draft, findings: list[Diagnostic]) -> Lifecycle:
-    block: schema.LifecycleBlock = draft.block.lifecycle
+    block: schema.LifecycleBlock | None = draft.block.lifecycle
+    if block is None:
+        return _NO_LIFECYCLE
     model = schema.resource_block(draft.address.kind)
     inputs = sorted(model.fields.keys() - schema.COMMON_KEYS)
     for index, name in enumerate(block.ignore_changes or ()):
         if name.partition(".")[0] not in inputs:
             summary = f"{kind_of(draft.address).noun} has no input `{name}`"
-            place = draft.entry.place(("lifecycle", "ignore_changes", index))
             detail = "`ignore_changes` lists the inputs whose changes are ignored."
-            findings.append(Diagnostic(summary, detail, did_you_mean(name, inputs), place))
+            path = ("lifecycle", "ignore_changes", index)
+            draft.entry.report(findings, path, summary, detail, did_you_mean(name, inputs))
     return Lifecycle(
         block.prevent_destroy,
         tuple(sorted(block.ignore_changes or ())),
@@ -242,11 +246,86 @@ def _lifecycle(draft: Draft, findings: list[Diagnostic]) -> Lifecycle:
     )
 
 
-def _outputs(source: Source, scope: Scope, linker: Linker) -> tuple[Any, ...]:
-    found = []
-    for entry in sorted(source["outputs"].values(), key=lambda e: e.name):
-        output, uses = read_output(entry, scope)
+def _outputs(source: Source, scope: Scope, linker: Linker) -> tuple[Output, ...]:
+    outputs = []
+    for entry in sorted(source["outputs"].values(), key=lambda entry: entry.name):
+        output, uses = _output(entry, scope)
         linker.check(uses)
         if output is not None:
-            found.append(output)
-    return tuple(found)
+            outputs.append(output)
+    return tuple(outputs)
+
+
+def _output(entry: Entry, scope: Scope) -> tuple[Output | None, list[Use]]:
+    """An output, which is a value or a mapping with `value`, and its references."""
+    check_name(entry, "an output", scope.findings)
+    evaluator = Evaluator(entry, scope, INPUTS)
+    data = evaluator.evaluate(entry.data)
+    if has_unknown(data):
+        return None, []
+    is_mapping = isinstance(data, dict) and bool({"value", "description", "sensitive"} & data.keys())
+    block_data, written = (data, entry.data.get("value")) if is_mapping else ({"value": data}, entry.data)
+    is_null = block_data.get("value") is None and written is not None
+    if is_null:  # the value of an expression; a value that isn't set is an error
+        block_data = {**block_data, "value": UNKNOWN}
+    block = read_block(schema.OutputBlock, block_data, entry, scope.findings, own=not is_mapping)
+    if block is None:
+        return None, evaluator.uses
+    value = None if is_null else block.value
+    is_sensitive = block.sensitive or names_secret(value)
+    return Output(entry.name, value, block.description, is_sensitive, entry.mark()), evaluator.uses
+
+
+def _secret_values(
+    hidden: Sequence[Hidden], findings: list[Diagnostic]
+) -> dict[Secret, str | int | float | bool]:
+    """The value of each secret. A finding if two fields need it in different types."""
+    values: dict[Secret, str | int | float | bool] = {}
+    conflicts = []
+    for use in hidden:
+        form = _without_quotes(use.form)
+        if form is not None:
+            known = values.setdefault(use.secret, form)
+            if type(known) is not type(form) or known != form:
+                conflicts.append(use)
+    for use in hidden:
+        value = _without_quotes(use.value)
+        known = values.setdefault(use.secret, "" if value is None else value)
+        if use.form is None and value is not None and render(known) != render(value):
+            conflicts.append(use)
+    for use in conflicts:
+        entry, path = use.place
+        detail = "A secret has one type: here it is used as text, elsewhere as a number or boolean."
+        hint = "Use two variables, one for each type."
+        entry.report(findings, path, f"`{use.secret}` is used with two types", detail, hint)
+    return values
+
+
+def _without_quotes(value: Scalar) -> Scalar:
+    return str(value) if isinstance(value, str) else value
+
+
+def _check_paths(config: Config, source: Source, findings: list[Diagnostic]) -> None:
+    """Findings about paths of the config that are outside of the project."""
+    refused: list[Path] = []
+    for named in config.named_paths():
+        if any(named.path.is_relative_to(folder) for folder in refused):
+            continue
+        where = outside(named.path, config.project)
+        if where is None and (named.is_data or "\0" not in str(named.path)):
+            continue
+        shown, key = display(named.path), f"`{'.'.join(named.keys)}`"
+        entry = source[named.section].get(named.name)
+        place = entry.place(named.keys) if entry else Place(shown).veiled()
+        detail = f"It is {where}. The project is {config.project}; ftops doesn't access files outside of it."
+        if where is None:
+            summary, detail = f"{key} isn't a valid file name", "It contains a null character."
+            findings.append(Diagnostic(summary, detail, "Remove the `\\0`.", place))
+            continue
+        refused += [] if named.is_data else [named.path]
+        if named.section:
+            summary, hint = f"{key} leads out of the project: {shown}", allow_hint()
+        else:
+            summary, hint = f"{shown} leads out of the project", "Remove the link."
+            detail += " A checkout may hold links."
+        findings.append(Diagnostic(summary, detail, hint, place))

@@ -1,4 +1,4 @@
-"""Credentials in a spec: the hosts that they would be sent to, and keys that are written in it."""
+"""Credential checks: the hosts that a spec would send credentials to, and keys that are written in it."""
 
 from __future__ import annotations
 
@@ -18,48 +18,48 @@ from ftops.core.trusted_hosts import Service, is_local, refusal
 def check_addresses(
     addresses: Mapping[tuple[str, ...], Service], settings: Mapping[str, Any], entry: Entry, scope: Scope
 ) -> None:
-    """Findings where credentials would go to a host that nobody but the spec vouches for."""
+    """Findings if credentials would be sent to a host that only the spec trusts."""
     for path, service in addresses.items():
-        address, raw = _leaf(settings, path), _leaf(entry.data, path)
+        address: Any = settings
+        for key in path:
+            address = address.get(key) if isinstance(address, Mapping) else None
+        raw = entry.value(*path)
         if not isinstance(address, str) or _is_withheld(raw, scope):
             continue
         written = f"`{raw}`" if "${" in str(raw) else ""
-        found = refusal(address, service, scope.environ, written=written)
-        if found is not None:
+        refused = refusal(address, service, scope.environ, written=written)
+        if refused is not None:
             place = entry.place(path)
-            scope.findings.append(Diagnostic(*found, place.veiled() if place and "@" in address else place))
+            scope.findings.append(Diagnostic(*refused, place.veiled() if "@" in address else place))
 
 
 def check_key(block: ProviderBlock, entry: Entry, scope: Scope) -> None:
-    """A warning where a key is written out that opens anything beyond this machine."""
+    """A warning if the spec contains a key that works on other machines than this one."""
     row, key = PROVIDER_TYPES[block.type], entry.data.get("api_key")
     if not row.key_variable or not isinstance(key, str) or is_local(str(getattr(block, row.address))):
         return
-    if any(fragment.is_expression and scope.names_secret(fragment.text) for fragment in scan(key)):
-        return
-    place = entry.place(("api_key",))
-    summary = "an API key is written in the spec"
-    detail = "Anyone who can read the spec, or a commit that contained it, can use the key."
-    hint = f'Create a new key and read it from the environment: `api_key: "${{env.{row.key_variable}}}"`.'
-    scope.warnings.append(Diagnostic(summary, detail, hint, place.veiled() if place else None, "warning"))
+    if not _names_secret(key, scope):
+        summary = "an API key is written in the spec"
+        detail = "Anyone who can read the spec, or a commit that contained it, can use the key."
+        hint = f'Create a new key and read it from the environment: `api_key: "${{env.{row.key_variable}}}"`.'
+        place = entry.place(("api_key",)).veiled()
+        scope.warnings.append(Diagnostic(summary, detail, hint, place, "warning"))
 
 
 def check_forms(settings: Mapping[str, Any], entry: Entry, scope: Scope) -> None:
-    """Findings where a setting that is recorded and shown is given a secret of another kind."""
+    """Findings about settings that are recorded and shown, but whose variable contains something else."""
     for name, form in _FORMS.items():
         value, raw = settings.get(name), entry.data.get(name)
         if not isinstance(value, str) or not isinstance(raw, str) or form.pattern.fullmatch(value):
             continue
-        if _is_withheld(raw, scope):
-            continue
-        if any(fragment.is_expression and scope.names_secret(fragment.text) for fragment in scan(raw)):
+        if _names_secret(raw, scope) and not _is_withheld(raw, scope):
             summary = f"the value of `{raw}` isn't {form.meaning}"
-            hint = f"Name the variable that contains it, or write the value: `{name}: {form.example}`."
             detail = (
                 "The value is recorded and shown in plans and messages, so other variables aren't "
                 "allowed here."
             )
-            scope.findings.append(Diagnostic(summary, detail, hint, entry.place((name,))))
+            hint = f"Name the variable that contains it, or write the value: `{name}: {form.example}`."
+            entry.report(scope.findings, (name,), summary, detail, hint)
 
 
 class _Form(NamedTuple):
@@ -84,19 +84,14 @@ _FORMS: Mapping[str, _Form] = {
         "a region name", "eu-west-1", re.compile(r"[a-z]{2,12}(?:-[a-z]{2,12}){0,3}-?[0-9]{0,2}")
     ),
 }
-"""Of settings whose value may come from the environment."""
+"""By setting whose value may come from the environment."""
+
+
+def _names_secret(text: str, scope: Scope) -> bool:
+    return any(fragment.is_expression and scope.names_secret(fragment.text) for fragment in scan(text))
 
 
 def _is_withheld(raw: Any, scope: Scope) -> bool:
-    """Whether an environment variable that isn't there has a value all the same: a stand-in."""
-    names = (
-        f.text.removeprefix("env.") for f in scan(str(raw)) if f.is_expression and f.text.startswith("env.")
-    )
-    return any(name not in scope.environ for name in names)
-
-
-def _leaf(data: Any, path: tuple[str, ...]) -> Any:
-    """The value that keys lead to, or None."""
-    for key in path:
-        data = data.get(key) if isinstance(data, Mapping) else None
-    return data
+    """Whether a text names an environment variable that isn't set, and got a placeholder as its value."""
+    names = (f.text for f in scan(str(raw)) if f.is_expression and f.text.startswith("env."))
+    return any(name.removeprefix("env.") not in scope.environ for name in names)

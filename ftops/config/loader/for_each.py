@@ -1,4 +1,4 @@
-"""Expansion of `for_each`: one draft of a resource for each entry, evaluated and checked separately."""
+"""Expansion of `for_each`: one draft of a resource for each entry, evaluated and validated separately."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from msgspec.structs import replace
 from ftops.config import schema
 from ftops.config.loader.expressions import Each, Evaluator, Scope, Use, evaluate_keys
 from ftops.config.loader.files import Entry
-from ftops.config.loader.hyperparameters import NamedSet
 from ftops.config.loader.phases import INPUTS, NAMES, RESOURCE_PHASES, SWITCHES
 from ftops.config.loader.settings import check_name
 from ftops.config.loader.validate import read_block
@@ -36,52 +35,37 @@ class Draft(Struct, frozen=True):
 
 
 class Declared(Struct):
-    """What the spec declares: drafts, and the names and keys that references may lead to."""
+    """The declared resources: drafts, and the names and keys that references may use."""
 
     drafts: list[Draft] = field(default_factory=list)
     keys: dict[tuple[str, str], dict[str | None, None]] = field(default_factory=dict)
-    """Keys of each declared name, in order; only None for a name without for_each."""
+    """Keys of each declared name, in order; only None for a name without `for_each`."""
     broken: set[tuple[str, str]] = field(default_factory=set)
-    """Names with findings of their own, about which references say nothing more."""
+    """Names with errors; references to them aren't reported too."""
     disabled: set[Address] = field(default_factory=set)
 
 
-def expand(
-    sections: Mapping[str, Mapping[str, Entry]], sets: Mapping[str, NamedSet], scope: Scope
-) -> Declared:
+def expand(sections: Mapping[str, Mapping[str, Entry]], scope: Scope) -> Declared:
     """Every resource that the spec declares."""
     declared = Declared()
     for kind, row in RESOURCE_TYPES.items():
         for entry in sections.get(row.section, {}).values():
-            _expand_entry(kind, entry, sets, scope, declared)
+            name = (kind, entry.name)
+            keys = declared.keys.setdefault(name, {})
+            is_valid = check_name(entry, row.noun, scope.findings)
+            eaches = _eaches(entry, scope) if is_valid else None
+            if eaches is None:
+                declared.broken.add(name)
+                continue
+            for each in eaches:
+                address = Address(kind, entry.name, each.key if each else None)
+                keys[address.key] = None
+                _add_instance(address, entry, each, scope, declared)
     return declared
 
 
-def _expand_entry(
-    kind: str, entry: Entry, sets: Mapping[str, NamedSet], scope: Scope, declared: Declared
-) -> None:
-    name = (kind, entry.name)
-    keys = declared.keys.setdefault(name, {})
-    if not check_name(entry, RESOURCE_TYPES[kind].noun, scope.findings):
-        declared.broken.add(name)
-        return
-    eaches = _eaches(entry, scope)
-    if eaches is None:
-        declared.broken.add(name)
-        return
-    for each in eaches:
-        address = Address(kind, entry.name, each.key if each else None)
-        keys[address.key] = None
-        _add_instance(address, entry, each, sets, scope, declared)
-
-
 def _add_instance(
-    address: Address,
-    entry: Entry,
-    each: Each | None,
-    sets: Mapping[str, NamedSet],
-    scope: Scope,
-    declared: Declared,
+    address: Address, entry: Entry, each: Each | None, scope: Scope, declared: Declared
 ) -> None:
     before = len(scope.findings)
     if isinstance(entry.data, dict) and "enabled" in entry.data and not _enabled(entry, each, scope):
@@ -102,13 +86,13 @@ def _add_instance(
 
 
 def _enabled(entry: Entry, each: Each | None, scope: Scope) -> bool:
-    """Whether a resource is wanted. A value that is no boolean is reported with the rest of the block."""
+    """Whether a resource is enabled. A value that isn't a boolean is reported with the rest of the block."""
     value = Evaluator(entry, replace(scope, findings=[]), SWITCHES, each).evaluate(entry.data["enabled"])
     return isinstance(value, Unknown) or _SWITCH.convert(value) is not False
 
 
 def _eaches(entry: Entry, scope: Scope) -> Sequence[Each | None] | None:
-    """The entries of `for_each`; [None] without one, None with a finding."""
+    """The entries of `for_each`; [None] if it isn't set, None with a finding if it is invalid."""
     raw = entry.value("for_each")
     if raw is None:
         return [None]
@@ -117,36 +101,39 @@ def _eaches(entry: Entry, scope: Scope) -> Sequence[Each | None] | None:
         return [None]
     if has_unknown(value):
         return None
-    found = list(_pairs(value)) if isinstance(value, list | dict) else [None]
-    eaches = [each for each in found if each is not None]
+    pairs = list(_pairs(value))
+    eaches = [each for each in pairs if each is not None]
+    place = entry.place(("for_each",))
+    invalid = next((each.key for each in eaches if not _is_key(each.key)), None)
     problem = _twice(value, eaches, entry)
-    if len(eaches) < len(found):
-        problem = Diagnostic(*_wrong_shape(value), entry.place(("for_each",)))
-    elif problem is None and (bad := next((e.key for e in eaches if not _is_key(e.key)), None)) is not None:
-        problem = Diagnostic(f"`{bad}` can't be a key", *_NO_KEY, entry.place(("for_each",)))
+    if len(eaches) < len(pairs):
+        problem = Diagnostic(*_wrong_shape(value), place)
+    elif problem is None and invalid is not None:
+        problem = Diagnostic(f"`{invalid}` can't be a key", *_NO_KEY, place)
     if problem is None:
         return eaches
     scope.findings.append(problem)
     return None
 
 
-def _pairs(value: list[Any] | dict[str, Any]) -> Iterator[Each | None]:
-    if isinstance(value, list):
+def _pairs(value: Any) -> Iterator[Each | None]:
+    """The entries; None in place of those with a wrong shape."""
+    if _is_matrix(value):
+        yield from _combinations(value["matrix"])
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield Each(normal_key(key), item)
+    elif isinstance(value, list):
         for item in value:
             is_scalar = item is not None and not isinstance(item, list | dict)
             yield Each(normal_key(render(item)), item) if is_scalar else None
-    elif _is_matrix(value):
-        yield from _combinations(value["matrix"])
     else:
-        for key, item in value.items():
-            yield Each(normal_key(key), item)
+        yield None
 
 
 def _combinations(matrix: Any) -> Iterator[Each | None]:
-    if not isinstance(matrix, dict) or not matrix or not all(isinstance(v, list) for v in matrix.values()):
-        yield None
-        return
-    if _too_many(matrix):
+    is_valid = isinstance(matrix, dict) and matrix and all(isinstance(v, list) for v in matrix.values())
+    if not is_valid or _too_many(matrix):
         yield None
         return
     names = sorted(matrix)
@@ -164,7 +151,7 @@ def _too_many(matrix: Any) -> bool:
 
 
 def _twice(value: Any, eaches: Sequence[Each], entry: Entry) -> Diagnostic | None:
-    """A finding where two entries have one key."""
+    """A finding if two entries have the same key."""
     firsts: dict[str, int] = {}
     for index, each in enumerate(eaches):
         first = firsts.setdefault(each.key, index)

@@ -1,4 +1,4 @@
-"""Provider defaults: added to the inputs of its resources; refuses keys that the provider doesn't support."""
+"""Provider defaults: added to inputs that a resource doesn't set; checks for keys that aren't supported."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SKU: Mapping[str, Value] = {"name": "Standard", "capacity": 1}
 def complete(
     draft: Draft, inputs: Inputs, provider_type: str, defaults: Defaults, findings: list[Diagnostic]
 ) -> None:
-    """Fills in what the resource leaves to its provider; refuses what that doesn't know."""
+    """Adds the provider's defaults to the inputs; findings about keys that the provider doesn't support."""
     kind, type_ = kind_of(draft.address), PROVIDER_TYPES.get(provider_type)
     unsupported = type_.unsupported.get(kind.kind) if type_ else None
     if unsupported is None:
@@ -32,8 +32,8 @@ def complete(
         inputs.pop(key, None)
         if key in draft.block.given:
             summary = f"{kind.noun} of a provider of type {provider_type} doesn't support `{key}`"
-            place = draft.entry.place((key,), key=True)
-            findings.append(Diagnostic(summary, unsupported.why, _INSTEAD.get(key, _REMOVE), place))
+            hint = _INSTEAD.get(key, _REMOVE)
+            draft.entry.report(findings, (key,), summary, unsupported.why, hint, key=True)
 
 
 _REMOVE = "Remove it."

@@ -1,4 +1,4 @@
-"""Variables and their values: default, environment, FTOPS_VAR_<name>, files and --var."""
+"""Variable values: default, environment of the spec, FTOPS_VAR_<name>, variable files and `--var`."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ _NAME_RULE = (
 
 
 class Candidate(NamedTuple):
-    """A value for a variable, who gives it, and where."""
+    """A value for a variable, and where it comes from."""
 
     value: Any
     giver: str
     place: Place | None
     is_outside: bool = True
-    """Whether it is given by the command or the environment of the process, not by the spec."""
+    """Whether it comes from the command line, a variable file or the process environment."""
 
 
 class Givers(NamedTuple):
-    """Who may set variables from outside, weakest first."""
+    """Sources of values outside of the spec; later ones override earlier ones."""
 
     environ: Mapping[str, str]
     files: Sequence[Path]
@@ -60,8 +60,8 @@ def resolve_variables(
     *,
     required: bool = True,
 ) -> dict[str, VariableValue]:
-    """The value of every declared variable; UNKNOWN where it has none that will do. `required`: that a
-    variable has none is a finding here, not only where it is used."""
+    """The value of every declared variable; UNKNOWN if it has none or an invalid one. `required`: a variable
+    without a value is an error even if it isn't used."""
     declared = {e.name: _declaration(e, findings) for e in source["variables"].values()}
     _check_environments(source, declared, findings)
     given = _from_environment(environment, findings)
@@ -89,17 +89,16 @@ def resolve_variables(
 def _declaration(entry: Entry, findings: list[Diagnostic]) -> spec_schema.Variable | None:
     if not _NAME.fullmatch(entry.name):
         summary = f"`{entry.name}` can't be the name of a variable"
-        findings.append(Diagnostic(summary, _NAME_RULE, "Choose another name.", entry.place(key=True)))
+        entry.report(findings, (), summary, _NAME_RULE, "Choose another name.", key=True)
     data = _literal(entry, entry.data, findings)
     block = read_block(spec_schema.Variable, data, entry, findings)
-    try:
-        if block and block.pattern is not None:
+    if block and block.pattern is not None:
+        try:
             _matcher(block.pattern)
-    except ValueError as why:
-        detail = f"It is `{block.pattern}`: {why}." if block else ""
-        place = entry.place(("pattern",))
-        findings.append(Diagnostic("`pattern` isn't a valid regular expression", detail, _REGEX, place))
-        return None
+        except ValueError as why:
+            summary, detail = "`pattern` isn't a valid regular expression", f"It is `{block.pattern}`: {why}."
+            entry.report(findings, ("pattern",), summary, detail, _REGEX)
+            return None
     return block
 
 
@@ -111,26 +110,26 @@ _REGEX = (
 
 @cache
 def _matcher(pattern: str) -> SchemaValidator:
-    """Takes the texts of which the whole matches. Raises ValueError."""
+    """A validator of texts that match as a whole. Raises ValueError if the pattern is invalid."""
     from pydantic_core import SchemaError, SchemaValidator, core_schema
 
     try:
-        for form in (pattern, rf"\A(?:{pattern})\z"):  # by itself first: `a)|(b` is none
+        for form in (pattern, rf"\A(?:{pattern})\z"):  # `a)|(b` is valid only within the parentheses
             schema = core_schema.str_schema(pattern=form, regex_engine="rust-regex")
             validator = SchemaValidator(schema)
     except SchemaError as error:
-        said = str(error).strip().splitlines()[-1]
-        raise ValueError(said.rpartition("rror: ")[2].rstrip(".")) from None
+        reason = str(error).strip().splitlines()[-1]
+        raise ValueError(reason.rpartition("rror: ")[2].rstrip(".")) from None
     return validator
 
 
 def _literal(entry: Entry, data: Any, findings: list[Diagnostic], path: yaml_document.Path = ()) -> Any:
-    """Data in which no expression may stand."""
+    """Data that may not contain expressions."""
     return Evaluator(entry, Scope({}, {}, findings), FIXED).evaluate(data, path)
 
 
 def _from_environment(environment: Entry | None, findings: list[Diagnostic]) -> dict[str, Candidate]:
-    values = environment.data.get("variables") if environment and isinstance(environment.data, dict) else None
+    values = environment.value("variables") if environment else None
     if environment is None or not isinstance(values, dict):
         return {}
     return {
@@ -147,7 +146,7 @@ def _from_environment(environment: Entry | None, findings: list[Diagnostic]) -> 
 def _check_environments(
     source: Source, declared: Mapping[str, spec_schema.Variable | None], findings: list[Diagnostic]
 ) -> None:
-    """What is wrong in one environment is said in every one."""
+    """Findings about the values of all environments, whichever is selected."""
     for environment in source["environments"].values():
         given = _from_environment(environment, findings)
         _refuse_undeclared(given, declared, findings)
@@ -158,15 +157,15 @@ def _check_environments(
 
 
 def _from_file(path: Path, holds_secrets: bool, findings: list[Diagnostic]) -> dict[str, Candidate]:
-    """`holds_secrets`: any line of it may be the value of a sensitive variable, or the rest of one."""
-    found: list[Diagnostic] = []
-    document = read_document(path, found)
+    """`holds_secrets`: any line of the file may be a part of the value of a sensitive variable."""
+    errors: list[Diagnostic] = []
+    document = read_document(path, errors)
     given = {}
-    for entry in entries_of(document, found) if document else ():
+    for entry in entries_of(document, errors) if document else ():
         place = entry.document.place_of(entry.node)
-        value = _literal(entry, entry.data, found)
+        value = _literal(entry, entry.data, errors)
         given[entry.name] = Candidate(value, entry.document.file, place.veiled() if holds_secrets else place)
-    findings += [veiled(finding, _NOT_SHOWN) for finding in found] if holds_secrets else found
+    findings += [veiled(error, _NOT_SHOWN) for error in errors] if holds_secrets else errors
     return given
 
 
@@ -180,9 +179,8 @@ def _from_arguments(arguments: Sequence[str], findings: list[Diagnostic]) -> dic
         if equals and name:
             given[name.strip()] = Candidate(Given(value), "--var", None)
         else:
-            findings.append(
-                Diagnostic("`--var` needs the form name=value", f"It was given `{name}`.", "Add the `=`.")
-            )
+            summary, detail = "`--var` needs the form name=value", f"It was given `{name}`."
+            findings.append(Diagnostic(summary, detail, "Add the `=`."))
     return given
 
 
@@ -195,7 +193,7 @@ def _refuse_undeclared(
             hint = did_you_mean(name, declared, nothing="Declare it under `variables`.")
             place = candidate.place
             if place is not None and place.file == candidate.giver:
-                place = place.veiled()  # a value that belongs to no variable may be a secret
+                place = place.veiled()  # the value of a misspelled variable may be a secret
             findings.append(Diagnostic(f"there is no variable `{name}`", detail, hint, place))
 
 
@@ -230,8 +228,8 @@ def _unset(entry: Entry) -> Diagnostic:
 def _converted(
     block: spec_schema.Variable, given: Candidate, entry: Entry, findings: list[Diagnostic]
 ) -> Any:
-    """The value, of the variable's type and within its limits, its scalars as they were written: the field
-    that one ends in reads it. UNKNOWN with a finding."""
+    """The value as written, if it has the variable's type and is within its limits. The field that it is used
+    in converts it. UNKNOWN with a finding otherwise."""
     if given.value is UNKNOWN:
         return UNKNOWN
     kind = _TYPES[block.type]
@@ -258,7 +256,7 @@ def _converted(
 
 
 def _outside(block: spec_schema.Variable, value: Any) -> str | None:
-    """What limit the value breaks."""
+    """The limit that the value is outside of; completes the summary of a message."""
     is_number = type(value) in (int, float)
     if block.minimum is not None and (not is_number or value < block.minimum):
         return f"must be at least {render(block.minimum)}"
@@ -280,7 +278,7 @@ def _string(value: Any) -> str | None:
 
 
 def _plain(convert: Callable[[str], Any]) -> Callable[[Any], Any]:
-    """Of scalars without quotes."""
+    """The conversion of scalars without quotes."""
     return lambda value: convert(value) if isinstance(value, Plain) else None
 
 
@@ -293,7 +291,7 @@ def _container(shape: type[Any]) -> Callable[[Any], Any]:
 
 
 def _unpacked(value: Any) -> Any:
-    """A container; text from outside is YAML: `[fr, de]`."""
+    """A list or mapping; text from outside is parsed as YAML: `[fr, de]`."""
     if not isinstance(value, Given):
         return value
     try:
@@ -309,13 +307,9 @@ def _any(value: Any) -> Any:
     return value if isinstance(value, Given) else yaml_document.resolve(value)
 
 
-def _same(value: Any) -> Any:
-    return value
-
-
 class _Type(NamedTuple):
-    """A type of variable: what it is called, the value in it (None: it is of another), by which it is
-    checked, and the same as it was written."""
+    """A type of variable. `convert`: the value in this type, to check its limits, or None if it isn't of the
+    type; `written`: the value as it was written, which expressions give."""
 
     expected: str
     convert: Callable[[Any], Any]
@@ -329,5 +323,5 @@ _TYPES: Mapping[str, _Type] = {
     "boolean": _Type("`true` or `false`", _plain(yaml_document.boolean), Plain),
     "list": _Type("a list", _container(list), _unpacked),
     "map": _Type("a mapping", _container(dict), _unpacked),
-    "any": _Type("a value", _any, _same),
+    "any": _Type("a value", _any, lambda value: value),
 }

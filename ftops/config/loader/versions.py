@@ -1,4 +1,4 @@
-"""`required_version`: a comma list of comparisons, such as `>=0.1, <2` or `~> 0.3`."""
+"""Version constraints: `required_version`, comparisons such as `>=0.1, <2` or `~> 0.3`."""
 
 from __future__ import annotations
 
@@ -22,21 +22,17 @@ _OPERATORS: Mapping[str, Callable[[Version, Version], bool]] = {
 
 
 def unmet(required: str, version: str) -> tuple[str, str] | None:
-    """Summary and hint where `version` is not what is required; None where it is."""
+    """Summary and hint of the first comparison that is invalid or doesn't hold; None if all hold."""
     release = re.match(r"[0-9]+(?:\.[0-9]+)*", version)
     have = _parts(release[0] if release else "0")
     for part in required.split(","):
         match = _COMPARISON.fullmatch(part)
         if not match:
-            return (
-                f"`{part.strip()}` isn't a valid version",
-                'Write comparisons such as ">=0.1, <2" or "~> 0.3".',
-            )
+            hint = 'Write comparisons such as ">=0.1, <2" or "~> 0.3".'
+            return f"`{part.strip()}` isn't a valid version", hint
         if not _holds(match[1] or "", _parts(match[2]), have):
-            return (
-                f"the spec needs ftops {part.strip()}",
-                "Install a matching version, or change `required_version`.",
-            )
+            hint = "Install a matching version, or change `required_version`."
+            return f"the spec needs ftops {part.strip()}", hint
     return None
 
 
