@@ -1,11 +1,11 @@
-"""The codec: frozen values ↔ JSON values, by the annotations of their fields.
+"""Struct codec: frozen values to JSON values and back, by the annotations of their fields.
 
-A field that is added to a class is written and read without another line. Structs and named tuples are
-objects, members of a union of tagged structs carry their tag, addresses and expressions are text. Fields that
-have their default are left out, unless their class has them in `always_written`.
+A new field of a class is written and read without another line. Structs and named tuples become objects,
+members of a union of tagged structs carry their tag, addresses and expressions become text. Fields that have
+their default are left out, unless their class lists them in `always_written`.
 
-`msgspec.convert` can't do this: its hooks are asked only about types that it doesn't know. To it an `Address`
-is an array, a `Reference` an object, and nothing tells it to escape a literal `${`.
+`msgspec.convert` can't do this: it calls its hooks only for types that it doesn't know. It would write an
+`Address` as an array and a `Reference` as an object, and not escape a literal `${`.
 """
 
 from __future__ import annotations
@@ -14,27 +14,26 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from functools import cache, lru_cache
-from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, NamedTuple, TypeVar, get_args, get_origin
 
-from msgspec import NODEFAULT, Struct, structs
+from msgspec import NODEFAULT, Struct
 
-from ftops.core.address import Address, Json, Secrets, Value, decode, encode
+from ftops.core.address import Address, Json, Value, decode, encode
 
 T = TypeVar("T")
 
 
 class Form(NamedTuple):
-    """How values of one type are written, and read back. `read` raises KeyError, TypeError or ValueError."""
+    """How values of one type are written and read. `read` raises KeyError, TypeError or ValueError."""
 
     write: Callable[[Any], Any]
     read: Callable[[Any], Any]
 
 
 class Codec:
-    """`strict`: unknown fields are refused. `arrays`: classes that are written without the names of their
-    fields. `forms` takes precedence over the forms that types have otherwise."""
+    """`strict`: unknown fields are errors. `arrays`: named tuples that become arrays. `forms` override
+    the forms that types have otherwise."""
 
     def __init__(
         self, *, strict: bool = False, arrays: Sequence[type] = (), forms: Mapping[Any, Form] | None = None
@@ -74,8 +73,7 @@ class Codec:
     def _record(self, kind: type) -> Form:
         fields = [(name, self.form(hint), default) for name, hint, default in _fields(kind)]
         if kind in self._arrays:
-            values = structs.astuple if issubclass(kind, Struct) else same
-            return _row(lambda items: kind(*items), [form for _, form, _ in fields], values)
+            return _row(lambda items: kind(*items), [form for _, form, _ in fields])
         writers = [(name, form.write, default) for name, form, default in fields]
         readers = {name: form.read for name, form, _ in fields}
 
@@ -116,11 +114,11 @@ class Codec:
 
 
 def _fields(kind: type) -> list[tuple[str, Any, Any]]:
-    """Name, type and default of each field: NODEFAULT if there is none, or if it is written all the same."""
+    """Name, type and default of each field; NODEFAULT also for a field that is always written."""
     if issubclass(kind, Struct):
         names = kind.__struct_fields__
-        made = [d.factory() if hasattr(d, "factory") else d for d in kind.__struct_defaults__]
-        defaults = dict(zip(names[len(names) - len(made) :], made, strict=True))
+        values = [d.factory() if hasattr(d, "factory") else d for d in kind.__struct_defaults__]
+        defaults = dict(zip(names[len(names) - len(values) :], values, strict=True))
         defaults.update(dict.fromkeys(getattr(kind, "always_written", ()), NODEFAULT))
     else:
         names, defaults = kind._fields, kind._field_defaults  # type: ignore[attr-defined]
@@ -173,10 +171,10 @@ def _sequence(item: Form) -> Form:
     )
 
 
-def _row(make: Callable[[list[Any]], Any], forms: list[Form], values: Callable[[Any], Any] = same) -> Form:
+def _row(make: Callable[[list[Any]], Any], forms: list[Form]) -> Form:
     """An array with an item for each form."""
     return Form(
-        lambda value: [f.write(item) for f, item in zip(forms, values(value), strict=True)],
+        lambda value: [f.write(item) for f, item in zip(forms, value, strict=True)],
         lambda raw: make([f.read(item) for f, item in zip(forms, _list(raw), strict=True)]),
     )
 
@@ -202,21 +200,15 @@ def _object(item: Form) -> Form:
     )
 
 
-def _refuse(value: Any) -> Any:
-    raise TypeError("secrets are never written")
-
-
 parse_address = lru_cache(maxsize=65_536)(Address.parse)
-"""An address stands at its resource, and wherever something depends on it."""
+"""Cached: an address is also in the dependencies of other resources."""
 _TEXT = Form(same, _str)
 _KNOWN: Mapping[Any, Form] = {
     str: _TEXT,
     int: Form(same, _exactly(int)),
     bool: Form(same, _exactly(bool)),
     float: Form(same, _number),
-    Path: Form(str, lambda raw: Path(_str(raw))),
     Json: Form(same, same),
     Value: Form(encode, decode),
     Address: Form(str, parse_address),
-    Secrets: Form(_refuse, _refuse),
 }
