@@ -16,7 +16,7 @@ from ftops.core.dag_executor import NodeResult, Outcome, Requeue
 from ftops.core.errors import FtopsError, Permanent, Temporary
 from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.core.retry import of_changes
-from ftops.core.timestamps import iso
+from ftops.core.timestamps import iso_timestamp
 from ftops.planning.plan import Action, Change
 from ftops.providers.base import NotVisibleYet, Progress, timeout, visible_after
 from ftops.providers.redaction import Redaction
@@ -141,7 +141,7 @@ class OutcomeHandler(Struct, frozen=True):
 
     @property
     def _utc_now(self) -> str:
-        return iso(self.turns.context.utc_now(), "milliseconds")
+        return iso_timestamp(self.turns.context.utc_now(), "milliseconds")
 
     def _missed(self, step: Step, entries: list[Entry]) -> Outcome:
         """A replica may not know the object yet: it has vanished only if looks a moment apart say so."""
@@ -197,7 +197,7 @@ class OutcomeHandler(Struct, frozen=True):
         if now - step.waiting_since >= limit:
             return self._give_up(step, _timed_out(change, remote, limit))
         delay = POLL_INTERVAL if remote.requeue_after is None else remote.requeue_after
-        return Requeue(delay, holds_lane=remote.holds_lane, waiting=True)
+        return Requeue(delay, holds_concurrency_key=remote.holds_concurrency_key, waiting=True)
 
     def _done(self, step: Step, remote_id: str) -> Outcome:
         self.narration.finished(step, remote_id)

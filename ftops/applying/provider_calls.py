@@ -18,7 +18,7 @@ from ftops.applying.events import Event
 from ftops.core.address import Reference, Secret, Secrets, Value, fill
 from ftops.core.dag_executor import Call, Clock, RealTime
 from ftops.core.errors import FtopsError, Permanent
-from ftops.core.timestamps import iso
+from ftops.core.timestamps import iso_timestamp
 from ftops.planning.desired import attribute, no_value
 from ftops.planning.plan import Action, Change
 from ftops.providers.base import NotVisibleYet, Progress, Provider, ReportsProgress, Request, visible_after
@@ -115,7 +115,7 @@ class ProviderCalls(Struct, frozen=True):
         left = step.lost_at + visible_after(provider) - self.context.clock.now()
 
         def create() -> object:
-            found = None if known is None else provider.find(wanted, known)
+            found = None if known is None else provider.find_by_token(wanted, known)
             if found is None and known is not None and left > 0:
                 return NotVisibleYet(min(left, LOOK_AGAIN))
             check()
@@ -171,7 +171,7 @@ class ProviderCalls(Struct, frozen=True):
             identities=change.identities,
             dependencies=change.dependencies,
             fingerprint=change.fingerprint,
-            started_at=iso(self.context.utc_now(), "milliseconds"),
+            started_at=iso_timestamp(self.context.utc_now(), "milliseconds"),
             facts=change.facts,
             prevent_destroy=change.prevent_destroy,
             retain=change.retain,

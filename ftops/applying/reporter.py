@@ -15,7 +15,7 @@ from ftops.applying.provider_calls import ProviderCalls, Step
 from ftops.core.address import Reference
 from ftops.core.dag_executor import NodeResult
 from ftops.core.errors import FtopsError, Temporary
-from ftops.core.timestamps import iso
+from ftops.core.timestamps import iso_timestamp
 from ftops.planning.plan import Plan
 from ftops.providers.base import Progress
 from ftops.providers.redaction import Redaction
@@ -142,7 +142,7 @@ class EventEmitter(Struct, frozen=True):
 
     def _emit(self, event: Callable[..., events.Event], *fields: object) -> None:
         context = self.turns.context
-        context.emit(event(iso(context.utc_now(), "milliseconds"), *fields))
+        context.emit(event(iso_timestamp(context.utc_now(), "milliseconds"), *fields))
 
     def _elapsed(self, step: Step) -> float:
         started = self.since if step.started is None else step.started

@@ -119,9 +119,9 @@ class Apply:
                 self._journal.append(entries)
         return verdicts
 
-    def lane(self, node: str) -> str | None:
+    def concurrency_key(self, node: str) -> str | None:
         step = self._steps[node]
-        return self._context.providers(step.change.provider).lane(step.change.address)
+        return self._context.providers(step.change.provider).concurrency_key(step.change.address)
 
     def notice(self, node: str, note: object) -> None:
         self._narration.noticed(self._steps[node], note)

@@ -1,8 +1,8 @@
 """A concurrent walk of any dependency mapping. Knows no plan and no provider.
 
 Each node is worked on in turns. A turn is a short call, made on an executor; what it comes to is a
-verdict: done, failed, or again after a while. Waiting takes no slot. Nodes of one lane are worked on
-one at a time; a node that waits may hold its lane or lend it.
+verdict: done, failed, or again after a while. Waiting takes no slot. Nodes of one key are worked on
+one at a time; a node that waits may hold its key or lend it.
 
 All decisions are made by the one thread that calls `run`: `begin` and `settle` are called there, with
 as much as there is at once, so that a journal can be written in batches.
@@ -41,7 +41,7 @@ class Requeue(Struct, frozen=True):
     nobody asks again."""
 
     delay: float
-    holds_lane: bool = False
+    holds_concurrency_key: bool = False
     waiting: bool = False
 
 
@@ -74,7 +74,7 @@ class Work(Protocol[K]):
     def settle(self, results: Collection[tuple[K, object]]) -> Iterable[tuple[K, Outcome]]:
         """What these turns came to. A result is what the turn returned, or the exception it raised."""
 
-    def lane(self, node: K) -> str | None: ...
+    def concurrency_key(self, node: K) -> str | None: ...
 
     def notice(self, node: K, note: object) -> None:
         """Something that a running turn has to say."""
@@ -101,7 +101,7 @@ class DagExecutor(Struct, Generic[K]):
     _followers: dict[K, list[K]] = field(default_factory=dict)
     _ready: deque[K] = field(default_factory=deque)
     _timers: list[tuple[float, int, K]] = field(default_factory=list)
-    _lanes: dict[str, K] = field(default_factory=dict)
+    _holders: dict[str, K] = field(default_factory=dict)
     _queues: dict[str, deque[K]] = field(default_factory=dict)
     _waiting: set[K] = field(default_factory=set)
     _running: int = 0
@@ -168,22 +168,22 @@ class DagExecutor(Struct, Generic[K]):
             self._ready.append(heappop(self._timers)[2])
 
     def _take_lane(self, node: K) -> bool:
-        lane = self.work.lane(node)
-        if lane is None:
+        key = self.work.concurrency_key(node)
+        if key is None:
             return True
-        if node in self._waiting and self._lanes.get(lane) != node:
-            return True  # it has lent its lane and only wants to look
-        if self._lanes.setdefault(lane, node) == node:
+        if node in self._waiting and self._holders.get(key) != node:
+            return True  # it has lent its key and only wants to look
+        if self._holders.setdefault(key, node) == node:
             return True
-        self._queues.setdefault(lane, deque()).append(node)
+        self._queues.setdefault(key, deque()).append(node)
         return False
 
     def _free_lane(self, node: K) -> None:
-        lane = self.work.lane(node)
-        if lane is None or self._lanes.get(lane) != node:
+        key = self.work.concurrency_key(node)
+        if key is None or self._holders.get(key) != node:
             return
-        del self._lanes[lane]
-        queue = self._queues.get(lane)
+        del self._holders[key]
+        queue = self._queues.get(key)
         if queue:
             self._ready.appendleft(queue.popleft())
 
@@ -203,7 +203,7 @@ class DagExecutor(Struct, Generic[K]):
 
     def _apply(self, node: K, verdict: Outcome) -> None:
         if isinstance(verdict, Requeue):
-            if not verdict.holds_lane:
+            if not verdict.holds_concurrency_key:
                 self._free_lane(node)
             if verdict.waiting:
                 self._waiting.add(node)

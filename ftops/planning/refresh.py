@@ -254,7 +254,7 @@ def _find(
     )
 
     def turn() -> RemoteObject | NotVisibleYet | None:
-        found = provider.find(operation, known)
+        found = provider.find_by_token(operation, known)
         left = until - clock.now()
         return NotVisibleYet(min(left, LOOK_AGAIN)) if found is None and left > 0 else found
 
@@ -367,7 +367,7 @@ class _Reading(Struct, Generic[K]):
     def settle(self, results: Collection[tuple[K, object]]) -> Iterable[tuple[K, Outcome]]:
         return [(node, self._judge(node, result)) for node, result in results]
 
-    def lane(self, node: K) -> str | None:
+    def concurrency_key(self, node: K) -> str | None:
         return None
 
     def notice(self, node: K, note: object) -> None:

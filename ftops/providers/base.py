@@ -36,9 +36,9 @@ class Progress(Struct, frozen=True):
 class Request(Struct, frozen=True):
     """What to create or to make of an object: inputs with every reference and secret filled in.
 
-    `token` is unique to the intent; the object has to carry it so that `find` can recognise it.
+    `token` is unique to the intent; the object has to carry it so that `find_by_token` can recognise it.
     `known` are the remote ids that the state has on record: an object of these is never the answer
-    of `find`.
+    of `find_by_token`.
     """
 
     address: Address
@@ -58,7 +58,7 @@ class Provider(Protocol):
 
     def create(self, request: Request) -> RemoteObject:
         """Starts to make the object. Where the reply may be lost after the effect took place, raises
-        Temporary(effect_unknown=True); the engine then calls `find` before it tries again."""
+        Temporary(effect_unknown=True); the engine then calls `find_by_token` before it tries again."""
 
     def read(self, resource: ResourceState) -> RemoteObject | None:
         """The object as it is now; None where it is gone."""
@@ -70,10 +70,10 @@ class Provider(Protocol):
         """Deletes the object. None: it is gone (or was gone already). An object: it is going, ask
         `read` until that says None."""
 
-    def find(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
+    def find_by_token(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
         """The object that a pending create made, by its token, or None."""
 
-    def lane(self, address: Address) -> str | None:
+    def concurrency_key(self, address: Address) -> str | None:
         """Writes in one lane are made one at a time; None: as many at once as there are slots."""
 
     def close(self) -> None:
@@ -184,7 +184,7 @@ class NotVisibleYet(Struct, frozen=True):
 class Instant(Protocol):
     """A provider whose calls take no time: the engine makes them without a thread."""
 
-    local: bool
+    instant: bool
 
 
 def all_instant(providers: Callable[[str], Provider], names: Iterable[str]) -> bool:

@@ -1,7 +1,7 @@
-"""`type: memory`: objects that exist in the state alone; nothing leaves the process.
+"""Memory provider (`type: memory`): objects that exist only in the state; nothing leaves the process.
 
-For tests, for trying out a spec, and for measuring the engine, as `terraform_data` is for Terraform.
-Ids follow from tokens, so that `find` can do its part. A job is trained at once: the model has a name.
+For tests, for trying out a spec, and for measuring the engine, as `terraform_data` is for Terraform. A job is
+trained immediately: its model is just a name.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _ATTRIBUTES: Mapping[str, Callable[[Request], dict[str, Json]]] = {
 class MemoryProvider:
     """Every call succeeds at once."""
 
-    local = True
+    instant = True
 
     def create(self, request: Request) -> RemoteObject:
         attributes = _ATTRIBUTES.get(request.address.kind, _plain)(request)
@@ -73,10 +73,10 @@ class MemoryProvider:
     def delete(self, resource: ResourceState) -> RemoteObject | None:
         return None
 
-    def find(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
+    def find_by_token(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
         return None
 
-    def lane(self, address: Address) -> str | None:
+    def concurrency_key(self, address: Address) -> str | None:
         return None
 
     def close(self) -> None:

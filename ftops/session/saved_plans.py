@@ -21,7 +21,7 @@ from ftops.core.confined_files import content, opened, outside
 from ftops.core.errors import FtopsError
 from ftops.core.private_files import write_private
 from ftops.core.project import project_root
-from ftops.core.timestamps import iso
+from ftops.core.timestamps import iso_timestamp
 from ftops.planning.destination import elsewhere, given_variables
 from ftops.planning.plan import Options, Plan
 from ftops.planning.plan_builder import secret_digests
@@ -83,7 +83,7 @@ def save(session: Session, made: Plan, asked: Asked) -> SavedPlan:
     """The plan with what it was made from."""
     config = session.config
     origin = Origin(
-        at=iso(datetime.now(UTC)),
+        at=iso_timestamp(datetime.now(UTC)),
         ftops=__version__,
         path=_shown(asked.spec),
         environment=config.environment,

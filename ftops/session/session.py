@@ -26,7 +26,7 @@ from ftops.core.address import Address, decode
 from ftops.core.dag_executor import Clock, RealTime
 from ftops.core.errors import Blocked, Diagnostic, FtopsError, StateError, UsageError
 from ftops.core.resource_types import kind_of
-from ftops.core.timestamps import iso
+from ftops.core.timestamps import iso_timestamp
 from ftops.planning.desired import Resolver
 from ftops.planning.moves import Replacement, nothing_recorded, replace_provider
 from ftops.planning.plan import NORMAL, Mode, Options, Plan
@@ -142,7 +142,7 @@ class Session(Struct):
     @contextmanager
     def locked(self, operation: str, waiting: Waiting = AT_ONCE) -> Iterator[None]:
         """Alone with the state until the end of the block. Raises StateLocked."""
-        since = iso(datetime.now(UTC))
+        since = iso_timestamp(datetime.now(UTC))
         self._info = lock_info(token_hex(4), operation, since)
         with self.store.lock(self._info, waiting) as hold:
             self._state, self._hold = None, hold

@@ -60,7 +60,7 @@ class RemoteObject(Struct, frozen=True):
     resume: str = ""
     requeue_after: float | None = None
     """Seconds until it is worth asking again; only while PENDING. None: the engine chooses."""
-    holds_lane: bool = False
+    holds_concurrency_key: bool = False
     """While PENDING: other writes to the same account have to wait."""
     fingerprint: str = ""
     """What ftops has written on it, where that was looked for: what it is made from."""

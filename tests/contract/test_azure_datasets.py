@@ -72,9 +72,9 @@ def test_upload_tells_how_far_it_is(azure: AzureProvider, tmp_path: Path) -> Non
 def test_a_known_file_is_never_the_answer(azure: AzureProvider, tmp_path: Path) -> None:
     asked = dataset(tmp_path)
     remote = azure.create(asked)
-    found = azure.find(operation_of(asked), frozenset())
+    found = azure.find_by_token(operation_of(asked), frozenset())
     assert found is not None and found.remote_id == remote.remote_id
-    assert azure.find(operation_of(asked), frozenset({remote.remote_id})) is None
+    assert azure.find_by_token(operation_of(asked), frozenset({remote.remote_id})) is None
 
 
 @pytest.mark.parametrize("api_version", ["2024-10-21", "v1"])
@@ -89,10 +89,10 @@ def test_found_after_a_lost_reply(cloud: Cloud, tmp_path: Path, api_version: str
         azure.create(asked)
     assert caught.value.effect_unknown
     with cloud.set(list_order=order):
-        found = azure.find(operation_of(asked), frozenset())
+        found = azure.find_by_token(operation_of(asked), frozenset())
         assert found is not None
         assert azure.read(recorded(asked, found)) is not None
-        assert azure.find(operation_of(dataset(tmp_path)), frozenset()) is None
+        assert azure.find_by_token(operation_of(dataset(tmp_path)), frozenset()) is None
     azure.close()
 
 
@@ -102,7 +102,7 @@ def test_not_found_where_nothing_was_made(cloud: Cloud, azure: AzureProvider, tm
     with pytest.raises(Temporary) as caught:
         azure.create(asked)
     assert caught.value.effect_unknown
-    assert azure.find(operation_of(asked), frozenset()) is None
+    assert azure.find_by_token(operation_of(asked), frozenset()) is None
 
 
 def test_half_a_reply_is_none(cloud: Cloud, azure: AzureProvider, tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_half_a_reply_is_none(cloud: Cloud, azure: AzureProvider, tmp_path: Path
     with pytest.raises(Temporary) as caught:
         azure.create(asked)
     assert caught.value.effect_unknown
-    assert azure.find(operation_of(asked), frozenset()) is not None
+    assert azure.find_by_token(operation_of(asked), frozenset()) is not None
 
 
 def test_a_file_that_changed_since_the_plan_is_not_sent(
@@ -123,7 +123,7 @@ def test_a_file_that_changed_since_the_plan_is_not_sent(
     cloud.fault("POST /openai/files", effect="drop_after")
     with pytest.raises(Permanent, match="changed since it was planned"):
         azure.create(asked)
-    assert azure.find(operation_of(asked), frozenset()) is None
+    assert azure.find_by_token(operation_of(asked), frozenset()) is None
     cloud.clear_faults()
 
 
@@ -148,7 +148,7 @@ def test_a_file_that_changes_during_the_upload_is_taken_back(
             azure.create(asked)
         assert len(cloud.admin("GET", "objects")["files"]) == before + 1
     with pytest.raises(Permanent, match="changed since it was planned"):
-        azure.find(operation_of(asked), frozenset()) if is_lost else azure.create(asked)
+        azure.find_by_token(operation_of(asked), frozenset()) if is_lost else azure.create(asked)
     assert len(cloud.admin("GET", "objects")["files"]) == before
 
 

@@ -75,7 +75,7 @@ def test_life_cycle_of_a_tuned_model(
     with cloud.set(ft_put_async_header=with_header, deployment_seconds=0.2, deletion_seconds=0.2):
         asked = deployment(tmp_path, name, model, tags={"team": "drones"})
         created = azure.create(asked)
-        assert created.status is Status.PENDING and created.holds_lane
+        assert created.status is Status.PENDING and created.holds_concurrency_key
         resource = settled(azure, recorded(asked, created))
         assert resource.status is Status.READY and not resource.resume
         assert resource.remote_id == f"{azure.account.id}/deployments/{name}"
@@ -96,7 +96,7 @@ def test_life_cycle_of_a_tuned_model(
             key: asked.inputs[key] for key in ("name", "model", "sku", "tags")
         }
         going = azure.delete(resource)
-        assert going is not None and going.holds_lane
+        assert going is not None and going.holds_concurrency_key
         assert gone(azure, resource)
     azure.close()
 
@@ -159,7 +159,7 @@ def test_provisioned_is_not_ready_before_it_answers(
         resource = recorded(asked, azure.create(asked))
         remote = azure.read(resource)
         assert remote is not None and remote.status is Status.PENDING
-        assert not remote.holds_lane and remote.resume and "answer" in remote.message
+        assert not remote.holds_concurrency_key and remote.resume and "answer" in remote.message
         unasked = cloud.provider(probe=False).read(resource)
         assert unasked is not None and unasked.status is Status.READY
         cloud.admin("POST", "clock", {"advance": 1001})
@@ -213,7 +213,7 @@ def test_another_process_goes_on_waiting(
         before = _puts(cloud)
         other = cloud.provider()
         remote = other.read(resource)
-        assert remote is not None and remote.status is Status.PENDING and remote.holds_lane
+        assert remote is not None and remote.status is Status.PENDING and remote.holds_concurrency_key
         cloud.admin("POST", "clock", {"advance": 1001})
         ready = settled(other, observed_as(resource, remote))
         assert ready.status is Status.READY
@@ -351,10 +351,10 @@ def test_found_after_a_lost_reply(
     with pytest.raises(Temporary) as caught:
         azure.create(asked)
     assert caught.value.effect_unknown
-    found = azure.find(operation_of(asked), frozenset())
+    found = azure.find_by_token(operation_of(asked), frozenset())
     assert found is not None
-    assert azure.find(operation_of(asked), frozenset({found.remote_id})) is None
-    assert azure.find(operation_of(replace(asked, token=new_token())), frozenset()) is None
+    assert azure.find_by_token(operation_of(asked), frozenset({found.remote_id})) is None
+    assert azure.find_by_token(operation_of(replace(asked, token=new_token())), frozenset()) is None
     assert gone(azure, settled(azure, recorded(asked, found)))
 
 
@@ -366,7 +366,7 @@ def test_not_found_where_nothing_was_made(
     with pytest.raises(Temporary) as caught:
         azure.create(asked)
     assert caught.value.effect_unknown
-    assert azure.find(operation_of(asked), frozenset()) is None
+    assert azure.find_by_token(operation_of(asked), frozenset()) is None
 
 
 @pytest.mark.parametrize("patch_async", [False, True], ids=["200", "202"])
@@ -378,12 +378,12 @@ def test_capacity_and_tags_change_in_place(
     with cloud.set(patch_async=patch_async, deployment_seconds=0.2):
         wanted = changed(asked, sku={"name": "Standard", "capacity": 5}, tags={"b": "2"})
         remote = azure.update(wanted, resource)
-        assert remote.holds_lane is patch_async
+        assert remote.holds_concurrency_key is patch_async
         updated = settled(azure, observed_as(replace(resource, inputs=wanted.inputs), remote))
     body = live(azure, updated)
     assert body["sku"] == {"name": "Standard", "capacity": 5}
     assert body["tags"] == {"b": "2", "ftops-token": asked.token}
-    assert azure.find(operation_of(asked), frozenset()) is not None
+    assert azure.find_by_token(operation_of(asked), frozenset()) is not None
     assert gone(azure, updated)
 
 
@@ -515,7 +515,7 @@ def test_another_process_waits_for_a_deletion(
         assert azure.delete(resource) is not None
         other = cloud.provider()
         remote = other.read(resource)
-        assert remote is not None and remote.status is Status.PENDING and remote.holds_lane
+        assert remote is not None and remote.status is Status.PENDING and remote.holds_concurrency_key
         with pytest.raises(Temporary, match="still being deleted"):
             other.create(deployment(tmp_path, name))
         assert until(lambda: other.read(resource) is None)
@@ -546,8 +546,10 @@ def test_no_such_account_is_not_the_same_as_gone(cloud: Cloud, azure: AzureProvi
 
 
 def test_lanes(azure: AzureProvider) -> None:
-    assert azure.lane(Address("deployment", "a")) == azure.account.id
-    assert azure.lane(Address("job", "a")) is azure.lane(Address("dataset", "a")) is None
+    assert azure.concurrency_key(Address("deployment", "a")) == azure.account.id
+    assert (
+        azure.concurrency_key(Address("job", "a")) is azure.concurrency_key(Address("dataset", "a")) is None
+    )
 
 
 def test_settings_that_deployments_need(tmp_path: Path) -> None:

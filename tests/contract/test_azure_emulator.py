@@ -47,7 +47,7 @@ def open_in(project: Path, **settings: object) -> EmulatorProvider:
 
 def test_nothing_starts_before_it_is_needed(project: Path) -> None:
     with closing(open_in(project)) as local:
-        assert local.lane(Address("deployment", "a"))
+        assert local.concurrency_key(Address("deployment", "a"))
         assert not (project / "cloud").exists()
 
 
@@ -81,7 +81,7 @@ def test_a_vanished_server_is_started_again(project: Path) -> None:
         assert local.read(resource) is not None
         assert local.connection()["pid"] != pid
         assert local.connection()["url"] == url, "outputs may name it"
-        assert local.find(operation_of(asked), frozenset()) is not None
+        assert local.find_by_token(operation_of(asked), frozenset()) is not None
 
 
 def _is_dead(pid: int) -> bool:

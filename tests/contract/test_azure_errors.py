@@ -304,8 +304,8 @@ def test_a_list_that_never_ends_is_left(tmp_path: Path) -> None:
     page = '{"data": [{"id": "file-1", "filename": "a.b.jsonl"}, null, {"id": null}]}'
     with server_of(Canned(200, page)) as url:
         azure = provider_at(url)
-        assert azure.find(operation_of(dataset(tmp_path)), frozenset()) is None
-        assert azure.find(operation_of(job(tmp_path, "file-1")), frozenset()) is None
+        assert azure.find_by_token(operation_of(dataset(tmp_path)), frozenset()) is None
+        assert azure.find_by_token(operation_of(job(tmp_path, "file-1")), frozenset()) is None
         azure.close()
 
 

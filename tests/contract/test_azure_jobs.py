@@ -183,11 +183,11 @@ def test_found_after_a_lost_reply(
         with pytest.raises(Temporary) as caught:
             azure.create(asked)
         assert caught.value.effect_unknown
-        found = azure.find(operation_of(asked), frozenset())
+        found = azure.find_by_token(operation_of(asked), frozenset())
         assert found is not None and found.status is Status.PENDING
-        assert azure.find(operation_of(asked), frozenset({found.remote_id})) is None
+        assert azure.find_by_token(operation_of(asked), frozenset({found.remote_id})) is None
         assert gone(azure, recorded(asked, found))
-        assert azure.find(operation_of(asked), frozenset()) is None
+        assert azure.find_by_token(operation_of(asked), frozenset()) is None
 
 
 @pytest.mark.parametrize("stored", [True, False], ids=["metadata", "no-metadata"])
@@ -198,7 +198,7 @@ def test_the_job_of_another_intent_is_never_found(
         asked = job(tmp_path, training)
         resource = recorded(asked, azure.create(asked))
         other = replace(asked, token=new_token())
-        assert azure.find(operation_of(other), frozenset()) is None
+        assert azure.find_by_token(operation_of(other), frozenset()) is None
         assert gone(azure, resource)
 
 
@@ -210,7 +210,7 @@ def test_not_found_where_nothing_was_made(
     with pytest.raises(Temporary) as caught:
         azure.create(asked)
     assert caught.value.effect_unknown
-    assert azure.find(operation_of(asked), frozenset()) is None
+    assert azure.find_by_token(operation_of(asked), frozenset()) is None
 
 
 def test_a_job_is_asked_for_once(cloud: Cloud, azure: AzureProvider, tmp_path: Path, training: str) -> None:

@@ -196,9 +196,9 @@ def test_found_after_a_lost_reply(
     with pytest.raises(Temporary) as caught:
         openai.create(asked)
     assert caught.value.effect_unknown
-    found = openai.find(operation_of(asked), frozenset())
+    found = openai.find_by_token(operation_of(asked), frozenset())
     assert found is not None
-    assert openai.find(operation_of(replace(asked, token="another")), frozenset()) is None
+    assert openai.find_by_token(operation_of(replace(asked, token="another")), frozenset()) is None
     assert gone_but_recorded(openai, recorded(asked, found))
 
 
@@ -213,7 +213,7 @@ def test_a_lost_upload_is_found(platform: Platform, openai: OpenAIProvider, tmp_
     platform.cloud.fault("POST /openai/v1/files", effect="drop_after")
     with pytest.raises(Temporary):
         openai.create(asked)
-    found = openai.find(operation_of(asked), frozenset())
+    found = openai.find_by_token(operation_of(asked), frozenset())
     assert found is not None and gone(openai, recorded(asked, found))
 
 
@@ -299,7 +299,7 @@ def test_a_deployment_is_the_model_itself(platform: Platform, openai: OpenAIProv
     assert openai.update(other, resource).remote_id == "gpt-4o-2024-08-06"
     remote = openai.read(resource)
     assert remote is not None and remote.inputs == {"model": BASE_MODEL}
-    assert openai.find(operation_of(asked), frozenset()) is None
+    assert openai.find_by_token(operation_of(asked), frozenset()) is None
     assert openai.delete(resource) is None
     assert openai.read(resource) is not None, "the model stays"
     assert {e.method for e in platform.wire.exchanges} == {"GET"}
@@ -325,7 +325,7 @@ def test_checkpoints(openai: OpenAIProvider, tmp_path: Path, training: str) -> N
 def test_what_the_platform_does_not_have(openai: OpenAIProvider, tmp_path: Path) -> None:
     with pytest.raises(Permanent, match="fetches no files"):
         openai.create(request("dataset.far", tmp_path, {"url": "https://example.com/a.jsonl"}))
-    assert openai.lane(Address("deployment", "chat")) is None
+    assert openai.concurrency_key(Address("deployment", "chat")) is None
     with pytest.raises(Permanent, match="OpenAI platform has no resources"):
         openai.create(request("grader.a", tmp_path, {}))
 

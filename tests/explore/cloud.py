@@ -185,7 +185,7 @@ class Account:
         self.cloud.fault.call(lambda: self._delete(resource))
         return None
 
-    def find(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
+    def find_by_token(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
         self.cloud.fault.read()
         inputs = plain(operation.inputs)
         for thing in self.cloud.of(self.name, operation.address.kind):
@@ -206,7 +206,7 @@ class Account:
     def model_exists(self, found: Existing) -> bool:
         return found.kind != "job" or found.remote.status is not Status.TAINTED
 
-    def lane(self, address: Address) -> str | None:
+    def concurrency_key(self, address: Address) -> str | None:
         return self.id if address.kind == "deployment" else None
 
     def close(self) -> None:
@@ -345,7 +345,7 @@ class Account:
             attributes_of(body, thing.remote_id, f"https://{self.name}"),
             observed_inputs(body, inputs),
             requeue_after=_PAUSE if pending else None,
-            holds_lane=pending,
+            holds_concurrency_key=pending,
         )
 
     def _existing(self, thing: Thing) -> Existing:

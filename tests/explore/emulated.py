@@ -193,9 +193,9 @@ class Account:
         self._mirror.fault.read()
         return self._azure.read(resource)
 
-    def find(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
+    def find_by_token(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
         self._mirror.fault.read()
-        return self._azure.find(operation, known)
+        return self._azure.find_by_token(operation, known)
 
     def existing(self, kind: str) -> list[Existing]:
         self._mirror.fault.read()
@@ -207,8 +207,8 @@ class Account:
     def model_exists(self, found: Existing) -> bool:
         return self._azure.model_exists(found)
 
-    def lane(self, address: Address) -> str | None:
-        return self._azure.lane(address)
+    def concurrency_key(self, address: Address) -> str | None:
+        return self._azure.concurrency_key(address)
 
     def close(self) -> None:
         """The emulators outlive a history."""

@@ -15,7 +15,7 @@ from ftops.applying.run import Report, Settings
 from ftops.config.graph import build
 from ftops.core.address import Address
 from ftops.core.errors import FtopsError
-from ftops.core.timestamps import iso
+from ftops.core.timestamps import iso_timestamp
 from ftops.planning.plan import NORMAL, Mode, Options, Plan
 from ftops.planning.saved.plan_file import SavedPlan, parse_plan, plan_text
 from ftops.providers import Providers
@@ -327,4 +327,4 @@ class World:
     def _moment(self) -> str:
         """When a plan is saved: never twice the same."""
         self.moments += 1
-        return iso(datetime(2031, 1, 1, tzinfo=UTC) + timedelta(seconds=self.moments))
+        return iso_timestamp(datetime(2031, 1, 1, tzinfo=UTC) + timedelta(seconds=self.moments))

@@ -64,7 +64,6 @@ class LabBlock(ProviderBlock, noun="a provider of type lab"):
 class Lab(MemoryProvider):
     """Objects in this process. An evaluation takes a while, and finds its object again after a lost reply."""
 
-    local = False
     objects: dict[str, tuple[Address, RemoteObject, str, str]]
     files: dict[str, bytes]
 
@@ -94,7 +93,7 @@ class Lab(MemoryProvider):
         self.objects.pop(resource.remote_id, None)
         return None
 
-    def find(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
+    def find_by_token(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
         return next((o[1] for o in self.objects.values() if o[2] == operation.token), None)
 
     def existing(self, kind: str) -> list[Existing]:

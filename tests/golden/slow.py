@@ -43,7 +43,7 @@ class SlowProvider:
         return made and replace(made, requeue_after=0.01)
 
     def __getattr__(self, name: str) -> Any:
-        if name == "local":
+        if name == "instant":
             raise AttributeError(name)
         return getattr(self._memory, name)
 

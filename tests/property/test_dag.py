@@ -64,7 +64,7 @@ class Recording:
             (node, NodeResult.FAILED if node in self._failing else NodeResult.DONE) for node, _ in results
         ]
 
-    def lane(self, node: int) -> str | None:
+    def concurrency_key(self, node: int) -> str | None:
         return None
 
     def notice(self, node: int, note: object) -> None: ...

@@ -68,7 +68,7 @@ class Cloud:
 class CloudProvider:
     """The provider protocol over a Cloud."""
 
-    local = True
+    instant = True
 
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
@@ -117,14 +117,14 @@ class CloudProvider:
         _after(fault)
         return None
 
-    def find(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
+    def find_by_token(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
         _before(next(self.cloud.faults, ""))
         for thing in self.cloud.things.values():
             if thing.token == operation.token and thing.remote_id not in known:
                 return self._show(thing)
         return None
 
-    def lane(self, address: Address) -> str | None:
+    def concurrency_key(self, address: Address) -> str | None:
         return "account" if address.kind == "deployment" else None
 
     def close(self) -> None:
@@ -151,7 +151,7 @@ class CloudProvider:
             observed,
             message=thing.failed,
             requeue_after=1.0,
-            holds_lane=thing.kind == "deployment",
+            holds_concurrency_key=thing.kind == "deployment",
         )
 
 

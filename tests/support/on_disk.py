@@ -44,11 +44,11 @@ class FolderCloud:
     def delete(self, resource: ResourceState) -> None:
         (self.folder / resource.remote_id).unlink(missing_ok=True)
 
-    def find(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
+    def find_by_token(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
         id = f"{operation.address.kind}-{operation.token}"
         return self._show(id) if (self.folder / id).exists() and id not in known else None
 
-    def lane(self, address: Address) -> str | None:
+    def concurrency_key(self, address: Address) -> str | None:
         return None
 
     def close(self) -> None:

@@ -149,7 +149,7 @@ class Deployments:
         self._freed_at = time.monotonic()
         return self.read(resource)
 
-    def find(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
+    def find_by_token(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
         inputs = plain(operation.inputs)
         name = name_for(inputs, operation.address)
         if self._remote_id(name) in known:
@@ -201,7 +201,7 @@ class Deployments:
             status = Status.PENDING if message else Status.READY
         elif state.lower() != "succeeded" or _is_paused(body):
             message = "the deployment is paused" if _is_paused(body) else f"the deployment is {state}"
-        return self._remote(body, name, inputs, status, message, resume, holds_lane=provisioning)
+        return self._remote(body, name, inputs, status, message, resume, holds_concurrency_key=provisioning)
 
     def _describe_deletion(
         self, body: Mapping[str, Any], name: str, inputs: Mapping[str, Json]
@@ -219,7 +219,7 @@ class Deployments:
             )
         self._freed_at = time.monotonic()
         message = "the deployment is being deleted"
-        return self._remote(body, name, inputs, Status.PENDING, message, None, holds_lane=True)
+        return self._remote(body, name, inputs, Status.PENDING, message, None, holds_concurrency_key=True)
 
     def _remote(
         self,
@@ -230,7 +230,7 @@ class Deployments:
         message: str,
         resume: Resume | None,
         *,
-        holds_lane: bool = False,
+        holds_concurrency_key: bool = False,
     ) -> RemoteObject:
         pending = status is Status.PENDING
         remote_id = self._remote_id(str(body.get("name") or name))
@@ -242,7 +242,7 @@ class Deployments:
             message=message,
             resume=str(resume) if pending and resume is not None else "",
             requeue_after=self._pause if pending else None,
-            holds_lane=pending and holds_lane,
+            holds_concurrency_key=pending and holds_concurrency_key,
         )
 
     def _not_ready_yet(
@@ -348,7 +348,7 @@ def _tenant(request: Request) -> str:
     return str(request.inputs.get("source_tenant") or "")
 
 
-def lane_of(clients: Clients, address: Address) -> str | None:
+def concurrency_key_of(clients: Clients, address: Address) -> str | None:
     """The service refuses two writes to deployments of one account at once."""
     return clients.account.id if kind_of(address).by_control_plane else None
 

@@ -12,7 +12,7 @@ from ftops.config.config import ProviderConfig
 from ftops.core.address import Address, Json, Value
 from ftops.providers.account_facts import AccountFacts
 from ftops.providers.azure.clients import Clients
-from ftops.providers.azure.deployments import Deployments, lane_of
+from ftops.providers.azure.deployments import Deployments, concurrency_key_of
 from ftops.providers.azure.inspect import inspect
 from ftops.providers.azure.settings import Account, account_from
 from ftops.providers.dataplane.dispatch import ByKind, seconds_until_visible, timeouts_from
@@ -37,8 +37,8 @@ class AzureProvider(ByKind):
     def account(self) -> Account:
         return self._clients.account
 
-    def lane(self, address: Address) -> str | None:
-        return lane_of(self._clients, address)
+    def concurrency_key(self, address: Address) -> str | None:
+        return concurrency_key_of(self._clients, address)
 
     def inspect(self, kinds: Collection[str]) -> AccountFacts:
         """What the account offers and allows, as it says itself."""

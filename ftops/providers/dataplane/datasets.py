@@ -84,7 +84,7 @@ class Datasets:
                     code="InUse",
                 )
 
-    def find(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
+    def find_by_token(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
         action = f"look for {operation.address}"
         mark = f".{operation.token}."
         with self._clients.calling(action):

@@ -26,7 +26,7 @@ class Kind(Protocol):
 
     def delete(self, resource: ResourceState) -> RemoteObject | None: ...
 
-    def find(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None: ...
+    def find_by_token(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None: ...
 
     def existing(self) -> list[Existing]: ...
 
@@ -80,8 +80,8 @@ class ByKind:
     def delete(self, resource: ResourceState) -> RemoteObject | None:
         return self._kind(resource.address).delete(resource)
 
-    def find(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
-        return self._kind(operation.address).find(operation, known)
+    def find_by_token(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
+        return self._kind(operation.address).find_by_token(operation, known)
 
     def existing(self, kind: str) -> list[Existing]:
         """What the account holds of a kind, newest first."""

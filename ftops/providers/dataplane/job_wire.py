@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ftops.core.address import Json
-from ftops.core.timestamps import iso
+from ftops.core.timestamps import iso_timestamp
 from ftops.providers.base import Progress, Request
 from ftops.state.state import OWNER_DIGITS, PendingOperation, RemoteObject, Status
 
@@ -167,7 +167,7 @@ def attributes_of(job: Mapping[str, Any]) -> dict[str, Json]:
             attributes[name] = job[name]
     seconds = job.get("estimated_finish")
     if isinstance(seconds, int) and 0 < seconds < _NO_MOMENT:
-        attributes["estimated_finish"] = iso(datetime.fromtimestamp(seconds, UTC))
+        attributes["estimated_finish"] = iso_timestamp(datetime.fromtimestamp(seconds, UTC))
     if job.get("result_files"):
         attributes["result_files"] = [str(file) for file in job["result_files"]]
     if hyperparameters := hyperparameters_of(job):

@@ -90,7 +90,7 @@ class Jobs:
             self._delete_job(resource.remote_id, action)
         return None
 
-    def find(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
+    def find_by_token(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
         action = f"look for {operation.address}"
         inputs = plain(operation.inputs)
         alike: dict[str, Any] | None = None

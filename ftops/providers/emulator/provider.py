@@ -97,8 +97,8 @@ class EmulatorProvider:
     def delete(self, resource: ResourceState) -> RemoteObject | None:
         return self._call(lambda azure: azure.delete(resource))
 
-    def find(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
-        return self._call(lambda azure: azure.find(operation, known))
+    def find_by_token(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
+        return self._call(lambda azure: azure.find_by_token(operation, known))
 
     def existing(self, kind: str) -> list[Existing]:
         """What the account holds of a kind."""
@@ -120,7 +120,7 @@ class EmulatorProvider:
         """`expired` where the service has deleted it by itself."""
         return self._call(lambda azure: azure.why_gone(resource))
 
-    def lane(self, address: Address) -> str | None:
+    def concurrency_key(self, address: Address) -> str | None:
         """As in Azure. No server is started to find out its account's name."""
         return f"emulator/{self.name}" if kind_of(address).by_control_plane else None
 

@@ -39,7 +39,7 @@ class ServedModels:
     def delete(self, resource: ResourceState) -> RemoteObject | None:
         return None
 
-    def find(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
+    def find_by_token(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
         """Nothing was made that could be lost: to look again costs nothing."""
         return None
 

@@ -39,7 +39,7 @@ class OpenAIProvider(ByKind):
         """Whether the key is taken, and which models the project has. The platform tells no more."""
         return inspect(self._clients, kinds)
 
-    def lane(self, address: Address) -> str | None:
+    def concurrency_key(self, address: Address) -> str | None:
         """Nothing excludes anything else here."""
         return None
 

@@ -16,7 +16,7 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from ftops.core.errors import StateError
-from ftops.core.timestamps import iso
+from ftops.core.timestamps import iso_timestamp
 from ftops.state.backends import Store
 
 AUDIT_VERSION = 1
@@ -131,7 +131,7 @@ def lost_runs(runs: Sequence[Run], by: Begun) -> list[Ended]:
 
 def now() -> str:
     """UTC, ISO 8601, to the millisecond."""
-    return iso(datetime.now(UTC), "milliseconds")
+    return iso_timestamp(datetime.now(UTC), "milliseconds")
 
 
 def _row(line: str) -> Begun | Ended | None:

@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from ftops.core.errors import StateError
 from ftops.core.snippets import command
-from ftops.core.timestamps import iso
+from ftops.core.timestamps import iso_timestamp
 from ftops.state.backends.base import AT_ONCE, KEPT_VERSIONS, LockInfo, Version, Waiting, no_such_version
 from ftops.state.backends.bucket_head import Head, Snapshot, segment_name, snapshot_name
 from ftops.state.backends.bucket_lock import REAL_TIME, BucketLock, Loaded, Pace, Register
@@ -134,7 +134,7 @@ class BucketStore(Struct):
         content = self.form.snapshot(state, self.spec, self.environment).encode()
         head = held.head
         name = snapshot_name(state.serial, head.fence, 1 + sum(1 for _ in head.segment_names))
-        version = Version(str(state.serial), iso(held.utc_now()), held.info.by, held.info.operation)
+        version = Version(str(state.serial), iso_timestamp(held.utc_now()), held.info.by, held.info.operation)
         snapshot = Snapshot(name, sha256(content).hexdigest(), version)
         held.put(name, content)
         kept = [snapshot, *(s for s in head.snapshots if s.version.id != version.id)][: max(1, self.keep)]

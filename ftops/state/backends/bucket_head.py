@@ -19,7 +19,7 @@ from msgspec import Struct, to_builtins
 from msgspec.structs import replace
 
 from ftops.core.errors import StateError
-from ftops.core.timestamps import iso
+from ftops.core.timestamps import iso_timestamp
 from ftops.state.backends.base import LockInfo, Version, lock_info_from
 from ftops.state.file_format import StateCodec, check_version
 from ftops.state.state import STATE_VERSION
@@ -85,7 +85,7 @@ def fence_of(name: str) -> float:
 
 
 def lease(holder: LockInfo, seconds: float, now: datetime) -> Lease:
-    expires = iso(now + timedelta(seconds=seconds))
+    expires = iso_timestamp(now + timedelta(seconds=seconds))
     return Lease(holder, seconds, expires)
 
 

@@ -27,7 +27,7 @@ from msgspec.structs import asdict
 from ftops.core.confined_files import content
 from ftops.core.errors import StateError, StateLocked
 from ftops.core.private_files import make_folder, open_private, write_private
-from ftops.core.timestamps import iso
+from ftops.core.timestamps import iso_timestamp
 from ftops.state.backends.base import AT_ONCE, KEPT_VERSIONS, LockInfo, Version, Waiting, no_such_version
 from ftops.state.backends.disk_errors import read_bytes, sync_folder, translated, write_all
 from ftops.state.backends.journal import Damaged, Row, entries, rows
@@ -262,7 +262,7 @@ class History(Struct, frozen=True):
 
 
 def _iso(seconds: float) -> str:
-    return iso(datetime.fromtimestamp(seconds, UTC))
+    return iso_timestamp(datetime.fromtimestamp(seconds, UTC))
 
 
 def _damaged(path: Path, damage: Damaged) -> StateError:

@@ -44,14 +44,14 @@ class Balky(CloudProvider):
     unseen_finds = 0
     refused_deletes = False
 
-    def find(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
+    def find_by_token(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
         if self.refused_finds:
             self.refused_finds -= 1
             raise Permanent("not allowed for a moment")
         if self.unseen_finds:
             self.unseen_finds -= 1
             return None
-        return super().find(operation, known)
+        return super().find_by_token(operation, known)
 
     def delete(self, resource: ResourceState) -> RemoteObject | None:
         if self.refused_deletes:
@@ -282,7 +282,7 @@ def test_a_secret_that_the_service_repeats_is_nowhere_on_record(tmp_path: Path) 
 class Forgetful(CloudProvider):
     """Keeps no notes, so that one object can't be told from another of its kind."""
 
-    def find(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
+    def find_by_token(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
         alike = (t for t in self.cloud.of_kind(operation.address.kind) if t.remote_id not in known)
         return next((self._show(thing) for thing in alike), None)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ftops.core.address import Address
-from ftops.core.timestamps import iso
+from ftops.core.timestamps import iso_timestamp
 from ftops.planning.refresh import patient
 from ftops.providers.base import NotVisibleYet
 from ftops.providers.openai.provider import OpenAIProvider
@@ -39,7 +39,7 @@ REMOTE = OpenAIProvider({"api_key": "k"}, name="platform")
     ],
 )
 def test_how_long_an_object_may_stay_unseen(age: int | None, lag: float, left: float) -> None:
-    created_at = "" if age is None else iso(NOW - timedelta(seconds=age))
+    created_at = "" if age is None else iso_timestamp(NOW - timedelta(seconds=age))
     assert invisible_for(created_at, lag, NOW) == left
 
 
