@@ -75,7 +75,7 @@ class OutcomeHandler(Struct, frozen=True):
 
     def _succeeded(self, step: Step, result: object, entries: list[Entry]) -> Outcome:
         if isinstance(result, NotVisibleYet):
-            self.narration.progress(step, Progress("looks for what a lost reply may have made"))
+            self.narration.progress(step, Progress("reply lost: checking whether the object was created"))
             return Requeue(result.seconds)
         step.attempts = 0
         if isinstance(result, PollResult):
@@ -113,7 +113,7 @@ class OutcomeHandler(Struct, frozen=True):
             case Status.READY:
                 return self._done(step, remote.remote_id)
             case Status.TAINTED:
-                message = remote.message or "the service says that it failed"
+                message = remote.message or "the service reported a failure"
                 hint = "fix the cause and apply again: it will be replaced"
                 return self._give_up(step, Permanent(f"{step.change.address} failed", message, hint))
             case Status.PENDING:
@@ -161,9 +161,9 @@ class OutcomeHandler(Struct, frozen=True):
         return self._give_up(
             step,
             Permanent(
-                f"{address} has vanished while it was in the making",
-                "the service no longer knows it; somebody may have deleted it.",
-                "apply again to make it anew",
+                f"{address} disappeared while it was being created",
+                "the service no longer has it; somebody may have deleted it.",
+                "apply again to create it",
             ),
         )
 
@@ -222,7 +222,7 @@ def _timed_out(change: Change, remote: RemoteObject, limit: float) -> Permanent:
     return Permanent(
         f"{change.address} isn't {done} after {spent}",
         f"The service last said: {remote.message or 'nothing'}. The object still exists and is on record.",
-        f"apply again: that goes on waiting. `timeouts: {{{kind}: …}}` of the provider {change.provider} "
+        f"apply again to wait longer. `timeouts: {{{kind}: …}}` of the provider {change.provider} "
         "sets the limit, in seconds",
     )
 

@@ -67,7 +67,7 @@ def find_adoptable(
 
 
 def _to_create(changes: Iterable[Change], search: Search) -> list[Change]:
-    """Files and jobs that would be created, unless --replace asks for it."""
+    """Files and jobs that would be created, unless it was requested with --replace."""
     found = {
         change.address: change
         for change in changes

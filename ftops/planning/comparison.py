@@ -1,27 +1,27 @@
-"""A declared resource beside its recorded object: what differs, and what keeps its present value. Pure."""
+"""Comparison: what differs between a declared resource and its recorded object. Pure."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from msgspec.structs import replace
 
-from ftops.config.config import Resource
-from ftops.core.address import Address, Reference, Secret, Value, encode, references, secrets
+from ftops.config.config import Lifecycle, Resource
+from ftops.core.address import Address, Reference, Scalar, Secret, Value, encode, references, secrets
 from ftops.core.normal_form import leaves
 from ftops.core.resource_types import RESOURCE_TYPES, forces_replacement, is_tuned
 from ftops.core.value_diff import Difference, differences
 from ftops.planning.decision import Decision
 from ftops.planning.desired import Desired, at, comparable, covers, put
-from ftops.planning.plan import Action, AttributeChange
+from ftops.planning.plan import Action, AttributeChange, SettingChange
 from ftops.state.state import ResourceState
 
 
 def attribute_changes(
     resource: Resource, desired: Desired, recorded: ResourceState, seen: Mapping[str, Value]
 ) -> tuple[AttributeChange, ...]:
-    """What would change. `seen` are the inputs of the object as the service shows them."""
+    """The inputs that would change. `seen` are the inputs as the service shows them."""
     before, after = comparable(desired, recorded, seen)
     kind = RESOURCE_TYPES[resource.address.kind]
     ignored = resource.lifecycle.ignore_changes
@@ -54,9 +54,9 @@ def keeping_present(
     action: Action,
     known: Collection[Secret],
 ) -> Resource:
-    """A request has every input: one that is only spelled otherwise keeps the spelling that the service took,
-    and one whose changes are ignored keeps its present value, unless that is a secret which nobody knows any
-    more. What is left in `ignore_changes` are those that do."""
+    """The resource with the inputs to send. An input that is only spelled differently keeps the spelling that
+    the service accepted. One whose changes are ignored keeps its present value, unless that is a secret that
+    is no longer known; `ignore_changes` of the result has the inputs that do."""
     now = {**recorded.inputs, **seen}
     inputs = dict(resource.inputs)
     for path, value in _respelled(resource, now):
@@ -68,17 +68,17 @@ def keeping_present(
 
 
 def kept_notes(asked: Resource, sent: Resource) -> Iterator[str]:
-    """What to say of inputs that keep their present value although the spec says another."""
+    """Warnings about inputs that keep their present value although the spec has another."""
     spelling = RESOURCE_TYPES[asked.address.kind].spelling
     for path, now, wanted in differences(sent.inputs, asked.inputs, spelling):
         if wanted is not None and covers(sent.lifecycle.ignore_changes, path):
             values = [json.dumps(encode(value), ensure_ascii=False) for value in (now, wanted)]
             stays = "stays unset" if now is None else f"stays {values[0]}"
-            yield f"{asked.address}: {path} {stays} (the spec says {values[1]}): ignore_changes"
+            yield f"{asked.address}: {path} {stays}, although the spec has {values[1]} (ignore_changes)"
 
 
 def _respelled(resource: Resource, now: Mapping[str, Value]) -> Iterator[tuple[str, Value]]:
-    """Inputs that mean what they mean now, and are written otherwise: their path and present value."""
+    """Inputs that differ from the present ones only in spelling: their path and present value."""
     kind = RESOURCE_TYPES[resource.address.kind]
     asked = {name: value for name, value in resource.inputs.items() if name not in kind.local}
     present = dict(leaves(now, kind.spelling))
@@ -89,8 +89,8 @@ def _respelled(resource: Resource, now: Mapping[str, Value]) -> Iterator[tuple[s
 
 
 def _kept(resource: Resource, recorded: ResourceState, action: Action) -> tuple[str, ...]:
-    """Ignored inputs that keep their present value. A new object takes data and models from the resources
-    that the spec names: an id on record may be that of an object which goes."""
+    """Ignored inputs that keep their present value. A replacement takes data and models from the resources
+    that the spec names: a recorded id may belong to an object that is deleted."""
     kind = RESOURCE_TYPES[resource.address.kind]
     referring = {
         name
@@ -103,12 +103,29 @@ def _kept(resource: Resource, recorded: ResourceState, action: Action) -> tuple[
     return tuple(path for path in resource.lifecycle.ignore_changes if path.partition(".")[0] not in left)
 
 
+_SETTINGS: Mapping[str, tuple[Callable[[ResourceState], Scalar], Callable[[Lifecycle], Scalar]]] = {
+    "prevent_destroy": (lambda r: r.prevent_destroy, lambda block: block.prevent_destroy),
+    "on_destroy": (lambda r: "retain" if r.retain else "delete", lambda block: block.on_destroy),
+}
+"""Lifecycle settings that are kept in the state: as recorded, as declared."""
+
+
+def setting_changes(
+    address: Address, lifecycle: Lifecycle, recorded: ResourceState
+) -> Iterator[SettingChange]:
+    """Lifecycle settings whose record changes. Nothing changes at the service."""
+    for name, (of_record, of_block) in _SETTINGS.items():
+        before, after = of_record(recorded), of_block(lifecycle)
+        if before != after:
+            yield SettingChange(address, f"lifecycle.{name}", before, after)
+
+
 FATES: Mapping[Action, str] = {
     Action.CREATE: "created",
     Action.UPDATE: "updated",
     Action.REPLACE: "replaced",
     Action.ADOPT: "adopted",
-    Action.RESUME: "still in progress",
+    Action.RESUME: "resumed",
     Action.RESTORE: "restored",
     Action.DELETE: "deleted",
     Action.FORGET: "forgotten",
@@ -116,15 +133,21 @@ FATES: Mapping[Action, str] = {
 
 
 def describe(attributes: Iterable[AttributeChange], decisions: Mapping[Address, Decision]) -> str:
-    """In a line, what changed and where that comes from."""
+    """One line: what changed, and where the new value comes from."""
     parts = []
-    for attribute_ in attributes:
-        after = attribute_.after
+    for change in attributes:
+        after = change.after
         if isinstance(after, Reference) and after.address in decisions:
-            fate = FATES[decisions[after.address].action]
-            parts.append(f"{attribute_.path} comes from {after.address}, which is {fate}")
+            parts.append(
+                f"{change.path} comes from {after.address}, which {will_be(decisions[after.address])}"
+            )
         else:
-            source = f" ({attribute_.note})" if attribute_.note else ""
-            parts.append(f"{attribute_.path} changed{source}")
+            source = f" ({change.note})" if change.note else ""
+            parts.append(f"{change.path} changed{source}")
     shown = "; ".join(parts[:3])
     return shown if len(parts) <= 3 else f"{shown}; and {len(parts) - 3} more"
+
+
+def will_be(decision: Decision) -> str:
+    """`will be replaced`."""
+    return "is still in progress" if decision.action is Action.RESUME else f"will be {FATES[decision.action]}"

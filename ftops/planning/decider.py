@@ -19,11 +19,17 @@ from ftops.core.address import Address, Json, Reference, Secret, encode, referen
 from ftops.core.drift_classes import DRIFT_CLASSES
 from ftops.core.errors import Diagnostic, SpecError
 from ftops.core.resource_types import RESOURCE_TYPES, kind_of
-from ftops.planning.comparison import FATES, attribute_changes, describe, keeping_present, kept_notes
+from ftops.planning.comparison import (
+    attribute_changes,
+    describe,
+    keeping_present,
+    kept_notes,
+    setting_changes,
+    will_be,
+)
 from ftops.planning.decision import Decision, deposed_key
 from ftops.planning.desired import Desired, Resolver, missing_values
 from ftops.planning.imports import arrived, check_imports
-from ftops.planning.lifecycle import setting_changes
 from ftops.planning.plan import (
     Action,
     AttributeChange,
@@ -124,7 +130,7 @@ class Decider(Struct):
             needs = self.resources[address].dependencies
             used = next((self.decisions[need] for need in needs if need in self.decisions), None)
             if used is not None:
-                text = f"it uses {used.resource.address}, which is {FATES[used.action]}"
+                text = f"it uses {used.resource.address}, which {will_be(used)}"
                 self.decisions[address] = replace(self.decisions[address], reason=Reason("uses", text))
 
     def wants(self) -> Iterator[Want]:
@@ -205,9 +211,14 @@ class Decider(Struct):
         return tuple(changes)
 
     def settings(self) -> tuple[SettingChange, ...]:
-        """What is noted otherwise from now on, also of resources that don't change."""
-        return setting_changes(
-            self._wanted.values(), self.reconciled.resources, self.decisions, self.selected
+        """Lifecycle settings whose record changes, for all resources that stay recorded."""
+        ending = {a for a, decision in self.decisions.items() if decision.action in _ENDING}
+        recorded = self.reconciled.resources
+        return tuple(
+            change
+            for address in self._wanted
+            if address in self.selected and address in recorded and address not in ending
+            for change in setting_changes(address, self._wanted[address].lifecycle, recorded[address])
         )
 
     def _known(self, address: Address) -> Mapping[str, Json] | None:
@@ -313,29 +324,27 @@ class Decider(Struct):
         """The rules in the order of their weight; the first that holds decides."""
         address = resource.address
         if self._is_asked(address):
-            return Action.REPLACE, Reason("asked", "--replace asks for it")
+            return Action.REPLACE, Reason("asked", "it was requested with --replace")
         before, after = self._account(recorded.provider), self._account(resource.provider)
         if before != after:
             text = f"the account changes from {before} to {after}"
             return Action.REPLACE, Reason("provider", text)
         if recorded.status is Status.TAINTED:
-            text = recorded.message or "it exists, but isn't fit for use"
-            return Action.REPLACE, Reason("tainted", f"it has to be made anew: {text}")
+            text = recorded.message or "the object exists, but can't be used"
+            return Action.REPLACE, Reason("tainted", f"it is tainted: {text}")
         forcing = [a for a in attributes if a.forces_replacement]
         if attributes:
             action = Action.REPLACE if forcing else Action.UPDATE
             return action, self._difference_reason(address, forcing or attributes)
         if address in self.observed.imported:
-            return Action.ADOPT, Reason(
-                "imported", "it is imported: it exists, and ftops manages it from now on"
-            )
+            return Action.ADOPT, Reason("imported", "it is imported: ftops will manage the existing object")
         if address in self.reconciled.interrupted and not self.observed.refreshed:
-            return Action.UPDATE, Reason("interrupted", "an update of it was interrupted")
+            return Action.UPDATE, Reason("interrupted", "its last update was interrupted")
         if address in self.reconciled.found:
-            return Action.RESUME, Reason("found", "a run that was interrupted has made it")
+            return Action.RESUME, Reason("found", "an interrupted run created it")
         if address in self.reconciled.restored:
             return Action.RESTORE, Reason(
-                "restored", "the change was taken back: the old object still exists and is restored"
+                "restored", "the change was reverted, and the old object still exists"
             )
         if recorded.status is Status.PENDING:
             return Action.RESUME, Reason("pending", "it is still in progress; apply waits for it")
@@ -381,10 +390,10 @@ class Decider(Struct):
         destroying = self.options.mode is Mode.DESTROY
         reason = Reason("undeclared", "it is no longer declared")
         if destroying:
-            reason = Reason("destroy", "`ftops destroy` asks for it")
+            reason = Reason("destroy", "`ftops destroy` was requested")
         removal = self.removals.get(address) or self.removals.get(address._replace(key=None))
         if removal is not None:
-            reason = reason if destroying else Reason("removed", "`removed` says that it goes")
+            reason = reason if destroying else Reason("removed", "a `removed` block names it")
             fate = "retain" if removal.retain else resource.lifecycle.on_destroy
             resource = replace(
                 resource, lifecycle=replace(resource.lifecycle, on_destroy=fate), place=removal.place
@@ -401,15 +410,17 @@ def _recorded_lifecycle(recorded: ResourceState) -> Lifecycle:
 
 
 _NEW = (Action.CREATE, Action.REPLACE)
+_ENDING = frozenset({Action.CREATE, Action.DELETE, Action.FORGET})
+"""Actions after which nothing is left of the earlier record."""
 
 
 def _adoption_reason(found: Adoptable, address: Address) -> Reason:
     kind = kind_of(address)
     if kind.is_data:
-        text = "a file of the same content is there already"
+        text = "the account already has a file with this content"
     elif not kind.trains:
         text = f"the same {kind.kind} exists already"
     else:
         running = found.remote.status is Status.PENDING
         text = f"the same job {'runs' if running else 'was trained'} already: it isn't paid for again"
-    return Reason("adopted", text + ("; another state made it" if found.shared else ""))
+    return Reason("adopted", text + ("; it belongs to another state" if found.shared else ""))

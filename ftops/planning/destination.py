@@ -53,12 +53,14 @@ def elsewhere(approved: Destination, now: Destination) -> list[str]:
         ("variable", approved.variables, now.variables),
         ("setting", approved.policies, now.policies),
     ):
-        said += [f"the {what} {k} is another" for k in sorted({*old, *new}) if old.get(k) != new.get(k)]
+        said += [
+            f"the {what} {k} has another value" for k in sorted({*old, *new}) if old.get(k) != new.get(k)
+        ]
     return said
 
 
 def _shown(place: Mapping[str, str]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in place.items()) or "not there"
+    return ", ".join(f"{name} {value}" for name, value in place.items()) or "missing"
 
 
 def _provider(provider: ProviderConfig, project: str) -> Mapping[str, str]:

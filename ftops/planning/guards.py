@@ -1,4 +1,4 @@
-"""What stands in the way of a plan, whoever asked for it: an empty spec, drift, protected resources. Pure."""
+"""Guards: checks that refuse a plan: an empty spec, drift, protected resources, shared objects. Pure."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from ftops.core.address import Address
 from ftops.core.drift_classes import DRIFT_CLASSES, FAIL
 from ftops.core.errors import Blocked, Diagnostic
 from ftops.core.snippets import command, in_spec, moved_block
+from ftops.planning.comparison import FATES
 from ftops.planning.decision import Decision
 from ftops.planning.plan import Action, Change, Drift, Mode
 from ftops.state.state import Source, State, recorded_objects
@@ -19,7 +20,7 @@ _DESTROYING = (Action.DELETE, Action.REPLACE)
 
 
 def check_empty(config: Config, state: State, mode: Mode, allowed: bool) -> None:
-    """Raises Blocked where an empty spec would delete everything."""
+    """Raises Blocked if an empty spec would delete everything."""
     if mode is not Mode.NORMAL or config.resources or allowed or not state.resources:
         return
     gone = {removal.source for removal in config.refactorings.removals}
@@ -30,7 +31,7 @@ def check_empty(config: Config, state: State, mode: Mode, allowed: bool) -> None
         [
             Diagnostic(
                 f"the spec declares nothing, but {count} resource{' exists' if count == 1 else 's exist'}",
-                "an empty spec is more often a mistake (a wrong folder, a lost file) than a wish to delete. "
+                "An empty spec is usually a mistake, such as a wrong folder or a missing file. "
                 f"It was read from {config.folder}.",
                 "to delete everything, run `ftops destroy`, or plan with --allow-empty",
             )
@@ -39,12 +40,12 @@ def check_empty(config: Config, state: State, mode: Mode, allowed: bool) -> None
 
 
 def check_drift(drift: Iterable[Drift], mode: Mode) -> None:
-    """Raises Blocked where something was changed outside, and the spec says to stop then."""
+    """Raises Blocked if something was changed outside ftops, and the policy for it is `fail`."""
     found = [
         Diagnostic(
             f"{d.address} {DRIFT_CLASSES[d.kind].says}",
-            f"The spec says to stop then, so that somebody looks into it (`drift: {{{d.kind}: fail}}`).",
-            "see `ftops drift`; to take what exists for granted, `ftops apply --refresh-only`",
+            f"The spec stops a plan in this case (`drift: {{{d.kind}: fail}}`).",
+            "see `ftops drift`; to accept what exists, run `ftops apply --refresh-only`",
         )
         for d in drift
         if d.policy == FAIL and mode is Mode.NORMAL
@@ -56,12 +57,12 @@ def check_drift(drift: Iterable[Drift], mode: Mode) -> None:
 _PROTECTED: Mapping[bool, tuple[str, str]] = {
     True: ("", "undo the change that causes it, or set prevent_destroy to false"),
     False: (
-        " and on record, though its lines are gone",
-        "declare it again, with prevent_destroy: false, and apply that first; or let ftops forget it and "
+        " and in the state, though it is no longer in the spec",
+        "declare it again with prevent_destroy: false, and apply that first; or make ftops forget it and "
         "keep the object: `removed: [{{from: {address}, retain: true}}]`",
     ),
 }
-"""What to say of a protected resource, by whether it is declared: how it is protected, and what to do."""
+"""By whether a protected resource is declared: where prevent_destroy is set, and a hint."""
 
 
 def check_protection(
@@ -70,9 +71,9 @@ def check_protection(
     displaced: Collection[Address],
     inherited: Mapping[Address, Address],
 ) -> None:
-    """Raises Blocked where a protected resource would be deleted or replaced. `displaced` are the addresses
-    whose object is deposed for one that exists already; `inherited` have the object of another address,
-    which keeps the protection that it was recorded with unless the spec lifts it there."""
+    """Raises Blocked if a protected resource would be deleted or replaced. `displaced` are addresses whose
+    object is deposed for one that exists already. `inherited` reuse the object of another address: it keeps
+    the protection in the state unless the spec lifts it at that address."""
     found: list[Diagnostic] = []
     created = [address for address, decision in decisions.items() if decision.action is Action.CREATE]
     for address in dict.fromkeys([*decisions, *displaced]):
@@ -86,7 +87,7 @@ def check_protection(
         if address in displaced or goes:
             protected = resource.lifecycle.prevent_destroy or (goes and kept)
             action = decision.action if decision and goes else Action.REPLACE
-            reason = decision.reason.text if decision else "another object takes its place"
+            reason = decision.reason.text if decision else "another object replaces it"
             if protected:
                 found.append(_protected(resource, action, reason, address in declared, created, moved=kept))
     if found:
@@ -94,14 +95,14 @@ def check_protection(
 
 
 def lifted_protection(decisions: Iterable[Decision]) -> Iterator[str]:
-    """What to say of protected objects that go, because the spec doesn't protect them any more."""
+    """Warnings about objects that are protected in the state and no longer in the spec."""
     for decision in decisions:
         recorded = decision.recorded
         if recorded is None or not recorded.prevent_destroy or decision.resource.lifecycle.prevent_destroy:
             continue
         if decision.action in _DESTROYING:
-            was = f"{decision.resource.address} is protected on record (prevent_destroy)"
-            yield f"{was}; the spec doesn't protect it any more, so this plan {decision.action.value}s it"
+            will_be = f"{decision.resource.address} will be {FATES[decision.action]}"
+            yield f"{will_be}: prevent_destroy is set in the state, but no longer in the spec"
 
 
 def _protected(
@@ -119,19 +120,22 @@ def _protected(
     if not is_declared and alike is not None:
         hint += f"; or, if {alike} is this one under another name, {moved_block(resource.address, alike)}"
     if moved and not resource.lifecycle.prevent_destroy:
-        how, hint = " on record, under its former address", "apply the move by itself first, then the change"
+        how, hint = (
+            " in the state, under its former address",
+            "apply the move by itself first, then the change",
+        )
     return Diagnostic(
         f"{resource.address} is protected, and the plan would {action.value} it",
-        f"lifecycle.prevent_destroy is set{how}. The plan would do so because {reason}.",
+        f"lifecycle.prevent_destroy is set{how}. The resource would be {FATES[action]} because {reason}.",
         hint,
         resource.place,
     )
 
 
 def check_owners(after: State, changes: Iterable[Change], accounts: Mapping[str, str]) -> None:
-    """The finished plan, held to the rule that one object has one address (docs/identity.md): raises Blocked
-    where two records name one object, where two steps are about one, or where a step deletes what another
-    address keeps. `after` is the state with all that the plan records before its first step."""
+    """Raises Blocked if the finished plan breaks the rule that an object has one address (docs/identity.md):
+    two records or two steps for one object, or a step that deletes the object of another address. `after` is
+    the state with everything that the plan records before its first step."""
     owners: dict[_Object, Source] = {}
     for source, record in recorded_objects(after.resources, after.deposed):
         one = _object(record.address, record.provider, record.remote_id, accounts)
@@ -143,7 +147,7 @@ def check_owners(after: State, changes: Iterable[Change], accounts: Mapping[str,
     steps: dict[_Object, Source] = {}
     for change in changes:
         if not change.remote_id or change.action is Action.REPLACE:
-            continue  # the object that is replaced goes in a step of its own
+            continue  # the replaced object is deleted in a step of its own
         source = (change.address, "" if (change.address, change.deposed) in deposing else change.deposed)
         one = _object(change.address, change.provider, change.remote_id, accounts)
         if not is_exclusive(*one[:2]):
@@ -155,7 +159,7 @@ def check_owners(after: State, changes: Iterable[Change], accounts: Mapping[str,
 
 
 _Object = tuple[str, str, str]
-"""Account, kind, and id in any case of its letters."""
+"""Account, kind, and id in lower case."""
 
 
 def _object(address: Address, provider: str, remote_id: str, accounts: Mapping[str, str]) -> _Object:
@@ -165,8 +169,8 @@ def _object(address: Address, provider: str, remote_id: str, accounts: Mapping[s
 def _two_owners(one: Source, other: Source, remote_id: str) -> Diagnostic:
     first, second = sorted(f"{address}#{key}" if key else str(address) for address, key in (one, other))
     return Diagnostic(
-        f"{first} and {second} are on record with one object: {remote_id}",
-        "Deleting or replacing one of them would take the object away from the other.",
-        "decide whose it is, and let ftops forget the other one: "
+        f"{first} and {second} are recorded for the same object: {remote_id}",
+        "Deleting or replacing one of them would delete the object of the other.",
+        "keep one of them, and make ftops forget the other: "
         f"{command('ftops', 'state', 'rm', second.partition('#')[0])}",
     )

@@ -105,8 +105,8 @@ def _facts(resource: Resource, remote: RemoteObject) -> Mapping[str, Json]:
 def _absent(one: Import) -> Diagnostic:
     return Diagnostic(
         f"there is no {one.target.kind} {one.remote_id}",
-        f"{one.target} is to be imported from it, and its provider knows no such object.",
-        "correct the id, or remove the `import` entry and let ftops make the object",
+        f"The `import` block of {one.target} names it, but its provider has no such object.",
+        "correct the id, or remove the `import` entry and let ftops create the object",
         one.place,
     )
 
@@ -114,16 +114,16 @@ def _absent(one: Import) -> Diagnostic:
 def _replaced(one: Import, owner: Address) -> Diagnostic:
     return Diagnostic(
         f"{one.remote_id} is managed as the old object of {owner}",
-        "It was replaced, and is deleted once nothing uses it any more.",
-        f"remove the `import` entry: if {one.target} is declared as that object was made, the plan takes it",
+        "It was replaced, and will be deleted when nothing uses it any more.",
+        f"remove the `import` entry: if {one.target} is declared like that object, the plan reuses it",
         one.place,
     )
 
 
 def _managed(one: Import, owner: Address) -> Diagnostic:
     return Diagnostic(
-        f"{one.remote_id} is managed as {owner} already",
-        "One object can't have two addresses: a change of one would undo that of the other.",
-        f"to call it {one.target}, write `moved: [{{from: {owner}, to: {one.target}}}]`",
+        f"{one.remote_id} is already managed as {owner}",
+        "One object can't have two addresses: changes to one would undo changes to the other.",
+        f"to rename it to {one.target}, write `moved: [{{from: {owner}, to: {one.target}}}]`",
         one.place,
     )

@@ -57,7 +57,7 @@ def move(state: State, source: Address, target: Address) -> Moved:
     if source.kind != target.kind:
         raise FtopsError(
             f"a {source.kind} can't become a {target.kind}",
-            f"{source} is recorded as a {source.kind}, and moving changes only what it is called.",
+            f"{source} is recorded as a {source.kind}, and a move changes only the address.",
             f"move it to an address such as {source.kind}.{target.name}",
         )
     if target.key is not None and len(sources) > 1:
@@ -150,10 +150,10 @@ def not_there(wanted: Replacement, gone: Collection[Source]) -> Diagnostic:
         lost = f"none of the {total} objects was" if total > 1 else "the object wasn't"
     return Diagnostic(
         f"{lost} found in {account}",
-        f"Provider {provider} leads there, and these aren't there: {', '.join(names[:_SHOWN])}{more}. ftops "
-        "would take them for deleted, make them anew, and lose sight of those that exist.",
-        "let the provider lead to the account where they are; what is gone for good is forgotten by `ftops "
-        "state rm`. --force records it all the same",
+        f"Provider {provider} uses that account, and these aren't in it: {', '.join(names[:_SHOWN])}{more}. "
+        "ftops would consider them deleted, create them again, and no longer manage those that exist.",
+        "point the provider to the account that has them; `ftops state rm` forgets objects that are gone for "
+        "good. --force records it anyway",
     )
 
 
@@ -161,9 +161,9 @@ def nothing_to_go_by(wanted: Replacement) -> Diagnostic:
     """What to say where only operations without a result would get another account."""
     (provider, account), names = wanted.home, ", ".join(map(str, wanted.intents))
     return Diagnostic(
-        f"nothing tells whether {account} is the account of {names}",
-        "An interrupted run began to make this, and no object is on record that could be looked for.",
-        f"if provider {provider} leads to the account in which it was begun, record it with --force",
+        f"can't tell whether {account} is the account of {names}",
+        "An interrupted run began to create this, and there is no recorded object to look for.",
+        f"if provider {provider} uses the account in which it was started, record it with --force",
     )
 
 
@@ -171,23 +171,23 @@ def check_replacement(state: State, pushed: State) -> None:
     """Refuses a state that belongs to something else, or is older than what is recorded."""
     if state.lineage and pushed.lineage != state.lineage:
         raise FtopsError(
-            "the state to push is another one",
-            f"its lineage is {pushed.lineage or 'empty'}, that of what is recorded is {state.lineage}: "
-            "it doesn't come from this spec and environment, and would orphan what is recorded.",
-            "choose the spec and environment that it belongs to; --force pushes it all the same",
+            "the state to push is a different one",
+            f"its lineage is {pushed.lineage or 'empty'}, and that of the recorded state is {state.lineage}: "
+            "it belongs to another spec or environment, and the recorded objects would no longer be managed.",
+            "choose the spec and environment that it belongs to; --force pushes it anyway",
         )
     if pushed.serial < state.serial:
         raise FtopsError(
-            "the state to push is older than what is recorded",
-            f"its serial is {pushed.serial}, that of what is recorded is {state.serial}: "
-            "what happened in between would be forgotten, and made again.",
-            "pull the newest one and edit that; --force pushes it all the same",
+            "the state to push is older than the recorded one",
+            f"its serial is {pushed.serial}, and that of the recorded state is {state.serial}: "
+            "changes made in between would be forgotten, and objects created again.",
+            "pull the newest one and edit that; --force pushes it anyway",
         )
     if pushed.serial == state.serial and pushed != state:
         raise FtopsError(
-            "the state to push differs from what is recorded, and has the same serial",
-            f"both say {state.serial}, so that it can't be told which of the two is newer.",
-            'raise its "serial" by one where it is yours that counts',
+            "the state to push has the same serial as the recorded one, but differs",
+            f"both say {state.serial}, so ftops can't tell which one is newer.",
+            'raise its "serial" by one if it is the right one',
         )
 
 

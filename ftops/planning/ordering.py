@@ -115,8 +115,8 @@ class StepOrder(Struct):
         waits = {str(n) for n in self.needs.get(address, ()) if self._is_made(n)}
         if decision.cannot_create_first:
             self._warnings.append(
-                f"create_before_destroy doesn't count for {address}: it keeps its name, which the service "
-                "takes once; with `replace: blue_green` the new one gets a name of its own"
+                f"create_before_destroy has no effect on {address}: its name can be used only once; with "
+                "`replace: blue_green` the new object gets a name of its own"
             )
         if decision.deletes_first:
             step = f"{address}#old"
@@ -187,7 +187,9 @@ class StepOrder(Struct):
         left = (one for one in self._released if _names(one, old))
         user = next((str(user.address) for user in (*users, *left) if _needs(user)), None)
         if user is not None:
-            self._warnings.append(f"{what} is forgotten too: {user}, which stays, still uses it")
+            self._warnings.append(
+                f"{what} is forgotten instead of deleted: {user}, which is kept, still uses it"
+            )
         return user is not None
 
     def _removal(self, decision: Decision, step: str) -> Change:
@@ -214,8 +216,8 @@ class StepOrder(Struct):
         runs = RESOURCE_TYPES[old.address.kind].long_running and old.status is Status.PENDING
         if runs and change.action is Action.DELETE:
             self._warnings.append(
-                f"{change.address} is still in progress ({old.remote_id}): it is cancelled, then deleted. "
-                "What it has trained so far is billed, and lost"
+                f"{change.address} is still in progress ({old.remote_id}): it is cancelled, then deleted; "
+                "the training so far is billed and lost"
             )
 
     def _add(self, change: Change, waits: Iterable[str] = ()) -> None:

@@ -91,13 +91,13 @@ class PlanBuilder(Struct, frozen=True):
         if address in self.state.resources or address in self.state.pending:
             raise FtopsError(
                 f"{address} is recorded already",
-                "it stands for another object, which would be forgotten.",
+                "its recorded object would be forgotten.",
                 f"see {command('ftops', 'state', 'show', address)}; `ftops state rm` makes ftops forget it",
             )
         resource = self.graph.resources.get(address)
         if resource is None:
             hint = did_you_mean(str(address), map(str, self.graph.resources), nothing="declare it first")
-            raise FtopsError(f"the spec doesn't declare {address}", "what isn't declared is deleted.", hint)
+            raise FtopsError(f"the spec doesn't declare {address}", "the next apply would delete it.", hint)
         one = Import(address, remote_id)
         wanted = to_read(self._importing(one), self.graph, self.state)
         seen = refresh(
@@ -143,9 +143,9 @@ class PlanBuilder(Struct, frozen=True):
             )
         except ProviderError as error:
             raise FtopsError(
-                f"it can't be told whether the objects are in {wanted.home.account}: {error.summary}",
+                f"can't check whether the objects are in {wanted.home.account}: {error.summary}",
                 error.detail,
-                f"{error.hint}; " * bool(error.hint) + "--force records it without looking",
+                f"{error.hint}; " * bool(error.hint) + "--force records it without checking",
             ) from error
         if gone:
             raise Blocked([not_there(wanted, gone)])

@@ -56,7 +56,7 @@ def _unreachable(
     return Diagnostic(
         f"no provider of the spec reaches {account}",
         f"{', '.join(names[:_SHOWN])}{more} exist there, and {where}. "
-        "ftops would lose sight of these objects.",
+        "ftops would no longer manage these objects.",
         "declare that account as another provider, under any name: the plan then replaces the objects and "
         "deletes the old ones. If it is the same account under another address, run "
         f"{command('ftops', 'state', 'replace-provider', provider, provider if instead else 'NAME')}; "

@@ -179,7 +179,7 @@ def _gets_name(want: Want, records: Records) -> bool:
 def _name_taken(want: Want, name: str, holder: Address) -> Diagnostic:
     return Diagnostic(
         f"the name `{name}` of {want.address} is taken by {holder}",
-        "A name stands for one object of an account, and the plan leaves that one as it is.",
+        f"A name can be used only once in an account, and the plan doesn't change {holder}.",
         f"plan both together (without --target or --exclude for {holder}), or choose another name",
         want.decision.resource.place,
     )

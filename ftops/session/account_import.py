@@ -90,7 +90,7 @@ def _take_over(wish: ImportRequest, load: Load, written: list[Path]) -> ImportRe
     with Session.open(config) as session, session.locked("import --discover"):
         if not session.state.is_empty:
             raise FtopsError(
-                "there is a state for this spec already",
+                "a state for this spec already exists",
                 f"{session.store.place} records {len(session.state.resources)} resources.",
                 "choose another folder, or another --name",
             )
@@ -130,7 +130,7 @@ class _Look:
         provider: Provider = self._providers(self._name)
         if isinstance(provider, Discovers):
             return provider
-        raise UsageError("this type of provider has no account to look into", "", "name another --type")
+        raise UsageError("this type of provider has no account to search", "", "name another --type")
 
     def _with_models(self, provider: Discovers, jobs: Sequence[Existing]) -> list[Existing]:
         """Jobs that succeeded, and whose model was deleted since, are history."""

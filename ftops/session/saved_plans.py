@@ -177,7 +177,7 @@ def revalidate(
     if found := differences(saved.basis, now):
         raise _stale(saved, [*_other_variables(session.config, plan), *found], state.serial)
     if plan.lineage and state.lineage != plan.lineage:
-        raise _stale(saved, ["the state is another one: it was removed or replaced"], state.serial)
+        raise _stale(saved, ["the state was removed or replaced"], state.serial)
     again = session.plan(
         saved.options,
         refresh=saved.refreshed,
@@ -193,7 +193,7 @@ def _other_variables(config: Config, plan: Plan) -> list[str]:
     secrets of the plan."""
     before, now = plan.destination.variables, given_variables(config)
     names = [name for name in sorted({*before, *now}) if before.get(name) != now.get(name)]
-    return [f"the variable {name} is another one than when it was planned" for name in names]
+    return [f"the variable {name} has another value than when it was planned" for name in names]
 
 
 def _carried_over(saved: SavedPlan, again: Plan) -> Plan:
@@ -206,12 +206,12 @@ def _carried_over(saved: SavedPlan, again: Plan) -> Plan:
     related = replace(again, changes=tuple(c for c in again.changes if c.address in touched))
     step = differing_step(plan, related)
     if step is not None:
-        raise _stale(saved, [f"{step} would be planned otherwise today"], again.serial)
+        raise _stale(saved, [f"{step} would be planned differently now"], again.serial)
     if again.moves != plan.moves:
-        raise _stale(saved, ["other resources would be moved today"], again.serial)
+        raise _stale(saved, ["other resources would be moved now"], again.serial)
     recorded, today = (*plan.settings, *plan.outputs), (*again.settings, *again.outputs)
     if any(one not in today for one in recorded):
-        raise _stale(saved, ["settings or outputs would be recorded otherwise today"], again.serial)
+        raise _stale(saved, ["settings or outputs would be recorded differently now"], again.serial)
     now = {"lineage": again.lineage, "serial": again.serial, "entries": again.entries, "drift": again.drift}
     return replace(plan, changes=related.changes, **now)
 
@@ -221,8 +221,8 @@ def _check_subject(config: Config, saved: SavedPlan) -> None:
     if keys is not None and keys.key is not None and not saved.is_sealed:
         raise StalePlan(
             "the saved plan isn't encrypted, and the plans of this spec are",
-            "Whoever can write files could have written it; an encrypted one was made with the key.",
-            "plan again with --out, where the key is",
+            "Anybody who can write files could have written it; an encrypted plan proves that its author has the key.",
+            "plan again with --out, where the key is available",
         )
     wanted = saved.plan.spec, saved.plan.environment
     if (config.name, config.environment) != wanted:

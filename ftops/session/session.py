@@ -392,7 +392,7 @@ class Session(Struct):
             missing = nothing_recorded(self.state.resources, address)
             raise FtopsError(missing.summary, missing.detail, missing.hint)
         if not kind_of(address).trains:
-            raise UsageError(f"{address} is no job", "Only the training of a job has results.")
+            raise UsageError(f"{address} isn't a job", "Only the training of a job has results.")
         from ftops.providers.training_results import (
             results_of,  # brings csv and base64 along, which no plan needs
         )
@@ -410,7 +410,7 @@ class Session(Struct):
             )
         provider = self.providers(name or used[0])
         if not isinstance(provider, Connects):
-            raise UsageError(f"provider {name or used[0]} is nothing that another program could talk to")
+            raise UsageError(f"provider {name or used[0]} has no endpoint for other programs")
         known = provider.connection()
         return {variable: str(known[key]) for key, variable in CONNECTION.items() if known.get(key)}
 

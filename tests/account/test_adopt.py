@@ -61,7 +61,10 @@ def test_another_checkout_adopts(account: Account, first: Folder, tmp_path: Path
     second = project(account, tmp_path, "second")
     out = second.ok("plan")
     assert "= job.copilot" in out
-    assert "because the same job was trained already: it isn't paid for again; another state made it" in out
+    assert (
+        "because the same job was trained already: it isn't paid for again; it belongs to another state"
+        in out
+    )
     assert actions(second) == ADOPTED
     second.ok("apply", "-y")
     assert (len(account.jobs()), len(account.files())) == (1, 1)

@@ -95,7 +95,7 @@ def test_an_import_of_nothing_and_of_what_is_managed(account: Account, folder: F
     more = "datasets:\n  twin: {path: data/train.jsonl}\nimport:\n  - {to: dataset.twin, id: %s}\n"
     folder.write("more.yaml", more % file)
     done = folder.run("plan")
-    assert f"{file} is managed as dataset.train already" in done.err
+    assert f"{file} is already managed as dataset.train" in done.err
     assert "moved: [{from: dataset.train, to: dataset.twin}]" in done.err
 
 
@@ -146,7 +146,7 @@ def test_what_import_refuses(account: Account, folder: Folder) -> None:
         assert says in done.err
         assert json.loads(folder.ok("state", "pull")) == before
     folder.edit("  train: {", "  twin: {path: data/train.jsonl}\n  train: {")
-    assert "is managed as dataset.train already" in folder.run("import", "dataset.twin", file).err
+    assert "is already managed as dataset.train" in folder.run("import", "dataset.twin", file).err
 
 
 def test_odd_casing_and_nulls_are_no_difference(account: Account, folder: Folder) -> None:

@@ -352,7 +352,7 @@ def test_preflight_asks_for_the_models_alone(platform: Platform, openai: OpenAIP
 def test_preflight_finds_a_model_that_nobody_has(openai: OpenAIProvider) -> None:
     wrong = train("copilot", "train", "gpt-4o-mini-2024-07-81")
     (found,) = findings(openai, data("train", "1"), wrong, today=EARLY)
-    assert found.summary == "job.copilot: there is no model gpt-4o-mini-2024-07-81 here"
+    assert found.summary == "job.copilot: model gpt-4o-mini-2024-07-81 isn't available in this account"
     assert BASE_MODEL in found.hint
     gone = f"ft:{BASE_MODEL}:acme::{'0' * 32}"
     (found,) = findings(openai, deploy("chat", gone), today=EARLY)

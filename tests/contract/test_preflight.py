@@ -127,8 +127,8 @@ def test_pain_16_quota_of_a_model_that_is_yet_to_be_trained(cloud: Cloud, azure:
 def test_a_model_that_nobody_has(azure: AzureProvider) -> None:
     found = findings(azure, *trained("gpt-4o-mini-2024-07-81"), deployment("base", "gpt-9"))
     assert summaries(found) == [
-        "error: deployment.base: there is no model gpt-9 here",
-        "error: job.copilot: there is no model gpt-4o-mini-2024-07-81 here",
+        "error: deployment.base: model gpt-9 isn't available in this account",
+        "error: job.copilot: model gpt-4o-mini-2024-07-81 isn't available in this account",
     ]
     assert found[1].hint == f"Did you mean `{BASE_MODEL}`?"
 
@@ -143,7 +143,7 @@ def test_a_sku_that_is_not_offered(azure: AzureProvider) -> None:
     base = deployment("base", BASE_MODEL)
     base.inputs["sku"]["name"] = "GlobalStandrd"  # type: ignore[index]
     (found,) = findings(azure, base)
-    assert found.summary == f"deployment.base: {BASE_MODEL} isn't offered under the SKU GlobalStandrd"
+    assert found.summary == f"deployment.base: {BASE_MODEL} isn't available with the SKU GlobalStandrd"
     assert found.hint == "Did you mean `GlobalStandard`?"
 
 
@@ -151,7 +151,7 @@ def test_a_name_that_is_taken(cloud: Cloud, azure: AzureProvider, tmp_path: Path
     there = made(azure, deployment_request(tmp_path, "somebodys"))
     try:
         (found,) = findings(azure, deployment("somebodys", BASE_MODEL))
-        assert found.summary == "deployment.somebodys: account emulator has a deployment `somebodys` already"
+        assert found.summary == "deployment.somebodys: account emulator already has a deployment `somebodys`"
         assert "import it" in found.hint
     finally:
         assert gone(azure, there)
@@ -166,7 +166,7 @@ def test_a_computed_name_that_is_taken(azure: AzureProvider, tmp_path: Path) -> 
         (found,) = findings(azure, wanted)
         name = there.remote_id.rpartition("/")[2]
         assert name.startswith("colour-")
-        assert found.summary == f"deployment.colour: account emulator has a deployment `{name}` already"
+        assert found.summary == f"deployment.colour: account emulator already has a deployment `{name}`"
     finally:
         assert gone(azure, there)
 
@@ -344,7 +344,9 @@ def test_pain_3_who_may_train_but_not_deploy(
     rights = {"actions": ["*/read"], "data_actions": [f"{DATA}/*"]}
     provider = signed_in(cloud, identity(**rights), **account(cloud))
     (found,) = findings(provider, *trained())
-    assert found.summary == "provider cloud: who is signed in may not deploy on account emulator"
+    assert (
+        found.summary == "provider cloud: the signed-in identity isn't allowed to deploy on account emulator"
+    )
     assert found.hint == "ask for the role Cognitive Services Contributor on the account"
     assert findings(provider, *trained()[:2]) == []
     with pytest.raises(Permanent, match="not allowed"):  # and the service would have said so

@@ -78,7 +78,9 @@ def test_what_a_forgotten_object_still_uses_is_forgotten_with_it(story: Story) -
     assert run.is_done
     assert [t.kind for t in story.world.cloud.things.values()] == ["dataset", "job"]
     assert run.plan is not None
-    assert "dataset.a is forgotten too: job.j, which stays, still uses it" in run.plan.warnings
+    assert (
+        "dataset.a is forgotten instead of deleted: job.j, which is kept, still uses it" in run.plan.warnings
+    )
     story.end()
 
 

@@ -202,7 +202,7 @@ def test_an_old_object_that_is_missing_is_named(folder: Folder, tmp_path: Path) 
         declare(folder, here=cloud)
         done = refused(folder, "state", "replace-provider", "here", "here", "-y")
         assert f"1 of the 4 objects wasn't found in {account(cloud)}" in done.err
-        assert "these aren't there: job.copilot#0000abcd." in done.err
+        assert "these aren't in it: job.copilot#0000abcd." in done.err
 
 
 def test_only_objects_say_which_account_it_is(folder: Folder, tmp_path: Path, west: Cloud) -> None:
@@ -213,7 +213,7 @@ def test_only_objects_say_which_account_it_is(folder: Folder, tmp_path: Path, we
         push(folder, resources={}, pending={"dataset.train": interrupted("dataset.train", record)})
         declare(folder, here=west)
         done = refused(folder, "state", "replace-provider", "here", "here", "-y")
-        assert f"nothing tells whether {account(west)} is the account of dataset.train" in done.err
+        assert f"can't tell whether {account(west)} is the account of dataset.train" in done.err
         folder.ok("state", "replace-provider", "here", "here", "-y", "--force")
         assert homes(folder) == {("here", account(west))}
 
@@ -224,8 +224,8 @@ def test_a_service_that_is_away_is_said(folder: Folder, tmp_path: Path) -> None:
         folder.ok("apply", "-y")
     declare(folder, here=NOWHERE)
     done = refused(folder, "state", "replace-provider", "here", "here", "-y", code=1)
-    assert "it can't be told whether the objects are in emulator:127.0.0.1:1" in done.err
-    assert "--force records it without looking" in " ".join(done.err.split())
+    assert "can't check whether the objects are in emulator:127.0.0.1:1" in done.err
+    assert "--force records it without checking" in " ".join(done.err.split())
     declare(folder, there=cloud)
     told = folder.ok("state", "replace-provider", "here", "there", "-y", "-o", "json")
     assert json.loads(told)["account"] == account(cloud)

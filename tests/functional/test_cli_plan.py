@@ -33,8 +33,8 @@ def test_destroy_says_why_users_of_a_target_go(applied: Folder) -> None:
     lines = applied.ok("plan", "--destroy", "--target", "dataset.train").splitlines()
     why = {line.split()[1]: after.strip() for line, after in pairwise(lines) if line[2:4] == "- "}
     assert why == {
-        "deployment.copilot": "because it uses job.copilot, which is deleted",
-        "job.copilot": "because it uses dataset.train, which is deleted",
+        "deployment.copilot": "because it uses job.copilot, which will be deleted",
+        "job.copilot": "because it uses dataset.train, which will be deleted",
         "dataset.train": "",
     }
 

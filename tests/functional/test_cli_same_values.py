@@ -104,7 +104,7 @@ def test_a_new_protection_is_planned_shown_and_recorded(tmp_path: Path) -> None:
     folder.ok("apply", "-y", "plan.json")
     assert folder.run("plan", "--detailed-exitcode").code == 0
     folder.write("ftops.yaml", MEMORY + CHAT.replace("  chat: {model: gpt-4o-mini-2024-07-18}\n", ""))
-    assert folder.run("plan").code == 3, "its lines are gone, and it is protected"
+    assert folder.run("plan").code == 3, "it is no longer in the spec, and it is protected"
 
 
 def test_a_saved_plan_is_stale_once_a_setting_is_another(tmp_path: Path) -> None:

@@ -200,7 +200,7 @@ def test_what_was_pulled_can_be_pushed(folder: Folder) -> None:
     before = recorded(folder)
     assert folder.ok("state", "push", "pulled.json").startswith("No changes:")
     folder.ok("state", "rm", "job.a")
-    assert "older than what is recorded" in refusal(folder, "state", "push", "pulled.json")
+    assert "older than the recorded one" in refusal(folder, "state", "push", "pulled.json")
     assert folder.ok("state", "push", "pulled.json", "--force").startswith("Recorded the state of 5")
     after = recorded(folder)
     assert after["resources"] == before["resources"]
@@ -216,7 +216,7 @@ def test_push_reads_standard_input(folder: Folder) -> None:
 def test_push_refuses_what_belongs_elsewhere(folder: Folder) -> None:
     serial = recorded(folder)["serial"]
     for changes, says in (
-        ({"lineage": "another", "serial": serial + 1}, "the state to push is another one"),
+        ({"lineage": "another", "serial": serial + 1}, "the state to push is a different one"),
         ({"environment": "prod"}, "belongs to another spec or environment"),
         ({"spec": "plane"}, "belongs to plane in"),
         ({"outputs": {"x": 1}}, "has the same serial"),

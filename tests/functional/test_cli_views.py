@@ -190,15 +190,15 @@ def change(action: Action, **more: Any) -> Change:
 
 CHANGES: tuple[Change, ...] = (
     change(Action.RESUME, reason=Reason("pending", "it is still in progress; apply waits for it")),
-    change(Action.RESUME, reason=Reason("found", "a run that was interrupted has made it")),
+    change(Action.RESUME, reason=Reason("found", "an interrupted run created it")),
     change(
         Action.CREATE,
         reason=Reason("vanished", "it was deleted outside ftops"),
         after={"seed": 1},
         remote_id="",
     ),
-    change(Action.REPLACE, reason=Reason("tainted", "it has to be made anew: out of GPUs\x1b[2J")),
-    change(Action.UPDATE, reason=Reason("interrupted", "an update of it was interrupted")),
+    change(Action.REPLACE, reason=Reason("tainted", "it is tainted: out of GPUs\x1b[2J")),
+    change(Action.UPDATE, reason=Reason("interrupted", "its last update was interrupted")),
     change(
         Action.UPDATE,
         attributes=(

@@ -166,4 +166,4 @@ def test_a_saved_plan_is_held_to_the_bytes(folder: Folder) -> None:
     folder.ok("plan", "--out", "saved")
     (folder.path / "data/train.jsonl").write_bytes(text(range(13)).replace(", ", ",").encode())
     refused = folder.run("apply", "saved", "-y")
-    assert refused.code == 3 and "other content" in refused.err, refused
+    assert refused.code == 3 and "changed files" in refused.err, refused

@@ -31,7 +31,7 @@ def test_pain_4_prevent_destroy_outlives_its_block(folder: Folder) -> None:
     done = folder.run("plan")
     assert done.code == 3
     assert "job.kept is protected, and the plan would delete it" in done.err
-    assert "on record, though its lines are gone" in done.err
+    assert "in the state, though it is no longer in the spec" in done.err
     assert "removed: [{from: job.kept, retain: true}]" in done.err
 
 
@@ -40,7 +40,7 @@ def test_pain_4_removed_does_not_override_protection(folder: Folder) -> None:
     folder.write("ftops.yaml", f"{HEAD}jobs:\n  other: {PLAIN}\nremoved: [{{from: job.kept}}]\n")
     done = folder.run("apply", "-y")
     assert done.code == 3
-    assert "`removed` says that it goes" in done.err
+    assert "a `removed` block names it" in done.err
     assert "ftops.yaml:8:11" in done.err
     folder.write(
         "ftops.yaml", f"{HEAD}jobs:\n  other: {PLAIN}\nremoved: [{{from: job.kept, retain: true}}]\n"

@@ -170,7 +170,7 @@ def test_carried_over_onto_a_state_that_others_began(folder: Folder) -> None:
     assert "1 created" in folder.ok("apply", "plan.ft")
 
 
-def test_stale_when_it_would_be_planned_otherwise_today(applied: Folder) -> None:
+def test_stale_when_it_would_be_planned_differently_now(applied: Folder) -> None:
     """The old model was in no one's way; now somebody deploys it."""
     applied.edit("deployments:\n", "deployments:\n  more:\n    model: ${job.copilot.fine_tuned_model}\n")
     applied.edit("n_epochs: 3", "n_epochs: 4")
@@ -178,19 +178,19 @@ def test_stale_when_it_would_be_planned_otherwise_today(applied: Folder) -> None
     applied.edit("n_epochs: 4", "n_epochs: 3")
     applied.ok("apply", "-y", "--target", "deployment.more")
     applied.edit("n_epochs: 3", "n_epochs: 4")
-    refused(applied.run("apply", "plan.ft"), "would be planned otherwise today")
+    refused(applied.run("apply", "plan.ft"), "would be planned differently now")
 
 
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("seed: 105", "seed: 106", "declared otherwise: job.copilot"),
+        ("seed: 105", "seed: 106", "changed in the spec: job.copilot"),
         (
             "{type: memory}",
             "{type: memory}\n  more: {type: memory, default: true}",
             "job.copilot, 1 more",
         ),
-        ("  name: ${", "  id: ${", "declared otherwise: output id, output name"),
+        ("  name: ${", "  id: ${", "changed in the spec: output id, output name"),
     ],
 )
 def test_stale_when_the_spec_changed(applied: Folder, old: str, new: str, said: str) -> None:
@@ -210,7 +210,7 @@ def test_the_layout_of_the_spec_is_no_change(applied: Folder) -> None:
 def test_stale_when_the_data_changed(folder: Folder) -> None:
     saved(folder)
     folder.write("data/valid.jsonl", examples(10, "other "))
-    refused(folder.run("apply", "plan.ft"), "other content: data/valid.jsonl (dataset.valid)")
+    refused(folder.run("apply", "plan.ft"), "changed files: data/valid.jsonl (dataset.valid)")
     assert folder.ok("state", "list") == ""
 
 
@@ -226,7 +226,7 @@ def test_another_state_is_refused(applied: Folder, tmp_path: Path) -> None:
     applied.write("other.json", state.replace(json.loads(state)["lineage"], "another"))
     shutil.rmtree(applied.path / "state")
     applied.ok("state", "push", "other.json")
-    refused(applied.run("apply", "plan.ft"), "the state is another one")
+    refused(applied.run("apply", "plan.ft"), "the state was removed or replaced")
 
 
 def test_variables_that_were_given_are_in_it(folder: Folder) -> None:
@@ -244,7 +244,7 @@ def test_variables_that_were_given_are_in_it(folder: Folder) -> None:
 def test_a_default_that_changed_is_noticed(folder: Folder) -> None:
     saved(folder)
     folder.edit("default: 20", "default: 21")
-    refused(folder.run("apply", "plan.ft"), "declared otherwise: deployment.base")
+    refused(folder.run("apply", "plan.ft"), "changed in the spec: deployment.base")
 
 
 def test_another_checkout_may_apply_it(folder: Folder, tmp_path: Path) -> None:
@@ -296,7 +296,7 @@ def test_secrets_are_asked_for_again_and_have_to_be_the_same(tmp_path: Path) -> 
     assert "canary" not in (folder.path / "plan.ft").read_text("utf-8")
     assert "canary" not in folder.ok("show", "plan.ft")
     other = folder.run("apply", "plan.ft", environ={**environ, "OWNER": "canary-three"})
-    refused(other, "another value: ${env.OWNER}")
+    refused(other, "changed secrets: ${env.OWNER}")
     assert folder.run("apply", "plan.ft", environ={"OWNER": "canary-one"}).code == 1
     done = folder.run("apply", "plan.ft", "--var", "key=canary-two", environ={"OWNER": "canary-one"})
     assert done.code == 0, done
@@ -346,7 +346,7 @@ def test_a_variable_of_another_value_is_named(folder: Folder, given: tuple[str, 
     done = folder.run("apply", "plan.ft", "--var", "capacity=25")
     assert done.code == 3
     said = " ".join(done.err.split())
-    assert "the variable capacity is another one than when it was planned" in said
+    assert "the variable capacity has another value than when it was planned" in said
 
 
 def test_a_plan_is_not_applied_where_its_spec_is_not(folder: Folder) -> None:
@@ -420,7 +420,7 @@ def test_files_that_are_no_plan(folder: Folder, command: str) -> None:
     assert "not a saved plan: plan.ft" in lines(folder.run(command, "plan.ft"))
     later = text.replace(f'"ftops_plan": {PLAN_FILE_VERSION}', '"ftops_plan": 99')
     plan.write_text(later, "utf-8")
-    assert "of version 99" in lines(folder.run(command, "plan.ft"))
+    assert "has version 99" in lines(folder.run(command, "plan.ft"))
     assert folder.ok("state", "list") == ""
 
 

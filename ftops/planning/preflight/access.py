@@ -62,8 +62,8 @@ def roles(situation: Situation) -> Iterator[Diagnostic]:
         if allowed is False and _access(facts, need).reach is Reach.USABLE:
             yield situation.about_provider(
                 provider,
-                f"who is signed in may not {need.verb} on account {facts.name}",
-                f"Missing is {need.action}. Needed for {some(users)}.",
+                f"the signed-in identity isn't allowed to {need.verb} on account {facts.name}",
+                f"It lacks {need.action}, which is needed for {some(users)}.",
                 f"ask for the role {need.role} on the account",
             )
 
@@ -74,9 +74,9 @@ def settled(situation: Situation) -> Iterator[Diagnostic]:
         if need is _DEPLOYS and facts.state and facts.state.lower() != "succeeded":
             yield situation.about_provider(
                 provider,
-                f"account {facts.name} is in the state {facts.state}",
-                f"Until that is over the service refuses to deploy {some(users)}.",
-                "wait until the account is ready again",
+                f"account {facts.name} isn't ready: its state is {facts.state}",
+                f"Until it is ready, the service refuses to deploy {some(users)}.",
+                "wait until the account is ready, then plan again",
                 severity="warning",
             )
 

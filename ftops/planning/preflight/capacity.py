@@ -21,8 +21,8 @@ _HINT = (
     "(`az cognitiveservices usage list --location {location}` shows what is used)"
 )
 _LATER_HINT = (
-    "apply it in two steps (--target the deletion first), or see to it that there is room for both; the "
-    "quota of a deleted deployment takes some seconds to come back"
+    "apply it in two steps (--target the deletion first), or leave room for both; the quota of a deleted "
+    "deployment takes some seconds to come back"
 )
 
 
@@ -133,15 +133,17 @@ def _usual_usage(situation: Situation, provider: str, size: Size) -> str:
 def _report(situation: Situation, usage: Usage, found: Shortage, what: str, hint: str) -> Diagnostic:
     used, limit = f"{usage.used:g}", f"{usage.limit:g}"
     left = f"{max(found.left, 0):g}"
-    elsewhere = "" if found.left == usage.limit - usage.used else ", and the steps before it change that"
+    elsewhere = (
+        "" if found.left == usage.limit - usage.used else ", and earlier steps of the plan change that"
+    )
     detail = (
-        f"It needs {found.needs:g} {what}; {left} would be left when its turn comes. "
-        f"Of {limit} in all, {used} are used now{elsewhere}."
+        f"It needs {found.needs:g} {what}; {left} will be left at that point. "
+        f"{used} of {limit} are in use now{elsewhere}."
     )
     if found.is_sure:
         return situation.finding(
             found.step.address, f"not enough quota: {usage.title} ({usage.name})", detail, hint
         )
-    detail += " Other steps of the plan free enough, but nothing says that they come first."
+    detail += " Other steps of the plan free enough, but aren't certain to run first."
     summary = f"quota may run short: {usage.title} ({usage.name})"
     return situation.finding(found.step.address, summary, detail, _LATER_HINT, severity="warning")

@@ -33,8 +33,8 @@ def file_size(situation: Situation) -> Iterator[Diagnostic]:
             yield situation.finding(
                 change.address,
                 f"the file is too large: {_megabytes(size)}",
-                f"The account takes {_megabytes(limit)} a file.",
-                "leave examples out, or spread them over jobs that go on from each other's models",
+                f"The account accepts files of up to {_megabytes(limit)}.",
+                "remove examples, or split them over several jobs that continue from each other's models",
             )
 
 
@@ -47,9 +47,9 @@ def all_file_sizes(situation: Situation) -> Iterator[Diagnostic]:
         if sizes and there is not None and limit is not None and there + sum(sizes) > limit:
             yield situation.finding(
                 new[-1].address,
-                "the account's files may become too many bytes",
-                f"It holds {_megabytes(there)} now, the plan adds {_megabytes(sum(sizes))}, and "
-                f"{_megabytes(limit)} are the limit for all together.",
+                "the files may exceed the account's limit for their total size",
+                f"The files there have {_megabytes(there)}, the plan adds {_megabytes(sum(sizes))}, and "
+                f"the limit is {_megabytes(limit)}.",
                 "delete files that no job needs any more",
                 severity="warning",
             )
@@ -78,10 +78,10 @@ def _queue(
         last = own[-1]
         yield situation.finding(
             last.address,
-            "it will have to wait for other jobs",
-            f"{running} jobs of the account run now, {waiting} wait, the plan adds {len(own)}, and {limit} "
-            f"of the type {kind} run at once.",
-            "nothing needs doing; `apply --no-wait` submits them and leaves",
+            "the job will have to wait in the queue",
+            f"{running} jobs of the account are running, {waiting} are queued, and the plan adds {len(own)}. "
+            f"At most {limit} jobs of the training type {kind} run at once.",
+            "nothing to do; `apply --no-wait` submits the jobs and exits",
             severity="warning",
         )
 
@@ -94,9 +94,10 @@ def _full_queue(situation: Situation, provider: str, new: list[Change], busy: in
     if len(new) > room:
         yield situation.finding(
             new[max(room, 0)].address,
-            "the queue of the account is full before its turn comes",
-            f"{busy} jobs run or wait, the plan adds {len(new)}; at most {running} run and {queued} wait.",
-            "apply the jobs in parts (--target), or cancel jobs that nobody needs",
+            "the job queue of the account will be full",
+            f"{busy} jobs are running or queued, and the plan adds {len(new)}. At most {running} run and "
+            f"{queued} are queued.",
+            "apply the jobs in several steps (--target), or cancel jobs that aren't needed",
             severity="warning",
         )
 
@@ -115,7 +116,7 @@ def _number(situation: Situation, kind: ResourceType) -> Iterator[Diagnostic]:
         found = shortage(takes, limit - there, order)
         if found is not None:
             severity = "error" if found.is_sure else "warning"
-            detail = f"The account has {there} of at most {limit}, and the plan adds more than are left."
+            detail = f"The account has {there} of at most {limit}, and the plan adds more than fit."
             address = found.step.address
             yield situation.finding(
                 address, f"too many {kind.limit}", detail, kind.below_limit, severity=severity

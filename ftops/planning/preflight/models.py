@@ -52,8 +52,8 @@ def spelled(situation: Situation) -> Iterator[Diagnostic]:
         spelling = next((text for text in right if text.casefold() == name.casefold()), offered.id)
         yield situation.finding(
             change.address,
-            f"{name} isn't how this model is written",
-            f"Account {_where(situation, change)} lists it as {spelling}, and may refuse another spelling.",
+            f"{name} isn't how the account spells this model",
+            f"Account {_where(situation, change)} lists {spelling}, and may refuse another spelling.",
             f"write {spelling}",
         )
 
@@ -69,7 +69,10 @@ def tunable(situation: Situation) -> Iterator[Diagnostic]:
             hint = f"{_OTHER_MODEL}: {', '.join(others[:8])}" if others else _OTHER_MODEL
             where = _where(situation, change)
             yield situation.finding(
-                change.address, f"{model.base} can't be fine-tuned", f"Not in account {where}.", hint
+                change.address,
+                f"{model.base} can't be fine-tuned",
+                f"Account {where} doesn't offer it.",
+                hint,
             )
 
 
@@ -81,8 +84,8 @@ def versioned(situation: Situation) -> Iterator[Diagnostic]:
             continue
         yield situation.finding(
             change.address,
-            f"{model.base} names no version",
-            "The service knows models for fine-tuning by name and version, and may refuse it without.",
+            f"{model.base} has no version",
+            "The service lists models for fine-tuning by name and version, and may refuse a name alone.",
             f"write {offered.id}",
             "warning",
         )
@@ -99,8 +102,8 @@ def method(situation: Situation) -> Iterator[Diagnostic]:
         hint = f"use one of these models: {', '.join(others)}; {_CORRECT}" if others else _CORRECT
         yield situation.finding(
             change.address,
-            f"{model.base} can't be tuned by the method {asked}",
-            f"It takes {' or '.join(sorted(listed.methods))} ({listed.source}).",
+            f"{model.base} doesn't support the method {asked}",
+            f"It supports {' or '.join(sorted(listed.methods))} ({listed.source}).",
             hint,
         )
 
@@ -116,11 +119,12 @@ def training_type(situation: Situation) -> Iterator[Diagnostic]:
         regions = listed.training[asked]
         if regions is None or (regions and (not location or region(location) in regions)):
             continue
-        where = f"in {location}" if regions else "anywhere"
-        offered = f"It is in {', '.join(sorted(regions))} ({listed.source})." if regions else listed.source
+        where = f"in {location}" if regions else "in any region"
+        offered = f"It is available in {', '.join(sorted(regions))}" if regions else "It was withdrawn"
+        offered += f" ({listed.source})."
         yield situation.finding(
             change.address,
-            f"{model.base} has no {asked} training {where}",
+            f"{asked} training of {model.base} isn't available {where}",
             offered,
             _other_types(listed.training, location, asked) + _CORRECT,
         )
@@ -171,15 +175,15 @@ def sku(situation: Situation) -> Iterator[Diagnostic]:
             names = [s.name for s in skus]
             yield situation.finding(
                 change.address,
-                f"{model.base} isn't offered under the SKU {size.sku}",
-                f"Offered are {', '.join(names)}.",
+                f"{model.base} isn't available with the SKU {size.sku}",
+                f"Available SKUs: {', '.join(names)}.",
                 did_you_mean(size.sku, names),
             )
         elif size.capacity > (own.maximum or size.capacity) and not _has_quota(situation, change, own):
             yield situation.finding(
                 change.address,
-                f"a deployment of {model.base} can't have a capacity of {size.capacity}",
-                f"Under {own.name} it is at most {own.maximum}.",
+                f"capacity {size.capacity} is too much for a deployment of {model.base}",
+                f"With the SKU {own.name} it is at most {own.maximum}.",
                 "lower sku.capacity",
             )
 
@@ -210,7 +214,7 @@ def _unknown(
     elif catalogued is not None and catalogued.training:
         detail += " It exists: another region may have it."
     hint = did_you_mean(model.base, [m.id for m in base], nothing=_OTHER_MODEL)
-    return situation.finding(change.address, f"there is no model {asked} here", detail, hint)
+    return situation.finding(change.address, f"model {asked} isn't available in this account", detail, hint)
 
 
 def _not_there(situation: Situation, change: Change, model: ModelName) -> Iterator[Diagnostic]:
@@ -221,8 +225,8 @@ def _not_there(situation: Situation, change: Change, model: ModelName) -> Iterat
         return
     yield situation.finding(
         change.address,
-        f"the tuned model {model.literal} is not in this account",
-        f"Account {_where(situation, change)} doesn't list it: it may be of another account, or deleted.",
+        f"the fine-tuned model {model.literal} isn't in this account",
+        f"Account {_where(situation, change)} doesn't list it: it may be in another account, or deleted.",
         "refer to the job that makes it: ${job.<name>.fine_tuned_model}",
         severity="error" if change.remote_id else "warning",
     )
@@ -239,8 +243,8 @@ def _unheard_of(situation: Situation, change: Change, model: ModelName) -> Itera
     if near is not None and split(near)[0].casefold() != split(model.base)[0].casefold():
         yield situation.finding(
             change.address,
-            f"nobody here knows a model {model.base}",
-            "The account's own models can't be seen, and the catalogue has none of that name.",
+            f"unknown model {model.base}",
+            "The account's models can't be listed, and the catalogue has no model of that name.",
             f"did you mean {near}?",
             severity="warning",
         )
@@ -250,10 +254,10 @@ def _retirement(
     situation: Situation, address: Address, what: str, day: date, is_earliest: bool
 ) -> Iterator[Diagnostic]:
     left = (day - situation.today).days
-    hint = f"{_OTHER_MODEL}, and plan the move before that day"
+    hint = f"{_OTHER_MODEL}, and move to it before that day"
     if left <= 0 and not is_earliest:
         summary = f"{what} ended on {day.isoformat()}"
-        yield situation.finding(address, summary, "The service refuses it since then.", _OTHER_MODEL)
+        yield situation.finding(address, summary, "The service no longer accepts it.", _OTHER_MODEL)
     elif left <= 0:
         detail = f"It may have: {day.isoformat()} is the earliest day that was announced."
         yield situation.finding(address, f"{what} may have ended", detail, hint, severity="warning")

@@ -28,8 +28,8 @@ def taken(situation: Situation) -> Iterator[Diagnostic]:
         if not _goes_before(situation, order, change.step, change.provider, name):
             yield situation.finding(
                 change.address,
-                f"account {situation.accounts[change.provider].name} has a deployment `{name}` already",
-                "The service would change that one instead of making another, so ftops doesn't.",
+                f"account {situation.accounts[change.provider].name} already has a deployment `{name}`",
+                "The service would change that deployment instead of creating another one.",
                 f"import it ({import_block(change.address, name)}), or choose another `name`",
             )
 
@@ -66,8 +66,9 @@ def shared(situation: Situation) -> Iterator[Diagnostic]:
 def _twice(situation: Situation, name: str, addresses: list[Address]) -> Diagnostic:
     return situation.finding(
         addresses[-1],
-        f"more than one deployment of its account has the name `{name}`",
-        f"They are {some(addresses)}; their providers are one account, and each would overwrite the other.",
+        f"several deployments of the account have the name `{name}`",
+        f"They are {some(addresses)}: their providers use the same account, and one would overwrite the "
+        "other.",
         "give each a `name` of its own",
     )
 

@@ -69,9 +69,9 @@ def differences(old: PlanInputs, new: PlanInputs) -> list[str]:
     ]
     moved = sorted({name.partition("#")[0] for name in _differing(old.state, new.state)})
     said = {
-        "declared otherwise": _differing(old.spec, new.spec),
-        "other content": files,
-        "another value": _differing(old.secrets, new.secrets),
+        "changed in the spec": _differing(old.spec, new.spec),
+        "changed files": files,
+        "changed secrets": _differing(old.secrets, new.secrets),
         "changed by another run": moved,
     }
     return [f"{words}: {_listed(names)}" for words, names in said.items() if names]

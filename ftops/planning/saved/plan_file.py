@@ -143,19 +143,19 @@ def parse_plan(text: str, file: str, decrypt: Callable[[Sealed], str] = _refuse)
     if version is None:
         raise PlanFileError(
             f"not a saved plan: {file}",
-            "it doesn't begin as a file that `ftops plan --out` wrote.",
+            "it wasn't written by `ftops plan --out`.",
             "name a spec (a folder, or a file that ends in .yaml or .yml) or a saved plan",
         )
     if version > PLAN_FILE_VERSION:
         raise PlanFileError(
-            f"the saved plan is of version {version}, this ftops knows {PLAN_FILE_VERSION}: {file}",
-            "a later ftops made it; this one could do something else than what was read.",
+            f"the saved plan has version {version}, and this ftops supports {PLAN_FILE_VERSION}: {file}",
+            "a later version of ftops wrote it, and this one might do something else.",
             "upgrade ftops, or plan again with this one",
         )
     if version < PLAN_FILE_VERSION:
         raise PlanFileError(
-            f"the saved plan is of version {version}, this ftops knows {PLAN_FILE_VERSION}: {file}",
-            "an earlier ftops made it, which didn't write down where it is to be applied.",
+            f"the saved plan has version {version}, and this ftops supports {PLAN_FILE_VERSION}: {file}",
+            "an earlier version of ftops wrote it, without the place where it is applied.",
             "plan again with this ftops",
         )
     if not mark or _sealed(body) != text:
@@ -173,7 +173,7 @@ def parse_plan(text: str, file: str, decrypt: Callable[[Sealed], str] = _refuse)
         saved = _CODEC.read(SavedPlan, raw)
     except (TypeError, ValueError, KeyError) as error:
         raise PlanFileError(
-            f"the saved plan isn't of the form that this ftops writes: {file}",
+            f"the saved plan has an unknown form: {file}",
             f"{error}.",
             "plan again with this ftops",
         ) from error

@@ -76,7 +76,7 @@ OTHER = DATA._replace(name="other")
 def test_one_object_has_one_address(first: object, second: object, stops: bool) -> None:
     after = state_of([first, second])  # type: ignore[list-item]
     if stops:
-        with pytest.raises(Blocked, match="with one object"):
+        with pytest.raises(Blocked, match="for the same object"):
             check_owners(after, (), ACCOUNTS)
     else:
         check_owners(after, (), ACCOUNTS)

@@ -61,7 +61,7 @@ def seen(**remote_ids: str | None) -> Observed:
     ("observed", "said"),
     [
         (seen(data=None), "there is no dataset file-9"),
-        (seen(data="file-owned"), "is managed as dataset.other already"),
+        (seen(data="file-owned"), "is already managed as dataset.other"),
         (seen(data="file-old"), "is managed as the old object of dataset.other"),
     ],
 )

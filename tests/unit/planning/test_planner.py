@@ -87,7 +87,7 @@ def test_a_changed_example_replaces_all_that_follows_and_deletes_the_old_last(wo
     ]
     assert change_of(made, "dataset.train").reason.text == "content changed"
     assert change_of(made, "job.copilot").reason.text == "training changed (dataset.train)"
-    expected = "model comes from job.copilot, which is replaced"
+    expected = "model comes from job.copilot, which will be replaced"
     assert change_of(made, "deployment.prod").reason.text == expected
     assert made.summary.replace == 3
     assert made.summary.total == 3
@@ -216,9 +216,9 @@ def test_a_replacement_keeps_what_is_ignored(world: World, options: Options) -> 
     made = world.plan(wanted, options)
     assert [a.path for a in change_of(made, "deployment.base").attributes] == ["sku.name"]
     assert made.warnings == (
-        'deployment.base: rai_policy stays unset (the spec says "Microsoft.Default"): ignore_changes',
-        "deployment.base: sku.capacity stays 40 (the spec says 90): ignore_changes",
-        'deployment.base: tags.owner stays "bot" (the spec says "spec"): ignore_changes',
+        'deployment.base: rai_policy stays unset, although the spec has "Microsoft.Default" (ignore_changes)',
+        "deployment.base: sku.capacity stays 40, although the spec has 90 (ignore_changes)",
+        'deployment.base: tags.owner stays "bot", although the spec has "spec" (ignore_changes)',
     )
     world.apply(wanted, options)
     (thing,) = world.cloud.of_kind("deployment")
@@ -363,7 +363,10 @@ def test_protection_blocks_deletion_and_replacement_and_survives_its_own_lines(w
         Blocked, match=r"deployment\.prod is protected, and the plan would delete it"
     ) as refused:
         world.plan(config(dataset("other", "1")))
-    assert "The plan would do so because it is no longer declared." in refused.value.diagnostics[0].detail
+    assert (
+        "The resource would be deleted because it is no longer declared."
+        in refused.value.diagnostics[0].detail
+    )
     with pytest.raises(Blocked, match="would replace it"):
         world.plan(config(deployment("prod", "gpt.ft-2", lifecycle=PROTECTED)))
     with pytest.raises(Blocked):
@@ -559,10 +562,9 @@ def test_ten_thousand_resources_need_no_recursion(world: World) -> None:
 def test_a_plan_says_that_protection_is_lifted(world: World, mode: Mode) -> None:
     world.apply(config(deployment("prod", "gpt.ft-1", lifecycle=PROTECTED)))
     made = world.plan(config(deployment("prod", "gpt.ft-2")), Options(mode=mode))
-    verb = "replace" if mode is Mode.NORMAL else "delete"
+    done = "replaced" if mode is Mode.NORMAL else "deleted"
     assert made.warnings == (
-        "deployment.prod is protected on record (prevent_destroy); the spec doesn't protect it any more, "
-        f"so this plan {verb}s it",
+        f"deployment.prod will be {done}: prevent_destroy is set in the state, but no longer in the spec",
     )
 
 

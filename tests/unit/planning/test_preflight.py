@@ -123,7 +123,7 @@ def test_what_only_takes_away_is_not_checked() -> None:
 
 def test_a_finding_names_the_resource_and_its_place() -> None:
     (one,) = found(dataset(), job(model="gpt-4o-mini-2024-07-81"))
-    assert one.summary == "job.copilot: there is no model gpt-4o-mini-2024-07-81 here"
+    assert one.summary == "job.copilot: model gpt-4o-mini-2024-07-81 isn't available in this account"
     assert one.place == Place("ftops.yaml", 2)
     assert "acme (swedencentral)" in one.detail
     assert one.hint == f"Did you mean `{MINI}`?"
@@ -139,13 +139,13 @@ JOBS: dict[str, tuple[Change, list[str]]] = {
     "by-id": (job(), []),
     "another-case": (
         job(model=MINI.upper()),
-        [f"error: job.copilot: {MINI.upper()} isn't how this model is written"],
+        [f"error: job.copilot: {MINI.upper()} isn't how the account spells this model"],
     ),
     "by-name-alone": (
         job(model="gpt-4o"),
-        ["warning: job.copilot: gpt-4o names no version"],
+        ["warning: job.copilot: gpt-4o has no version"],
     ),
-    "unknown": (job(model="gpt-9"), ["error: job.copilot: there is no model gpt-9 here"]),
+    "unknown": (job(model="gpt-9"), ["error: job.copilot: model gpt-9 isn't available in this account"]),
     "known-after-apply": (job(model=Reference(Address("job", "elsewhere"), "fine_tuned_model")), []),
     "not-tunable": (
         job(model="gpt-4o-2024-11-20"),
@@ -153,9 +153,9 @@ JOBS: dict[str, tuple[Change, list[str]]] = {
     ),
     "tuned-of-another-account": (
         job(model=TUNED),
-        [f"warning: job.copilot: the tuned model {TUNED} is not in this account"],
+        [f"warning: job.copilot: the fine-tuned model {TUNED} isn't in this account"],
     ),
-    "method": (job(method="dpo"), [f"error: job.copilot: {MINI} can't be tuned by the method dpo"]),
+    "method": (job(method="dpo"), [f"error: job.copilot: {MINI} doesn't support the method dpo"]),
     "method-that-is-known": (job(model="gpt-4o-2024-08-06", method="dpo"), []),
     "developer": (job(training_type="developer"), []),
 }
@@ -172,13 +172,17 @@ def test_models_of_jobs(name: str) -> None:
     [
         ("swedencentral", "standard", []),
         ("North Central US", "standard", []),
-        ("westeurope", "standard", [f"error: job.copilot: {MINI} has no standard training in westeurope"]),
+        (
+            "westeurope",
+            "standard",
+            [f"error: job.copilot: standard training of {MINI} isn't available in westeurope"],
+        ),
         ("westeurope", "global_standard", []),
         ("westeurope", "developer", []),
         (
             "uaenorth",
             "global_standard",
-            [f"error: job.copilot: {MINI} has no global_standard training in uaenorth"],
+            [f"error: job.copilot: global_standard training of {MINI} isn't available in uaenorth"],
         ),
         ("", "standard", []),
     ],
@@ -196,7 +200,7 @@ def test_another_training_type_is_offered() -> None:
 def test_a_training_type_that_is_nowhere() -> None:
     listed = replace(ACCOUNT, models=None)
     assert find(job(model="Ministral-3B"), account=listed) == [
-        "error: job.copilot: Ministral-3B has no standard training anywhere"
+        "error: job.copilot: standard training of Ministral-3B isn't available in any region"
     ]
 
 
@@ -253,20 +257,20 @@ SKU_CASES: dict[str, tuple[Change, list[str]]] = {
     "whatever-the-case": (deployment(sku="globalstandard"), []),
     "unknown": (
         deployment(sku="GlobalStandrd"),
-        [f"error: deployment.new: {MINI} isn't offered under the SKU GlobalStandrd"],
+        [f"error: deployment.new: {MINI} isn't available with the SKU GlobalStandrd"],
     ),
     "not-for-base-models": (
         deployment(sku="DeveloperTier"),
-        [f"error: deployment.new: {MINI} isn't offered under the SKU DeveloperTier"],
+        [f"error: deployment.new: {MINI} isn't available with the SKU DeveloperTier"],
     ),
     "for-tuned-models": (deployment(model=TUNED, sku="ProvisionedManaged", inputs={"source": "/x"}), []),
     "too-large": (
         deployment(sku="GlobalStandard", capacity=1001),
-        [f"error: deployment.new: a deployment of {MINI} can't have a capacity of 1001"],
+        [f"error: deployment.new: capacity 1001 is too much for a deployment of {MINI}"],
     ),
     "no-such-version": (
         deployment(model="gpt-4o", inputs={"version": "2020-01-01"}),
-        ["error: deployment.new: there is no model gpt-4o 2020-01-01 here"],
+        ["error: deployment.new: model gpt-4o 2020-01-01 isn't available in this account"],
     ),
     "not-known": (deployment(model="gpt-4.1-mini", sku="Anything"), []),
 }
@@ -282,7 +286,7 @@ def test_an_update_that_touches_neither_model_nor_sku_is_not_checked_again() -> 
     tags = deployment("new", "gpt-9", action=Action.UPDATE, attributes=(AttributeChange("tags", {}, {}),))
     assert find(tags) == []
     model = replace(tags, attributes=(AttributeChange("model", MINI, "gpt-9"),))
-    assert find(model) == ["error: deployment.new: there is no model gpt-9 here"]
+    assert find(model) == ["error: deployment.new: model gpt-9 isn't available in this account"]
 
 
 @pytest.mark.parametrize(
@@ -382,8 +386,8 @@ def test_quota(name: str) -> None:
 def test_a_quota_says_its_numbers() -> None:
     (one,) = found(deployment("aa", capacity=6), deployment("bb", capacity=6))
     assert one.detail == (
-        "It needs 6 new capacity; 4 would be left when its turn comes. "
-        "Of 100 in all, 90 are used now, and the steps before it change that."
+        "It needs 6 new capacity; 4 will be left at that point. "
+        "90 of 100 are in use now, and earlier steps of the plan change that."
     )
     assert "az cognitiveservices usage list --location swedencentral" in one.hint
 
@@ -409,7 +413,7 @@ NUMBERS: dict[str, tuple[Mapping[str, int], list[Change], list[str]]] = {
     "bytes": (
         {"total_file_bytes": 999_999_500},
         [dataset(size=1000)],
-        ["warning: dataset.train: the account's files may become too many bytes"],
+        ["warning: dataset.train: the files may exceed the account's limit for their total size"],
     ),
     "one-file": (
         {},
@@ -419,14 +423,14 @@ NUMBERS: dict[str, tuple[Mapping[str, int], list[Change], list[str]]] = {
     "running": (
         {"running_jobs": 2},
         [job("a"), job("b")],
-        ["warning: job.b: it will have to wait for other jobs"],
+        ["warning: job.b: the job will have to wait in the queue"],
     ),
     "queue": (
         {"running_jobs": 3, "queued_jobs": 20},
         [job("a")],
         [
-            "warning: job.a: it will have to wait for other jobs",
-            "warning: job.a: the queue of the account is full before its turn comes",
+            "warning: job.a: the job queue of the account will be full",
+            "warning: job.a: the job will have to wait in the queue",
         ],
     ),
 }
@@ -450,7 +454,7 @@ NAMES: dict[str, tuple[list[Change], list[str]]] = {
     "free": ([deployment("fresh")], []),
     "taken": (
         [deployment("Prod")],
-        ["error: deployment.Prod: account acme has a deployment `prod` already"],
+        ["error: deployment.Prod: account acme already has a deployment `prod`"],
     ),
     "freed": (
         [deletion("prod"), deployment("prod", action=Action.REPLACE, waits_for=("deployment.prod#old",))],
@@ -461,7 +465,7 @@ NAMES: dict[str, tuple[list[Change], list[str]]] = {
             deployment("prod", capacity=1, action=Action.REPLACE),
             deletion("prod", step="deployment.prod#1", waits_for=("deployment.prod",)),
         ],
-        ["error: deployment.prod: account acme has a deployment `prod` already"],
+        ["error: deployment.prod: account acme already has a deployment `prod`"],
     ),
     "computed": ([deployment("prod", inputs={"replace": "blue_green"})], []),
 }
@@ -480,7 +484,7 @@ def test_two_providers_for_one_account() -> None:
     accounts = {"azure": ACCOUNT, "again": ACCOUNT}
     homes = {"azure": "azure:acme", "again": "azure:acme"}
     situation = Situation((one, two), resources, accounts, CATALOG, TODAY, homes=homes)
-    twice = ["deployment.bb: more than one deployment of its account has the name `aa`"]
+    twice = ["deployment.bb: several deployments of the account have the name `aa`"]
     assert [d.summary for d in check(situation)] == twice
     homes["again"] = "azure:other"
     assert check(situation) == ()
@@ -501,14 +505,17 @@ ACCESS: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "may-not-train": (
         {"may_train": False},
-        ["error: provider azure: who is signed in may not train on account acme"],
+        ["error: provider azure: the signed-in identity isn't allowed to train on account acme"],
     ),
     "may-not-deploy": (
         {"may_train": True, "may_deploy": False},
-        ["error: provider azure: who is signed in may not deploy on account acme"],
+        ["error: provider azure: the signed-in identity isn't allowed to deploy on account acme"],
     ),
     "may-do-both": ({"may_train": True, "may_deploy": True}, []),
-    "not-ready": ({"state": "Accepted"}, ["warning: provider azure: account acme is in the state Accepted"]),
+    "not-ready": (
+        {"state": "Accepted"},
+        ["warning: provider azure: account acme isn't ready: its state is Accepted"],
+    ),
     "not-known": ({"state": "", "may_deploy": None}, []),
 }
 
@@ -522,8 +529,8 @@ def test_access(name: str) -> None:
 def test_pain_3_a_missing_role_says_which_and_for_what() -> None:
     (one,) = found(deployment("aa"), deployment("bb", capacity=0), account=replace(ACCOUNT, may_deploy=False))
     assert one.detail == (
-        "Missing is the action Microsoft.CognitiveServices/accounts/deployments/write. "
-        "Needed for deployment.aa, deployment.bb."
+        "It lacks the action Microsoft.CognitiveServices/accounts/deployments/write, "
+        "which is needed for deployment.aa, deployment.bb."
     )
     assert one.hint == "ask for the role Cognitive Services Contributor on the account"
     assert one.place == Place("ftops.yaml", 99)
@@ -545,4 +552,4 @@ def test_a_name_that_follows_from_a_model_may_be_taken_too() -> None:
     name = deployment_name("prod", {**change_.after, "model": TUNED})
     account = replace(ACCOUNT, deployments=frozenset({name}))
     situation = Situation((change_,), {}, {"azure": account}, CATALOG, TODAY, known={str(model): TUNED})
-    assert f"has a deployment `{name}` already" in check(situation)[0].summary
+    assert f"already has a deployment `{name}`" in check(situation)[0].summary

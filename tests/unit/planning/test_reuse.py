@@ -247,7 +247,7 @@ def test_two_records_of_one_object_are_refused(world: World) -> None:
     with pytest.raises(Blocked) as caught:
         world.plan(config(dataset("a", "1")))
     found = caught.value.diagnostics[0]
-    assert found.summary == "dataset.a and dataset.b are on record with one object: dataset-1"
+    assert found.summary == "dataset.a and dataset.b are recorded for the same object: dataset-1"
     assert "ftops state rm dataset.b" in found.hint
 
 
