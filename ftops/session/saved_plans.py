@@ -221,7 +221,7 @@ def _check_subject(config: Config, saved: SavedPlan) -> None:
     if keys is not None and keys.key is not None and not saved.is_sealed:
         raise StalePlan(
             "the saved plan isn't encrypted, and the plans of this spec are",
-            "Anybody who can write files could have written it; an encrypted plan proves that its author has the key.",
+            "Anybody who can write files could have written it; only those who have the key can encrypt.",
             "plan again with --out, where the key is available",
         )
     wanted = saved.plan.spec, saved.plan.environment
