@@ -110,7 +110,7 @@ def test_pain_16_quota_is_found_at_plan_time(cloud: Cloud, azure: AzureProvider)
         "(OpenAI.Standard.gpt-4o-mini)"
     )
     assert found[0].place == PLACE
-    assert "It needs 15 new capacity; 10 would be left when its turn comes." in found[0].detail
+    assert "It needs 15 new capacity; 10 will be left at that point." in found[0].detail
 
 
 def test_pain_16_quota_of_a_model_that_is_yet_to_be_trained(cloud: Cloud, azure: AzureProvider) -> None:
