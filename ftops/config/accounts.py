@@ -1,7 +1,6 @@
-"""Accounts: where objects live, and which provider of the spec manages a recorded one. Pure.
+"""Account names: which account a provider uses, whatever its name in the spec. Pure.
 
-The name of a provider is the spec's own; the account behind it is what makes two objects one.
-docs/identity.md has the rules.
+Two resources can be the same object only within one account. docs/identity.md has the rules.
 """
 
 from __future__ import annotations
@@ -17,18 +16,17 @@ from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import RESOURCE_TYPES
 
 _CUSTOM_DOMAINS = (".openai.azure.", ".cognitiveservices.azure.", ".services.ai.azure.")
-"""What follows the name of an account in its host; the name is unique within a cloud."""
+"""Host names after the name of an account, which is unique within a cloud."""
 _URL = re.compile(r"(?:(\w+)://)?(?:[^/?#]*@)?(\[[^]]*\]|[^:/?#]*)(?::(\d*))?([^?#]*)")
-"""Scheme, host, port and path; of any text, for what is wrong with an address the service will say."""
+"""Scheme, host, port and path. It matches any text: the service reports invalid URLs."""
 _LOOPBACK = "127.0.0.1"
 _LOOPBACKS = frozenset({_LOOPBACK, "localhost", "[::1]"})
-"""Names of this machine, as addresses spell them."""
 _DEFAULT_PORTS: Mapping[str, str] = {"http": "80", "https": "443"}
 
 
 def account_of(provider: ProviderConfig, project: Path) -> str:
-    """A name of the account that is the same wherever ftops runs, whoever asks, and by whichever of its
-    addresses. No secret is in it. What the settings don't say of it is left off at the end."""
+    """The name of the account: the same on every machine, for every user and each of its URLs. It contains no
+    secret. Parts that the settings don't have are left out at the end."""
     if provider.account:
         return provider.account
     account: str = resolve(PROVIDER_TYPES[provider.type].account)(provider, project)
@@ -36,26 +34,26 @@ def account_of(provider: ProviderConfig, project: Path) -> str:
 
 
 def accounts_of(config: Config) -> dict[str, str]:
-    """The account of each provider."""
+    """The account name of each provider."""
     return {name: account_of(provider, config.project) for name, provider in config.providers.items()}
 
 
 def is_exclusive(account: str, kind: str) -> bool:
-    """Whether an object of this kind can have one address only. A deployment on the OpenAI platform is the
-    model itself, which any number of them may name, and deleting it does nothing."""
+    """Whether an object of this kind can be only one resource. A deployment on the OpenAI platform is the
+    model itself: any number of deployments may name it, and deleting one does nothing."""
     type_ = PROVIDER_TYPES.get(account.partition(":")[0])
     return type_ is None or type_.has_deployments or not RESOURCE_TYPES[kind].serves
 
 
 def agrees(one: str, other: str) -> bool:
-    """Whether two names of the account of one provider can be the same: settings that were added later, or
-    left out, say more or less of it."""
+    """Whether two account names of one provider can mean the same account: one of them may have fewer parts,
+    as settings were added or removed."""
     return one == other or one.startswith(f"{other}#") or other.startswith(f"{one}#")
 
 
 def possible_accounts(provider: ProviderConfig, project: Path, stand_in: str) -> str:
-    """The names that an account can have where nobody knows some of its settings, as a regular expression;
-    empty where they don't matter. `stand_in` is what stands in place of them, and nowhere else."""
+    """A regular expression of the names that an account can have if some settings are unknown; empty if these
+    don't matter. `stand_in` is the placeholder of their values."""
     account = account_of(provider, project)
     if stand_in not in account:
         return ""
@@ -66,14 +64,14 @@ def possible_accounts(provider: ProviderConfig, project: Path, stand_in: str) ->
         return "#".join([head, *named])
     if stand_in in account.partition("#")[0]:
         head = f"(?:{head}|emulator:{re.escape(_LOOPBACK)}{anything})"
-    rest = "(?:#.*)?"  # as `agrees` has it, either name may say less of the account
+    rest = "(?:#.*)?"  # as in `agrees`, either name may have fewer parts
     for part in reversed(named):
         rest = f"(?:#{part}{rest})?"
     return head + rest
 
 
 def azure_account(provider: ProviderConfig, project: Path) -> str:
-    """What answers on this machine is an emulator, which has one account, by whichever type it is reached."""
+    """A server on this machine is an emulator, which has one account, whatever the type of the provider."""
     host, path = _address(provider.settings.get("endpoint"))
     if host.partition(":")[0] == _LOOPBACK:
         return f"emulator:{host}{path}"
@@ -86,7 +84,7 @@ def azure_account(provider: ProviderConfig, project: Path) -> str:
 
 
 def openai_account(provider: ProviderConfig, project: Path) -> str:
-    """Without an organization or a project, those of the key count: others than any that is named."""
+    """Without an organization or project, it is that of the key, which counts as a different one."""
     host, _ = _address(provider.settings.get("base_url"))
     settings = provider.settings
     named = [str(settings.get(key) or "") for key in ("organization", "project")]
@@ -94,7 +92,7 @@ def openai_account(provider: ProviderConfig, project: Path) -> str:
 
 
 def emulator_account(provider: ProviderConfig, project: Path) -> str:
-    """A server that runs already says itself which account it is."""
+    """A running server is its own account; one that ftops starts is identified by its folder."""
     settings = provider.settings
     host, path = _address(settings.get("url"))
     if host:
@@ -108,13 +106,12 @@ def memory_account(provider: ProviderConfig, project: Path) -> str:
 
 
 def host_of(url: Value) -> str:
-    """The host of an address in one spelling, with its port if that isn't the default one; empty if there is
-    no address. No secret is in it."""
+    """The normalised host of a URL, with its port unless that is the default; empty without a URL."""
     return _address(url)[0]
 
 
 def _address(url: Value) -> tuple[str, str]:
-    """Host and path of an address in one spelling, without what is secret in it."""
+    """The normalised host and path of a URL, without user, password and query."""
     scheme, host, port, path = _URL.findall(str(url or ""))[0]
     host = host.lower()
     host = _LOOPBACK if host in _LOOPBACKS else host

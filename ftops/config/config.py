@@ -1,7 +1,7 @@
-"""Config: a spec as read for one environment. Values only; `loader` makes them.
+"""Config: a spec for one environment, as values. `loader` makes them.
 
-Variables, environments, named hyperparameters and for_each are resolved here; references to computed
-attributes are data, and so are secrets, whose values only `Config.secrets` knows.
+Variables, environments, named hyperparameters and `for_each` are resolved; references to computed attributes
+stay expressions. So do secrets, whose values are only in `Config.secrets`.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from ftops.core.resource_types import kind_of
 
 
 class Budget(Struct, frozen=True):
-    """What plans of a spec may cost at most. None: anything."""
+    """The cost limits of a plan; None: no limit."""
 
     training: float | None = None
     """For all jobs of one plan."""
     hosting_per_hour: float | None = None
-    """For all deployments of tuned models that one plan makes."""
+    """For all deployments of tuned models that one plan creates."""
     places: tuple[tuple[str, Place], ...] = ()
     """Where each limit is written."""
 
@@ -48,11 +48,7 @@ class Lifecycle(Struct, frozen=True):
 
 
 class Resource(Struct, frozen=True):
-    """One declared resource, after for_each.
-
-    `inputs` are JSON values whose leaves may be Reference, Secret or Template.
-    `sources` says for people where an input comes from: {"hyperparameters": "careful"}.
-    """
+    """One declared resource, after `for_each`. Leaves of its inputs may be Reference, Secret or Template."""
 
     address: Address
     provider: str
@@ -60,31 +56,32 @@ class Resource(Struct, frozen=True):
     depends_on: tuple[Address, ...] = ()
     lifecycle: Lifecycle = Lifecycle()
     sources: Mapping[str, str] = field(default_factory=dict)
+    """Where inputs come from, as shown to users: {"hyperparameters": "careful"}."""
     facts: Mapping[str, Json] = field(default_factory=dict)
     """Computed attributes that are known before anything is applied: a dataset's digest, a name."""
     identities: Mapping[str, str] = field(default_factory=dict)
-    """Inputs that are compared by what they mean, and that: a dataset's `content`, whose bytes may be another
-    spelling of the same examples."""
+    """Input → the digest that it is compared by: two spellings of the same examples have different bytes, but
+    the same digest of their `content`."""
     place: Place | None = None
     reference_places: Mapping[Address, Place] = field(default_factory=dict)
-    """Where each address that this resource depends on is named."""
+    """The first place that names each address on which this resource depends."""
 
 
 class ProviderConfig(Struct, frozen=True):
-    """One entry of `providers`. Settings may hold secrets."""
+    """One entry of `providers`. Settings may contain secrets."""
 
     name: str
     type: str
     settings: Mapping[str, Value] = field(default_factory=dict)
     place: Place | None = None
     sources: tuple[str, ...] = ()
-    """Variables and environment variables that lead to its account: `var.region`, `env.HOST`."""
+    """Variables and environment variables that decide which account it uses: `var.region`, `env.HOST`."""
     hidden: tuple[str, ...] = ()
-    """Values of the secrets among the settings: no message may show them."""
+    """Values of secrets among the settings, which no message may show."""
     account: str = ""
-    """The name of its account, where that doesn't follow from the settings: some of them are withheld."""
+    """The name of its account, if settings are withheld and it doesn't follow from the others."""
     possible: str = ""
-    """Where settings are withheld: the names that its account can have, as a regular expression."""
+    """If settings are withheld: a regular expression of the names that its account can have."""
 
 
 class Output(Struct, frozen=True):
@@ -98,7 +95,7 @@ class Output(Struct, frozen=True):
 
 
 class Move(Struct, frozen=True):
-    """One entry of `moved`. Without keys it means all instances of a `for_each`."""
+    """One entry of `moved`. Addresses without keys mean all instances of a `for_each`."""
 
     source: Address
     target: Address
@@ -106,7 +103,7 @@ class Move(Struct, frozen=True):
 
 
 class Import(Struct, frozen=True):
-    """One entry of `import`: an object of the service that shall be managed under an address."""
+    """One entry of `import`: an existing object, to be managed under an address."""
 
     target: Address
     remote_id: str
@@ -114,7 +111,7 @@ class Import(Struct, frozen=True):
 
 
 class Removal(Struct, frozen=True):
-    """One entry of `removed`. `retain`: the object itself stays."""
+    """One entry of `removed`. `retain`: the object itself is kept."""
 
     source: Address
     retain: bool = False
@@ -122,7 +119,7 @@ class Removal(Struct, frozen=True):
 
 
 class Refactorings(Struct, frozen=True):
-    """What a spec says about addresses that have changed, and about objects that exist already."""
+    """The entries of `moved`, `import` and `removed`."""
 
     moves: tuple[Move, ...] = ()
     imports: tuple[Import, ...] = ()
@@ -130,25 +127,25 @@ class Refactorings(Struct, frozen=True):
 
 
 class NamedPath(Struct, frozen=True):
-    """A file or folder that a spec uses, and where it is named: below an entry of a section. Without one, it
-    is ftops' own."""
+    """A file or folder that a spec uses, and the section, entry and keys that name it; without a section, a
+    path of ftops itself."""
 
     path: Path
     section: str = ""
     name: str = ""
     keys: tuple[str, ...] = ()
     is_data: bool = False
-    """Whether the checks of data files find what is wrong with it."""
+    """Whether it is a data file, which is checked when it is read."""
 
 
 class StateSettings(Struct, frozen=True):
-    """Where state lives: `<path>/<spec name>/<env>.json` for the local backend."""
+    """Where the state is stored: in `<path>/<spec name>/<env>.json` with the local backend."""
 
     backend: str = "local"
     path: str = "state"
     settings: Mapping[str, Value] = field(default_factory=dict)
     places: Mapping[str, Place] = field(default_factory=dict)
-    """Where its keys are named, by setting of `encryption`."""
+    """The places of its keys, by setting of `encryption`."""
 
 
 class Config(Struct, frozen=True):
@@ -157,38 +154,37 @@ class Config(Struct, frozen=True):
     name: str
     environment: str
     folder: Path
-    """Data paths are relative to this folder; absolute."""
+    """The folder of the spec, absolute: data paths are relative to it."""
     project: Path
-    """The project root; the state path is relative to it; absolute."""
+    """The project root, absolute: the path of the state is relative to it."""
     resources: tuple[Resource, ...]
     providers: Mapping[str, ProviderConfig]
     outputs: tuple[Output, ...] = ()
     state: StateSettings = StateSettings()
     budget: Budget = Budget()
     drift: Mapping[str, str] = field(default_factory=dict)
-    """Class of drift → policy, where it isn't the default."""
+    """Class of drift → policy, if it isn't the default."""
     variables: Mapping[str, str] = field(default_factory=dict)
     """Values of the variables that aren't sensitive, as `--var` takes them."""
     given: tuple[str, ...] = ()
-    """Variables that are given from outside: by `--var`, files of variables or FTOPS_VAR_…"""
+    """Variables that are set by `--var`, variable files or FTOPS_VAR_…"""
     secrets: Secrets = field(default_factory=dict)
-    """Values of every `${env.X}` and sensitive `${var.x}` that the spec names."""
+    """The value of every `${env.X}` and sensitive `${var.x}` in the spec."""
     refactorings: Refactorings = Refactorings()
     is_named: bool = True
-    """Whether the spec says its name itself; else it is that of its folder."""
+    """Whether the spec sets its name; if not, it is the name of its folder."""
     keys: tuple[str, ...] = ()
-    """Environment variables that nothing but the encryption of the state reads."""
+    """Environment variables that only the encryption of the state uses."""
     withheld: tuple[str, ...] | None = None
-    """Environment variables that an untrusted spec asks for and doesn't get; None: the spec is trusted."""
+    """Environment variables that an untrusted spec names and doesn't get; None: the spec is trusted."""
     is_outline: bool = False
-    """Whether all that is declared was left out."""
+    """Whether the resources were left out."""
     files: tuple[str, ...] = ()
     """The files that were read, as shown in diagnostics."""
     warnings: tuple[Diagnostic, ...] = ()
-    """What was found in the spec that is no error."""
 
     def named_paths(self) -> Iterator[NamedPath]:
-        """All that is read or written for this config, and that what lies in the project decides about."""
+        """Every path that is read or written for this config, and that files of the project can change."""
         for resource in self.resources:
             path = resource.inputs.get("path")
             kind = kind_of(resource.address)
@@ -216,5 +212,5 @@ class Config(Struct, frozen=True):
                 yield NamedPath(folder / self.name / f"{self.environment}{suffix}")
 
     def __repr__(self) -> str:
-        """Without its secrets, wherever it may be printed."""
+        """Without secrets, which a traceback could print."""
         return f"<Config {self.name}/{self.environment}, {len(self.resources)} resources>"

@@ -1,4 +1,4 @@
-"""Data files of a config: their content, findings, and findings in the jobs that use them."""
+"""Data files: the content of each dataset, its findings, and those of the jobs that use it."""
 
 from __future__ import annotations
 
@@ -20,33 +20,30 @@ from ftops.core.project import CACHE, CATALOG_FILE, CATALOG_VARIABLE, ignore, ow
 from ftops.core.resource_types import METHOD_FORMATS, kind_of
 
 SHORT = 16_384
-"""Bytes of an example that every model takes whole, unless a catalogue of the user's own says otherwise."""
+"""Bytes of an example that fit every model, unless the user's own catalogue sets other limits."""
 
 
 def with_data(config: Config, show: Callable[[Path], str]) -> tuple[Config, tuple[Diagnostic, ...]]:
-    """The config with what each data file holds: its digest as an input and what that means, size and count
-    as facts.
-
-    Raises SpecError with every error in every file; returns the warnings.
-    """
+    """The config with the content of its data files: digests as inputs, size and count as facts. Also returns
+    the warnings. Raises SpecError with all errors in all files."""
     with data_cache(config) as cache:
         files = _Files(config, show, cache)
         resources = tuple(files.with_content(resource) for resource in config.resources)
         files.check_jobs()
         files.tidy()
         resources = files.with_tokens(resources)
-    told = tuple(d for d in files.findings if d.severity != "note")
-    errors = [d for d in told if d.severity == "error"]
+    errors = [d for d in files.findings if d.severity == "error"]
     if errors:
         raise SpecError(errors)
-    return replace(config, resources=resources), (*config.warnings, *told)
+    warnings = (d for d in files.findings if d.severity == "warning")
+    return replace(config, resources=resources), (*config.warnings, *warnings)
 
 
 def inspect_data(
     config: Config, show: Callable[[Path], str], settings: Mapping[str, str]
 ) -> tuple[list[Inspected], list[Diagnostic]]:
-    """What the data of each dataset of a config hold, and what is found beyond single ones, notes too.
-    `settings` are grades that go before those of the config. Nothing is raised."""
+    """The inspected data of each dataset, and findings about several of them together, including notes.
+    `settings`: grades that override those of the config. Raises nothing."""
     with data_cache(config) as cache:
         files = _Files(config, show, cache, settings)
         for resource in config.resources:
@@ -57,14 +54,14 @@ def inspect_data(
 
 
 def data_cache(config: Config) -> dataset.Cache:
-    """What is known of data files that haven't changed."""
+    """The cached inspections of data files."""
     with suppress(OSError):
         ignore(config.project)
     return dataset.Cache(own_folder(config.project, CACHE))
 
 
 class _Files(Struct):
-    """Each file is inspected once, and changed where its dataset says so."""
+    """Inspects each data file once, and transforms it if its dataset says so."""
 
     config: Config
     show: Callable[[Path], str]
@@ -72,10 +69,10 @@ class _Files(Struct):
     settings: Mapping[str, str] = dataset.NO_SETTINGS
     findings: list[Diagnostic] = field(default_factory=list)
     _joined: dict[str, Source] = field(default_factory=dict)
-    _inspected: dict[tuple[Path, str], dataset.Inspection] = field(default_factory=dict)
-    known: dict[Address, Inspected] = field(default_factory=dict)
+    _inspections: dict[tuple[Path, str], dataset.Inspection] = field(default_factory=dict)
+    inspected: dict[Address, Inspected] = field(default_factory=dict)
     reported: dict[str, Inspected] = field(default_factory=dict)
-    """By the name of what was read: each file that is named, and each that was made of one."""
+    """By the name of the data: each file that the spec names, and each that was derived from one."""
 
     def with_content(self, resource: Resource) -> Resource:
         path = resource.inputs.get("path")
@@ -91,83 +88,81 @@ class _Files(Struct):
         severity = self._severity(resource)
         if steps and not inspection.is_refused(severity):
             source, inspection = self._transformed(resource, source, inspection, steps)
-        self.known[resource.address] = Inspected(source, inspection, severity)
+        self.inspected[resource.address] = Inspected(source, inspection, severity)
         return _with_inspection(self._with_file(resource, source), inspection)
 
     def with_tokens(self, resources: tuple[Resource, ...]) -> tuple[Resource, ...]:
-        """With the number of tokens of datasets, where something refers to it: counting takes a while."""
+        """The resources with the number of tokens of datasets, which is counted only if it is referred to."""
         wanted = {ref.address for ref in _referred(self.config) if ref.attribute == "tokens"}
-        if wanted.isdisjoint(self.known):
+        if wanted.isdisjoint(self.inspected):
             return resources
         from ftops.config.token_lengths import TokenLengths
 
-        lengths = TokenLengths(self.config, self.known, self.show)
-        tokens = {address: lengths.tokens(address) for address in wanted & self.known.keys()}
+        lengths = TokenLengths(self.config, self.inspected, self.show)
+        tokens = {address: lengths.tokens(address) for address in wanted & self.inspected.keys()}
         return tuple(
             replace(r, facts={**r.facts, "tokens": tokens[r.address]}) if tokens.get(r.address) else r
             for r in resources
         )
 
     def tidy(self) -> None:
-        """Where files were made of others, those of former plans go by and by."""
-        used = {one.source.file for one in self.known.values()}
+        """Deletes files that earlier plans derived from others."""
+        used = {data.source.file for data in self.inspected.values()}
         if any(r.inputs.get("transform") for r in self.config.resources) or self._joined:
             from ftops.dataset.files.derived_files import tidy
 
             tidy(self.config.project, used)
 
     def _source(self, path: str) -> Source:
-        """Raises Unreadable where a pattern names no files, or they can't be joined."""
+        """Raises Unreadable if no file matches a pattern, or the files can't be joined."""
         file = self.config.folder / path
         if not dataset.is_pattern(path) or file.is_file():
             return Source(file, self.show(file))
-        known = self._joined.get(path)
-        if known is None:
+        if path not in self._joined:
             from ftops.dataset.files.joined_files import Lines, joined, matches
 
             files = matches(self.config.folder, path)
-            where = Lines(files, [self.show(one) for one in files])
-            known = Source(joined(files, self.config.project), self.show(file), where)
-            self._joined[path] = known
-        return known
+            where = Lines(files, [self.show(match) for match in files])
+            self._joined[path] = Source(joined(files, self.config.project), self.show(file), where)
+        return self._joined[path]
 
     def _with_file(self, resource: Resource, source: Source) -> Resource:
-        """Says which file is uploaded, where that isn't the one that is named."""
+        """The resource with the file that is uploaded, if it isn't the one that the spec names."""
         if source.file == self.config.folder / str(resource.inputs["path"]):
             return resource
         file = os.path.relpath(source.file, self.config.folder)
         return replace(resource, inputs={**resource.inputs, "file": file})
 
     def check_jobs(self) -> None:
-        """What no file shows by itself."""
+        """Findings about jobs and their data together."""
         for job in self.config.resources:
             if kind_of(job.address).trains:
                 self.findings += self._misfits(job)
                 self.findings += self._overlaps(job)
-        if _has_own_catalog(self.config) or any(o.inspection.longest > SHORT for o in self.known.values()):
+        if _has_own_catalog(self.config) or any(
+            data.inspection.longest > SHORT for data in self.inspected.values()
+        ):
             from ftops.config.token_lengths import TokenLengths
 
-            self.findings += TokenLengths(self.config, self.known, self.show).too_long()
+            self.findings += TokenLengths(self.config, self.inspected, self.show).too_long()
 
-    def _inspect(self, source: Source, resource: Resource, told: Iterable[str] = ()) -> dataset.Inspection:
-        form, file = _format(resource), source.file
-        found = self._inspected.get((file, form))
-        if found is None:
-            found = self._inspected[file, form] = dataset.inspect(file, format=form, cache=self.cache)
-        return self._report(found, source, resource, told)
+    def _inspect(
+        self, source: Source, resource: Resource, reported: Iterable[str] = ()
+    ) -> dataset.Inspection:
+        declared = str(resource.inputs.get("format", ""))
+        key = (source.file, declared)
+        if key not in self._inspections:
+            self._inspections[key] = dataset.inspect(source.file, format=declared, cache=self.cache)
+        return self._report(self._inspections[key], source, resource, reported)
 
     def _report(
-        self,
-        found: dataset.Inspection,
-        source: Source,
-        resource: Resource,
-        told: Iterable[str] = (),
+        self, inspection: dataset.Inspection, source: Source, resource: Resource, reported: Iterable[str] = ()
     ) -> dataset.Inspection:
-        one = Inspected(source, found, self._severity(resource), frozenset(told))
-        self.reported.setdefault(source.shown, one)
-        new = (_placed(d, resource) for d in one.diagnostics() if d.severity != "note")
+        data = Inspected(source, inspection, self._severity(resource), frozenset(reported))
+        self.reported.setdefault(source.shown, data)
+        new = (_placed(d, resource) for d in data.diagnostics() if d.severity != "note")
         self.findings += [d for d in new if d not in self.findings]
-        return found
+        return inspection
 
     def _transformed(
         self, resource: Resource, source: Source, inspection: dataset.Inspection, steps: Any
@@ -179,15 +174,15 @@ class _Files(Struct):
         except FtopsError as error:
             self.findings += map(source.placed, error.diagnostics)
             return source, inspection
-        made = Source(file, f"{source.shown} as {resource.address}")
-        return made, self._inspect(made, resource, inspection.counts)
+        derived = Source(file, f"{source.shown} as {resource.address}")
+        return derived, self._inspect(derived, resource, inspection.counts)
 
     def _misfits(self, job: Resource) -> Iterator[Diagnostic]:
-        """Data whose examples are of a format that the method doesn't learn from."""
+        """Findings about data whose format isn't that of the job's method."""
         method = str(job.inputs.get("method", "supervised"))
         need = METHOD_FORMATS.get(method, "")
         for key, address in data_of(job):
-            inspection = self.known[address].inspection if address in self.known else None
+            inspection = self.inspected[address].inspection if address in self.inspected else None
             if inspection is None or inspection.format in ("", need) or inspection.is_refused():
                 continue
             yield Diagnostic(
@@ -199,25 +194,29 @@ class _Files(Struct):
             )
 
     def _severity(self, resource: Resource) -> Mapping[str, str]:
-        return {**_severity(resource), **self.settings}
+        """The grades of findings, by rule."""
+        checks = resource.inputs.get("checks")
+        own = checks.get("severity") if isinstance(checks, Mapping) else None
+        grades = {str(rule): str(grade) for rule, grade in own.items()} if isinstance(own, Mapping) else {}
+        return {**grades, **self.settings}
 
     def _overlaps(self, job: Resource) -> Iterator[Diagnostic]:
-        """Validation data that the model has learned from, in this job or in those that it starts from."""
+        """Findings about validation data that this job, or one it starts from, trains on."""
         validation = dict(data_of(job)).get("validation")
-        ours = self.known.get(validation) if validation else None
+        ours = self.inspected.get(validation) if validation else None
         if validation is None or ours is None or ours.inspection.is_refused(ours.severity):
             return
         by_address = {resource.address: resource for resource in self.config.resources}
         for ancestor in _lineage(job, by_address):
             training = dict(data_of(ancestor)).get("training")
-            theirs = self.known.get(training) if training else None
+            theirs = self.inspected.get(training) if training else None
             if theirs is None or theirs.inspection.is_refused(theirs.severity):
                 continue
-            found = self._overlap(ours, theirs)
+            overlap = self._overlap(ours, theirs)
             whose = "" if ancestor is job else f", from which {ancestor.address} learns"
             for rule, count, first, how, like in (
-                ("data/overlap", found.same, found.first_same, "are", "the same as"),
-                ("data/near-overlap", found.near, found.first_near, "are nearly", "nearly"),
+                ("data/overlap", overlap.same, overlap.first_same, "are", "the same as"),
+                ("data/near-overlap", overlap.near, overlap.first_near, "are nearly", "nearly"),
             ):
                 grade = dataset.grade_of(rule, ours.severity)
                 if first is None or grade == "off":
@@ -242,11 +241,11 @@ class _Files(Struct):
         try:
             return self.cache.overlap(ours.inspection.digest, theirs.inspection.digest, find)
         except OSError:
-            return dataset.Overlap()  # it could be read just now; what reads it next says why not
+            return dataset.Overlap()  # whatever reads the file next reports the error
 
 
 def _has_own_catalog(config: Config) -> bool:
-    """Whether the user has said anything of models: then their limits may be any."""
+    """Whether the user has a catalogue, whose limits may be any."""
     return bool((config.project / CATALOG_FILE).exists() or os.environ.get(CATALOG_VARIABLE))
 
 
@@ -270,24 +269,13 @@ def _lineage(job: Resource, by_address: Mapping[Address, Resource]) -> Iterator[
         current = by_address.get(model.address) if isinstance(model, Reference) else None
 
 
-def _format(resource: Resource) -> str:
-    """As declared; empty where the examples tell."""
-    return str(resource.inputs.get("format", ""))
-
-
-def _severity(resource: Resource) -> Mapping[str, str]:
-    checks = resource.inputs.get("checks")
-    severity = checks.get("severity") if isinstance(checks, dict) else None
-    return {str(k): str(v) for k, v in severity.items()} if isinstance(severity, dict) else {}
-
-
 def _placed(diagnostic: Diagnostic, resource: Resource) -> Diagnostic:
-    """A finding about a file as a whole is shown where the spec names the file."""
+    """The finding; at the place of the dataset in the spec if it is about a file as a whole."""
     if diagnostic.place is None or diagnostic.place.text or resource.place is None:
         return diagnostic
-    files = "files" if dataset.is_pattern(str(resource.inputs.get("path"))) else "file"
-    are = "are" if files == "files" else "is"
-    named = f"The {files} of {resource.address} {are} {resource.inputs.get('path')}."
+    path = str(resource.inputs.get("path"))
+    files, are = ("files", "are") if dataset.is_pattern(path) else ("file", "is")
+    named = f"The {files} of {resource.address} {are} {path}."
     return replace(diagnostic, place=resource.place, detail=f"{named} {diagnostic.detail}".rstrip())
 
 

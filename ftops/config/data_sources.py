@@ -1,4 +1,4 @@
-"""Data sources of datasets, and what was found in them."""
+"""Data sources: the file that a dataset is read from, and its inspection."""
 
 from __future__ import annotations
 
@@ -14,49 +14,46 @@ from ftops.core.address import Address, Reference
 from ftops.core.errors import Diagnostic
 from ftops.core.resource_types import kind_of
 
-DATA_OF_JOB = ("training", "validation")
-
 
 class Source(NamedTuple):
-    """What a dataset is read from: a file, or several of which one was made."""
+    """The file that a dataset is read from. Several files are joined into one."""
 
     file: Path
     shown: str
-    """Its name for people: that of the file, or the pattern."""
+    """The name for messages: that of the file, or the pattern."""
     where: dataset.Where | None = None
-    """Of several: where a line of the one comes from."""
+    """For a joined file: the original file and line of each line."""
 
     def line(self, number: int) -> str:
-        """A line as people find it."""
+        """A line for messages: `line 3 of train.jsonl`."""
         name, at = self.where(number) if self.where else (self.shown, number)
         return f"line {at} of {name}"
 
-    def placed(self, told: Diagnostic) -> Diagnostic:
-        """What was told of a line of the file, where people find it."""
-        if self.where is None or told.place is None:
-            return told
-        name, line = self.where(told.place.line)
-        return replace(told, place=replace(told.place, file=name, line=line))
+    def placed(self, finding: Diagnostic) -> Diagnostic:
+        """The finding at its place in the original file."""
+        if self.where is None or finding.place is None:
+            return finding
+        name, line = self.where(finding.place.line)
+        return replace(finding, place=replace(finding.place, file=name, line=line))
 
 
 class Inspected(NamedTuple):
-    """The data of one dataset, and the grades that are set for its findings."""
+    """The inspected data of a dataset. `severity`: the grades that are set for findings, by rule."""
 
     source: Source
     inspection: dataset.Inspection
     severity: Mapping[str, str]
-    told: frozenset[str] = frozenset()
-    """Rules of which all was told of the file that this one was made of, where people find it."""
+    reported: frozenset[str] = frozenset()
+    """Rules whose findings were reported for the file that this one was derived from."""
 
     def diagnostics(self) -> Iterator[Diagnostic]:
-        """What was found."""
         found = self.inspection.diagnostics(self.source.shown, self.severity, where=self.source.where)
-        return (d for d in found if d.rule not in self.told)
+        return (d for d in found if d.rule not in self.reported)
 
 
 def data_of(job: Resource) -> Iterator[tuple[str, Address]]:
     """The datasets of a job: `training` or `validation`, and the address."""
-    for key in DATA_OF_JOB:
+    for key in ("training", "validation"):
         value = job.inputs.get(key)
         if isinstance(value, Reference) and kind_of(value.address).is_data:
             yield key, value.address

@@ -1,4 +1,4 @@
-"""Config → Graph: resources by address, their dependencies, and an order that respects them."""
+"""Dependency graph: resources by address, their dependencies, and a topological order."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ftops.core.errors import Diagnostic, Place, SpecError
 
 
 class Graph(Struct, frozen=True):
-    """`order` lists every address after all that it depends on; ties are broken by address."""
+    """`order`: every address after its dependencies, otherwise sorted."""
 
     resources: Mapping[Address, Resource]
     dependencies: Mapping[Address, tuple[Address, ...]]
@@ -21,7 +21,7 @@ class Graph(Struct, frozen=True):
 
 
 def build(config: Config) -> Graph:
-    """Raises SpecError where dependency cycle between resources."""
+    """The graph of a config. Raises SpecError if resources depend on each other in a cycle."""
     resources = {resource.address: resource for resource in config.resources}
     dependencies = {address: dependencies_of(resource) for address, resource in resources.items()}
     order = sort(dependencies, lambda address: address.sort_key)
@@ -31,7 +31,7 @@ def build(config: Config) -> Graph:
 
 
 def dependencies_of(resource: Resource) -> tuple[Address, ...]:
-    """From references in its inputs, plus `depends_on`; sorted."""
+    """The addresses in references and `depends_on`, sorted."""
     found = set(resource.depends_on)
     for value in resource.inputs.values():
         if not isinstance(value, SCALARS):

@@ -1,4 +1,4 @@
-"""Model references: a `model` of the spec, followed through the jobs that it refers to. Pure."""
+"""Model references: the model that `model` leads to, through the jobs that it refers to. Pure."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from ftops.core.address import Address, Reference, Value
 from ftops.core.model_names import ModelName, base_of
 from ftops.core.resource_types import is_tuned, kind_of
 
-_ROUNDS_AT_MOST = 100
-"""Jobs on jobs on jobs; a circle is refused long before."""
+_MAX_JOBS = 100
+"""In one chain. A cycle is an error long before."""
 
 
 def referenced_model(
     value: Value, resources: Mapping[Address, Resource], version: str = ""
 ) -> ModelName | None:
-    """What a `model` names, followed through the jobs that it refers to."""
+    """The model, or None if it isn't known before an apply."""
     tuned = False
-    for _ in range(_ROUNDS_AT_MOST):
+    for _ in range(_MAX_JOBS):
         if not isinstance(value, Reference):
             break
         job = resources.get(value.address)

@@ -1,4 +1,4 @@
-"""Output values of a spec, as far as they are known."""
+"""Output values: the outputs of a spec, as far as their references are known."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from ftops.core.address import Address, Reference, Secret, Value, fill, referenc
 
 
 class OutputValue(NamedTuple):
-    """`value` still holds references where they aren't known. A sensitive one is never recorded."""
+    """`value` keeps the references that aren't known. A sensitive value is never recorded."""
 
     value: Value
     sensitive: bool
     lacking: tuple[Reference, ...] = ()
-    """References to what an object that is ready doesn't have; the value is null where one of them stands."""
+    """References to attributes that a ready object doesn't have. In place of them the value has null."""
 
 
 def evaluate(
@@ -23,8 +23,8 @@ def evaluate(
     look_up: Callable[[Reference | Secret], Value],
     is_ready: Callable[[Address], bool],
 ) -> dict[str, OutputValue]:
-    """By name. An output that names a secret is sensitive, whether it says so or not. `is_ready`: no more
-    becomes known of the object."""
+    """Output values by name. An output with a secret is always sensitive. `is_ready`: whether all attributes
+    of an object are known."""
     return {output.name: _evaluated(output, look_up, is_ready) for output in declared}
 
 
@@ -48,9 +48,9 @@ def _evaluated(
 
 
 def null_warnings(values: Mapping[str, OutputValue]) -> list[str]:
-    """Why outputs are null, or parts of them."""
+    """Warnings about references that have no value."""
     return [
-        f"output {name} is null where {reference} stands: {reference.address} exists, but the service "
+        f"output {name} is null in place of {reference}: {reference.address} exists, but the service "
         f"reported no {reference.attribute}"
         for name, output in sorted(values.items())
         for reference in output.lacking
@@ -58,5 +58,5 @@ def null_warnings(values: Mapping[str, OutputValue]) -> list[str]:
 
 
 def names_secret(value: Value) -> bool:
-    """Whether a secret stands anywhere in it."""
+    """Whether a value contains a secret."""
     return any(True for _ in secrets(value))

@@ -1,6 +1,6 @@
-"""Token lengths of examples, and the jobs for whose models they are too long.
+"""Token lengths: examples that are too long for the model of a job.
 
-Counts only where it has to: the bytes of an example are more than its tokens. Asks no service.
+An example has at most as many tokens as bytes, so only those with enough bytes are counted.
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-
-from msgspec.structs import replace
 
 from ftops import catalog, dataset
 from ftops.config.config import Config, Resource
@@ -26,35 +24,34 @@ from ftops.dataset.profile.tokens import ENCODINGS, NoEncoding
 
 
 class TokenLengths:
-    """Of the data that were inspected, by address."""
+    """Token counts of inspected datasets, by address."""
 
     def __init__(
-        self, config: Config, known: Mapping[Address, Inspected], show: Callable[[Path], str]
+        self, config: Config, inspected: Mapping[Address, Inspected], show: Callable[[Path], str]
     ) -> None:
         self._config = config
-        self._known = known
+        self._inspected = inspected
         self._show = show
 
     def too_long(self) -> Iterator[Diagnostic]:
-        """Examples with more tokens than the model of a job takes; what is wrong with the catalogue."""
+        """Findings about examples with more tokens than the model of a job takes; errors in the catalogue."""
         try:
-            known = self._catalog
+            models = self._catalog
         except SpecError as error:
             yield from error.diagnostics
             return
         for job, base, version in self._jobs():
-            model = known.find(base, version)
+            model = models.find(base, version)
             if model is None or not model.example_tokens:
                 continue
             for _, address in data_of(job):
-                found = self._over(address, model.example_tokens, known.encoding(base))
-                if found is not None:
-                    place = job.reference_places.get(address, job.place)
-                    yield replace(self._cut(address, str(job.address), base, found), place=place)
+                cut = self._cut(address, model.example_tokens, models.encoding(base))
+                if cut is not None:
+                    yield self._finding(address, job, base, cut)
 
     def tokens(self, address: Address) -> int | None:
-        """Of all examples of a dataset, with the encoding of a model that learns from them; None where they
-        can't be counted."""
+        """The tokens of all examples, in the encoding of a model that is trained on them; None if they can't
+        be counted."""
         try:
             encodings = [
                 self._catalog.encoding(base)
@@ -71,7 +68,7 @@ class TokenLengths:
         return catalog.load(self._config.project, os.environ, self._show)
 
     def _jobs(self) -> Iterator[tuple[Resource, str, str]]:
-        """Each job whose base model is known, with the name and the version of that."""
+        """Each job whose base model is known, with the name and version of that model."""
         resources = {resource.address: resource for resource in self._config.resources}
         for job in self._config.resources:
             is_job = kind_of(job.address).trains
@@ -80,37 +77,36 @@ class TokenLengths:
                 yield job, named.base, named.version
 
     def _measured(self, address: Address, encoding: str) -> Measured | None:
-        """None where it can't be read, or holds what nothing may be made of."""
-        one = self._known.get(address)
-        if one is None or one.inspection.is_refused(one.severity):
+        """None if the data can't be read or have errors."""
+        data = self._inspected.get(address)
+        if data is None or data.inspection.is_refused(data.severity):
             return None
         try:
-            return summary(one.source.file, one.inspection.digest, encoding, self._config.project)
+            return summary(data.source.file, data.inspection.digest, encoding, self._config.project)
         except (FtopsError, NoEncoding):
             return None
 
-    def _over(self, address: Address, limit: int, encoding: str) -> Cut | None:
-        """What is beyond the limit; None where nothing is, or it can't be counted here."""
-        one = self._known.get(address)
-        if one is None or not encoding or one.inspection.longest <= limit:
+    def _cut(self, address: Address, limit: int, encoding: str) -> Cut | None:
+        """The examples beyond the limit; None if there are none, or their tokens can't be counted."""
+        data = self._inspected.get(address)
+        if data is None or not encoding or data.inspection.longest <= limit:
             return None
-        if dataset.grade_of("data/too-long", one.severity) == "off":
+        if dataset.grade_of("data/too-long", data.severity) == "off":
             return None
         measured = self._measured(address, encoding)
         cut = statistics(measured, limit).cut if measured else None
         return cut if cut and cut.examples else None
 
-    def _cut(self, address: Address, job: str, model: str, cut: Cut) -> Diagnostic:
-        one = self._known[address]
-        lines = ", ".join(map(one.source.line, cut.lines)) + (", …" if cut.examples > len(cut.lines) else "")
-        row = dataset.RULES["data/too-long"]
-        count = f"{cut.examples:,} of {one.inspection.examples:,} examples"
+    def _finding(self, address: Address, job: Resource, model: str, cut: Cut) -> Diagnostic:
+        data, row = self._inspected[address], dataset.RULES["data/too-long"]
+        lines = ", ".join(map(data.source.line, cut.lines)) + (", …" if cut.examples > len(cut.lines) else "")
+        count = f"{cut.examples:,} of {data.inspection.examples:,} examples"
         return Diagnostic(
             f"{count} of {address} are longer than {model} takes",
-            f"{job}: it takes {cut.limit:,} tokens in one example; {cut.tokens:,} are beyond that: "
+            f"{job.address}: it takes {cut.limit:,} tokens in one example; {cut.tokens:,} are beyond that: "
             f"{lines}. {row.why}",
             row.fix,
-            None,
-            dataset.grade_of("data/too-long", one.severity),
+            job.reference_places.get(address, job.place),
+            dataset.grade_of("data/too-long", data.severity),
             "data/too-long",
         )
