@@ -31,6 +31,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "providers",
         "state",
         "config",
+        "evaluation",
         "dataset catalog",
         "yaml",
         "core",

@@ -32,6 +32,7 @@ SECTIONS: Mapping[str, Mapping[str, Row]] = {
         "import": _row("import_:command", "Import an existing object."),
         "force-unlock": _row("force_unlock:command", "Release the lock of a dead run."),
         "results": _row("results:command", "Show the training metrics of a job."),
+        "eval": _row("eval:command", "Compare deployments by their answers."),
         "exec": _row("exec:command", "Run a command with the provider's endpoint and key."),
         "data": _row("groups:data", "Inspect, check and convert files of examples."),
         "drift": _row("drift:command", "Show changes that were made outside ftops."),

@@ -8,8 +8,10 @@ from typing import Protocol, runtime_checkable
 from ftops.core.address import Address, Value
 from ftops.core.errors import Permanent
 from ftops.core.resource_types import RESOURCE_TYPES
+from ftops.evaluation.answers import Answer, Question
 from ftops.providers.base import Existing, Explains, Progress, ReportsProgress, Request
 from ftops.providers.dataplane.client import DataPlane
+from ftops.providers.dataplane.completions import ask
 from ftops.providers.dataplane.datasets import Datasets
 from ftops.providers.dataplane.jobs import Jobs
 from ftops.state.state import PendingOperation, RemoteObject, ResourceState
@@ -60,6 +62,7 @@ class ByKind:
     """Datasets and jobs of one data plane, and deployments of whatever kind the service has."""
 
     def __init__(self, clients: DataPlane, deployments: Kind) -> None:
+        self._plane = clients
         self._service = clients.dialect.service
         self._datasets = Datasets(clients)
         self._kinds: Mapping[str, Kind] = {
@@ -101,6 +104,10 @@ class ByKind:
         """What a job's events say; the other kinds have none."""
         kind = self._kinds.get(resource.address.kind)
         return kind.progress(resource, seen) if isinstance(kind, ReportsProgress) else ([], seen)
+
+    def ask(self, deployment: str, question: Question) -> Answer:
+        """The answer of a deployment to a question; one that the content filter refused is empty."""
+        return ask(self._plane, deployment, question)
 
     def why_gone(self, resource: ResourceState) -> str:
         """`expired` where the service has deleted it by itself."""

@@ -30,6 +30,7 @@ from ftops.core.private_files import make_folder, open_private, write_private
 from ftops.core.project import made_here
 from ftops.core.resource_types import kind_of
 from ftops.core.trusted_hosts import EMULATOR
+from ftops.evaluation.answers import Answer, Question
 from ftops.providers.account_facts import AccountFacts, Reach
 from ftops.providers.azure.provider import AzureProvider
 from ftops.providers.azure.settings import STABLE_VERSION
@@ -115,6 +116,10 @@ class EmulatorProvider:
     def progress(self, resource: ResourceState, seen: str) -> tuple[list[Progress], str]:
         """What a job's events say; the other kinds have none."""
         return self._call(lambda azure: azure.progress(resource, seen))
+
+    def ask(self, deployment: str, question: Question) -> Answer:
+        """The answer of a deployment to a question."""
+        return self._call(lambda azure: azure.ask(deployment, question))
 
     def why_gone(self, resource: ResourceState) -> str:
         """`expired` where the service has deleted it by itself."""

@@ -1,0 +1,190 @@
+"""ftops eval"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ftops.cli.arguments import SpecArguments
+from ftops.cli.console import Screen
+from ftops.cli.options import approve_option, spec_options
+from ftops.cli.output_options import also_markdown, decorate
+from ftops.cli.spec_args import read
+from ftops.core.address import Json
+from ftops.core.confined_files import content
+from ftops.core.errors import UsageError
+from ftops.core.project import display
+from ftops.dataset.files.jsonl_io import unreadable
+from ftops.session.session import Session
+
+HELD = 5
+"""The exit code of --fail-if."""
+_FAILING: Mapping[str, frozenset[str]] = {
+    "worse": frozenset({"significantly worse", "incomplete"}),
+    "not-better": frozenset(
+        {"significantly worse", "incomplete", "worse, within noise", "no measurable change"}
+    ),
+}
+_FILE = click.Path(path_type=Path)
+_OPTIONS = (
+    click.option(
+        "--deployment",
+        "names",
+        multiple=True,
+        required=True,
+        metavar="NAME",
+        help="What to evaluate. Repeatable.",
+    ),
+    click.option("--against", metavar="NAME", default="", help="The deployment to compare it with."),
+    click.option(
+        "--prompts", required=True, type=_FILE, metavar="FILE", help="Prompts and expected answers."
+    ),
+    click.option("--tools", type=_FILE, metavar="FILE", help="The functions that can be called, as JSON."),
+    click.option("--system", type=_FILE, metavar="FILE", help="The system message, as text."),
+    click.option(
+        "--setting",
+        "settings",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="A parameter of the request, such as temperature=0. Repeatable.",
+    ),
+    click.option("--samples", type=click.IntRange(1, 100), default=1, help="Answers to each prompt (1)."),
+    click.option("--concurrency", type=click.IntRange(1, 256), default=8, help="Questions at a time (8)."),
+    click.option("--fresh", is_flag=True, help="Ask again, even if an answer is kept."),
+    click.option(
+        "--show",
+        type=click.Choice(["misses", "regressions", "all"]),
+        default="misses",
+        help="Which wrong answers to show: the first ten (the default), regressions only, or all.",
+    ),
+    click.option(
+        "--fail-if",
+        type=click.Choice(list(_FAILING)),
+        help=f"Exit with {HELD} if a deployment is significantly worse, or isn't better, than --against.",
+    ),
+)
+
+
+@click.command("eval")
+@(lambda function: decorate(function, _OPTIONS))
+@approve_option
+@spec_options
+@also_markdown
+def command(
+    screen: Screen,
+    names: tuple[str, ...],
+    against: str,
+    prompts: Path,
+    tools: Path | None,
+    system: Path | None,
+    settings: tuple[str, ...],
+    samples: int,
+    concurrency: int,
+    fresh: bool,
+    show: str,
+    fail_if: str | None,
+    auto_approve: bool,
+    spec: SpecArguments,
+) -> int:
+    """Ask deployments the same prompts, grade the answers, and compare two models.
+
+    Answers are kept in .ftops/answers: what was asked once isn't asked again. A prompt is a row such as
+    {"prompt": "Land!", "expect": "land_drone"}; docs/evaluation.md explains rows and graders.
+
+    Exits with 1 if an answer is missing or can't be graded, and with 5 as --fail-if says.
+    """
+    from ftops.evaluation.prompts import read_prompts
+    from ftops.session.evaluation import Evaluator, Inputs
+    from ftops.views.evaluation import draw, draw_markdown, to_json
+
+    if fail_if and not against:
+        raise UsageError(
+            "--fail-if needs --against", "a verdict compares two deployments.", "add --against NAME"
+        )
+    offered = _tools(tools)
+    inputs = Inputs(
+        read_prompts(_content(prompts), display(prompts), offered),
+        offered,
+        _content(system).decode("utf-8-sig").strip() if system else "",
+        _settings(settings),
+        samples,
+    )
+    with Session.open(read(spec)) as session:
+        evaluator = Evaluator(session, names, against, inputs, fresh)
+        if not _is_approved(
+            screen, evaluator.missing, evaluator.count, inputs.alpha, bool(against), auto_approve
+        ):
+            return 1
+        total, done = sum(evaluator.missing.values()), [0]
+        count = screen.counter("Asking")
+
+        def answered(name: str) -> None:
+            done[0] += 1
+            count(done[0], total)
+
+        evaluation = evaluator.run(concurrency, answered)
+    if screen.json:
+        screen.document(to_json(evaluation))
+    elif screen.markdown:
+        screen.raw(draw_markdown(evaluation))
+    else:
+        screen.text(draw(evaluation, screen.paint, show, None if show == "all" else 10))
+    if fail_if and set(evaluation.verdicts.values()) & _FAILING[fail_if]:
+        return HELD
+    return 0 if evaluation.is_complete else 1
+
+
+def _is_approved(
+    screen: Screen, missing: Mapping[str, int], count: int, alpha: float, compares: bool, approved: bool
+) -> bool:
+    """Says what will be asked and what can be shown with so many prompts, before anything is spent."""
+    from ftops.evaluation.statistics import detectable_difference
+
+    asked = sum(missing.values())
+    kept = count * len(missing) - asked
+    screen.note(f"{asked:,} questions to ask, {kept:,} answers kept\n")
+    if compares:
+        smallest = detectable_difference(count, alpha=alpha)
+        what = f"differences under about {100 * smallest:.0f} points" if smallest else "no difference at all"
+        verb = "can't be shown" if smallest else "can be shown"
+        screen.note(f"With {count:,} prompts, {what} {verb}.\n")
+    if not asked or approved:
+        return True
+    return screen.approve("Ask?", "asking", "run with -y")
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return content(path)
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def _tools(path: Path | None) -> tuple[Mapping[str, Any], ...]:
+    """Tools, or functions as in the legacy format."""
+    if path is None:
+        return ()
+    try:
+        found = json.loads(_content(path))
+    except ValueError as error:
+        raise UsageError(f"{display(path)} isn't JSON", str(error), "correct the file") from error
+    if not isinstance(found, list) or not all(isinstance(tool, dict) for tool in found):
+        raise UsageError(f"{display(path)} is no list of tools", "", "write a list of objects")
+    return tuple(tool if "function" in tool else {"type": "function", "function": tool} for tool in found)
+
+
+def _settings(words: Sequence[str]) -> dict[str, Json]:
+    found: dict[str, Json] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not (name and equals):
+            raise UsageError(f"`{word}` is no setting", "", "write NAME=VALUE, such as temperature=0")
+        try:
+            found[name] = json.loads(value)
+        except ValueError:
+            found[name] = value
+    return found

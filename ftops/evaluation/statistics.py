@@ -1,0 +1,237 @@
+"""Statistics of evaluations: intervals and tests for shares, and for two models asked the same prompts.
+
+Shares are between 0 and 1. Two models are compared on pairs: `gained` counts the prompts that only the
+candidate got right, `lost` those that only the baseline got right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from math import lgamma, sqrt
+from statistics import NormalDist
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+ALPHA = 0.05
+POWER = 0.8
+DRAWS = 20_000
+"""Random draws of a permutation test or a bootstrap."""
+EXACT = 14
+"""Up to so many clusters, all sign flips are tried instead of random ones."""
+FEWEST_CLUSTERS = 10
+"""A bootstrap of fewer has no useful interval."""
+
+Values = Sequence[float] | NDArray[np.float64]
+
+
+class Interval(NamedTuple):
+    low: float
+    high: float
+
+
+class Pairs(NamedTuple):
+    """What two models did with the same prompts, counted."""
+
+    both: int
+    gained: int
+    lost: int
+    neither: int
+
+    @property
+    def prompts(self) -> int:
+        return sum(self)
+
+    @property
+    def difference(self) -> float:
+        """Share of the candidate minus share of the baseline; 0 without prompts."""
+        return (self.gained - self.lost) / self.prompts if self.prompts else 0.0
+
+
+def wilson(successes: int, trials: int, alpha: float = ALPHA) -> Interval:
+    """Score interval of a share (Wilson 1927). Without trials nothing is known: 0 to 1."""
+    if not trials:
+        return Interval(0.0, 1.0)
+    z = NormalDist().inv_cdf(1 - alpha / 2)
+    share, weight = successes / trials, z * z / trials
+    middle = (share + weight / 2) / (1 + weight)
+    half = z * sqrt(share * (1 - share) / trials + weight / (4 * trials)) / (1 + weight)
+    low = 0.0 if successes == 0 else max(0.0, middle - half)
+    high = 1.0 if successes == trials else min(1.0, middle + half)
+    return Interval(low, high)
+
+
+def mcnemar(gained: int, lost: int) -> float:
+    """Two-sided p-value of the exact McNemar test: a fair coin for each prompt on which the two differ."""
+    flips, fewer = gained + lost, min(gained, lost)
+    tail = term = 1
+    for i in range(fewer):
+        term = term * (flips - i) // (i + 1)
+        tail += term
+    return min(1.0, float(2 * tail / 2**flips))
+
+
+def newcombe(pairs: Pairs, alpha: float = ALPHA) -> Interval:
+    """Interval of the difference of two paired shares (Newcombe 1998, method 10)."""
+    n, (both, gained, lost, neither) = pairs.prompts, pairs
+    if not n:
+        return Interval(-1.0, 1.0)
+    first, second = (both + gained) / n, (both + lost) / n
+    low1, high1 = wilson(both + gained, n, alpha)
+    low2, high2 = wilson(both + lost, n, alpha)
+    margins = (both + gained) * (lost + neither) * (both + lost) * (gained + neither)
+    cross = both * neither - gained * lost
+    corrected = max(cross - n / 2, 0.0) if cross > 0 else cross
+    phi = corrected / sqrt(margins) if margins else 0.0
+    below = _combined(first - low1, high2 - second, phi)
+    above = _combined(high1 - first, second - low2, phi)
+    return Interval(max(-1.0, first - second - below), min(1.0, first - second + above))
+
+
+def _combined(a: float, b: float, correlation: float) -> float:
+    return sqrt(max(0.0, a * a - 2 * correlation * a * b + b * b))
+
+
+def sign_flip(differences: Values, clusters: Sequence[object] = (), seed: int = 0) -> float:
+    """Two-sided p-value of a sign-flip permutation test of paired scores.
+
+    `differences` has one score difference for each prompt; `clusters` names what each prompt belongs to, so
+    that paraphrases count once. The signs of whole clusters are flipped.
+    """
+    sums = _sums(np.asarray(differences, dtype=float), clusters)
+    sums = sums[sums != 0]
+    if not len(sums):
+        return 1.0
+    observed = abs(sums.sum())
+    tolerance = 1e-9 * np.abs(sums).sum()
+    if len(sums) <= EXACT:
+        flips = np.arange(2 ** len(sums))[:, None] >> np.arange(len(sums)) & 1
+        return float(np.mean(np.abs((1 - 2 * flips) @ sums) >= observed - tolerance))
+    random = np.random.default_rng(seed)
+    extreme, step = 0, max(1, 4_000_000 // len(sums))
+    for start in range(0, DRAWS, step):
+        count = min(step, DRAWS - start)
+        signs = random.integers(0, 2, (count, len(sums)), dtype=np.int8) * 2 - 1
+        extreme += int((np.abs(signs @ sums) >= observed - tolerance).sum())
+    return (extreme + 1) / (DRAWS + 1)
+
+
+def _sums(values: NDArray[np.float64], clusters: Sequence[object]) -> NDArray[np.float64]:
+    if not clusters:
+        return values
+    numbers: dict[object, int] = {}
+    index = [numbers.setdefault(cluster, len(numbers)) for cluster in clusters]
+    return np.asarray(np.bincount(index, values, len(numbers)), dtype=float)
+
+
+def mean(values: NDArray[np.float64]) -> float:
+    return float(values.mean())
+
+
+def bootstrap(
+    values: Values,
+    clusters: Sequence[object] = (),
+    statistic: Callable[[NDArray[np.float64]], float] = mean,
+    alpha: float = ALPHA,
+    seed: int = 0,
+    draws: int = 2_000,
+) -> Interval | None:
+    """Percentile interval of a statistic, with whole clusters drawn again. The same values and seed give the
+    same interval. None if there are fewer than FEWEST_CLUSTERS clusters."""
+    array = np.asarray(values, dtype=float)
+    numbers: dict[object, list[int]] = {}
+    for position, cluster in enumerate(clusters or range(len(array))):
+        numbers.setdefault(cluster, []).append(position)
+    members = [np.asarray(positions) for positions in numbers.values()]
+    if len(members) < FEWEST_CLUSTERS:
+        return None
+    random = np.random.default_rng(seed)
+    chosen = random.integers(0, len(members), (draws, len(members)))
+    if len(members) == len(array):
+        samples = [statistic(array[row]) for row in chosen]
+    else:
+        samples = [statistic(array[np.concatenate([members[i] for i in row])]) for row in chosen]
+    low, high = np.quantile(samples, [alpha / 2, 1 - alpha / 2])
+    return Interval(float(low), float(high))
+
+
+def holm(p_values: Sequence[float]) -> tuple[float, ...]:
+    """The p-values of a family of tests, adjusted (Holm 1979), in their order."""
+    adjusted, largest = [0.0] * len(p_values), 0.0
+    for rank, i in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[i]))
+        adjusted[i] = largest
+    return tuple(adjusted)
+
+
+# Before anything is spent
+
+
+def power(prompts: int, gained: float, lost: float, alpha: float = ALPHA) -> float:
+    """Probability that the exact McNemar test finds a difference, if so large shares of all prompts are
+    gained and lost."""
+    changed = gained + lost
+    if not prompts or changed <= 0:
+        return 0.0
+    total = 0.0
+    for m, chance in enumerate(_binomial(prompts, changed)):
+        if chance > _NEGLIGIBLE and (fewer := _critical(m, alpha)) >= 0:
+            wins = _binomial(m, gained / changed)
+            total += chance * float(wins[: fewer + 1].sum() + wins[m - fewer :].sum())
+    return min(1.0, total)
+
+
+def detectable_difference(prompts: int, changed: float | None = None, alpha: float = ALPHA) -> float | None:
+    """The smallest difference that the test finds with a probability of POWER; None if there is none.
+
+    `changed`: the share of the prompts on which the two models differ; None: they differ in one direction
+    only, which is the best case.
+    """
+    most = 1.0 if changed is None else changed
+    if power(prompts, *_shares(most, changed), alpha) < POWER:
+        return None
+    low, high = 0.0, min(most, 1 / prompts)
+    while power(prompts, *_shares(high, changed), alpha) < POWER:
+        low, high = high, min(most, 2 * high)
+    while high - low > high / 100:
+        middle = (low + high) / 2
+        enough = power(prompts, *_shares(middle, changed), alpha) >= POWER
+        low, high = (low, middle) if enough else (middle, high)
+    return high
+
+
+def _shares(difference: float, changed: float | None) -> tuple[float, float]:
+    """Gained and lost."""
+    if changed is None:
+        return difference, 0.0
+    return (changed + difference) / 2, (changed - difference) / 2
+
+
+_NEGLIGIBLE = 1e-7
+"""A probability that is far below what is shown."""
+
+
+@cache
+def _critical(flips: int, alpha: float) -> int:
+    """The largest minority that is still significant; -1 if none is."""
+    tails = 2 * np.cumsum(_binomial(flips, 0.5)[: flips // 2 + 1])
+    return int((tails <= alpha * (1 + 1e-9)).sum()) - 1
+
+
+def _binomial(trials: int, share: float) -> NDArray[np.float64]:
+    """Probabilities of 0 to `trials` successes."""
+    if share <= 0 or share >= 1:
+        chances = np.zeros(trials + 1)
+        chances[trials if share >= 1 else 0] = 1.0
+        return chances
+    k = np.arange(trials + 1)
+    logs = _log_factorials(trials)
+    logs = logs[trials] - logs[k] - logs[trials - k] + k * np.log(share) + (trials - k) * np.log1p(-share)
+    return np.asarray(np.exp(logs))
+
+
+@cache
+def _log_factorials(largest: int) -> NDArray[np.float64]:
+    return np.asarray([lgamma(i + 1) for i in range(largest + 1)])

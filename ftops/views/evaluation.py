@@ -1,0 +1,238 @@
+"""Evaluation results as text, Markdown and JSON: shares, tests, verdicts and wrong answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+
+from ftops.core.address import Json
+from ftops.evaluation.answers import Answer, Failure
+from ftops.evaluation.comparison import Row, Share
+from ftops.evaluation.statistics import Interval
+from ftops.session.evaluation import Comparison, Evaluation, ModelResult
+from ftops.views.paint import PLAIN, Painter, clean
+from ftops.views.values import plural
+
+SHOWN = 10
+"""Wrong answers at most, unless all are asked for."""
+_STYLES = {"better": "create", "significantly worse": "delete", "incomplete": "delete"}
+_FOOT = "* adjusted for the number of slices (Holm). Exact McNemar test; 95 % intervals (Wilson, Newcombe)."
+_FOOT_SCORES = "* adjusted for the number of slices (Holm). Sign-flip test; 95 % intervals (bootstrap)."
+
+
+def draw(evaluation: Evaluation, paint: Painter, show: str = "misses", limit: int | None = SHOWN) -> str:
+    """The tables of each grader and candidate, then what was wrong."""
+    lines: list[str] = []
+    for comparison in evaluation.comparisons:
+        lines += _table(evaluation, comparison, paint)
+    lines += _usage(evaluation)
+    for result in evaluation.results:
+        if result.deployment != evaluation.baseline:
+            lines += _wrong(evaluation, result, paint, show, limit)
+    return "\n".join(lines) + "\n"
+
+
+def _table(evaluation: Evaluation, comparison: Comparison, paint: Painter) -> Iterator[str]:
+    has_baseline = bool(evaluation.baseline)
+    heading = [comparison.grader, "prompts", comparison.candidate]
+    if has_baseline:
+        heading += [evaluation.baseline, "gained", "lost", "difference", "p", "verdict"]
+    shown = [row for row in comparison.rows if row.by != "function" or not _is_perfect(row)]
+    rows = [_cells(row, has_baseline) for row in shown]
+    widths = [max(len(clean(r[i])) for r in [heading, *rows]) for i in range(len(heading))]
+    yield paint(_joined(heading, widths), "bold")
+    for row, cells in zip(shown, rows, strict=True):
+        text = clean(_joined(cells[:8], widths))
+        yield f"{text}  {paint(cells[8], _STYLES.get(row.verdict, ''))}" if row.verdict else text
+    if left := len(comparison.rows) - len(shown):
+        yield paint(f"{plural(left, 'other function')}: all answers are right", "dim")
+    if any(row.by and row.p is not None for row in shown):
+        yield paint(_FOOT if evaluation.inputs.samples == 1 else _FOOT_SCORES, "dim")
+    yield ""
+
+
+def _is_perfect(row: Row) -> bool:
+    shares = [share for share in (row.candidate, row.baseline) if share]
+    return all(share.right == row.prompts for share in shares)
+
+
+def _cells(row: Row, has_baseline: bool) -> list[str]:
+    cells = [row.slice or "all", str(row.prompts), _share(row.candidate)]
+    if not has_baseline or row.baseline is None:
+        return cells
+    star = "*" if row.slice else ""
+    return [
+        *cells,
+        _share(row.baseline),
+        str(row.gained),
+        str(row.lost),
+        ""
+        if row.difference is None
+        else f"{100 * row.difference:+.0f} {_interval(row.interval, '+')}".strip(),
+        "" if row.p is None else f"{row.p:.2g}{star}",
+        row.verdict + (" (equivalent)" if row.is_equivalent else ""),
+    ]
+
+
+def _share(share: Share) -> str:
+    if share.value is None:
+        return "n/a"
+    right = f"{share.right:.0f}" if share.right == int(share.right) else f"{share.right:.1f}"
+    ungraded = f", {share.ungraded} ungraded" if share.ungraded else ""
+    return (
+        f"{right} of {share.graded}  {100 * share.value:.0f} % {_interval(share.interval)}{ungraded}".strip()
+    )
+
+
+def _interval(interval: Interval | None, sign: str = "") -> str:
+    if interval is None:
+        return ""
+    return f"[{100 * interval.low:{sign}.0f}, {100 * interval.high:{sign}.0f}]"
+
+
+def _joined(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(
+        text.ljust(width) if i == 0 else text.rjust(width)
+        for i, (text, width) in enumerate(zip(cells, widths, strict=False))
+    ).rstrip()
+
+
+def _usage(evaluation: Evaluation) -> Iterator[str]:
+    """Tokens of an answer, as the service counted them, of each deployment."""
+    for result in evaluation.results:
+        given = result.given
+        if not given:
+            continue
+        spent = [sum(getattr(a.usage, kind) for a in given) / len(given) for kind in ("input", "output")]
+        if any(spent):
+            yield f"{clean(result.deployment)}: {spent[0]:,.0f} tokens in and {spent[1]:,.0f} out per answer"
+    yield ""
+
+
+def _wrong(
+    evaluation: Evaluation, result: ModelResult, paint: Painter, show: str, limit: int | None
+) -> Iterator[str]:
+    found = wrong_answers(evaluation, result, regressions_only=show == "regressions")
+    if not found:
+        yield f"{clean(result.deployment)}: no {'regressions' if show == 'regressions' else 'misses'}"
+        return
+    label = "regression" if show == "regressions" else "wrong answer"
+    yield paint(f"{result.deployment}: {plural(len(found), label)}", "bold")
+    for row in found[:limit]:
+        mark = "regressed " if row["regressed"] and show != "regressions" else ""
+        yield f"  {clean(str(row['prompt']))}"
+        yield f"      expected {clean(str(row['expected']))}"
+        yield f"      got      {clean(str(row['answer']))}  {paint(mark + str(row['class']), 'delete')}"
+    if limit is not None and len(found) > limit:
+        yield f"  … and {len(found) - limit} more (--show all)"
+
+
+def wrong_answers(
+    evaluation: Evaluation, result: ModelResult, *, regressions_only: bool = False
+) -> list[dict[str, Json]]:
+    """By the main grader: the first wrong or ungraded sample of each prompt; regressions, which the baseline
+    got right, come first."""
+    main = evaluation.inputs.graders[0].name
+    baseline = evaluation.result(evaluation.baseline) if evaluation.baseline else None
+    rows: list[dict[str, Json]] = []
+    for i, prompt in enumerate(evaluation.inputs.prompts):
+        bad = next((j for j, g in enumerate(result.grades[main][i]) if not g.passed), None)
+        if bad is None:
+            continue
+        miss = result.grades[main][i][bad].miss
+        regressed = baseline is not None and all(g.passed for g in baseline.grades[main][i])
+        rows.append(
+            {
+                "id": prompt.id,
+                "prompt": prompt.text,
+                "slice": prompt.slice,
+                "expected": _expected(prompt.expected.value, prompt.expected.function),
+                "answer": _answer(result.answers[i][bad]),
+                "class": miss.kind if miss else "",
+                "where": miss.where if miss else "",
+                "detail": miss.detail if miss else "",
+                "regressed": regressed,
+            }
+        )
+    kept = [row for row in rows if row["regressed"] or not regressions_only]
+    return sorted(kept, key=lambda row: not row["regressed"])
+
+
+def _expected(value: object, function: str) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False) or function
+
+
+def _answer(answer: Answer | Failure) -> str:
+    if isinstance(answer, Failure):
+        return answer.reason
+    if answer.calls:
+        return ", ".join(f"{call.name}({call.arguments})" for call in answer.calls)
+    return answer.content or answer.finish_reason or "nothing"
+
+
+def draw_markdown(evaluation: Evaluation, limit: int = SHOWN) -> str:
+    """For a pull request: what others have written stands in code blocks only."""
+    lines = [
+        f"### Evaluation: {_summary(evaluation)}",
+        "",
+        "```",
+        draw(evaluation, PLAIN, limit=limit).rstrip(),
+    ]
+    return (
+        "\n".join(line.replace("```", "'''") if i > 2 else line for i, line in enumerate(lines)) + "\n```\n"
+    )
+
+
+def _summary(evaluation: Evaluation) -> str:
+    verdicts = [
+        f"`{name.replace('`', '')}` {verdict}" for name, verdict in evaluation.verdicts.items() if verdict
+    ]
+    return "; ".join(verdicts) or plural(len(evaluation.inputs.prompts), "prompt")
+
+
+def to_json(evaluation: Evaluation) -> dict[str, Json]:
+    """The document of `eval -o json`; docs/json-output.md describes it."""
+    return {
+        "format_version": 1,
+        "prompts": len(evaluation.inputs.prompts),
+        "samples": evaluation.inputs.samples,
+        "baseline": evaluation.baseline or None,
+        "is_complete": evaluation.is_complete,
+        "verdicts": dict(evaluation.verdicts),
+        "comparisons": [_comparison_json(c) for c in evaluation.comparisons],
+        "models": [
+            {
+                "name": result.deployment,
+                "model": result.model,
+                "answered": len(result.given),
+                "wrong": list(wrong_answers(evaluation, result)),
+            }
+            for result in evaluation.results
+        ],
+    }
+
+
+def _comparison_json(comparison: Comparison) -> dict[str, Json]:
+    rows: list[Json] = [
+        {
+            "by": row.by or None,
+            "slice": row.slice or None,
+            "prompts": row.prompts,
+            "candidate": _share_json(row.candidate),
+            "baseline": _share_json(row.baseline) if row.baseline else None,
+            "gained": row.gained,
+            "lost": row.lost,
+            "difference": row.difference,
+            "interval": list(row.interval) if row.interval else None,
+            "p": row.p,
+            "verdict": row.verdict or None,
+            "equivalent": row.is_equivalent,
+        }
+        for row in comparison.rows
+    ]
+    return {"grader": comparison.grader, "candidate": comparison.candidate, "rows": rows}
+
+
+def _share_json(share: Share) -> dict[str, Json]:
+    interval: Json = list(share.interval) if share.interval else None
+    return {"right": share.right, "graded": share.graded, "ungraded": share.ungraded, "interval": interval}

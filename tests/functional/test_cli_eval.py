@@ -1,0 +1,225 @@
+"""`ftops eval` on the quickstart's deployments, over HTTP to the emulator, with faults and kills."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.command import FTOPS, environment, run
+from tests.support.embedded import wait_until
+from tests.support.emulator_admin import Admin
+from tests.support.quickstart import quickstart
+
+FILES = ("--prompts", "prompts.json", "--tools", "functions.json", "--system", "system.txt")
+SETTINGS = ("--setting", "temperature=0", "--setting", "tool_choice=required")
+BOTH = ("--deployment", "copilot", "--against", "base", *FILES, *SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def applied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = quickstart(tmp_path_factory.mktemp("eval"))
+    done = run([*FTOPS, "apply", "-y"], folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture
+def folder(applied: Path) -> Iterator[Path]:
+    """Without answers and without faults."""
+    shutil.rmtree(applied / ".ftops" / "answers", ignore_errors=True)
+    admin = Admin(applied / ".ftops" / "emulator", lambda: run([*FTOPS, "plan"], applied))
+    admin.delete("faults")
+    admin.delete("log")
+    yield applied
+    admin.delete("faults")
+
+
+@pytest.fixture
+def admin(folder: Path) -> Admin:
+    return Admin(folder / ".ftops" / "emulator", lambda: run([*FTOPS, "plan"], folder))
+
+
+def evaluate(folder: Path, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+    done = run([*FTOPS, "eval", *words], folder)
+    assert done.returncode == code, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+def document(folder: Path, *words: str, code: int = 0) -> Any:
+    return json.loads(evaluate(folder, *words, "-y", "-o", "json", code=code).stdout)
+
+
+def kept(folder: Path) -> int:
+    files = (folder / ".ftops" / "answers").glob("*.jsonl")
+    lines = (line for file in files for line in file.read_text(encoding="utf-8").splitlines())
+    keys = [json.loads(line)["key"] for line in lines if line.endswith("}")]
+    assert len(set(keys)) == len(keys), "an answer was kept twice"
+    return len(keys)
+
+
+def test_a_tuned_model_beside_its_base(folder: Path, admin: Admin) -> None:
+    done = evaluate(folder, *BOTH, "-y")
+    assert "40 questions to ask, 0 answers kept" in done.stderr
+    assert "differences under about 37 points can't be shown" in done.stderr
+    assert re.search(r"^all +20 +19 of 20 .* 7 of 20 .* 12 +0 .* 0\.00049 +better$", done.stdout, re.M)
+    assert admin.count("/chat/completions") == 40
+    again = evaluate(folder, *BOTH)  # nothing to ask, so nothing to approve
+    assert again.stdout == done.stdout
+    assert admin.count("/chat/completions") == 40
+    found = document(folder, *BOTH)
+    assert found["verdicts"] == {"copilot": "better"}
+    assert [m["name"] for m in found["models"]] == ["copilot", "base"]
+    assert [w["class"] for w in found["models"][0]["wrong"]] == ["wrong_function"]
+
+
+def test_more_samples_ask_only_for_those(folder: Path, admin: Admin) -> None:
+    one = ("--deployment", "copilot", *FILES, *SETTINGS)
+    evaluate(folder, *one, "--samples", "1", "-y")
+    evaluate(folder, *one, "--samples", "3", "-y")
+    assert admin.count("/chat/completions") == 60
+    evaluate(folder, *one, "--fresh", "-y")
+    assert admin.count("/chat/completions") == 80
+
+
+def test_the_verdict_can_fail_a_build(folder: Path) -> None:
+    turned = ("--deployment", "base", "--against", "copilot", *FILES, *SETTINGS)
+    evaluate(folder, *BOTH, "--fail-if", "not-better", "-y")
+    evaluate(folder, *turned, "--fail-if", "worse", code=5)
+    evaluate(folder, *turned, "--fail-if", "not-better", code=5)
+    shown = evaluate(folder, *turned, "--show", "regressions").stdout
+    assert "base: 12 regressions" in shown
+
+
+def test_a_busy_service_is_asked_again_later(folder: Path, admin: Admin) -> None:
+    """Neither a miss nor an answer that counts twice."""
+    rule = {"match": "POST *chat/completions*", "status": 429, "headers": {"retry-after-ms": "20"}}
+    admin.post("faults", {**rule, "times": 15})
+    found = document(folder, *BOTH)
+    assert found["is_complete"]
+    assert found["verdicts"] == {"copilot": "better"}
+    assert kept(folder) == 40
+    assert admin.count("/chat/completions") == 55
+
+
+def test_an_answer_that_never_comes_is_neither_right_nor_wrong(folder: Path, admin: Admin) -> None:
+    admin.post("faults", {"match": "POST *chat/completions*", "status": 400, "message": "no", "times": 1})
+    found = document(folder, *BOTH, code=1)
+    assert not found["is_complete"]
+    assert found["verdicts"] == {"copilot": "incomplete"}
+    shares = found["comparisons"][0]["rows"][0]
+    graded = [shares[side]["graded"] for side in ("candidate", "baseline")]
+    assert sorted(graded) == [19, 20]
+    evaluate(folder, *BOTH, "--fail-if", "worse", "-y")  # what was missing is asked again, and comes
+
+
+def test_a_prompt_that_the_content_filter_refuses_is_a_class_of_its_own(folder: Path, admin: Admin) -> None:
+    rule = {"match": "POST *chat/completions*", "status": 400, "code": "content_filter", "message": "no"}
+    admin.post("faults", rule)
+    found = document(folder, "--deployment", "copilot", *FILES, *SETTINGS)
+    assert found["is_complete"]
+    assert "filtered" in [w["class"] for w in found["models"][0]["wrong"]]
+
+
+def test_a_killed_run_goes_on_where_it_stopped(folder: Path, admin: Admin) -> None:
+    admin.post("faults", {"match": "POST *chat/completions*", "delay": 0.1, "times": -1})
+    words = [*FTOPS, "eval", *BOTH, "--concurrency", "2", "-y"]
+    with subprocess.Popen(words, cwd=folder, env=environment(), stdout=subprocess.DEVNULL) as process:
+        wait_until(lambda: process.poll() is not None or kept(folder) >= 7)
+        assert process.poll() is None, "it ended before it could be killed"
+        process.kill()
+    before = kept(folder)
+    assert 7 <= before < 40
+    admin.delete("faults")
+    admin.delete("log")
+    done = evaluate(folder, *BOTH, "-y")
+    assert f"{40 - before} questions to ask, {before} answers kept" in done.stderr
+    assert admin.count("/chat/completions") == 40 - before
+    assert kept(folder) == 40
+
+
+def test_ctrl_c_keeps_what_was_answered(folder: Path, admin: Admin) -> None:
+    admin.post("faults", {"match": "POST *chat/completions*", "delay": 0.1, "times": -1})
+    words = [*FTOPS, "eval", *BOTH, "--concurrency", "2", "-y"]
+    with subprocess.Popen(
+        words, cwd=folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        wait_until(lambda: process.poll() is not None or kept(folder) >= 3)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=300)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert 3 <= kept(folder) < 40
+
+
+def test_two_runs_share_what_they_keep(folder: Path) -> None:
+    words = [*FTOPS, "eval", *BOTH, "-y", "-o", "json"]
+    runs = [
+        subprocess.Popen(words, cwd=folder, env=environment(), stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    outputs = [json.loads(process.communicate(timeout=300)[0]) for process in runs]
+    assert outputs[0] == outputs[1]
+    assert evaluate(folder, *BOTH).stderr.startswith("0 questions to ask, 40 answers kept")
+
+
+def test_a_line_that_was_cut_off_is_asked_again(folder: Path) -> None:
+    evaluate(folder, *BOTH, "-y")
+    file = max((folder / ".ftops" / "answers").glob("*.jsonl"))
+    file.write_bytes(file.read_bytes()[:-20])
+    assert "1 questions to ask, 39 answers kept" in evaluate(folder, *BOTH, "-y").stderr
+    assert "0 questions to ask, 40 answers kept" in evaluate(folder, *BOTH).stderr
+
+
+def test_markdown_keeps_prompts_in_a_block(folder: Path) -> None:
+    prompts = folder / "odd.jsonl"
+    row = {"prompt": "```\n# <script>@everyone \x1b[31m\u202e", "expect": "land_drone"}
+    prompts.write_text(json.dumps(row), encoding="utf-8")
+    words = ("--deployment", "base", "--prompts", "odd.jsonl", *FILES[2:], *SETTINGS)
+    text = evaluate(folder, *words, "-y", "-o", "markdown").stdout
+    assert text.count("```") == 2
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ((*BOTH,), "asking needs approval"),
+        (("--deployment", "copilt", *FILES, "-y"), "Did you mean `copilot`"),
+        (("--deployment", "copilot", "--against", "deployment.copilot", *FILES), "serve the same model"),
+        (("--deployment", "copilot", "--prompts", "none.json"), "can't read none.json"),
+        (("--deployment", "copilot", *FILES[:3], "ftops.yaml"), "isn't JSON"),
+        (
+            ("--deployment", "copilot", "--prompts", "prompts.json", "--tools", "prompts.json"),
+            "no list of tools",
+        ),
+        (("--deployment", "copilot", *FILES, "--setting", "temperature"), "is no setting"),
+        (("--deployment", "copilot", *FILES, "--fail-if", "worse"), "--fail-if needs --against"),
+        (("--deployment", "copilot", "--prompts", "wrong.json", *FILES[2:]), "Did you mean `land_drone`"),
+    ],
+)
+def test_what_is_wrong_is_said_before_anything_is_asked(
+    folder: Path, admin: Admin, words: tuple[str, ...], message: str
+) -> None:
+    (folder / "wrong.json").write_text('{"easy": {"Land": "land_dron"}}', encoding="utf-8")
+    done = run([*FTOPS, "eval", *words], folder)
+    assert done.returncode == 1
+    assert message in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+    assert admin.count("/chat/completions") == 0
+
+
+def test_what_was_not_applied_is_not_asked(tmp_path: Path) -> None:
+    folder = quickstart(tmp_path)
+    done = run([*FTOPS, "eval", "--deployment", "copilot", *FILES, "-y"], folder)
+    assert done.returncode == 1
+    assert "run `ftops apply` first" in " ".join(done.stderr.lower().split())
+    assert not (folder / "state").exists()
