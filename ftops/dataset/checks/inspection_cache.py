@@ -1,8 +1,8 @@
-"""Inspection cache: findings of unchanged files, kept between runs in `datasets.json`.
+"""Inspection cache: inspections of unchanged files, kept between runs in `datasets.json`.
 
-As in Git's index, a file counts as unchanged while size, times and inode are the same; and an entry
-isn't kept for a file so young that it could still change without its time changing. Losing the
-cache costs time and nothing else, so nothing that happens to it is an error.
+As in Git's index, a file counts as unchanged while its size, times and inode are the same. No entry is kept
+for a file that was changed so recently that a further change might not show in its times. Losing the cache
+only costs time, so no problem with it is an error.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ftops.dataset.files.file_identity import SETTLED, Identity, identity
 from ftops.dataset.rules.findings import Inspection, Overlap
 
 CHECKS_VERSION = 4
-"""To be raised whenever a check is added or changed: what was found then may not be all now."""
+"""Raise it whenever a check is added or changed: older entries then no longer count."""
 VERSION = 3
 
 
@@ -43,31 +43,32 @@ class _File(Struct, frozen=True):
 
 
 class Cache:
-    """Inspections, by path and format. `save` (or leaving a `with`) writes them."""
+    """Inspections by path and format. `save` (or leaving a `with` block) writes them."""
 
     def __init__(self, folder: Path, clock: Callable[[], int] = time.time_ns) -> None:
         self.clock = clock
         """Now, in nanoseconds."""
         self._folder = folder
+        self._file = folder / "datasets.json"
         self._known: _File | None = None
         self._changed = False
 
     def get(self, path: Path, format: str, status: os.stat_result) -> Inspection | None:
-        """The inspection of the file, if it is still the one that was read."""
+        """The inspection of the file, if it is unchanged."""
         entry = self._load().files.get(_key(path, format))
         return entry.inspection if entry and entry.identity == identity(status) else None
 
     def put(
         self, path: Path, format: str, status: os.stat_result, started: int, inspection: Inspection
     ) -> None:
-        """Keeps what was read since `started`, unless the file may have changed meanwhile."""
+        """Keeps an inspection that began at `started`, unless the file may have changed since."""
         if max(status.st_mtime_ns, status.st_ctime_ns) + SETTLED > started:
             return
         self._load().files[_key(path, format)] = _Entry(identity(status), inspection)
         self._changed = True
 
     def overlap(self, one: str, other: str, find: Callable[[], Overlap]) -> Overlap:
-        """Of the files with these digests; found where it isn't known yet."""
+        """The overlap of the files with these digests; `find` computes it if it isn't known yet."""
         key = f"{one} {other}"
         known = self._load().overlaps
         if key not in known:
@@ -76,11 +77,11 @@ class Cache:
         return known[key]
 
     def save(self) -> None:
-        """Writes what is new. A folder that can't be written to is none of the caller's concern."""
+        """Writes the cache if it has changed, and if its folder is writable."""
         if self._changed:
+            self._changed = False
             with contextlib.suppress(OSError):
                 self._write()
-            self._changed = False
 
     def __enter__(self) -> Self:
         return self
@@ -89,10 +90,6 @@ class Cache:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.save()
-
-    @property
-    def _file(self) -> Path:
-        return self._folder / "datasets.json"
 
     def _load(self) -> _File:
         if self._known is None:
@@ -103,7 +100,7 @@ class Cache:
         known = self._load()
         kept = {key: entry for key, entry in known.files.items() if Path(key.partition(":")[2]).exists()}
         digests = {entry.inspection.digest for entry in kept.values()}
-        overlaps = {key: found for key, found in known.overlaps.items() if digests.issuperset(key.split())}
+        overlaps = {key: item for key, item in known.overlaps.items() if digests.issuperset(key.split())}
         content = msgspec.json.encode(_File(VERSION, CHECKS_VERSION, kept, overlaps))
         make_own(self._folder)
         draft = self._folder / f".datasets.{os.getpid()}.{time.monotonic_ns()}.tmp"
@@ -116,7 +113,7 @@ class Cache:
 
 
 def _parse(file: Path) -> _File:
-    """A cache file; an empty one where it isn't one, or comes from other checks."""
+    """A cache file; an empty one if it is damaged or from another version of the checks."""
     try:
         known = msgspec.json.decode(content(file, follow=False), type=_File)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

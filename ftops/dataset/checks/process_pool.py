@@ -1,11 +1,11 @@
 """Process pool: other processes work on the chunks of a file; results come in order.
 
-What is to be done with a piece is said by a module with a function `answering(argument)`, which returns what
-answers a piece. A worker gets the very bytes that its file is hashed from.
+The work is defined by a module with a function `answering(argument)`, which returns the function that maps a
+chunk to its answer. A worker gets the very bytes that are hashed.
 
     python -m ftops.dataset.checks.process_pool MODULE ARGUMENT
 
-reads a length (8 bytes) and a piece, again and again, and writes each answer in the same way.
+repeatedly reads a length (8 bytes) and a chunk, and writes each answer in the same way.
 """
 
 from __future__ import annotations
@@ -22,53 +22,54 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
 _AHEAD = 2
-"""Pieces for each worker that are read before it needs them."""
+"""Chunks per worker that are read before it needs them."""
 _WAITING = 8
-"""Answers for each process that may wait for an earlier one."""
+"""Answers per process that may wait for an earlier one."""
 _SWITCH = 0.0001
-"""Seconds after which a thread that works lets one go on that has to do with a worker."""
+"""Seconds after which a computing thread yields to one that communicates with a worker."""
 _PIPE = 1 << 20
-"""Bytes that a pipe takes at once, where the system lets one say so."""
+"""Bytes that a pipe can buffer, if the system lets us set it."""
 
 T = TypeVar("T")
 R = TypeVar("R")
 Ask = Callable[[bytes], bytes]
-"""Sends a piece to a worker that is free, and waits for its answer. Raises OSError where it has died."""
+"""Sends a chunk to a free worker, and waits for its answer. Raises OSError if the worker has died."""
 
 
 def spread(
     module: str,
     argument: str,
-    pieces: Iterable[T],
+    chunks: Iterable[T],
     here: Callable[[T], R],
     ask: Callable[[T, Ask], R],
     processes: int,
 ) -> Iterator[R]:
-    """What is made of each piece, in their order: by `ask`, which may put a question to a worker, or by
-    `here` in this process, which is one of so many and works while the others start or are busy. What a
-    worker leaves undone because it died is done here."""
-    from concurrent.futures import ThreadPoolExecutor  # only where there are other processes
+    """The results for all chunks, in order: by `ask`, which may send a request to a worker, or by `here` in
+    this process, which is one of `processes` and works while the others start or are busy. If a worker dies,
+    its chunks are done here."""
+    from concurrent.futures import Future, ThreadPoolExecutor  # only if there are other processes
     from threading import Lock
 
     one_at_a_time = Lock()
 
-    def done_here(piece: T) -> R:
+    def run_here(chunk: T) -> R:
         with one_at_a_time:
-            return here(piece)
+            return here(chunk)
 
-    def asked(piece: T) -> R:
+    def run_in_worker(chunk: T) -> R:
         try:
-            return ask(piece, team.ask)
-        except OSError:  # a worker that has died goes on saying so
-            return done_here(piece)
+            return ask(chunk, team.ask)
+        except OSError:  # a dead worker stays in the pool, and fails again
+            return run_here(chunk)
 
     waiting: deque[Future[R]] = deque()
     with _Team(module, argument, processes - 1) as team, ThreadPoolExecutor(processes - 1) as threads:
-        for piece in pieces:
+        for chunk in chunks:
             if sum(not future.done() for future in waiting) < _AHEAD * (processes - 1):
-                waiting.append(threads.submit(asked, piece))
+                waiting.append(threads.submit(run_in_worker, chunk))
             else:
-                waiting.append(_done(done_here(piece)))
+                waiting.append(Future())
+                waiting[-1].set_result(run_here(chunk))
             while waiting and (waiting[0].done() or len(waiting) > _WAITING * processes):
                 yield waiting.popleft().result()
         while waiting:
@@ -76,7 +77,7 @@ def spread(
 
 
 class _Team:
-    """Workers of which any that is free answers. A context manager: they end with it."""
+    """Workers, of which any free one answers. A context manager: they end with it."""
 
     def __init__(self, module: str, argument: str, size: int) -> None:
         from queue import SimpleQueue
@@ -112,53 +113,37 @@ class _Team:
         self.close()
 
 
-def _done(result: R) -> Future[R]:
-    from concurrent.futures import Future
-
-    future: Future[R] = Future()
-    future.set_result(result)
-    return future
-
-
 class _Worker:
     """One process."""
 
     def __init__(self, module: str, argument: str) -> None:
-        import subprocess  # only where there are other processes
+        import subprocess  # only if there are other processes
 
         # -P: nothing is imported from the folder where the command was started.
         command = [sys.executable, "-P", "-m", __name__, module, argument]
-        # In a group of its own, so that Ctrl-C reaches the process that knows what to do about it.
+        # In a process group of its own, so that Ctrl-C reaches only the process that handles it.
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0
         )
-        assert self._process.stdin  # noqa: S101 - it is a pipe
-        _widen(self._process.stdin)
+        assert self._process.stdin and self._process.stdout  # noqa: S101 - both are pipes
+        self._input, self._output = self._process.stdin, self._process.stdout
+        with suppress(ImportError, AttributeError, OSError):  # a smaller buffer only takes longer
+            import fcntl
+
+            fcntl.fcntl(self._input.fileno(), fcntl.F_SETPIPE_SZ, _PIPE)
 
     def answer(self, data: bytes) -> bytes:
-        assert self._process.stdin and self._process.stdout  # noqa: S101 - both are pipes
-        _send(self._process.stdin, data)
-        answer = _receive(self._process.stdout)
+        _send(self._input, data)
+        answer = _receive(self._output)
         if answer is None:
             raise OSError("a process that read the data has died")
         return answer
 
     def close(self) -> None:
-        assert self._process.stdin and self._process.stdout  # noqa: S101 - both are pipes
-        with suppress(OSError):  # what was to be sent to one that has died
-            self._process.stdin.close()
-        self._process.stdout.close()
+        with suppress(OSError):  # data that a dead worker can't read any more
+            self._input.close()
+        self._output.close()
         self._process.wait()
-
-
-def _widen(pipe: IO[bytes]) -> None:
-    """So that a piece goes in one call."""
-    try:
-        import fcntl
-
-        fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, _PIPE)
-    except (ImportError, AttributeError, OSError):
-        return  # a narrow pipe only takes longer
 
 
 def _send(stream: IO[bytes], data: bytes) -> None:
@@ -176,7 +161,7 @@ def _receive(stream: IO[bytes]) -> bytes | None:
 
 
 def _work(module: str, argument: str) -> None:
-    """Answers until there is nothing more to read."""
+    """Answers until the input ends."""
     from importlib import import_module
 
     gc.disable()
@@ -185,7 +170,7 @@ def _work(module: str, argument: str) -> None:
         while (data := _receive(sys.stdin.buffer)) is not None:
             _send(sys.stdout.buffer, answer(data))
     except BrokenPipeError:
-        os._exit(1)  # nobody waits for the answer any more
+        os._exit(1)  # nobody reads the answers any more
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""Chat format: `messages` and the functions that they can call. The other formats are based on it."""
+"""Format `chat`: `messages` and the functions that they can call. The other formats are based on it."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -17,12 +17,12 @@ from ftops.dataset.rules.findings import Finding, Key, Steps, quote
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 SYSTEM = ("system", "developer")
 KEYS = frozenset({"messages", "tools", "functions", "parallel_tool_calls", "function_call"})
-"""Keys of an example. `function_call` there is a leftover of requests, which the service passes over."""
-_ANYBODY = frozenset({"role", "content", "name"})
+"""Keys of an example. `function_call` is a leftover of requests, which the service ignores."""
+_COMMON_KEYS = frozenset({"role", "content", "name"})
 _MESSAGE_KEYS: Mapping[str, frozenset[str]] = {
-    **dict.fromkeys(ROLES, _ANYBODY),
-    "assistant": _ANYBODY | {"weight", "tool_calls", "function_call", "refusal"},
-    "tool": _ANYBODY | {"tool_call_id"},
+    **dict.fromkeys(ROLES, _COMMON_KEYS),
+    "assistant": _COMMON_KEYS | {"weight", "tool_calls", "function_call", "refusal"},
+    "tool": _COMMON_KEYS | {"tool_call_id"},
 }
 _ALL_KEYS = frozenset[str]().union(*_MESSAGE_KEYS.values())
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
@@ -30,41 +30,45 @@ _LISTED = ", ".join(ROLES)
 
 
 class Offer(NamedTuple):
-    """The functions that an example offers, and whether it does so in the older form."""
+    """The functions that an example offers, and whether it does so in the legacy format."""
 
     by_name: Mapping[str, functions.Function]
     legacy: bool
 
 
+ORDER_RULES = ("chat/role-order", "chat/system-late")
+"""Rules about the order of messages that hold for every format."""
 _OFFER = ("tools", "functions", "parallel_tool_calls")
-_NO_OFFER: tuple[Offer, Sequence[Finding]] = (Offer({}, False), ())
+NO_OFFER = Offer({}, legacy=False)
 
 
 def check(example: Mapping[str, Any]) -> Iterator[Finding]:
-    """Everything that is wrong with one example of the format chat."""
-    yield from check_keys(example, KEYS, (), _not_chat(example))
+    """Everything that is wrong with one example."""
     if "messages" not in example:
         yield _without_messages(example)
         return
-    offer, found = check_offer(example, ())
-    yield from found
+    yield from check_keys(example, KEYS, ())
+    offer, findings = check_offer(example, ())
+    yield from findings
     messages = example["messages"]
     yield from check_messages(messages, offer, ("messages",))
     if messages and is_conversation(messages):
         yield from check_order(messages, ("messages",))
+        weights = [m.get("weight", 1) for m in messages if m["role"] == "assistant"]
+        if weights and all(w == 0 and w is not False for w in weights):
+            yield Finding("chat/nothing-trained", "every answer has weight 0", ("messages",))
 
 
 def is_conversation(messages: object) -> bool:
+    """Whether it is a list of messages with roles that are text."""
     return isinstance(messages, list) and all(
         isinstance(m, dict) and isinstance(m.get("role"), str) for m in messages
     )
 
 
-def check_keys(
-    holder: Mapping[str, Any], known: frozenset[str], at: Steps, silent: bool = False
-) -> Iterator[Finding]:
-    """Keys that the format doesn't know."""
-    if silent or holder.keys() <= known:
+def check_keys(holder: Mapping[str, Any], known: frozenset[str], at: Steps) -> Iterator[Finding]:
+    """Keys that the format doesn't have."""
+    if holder.keys() <= known:
         return
     for key in holder.keys() - known if len(holder) < 20 else sorted(holder.keys() - known)[:20]:
         near = _nearest(key, tuple(sorted(known - holder.keys())))
@@ -75,29 +79,29 @@ def check_keys(
 def check_offer(holder: Mapping[str, Any], at: Steps) -> tuple[Offer, Sequence[Finding]]:
     """The functions that an example (or the input of a pair) offers."""
     offered = {key: holder[key] for key in _OFFER if key in holder}
-    return _check_offer(dump(offered), at) if offered else _NO_OFFER
+    return _check_offer(dump(offered), at) if offered else (NO_OFFER, ())
 
 
 @lru_cache(maxsize=256)
 def _check_offer(offered: bytes, at: Steps) -> tuple[Offer, Sequence[Finding]]:
-    """By its JSON text: checking definitions takes long, and most examples of a file share them."""
+    """Cached by the JSON text: checking definitions takes long, and most examples of a file share them."""
     holder = json.loads(offered)
     by_name: dict[str, functions.Function] = {}
-    found: list[Finding] = []
+    findings: list[Finding] = []
     for key in ("tools", "functions"):
         if key in holder:
-            found += functions.check_definitions(holder[key], key, (*at, key), by_name)
+            findings += functions.check_definitions(holder[key], key, (*at, key), by_name)
     if "tools" in holder and "functions" in holder:
-        found.append(Finding("tools/mixed", "both `tools` and `functions`", (*at, Key("functions"))))
+        findings.append(Finding("tools/mixed", "both `tools` and `functions`", (*at, Key("functions"))))
     parallel = holder.get("parallel_tool_calls")
     if parallel is not None and not isinstance(parallel, bool):
         summary = f"`parallel_tool_calls` is {describe(parallel)}, not true or false"
-        found.append(Finding("chat/type", summary, (*at, "parallel_tool_calls"), "Write true or false."))
-    return Offer(by_name, "functions" in holder and "tools" not in holder), tuple(found)
+        findings.append(Finding("chat/type", summary, (*at, "parallel_tool_calls"), "Write true or false."))
+    return Offer(by_name, "functions" in holder and "tools" not in holder), tuple(findings)
 
 
 def check_messages(messages: object, offer: Offer, at: Steps) -> Iterator[Finding]:
-    """Each message by itself, and calls against what is offered."""
+    """Each message by itself, and its calls against the functions that are offered."""
     if not isinstance(messages, list):
         yield Finding("chat/type", f"`{at[-1]}` is {describe(messages)}, not a list", at)
     elif not messages:
@@ -111,36 +115,35 @@ def check_messages(messages: object, offer: Offer, at: Steps) -> Iterator[Findin
         yield from vision.check_count(messages, at)
 
 
-def check_order(messages: Sequence[Mapping[str, Any]], at: Steps) -> Iterator[Finding]:
-    """What follows what, and whether there is something to learn. All messages have roles of text."""
-    roles = tuple(message["role"] for message in messages)
-    for rule, index, summary in order(roles):
-        yield Finding(rule, summary, (*at, index, "role") if index >= 0 else at)
-    weights = [m.get("weight", 1) for m in messages if m["role"] == "assistant"]
-    if weights and all(w == 0 and w is not False for w in weights):
-        yield Finding("chat/nothing-trained", "every answer has weight 0", at)
+def check_order(
+    messages: Sequence[Mapping[str, Any]], at: Steps, rules: Collection[str] | None = None
+) -> Iterator[Finding]:
+    """The order of messages, which all have roles that are text; by some rules only, if they are given."""
+    for rule, index, summary in order(tuple(message["role"] for message in messages)):
+        if rules is None or rule in rules:
+            yield Finding(rule, summary, (*at, index, "role") if index >= 0 else at)
 
 
 @lru_cache(maxsize=4096)
 def order(roles: tuple[str, ...]) -> tuple[tuple[str, int, str], ...]:
-    """Rule, index of the message (-1: all of them) and summary of all that is wrong with a sequence."""
-    found: list[tuple[str, int, str]] = []
+    """All that is wrong with a sequence of roles: rule, index of the message (-1: all) and summary."""
+    wrong: list[tuple[str, int, str]] = []
     for index, (before, role) in enumerate(zip(("", *roles), roles, strict=False)):
         if role == before == "assistant":
-            found.append(("chat/role-order", index, "two consecutive assistant messages"))
+            wrong.append(("chat/role-order", index, "two consecutive assistant messages"))
         elif role in SYSTEM and before in SYSTEM:
-            found.append(("chat/role-order", index, "two consecutive system messages"))
+            wrong.append(("chat/role-order", index, "two consecutive system messages"))
         elif role in SYSTEM and before:
-            found.append(("chat/system-late", index, "a system message in the middle of the conversation"))
+            wrong.append(("chat/system-late", index, "a system message in the middle of the conversation"))
     if "assistant" not in roles:
         # A misspelt "assistant" is one mistake, not two.
         if all(role in ROLES for role in roles):
-            found.append(("chat/no-assistant", -1, "no assistant message"))
+            wrong.append(("chat/no-assistant", -1, "no assistant message"))
     elif roles[-1] != "assistant" and roles[-1] in ROLES:
-        found.append(("chat/last-message", len(roles) - 1, f"the last message has the role {roles[-1]}"))
+        wrong.append(("chat/last-message", len(roles) - 1, f"the last message has the role {roles[-1]}"))
     if next((role for role in roles if role not in SYSTEM), "") == "assistant":
-        found.append(("chat/no-user", roles.index("assistant"), "no user message before the first answer"))
-    return tuple(found)
+        wrong.append(("chat/no-user", roles.index("assistant"), "no user message before the first answer"))
+    return tuple(wrong)
 
 
 def _check_message(message: object, offer: Offer, at: Steps) -> Iterator[Finding]:
@@ -149,15 +152,22 @@ def _check_message(message: object, offer: Offer, at: Steps) -> Iterator[Finding
         return
     role = message.get("role")
     if role not in ROLES or not isinstance(role, str):
-        yield _role(message, at)
-        yield from check_keys(message, _ALL_KEYS | {"role"}, at, "role" not in message)
-    else:
-        yield from check_keys(message, _MESSAGE_KEYS[role], at)
-        yield from _check_weight(message, at)
-        yield from _check_name(message, at)
-        has_calls = any(message.get(key) not in (None, [], {}) for key in functions.CALLS)
-        yield from _check_content(message, role, has_calls, at)
-        yield from functions.check_calls(message, offer.by_name, at)
+        yield _wrong_role(message, at)
+        if "role" in message:
+            yield from check_keys(message, _ALL_KEYS, at)
+        return
+    yield from check_keys(message, _MESSAGE_KEYS[role], at)
+    weight = message.get("weight", 1)
+    if role == "assistant" and (type(weight) is not int or weight not in (0, 1)):
+        yield Finding("chat/weight", f"`weight` is {describe(weight)}", (*at, "weight"))
+    name = message.get("name", "a")
+    if not isinstance(name, str):
+        yield Finding("chat/type", f"`name` is {describe(name)}, not text", (*at, "name"))
+    elif not _NAME.fullmatch(name) and role != "function":
+        yield Finding("chat/name", f"the name {quote(name)} is not allowed", (*at, "name"))
+    has_calls = any(message.get(key) not in (None, [], {}) for key in functions.CALLS)
+    yield from _check_content(message, role, has_calls, at)
+    yield from functions.check_calls(message, offer.by_name, at)
 
 
 def _check_content(message: Mapping[str, Any], role: str, has_calls: bool, at: Steps) -> Iterator[Finding]:
@@ -188,21 +198,7 @@ def _check_content(message: Mapping[str, Any], role: str, has_calls: bool, at: S
             yield Finding("chat/empty-message", f"the message with the role {role} is empty", here)
 
 
-def _check_weight(message: Mapping[str, Any], at: Steps) -> Iterator[Finding]:
-    weight = message.get("weight", 1)
-    if message["role"] == "assistant" and (type(weight) is not int or weight not in (0, 1)):
-        yield Finding("chat/weight", f"`weight` is {describe(weight)}", (*at, "weight"))
-
-
-def _check_name(message: Mapping[str, Any], at: Steps) -> Iterator[Finding]:
-    name = message.get("name", "a")
-    if not isinstance(name, str):
-        yield Finding("chat/type", f"`name` is {describe(name)}, not text", (*at, "name"))
-    elif not _NAME.fullmatch(name) and message["role"] != "function":
-        yield Finding("chat/name", f"the name {quote(name)} is not allowed", (*at, "name"))
-
-
-def _role(message: Mapping[str, Any], at: Steps) -> Finding:
+def _wrong_role(message: Mapping[str, Any], at: Steps) -> Finding:
     if "role" not in message:
         near = _nearest("role", tuple(message))
         hint = f'Did you mean "role" instead of {quote(near)}?' if near else ""
@@ -215,11 +211,6 @@ def _role(message: Mapping[str, Any], at: Steps) -> Finding:
     near = _nearest(role, ROLES)
     start = f'Did you mean "{near}"? ' if near else ""
     return Finding("chat/role", f"unknown role {quote(role)}", (*at, "role"), f"{start}Roles are {_LISTED}.")
-
-
-def _not_chat(example: Mapping[str, Any]) -> bool:
-    """Whether all keys are of another format, so that what is said of that is enough."""
-    return "messages" not in example
 
 
 def _without_messages(example: Mapping[str, Any]) -> Finding:
@@ -237,6 +228,6 @@ def _without_messages(example: Mapping[str, Any]) -> Finding:
 
 
 def _nearest(word: str, known: Sequence[str]) -> str:
-    # A list of candidates from the data can be of any length, and the comparison is slow.
+    # The comparison is slow, and candidates from the data may be many and long.
     candidates = [k for k in known[:50] if len(k) <= 2 * len(word)]
     return nearest(word[:60], candidates) or ""

@@ -1,4 +1,4 @@
-"""Functions: definitions, calls and results, as `tools` or in the legacy format."""
+"""Functions: their definitions, calls and results, as `tools` or in the legacy format."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 from msgspec import Struct
@@ -23,17 +24,17 @@ _CHECK_DEPTH = 30
 
 
 class Function(Struct, frozen=True):
-    """One definition: its parameters as JSON text, which tells definitions apart and checks arguments."""
+    """One definition, as JSON text."""
 
     name: str
     text: str
     """The whole definition as canonical JSON."""
     parameters: str
-    """Canonical JSON of the parameters; empty where there are none that could be checked against."""
+    """Canonical JSON of the parameters; empty if arguments can't be checked against them."""
 
 
 def check_definitions(given: object, key: str, at: Steps, known: dict[str, Function]) -> Iterator[Finding]:
-    """The value of `tools` or `functions`; `known` gets what is well-formed."""
+    """The value of `tools` or `functions`. Well-formed definitions are added to `known`."""
     if not isinstance(given, list):
         yield Finding("chat/type", f"`{key}` is {describe(given)}, not a list", at)
         return
@@ -51,7 +52,7 @@ def check_definitions(given: object, key: str, at: Steps, known: dict[str, Funct
 
 
 def check_calls(message: Mapping[str, Any], offered: Mapping[str, Function], at: Steps) -> Iterator[Finding]:
-    """Calls of a message of the assistant, against what is offered."""
+    """Calls of an assistant message, against the functions that are offered."""
     if "function_call" in message:
         if "tool_calls" in message:
             yield Finding("tools/mixed", "both `tool_calls` and `function_call`", (*at, Key("function_call")))
@@ -77,7 +78,7 @@ def check_calls(message: Mapping[str, Any], offered: Mapping[str, Function], at:
 
 
 def check_results(messages: Sequence[object], at: Steps) -> Iterator[Finding]:
-    """Whether results belong to calls, and calls get results before the conversation goes on."""
+    """Whether results belong to calls, and calls get their results before the conversation continues."""
     waiting: dict[str, Steps] = {}
     seen: set[str] = set()
     for index, message in enumerate(messages):
@@ -112,13 +113,13 @@ def _check_definition(item: object, at: Steps, known: dict[str, Function]) -> It
     if not isinstance(item.get("description", ""), str):
         summary = f"`description` is {describe(item['description'])}, not text"
         yield Finding("chat/type", summary, (*at, "description"))
-    parameters = item.get("parameters")
-    sound = False
+    parameters = ""
     if "parameters" in item:
-        wrong = list(_check_schema(parameters, (*at, "parameters")))
-        yield from wrong
-        sound = not any(f.rule == "tools/schema" for f in wrong)
-    known.setdefault(name, Function(name, _text(item), _text(parameters) if sound else ""))
+        findings = list(_check_schema(item["parameters"], (*at, "parameters")))
+        yield from findings
+        if not any(f.rule == "tools/schema" for f in findings):
+            parameters = canonical(item["parameters"]).decode()
+    known.setdefault(name, Function(name, canonical(item).decode(), parameters))
 
 
 def _check_schema(schema: object, at: Steps) -> Iterator[Finding]:
@@ -128,18 +129,14 @@ def _check_schema(schema: object, at: Steps) -> Iterator[Finding]:
     if schema.get("type", "object") != "object" or not isinstance(schema.get("properties", {}), dict):
         yield Finding("tools/schema", "`parameters` must describe an object", at)
         return
-    why = _unsound(_text(schema))
+    _, why = _validator(canonical(schema).decode())
     if why:
         yield Finding("tools/schema", f"`parameters` isn't a valid JSON Schema: {why}", at)
     yield from _extras(schema, at)
 
 
-def _text(value: object) -> str:
-    return canonical(value).decode()
-
-
 def _extras(schema: object, at: Steps) -> Iterator[Finding]:
-    """What the service's preprocessing stumbles over, anywhere in a schema."""
+    """What the service's preprocessing rejects, anywhere in a schema."""
     if not isinstance(schema, dict) or len(at) > _CHECK_DEPTH:
         return
     if isinstance(schema.get("title"), str):
@@ -170,9 +167,8 @@ def _check_call(call: object, offered: Mapping[str, Function], at: Steps) -> Ite
         summary = f"`arguments` is {describe(call['arguments'])}, not text"
         yield Finding("tools/arguments", summary, (*at, "arguments"))
     else:
-        function = offered.get(name)
-        wrong = _wrong(call["arguments"], function.parameters if function else "")
-        for rule, summary in wrong:
+        parameters = offered[name].parameters if name in offered else ""
+        for rule, summary in _wrong_arguments(call["arguments"], parameters):
             yield Finding(rule, summary, (*at, "arguments"))
     if not offered:
         yield Finding("tools/none-offered", f"{quote(name)} is called, but the example has no functions", at)
@@ -196,7 +192,7 @@ def _check_result(
 
 
 def _called(message: Mapping[str, Any], at: Steps) -> Iterator[tuple[str, Steps]]:
-    """Ids (or names, in the older form) of the calls of a message, and where they are."""
+    """Ids (or names, in the legacy format) of the calls of a message, and where they are."""
     if message.get("role") != "assistant":
         return
     call = message.get("function_call")
@@ -209,7 +205,7 @@ def _called(message: Mapping[str, Any], at: Steps) -> Iterator[tuple[str, Steps]
 
 
 @lru_cache(maxsize=4096)
-def _wrong(arguments: str, parameters: str) -> tuple[tuple[str, str], ...]:
+def _wrong_arguments(arguments: str, parameters: str) -> tuple[tuple[str, str], ...]:
     """Rules and summaries of what is wrong with the arguments of a call."""
     try:
         value = decode(arguments)
@@ -219,49 +215,33 @@ def _wrong(arguments: str, parameters: str) -> tuple[tuple[str, str], ...]:
         return (("tools/arguments", f"the arguments are {describe(value)}, not an object"),)
     if not parameters:
         return ()
-    validator = _validator(parameters)
+    validator, _ = _validator(parameters)
     if validator is None or validator.is_valid(value):
         return ()
-    return tuple(
-        ("tools/arguments-schema", f"{_where(error.instance_path)}{_clean(error.message)}")
-        for _, error in zip(range(5), validator.iter_errors(value), strict=False)
-    )
-
-
-def _unsound(schema: str) -> str:
-    """What makes a text no JSON Schema; empty where it is one, or refers to what isn't here."""
-    problem = _validator_or_reason(schema)
-    return problem if isinstance(problem, str) else ""
-
-
-def _validator(schema: str) -> Any:
-    made = _validator_or_reason(schema)
-    return None if isinstance(made, str) else made
+    errors = islice(validator.iter_errors(value), 5)
+    return tuple(("tools/arguments-schema", _schema_error(error)) for error in errors)
 
 
 @lru_cache(maxsize=512)
-def _validator_or_reason(schema: str) -> Any:
-    """A validator, None where the schema refers to what isn't here, or why it is no schema."""
-    import jsonschema_rs  # only where there are functions to check
+def _validator(schema: str) -> tuple[Any, str]:
+    """The validator, or None and why the text isn't a JSON Schema; the reason is empty if it isn't known,
+    as for a schema that refers to others."""
+    import jsonschema_rs  # only if there are functions to check
 
     try:
-        return jsonschema_rs.validator_for(json.loads(schema), retriever=_nothing)
+        return jsonschema_rs.validator_for(json.loads(schema), retriever=_fetch_nothing), ""
     except jsonschema_rs.ValidationError as error:
-        return None if '"$ref"' in schema else f"{_where(error.instance_path)}{_clean(error.message)}"
+        return None, "" if '"$ref"' in schema else _schema_error(error)
     except (ValueError, RecursionError):
-        return None
+        return None, ""
 
 
-def _nothing(address: str) -> Any:
-    """Nothing is fetched, whatever data refer to."""
-    raise LookupError(address)
+def _fetch_nothing(url: str) -> Any:
+    raise LookupError(url)
 
 
-def _where(path: Sequence[str | int]) -> str:
-    return f"at {quote('.'.join(str(step) for step in path))}: " if path else ""
-
-
-def _clean(message: str) -> str:
-    text = message.partition("\n")[0]
+def _schema_error(error: Any) -> str:
+    text = error.message.partition("\n")[0]
     text = text if len(text) <= 160 else f"{text[:159]}…"
-    return "".join(c if c.isprintable() else " " for c in text)
+    where = f"at {quote('.'.join(map(str, error.instance_path)))}: " if error.instance_path else ""
+    return where + "".join(c if c.isprintable() else " " for c in text)

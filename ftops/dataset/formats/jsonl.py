@@ -1,8 +1,4 @@
-"""JSON parser for one line of JSON Lines, with precise errors.
-
-The precise reader: strict where JSON leaves readers a choice. Plain conversations are read faster
-(ftops.dataset.formats.fast_reader).
-"""
+"""JSON parser for one line of JSON Lines, with precise errors; strict where JSON leaves parsers a choice."""
 
 from __future__ import annotations
 
@@ -13,18 +9,17 @@ from collections.abc import Iterator
 from ftops.dataset.rules.findings import Finding, Key, Steps, quote
 
 DOCUMENT_START = ("{", "[")
-"""The first line of a document that is spread over many lines."""
+"""The first line of a document over many lines."""
 MAX_DEPTH = 100
-"""No data needs more; what reads it elsewhere may take less than Python does."""
+"""No data needs more, and other parsers may accept less than Python does."""
 
 _BLANK = re.compile(r"[ \t\r\n]*")
-# Possessive: without it, the memory of a search grows with a long text.
+# Possessive quantifiers: without them, the memory of a search grows with the text.
 _TEXT = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _CONSTANT = re.compile(_TEXT + r"|(?P<found>-?Infinity|NaN)")
 _DIGITS = re.compile(_TEXT + r"|(?P<found>-?\d{4000,})")
 _HUGE = re.compile(_TEXT + r"|(?P<found>-?\d[\d.]*(?:[eE][+-]?\d+)?)")
 _TOKEN = re.compile(_TEXT + r"|[{}\[\],:]")
-_BRACKET = re.compile(_TEXT + r"|[{}\[\]]")
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|.)")
 _MAY_BE_HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
@@ -51,11 +46,11 @@ _SYNTAX = {
 
 
 class _NotANumber(ValueError):
-    """NaN or Infinity: Python reads them, JSON has no such thing."""
+    """NaN or Infinity, which Python reads although they aren't JSON."""
 
 
 class _Duplicate(ValueError):
-    """An object with two members of one name."""
+    """An object with two members of the same name."""
 
 
 def _refuse(constant: str) -> object:
@@ -70,10 +65,10 @@ def _finite(text: str) -> float:
 
 
 def _unique(members: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(members)
-    if len(found) != len(members):
+    result = dict(members)
+    if len(result) != len(members):
         raise _Duplicate
-    return found
+    return result
 
 
 _DECODER = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite, object_pairs_hook=_unique)
@@ -81,7 +76,7 @@ _ANY = json.JSONDecoder()
 
 
 def parse(line: str) -> dict[str, object] | Finding:
-    """The object on a line, or what keeps it from being one."""
+    """The object on a line, or why it isn't one."""
     try:
         value = _DECODER.decode(line)
     except json.JSONDecodeError as error:
@@ -108,7 +103,7 @@ def parse(line: str) -> dict[str, object] | Finding:
 
 
 def decode(text: str) -> object:
-    """Any JSON value, read as strictly as a line. Raises ValueError, RecursionError."""
+    """Any JSON value, parsed as strictly as a line. Raises ValueError, RecursionError."""
     return _DECODER.decode(text)
 
 
@@ -130,16 +125,18 @@ def describe(value: object) -> str:
 
 
 def span(line: str, steps: Steps) -> tuple[int, int]:
-    """Start and width of the value that `steps` lead to, in a line that `parse` could read."""
+    """Start and width of the value at `steps`, in a line that `parse` accepts."""
     start = _skip(line, 0)
     for step in steps:
         if isinstance(step, Key):
             start = next(at for name, at, _ in _members(line, start) if name == step.name)
         elif isinstance(step, str):
-            # The last of several of one name counts, as in the parsed object.
+            # The last member of a name counts, as in the parsed object.
             start = [value for name, _, value in _members(line, start) if name == step][-1]
         else:
-            start = _item(line, start, step)
+            start = _skip(line, start + 1)
+            for _ in range(step):
+                start = _next(line, start)
     return start, _ANY.raw_decode(line, start)[1] - start
 
 
@@ -153,15 +150,8 @@ def _members(line: str, start: int) -> Iterator[tuple[str, int, int]]:
         at = _next(line, value)
 
 
-def _item(line: str, start: int, index: int) -> int:
-    at = _skip(line, start + 1)
-    for _ in range(index):
-        at = _next(line, at)
-    return at
-
-
 def _next(line: str, at: int) -> int:
-    """Past a value and the comma after it; on the closing bracket after the last."""
+    """The index after a value and its comma; after the last value, that of the closing bracket."""
     end = _skip(line, _ANY.raw_decode(line, at)[1])
     return _skip(line, end + 1) if line[end] == "," else end
 
@@ -188,29 +178,24 @@ def _is_too_deep(value: object) -> bool:
     level = [value]
     for _ in range(MAX_DEPTH):
         inside = (v.values() if isinstance(v, dict) else v for v in level if isinstance(v, dict | list))
-        level = [one for members in inside for one in members if isinstance(one, dict | list)]
+        level = [item for members in inside for item in members if isinstance(item, dict | list)]
         if not level:
             return False
     return True
 
 
 def _too_deep(line: str) -> Finding:
-    return Finding("json/too-deep", "lists and objects are nested too deeply", max(0, _depth(line)))
-
-
-def _depth(line: str) -> int:
-    """Where the nesting gets too deep; -1 where it doesn't."""
-    depth = 0
-    for match in _BRACKET.finditer(line):
-        mark = match[0]
-        depth += 1 if mark in "{[" else -1 if mark in "}]" else 0
+    depth = at = 0
+    for match in _TOKEN.finditer(line):
+        depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(match[0], 0)
         if depth > MAX_DEPTH:
-            return match.start()
-    return -1
+            at = match.start()
+            break
+    return Finding("json/too-deep", "lists and objects are nested too deeply", at)
 
 
 def _half(line: str) -> int:
-    """Where the first escape is that is half of a pair; -1 where none is."""
+    """The index of the first escape that is half of a surrogate pair; -1 if there is none."""
     high = -1
     end = 0
     for match in _ESCAPE.finditer(line):
@@ -225,7 +210,7 @@ def _half(line: str) -> int:
 
 
 def _duplicate(line: str) -> Finding:
-    """The second member of one name. The line is JSON."""
+    """The second member of the same name in an object. The line is JSON."""
     names: list[set[str] | None] = []
     at_key = False
     for match in _TOKEN.finditer(line):

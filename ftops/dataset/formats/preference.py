@@ -1,4 +1,4 @@
-"""The format `preference`: an input and two outputs, one preferred to the other (method dpo)."""
+"""Format `preference`: an input and two outputs, one preferred to the other (method dpo)."""
 
 from __future__ import annotations
 
@@ -21,39 +21,33 @@ def check(example: Mapping[str, Any]) -> Iterator[Finding]:
         return
     yield from chat.check_keys(example, _KEYS, ())
     given = example.get("input")
-    offer = chat.Offer({}, legacy=False)
-    if not isinstance(given, dict) or "messages" not in given:
-        at = ("input",) if "input" in example else ()
-        said = (
-            f"`input` is {describe(given)}"
-            if at and not isinstance(given, dict)
-            else "no `messages` in `input`"
-        )
-        yield Finding("preference/shape", said if at else "no `input`", at)
+    offer = chat.NO_OFFER
+    if "input" not in example:
+        yield Finding("preference/shape", "no `input`")
+    elif not isinstance(given, dict):
+        yield Finding("preference/shape", f"`input` is {describe(given)}", ("input",))
+    elif "messages" not in given:
+        yield Finding("preference/shape", "no `messages` in `input`", ("input",))
     else:
         yield from chat.check_keys(given, _INPUT_KEYS, ("input",))
-        offer, found = chat.check_offer(given, ("input",))
-        yield from found
+        offer, findings = chat.check_offer(given, ("input",))
+        yield from findings
         yield from _check_input(given["messages"], offer)
     for key in OUTPUTS:
         yield from _check_output(example, key, offer)
-    one, other = (example.get(key) for key in OUTPUTS)
-    if one == other and one:
+    preferred, other = (example.get(key) for key in OUTPUTS)
+    if preferred == other and preferred:
         yield Finding("preference/same", "both outputs are the same", ("non_preferred_output",))
 
 
 def _check_input(messages: object, offer: chat.Offer) -> Iterator[Finding]:
     at = ("input", "messages")
     yield from chat.check_messages(messages, offer, at)
-    if not chat.is_conversation(messages) or not isinstance(messages, list) or not messages:
-        return
-    roles = tuple(message["role"] for message in messages)
-    for rule, index, summary in chat.order(roles):
-        if rule in ("chat/role-order", "chat/system-late"):
-            yield Finding(rule, summary, (*at, index, "role"))
-    if roles[-1] == "assistant":
-        summary = "the input ends with the assistant"
-        yield Finding("preference/input", summary, (*at, len(roles) - 1, "role"))
+    if isinstance(messages, list) and messages and chat.is_conversation(messages):
+        yield from chat.check_order(messages, at, chat.ORDER_RULES)
+        if messages[-1]["role"] == "assistant":
+            summary = "the input ends with the assistant"
+            yield Finding("preference/input", summary, (*at, len(messages) - 1, "role"))
 
 
 def _check_output(example: Mapping[str, Any], key: str, offer: chat.Offer) -> Iterator[Finding]:
@@ -62,8 +56,8 @@ def _check_output(example: Mapping[str, Any], key: str, offer: chat.Offer) -> It
         return
     output = example[key]
     if not isinstance(output, list) or not output:
-        said = "is empty" if output == [] else f"is {describe(output)}, not a list"
-        yield Finding("preference/output", f"`{key}` {said}", (key,))
+        problem = "is empty" if output == [] else f"is {describe(output)}, not a list"
+        yield Finding("preference/output", f"`{key}` {problem}", (key,))
         return
     yield from chat.check_messages(output, offer, (key,))
     roles = [m.get("role") if isinstance(m, dict) else None for m in output]

@@ -1,4 +1,4 @@
-"""Parts of a message's content: texts and images, with the service's limits on images."""
+"""Content parts of a message: texts and images, with the service's limits on images."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _KINDS: Mapping[str, str] = {
 }
 _PNG = b"\x89PNG\r\n\x1a\n"
 _PNG_COLOURS = {2, 6}
-"""RGB and RGBA; the others are grey or a palette."""
+"""RGB and RGBA; the others are grayscale or have a palette."""
 
 
 def check_parts(parts: Sequence[object], role: str, at: Steps) -> Iterator[Finding]:
@@ -35,8 +35,8 @@ def check_parts(parts: Sequence[object], role: str, at: Steps) -> Iterator[Findi
         here = (*at, index)
         kind = part.get("type") if isinstance(part, dict) else None
         if not isinstance(part, dict) or kind not in ("text", "image_url", "refusal"):
-            said = quote(kind) if kind is not None else describe(part)
-            yield Finding("vision/part", f"a part of `content` is {said}", here)
+            shown = quote(kind) if kind is not None else describe(part)
+            yield Finding("vision/part", f"a part of `content` is {shown}", here)
         elif kind == "image_url":
             yield from _check_image(part, role, here)
         elif not isinstance(part.get(kind), str):
@@ -72,12 +72,13 @@ def _check_image(part: Mapping[str, Any], role: str, at: Steps) -> Iterator[Find
     here = (*at, "image_url")
     if "detail" in image and image["detail"] not in _DETAILS:
         yield Finding("vision/detail", f"`detail` is {describe(image['detail'])}", (*here, "detail"))
-    found = _wrong_data(image["url"]) if image["url"][:5].lower() == "data:" else _wrong_address(image["url"])
-    if found:
-        yield Finding(*found, (*here, "url"))
+    check = _wrong_data if image["url"][:5].lower() == "data:" else _wrong_url
+    problem = check(image["url"])
+    if problem:
+        yield Finding(*problem, (*here, "url"))
 
 
-def _wrong_address(url: str) -> tuple[str, str] | None:
+def _wrong_url(url: str) -> tuple[str, str] | None:
     try:
         parts = urlsplit(url)
         if parts.scheme in ("http", "https") and parts.hostname and not url.split("?")[0].count(" "):
@@ -88,12 +89,12 @@ def _wrong_address(url: str) -> tuple[str, str] | None:
 
 
 def _wrong_data(uri: str) -> tuple[str, str] | None:
-    """What is wrong with an image within the data. Decodes no more of it than it has to."""
+    """Rule and summary of what is wrong with an image in a data URI."""
     head = _DATA.match(uri)
     if head is None or "base64" not in head[2]:
         return "vision/url", "a data URI that isn't base64"
-    said = _KINDS.get(head[1].lower())
-    if said is None:
+    declared = _KINDS.get(head[1].lower())
+    if declared is None:
         return "vision/kind", f"an image of the type {quote(head[1])}"
     size = (len(uri) - head.end()) * 3 // 4
     if size > MAX_BYTES:
@@ -102,10 +103,10 @@ def _wrong_data(uri: str) -> tuple[str, str] | None:
         content = base64.b64decode(uri[head.end() :], validate=True)
     except (binascii.Error, ValueError):
         return "vision/url", "a data URI whose base64 is broken"
-    is_kind = _kind(content)
-    if is_kind != said:
-        return "vision/kind", f"an image declared as {said} is {is_kind or 'another format'}"
-    if said == "PNG" and len(content) > 25 and content[25] not in _PNG_COLOURS:
+    kind = _kind(content)
+    if kind != declared:
+        return "vision/kind", f"an image declared as {declared} is {kind or 'another format'}"
+    if kind == "PNG" and len(content) > 25 and content[25] not in _PNG_COLOURS:
         return "vision/kind", "a PNG that is neither RGB nor RGBA"
     return None
 
