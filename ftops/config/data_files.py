@@ -119,11 +119,11 @@ class _Files(Struct):
         if not dataset.is_pattern(path) or file.is_file():
             return Source(file, self.show(file))
         if path not in self._joined:
-            from ftops.dataset.files.joined_files import Lines, joined, matches
+            from ftops.dataset.files.joined_files import Lines, join, matches
 
             files = matches(self.config.folder, path)
             where = Lines(files, [self.show(match) for match in files])
-            self._joined[path] = Source(joined(files, self.config.project), self.show(file), where)
+            self._joined[path] = Source(join(files, self.config.project), self.show(file), where)
         return self._joined[path]
 
     def _with_file(self, resource: Resource, source: Source) -> Resource:

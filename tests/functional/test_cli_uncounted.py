@@ -1,4 +1,4 @@
-"""Where the package that carries the vocabularies isn't installed, everything else works."""
+"""If the package that has the vocabularies isn't installed, everything else works."""
 
 from __future__ import annotations
 

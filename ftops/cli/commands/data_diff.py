@@ -12,7 +12,7 @@ from ftops.cli.output_options import screen_options
 from ftops.core.errors import UsageError
 from ftops.core.project import project_root
 from ftops.dataset.profile.diff import Compared, difference, overlap
-from ftops.dataset.profile.excerpts import excerpts, excerpts_of
+from ftops.dataset.profile.excerpts import excerpts
 from ftops.dataset.profile.previous_version import at_commit, measure_bytes
 from ftops.dataset.profile.profiler import Measured, measure
 from ftops.dataset.profile.tokens import ENCODINGS, NoEncoding
@@ -38,9 +38,7 @@ class Version(Struct, frozen=True):
             return measure(self.path)
 
     def excerpts(self, numbers: set[int]) -> dict[int, str]:
-        if self.content is not None:
-            return excerpts_of(self.content, numbers)
-        return excerpts(self.path, numbers)
+        return excerpts(self.path if self.content is None else self.content, numbers)
 
 
 @click.command("diff")

@@ -88,9 +88,9 @@ def convert(
     return _report(screen, [writer])
 
 
-def _templates(given: Mapping[str, str | None], mapping: Path | None) -> tuple[tabular.Said, ...]:
+def _templates(given: Mapping[str, str | None], mapping: Path | None) -> tuple[tabular.Template, ...]:
     """Of the messages that are made of a row."""
-    messages = tuple(tabular.Said(role, text) for role, text in given.items() if text is not None)
+    messages = tuple(tabular.Template(role, text) for role, text in given.items() if text is not None)
     if mapping is None:
         if messages and (given["user"] is None or given["assistant"] is None):
             raise UsageError(

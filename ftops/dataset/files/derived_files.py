@@ -1,8 +1,7 @@
 """Derived files: data files that are joined or transformed from others, in `.ftops/data` of a project.
 
-Each is named after its own bytes, so that the same content has the same name wherever it is made; a note
-beside it says what it was made of. They may be lost or damaged at any time, and are made again where they are
-needed.
+Each is named after the digest of its bytes, so that the same content has the same name everywhere. A note
+beside it maps the digest of its sources to it. Files that are lost or damaged are written again when needed.
 """
 
 from __future__ import annotations
@@ -28,29 +27,28 @@ NOTE = ".made"
 _NAME = re.compile(r"[0-9a-f]{32}\.jsonl")
 _LONGEST_NOTE = 200
 KEPT = 3
-"""Files that are kept in any case, the newest."""
+"""The newest files, which are always kept."""
 HOURS = 6
-"""Others are kept for so long: another run may be about to upload them."""
+"""How long other files are kept: another run may be about to upload them."""
 
 
 class _Note(NamedTuple):
-    """What was made, as it was: it counts as long as the file hasn't been touched."""
+    """A derived file when it was written. The note is valid while the file is unchanged."""
 
     name: str
     size: int
     time: int
 
 
-def made(project: Path, key: str, write: Callable[[Writer], None], *, since: int = 0) -> Path:
-    """The file that is made of what `key` is a digest of; `write` makes it where it isn't there as it was
-    made. One that was made before `since` (in nanoseconds) doesn't count. Raises UsageError, and what `write`
-    raises."""
+def derive(project: Path, key: str, write: Callable[[Writer], None], *, since: int = 0) -> Path:
+    """The file that is derived from the sources with the digest `key`. `write` writes it, unless it exists
+    unchanged and was written after `since` (in nanoseconds). Raises UsageError, and what `write` raises."""
     folder = _folder(project)
     note = folder / f"{key[:32]}{NOTE}"
     known = _read(note)
     if known is not None and note.stat().st_mtime_ns >= since and _note(folder / known.name) == known:
         with suppress(OSError):
-            os.utime(note)  # it was used
+            os.utime(note)  # the time of the last use
         return folder / known.name
     draft = folder / f".{key[:32]}.{os.getpid()}{SUFFIX}"
     try:
@@ -62,14 +60,14 @@ def made(project: Path, key: str, write: Callable[[Writer], None], *, since: int
     finally:
         with suppress(OSError):
             draft.unlink(missing_ok=True)
-    found = _note(file)
-    if found is not None:
-        write_private(note, f"{found.name} {found.size} {found.time}\n".encode())
+    written = _note(file)
+    if written is not None:
+        write_private(note, f"{written.name} {written.size} {written.time}\n".encode())
     return file
 
 
 def tidy(project: Path, used: Collection[Path]) -> None:
-    """Removes old files that are not among those used. What can't be removed stays."""
+    """Removes old files that aren't in use, as far as that is possible."""
     folder = own_folder(project, DATA)
     with suppress(OSError):
         uses = {file: file.stat().st_mtime for file in folder.glob(f"*{SUFFIX}")}
@@ -87,8 +85,7 @@ def tidy(project: Path, used: Collection[Path]) -> None:
 
 
 def _folder(project: Path) -> Path:
-    """`.ftops/data`; where nothing may be written there, as in a checkout that is only read, a folder of
-    one's own among the temporary ones."""
+    """`.ftops/data`; if it isn't writable, as in a read-only checkout, a private temporary folder."""
     folder = own_folder(project, DATA)
     with suppress(OSError):
         ignore(project)
@@ -102,7 +99,7 @@ def _folder(project: Path) -> Path:
         status = own.lstat()
         if stat.S_ISDIR(status.st_mode) and status.st_uid == user and not status.st_mode & 0o077:
             return own
-    return folder  # where what keeps it from being written says so
+    return folder  # writing into it raises the error that is reported
 
 
 def _read(note: Path) -> _Note | None:
@@ -114,13 +111,11 @@ def _read(note: Path) -> _Note | None:
 
 
 def _note(file: Path) -> _Note | None:
-    try:
+    with suppress(OSError):
         status = file.lstat()
-    except OSError:
-        return None
-    if not stat.S_ISREG(status.st_mode):
-        return None
-    return _Note(file.name, status.st_size, status.st_mtime_ns)
+        if stat.S_ISREG(status.st_mode):
+            return _Note(file.name, status.st_size, status.st_mtime_ns)
+    return None
 
 
 def _digest(file: Path) -> str:

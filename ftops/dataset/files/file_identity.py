@@ -1,4 +1,4 @@
-"""File identity: whether a file is still the same, and what kind it is by its first bytes."""
+"""File identity: whether a file is unchanged, and what kind of file it is by its first bytes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Identity = tuple[int, int, int, int]
 
 
 def identity(status: os.stat_result) -> Identity:
-    """What changes when a file does."""
+    """The values that change when a file does."""
     return (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
 
@@ -31,9 +31,9 @@ _OTHERS: Mapping[bytes, str] = {
     b"%PDF": "PDF",
     b"SQLite format 3": "a SQLite database",
 }
-"""How files of other kinds begin."""
+"""First bytes of other kinds of files."""
 
 
 def kind_of(first: bytes) -> str:
-    """What a file is that is no text, by how it begins; empty where nothing tells."""
+    """The kind of a file that isn't text, by its first bytes; empty if it is unknown."""
     return next((kind for start, kind in _OTHERS.items() if first.startswith(start)), "")

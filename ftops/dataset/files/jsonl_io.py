@@ -1,6 +1,6 @@
 """JSON Lines reader and writer: streamed, one example per line, in order.
 
-The checks say what is wrong with a file; here a line is an example or it isn't.
+A line is an example or it isn't; what is wrong with it is for the checks to say.
 """
 
 from __future__ import annotations
@@ -31,25 +31,32 @@ _NOT_ENCODED = (msgspec.MsgspecError, UnicodeError, OverflowError)
 
 
 class Line(NamedTuple):
-    """One line that isn't blank. `raw` is without its end and without a byte order mark."""
+    """One line that isn't blank. `raw` has no line end and no byte order mark."""
 
     number: int
     raw: bytes
     example: Example | None
-    """None: the line is no JSON object."""
+    """None if the line isn't a JSON object."""
 
 
-class NotAnExample(FtopsError):
-    """A line of a file is no example, where every line has to be one."""
+class DataError(FtopsError):
+    """A data file, or a line of it, can't be used."""
 
-    def __init__(self, file: str, number: int) -> None:
-        super().__init__(f"line {number} of {file} isn't an example")
-        self._place = Place(file, number)
+    def __init__(self, diagnostic: Diagnostic) -> None:
+        super().__init__(diagnostic.summary)
+        self._diagnostic = diagnostic
 
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
-        hint = f"{command('ftops', 'data', 'check', self._place.file)} says what is wrong"
-        return (Diagnostic("the line is not a JSON object", "", hint, self._place),)
+        return (self._diagnostic,)
+
+
+class NotAnExample(DataError):
+    """A line of a file isn't an example."""
+
+    def __init__(self, file: str, number: int) -> None:
+        hint = f"{command('ftops', 'data', 'check', file)} says what is wrong"
+        super().__init__(Diagnostic("the line is not a JSON object", "", hint, Place(file, number)))
 
 
 def parse(raw: bytes) -> Example | None:
@@ -64,7 +71,7 @@ def parse(raw: bytes) -> Example | None:
 
 
 def canonical(value: object) -> bytes:
-    """JSON with sorted keys and no spaces: the same for values that mean the same."""
+    """JSON with sorted keys and no spaces: equal for equal values."""
     try:
         return _encode_sorted(value)
     except _NOT_ENCODED:
@@ -72,7 +79,7 @@ def canonical(value: object) -> bytes:
 
 
 def dump(value: object) -> bytes:
-    """One line of JSON, keys in their own order, without its end."""
+    """One line of JSON without its line end; keys keep their order."""
     try:
         return _encode(value)
     except _NOT_ENCODED:
@@ -80,7 +87,7 @@ def dump(value: object) -> bytes:
 
 
 def blocks(stream: BinaryIO, size: int = BLOCK) -> Iterator[bytes]:
-    """A file in blocks of whole lines, of about `size` bytes; a longer line is a block of its own."""
+    """A file in blocks of whole lines, of about `size` bytes each; a longer line is a block of its own."""
     rest: list[bytes] = []
     while block := stream.read(size):
         end = block.rfind(b"\n") + 1
@@ -104,7 +111,7 @@ def lines_of(block: bytes, first: int = 1) -> Iterator[Line]:
 
 
 def read(path: Path) -> Iterator[Line]:
-    """Every line of a file that isn't blank. Raises UsageError where it can't be read."""
+    """Every line of a file that isn't blank. Raises UsageError if it can't be read."""
     try:
         with opened(path) as stream:
             first = 1
@@ -116,7 +123,7 @@ def read(path: Path) -> Iterator[Line]:
 
 
 def read_strictly(path: Path, display: str) -> Iterator[tuple[Line, Example]]:
-    """The examples of a file. Raises NotAnExample at the first line that is none."""
+    """The examples of a file. Raises NotAnExample at the first line that isn't one."""
     for line in read(path):
         if line.example is None:
             raise NotAnExample(display, line.number)
@@ -133,10 +140,10 @@ def has_mark(path: Path) -> bool:
 
 
 class Writer:
-    """Writes a file whole or not at all: into a file beside it that takes its name at the end."""
+    """Writes a file completely or not at all: to a temporary file that gets its name at the end."""
 
     def __init__(self, path: Path, *, force: bool = False, mark: bool = False) -> None:
-        """Raises UsageError where the file exists and `force` isn't given."""
+        """Raises UsageError if the file exists and `force` isn't set. `mark`: write a byte order mark."""
         if path.exists() and not force:
             raise UsageError(f"{path} exists", "nothing was written.", "--force overwrites it")
         self.path = path
@@ -147,13 +154,13 @@ class Writer:
         self._stream: BinaryIO | None = None
 
     def write(self, raw: bytes) -> None:
-        """One line, without its end."""
+        """Writes one line, given without its line end."""
         assert self._stream is not None  # noqa: S101 - only within `with`
         self.bytes += self._stream.write(raw) + self._stream.write(b"\n")
         self.count += 1
 
     def copy(self, block: bytes) -> None:
-        """Bytes of lines as they are."""
+        """Writes lines as they are."""
         assert self._stream is not None  # noqa: S101 - only within `with`
         self.bytes += self._stream.write(block)
 
@@ -185,7 +192,7 @@ class Writer:
 
 
 def write_all(path: Path, raws: Iterable[bytes], *, force: bool = False, mark: bool = False) -> Writer:
-    """Writes a file of these lines; says how many there were."""
+    """Writes a file of these lines. Returns the writer, which has counted them."""
     with Writer(path, force=force, mark=mark) as writer:
         for raw in raws:
             writer.write(raw)
@@ -193,9 +200,8 @@ def write_all(path: Path, raws: Iterable[bytes], *, force: bool = False, mark: b
 
 
 def unreadable(path: Path, error: OSError) -> UsageError:
-    return UsageError(
-        f"can't read {path}: {error.strerror or error}", "", "check the path and its permissions"
-    )
+    hint = "check the path and its permissions"
+    return UsageError(f"can't read {path}: {error.strerror or error}", "", hint)
 
 
 def unwritable(path: Path, error: OSError) -> UsageError:
@@ -203,7 +209,7 @@ def unwritable(path: Path, error: OSError) -> UsageError:
 
 
 def _parse_slowly(raw: bytes) -> Any:
-    """What msgspec refuses and Python takes: lone surrogates, numbers of any length."""
+    """JSON that msgspec rejects and Python accepts: lone surrogates, numbers of any length."""
     try:
         return json.loads(raw)
     except (ValueError, RecursionError):

@@ -1,8 +1,8 @@
 """Dataset diff: compares two versions by content, not by line.
 
-An example of the new version is `same` (its content stands in the old one), `edited` (it takes the place of
-an old one: the same is asked, or nearly the same is said) or `added`; what is left of the old is `removed`.
-Order, key order and spaces don't matter.
+An example of the new version is `same` (the old version has its content), `edited` (it replaces an old
+example with the same prompt, or with nearly the same text) or `added`. Old examples that are left are
+`removed`. The order of examples and keys, and spaces, don't matter.
 """
 
 from __future__ import annotations
@@ -18,26 +18,30 @@ from ftops.dataset.profile.profiler import Measured, Sums
 from ftops.dataset.rules.findings import Where
 
 ALIKE = 0.6
-"""Sketches from which on two examples are nearly the same."""
+"""The similarity from which on two examples are nearly the same."""
 _BAND = 4
-"""Bytes of a sketch that have to be equal for two examples to be compared at all."""
+"""Bytes of a MinHash value that must be equal for two examples to be compared at all."""
 _CANDIDATES = 50
-"""Old examples that a new one is compared with at most: many with one band in common say little."""
+"""Old examples at most that a new one is compared with for each band."""
+
+
+Pairs = tuple[tuple[Row, Row], ...]
 
 
 class Difference(Struct, frozen=True):
-    """Rows of both versions: `edited` has (old, new)."""
+    """Rows of both versions."""
 
     added: tuple[Row, ...]
     removed: tuple[Row, ...]
-    edited: tuple[tuple[Row, Row], ...]
+    edited: Pairs
+    """(old, new)"""
     same: int
-    new_duplicates: tuple[tuple[Row, Row], ...]
-    """(the first, its repetition) in the new version, where the old one had fewer of them."""
+    new_duplicates: Pairs
+    """(first, repetition) in the new version, if the old one had fewer of them."""
     tokens: int
-    """More than before."""
+    """Tokens of the new version minus those of the old one."""
     reordered: bool = False
-    """The same examples stand in another order."""
+    """The versions have the same examples in another order."""
 
     @property
     def is_empty(self) -> bool:
@@ -45,7 +49,7 @@ class Difference(Struct, frozen=True):
 
 
 class Shift(Struct, frozen=True):
-    """How often something stood in the old version and stands in the new one."""
+    """How often something occurs in the old version and in the new one."""
 
     name: str
     before: int
@@ -53,26 +57,26 @@ class Shift(Struct, frozen=True):
 
 
 class Compared(Struct, frozen=True):
-    """Two versions and their difference. Excerpts say by line what an example asks; of the old version
-    they may be missing."""
+    """Two versions and their difference, with excerpts by line; those of the old version may be missing."""
 
     found: Difference
     old: Sums
     new: Sums
     old_excerpts: Mapping[int, str] = {}
     new_excerpts: Mapping[int, str] = {}
-    overlaps: tuple[tuple[Row, Row], ...] = ()
+    overlaps: Pairs = ()
     """(in the new version, in the other file)"""
     other: str = ""
     """The file that must not overlap with the new version."""
     where: Where | None = None
-    """Of a new version that is several files: where its lines come from."""
+    """Where the lines of the new version come from, if it is joined from several files."""
 
 
 def difference(old: Measured, new: Measured) -> Difference:
-    """Raises ValueError where a measured file is damaged."""
+    """Compares two versions. Raises ValueError if one is damaged."""
     before, after = list(example_digest.rows(old.rows)), list(example_digest.rows(new.rows))
-    left, fresh, same = _without_same(before, after)
+    left, fresh = _surplus(before, after), _surplus(after, before)
+    same = len(after) - len(fresh)
     left, fresh, edited = _same_prompt(left, fresh)
     left, fresh, near = _nearly_same(left, fresh)
     return Difference(
@@ -87,42 +91,38 @@ def difference(old: Measured, new: Measured) -> Difference:
 
 
 def shifts(before: Mapping[str, int], after: Mapping[str, int], limit: int = 10) -> tuple[Shift, ...]:
-    """What differs most first."""
+    """The counts that differ, those with the largest difference first."""
     names = sorted({*before, *after}, key=lambda n: (-abs(after.get(n, 0) - before.get(n, 0)), n))
     found = (Shift(name, before.get(name, 0), after.get(name, 0)) for name in names)
     return tuple(s for s in found if s.before != s.after)[:limit]
 
 
-def overlap(one: Measured, other: Measured) -> tuple[tuple[Row, Row], ...]:
-    """Examples that stand in both files, whole or by what is asked."""
-    contents = {row.content: row for row in example_digest.rows(one.rows)}
-    prompts = {row.prompt: row for row in example_digest.rows(one.rows)}
+def overlap(measured: Measured, other: Measured) -> Pairs:
+    """Examples that are in both files, with the same content or the same prompt."""
+    rows = list(example_digest.rows(measured.rows))
+    contents = {row.content: row for row in rows}
+    prompts = {row.prompt: row for row in rows}
     pairs = (
         (contents.get(row.content) or prompts.get(row.prompt), row) for row in example_digest.rows(other.rows)
     )
     return tuple((first, row) for first, row in pairs if first is not None)
 
 
-def _without_same(before: Sequence[Row], after: Sequence[Row]) -> tuple[list[Row], list[Row], int]:
-    """What of both has no counterpart of the same content."""
-    counts = Counter(row.content for row in before)
-    fresh = [row for row in after if not _take(counts, row.content)]
-    counts = Counter(row.content for row in after)
-    left = [row for row in before if not _take(counts, row.content)]
-    return left, fresh, len(after) - len(fresh)
-
-
-def _take(counts: Counter[bytes], key: bytes) -> bool:
-    if counts[key] <= 0:
-        return False
-    counts[key] -= 1
-    return True
+def _surplus(rows: Sequence[Row], others: Sequence[Row]) -> list[Row]:
+    """Rows that have no counterpart with the same content."""
+    counts = Counter(row.content for row in others)
+    surplus = []
+    for row in rows:
+        counts[row.content] -= 1
+        if counts[row.content] < 0:
+            surplus.append(row)
+    return surplus
 
 
 def _same_prompt(
     left: Sequence[Row], fresh: Sequence[Row]
 ) -> tuple[list[Row], list[Row], list[tuple[Row, Row]]]:
-    """Pairs of which the same is asked, in the order of the files."""
+    """Pairs with the same prompt, in the order of the files, and the examples that are left."""
     waiting: defaultdict[bytes, deque[Row]] = defaultdict(deque)
     for row in left:
         waiting[row.prompt].append(row)
@@ -140,7 +140,7 @@ def _same_prompt(
 def _nearly_same(
     left: Sequence[Row], fresh: Sequence[Row]
 ) -> tuple[list[Row], list[Row], list[tuple[Row, Row]]]:
-    """Pairs of which nearly the same is said; each new example with the old one that is most like it."""
+    """Pairs with nearly the same text: each new example with the most similar old one; and the others."""
     bands: defaultdict[tuple[int, bytes], list[Row]] = defaultdict(list)
     for row in left:
         for band in _bands(row):
@@ -149,7 +149,7 @@ def _nearly_same(
     pairs, rest = [], []
     for row in fresh:
         candidates = (old for band in _bands(row) for old in bands.get(band, ())[:_CANDIDATES])
-        best = _most_alike(row, (old for old in candidates if old not in used))
+        best = _most_similar(row, (old for old in candidates if old not in used))
         if best is None:
             rest.append(row)
         else:
@@ -160,21 +160,21 @@ def _nearly_same(
 
 def _bands(row: Row) -> Iterable[tuple[int, bytes]]:
     for start in range(0, example_digest.BUCKETS, _BAND):
-        part = row.sketch[start : start + _BAND]
+        part = row.minhash[start : start + _BAND]
         if any(part):
             yield start, part
 
 
-def _most_alike(row: Row, candidates: Iterable[Row]) -> Row | None:
+def _most_similar(row: Row, candidates: Iterable[Row]) -> Row | None:
     rated = [
-        (example_digest.likeness(row.sketch, old.sketch), -abs(old.line - row.line), old)
+        (example_digest.likeness(row.minhash, old.minhash), -abs(old.line - row.line), old)
         for old in candidates
     ]
     likeness, _, best = max(rated, default=(0.0, 0, row))
     return best if likeness >= ALIKE else None
 
 
-def _new_duplicates(before: Sequence[Row], after: Sequence[Row]) -> tuple[tuple[Row, Row], ...]:
+def _new_duplicates(before: Sequence[Row], after: Sequence[Row]) -> Pairs:
     allowed = Counter(row.content for row in before)
     first: dict[bytes, Row] = {}
     seen: Counter[bytes] = Counter()

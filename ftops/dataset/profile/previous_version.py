@@ -1,4 +1,4 @@
-"""Previous version of a data file: its profile, or the file from Git's history."""
+"""Previous version of a data file: its stored profile, or its content from the Git history."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from ftops.dataset.profile.profiler import Measured, measure
 from ftops.dataset.profile.tokens import NoEncoding
 
 COMMITS = 30
-"""How far back a version is looked for."""
+"""Commits that are searched for a version."""
 MAX_BYTES = 64 * 1024 * 1024
-"""A larger version is not taken out of Git."""
+"""A larger version is not read from Git."""
 _SECONDS = 10
 
 
-def former(project: Path, path: Path, digest: str, encoding: str, pattern: str = "") -> Measured | None:
-    """The version whose bytes have this digest; None where it is neither kept nor committed. `pattern`: it
-    was put together from the files below the folder `path` that it names."""
+def find_version(project: Path, path: Path, digest: str, encoding: str, pattern: str = "") -> Measured | None:
+    """The version whose bytes have this digest; None if it is neither stored nor committed. `pattern`: the
+    version was joined from the files in the folder `path` that match it."""
     known = profile_store.recall(project, digest, encoding)
     if known is not None:
         return known
     content = from_git(project, path, digest, pattern)
     if content is None:
         return profile_store.recall_any(project, digest, encoding)
-    made = measure_bytes(content, encoding)
-    profile_store.keep(project, made, encoding)
-    return made
+    measured = measure_bytes(content, encoding)
+    profile_store.keep(project, measured, encoding)
+    return measured
 
 
 def from_git(project: Path, path: Path, digest: str, pattern: str = "") -> bytes | None:
-    """The content of a file (or of several as one) at one of its last commits, by the digest of its bytes."""
+    """The content of a file (or of several, joined) at one of its last commits, by its digest."""
     name = _inside(project, path)
     if name is None:
         return None
@@ -53,8 +53,8 @@ def from_git(project: Path, path: Path, digest: str, pattern: str = "") -> bytes
 
 
 def at_commit(project: Path, path: Path, revision: str) -> bytes | None:
-    """The content of a file at a commit; None where it isn't there, is too large, or lies outside of the
-    project: what a repository elsewhere says of itself is not taken from it."""
+    """The content of a file at a commit; None if it isn't there, is too large, or is outside of the project:
+    other repositories aren't read."""
     name = _inside(project, path)
     if name is None or revision.startswith("-"):
         return None
@@ -62,7 +62,7 @@ def at_commit(project: Path, path: Path, revision: str) -> bytes | None:
 
 
 def _inside(project: Path, path: Path) -> str | None:
-    """A path from the project's root; None outside of it, and where the project has no history."""
+    """The path from the project's root; None if it is outside, or the project has no history."""
     place = real(path.parent) / path.name
     if not place.is_relative_to(project) or not (project / ".git").exists():
         return None
@@ -70,8 +70,8 @@ def _inside(project: Path, path: Path) -> str | None:
 
 
 def _joined_at(project: Path, folder: str, revision: str, pattern: str) -> bytes | None:
-    """The files that a pattern names below a folder, as they were at a commit, as one; None where there are
-    none, or they are too large."""
+    """The files in a folder that match a pattern, as they were at a commit, joined; None if there are none,
+    or they are too large."""
     below = () if folder == "." else (f"{folder}/",)
     listed = _git(project, "ls-tree", "-r", "-z", "--name-only", revision, "--", *below) or b""
     whole = map(PurePosixPath, filter(None, listed.decode("utf-8", "surrogateescape").split("\0")))
@@ -88,9 +88,9 @@ def _joined_at(project: Path, folder: str, revision: str, pattern: str) -> bytes
 
 
 def measure_bytes(content: bytes, encoding: str) -> Measured:
-    """A version that is no file. Tokens aren't counted where the encoding is missing."""
+    """Measures a version that isn't a file. Tokens aren't counted if the encoding is missing."""
     with tempfile.TemporaryDirectory(prefix="ftops-") as folder:
-        file = Path(folder) / "former.jsonl"
+        file = Path(folder) / "previous.jsonl"
         file.write_bytes(content)
         try:
             return measure(file, encoding)
@@ -113,12 +113,12 @@ _ENVIRONMENT = {
     "GIT_NO_LAZY_FETCH": "1",
     "GIT_ALLOW_PROTOCOL": "",
 }
-"""What is missing in a partial clone is fetched from nowhere: where that is, the repository itself says."""
+"""Nothing that is missing in a partial clone is fetched: the repository itself would name the address."""
 
 
 def _git(project: Path, *arguments: str) -> bytes | None:
-    """What git prints, run from the project's root; None where it fails, isn't there, takes too long or says
-    too much. A repository may name programs that git would run: none of them is."""
+    """The output of git in the project's root; None if it fails, isn't installed, takes too long or prints
+    too much. Programs that the repository configures are not run."""
     try:
         process = subprocess.Popen(
             ["git", "-C", str(project), *_SAFE, *arguments],
@@ -129,13 +129,13 @@ def _git(project: Path, *arguments: str) -> bytes | None:
         )
     except OSError:
         return None
-    late = threading.Timer(_SECONDS, process.kill)
-    late.start()
+    timeout = threading.Timer(_SECONDS, process.kill)
+    timeout.start()
     with process:
         assert process.stdout is not None  # noqa: S101 - it is a pipe
-        printed = process.stdout.read(MAX_BYTES + 1)
-        late.cancel()
-        if len(printed) > MAX_BYTES:
+        output = process.stdout.read(MAX_BYTES + 1)
+        timeout.cancel()
+        if len(output) > MAX_BYTES:
             process.kill()
             return None
-    return printed if process.returncode == 0 else None
+    return output if process.returncode == 0 else None

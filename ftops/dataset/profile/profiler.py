@@ -1,6 +1,6 @@
 """Profiler: one pass over a file, for its statistics and a row for each example.
 
-A big file is divided between processes: tokens are most of the work.
+A big file is divided among processes, since counting tokens takes most of the time.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from ftops.dataset.profile.tokens import Counter, calls, counter
 from ftops.dataset.rules.sensitive_data import mask
 
 PARALLEL = 8 * 1024 * 1024
-"""Bytes from which on a second process is worth its start."""
+"""Bytes from which on other processes are worth their start."""
 BLOCK = 512 * 1024
 """Bytes that are measured at once."""
 MAX_LABELS = 1000
 OTHER = "(other)"
 _SYSTEMS = 1000
 _NEAR = 16
-"""Characters of a label at most, where a text is one."""
+"""A longer answer isn't a label."""
 
 
 class Use(NamedTuple):
@@ -42,7 +42,7 @@ class Use(NamedTuple):
 
 
 class Sums(Struct):
-    """What is counted of a file. Tokens are 0 where no encoding is known."""
+    """The counts of a file. Tokens are 0 if no encoding is known."""
 
     examples: int = 0
     messages: int = 0
@@ -50,7 +50,7 @@ class Sums(Struct):
     trained: int = 0
     """Tokens of the assistant's messages whose weight isn't 0."""
     unreadable: int = 0
-    """Lines that are no JSON object."""
+    """Lines that aren't JSON objects."""
     images: int = 0
     roles: Tally[str] = field(default_factory=Tally)
     """Tokens by role; `functions` are definitions, `framing` is what a service adds."""
@@ -59,23 +59,23 @@ class Sums(Struct):
     calls: Tally[str] = field(default_factory=Tally)
     call_tokens: Tally[str] = field(default_factory=Tally)
     labels: Tally[str] = field(default_factory=Tally)
-    """What the examples teach to answer: the functions called, short answers, or `(text)`."""
+    """What the model learns to answer: functions to call, short answers, or `(text)`."""
     systems: set[str] = field(default_factory=set)
     """Digests of the different system messages."""
     offers: set[str] = field(default_factory=set)
     """Digests of the different lists of functions."""
 
     def add(self, other: Sums) -> None:
-        for name in ("examples", "messages", "tokens", "trained", "unreadable", "images"):
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-        for name in ("roles", "turns", "calls", "call_tokens", "labels"):
-            getattr(self, name).update(getattr(other, name))
-        self.systems |= other.systems
-        self.offers |= other.offers
+        for name in self.__struct_fields__:
+            ours, theirs = getattr(self, name), getattr(other, name)
+            if isinstance(ours, int):
+                setattr(self, name, ours + theirs)
+            else:
+                ours.update(theirs)
 
 
 class Measured(NamedTuple):
-    """A file measured: its bytes' digest, its sums, a packed row for each example (see `example_digest`)."""
+    """A measured file: the digest of its bytes, its sums, and a packed row per example (`example_digest`)."""
 
     digest: str
     sums: Sums
@@ -83,9 +83,9 @@ class Measured(NamedTuple):
 
 
 def measure(path: Path, encoding: str = "", processes: int = 0) -> Measured:
-    """Reads a file once. `encoding` empty: tokens aren't counted. `processes` 0: as many as help.
+    """Measures a file. Without an `encoding`, tokens aren't counted. `processes`: 0 means as many as help.
 
-    Raises UsageError where it can't be read, NoEncoding.
+    Raises UsageError if it can't be read, NoEncoding.
     """
     if encoding:
         counter(encoding)
@@ -94,8 +94,8 @@ def measure(path: Path, encoding: str = "", processes: int = 0) -> Measured:
     try:
         with opened(path) as stream:
             size = os.fstat(stream.fileno()).st_size
-            several = processes or (min(4, os.cpu_count() or 1) if size >= PARALLEL else 1)
-            for part, packed in _parts(_hashed(stream, sha.update), encoding, several):
+            processes = processes or (min(4, os.cpu_count() or 1) if size >= PARALLEL else 1)
+            for part, packed in _measure(_numbered(stream, sha.update), encoding, processes):
                 sums.add(part)
                 rows += packed
     except OSError as error:
@@ -105,7 +105,7 @@ def measure(path: Path, encoding: str = "", processes: int = 0) -> Measured:
 
 
 def measure_block(block: bytes, first: int, encoding: str) -> tuple[Sums, bytes]:
-    """The sums and rows of whole lines, of which the first has the number `first`."""
+    """The sums and rows of whole lines; `first` is the number of the first line."""
     run = _Block(counter(encoding) if encoding else None)
     with no_garbage_collection():
         for line in lines_of(block, first):
@@ -119,7 +119,8 @@ def measure_block(block: bytes, first: int, encoding: str) -> tuple[Sums, bytes]
 
 
 def answering(encoding: str) -> Callable[[bytes], bytes]:
-    """For other processes: measures a block, which comes behind the number of its first line (8 bytes)."""
+    """For other processes (ftops.dataset.checks.process_pool): measures blocks, each after the number of its
+    first line (8 bytes)."""
 
     def answer(data: bytes) -> bytes:
         return _encode(measure_block(data[8:], int.from_bytes(data[:8], "big"), encoding))
@@ -127,9 +128,10 @@ def answering(encoding: str) -> Callable[[bytes], bytes]:
     return answer
 
 
-def label(example: Mapping[str, Any], said: example_digest.Messages) -> str:
-    """What an example teaches to answer: functions, a short answer, or `(text)`; personal data as dots."""
-    answers = example_digest.answers(example, said)
+def label(example: Mapping[str, Any], messages: example_digest.Messages) -> str:
+    """What the model learns to answer: functions to call, a short answer with personal data as dots, or
+    `(text)`."""
+    answers = example_digest.answers(example, messages)
     called = [call.name for message in answers for call in calls(message)]
     if called:
         return "+".join(dict.fromkeys(called))
@@ -139,7 +141,7 @@ def label(example: Mapping[str, Any], said: example_digest.Messages) -> str:
 
 
 class _Block:
-    """Some lines, as they are measured."""
+    """The measurement of some lines."""
 
     def __init__(self, count: Counter | None) -> None:
         self.sums = Sums()
@@ -149,21 +151,23 @@ class _Block:
         """Digests of system messages: most examples have the same."""
 
     def add(self, number: int, example: Mapping[str, Any]) -> None:
-        said = example_digest.messages(example)
+        messages = example_digest.messages(example)
         sums = self.sums
         sums.examples += 1
-        sums.messages += len(said)
-        sums.labels[label(example, said)] += 1
-        for message in said:
+        sums.messages += len(messages)
+        sums.labels[label(example, messages)] += 1
+        for message in messages:
             self._add_message(message)
         offered = example.get("tools") or example.get("functions")
         if offered:
             sums.offers.add(example_digest.short(offered))
         tokens = 0
         if self._count:
-            plain = len(example) == 1 and "messages" in example and all(map(_is_plain, said))
-            tokens = self._add_plain(said, self._count) if plain else self._add_tokens(example, self._count)
-        self.rows.append(example_digest.row(number, tokens, example, said))
+            if len(example) == 1 and "messages" in example and all(map(_is_plain, messages)):
+                tokens = self._add_plain(messages, self._count)
+            else:
+                tokens = self._add_tokens(example, self._count)
+        self.rows.append(example_digest.pack_row(number, tokens, example, messages))
 
     def _add_message(self, message: Mapping[str, Any]) -> None:
         sums = self.sums
@@ -187,11 +191,11 @@ class _Block:
             known = self._systems[content] = example_digest.short(content)
         return known
 
-    def _add_plain(self, said: example_digest.Messages, counter: Counter) -> int:
-        """As `_add_tokens`, of a conversation of texts alone, which most are."""
+    def _add_plain(self, messages: example_digest.Messages, counter: Counter) -> int:
+        """A faster `_add_tokens` for conversations that have only texts, as most do."""
         sums, roles, count = self.sums, self.sums.roles, counter.count
         framing, texts = counter.frame.reply, 0
-        for message in said:
+        for message in messages:
             role = message["role"]
             around, tokens = counter.frame.message + count(role), count(message["content"])
             framing += around
@@ -206,7 +210,7 @@ class _Block:
     def _add_tokens(self, example: Mapping[str, Any], count: Counter) -> int:
         total = 0
         sums = self.sums
-        for role, tokens, trained, function in count.pieces(example):
+        for role, tokens, trained, function in count.parts(example):
             total += tokens
             sums.roles[role] += tokens
             if trained:
@@ -218,11 +222,12 @@ class _Block:
 
 
 def _is_plain(message: Mapping[str, Any]) -> bool:
-    """Whether it is a role and a text, and nothing else."""
+    """Whether it has a role and a text, and nothing else."""
     return len(message) == 2 and type(message.get("content")) is str and type(message.get("role")) is str
 
 
-def _hashed(stream: BinaryIO, update: Callable[[bytes], None]) -> Iterator[tuple[bytes, int]]:
+def _numbered(stream: BinaryIO, update: Callable[[bytes], None]) -> Iterator[tuple[bytes, int]]:
+    """Blocks of lines, each with the number of its first line."""
     first = 1
     for block in blocks(stream, BLOCK):
         update(block)
@@ -230,30 +235,28 @@ def _hashed(stream: BinaryIO, update: Callable[[bytes], None]) -> Iterator[tuple
         first += block.count(b"\n")
 
 
-def _parts(
-    numbered: Iterator[tuple[bytes, int]], encoding: str, processes: int
+def _measure(
+    blocks: Iterator[tuple[bytes, int]], encoding: str, processes: int
 ) -> Iterator[tuple[Sums, bytes]]:
-    def here(numbered: tuple[bytes, int]) -> tuple[Sums, bytes]:
+    def measure_here(numbered: tuple[bytes, int]) -> tuple[Sums, bytes]:
         return measure_block(*numbered, encoding)
 
+    def measure_elsewhere(numbered: tuple[bytes, int], ask: process_pool.Ask) -> tuple[Sums, bytes]:
+        block, first = numbered
+        return _decode(ask(first.to_bytes(8, "big") + block))
+
     if processes > 1:
-        yield from process_pool.spread(__name__, encoding, numbered, here, _measured_apart, processes)
-    else:
-        yield from map(here, numbered)
-
-
-def _measured_apart(numbered: tuple[bytes, int], ask: process_pool.Ask) -> tuple[Sums, bytes]:
-    block, first = numbered
-    return _decode(ask(first.to_bytes(8, "big") + block))
+        return process_pool.spread(__name__, encoding, blocks, measure_here, measure_elsewhere, processes)
+    return map(measure_here, blocks)
 
 
 _encode = Encoder().encode
 _decode = Decoder(tuple[Sums, bytes], dec_hook=lambda kind, value: kind(value)).decode
-"""The hook makes a Counter of what arrives as a mapping."""
+"""The hook makes a Counter of a mapping."""
 
 
 def _spell(sums: Sums) -> None:
-    """Names and answers as text that can be written: half of a surrogate pair can not, as the checks say."""
+    """Replaces lone surrogates in names and answers, since they can't be encoded in UTF-8."""
     for name in ("roles", "turns", "calls", "call_tokens", "labels"):
         tally: Tally[str] = getattr(sums, name)
         try:
@@ -266,7 +269,7 @@ def _spell(sums: Sums) -> None:
 
 
 def _cap(labels: Tally[str]) -> None:
-    """Labels that are no labels, one for every example, needn't be kept."""
+    """Sums up the rare labels if there are very many: then they are texts rather than labels."""
     if len(labels) > MAX_LABELS:
         rare = labels.most_common()[MAX_LABELS:]
         for name, _ in rare:

@@ -24,19 +24,17 @@ class Bin(NamedTuple):
 
 
 class Cut(NamedTuple):
-    """What training leaves out of examples that are longer than the model takes."""
+    """The examples that are longer than the model's limit, which training cuts off."""
 
     limit: int
     examples: int
     tokens: int
-    """Beyond the limit, of all of them."""
+    """All tokens beyond the limit."""
     lines: tuple[int, ...]
-    """Where the first of them are."""
+    """The lines of the first few."""
 
 
 class Statistics(Struct, frozen=True):
-    """A measured file, as people read it."""
-
     sums: Sums
     least: int
     median: int
@@ -48,7 +46,7 @@ class Statistics(Struct, frozen=True):
     """(line, tokens), longest first."""
     functions: dict[str, Use]
     duplicates: int
-    """Examples that are the same as an earlier one."""
+    """Examples that are equal to an earlier one."""
     cut: Cut | None
 
     @property
@@ -58,7 +56,7 @@ class Statistics(Struct, frozen=True):
 
 
 def statistics(measured: Measured, limit: int | None = None) -> Statistics:
-    """`limit`: tokens of one example that the model takes at most."""
+    """The statistics of a measured file. `limit`: the most tokens of one example that the model takes."""
     rows = list(example_digest.rows(measured.rows))
     lengths = sorted(row.tokens for row in rows)
     count = len(lengths)
@@ -84,7 +82,7 @@ def statistics(measured: Measured, limit: int | None = None) -> Statistics:
 
 
 def _at(lengths: Sequence[int], part: float) -> int:
-    """The nearest rank: the least length that is at least as long as this part of all."""
+    """The nearest-rank percentile: the least length that is not below this part of all lengths."""
     if not lengths:
         return 0
     return lengths[max(0, -(-int(len(lengths) * part * 100) // 100) - 1)]
@@ -97,7 +95,7 @@ def _cut(rows: Sequence[example_digest.Row], limit: int) -> Cut:
 
 
 def _bins(lengths: Sequence[int]) -> tuple[Bin, ...]:
-    """At most BINS, of one round width, from the shortest example to the longest."""
+    """At most BINS bins of one round width, from the shortest example to the longest."""
     if not lengths or not lengths[-1]:
         return ()
     width = _width(lengths[-1] - lengths[0])
@@ -109,7 +107,7 @@ def _bins(lengths: Sequence[int]) -> tuple[Bin, ...]:
 
 
 def _width(span: int) -> int:
-    """1, 2, 5, 10, 20, 50, …: the least that needs no more than BINS."""
+    """The least of 1, 2, 5, 10, 20, 50, … that needs no more than BINS bins."""
     power = 1
     while True:
         for step in _ROUND:

@@ -1,13 +1,12 @@
 """Token counts of texts and examples, with the model's encoding, offline.
 
-Text is counted exactly. What a service puts around it (the framing of messages, the form in which it
-shows functions to the model) is not published; what OpenAI documents of it is used here and named
-`FRAMES`. docs/data.md says what is exact and what isn't.
+Text is counted exactly. The tokens that a service adds (the framing of messages, the format of functions)
+aren't published; `FRAMES` has what OpenAI documents. docs/data.md says what is exact.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib.machinery import PathFinder
 from importlib.util import find_spec, module_from_spec
@@ -19,28 +18,26 @@ from ftops.dataset.files.jsonl_io import canonical
 
 ENCODINGS = ("o200k_base", "cl100k_base")
 _ROOM = 8_000_000
-"""Characters of texts whose counts are kept: system messages, functions and short answers come again and
-again."""
+"""Characters of texts whose counts are cached: system messages, functions and short answers are repeated."""
 _LONGEST = 20_000
-"""Characters of such a text at most."""
+"""A longer text isn't cached."""
 _ENTRY = 100
-"""What a text takes beside its characters."""
+"""The memory of a cached text besides its characters."""
 _DEFINITIONS = 200
 _WORDS = 200_000
-"""Words whose counts are kept."""
+"""Words whose counts are cached."""
 _WORD = 40
-"""Characters of a word at most."""
+"""A longer word isn't cached."""
 
 
 class NoEncoding(Exception):
-    """The package that carries the vocabularies isn't there, or has no such encoding."""
+    """The package with the vocabularies isn't installed, or doesn't have the encoding."""
 
 
 class Frame(NamedTuple):
     """Tokens that are added around texts.
 
-    Source: OpenAI's cookbook, "How to count tokens with tiktoken", read 2026-11-21: its figures for
-    messages and for functions.
+    Source: OpenAI's cookbook, "How to count tokens with tiktoken", read 2026-11-21.
     """
 
     function: int
@@ -49,31 +46,32 @@ class Frame(NamedTuple):
     name: int = 1
     """For a message with a name."""
     reply: int = 3
-    """What primes the reply, once an example."""
+    """The start of the reply, once per example."""
     properties: int = 3
-    """Before the parameters of a function that has any."""
+    """Before the parameters of a function, if it has any."""
     parameter: int = 3
     enumeration: int = -3
     choice: int = 3
     """For each value of an enumeration."""
     functions: int = 12
-    """After all functions, once an example."""
+    """After all functions, once per example."""
     image: int = 85
-    """An image in low detail; in high detail it is more, by its size."""
+    """An image in low detail; in high detail, the number depends on its size."""
 
 
 FRAMES: Mapping[str, Frame] = {"o200k_base": Frame(function=7), "cl100k_base": Frame(function=10)}
 
 
-class Piece(NamedTuple):
-    """Tokens of one part of an example: whose it is, and whether the model is trained on it."""
+class TokenCount(NamedTuple):
+    """The tokens of one part of an example."""
 
     role: str
-    """A role; `functions` for definitions, `framing` for what is added."""
+    """A role; `functions` for definitions, `framing` for what the service adds."""
     tokens: int
     trained: bool = False
+    """The model is trained on them."""
     function: str = ""
-    """The function that is called here."""
+    """The function that is called in this part."""
 
 
 class Counter(Struct, frozen=True):
@@ -84,54 +82,46 @@ class Counter(Struct, frozen=True):
     frame: Frame
     count_definitions: Callable[[list[Mapping[str, Any]]], int]
 
-    def pieces(self, example: Mapping[str, Any]) -> Iterator[Piece]:
-        """The parts of an example of any format; whatever is malformed counts nothing."""
-        frame = self.frame
-        yield Piece("framing", frame.reply)
-        if len(example) > 1:
-            yield from self._definitions(example)
+    def parts(self, example: Mapping[str, Any]) -> Iterator[TokenCount]:
+        """The counts of an example of any format; malformed parts count as nothing."""
+        yield TokenCount("framing", self.frame.reply)
         given = example.get("input")
         source = given if isinstance(given, dict) else example
-        if source is not example:
-            yield from self._definitions(source)
-        preferred = [m for key in ("preferred_output", "non_preferred_output") for m in _list(example, key)]
-        for message in _list(source, "messages"):
+        offers = [example] if len(example) > 1 else []
+        for holder in offers if source is example else [*offers, source]:
+            offered = definitions(holder)
+            if offered:
+                yield TokenCount("functions", self.count_definitions(offered))
+        outputs = [m for key in ("preferred_output", "non_preferred_output") for m in list_at(example, key)]
+        for message in list_at(source, "messages"):
             if isinstance(message, dict):
-                yield from self._message(message, is_given=bool(preferred))
-        for message in preferred:
+                yield from self._message(message, is_given=bool(outputs))
+        for message in outputs:
             if isinstance(message, dict):
                 yield from self._message(message, is_given=False)
 
     def tokens(self, example: Mapping[str, Any]) -> int:
-        """All of one example."""
-        return sum(piece.tokens for piece in self.pieces(example))
+        """All tokens of one example."""
+        return sum(part.tokens for part in self.parts(example))
 
-    def _message(self, message: Mapping[str, Any], is_given: bool) -> Iterable[Piece]:
-        role = message.get("role")
-        role = role if isinstance(role, str) else ""
+    def _message(self, message: Mapping[str, Any], is_given: bool) -> Iterator[TokenCount]:
+        frame, count = self.frame, self.count
+        role = _text(message, "role")
         trained = role == "assistant" and not is_given and message.get("weight") != 0
         content = message.get("content")
-        found = [
-            Piece("framing", self.frame.message + self.count(role), trained),
-            Piece(role, self.count(content) if isinstance(content, str) else self._parts(content), trained),
-        ]
-        if len(message) > 2 or "content" not in message:
-            found += self._beside_content(message, role, trained)
-        return found
-
-    def _beside_content(self, message: Mapping[str, Any], role: str, trained: bool) -> Iterator[Piece]:
-        frame, count = self.frame, self.count
+        yield TokenCount("framing", frame.message + count(role), trained)
+        tokens = (
+            count(content) if isinstance(content, str) else sum(map(self._part, list_at(message, "content")))
+        )
+        yield TokenCount(role, tokens, trained)
+        if len(message) <= 2 and "content" in message:
+            return
         name = message.get("name")
         if isinstance(name, str):
-            yield Piece(role, count(name) + frame.name, trained)
+            yield TokenCount(role, count(name) + frame.name, trained)
         for call in calls(message):
             tokens = count(call.name) + count(call.arguments) + frame.message
-            yield Piece(role, tokens, trained, call.name)
-
-    def _parts(self, content: Any) -> int:
-        if not isinstance(content, list):
-            return 0
-        return sum(self._part(part) for part in content)
+            yield TokenCount(role, tokens, trained, call.name)
 
     def _part(self, part: Any) -> int:
         if not isinstance(part, dict):
@@ -140,11 +130,6 @@ class Counter(Struct, frozen=True):
             return self.frame.image
         text = part.get("text", part.get("refusal"))
         return self.count(text) if isinstance(text, str) else 0
-
-    def _definitions(self, holder: Mapping[str, Any]) -> Iterator[Piece]:
-        found = definitions(holder)
-        if found:
-            yield Piece("functions", self.count_definitions(found))
 
 
 class Call(NamedTuple):
@@ -155,22 +140,22 @@ class Call(NamedTuple):
 
 
 def calls(message: Mapping[str, Any]) -> Iterator[Call]:
-    """The function calls of a message, in either form."""
+    """The function calls of a message, in either format."""
     legacy = message.get("function_call")
     if legacy is None and "tool_calls" not in message:
         return
     if isinstance(legacy, dict):
         yield Call(_text(legacy, "name"), _text(legacy, "arguments"))
-    for call in _list(message, "tool_calls"):
+    for call in list_at(message, "tool_calls"):
         function = call.get("function") if isinstance(call, dict) else None
         if isinstance(function, dict):
             yield Call(_text(function, "name"), _text(function, "arguments"))
 
 
 def definitions(holder: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The functions that an example offers, in either form."""
-    wrapped = [tool.get("function") for tool in _list(holder, "tools") if isinstance(tool, dict)]
-    return [f for f in (*_list(holder, "functions"), *wrapped) if isinstance(f, dict)]
+    """The functions that an example offers, in either format."""
+    wrapped = [tool.get("function") for tool in list_at(holder, "tools") if isinstance(tool, dict)]
+    return [f for f in (*list_at(holder, "functions"), *wrapped) if isinstance(f, dict)]
 
 
 @cache
@@ -178,22 +163,22 @@ def counter(encoding: str) -> Counter:
     """Loads a vocabulary (a tenth of a second) on first use. Raises NoEncoding."""
     if encoding not in FRAMES:
         raise NoEncoding(f"unknown encoding {encoding!r}; known encodings are {', '.join(ENCODINGS)}")
-    count = _remembering(by_words(exact(encoding)))
+    count = _cached(by_words(exact(encoding)))
     frame = FRAMES[encoding]
-    return Counter(encoding, count, frame, _remembering_definitions(count, frame))
+    return Counter(encoding, count, frame, _cached_definitions(count, frame))
 
 
 def exact(encoding: str) -> Callable[[str], int]:
-    """Counts one text, remembering none. Raises NoEncoding; what it returns, UnicodeEncodeError for a lone
+    """Counts one text without a cache. Raises NoEncoding; the result raises UnicodeEncodeError for a lone
     surrogate."""
     count: Callable[[str], int] = _bindings().tokenizer_for_encoding(encoding).count
     return count
 
 
 def by_words(count: Callable[[str], int]) -> Callable[[str], int]:
-    """Counts a text word by word, each word once. Exact: the patterns by which both encodings divide a text
-    take a space in only as the first of a part, or where white space follows; so before any other space a
-    new part begins, and the counts of parts add up."""
+    """Counts a text word by word, with a cache of words. This is exact: both encodings split a text by
+    patterns in which a space is either the first character of a part or followed by white space. So any other
+    space starts a new part, and the counts of parts add up."""
     first, others = _Words(count, ""), _Words(count, " ")
 
     def add(text: str) -> int:
@@ -209,11 +194,11 @@ def by_words(count: Callable[[str], int]) -> Callable[[str], int]:
 
 
 class _NotAWord(Exception):
-    """Something that a space before it may belong together with."""
+    """A text that may form one token part with the space before it."""
 
 
 class _Words(dict[str, int]):
-    """The tokens of words, with what stands before each."""
+    """The tokens of words, each with the text before it."""
 
     def __init__(self, count: Callable[[str], int], before: str) -> None:
         self._count = count
@@ -230,17 +215,17 @@ class _Words(dict[str, int]):
         return tokens
 
 
-def _remembering(count: Callable[[str], int]) -> Callable[[str], int]:
+def _cached(count: Callable[[str], int]) -> Callable[[str], int]:
     known: dict[str, int] = {}
     room = _ROOM
 
-    def remember(text: str) -> int:
+    def cached(text: str) -> int:
         nonlocal room
         tokens = known.get(text)
         if tokens is None:
             try:
                 tokens = count(text)
-            except UnicodeEncodeError:  # a lone surrogate: no text at all, and the checks say so
+            except UnicodeEncodeError:  # a lone surrogate, which the checks report
                 tokens = count(text.encode("utf-8", "replace").decode())
             if len(text) <= _LONGEST:
                 room -= len(text) + _ENTRY
@@ -250,16 +235,16 @@ def _remembering(count: Callable[[str], int]) -> Callable[[str], int]:
                 known[text] = tokens
         return tokens
 
-    return remember
+    return cached
 
 
-def _remembering_definitions(
+def _cached_definitions(
     count: Callable[[str], int], frame: Frame
 ) -> Callable[[list[Mapping[str, Any]]], int]:
-    """Most files offer the same functions in every example."""
+    """Cached by their JSON: most files offer the same functions in every example."""
     known: dict[bytes, int] = {}
 
-    def remember(functions: list[Mapping[str, Any]]) -> int:
+    def cached(functions: list[Mapping[str, Any]]) -> int:
         key = canonical(functions)
         tokens = known.get(key)
         if tokens is None:
@@ -268,11 +253,11 @@ def _remembering_definitions(
             tokens = known[key] = frame.functions + sum(_definition(f, count, frame) for f in functions)
         return tokens
 
-    return remember
+    return cached
 
 
 def _definition(function: Mapping[str, Any], count: Callable[[str], int], frame: Frame) -> int:
-    """As the cookbook counts: `name:description`, then `name:type:description` of each parameter."""
+    """Counts as the cookbook does: `name:description`, then `name:type:description` of each parameter."""
     tokens = frame.function + count(f"{_text(function, 'name')}:{_sentence(function)}")
     parameters = function.get("parameters")
     properties = parameters.get("properties") if isinstance(parameters, dict) else None
@@ -290,18 +275,18 @@ def _definition(function: Mapping[str, Any], count: Callable[[str], int], frame:
 
 @cache
 def _bindings() -> Any:
-    """The compiled part of bpe-openai alone: its Python part builds tables that nobody needs here, which
-    takes a second."""
+    """The compiled part of bpe-openai only: its Python part takes a second to build tables that aren't needed
+    here."""
     package = find_spec("bpe_openai")
     found = package and PathFinder.find_spec("bpe_openai._bindings", package.submodule_search_locations)
     if not found or found.loader is None:
-        raise NoEncoding("the package bpe-openai, which carries the vocabularies, is not installed")
+        raise NoEncoding("the package bpe-openai, which has the vocabularies, is not installed")
     module = module_from_spec(found)
     found.loader.exec_module(module)
     return module
 
 
-def _list(holder: Mapping[str, Any], key: str) -> list[Any]:
+def list_at(holder: Mapping[str, Any], key: str) -> list[Any]:
     value = holder.get(key)
     return value if isinstance(value, list) else []
 

@@ -1,10 +1,10 @@
-"""Shorter prompts for a model that is tuned on its functions: the guide's "optimize for cost".
+"""Slimming: shorter prompts for a model that is tuned on its functions ("optimize for cost" in the guide).
 
-descriptions   descriptions of functions and of their parameters are left out
-parameters     the properties of their parameters are left out
-functions      whole functions are left out; what the model learns to call stays in the answers
+descriptions   removes the descriptions of functions and of their parameters
+parameters     removes the properties of their parameters
+functions      removes whole functions; the calls that the model learns stay in the answers
 
-Whatever is left out of the examples must be left out of the requests to the tuned model too.
+What is removed from the examples must also be left out of the requests to the tuned model.
 """
 
 from __future__ import annotations
@@ -18,51 +18,50 @@ Function = Mapping[str, Any]
 
 
 def slim(example: Example, what: str, only: Collection[str] = ()) -> Example:
-    """The example with less in its definitions. `what` is a key of WAYS; `only`: of these functions."""
-    change = WAYS[what]
-    made = dict(example)
-    if isinstance(example.get("functions"), list):
-        made["functions"] = [f for each in example["functions"] if (f := _of(each, change, only)) is not None]
-    if isinstance(example.get("tools"), list):
-        made["tools"] = [t for each in example["tools"] if (t := _of_tool(each, change, only)) is not None]
-    return {key: value for key, value in made.items() if value != [] or key not in ("functions", "tools")}
+    """The example with shorter definitions. `what` is a key of WAYS; `only`: names of functions, or all."""
 
+    def change(function: Any) -> Any:
+        if not isinstance(function, dict) or (only and function.get("name") not in only):
+            return function
+        return WAYS[what](function)
 
-def _of(function: Any, change: Callable[[Function], Function | None], only: Collection[str]) -> Any:
-    if not isinstance(function, dict) or (only and function.get("name") not in only):
-        return function
-    return change(function)
+    def change_tool(tool: Any) -> Any:
+        if not isinstance(tool, dict) or not isinstance(tool.get("function"), dict):
+            return tool
+        function = change(tool["function"])
+        return None if function is None else {**tool, "function": function}
 
-
-def _of_tool(tool: Any, change: Callable[[Function], Function | None], only: Collection[str]) -> Any:
-    if not isinstance(tool, dict) or not isinstance(tool.get("function"), dict):
-        return tool
-    function = _of(tool["function"], change, only)
-    return None if function is None else {**tool, "function": function}
+    result = dict(example)
+    for key, change_item in (("functions", change), ("tools", change_tool)):
+        if isinstance(example.get(key), list):
+            result[key] = [item for item in map(change_item, example[key]) if item is not None]
+            if not result[key]:
+                del result[key]
+    return result
 
 
 def _without_descriptions(function: Function) -> Function:
-    made = {key: value for key, value in function.items() if key != "description"}
-    if isinstance(made.get("parameters"), dict):
-        made["parameters"] = _undescribed(made["parameters"])
-    return made
+    result = {key: value for key, value in function.items() if key != "description"}
+    if isinstance(result.get("parameters"), dict):
+        result["parameters"] = _undescribed(result["parameters"])
+    return result
 
 
 def _undescribed(schema: Any) -> Any:
-    """A JSON Schema without its annotations; a property that is called `description` stays."""
+    """A JSON Schema without descriptions; a property with the name `description` stays."""
     if isinstance(schema, list):
-        return [_undescribed(each) for each in schema]
+        return [_undescribed(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    made = {}
+    result = {}
     for key, value in schema.items():
         if key == "properties" and isinstance(value, dict):
-            made[key] = {name: _undescribed(each) for name, each in value.items()}
+            result[key] = {name: _undescribed(item) for name, item in value.items()}
         elif key in ("enum", "const", "default", "required"):
-            made[key] = value
+            result[key] = value
         elif key != "description" or not isinstance(value, str):
-            made[key] = _undescribed(value)
-    return made
+            result[key] = _undescribed(value)
+    return result
 
 
 def _without_parameters(function: Function) -> Function:
@@ -73,12 +72,8 @@ def _without_parameters(function: Function) -> Function:
     return {**function, "parameters": kept}
 
 
-def _without_function(function: Function) -> None:
-    return None
-
-
 WAYS: Mapping[str, Callable[[Function], Function | None]] = {
     "descriptions": _without_descriptions,
     "parameters": _without_parameters,
-    "functions": _without_function,
+    "functions": lambda _: None,
 }

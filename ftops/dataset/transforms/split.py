@@ -1,7 +1,7 @@
 """Split of a dataset by a hash of the prompt: the same on every machine, for any order of lines.
 
-Without `stratify` an example's part depends on the seed and its own group alone: adding others never moves
-it. Examples that ask the same stand in one part, so that nothing is measured with what was learned.
+Without `stratify`, the part of an example depends only on the seed and its group: adding other examples never
+moves it. Examples with the same prompt are in the same part, so that no prompt is in both.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from ftops.dataset.profile import example_digest
 from ftops.dataset.profile.profiler import label
 
 PROMPT, WHOLE = "prompt", "example"
-"""Groups that aren't a path: what is asked, and the whole example."""
+"""Groups that aren't a path: the prompt, and the whole example."""
 _RANGE = 2**64
 
 
 class Split(Struct, frozen=True):
-    """How a dataset is divided. `parts` are shares by name, in order; they sum up to 1.
+    """How a dataset is divided. `parts` are shares by name, in order; their sum is 1.
 
-    `group_by`: examples of one group stay together: `prompt`, `example`, or the way to a value in an example
-    (`metadata.customer`). `stratify`: each answer (see `profiler.label`) is divided in these shares, as far
-    as groups allow; a few examples may then move when others are added.
+    `group_by`: examples of one group stay together: `prompt`, `example`, or the path to a value in an example
+    (`metadata.customer`). `stratify`: the examples of each answer (see `profiler.label`) are divided in these
+    shares, as far as groups allow; a few examples may then move when others are added.
     """
 
     parts: Mapping[str, float]
@@ -38,18 +38,18 @@ class Split(Struct, frozen=True):
     stratify: bool = False
 
     def chooser(self, examples: Callable[[], Iterable[Example]]) -> Callable[[Example], str]:
-        """Example → the name of its part. `examples` are read through beforehand only to stratify."""
+        """Example → the name of its part. `examples` are read beforehand only to stratify."""
         if not self.stratify:
             return lambda example: self._at(self._place(self._group(example)))
         chosen = self._strata(examples())
         return lambda example: chosen[self._group(example)]
 
     def knows(self, examples: Iterable[Example]) -> bool:
-        """Whether any example has what they are grouped by; there may be no examples."""
+        """Whether an example has the value that they are grouped by, or there are no examples."""
         if self.group_by in (PROMPT, WHOLE):
             return True
-        found = [value_at(example, self.group_by) is not None for example in examples]
-        return any(found) or not found
+        has_value = [value_at(example, self.group_by) is not None for example in examples]
+        return any(has_value) or not has_value
 
     def _group(self, example: Example) -> bytes:
         if self.group_by == PROMPT:
@@ -74,8 +74,8 @@ class Split(Struct, frozen=True):
         for example in examples:
             answers[self._group(example)][label(example, example_digest.messages(example))] += 1
         strata: defaultdict[str, list[bytes]] = defaultdict(list)
-        for group, found in answers.items():
-            strata[max(found, key=lambda name: (found[name], name))].append(group)
+        for group, counts in answers.items():
+            strata[max(counts, key=lambda name: (counts[name], name))].append(group)
         chosen = {}
         for groups in strata.values():
             groups.sort(key=lambda group: (self._place(group), group))
@@ -89,7 +89,7 @@ class Split(Struct, frozen=True):
 
 
 def value_at(example: Example, path: str) -> Any:
-    """The value that a dotted way leads to, through objects and lists; None where there is none."""
+    """The value at a dotted path through objects and lists; None if there is none."""
     value: Any = example
     for step in path.split("."):
         if isinstance(value, Mapping):

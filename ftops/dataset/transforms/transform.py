@@ -1,10 +1,10 @@
 """Transforms that a spec declares: a list of steps such as `{slim: descriptions}`, applied in order.
 
-    steps(raw) → Steps           what the spec says, checked
-    apply(source, steps)         examples in, examples out, streamed
-    prepared(…)                  the result as a file, made once
+    steps(raw)                   the declared steps as values
+    apply(path, display, steps)  the examples of a file after all steps, streamed
+    prepared(…)                  the result as a file, written once
 
-The result is a function of the bytes and the steps alone. VERSION is raised whenever a step does otherwise.
+The result depends only on the bytes and the steps. Raise VERSION whenever a step gives other results.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from typing import Any
 
 from msgspec import Struct
 
-from ftops.core.errors import Diagnostic, FtopsError, Place
-from ftops.dataset.files.derived_files import made
-from ftops.dataset.files.jsonl_io import Example, Writer, dump, read_strictly
+from ftops.core.errors import Diagnostic, Place
+from ftops.dataset.files.derived_files import derive
+from ftops.dataset.files.jsonl_io import DataError, Example, Writer, dump, read_strictly
 from ftops.dataset.transforms.convert import FORMS, Unconvertible
 from ftops.dataset.transforms.slim import slim
 from ftops.dataset.transforms.split import Split, part
@@ -32,7 +32,7 @@ Source = Callable[[], Iterable[Example]]
 
 
 class Slim(Struct, frozen=True):
-    """Less in the definitions of functions: see ftops.dataset.transforms.slim."""
+    """Shorter definitions of functions: see ftops.dataset.transforms.slim."""
 
     what: str
     only: tuple[str, ...] = ()
@@ -42,7 +42,7 @@ class Slim(Struct, frozen=True):
 
 
 class Convert(Struct, frozen=True):
-    """Another form of function calling: see ftops.dataset.transforms.convert."""
+    """The other format of function calls: see ftops.dataset.transforms.convert."""
 
     form: str
 
@@ -63,37 +63,31 @@ class Part(Struct, frozen=True):
 Step = Slim | Convert | Part
 
 
-class Untransformable(FtopsError):
-    """A declared step can't be done with an example."""
+class Untransformable(DataError):
+    """A step can't be applied to an example."""
 
     def __init__(self, file: str, number: int, reason: str) -> None:
-        super().__init__(f"line {number} of {file} can't be converted: {reason}")
-        self._place = Place(file, number)
-        self._reason = reason
-
-    @property
-    def diagnostics(self) -> tuple[Diagnostic, ...]:
-        detail = f"{self._reason[:1].upper()}{self._reason[1:]}."
+        detail = f"{reason[:1].upper()}{reason[1:]}."
         hint = "change the example, or remove the conversion"
-        return (Diagnostic("the example can't be converted", detail, hint, self._place),)
+        super().__init__(Diagnostic("the example can't be converted", detail, hint, Place(file, number)))
 
 
 def steps(raw: Sequence[Mapping[str, Any]]) -> tuple[Step, ...]:
-    """The steps of a list that the spec's own checks have passed."""
-    return tuple(_step(each) for each in raw)
+    """The steps of a list that has passed the checks of the spec."""
+    return tuple(map(_step, raw))
 
 
 def apply(path: Path, display: str, wanted: Iterable[Step]) -> Iterator[Example]:
     """The examples of a file after all steps. Raises NotAnExample, Untransformable."""
     number = 0
 
-    def first() -> Iterator[Example]:
+    def read() -> Iterator[Example]:
         nonlocal number
         for line, example in read_strictly(path, display):
             number = line.number
             yield example
 
-    source: Source = first
+    source: Source = read
     for step in wanted:
         source = step(source)
     try:
@@ -103,14 +97,14 @@ def apply(path: Path, display: str, wanted: Iterable[Step]) -> Iterator[Example]
 
 
 def prepared(path: Path, display: str, digest: str, raw: Sequence[Mapping[str, Any]], project: Path) -> Path:
-    """The file with what comes out; `digest` is that of the bytes at `path`. Raises as `apply`."""
+    """The file with the result; `digest` is that of the bytes at `path`. Raises as `apply`."""
     key = sha256(f"{VERSION}\n{digest}\n{json.dumps(raw, sort_keys=True)}".encode()).hexdigest()
 
     def write(writer: Writer) -> None:
         for example in apply(path, display, steps(raw)):
             writer.write(dump(example))
 
-    return made(project, key, write)
+    return derive(project, key, write)
 
 
 def _step(raw: Mapping[str, Any]) -> Step:
@@ -118,8 +112,8 @@ def _step(raw: Mapping[str, Any]) -> Step:
         return Slim(raw["slim"], tuple(raw.get("only") or ()))
     if "convert" in raw:
         return Convert(raw["convert"])
-    given = raw["split"]
-    fraction = float(given.get("fraction", 0.9))
-    parts = {PARTS[0]: fraction, PARTS[1]: 1 - fraction}
-    split = Split(parts, given.get("seed", 1), given.get("group_by", "prompt"), given.get("stratify", False))
-    return Part(given["part"], split)
+    split = raw["split"]
+    fraction = float(split.get("fraction", 0.9))
+    shares = {PARTS[0]: fraction, PARTS[1]: 1 - fraction}
+    options = {key: split[key] for key in ("seed", "group_by", "stratify") if key in split}
+    return Part(split["part"], Split(shares, **options))

@@ -20,8 +20,8 @@ from ftops.dataset import Unreadable, Where, is_pattern
 from ftops.dataset.files.joined_files import Lines, divided, matches
 from ftops.dataset.profile import profile_store
 from ftops.dataset.profile.diff import Compared, difference
-from ftops.dataset.profile.excerpts import excerpts, excerpts_of
-from ftops.dataset.profile.previous_version import former, from_git
+from ftops.dataset.profile.excerpts import excerpts
+from ftops.dataset.profile.previous_version import find_version, from_git
 from ftops.dataset.profile.profiler import Measured
 from ftops.dataset.profile.statistics import statistics
 from ftops.dataset.profile.tokens import ENCODINGS, NoEncoding
@@ -74,7 +74,7 @@ def compare(
         found,
         old.sums,
         new.sums,
-        excerpts_of(content, gone) if content else {},
+        excerpts(content, gone) if content else {},
         excerpts(path, lines),
         where=_where(config.folder, resources[address]),
     )
@@ -224,7 +224,7 @@ class _Estimator:
         if self.config.withheld is not None:
             return None
         path, digest, pattern = self.origin(address, before)
-        return former(self.config.project, path, digest, self.encoding(address), pattern)
+        return find_version(self.config.project, path, digest, self.encoding(address), pattern)
 
     def origin(self, address: Address, before: str) -> tuple[Path, str, str]:
         """Where Git may have a version with this digest: a file, or a folder and a pattern."""

@@ -199,7 +199,7 @@ def test_what_is_trained_and_what_is_only_read() -> None:
         ]
     }
     count = counter("o200k_base")
-    trained = sum(piece.tokens for piece in count.pieces(example) if piece.trained)
+    trained = sum(part.tokens for part in count.parts(example) if part.trained)
     assert trained == 3 + count.count("assistant") + count.count("learned")
 
 
