@@ -14,7 +14,7 @@ from ftops.config.config import ProviderConfig
 from ftops.config.loader import load
 from ftops.config.schema import ResourceBlock, json_schema
 from ftops.config.schema.block import optional, required
-from ftops.config.schema.field_aliases import OpenText
+from ftops.config.schema.field_aliases import OPEN_TEXT
 from ftops.config.schema.providers import TIMEOUTS, ProviderBlock, Timeouts
 from ftops.core.address import Address
 from ftops.core.provider_types import PROVIDER_TYPES, ProviderType
@@ -50,15 +50,15 @@ QUALITY = Address("evaluation", "quality")
 class Evaluation(ResourceBlock, noun="an evaluation"):
     """A model's answers to examples, scored."""
 
-    model: OpenText = required("Model to evaluate.")
-    data: OpenText = required("Dataset with the examples.")
-    threshold: OpenText = optional("Score that counts as good.")
+    model = required(OPEN_TEXT, "Model to evaluate.")
+    data = required(OPEN_TEXT, "Dataset with the examples.")
+    threshold = optional(OPEN_TEXT, "Score that counts as good.")
 
 
 class LabBlock(ProviderBlock, noun="a provider of type lab"):
     """A laboratory."""
 
-    timeouts: Timeouts | None = optional(TIMEOUTS)
+    timeouts = optional(Timeouts, TIMEOUTS)
 
 
 class Lab(MemoryProvider):

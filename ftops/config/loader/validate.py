@@ -93,7 +93,7 @@ def _model_at(model: type[Block], path: Keys) -> type[Block]:
         if isinstance(part, int):
             continue  # an entry of a list, whose model is that of the list's field
         field = model.fields.get(part)
-        inner = field.block or field.item if field else None
+        inner = field.block if field else None
         if inner is None:
             return model
         model = inner

@@ -1,8 +1,8 @@
 """Blocks: the mappings of a spec, each declared as a class with its fields, their types and defaults.
 
     class Sku(Block, noun="`sku`"):
-        name: SkuName = optional("Kind of capacity.")
-        capacity: Annotated[Any, Integer(1)] = optional("Thousands of tokens per minute.", 1)
+        name = optional(SKU_NAME, "Kind of capacity.")
+        capacity = optional(Integer(1), "Thousands of tokens per minute.", 1)
 
 `Block.read` validates a mapping and reports every fault at once. `json_schema` generates the JSON Schema from
 the same declarations.
@@ -10,13 +10,12 @@ the same declarations.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from inspect import get_annotations
-from types import NoneType, UnionType
-from typing import Annotated, Any, ClassVar, NamedTuple, Self, Union, get_args, get_origin
+from typing import Any, ClassVar, NamedTuple, Self
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ftops.config.schema.field_types import FieldType, Refused
 
@@ -49,31 +48,32 @@ Reader = Callable[[Any, Keys, list[Fault]], Any]
 """Reads the value at these keys; adds its faults to the list."""
 
 
-class Declaration(Struct, frozen=True):
-    """A field as declared. `key`: its name in the spec, if that isn't a valid name in Python."""
+class ListOf(Struct, frozen=True):
+    """The type of a list."""
 
-    text: str
-    default: Any = None
-    key: str = ""
+    item: Any
 
 
-def optional(text: str, default: Any = None, key: str = "") -> Any:
-    """Declares an optional field and its description."""
-    return Declaration(text, default, key)
+class MapOf(Struct, frozen=True):
+    """The type of a mapping with any keys."""
+
+    value: Any
 
 
-def required(text: str, key: str = "") -> Any:
-    """Declares a required field and its description."""
-    return Declaration(text, REQUIRED, key)
+class OrName(Struct, frozen=True):
+    """The type of a block that may also be the name of one; the loader replaces the name."""
+
+    block: type[Block]
 
 
 class Field(Struct, frozen=True):
-    """A field of a block. `key` is its name in the spec."""
+    """A field of a block. `type` is a FieldType, ListOf, MapOf, OrName or a block; `key` is its name in the
+    spec."""
 
-    key: str
-    annotation: Any
+    type: Any
     description: str
-    default: Any
+    default: Any = None
+    key: str = ""
 
     @property
     def is_required(self) -> bool:
@@ -81,14 +81,20 @@ class Field(Struct, frozen=True):
 
     @property
     def block(self) -> type[Block] | None:
-        """The type of its value, if that is a block."""
-        return next((a for a in _parts(self.annotation) if is_block(a)), None)
+        """The type of its value, or of the items of its list, if that is a block."""
+        match self.type:
+            case ListOf(inner) | OrName(inner) | inner:
+                return inner if isinstance(inner, type) else None
 
-    @property
-    def item(self) -> type[Block] | None:
-        """The type of its entries, if it is a list of blocks."""
-        lists = (a for a in _parts(self.annotation) if get_origin(a) is list)
-        return next((get_args(a)[0] for a in lists if is_block(get_args(a)[0])), None)
+
+def optional(type: Any, description: str, default: Any = None, key: str = "") -> Any:
+    """Declares an optional field. `key`: its name in the spec, if that isn't a valid name in Python."""
+    return Field(type, description, default, key)
+
+
+def required(type: Any, description: str, key: str = "") -> Any:
+    """Declares a required field."""
+    return Field(type, description, REQUIRED, key)
 
 
 class FieldsOfRows(Mapping[str, Field]):
@@ -116,7 +122,6 @@ class Block:
     __slots__ = ("__dict__", "given")
 
     noun: ClassVar[str] = ""
-
     fields: ClassVar[Mapping[str, Field]] = {}
     """By the name in Python."""
     _defaults: ClassVar[Mapping[str, Any]] = {}
@@ -128,9 +133,8 @@ class Block:
 
     def __init_subclass__(cls, noun: str = "") -> None:
         cls.noun = noun
-        annotations = get_annotations(cls, eval_str=True)
-        declared = [(name, d) for name, d in vars(cls).items() if isinstance(d, Declaration)]
-        own = {name: Field(d.key or name, annotations[name], d.text, d.default) for name, d in declared}
+        declared = [(name, field) for name, field in vars(cls).items() if isinstance(field, Field)]
+        own = {name: replace(field, key=field.key or name) for name, field in declared}
         cls.fields = {**cls.fields, **own}
         cls._defaults = {name: None if f.is_required else f.default for name, f in cls.fields.items()}
         cls._required = frozenset(name for name, f in cls.fields.items() if f.is_required)
@@ -155,7 +159,7 @@ class Block:
     @classmethod
     def readers(cls) -> Mapping[str, tuple[str, Reader]]:
         if len(cls._readers) != len(cls.fields):
-            cls._readers = {f.key: (name, _reader(f.annotation)) for name, f in cls.fields.items()}
+            cls._readers = {f.key: (name, _reader(f.type)) for name, f in cls.fields.items()}
         return cls._readers
 
     @classmethod
@@ -186,36 +190,18 @@ class Block:
         return cls(given)
 
 
-def _reader(annotation: Any) -> Reader:
-    """The reader of values of this type. Raises TypeError for a type that fields can't have."""
-    parts = _parts(annotation)
-    kind = next((part for part in parts if isinstance(part, FieldType)), None)
-    if kind is not None:
-        return partial(_read_scalar, kind)
-    (inner,) = (part for part in parts if isinstance(part, type) or get_origin(part))
-    if is_block(inner):
-        reader: Reader = inner._read
-        return reader
-    origin, arguments = get_origin(inner), get_args(inner)
-    if origin is list:
-        return partial(_read_list, _reader(arguments[0]))
-    if origin is dict and arguments[0] is str:
-        return partial(_read_mapping, _reader(arguments[1]))
-    raise TypeError(f"a field of a spec can't be {annotation}")
-
-
-def _parts(annotation: Any) -> Iterable[Any]:
-    """The parts of a type, without None: X and y of `Annotated[X | None, y]`."""
-    if get_origin(annotation) is Annotated:
-        inner, *marks = get_args(annotation)
-        return [*_parts(inner), *marks]
-    if get_origin(annotation) in (Union, UnionType):
-        return [part for part in get_args(annotation) if part is not NoneType]
-    return [annotation]
-
-
-def is_block(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, Block)
+def _reader(type_: Any) -> Reader:
+    match type_:
+        case FieldType():
+            return partial(_read_scalar, type_)
+        case ListOf(item):
+            return partial(_read_list, _reader(item))
+        case MapOf(value):
+            return partial(_read_mapping, _reader(value))
+        case OrName(block):
+            return _reader(block)
+    reader: Reader = type_._read
+    return reader
 
 
 def _read_scalar(kind: FieldType, value: Any, keys: Keys, faults: list[Fault]) -> Any:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
-from msgspec import Struct
-
-from ftops.config.schema.field_types import Boolean, Choice, JsonSchema, Number, Spelled, Text, folded
-from ftops.core.address import NAME
+from ftops.config.schema.field_types import Boolean, Choice, Number, Spelled, Text, folded
+from ftops.core.address import NAME as NAME_PATTERN
 from ftops.core.resource_types import SKU_NAMES, UPGRADE_OPTIONS
 
 
@@ -18,78 +14,48 @@ def choice(*words: str) -> Choice:
 
 AUTO = ("auto",)
 """Of hyperparameters: the service chooses."""
-OpenText = Annotated[Any, Text()]
-FixedText = Annotated[Any, Text(closed=True)]
-Flag = Annotated[Any, Boolean(closed=True)]
-Amount = Annotated[Any, Number(minimum=0, closed=True)]
-Name = Annotated[
-    Any,
-    Text(
-        NAME,
-        "a name: lower-case letters, digits and `-`, starting with a letter, at most 63 characters",
-        closed=True,
-    ),
-]
-TrainingType = Annotated[
-    Any,
-    Choice(
-        words=("standard", "global_standard", "developer"),
-        spellings={
-            **dict.fromkeys(("Standard",), "standard"),
-            **dict.fromkeys(("GlobalStandard", "globalStandard", "global-standard"), "global_standard"),
-            **dict.fromkeys(("Developer", "developerTier", "DeveloperTier", "developer_tier"), "developer"),
-        },
-        closed=True,
-    ),
-]
-SkuName = Annotated[
-    Any, Spelled(spellings={**{folded(n): n for n in SKU_NAMES}, "developer": "DeveloperTier"})
-]
-UpgradeOption = Annotated[Any, Choice(words=UPGRADE_OPTIONS)]
-AccountId = Annotated[
-    Any,
-    Text(
-        r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.CognitiveServices/accounts/[^/]+",
-        "the ARM ID of an account",
-        "It looks like /subscriptions/…/resourceGroups/…/providers/Microsoft.CognitiveServices/accounts/….",
-    ),
-]
-Region = Annotated[
-    Any,
-    Text(
-        r"[a-z0-9-]+",
-        "a region such as eu-west-1: lower-case letters, digits and `-`",
-        "It becomes part of the host name of the service.",
-        closed=True,
-    ),
-]
-Suffix = Annotated[
-    Any,
-    Text(
-        r"[A-Za-z0-9_-]+",
-        "1 to 40 letters, digits, `-` or `_`",
-        "It becomes part of the model's name. Other characters, or more than 40 of them, "
-        "aren't accepted everywhere, and the service would reject them only after the upload.",
-        40,
-        is_shown=True,
-    ),
-]
-DeploymentName = Annotated[
-    Any,
-    Text(
-        r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?",
-        "1 to 64 letters, digits, `-`, `_` or `.`, starting and ending with a letter or digit",
-        maximum=64,
-        is_shown=True,
-    ),
-]
-
-
-class OrName:
-    """Marks a mapping that may also be a name; for the JSON Schema."""
-
-
-class Shown(Struct, frozen=True):
-    """Marks a field whose JSON Schema isn't that of its type."""
-
-    schema: JsonSchema
+OPEN_TEXT = Text()
+FIXED_TEXT = Text(closed=True)
+FLAG = Boolean(closed=True)
+AMOUNT = Number(minimum=0, closed=True)
+NAME = Text(
+    NAME_PATTERN,
+    "a name: lower-case letters, digits and `-`, starting with a letter, at most 63 characters",
+    closed=True,
+)
+TRAINING_TYPE = Choice(
+    words=("standard", "global_standard", "developer"),
+    spellings={
+        "Standard": "standard",
+        **dict.fromkeys(("GlobalStandard", "globalStandard", "global-standard"), "global_standard"),
+        **dict.fromkeys(("Developer", "developerTier", "DeveloperTier", "developer_tier"), "developer"),
+    },
+    closed=True,
+)
+SKU_NAME = Spelled(spellings={**{folded(n): n for n in SKU_NAMES}, "developer": "DeveloperTier"})
+UPGRADE_OPTION = Choice(words=UPGRADE_OPTIONS)
+ACCOUNT_ID = Text(
+    r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.CognitiveServices/accounts/[^/]+",
+    "the ARM ID of an account",
+    "It looks like /subscriptions/…/resourceGroups/…/providers/Microsoft.CognitiveServices/accounts/….",
+)
+REGION = Text(
+    r"[a-z0-9-]+",
+    "a region such as eu-west-1: lower-case letters, digits and `-`",
+    "It becomes part of the host name of the service.",
+    closed=True,
+)
+SUFFIX = Text(
+    r"[A-Za-z0-9_-]+",
+    "1 to 40 letters, digits, `-` or `_`",
+    "It becomes part of the model's name. Other characters, or more than 40 of them, "
+    "aren't accepted everywhere, and the service would reject them only after the upload.",
+    40,
+    is_shown=True,
+)
+DEPLOYMENT_NAME = Text(
+    r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?",
+    "1 to 64 letters, digits, `-`, `_` or `.`, starting and ending with a letter or digit",
+    maximum=64,
+    is_shown=True,
+)

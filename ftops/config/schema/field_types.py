@@ -304,6 +304,7 @@ class Untyped(FieldType, frozen=True):
 
     shape: type[dict[Any, Any]] | type[list[Any]] | None = None
     as_written: bool = False
+    json_schema: JsonSchema = field(default_factory=dict)
 
     @property
     def expected(self) -> str:
@@ -326,7 +327,7 @@ class Untyped(FieldType, frozen=True):
 
     def schema(self) -> JsonSchema:
         if self.shape is None:
-            return {}
+            return self.json_schema
         return {"type": "object" if self.shape is dict else "array"}
 
 

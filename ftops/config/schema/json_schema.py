@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from types import NoneType, UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Any
 
-from ftops.config.schema.block import REQUIRED, Block, Field, is_block
-from ftops.config.schema.field_aliases import OrName, Shown
+from ftops.config.schema.block import REQUIRED, Block, Field, ListOf, MapOf, OrName
 from ftops.config.schema.field_types import FieldType, JsonSchema
 
 _IN_OWN_ORDER = ("properties", "default")
@@ -35,40 +33,33 @@ def _object(block: type[Block], definitions: dict[str, JsonSchema]) -> JsonSchem
 
 
 def _property(field: Field, definitions: dict[str, JsonSchema]) -> JsonSchema:
+    schema = _schema(field.type, definitions)
+    if not isinstance(field.type, FieldType | OrName):
+        schema = _nullable(schema)
     default = {} if field.default in (None, REQUIRED) else {"default": field.default}
-    return _schema(field.annotation, definitions) | default | {"description": field.description}
+    return schema | default | {"description": field.description}
 
 
-def _schema(annotation: Any, definitions: dict[str, JsonSchema]) -> JsonSchema:
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin is Annotated:
-        return _marked(arguments[0], arguments[1:], definitions)
-    if origin in (Union, UnionType):
-        return {"anyOf": [_schema(part, definitions) for part in arguments]}
-    if origin is list:
-        return {"type": "array", "items": _schema(arguments[0], definitions)}
-    if origin is dict:
-        return {"type": "object", "additionalProperties": _schema(arguments[1], definitions) or True}
-    if annotation is NoneType:
-        return {"type": "null"}
-    if not is_block(annotation):
-        return {}
-    name = annotation.__name__
+def _nullable(schema: JsonSchema) -> JsonSchema:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def _schema(type_: Any, definitions: dict[str, JsonSchema]) -> JsonSchema:
+    match type_:
+        case FieldType():
+            return type_.schema()
+        case OrName(block):
+            return {"anyOf": [{"type": "string"}, _nullable(_schema(block, definitions))]}
+        case ListOf(item):
+            return {"type": "array", "items": _schema(item, definitions)}
+        case MapOf(value):
+            return {"type": "object", "additionalProperties": _schema(value, definitions) or True}
+        case tuple():
+            return {"anyOf": [_schema(block, definitions) for block in type_]}
+    name = type_.__name__
     if name not in definitions:
-        definitions[name] = _object(annotation, definitions)
+        definitions[name] = _object(type_, definitions)
     return {"$ref": f"#/$defs/{name}"}
-
-
-def _marked(inner: Any, marks: tuple[Any, ...], definitions: dict[str, JsonSchema]) -> JsonSchema:
-    """Of `Annotated[inner, *marks]`; the last mark decides."""
-    match marks[-1]:
-        case Shown(schema=schema):
-            return schema
-        case FieldType() as kind:
-            return kind.schema()
-        case OrName():
-            return {"anyOf": [{"type": "string"}, _schema(inner, definitions)]}
-    raise TypeError(f"a field of a spec can't be marked with {marks[-1]}")
 
 
 def _sorted(schema: Any, parent: str = "") -> Any:
