@@ -10,7 +10,7 @@ from ftops.state.backends import Version
 from ftops.state.state import ResourceState
 from ftops.state.state_diff import Comparison
 from ftops.views.paint import Painter, clean
-from ftops.views.values import plural, show
+from ftops.views.values import difference_line, plural
 
 
 def draw_versions(versions: Sequence[Version]) -> str:
@@ -57,10 +57,10 @@ def _lines(found: Comparison, paint: Painter) -> Iterator[str]:
     yield from (_row("-", "delete", resource, paint) for resource in found.removed)
     for change in found.changed:
         yield f"{paint('~', 'update')} {paint(str(change.address), 'bold')}"
-        yield from (f"    {_difference(d, paint)}" for d in change.attributes)
+        yield from (f"    {difference_line(paint, *d)}" for d in change.attributes)
     if found.outputs:
         yield "Outputs:"
-        yield from (f"    {_difference(d, paint)}" for d in found.outputs)
+        yield from (f"    {difference_line(paint, *d)}" for d in found.outputs)
     yield _summary(found)
 
 
@@ -75,15 +75,6 @@ def _summary(found: Comparison) -> str:
 
 def _row(sign: str, style: str, resource: ResourceState, paint: Painter) -> str:
     return f"{paint(sign, style)} {paint(str(resource.address), 'bold')}  {paint(resource.remote_id)}"
-
-
-def _difference(difference: Difference, paint: Painter) -> str:
-    before, after = difference.before, difference.after
-    if before is None:
-        return f"{paint('+', 'create')} {paint(difference.path)}: {show(after)}"
-    if after is None:
-        return f"{paint('-', 'delete')} {paint(difference.path)}: {show(before)}"
-    return f"{paint('~', 'update')} {paint(difference.path)}: {show(before)} → {show(after)}"
 
 
 def _resource_to_json(resource: ResourceState) -> Json:

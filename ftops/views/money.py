@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ftops.planning.estimate import HOURS_PER_MONTH, DataChange, Estimate, HostingCost, TrainingCost, dollars
-from ftops.views.values import plural
+from ftops.views.values import change_of, plural
 
 
 def money_change(amount: float) -> str:
@@ -42,7 +42,7 @@ def data(change: DataChange) -> str:
     )
     parts = [", ".join(counts) or same]
     if change.tokens is not None:
-        parts.append(f"{'−' if change.tokens < 0 else '+'}{plural(abs(change.tokens), 'token')}")
+        parts.append(change_of(change.tokens, "token"))
     if change.dollars is not None:
         parts.append(money_change(change.dollars))
     return "; ".join(parts)

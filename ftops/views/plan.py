@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
+from itertools import islice
 
 from msgspec import Struct, field
 
-from ftops.core.address import EXPRESSIONS, Address, Reference, Secret, Value, decode, fill
+from ftops.core.address import Address, Reference, Secret, Value, decode, fill
 from ftops.core.drift_classes import DRIFT_CLASSES, GONE
 from ftops.core.resource_types import kind_of
 from ftops.core.snippets import moved_block
@@ -29,7 +31,7 @@ from ftops.state.state import Removed
 from ftops.views import money
 from ftops.views.destination import accounts, destination_lines, redirections
 from ftops.views.paint import PLAIN, Painter, clean
-from ftops.views.values import SENSITIVE, as_meant, leaves, plural, short_id, show, size
+from ftops.views.values import SENSITIVE, as_meant, difference_line, leaves, plural, short_id, show, size
 
 _WILL: Mapping[Action, str] = {
     Action.CREATE: "will be created",
@@ -41,14 +43,20 @@ _WILL: Mapping[Action, str] = {
     Action.RESTORE: "will be restored",
     Action.FORGET: "will be removed from the state; the object is kept",
 }
+_DRIFT_SECTIONS: Mapping[str, bool] = {
+    "Changed outside ftops since the last apply:": False,
+    "Expected changes by the service:": True,
+}
+"""By whether the drift is expected."""
 _TAKEN_UP = "already exists: apply continues with it"
 _SAYS_NOTHING = frozenset({"declared", "destroy", "replaced", "pending"})
-"""Codes of reasons that the line above says already."""
+"""Codes of reasons that aren't shown: the headline implies them."""
 _AWAY = "the old deployment is deleted first: calls fail for a few minutes"
 _FIRST = ("name", "path", "model")
-"""What a resource is known by stands at the top of its inputs."""
+"""Inputs that identify a resource are shown first."""
+_ALWAYS_COUNTED = ("create", "update", "replace", "delete")
 _ALIGN = 42
-"""Names longer than this don't push the values of all the others to the right."""
+"""Values are aligned, except those of longer names."""
 
 
 def draw(plan: Plan, paint: Painter) -> str:
@@ -71,13 +79,13 @@ def lines_of_changes(plan: Plan) -> Iterator[tuple[Change, list[str]]]:
 
 
 def will(change: Change) -> str:
-    """`will be created`. What an interrupted run has made may be ready."""
+    """`will be created`. An object that an interrupted run created may be ready already."""
     return _TAKEN_UP if change.reason.code == "found" else _WILL[change.action]
 
 
 def output_lines(plan: Plan) -> list[str]:
     """A line for each output that changes, unpainted."""
-    return list(_PlanView(plan, PLAIN).outputs()) if plan.outputs else []
+    return list(_PlanView(plan, PLAIN).outputs())
 
 
 def summary_line(plan: Plan) -> str:
@@ -86,24 +94,17 @@ def summary_line(plan: Plan) -> str:
         return _refresh_line(plan)
     if plan.is_empty:
         return _nothing_line(plan)
-    counts = plan.summary
     noted = [f"{plural(len(plan.settings), 'setting')} to record"] * bool(plan.settings)
-    if not counts.total:
+    if not plan.summary.total:
         what = [f"{plural(len(plan.moves), 'resource')} to move"] * bool(plan.moves) + noted
-        return f"Plan: {', '.join(what)}; no object is changed." if what else _OUTPUTS_ONLY
-    parts = [f"{counts.create} to create", f"{counts.update} to update"]
-    parts += [f"{counts.replace} to replace", f"{counts.delete} to delete"]
-    seldom = {n: getattr(counts, n) for n in ("adopt", "resume", "restore", "forget")}
-    parts += [f"{count} to {name}" for name, count in seldom.items() if count]
-    parts += [f"{len(plan.moves)} to move"] * bool(plan.moves)
+        return f"Plan: {', '.join(what)}; no object is changed." if what else "Plan: only outputs to change."
+    counts = plan.summary._asdict() | {"move": len(plan.moves)}
+    parts = [f"{count} to {name}" for name, count in counts.items() if count or name in _ALWAYS_COUNTED]
     return f"Plan: {', '.join(parts + noted)}."
 
 
-_OUTPUTS_ONLY = "Plan: only outputs to change."
-
-
 def has_changes(plan: Plan) -> bool:
-    """Whether applying it would do anything but keep records."""
+    """Whether applying it changes more than records."""
     return not plan.is_empty or (plan.mode is Mode.REFRESH_ONLY and bool(plan.noticed))
 
 
@@ -115,12 +116,8 @@ def subject(plan: Plan) -> str:
 def _nothing_line(plan: Plan) -> str:
     dropped = sum(isinstance(entry, Removed) for entry in plan.entries)
     if plan.mode is Mode.DESTROY and dropped:
-        what = (
-            "1 object is removed from the state: it"
-            if dropped == 1
-            else f"{dropped:,} objects are removed from the state: they"
-        )
-        return f"{what} w{'as' if dropped == 1 else 'ere'}n't found in {accounts(plan.destination)}."
+        where = accounts(plan.destination)
+        return f"Removed from the state, because not found in {where}: {plural(dropped, 'object')}."
     if plan.mode is Mode.DESTROY:
         return f"No changes. Nothing of {subject(plan)} exists."
     if not plan.unchanged:
@@ -136,19 +133,19 @@ def _refresh_line(plan: Plan) -> str:
     return f"Plan: {what} to update in the state; nothing changes at the service."
 
 
-def _renamed(plan: Plan) -> Iterator[tuple[Address, Address]]:
-    """What may be one resource, that goes by one name and comes by another: the only ones of their kind."""
-    comes: dict[str, list[Address]] = {}
-    goes: dict[str, list[Address]] = {}
+def _renamed(plan: Plan) -> Iterator[str]:
+    """Hints about resources that may have been renamed in the spec: one of a kind is created, one deleted."""
+    created: defaultdict[str, list[Address]] = defaultdict(list)
+    deleted: defaultdict[str, list[Address]] = defaultdict(list)
     for change in plan.changes:
         if change.action is Action.CREATE:
-            comes.setdefault(change.address.kind, []).append(change.address)
+            created[change.address.kind].append(change.address)
         elif change.action is Action.DELETE and change.reason.code == "undeclared":
-            goes.setdefault(change.address.kind, []).append(change.address)
-    for kind, (target, *others) in comes.items():
-        sources = goes.get(kind, ())
-        if len(sources) == 1 and not others:
-            yield sources[0], target
+            deleted[change.address.kind].append(change.address)
+    for kind, targets in created.items():
+        if len(targets) == len(deleted[kind]) == 1:
+            target, source = targets[0], deleted[kind][0]
+            yield f"if {target} is {source} under another name, write {moved_block(source, target)}"
 
 
 class _PlanView(Struct):
@@ -157,7 +154,7 @@ class _PlanView(Struct):
     forgotten: set[Address] = field(default_factory=set)
     many_providers: bool = False
     costs: Mapping[Address, list[str]] = field(default_factory=dict)
-    """What a change says of money and data, by the resource."""
+    """Lines about costs and data, by resource."""
 
     def __post_init__(self) -> None:
         changes = self.plan.changes
@@ -167,39 +164,38 @@ class _PlanView(Struct):
 
     def lines(self) -> Iterator[str]:
         plan, paint = self.plan, self.paint
-        for warning in redirections(plan.destination):
-            yield f"{paint('warning', 'warning')}: {paint(warning)}"
-            yield ""
-        if plan.drift:
-            yield from self._drift_section()
-        if plan.moves:
-            yield from self._move_section()
-        if plan.changes:
-            yield paint(f"Changes for {subject(plan)}, in this order:", "bold")
-            yield ""
-            for change in plan.changes:
-                yield from self.change(change)
-                yield ""
-        if plan.settings:
-            yield from self._setting_section()
-        if plan.outputs:
-            yield from self._output_section()
-        for warning in plan.warnings:
-            yield f"{paint('warning', 'warning')}: {paint(warning)}"
-            yield ""
-        for source, target in _renamed(plan):
-            said = f"if {target} is {source} under another name, write {moved_block(source, target)}"
-            yield f"{paint('note', 'dim')}: {paint(said)}"
-            yield ""
+        yield from self._notes("warning", redirections(plan.destination))
+        for title, is_expected in _DRIFT_SECTIONS.items():
+            drift = [d for d in plan.noticed if d.is_expected == is_expected]
+            yield from self._section(title, (line for d in drift for line in drift_lines(d, paint)))
+        moves = (f"  {paint(str(a))} has moved to {paint(str(b), 'bold')}" for a, b in plan.moves)
+        yield from self._section("Moved to another address; no object is changed:", moves)
+        changes = (line for change in plan.changes for line in ("", *self.change(change)))
+        yield from self._section(f"Changes for {subject(plan)}, in this order:", islice(changes, 1, None))
+        settings = (setting_line(setting, paint) for setting in plan.settings)
+        yield from self._section("Recorded only; nothing changes at the service:", settings)
+        yield from self._section("Outputs:", self.outputs())
+        yield from self._notes("warning", plan.warnings)
+        yield from self._notes("note", _renamed(plan))
         cost = money.total(plan.estimate)
         if cost:
             yield paint(cost)
         yield paint(summary_line(plan), "bold")
-        if has_changes(plan) or not plan.is_approvable:  # what a stranger leads to is to be seen in any case
+        if has_changes(plan) or not plan.is_approvable:  # where an untrusted spec leads to is always shown
             for line in destination_lines(plan.destination):
                 yield paint(line, "dim")
             digest = plan_digest(plan) if plan.is_approvable else "none, because this plan can't be approved"
             yield paint(f"Digest: {digest}", "dim")
+
+    def _section(self, title: str, lines: Iterable[str]) -> Iterator[str]:
+        shown = list(lines)
+        if shown:
+            yield from (self.paint(title, "bold"), "", *shown, "")
+
+    def _notes(self, severity: str, texts: Iterable[str]) -> Iterator[str]:
+        for text in texts:
+            yield f"{self.paint(severity, severity)}: {self.paint(text)}"
+            yield ""
 
     # changes
 
@@ -243,11 +239,11 @@ class _PlanView(Struct):
 
     def _reason(self, change: Change) -> str:
         if change.step != str(change.address):
-            return ""  # the change that it belongs to says why
+            return ""  # shown with the change that it belongs to
         return "" if change.reason.code in _SAYS_NOTHING else f"because {change.reason.text}"
 
     def _manner(self, change: Change) -> str:
-        """Which of the two comes first."""
+        """The order of create and delete."""
         old = short_id(change.remote_id)
         if change.address in self.forgotten:
             return f"the old object ({old}) is kept, but removed from the state"
@@ -272,60 +268,20 @@ class _PlanView(Struct):
                 line += self.paint(f"  # the service deletes it {expiry.planned}", "dim")
             yield line
 
-    def _known(self, one: Reference | Secret) -> Value:
-        return decode(self.plan.known[str(one)]) if str(one) in self.plan.known else one
+    def _known(self, leaf: Reference | Secret) -> Value:
+        return decode(self.plan.known[str(leaf)]) if str(leaf) in self.plan.known else leaf
 
     def _attributes(self, change: Change) -> Iterator[str]:
         for attribute in change.attributes:
-            yield f"      {self._attribute(attribute)}"
+            yield f"      {attribute_line(attribute, self.paint)}"
         changed = {a.path for a in change.attributes}
         same = sum(1 for path, _ in leaves(change.after) if path not in changed)
         if same and changed:
             unchanged = f"({plural(same, 'attribute')} unchanged)"
             yield f"      {self.paint(unchanged, 'dim')}"
 
-    def _attribute(self, attribute: AttributeChange) -> str:
-        return attribute_line(attribute, self.paint)
-
-    # what else a plan says
-
-    def _drift_section(self) -> Iterator[str]:
-        """What somebody did; then what the service did by its own rules, where it leads to something."""
-        noticed = self.plan.noticed
-        sections = {
-            "Changed outside ftops since the last apply:": [d for d in noticed if not d.is_expected],
-            "Expected changes by the service:": [d for d in noticed if d.is_expected],
-        }
-        for title, found in sections.items():
-            if found:
-                yield self.paint(title, "bold")
-                yield ""
-                for drift in found:
-                    yield from drift_lines(drift, self.paint)
-                yield ""
-
-    def _move_section(self) -> Iterator[str]:
-        yield self.paint("Moved to another address; no object is changed:", "bold")
-        yield ""
-        for source, target in self.plan.moves:
-            yield f"  {self.paint(str(source))} has moved to {self.paint(str(target), 'bold')}"
-        yield ""
-
-    def _setting_section(self) -> Iterator[str]:
-        yield self.paint("Recorded only; nothing changes at the service:", "bold")
-        yield ""
-        for setting in self.plan.settings:
-            yield setting_line(setting, self.paint)
-        yield ""
-
-    def _output_section(self) -> Iterator[str]:
-        yield self.paint("Outputs:", "bold")
-        yield ""
-        yield from self.outputs()
-        yield ""
-
     def outputs(self) -> Iterator[str]:
-        width = min(max(len(o.name) for o in self.plan.outputs), _ALIGN)
+        width = min(max((len(o.name) for o in self.plan.outputs), default=0), _ALIGN)
         for output in self.plan.outputs:
             yield f"  {self._output(output, width)}"
 
@@ -333,11 +289,11 @@ class _PlanView(Struct):
         name = f"{output.name:{width}}"
         if output.sensitive:
             return f"{self.paint('~', 'update')} {self.paint(name)} = {SENSITIVE}"
-        return _difference(self.paint, name, output.before, output.after, " = ")
+        return difference_line(self.paint, name, output.before, output.after, " = ")
 
 
 def drift_lines(drift: Drift, paint: Painter) -> Iterator[str]:
-    """What became of an object, and which of its inputs are others now."""
+    """The class of drift, and the inputs that changed."""
     symbol = paint("-", "delete") if drift.kind in GONE else paint("~", "update")
     yield f"  {symbol} {paint(str(drift.address), 'bold')}  {DRIFT_CLASSES[drift.kind].says}"
     for attribute in drift.attributes:
@@ -352,7 +308,7 @@ def setting_line(setting: SettingChange, paint: Painter) -> str:
 
 def attribute_line(attribute: AttributeChange, paint: Painter) -> str:
     """`~ seed: 1 → 2  # forces replacement`."""
-    line = _difference(paint, attribute.path, attribute.before, attribute.after, ": ")
+    line = difference_line(paint, attribute.path, attribute.before, attribute.after, ": ")
     if attribute.note and not isinstance(attribute.after, Reference):
         line += paint(f"  ({attribute.note})", "dim")
     if attribute.forces_replacement:
@@ -360,22 +316,9 @@ def attribute_line(attribute: AttributeChange, paint: Painter) -> str:
     return line
 
 
-def _difference(paint: Painter, name: str, before: Value, after: Value, between: str) -> str:
-    if before is None:
-        return f"{paint('+', 'create')} {paint(name)}{between}{show(after)}"
-    if after is None:
-        return f"{paint('-', 'delete')} {paint(name)}{between}{show(before)}"
-    old, new = show(before), show(after)
-    if old == new and isinstance(before, EXPRESSIONS) and isinstance(after, EXPRESSIONS) and before != after:
-        old, new = clean(str(before)), clean(str(after))
-    if old == new:
-        new = f"{new} (another one)"
-    return f"{paint('~', 'update')} {paint(name)}{between}{old} {paint('→', 'update')} {new}"
-
-
 @lru_cache(maxsize=1024)
 def _label(path: str, width: int) -> str:
-    """The few names of inputs come again and again."""
+    """Cached, because the same few names occur in every resource."""
     return f"{clean(path):{width}}"
 
 

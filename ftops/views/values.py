@@ -9,17 +9,17 @@ from functools import lru_cache
 
 from ftops.config.outputs import names_secret
 from ftops.core.address import EXPRESSIONS, Reference, Secret, Template, Value, stands_for_secret
-from ftops.views.paint import clean
+from ftops.views.paint import Painter, clean
 
 WIDTH = 100
-"""Characters of a value before it is cut."""
+"""Longer values are cut."""
 _DIGEST = re.compile(r"(sha256:)?([0-9a-f]{8})[0-9a-f]{56}\Z")
 SENSITIVE = "(sensitive)"
 _quoted = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def show(value: Value, width: int = WIDTH) -> str:
-    """A value on one line, cut where it is long."""
+    """A value on one line, cut if it is long."""
     if value is None:
         return "null"
     if isinstance(value, str):
@@ -36,9 +36,22 @@ def show(value: Value, width: int = WIDTH) -> str:
 
 
 def known_after_apply(value: Reference | Secret | Template) -> str:
-    """Names where the value will come from."""
     origin = f"{value.address}.{value.attribute}" if isinstance(value, Reference) else str(value)
     return clean(f"(known after apply: {origin})")
+
+
+def difference_line(paint: Painter, name: str, before: Value, after: Value, between: str = ": ") -> str:
+    """`~ seed: 1 → 2`; with `+` or `-` for a value that was added or removed."""
+    if before is None:
+        return f"{paint('+', 'create')} {paint(name)}{between}{show(after)}"
+    if after is None:
+        return f"{paint('-', 'delete')} {paint(name)}{between}{show(before)}"
+    old, new = show(before), show(after)
+    if old == new and isinstance(before, EXPRESSIONS) and isinstance(after, EXPRESSIONS) and before != after:
+        old, new = clean(str(before)), clean(str(after))
+    if old == new:
+        new = f"{new} (another one)"
+    return f"{paint('~', 'update')} {paint(name)}{between}{old} {paint('→', 'update')} {new}"
 
 
 def leaves(tree: Mapping[str, Value], prefix: str = "") -> list[tuple[str, Value]]:
@@ -53,13 +66,13 @@ def leaves(tree: Mapping[str, Value], prefix: str = "") -> list[tuple[str, Value
 
 
 def as_meant(inputs: Mapping[str, Value], identities: Mapping[str, str]) -> Mapping[str, Value]:
-    """Inputs with the digest that a dataset's content is compared by: that of its examples."""
+    """Inputs with the digest by which a dataset is compared: that of its examples."""
     content = identities.get("content")
     return {**inputs, "content": content} if content and "content" in inputs else inputs
 
 
 def size(count: float) -> str:
-    """Bytes, in the unit that people would choose."""
+    """`512 bytes`, `3.3 KB`."""
     for unit in ("bytes", "KB", "MB", "GB"):
         if count < 1000 or unit == "GB":
             return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
@@ -88,6 +101,11 @@ def short_id(remote_id: str) -> str:
 def plural(count: int, word: str) -> str:
     """`1 resource`, `2 resources`."""
     return f"{count:,} {word}{'' if count == 1 else 's'}"
+
+
+def change_of(count: int, word: str) -> str:
+    """`+41,020 tokens`, `−1 token`."""
+    return f"{'−' if count < 0 else '+'}{plural(abs(count), word)}"
 
 
 @lru_cache(maxsize=1024)

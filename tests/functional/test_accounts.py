@@ -122,7 +122,7 @@ def test_destroy_says_which_records_it_drops(folder: Folder, tmp_path: Path) -> 
         folder.ok("apply", "-y")
         cloud.admin("POST", "reset")
         host = cloud.url.removeprefix("http://")
-        said = f"2 objects are removed from the state: they weren't found in {host}.\n"
+        said = f"Removed from the state, because not found in {host}: 2 objects.\n"
         assert folder.ok("destroy", "-y").endswith(said)
         assert folder.ok("destroy", "-y") == "No changes. Nothing of scene exists.\n"
 
