@@ -10,7 +10,7 @@ from ftops.core.address import Json
 from ftops.planning.plan import SYMBOLS, Action
 from ftops.state.backends.audit_log import Run
 from ftops.views.paint import Painter
-from ftops.views.values import plural
+from ftops.views.values import aligned, plural
 
 _STYLES: Mapping[str, str] = {"done": "good", "failed": "error", "lost": "error"}
 _HEAD = ("WHEN", "WHO", "WHAT", "RESULT", "CHANGES", "STATE", "PLAN")
@@ -21,17 +21,14 @@ def draw_runs(runs: Sequence[Run], left_out: int, paint: Painter) -> str:
     if not runs:
         return "No runs yet.\n"
     rows = [_HEAD, *(_cells(run) for run in runs)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
     lines = [
-        "  ".join(
-            paint(f"{cell:{width}}", _style(row, column))
-            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
+        "  ".join(paint(cell, _style(row, column)) for column, cell in enumerate(cells)).rstrip()
+        for row, cells in zip(rows, aligned(rows), strict=True)
     ]
-    links = [f"{run.begun.at}  {run.begun.run_url}" for run in runs if run.begun.run_url]
-    more = [f"… {plural(left_out, 'older run')} left out: --limit 0 shows all"] if left_out else []
-    return "\n".join([*lines, *(["", *(paint(link) for link in links)] if links else []), *more]) + "\n"
+    links = [paint(f"{run.begun.at}  {run.begun.run_url}") for run in runs if run.begun.run_url]
+    lines += ["", *links] if links else []
+    lines += [f"… {plural(left_out, 'older run')} left out: --limit 0 shows all"] if left_out else []
+    return "\n".join(lines) + "\n"
 
 
 def runs_to_json(runs: Sequence[Run], spec: str, environment: str) -> dict[str, Json]:

@@ -10,36 +10,41 @@ from ftops.dataset.profile.diff import Compared, Difference, Shift, shifts
 from ftops.dataset.profile.example_digest import Row
 from ftops.dataset.profile.profiler import Sums
 from ftops.views.paint import Painter
-from ftops.views.values import plural
+from ftops.views.values import change_of, plural
 
 SHOWN = 10
-"""Examples of each sort that are listed."""
+"""Number of examples listed in each section."""
 
 
 def draw(compared: Compared, paint: Painter) -> str:
-    """All that differs, its summary first."""
+    """All differences, with a summary first."""
     return "\n".join([*lines(compared, paint), ""])
 
 
 def lines(compared: Compared, paint: Painter, indent: str = "") -> Iterator[str]:
+    return (line and f"{indent}{line}" for line in _lines(compared, paint))
+
+
+def _lines(compared: Compared, paint: Painter) -> Iterator[str]:
     found, old, new = compared.found, compared.old, compared.new
-    yield indent + paint(summary(found, bool(old.tokens and new.tokens)), "bold")
+    yield paint(summary(found, bool(old.tokens and new.tokens)), "bold")
     after, before = compared.new_excerpts, compared.old_excerpts
     added = [_at(row, after, paint, compared.where) for row in found.added[:SHOWN]]
-    yield from _rows(indent, "+", "added", "create", added, len(found.added), paint)
+    yield from _rows("+", "added", "create", added, len(found.added), paint)
     removed = [_at(row, before, paint) for row in found.removed[:SHOWN]]
-    yield from _rows(indent, "-", "removed", "delete", removed, len(found.removed), paint)
-    yield from _edited(indent, compared, paint)
-    yield from _pairs(indent, "new duplicate", found.new_duplicates, after, paint)
-    yield from _pairs(indent, f"example that {compared.other} has too", compared.overlaps, after, paint)
-    yield from _shifts(indent, "Answers", shifts(old.labels, new.labels), paint)
+    yield from _rows("-", "removed", "delete", removed, len(found.removed), paint)
+    yield from _edited(compared, paint)
+    yield from _pairs("new duplicate", "", found.new_duplicates, after, paint)
+    also = f" that {compared.other} has too"
+    yield from _pairs("example", also, compared.overlaps, after, paint)
+    yield from _shifts("Answers", shifts(old.labels, new.labels), paint)
     if set(old.calls) | set(new.calls) != set(old.labels) | set(new.labels):
-        yield from _shifts(indent, "Function calls", shifts(old.calls, new.calls), paint)
+        yield from _shifts("Function calls", shifts(old.calls, new.calls), paint)
     if old.tokens and new.tokens:
-        one, other = _mean(old), _mean(new)
-        if round(one) != round(other):
+        before_mean, after_mean = _mean(old), _mean(new)
+        if round(before_mean) != round(after_mean):
             yield ""
-            yield f"{indent}  Length: {one:,.0f} → {other:,.0f} tokens an example"
+            yield f"  Length: {before_mean:,.0f} → {after_mean:,.0f} tokens per example"
 
 
 def summary(found: Difference, counted: bool) -> str:
@@ -48,7 +53,7 @@ def summary(found: Difference, counted: bool) -> str:
         order = ", in another order" if found.reordered else ""
         return f"No differences: {plural(found.same, 'example')} the same{order}."
     parts = f"{len(found.added):,} added, {len(found.removed):,} removed, {len(found.edited):,} edited, "
-    tokens = f"; {_more_tokens(found.tokens)}" if counted else ""
+    tokens = f"; {change_of(found.tokens, 'token')}" if counted else ""
     return f"{parts}{found.same:,} the same{tokens}"
 
 
@@ -69,63 +74,51 @@ def to_json(compared: Compared) -> dict[str, Json]:
 
 
 def _rows(
-    indent: str, symbol: str, title: str, style: str, shown: Sequence[str], count: int, paint: Painter
+    symbol: str, title: str, style: str, shown: Sequence[str], count: int, paint: Painter
 ) -> Iterator[str]:
     if shown:
         yield ""
-        yield from (f"{indent}  {paint(symbol, style)} {row}" for row in shown)
-        yield from _more(indent, count, title, paint)
+        yield from (f"  {paint(symbol, style)} {row}" for row in shown)
+        yield from _more(count, title, paint)
 
 
-def _edited(indent: str, compared: Compared, paint: Painter) -> Iterator[str]:
+def _edited(compared: Compared, paint: Painter) -> Iterator[str]:
     pairs = compared.found.edited
     if not pairs:
         return
     yield ""
     for old, new in pairs[:SHOWN]:
         tokens = new.tokens - old.tokens if old.tokens and new.tokens else 0
-        change = (
-            paint(f"  {'−' if tokens < 0 else '+'}{plural(abs(tokens), 'token')}", "dim") if tokens else ""
-        )
+        change = paint(f"  {change_of(tokens, 'token')}", "dim") if tokens else ""
         at = _at(new, compared.new_excerpts, paint, compared.where)
-        yield f"{indent}  {paint('~', 'update')} {at}{change}"
+        yield f"  {paint('~', 'update')} {at}{change}"
         was = compared.old_excerpts.get(old.line, "")
         if was and was != compared.new_excerpts.get(new.line):
-            yield f"{indent}      {paint(f'was line {old.line}: {was}', 'dim')}"
-    yield from _more(indent, len(pairs), "edited", paint)
+            yield f"      {paint(f'was line {old.line}: {was}', 'dim')}"
+    yield from _more(len(pairs), "edited", paint)
 
 
 def _pairs(
-    indent: str, title: str, pairs: Sequence[tuple[Row, Row]], excerpts: Mapping[int, str], paint: Painter
+    word: str, rest: str, pairs: Sequence[tuple[Row, Row]], excerpts: Mapping[int, str], paint: Painter
 ) -> Iterator[str]:
     if pairs:
         yield ""
-        what = title if len(pairs) == 1 else _many(title)
-        yield f"{indent}  {paint('warning', 'warning')}: {len(pairs):,} {what}"
-        for one, other in pairs[:SHOWN]:
-            said = paint(excerpts.get(one.line, ""), "dim")
-            yield f"{indent}    line {one.line} and {other.line}  {said}".rstrip()
-        yield from _more(indent, len(pairs), "", paint)
+        yield f"  {paint('warning', 'warning')}: {plural(len(pairs), word)}{rest}"
+        for first, second in pairs[:SHOWN]:
+            excerpt = paint(excerpts.get(first.line, ""), "dim")
+            yield f"    line {first.line} and {second.line}  {excerpt}".rstrip()
+        yield from _more(len(pairs), "", paint)
 
 
-def _more_tokens(count: int) -> str:
-    return f"{'−' if count < 0 else '+'}{plural(abs(count), 'token')}"
-
-
-def _many(title: str) -> str:
-    head, that, rest = title.partition(" that ")
-    return f"{head}s{that}{rest}"
-
-
-def _shifts(indent: str, title: str, found: Sequence[Shift], paint: Painter) -> Iterator[str]:
+def _shifts(title: str, found: Sequence[Shift], paint: Painter) -> Iterator[str]:
     if found:
         yield ""
-        yield f"{indent}  {title}"
+        yield f"  {title}"
         width = max(len(paint(s.name)[:40]) for s in found)
         for shift in found:
             change = f"{shift.after - shift.before:+,}".replace("-", "−")
             name = paint(shift.name)[:40]
-            yield f"{indent}    {name:{width}}  {shift.before:,} → {shift.after:,}  {paint(change, 'dim')}"
+            yield f"    {name:{width}}  {shift.before:,} → {shift.after:,}  {paint(change, 'dim')}"
 
 
 def _shifted(found: Iterable[Shift]) -> list[Json]:
@@ -133,16 +126,16 @@ def _shifted(found: Iterable[Shift]) -> list[Json]:
 
 
 def _at(row: Row, excerpts: Mapping[int, str], paint: Painter, where: Where | None = None) -> str:
-    said = excerpts.get(row.line, "")
-    if not said:
+    excerpt = excerpts.get(row.line, "")
+    if not excerpt:
         return f"line {row.line} of the previous version"
     name, line = where(row.line) if where else ("", row.line)
-    return f"line {line}{f' of {paint(name)}' if name else ''}  {paint(said)}"
+    return f"line {line}{f' of {paint(name)}' if name else ''}  {paint(excerpt)}"
 
 
-def _more(indent: str, count: int, title: str, paint: Painter) -> Iterator[str]:
+def _more(count: int, title: str, paint: Painter) -> Iterator[str]:
     if count > SHOWN:
-        yield f"{indent}    {paint(f'and {count - SHOWN:,} more {title}'.rstrip(), 'dim')}"
+        yield f"    {paint(f'and {count - SHOWN:,} more {title}'.rstrip(), 'dim')}"
 
 
 def _row(row: Row, excerpts: Mapping[int, str], where: Where | None = None) -> dict[str, Json]:

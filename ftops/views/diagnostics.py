@@ -7,51 +7,41 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from unicodedata import east_asian_width
 
+from msgspec.structs import asdict
+
 from ftops.core.address import Json
 from ftops.core.errors import Diagnostic, Place
 from ftops.views.paint import Painter
 from ftops.views.values import plural
 
 WIDTH = 100
-"""Where explanations are wrapped, and long source lines cut."""
+"""Explanations are wrapped to this width, and longer source lines cut."""
 _WORD = re.compile(r"(?:`[^`]*`|[^\s`])+|`")
-"""What a line isn't broken within."""
+"""Lines are wrapped between words; text in backticks counts as one."""
+_FIELDS = ("severity", "summary", "detail", "hint")
 _LEAD = 60
 """A dataset's line that is cut on the left has its column at this index (ftops.dataset)."""
 
 
 def draw(diagnostics: Iterable[Diagnostic], paint: Painter) -> str:
-    """All of them, a blank line between two."""
+    """All of them, separated by blank lines."""
     return "\n".join("\n".join(_lines(d, paint)) + "\n" for d in diagnostics)
 
 
 def count(diagnostics: Sequence[Diagnostic]) -> str:
-    """`2 errors, 1 warning`; empty where one line would only repeat the other."""
-    found = Counter(d.severity for d in diagnostics)
+    """`2 errors, 1 warning`; empty for a single diagnostic."""
     if len(diagnostics) < 2:
         return ""
-    parts = [plural(found[s], s) for s in ("error", "warning", "note") if found[s]]
-    return ", ".join(parts)
+    counts = Counter(d.severity for d in diagnostics)
+    return ", ".join(plural(counts[s], s) for s in ("error", "warning", "note") if counts[s])
 
 
 def to_json(diagnostic: Diagnostic) -> dict[str, Json]:
     """As docs/json-output.md describes it."""
-    place = diagnostic.place
-    fields: dict[str, Json] = {
-        "severity": diagnostic.severity,
-        "summary": diagnostic.summary,
-        "detail": diagnostic.detail,
-        "hint": diagnostic.hint,
-    }
+    fields: dict[str, Json] = {key: getattr(diagnostic, key) for key in _FIELDS}
     fields |= {key: value for key in ("rule", "path") if (value := getattr(diagnostic, key))}
-    if place is not None:
-        fields["place"] = {
-            "file": place.file,
-            "line": place.line,
-            "column": place.column,
-            "width": place.width,
-            "text": place.text,
-        }
+    if diagnostic.place is not None:
+        fields["place"] = asdict(diagnostic.place)
     return fields
 
 
@@ -78,7 +68,7 @@ def _lines(diagnostic: Diagnostic, paint: Painter) -> Iterable[str]:
 
 
 def _sentence(text: str) -> str:
-    """With a capital, unless it starts with a name."""
+    """With an initial capital, unless it starts with a name."""
     first = text.partition(" ")[0]
     return text[:1].upper() + text[1:] if first.isalpha() and first.islower() else text
 
@@ -110,15 +100,15 @@ def _window(place: Place) -> tuple[str, int]:
 
 
 def _columns(text: str) -> int:
-    """Columns on a terminal: East Asian letters take two."""
+    """Columns on a terminal: wide East Asian characters take two."""
     if text.isascii():
         return len(text)
     return sum(2 if east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def _wrapped(text: str, width: int = WIDTH) -> list[str]:
-    """Lines of at most `width`; line ends and indents of the text are kept. What stands between backticks is
-    there to be copied: it is never broken, and has a line of its own where it is longer than that."""
+    """Lines of at most `width`; line ends and indents of the text are kept. Text in backticks is there to be
+    copied: it is never broken, even if it is longer."""
     lines: list[str] = []
     for line in text.splitlines():
         if len(line) <= width:

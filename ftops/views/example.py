@@ -15,25 +15,26 @@ from ftops.views.paint import Painter
 from ftops.views.values import plural
 
 WIDTH = 96
-_PARTS = (
-    ("preferred_output", "preferred answer", True),
-    ("non_preferred_output", "rejected answer", False),
-)
+_ANSWERS: Mapping[str, str] = {
+    "preferred_output": "preferred answer",
+    "non_preferred_output": "rejected answer",
+}
+"""The two parts of a preference pair, and their titles."""
+_KNOWN = frozenset({"messages", "functions", "tools", "input", *_ANSWERS})
 
 
 class Shown(Struct, frozen=True):
-    """One example of a file, with the way to count its tokens where there is one."""
+    """One example of a file, and the counter of its tokens if there is one."""
 
     file: str
     line: int
     number: int
-    """Among the examples; blank lines don't count."""
+    """Counts examples only, not blank lines."""
     example: Example
     counter: Counter | None = None
 
 
 def draw(shown: Shown, paint: Painter) -> str:
-    """All of it."""
     return "\n".join([*_lines(shown, paint), ""])
 
 
@@ -71,24 +72,21 @@ def _lines(shown: Shown, paint: Painter) -> Iterator[str]:
             yield paint(f"— {part} —", "hint")
             before = part
         yield from _message(shown, message, trained, paint)
-    rest = {k: v for k, v in shown.example.items() if k not in _KNOWN}
-    for key, value in rest.items():
-        yield ""
-        yield f"{paint(str(key))}  {paint(_short(value), 'dim')}"
-
-
-_KNOWN = frozenset({"messages", "functions", "tools", "input", *(name for name, _, _ in _PARTS)})
+    for key, value in shown.example.items():
+        if key not in _KNOWN:
+            yield ""
+            yield f"{paint(str(key))}  {paint(_short(value), 'dim')}"
 
 
 def _messages(example: Example) -> Iterator[tuple[str, Mapping[str, Any], bool]]:
-    """(part, message, whether it is trained on). Of a conversation, what the assistant says is, unless
-    its weight is 0; of a preference pair, both answers are."""
-    pair = any(name in example for name, _, _ in _PARTS)
+    """(part, message, whether it is trained on). In a conversation, messages of the assistant are, unless
+    their weight is 0; in a preference pair, both answers are."""
+    is_pair = not _ANSWERS.keys().isdisjoint(example)
     for holder in (example, _input(example)):
         for message in _list(holder, "messages"):
-            said = message.get("role") == "assistant" and message.get("weight") != 0
-            yield "", message, said and not pair
-    for name, title, _ in _PARTS:
+            is_answer = message.get("role") == "assistant" and message.get("weight") != 0
+            yield "", message, is_answer and not is_pair
+    for name, title in _ANSWERS.items():
         for message in _list(example, name):
             yield title, message, message.get("role") == "assistant"
 
@@ -103,13 +101,12 @@ def _message(shown: Shown, message: Mapping[str, Any], trained: bool, paint: Pai
     name = f" {message['name']}" if isinstance(message.get("name"), str) else ""
     yield f"{paint(role + name, 'bold')}  {paint(', '.join(marks), 'good' if trained else 'dim')}"
     bar = paint("┃", "good") if trained else paint("│", "dim")
-    for line in _said(message):
+    for line in _content(message):
         yield f"  {bar} {paint(line, '' if trained else 'dim')}".rstrip()
 
 
-def _said(message: Mapping[str, Any]) -> Iterator[str]:
-    content = message.get("content")
-    for text in _texts(content):
+def _content(message: Mapping[str, Any]) -> Iterator[str]:
+    for text in _texts(message.get("content")):
         for line in text.split("\n"):
             yield from wrap(line, WIDTH, replace_whitespace=False) or [""]
     for call in calls(message):
@@ -119,14 +116,12 @@ def _said(message: Mapping[str, Any]) -> Iterator[str]:
 def _texts(content: Any) -> Iterator[str]:
     if isinstance(content, str):
         yield content
-    elif isinstance(content, list):
-        for part in content:
-            if isinstance(part, dict) and isinstance(part.get("text"), str):
-                yield part["text"]
-            elif isinstance(part, dict) and "image_url" in part:
-                yield f"[image {_short(part['image_url'])}]"
-            else:
-                yield _short(part)
+    for part in content if isinstance(content, list) else ():
+        fields = part if isinstance(part, dict) else {}
+        if isinstance(fields.get("text"), str):
+            yield fields["text"]
+        else:
+            yield f"[image {_short(fields['image_url'])}]" if "image_url" in fields else _short(part)
 
 
 def _signature(function: Mapping[str, Any]) -> str:

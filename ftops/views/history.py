@@ -10,7 +10,7 @@ from ftops.state.backends import Version
 from ftops.state.state import ResourceState
 from ftops.state.state_diff import Comparison
 from ftops.views.paint import Painter, clean
-from ftops.views.values import difference_line, plural
+from ftops.views.values import aligned, difference_line, plural
 
 
 def draw_versions(versions: Sequence[Version]) -> str:
@@ -19,9 +19,7 @@ def draw_versions(versions: Sequence[Version]) -> str:
         return "No versions of the state yet.\n"
     rows = [("VERSION", "WRITTEN", "BY", "COMMAND")]
     rows += [(v.id, v.at, v.who, v.operation) for v in versions]
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    lines = ("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)) for row in rows)
-    return "".join(f"{clean(line).rstrip()}\n" for line in lines)
+    return "".join(f"{clean('  '.join(cells)).rstrip()}\n" for cells in aligned(rows))
 
 
 def versions_to_json(versions: Sequence[Version]) -> dict[str, Json]:
@@ -31,7 +29,7 @@ def versions_to_json(versions: Sequence[Version]) -> dict[str, Json]:
 
 
 def draw_comparison(found: Comparison, paint: Painter) -> str:
-    """What was added, removed and changed, then a count."""
+    """Added, removed and changed resources, then a count."""
     return "\n".join(_lines(found, paint)) + "\n"
 
 
@@ -53,8 +51,9 @@ def comparison_to_json(found: Comparison) -> dict[str, Json]:
 
 
 def _lines(found: Comparison, paint: Painter) -> Iterator[str]:
-    yield from (_row("+", "create", resource, paint) for resource in found.added)
-    yield from (_row("-", "delete", resource, paint) for resource in found.removed)
+    for sign, style, resources in (("+", "create", found.added), ("-", "delete", found.removed)):
+        for r in resources:
+            yield f"{paint(sign, style)} {paint(str(r.address), 'bold')}  {paint(r.remote_id)}"
     for change in found.changed:
         yield f"{paint('~', 'update')} {paint(str(change.address), 'bold')}"
         yield from (f"    {difference_line(paint, *d)}" for d in change.attributes)
@@ -69,12 +68,8 @@ def _summary(found: Comparison) -> str:
     if found.is_same:
         return f"{between}, no resource differs."
     counts = ((len(found.added), "added"), (len(found.removed), "removed"), (len(found.changed), "changed"))
-    said = ", ".join(f"{plural(count, 'resource')} {what}" for count, what in counts if count)
-    return f"{between}: {said or 'outputs changed'}."
-
-
-def _row(sign: str, style: str, resource: ResourceState, paint: Painter) -> str:
-    return f"{paint(sign, style)} {paint(str(resource.address), 'bold')}  {paint(resource.remote_id)}"
+    changes = ", ".join(f"{plural(count, 'resource')} {what}" for count, what in counts if count)
+    return f"{between}: {changes or 'outputs changed'}."
 
 
 def _resource_to_json(resource: ResourceState) -> Json:

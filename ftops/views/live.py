@@ -5,12 +5,10 @@ The only view that knows rich, and imported only for this.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
-from types import TracebackType
 
-from rich.console import Console, ConsoleOptions, Group, JustifyMethod, RenderableType, RenderResult
+from rich.console import Console, Group, JustifyMethod, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.spinner import Spinner
@@ -28,7 +26,7 @@ _COLUMNS: tuple[JustifyMethod, ...] = ("left", "left", "right", "left")
 
 @dataclass(slots=True)
 class _Row:
-    """A change under way."""
+    """A change in progress."""
 
     label: str
     since: float
@@ -37,7 +35,7 @@ class _Row:
     spinner: Spinner = field(default_factory=lambda: Spinner("dots"))
 
     def cells(self) -> tuple[RenderableType, ...]:
-        """Spinner, name, clock, a bar where it is known how far it has come, and what was said last."""
+        """Spinner, name, clock, a bar if the progress is known, and the last message."""
         clock = Text(duration(monotonic() - self.since), style="dim")
         bar = "" if self.percent is None else ProgressBar(100, self.percent, width=_BAR)
         return self.spinner, Text(self.label, style="bold"), clock, bar, Text(clean(self.message))
@@ -52,27 +50,23 @@ class LiveView:
         self._console = console or Console(no_color=not paint.on, highlight=False, soft_wrap=False)
         self._rows: dict[str, _Row] = {}
         self._note = ""
-        self._live = Live(
-            _Renderable(self._draw), console=self._console, refresh_per_second=8, transient=True
-        )
+        self._live = Live(self, console=self._console, refresh_per_second=8, transient=True)
 
     def __enter__(self) -> LiveView:
         self._live.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._live.stop()
 
     def show(self, event: events.Event) -> None:
-        """Takes one event."""
         match event:
             case events.ChangeStarted():
                 doing = DOING[event.action]
                 self._rows[event.step] = _Row(name_of(event, PLAIN), monotonic(), f"{doing}…")
             case events.ChangeProgress():
-                self._progress(event)
+                if row := self._rows.get(event.step):
+                    row.message, row.percent = event.message, event.percent
             case events.StopRequested():
                 self._note = stop_text(event.running)
             case events.ChangeFinished() | events.ChangeFailed() | events.ChangeLeft():
@@ -81,15 +75,10 @@ class LiveView:
         if line is not None:
             self._console.print(Text.from_ansi(line), soft_wrap=True)
 
-    def _progress(self, event: events.ChangeProgress) -> None:
-        row = self._rows.get(event.step)
-        if row is None:
-            return
-        row.message = event.message
-        row.percent = event.percent
-
-    def _draw(self, width: int, height: int) -> Group:
-        # What a terminal echoes (^C) must not break a full line in two: the cursor would be lost.
+    def __rich__(self) -> Group:
+        """Drawn at each refresh, so that clocks tick without events."""
+        width, height = self._console.size
+        # Room for what a terminal echoes (^C): if it broke a full line in two, the cursor would be lost.
         table = Table.grid(padding=(0, 2, 0, 0))
         table.width = max(20, width - 4)
         for justify in _COLUMNS:
@@ -102,13 +91,3 @@ class LiveView:
         notes = [f"   and {len(rows) - room} more"] if len(rows) > room else []
         notes += [self._note] if self._note else []
         return Group(table, *(Text(note, style="yellow") for note in notes))
-
-
-@dataclass(slots=True)
-class _Renderable:
-    """Drawn anew at each refresh, so that clocks tick without events."""
-
-    draw: Callable[[int, int], Group]
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield self.draw(console.size.width, console.size.height)

@@ -12,10 +12,10 @@ from ftops.core.address import Json
 from ftops.core.errors import Diagnostic
 from ftops.views.diagnostics import to_json
 from ftops.views.paint import Painter, clean
-from ftops.views.values import duration, short_id
+from ftops.views.values import duration, plural, short_id
 
 INTERVAL = 2.0
-"""Seconds between two lines of progress of one step at least."""
+"""Minimum seconds between two lines of progress of a step."""
 DOING: Mapping[str, str] = {
     "create": "creating",
     "update": "updating",
@@ -36,6 +36,7 @@ _DONE: Mapping[str, str] = {
     "restore": "restored",
     "forget": "forgotten",
 }
+_ALWAYS_COUNTED = ("created", "updated", "replaced", "deleted")
 _RESULTS: Mapping[str, tuple[str, str]] = {
     "done": ("complete", "good"),
     "failed": ("failed", "error"),
@@ -45,7 +46,7 @@ _RESULTS: Mapping[str, tuple[str, str]] = {
 
 
 class Lines:
-    """Turns events into lines. Progress is thinned out; what is said in words never is."""
+    """Turns events into lines. Numeric progress is rate-limited; messages aren't."""
 
     def __init__(self, paint: Painter, title: str = "Apply") -> None:
         self._paint = paint
@@ -53,7 +54,7 @@ class Lines:
         self._shown: dict[str, float] = {}
 
     def of(self, event: events.Event) -> str | None:
-        """The line of an event, without its end; None where there is nothing to say."""
+        """The line of an event, without its end; None for events that aren't shown."""
         match event:
             case events.ChangeProgress() if self._is_too_soon(event):
                 return None
@@ -78,7 +79,7 @@ class Lines:
 
 
 def final_line(event: events.Event, paint: Painter, title: str = "Apply") -> str | None:
-    """What stays on the screen: ends, retries, results. None for everything else."""
+    """The line of an event that stays on the screen: ends, retries, results. None for all others."""
     match event:
         case events.ChangeFinished():
             what = f"{paint(_DONE[event.action], event.action)} in {duration(event.elapsed)}"
@@ -91,9 +92,8 @@ def final_line(event: events.Event, paint: Painter, title: str = "Apply") -> str
         case events.ChangeSkipped():
             what = paint(f"skipped, because it needs {event.because}", "dim")
         case events.ChangeLeft():
-            what = (
-                f"{paint('still in progress', 'update')}  {paint(short_id(event.remote_id), 'dim')}".rstrip()
-            )
+            what = paint("still in progress", "update")
+            what += f"  {paint(short_id(event.remote_id), 'dim')}" if event.remote_id else ""
         case events.RunFinished():
             return f"\n{result_line(event, paint, title)}"
         case _:
@@ -113,7 +113,7 @@ Step = (
 
 
 def name_of(event: Step, paint: Painter) -> str:
-    """The address; a step that takes an old object away says so."""
+    """The address, and whether the step deletes an old object."""
     old = " (old object)" if event.step != str(event.address) else ""
     return f"{paint(str(event.address), 'bold')}{old}"
 
@@ -121,40 +121,30 @@ def name_of(event: Step, paint: Painter) -> str:
 def result_line(event: events.RunFinished, paint: Painter, title: str) -> str:
     """`Apply complete: 3 created, … in 12s.`"""
     result, style = _RESULTS[event.result]
-    counts = {
-        "created": event.created,
-        "updated": event.updated,
-        "replaced": event.replaced,
-        "deleted": event.deleted,
-        "adopted": event.adopted,
-        "resumed": event.resumed,
-        "restored": event.restored,
-        "forgotten": event.forgotten,
-        "moved": event.moved,
+    counts = {name: getattr(event, name) for name in (*_DONE.values(), "moved")} | {
         "setting recorded" if event.settings == 1 else "settings recorded": event.settings,
         "failed": event.failed,
         "not done": event.skipped,
     }
-    always = ("deleted",) if title == "Destroy" else ("created", "updated", "replaced", "deleted")
+    always = ("deleted",) if title == "Destroy" else _ALWAYS_COUNTED
     parts = [f"{count} {name}" for name, count in counts.items() if count or name in always]
     return f"{paint(f'{title} {result}:', style)} {', '.join(parts)} in {duration(event.elapsed)}."
 
 
 def stop_text(running: int) -> str:
-    """What the first interrupt means, and the second."""
+    """The message after the first interrupt."""
     if not running:
         return "Stopping: nothing new is started."
-    calls = "1 call" if running == 1 else f"{running} calls"
     return (
-        f"Stopping: nothing new is started, waiting for {calls} in progress. "
+        f"Stopping: nothing new is started, waiting for {plural(running, 'call')} in progress. "
         "Interrupt again to stop immediately; nothing is lost."
     )
 
 
 def draw_left(steps: Mapping[str, str], again: str, *, is_known: bool = True) -> str:
-    """What the run leaves under way (step → remote id), and how to go on.
+    """The steps (with remote id) that a run left in progress, and how to continue.
 
-    `is_known`: it is known to be in progress at the service; else nobody knows how far it has come.
+    `is_known`: they are known to be in progress at the service.
     """
     if not steps:
         return f"All changes so far are recorded. `{again}` continues from here.\n"
@@ -166,15 +156,12 @@ def draw_left(steps: Mapping[str, str], again: str, *, is_known: bool = True) ->
 
 
 def failures(report: Report) -> list[Diagnostic]:
-    """Why steps failed, each with its address."""
-    found = []
-    for failure in report.failures:
-        address = str(failure.address)
-        for diagnostic in failure.error.diagnostics:
-            named = address in diagnostic.summary
-            summary = diagnostic.summary if named else f"{address}: {diagnostic.summary}"
-            found.append(replace(diagnostic, summary=summary))
-    return found
+    """Diagnostics of failed steps, each with its address."""
+    return [
+        d if str(failure.address) in d.summary else replace(d, summary=f"{failure.address}: {d.summary}")
+        for failure in report.failures
+        for d in failure.error.diagnostics
+    ]
 
 
 def result_to_json(report: Report, outputs: Mapping[str, Json], exit_code: int) -> dict[str, Json]:

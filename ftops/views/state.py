@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
 
 from ftops.config.outputs import OutputValue
-from ftops.core.address import Json, Value, encode
+from ftops.core.address import Json, Value, encode, references
 from ftops.state.codec import operation_to_json, resource_to_json
 from ftops.state.state import PendingOperation, ResourceState, State, Status
 from ftops.views.paint import Painter, clean
@@ -24,20 +25,15 @@ def draw_state(state: State, subject: str, paint: Painter) -> str:
 
 
 def draw_resource(resource: ResourceState, paint: Painter) -> str:
-    """One recorded object with all that is known of it."""
+    """One recorded object in full."""
     return "\n".join(_resource_lines(resource, paint)) + "\n"
 
 
 def draw_list(state: State) -> str:
-    """An address a line; what is not a current object says so."""
-    lines = [str(address) for address in sorted(state.resources, key=lambda a: a.sort_key)]
-    lines += [
-        f"{address}  (old object {resource.remote_id})" for (address, _), resource in _deposed(state).items()
-    ]
-    lines += [
-        f"{address}  (interrupted {operation.operation.value})"
-        for address, operation in state.pending.items()
-    ]
+    """An address a line, with a note for old objects and interrupted operations."""
+    lines = [str(resource.address) for resource in _current(state)]
+    lines += [f"{a}  (old object {r.remote_id})" for (a, _), r in _deposed(state).items()]
+    lines += [f"{a}  (interrupted {p.operation.value})" for a, p in state.pending.items()]
     return "".join(f"{clean(line)}\n" for line in lines)
 
 
@@ -78,23 +74,19 @@ def draw_outputs(outputs: Mapping[str, OutputValue], paint: Painter, indent: str
 
 
 def draw_raw(value: Value) -> str:
-    """A text as it is; anything else as JSON. Without quotes, for scripts."""
-    import json
-
+    """A string without quotes, any other value as JSON: for scripts."""
     return value if isinstance(value, str) else json.dumps(encode(value), ensure_ascii=False)
 
 
 def output_to_json(output: OutputValue) -> dict[str, Json]:
-    """`value` is null where it is hidden, as it is sensitive, or not known yet."""
+    """`value` is null if it is sensitive or not known yet."""
     known = is_known(output.value)
     shown = known and not output.sensitive
     return {"value": encode(output.value) if shown else None, "sensitive": output.sensitive, "known": known}
 
 
 def is_known(value: Value) -> bool:
-    """Whether no reference is left in it."""
-    from ftops.core.address import references
-
+    """Whether the value has no references."""
     return not any(True for _ in references(value))
 
 
@@ -134,8 +126,7 @@ def _state_lines(state: State, subject: str, paint: Painter) -> Iterator[str]:
         yield ""
     if state.outputs:
         yield paint("Outputs:", "bold")
-        width = max(len(name) for name in state.outputs)
-        yield from (f"  {paint(f'{name:{width}}')} = {show(value)}" for name, value in state.outputs.items())
+        yield from _assignments("  ", list(state.outputs.items()), paint)
 
 
 def _resource_lines(resource: ResourceState, paint: Painter, note: str = "") -> Iterator[str]:
@@ -145,25 +136,21 @@ def _resource_lines(resource: ResourceState, paint: Painter, note: str = "") -> 
         yield f"    {paint(resource.message, 'dim')}"
     yield from _block("inputs", as_meant(resource.inputs, resource.identities), paint)
     yield from _block("outputs", resource.outputs, paint)
-    yield from _block("beside", _notes(resource), paint)
+    yield from _block("metadata", _notes(resource), paint)
 
 
 def _notes(resource: ResourceState) -> dict[str, Value]:
-    """What ftops keeps beside the object; only what says something."""
-    notes: dict[str, Value] = {"provider": resource.provider}
-    if resource.account:
-        notes["account"] = resource.account
-    if resource.dependencies:
-        notes["needs"] = [str(address) for address in resource.dependencies]
-    if resource.fingerprint:
-        notes["fingerprint"] = resource.fingerprint
-    if resource.prevent_destroy:
-        notes["prevent_destroy"] = True
-    if resource.retain:
-        notes["on_destroy"] = "retain"
-    if resource.shared:
-        notes["shared"] = True
-    return notes
+    """What ftops records in addition to the object, without empty values."""
+    notes: dict[str, Value] = {
+        "provider": resource.provider,
+        "account": resource.account,
+        "needs": [str(address) for address in resource.dependencies],
+        "fingerprint": resource.fingerprint,
+        "prevent_destroy": resource.prevent_destroy,
+        "on_destroy": "retain" if resource.retain else None,
+        "shared": resource.shared,
+    }
+    return {name: value for name, value in notes.items() if value or name == "provider"}
 
 
 def _pending_lines(operation: PendingOperation, paint: Painter) -> Iterator[str]:
@@ -177,6 +164,10 @@ def _block(title: str, tree: Mapping[str, Value], paint: Painter) -> Iterator[st
     rows = leaves(tree)
     if not rows:
         return
-    width = min(max(len(path) for path, _ in rows), 42)
     yield f"    {paint(title, 'dim')}"
-    yield from (f"      {paint(f'{path:{width}}')} = {show(value)}" for path, value in rows)
+    yield from _assignments("      ", rows, paint)
+
+
+def _assignments(indent: str, rows: Sequence[tuple[str, Value]], paint: Painter) -> Iterator[str]:
+    width = min(max(len(name) for name, _ in rows), 42)
+    yield from (f"{indent}{paint(f'{name:{width}}')} = {show(value)}" for name, value in rows)

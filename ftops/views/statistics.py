@@ -13,12 +13,12 @@ from ftops.views.values import plural
 
 BAR = 40
 SHOWN = 20
-"""Rows of a table at most."""
+"""Maximum number of rows of a table."""
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
 def draw(title: str, found: Statistics, paint: Painter, cost: TrainingCost | None = None) -> str:
-    """All that is known of one file. `cost` only where a model is named."""
+    """The statistics of one file. `cost` is given if a model is named."""
     return "\n".join([*_lines(title, found, paint, cost), ""])
 
 
@@ -51,21 +51,14 @@ def to_json(found: Statistics, cost: TrainingCost | None = None) -> dict[str, Js
         "longest": [{"line": line, "tokens": tokens} for line, tokens in found.longest],
     }
     if cut:
-        lines: list[Json] = list(cut.lines)
-        document["truncation"] = {
-            "limit": cut.limit,
-            "examples": cut.examples,
-            "tokens": cut.tokens,
-            "lines": lines,
-        }
+        document["truncation"] = {**cut._asdict(), "lines": list(cut.lines)}
     if cost:
-        dollars = cost.dollars
         document["cost"] = {
             "epochs": cost.epochs.number,
             "epochs_estimated": cost.epochs.is_estimate,
             "per_million": cost.per_million,
             "per_hour": cost.per_hour,
-            "dollars": None if dollars is None else round(dollars, 4),
+            "dollars": None if cost.dollars is None else round(cost.dollars, 4),
             "note": cost.note,
         }
     return document
@@ -157,17 +150,13 @@ def _histogram(bins: Sequence[Bin]) -> Iterator[str]:
     most = max((b.examples for b in bins), default=0)
     width = max((len(_range(b)) for b in bins), default=0)
     for each in bins:
-        bar = _bar(each.examples, most)
+        eighths = -(-each.examples * BAR * 8 // most) if each.examples else 0
+        bar = "█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip()
         yield f"    {_range(each):>{width}}  {bar}{' ' * bool(bar)}{each.examples:,}"
 
 
 def _range(each: Bin) -> str:
     return f"{each.low:,}–{each.high - 1:,}" if each.high - each.low > 1 else f"{each.low:,}"
-
-
-def _bar(count: int, most: int) -> str:
-    eighths = -(-count * BAR * 8 // most) if count else 0
-    return "█" * (eighths // 8) + _EIGHTHS[eighths % 8].strip()
 
 
 def _name(name: str) -> str:

@@ -18,8 +18,9 @@ from ftops.core.address import Json
 from ftops.core.confined_files import SPEC_BYTES, Refused, content, real
 from ftops.core.errors import FtopsError, SpecError
 from ftops.core.project import display, project_root, spec_folder
-from ftops.views.fmt import draw_diff
 from ftops.yaml.formatter import format_text
+
+_STYLES = {"+++": "bold", "---": "bold", "+": "create", "-": "delete", "@": "hint"}
 
 
 class Formatted(NamedTuple):
@@ -122,7 +123,9 @@ def _tell(screen: Screen, changed: list[Formatted], diff: bool) -> None:
         ]
         screen.document({"format_version": 1, "changed": rows})
     elif diff:
-        screen.text("".join(draw_diff(_diff_lines(f), screen.paint) for f in changed))
+        for line in (line for f in changed for line in _diff_lines(f)):
+            style = next((style for prefix, style in _STYLES.items() if line.startswith(prefix)), "")
+            screen.text(f"{screen.paint(line.rstrip(chr(10)), style)}\n")
     else:
         screen.text("".join(f"{f.shown}\n" for f in changed))
 
