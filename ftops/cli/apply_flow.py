@@ -9,11 +9,11 @@ from msgspec import Struct, field
 from ftops.applying import events
 from ftops.applying.run import Report, Settings
 from ftops.cli.apply_reporter import JsonReporter, Reporter, Show, TextReporter
-from ftops.cli.arguments import SpecArguments
 from ftops.cli.console import INTERRUPTED, Screen
 from ftops.cli.options import PlanArguments
 from ftops.cli.plan_flow import make_plan, read_for
 from ftops.cli.sessions import Interrupts, locked
+from ftops.cli.spec_args import SpecArguments
 from ftops.config.config import Config
 from ftops.core.errors import Blocked, Diagnostic
 from ftops.planning.plan import Mode, Plan

@@ -40,10 +40,10 @@ SECTIONS: Mapping[str, Mapping[str, Row]] = {
         "explain": _row("explain:command", "Explain why a resource would change."),
         "graph": _row("graph:command", "Show the dependency graph."),
         "fmt": _row("fmt:command", "Format specs."),
-        "schema": _row("schema:command", "Print the JSON Schema of the spec language."),
-        "emulator": _row("emulator:command", "Run the built-in emulator."),
-        "completion": _row("completion:command", "Print a completion script for a shell."),
-        "version": _row("version:command", "Print the version."),
+        "schema": _row("tools:schema", "Print the JSON Schema of the spec language."),
+        "emulator": _row("tools:emulator", "Run the built-in emulator."),
+        "completion": _row("tools:completion", "Print a completion script for a shell."),
+        "version": _row("tools:version", "Print the version."),
     },
 }
 
@@ -55,17 +55,17 @@ STATE: Mapping[str, Row] = {
     "replace-provider": _row("state_edit:replace_provider", "Change the provider of objects."),
     "pull": _row("state_edit:pull", "Print the whole state."),
     "push": _row("state_edit:push", "Replace the state with a file."),
-    "history": _row("state_history:history", "List the kept versions of the state."),
-    "diff": _row("state_history:diff", "Compare two versions of the state."),
-    "restore": _row("state_history:restore", "Restore a version of the state."),
-    "migrate": _row("state_history:migrate", "Move the state from the local folder to a bucket."),
+    "history": _row("state:history", "List the kept versions of the state."),
+    "diff": _row("state:diff", "Compare two versions of the state."),
+    "restore": _row("state:restore", "Restore a version of the state."),
+    "migrate": _row("state:migrate", "Move the state from the local folder to a bucket."),
 }
 """The commands of `ftops state`."""
 
 DATA: Mapping[str, Row] = {
     "check": _row("data_check:command", "Check files of examples."),
-    "stats": _row("data_stats:command", "Count examples and tokens, and estimate costs."),
-    "show": _row("data_show:command", "Show an example, and which parts are trained on."),
+    "stats": _row("data_read:stats", "Count examples and tokens, and estimate costs."),
+    "show": _row("data_read:show", "Show an example, and which parts are trained on."),
     "diff": _row("data_diff:command", "Compare two files by content, not by line."),
     "convert": _row("data_write:convert", "Convert between functions, tools, CSV and Parquet."),
     "split": _row("data_write:split", "Split a file into train and valid, or more parts."),

@@ -29,9 +29,9 @@ def root(screen: Screen, version: bool) -> int:
     """
     ctx = click.get_current_context()
     if version:
-        from ftops.cli.commands.version import show
+        from ftops.cli.commands.tools import show_version
 
-        show(screen)
+        show_version(screen)
         ctx.exit(0)
     if ctx.invoked_subcommand is None:
         screen.text(ctx.get_help() + "\n")

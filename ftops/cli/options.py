@@ -12,9 +12,9 @@ import click
 from msgspec import Struct
 
 from ftops.cli.addresses import ADDRESS
-from ftops.cli.arguments import SpecArguments
 from ftops.cli.diagnostics import SUFFIXES
 from ftops.cli.output_options import CHDIR, Command, decorate, screen_options
+from ftops.cli.spec_args import SpecArguments
 from ftops.core.address import Address
 from ftops.planning.plan import Mode, Options
 

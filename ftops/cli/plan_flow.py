@@ -6,10 +6,9 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from ftops.cli.arguments import SpecArguments
 from ftops.cli.console import Screen
 from ftops.cli.options import PlanArguments
-from ftops.cli.spec_args import read, read_to_destroy, read_with_data
+from ftops.cli.spec_args import SpecArguments, read, read_to_destroy, read_with_data
 from ftops.cli.untrusted import at_recorded_accounts
 from ftops.config.config import Config
 from ftops.core.address import Json

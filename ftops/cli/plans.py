@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 from msgspec.structs import replace
 
-from ftops.cli.arguments import SpecArguments
 from ftops.cli.options import PlanArguments
 from ftops.cli.output_options import CHDIR
+from ftops.cli.spec_args import SpecArguments
 from ftops.core.confined_files import outside
 from ftops.core.errors import UsageError
 from ftops.core.project import project_root

@@ -4,14 +4,35 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 
-from ftops.cli.arguments import SpecArguments
+from msgspec import Struct
+
 from ftops.cli.switches import CI, UNTRUSTED, is_on
 from ftops.config.config import Config
 from ftops.config.loader import load, load_outline
 from ftops.core.confined_files import ALLOW
 from ftops.core.errors import Diagnostic, SpecError, UsageError
 from ftops.core.project import display
+
+
+class SpecArguments(Struct, frozen=True):
+    """Which spec, and for which environment."""
+
+    path: Path
+    environment: str | None = None
+    variables: tuple[str, ...] = ()
+    variable_files: tuple[Path, ...] = ()
+    is_approved: bool = False
+    """Whether its plan is saved or expected by digest, so that it is applied later or elsewhere."""
+    is_untrusted: bool = False
+    """Whether somebody else wrote it, such as the author of a pull request."""
+    words: tuple[str, ...] = ()
+    """The same as quoted words of a command line. Values of variables are left out: they may be secret."""
+
+    def command(self, name: str) -> str:
+        """A command for the same spec, for hints."""
+        return " ".join(("ftops", name, *self.words))
 
 
 def read(spec: SpecArguments) -> Config:

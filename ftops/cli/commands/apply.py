@@ -8,7 +8,6 @@ import click
 from msgspec.structs import replace
 
 from ftops.cli.apply_flow import ApplyOptions, carry_out
-from ftops.cli.arguments import SpecArguments
 from ftops.cli.console import Screen
 from ftops.cli.options import (
     PlanArguments,
@@ -22,6 +21,7 @@ from ftops.cli.options import (
 )
 from ftops.cli.plans import checked_digest, refuse_options, spec_of
 from ftops.cli.sessions import lock_option
+from ftops.cli.spec_args import SpecArguments
 from ftops.planning.plan import Mode, Options
 from ftops.session.saved_plans import is_plan_file, read_plan
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import click
 
-from ftops.cli.arguments import SpecArguments
 from ftops.cli.console import Screen
 from ftops.cli.options import spec_options
 from ftops.cli.sessions import looking
-from ftops.cli.spec_args import read_outline
+from ftops.cli.spec_args import SpecArguments, read_outline
 from ftops.views.audit import draw_runs, runs_to_json
 
 

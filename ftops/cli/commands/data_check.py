@@ -1,20 +1,38 @@
-"""ftops data check"""
+"""ftops data check: checks data files, and the datasets of specs"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import click
+from msgspec.structs import replace
 
 from ftops import dataset
-from ftops.cli.check_flow import check
 from ftops.cli.console import Screen
+from ftops.cli.diagnostics import SUFFIXES, with_lines
 from ftops.cli.output_options import screen_options
 from ftops.core.address import Json
-from ftops.core.errors import UsageError
+from ftops.core.confined_files import real
+from ftops.core.errors import Diagnostic, FtopsError, UsageError
+from ftops.core.project import CACHE, FOLDER, ignore, own_folder, project_root
 from ftops.core.suggestions import did_you_mean
-from ftops.dataset.rules.catalogue import SETTINGS, grade_of, names
+from ftops.dataset.rules.catalogue import GRADES, RULES, SETTINGS, grade_of, names
+from ftops.dataset.rules.findings import MAX_SHOWN, Inspection
+from ftops.views import diagnostics as view
+from ftops.views.paint import clean
+from ftops.views.values import plural, size
+
+
+class Checked(NamedTuple):
+    """A file and its diagnostics."""
+
+    shown: str
+    inspection: Inspection
+    severity: Mapping[str, str]
+    diagnostics: tuple[Diagnostic, ...]
 
 
 @click.command("check")
@@ -48,9 +66,18 @@ def command(
     severity = _severity(settings)
     if rules:
         return _list_rules(screen, severity)
-    return check(
-        screen, paths, environment=environment, format=format or "", severity=severity, strict=strict
-    )
+    files, findings = _check_all(paths or (Path(),), environment, format or "", severity)
+    shown = [*(d for file in files for d in file.diagnostics), *findings]
+    code = int(any(d.severity in (("error", "warning") if strict else ("error",)) for d in shown))
+    if screen.json:
+        rows: list[Json] = [_to_json(file) for file in files]
+        more: list[Json] = [view.to_json(d) for d in findings]
+        screen.document({"format_version": 1, "files": rows, "diagnostics": more, "exit_code": code})
+        return code
+    drawn = view.draw(with_lines(shown), screen.paint)
+    screen.text(f"{drawn}\n" if drawn else "")
+    screen.text("".join(f"{_summary(file)}\n" for file in files))
+    return code
 
 
 def _severity(settings: tuple[str, ...]) -> dict[str, str]:
@@ -69,8 +96,6 @@ def _severity(settings: tuple[str, ...]) -> dict[str, str]:
 
 
 def _list_rules(screen: Screen, severity: Mapping[str, str]) -> int:
-    from ftops.dataset.rules.catalogue import RULES
-
     grades = {id: grade_of(id, severity) for id in RULES}
     if screen.json:
         rows: list[Json] = [
@@ -82,3 +107,91 @@ def _list_rules(screen: Screen, severity: Mapping[str, str]) -> int:
         width = max(map(len, RULES))
         screen.text("".join(f"{id:{width}}  {grades[id]:7}  {rule.what}\n" for id, rule in RULES.items()))
     return 0
+
+
+def _check_all(
+    paths: Sequence[Path], environment: str | None, format: str, severity: Mapping[str, str]
+) -> tuple[list[Checked], list[Diagnostic]]:
+    """Files, and findings that concern several of them."""
+    files: list[Checked] = []
+    findings: list[Diagnostic] = []
+    for path in paths:
+        if path.suffix in SUFFIXES or path.is_dir():
+            of_spec, more = _check_spec(path, environment, severity)
+            files += of_spec
+            findings += more
+        else:
+            with _cache(path) as cache:
+                inspection = dataset.inspect(path, format=format, cache=cache)
+            shown = path.as_posix()
+            diagnostics = tuple(map(_without_spec, inspection.diagnostics(shown, severity)))
+            files.append(Checked(shown, inspection, severity, diagnostics))
+    return files, findings
+
+
+def _without_spec(diagnostic: Diagnostic) -> Diagnostic:
+    """The hint for a missing file is another one if no spec names it."""
+    if diagnostic.rule != "file/missing" or diagnostic.place is None:
+        return diagnostic
+    hint = "Give files, or a spec whose datasets are checked."
+    if dataset.is_pattern(diagnostic.place.file):
+        hint = "Remove the quotes so that the shell expands it, or use the pattern in a spec."
+    return replace(diagnostic, hint=hint)
+
+
+@contextmanager
+def _cache(path: Path) -> Iterator[dataset.Cache | None]:
+    """The cache of inspections in the project of the file; None if it is in no project."""
+    root = project_root(real(path).parent)
+    if not ((root / ".git").exists() or (root / FOLDER).is_dir()):
+        yield None
+        return
+    with suppress(OSError):
+        ignore(root)
+    with dataset.Cache(own_folder(root, CACHE)) as cache:
+        yield cache
+
+
+def _check_spec(
+    path: Path, environment: str | None, severity: Mapping[str, str]
+) -> tuple[list[Checked], list[Diagnostic]]:
+    from ftops.cli.spec_args import SpecArguments, read
+    from ftops.config.data_files import inspect_data
+    from ftops.core.project import display
+
+    config = read(SpecArguments(path, environment))
+    files, findings = inspect_data(config, display, severity)
+    if not files:
+        raise FtopsError(f"{config.name} declares no dataset with a `path`", "", "give a file of examples")
+    checked = [Checked(f.source.shown, f.inspection, f.severity, tuple(f.diagnostics())) for f in files]
+    return checked, findings
+
+
+def _summary(file: Checked) -> str:
+    grades = dict.fromkeys(GRADES, 0)
+    for rule, count in file.inspection.counts.items():
+        grade = grade_of(rule, file.severity)
+        if grade in grades:
+            grades[grade] += count
+    found = ", ".join(plural(count, grade) for grade, count in grades.items() if count)
+    inspection = file.inspection
+    name = clean(file.shown)
+    if not inspection.digest:
+        return f"{name}: {found}"
+    examples = plural(inspection.examples, "example")
+    return f"{name}: {inspection.format}, {examples}, {size(inspection.bytes)}: {found or 'nothing found'}"
+
+
+def _to_json(file: Checked) -> dict[str, Json]:
+    inspection = file.inspection
+    return {
+        "file": file.shown,
+        "format": inspection.format,
+        "digest": inspection.digest,
+        "content_digest": inspection.content,
+        "bytes": inspection.bytes,
+        "examples": inspection.examples,
+        "counts": dict(sorted(inspection.counts.items())),
+        "shown_of_each_rule": MAX_SHOWN,
+        "diagnostics": [view.to_json(d) for d in file.diagnostics],
+    }

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import click
 
-from ftops.cli.arguments import SpecArguments
 from ftops.cli.console import Screen
 from ftops.cli.options import parallelism_option, spec_options
-from ftops.cli.spec_args import read
+from ftops.cli.spec_args import SpecArguments, read
 from ftops.planning.plan import Mode, Options
 from ftops.session.session import Session
 from ftops.views.drift import draw, to_json

@@ -9,11 +9,10 @@ from typing import Any
 
 import click
 
-from ftops.cli.arguments import SpecArguments
 from ftops.cli.console import Screen
 from ftops.cli.options import approve_option, spec_options
 from ftops.cli.output_options import also_markdown, decorate
-from ftops.cli.spec_args import read
+from ftops.cli.spec_args import SpecArguments, read
 from ftops.core.address import Json
 from ftops.core.confined_files import content
 from ftops.core.errors import UsageError

@@ -11,10 +11,9 @@ from typing import Any
 
 import click
 
-from ftops.cli.arguments import SpecArguments
 from ftops.cli.console import Screen
 from ftops.cli.options import spec_options
-from ftops.cli.spec_args import read
+from ftops.cli.spec_args import SpecArguments, read
 from ftops.core.errors import UsageError
 from ftops.session.session import Session
 

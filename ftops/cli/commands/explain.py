@@ -7,10 +7,9 @@ import os
 import click
 
 from ftops.cli.addresses import ADDRESS
-from ftops.cli.arguments import SpecArguments
 from ftops.cli.console import Screen
 from ftops.cli.options import parallelism_option, refresh_option, spec_options
-from ftops.cli.spec_args import read_with_data
+from ftops.cli.spec_args import SpecArguments, read_with_data
 from ftops.core.address import Address
 from ftops.dataset.profile.diff import Compared
 from ftops.planning.cost import estimator

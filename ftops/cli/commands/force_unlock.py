@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import click
 
-from ftops.cli.arguments import SpecArguments
 from ftops.cli.console import Screen
 from ftops.cli.options import approve_option, spec_options
-from ftops.cli.spec_args import read_outline
+from ftops.cli.spec_args import SpecArguments, read_outline
 from ftops.state.backends import open_store
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import click
 
-from ftops.cli.arguments import SpecArguments
 from ftops.cli.console import Screen
 from ftops.cli.options import spec_options
-from ftops.cli.spec_args import read
+from ftops.cli.spec_args import SpecArguments, read
 from ftops.config.graph import build
 from ftops.views import graph as graph_view
 

@@ -13,12 +13,11 @@ import click
 from msgspec.structs import replace
 
 from ftops.cli.addresses import ADDRESS
-from ftops.cli.arguments import SpecArguments
 from ftops.cli.console import Screen
 from ftops.cli.options import parallelism_option, spec_options
 from ftops.cli.output_options import Command, decorate
 from ftops.cli.sessions import lock_option, locked
-from ftops.cli.spec_args import read_with_data
+from ftops.cli.spec_args import SpecArguments, read_with_data
 from ftops.core.address import Address, Json
 from ftops.core.errors import UsageError
 from ftops.core.project import display

@@ -8,11 +8,10 @@ from pathlib import Path
 import click
 from msgspec.structs import replace
 
-from ftops.cli.arguments import SpecArguments
 from ftops.cli.console import Screen
 from ftops.cli.options import spec_options
 from ftops.cli.sessions import looking
-from ftops.cli.spec_args import read, read_outline
+from ftops.cli.spec_args import SpecArguments, read, read_outline
 from ftops.config.config import Config
 from ftops.config.outputs import OutputValue
 from ftops.core.address import Reference, Secret, Value, fill

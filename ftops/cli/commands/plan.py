@@ -7,11 +7,11 @@ from pathlib import Path
 import click
 from msgspec.structs import replace
 
-from ftops.cli.arguments import SpecArguments
 from ftops.cli.console import Screen
 from ftops.cli.options import PlanArguments, plan_options, spec_options
 from ftops.cli.plan_flow import is_plain_local, make_plan, plan_document, planning_session, read_for, unasked
 from ftops.cli.plans import applying, check_out, save_plan
+from ftops.cli.spec_args import SpecArguments
 from ftops.cli.untrusted import left_out, untrusted_option
 from ftops.core.errors import UsageError
 from ftops.planning.plan import Mode, Plan

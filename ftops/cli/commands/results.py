@@ -5,10 +5,9 @@ from __future__ import annotations
 import click
 
 from ftops.cli.addresses import ADDRESS
-from ftops.cli.arguments import SpecArguments
 from ftops.cli.console import Screen
 from ftops.cli.options import spec_options
-from ftops.cli.spec_args import read
+from ftops.cli.spec_args import SpecArguments, read
 from ftops.core.address import Address
 from ftops.session.session import Session
 from ftops.views.results import draw_results, results_to_json

@@ -6,13 +6,12 @@ from pathlib import Path
 
 import click
 
-from ftops.cli.arguments import SpecArguments
 from ftops.cli.console import Screen
 from ftops.cli.options import spec_options
 from ftops.cli.output_options import also_markdown
 from ftops.cli.plan_flow import plan_document
 from ftops.cli.sessions import looking
-from ftops.cli.spec_args import read_outline
+from ftops.cli.spec_args import SpecArguments, read_outline
 from ftops.session.saved_plans import is_plan_file, read_plan
 from ftops.views.markdown import SMALLEST
 from ftops.views.markdown import draw as draw_markdown

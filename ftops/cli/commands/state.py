@@ -1,21 +1,29 @@
-"""ftops state list, show"""
+"""ftops state list, show, history, diff, restore, migrate: versions of the state, and where it is kept"""
 
 from __future__ import annotations
 
+from pathlib import Path
+from shlex import quote
+
 import click
+from msgspec.structs import replace
 
 from ftops.cli.addresses import ADDRESS
-from ftops.cli.arguments import SpecArguments
 from ftops.cli.console import Screen
-from ftops.cli.options import spec_options
-from ftops.cli.sessions import looking
-from ftops.cli.spec_args import read_outline
+from ftops.cli.options import approve_option, spec_options
+from ftops.cli.sessions import lock_option, locked, looking
+from ftops.cli.spec_args import SpecArguments, read_outline
 from ftops.core.address import Address
-from ftops.core.errors import FtopsError
+from ftops.core.errors import FtopsError, StateError, UsageError
 from ftops.planning.moves import nothing_recorded
+from ftops.session.session import Session
+from ftops.state.backends import move_in
 from ftops.state.codec import resource_to_json
 from ftops.state.state import ResourceState, State
+from ftops.state.state_diff import Comparison, compare
+from ftops.views.history import comparison_to_json, draw_comparison, draw_versions, versions_to_json
 from ftops.views.state import draw_list, draw_resource, list_to_json
+from ftops.views.values import plural
 
 
 @click.command("list")
@@ -40,6 +48,120 @@ def show(screen: Screen, address: Address, spec: SpecArguments) -> int:
         screen.document({"format_version": 1, "resource": resource_to_json(resource)})
     else:
         screen.text(draw_resource(resource, screen.paint))
+    return 0
+
+
+@click.command("history")
+@spec_options
+def history(screen: Screen, spec: SpecArguments) -> int:
+    """List the kept versions of the state, newest first."""
+    with looking(screen, read_outline(spec)) as session:
+        versions = session.store.versions()
+    if screen.json:
+        screen.document(versions_to_json(versions))
+    else:
+        screen.text(draw_versions(versions))
+    return 0
+
+
+@click.command("diff")
+@click.argument("before", metavar="A")
+@click.argument("after", metavar="[B]", required=False)
+@spec_options
+def diff(screen: Screen, before: str, after: str | None, spec: SpecArguments) -> int:
+    """Show what changed in the state between version A and version B, or the current state.
+
+    `ftops state history` lists the versions.
+    """
+    if after is not None and not after.isdigit():
+        spec = replace(spec, path=Path(after), words=(quote(after),))
+        after = None
+    with looking(screen, read_outline(spec)) as session:
+        old = session.store.read_version(before)
+        new = session.store.read_version(after) if after else session.state
+    found = compare(old, new)
+    if screen.json:
+        screen.document(comparison_to_json(found))
+    else:
+        screen.text(draw_comparison(found, screen.paint))
+    return 0
+
+
+@click.command("restore")
+@click.argument("version", metavar="ID")
+@click.option("--dry-run", is_flag=True, help="Only show what would be recorded.")
+@approve_option
+@lock_option
+@spec_options
+def restore(
+    screen: Screen, version: str, dry_run: bool, auto_approve: bool, lock_timeout: float, spec: SpecArguments
+) -> int:
+    """Replace the recorded state with version ID, under a new serial.
+
+    No object is changed: the next plan shows the differences. This also works if the current
+    state can't be read.
+    """
+    with Session.open(read_outline(spec)) as session, locked(screen, session, "state restore", lock_timeout):
+        wanted = session.store.read_version(version)
+        found = _against(session, wanted)
+        if not screen.json and found is not None:
+            screen.text(draw_comparison(found, screen.paint))
+        if found is not None and found.is_same:
+            return _tell_restored(screen, version, found, session.state.serial, False)
+        if not dry_run and not auto_approve and not screen.approve(f"Restore version {version}?"):
+            return 1
+        serial = wanted.serial if dry_run else session.restore(version).serial
+    return _tell_restored(screen, version, found, serial, not dry_run)
+
+
+@click.command("migrate")
+@click.option(
+    "--from",
+    "folder",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The local folder (default: `state`).",
+)
+@lock_option
+@spec_options
+def migrate(screen: Screen, folder: Path | None, lock_timeout: float, spec: SpecArguments) -> int:
+    """Move the state from the local folder to the bucket that is set in the spec.
+
+    The files in the folder are kept under another name, so that they aren't used as the state.
+    """
+    config = read_outline(spec)
+    if config.state.backend == "local":
+        raise UsageError(
+            "the spec keeps its state in a local folder",
+            "`migrate` moves it from there to a bucket.",
+            "set `ftops: {state: {backend: …}}` first; from a bucket, use `state pull` and `state push`",
+        )
+    with Session.open(config) as session, locked(screen, session, "state migrate", lock_timeout):
+        moved, old = move_in(config, session.store, folder)
+    if screen.json:
+        screen.document({"format_version": 1, "serial": moved.serial, "from": str(old)})
+    else:
+        count = plural(len(moved.resources), "resource")
+        screen.text(f"Moved the state of {count} to {session.store.place}.\nThe old one is {old}.\n")
+    return 0
+
+
+def _against(session: Session, wanted: State) -> Comparison | None:
+    """None where what is recorded now can't be read."""
+    try:
+        return compare(session.state, wanted)
+    except StateError:
+        return None
+
+
+def _tell_restored(screen: Screen, version: str, found: Comparison | None, serial: int, is_done: bool) -> int:
+    if screen.json:
+        changes = comparison_to_json(found) if found else {"format_version": 1}
+        screen.document({**changes, "version": version, "serial": serial, "restored": is_done})
+    elif is_done:
+        screen.text(
+            f"Restored version {version}, as serial {serial}. Run `ftops plan` to see what differs.\n"
+        )
     return 0
 
 

@@ -12,11 +12,10 @@ import click
 from msgspec.structs import replace
 
 from ftops.cli.addresses import ADDRESS
-from ftops.cli.arguments import SpecArguments
 from ftops.cli.console import Screen
 from ftops.cli.options import approve_option, spec_options
 from ftops.cli.sessions import lock_option, locked, looking
-from ftops.cli.spec_args import read, read_outline
+from ftops.cli.spec_args import SpecArguments, read, read_outline
 from ftops.core.address import Address, Json
 from ftops.core.confined_files import content
 from ftops.core.errors import FtopsError, StateError, UsageError

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 import click
 from msgspec.structs import replace
 
-from ftops.cli.arguments import SpecArguments
 from ftops.cli.console import Screen
 from ftops.cli.options import spec_options
-from ftops.cli.spec_args import read_with_data
+from ftops.cli.spec_args import SpecArguments, read_with_data
 from ftops.cli.untrusted import left_out, untrusted_option
 from ftops.config.config import Config
 from ftops.config.graph import build

@@ -1,0 +1,72 @@
+"""ftops completion, emulator, schema, version: they read no spec"""
+
+from __future__ import annotations
+
+import click
+from click.shell_completion import get_completion_class
+
+from ftops import __version__
+from ftops.cli.console import Screen
+from ftops.cli.output_options import screen_options
+from ftops.cli.switches import COMPLETE
+
+
+@click.command("completion")
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@screen_options
+def completion(screen: Screen, shell: str) -> int:
+    """Print a script that completes commands, options and addresses.
+
+    \b
+    bash   in ~/.bashrc:  eval "$(ftops completion bash)"
+    zsh    in ~/.zshrc:   eval "$(ftops completion zsh)"
+    fish   once:          ftops completion fish > ~/.config/fish/completions/ftops.fish
+    """
+    kind = get_completion_class(shell)
+    assert kind is not None  # noqa: S101 - one of the choices above
+    script = kind(completion, {}, "ftops", COMPLETE).source()
+    if screen.json:
+        screen.document({"format_version": 1, "shell": shell, "script": script})
+    else:
+        screen.raw(f"{script}\n")
+    return 0
+
+
+@click.command(
+    "emulator",
+    add_help_option=False,
+    context_settings={"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []},
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def emulator(arguments: tuple[str, ...]) -> int:
+    """Run the built-in emulator. For its options, see `ftops emulator --help`."""
+    from ftops.emulator.server.main import run
+
+    code = run(list(arguments))
+    return code if isinstance(code, int) else 0
+
+
+@click.command("schema")
+@screen_options
+def schema(screen: Screen) -> int:
+    """Print the JSON Schema of the spec language, for editors that complete and check YAML."""
+    from ftops.config.schema import json_schema
+
+    screen.document(json_schema())
+    return 0
+
+
+@click.command("version")
+@screen_options
+def version(screen: Screen) -> int:
+    """Print the version."""
+    show_version(screen)
+    return 0
+
+
+def show_version(screen: Screen) -> None:
+    """The plain forms of the command line never get here: see ftops.__main__."""
+    if screen.json:
+        screen.document({"format_version": 1, "version": __version__})
+    else:
+        screen.text(f"ftops {__version__}\n")
