@@ -11,7 +11,7 @@ from pathlib import Path
 
 from msgspec import Struct, field
 
-from ftops.core.address import Address, Json, Secrets, Value
+from ftops.core.address import Address, Json, Reference, Secrets, Value
 from ftops.core.errors import Diagnostic, Place
 from ftops.core.project import CATALOG_FILE, FOLDER
 from ftops.core.provider_types import PROVIDER_TYPES
@@ -65,6 +65,15 @@ class Resource(Struct, frozen=True):
     place: Place | None = None
     reference_places: Mapping[Address, Place] = field(default_factory=dict)
     """The first place that names each address on which this resource depends."""
+
+    @property
+    def data(self) -> Mapping[str, Address]:
+        """The datasets that it refers to, by input."""
+        return {
+            name: value.address
+            for name in kind_of(self.address).references
+            if isinstance(value := self.inputs.get(name), Reference) and kind_of(value.address).is_data
+        }
 
 
 class ProviderConfig(Struct, frozen=True):
@@ -182,6 +191,11 @@ class Config(Struct, frozen=True):
     files: tuple[str, ...] = ()
     """The files that were read, as shown in diagnostics."""
     warnings: tuple[Diagnostic, ...] = ()
+
+    @property
+    def used_providers(self) -> frozenset[str]:
+        """The providers of all resources."""
+        return frozenset({resource.provider for resource in self.resources})
 
     def named_paths(self) -> Iterator[NamedPath]:
         """Every path that is read or written for this config, and that files of the project can change."""

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from ftops import dataset
 from ftops.config.config import Config, Resource
-from ftops.config.data_sources import Inspected, Source, data_of
+from ftops.config.data_sources import Inspected, Source
 from ftops.core.address import Address, Json, Reference, references
 from ftops.core.errors import Diagnostic, FtopsError, SpecError
 from ftops.core.project import CACHE, CATALOG_FILE, CATALOG_VARIABLE, ignore, own_folder
@@ -181,7 +181,7 @@ class _Files(Struct):
         """Findings about data whose format isn't that of the job's method."""
         method = str(job.inputs.get("method", "supervised"))
         need = METHOD_FORMATS.get(method, "")
-        for key, address in data_of(job):
+        for key, address in job.data.items():
             inspection = self.inspected[address].inspection if address in self.inspected else None
             if inspection is None or inspection.format in ("", need) or inspection.is_refused():
                 continue
@@ -202,13 +202,13 @@ class _Files(Struct):
 
     def _overlaps(self, job: Resource) -> Iterator[Diagnostic]:
         """Findings about validation data that this job, or one it starts from, trains on."""
-        validation = dict(data_of(job)).get("validation")
+        validation = job.data.get("validation")
         ours = self.inspected.get(validation) if validation else None
         if validation is None or ours is None or ours.inspection.is_refused(ours.severity):
             return
         by_address = {resource.address: resource for resource in self.config.resources}
         for ancestor in _lineage(job, by_address):
-            training = dict(data_of(ancestor)).get("training")
+            training = ancestor.data.get("training")
             theirs = self.inspected.get(training) if training else None
             if theirs is None or theirs.inspection.is_refused(theirs.severity):
                 continue

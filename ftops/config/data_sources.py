@@ -9,10 +9,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from ftops import dataset
-from ftops.config.config import Resource
-from ftops.core.address import Address, Reference
 from ftops.core.errors import Diagnostic
-from ftops.core.resource_types import kind_of
 
 
 class Source(NamedTuple):
@@ -49,11 +46,3 @@ class Inspected(NamedTuple):
     def diagnostics(self) -> Iterator[Diagnostic]:
         found = self.inspection.diagnostics(self.source.shown, self.severity, where=self.source.where)
         return (d for d in found if d.rule not in self.reported)
-
-
-def data_of(job: Resource) -> Iterator[tuple[str, Address]]:
-    """The datasets of a job: `training` or `validation`, and the address."""
-    for key in ("training", "validation"):
-        value = job.inputs.get(key)
-        if isinstance(value, Reference) and kind_of(value.address).is_data:
-            yield key, value.address

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ftops import catalog, dataset
 from ftops.config.config import Config, Resource
-from ftops.config.data_sources import Inspected, data_of
+from ftops.config.data_sources import Inspected
 from ftops.config.model_references import referenced_model
 from ftops.core.address import Address
 from ftops.core.errors import Diagnostic, FtopsError, SpecError
@@ -44,7 +44,7 @@ class TokenLengths:
             model = models.find(base, version)
             if model is None or not model.example_tokens:
                 continue
-            for _, address in data_of(job):
+            for address in job.data.values():
                 cut = self._cut(address, model.example_tokens, models.encoding(base))
                 if cut is not None:
                     yield self._finding(address, job, base, cut)
@@ -54,9 +54,7 @@ class TokenLengths:
         be counted."""
         try:
             encodings = [
-                self._catalog.encoding(base)
-                for job, base, _ in self._jobs()
-                if address in dict(data_of(job)).values()
+                self._catalog.encoding(base) for job, base, _ in self._jobs() if address in job.data.values()
             ]
         except SpecError:
             return None

@@ -64,6 +64,16 @@ class Resolver(Struct):
     digests: dict[Address, str] = field(default_factory=dict)
     """The digests of their bytes."""
 
+    @classmethod
+    def of_records(
+        cls,
+        records: Mapping[Address, ResourceState],
+        facts: Mapping[Address, Mapping[str, Json]] = {},
+        secret_digests: Mapping[Secret, str] = {},
+    ) -> Resolver:
+        """For which all recorded outputs are known."""
+        return cls(lambda a: records[a].outputs if a in records else None, facts, secret_digests)
+
     def resolve(self, resource: Resource) -> Desired:
         kind = RESOURCE_TYPES[resource.address.kind]
         inputs: dict[str, Value] = {}

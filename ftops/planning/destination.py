@@ -20,7 +20,7 @@ _NO_PLACE = frozenset({"encryption", "history", "lease"})
 
 def destination_of(config: Config, plan: Plan) -> Destination:
     """That of a plan of this config."""
-    used = plan.providers_of() | {r.provider for r in config.resources}
+    used = plan.providers_of() | config.used_providers
     project = f"{config.project}/"
     return Destination(
         providers={

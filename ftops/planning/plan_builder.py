@@ -158,11 +158,8 @@ class PlanBuilder(Struct, frozen=True):
 
     def _desired(self, address: Address) -> Desired:
         """What the spec wants of a resource, as far as the state tells what it refers to."""
-        recorded = self.state.resources
         facts = {a: resource.facts for a, resource in self.graph.resources.items()}
-        resolver = Resolver(
-            lambda a: recorded[a].outputs if a in recorded else None, facts, self._secret_digests
-        )
+        resolver = Resolver.of_records(self.state.resources, facts, self._secret_digests)
         for one in self.graph.order:
             desired = resolver.resolve(self.graph.resources[one])
             if one == address:
@@ -197,7 +194,7 @@ class PlanBuilder(Struct, frozen=True):
         gone = [a for a, remote in observed.objects.items() if remote is None and a not in observed.causes]
         if not gone:
             return observed
-        from ftops.planning.preflight.retired_models import retired
+        from ftops.planning.preflight.models import retired
 
         today = datetime.now(UTC).date()
         causes = dict.fromkeys(retired(gone, state, self.config, os.environ, today), "retired")
@@ -223,7 +220,7 @@ class PlanBuilder(Struct, frozen=True):
         asked."""
         if all_instant(self.providers, made.providers_of(MAKING)):
             return made
-        from ftops.planning.preflight.survey import run_preflight
+        from ftops.planning.preflight import run_preflight
 
         today = datetime.now(UTC).date()
         findings = run_preflight(

@@ -100,12 +100,12 @@ def _choose(
     taken: Mapping[Source, Reassignment],
     conflicts: list[Diagnostic],
 ) -> Source | None:
-    resource, desired = want.decision.resource, want.decision.desired
     kind = RESOURCE_TYPES[want.address.kind]
-    account = records.account(resource.provider)
+    account = records.account(want.decision.resource.provider)
     found: list[Source] = []
-    if kind.reusable and desired is not None:
-        found = index.get((account, kind.kind, desired.fingerprint), []) if desired.fingerprint else []
+    if kind.reusable and want.decision.desired is not None:
+        fingerprint = want.decision.desired.fingerprint
+        found = index.get((account, kind.kind, fingerprint), []) if fingerprint else []
         own = [s for s in index.get((account, kind.kind, str(want.address)), []) if s not in found]
         found = [s for s in (*found, *own) if _is_free(s, records) and _is_good(_record(s, records), want)]
     for name in _names(want, records):
@@ -146,9 +146,11 @@ def _names(want: Want, records: Records) -> Iterator[str]:
     the declared one that it follows from."""
     decision = want.decision
     named = RESOURCE_TYPES[want.address.kind].named_by
+    if not named or decision.desired is None:
+        return
     inputs = decision.resource.inputs
-    declared = inputs.get(named) if named else None
-    if not isinstance(declared, str) or decision.desired is None:
+    declared = inputs.get(named)
+    if not isinstance(declared, str):
         return
     whole = deployment_name(declared, {**decision.desired.inputs, "replace": inputs.get("replace")})
     own = _own_name(decision.recorded, named)

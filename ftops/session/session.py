@@ -403,7 +403,7 @@ class Session(Struct):
     def environment(self, name: str | None) -> dict[str, str]:
         """Variables by which the openai package finds the service of a provider: the one named, or the
         only one that the spec's resources use. Raises UsageError, ProviderError."""
-        used = sorted({r.provider for r in self.config.resources} or self.config.providers)
+        used = sorted(self.config.used_providers or self.config.providers)
         if name is None and len(used) > 1:
             raise UsageError(
                 "the spec uses several providers", f"they are {', '.join(used)}.", "add --provider"
@@ -420,9 +420,8 @@ class Session(Struct):
         return self._evaluate(state)
 
     def _evaluate(self, state: State) -> dict[str, OutputValue]:
-        recorded = state.resources
-        resolver = Resolver(lambda a: recorded[a].outputs if a in recorded else None, {}, {})
-        ready = {a for a, resource in recorded.items() if resource.status is Status.READY}
+        resolver = Resolver.of_records(state.resources)
+        ready = {a for a, resource in state.resources.items() if resource.status is Status.READY}
         return evaluate(self.config.outputs, resolver.look_up, ready.__contains__)
 
 

@@ -15,7 +15,7 @@ from ftops.config.graph import build
 from ftops.core.address import Json
 from ftops.core.errors import Diagnostic, Permanent, Place
 from ftops.planning.planner import plan
-from ftops.planning.preflight.survey import run_preflight
+from ftops.planning.preflight import run_preflight
 from ftops.providers.account_facts import Reach
 from ftops.providers.azure.inspect import DEPLOY
 from ftops.providers.azure.provider import AzureProvider

@@ -65,8 +65,8 @@ def stats(
     files: dict[str, tuple[Statistics, TrainingCost | None]] = {}
     for path in paths:
         counted = statistics(measure(path, name), entry.example_tokens if entry else None)
-        inputs = {"hyperparameters": {"n_epochs": epochs}, "training_type": training_type}
-        cost = pricing.training(_NOWHERE, counted, entry, model, inputs) if model else None
+        kind = training_type or "standard"
+        cost = pricing.training(_NOWHERE, counted, entry, model, kind, epochs) if model else None
         files[display(path.absolute())] = (counted, cost)
     if screen.json:
         rows: list[Json] = [{"file": f, **statistics_view.to_json(*found)} for f, found in files.items()]

@@ -12,7 +12,7 @@ from ftops import catalog
 from ftops.catalog import Catalog
 from ftops.config.config import Budget, Config, Resource
 from ftops.config.model_references import referenced_model
-from ftops.core.address import Address, Reference
+from ftops.core.address import Address
 from ftops.core.errors import Diagnostic, FtopsError
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import kind_of
@@ -26,6 +26,7 @@ from ftops.dataset.profile.profiler import Measured
 from ftops.dataset.profile.statistics import statistics
 from ftops.dataset.profile.tokens import ENCODINGS, NoEncoding
 from ftops.planning.cost import pricing
+from ftops.planning.desired import at
 from ftops.planning.estimate import DataChange, Estimate, HostingCost, TrainingCost, dollars
 from ftops.planning.plan import MAKING, Action, Change
 
@@ -183,7 +184,7 @@ class _Estimator:
 
     def _training(self, address: Address) -> TrainingCost:
         job = self.resources[address]
-        source = _dataset_of(job)
+        source = job.data.get("training")
         name = self._base(job)
         if source is None or "path" not in self.resources[source].inputs:
             return TrainingCost(address, note="its training data isn't a file here")
@@ -194,7 +195,9 @@ class _Estimator:
             return TrainingCost(address, note="its tokens can't be counted here")
         model = self.catalog.find(name)
         counted = statistics(measured, model.example_tokens if model else None)
-        return pricing.training(address, counted, model, name, job.inputs)
+        training_type = str(job.inputs.get("training_type") or "standard")
+        n_epochs = at(job.inputs, "hyperparameters.n_epochs")
+        return pricing.training(address, counted, model, name, training_type, n_epochs)
 
     def _change(
         self, address: Address, before: str, new: Measured, training: Sequence[TrainingCost]
@@ -205,7 +208,7 @@ class _Estimator:
             return DataChange(address, examples=new.sums.examples, note=note)
         found = difference(old, new)
         counted = bool(old.sums.tokens and new.sums.tokens)
-        costs = [c for c in training if _dataset_of(self.resources[c.address]) == address]
+        costs = [c for c in training if self.resources[c.address].data.get("training") == address]
         rates = [c.per_million * c.epochs.number / 1e6 for c in costs if c.per_million and not c.note]
         return DataChange(
             address,
@@ -268,11 +271,5 @@ class _Estimator:
         for address, resource in self.resources.items():
             if kind_of(address).trains:
                 for field in ("validation", "training"):
-                    source = resource.inputs.get(field)
-                    if isinstance(source, Reference):
-                        yield source.address, self.catalog.encoding(self._base(resource))
-
-
-def _dataset_of(job: Resource) -> Address | None:
-    source = job.inputs.get("training")
-    return source.address if isinstance(source, Reference) else None
+                    if source := resource.data.get(field):
+                        yield source, self.catalog.encoding(self._base(resource))

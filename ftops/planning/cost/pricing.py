@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from ftops.catalog import Catalog, CatalogModel
 from ftops.core.address import Address
 from ftops.dataset.profile.statistics import Statistics
@@ -38,23 +35,22 @@ def training(
     statistics: Statistics,
     model: CatalogModel | None,
     name: str,
-    inputs: Mapping[str, Any],
+    training_type: str,
+    n_epochs: object,
 ) -> TrainingCost:
-    """What a job costs that trains `model` (by the catalogue; `name` as it is written) on a dataset."""
-    hyperparameters = inputs.get("hyperparameters") or {}
-    kind = str(inputs.get("training_type") or "standard")
-    per_million = model.training_per_million.get(kind) if model else None
+    """The cost of a job. `model` is the catalogue's row, `name` the model as the spec names it."""
+    per_million = model.training_per_million.get(training_type) if model else None
     per_hour = model.training_per_hour if model else None
     cut = statistics.cut
     return TrainingCost(
         address,
         examples=statistics.sums.examples,
         tokens=statistics.billed,
-        epochs=epochs(hyperparameters.get("n_epochs"), statistics.sums.examples),
+        epochs=epochs(n_epochs, statistics.sums.examples),
         cut=cut.examples if cut else 0,
         per_million=per_million,
         per_hour=per_hour,
-        note=_unknown(name, kind, per_million, per_hour),
+        note=_unknown(name, training_type, per_million, per_hour),
     )
 
 

@@ -1,20 +1,29 @@
-"""Preflight: what a plan would fail on, found before anything is done. Pure: values in, findings out.
+"""Preflight: finds before an apply what the plan would fail on.
 
-    check(Situation) → Diagnostics: an error where apply would fail, a warning where it might
-
-Every rule stands in one of the modules below, and its name in RULES. What isn't known is not checked;
-what an account says of itself goes before the catalogue.
+`run_preflight` asks the accounts what they offer and allow. The rules are pure: Situation → Diagnostics, an
+error if apply would fail, a warning if it might. What isn't known isn't checked; what an account reports
+takes precedence over the catalogue.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+from pathlib import Path
 
-from ftops.core.errors import Diagnostic
+from ftops import catalog
+from ftops.config.accounts import accounts_of
+from ftops.config.config import Config, Resource
+from ftops.core.address import Address, Json
+from ftops.core.errors import Diagnostic, Permanent, ProviderError
+from ftops.planning.plan import MAKING, Change
 from ftops.planning.preflight import access, capacity, limits, models, names
 from ftops.planning.preflight.context import Situation
+from ftops.providers.account_facts import AccountFacts
+from ftops.providers.base import Inspects, Provider
 
-__all__ = ["RULES", "Situation", "check"]
+__all__ = ["RULES", "Situation", "check", "run_preflight"]
 
 Rule = Callable[[Situation], Iterable[Diagnostic]]
 
@@ -47,3 +56,41 @@ def check(situation: Situation) -> tuple[Diagnostic, ...]:
     """Errors first, then by place."""
     found = [diagnostic for rule in RULES for diagnostic in rule(situation)]
     return tuple(sorted(found, key=lambda d: (d.severity != "error", d.sort_key)))
+
+
+def run_preflight(
+    changes: Sequence[Change],
+    config: Config,
+    resources: Mapping[Address, Resource],
+    providers: Callable[[str], Provider],
+    environ: Mapping[str, str],
+    today: date,
+    show: Callable[[Path], str] = str,
+    values: Mapping[str, Json] = {},
+) -> tuple[Diagnostic, ...]:
+    """The findings of all rules. Asks each account once, all at the same time, and only those in which the
+    plan creates or changes objects. `values` are the known values of expressions in the changes."""
+    kinds: dict[str, set[str]] = {}
+    for change in changes:
+        if change.action in MAKING:
+            kinds.setdefault(change.provider, set()).add(change.address.kind)
+    asked = {name: providers(name) for name in sorted(kinds)}
+    able = {name: provider for name, provider in asked.items() if isinstance(provider, Inspects)}
+    if not able:
+        return ()
+    with ThreadPoolExecutor(len(able), "preflight") as pool:
+        replies = {name: pool.submit(provider.inspect, kinds[name]) for name, provider in able.items()}
+        known = catalog.load(config.project, environ, show)
+    places = {name: declared.place for name, declared in config.providers.items()}
+    accounts: dict[str, AccountFacts] = {}
+    homes = accounts_of(config)
+    situation = Situation(tuple(changes), resources, accounts, known, today, places, homes, values)
+    unasked: list[Diagnostic] = []
+    for name, reply in replies.items():
+        try:
+            accounts[name] = reply.result()
+        except ProviderError as error:
+            severity = "error" if isinstance(error, Permanent) else "warning"
+            summary = error.summary.removeprefix(f"provider {name}: ")
+            unasked.append(situation.about_provider(name, summary, error.detail, error.hint, severity))
+    return (*unasked, *check(situation))

@@ -1,15 +1,13 @@
-"""Rules: the account can be reached, and who asks may do what the plan needs."""
+"""Access rules: the account can be reached, and the signed-in identity has the roles that the plan needs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from ftops.core.address import Address
 from ftops.core.errors import Diagnostic
-from ftops.core.resource_types import ResourceType
-from ftops.planning.plan import MAKING
-from ftops.planning.preflight.context import Situation, some
+from ftops.planning.preflight.context import Situation, Wanted, some
 from ftops.providers.account_facts import Access, AccountFacts, Reach
 
 _SEVERITY: Mapping[Reach, str] = {
@@ -17,14 +15,14 @@ _SEVERITY: Mapping[Reach, str] = {
     Reach.UNREACHABLE: "error",
     Reach.BUSY: "warning",
 }
-"""What isn't here is nothing to speak of."""
+"""Other results need no finding."""
 _LATER = "try again in a while; --offline plans without asking"
 
 
 class _Need(NamedTuple):
     """A right that some kinds of resources need."""
 
-    is_wanted: Callable[[ResourceType], bool]
+    is_wanted: Wanted
     verb: str
     role: str
     action: str
@@ -45,7 +43,7 @@ _DEPLOYS = _Need(
 
 
 def reachable(situation: Situation) -> Iterator[Diagnostic]:
-    """The endpoint answers, and takes the key or the identity."""
+    """The endpoint answers, and accepts the key or the identity."""
     for provider, facts, need, users in _needs(situation):
         access = _access(facts, need)
         severity = _SEVERITY.get(access.reach)
@@ -56,7 +54,7 @@ def reachable(situation: Situation) -> Iterator[Diagnostic]:
 
 
 def roles(situation: Situation) -> Iterator[Diagnostic]:
-    """The roles of who asks are enough to train and to deploy."""
+    """The roles of the signed-in identity are enough to train and to deploy."""
     for provider, facts, need, users in _needs(situation):
         allowed = facts.may_train if need is _TRAINS else facts.may_deploy
         if allowed is False and _access(facts, need).reach is Reach.USABLE:
@@ -84,9 +82,7 @@ def settled(situation: Situation) -> Iterator[Diagnostic]:
 def _needs(situation: Situation) -> Iterator[tuple[str, AccountFacts, _Need, Sequence[Address]]]:
     for provider, facts in situation.accounts.items():
         for need in (_TRAINS, _DEPLOYS):
-            changes = situation.concerned(need.is_wanted, actions=MAKING)
-            users = [c.address for c in changes if c.provider == provider]
-            if users:
+            if users := situation.addresses(need.is_wanted, provider):
                 yield provider, facts, need, users
 
 

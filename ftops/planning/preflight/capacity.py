@@ -1,4 +1,4 @@
-"""Rules: there is quota for what the plan deploys, after what it adds and frees."""
+"""Quota rules: the quota of the account is enough for the deployments, in the order of the plan."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LATER_HINT = (
 
 
 class Size(NamedTuple):
-    """What a deployment counts as."""
+    """The size of a deployment."""
 
     sku: str
     model: ModelName
@@ -35,7 +35,7 @@ class Size(NamedTuple):
 
 
 Measure = Callable[[Situation, str, Size], tuple[str, float] | None]
-"""(situation, provider, size) → the quota's name, as `normal` has it, and how much of it that takes."""
+"""(situation, provider, size) → the normalised name of the quota, and the amount that the size takes."""
 
 
 def quota(situation: Situation) -> Iterator[Diagnostic]:
@@ -60,7 +60,7 @@ def normal(name: str) -> str:
 
 
 def size_of(situation: Situation, inputs: Mapping[str, Value]) -> Size | None:
-    """What a deployment with these inputs counts as; None where that is known after apply only."""
+    """The size of a deployment with these inputs; None if it is known only after apply."""
     model = situation.named(inputs.get("model"), text(inputs, "version"))
     sku = inputs.get("sku")
     sku = sku if isinstance(sku, Mapping) else {}
@@ -87,7 +87,7 @@ def _shortages(situation: Situation, measure: Measure) -> Iterator[tuple[str, Us
 
 
 def _taken(situation: Situation, change: Change, measure: Measure) -> dict[str, float]:
-    """By quota, what one step takes (or, below 0, gives back)."""
+    """By quota, what one step takes or, if negative, frees."""
     signed: list[tuple[Mapping[str, Value], int]] = []
     if change.action in MAKES or change.action is Action.UPDATE:
         signed.append((change.after, 1))

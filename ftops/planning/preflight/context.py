@@ -1,6 +1,6 @@
-"""What preflight looks at: the changes of a plan, the resources that they make, the accounts, the catalogue.
+"""Preflight's context: the changes of a plan, their resources, the accounts and the catalogue.
 
-A value that is only known after apply is None here; the rules then have nothing to say of it.
+A value that is only known after apply is None here; the rules skip it.
 """
 
 from __future__ import annotations
@@ -17,18 +17,19 @@ from ftops.core.errors import Diagnostic, Place
 from ftops.core.model_names import ModelName, split
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import ResourceType, kind_of
-from ftops.planning.plan import Action, Change
+from ftops.planning.plan import MAKING, Action, Change
 from ftops.providers.account_facts import AccountFacts, OfferedModel
 
 MAKES = frozenset({Action.CREATE, Action.REPLACE})
+Wanted = Callable[[ResourceType], bool]
 
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """One plan, seen together with the accounts that it is for.
+    """One plan and the accounts that it changes.
 
-    `accounts` has a row for each provider that could be asked; `places` says where it is declared, `homes`
-    to which account it leads.
+    `accounts` has the facts of each provider that could be asked; `places` says where it is declared, `homes`
+    which account it uses.
     """
 
     changes: tuple[Change, ...]
@@ -39,30 +40,44 @@ class Situation:
     places: Mapping[str, Place | None] = field(default_factory=dict)
     homes: Mapping[str, str] = field(default_factory=dict)
     known: Mapping[str, Json] = field(default_factory=dict)
-    """What expressions in the changes come to, as far as that is known already."""
+    """The known values of expressions in the changes."""
     _offered: dict[tuple[str, ModelName], OfferedModel | None] = field(default_factory=dict, init=False)
-    """What was looked up once: many resources are of one model, and accounts list hundreds."""
+    """A cache: many resources have the same model, and accounts list hundreds."""
 
     def concerned(
-        self, is_wanted: Callable[[ResourceType], bool], actions: Iterable[Action] = MAKES
+        self, is_wanted: Wanted, actions: Iterable[Action] = MAKES, provider: str = ""
     ) -> Iterator[Change]:
-        """The changes that create objects of the wanted kinds at an account that is known."""
+        """The changes that create objects of the wanted kinds in known accounts, or at one provider."""
+        accounts = (provider,) if provider else self.accounts
         for change in self.changes:
             wanted = is_wanted(kind_of(change.address)) and change.action in actions
-            if wanted and change.provider in self.accounts:
+            if wanted and change.provider in accounts:
                 yield change
 
+    def addresses(self, is_wanted: Wanted, provider: str) -> list[Address]:
+        """The resources of the wanted kinds that are created or changed in the account of a provider."""
+        return [change.address for change in self.concerned(is_wanted, MAKING, provider)]
+
+    def training_types(self, provider: str) -> Mapping[Address, str]:
+        """The new jobs in the account of a provider, and how each is trained."""
+        new = self.concerned(lambda kind: kind.trains, provider=provider)
+        return {change.address: text(change.after, "training_type") or "standard" for change in new}
+
+    def declared(self, is_wanted: Wanted) -> Iterator[Resource]:
+        """The declared resources of the wanted kinds."""
+        return (one for one in self.resources.values() if is_wanted(kind_of(one.address)))
+
     def model(self, change: Change) -> ModelName | None:
-        """The model that a job or a deployment is to be made of."""
+        """The model of a new job or deployment."""
         return self.named(change.after.get("model"), text(change.after, "version"))
 
     def known_model(self, change: Change) -> Value:
-        """The model that a deployment will be of: a reference if that is yet to be made."""
+        """The model of a new deployment; a reference if it has yet to be trained."""
         model = change.after.get("model")
         return self.known.get(str(model), model) if isinstance(model, Reference) else model
 
     def named(self, value: Value, version: str = "") -> ModelName | None:
-        """What a `model` names, followed through the jobs that it refers to."""
+        """The model that an input names, followed through references to jobs."""
         return referenced_model(value, self.resources, version)
 
     def offered(self, provider: str, model: ModelName) -> OfferedModel | None:
@@ -78,7 +93,7 @@ class Situation:
         return self.catalog_of(provider).find(model.base, model.version) if model.base else None
 
     def catalog_of(self, provider: str) -> Catalog:
-        """What the catalogue says of the account's service."""
+        """The catalogue of the account's service."""
         service = PROVIDER_TYPES[self.accounts[provider].service]
         return self.catalog.of_platform if service.platform_catalog else self.catalog
 
@@ -88,7 +103,7 @@ class Situation:
         return found.name if found else split(model.base)[0]
 
     def limit(self, provider: str, name: str) -> int | None:
-        """A limit of the account; where it doesn't say, the catalogue's."""
+        """A limit of the account; if it doesn't report one, the catalogue's."""
         return self.accounts[provider].limits.get(name, self.catalog_of(provider).limits.get(name))
 
     def finding(
@@ -118,7 +133,7 @@ def find(models: Iterable[OfferedModel], name: str, version: str = "") -> Offere
 
 
 def text(inputs: Mapping[str, Value], name: str) -> str:
-    """An input that is plain text; empty where it is missing or not known yet."""
+    """An input that is plain text; empty if it is missing or not known yet."""
     value = inputs.get(name)
     return value if isinstance(value, str) else ""
 

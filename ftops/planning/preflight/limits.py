@@ -1,13 +1,14 @@
-"""Rules: what an account holds at most: files, jobs, deployments."""
+"""Limit rules: the number of files, jobs and deployments of an account, and the size of files."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from ftops.core.address import Address
 from ftops.core.errors import Diagnostic
 from ftops.core.resource_types import RESOURCE_TYPES, ResourceType
-from ftops.planning.plan import Action, Change
-from ftops.planning.preflight.context import MAKES, Situation, text
+from ftops.planning.plan import Action
+from ftops.planning.preflight.context import MAKES, Situation
 from ftops.planning.preflight.running_balance import Order, Take, shortage
 
 _MEGABYTE = 1_000_000
@@ -41,14 +42,14 @@ def file_size(situation: Situation) -> Iterator[Diagnostic]:
 def all_file_sizes(situation: Situation) -> Iterator[Diagnostic]:
     """The size of all files together."""
     for provider, facts in situation.accounts.items():
-        there, limit = facts.counts.get("total_file_bytes"), situation.limit(provider, "total_file_bytes")
-        new = [c for c in situation.concerned(lambda kind: kind.is_data) if c.provider == provider]
+        used, limit = facts.counts.get("total_file_bytes"), situation.limit(provider, "total_file_bytes")
+        new = list(situation.concerned(lambda kind: kind.is_data, provider=provider))
         sizes = [size for c in new if isinstance(size := c.facts.get("bytes"), int)]
-        if sizes and there is not None and limit is not None and there + sum(sizes) > limit:
+        if sizes and used is not None and limit is not None and used + sum(sizes) > limit:
             yield situation.finding(
                 new[-1].address,
                 "the files may exceed the account's limit for their total size",
-                f"The files there have {_megabytes(there)}, the plan adds {_megabytes(sum(sizes))}, and "
+                f"The files there have {_megabytes(used)}, the plan adds {_megabytes(sum(sizes))}, and "
                 f"the limit is {_megabytes(limit)}.",
                 "delete files that no job needs any more",
                 severity="warning",
@@ -56,28 +57,27 @@ def all_file_sizes(situation: Situation) -> Iterator[Diagnostic]:
 
 
 def running_jobs(situation: Situation) -> Iterator[Diagnostic]:
-    """Jobs beyond the number that run at once wait; beyond the length of the queue they are refused."""
+    """Jobs beyond the number that run at once are queued; beyond the length of the queue they are refused."""
     for provider, facts in situation.accounts.items():
         running = facts.counts.get("running_jobs")
         if running is None:
             continue
-        new = [c for c in situation.concerned(lambda kind: kind.trains) if c.provider == provider]
+        new = situation.training_types(provider)
         waiting = facts.counts.get("queued_jobs", 0)
         yield from _queue(situation, provider, new, running, waiting)
         yield from _full_queue(situation, provider, new, running + waiting)
 
 
 def _queue(
-    situation: Situation, provider: str, new: list[Change], running: int, waiting: int
+    situation: Situation, provider: str, new: Mapping[Address, str], running: int, waiting: int
 ) -> Iterator[Diagnostic]:
     for kind, name in _RUNNING_LIMITS.items():
         limit = situation.limit(provider, name)
-        own = [c for c in new if (text(c.after, "training_type") or "standard") == kind]
+        own = [address for address, training_type in new.items() if training_type == kind]
         if not own or limit is None or running + waiting + len(own) <= limit:
             continue
-        last = own[-1]
         yield situation.finding(
-            last.address,
+            own[-1],
             "the job will have to wait in the queue",
             f"{running} jobs of the account are running, {waiting} are queued, and the plan adds {len(own)}. "
             f"At most {limit} jobs of the training type {kind} run at once.",
@@ -86,14 +86,16 @@ def _queue(
         )
 
 
-def _full_queue(situation: Situation, provider: str, new: list[Change], busy: int) -> Iterator[Diagnostic]:
+def _full_queue(
+    situation: Situation, provider: str, new: Mapping[Address, str], busy: int
+) -> Iterator[Diagnostic]:
     running, queued = situation.limit(provider, "running_jobs"), situation.limit(provider, "queued_jobs")
     if not new or running is None or queued is None:
         return
     room = running + queued - busy
     if len(new) > room:
         yield situation.finding(
-            new[max(room, 0)].address,
+            list(new)[max(room, 0)],
             "the job queue of the account will be full",
             f"{busy} jobs are running or queued, and the plan adds {len(new)}. At most {running} run and "
             f"{queued} are queued.",
@@ -105,25 +107,25 @@ def _full_queue(situation: Situation, provider: str, new: list[Change], busy: in
 def _number(situation: Situation, kind: ResourceType) -> Iterator[Diagnostic]:
     order = Order(situation.changes)
     for provider in situation.accounts:
-        there, limit = _there(situation, provider, kind), situation.limit(provider, kind.limit)
-        if there is None or limit is None:
+        used, limit = _used(situation, provider, kind), situation.limit(provider, kind.limit)
+        if used is None or limit is None:
             continue
         takes = [
             Take(c, 1 if c.action in MAKES else -1)
             for c in situation.changes
             if c.address.kind == kind.kind and c.provider == provider and c.action in (*MAKES, Action.DELETE)
         ]
-        found = shortage(takes, limit - there, order)
+        found = shortage(takes, limit - used, order)
         if found is not None:
             severity = "error" if found.is_sure else "warning"
-            detail = f"The account has {there} of at most {limit}, and the plan adds more than fit."
+            detail = f"The account has {used} of at most {limit}, and the plan adds more than fit."
             address = found.step.address
             yield situation.finding(
                 address, f"too many {kind.limit}", detail, kind.below_limit, severity=severity
             )
 
 
-def _there(situation: Situation, provider: str, kind: ResourceType) -> int | None:
+def _used(situation: Situation, provider: str, kind: ResourceType) -> int | None:
     facts = situation.accounts[provider]
     if kind.serves:
         return None if facts.deployments is None else len(facts.deployments)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 
+from ftops import catalog
 from ftops.catalog.fields import region
+from ftops.config.config import Config
 from ftops.core.address import Address
 from ftops.core.errors import Diagnostic
-from ftops.core.model_names import ModelName, split
+from ftops.core.model_names import ModelName, base_of, split
+from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import ResourceType
 from ftops.core.suggestions import did_you_mean, nearest
 from ftops.planning.plan import MAKING, Change
 from ftops.planning.preflight.capacity import size_of
 from ftops.planning.preflight.context import MAKES, Situation, find, text
 from ftops.providers.account_facts import OfferedModel, OfferedSku
+from ftops.state.state import State
 
 SOON_DAYS = 60
 _CORRECT = "if the catalogue is out of date, correct it in ftops.catalog.yaml"
@@ -311,3 +315,22 @@ def _other_types(training: object, location: str, asked: str) -> str:
 def _where(situation: Situation, change: Change) -> str:
     facts = situation.accounts[change.provider]
     return f"{facts.name} ({facts.location})" if facts.location else facts.name
+
+
+def retired(
+    gone: Iterable[Address], state: State, config: Config, environ: Mapping[str, str], today: date
+) -> Iterator[Address]:
+    """The deleted objects whose model was retired by `today`, according to the catalogue: the service has
+    deleted them by itself. Raises SpecError if the catalogue can't be read."""
+    known = catalog.load(config.project, environ)
+    for address in gone:
+        recorded = state.resources[address]
+        provider = config.providers.get(recorded.provider)
+        model = base_of(text(recorded.inputs, "model"))
+        if not model or provider is None or not PROVIDER_TYPES[provider.type].retires_models:
+            continue
+        models = known.of_platform if PROVIDER_TYPES[provider.type].platform_catalog else known
+        name, version = split(model)
+        found = models.find(name, text(recorded.inputs, "version") or version)
+        if found is not None and found.inference_retires is not None and found.inference_retires <= today:
+            yield address

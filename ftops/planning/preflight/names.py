@@ -1,4 +1,4 @@
-"""Rules: the names of deployments are free."""
+"""Name rules: the names of deployments are valid and not taken."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from ftops.planning.preflight.running_balance import Order
 
 
 def taken(situation: Situation) -> Iterator[Diagnostic]:
-    """No deployment of that name exists, unless the plan deletes it before."""
+    """No deployment of that name exists, unless the plan deletes it first."""
     order: Order | None = None
     for change in situation.concerned(lambda kind: kind.serves):
         name = _name({**change.after, "model": situation.known_model(change)})
-        there = situation.accounts[change.provider].deployments
-        if not name or there is None or name not in there:
+        existing = situation.accounts[change.provider].deployments
+        if not name or existing is None or name not in existing:
             continue
         order = order or Order(situation.changes)
         if not _goes_before(situation, order, change.step, change.provider, name):
@@ -35,7 +35,7 @@ def taken(situation: Situation) -> Iterator[Diagnostic]:
 
 
 def long_enough(situation: Situation) -> Iterator[Diagnostic]:
-    """The name has the two characters at least that the service wants. (The spec sees to the other rules.)"""
+    """The name is as long as the service requires. The loader checks the other rules of names."""
     for change in situation.concerned(lambda kind: kind.serves):
         name = _name(change.after)
         shortest = PROVIDER_TYPES[situation.accounts[change.provider].service].shortest_name
@@ -49,11 +49,11 @@ def long_enough(situation: Situation) -> Iterator[Diagnostic]:
 
 
 def shared(situation: Situation) -> Iterator[Diagnostic]:
-    """Two providers for one account don't declare one name twice. (One provider can't: the spec says so.)"""
+    """Two providers for one account don't use a name twice. Within one provider, the loader refuses it."""
     declared: dict[tuple[str, str], list[Resource]] = {}
-    for resource in situation.resources.values():
-        kind, home = kind_of(resource.address), situation.homes.get(resource.provider, resource.provider)
-        name = _name(resource.inputs) if kind.serves and is_exclusive(home, kind.kind) else ""
+    for resource in situation.declared(lambda kind: kind.serves):
+        home = situation.homes.get(resource.provider, resource.provider)
+        name = _name(resource.inputs) if is_exclusive(home, resource.address.kind) else ""
         if name:
             declared.setdefault((home, name), []).append(resource)
     changed = {change.address for change in situation.concerned(lambda kind: kind.serves)}
@@ -74,7 +74,7 @@ def _twice(situation: Situation, name: str, addresses: list[Address]) -> Diagnos
 
 
 def _name(inputs: Mapping[str, Value]) -> str:
-    """The name at the service in lower case; empty where it follows from a model that is yet to be made."""
+    """The name at the service in lower case; empty if it depends on a model that has yet to be trained."""
     name = text(inputs, "name")
     return deployment_name(name, inputs).lower() if name else ""
 

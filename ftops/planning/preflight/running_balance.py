@@ -1,4 +1,4 @@
-"""What a plan takes and gives back, in its order: whether something runs out on the way."""
+"""Running balance: whether a quota or limit is exceeded at any step of a plan."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ftops.planning.plan import Change
 
 @dataclass(frozen=True, slots=True)
 class Take:
-    """What one step takes from something that there is only so much of; below 0: gives back."""
+    """What one step takes of a quota or limit; negative if it frees some."""
 
     step: Change
     amount: float
@@ -19,14 +19,14 @@ class Take:
 
 @dataclass(frozen=True, slots=True)
 class Shortage:
-    """The first step that there isn't enough for."""
+    """The first step for which not enough is left."""
 
     step: Change
     needs: float
     left: float
-    """When its turn comes, in the order of the plan."""
+    """Just before it, in the order of the plan."""
     is_sure: bool
-    """False: there would be enough, did other steps give back theirs before."""
+    """False: there would be enough if other steps ran first."""
 
 
 class Order:
@@ -37,7 +37,7 @@ class Order:
         self._behind: dict[str, frozenset[str]] = {}
 
     def waits(self, step: str, other: str) -> bool:
-        """Whether `step` comes after `other` whatever happens."""
+        """Whether `step` always comes after `other`."""
         if other not in self._behind:
             self._behind[other] = self._all_behind(other)
         return step in self._behind[other]
@@ -61,10 +61,7 @@ class Order:
 
 
 def shortage(takes: Iterable[Take], left: float, order: Order) -> Shortage | None:
-    """Where a plan that takes these in their order runs out; None where there is enough.
-
-    A step that gives back counts before one that takes, unless it has to wait for it.
-    """
+    """The shortage if the steps run in this order; None if there is enough."""
     steps = list(takes)
     now = left
     for number, take in enumerate(steps):

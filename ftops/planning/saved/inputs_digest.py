@@ -98,7 +98,7 @@ def _differing(old: Mapping[str, object], new: Mapping[str, object]) -> list[str
 def _parts(config: Config, plan: Plan) -> Iterator[tuple[str, Json]]:
     for resource in config.resources:
         yield str(resource.address), _declared(resource)
-    used = plan.providers_of() | {r.provider for r in config.resources}
+    used = plan.providers_of() | config.used_providers
     for provider in config.providers.values():
         if provider.name in used:
             yield f"provider {provider.name}", _configured(provider, str(config.project))

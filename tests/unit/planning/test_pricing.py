@@ -47,7 +47,9 @@ def test_epochs(wanted: object, examples: int, expected: Epochs) -> None:
 
 def cost(model: CatalogModel | None, inputs: Mapping[str, Any]) -> TrainingCost:
     measured = Measured("", Sums(examples=10, tokens=16_000), b"")
-    return pricing.training(JOB, statistics(measured), model, "gpt-4.1", inputs)
+    training_type = inputs.get("training_type", "standard")
+    n_epochs = inputs.get("hyperparameters", {}).get("n_epochs")
+    return pricing.training(JOB, statistics(measured), model, "gpt-4.1", training_type, n_epochs)
 
 
 def test_the_lab_example_of_the_service() -> None:

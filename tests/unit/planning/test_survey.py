@@ -18,7 +18,7 @@ from ftops.core.address import Address
 from ftops.core.errors import Blocked, Diagnostic, Permanent, Place, ProviderError, Temporary
 from ftops.planning.plan import Change
 from ftops.planning.planner import plan
-from ftops.planning.preflight.survey import run_preflight
+from ftops.planning.preflight import run_preflight
 from ftops.providers.account_facts import Access, AccountFacts, Reach
 from ftops.providers.base import Inspects, Provider
 from ftops.providers.memory import MemoryProvider
