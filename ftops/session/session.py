@@ -43,12 +43,12 @@ from ftops.state.backends import (
     LockInfo,
     Store,
     Waiting,
-    check_place,
+    check_location,
     lock_info,
-    note_origin,
-    note_place,
     open_store,
-    state_form,
+    record_location,
+    record_ownership,
+    state_codec,
 )
 from ftops.state.file_format import PLAIN
 from ftops.state.state import DigestKeySet, Entry, Home, Recorded, ResourceState, State, Status, fold
@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from ftops.applying.events import Event
     from ftops.applying.run import Apply, Report, Settings
     from ftops.providers.training_results import Results
-    from ftops.state.backends.audit_log import Ending, Run
+    from ftops.state.backends.audit_log import Run, RunOutcome
 
 __all__ = ["CONNECTION", "Session", "inspect_data", "with_data"]
 
@@ -96,7 +96,7 @@ class Session(Struct):
     @classmethod
     def on_copy(cls, config: Config, state: State) -> Session:
         """With this state, to plan: where the spec keeps its own isn't asked."""
-        form = PLAIN if config.withheld is not None else state_form(config)
+        form = PLAIN if config.withheld is not None else state_codec(config)
         store = LocalStore(config.project / config.state.path, config.name, config.environment, form)
         providers = Providers(config.providers, config.project)
         return cls(config, build(config), store, providers, _state=state)
@@ -115,7 +115,7 @@ class Session(Struct):
         """As recorded; read once."""
         if self._state is None:
             state = self.store.read()
-            check_place(self.config, self.store, state)
+            check_location(self.config, self.store, state)
             self._state = state
         return self._state
 
@@ -282,7 +282,7 @@ class Session(Struct):
         its first entry is recorded, and stays through rotations: else every secret would look changed."""
         if self.state.digest_key or self.state.serial:
             return self.state.digest_key
-        return self.store.form.digest_key(self.config.name, self.config.environment)
+        return self.store.codec.digest_key(self.config.name, self.config.environment)
 
     def _begin(self) -> tuple[State, Journal]:
         """The state to record on, and its journal. A state has a lineage from its first entry on."""
@@ -300,8 +300,8 @@ class Session(Struct):
 
     def _begun_state(self) -> State:
         if isinstance(self.store, LocalStore):
-            note_origin(self.config)
-        note_place(self.config, self.store)
+            record_ownership(self.config)
+        record_location(self.config, self.store)
         return self.state if self.state.lineage else replace(self.state, lineage=str(uuid4()))
 
     def replacement(self, before: str, after: str, *, verified: bool) -> Replacement:
@@ -315,7 +315,7 @@ class Session(Struct):
     def renew_encryption(self) -> bool:
         """Writes the state anew if it may be written with another key, or otherwise, than the spec says by
         now; whether it was written. Only within `locked`."""
-        if not (self.store.form.is_changing and self.state.lineage):
+        if not (self.store.codec.is_changing and self.state.lineage):
             return False
         self.replace_state(self.state)
         return True
@@ -357,13 +357,13 @@ class Session(Struct):
 
         return read_runs(self.store.audit_lines())
 
-    def _audited(self, **known: Any) -> AbstractContextManager[Ending]:
+    def _audited(self, **known: Any) -> AbstractContextManager[RunOutcome]:
         """Only within `locked`, which says who it is that runs, and what."""
-        from ftops.state.backends.audit_log import Begun, audited, now
+        from ftops.state.backends.audit_log import RunStarted, audited, now
 
         recorded = self.readable_state or State("")  # a restore sets about to mend what can't be read
         info = self._info or lock_info("", "apply", now())
-        begun = Begun(
+        begun = RunStarted(
             run=uuid4().hex,
             at=now(),
             operation=info.operation,

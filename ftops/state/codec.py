@@ -1,7 +1,7 @@
-"""State codec: state and journal entries ↔ JSON values. It doesn't know files, lines and checksums.
+"""State codec: state and journal entries ↔ JSON values.
 
-Reading is tolerant of keys it doesn't know, and raises KeyError, TypeError, ValueError or AttributeError for
-what isn't of this form: who knows the file says so.
+Reading ignores unknown keys, and raises KeyError, TypeError, ValueError or AttributeError for invalid values.
+`file_format` turns these into errors that name the file.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Fields = Mapping[str, Any]
 _ARRAYS = (Home, Reassignment)
 _CODEC = Codec(arrays=_ARRAYS)
 _PLAIN = Codec(arrays=_ARRAYS, forms={Value: Form(same, same)})
-"""Of a file in which there is no `${`: nothing has to be looked for."""
+"""For a file without `${`: no expressions have to be looked for."""
 
 
 def state_from_json(raw: Fields, *, is_plain: bool) -> State:
@@ -28,7 +28,7 @@ def state_from_json(raw: Fields, *, is_plain: bool) -> State:
     pending = codec.form(Mapping[Address, PendingOperation]).read
     serial = codec.read(int, raw["serial"])
     if serial < 0:
-        raise ValueError(f"{serial} is no serial")
+        raise ValueError(f"{serial} is not a serial")
     return State(
         lineage=codec.read(str, raw["lineage"]),
         serial=serial,
@@ -47,18 +47,13 @@ def entry_to_json(entry: Entry) -> dict[str, Json]:
 
 
 def entry_from_json(raw: Fields) -> Entry:
-    """Raises KeyError, TypeError or ValueError if `raw` is no entry."""
+    """Raises KeyError, TypeError or ValueError."""
     return _CODEC.form(Entry).read(raw)  # type: ignore[no-any-return]
 
 
-def resource_to_json(resource: ResourceState) -> dict[str, Json]:
-    """Empty optional fields are left out."""
-    return _CODEC.write(resource)  # type: ignore[no-any-return]
-
-
-def operation_to_json(operation: PendingOperation) -> dict[str, Json]:
-    """Empty optional fields are left out."""
-    return _CODEC.write(operation)  # type: ignore[no-any-return]
+def record_to_json(record: ResourceState | PendingOperation) -> dict[str, Json]:
+    """Without empty optional fields."""
+    return _CODEC.write(record)  # type: ignore[no-any-return]
 
 
 def _digest_key(raw: Any) -> str:

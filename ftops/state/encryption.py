@@ -1,9 +1,9 @@
-"""Encryption of texts: AES-256-GCM. A text that was encrypted for one purpose can't be used for another.
+"""Encryption of texts with AES-256-GCM.
 
-A sealed text is `<key id>:<base64 of nonce and ciphertext>`. It is *bound* to a text that is not in it,
-such as lineage and serial: unsealing it for anything else fails as an altered one does.
+An encrypted text is `<key id>:<base64 of nonce and ciphertext>`. It is *bound* to another text, such as
+lineage and serial, as its associated data: decrypting it for anything else fails.
 
-cryptography takes longer to import than a plan without changes, so it is loaded where it is used.
+Importing cryptography takes longer than a plan without changes, so it is imported where it is used.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ MAKE_ONE = "create one with: openssl rand -base64 32"
 
 
 class Key(Struct, frozen=True):
-    """A secret of 32 bytes. Its id tells keys apart and says nothing of the secret."""
+    """A secret of 32 bytes. Its id doesn't reveal the secret."""
 
     secret: bytes
 
@@ -42,15 +42,13 @@ class Key(Struct, frozen=True):
         return sha256(b"ftops key id" + self.secret).hexdigest()[:8]
 
     def derived(self, purpose: str) -> str:
-        """Another key, of 64 hex digits, for one purpose. It says nothing of this one."""
+        """A key for another purpose, as 64 hex digits. It doesn't reveal this one."""
         return hmac.new(self.secret, f"ftops {purpose}".encode(), "sha256").hexdigest()
 
 
 class Keys(Struct, frozen=True):
-    """What is sealed is sealed with `key`; what can be unsealed is what any of them has sealed.
-
-    Without `key` nothing more is sealed. `accept_plain`: what was never sealed is taken as it is.
-    """
+    """`key` encrypts, and any of the keys decrypts. Without `key` texts aren't encrypted any more.
+    `accept_plain`: texts that aren't encrypted are accepted."""
 
     key: Key | None
     fallbacks: Sequence[Key] = ()
@@ -59,29 +57,37 @@ class Keys(Struct, frozen=True):
     def encrypt(self, plain: str, bound: str) -> str:
         """Raises ValueError without a key."""
         if self.key is None:
-            raise ValueError("there is no key to seal with")
+            raise ValueError("there is no key to encrypt with")
         nonce = os.urandom(NONCE_BYTES)
         sealed = _cipher(self.key.secret).encrypt(nonce, plain.encode(), bound.encode())
         return f"{self.key.id}:{base64.b64encode(nonce + sealed).decode()}"
 
     def decrypt(self, sealed: str, bound: str, place: str) -> str:
-        """Raises StateError with the place where the key is another one, or where either text was altered."""
+        """Raises StateError, with the place, if the key is another one or either text was altered."""
         id, _, body = sealed.partition(":")
         known = [k for k in (self.key, *self.fallbacks) if k is not None]
         key = next((k for k in known if k.id == id), None)
         if key is None:
-            raise _wrong_key(place, id, known)
+            raise StateError(
+                f"the state is encrypted with another key: {place}",
+                f"it needs the key {id}; given: {', '.join(k.id for k in known) or 'none'}.",
+                "set the right key; after a rotation, set the old one under `fallback`",
+            )
         from cryptography.exceptions import InvalidTag
 
         try:
             raw = base64.b64decode(body, validate=True)
             return _cipher(key.secret).decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], bound.encode()).decode()
         except (InvalidTag, binascii.Error, ValueError) as error:
-            raise _altered(place) from error
+            raise StateError(
+                f"the state was altered: {place}",
+                "it wasn't written by ftops with this key for this state and serial: it may be an old copy.",
+                "restore it from a backup or the bucket's object versions",
+            ) from error
 
 
 def key_of(text: str, where: str, place: Place | None = None) -> Key:
-    """32 bytes in base64 or in hex. Raises StateError, which never shows the text but may name the place."""
+    """Parses 32 bytes in base64 or hex. Raises StateError, which never shows the text."""
     text = "".join(text.split())
     for decode in (bytes.fromhex, _base64):
         try:
@@ -100,7 +106,7 @@ def key_of(text: str, where: str, place: Place | None = None) -> Key:
 
 
 def altered_or_plain(place: str) -> StateError:
-    """Of what isn't sealed although it should be."""
+    """For a text that should be encrypted, but isn't."""
     return StateError(
         f"the state isn't encrypted, but the spec requires encryption: {place}",
         "either it was never encrypted, or it was replaced by another one.",
@@ -117,19 +123,3 @@ def _cipher(secret: bytes) -> AESGCM:
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     return AESGCM(secret)
-
-
-def _wrong_key(place: str, id: str, known: Sequence[Key]) -> StateError:
-    return StateError(
-        f"the state is encrypted with another key: {place}",
-        f"it needs the key {id}; given: {', '.join(k.id for k in known) or 'none'}.",
-        "set the right key; after a rotation, set the old one under `fallback`",
-    )
-
-
-def _altered(place: str) -> StateError:
-    return StateError(
-        f"the state was altered: {place}",
-        "it wasn't written by ftops with this key for this state and serial: it may be an old copy.",
-        "restore it from a backup or the bucket's object versions",
-    )

@@ -1,16 +1,15 @@
 """File format of a state and its journal: text ↔ values, without I/O.
 
-A snapshot has one line per field, so that a change of one field is one line of a diff, and a checksum of its
-other lines. A journal line is `<crc32> <json>`: a line that a crash cut off can be told from one that
-somebody edited.
-What can't be trusted is refused, with what to do about it; so is a file of a later version. What stands in
-a field is none of its concern: that is `codec`.
+A snapshot has a line for each field, so that diffs are small, and a checksum of its other lines. A journal
+line is `<crc32> <json>` and ends with `\\n`; other line separators may be part of the JSON. A last line
+without `\\n` was cut off by a crash, and one with a wrong checksum was edited. Files that can't be trusted or
+are of a later version are refused. The values of fields are written by `codec`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Protocol
 from zlib import crc32
@@ -18,26 +17,19 @@ from zlib import crc32
 import msgspec
 
 from ftops.core.errors import StateError
-from ftops.state.codec import (
-    Fields,
-    entry_from_json,
-    entry_to_json,
-    operation_to_json,
-    resource_to_json,
-    state_from_json,
-)
+from ftops.state.codec import Fields, entry_from_json, entry_to_json, record_to_json, state_from_json
 from ftops.state.state import STATE_VERSION, Entry, State
 
 _dumps = json.JSONEncoder(ensure_ascii=False, sort_keys=True, allow_nan=False).encode
 _quoted = lru_cache(maxsize=1024)(_dumps)
-"""The same few names of fields come again and again."""
+"""For names of fields, which are few."""
 
 
 def snapshot_text(state: State, spec: str, environment: str) -> str:
-    """The whole state, keys sorted, a line per field, with its checksum."""
-    resources = {str(a): resource_to_json(r) for a, r in state.resources.items()}
-    deposed = {f"{a}#{key}": resource_to_json(r) for (a, key), r in state.deposed.items()}
-    pending = {str(a): operation_to_json(p) for a, p in state.pending.items()}
+    """A snapshot, with sorted keys and its checksum."""
+    resources = {str(a): record_to_json(r) for a, r in state.resources.items()}
+    deposed = {f"{a}#{key}": record_to_json(r) for (a, key), r in state.deposed.items()}
+    pending = {str(a): record_to_json(p) for a, p in state.pending.items()}
     rows = [
         f' "deposed": {_objects(deposed)}',
         *([f' "digest_key": {_dumps(state.digest_key)}'] if state.digest_key else []),
@@ -51,14 +43,14 @@ def snapshot_text(state: State, spec: str, environment: str) -> str:
         f' "version": {STATE_VERSION}',
     ]
     content = ",\n".join(rows) + "\n}\n"
-    return "{\n" + _checksum_row(_checksum(content)) + content
+    return _start(_checksum(content)) + content
 
 
 def parse_snapshot(
     text: str, file: str, spec: str = "", environment: str = "", *, edited: bool = False
 ) -> State:
-    """The inverse of `snapshot_text`. Raises StateError for what can't be trusted, and for the state of
-    another spec or environment than these, where they are given. `edited`: it needn't have its checksum."""
+    """The inverse of `snapshot_text`. Raises StateError if it can't be trusted, or belongs to another spec or
+    environment, if these are given. `edited`: the checksum isn't checked."""
     raw = _json(text, file)
     check_version(raw, file)
     if "sealed" in raw:
@@ -69,10 +61,23 @@ def parse_snapshot(
     try:
         return state_from_json(raw, is_plain="${" not in text)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
+        why = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise StateError(
             f"the state file is damaged: {file}",
-            f"it is JSON, but not in the format of ftops ({_what(error)}).",
+            f"it is JSON, but not in the format of ftops ({why}).",
             "restore the file from a backup or from version control",
+        ) from error
+
+
+def decode(content: bytes, file: str) -> str:
+    """The text of a snapshot. Raises StateError."""
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise StateError(
+            f"the state file is damaged: {file}",
+            f"it isn't UTF-8 text ({error.reason}).",
+            "restore it from a backup",
         ) from error
 
 
@@ -80,7 +85,7 @@ def _json(text: str, file: str) -> Any:
     try:
         return msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError):
-        pass  # the other reader can say where
+        pass  # json.loads reports the position
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -94,7 +99,7 @@ def _json(text: str, file: str) -> Any:
 
 
 def check_version(raw: Any, file: str) -> None:
-    """Refuses what isn't a state file, and one that a later ftops wrote."""
+    """Raises StateError if it isn't a state file, or one of a later version."""
     version = raw.get("version") if isinstance(raw, dict) else None
     if isinstance(raw, dict) and "terraform_version" in raw:
         raise StateError(
@@ -117,12 +122,12 @@ def check_version(raw: Any, file: str) -> None:
 
 
 def _check_checksum(text: str, raw: Fields, file: str) -> None:
-    """Older versions wrote none."""
-    found = raw.get("checksum")
-    if found is None:
+    """Older versions wrote no checksum."""
+    checksum = raw.get("checksum")
+    if checksum is None:
         return
-    start = "{\n" + _checksum_row(str(found))
-    if not text.startswith(start) or found != _checksum(text[len(start) :]):
+    start = _start(str(checksum))
+    if not text.startswith(start) or checksum != _checksum(text[len(start) :]):
         raise StateError(
             f"the state file was edited or damaged: {file}",
             "its checksum doesn't match its content. Without its state ftops doesn't know what exists, so "
@@ -137,8 +142,8 @@ def _checksum(content: str) -> str:
     return f"{crc32(content.encode()):08x}"
 
 
-def _checksum_row(checksum: str) -> str:
-    return f' "checksum": {_dumps(checksum)},\n'
+def _start(checksum: str) -> str:
+    return f'{{\n "checksum": {_dumps(checksum)},\n'
 
 
 def _check_owner(raw: Fields, file: str, spec: str, environment: str) -> None:
@@ -153,26 +158,19 @@ def _check_owner(raw: Fields, file: str, spec: str, environment: str) -> None:
             )
 
 
-def journal_line(serial: int, entry: Entry) -> str:
-    """One line, with its end. `serial` is that of the state once the entry is in it."""
-    body = _dumps({"serial": serial, **entry_to_json(entry)})
-    return f"{crc32(body.encode()):08x} {body}\n"
-
-
-def sealed_line(serial: int, sealed: str) -> str:
-    """As `journal_line`, of an entry that only who has the key can read."""
-    body = _dumps({"serial": serial, "sealed": sealed})
-    return f"{crc32(body.encode()):08x} {body}\n"
+def checked_line(row: Fields) -> str:
+    """A line of a journal, with its checksum."""
+    body = _dumps(row)
+    return f"{_checksum(body)} {body}\n"
 
 
 def header_line(lineage: str) -> str:
-    """The first line of a journal: which state it belongs to."""
-    body = _dumps({"journal": STATE_VERSION, "lineage": lineage})
-    return f"{crc32(body.encode()):08x} {body}\n"
+    """The first line of a journal: the state that it belongs to."""
+    return checked_line({"journal": STATE_VERSION, "lineage": lineage})
 
 
 def parse_line(line: bytes) -> dict[str, Any] | None:
-    """The JSON object of a journal line, without its end; None where the line is not whole."""
+    """The JSON object of a journal line; None if its checksum doesn't match."""
     checksum, _, body = line.partition(b" ")
     if checksum != b"%08x" % crc32(body):
         return None
@@ -183,37 +181,74 @@ def parse_line(line: bytes) -> dict[str, Any] | None:
     return raw if isinstance(raw, dict) else None
 
 
+class DamagedJournal(Exception):
+    """A journal isn't as it was written. `line` counts from 1; 0: an entry is missing."""
+
+    def __init__(self, why: str, line: int = 0) -> None:
+        super().__init__(why)
+        self.why = why
+        self.line = line
+
+
+def journal_rows(content: bytes, *, may_be_torn: bool = False) -> Iterator[dict[str, Any]]:
+    """The objects of the lines. Raises DamagedJournal. `may_be_torn`: an incomplete last line is ignored,
+    because it was cut off by a crash and never acknowledged."""
+    *lines, rest = content.split(b"\n")
+    for number, line in enumerate(lines, 1):
+        row = parse_line(line)
+        if row is None:
+            why = "a line of it doesn't match its checksum: it was changed after it was written"
+            raise DamagedJournal(why, number)
+        yield row
+    if rest and not may_be_torn:
+        raise DamagedJournal("its last line is incomplete", len(lines) + 1)
+
+
+def journal_entries(
+    rows: Iterable[Fields], after: int, codec: StateCodec, lineage: str, place: str
+) -> Iterator[Entry]:
+    """The entries after a serial: the snapshot includes those before. Raises DamagedJournal if one is
+    missing, StateError if one can't be read."""
+    for row in rows:
+        serial = row.get("serial", 0)
+        if serial <= after:
+            continue
+        if serial != after + 1:
+            raise DamagedJournal(f"entry {after + 1} is missing before entry {serial}")
+        yield codec.entry(row, lineage, place)
+        after = serial
+
+
 class StateCodec(Protocol):
-    """How a state is written down: in the clear, or sealed."""
+    """How a state is written: as plain text, or encrypted."""
 
     @property
     def is_changing(self) -> bool:
-        """Whether it also reads what is written with another key, or otherwise."""
+        """Whether it also reads what was written with another key, or as plain text."""
 
-    def snapshot(self, state: State, spec: str, environment: str) -> str:
-        """The whole state."""
+    def snapshot(self, state: State, spec: str, environment: str) -> str: ...
 
     def parse(self, text: str, file: str, spec: str, environment: str) -> State:
-        """Its inverse. Raises StateError."""
+        """The inverse of `snapshot`. Raises StateError."""
 
     def line(self, serial: int, entry: Entry, lineage: str) -> str:
-        """One line of a journal, with its end."""
+        """A line of the journal. `serial` is that of the state including the entry."""
 
     def entry(self, row: Fields, lineage: str, file: str) -> Entry:
-        """Of a line as `parse_line` gives it. Raises StateError."""
+        """The inverse of `line`, for the object of `parse_line`. Raises StateError."""
 
     def digest_key(self, spec: str, environment: str) -> str:
-        """With what a new state keys digests of secrets; empty if there is no key to make it of."""
+        """The key for digests of secrets in a new state; empty if it isn't encrypted."""
 
     def mark(self, text: str) -> str:
-        """What tells later that a text is as it was; empty where nothing can."""
+        """Proves later that a text is unchanged; empty if it isn't encrypted."""
 
     def check(self, text: str, mark: str, file: str) -> None:
-        """Raises StateError where the mark is not that of the text."""
+        """Raises StateError if the mark isn't that of the text."""
 
 
 class PlainCodec:
-    """In the clear."""
+    """A state as plain text."""
 
     is_changing = False
 
@@ -224,7 +259,7 @@ class PlainCodec:
         return parse_snapshot(text, file, spec, environment)
 
     def line(self, serial: int, entry: Entry, lineage: str) -> str:
-        return journal_line(serial, entry)
+        return checked_line({"serial": serial, **entry_to_json(entry)})
 
     def entry(self, row: Fields, lineage: str, file: str) -> Entry:
         if "sealed" in row:
@@ -273,7 +308,3 @@ def _fields(fields: Fields, indent: int) -> str:
     pad = " " * indent
     rows: Iterable[str] = (f"{pad}{_quoted(k)}: {_dumps(fields[k])}" for k in sorted(fields))
     return "{\n" + ",\n".join(rows) + "\n" + pad[1:] + "}"
-
-
-def _what(error: Exception) -> str:
-    return f"{error} is missing" if isinstance(error, KeyError) else str(error)

@@ -1,8 +1,8 @@
-"""State: what is recorded of objects, as the fold of a journal of entries. No I/O.
+"""State: the recorded objects, as the fold of a journal of entries. No I/O.
 
-An entry is written before the effect it announces (`Begun`) or right after the effect it reports
-(`Recorded`, `Removed`, `Failed`); others rearrange what is recorded and have no effect outside (`Moved`,
-`Reassigned`, `ProviderReplaced`, `DigestKeySet`). Each has a serial, one more than the entry before it.
+An entry is written before a call to a provider (`Begun`) or right after it (`Recorded`, `Removed`, `Failed`).
+Others only change the state (`Moved`, `Reassigned`, `ProviderReplaced`, `DigestKeySet`). Each has a serial,
+one more than the previous entry.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ STATE_VERSION = 1
 
 
 class Status(StrEnum):
-    """PENDING: accepted, still working. READY. TAINTED: exists, but has to be replaced."""
+    """PENDING: the service is still working on it. TAINTED: it exists, but has to be replaced."""
 
     PENDING = "pending"
     READY = "ready"
@@ -29,27 +29,27 @@ class Status(StrEnum):
 
 
 class Operation(StrEnum):
-    """What a pending operation set out to do. A delete needs no intent: it creates nothing."""
+    """What a pending operation does. Deletions aren't recorded in advance, because they create nothing."""
 
     CREATE = "create"
     UPDATE = "update"
 
 
 OWNER_DIGITS = 6
-"""Leading hex digits of a token that say which state it is of."""
+"""Leading hex digits of a token that identify its state."""
 
 
 def owner_mark(lineage: str) -> str:
-    """What the tokens of a state begin with, so that its objects can be told from those of others."""
+    """The prefix of a state's tokens, which identifies its objects."""
     return sha256(lineage.encode()).hexdigest()[:OWNER_DIGITS]
 
 
 class RemoteObject(Struct, frozen=True):
     """An object as the service shows it.
 
-    `attributes` are computed attributes; `inputs` those declared inputs that the service reports back,
-    in the spelling of the spec. `resume` is opaque to the engine: what a provider needs to go on
-    waiting for a long-running operation in another process. It holds no secret.
+    `attributes` are computed. `inputs` are those that the service reports, in the spelling of the spec. With
+    `resume` a provider can continue to wait for a long-running operation in another process; it contains no
+    secret.
     """
 
     remote_id: str
@@ -59,18 +59,19 @@ class RemoteObject(Struct, frozen=True):
     message: str = ""
     resume: str = ""
     requeue_after: float | None = None
-    """Seconds until it is worth asking again; only while PENDING. None: the engine chooses."""
+    """Seconds until the next poll, while PENDING. None: the engine chooses."""
     holds_concurrency_key: bool = False
-    """While PENDING: other writes to the same account have to wait."""
+    """While PENDING, other writes to the same account have to wait."""
     fingerprint: str = ""
-    """What ftops has written on it, where that was looked for: what it is made from."""
+    """The fingerprint that ftops has stored on the object, if it was read."""
 
 
 class ResourceState(Struct, frozen=True):
-    """One recorded object: what was asked (`inputs`, references filled in) and what came (`outputs`).
+    """A recorded object: its `inputs`, with references resolved but secrets as expressions, and its
+    `outputs`.
 
-    A secret stays an expression. `identities` maps input attributes that are compared by what they
-    mean, not by their id, to that meaning: a job's `training` to the digest of the data.
+    `identities` maps inputs that are compared by content to that: a job's `training` to the digest of the
+    data.
     """
 
     address: Address
@@ -88,21 +89,21 @@ class ResourceState(Struct, frozen=True):
     prevent_destroy: bool = False
     retain: bool = False
     shared: bool = False
-    """Adopted from another state, which may delete it: here it is only ever forgotten."""
+    """Adopted from another state, which may delete it. This state only forgets it."""
     created_at: str = ""
-    """When this state's run created it: UTC, ISO 8601. Empty for what was adopted, imported or recorded by an
-    older version."""
+    """When a run of this state created it (UTC, ISO 8601); empty if it was adopted or imported, or is
+    older."""
     schema_version: int = 1
     account: str = ""
-    """Where the object lives (`ftops.config.accounts`); empty in the records of older states."""
+    """The account of the object (`ftops.config.accounts`); empty in older states."""
     always_written: ClassVar = ("schema_version",)
 
 
 class PendingOperation(Struct, frozen=True):
-    """An intent that is on record without a result: the process ended in between.
+    """An operation that has started and has no result yet.
 
-    It holds all that is recorded of the object beside what the service says: who finds the object after a
-    crash records the same as who made it. `facts` are attributes that were known beforehand.
+    It contains all that is recorded of the object except what the service returns, so that a run that finds
+    the object after a crash can record it. `facts` are attributes that were known in advance.
     """
 
     address: Address
@@ -126,30 +127,28 @@ R = TypeVar("R", ResourceState, PendingOperation)
 
 
 class Begun(Struct, frozen=True, tag_field="entry", tag="begun"):
-    """About to do something to an object. On disk before the call is made."""
+    """An operation starts. Durable before the call is made."""
 
     operation: PendingOperation
 
 
 class Recorded(Struct, frozen=True, tag_field="entry", tag="recorded"):
-    """The current object of an address, whole. Ends its pending create or update.
-
-    `deposes` is the key under which the object recorded before is kept until it is deleted.
-    """
+    """The current object of an address. Ends its pending operation. `deposes` is the key under which the
+    previous object is kept until it is deleted."""
 
     resource: ResourceState
     deposes: str = ""
 
 
 class Removed(Struct, frozen=True, tag_field="entry", tag="removed"):
-    """An object is gone or forgotten: the current one, or the deposed one of that key."""
+    """An object was deleted or forgotten: the current one, or the deposed one with this key."""
 
     address: Address
     deposed: str = ""
 
 
 class Failed(Struct, frozen=True, tag_field="entry", tag="failed"):
-    """A pending operation came to nothing: the service refused it. Nothing was created."""
+    """The service refused a pending operation. Nothing was created."""
 
     address: Address
     message: str = ""
@@ -157,20 +156,20 @@ class Failed(Struct, frozen=True, tag_field="entry", tag="failed"):
 
 
 class OutputsRecorded(Struct, frozen=True, tag_field="entry", tag="outputs"):
-    """The spec's outputs after an apply, whole."""
+    """All outputs of the spec after an apply."""
 
     outputs: Mapping[str, Json]
 
 
 class Moved(Struct, frozen=True, tag_field="entry", tag="moved"):
-    """Objects that got other addresses, all at once: (from, to). What depends on them follows."""
+    """Objects get other addresses, all at once: (from, to). Dependencies on them are updated."""
 
     moves: tuple[tuple[Address, Address], ...]
 
 
 class Reassignment(NamedTuple):
-    """One object that is recorded under another address: the current one of `source`, or its deposed one of
-    that key. `deposes` is the key under which the current object of the target is kept."""
+    """An object gets another address: the current one of `source`, or its deposed one with `key`. `deposes`
+    is the key under which the current object of the target is kept."""
 
     source: Address
     key: str
@@ -179,28 +178,28 @@ class Reassignment(NamedTuple):
 
 
 class Reassigned(Struct, frozen=True, tag_field="entry", tag="reassigned"):
-    """Objects that other addresses want, all at once: two may exchange theirs. What depends on a current
-    object follows it."""
+    """Objects are reused under other addresses, all at once: two may be exchanged. Dependencies on current
+    objects are updated."""
 
     objects: tuple[Reassignment, ...]
 
 
 class Home(NamedTuple):
-    """Where an object is on record: a provider of the spec, and the account behind it."""
+    """A provider of the spec, and its account."""
 
     provider: str
     account: str
 
 
 class ProviderReplaced(Struct, frozen=True, tag_field="entry", tag="provider_replaced"):
-    """What is on record at one home is on record at another from now on."""
+    """Objects of a provider and account belong to another one from now on."""
 
     before: Home
     after: Home
 
 
 class DigestKeySet(Struct, frozen=True, tag_field="entry", tag="digest_key"):
-    """With what digests of secrets are keyed from now on: 64 hex digits. Set while nothing is recorded."""
+    """The key for digests of secrets, as 64 hex digits. Set before anything else is recorded."""
 
     key: str
 
@@ -210,10 +209,10 @@ Entry = Begun | Recorded | Removed | Failed | OutputsRecorded | Rearrangement
 
 
 class State(Struct, frozen=True):
-    """Everything recorded for one spec in one environment.
+    """Everything recorded for a spec in an environment.
 
-    `deposed` holds replaced objects that still exist, by address and key. `digest_key` is what digests of
-    secrets in it are keyed with (64 hex digits); empty in a state that began without encryption.
+    `deposed` are replaced objects that still exist, by address and key. `digest_key` is the key for digests
+    of secrets (64 hex digits); empty if the state wasn't encrypted at first.
     """
 
     lineage: str
@@ -230,20 +229,19 @@ class State(Struct, frozen=True):
 
 
 Source = tuple[Address, str]
-"""An address, and the key of its deposed object; empty for the current one."""
+"""An address, and the key of its deposed object; empty for its current object."""
 
 
 def recorded_objects(
     resources: Mapping[Address, ResourceState], deposed: Mapping[Source, ResourceState]
 ) -> Iterator[tuple[Source, ResourceState]]:
-    """Every object on record, and where it stands."""
     for address, record in resources.items():
         yield (address, ""), record
     yield from deposed.items()
 
 
 class Adoptable(Struct, frozen=True):
-    """An object of the account that is what a plan would make. `token` is the one that it carries."""
+    """An object of the account that can be used instead of creating one. `token` is stored on the object."""
 
     remote: RemoteObject
     token: str = ""
@@ -251,11 +249,10 @@ class Adoptable(Struct, frozen=True):
 
 
 class Observed(Struct, frozen=True):
-    """What the service shows of what is recorded; None: it is gone.
+    """The recorded objects as the service shows them; None if one is gone.
 
-    `found` are the objects that pending creates turned out to have made, `imported` those that the spec
-    wants to be managed from now on, `adoptable` those that need not be made. `refreshed` is False where only
-    these were looked for.
+    `found` are objects of pending operations, `imported` those that the spec imports, `adoptable` those that
+    can be reused. `refreshed` is False if only these were read.
     """
 
     refreshed: bool = False
@@ -264,15 +261,12 @@ class Observed(Struct, frozen=True):
     found: Mapping[Address, RemoteObject] = field(default_factory=dict)
     imported: Mapping[Address, RemoteObject | None] = field(default_factory=dict)
     causes: Mapping[Address, str] = field(default_factory=dict)
-    """Why an object is gone, where its provider can tell: `expired`."""
+    """Why an object is gone, if the provider knows: `expired`."""
     adoptable: Mapping[Address, Adoptable] = field(default_factory=dict)
 
 
 class LiveState:
-    """The one mutable state of a run: entries go in at constant cost each, values come out.
-
-    Owned by a single thread.
-    """
+    """The mutable state of a run, owned by a single thread. Adding an entry takes constant time."""
 
     def __init__(self, state: State) -> None:
         self.lineage = state.lineage
@@ -309,15 +303,8 @@ class LiveState:
                 self.digest_key = key
 
     def freeze(self) -> State:
-        return State(
-            self.lineage,
-            self.serial,
-            dict(self.resources),
-            dict(self.deposed),
-            dict(self.pending),
-            self.outputs,
-            self.digest_key,
-        )
+        records = (dict(self.resources), dict(self.deposed), dict(self.pending))
+        return State(self.lineage, self.serial, *records, self.outputs, self.digest_key)
 
     def _record(self, resource: ResourceState, deposes: str) -> None:
         address = resource.address
@@ -334,48 +321,46 @@ class LiveState:
 
     def _reassign(self, objects: tuple[Reassignment, ...]) -> None:
         taken = [
-            self.deposed.pop((one.source, one.key)) if one.key else self.resources.pop(one.source)
-            for one in objects
+            self.deposed.pop((source, key)) if key else self.resources.pop(source)
+            for source, key, *_ in objects
         ]
-        for one in objects:
-            if one.target in self.resources:
-                self.deposed[one.target, one.deposes] = self.resources.pop(one.target)
-        names = {one.source: one.target for one in objects if not one.key}
+        for _, _, target, deposes in objects:
+            if target in self.resources:
+                self.deposed[target, deposes] = self.resources.pop(target)
+        names = {source: target for source, key, target, _ in objects if not key}
         self.resources = {a: _depending(r, names) for a, r in self.resources.items()}
         self.deposed = {key: _depending(r, names) for key, r in self.deposed.items()}
         self.pending = {a: _depending(p, names) for a, p in self.pending.items()}
-        for one, resource in zip(objects, taken, strict=True):
-            self.resources[one.target] = replace(_depending(resource, names), address=one.target)
+        for (_, _, target, _), resource in zip(objects, taken, strict=True):
+            self.resources[target] = replace(_depending(resource, names), address=target)
 
     def _replace_provider(self, before: Home, after: Home) -> None:
-        self.resources = {a: _given(r, before, after) for a, r in self.resources.items()}
-        self.deposed = {key: _given(r, before, after) for key, r in self.deposed.items()}
-        self.pending = {a: _given(p, before, after) for a, p in self.pending.items()}
+        self.resources = {a: _rehomed(r, before, after) for a, r in self.resources.items()}
+        self.deposed = {key: _rehomed(r, before, after) for key, r in self.deposed.items()}
+        self.pending = {a: _rehomed(p, before, after) for a, p in self.pending.items()}
 
 
-def _renamed(one: R, names: Mapping[Address, Address]) -> R:
-    """An object or a pending operation under the address that it has now, as all that it depends on."""
-    address = names.get(one.address, one.address)
-    found = _depending(one, names)
-    return found if address == one.address else replace(found, address=address)
+def _renamed(record: R, names: Mapping[Address, Address]) -> R:
+    """With new names of its own address and of its dependencies."""
+    address = names.get(record.address, record.address)
+    record = _depending(record, names)
+    return record if address == record.address else replace(record, address=address)
 
 
-def _depending(one: R, names: Mapping[Address, Address]) -> R:
-    """The same with all that it depends on under the addresses that these have now."""
-    if names.keys().isdisjoint(one.dependencies):
-        return one
-    dependencies = {names.get(a, a) for a in one.dependencies}
-    return replace(one, dependencies=tuple(sorted(dependencies, key=lambda a: a.sort_key)))
+def _depending(record: R, names: Mapping[Address, Address]) -> R:
+    """With new names of its dependencies."""
+    if names.keys().isdisjoint(record.dependencies):
+        return record
+    dependencies = {names.get(a, a) for a in record.dependencies}
+    return replace(record, dependencies=tuple(sorted(dependencies, key=lambda a: a.sort_key)))
 
 
-def _given(one: R, before: Home, after: Home) -> R:
-    if (one.provider, one.account) != before:
-        return one
-    return replace(one, provider=after.provider, account=after.account)
+def _rehomed(record: R, before: Home, after: Home) -> R:
+    is_affected = (record.provider, record.account) == before
+    return replace(record, provider=after.provider, account=after.account) if is_affected else record
 
 
 def fold(state: State, entries: Iterable[Entry]) -> State:
-    """The state after these entries."""
     live = LiveState(state)
     for entry in entries:
         live.add(entry)
@@ -383,29 +368,24 @@ def fold(state: State, entries: Iterable[Entry]) -> State:
 
 
 def resource_from(operation: PendingOperation, remote: RemoteObject) -> ResourceState:
-    """What to record once the object of an operation is known."""
+    """The record of an operation's object."""
+    common = {name: getattr(operation, name) for name in _COMMON}
     return ResourceState(
-        address=operation.address,
-        provider=operation.provider,
+        **common,
         remote_id=remote.remote_id,
         status=remote.status,
-        inputs=operation.inputs,
         outputs={**operation.facts, **remote.attributes},
-        identities=operation.identities,
-        dependencies=operation.dependencies,
-        fingerprint=operation.fingerprint,
-        token=operation.token,
         message=remote.message,
         resume=remote.resume,
-        prevent_destroy=operation.prevent_destroy,
-        retain=operation.retain,
-        account=operation.account,
         created_at=operation.started_at,
     )
 
 
+_COMMON = [name for name in PendingOperation.__struct_fields__ if name in ResourceState.__struct_fields__]
+
+
 def observed_as(resource: ResourceState, remote: RemoteObject) -> ResourceState:
-    """The recorded resource brought up to date with what the service shows."""
+    """The record, updated by what the service shows."""
     known = (resource.remote_id, resource.status, resource.message, resource.resume)
     if known == (remote.remote_id, remote.status, remote.message, remote.resume) and all(
         resource.outputs.get(name) == value for name, value in remote.attributes.items()

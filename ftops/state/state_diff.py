@@ -1,26 +1,26 @@
-"""State diff: what differs between two versions of a state. Pure."""
+"""State diff: the differences between two versions of a state. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from msgspec import Struct
 
 from ftops.core.address import Address, Json
 from ftops.core.value_diff import Difference, differences
-from ftops.state.codec import resource_to_json
+from ftops.state.codec import record_to_json
 from ftops.state.state import ResourceState, State
 
 
 class Changed(Struct, frozen=True):
-    """One resource that both have, and in what it differs."""
+    """A resource of both versions, and its differences."""
 
     address: Address
     attributes: tuple[Difference, ...]
 
 
 class Comparison(Struct, frozen=True):
-    """From `before` to `after`, each by its serial. Addresses are sorted."""
+    """From the serial `before` to the serial `after`. Addresses are sorted."""
 
     before: int
     after: int
@@ -35,28 +35,21 @@ class Comparison(Struct, frozen=True):
 
 
 def compare(before: State, after: State) -> Comparison:
-    """Resources that are recorded; what is pending or deposed is left out: no restore brings that back."""
+    """Compares current resources and outputs. A restore doesn't bring back pending or deposed objects."""
     old, new = before.resources, after.resources
-    both = [a for a in _sorted(old) if a in new]
-    changed = (Changed(a, _differences(old[a], new[a])) for a in both if old[a] != new[a])
+    addresses = sorted(old.keys() | new.keys(), key=lambda a: a.sort_key)
+    both = [a for a in addresses if a in old and a in new and old[a] != new[a]]
+    changed = (Changed(a, differences(_fields(old[a]), _fields(new[a]))) for a in both)
     return Comparison(
         before.serial,
         after.serial,
-        tuple(new[a] for a in _sorted(new) if a not in old),
-        tuple(old[a] for a in _sorted(old) if a not in new),
+        tuple(new[a] for a in addresses if a not in old),
+        tuple(old[a] for a in addresses if a not in new),
         tuple(change for change in changed if change.attributes),
         differences(before.outputs, after.outputs),
     )
 
 
-def _differences(old: ResourceState, new: ResourceState) -> tuple[Difference, ...]:
-    return differences(_fields(old), _fields(new))
-
-
 def _fields(resource: ResourceState) -> Mapping[str, Json]:
-    fields = resource_to_json(resource)
+    fields = record_to_json(resource)
     return {name: value for name, value in fields.items() if name not in ("address", "resume", "token")}
-
-
-def _sorted(resources: Iterable[Address]) -> list[Address]:
-    return sorted(resources, key=lambda a: a.sort_key)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from ftops.config.outputs import OutputValue
 from ftops.core.address import Json, Value, encode, references
-from ftops.state.codec import operation_to_json, resource_to_json
+from ftops.state.codec import record_to_json
 from ftops.state.state import PendingOperation, ResourceState, State, Status
 from ftops.views.paint import Painter, clean
 from ftops.views.values import SENSITIVE, as_meant, leaves, show
@@ -58,9 +58,9 @@ def state_to_json(state: State, spec: str, environment: str) -> dict[str, Json]:
         "environment": environment,
         "lineage": state.lineage,
         "serial": state.serial,
-        "resources": [dict(resource_to_json(r)) for r in _current(state)],
-        "deposed": [{"key": key, **resource_to_json(r)} for (_, key), r in _deposed(state).items()],
-        "pending": [dict(operation_to_json(p)) for p in state.pending.values()],
+        "resources": [dict(record_to_json(r)) for r in _current(state)],
+        "deposed": [{"key": key, **record_to_json(r)} for (_, key), r in _deposed(state).items()],
+        "pending": [dict(record_to_json(p)) for p in state.pending.values()],
         "outputs": dict(state.outputs),
     }
 

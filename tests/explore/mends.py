@@ -60,7 +60,7 @@ def _nothing(*args: Any) -> None:
 
 def _of_the_newest_key(session: sessions.Session) -> str:
     """A rotated key changes what is known of secrets."""
-    return session.store.form.digest_key(session.config.name, session.config.environment)
+    return session.store.codec.digest_key(session.config.name, session.config.environment)
 
 
 _UNCHECKED: Patch = (planner, "check_owners", _nothing)

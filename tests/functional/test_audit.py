@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftops.state.backends.audit_log import Begun, Ended, Run, audit_line, read_runs
+from ftops.state.backends.audit_log import Run, RunEnded, RunStarted, audit_line, read_runs
 from tests.golden.cli import Folder, golden
 from tests.support.command import ROOT, environment
 from tests.support.embedded import SPEC as EMBEDDED
@@ -22,7 +22,13 @@ from tests.support.embedded import wait_until
 
 TEXTS = st.text(max_size=6)
 BEGUN = st.builds(
-    Begun, st.uuids().map(str), st.just("t"), st.just("apply"), who=TEXTS, plan=TEXTS, serial=st.integers(0)
+    RunStarted,
+    st.uuids().map(str),
+    st.just("t"),
+    st.just("apply"),
+    who=TEXTS,
+    plan=TEXTS,
+    serial=st.integers(0),
 )
 
 
@@ -137,12 +143,12 @@ def test_a_torn_line_spoils_no_other(folder: Folder) -> None:
 
 
 @given(st.lists(BEGUN, unique_by=lambda b: b.run), st.data())
-def test_rows_survive_being_written(begun: list[Begun], data: st.DataObject) -> None:
+def test_rows_survive_being_written(begun: list[RunStarted], data: st.DataObject) -> None:
     expected = []
     lines = []
     for row in begun:
         serial = data.draw(st.none() | st.integers(1))
-        ended = data.draw(st.none() | st.just(Ended(row.run, "t", "done", serial, {"done": 2})))
+        ended = data.draw(st.none() | st.just(RunEnded(row.run, "t", "done", serial, {"done": 2})))
         lines += [audit_line(row), *([audit_line(ended)] if ended else [])]
         expected.append(Run(row, ended))
     assert read_runs("".join(lines).splitlines()) == expected

@@ -242,7 +242,7 @@ def test_nothing_is_readable_without_the_key(place: Place, store: Store) -> None
     there = place.everything()
     journal.fold(FULL)
     written = b"".join([*there, *place.everything()])
-    is_plain = store.form is PLAIN
+    is_plain = store.codec is PLAIN
     assert (b"ftjob-1" in written) == is_plain
     assert (b"m.ft-1" in written) == is_plain
     assert (json.dumps(str(JOB)).encode() in written) == is_plain

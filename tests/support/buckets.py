@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 
-from ftops.state.backends.object_store import BucketError, Conflict, Tag, Thing
+from ftops.state.backends.object_store import BucketError, Conflict, StoredObject, Tag
 
 FAULTS = ("", "lost", "unknown", "late", "refused")
 
@@ -21,11 +21,11 @@ class MemoryBucket:
 
     now: Callable[[], float] = lambda: 0.0
     by_content: bool = False
-    things: dict[str, Thing] = field(default_factory=dict)
+    things: dict[str, StoredObject] = field(default_factory=dict)
     writes: int = 0
     place: str = "memory://bucket"
 
-    def get(self, name: str) -> Thing | None:
+    def get(self, name: str) -> StoredObject | None:
         return self.things.get(name)
 
     def create(self, name: str, content: bytes) -> Tag:
@@ -49,7 +49,7 @@ class MemoryBucket:
     def _write(self, name: str, content: bytes) -> Tag:
         self.writes += 1
         tag = Tag(str(hash(content)) if self.by_content else str(self.writes))
-        self.things[name] = Thing(content, tag, float(int(self.now())))
+        self.things[name] = StoredObject(content, tag, float(int(self.now())))
         return tag
 
 
@@ -66,7 +66,7 @@ class Wire:
     def place(self) -> str:
         return self.bucket.place
 
-    def get(self, name: str) -> Thing | None:
+    def get(self, name: str) -> StoredObject | None:
         if self.fault():
             raise away()
         return self.bucket.get(name)

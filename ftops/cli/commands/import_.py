@@ -24,7 +24,7 @@ from ftops.core.project import display
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.planning.plan import Plan, plan_to_json
 from ftops.session.session import Session
-from ftops.state.codec import resource_to_json
+from ftops.state.codec import record_to_json
 from ftops.state.state import ResourceState
 from ftops.views import plan as plan_view
 from ftops.views.values import plural
@@ -123,7 +123,7 @@ def _import_one(
     screen.warn(warnings)
     if screen.json:
         changes = plan_to_json(following)["changes"]
-        fields: dict[str, Json] = {"resource": resource_to_json(found), "next": changes}
+        fields: dict[str, Json] = {"resource": record_to_json(found), "next": changes}
         screen.document({"format_version": 1, **fields, "serial": session.state.serial})
     else:
         screen.text(_told(found, following, screen))

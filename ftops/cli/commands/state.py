@@ -18,7 +18,7 @@ from ftops.core.errors import FtopsError, StateError, UsageError
 from ftops.planning.moves import nothing_recorded
 from ftops.session.session import Session
 from ftops.state.backends import move_in
-from ftops.state.codec import resource_to_json
+from ftops.state.codec import record_to_json
 from ftops.state.state import ResourceState, State
 from ftops.state.state_diff import Comparison, compare
 from ftops.views.history import comparison_to_json, draw_comparison, draw_versions, versions_to_json
@@ -45,7 +45,7 @@ def show(screen: Screen, address: Address, spec: SpecArguments) -> int:
     """Show everything in the state about the object at ADDRESS."""
     resource = _find(_recorded(screen, spec), address)
     if screen.json:
-        screen.document({"format_version": 1, "resource": resource_to_json(resource)})
+        screen.document({"format_version": 1, "resource": record_to_json(resource)})
     else:
         screen.text(draw_resource(resource, screen.paint))
     return 0

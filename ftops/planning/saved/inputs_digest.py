@@ -16,7 +16,7 @@ from msgspec.structs import astuple, replace
 from ftops.config.config import Config, ProviderConfig, Resource
 from ftops.core.address import Address, Json, Reference, Secret, Value, encode, references, secrets
 from ftops.planning.plan import Plan
-from ftops.state.codec import operation_to_json, resource_to_json
+from ftops.state.codec import record_to_json
 from ftops.state.state import State
 
 _canonical = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
@@ -152,13 +152,13 @@ def _references(values: Iterable[Value]) -> Iterator[Reference]:
 def _records(state: State, addresses: set[Address]) -> Iterator[tuple[str, Json]]:
     for address in addresses:
         if address in state.resources:
-            yield str(address), _lasting(resource_to_json(state.resources[address]))
+            yield str(address), _lasting(record_to_json(state.resources[address]))
     for (address, key), old in state.deposed.items():
         if address in addresses:
             yield f"{address}#{key}", {"remote_id": old.remote_id}
     for address, operation in state.pending.items():
         if address in addresses:
-            yield f"{address}#pending", _lasting(operation_to_json(operation))
+            yield f"{address}#pending", _lasting(record_to_json(operation))
 
 
 def _lasting(written: dict[str, Json]) -> Json:

@@ -11,10 +11,9 @@ from ftops.state.backends.base import (
     Waiting,
     lock_info,
 )
-from ftops.state.backends.factory import check_place, move_in, open_store, state_form, state_keys
+from ftops.state.backends.factory import check_location, move_in, open_store, state_codec, state_keys
 from ftops.state.backends.local import LocalStore
-from ftops.state.backends.ownership import note_origin
-from ftops.state.backends.previous_locations import note_place
+from ftops.state.backends.ownership import record_location, record_ownership
 
 __all__ = [
     "AT_ONCE",
@@ -26,12 +25,12 @@ __all__ = [
     "Store",
     "Version",
     "Waiting",
-    "check_place",
+    "check_location",
     "lock_info",
     "move_in",
-    "note_origin",
-    "note_place",
     "open_store",
-    "state_form",
+    "record_location",
+    "record_ownership",
+    "state_codec",
     "state_keys",
 ]

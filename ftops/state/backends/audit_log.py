@@ -1,18 +1,19 @@
 """Audit log: who applied which plan, when, and the result. Append-only.
 
-A run writes a row when it begins and one when it ends. A run that was killed leaves only the first; the
-next one to hold the lock knows by it, and writes the second in its place: `lost`.
+A run writes a row when it starts and one when it ends. If it is killed, the second one is missing, and the
+next run that holds the lock writes it, with the result `lost`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from msgspec import Struct
+from msgspec import MsgspecError, Struct
+from msgspec.json import decode
 from msgspec.structs import asdict
 
 from ftops.core.errors import StateError
@@ -21,15 +22,15 @@ from ftops.state.backends import Store
 
 AUDIT_VERSION = 1
 LOST = "lost"
-"""The result of a run that ended without a word."""
+"""The result of a run that was killed."""
 _NEWEST = 4
-"""Lines among which a run that never ended is looked for. Each run looks when it begins, so it can only be
-the one before."""
+"""Lines to check for a run without an end. Each run checks when it starts, so it can only be the previous
+one."""
 
 
-class Begun(Struct, frozen=True):
-    """A run begins. `plan` is the digest of what it does, `counts` action → resources, `planned_at` when
-    the plan was saved that it applies; empty where there is none. Times are UTC, ISO 8601."""
+class RunStarted(Struct, frozen=True, tag_field="row", tag="begun"):
+    """A run starts. `plan` is the digest of its plan, `counts` maps actions to numbers of resources.
+    `planned_at` is when the plan was saved, if it was. Times are UTC, ISO 8601."""
 
     run: str
     at: str
@@ -45,9 +46,9 @@ class Begun(Struct, frozen=True):
     planned_at: str = ""
 
 
-class Ended(Struct, frozen=True):
+class RunEnded(Struct, frozen=True, tag_field="row", tag="ended"):
     """A run has ended: `done`, `failed`, `in-progress`, `interrupted`, or `lost` and noted by another run.
-    `steps` is fate → steps, `serial` that of the state that it left; None where nobody knows."""
+    `steps` maps results to numbers of steps. `serial` is that of the resulting state, if it is known."""
 
     run: str
     at: str
@@ -58,47 +59,44 @@ class Ended(Struct, frozen=True):
 
 
 class Run(Struct, frozen=True):
-    """What the log says of one run. `ended` is None while it lasts, or if it was killed just now."""
+    """A run. `ended` is None while it runs, or if it was killed and no other run has started since."""
 
-    begun: Begun
-    ended: Ended | None = None
+    begun: RunStarted
+    ended: RunEnded | None = None
 
     @property
     def result(self) -> str:
         return self.ended.result if self.ended else "running"
 
 
-_ROWS: Mapping[str, type[Begun] | type[Ended]] = {"begun": Begun, "ended": Ended}
+Row = RunStarted | RunEnded
 
 
-def audit_line(row: Begun | Ended) -> str:
-    """A row as one line, with its end; what says nothing is left out."""
-    said = {name: value for name, value in asdict(row).items() if value not in ("", None, {})}
-    head = {"audit": AUDIT_VERSION, "row": type(row).__name__.lower()}
-    return json.dumps({**head, **said}) + "\n"
+def audit_line(row: Row) -> str:
+    """A row as a line, without empty fields."""
+    fields = {name: value for name, value in asdict(row).items() if value not in ("", None, {})}
+    return json.dumps({"audit": AUDIT_VERSION, "row": row.__struct_config__.tag, **fields}) + "\n"
 
 
-def row_name(row: Begun | Ended) -> str:
-    """Under which a row may be kept by itself: sorts by time."""
-    return f"{row.at.replace(':', '')}-{row.run[:12]}-{type(row).__name__.lower()}"
+def row_name(row: Row) -> str:
+    """The name of a row for a store that keeps each by itself. Names sort by time."""
+    return f"{row.at.replace(':', '')}-{row.run[:12]}-{row.__struct_config__.tag}"
 
 
 def read_runs(lines: Iterable[str]) -> list[Run]:
-    """The runs of a log, oldest first. A line that a crash cut off, or that a later ftops wrote in a form of
-    its own, is passed over."""
-    begun: dict[str, Begun] = {}
-    ended: dict[str, Ended] = {}
+    """The runs of a log, oldest first. Lines that were cut off by a crash or that a later version wrote in
+    another format are skipped."""
+    started: dict[str, RunStarted] = {}
+    ended: dict[str, RunEnded] = {}
     for line in lines:
-        row = _row(line)
-        if isinstance(row, Begun):
-            begun.setdefault(row.run, row)
-        elif row is not None:
-            ended.setdefault(row.run, row)
-    return [Run(row, ended.get(run)) for run, row in begun.items()]
+        with suppress(MsgspecError, ValueError):
+            row: Any = decode(line, type=Row)
+            (started if isinstance(row, RunStarted) else ended).setdefault(row.run, row)
+    return [Run(row, ended.get(run)) for run, row in started.items()]
 
 
-class Ending(Struct):
-    """What came of a run, as far as it is known."""
+class RunOutcome(Struct):
+    """The result of a run, as far as it is known."""
 
     result: str = "failed"
     serial: int | None = None
@@ -106,39 +104,29 @@ class Ending(Struct):
 
 
 @contextmanager
-def audited(store: Store, begun: Begun) -> Iterator[Ending]:
-    """Writes down that a run begins and, however the block ends, what came of it. Only for who holds the
-    lock. Raises StateError where the beginning can't be written: then nothing must be begun."""
-    for lost in lost_runs(read_runs(store.audit_lines(_NEWEST)), begun):
-        store.append_audit(row_name(lost), audit_line(lost))
-    store.append_audit(row_name(begun), audit_line(begun))
-    ending = Ending()
+def audited(store: Store, started: RunStarted) -> Iterator[RunOutcome]:
+    """Records the start of a run and, however the block ends, its result. Raises StateError, and doesn't run
+    the block, if the start can't be recorded. Only for the holder of the lock: other runs without an end have
+    been killed."""
+    for run in read_runs(store.audit_lines(_NEWEST)):
+        if run.ended is None:
+            _append(store, RunEnded(run.begun.run, started.at, LOST, noted_by=started.run))
+    _append(store, started)
+    outcome = RunOutcome()
     try:
-        yield ending
+        yield outcome
     except KeyboardInterrupt:
-        ending.result = "interrupted"
+        outcome.result = "interrupted"
         raise
     finally:
-        ended = Ended(begun.run, now(), ending.result, ending.serial, ending.steps)
-        with suppress(StateError):  # what was done is done; the next run notes that the end is missing
-            store.append_audit(row_name(ended), audit_line(ended))
+        with suppress(StateError):  # the changes were made; the next run notes that the end is missing
+            _append(store, RunEnded(started.run, now(), outcome.result, outcome.serial, outcome.steps))
 
 
-def lost_runs(runs: Sequence[Run], by: Begun) -> list[Ended]:
-    """What to write for those that never ended. Who holds the lock knows that none of them lasts."""
-    return [Ended(run.begun.run, by.at, LOST, noted_by=by.run) for run in runs if run.ended is None]
+def _append(store: Store, row: Row) -> None:
+    store.append_audit(row_name(row), audit_line(row))
 
 
 def now() -> str:
     """UTC, ISO 8601, to the millisecond."""
     return iso_timestamp(datetime.now(UTC), "milliseconds")
-
-
-def _row(line: str) -> Begun | Ended | None:
-    try:
-        raw: dict[str, Any] = json.loads(line)
-        kind = _ROWS[raw["row"]]
-        given = {name: raw[name] for name in kind.__struct_fields__ if name in raw}
-        return kind(**given)
-    except (ValueError, KeyError, TypeError):
-        return None

@@ -1,13 +1,11 @@
-"""What every store of states offers: read, lock, record, replace, look back. A table row for each backend
-says where its code is; nothing of a bucket is imported for a state on a local disk.
-"""
+"""Store interface: what every backend offers to read, lock, record and replace a state."""
 
 from __future__ import annotations
 
 import os
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import Protocol, TypeVar
 
 from msgspec import Struct
@@ -19,11 +17,11 @@ from ftops.state.state import Entry, State
 T = TypeVar("T")
 
 KEPT_VERSIONS = 10
-"""Versions of a state that are kept, where the spec names no number."""
+"""How many versions of a state are kept by default."""
 
 
 class LockInfo(Struct, frozen=True):
-    """Who holds a lock, since when (UTC, ISO 8601), doing what. `run_url`: the CI run, where there is one."""
+    """Who holds a lock, since when (UTC, ISO 8601), and for which command. `run_url`: the CI run, if any."""
 
     id: str
     who: str
@@ -35,7 +33,6 @@ class LockInfo(Struct, frozen=True):
 
     @property
     def by(self) -> str:
-        """Who, on which machine."""
         return f"{self.who}@{self.host}"
 
     def __str__(self) -> str:
@@ -44,7 +41,7 @@ class LockInfo(Struct, frozen=True):
 
 
 class Version(Struct, frozen=True):
-    """One state of the past: its serial as text, when it was written (UTC, ISO 8601), by whom and what."""
+    """A past state: its serial as text, when it was written (UTC, ISO 8601), by whom and by which command."""
 
     id: str
     at: str
@@ -57,82 +54,80 @@ class Version(Struct, frozen=True):
 
 
 class Waiting(Struct, frozen=True):
-    """How long to wait for a lock, in seconds, and whom to tell, once for each holder."""
+    """How long to wait for a lock, in seconds. `tell` is called once for each holder."""
 
     timeout: float = 0.0
     tell: Callable[[StateLocked], None] = lambda refusal: None
     every: float = 1.0
-    """Seconds between two looks."""
+    """Seconds between attempts."""
 
 
 AT_ONCE = Waiting()
 
 
 class Journal(Protocol):
-    """Appends entries. They are safe, and acknowledged, after `sync`. All may raise StateError."""
+    """Appends entries. They are durable after `sync`. All methods may raise StateError."""
 
     def append(self, entries: Iterable[Entry]) -> None: ...
 
     def sync(self) -> None: ...
 
     def close(self) -> None:
-        """Ends the recording and leaves the journal for the next run to read. Raises nothing."""
+        """Stops recording and leaves the journal for the next run. Raises nothing."""
 
     def fold(self, state: State) -> None:
-        """Ends the journal: `state`, which holds all its entries, becomes the snapshot."""
+        """Replaces the snapshot by `state`, which includes all entries, and deletes the journal."""
 
 
 class Hold(Protocol):
-    """A lock that is held."""
+    """A held lock."""
 
     def when_lost(self, tell: Callable[[], None]) -> None:
-        """`tell` is called, maybe from another thread, once it is held no more."""
+        """Calls `tell`, maybe in another thread, if the lock is lost."""
 
     def check(self) -> None:
-        """Raises StateError where it is known to be lost. Asks nobody."""
+        """Raises StateError if the lock is known to be lost. Makes no request."""
 
     def confirm(self) -> None:
-        """As `check`, but asks."""
+        """Like `check`, but asks the backend."""
 
 
 class Store(Protocol):
-    """The state of one spec in one environment. All methods may raise StateError, and change nothing then."""
+    """The state of a spec in an environment. A method that raises StateError has changed nothing."""
 
     @property
     def place(self) -> str:
-        """Where the state is, for people."""
+        """Where the state is, for messages."""
 
     @property
-    def form(self) -> StateCodec:
-        """How it is written down."""
+    def codec(self) -> StateCodec: ...
 
     def read(self, lineage: str = "") -> State:
-        """The state as of now; an empty one of that lineage where none is recorded. Needs no lock."""
+        """The current state; an empty one with this lineage if nothing is recorded. Needs no lock."""
 
     def lock(self, info: LockInfo, waiting: Waiting = AT_ONCE) -> AbstractContextManager[Hold]:
-        """Alone with the state until the end of the block. Raises StateLocked."""
+        """Locks the state until the end of the block. Raises StateLocked."""
 
     def open_journal(self, state: State) -> Journal:
-        """Starts to record on top of `state`. Only for who holds the lock."""
+        """Starts to record changes of `state`. Only for the holder of the lock."""
 
     def write(self, state: State) -> None:
-        """Replaces the state as a whole, journal included. Only for who holds the lock."""
+        """Replaces snapshot and journal. Only for the holder of the lock."""
 
     def versions(self) -> Sequence[Version]:
-        """The versions that are kept, newest first; the current one is among them."""
+        """The versions that are kept, newest first, including the current one."""
 
-    def read_version(self, id: str) -> State:
-        """One of them. Raises StateError where it isn't kept."""
+    def read_version(self, id: str) -> State: ...
 
     def append_audit(self, name: str, line: str) -> None:
-        """Adds a line to the audit log of this environment; it is safe once this returns. Only for who holds
-        the lock. `name` is unique, and names sort by time: for a store that keeps each line by itself."""
+        """Adds a line to the audit log of this environment, durably. Only for the holder of the lock. `name`
+        is unique, and names sort by time: for stores that keep each line by itself."""
 
     def audit_lines(self, newest: int | None = None) -> Sequence[str]:
-        """The audit log, oldest line first; only so many of the newest lines where a number is given."""
+        """The lines of the audit log, oldest first; only the `newest` ones if a number is given."""
 
     def force_unlock(self, id: str) -> LockInfo:
-        """Takes the lock with that id from who holds it. Raises StateError where it isn't held."""
+        """Releases the lock with this id, whoever holds it. Raises StateError if it isn't held."""
 
 
 _RUN_URLS: tuple[tuple[str, str], ...] = (
@@ -144,23 +139,20 @@ _RUN_URLS: tuple[tuple[str, str], ...] = (
     ("BITBUCKET_BUILD_NUMBER", "{BITBUCKET_GIT_HTTP_ORIGIN}/pipelines/results/{BITBUCKET_BUILD_NUMBER}"),
     ("BUILDKITE_BUILD_URL", "{BUILDKITE_BUILD_URL}"),
 )
-"""The variable that tells a CI system → the URL of its run. GitHub, GitLab, Azure Pipelines, Jenkins and
-others."""
+"""Variable that identifies a CI system → URL of its run."""
 
 
 def run_url(environ: dict[str, str]) -> str:
-    """The page of the CI run that this process is part of; empty where there is none."""
-    for sign, form in _RUN_URLS:
-        if environ.get(sign):
-            try:
-                return form.format_map(environ)
-            except KeyError:
-                continue
+    """The URL of the CI run that this process is part of, if any."""
+    for variable, url in _RUN_URLS:
+        with suppress(KeyError):
+            if environ.get(variable):
+                return url.format_map(environ)
     return ""
 
 
 def lock_info(id: str, operation: str, since: str) -> LockInfo:
-    """What this process writes into a lock."""
+    """For a lock of this process."""
     from getpass import getuser
 
     try:
@@ -170,16 +162,8 @@ def lock_info(id: str, operation: str, since: str) -> LockInfo:
     return LockInfo(id, who, os.uname().nodename, os.getpid(), operation, since, run_url(dict(os.environ)))
 
 
-def lock_info_from(raw: object) -> LockInfo:
-    """From the JSON of a lock. Raises TypeError where it is none."""
-    if not isinstance(raw, dict):
-        raise TypeError("a lock must be a mapping")
-    known = LockInfo.__struct_fields__
-    return LockInfo(**{name: value for name, value in raw.items() if name in known})
-
-
-def patiently(attempt: Callable[[], T], waiting: Waiting) -> T:
-    """What `attempt` returns, as soon as it raises no StateLocked any more. Raises the last one."""
+def retry_while_locked(attempt: Callable[[], T], waiting: Waiting) -> T:
+    """The result of `attempt`, which is repeated while it raises StateLocked, until the time is over."""
     end: float | None = None
     told = ""
     while True:
@@ -197,7 +181,7 @@ def patiently(attempt: Callable[[], T], waiting: Waiting) -> T:
 
 
 class Elsewhere(StateError):
-    """The state of the spec is in another store. Who only looks may look there."""
+    """The state of the spec is in another store, which read-only commands may use."""
 
     def __init__(self, store: Store, summary: str, detail: str, hint: str) -> None:
         super().__init__(summary, detail, hint)

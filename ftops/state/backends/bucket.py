@@ -1,11 +1,11 @@
-"""Bucket backend: snapshots, segments of the journal, and the head that says which of them are valid.
+"""Bucket backend: snapshots, journal segments, and a manifest of those that are valid.
 
-    <path>/<spec>/<env>/head.json    who is at work, and what counts
+    <path>/<spec>/<env>/head.json    the manifest, and who holds the lock
     <path>/<spec>/<env>/versions/    the last snapshots; the newest is the current one
-    <path>/<spec>/<env>/journal/     what happened since, a segment for each batch
-    <path>/<spec>/<env>/audit/       who did what: an object when a run begins, and one when it ends
+    <path>/<spec>/<env>/journal/     entries since then, a segment for each batch
+    <path>/<spec>/<env>/audit/       the audit log: an object when a run starts, and one when it ends
 
-Objects are put first and named in the head after that, so that a crash in between leaves what it was.
+Objects are written before the manifest names them, so that a crash in between changes nothing.
 """
 
 from __future__ import annotations
@@ -22,34 +22,30 @@ from ftops.core.errors import StateError
 from ftops.core.snippets import command
 from ftops.core.timestamps import iso_timestamp
 from ftops.state.backends.base import AT_ONCE, KEPT_VERSIONS, LockInfo, Version, Waiting, no_such_version
-from ftops.state.backends.bucket_head import Head, Snapshot, segment_name, snapshot_name
-from ftops.state.backends.bucket_lock import REAL_TIME, BucketLock, Loaded, Pace, Register
-from ftops.state.backends.journal import Damaged, entries, rows
+from ftops.state.backends.bucket_lock import REAL_TIME, BucketLock, ManifestStore, Pace
+from ftops.state.backends.manifest import Manifest, Snapshot, damaged, segment_name, snapshot_name
 from ftops.state.backends.object_store import Bucket, Conflict
-from ftops.state.file_format import PLAIN, StateCodec
+from ftops.state.file_format import PLAIN, DamagedJournal, StateCodec, decode, journal_entries, journal_rows
 from ftops.state.state import Entry, State, fold
 
 READS = 5
-"""Times that a read begins anew because what it reads is being replaced."""
+"""How often a read is repeated because a run replaces the objects meanwhile."""
 FEW = 8
-AT_ONCE_READS = 16
-"""Segments that are fetched at the same time."""
-
-
+PARALLEL_READS = 16
 _AUDIT = "audit/"
 
 
-class _Gone(Exception):
-    """An object that the head names is not there (any more)."""
+class _MissingObject(Exception):
+    """The manifest names an object that doesn't exist (any more)."""
 
 
 class BucketStore(Struct):
-    """The state of one spec in one environment, in a bucket. See `base.Store`."""
+    """The state of a spec in an environment, in a bucket. See `base.Store`."""
 
     bucket: Bucket
     spec: str
     environment: str
-    form: StateCodec = PLAIN
+    codec: StateCodec = PLAIN
     keep: int = KEPT_VERSIONS
     pace: Pace = REAL_TIME
     _held: BucketLock | None = None
@@ -59,53 +55,60 @@ class BucketStore(Struct):
         return self.bucket.place
 
     @property
-    def register(self) -> Register:
-        return Register(self.bucket, self.spec, self.environment, self.form)
+    def manifests(self) -> ManifestStore:
+        return ManifestStore(self.bucket, self.spec, self.environment, self.codec)
 
     def read(self, lineage: str = "") -> State:
-        """Begins anew where a run that ends meanwhile takes away what is being read."""
-        before = ""
+        """Repeated if a run that ends meanwhile deletes objects that it has replaced."""
+        previous = ""
         for _ in range(READS):
-            loaded = self.register.load()
-            if loaded is None or not loaded.head.lineage:
+            loaded = self.manifests.load()
+            if loaded is None or not loaded.manifest.lineage:
                 return State(lineage)
             try:
-                return self._state(loaded.head)
-            except _Gone as gone:
-                if str(gone) == before:  # what was taken away because it is replaced is named only once
-                    raise self._damaged(before, "the head refers to it, but it doesn't exist") from None
-                before = str(gone)
+                return self._state(loaded.manifest)
+            except _MissingObject as missing:
+                if str(missing) == previous:  # a new manifest wouldn't name an object that was replaced
+                    raise self._damaged(previous, "the manifest names it, but it doesn't exist") from None
+                previous = str(missing)
         raise StateError(f"the state keeps changing while it is read: {self.place}", "", "try again")
 
     def lock(self, info: LockInfo, waiting: Waiting = AT_ONCE) -> BucketLock:
-        self._held = BucketLock(self.register, info, waiting, self.pace)
+        self._held = BucketLock(self.manifests, info, waiting, self.pace)
         return self._held
 
     def open_journal(self, state: State) -> BucketJournal:
         held = self._lock()
-        _check_unchanged(held.head, state, self.place)
+        manifest = held.manifest()
+        if (manifest.lineage or state.lineage, manifest.serial) != (state.lineage, state.serial):
+            raise StateError(
+                f"the state has changed since it was read: {self.place}",
+                f"it is at serial {manifest.serial} of {manifest.lineage}, "
+                f"but {state.serial} of {state.lineage} was read.",
+                "plan again",
+            )
         return BucketJournal(self, held, state)
 
     def write(self, state: State) -> None:
         self.publish(self._lock(), state)
 
     def versions(self) -> Sequence[Version]:
-        loaded = self.register.load()
-        return tuple(s.version for s in loaded.head.snapshots) if loaded else ()
+        loaded = self.manifests.load()
+        return tuple(s.version for s in loaded.manifest.snapshots) if loaded else ()
 
     def read_version(self, id: str) -> State:
-        loaded = self.register.load()
-        snapshots = loaded.head.snapshots if loaded else ()
+        loaded = self.manifests.load()
+        snapshots = loaded.manifest.snapshots if loaded else ()
         for snapshot in snapshots:
             if snapshot.version.id == id:
-                with suppress(_Gone):
+                with suppress(_MissingObject):
                     return self._snapshot(snapshot)
         raise no_such_version(id, [s.version for s in snapshots])
 
     def append_audit(self, name: str, line: str) -> None:
         held = self._lock()
         held.check()
-        with suppress(Conflict):  # an attempt before has written it
+        with suppress(Conflict):  # a previous attempt has written it
             self.bucket.create(f"{_AUDIT}{name}.json", line.encode())
 
     def audit_lines(self, newest: int | None = None) -> Sequence[str]:
@@ -114,8 +117,8 @@ class BucketStore(Struct):
         return [content.decode(errors="replace") for _, content in self._contents(chosen)]
 
     def force_unlock(self, id: str) -> LockInfo:
-        loaded = self.register.load()
-        held = loaded.head.lease if loaded else None
+        loaded = self.manifests.load()
+        held = loaded.manifest.lease if loaded else None
         if loaded is None or held is None:
             raise StateError(
                 "the state isn't locked", f"there is no lock at {self.place}.", "nothing needs to be done"
@@ -126,19 +129,27 @@ class BucketStore(Struct):
                 f"{held.holder}. The holder has changed in the meantime.",
                 f"if you are sure that this run is dead: {command('ftops', 'force-unlock', held.holder.id)}",
             )
-        self._unlock(loaded)
+        try:
+            self.manifests.put(loaded.manifest.updated(lease=None), loaded.tag)
+        except Conflict as error:
+            raise StateError(
+                "the lock has just been renewed",
+                "its holder is alive: releasing the lock would let two runs write.",
+                "wait for it to end, or stop it",
+            ) from error
         return held.holder
 
     def publish(self, held: BucketLock, state: State) -> None:
-        """Makes a state the current snapshot and ends the journal. What is replaced is removed last."""
-        content = self.form.snapshot(state, self.spec, self.environment).encode()
-        head = held.head
-        name = snapshot_name(state.serial, head.fence, 1 + sum(1 for _ in head.segment_names))
+        """Makes a state the current snapshot and ends the journal. Replaced objects are deleted last."""
+        content = self.codec.snapshot(state, self.spec, self.environment).encode()
+        manifest = held.manifest()
+        name = snapshot_name(state.serial, manifest.fence, 1 + len(list(manifest.segment_names)))
         version = Version(str(state.serial), iso_timestamp(held.utc_now()), held.info.by, held.info.operation)
         snapshot = Snapshot(name, sha256(content).hexdigest(), version)
         held.put(name, content)
-        kept = [snapshot, *(s for s in head.snapshots if s.version.id != version.id)][: max(1, self.keep)]
-        held.commit(partial(_folded, state=state, snapshots=tuple(kept)))
+        kept = [snapshot, *(s for s in manifest.snapshots if s.version.id != version.id)][: max(1, self.keep)]
+        changes = {"lineage": state.lineage, "serial": state.serial, "snapshots": tuple(kept), "segments": ()}
+        held.commit(lambda manifest: manifest.updated(**changes))
         held.clean()
 
     def _lock(self) -> BucketLock:
@@ -146,27 +157,15 @@ class BucketStore(Struct):
             raise StateError("the state isn't locked", "only the holder of the lock can write to it.")
         return self._held
 
-    def _unlock(self, loaded: Loaded) -> None:
-        try:
-            self.register.put(loaded.head.written(lease=None), loaded.tag)
-        except Conflict as error:
-            raise StateError(
-                "the lock has just been renewed",
-                "its holder is alive: releasing the lock would let two runs write.",
-                "wait for it to end, or stop it",
-            ) from error
-
-    # reading
-
-    def _state(self, head: Head) -> State:
-        state = self._snapshot(head.snapshots[0]) if head.snapshots else State(head.lineage)
-        if state.lineage != head.lineage:
-            raise self._damaged(head.snapshots[0].name, "its lineage differs from that in the head")
-        state = fold(state, self._entries(head, state))
-        if state.serial != head.serial:
-            raise self._damaged(
-                "journal/", f"it ends at serial {state.serial}, but the head says {head.serial}"
-            )
+    def _state(self, manifest: Manifest) -> State:
+        snapshots, lineage = manifest.snapshots, manifest.lineage
+        state = self._snapshot(snapshots[0]) if snapshots else State(lineage)
+        if state.lineage != lineage:
+            raise self._damaged(snapshots[0].name, "its lineage differs from that in the manifest")
+        state = fold(state, self._entries(manifest, state))
+        if state.serial != manifest.serial:
+            why = f"it ends at serial {state.serial}, but the manifest says {manifest.serial}"
+            raise self._damaged("journal/", why)
         return state
 
     def _snapshot(self, snapshot: Snapshot) -> State:
@@ -174,18 +173,19 @@ class BucketStore(Struct):
         if sha256(content).hexdigest() != snapshot.digest:
             raise self._damaged(snapshot.name, "its content was changed after it was written")
         place = f"{self.place}/{snapshot.name}"
-        return self.form.parse(self._text(snapshot.name, content), place, self.spec, self.environment)
+        return self.codec.parse(decode(content, place), place, self.spec, self.environment)
 
-    def _entries(self, head: Head, state: State) -> Iterator[Entry]:
-        """Those after the snapshot, up to what the head acknowledges. None may be missing."""
+    def _entries(self, manifest: Manifest, state: State) -> Iterator[Entry]:
+        """The entries after the snapshot, up to the serial of the manifest."""
         after = state.serial
-        for name, content in self._contents(list(head.segment_names)):
-            found = (r for r in rows(content, may_be_torn=False) if r.get("serial", 0) <= head.serial)
+        for name, content in self._contents(list(manifest.segment_names)):
+            rows = (r for r in journal_rows(content) if r.get("serial", 0) <= manifest.serial)
+            place = f"{self.place}/{name}"
             try:
-                for entry in entries(found, after, self.form, head.lineage, f"{self.place}/{name}"):
+                for entry in journal_entries(rows, after, self.codec, manifest.lineage, place):
                     yield entry
                     after += 1
-            except Damaged as damage:
+            except DamagedJournal as damage:
                 raise self._damaged(name, damage.why) from None
 
     def _contents(self, names: list[str]) -> Iterator[tuple[str, bytes]]:
@@ -193,31 +193,21 @@ class BucketStore(Struct):
             return ((name, self._get(name)) for name in names)
         from concurrent.futures import ThreadPoolExecutor
 
-        with ThreadPoolExecutor(AT_ONCE_READS) as pool:
+        with ThreadPoolExecutor(PARALLEL_READS) as pool:
             return iter(list(zip(names, pool.map(self._get, names), strict=True)))
 
     def _get(self, name: str) -> bytes:
-        thing = self.bucket.get(name)
-        if thing is None:
-            raise _Gone(name)
-        return thing.content
-
-    def _text(self, name: str, content: bytes) -> str:
-        try:
-            return content.decode()
-        except UnicodeDecodeError as error:
-            raise self._damaged(name, f"it isn't UTF-8 text ({error.reason})") from error
+        item = self.bucket.get(name)
+        if item is None:
+            raise _MissingObject(name)
+        return item.content
 
     def _damaged(self, name: str, why: str) -> StateError:
-        return StateError(
-            f"the state in the bucket is damaged: {self.place}/{name}",
-            f"{why}. Without its state ftops doesn't know what exists, so nothing was changed.",
-            "restore the object from the bucket's object versions, or use `ftops state restore`",
-        )
+        return damaged(f"{self.place}/{name}", why)
 
 
 class BucketJournal:
-    """Collects entries, and writes them in batches: at `sync`, and with each beat of the lease."""
+    """Writes entries in batches: at `sync`, and with each beat of the lease."""
 
     def __init__(self, store: BucketStore, held: BucketLock, state: State) -> None:
         self._store = store
@@ -230,11 +220,10 @@ class BucketJournal:
         held.flush = partial(self._flush, 0.0)
 
     def append(self, entries: Iterable[Entry]) -> None:
-        form = self._store.form
         with self._adding:
             for entry in entries:
                 self._serial += 1
-                self._lines.append(form.line(self._serial, entry, self._lineage))
+                self._lines.append(self._store.codec.line(self._serial, entry, self._lineage))
 
     def sync(self) -> None:
         self._flush(None)
@@ -246,43 +235,27 @@ class BucketJournal:
                 content = "".join(self._lines).encode()
             if not count:
                 return
-            head = self._held.head_within(patience)
-            number = 1 + dict(head.segments).get(head.fence, 0)
-            self._held.put(segment_name(head.fence, number), content, patience)
-            extended = partial(_extended, number=number, serial=serial, lineage=self._lineage)
-            self._held.commit(extended, patience)
+            manifest = self._held.manifest(patience)
+            number = 1 + dict(manifest.segments).get(manifest.fence, 0)
+            self._held.put(segment_name(manifest.fence, number), content, patience)
+            self._held.commit(partial(self._add_segment, number=number, serial=serial), patience)
             with self._adding:
                 del self._lines[:count]
 
+    def _add_segment(self, manifest: Manifest, number: int, serial: int) -> Manifest:
+        counts = {**dict(manifest.segments), manifest.fence: number}
+        return manifest.updated(segments=tuple(counts.items()), serial=serial, lineage=self._lineage)
+
     def close(self) -> None:
-        self._held.flush = _nothing
+        self._held.flush = _do_nothing
         with suppress(StateError):
             self.sync()
 
     def fold(self, state: State) -> None:
-        self._held.flush = _nothing
+        self._held.flush = _do_nothing
         with self._writing:
             self._store.publish(self._held, state)
 
 
-def _extended(head: Head, number: int, serial: int, lineage: str) -> Head:
-    counts = {**dict(head.segments), head.fence: number}
-    return head.written(segments=tuple(counts.items()), serial=serial, lineage=lineage)
-
-
-def _folded(head: Head, state: State, snapshots: tuple[Snapshot, ...]) -> Head:
-    return head.written(lineage=state.lineage, serial=state.serial, snapshots=snapshots, segments=())
-
-
-def _nothing() -> None:
+def _do_nothing() -> None:
     return None
-
-
-def _check_unchanged(head: Head, state: State, place: str) -> None:
-    if (head.lineage or state.lineage, head.serial) != (state.lineage, state.serial):
-        raise StateError(
-            f"the state has changed since it was read: {place}",
-            f"it is at serial {head.serial} of {head.lineage}, but {state.serial} of {state.lineage} "
-            "was read.",
-            "plan again",
-        )

@@ -1,8 +1,8 @@
 """Lock of a state in a bucket: a lease that its holder renews, and that expires otherwise.
 
-Safety needs no clock: every write replaces the head on condition that it is as the holder left it, so who
-has lost the lease can't write, and learns of it. Clocks only decide when a lease counts as abandoned: by
-the age of the head as the bucket's own clock tells it, so that it doesn't matter what time it is here.
+Safety needs no clock: a write replaces the manifest only if it is as the holder left it, so that a run that
+has lost the lease can't write. Clocks only decide when a lease counts as abandoned, by the age of the
+manifest according to the bucket's clock; the local time doesn't matter.
 """
 
 from __future__ import annotations
@@ -20,35 +20,35 @@ from msgspec import Struct
 
 from ftops.core.errors import StateError, StateLocked
 from ftops.core.snippets import command
-from ftops.state.backends.base import LockInfo, Waiting, patiently
-from ftops.state.backends.bucket_head import NAME, Head, fence_of, head_from_bytes, head_to_bytes, lease
+from ftops.state.backends.base import LockInfo, Waiting, retry_while_locked
+from ftops.state.backends.manifest import (
+    NAME,
+    Manifest,
+    fence_of,
+    lease,
+    manifest_from_bytes,
+    manifest_to_bytes,
+)
 from ftops.state.backends.object_store import Bucket, BucketError, Conflict, Tag
 from ftops.state.file_format import StateCodec
 
 LEASE_SECONDS = 60.0
 GRACE = 2.0
-"""Seconds that a lease is left alone beyond its end: buckets tell the time in whole seconds."""
+"""Seconds after the end of a lease until it counts as expired: buckets have times in whole seconds."""
 MAX_CONFLICTS = 20
-"""Tries in a row that may be refused although the lease is held."""
+"""Consecutive conflicts that are allowed while the lease is held."""
 RENEWALS = 4
-"""So often a lease is renewed in the time that it holds for."""
-
-
+"""How often a lease is renewed during its duration."""
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-"""It goes on while the machine is suspended, as the leases of others do. Linux's CLOCK_MONOTONIC stands
-still then, that of macOS doesn't."""
-
-
-def _seconds_awake_or_asleep() -> float:
-    return time.clock_gettime(_CLOCK)
+"""It also runs while the machine is suspended. CLOCK_MONOTONIC doesn't on Linux, but does on macOS."""
 
 
 class Pace(Struct, frozen=True):
-    """Time as a lease sees it, in seconds. `tick`: between two looks of its thread; 0: it has none."""
+    """Timing of a lease, in seconds. `tick` is the interval of its thread; 0: no thread."""
 
     seconds: float = LEASE_SECONDS
     tick: float = 1.0
-    now: Callable[[], float] = _seconds_awake_or_asleep
+    now: Callable[[], float] = lambda: time.clock_gettime(_CLOCK)
     pause: Callable[[float], None] = time.sleep
     utc_now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
@@ -57,41 +57,41 @@ REAL_TIME = Pace()
 
 
 class LeaseLost(StateError):
-    """Somebody else holds the lock now, or nobody does. Nothing more is written."""
+    """The lock is no longer held by this run. Nothing more is written."""
 
 
 class Loaded(NamedTuple):
-    """The head as it was read."""
+    """The manifest as it was read."""
 
-    head: Head
+    manifest: Manifest
     tag: Tag
     modified: float
 
 
-class Register(Struct, frozen=True):
-    """The head of one state."""
+class ManifestStore(Struct, frozen=True):
+    """Reads and writes the manifest of a state."""
 
     bucket: Bucket
     spec: str
     environment: str
-    form: StateCodec
+    codec: StateCodec
 
     def load(self) -> Loaded | None:
-        """None where nothing is recorded yet. Raises StateError."""
-        thing = self.bucket.get(NAME)
-        if thing is None:
+        """None if nothing is recorded yet. Raises StateError."""
+        item = self.bucket.get(NAME)
+        if item is None:
             return None
         place = f"{self.bucket.place}/{NAME}"
-        head = head_from_bytes(thing.content, place, self.form, self.spec, self.environment)
-        return Loaded(head, thing.tag, thing.modified)
+        manifest = manifest_from_bytes(item.content, place, self.codec, self.spec, self.environment)
+        return Loaded(manifest, item.tag, item.modified)
 
-    def put(self, head: Head, tag: Tag | None) -> Tag:
-        """In place of the one with that tag; None: there was none. Raises Conflict."""
-        content = head_to_bytes(head, self.form)
+    def put(self, manifest: Manifest, tag: Tag | None) -> Tag:
+        """Replaces the version with this tag; None: there is none yet. Raises Conflict."""
+        content = manifest_to_bytes(manifest, self.codec)
         return self.bucket.create(NAME, content) if tag is None else self.bucket.replace(NAME, content, tag)
 
     def age(self, loaded: Loaded) -> float:
-        """Seconds since the head was written. The bucket is asked for its time by writing to it."""
+        """Seconds since the manifest was written, by the bucket's clock: a new object shows its time."""
         name = f"clock/0-{secrets.token_hex(8)}"
         self.bucket.create(name, b"")
         try:
@@ -103,17 +103,18 @@ class Register(Struct, frozen=True):
 
 
 class BucketLock:
-    """Holds the lease from entering to leaving. `commit` is the one way to write while it is held."""
+    """Holds the lease inside of the `with` block. All writes to the manifest go through `commit`."""
 
-    def __init__(self, register: Register, info: LockInfo, waiting: Waiting, pace: Pace) -> None:
-        self._register = register
-        self._info = info
+    def __init__(self, manifests: ManifestStore, info: LockInfo, waiting: Waiting, pace: Pace) -> None:
+        self._manifests = manifests
+        self.info = info
         self._waiting = waiting
         self._pace = pace
-        self._head = Head(register.spec, register.environment)
+        self._manifest = Manifest(manifests.spec, manifests.environment)
         self._tag: Tag | None = None
-        """Of the head as this holder left it."""
-        self._unsure = False
+        """Of the manifest as this holder left it."""
+        self._is_unsure = False
+        """Whether the last write may have succeeded without a reply."""
         self._renewed = 0.0
         self._io = threading.RLock()
         self._stopped = threading.Event()
@@ -121,10 +122,10 @@ class BucketLock:
         self._lost: LeaseLost | None = None
         self._told = False
         self.flush: Callable[[], None] = lambda: None
-        """What is to be written with the next beat, if anything."""
+        """Called with every beat, to write pending entries."""
 
     def __enter__(self) -> BucketLock:
-        patiently(self._take, self._waiting)
+        retry_while_locked(self._take, self._waiting)
         if self._pace.tick:
             threading.Thread(target=self._run, daemon=True, name="ftops-lease").start()
         return self
@@ -133,23 +134,16 @@ class BucketLock:
         self._stopped.set()
         with self._io:
             with suppress(StateError):
-                self.commit(lambda head: head, patience=0.0, release=True)
-            self._lost = self._lost or _released(self._register.bucket.place)
+                self.commit(_unchanged, patience=0.0, release=True)
+            released = LeaseLost(f"the lock of the state was already released: {self._place}")
+            self._lost = self._lost or released
 
-    @property
-    def info(self) -> LockInfo:
-        return self._info
-
-    @property
-    def head(self) -> Head:
-        """As it is in the bucket. Raises LeaseLost, BucketError."""
-        return self.head_within(None)
-
-    def head_within(self, patience: float | None) -> Head:
+    def manifest(self, patience: float | None = None) -> Manifest:
+        """The manifest in the bucket. Raises LeaseLost, BucketError."""
         with self._io:
-            if self._unsure:
-                self._persist(self._catch_up, patience)
-            return self._head
+            if self._is_unsure:
+                self._retry(self._catch_up, patience)
+            return self._manifest
 
     def utc_now(self) -> datetime:
         return self._pace.utc_now()
@@ -163,29 +157,30 @@ class BucketLock:
         if self._lost is not None:
             raise self._lost
         if self._told or self._is_over:
-            raise _not_renewed(self._register.bucket.place)
+            why = "the bucket couldn't be reached for too long, so another run may hold the lock."
+            raise _lost(self._place, why, "apply again")
 
     def confirm(self) -> None:
-        """By renewing it. A bucket that is away for a moment proves nothing yet."""
+        """Renews the lease. If the bucket can't be reached for a moment, the lock may still be held."""
         with suppress(BucketError):
-            self.commit(lambda head: head, patience=0.0)
+            self.commit(_unchanged, patience=0.0)
         self.check()
 
     def commit(
-        self, change: Callable[[Head], Head], patience: float | None = None, release: bool = False
+        self, change: Callable[[Manifest], Manifest], patience: float | None = None, release: bool = False
     ) -> None:
-        """Makes the head what `change` makes of it; to do so twice does no harm. Raises LeaseLost, and
-        BucketError where the bucket is away for longer than `patience`."""
+        """Replaces the manifest by the result of `change`, which must be idempotent. Raises LeaseLost, and
+        BucketError if the bucket is unavailable for longer than `patience`."""
         with self._io:
-            self._persist(lambda: self._commit(change, release), patience)
+            self._retry(lambda: self._commit(change, release), patience)
 
     def put(self, name: str, content: bytes, patience: float | None = None) -> None:
-        """An object that the head doesn't name yet. One that an attempt before left is replaced: no other
-        holder has names with this fence."""
-        self._persist(lambda: self._put(name, content), patience)
+        """Writes an object that the manifest doesn't name yet. Replaces one of a previous attempt: other
+        holders use other fences in their names."""
+        self._retry(lambda: self._put(name, content), patience)
 
-    def _persist(self, write: Callable[[], None], patience: float | None) -> None:
-        """Tried again while the bucket is away, for so many seconds; None: as long as the lease holds."""
+    def _retry(self, write: Callable[[], None], patience: float | None) -> None:
+        """Repeats `write` while the bucket is unavailable, for `patience` seconds or as long as a lease."""
         wait, end = 0.25, self._pace.now() + (self._pace.seconds if patience is None else patience)
         for conflicts in count():
             started = self._pace.now()
@@ -194,97 +189,113 @@ class BucketLock:
                 return
             except Conflict as error:
                 if conflicts < MAX_CONFLICTS:
-                    continue  # the next try looks at what is there now
-                raise _no_conditions(self._register.bucket.place) from error
+                    continue  # the next attempt reads the manifest first
+                raise BucketError(
+                    f"can't write to the state at {self._place}",
+                    "the bucket refuses every conditional write.",
+                    "use a service that supports If-Match and If-None-Match",
+                ) from error
             except BucketError as error:
-                # By its start: a process that was suspended finds its connections broken, which tells
-                # nothing about the bucket.
+                # When the attempt started is what counts: the connections of a process that was suspended are
+                # broken, even if the bucket is available.
                 if not error.temporary or started >= end:
                     raise
             self._pace.pause(wait)
             wait = min(wait * 2, 5.0)
 
-    def _commit(self, change: Callable[[Head], Head], release: bool) -> None:
+    def _commit(self, change: Callable[[Manifest], Manifest], release: bool) -> None:
         if self._lost is not None:
             raise self._lost
-        if self._unsure:
+        if self._is_unsure:
             self._catch_up()
         started = self._pace.now()
-        held = None if release else lease(self._info, self._pace.seconds, self._pace.utc_now())
-        wanted = change(self._head).written(lease=held)
-        self._unsure = True  # until a reply says otherwise
-        self._tag = self._register.put(wanted, self._tag)
-        self._head, self._unsure, self._renewed = wanted, False, started
+        new_lease = None if release else lease(self.info, self._pace.seconds, self._pace.utc_now())
+        manifest = change(self._manifest).updated(lease=new_lease)
+        self._is_unsure = True  # until the reply
+        self._tag = self._manifests.put(manifest, self._tag)
+        self._manifest, self._is_unsure, self._renewed = manifest, False, started
 
     def beat(self) -> None:
-        """What the lease's thread does every second: writes what waits, renews in time, notices a loss."""
+        """Runs every second: writes pending entries, renews the lease in time, notices its loss."""
         with suppress(StateError):
             self.flush()
         due = self._renewed + self._pace.seconds / RENEWALS
         with suppress(StateError):
             if self._pace.now() >= due and self._lost is None:
-                self.commit(lambda head: head, patience=0.0)
+                self.commit(_unchanged, patience=0.0)
         if self._is_over:
-            self._say_lost()
+            self._tell_lost()
 
     def clean(self) -> None:
-        """Removes what the head doesn't name: what was replaced, and what a run that was killed has left.
-        Never what a later holder may be about to name. What can't be removed does no harm."""
-        head = self.head
-        bucket = self._register.bucket
-        named = {*head.segment_names, *(s.name for s in head.snapshots)}
+        """Deletes replaced objects, and those of runs that were killed; never those of a later holder, which
+        may be about to name them. Errors do no harm."""
+        manifest, bucket = self.manifest(), self._manifests.bucket
+        named = {*manifest.segment_names, *(s.name for s in manifest.snapshots)}
         with suppress(BucketError):
-            found = [name for folder in ("journal/", "versions/", "clock/") for name in bucket.names(folder)]
-            bucket.delete(n for n in found if n not in named and fence_of(n) <= head.fence)
+            names = [name for folder in ("journal/", "versions/", "clock/") for name in bucket.names(folder)]
+            bucket.delete(n for n in names if n not in named and fence_of(n) <= manifest.fence)
 
     def _put(self, name: str, content: bytes) -> None:
-        bucket = self._register.bucket
+        bucket = self._manifests.bucket
         try:
             bucket.create(name, content)
         except Conflict:
-            there = bucket.get(name)
-            if there is not None and there.content != content:
-                bucket.replace(name, content, there.tag)
+            existing = bucket.get(name)
+            if existing is not None and existing.content != content:
+                bucket.replace(name, content, existing.tag)
 
-    # taking and losing
+    @property
+    def _place(self) -> str:
+        return self._manifests.bucket.place
 
     @property
     def _is_over(self) -> bool:
-        """Whether another run may have taken over, for all that is known here."""
+        """Whether another run may have acquired the lock already."""
         return self._pace.now() >= self._renewed + self._pace.seconds - GRACE
 
     def _take(self) -> None:
-        loaded = self._register.load()
+        loaded = self._manifests.load()
         if loaded is None:
-            self._head, self._tag = Head(self._register.spec, self._register.environment), None
+            self._manifest, self._tag = Manifest(self._manifests.spec, self._manifests.environment), None
         else:
             self._check_abandoned(loaded)
-            self._head, self._tag = loaded.head, loaded.tag
-        fence = self._head.fence + 1
+            self._manifest, self._tag = loaded.manifest, loaded.tag
+        fence = self._manifest.fence + 1
         try:
-            self.commit(lambda head: head.written(fence=fence), patience=10.0)
+            self.commit(lambda manifest: manifest.updated(fence=fence), patience=10.0)
         except LeaseLost as error:
-            self._lost, self._unsure, self._told = None, False, False
-            raise _just_taken(self._register.bucket.place) from error
+            self._lost, self._is_unsure, self._told = None, False, False
+            why = f"another run locked it first: {self._place}."
+            raise StateLocked("the state is locked", why, "try again") from error
 
     def _check_abandoned(self, loaded: Loaded) -> None:
-        held = loaded.head.lease
+        held = loaded.manifest.lease
         if held is None:
             return
-        age = self._register.age(loaded)
+        age = self._manifests.age(loaded)
         if age <= held.seconds + GRACE:
-            raise _refusal(held.holder, age, held.seconds)
+            raise StateLocked(
+                "the state is locked",
+                f"{held.holder}. Two runs at once could create the same object twice.",
+                f"wait with --lock-timeout 10m; the lock of a dead run expires {held.seconds:.0f} s after "
+                f"its last renewal, which was {max(0, age):.0f} s ago; at once: "
+                f"{command('ftops', 'force-unlock', held.holder.id)}",
+            )
 
     def _catch_up(self) -> None:
-        loaded = self._register.load()
-        held = loaded.head.lease if loaded else None
-        if loaded is None or held is None or held.holder.id != self._info.id:
-            self._lost = _taken(self._register.bucket.place, held.holder if held else None)
-            self._say_lost()
+        """Reads the manifest again after a write without a reply. Raises LeaseLost."""
+        loaded = self._manifests.load()
+        held = loaded.manifest.lease if loaded else None
+        if loaded is None or held is None or held.holder.id != self.info.id:
+            why = "it was released, for example by `ftops force-unlock`."
+            if held:
+                why = f"another run holds it: {held.holder}."
+            self._lost = _lost(self._place, why, "plan again")
+            self._tell_lost()
             raise self._lost
-        self._head, self._tag, self._unsure = loaded.head, loaded.tag, False
+        self._manifest, self._tag, self._is_unsure = loaded.manifest, loaded.tag, False
 
-    def _say_lost(self) -> None:
+    def _tell_lost(self) -> None:
         if not self._told:
             self._told = True
             self._tell()
@@ -294,48 +305,14 @@ class BucketLock:
             self.beat()
 
 
-def _refusal(holder: LockInfo, age: float, seconds: float) -> StateLocked:
-    return StateLocked(
-        "the state is locked",
-        f"{holder}. Two runs at once could create the same object twice.",
-        f"wait with --lock-timeout 10m; the lock of a dead run expires {seconds:.0f} s after its last "
-        f"renewal, which was {max(0, age):.0f} s ago; at once: "
-        f"{command('ftops', 'force-unlock', holder.id)}",
+def _unchanged(manifest: Manifest) -> Manifest:
+    return manifest
+
+
+def _lost(place: str, why: str, hint: str) -> LeaseLost:
+    return LeaseLost(
+        f"the lock of the state was lost: {place}",
+        f"{why} Nothing more was started. All recorded changes are safe; objects that were being created are "
+        "noted in the state, and the next run looks for them.",
+        hint,
     )
-
-
-def _no_conditions(place: str) -> BucketError:
-    return BucketError(
-        f"can't write to the state at {place}",
-        "the bucket refuses every conditional write.",
-        "use a service that supports If-Match and If-None-Match",
-    )
-
-
-def _just_taken(place: str) -> StateLocked:
-    return StateLocked("the state is locked", f"another run locked it first: {place}.", "try again")
-
-
-_SAFE = (
-    "Nothing more was started. All recorded changes are safe; objects that were being created are noted "
-    "in the state, and the "
-    "next run looks for them."
-)
-
-
-def _released(place: str) -> LeaseLost:
-    return LeaseLost(f"the lock of the state was already released: {place}")
-
-
-def _taken(place: str, holder: LockInfo | None) -> LeaseLost:
-    what = (
-        f"another run holds it: {holder}."
-        if holder
-        else "it was released, for example by `ftops force-unlock`."
-    )
-    return LeaseLost(f"the lock of the state was lost: {place}", f"{what} {_SAFE}", "plan again")
-
-
-def _not_renewed(place: str) -> LeaseLost:
-    what = "the bucket couldn't be reached for too long, so another run may hold the lock."
-    return LeaseLost(f"the lock of the state was lost: {place}", f"{what} {_SAFE}", "apply again")

@@ -1,6 +1,4 @@
-"""What the files of a local state ask of the disk; where it refuses, that is said in words of the state.
-What the bytes mean is none of its concern.
-"""
+"""Disk access for local states: durable writes, and errors that say what to check."""
 
 from __future__ import annotations
 
@@ -15,7 +13,7 @@ from ftops.core.errors import StateError
 
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
-    """A StateError, with what to check, for any OSError in the block."""
+    """Turns an OSError in the block into a StateError."""
     try:
         yield
     except OSError as error:
@@ -27,14 +25,13 @@ def translated(path: Path) -> Iterator[None]:
 
 
 def write_all(file: int, content: bytes) -> None:
-    """However little the system takes at a time."""
     view = memoryview(content)
     while view:
         view = view[os.write(file, view) :]
 
 
 def sync_folder(folder: Path) -> None:
-    """What was made, renamed or removed in it stays so after a crash."""
+    """Makes created, renamed and deleted files durable."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -43,7 +40,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def read_bytes(path: Path) -> bytes | None:
-    """None where there is no such file; a link is followed to none."""
+    """None if there is no such file. Links aren't followed."""
     with translated(path):
         try:
             return content(path, follow=False)

@@ -1,14 +1,14 @@
 """Local backend: snapshot, journal and lock on disk. Nothing acknowledged is ever lost.
 
-    <path>/<spec>/<env>.json      the snapshot: the fold of everything up to its serial
-    <path>/<spec>/<env>.journal   what happened since, a line each; append-only, on disk before effects
-    <path>/<spec>/<env>.lock      who is at work; held by the operating system, so that it dies with them
-    <path>/<spec>/<env>.history/  the last snapshots, by serial
-    <path>/<spec>/<env>.audit.jsonl  who did what, a line when a run begins and one when it ends
+    <path>/<spec>/<env>.json         the snapshot: the state up to its serial
+    <path>/<spec>/<env>.journal      a line for each later entry; append-only
+    <path>/<spec>/<env>.lock         who holds the lock, which the operating system releases with the process
+    <path>/<spec>/<env>.history/     the last snapshots, by serial
+    <path>/<spec>/<env>.audit.jsonl  the audit log: a line when a run starts, and one when it ends
 
-The journal is folded into the snapshot when a run ends: temporary file, fsync, rename, then the
-journal goes. A crash between any two of these leaves a state that reads the same: entries that the
-snapshot already holds are known by their serial and skipped.
+When a run ends, the journal is folded into the snapshot: temporary file, fsync, rename, then the journal is
+deleted. After a crash between any two of these the state is the same: entries that the snapshot includes are
+skipped.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from time import time
+from typing import Any
 
-from msgspec import Struct
-from msgspec.structs import asdict
+from msgspec import Struct, convert, to_builtins
 
 from ftops.core.confined_files import content
 from ftops.core.errors import StateError, StateLocked
@@ -30,21 +30,28 @@ from ftops.core.private_files import make_folder, open_private, write_private
 from ftops.core.timestamps import iso_timestamp
 from ftops.state.backends.base import AT_ONCE, KEPT_VERSIONS, LockInfo, Version, Waiting, no_such_version
 from ftops.state.backends.disk_errors import read_bytes, sync_folder, translated, write_all
-from ftops.state.backends.journal import Damaged, Row, entries, rows
-from ftops.state.backends.local_lock import FileLock, read_note
-from ftops.state.file_format import PLAIN, StateCodec, header_line
+from ftops.state.backends.local_lock import FileLock, read_holder
+from ftops.state.file_format import (
+    PLAIN,
+    DamagedJournal,
+    StateCodec,
+    decode,
+    header_line,
+    journal_entries,
+    journal_rows,
+)
 from ftops.state.state import Entry, State, fold
 
 _NOBODY = LockInfo("", "", "", 0, "", "")
 
 
 class LocalStore(Struct, frozen=True):
-    """The state of one spec in one environment, below a local folder. See `base.Store`."""
+    """The state of a spec in an environment, in a local folder. See `base.Store`."""
 
     folder: Path
     spec: str
     environment: str
-    form: StateCodec = PLAIN
+    codec: StateCodec = PLAIN
     keep: int = KEPT_VERSIONS
 
     @property
@@ -72,8 +79,7 @@ class LocalStore(Struct, frozen=True):
         return History(self.snapshot_path.with_suffix(".history"), self.keep)
 
     def read(self, lineage: str = "") -> State:
-        """The journal is read before the snapshot, and entries that both hold count once: so a run that
-        ends meanwhile does no harm."""
+        """Reads the journal first, and skips entries that the snapshot includes: a run may end meanwhile."""
         journal = read_bytes(self.journal_path)
         state = self._read_snapshot(self.snapshot_path)
         if journal:
@@ -92,8 +98,8 @@ class LocalStore(Struct, frozen=True):
             self.journal_path.unlink(missing_ok=True)
 
     def write_snapshot(self, state: State) -> None:
-        """Replaces the snapshot as a whole, durably. The one before it stays among the versions."""
-        text = self.form.snapshot(state, self.spec, self.environment)
+        """Replaces the snapshot durably. The previous one is kept as a version."""
+        text = self.codec.snapshot(state, self.spec, self.environment)
         temporary = self.snapshot_path.with_suffix(".json.tmp")
         with translated(self.snapshot_path):
             make_folder(self.snapshot_path.parent)
@@ -101,7 +107,7 @@ class LocalStore(Struct, frozen=True):
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
-            self.history.add(text, state.serial, read_note(self.lock_path))
+            self.history.add(text, state.serial, read_holder(self.lock_path))
             temporary.replace(self.snapshot_path)
             sync_folder(self.snapshot_path.parent)
 
@@ -116,7 +122,7 @@ class LocalStore(Struct, frozen=True):
         return state
 
     def append_audit(self, name: str, line: str) -> None:
-        """On a line of its own, whatever a crash left behind."""
+        """Starts a new line if a crash has cut off the last one."""
         path = self.audit_path
         with translated(path):
             make_folder(path.parent)
@@ -135,10 +141,10 @@ class LocalStore(Struct, frozen=True):
         return lines if newest is None else lines[-newest:]
 
     def force_unlock(self, id: str) -> LockInfo:
-        """Never: the operating system frees the lock when its process ends, and not before."""
+        """Always fails: only the operating system releases the lock, when its process ends."""
         with suppress(StateLocked), FileLock(self.lock_path, _NOBODY):
             raise StateError("the state isn't locked", "no run is using it.", "nothing needs to be done")
-        holder = read_note(self.lock_path)
+        holder = read_holder(self.lock_path)
         raise StateError(
             "the lock of a local state can't be released",
             f"{holder or 'another process'}. The operating system holds the lock as long as this "
@@ -150,16 +156,23 @@ class LocalStore(Struct, frozen=True):
         content = read_bytes(path)
         if content is None:
             return None
-        return self.form.parse(_text(content, path), str(path), self.spec, self.environment)
+        return self.codec.parse(decode(content, str(path)), str(path), self.spec, self.environment)
 
     def _replay(self, journal: bytes, state: State | None) -> State:
         try:
-            return self._replayed(rows(journal, may_be_torn=True), state)
-        except Damaged as damage:
-            raise _damaged(self.journal_path, damage) from None
+            return self._replay_rows(journal_rows(journal, may_be_torn=True), state)
+        except DamagedJournal as damage:
+            place, why = f"{self.journal_path}", damage.why
+            if damage.line:
+                hint = "restore the file from a backup, or undo the edit"
+                raise StateError(f"the journal is damaged: {place}:{damage.line}", f"{why}.", hint) from None
+            why += "; the snapshot is too old for the journal, or a line was removed."
+            raise StateError(
+                f"the journal has a gap: {place}", why, "restore files that belong together"
+            ) from None
 
-    def _replayed(self, found: Iterator[Row], state: State | None) -> State:
-        header = next(found, None)
+    def _replay_rows(self, rows: Iterator[dict[str, Any]], state: State | None) -> State:
+        header = next(rows, None)
         if header is None:
             return state or State("")
         lineage = header.get("lineage", "")
@@ -171,12 +184,12 @@ class LocalStore(Struct, frozen=True):
                 f"its lineage is {lineage}, but that of {self.snapshot_path.name} is {state.lineage}.",
                 "restore two files that belong together",
             )
-        new = entries(found, state.serial, self.form, lineage, str(self.journal_path))
+        new = journal_entries(rows, state.serial, self.codec, lineage, str(self.journal_path))
         return fold(state, new)
 
 
 class LocalJournal:
-    """Appends entries: written at once, on disk after `sync`. Raises StateError, as on a full disk."""
+    """Writes entries immediately; they are durable after `sync`. See `base.Journal`."""
 
     def __init__(self, store: LocalStore, state: State) -> None:
         self._store = store
@@ -197,7 +210,7 @@ class LocalJournal:
         lines = []
         for entry in entries:
             self._serial += 1
-            lines.append(self._store.form.line(self._serial, entry, self._lineage))
+            lines.append(self._store.codec.line(self._serial, entry, self._lineage))
         with translated(self._store.journal_path):
             write_all(self._file, "".join(lines).encode())
 
@@ -216,7 +229,7 @@ class LocalJournal:
 
 
 class History(Struct, frozen=True):
-    """The last snapshots: a file each, named by its serial, and an index that says who wrote them."""
+    """The last snapshots: a file for each serial, and an index that says who wrote them."""
 
     folder: Path
     keep: int
@@ -225,7 +238,7 @@ class History(Struct, frozen=True):
         return self.folder / f"{id}.json"
 
     def add(self, text: str, serial: int, holder: LockInfo | None) -> None:
-        """A file of its own: who edits the state by hand doesn't edit its past."""
+        """Writes a file of its own, so that manual edits of the state don't change its history."""
         make_folder(self.folder)
         by, operation = (holder.by, holder.operation) if holder else ("", "")
         version = Version(str(serial), _iso(time()), by, operation)
@@ -236,24 +249,24 @@ class History(Struct, frozen=True):
             self.path(old.id).unlink(missing_ok=True)
 
     def versions(self) -> Sequence[Version]:
-        """Newest first. What the index doesn't know (it is written last) is told from the files."""
+        """Newest first. After a crash the index may lack a file; its time is used then."""
         try:
             files = {entry.name.removesuffix(".json"): entry.stat() for entry in os.scandir(self.folder)}
         except FileNotFoundError:
             return ()
         known = {v.id: v for v in self._read_index()}
-        found = sorted(((s.st_mtime_ns, int(id)) for id, s in files.items() if id.isdigit()), reverse=True)
-        return tuple(known.get(str(n)) or Version(str(n), _iso(mtime / 1e9)) for mtime, n in found)
+        serials = sorted(((s.st_mtime_ns, int(id)) for id, s in files.items() if id.isdigit()), reverse=True)
+        return tuple(known.get(str(n)) or Version(str(n), _iso(mtime / 1e9)) for mtime, n in serials)
 
     def _read_index(self) -> Sequence[Version]:
         try:
-            return [Version(**row) for row in json.loads(content(self._index, follow=False))]
-        except (OSError, ValueError, TypeError):
+            return convert(json.loads(content(self._index, follow=False)), list[Version])
+        except (OSError, ValueError):
             return ()
 
     def _write_index(self, kept: Sequence[Version]) -> None:
         temporary = self._index.with_suffix(".tmp")
-        write_private(temporary, (json.dumps([asdict(v) for v in kept], indent=1) + "\n").encode())
+        write_private(temporary, (json.dumps(to_builtins(kept), indent=1) + "\n").encode())
         temporary.replace(self._index)
 
     @property
@@ -265,33 +278,8 @@ def _iso(seconds: float) -> str:
     return iso_timestamp(datetime.fromtimestamp(seconds, UTC))
 
 
-def _damaged(path: Path, damage: Damaged) -> StateError:
-    if damage.line:
-        return StateError(
-            f"the journal is damaged: {path}:{damage.line}",
-            f"{damage.why}.",
-            "restore the file from a backup, or undo the edit",
-        )
-    return StateError(
-        f"the journal has a gap: {path}",
-        f"{damage.why}; the snapshot is too old for the journal, or a line was removed.",
-        "restore files that belong together",
-    )
-
-
 def _cut_torn_tail(path: Path) -> None:
-    """Lines after a torn one would be taken for damage: the torn one goes before anything is appended."""
+    """Removes an incomplete last line, because it would count as damage after more lines."""
     lines = content(path, follow=False)
     if lines and not lines.endswith(b"\n"):
         os.truncate(path, lines.rfind(b"\n") + 1)
-
-
-def _text(content: bytes, path: Path) -> str:
-    try:
-        return content.decode()
-    except UnicodeDecodeError as error:
-        raise StateError(
-            f"the state file is damaged: {path}",
-            f"it isn't UTF-8 text ({error.reason}).",
-            "restore it from a backup",
-        ) from error

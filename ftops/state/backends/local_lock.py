@@ -1,6 +1,4 @@
-"""The lock of a local state: held through the operating system, with a note of who holds it. Of the state
-it knows nothing.
-"""
+"""Lock of a local state: a lock of the operating system on a file that says who holds it."""
 
 from __future__ import annotations
 
@@ -10,20 +8,18 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from msgspec import convert
 from msgspec.structs import asdict
 
 from ftops.core.confined_files import content
 from ftops.core.errors import StateLocked
 from ftops.core.private_files import make_folder, open_private
-from ftops.state.backends.base import AT_ONCE, LockInfo, Waiting, lock_info_from, patiently
+from ftops.state.backends.base import AT_ONCE, LockInfo, Waiting, retry_while_locked
 from ftops.state.backends.disk_errors import translated, write_all
 
 
 class FileLock:
-    """An exclusive lock by the operating system, with a note of who holds it.
-
-    The kernel frees it when its process ends, however it ends; a note that stays behind is no lock.
-    """
+    """An exclusive lock. The kernel releases it when the process ends, even if the file remains."""
 
     def __init__(self, path: Path, info: LockInfo, waiting: Waiting = AT_ONCE) -> None:
         self._path = path
@@ -34,7 +30,7 @@ class FileLock:
     def __enter__(self) -> FileLock:
         with translated(self._path):
             make_folder(self._path.parent)
-            while not patiently(self._try, self._waiting):
+            while not retry_while_locked(self._try, self._waiting):
                 continue
         return self
 
@@ -43,24 +39,27 @@ class FileLock:
         os.close(self._file)
 
     def when_lost(self, tell: Callable[[], None]) -> None:
-        """It can't be lost while this process runs."""
+        """Never: the lock can't be lost while the process runs."""
 
-    def check(self) -> None:
-        """Neither."""
+    def check(self) -> None: ...
 
-    def confirm(self) -> None:
-        """Neither."""
+    def confirm(self) -> None: ...
 
     def _try(self) -> bool:
-        """False: the file was removed by its owner in between; look again."""
+        """False if the previous holder has just deleted the file: try again."""
         file = open_private(self._path, os.O_RDWR | os.O_CREAT)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            note = os.read(file, 65536)
+            holder = _parse(os.read(file, 65536)) or "another process is running"
             os.close(file)
-            raise _refusal(note, self._path) from error
-        if not _same_file(file, self._path):
+            raise StateLocked(
+                "the state is locked",
+                f"{holder}. Two runs at once could create the same object twice.",
+                "wait for it to end, with --lock-timeout 10m for instance, or stop it; the lock "
+                f"({self._path}) goes with its process",
+            ) from error
+        if not (self._path.exists() and os.path.samestat(os.fstat(file), self._path.stat())):
             os.close(file)
             return False
         os.ftruncate(file, 0)
@@ -69,35 +68,16 @@ class FileLock:
         return True
 
 
-def read_note(path: Path) -> LockInfo | None:
-    """Who holds the lock, or held it last, as far as it can be read."""
+def read_holder(path: Path) -> LockInfo | None:
+    """Who holds the lock, or held it last, if the file can be read."""
     try:
-        return _parse_note(content(path, follow=False))
+        return _parse(content(path, follow=False))
     except OSError:
         return None
 
 
-def _refusal(note: bytes, path: Path) -> StateLocked:
-    holder = _parse_note(note) or "another process is running"
-    return StateLocked(
-        "the state is locked",
-        f"{holder}. Two runs at once could create the same object twice.",
-        f"wait for it to end, with --lock-timeout 10m for instance, or stop it; the lock ({path}) goes with "
-        "its process",
-    )
-
-
-def _parse_note(note: bytes) -> LockInfo | None:
+def _parse(content: bytes) -> LockInfo | None:
     try:
-        return lock_info_from(json.loads(note))
-    except (ValueError, TypeError):
+        return convert(json.loads(content), LockInfo)
+    except ValueError:
         return None
-
-
-def _same_file(file: int, path: Path) -> bool:
-    try:
-        there = path.stat()
-    except FileNotFoundError:
-        return False
-    here = os.fstat(file)
-    return (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)

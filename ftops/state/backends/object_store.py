@@ -1,4 +1,4 @@
-"""Object store interface: the five calls and three errors that a backend needs."""
+"""Object store interface: the operations and errors that the bucket backend needs."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from ftops.core.errors import StateError
 
 
 class Tag(Struct, frozen=True):
-    """A version of an object, as the bucket names it. Equal tags: nobody has written in between."""
+    """Identifies a version of an object. If the tags are equal, the object is unchanged."""
 
     e_tag: str | None = None
     version: str | None = None
 
 
-class Thing(Struct, frozen=True):
-    """An object as read. `modified`: when it was written, by the bucket's own clock, in seconds."""
+class StoredObject(Struct, frozen=True):
+    """An object as read. `modified`: when it was written, by the bucket's clock, in seconds."""
 
     content: bytes
     tag: Tag
@@ -26,11 +26,11 @@ class Thing(Struct, frozen=True):
 
 
 class Conflict(Exception):
-    """Somebody else has written the object, or there is one already, or none any more. Nothing was done."""
+    """The object was written or deleted by another run, or exists already. Nothing was changed."""
 
 
 class BucketError(StateError):
-    """The bucket can't be used: it refuses, or it isn't there. Whether a write took effect is not known."""
+    """The bucket can't be used. A write may have taken effect."""
 
     def __init__(self, summary: str, detail: str = "", hint: str = "", *, temporary: bool = False) -> None:
         super().__init__(summary, detail, hint)
@@ -38,23 +38,21 @@ class BucketError(StateError):
 
 
 class Bucket(Protocol):
-    """Names are relative to the place of the state. Every call may raise BucketError. For many threads."""
+    """Names are relative to the place of the state. Every call may raise BucketError. Thread-safe."""
 
     @property
     def place(self) -> str:
-        """Where it is, for people: s3://models/state/support/prod"""
+        """Such as s3://models/state/support/prod"""
 
-    def get(self, name: str) -> Thing | None:
-        """None where there is no such object."""
+    def get(self, name: str) -> StoredObject | None: ...
 
     def create(self, name: str, content: bytes) -> Tag:
-        """Raises Conflict where there is one of that name."""
+        """Raises Conflict if the object exists."""
 
     def replace(self, name: str, content: bytes, tag: Tag) -> Tag:
-        """Raises Conflict where it is not of that version any more."""
+        """Raises Conflict if the object doesn't have this tag any more."""
 
     def delete(self, names: Iterable[str]) -> None:
-        """Those that exist."""
+        """Ignores objects that don't exist."""
 
-    def names(self, prefix: str) -> list[str]:
-        """Every object whose name begins like that."""
+    def names(self, prefix: str) -> list[str]: ...

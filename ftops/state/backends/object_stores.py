@@ -1,7 +1,7 @@
 """Object stores: Azure Blob Storage, S3-compatible services and Google Cloud Storage.
 
-The only place that knows obstore. Credentials come from where the service's own tools look for them:
-environment variables, managed identities, `az login`; a spec can't hold any.
+The only module that uses obstore. Credentials come from the usual sources of the service, such as environment
+variables, managed identities and `az login`; a spec can't contain any.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urlsplit
 
 import obstore
+from msgspec.structs import asdict
 from obstore.exceptions import (
     AlreadyExistsError,
     BaseError,
@@ -27,19 +28,19 @@ from obstore.store import AzureStore, GCSStore, ObjectStore, S3Store
 
 from ftops.core.errors import StateError
 from ftops.core.trusted_hosts import BACKEND_ADDRESSES, refusal
-from ftops.state.backends.object_store import Bucket, BucketError, Conflict, Tag, Thing
+from ftops.state.backends.object_store import Bucket, BucketError, Conflict, StoredObject, Tag
 
 RETRIES: Any = {
     "max_retries": 3,
     "retry_timeout": timedelta(seconds=20),
     "backoff": {"init_backoff": timedelta(milliseconds=200), "max_backoff": timedelta(seconds=2), "base": 2},
 }
-"""Of one request. What fails after that is tried again by who knows how long it makes sense."""
+"""Of a single request. The lock retries after that, because it knows for how long."""
 CLIENT: Any = {"connect_timeout": timedelta(seconds=5), "timeout": timedelta(seconds=30)}
 
 
 class ObjectBucket:
-    """What lies below a prefix of a bucket. See `object_store.Bucket`."""
+    """The objects of a bucket with a prefix. See `object_store.Bucket`."""
 
     def __init__(self, store: ObjectStore, place: str, prefix: str) -> None:
         self._store = store
@@ -50,38 +51,37 @@ class ObjectBucket:
     def place(self) -> str:
         return self._place
 
-    def get(self, name: str) -> Thing | None:
+    def get(self, name: str) -> StoredObject | None:
         with _translated(self._place):
             try:
-                found = obstore.get(self._store, self._path(name))
+                result = obstore.get(self._store, self._path(name))
             except FileNotFoundError as error:
                 if _NO_BUCKET.search(str(error)):
                     raise
                 return None
-            meta = found.meta
+            meta = result.meta
             tag = Tag(meta["e_tag"], meta["version"])
-            return Thing(bytes(found.bytes()), tag, meta["last_modified"].timestamp())
+            return StoredObject(bytes(result.bytes()), tag, meta["last_modified"].timestamp())
 
     def create(self, name: str, content: bytes) -> Tag:
         return self._put(name, content, "create")
 
     def replace(self, name: str, content: bytes, tag: Tag) -> Tag:
-        known = {"e_tag": tag.e_tag, "version": tag.version}
-        return self._put(name, content, {key: value for key, value in known.items() if value is not None})
+        return self._put(
+            name, content, {key: value for key, value in asdict(tag).items() if value is not None}
+        )
 
     def delete(self, names: Iterable[str]) -> None:
         with _translated(self._place):
             for name in names:
-                try:
+                with suppress(FileNotFoundError):
                     obstore.delete(self._store, self._path(name))
-                except FileNotFoundError:
-                    continue
 
     def names(self, prefix: str) -> list[str]:
         start = len(self._prefix) + 1
         with _translated(self._place):
-            found = obstore.list(self._store, self._path(prefix.rstrip("/")))
-            return [meta["path"][start:] for chunk in found for meta in chunk]
+            chunks = obstore.list(self._store, self._path(prefix.rstrip("/")))
+            return [meta["path"][start:] for chunk in chunks for meta in chunk]
 
     def _put(self, name: str, content: bytes, mode: Any) -> Tag:
         with _translated(self._place):
@@ -96,16 +96,16 @@ class ObjectBucket:
 
 
 def open_bucket(backend: str, settings: Mapping[str, str], prefix: str) -> Bucket:
-    """By the settings of a spec. Asks nobody yet. Raises StateError."""
+    """By the settings of a spec. Makes no request. Raises StateError."""
     for (key,), service in BACKEND_ADDRESSES.get(backend, {}).items():
-        if settings.get(key) and (found := refusal(settings[key], service, os.environ)):
-            raise StateError(*found)
+        if settings.get(key) and (refused := refusal(settings[key], service, os.environ)):
+            raise StateError(*refused)
     try:
         store, place = _OPEN[backend](settings)
     except (BaseError, ValueError) as error:
         raise StateError(
             f"can't use the backend {backend}",
-            _said(error),
+            _message(error),
             "see docs/state.md for its settings and credentials",
         ) from error
     return ObjectBucket(store, place, prefix)
@@ -121,21 +121,14 @@ def _azure(settings: Mapping[str, str]) -> tuple[ObjectStore, str]:
         from obstore.auth.azure import AzureCredentialProvider
 
         provider = AzureCredentialProvider()
-    container = settings["container"]
-    config: Any = {"account_name": account, "endpoint": url}
-    store = AzureStore(
-        container,
-        config=config,
-        client_options=_client(url),
-        retry_config=RETRIES,
-        credential_provider=provider,
-    )
-    return store, f"{url}/{container}"
+    container, config = settings["container"], {"account_name": account, "endpoint": url}
+    options: Any = {"config": config, "credential_provider": provider, **_options(url)}
+    return AzureStore(container, **options), f"{url}/{container}"
 
 
 def _s3(settings: Mapping[str, str]) -> tuple[ObjectStore, str]:
     bucket, url = settings["bucket"], settings.get("endpoint_url", "")
-    config: Any = {key: settings[key] for key in ("region",) if key in settings}
+    config: Any = {"region": settings["region"]} if "region" in settings else {}
     if url:
         config |= {"endpoint": url, "virtual_hosted_style_request": False}
     provider: Any = None
@@ -143,17 +136,14 @@ def _s3(settings: Mapping[str, str]) -> tuple[ObjectStore, str]:
         from obstore.auth.boto3 import Boto3CredentialProvider
 
         provider = Boto3CredentialProvider()
-    store = S3Store(
-        bucket, config=config, client_options=_client(url), retry_config=RETRIES, credential_provider=provider
-    )
+    store = S3Store(bucket, config=config, credential_provider=provider, **_options(url))
     return store, f"s3://{bucket}"
 
 
 def _gcs(settings: Mapping[str, str]) -> tuple[ObjectStore, str]:
     bucket, url = settings["bucket"], os.environ.get(_GCS_EMULATOR, "")
     config: Any = {"base_url": url, "bearer_token": "none"} if url else {}
-    store = GCSStore(bucket, config=config, client_options=_client(url), retry_config=RETRIES)
-    return store, f"gs://{bucket}"
+    return GCSStore(bucket, config=config, **_options(url)), f"gs://{bucket}"
 
 
 _OPEN: Mapping[str, Callable[[Mapping[str, str]], tuple[ObjectStore, str]]] = {
@@ -167,24 +157,21 @@ _AZURE_KEYS = (
     "AZURE_STORAGE_SAS_TOKEN",
     "AZURE_STORAGE_TOKEN",
 )
-"""Where one of these is set, it is used; else Microsoft Entra ID through DefaultAzureCredential."""
-
-
+"""If one of these is set, it is used; otherwise Microsoft Entra ID through DefaultAzureCredential."""
 _GCS_EMULATOR = "STORAGE_EMULATOR_HOST"
-"""As in Google's own libraries: a server that asks for no credentials."""
+"""As in Google's libraries: a server that needs no credentials."""
 
 
-def _client(url: str) -> Any:
-    """Without encryption only to this machine, and where the environment says so."""
-    return {**CLIENT, "allow_http": url.lower().startswith("http://")}
+def _options(url: str) -> Any:
+    """Plain HTTP only for this machine, or if the environment allows it: `refusal` has checked the
+    address."""
+    client = {**CLIENT, "allow_http": url.lower().startswith("http://")}
+    return {"client_options": client, "retry_config": RETRIES}
 
-
-# What a bucket says, in our words.
 
 _NO_BUCKET = re.compile(r"NoSuchBucket|ContainerNotFound|The specified (bucket|container) does not exist")
 _STATUS = re.compile(r"non-2xx status code: (\d{3})")
 _QUERY = re.compile(r"\?[^\s\"']+")
-
 _HINTS: Mapping[str, str] = {
     "401": "sign in or set credentials: docs/state.md lists them",
     "403": "grant the identity of ftops permission to read, write, list and delete objects at this location",
@@ -199,24 +186,24 @@ def _translated(place: str) -> Iterator[None]:
     try:
         yield
     except (BaseError, OSError, ValueError) as error:
-        said = _said(error)
-        status = _status(error, said)
+        message = _message(error)
+        status = _status(error, message)
         temporary = status == "429" or (not status and isinstance(error, BaseError)) or status[:1] == "5"
         hint = _HINTS.get(status, _HINTS[""])
-        raise BucketError(f"can't use the state at {place}", said, hint, temporary=temporary) from error
+        raise BucketError(f"can't use the state at {place}", message, hint, temporary=temporary) from error
 
 
-def _status(error: Exception, said: str) -> str:
+def _status(error: Exception, message: str) -> str:
     if isinstance(error, PermissionDeniedError):
         return "403"
     if isinstance(error, UnauthenticatedError):
         return "401"
-    found = _STATUS.search(said)
-    return found[1] if found else "404" if isinstance(error, FileNotFoundError) else ""
+    match = _STATUS.search(message)
+    return match[1] if match else "404" if isinstance(error, FileNotFoundError) else ""
 
 
-def _said(error: Exception) -> str:
-    """The first line, without what signs an address."""
+def _message(error: Exception) -> str:
+    """The first line, without the signatures of URLs."""
     text = str(error).partition("\n\nDebug source")[0]
     text = " ".join(_QUERY.sub("?…", text).split())
     return text if len(text) < 400 else text[:399] + "…"

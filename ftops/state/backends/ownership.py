@@ -1,8 +1,10 @@
-"""Ownership of a local state: the files of its spec, recorded in `<path>/<name>/.spec`.
+"""Ownership of a state, and its previous locations: checks before ftops takes another one or none for it.
 
-A spec is called after its folder unless it says otherwise. So a folder that is renamed, copied, linked or
-given another project would find no state, or that of another spec; either way objects would be made twice,
-or those of another be deleted. Here that is noticed before anything is planned.
+A spec has the name of its folder by default. If the folder is renamed, copied, linked or moved to another
+project, or if the settings of the state change, ftops would find no state or that of another spec, and create
+objects again or delete those of others. This is noticed before anything is planned: `<path>/<name>/.spec`
+lists the files of the spec, and `.ftops/places` has its last location. As that may be lost, folders of the
+project are searched as well.
 """
 
 from __future__ import annotations
@@ -13,110 +15,124 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from ftops.config.config import Config
-from ftops.core.confined_files import content, folders, real
+from ftops.config.config import Config, StateSettings
+from ftops.core.confined_files import content, folders, outside, real
 from ftops.core.errors import StateError
 from ftops.core.private_files import make_folder, write_private
-from ftops.state.backends.base import Elsewhere
+from ftops.core.project import FOLDER, ignore
+from ftops.core.snippets import command
+from ftops.state.backends.base import Elsewhere, Store
 from ftops.state.backends.local import LocalStore
-from ftops.state.file_format import StateCodec
+from ftops.state.file_format import PLAIN, StateCodec
 from ftops.state.state import State
 
-NOTE = ".spec"
-"""In the folder of a state: the files that it was made from."""
-_CLOUD = Path(".ftops", "emulator")
-"""The embedded cloud is kept beside the state."""
-_AGAIN = "Everything would be created again, and existing objects would no longer be managed."
+LOCAL_FOLDER = StateSettings().path
+"""The default folder of states."""
+_OWNER_FILE = ".spec"
+_EMULATOR = Path(".ftops", "emulator")
+_LOCAL = "local"
+_CONSEQUENCE = "everything would be created again, and existing objects would no longer be managed."
+_AGAIN = _CONSEQUENCE.capitalize()
 
 
-def note_origin(config: Config) -> None:
-    """Remembers the files of the spec. Where that can't be written, nothing is noticed later: no more."""
-    note = _folder(config) / config.name / NOTE
-    text = "".join(f"{file}\n" for file in _files(config))
+def record_ownership(config: Config) -> None:
+    """Records the files of the spec."""
+    _record(config, _folder(config) / config.name / _OWNER_FILE, "".join(f"{f}\n" for f in _files(config)))
+
+
+def record_location(config: Config, store: Store) -> None:
+    """Records where the state is: a folder as in the settings, so that the project can be moved."""
+    is_local = isinstance(store, LocalStore)
+    backend, place = (_LOCAL, config.state.path) if is_local else (config.state.backend, store.place)
+    _record(config, _location_file(config), f"{backend} {place}\n")
+
+
+def _record(config: Config, path: Path, text: str) -> None:
+    """If the file can't be written, later checks don't find anything, but nothing else breaks."""
     with suppress(OSError):
-        if not note.exists() or content(note, config.project) != text.encode():
-            make_folder(note.parent)
-            write_private(note, text.encode())
+        if not path.exists() or content(path, config.project) != text.encode():
+            ignore(config.project)
+            make_folder(path.parent)
+            write_private(path, text.encode())
 
 
-def check_origin(config: Config, state: State, form: StateCodec) -> None:
-    """Raises StateError where the state recorded under the spec's name is that of another spec, or that of
-    this spec is recorded elsewhere (`Elsewhere`)."""
+def check_ownership(config: Config, state: State, codec: StateCodec) -> None:
+    """Raises StateError if the state belongs to another spec, Elsewhere if that of this spec is elsewhere."""
     if not state.is_empty:
         _check_owner(config)
-    elif not (state.lineage or _is_known(_folder(config) / config.name)):
-        _check_other_folders(config, form)
-        _check_other_names(config, form)
+        return
+    folder = _folder(config) / config.name
+    # The holder of the lock has created the folder, so that alone doesn't count.
+    has_records = (
+        (folder / _OWNER_FILE).exists() or any(folder.glob("*.json")) or any(folder.glob("*.journal"))
+    )
+    if not (state.lineage or has_records):
+        _check_other_folders(config, codec)
+        _check_other_names(config, codec)
 
 
-def is_other_spec(config: Config, place: Path) -> bool:
-    """Whether the state in a folder is known to be that of other files."""
-    owner = _noted(place, config.project)
+def _belongs_to_other(config: Config, folder: Path) -> bool:
+    owner = _owner(folder, config.project)
     return bool(owner) and owner.isdisjoint(_files(config))
 
 
-def _is_known(place: Path) -> bool:
-    """Whether anything was recorded there, in any environment; who has the lock has made the folder."""
-    return (place / NOTE).exists() or any(place.glob("*.json")) or any(place.glob("*.journal"))
-
-
 def _check_owner(config: Config) -> None:
-    place = _folder(config) / config.name
-    if not is_other_spec(config, place):
+    folder = _folder(config) / config.name
+    if not _belongs_to_other(config, folder):
         return
-    owner = _noted(place, config.project)
-    there = sorted(file for file in owner if (config.project / file).exists())
-    if there:
+    existing = sorted(f for f in _owner(folder, config.project) if (config.project / f).exists())
+    if existing:
         raise StateError(
-            f"the state of `{config.name}` belongs to another spec: {there[0]}",
+            f"the state of `{config.name}` belongs to another spec: {existing[0]}",
             f"this one is {_files(config)[0]}. Objects of the other spec would be replaced or deleted.",
             "give this spec another name: `ftops: {name: …}`",
         )
 
 
-def _check_other_folders(config: Config, form: StateCodec) -> None:
-    """A project begins where `.git` is, so that `git init` further up moves where the state is looked for."""
+def _check_other_folders(config: Config, codec: StateCodec) -> None:
+    """`git init` in a parent folder moves the root of the project, and so where the state is expected."""
     between = [f for f in (config.folder, *config.folder.parents) if config.project in f.parents]
     for folder in between:
-        found = folder / config.state.path / config.name
-        if (found / f"{config.environment}.json").exists():
-            clouds = (folder / _CLOUD, config.project / _CLOUD)
-            moves = [(found, _folder(config) / config.name), *([clouds] if clouds[0].exists() else [])]
+        old = folder / config.state.path / config.name
+        if (old / f"{config.environment}.json").exists():
+            moves = [(old, _folder(config) / config.name)]
+            if (folder / _EMULATOR).exists():  # the data of the embedded emulator is beside the state
+                moves.append((folder / _EMULATOR, config.project / _EMULATOR))
             raise Elsewhere(
-                LocalStore(found.parent, config.name, config.environment, form),
-                f"the state is in another folder: {found}",
+                LocalStore(old.parent, config.name, config.environment, codec),
+                f"the state is in another folder: {old}",
                 "it is expected at the root of the project, the nearest folder with `.git`: "
                 f"{_folder(config)}. {_AGAIN}",
                 f"move it: `{' && '.join(_move(*move) for move in moves)}`",
             )
 
 
-def _check_other_names(config: Config, form: StateCodec) -> None:
+def _check_other_names(config: Config, codec: StateCodec) -> None:
     files = set(_files(config))
     names = {Path(file).name for file in files}
-    for name, noted in _others(config):
-        is_same = not noted.isdisjoint(files)
-        is_gone = not any((config.project / file).exists() for file in noted)
-        renamed = is_gone and not config.is_named and not names.isdisjoint(Path(file).name for file in noted)
-        there = LocalStore(_folder(config), name, config.environment, form)
-        if (is_same or renamed) and _holds_something(there):
-            raise _known_as(config, there) if is_same else _renamed(config, there, sorted(noted)[0])
+    for name, owner in _other_owners(config):
+        is_same = not owner.isdisjoint(files)
+        is_gone = not any((config.project / file).exists() for file in owner)
+        is_renamed = is_gone and not config.is_named and not names.isdisjoint(Path(f).name for f in owner)
+        other = LocalStore(_folder(config), name, config.environment, codec)
+        if (is_same or is_renamed) and not _is_empty(other, default=True):
+            raise _known_as(config, other) if is_same else _renamed(config, other, sorted(owner)[0])
 
 
-def _known_as(config: Config, there: LocalStore) -> Elsewhere:
-    why, name = "" if config.is_named else ", after its folder", there.spec
+def _known_as(config: Config, other: LocalStore) -> Elsewhere:
+    why, name = "" if config.is_named else ", after its folder", other.spec
     return Elsewhere(
-        there,
+        other,
         f"the state of this spec is recorded as `{name}`",
         f"the spec is now called `{config.name}`{why}, and there is no state of that name. {_AGAIN}",
         f"keep the name: `ftops: {{name: {name}}}`",
     )
 
 
-def _renamed(config: Config, there: LocalStore, file: str) -> Elsewhere:
-    name = there.spec
+def _renamed(config: Config, other: LocalStore, file: str) -> Elsewhere:
+    name = other.spec
     return Elsewhere(
-        there,
+        other,
         f"there is no state for `{config.name}`, and the spec of `{name}` no longer exists",
         f"it was {file}. Was its folder renamed? {_AGAIN}",
         f"if so, set `ftops: {{name: {name}}}`; if this is another spec, set "
@@ -124,28 +140,32 @@ def _renamed(config: Config, there: LocalStore, file: str) -> Elsewhere:
     )
 
 
-def _others(config: Config) -> Iterator[tuple[str, frozenset[str]]]:
+def _other_owners(config: Config) -> Iterator[tuple[str, frozenset[str]]]:
+    """Names and files of other specs in the same folder of states."""
     with suppress(OSError):
-        for place in folders(_folder(config)):
-            noted = _noted(place, config.project)
-            if noted and place.name != config.name:
-                yield place.name, noted
+        for folder in folders(_folder(config)):
+            owner = _owner(folder, config.project)
+            if owner and folder.name != config.name:
+                yield folder.name, owner
 
 
-def _holds_something(there: LocalStore) -> bool:
-    with suppress(StateError):
-        return not there.read().is_empty
-    return False
+def _is_empty(store: LocalStore, *, default: bool) -> bool:
+    """`default` is for a state that can't be read."""
+    try:
+        return store.read().is_empty
+    except StateError:
+        return default
 
 
-def _noted(place: Path, project: Path) -> frozenset[str]:
+def _owner(folder: Path, project: Path) -> frozenset[str]:
+    """The files of the spec that the state in a folder belongs to, if known."""
     with suppress(OSError, UnicodeDecodeError):
-        return frozenset(content(place / NOTE, project).decode().splitlines())
+        return frozenset(content(folder / _OWNER_FILE, project).decode().splitlines())
     return frozenset()
 
 
 def _files(config: Config) -> list[str]:
-    """Relative to the project, wherever it is; links are followed."""
+    """The files of the spec, relative to the project, without links."""
     folder, project = real(config.folder), real(config.project)
     return sorted(
         Path(os.path.relpath(folder / Path(file).name, project)).as_posix() for file in config.files
@@ -157,6 +177,68 @@ def _folder(config: Config) -> Path:
 
 
 def _move(before: Path, after: Path) -> str:
-    """All that is in a folder, for a shell; the other may be there, with nothing but a lock in it."""
+    """A shell command that moves the content of a folder. The target may exist, with a lock in it."""
     old, new = shlex.quote(str(before)), shlex.quote(str(after))
     return f"mkdir -p {new} && mv {old}/* {new}/"
+
+
+def check_other_places(config: Config, store: Store) -> None:
+    """For a store without a state. Raises StateError if the state of the spec is at another place."""
+    codec = getattr(store, "codec", PLAIN)
+    for folder in _local_folders(config):
+        other = LocalStore(folder, config.name, config.environment, codec)
+        if other.place != store.place and _is_own(config, other):
+            raise _in_other_folder(other, store)
+    backend, _, place = _recorded_location(config).partition(" ")
+    if backend not in ("", _LOCAL) and place != store.place:
+        raise StateError(
+            f"the state was stored at {place}",
+            f"the spec now stores it at {store.place}, but there is no state there: {_CONSEQUENCE}",
+            "restore the setting, or move the state: `ftops state pull` with the previous setting, "
+            "`ftops state push FILE` with the new one. If the old state no longer exists, remove "
+            f"{_location_file(config)}",
+        )
+
+
+def _in_other_folder(other: LocalStore, store: Store) -> Elsewhere:
+    summary = f"the state is in another folder: {other.snapshot_path.parent}"
+    if not isinstance(store, LocalStore):
+        summary = f"the state is still in a local folder: {other.snapshot_path}"
+        source = () if other.folder.name == LOCAL_FOLDER else ("--from", other.folder)
+        how = command("ftops", "state", "migrate", *source)
+    else:
+        old, new = (shlex.quote(str(s.snapshot_path.parent)) for s in (other, store))
+        how = f"`mkdir -p {new} && mv {old}/{other.environment}.* {new}/`"
+    detail = f"the spec now stores it at {store.place}, but there is no state there: {_CONSEQUENCE}"
+    return Elsewhere(other, summary, detail, f"restore the setting of `state`, or move it: {how}")
+
+
+def _local_folders(config: Config) -> Iterator[Path]:
+    """Folders that may contain a local state of the spec."""
+    backend, _, path = _recorded_location(config).partition(" ")
+    candidates = [config.project / path] if backend == _LOCAL else []
+    candidates.append(config.project / LOCAL_FOLDER)
+    with suppress(OSError):
+        for folder in folders(config.project):
+            candidates += [f for f in (folder, *folders(folder)) if (f / config.name / _OWNER_FILE).exists()]
+    for folder in dict.fromkeys(candidates):
+        if outside(folder / config.name, config.project) is None:
+            yield folder
+
+
+def _is_own(config: Config, other: LocalStore) -> bool:
+    if not (other.snapshot_path.exists() or other.journal_path.exists()):
+        return False
+    if _belongs_to_other(config, other.snapshot_path.parent):
+        return False
+    return not _is_empty(other, default=False)
+
+
+def _recorded_location(config: Config) -> str:
+    with suppress(OSError, UnicodeDecodeError):
+        return content(_location_file(config), config.project).decode().strip()
+    return ""
+
+
+def _location_file(config: Config) -> Path:
+    return config.project / FOLDER / "places" / f"{config.name}.{config.environment}"
