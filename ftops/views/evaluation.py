@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from ftops.core.address import Json
 from ftops.evaluation.answers import Answer, Failure
 from ftops.evaluation.comparison import Row, Share
+from ftops.evaluation.prompts import Prompt
 from ftops.evaluation.statistics import Interval
 from ftops.session.evaluation import Comparison, Evaluation, ModelResult
 from ftops.views.paint import PLAIN, Painter, clean
@@ -33,22 +34,37 @@ def draw(evaluation: Evaluation, paint: Painter, show: str = "misses", limit: in
 
 
 def _table(evaluation: Evaluation, comparison: Comparison, paint: Painter) -> Iterator[str]:
-    has_baseline = bool(evaluation.baseline)
-    heading = [comparison.grader, "prompts", comparison.candidate]
-    if has_baseline:
-        heading += [evaluation.baseline, "gained", "lost", "difference", "p", "verdict"]
-    shown = [row for row in comparison.rows if row.by != "function" or not _is_perfect(row)]
-    rows = [_cells(row, has_baseline) for row in shown]
+    shown = rows_to_show(comparison)
+    heading, *rows = table_rows(evaluation, comparison, shown)
     widths = [max(len(clean(r[i])) for r in [heading, *rows]) for i in range(len(heading))]
     yield paint(_joined(heading, widths), "bold")
     for row, cells in zip(shown, rows, strict=True):
         text = clean(_joined(cells[:8], widths))
         yield f"{text}  {paint(cells[8], _STYLES.get(row.verdict, ''))}" if row.verdict else text
-    if left := len(comparison.rows) - len(shown):
-        yield paint(f"{plural(left, 'other function')}: all answers are right", "dim")
-    if any(row.by and row.p is not None for row in shown):
-        yield paint(_FOOT if evaluation.inputs.samples == 1 else _FOOT_SCORES, "dim")
+    yield from (paint(note, "dim") for note in notes(evaluation, comparison))
     yield ""
+
+
+def rows_to_show(comparison: Comparison) -> list[Row]:
+    """Without the functions that were always called rightly."""
+    return [row for row in comparison.rows if row.by != "function" or not _is_perfect(row)]
+
+
+def notes(evaluation: Evaluation, comparison: Comparison) -> Iterator[str]:
+    """Below a table: what it leaves out, and the methods."""
+    if left := len(comparison.rows) - len(rows_to_show(comparison)):
+        yield f"{plural(left, 'other function')}: all answers are right"
+    if any(row.by and row.p is not None for row in comparison.rows):
+        yield _FOOT if evaluation.inputs.samples == 1 else _FOOT_SCORES
+
+
+def table_rows(evaluation: Evaluation, comparison: Comparison, rows: Sequence[Row]) -> list[list[str]]:
+    """The heading, then the cells of these rows; the ninth is the verdict, if there is a baseline."""
+    has_baseline = bool(evaluation.baseline)
+    heading = [comparison.grader, "prompts", comparison.candidate]
+    if has_baseline:
+        heading += [evaluation.baseline, "gained", "lost", "difference", "p", "verdict"]
+    return [heading, *(_cells(row, has_baseline) for row in rows)]
 
 
 def _is_perfect(row: Row) -> bool:
@@ -146,8 +162,8 @@ def wrong_answers(
                 "id": prompt.id,
                 "prompt": prompt.text,
                 "slice": prompt.slice,
-                "expected": _expected(prompt.expected.value, prompt.expected.function),
-                "answer": _answer(result.answers[i][bad]),
+                "expected": expected_text(prompt),
+                "answer": answer_text(result.answers[i][bad]),
                 "class": miss.kind if miss else "",
                 "where": miss.where if miss else "",
                 "detail": miss.detail if miss else "",
@@ -158,11 +174,14 @@ def wrong_answers(
     return sorted(kept, key=lambda row: not row["regressed"])
 
 
-def _expected(value: object, function: str) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False) or function
+def expected_text(prompt: Prompt) -> str:
+    """What is right, as the row says it."""
+    value = prompt.expected.value
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _answer(answer: Answer | Failure) -> str:
+def answer_text(answer: Answer | Failure) -> str:
+    """Calls as `name(arguments)`; else the text, or why there is none."""
     if isinstance(answer, Failure):
         return answer.reason
     if answer.calls:

@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -187,6 +188,40 @@ def test_markdown_keeps_prompts_in_a_block(folder: Path) -> None:
     assert text.count("```") == 2
     assert "\x1b" not in text
     assert "\u202e" not in text
+
+
+def test_reports_are_written_beside_the_output(folder: Path) -> None:
+    prompts = folder / "odd.jsonl"
+    rows = [
+        {"prompt": "</script><script>alert(1)</script>", "expect": "land_drone", "slice": '"><b>'},
+        {"prompt": "Land\x00\x1b[31m | @everyone", "expect": "land_drone"},
+        {"prompt": "Turn into an elephant!", "expect": "reject_request"},
+    ]
+    prompts.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    names = ["report.html", "report.xml", "report.md", "report.json"]
+    words = ("--deployment", "copilot", "--against", "base", "--prompts", "odd.jsonl", *FILES[2:], *SETTINGS)
+    outs = [word for name in names for word in ("--out", name)]
+    (folder / "report.html").write_text("an older one", encoding="utf-8")
+    found = document(folder, *words, *outs)
+    html, xml, markdown, written = ((folder / name).read_text(encoding="utf-8") for name in names)
+    assert json.loads(written) == found
+    assert markdown.startswith("### Evaluation: `copilot`")
+    assert html.count("<script>") == html.count("</script>") == 1
+    assert "<b>" not in html
+    assert "default-src 'none'" in html
+    assert not re.search(r"""(src|href)=|url\(|@import""", html)
+    suites = ElementTree.fromstring(xml).findall("testsuite")
+    assert sum(int(suite.get("tests", 0)) for suite in suites) == 6
+    wrong = sum(len(model["wrong"]) for model in found["models"])
+    assert sum(int(suite.get("failures", 0)) for suite in suites) == wrong > 0
+    assert not list(folder.glob(".report*"))
+
+
+@pytest.mark.parametrize("name", ["report.pdf", "none/report.html", "data", "report"])
+def test_a_report_that_cannot_be_written_is_refused_first(folder: Path, admin: Admin, name: str) -> None:
+    done = evaluate(folder, *BOTH, "-y", "--out", name, code=1)
+    assert name in done.stderr
+    assert admin.count("/chat/completions") == 0
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,14 @@ _OPTIONS = (
         help="Which wrong answers to show: the first ten (the default), regressions only, or all.",
     ),
     click.option(
+        "--out",
+        "outs",
+        multiple=True,
+        type=_FILE,
+        metavar="FILE",
+        help="Also write a report: .html, .xml (JUnit), .md or .json. Repeatable.",
+    ),
+    click.option(
         "--fail-if",
         type=click.Choice(list(_FAILING)),
         help=f"Exit with {HELD} if a deployment is significantly worse, or isn't better, than --against.",
@@ -85,6 +93,7 @@ def command(
     concurrency: int,
     fresh: bool,
     show: str,
+    outs: tuple[Path, ...],
     fail_if: str | None,
     auto_approve: bool,
     spec: SpecArguments,
@@ -96,6 +105,7 @@ def command(
 
     Exits with 1 if an answer is missing or can't be graded, and with 5 as --fail-if says.
     """
+    from ftops.cli.report_files import check_report, write_report
     from ftops.evaluation.prompts import read_prompts
     from ftops.session.evaluation import Evaluator, Inputs
     from ftops.views.evaluation import draw, draw_markdown, to_json
@@ -104,6 +114,8 @@ def command(
         raise UsageError(
             "--fail-if needs --against", "a verdict compares two deployments.", "add --against NAME"
         )
+    for out in outs:
+        check_report(out)
     offered = _tools(tools)
     inputs = Inputs(
         read_prompts(_content(prompts), display(prompts), offered),
@@ -126,6 +138,8 @@ def command(
             count(done[0], total)
 
         evaluation = evaluator.run(concurrency, answered)
+    for out in outs:
+        write_report(out, evaluation)
     if screen.json:
         screen.document(to_json(evaluation))
     elif screen.markdown:

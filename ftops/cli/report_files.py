@@ -1,0 +1,46 @@
+"""Report files of `eval --out`: the form goes by the end of the name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from secrets import token_hex
+
+from ftops.core.errors import UsageError
+from ftops.session.evaluation import Evaluation
+from ftops.views.evaluation import draw_markdown, to_json
+from ftops.views.evaluation_files import to_html, to_junit
+
+_FORMS: Mapping[str, Callable[[Evaluation], str]] = {
+    ".html": to_html,
+    ".xml": to_junit,
+    ".md": draw_markdown,
+    ".json": lambda evaluation: json.dumps(to_json(evaluation), indent=2) + "\n",
+}
+
+
+def check_report(path: Path) -> None:
+    """Before anything is asked. Raises UsageError."""
+    if path.suffix.lower() not in _FORMS:
+        known = ", ".join(_FORMS)
+        raise UsageError(f"can't tell what to write to {path}", f"known endings are {known}.", "rename it")
+    if not path.parent.is_dir():
+        raise UsageError(f"can't write {path}", f"there is no folder {path.parent}.", "create it first")
+    if path.exists() and not path.is_file():
+        raise UsageError(f"can't write {path}", "it isn't a regular file.", "choose another name")
+
+
+def write_report(path: Path, evaluation: Evaluation) -> None:
+    """In place of what was there, as a whole. Raises UsageError."""
+    text = _FORMS[path.suffix.lower()](evaluation)
+    temporary = path.with_name(f".{path.name}.{token_hex(4)}.tmp")
+    try:
+        with temporary.open("x", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(text)
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise UsageError(
+            f"can't write {path}: {error.strerror}", "", "check the path and the disk"
+        ) from error
