@@ -120,7 +120,7 @@ def test_a_file_that_another_state_trains_on_is_not_deleted(account: Account, tm
     assert len(account.files()) == 1
     done = first.run("destroy", "-y")
     assert done.code == 1
-    assert "is being trained on it" in done.out + done.err
+    assert "is training on it" in done.out + done.err
     assert len(account.files()) == 1
 
 

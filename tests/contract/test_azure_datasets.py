@@ -121,7 +121,7 @@ def test_a_file_that_changed_since_the_plan_is_not_sent(
     with (tmp_path / "train.jsonl").open("a") as file:
         file.write('{"messages": []}\n')
     cloud.fault("POST /openai/files", effect="drop_after")
-    with pytest.raises(Permanent, match="changed since it was planned"):
+    with pytest.raises(Permanent, match="changed since the plan"):
         azure.create(asked)
     assert azure.find_by_token(operation_of(asked), frozenset()) is None
     cloud.clear_faults()
@@ -147,7 +147,7 @@ def test_a_file_that_changes_during_the_upload_is_taken_back(
         with pytest.raises(Temporary):
             azure.create(asked)
         assert len(cloud.admin("GET", "objects")["files"]) == before + 1
-    with pytest.raises(Permanent, match="changed since it was planned"):
+    with pytest.raises(Permanent, match="changed since the plan"):
         azure.find_by_token(operation_of(asked), frozenset()) if is_lost else azure.create(asked)
     assert len(cloud.admin("GET", "objects")["files"]) == before
 
@@ -252,7 +252,7 @@ def test_parts_of_a_file_that_changed_meanwhile_are_not_put_together(uploads: st
         azure.create(asked)
     with (tmp_path / "train.jsonl").open("a") as file:
         file.write('{"messages": []}\n')
-    with pytest.raises(Permanent, match="changed since it was planned"):
+    with pytest.raises(Permanent, match="changed since the plan"):
         azure.create(asked)
     assert "uploads/upload-1/complete" not in Uploads.calls
     azure.close()

@@ -323,7 +323,7 @@ def test_checkpoints(openai: OpenAIProvider, tmp_path: Path, training: str) -> N
 
 
 def test_what_the_platform_does_not_have(openai: OpenAIProvider, tmp_path: Path) -> None:
-    with pytest.raises(Permanent, match="fetches no files"):
+    with pytest.raises(Permanent, match="can't fetch files"):
         openai.create(request("dataset.far", tmp_path, {"url": "https://example.com/a.jsonl"}))
     assert openai.concurrency_key(Address("deployment", "chat")) is None
     with pytest.raises(Permanent, match="OpenAI platform has no resources"):

@@ -204,8 +204,8 @@ def test_a_key_that_is_refused(cloud: Cloud) -> None:
     found = findings(provider, *trained())
     provider.close()
     assert summaries(found) == [
-        "error: provider cloud: list the files: the service doesn't accept who is asking",
-        "error: provider cloud: read the account: the control plane doesn't accept who is asking",
+        "error: provider cloud: list the files: authentication failed",
+        "error: provider cloud: read the account: authentication failed",
     ]
     assert "`api_key`" in found[0].hint
 
@@ -213,13 +213,13 @@ def test_a_key_that_is_refused(cloud: Cloud) -> None:
 def test_keys_that_are_turned_off(cloud: Cloud, azure: AzureProvider) -> None:
     with cloud.set(disable_local_auth=True):
         (found,) = findings(azure, *trained()[:2])
-    assert found.summary == "provider cloud: list the files: the account refuses keys"
+    assert found.summary == "provider cloud: list the files: the account doesn't accept API keys"
 
 
 def test_a_service_that_is_busy_is_no_error(cloud: Cloud, azure: AzureProvider) -> None:
     cloud.fault("GET /openai/files", status=503)
     assert summaries(findings(azure, dataset("train", "1"))) == [
-        "warning: provider cloud: list the files: the service has a problem"
+        "warning: provider cloud: list the files: the service has an internal error"
     ]
 
 
@@ -349,7 +349,7 @@ def test_pain_3_who_may_train_but_not_deploy(
     )
     assert found.hint == "ask for the role Cognitive Services Contributor on the account"
     assert findings(provider, *trained()[:2]) == []
-    with pytest.raises(Permanent, match="not allowed"):  # and the service would have said so
+    with pytest.raises(Permanent, match="access denied"):  # and the service would have said so
         provider.create(deployment_request(tmp_path, "refused"))
     provider.close()
 
@@ -359,8 +359,8 @@ def test_pain_3_who_may_do_nothing(cloud: Cloud, identity: Callable[..., str]) -
     found = findings(provider, *trained())
     provider.close()
     assert summaries(found) == [
-        "error: provider cloud: list the files: not allowed",
-        "error: provider cloud: read the account: not allowed",
+        "error: provider cloud: list the files: access denied",
+        "error: provider cloud: read the account: access denied",
     ]
     assert "Cognitive Services OpenAI Contributor" in found[0].hint
     assert "Cognitive Services Contributor" in found[1].hint
@@ -383,4 +383,4 @@ def test_an_account_that_never_was(cloud: Cloud) -> None:
     provider = cloud.provider(account="nobody")
     (found,) = findings(provider, deployment("prod", BASE_MODEL))
     provider.close()
-    assert found.summary == "provider cloud: read the account: there is no such thing"
+    assert found.summary == "provider cloud: read the account: not found"

@@ -102,7 +102,7 @@ def test_a_warning_stops_nobody(folder: Folder, cloud: Cloud) -> None:
     folder.edit("default: 20", "default: 1")
     done = folder.run("plan", "--no-adopt")
     assert done.code == 0
-    assert "warning: provider m: list the files: the service has a problem" in done.err
+    assert "warning: provider m: list the files: the service has an internal error" in done.err
 
 
 def test_a_catalogue_of_ones_own(folder: Folder) -> None:

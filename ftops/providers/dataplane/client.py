@@ -1,7 +1,7 @@
-"""What Azure OpenAI and the OpenAI platform have in common: clients of one SDK, replies of one form. And
-how they differ, as values. Datasets, jobs and uploads know nothing else of the service they talk to.
+"""Data plane client: the SDK client, its replies, and the differences between services (`Dialect`).
 
-Importing this module loads no SDK: that takes up to a second, and many commands need none.
+Azure OpenAI and the OpenAI platform share it. Importing this module loads no SDK: that takes up to a second,
+and many commands need none.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _FILE_STATUS: Mapping[str, Status] = {
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """How the data plane of one service differs from that of another."""
+    """The differences between the data planes of services."""
 
     service: str
     words: Words = AZURE
@@ -56,36 +56,36 @@ class Dialect:
     """Whether it imports a file from a URL."""
     deletes_jobs: bool = True
     file_status: Mapping[str, Status] = field(default_factory=lambda: _FILE_STATUS)
-    """Whatever isn't here is still in the making."""
+    """Any other status means that the file is still being processed."""
 
 
 AZURE_OPENAI = Dialect("Azure OpenAI")
 OPENAI_FILE_STATUS: Mapping[str, Status] = {**_FILE_STATUS, "": Status.READY}
-"""The platform has deprecated the field, and may leave it out one day."""
+"""The platform has deprecated the field and may remove it."""
 
 
-class Terms(Protocol):
-    """What has to be known of an account to deal with files and jobs."""
+class AccountSettings(Protocol):
+    """The settings of an account that files and jobs need."""
 
     @property
     def poll_interval(self) -> float: ...
 
     @property
     def large_file_bytes(self) -> int:
-        """Beyond it, a file is sent in parts."""
+        """Larger files are sent in parts."""
 
     @property
     def part_bytes(self) -> int: ...
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What no message may show."""
+        """Values that no message may contain."""
 
 
 class DataPlane:
     """The SDK clients of one account, built on first use and shared by all threads."""
 
-    account: Terms
+    account: AccountSettings
     dialect: Dialect
 
     def __init__(self) -> None:
@@ -99,23 +99,23 @@ class DataPlane:
 
     @property
     def extras(self) -> OpenAI:
-        """For files that come from a URL or in parts, and for the deletion of jobs."""
+        """For files from a URL or in parts, and for deleting jobs."""
         return self.data
 
     @property
     def model_deletion(self) -> OpenAI:
-        """For the deletion of models."""
+        """For deleting models."""
         return self.data
 
     @property
     def home(self) -> Mapping[str, Json]:
-        """The computed attributes of a job that say where its model is to be had."""
+        """The computed attributes of a job that say in which account its model is."""
         return {}
 
     def calling(
         self, action: str, *, creates: bool = False, control_plane: bool = False
     ) -> AbstractContextManager[None]:
-        """Errors of the SDK calls inside leave as Temporary or Permanent."""
+        """Turns errors of the SDK calls inside into Temporary or Permanent."""
         return translated(
             action,
             creates=creates,
@@ -125,7 +125,7 @@ class DataPlane:
         )
 
     def error(self, refusal: Refusal, action: str) -> ProviderError:
-        """What the engine is told about an error reply."""
+        """An error reply as an error for the engine."""
         return error_for(refusal, action, secrets=self.account.secrets, words=self.dialect.words)
 
     def close(self) -> None:
@@ -160,19 +160,19 @@ def client_options(url: str, service: Service) -> dict[str, Any]:
 
 
 def check_host(url: str, service: Service) -> None:
-    """Raises Permanent where no credentials may be sent to an address."""
+    """Raises Permanent if credentials must not be sent to an address."""
     if found := refusal(url, service, os.environ):
         raise Permanent(*found, code="UntrustedHost")
 
 
 def plain(inputs: Mapping[str, Value]) -> dict[str, Json]:
-    """Recorded inputs, without those that hold a secret: their values are on record nowhere, so that
-    nothing the service reports can be compared with them."""
+    """Recorded inputs without those that contain a secret. Its value isn't recorded, so they can't be
+    compared with what the service reports."""
     return {name: value for name, value in inputs.items() if _is_plain(value)}
 
 
 def body_of(reply: Any, action: str, *, creates: bool = False) -> dict[str, Any]:
-    """The JSON object of a raw reply of the openai SDK: as it was sent, no model in between."""
+    """The JSON object of a raw reply, without the SDK's models, which drop unknown fields."""
     try:
         body = json.loads(reply.http_response.content)
     except ValueError as exc:
@@ -183,7 +183,7 @@ def body_of(reply: Any, action: str, *, creates: bool = False) -> dict[str, Any]
 
 
 def object_of(reply: Any, action: str, *, creates: bool = False) -> dict[str, Any]:
-    """The object of a raw reply: a body with an id."""
+    """The object in a raw reply: a body with an id."""
     body = body_of(reply, action, creates=creates)
     if not body.get("id"):
         raise unusable(action, creates)
@@ -191,8 +191,8 @@ def object_of(reply: Any, action: str, *, creates: bool = False) -> dict[str, An
 
 
 def items_of(fetch: Callable[[str | None], Any], action: str) -> Iterator[list[dict[str, Any]]]:
-    """The pages of a list. Ends where the service says so, and where it repeats itself: some versions
-    know no paging, ignore `after` and send no `has_more`."""
+    """The pages of a list. Also ends if a page repeats: versions without paging ignore `after` and send no
+    `has_more`."""
     seen: set[str] = set()
     after: str | None = None
     for _ in range(_PAGES_AT_MOST):
@@ -210,21 +210,21 @@ def items_of(fetch: Callable[[str | None], Any], action: str) -> Iterator[list[d
 def unusable(action: str, creates: bool) -> Temporary:
     return Temporary(
         f"{action}: no usable reply",
-        "The service answered with something that is no JSON object, as a gateway in between may do.",
+        "The reply isn't a JSON object; it may come from a gateway.",
         code=NO_REPLY,
         effect_unknown=creates,
     )
 
 
 def reach_of(error: ProviderError) -> Reach:
-    """How far a read came that failed."""
+    """How far a failed read came."""
     if error.code == UNREACHABLE:
         return Reach.UNREACHABLE
     return Reach.REFUSED if isinstance(error, Permanent) else Reach.BUSY
 
 
 def text_setting(settings: Mapping[str, Value], name: str) -> str:
-    """A setting as text; empty where it isn't set."""
+    """A setting as text; empty if it isn't set."""
     value = settings.get(name)
     return value.strip() if isinstance(value, str) else "" if value is None else str(value)
 

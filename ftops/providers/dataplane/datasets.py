@@ -1,4 +1,4 @@
-"""Datasets: files of the data plane. One is found again by the token in its remote name."""
+"""Datasets: files of the data plane. The remote name contains the token, by which a file is found."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from ftops.providers.dataplane.client import DataPlane, items_of, object_of, pla
 from ftops.providers.dataplane.errors import absent_is_none, refusal_from
 from ftops.providers.dataplane.job_wire import status_of
 from ftops.providers.dataplane.listing import existing_file
-from ftops.providers.dataplane.uploads import Sending, check, send
+from ftops.providers.dataplane.uploads import Upload, check, send
 from ftops.state.state import PendingOperation, RemoteObject, ResourceState, Status
 
 _PURPOSE = "fine-tune"
 _PURPOSES = frozenset({"fine-tune", "evals", "batch", "assistants"})
-"""What a dataset of a spec may be for; of other purposes are files that the service writes itself."""
+"""The purposes of datasets. Files with other purposes are written by the service."""
 _PIECE = 1 << 20
 _NEWEST_JOBS = 100
-"""Those that run are among the newest."""
+"""Running jobs are among the newest."""
 _SECONDS_BETWEEN_READS = 5.0
 
 
@@ -33,8 +33,8 @@ class Datasets:
 
     def __init__(self, clients: DataPlane) -> None:
         self._clients = clients
-        self._sending: dict[str, Sending] = {}
-        """By token, uploads that may have to go on."""
+        self._uploads: dict[str, Upload] = {}
+        """Uploads that may have to continue, by token."""
 
     def create(self, request: Request) -> RemoteObject:
         action = f"upload {request.address}"
@@ -57,19 +57,19 @@ class Datasets:
     def update(self, request: Request, resource: ResourceState) -> RemoteObject:
         raise Permanent(
             f"{request.address} can't be changed in place",
-            "A file of the service can't be changed.",
+            "The service can't change a file.",
             "replace it: `ftops plan`",
         )
 
     def delete(self, resource: ResourceState) -> RemoteObject | None:
-        """Refused while a job reads the file: those of this state have ended by now, but another state may
-        have adopted it."""
+        """Fails while a job reads the file. The jobs of this state have ended by now, but another state may
+        have adopted the file."""
         self._refuse_while_read(resource)
         delete_file(self._clients, resource.remote_id, f"delete {resource.address}")
         return None
 
     def _refuse_while_read(self, resource: ResourceState) -> None:
-        action = f"look who uses {resource.address}"
+        action = f"look for users of {resource.address}"
         with self._clients.calling(action):
             jobs = self._clients.data.fine_tuning.jobs.with_raw_response.list(limit=_NEWEST_JOBS)
             page = next(items_of(lambda after: jobs, action), [])
@@ -77,10 +77,10 @@ class Datasets:
             read = (job.get("training_file"), job.get("validation_file"))
             if resource.remote_id in read and status_of(job) is Status.PENDING:
                 raise Permanent(
-                    f"delete {resource.address}: {job['id']} is being trained on it",
-                    "That job isn't in this state, or isn't any more: another state has adopted the file, or "
-                    "the job was forgotten.",
-                    "delete it once the job has ended, or keep it: `lifecycle: {on_destroy: retain}`",
+                    f"delete {resource.address}: {job['id']} is training on it",
+                    "The job isn't in this state: another state has adopted the file, or the job was removed "
+                    "from this state.",
+                    "delete it after the job has ended, or keep it: `lifecycle: {on_destroy: retain}`",
                     code="InUse",
                 )
 
@@ -96,16 +96,16 @@ class Datasets:
         return None
 
     def existing(self) -> list[Existing]:
-        """Every file that training may use; those that jobs have written are none."""
+        """Every file that training can use, so without result files."""
         action = "list the files"
         with self._clients.calling(action):
             bodies = [body for page in items_of(self._list, action) for body in page]
         wanted = (b for b in bodies if str(b.get("purpose") or _PURPOSE).lower() in _PURPOSES)
-        there = (b for b in wanted if str(b.get("status") or "").lower() not in ("deleting", "deleted"))
-        return [existing_file(body, self._describe(body, {})) for body in there]
+        present = (b for b in wanted if str(b.get("status") or "").lower() not in ("deleting", "deleted"))
+        return [existing_file(body, self._describe(body, {})) for body in present]
 
     def content(self, remote_id: str, take: Callable[[bytes], object]) -> bool:
-        """As it was uploaded, piece by piece."""
+        """The content as it was uploaded, in chunks."""
         with self._clients.calling(f"read the content of {remote_id}"):
             try:
                 with self._clients.data.files.with_streaming_response.content(remote_id) as reply:
@@ -113,7 +113,7 @@ class Datasets:
                         take(piece)
             except Exception as exc:
                 refusal = refusal_from(exc)
-                # Some purposes and some plans have no download; a file whose content expired has none either.
+                # Some purposes and plans have no download, nor has a file whose content has expired.
                 if refusal is not None and refusal.status in (400, 403, 404, 405, 410):
                     return False
                 raise
@@ -124,37 +124,37 @@ class Datasets:
         return files.list(after=after) if after else files.list()
 
     def _upload(self, request: Request, action: str) -> dict[str, Any]:
-        made = request.inputs.get("file")
-        path = request.folder / str(made or request.inputs.get("path") or "")
-        name = f"{request.address.name}.jsonl" if made else path.name
+        derived = request.inputs.get("file")
+        path = request.folder / str(derived or request.inputs.get("path") or "")
+        name = f"{request.address.name}.jsonl" if derived else path.name
         purpose = str(request.inputs.get("purpose") or _PURPOSE)
         planned = str(request.inputs.get("content") or "").lower()
-        begun = Sending(path, remote_name(name, request), purpose, request.report, planned)
-        sending = self._sending.setdefault(request.token, begun)
+        new = Upload(path, remote_name(name, request), purpose, request.report, planned)
+        upload = self._uploads.setdefault(request.token, new)
         try:
-            body = send(self._clients, sending, action)
+            body = send(self._clients, upload, action)
         except OSError as exc:
             raise _unreadable(action, path, exc) from exc
         self._accept(request.token, str(body["id"]))
         return body
 
     def _accept(self, token: str, remote_id: str) -> None:
-        """Ends an upload of this process. A file that changed while it was sent is taken back."""
-        sending = self._sending.pop(token, None)
-        if sending is None or sending.is_as_planned:
+        """Ends an upload of this process. Deletes the remote file if the local one changed meanwhile."""
+        upload = self._uploads.pop(token, None)
+        if upload is None or upload.is_as_planned:
             return
         try:
-            delete_file(self._clients, remote_id, f"take {remote_id} back")
+            delete_file(self._clients, remote_id, f"delete {remote_id}")
             left = ""
         except ProviderError:
             left = f" {remote_id} was uploaded and could not be deleted."
-        check(sending, sending.digest, left)
+        check(upload, upload.digest, left)
 
     def _import(self, request: Request, action: str) -> dict[str, Any]:
         if not self._clients.dialect.fetches_files:
             raise Permanent(
-                f"{action}: {self._clients.dialect.service} fetches no files",
-                hint="fetch it, and name it with `path`",
+                f"{action}: {self._clients.dialect.service} can't fetch files",
+                hint="download the file and name it with `path`",
                 code="NoImport",
             )
         url = str(request.inputs["url"])
@@ -164,7 +164,7 @@ class Datasets:
             "filename": remote_name(name, request),
             "content_url": url,
         }
-        # Only the dated routes can fetch a file; what they fetch is seen by both.
+        # Only the dated routes can fetch a file; both kinds of routes list it.
         with self._clients.calling(action, creates=True):
             imported: Any = self._clients.extras.post("/files/import", body=body, cast_to=object)
         if not isinstance(imported, dict) or not imported.get("id"):
@@ -174,7 +174,7 @@ class Datasets:
     def _with_digest(
         self, remote: RemoteObject, inputs: Mapping[str, Json], known: Mapping[str, Json]
     ) -> RemoteObject:
-        """A file that the service has fetched is read back once: nothing else says what it fetched."""
+        """Downloads a file that the service has fetched, once: its digest isn't known otherwise."""
         if not inputs.get("url") or remote.status is not Status.READY:
             return remote
         digest = known.get("digest")
@@ -183,7 +183,7 @@ class Datasets:
             try:
                 got = self.content(remote.remote_id, sha.update)
             except ProviderError:
-                got = False  # the file is fine all the same; the next look asks again
+                got = False  # the file is usable; the next read tries again
             digest = f"sha256:{sha.hexdigest()}" if got else None
         return replace(remote, attributes={**remote.attributes, "digest": digest}) if digest else remote
 
@@ -211,14 +211,14 @@ class Datasets:
 
 
 def remote_name(name: str, request: Request) -> str:
-    """The remote name of a file: it tells a person what it is, and ftops whose, and what is in it."""
+    """The remote name of a file: its own name, for people, then its digest and its token."""
     path, digest = Path(name), str(request.inputs.get("content") or "").removeprefix("sha256:")[:16]
     marks = f"{digest}.{request.token}" if digest else request.token
     return f"{path.stem}.{marks}{path.suffix or '.jsonl'}"
 
 
 def delete_file(clients: DataPlane, remote_id: str, action: str) -> None:
-    """Deletes a file; one that is gone already is as good."""
+    """Deletes a file, if it exists."""
     with clients.calling(action):
         absent_is_none(lambda: clients.data.files.with_raw_response.delete(remote_id))
 
@@ -236,6 +236,6 @@ def _unreadable(action: str, path: Path, exc: OSError) -> Permanent:
     return Permanent(
         f"{action}: {path} can't be read",
         exc.strerror or str(exc),
-        "check `path`; it is relative to the file that names it",
+        "check `path`; it is relative to the spec file",
         code="Unreadable",
     )

@@ -1,7 +1,7 @@
-"""What Azure answers, in the engine's terms: the one place that knows its codes and texts.
+"""Service errors: exceptions of the SDKs as Temporary or Permanent. Only this module knows codes and texts.
 
-Both SDKs' exceptions become one `Refusal`, tables find what it means, and Temporary or Permanent comes
-out. No SDK is imported here: an exception of theirs can only exist where they already are.
+An exception becomes a `Refusal`, and tables say what that means. No SDK is imported here: if one of its
+exceptions exists, it is already loaded.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from ftops.core.errors import Permanent, ProviderError, Temporary
 T = TypeVar("T")
 
 UNREACHABLE = "Unreachable"
-"""The code of a Temporary that says: no connection could be made, nothing was sent."""
+"""The code of a Temporary: no connection could be made, nothing was sent."""
 NO_REPLY = "NoReply"
-"""The code of a Temporary that says: the request went out, no reply came back."""
+"""The code of a Temporary: the request was sent, but no reply arrived."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An error reply, from whichever plane."""
+    """An error reply of the data plane or the control plane."""
 
     status: int
     code: str
@@ -40,7 +40,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What an error reply means. An empty summary: the service's own message says it."""
+    """What an error reply means. If the summary is empty, the service's message is shown."""
 
     temporary: bool
     summary: str = ""
@@ -49,10 +49,10 @@ class Meaning:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What a service says in its own way. Its codes and statuses go before those below."""
+    """Meanings that only one service has. They override those below."""
 
     route: str
-    """What to check where the service can't be found."""
+    """What to check if the service can't be found."""
     by_code: Mapping[str, Meaning] = field(default_factory=dict)
     by_status: Mapping[int, Meaning] = field(default_factory=dict)
 
@@ -66,25 +66,25 @@ def never(summary: str = "", hint: str = "") -> Meaning:
 
 
 _SIGN_IN = (
-    "check `api_key` of the provider; without one, sign in (`az login`) as somebody who has the role "
+    "check the provider's `api_key`; without a key, sign in (`az login`) with an identity that has the role "
     "Cognitive Services OpenAI Contributor on the account"
 )
 _DATA_ROLE = (
-    "the role Cognitive Services OpenAI Contributor on the account is needed; if the account refuses keys "
-    "(disableLocalAuth), leave `api_key` out and sign in with `az login`"
+    "you need the role Cognitive Services OpenAI Contributor on the account; if the account doesn't accept "
+    "keys (disableLocalAuth), remove `api_key` and sign in with `az login`"
 )
 _CONTROL_SIGN_IN = "sign in (`az login`) to the tenant of the subscription, or check the managed identity"
 _CONTROL_ROLE = (
-    "needed is Microsoft.CognitiveServices/accounts/deployments/write, for instance by the role "
+    "you need Microsoft.CognitiveServices/accounts/deployments/write, for example through the role "
     "Cognitive Services Contributor on the account"
 )
 _QUOTA = (
-    "lower sku.capacity, delete a deployment that is no longer used, or ask for more quota "
+    "lower sku.capacity, delete a deployment that is no longer used, or request more quota "
     "(`az cognitiveservices usage list --location <region>` shows what is used)"
 )
 _ACCOUNT = (
-    "check subscription_id, resource_group and account of the provider; a deleted account keeps its name "
-    "for 48 hours: `az cognitiveservices account list-deleted` shows it, `recover` brings it back"
+    "check the provider's subscription_id, resource_group and account; the name of a deleted account stays "
+    "reserved for 48 hours: `az cognitiveservices account list-deleted` shows it, `recover` restores it"
 )
 AZURE = Words("check `endpoint` (https://<account>.openai.azure.com/) and `api_version` of the provider")
 
@@ -93,24 +93,24 @@ _BY_MESSAGE: tuple[tuple[str, Meaning], ...] = (
         "does not support fine-tuning",
         never(
             "this model can't be fine-tuned in this way",
-            "name it with its version (gpt-4o-mini-2024-07-18); the service says the same where the training "
-            "type is not offered: try another `training_type` (standard, global_standard, developer), and "
-            "check that the region offers it",
+            "include the version (gpt-4o-mini-2024-07-18); the service gives the same error if it doesn't "
+            "offer the training type: try another `training_type` (standard, global_standard, developer), "
+            "and check that the region offers it",
         ),
     ),
-    ("lacks the required data action", never("not allowed", _DATA_ROLE)),
+    ("lacks the required data action", never("access denied", _DATA_ROLE)),
     (
         "virtual network/firewall",
-        never("the account's firewall refuses this address", "add it, or use a private endpoint"),
+        never("the account's firewall blocks this address", "allow the address, or use a private endpoint"),
     ),
     (
         "in 'failed' state",
-        never("a failed deployment holds this name", "delete it, or let ftops replace it: `ftops plan`"),
+        never("a failed deployment has this name", "delete it, or let ftops replace it: `ftops plan`"),
     ),
-    ("another operation is being performed", later("somebody else is changing the account")),
+    ("another operation is being performed", later("another operation is changing the account")),
     (
         "capacity and model at the same time",
-        later("the service takes a new capacity and a new model one at a time only"),
+        later("the service can't change capacity and model at the same time"),
     ),
 )
 _BY_CODE: Mapping[str, Meaning] = {
@@ -119,11 +119,11 @@ _BY_CODE: Mapping[str, Meaning] = {
     "quotaexceeded": never(
         "a limit of the account is reached", "delete files or jobs that are no longer used"
     ),
-    "daily_rate_limit_exceeded": never("no more jobs today", "apply again tomorrow"),
-    "requestconflict": later("somebody else is changing the account"),
+    "daily_rate_limit_exceeded": never("the daily limit of jobs is reached", "apply again tomorrow"),
+    "requestconflict": later("another operation is changing the account"),
     "accountprovisioningstateinvalid": later("the account itself is being changed"),
     "resourcegroupbeingdeleted": never("the resource group is being deleted"),
-    "flagmustbesetforrestore": never("a deleted account holds this name", _ACCOUNT),
+    "flagmustbesetforrestore": never("a deleted account still has this name", _ACCOUNT),
     "accountisdeleted": never("the account is deleted", _ACCOUNT),
     "parentresourcenotfound": never("there is no such account", _ACCOUNT),
     "resourcegroupnotfound": never("there is no such resource group", _ACCOUNT),
@@ -137,43 +137,43 @@ _BY_CODE: Mapping[str, Meaning] = {
         "check model, version and sku.name against `az cognitiveservices account list-models`",
     ),
     "invalidresourceproperties": never(
-        "the service refuses these properties",
+        "the service rejected these properties",
         "check model, version and sku.name against `az cognitiveservices account list-models`",
     ),
     "deploymentnotfound": later(
         "the deployment doesn't answer yet", "a new deployment can take ten minutes to be reachable"
     ),
     "deploymentnotready": later("the deployment doesn't answer yet"),
-    "authenticationtypedisabled": never("the account refuses keys", _DATA_ROLE),
-    "invalidapiversionparameter": never("the service doesn't know this api_version", AZURE.route),
-    "itemdoesalreadyexist": never("it exists already"),
-    "jsonlvalidationfailed": never("the service refuses the data", "`ftops validate` shows what it checks"),
+    "authenticationtypedisabled": never("the account doesn't accept API keys", _DATA_ROLE),
+    "invalidapiversionparameter": never("the service doesn't support this api_version", AZURE.route),
+    "itemdoesalreadyexist": never("it already exists"),
+    "jsonlvalidationfailed": never("the service rejected the data", "`ftops validate` shows what it checks"),
     "fileimportfailed": never(
-        "the service could not fetch the file", "check `url`: it has to be reachable from Azure"
+        "the service could not fetch the file", "check `url`: Azure must be able to reach it"
     ),
-    "contentfilter": never("the content filter refuses the data"),
+    "contentfilter": never("the content filter rejected the data"),
 }
 _DATA_STATUS: Mapping[int, Meaning] = {
-    401: never("the service doesn't accept who is asking", _SIGN_IN),
-    403: never("not allowed", _DATA_ROLE),
+    401: never("authentication failed", _SIGN_IN),
+    403: never("access denied", _DATA_ROLE),
     404: never(),
-    408: later("the service gave up waiting"),
-    409: later("something else is going on with it"),
-    413: never("the file is too large", "the limit is 512 MB a file"),
+    408: later("the service timed out"),
+    409: later("another operation is changing it"),
+    413: never("the file is too large", "the limit is 512 MB per file"),
     423: never("the deployment is paused", "resume it in the portal"),
     429: later("too many requests"),
-    501: never("the service doesn't offer this"),
+    501: never("the service doesn't support this"),
 }
 _CONTROL_STATUS: Mapping[int, Meaning] = {
     **_DATA_STATUS,
-    401: never("the control plane doesn't accept who is asking", _CONTROL_SIGN_IN),
-    403: never("not allowed", _CONTROL_ROLE),
-    404: never("there is no such thing", _ACCOUNT),
+    401: never("authentication failed", _CONTROL_SIGN_IN),
+    403: never("access denied", _CONTROL_ROLE),
+    404: never("not found", _ACCOUNT),
 }
-_OUTAGE = later("the service has a problem")
+_OUTAGE = later("the service has an internal error")
 
 _GATEWAY_MESSAGE = re.compile(r"resource not found\.?\Z|invalid url\b", re.IGNORECASE)
-"""What is said to a path or version that the service doesn't know, whatever object is meant."""
+"""The message for a path or version that the service doesn't know, whatever object is meant."""
 _GATEWAY_CODES = frozenset({"", "404"})
 _ACCOUNT_CODES = frozenset({"parentresourcenotfound", "resourcegroupnotfound", "subscriptionnotfound"})
 _NOTHING_SENT = frozenset(
@@ -181,14 +181,14 @@ _NOTHING_SENT = frozenset(
 )
 _FAMILIES = (
     ("openai", "OpenAIError"),
-    ("azure.core.exceptions", "AzureError"),  # azure-identity's are of these too
-    ("httpx2", "RequestError"),  # while a body is streamed, openai hands its errors on as they are
+    ("azure.core.exceptions", "AzureError"),  # the base of azure-identity's errors as well
+    ("httpx2", "RequestError"),  # openai doesn't wrap these while it streams a body
     ("httpx", "RequestError"),
 )
 _BEARER = re.compile(r"(?i)\b(bearer\s+|api[-_]key[\"']?\s*[:=]\s*[\"']?)[\w.~+/=-]{8,}")
 _DETAIL_LIMIT = 800
 _REFUSED = ("Authentication failed", "AADSTS")
-"""What azure-identity says of a credential that was there, and didn't do."""
+"""What azure-identity says of a credential that was found, but rejected."""
 _NO_CREDENTIAL = (
     "sign in with `az login`, or set AZURE_CLIENT_ID, AZURE_TENANT_ID and AZURE_CLIENT_SECRET of a service "
     "principal"
@@ -204,8 +204,8 @@ def translated(
     control_plane: bool = False,
     words: Words = AZURE,
 ) -> Iterator[None]:
-    """What an SDK raises inside leaves as Temporary or Permanent. `creates`: should no clear answer
-    come, an object may exist all the same."""
+    """Turns what an SDK raises inside into Temporary or Permanent. `creates`: without a clear answer, an
+    object may exist."""
     try:
         yield
     except ProviderError:
@@ -214,12 +214,12 @@ def translated(
         error = _error_from(exc, action, creates, secrets, control_plane, words)
         if error is None:
             raise
-        # The SDK's own text may quote what was sent; then the chain ends here.
+        # The SDK's text may quote what was sent; in that case it isn't chained.
         raise error from (None if scrubbed(str(exc), secrets) != str(exc) else exc)
 
 
 def refusal_from(exc: BaseException, *, control_plane: bool = False) -> Refusal | None:
-    """The error reply that an SDK's exception stands for; None where it stands for none."""
+    """The error reply in an SDK's exception, if there is one."""
     response = getattr(exc, "response", None)
     if not _is_foreign(exc) or response is None:
         return None
@@ -239,7 +239,7 @@ def refusal_from(exc: BaseException, *, control_plane: bool = False) -> Refusal 
 
 
 def is_absent(refusal: Refusal | None) -> bool:
-    """Whether the reply says that the object is gone, rather than that the request went astray."""
+    """Whether the reply means that the object doesn't exist, not that the URL is wrong."""
     if refusal is None or refusal.status != 404:
         return False
     code = refusal.code.lower()
@@ -250,7 +250,7 @@ def is_absent(refusal: Refusal | None) -> bool:
 
 
 def absent_is_none(call: Callable[[], T], *, control_plane: bool = False) -> T | None:
-    """What an SDK's call returns; None where the service says that there is no such object."""
+    """What an SDK's call returns; None if the object doesn't exist."""
     try:
         return call()
     except Exception as exc:
@@ -260,7 +260,7 @@ def absent_is_none(call: Callable[[], T], *, control_plane: bool = False) -> T |
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait by the reply's own headers (lower-case names)."""
+    """Seconds to wait, from the reply's headers (lower-case names)."""
     for name, scale in (("retry-after-ms", 0.001), ("x-ms-retry-after-ms", 0.001), ("retry-after", 1.0)):
         text = headers.get(name, "").strip()
         if not text:
@@ -287,11 +287,11 @@ def error_for(
     secrets: Collection[str] = (),
     words: Words = AZURE,
 ) -> ProviderError:
-    """What the engine is told about an error reply."""
+    """An error reply as an error for the engine."""
     meaning = _meaning_of(refusal, words)
     message = scrubbed(refusal.message, secrets)
     summary = f"{action}: {meaning.summary or _first_sentence(message) or f'HTTP {refusal.status}'}"
-    detail = f"{message or 'The reply says nothing more.'} ({scrubbed(_marks(refusal), secrets)})"
+    detail = f"{message or 'The reply has no message.'} ({scrubbed(_marks(refusal), secrets)})"
     names = {
         "code": scrubbed(refusal.code or str(refusal.status), secrets),
         "request_id": scrubbed(refusal.request_id, secrets),
@@ -304,7 +304,7 @@ def error_for(
 
 
 def _marks(refusal: Refusal) -> str:
-    """What to look the reply up by."""
+    """What identifies the reply in logs."""
     code = f", code {refusal.code}" if refusal.code else ""
     request = f", request {refusal.request_id}" if refusal.request_id else ""
     return f"HTTP {refusal.status}{code}{request}"
@@ -331,7 +331,7 @@ def _error_from(
 
 
 def _not_signed_in(text: str, action: str, hint: str) -> Permanent:
-    """Of a chain of credentials, what those say that were there and were refused."""
+    """The messages of credentials that were found but rejected, out of a chain of credentials."""
     attempts = [line.strip() for line in text.splitlines() if line.startswith("\t")]
     refused = [line for line in attempts if any(mark in line for mark in _REFUSED)]
     if attempts and not refused:
@@ -341,10 +341,7 @@ def _not_signed_in(text: str, action: str, hint: str) -> Permanent:
 
 
 def _is_foreign(exc: BaseException) -> bool:
-    """Whether an SDK raised it, or what it speaks HTTP with.
-
-    Another thread may be importing one of them right now; what isn't there yet has raised nothing.
-    """
+    """Whether an SDK or its HTTP client raised it. A module that isn't loaded yet has raised nothing."""
     return any(
         isinstance(exc, getattr(module, name, ()))
         for module, name in ((sys.modules.get(module), name) for module, name in _FAMILIES)
@@ -379,7 +376,7 @@ def _meaning_of(refusal: Refusal, words: Words) -> Meaning:
 def _text_of(response: Any) -> str:
     try:
         text = response.text() if callable(response.text) else response.text
-    except Exception:  # noqa: BLE001 (a body that can't be read is an empty one)
+    except Exception:  # noqa: BLE001 (an unreadable body counts as empty)
         return ""
     return text if isinstance(text, str) else ""
 
@@ -405,7 +402,7 @@ def _first_sentence(message: str) -> str:
 
 
 def _seconds_until(text: str) -> float | None:
-    from email.utils import parsedate_to_datetime  # slow to import, and seldom needed
+    from email.utils import parsedate_to_datetime  # slow to import, rarely needed
 
     try:
         return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())

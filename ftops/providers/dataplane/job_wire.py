@@ -1,4 +1,4 @@
-"""What a job looks like on the wire: the body that asks for it, and what its reply means. No calls here."""
+"""Job wire format: the request body of a job, and what a reply means. No calls."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from ftops.state.state import OWNER_DIGITS, PendingOperation, RemoteObject, Stat
 
 TOKEN_KEY = "ftops"  # noqa: S105 (the name of a metadata entry)
 FINGERPRINT_KEY = "ftops_fingerprint"
-"""Says what a job is made from, so that the same one need not be paid for twice."""
+"""Identifies what a job is made from, so that the same job isn't paid for twice."""
 CLOCK_SKEW = 15 * 60.0
-"""Seconds by which the service's clock and ours may differ."""
+"""Seconds by which the service's clock may differ from the local one."""
 _OWN_BITS = 15
-"""Bits of a seed that tell the jobs of one fingerprint apart."""
+"""Bits of a seed that distinguish jobs with one fingerprint."""
 _INTENT_BITS = 5
 _NO_MOMENT = 253402300800
-"""Unix time of the year 10000, which no clock tells."""
+"""Unix time of the year 10000, which `datetime` can't represent."""
 
 _STATUS: Mapping[str, Status] = {
     "succeeded": Status.READY,
@@ -32,7 +32,7 @@ _STATUS: Mapping[str, Status] = {
     "canceled": Status.TAINTED,
     "expired": Status.TAINTED,
 }
-"""Whatever isn't here (pending, queued, running, pausing, a word of tomorrow) is in the making."""
+"""Any other status (pending, queued, running, pausing, or a new one) means pending."""
 _TRAINING_TYPES: Mapping[str, str] = {
     "standard": "Standard",
     "globalstandard": "GlobalStandard",
@@ -47,7 +47,7 @@ _METHOD_SETTINGS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("grader", "response_format"),
     ),
 }
-"""By method: the inputs that go into its hyperparameters, and those that go beside them."""
+"""By method: the inputs that are sent as hyperparameters, and those that are sent beside them."""
 _NO_VALUE = (None, -1, "auto")
 _STEP_OF = re.compile(r"\bstep\s+(\d+)\s*(?:/|of)\s*(\d+)", re.IGNORECASE)
 _METRICS = (
@@ -66,8 +66,8 @@ def status_of(job: Mapping[str, Any]) -> Status:
 
 
 def seed_for(inputs: Mapping[str, Json], token: str, fingerprint: str = "") -> int:
-    """The seed to send. One is always sent: where the service stores no metadata, its 31 bits say what the
-    job is made from (16), which state started it (10), and for which intent (5)."""
+    """The seed to send. One is always sent: if the service stores no metadata, its 31 bits identify what the
+    job is made from (16), which state started it (10), and the intent (5)."""
     given = given_seed(inputs)
     if given is not None:
         return given
@@ -78,7 +78,7 @@ def seed_for(inputs: Mapping[str, Json], token: str, fingerprint: str = "") -> i
 
 
 def given_seed(inputs: Mapping[str, Json]) -> int | None:
-    """The seed that the spec asks for, if it does."""
+    """The seed in the spec, if there is one."""
     given = inputs.get("seed")
     if isinstance(given, int | float | str) and not isinstance(given, bool) and str(given).strip():
         return int(given)
@@ -86,12 +86,12 @@ def given_seed(inputs: Mapping[str, Json]) -> int | None:
 
 
 def is_marked(seed: Json, fingerprint: str) -> bool:
-    """Whether a seed is one that ftops chose for a job of this fingerprint."""
+    """Whether ftops chose this seed for a job with this fingerprint."""
     return isinstance(seed, int) and seed >> _OWN_BITS == int(fingerprint[:4], 16)
 
 
 def is_marked_by(seed: Json, mark: str) -> bool:
-    """Whether a seed that ftops chose is one of the state with this mark."""
+    """Whether a seed that ftops chose is from the state with this mark."""
     return isinstance(seed, int) and (seed % 2**_OWN_BITS) >> _INTENT_BITS == _seed_owner(mark)
 
 
@@ -104,8 +104,8 @@ def _bits(text: str, count: int) -> int:
 
 
 def job_body(request: Request, *, with_method: bool, with_training_type: bool) -> dict[str, Any]:
-    """The arguments of `fine_tuning.jobs.create`. The stable dated version knows no `method`: what is
-    supervised goes without."""
+    """The arguments of `fine_tuning.jobs.create`. The stable dated version has no `method`: a supervised job
+    is sent without it."""
     inputs = request.inputs
     method = str(inputs.get("method") or "supervised").lower()
     body: dict[str, Any] = {
@@ -132,14 +132,14 @@ def job_body(request: Request, *, with_method: bool, with_training_type: bool) -
 
 
 def training_type(value: Json) -> str:
-    """The service's word for a training type."""
+    """The service's name of a training type."""
     text = str(value or "standard")
     return _TRAINING_TYPES.get(re.sub(r"[\s_-]", "", text).lower(), text)
 
 
 def observed_inputs(job: Mapping[str, Any], inputs: Mapping[str, Json]) -> dict[str, Json]:
-    """Those inputs that the service reports back, as the spec spells them; what it reports differently
-    spelled (case) or not yet (auto) is as asked."""
+    """The inputs that the service reports, as the spec spells them. A value that only differs in case, or
+    isn't known yet (auto), counts as requested."""
     reported: dict[str, Json] = {
         "model": job.get("model"),
         "training": job.get("training_file"),
@@ -176,7 +176,7 @@ def attributes_of(job: Mapping[str, Any]) -> dict[str, Json]:
 
 
 def hyperparameters_of(job: Mapping[str, Any]) -> dict[str, Json]:
-    """As the service reports them, wherever it does."""
+    """The hyperparameters that the service reports, in any of the places where it does."""
     method = job.get("method")
     settings = method.get(method.get("type")) if isinstance(method, Mapping) else None
     nested = settings.get("hyperparameters") if isinstance(settings, Mapping) else None
@@ -191,7 +191,7 @@ def hyperparameters_of(job: Mapping[str, Any]) -> dict[str, Json]:
 
 
 def message_of(job: Mapping[str, Any]) -> str:
-    """What to tell people about a job that isn't ready."""
+    """The message about a job that isn't ready."""
     status = status_of(job)
     word = str(job.get("status") or "no status")
     if status is Status.READY:
@@ -200,15 +200,15 @@ def message_of(job: Mapping[str, Any]) -> str:
     reason = error.get("message") or error.get("code") if isinstance(error, Mapping) else error
     if status is not Status.TAINTED:
         return f"the job is {word}"
-    ended, said = f"the job {word}", str(reason or "")
-    if said.lower().startswith(ended):
-        return ended + said[len(ended) :]
-    return f"{ended}: {said}" if said else ended
+    ended, why = f"the job {word}", str(reason or "")
+    if why.lower().startswith(ended):
+        return ended + why[len(ended) :]
+    return f"{ended}: {why}" if why else ended
 
 
 def checkpoint_names(checkpoints: Iterable[Mapping[str, Any]], final: str) -> dict[str, Json]:
-    """Model names by step, and that of the best: the lowest loss on the whole validation data, else on a
-    batch of it, else the last."""
+    """Model names by step, and `best`: the one with the lowest loss on all validation data, else on a batch
+    of them, else the last one."""
     named = sorted(
         (c for c in checkpoints if c.get("fine_tuned_model_checkpoint")),
         key=lambda c: _number(c.get("step_number"), 0),
@@ -226,15 +226,15 @@ def checkpoint_names(checkpoints: Iterable[Mapping[str, Any]], final: str) -> di
 
 
 def carries(job: Mapping[str, Any], token: str) -> bool | None:
-    """Whether the job is that of the token; None where it carries no token of ours at all."""
+    """Whether the job has this token; None if it has no token of ftops."""
     metadata = job.get("metadata")
     mark = metadata.get(TOKEN_KEY) if isinstance(metadata, Mapping) else None
     return None if not mark else mark == token
 
 
 def resembles(job: Mapping[str, Any], inputs: Mapping[str, Json], operation: PendingOperation) -> bool:
-    """Whether a job without a token must be the one that the operation asked for: all that it reports
-    is what was asked, the seed among it, and it was made since."""
+    """Whether a job without a token must be the one that the operation requested: everything that it reports,
+    including the seed, is as requested, and it was created since then."""
     if status_of(job) is Status.TAINTED or job.get("seed") is None:
         return False
     if created_at(job) < started_at(operation) - CLOCK_SKEW:
@@ -260,7 +260,7 @@ def created_at(job: Mapping[str, Any]) -> float:
 
 
 def started_at(operation: PendingOperation) -> float:
-    """When the operation began, in seconds since the epoch; 0 where that isn't on record."""
+    """When the operation began, in seconds since the epoch; 0 if that isn't recorded."""
     try:
         return datetime.fromisoformat(operation.started_at).timestamp()
     except ValueError:
@@ -268,7 +268,7 @@ def started_at(operation: PendingOperation) -> float:
 
 
 def progress_of(event: Mapping[str, Any]) -> Progress:
-    """One event, for people."""
+    """One event, to be shown."""
     message = str(event.get("message") or "")
     steps = _STEP_OF.search(message)
     percent = min(100.0, 100 * int(steps[1]) / int(steps[2])) if steps and int(steps[2]) else None
@@ -308,7 +308,7 @@ def _method(method: str, inputs: Mapping[str, Json], hyperparameters: dict[str, 
 
 
 def _chosen(hyperparameters: Json) -> dict[str, Json]:
-    """Without what is left to the service: `auto` is said by saying nothing."""
+    """Without what the service chooses: `auto` is sent by sending nothing."""
     if not isinstance(hyperparameters, Mapping):
         return {}
     return {str(name): value for name, value in hyperparameters.items() if value not in _NO_VALUE}
@@ -325,7 +325,7 @@ def _observed_hyperparameters(job: Mapping[str, Any], chosen: Mapping[str, Json]
 
 
 def _same(asked: object, got: object) -> bool:
-    """Equal in the eyes of the service, which changes case and writes 2 as 2.0."""
+    """Whether two values are equal to the service, which changes case and writes 2 as 2.0."""
     if isinstance(asked, str) and isinstance(got, str):
         return asked.casefold() == got.casefold()
     try:
@@ -335,14 +335,14 @@ def _same(asked: object, got: object) -> bool:
 
 
 def same_model(asked: object, got: object) -> bool:
-    """The service writes out the version of a model that was named without one."""
+    """Whether two model names mean the same: the service adds the version if it is missing."""
     return _same(asked, got) or str(got).casefold().startswith(f"{asked}-".casefold())
 
 
 def _loss(checkpoint: Mapping[str, Any], metric: str) -> float | None:
     metrics = checkpoint.get("metrics")
     value = metrics.get(metric) if isinstance(metrics, Mapping) else None
-    # A negative loss is how the service says that it has none.
+    # The service reports a negative loss if it has none.
     return float(value) if isinstance(value, int | float) and math.isfinite(value) and value >= 0 else None
 
 

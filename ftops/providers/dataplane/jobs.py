@@ -1,7 +1,7 @@
-"""Jobs: fine-tuning jobs of the data plane, the models they made and the files they wrote.
+"""Jobs: fine-tuning jobs of the data plane, with their models and result files.
 
-A job costs money, so that the one call that makes it is sent once, and a job whose reply was lost is
-found by its token: in the metadata, or where none are stored by a seed that follows from the token.
+A job costs money, so the call that creates it is sent once. If its reply is lost, the job is found by its
+token: in the metadata or, if the service stores none, by a seed that follows from the token.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Jobs:
         return self._by_its_model(resource)
 
     def _by_its_model(self, resource: ResourceState) -> RemoteObject | None:
-        """A finished job that was deleted isn't gone while its model exists: that is what was paid for, what
+        """A finished job counts as existing while its model exists: the model is what was paid for, what
         deployments use, and what has to be deleted with the job."""
         model = resource.outputs.get("fine_tuned_model")
         if resource.status is Status.READY and model and self._model_exists(str(model)):
@@ -68,16 +68,16 @@ class Jobs:
     def update(self, request: Request, resource: ResourceState) -> RemoteObject:
         raise Permanent(
             f"{request.address} can't be changed in place",
-            "A job is what it was started with.",
+            "A job can't be changed after it has started.",
             "replace it: `ftops plan`",
         )
 
     def delete(self, resource: ResourceState) -> RemoteObject | None:
-        """Every step takes it well that it was made before, so that a broken deletion can be repeated."""
+        """Every step can be repeated, and with it a deletion that failed halfway."""
         action = f"delete {resource.address}"
         job = self._get(resource.remote_id, action)
         if job is None and resource.status is Status.PENDING:
-            job = {"id": resource.remote_id}  # a replica may not know it, and it would go on and be paid
+            job = {"id": resource.remote_id}  # a replica may not know it; it would go on at a cost
         if job is not None and status_of(job) is Status.PENDING:
             job = self._cancel(job, action)
         known = {**resource.outputs, **{k: v for k, v in (job or {}).items() if v}}
@@ -110,14 +110,14 @@ class Jobs:
         return None if alike is None else self._describe(alike, inputs, {})
 
     def existing(self) -> list[Existing]:
-        """Every job, checkpoints aside."""
+        """Every job, without checkpoints."""
         action = "list the jobs"
         with self._clients.calling(action):
             bodies = [body for page in items_of(self._list, action) for body in page]
         return [existing_job(body, self._remote(body, {})) for body in bodies]
 
     def model_exists(self, found: Existing) -> bool:
-        """A job outlives its model: there is no job deletion everywhere."""
+        """Whether the model exists: a job remains listed after its model was deleted."""
         model = found.remote.attributes.get("fine_tuned_model")
         if found.remote.status is not Status.READY or not model:
             return found.remote.status is Status.PENDING
@@ -129,8 +129,8 @@ class Jobs:
             return absent_is_none(lambda: models.retrieve(model)) is not None
 
     def progress(self, resource: ResourceState, seen: str) -> tuple[list[Progress], str]:
-        """Events since `seen`, the id of the newest one known; at first, only the latest page of them.
-        They are for show: where they can't be had, there are none."""
+        """Events since `seen`, the ID of the newest known event; at first, the latest page. An error means no
+        events: they are only shown."""
         try:
             new = self._events_since(resource, seen)
         except ProviderError:
@@ -172,7 +172,7 @@ class Jobs:
         remote = self._remote(job, inputs)
         if remote.status is not Status.READY:
             return remote
-        # The checkpoints of a finished job stay what they are: what is on record isn't asked again.
+        # The checkpoints of a finished job don't change: recorded ones are not requested again.
         checkpoints = recorded.get("checkpoint") or self._checkpoints(job)
         return replace(remote, attributes={**remote.attributes, "checkpoint": checkpoints})
 
@@ -181,8 +181,8 @@ class Jobs:
         return replace(remote, attributes={**remote.attributes, **self._clients.home})
 
     def _models(self, job: Mapping[str, Any] | None, known: Mapping[str, Any]) -> list[str]:
-        """What to delete of the models that a job made: the one that its checkpoints go with, or, where it
-        ended before that, each checkpoint by itself."""
+        """The models of a job that have to be deleted: the final one, with which its checkpoints are deleted,
+        or each checkpoint if there is no final model."""
         if model := known.get("fine_tuned_model"):
             return [str(model)]
         saved = self._saved(str(job["id"])) if job is not None else []
@@ -192,7 +192,7 @@ class Jobs:
         return checkpoint_names(self._saved(str(job["id"])), str(job.get("fine_tuned_model") or ""))
 
     def _saved(self, job: str) -> list[dict[str, Any]]:
-        """The checkpoints of a job; none where a version has no route for them."""
+        """The checkpoints of a job; none if the API version has no route for them."""
         action = f"list the checkpoints of {job}"
         found: list[dict[str, Any]] = []
 
@@ -205,14 +205,13 @@ class Jobs:
                 for page in items_of(fetch, action):
                     found += page
             except Exception as exc:
-                # Not every version has the route.
                 refusal = refusal_from(exc)
                 if refusal is None or refusal.status not in (404, 405):
                     raise
         return found
 
     def _cancel(self, job: dict[str, Any], action: str) -> dict[str, Any]:
-        """The job once it has ended. A refusal may mean that it ended in between."""
+        """The job after it has ended. A refusal may mean that it has ended meanwhile."""
         remote_id = str(job["id"])
 
         def call() -> object:
@@ -232,7 +231,7 @@ class Jobs:
         return job
 
     def _delete_model(self, model: str, action: str) -> None:
-        """Not all routes know the deletion of a model; where nothing knows it, the model stays."""
+        """Deletes a model. If no route supports that, the model stays."""
 
         def call() -> object:
             return self._clients.model_deletion.models.with_raw_response.delete(model)
@@ -244,7 +243,7 @@ class Jobs:
             raise Temporary(
                 f"{action}: {model} is still deployed",
                 f"{refusal.message} (HTTP {refusal.status}, code {refusal.code})",
-                "delete its deployments first; the service takes a while to notice that one is gone",
+                "delete its deployments first; the service notices a deletion after a while",
                 code="ModelDeployed",
                 request_id=refusal.request_id,
                 retry_after=refusal.retry_after,
@@ -253,8 +252,8 @@ class Jobs:
             raise self._clients.error(refusal, action)
 
     def _delete_job(self, remote_id: str, action: str) -> None:
-        """In Azure only the dated routes know it, and they may refuse it of a job that has ended: its
-        record then stays with the service, with nothing left behind it."""
+        """In Azure only the dated routes support this, and they may refuse it for a job that has ended. The
+        service then keeps the record of the job."""
 
         def call() -> object:
             return self._clients.extras.delete(f"/fine_tuning/jobs/{remote_id}", cast_to=object)

@@ -1,7 +1,7 @@
-"""What an account holds, as lists show it: bodies of the service → inputs as a spec spells them. No calls.
+"""Listing: objects as the service lists them, with inputs as a spec spells them. No calls.
 
-Tolerant: anybody may have made these objects, with any tool, and services leave fields out, write null, or
-change the case of a word.
+Tolerant: any tool may have created these objects, and services leave fields out, write null, or change the
+case of words.
 """
 
 from __future__ import annotations
@@ -10,13 +10,15 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from msgspec.structs import replace
+
 from ftops.core.address import Json
 from ftops.providers.base import Existing
 from ftops.providers.dataplane.job_wire import FINGERPRINT_KEY, TOKEN_KEY, created_at, hyperparameters_of
 from ftops.state.state import RemoteObject
 
 _MARKS = re.compile(r"\.(?:(?P<digest>[0-9a-f]{16})\.)?(?P<token>[0-9a-f]{16})(?=\.[^.]*\Z)")
-"""What ftops puts into the name of a file: see `datasets.remote_name`."""
+"""What ftops adds to the name of a file; see `datasets.remote_name`."""
 _TRAINING_TYPES: Mapping[str, str] = {
     "standard": "standard",
     "globalstandard": "global_standard",
@@ -33,17 +35,17 @@ _HYPERPARAMETERS = (
     "reasoning_effort",
 )
 _BESIDE: Mapping[str, tuple[str, ...]] = {"reinforcement": ("grader", "response_format")}
-"""By method: settings that are inputs of the job themselves."""
+"""By method, settings that are inputs of the job."""
 
 
 def existing_file(body: Mapping[str, Any], remote: RemoteObject) -> Existing:
-    """`remote` is the file as a read shows it."""
+    """`remote`: the file as `read` returns it."""
     filename = str(body.get("filename") or "")
     marks = _MARKS.search(filename)
     purpose = str(body.get("purpose") or "").lower() or "fine-tune"
     return Existing(
         kind="dataset",
-        remote=_with_inputs(remote, {"purpose": purpose}),
+        remote=replace(remote, inputs={"purpose": purpose}),
         name=_MARKS.sub("", filename).rsplit("/", 1)[-1],
         created_at=created_at(body),
         digest=(marks["digest"] or "") if marks else "",
@@ -52,13 +54,13 @@ def existing_file(body: Mapping[str, Any], remote: RemoteObject) -> Existing:
 
 
 def existing_job(body: Mapping[str, Any], remote: RemoteObject) -> Existing:
-    """`remote` is the job as a read shows it, checkpoints aside."""
+    """`remote`: the job as `read` returns it, without checkpoints."""
     metadata = body.get("metadata")
     marks = metadata if isinstance(metadata, Mapping) else {}
     inputs = job_inputs(body)
     return Existing(
         kind="job",
-        remote=_with_inputs(remote, inputs),
+        remote=replace(remote, inputs=inputs),
         name=str(inputs.get("suffix") or ""),
         created_at=created_at(body),
         fingerprint=str(marks.get(FINGERPRINT_KEY) or ""),
@@ -67,7 +69,7 @@ def existing_job(body: Mapping[str, Any], remote: RemoteObject) -> Existing:
 
 
 def job_inputs(body: Mapping[str, Any]) -> dict[str, Json]:
-    """What a job was asked for, as far as it reports it. `training` and `validation` are ids of files."""
+    """The inputs of a job, as far as it reports them. `training` and `validation` are IDs of files."""
     method = body.get("method")
     kind = str(method.get("type") or "") if isinstance(method, Mapping) else ""
     settings = method.get(kind) if isinstance(method, Mapping) else None
@@ -90,16 +92,5 @@ def job_inputs(body: Mapping[str, Any]) -> dict[str, Json]:
 
 
 def _training_type(body: Mapping[str, Any]) -> str | None:
-    said = body.get("trainingType") or body.get("training_type")
-    return _TRAINING_TYPES.get(re.sub(r"[\s_-]", "", str(said or "")).lower())
-
-
-def _with_inputs(remote: RemoteObject, inputs: Mapping[str, Json]) -> RemoteObject:
-    return RemoteObject(
-        remote_id=remote.remote_id,
-        status=remote.status,
-        attributes=remote.attributes,
-        inputs=inputs,
-        message=remote.message,
-        requeue_after=remote.requeue_after,
-    )
+    reported = body.get("trainingType") or body.get("training_type")
+    return _TRAINING_TYPES.get(re.sub(r"[\s_-]", "", str(reported or "")).lower())

@@ -1,7 +1,7 @@
-"""Files on their way up: in one request, or where they are large in parts.
+"""Uploads: a file is sent in one request, or in parts if it is large.
 
-A large file in one request is known to break off, or to be lost without an error. Of parts, those that
-have arrived stay: a call that is made again goes on where the one before broke off.
+Large files in one request are known to fail, or to be lost without an error. Parts that have arrived stay:
+another call continues with the next part.
 """
 
 from __future__ import annotations
@@ -24,16 +24,17 @@ _SECONDS = 3600.0
 
 
 @dataclass(slots=True)
-class Sending:
-    """One file to send, and how far that has come."""
+class Upload:
+    """The upload of one file, and its progress."""
 
     path: Path
     name: str
     purpose: Any
     report: Callable[[Progress], None]
     planned: str = ""
-    """The digest that its content is to have, where one was planned."""
-    upload: str = ""
+    """The digest of the planned content, if there is one."""
+    id: str = ""
+    """Of an upload in parts."""
     parts: list[str] = field(default_factory=list)
     sent: int = 0
     _hash: Any = field(default_factory=hashlib.sha256)
@@ -41,20 +42,20 @@ class Sending:
 
     @property
     def digest(self) -> str:
-        """Of what was sent."""
+        """Of the bytes that were sent."""
         return f"sha256:{self._hash.hexdigest()}"
 
     @property
     def is_as_planned(self) -> bool:
-        """Whether what was sent is what was planned."""
+        """Whether the planned content was sent."""
         return self.planned in ("", self.digest)
 
     def restart(self) -> None:
-        """From the first byte."""
-        self.upload, self.parts, self.sent, self._hash = "", [], 0, hashlib.sha256()
+        """Starts again with the first byte."""
+        self.id, self.parts, self.sent, self._hash = "", [], 0, hashlib.sha256()
 
     def count(self, data: bytes, size: int) -> None:
-        """Takes note of bytes that leave."""
+        """Counts and hashes bytes that are being sent."""
         self._hash.update(data)
         self.sent += len(data)
         percent = 100 * self.sent // size if size else 100
@@ -63,98 +64,98 @@ class Sending:
             self.report(Progress(f"uploaded {_share(self.sent, size)}", float(percent)))
 
 
-def send(clients: DataPlane, sending: Sending, action: str) -> dict[str, Any]:
-    """Sends the file; the service's file object. Raises Permanent where the file has changed since it was
-    planned, before there is an object: as long as it doesn't change while it is being sent."""
-    size = sending.path.stat().st_size
+def send(clients: DataPlane, upload: Upload, action: str) -> dict[str, Any]:
+    """Sends the file and returns the service's file object. If the file has changed since the plan, raises
+    Permanent before anything is created, unless it changes during the upload."""
+    size = upload.path.stat().st_size
     if size > clients.account.large_file_bytes:
-        body = _send_parts(clients, sending, action, size)
+        body = _send_parts(clients, upload, action, size)
         if body is not None:
             return body
-    return _send_whole(clients, sending, action)
+    return _send_whole(clients, upload, action)
 
 
-def check(sending: Sending, found: str, left: str = "") -> None:
-    """Raises Permanent where that is not the digest that was planned. `left` says what is there now."""
-    if sending.planned in ("", found):
+def check(upload: Upload, found: str, left: str = "") -> None:
+    """Raises Permanent if `found` isn't the planned digest. `left` says what was left behind."""
+    if upload.planned in ("", found):
         return
     raise Permanent(
-        f"{sending.path.name} has changed since it was planned",
-        f"Planned was {sending.planned}, on disk is {found}.{left}",
+        f"{upload.path.name} has changed since the plan",
+        f"The plan has {upload.planned}, the file has {found}.{left}",
         "plan again",
         code="ContentChanged",
     )
 
 
-def _send_whole(clients: DataPlane, sending: Sending, action: str) -> dict[str, Any]:
-    sending.restart()
-    if sending.planned:
-        with opened(sending.path) as file:
-            check(sending, f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}")
-    with _Counted(sending) as file, clients.calling(action, creates=True):
+def _send_whole(clients: DataPlane, upload: Upload, action: str) -> dict[str, Any]:
+    upload.restart()
+    if upload.planned:
+        with opened(upload.path) as file:
+            check(upload, f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}")
+    with _Counted(upload) as file, clients.calling(action, creates=True):
         reply = clients.data.files.with_raw_response.create(
-            file=(sending.name, file, _TYPE), purpose=sending.purpose, timeout=_SECONDS
+            file=(upload.name, file, _TYPE), purpose=upload.purpose, timeout=_SECONDS
         )
     return object_of(reply, action, creates=True)
 
 
-def _send_parts(clients: DataPlane, sending: Sending, action: str, size: int) -> dict[str, Any] | None:
-    """None where the service knows no uploads. The dated routes do; of the others it isn't sure."""
-    if not sending.upload and not _begin(clients, sending, action, size):
+def _send_parts(clients: DataPlane, upload: Upload, action: str, size: int) -> dict[str, Any] | None:
+    """None if the service doesn't support uploads in parts. Only the dated routes are known to."""
+    if not upload.id and not _begin(clients, upload, action, size):
         return None
     uploads = clients.extras.uploads
-    with opened(sending.path) as file:
-        file.seek(sending.sent)
+    with opened(upload.path) as file:
+        file.seek(upload.sent)
         while data := file.read(clients.account.part_bytes):
             with clients.calling(action):
-                part = uploads.parts.with_raw_response.create(sending.upload, data=data)
-            sending.parts.append(str(object_of(part, action)["id"]))
-            sending.count(data, size)
-    check(sending, sending.digest)
+                part = uploads.parts.with_raw_response.create(upload.id, data=data)
+            upload.parts.append(str(object_of(part, action)["id"]))
+            upload.count(data, size)
+    check(upload, upload.digest)
     with clients.calling(action, creates=True):
-        reply = uploads.with_raw_response.complete(sending.upload, part_ids=sending.parts)
-    made = object_of(reply, action, creates=True).get("file")
-    if not isinstance(made, dict) or not made.get("id"):
+        reply = uploads.with_raw_response.complete(upload.id, part_ids=upload.parts)
+    file_object = object_of(reply, action, creates=True).get("file")
+    if not isinstance(file_object, dict) or not file_object.get("id"):
         raise unusable(action, creates=True)
-    return made
+    return file_object
 
 
-def _begin(clients: DataPlane, sending: Sending, action: str, size: int) -> bool:
+def _begin(clients: DataPlane, upload: Upload, action: str, size: int) -> bool:
     with clients.calling(action):
         try:
             reply = clients.extras.uploads.with_raw_response.create(
-                bytes=size, filename=sending.name, mime_type=_TYPE, purpose=sending.purpose
+                bytes=size, filename=upload.name, mime_type=_TYPE, purpose=upload.purpose
             )
         except Exception as exc:
             refusal = refusal_from(exc)
             if refusal is None or refusal.status not in (404, 405, 501):
                 raise
             return False
-    sending.upload = str(object_of(reply, action)["id"])
+    upload.id = str(object_of(reply, action)["id"])
     return True
 
 
 class _Counted(io.FileIO):
-    """A file that the SDK reads piece by piece: what is read is hashed and counted."""
+    """A file that counts and hashes what the SDK reads."""
 
-    def __init__(self, sending: Sending) -> None:
-        super().__init__(sending.path, "rb")
-        self._sending = sending
-        self._size = sending.path.stat().st_size
+    def __init__(self, upload: Upload) -> None:
+        super().__init__(upload.path, "rb")
+        self._upload = upload
+        self._size = upload.path.stat().st_size
 
     def read(self, size: int | None = -1, /) -> bytes:
         data = super().read(-1 if size is None else size) or b""
-        self._sending.count(data, self._size)
+        self._upload.count(data, self._size)
         return data
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
         position = super().seek(offset, whence)
         if position == 0:
-            self._sending.restart()
+            self._upload.restart()
         return position
 
 
 def _share(sent: int, size: int) -> str:
-    """`0.1 of 1.2 MB`, in the unit of the whole."""
+    """`0.1 of 1.2 MB`: both in the unit of the size."""
     unit, scale = ("KB", 1e3) if size < 1e6 else ("MB", 1e6)
     return f"{sent / scale:.1f} of {size / scale:.1f} {unit}"
