@@ -299,7 +299,7 @@ def test_an_operation_of_another_form_or_place_is_not_asked_for(
         resume = json.dumps({"operation": "create", "token": forgeries[forged]})
         remote = azure.read(replace(resource, resume=resume))
         assert remote is not None and remote.status is Status.TAINTED
-        assert f"the operation in the state isn't one of {cloud.url}" in remote.message
+        assert f"the operation in the state isn't at {cloud.url}" in remote.message
         assert not canary.exists()
         with pytest.raises(BlockingIOError):
             elsewhere.accept()

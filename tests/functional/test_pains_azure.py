@@ -134,7 +134,7 @@ def test_pain_15_an_update_that_was_reported_and_not_made(cloud: Cloud, tmp_path
         wire.replies[path] = (200, before)  # success, says the service, and does nothing
         remote = provider.update(wanted, resource)
         assert remote.status is Status.PENDING
-        assert remote.message == "the service took the change but doesn't show it yet: sku"
+        assert remote.message == "the service accepted the change but doesn't show it yet: sku"
         wire.replies.clear()
         assert provider.update(wanted, resource).status is Status.READY
         methods = {e.method for e in wire.exchanges if e.path.endswith("/deployments/sized")}

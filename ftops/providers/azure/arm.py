@@ -1,7 +1,7 @@
-"""The control plane: deployments of one account, as JSON, through Azure's management SDK.
+"""Control plane client: the deployments of one account as JSON, through Azure's management SDK.
 
-Imported only where a deployment is at stake: it loads the SDK. Every call is one attempt and returns at
-once; what takes long is left running, with a token to ask about it.
+Importing this module loads the SDK. Every call is one attempt and doesn't wait for long-running operations:
+it returns a token, with which `failure` asks for the result.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from ftops.providers.dataplane.errors import absent_is_none, is_absent, refusal_
 
 SCOPE = "https://management.azure.com/.default"
 _VERSION = "2024-10-01"
-"""Of what is only read: the account, and what it offers."""
+"""API version of reads other than deployments."""
 _PERMISSIONS_VERSION = "2022-04-01"
 _PAGES_AT_MOST = 100
 _CONNECT_SECONDS = 10
@@ -54,11 +54,11 @@ class Arm:
         if account.control_api_version:
             options["api_version"] = account.control_api_version
         if account.control_endpoint.lower().startswith("http://"):
-            # The SDK sends no token over http unless a policy of our own does it.
+            # The SDK itself sends no token over http.
             options["authentication_policy"] = _Bearer(account.control_token, credential)
             options["transport"] = RequestsTransport(use_env_settings=False)
         self.absent_since: dict[str, datetime] = {}
-        """By name, when the service last said that a deployment is not there. By its own clock."""
+        """By name, when the service last reported that a deployment doesn't exist, by its clock."""
         self._client = CognitiveServicesManagementClient(
             credential or _Fixed(account.control_token), account.subscription_id, **options
         )
@@ -69,7 +69,7 @@ class Arm:
         self._version = account.control_api_version or _VERSION
 
     def get(self, name: str) -> dict[str, Any] | None:
-        """The deployment; None where there is none."""
+        """The deployment; None if it doesn't exist."""
         try:
             body: Any = self._client.deployments.get(*self._place, name, cls=_json)
         except Exception as exc:
@@ -80,7 +80,7 @@ class Arm:
         return dict(body)
 
     def put(self, name: str, body: dict[str, Any], headers: Mapping[str, str]) -> tuple[dict[str, Any], str]:
-        """Asks for a deployment. What the service replied, and a token for `failure`."""
+        """Creates or replaces a deployment. Returns the reply and a token for `failure`."""
         polling = _NotNow()
         content: Any = json.dumps(body).encode()
         self._client.deployments.begin_create_or_update(
@@ -89,22 +89,22 @@ class Arm:
         return polling.first, polling.get_continuation_token()
 
     def patch(self, name: str, body: dict[str, Any]) -> tuple[dict[str, Any], str]:
-        """Changes sku and tags. What the service replied, and a token for `failure`."""
+        """Changes sku and tags. Returns the reply and a token for `failure`."""
         polling = _NotNow()
         content: Any = json.dumps(body).encode()
         self._client.deployments.begin_update(*self._place, name, content, polling=polling)
         return polling.first, polling.get_continuation_token()
 
     def delete(self, name: str) -> str:
-        """Asks for the deletion. A token for `failure`; empty where it was gone already."""
+        """Deletes a deployment. Returns a token for `failure`; empty if it didn't exist."""
         polling = _NotNow()
         begin = partial(self._client.deployments.begin_delete, *self._place, name, polling=polling)
         begun = absent_is_none(begin, control_plane=True)
         return "" if begun is None else polling.get_continuation_token()
 
     def failure(self, name: str, token: str) -> str:
-        """Why the operation of that token failed; empty while it runs, where it succeeded, and where
-        the service has forgotten it."""
+        """Why the operation with that token failed; empty if it runs, has succeeded, or is no longer known to
+        the service."""
         polling = _NotNow()
         empty: Any = b""
         try:
@@ -120,7 +120,7 @@ class Arm:
         return self._read(f"{self._id}?{urlencode({'api-version': self._version})}")
 
     def models(self) -> list[dict[str, Any]]:
-        """What the account can deploy, its own tuned models included."""
+        """The models that the account can deploy, including its fine-tuned ones."""
         return self._list(f"{self._id}/models", self._version)
 
     def deployments(self) -> list[dict[str, Any]]:
@@ -132,11 +132,11 @@ class Arm:
         return self._list(f"{self._services}/locations/{quote(location)}/usages", self._version)
 
     def deleted(self) -> list[dict[str, Any]]:
-        """Accounts that are deleted, and still hold their names."""
+        """Deleted accounts whose names are still reserved."""
         return self._list(f"{self._services}/deletedAccounts", self._version)
 
     def permissions(self) -> list[dict[str, Any]]:
-        """What the roles of who asks allow on the account."""
+        """What your roles allow on the account."""
         path = f"{self._id}/providers/Microsoft.Authorization/permissions"
         return self._list(path, _PERMISSIONS_VERSION)
 
@@ -156,17 +156,17 @@ class Arm:
                 return
 
     def _read(self, url: str) -> dict[str, Any]:
-        """A GET; the body as it was sent. The SDK's own models would drop what they don't know."""
+        """GET; the body without the SDK's models, which drop unknown fields."""
         response = self._client._send_request(HttpRequest("GET", url))
         response.raise_for_status()
         return _object(response.text())
 
 
 class _NotNow(ARMPolling):  # type: ignore[misc, unused-ignore]
-    """A polling that doesn't: the SDK would wait in a thread of its own."""
+    """A polling method that doesn't wait; the SDK's own would, in a thread."""
 
     def run(self) -> None:
-        """Leaves the operation to itself."""
+        """Doesn't wait for the operation."""
 
     @property
     def first(self) -> dict[str, Any]:
@@ -174,7 +174,7 @@ class _NotNow(ARMPolling):  # type: ignore[misc, unused-ignore]
         return _object(self._initial_response.http_response.text())
 
     def failure(self) -> str:
-        """Asks once how the operation stands."""
+        """Asks once for the state of the operation, and returns why it failed."""
         if not self.finished():
             self.update_status()
         if self.status().lower() not in ("failed", "canceled", "cancelled"):
@@ -198,7 +198,7 @@ class _Fixed:
 
 
 class _KnownHosts(SansIOHTTPPolicy[Any, Any]):
-    """Keeps the token from other hosts: replies name the addresses of next pages and of operations."""
+    """Refuses other hosts: replies contain the URLs of next pages and of operations."""
 
     def on_request(self, request: PipelineRequest[Any]) -> None:
         scheme, empty, host, *_ = f"{request.http_request.url}//".split("/")
@@ -218,7 +218,7 @@ class _Bearer(SansIOHTTPPolicy[Any, Any]):
 
 
 def _date_of(exc: Exception) -> datetime:
-    """When a refusal was sent, by the clock of who sent it; else now."""
+    """When a reply was sent, by the clock of the sender; else now."""
     headers = getattr(getattr(exc, "response", None), "headers", None) or {}
     try:
         sent = parsedate_to_datetime(str(headers.get("Date")))
@@ -228,7 +228,7 @@ def _date_of(exc: Exception) -> datetime:
 
 
 def _json(response: Any, model: object, headers: object) -> dict[str, Any]:
-    """Instead of the SDK's model, which drops what it doesn't know."""
+    """Replaces the SDK's model, which drops unknown fields."""
     return _object(response.http_response.text())
 
 

@@ -1,4 +1,4 @@
-"""One Azure OpenAI account and the SDK clients for it, built on first use and shared by all threads.
+"""SDK clients of one Azure OpenAI account, built on first use and shared by all threads.
 
 Importing this module loads no SDK: that takes up to a second, and many commands need none.
 """
@@ -54,7 +54,7 @@ class Clients(DataPlane):
 
     @property
     def dated(self) -> OpenAI:
-        """The routes with a date for a version."""
+        """The routes with a date as API version."""
         client: OpenAI = self._once("dated", self._build_dated)
         return client
 
@@ -71,7 +71,7 @@ class Clients(DataPlane):
         return arm
 
     def auxiliary_headers(self, tenant: str) -> dict[str, str]:
-        """What says to Azure that who asks may use resources of another tenant, too."""
+        """The header that shows Azure that you may also use resources of another tenant."""
         if not tenant or tenant == self.account.tenant_id:
             return {}
         from ftops.providers.azure.arm import SCOPE
@@ -120,7 +120,7 @@ class Clients(DataPlane):
         if missing:
             raise Permanent(
                 f"provider {self.account.provider} has no {', '.join(missing)}",
-                "Deployments are made through Azure's control plane, which needs all three.",
+                "Deployments are managed through Azure's control plane, which needs all three.",
                 f"add them under providers.{self.account.provider}",
                 code="Settings",
             )
@@ -141,15 +141,13 @@ class Clients(DataPlane):
         return get_bearer_token_provider(self._credential(), DATA_SCOPE)
 
     def _credential(self, tenant: str = "") -> Any:
-        """Signs in to a tenant: by default the provider's own, else that of whoever asks."""
+        """Signs in to a tenant: by default that of the provider, else that of the identity."""
         wanted = tenant or self.account.tenant_id
 
         def build() -> Any:
             from azure.identity import DefaultAzureCredential
 
-            logging.getLogger("azure.identity").setLevel(
-                logging.CRITICAL
-            )  # what it has to say is raised, too
+            logging.getLogger("azure.identity").setLevel(logging.CRITICAL)  # what it logs is also raised
             client = self.account.client_id
             options: dict[str, Any] = {"managed_identity_client_id": client} if client else {}
             if not wanted:

@@ -1,5 +1,4 @@
-"""What a deployment looks like on the wire: the body that asks for it, and what its reply means in the
-spelling of the spec. No calls here."""
+"""Deployment wire format: the request body of a deployment, and what a reply means. No calls."""
 
 from __future__ import annotations
 
@@ -27,38 +26,38 @@ _STATUS: Mapping[str, Status] = {
     "canceled": Status.TAINTED,
     "cancelled": Status.TAINTED,
 }
-"""Whatever isn't here (Accepted, Creating, Updating, Deleting, Moving, a word of tomorrow) is in flux."""
+"""Any other state (Accepted, Creating, Updating, Deleting, Moving, or a new one) means pending."""
 _PROPERTIES: Mapping[str, str] = {
     "version_upgrade_option": "versionUpgradeOption",
     "rai_policy": "raiPolicyName",
 }
 _KEPT = frozenset({*_PROPERTIES.values(), "spilloverDeploymentName", "parentDeploymentName", "scaleSettings"})
-"""Properties that a caller may set."""
+"""Properties that can be set."""
 PATCHED = frozenset({"sku", "tags"})
-"""Inputs that a PATCH changes; any other takes a PUT."""
+"""Inputs that PATCH can change; others need PUT."""
 _FOLLOWED = frozenset({"azure-asyncoperation", "location", "operation-location"})
-"""Headers whose address the SDK asks how an operation stands."""
+"""Headers with the URL at which the SDK asks for the state of an operation."""
 _VERSIONED = re.compile(r"(?P<name>.+)-(?P<version>\d{4}-\d{2}-\d{2})\Z")
 _UPGRADE_OPTIONS = {re.sub(r"(?<!^)(?=[A-Z])", "_", option).lower(): option for option in UPGRADE_OPTIONS}
 
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """What goes on with a deployment, for another process to go on waiting for it."""
+    """The operation in progress, so that another process can continue to wait for it."""
 
     operation: str
     """`create` or `update`."""
     token: str = ""
-    """The SDK's continuation token. It names the operation's address and holds no credential."""
+    """The SDK's continuation token. It contains the URL of the operation and no credentials."""
     refused: bool = False
-    """The state holds a token that was not taken: it has another form or leads elsewhere."""
+    """The state contains a token that was rejected: it is malformed or leads to another host."""
 
     def __str__(self) -> str:
         return json.dumps({"operation": self.operation, "token": self.token}, separators=(",", ":"))
 
     @classmethod
     def parse(cls, text: str, endpoint: str) -> Resume | None:
-        """What the state says of an operation at the control plane `endpoint`."""
+        """The operation in the state, if it is at the control plane `endpoint`."""
         try:
             value = json.loads(text or "null")
         except ValueError:
@@ -71,8 +70,8 @@ class Resume:
 
 
 def _leads_to(token: str, endpoint: str) -> bool:
-    """Whether a continuation token is JSON, and names addresses of `endpoint` only. The SDK sends its
-    credential to whatever address the token names, and others may be able to write to the state."""
+    """Whether a continuation token is JSON and only contains URLs of `endpoint`. The SDK sends credentials to
+    the URLs in the token, and others may be able to write to the state."""
     try:
         state = json.loads(base64.b64decode(token, validate=True))["data"]
         headers: dict[str, str] = state["response"]["headers"]
@@ -84,18 +83,18 @@ def _leads_to(token: str, endpoint: str) -> bool:
 
 
 def name_for(inputs: Mapping[str, Json], address: Address) -> str:
-    """The remote name of a deployment whose model is known."""
+    """The remote name of a deployment with a known model."""
     name = str(inputs.get("name") or address.name)
     return deployment_name(name, {**inputs, "model": str(inputs.get("model"))})
 
 
 def name_of(remote_id: str) -> str:
-    """The name in an ARM id, or the bare name that an import gave."""
+    """The name in an ARM ID, or the plain name from an import."""
     return remote_id.rstrip("/").rsplit("/", 1)[-1]
 
 
 def model_of(inputs: Mapping[str, Json]) -> dict[str, str]:
-    """The service's words for a model: a base model's version is a field of its own."""
+    """A model in the form of the service, with the version of a base model as a separate field."""
     model, version = str(inputs["model"]), str(inputs.get("version") or "")
     if _is_pinned(model):
         return {"format": "OpenAI", "name": model, "version": version or "1"}
@@ -106,7 +105,7 @@ def model_of(inputs: Mapping[str, Json]) -> dict[str, str]:
 
 
 def source_of(inputs: Mapping[str, Json], own: str) -> dict[str, str]:
-    """The service's words for the account that made the model, where it isn't the account `own`."""
+    """The account of the model in the form of the service, if it isn't the account `own`."""
     source = str(inputs.get("source") or "")
     if not source or source.casefold() == own.casefold():
         return {}
@@ -114,7 +113,7 @@ def source_of(inputs: Mapping[str, Json], own: str) -> dict[str, str]:
 
 
 def body_for(inputs: Mapping[str, Json], token: str, own: str) -> dict[str, Any]:
-    """The whole deployment as it is asked for of the account `own`, an ARM id."""
+    """The request body of a deployment in the account `own`, an ARM ID."""
     option = inputs.get("version_upgrade_option") or (
         "NoAutoUpgrade" if _is_pinned(inputs["model"]) else None
     )
@@ -142,7 +141,7 @@ def tags_for(inputs: Mapping[str, Json], token: str) -> dict[str, str]:
 def changed_body(
     live: Mapping[str, Any], inputs: Mapping[str, Json], token: str, own: str, dropped: Collection[str]
 ) -> dict[str, Any]:
-    """The whole deployment as it is asked for now. What the spec says nothing about stays as it is."""
+    """The request body of a changed deployment. What the spec doesn't mention stays as it is."""
     body = body_for(inputs, token, own)
     asked = inputs.get("sku")
     size = {k: v for k, v in _mapping(live, "sku").items() if k in ("name", "capacity")}
@@ -152,13 +151,13 @@ def changed_body(
     leave = {_PROPERTIES[name] for name in dropped if name in _PROPERTIES}
     kept = {k: v for k, v in _mapping(live, "properties").items() if k in _KEPT and k not in leave}
     body["properties"] = {**kept, **body["properties"]}
-    if upgraded_inputs(observed_inputs(live, inputs), inputs):  # it can't be moved back
+    if upgraded_inputs(observed_inputs(live, inputs), inputs):  # it can't be downgraded
         body["properties"]["model"]["version"] = _mapping(_mapping(live, "properties"), "model")["version"]
     return body
 
 
 def token_of(body: Mapping[str, Any]) -> str:
-    """The token that a deployment carries."""
+    """The token of a deployment; empty if it has none."""
     return str(next((v for k, v in _mapping(body, "tags").items() if k.lower() == TOKEN_TAG), ""))
 
 
@@ -171,7 +170,7 @@ def status_of(body: Mapping[str, Any]) -> Status:
 
 
 def differences(body: Mapping[str, Any], inputs: Mapping[str, Json]) -> set[str]:
-    """The inputs that aren't as asked. A newer version that the service chose by its own rules is."""
+    """The inputs that aren't as requested, except newer versions that the service chose by its rules."""
     observed, spelling = observed_inputs(body, inputs), _KIND.spelling
     return {
         name
@@ -181,7 +180,7 @@ def differences(body: Mapping[str, Any], inputs: Mapping[str, Json]) -> set[str]
 
 
 def upgraded_inputs(observed: Mapping[str, Json], inputs: Mapping[str, Json]) -> set[str]:
-    """The inputs of which the service chose a newer version by its own rules."""
+    """The inputs for which the service chose a newer version by its rules."""
     rules = _KIND.upgraded_by_service.items()
     return {
         name for name, rule in rules if name in observed and rule(inputs.get(name), observed[name], inputs)
@@ -189,14 +188,14 @@ def upgraded_inputs(observed: Mapping[str, Json], inputs: Mapping[str, Json]) ->
 
 
 def dropped_inputs(body: Mapping[str, Any], old: Mapping[str, Json], new: Mapping[str, Json]) -> set[str]:
-    """Optional inputs that were asked once, are asked no more, and still have their effect."""
+    """Optional inputs that were requested before, aren't any more, and are still in effect."""
     optional = {name for name in ("tags", *_PROPERTIES) if old.get(name) and not new.get(name)}
     return optional - differences(body, old)
 
 
 def observed_inputs(body: Mapping[str, Any], inputs: Mapping[str, Json]) -> dict[str, Json]:
-    """Those inputs that the service reports back, as the spec spells them: only what is asked for is
-    reported, and what differs in case only is as asked."""
+    """The requested inputs that the service reports, as the spec spells them. A value that only differs in
+    case counts as requested."""
     properties = _mapping(body, "properties")
     observed: dict[str, Json] = {}
     if "name" in inputs and (name := str(body.get("name") or "")):
@@ -217,7 +216,7 @@ def observed_inputs(body: Mapping[str, Any], inputs: Mapping[str, Json]) -> dict
 
 
 def all_inputs(body: Mapping[str, Any], own: str) -> dict[str, Json]:
-    """Every input that a deployment of the account `own` reports, as a spec spells it."""
+    """All inputs that a deployment in the account `own` reports, as a spec spells them."""
     properties = _mapping(body, "properties")
     model = _mapping(properties, "model")
     name, version = str(model.get("name") or ""), str(model.get("version") or "")
@@ -257,14 +256,14 @@ def attributes_of(body: Mapping[str, Any], remote_id: str, endpoint: str) -> dic
 
 
 def has_model(body: Mapping[str, Any], inputs: Mapping[str, Json]) -> bool:
-    """Whether it is the wanted model that is provisioned. A replaced name goes on serving the old one."""
+    """Whether the requested model is provisioned. A reused name serves the old model for a while."""
     wanted = model_of(inputs)
     model = _mapping(_mapping(body, "properties"), "model")
     return str(model.get("name") or "").casefold() == wanted["name"].casefold()
 
 
 def answers_as(reply: str, wanted: str) -> bool:
-    """Whether the model that a reply names may be the wanted one. Only tuned models can be told apart."""
+    """Whether the model in a reply may be the requested one. Only fine-tuned models can be distinguished."""
     if not is_tuned(reply) or not is_tuned(wanted):
         return True
     return reply.casefold().split(":ckpt")[0] == wanted.casefold().split(":ckpt")[0]
@@ -276,7 +275,7 @@ def _observed_model(model: Mapping[str, Any], inputs: Mapping[str, Json]) -> dic
         return {"model": f"{name}-{version}" if _VERSIONED.match(f"{name}-{version}") else name}
     asked = model_of(inputs)
     same_name = name.casefold() == asked["name"].casefold()
-    # A version that wasn't asked for is the service's choice, and no difference.
+    # A version that wasn't requested is the service's choice, not a difference.
     same_version = not version or "version" not in asked or version == asked["version"]
     if inputs.get("version"):
         return {
@@ -308,7 +307,7 @@ def _asked(inputs: Mapping[str, Json], name: str) -> Json:
 
 
 def _is_pinned(model: Json) -> bool:
-    """Whether it is a tuned model or a checkpoint: one that has no other version."""
+    """Whether it is a fine-tuned model or a checkpoint: these have a single version."""
     return is_tuned(model) or str(model).startswith("ftchkpt-")
 
 
@@ -318,7 +317,7 @@ def _as_recorded(inputs: Mapping[str, Json], key: str, value: str, alike: set[st
 
 
 def _without_suffix(name: str) -> str:
-    """The declared name in a computed one, which a deployment keeps when its `replace` changes."""
+    """The declared name within a computed one: a deployment keeps that if its `replace` changes."""
     return re.sub(r"-[0-9a-f]{8}\Z", "", name.casefold())
 
 

@@ -1,7 +1,7 @@
-"""Deployments: made on the control plane, and ready only when the data plane answers.
+"""Deployments: created on the control plane, and ready only when the data plane answers.
 
-Ready means three things: provisioned, the wanted model, and a call that is answered. A name that is
-used again goes on serving the old model for a while, and a new one is unknown to the data plane at first.
+Ready means: it is provisioned, it has the requested model, and a call is answered. A reused name serves the
+old model for a while, and the data plane doesn't know a new name at first.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from ftops.core.address import Address, Json
+from ftops.core.address import Json
 from ftops.core.errors import Permanent, ProviderError, Temporary
-from ftops.core.resource_types import kind_of
 from ftops.core.snippets import import_block
 from ftops.providers.azure.clients import Clients
 from ftops.providers.azure.deployment_wire import (
@@ -45,23 +44,23 @@ from ftops.state.state import PendingOperation, RemoteObject, ResourceState, Sta
 _SECONDS_BETWEEN_READS = 15.0
 _SECONDS_BEFORE_RETRY = 30.0
 _QUOTA_LAG_SECONDS = 90.0
-"""The quota of a deleted deployment comes back a while after it is gone."""
+"""The quota of a deleted deployment is released some time after its deletion."""
 _NOT_YET = frozenset({"deploymentnotfound", "deploymentnotready"})
 
 
 class _Asked(NamedTuple):
-    """A deployment as it is asked for, and the tenant that its model comes from."""
+    """A requested deployment, and the tenant of its model."""
 
     body: dict[str, Any]
     tenant: str
 
 
 _Written = tuple[dict[str, Any], str]
-"""The deployment as a write left it, and what to ask about the operation that goes on."""
+"""The deployment after a write, and the token of the operation in progress."""
 
 
 class Deployments:
-    """Makes, changes and deletes deployments."""
+    """Creates, changes and deletes deployments."""
 
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
@@ -70,7 +69,7 @@ class Deployments:
         self._retry = min(clients.account.poll_interval, _SECONDS_BEFORE_RETRY)
         self._freed_at = float("-inf")
         self._deletions: dict[str, str] = {}
-        """By name, what to ask about a deletion that this process began."""
+        """By name, the tokens of deletions that this process began."""
 
     def create(self, request: Request) -> RemoteObject:
         name = name_for(request.inputs, request.address)
@@ -94,22 +93,24 @@ class Deployments:
         resume = Resume.parse(resource.resume, self._account.control_endpoint)
         remote = self._describe(body, name, plain(resource.inputs), resume)
         known = remote.status is resource.status is Status.TAINTED and resource.message
-        # The reason of a failure is told once, by the operation; from then on it is on record only.
+        # Only the operation tells the reason of a failure; later it is known from the state.
         return replace(remote, message=resource.message) if known else remote
 
     def why_gone(self, resource: ResourceState) -> str:
-        """By the clock of the service, which is the one that counts."""
+        """By the clock of the service."""
         now = self._clients.arm.absent_since.get(self._own_name(resource)) or datetime.now(UTC)
         expired = may_have_expired(plain(resource.inputs), resource.outputs.get(CREATED), now)
         return "expired" if expired else ""
 
     def update(self, request: Request, resource: ResourceState) -> RemoteObject:
-        """Sends one change after another, as the service takes them; repeating it sends what is left."""
+        """Sends the changes in the steps that the service accepts. Repeating it sends what is left."""
         name = self._own_name(resource)
         action = f"update deployment {name}"
         live = self._get(name, action)
         if live is None:
-            raise Permanent(f"{action}: it is gone", hint="plan again: `ftops plan`", code="Gone")
+            raise Permanent(
+                f"{action}: it doesn't exist any more", hint="plan again: `ftops plan`", code="Gone"
+            )
         dropped = dropped_inputs(live, plain(resource.inputs), request.inputs)
         changed = differences(live, request.inputs) | dropped
         token = ""
@@ -122,8 +123,8 @@ class Deployments:
     def _change(
         self, name: str, live: dict[str, Any], asked: _Asked, changed: Collection[str], action: str
     ) -> _Written:
-        """The deployment after the changes that the service takes now. A new size and a new model are
-        refused in one request, and so is a change while another one lasts."""
+        """The deployment after the changes that the service accepts now. It refuses a new size and a new
+        model in one request, and a change while another one is in progress."""
         token = ""
         if status_of(live) is Status.PENDING:
             raise self._later(f"{action}: it is {state_of(live)}", "InFlux")
@@ -131,7 +132,7 @@ class Deployments:
             live, token = self._patch(name, {k: asked.body[k] for k in ("sku", "tags")}, action)
         if not PATCHED.issuperset(changed):
             if status_of(live) is Status.PENDING:
-                raise self._later(f"{action}: one change after another", "InSteps")
+                raise self._later(f"{action}: the next change follows", "InSteps")
             live, token = self._put(name, asked, action)
         return self._get(name, action) or live, token
 
@@ -142,7 +143,7 @@ class Deployments:
             with self._clients.calling(action, control_plane=True):
                 self._deletions[name] = self._clients.arm.delete(name)
         except Temporary:
-            # The reply was lost, or what refuses is the deletion that is under way already.
+            # The reply was lost, or a deletion is already in progress.
             body = self._get(name, action)
             if body is not None and state_of(body).lower() != "deleting":
                 raise
@@ -173,10 +174,10 @@ class Deployments:
 
     def _adopt(self, request: Request, name: str, body: Mapping[str, Any], action: str) -> RemoteObject:
         if state_of(body).lower() == "deleting":
-            raise self._later(f"{action}: the old one is still being deleted", "Deleting")
+            raise self._later(f"{action}: the old deployment is still being deleted", "Deleting")
         if token_of(body) != request.token:
             raise Permanent(
-                f"{action}: there is one of this name already, and it isn't in this state",
+                f"{action}: a deployment with this name already exists, and it isn't in this state",
                 f"It serves {attributes_of(body, name, '')['model']}.",
                 f"import it ({import_block(request.address, name)}) or choose another name",
                 code="AlreadyExists",
@@ -184,7 +185,7 @@ class Deployments:
         if status_of(body) is Status.TAINTED:
             with self._clients.calling(action, control_plane=True):
                 self._clients.arm.delete(name)
-            raise self._later(f"{action}: a failed one is being deleted first", "Deleting")
+            raise self._later(f"{action}: a failed deployment is being deleted first", "Deleting")
         return self._describe(body, name, request.inputs, Resume("create"))
 
     def _describe(
@@ -206,7 +207,7 @@ class Deployments:
     def _describe_deletion(
         self, body: Mapping[str, Any], name: str, inputs: Mapping[str, Json]
     ) -> RemoteObject:
-        """Going, unless the service says that the deletion failed."""
+        """A deployment that is being deleted. Raises Permanent if the deletion failed."""
         in_doubt = state_of(body).lower() != "deleting"
         failure = self._failure(name, self._deletions.get(name, "")) if in_doubt else ""
         if failure:
@@ -248,15 +249,17 @@ class Deployments:
     def _not_ready_yet(
         self, body: Mapping[str, Any], name: str, inputs: Mapping[str, Json], resume: Resume
     ) -> str:
-        """What is still missing of a provisioned deployment that was asked for or changed."""
+        """What a provisioned deployment that was created or changed still lacks; empty if it is ready."""
         if "model" in inputs and not has_model(body, inputs):
             return f"the deployment still has the model {attributes_of(body, name, '')['model']}"
         if resume.operation == "update" and (open_changes := differences(body, inputs)):
-            return f"the service took the change but doesn't show it yet: {', '.join(sorted(open_changes))}"
+            return (
+                f"the service accepted the change but doesn't show it yet: {', '.join(sorted(open_changes))}"
+            )
         return self._unanswered(name, str(inputs.get("model") or "")) if self._account.probe else ""
 
     def _unanswered(self, name: str, model: str) -> str:
-        """Why a call of one token isn't answered yet. An answer is anything but "no such deployment"."""
+        """Why a call isn't answered yet. Anything but "no such deployment" counts as an answer."""
         action = f"call deployment {name}"
         with self._clients.calling(action):
             try:
@@ -266,7 +269,7 @@ class Deployments:
             except Exception as exc:
                 refusal = refusal_from(exc)
                 if refusal is not None and (refusal.status == 404 or refusal.code.lower() in _NOT_YET):
-                    return "the deployment is provisioned and doesn't answer yet"
+                    return "the deployment is provisioned but doesn't answer yet"
                 if refusal is None or refusal.status >= 500:
                     raise
                 return ""
@@ -274,16 +277,16 @@ class Deployments:
         return "" if answers_as(answered_by, model) else f"the deployment still answers as {answered_by}"
 
     def _why(self, body: Mapping[str, Any], name: str, resume: Resume | None) -> str:
-        """The reason of a failure: ARM keeps it with the operation, seldom with the deployment."""
+        """The reason of a failure. ARM keeps it with the operation, rarely with the deployment."""
         properties = body.get("properties")
         error = properties.get("error") if isinstance(properties, Mapping) else None
         own = str(error.get("message") or "") if isinstance(error, Mapping) else ""
         reason = own or self._failure(name, resume.token if resume else "")
-        said = f"the deployment is {state_of(body)}"
+        message = f"the deployment is {state_of(body)}"
         if not reason and resume is not None and resume.refused:
             place = self._account.control_endpoint
-            reason = f"its reason wasn't asked for: the operation in the state isn't one of {place}"
-        return f"{said}: {reason}" if reason else said
+            reason = f"the reason wasn't requested: the operation in the state isn't at {place}"
+        return f"{message}: {reason}" if reason else message
 
     def _failure(self, name: str, token: str) -> str:
         if not token:
@@ -312,12 +315,12 @@ class Deployments:
             raise self._unless_quota_returns(error) from error.__cause__
 
     def _unless_quota_returns(self, error: ProviderError) -> ProviderError:
-        """Quota that is missing right after a deletion is on its way back."""
+        """Missing quota right after a deletion is a temporary error: it will be released."""
         since = time.monotonic() - self._freed_at
         if error.code.lower() != "insufficientquota" or since > _QUOTA_LAG_SECONDS:
             return error
         return Temporary(
-            f"{error.summary} (that of a deleted deployment takes a while to come back)",
+            f"{error.summary} (the quota of a deleted deployment is released after a while)",
             error.detail,
             error.hint,
             code=error.code,
@@ -332,13 +335,13 @@ class Deployments:
         return f"{self._account.id}/deployments/{name}"
 
     def _own_name(self, resource: ResourceState) -> str:
-        """The name of a recorded deployment, provided that it is one of this account."""
+        """The name of a recorded deployment. Raises Permanent if it is in another account."""
         remote_id, name = resource.remote_id, name_of(resource.remote_id)
         if "/" in remote_id and remote_id.casefold() != self._remote_id(name).casefold():
             raise Permanent(
                 f"{resource.address} is recorded in another account than that of {self._account.provider}",
-                f"Recorded is {remote_id}, the provider's account is {self._account.id}.",
-                "give the provider its account back, or destroy there first",
+                f"The state has {remote_id}; the provider's account is {self._account.id}.",
+                "give the provider its previous account, or destroy the resource there first",
                 code=OTHER_ACCOUNT,
             )
         return name
@@ -346,11 +349,6 @@ class Deployments:
 
 def _tenant(request: Request) -> str:
     return str(request.inputs.get("source_tenant") or "")
-
-
-def concurrency_key_of(clients: Clients, address: Address) -> str | None:
-    """The service refuses two writes to deployments of one account at once."""
-    return clients.account.id if kind_of(address).by_control_plane else None
 
 
 def _is_paused(body: Mapping[str, Any]) -> bool:

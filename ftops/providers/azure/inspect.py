@@ -1,7 +1,7 @@
-"""What an Azure OpenAI account says of itself: a handful of reads, made at once, before anything is done.
+"""Account inspection: a few concurrent reads of an Azure OpenAI account, for preflight.
 
-Nothing raises here but a mistake of ours: what the caller may not see stays unknown, and what can't be
-reached is a fact like any other.
+Never raises a ProviderError: what you may not see stays unknown, and an endpoint that can't be reached is a
+fact as well.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ T = TypeVar("T")
 Json = Mapping[str, Any]
 Items = list[dict[str, Any]]
 Reply = Future[tuple[T | None, Access]]
-"""What a read brought, if anything, and how far it came. To be had while others are under way."""
+"""What a read returned, if anything, and how far it came; a future, as reads are concurrent."""
 
 TRAIN = "Microsoft.CognitiveServices/accounts/OpenAI/fine-tunes/write"
 DEPLOY = "Microsoft.CognitiveServices/accounts/deployments/write"
@@ -33,7 +33,7 @@ _LIMITS: Mapping[str, str] = {
     "maxuserfilecount": "files",
     "maxtrainingfilesize": "file_bytes",
 }
-"""Capabilities of an account, in lower case → our names."""
+"""Capabilities of an account, in lower case → names of limits."""
 _QUEUED = frozenset({"created", "pending", "queued", "notrunning", "validating_files"})
 _RUNNING = frozenset({"running", "resuming", "pausing"})
 _CALLS_AT_ONCE = 6
@@ -41,13 +41,13 @@ _PAGE = 100
 
 
 def inspect(clients: Clients, kinds: Collection[str]) -> AccountFacts:
-    """What is worth knowing before resources of these kinds are made. Never raises a ProviderError."""
+    """What preflight needs to know before resources of these kinds are created."""
     with ThreadPoolExecutor(_CALLS_AT_ONCE, "inspect") as pool:
         return _Inspection(clients, frozenset(kinds), pool).facts()
 
 
 class _Inspection:
-    """The reads of one look at an account. Each is made once, as many at a time as can be."""
+    """The reads of one inspection."""
 
     def __init__(self, clients: Clients, kinds: frozenset[str], pool: ThreadPoolExecutor) -> None:
         self._clients = clients
@@ -84,7 +84,7 @@ class _Inspection:
         )
 
     def _ask_data_plane(self) -> tuple[Reply[Items], Reply[dict[str, Any]]]:
-        """The files, and a page of jobs."""
+        """The files and one page of jobs."""
         return (
             self._start(self._trains or self._has_data, self._files, "list the files"),
             self._start(self._trains, self._jobs, "list the jobs"),
@@ -137,12 +137,12 @@ class _Inspection:
         return [file for page in items_of(fetch, "list the files") for file in page]
 
     def _jobs(self) -> dict[str, Any]:
-        """The newest ones: those that run are among them."""
+        """The newest jobs; running ones are among them."""
         reply = self._clients.data.fine_tuning.jobs.with_raw_response.list(limit=_PAGE)
         return body_of(reply, "list the jobs")
 
     def _unless_deleted(self, access: Access) -> Access:
-        """An account that can't be read may be deleted, and still hold its name."""
+        """An account that can't be read may be deleted, with its name still reserved."""
         deleted, _ = self._tried(lambda: self._clients.arm.deleted(), "list the deleted accounts", True)
         name = self._account.name.casefold()
         if not any(str(item.get("name")).casefold() == name for item in deleted or ()):
@@ -150,13 +150,13 @@ class _Inspection:
         return Access(
             Reach.REFUSED,
             f"account {self._account.name} is deleted",
-            "It can still be brought back, and until it is purged nobody else can have its name.",
-            "bring it back (`az cognitiveservices account recover`), or purge it and make it anew",
+            "It can still be restored. Until it is purged, its name is reserved.",
+            "restore it (`az cognitiveservices account recover`), or purge it and create it again",
         )
 
 
 def model_of(entry: Json) -> OfferedModel:
-    """A row of the account's list of models. Its spelling and its gaps differ between versions."""
+    """An item of the account's list of models. Its fields depend on the API version."""
     capabilities, dates = _mapping(entry, "capabilities"), _mapping(entry, "deprecation")
     base = _mapping(entry, "baseModel")
     skus = entry.get("skus")
@@ -220,7 +220,7 @@ def _job_counts(page: Json | None) -> dict[str, int]:
 
 
 def _allows(grants: list[dict[str, Any]] | None, action: str, key: str) -> bool | None:
-    """Whether one of the grants allows an action; None where they aren't known."""
+    """Whether one of the grants allows an action; None if they aren't known."""
     if not grants:
         return None
     excluded = f"not{key[0].upper()}{key[1:]}"

@@ -1,6 +1,6 @@
-"""The Azure OpenAI provider: datasets and jobs on the data plane, deployments on the control plane.
+"""Azure OpenAI provider: datasets and jobs on the data plane, deployments on the control plane.
 
-One attempt a call: no retries, no sleeps, no logs. The SDKs are loaded on the first call, not on import.
+One attempt per call: no retries, no sleeps, no logs. The SDKs are loaded on the first call, not on import.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from pathlib import Path
 
 from ftops.config.config import ProviderConfig
 from ftops.core.address import Address, Json, Value
+from ftops.core.resource_types import kind_of
 from ftops.providers.account_facts import AccountFacts
 from ftops.providers.azure.clients import Clients
-from ftops.providers.azure.deployments import Deployments, concurrency_key_of
+from ftops.providers.azure.deployments import Deployments
 from ftops.providers.azure.inspect import inspect
 from ftops.providers.azure.settings import Account, account_from
 from ftops.providers.dataplane.dispatch import ByKind, seconds_until_visible, timeouts_from
@@ -38,14 +39,15 @@ class AzureProvider(ByKind):
         return self._clients.account
 
     def concurrency_key(self, address: Address) -> str | None:
-        return concurrency_key_of(self._clients, address)
+        """The service refuses concurrent writes to deployments of one account."""
+        return self.account.id if kind_of(address).by_control_plane else None
 
     def inspect(self, kinds: Collection[str]) -> AccountFacts:
-        """What the account offers and allows, as it says itself."""
+        """What the account offers and allows."""
         return inspect(self._clients, kinds)
 
     def connection(self) -> Mapping[str, Json]:
-        """Where other programs find the account. Without a key they sign in as they can."""
+        """How other programs reach the account. Without a key they have to sign in."""
         account = self.account
         return {"url": account.endpoint, "api_key": account.api_key, "api_version": account.api_version}
 

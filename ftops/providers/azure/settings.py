@@ -14,7 +14,7 @@ STABLE_VERSION = "2024-10-21"
 CONTROL_ENDPOINT = "https://management.azure.com"
 _V1_VERSIONS = frozenset({"v1", "preview", "latest"})
 AUXILIARY = "x-ms-authorization-auxiliary"
-"""The header that says who asks in another tenant's name."""
+"""The header with the token of another tenant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Account:
     resource_group: str = ""
     name: str = ""
     location: str = ""
-    """As the spec says; the account itself knows better."""
+    """From the spec; the account's own value has precedence."""
     api_version: str = STABLE_VERSION
     api_key: str = field(default="", repr=False)
     control_endpoint: str = CONTROL_ENDPOINT
@@ -37,12 +37,12 @@ class Account:
     probe: bool = True
     tenant_id: str = ""
     client_id: str = ""
-    """Of the identity to sign in with, where there are several."""
+    """Of the identity to sign in with, if there are several."""
     large_file_bytes: int = 100 << 20
-    """Beyond it, a file is sent in parts."""
+    """Larger files are sent in parts."""
     part_bytes: int = 16 << 20
     hidden: tuple[str, ...] = field(default=(), repr=False)
-    """Values of other settings that no message may show."""
+    """Values of other settings that no message may contain."""
 
     @property
     def id(self) -> str:
@@ -58,7 +58,7 @@ class Account:
 
     @property
     def knows_method(self) -> bool:
-        """Whether a job's body has a `method`: the stable dated versions know hyperparameters only."""
+        """Whether a job's body has a `method`: the stable dated versions only have hyperparameters."""
         return self.is_v1 or "preview" in self.api_version.lower()
 
     @property
@@ -67,7 +67,7 @@ class Account:
 
 
 def account_from(settings: Mapping[str, Value], name: str, hidden: tuple[str, ...] = ()) -> Account:
-    """The account that a provider's settings describe. Nothing is checked that isn't needed yet."""
+    """The account that a provider's settings describe. What is missing is reported when it is needed."""
     control = settings.get("control_plane")
     control = control if isinstance(control, Mapping) else {}
     credential = settings.get("credential")

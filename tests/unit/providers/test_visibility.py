@@ -122,7 +122,7 @@ def test_an_object_that_vanishes_while_it_is_being_created_fails_its_step(tmp_pa
     forgetful.misses = 100
     report = world.apply(SPEC)
     assert report.result == "failed"
-    assert "job.j has vanished" in report.failures[0].error.summary
+    assert "job.j disappeared" in report.failures[0].error.summary
     assert JOB not in world.state.resources
     assert forgetful.misses == 98, "it was looked for twice"
 
