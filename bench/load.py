@@ -24,7 +24,7 @@ from ftops.planning.planner import plan
 from ftops.planning.refresh import refresh
 from ftops.providers import Providers
 from ftops.session import session as sessions
-from ftops.state.backends import LocalStore
+from ftops.state.backends.local import LocalStore
 from ftops.state.state import Entry, Observed, Recorded, State
 
 T = TypeVar("T")

@@ -19,7 +19,7 @@ from ftops.planning.plan import NORMAL, Plan
 from ftops.planning.saved.plan_file import DIGEST_PREFIX, SavedPlan
 from ftops.session.saved_plans import Asked, holds_plan, save, write_plan
 from ftops.session.session import Session
-from ftops.state.backends import state_keys
+from ftops.state.backends.factory import state_keys
 
 _DIGEST = re.compile(rf"{DIGEST_PREFIX}[0-9a-f]{{64}}\Z")
 _OLD_DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")

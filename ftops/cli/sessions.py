@@ -17,7 +17,7 @@ from ftops.cli.output_options import Command
 from ftops.config.config import Config
 from ftops.core.errors import StateLocked
 from ftops.session.session import Session
-from ftops.state.backends import Waiting
+from ftops.state.backends.base import Waiting
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h)?")
 _SECONDS: Mapping[str | None, int] = {None: 1, "s": 1, "m": 60, "h": 3600}

@@ -39,7 +39,7 @@ from ftops.planning.saved.plan_file import (
     sealed_text,
 )
 from ftops.session.session import Session
-from ftops.state.backends import state_keys
+from ftops.state.backends.factory import state_keys
 
 if TYPE_CHECKING:
     from ftops.state.encryption import Keys

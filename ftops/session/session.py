@@ -34,22 +34,10 @@ from ftops.planning.plan_builder import PlanBuilder
 from ftops.planning.provider_matching import located
 from ftops.providers import Providers
 from ftops.providers.base import Connects
-from ftops.state.backends import (
-    AT_ONCE,
-    Elsewhere,
-    Hold,
-    Journal,
-    LocalStore,
-    LockInfo,
-    Store,
-    Waiting,
-    check_location,
-    lock_info,
-    open_store,
-    record_location,
-    record_ownership,
-    state_codec,
-)
+from ftops.state.backends.base import AT_ONCE, Elsewhere, Hold, Journal, LockInfo, Store, Waiting, lock_info
+from ftops.state.backends.factory import check_location, open_store, state_codec
+from ftops.state.backends.local import LocalStore
+from ftops.state.backends.ownership import record_location, record_ownership
 from ftops.state.file_format import PLAIN
 from ftops.state.state import DigestKeySet, Entry, Home, Recorded, ResourceState, State, Status, fold
 

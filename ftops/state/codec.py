@@ -34,7 +34,9 @@ def state_from_json(raw: Fields, *, is_plain: bool) -> State:
         serial=serial,
         resources=resources(raw["resources"]),
         deposed={
-            _deposed_key(key): codec.read(ResourceState, row) for key, row in raw.get("deposed", {}).items()
+            (parse_address(address), key): codec.read(ResourceState, row)
+            for name, row in raw.get("deposed", {}).items()
+            for address, _, key in [name.rpartition("#")]
         },
         pending=pending(raw.get("pending", {})),
         outputs=dict(raw.get("outputs", {})),
@@ -61,8 +63,3 @@ def _digest_key(raw: Any) -> str:
     if key and not re.fullmatch(r"[0-9a-f]{64}", key):
         raise ValueError("digest_key is not 64 hex digits")
     return key
-
-
-def _deposed_key(text: str) -> tuple[Address, str]:
-    address, _, key = text.rpartition("#")
-    return parse_address(address), key

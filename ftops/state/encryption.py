@@ -105,15 +105,6 @@ def key_of(text: str, where: str, place: Place | None = None) -> Key:
     )
 
 
-def altered_or_plain(place: str) -> StateError:
-    """For a text that should be encrypted, but isn't."""
-    return StateError(
-        f"the state isn't encrypted, but the spec requires encryption: {place}",
-        "either it was never encrypted, or it was replaced by another one.",
-        "to encrypt it from now on, set `accept_plain: true` under `encryption` for one apply",
-    )
-
-
 def _base64(text: str) -> bytes:
     return base64.b64decode(text.translate(str.maketrans("-_", "+/")) + "=" * (-len(text) % 4), validate=True)
 

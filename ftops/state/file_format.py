@@ -164,11 +164,6 @@ def checked_line(row: Fields) -> str:
     return f"{_checksum(body)} {body}\n"
 
 
-def header_line(lineage: str) -> str:
-    """The first line of a journal: the state that it belongs to."""
-    return checked_line({"journal": STATE_VERSION, "lineage": lineage})
-
-
 def parse_line(line: bytes) -> dict[str, Any] | None:
     """The JSON object of a journal line; None if its checksum doesn't match."""
     checksum, _, body = line.partition(b" ")

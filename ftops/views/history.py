@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from ftops.core.address import Json, encode
 from ftops.core.value_diff import Difference
-from ftops.state.backends import Version
+from ftops.state.backends.base import Version
 from ftops.state.state import ResourceState
 from ftops.state.state_diff import Comparison
 from ftops.views.paint import Painter, clean

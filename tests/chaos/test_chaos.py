@@ -28,7 +28,7 @@ from ftops.core.errors import ProviderError
 from ftops.planning.plan import NORMAL, Mode, Options
 from ftops.providers.azure.provider import AzureProvider
 from ftops.session.session import Session, with_data
-from ftops.state.backends import LocalStore
+from ftops.state.backends.local import LocalStore
 from tests.contract.azure_cloud import Cloud, running_cloud
 from tests.support.embedded import example
 from tests.support.quickstart import quickstart

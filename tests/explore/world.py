@@ -21,9 +21,8 @@ from ftops.planning.saved.plan_file import SavedPlan, parse_plan, plan_text
 from ftops.providers import Providers
 from ftops.session.saved_plans import Asked, revalidate, save
 from ftops.session.session import Session
-from ftops.state.backends import LocalStore
 from ftops.state.backends.encrypted import EncryptedCodec
-from ftops.state.backends.local import LocalJournal
+from ftops.state.backends.local import LocalJournal, LocalStore
 from ftops.state.encryption import KEY_BYTES, Key, Keys
 from ftops.state.state import Entry, State, owner_mark
 from tests.explore.cloud import Account, Cloud, Event, Thing

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from ftops.core.address import Address
-from ftops.state.backends import LocalStore, LockInfo
+from ftops.state.backends.base import LockInfo
+from ftops.state.backends.local import LocalStore
 from tests.golden.cli import Folder
 
 

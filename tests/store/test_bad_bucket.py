@@ -11,7 +11,7 @@ from contextlib import suppress
 import pytest
 
 from ftops.core.errors import StateError
-from ftops.state.backends import LockInfo
+from ftops.state.backends.base import LockInfo
 from ftops.state.backends.bucket import BucketStore
 from ftops.state.backends.bucket_lock import LeaseLost, Pace
 from ftops.state.backends.object_store import BucketError

@@ -15,10 +15,11 @@ from obstore.store import MemoryStore
 
 from ftops.core.address import Address
 from ftops.core.errors import StateError, StateLocked
-from ftops.state.backends import LocalStore, LockInfo, Store, Waiting, lock_info
+from ftops.state.backends.base import LockInfo, Store, Waiting, lock_info
 from ftops.state.backends.bucket import BucketStore
 from ftops.state.backends.bucket_lock import Pace
 from ftops.state.backends.encrypted import EncryptedCodec
+from ftops.state.backends.local import LocalStore
 from ftops.state.backends.object_store import Bucket
 from ftops.state.backends.object_stores import ObjectBucket, open_bucket
 from ftops.state.encryption import Keys, key_of

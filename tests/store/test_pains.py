@@ -14,9 +14,10 @@ from msgspec.structs import replace
 
 from ftops.config.config import Config, Lifecycle
 from ftops.core.address import Address, Value
-from ftops.state.backends import LocalStore, LockInfo
+from ftops.state.backends.base import LockInfo
 from ftops.state.backends.bucket import BucketStore
 from ftops.state.backends.bucket_lock import Pace
+from ftops.state.backends.local import LocalStore
 from ftops.state.backends.object_store import Tag
 from ftops.state.state import Begun, Operation, PendingOperation, Recorded, ResourceState, State, Status, fold
 from tests.golden.cli import Folder as Golden

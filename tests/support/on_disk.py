@@ -15,7 +15,7 @@ from ftops.config.graph import build
 from ftops.core.address import Address
 from ftops.providers.base import Request
 from ftops.session.session import Session
-from ftops.state.backends import LocalStore
+from ftops.state.backends.local import LocalStore
 from ftops.state.state import PendingOperation, RemoteObject, ResourceState, Status
 from tests.support.specs import config, dataset, deployment, job, tuned
 

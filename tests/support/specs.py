@@ -20,8 +20,7 @@ from ftops.planning.plan import NORMAL, Options, Plan
 from ftops.planning.planner import plan
 from ftops.planning.provider_matching import located
 from ftops.planning.refresh import refresh
-from ftops.state.backends import LocalStore
-from ftops.state.backends.local import LocalJournal
+from ftops.state.backends.local import LocalJournal, LocalStore
 from ftops.state.state import Entry, State, Status
 from tests.support.cloud import Cloud, CloudProvider, VirtualTime
 

@@ -7,7 +7,7 @@ import click
 from ftops.cli.console import Screen
 from ftops.cli.options import approve_option, spec_options
 from ftops.cli.spec_args import SpecArguments, read_outline
-from ftops.state.backends import open_store
+from ftops.state.backends.factory import open_store
 
 
 @click.command("force-unlock")

@@ -17,7 +17,7 @@ from ftops.core.address import Address
 from ftops.core.errors import FtopsError, StateError, UsageError
 from ftops.planning.moves import nothing_recorded
 from ftops.session.session import Session
-from ftops.state.backends import move_in
+from ftops.state.backends.factory import move_in
 from ftops.state.codec import record_to_json
 from ftops.state.state import ResourceState, State
 from ftops.state.state_diff import Comparison, compare

@@ -18,7 +18,7 @@ from msgspec.structs import asdict
 
 from ftops.core.errors import StateError
 from ftops.core.timestamps import iso_timestamp
-from ftops.state.backends import Store
+from ftops.state.backends.base import Store
 
 AUDIT_VERSION = 1
 LOST = "lost"
@@ -78,11 +78,6 @@ def audit_line(row: Row) -> str:
     return json.dumps({"audit": AUDIT_VERSION, "row": row.__struct_config__.tag, **fields}) + "\n"
 
 
-def row_name(row: Row) -> str:
-    """The name of a row for a store that keeps each by itself. Names sort by time."""
-    return f"{row.at.replace(':', '')}-{row.run[:12]}-{row.__struct_config__.tag}"
-
-
 def read_runs(lines: Iterable[str]) -> list[Run]:
     """The runs of a log, oldest first. Lines that were cut off by a crash or that a later version wrote in
     another format are skipped."""
@@ -124,7 +119,8 @@ def audited(store: Store, started: RunStarted) -> Iterator[RunOutcome]:
 
 
 def _append(store: Store, row: Row) -> None:
-    store.append_audit(row_name(row), audit_line(row))
+    name = f"{row.at.replace(':', '')}-{row.run[:12]}-{row.__struct_config__.tag}"  # sorts by time
+    store.append_audit(name, audit_line(row))
 
 
 def now() -> str:

@@ -32,7 +32,6 @@ READS = 5
 """How often a read is repeated because a run replaces the objects meanwhile."""
 FEW = 8
 PARALLEL_READS = 16
-_AUDIT = "audit/"
 
 
 class _MissingObject(Exception):
@@ -109,10 +108,10 @@ class BucketStore(Struct):
         held = self._lock()
         held.check()
         with suppress(Conflict):  # a previous attempt has written it
-            self.bucket.create(f"{_AUDIT}{name}.json", line.encode())
+            self.bucket.create(f"audit/{name}.json", line.encode())
 
     def audit_lines(self, newest: int | None = None) -> Sequence[str]:
-        names = sorted(self.bucket.names(_AUDIT))
+        names = sorted(self.bucket.names("audit/"))
         chosen = names if newest is None else names[-newest:]
         return [content.decode(errors="replace") for _, content in self._contents(chosen)]
 
@@ -247,15 +246,11 @@ class BucketJournal:
         return manifest.updated(segments=tuple(counts.items()), serial=serial, lineage=self._lineage)
 
     def close(self) -> None:
-        self._held.flush = _do_nothing
+        self._held.flush = lambda: None
         with suppress(StateError):
             self.sync()
 
     def fold(self, state: State) -> None:
-        self._held.flush = _do_nothing
+        self._held.flush = lambda: None
         with self._writing:
             self._store.publish(self._held, state)
-
-
-def _do_nothing() -> None:
-    return None

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import NamedTuple
 
@@ -20,12 +20,13 @@ from msgspec import Struct
 
 from ftops.core.errors import StateError, StateLocked
 from ftops.core.snippets import command
+from ftops.core.timestamps import iso_timestamp
 from ftops.state.backends.base import LockInfo, Waiting, retry_while_locked
 from ftops.state.backends.manifest import (
     NAME,
+    Lease,
     Manifest,
     fence_of,
-    lease,
     manifest_from_bytes,
     manifest_to_bytes,
 )
@@ -209,8 +210,10 @@ class BucketLock:
         if self._is_unsure:
             self._catch_up()
         started = self._pace.now()
-        new_lease = None if release else lease(self.info, self._pace.seconds, self._pace.utc_now())
-        manifest = change(self._manifest).updated(lease=new_lease)
+        seconds = self._pace.seconds
+        expires = iso_timestamp(self._pace.utc_now() + timedelta(seconds=seconds))
+        lease = None if release else Lease(self.info, seconds, expires)
+        manifest = change(self._manifest).updated(lease=lease)
         self._is_unsure = True  # until the reply
         self._tag = self._manifests.put(manifest, self._tag)
         self._manifest, self._is_unsure, self._renewed = manifest, False, started

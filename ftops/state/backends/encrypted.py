@@ -12,8 +12,9 @@ from typing import Any
 
 from msgspec import Struct
 
+from ftops.core.errors import StateError
 from ftops.state.codec import entry_to_json
-from ftops.state.encryption import Keys, altered_or_plain
+from ftops.state.encryption import Keys
 from ftops.state.file_format import PLAIN, check_version, checked_line, parse_snapshot, snapshot_text
 from ftops.state.state import STATE_VERSION, Entry, State
 
@@ -26,10 +27,6 @@ class EncryptedCodec(Struct, frozen=True):
     @property
     def is_changing(self) -> bool:
         return bool(self.keys.fallbacks or self.keys.accept_plain)
-
-    @property
-    def _refuses_plain(self) -> bool:
-        return not self.keys.accept_plain and self.keys.key is not None
 
     def snapshot(self, state: State, spec: str, environment: str) -> str:
         text = snapshot_text(state, spec, environment)
@@ -55,8 +52,7 @@ class EncryptedCodec(Struct, frozen=True):
             text = self.keys.decrypt(raw["sealed"], _of_snapshot(raw), file)
             return parse_snapshot(text, file, spec, environment)
         state = parse_snapshot(text, file, spec, environment)  # first, because its errors are more specific
-        if self._refuses_plain:
-            raise altered_or_plain(file)
+        self._refuse_plain(file)
         return state
 
     def line(self, serial: int, entry: Entry, lineage: str) -> str:
@@ -68,8 +64,7 @@ class EncryptedCodec(Struct, frozen=True):
     def entry(self, row: Mapping[str, Any], lineage: str, file: str) -> Entry:
         sealed = row.get("sealed")
         if not isinstance(sealed, str):
-            if self._refuses_plain:
-                raise altered_or_plain(file)
+            self._refuse_plain(file)
             return PLAIN.entry(row, lineage, file)
         body = self.keys.decrypt(sealed, _of_entry(lineage, row["serial"]), file)
         return PLAIN.entry({"serial": row["serial"], **json.loads(body)}, lineage, file)
@@ -83,8 +78,17 @@ class EncryptedCodec(Struct, frozen=True):
     def check(self, text: str, mark: str, file: str) -> None:
         if mark:
             self.keys.decrypt(mark, f"head:{text}", file)
-        elif self._refuses_plain:
-            raise altered_or_plain(file)
+        else:
+            self._refuse_plain(file)
+
+    def _refuse_plain(self, file: str) -> None:
+        if self.keys.accept_plain or self.keys.key is None:
+            return
+        raise StateError(
+            f"the state isn't encrypted, but the spec requires encryption: {file}",
+            "either it was never encrypted, or it was replaced by another one.",
+            "to encrypt it from now on, set `accept_plain: true` under `encryption` for one apply",
+        )
 
 
 def _of_snapshot(header: Mapping[str, Any]) -> str:

@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from ftops.state.encryption import Key, Keys
 
 
-_KEY_FILE_BYTES = 4096
-
-
 def open_store(config: Config) -> Store:
     """The store of the state of a spec. Makes no request. Raises StateError for an invalid key."""
     state, codec = config.state, state_codec(config)
@@ -110,7 +107,7 @@ def _key(project: Path, settings: Mapping[str, Any], name: str, places: Mapping[
         return None
     file = project / str(settings[f"{name}_file"])
     try:
-        return key_of(content(file, project, limit=_KEY_FILE_BYTES).decode(), str(file))
+        return key_of(content(file, project, limit=4096).decode(), str(file))
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it isn't text"
         hint = error.hint if isinstance(error, Refused) else MAKE_ONE

@@ -35,12 +35,12 @@ from ftops.state.file_format import (
     PLAIN,
     DamagedJournal,
     StateCodec,
+    checked_line,
     decode,
-    header_line,
     journal_entries,
     journal_rows,
 )
-from ftops.state.state import Entry, State, fold
+from ftops.state.state import STATE_VERSION, Entry, State, fold
 
 _NOBODY = LockInfo("", "", "", 0, "", "")
 
@@ -153,10 +153,10 @@ class LocalStore(Struct, frozen=True):
         )
 
     def _read_snapshot(self, path: Path) -> State | None:
-        content = read_bytes(path)
+        content, place = read_bytes(path), str(path)
         if content is None:
             return None
-        return self.codec.parse(decode(content, str(path)), str(path), self.spec, self.environment)
+        return self.codec.parse(decode(content, place), place, self.spec, self.environment)
 
     def _replay(self, journal: bytes, state: State | None) -> State:
         try:
@@ -199,10 +199,13 @@ class LocalJournal:
         with translated(path):
             make_folder(path.parent)
             with suppress(FileNotFoundError):
-                _cut_torn_tail(path)
+                lines = content(path, follow=False)
+                if lines and not lines.endswith(b"\n"):  # would count as damage after more lines
+                    os.truncate(path, lines.rfind(b"\n") + 1)
             self._file = open_private(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
             if os.fstat(self._file).st_size == 0:
-                write_all(self._file, header_line(state.lineage).encode())
+                header = checked_line({"journal": STATE_VERSION, "lineage": state.lineage})
+                write_all(self._file, header.encode())
                 os.fsync(self._file)
                 sync_folder(path.parent)
 
@@ -276,10 +279,3 @@ class History(Struct, frozen=True):
 
 def _iso(seconds: float) -> str:
     return iso_timestamp(datetime.fromtimestamp(seconds, UTC))
-
-
-def _cut_torn_tail(path: Path) -> None:
-    """Removes an incomplete last line, because it would count as damage after more lines."""
-    lines = content(path, follow=False)
-    if lines and not lines.endswith(b"\n"):
-        os.truncate(path, lines.rfind(b"\n") + 1)

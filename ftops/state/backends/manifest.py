@@ -11,7 +11,6 @@ import json
 import re
 import secrets
 from collections.abc import Iterator
-from datetime import datetime, timedelta
 from math import inf
 from typing import Any
 
@@ -19,7 +18,6 @@ from msgspec import Struct, ValidationError, convert, to_builtins
 from msgspec.structs import replace
 
 from ftops.core.errors import StateError
-from ftops.core.timestamps import iso_timestamp
 from ftops.state.backends.base import LockInfo, Version
 from ftops.state.file_format import StateCodec, check_version
 from ftops.state.state import STATE_VERSION
@@ -81,10 +79,6 @@ def fence_of(name: str) -> float:
     """The fence in the name of an object; infinite if it has none."""
     found = _FENCE.match(name)
     return float(found[found.lastindex or 0]) if found else inf
-
-
-def lease(holder: LockInfo, seconds: float, now: datetime) -> Lease:
-    return Lease(holder, seconds, iso_timestamp(now + timedelta(seconds=seconds)))
 
 
 def manifest_to_bytes(manifest: Manifest, codec: StateCodec) -> bytes:

@@ -98,12 +98,15 @@ def _check_other_folders(config: Config, codec: StateCodec) -> None:
             moves = [(old, _folder(config) / config.name)]
             if (folder / _EMULATOR).exists():  # the data of the embedded emulator is beside the state
                 moves.append((folder / _EMULATOR, config.project / _EMULATOR))
+            quoted = [(shlex.quote(str(before)), shlex.quote(str(after))) for before, after in moves]
+            # The target may exist, with only a lock in it.
+            commands = [f"mkdir -p {after} && mv {before}/* {after}/" for before, after in quoted]
             raise Elsewhere(
                 LocalStore(old.parent, config.name, config.environment, codec),
                 f"the state is in another folder: {old}",
                 "it is expected at the root of the project, the nearest folder with `.git`: "
                 f"{_folder(config)}. {_AGAIN}",
-                f"move it: `{' && '.join(_move(*move) for move in moves)}`",
+                f"move it: `{' && '.join(commands)}`",
             )
 
 
@@ -174,12 +177,6 @@ def _files(config: Config) -> list[str]:
 
 def _folder(config: Config) -> Path:
     return config.project / config.state.path
-
-
-def _move(before: Path, after: Path) -> str:
-    """A shell command that moves the content of a folder. The target may exist, with a lock in it."""
-    old, new = shlex.quote(str(before)), shlex.quote(str(after))
-    return f"mkdir -p {new} && mv {old}/* {new}/"
 
 
 def check_other_places(config: Config, store: Store) -> None:

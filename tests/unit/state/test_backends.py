@@ -18,7 +18,8 @@ from msgspec.structs import replace
 
 from ftops.core.address import Address, Secret
 from ftops.core.errors import StateError, StateLocked
-from ftops.state.backends import LocalStore, lock_info
+from ftops.state.backends.base import lock_info
+from ftops.state.backends.local import LocalStore
 from ftops.state.codec import entry_from_json, entry_to_json
 from ftops.state.state import (
     Begun,
@@ -292,7 +293,8 @@ def test_a_second_run_is_told_who_is_at_work(store: LocalStore) -> None:
 HOLD = """
 import sys, time
 from pathlib import Path
-from ftops.state.backends import LocalStore, lock_info
+from ftops.state.backends.base import lock_info
+from ftops.state.backends.local import LocalStore
 with LocalStore(Path(sys.argv[1]), "spec", "default").lock(lock_info("id", "apply", "then")):
     print("held", flush=True)
     sys.stdin.read()
@@ -324,7 +326,7 @@ FULL = """
 import resource, signal, sys
 from pathlib import Path
 from ftops.state.state import OutputsRecorded, State
-from ftops.state.backends import LocalStore
+from ftops.state.backends.local import LocalStore
 from ftops.core.errors import StateError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 store = LocalStore(Path(sys.argv[1]), "spec", "default")

@@ -9,7 +9,7 @@ import pytest
 
 from ftops.config import schema
 from ftops.config.loader import load
-from ftops.state.backends import open_store
+from ftops.state.backends.factory import open_store
 from ftops.yaml.formatter import format_text
 
 TEXT = (Path(__file__).parents[3] / "docs" / "state.md").read_text("utf-8")

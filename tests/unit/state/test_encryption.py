@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ftops.core.errors import StateError
-from ftops.state.backends import LocalStore, LockInfo
+from ftops.state.backends.base import LockInfo
 from ftops.state.backends.bucket import BucketStore
 from ftops.state.backends.bucket_lock import Pace
 from ftops.state.backends.encrypted import EncryptedCodec
+from ftops.state.backends.local import LocalStore
 from ftops.state.encryption import Key, Keys, key_of
 from ftops.state.file_format import PLAIN
 from ftops.state.state import OutputsRecorded, State, fold
