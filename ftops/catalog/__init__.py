@@ -1,7 +1,7 @@
-"""The model catalogue: what is publicly known of models, regions, limits, prices and dates, as data.
+"""Model catalogue: public facts about models, regions, limits, prices and dates, as data.
 
-It comes with the package (`models.yaml`, every entry dated, with its source) and can be corrected by a
-file of the user's. What a live account says of itself goes before it.
+The package contains it (`models.yaml`, every entry with its source and date), and users can correct it with a
+file of their own. What an account itself reports has precedence.
 """
 
 from ftops.catalog.reader import PROJECT_FILE, VARIABLE, load

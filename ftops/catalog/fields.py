@@ -1,4 +1,4 @@
-"""Schema of a catalogue file: the expected value of each key. Raises ValueError with what is expected."""
+"""Schema of a catalogue file: the check of each key. A check raises ValueError with what it expects."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from ftops.yaml.document import resolve
 
 Check = Callable[[Any], Any]
-"""A value as it was written → the value; ValueError says what was expected instead."""
+"""A value as it was written → the value."""
 ANY_REGION = "any"
 
 
@@ -19,25 +19,21 @@ def text(value: Any) -> str:
     return str(value)
 
 
-def number(value: Any) -> float:
-    found = resolve(value)
-    if isinstance(found, bool) or not isinstance(found, int | float) or found < 0:
-        raise ValueError("a number, not below 0")
-    return float(found)
+def _scalar(expected: str, *types: type) -> Check:
+    """The check of a scalar; numbers must not be negative."""
+
+    def check(value: Any) -> Any:
+        value = resolve(value)
+        if type(value) not in types or value < 0:
+            raise ValueError(expected)
+        return float(value) if float in types else value
+
+    return check
 
 
-def whole(value: Any) -> int:
-    found = resolve(value)
-    if isinstance(found, bool) or not isinstance(found, int) or found < 0:
-        raise ValueError("a whole number, not below 0")
-    return found
-
-
-def flag(value: Any) -> bool:
-    found = resolve(value)
-    if not isinstance(found, bool):
-        raise ValueError("true or false")
-    return found
+number = _scalar("a number, not below 0", int, float)
+whole = _scalar("a whole number, not below 0", int)
+flag = _scalar("true or false", bool)
 
 
 def day(value: Any) -> date:
@@ -53,20 +49,14 @@ def texts(value: Any) -> list[str]:
     return [text(item) for item in value]
 
 
-def words(*known: str) -> Check:
-    """A list of some of these."""
-
-    def check(value: Any) -> list[str]:
-        found = texts(value)
-        if not set(found) <= set(known):
-            raise ValueError(f"a list of {', '.join(known)}")
-        return found
-
-    return check
+def methods(value: Any) -> list[str]:
+    if not set(texts(value)) <= set(METHODS):
+        raise ValueError(f"a list of {', '.join(METHODS)}")
+    return texts(value)
 
 
 def region(name: str) -> str:
-    """`North Central US` and `northcentralus` are one region."""
+    """`North Central US` and `northcentralus` are the same region."""
     return "".join(name.split()).lower()
 
 
@@ -76,8 +66,9 @@ def regions(value: Any) -> list[str] | str:
 
 
 Shape = Mapping[str, Any]
-"""Key → a Check, or the Shape of a mapping. `*` stands for any key."""
+"""Key → a Check, or the Shape of a mapping. `*` is any key."""
 
+METHODS = ("supervised", "dpo", "reinforcement")
 _TRAINING_TYPES = ("standard", "global_standard", "developer")
 _SOURCE: Shape = {"source": text, "read": day}
 LIMITS = (
@@ -100,7 +91,7 @@ _MODEL: Shape = {
     "name": text,
     "version": text,
     "aliases": texts,
-    "methods": words("supervised", "dpo", "reinforcement"),
+    "methods": methods,
     "training": dict.fromkeys(_TRAINING_TYPES, regions),
     "encoding": text,
     "example_tokens": whole,

@@ -1,6 +1,6 @@
-"""Catalogue reader: the package's file, with the user's files merged over it.
+"""Catalogue reader: the file of the package, with the user's files merged over it key by key.
 
-Merged key by key; `key:` without a value takes an entry back, so that it is unknown again.
+`key:` without a value removes an entry, so that it is unknown.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+from msgspec import convert
 
 from ftops.catalog.fields import ANY_REGION, FILE, Shape
 from ftops.catalog.values import Catalog, CatalogModel
@@ -27,11 +29,16 @@ Tree = dict[str, Any]
 
 
 def load(project: Path, environ: Mapping[str, str], show: Callable[[Path], str] = str) -> Catalog:
-    """The package's catalogue, with `<project>/ftops.catalog.yaml` and then the file that FTOPS_CATALOG
-    names merged over it. Raises SpecError where one of these can't be used."""
+    """The catalogue of the package, with `<project>/ftops.catalog.yaml` and then the file in FTOPS_CATALOG
+    merged over it. Raises SpecError if one of them can't be used."""
+    files = [_OWN]
+    if os.path.lexists(project / PROJECT_FILE):
+        files.append(project / PROJECT_FILE)
+    if environ.get(VARIABLE):
+        files.append(Path(environ[VARIABLE]))
     tree: Tree = {}
     sources: list[str] = []
-    for file in (_OWN, *_overlays(project, environ)):
+    for file in files:
         shown = file.name if file == _OWN else show(file)
         root = project if file.parent == project else None
         tree = _merged(tree, _File(shown, file, tree, root).read())
@@ -39,14 +46,8 @@ def load(project: Path, environ: Mapping[str, str], show: Callable[[Path], str] 
     return _catalog(tree, tuple(sources))
 
 
-def _overlays(project: Path, environ: Mapping[str, str]) -> list[Path]:
-    own = project / PROJECT_FILE
-    named = environ.get(VARIABLE, "")
-    return [*([own] if os.path.lexists(own) else []), *([Path(named)] if named else [])]
-
-
 class _File:
-    """One file: parsed, checked against its shape, every finding with its place."""
+    """One file, parsed and checked against its shape. Every finding has its place."""
 
     def __init__(self, shown: str, path: Path, below: Tree, root: Path | None) -> None:
         self._document = _parsed(shown, path, root)
@@ -73,28 +74,23 @@ class _File:
             name = path[-1] if path else "the catalogue"
             self._report(path, f"`{name}` must be a mapping", "", "see docs/catalog.md")
             return {}
-        found: Tree = {}
+        tree: Tree = {}
         for key, item in value.items():
-            wanted = shape.get(key) or shape.get("*")
+            check = shape.get(key) or shape.get("*")
             here = (*path, key)
-            if wanted is None:
+            if check is None:
                 hint = did_you_mean(key, shape)
                 self._report(here, f"unknown key `{key}` in the catalogue", "", hint)
             elif item is None:
-                found[key] = None
-            elif isinstance(wanted, Mapping):
-                found[key] = self._shaped(item, wanted, here)
+                tree[key] = None
+            elif isinstance(check, Mapping):
+                tree[key] = self._shaped(item, check, here)
             else:
-                self._check(found, key, item, wanted, here)
-        return found
-
-    def _check(
-        self, found: Tree, key: str, item: Any, check: Callable[[Any], Any], path: tuple[str, ...]
-    ) -> None:
-        try:
-            found[key] = check(item)
-        except ValueError as exc:
-            self._report(path, f"`{key}` must be {exc}", "", "see docs/catalog.md")
+                try:
+                    tree[key] = check(item)
+                except ValueError as exc:
+                    self._report(here, f"`{key}` must be {exc}", "", "see docs/catalog.md")
+        return tree
 
     def _check_region_lists(self, tree: Tree) -> None:
         known = {ANY_REGION, *(self._below.get("regions") or {}), *(tree.get("regions") or {})}
@@ -108,7 +104,7 @@ class _File:
 
     def _report(self, path: tuple[str, ...], summary: str, detail: str, hint: str) -> None:
         document, root = self._document, self._document.root
-        assert root is not None  # noqa: S101 - what is empty has no findings
+        assert root is not None  # noqa: S101 - an empty file has no findings
         key, node = document.find(root, root, path)
         place = document.place_of(key if node is None or not path else node)
         self._findings.append(Diagnostic(summary, detail, hint, place))
@@ -119,18 +115,15 @@ def _parsed(shown: str, path: Path, root: Path | None) -> yaml_document.Document
         text = yaml_document.decode(content(path, root, limit=yaml_document.MAX_BYTES), shown)
         return yaml_document.parse(text, shown)
     except OSError as exc:
-        usual = f"check the path in {VARIABLE} and the permissions"
-        hint = exc.hint if isinstance(exc, Refused) else usual
-        summary = f"can't read the catalogue {shown}"
-        raise SpecError(
-            [Diagnostic(summary, f"{exc.strerror or exc}.", hint, Place(shown).veiled())]
-        ) from exc
+        hint = exc.hint if isinstance(exc, Refused) else f"check the path in {VARIABLE} and the permissions"
+        summary, place = f"can't read the catalogue {shown}", Place(shown).veiled()
+        raise SpecError([Diagnostic(summary, f"{exc.strerror or exc}.", hint, place)]) from exc
     except yaml_document.Invalid as exc:
         raise SpecError([exc.diagnostic]) from exc
 
 
 def _merged(below: Tree, above: Tree) -> Tree:
-    """Mappings key by key, models whatever the case of their ids; anything else is replaced."""
+    """Merges mappings key by key, ignoring case in keys; anything else is replaced."""
     result = dict(below)
     known = {key.casefold(): key for key in below}
     for key, value in above.items():
@@ -146,43 +139,34 @@ def _merged(below: Tree, above: Tree) -> Tree:
 
 def _catalog(tree: Tree, sources: tuple[str, ...]) -> Catalog:
     lists = {name: frozenset(entry.get("names") or ()) for name, entry in tree.get("regions", {}).items()}
-    limits = {name: value for name, value in tree.get("limits", {}).items() if isinstance(value, int)}
     encodings = tree.get("encodings", {}).get("by_prefix", {})
     hosting = tree.get("hosting", {}).get("per_hour", {})
     platform = tree.get("openai", {}).get("models", {})
     return Catalog(
-        {name: _model(name, entry, lists) for name, entry in tree.get("models", {}).items()},
-        limits,
-        {sku.casefold(): price for sku, price in hosting.items()},
-        {start.casefold(): name for start, name in encodings.items()},
-        sources,
-        {name: _model(name, entry, {}) for name, entry in platform.items()},
+        models={name: _model(name, entry, lists) for name, entry in tree.get("models", {}).items()},
+        limits={name: value for name, value in tree.get("limits", {}).items() if isinstance(value, int)},
+        hosting_per_hour={sku.casefold(): price for sku, price in hosting.items()},
+        encodings={prefix.casefold(): name for prefix, name in encodings.items()},
+        sources=sources,
+        on_platform={name: _model(name, entry, {}) for name, entry in platform.items()},
     )
 
 
 def _model(name: str, entry: Tree, lists: Mapping[str, frozenset[str]]) -> CatalogModel:
     training = {
-        kind: lists.get(found) if isinstance(found, str) else frozenset(found)
-        for kind, found in entry.get("training", {}).items()
+        kind: lists.get(regions) if isinstance(regions, str) else frozenset(regions)
+        for kind, regions in entry.get("training", {}).items()
     }
-    methods, skus = entry.get("methods"), entry.get("skus")
     prices, retirement = entry.get("prices", {}), entry.get("retirement", {})
-    return CatalogModel(
-        id=name,
-        name=entry.get("name", name),
-        version=entry.get("version", ""),
-        aliases=tuple(entry.get("aliases", ())),
-        methods=None if methods is None else frozenset(methods),
-        training=training,
-        skus=None if skus is None else tuple(skus),
-        encoding=entry.get("encoding", ""),
-        example_tokens=entry.get("example_tokens"),
-        training_per_million=prices.get("training_per_million", {}),
-        training_per_hour=prices.get("training_per_hour"),
-        training_retires=retirement.get("training"),
-        inference_retires=retirement.get("inference"),
-        is_earliest=bool(retirement.get("earliest", False)),
-        note=entry.get("note", ""),
-        source=entry.get("source", ""),
-        read=entry.get("read"),
-    )
+    fields = {
+        "id": name,
+        "name": name,
+        **entry,
+        "training": training,
+        "training_per_million": prices.get("training_per_million", {}),
+        "training_per_hour": prices.get("training_per_hour"),
+        "training_retires": retirement.get("training"),
+        "inference_retires": retirement.get("inference"),
+        "is_earliest": retirement.get("earliest", False),
+    }
+    return convert(fields, CatalogModel)

@@ -1,7 +1,7 @@
 """YAML documents with places: a parsed file, its errors, and the place of each value.
 
-Nothing is guessed here: a plain scalar stays the text that was written (`Plain`) until somebody knows
-the type of the field it stands in. A quoted scalar is a `str`. Reads no files.
+A plain scalar stays the text that was written (`Plain`) until the type of its field is known. A quoted scalar
+is a `str`. Reads no files.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, NoReturn
 
 import yaml
 from msgspec import Struct, field
@@ -24,9 +24,9 @@ from ftops.yaml.syntax_errors import explain
 MAX_BYTES = SPEC_BYTES
 MAX_DEPTH = 64
 MAX_DIGITS = 3500
-"""Of an integer, also a hexadecimal one: Python writes no number of more than 4300 decimal digits."""
+"""Digits of an integer, even if it is hexadecimal: Python writes at most 4300 decimal digits."""
 MAX_NODES = 1_000_000
-"""Nodes of one file after its aliases are expanded."""
+"""Nodes of one file with its aliases expanded."""
 
 Path = tuple[str | int, ...]
 """Keys and indices that lead from a node to one below it."""
@@ -63,12 +63,10 @@ def integer(text: str) -> int | None:
 
 
 def number(text: str) -> int | float | None:
-    """The number that YAML 1.2 reads, or None; infinities and NaN are none that a spec could mean."""
+    """The number that YAML 1.2 reads, or None; a spec can't mean infinities or NaN."""
     whole = integer(text)
-    if whole is not None:
+    if whole is not None or not _FLOAT.match(text):
         return whole
-    if not _FLOAT.match(text):
-        return None
     value = float(text)
     return value if abs(value) != float("inf") else None
 
@@ -87,16 +85,14 @@ def resolve(value: Any) -> Any:
 
 
 def _core(text: str) -> bool | int | float | str:
-    flag = boolean(text)
-    if flag is not None:
-        return flag
-    found = number(text)
-    return str(text) if found is None else found
+    for value in (boolean(text), number(text)):
+        if value is not None:
+            return value
+    return str(text)
 
 
 def flow(value: Any) -> str:
-    """A value on one line, as YAML reads it back: what it was written without quotes stays so where that
-    means anything."""
+    """A value on one line of YAML. Scalars that were written without quotes stay so unless they are text."""
     if value is None:
         return "null"
     if isinstance(value, dict):
@@ -118,13 +114,13 @@ class Invalid(Exception):
 
 
 class Document(Struct, frozen=True, dict=True):
-    """One parsed file. `root` is None where the file holds nothing."""
+    """One parsed file. `root` is None if the file has no content."""
 
     file: str
     text: str
     root: Node | None = None
     is_veiled: bool = False
-    """Whether its lines are shown nowhere, since a secret may stand in any."""
+    """Whether its lines are never shown, since any may contain a secret."""
     _indices: dict[int, dict[str, tuple[ScalarNode, Node]]] = field(default_factory=dict)
 
     @cached_property
@@ -140,17 +136,16 @@ class Document(Struct, frozen=True, dict=True):
         return Place(self.file, line + 1, column + 1, text, max(1, min(width, len(text) - column)))
 
     def place_of(self, node: Node) -> Place:
-        """The place of a node, marked as far as its first line goes."""
+        """The place of a node, up to the end of its first line."""
         start, end = node.start_mark, node.end_mark
-        one_line = start.line == end.line
         line = self.lines[start.line] if start.line < len(self.lines) else ""
-        stop = end.column if one_line else len(line.rstrip())
+        stop = end.column if start.line == end.line else len(line.rstrip())
         return self.place(start.line, start.column, stop - start.column)
 
     def find(self, key: Node, node: Node, path: Path) -> tuple[Node, Node | None]:
-        """The key and value nodes that `path` leads to from a node with this key.
+        """The key and value nodes at `path`, from a node with this key.
 
-        Where the path ends early, the value is None and the key is the last one that was found.
+        If the path doesn't exist, the value is None, and the key is the last one that exists.
         """
         for part in path:
             if isinstance(node, MappingNode) and isinstance(part, str):
@@ -172,7 +167,7 @@ class Document(Struct, frozen=True, dict=True):
 
 
 def decode(content: bytes, file: str, size: int = 0) -> str:
-    """The text of a file of this size. Raises Invalid where it isn't UTF-8 or is too large."""
+    """The text of a file of this size. Raises Invalid if it isn't UTF-8 or is too large."""
     if max(size, len(content)) > MAX_BYTES:
         detail = f"It has {size // 1024**2} MB; the limit is {MAX_BYTES // 1024**2} MB."
         hint = "Keep data in separate files, and name them with `path`."
@@ -183,40 +178,36 @@ def decode(content: bytes, file: str, size: int = 0) -> str:
         before = content[: exc.start].decode("utf-8-sig")
         line = before.count("\n")
         column = len(before) - before.rfind("\n") - 1
-        raise Invalid(
-            Diagnostic(
-                "the file is not UTF-8 text",
-                f"The byte 0x{content[exc.start]:02x} at offset {exc.start} belongs to another encoding.",
-                "Save the file as UTF-8.",
-                Place(file, line + 1, column + 1, content.split(b"\n")[line].decode("utf-8", "replace")),
-            )
-        ) from None
+        place = Place(file, line + 1, column + 1, content.split(b"\n")[line].decode("utf-8", "replace"))
+        detail = f"The byte 0x{content[exc.start]:02x} at offset {exc.start} belongs to another encoding."
+        diagnostic = Diagnostic("the file is not UTF-8 text", detail, "Save the file as UTF-8.", place)
+        raise Invalid(diagnostic) from None
 
 
 def parse(text: str, file: str) -> Document:
-    """The one document of a text. Raises Invalid where it can't be read."""
+    """The one document of a text. Raises Invalid if it can't be read."""
     document = Document(file, text)
     try:
         root = _Composer(text).get_single_node()
-    except _TooDeep as exc:
-        raise _too_deep(document.place(exc.line, exc.column)) from None
     except yaml.YAMLError as exc:
         mark = getattr(exc, "problem_mark", None)
-        if _PARSERS_LIMIT in str(exc) and mark is not None:
-            raise _too_deep(document.place(mark.line, mark.column)) from None
-        raise Invalid(explain(exc, text, document.place)) from None
+        if _TOO_DEEP not in str(exc) or mark is None:
+            raise Invalid(explain(exc, text, document.place)) from None
+        detail = f"Values may be nested {MAX_DEPTH} deep. Deeper nesting is a mistake or an attack."
+        place = document.place(mark.line, mark.column)
+        raise Invalid(Diagnostic("values are nested too deeply", detail, "Flatten them.", place)) from None
     if root is not None and "*" in text:
         _refuse_explosion(document, root)
     return Document(file, text, root)
 
 
 def data(document: Document, node: Node, findings: list[Diagnostic]) -> Any:
-    """A node as plain data: dict, list, str, Plain, or None for null. Findings are added."""
+    """A node as plain data: dict, list, str, Plain, or None for null. Adds to the findings."""
     return _Reader(document, findings).read(node)
 
 
 def merged(node: MappingNode) -> Iterator[tuple[ScalarNode, Node]]:
-    """The entries of a mapping, `<<` filled in first, so that later ones win."""
+    """The entries of a mapping. Those of `<<` come first, so that the mapping's own override them."""
     for key, value in node.value:
         if key.value == "<<" and not key.style and isinstance(key, ScalarNode):
             sources = value.value if isinstance(value, SequenceNode) else [value]
@@ -229,13 +220,13 @@ def merged(node: MappingNode) -> Iterator[tuple[ScalarNode, Node]]:
 
 
 class _Reader:
-    """Turns nodes into data and collects what YAML allows but a spec doesn't."""
+    """Turns nodes into data, and reports what YAML allows but a spec doesn't."""
 
     def __init__(self, document: Document, findings: list[Diagnostic]) -> None:
         self.document = document
         self.findings = findings
         self._firsts: dict[int, dict[str, ScalarNode]] = {}
-        """The first key of each name, of the mappings that hold one twice."""
+        """For mappings with duplicate keys: the first key of each name."""
 
     def read(self, node: Node) -> Any:
         if node.tag is not None:
@@ -251,24 +242,24 @@ class _Reader:
         return [self.read(item) for item in node.value]
 
     def _mapping(self, node: MappingNode) -> dict[str, Any]:
-        found: dict[str, Any] = {}
+        result: dict[str, Any] = {}
         for key, value in node.value:
             if type(key) is not ScalarNode:
                 self._report(key, *_KEY)
             elif key.value == "<<" and not key.style:
                 return self._with_merges(node)
-            elif key.value in found:
-                self._duplicate(node, key)
+            elif key.value in result:
+                self._report_duplicate(node, key)
             else:
                 if "${" in key.value:
                     self._report(key, *_KEY_EXPRESSION)
-                found[key.value] = self.read(value)
-        return found
+                result[key.value] = self.read(value)
+        return result
 
     def _with_merges(self, node: MappingNode) -> dict[str, Any]:
         merges = [value for key, value in node.value if key.value == "<<" and not key.style]
         own = [pair for pair in node.value if pair[0].value != "<<" or pair[0].style]
-        found = self._mapping(MappingNode("", own, node.start_mark, node.end_mark))
+        result = self._mapping(MappingNode("", own, node.start_mark, node.end_mark))
         sources = [s for m in merges for s in (m.value if isinstance(m, SequenceNode) else [m])]
         base: dict[str, Any] = {}
         for source in reversed(sources):
@@ -276,14 +267,13 @@ class _Reader:
                 base |= _Reader(self.document, []).read(source)
             else:
                 self._report(source, *_MERGE)
-        return base | found
+        return base | result
 
-    def _duplicate(self, node: MappingNode, key: ScalarNode) -> None:
+    def _report_duplicate(self, node: MappingNode, key: ScalarNode) -> None:
         if id(node) not in self._firsts:
             self._firsts[id(node)] = {k.value: k for k, _ in reversed(node.value) if type(k) is ScalarNode}
-        first = self._firsts[id(node)][key.value]
-        where = self.document.place_of(first)
-        detail = f"It is already set in line {where.line}, and only one of the two can apply."
+        line = self.document.place_of(self._firsts[id(node)][key.value]).line
+        detail = f"It is already set in line {line}, and only one of the two can apply."
         self._report(key, f"`{key.value}` is set twice", detail, "Remove one of them.")
 
     def _report(self, node: Node, summary: str, detail: str, hint: str) -> None:
@@ -314,24 +304,12 @@ _MERGE = (
 )
 
 
-_PARSERS_LIMIT = "maximum nesting depth"
-"""What libyaml says from 0.2.6 on, where it sees more than it takes before any value is whole."""
-
-
-def _too_deep(place: Place) -> Invalid:
-    detail = f"Values may be nested {MAX_DEPTH} deep. Deeper nesting is a mistake or an attack."
-    return Invalid(Diagnostic("values are nested too deeply", detail, "Flatten them.", place))
-
-
-class _TooDeep(Exception):
-    def __init__(self, line: int, column: int) -> None:
-        super().__init__()
-        self.line = line
-        self.column = column
+_TOO_DEEP = "maximum nesting depth"
+"""The message of libyaml since 0.2.6, which has a limit of its own."""
 
 
 class _NoTypes:
-    """In place of YAML's resolver: no scalar gets a type. Stops where values are nested too deeply."""
+    """A resolver that gives no scalar a type, and stops if values are nested too deeply."""
 
     depth = 0
 
@@ -341,7 +319,7 @@ class _NoTypes:
     def descend_resolver(self, parent: Node | None, _index: object) -> None:
         self.depth += 1
         if self.depth > MAX_DEPTH and parent is not None:
-            raise _TooDeep(parent.start_mark.line, parent.start_mark.column)
+            raise yaml.MarkedYAMLError(problem=_TOO_DEEP, problem_mark=parent.start_mark)
 
     def ascend_resolver(self) -> None:
         self.depth -= 1
@@ -369,7 +347,7 @@ else:
 
 
 def _refuse_explosion(document: Document, root: Node) -> None:
-    """Counts the nodes that a reader would visit, aliases expanded, each node once."""
+    """Raises Invalid if there are too many nodes with aliases expanded. Each node is visited once."""
     sizes: dict[int, int | None] = {}
 
     def size(node: Node) -> int:
@@ -377,9 +355,7 @@ def _refuse_explosion(document: Document, root: Node) -> None:
             return 1
         known = sizes.get(id(node), 0)
         if known is None:
-            raise Invalid(
-                _anchor(document, node, "an anchor contains itself", "Expanding it would never end.")
-            )
+            refuse(node, "an anchor contains itself", "Expanding it would never end.")
         if known:
             return known
         sizes[id(node)] = None
@@ -387,16 +363,12 @@ def _refuse_explosion(document: Document, root: Node) -> None:
         total = 1 + sum(size(item) for pair in pairs for item in pair)
         if total > MAX_NODES:
             detail = f"Expanded, they are more than {MAX_NODES:,} values."
-            raise Invalid(
-                _anchor(document, node, "the aliases of this file expand to too many values", detail)
-            )
+            refuse(node, "the aliases of this file expand to too many values", detail)
         sizes[id(node)] = total
         return total
 
+    def refuse(node: Node, summary: str, detail: str) -> NoReturn:
+        hint = "Write the values in full, without the alias."
+        raise Invalid(Diagnostic(summary, detail, hint, document.place_of(node)))
+
     size(root)
-
-
-def _anchor(document: Document, node: Node, summary: str, detail: str) -> Diagnostic:
-    return Diagnostic(
-        summary, detail, "Write the values in full, without the alias.", document.place_of(node)
-    )

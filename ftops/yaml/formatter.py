@@ -1,8 +1,7 @@
-"""Formatter: the canonical layout of a spec. Meaning and comments are kept.
+"""Formatter: the canonical layout of a spec. Meaning and comments don't change.
 
-Works line by line on what the parser says about the file. Keys are never reordered, and flow
-mappings stay as they are written. A file with aliases, tabs or foreign line ends is left alone, and so is one
-that would read differently afterwards.
+Works line by line, with the node tree of the parser. Keys are never reordered, and flow mappings aren't
+changed; nor is a file with aliases, tabs or unusual line ends, or one whose meaning would change.
 """
 
 from __future__ import annotations
@@ -19,65 +18,60 @@ from ftops.yaml import document as yaml_document
 INDENT = 2
 _GAP = re.compile(r"[:-] +(?=\S)")
 _COMMENT = re.compile(r"\A#(?=[^\s#!])")
+_UNUSUAL = re.compile(r"[\r\t\x85\u2028\u2029\ufeff]")
+"""Line ends and indents with which lines can't be counted as the parser does."""
 
 
 def format_text(text: str, file: str) -> str:
-    """The text in canonical layout. Raises SpecError where it is no YAML."""
+    """The text in canonical layout. Raises SpecError if it isn't YAML."""
     try:
         document = yaml_document.parse(text, file)
     except yaml_document.Invalid as exc:
         raise SpecError([exc.diagnostic]) from None
-    if document.root is None or not _is_plain_text(text) or _has_aliases(document.root):
+    if document.root is None or _UNUSUAL.search(text) or _has_aliases(document.root):
         return text
-    formatted = _format(text, document.root)
+    layout = _Layout(text.removesuffix("\n").split("\n"), document.root)
+    formatted = "\n".join(_spaced(layout)) + "\n"
     return formatted if _same_meaning(document.root, formatted, file) else text
-
-
-def _format(text: str, root: Node) -> str:
-    lines = text.removesuffix("\n").split("\n")
-    layout = _Layout(lines, root)
-    return "\n".join(_spaced(layout)) + "\n"
-
-
-def _is_plain_text(text: str) -> bool:
-    """Line ends and indents of one kind only, so that lines can be counted as the parser does."""
-    return not re.search(r"[\r\t\x85\u2028\u2029\ufeff]", text)
 
 
 class _Line(NamedTuple):
     number: int
     text: str
     counts: bool
-    """Inside a value: an empty line may be a part of it."""
+    """It is inside a value, so that an empty line counts."""
 
 
 class _Layout:
-    """What the node tree says about each line: how deep it stands, and where its keys are."""
+    """What the node tree says about each line: its indent, and where its keys are."""
 
     def __init__(self, lines: list[str], root: Node) -> None:
         self.source = lines
         self.depth: dict[int, int] = {}
-        """New indent of the lines on which an entry begins."""
+        """The new indent of lines on which an entry begins."""
         self.shift: dict[int, int] = {}
-        """By how much the further lines of a value are moved."""
+        """By how many columns the further lines of a value are moved."""
         self.verbatim: set[int] = set()
-        """Lines of quoted or block text, in which every blank counts."""
+        """Lines of quoted or block text, in which all spaces count."""
         self.marks: dict[int, list[int]] = {}
         """Columns of colons after keys and of dashes before items, by line."""
         self.open_ends: set[int] = set()
-        """Last lines of block texts to which every empty line after them belongs."""
-        self.section_lines = {key.start_mark.line for key, _ in _pairs(root)} if _is_block(root) else set()
+        """Last lines of block texts that include all empty lines after them."""
+        is_mapping = isinstance(root, MappingNode) and _is_block(root)
+        self.section_lines = {key.start_mark.line for key, _ in root.value} if is_mapping else set()
         self._visit(root, 0)
 
     def lines(self) -> Iterator[_Line]:
         following = self._following()
         above: dict[int, int] = {}
         for number, line in enumerate(self.source):
-            indent = len(line) - len(line.lstrip(" "))
+            indent = self._indent(number)
             if number in self.depth:
                 above = {old: new for old, new in above.items() if old < indent}
                 above[indent] = self.depth[number]
-                yield _Line(number, self._entry_line(number, line), False)
+                body = self._gaps(number, line).lstrip(" ")
+                body = body if number in self.verbatim else body.rstrip(" ")
+                yield _Line(number, " " * self.depth[number] + body, False)
             elif number in self.shift:
                 yield _Line(number, self._moved(number, line), True)
             else:
@@ -85,19 +79,15 @@ class _Layout:
 
     def _following(self) -> list[int | None]:
         """For each line, the next one on which an entry begins."""
-        found: list[int | None] = []
+        following: list[int | None] = []
         last = None
         for number in range(len(self.source) - 1, -1, -1):
-            found.append(last)
+            following.append(last)
             last = number if number in self.depth else last
-        return found[::-1]
-
-    def _entry_line(self, number: int, line: str) -> str:
-        body = self._gaps(number, line).lstrip(" ")
-        return " " * self.depth[number] + (body if number in self.verbatim else body.rstrip(" "))
+        return following[::-1]
 
     def _moved(self, number: int, line: str) -> str:
-        """A further line of a value: moved as a whole, its own blanks kept."""
+        """A further line of a value, moved as a whole."""
         shift = self.shift[number]
         if not line.strip(" "):
             return line if number in self.verbatim else ""
@@ -105,7 +95,7 @@ class _Layout:
         return moved if number in self.verbatim else moved.rstrip(" ")
 
     def _between(self, line: str, indent: int, above: dict[int, int], following: int | None) -> str:
-        """A comment stands as deep as the entry after it, or as the one before it that it is in line with."""
+        """A comment gets the indent of the entry after it, or of the entry above that it is aligned with."""
         text = line.strip(" ")
         if not text.startswith("#"):
             return text
@@ -119,7 +109,7 @@ class _Layout:
         return len(self.source[number]) - len(self.source[number].lstrip(" "))
 
     def _gaps(self, number: int, line: str) -> str:
-        """One blank after the colon of a key and the dash of an item."""
+        """One space after the colon of a key and the dash of an item."""
         for column in sorted(self.marks.get(number, ()), reverse=True):
             gap = _GAP.match(line, column)
             if gap and not line[gap.end() :].startswith("#"):
@@ -128,21 +118,18 @@ class _Layout:
 
     def _visit(self, node: Node, depth: int) -> None:
         if not _is_block(node):
-            self._inside(node, depth)
+            self._visit_inline(node, depth)
         elif isinstance(node, MappingNode):
             for key, value in node.value:
-                self._entry(key, value, depth)
+                self.depth.setdefault(key.start_mark.line, depth)
+                if isinstance(key, ScalarNode) and key.end_mark.line == value.start_mark.line:
+                    self.marks.setdefault(key.start_mark.line, []).append(key.end_mark.column)
+                self._visit(value, depth + INDENT)
         else:
             for item in node.value:
-                self._item(item, depth)
+                self._visit_item(item, depth)
 
-    def _entry(self, key: Node, value: Node, depth: int) -> None:
-        self.depth.setdefault(key.start_mark.line, depth)
-        if isinstance(key, ScalarNode) and key.end_mark.line == value.start_mark.line:
-            self.marks.setdefault(key.start_mark.line, []).append(key.end_mark.column)
-        self._visit(value, depth + INDENT)
-
-    def _item(self, item: Node, depth: int) -> None:
+    def _visit_item(self, item: Node, depth: int) -> None:
         line, column = item.start_mark.line, item.start_mark.column
         before = self.source[line][:column]
         while "-" not in before:
@@ -152,18 +139,17 @@ class _Layout:
         self.depth.setdefault(line, depth)
         self._visit(item, depth + INDENT)
 
-    def _inside(self, node: Node, depth: int) -> None:
+    def _visit_inline(self, node: Node, depth: int) -> None:
         """A scalar or flow collection: its further lines move with its first one."""
         first, last = node.start_mark.line, self._last_line(node)
-        if first not in self.depth:
-            self.depth[first] = depth
+        self.depth.setdefault(first, depth)
         for number in range(first + 1, last + 1):
             self.shift.setdefault(number, self.depth[first] - self._indent(first))
         if isinstance(node, ScalarNode) and node.style:
             self.verbatim.update(range(first, last + 1))
 
     def _last_line(self, node: Node) -> int:
-        """The last line of a value; empty lines after block text belong to it only where it says so."""
+        """The last line of a value; empty lines after block text belong to it only with `+`."""
         start, end = node.start_mark, node.end_mark
         last = end.line - 1 if end.column == 0 and end.line > start.line else end.line
         if not isinstance(node, ScalarNode) or node.style not in ("|", ">"):
@@ -177,7 +163,7 @@ class _Layout:
 
 
 def _has_aliases(root: Node) -> bool:
-    """Whether a node stands in two places: the tree then doesn't say where."""
+    """Whether a node occurs twice: the tree has only one of its places."""
     seen: set[int] = set()
     nodes = [root]
     while nodes:
@@ -185,10 +171,9 @@ def _has_aliases(root: Node) -> bool:
         if id(node) in seen:
             return True
         seen.add(id(node))
-        if isinstance(node, MappingNode):
-            nodes += [item for pair in node.value for item in pair]
-        elif isinstance(node, SequenceNode):
-            nodes += node.value
+        if isinstance(node, MappingNode | SequenceNode):
+            pairs = node.value if isinstance(node, MappingNode) else [(item,) for item in node.value]
+            nodes += [item for pair in pairs for item in pair]
     return False
 
 
@@ -196,12 +181,8 @@ def _is_block(node: Node) -> bool:
     return isinstance(node, MappingNode | SequenceNode) and not node.flow_style
 
 
-def _pairs(node: Node) -> list[tuple[Node, Node]]:
-    return node.value if isinstance(node, MappingNode) else []
-
-
 def _spaced(layout: _Layout) -> list[str]:
-    """One empty line before each section (above its comments), nowhere two, none at either end."""
+    """The lines with one empty line before each section and its comments, never two, and none at the ends."""
     found: list[_Line] = []
     comments = end = 0
     for line in layout.lines():
@@ -225,7 +206,7 @@ def _same_meaning(root: Node, formatted: str, file: str) -> bool:
 
 
 def _shape(node: Node) -> Any:
-    """A node without its places."""
+    """A node without places."""
     if isinstance(node, MappingNode):
         return ("map", node.tag, [(_shape(key), _shape(value)) for key, value in node.value])
     if isinstance(node, SequenceNode):

@@ -12,18 +12,17 @@ from ftops.core.errors import Diagnostic, Place
 
 
 class _Row(NamedTuple):
-    """A row fits where `says` occurs in the parser's words, and `sees` in the line, from the place on."""
+    """A common mistake. `pattern` must match in the parser's message; what follows a `\\n` in it matches the
+    rest of the line, from the place on."""
 
-    says: str
-    sees: str
+    pattern: str
     summary: str
     detail: str
     hint: str
 
 
 _QUOTE = _Row(
-    "expected ',' or",
-    r"\{",
+    r"expected ',' or[^\n]*\n\{",
     "an expression must be quoted here",
     "Inside `{…}` and `[…]`, YAML reads the brace of `${` as the start of a mapping.",
     'Put quotes around the value: "${…}".',
@@ -33,126 +32,96 @@ _ROWS = (
     _QUOTE,
     _Row(
         "expected ',' or",
-        "",
         "a `{` or `[` is not closed, or a comma is missing",
         "The entries of `{…}` and `[…]` are separated by commas, up to the closing bracket.",
         "Close the bracket or add the comma; text that contains brackets or commas needs quotes.",
     ),
     _Row(
         "node content",
-        "",
         "a value is missing here",
         "The entries of `{…}` and `[…]` are separated by commas, up to the closing bracket.",
         "Close every `{` and `[` once, and put text that starts with a bracket in quotes.",
     ),
     _Row(
-        "cannot start any token",
-        r"\t",
-        "tabs can't be used for indentation",
-        "YAML counts spaces; the width of a tab is undefined.",
-        "Indent with spaces, two per level.",
-    ),
-    _Row(
-        "tab character that violates indentation",
-        "",
+        r"cannot start any token[^\n]*\n\t|tab character that violates indentation",
         "tabs can't be used for indentation",
         "YAML counts spaces; the width of a tab is undefined.",
         "Indent with spaces, two per level.",
     ),
     _Row(
         "cannot start any token",
-        "",
         "a value can't start with this character",
         "`@`, `` ` `` and `%` are reserved in YAML.",
         "Put the value in quotes.",
     ),
     _Row(
         "mapping values are not allowed",
-        "",
         "there is a second `: ` in this line, or the indentation is wrong",
         "A colon followed by a space ends a key, and a line can have only one key.",
         "Put text that contains `: ` in quotes, or check the indentation of this line and the one above.",
     ),
     _Row(
         "block sequence entries are not allowed",
-        "",
         "a list can't start here",
         "The `- ` of a list must be at the start of a line.",
         "Put the list on the next lines, or write it as `[a, b]`.",
     ),
     _Row(
-        "did not find expected key",
-        "",
-        "the indentation doesn't match any line above",
-        "Keys of a mapping start in the same column.",
-        "Indent the line like its neighbours; text that starts with a quote must end with it.",
-    ),
-    _Row(
-        "expected <block end>",
-        "",
+        "did not find expected key|expected <block end>",
         "the indentation doesn't match any line above",
         "Keys of a mapping start in the same column.",
         "Indent the line like its neighbours; text that starts with a quote must end with it.",
     ),
     _Row(
         "did not find expected '-' indicator",
-        "",
         "the indentation doesn't match any line above",
         "Entries of a list start in the same column, each with its own `- `.",
         "Indent the line like its neighbours.",
     ),
     _Row(
         "could not find expected ':'",
-        "",
         "this line is neither a key nor part of the value above",
         "A mapping has one `key: value` per line.",
         "Add the colon, or indent the line so that it continues the value above.",
     ),
     _Row(
         "unexpected end of stream",
-        "",
         "a quote is not closed",
         "Everything after the opening quote was read as text, to the end of the file.",
         "Close the quote.",
     ),
     _Row(
         "unknown escape character",
-        "",
         "unknown escape sequence",
         "In double quotes, a backslash starts an escape sequence such as `\\n`.",
         "Write the backslash twice, or use single quotes.",
     ),
     _Row(
         "undefined alias",
-        "",
         "this alias has no anchor",
         "`*name` repeats the value that is marked `&name` earlier in the same file.",
         "Mark the value, or put text that starts with `*` in quotes.",
     ),
     _Row(
         "duplicate anchor",
-        "",
         "this anchor is set twice",
         "An alias could refer to either of them.",
         "Give one of them another name.",
     ),
     _Row(
         "another document",
-        "",
         "a spec file can contain only one document",
         "`---` starts another document.",
         "Split the file in two (all files of a folder are read as one spec), or remove the line.",
     ),
     _Row(
         "undefined tag handle",
-        "",
         "YAML tags aren't supported",
         "A spec is plain data: the type of a value is that of its field.",
         "Remove the tag; put the value in quotes if it must be text.",
     ),
     _Row(
         "incompatible YAML document",
-        "",
         "unsupported YAML version",
         "A spec doesn't need a `%YAML` line.",
         "Remove the line.",
@@ -161,30 +130,33 @@ _ROWS = (
 
 
 def explain(error: yaml.YAMLError, text: str, place_at: Callable[[int, int], Place]) -> Diagnostic:
-    """The finding that stands for what the parser refused. `place_at` takes line and column from 0."""
+    """The diagnostic for an error of the parser. `place_at` takes line and column, which count from 0."""
     if isinstance(error, yaml.reader.ReaderError):
         return _character(error, text, place_at)
     if not isinstance(error, yaml.MarkedYAMLError):
         return Diagnostic("invalid YAML", str(error), "", place_at(0, 0))
     place = _visible(place_at(*_mark(error)), place_at)
     says = f"{error.context or ''} {error.problem or ''}".strip()
-    rest = place.text[place.column - 1 :]
+    before, rest = place.text[: place.column - 1], place.text[place.column - 1 :]
     for row in _ROWS:
-        if row.says in says and re.match(row.sees, rest) and (row is not _QUOTE or _is_expression(place)):
-            place = _whole_expression(place) if row is _QUOTE else place
-            return Diagnostic(row.summary, row.detail, row.hint, place)
+        if not re.match(rf"[^\n]*(?:{row.pattern})", f"{says}\n{rest}"):
+            continue
+        if row is _QUOTE and not before.endswith("$"):
+            continue
+        place = _whole_expression(place) if row is _QUOTE else place
+        return Diagnostic(row.summary, row.detail, row.hint, place)
     return Diagnostic("invalid YAML", f"The parser says: {says}.", "", place)
 
 
 def _visible(place: Place, place_at: Callable[[int, int], Place]) -> Place:
-    """The end of the last line that holds something, where the place is an empty line after it."""
+    """The place; if it is in an empty line, the end of the last line before it that isn't empty."""
     while not place.text.strip() and place.line > 1:
         place = place_at(place.line - 2, 10**6)
     return place
 
 
 def _mark(error: yaml.MarkedYAMLError) -> tuple[int, int]:
-    """The parser names the end of the file for what is open; the place where it was opened helps more."""
+    """The place of the error. For a missing end, the start helps more than the end of the file."""
     problem, start, stop = error.problem or "", error.context_mark, error.problem_mark
     is_open = start and stop and start.line < stop.line and "expected ','" in problem
     at_opening = is_open or "end of stream" in problem or "expected ':'" in problem
@@ -192,12 +164,8 @@ def _mark(error: yaml.MarkedYAMLError) -> tuple[int, int]:
     return (mark.line, mark.column) if mark else (0, 0)
 
 
-def _is_expression(place: Place) -> bool:
-    return place.text[: place.column - 1].endswith("$")
-
-
 def _whole_expression(place: Place) -> Place:
-    """From the dollar sign on, where the parser named the brace."""
+    """The place of an expression, from its dollar sign on; `place` is that of its brace."""
     end = place.text.find("}", place.column)
     stop = end + 1 if end > 0 else len(place.text)
     return Place(place.file, place.line, place.column - 1, place.text, stop - place.column + 2)
