@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.account.conftest import Account
-from tests.emulator.origin import Origin
+from tests.emulator.origin import origin_of
 from tests.emulator.server import MODEL
 from tests.golden.cli import Folder, examples
 
@@ -234,7 +234,7 @@ def test_data_that_the_service_fetches_are_not_taken_for_one_another(
     account: Account, tmp_path: Path
 ) -> None:
     """As long as it isn't known what is in them, no job is the same."""
-    with Origin({f"/{n}.jsonl": examples(12, n).encode() for n in ("a", "b")}) as origin:
+    with origin_of({f"/{n}.jsonl": examples(12, n).encode() for n in ("a", "b")}) as origin:
         for name in ("a", "b"):
             folder = project(account, tmp_path, name)
             folder.edit("{path: data/train.jsonl}", f'{{url: "{origin.url}/{name}.jsonl"}}')

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.conformance.world import BASE, PREVIEW, STABLE, TRAINING, VALIDATION, World
-from tests.emulator.origin import Origin
+from tests.emulator.origin import origin_of
 from tests.emulator.server import base_deployment, until
 
 Reply = tuple[int, Any, Any]
@@ -39,7 +39,7 @@ def _files(world: World, version: str) -> dict[str, Reply]:
     found["Files_Get"] = call("GET", f"files/{name}", version=version)
     found["Files_List"] = call("GET", "files", version=version)
     found["Files_GetContent"] = call("GET", f"files/{name}/content", version=version)
-    with Origin({"/a": TRAINING}) as origin:
+    with origin_of({"/a": TRAINING}) as origin:
         given = {"purpose": "fine-tune", "filename": "a.jsonl", "content_url": f"{origin.url}/a"}
         found["Files_Import"] = call("POST", "files/import", given, version=version)
         until(lambda: world.data_call("GET", f"files/{found['Files_Import'][2]['id']}")[0] == 200)

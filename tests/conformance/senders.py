@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.conformance.replies import Reply
 from tests.conformance.world import BASE, TRAINING, VALIDATION, World
-from tests.emulator.origin import Origin
+from tests.emulator.origin import origin_of
 from tests.emulator.server import until
 
 Send = Callable[[World, Any], Reply]
@@ -94,7 +94,7 @@ def upload(world: World, given: Any) -> Reply:
 
 
 def fetch(world: World, given: Any) -> Reply:
-    with Origin({"/trainingdata/puppy.jsonl": TRAINING}) as origin:
+    with origin_of({"/trainingdata/puppy.jsonl": TRAINING}) as origin:
         url = given["fileImport"]["content_url"].replace("https://www.contoso.com", origin.url)
         body = {**given["fileImport"], "content_url": url}
         return world.data_call("POST", "files/import", body, version=given["api-version"])

@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.conformance.rows import statement
 from tests.conformance.world import TRAINING, World
-from tests.emulator.origin import Origin
+from tests.emulator.origin import origin_of
 from tests.emulator.server import until
 
 _SPEC = "authoring API 2024-10-21"
@@ -24,7 +24,7 @@ def upload(world: World) -> None:
 
 @statement("DP-FILE-02", "POST /openai/files/import", _SPEC)
 def fetched(world: World) -> None:
-    with Origin({"/train.jsonl": TRAINING}) as origin:
+    with origin_of({"/train.jsonl": TRAINING}) as origin:
         given = {
             "purpose": "fine-tune",
             "filename": "puppy.jsonl",

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -28,8 +26,9 @@ from tests.contract.azure_cloud import (
     request,
     settled,
 )
-from tests.emulator.origin import Origin
+from tests.emulator.origin import origin_of
 from tests.golden.cli import examples
+from tests.support.http_server import Handler, Server, serving
 
 
 @pytest.mark.parametrize("api_version", ["2024-10-21", "2025-04-01-preview", "v1", "preview"])
@@ -166,7 +165,7 @@ def test_a_dataset_is_never_changed_in_place(azure: AzureProvider, tmp_path: Pat
         azure.update(asked, resource)
 
 
-class Uploads(BaseHTTPRequestHandler):
+class Uploads(Handler):
     """The part of the service that takes large files in parts; it breaks off where it is told to."""
 
     protocol_version = "HTTP/1.1"
@@ -184,47 +183,31 @@ class Uploads(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
+        body = self.content()
         path = self.path.split("?")[0].removeprefix("/openai/")
         self.calls.append(path)
         if path == "uploads" and not self.known:
-            self.reply(404, {"error": {"code": "404", "message": "Resource not found"}})
+            self.answer_json(404, {"error": {"code": "404", "message": "Resource not found"}})
         elif path == "uploads":
-            self.reply(200, {"id": "upload-1", **json.loads(body)})
+            self.answer_json(200, {"id": "upload-1", **json.loads(body)})
         elif path == "uploads/upload-1/parts" and self.calls.count(path) == self.fail_at:
             self.close_connection = True
         elif path == "uploads/upload-1/parts":
             self.parts.append(body.split(b"\r\n\r\n", 1)[1].rsplit(b"\r\n--", 1)[0])
-            self.reply(200, {"id": f"part-{len(self.parts)}"})
+            self.answer_json(200, {"id": f"part-{len(self.parts)}"})
         elif path == "uploads/upload-1/complete":
             chosen = json.loads(body)["part_ids"]
             assert chosen == [f"part-{number}" for number in range(1, len(self.parts) + 1)]
-            self.reply(200, {"id": "upload-1", "file": {"id": "file-9", "status": "pending"}})
+            self.answer_json(200, {"id": "upload-1", "file": {"id": "file-9", "status": "pending"}})
         else:
-            self.reply(201, {"id": "file-whole", "status": "pending"})
-
-    def reply(self, status: int, body: dict[str, Any]) -> None:
-        data = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, *args: object) -> None:
-        pass
+            self.answer_json(201, {"id": "file-whole", "status": "pending"})
 
 
 @pytest.fixture
 def uploads() -> Iterator[str]:
     Uploads.parts, Uploads.calls, Uploads.known = [], [], True
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Uploads)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(Server(Uploads)) as server:
+        yield server.url
 
 
 @pytest.mark.parametrize("api_version", ["2024-10-21", "v1"])
@@ -279,7 +262,7 @@ def test_what_the_service_fetched_is_known_by_its_digest(
 ) -> None:
     """It is read back once; later reads have it on record."""
     content = examples(12).encode()
-    with Origin({"/data/train.jsonl": content}) as origin:
+    with origin_of({"/data/train.jsonl": content}) as origin:
         asked = request("dataset.train", tmp_path, {"url": f"{origin.url}/data/train.jsonl?sig=1"})
         fetched = made(azure, asked)
     assert fetched.outputs["digest"] == f"sha256:{hashlib.sha256(content).hexdigest()}"

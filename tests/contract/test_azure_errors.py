@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from time import time
 from typing import Any
@@ -32,6 +30,7 @@ from tests.contract.azure_cloud import (
     recorded,
     request,
 )
+from tests.support.http_server import Handler, Server, serving
 
 KEY = "canary-5ea5a78c0e3157525fbfa630c498e484"
 
@@ -56,31 +55,15 @@ def error(code: str, message: str) -> str:
 def server_of(reply: Canned) -> Iterator[str]:
     """A server that gives every request the same reply."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def answer(self) -> None:
-            self.rfile.read(int(self.headers.get("content-length") or 0))
-            self.send_response(reply.status)
-            body = reply.body.encode()
-            for name, value in (("content-type", reply.type), *reply.headers):
-                self.send_header(name, value)
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    class Canner(Handler):
+        def reply(self) -> None:
+            self.content()
+            self.answer(reply.status, reply.body.encode(), ("content-type", reply.type), *reply.headers)
 
-        do_GET = do_PUT = do_POST = do_PATCH = do_DELETE = answer
+        do_GET = do_PUT = do_POST = do_PATCH = do_DELETE = reply
 
-        def log_message(self, *args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with serving(Server(Canner)) as server:
+        yield server.url
 
 
 def provider_at(url: str, **settings: Json) -> AzureProvider:

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.parser import BytesParser
 from email.policy import HTTP
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit
+
+from tests.support.http_server import Handler, Server, serving
 
 Rewrite = Callable[[str], str]
 _OWN = frozenset({"host", "content-length", "connection", "transfer-encoding", "accept-encoding"})
@@ -100,11 +100,11 @@ class Wire:
 def tapped(wire: Wire) -> Iterator[Wire]:
     """The wire, with a server at its `url`."""
 
-    class Handler(BaseHTTPRequestHandler):
+    class Tap(Handler):
         protocol_version = "HTTP/1.1"
 
         def _pass(self) -> None:
-            content = self.rfile.read(int(self.headers.get("content-length") or 0))
+            content = self.content()
             headers = {k.lower(): v for k, v in self.headers.items() if k.lower() not in _OWN}
             try:
                 status, kept, body = wire.answer(self.command, self.path, headers, content)
@@ -112,24 +112,10 @@ def tapped(wire: Wire) -> Iterator[Wire]:
                 self.close_connection = True  # as the server behind did
                 return
             self.send_response_only(status)  # the date is the service's, not ours
-            for name, value in kept:
-                self.send_header(name, value)
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            self.finish_answer(body, kept)
 
         do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _pass
 
-        def log_message(self, format: str, *args: Any) -> None:
-            """Says nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        wire.url = f"http://127.0.0.1:{server.server_address[1]}"
-        thread = Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        try:
-            yield wire
-        finally:
-            server.shutdown()
-            thread.join()
+    with serving(Server(Tap)) as server:
+        wire.url = server.url
+        yield wire

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.emulator.origin import Origin
+from tests.emulator.origin import origin_of
 from tests.emulator.samples import jsonl, lines
 from tests.emulator.server import MODEL, STANDARD, Emulator, base_deployment, until, upload
 
@@ -152,7 +152,7 @@ def test_an_account_that_is_not_ready(cloud: Emulator) -> None:
 
 
 def test_imports_that_fail_say_why(cloud: Emulator) -> None:
-    with Origin({}) as origin:
+    with origin_of({}) as origin:
         closed = f"{origin.url}/secret.jsonl?sig=old"
         shown = [_imported(cloud, url) for url in (closed, "http://127.0.0.1:1/a")]
     assert "status 403" in shown[0]["status_details"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.emulator.origin import Origin
+from tests.emulator.origin import origin_of
 from tests.support.command import FTOPS, ROOT, environment
 from tests.support.command import run as run_command
 from tests.support.embedded import example
@@ -128,7 +128,7 @@ def test_a_changed_secret_is_a_change_that_says_so_without_it(folder: Path) -> N
 
 def test_the_embedded_cloud_keeps_them_to_itself(folder: Path) -> None:
     """Its key and the signature of an address: not on disk, not among the arguments of a process."""
-    with Origin({"/train.jsonl": (folder / "train.jsonl").read_bytes()}) as origin:
+    with origin_of({"/train.jsonl": (folder / "train.jsonl").read_bytes()}) as origin:
         (folder / "ftops.yaml").write_text(EMULATED, encoding="utf-8")
         ftops = partial(
             run,

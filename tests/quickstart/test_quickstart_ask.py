@@ -5,15 +5,15 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+
+from tests.support.http_server import Handler, Server, serving
 
 QUICKSTART = Path(__file__).resolve().parents[2] / "specs" / "quickstart"
 PROMPTS: dict[str, dict[str, str]] = json.loads((QUICKSTART / "prompts.json").read_text())
@@ -21,35 +21,24 @@ EXPECTED = {prompt: name for prompts in PROMPTS.values() for prompt, name in pro
 OBLIGING = "control_camera"
 
 
-class Cloud(BaseHTTPRequestHandler):
+class Cloud(Handler):
     """Knows two deployments: `copilot` is always right, `base` always uses the camera."""
 
     protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        body = json.loads(self.content())
         deployment = self.path.split("/deployments/")[1].split("/")[0]
         if self.headers["api-key"] != "secret":
-            self.reply(401, {"error": {"code": "401", "message": "Access denied."}})
+            self.answer_json(401, {"error": {"code": "401", "message": "Access denied."}})
         elif deployment == "page":
-            self.reply(200, "<html>hello</html>", "text/html")
+            self.answer(200, b"<html>hello</html>", ("Content-Type", "text/html"))
         elif deployment == "odd":
-            self.reply(200, {"choices": [{}]})
+            self.answer_json(200, {"choices": [{}]})
         elif deployment not in ("copilot", "base"):
-            self.reply(404, {"error": {"code": "DeploymentNotFound", "message": "No such."}})
+            self.answer_json(404, {"error": {"code": "DeploymentNotFound", "message": "No such."}})
         else:
-            self.reply(200, completion(deployment, body))
-
-    def reply(self, status: int, body: Any, kind: str = "application/json") -> None:
-        text = (body if isinstance(body, str) else json.dumps(body)).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
+            self.answer_json(200, completion(deployment, body))
 
 
 def completion(deployment: str, body: Any) -> Any:
@@ -72,12 +61,8 @@ def completion(deployment: str, body: Any) -> Any:
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Cloud) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-        thread.join()
+    with serving(Server(Cloud)) as server:
+        yield server.url
 
 
 @dataclass(frozen=True)

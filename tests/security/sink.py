@@ -1,30 +1,24 @@
-"""A server on 127.0.0.1 that keeps all that arrives, also as a proxy, and tells nobody anything."""
+"""A server on 127.0.0.1 that records every request, also as a proxy, and passes nothing on."""
 
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from tests.support import http_server
 
 
-class Sink(ThreadingHTTPServer):
-    """Answers every request alike; `arrived` has each as one text, with its headers and its body."""
-
-    daemon_threads = True
+class Sink(http_server.Server):
+    """Gives every request the same answer; `arrived` has each as one text, with its headers and its body."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.arrived: list[str] = []
         self.body: dict[str, object] = {"data": [], "value": [], "has_more": False}
         self.status = 200
         self.location = ""
         """Where everybody is sent to, if anywhere."""
-
-    @property
-    def url(self) -> str:
-        return self.at("127.0.0.1")
 
     def at(self, host: str) -> str:
         """The same server by another of the machine's addresses."""
@@ -34,38 +28,25 @@ class Sink(ThreadingHTTPServer):
         return any(text in request for request in self.arrived)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(http_server.Handler):
     server: Sink
 
     def _take(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = self.content()
         self.server.arrived.append(f"{self.requestline}\n{self.headers}\n{body.decode('utf-8', 'replace')}")
         if self.command == "CONNECT":
             self.send_error(403)
             return
         content = json.dumps(self.server.body).encode()
-        self.send_response(307 if self.server.location else self.server.status)
         if self.server.location:
-            self.send_header("Location", self.server.location + self.path)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(content)
+            self.answer(307, content, http_server.JSON, ("Location", self.server.location + self.path))
+        else:
+            self.answer(self.server.status, content, http_server.JSON)
 
     do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = do_CONNECT = _take
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Nothing is said."""
 
 
 @contextmanager
 def sinking() -> Iterator[Sink]:
-    with Sink() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    with http_server.serving(Sink()) as server:
+        yield server

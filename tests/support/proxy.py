@@ -1,7 +1,7 @@
-"""A way to a server on which things go wrong: refusals, errors, silence, lost replies.
+"""Proxy: passes requests on to a server, except those that fail by a rule.
 
-`rule(method, path)` says what becomes of a request: None passes it on; a number is answered as a status;
-"drop" closes the connection before it arrives, "lose" after it took effect; "hang" never answers.
+`rule(method, path)` decides about a request: None passes it on; a number is the status of the answer;
+"drop" closes the connection before the request arrives, "lose" after it took effect; "hang" never answers.
 """
 
 from __future__ import annotations
@@ -10,21 +10,21 @@ import http.client
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
+
+from tests.support import http_server
 
 Rule = Callable[[str, str], int | str | None]
 CODES = {403: "AccessDenied", 404: "NoSuchBucket", 412: "PreconditionFailed", 429: "SlowDown"}
 
 
-class Proxy(ThreadingHTTPServer):
+class Proxy(http_server.Server):
     """Between a client and the server at `target`."""
 
-    daemon_threads = True
     block_on_close = False
 
     def __init__(self, target: str) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.target = target
         self.rule: Rule = lambda method, path: None
         self.seen: list[tuple[str, str]] = []
@@ -32,23 +32,25 @@ class Proxy(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """The target's address by way of this."""
-        return f"http://127.0.0.1:{self.server_port}{urlsplit(self.target).path}"
+        """The URL of the target through the proxy."""
+        return f"{super().url}{urlsplit(self.target).path}"
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Clients that go away in the middle are what this is for."""
+        """Clients are expected to close connections early."""
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(http_server.Handler):
     protocol_version = "HTTP/1.1"
     server: Proxy
 
     def _pass(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = self.content()
         self.server.seen.append((self.command, self.path))
         what = self.server.rule(self.command, self.path)
         if isinstance(what, int):
-            self._answer(what)
+            code = CODES.get(what, "InternalError")
+            error = f"<Error><Code>{code}</Code><Message>injected</Message></Error>"
+            self.answer(what, error.encode(), ("Content-Type", "application/xml"))
         elif what == "hang":
             self.server.ended.wait(300)
             self.close_connection = True
@@ -56,16 +58,6 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         else:
             self._forward(body, answer=what != "lose")
-
-    def _answer(self, status: int) -> None:
-        code = CODES.get(status, "InternalError")
-        body = f"<Error><Code>{code}</Code><Message>injected</Message></Error>".encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/xml")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
 
     def _forward(self, body: bytes, answer: bool) -> None:
         target = urlsplit(self.server.target)
@@ -79,29 +71,18 @@ class _Handler(BaseHTTPRequestHandler):
         if not answer:
             self.close_connection = True
             return
-        self.send_response(reply.status)
-        for name, value in reply.getheaders():
-            if name.lower() not in ("transfer-encoding", "connection", "date", "server", "content-length"):
-                self.send_header(name, value)
-        length = reply.getheader("Content-Length") if self.command == "HEAD" else str(len(content))
-        self.send_header("Content-Length", length or "0")
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(content)
+        own = ("transfer-encoding", "connection", "date", "server", "content-length")
+        headers = [(name, value) for name, value in reply.getheaders() if name.lower() not in own]
+        length = (reply.getheader("Content-Length") or "0") if self.command == "HEAD" else ""
+        self.answer(reply.status, content, *headers, length=length)
 
     do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _pass
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Nothing is said."""
 
 
 @contextmanager
 def proxy(target: str) -> Iterator[Proxy]:
-    with Proxy(target) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-        thread.start()
+    with http_server.serving(Proxy(target)) as server:
         try:
             yield server
         finally:
             server.ended.set()
-            server.shutdown()
