@@ -14,7 +14,7 @@ from ftops.evaluation.comparison import Row
 from ftops.evaluation.graders import Grade
 from ftops.evaluation.prompts import Prompt
 from ftops.session.evaluation import Comparison, Evaluation, ModelResult
-from ftops.views.evaluation import answer_text, expected_text, rows_to_show, table_rows
+from ftops.views.evaluation import answer_text, expected_text, notes, rows_to_show, table_rows
 from ftops.views.paint import clean
 from ftops.views.values import plural
 
@@ -148,14 +148,11 @@ def _table(evaluation: Evaluation, comparison: Comparison) -> Iterator[str]:
     shown = rows_to_show(comparison)
     heading, *rows = table_rows(evaluation, comparison, shown)
     yield f'<h2>Grader: {_html(comparison.grader)}</h2><div class="wide"><table><thead><tr>'
-    yield "".join(f"<th>{_html(cell)}</th>" for cell in heading) + "</tr></thead><tbody>"
-    for row, cells in zip(comparison.rows, rows, strict=True):
-        yield (
-            "<tr>"
-            + "".join(f"<td{_cell_class(row, i)}>{_html(c)}</td>" for i, c in enumerate(cells))
-            + "</tr>"
-        )
-    yield '</tbody></table></div><p class="dim">* adjusted for the number of slices (Holm).</p>'
+    yield "".join(f"<th>{_html(cell)}</th>" for cell in ["", *heading[1:]]) + "</tr></thead><tbody>"
+    for row, cells in zip(shown, rows, strict=True):
+        marked = (f"<td{_cell_class(row, i)}>{_html(cell)}</td>" for i, cell in enumerate(cells))
+        yield f"<tr>{''.join(marked)}</tr>"
+    yield f'</tbody></table></div><p class="dim">{"<br>".join(map(_html, notes(evaluation, comparison)))}</p>'
 
 
 def _cell_class(row: Row, index: int) -> str:

@@ -217,6 +217,15 @@ def test_reports_are_written_beside_the_output(folder: Path) -> None:
     assert not list(folder.glob(".report*"))
 
 
+def test_a_report_leaves_out_what_was_always_right(folder: Path) -> None:
+    evaluate(folder, *BOTH, "-y", "--out", "report.html")
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    table, _, answers = page.partition("<h2>Answers</h2>")
+    assert "7 other functions: all answers are right" in table
+    assert "<td>land_drone</td>" not in table
+    assert answers.count("<tr data-") == 20
+
+
 @pytest.mark.parametrize("name", ["report.pdf", "none/report.html", "data", "report"])
 def test_a_report_that_cannot_be_written_is_refused_first(folder: Path, admin: Admin, name: str) -> None:
     done = evaluate(folder, *BOTH, "-y", "--out", name, code=1)
