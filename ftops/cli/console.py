@@ -21,11 +21,8 @@ STREAMING = frozenset({"apply", "destroy"})
 """Commands whose JSON is a line for each event instead of one document."""
 
 
-_DRY_RUN_FIRST = "run with -y, or with --dry-run to see what would change"
-
-
 class OutputClosed(Exception):
-    """Nobody reads the output any more."""
+    """The program that reads the output has exited."""
 
 
 class Screen:
@@ -37,12 +34,12 @@ class Screen:
         self._err = _ready(sys.stderr)
         self.command = ""
         self.words: tuple[str, ...] = ()
-        """What the command line says of the spec, for the commands in hints."""
+        """The words of the command line that name the spec, for commands in hints."""
         self.is_untrusted = False
         self.json = _asks_for_json(argv)
         self.markdown = False
         self.keeps_going = False
-        """What can't be written is dropped: no run may die because nobody looks at it."""
+        """Output that can't be written is dropped, so that a run doesn't end because nobody reads it."""
         self.use_color(no_color="--no-color" in argv)
 
     def use_color(self, *, no_color: bool) -> None:
@@ -55,20 +52,20 @@ class Screen:
 
     @property
     def is_live(self) -> bool:
-        """Whether lines that were drawn can be drawn again."""
+        """Whether lines can be redrawn."""
         return self.is_terminal and not self.json and self._environ.get("TERM") not in (None, "", "dumb")
 
     @property
     def is_interactive(self) -> bool:
-        """Whether somebody can be asked."""
+        """Whether the user can be asked."""
         return not self.json and sys.stdin is not None and sys.stdin.isatty()
 
     def text(self, text: str) -> None:
-        """For people; the caller ends its lines."""
+        """For people. Lines need their line ends."""
         self._write(self._out, clean_lines(text))
 
     def raw(self, text: str) -> None:
-        """For programs: as it is, unless it goes to a terminal."""
+        """For programs: unchanged, unless it goes to a terminal."""
         self._write(self._out, clean_lines(text) if self.is_terminal else text)
 
     def document(self, document: Mapping[str, Json]) -> None:
@@ -80,12 +77,12 @@ class Screen:
         self._write(self._out, self._json(document, indent=None))
 
     def note(self, text: str) -> None:
-        """For people only: nothing in JSON."""
+        """For people, on standard error; nothing in JSON."""
         if not self.json:
             self._write(self._err, clean_lines(text))
 
     def warn(self, diagnostics: Sequence[Diagnostic]) -> None:
-        """Findings beside the result. In JSON a document carries them itself."""
+        """Findings in addition to a result. In JSON the document of the command contains them."""
         diagnostics = self._completed(diagnostics)
         if not self.json:
             self._write(self._err, self._drawn(diagnostics))
@@ -94,13 +91,13 @@ class Screen:
                 self.line({"event": "diagnostic", **diagnostics_view.to_json(diagnostic)})
 
     def findings(self, diagnostics: Sequence[Diagnostic], exit_code: int) -> None:
-        """What preflight says of a plan, below it; in JSON the plan's document carries it."""
+        """The preflight findings of a plan. In JSON the document of the plan contains them."""
         if diagnostics and not self.json:
             self._write(self._err, "\n")
             self.fail(diagnostics, exit_code)
 
     def fail(self, diagnostics: Sequence[Diagnostic], exit_code: int, **more: Json) -> None:
-        """Why a command came to nothing; in JSON, its last word."""
+        """The errors of a command that fails. In JSON, its document or last line."""
         diagnostics = self._completed(diagnostics)
         if not self.json:
             if exit_code == INTERRUPTED and self._err.isatty():
@@ -115,29 +112,28 @@ class Screen:
             self.document({"format_version": 1, **more, "exit_code": exit_code, "diagnostics": found})
 
     def approve(
-        self, question: str, what: str = "this", hint: str = _DRY_RUN_FIRST, warning: str = ""
+        self,
+        question: str,
+        what: str = "this",
+        hint: str = "run with -y, or with --dry-run to see what would change",
+        warning: str = "",
     ) -> bool:
-        """Whether somebody says yes to it. Raises UsageError where nobody can be asked; `hint` says how it
-        is done then."""
+        """Whether the user says yes. Raises UsageError with this hint if there is no terminal to ask."""
         if not self.is_interactive:
             raise UsageError(
                 f"{what} needs approval, and there is no terminal to ask for it",
                 "standard input isn't a terminal, or the output is JSON.",
                 hint,
             )
-        answer = self.ask(f"{warning}{self.paint(f'{question} Only `yes` is accepted: ', 'bold')}")
+        self.text(f"{warning}{self.paint(f'{question} Only `yes` is accepted: ', 'bold')}")
+        answer = sys.stdin.readline().strip()
         self.text("\n")
         if answer != "yes":
             self.note("Cancelled. Nothing was changed.\n")
         return answer == "yes"
 
-    def ask(self, question: str) -> str:
-        """A line that somebody types; empty at the end of input."""
-        self._write(self._out, clean_lines(question))
-        return sys.stdin.readline().strip()
-
     def counter(self, label: str) -> Callable[[int, int], None]:
-        """A line that counts up and goes away; only on a terminal."""
+        """A progress line that is removed at the end; only on a terminal."""
         if self.json or not self._err.isatty() or self._environ.get("TERM") == "dumb":
             return lambda done, total: None
 
@@ -150,7 +146,7 @@ class Screen:
         return show
 
     def close(self) -> None:
-        """What Python writes at its end must not meet a stream that nobody reads."""
+        """Flushes. A closed stream is silenced, so that Python doesn't fail when it exits."""
         for stream in (self._out, self._err):
             try:
                 stream.flush()
@@ -177,22 +173,16 @@ class Screen:
             stream.flush()
         except OSError as error:
             _silence(stream)
-            if not self.keeps_going:
-                raise _translated(error) from error
-
-
-def _translated(error: OSError) -> Exception:
-    if error.errno in (errno.EPIPE, errno.EINVAL, errno.EBADF):
-        return OutputClosed()
-    return FtopsError(
-        f"can't write the output: {error.strerror}",
-        "",
-        "check the disk or pipe that the output is written to",
-    )
+            if self.keeps_going:
+                return
+            if error.errno in (errno.EPIPE, errno.EINVAL, errno.EBADF):
+                raise OutputClosed from error
+            hint = "check the disk or pipe that the output is written to"
+            raise FtopsError(f"can't write the output: {error.strerror}", "", hint) from error
 
 
 def _ready(stream: TextIO | None) -> TextIO:
-    """A stream that can take every letter; what its encoding lacks is written as a code."""
+    """A stream that escapes characters that its encoding lacks."""
     if stream is None:
         return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123 - for the whole process
     reconfigure = getattr(stream, "reconfigure", None)
@@ -213,6 +203,6 @@ def _silence(stream: TextIO) -> None:
 
 
 def _asks_for_json(argv: Sequence[str]) -> bool:
-    """Known before anything is parsed, so that a mistake in the parsing is told in JSON too."""
+    """Known before the command line is parsed, so that usage errors are JSON too."""
     separate = any(flag in ("-o", "--output") and value == "json" for flag, value in pairwise(argv))
     return separate or "-ojson" in argv or "--output=json" in argv

@@ -41,11 +41,6 @@ def check_out(out: Path) -> None:
         )
 
 
-def applying(file: Path) -> str:
-    """The command that applies a plan file."""
-    return f"ftops apply {shlex.quote(str(file))}"
-
-
 def spec_of(saved: SavedPlan, given: SpecArguments) -> SpecArguments:
     """The spec of a saved plan, with the variables that the plan was created with. Sensitive ones aren't in
     the file: they come from the command line or the environment again."""

@@ -334,7 +334,7 @@ def test_fmt_refuses_what_it_cannot_read(folder: Folder) -> None:
     done = folder.run("fmt")
     assert done.code == 1
     assert "broken.yaml" in done.err
-    assert folder.run("fmt", "nowhere").err.startswith("error: there is no nowhere\n")
+    assert folder.run("fmt", "nowhere").err.startswith("error: can't read nowhere: no such file or folder\n")
     (folder.path / "latin.yaml").write_bytes(b"a: \xe9\n")
     assert folder.run("fmt", "latin.yaml").code == 1
 

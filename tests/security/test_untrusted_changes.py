@@ -237,4 +237,4 @@ def test_nobody_can_be_asked_what_has_drifted(tmp_path: Path, environ: dict[str,
     option = () if environ else ("--untrusted",)
     done = folder.run("plan", "--refresh-only", *option, environ=environ)
     assert done.code != 0
-    assert "--refresh-only can't go together with --untrusted" in " ".join(done.err.split())
+    assert "--refresh-only can't be combined with --untrusted" in " ".join(done.err.split())

@@ -58,15 +58,15 @@ def command(screen: Screen, old: str, new: str, valid: Path | None, detailed_exi
     OLD and NEW are files. git:REV:FILE is a file at a commit, such as git:HEAD:data/train.jsonl.
     """
     before, after = _version(old), _version(new)
-    one, other = before.measured(), after.measured()
-    found = difference(one, other)
-    pairs = overlap(other, Version(str(valid), valid).measured()) if valid else ()
+    old_data, new_data = before.measured(), after.measured()
+    found = difference(old_data, new_data)
+    pairs = overlap(new_data, Version(str(valid), valid).measured()) if valid else ()
     new_lines = {r.line for r in found.added} | {r.line for _, r in found.edited}
     new_lines |= {r.line for r, _ in (*found.new_duplicates, *pairs)}
     compared = Compared(
         found,
-        one.sums,
-        other.sums,
+        old_data.sums,
+        new_data.sums,
         before.excerpts({r.line for r in found.removed} | {r.line for r, _ in found.edited}),
         after.excerpts(new_lines),
         pairs,

@@ -19,16 +19,17 @@ from ftops.session.session import Session
 
 _WORDS = "-- COMMAND [ARGS]..."
 _BY_SIGNAL = 128
-"""A program that a signal has ended counts as 128 + its number, as in a shell."""
+"""The exit code of a program that a signal ended is 128 + its number, as in a shell."""
 
 
 class _Exec(click.Command):
-    """What stands after the first `--` is the program, whatever it looks like; SPEC stands before it."""
+    """The words after the first `--` are the program and its arguments; SPEC and options go before it."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        own, dashes, words = _divided(args)
+        at = args.index("--") if "--" in args else len(args)
+        own, words = args[:at], tuple(args[at + 1 :])
         if not words and not ctx.resilient_parsing and not {"-h", "--help"} & set(own):
-            missing = "the command after `--`" if dashes else "`--` before the command"
+            missing = "the command after `--`" if "--" in args else "`--` before the command"
             raise click.UsageError(f"{missing} is missing, as in `ftops exec -- python ask.py`", ctx)
         rest = super().parse_args(ctx, own)
         ctx.params["words"] = words
@@ -57,16 +58,7 @@ def command(screen: Screen, spec: SpecArguments, provider: str | None, words: tu
             raise UsageError(f"can't run `{words[0]}`: {error.strerror}", "", hint) from error
 
 
-def _divided(args: Sequence[str]) -> tuple[list[str], bool, tuple[str, ...]]:
-    """What is before the first `--`, whether there is one, and what is after it."""
-    if "--" not in args:
-        return list(args), False, ()
-    at = args.index("--")
-    return list(args[:at]), True, tuple(args[at + 1 :])
-
-
 def _run(words: Sequence[str], environment: Mapping[str, str]) -> int:
-    """The exit code of the program, once it has ended."""
     with subprocess.Popen(words, env=environment) as program, _handing_on_signals(program):
         code = program.wait()
     return code if code >= 0 else _BY_SIGNAL - code
@@ -74,7 +66,7 @@ def _run(words: Sequence[str], environment: Mapping[str, str]) -> int:
 
 @contextmanager
 def _handing_on_signals(program: subprocess.Popen[bytes]) -> Iterator[None]:
-    """What ends is the program, by its own rules. Ctrl-C it gets from the terminal itself."""
+    """Signals go to the program, which decides when it ends. It receives Ctrl-C from the terminal itself."""
 
     def hand_on(number: int, frame: Any) -> None:
         if number != signal.SIGINT:

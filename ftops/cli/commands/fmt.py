@@ -31,7 +31,7 @@ class Formatted(NamedTuple):
     before: str
     after: str
     is_veiled: bool = False
-    """Whether its lines are shown nowhere: it may be a file of variables, with secrets in it."""
+    """Whether its lines are hidden: it may be a variable file, with secrets in it."""
 
     @property
     def is_changed(self) -> bool:
@@ -57,7 +57,7 @@ def command(screen: Screen, path: str, check: bool, diff: bool) -> int:
     if not check:
         for file in changed:
             _replace(file)
-    _tell(screen, changed, diff)
+    _report(screen, changed, diff)
     return 1 if check and changed else 0
 
 
@@ -65,7 +65,7 @@ def _stream(screen: Screen, check: bool, diff: bool) -> int:
     before = sys.stdin.read()
     file = Formatted(None, "<stdin>", before, format_text(before, "<stdin>"))
     if screen.json or diff:
-        _tell(screen, [file] if file.is_changed else [], diff)
+        _report(screen, [file] if file.is_changed else [], diff)
     elif not check:
         screen.raw(file.after)
     return 1 if check and file.is_changed else 0
@@ -73,7 +73,7 @@ def _stream(screen: Screen, check: bool, diff: bool) -> int:
 
 def _files(path: Path) -> Iterator[Path]:
     if not path.exists():
-        raise FtopsError(f"there is no {path}", "", "give a YAML file, or a folder of them")
+        raise FtopsError(f"can't read {path}: no such file or folder", "", "check the path")
     if not path.is_dir():
         yield path
         return
@@ -81,8 +81,8 @@ def _files(path: Path) -> Iterator[Path]:
 
 
 def _formatted(path: Path, root: Path | None) -> Formatted:
-    """With a `root`, a file of a folder, within that project. With other keys than sections of a spec it may
-    be a file of variables."""
+    """`root` is the project of a folder that was named; a file in it whose keys aren't sections of a spec may
+    be a variable file."""
     shown = display(path.absolute())
     try:
         before = content(path, root, limit=SPEC_BYTES).decode()
@@ -101,7 +101,7 @@ def _formatted(path: Path, root: Path | None) -> Formatted:
 
 
 def _replace(file: Formatted) -> None:
-    """As a whole, so that no crash leaves half a spec; a link stays a link."""
+    """Atomically, so that a crash doesn't leave half a spec; a link stays a link."""
     assert file.path is not None  # noqa: S101 - standard input is never replaced
     target = real(file.path)
     temporary = target.with_name(f".{target.name}.ftops-tmp")
@@ -116,7 +116,7 @@ def _replace(file: Formatted) -> None:
         raise FtopsError(f"can't write {file.shown}: {error.strerror}") from error
 
 
-def _tell(screen: Screen, changed: list[Formatted], diff: bool) -> None:
+def _report(screen: Screen, changed: list[Formatted], diff: bool) -> None:
     if screen.json:
         rows: list[Json] = [
             {"file": f.shown, "diff": "".join(_diff_lines(f))} if diff else {"file": f.shown} for f in changed

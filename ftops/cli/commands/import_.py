@@ -14,8 +14,9 @@ from msgspec.structs import replace
 
 from ftops.cli.addresses import ADDRESS
 from ftops.cli.console import Screen
+from ftops.cli.diagnostics import SUFFIXES
 from ftops.cli.options import parallelism_option, spec_options
-from ftops.cli.output_options import Command, decorate
+from ftops.cli.output_options import decorate
 from ftops.cli.sessions import lock_option, locked
 from ftops.cli.spec_args import SpecArguments, read_with_data
 from ftops.core.address import Address, Json
@@ -73,14 +74,10 @@ _DISCOVERY = (
 )
 
 
-def _discovery_options(function: Command) -> Command:
-    return decorate(function, _DISCOVERY)
-
-
 @click.command("import")
 @click.argument("address", metavar="[ADDRESS]", type=ADDRESS, required=False)
 @click.argument("remote_id", metavar="[ID]", required=False)
-@_discovery_options
+@(lambda function: decorate(function, _DISCOVERY))
 @lock_option
 @parallelism_option
 @spec_options
@@ -122,21 +119,20 @@ def _import_one(
         following = _only(address, session.plan(refresh=False, preflight=False))
     screen.warn(warnings)
     if screen.json:
-        changes = plan_to_json(following)["changes"]
-        fields: dict[str, Json] = {"resource": record_to_json(found), "next": changes}
+        fields = {"resource": record_to_json(found), "next": plan_to_json(following)["changes"]}
         screen.document({"format_version": 1, **fields, "serial": session.state.serial})
     else:
-        screen.text(_told(found, following, screen))
+        screen.text(_imported(found, following, screen))
     return 0
 
 
-def _only(address: Address, made: Plan) -> Plan:
-    """What a plan says of one resource."""
-    changes = tuple(change for change in made.changes if change.address == address)
-    return replace(made, changes=changes, drift=(), outputs=(), warnings=(), entries=())
+def _only(address: Address, plan: Plan) -> Plan:
+    """The part of a plan that concerns one resource."""
+    changes = tuple(change for change in plan.changes if change.address == address)
+    return replace(plan, changes=changes, drift=(), outputs=(), warnings=(), entries=())
 
 
-def _told(found: ResourceState, following: Plan, screen: Screen) -> str:
+def _imported(found: ResourceState, following: Plan, screen: Screen) -> str:
     paint = screen.paint
     lines = f"{paint('Imported', 'good')} {paint(str(found.address), 'bold')}  ({paint(found.remote_id)})\n"
     if not following.changes:
@@ -153,10 +149,9 @@ def _discover(
     from ftops.config.loader import load
     from ftops.session.account_import import ImportRequest, take_over
 
-    file = (out if out.suffix in (".yaml", ".yml") else out / "ftops.yaml").absolute()
-    head: dict[str, dict[str, Json]] = (
-        {"ftops": {"name": account["spec_name"]}} if account["spec_name"] else {}
-    )
+    file = (out if out.suffix in SUFFIXES else out / "ftops.yaml").absolute()
+    name = account["spec_name"]
+    head: dict[str, dict[str, Json]] = {"ftops": {"name": name}} if name else {}
     head["providers"] = resolve_name(PROVIDER_TYPES[account["kind"]].import_settings)(account)
     if spec.environment:
         head["environments"] = {spec.environment: {}}
@@ -211,7 +206,7 @@ def _document(done: ImportResult) -> dict[str, Json]:
             for address, existing in found.objects.items()
         ],
         "left_out": [
-            {"kind": one.kind, "remote_id": one.remote_id, "reason": one.reason} for one in found.left_out
+            {"kind": item.kind, "remote_id": item.remote_id, "reason": item.reason} for item in found.left_out
         ],
         "differing": [str(address) for address in done.differing],
         "serial": done.serial,
@@ -227,11 +222,10 @@ def _report(done: ImportResult, screen: Screen) -> str:
     ]
     if done.found.left_out:
         lines += ["Left out:"]
-        lines += [f"  {one.kind} {one.remote_id}: {one.reason}" for one in done.found.left_out]
+        lines += [f"  {item.kind} {item.remote_id}: {item.reason}" for item in done.found.left_out]
     if done.differing:
-        lines += [
-            f"The first plan will change {', '.join(map(str, done.differing))}: review it before you apply."
-        ]
+        names = ", ".join(map(str, done.differing))
+        lines += [f"The first plan will change {names}: review it before you apply."]
     where = done.spec.parent
     path = "" if where == Path.cwd() else f" {shlex.quote(display(where))}"
     return "\n".join([*lines, "", f"Next: ftops plan{path}"]) + "\n"

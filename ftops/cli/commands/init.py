@@ -16,8 +16,6 @@ from ftops.core.errors import FtopsError
 from ftops.core.project import display, project_root
 from ftops.views.starter import IGNORE, files
 
-IGNORING = ".gitignore"
-
 
 @click.command("init")
 @click.argument("folder", metavar="[FOLDER]", default=".", type=click.Path(path_type=Path))
@@ -32,17 +30,17 @@ def command(screen: Screen, folder: Path) -> int:
     _refuse_to_overwrite(folder, list(targets))
     for path, content in targets.items():
         _write(path, content)
-    # An entry that exists, even a link to nothing, is somebody's; so is the file of a project around it.
-    ignoring = project_root(real(folder)) / IGNORING
-    is_ignored = ignoring.parent == real(folder) and not os.path.lexists(ignoring)
-    if is_ignored:
-        targets[folder / IGNORING] = IGNORE
-        _write(folder / IGNORING, IGNORE)
+    # Never changes an existing .gitignore (even a dangling link), nor that of an enclosing project.
+    ignore_file = project_root(real(folder)) / ".gitignore"
+    creates_ignore = ignore_file.parent == real(folder) and not os.path.lexists(ignore_file)
+    if creates_ignore:
+        targets[folder / ".gitignore"] = IGNORE
+        _write(folder / ".gitignore", IGNORE)
     names = [path.as_posix() for path in targets]
     if screen.json:
         screen.document({"format_version": 1, "created": names})
     else:
-        screen.text(_told(screen, folder, names, "" if is_ignored else display(ignoring)))
+        screen.text(_report(screen, folder, names, "" if creates_ignore else display(ignore_file)))
     return 0
 
 
@@ -52,12 +50,10 @@ def _refuse_to_overwrite(folder: Path, targets: list[Path]) -> None:
             raise FtopsError(
                 f"{path} is {place}", "A link points outside of the folder.", "choose an empty folder"
             )
-    there = [path for path in targets if path.exists() or path.is_symlink()]
-    if folder.is_dir():
-        there += [path for path in sorted(folder.glob("*.y*ml")) if path not in there]
-    if there:
+    existing = [path for path in targets if os.path.lexists(path)] + sorted(folder.glob("*.y*ml"))
+    if existing:
         raise FtopsError(
-            f"{there[0]} already exists",
+            f"{existing[0]} already exists",
             "init doesn't overwrite files, and a second spec in the folder would be merged with the first.",
             "choose an empty folder: `ftops init FOLDER`",
         )
@@ -72,15 +68,11 @@ def _write(path: Path, content: str) -> None:
         raise FtopsError(f"can't write {path}: {error.strerror}", "", "choose another folder") from error
 
 
-def _told(screen: Screen, folder: Path, names: list[str], ignoring: str) -> str:
+def _report(screen: Screen, folder: Path, names: list[str], ignore_file: str) -> str:
     spec = "" if folder == Path() else f" {shlex.quote(str(folder))}"
     lines = [f"{screen.paint('Created', 'good')} {name}" for name in names]
-    if ignoring:
-        lines += ["", f"Add `.ftops/` and `/state/` to {ignoring}; init doesn't change it."]
-    lines += [
-        "",
-        "Next:",
-        f"  ftops plan{spec}     show what would be created",
-        f"  ftops apply{spec}    create it",
-    ]
+    if ignore_file:
+        lines += ["", f"Add `.ftops/` and `/state/` to {ignore_file}; init doesn't change it."]
+    lines += ["", "Next:"]
+    lines += [f"  ftops plan{spec}     show what would be created", f"  ftops apply{spec}    create it"]
     return "\n".join(lines) + "\n"

@@ -9,18 +9,17 @@ import click
 from msgspec.structs import replace
 
 from ftops.cli.console import Screen
+from ftops.cli.diagnostics import SUFFIXES
 from ftops.cli.options import spec_options
 from ftops.cli.sessions import looking
 from ftops.cli.spec_args import SpecArguments, read, read_outline
 from ftops.config.config import Config
 from ftops.config.outputs import OutputValue
-from ftops.core.address import Reference, Secret, Value, fill
+from ftops.core.address import Secret, fill
 from ftops.core.errors import FtopsError
 from ftops.core.suggestions import did_you_mean
 from ftops.views.state import draw_outputs, draw_raw, is_known, output_to_json
 from ftops.views.values import show
-
-_SUFFIXES = (".yaml", ".yml")
 
 
 @click.command("output")
@@ -42,17 +41,24 @@ def command(screen: Screen, name: str | None, spec: SpecArguments, raw: bool) ->
     if raw and name is None:
         raise click.UsageError("--raw needs the name of an output")
     config, outputs = _outputs(screen, spec, name)
-    if name is None:
-        _show_all(screen, outputs)
+    if name is not None:
+        if name not in outputs:
+            nothing = "the spec declares no outputs"
+            raise FtopsError(f"there is no output `{name}`", "", did_you_mean(name, outputs, nothing=nothing))
+        _show_one(screen, config, name, outputs[name], raw)
+    elif screen.json:
+        shown = {name: output_to_json(output) for name, output in outputs.items()}
+        screen.document({"format_version": 1, "outputs": shown})
+    elif outputs:
+        screen.text(draw_outputs(outputs, screen.paint))
     else:
-        _show_one(screen, config, name, _named(name, outputs), raw)
+        screen.note("The spec declares no outputs.\n")
     return 0
 
 
 def _outputs(screen: Screen, spec: SpecArguments, name: str | None) -> tuple[Config, dict[str, OutputValue]]:
-    """What the last apply recorded, whatever the spec says now. What isn't on record, because it is sensitive
-    or was never applied, is as the spec declares it; where that can't be read, as with a variable that has
-    no value, there is no more."""
+    """The outputs that the last apply recorded, and those of the spec that aren't recorded: sensitive ones,
+    and those that were never applied. If the spec can't be read, only the recorded ones."""
     config = read_outline(spec)
     with looking(screen, config) as session:
         recorded = session.recorded_outputs()
@@ -60,32 +66,15 @@ def _outputs(screen: Screen, spec: SpecArguments, name: str | None) -> tuple[Con
             return (config, recorded) if recorded.keys() >= {name} - {None} else (read(spec), {})
         declared = session.outputs()
     hidden = {name for name, output in declared.items() if output.sensitive}
-    return config, declared | {name: one for name, one in recorded.items() if name not in hidden}
+    return config, declared | {name: value for name, value in recorded.items() if name not in hidden}
 
 
 def _is_spec(word: str) -> bool:
-    """Whether a word can only be meant as a path."""
+    """Whether an argument is a path of a spec, not the name of an output."""
     path = Path(word)
-    if "/" in word or word in (".", "..") or path.suffix in _SUFFIXES:
+    if "/" in word or word in (".", "..") or path.suffix in SUFFIXES:
         return True
-    return path.is_dir() and any(child.suffix in _SUFFIXES for child in path.iterdir())
-
-
-def _named(name: str, outputs: dict[str, OutputValue]) -> OutputValue:
-    if name not in outputs:
-        nothing = "the spec declares no outputs"
-        raise FtopsError(f"there is no output `{name}`", "", did_you_mean(name, outputs, nothing=nothing))
-    return outputs[name]
-
-
-def _show_all(screen: Screen, outputs: dict[str, OutputValue]) -> None:
-    if screen.json:
-        shown = {name: output_to_json(output) for name, output in outputs.items()}
-        screen.document({"format_version": 1, "outputs": shown})
-    elif outputs:
-        screen.text(draw_outputs(outputs, screen.paint))
-    else:
-        screen.note("The spec declares no outputs.\n")
+    return path.is_dir() and any(child.suffix in SUFFIXES for child in path.iterdir())
 
 
 def _show_one(screen: Screen, config: Config, name: str, output: OutputValue, raw: bool) -> None:
@@ -96,18 +85,10 @@ def _show_one(screen: Screen, config: Config, name: str, output: OutputValue, ra
             raise FtopsError(
                 f"the output `{name}` is null", "", "`ftops plan` says why, if it is a reference"
             )
-        screen.raw(draw_raw(_revealed(output.value, config)) + "\n")
+        revealed = fill(output.value, lambda leaf: config.secrets[leaf] if isinstance(leaf, Secret) else leaf)
+        screen.raw(draw_raw(revealed) + "\n")
     elif screen.json:
         screen.document({"format_version": 1, "name": name, **output_to_json(output)})
     else:
         text = "(sensitive; --raw shows it)" if output.sensitive else show(output.value, 10_000)
         screen.text(f"{text}\n")
-
-
-def _revealed(value: Value, config: Config) -> Value:
-    """With the secrets in it: only for who asks for exactly this."""
-
-    def look_up(leaf: Reference | Secret) -> Value:
-        return config.secrets[leaf] if isinstance(leaf, Secret) else leaf
-
-    return fill(value, look_up)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -10,7 +11,7 @@ from msgspec.structs import replace
 from ftops.cli.console import Screen
 from ftops.cli.options import PlanArguments, plan_options, spec_options
 from ftops.cli.plan_flow import is_plain_local, make_plan, plan_document, planning_session, read_for, unasked
-from ftops.cli.plans import applying, check_out, save_plan
+from ftops.cli.plans import check_out, save_plan
 from ftops.cli.spec_args import SpecArguments
 from ftops.cli.untrusted import left_out, untrusted_option
 from ftops.core.errors import UsageError
@@ -63,36 +64,37 @@ def command(
                 "plan again without --untrusted",
             )
         if request.options.mode is Mode.REFRESH_ONLY:
-            raise click.UsageError("--refresh-only can't go together with --untrusted, which asks nobody")
+            raise click.UsageError("--refresh-only can't be combined with --untrusted")
         spec, request = replace(spec, is_untrusted=True), unasked(request)
     config, warnings = read_for(spec, request)
     with planning_session(config, request, copy) as session:
-        made = make_plan(session, request, screen, offline=request.offline)
+        plan = make_plan(session, request, screen, offline=request.offline)
         without_state = is_untrusted and copy is None and not is_plain_local(config)
-        left = left_out(config, without_state=without_state)
-        made = replace(made, warnings=(*left, *made.warnings), is_approvable=not is_untrusted)
-        if out is not None and not made.is_blocked:
-            save_plan(session, made, request, spec, out)
+        omissions = left_out(config, without_state=without_state)
+        plan = replace(plan, warnings=(*omissions, *plan.warnings), is_approvable=not is_untrusted)
+        if out is not None and not plan.is_blocked:
+            save_plan(session, plan, request, spec, out)
     screen.warn(warnings)
     if screen.json:
-        screen.document(plan_document(made, warnings))
+        screen.document(plan_document(plan, warnings))
     else:
-        screen.text(plan_view.draw(made, screen.paint) + _next_step(made, spec, out, screen))
-        screen.findings(made.findings, BLOCKED if made.is_blocked else 0)
-    if made.is_blocked:
+        screen.text(plan_view.draw(plan, screen.paint) + _next_step(plan, spec, out, screen))
+        screen.findings(plan.findings, BLOCKED if plan.is_blocked else 0)
+    if plan.is_blocked:
         return BLOCKED
-    return CHANGES if detailed_exitcode and plan_view.has_changes(made) else 0
+    return CHANGES if detailed_exitcode and plan_view.has_changes(plan) else 0
 
 
-def _next_step(made: Plan, spec: SpecArguments, out: Path | None, screen: Screen) -> str:
-    """How to go on, for who sees the first plan of their life."""
-    if out is not None and made.is_blocked:
+def _next_step(plan: Plan, spec: SpecArguments, out: Path | None, screen: Screen) -> str:
+    """The line below a plan: how to apply it."""
+    if out is not None and plan.is_blocked:
         return screen.paint("Not saved: this plan can't be applied", "bold") + "\n"
     if out is not None:
-        return screen.paint(f"Saved to {out}. To apply it: {applying(out)}", "dim") + "\n"
-    if not plan_view.has_changes(made) or made.is_blocked or not screen.is_terminal:
+        command_line = f"ftops apply {shlex.quote(str(out))}"
+        return screen.paint(f"Saved to {out}. To apply it: {command_line}", "dim") + "\n"
+    if not plan_view.has_changes(plan) or plan.is_blocked or not screen.is_terminal:
         return ""
     names = {Mode.NORMAL: "apply", Mode.DESTROY: "destroy", Mode.REFRESH_ONLY: "apply --refresh-only"}
-    name, *flags = names[made.mode].split()
+    name, *flags = names[plan.mode].split()
     line = " ".join([spec.command(name), *flags])
     return screen.paint(f"To apply it: {line}", "dim") + "\n"

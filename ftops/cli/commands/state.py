@@ -1,4 +1,4 @@
-"""ftops state list, show, history, diff, restore, migrate: versions of the state, and where it is kept"""
+"""ftops state list, show, history, diff, restore, migrate; audit: what is recorded, now and before"""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from ftops.state.backends.factory import move_in
 from ftops.state.codec import record_to_json
 from ftops.state.state import ResourceState, State
 from ftops.state.state_diff import Comparison, compare
+from ftops.views.audit import draw_runs, runs_to_json
 from ftops.views.history import comparison_to_json, draw_comparison, draw_versions, versions_to_json
 from ftops.views.state import draw_list, draw_resource, list_to_json
 from ftops.views.values import plural
@@ -162,6 +163,28 @@ def _tell_restored(screen: Screen, version: str, found: Comparison | None, seria
         screen.text(
             f"Restored version {version}, as serial {serial}. Run `ftops plan` to see what differs.\n"
         )
+    return 0
+
+
+@click.command("audit")
+@click.option(
+    "--limit",
+    type=click.IntRange(0),
+    default=20,
+    metavar="N",
+    help="Number of runs to show, newest first (default 20); 0 for all.",
+)
+@spec_options
+def audit(screen: Screen, spec: SpecArguments, limit: int) -> int:
+    """Show who changed objects or the state, when, with which plan, and the result."""
+    config = read_outline(spec)
+    with looking(screen, config) as session:
+        runs = session.runs()
+    shown = runs[-limit:] if limit else runs
+    if screen.json:
+        screen.document(runs_to_json(shown, config.name, config.environment))
+    else:
+        screen.text(draw_runs(shown, len(runs) - len(shown), screen.paint))
     return 0
 
 

@@ -1,4 +1,4 @@
-"""ftops state mv, rm, replace-provider, pull, push: they edit the state, and change no object"""
+"""ftops state mv, rm, replace-provider, pull, push; force-unlock: they edit the state, but no object"""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from ftops.core.errors import FtopsError, StateError, UsageError
 from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.planning import moves
 from ftops.session.session import Session
+from ftops.state.backends.factory import open_store
 from ftops.state.file_format import parse_snapshot, snapshot_text
 from ftops.state.state import State
 from ftops.views.values import plural
@@ -75,12 +76,12 @@ def rm(
     with Session.open(read_outline(spec)) as session, locked(screen, session, "state rm", lock_timeout):
         entries = moves.remove(session.state, wanted)
         serial = session.state.serial if dry_run else session.record(entries).serial
-    gone = sorted({str(entry.address) for entry in entries})
+    removed = sorted({str(entry.address) for entry in entries})
     if screen.json:
-        screen.document({"format_version": 1, "removed": [*gone], "dry_run": dry_run, "serial": serial})
+        screen.document({"format_version": 1, "removed": [*removed], "dry_run": dry_run, "serial": serial})
     else:
         verb = "Would forget" if dry_run else "Forgot"
-        screen.text("".join(f"{verb} {address}\n" for address in gone))
+        screen.text("".join(f"{verb} {address}\n" for address in removed))
     return 0
 
 
@@ -118,21 +119,21 @@ def replace_provider(
             "declare it under `providers`",
         )
     with Session.open(config) as session, locked(screen, session, "state replace-provider", lock_timeout):
-        wanted = session.replacement(before, after, verified=not force)
-        (ask, would, did), what = _replacing(before, wanted)
-        writes = bool(wanted.entries) and not dry_run
+        replacement = session.replacement(before, after, verified=not force)
+        (ask, would, did), what = _replacing(before, replacement)
+        writes = bool(replacement.entries) and not dry_run
         if writes and not (auto_approve or screen.approve(f"{ask} {what}?")):
             return 1
-        serial = session.record(wanted.entries).serial if writes else session.state.serial
+        serial = session.record(replacement.entries).serial if writes else session.state.serial
     if screen.json:
-        addresses: list[Json] = [str(address) for address in wanted.addresses]
-        fields: dict[str, Json] = {"from": before, "to": after, "account": wanted.home.account}
+        addresses: list[Json] = [str(address) for address in replacement.addresses]
+        fields: dict[str, Json] = {"from": before, "to": after, "account": replacement.home.account}
         screen.document(
             {"format_version": 1, **fields, "addresses": addresses, "dry_run": dry_run, "serial": serial}
         )
     else:
-        verb = did if writes else would if wanted.entries else "No changes:"
-        screen.text(f"{verb} {what}:\n" + "".join(f"  {address}\n" for address in wanted.addresses))
+        verb = did if writes else would if replacement.entries else "No changes:"
+        screen.text(f"{verb} {what}:\n" + "".join(f"  {address}\n" for address in replacement.addresses))
     return 0
 
 
@@ -173,13 +174,37 @@ def push(
         if not force:
             moves.check_replacement(session.state, pushed)
         same = pushed == session.readable_state
-        now = pushed if dry_run or same else session.replace_state(pushed)
-    _tell_push(screen, now, same=same, dry_run=dry_run)
+        result = pushed if dry_run or same else session.replace_state(pushed)
+    _report_push(screen, result, same=same, dry_run=dry_run)
+    return 0
+
+
+@click.command("force-unlock")
+@click.argument("id", metavar="ID")
+@approve_option
+@spec_options
+def force_unlock(screen: Screen, id: str, auto_approve: bool, spec: SpecArguments) -> int:
+    """Release the lock of a state that is held by a dead run.
+
+    ID is shown when a command is refused because of the lock. A run that is still alive can't write
+    afterwards, but what it is creating could be created twice: make sure that it is dead. A lock that isn't
+    renewed expires after a minute.
+    """
+    store = open_store(read_outline(spec))
+    question = f"If the other run is still alive, objects could be created twice. Unlock {store.place}?"
+    advice = "make sure that the other run is dead, then run with -y"
+    if not auto_approve and not screen.approve(question, "force-unlock", advice):
+        return 1
+    holder = store.force_unlock(id)
+    if screen.json:
+        screen.document({"format_version": 1, "id": id, "holder": holder.by, "operation": holder.operation})
+    else:
+        screen.text(f"The lock is free. It was held by {holder}.\n")
     return 0
 
 
 def _without_spec(words: tuple[str, ...], spec: SpecArguments) -> tuple[tuple[str, ...], SpecArguments]:
-    """The last word is the spec only where it is a path that exists, or looks like no address."""
+    """The last word is the spec only if such a path exists, or if it doesn't look like an address."""
     last = str(spec.path)
     if last == "." or spec.path.exists() or not re.match(rf"({'|'.join(RESOURCE_TYPES)})\.", last):
         if words:
@@ -188,26 +213,24 @@ def _without_spec(words: tuple[str, ...], spec: SpecArguments) -> tuple[tuple[st
     return (*words, last), replace(spec, path=Path(), words=())
 
 
-def _replacing(before: str, wanted: moves.Replacement) -> tuple[tuple[str, str, str], str]:
-    """Verbs (to ask, for a dry run, once it is done), and what they are about."""
-    count, (after, account) = plural(len(wanted.addresses), "object"), wanted.home
+def _replacing(before: str, replacement: moves.Replacement) -> tuple[tuple[str, str, str], str]:
+    """Verbs (for the question, a dry run and the report), and their object."""
+    count, (after, account) = plural(len(replacement.addresses), "object"), replacement.home
     if before != after:
         return ("Move", "Would move", "Moved"), f"{count} from provider {before} to {after}"
     return ("Record:", "Would record:", "Recorded:"), f"provider {before} of {count} leads to {account}"
 
 
-def _tell_push(screen: Screen, now: State, *, same: bool, dry_run: bool) -> None:
-    count = len(now.resources)
+def _report_push(screen: Screen, state: State, *, same: bool, dry_run: bool) -> None:
+    count = len(state.resources)
     if screen.json:
-        fields: dict[str, Json] = {"changed": not same, "dry_run": dry_run}
-        screen.document(
-            {"format_version": 1, **fields, "lineage": now.lineage, "serial": now.serial, "resources": count}
-        )
+        fields: dict[str, Json] = {"changed": not same, "dry_run": dry_run, "resources": count}
+        screen.document({"format_version": 1, **fields, "lineage": state.lineage, "serial": state.serial})
     elif same:
         screen.text("No changes: the recorded state is the same.\n")
     else:
         verb = "Would record" if dry_run else "Recorded"
-        screen.text(f"{verb} the state of {plural(count, 'resource')}, serial {now.serial}.\n")
+        screen.text(f"{verb} the state of {plural(count, 'resource')}, serial {state.serial}.\n")
 
 
 def _text_of(file: str) -> str:
@@ -221,10 +244,10 @@ def _text_of(file: str) -> str:
 
 def _check_home(text: str, file: str, spec: str, environment: str) -> None:
     raw: dict[str, Any] = json.loads(text)
-    there = (raw.get("spec", spec), raw.get("environment", environment))
-    if there != (spec, environment):
+    home = (raw.get("spec", spec), raw.get("environment", environment))
+    if home != (spec, environment):
         raise StateError(
             f"the state in {file} belongs to another spec or environment",
-            f"it belongs to {there[0]} in the environment {there[1]}; this is {spec} in {environment}.",
+            f"it belongs to {home[0]} in the environment {home[1]}; this is {spec} in {environment}.",
             "select the spec and environment that it belongs to; --force pushes it anyway",
         )

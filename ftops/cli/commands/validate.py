@@ -1,4 +1,4 @@
-"""ftops validate"""
+"""ftops validate, graph: they read the spec, and no state"""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from msgspec.structs import replace
 
 from ftops.cli.console import Screen
 from ftops.cli.options import spec_options
-from ftops.cli.spec_args import SpecArguments, read_with_data
+from ftops.cli.spec_args import SpecArguments, read, read_with_data
 from ftops.cli.untrusted import left_out, untrusted_option
 from ftops.config.config import Config
 from ftops.config.graph import build
 from ftops.core.address import Json
 from ftops.core.errors import Diagnostic, SpecError
+from ftops.views import graph as graph_view
 from ftops.views.diagnostics import to_json
 from ftops.views.values import plural
 
@@ -23,7 +24,7 @@ from ftops.views.values import plural
 @click.command("validate")
 @untrusted_option
 @spec_options
-def command(screen: Screen, spec: SpecArguments, is_untrusted: bool) -> int:
+def validate(screen: Screen, spec: SpecArguments, is_untrusted: bool) -> int:
     """Check a spec and every example of its data. No service is contacted, and no state is needed."""
     try:
         config, warnings = read_with_data(replace(spec, is_untrusted=is_untrusted))
@@ -37,8 +38,32 @@ def command(screen: Screen, spec: SpecArguments, is_untrusted: bool) -> int:
         screen.document({**_document(config, warnings), "left_out": list[Json](left)})
     else:
         counts = ", ".join(plural(count, kind) for kind, count in _kinds(config).items())
-        said = [f"{screen.paint('Valid', 'good')}: {config.name} declares {counts or 'nothing'}.", *left]
-        screen.text("".join(f"{line}\n" for line in said))
+        lines = [f"{screen.paint('Valid', 'good')}: {config.name} declares {counts or 'nothing'}.", *left]
+        screen.text("".join(f"{line}\n" for line in lines))
+    return 0
+
+
+@click.command("graph")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "mermaid", "dot"]),
+    default="text",
+    show_default=True,
+    help="Text, Mermaid for Markdown, or Graphviz.",
+)
+@spec_options
+def graph(screen: Screen, spec: SpecArguments, form: str) -> int:
+    """Show the dependency graph. Arrows point from a resource to what it needs."""
+    built = build(read(spec))
+    if screen.json:
+        screen.document(graph_view.to_json(built))
+    elif form == "mermaid":
+        screen.text(graph_view.draw_mermaid(built))
+    elif form == "dot":
+        screen.text(graph_view.draw_dot(built))
+    else:
+        screen.text(graph_view.draw_text(built, screen.paint))
     return 0
 
 

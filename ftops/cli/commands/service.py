@@ -1,0 +1,94 @@
+"""ftops drift, explain, results: they compare or read objects at the service, and change nothing"""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from ftops.cli.addresses import ADDRESS
+from ftops.cli.console import Screen
+from ftops.cli.options import parallelism_option, refresh_option, spec_options
+from ftops.cli.spec_args import SpecArguments, read, read_with_data
+from ftops.core.address import Address
+from ftops.planning.plan import Mode, Options
+from ftops.session.session import Session
+
+DRIFT = 2
+
+
+@click.command("drift")
+@click.option("--all", "everything", is_flag=True, help="Also show differences that are expected or ignored.")
+@parallelism_option
+@spec_options
+def drift(screen: Screen, spec: SpecArguments, everything: bool, parallelism: int) -> int:
+    """Show how objects at the service differ from the state. Nothing is changed.
+
+    Exits with 2 if objects were changed or deleted outside ftops. Differences that the service causes
+    by its own rules, and those that the spec ignores, don't count.
+    """
+    from ftops.views.drift import draw, to_json
+
+    with Session.open(read(spec)) as session:
+        plan = session.plan(
+            Options(mode=Mode.REFRESH_ONLY),
+            preflight=False,
+            parallelism=parallelism,
+            on_progress=screen.counter("Refreshing resource"),
+        )
+    if screen.json:
+        screen.document(to_json(plan))
+    else:
+        screen.text(draw(plan, everything, screen.paint))
+    return 0 if all(change.is_expected for change in plan.drift) else DRIFT
+
+
+@click.command("explain")
+@click.argument("address", type=ADDRESS)
+@refresh_option
+@parallelism_option
+@spec_options
+def explain(screen: Screen, address: Address, refresh: bool, parallelism: int, spec: SpecArguments) -> int:
+    """Explain why the resource at ADDRESS would change: its cause, the cause of that, and so on, down to
+    the examples of a dataset that were added, removed or edited. Nothing is changed."""
+    from ftops.planning import explain as explanation
+    from ftops.planning.cost import estimator
+    from ftops.views.explanation import draw, to_json
+
+    config, warnings = read_with_data(spec)
+    with Session.open(config) as session:
+        plan = session.plan(
+            Options(targets=(address,)), refresh=refresh, preflight=False, parallelism=parallelism
+        )
+        resources = session.graph.resources
+    causes = explanation.explain(
+        address,
+        plan,
+        resources,
+        lambda dataset, before: estimator.compare(dataset, before, config, resources, os.environ),
+    )
+    screen.warn(warnings)
+    if screen.json:
+        screen.document({"format_version": 1, **to_json(address, causes)})
+    else:
+        screen.text(draw(address, causes, screen.paint))
+    return 0
+
+
+@click.command("results")
+@click.argument("address", type=ADDRESS)
+@click.option("--csv", "as_csv", is_flag=True, help="Print the service's CSV file, one line per step.")
+@spec_options
+def results(screen: Screen, address: Address, spec: SpecArguments, as_csv: bool) -> int:
+    """Show the training metrics of job ADDRESS: loss and accuracy by step, read from the service."""
+    from ftops.views.results import draw_results, results_to_json
+
+    with Session.open(read(spec)) as session:
+        found = session.results(address)
+    if screen.json:
+        screen.document(results_to_json(address, found))
+    elif as_csv:
+        screen.raw(found.text)
+    else:
+        screen.text(draw_results(address, found, screen.paint))
+    return 0
