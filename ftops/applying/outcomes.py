@@ -1,10 +1,12 @@
-"""What a turn came to → what the walk does next, and what goes on record.
+"""Outcomes: the result of a provider call → what the executor does next, and what is recorded.
 
-The other half of `provider_calls`. What is to be recorded goes into the live state and to the caller, who
-owns the journal; nothing is written here, and no provider is called.
+Entries go into the live state and to the caller, who owns the journal. Nothing is written here, and no
+provider is called.
 """
 
 from __future__ import annotations
+
+from collections.abc import Collection, Mapping
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -34,7 +36,7 @@ from ftops.state.state import (
 )
 
 POLL_INTERVAL = 5.0
-"""Seconds between two looks at a pending object, where the provider names none."""
+"""Seconds between two reads of a pending object, if the provider names none."""
 
 
 class Failure(Struct, frozen=True):
@@ -47,23 +49,28 @@ class Failure(Struct, frozen=True):
 
 
 class OutcomeHandler(Struct, frozen=True):
-    """Of one run. Owned by the thread that walks. `wait` and `retry_base` are those of its settings."""
+    """For one run; used by one thread. `wait` and `retry_base` are those of its settings."""
 
-    turns: ProviderCalls
-    narration: EventEmitter
+    calls: ProviderCalls
+    reporter: EventEmitter
     redaction: Redaction
     wait: bool
     retry_base: float
     failures: list[Failure] = field(default_factory=list)
 
-    def verdict(self, step: Step, result: object, entries: list[Entry]) -> Outcome:
-        """On what a turn of the step returned or raised; what goes on record is added to the entries.
-        Raises what is no FtopsError: nobody has foreseen it."""
-        judge = self._failed if isinstance(result, Exception) else self._succeeded
-        return judge(step, self._cleaned(result), entries)
+    def of_results(
+        self, steps: Mapping[str, Step], results: Collection[tuple[str, object]], entries: list[Entry]
+    ) -> list[tuple[str, Outcome]]:
+        """The outcomes of calls that returned or raised these results; what is to be recorded is added to the
+        entries. Raises exceptions that aren't FtopsErrors."""
+        return [(node, self._outcome(steps[node], result, entries)) for node, result in results]
+
+    def _outcome(self, step: Step, result: object, entries: list[Entry]) -> Outcome:
+        handle = self._failed if isinstance(result, Exception) else self._succeeded
+        return handle(step, self._cleaned(result), entries)
 
     def _cleaned(self, result: object) -> object:
-        """What a turn came to, without the secrets that the service may have repeated."""
+        """The result, without secrets that the service may have repeated."""
         match result:
             case FtopsError():
                 return self.redaction.error(result)
@@ -75,14 +82,14 @@ class OutcomeHandler(Struct, frozen=True):
 
     def _succeeded(self, step: Step, result: object, entries: list[Entry]) -> Outcome:
         if isinstance(result, NotVisibleYet):
-            self.narration.progress(step, Progress("reply lost: checking whether the object was created"))
+            self.reporter.progress(step, Progress("reply lost: checking whether the object was created"))
             return Requeue(result.seconds)
         step.attempts = 0
         if isinstance(result, PollResult):
-            # What another run started has been told of by that run: here, where it stands, and what is new.
+            # The run that started the object has shown its progress so far: show only the latest.
             is_old = step.operation is None and step.waiting_since is None
             for line in result.lines[-1:] if is_old else result.lines:
-                self.narration.progress(step, line)
+                self.reporter.progress(step, line)
             step.seen = result.seen
             result = result.remote
         if step.change.action in (Action.DELETE, Action.FORGET):
@@ -103,9 +110,9 @@ class OutcomeHandler(Struct, frozen=True):
     def _made(self, step: Step, remote: RemoteObject, entries: list[Entry]) -> Outcome:
         first = step.operation is not None and not step.recorded
         if first and step.effect_unknown and remote.remote_id in self._known_elsewhere(step):
-            return Requeue(LOOK_AGAIN)  # another step, whose reply was lost too, has found the same
+            return Requeue(LOOK_AGAIN)  # another step whose reply was lost has found the same object
         resource = self._resource(step, remote)
-        if first or resource != self.turns.live.resources.get(resource.address):
+        if first or resource != self.calls.live.resources.get(resource.address):
             self._add(entries, Recorded(resource, step.change.deposes if first else ""))
             step.recorded = True
         step.waiting = True
@@ -124,12 +131,12 @@ class OutcomeHandler(Struct, frozen=True):
     def _resource(self, step: Step, remote: RemoteObject) -> ResourceState:
         change = step.change
         if step.operation is None or step.recorded:
-            current = self.turns.recorded(step)
+            current = self.calls.recorded(step)
             noted = replace(current, fingerprint=change.fingerprint, dependencies=change.dependencies)
         else:
             noted = replace(resource_from(step.operation, remote), created_at=self._utc_now)
             if change.action is Action.UPDATE:
-                noted = _kept(self.turns.recorded(step), noted)
+                noted = _kept(self.calls.recorded(step), noted)
         return observed_as(
             replace(noted, prevent_destroy=change.prevent_destroy, retain=change.retain), remote
         )
@@ -137,26 +144,26 @@ class OutcomeHandler(Struct, frozen=True):
     def _known_elsewhere(self, step: Step) -> set[str]:
         """Ids on record at other addresses."""
         own = step.change.address
-        return {record.remote_id for a, record in self.turns.live.resources.items() if a != own}
+        return {record.remote_id for a, record in self.calls.live.resources.items() if a != own}
 
     @property
     def _utc_now(self) -> str:
-        return iso_timestamp(self.turns.context.utc_now(), "milliseconds")
+        return iso_timestamp(self.calls.context.utc_now(), "milliseconds")
 
     def _missed(self, step: Step, entries: list[Entry]) -> Outcome:
-        """A replica may not know the object yet: it has vanished only if looks a moment apart say so."""
-        context, change = self.turns.context, step.change
+        """A replica may not know the object yet: it is gone only if a second read misses it, too."""
+        context, change = self.calls.context, step.change
         now, missed_before = context.clock.now(), step.visible_by is not None
         if step.visible_by is None:
             lag = visible_after(context.providers(change.provider))
-            created_at = self.turns.recorded(step).created_at
+            created_at = self.calls.recorded(step).created_at
             step.visible_by = now + invisible_for(created_at, lag, context.utc_now())
         wait = look_again_after(step.visible_by - now, self.retry_base, missed_before=missed_before)
         return self._gone_missing(step, entries) if wait is None else Requeue(wait, waiting=True)
 
     def _gone_missing(self, step: Step, entries: list[Entry]) -> Outcome:
         address = step.change.address
-        if address in self.turns.live.resources:
+        if address in self.calls.live.resources:
             self._add(entries, Removed(address))
         return self._give_up(
             step,
@@ -168,8 +175,8 @@ class OutcomeHandler(Struct, frozen=True):
         )
 
     def _failed(self, step: Step, error: object, entries: list[Entry]) -> Outcome:
-        """A refusal ends the intent. After anything else, and where an earlier try may have taken effect,
-        the next run has to look for the object."""
+        """A refusal ends the intent. After anything else, or if an earlier try may have taken effect, the
+        next run has to search for the object."""
         if isinstance(error, Temporary):
             wait = of_changes(self.retry_base).wait(step.attempts + 1, error.retry_after)
             if wait is not None:
@@ -179,39 +186,39 @@ class OutcomeHandler(Struct, frozen=True):
             self._add(entries, Failed(step.change.address, error.summary))
         if isinstance(error, FtopsError):
             return self._give_up(step, error)
-        assert isinstance(error, Exception)  # noqa: S101 - a turn returns or raises
+        assert isinstance(error, Exception)  # noqa: S101 - only exceptions come here
         raise error
 
     def _retry(self, step: Step, error: Temporary, wait: float) -> Outcome:
         step.attempts += 1
         if error.effect_unknown:
-            step.effect_unknown, step.lost_at = True, self.turns.context.clock.now()
-        self.narration.retried(step, error, wait)
+            step.effect_unknown, step.lost_at = True, self.calls.context.clock.now()
+        self.reporter.retried(step, error, wait)
         return Requeue(wait, waiting=step.waiting)
 
     def _again(self, step: Step, remote: RemoteObject) -> Outcome:
-        now = self.turns.context.clock.now()
+        now = self.calls.context.clock.now()
         step.waiting_since = now if step.waiting_since is None else step.waiting_since
         change = step.change
-        limit = timeout(self.turns.context.providers(change.provider), change.address.kind)
+        limit = timeout(self.calls.context.providers(change.provider), change.address.kind)
         if now - step.waiting_since >= limit:
             return self._give_up(step, _timed_out(change, remote, limit))
         delay = POLL_INTERVAL if remote.requeue_after is None else remote.requeue_after
         return Requeue(delay, holds_concurrency_key=remote.holds_concurrency_key, waiting=True)
 
     def _done(self, step: Step, remote_id: str) -> Outcome:
-        self.narration.finished(step, remote_id)
+        self.reporter.finished(step, remote_id)
         return NodeResult.DONE
 
     def _give_up(self, step: Step, error: FtopsError) -> Outcome:
         change = step.change
         self.failures.append(Failure(change.step, change.address, change.action, error))
-        self.narration.failed(step, error)
+        self.reporter.failed(step, error)
         return NodeResult.FAILED
 
     def _add(self, entries: list[Entry], entry: Entry) -> None:
-        """Into the live state now, into the journal with the rest of the batch."""
-        self.turns.live.add(entry)
+        """Adds to the live state now, and to the journal with the rest of the batch."""
+        self.calls.live.add(entry)
         entries.append(entry)
 
 
@@ -228,6 +235,6 @@ def _timed_out(change: Change, remote: RemoteObject, limit: float) -> Permanent:
 
 
 def _kept(before: ResourceState, updated: ResourceState) -> ResourceState:
-    """An update leaves what it doesn't report as it was."""
+    """The record of an updated object: what the update doesn't report stays as it was."""
     outputs = {**before.outputs, **updated.outputs}
     return replace(updated, outputs=outputs, created_at=before.created_at, shared=before.shared)

@@ -1,6 +1,6 @@
-"""The next call to a provider for each step of a plan, as a turn that a worker can make.
+"""Provider calls: the next call for each step of a plan, to be made by a worker.
 
-Reads the live state, writes nothing: what a turn comes to is judged in `outcomes`.
+Reads the live state and writes nothing; `outcomes` handles the results.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ftops.core.address import Reference, Secret, Secrets, Value, fill
 from ftops.core.dag_executor import Call, Clock, RealTime
 from ftops.core.errors import FtopsError, Permanent
 from ftops.core.timestamps import iso_timestamp
-from ftops.planning.desired import attribute, no_value
+from ftops.planning.desired import at, attribute, no_value
 from ftops.planning.plan import Action, Change
 from ftops.providers.base import NotVisibleYet, Progress, Provider, ReportsProgress, Request, visible_after
 from ftops.providers.visibility import LOOK_AGAIN
@@ -36,7 +36,7 @@ from ftops.state.state import (
 
 
 class Context(Struct, frozen=True):
-    """What apply is given of the world."""
+    """What a run needs besides its plan and state."""
 
     folder: Path
     providers: Callable[[str], Provider]
@@ -48,12 +48,11 @@ class Context(Struct, frozen=True):
     accounts: Mapping[str, str] = field(default_factory=dict)
     """The account of each provider."""
     check: Callable[[], None] = lambda: None
-    """Called by a worker right before what could create or change something: raises where the state may
-    be another run's by now."""
+    """Called by a worker right before a call that could change something: raises if the lock was lost."""
 
 
 class Step(Struct):
-    """How far a change has come. Owned by the thread that walks."""
+    """The progress of a change. Times are by the clock of the executor."""
 
     change: Change
     operation: PendingOperation | None = None
@@ -61,12 +60,12 @@ class Step(Struct):
     recorded: bool = False
     waiting: bool = False
     waiting_since: float | None = None
-    """When its object was first seen pending, by the walk's clock."""
+    """When its object was first seen pending."""
     effect_unknown: bool = False
     lost_at: float = 0.0
-    """When the last reply was lost, by the walk's clock; if one was."""
+    """When the last reply was lost, if one was."""
     visible_by: float | None = None
-    """By when the object has to be shown, by the walk's clock; set while looks miss it."""
+    """By when the object has to be visible; set while reads miss it."""
     attempts: int = 0
     seen: str = ""
     started: float | None = None
@@ -75,7 +74,7 @@ class Step(Struct):
 
 
 class PollResult(Struct, frozen=True):
-    """What a look at a pending object brought."""
+    """The result of a read of a pending object."""
 
     remote: RemoteObject
     lines: tuple[Progress, ...]
@@ -83,28 +82,43 @@ class PollResult(Struct, frozen=True):
 
 
 class ProviderCalls(Struct, frozen=True):
-    """Makes turns. `say` hands on what a running turn has to show."""
+    """Builds the calls. `say` hands on the progress of a running call."""
 
     live: LiveState
     context: Context
     say: Callable[[str, Progress], None]
 
     def next(self, step: Step) -> Call:
-        """A turn that raises where the call can't even be put together."""
+        """The next call of a step; one that raises if the request can't be built."""
         provider = self.context.providers(step.change.provider)
         if step.waiting:
             return self._look(step, provider)
         try:
-            return _TURNS[step.change.action](self, step, provider)
+            return _CALLS[step.change.action](self, step, provider)
         except Permanent as error:
             return _raises(error)
 
     def recorded(self, step: Step) -> ResourceState:
-        """The object that a step is about, as recorded now."""
+        """The record of a step's object."""
         change = step.change
         if change.deposed:
             return self.live.deposed[change.address, change.deposed]
         return self.live.resources[change.address]
+
+    def training_steps(self, step: Step) -> int | None:
+        """The steps of a training, from its epochs, batch size and examples; None if one isn't known."""
+        recorded, training = self.recorded(step), step.change.after.get("training")
+        data = self.live.resources.get(training.address) if isinstance(training, Reference) else None
+        sizes: list[Any] = [data.outputs.get("examples") if data else None]
+        for name in ("n_epochs", "batch_size"):
+            path = f"hyperparameters.{name}"
+            resolved = attribute(recorded.outputs, path)  # -1 or a word until the service has chosen it
+            is_resolved = isinstance(resolved, int) and resolved > 0
+            sizes.append(resolved if is_resolved else at(recorded.inputs, path))
+        if not all(isinstance(size, int) and size > 0 for size in sizes):
+            return None
+        examples, epochs, batch = sizes
+        return int(epochs * -(-examples // batch))
 
     def _create(self, step: Step, provider: Provider) -> Call:
         operation = step.operation = step.operation or self._intent(step, Operation.CREATE)
@@ -148,7 +162,7 @@ class ProviderCalls(Struct, frozen=True):
         taken = not step.waiting and step.change.action in (Action.ADOPT, Action.RESTORE)
 
         def is_old(remote: RemoteObject) -> bool:
-            """Whether all that it has to tell was told when it was made."""
+            """Whether its progress was shown when it was created."""
             return taken and remote.status is not Status.PENDING
 
         def look() -> object:
@@ -190,7 +204,7 @@ class ProviderCalls(Struct, frozen=True):
         )
 
     def _value(self, reference: Reference | Secret) -> Value:
-        """What a reference comes to, now that what it names has been made."""
+        """The value of a reference to an object that exists by now."""
         if isinstance(reference, Secret):
             return reference
         resource = self.live.resources.get(reference.address)
@@ -208,7 +222,7 @@ class ProviderCalls(Struct, frozen=True):
 
 
 def new_token(lineage: str) -> str:
-    """16 hex digits: whose, and which."""
+    """16 hex digits: the mark of the state, then random ones."""
     return owner_mark(lineage) + secrets.token_hex(8 - OWNER_DIGITS // 2)
 
 
@@ -219,7 +233,7 @@ def _raises(error: FtopsError) -> Call:
     return turn
 
 
-_TURNS: Mapping[Action, Callable[[ProviderCalls, Step, Provider], Call]] = {
+_CALLS: Mapping[Action, Callable[[ProviderCalls, Step, Provider], Call]] = {
     Action.CREATE: ProviderCalls._create,
     Action.REPLACE: ProviderCalls._create,
     Action.UPDATE: ProviderCalls._update,

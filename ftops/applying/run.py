@@ -1,8 +1,8 @@
-"""(Plan, State, journal, providers) → Report. Walks the plan; decides nothing.
+"""Apply: (Plan, State, journal, providers) → Report. Executes the steps of a plan; decides nothing.
 
-One thread owns the state and the journal; turns are made by workers and come back as values. What could
-create something is announced in the journal, on disk, before the call (`Begun`); a call whose reply was
-lost is followed by a search for its token before anything is created again.
+One thread owns the state and the journal; workers make the calls and hand back their results. Before a call
+that could create something, its intent (`Begun`) is in the journal, on disk. If the reply to a call is lost,
+the object is searched by its token before anything is created again.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ftops.state.state import Begun, Entry, LiveState, OutputsRecorded, State
 
 
 class JournalLike(Protocol):
-    """What apply needs of a journal: written at once, on disk after `sync`."""
+    """The part of a journal that apply uses: written at once, on disk after `sync`."""
 
     def append(self, entries: Iterable[Entry]) -> None: ...
 
@@ -33,7 +33,7 @@ class JournalLike(Protocol):
 
 
 class Settings(Struct, frozen=True):
-    """How to apply. `wait=False`: what runs for hours is submitted and left."""
+    """How to apply. `wait=False`: long-running jobs are submitted and left running."""
 
     parallelism: int = 10
     wait: bool = True
@@ -42,7 +42,7 @@ class Settings(Struct, frozen=True):
 
 
 class Report(Struct, frozen=True):
-    """What an apply came to. `result` is done, failed, in-progress or interrupted."""
+    """The end of a run. `result` is done, failed, in-progress or interrupted."""
 
     result: str
     state: State
@@ -63,38 +63,40 @@ class Apply:
         self._settings = settings
         self._steps = {change.step: Step(change) for change in plan.changes}
         waits = {change.step: change.waits_for for change in plan.changes}
-        self._walk: DagExecutor[str] = DagExecutor(
-            waits, self, self._executor(), context.clock, settings.parallelism
+        self._executor: DagExecutor[str] = DagExecutor(
+            waits, self, self._pool(), context.clock, settings.parallelism
         )
-        self._turns = ProviderCalls(self._live, context, self._walk.say)
+        self._calls = ProviderCalls(self._live, context, self._executor.say)
         clean = redaction(context.secrets)
-        self._narration = EventEmitter(self._turns, clean, context.clock.now())
-        self._judge = OutcomeHandler(self._turns, self._narration, clean, settings.wait, settings.retry_base)
+        self._reporter = EventEmitter(self._calls, clean, context.clock.now())
+        self._outcomes = OutcomeHandler(
+            self._calls, self._reporter, clean, settings.wait, settings.retry_base
+        )
 
     def run(self, outputs: Callable[[State], Mapping[str, OutputValue]]) -> Report:
-        """Walks the plan. Raises StateError where the journal can't be written: then nothing more is
-        started, and what was begun is on record."""
+        """Executes the plan. Raises StateError if the journal can't be written: nothing more is started then,
+        and what was started is recorded."""
         plan = self._plan
-        self._narration.run_started(plan)
+        self._reporter.run_started(plan)
         self._write(plan.entries)
-        fates = self._walk.run()
+        fates = self._executor.run()
         for node, fate in fates.items():
             if fate is NodeResult.LEFT:
-                self._narration.left(self._steps[node])
+                self._reporter.left(self._steps[node])
         self._record_outputs(outputs(self._live.freeze()))
         self._journal.sync()
         result = self._result(fates)
-        self._narration.run_finished(plan, result, fates)
-        return Report(result, self._live.freeze(), fates, tuple(self._judge.failures))
+        self._reporter.run_finished(plan, result, fates)
+        return Report(result, self._live.freeze(), fates, tuple(self._outcomes.failures))
 
     def stop(self) -> None:
-        """Start nothing new; let running calls end; leave what waits at the service."""
-        self._walk.stop()
+        """Starts nothing new, lets running calls end, and leaves what is still in progress at the service."""
+        self._executor.stop()
 
-    # what the walk asks
+    # called by the executor
 
     def begin(self, nodes: Collection[str]) -> Iterable[tuple[str, Call]]:
-        turns = [(node, self._turn(self._steps[node])) for node in nodes]
+        calls = [(node, self._call(self._steps[node])) for node in nodes]
         intents = [
             Begun(step.operation)
             for step in (self._steps[node] for node in nodes)
@@ -103,47 +105,42 @@ class Apply:
         if intents:
             self._write(intents)
             if not all_instant(self._context.providers, (i.operation.provider for i in intents)):
-                self._journal.sync()  # what a local provider makes is in this journal and nowhere else
+                self._journal.sync()  # objects of a local provider exist only in this journal
             for intent in intents:
                 self._steps[str(intent.operation.address)].announced = True
-        return turns
+        return calls
 
-    def settle(self, results: Collection[tuple[str, object]]) -> Iterable[tuple[str, Outcome]]:
-        verdicts: list[tuple[str, Outcome]] = []
+    def outcomes(self, results: Collection[tuple[str, object]]) -> Iterable[tuple[str, Outcome]]:
         entries: list[Entry] = []
         try:
-            for node, result in results:
-                verdicts.append((node, self._judge.verdict(self._steps[node], result, entries)))
+            return self._outcomes.of_results(self._steps, results, entries)
         finally:
             if entries:
                 self._journal.append(entries)
-        return verdicts
 
     def concurrency_key(self, node: str) -> str | None:
         step = self._steps[node]
         return self._context.providers(step.change.provider).concurrency_key(step.change.address)
 
     def notice(self, node: str, note: object) -> None:
-        self._narration.noticed(self._steps[node], note)
+        self._reporter.noticed(self._steps[node], note)
 
     def stopping(self, running: int) -> None:
-        self._narration.stopping(running)
+        self._reporter.stopping(running)
 
     def skipped(self, node: str, because: str) -> None:
-        self._narration.skipped(self._steps[node], because)
+        self._reporter.skipped(self._steps[node], because)
 
-    def _executor(self) -> Executor:
+    def _pool(self) -> Executor:
         """Calls that take no time need no thread."""
-        local = all_instant(self._context.providers, (change.provider for change in self._plan.changes))
+        local = all_instant(self._context.providers, self._plan.providers_of())
         return Inline() if local else Threads(self._settings.parallelism)
 
-    def _turn(self, step: Step) -> Call:
+    def _call(self, step: Step) -> Call:
         if step.started is None:
             step.started = self._context.clock.now()
-            self._narration.started(step)
-        return self._turns.next(step)
-
-    # the end
+            self._reporter.started(step)
+        return self._calls.next(step)
 
     def _record_outputs(self, values: Mapping[str, OutputValue]) -> None:
         outputs = {
@@ -154,7 +151,7 @@ class Apply:
 
     def _result(self, fates: Mapping[str, NodeResult]) -> str:
         found = set(fates.values())
-        if self._walk.stopping and found - {NodeResult.DONE, NodeResult.FAILED, NodeResult.SKIPPED}:
+        if self._executor.stopping and found - {NodeResult.DONE, NodeResult.FAILED, NodeResult.SKIPPED}:
             return "interrupted"
         if NodeResult.FAILED in found:
             return "failed"

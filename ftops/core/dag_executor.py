@@ -4,7 +4,7 @@ Each node is worked on in turns. A turn is a short call, made on an executor; wh
 verdict: done, failed, or again after a while. Waiting takes no slot. Nodes of one key are worked on
 one at a time; a node that waits may hold its key or lend it.
 
-All decisions are made by the one thread that calls `run`: `begin` and `settle` are called there, with
+All decisions are made by the one thread that calls `run`: `begin` and `outcomes` are called there, with
 as much as there is at once, so that a journal can be written in batches.
 """
 
@@ -71,19 +71,24 @@ class Work(Protocol[K]):
     def begin(self, nodes: Collection[K]) -> Iterable[tuple[K, Call]]:
         """The next turn of each of these nodes."""
 
-    def settle(self, results: Collection[tuple[K, object]]) -> Iterable[tuple[K, Outcome]]:
+    def outcomes(self, results: Collection[tuple[K, object]]) -> Iterable[tuple[K, Outcome]]:
         """What these turns came to. A result is what the turn returned, or the exception it raised."""
 
-    def concurrency_key(self, node: K) -> str | None: ...
+    def concurrency_key(self, node: K) -> str | None:
+        """Nodes of one key are worked on one at a time."""
+        return None
 
     def notice(self, node: K, note: object) -> None:
         """Something that a running turn has to say."""
+        return
 
     def stopping(self, running: int) -> None:
         """A stop was asked for; so many turns are still being made."""
+        return
 
     def skipped(self, node: K, because: K) -> None:
         """The node will not be worked on, as another one failed or was left."""
+        return
 
 
 class DagExecutor(Struct, Generic[K]):
@@ -198,7 +203,7 @@ class DagExecutor(Struct, Generic[K]):
                 results.append((node, result))  # type: ignore[arg-type]
         if results:
             self._running -= len(results)
-            for node, verdict in self.work.settle(results):
+            for node, verdict in self.work.outcomes(results):
                 self._apply(node, verdict)
 
     def _apply(self, node: K, verdict: Outcome) -> None:

@@ -266,15 +266,15 @@ class Plan(Struct, frozen=True):
         counts = Counter(
             c.action for c in self.changes if c.action is Action.REPLACE or c.address not in replaced
         )
-        return Summary(
-            create=counts[Action.CREATE],
-            update=counts[Action.UPDATE],
-            replace=counts[Action.REPLACE],
-            delete=counts[Action.DELETE],
-            adopt=counts[Action.ADOPT],
-            resume=counts[Action.RESUME],
-            restore=counts[Action.RESTORE],
-            forget=counts[Action.FORGET],
+        return Summary(**{action.value: counts[action] for action in Action})
+
+    def limited_to(self, steps: Collection[str]) -> Plan:
+        """Only these steps, and the settings of resources without other steps."""
+        others = {change.address for change in self.changes if change.step not in steps}
+        return replace(
+            self,
+            changes=tuple(change for change in self.changes if change.step in steps),
+            settings=tuple(setting for setting in self.settings if setting.address not in others),
         )
 
 

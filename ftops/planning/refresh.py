@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
-from msgspec import Struct, field
 from msgspec.structs import replace
 
 from ftops.core.address import NO_SECRETS, Address, Secrets
@@ -22,6 +22,7 @@ from ftops.core.dag_executor import (
     RealTime,
     Requeue,
     Threads,
+    Work,
 )
 from ftops.core.errors import FtopsError, Permanent, Temporary
 from ftops.core.resource_types import RESOURCE_TYPES
@@ -83,14 +84,14 @@ def refresh(
         for address, operation in state.pending.items()
         if operation.operation is Operation.CREATE
     }
-    turns = _finds(providers, intents, known, clock)
+    calls = _finds(providers, intents, known, clock)
     if everything:
-        turns |= _reads(providers, state, clock, retry_base)
+        calls |= _reads(providers, state, clock, retry_base)
     for resource in imports:
         look = _import(providers, resource, digests.get(resource.remote_id))
-        turns[resource.address, "="] = resource.provider, look
+        calls[resource.address, "="] = resource.provider, look
     clean = redaction(secrets)
-    results = gather(turns, providers, parallelism, clock, of_reads(retry_base), on_progress, clean=clean)
+    results = gather(calls, providers, parallelism, clock, of_reads(retry_base), on_progress, clean=clean)
     observed = _observed(results, everything)
 
     def search(again: Collection[Address], known: frozenset[str]) -> Mapping[Address, RemoteObject]:
@@ -113,10 +114,10 @@ def _reads(
             return lambda: provider.read(resource)
         return _read(provider, resource, clock, retry_base)
 
-    turns: dict[Key, tuple[str, Call]] = {(a, ""): (r.provider, read(r)) for a, r in state.resources.items()}
+    calls: dict[Key, tuple[str, Call]] = {(a, ""): (r.provider, read(r)) for a, r in state.resources.items()}
     for key, resource in state.deposed.items():
-        turns[key] = resource.provider, _of_use(providers(resource.provider), resource, read(resource))
-    return turns
+        calls[key] = resource.provider, _of_use(providers(resource.provider), resource, read(resource))
+    return calls
 
 
 def missing(
@@ -131,11 +132,11 @@ def missing(
     """Those that don't exist where their provider leads to. An object that a name stands for may be another
     one there: what ftops has written on it tells. Raises ProviderError."""
     clock = clock or RealTime()
-    turns = {
+    calls = {
         source: (record.provider, _there(_read(providers(record.provider), record, clock, retry_base)))
         for source, record in records.items()
     }
-    found = gather(turns, providers, parallelism, clock, of_reads(retry_base), clean=redaction(secrets))
+    found = gather(calls, providers, parallelism, clock, of_reads(retry_base), clean=redaction(secrets))
     gone = [source for source in records if not isinstance(found[source], RemoteObject)]
     named = {s: r for s, r in records.items() if s not in gone and RESOURCE_TYPES[r.address.kind].named_by}
     lists = {(r.provider, r.address.kind) for r in named.values()}
@@ -152,18 +153,18 @@ def missing(
 def _tokens(provider: Provider, kind: str) -> Call:
     """The notes of ftops on all objects of a kind, by id; None if they can't be listed."""
 
-    def turn() -> object:
+    def call() -> object:
         if not isinstance(provider, Discovers):
             return None
         return {found.remote.remote_id.casefold(): found.token for found in provider.existing(kind)}
 
-    return turn
+    return call
 
 
 def _there(look: Call) -> Call:
     """The same look; an object whose id is that of another account isn't there."""
 
-    def turn() -> object:
+    def call() -> object:
         try:
             return look()
         except Permanent as error:
@@ -171,7 +172,7 @@ def _there(look: Call) -> Call:
                 return None
             raise
 
-    return turn
+    return call
 
 
 def _told_apart(
@@ -187,11 +188,11 @@ def _told_apart(
     return found
 
 
-def _of_use(provider: Provider, resource: ResourceState, turn: Call) -> Call:
+def _of_use(provider: Provider, resource: ResourceState, call: Call) -> Call:
     """The same look; if what a replaced object made is deleted already, it can't be restored."""
 
     def look() -> object:
-        remote = turn()
+        remote = call()
         if not isinstance(remote, RemoteObject) or not isinstance(provider, Discovers):
             return remote
         existing = Existing(resource.address.kind, remote, resource.address.name)
@@ -215,7 +216,7 @@ def _found_twice(
 
 
 def gather(
-    turns: Mapping[K, tuple[str, Call]],
+    calls: Mapping[K, tuple[str, Call]],
     providers: Callable[[str], Provider],
     parallelism: int,
     clock: Clock,
@@ -225,11 +226,11 @@ def gather(
 ) -> dict[K, Any]:
     """What reads come to. Each goes to the provider named with it; what fails for a while is tried again.
     Raises the error of the first that fails for good."""
-    reads = _Reading({key: turn for key, (_, turn) in turns.items()}, on_progress, retry, clean)
-    if turns:
-        local = all_instant(providers, (name for name, _ in turns.values()))
+    reads = _Reads({key: call for key, (_, call) in calls.items()}, on_progress, retry, clean)
+    if calls:
+        local = all_instant(providers, (name for name, _ in calls.values()))
         executor: Executor = Inline() if local else Threads(parallelism)
-        DagExecutor(dict.fromkeys(turns, ()), reads, executor, clock, parallelism).run()
+        DagExecutor(dict.fromkeys(calls, ()), reads, executor, clock, parallelism).run()
     return reads.results
 
 
@@ -253,12 +254,12 @@ def _find(
         invisible_for(operation.started_at, lag, datetime.now(UTC)) if operation.started_at else lag
     )
 
-    def turn() -> RemoteObject | NotVisibleYet | None:
+    def call() -> RemoteObject | NotVisibleYet | None:
         found = provider.find_by_token(operation, known)
         left = until - clock.now()
         return NotVisibleYet(min(left, LOOK_AGAIN)) if found is None and left > 0 else found
 
-    return turn
+    return call
 
 
 def _read(provider: Provider, resource: ResourceState, clock: Clock, pause: float) -> Call:
@@ -266,13 +267,13 @@ def _read(provider: Provider, resource: ResourceState, clock: Clock, pause: floa
     new_for = invisible_for(resource.created_at, visible_after(provider), datetime.now(UTC))
     look = patient(provider, lambda: provider.read(resource), clock, pause, clock.now() + new_for)
 
-    def turn() -> RemoteObject | NotVisibleYet | str | None:
+    def call() -> RemoteObject | NotVisibleYet | str | None:
         remote = look()
         if remote is not None or not isinstance(provider, Explains):
             return remote
         return provider.why_gone(resource) or None
 
-    return turn
+    return call
 
 
 def patient(
@@ -288,7 +289,7 @@ def patient(
         return look
     missed = False
 
-    def turn() -> RemoteObject | NotVisibleYet | None:
+    def call() -> RemoteObject | NotVisibleYet | None:
         nonlocal missed
         remote = look()
         if remote is not None:
@@ -297,14 +298,14 @@ def patient(
         missed = True
         return None if wait is None else NotVisibleYet(wait)
 
-    return turn
+    return call
 
 
 def _import(providers: Callable[[str], Provider], resource: ResourceState, known: str | None) -> Call:
     """A file is read whole: nothing else tells whether it holds what the spec wants."""
     provider = providers(resource.provider)
 
-    def turn() -> RemoteObject | None:
+    def call() -> RemoteObject | None:
         remote = provider.read(resource)
         if remote is None or not isinstance(provider, Discovers):
             return remote
@@ -316,7 +317,7 @@ def _import(providers: Callable[[str], Provider], resource: ResourceState, known
         content = known or f"sha256:{digest.hexdigest()}"
         return replace(remote, inputs={**remote.inputs, "content": content})
 
-    return turn
+    return call
 
 
 def _with_note(remote: RemoteObject, provider: Discovers, kind: str) -> RemoteObject:
@@ -349,40 +350,33 @@ def _observed(results: Mapping[Key, RemoteObject | str | None], refreshed: bool)
     return Observed(refreshed, objects, deposed, found, imported, causes)
 
 
-class _Reading(Struct, Generic[K]):
-    """Reads, as work to be walked."""
+class _Reads(Work[K]):
+    """Reads, to be executed all at once."""
 
-    turns: Mapping[K, Call]
-    on_progress: Callable[[int, int], None]
-    retry: Backoff
-    clean: Redaction
-    results: dict[K, Any] = field(default_factory=dict)
-    failures: dict[K, int] = field(default_factory=dict)
-
-    # what the walk asks
+    def __init__(
+        self,
+        calls: Mapping[K, Call],
+        on_progress: Callable[[int, int], None],
+        retry: Backoff,
+        clean: Redaction,
+    ) -> None:
+        self.calls = calls
+        self.on_progress = on_progress
+        self.retry = retry
+        self.clean = clean
+        self.results: dict[K, Any] = {}
+        self.failures: Counter[K] = Counter()
 
     def begin(self, nodes: Collection[K]) -> Iterable[tuple[K, Call]]:
-        return [(node, self.turns[node]) for node in nodes]
+        return [(node, self.calls[node]) for node in nodes]
 
-    def settle(self, results: Collection[tuple[K, object]]) -> Iterable[tuple[K, Outcome]]:
-        return [(node, self._judge(node, result)) for node, result in results]
+    def outcomes(self, results: Collection[tuple[K, object]]) -> Iterable[tuple[K, Outcome]]:
+        return [(node, self._outcome(node, result)) for node, result in results]
 
-    def concurrency_key(self, node: K) -> str | None:
-        return None
-
-    def notice(self, node: K, note: object) -> None:
-        return None
-
-    def stopping(self, running: int) -> None:
-        return None
-
-    def skipped(self, node: K, because: K) -> None:
-        return None
-
-    def _judge(self, node: K, result: object) -> Outcome:
+    def _outcome(self, node: K, result: object) -> Outcome:
         if isinstance(result, Temporary):
-            failures = self.failures[node] = self.failures.get(node, 0) + 1
-            wait = self.retry.wait(failures, result.retry_after)
+            self.failures[node] += 1
+            wait = self.retry.wait(self.failures[node], result.retry_after)
             if wait is not None:
                 return Requeue(wait)
         if isinstance(result, NotVisibleYet):
@@ -390,5 +384,5 @@ class _Reading(Struct, Generic[K]):
         if isinstance(result, Exception):
             raise self.clean.error(result) if isinstance(result, FtopsError) else result
         self.results[node] = self.clean.remote(result) if isinstance(result, RemoteObject) else result
-        self.on_progress(len(self.results), len(self.turns))
+        self.on_progress(len(self.results), len(self.calls))
         return NodeResult.DONE

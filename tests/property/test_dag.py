@@ -59,7 +59,7 @@ class Recording:
         self.begun += nodes
         return [(node, lambda: None) for node in nodes]
 
-    def settle(self, results: Collection[tuple[int, object]]) -> Iterable[tuple[int, Outcome]]:
+    def outcomes(self, results: Collection[tuple[int, object]]) -> Iterable[tuple[int, Outcome]]:
         return [
             (node, NodeResult.FAILED if node in self._failing else NodeResult.DONE) for node, _ in results
         ]
