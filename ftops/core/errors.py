@@ -1,14 +1,14 @@
-"""Everything ftops can refuse, as one tree. A message says what is wrong, why it matters and what to do.
+"""Errors: all expected errors, as one tree. A message says what is wrong, why it matters and what to do.
 
 FtopsError                exit 1
-├── SpecError             the spec is not valid; carries every Diagnostic that was found
-├── UsageError            the command line asks for something that cannot be
-├── Blocked               exit 3: protection or policy stands in the way
+├── SpecError             the spec is invalid; has every Diagnostic that was found
+├── UsageError            the command line asks for something impossible
+├── Blocked               exit 3: a protection or policy forbids the plan
 ├── StateError            the state can't be read, written or trusted
-│   └── StateLocked       somebody else is at work on it
-└── ProviderError         what a provider may raise; nothing else may leave one
-    ├── Temporary         worth another try, after a while
-    └── Permanent         another try would fail in the same way
+│   └── StateLocked       another run has locked it
+└── ProviderError         what a provider may raise; it must not raise anything else
+    ├── Temporary         a retry may succeed
+    └── Permanent         a retry would fail in the same way
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ class Place(Struct, frozen=True, order=True):
     line: int = 1
     column: int = 1
     text: str = ""
-    """The line itself, without its end; empty where it is not known."""
+    """The line, without its end; empty if it isn't known."""
     width: int = 1
-    """0: a secret may stand there, and the line is shown nowhere."""
+    """0: the line may contain a secret and is never shown."""
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}:{self.column}"
 
     def veiled(self) -> Place:
-        """The same, and its line is shown nowhere."""
+        """The same place, without its line."""
         return Place(self.file, self.line, self.column, width=0)
 
 
@@ -47,9 +47,9 @@ class Diagnostic(Struct, frozen=True):
     severity: str = "error"
     """`error`, `warning` or `note`."""
     rule: str = ""
-    """The id of the rule that found it, such as `chat/no-assistant`; empty where it has none."""
+    """The ID of the data rule that found it, such as `chat/no-assistant`."""
     path: str = ""
-    """The way to the value within its line, such as `messages[2].content`; empty outside of data."""
+    """The path of the value within a line of data, such as `messages[2].content`."""
 
     @property
     def sort_key(self) -> tuple[str, int, int, str]:
@@ -58,7 +58,7 @@ class Diagnostic(Struct, frozen=True):
 
 
 class FtopsError(Exception):
-    """An expected refusal. `detail` explains, `hint` says what to do next."""
+    """An expected error. `detail` explains it, `hint` says what to do next."""
 
     exit_code = 1
 
@@ -74,7 +74,7 @@ class FtopsError(Exception):
 
 
 class SpecError(FtopsError):
-    """The spec is not valid. All findings of the run, sorted by place."""
+    """The spec is invalid. All findings, sorted by place."""
 
     def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
         self._diagnostics = tuple(sorted(diagnostics, key=lambda d: d.sort_key))
@@ -87,11 +87,11 @@ class SpecError(FtopsError):
 
 
 class UsageError(FtopsError):
-    """The command line asks for something that cannot be."""
+    """The command line asks for something impossible."""
 
 
 class Blocked(FtopsError):
-    """Protection or policy stands in the way of a plan."""
+    """A protection or policy forbids a plan."""
 
     exit_code = 3
 
@@ -105,7 +105,7 @@ class Blocked(FtopsError):
 
 
 class StateError(FtopsError):
-    """The state can't be read, written or trusted. `place` is that of the setting that it is about."""
+    """The state can't be read, written or trusted. `place`: of the setting that causes it."""
 
     def __init__(self, summary: str, detail: str = "", hint: str = "", place: Place | None = None) -> None:
         super().__init__(summary, detail, hint)
@@ -117,7 +117,7 @@ class StateError(FtopsError):
 
 
 class StateLocked(StateError):
-    """Somebody else is at work on this state."""
+    """Another run has locked the state."""
 
 
 class ProviderError(FtopsError):
@@ -138,12 +138,11 @@ class ProviderError(FtopsError):
 
 
 class Temporary(ProviderError):
-    """Worth another try.
+    """A retry may succeed.
 
-    `retry_after` is in seconds, None where the service named no time. `effect_unknown` is True when
-    the request may have taken effect although no reply came: the object has to be looked for by its
-    token before anything is created again.
-    """
+    `retry_after` is in seconds, None if the service gave no time. `effect_unknown`: the request may have
+    taken effect without a reply, so the object must be searched for by its token before anything is created
+    again."""
 
     def __init__(
         self,
@@ -162,4 +161,4 @@ class Temporary(ProviderError):
 
 
 class Permanent(ProviderError):
-    """Another try would fail in the same way."""
+    """A retry would fail in the same way."""

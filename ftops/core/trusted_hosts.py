@@ -1,7 +1,7 @@
-"""Trusted hosts: which hosts credentials may be sent to, as a table, and the verdict on one address. Pure.
+"""Trusted hosts: the hosts that credentials may be sent to, and the check of an address. Pure.
 
-A spec may be written by a stranger; who sets the environment is whose credentials these are. So a spec
-chooses among the known hosts of a service, and only the environment adds others.
+A spec may come from a stranger; the credentials belong to whoever sets the environment. So a spec can only
+choose among the known hosts of a service, and the environment can add others.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from typing import NamedTuple
 from msgspec import Struct
 
 ALLOW_VARIABLE = "FTOPS_ALLOW_HOSTS"
-"""Hosts that the environment adds, separated by commas: `host`, `host:port`, `*.suffix`."""
+"""Environment variable with additional hosts, separated by commas: `host`, `host:port`, `*.suffix`."""
 
 
 class Service(Struct, frozen=True):
-    """A service that is sent credentials, and the hosts that are known to be it.
+    """A service that receives credentials, and its known hosts.
 
-    In a pattern `*` stands for one label, and at the beginning for one or more.
+    In a pattern, `*` stands for one label, or for one or more at the beginning.
     """
 
     name: str
     hosts: tuple[str, ...] = ()
     is_local: bool = False
-    """Whether it runs on this machine only."""
+    """Whether it only runs on this machine."""
 
 
 AZURE_OPENAI = Service(
@@ -66,7 +66,7 @@ BLOB_STORAGE = Service(
 )
 S3 = Service(
     "Amazon S3",
-    # Other names below amazonaws.com are given to whoever pays for them.
+    # Customers can get other names below amazonaws.com.
     (
         "s3.amazonaws.com",
         "s3.*.amazonaws.com",
@@ -89,13 +89,13 @@ _ADDRESS = re.compile(
     r"(?:/[a-z0-9/._~%-]*)?",
     re.IGNORECASE | re.ASCII,
 )
-"""Narrower than any standard: what two readers of addresses might take for two hosts is none."""
+"""Stricter than the standards: no address that two parsers may read as two hosts is accepted."""
 _HTTPS_PORT = 443
 _LOOPBACK_6 = IPv6Address("::1")
 
 
 class Refusal(NamedTuple):
-    """Why nothing is sent to an address: what is wrong, why, and what to do."""
+    """Why credentials aren't sent to an address: what is wrong, why, and what to do."""
 
     summary: str
     detail: str
@@ -105,18 +105,18 @@ class Refusal(NamedTuple):
 def refusal(
     address: str, service: Service, environ: Mapping[str, str], *, written: str = ""
 ) -> Refusal | None:
-    """Why credentials of that service may not be sent to an address; None where they may. `written`: how the
-    spec names an address whose value is not to be shown."""
+    """Why credentials of a service may not be sent to an address; None if they may. `written`: the expression
+    for an address whose value must not be shown."""
     found = _ADDRESS.fullmatch(address.strip())
     if found is None:
-        return Refusal(f"{written or 'this'} is not the address of a server", _FORM, _FORM_HINT)
+        return Refusal(f"{written or 'this'} isn't the address of a server", _FORM, _FORM_HINT)
     host = found["host"].lower()
     port = int(found["port"]) if found["port"] else None
     if _is_loopback(host):
         return None
     shown = written or host
     if service.is_local:
-        return Refusal(f"{shown} is not this machine", _LOCAL, _LOCAL_HINT)
+        return Refusal(f"{shown} isn't this machine", _LOCAL, _LOCAL_HINT)
     if found["scheme"].lower() == "http":
         return Refusal(f"credentials would go to {shown} unencrypted", _HTTP, _HTTP_HINT)
     if port in (None, _HTTPS_PORT) and any(_matches(host, pattern) for pattern in service.hosts):
@@ -126,12 +126,12 @@ def refusal(
         return None
     name = "…" if written else host if port is None else f"{host}:{port}"
     wrong = next((entry for entry in allowed if entry and not _ENTRY.fullmatch(entry)), None)
-    note = f". `{wrong}`, which stands there, is no host: write `host`, `host:port` or `*.suffix`."
+    note = f". `{wrong}` in it isn't a host: write `host`, `host:port` or `*.suffix`."
     return Refusal(
-        f"{shown} is not known as a host of {service.name}",
-        f"Keys and tokens go to known hosts only ({', '.join(service.hosts)}), at port 443: a spec alone "
+        f"{shown} isn't a known host of {service.name}",
+        f"Keys and tokens are only sent to known hosts ({', '.join(service.hosts)}), at port 443: a spec "
         "can't have them sent elsewhere.",
-        "Correct the address. If you trust the host, name it in the environment: export "
+        "Correct the address. If you trust the host, allow it in the environment: export "
         f"{ALLOW_VARIABLE}={name}" + (note if wrong else ""),
     )
 
@@ -140,7 +140,7 @@ _ENTRY = re.compile(r"(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*(:\d+)?", re.ASCII)
 
 
 def is_local(address: str) -> bool:
-    """Whether an address is of this machine."""
+    """Whether an address is on this machine."""
     found = _ADDRESS.fullmatch(address.strip())
     return found is not None and _is_loopback(found["host"].lower())
 
@@ -156,7 +156,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _matches(host: str, pattern: str) -> bool:
-    """By whole labels."""
+    """Compares whole labels."""
     labels, wanted = host.split("."), pattern.split(".")
     if wanted[0] == "*" and len(labels) >= len(wanted) > 1:
         wanted = wanted[1:]
@@ -168,7 +168,7 @@ _FORM = (
     "An address is `https://host/path`: ASCII letters, digits and hyphens, without user, query and fragment."
 )
 _FORM_HINT = "Write the address as the service shows it, such as https://acme.openai.azure.com/."
-_LOCAL = "An emulator is given its key over http, which is safe within one machine only."
-_LOCAL_HINT = "Write http://127.0.0.1:PORT, or leave `url` out: then an emulator is started when needed."
-_HTTP = "Without TLS everybody on the way reads keys and tokens; http is for 127.0.0.1, ::1 and localhost."
+_LOCAL = "An emulator receives its key over http, which is only safe within one machine."
+_LOCAL_HINT = "Write http://127.0.0.1:PORT, or remove `url`: then an emulator is started when needed."
+_HTTP = "Without TLS, others on the network can read keys and tokens. http is for 127.0.0.1, ::1, localhost."
 _HTTP_HINT = "Write https://."

@@ -13,7 +13,7 @@ from ftops.providers.base import Provider
 
 
 class Providers:
-    """The providers of one run, opened when first asked for. Used by one thread; providers by many."""
+    """The providers of one run, opened when first used. For one thread; the providers are for many."""
 
     def __init__(self, configs: Mapping[str, ProviderConfig], project: Path) -> None:
         self._configs = configs
@@ -21,7 +21,7 @@ class Providers:
         self._open: dict[str, Provider] = {}
 
     def __call__(self, name: str) -> Provider:
-        """Raises FtopsError where no provider of that name is declared."""
+        """Raises FtopsError if no provider of that name is declared."""
         provider = self._open.get(name)
         if provider is None:
             provider = self._open[name] = self._start(name)
@@ -38,7 +38,7 @@ class Providers:
             known = ", ".join(sorted(self._configs)) or "none"
             raise FtopsError(
                 f"provider {name!r} is not declared",
-                f"the state records objects that it made. Declared: {known}.",
+                f"The state has objects that it created. Declared are: {known}.",
                 f"declare {name!r} under `providers` until these objects are deleted or moved",
             )
         provider: Provider = resolve(PROVIDER_TYPES[config.type].opens)(config, self._project)

@@ -1,6 +1,6 @@
-"""What a provider's account says of itself, before anything is made there. Values only.
+"""Account facts: what an account offers and allows, for preflight. Values only.
 
-A field that the service didn't tell is None or missing: nothing here is a guess.
+A fact that the service didn't report is None or missing.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from msgspec import Struct, field
 
 
 class Reach(StrEnum):
-    """How far a request to an interface of the service came."""
+    """How far a request to a service came."""
 
     USABLE = "usable"
     REFUSED = "refused"
-    """It would be refused again: who asks, or what is asked for, is wrong."""
+    """The request would be refused again: the identity or the request is wrong."""
     UNREACHABLE = "unreachable"
     """No connection could be made."""
     BUSY = "busy"
@@ -41,7 +41,7 @@ class OfferedSku(Struct, frozen=True):
     name: str
     usage: str = ""
     maximum: int | None = None
-    """Capacity of one deployment at most."""
+    """The largest capacity of one deployment."""
     retires: date | None = None
 
 
@@ -60,12 +60,12 @@ class OfferedModel(Struct, frozen=True):
 
     @property
     def id(self) -> str:
-        """`gpt-4o-mini-2024-07-18`: the name by which a spec and the data plane know it."""
+        """`gpt-4o-mini-2024-07-18`: the name in specs and on the data plane."""
         return f"{self.name}-{self.version}" if self.version and not self.base else self.name
 
 
 class Usage(Struct, frozen=True):
-    """A quota: how much of it is used, and how much there is."""
+    """A quota: its usage and its limit."""
 
     name: str
     title: str
@@ -76,7 +76,7 @@ class Usage(Struct, frozen=True):
 class AccountFacts(Struct, frozen=True):
     """One account as it is now.
 
-    `limits` and `counts` go by the same names as the limits of the catalogue: files, file_bytes,
+    `limits` and `counts` have the names of limits in the catalogue: files, file_bytes,
     total_file_bytes, jobs, running_jobs, running_global_jobs, queued_jobs.
     """
 
@@ -89,7 +89,7 @@ class AccountFacts(Struct, frozen=True):
     deploying: Access = Access()
     """The interface for deployments."""
     may_train: bool | None = None
-    """Whether the roles of who asks allow it; None: they can't be read, or a key decides."""
+    """Whether your roles allow it; None: they can't be read, or a key is used."""
     may_deploy: bool | None = None
     models: tuple[OfferedModel, ...] | None = None
     usages: tuple[Usage, ...] | None = None
@@ -98,6 +98,6 @@ class AccountFacts(Struct, frozen=True):
     limits: Mapping[str, int] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
     service: str = "azure_openai"
-    """Which part of the catalogue describes it: `azure_openai` or `openai`."""
+    """The type of provider whose models, names and limits it has."""
     retires: bool = True
-    """False: what is listed here goes on beyond its retirement date."""
+    """False: models remain available after their retirement date."""

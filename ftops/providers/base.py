@@ -1,8 +1,8 @@
-"""What the engine asks of a provider. A provider holds no retries, no sleeps and no logs: it makes one
-attempt, then returns, or raises `Temporary` or `Permanent` (ftops.core.errors).
+"""Provider protocol: what the engine asks of a provider.
 
-`create`, `update` and `delete` start something and return; where the object isn't ready yet the
-engine calls `read` again later, from the resource that it has recorded in the meantime.
+A provider has no retries, sleeps or logs: it makes one attempt, then returns, or raises `Temporary` or
+`Permanent` (ftops.core.errors). `create`, `update` and `delete` start an operation and return. If the object
+isn't ready, the engine records it and calls `read` later.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 
 OTHER_ACCOUNT = "OtherAccount"
-"""The code of a refusal to touch what is recorded in another account."""
+"""The code of an error: the resource is recorded in another account."""
 
 
 class Progress(Struct, frozen=True):
-    """Something to show while an object is in the making. `percent` is 0 to 100."""
+    """Something to show about a pending object. `percent` is 0 to 100."""
 
     message: str
     percent: float | None = None
@@ -34,11 +34,9 @@ class Progress(Struct, frozen=True):
 
 
 class Request(Struct, frozen=True):
-    """What to create or to make of an object: inputs with every reference and secret filled in.
+    """An object to create or update: inputs with every reference and secret filled in.
 
-    `token` is unique to the intent; the object has to carry it so that `find_by_token` can recognise it.
-    `known` are the remote ids that the state has on record: an object of these is never the answer
-    of `find_by_token`.
+    `token` is unique to the intent. The object must carry it, so that `find_by_token` can recognise it.
     """
 
     address: Address
@@ -47,8 +45,8 @@ class Request(Struct, frozen=True):
     folder: Path
     """Paths in inputs are relative to it."""
     fingerprint: str = ""
-    """What the object is made from (ftops.planning.desired). Where the service can keep it, the object
-    carries it."""
+    """Identifies what the object is made from (ftops.planning.desired). If the service stores metadata, the
+    object carries it."""
     report: Callable[[Progress], None] = lambda progress: None
     """May be called from any thread, any number of times."""
 
@@ -57,61 +55,62 @@ class Provider(Protocol):
     """One configured account. Methods are called from several threads at once."""
 
     def create(self, request: Request) -> RemoteObject:
-        """Starts to make the object. Where the reply may be lost after the effect took place, raises
-        Temporary(effect_unknown=True); the engine then calls `find_by_token` before it tries again."""
+        """Starts to create the object. If the request may have taken effect without a reply, raises
+        Temporary(effect_unknown=True): the engine calls `find_by_token` before it tries again."""
 
     def read(self, resource: ResourceState) -> RemoteObject | None:
-        """The object as it is now; None where it is gone."""
+        """The object as it is now; None if it doesn't exist."""
 
     def update(self, request: Request, resource: ResourceState) -> RemoteObject:
-        """Changes the object in place to the inputs asked."""
+        """Changes the object in place to the requested inputs."""
 
     def delete(self, resource: ResourceState) -> RemoteObject | None:
-        """Deletes the object. None: it is gone (or was gone already). An object: it is going, ask
-        `read` until that says None."""
+        """Deletes the object. None: it doesn't exist any more. An object: its deletion is in progress until
+        `read` returns None."""
 
     def find_by_token(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
-        """The object that a pending create made, by its token, or None."""
+        """The object with the token of a pending create, or None. `known` are recorded remote IDs: none of
+        these is the result."""
 
     def concurrency_key(self, address: Address) -> str | None:
-        """Writes in one lane are made one at a time; None: as many at once as there are slots."""
+        """Writes with one key run one at a time; None: as many at once as there are slots."""
 
     def close(self) -> None:
-        """Gives back connections and processes."""
+        """Releases connections and processes."""
 
 
 @runtime_checkable
 class ReportsProgress(Protocol):
-    """A provider that can tell how far a pending object has come."""
+    """A provider that reports the progress of pending objects."""
 
     def progress(self, resource: ResourceState, seen: str) -> tuple[list[Progress], str]:
-        """What is new since `seen` (opaque, empty at first), oldest first, and the next `seen`."""
+        """What is new since `seen` (opaque, empty at first), oldest first, and the new `seen`."""
 
 
 @runtime_checkable
 class Connects(Protocol):
-    """A provider that other programs can talk to as well."""
+    """A provider whose service other programs can call."""
 
     def connection(self) -> Mapping[str, Json]:
-        """`url`; `api_key` and `api_version` where there are any. Starts the service where needed. What
-        each is for other programs, and which names there are besides, stands in `session.CONNECTION`."""
+        """`url`, and `api_key` and `api_version` if there are any. Starts the service if needed. The
+        environment variables for these and other names are in `session.CONNECTION`."""
 
 
 @runtime_checkable
 class Inspects(Protocol):
-    """A provider that can say before an apply what its account offers and allows."""
+    """A provider that reports what its account offers and allows, before an apply."""
 
     def inspect(self, kinds: Collection[str]) -> AccountFacts:
-        """What matters for making resources of these kinds. What can't be seen is left unknown; raises
-        ProviderError only where there is no account to ask at all."""
+        """The facts that matter for resources of these kinds. What can't be read stays unknown; raises
+        ProviderError only if there is no account at all."""
 
 
 class Existing(Struct, frozen=True):
-    """An object that an account holds, as the list of its kind shows it.
+    """An object in an account, as the list of its kind shows it.
 
-    `remote.inputs` are all inputs that the service reports, in the spelling of the spec. `name` is what
-    people call it. `fingerprint`, `digest` and `token` are what ftops has written on it, if it made it:
-    `digest` is the first 16 hex digits of that of a file's content.
+    `remote.inputs` are all inputs that the service reports, in the spelling of the spec. `name` is for
+    people. `fingerprint`, `digest` and `token` are what ftops wrote on it, if it created it: `digest` is the
+    first 16 hex digits of the digest of a file's content.
     """
 
     kind: str
@@ -126,47 +125,46 @@ class Existing(Struct, frozen=True):
 
 @runtime_checkable
 class Discovers(Protocol):
-    """A provider that can list what its account holds, whoever made it."""
+    """A provider that lists all objects of its account, whoever created them."""
 
     def existing(self, kind: str) -> list[Existing]:
         """Every object of a kind, newest first. Raises ProviderError."""
 
     def content(self, remote_id: str, take: Callable[[bytes], object]) -> bool:
-        """Hands the content of a file to `take`, piece by piece. False: the service doesn't give it out."""
+        """Passes the content of a file to `take`, in chunks. False: the service doesn't return it."""
 
     def model_exists(self, found: Existing) -> bool:
-        """Whether what a finished object has made is still there: the model of a job may be deleted."""
+        """Whether the model of a finished job still exists."""
 
 
 @runtime_checkable
 class Explains(Protocol):
-    """A provider that may know why an object is gone."""
+    """A provider that may know why an object doesn't exist any more."""
 
     def why_gone(self, resource: ResourceState) -> str:
-        """Of an object that `read` has just found gone: `expired` where the service deletes such objects by
-        itself and it was time; empty where somebody must have done it."""
+        """Of an object that `read` no longer found: `expired` if the service itself deletes such objects and
+        it was time; empty if somebody must have deleted it."""
 
 
 @runtime_checkable
 class Lags(Protocol):
-    """A provider whose service may show a new object only after a while."""
+    """A provider whose service may show new objects late."""
 
     visible_after: float
-    """Seconds after which it shows for sure."""
+    """Seconds after which a new object is visible for certain."""
 
 
 def visible_after(provider: Provider) -> float:
-    """Seconds for which an object has to be looked for that was just created, or that a lost reply may have
-    created."""
+    """Seconds to keep looking for an object that was just created, or that may have been created."""
     return provider.visible_after if isinstance(provider, Lags) else 0.0
 
 
 @runtime_checkable
 class TimesOut(Protocol):
-    """A provider that limits how long its pending objects are waited for."""
+    """A provider that limits the time to wait for its pending objects."""
 
     timeouts: Mapping[str, float]
-    """Seconds by kind of resource; a kind that isn't there is waited for without a limit."""
+    """Seconds by kind of resource; no limit for other kinds."""
 
 
 def timeout(provider: Provider, kind: str) -> float:
@@ -175,18 +173,18 @@ def timeout(provider: Provider, kind: str) -> float:
 
 
 class NotVisibleYet(Struct, frozen=True):
-    """What a search or a read came to that found nothing so far: look again after these seconds."""
+    """The result of a search or read that found nothing yet: try again after these seconds."""
 
     seconds: float
 
 
 @runtime_checkable
 class Instant(Protocol):
-    """A provider whose calls take no time: the engine makes them without a thread."""
+    """A provider whose calls take no time: the engine makes them without threads."""
 
     instant: bool
 
 
 def all_instant(providers: Callable[[str], Provider], names: Iterable[str]) -> bool:
-    """Whether all providers of these names are: nothing is waited for then, and nobody is asked."""
+    """Whether all providers with these names are instant."""
     return all(isinstance(providers(name), Instant) for name in frozenset(names))

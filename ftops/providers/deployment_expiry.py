@@ -1,7 +1,7 @@
-"""When the service deletes a deployment by itself. Pure.
+"""Deployment expiry: when the service itself deletes a deployment. Pure.
 
-Source: Azure's documents on deploying fine-tuned models: one of the developer tier lives for 24 hours; any
-other one of a tuned model is deleted once nobody has called it for 15 days.
+Source: Azure's documentation on deploying fine-tuned models. A deployment of the developer tier exists for 24
+hours; any other deployment of a fine-tuned model is deleted after 15 days without calls.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from ftops.core.address import Value
 from ftops.core.resource_types import is_tuned
 
 CREATED, EXPIRES = "created_at", "expires"
-"""The computed attributes of a deployment: when it was made, and when it goes."""
+"""Computed attributes of a deployment: when it was created, and when it expires."""
 
 
 class Expiry(NamedTuple):
-    """How long a deployment lasts."""
+    """How long a deployment exists."""
 
     span: timedelta
     idle: bool
-    """Counted from the last call, of which the service doesn't tell; else from the beginning."""
+    """Counted from the last call, which the service doesn't report; else from its creation."""
 
     @property
     def planned(self) -> str:
-        """For people, of one that is yet to be made."""
-        return self._idle if self.idle else f"{self.span // timedelta(hours=1)} hours after it is made"
+        """Of a planned deployment, as text."""
+        return self._idle if self.idle else f"{self.span // timedelta(hours=1)} hours after it is created"
 
     def expected(self, created: datetime | None) -> str:
-        """For people and programs, of one that exists: a time in UTC where that is certain."""
+        """Of an existing deployment: a time in UTC if that is certain, else as text."""
         return self.planned if self.idle or created is None else f"{created + self.span:%Y-%m-%dT%H:%M:%SZ}"
 
     @property
@@ -44,7 +44,7 @@ _IDLE = Expiry(timedelta(days=15), idle=True)
 
 
 def expiry_of(inputs: Mapping[str, Value]) -> Expiry | None:
-    """How long a deployment of these inputs lasts; None: until somebody deletes it."""
+    """How long a deployment with these inputs exists; None: until somebody deletes it."""
     sku, model = inputs.get("sku"), inputs.get("model")
     name = str(sku.get("name") or "") if isinstance(sku, Mapping) else ""
     if re.sub(r"[\s_-]", "", name).casefold() in ("developertier", "developer"):
@@ -53,7 +53,7 @@ def expiry_of(inputs: Mapping[str, Value]) -> Expiry | None:
 
 
 def time_of(text: object) -> datetime | None:
-    """A time as the service or the state writes it; None where it is none."""
+    """A time as the service or the state writes it; None if it isn't one."""
     try:
         found = datetime.fromisoformat(str(text))
     except ValueError:
@@ -62,6 +62,6 @@ def time_of(text: object) -> datetime | None:
 
 
 def may_have_expired(inputs: Mapping[str, Value], created: object, now: datetime) -> bool:
-    """Whether the service may have deleted it by its own rule, by `now`."""
+    """Whether the service may have deleted it by `now`."""
     expiry, since = expiry_of(inputs), time_of(created)
     return expiry is not None and since is not None and now >= since + expiry.span

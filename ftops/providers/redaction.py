@@ -1,7 +1,7 @@
-"""Values of secrets, taken out of what a service says.
+"""Redaction: replaces the values of secrets in messages of a service by their expressions.
 
-A service may echo what it was asked: an address with its token, in an error or in the story of a job. What
-it says is recorded, shown and logged, so it is cleaned where it comes in.
+A service may echo a request, such as a URL with its token, in an error or an event. Messages are recorded,
+shown and logged, so they are redacted on arrival.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ E = TypeVar("E", bound=FtopsError)
 
 
 class Redaction(Struct, frozen=True):
-    """Puts the expression in place of each value: `${env.SAS}`. Longer values first."""
+    """Replaces each value by its expression, such as `${env.SAS}`. Longer values first."""
 
     words: tuple[tuple[str, str], ...] = ()
 
@@ -33,7 +33,7 @@ class Redaction(Struct, frozen=True):
         return text
 
     def remote(self, remote: RemoteObject) -> RemoteObject:
-        """Attributes are names and numbers, which others use as they are; only the message is prose."""
+        """Only the message is redacted: attributes are names and numbers that others use as they are."""
         return replace(remote, message=self.text(remote.message)) if remote.message else remote
 
     def error(self, error: E) -> E:
@@ -51,7 +51,7 @@ NOTHING_SECRET = Redaction()
 
 
 def with_secrets(inputs: Mapping[str, Value], secrets: Secrets) -> dict[str, Value]:
-    """Inputs as the service was given them. A secret that isn't known any more stays an expression."""
+    """Inputs as they were sent to the service. A secret that isn't known any more stays an expression."""
     return {
         name: fill(v, lambda e: secrets.get(e, e) if isinstance(e, Secret) else e)
         for name, v in inputs.items()
@@ -59,7 +59,7 @@ def with_secrets(inputs: Mapping[str, Value], secrets: Secrets) -> dict[str, Val
 
 
 def redaction(secrets: Secrets) -> Redaction:
-    """Looks for each value as it is, and as it stands in an address; and of an address, for what signs it."""
+    """A redaction of each value, plain and URL-encoded, and of the signature within a URL."""
     words: dict[str, str] = {}
     for secret, value in secrets.items():
         for text in (*_signs(str(value)), str(value)):
@@ -70,7 +70,7 @@ def redaction(secrets: Secrets) -> Redaction:
 
 
 def _signs(text: str) -> list[str]:
-    """What is secret by itself in an address: its password, its query and the values in that."""
+    """What is secret in a URL: its password, its query, and the values in the query."""
     if "://" not in text:
         return []
     try:

@@ -1,4 +1,4 @@
-"""What a job's training measured: its result file, as rows. Read from the service, recorded nowhere."""
+"""Training results: the metrics in a job's result file. They are downloaded, not recorded."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ftops.state.state import ResourceState
 
 
 class Results(Struct, frozen=True):
-    """A result file: its text, and its rows by column. Empty cells are left out of a row."""
+    """A result file: its text, and its rows by column, without empty cells."""
 
     file: str
     text: str
@@ -24,25 +24,25 @@ class Results(Struct, frozen=True):
 
 
 def results_of(provider: Provider, job: ResourceState) -> Results:
-    """The first result file of a job that has ended. Raises FtopsError where there is none."""
+    """The first result file of a finished job. Raises FtopsError if there is none."""
     files = job.outputs.get("result_files")
     if not isinstance(files, list) or not files:
         raise FtopsError(
             f"{job.address} has no result file",
             f"It is {job.outputs.get('status') or job.status.value}; the file is written when training ends.",
-            "look again after `ftops apply`",
+            "try again after `ftops apply`",
         )
     content, file = io.BytesIO(), str(files[0])
     if not isinstance(provider, Discovers) or not provider.content(file, content.write):
         raise FtopsError(
-            f"the result file of {job.address} is not to be had",
-            f"The service doesn't give out {file}: it may have been deleted.",
+            f"the result file of {job.address} isn't available",
+            f"The service doesn't return {file}: it may have been deleted.",
         )
     return _parsed(file, decoded(content.getvalue()))
 
 
 def decoded(content: bytes) -> str:
-    """The CSV in a result file. Some routes hand it out as it is, others in base64."""
+    """The CSV in a result file. Some routes return it in base64."""
     with_header = content.lstrip(b"\xef\xbb\xbf\r\n ")
     if not with_header.startswith(b"step"):
         try:

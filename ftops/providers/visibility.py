@@ -1,16 +1,16 @@
-"""When an object counts as gone that the service doesn't show: its lists and replicas lag behind. Pure."""
+"""Visibility: when an object that the service doesn't show counts as deleted. Its replicas lag. Pure."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
 LOOK_AGAIN = 2.0
-"""Seconds between two looks at most."""
+"""The longest time between two reads, in seconds."""
 
 
 def invisible_for(created_at: str, lag: float, now: datetime) -> float:
-    """Seconds for which an object may still not be shown; `lag` is what its provider allows for at most. The
-    clock of the machine that created it may be another. Without a moment (ISO 8601), it isn't new."""
+    """Seconds for which an object may still not be visible, at most `lag`. It may have been created by a
+    machine with another clock. Without a timestamp (ISO 8601), it isn't new."""
     if not (lag and created_at):
         return 0.0
     age = (now - datetime.fromisoformat(created_at)).total_seconds()
@@ -18,8 +18,8 @@ def invisible_for(created_at: str, lag: float, now: datetime) -> float:
 
 
 def look_again_after(left: float, pause: float, *, missed_before: bool) -> float | None:
-    """Seconds until the next look at an object that was not shown; None if it counts as gone. `left` is how
-    long it may stay so. A single miss means nothing: the next look is made by another replica."""
+    """Seconds until the next read of an object that wasn't found; None if it counts as deleted. `left`: how
+    long it may remain invisible. A single miss doesn't count: another replica may answer the next read."""
     if missed_before and left <= 0:
         return None
     return min(max(left, pause), LOOK_AGAIN)

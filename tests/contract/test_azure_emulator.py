@@ -99,7 +99,7 @@ def test_settings_are_passed_on(project: Path) -> None:
         found = Cloud(local.connection(), project).admin("GET", "settings")
         assert found["model_quota"] == 17
     with closing(open_in(project, settings={"model_kuota": 17})) as local:
-        with pytest.raises(Permanent, match="refuses its settings") as caught:
+        with pytest.raises(Permanent, match="rejects its settings") as caught:
             local.connection()
         assert "model_kuota" in caught.value.detail
 
@@ -115,7 +115,7 @@ def test_a_server_that_is_named(cloud: Cloud, project: Path) -> None:
         local.create(dataset(project))
 
 
-@pytest.mark.parametrize(("key", "said"), [("", "wants a key"), ("wrong", "refuses the `api_key`")])
+@pytest.mark.parametrize(("key", "said"), [("", "requires a key"), ("wrong", "rejects the `api_key`")])
 def test_a_server_that_is_named_and_its_key_is_not(cloud: Cloud, project: Path, key: str, said: str) -> None:
     local = open_in(project, url=cloud.url, **({"api_key": key} if key else {}))
     with closing(local), pytest.raises(Permanent, match=said):
@@ -141,7 +141,7 @@ def test_a_server_of_another_account_is_refused(project: Path, place: str) -> No
     with running_cloud(project / "east", "--account", "east") as east:
         where = {"url": east.url, "api_key": east.key} if place == "url" else {"data": "east"}
         local = open_in(project, account="west", **where)
-        with closing(local), pytest.raises(Permanent, match="is another account") as caught:
+        with closing(local), pytest.raises(Permanent, match="has another account") as caught:
             local.create(dataset(project))
     assert "`account` is west" in caught.value.detail
     assert "runs there is east" in caught.value.detail

@@ -194,7 +194,7 @@ def test_pain_18_endpoint_and_names_are_outputs(cloud: Cloud, tmp_path: Path) ->
     ("sku", "lasts", "hours", "known"),
     [
         ("Standard", "after 15 days without calls", 15 * 24, "after 15 days without calls"),
-        ("DeveloperTier", "24 hours after it is made", 24, "T"),
+        ("DeveloperTier", "24 hours after it is created", 24, "T"),
     ],
 )
 def test_pain_19_a_deployment_disappears(

@@ -1,4 +1,4 @@
-"""A provider that hands each call to what it has for the kind of resource."""
+"""Dispatch: a provider that passes each call to its handler for the kind of resource."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ftops.core.errors import Permanent
 from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.evaluation.answers import Answer, Question
 from ftops.providers.base import Existing, Explains, Progress, ReportsProgress, Request
-from ftops.providers.dataplane.client import DataPlane
+from ftops.providers.dataplane.client import DataPlane, seconds_setting
 from ftops.providers.dataplane.completions import ask
 from ftops.providers.dataplane.datasets import Datasets
 from ftops.providers.dataplane.jobs import Jobs
@@ -18,7 +18,7 @@ from ftops.state.state import PendingOperation, RemoteObject, ResourceState
 
 
 class Kind(Protocol):
-    """What a provider does with resources of one kind."""
+    """The handler for one kind of resource."""
 
     def create(self, request: Request) -> RemoteObject: ...
 
@@ -35,31 +35,30 @@ class Kind(Protocol):
 
 @runtime_checkable
 class Trains(Protocol):
-    """A kind whose objects make models."""
+    """A handler whose objects create models."""
 
     def model_exists(self, found: Existing) -> bool: ...
 
 
 VISIBLE_AFTER = 30.0
-"""Seconds. Neither service says how long its lists may lag; what creates costs money, so be generous."""
+"""Seconds. No service documents the lag of its lists. A duplicate costs money, so this is generous."""
 
 
 def seconds_until_visible(settings: Mapping[str, Value], default: float = VISIBLE_AFTER) -> float:
-    """How long the service may take to list what is new."""
-    said = settings.get("visible_after")
-    return float(said) if isinstance(said, int | float) else default
+    """How long the service may take to list new objects."""
+    return seconds_setting(settings, "visible_after", default)
 
 
 def timeouts_from(settings: Mapping[str, Value]) -> Mapping[str, float]:
     """Seconds to wait for pending objects of each kind."""
-    said = settings.get("timeouts")
-    given = said if isinstance(said, Mapping) else {}
+    timeouts = settings.get("timeouts")
+    given = timeouts if isinstance(timeouts, Mapping) else {}
     usual = {row.kind: row.timeout for row in RESOURCE_TYPES.values()}
     return {**usual, **{kind: float(s) for kind, s in given.items() if isinstance(s, int | float)}}
 
 
 class ByKind:
-    """Datasets and jobs of one data plane, and deployments of whatever kind the service has."""
+    """Datasets and jobs of one data plane, and the deployments of the service."""
 
     def __init__(self, clients: DataPlane, deployments: Kind) -> None:
         self._plane = clients
@@ -87,7 +86,7 @@ class ByKind:
         return self._kind(operation.address).find_by_token(operation, known)
 
     def existing(self, kind: str) -> list[Existing]:
-        """What the account holds of a kind, newest first."""
+        """The objects of a kind in the account, newest first."""
         found = self._kinds[kind].existing() if kind in self._kinds else []
         return sorted(found, key=lambda existing: existing.created_at, reverse=True)
 
@@ -96,12 +95,12 @@ class ByKind:
         return self._datasets.content(remote_id, take)
 
     def model_exists(self, found: Existing) -> bool:
-        """Whether the model of a job is still there."""
+        """Whether the model of a job still exists."""
         kind = self._kinds.get(found.kind)
         return kind.model_exists(found) if isinstance(kind, Trains) else True
 
     def progress(self, resource: ResourceState, seen: str) -> tuple[list[Progress], str]:
-        """What a job's events say; the other kinds have none."""
+        """The events of a job; other kinds have none."""
         kind = self._kinds.get(resource.address.kind)
         return kind.progress(resource, seen) if isinstance(kind, ReportsProgress) else ([], seen)
 
@@ -110,7 +109,7 @@ class ByKind:
         return ask(self._plane, deployment, question)
 
     def why_gone(self, resource: ResourceState) -> str:
-        """`expired` where the service has deleted it by itself."""
+        """`expired` if the service itself has deleted it."""
         kind = self._kinds.get(resource.address.kind)
         return kind.why_gone(resource) if isinstance(kind, Explains) else ""
 

@@ -1,7 +1,7 @@
-"""`type: emulator`: the Azure provider, pointed at a cloud on this machine that is started when needed.
+"""Emulator provider (`type: emulator`): the Azure provider with a local server, which is started when needed.
 
-The server keeps its objects in a folder, outlives the command for a moment, and is attached to by the
-next one; where it has vanished in between, the next call starts it again.
+The server keeps its objects in a folder. It outlives the command for a moment, so that the next command can
+attach to it. If it has ended in between, the next call starts it again.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ T = TypeVar("T")
 
 _HOST = "127.0.0.1"
 DEFAULT_FOLDER = ".ftops/emulator"
-"""Below the project root: where the cloud keeps its objects unless the spec says otherwise."""
+"""The default folder of its objects, relative to the project root."""
 _LINGER_SECONDS = 30
 _START_SECONDS = 30.0
 _CALL_SECONDS = 5.0
@@ -54,16 +54,16 @@ _ACCOUNT: Mapping[str, str] = {
     "resource_group": "rg-emulator",
     "account": "emulator",
 }
-"""The account of a server that says nothing else."""
+"""The account of a server that doesn't name one."""
 _KEY_VARIABLE = "FTOPS_EMULATOR_KEY"
-"""Empty: the folder's own key."""
+"""If it is empty, the key in the folder is used."""
 _LOG = "server.log"
 _PORT = "port"
 _NOTE_BYTES = 65536
-"""More is no note of a server."""
+"""A larger file isn't one of a server."""
 _TAKEN = "already runs"
 _TRUST = "--trust"
-"""In what the emulator says of a folder that it didn't make, with what to do."""
+"""Part of the emulator's message about a folder that it didn't create, which says what to do."""
 _OK, _REFUSED = 200, (401, 403)
 _LOOK_SECONDS = 0.05
 
@@ -84,7 +84,7 @@ class EmulatorProvider:
         self._lock = threading.Lock()
         self._azure: AzureProvider | None = None
         self._left: list[AzureProvider] = []
-        """Of servers that vanished; calls of other threads may still be under way on them."""
+        """Clients of servers that have ended; calls of other threads may still be in progress."""
 
     def create(self, request: Request) -> RemoteObject:
         return self._call(lambda azure: azure.create(request))
@@ -102,7 +102,7 @@ class EmulatorProvider:
         return self._call(lambda azure: azure.find_by_token(operation, known))
 
     def existing(self, kind: str) -> list[Existing]:
-        """What the account holds of a kind."""
+        """The objects of a kind in the account."""
         return self._call(lambda azure: azure.existing(kind))
 
     def content(self, remote_id: str, take: Callable[[bytes], object]) -> bool:
@@ -110,11 +110,11 @@ class EmulatorProvider:
         return self._call(lambda azure: azure.content(remote_id, take))
 
     def model_exists(self, found: Existing) -> bool:
-        """Whether the model of a job is still there."""
+        """Whether the model of a job still exists."""
         return self._call(lambda azure: azure.model_exists(found))
 
     def progress(self, resource: ResourceState, seen: str) -> tuple[list[Progress], str]:
-        """What a job's events say; the other kinds have none."""
+        """The events of a job; other kinds have none."""
         return self._call(lambda azure: azure.progress(resource, seen))
 
     def ask(self, deployment: str, question: Question) -> Answer:
@@ -122,15 +122,15 @@ class EmulatorProvider:
         return self._call(lambda azure: azure.ask(deployment, question))
 
     def why_gone(self, resource: ResourceState) -> str:
-        """`expired` where the service has deleted it by itself."""
+        """`expired` if the service itself has deleted it."""
         return self._call(lambda azure: azure.why_gone(resource))
 
     def concurrency_key(self, address: Address) -> str | None:
-        """As in Azure. No server is started to find out its account's name."""
+        """As in Azure, without starting a server for the name of its account."""
         return f"emulator/{self.name}" if kind_of(address).by_control_plane else None
 
     def inspect(self, kinds: Collection[str]) -> AccountFacts:
-        """As of Azure; but nothing retires here, so that what worked once always will."""
+        """As in Azure, except that no model retires."""
         azure = self._ensure()
         facts = azure.inspect(kinds)
         away = Reach.UNREACHABLE in (facts.training.reach, facts.deploying.reach)
@@ -139,12 +139,12 @@ class EmulatorProvider:
         return replace(facts, retires=False)
 
     def connection(self) -> Mapping[str, Json]:
-        """Where the cloud is to be found and its key, for other programs. Starts it where needed."""
+        """The URL and key for other programs. Starts the server if needed."""
         self._call(lambda azure: azure)
         return {"api_version": STABLE_VERSION, **self._server.connection}
 
     def close(self) -> None:
-        """Lets the server go: it ends by itself, unless another command attaches to it."""
+        """Releases the server: it ends, unless another command attaches to it."""
         with self._lock:
             opened, self._left = [*self._left, self._azure], []
             self._azure = None
@@ -162,7 +162,7 @@ class EmulatorProvider:
                 raise
             if error.code != UNREACHABLE:
                 raise
-        # Nothing was sent, so that this is still the first attempt.
+        # Nothing was sent, so this is still the first attempt.
         return call(self._ensure())
 
     def _ensure(self) -> AzureProvider:
@@ -172,7 +172,7 @@ class EmulatorProvider:
             return self._azure
 
     def _has_vanished(self, azure: AzureProvider) -> bool:
-        """Whether the server is no more; then the next call starts it again."""
+        """Whether the server has ended; if so, the next call starts it again."""
         with self._lock:
             if self._azure is azure:
                 if self._server.is_alive:
@@ -183,7 +183,7 @@ class EmulatorProvider:
 
 
 class _Server:
-    """The server's process: attached to, or started. One thread at a time."""
+    """The server process: attached to, or started. For one thread at a time."""
 
     def __init__(self, settings: Mapping[str, Value], name: str, project: Path) -> None:
         self._name = name
@@ -201,7 +201,7 @@ class _Server:
         return _answers(self.connection)
 
     def start(self) -> dict[str, Value]:
-        """Settings of an Azure provider for a server that answers."""
+        """The settings of an Azure provider for a running server."""
         self._check_folder()
         self.connection = self._given() if self._url else self._attached() or self._started()
         self._check_account()
@@ -217,7 +217,7 @@ class _Server:
         }
 
     def release(self) -> None:
-        """Closes the pipe by which the server knows that somebody is there."""
+        """Closes the pipe; the server ends some time after the last one is closed."""
         pipe, self._pipe = self._pipe, None
         if pipe is not None:
             with contextlib.suppress(OSError):
@@ -237,29 +237,29 @@ class _Server:
         return {**connection, **_names(connection)}
 
     def _unanswered(self, status: int, *, has_key: bool) -> Permanent:
-        """What to say of a server that the spec names, and that doesn't do what is asked."""
+        """The error for a server in the spec that isn't running or rejects the key."""
         if status not in _REFUSED:
             return Permanent(
                 f"provider {self._name}: no emulator answers at {self._url}",
-                "`url` names a server that has to be running already, and `api_key` its key.",
-                "start it (`ftops emulator`), or leave `url` out: then one is started when needed",
+                "`url` is the address of a running server, and `api_key` its key.",
+                "start it (`ftops emulator`), or remove `url`: then one is started when needed",
                 code="NoEmulator",
             )
-        what = "refuses the `api_key`" if has_key else "wants a key, and the spec has no `api_key`"
+        what = "rejects the `api_key`" if has_key else "requires a key, and the spec has no `api_key`"
         return Permanent(
             f"provider {self._name}: the emulator at {self._url} {what}",
-            f"It answered with HTTP {status}. Its key stands in `server.json` of its folder; "
-            f"{_KEY_VARIABLE} sets one when it is started.",
-            f"set `api_key: ${{env.{_KEY_VARIABLE}}}` of the provider, and that variable to the server's key",
+            f"It replied with HTTP {status}. Its key is in `server.json` in its folder, or in "
+            f"{_KEY_VARIABLE} when it is started.",
+            f"set `api_key: ${{env.{_KEY_VARIABLE}}}` in the provider, and that variable to the server's key",
             code="NoKey",
         )
 
     def _check_folder(self) -> None:
-        """The server writes to what lies in it: a checkout may have put links there."""
+        """The server writes to files in it; a checkout may have put links there."""
         try:
             refuse_planted(self._folder)
         except (FileNotFoundError, NotADirectoryError):
-            return  # starting the server makes it, or says why not
+            return  # starting the server creates it, or reports why not
         except OSError as error:
             raise Permanent(
                 f"provider {self._name}: the emulator's folder can't be used: {error.filename}",
@@ -269,38 +269,38 @@ class _Server:
             ) from error
 
     def _check_account(self) -> None:
-        """Another account would be taken for the one of the spec, and what is recorded for deleted."""
+        """With another account, all recorded objects would seem to be deleted."""
         found = str(self.connection.get("account") or _ACCOUNT["account"])
         if self._account and found.casefold() != self._account.casefold():
             raise Permanent(
-                f"provider {self._name}: the emulator at {self.connection['url']} is another account",
-                f"`account` is {self._account}, and the account of the server that runs there is {found}.",
+                f"provider {self._name}: the emulator at {self.connection['url']} has another account",
+                f"`account` is {self._account}, but the account of the running server is {found}.",
                 f"set `account: {found}`, or start the server with `--account {self._account}`",
                 code="WrongAccount",
             )
 
     def _attached(self) -> Mapping[str, Json] | None:
-        """A server that another command left running."""
-        # A folder without a server's mark may have come with a checkout, and lead anywhere.
+        """A server that another command has left running."""
+        # A folder without the mark of a server may come from a checkout, and its address may be anything.
         noted = self._noted() if made_here(real(self._folder)) else {}
         is_here = urlsplit(str(noted.get("url") or "")).hostname == _HOST
         return noted if is_here and _answers(noted) else None
 
     def _started(self) -> Mapping[str, Json]:
-        """A server of our own; at the address that the one before had, which outputs may name."""
+        """A new server, if possible at the address of the previous one, which outputs may contain."""
         refusal = ""
         for port in dict.fromkeys((self._last_port(), 0)):
             self.release()
-            said = self._launched(port)
-            refusal = str(said.get("error") or "")
-            connection = said if "url" in said else self._quicker(refusal)
+            announcement = self._launched(port)
+            refusal = str(announcement.get("error") or "")
+            connection = announcement if "url" in announcement else self._quicker(refusal)
             if connection is not None:
                 self._remember(connection)
                 return connection
         raise self._failure(refusal)
 
     def _quicker(self, refusal: str) -> Mapping[str, Json] | None:
-        """The server of another command that began a moment earlier: one folder has one server."""
+        """The server of another command that started earlier: a folder has one server."""
         deadline = time.monotonic() + _START_SECONDS
         while _TAKEN in refusal and time.monotonic() < deadline:
             if connection := self._attached():
@@ -320,11 +320,11 @@ class _Server:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env={**os.environ, _KEY_VARIABLE: self._key},  # arguments can be seen by everybody
-                start_new_session=True,  # Ctrl-C is for the command, which then ends in good order
+                env={**os.environ, _KEY_VARIABLE: self._key},  # others can see arguments
+                start_new_session=True,  # Ctrl-C is for the command only
             )
         self._pipe = process.stdin
-        for needed in ("openai", "ftops.providers.azure.arm"):  # takes as long as the server does to start
+        for needed in ("openai", "ftops.providers.azure.arm"):  # meanwhile the server starts
             import_module(needed)
         return _announced(process)
 
@@ -350,7 +350,7 @@ class _Server:
         status, reply = _call(self.connection, "PATCH", "/_emulator/settings", self._settings)
         if status != 200:
             raise Permanent(
-                f"provider {self._name}: the emulator refuses its settings",
+                f"provider {self._name}: the emulator rejects its settings",
                 reply[:800],
                 f"check providers.{self._name}.settings",
                 code="Settings",
@@ -376,8 +376,8 @@ class _Server:
 
 
 def _announced(process: subprocess.Popen[bytes]) -> Mapping[str, Json]:
-    """What the server says once it is ready: its `url` and more; or an `error`, or nothing."""
-    assert process.stdout is not None  # noqa: S101 (it was asked for)
+    """The announcement of the started server: its `url` and more, an `error`, or nothing."""
+    assert process.stdout is not None  # noqa: S101 (it is a pipe)
     late = threading.Timer(_START_SECONDS, process.kill)
     late.start()
     try:
@@ -386,26 +386,26 @@ def _announced(process: subprocess.Popen[bytes]) -> Mapping[str, Json]:
     finally:
         late.cancel()
     try:
-        said = json.loads(line)
+        announcement = json.loads(line)
     except ValueError:
-        said = {}
-    if isinstance(said, dict) and "url" in said:
-        process.returncode = 0  # it lives on by itself: nobody waits for it
-        return said
+        announcement = {}
+    if isinstance(announcement, dict) and "url" in announcement:
+        process.returncode = 0  # it outlives this process, which doesn't wait for it
+        return announcement
     process.kill()
     process.wait()
-    return said if isinstance(said, dict) else {}
+    return announcement if isinstance(announcement, dict) else {}
 
 
 def _answers(connection: Mapping[str, Json]) -> bool:
-    """Whether the server is there and knows its key."""
+    """Whether the server is running and accepts its key."""
     return bool(connection.get("url") and connection.get("api_key")) and _status(connection) == _OK
 
 
 def _status(connection: Mapping[str, Json]) -> int:
-    """What the server answers with; 0 where nothing does."""
+    """The HTTP status of a reply; 0 if there is none."""
     try:
-        # Not its health, which it tells anybody: the port may be another server's by now.
+        # Not `/health`, which needs no key: another server may use the port by now.
         status, _ = _call(connection, "GET", "/_emulator/settings")
     except (OSError, http.client.HTTPException, ValueError):
         return 0
@@ -413,7 +413,7 @@ def _status(connection: Mapping[str, Json]) -> int:
 
 
 def _names(connection: Mapping[str, Json]) -> Mapping[str, Json]:
-    """What the server says of its account; a server of an older version says nothing."""
+    """The account of the server; empty if it has an older version."""
     with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
         status, reply = _call(connection, "GET", "/_emulator/account")
         if status == 200 and isinstance(names := json.loads(reply), dict):
@@ -422,7 +422,7 @@ def _names(connection: Mapping[str, Json]) -> Mapping[str, Json]:
 
 
 def _call(connection: Mapping[str, Json], method: str, path: str, body: object = None) -> tuple[int, str]:
-    """One admin request. Not by the SDKs, whose loading would take longer than the call."""
+    """One admin request, without the SDKs: loading them takes longer than the call."""
     check_host(str(connection["url"]), EMULATOR)
     address = urlsplit(str(connection["url"]))
     client = http.client.HTTPConnection(address.hostname or "", address.port, timeout=_CALL_SECONDS)

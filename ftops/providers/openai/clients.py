@@ -1,4 +1,4 @@
-"""One project of the OpenAI platform, and the SDK client for it."""
+"""SDK client of one project of the OpenAI platform, and the errors that only the platform has."""
 
 from __future__ import annotations
 
@@ -18,12 +18,43 @@ from ftops.providers.dataplane.client import (
     text_setting,
     whole_setting,
 )
-from ftops.providers.openai.errors import PLATFORM
+from ftops.providers.dataplane.errors import Words, later, never
 
 if TYPE_CHECKING:
     from openai import OpenAI
 
 BASE_URL = "https://api.openai.com/v1"
+_KEY = "check the provider's `api_key`, and that the key isn't revoked (platform.openai.com/api-keys)"
+_PERMISSION = (
+    "the key lacks a permission: fine-tuning needs write access to files, fine-tuning and models, in the "
+    "project that `project` names or that the key belongs to"
+)
+_CREDIT = "see platform.openai.com/settings/organization/billing"
+
+PLATFORM = Words(
+    route="check the provider's `base_url` (https://api.openai.com/v1)",
+    by_code={
+        "invalid_api_key": never("the platform rejected the key", _KEY),
+        "insufficient_quota": never("no credit is left", _CREDIT),
+        "billing_hard_limit_reached": never("the spending limit is reached", _CREDIT),
+        "billing_not_active": never("billing isn't active for the organization", _CREDIT),
+        # Comes as a 429, but waiting for the next day would block the run; nothing was created.
+        "daily_rate_limit_exceeded": never(
+            "the daily limit of jobs is reached",
+            "apply again tomorrow, or request a higher limit; running jobs continue",
+        ),
+        "rate_limit_exceeded": later("too many requests"),
+        "model_not_found": never("there is no such model", "check `model`, and the project of the key"),
+        "unsupported_country_region_territory": never("the platform isn't available in this country"),
+    },
+    by_status={
+        401: never("authentication failed", _KEY),
+        403: never("access denied", _PERMISSION),
+        404: never(),
+        409: later("another operation is changing it"),
+        413: never("the file is too large", "the limit is 512 MB per file"),
+    },
+)
 DIALECT = Dialect(
     "the OpenAI platform",
     words=PLATFORM,
@@ -36,7 +67,7 @@ DIALECT = Dialect(
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """Whom to ask, and in whose name, as the spec's `providers` describe it."""
+    """One project, from the settings of a provider."""
 
     provider: str
     api_key: str = field(default="", repr=False)
@@ -45,10 +76,10 @@ class Project:
     base_url: str = BASE_URL
     poll_interval: float = 30.0
     large_file_bytes: int = 100 << 20
-    """Beyond it, a file is sent in parts."""
+    """Larger files are sent in parts."""
     part_bytes: int = 16 << 20
     hidden: tuple[str, ...] = field(default=(), repr=False)
-    """Values of other settings that no message may show."""
+    """Values of other settings that no message may contain."""
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -71,7 +102,7 @@ def project_from(settings: Mapping[str, Value], name: str, hidden: tuple[str, ..
 
 
 class PlatformClients(DataPlane):
-    """The one client: all routes are under one address."""
+    """The only client: all routes have one base URL."""
 
     account: Project
 
@@ -95,7 +126,7 @@ class PlatformClients(DataPlane):
                 hint=f"set providers.{account.provider}.api_key: ${{env.OPENAI_API_KEY}}",
                 code="Settings",
             )
-        # What isn't set is left out: the SDK would take it from the environment.
+        # Unset values are omitted explicitly: the SDK would read them from the environment.
         names = {"OpenAI-Organization": account.organization, "OpenAI-Project": account.name}
         return OpenAI(
             base_url=f"{account.base_url}/",

@@ -1,5 +1,7 @@
-"""Deployments on the OpenAI platform: there are none. A model can be called as soon as it exists, by its id,
-so that a deployment is a view of the model: nothing is made, billed or deleted for it."""
+"""Deployments on the OpenAI platform: a model is called by its ID as soon as it exists.
+
+So a deployment stands for the model itself: nothing is created, billed or deleted.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,7 @@ _SECONDS_UNTIL_LISTED = 5.0
 
 
 class ServedModels:
-    """Looks whether the models that are to be called exist."""
+    """Checks that the models of deployments exist."""
 
     def __init__(self, clients: PlatformClients) -> None:
         self._clients = clients
@@ -33,18 +35,18 @@ class ServedModels:
         return None if body is None else self._describe(body, plain(resource.inputs))
 
     def update(self, request: Request, resource: ResourceState) -> RemoteObject:
-        """Another model is called from now on: its id is all that changes."""
+        """Only the ID of the called model changes."""
         return self._serve(request)
 
     def delete(self, resource: ResourceState) -> RemoteObject | None:
         return None
 
     def find_by_token(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
-        """Nothing was made that could be lost: to look again costs nothing."""
+        """Nothing is created, so nothing can be lost."""
         return None
 
     def existing(self) -> list[Existing]:
-        """A model is there to be called or not; nothing was made of it."""
+        """No deployment is an object of its own."""
         return []
 
     def _serve(self, request: Request) -> RemoteObject:
@@ -56,17 +58,17 @@ class ServedModels:
 
     def _missing(self, address: Address, model: str) -> Permanent | Temporary:
         if is_tuned(model):
-            # A job can be done a moment before its model is listed.
+            # A job can succeed a moment before its model is listed.
             return Temporary(
                 f"{address}: the platform doesn't know {model} yet",
-                hint="a model is known only to the organization that trained it: check the provider's key",
+                hint="only the organization that trained a model can see it: check the provider's key",
                 code="NoModel",
                 retry_after=min(self._clients.account.poll_interval, _SECONDS_UNTIL_LISTED),
             )
         return Permanent(
             f"{address}: the platform has no model {model}",
-            "A deployment on the OpenAI platform is the model itself, which has to exist.",
-            "check `model`, and which organization and project the key is of",
+            "A deployment on the OpenAI platform is the model itself, which must exist.",
+            "check `model`, and the organization and project of the key",
             code="NoModel",
         )
 
@@ -94,7 +96,7 @@ class ServedModels:
 
 
 def inspect(clients: PlatformClients, kinds: Collection[str]) -> AccountFacts:
-    """What the project can call, its own tuned models included: one read."""
+    """The models of the project, including its fine-tuned ones: one read."""
     models, access = None, Access(Reach.USABLE)
     action = "list the models"
     try:

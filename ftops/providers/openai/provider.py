@@ -1,6 +1,6 @@
-"""The OpenAI platform: the datasets and jobs of the Azure provider over another client, in another dialect.
+"""OpenAI provider: datasets and jobs as in Azure, with another client and dialect.
 
-One attempt a call: no retries, no sleeps, no logs. The SDK is loaded on the first call, not on import.
+One attempt per call: no retries, no sleeps, no logs. The SDK is loaded on the first call, not on import.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ class OpenAIProvider(ByKind):
         return self._clients.account
 
     def inspect(self, kinds: Collection[str]) -> AccountFacts:
-        """Whether the key is taken, and which models the project has. The platform tells no more."""
+        """Whether the key is accepted, and which models the project has. The platform offers no more."""
         return inspect(self._clients, kinds)
 
     def concurrency_key(self, address: Address) -> str | None:
-        """Nothing excludes anything else here."""
+        """The platform accepts concurrent writes."""
         return None
 
     def connection(self) -> Mapping[str, Json]:
-        """Where other programs find the platform, and in whose name."""
+        """How other programs reach the platform."""
         project = self.account
         return {
             "platform_url": project.base_url,

@@ -21,8 +21,8 @@ MADE = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
         (Reference(Address("job", "a"), "fine_tuned_model"), "Standard", "after 15 days without calls", None),
         (f"{TUNED}:ckpt-step-3", "GlobalStandard", "after 15 days without calls", None),
         ("ftchkpt-1", "Standard", "after 15 days without calls", None),
-        (TUNED, "DeveloperTier", "24 hours after it is made", "2026-11-22T09:30:00Z"),
-        (TUNED, "developer_tier", "24 hours after it is made", "2026-11-22T09:30:00Z"),
+        (TUNED, "DeveloperTier", "24 hours after it is created", "2026-11-22T09:30:00Z"),
+        (TUNED, "developer_tier", "24 hours after it is created", "2026-11-22T09:30:00Z"),
     ],
 )
 def test_how_long_it_lasts(model: Any, sku: str, planned: str, expected: str | None) -> None:
