@@ -25,7 +25,7 @@ JSON = dict[str, Any]
 
 
 class Account(Struct, frozen=True):
-    """The names of the account in the control plane."""
+    """The names of the account in the control plane. ``id`` and ``group_id`` are ARM ids."""
 
     subscription: str
     group: str
@@ -34,12 +34,10 @@ class Account(Struct, frozen=True):
 
     @property
     def group_id(self) -> str:
-        """The ARM id of the resource group."""
         return f"/subscriptions/{self.subscription}/resourceGroups/{self.group}"
 
     @property
     def id(self) -> str:
-        """The ARM id of the account."""
         return f"{self.group_id}/providers/Microsoft.CognitiveServices/accounts/{self.name}"
 
 

@@ -1,1 +1,1 @@
-"""The control plane: the account, its deployments and its quota."""
+"""Control plane: the account, its deployments and its quota."""

@@ -269,11 +269,11 @@ def _purge(cloud: Cloud) -> None:
 
 
 def _is_this_account(cloud: Cloud, request: Request) -> bool:
-    given, account = request.path_params, cloud.account
+    path, account = request.path_params, cloud.account
     pairs = (
-        (given["group"], account.group),
-        (given["account"], account.name),
-        (given["location"].replace(" ", ""), account.location.replace(" ", "")),
+        (path["group"], account.group),
+        (path["account"], account.name),
+        (path["location"].replace(" ", ""), account.location.replace(" ", "")),
     )
     return all(one.lower() == other.lower() for one, other in pairs)
 

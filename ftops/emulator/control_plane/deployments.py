@@ -52,30 +52,30 @@ async def put(cloud: Cloud, request: Request) -> Response:
     existing = deployment_state.find(cloud, name)
     _refuse_if_busy(cloud)
     _refuse_if_failed(cloud, existing)
-    wanted = _parsed(cloud, body)
+    desired = _parsed(cloud, body)
     if existing is None:
-        return _create(cloud, request, name, wanted)
-    _refuse_change(cloud, existing, wanted)
-    quota.require(cloud, wanted.model, wanted.sku, existing)
-    return _update(cloud, request, existing, wanted)
+        return _create(cloud, request, name, desired)
+    _refuse_change(cloud, existing, desired)
+    quota.require(cloud, desired.model, desired.sku, existing)
+    return _update(cloud, request, existing, desired)
 
 
-def _create(cloud: Cloud, request: Request, name: str, wanted: _Request) -> Response:
+def _create(cloud: Cloud, request: Request, name: str, desired: _Request) -> Response:
     if len(cloud.deployments) >= cloud.settings.deployments_limit:
         raise _bad("BadRequest", "The maximum number of deployments of the account is reached.")
-    quota.require(cloud, wanted.model, wanted.sku, None)
+    quota.require(cloud, desired.model, desired.sku, None)
     now = cloud.clock.now()
-    is_async = wanted.tuned or cloud.settings.base_deployment_async
+    is_async = desired.tuned or cloud.settings.base_deployment_async
     ready = now + (cloud.settings.deployment_seconds if is_async else 0.0)
     fault = request.scope.get("emulator.deployment_fault")
     deployment = Deployment(
         id=name.lower(),
         created=now,
         name=name,
-        model=wanted.model,
-        sku=wanted.sku,
-        properties=wanted.properties,
-        tags=wanted.tags,
+        model=desired.model,
+        sku=desired.sku,
+        properties=desired.properties,
+        tags=desired.tags,
         modified=now,
         ready=ready,
         etag=str(uuid.uuid4()),
@@ -86,7 +86,7 @@ def _create(cloud: Cloud, request: Request, name: str, wanted: _Request) -> Resp
     )
     cloud.deployments.put(deployment)
     headers = {}
-    if is_async and (cloud.settings.ft_put_async_header or not wanted.tuned):
+    if is_async and (cloud.settings.ft_put_async_header or not desired.tuned):
         headers = operations.start(cloud, request, deployment)
     return reply(described(cloud, deployment), 201, headers)
 
@@ -99,8 +99,8 @@ def _stale_model(cloud: Cloud, name: str, now: float) -> JSON | None:
     return old.model if now < old.deleting + cloud.settings.stale_route_seconds else None
 
 
-def _update(cloud: Cloud, request: Request, existing: Deployment, wanted: _Request) -> Response:
-    model, sku, properties, tags, _ = wanted
+def _update(cloud: Cloud, request: Request, existing: Deployment, desired: _Request) -> Response:
+    model, sku, properties, tags, _ = desired
     changed = replace(existing, model=model, sku=sku, properties=properties, tags=tags)
     if changed == existing:
         return reply(described(cloud, existing))
@@ -257,15 +257,15 @@ def _refuse_if_failed(cloud: Cloud, existing: Deployment | None) -> None:
         )
 
 
-def _refuse_change(cloud: Cloud, existing: Deployment, wanted: _Request) -> None:
-    if wanted.sku["name"] != existing.sku["name"]:
+def _refuse_change(cloud: Cloud, existing: Deployment, desired: _Request) -> None:
+    if desired.sku["name"] != existing.sku["name"]:
         raise _sku_change(existing)
-    if all(wanted.model.get(key) == existing.model.get(key) for key in ("format", "name", "version")):
+    if all(desired.model.get(key) == existing.model.get(key) for key in ("format", "name", "version")):
         return
-    if wanted.tuned or deployment_state.model_of(cloud, existing.model) is not None:
+    if desired.tuned or deployment_state.model_of(cloud, existing.model) is not None:
         message = "Model updates are not supported for finetuned model deployments."
         raise _bad("ModelUpgradeNotSupported", message)
-    if wanted.sku["capacity"] != existing.sku["capacity"]:
+    if desired.sku["capacity"] != existing.sku["capacity"]:
         raise _bad("BadRequest", "Cannot change capacity and model at the same time.")
 
 

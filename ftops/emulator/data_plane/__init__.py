@@ -1,1 +1,1 @@
-"""The data plane: files, uploads, jobs, models and chat."""
+"""Data plane: files, uploads, jobs, models and chat."""

@@ -100,13 +100,13 @@ def _model(cloud: Cloud, body: Mapping[str, Any]) -> catalog.BaseModel:
 
 
 def _training_type(cloud: Cloud, body: Mapping[str, Any], model: catalog.BaseModel) -> str:
-    given, settings = str(body.get("trainingType", "")).lower(), cloud.settings
+    name, settings = str(body.get("trainingType", "")).lower(), cloud.settings
     required = settings.training_type_required and (settings.strict or not model.only_standard)
-    if not given and not required:
+    if not name and not required:
         return "standard"
-    if given not in _TRAINING_TYPES:
+    if name not in _TRAINING_TYPES:
         raise invalid(NOT_TRAINABLE)
-    return _TRAINING_TYPES[given]
+    return _TRAINING_TYPES[name]
 
 
 def _file(cloud: Cloud, body: Mapping[str, Any], key: str) -> str | None:

@@ -58,7 +58,7 @@ async def complete(cloud: Cloud, request: Request) -> Response:
     """Join the parts in the order of ``part_ids``; check the digest, if ``md5`` is given."""
     body = await read_object(request)
     upload = _open(cloud, request)
-    parts = _ordered(upload, body.get("part_ids"))
+    parts = _part_ids(upload, body.get("part_ids"))
     files.refuse_beyond_limit(cloud)
     name = f"file-{new_hex()}"
     digest = await asyncio.to_thread(_join, [_part(cloud, part) for part in parts], cloud.content(name))
@@ -92,18 +92,18 @@ def _open(cloud: Cloud, request: Request) -> Upload:
     return upload
 
 
-def _ordered(upload: Upload, given: Any) -> list[str]:
-    if not isinstance(given, list) or not given or len(set(map(str, given))) != len(given):
+def _part_ids(upload: Upload, part_ids: Any) -> list[str]:
+    if not isinstance(part_ids, list) or not part_ids or len(set(map(str, part_ids))) != len(part_ids):
         raise invalid("'part_ids' must be a list of different parts.")
     # The official example lists the ids of blocks, the SDK those of parts.
     blocks = {_block(part): part for part in upload.parts}
-    given = [blocks.get(part, part) for part in given]
-    if unknown := [part for part in given if part not in upload.parts]:
+    part_ids = [blocks.get(part, part) for part in part_ids]
+    if unknown := [part for part in part_ids if part not in upload.parts]:
         raise invalid(f"The part '{unknown[0]}' does not belong to the upload.")
-    size = sum(upload.parts[part] for part in given)
+    size = sum(upload.parts[part] for part in part_ids)
     if size != upload.bytes:
         raise invalid(f"The parts have {size} bytes, but {upload.bytes} were announced.")
-    return [str(part) for part in given]
+    return [str(part) for part in part_ids]
 
 
 def _block(part: str) -> str:

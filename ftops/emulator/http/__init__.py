@@ -1,1 +1,1 @@
-"""HTTP: messages, errors, and who may do what."""
+"""HTTP: messages, errors, authentication and authorization."""

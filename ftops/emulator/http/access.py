@@ -101,8 +101,8 @@ def require(settings: Settings, plane: Plane, method: str, path: str, principal:
 def _action(plane: Plane, method: str, path: str) -> str:
     is_control = plane is Plane.ARM
     rest = path.lower() if is_control else path.removeprefix("/openai/").removeprefix("v1/")
-    for wanted, glob, action in _CONTROL_ACTIONS if is_control else _DATA_ACTIONS:
-        if wanted in ("*", method) and fnmatchcase(rest, glob):
+    for verb, glob, action in _CONTROL_ACTIONS if is_control else _DATA_ACTIONS:
+        if verb in ("*", method) and fnmatchcase(rest, glob):
             return f"{_PROVIDER if is_control else _DATA}/{action}" if action else ""
     return f"{_DATA}/{rest}/{method.lower()}"
 

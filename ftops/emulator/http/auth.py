@@ -32,11 +32,11 @@ _AUDIENCES = {
 _HEADER = {"alg": "HS256", "typ": "JWT"}
 
 
-def stored_key(path: Path, wanted: str | None) -> str:
-    """The key in ``path``; created once, or replaced by ``wanted``."""
-    if wanted is None and path.exists():
+def stored_key(path: Path, new: str | None) -> str:
+    """The key in ``path``; created once, or replaced by ``new``."""
+    if new is None and path.exists():
         return path.read_text("ascii").strip()
-    key = wanted or secrets.token_hex(16)
+    key = new or secrets.token_hex(16)
     replace_text(path, key + "\n")
     return key
 
@@ -69,8 +69,8 @@ class Credentials:
         is_valid = claims.get("iss") == ISSUER and claims.get("aud") == audience
         return str(claims["sub"]) if is_valid else None
 
-    def knows_key(self, given: str | None) -> bool:
-        return given is not None and hmac.compare_digest(given.encode(), self.key.encode())
+    def knows_key(self, key: str | None) -> bool:
+        return key is not None and hmac.compare_digest(key.encode(), self.key.encode())
 
     def check(self, plane: Plane, headers: Mapping[str, str], settings: Settings) -> str:
         """The caller: ``OWNER`` or a principal's id. Raises ServiceError."""

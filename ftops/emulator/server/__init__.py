@@ -1,1 +1,1 @@
-"""The server: routes, the process, its administration."""
+"""Server: process, routes, admin endpoints."""

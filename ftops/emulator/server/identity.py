@@ -32,7 +32,7 @@ EXCHANGE_AUDIENCE = "api://AzureADTokenExchange"
 
 def issuer_of(method: str, path: str) -> Issue | None:
     """The handler of a token endpoint, if this is one."""
-    rows = (issue for wanted, pattern, issue in _ISSUERS if wanted == method and pattern.fullmatch(path))
+    rows = (issue for verb, pattern, issue in _ISSUERS if verb == method and pattern.fullmatch(path))
     return next(rows, None)
 
 

@@ -141,13 +141,8 @@ def table(account: Account) -> dict[Plane, list[Route]]:
 
 
 def _routes(prefix: str, rows: Rows, flags: int = 0) -> list[Route]:
-    return [
-        Route(method, _pattern(prefix + path, flags), handler, _SINCE.get(handler, ""))
-        for method, path, handler in rows
-    ]
-
-
-def _pattern(path: str, flags: int) -> re.Pattern[str]:
-    parts = re.split(r"\{(\w+)\}", path)
-    text = "".join(f"(?P<{part}>[^/]+)" if index % 2 else re.escape(part) for index, part in enumerate(parts))
-    return re.compile(text + "/?", flags)
+    routes = []
+    for method, path, handler in rows:
+        pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(prefix + path)) + "/?"
+        routes.append(Route(method, re.compile(pattern, flags), handler, _SINCE.get(handler, "")))
+    return routes

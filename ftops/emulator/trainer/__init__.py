@@ -1,1 +1,1 @@
-"""The trainer: models that learn from the examples of a job."""
+"""Trainer: a small model that learns from the examples of a job."""

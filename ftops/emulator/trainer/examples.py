@@ -126,9 +126,9 @@ def _chat(record: Mapping[str, Any]) -> tuple[list[Example], int]:
 
 
 def _preference(record: Mapping[str, Any]) -> tuple[list[Example], int]:
-    given = record.get("input")
-    messages = given.get("messages") if isinstance(given, dict) else None
-    if not isinstance(given, dict) or not isinstance(messages, list) or not messages:
+    chat = record.get("input")
+    messages = chat.get("messages") if isinstance(chat, dict) else None
+    if not isinstance(chat, dict) or not isinstance(messages, list) or not messages:
         raise InvalidChat("'input.messages' is missing or empty; preference fine-tuning needs it")
     for key in _OUTPUTS:
         _check_output(key, record.get(key))
@@ -136,7 +136,7 @@ def _preference(record: Mapping[str, Any]) -> tuple[list[Example], int]:
         {**turn, "weight": 0} if isinstance(turn, dict) and turn.get("role") == "assistant" else turn
         for turn in messages
     ]
-    tools = {"tools": given["tools"]} if given.get("tools") else {}
+    tools = {"tools": chat["tools"]} if chat.get("tools") else {}
     preferred, other = ({"messages": [*unlearned, *record[key]], **tools} for key in _OUTPUTS)
     list(_conversation(other))  # checked by the same rules, but not learned
     return list(_conversation(preferred)), _count_tokens(preferred)

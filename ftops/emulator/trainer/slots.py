@@ -131,20 +131,22 @@ def _is_similar(part: str, word: str) -> bool:
     return part == word or (short >= 4 and part[: short - 1] == word[: short - 1])
 
 
-def _spans(parameter: Parameter, prompt: str, found: list[Token]) -> Iterator[tuple[Any, int, int]]:
+def _spans(parameter: Parameter, prompt: str, prompt_tokens: list[Token]) -> Iterator[tuple[Any, int, int]]:
     if parameter.kind in ("integer", "number"):
-        for index, token in enumerate(found):
-            if (number := _number(found, index, token)) is not None:
+        for index in range(len(prompt_tokens)):
+            if (number := _number(prompt_tokens, index)) is not None:
                 yield number, index, index + 1
         return
-    longest = max([len(tokens(str(value))) for value in parameter.values] or [MAX_SPAN])
-    for start in range(len(found)):
-        for end in range(start + 1, min(start + min(longest, MAX_SPAN), len(found)) + 1):
-            if found[start].is_word or found[start].is_number:
-                yield prompt[found[start].start : found[end - 1].end], start, end
+    known = [len(tokens(str(value))) for value in parameter.values]
+    longest = min(max(known or [MAX_SPAN]), MAX_SPAN)
+    for start, first in enumerate(prompt_tokens):
+        if first.is_word or first.is_number:
+            for end in range(start + 1, min(start + longest, len(prompt_tokens)) + 1):
+                yield prompt[first.start : prompt_tokens[end - 1].end], start, end
 
 
-def _number(found: list[Token], index: int, token: Token) -> int | float | None:
+def _number(prompt_tokens: list[Token], index: int) -> int | float | None:
+    token = prompt_tokens[index]
     if token.is_number:
         text = token.text.replace(",", ".")
         value = float(text) if "." in text else int(text)
@@ -152,22 +154,20 @@ def _number(found: list[Token], index: int, token: Token) -> int | float | None:
         value = small
     else:
         return None
-    negated = index > 0 and found[index - 1].text.lower() in _NEGATIONS
-    return -value if negated else value
+    is_negated = index > 0 and prompt_tokens[index - 1].text.lower() in _NEGATIONS
+    return -value if is_negated else value
 
 
-def _copy_features(parameter: Parameter, found: list[Token], start: int, end: int) -> Iterator[str]:
-    before = [token.key for token in found[:start]]
-    after = [token.key for token in found[end:]]
-    first = before[-1] if before else "^"
-    second = before[-2] if len(before) > 1 else "^"
-    follower = after[0] if after else "$"
-    same = sum(token.is_number for token in found[:start]) if found[start].is_number else "-"
-    what = "number" if found[start].is_number else "word"
-    shape = f"{what}{end - start}~{'title' if found[start].text[:1].isupper() else 'low'}"
+def _copy_features(parameter: Parameter, prompt_tokens: list[Token], start: int, end: int) -> Iterator[str]:
+    first = prompt_tokens[start]
+    before = ["^", "^", *(token.key for token in prompt_tokens[:start])]
+    after = [token.key for token in prompt_tokens[end : end + 1]] or ["$"]
+    numbers = sum(token.is_number for token in prompt_tokens[:start]) if first.is_number else "-"
+    what = "number" if first.is_number else "word"
+    shape = f"{what}{end - start}~{'title' if first.text[:1].isupper() else 'low'}"
     local = [
-        "here", f"<{first}", f"<<{second} {first}", f">{follower}", f"#{same}", f"={shape}",
-        f"w{found[start].key}" if end == start + 1 else "w",
+        "here", f"<{before[-1]}", f"<<{before[-2]} {before[-1]}", f">{after[0]}", f"#{numbers}", f"={shape}",
+        f"w{first.key}" if end == start + 1 else "w",
     ]  # fmt: skip
     own = f"copy~{parameter.function}.{parameter.name}~"
     yield from (own + feature for feature in local)
