@@ -4,7 +4,7 @@ The package contains it (`models.yaml`, every entry with its source and date), a
 file of their own. What an account itself reports has precedence.
 """
 
-from ftops.catalog.reader import PROJECT_FILE, VARIABLE, load
+from ftops.catalog.reader import load
 from ftops.catalog.values import Catalog, CatalogModel
 
-__all__ = ["PROJECT_FILE", "VARIABLE", "Catalog", "CatalogModel", "load"]
+__all__ = ["Catalog", "CatalogModel", "load"]

@@ -20,8 +20,6 @@ from ftops.core.project import CATALOG_FILE, CATALOG_VARIABLE
 from ftops.core.suggestions import did_you_mean
 from ftops.yaml import document as yaml_document
 
-VARIABLE = CATALOG_VARIABLE
-PROJECT_FILE = CATALOG_FILE
 FORMAT_VERSION = 1
 _OWN = Path(__file__).with_name("models.yaml")
 
@@ -32,10 +30,10 @@ def load(project: Path, environ: Mapping[str, str], show: Callable[[Path], str] 
     """The catalogue of the package, with `<project>/ftops.catalog.yaml` and then the file in FTOPS_CATALOG
     merged over it. Raises SpecError if one of them can't be used."""
     files = [_OWN]
-    if os.path.lexists(project / PROJECT_FILE):
-        files.append(project / PROJECT_FILE)
-    if environ.get(VARIABLE):
-        files.append(Path(environ[VARIABLE]))
+    if os.path.lexists(project / CATALOG_FILE):
+        files.append(project / CATALOG_FILE)
+    if environ.get(CATALOG_VARIABLE):
+        files.append(Path(environ[CATALOG_VARIABLE]))
     tree: Tree = {}
     sources: list[str] = []
     for file in files:
@@ -115,7 +113,11 @@ def _parsed(shown: str, path: Path, root: Path | None) -> yaml_document.Document
         text = yaml_document.decode(content(path, root, limit=yaml_document.MAX_BYTES), shown)
         return yaml_document.parse(text, shown)
     except OSError as exc:
-        hint = exc.hint if isinstance(exc, Refused) else f"check the path in {VARIABLE} and the permissions"
+        hint = (
+            exc.hint
+            if isinstance(exc, Refused)
+            else f"check the path in {CATALOG_VARIABLE} and the permissions"
+        )
         summary, place = f"can't read the catalogue {shown}", Place(shown).veiled()
         raise SpecError([Diagnostic(summary, f"{exc.strerror or exc}.", hint, place)]) from exc
     except yaml_document.Invalid as exc:

@@ -183,18 +183,18 @@ def _is_block(node: Node) -> bool:
 
 def _spaced(layout: _Layout) -> list[str]:
     """The lines with one empty line before each section and its comments, never two, and none at the ends."""
-    found: list[_Line] = []
+    lines: list[_Line] = []
     comments = end = 0
     for line in layout.lines():
-        head = len(found) - comments
-        above = found[head - 1] if head and line.number in layout.section_lines else None
+        head = len(lines) - comments
+        above = lines[head - 1] if head and line.number in layout.section_lines else None
         if above and above.text and above.number not in layout.open_ends:
-            found.insert(head, _Line(-1, "", False))
-        if line.text or line.counts or (found and found[-1].text):
-            found.append(line)
+            lines.insert(head, _Line(-1, "", False))
+        if line.text or line.counts or (lines and lines[-1].text):
+            lines.append(line)
         comments = comments + 1 if line.text.startswith("#") and not line.counts else 0
-        end = len(found) if line.text or line.counts else end
-    return [line.text for line in found[:end]]
+        end = len(lines) if line.text or line.counts else end
+    return [line.text for line in lines[:end]]
 
 
 def _same_meaning(root: Node, formatted: str, file: str) -> bool:

@@ -67,9 +67,9 @@ class Cache:
         self._load().files[_key(path, format)] = _Entry(identity(status), inspection)
         self._changed = True
 
-    def overlap(self, one: str, other: str, find: Callable[[], Overlap]) -> Overlap:
+    def overlap(self, digest: str, other: str, find: Callable[[], Overlap]) -> Overlap:
         """The overlap of the files with these digests; `find` computes it if it isn't known yet."""
-        key = f"{one} {other}"
+        key = f"{digest} {other}"
         known = self._load().overlaps
         if key not in known:
             known[key] = find()

@@ -154,8 +154,8 @@ def word_pairs(text: str) -> array[int]:
     return array("I", {hash(item) & 0xFFFFFFFF for item in [*pairwise(words)] or words})
 
 
-def likeness(one: Iterable[int], other: Iterable[int]) -> float:
+def likeness(words: Iterable[int], others: Iterable[int]) -> float:
     """The part of all pairs of words that both texts have (Jaccard similarity)."""
-    ours, theirs = frozenset(one), frozenset(other)
+    ours, theirs = frozenset(words), frozenset(others)
     union = len(ours | theirs)
     return len(ours & theirs) / union if union else 1.0

@@ -16,9 +16,6 @@ MAX_DEPTH = 100
 _BLANK = re.compile(r"[ \t\r\n]*")
 # Possessive quantifiers: without them, the memory of a search grows with the text.
 _TEXT = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
-_CONSTANT = re.compile(_TEXT + r"|(?P<found>-?Infinity|NaN)")
-_DIGITS = re.compile(_TEXT + r"|(?P<found>-?\d{4000,})")
-_HUGE = re.compile(_TEXT + r"|(?P<found>-?\d[\d.]*(?:[eE][+-]?\d+)?)")
 _TOKEN = re.compile(_TEXT + r"|[{}\[\],:]")
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|.)")
 _MAY_BE_HALF = re.compile(r"\\u[dD][89a-fA-F]")
@@ -88,9 +85,8 @@ def parse(line: str) -> dict[str, object] | Finding:
     except RecursionError:
         return _too_deep(line)
     except ValueError:
-        return Finding(
-            "json/number", "a number with too many digits", _find(_DIGITS, line), "Write it as text."
-        )
+        at = _find(r"-?\d{4000,}", line)
+        return Finding("json/number", "a number with too many digits", at, "Write it as text.")
     if not isinstance(value, dict):
         return Finding("json/not-object", f"the line is {describe(value)}, not an object")
     if line.count("[") + line.count("{") > MAX_DEPTH and _is_too_deep(value):
@@ -161,17 +157,17 @@ def _skip(line: str, at: int) -> int:
     return match.end() if match else at
 
 
-def _find(pattern: re.Pattern[str], line: str) -> int:
-    return next((m.start() for m in pattern.finditer(line) if m["found"]), 0)
+def _find(pattern: str, line: str) -> int:
+    """The index of the first match outside of text; 0 if there is none."""
+    matches = re.finditer(rf"{_TEXT}|(?P<found>{pattern})", line)
+    return next((m.start() for m in matches if m["found"]), 0)
 
 
 def _not_a_number(line: str, constant: str) -> Finding:
+    at = _find(rf"(?<![\d.]){re.escape(constant)}", line)
     if constant[-1].isdigit():
-        at = next((m.start() for m in _HUGE.finditer(line) if m["found"] == constant), 0)
         return Finding("json/number", "a number that is too large", at)
-    return Finding(
-        "json/number", f"{constant} is not JSON", _find(_CONSTANT, line), "Write a number or null."
-    )
+    return Finding("json/number", f"{constant} is not JSON", at, "Write a number or null.")
 
 
 def _is_too_deep(value: object) -> bool:

@@ -178,10 +178,10 @@ def _new_duplicates(before: Sequence[Row], after: Sequence[Row]) -> Pairs:
     allowed = Counter(row.content for row in before)
     first: dict[bytes, Row] = {}
     seen: Counter[bytes] = Counter()
-    found = []
+    duplicates = []
     for row in after:
         seen[row.content] += 1
         original = first.setdefault(row.content, row)
         if seen[row.content] > max(1, allowed[row.content]):
-            found.append((original, row))
-    return tuple(found)
+            duplicates.append((original, row))
+    return tuple(duplicates)

@@ -94,9 +94,9 @@ def minhash(text: bytes) -> bytes:
     return bytes(buckets)
 
 
-def likeness(one: bytes, other: bytes) -> float:
+def likeness(ours: bytes, theirs: bytes) -> float:
     """The similarity of two MinHash values, 0 to 1. Buckets that are empty in both don't count."""
-    used = [(a, b) for a, b in zip(one, other, strict=True) if a or b]
+    used = [(a, b) for a, b in zip(ours, theirs, strict=True) if a or b]
     return sum(a == b for a, b in used) / len(used) if used else 1.0
 
 

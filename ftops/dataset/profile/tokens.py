@@ -278,11 +278,11 @@ def _bindings() -> Any:
     """The compiled part of bpe-openai only: its Python part takes a second to build tables that aren't needed
     here."""
     package = find_spec("bpe_openai")
-    found = package and PathFinder.find_spec("bpe_openai._bindings", package.submodule_search_locations)
-    if not found or found.loader is None:
+    spec = package and PathFinder.find_spec("bpe_openai._bindings", package.submodule_search_locations)
+    if not spec or spec.loader is None:
         raise NoEncoding("the package bpe-openai, which has the vocabularies, is not installed")
-    module = module_from_spec(found)
-    found.loader.exec_module(module)
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
     return module
 
 

@@ -1,7 +1,7 @@
 """Secrets and personal data in text, found by patterns with few false positives. Values are never shown.
 
-A pass over all bytes is cheap only if it is one of C. So bytes are folded to classes, runs that are long
-enough to be a key and groups of figures are looked for, and patterns are tried around those alone.
+A pass over all bytes is cheap only in C. So bytes are mapped to classes, to find runs that are long enough
+for a key, and groups of digits. The patterns are tried only around those.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from functools import cache
 from typing import Any, NamedTuple
 
 _LEAST = 16
-"""Letters and digits in a row that every key has."""
+"""Consecutive letters and digits that every key has."""
 _BEFORE, _AFTER = 64, 1024
-"""Bytes around such a run that a pattern may need. Runs within half of them are looked at with it."""
+"""Bytes around such a run that a pattern may need. Runs within half of them share one search."""
 
 _KEYS = (
     (
@@ -47,9 +47,9 @@ _AT = (
 )
 _SIGN = re.compile(b"@")
 _BEFORE_SIGN, _AFTER_SIGN = 110, 340
-"""Bytes around an `@` that these may need."""
+"""Bytes around an `@` that these patterns may need."""
 _EXAMPLES = rb"(?i)@(?:[a-z0-9-]+\.)*(?:example\.(?:com|org|net)|[a-z0-9-]+\.(?:example|test|invalid))$"
-"""Addresses that are reserved for examples belong to nobody (RFC 2606)."""
+"""Addresses that are reserved for examples (RFC 2606)."""
 
 _NEAR_RUNS = b"|".join(b"(%b)" % pattern for _, pattern in _KEYS)
 
@@ -57,21 +57,21 @@ _ASCII = [chr(code) if code < 128 else "." for code in range(256)]
 _RUNS = bytes(48 if c.isalnum() else 46 for c in _ASCII)
 _FIGURES = bytes(48 if c.isdigit() else ord(c) if c in " -" else 46 for c in _ASCII)
 _RUN = b"0" * _LEAST
-_RUN_OF = rb"[A-Za-z0-9]+"
+_LETTERS_AND_DIGITS = rb"[A-Za-z0-9]+"
 _GROUPS = re.compile(rb"000(?:0[ -]0000|-00-0000)")
 _FOURS = re.compile(rb"[0-9]{4}[ -][0-9]{4}")
 _THREE_TWO_FOUR = re.compile(rb"[0-9]{3}-[0-9]{2}-[0-9]{4}")
 _SLICE, _OVERLAP = 65_536, 16
 _MANY = 100
-"""Groups of figures from which on it is quicker to look at all of the text once."""
+"""Groups of digits from which on it is faster to search the whole text once."""
 _STEP = 16
-"""Of a long run every so many groups of four bytes are kept."""
+"""Of a long run, every 16th group of four bytes is kept."""
 _SPACE, _HYPHEN = b" -"
 _IMAGE = re.compile(rb";base64,[A-Za-z0-9+/=]+")
 
 
 class Hit(NamedTuple):
-    """A secret: bytes start to end are it."""
+    """A secret: the bytes from start to end."""
 
     rule: str
     start: int
@@ -79,9 +79,9 @@ class Hit(NamedTuple):
 
 
 def hits(block: bytes, *, vectorised: bool = False) -> Iterator[Hit]:
-    """What is found in some lines of a file. Images in base64 are passed over.
+    """The secrets in some lines of a file, without images in base64.
 
-    `vectorised` uses numpy: faster, where there is enough to make up for its import.
+    `vectorised`: with numpy, which is faster if there is enough text to be worth its import.
     """
     suspects = _suspects_by_numpy if vectorised else _suspects
     runs, groups = suspects(block)
@@ -91,8 +91,8 @@ def hits(block: bytes, *, vectorised: bool = False) -> Iterator[Hit]:
     found = set(_addresses(block))
     last = 0
     for at in runs:
-        run = _compiled(_RUN_OF).match(block, at, at + _AFTER)
-        if at < last or (run and _is_word(run[0])):
+        run = _compiled(_LETTERS_AND_DIGITS).match(block, at, at + _AFTER)
+        if at < last or (run and run[0].isalpha() and run[0][1:].islower()):  # an ordinary word
             continue
         last = at + _AFTER // 2
         start, end = max(0, at - _BEFORE), at + _AFTER
@@ -108,7 +108,7 @@ def hits(block: bytes, *, vectorised: bool = False) -> Iterator[Hit]:
 
 
 def mask(text: str) -> str:
-    """The text with dots for everything that is found; of the same length."""
+    """The text with dots in place of secrets, of the same length."""
     if len(text) < 8 or not any(c in text for c in "@0123456789-"):
         return text
     raw = text.encode("utf-8", "replace")
@@ -131,8 +131,8 @@ def _addresses(block: bytes) -> Iterator[Hit]:
 
 
 def _around_signs(block: bytes) -> Iterator[tuple[int, int]]:
-    """The parts of a text that have an `@` in reach. No two overlap, so that no byte is looked at for each of
-    the signs around it."""
+    """The parts of a text that are near an `@`. They don't overlap, so that no byte is searched once for each
+    `@` near it."""
     start = end = 0
     for sign in _SIGN.finditer(block):
         at = sign.start()
@@ -146,7 +146,7 @@ def _around_signs(block: bytes) -> Iterator[tuple[int, int]]:
 
 
 def _suspects(block: bytes) -> tuple[list[int], list[int]]:
-    """Where runs start that are long enough to be a key, and groups of figures."""
+    """The starts of runs that are long enough for a key, and of groups of digits."""
     figures = block.translate(_FIGURES)
     groups = [m.start() for m in _GROUPS.finditer(figures)] if b"000" in figures else []
     return [*_finds(block.translate(_RUNS), _RUN)], groups
@@ -160,8 +160,8 @@ def _finds(text: bytes, needle: bytes) -> Iterator[int]:
 
 
 def _suspects_by_numpy(block: bytes) -> tuple[list[int], list[int]]:
-    """The same, many bytes at once: slice by slice, as what is made of one stays in the cache of a processor,
-    and in arrays that are kept, as to get memory anew costs more than to fill it."""
+    """A faster `_suspects`: in slices that fit into the cache of a processor, and in arrays that are reused,
+    since allocating memory costs more than filling it."""
     import numpy
 
     text = numpy.frombuffer(block, dtype=numpy.uint8)
@@ -184,7 +184,7 @@ def _suspects_by_numpy(block: bytes) -> tuple[list[int], list[int]]:
 
 
 def _classes(text: Any) -> tuple[Any, Any]:
-    """Of a slice: which groups of four bytes are letters and figures alone, and which bytes are figures."""
+    """For a slice: which groups of four bytes are only letters and digits, and which bytes are digits."""
     import numpy
 
     size = len(text)
@@ -207,7 +207,7 @@ def _scratch() -> tuple[Any, Any, Any]:
 
 
 def _long_runs(block: bytes, near: Sequence[int]) -> Iterator[int]:
-    """Where runs of letters and figures start that are long enough, at or just before these places."""
+    """The starts of runs of letters and digits that are long enough, at or just before these places."""
     for at in near:
         start = at
         while start and at - start < 4 and block[start - 1 : start].isalnum():
@@ -218,7 +218,7 @@ def _long_runs(block: bytes, near: Sequence[int]) -> Iterator[int]:
 
 
 def _figures(block: bytes, gaps: Sequence[int]) -> Iterator[int]:
-    """Where groups of figures start that are divided by a space or a hyphen at one of these places."""
+    """The starts of groups of digits that have a space or a hyphen at one of these places."""
     for at in gaps:
         for before, pattern in ((4, _FOURS), (3, _THREE_TWO_FOUR)):
             if at >= before and pattern.match(block, at - before):
@@ -227,22 +227,18 @@ def _figures(block: bytes, gaps: Sequence[int]) -> Iterator[int]:
 
 @cache
 def _compiled(pattern: bytes) -> re.Pattern[bytes]:
-    """Most runs need few of the patterns, and compiling them all takes longer than a small file."""
+    """Compiles a pattern on first use: compiling all takes longer than checking a small file."""
     return re.compile(pattern)
 
 
-def _is_word(text: bytes) -> bool:
-    """Whether these are small letters, with a capital or without."""
-    return text.isalpha() and text[1:].islower()
-
-
 def _numbers(block: bytes, start: int, end: int) -> Iterator[Hit]:
-    """A number may begin within what looks like another and is none, so one goes on from the next byte."""
+    """Numbers with valid check digits. One may begin within an invalid one, so the search continues at the
+    next byte."""
     for rule, pattern in _NUMBERS:
         search, at = _compiled(pattern), start
         while match := search.search(block, at, end):
             at = match.start() + 1
-            whole = search.match(block, match.start())  # not cut by the end of what is looked at
+            whole = search.match(block, match.start())  # not cut off at `end`
             if whole and whole.span() == match.span() and _VALID.get(rule, bool)(match[0]):
                 yield Hit(rule, *match.span())
 
@@ -266,7 +262,7 @@ _VALID = {"personal/card": _is_card, "personal/iban": _is_iban}
 
 
 def _longest(found: set[Hit]) -> Iterator[Hit]:
-    """Without those that overlap one that starts earlier or is longer."""
+    """All but those that overlap one that starts earlier or is longer."""
     end = -1
     for hit in sorted(found, key=lambda h: (h.start, -h.end)):
         if hit.start >= end:

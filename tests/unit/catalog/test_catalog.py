@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 from ftops import catalog
-from ftops.catalog import PROJECT_FILE, VARIABLE, Catalog, load
+from ftops.catalog import Catalog, load
 from ftops.core.errors import SpecError
+from ftops.core.project import CATALOG_FILE, CATALOG_VARIABLE
 
 MINI = "gpt-4o-mini-2024-07-18"
 OWN = Path(catalog.__file__).with_name("models.yaml")
@@ -19,7 +20,7 @@ NOTHING: Mapping[str, str] = {}
 
 
 def with_overlay(folder: Path, text: str) -> Catalog:
-    (folder / PROJECT_FILE).write_text(text, encoding="utf-8")
+    (folder / CATALOG_FILE).write_text(text, encoding="utf-8")
     return load(folder, NOTHING)
 
 
@@ -110,14 +111,14 @@ models:
     assert known.limits["files"] == 200 and known.limits["running_jobs"] == 3
     house = known.find("house-model")
     assert house is not None and house.methods is None and house.skus is None
-    assert known.sources == ("models.yaml", str(tmp_path / PROJECT_FILE))
+    assert known.sources == ("models.yaml", str(tmp_path / CATALOG_FILE))
 
 
 def test_the_file_that_the_environment_names_comes_last(tmp_path: Path) -> None:
-    (tmp_path / PROJECT_FILE).write_text("limits: {files: 1, jobs: 1}\n")
+    (tmp_path / CATALOG_FILE).write_text("limits: {files: 1, jobs: 1}\n")
     other = tmp_path / "other.yaml"
     other.write_text("limits: {files: 2}\nregions: {ours: {names: [atlantis]}}\n")
-    known = load(tmp_path, {VARIABLE: str(other)})
+    known = load(tmp_path, {CATALOG_VARIABLE: str(other)})
     assert (known.limits["files"], known.limits["jobs"]) == (2, 1)
 
 
@@ -179,7 +180,7 @@ def test_what_is_wrong_with_an_overlay_and_where(tmp_path: Path, name: str) -> N
     (one,) = caught.value.diagnostics
     assert (one.summary, one.hint) == (summary, hint)
     assert one.place is not None
-    assert (one.place.file, one.place.line) == (str(tmp_path / PROJECT_FILE), line)
+    assert (one.place.file, one.place.line) == (str(tmp_path / CATALOG_FILE), line)
 
 
 def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
@@ -190,9 +191,9 @@ def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_there_or_no_yaml(tmp_path: Path) -> None:
     with pytest.raises(SpecError) as caught:
-        load(tmp_path, {VARIABLE: str(tmp_path / "missing.yaml")})
+        load(tmp_path, {CATALOG_VARIABLE: str(tmp_path / "missing.yaml")})
     assert caught.value.diagnostics[0].summary == f"can't read the catalogue {tmp_path / 'missing.yaml'}"
-    assert VARIABLE in caught.value.diagnostics[0].hint
+    assert CATALOG_VARIABLE in caught.value.diagnostics[0].hint
     with pytest.raises(SpecError) as caught:
         with_overlay(tmp_path, "models: {a: [}\n")
     assert caught.value.diagnostics[0].place is not None

@@ -11,11 +11,11 @@ import pytest
 from msgspec.structs import replace
 
 from ftops.applying.run import Settings
-from ftops.catalog import VARIABLE
 from ftops.config.config import ProviderConfig, Resource
 from ftops.config.graph import build
 from ftops.core.address import Address
 from ftops.core.errors import Blocked, Diagnostic, Permanent, Place, ProviderError, Temporary
+from ftops.core.project import CATALOG_VARIABLE
 from ftops.planning.plan import Change
 from ftops.planning.planner import plan
 from ftops.planning.preflight import run_preflight
@@ -65,7 +65,7 @@ def on(provider: str, resource: Resource) -> Resource:
 
 def test_who_cannot_be_asked_is_not() -> None:
     assert not isinstance(MemoryProvider(), Inspects)
-    broken = {VARIABLE: "/there/is/none"}
+    broken = {CATALOG_VARIABLE: "/there/is/none"}
     assert ask([dataset("a", "1")], {"cloud": MemoryProvider()}, broken) == [], "nor is the catalogue read"
 
 
