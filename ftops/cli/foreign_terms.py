@@ -51,12 +51,12 @@ _ONE_DASH = re.compile(r"-([a-z][a-z-]{2,})(=.*)?\Z", re.DOTALL)
 
 
 def command_hint(name: str) -> str:
-    """What does here what a command of that name does elsewhere; empty where nothing is known."""
+    """The command of ftops for a command of another tool; empty if none is known."""
     return f"In ftops, use {COMMANDS[name]}." if name in COMMANDS else ""
 
 
 def option_hint(name: str, known: Collection[str]) -> str:
-    """The option that an unknown one may stand for; empty where there is none."""
+    """The option that may be meant by an unknown one; empty if none is known."""
     meant = OPTIONS.get(name)
     if meant is not None and (not meant.startswith("-") or meant.partition(" ")[0] in known):
         return f"In ftops, use {meant if '`' in meant else f'`{meant}`'}."
@@ -65,7 +65,7 @@ def option_hint(name: str, known: Collection[str]) -> str:
 
 
 def one_dash_hint(argv: Sequence[str], known: Collection[str]) -> str:
-    """Terraform writes long options with one dash; here that is a row of short ones."""
+    """Terraform's long options have one dash, which click parses as short options."""
     for word in argv:
         found = _ONE_DASH.match(word)
         option = f"--{found[1]}" if found else ""

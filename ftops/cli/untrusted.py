@@ -137,11 +137,8 @@ def at_recorded_accounts(config: Config, state: State) -> Config:
 
 
 def _fitting(provider: ProviderConfig, recorded: Counter[tuple[str, str]]) -> list[str]:
-    return [
-        account
-        for name, account in recorded
-        if name == provider.name and account and re.fullmatch(provider.possible, account)
-    ]
+    accounts = (account for name, account in recorded if name == provider.name and account)
+    return [account for account in accounts if re.fullmatch(provider.possible, account)]
 
 
 def left_out(config: Config, *, without_state: bool = False) -> list[str]:

@@ -1,4 +1,4 @@
-"""Views: values → text. They start nothing, contact nothing and decide nothing.
+"""Views: pure functions from values to text, JSON and Markdown.
 
-Text goes out through `ftops.cli`; `live` is the one view that draws by itself, as rich needs the terminal.
+`ftops.cli` prints the text. Only `live` writes to the terminal itself, because rich needs it.
 """

@@ -1,4 +1,4 @@
-"""The audit log as a table and as JSON."""
+"""Audit log as a table and as JSON."""
 
 from __future__ import annotations
 

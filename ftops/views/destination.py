@@ -18,15 +18,15 @@ _TITLES: Mapping[str, str] = {
     "cloud": "cloud",
     "set_from": "set by",
 }
-"""What a provider has beside its type, in the order in which it is shown, and how it is led in."""
+"""Fields of a provider → the word before them, in the order of display."""
 _NAMES = [key for key in _TITLES if key not in ("host", "data", "set_from")]
-"""What of it says which account of a server is meant."""
+"""Fields that name an account."""
 
 
 def destination_lines(destination: Destination) -> Iterator[str]:
     """`Provider azure: azure_openai acme.openai.azure.com, account acme`."""
     for name, provider in sorted(destination.providers.items()):
-        yield f"Provider {name}: {', '.join([provider['type'], *_said(provider, _TITLES)])}"
+        yield f"Provider {name}: {', '.join([provider['type'], *_fields(provider, _TITLES)])}"
     if destination.state:
         place = dict(sorted(destination.state.items()))
         backend, lineage = place.pop("backend"), place.pop("lineage", "")[:8]
@@ -38,24 +38,24 @@ def destination_lines(destination: Destination) -> Iterator[str]:
 
 
 def redirections(destination: Destination) -> Iterator[str]:
-    """What to say first: an account that was chosen from outside the spec."""
+    """Warnings about accounts that are set outside the spec."""
     for name, provider in sorted(destination.providers.items()):
         sources = provider.get("set_from", "").split(", ")
-        given = [one for one in sources if one.removeprefix("var.") in destination.variables]
+        given = [source for source in sources if source.removeprefix("var.") in destination.variables]
         if given:
             what = f"the account of provider {name} is set outside the spec, by {', '.join(given)}"
             server = [provider[key] for key in ("host", "data") if key in provider]
-            yield f"{what}: {', '.join([*server, *_said(provider, _NAMES)])}"
+            yield f"{what}: {', '.join([*server, *_fields(provider, _NAMES)])}"
 
 
 def accounts(destination: Destination) -> str:
-    """The accounts in words, where it doesn't matter which is which."""
-    return ", ".join(dict.fromkeys(_place(one) or name for name, one in destination.providers.items()))
+    """The names of the accounts."""
+    places = (
+        provider.get("host") or provider.get("data") or provider.get("account") or name
+        for name, provider in destination.providers.items()
+    )
+    return ", ".join(dict.fromkeys(places))
 
 
-def _place(provider: Mapping[str, str]) -> str:
-    return provider.get("host") or provider.get("data") or provider.get("account", "")
-
-
-def _said(provider: Mapping[str, str], keys: Iterable[str]) -> Iterator[str]:
+def _fields(provider: Mapping[str, str], keys: Iterable[str]) -> Iterator[str]:
     return (f"{_TITLES[key]} {provider[key]}".strip() for key in keys if key in provider)

@@ -13,7 +13,7 @@ from ftops.views.values import plural
 
 
 def draw(plan: Plan, everything: bool, paint: Painter) -> str:
-    """What somebody has to look at; the rest in a line, or whole with `everything`."""
+    """Unexpected drift; the rest as a count, or in full with `everything`."""
     return "\n".join(_lines(plan, everything, paint)) + "\n"
 
 

@@ -12,17 +12,14 @@ from ftops.views.paint import Painter
 from ftops.views.plan import attribute_line, will
 from ftops.views.values import plural
 
-_NOT_AT_HAND = "the changed examples are unknown: the applied version is neither in .ftops nor in Git"
+_UNAVAILABLE = "the changed examples are unknown: the applied version is neither in .ftops nor in Git"
 
 
 def draw(address: Address, causes: Sequence[Cause], paint: Painter) -> str:
-    """The chain, each cause below what it changes."""
+    """The chain of causes, each below the change that it explains."""
     if not causes:
         return f"{paint(str(address), 'bold')}: nothing would change.\n"
-    lines: list[str] = []
-    for cause in causes:
-        lines += [*_lines(cause, "", paint), ""]
-    return "\n".join(lines)
+    return "\n".join(line for cause in causes for line in (*_lines(cause, "", paint), ""))
 
 
 def to_json(address: Address, causes: Sequence[Cause]) -> dict[str, Json]:
@@ -47,7 +44,7 @@ def _lines(cause: Cause, indent: str, paint: Painter) -> Iterator[str]:
         yield ""
         yield from datadiff.lines(cause.compared, paint, inner)
     elif cause.content_changes:
-        yield f"{inner}{paint(_NOT_AT_HAND, 'dim')}"
+        yield f"{inner}{paint(_UNAVAILABLE, 'dim')}"
     for below in cause.causes:
         yield ""
         yield from _lines(below, inner, paint)

@@ -12,7 +12,7 @@ from ftops.views.paint import Painter, clean
 
 
 def draw_text(graph: Graph, paint: Painter) -> str:
-    """In the order of work: each resource, and what it needs."""
+    """Each resource and its dependencies, in the order of creation."""
     lines = []
     for address in graph.order:
         needs = ", ".join(str(a) for a in graph.dependencies[address])

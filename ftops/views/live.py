@@ -1,6 +1,6 @@
 """Live view of an apply on a terminal: a row for each change in progress, finished ones above.
 
-The only view that knows rich, and imported only for this.
+The only module that imports rich, and imported only when it is used.
 """
 
 from __future__ import annotations

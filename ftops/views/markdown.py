@@ -1,7 +1,7 @@
 """A plan as Markdown, for a comment on a pull request, with a length limit.
 
-What a spec or a service says stands in code blocks only, so that it can't pass for markup, links or
-mentions. What is deleted or replaced is the last to be left out.
+Text from a spec or a service is in code blocks only, so that it can't act as markup, links or mentions.
+Deletions and replacements are the last to be left out.
 """
 
 from __future__ import annotations
@@ -18,19 +18,20 @@ from ftops.views import diagnostics
 from ftops.views.destination import destination_lines, redirections
 from ftops.views.paint import PLAIN, clean
 from ftops.views.plan import drift_lines, lines_of_changes, output_lines, setting_line, subject, summary_line
+from ftops.views.values import plural
 
 SMALLEST = 2_000
-"""Characters below which nothing sensible is left."""
+"""The lowest limit, in characters."""
 _NOTE = 500
-"""Characters that are kept for saying what was left out."""
+"""Characters reserved for the note about what was left out."""
 _WEIGHT = {Action.DELETE: 0, Action.REPLACE: 0, Action.FORGET: 1, Action.UPDATE: 2}
 _WEIGHT |= dict.fromkeys((Action.ADOPT, Action.RESUME, Action.RESTORE), 3)
 _MARK = {"~": "!", "±": "!", "=": " ", ".": " "}
-"""How the symbols of a plan stand in a block of the language `diff`, which colours the first column."""
+"""Symbols of a plan → first column in a block of the language `diff`, which is highlighted by it."""
 
 
 class _Drawn(Struct):
-    """A change with all its lines, and how many of them are shown: all, the first, or none."""
+    """A change with its lines, and how many of them are shown: all, the first, or none."""
 
     change: Change
     lines: Sequence[str]
@@ -41,7 +42,7 @@ class _Drawn(Struct):
         return sum(len(line) + 1 for line in self.lines[: self.shown]) + bool(self.shown)
 
     def grow(self, shown: int) -> int:
-        """Shows so many lines; the characters that this takes more."""
+        """Sets the number of lines; the additional characters."""
         before = self.size
         self.shown = shown
         return self.size - before
@@ -71,7 +72,7 @@ def _draw(saved: SavedPlan, limit: int | None) -> str:
 
 
 def _choose(changes: Sequence[_Drawn], room: int | None) -> None:
-    """First a line for each, then all of each, the weightiest first, while there is room."""
+    """While there is room: first one line for each, then all lines, the most important changes first."""
     ordered = sorted(changes, key=lambda d: _WEIGHT.get(d.change.action, 9))
     for whole in (False, True):
         for drawn in ordered:
@@ -88,7 +89,7 @@ def _choose(changes: Sequence[_Drawn], room: int | None) -> None:
 
 
 def _extras(plan: Plan) -> list[str]:
-    """What stands before the changes, the weightiest first."""
+    """The sections before the changes, the most important first."""
     drift = [line for found in plan.noticed for line in drift_lines(found, PLAIN)]
     settings = [setting_line(setting, PLAIN) for setting in plan.settings]
     where = "\n".join(clean(line) for line in destination_lines(plan.destination))
@@ -118,19 +119,19 @@ def _left_out(changes: Iterable[_Drawn], extras: int) -> list[str]:
     changes = list(changes)
     short = [d.change for d in changes if 0 < d.shown < len(d.lines)]
     missing = [d.change for d in changes if not d.shown]
-    said = [f"the details of {_counted(short)}"] * bool(short)
-    said += [f"{_counted(missing)} whole"] * bool(missing)
-    said += [f"{extras} other section{'s' if extras > 1 else ''}"] * bool(extras)
-    if not said:
+    parts = [f"the details of {_counted(short)}"] * bool(short)
+    parts += [f"{_counted(missing)} whole"] * bool(missing)
+    parts += [plural(extras, "other section")] * bool(extras)
+    if not parts:
         return []
-    return [f"> **Left out for length:** {'; '.join(said)}. `ftops show FILE` shows the whole plan.\n"]
+    return [f"> **Left out for length:** {'; '.join(parts)}. `ftops show FILE` shows the whole plan.\n"]
 
 
 def _counted(changes: Sequence[Change]) -> str:
     """`42 steps (40 create, 2 update)`."""
     counts = Counter(change.action.value for change in changes)
     parts = ", ".join(f"{count:,} {name}" for name, count in sorted(counts.items()))
-    return f"{len(changes):,} step{'s' if len(changes) > 1 else ''} ({parts})"
+    return f"{plural(len(changes), 'step')} ({parts})"
 
 
 def _foot(saved: SavedPlan) -> str:
@@ -140,7 +141,7 @@ def _foot(saved: SavedPlan) -> str:
 
 
 def _as_diff(lines: Iterable[str]) -> list[str]:
-    """Symbols move to the first column."""
+    """Moves symbols to the first column."""
     found = []
     for line in lines:
         bare = line.lstrip()
@@ -151,7 +152,7 @@ def _as_diff(lines: Iterable[str]) -> list[str]:
 
 
 def _block(text: str, language: str) -> str:
-    """In a fence that nothing inside can close."""
+    """A code block with a fence that the text can't close."""
     longest = max((len(run) for run in re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}{language}\n{text}\n{fence}\n"

@@ -8,12 +8,11 @@ from ftops.views.values import change_of, plural
 
 def money_change(amount: float) -> str:
     """`+$0.25`, `−$1.10`."""
-    sign = "−" if amount < 0 else "+"
-    return f"{sign}{dollars(abs(amount))}"
+    return f"{'−' if amount < 0 else '+'}{dollars(abs(amount))}"
 
 
 def training(cost: TrainingCost) -> str:
-    """`about $1.23 (41,020 tokens × 3 epochs at $10.00 per 1M)`, or what is known instead."""
+    """`about $1.23 (41,020 tokens × 3 epochs at $10.00 per 1M)`, or what is known of it."""
     if not cost.tokens:
         return f"unknown: {cost.note}"
     measure = f"{cost.tokens:,} tokens × {epochs(cost)}"
@@ -35,12 +34,8 @@ def data(change: DataChange) -> str:
         counts.append(f"−{change.removed:,}" if counts else f"−{plural(change.removed, 'example')}")
     if change.edited:
         counts.append(f"{change.edited:,} edited" if counts else f"{plural(change.edited, 'example')} edited")
-    same = (
-        "the same examples in another order"
-        if change.reordered
-        else "the same examples, formatted differently"
-    )
-    parts = [", ".join(counts) or same]
+    same = "in another order" if change.reordered else "formatted differently"
+    parts = [", ".join(counts) or f"the same examples, {same}"]
     if change.tokens is not None:
         parts.append(change_of(change.tokens, "token"))
     if change.dollars is not None:
@@ -49,9 +44,7 @@ def data(change: DataChange) -> str:
 
 
 def epochs(cost: TrainingCost) -> str:
-    number = cost.epochs.number
-    about = "probably " if cost.epochs.is_estimate else ""
-    return about + plural(number, "epoch")
+    return ("probably " if cost.epochs.is_estimate else "") + plural(cost.epochs.number, "epoch")
 
 
 def hosting(cost: HostingCost) -> str:
@@ -68,13 +61,12 @@ def per_hour(amount: float) -> str:
 
 
 def total(estimate: Estimate) -> str:
-    """One line for a whole plan; empty where nothing of it costs anything that is known."""
+    """One line for a whole plan; empty if no costs are known."""
     unknown = len(estimate.unknown)
-    known = len(estimate.training) - unknown
     parts = []
-    if known:
-        beside = f" and {plural(unknown, 'job')} of unknown cost" if unknown else ""
-        parts.append(f"training about {dollars(estimate.dollars)}{beside}")
+    if len(estimate.training) > unknown:
+        rest = f" and {plural(unknown, 'job')} of unknown cost" if unknown else ""
+        parts.append(f"training about {dollars(estimate.dollars)}{rest}")
     if estimate.per_hour:
         parts.append(f"hosting {per_hour(estimate.per_hour)}")
     lead = "The emulator is free; the service would charge: " if estimate.is_rehearsal else "Cost: "

@@ -1,7 +1,7 @@
 """Painter: terminal colours, and sanitizing of untrusted text.
 
-What a spec or a service says may hold control characters; on a terminal those could hide or rewrite
-lines of a plan that somebody is about to approve. Everything that is painted is cleaned first.
+Text from a spec or a service may contain control characters, which could hide or rewrite lines of a plan on a
+terminal just before it is approved. So all painted text is cleaned first.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ STYLES: Mapping[str, str] = {
 
 _UNSEEN = r"\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff"
 _CONTROLS = rf"[\x00-\x1f{_UNSEEN}]"
-"""Compiled when first needed, which is next to never."""
+"""Not compiled here, because it is almost never needed."""
 _CONTROLS_OF_OTHERS = rf"[\x00-\x08\x0b-\x1a\x1c-\x1f{_UNSEEN}]|\x1b(?!\[[0-9;]*m)"
 _UNSEEN_IN_JSON = rf"[{_UNSEEN}]"
 
@@ -43,12 +43,12 @@ def clean(text: str) -> str:
 
 
 def clean_lines(text: str) -> str:
-    """As `clean`, of text that is painted already: line ends, tabs and colours stay."""
+    """Like `clean`, for painted text: keeps line ends, tabs and colours."""
     return re.sub(_CONTROLS_OF_OTHERS, _code, text)
 
 
 def clean_json(text: str) -> str:
-    """The same JSON, with the characters escaped that a terminal obeys or doesn't show."""
+    """The same JSON, with control and invisible characters escaped."""
     return re.sub(_UNSEEN_IN_JSON, lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
@@ -76,7 +76,7 @@ PLAIN = Painter()
 
 
 def wants_color(environ: Mapping[str, str], is_terminal: bool, no_color: bool) -> bool:
-    """Whether to paint. NO_COLOR (no-color.org) and --no-color go before FORCE_COLOR."""
+    """Whether to paint. NO_COLOR (no-color.org) and --no-color take precedence over FORCE_COLOR."""
     if no_color or environ.get("NO_COLOR"):
         return False
     if environ.get("FORCE_COLOR", "0") not in ("", "0"):

@@ -1,4 +1,4 @@
-"""A plan as text: what will change, in which order and why."""
+"""Plan as text: what will change, in which order and why."""
 
 from __future__ import annotations
 

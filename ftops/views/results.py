@@ -11,7 +11,7 @@ _BEST = "full_valid_loss"
 
 
 def draw_results(address: Address, results: Results, paint: Painter) -> str:
-    """`step  train_loss  …`, with a mark at the best loss over all of the validation data."""
+    """`step  train_loss  …`, with a mark at the best loss over the whole validation data."""
     measured = [row[_BEST] for row in results.rows if isinstance(row.get(_BEST), int | float)]
     best = min((value for value in measured if not isinstance(value, str) and value >= 0), default=None)
     columns = [name for name in results.columns if any(name in row for row in results.rows)]

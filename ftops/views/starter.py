@@ -80,15 +80,15 @@ _EXAMPLES = (
 
 
 IGNORE = """\
-# Files of ftops and the state, which would be out of date in all branches but one.
+# Files of ftops, and the state: in Git, it would be out of date in all branches but one.
 .ftops/
 /state/
 """
-"""What of a project doesn't belong into Git."""
+"""The .gitignore of a new project."""
 
 
 def files(name: str) -> Mapping[str, str]:
-    """Relative path → content, of a spec of that name."""
+    """Relative path → content of a spec with this name."""
     spec = SPEC.replace("NAME", name, 1)
     return {"ftops.yaml": spec, "data/train.jsonl": "".join(f"{_line(*pair)}\n" for pair in _EXAMPLES)}
 

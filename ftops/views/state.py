@@ -1,4 +1,4 @@
-"""The recorded state, and outputs, as text and as JSON."""
+"""State and outputs as text and JSON."""
 
 from __future__ import annotations
 

@@ -67,7 +67,9 @@ def to_json(found: Statistics, cost: TrainingCost | None = None) -> dict[str, Js
 def _lines(title: str, found: Statistics, paint: Painter, cost: TrainingCost | None) -> Iterator[str]:
     sums = found.sums
     yield paint(title, "bold")
-    yield f"  {', '.join(_counts(found))}"
+    tokens = f", {plural(sums.tokens, 'token')}" if sums.tokens else ""
+    each = f"{sums.messages / sums.examples if sums.examples else 0:.1f} each"
+    yield f"  {plural(sums.examples, 'example')}, {plural(sums.messages, 'message')} ({each}){tokens}"
     for note in _notes(found):
         yield f"  {paint('note', 'hint')}: {note}"
     if sums.tokens:
@@ -93,15 +95,6 @@ def _lines(title: str, found: Statistics, paint: Painter, cost: TrainingCost | N
     if cost:
         yield ""
         yield f"  Cost: {money.training(cost)}"
-
-
-def _counts(found: Statistics) -> Iterator[str]:
-    sums = found.sums
-    yield plural(sums.examples, "example")
-    each = sums.messages / sums.examples if sums.examples else 0
-    yield f"{plural(sums.messages, 'message')} ({each:.1f} each)"
-    if sums.tokens:
-        yield plural(sums.tokens, "token")
 
 
 def _notes(found: Statistics) -> Iterator[str]:
