@@ -1,4 +1,4 @@
-"""What holds for every test."""
+"""Setup of every test: environment variables, signals and profiles of Hypothesis."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ import signal
 
 from hypothesis import HealthCheck, settings
 
-# Many tests start commands, and every one of them would compile ftops anew.
+# Many tests start commands, and each of them would compile ftops again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
-# What a machine or a CI job sets for ftops, its SDKs or its looks would decide what tests see.
+# What a machine or a CI job sets for ftops, its SDKs or its output would change the results of tests.
 _ASKED_OF_TESTS = ("FTOPS_EXPLORE", "FTOPS_API_FACTS", "FTOPS_CONFORMANCE", "FTOPS_HISTORIES", "FTOPS_UPDATE")
 _SET_ELSEWHERE = ("CI", "GITHUB_", "FTOPS_", "AZURE_", "OPENAI_", "AWS_", "NO_COLOR", "FORCE_COLOR")
 for variable in [v for v in os.environ if v.startswith(_SET_ELSEWHERE) and not v.startswith(_ASKED_OF_TESTS)]:
     del os.environ[variable]
 
-# Commands that tests start inherit what is ignored here: a background job may have been started so.
+# Commands that tests start inherit ignored signals, which background jobs of a shell have.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 for number in (signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM):
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, signal.SIG_DFL)
 
-# The same examples in every run, and no clock that decides. FTOPS_EXPLORE=1 looks for new ones.
+# The same examples in every run, and no deadline. FTOPS_EXPLORE=1 looks for new examples.
 calm = [HealthCheck.too_slow]
 settings.register_profile("steady", deadline=None, derandomize=True, suppress_health_check=calm)
 settings.register_profile("explore", deadline=None, suppress_health_check=calm)

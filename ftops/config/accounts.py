@@ -77,8 +77,8 @@ def azure_account(provider: ProviderConfig, project: Path) -> str:
         return f"emulator:{host}{path}"
     named = _named(provider.settings, "account", "resource_group", "subscription_id")
     for mark in _CUSTOM_DOMAINS:
-        label, found, cloud = host.partition(mark)
-        if found:
+        label, separator, cloud = host.partition(mark)
+        if separator:
             host, path = label + (f".{cloud}" if cloud != "com" else ""), ""
     return "#".join([f"azure:{host}{path}", *named])
 
@@ -121,5 +121,5 @@ def _address(url: Value) -> tuple[str, str]:
 
 def _named(settings: Mapping[str, Value], *keys: str) -> list[str]:
     """The values of these keys up to the first that isn't set."""
-    found = [str(settings.get(key) or "").lower() for key in keys]
-    return found[: found.index("")] if "" in found else found
+    values = [str(settings.get(key) or "").lower() for key in keys]
+    return values[: values.index("")] if "" in values else values

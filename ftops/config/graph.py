@@ -32,11 +32,11 @@ def build(config: Config) -> Graph:
 
 def dependencies_of(resource: Resource) -> tuple[Address, ...]:
     """The addresses in references and `depends_on`, sorted."""
-    found = set(resource.depends_on)
+    addresses = set(resource.depends_on)
     for value in resource.inputs.values():
         if not isinstance(value, SCALARS):
-            found.update(reference.address for reference in references(value))
-    return tuple(sorted(found, key=lambda address: address.sort_key))
+            addresses.update(reference.address for reference in references(value))
+    return tuple(sorted(addresses, key=lambda address: address.sort_key))
 
 
 def _cycle_diagnostic(cycle: list[Address], resources: Mapping[Address, Resource]) -> Diagnostic:

@@ -38,10 +38,10 @@ def _evaluated(
             return {key: filled(item) for key, item in value.items()}
         if isinstance(value, list):
             return [filled(item) for item in value]
-        found = fill(value, look_up)
-        missing = [reference for reference in references(found) if is_ready(reference.address)]
+        result = fill(value, look_up)
+        missing = [reference for reference in references(result) if is_ready(reference.address)]
         lacking.extend(missing)
-        return None if missing else found
+        return None if missing else result
 
     value = filled(output.value)
     return OutputValue(value, output.sensitive or names_secret(output.value), tuple(lacking))

@@ -179,7 +179,7 @@ RESOURCE_TYPES: dict[str, ResourceType] = {
             title="Fine-tuning jobs",
             block="ftops.config.schema:Job",
             make_inputs="ftops.config.loader.inputs:job_inputs",
-            add_defaults="ftops.config.loader.provider_defaults:add_job_defaults",
+            add_defaults="ftops.config.loader.inputs:add_job_defaults",
             trains=True,
             computed=frozenset(
                 {
@@ -228,7 +228,7 @@ RESOURCE_TYPES: dict[str, ResourceType] = {
             title="Deployments",
             block="ftops.config.schema:Deployment",
             make_inputs="ftops.config.loader.inputs:deployment_inputs",
-            add_defaults="ftops.config.loader.provider_defaults:add_deployment_defaults",
+            add_defaults="ftops.config.loader.inputs:add_deployment_defaults",
             serves=True,
             by_control_plane=True,
             computed=frozenset(

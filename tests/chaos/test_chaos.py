@@ -30,8 +30,8 @@ from ftops.providers.azure.provider import AzureProvider
 from ftops.session.session import Session, with_data
 from ftops.state.backends.local import LocalStore
 from tests.contract.azure_cloud import Cloud, running_cloud
+from tests.support.command import quickstart
 from tests.support.embedded import example
-from tests.support.quickstart import quickstart
 
 SCHEDULES = 200
 A_TEST = 10

@@ -11,8 +11,7 @@ import pytest
 
 from tests.contract.azure_cloud import Cloud
 from tests.golden.cli import SPEC, Folder
-from tests.support.command import environment
-from tests.support.quickstart import quickstart
+from tests.support.command import environment, quickstart
 
 FIRST = "error: deployment.copilot: not enough quota"
 

@@ -14,10 +14,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.support.command import FTOPS, environment, run
+from tests.support.command import FTOPS, environment, quickstart, run
 from tests.support.embedded import wait_until
 from tests.support.emulator_admin import Admin
-from tests.support.quickstart import quickstart
 
 FILES = ("--prompts", "prompts.json", "--tools", "functions.json", "--system", "system.txt")
 SETTINGS = ("--setting", "temperature=0", "--setting", "tool_choice=required")

@@ -1,7 +1,7 @@
-"""A bucket in memory with a clock of its own, and everything that goes wrong on the way to one.
+"""A bucket in memory with a clock of its own, and a client whose requests can fail.
 
-Faults are words, one for a call: "" none; "lost" the request never arrives; "unknown" it takes effect and
-the reply is lost; "late" it takes effect some time after the caller has given up; "refused" (403).
+A fault is a word for each call: "" none; "lost" the request never arrives; "unknown" it takes effect but the
+reply is lost; "late" it takes effect after the caller has given up; "refused" (403).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ FAULTS = ("", "lost", "unknown", "late", "refused")
 
 @dataclass
 class MemoryBucket:
-    """What is in it, by name. Tags are counted, as Azure does; with `by_content` they name it, as S3 does."""
+    """Objects by name. Tags are counted, as in Azure; with `by_content` they are digests, as in S3."""
 
     now: Callable[[], float] = lambda: 0.0
     by_content: bool = False
@@ -34,8 +34,8 @@ class MemoryBucket:
         return self._write(name, content)
 
     def replace(self, name: str, content: bytes, tag: Tag) -> Tag:
-        there = self.things.get(name)
-        if there is None or there.tag != tag:
+        existing = self.things.get(name)
+        if existing is None or existing.tag != tag:
             raise Conflict(name)
         return self._write(name, content)
 
@@ -55,12 +55,12 @@ class MemoryBucket:
 
 @dataclass
 class Wire:
-    """One client's way to a bucket."""
+    """A client of a bucket."""
 
     bucket: MemoryBucket
     fault: Callable[[], str] = lambda: ""
     late: list[Callable[[], object]] = field(default_factory=list)
-    """Requests that are still under way."""
+    """Requests that haven't arrived yet."""
 
     @property
     def place(self) -> str:
@@ -104,7 +104,7 @@ class Wire:
 
 
 def land(late: list[Callable[[], object]]) -> None:
-    """What was under way arrives."""
+    """Late requests arrive."""
     while late:
         try:
             late.pop(0)()

@@ -1,13 +1,12 @@
-"""A small cloud in memory that keeps the rules of the real one, and a provider that talks to it.
+"""A cloud in memory with the rules of the real one, and a provider for it. Faults and time are given.
 
-It implements the provider protocol, so the engine under test is the real one. Faults and time are given.
+It implements the provider protocol, so the engine under test is the real one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from queue import SimpleQueue
 
 from msgspec.structs import replace
 
@@ -20,7 +19,7 @@ from ftops.state.state import PendingOperation, RemoteObject, ResourceState, Sta
 
 
 class VirtualTime:
-    """A clock that jumps to whatever is waited for."""
+    """A clock that jumps ahead by every wait."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -31,7 +30,7 @@ class VirtualTime:
     def take(self, queue: Deliveries, seconds: float | None) -> Delivery | None:
         if not queue.empty():
             return queue.get()
-        assert seconds is not None, "the walk would wait for ever"
+        assert seconds is not None, "the run would wait for ever"
         self.seconds += seconds
         return None
 
@@ -45,18 +44,17 @@ class Thing:
     inputs: dict[str, Json]
     token: str
     looks: int = 0
-    """How often it was looked at; it is ready after `Cloud.patience` looks."""
+    """The number of reads; it is ready after `Cloud.patience` of them."""
     failed: str = ""
 
 
 @dataclass
 class Cloud:
-    """Objects by id. A job's model can't be deleted while a deployment uses it; a name is taken once."""
+    """Objects by ID. A job's model can't be deleted while a deployment uses it; names are unique."""
 
     things: dict[str, Thing] = field(default_factory=dict)
     patience: int = 1
     created: int = 0
-    deployments_under_way: set[str] = field(default_factory=set)
     faults: Iterator[str] = field(default_factory=lambda: iter(()))
     """One word a call: "" none, "lost" (the reply is lost after the effect), "busy" (429), "down"."""
     fail_job: Callable[[Thing], str] = lambda thing: ""
@@ -169,7 +167,3 @@ def _before(fault: str) -> None:
 def _after(fault: str) -> None:
     if fault == "lost":
         raise Temporary("the reply was lost", effect_unknown=True)
-
-
-def empty_queue() -> Deliveries:
-    return SimpleQueue()

@@ -1,8 +1,9 @@
-"""The real command, in a process of its own."""
+"""The command line, in a process of its own."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -13,16 +14,16 @@ from ftops.core.confined_files import ALLOW
 
 ROOT = Path(__file__).parent.parent.parent
 FTOPS = (sys.executable, "-m", "ftops")
-_POINTING_ELSEWHERE = ("AZURE_", "OPENAI_", "FTOPS_")
-_LOOKS = ("CI", "NO_COLOR", "FORCE_COLOR", "TERM", "PYTHONUNBUFFERED")
+_SERVICES = ("AZURE_", "OPENAI_", "FTOPS_")
+_OUTPUT = ("CI", "NO_COLOR", "FORCE_COLOR", "TERM", "PYTHONUNBUFFERED")
 
 
 def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Of this process, without what would change the looks or point elsewhere."""
+    """That of this process, without variables that change the output or name other services."""
     kept = {
         name: value
         for name, value in os.environ.items()
-        if name == ALLOW or not (name.startswith(_POINTING_ELSEWHERE) or name in _LOOKS)
+        if name == ALLOW or not (name.startswith(_SERVICES) or name in _OUTPUT)
     }
     return {**kept, "PYTHONPATH": str(ROOT), **(more or {})}
 
@@ -30,7 +31,7 @@ def environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
 def run(
     command: Sequence[str], folder: Path, environ: Mapping[str, str] | None = None, **more: Any
 ) -> subprocess.CompletedProcess[str]:
-    """What a command came to, in a folder. One that takes five minutes hangs."""
+    """Runs a command in a folder. A command that takes five minutes hangs."""
     return subprocess.run(
         command,
         cwd=folder,
@@ -41,3 +42,8 @@ def run(
         check=False,
         **more,
     )
+
+
+def quickstart(folder: Path) -> Path:
+    """A copy of the quickstart in a folder outside of the checkout, so with a state of its own."""
+    return shutil.copytree(ROOT / "specs" / "quickstart", folder / "quickstart")

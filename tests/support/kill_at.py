@@ -1,9 +1,9 @@
-"""Runs ftops, and kills its process with SIGKILL around the nth write to a journal.
+"""Runs ftops, and kills its process with SIGKILL at the nth write to a journal.
 
     python -m tests.support.kill_at N before|torn|after -- apply SPEC -y
 
-The kernel's own write is wrapped, not ftops: `before` dies without writing, `torn` after half of the
-bytes, `after` with all of them written. Exits with ftops' own code where there were fewer writes.
+It wraps `os.write`, not ftops: `before` writes nothing, `torn` half of the bytes, `after` all of them. With
+fewer writes, the exit code is that of ftops.
 """
 
 from __future__ import annotations

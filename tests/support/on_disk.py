@@ -1,4 +1,4 @@
-"""A cloud that is a folder, so that it outlives the process; and one apply on it, as a process of its own.
+"""A cloud in a folder, which outlives the process, and an apply to it in a process of its own:
 
 python -m tests.support.on_disk FOLDER
 """
@@ -23,7 +23,7 @@ WANTED = config(dataset("train", "sha256:1"), job("copilot", "train"), deploymen
 
 
 class FolderCloud:
-    """A file for each object, named by its kind and token. The provider protocol."""
+    """A provider with a file for each object, named by kind and token."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -63,7 +63,7 @@ class FolderCloud:
 
 
 class OneProvider:
-    """The providers of a session: one, whatever its name."""
+    """The providers of a session: the same one for every name."""
 
     def __init__(self, provider: FolderCloud) -> None:
         self._provider = provider
@@ -81,10 +81,9 @@ def session(folder: Path) -> Session:
 
 
 def apply(folder: Path) -> Report:
-    """Alone with the state: plans, makes it so, records."""
-    with session(folder) as made, made.locked("apply"):
-        plan = made.plan()
-        return made.apply(plan, Settings(), lambda event: None)
+    """Plans and applies, with the state locked."""
+    with session(folder) as opened, opened.locked("apply"):
+        return opened.apply(opened.plan(), Settings(), lambda event: None)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Recorded objects as values, for tests of the planner's parts."""
+"""Recorded objects as values, for unit tests of planning."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ DATA, JOB, SERVING = Address("dataset", "train"), Address("job", "copilot"), Add
 
 
 def record(address: Address, remote_id: str = "", **more: Any) -> ResourceState:
-    """An object that is ready, at the provider `p`. Without an id it has one of its own."""
+    """A ready object of the provider `p`. The default ID follows from the address."""
     given: dict[str, Any] = {"provider": "p", "status": Status.READY, **more}
     return ResourceState(address=address, remote_id=remote_id or f"{address.kind}-{address.name}", **given)
 
 
 def intent(address: Address, operation: Operation = Operation.CREATE, **more: Any) -> PendingOperation:
-    """An operation that an interrupted run began."""
+    """An operation that an interrupted run started."""
     return PendingOperation(address, operation, "p", "token", more.pop("inputs", {}), **more)
 
 
@@ -27,11 +27,10 @@ def state_of(
     deposed: Iterable[tuple[ResourceState, str]] = (),
     pending: Iterable[PendingOperation] = (),
 ) -> State:
-    """The state that holds these."""
     return State(
         "line",
         3,
-        {one.address: one for one in records},
-        {(one.address, key): one for one, key in deposed},
-        {one.address: one for one in pending},
+        {record.address: record for record in records},
+        {(record.address, key): record for record, key in deposed},
+        {operation.address: operation for operation in pending},
     )

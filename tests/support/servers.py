@@ -1,8 +1,7 @@
-"""Real servers of object storage on 127.0.0.1: Azurite for Blob Storage, moto's for S3.
-Google Cloud Storage has a stand-in of our own.
+"""Object storage servers on 127.0.0.1: Azurite for Blob Storage, moto for S3, `tests.support.gcs` for GCS.
 
-Azurite comes from npm, into `.cache` of the project, when it is first needed. Where it can't be had, the
-tests that need it are skipped and say so.
+Azurite is installed from npm, into `.cache` of the project, when it is first needed. If that fails, the tests
+that need it are skipped.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ BUCKET = "models"
 
 @dataclass(frozen=True)
 class Service:
-    """A server that runs: what a spec says of it, and what its credentials are."""
+    """A running server, its settings in a spec, and its credentials."""
 
     backend: str
     url: str
@@ -47,7 +46,7 @@ class Service:
     environ: Mapping[str, str] = field(default_factory=dict)
 
     def at(self, url: str) -> Service:
-        """The same server by another address."""
+        """The same server at another URL."""
         settings = {k: v.replace(self.url, url) for k, v in self.settings.items()}
         return Service(self.backend, url, settings, self.environ)
 
@@ -84,7 +83,6 @@ def s3() -> Iterator[Service]:
 
 @contextmanager
 def gcs() -> Iterator[Service]:
-    """After the documentation: `tests.support.gcs`."""
     with serving() as url:
         yield Service("gcs", url, {"bucket": BUCKET}, {"STORAGE_EMULATOR_HOST": url})
 
@@ -108,9 +106,7 @@ def _azurite_script() -> Path:
     if script.exists():
         return script
     if shutil.which("node") is None or shutil.which("npm") is None:
-        pytest.skip(
-            "AZURE BLOB STORAGE IS NOT TESTED: Azurite needs node and npm, and they are not installed"
-        )
+        pytest.skip("AZURE BLOB STORAGE IS NOT TESTED: Azurite needs node and npm")
     AZURITE.parent.mkdir(exist_ok=True)
     with AZURITE.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # test processes share it
@@ -120,7 +116,7 @@ def _azurite_script() -> Path:
 
 
 def _install_azurite() -> None:
-    """Whole or not at all: a folder of the name holds all of it."""
+    """Installs Azurite into a temporary folder, which is renamed when it is complete."""
     half = AZURITE.with_suffix(".half")
     shutil.rmtree(half, ignore_errors=True)
     half.mkdir()
@@ -161,7 +157,7 @@ def _answers(port: int) -> bool:
 
 
 def _make_container(url: str) -> None:
-    """By hand, signed with the shared key: obstore makes none."""
+    """Signs the request with the shared key: obstore doesn't create containers."""
     date, version = formatdate(usegmt=True), "2023-11-03"
     path = url.partition("://")[2].partition("/")[2]
     signed = (

@@ -1,4 +1,4 @@
-"""Configs as values, and a run of the real engine on them, without files but the state's."""
+"""Configs as values, and runs of the real engine on them. Only the state is in files."""
 
 from __future__ import annotations
 
@@ -93,11 +93,11 @@ def config(*resources: Resource, outputs: Sequence[Output] = (), **more: Any) ->
 
 
 class Crash(BaseException):
-    """The process ends here."""
+    """Stands for the end of the process."""
 
 
 class CrashingJournal:
-    """A real journal; the process ends around its nth append: before it, or right after it."""
+    """A real journal; the process ends before or after its nth append."""
 
     def __init__(self, journal: LocalJournal, at: int, after: bool) -> None:
         self._journal = journal
@@ -155,7 +155,7 @@ class World:
         crash: tuple[int, bool] | None = None,
         secret_digests: Mapping[Secret, str] | None = None,
     ) -> Report:
-        made = self.plan(wanted, options, secret_digests=secret_digests)
+        planned = self.plan(wanted, options, secret_digests=secret_digests)
         state = self.state if self.state.lineage else replace(self.state, lineage="lineage")
         journal = self.journal_type(self.store, state)
         sink = CrashingJournal(journal, *crash) if crash else journal
@@ -168,7 +168,7 @@ class World:
             new_token=self._token,
             accounts=accounts_of(wanted),
         )
-        run = Apply(made, state, sink, context, settings)
+        run = Apply(planned, state, sink, context, settings)
         try:
             report = run.run(lambda now: evaluate(wanted.outputs, _known(now).look_up, _ready(now)))
         except BaseException:
@@ -178,7 +178,7 @@ class World:
         return report
 
     def apply_keeping_journal(self, wanted: Config, lines: list[str]) -> Report:
-        """As `apply`; what the journal held at the end goes into `lines`."""
+        """Like `apply`; appends the final lines of the journal to `lines`."""
         fold = LocalJournal.fold
 
         class Keeping(LocalJournal):
@@ -193,9 +193,8 @@ class World:
             self.journal_type = LocalJournal
 
     def names(self) -> Mapping[str, int]:
-        """How many objects of each kind the cloud holds."""
-        kinds = ("dataset", "job", "deployment")
-        return {kind: len(self.cloud.of_kind(kind)) for kind in kinds}
+        """The number of objects of each kind in the cloud."""
+        return {kind: len(self.cloud.of_kind(kind)) for kind in ("dataset", "job", "deployment")}
 
     def _token(self) -> str:
         self.tokens += 1
@@ -207,8 +206,8 @@ def _known(state: State) -> Resolver:
     return Resolver(lambda a: resources[a].outputs if a in resources else None, {}, {})
 
 
-def steps(made: Plan) -> list[str]:
-    return [f"{change.action.value} {change.step}" for change in made.changes]
+def steps(planned: Plan) -> list[str]:
+    return [f"{change.action.value} {change.step}" for change in planned.changes]
 
 
 def _ready(state: State) -> Callable[[Address], bool]:

@@ -19,12 +19,12 @@ from ftops.config.loader.inputs import (
     Context,
     add_checks,
     check_unique_names,
+    complete,
     make_inputs,
     read_checks,
     read_sets,
 )
 from ftops.config.loader.phases import INPUTS
-from ftops.config.loader.provider_defaults import complete
 from ftops.config.loader.references import Linker, check_formats
 from ftops.config.loader.settings import (
     DEFAULT_ENVIRONMENT,
@@ -193,23 +193,23 @@ class _Resources:
         return resources
 
     def _resource(self, draft: Draft) -> Resource:
-        made = make_inputs(draft, self.context)
+        prepared = make_inputs(draft, self.context)
         if self.checks and kind_of(draft.address).is_data:
-            add_checks(made.inputs, self.checks)
+            add_checks(prepared.inputs, self.checks)
         provider = self._provider(draft)
         defaults = self.providers.defaults_of(provider)
-        complete(draft, made.inputs, self.providers.type_of(provider), defaults, self.findings)
-        bare = self.linker.bare_names(draft, made.inputs)
-        places = self.linker.check([*draft.uses, *made.uses, *bare])
-        self.linker.model(draft, made.inputs)
+        complete(draft, prepared.inputs, self.providers.type_of(provider), defaults, self.findings)
+        bare = self.linker.bare_names(draft, prepared.inputs)
+        places = self.linker.check([*draft.uses, *prepared.uses, *bare])
+        self.linker.model(draft, prepared.inputs)
         depends_on = self.linker.depends_on(draft)
         return Resource(
             address=draft.address,
             provider=provider,
-            inputs=made.inputs,
+            inputs=prepared.inputs,
             depends_on=tuple(sorted(depends_on, key=lambda a: a.sort_key)),
             lifecycle=_lifecycle(draft, self.findings),
-            sources=made.sources,
+            sources=prepared.sources,
             place=draft.entry.mark(),
             reference_places={**depends_on, **places},
         )

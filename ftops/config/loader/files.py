@@ -252,8 +252,8 @@ def _spec_files(path: Path, others: set[Path], findings: list[Diagnostic]) -> li
         hint = "Give a spec file, or a folder of *.yaml files."
         findings.append(Diagnostic(f"there is no {display(path)}", "", hint))
         return []
-    found = sorted(f for f in path.iterdir() if f.suffix in SUFFIXES and not f.name.startswith("."))
-    files = [f for f in found if not f.is_dir() and f.name != CATALOG_FILE and real(f) not in others]
+    candidates = sorted(f for f in path.iterdir() if f.suffix in SUFFIXES and not f.name.startswith("."))
+    files = [f for f in candidates if not f.is_dir() and f.name != CATALOG_FILE and real(f) not in others]
     if not files:
         detail = "A spec is a file, or a folder of *.yaml and *.yml files; subfolders are not read."
         hint = "Give the folder of the spec; `ftops init` writes an example."

@@ -17,9 +17,11 @@ from ftops.config.loader.settings import check_name
 from ftops.config.loader.validate import read_block
 from ftops.config.schema.block import Block
 from ftops.config.schema.field_types import one_of
+from ftops.config.schema.providers import Defaults
 from ftops.core.address import Address, Value
 from ftops.core.errors import Diagnostic
 from ftops.core.lazy import resolve
+from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import kind_of
 from ftops.core.suggestions import did_you_mean
 
@@ -35,6 +37,8 @@ _HYPERPARAMETERS_OF_METHODS: Mapping[str, str] = dict.fromkeys(
 )
 _PROVIDED = ("training_type", "tags")
 """Inputs that the provider may set."""
+_TRAINING_TYPE = "standard"
+_SKU: Mapping[str, Value] = {"name": "Standard", "capacity": 1}
 _MAX_NAME = 64
 _BLUE_GREEN_SUFFIX = 9
 """Length of `-` and the 8 hex digits that a blue_green deployment adds to its name."""
@@ -55,7 +59,7 @@ class Context(NamedTuple):
     findings: list[Diagnostic]
 
 
-class Made(NamedTuple):
+class PreparedInputs(NamedTuple):
     """Inputs, where they come from, and the references in named hyperparameters."""
 
     inputs: Inputs
@@ -63,18 +67,18 @@ class Made(NamedTuple):
     uses: list[Use]
 
 
-def make_inputs(draft: Draft, context: Context) -> Made:
+def make_inputs(draft: Draft, context: Context) -> PreparedInputs:
     """The inputs of a draft, with findings if its keys contradict each other."""
-    make: Callable[[Draft, Context], Made] = resolve(kind_of(draft.address).make_inputs)
+    make: Callable[[Draft, Context], PreparedInputs] = resolve(kind_of(draft.address).make_inputs)
     return make(draft, context)
 
 
-def plain_inputs(draft: Draft, context: Context) -> Made:
+def plain_inputs(draft: Draft, context: Context) -> PreparedInputs:
     """The inputs of a kind without rules of its own."""
-    return Made(_set_inputs(draft.block), {}, [])
+    return PreparedInputs(_set_inputs(draft.block), {}, [])
 
 
-def dataset_inputs(draft: Draft, context: Context) -> Made:
+def dataset_inputs(draft: Draft, context: Context) -> PreparedInputs:
     block: schema.Dataset = draft.block
     inputs: Inputs = {"purpose": block.purpose}
     if block.format is not None:
@@ -94,7 +98,7 @@ def dataset_inputs(draft: Draft, context: Context) -> Made:
     if block.checks is not None and block.checks.severity:
         inputs["checks"] = block.checks.as_data()
         check_rules(block.checks.severity, draft.entry, ("checks", "severity"), context.findings)
-    return Made(inputs, {}, [])
+    return PreparedInputs(inputs, {}, [])
 
 
 def check_rules(rules: Iterable[str], entry: Entry, path: Keys, findings: list[Diagnostic]) -> None:
@@ -166,7 +170,7 @@ def read_sets(entries: Mapping[str, Entry], scope: Scope) -> dict[str, NamedSet]
     return sets
 
 
-def job_inputs(draft: Draft, context: Context) -> Made:
+def job_inputs(draft: Draft, context: Context) -> PreparedInputs:
     inputs = _set_inputs(draft.block)
     sources: dict[str, str] = {}
     uses: list[Use] = []
@@ -188,7 +192,7 @@ def job_inputs(draft: Draft, context: Context) -> Made:
         if values:
             inputs["hyperparameters"] = values
     _check_method(draft, inputs, context.findings)
-    return Made(inputs, sources, uses)
+    return PreparedInputs(inputs, sources, uses)
 
 
 def _set_inputs(block: Block) -> dict[str, Any]:
@@ -219,7 +223,7 @@ def _check_method(draft: Draft, inputs: Mapping[str, Any], findings: list[Diagno
         entry.report(findings, (), "`grader` is missing", detail, hint, key=True)
 
 
-def deployment_inputs(draft: Draft, context: Context) -> Made:
+def deployment_inputs(draft: Draft, context: Context) -> PreparedInputs:
     block: schema.Deployment = draft.block
     inputs = _set_inputs(block)
     inputs["sku"] = block.sku.as_data() if block.sku else {}
@@ -232,7 +236,7 @@ def deployment_inputs(draft: Draft, context: Context) -> Made:
             detail += f" With blue_green, `-` and eight characters are added to it; the limit is {_MAX_NAME}."
         summary = f"`name` must be at most {room} characters long"
         draft.entry.report(context.findings, ("name",), summary, detail, "Set a shorter `name`.")
-    return Made(inputs, {}, [])
+    return PreparedInputs(inputs, {}, [])
 
 
 def _default_name(address: Address) -> str:
@@ -253,3 +257,48 @@ def check_unique_names(named: Mapping[tuple[str, str, str], list[Draft]], findin
             detail += f" The name is also used at {where}." if where else ""
             hint = "Give each its own `name`; with `for_each`, include `${each.key}` in it."
             findings.append(Diagnostic(f"more than one {kind} has the name `{name}`", detail, hint, place))
+
+
+def complete(
+    draft: Draft, inputs: Inputs, provider_type: str, defaults: Defaults, findings: list[Diagnostic]
+) -> None:
+    """Adds the provider's defaults to the inputs; findings about keys that the provider doesn't support."""
+    kind, type_ = kind_of(draft.address), PROVIDER_TYPES.get(provider_type)
+    unsupported = type_.unsupported.get(kind.kind) if type_ else None
+    if unsupported is None:
+        if kind.add_defaults:
+            resolve(kind.add_defaults)(inputs, defaults)
+        return
+    for key in unsupported.inputs:
+        inputs.pop(key, None)
+        if key in draft.block.given:
+            summary = f"{kind.noun} of a provider of type {provider_type} doesn't support `{key}`"
+            hint = _INSTEAD.get(key, _REMOVE)
+            draft.entry.report(findings, (key,), summary, unsupported.why, hint, key=True)
+
+
+_REMOVE = "Remove it."
+_TO_DEFAULTS = "Remove it; if the spec is also applied to Azure, set it under `defaults` of that provider."
+_INSTEAD: Mapping[str, str] = {
+    "url": "Download the file and name it with `path`.",
+    **dict.fromkeys(Defaults.fields, _TO_DEFAULTS),
+}
+
+
+def add_job_defaults(inputs: Inputs, defaults: Defaults) -> None:
+    inputs["training_type"] = inputs["training_type"] or defaults.training_type or _TRAINING_TYPE
+
+
+def add_deployment_defaults(inputs: Inputs, defaults: Defaults) -> None:
+    for key in ("version_upgrade_option", "rai_policy"):
+        if getattr(defaults, key) is not None:
+            inputs.setdefault(key, getattr(defaults, key))
+    size = defaults.sku.as_data() if defaults.sku else {}
+    inputs["sku"] = {**_SKU, **size, **_mapping(inputs.get("sku"))}
+    inputs["tags"] = (defaults.tags or {}) | _mapping(inputs["tags"])
+    if not inputs["tags"]:
+        del inputs["tags"]
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return dict(value) if isinstance(value, Mapping) else {}

@@ -18,13 +18,13 @@ from ftops.core.errors import Diagnostic, Place
 from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.core.suggestions import did_you_mean
 
-Found = list[tuple[Entry, Any]]
+Blocks = list[tuple[Entry, Any]]
 """Entries, each with its block."""
 
 
 def read_refactorings(source: Source, linker: Linker, scope: Scope) -> Refactorings:
     """The refactorings, with findings about blocks that are invalid or contradict the spec or each other."""
-    blocks: dict[str, Found] = {"moved": [], "import": [], "removed": []}
+    blocks: dict[str, Blocks] = {"moved": [], "import": [], "removed": []}
     for entry in source.refactorings:
         block = _read(entry, scope)
         if block is not None:
@@ -52,10 +52,10 @@ class _Reader:
         self._declared = linker.declared
         self._findings = findings
 
-    def moves(self, found: Found) -> Iterator[Move]:
+    def moves(self, blocks: Blocks) -> Iterator[Move]:
         by_source: dict[Address, Move] = {}
         by_target: dict[Address, Move] = {}
-        for entry, block in found:
+        for entry, block in blocks:
             source, target = self._address(block.from_, "from", entry), self._address(block.to, "to", entry)
             if source is None or target is None or not self._fits(source, target, entry):
                 continue
@@ -74,9 +74,9 @@ class _Reader:
         self._check_cycles(by_source)
         yield from by_source.values()
 
-    def imports(self, found: Found) -> Iterator[Import]:
+    def imports(self, blocks: Blocks) -> Iterator[Import]:
         seen: dict[Address, Import] = {}
-        for entry, block in found:
+        for entry, block in blocks:
             target = self._address(block.to, "to", entry)
             if target is None or target in self._declared.disabled or not self._is_declared(target, entry):
                 continue
@@ -88,9 +88,9 @@ class _Reader:
                 seen[target] = Import(target, str(block.id), entry.place())
         yield from seen.values()
 
-    def removals(self, found: Found, moves: list[Move]) -> Iterator[Removal]:
+    def removals(self, blocks: Blocks, moves: list[Move]) -> Iterator[Removal]:
         moved = {move.source: move for move in moves}
-        for entry, block in found:
+        for entry, block in blocks:
             source = self._address(block.from_, "from", entry)
             if source is None or not self._is_gone(source, source.key is None, "removed", entry):
                 continue

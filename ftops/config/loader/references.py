@@ -61,7 +61,7 @@ class Linker(Struct):
 
     def depends_on(self, draft: Draft) -> dict[Address, Place]:
         """The addresses of `depends_on`; a name with `for_each` means all of its resources."""
-        found: dict[Address, Place] = {}
+        places: dict[Address, Place] = {}
         for index, text in enumerate(draft.block.depends_on or ()):
             path: Keys = ("depends_on", index)
             address = self._address(text, draft.entry, path)
@@ -75,8 +75,8 @@ class Linker(Struct):
             )
             enabled = [a for a in addresses if not every or a not in self.declared.disabled]
             if every or self.exists(address, draft.entry, path, text):
-                found |= dict.fromkeys(enabled, place)
-        return found
+                places |= dict.fromkeys(enabled, place)
+        return places
 
     def _address(self, text: str, entry: Entry, path: Keys) -> Address | None:
         try:
@@ -130,7 +130,7 @@ class Linker(Struct):
             nothing = "Its `for_each` is empty." if not keys else "Check its `for_each`."
             known = (key for key in keys if key is not None)
             hint = did_you_mean(address.key, known, nothing=nothing, said=len(self.findings))
-            return f'{base} has no "{address.key}"', "", hint
+            return f'{base} has no key "{address.key}"', "", hint
         own = isinstance(entry.data, dict) and "for_each" in entry.data
         index = "each.key" if own or not keys else f'"{next(iter(keys))}"'
         attribute = _attribute_in(text, base) or "id"
@@ -149,7 +149,7 @@ class Linker(Struct):
         self.findings.append(Diagnostic(summary, detail, hint, place))
 
     def _wrong_reference(self, value: Reference, name: str, what: str, hint: str, entry: Entry) -> None:
-        detail = f"`{value}` is the {value.attribute} of {kind_of(value.address).noun}."
+        detail = f"`{value}` is the attribute `{value.attribute}` of {kind_of(value.address).noun}."
         entry.report(self.findings, (name,), f"`{name}` must be {what}", detail, hint)
 
 

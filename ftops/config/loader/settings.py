@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -29,19 +30,14 @@ DEFAULT_ENVIRONMENT = "default"
 _NO_DEFAULTS = Defaults()
 EMULATOR_DATA = ".ftops/emulator"
 _NAME = re.compile(NAME)
-STATE_NEEDS: Mapping[str, tuple[str, ...]] = {
-    "local": (),
-    "azure_blob": ("account_url", "container"),
-    "s3": ("bucket",),
-    "gcs": ("bucket",),
-}
 _ALWAYS = ("history", "encryption")
-STATE_TAKES: Mapping[str, tuple[str, ...]] = {
-    "local": _ALWAYS,
-    "azure_blob": ("account_url", "container", "lease", *_ALWAYS),
-    "s3": ("bucket", "region", "endpoint_url", "lease", *_ALWAYS),
-    "gcs": ("bucket", "lease", *_ALWAYS),
+_BACKENDS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "local": ((), _ALWAYS),
+    "azure_blob": (("account_url", "container"), ("lease", *_ALWAYS)),
+    "s3": (("bucket",), ("region", "endpoint_url", "lease", *_ALWAYS)),
+    "gcs": (("bucket",), ("lease", *_ALWAYS)),
 }
+"""The required and the optional settings of each backend."""
 NAME_RULE = (
     "Names are lower-case letters, digits and `-`, start with a letter, and have at most 63 characters."
 )
@@ -102,12 +98,13 @@ def _state(block: schema.StateBlock, entry: Entry, scope: Scope) -> StateSetting
     backend, path = data.pop("backend"), data.pop("path")
     if isinstance(backend, Unknown):
         return StateSettings()
-    for key in STATE_NEEDS[backend]:
+    required, optional = _BACKENDS[backend]
+    for key in required:
         if key not in data:
-            detail = f"The backend {backend} needs it."
+            detail = f"It is required by the backend {backend}."
             entry.report(findings, (), f"`{key}` is missing", detail, f"Add `{key}: …`.", key=True)
     for key in data:
-        if key not in STATE_TAKES[backend]:
+        if key not in (*required, *optional):
             summary = f"the backend {backend} doesn't support `{key}`"
             hint = "Remove it, or choose the backend that supports it."
             entry.report(findings, (key,), summary, "It would have no effect.", hint, key=True)
@@ -207,24 +204,21 @@ class Providers:
         self._project = project
         self._blocks = {name: self._read(entry) for name, entry in self.entries.items()}
         self._accounts = {name: account_of(config, project) for name, config in self._complete().items()}
-        self._default: str | None = None
-        self._has_default = False
 
     def name_for(self, wanted: str | None, entry: Entry) -> str:
         """The name of a resource's provider; empty, with a finding, if there is none."""
         if wanted is None:
-            return self.default()
+            return self._default
         if not _check_provider(wanted, self.entries, entry, self.scope.findings):
             return ""
         self.used.add(wanted)
         return wanted
 
-    def default(self) -> str:
-        if not self._has_default:
-            self._has_default = True
-            self._default = self._choose_default()
-            self.used.add(self._default)
-        return self._default or ""
+    @cached_property
+    def _default(self) -> str:
+        name = self._choose_default()
+        self.used.add(name)
+        return name
 
     def configs(self) -> dict[str, ProviderConfig]:
         """Every provider that is used, and others if their settings are complete."""
@@ -235,12 +229,10 @@ class Providers:
         return self._complete()
 
     def setting(self, name: str, key: str) -> Any:
-        block = self._blocks.get(name)
-        return getattr(block, key, None)
+        return getattr(self._blocks.get(name), key, None)
 
     def type_of(self, name: str) -> str:
-        block = self._blocks.get(name)
-        return block.type if block else ""
+        return self.setting(name, "type") or ""
 
     def defaults_of(self, name: str) -> Defaults:
         """Inputs that the provider's resources get if they don't set them."""
@@ -274,7 +266,7 @@ class Providers:
         environment = self._environment
         wanted = environment.value("provider") if environment else None
         if environment and isinstance(wanted, str):
-            is_expression = "${" in wanted  # of which there is a finding
+            is_expression = "${" in wanted  # there is a finding about it already
             return "" if is_expression else self.name_for(str(wanted), environment)
         marked = [name for name, block in self._blocks.items() if block and block.default is True]
         if len(marked) == 1 or len(self.entries) == 1:
@@ -285,17 +277,17 @@ class Providers:
         return ""
 
     def _no_default(self, marked: list[str]) -> Diagnostic:
-        names = one_of(tuple(sorted(marked or self.entries)))
-        place = self.entries[sorted(marked or self.entries)[-1]].place(key=True)
+        names = tuple(sorted(marked or self.entries))
+        place = self.entries[names[-1]].place(key=True)
         if marked:
             summary = "more than one provider is marked as the default"
-            names = one_of(tuple(sorted(marked)), "and")
-            return Diagnostic(summary, f"They are {names}.", "Keep `default: true` in one of them.", place)
+            detail, hint = f"They are {one_of(names, 'and')}.", "Keep `default: true` in one of them."
+            return Diagnostic(summary, detail, hint, place)
+        detail = f"Some resources don't set `provider`, and it could be {one_of(names)}."
         hint = (
             "Mark one with `default: true`, select one in the environment, or set `provider` in each "
             "resource."
         )
-        detail = f"Some resources don't set `provider`, and it could be {names}."
         return Diagnostic("there is no default provider", detail, hint, place)
 
     def _complete(self) -> dict[str, ProviderConfig]:
@@ -322,15 +314,15 @@ class Providers:
 
 def _sources(settings: Mapping[str, Any], row: ProviderType) -> tuple[str, ...]:
     """The variables and environment variables that decide which account a provider uses."""
-    found: set[str] = set()
+    names: set[str] = set()
     todo = [value for name, value in settings.items() if name in row.place_settings]
     while todo:
         value = todo.pop()
         if isinstance(value, Mapping):
             todo += value.values()
         elif isinstance(value, str):
-            found |= {".".join(f.text.split(".")[:2]) for f in scan(value) if f.is_expression}
-    return tuple(sorted(found))
+            names |= {".".join(f.text.split(".")[:2]) for f in scan(value) if f.is_expression}
+    return tuple(sorted(names))
 
 
 def public_variables(variables: Mapping[str, VariableValue]) -> dict[str, str]:

@@ -59,7 +59,7 @@ def _unknown_key(model: type[Block], fault: Fault) -> _Error:
 def _missing(model: type[Block], fault: Fault) -> _Error:
     owner = _model_at(model, fault.keys[:-1])
     key = fault.keys[-1]
-    detail = f"{owner.noun[:1].upper()}{owner.noun[1:]} needs one. {_description(owner, key)}"
+    detail = f"It is required in {owner.noun}. {_description(owner, key)}"
     return _Error(f"`{key}` is missing", detail, f"Add `{key}: …`.")
 
 

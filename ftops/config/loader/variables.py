@@ -299,8 +299,8 @@ def _unpacked(value: Any) -> Any:
     except yaml_document.Invalid:
         return None
     findings: list[Diagnostic] = []
-    found = None if document.root is None else yaml_document.data(document, document.root, findings)
-    return None if findings else found
+    data = None if document.root is None else yaml_document.data(document, document.root, findings)
+    return None if findings else data
 
 
 def _any(value: Any) -> Any:

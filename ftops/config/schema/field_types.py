@@ -83,10 +83,10 @@ class FieldType(Struct, frozen=True, kw_only=True, dict=True):
             return self._expression(value)
         if kind is Hidden:
             return self._secret(value)
-        found = self.convert(value)
-        if found is None:
+        converted = self.convert(value)
+        if converted is None:
             raise Refused(f"must be {self.expected}", self.shown(value), self.hint(value))
-        return found
+        return converted
 
     def shown(self, value: Any) -> str:
         """Completes the detail of a message."""
@@ -94,36 +94,31 @@ class FieldType(Struct, frozen=True, kw_only=True, dict=True):
 
     def _expression(self, value: Reference | Template) -> Reference | Template:
         if self.closed:
-            detail = "The spec is read and planned by this value, before anything exists."
-            raise Refused("takes no reference", detail, f"Write {self.expected}, or `${{var.…}}`.")
+            detail = "The value is needed to read and plan the spec, before any resource exists."
+            raise Refused("can't contain a reference", detail, f"Write {self.expected}, or `${{var.…}}`.")
         if self.is_shown and isinstance(value, Template) and any(isinstance(p, Secret) for p in value.parts):
             raise _no_secret(_SHOWN_LATER)
         return value
 
     def _secret(self, hidden: Hidden) -> Secret:
         if self.closed:
-            raise _no_secret(
-                "The value appears in plans and determines how the spec is read, so it can't be a secret."
-            )
+            raise _no_secret("The value appears in plans and determines how the spec is read.")
         if self.is_shown:
             raise _no_secret(_SHOWN_LATER)
-        found = self.convert(hidden.value)
-        if found is None:
-            raise Refused(
-                f"must be {self.expected}", f"The value of `{hidden.secret}` is not (not shown here)."
-            )
-        hidden.form = found
+        converted = self.convert(hidden.value)
+        if converted is None:
+            detail = f"`{hidden.secret}` has another value, which isn't shown here."
+            raise Refused(f"must be {self.expected}", detail)
+        hidden.form = converted
         return hidden.secret
 
 
-_SHOWN_LATER = (
-    "The value becomes part of an ID or a name that is recorded and shown, so it can't be a secret."
-)
+_SHOWN_LATER = "The value becomes part of an ID or a name that is recorded and shown."
 
 
 def _no_secret(detail: str) -> Refused:
     hint = "Use a variable that isn't sensitive; FTOPS_VAR_<name> sets one from the environment."
-    return Refused("takes no secret", detail, hint)
+    return Refused("can't contain a secret", detail, hint)
 
 
 class Text(FieldType, frozen=True):
@@ -221,15 +216,15 @@ class Number(_Typed, frozen=True):
         )
 
     def convert(self, value: Any) -> int | float | str | None:
-        found = self._number(value)
-        if found is None:
+        converted = self._number(value)
+        if converted is None:
             return self._word(value)
         is_outside = (
-            (self.minimum is not None and found < self.minimum)
-            or (self.maximum is not None and found > self.maximum)
-            or (self.above is not None and found <= self.above)
+            (self.minimum is not None and converted < self.minimum)
+            or (self.maximum is not None and converted > self.maximum)
+            or (self.above is not None and converted <= self.above)
         )
-        return None if is_outside else found
+        return None if is_outside else converted
 
     def _number(self, value: Any) -> int | float | None:
         if isinstance(value, Plain):
@@ -249,10 +244,10 @@ class Integer(Number, frozen=True):
     json_type: ClassVar[str] = "integer"
 
     def _number(self, value: Any) -> int | None:
-        found = super()._number(value)
-        if isinstance(found, float):
-            return int(found) if found.is_integer() else None
-        return found
+        converted = super()._number(value)
+        if isinstance(converted, float):
+            return int(converted) if converted.is_integer() else None
+        return converted
 
 
 _OLD_BOOLEANS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
