@@ -144,7 +144,7 @@ def test_a_server_of_another_account_is_refused(project: Path, place: str) -> No
         with closing(local), pytest.raises(Permanent, match="has another account") as caught:
             local.create(dataset(project))
     assert "`account` is west" in caught.value.detail
-    assert "runs there is east" in caught.value.detail
+    assert "running server is east" in caught.value.detail
 
 
 def test_a_server_that_cannot_start_says_why(project: Path) -> None:

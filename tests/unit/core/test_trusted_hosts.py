@@ -100,7 +100,7 @@ def test_unknown(service: Service, address: str) -> None:
 @pytest.mark.parametrize("address", NO_ADDRESSES)
 def test_no_address(address: str) -> None:
     found = refusal_of(address, AZURE_OPENAI, {"FTOPS_ALLOW_HOSTS": "*.example, evil.example"})
-    assert found is not None and "not the address" in found.summary
+    assert found is not None and "isn't the address" in found.summary
     assert "evil" not in "".join(found)
 
 
