@@ -7,6 +7,7 @@ changed; nor is a file with aliases, tabs or unusual line ends, or one whose mea
 from __future__ import annotations
 
 import re
+from bisect import bisect
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -62,7 +63,7 @@ class _Layout:
         self._visit(root, 0)
 
     def lines(self) -> Iterator[_Line]:
-        following = self._following()
+        entries = sorted(self.depth)
         above: dict[int, int] = {}
         for number, line in enumerate(self.source):
             indent = self._indent(number)
@@ -75,16 +76,9 @@ class _Layout:
             elif number in self.shift:
                 yield _Line(number, self._moved(number, line), True)
             else:
-                yield _Line(number, self._between(line, indent, above, following[number]), False)
-
-    def _following(self) -> list[int | None]:
-        """For each line, the next one on which an entry begins."""
-        following: list[int | None] = []
-        last = None
-        for number in range(len(self.source) - 1, -1, -1):
-            following.append(last)
-            last = number if number in self.depth else last
-        return following[::-1]
+                index = bisect(entries, number)
+                following = entries[index] if index < len(entries) else None
+                yield _Line(number, self._between(line, indent, above, following), False)
 
     def _moved(self, number: int, line: str) -> str:
         """A further line of a value, moved as a whole."""

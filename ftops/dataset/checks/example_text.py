@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ftops.dataset.checks.minhash import LENGTH, word_pairs
-from ftops.dataset.files.jsonl_io import parse
+from ftops.dataset.files.jsonl_io import list_at, parse
 from ftops.dataset.formats import chat, preference
 
 MAX_LABEL = 40
@@ -39,9 +39,9 @@ def extract(example: Mapping[str, Any]) -> tuple[str | None, list[str], str]:
         return None, [], ""
     system, label = "", ""
     texts: list[str] = []
-    outputs = [m for key in preference.OUTPUTS for m in _listed(example.get(key))]
+    outputs = [m for key in preference.OUTPUTS for m in list_at(example, key)]
     for message in [m for m in (*messages, *outputs) if isinstance(m, dict)]:
-        own = [*_texts(message.get("content"))]
+        own = [*_texts(message)]
         if message.get("role") in chat.SYSTEM:
             system = system or "\n".join(own)
             continue
@@ -56,14 +56,10 @@ def extract(example: Mapping[str, Any]) -> tuple[str | None, list[str], str]:
     return system, texts, "" if outputs else label
 
 
-def _listed(value: object) -> Sequence[object]:
-    return value if isinstance(value, list) else ()
-
-
-def _texts(content: object) -> Iterator[str]:
-    if isinstance(content, str):
-        yield content
-    for part in _listed(content):
+def _texts(message: Mapping[str, Any]) -> Iterator[str]:
+    if isinstance(message.get("content"), str):
+        yield message["content"]
+    for part in list_at(message, "content"):
         if isinstance(part, dict):
             image = part.get("image_url")
             url = image.get("url") if isinstance(image, dict) else None
@@ -71,7 +67,7 @@ def _texts(content: object) -> Iterator[str]:
 
 
 def _calls(message: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    calls = [c.get("function") for c in _listed(message.get("tool_calls")) if isinstance(c, dict)]
+    calls = [c.get("function") for c in list_at(message, "tool_calls") if isinstance(c, dict)]
     for call in (*calls, message.get("function_call")):
         if isinstance(call, dict) and isinstance(call.get("name"), str):
             arguments = call.get("arguments")

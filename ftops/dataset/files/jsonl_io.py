@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -68,6 +68,12 @@ def parse(raw: bytes) -> Example | None:
     except msgspec.DecodeError:
         value = _parse_slowly(raw)
     return value if isinstance(value, dict) else None
+
+
+def list_at(holder: Mapping[str, Any], key: str) -> list[Any]:
+    """A list in an object; empty if there is none."""
+    value = holder.get(key)
+    return value if isinstance(value, list) else []
 
 
 def canonical(value: object) -> bytes:

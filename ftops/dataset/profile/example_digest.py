@@ -15,8 +15,8 @@ from zlib import crc32
 
 from xxhash import xxh3_64_digest
 
-from ftops.dataset.files.jsonl_io import canonical
-from ftops.dataset.profile.tokens import calls, list_at
+from ftops.dataset.files.jsonl_io import canonical, list_at
+from ftops.dataset.profile.tokens import calls
 
 _ROW = struct.Struct("<II8s8s16s")
 BUCKETS = 16

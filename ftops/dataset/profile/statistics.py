@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import count
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -12,7 +13,6 @@ from ftops.dataset.profile.profiler import Measured, Sums, Use
 
 BINS = 12
 LONGEST = 5
-_ROUND = (1, 2, 5)
 
 
 class Bin(NamedTuple):
@@ -59,7 +59,7 @@ def statistics(measured: Measured, limit: int | None = None) -> Statistics:
     """The statistics of a measured file. `limit`: the most tokens of one example that the model takes."""
     rows = list(example_digest.rows(measured.rows))
     lengths = sorted(row.tokens for row in rows)
-    count = len(lengths)
+    total = len(lengths)
     sums = measured.sums
     return Statistics(
         sums=sums,
@@ -67,7 +67,7 @@ def statistics(measured: Measured, limit: int | None = None) -> Statistics:
         median=_at(lengths, 0.5),
         percentile_95=_at(lengths, 0.95),
         most=lengths[-1] if lengths else 0,
-        mean=sum(lengths) / count if count else 0.0,
+        mean=sum(lengths) / total if total else 0.0,
         bins=_bins(lengths),
         longest=tuple(
             (r.line, r.tokens) for r in sorted(rows, key=lambda r: (-r.tokens, r.line))[:LONGEST] if r.tokens
@@ -76,7 +76,7 @@ def statistics(measured: Measured, limit: int | None = None) -> Statistics:
             name: Use(calls, sums.call_tokens[name])
             for name, calls in sorted(sums.calls.items(), key=lambda item: (-item[1], item[0]))
         },
-        duplicates=count - len({row.content for row in rows}),
+        duplicates=total - len({row.content for row in rows}),
         cut=_cut(rows, limit) if limit else None,
     )
 
@@ -108,9 +108,5 @@ def _bins(lengths: Sequence[int]) -> tuple[Bin, ...]:
 
 def _width(span: int) -> int:
     """The least of 1, 2, 5, 10, 20, 50, … that needs no more than BINS bins."""
-    power = 1
-    while True:
-        for step in _ROUND:
-            if span < step * power * (BINS - 1):
-                return step * power
-        power *= 10
+    widths: Iterator[int] = (step * 10**power for power in count() for step in (1, 2, 5))
+    return next(width for width in widths if span < width * (BINS - 1))

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from msgspec import Struct
 
-from ftops.dataset.files.jsonl_io import canonical
+from ftops.dataset.files.jsonl_io import canonical, list_at
 
 ENCODINGS = ("o200k_base", "cl100k_base")
 _ROOM = 8_000_000
@@ -284,11 +284,6 @@ def _bindings() -> Any:
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-def list_at(holder: Mapping[str, Any], key: str) -> list[Any]:
-    value = holder.get(key)
-    return value if isinstance(value, list) else []
 
 
 def _text(holder: Mapping[str, Any], key: str) -> str:
