@@ -142,7 +142,7 @@ class OutcomeHandler(Struct, frozen=True):
         )
 
     def _known_elsewhere(self, step: Step) -> set[str]:
-        """Ids on record at other addresses."""
+        """The ids recorded at other addresses."""
         own = step.change.address
         return {record.remote_id for a, record in self.calls.live.resources.items() if a != own}
 
@@ -228,7 +228,7 @@ def _timed_out(change: Change, remote: RemoteObject, limit: float) -> Permanent:
     kind = change.address.kind
     return Permanent(
         f"{change.address} isn't {done} after {spent}",
-        f"The service last said: {remote.message or 'nothing'}. The object still exists and is on record.",
+        f"The service last said: {remote.message or 'nothing'}. The object still exists and is recorded.",
         f"apply again to wait longer. `timeouts: {{{kind}: …}}` of the provider {change.provider} "
         "sets the limit, in seconds",
     )

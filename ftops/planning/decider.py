@@ -1,7 +1,6 @@
-"""What has to happen to each resource, and why: decisions in dependency order. Pure.
+"""Decider: what has to happen to each resource, and why, in dependency order. Pure.
 
-One rule, one place: `_verdict` has the rules in the order of their weight. `ordering` lowers decisions
-into steps.
+`_action` has all rules, in order of precedence. `ordering` turns the decisions into steps.
 """
 
 from __future__ import annotations
@@ -56,7 +55,7 @@ from ftops.state.state import (
 
 
 class Decider(Struct):
-    """Decides for every resource, once. A second round is another decider."""
+    """Decides once for every resource; a second round needs another decider."""
 
     config: Config
     graph: Graph
@@ -73,10 +72,11 @@ class Decider(Struct):
     """What exists: the reconciled, and what has come under management since."""
     deposed: dict[tuple[Address, str], ResourceState] = field(default_factory=dict)
     left_out: dict[Address, Decision] = field(default_factory=dict)
-    """What --target and --exclude keep from being created. What it would take isn't deleted meanwhile."""
+    """Resources that --target or --exclude keep from being created. Objects that they would reuse aren't
+    deleted."""
     removals: dict[Address, Removal] = field(default_factory=dict)
     selected: frozenset[Address] = frozenset()
-    """What the plan is about."""
+    """The resources that the plan may change."""
     resolver: Resolver = field(default_factory=lambda: Resolver(lambda _: None, {}, {}))
     warnings: list[str] = field(default_factory=list)
     _known_as: frozenset[str] | None = None
@@ -124,7 +124,7 @@ class Decider(Struct):
         return self.decisions
 
     def _explain_users(self) -> None:
-        """What nobody named goes because of what it uses."""
+        """Explains why resources are deleted that no --target names."""
         named = matching(self.options.targets, self.decisions)
         for address in self.decisions.keys() - named:
             needs = self.resources[address].dependencies
@@ -134,7 +134,7 @@ class Decider(Struct):
                 self.decisions[address] = replace(self.decisions[address], reason=Reason("uses", text))
 
     def wants(self) -> Iterator[Want]:
-        """What would be created, unless that was asked for, and nothing on record was taken for it yet."""
+        """The resources that would be created and may reuse a recorded object instead."""
         taken = self.reconciled.restored | self.reconciled.inherited.keys()
         yield from (Want(d, self._fitting(d), is_left_out=True) for d in self.left_out.values())
         for address, decision in self.decisions.items():
@@ -151,7 +151,7 @@ class Decider(Struct):
         return fits
 
     def records(self) -> Records:
-        """What is on record, and what of it the plan could do without."""
+        """The recorded objects, and which of them are free to be reused."""
         recorded = self.reconciled.resources.keys()
         replaced = {a for a, decision in self.decisions.items() if decision.action is Action.REPLACE}
         free = ((recorded - self.graph.resources.keys()) | replaced | self.displaced) & recorded
@@ -170,7 +170,7 @@ class Decider(Struct):
         return self.reconciled.displaced | adopted
 
     def _stay(self, resolver: Resolver, address: Address) -> None:
-        """What isn't made anew means to others what is recorded of it."""
+        """Dependents of a resource that isn't created anew use its recorded attributes."""
         decision = self.decisions.get(address)
         recorded = self.resources.get(address)
         if recorded is not None and (decision is None or decision.action not in _NEW):
@@ -233,21 +233,21 @@ class Decider(Struct):
         return {n: v for n, v in outputs.items() if n not in changing} if changing else outputs
 
     def known(self, changes: Iterable[Change]) -> Mapping[str, Json]:
-        """What references in the inputs to send come to, of those that are known before anything is done."""
+        """The values of references in the inputs to send, if they are known before the apply."""
         resolver = self._resolver()
-        named = {one for change in changes for one in references(dict(change.after))}
-        found = {str(one): resolver.look_up(one) for one in sorted(named, key=str)}
-        return {text: encode(value) for text, value in found.items() if not isinstance(value, Reference)}
+        named = {reference for change in changes for reference in references(dict(change.after))}
+        values = {str(reference): resolver.look_up(reference) for reference in sorted(named, key=str)}
+        return {text: encode(value) for text, value in values.items() if not isinstance(value, Reference)}
 
     def _complete(self, address: Address) -> Mapping[str, Json] | None:
-        """The outputs of what is ready, and stays as it is."""
+        """The outputs of an object that is ready and doesn't change."""
         recorded = self.resources.get(address)
         if recorded is None or recorded.status is not Status.READY or address in self.decisions:
             return None
         return recorded.outputs
 
     def _arrive(self, resource: Resource, desired: Desired) -> None:
-        """What is imported or adopted is on record from here on, as if it had been made."""
+        """Imported and adopted objects are recorded from here on, as if ftops had created them."""
         address = resource.address
         if address in self.observed.adoptable:
             self._adopt(resource, desired, self.observed.adoptable[address])
@@ -258,7 +258,7 @@ class Decider(Struct):
             self.entries.append(Recorded(recorded))
 
     def _adopt(self, resource: Resource, desired: Desired, found: Adoptable) -> None:
-        """What it replaces is kept until nothing uses it any more, as if the new object had been made."""
+        """The old object is kept until nothing uses it any more, as if a new one had been created."""
         address = resource.address
         old = self.resources.get(address)
         key = deposed_key(old) if old else ""
@@ -291,7 +291,7 @@ class Decider(Struct):
             )
             return
         attributes = self._attributes(resource, desired, recorded)
-        action, reason = self._verdict(resource, recorded, attributes)
+        action, reason = self._action(resource, recorded, attributes)
         if action is None:
             self.unchanged += 1
             self._keep_records(resource, desired, recorded)
@@ -318,10 +318,10 @@ class Decider(Struct):
             return Reason(how, DRIFT_CLASSES[how].reason)
         return Reason("declared", "it is declared and doesn't exist yet")
 
-    def _verdict(
+    def _action(
         self, resource: Resource, recorded: ResourceState, attributes: tuple[AttributeChange, ...]
     ) -> tuple[Action | None, Reason]:
-        """The rules in the order of their weight; the first that holds decides."""
+        """The rules in order of precedence; the first that applies decides."""
         address = resource.address
         if self._is_asked(address):
             return Action.REPLACE, Reason("asked", "it was requested with --replace")
@@ -365,7 +365,7 @@ class Decider(Struct):
         return attribute_changes(resource, desired, recorded, self.reconciled.seen.get(resource.address, {}))
 
     def _keep_records(self, resource: Resource, desired: Desired, recorded: ResourceState) -> None:
-        """What ftops notes beside an object may change although the object needn't."""
+        """Updates the record of an unchanged object, such as its dependencies and lifecycle settings."""
         noted: dict[str, Any] = {
             "dependencies": self.graph.dependencies[resource.address],
             "prevent_destroy": resource.lifecycle.prevent_destroy,

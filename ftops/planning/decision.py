@@ -1,4 +1,4 @@
-"""Decision: what has to happen to one resource, and why; a value."""
+"""Decision: what has to happen to one resource, and why. Values only."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ftops.state.state import ResourceState, Status
 
 
 class Decision(Struct, frozen=True):
-    """What has to happen to one resource, and why. `recorded` is None where nothing exists."""
+    """What has to happen to one resource, and why. `recorded` is None if nothing exists."""
 
     resource: Resource
     desired: Desired | None
@@ -23,13 +23,13 @@ class Decision(Struct, frozen=True):
     recorded: ResourceState | None = None
     attributes: tuple[AttributeChange, ...] = ()
     elsewhere: bool = False
-    """Whether the new object is in another account, where nothing of the old one is in its way."""
+    """Whether the new object is in another account, where the old one can't conflict with it."""
 
     @property
     def creates_first(self) -> bool:
-        """Whether a replacement makes the new object before the old one goes.
+        """Whether a replacement creates the new object before it deletes the old one.
 
-        Not while the old one is still in the making or of no use: that would pay for both.
+        Not while the old one is still being created or is unusable: that would cost twice.
         """
         if self.action is not Action.REPLACE or self.recorded is None:
             return False
@@ -41,12 +41,12 @@ class Decision(Struct, frozen=True):
             return any(a.forces_replacement for a in self.attributes)
         kind = RESOURCE_TYPES[self.resource.address.kind]
         if kind.named_by and not any(a.path == kind.named_by for a in self.attributes):
-            return False  # one name stands for one object: the new one can't be there beside the old one
+            return False  # a name can be used only once, so both objects can't exist at the same time
         return self.resource.lifecycle.create_before_destroy is not False
 
     @property
     def cannot_create_first(self) -> bool:
-        """Whether it was asked for that the new object is made first, and isn't possible."""
+        """Whether create_before_destroy is set, and isn't possible."""
         recorded = self.recorded is not None and self.recorded.status is Status.READY
         return recorded and self.deletes_first and bool(self.resource.lifecycle.create_before_destroy)
 
@@ -56,5 +56,5 @@ class Decision(Struct, frozen=True):
 
 
 def deposed_key(recorded: ResourceState) -> str:
-    """Under which a replaced object is kept until it is deleted: 8 hex digits of where and what it is."""
+    """The key of a replaced object until it is deleted: 8 hex digits of a digest of its account and id."""
     return sha256(f"{recorded.account} {recorded.remote_id}".strip().encode()).hexdigest()[:8]

@@ -1,7 +1,7 @@
-"""Desired inputs as they compare with recorded ones: references and secrets resolved as far as known.
+"""Desired: declared inputs with references and secrets resolved, to be compared with recorded inputs.
 
-A job's training data is the same while its digest is the same, whatever id the file has; a secret is
-the same while its keyed digest is the same, and its value appears nowhere.
+Training data is the same while its digest is, whatever id the file has. A secret is the same while its keyed
+digest is; its value appears nowhere.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ from ftops.core.snippets import command
 from ftops.state.state import ResourceState
 
 WITHHELD = f"{HIDDEN}withheld"
-"""The identity of a secret that an untrusted spec doesn't get: nobody knows whether it is another one."""
+"""The identity of a secret that an untrusted spec doesn't get: it may have changed."""
 
 Outputs = Callable[[Address], Mapping[str, Json] | None]
-"""The computed attributes of an address that are known by now; None: none is, it is yet to be made."""
+"""The known computed attributes of an address; None if it has yet to be created."""
 
 
 class Desired(Struct, frozen=True):
@@ -46,10 +46,9 @@ class Desired(Struct, frozen=True):
     inputs: Mapping[str, Value]
     identities: Mapping[str, str]
     fingerprint: str
-    """Empty where it can't be told yet what the resource is made from."""
+    """Empty if its data or model isn't known yet."""
     bytes: Mapping[str, str] = {}
-    """What identities of data are by the bytes: a record that says no more, or was made by another reckoning,
-    is held to these."""
+    """The digests of the bytes of data, by input: for records that have no digest of the examples."""
 
 
 class Resolver(Struct):
@@ -100,7 +99,7 @@ class Resolver(Struct):
         return Desired(inputs, identities, fingerprint, self._bytes(resource))
 
     def _is_known(self, reference: Reference) -> bool:
-        """Whether it is known by now what a reference means, if it means more than an id."""
+        """Whether the content or fingerprint that a reference is compared by is known."""
         meaning = meaning_of(reference)
         known = self.fingerprints if meaning == "fingerprint" else self.contents
         return meaning is None or bool(known[reference.address])
@@ -130,7 +129,7 @@ class Resolver(Struct):
             self.digests[address] = digest
 
     def look_up(self, reference: Reference | Secret) -> Value:
-        """The value of a reference where it is known; else the reference itself."""
+        """The value of a reference; the reference itself if it isn't known."""
         if isinstance(reference, Secret):
             return reference
         known = self.outputs(reference.address)
@@ -164,7 +163,7 @@ class Resolver(Struct):
 
 
 def _default(kind: ResourceType, name: str) -> Json:
-    """The normal form of what an input means if it is absent."""
+    """The normal form of an input's default."""
     return normal(kind.defaults[name], kind.spelling, name) if name in kind.defaults else None
 
 
@@ -176,8 +175,8 @@ def _meant(inputs: Mapping[str, Value], names: Iterable[str]) -> Iterator[Refere
 
 
 def content_of(recorded: ResourceState) -> str:
-    """What is in the file of a recorded dataset: the digest of its examples, of its bytes where no other is
-    known; empty where none is."""
+    """The content of a recorded dataset: the digest of its examples, or else of its bytes; empty if neither
+    is known."""
     digest = recorded.inputs.get("content") or recorded.outputs.get("digest")
     return recorded.identities.get("content") or str(digest or "")
 
@@ -185,10 +184,8 @@ def content_of(recorded: ResourceState) -> str:
 def comparable(
     desired: Desired, recorded: ResourceState, seen: Mapping[str, Value]
 ) -> tuple[dict[str, Value], dict[str, Value]]:
-    """(before, after) of which `differences` says what has to change, by the spelling of the kind.
-
-    `seen` are inputs as the service shows them now; they go before what was recorded.
-    """
+    """(before, after), for `differences`. `seen` are inputs as the service shows them now; they take
+    precedence over recorded ones."""
     kind = RESOURCE_TYPES[recorded.address.kind]
     known = {**kind.defaults, **recorded.inputs, **seen}
     before: dict[str, Value] = {k: v for k, v in known.items() if k not in kind.local}
@@ -202,7 +199,7 @@ def comparable(
         if by_bytes and by_bytes in (old, recorded.identities[path]):
             put(after, path, before.get(path))
         elif identity.startswith(HIDDEN) and old != new:
-            put(before, path, old)  # it is another secret, or the text around it is another one
+            put(before, path, old)  # the secret or the text around it has changed
             put(after, path, new)
         elif not _is_as_known(identity, recorded.identities[path]):
             put(before, path, recorded.identities[path])
@@ -211,8 +208,7 @@ def comparable(
 
 
 def _is_as_known(identity: str, recorded: str) -> bool:
-    """Whether secrets are withheld, and those beside them are the recorded ones. Their expressions, which
-    stand in the inputs, are compared then."""
+    """Whether some secrets are withheld and the others are unchanged. Then their expressions are compared."""
     parts, before = identity.split("+"), recorded.split("+")
     return (
         WITHHELD in parts
@@ -222,7 +218,7 @@ def _is_as_known(identity: str, recorded: str) -> bool:
 
 
 def at(tree: Mapping[str, Value], path: str) -> Value:
-    """What stands at a dotted path; None where there is nothing."""
+    """The value at a dotted path, or None."""
     value: Any = tree
     for name in path.split("."):
         if isinstance(value, list) and name.isdigit() and int(name) < len(value):
@@ -233,7 +229,7 @@ def at(tree: Mapping[str, Value], path: str) -> Value:
 
 
 def attribute(outputs: Mapping[str, Json], path: str) -> Any:
-    """`checkpoint.best` of computed attributes, a JSON value; None where there is none."""
+    """A computed attribute such as `checkpoint.best`, or None."""
     value: Any = outputs
     for name in path.split("."):
         if not isinstance(value, Mapping):
@@ -245,7 +241,8 @@ def attribute(outputs: Mapping[str, Json], path: str) -> Any:
 def missing_values(
     resource: Resource, desired: Desired, outputs: Callable[[Address], Mapping[str, Json] | None]
 ) -> list[Diagnostic]:
-    """References to what objects that are ready don't have. `outputs` is None where more may come."""
+    """Errors for references to attributes that ready objects don't have. `outputs` is None if an object may
+    still get some."""
     found = []
     for value in desired.inputs.values():
         for reference in () if isinstance(value, SCALARS) else references(value):
@@ -257,7 +254,7 @@ def missing_values(
 
 
 def no_value(reference: Reference, outputs: Mapping[str, Json]) -> tuple[str, str, str]:
-    """What to say of a reference that leads to nothing: summary, detail and hint."""
+    """The error for a reference without a value: summary, detail and hint."""
     address, path = reference.address, reference.attribute
     head, _, last = path.rpartition(".")
     siblings = attribute(outputs, head) if head else None
@@ -273,7 +270,7 @@ def no_value(reference: Reference, outputs: Mapping[str, Json]) -> tuple[str, st
 
 
 def _meaning(value: Value, identities: Mapping[str, str], spelling: Spelling, name: str) -> object:
-    """What of an input goes into the fingerprint: a name never does where its meaning is known."""
+    """The part of an input that goes into the fingerprint: not the id of an object whose content is known."""
     if not identities:
         return normal(value, spelling, name)
     return identities if isinstance(value, Reference) else [normal(value, spelling, name), identities]
@@ -285,8 +282,8 @@ def covers(paths: Iterable[str], path: str) -> bool:
 
 
 def put(tree: dict[str, Value], path: str, leaf: Value) -> None:
-    """Replaces the leaf at a dotted path, copying what lies above it: inputs are shared values. A list
-    becomes a mapping by position, None takes the leaf away."""
+    """Replaces the leaf at a dotted path, copying what is above it: inputs are shared values. A list becomes
+    a mapping by position; None removes the leaf."""
     head, dot, rest = path.partition(".")
     if not dot:
         if leaf is None:

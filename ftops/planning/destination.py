@@ -1,7 +1,7 @@
-"""Where a plan is applied: its providers' accounts, its state, and what was given from outside. Pure.
+"""Destination: where a plan is applied: the accounts of its providers, its state, and its variables. Pure.
 
-An approval is of a plan at a place: the same steps in another account are another plan. Keys, versions of
-interfaces and names of folders of this machine are no part of it.
+An approval is for a plan at a destination: the same steps in another account are another plan. Keys, API
+versions and folders of this machine aren't part of it.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ def destination_of(config: Config, plan: Plan) -> Destination:
 
 
 def given_variables(config: Config) -> dict[str, str]:
-    """Variables that are given from outside; of those that are sensitive only that they are."""
+    """Variables that are given from outside, without the values of sensitive ones."""
     return {name: config.variables.get(name, "(sensitive)") for name in config.given}
 
 
 def elsewhere(approved: Destination, now: Destination) -> list[str]:
-    """In words, how a plan would be applied at another place than the approved one; empty if it wouldn't. A
-    state that was begun since is the same one."""
+    """How the destination differs from the approved one, in words; empty if it doesn't. A state that was
+    created since counts as the same."""
     before = {"lineage": now.state.get("lineage", ""), **approved.state}
     said = [
         f"provider {name} is {_shown(now.providers.get(name, {}))}, not {_shown(provider)}"

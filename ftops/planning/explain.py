@@ -1,4 +1,4 @@
-"""Why a plan changes a resource: the chain of changes that lead to it, down to the examples of a dataset."""
+"""Explain: the chain of changes that lead to the change of a resource, down to the examples of a dataset."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ftops.dataset.profile.diff import Compared
 from ftops.planning.plan import Change, Plan
 
 Compare = Callable[[Address, str], Compared | None]
-"""A dataset and the digest of its recorded content → how it differs; None where that can't be told."""
+"""A dataset and the digest of its recorded content → how it differs; None if that isn't known."""
 
 
 class Cause(Struct, frozen=True):
-    """One change, what of its data differs, and the changes that it comes from.
+    """One change, the difference of its data, and the changes that cause it.
 
-    `compared`: of a dataset whose content changes, where the former version is at hand.
-    `told`: the causes of this change are told where it first stands.
+    `compared`: for a dataset whose content changes, if the previous version is available.
+    `told`: the causes of this change are shown where it appears first.
     """
 
     change: Change
@@ -32,7 +32,7 @@ class Cause(Struct, frozen=True):
 def explain(
     address: Address, plan: Plan, resources: Mapping[Address, Resource], compare: Compare
 ) -> tuple[Cause, ...]:
-    """Why the resource changes; one cause for each instance of a `for_each`, none where nothing changes."""
+    """Why the resource changes: a cause for each instance of a `for_each`; none if nothing changes."""
     changes = {c.address: c for c in plan.changes if c.step == str(c.address)}
     wanted = [a for a in changes if a == address or Address(a.kind, a.name) == address]
     explainer = _Explainer(changes, resources, compare)
@@ -59,7 +59,7 @@ class _Explainer:
         return Cause(change, below, compared, before is not None)
 
     def _origins(self, change: Change) -> Iterator[Address]:
-        """Changes that the changed inputs refer to; of what is made for the first time, nothing."""
+        """Changes that the changed inputs refer to; none for a new resource."""
         resource = self.resources.get(change.address)
         heads = {attribute.path.partition(".")[0] for attribute in change.attributes}
         found: dict[Address, None] = {}

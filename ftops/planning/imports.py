@@ -1,4 +1,4 @@
-"""Objects that exist already and come under management: imported by the spec. Pure."""
+"""Imports: existing objects that `import` blocks bring under management. Pure."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from ftops.state.state import Observed, RemoteObject, ResourceState, State, Stat
 
 
 def to_read(config: Config, graph: Graph, state: State) -> list[ResourceState]:
-    """What has to be read of the service for the spec's imports: those that aren't recorded yet. What is
-    imported once stays, whatever becomes of the object under that address."""
+    """The objects to read for the spec's `import` blocks: those that aren't recorded yet."""
     return [
         _request(graph.resources[one.target], one.remote_id)
         for one in config.refactorings.imports
@@ -30,7 +29,7 @@ def check_imports(
     deposed: Mapping[tuple[Address, str], ResourceState],
     seen: Observed,
 ) -> None:
-    """Raises SpecError where an object isn't there, or is managed already."""
+    """Raises SpecError if an object doesn't exist, or is already managed."""
     if not seen.imported:
         return
     owners = {r.remote_id: r.address for r in recorded.values()}
@@ -60,8 +59,8 @@ def arrived(
     dependencies: tuple[Address, ...],
     account: str,
 ) -> ResourceState:
-    """The record of an object that somebody else made. What the service doesn't report of its inputs is
-    taken to be as the spec has it."""
+    """The record of an imported or adopted object. Inputs that the service doesn't report are those of the
+    spec."""
     inputs: dict[str, Value] = {**desired.inputs, **remote.inputs}
     is_same = bool(desired.fingerprint) and remote.fingerprint == desired.fingerprint
     identities = {
@@ -87,7 +86,7 @@ def arrived(
 
 
 def _request(resource: Resource, remote_id: str) -> ResourceState:
-    """A record to read with. Of a reference nothing is known yet, so that the service's value shows."""
+    """A record to read with. References are empty, so that the service's value shows."""
     inputs = {name: "" if _refers(value) else value for name, value in resource.inputs.items()}
     return ResourceState(resource.address, resource.provider, remote_id, Status.READY, inputs)
 
@@ -97,7 +96,7 @@ def _refers(value: Value) -> bool:
 
 
 def _facts(resource: Resource, remote: RemoteObject) -> Mapping[str, Json]:
-    """What the spec's data says of a file holds for one of the same content."""
+    """The attributes of the declared file, if the remote one has the same content."""
     same = remote.inputs.get("content", resource.inputs.get("content")) == resource.inputs.get("content")
     return resource.facts if same else {}
 

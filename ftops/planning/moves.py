@@ -1,6 +1,6 @@
-"""Giving recorded objects other addresses, and dropping them from the record. Pure: State → entries.
+"""Moves: give recorded objects other addresses, or forget them. Pure: State → entries.
 
-Nothing here touches an object: only what ftops calls it changes.
+No object is changed, only its record.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from ftops.state.state import (
 
 
 def recorded_addresses(state: State) -> set[Address]:
-    """Every address under which something is on record, an interrupted operation included."""
+    """All recorded addresses, those of interrupted operations included."""
     return {*state.resources, *state.pending, *(address for address, _ in state.deposed)}
 
 
@@ -43,13 +43,13 @@ def instances(known: Iterable[Address], wanted: Address) -> list[Address]:
 
 
 def targets_of(sources: Iterable[Address], source: Address, target: Address) -> dict[Address, Address]:
-    """Where each instance goes: one object to one address, or a whole set, every key kept."""
+    """The new address of each instance; a whole set keeps its keys."""
     whole = source.key is None and target.key is None
     return {a: Address(target.kind, target.name, a.key) if whole else target for a in sources}
 
 
 def move(state: State, source: Address, target: Address) -> Moved:
-    """`state mv`. Raises FtopsError where there is nothing to move, or no room for it."""
+    """`state mv`. Raises FtopsError if there is nothing to move, or the target is taken."""
     known = recorded_addresses(state)
     sources = _recorded(known, source)
     if source == target:
@@ -85,8 +85,8 @@ def _making_room(taken: Address) -> str:
 
 
 def remove(state: State, wanted: Collection[Address]) -> list[Removed]:
-    """`state rm`: what is recorded under these addresses is forgotten, old objects and interrupted
-    operations with it. Raises FtopsError where nothing is."""
+    """`state rm`: forgets these addresses, with their old objects and interrupted operations. Raises
+    FtopsError if nothing is recorded there."""
     known = recorded_addresses(state)
     gone = {address: None for one in wanted for address in _recorded(known, one)}
     old = [Removed(address, key) for address, key in state.deposed if address in gone]
@@ -98,10 +98,10 @@ _SHOWN = 10
 
 
 class Replacement(Struct, frozen=True):
-    """What `state replace-provider` records, and what has to be so.
+    """What `state replace-provider` records, and what has to be checked first.
 
-    `sought` are the objects that are on record in another account, as they are recorded from now on: that
-    they exist there says that it is the same one. `intents` have no object that could be looked for.
+    `sought` are the objects recorded in another account, as they will be recorded: if they exist in the new
+    account, it is the same one. `intents` have no object that could be checked.
     """
 
     home: Home
@@ -112,7 +112,7 @@ class Replacement(Struct, frozen=True):
 
 
 def replace_provider(state: State, before: str, after: Home) -> Replacement:
-    """`state replace-provider`. Raises FtopsError where nothing is recorded at that provider."""
+    """`state replace-provider`. Raises FtopsError if nothing is recorded at that provider."""
     records = dict(recorded_objects(state.resources, state.deposed))
     everything: list[ResourceState | PendingOperation] = [*records.values(), *state.pending.values()]
     found = [one for one in everything if one.provider == before]
@@ -140,7 +140,7 @@ def replace_provider(state: State, before: str, after: Home) -> Replacement:
 
 
 def not_there(wanted: Replacement, gone: Collection[Source]) -> Diagnostic:
-    """What to say where these of the objects that were sought don't exist in the account."""
+    """The error if some of the objects don't exist in the account."""
     provider, account = wanted.home
     names = [f"{address}#{key}" if key else str(address) for address, key in gone]
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
@@ -158,7 +158,7 @@ def not_there(wanted: Replacement, gone: Collection[Source]) -> Diagnostic:
 
 
 def nothing_to_go_by(wanted: Replacement) -> Diagnostic:
-    """What to say where only operations without a result would get another account."""
+    """The error if only operations without an object would change their account."""
     (provider, account), names = wanted.home, ", ".join(map(str, wanted.intents))
     return Diagnostic(
         f"can't tell whether {account} is the account of {names}",
@@ -168,7 +168,7 @@ def nothing_to_go_by(wanted: Replacement) -> Diagnostic:
 
 
 def check_replacement(state: State, pushed: State) -> None:
-    """Refuses a state that belongs to something else, or is older than what is recorded."""
+    """`state push`: refuses a state that belongs to another spec, or is older than the recorded one."""
     if state.lineage and pushed.lineage != state.lineage:
         raise FtopsError(
             "the state to push is a different one",
@@ -192,10 +192,10 @@ def check_replacement(state: State, pushed: State) -> None:
 
 
 def apply_moves(state: State, moves: Collection[Move]) -> tuple[State, tuple[Moved, ...]]:
-    """The state as the spec's `moved` blocks want it (of the same serial), and the entry that makes it so.
+    """The state after the spec's `moved` blocks, with the same serial, and the entry that records them.
 
-    What is moved twice over the years, `a` to `b` and `b` to `c`, goes all the way. Raises SpecError where an
-    address is taken.
+    Chains such as `a` to `b` and `b` to `c` are followed to their end. Raises SpecError if an address is
+    taken.
     """
     known = recorded_addresses(state) if moves else set()
     origins = {address: address for address in known}
@@ -219,8 +219,8 @@ def apply_moves(state: State, moves: Collection[Move]) -> tuple[State, tuple[Mov
 
 
 def _in_order(moves: Collection[Move]) -> list[Move]:
-    """Each move after those that lead to where it starts, and a set after those of its objects that go
-    another way."""
+    """Each move after those that lead to its source, and the move of a set after those of single objects of
+    it."""
     leading: dict[tuple[str, str], list[Move]] = {}
     leaving: dict[tuple[str, str], list[Move]] = {}
     for one in moves:
@@ -250,7 +250,7 @@ def _occupied(one: Move, taken: Address) -> Diagnostic:
 
 
 def nothing_recorded(known: Collection[Address], wanted: Address) -> Diagnostic:
-    """What to say of an address under which nothing is on record."""
+    """The error for an address that isn't recorded."""
     siblings = [a for a in known if a[:2] == wanted[:2]]
     if siblings:
         keys = ", ".join(quote(str(a)) for a in sorted(siblings, key=lambda a: a.sort_key)[:12])

@@ -1,10 +1,10 @@
-"""Decisions → steps in their true order.
+"""Ordering: decisions → ordered steps.
 
-- A resource is made after all that it depends on, and deleted before all that it depends on.
-- Replacing with create-before-destroy is two steps: the new object is made under the old one's eyes,
-  which stays on record as deposed; it goes once every resource that used it has moved on.
-- Replacing the other way round deletes first. Then what replaces it should be ready as far as it can
-  be: a deployment is taken away only once the new model is trained.
+- A resource is created after all that it depends on, and deleted before all that it depends on.
+- Create-before-destroy is two steps: the new object is created while the old one still exists, recorded as
+  deposed; the old one is deleted when no resource uses it any more.
+- Destroy-before-create deletes as late as possible: a deployment is deleted only after the new model is
+  trained.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ Deposed = Mapping[tuple[Address, str], ResourceState]
 
 
 class StepOrder(Struct):
-    """Lowers decisions. `needs` are the dependencies as declared.
+    """Turns decisions into steps. `needs` are the declared dependencies.
 
-    An object is in the way of those that it was recorded to depend on, whatever the spec says today;
-    a new one waits for those that the spec says it needs. Each of the two relations is free of cycles,
-    but together they need not be: edges that mix them are added only where they close no circle.
+    Old objects are ordered by their recorded dependencies, new ones by the declared ones. Each of the two
+    relations is acyclic, but together they may not be: edges that mix them are added only if they close no
+    cycle.
     """
 
     decisions: Mapping[Address, Decision]
@@ -38,14 +38,14 @@ class StepOrder(Struct):
     deposed: Deposed
     needs: Mapping[Address, tuple[Address, ...]]
     _steps: dict[str, Change] = field(default_factory=dict)
-    """Without what they wait for, which `_waits` gathers."""
+    """Without `waits_for`; see `_waits`."""
     _waits: dict[str, set[str]] = field(default_factory=dict)
     _soft_edges: list[tuple[str, str]] = field(default_factory=list)
-    """(step, what it had better wait for), what matters most first: the edges that mix the two relations."""
+    """Edges that mix the two relations, the most important first: (step, step to wait for)."""
     _users: Mapping[Address, list[Address]] = field(default_factory=dict)
     _named: Mapping[str, list[Address]] = field(default_factory=dict)
     _kept: tuple[ResourceState, ...] = ()
-    """Deposed objects that the plan isn't about."""
+    """Deposed objects that aren't selected."""
     _released: tuple[ResourceState, ...] = ()
     """Deposed objects that the plan forgets."""
     _warnings: list[str] = field(default_factory=list)
@@ -53,11 +53,13 @@ class StepOrder(Struct):
     def changes(
         self, selected_deposed: frozenset[tuple[Address, str]]
     ) -> tuple[tuple[Change, ...], tuple[str, ...]]:
-        """The steps in order, and what has to be said about those that are held back."""
+        """The steps in order, and warnings about objects that are kept."""
         self._named = self._naming()
         self._kept = tuple(old for source, old in self.deposed.items() if source not in selected_deposed)
         self._released = tuple(
-            old for source, old in self.deposed.items() if source in selected_deposed and _is_released(old)
+            old
+            for source, old in self.deposed.items()
+            if source in selected_deposed and (old.retain or old.shared)
         )
         self._users = self._using()
         self.decisions = _with_needs_first(self.decisions, self.needs)
@@ -74,25 +76,21 @@ class StepOrder(Struct):
         return tuple(self._finished(step) for step in order), tuple(self._warnings)
 
     def _order(self, key: Callable[[str], Any]) -> list[str]:
-        """Every step once. Of the wishes that stand in a circle, each is granted that closes none."""
+        """Every step once. If the soft edges close cycles, those that don't are kept."""
         firm = {step: set(waits) for step, waits in self._waits.items()}
-        self._add_edges(self._soft_edges)
+        for step, other in self._soft_edges:
+            self._waits[step].add(other)
         order = sort(self._waits, key)
         if len(order) == len(self._steps):
             return order
         stuck = self._steps.keys() - set(order)
         self._waits = firm
-        self._add_edges(wish for wish in self._soft_edges if wish[0] not in stuck)
-        for step, other in self._soft_edges:
-            if step in stuck and step not in closure([other], self._waits):
+        for step, other in sorted(self._soft_edges, key=lambda edge: edge[0] in stuck):
+            if step not in stuck or step not in closure([other], self._waits):
                 self._waits[step].add(other)
         order = sort(self._waits, key)
         assert len(order) == len(self._steps)  # noqa: S101 - a step that is left out would be lost
         return order
-
-    def _add_edges(self, wishes: Iterable[tuple[str, str]]) -> None:
-        for step, other in wishes:
-            self._waits[step].add(other)
 
     def _finished(self, step: str) -> Change:
         change = self._steps[step]
@@ -146,8 +144,8 @@ class StepOrder(Struct):
         self._add(change, {str(address)} if decision else ())
 
     def _naming(self) -> Mapping[str, list[Address]]:
-        """Ids and models among the inputs on record → the resources that name them, which an ignored change
-        keeps whatever the spec says."""
+        """Ids and models among the recorded inputs → the resources that have them. With `ignore_changes` they
+        keep them, whatever the spec says."""
         found: dict[str, list[Address]] = {}
         for user, recorded in self.resources.items():
             for name in _named_by(recorded):
@@ -155,7 +153,7 @@ class StepOrder(Struct):
         return found
 
     def _using(self) -> Mapping[Address, list[Address]]:
-        """Who uses what: by the dependencies on record, and by name."""
+        """The users of each resource: by recorded dependencies, and by ids among recorded inputs."""
         users = reverse({a: r.dependencies for a, r in self.resources.items()})
         for record in (*self.resources.values(), *self.deposed.values()):
             owner = record.address
@@ -168,7 +166,7 @@ class StepOrder(Struct):
         return (user for id in _ids(used) for user in self._named.get(id, ()))
 
     def _is_held(self, what: str, old: ResourceState) -> bool:
-        """Whether something that stays as it is uses an object: that is kept, and the plan says so."""
+        """Whether an unchanged resource uses an object, which is kept then, with a warning."""
         users = (self.resources[user] for user in self._naming_of(old) if user not in self.decisions)
         left = (one for one in self._kept if _names(one, old))
         holders = {str(user.address) for user in (*users, *left) if _needs(user)}
@@ -177,8 +175,8 @@ class StepOrder(Struct):
         return bool(holders)
 
     def _is_left(self, what: str, old: ResourceState) -> bool:
-        """Whether something that the plan forgets, and that stays, still uses an object: the service wouldn't
-        delete it, so it is forgotten with that."""
+        """Whether a resource that the plan only forgets still uses an object: the service wouldn't delete it,
+        so it is forgotten, too."""
         users = (
             self.resources[user]
             for user in self._naming_of(old)
@@ -212,7 +210,7 @@ class StepOrder(Struct):
         return change
 
     def _warn_of_cancelling(self, change: Change, old: ResourceState) -> None:
-        """A job can't be deleted while it runs: it is cancelled first, and the service bills what it did."""
+        """A running job is cancelled before it is deleted, and the service bills its training."""
         runs = RESOURCE_TYPES[old.address.kind].long_running and old.status is Status.PENDING
         if runs and change.action is Action.DELETE:
             self._warnings.append(
@@ -231,7 +229,7 @@ class StepOrder(Struct):
     # order
 
     def _remove_after_users(self) -> None:
-        """What goes for good goes after every step of those that used it."""
+        """An object is deleted after every step of its users."""
         leftovers: dict[Address, list[str]] = {}
         for (address, key), old in self.deposed.items():
             for need in old.dependencies:
@@ -244,7 +242,7 @@ class StepOrder(Struct):
                 self._soft_edges += [(step, other) for other in before]
 
     def _create_after_names(self) -> None:
-        """What gets a name is created after an object of that name is deleted at another address."""
+        """An object is created after one with the same name is deleted at another address."""
         freed: dict[tuple[str, str, object], str] = {}
         making: list[tuple[tuple[str, str, object], Change]] = []
         for step, change in self._steps.items():
@@ -269,8 +267,8 @@ class StepOrder(Struct):
         return [step for step in steps if step in self._steps]
 
     def _replace_after_users(self) -> None:
-        """An object that goes before its successor is made goes after what used it is gone: the service
-        refuses it otherwise. Such steps wait for each other as it was recorded, which is free of circles."""
+        """An object that is deleted before its replacement is created is deleted after its users: the service
+        refuses it otherwise. Such steps are ordered by recorded dependencies, which are acyclic."""
         for address, old in self._replaced_first():
             current = self.decisions[address].recorded
             users = (u for u in self._users.get(address, ()) if not self._uses_older(u, current))
@@ -285,18 +283,17 @@ class StepOrder(Struct):
                 yield f"{address}#{key}", old
 
     def _replace_in_turn(self) -> None:
-        """And it goes as late as can be: when all that its successor needs is there."""
+        """It is deleted as late as possible: when everything that its replacement needs exists."""
         for address, old in self._replaced_first():
-            there = [str(n) for n in self.needs.get(address, ()) if self._is_made(n)]
-            self._soft_edges += [(old, other) for other in there]
+            self._soft_edges += [(old, str(n)) for n in self.needs.get(address, ()) if self._is_made(n)]
 
     def _replaced_first(self) -> Iterator[tuple[Address, str]]:
-        """What goes before its successor is made, and the step in which it does."""
+        """Resources whose old object is deleted first, and the step that deletes it."""
         return ((a, f"{a}#old") for a, decision in self.decisions.items() if decision.deletes_first)
 
     def _uses_older(self, user: Address, current: ResourceState | None) -> bool:
-        """Whether it serves an object that was replaced before, and not the one recorded now: a job that
-        failed, or isn't done, was never deployed."""
+        """Whether it uses an object that was replaced earlier, not the recorded one: a job that failed or
+        isn't finished was never deployed."""
         recorded = self.resources.get(user)
         if recorded is None or current is None or _names(recorded, current):
             return False
@@ -312,8 +309,8 @@ class StepOrder(Struct):
 def _with_needs_first(
     decisions: Mapping[Address, Decision], needs: Mapping[Address, tuple[Address, ...]]
 ) -> Mapping[Address, Decision]:
-    """What is created before the old one is deleted needs all that it stands on to be created first, too:
-    the old objects are in use until then."""
+    """If a resource is created before its old object is deleted, so are its dependencies: the old objects are
+    in use until then."""
     found = dict(decisions)
     todo = [d for d in decisions.values() if d.creates_first]
     while todo:
@@ -322,7 +319,7 @@ def _with_needs_first(
             if decision is not None and decision.deletes_first:
                 lifecycle = replace(decision.resource.lifecycle, create_before_destroy=True)
                 first = replace(decision, resource=replace(decision.resource, lifecycle=lifecycle))
-                if first.creates_first:  # else there is nothing that is in use
+                if first.creates_first:  # else nothing is in use
                     found[need] = first
                     todo.append(first)
     return found
@@ -332,14 +329,8 @@ def _folded(name: object) -> object:
     return name.casefold() if isinstance(name, str) else name
 
 
-def _is_released(old: ResourceState) -> bool:
-    """Whether a deposed object is forgotten instead of deleted."""
-    return old.retain or old.shared
-
-
 def _needs(user: ResourceState) -> bool:
-    """Whether it still needs what it names. What compares by identity does until it is made: a job its
-    files."""
+    """Whether it still needs the objects that it names. A job needs its files only until it is trained."""
     return user.status is Status.PENDING or not RESOURCE_TYPES[user.address.kind].compared_by_content
 
 
@@ -349,12 +340,12 @@ def _names(user: ResourceState, used: ResourceState) -> bool:
 
 
 def _named_by(user: ResourceState) -> Iterator[str]:
-    """Inputs that may be ids or models; a checkpoint stands for the model that it is of."""
+    """Inputs that may be ids or models; a checkpoint counts as its model."""
     return (v.partition(":ckpt")[0] for v in user.inputs.values() if isinstance(v, str))
 
 
 def _ids(used: ResourceState) -> tuple[str, ...]:
-    """What others call an object: its id, or the model that it made."""
+    """What others may call an object: its id, or the model that it made."""
     ids = (used.remote_id, used.outputs.get("id"), used.outputs.get("fine_tuned_model"))
     return tuple(dict.fromkeys(i for i in ids if isinstance(i, str) and i))
 

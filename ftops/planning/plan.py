@@ -1,7 +1,7 @@
-"""Plan: what apply will do, in which order, and why. Values only; `planner` makes them.
+"""Plan: what apply will do, in which order, and why. Values only; `planner` creates them.
 
-Every change names the steps that it waits for, so apply walks the plan and decides nothing.
-References stay data (`${job.x.fine_tuned_model}`): apply fills them in from State.
+Every change names the steps that it waits for, so apply decides nothing. References stay data
+(`${job.x.fine_tuned_model}`): apply resolves them from the state.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
-from msgspec import Struct, field
+from msgspec import Struct, field, to_builtins
 from msgspec.structs import replace
 
 from ftops.config.config import Resource
@@ -50,7 +50,7 @@ SYMBOLS: Mapping[Action, str] = {
 
 
 MAKING = frozenset({Action.CREATE, Action.UPDATE, Action.REPLACE})
-"""Actions that can fail for want of something: the others only look or take away."""
+"""Actions that need quota, models or rights: the others only read or delete."""
 
 
 class Mode(StrEnum):
@@ -62,7 +62,7 @@ class Mode(StrEnum):
 
 
 class Options(Struct, frozen=True):
-    """What the command line asks of a plan. An address without a key means all its instances."""
+    """The options of a plan. An address without a key means all its instances."""
 
     mode: Mode = Mode.NORMAL
     targets: tuple[Address, ...] = ()
@@ -70,14 +70,14 @@ class Options(Struct, frozen=True):
     replaces: tuple[Address, ...] = ()
     allow_empty: bool = False
     adopt: bool = False
-    """Whether what the account holds already is adopted instead of made again."""
+    """Whether existing files and jobs of the account are adopted instead of created again."""
 
 
 NORMAL = Options()
 
 
 class Reason(NamedTuple):
-    """Why a change is planned. For people and for JSON; it never decides anything."""
+    """Why a change is planned. Only for display."""
 
     code: str
     text: str
@@ -97,10 +97,10 @@ class AttributeChange(NamedTuple):
 
 
 class Change(Struct, frozen=True, omit_defaults=True):
-    """One step. `step` is unique in a plan: the address, or `address#key` where an old object goes.
+    """One step. `step` is unique in a plan: the address, or `address#key` if an old object is deleted.
 
     `deposes`: the recorded object is kept under this key until the step that deletes it.
-    `remote_id`: the object that is there already.
+    `remote_id`: the existing object.
     """
 
     step: str
@@ -124,7 +124,7 @@ class Change(Struct, frozen=True, omit_defaults=True):
 
     @property
     def former_content(self) -> str | None:
-        """The digest of the bytes on record, of a dataset whose content changes."""
+        """The recorded digest of the file, for a dataset whose content changes."""
         before = self.before.get("content") if any(a.path == "content" for a in self.attributes) else None
         return before if isinstance(before, str) else None
 
@@ -140,13 +140,13 @@ class Drift(NamedTuple):
 
     @property
     def is_expected(self) -> bool:
-        """The service's own doing, or of no interest by the spec."""
+        """Whether the service did it by itself, or the policy is to ignore it."""
         return DRIFT_CLASSES[self.kind].expected or self.policy == IGNORE
 
 
 class SettingChange(NamedTuple):
-    """A setting of a resource that is recorded otherwise from now on: `lifecycle.prevent_destroy`. Nothing
-    changes at the service."""
+    """A setting of a resource whose record changes, such as `lifecycle.prevent_destroy`. Nothing changes at
+    the service."""
 
     address: Address
     path: str
@@ -181,7 +181,7 @@ class Summary(NamedTuple):
 
 
 class Destination(Struct, frozen=True):
-    """Where a plan is applied. No secret is in it.
+    """Where a plan is applied. Contains no secrets.
 
     `providers` has, of each provider that the plan is about, the settings that lead to its account;
     `set_from` names the variables and environment variables among them. `state` says where the state is,
@@ -199,11 +199,10 @@ NOWHERE = Destination()
 
 
 class Plan(Struct, frozen=True):
-    """Changes in an order in which each comes after all that it waits for.
+    """Changes, each after all that it waits for.
 
-    `entries` are what the run writes into the state without touching anything: what refresh found.
-    `unchanged` counts the resources that need nothing. `findings` are preflight's: with an error among
-    them the plan would fail, and isn't applied.
+    `entries` are recorded without changing any object, such as the results of refresh. `unchanged` counts the
+    resources without changes. `findings` are preflight's: a plan with an error among them isn't applied.
     """
 
     spec: str
@@ -220,12 +219,12 @@ class Plan(Struct, frozen=True):
     warnings: tuple[str, ...] = ()
     findings: tuple[Diagnostic, ...] = ()
     estimate: Estimate = NOTHING
-    """What it would cost, and how its data changes. For people and for budgets; it decides nothing else."""
+    """The costs and changes of data, for display and for budgets."""
     destination: Destination = NOWHERE
     is_approvable: bool = True
-    """Whether it may be applied as it is: one that was made without looking at all that counts may not."""
+    """False for an untrusted plan: it was made without everything that matters."""
     known: Mapping[str, Json] = {}
-    """What expressions in `after` come to, as far as that is known already. For people: apply asks again."""
+    """The values of expressions in `after` that are known already, for display: apply resolves them again."""
 
     def providers_of(self, actions: Collection[Action] = frozenset(Action)) -> frozenset[str]:
         """The providers of all changes with these actions."""
@@ -236,12 +235,12 @@ class Plan(Struct, frozen=True):
 
     @property
     def is_blocked(self) -> bool:
-        """Whether preflight found what would make it fail."""
+        """Whether preflight found errors."""
         return any(finding.severity == "error" for finding in self.findings)
 
     @property
     def moves(self) -> tuple[tuple[Address, Address], ...]:
-        """What gets another address, (from, to): no change of the object itself."""
+        """The resources that get another address: (from, to). Their objects don't change."""
         pairs: list[tuple[Address, Address]] = []
         for entry in self.entries:
             if isinstance(entry, Moved):
@@ -252,12 +251,12 @@ class Plan(Struct, frozen=True):
 
     @property
     def noticed(self) -> tuple[Drift, ...]:
-        """Drift that something is done about."""
+        """Drift that isn't ignored."""
         return tuple(drift for drift in self.drift if drift.policy != IGNORE)
 
     @property
     def is_empty(self) -> bool:
-        """Nothing to do at the service, no output, setting or address to change."""
+        """Whether there is nothing to do or to record."""
         return not (self.changes or self.outputs or self.settings or self.moves)
 
     @property
@@ -302,12 +301,7 @@ def plan_to_json(plan: Plan) -> dict[str, Json]:
         "summary": dict(plan.summary._asdict()),
         "warnings": list(plan.warnings),
         "estimate": estimate_to_json(plan.estimate),
-        "destination": {
-            "providers": {name: dict(one) for name, one in plan.destination.providers.items()},
-            "state": dict(plan.destination.state),
-            "variables": dict(plan.destination.variables),
-            "policies": dict(plan.destination.policies),
-        },
+        "destination": to_builtins(plan.destination),
         "known": dict(plan.known),
     }
 

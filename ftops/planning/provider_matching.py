@@ -17,9 +17,9 @@ _SHOWN = 5
 
 
 def located(state: State, config: Config) -> tuple[State, tuple[ProviderReplaced, ...]]:
-    """The state (of the same serial), with each object at a provider of the spec that reaches the account
-    where it lives: its own provider unless that means another account by now; and the entries that make it
-    so. Raises Blocked if no provider reaches it."""
+    """The state, with the same serial, with each object at a provider of the spec that reaches its account:
+    the recorded one unless it uses another account now; and the entries that record it. Raises Blocked if no
+    provider does."""
     accounts = accounts_of(config)
     records: list[ResourceState | PendingOperation] = [*state.resources.values(), *state.pending.values()]
     records += state.deposed.values()

@@ -48,7 +48,7 @@ class Reconciled(Struct, frozen=True):
     vanished: Mapping[Address, str]
     """Resources whose object is gone, with the class of their drift."""
     away: frozenset[Address]
-    """Resources whose object is gone, and that stay on record: the drift policy is to ignore it."""
+    """Resources whose object is gone, and that stay recorded: the drift policy is to ignore it."""
     seen: Mapping[Address, Mapping[str, Json]]
     """Inputs as the service shows them, without ignored changes."""
     seen_deposed: Mapping[tuple[Address, str], Mapping[str, Json]]

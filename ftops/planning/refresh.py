@@ -1,4 +1,4 @@
-"""State + providers → Observed: what the service shows of what is recorded. Reads only."""
+"""Refresh: State + providers → Observed, the recorded objects as the service shows them. Reads only."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ from ftops.state.state import (
 )
 
 Key = tuple[Address, str]
-"""An address and what of it is read: `` the current object, `?` a pending create, `=` an object to import,
-else a deposed one."""
+"""An address and what is read: `` the current object, `?` that of a pending create, `=` one to import, else
+a deposed one."""
 K = TypeVar("K", bound=Hashable)
 
 
@@ -70,10 +70,10 @@ def refresh(
     on_progress: Callable[[int, int], None] = lambda done, total: None,
     secrets: Secrets = NO_SECRETS,
 ) -> Observed:
-    """Reads every recorded object; with `everything=False` only looks for those of pending creates.
-    `imports` are read besides: no more than their id and what the spec says is known of them, and of files
-    whose content was read already, by id, the `digests` of that. `retry_base` is the seconds before a second
-    try; it doubles with each. `secrets` are filled into what is looked for, and taken out of what is seen.
+    """Reads every recorded object; with `everything=False` only searches those of pending creates. `imports`
+    are read, too; `digests` are those of files whose content was read already, by id. `retry_base` is the
+    seconds before a second try; it doubles with each. `secrets` are filled into what is searched, and removed
+    from what is read.
 
     Raises the ProviderError of the first read that fails for good.
     """
@@ -99,13 +99,13 @@ def refresh(
         found = gather(finds, providers, parallelism, clock, of_reads(retry_base), clean=clean)
         return _observed(found, everything).found
 
-    return replace(observed, found=_told_apart(observed.found, intents, known, search))
+    return replace(observed, found=_one_each(observed.found, intents, known, search))
 
 
 def _reads(
     providers: Callable[[str], Provider], state: State, clock: Clock, retry_base: float
 ) -> dict[Key, tuple[str, Call]]:
-    """A look at every recorded object."""
+    """Reads of all recorded objects."""
     local = {name: all_instant(providers, [name]) for name in {r.provider for r in state.resources.values()}}
 
     def read(resource: ResourceState) -> Call:
@@ -116,7 +116,7 @@ def _reads(
 
     calls: dict[Key, tuple[str, Call]] = {(a, ""): (r.provider, read(r)) for a, r in state.resources.items()}
     for key, resource in state.deposed.items():
-        calls[key] = resource.provider, _of_use(providers(resource.provider), resource, read(resource))
+        calls[key] = resource.provider, _if_usable(providers(resource.provider), resource, read(resource))
     return calls
 
 
@@ -129,8 +129,8 @@ def missing(
     retry_base: float = 1.0,
     secrets: Secrets = NO_SECRETS,
 ) -> list[Source]:
-    """Those that don't exist where their provider leads to. An object that a name stands for may be another
-    one there: what ftops has written on it tells. Raises ProviderError."""
+    """The records whose object isn't in the account of their provider. An object of the same name may be a
+    different one: its token tells. Raises ProviderError."""
     clock = clock or RealTime()
     calls = {
         source: (record.provider, _there(_read(providers(record.provider), record, clock, retry_base)))
@@ -151,7 +151,7 @@ def missing(
 
 
 def _tokens(provider: Provider, kind: str) -> Call:
-    """The notes of ftops on all objects of a kind, by id; None if they can't be listed."""
+    """The tokens of all objects of a kind, by id; None if they can't be listed."""
 
     def call() -> object:
         if not isinstance(provider, Discovers):
@@ -162,7 +162,7 @@ def _tokens(provider: Provider, kind: str) -> Call:
 
 
 def _there(look: Call) -> Call:
-    """The same look; an object whose id is that of another account isn't there."""
+    """The same read; an object whose id belongs to another account doesn't exist."""
 
     def call() -> object:
         try:
@@ -175,21 +175,21 @@ def _there(look: Call) -> Call:
     return call
 
 
-def _told_apart(
+def _one_each(
     found: Mapping[Address, RemoteObject],
     intents: Mapping[Address, PendingOperation],
     known: frozenset[str],
     search: Callable[[Collection[Address], frozenset[str]], Mapping[Address, RemoteObject]],
 ) -> Mapping[Address, RemoteObject]:
-    """What intents found, each object once. The others look again, past what was found."""
+    """The object of each pending create. If two found the same one, the second searches again without it."""
     while twice := _found_twice(intents, found):
         known |= {remote.remote_id for remote in found.values()}
         found = {**{a: remote for a, remote in found.items() if a not in twice}, **search(twice, known)}
     return found
 
 
-def _of_use(provider: Provider, resource: ResourceState, call: Call) -> Call:
-    """The same look; if what a replaced object made is deleted already, it can't be restored."""
+def _if_usable(provider: Provider, resource: ResourceState, call: Call) -> Call:
+    """The same read; a replaced object whose model is deleted can't be restored."""
 
     def look() -> object:
         remote = call()
@@ -198,7 +198,7 @@ def _of_use(provider: Provider, resource: ResourceState, call: Call) -> Call:
         existing = Existing(resource.address.kind, remote, resource.address.name)
         if remote.status is not Status.READY or provider.model_exists(existing):
             return remote
-        return replace(remote, status=Status.TAINTED, message="what it made is gone")
+        return replace(remote, status=Status.TAINTED, message="its model was deleted")
 
     return look
 
@@ -206,8 +206,8 @@ def _of_use(provider: Provider, resource: ResourceState, call: Call) -> Call:
 def _found_twice(
     intents: Mapping[Address, PendingOperation], found: Mapping[Address, RemoteObject]
 ) -> set[Address]:
-    """Intents that found an object which an earlier one found, too: without a note on it, two that are alike
-    can't be told apart, and it is only one of them."""
+    """Pending creates that found the object of an earlier one: without a token on it, equal objects can't be
+    told apart."""
     owners: dict[tuple[str, str, str], Address] = {}
     for address, remote in found.items():
         intent = intents[address]
@@ -224,8 +224,8 @@ def gather(
     on_progress: Callable[[int, int], None] = lambda done, total: None,
     clean: Redaction = NOTHING_SECRET,
 ) -> dict[K, Any]:
-    """What reads come to. Each goes to the provider named with it; what fails for a while is tried again.
-    Raises the error of the first that fails for good."""
+    """The results of reads, each at the provider named with it. Temporary failures are retried. Raises the
+    error of the first read that fails for good."""
     reads = _Reads({key: call for key, (_, call) in calls.items()}, on_progress, retry, clean)
     if calls:
         local = all_instant(providers, (name for name, _ in calls.values()))
@@ -246,10 +246,10 @@ def _finds(
 def _find(
     providers: Callable[[str], Provider], operation: PendingOperation, known: frozenset[str], clock: Clock
 ) -> Call:
-    """As long as what was begun may not show yet, it isn't said to be missing."""
+    """Searches again for as long as the object may not be visible yet."""
     provider = providers(operation.provider)
     lag = visible_after(provider)
-    # Without a moment, it may have been begun just now.
+    # Without a start time, the operation may have been started just now.
     until = clock.now() + (
         invisible_for(operation.started_at, lag, datetime.now(UTC)) if operation.started_at else lag
     )
@@ -263,7 +263,7 @@ def _find(
 
 
 def _read(provider: Provider, resource: ResourceState, clock: Clock, pause: float) -> Call:
-    """Of what is gone, why that is, where the provider can tell."""
+    """Reads an object; if it is gone and the provider knows why, the result is the cause."""
     new_for = invisible_for(resource.created_at, visible_after(provider), datetime.now(UTC))
     look = patient(provider, lambda: provider.read(resource), clock, pause, clock.now() + new_for)
 
@@ -283,8 +283,8 @@ def patient(
     pause: float,
     until: float = 0.0,
 ) -> Callable[[], RemoteObject | NotVisibleYet | None]:
-    """The look, made again after `pause` seconds before it says that an object is gone, and for as long as it
-    may not be shown: `until`, by the clock. Of what exists in the state alone, one look says it all."""
+    """The read, repeated after `pause` seconds before an object counts as gone, and `until` the time by which
+    it has to be visible. Objects that exist only in the state are read once."""
     if isinstance(provider, Instant):
         return look
     missed = False
@@ -302,7 +302,7 @@ def patient(
 
 
 def _import(providers: Callable[[str], Provider], resource: ResourceState, known: str | None) -> Call:
-    """A file is read whole: nothing else tells whether it holds what the spec wants."""
+    """Reads an object to import. A file is downloaded: only its content shows if it is the declared one."""
     provider = providers(resource.provider)
 
     def call() -> RemoteObject | None:
@@ -321,7 +321,7 @@ def _import(providers: Callable[[str], Provider], resource: ResourceState, known
 
 
 def _with_note(remote: RemoteObject, provider: Discovers, kind: str) -> RemoteObject:
-    """With what ftops has written on an object: only a list shows that."""
+    """With the fingerprint that ftops has written on an object: only lists show it."""
     if not RESOURCE_TYPES[kind].reusable:
         return remote
     notes = (e.fingerprint for e in provider.existing(kind) if e.remote.remote_id == remote.remote_id)

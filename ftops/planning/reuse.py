@@ -1,8 +1,8 @@
-"""Reuse within the state: objects on record that another address wants, or the same one again. Pure.
+"""Reuse: recorded objects that fit a resource are taken instead of creating others. Pure.
 
-Creating what exists already would train twice, and a name at the service stands for one object. So before
-a plan creates anything, it looks through what is on record and free: deposed objects, and those of
-addresses that are no longer declared or that are to be replaced. docs/identity.md has the rules.
+Creating an equal job again would train twice, and a deployment's name can be used only once. So before a plan
+creates anything, it searches the free objects: deposed ones, and those of addresses that are no longer
+declared or will be replaced. docs/identity.md has the rules.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ftops.planning.plan import Action
 from ftops.state.state import Reassignment, ResourceState, Source, Status, recorded_objects
 
 Key = tuple[str, str, str]
-"""Account, kind, and what makes two objects one: the fingerprint, the name, or where it stood."""
+"""Account, kind, and what identifies an object: its fingerprint, name or address."""
 
 
 class Want(Struct, frozen=True):
@@ -28,7 +28,7 @@ class Want(Struct, frozen=True):
     decision: Decision
     fits: Callable[[ResourceState], bool]
     is_left_out: bool = False
-    """Whether the plan doesn't create it: it only gets what is there."""
+    """Whether the plan doesn't create it (--target): it only reuses an object."""
 
     @property
     def address(self) -> Address:
@@ -36,12 +36,12 @@ class Want(Struct, frozen=True):
 
 
 class Records(Struct, frozen=True):
-    """What is on record after everything was looked at. `accounts` are those of the providers."""
+    """The reconciled records. `accounts` are those of the providers."""
 
     resources: Mapping[Address, ResourceState]
     deposed: Mapping[Source, ResourceState]
     free: frozenset[Address]
-    """Addresses whose current object nobody would miss."""
+    """Addresses whose current object may be reused."""
     accounts: Mapping[str, str]
 
     def account(self, provider: str) -> str:
@@ -49,8 +49,8 @@ class Records(Struct, frozen=True):
 
 
 def reassignments(wants: Iterable[Want], records: Records) -> tuple[Reassignment, ...]:
-    """The objects to take instead of creating others, each once: what has a name at the service only after
-    all else, for its name may follow from a model. Raises Blocked if a name is taken by an object that stays.
+    """The objects to reuse, each once: named objects only if there are no others, for their names may depend
+    on a model. Raises Blocked if a name is taken by an object that the plan doesn't change.
     """
     wants = sorted(wants, key=lambda want: want.address.sort_key)
     unnamed = [want for want in wants if not RESOURCE_TYPES[want.address.kind].named_by]
@@ -77,9 +77,9 @@ def _taken(wants: Sequence[Want], records: Records) -> tuple[Reassignment, ...]:
 
 
 def _keys_of(record: ResourceState, source: Source, records: Records) -> Iterator[Key]:
-    """What an object answers to. A deposed one has only its own name: the name that the spec gives to the
-    deployments of a blue_green resource is that of its current one. One that can be used again answers to its
-    address, too: an older record may have no fingerprint."""
+    """The keys by which an object is found. A deposed one has only its own name: the declared name of a
+    blue_green deployment is that of the current object. Reusable ones are found by address, too: an older
+    record may have no fingerprint."""
     kind = RESOURCE_TYPES[record.address.kind]
     account = records.account(record.provider)
     if kind.reusable and record.fingerprint and record.status is not Status.TAINTED:
@@ -135,15 +135,15 @@ def _record(source: Source, records: Records) -> ResourceState:
 
 
 def _rank(source: Source, want: Want, records: Records) -> tuple[object, ...]:
-    """The object that was here before, then finished ones."""
+    """The old object of the same address first, then finished ones."""
     address, key = source
     ready = _record(source, records).status is Status.READY
     return address != want.address, not ready, address.sort_key, key
 
 
 def _names(want: Want, records: Records) -> Iterator[str]:
-    """The names at the service that the new object would have and the recorded one here hasn't: its own, and
-    the declared one that it follows from."""
+    """The names at the service that the new object would have and the recorded one doesn't: its own, and the
+    declared one that it is made from."""
     decision = want.decision
     named = RESOURCE_TYPES[want.address.kind].named_by
     if not named or decision.desired is None:
@@ -162,14 +162,14 @@ def _names(want: Want, records: Records) -> Iterator[str]:
 
 
 def _own_name(recorded: ResourceState | None, named: str) -> str:
-    """What a recorded object is called at the service, in small letters."""
+    """The name of a recorded object at the service, in lower case."""
     if recorded is None:
         return ""
     return str(recorded.outputs.get(named) or recorded.inputs.get(named) or "").casefold()
 
 
 def _gets_name(want: Want, records: Records) -> bool:
-    """Whether the declared name would be another object's than the one recorded here."""
+    """Whether the declared name would belong to another object than the recorded one."""
     decision = want.decision
     if decision.action is Action.CREATE or decision.recorded is None:
         return True

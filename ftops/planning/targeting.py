@@ -1,4 +1,4 @@
-"""Which resources a plan is about: what --target and --exclude name, and what belongs to that. Pure."""
+"""Targeting: the resources that --target and --exclude select, with those that belong to them. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ftops.state.state import PendingOperation, ResourceState
 
 
 def matching(patterns: Iterable[Address], addresses: Iterable[Address]) -> set[Address]:
-    """The addresses that are named; one without a key names all its instances."""
+    """The addresses that match; a pattern without a key matches all instances."""
     wanted = set(patterns)
     return {a for a in addresses if a in wanted or Address(a.kind, a.name) in wanted} if wanted else set()
 
@@ -26,8 +26,8 @@ def selected(
     *,
     destroying: bool,
 ) -> frozenset[Address]:
-    """Targets with what they need (when all goes: with what needs them), without what is excluded and what
-    needs that."""
+    """Targets with their dependencies (to destroy: with their dependents), without what is excluded and its
+    dependents (dependencies)."""
     everything = {*graph.resources, *recorded, *deposed, *pending}
     if not (targets or excludes):
         return frozenset(everything)

@@ -1,6 +1,6 @@
-"""`import --discover`: everything in an account gets a spec, its data and a state, in one go.
+"""Account import (`import --discover`): writes a spec, data and a state for everything in an account.
 
-What was written is taken back where something fails: half a project would be worse than none.
+If something fails, what was written is removed again: half a project would be worse than none.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Load = Callable[[Path], Config]
 
 
 class ImportRequest(Struct, frozen=True):
-    """What to write where: `head` are the sections that say which account, in the words of a spec."""
+    """What to write where: `head` has the sections of the spec that declare the account."""
 
     spec: Path
     head: Mapping[str, Mapping[str, Json]]
@@ -51,7 +51,7 @@ class ImportRequest(Struct, frozen=True):
 
 
 class ImportResult(Struct, frozen=True):
-    """What came of it. `differing` are resources that the next plan would change all the same."""
+    """The result. `differing` are resources that the next plan would still change."""
 
     spec: Path
     found: Discovered
@@ -61,7 +61,7 @@ class ImportResult(Struct, frozen=True):
 
 
 def take_over(wish: ImportRequest, load: Load) -> ImportResult:
-    """Raises FtopsError; what was written is gone again then."""
+    """Raises FtopsError; what was written is removed then."""
     _refuse_to_overwrite(wish)
     written: list[Path] = []
     try:
@@ -103,7 +103,7 @@ def _take_over(wish: ImportRequest, load: Load, written: list[Path]) -> ImportRe
 
 
 class _Look:
-    """One look at an account: lists, checks, downloads."""
+    """Lists, checks and downloads the objects of an account."""
 
     def __init__(self, name: str, providers: Providers, wish: ImportRequest, written: list[Path]) -> None:
         self._name = name
@@ -133,7 +133,7 @@ class _Look:
         raise UsageError("this type of provider has no account to search", "", "name another --type")
 
     def _with_models(self, provider: Discovers, jobs: Sequence[Existing]) -> list[Existing]:
-        """Jobs that succeeded, and whose model was deleted since, are history."""
+        """The jobs, without those whose model was deleted."""
         ended = [job for job in jobs if job.remote.status is Status.READY]
         useful = self._gather({j.remote.remote_id: partial(provider.model_exists, j) for j in ended})
         gone = [job for job in ended if not useful[job.remote.remote_id]]
@@ -181,7 +181,7 @@ class _Look:
         self.files.append((file, path.relative_to(self._wish.folder).as_posix(), form))
 
     def _fetch(self, provider: Discovers, id: str, path: Path) -> str:
-        """The digest of what was written; empty where there was nothing to be had."""
+        """The digest of the downloaded file; empty if the service doesn't provide it."""
         digest = sha256()
         self._written.append(path)
         with path.open("xb") as target:
@@ -204,7 +204,7 @@ class _Look:
 
 
 def _existing(provider: Discovers, kind: str) -> list[Existing]:
-    """Without a control plane there are no deployments to be seen."""
+    """The objects of a kind. Without a control plane, deployments can't be listed."""
     try:
         return provider.existing(kind)
     except Permanent as error:

@@ -1,7 +1,7 @@
-"""Saving a plan, and taking a saved one up again: the use cases around plan files.
+"""Saved plans: the use cases of writing a plan to a file, and of applying it later.
 
-A saved plan is applied as it was read, or not at all. Where the state has moved on since, it is planned
-again: if only unrelated resources have moved, the same changes come out, and the plan is carried over.
+A saved plan is applied as it was reviewed, or not at all. If the state has changed since, ftops plans again:
+if only unrelated resources have changed, the changes are the same, and the plan is still valid.
 """
 
 from __future__ import annotations
@@ -49,14 +49,14 @@ _SPEC_SUFFIXES = (".yaml", ".yml")
 
 
 class StalePlan(FtopsError):
-    """A saved plan no longer is what would be planned."""
+    """A saved plan isn't what would be planned now."""
 
     exit_code = 3
 
 
 def is_plan_file(path: Path) -> bool:
-    """Whether a path of a command line means a saved plan: a file that is no YAML file, by its name or by
-    what it begins with."""
+    """Whether a path on the command line is a saved plan: a file that isn't YAML by its name, or begins like
+    a plan."""
     if not path.is_file():
         return False
     return path.suffix not in _SPEC_SUFFIXES or holds_plan(path)
@@ -71,7 +71,7 @@ def holds_plan(path: Path) -> bool:
 
 
 class Asked(Struct, frozen=True):
-    """What a plan was asked for: which spec, with which files of variables, and how."""
+    """The request for a plan: the spec, the variable files, and the options."""
 
     spec: Path
     variable_files: tuple[Path, ...]
@@ -80,7 +80,7 @@ class Asked(Struct, frozen=True):
 
 
 def save(session: Session, made: Plan, asked: Asked) -> SavedPlan:
-    """The plan with what it was made from."""
+    """The plan with the inputs that it was made from."""
     config = session.config
     origin = Origin(
         at=iso_timestamp(datetime.now(UTC)),
@@ -95,7 +95,7 @@ def save(session: Session, made: Plan, asked: Asked) -> SavedPlan:
 
 
 def write_plan(saved: SavedPlan, path: Path, keys: Keys | None) -> None:
-    """Whole or not at all; encrypted where there is a key. Raises PlanFileError."""
+    """Atomic; encrypted if there is a key. Raises PlanFileError."""
     sealing = keys is not None and keys.key is not None
     text = sealed_text(saved, keys.encrypt) if keys is not None and sealing else plan_text(saved)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -110,8 +110,8 @@ def write_plan(saved: SavedPlan, path: Path, keys: Keys | None) -> None:
 
 
 def read_plan(path: Path) -> SavedPlan:
-    """Raises PlanFileError where it can't be read or trusted, StateError where it is encrypted with another
-    key than that of its spec."""
+    """Raises PlanFileError if it can't be read or trusted, StateError if it isn't encrypted with the key of
+    its spec."""
     try:
         raw = content(path, limit=MAX_BYTES)
         text = raw.decode() if len(raw) <= MAX_BYTES else ""
@@ -123,7 +123,7 @@ def read_plan(path: Path) -> SavedPlan:
 
 
 def _unseal(sealed: Sealed, file: str) -> str:
-    """With the key of the spec that it was made from: nothing else of the spec has to be known."""
+    """Decrypts with the key of the plan's spec; the rest of the spec isn't loaded."""
     from ftops.config.loader import load_outline
     from ftops.config.loader.files import holds_spec
 
@@ -152,7 +152,7 @@ def _unseal(sealed: Sealed, file: str) -> str:
 
 
 def _away(sealed: Sealed, file: str, found: str) -> PlanFileError:
-    """What to say of an encrypted plan whose spec isn't where it was."""
+    """The error for an encrypted plan whose spec isn't where it was."""
     return PlanFileError(
         f"the saved plan is encrypted: {file}",
         f"its key is named in the spec {sealed.spec} that it was made from, and {found}.",
@@ -189,16 +189,16 @@ def revalidate(
 
 
 def _other_variables(config: Config, plan: Plan) -> list[str]:
-    """What else is given from outside than when it was planned. Values of sensitive variables are compared as
-    secrets of the plan."""
+    """The variables that have other values than when it was planned. Sensitive ones are compared as secrets
+    of the plan."""
     before, now = plan.destination.variables, given_variables(config)
     names = [name for name in sorted({*before, *now}) if before.get(name) != now.get(name)]
     return [f"the variable {name} has another value than when it was planned" for name in names]
 
 
 def _carried_over(saved: SavedPlan, again: Plan) -> Plan:
-    """The same changes, at the same place, on top of what unrelated runs have recorded since. What is done is
-    what is planned now: a step that was written into the file is none of it."""
+    """The same changes at the same place, after unrelated runs. The steps are those that are planned now,
+    never those in the file."""
     plan = saved.plan
     if found := elsewhere(plan.destination, again.destination):
         raise _stale(saved, found, again.serial)
@@ -235,7 +235,7 @@ def _check_subject(config: Config, saved: SavedPlan) -> None:
 
 
 def _applied_already(session: Session, saved: SavedPlan) -> StalePlan | None:
-    """What to say of a plan that a run has begun to apply: it is spent, whatever the state says by now."""
+    """The error for a plan that a run has begun to apply: it can't be applied twice."""
     from ftops.state.backends.audit_log import LOST  # only where a saved plan is applied
 
     digest = plan_digest(saved.plan)
@@ -266,7 +266,7 @@ def _stale(saved: SavedPlan, reasons: list[str], serial: int) -> StalePlan:
 
 
 def _shown(path: Path) -> str:
-    """Relative to the current folder where it is below: a plan may be applied in another checkout."""
+    """Relative to the current folder if it is inside: a plan may be applied in another checkout."""
     if path.is_absolute() and path.is_relative_to(Path.cwd()):
         return path.relative_to(Path.cwd()).as_posix()
     return path.as_posix()

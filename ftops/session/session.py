@@ -1,7 +1,4 @@
-"""The use cases: what each command does, without its command line and without its looks.
-
-A `Session` is one spec in one environment with its state and its providers.
-"""
+"""Session: the use cases of one spec in one environment, with its state and its providers."""
 
 from __future__ import annotations
 
@@ -58,7 +55,7 @@ CONNECTION: Mapping[str, str] = {
     "organization": "OPENAI_ORG_ID",
     "project": "OPENAI_PROJECT_ID",
 }
-"""What a provider says of its service → the variable of the environment that the openai package reads."""
+"""Properties of a provider's connection → the environment variables that the openai package reads."""
 
 
 class Session(Struct):
@@ -77,13 +74,13 @@ class Session(Struct):
 
     @classmethod
     def open(cls, config: Config) -> Session:
-        """Raises SpecError where resources depend on each other in a circle."""
+        """Raises SpecError if dependencies form a cycle."""
         graph = build(config)
         return cls(config, graph, open_store(config), Providers(config.providers, config.project))
 
     @classmethod
     def on_copy(cls, config: Config, state: State) -> Session:
-        """With this state, to plan: where the spec keeps its own isn't asked."""
+        """With a copy of the state, to plan; the state's backend isn't asked."""
         form = PLAIN if config.withheld is not None else state_codec(config)
         store = LocalStore(config.project / config.state.path, config.name, config.environment, form)
         providers = Providers(config.providers, config.project)
@@ -100,7 +97,7 @@ class Session(Struct):
 
     @property
     def state(self) -> State:
-        """As recorded; read once."""
+        """The recorded state; read once."""
         if self._state is None:
             state = self.store.read()
             check_location(self.config, self.store, state)
@@ -108,20 +105,20 @@ class Session(Struct):
         return self._state
 
     def look_elsewhere(self) -> tuple[Diagnostic, ...]:
-        """For those who only look: from here on the record is that which was found at another place than
-        the spec's, if there is one. Warnings that say so."""
+        """For commands that only read: uses a state that is found at another place than the spec's, and
+        returns warnings that say so."""
         try:
             self._state = self.state
         except Elsewhere as found:
             self.store, self._state = found.store, found.store.read()
             return tuple(replace(d, severity="warning") for d in found.diagnostics)
-        except StateError:  # told by whoever needs the state
+        except StateError:  # raised again when the state is used
             pass
         return ()
 
     @property
     def readable_state(self) -> State | None:
-        """As recorded; None where that can't be trusted."""
+        """The recorded state; None if it can't be trusted."""
         try:
             return self.state
         except StateError:
@@ -129,7 +126,7 @@ class Session(Struct):
 
     @contextmanager
     def locked(self, operation: str, waiting: Waiting = AT_ONCE) -> Iterator[None]:
-        """Alone with the state until the end of the block. Raises StateLocked."""
+        """Locks the state until the end of the block. Raises StateLocked."""
         since = iso_timestamp(datetime.now(UTC))
         self._info = lock_info(token_hex(4), operation, since)
         with self.store.lock(self._info, waiting) as hold:
@@ -140,7 +137,7 @@ class Session(Struct):
                 self._hold = None
 
     def confirm_lock(self) -> None:
-        """Raises StateError if the lock that `locked` took was lost meanwhile."""
+        """Raises StateError if the lock was lost meanwhile."""
         if self._hold is not None:
             self._hold.confirm()
 
@@ -168,10 +165,10 @@ class Session(Struct):
         on_start: Callable[[Apply], None] = lambda run: None,
         planned_at: str = "",
     ) -> Report:
-        """Makes it so. Only within `locked`. The journal is folded into the state at the end, however
-        the run ends; should that fail too, it stays and the next run reads it. Raises Blocked where
-        preflight has found that it would fail, StateError where the lock was lost meanwhile: then nothing
-        more was started. `planned_at`: when a saved plan was made."""
+        """Applies a plan. Only within `locked`. The journal is folded into the state at the end, however the
+        run ends; if that fails too, the next run reads the journal. Raises Blocked if preflight found errors,
+        StateError if the lock was lost: nothing more was started then. `planned_at`: when a saved plan was
+        made."""
         self.confirm_lock()
         if made.is_blocked:
             raise Blocked(made.findings)
@@ -223,7 +220,7 @@ class Session(Struct):
         return report
 
     def record(self, entries: Iterable[Entry]) -> State:
-        """Rearranges what is recorded: the state after these entries. Only within `locked`."""
+        """Records these entries, and returns the state after them. Only within `locked`."""
         entries = list(entries)
         with self._audited() as ending:
             before, journal = self._begin()
@@ -237,7 +234,7 @@ class Session(Struct):
 
     def import_object(self, address: Address, remote_id: str) -> ResourceState:
         """Reads an object of the service and records it under an address. Only within `locked`. Raises
-        FtopsError where the spec declares no such address, or it or the object is recorded already."""
+        FtopsError if the spec doesn't declare the address, or it or the object is already recorded."""
         found = self._plan_builder().read_import(address, remote_id)
         self.record([Recorded(found)])
         return found
@@ -245,8 +242,8 @@ class Session(Struct):
     def import_objects(
         self, wanted: Mapping[Address, str], digests: Mapping[str, str], parallelism: int
     ) -> Plan:
-        """Records objects of the service under declared addresses, all at once; what a plan says of them.
-        `digests` are those of files whose content is known, by id. Only within `locked`."""
+        """Records objects of the service under declared addresses, and returns the plan after it. `digests`
+        are those of files whose content is known, by id. Only within `locked`."""
         made = self._plan_builder(parallelism).plan_imports(wanted, digests)
         found = (entry for entry in made.entries if isinstance(entry, Recorded))
         self.record(entry for entry in found if entry.resource.address in wanted)
@@ -266,14 +263,14 @@ class Session(Struct):
 
     @property
     def digest_key(self) -> str:
-        """With what digests of secrets are keyed. It is made of the key that a state is encrypted with when
-        its first entry is recorded, and stays through rotations: else every secret would look changed."""
+        """The key of the digests of secrets. It is derived from the encryption key when the first entry is
+        recorded, and stays the same through rotations: else every secret would seem changed."""
         if self.state.digest_key or self.state.serial:
             return self.state.digest_key
         return self.store.codec.digest_key(self.config.name, self.config.environment)
 
     def _begin(self) -> tuple[State, Journal]:
-        """The state to record on, and its journal. A state has a lineage from its first entry on."""
+        """The state and its journal. A state has a lineage from its first entry on."""
         state = self._begun_state()
         journal = self.store.open_journal(state)
         if self.digest_key == state.digest_key:
@@ -293,24 +290,24 @@ class Session(Struct):
         return self.state if self.state.lineage else replace(self.state, lineage=str(uuid4()))
 
     def replacement(self, before: str, after: str, *, verified: bool) -> Replacement:
-        """What records that a provider of the spec manages what another one, or the same under another
-        address, has made; `verified`: it was looked whether that is there. Raises FtopsError."""
+        """`state replace-provider`: the entries that record another provider for recorded objects; with
+        `verified`, checks that the objects exist in its account. Raises FtopsError."""
         wanted = replace_provider(self.state, before, Home(after, accounts_of(self.config)[after]))
         if verified:
             self._plan_builder().check_home(wanted)
         return wanted
 
     def renew_encryption(self) -> bool:
-        """Writes the state anew if it may be written with another key, or otherwise, than the spec says by
-        now; whether it was written. Only within `locked`."""
+        """Writes the state again if its encryption may differ from the spec's. Whether it was written. Only
+        within `locked`."""
         if not (self.store.codec.is_changing and self.state.lineage):
             return False
         self.replace_state(self.state)
         return True
 
     def replace_state(self, pushed: State) -> State:
-        """Puts a whole other state in place of what is recorded. Its serial never goes back: what was
-        planned before must not pass for fresh. Only within `locked`."""
+        """Replaces the whole state. Its serial never decreases, so that older plans stay stale. Only within
+        `locked`."""
         highest = self._highest_serial()
         if pushed.serial <= highest and pushed != self.readable_state:
             pushed = replace(pushed, serial=highest + 1)
@@ -321,8 +318,8 @@ class Session(Struct):
         return pushed
 
     def restore(self, version: str) -> State:
-        """Records what a version says, under a serial that was never there, also where what is recorded now
-        can't be read. Only within `locked`."""
+        """Restores a version of the state under a new serial, even if the present state can't be read. Only
+        within `locked`."""
         wanted = self.store.read_version(version)
         highest = max([self._highest_serial(), wanted.serial, *(v.serial for v in self.store.versions())])
         restored = replace(wanted, serial=highest + 1)
@@ -333,23 +330,23 @@ class Session(Struct):
         return restored
 
     def _highest_serial(self) -> int:
-        """Of all that was ever recorded, as far as it is known."""
+        """Of the recorded state, or of its versions."""
         recorded = self.readable_state
         if recorded is not None:
             return recorded.serial
         return max((v.serial for v in self.store.versions()), default=0)
 
     def runs(self) -> list[Run]:
-        """Who did what to this state, oldest first, as its audit log has it."""
+        """The runs in the audit log, oldest first."""
         from ftops.state.backends.audit_log import read_runs
 
         return read_runs(self.store.audit_lines())
 
     def _audited(self, **known: Any) -> AbstractContextManager[RunOutcome]:
-        """Only within `locked`, which says who it is that runs, and what."""
+        """Writes a run to the audit log. Only within `locked`, which knows who runs what."""
         from ftops.state.backends.audit_log import RunStarted, audited, now
 
-        recorded = self.readable_state or State("")  # a restore sets about to mend what can't be read
+        recorded = self.readable_state or State("")  # a restore repairs what can't be read
         info = self._info or lock_info("", "apply", now())
         begun = RunStarted(
             run=uuid4().hex,
@@ -366,15 +363,15 @@ class Session(Struct):
         return audited(self.store, begun)
 
     def outputs(self) -> dict[str, OutputValue]:
-        """The spec's outputs as far as the state can tell; references that it can't tell stay."""
+        """The spec's outputs, resolved from the state; unknown references stay."""
         return self._evaluate(self.state)
 
     def recorded_outputs(self) -> dict[str, OutputValue]:
-        """As of the last apply, whatever the spec says now; without those that are sensitive."""
+        """The outputs of the last apply, without sensitive ones."""
         return {name: OutputValue(decode(value), False) for name, value in self.state.outputs.items()}
 
     def results(self, address: Address) -> Results:
-        """What the training of a job measured. Raises FtopsError, ProviderError."""
+        """The training results of a job. Raises FtopsError, ProviderError."""
         recorded = self.state.resources.get(address)
         if recorded is None:
             missing = nothing_recorded(self.state.resources, address)
@@ -389,8 +386,8 @@ class Session(Struct):
         return results_of(self.providers(here.provider), here)
 
     def environment(self, name: str | None) -> dict[str, str]:
-        """Variables by which the openai package finds the service of a provider: the one named, or the
-        only one that the spec's resources use. Raises UsageError, ProviderError."""
+        """Environment variables with which the openai package connects to a provider: the one named, or the
+        only one that the spec uses. Raises UsageError, ProviderError."""
         used = sorted(self.config.used_providers or self.config.providers)
         if name is None and len(used) > 1:
             raise UsageError(

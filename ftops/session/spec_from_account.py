@@ -1,4 +1,4 @@
-"""What an account holds → a spec that declares it: names, references, and what has to be left out. Pure."""
+"""Spec from account: the objects of an account → a spec that declares them. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _STEM = re.compile(r"\.jsonl?$", re.IGNORECASE)
 
 
 class LeftOut(Struct, frozen=True):
-    """An object that no spec can stand for, and why."""
+    """An object that a spec can't declare, and why."""
 
     kind: str
     remote_id: str
@@ -28,7 +28,7 @@ class LeftOut(Struct, frozen=True):
 
 
 class Discovered(Struct):
-    """A spec in the making. `declared` are its resources in order; `objects` what each stands for."""
+    """A new spec. `declared` are its resources in order; `objects` the object of each."""
 
     declared: dict[Address, dict[str, Any]] = field(default_factory=dict)
     objects: dict[Address, Existing] = field(default_factory=dict)
@@ -43,7 +43,7 @@ class Discovered(Struct):
 
 
 def formats_of(jobs: Iterable[Existing]) -> Mapping[str, str]:
-    """Ids of files → the format that the jobs which learn from them need."""
+    """Ids of files → the format that the jobs that train on them need."""
     found: dict[str, str] = {}
     for job in jobs:
         form = _FORMATS.get(str(job.remote.inputs.get("method")), "chat")
@@ -58,7 +58,7 @@ def arrange(
     others: Sequence[Existing],
     left_out: Iterable[LeftOut] = (),
 ) -> Discovered:
-    """The spec. Files come with their path and format; of all kinds, oldest first gets the shortest name."""
+    """The spec. Files come with their path and format. The oldest object gets the shortest name."""
     spec = Discovered(left_out=list(left_out))
     data: dict[str, Address] = {}
     for file, path, form in files:
@@ -74,7 +74,7 @@ def arrange(
 
 
 def name_for(text: str, taken: Collection[str]) -> str:
-    """A name such as a spec takes, near to the text and not taken."""
+    """A valid name for a spec, similar to the text and not taken."""
     base = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
     if not base[:1].isalpha():
         base = f"x-{base}".strip("-")
@@ -105,7 +105,7 @@ def _add_job(spec: Discovered, job: Existing, data: Mapping[str, Address], model
 
 
 def _note_models(models: dict[str, str], address: Address, attributes: Mapping[str, Json]) -> None:
-    """The names that the models of a job have, and how a spec refers to them."""
+    """Notes the names of a job's models, and the references to them."""
     checkpoints = attributes.get("checkpoint")
     for step, name in checkpoints.items() if isinstance(checkpoints, Mapping) else ():
         if step != "best":
@@ -150,7 +150,7 @@ def _refers(value: Any) -> bool:
 
 
 def _base_of(model: str) -> str:
-    """What a model is called without its date and without what a training has added."""
+    """The name of a model without its date and the suffix of a training."""
     return re.sub(
         r"-\d{4}-\d{2}-\d{2}$", "", model.partition(".ft-")[0].removeprefix("ft:").partition(":")[0]
     )

@@ -1,4 +1,4 @@
-"""What a plan was made from, as digests, and how that differs from what is there now. Pure.
+"""Inputs digest: digests of what a plan was made from, and how they differ from the present ones. Pure.
 
 The digests are the same on every machine and in every folder; they are keyed by spec and environment.
 """
@@ -21,12 +21,12 @@ from ftops.state.state import State
 
 _canonical = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
 _PASSING = frozenset({"message", "resume", "provider", "account"})
-"""What is recorded of an object only while it is worked on; and its home, which may get another name and be
-the same. If it is another one, the steps are others."""
+"""Fields of a record that matter only while an object is being changed; and its provider and account, which
+may be renamed. If they really are different, so are the steps."""
 _SHOWN = 5
-"""Names of one sort that are listed."""
+"""The number of names in a list."""
 _CREDENTIALS = frozenset({"api_key", "credential"})
-"""Settings of a provider that say who asks, not what is asked for: the one that plans may be another."""
+"""Settings of a provider that don't count: another identity may apply the plan."""
 
 
 class DataFile(Struct, frozen=True):
@@ -37,7 +37,7 @@ class DataFile(Struct, frozen=True):
 
 
 class PlanInputs(Struct, frozen=True):
-    """What a plan was made from: where one of these differs, it may be another plan.
+    """The inputs of a plan: if one of them differs, so may the plan.
 
     `spec` has a digest for each part of the spec: `job.copilot`, `provider azure`, `output model`.
     `data` has the files of the datasets, by address; `secrets` keyed digests of those that the plan sends.
@@ -51,7 +51,7 @@ class PlanInputs(Struct, frozen=True):
 
 
 def basis_of(config: Config, state: State, plan: Plan, secret_digests: Mapping[Secret, str]) -> PlanInputs:
-    """That of a plan of this config and state. The config is one with data, where the plan makes any."""
+    """Of a plan for this config and state. The config has its data, if the plan creates any."""
     digest = _Digest(f"{config.name}/{config.environment}".encode())
     return PlanInputs(
         spec={name: digest(part) for name, part in _parts(config, plan)},
@@ -62,7 +62,7 @@ def basis_of(config: Config, state: State, plan: Plan, secret_digests: Mapping[S
 
 
 def differences(old: PlanInputs, new: PlanInputs) -> list[str]:
-    """What has changed between two, in words; empty where nothing has."""
+    """What has changed, in words; empty if nothing has."""
     files = [
         f"{(new.data.get(address) or old.data[address]).path} ({address})"
         for address in _differing(old.data, new.data)
@@ -134,7 +134,7 @@ def _secrets(plan: Plan) -> Iterator[Secret]:
 
 
 def _touched(plan: Plan) -> set[Address]:
-    """What the plan's changes touch, wait for or take values from."""
+    """The resources that the plan changes, waits for or refers to."""
     touched: set[Address] = {d.address for d in plan.drift} | {source for source, _ in plan.moves}
     touched |= {target for _, target in plan.moves} | {setting.address for setting in plan.settings}
     for change in plan.changes:

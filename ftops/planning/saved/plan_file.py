@@ -1,10 +1,9 @@
-"""A saved plan: what was read is what is applied. Values ↔ text, and the digest of a plan; no I/O.
+"""Plan file: a saved plan ↔ text, and the digest of a plan. No I/O.
 
-A plan file is one JSON document with keys sorted and a line for each change. It holds the plan whole, so
-that it can be drawn without the spec, the state or an account, and what the plan was made from as digests,
-so that a run can tell whether it still holds. Its last line is a checksum over everything before it.
-No secret is in it: secrets are expressions, and of their values it has 8 digits of a keyed digest.
-"""
+A plan file is a JSON document with sorted keys and a line for each change. It has the whole plan, so it can
+be shown without the spec, the state or an account, and digests of the plan's inputs, so a run can tell
+whether it is still valid. Its last line is a checksum of everything before it. It contains no secrets: only
+expressions, and 8 digits of a keyed digest of each value. """
 
 from __future__ import annotations
 
@@ -26,9 +25,9 @@ from ftops.state.state import Entry
 
 PLAN_FILE_VERSION = 2
 DIGEST_PREFIX = "v2:sha256:"
-"""Begins the digest of a plan. Those of the first version said nothing of where it is applied."""
+"""The prefix of the digest of a plan."""
 MAGIC = '"ftops_plan"'
-"""Stands in the second line of every plan file."""
+"""In the second line of every plan file."""
 _dumps = json.JSONEncoder(sort_keys=True, allow_nan=False).encode
 _canonical = Encoder(order="deterministic").encode
 
@@ -38,11 +37,10 @@ class PlanFileError(FtopsError):
 
 
 class Origin(Struct, frozen=True):
-    """When (UTC, ISO 8601) and by which ftops a plan was made, and from which spec.
+    """When (UTC, ISO 8601) and with which version of ftops a plan was made, and from which spec.
 
-    `path` is the spec as it was named, relative to the folder that the command ran in where it lies below.
-    `variables` are the values that were given from outside and aren't sensitive, as `--var` takes them;
-    `variable_files` were named beside them.
+    `path` is the spec as it was named, relative to the current folder if it is inside. `variables` are those
+    that were given from outside and aren't sensitive, as `--var` takes them; `variable_files` the files.
     """
 
     at: str
@@ -54,7 +52,7 @@ class Origin(Struct, frozen=True):
 
 
 class SavedPlan(Struct, frozen=True):
-    """A plan with where it comes from. `refreshed`: the service was asked when it was made."""
+    """A plan and its origin. `refreshed`: recorded objects were read when it was made."""
 
     plan: Plan
     origin: Origin
@@ -62,19 +60,19 @@ class SavedPlan(Struct, frozen=True):
     options: Options = NORMAL
     refreshed: bool = True
     is_sealed: bool = False
-    """Whether it was read from a file that was encrypted. Of a file itself, it is never believed."""
+    """Whether it was read from an encrypted file. The value in a file is ignored."""
 
 
 _CODEC = Codec(strict=True, forms={Entry: Form(entry_to_json, entry_from_json)})
-"""Strict: what is read decides what is applied."""
+"""Strict: a wrong value might be applied."""
 
 
 def plan_digest(plan: Plan) -> str:
-    """`v2:sha256:…` of what a plan does and where: two plans of one digest make the same calls in the same
-    order, in the same accounts, on the same state.
+    """`v2:sha256:…` of what a plan does and where: two plans with the same digest make the same calls in the
+    same order, in the same accounts, on the same state.
 
-    It is the same on every machine, in every folder, at any time, and whatever else is in the state: what
-    the service said on the way (reasons in words, drift, findings) and the serial don't count.
+    It is the same on every machine, in every folder, at any time, and whatever else is in the state: reasons,
+    drift, findings and the serial don't count.
     """
     drift = plan.drift if plan.mode is Mode.REFRESH_ONLY else ()
     body = (
@@ -91,7 +89,7 @@ def plan_digest(plan: Plan) -> str:
 
 
 def differing_step(one: Plan, other: Plan) -> str | None:
-    """The first step in which two plans differ; None where they do the same."""
+    """The first step in which two plans differ, or None."""
     first = {c.step: _essence(c) for c in one.changes}
     second = {c.step: _essence(c) for c in other.changes}
     return next((step for step in sorted({*first, *second}) if first.get(step) != second.get(step)), None)
@@ -106,7 +104,7 @@ def plan_text(saved: SavedPlan) -> str:
 
 
 class Sealed(Struct, frozen=True):
-    """A plan file that is encrypted: what it is for and where its spec was stand outside."""
+    """An encrypted plan file: the spec, environment and path are readable."""
 
     spec: str
     environment: str
@@ -115,7 +113,7 @@ class Sealed(Struct, frozen=True):
 
     @property
     def bound(self) -> str:
-        """It can't pass for a plan of anything else."""
+        """Authenticated data: the file can't be used as the plan of another spec."""
         return _bound(self.spec, self.environment)
 
 
@@ -137,7 +135,7 @@ def _refuse(sealed: Sealed) -> str:
 
 
 def parse_plan(text: str, file: str, decrypt: Callable[[Sealed], str] = _refuse) -> SavedPlan:
-    """The inverse of `plan_text`, and of `sealed_text`. Raises PlanFileError for what can't be trusted."""
+    """The inverse of `plan_text` and `sealed_text`. Raises PlanFileError if the text can't be trusted."""
     body, mark, _ = text.rpartition(_SEAL)
     version = _version(text)
     if version is None:
@@ -200,7 +198,7 @@ def _rank(name: str) -> tuple[bool, str]:
 
 
 def _lines(value: Any, depth: int) -> str:
-    """A line for each field, and in lists one for each item, down to what is small."""
+    """A line for each field and for each item of a list, down to a depth."""
     pad = " " * depth
     if isinstance(value, dict) and value and depth < 4:
         rows = [f"{pad}{_dumps(name)}: {_lines(value[name], depth + 1)}" for name in sorted(value)]
@@ -211,8 +209,8 @@ def _lines(value: Any, depth: int) -> str:
 
 
 def _essence(change: Change) -> Change:
-    """A change without the words that say why, and without the place of a file that was made here: what is in
-    it counts."""
+    """A change without the words of its reason, and without the path of a derived file: only its content
+    counts."""
     reason = Reason(change.reason.code, "")
     after = {name: value for name, value in change.after.items() if name != "file"}
     return replace(change, reason=reason, after=after, waits_for=tuple(sorted(change.waits_for)))
