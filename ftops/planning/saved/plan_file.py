@@ -3,7 +3,8 @@
 A plan file is a JSON document with sorted keys and a line for each change. It has the whole plan, so it can
 be shown without the spec, the state or an account, and digests of the plan's inputs, so a run can tell
 whether it is still valid. Its last line is a checksum of everything before it. It contains no secrets: only
-expressions, and 8 digits of a keyed digest of each value. """
+expressions, and 8 digits of a keyed digest of each value.
+"""
 
 from __future__ import annotations
 
