@@ -6,11 +6,13 @@ import json
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Literal
+from urllib.parse import unquote
 
 from msgspec import Struct
 
-from ftops.dataset.formats.jsonl import decode
+from ftops.dataset.formats.jsonl import decode, is_too_deep
 
 Schema = Mapping[str, Any]
 """JSON Schema of the parameters of a function."""
@@ -122,7 +124,10 @@ def _compare(expected: ExpectedCall, actual: Call, schema: Schema, rule: Rule) -
 def parse_arguments(text: str) -> Any:
     """The value of a JSON text. Raises ValueError, also for NaN, Infinity and a key that occurs twice."""
     try:
-        return decode(text)
+        value = decode(text)
+        if is_too_deep(value):
+            raise RecursionError
+        return value
     except json.JSONDecodeError as error:
         raise ValueError(str(error)) from error
     except RecursionError as error:
@@ -143,7 +148,7 @@ class Values:
     """Compares the values of one call; `root` is the schema that its `$ref`s refer to. With `is_literal`,
     an object that looks like an operator is an object."""
 
-    def __init__(self, root: Schema, rule: Rule, is_literal: bool = False) -> None:
+    def __init__(self, root: Schema, rule: Rule = EXACT, is_literal: bool = False) -> None:
         self._root = root
         self._rule = rule
         self._is_literal = is_literal
@@ -152,7 +157,7 @@ class Values:
         """Of a whole call: a function's only parameter may have the name of an operator."""
         if not isinstance(actual, Mapping):
             return Miss("wrong_type", where, f"expected an object, got {_short(actual)}")
-        return self._objects(expected, actual, self._resolve(self._root), where)
+        return self._objects(expected, actual, self.resolve(self._root), where)
 
     def _operator(self, expected: Any) -> str:
         return "" if self._is_literal else operator_of(expected)
@@ -200,7 +205,8 @@ class Values:
         self, expected: Mapping[str, Any], actual: Mapping[str, Any], schema: Schema, where: str
     ) -> Miss | None:
         """First what is missing, then what is unexpected, then wrong values."""
-        properties = schema.get("properties") or {}
+        properties = schema.get("properties")
+        properties = properties if isinstance(properties, Mapping) else {}
         pairs = []
         for key, wanted in expected.items():
             operator, place, known = self._operator(wanted), f"{where}.{key}", properties.get(key, {})
@@ -224,7 +230,10 @@ class Values:
     def _arrays(self, expected: list[Any], actual: list[Any], schema: Schema, where: str) -> Miss | None:
         if len(expected) != len(actual):
             return Miss("wrong_value", where, f"expected {len(expected)} items, got {len(actual)}")
-        first, rest = schema.get("prefixItems") or [], schema.get("items", {})
+        first, rest = schema.get("prefixItems"), schema.get("items", {})
+        if isinstance(rest, list):  # before draft 2020-12
+            first, rest = rest, schema.get("additionalItems", {})
+        first = first if isinstance(first, list) else []
         for i, (wanted, value) in enumerate(zip(expected, actual, strict=True)):
             item = first[i] if i < len(first) else rest
             if miss := self.compare(wanted, value, item, f"{where}[{i}]"):
@@ -232,11 +241,13 @@ class Values:
         return None
 
     def _is_default(self, actual: Any, schema: Any) -> bool:
-        resolved = self._resolve(schema)
-        return "default" in resolved and _same(resolved["default"], actual)
+        resolved = self.resolve(schema)
+        if "default" not in resolved:
+            return False
+        return Values(self._root, EXACT, True).compare(resolved["default"], actual, schema, "") is None
 
     def _matches_default(self, wanted: Any, schema: Any, where: str) -> bool:
-        resolved = self._resolve(schema)
+        resolved = self.resolve(schema)
         return "default" in resolved and self.compare(wanted, resolved["default"], schema, where) is None
 
     def _equal(self, expected: Any, actual: Any, schema: Schema) -> bool:
@@ -246,29 +257,50 @@ class Values:
         return bool(expected == actual)
 
     def _alternatives(self, schema: Any) -> Iterator[Schema]:
-        resolved = self._resolve(schema)
+        resolved = self.resolve(schema)
         branches = resolved.get("anyOf") or resolved.get("oneOf")
-        if not branches:
+        if not isinstance(branches, list):
             yield resolved
             return
         outside = {k: v for k, v in resolved.items() if k not in ("anyOf", "oneOf")}
         for branch in branches:
-            yield {**outside, **self._resolve(branch)}
+            yield _merged(outside, self.resolve(branch))
 
-    def _resolve(self, schema: Any) -> Schema:
-        """What a local `$ref` refers to. Anything else that isn't understood allows every value."""
+    def resolve(self, schema: Any) -> Schema:
+        """With what its local `$ref` and its `allOf` say. Anything else that isn't understood allows every
+        value."""
+        found: Schema = {}
+        waiting = [schema]
         for _ in range(MOST_REFERENCES):
-            if not isinstance(schema, Mapping) or not isinstance(reference := schema.get("$ref"), str):
-                break
-            schema = self._at(reference)
-        return schema if isinstance(schema, Mapping) else {}
+            part = waiting.pop(0) if waiting else None
+            if not isinstance(part, Mapping):
+                continue
+            if isinstance(reference := part.get("$ref"), str):
+                waiting.append(self._at(reference))
+            if isinstance(every := part.get("allOf"), list):
+                waiting.extend(every)
+            if not found and "$ref" not in part and "allOf" not in part:
+                return part
+            found = _merged({k: v for k, v in part.items() if k not in ("$ref", "allOf")}, found)
+        return found
 
     def _at(self, reference: str) -> Any:
         node: Any = self._root
-        for part in reference.removeprefix("#").split("/")[1:]:
-            key = part.replace("~1", "/").replace("~0", "~")
-            node = node.get(key) if isinstance(node, Mapping) else None
+        for part in reference.partition("#")[2].split("/")[1:]:
+            key = unquote(part).replace("~1", "/").replace("~0", "~")
+            if isinstance(node, list) and key.isdecimal() and int(key) < len(node):
+                node = node[int(key)]
+            else:
+                node = node.get(key) if isinstance(node, Mapping) else None
         return node
+
+
+def _merged(first: Schema, second: Schema) -> Schema:
+    """Both hold; of what both say, the second counts."""
+    merged = {**first, **second}
+    if isinstance(a := first.get("properties"), dict) and isinstance(b := second.get("properties"), dict):
+        merged["properties"] = {**a, **b}
+    return merged
 
 
 _TYPES: Mapping[str, tuple[type, ...]] = {
@@ -281,7 +313,7 @@ def _has_type(actual: Any, schema: Schema) -> bool:
     declared = schema.get("type")
     if declared is None:
         return True
-    return any(_is(actual, name) for name in (declared if isinstance(declared, list) else [declared]))
+    return any(_is(actual, str(name)) for name in (declared if isinstance(declared, list) else [declared]))
 
 
 def _is(actual: Any, name: str) -> bool:
@@ -299,10 +331,6 @@ def _kind(value: Any) -> str:
     return "number" if isinstance(value, int | float) else type(value).__name__
 
 
-def _same(first: Any, second: Any) -> bool:
-    return _kind(first) == _kind(second) and bool(first == second)
-
-
 def _text(text: str, is_loose: bool) -> str:
     text = unicodedata.normalize("NFC", text)
     return re.sub(r"[ ,./\-_*^]", "", text).lower().replace("'", '"') if is_loose else text
@@ -312,18 +340,48 @@ def _in_range(bounds: Sequence[float], actual: Any) -> bool:
     return _kind(actual) == "number" and bounds[0] <= actual <= bounds[1]
 
 
-def matches(pattern: str, text: object) -> bool:
+def matches(pattern: object, text: object) -> bool:
     """Whether the whole text matches, in a time that grows with the text only: Rust's regular expressions,
     which have no references and no look-around. Raises ValueError if it isn't one."""
+    if not isinstance(pattern, str):
+        raise ValueError(f"not a regular expression: {pattern}")
+    return bool(_pattern_validator(pattern).is_valid(text))
+
+
+@lru_cache(maxsize=256)
+def _pattern_validator(pattern: str) -> Any:
+    import jsonschema_rs
+
+    try:  # alone, too: `a)|(b` would close the group
+        for whole in (pattern, f"^(?:{pattern})$"):
+            validator = jsonschema_rs.validator_for(
+                {"type": "string", "pattern": whole}, pattern_options=jsonschema_rs.RegexOptions()
+            )
+    except unusable() as error:
+        raise ValueError(f"not a regular expression: {pattern}") from error
+    return validator
+
+
+def json_validator(schema: Any, registry: Any = None) -> Any:
+    """Nothing that the schema refers to is fetched or read. Raises ValueError if it can't be used."""
     import jsonschema_rs
 
     try:
-        validator = jsonschema_rs.validator_for(
-            {"type": "string", "pattern": f"^(?:{pattern})$"}, pattern_options=jsonschema_rs.RegexOptions()
-        )
-    except (jsonschema_rs.ValidationError, ValueError) as error:
-        raise ValueError(f"not a regular expression: {pattern}") from error
-    return bool(validator.is_valid(text))
+        return jsonschema_rs.validator_for(schema, retriever=no_address, registry=registry)
+    except unusable() as error:
+        raise ValueError(str(error).partition("\n")[0]) from error
+
+
+def unusable() -> tuple[type[Exception], ...]:
+    """What jsonschema-rs raises of a schema that it can't use."""
+    import jsonschema_rs
+
+    return (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError, TypeError)
+
+
+def no_address(address: str) -> Any:
+    """The `retriever` of a validator: a schema by strangers may name files and hosts."""
+    raise LookupError(address)
 
 
 _HOLDS: Mapping[str, Any] = {

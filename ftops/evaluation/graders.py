@@ -9,7 +9,15 @@ from typing import Any
 from msgspec import Struct, field
 
 from ftops.evaluation.answers import Answer, Failure
-from ftops.evaluation.calls import Miss, Rule, Schema, compare_calls, matches
+from ftops.evaluation.calls import (
+    Miss,
+    Rule,
+    Schema,
+    compare_calls,
+    json_validator,
+    matches,
+    parse_arguments,
+)
 from ftops.evaluation.prompts import Prompt
 
 VERSION = 1
@@ -89,18 +97,14 @@ def _regex(grader: Grader, prompt: Prompt, answer: Answer, schemas: Mapping[str,
 
 
 def _json_schema(grader: Grader, prompt: Prompt, answer: Answer, schemas: Mapping[str, Schema]) -> Grade:
-    import jsonschema_rs
-
-    from ftops.evaluation.calls import parse_arguments
-
     schema = grader.options.get("schema", prompt.expected.value)
     try:
         value = parse_arguments(answer.content)
     except ValueError as error:
         return Grade(0.0, miss=Miss("invalid_json", detail=str(error)))
     try:
-        found = next(iter(jsonschema_rs.validator_for(schema).iter_errors(value)), None)
-    except (ValueError, TypeError, jsonschema_rs.ValidationError) as error:
+        found = next(json_validator(schema).iter_errors(value), None)
+    except ValueError as error:
         return _ungraded(f"the schema can't be used: {error}")
     if found is None:
         return RIGHT

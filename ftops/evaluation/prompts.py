@@ -15,25 +15,22 @@ from msgspec import Struct
 from ftops.core.errors import Diagnostic, Place, SpecError
 from ftops.core.suggestions import did_you_mean
 from ftops.dataset.files.jsonl_io import canonical
-from ftops.dataset.formats.jsonl import decode
-from ftops.evaluation.calls import ExpectedCall, Schema, matches, operator_of
+from ftops.dataset.formats.jsonl import decode, is_too_deep
+from ftops.evaluation.expectations import (
+    Expected,
+    Unclear,
+    expected_of,
+    of_message,
+    problems,
+    schemas_of,
+    tools_problem,
+)
 
 ROW_KEYS = ("prompt", "messages", "expect", "slice", "id", "cluster", "tools", "functions", "item")
+SUFFIXES = (".json", ".jsonl", ".csv")
 MOST_ERRORS = 20
-
-
-class Expected(Struct, frozen=True):
-    """What is right. `calls` is None if text is expected; `value` is what a row says, for graders of text."""
-
-    calls: tuple[ExpectedCall, ...] | None = None
-    value: Any = None
-
-    @property
-    def function(self) -> str:
-        """By which results are sliced."""
-        if self.calls is None:
-            return ""
-        return " + ".join(sorted(call.name for call in self.calls)) or "no_call"
+LONGEST_CELL = 1 << 30
+_NOTHING = object()
 
 
 class Prompt(Struct, frozen=True):
@@ -73,63 +70,89 @@ class _Faults:
 def read_prompts(content: bytes, name: str, tools: Sequence[Mapping[str, Any]] = ()) -> tuple[Prompt, ...]:
     """All prompts of a file, by the end of its name. Raises SpecError with every fault."""
     faults = _Faults()
-    text = content.decode("utf-8-sig", errors="surrogateescape")
-    if any("\udc80" <= character <= "\udcff" for character in text):
-        faults.add(f"{name} isn't UTF-8 text", Place(name), "", "save it as UTF-8")
-        raise SpecError(faults.found)
     suffix = PurePath(name).suffix.lower()
-    rows = _csv(text, name) if suffix == ".csv" else _json_rows(text, name, suffix, faults)
+    if suffix not in SUFFIXES:
+        summary = f"{name} isn't a file of prompts: its name ends with none of {', '.join(SUFFIXES)}"
+        raise SpecError([Diagnostic(summary, "", "docs/evaluation.md describes the formats", Place(name))])
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        place = Place(name, content.count(b"\n", 0, error.start) + 1)
+        raise SpecError([Diagnostic(f"{name} isn't UTF-8 text", "", "save it as UTF-8", place)]) from error
+    rows = _csv(text, name, faults) if suffix == ".csv" else _json_rows(text, name, suffix, faults)
     prompts: dict[str, Prompt] = {}
+    places: dict[str, Place] = {}
     for row in rows:
         if prompt := _prompt(row, tools, faults):
             if prompt.id in prompts:
-                faults.add(
-                    f"two prompts have the id {prompt.id}", row.place, "", "give each an id of its own"
-                )
-            prompts[prompt.id] = prompt
+                detail = f"The first one is at {places[prompt.id]}."
+                what = f"the id {prompt.id}" if "id" in row.values else "the same messages and slice"
+                faults.add(f"two prompts have {what}", row.place, detail, "give each an `id` of its own")
+            prompts.setdefault(prompt.id, prompt)
+            places.setdefault(prompt.id, row.place)
     if not prompts and not faults.found:
         faults.add(f"{name} has no prompts", Place(name), "", "an evaluation needs one at least")
     if faults.found:
-        raise SpecError(faults.found[:MOST_ERRORS])
+        shown = faults.found[:MOST_ERRORS]
+        if more := len(faults.found) - len(shown):
+            shown.append(Diagnostic(f"{name} has {more:,} more errors", "", "", Place(name)))
+        raise SpecError(shown)
     return tuple(prompts.values())
 
 
 # Files to rows
 
 
-def _csv(text: str, name: str) -> Iterator[_Row]:
+def _csv(text: str, name: str, faults: _Faults) -> Iterator[_Row]:
+    """A cell of `expect` that begins with a brace is JSON."""
+    csv.field_size_limit(LONGEST_CELL)
     reader = csv.DictReader(io.StringIO(text, newline=""))
-    for values in reader:
-        yield _Row({k: v for k, v in values.items() if k and v}, Place(name, reader.line_num))
+    line = 2
+    try:
+        for cells in reader:
+            place, line = Place(name, line), reader.line_num + 1
+            values: dict[str, Any] = {k: v for k, v in cells.items() if k and v}
+            if cells.get(None):
+                faults.add("a row has more cells than the first one", place, "", "quote texts with commas")
+                continue
+            if str(values.get("expect", "")).startswith("{"):
+                values["expect"] = _decoded(values["expect"], place, faults)
+                if values["expect"] is _NOTHING:
+                    continue
+            yield _Row(values, place)
+    except csv.Error as error:
+        faults.add(f"{name} isn't a CSV file", Place(name, reader.line_num), f"{error}.")
 
 
 def _json_rows(text: str, name: str, suffix: str, faults: _Faults) -> Iterator[_Row]:
     if suffix == ".json":
         document = _decoded(text, Place(name), faults)
         if isinstance(document, list):
-            pairs = enumerate(document, 1)
-            yield from (_Row(_object(v), Place(name, text=f"row {i}")) for i, v in pairs)
+            for i, value in enumerate(document, 1):
+                yield from _object(value, Place(name, text=f"row {i}"), faults)
         elif isinstance(document, dict):
             yield from _sections(document, Place(name), faults)
-        elif document is not None:
+        elif document is not _NOTHING:
             faults.add("prompts are a list or an object of sections", Place(name))
         return
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
             place = Place(name, number)
-            value = _decoded(line, place, faults)
-            if isinstance(value, dict):
-                yield _Row(value, place)
-            elif value is not None:
-                faults.add("a line of prompts is an object", place)
+            yield from _object(_decoded(line, place, faults), place, faults)
 
 
-def _object(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {"": value}
+def _object(value: Any, place: Place, faults: _Faults) -> Iterator[_Row]:
+    if isinstance(value, dict):
+        yield _Row(value, place)
+    elif value is not _NOTHING:
+        faults.add("a row of prompts is an object", place, "", 'write {"prompt": "…", "expect": "…"}')
 
 
 def _sections(document: Mapping[str, Any], place: Place, faults: _Faults) -> Iterator[_Row]:
     """`{section: {prompt: expected}}`."""
+    if "prompt" in document or "messages" in document:
+        faults.add("one row is no file of prompts", place, "", "write a list of rows: [{…}, {…}]")
+        return
     for section, prompts in document.items():
         if not isinstance(prompts, dict):
             faults.add(f"section `{section}` is no object of prompts", place)
@@ -139,14 +162,22 @@ def _sections(document: Mapping[str, Any], place: Place, faults: _Faults) -> Ite
 
 
 def _decoded(text: str, place: Place, faults: _Faults) -> Any:
+    """_NOTHING if it is no JSON, or none that a service could be sent."""
     try:
-        return decode(text)
+        value = decode(text)
+        if "\\ud" in text.lower():
+            json.dumps(value, ensure_ascii=False).encode()
+        if is_too_deep(value):
+            raise RecursionError
+        return value
     except json.JSONDecodeError as error:
         line = place.line + error.lineno - 1
         faults.add("invalid JSON", Place(place.file, line, error.colno), error.msg)
+    except UnicodeEncodeError:
+        faults.add("half of a surrogate pair", place, "It is no character, and can't be sent.")
     except (ValueError, RecursionError):
         faults.add("invalid JSON", place, "it has a key twice, is nested too deeply or has no such numbers")
-    return None
+    return _NOTHING
 
 
 # Rows to prompts
@@ -157,25 +188,29 @@ def _prompt(row: _Row, tools: Sequence[Mapping[str, Any]], faults: _Faults) -> P
     if isinstance(values.get("item"), dict):
         values = {**values["item"], **{k: v for k, v in values.items() if k != "item"}}
     elif unknown := [key for key in values if key not in ROW_KEYS]:
-        hint = did_you_mean(unknown[0], ROW_KEYS)
+        hint = did_you_mean(unknown[0], ROW_KEYS, said=len(faults.found))
         faults.add(f"unknown key `{unknown[0]}` in a prompt", row.place, "", hint)
         return None
-    own = _tools(values)
-    messages, expectation = _messages(values)
-    if messages is None:
-        faults.add("a prompt has neither `prompt` nor `messages`", row.place)
+    try:
+        if not isinstance(row.values.get("item", {}), dict):
+            raise Unclear("`item` is no object")
+        own = _tools(values)
+        messages, expectation = _messages(values)
+        schemas = schemas_of(own or tools)
+        expected = expected_of(expectation, schemas)
+    except Unclear as error:
+        faults.add(str(error), row.place, "", error.hint)
         return None
-    if expectation is None:
-        hint = "add `expect`, or end `messages` with the assistant's message"
-        faults.add("a prompt says nothing of the answer", row.place, "", hint)
-        return None
-    schemas = schemas_of(own or tools)
-    expected = _expected(expectation, schemas)
-    for problem, hint in _problems(expected, schemas):
+    for problem, hint in problems(expected, schemas):
         faults.add(problem, row.place, f"prompt: {_text(messages)}", hint)
-    part, cluster = str(values.get("slice") or ""), str(values.get("cluster") or "")
-    id = str(values.get("id") or sha256(canonical([messages, part])).hexdigest()[:12])
+    part, cluster = _label(values, "slice"), _label(values, "cluster")
+    id = _label(values, "id") or sha256(canonical([messages, part])).hexdigest()[:12]
     return Prompt(id, messages, expected, part, cluster, own, row.values.get("item") or {})
+
+
+def _label(values: Mapping[str, Any], key: str) -> str:
+    value = values.get(key)
+    return "" if value is None else value if isinstance(value, str) else json.dumps(value)
 
 
 def _text(messages: Sequence[Mapping[str, Any]]) -> str:
@@ -183,126 +218,31 @@ def _text(messages: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _tools(values: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
-    if isinstance(values.get("tools"), list):
-        return tuple(values["tools"])
-    functions = values.get("functions")
-    return (
-        tuple({"type": "function", "function": f} for f in functions) if isinstance(functions, list) else ()
-    )
+    tools = values.get("tools")
+    if tools is None and isinstance(functions := values.get("functions"), list):
+        tools = [{"type": "function", "function": function} for function in functions]
+    if problem := tools_problem(tools or ()):
+        raise Unclear(problem)
+    return tuple(tools or ())
 
 
-def _messages(values: Mapping[str, Any]) -> tuple[tuple[Mapping[str, Any], ...] | None, Any]:
-    """What is asked, and what is expected; None where a row doesn't say it."""
+def _messages(values: Mapping[str, Any]) -> tuple[tuple[Mapping[str, Any], ...], Any]:
+    """What is asked, and what is expected. Raises Unclear."""
     expectation, messages = values.get("expect"), values.get("messages")
-    if not isinstance(messages, list):
+    if messages is None:
         prompt = values.get("prompt")
-        return (({"role": "user", "content": prompt},), expectation) if prompt else (None, expectation)
-    if expectation is None and messages and _role(messages[-1]) == "assistant":
-        return tuple(messages[:-1]), _of_message(messages[-1])
+        if not isinstance(prompt, str) or not prompt:
+            raise Unclear("a prompt has neither `prompt` nor `messages`", "`prompt` is a text")
+        messages = [{"role": "user", "content": prompt}]
+    elif not isinstance(messages, list) or not all(
+        isinstance(m, dict) and isinstance(m.get("role"), str) for m in messages
+    ):
+        raise Unclear("`messages` is no list of objects with a `role`")
+    elif expectation is None and messages and messages[-1]["role"] == "assistant":
+        messages, expectation = messages[:-1], of_message(messages[-1])
+    if expectation is None:
+        hint = "add `expect`, or end `messages` with the assistant's message"
+        raise Unclear("a prompt says nothing of the answer", hint)
+    if not messages:
+        raise Unclear("a prompt has no message to be asked")
     return tuple(messages), expectation
-
-
-def _role(message: Any) -> Any:
-    return message.get("role") if isinstance(message, dict) else None
-
-
-def _of_message(message: Mapping[str, Any]) -> Any:
-    """A message of the assistant as an expectation: its values are literals."""
-    calls = [call.get("function") or {} for call in message.get("tool_calls") or ()]
-    if legacy := message.get("function_call"):
-        calls.append(legacy)
-    if not calls:
-        return {"text": message.get("content") or ""}
-    return {"calls": [{"call": c.get("name", ""), "arguments": _literals(c.get("arguments"))} for c in calls]}
-
-
-def _literals(arguments: Any) -> Any:
-    try:
-        values = decode(arguments or "{}") if isinstance(arguments, str) else arguments
-    except (ValueError, RecursionError):
-        return None
-    return {k: {"literal": v} for k, v in values.items()} if isinstance(values, dict) else None
-
-
-def _expected(expectation: Any, schemas: Mapping[str, Schema]) -> Expected:
-    """If there are tools, a text is the name of a function; `{"text": …}` expects that text and no call."""
-    if isinstance(expectation, str) and schemas:
-        return Expected((ExpectedCall(expectation),), expectation)
-    if isinstance(expectation, dict):
-        if expectation.get("no_call") is True:
-            return Expected((), expectation)
-        if "text" in expectation:
-            return Expected(() if schemas else None, expectation["text"])
-        calls = expectation.get("calls") if "calls" in expectation else [expectation]
-        if isinstance(calls, list) and all(isinstance(c, dict) and "call" in c for c in calls):
-            return Expected(tuple(ExpectedCall(c["call"], c.get("arguments")) for c in calls), expectation)
-    return Expected(None, expectation)
-
-
-def schemas_of(tools: Sequence[Mapping[str, Any]]) -> dict[str, Schema]:
-    """The schema of the parameters of each function."""
-    functions = [tool.get("function", tool) for tool in tools]
-    return {f["name"]: f.get("parameters") or {} for f in functions if isinstance(f.get("name"), str)}
-
-
-# What can't be right
-
-
-def _problems(expected: Expected, schemas: Mapping[str, Schema]) -> Iterator[tuple[str, str]]:
-    for call in expected.calls or ():
-        if call.name not in schemas:
-            yield f"expected function `{call.name}` isn't among the tools", did_you_mean(call.name, schemas)
-            continue
-        schema = schemas[call.name]
-        known = schema.get("properties") or {}
-        for key, value in (call.arguments or {}).items():
-            if key not in known and schema.get("additionalProperties") is False:
-                yield f"`{call.name}` has no parameter `{key}`", did_you_mean(key, known)
-            else:
-                yield from _value_problems(value, known.get(key, {}), schema, f"{call.name}.{key}")
-
-
-def _value_problems(value: Any, schema: Any, root: Schema, where: str) -> Iterator[tuple[str, str]]:
-    """Of an operator, its own form; of a literal, whether the tool's schema allows it."""
-    import jsonschema_rs
-
-    operator = operator_of(value)
-    if not operator and isinstance(value, dict) and any(operator_of(v) for v in value.values()):
-        properties = schema.get("properties") or {} if isinstance(schema, dict) else {}
-        for key, part in value.items():
-            yield from _value_problems(part, properties.get(key, {}), root, f"{where}.{key}")
-        return
-    for literal in _literals_in(value, operator):
-        definitions = {k: root[k] for k in ("$defs", "definitions") if k in root}
-        whole = {**schema, **definitions} if isinstance(schema, dict) else {}
-        try:
-            error = next(iter(jsonschema_rs.validator_for(whole).iter_errors(literal)), None)
-        except (ValueError, jsonschema_rs.ValidationError):
-            return
-        if error is not None:
-            yield f"`{where}` can't be {json.dumps(literal)[:60]}: {error.message}", ""
-    if operator == "range" and not _is_range(value["range"]):
-        yield f"`range` of `{where}` is two numbers, the lower one first", "write {range: [1, 120]}"
-    if operator == "regex":
-        try:
-            matches(str(value["regex"]), "")
-        except ValueError as error:
-            yield f"`regex` of `{where}`: {error}", "it is Rust's syntax, without look-around and references"
-
-
-def _literals_in(value: Any, operator: str) -> list[Any]:
-    if operator == "one_of":
-        options = value["one_of"]
-        return [o for o in options if not operator_of(o)] if isinstance(options, list) else []
-    if operator in ("optional", "literal"):
-        return [] if operator_of(value[operator]) and operator == "optional" else [value[operator]]
-    return [] if operator else [value]
-
-
-def _is_range(bounds: Any) -> bool:
-    return (
-        isinstance(bounds, list)
-        and len(bounds) == 2
-        and all(isinstance(b, int | float) and not isinstance(b, bool) for b in bounds)
-        and bounds[0] <= bounds[1]
-    )

@@ -15,9 +15,10 @@ from ftops.core.suggestions import did_you_mean
 from ftops.evaluation.answers import Answer, Answers, Failure, Question
 from ftops.evaluation.asking import Asked, Asker
 from ftops.evaluation.comparison import MARGIN, Row, compare, scores_of
+from ftops.evaluation.expectations import schemas_of
 from ftops.evaluation.graders import Grade, Grader, default_graders, grade
 from ftops.evaluation.kept_answers import KeptAnswers
-from ftops.evaluation.prompts import Prompt, schemas_of
+from ftops.evaluation.prompts import Prompt
 from ftops.evaluation.statistics import ALPHA
 from ftops.planning.provider_matching import located
 from ftops.session.session import Session

@@ -89,7 +89,7 @@ def parse(line: str) -> dict[str, object] | Finding:
         return Finding("json/number", "a number with too many digits", at, "Write it as text.")
     if not isinstance(value, dict):
         return Finding("json/not-object", f"the line is {describe(value)}, not an object")
-    if line.count("[") + line.count("{") > MAX_DEPTH and _is_too_deep(value):
+    if line.count("[") + line.count("{") > MAX_DEPTH and is_too_deep(value):
         return _too_deep(line)
     if _MAY_BE_HALF.search(line):
         at = _half(line)
@@ -170,7 +170,8 @@ def _not_a_number(line: str, constant: str) -> Finding:
     return Finding("json/number", f"{constant} is not JSON", at, "Write a number or null.")
 
 
-def _is_too_deep(value: object) -> bool:
+def is_too_deep(value: object) -> bool:
+    """Whether lists and objects are nested more than MAX_DEPTH times."""
     level = [value]
     for _ in range(MAX_DEPTH):
         inside = (v.values() if isinstance(v, dict) else v for v in level if isinstance(v, dict | list))

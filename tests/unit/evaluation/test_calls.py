@@ -201,6 +201,50 @@ def test_a_schema_that_refers_to_itself_ends() -> None:
     assert compare_calls([ExpectedCall("f", {"a": 1})], [Call("f", '{"a": 1}')], tool) is None
 
 
+PYDANTIC: dict[str, Any] = {
+    "$defs": {"unit": {"enum": ["m", "ft"]}, "base": {"properties": {"a": {"default": 1}}}},
+    "properties": {
+        "unit": {"$ref": "#/$defs/unit", "default": "m"},
+        "old": {"allOf": [{"$ref": "#/$defs/unit"}], "default": "m"},
+        "box": {"allOf": [{"$ref": "#/$defs/base"}], "properties": {"b": {"type": "integer"}}},
+        "map": {"default": {"a": 1}},
+        "pair": {"items": [{"properties": {"c": {"default": 2}}}]},
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("expected", "actual", "verdict"),
+    [
+        ({"unit": "m"}, "{}", "right"),  # a default beside a `$ref`
+        ({}, '{"unit": "m", "old": "m"}', "right"),
+        ({"old": "m"}, "{}", "right"),
+        ({"old": "ft"}, "{}", "missing"),
+        ({"box": {"b": 2}}, '{"box": {"b": 2, "a": 1}}', "right"),
+        ({"box": {"b": 2}}, '{"box": {"b": "2"}}', "wrong_type"),
+        ({}, '{"map": {"a": 1.0}}', "right"),
+        ({}, '{"map": {"a": true}}', "unexpected"),
+        ({"pair": [{}]}, '{"pair": [{"c": 2}]}', "right"),
+    ],
+)
+def test_defaults_as_pydantic_writes_them(expected: Any, actual: str, verdict: str) -> None:
+    miss = compare_calls([ExpectedCall("f", expected)], [Call("f", actual)], {"f": PYDANTIC})
+    assert (miss.kind if miss else "right") == verdict
+
+
+@pytest.mark.parametrize("odd", [5, [], "x", True, {"type": {}}, {"properties": []}, {"anyOf": 5}])
+def test_an_odd_schema_allows_everything(odd: Any) -> None:
+    schemas = {"f": {"properties": {"a": odd}}}
+    value = {"b": [1, {"c": None}]}
+    actual = Call("f", '{"a": {"b": [1, {"c": null}]}}')
+    miss = compare_calls([ExpectedCall("f", {"a": value})], [actual], schemas)
+    assert miss is None or odd == {"type": {}}
+
+
+def test_arguments_that_are_nested_too_deeply_are_a_miss() -> None:
+    assert kind({"any": 1}, '{"any": ' + "[" * 900 + "]" * 900 + "}") == "invalid_json"
+
+
 def test_a_tree_is_compared_to_its_leaves() -> None:
     node = {"type": "object", "properties": {"value": {"type": "integer"}, "next": {"$ref": "#"}}}
     expected = {"value": 1, "next": {"value": 2, "next": {"value": 3}}}

@@ -8,8 +8,9 @@ import pytest
 
 from ftops.evaluation.calls import ExpectedCall, Miss
 from ftops.evaluation.comparison import compare, rejections, scores_of
+from ftops.evaluation.expectations import Expected
 from ftops.evaluation.graders import RIGHT, Grade
-from ftops.evaluation.prompts import Expected, Prompt
+from ftops.evaluation.prompts import Prompt
 from ftops.evaluation.statistics import mcnemar
 
 WRONG = Grade(0.0, miss=Miss("no_call"))

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from ftops.evaluation.answers import Answer, Failure, Question, Usage, answer_from
 from ftops.evaluation.calls import Call, ExpectedCall
+from ftops.evaluation.expectations import Expected
 from ftops.evaluation.graders import Grader, default_graders, grade, overlap
-from ftops.evaluation.prompts import Expected, Prompt
+from ftops.evaluation.prompts import Prompt
 
 LAND = Prompt("p", ({"role": "user", "content": "Land!"},), Expected((ExpectedCall("land", {}),)))
 
