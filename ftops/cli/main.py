@@ -29,10 +29,9 @@ def root(screen: Screen, version: bool) -> int:
     """
     ctx = click.get_current_context()
     if version:
-        from ftops.cli.commands.tools import show_version
+        from ftops.cli.commands import tools  # for --version with other options; else see ftops.__main__
 
-        show_version(screen)
-        ctx.exit(0)
+        ctx.exit(ctx.invoke(tools.version))
     if ctx.invoked_subcommand is None:
         screen.text(ctx.get_help() + "\n")
     return 0

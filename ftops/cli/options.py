@@ -51,11 +51,6 @@ def spec_options(function: Command) -> Command:
     return screen_options(decorate(wraps(function)(packed), _SPEC))
 
 
-def selection_options(function: Command) -> Command:
-    """--target and --exclude."""
-    return decorate(function, _SELECTION)
-
-
 def destroy_selection_options(function: Command) -> Command:
     """--target and --exclude of destroy: dependents are deleted too."""
     return decorate(function, _DESTROY_SELECTION)
@@ -83,12 +78,7 @@ def plan_options(function: Command) -> Command:
         request = PlanArguments(options, refresh and not offline, parallelism, not offline, offline)
         return function(*args, request=request, **rest)
 
-    return selection_options(decorate(wraps(function)(packed), _PLAN))
-
-
-def approve_option(function: Command) -> Command:
-    """-y: don't ask."""
-    return click.option("-y", "--auto-approve", is_flag=True, help="Don't ask for approval.")(function)
+    return decorate(wraps(function)(packed), (*_SELECTION, *_PLAN))
 
 
 def _addresses(flag: str, name: str, text: str) -> Callable[[Command], Command]:
@@ -116,6 +106,8 @@ def _words(
         words += ["--var", f"{shlex.quote(variable.partition('=')[0])}=…"]
     return tuple(words)
 
+
+approve_option = click.option("-y", "--auto-approve", is_flag=True, help="Don't ask for approval.")
 
 refresh_option = click.option(
     "--refresh/--no-refresh",

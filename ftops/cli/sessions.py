@@ -13,7 +13,6 @@ from typing import Any, Protocol
 import click
 
 from ftops.cli.console import INTERRUPTED, Screen
-from ftops.cli.output_options import Command
 from ftops.config.config import Config
 from ftops.core.errors import StateLocked
 from ftops.session.session import Session
@@ -58,15 +57,13 @@ class Duration(click.ParamType[float]):
         return sum(float(match[1]) * _SECONDS[match[2]] for match in found)
 
 
-def lock_option(function: Command) -> Command:
-    """--lock-timeout, in seconds."""
-    return click.option(
-        "--lock-timeout",
-        type=Duration(),
-        default=0.0,
-        metavar="TIME",
-        help="How long to wait for another run to end: 30s, 10m (default: don't wait).",
-    )(function)
+lock_option = click.option(
+    "--lock-timeout",
+    type=Duration(),
+    default=0.0,
+    metavar="TIME",
+    help="How long to wait for another run to end: 30s, 10m (default: don't wait).",
+)
 
 
 class Stoppable(Protocol):

@@ -29,10 +29,14 @@ def _lines(compared: Compared, paint: Painter) -> Iterator[str]:
     found, old, new = compared.found, compared.old, compared.new
     yield paint(summary(found, bool(old.tokens and new.tokens)), "bold")
     after, before = compared.new_excerpts, compared.old_excerpts
-    added = [_at(row, after, paint, compared.where) for row in found.added[:SHOWN]]
-    yield from _rows("+", "added", "create", added, len(found.added), paint)
-    removed = [_at(row, before, paint) for row in found.removed[:SHOWN]]
-    yield from _rows("-", "removed", "delete", removed, len(found.removed), paint)
+    for symbol, title, style, rows, excerpts, where in (
+        ("+", "added", "create", found.added, after, compared.where),
+        ("-", "removed", "delete", found.removed, before, None),
+    ):
+        if rows:
+            yield ""
+            yield from (f"  {paint(symbol, style)} {_at(r, excerpts, paint, where)}" for r in rows[:SHOWN])
+            yield from _more(len(rows), title, paint)
     yield from _edited(compared, paint)
     yield from _pairs("new duplicate", "", found.new_duplicates, after, paint)
     also = f" that {compared.other} has too"
@@ -71,15 +75,6 @@ def to_json(compared: Compared) -> dict[str, Json]:
         "labels": _shifted(shifts(compared.old.labels, compared.new.labels, 1000)),
         "functions": _shifted(shifts(compared.old.calls, compared.new.calls, 1000)),
     }
-
-
-def _rows(
-    symbol: str, title: str, style: str, shown: Sequence[str], count: int, paint: Painter
-) -> Iterator[str]:
-    if shown:
-        yield ""
-        yield from (f"  {paint(symbol, style)} {row}" for row in shown)
-        yield from _more(count, title, paint)
 
 
 def _edited(compared: Compared, paint: Painter) -> Iterator[str]:

@@ -118,25 +118,27 @@ def _notes(found: Statistics) -> Iterator[str]:
 
 
 def _shares(counts: Mapping[str, int], total: int) -> Iterator[str]:
-    rows = sorted(((n, name) for name, n in counts.items() if n), key=lambda row: (-row[0], row[1]))
-    shown = rows[:SHOWN]
-    width = max(len(_name(name)) for _, name in shown)
-    number = len(f"{shown[0][0]:,}")
-    for count, name in shown:
-        yield f"    {_name(name):{width}}  {count:>{number},}  {count / total:4.0%}"
-    if len(rows) > SHOWN:
-        yield f"    and {len(rows) - SHOWN:,} more"
+    rows = sorted(((name, n) for name, n in counts.items() if n), key=lambda row: (-row[1], row[0]))
+    return _table([(name, count, f"{count / total:4.0%}") for name, count in rows])
 
 
 def _functions(found: Statistics) -> Iterator[str]:
-    rows = list(found.functions.items())[:SHOWN]
-    width = max(len(_name(name)) for name, _ in rows)
-    most = max(len(f"{use.calls:,}") for _, use in rows)
-    for name, use in rows:
-        tokens = f"  {plural(use.tokens, 'token')}" if use.tokens else ""
-        yield f"    {_name(name):{width}}  {use.calls:>{most},}{tokens}"
-    if len(found.functions) > SHOWN:
-        yield f"    and {len(found.functions) - SHOWN:,} more"
+    rows = [
+        (name, use.calls, plural(use.tokens, "token") if use.tokens else "")
+        for name, use in found.functions.items()
+    ]
+    return _table(rows)
+
+
+def _table(rows: Sequence[tuple[str, int, str]]) -> Iterator[str]:
+    """Rows of a name, a count and a note; the first SHOWN of them."""
+    shown = rows[:SHOWN]
+    width = max((len(_name(name)) for name, _, _ in shown), default=0)
+    number = max((len(f"{count:,}") for _, count, _ in shown), default=0)
+    for name, count, note in shown:
+        yield f"    {_name(name):{width}}  {count:>{number},}  {note}".rstrip()
+    if len(rows) > SHOWN:
+        yield f"    and {len(rows) - SHOWN:,} more"
 
 
 def _histogram(bins: Sequence[Bin]) -> Iterator[str]:

@@ -79,11 +79,10 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[list[str]]:
 
 def size(count: float) -> str:
     """`512 bytes`, `3.3 KB`."""
-    for unit in ("bytes", "KB", "MB", "GB"):
-        if count < 1000 or unit == "GB":
-            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
-        count /= 1000
-    raise AssertionError
+    if count < 1000:
+        return f"{count:.0f} bytes"
+    unit, word = next(((u, w) for u, w in ((1e3, "KB"), (1e6, "MB")) if count < 1000 * u), (1e9, "GB"))
+    return f"{count / unit:.1f} {word}"
 
 
 def duration(seconds: float) -> str:

@@ -60,13 +60,8 @@ def schema(screen: Screen) -> int:
 @screen_options
 def version(screen: Screen) -> int:
     """Print the version."""
-    show_version(screen)
-    return 0
-
-
-def show_version(screen: Screen) -> None:
-    """The plain forms of the command line never get here: see ftops.__main__."""
     if screen.json:
         screen.document({"format_version": 1, "version": __version__})
     else:
         screen.text(f"ftops {__version__}\n")
+    return 0
