@@ -10,6 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from ftops.cli.command_table import COMMANDS, Row
+from ftops.cli.console import Screen
 from ftops.core.suggestions import did_you_mean
 
 
@@ -22,7 +23,7 @@ class LazyGroup(click.Group):
         sections: Mapping[str, Mapping[str, Row]] | None = None,
         **settings: Any,
     ) -> None:
-        super().__init__(**settings)
+        super().__init__(invoke_without_command=True, **settings)
         self._rows = rows
         self._sections = sections or {"Commands": rows}
 
@@ -73,6 +74,13 @@ class LazyGroup(click.Group):
             if name.startswith(incomplete)
         ]
         return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
+
+
+def show_help_without_command(screen: Screen) -> None:
+    """For the callback of a group: `ftops state` shows the same as `ftops state --help`."""
+    ctx = click.get_current_context()
+    if ctx.invoked_subcommand is None:
+        screen.text(f"{ctx.get_help()}\n")
 
 
 def _refuse_empty(command: click.Command, ctx: click.Context, args: Sequence[str]) -> None:

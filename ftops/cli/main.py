@@ -9,7 +9,7 @@ import click
 
 from ftops.cli.command_table import SECTIONS
 from ftops.cli.console import INTERRUPTED, OutputClosed, Screen
-from ftops.cli.lazy import LazyGroup
+from ftops.cli.lazy import LazyGroup, show_help_without_command
 from ftops.cli.output_options import screen_options
 from ftops.cli.switches import COMPLETE, DEBUG, is_on
 from ftops.core.errors import Diagnostic, FtopsError
@@ -18,7 +18,7 @@ NAME = "ftops"
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
-@click.group(cls=LazyGroup, sections=SECTIONS, context_settings=_SETTINGS, invoke_without_command=True)
+@click.group(cls=LazyGroup, sections=SECTIONS, context_settings=_SETTINGS)
 @click.option("-V", "--version", is_flag=True, help="Print the version.")
 @screen_options
 def root(screen: Screen, version: bool) -> int:
@@ -27,13 +27,12 @@ def root(screen: Screen, version: bool) -> int:
 
     Start with `ftops init`, then `ftops plan` and `ftops apply`.
     """
-    ctx = click.get_current_context()
     if version:
         from ftops.cli.commands import tools  # for --version with other options; else see ftops.__main__
 
+        ctx = click.get_current_context()
         ctx.exit(ctx.invoke(tools.version))
-    if ctx.invoked_subcommand is None:
-        screen.text(ctx.get_help() + "\n")
+    show_help_without_command(screen)
     return 0
 
 
@@ -49,9 +48,6 @@ def run(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> int:
         return _invoke(argv, screen)
     except OutputClosed:
         return 1
-    except click.exceptions.NoArgsIsHelpError as error:
-        screen.text(f"{error.ctx.get_help() if error.ctx else error.format_message()}\n")
-        return 0
     except FtopsError as error:
         return _fail(screen, error.diagnostics, error.exit_code)
     except KeyboardInterrupt:
@@ -61,6 +57,9 @@ def run(argv: Sequence[str], environ: Mapping[str, str] | None = None) -> int:
     except RecursionError:
         what = "the spec or the data"
         return _fail(screen, [Diagnostic(f"{what} is nested too deeply", "", f"flatten {what}")])
+    except BrokenPipeError as error:
+        is_help = not {"-h", "--help", "help"}.isdisjoint(argv)  # click prints it, past the screen
+        return 1 if is_help else _fail(screen, [_unexpected(error)])
     except Exception as error:  # noqa: BLE001 - the last line of defence says that it is one
         code = _fail(screen, [_unexpected(error)])
         if is_on(DEBUG, os.environ):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from msgspec.structs import asdict
+
 from ftops.core.address import Json, encode
 from ftops.core.value_diff import Difference
 from ftops.state.backends.base import Version
@@ -24,8 +26,7 @@ def draw_versions(versions: Sequence[Version]) -> str:
 
 def versions_to_json(versions: Sequence[Version]) -> dict[str, Json]:
     """The document of `state history -o json`."""
-    rows: list[Json] = [{"id": v.id, "at": v.at, "who": v.who, "operation": v.operation} for v in versions]
-    return {"format_version": 1, "versions": rows}
+    return {"format_version": 1, "versions": [asdict(version) for version in versions]}
 
 
 def draw_comparison(found: Comparison, paint: Painter) -> str:
@@ -77,8 +78,5 @@ def _resource_to_json(resource: ResourceState) -> Json:
 
 
 def _difference_to_json(difference: Difference) -> Json:
-    return {
-        "path": difference.path,
-        "before": encode(difference.before),
-        "after": encode(difference.after),
-    }
+    path, before, after = difference
+    return {"path": path, "before": encode(before), "after": encode(after)}

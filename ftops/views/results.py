@@ -12,8 +12,8 @@ _BEST = "full_valid_loss"
 
 def draw_results(address: Address, results: Results, paint: Painter) -> str:
     """`step  train_loss  …`, with a mark at the best loss over the whole validation data."""
-    measured = [row[_BEST] for row in results.rows if isinstance(row.get(_BEST), int | float)]
-    best = min((value for value in measured if not isinstance(value, str) and value >= 0), default=None)
+    measured = (row.get(_BEST) for row in results.rows)
+    best = min((loss for loss in measured if isinstance(loss, int | float) and loss >= 0), default=None)
     columns = [name for name in results.columns if any(name in row for row in results.rows)]
     lines = [paint("  ".join(columns), "bold")] if columns else [f"{address}: no metrics"]
     for number, row in enumerate(results.rows, 1):

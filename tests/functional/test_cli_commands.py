@@ -370,6 +370,14 @@ def test_help(folder: Folder, argv: tuple[str, ...]) -> None:
     assert all(f"  {name} " in out for name in COMMANDS)
 
 
+@pytest.mark.parametrize("group", ["data", "state"])
+@pytest.mark.parametrize("options", [(), ("--no-color",), ("-o", "json")])
+def test_a_group_without_a_command_shows_its_help(
+    folder: Folder, group: str, options: tuple[str, ...]
+) -> None:
+    assert folder.ok(group, *options) == folder.ok(group, "--help")
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_scripts(folder: Folder, shell: str) -> None:
     script = folder.ok("completion", shell)

@@ -205,6 +205,8 @@ def shell(folder: Folder, command: str) -> subprocess.CompletedProcess[str]:
     [
         ("ftops plan | head -1", ""),
         ("ftops schema | true", ""),
+        ("ftops --help | true", ""),
+        ("ftops state | true", ""),
         ("ftops plan >&-", ""),
         ("ftops version >&-", ""),
         ("ftops version | true", ""),

@@ -6,7 +6,7 @@ import click
 
 from ftops.cli.command_table import DATA, STATE
 from ftops.cli.console import Screen
-from ftops.cli.lazy import LazyGroup
+from ftops.cli.lazy import LazyGroup, show_help_without_command
 from ftops.cli.output_options import screen_options
 
 
@@ -14,9 +14,11 @@ from ftops.cli.output_options import screen_options
 @screen_options
 def data(screen: Screen) -> None:
     """Inspect, check and convert files of examples. No service is contacted."""
+    show_help_without_command(screen)
 
 
 @click.group("state", cls=LazyGroup, rows=STATE)
 @screen_options
 def state(screen: Screen) -> None:
     """Inspect or edit the state. Objects at the service aren't changed."""
+    show_help_without_command(screen)
