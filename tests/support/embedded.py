@@ -1,16 +1,16 @@
-"""A small spec on the embedded cloud in a folder of its own, and the real command line to run on it."""
+"""A project with a small spec for the emulator, and the command line to run in it."""
 
 from __future__ import annotations
 
 import json
 import time
-import urllib.error
-import urllib.request
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tests.support.command import FTOPS, run
+from tests.support.emulator_admin import Admin
 
 SPEC = """\
 ftops: {name: small}
@@ -52,7 +52,7 @@ def example(number: int, reply: str = "") -> str:
 
 @dataclass(frozen=True)
 class Folder:
-    """A spec's folder, which is its own project root."""
+    """The folder of a spec, which is a project of its own."""
 
     path: Path
 
@@ -68,7 +68,7 @@ class Folder:
         return [*FTOPS, *arguments]
 
     def run(self, *arguments: str, expect: int = 0) -> str:
-        """Standard output. Fails, with everything that was printed, on another exit code."""
+        """The standard output. Fails, with all that was printed, if the exit code is another one."""
         return self.run_command(self.command(*arguments), expect)
 
     def run_command(self, command: list[str], expect: int | None = 0) -> str:
@@ -77,27 +77,18 @@ class Folder:
         return done.stdout
 
     def cloud(self) -> Cloud:
-        """What the cloud holds now, as it says itself."""
+        """The objects that the emulator has."""
         return Cloud(self.admin("objects"))
 
     def admin(self, path: str) -> Any:
-        """A GET of the emulator's own endpoint; starts it through a plan where it isn't running."""
-        for _ in range(2):
-            try:
-                server = json.loads((self.path / "cloud" / "server.json").read_text(encoding="utf-8"))
-                ask = urllib.request.Request(
-                    f"{server['url']}/_emulator/{path}", headers={"api-key": server["api_key"]}
-                )
-                with urllib.request.urlopen(ask, timeout=120) as reply:
-                    return json.load(reply)
-            except (OSError, urllib.error.URLError, KeyError, ValueError):
-                self.run_command(self.command("plan"), expect=None)
-        raise AssertionError("the embedded cloud can't be reached")
+        """A GET of one of the emulator's own endpoints. A plan starts it if it isn't running."""
+        start = partial(self.run_command, self.command("plan"), expect=None)
+        return Admin(self.path / "cloud", start).get(path)
 
 
 @dataclass(frozen=True)
 class Cloud:
-    """The emulator's list of everything that exists."""
+    """The emulator's list of its objects."""
 
     raw: Any
 
@@ -108,8 +99,8 @@ class Cloud:
 
 
 def wait_until(condition: Any, seconds: float = 120.0) -> None:
-    """Polls; fails after so long."""
+    """Polls a condition; fails after this time."""
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, "it has not come to pass"
+        assert time.monotonic() < end, "the condition is still not true"
         time.sleep(0.02)

@@ -93,61 +93,60 @@ def _enabled(entry: Entry, each: Each | None, scope: Scope) -> bool:
 
 def _eaches(entry: Entry, scope: Scope) -> Sequence[Each | None] | None:
     """The entries of `for_each`; [None] if it isn't set, None with a finding if it is invalid."""
-    raw = entry.value("for_each")
-    if raw is None:
-        return [None]
-    value = Evaluator(entry, scope, NAMES).evaluate(raw, ("for_each",))
+    path = ("for_each",)
+    value = Evaluator(entry, scope, NAMES).evaluate(entry.value(*path), path)
     if value is None:
         return [None]
     if has_unknown(value):
         return None
-    pairs = list(_pairs(value))
-    eaches = [each for each in pairs if each is not None]
-    place = entry.place(("for_each",))
+    try:
+        eaches = list(_pairs(value))
+    except _WrongShape as error:
+        entry.report(scope.findings, path, *error.args)
+        return None
     invalid = next((each.key for each in eaches if not _is_key(each.key)), None)
-    problem = _twice(value, eaches, entry)
-    if len(eaches) < len(pairs):
-        problem = Diagnostic(*_wrong_shape(value), place)
-    elif problem is None and invalid is not None:
-        problem = Diagnostic(f"`{invalid}` can't be a key", *_NO_KEY, place)
-    if problem is None:
-        return eaches
-    scope.findings.append(problem)
-    return None
+    if twice := _twice(value, eaches, entry):
+        scope.findings.append(twice)
+    elif invalid is not None:
+        entry.report(scope.findings, path, f"`{invalid}` can't be a key", *_NO_KEY)
+    return None if twice or invalid is not None else eaches
 
 
-def _pairs(value: Any) -> Iterator[Each | None]:
-    """The entries; None in place of those with a wrong shape."""
+class _WrongShape(Exception):
+    """The value can't be a `for_each`. The arguments are summary, detail and hint."""
+
+
+def _pairs(value: Any) -> Iterator[Each]:
     if _is_matrix(value):
         yield from _combinations(value["matrix"])
     elif isinstance(value, dict):
         for key, item in value.items():
             yield Each(normal_key(key), item)
-    elif isinstance(value, list):
+    elif isinstance(value, list) and not any(item is None or isinstance(item, list | dict) for item in value):
         for item in value:
-            is_scalar = item is not None and not isinstance(item, list | dict)
-            yield Each(normal_key(render(item)), item) if is_scalar else None
+            yield Each(normal_key(render(item)), item)
     else:
-        yield None
+        detail = "One resource is created for each entry, with the entry as its key."
+        raise _WrongShape("`for_each` must be a list of strings or a mapping", detail, "for_each: [fr, de]")
 
 
-def _combinations(matrix: Any) -> Iterator[Each | None]:
-    is_valid = isinstance(matrix, dict) and matrix and all(isinstance(v, list) for v in matrix.values())
-    if not is_valid or _too_many(matrix):
-        yield None
-        return
+def _combinations(matrix: Any) -> Iterator[Each]:
+    shape = (
+        "`matrix` must be a mapping of lists",
+        "Each key has a list of plain values; one resource is created for each combination.",
+        "matrix: {n_epochs: [2, 3]}",
+    )
+    if not isinstance(matrix, dict) or not matrix or not all(isinstance(v, list) for v in matrix.values()):
+        raise _WrongShape(*shape)
+    if prod(map(len, matrix.values())) > MAX_COMBINATIONS:
+        detail = f"At most {MAX_COMBINATIONS:,} resources are allowed."
+        raise _WrongShape("`matrix` has too many combinations", detail, "Shorten its lists.")
     names = sorted(matrix)
     for values in product(*(matrix[name] for name in names)):
-        if any(isinstance(v, list | dict) for v in values):
-            yield None
-        else:
-            combination = dict(zip(names, values, strict=True))
-            yield Each(normal_key(",".join(f"{k}={render(v)}" for k, v in combination.items())), combination)
-
-
-def _too_many(matrix: Any) -> bool:
-    lists = matrix.values() if isinstance(matrix, dict) else ()
-    return prod(len(v) for v in lists if isinstance(v, list)) > MAX_COMBINATIONS
+        if any(isinstance(value, list | dict) for value in values):
+            raise _WrongShape(*shape)
+        combination = dict(zip(names, values, strict=True))
+        yield Each(normal_key(",".join(f"{k}={render(v)}" for k, v in combination.items())), combination)
 
 
 def _twice(value: Any, eaches: Sequence[Each], entry: Entry) -> Diagnostic | None:
@@ -175,17 +174,6 @@ def _twice(value: Any, eaches: Sequence[Each], entry: Entry) -> Diagnostic | Non
 
 def _is_matrix(value: Any) -> bool:
     return isinstance(value, dict) and set(value) == {"matrix"}
-
-
-def _wrong_shape(value: Any) -> tuple[str, str, str]:
-    if not _is_matrix(value):
-        detail = "One resource is created for each entry, with the entry as its key."
-        return "`for_each` must be a list of strings or a mapping", detail, "for_each: [fr, de]"
-    if _too_many(value["matrix"]):
-        detail = f"At most {MAX_COMBINATIONS:,} resources are allowed."
-        return "`matrix` has too many combinations", detail, "Shorten its lists."
-    detail = "Each key has a list of plain values; one resource is created for each combination."
-    return "`matrix` must be a mapping of lists", detail, "matrix: {n_epochs: [2, 3]}"
 
 
 _NO_KEY = (
