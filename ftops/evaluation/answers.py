@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any, Protocol, runtime_checkable
@@ -66,26 +67,47 @@ def answer_from(reply: Mapping[str, Any], milliseconds: float = 0.0) -> Answer:
     try:
         choice = reply["choices"][0]
         message = choice["message"]
-        calls = [tool["function"] for tool in message.get("tool_calls") or () if tool.get("function")]
-        if legacy := message.get("function_call"):
-            calls.append(legacy)
+        tools = message.get("tool_calls") or ()
+        calls = [tool.get("function") or tool.get("custom") or {"name": tool["type"]} for tool in tools]
+        if not calls and (legacy := message.get("function_call")):
+            calls = [legacy]
         return Answer(
-            message.get("content") or message.get("refusal") or "",
-            tuple(Call(call["name"], call.get("arguments") or "") for call in calls),
-            choice.get("finish_reason") or "",
-            reply.get("model") or "",
-            reply.get("system_fingerprint") or "",
-            _usage(reply.get("usage") or {}),
+            _text(message.get("content") or message.get("refusal")),
+            tuple(_call(call) for call in calls),
+            _text(choice.get("finish_reason")),
+            _text(reply.get("model")),
+            _text(reply.get("system_fingerprint")),
+            _usage(reply.get("usage")),
             milliseconds,
         )
     except (KeyError, IndexError, TypeError, AttributeError) as error:
         raise ValueError("the reply isn't a chat completion") from error
 
 
-def _usage(usage: Mapping[str, Any]) -> Usage:
-    details = usage.get("prompt_tokens_details") or {}
-    return Usage(
-        usage.get("prompt_tokens") or 0,
-        details.get("cached_tokens") or 0,
-        usage.get("completion_tokens") or 0,
-    )
+def _call(call: Mapping[str, Any]) -> Call:
+    """Some servers send arguments as an object instead of its text."""
+    if not isinstance(call["name"], str):
+        raise TypeError
+    arguments = call.get("arguments", call.get("input"))
+    text = json.dumps(arguments) if isinstance(arguments, dict) else _text(arguments)
+    return Call(_text(call["name"]), text)
+
+
+def _text(value: Any) -> str:
+    """What of a text is no Unicode becomes `?`, so that it can be kept and shown."""
+    if isinstance(value, list):  # parts of a content
+        value = "".join(part["text"] for part in value if "text" in part)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise TypeError
+    return value.encode("utf-8", "replace").decode()
+
+
+def _usage(usage: Any) -> Usage:
+    """0 for what isn't a number of tokens: answers don't depend on it."""
+    usage = usage if isinstance(usage, dict) else {}
+    details = usage.get("prompt_tokens_details")
+    cached = details.get("cached_tokens") if isinstance(details, dict) else 0
+    counts = (usage.get("prompt_tokens"), cached, usage.get("completion_tokens"))
+    return Usage(*(n if isinstance(n, int) and 0 <= n < 1 << 40 else 0 for n in counts))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from queue import SimpleQueue
 
 from msgspec import Struct
 
@@ -15,6 +16,9 @@ from ftops.evaluation.answers import Answer, Answers, Failure, Question
 from ftops.evaluation.kept_answers import KeptAnswers
 
 PATIENCE = Backoff(1.0, tries=12, longest=30.0, longest_named=120.0)
+"""If the service is busy."""
+ERRORS = Backoff(1.0, tries=5)
+"""After another error, which may well come again."""
 
 
 class Asked(Struct, frozen=True):
@@ -27,7 +31,8 @@ class Asked(Struct, frozen=True):
 
 
 class Asker:
-    """Asks one deployment. If the service says that it is busy, nobody asks until it may be asked again."""
+    """Asks one deployment. If the service says that it is busy, nobody asks until it may be asked again;
+    after another error, only the same question waits."""
 
     def __init__(self, asked: Asked, pause: Callable[[float], object] = time.sleep) -> None:
         self._asked = asked
@@ -41,25 +46,59 @@ class Asker:
         questions: Sequence[Question],
         concurrency: int,
         on_answer: Callable[[], object] = lambda: None,
+        on_wait: Callable[[], object] = lambda: None,
     ) -> list[Answer | Failure]:
-        """In the order of the questions. Whatever has been answered is kept, also if this is interrupted."""
-        results: list[Answer | Failure | None] = [self._kept(question) for question in questions]
-        missing = [i for i, answer in enumerate(results) if answer is None]
-        with ThreadPoolExecutor(max(1, min(concurrency, len(missing) or 1))) as pool:
-            futures = {pool.submit(self._answer, questions[i]): i for i in missing}
-            try:
-                for future in as_completed(futures):
-                    results[futures[future]] = future.result()
-                    on_answer()
-            except BaseException:
-                self._stopped.set()
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+        """In the order of the questions. Whatever has been answered is kept, also if this is interrupted.
+        `on_wait` is called if another run is asking the same model, whose answers are waited for."""
+        with self._asked.kept.asking(on_wait):
+            results: list[Answer | Failure | None] = [self._kept(question) for question in questions]
+            missing = self._missing(questions)
+            for positions, answer in self._each([(questions[p[0]], p) for p in missing], concurrency):
+                for position in positions:
+                    results[position] = answer
+                on_answer()
         return [answer or Failure("it wasn't asked") for answer in results]
 
     def count_missing(self, questions: Sequence[Question]) -> int:
         """How many would be asked."""
-        return sum(self._kept(question) is None for question in questions)
+        return len(self._missing(questions))
+
+    def _missing(self, questions: Sequence[Question]) -> list[list[int]]:
+        """Positions of questions without an answer; those of equal questions, asked once, together."""
+        found: dict[str, list[int]] = {}
+        for position, question in enumerate(questions):
+            key = question.key(self._asked.model)
+            if self._asked.kept.get(key) is None:
+                found.setdefault(key, []).append(position)
+        return list(found.values())
+
+    def _each(
+        self, questions: Sequence[tuple[Question, list[int]]], concurrency: int
+    ) -> Iterator[tuple[list[int], Answer | Failure]]:
+        """Answers as they come. The threads end with the process: nobody waits for a service that hangs."""
+        waiting, done = deque(questions), SimpleQueue[tuple[list[int], Answer | Failure | Exception]]()
+
+        def work() -> None:
+            while not self._stopped.is_set():
+                try:
+                    question, positions = waiting.popleft()
+                except IndexError:
+                    return
+                try:
+                    done.put((positions, self._answer(question)))
+                except Exception as error:  # noqa: BLE001 (raised again by who waits for it)
+                    done.put((positions, error))
+
+        for _ in range(min(concurrency, len(questions))):
+            threading.Thread(target=work, daemon=True).start()
+        try:
+            for _ in questions:
+                positions, answer = done.get()
+                if isinstance(answer, Exception):
+                    raise answer
+                yield positions, answer
+        finally:
+            self._stopped.set()
 
     def _kept(self, question: Question) -> Answer | None:
         return self._asked.kept.get(question.key(self._asked.model))
@@ -74,10 +113,14 @@ class Asker:
                 return Failure(error.summary)
             except Temporary as error:
                 failures += 1
-                delay = PATIENCE.wait(failures, error.retry_after)
+                is_busy = error.retry_after is not None or "HTTP 429" in error.detail
+                delay = (PATIENCE if is_busy else ERRORS).wait(failures, error.retry_after)
                 if delay is None:
                     return Failure(error.summary)
-                self._hold(delay)
+                if is_busy:
+                    self._hold(delay)
+                else:
+                    self._wait(time.monotonic() + delay)
             else:
                 self._asked.kept.add(question.key(self._asked.model), answer)
                 return answer
@@ -87,6 +130,6 @@ class Asker:
         with self._lock:
             self._not_before = max(self._not_before, time.monotonic() + delay)
 
-    def _wait(self) -> None:
-        while (left := self._not_before - time.monotonic()) > 0 and not self._stopped.is_set():
+    def _wait(self, until: float = 0.0) -> None:
+        while (left := max(until, self._not_before) - time.monotonic()) > 0 and not self._stopped.is_set():
             self._pause(min(left, 0.2))

@@ -87,8 +87,9 @@ def compare(
     rows = [row if i in (0, *tested) else replace(row, p=None, verdict="") for i, row in enumerate(rows)]
     adjusted = holm([rows[i].p or 0.0 for i in tested])
     for i, p in zip(tested, adjusted, strict=True):
-        if rows[i].verdict != "incomplete":
-            rows[i] = replace(rows[i], p=p, verdict=_verdict(p, rows[i].difference or 0.0, alpha))
+        is_whole = rows[i].verdict != "incomplete"
+        verdict = _verdict(p, rows[i].difference or 0.0, alpha) if is_whole else "incomplete"
+        rows[i] = replace(rows[i], p=p, verdict=verdict)
     return tuple(rows)
 
 
@@ -127,7 +128,7 @@ def _row(
     other = [baseline.values[i] for i in positions]
     row = replace(row, baseline=_share(other, baseline.is_binary, alpha))
     pairs = [
-        (a, b, prompts[i].cluster or prompts[i].id)
+        (a, b, prompts[i].group)
         for i, a, b in zip(positions, own, other, strict=True)
         if a is not None and b is not None
     ]
@@ -138,7 +139,7 @@ def _row(
     return replace(row, is_equivalent=-margin <= low and high <= margin)
 
 
-def _tested(row: Row, pairs: Sequence[tuple[float, float, str]], is_binary: bool, alpha: float) -> Row:
+def _tested(row: Row, pairs: Sequence[tuple[float, float, object]], is_binary: bool, alpha: float) -> Row:
     """With what is lost and gained, and the test that fits: McNemar's for one answer each to independent
     prompts, otherwise the permutation of the signs of clusters."""
     if not pairs:

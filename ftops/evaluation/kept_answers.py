@@ -9,6 +9,8 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -16,6 +18,7 @@ import msgspec
 
 from ftops.core.private_files import open_private
 from ftops.core.project import make_own, own_folder
+from ftops.dataset.files.jsonl_io import unreadable, unwritable
 from ftops.evaluation.answers import Answer
 
 FOLDER = "answers"
@@ -28,45 +31,74 @@ class _Line(msgspec.Struct, frozen=True):
 
 class KeptAnswers:
     """Of one model in one project. Safe for threads and processes. If `fresh`, what was kept before isn't
-    used, and new answers take its place."""
+    used, and new answers take its place. Raises UsageError if they can't be read or kept."""
 
     def __init__(self, project: Path, model: str, fresh: bool = False) -> None:
         folder = own_folder(project, FOLDER)
-        make_own(folder)
+        try:
+            make_own(folder)
+        except OSError as error:
+            raise unwritable(folder, error) from error
         self._path = folder / f"{sha256(model.encode()).hexdigest()[:32]}.jsonl"
         self._lock = threading.Lock()
-        self._answers = {} if fresh else self._read()
+        self._fresh = fresh
+        self._answers: dict[str, Answer] = {}
+        self._load()
 
     def get(self, key: str) -> Answer | None:
         return self._answers.get(key)
 
+    @contextmanager
+    def asking(self, on_wait: Callable[[], object] = lambda: None) -> Iterator[None]:
+        """One run at a time: another one waits, and then finds the answers. Raises UsageError."""
+        try:
+            file = open_private(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT)
+        except OSError as error:
+            raise unwritable(self._path.with_suffix(".lock"), error) from error
+        try:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                on_wait()
+                fcntl.flock(file, fcntl.LOCK_EX)
+            self._load()
+            yield
+        finally:
+            os.close(file)
+
     def add(self, key: str, answer: Answer) -> None:
-        """On disk when it returns. Raises OSError."""
+        """On disk when it returns. Raises UsageError."""
         line = msgspec.json.encode(_Line(key, answer)) + b"\n"
         with self._lock:
-            self._answers[key] = answer
-            file = open_private(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
             try:
-                fcntl.flock(file, fcntl.LOCK_EX)
-                size = os.fstat(file).st_size
-                if size and os.pread(file, 1, size - 1) != b"\n":
-                    line = b"\n" + line
-                os.write(file, line)
-                os.fsync(file)
-            finally:
-                os.close(file)
+                self._append(line)
+            except OSError as error:
+                raise unwritable(self._path, error) from error
+            self._answers[key] = answer
 
-    def _read(self) -> dict[str, Answer]:
+    def _append(self, line: bytes) -> None:
+        file = open_private(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
+        try:
+            size = os.fstat(file).st_size
+            if size and os.pread(file, 1, size - 1) != b"\n":
+                line = b"\n" + line
+            while line:
+                line = line[os.write(file, line) :]
+            os.fsync(file)
+        finally:
+            os.close(file)
+
+    def _load(self) -> None:
+        """What is kept, also since it was last read."""
+        if self._fresh:
+            return
         try:
             with open(self._path, "rb", opener=open_private) as file:
-                content = file.read()
+                for raw in file:
+                    with suppress(msgspec.MsgspecError):  # cut off, or of another version: it is asked again
+                        line = msgspec.json.decode(raw, type=_Line)
+                        self._answers[line.key] = line.answer
         except FileNotFoundError:
-            return {}
-        found: dict[str, Answer] = {}
-        for raw in content.split(b"\n"):
-            try:
-                line = msgspec.json.decode(raw, type=_Line)
-            except msgspec.MsgspecError:
-                continue  # cut off, or of another version: it is asked again
-            found[line.key] = line.answer
-        return found
+            pass
+        except OSError as error:
+            raise unreadable(self._path, error) from error

@@ -46,6 +46,11 @@ class Prompt(Struct, frozen=True):
     item: Mapping[str, Any] = {}
 
     @property
+    def group(self) -> tuple[str, str]:
+        """Prompts of one group count as one observation; a cluster is never taken for a prompt's id."""
+        return ("cluster", self.cluster) if self.cluster else ("id", self.id)
+
+    @property
     def text(self) -> str:
         """The last message of the user, for people."""
         contents = (m.get("content") for m in reversed(self.messages) if m.get("role") == "user")

@@ -106,6 +106,10 @@ class Evaluator:
         self._baseline = baseline
         everyone = list(dict.fromkeys([*names, *([baseline] if baseline else [])]))
         self._asked = {name: _asked(session, name, fresh) for name in everyone}
+        if baseline and list(names) == [baseline]:
+            raise UsageError(
+                f"{baseline} can't be compared with itself", "", "name another deployment with --against"
+            )
         if len({asked.model for asked in self._asked.values()}) < len(everyone):
             raise UsageError(
                 "two of these deployments serve the same model",
@@ -123,11 +127,23 @@ class Evaluator:
         """Questions to each deployment."""
         return len(self._questions)
 
-    def run(self, concurrency: int, on_answer: Callable[[str], object] = lambda name: None) -> Evaluation:
+    @property
+    def independent(self) -> int:
+        """Prompts, those of a cluster as one: what statistics count."""
+        return len({prompt.group for prompt in self._inputs.prompts})
+
+    def run(
+        self,
+        concurrency: int,
+        on_answer: Callable[[str], object] = lambda name: None,
+        on_wait: Callable[[str], object] = lambda name: None,
+    ) -> Evaluation:
         """Asks, grades and compares."""
         results = []
         for name, asked in self._asked.items():
-            answers = Asker(asked).answers(self._questions, concurrency, partial(on_answer, name))
+            answers = Asker(asked).answers(
+                self._questions, concurrency, partial(on_answer, name), partial(on_wait, name)
+            )
             results.append(self._result(name, asked.model, answers))
         return self._compared(tuple(results))
 

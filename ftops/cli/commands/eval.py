@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,7 +17,12 @@ from ftops.core.confined_files import content
 from ftops.core.errors import UsageError
 from ftops.core.project import display
 from ftops.dataset.files.jsonl_io import unreadable
+from ftops.dataset.formats.jsonl import decode, is_too_deep
 from ftops.session.session import Session
+from ftops.views.values import plural
+
+if TYPE_CHECKING:
+    from ftops.session.evaluation import Evaluator
 
 HELD = 5
 """The exit code of --fail-if."""
@@ -28,6 +32,15 @@ _FAILING: Mapping[str, frozenset[str]] = {
         {"significantly worse", "incomplete", "worse, within noise", "no measurable change"}
     ),
 }
+_NO_SETTINGS: Mapping[str, str] = {
+    "model": "--deployment names what is asked",
+    "messages": "--prompts and --system are what is asked",
+    "tools": "--tools names a file of them",
+    "functions": "--tools names a file of them",
+    "stream": "answers are read as a whole",
+    "n": "--samples asks each prompt several times",
+}
+"""Parameters of the request that settings would change behind the back of the grader."""
 _FILE = click.Path(path_type=Path)
 _OPTIONS = (
     click.option(
@@ -120,15 +133,13 @@ def command(
     inputs = Inputs(
         read_prompts(_content(prompts), display(prompts), offered),
         offered,
-        _content(system).decode("utf-8-sig").strip() if system else "",
+        _text(system).strip() if system else "",
         _settings(settings),
         samples,
     )
     with Session.open(read(spec)) as session:
         evaluator = Evaluator(session, names, against, inputs, fresh)
-        if not _is_approved(
-            screen, evaluator.missing, evaluator.count, inputs.alpha, bool(against), auto_approve
-        ):
+        if not _is_approved(screen, evaluator, inputs.alpha if against else None, auto_approve):
             return 1
         total, done = sum(evaluator.missing.values()), [0]
         count = screen.counter("Asking")
@@ -137,7 +148,10 @@ def command(
             done[0] += 1
             count(done[0], total)
 
-        evaluation = evaluator.run(concurrency, answered)
+        def waiting(name: str) -> None:
+            screen.note(f"{name} is being asked by another run: waiting for its answers\n")
+
+        evaluation = evaluator.run(concurrency, answered, waiting)
     for out in outs:
         write_report(out, evaluation)
     if screen.json:
@@ -151,20 +165,20 @@ def command(
     return 0 if evaluation.is_complete else 1
 
 
-def _is_approved(
-    screen: Screen, missing: Mapping[str, int], count: int, alpha: float, compares: bool, approved: bool
-) -> bool:
-    """Says what will be asked and what can be shown with so many prompts, before anything is spent."""
+def _is_approved(screen: Screen, evaluator: Evaluator, alpha: float | None, approved: bool) -> bool:
+    """Says what will be asked and, if models are compared (with this `alpha`), which difference so many
+    prompts can show, before anything is spent."""
     from ftops.evaluation.statistics import detectable_difference
 
+    missing, prompts = evaluator.missing, evaluator.independent
     asked = sum(missing.values())
-    kept = count * len(missing) - asked
-    screen.note(f"{asked:,} questions to ask, {kept:,} answers kept\n")
-    if compares:
-        smallest = detectable_difference(count, alpha=alpha)
+    kept = evaluator.count * len(missing) - asked
+    screen.note(f"{plural(asked, 'question')} to ask, {plural(kept, 'answer')} kept\n")
+    if alpha is not None:
+        smallest = detectable_difference(prompts, alpha=alpha)
         what = f"differences under about {100 * smallest:.0f} points" if smallest else "no difference at all"
         verb = "can't be shown" if smallest else "can be shown"
-        screen.note(f"With {count:,} prompts, {what} {verb}.\n")
+        screen.note(f"With {plural(prompts, 'prompt')}, {what} {verb}.\n")
     if not asked or approved:
         return True
     return screen.approve("Ask?", "asking", "run with -y")
@@ -179,15 +193,34 @@ def _content(path: Path) -> bytes:
 
 def _tools(path: Path | None) -> tuple[Mapping[str, Any], ...]:
     """Tools, or functions as in the legacy format."""
+    from ftops.evaluation.expectations import tools_problem
+
     if path is None:
         return ()
     try:
-        found = json.loads(_content(path))
-    except ValueError as error:
+        found = decode(_text(path))
+        if is_too_deep(found):
+            raise RecursionError
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{display(path)} isn't JSON", str(error), "correct the file") from error
-    if not isinstance(found, list) or not all(isinstance(tool, dict) for tool in found):
-        raise UsageError(f"{display(path)} is no list of tools", "", "write a list of objects")
-    return tuple(tool if "function" in tool else {"type": "function", "function": tool} for tool in found)
+    tools = [_tool(tool) for tool in found] if isinstance(found, list) else found
+    if problem := tools_problem(tools):
+        raise UsageError(f"{display(path)} is no list of tools: {problem}", "", "correct the file")
+    return tuple(tools)  # type: ignore[arg-type]
+
+
+def _tool(tool: Any) -> Any:
+    """A function alone, or flat as in the API of responses, becomes a tool."""
+    if not isinstance(tool, dict) or "function" in tool or tool.get("type", "function") != "function":
+        return tool
+    return {"type": "function", "function": {k: v for k, v in tool.items() if k != "type"}}
+
+
+def _text(path: Path) -> str:
+    try:
+        return _content(path).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{display(path)} isn't UTF-8 text", "", "save it as UTF-8") from error
 
 
 def _settings(words: Sequence[str]) -> dict[str, Json]:
@@ -196,8 +229,10 @@ def _settings(words: Sequence[str]) -> dict[str, Json]:
         name, equals, value = word.partition("=")
         if not (name and equals):
             raise UsageError(f"`{word}` is no setting", "", "write NAME=VALUE, such as temperature=0")
+        if hint := _NO_SETTINGS.get(name):
+            raise UsageError(f"`{name}` can't be set", "", hint)
         try:
-            found[name] = json.loads(value)
-        except ValueError:
-            found[name] = value
+            found[name] = decode(value)  # type: ignore[assignment]
+        except (ValueError, RecursionError):
+            found[name] = value.encode("utf-8", "replace").decode()
     return found

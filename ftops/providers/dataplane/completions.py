@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from time import perf_counter
+from typing import Any
 
 from ftops.core.errors import Permanent, Temporary
 from ftops.evaluation.answers import Answer, Question, answer_from
@@ -16,14 +17,15 @@ def ask(service: DataPlane, deployment: str, question: Question) -> Answer:
     """A prompt that the content filter refuses has an answer, too: an empty one, marked as filtered. Raises
     Temporary and Permanent."""
     action = f"ask deployment {deployment}"
-    body = {"messages": list(question.messages), **question.settings}
+    more = dict(question.settings)  # as they are: the SDK refuses those that it doesn't know
     if question.tools:
-        body["tools"] = list(question.tools)
+        more["tools"] = list(question.tools)
     started = perf_counter()
     try:
         with service.calling(action):
             completions = service.data.chat.completions.with_raw_response
-            reply = body_of(completions.create(model=deployment, **body), action)
+            messages: Any = list(question.messages)
+            reply = body_of(completions.create(model=deployment, messages=messages, extra_body=more), action)
     except Permanent as error:
         if error.code.lower() not in _FILTERED:
             raise

@@ -1,0 +1,174 @@
+"""Asking: each question once, again while the service is busy, and an end when nobody waits any more."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ftops.core.errors import Temporary, UsageError
+from ftops.evaluation.answers import Answer, Question, answer_from
+from ftops.evaluation.asking import ERRORS, PATIENCE, Asked, Asker
+from ftops.evaluation.calls import Call
+from ftops.evaluation.kept_answers import KeptAnswers
+
+
+def question(text: str) -> Question:
+    return Question(({"role": "user", "content": text},))
+
+
+class Service:
+    """Answers with the question, or raises what `errors` has for it."""
+
+    def __init__(self, **errors: list[Exception]) -> None:
+        self.asked: list[str] = []
+        self._errors = errors
+
+    def ask(self, deployment: str, question: Question) -> Answer:
+        text = question.messages[0]["content"]
+        self.asked.append(text)
+        if errors := self._errors.get(text):
+            raise errors.pop()
+        return Answer(text)
+
+
+def asker(service: Any, folder: Path, **more: Any) -> Asker:
+    return Asker(Asked("d", "m", service, KeptAnswers(folder, "m", **more)), pause=lambda seconds: None)
+
+
+def test_equal_questions_are_asked_once(tmp_path: Path) -> None:
+    service = Service()
+    questions = [question(text) for text in "abab"]
+    tested = asker(service, tmp_path, fresh=True)
+    assert tested.count_missing(questions) == 2
+    assert tested.answers(questions, 8) == [Answer("a"), Answer("b")] * 2
+    assert sorted(service.asked) == ["a", "b"]
+
+
+def busy(seconds: float | None, detail: str) -> Temporary:
+    return Temporary("busy", detail, retry_after=seconds)
+
+
+def test_errors_are_tried_less_often_than_a_busy_service(tmp_path: Path) -> None:
+    failing: list[Exception] = [busy(None, "HTTP 500") for _ in range(99)]
+    service = Service(a=failing, b=[busy(0.0, "HTTP 429") for _ in range(11)])
+    failed, answered = asker(service, tmp_path).answers([question("a"), question("b")], 1)
+    assert failed != answered == Answer("b")
+    assert service.asked == ["a"] * ERRORS.tries + ["b"] * PATIENCE.tries
+
+
+def test_another_run_waits_and_asks_nothing(tmp_path: Path) -> None:
+    first, second = Service(), Service()
+    waits = threading.Event()
+    late = asker(second, tmp_path)
+    results: list[Any] = []
+    with KeptAnswers(tmp_path, "m").asking():
+        thread = threading.Thread(
+            target=lambda: results.append(late.answers([question("a")], 1, on_wait=waits.set))
+        )
+        thread.start()
+        assert waits.wait(60)
+        KeptAnswers(tmp_path, "m").add(question("a").key("m"), first.ask("d", question("a")))
+    thread.join(60)
+    assert results == [[Answer("a")]]
+    assert second.asked == []
+
+
+def test_an_error_that_nobody_expects_ends_the_run(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError):
+        asker(Service(a=[ZeroDivisionError()]), tmp_path).answers([question("a"), question("b")], 1)
+
+
+@pytest.mark.parametrize("plant", ["link", "pipe", "folder"])
+def test_what_is_planted_among_the_answers_is_refused(tmp_path: Path, plant: str) -> None:
+    kept = KeptAnswers(tmp_path, "m")
+    kept.add("k", Answer("a"))
+    (file,) = (tmp_path / ".ftops" / "answers").glob("*.jsonl")
+    file.unlink()
+    if plant == "link":
+        file.symlink_to("/etc/passwd")
+    elif plant == "pipe":
+        os.mkfifo(file)
+    else:
+        file.mkdir()
+    with pytest.raises(UsageError, match="can't read"):
+        KeptAnswers(tmp_path, "m")
+    with pytest.raises(UsageError, match="can't write"):
+        kept.add("k", Answer("a"))
+
+
+def test_a_full_disk_is_said(tmp_path: Path) -> None:
+    """As far as an answer was written, it is no answer."""
+    import resource
+    import signal
+
+    kept = KeptAnswers(tmp_path, "m")
+    kept.add("k", Answer("a"))
+    former = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (5000, former[1]))
+        with pytest.raises(UsageError, match="can't write"):
+            kept.add("large", Answer("x" * 10_000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, former)
+        signal.signal(signal.SIGXFSZ, handler)
+    kept.add("l", Answer("b"))
+    again = KeptAnswers(tmp_path, "m")
+    assert (again.get("k"), again.get("large"), again.get("l")) == (Answer("a"), None, Answer("b"))
+
+
+def test_the_lock_is_no_link(tmp_path: Path) -> None:
+    kept = KeptAnswers(tmp_path, "m")
+    with kept.asking():
+        (lock,) = (tmp_path / ".ftops" / "answers").glob("*.lock")
+        with lock.open("rb") as file, pytest.raises(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    lock.unlink()
+    lock.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UsageError, match="can't write"), kept.asking():
+        pass
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def reply(message: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"choices": [{"message": message, "finish_reason": "stop"}], **more}
+
+
+LAND = {"type": "function", "function": {"name": "land", "arguments": "{}"}}
+
+
+@pytest.mark.parametrize(
+    ("message", "content", "calls"),
+    [
+        ({"tool_calls": [{"function": {"name": "f", "arguments": {"a": 1}}}]}, "", (Call("f", '{"a": 1}'),)),
+        ({"tool_calls": [{"function": {"name": "f", "arguments": None}}]}, "", (Call("f", ""),)),
+        ({"tool_calls": [LAND], "function_call": LAND["function"]}, "", (Call("land", "{}"),)),
+        (
+            {"tool_calls": [LAND, {"type": "custom", "custom": {"name": "sql", "input": "drop"}}]},
+            "",
+            (Call("land", "{}"), Call("sql", "drop")),
+        ),
+        ({"tool_calls": [{"type": "web_search"}]}, "", (Call("web_search", ""),)),
+        ({"content": [{"type": "text", "text": "a"}, {"type": "image"}]}, "a", ()),
+        ({"content": "\ud800x"}, "?x", ()),
+        ({"content": None, "refusal": "no"}, "no", ()),
+    ],
+)
+def test_replies_of_many_servers(message: Any, content: str, calls: Any, tmp_path: Path) -> None:
+    answer = answer_from(reply(message, usage={"prompt_tokens": "7", "completion_tokens": -1}))
+    assert (answer.content, answer.calls, answer.usage.input, answer.usage.output) == (content, calls, 0, 0)
+    KeptAnswers(tmp_path, "m").add("k", answer)
+    assert KeptAnswers(tmp_path, "m").get("k") == answer
+
+
+@pytest.mark.parametrize(
+    "message", [{"content": 5}, {"tool_calls": [5]}, {"tool_calls": [{"function": {"name": 5}}]}]
+)
+def test_what_is_no_answer(message: Any) -> None:
+    with pytest.raises(ValueError, match="isn't a chat completion"):
+        answer_from(reply(message))
