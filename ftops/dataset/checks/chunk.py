@@ -182,7 +182,7 @@ class _ChunkBuilder:
         self._texts: list[str] = []
         self._numbers = array("I")
         self._systems: dict[str, list[int]] = {}
-        self._definitions: dict[int, tuple[Mapping[str, functions.Function], list[int]]] = {}
+        self._definitions: dict[int, tuple[chat.Offer, list[int]]] = {}
         self._labels = self.chunk.labels
 
     def add_plain(
@@ -266,8 +266,8 @@ class _ChunkBuilder:
         holder = example.get("input", example)
         if isinstance(holder, dict):
             offer, _ = chat.check_offer(holder, ())
-            if offer.by_name:
-                seen = self._definitions.setdefault(id(offer.by_name), (offer.by_name, [number, 0]))
+            if offer:
+                seen = self._definitions.setdefault(id(offer), (offer, [number, 0]))
                 seen[1][1] += 1
         messages = holder.get("messages") if isinstance(holder, dict) else None
         if isinstance(messages, list) and vision.count_images(messages):

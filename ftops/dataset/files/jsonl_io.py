@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -195,14 +195,6 @@ class Writer:
         finally:
             with suppress(OSError):
                 self._draft.unlink(missing_ok=True)
-
-
-def write_all(path: Path, raws: Iterable[bytes], *, force: bool = False, mark: bool = False) -> Writer:
-    """Writes a file of these lines. Returns the writer, which has counted them."""
-    with Writer(path, force=force, mark=mark) as writer:
-        for raw in raws:
-            writer.write(raw)
-    return writer
 
 
 def unreadable(path: Path, error: OSError) -> UsageError:

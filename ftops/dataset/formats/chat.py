@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from ftops.core.suggestions import nearest
 from ftops.dataset.files.jsonl_io import dump
@@ -29,17 +29,12 @@ _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _LISTED = ", ".join(ROLES)
 
 
-class Offer(NamedTuple):
-    """The functions that an example offers, and whether it does so in the legacy format."""
-
-    by_name: Mapping[str, functions.Function]
-    legacy: bool
-
-
+Offer = Mapping[str, functions.Function]
+"""The functions that an example offers, by name."""
 ORDER_RULES = ("chat/role-order", "chat/system-late")
 """Rules about the order of messages that hold for every format."""
 _OFFER = ("tools", "functions", "parallel_tool_calls")
-NO_OFFER = Offer({}, legacy=False)
+NO_OFFER: Offer = {}
 
 
 def check(example: Mapping[str, Any]) -> Iterator[Finding]:
@@ -97,7 +92,7 @@ def _check_offer(offered: bytes, at: Steps) -> tuple[Offer, Sequence[Finding]]:
     if parallel is not None and not isinstance(parallel, bool):
         summary = f"`parallel_tool_calls` is {describe(parallel)}, not true or false"
         findings.append(Finding("chat/type", summary, (*at, "parallel_tool_calls"), "Write true or false."))
-    return Offer(by_name, "functions" in holder and "tools" not in holder), tuple(findings)
+    return by_name, tuple(findings)
 
 
 def check_messages(messages: object, offer: Offer, at: Steps) -> Iterator[Finding]:
@@ -167,7 +162,7 @@ def _check_message(message: object, offer: Offer, at: Steps) -> Iterator[Finding
         yield Finding("chat/name", f"the name {quote(name)} is not allowed", (*at, "name"))
     has_calls = any(message.get(key) not in (None, [], {}) for key in functions.CALLS)
     yield from _check_content(message, role, has_calls, at)
-    yield from functions.check_calls(message, offer.by_name, at)
+    yield from functions.check_calls(message, offer, at)
 
 
 def _check_content(message: Mapping[str, Any], role: str, has_calls: bool, at: Steps) -> Iterator[Finding]:
