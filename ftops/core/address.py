@@ -1,4 +1,4 @@
-"""Addresses of resources, and the expressions that name them.
+"""Addresses of resources, and the expressions that refer to them.
 
 `job.copilot` and `job.copilot["fr"]` are addresses; `${job.copilot.fine_tuned_model}` is a reference.
 Text with expressions is parsed here once and stays data: nothing in this module evaluates anything.
@@ -15,7 +15,7 @@ from typing import NamedTuple, cast
 from msgspec import Struct
 
 SHORTEST_SECRET = 4
-"""Characters of a secret that is looked for: shorter ones stand in every other word."""
+"""The shortest secret that is redacted: shorter ones are part of many words."""
 NAME = r"[a-z][a-z0-9-]{0,62}"
 _KEY = r'\["(?P<key>(?:[^"\\]|\\.)*)"\]'
 _ADDRESS = re.compile(rf"(?P<kind>[a-z_]+)\.(?P<name>{NAME})(?:{_KEY})?\Z")
@@ -45,7 +45,7 @@ class Address(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> Address:
-        """Raises ValueError where `text` is not an address."""
+        """Raises ValueError if `text` isn't an address."""
         match = _ADDRESS.match(text)
         if not match:
             raise ValueError(f"{text!r} is not an address such as job.copilot")
@@ -53,7 +53,7 @@ class Address(NamedTuple):
 
 
 class Reference(Struct, frozen=True, tag=True):
-    """`${job.copilot.fine_tuned_model}`: a computed attribute of a resource, filled in by apply."""
+    """`${job.copilot.fine_tuned_model}`: a computed attribute of a resource, known after apply."""
 
     address: Address
     attribute: str
@@ -63,7 +63,7 @@ class Reference(Struct, frozen=True, tag=True):
 
 
 class Secret(Struct, frozen=True, tag=True):
-    """`${env.X}` or a sensitive `${var.x}`: known when the spec is read, written nowhere."""
+    """`${env.X}` or a sensitive `${var.x}`: its value is known but never written."""
 
     scope: str
     name: str
@@ -82,7 +82,7 @@ class Template(Struct, frozen=True, tag=True):
 
 
 Secrets = Mapping[Secret, str | int | float | bool]
-"""Values of secrets; they are written nowhere."""
+"""Values of secrets, which are never written."""
 NO_SECRETS: Secrets = {}
 
 Expression = Reference | Secret | Template
@@ -99,12 +99,12 @@ Json = Scalar | Sequence["Json"] | Mapping[str, "Json"]
 
 
 HIDDEN = "secret:"
-"""Begins the digest by which a secret is compared."""
+"""The prefix of the digest of a secret."""
 _HIDDEN = re.compile(rf"{HIDDEN}\w+(\+{HIDDEN}\w+)*\Z", re.ASCII)
 
 
 def stands_for_secret(value: object) -> bool:
-    """Whether a value is the digest of a secret: not to be shown, as short secrets can be guessed from it."""
+    """Whether a value is the digest of a secret. Never shown: short secrets can be guessed from it."""
     return isinstance(value, str) and value.startswith(HIDDEN) and bool(_HIDDEN.match(value))
 
 
@@ -142,7 +142,7 @@ def scan(text: str) -> Iterator[Fragment]:
 
 
 def parse_reference(inside: str) -> Reference | None:
-    """The reference inside `${…}`, or None where it is not of that form."""
+    """The reference inside `${…}`, or None if it has another form."""
     match = _REFERENCE.match(inside)
     if not match or match["kind"] in ("env", "var", "each"):
         return None
@@ -197,9 +197,9 @@ def _expressions(value: Value) -> Iterator[Reference | Secret]:
 
 
 def fill(value: Value, look_up: Callable[[Reference | Secret], Value]) -> Value:
-    """The value with every reference and secret replaced by what `look_up` says.
+    """The value with every reference and secret replaced by what `look_up` returns.
 
-    A template becomes text; where one of its parts stays an expression, it stays a template.
+    A template becomes text, or stays a template if one of its parts stays an expression.
     """
     if isinstance(value, SCALARS):
         return value
@@ -213,9 +213,9 @@ def fill(value: Value, look_up: Callable[[Reference | Secret], Value]) -> Value:
 
 
 def join(parts: list[Value]) -> Value:
-    """Parts of a text as one text, or as a template where some of them are not known yet.
+    """Parts of a text as one text, or as a template if some of them aren't known yet.
 
-    A single expression with nothing around it is itself, as it is when it is read back.
+    A single expression without text around it stays an expression.
     """
     merged: list[str | Reference | Secret] = []
     for part in parts:
@@ -236,7 +236,7 @@ def join(parts: list[Value]) -> Value:
 
 
 def render(value: Value) -> str:
-    """A scalar inside text, as YAML writes it: `true`, `null`, `1.5`."""
+    """A scalar within text, as YAML writes it: `true`, `null`, `1.5`."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -262,7 +262,7 @@ def _expression(inside: str) -> Reference | Secret | None:
 
 
 def normal_key(key: str) -> str:
-    """A key as it stands in an address: in Unicode's form NFC, however an editor or file system wrote it."""
+    """A key as it is used in addresses: in the Unicode form NFC."""
     return key if key.isascii() else unicodedata.normalize("NFC", key)
 
 

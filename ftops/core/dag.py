@@ -12,10 +12,9 @@ K = TypeVar("K", bound=Hashable)
 
 
 def sort(waits_for: Mapping[K, Collection[K]], key: Callable[[K], Any]) -> list[K]:
-    """Every node after all that it waits for; among those free to go, the smallest `key` first.
+    """Every node after its dependencies; among nodes that are ready, the smallest `key` first.
 
-    Nodes on a cycle, and those that wait for one, are left out. What is waited for but not a node
-    counts as there already.
+    Nodes on a cycle, and their dependents, are left out. Dependencies that aren't nodes are ignored.
     """
     progress = sorter(waits_for)
     with suppress(CycleError):
@@ -32,7 +31,7 @@ def sort(waits_for: Mapping[K, Collection[K]], key: Callable[[K], Any]) -> list[
 
 
 def sorter(waits_for: Mapping[K, Collection[K]]) -> TopologicalSorter[K]:
-    """To be prepared. Nodes that become free together are told of in the order of the mapping."""
+    """An unprepared sorter. Nodes that become ready together come in the order of the mapping."""
     progress = TopologicalSorter(dict.fromkeys(waits_for, ()))
     for node, waits in waits_for.items():
         progress.add(node, *(waited for waited in waits if waited in waits_for))
@@ -40,7 +39,7 @@ def sorter(waits_for: Mapping[K, Collection[K]]) -> TopologicalSorter[K]:
 
 
 def reverse(waits_for: Mapping[K, Iterable[K]]) -> dict[K, list[K]]:
-    """Who waits for each node."""
+    """The dependents of each node."""
     followers: dict[K, list[K]] = {}
     for node, waits in waits_for.items():
         for waited in waits:
@@ -49,7 +48,7 @@ def reverse(waits_for: Mapping[K, Iterable[K]]) -> dict[K, list[K]]:
 
 
 def closure(start: Iterable[K], edges: Mapping[K, Iterable[K]]) -> set[K]:
-    """`start` and everything that can be reached from it."""
+    """`start` and all nodes that can be reached from it."""
     reached = set(start)
     todo = list(reached)
     while todo:
@@ -61,10 +60,8 @@ def closure(start: Iterable[K], edges: Mapping[K, Iterable[K]]) -> set[K]:
 
 
 def find_cycle(waits_for: Mapping[K, Collection[K]]) -> list[K]:
-    """The first cycle that is met from the first nodes on; each waits for the one after it. Empty: there is
-    none."""
-    # Of a cycle, graphlib says who comes before whom: asked about the edges the other way round, it tells
-    # what waits for what.
+    """The first cycle, in which each node waits for the next one; empty if there is none."""
+    # graphlib lists a cycle in the order of work. With reversed edges, it lists what waits for what.
     backwards = TopologicalSorter(dict.fromkeys(waits_for, ()))
     for node, waits in waits_for.items():
         for waited in waits:

@@ -1,11 +1,11 @@
-"""A concurrent walk of any dependency mapping. Knows no plan and no provider.
+"""DAG executor: works on the nodes of a dependency mapping concurrently. Knows no plan and no provider.
 
-Each node is worked on in turns. A turn is a short call, made on an executor; what it comes to is a
-verdict: done, failed, or again after a while. Waiting takes no slot. Nodes of one key are worked on
-one at a time; a node that waits may hold its key or lend it.
+A node takes one or more turns. A turn is a short call on an executor, and its outcome is done, failed, or
+requeue. A node that waits for its next turn takes no slot. Nodes with the same concurrency key run one at a
+time; a node that waits may hold its key or release it.
 
-All decisions are made by the one thread that calls `run`: `begin` and `outcomes` are called there, with
-as much as there is at once, so that a journal can be written in batches.
+The thread that calls `run` makes all decisions: it calls `begin` and `outcomes` with all nodes at hand, so that
+a journal can be written in batches.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ K = TypeVar("K", bound=Hashable)
 
 
 class NodeResult(Enum):
-    """How a node ended. LEFT: in progress elsewhere, not waited for. SKIPPED: something before it failed."""
+    """How a node ended. LEFT: in progress at the service, not waited for. SKIPPED: a dependency failed."""
 
     DONE = "done"
     FAILED = "failed"
@@ -37,8 +37,8 @@ class NodeResult(Enum):
 
 
 class Requeue(Struct, frozen=True):
-    """Another turn after `delay` seconds. `waiting`: it is in progress elsewhere, nothing is lost if
-    nobody asks again."""
+    """Another turn after `delay` seconds. `waiting`: it is in progress at the service, so a run that stops
+    can leave it."""
 
     delay: float
     holds_concurrency_key: bool = False
@@ -52,13 +52,13 @@ Deliveries = SimpleQueue[Delivery]
 
 
 class Executor(Protocol):
-    """Runs turns; `deliver` may be called from any thread, once for each turn."""
+    """Runs turns; calls `deliver` from any thread, once for each turn."""
 
     def submit(self, turn: Call, deliver: Callable[[object], None]) -> None: ...
 
 
 class Clock(Protocol):
-    """`now` in seconds, monotonic. `take` waits for a delivery, at most so long; None: for ever."""
+    """`now` in seconds, monotonic. `take` waits for a delivery for at most `seconds`; None: no limit."""
 
     def now(self) -> float: ...
 
@@ -66,33 +66,33 @@ class Clock(Protocol):
 
 
 class Work(Protocol[K]):
-    """What is walked."""
+    """What the nodes do."""
 
     def begin(self, nodes: Collection[K]) -> Iterable[tuple[K, Call]]:
         """The next turn of each of these nodes."""
 
     def outcomes(self, results: Collection[tuple[K, object]]) -> Iterable[tuple[K, Outcome]]:
-        """What these turns came to. A result is what the turn returned, or the exception it raised."""
+        """The outcomes of these turns. A result is what a turn returned, or the exception that it raised."""
 
     def concurrency_key(self, node: K) -> str | None:
         """Nodes of one key are worked on one at a time."""
         return None
 
     def notice(self, node: K, note: object) -> None:
-        """Something that a running turn has to say."""
+        """A note from a running turn."""
         return
 
     def stopping(self, running: int) -> None:
-        """A stop was asked for; so many turns are still being made."""
+        """A stop was requested; this number of turns is still running."""
         return
 
     def skipped(self, node: K, because: K) -> None:
-        """The node will not be worked on, as another one failed or was left."""
+        """The node is skipped because another one failed or was left."""
         return
 
 
 class DagExecutor(Struct, Generic[K]):
-    """One walk. `stop()` may be called from a signal handler: nothing new is started after that."""
+    """One run. `stop()` may be called from a signal handler; after it, no turn is started."""
 
     waits_for: Mapping[K, Collection[K]]
     work: Work[K]
@@ -114,7 +114,7 @@ class DagExecutor(Struct, Generic[K]):
     _delivered: Deliveries = field(default_factory=SimpleQueue)
 
     def run(self) -> Mapping[K, NodeResult]:
-        """Until every node has its fate, or everything that was running has come to rest after a stop."""
+        """Runs until every node has a result or, after a stop, until no turn is running."""
         self._progress = sorter(self.waits_for)
         self._progress.prepare()
         self._followers = reverse(self.waits_for)
@@ -133,7 +133,7 @@ class DagExecutor(Struct, Generic[K]):
         self._delivered.put((None, None))
 
     def say(self, node: K, note: object) -> None:
-        """From any thread: hands a note on to `Work.notice`."""
+        """Passes a note to `Work.notice`, from any thread."""
         self._delivered.put((node, _Note(note)))
 
     def _announce_stop(self) -> None:
@@ -158,7 +158,7 @@ class DagExecutor(Struct, Generic[K]):
         chosen: list[K] = []
         while self._ready and self._running + len(chosen) < self.slots:
             node = self._ready.popleft()
-            if self._take_lane(node):
+            if self._take_key(node):
                 chosen.append(node)
         if not chosen:
             return
@@ -172,18 +172,18 @@ class DagExecutor(Struct, Generic[K]):
         while self._timers and self._timers[0][0] <= now:
             self._ready.append(heappop(self._timers)[2])
 
-    def _take_lane(self, node: K) -> bool:
+    def _take_key(self, node: K) -> bool:
         key = self.work.concurrency_key(node)
         if key is None:
             return True
         if node in self._waiting and self._holders.get(key) != node:
-            return True  # it has lent its key and only wants to look
+            return True  # it has released its key, and only reads
         if self._holders.setdefault(key, node) == node:
             return True
         self._queues.setdefault(key, deque()).append(node)
         return False
 
-    def _free_lane(self, node: K) -> None:
+    def _release_key(self, node: K) -> None:
         key = self.work.concurrency_key(node)
         if key is None or self._holders.get(key) != node:
             return
@@ -209,13 +209,13 @@ class DagExecutor(Struct, Generic[K]):
     def _apply(self, node: K, verdict: Outcome) -> None:
         if isinstance(verdict, Requeue):
             if not verdict.holds_concurrency_key:
-                self._free_lane(node)
+                self._release_key(node)
             if verdict.waiting:
                 self._waiting.add(node)
             self._ticket += 1
             heappush(self._timers, (self.clock.now() + verdict.delay, self._ticket, node))
             return
-        self._free_lane(node)
+        self._release_key(node)
         self.fates[node] = verdict
         if verdict is NodeResult.DONE:
             self._progress.done(node)
@@ -225,7 +225,7 @@ class DagExecutor(Struct, Generic[K]):
                 self._skip(follower, node)
 
     def _skip(self, node: K, because: K) -> None:
-        """It and all that waits for it, without recursion: chains may be long."""
+        """Skips the node and all its dependents, without recursion: chains may be long."""
         todo = [node]
         while todo:
             current = todo.pop()
@@ -252,22 +252,22 @@ def _deliver(queue: Deliveries, node: object) -> Callable[[object], None]:
 
 
 def attempt(turn: Call) -> object:
-    """What the turn returns, or the exception that it raises: failing is a value here."""
+    """What the turn returns, or the exception that it raises."""
     try:
         return turn()
-    except Exception as error:  # noqa: BLE001 - handed to the owner, who tells the expected from the rest
+    except Exception as error:  # noqa: BLE001 - the owner distinguishes expected exceptions
         return error
 
 
 class Inline:
-    """Makes each turn at once, in the calling thread."""
+    """Runs each turn immediately, in the calling thread."""
 
     def submit(self, turn: Call, deliver: Callable[[object], None]) -> None:
         deliver(attempt(turn))
 
 
 class Threads:
-    """Daemon threads, started when first needed: a process that has to end now doesn't wait for them."""
+    """Daemon threads, started when needed: the process can exit without waiting for them."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -289,7 +289,7 @@ class Threads:
 
 
 class RealTime:
-    """The clock on the wall."""
+    """The system's monotonic clock."""
 
     def now(self) -> float:
         from time import monotonic

@@ -1,7 +1,4 @@
-"""The classes of drift, and what may be done about each. What differs by class is a row here.
-
-Source of the rows: docs/drift.md.
-"""
+"""Drift classes: one row for each, with its policies and texts. docs/drift.md describes them."""
 
 from __future__ import annotations
 
@@ -13,16 +10,15 @@ IGNORE, FAIL = "ignore", "fail"
 
 
 class DriftClass(Struct, frozen=True):
-    """One way in which what exists comes to differ from what was recorded. The first policy is the
-    default."""
+    """One way in which an object can differ from the state. The first policy is the default."""
 
     policies: tuple[str, ...]
     expected: bool
-    """The service's own doing, by its own rules: nothing that anybody has to look into."""
+    """The service changed it by its own rules, so nobody has to investigate."""
     says: str
-    """What has become of the object, after its address."""
+    """What happened to the object; follows its address."""
     reason: str
-    """Why it is made again; empty where it is still there."""
+    """Why it is created again; empty if it exists."""
     description: str
 
 
@@ -73,9 +69,9 @@ DRIFT_CLASSES: Mapping[str, DriftClass] = {
     ),
 }
 GONE = frozenset(name for name, row in DRIFT_CLASSES.items() if row.reason)
-"""Classes of objects that are there no more."""
+"""Classes of objects that don't exist any more."""
 
 
 def policy_of(policies: Mapping[str, str], kind: str) -> str:
-    """What is to be done about drift of a class: what the spec says, else the default."""
+    """The policy for a class of drift: that of the spec, else the default."""
     return policies.get(kind) or DRIFT_CLASSES[kind].policies[0]

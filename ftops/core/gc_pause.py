@@ -1,4 +1,4 @@
-"""Python's collector, switched off where much is made and nothing of it is garbage."""
+"""GC pause: turns Python's garbage collector off while many objects are created and none is garbage."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def no_garbage_collection() -> Iterator[None]:
-    """Where all that is made is kept, or goes at once with what it belongs to, looking for cycles finds none
-    and takes up to two thirds of the time."""
+    """Without cycles to find, the collector would take up to two thirds of the time."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

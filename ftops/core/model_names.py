@@ -9,14 +9,14 @@ _VERSIONED = re.compile(r"(?P<name>.+?)-(?P<version>\d{4}-\d{2}-\d{2}|\d{4})\Z")
 
 
 class ModelName(NamedTuple):
-    """A model as it is named: for a tuned one, the base that it comes from."""
+    """A model by its name; for a fine-tuned one, also its base model."""
 
     base: str
-    """Empty where it can't be told."""
+    """Empty if it isn't known."""
     version: str = ""
     tuned: bool = False
     literal: str = ""
-    """The tuned model's own name, where it is written out."""
+    """The name of the fine-tuned model, if it is written in full."""
 
 
 def split(model: str) -> tuple[str, str]:

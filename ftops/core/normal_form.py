@@ -1,10 +1,10 @@
-"""Normal form of inputs: two values are the same if their normal forms are, however they are written.
+"""Normal form: two inputs are equal if their normal forms are, however they are written. Pure.
 
-Absent, null, `[]` and `{}` are the same; so are `1` and `1.0`, and two Unicode forms of one text. What else
-doesn't count (letter case, a number as text) depends on the field: `resource_types` has a row for each. Pure.
+Absent, null, `[]` and `{}` are equal; so are `1` and `1.0`, and two Unicode forms of one text. Other rules
+(letter case, numbers as text) depend on the field: `resource_types` has them.
 
-The normal form is for comparing only: what is sent and shown is written as in the spec, or as the service
-took it before.
+The normal form is only for comparison. What is sent and shown is written as in the spec, or as it was sent
+before.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ Form = Callable[[Scalar], Scalar]
 """The normal form of the scalars of a field."""
 
 canonical = Encoder(order="deterministic").encode
-"""One text for values that are equal as JSON: `true` is not `1`."""
+"""One text for values that are equal in JSON, where `true` isn't `1`."""
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\Z", re.ASCII)
 _EXACT = 2**63
-"""Below this, a whole number has one text, whether it is an integer or a float."""
+"""Below this, a whole number has the same text as integer and as float."""
 
 
 class Spelling(Struct, frozen=True):
-    """How the inputs of a kind may be written without another meaning."""
+    """Which spellings of the inputs of a kind have the same meaning."""
 
     forms: Mapping[str, Form] = {}
-    """By dotted path; `hyperparameters.*` is every key below that has no row of its own."""
+    """By dotted path; `hyperparameters.*` stands for all keys below without their own entry."""
     folded_keys: frozenset[str] = frozenset()
-    """Mappings whose keys are the same in either letter case."""
+    """Mappings with case-insensitive keys."""
 
     def form(self, path: str) -> Form | None:
         own = self.forms.get(path)
@@ -47,21 +47,21 @@ class Spelling(Struct, frozen=True):
 
 
 AS_WRITTEN = Spelling()
-"""No field has rules of its own."""
+"""No field has rules."""
 
 
 def name(value: Scalar) -> Scalar:
-    """Text in which letter case doesn't count."""
+    """Case-insensitive text."""
     return value.casefold() if isinstance(value, str) else value
 
 
 def model(value: Scalar) -> Scalar:
-    """A model's name. The id at the end of `ft:<base>:<organization>::<id>` is told apart by letter case."""
+    """A model name. The ID at the end of `ft:<base>:<organization>::<id>` is case-sensitive."""
     return name(value) if not str(value).startswith("ft:") else value
 
 
 def number(value: Scalar) -> Scalar:
-    """A number, also written as text; `auto` leaves the choice to the service, as being absent does."""
+    """A number, also as text. `auto` means the same as an absent value: the service chooses."""
     if not isinstance(value, str):
         return value
     if value.casefold() == "auto":
@@ -74,7 +74,7 @@ def number(value: Scalar) -> Scalar:
 
 
 def word(*words: str) -> Form:
-    """One of these words: letter case, `-`, `_` and blanks don't count."""
+    """One of these words, ignoring case, `-`, `_` and blanks."""
     known = {_squeezed(text): text for text in words}
 
     def form(value: Scalar) -> Scalar:
@@ -88,7 +88,7 @@ def _squeezed(text: str) -> str:
 
 
 def normal(value: Value, spelling: Spelling = AS_WRITTEN, path: str = "") -> Json:
-    """The normal form of what stands at a dotted path, as JSON; None if that is the same as nothing."""
+    """The normal form of a value at a dotted path, as JSON; None if it equals an absent value."""
     if isinstance(value, SCALARS):
         return _scalar(value, spelling.form(path))
     if isinstance(value, EXPRESSIONS):
@@ -99,12 +99,12 @@ def normal(value: Value, spelling: Spelling = AS_WRITTEN, path: str = "") -> Jso
 
 
 def same(one: Value, other: Value, spelling: Spelling = AS_WRITTEN, path: str = "") -> bool:
-    """Whether two values at a dotted path are spellings of one value."""
+    """Whether two values at a dotted path are equal."""
     return canonical(normal(one, spelling, path)) == canonical(normal(other, spelling, path))
 
 
 class Leaf(NamedTuple):
-    """A value that is no mapping: where it stands and what it is, as written, and its meaning as text."""
+    """A value that isn't a mapping: its path and value as written, and its meaning as text."""
 
     path: str
     value: Value
@@ -114,7 +114,7 @@ class Leaf(NamedTuple):
 def leaves(
     tree: Mapping[str, Value], spelling: Spelling = AS_WRITTEN, above: tuple[str, ...] = (), path: str = ""
 ) -> Iterator[tuple[tuple[str, ...], Leaf]]:
-    """Leaves by the normal form of the keys that lead to them, without those that are the same as nothing."""
+    """Leaves by the normal form of their keys, without those that equal an absent value."""
     for item in _items(tree, spelling, path):
         place = (*above, item.key)
         if isinstance(item.value, Mapping):
@@ -133,7 +133,7 @@ class _Item(NamedTuple):
 
 
 def _items(tree: Mapping[str, Value], spelling: Spelling, path: str) -> list[_Item]:
-    """Those that aren't the same as nothing. Keys that only their spelling tells apart stay as written."""
+    """The entries that don't equal an absent value. Keys that only differ in spelling stay as written."""
     folded = path in spelling.folded_keys
     found: list[tuple[str, _Item]] = []
     for own, value in tree.items():

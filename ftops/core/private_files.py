@@ -1,5 +1,6 @@
-"""Files and folders that only their owner may read. No link is followed to a file that is written: a folder
-that somebody else has filled may hold one that leads out of it.
+"""Private files: files and folders that only their owner may read.
+
+Writing follows no link: in a folder from somebody else, a link may lead out of it.
 """
 
 from __future__ import annotations
@@ -12,26 +13,25 @@ from ftops.core.confined_files import refuse_special
 
 
 def open_private(path: str | Path, flags: int) -> int:
-    """An `opener` of `open`, whatever the umask. Raises OSError, also where a link, a pipe or a device stands
-    in the place."""
+    """An `opener` of `open`, whatever the umask. Raises OSError, also for a link, a pipe or a device."""
     file = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
     try:
         refuse_special(Path(path), os.fstat(file))
     except OSError:
         os.close(file)
         raise
-    with suppress(OSError):  # it was made by an older version, or by another user
+    with suppress(OSError):  # an older version or another user created it
         os.fchmod(file, 0o600)
     return file
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """In place of what was there. Raises OSError."""
+    """Replaces the content of a file. Raises OSError."""
     with open(path, "wb", opener=open_private) as file:
         file.write(content)
 
 
 def make_folder(folder: Path) -> None:
-    """With those above it that are missing. Raises OSError."""
+    """Creates a folder and its missing parents. Raises OSError."""
     for missing in [f for f in (folder, *folder.parents) if not f.exists()][::-1]:
         missing.mkdir(0o700, exist_ok=True)

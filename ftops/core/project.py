@@ -1,4 +1,4 @@
-"""Where a project begins, and the folder `.ftops` in it, in which ftops keeps what may be lost."""
+"""Project: its root, and its folder `.ftops`, in which ftops keeps files that can be created again."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from ftops.core.confined_files import content, real
 from ftops.core.private_files import make_folder, write_private
 
 CATALOG_FILE = "ftops.catalog.yaml"
-"""A project's own additions to the catalogue of models; no part of a spec, though it may lie beside one."""
+"""A project's additions to the model catalogue. It isn't part of a spec, but may be in the same folder."""
 CATALOG_VARIABLE = "FTOPS_CATALOG"
-"""Names a further catalogue."""
+"""Environment variable with the path of another catalogue."""
 FOLDER = ".ftops"
 CACHE = ".cache"
-"""What is known of data files that haven't changed."""
+"""Results of checks of data files."""
 DATA = "data"
-"""Data files that were made of others, and what was measured."""
+"""Derived data files, and profiles of data files."""
 _MARK = "made-here"
 _MOMENT = "made-at"
 _MARK_BYTES = 64
@@ -26,12 +26,12 @@ _TRIES = 5
 
 
 def spec_folder(path: Path) -> Path:
-    """The folder of a spec, which may be a file in it: the same one, by whichever links it is reached."""
+    """The folder of a spec, or of a spec file, with all links resolved."""
     return real(path if path.is_dir() else path.parent)
 
 
 def project_root(folder: Path) -> Path:
-    """The nearest folder at or above that holds `.git`, else the folder itself."""
+    """The nearest folder, at or above this one, that contains `.git`; else the folder itself."""
     for candidate in (folder, *folder.parents):
         if (candidate / ".git").exists():
             return candidate
@@ -39,7 +39,7 @@ def project_root(folder: Path) -> Path:
 
 
 def ignore(project: Path) -> None:
-    """Keeps what ftops writes beside the project's files out of Git. Raises OSError."""
+    """Keeps the folder `.ftops` out of Git. Raises OSError."""
     file = project / FOLDER / ".gitignore"
     make_folder(file.parent)
     if not file.exists():
@@ -47,16 +47,16 @@ def ignore(project: Path) -> None:
 
 
 def display(path: Path) -> str:
-    """A path as people read it: relative to the current folder where it is below, else whole. What of a name
-    isn't UTF-8 is shown as `?`."""
+    """A path to be shown: relative to the current folder if it is below it, else absolute. Bytes that aren't
+    UTF-8 become `?`."""
     with suppress(ValueError):
         path = path.relative_to(Path.cwd())
     return path.as_posix().encode("utf-8", "replace").decode()
 
 
 def own_folder(project: Path, name: str) -> Path:
-    """`.ftops/NAME`, or `.ftops/NAME-2` and so on where that came with a checkout or is a copy: what it holds
-    was perhaps made to deceive. It may be yet to be made, by `make_own`."""
+    """`.ftops/NAME`, or `.ftops/NAME-2` and so on if that comes from a checkout or is a copy: its content may
+    be forged. If it doesn't exist, `make_own` creates it."""
     places = [name, *(f"{name}-{number}" for number in range(2, _TRIES + 1))]
     for folder in (project / FOLDER / place for place in places):
         if made_here(folder) or not os.path.lexists(folder):
@@ -65,8 +65,8 @@ def own_folder(project: Path, name: str) -> Path:
 
 
 def make_own(folder: Path) -> None:
-    """Makes a folder of `own_folder`, with the mark that it was made here: its inode, and the moment at which
-    a file in it was made, which nobody can set. Raises OSError."""
+    """Creates a folder of `own_folder` with a mark that it was created here: its inode, and the ctime of a
+    file in it, which can't be set. Raises OSError."""
     if made_here(folder):
         return
     draft = folder.with_name(f".{folder.name}.{os.getpid()}.{token_hex(4)}")
@@ -79,12 +79,12 @@ def make_own(folder: Path) -> None:
         for name in (_MARK, _MOMENT):
             (draft / name).unlink(missing_ok=True)
         draft.rmdir()
-        if not made_here(folder):  # else another process has made it meanwhile
+        if not made_here(folder):  # else another process has created it
             raise
 
 
 def made_here(folder: Path) -> bool:
-    """Whether the mark in a folder, of `make_own` or of the emulator, is of this very folder."""
+    """Whether the mark in a folder, from `make_own` or the emulator, belongs to this folder."""
     try:
         return content(folder / _MARK, limit=_MARK_BYTES, follow=False) == _proof(folder)
     except OSError:

@@ -1,4 +1,4 @@
-"""Retry with exponential backoff: tries of a call that fails temporarily, and waits between. Pure."""
+"""Retry: exponential backoff between the tries of a call that fails temporarily. Pure."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from msgspec import Struct
 
 
 class Backoff(Struct, frozen=True):
-    """Waits double from `base` seconds up to `longest`. What the service names (`retry_after`) counts
-    instead, up to `longest_named`: services have been seen to ask for a day, and asking again sooner does
-    no harm."""
+    """Waits double from `base` seconds up to `longest`. A time from the service (`retry_after`) has
+    precedence, up to `longest_named`: some services ask for a day, and an earlier retry does no harm."""
 
     base: float
     tries: int
@@ -16,7 +15,7 @@ class Backoff(Struct, frozen=True):
     longest_named: float = 60.0
 
     def wait(self, failures: int, retry_after: float | None = None) -> float | None:
-        """Seconds before the next try of a call that has failed so often; None: give up."""
+        """Seconds before the next try after this number of failures; None: give up."""
         if failures >= self.tries:
             return None
         if retry_after is not None:
@@ -25,15 +24,15 @@ class Backoff(Struct, frozen=True):
 
 
 def of_changes(base: float) -> Backoff:
-    """About seven minutes, and more where the service names a time: a run that stops halfway costs more."""
+    """About seven minutes, or more if the service gives a time: a run that stops halfway costs more."""
     return Backoff(base, tries=12, longest_named=300.0)
 
 
 def of_reads(base: float) -> Backoff:
-    """Few tries: somebody waits for the plan, and nothing is lost by planning again."""
+    """Few tries: you wait for the plan, and can plan again."""
     return Backoff(base, tries=5)
 
 
 def of_searches(base: float) -> Backoff:
-    """One more try: a plan can be made without what is looked for."""
+    """One retry: a plan doesn't depend on the result."""
     return Backoff(base, tries=2)

@@ -1,16 +1,16 @@
-"""Did you mean: the known word that is nearest to an unknown one."""
+"""Suggestions: the known word that is nearest to an unknown one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 ENOUGH = 50
-"""Findings after which no more words are looked for."""
+"""Number of findings after which no more suggestions are computed."""
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The nearest known word, or None where none is near."""
-    from difflib import get_close_matches  # costs an import only where there is an error
+    """The nearest known word, or None if none is near."""
+    from difflib import get_close_matches  # only imported if there is an error
 
     folded = {k.lower().replace("-", "_"): k for k in sorted(known, reverse=True)}
     found = get_close_matches(word.lower().replace("-", "_"), folded, n=1, cutoff=0.6)
@@ -21,9 +21,9 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 def did_you_mean(
     word: str, known: Iterable[str], *, nothing: str = "", limit: int = 12, said: int = 0
 ) -> str:
-    """A hint: the nearest word, else all of them; `nothing` where there are none.
+    """A hint: the nearest word, else all of them; `nothing` if there are none.
 
-    Looking costs a pass over all words, so it is left out where much is `said` already.
+    It takes a pass over all words, so it is left out if there are many findings (`said`).
     """
     words = sorted(set(known)) if said < ENOUGH else []
     if not words:

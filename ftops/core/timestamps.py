@@ -1,4 +1,4 @@
-"""Moments as ftops writes them down."""
+"""Timestamps: the text form of times."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from datetime import datetime
 
 
 def iso_timestamp(moment: datetime, timespec: str = "seconds") -> str:
-    """A moment of UTC in ISO 8601: 2026-01-01T00:00:00Z. `timespec` as of datetime.isoformat."""
+    """A time in UTC in ISO 8601: 2026-01-01T00:00:00Z. `timespec` as of datetime.isoformat."""
     return moment.isoformat(timespec=timespec).replace("+00:00", "Z")

@@ -1,7 +1,6 @@
-"""The only place that knows deepdiff: which attributes of two values differ.
+"""Value diff: the attributes in which two values differ. The only module that uses deepdiff.
 
-deepdiff takes longer to import than a whole plan without changes takes, so it is loaded only once two
-values are known to differ.
+Importing deepdiff takes longer than a whole plan without changes, so it is only loaded if two values differ.
 """
 
 from __future__ import annotations
@@ -24,8 +23,8 @@ class Difference(NamedTuple):
 def differences(
     before: Mapping[str, Value], after: Mapping[str, Value], spelling: Spelling = AS_WRITTEN
 ) -> tuple[Difference, ...]:
-    """What differs in meaning, as written, sorted by path. Mappings are looked into; a list is one value."""
-    # Neither comparison will do alone: to Python `1` is `True`, and in JSON `nan` is `null`.
+    """Differences in meaning, with the values as written, sorted by path. A list is one value."""
+    # Both comparisons are needed: in Python `1` equals `True`, and in JSON `nan` is `null`.
     if before == after and canonical(before) == canonical(after):
         return ()
     old, new = dict(leaves(before, spelling)), dict(leaves(after, spelling))

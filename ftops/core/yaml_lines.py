@@ -1,4 +1,4 @@
-"""Lines as YAML counts them. By itself, for those who show a line and parse nothing."""
+"""YAML lines: splits text as YAML counts lines. Apart, for modules that show lines but parse nothing."""
 
 from __future__ import annotations
 

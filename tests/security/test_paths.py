@@ -208,7 +208,7 @@ def test_an_entry_that_lets_nothing_in_is_told(
     for command in ("validate", "plan"):
         done = ftops(project, command, "spec", environ={"FTOPS_ALLOW_OUTSIDE": allowed})
         assert done.code == 1, done
-        assert f"`{entry}`, which stands there, has no effect: {why}" in " ".join(done.err.split())
+        assert f"`{entry}` in it has no effect: {why}" in " ".join(done.err.split())
         untrusted = ftops(project, command, "--untrusted", "spec", environ={"FTOPS_ALLOW_OUTSIDE": allowed})
         assert "has no effect" not in untrusted.err
 
