@@ -4,8 +4,8 @@ A node takes one or more turns. A turn is a short call on an executor, and its o
 requeue. A node that waits for its next turn takes no slot. Nodes with the same concurrency key run one at a
 time; a node that waits may hold its key or release it.
 
-The thread that calls `run` makes all decisions: it calls `begin` and `outcomes` with all nodes at hand, so that
-a journal can be written in batches.
+The thread that calls `run` makes all decisions: it calls `begin` and `outcomes` with all nodes at hand, so
+that a journal can be written in batches.
 """
 
 from __future__ import annotations
