@@ -26,7 +26,8 @@ import ftops
 
 VALUE = 0.1234567
 DEPTH = 3
-"""Levels of containers that are searched: `spec["hyperparameters"]["steady"]["learning_rate_multiplier"]`."""
+"""Levels of containers that are searched. Mappings, sequences, sets and records (structs, dataclasses) are
+containers: the value is on the third level of a resource, as `resource.inputs["hyperparameters"][…]`."""
 TARGETS = {"plan": 25, "apply": 40}
 """Target: maximum number of files."""
 _QUICKSTART = Path(__file__).parents[1] / "specs" / "quickstart"
