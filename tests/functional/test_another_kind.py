@@ -12,10 +12,11 @@ from jsonschema_rs import validator_for
 
 from ftops.config.config import ProviderConfig
 from ftops.config.loader import load
-from ftops.config.schema import ResourceBlock, json_schema
+from ftops.config.schema import json_schema
 from ftops.config.schema.block import optional, required
 from ftops.config.schema.field_aliases import OPEN_TEXT
 from ftops.config.schema.providers import TIMEOUTS, ProviderBlock, Timeouts
+from ftops.config.schema.resources import ResourceBlock
 from ftops.core.address import Address
 from ftops.core.provider_types import PROVIDER_TYPES, ProviderType
 from ftops.core.resource_types import RESOURCE_TYPES, ResourceType

@@ -13,6 +13,10 @@ from ftops.config import schema
 from ftops.config.schema import providers
 from ftops.config.schema.block import Block, Faulty
 from ftops.config.schema.field_types import UNKNOWN, Hidden
+from ftops.config.schema.hyperparameters import Hyperparameters
+from ftops.config.schema.refactorings import REFACTORINGS
+from ftops.config.schema.resources import Deployment
+from ftops.config.schema.settings import Environment, OutputBlock, Settings, Variable
 from ftops.core.address import Address, Reference, Secret, Template
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import RESOURCE_TYPES
@@ -21,12 +25,12 @@ from ftops.yaml.document import Plain
 BLOCKS: tuple[type[Block], ...] = (
     *map(schema.resource_block, RESOURCE_TYPES),
     *map(schema.provider_block, PROVIDER_TYPES),
-    *schema.REFACTORINGS.values(),
-    schema.Settings,
-    schema.Variable,
-    schema.Environment,
-    schema.Hyperparameters,
-    schema.OutputBlock,
+    *REFACTORINGS.values(),
+    Settings,
+    Variable,
+    Environment,
+    Hyperparameters,
+    OutputBlock,
 )
 REFERENCE = Reference(Address("job", "a"), "fine_tuned_model")
 WORDS = (
@@ -110,7 +114,7 @@ def value_at(value: Any, keys: Sequence[str | int]) -> Any:
 
 def test_all_that_is_wrong_is_said_at_once() -> None:
     with pytest.raises(Faulty) as raised:
-        schema.Deployment.read({"sku": {"capacity": "x", "typo": 1}, "tags": [], "depends_on": {}})
+        Deployment.read({"sku": {"capacity": "x", "typo": 1}, "tags": [], "depends_on": {}})
     assert [(fault.kind, fault.keys) for fault in raised.value.faults] == [
         ("list", ("depends_on",)),
         ("missing", ("model",)),

@@ -40,6 +40,8 @@ from ftops.config.loader.validate import read_block
 from ftops.config.loader.variables import Givers, resolve_variables
 from ftops.config.outputs import names_secret
 from ftops.config.schema.field_types import UNKNOWN, Hidden, Unknown, has_unknown
+from ftops.config.schema.resources import COMMON_KEYS, LifecycleBlock
+from ftops.config.schema.settings import OutputBlock
 from ftops.core.address import Scalar, Secret, render
 from ftops.core.confined_files import allow_hint, outside
 from ftops.core.errors import Diagnostic, Place, SpecError
@@ -227,11 +229,11 @@ _NO_LIFECYCLE = Lifecycle()
 
 
 def _lifecycle(draft: Draft, findings: list[Diagnostic]) -> Lifecycle:
-    block: schema.LifecycleBlock | None = draft.block.lifecycle
+    block: LifecycleBlock | None = draft.block.lifecycle
     if block is None:
         return _NO_LIFECYCLE
     model = schema.resource_block(draft.address.kind)
-    inputs = sorted(model.fields.keys() - schema.COMMON_KEYS)
+    inputs = sorted(model.fields.keys() - COMMON_KEYS)
     for index, name in enumerate(block.ignore_changes or ()):
         if name.partition(".")[0] not in inputs:
             summary = f"{kind_of(draft.address).noun} has no input `{name}`"
@@ -268,7 +270,7 @@ def _output(entry: Entry, scope: Scope) -> tuple[Output | None, list[Use]]:
     is_null = block_data.get("value") is None and written is not None
     if is_null:  # the value of an expression; a value that isn't set is an error
         block_data = {**block_data, "value": UNKNOWN}
-    block = read_block(schema.OutputBlock, block_data, entry, scope.findings, own=not is_mapping)
+    block = read_block(OutputBlock, block_data, entry, scope.findings, own=not is_mapping)
     if block is None:
         return None, evaluator.uses
     value = None if is_null else block.value

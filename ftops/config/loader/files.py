@@ -12,7 +12,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from ftops.config.schema import REFACTORINGS, sections
+from ftops.config.schema import sections
+from ftops.config.schema.refactorings import REFACTORINGS
 from ftops.core.confined_files import Refused, content, leads_out, opened, real
 from ftops.core.errors import Diagnostic, Place
 from ftops.core.project import CATALOG_FILE, display, project_root, spec_folder

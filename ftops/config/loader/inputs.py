@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
-from ftops.config import schema
 from ftops.config.loader.expressions import Evaluator, Scope, Use
 from ftops.config.loader.files import Entry, Keys, Source
 from ftops.config.loader.for_each import Draft
@@ -17,7 +16,9 @@ from ftops.config.loader.settings import check_name
 from ftops.config.loader.validate import read_block
 from ftops.config.schema.block import Block
 from ftops.config.schema.field_types import one_of
+from ftops.config.schema.hyperparameters import Hyperparameters, JobHyperparameters
 from ftops.config.schema.providers import Defaults
+from ftops.config.schema.resources import COMMON_KEYS, Dataset, Deployment
 from ftops.core.address import Address, Value
 from ftops.core.errors import Diagnostic
 from ftops.core.lazy import resolve
@@ -79,7 +80,7 @@ def plain_inputs(draft: Draft, context: Context) -> PreparedInputs:
 
 
 def dataset_inputs(draft: Draft, context: Context) -> PreparedInputs:
-    block: schema.Dataset = draft.block
+    block: Dataset = draft.block
     inputs: Inputs = {"purpose": block.purpose}
     if block.format is not None:
         inputs["format"] = block.format
@@ -131,7 +132,7 @@ def add_checks(inputs: Inputs, shared: Mapping[str, str]) -> None:
 
 
 def _check_transform(draft: Draft, findings: list[Diagnostic]) -> None:
-    block: schema.Dataset = draft.block
+    block: Dataset = draft.block
     report = partial(draft.entry.report, findings)
     if block.path is None:
         detail = "Only a local file can be transformed before it is uploaded."
@@ -165,7 +166,7 @@ def read_sets(entries: Mapping[str, Entry], scope: Scope) -> dict[str, NamedSet]
         check_name(entry, "a set of hyperparameters", scope.findings)
         evaluator = Evaluator(entry, scope, INPUTS)
         data = evaluator.evaluate(entry.data if entry.data is not None else {})
-        block = read_block(schema.Hyperparameters, data, entry, scope.findings)
+        block = read_block(Hyperparameters, data, entry, scope.findings)
         sets[name] = NamedSet(block.as_data() if block else None, evaluator.uses)
     return sets
 
@@ -174,7 +175,7 @@ def job_inputs(draft: Draft, context: Context) -> PreparedInputs:
     inputs = _set_inputs(draft.block)
     sources: dict[str, str] = {}
     uses: list[Use] = []
-    own: schema.JobHyperparameters | None = inputs.pop("hyperparameters", None)
+    own: JobHyperparameters | None = inputs.pop("hyperparameters", None)
     if own is not None:
         values, name = own.as_data(), own.use
         if name is not None:
@@ -200,7 +201,7 @@ def _set_inputs(block: Block) -> dict[str, Any]:
     return {
         key: value
         for key, value in block.__dict__.items()
-        if key not in schema.COMMON_KEYS and (value is not None or key in _PROVIDED)
+        if key not in COMMON_KEYS and (value is not None or key in _PROVIDED)
     }
 
 
@@ -224,7 +225,7 @@ def _check_method(draft: Draft, inputs: Mapping[str, Any], findings: list[Diagno
 
 
 def deployment_inputs(draft: Draft, context: Context) -> PreparedInputs:
-    block: schema.Deployment = draft.block
+    block: Deployment = draft.block
     inputs = _set_inputs(block)
     inputs["sku"] = block.sku.as_data() if block.sku else {}
     name = inputs.setdefault("name", _default_name(draft.address))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ftops.config import schema
 from ftops.config.config import Import, Move, Refactorings, Removal
 from ftops.config.loader.expressions import Evaluator, Scope
 from ftops.config.loader.files import Entry, Source
@@ -13,6 +12,7 @@ from ftops.config.loader.phases import NAMES
 from ftops.config.loader.references import Linker
 from ftops.config.loader.validate import read_block
 from ftops.config.schema.field_types import Unknown
+from ftops.config.schema.refactorings import REFACTORINGS
 from ftops.core.address import Address
 from ftops.core.errors import Diagnostic, Place
 from ftops.core.resource_types import RESOURCE_TYPES
@@ -43,7 +43,7 @@ def _read(entry: Entry, scope: Scope) -> Any:
             return None
         if entry.section == "import" and entry.data.get("id") and not data.get("id"):
             return None
-    return read_block(schema.REFACTORINGS[entry.section], data, entry, scope.findings)
+    return read_block(REFACTORINGS[entry.section], data, entry, scope.findings)
 
 
 class _Reader:

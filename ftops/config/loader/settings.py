@@ -19,6 +19,7 @@ from ftops.config.loader.validate import read_block
 from ftops.config.loader.versions import unmet
 from ftops.config.schema.field_types import Unknown, has_unknown, one_of
 from ftops.config.schema.providers import Defaults, ProviderBlock
+from ftops.config.schema.settings import BudgetBlock, Environment, Settings, StateBlock
 from ftops.core.address import NAME, SHORTEST_SECRET, scan
 from ftops.core.errors import Diagnostic, Place
 from ftops.core.provider_types import PROVIDER_TYPES, ProviderType
@@ -79,7 +80,7 @@ def _setting(entry: Entry, scope: Scope) -> Any:
         value: Any = evaluate_keys(entry, scope, STATE_PHASES, STATE)[0]
     else:
         value = Evaluator(entry, scope, FIXED).evaluate(entry.data)
-    block = read_block(schema.Settings, {entry.name: value}, entry, scope.findings, own=1)
+    block = read_block(Settings, {entry.name: value}, entry, scope.findings, own=1)
     return None if entry.name != "state" and has_unknown(value) else block
 
 
@@ -93,7 +94,7 @@ def _default_name(source: Source, findings: list[Diagnostic]) -> str:
     return name
 
 
-def _state(block: schema.StateBlock, entry: Entry, scope: Scope) -> StateSettings:
+def _state(block: StateBlock, entry: Entry, scope: Scope) -> StateSettings:
     data, findings = block.as_data(), scope.findings
     backend, path = data.pop("backend"), data.pop("path")
     if isinstance(backend, Unknown):
@@ -141,7 +142,7 @@ def choose_environment(source: Source, wanted: str | None, findings: list[Diagno
     for entry in environments.values():
         check_name(entry, "an environment", findings)
         data = Evaluator(entry, Scope({}, {}, findings), FIXED).evaluate(entry.data)
-        block = read_block(schema.Environment, data if data is not None else {}, entry, findings)
+        block = read_block(Environment, data if data is not None else {}, entry, findings)
         if block and isinstance(block.provider, str):
             _check_provider(block.provider, source["providers"], entry, findings)
     name = wanted or DEFAULT_ENVIRONMENT
@@ -184,7 +185,7 @@ def read_budget(source: Source, environment: Entry | None) -> Budget:
         (settings, (), settings.data if settings else None),
     ):
         if entry is not None and isinstance(data, dict):
-            block = read_block(schema.BudgetBlock, data, entry, [])
+            block = read_block(BudgetBlock, data, entry, [])
             for name, limit in (block.as_data() if block else {}).items():
                 if name not in limits:
                     limits[name] = float(limit)

@@ -8,12 +8,12 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ftops.config import schema as spec_schema
 from ftops.config.loader.expressions import Evaluator, Scope, VariableValue
 from ftops.config.loader.files import Entry, Source, entries_of, read_document, veiled
 from ftops.config.loader.phases import FIXED
 from ftops.config.loader.validate import read_block
 from ftops.config.schema.field_types import UNKNOWN, one_of
+from ftops.config.schema.settings import Variable
 from ftops.core.address import render
 from ftops.core.confined_files import leads_out
 from ftops.core.errors import Diagnostic, Place
@@ -86,12 +86,12 @@ def resolve_variables(
     return known
 
 
-def _declaration(entry: Entry, findings: list[Diagnostic]) -> spec_schema.Variable | None:
+def _declaration(entry: Entry, findings: list[Diagnostic]) -> Variable | None:
     if not _NAME.fullmatch(entry.name):
         summary = f"`{entry.name}` can't be the name of a variable"
         entry.report(findings, (), summary, _NAME_RULE, "Choose another name.", key=True)
     data = _literal(entry, entry.data, findings)
-    block = read_block(spec_schema.Variable, data, entry, findings)
+    block = read_block(Variable, data, entry, findings)
     if block and block.pattern is not None:
         try:
             _matcher(block.pattern)
@@ -144,7 +144,7 @@ def _from_environment(environment: Entry | None, findings: list[Diagnostic]) -> 
 
 
 def _check_environments(
-    source: Source, declared: Mapping[str, spec_schema.Variable | None], findings: list[Diagnostic]
+    source: Source, declared: Mapping[str, Variable | None], findings: list[Diagnostic]
 ) -> None:
     """Findings about the values of all environments, whichever is selected."""
     for environment in source["environments"].values():
@@ -198,7 +198,7 @@ def _refuse_undeclared(
 
 
 def _known(
-    entry: Entry, block: spec_schema.Variable | None, given: Candidate | None, findings: list[Diagnostic]
+    entry: Entry, block: Variable | None, given: Candidate | None, findings: list[Diagnostic]
 ) -> VariableValue:
     if block is None:
         return VariableValue(UNKNOWN)
@@ -225,9 +225,7 @@ def _unset(entry: Entry) -> Diagnostic:
     return Diagnostic(f"variable `{name}` has no value", detail, hint, entry.place(key=True))
 
 
-def _converted(
-    block: spec_schema.Variable, given: Candidate, entry: Entry, findings: list[Diagnostic]
-) -> Any:
+def _converted(block: Variable, given: Candidate, entry: Entry, findings: list[Diagnostic]) -> Any:
     """The value as written, if it has the variable's type and is within its limits. The field that it is used
     in converts it. UNKNOWN with a finding otherwise."""
     if given.value is UNKNOWN:
@@ -255,7 +253,7 @@ def _converted(
     return UNKNOWN
 
 
-def _outside(block: spec_schema.Variable, value: Any) -> str | None:
+def _outside(block: Variable, value: Any) -> str | None:
     """The limit that the value is outside of; completes the summary of a message."""
     is_number = type(value) in (int, float)
     if block.minimum is not None and (not is_number or value < block.minimum):

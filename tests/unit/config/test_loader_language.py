@@ -10,6 +10,9 @@ import pytest
 from ftops.config import schema
 from ftops.config.loader import load
 from ftops.config.schema import providers
+from ftops.config.schema.hyperparameters import JobHyperparameters
+from ftops.config.schema.resources import LifecycleBlock
+from ftops.config.schema.settings import Environment, OutputBlock, Settings, StateBlock, Variable
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.yaml.formatter import format_text
@@ -40,8 +43,8 @@ def test_examples_are_laid_out_as_they_should(number: int) -> None:
 
 def test_every_key_is_described() -> None:
     blocks = [*map(schema.resource_block, RESOURCE_TYPES), *map(schema.provider_block, PROVIDER_TYPES)]
-    blocks += [schema.Settings, schema.StateBlock, schema.Variable, schema.Environment]
-    blocks += [schema.JobHyperparameters, schema.LifecycleBlock, schema.OutputBlock]
+    blocks += [Settings, StateBlock, Variable, Environment]
+    blocks += [JobHyperparameters, LifecycleBlock, OutputBlock]
     blocks += [providers.Sku, providers.ControlPlane, providers.Credential, providers.Defaults]
     keys = {field.key for block in blocks for field in block.fields.values()}
     assert [key for key in sorted({*keys, *schema.sections()}) if not re.search(rf"\b{key}\b", TEXT)] == []

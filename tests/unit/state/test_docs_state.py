@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ftops.config import schema
 from ftops.config.loader import load
+from ftops.config.schema.settings import Encryption, StateBlock
 from ftops.state.backends.factory import open_store
 from ftops.yaml.formatter import format_text
 
@@ -31,5 +31,5 @@ def test_examples_load_and_mean_a_store(tmp_path: Path, number: int, monkeypatch
 
 
 def test_every_setting_is_described() -> None:
-    keys = {field.key for block in (schema.StateBlock, schema.Encryption) for field in block.fields.values()}
+    keys = {field.key for block in (StateBlock, Encryption) for field in block.fields.values()}
     assert [key for key in sorted(keys) if not re.search(rf"\b{key}\b", TEXT)] == []

@@ -1,0 +1,31 @@
+"""Hyperparameters of a job, inline or shared by name."""
+
+from ftops.config.schema.block import Block, optional
+from ftops.config.schema.field_aliases import AUTO, NAME
+from ftops.config.schema.field_types import Choice, Integer, Number
+
+
+class Hyperparameters(Block, noun="hyperparameters"):
+    """Hyperparameters of training. With `auto`, the service chooses."""
+
+    n_epochs = optional(Integer(1, 50, words=AUTO), "Number of passes over the training examples.")
+    batch_size = optional(Integer(1, 256, words=AUTO), "Number of examples per training step.")
+    learning_rate_multiplier = optional(
+        Number(above=0, words=AUTO), "Multiplier for the learning rate of the base model's training."
+    )
+    compute_multiplier = optional(
+        Number(above=0, words=AUTO),
+        "Multiplier for the compute that is used to explore answers (reinforcement).",
+    )
+    eval_interval = optional(Integer(1, words=AUTO), "Training steps between evaluations (reinforcement).")
+    eval_samples = optional(Integer(1, words=AUTO), "Number of samples per evaluation (reinforcement).")
+    reasoning_effort = optional(
+        Choice(words=("default", "low", "medium", "high")),
+        "Reasoning effort during training (reinforcement).",
+    )
+
+
+class JobHyperparameters(Hyperparameters, noun="`hyperparameters`"):
+    """Hyperparameters of a job: inline, or named hyperparameters with some of them overridden."""
+
+    use = optional(NAME, "Named hyperparameters to start from.")

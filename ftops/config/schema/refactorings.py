@@ -1,0 +1,30 @@
+"""Refactorings: moved, import and removed blocks."""
+
+from collections.abc import Mapping
+
+from ftops.config.schema.block import Block, optional, required
+from ftops.config.schema.field_aliases import FIXED_TEXT, FLAG
+
+
+class Moved(Block, noun="`moved`"):
+    """A resource with a new address."""
+
+    from_ = required(FIXED_TEXT, "Previous address.", key="from")
+    to = required(FIXED_TEXT, "New address.")
+
+
+class Import(Block, noun="`import`"):
+    """An existing object to be managed from now on."""
+
+    to = required(FIXED_TEXT, "Address to import it to.")
+    id = required(FIXED_TEXT, "ID of the object at the service.")
+
+
+class Removed(Block, noun="`removed`"):
+    """A resource that is no longer managed."""
+
+    from_ = required(FIXED_TEXT, "Previous address.", key="from")
+    retain = optional(FLAG, "true: the object itself is kept.", False)
+
+
+REFACTORINGS: Mapping[str, type[Block]] = {"moved": Moved, "import": Import, "removed": Removed}

@@ -1,0 +1,147 @@
+"""Resources: the blocks of datasets, jobs and deployments."""
+
+from ftops.config.schema.block import Block, ListOf, MapOf, OrName, optional, required
+from ftops.config.schema.field_aliases import (
+    ACCOUNT_ID,
+    AUTO,
+    DEPLOYMENT_NAME,
+    FIXED_TEXT,
+    FLAG,
+    OPEN_TEXT,
+    SUFFIX,
+    TRAINING_TYPE,
+    UPGRADE_OPTION,
+    choice,
+)
+from ftops.config.schema.field_types import EXPRESSION_SCHEMA, Integer, JsonSchema, Number, Untyped
+from ftops.config.schema.hyperparameters import JobHyperparameters
+from ftops.config.schema.providers import Sku
+from ftops.config.schema.settings import ChecksBlock
+
+
+class LifecycleBlock(Block, noun="`lifecycle`"):
+    """How changes to a resource are applied."""
+
+    prevent_destroy = optional(FLAG, "Refuse every plan that would delete the object.", False)
+    ignore_changes = optional(ListOf(FIXED_TEXT), "Inputs whose changes are ignored.")
+    create_before_destroy = optional(FLAG, "Create the new object before the old one is deleted.")
+    on_destroy = optional(
+        choice("delete", "retain"),
+        "What happens to the object when the resource is removed from the spec.",
+        "delete",
+    )
+
+
+FOR_EACH_SCHEMA: JsonSchema = {
+    "anyOf": [
+        {"type": "array", "items": {"type": ["string", "number", "boolean"]}},
+        {"type": "object"},
+        EXPRESSION_SCHEMA,
+    ]
+}
+
+
+class ResourceBlock(Block):
+    """Keys of every resource."""
+
+    provider = optional(FIXED_TEXT, "Provider that manages the resource.")
+    depends_on = optional(ListOf(FIXED_TEXT), "Addresses of resources that are applied first: [job.base].")
+    lifecycle = optional(LifecycleBlock, "How changes to the resource are applied.")
+    for_each = optional(
+        Untyped(json_schema=FOR_EACH_SCHEMA),
+        "One resource for each entry of a list or mapping, or each combination of `matrix`.",
+    )
+    enabled = optional(FLAG, "false: the resource isn't created.", True)
+
+
+class SplitBlock(Block, noun="`split`"):
+    """One part of the examples, selected by a hash of the prompt."""
+
+    part = required(
+        choice("train", "valid"), "train: the first `fraction` of the examples; valid: the others."
+    )
+    fraction = optional(Number(above=0, closed=True), "Share of `train`, below 1.", 0.9)
+    seed = optional(Integer(0, 2**63 - 1, closed=True), "A different seed gives a different split.", 1)
+    group_by = optional(
+        FIXED_TEXT,
+        "What is kept together: prompt, example, or the path of a value such as metadata.customer.",
+        "prompt",
+    )
+    stratify = optional(FLAG, "Keep the shares of each answer the same in all parts.", False)
+
+
+class StepBlock(Block, noun="a step of `transform`"):
+    """One step of `transform`: exactly one of `slim`, `convert` and `split`."""
+
+    slim = optional(
+        choice("descriptions", "parameters", "functions"),
+        "Leave out descriptions, parameters or whole functions of the definitions.",
+    )
+    only = optional(ListOf(FIXED_TEXT), "With slim: only these functions.")
+    convert = optional(
+        choice("tools", "functions"), "Format of function calling: tools, or the legacy functions."
+    )
+    split = optional(SplitBlock, "One part of the examples.")
+
+
+class Dataset(ResourceBlock, noun="a dataset"):
+    """A file of training examples."""
+
+    path = optional(FIXED_TEXT, "File of examples, or a pattern for several; relative to this spec file.")
+    url = optional(OPEN_TEXT, "URL that the service downloads the examples from.")
+    format = optional(
+        choice("chat", "preference", "reinforcement"),
+        "Format of the examples; default: detected from the examples.",
+    )
+    transform = optional(ListOf(StepBlock), "Transformations before the upload, applied in order.")
+    checks = optional(ChecksBlock, "How the examples are checked.")
+    purpose = optional(
+        choice("fine-tune", "evals", "batch", "assistants"),
+        "Purpose of the file at the service.",
+        "fine-tune",
+    )
+
+
+class Job(ResourceBlock, noun="a job"):
+    """A fine-tuning job."""
+
+    model = required(OPEN_TEXT, "Model to start from: a base model, or ${job.other.fine_tuned_model}.")
+    method = optional(choice("supervised", "dpo", "reinforcement"), "Fine-tuning method.", "supervised")
+    training = required(OPEN_TEXT, "Name of the training dataset.")
+    validation = optional(OPEN_TEXT, "Name of the validation dataset.")
+    hyperparameters = optional(OrName(JobHyperparameters), "The name of named hyperparameters, or a mapping.")
+    training_type = optional(TRAINING_TYPE, "Training type; default: that of the provider, else standard.")
+    seed = optional(Integer(0, 2**31 - 1), "Seed for reproducible training.")
+    suffix = optional(SUFFIX, "Suffix in the name of the fine-tuned model.")
+    integrations = optional(Untyped(list), "Integrations that receive the job's metrics.")
+    beta = optional(Number(above=0, words=AUTO), "How closely the model stays to the reference model (dpo).")
+    grader = optional(Untyped(dict), "Grader that scores the answers (reinforcement).")
+    response_format = optional(Untyped(dict), "Format of the answers (reinforcement).")
+
+
+class Deployment(ResourceBlock, noun="a deployment"):
+    """A deployed model."""
+
+    name = optional(
+        DEPLOYMENT_NAME, "Name of the deployment, used by callers; default: the name of the resource."
+    )
+    model = required(OPEN_TEXT, "Model to deploy: ${job.name.fine_tuned_model}, or a base model.")
+    version = optional(OPEN_TEXT, "Version of a base model.")
+    sku = optional(Sku, "SKU and capacity of the deployment.")
+    version_upgrade_option = optional(
+        UPGRADE_OPTION, "When the service may upgrade a base model to a newer version."
+    )
+    rai_policy = optional(OPEN_TEXT, "Name of the content filter.")
+    tags = optional(MapOf(OPEN_TEXT), "Tags of the deployment.")
+    source = optional(
+        ACCOUNT_ID,
+        "ARM ID of the account that owns the model, if it is another one; set automatically for a model "
+        "of a job.",
+    )
+    source_tenant = optional(OPEN_TEXT, "Tenant of that account, if it is another one.")
+    replace = optional(
+        choice("recreate", "blue_green"), "What to do if a change can't be made in place.", "recreate"
+    )
+
+
+COMMON_KEYS = frozenset(ResourceBlock.fields)
