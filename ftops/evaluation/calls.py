@@ -152,6 +152,10 @@ class Values:
         self._root = root
         self._rule = rule
         self._is_literal = is_literal
+        self._known: dict[tuple[int, int, int, str], Miss | None] = {}
+        """What was compared: alternatives of alternatives would compare the same values over and over."""
+        self._alive: list[Any] = []
+        """Schemas, so that none of their ids is used again."""
 
     def compare_arguments(self, expected: Mapping[str, Any], actual: Any, where: str) -> Miss | None:
         """Of a whole call: a function's only parameter may have the name of an operator."""
@@ -164,12 +168,19 @@ class Values:
 
     def compare(self, expected: Any, actual: Any, schema: Any, where: str) -> Miss | None:
         """None if they are equal in any of the schema's alternatives."""
+        key = (id(expected), id(actual), id(schema), where)
+        if key in self._known:
+            return self._known[key]
         first: Miss | None = None
         for alternative in self._alternatives(schema):
             miss = self._compare(expected, actual, alternative, where)
-            if miss is None:
-                return None
             first = first or miss
+            if miss is None:
+                first = None
+                break
+        if isinstance(expected, dict | list):  # else it costs more than it saves
+            self._known[key] = first
+            self._alive.append(schema)
         return first
 
     def _compare(self, expected: Any, actual: Any, schema: Schema, where: str) -> Miss | None:
@@ -272,7 +283,9 @@ class Values:
         found: Schema = {}
         waiting = [schema]
         for _ in range(MOST_REFERENCES):
-            part = waiting.pop(0) if waiting else None
+            if not waiting:
+                break
+            part = waiting.pop(0)
             if not isinstance(part, Mapping):
                 continue
             if isinstance(reference := part.get("$ref"), str):

@@ -67,9 +67,12 @@ def default_graders(prompts: Sequence[Prompt]) -> tuple[Grader, ...]:
 
 
 def _function_call(grader: Grader, prompt: Prompt, answer: Answer, schemas: Mapping[str, Schema]) -> Grade:
-    if prompt.expected.calls is None:
+    expected, rule = prompt.expected, Rule(**grader.options)
+    if expected.calls is None:
         return _ungraded("no call is expected here, but a text")
-    miss = compare_calls(prompt.expected.calls, answer.calls, schemas, Rule(**grader.options))
+    miss = compare_calls(expected.calls, answer.calls, schemas, rule)
+    if miss is None and not expected.calls and isinstance(expected.value, str) and rule.match == "arguments":
+        return _exact(grader, prompt, answer, schemas)
     return RIGHT if miss is None else Grade(0.0, miss=miss)
 
 

@@ -14,6 +14,8 @@ from ftops.session.evaluation import Comparison, Evaluation, ModelResult
 from ftops.views.paint import PLAIN, Painter, clean
 from ftops.views.values import plural
 
+LONGEST = 300
+"""Characters of a prompt or an answer in a report for people."""
 SHOWN = 10
 """Wrong answers at most, unless all are asked for."""
 _STYLES = {"better": "create", "significantly worse": "delete", "incomplete": "delete"}
@@ -136,11 +138,17 @@ def _wrong(
     yield paint(f"{result.deployment}: {plural(len(found), label)}", "bold")
     for row in found[:limit]:
         mark = "regressed " if row["regressed"] and show != "regressions" else ""
-        yield f"  {clean(str(row['prompt']))}"
-        yield f"      expected {clean(str(row['expected']))}"
-        yield f"      got      {clean(str(row['answer']))}  {paint(mark + str(row['class']), 'delete')}"
+        yield f"  {_short(row['prompt'])}"
+        yield f"      expected {_short(row['expected'])}"
+        yield f"      got      {_short(row['answer'])}  {paint(mark + str(row['class']), 'delete')}"
     if limit is not None and len(found) > limit:
         yield f"  … and {len(found) - limit} more (--show all)"
+
+
+def _short(value: Json) -> str:
+    """JSON has it whole."""
+    text = str(value)
+    return clean(text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…")
 
 
 def wrong_answers(

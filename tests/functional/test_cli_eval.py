@@ -181,6 +181,14 @@ def test_samples_are_no_more_prompts(folder: Path) -> None:
     assert "With 20 prompts, differences under about 37 points" in done.stderr
 
 
+def test_a_long_prompt_is_cut_for_people_only(folder: Path) -> None:
+    row = {"prompt": "Land! " * 1000, "expect": {"no_call": True}}
+    (folder / "long.json").write_text(json.dumps([row]), encoding="utf-8")
+    words = ("--deployment", "base", "--prompts", "long.json", *FILES[2:], *SETTINGS)
+    assert max(map(len, evaluate(folder, *words, "-y").stdout.splitlines())) < 500
+    assert document(folder, *words)["models"][0]["wrong"][0]["prompt"] == row["prompt"]
+
+
 def test_two_slices_with_one_prompt_ask_it_once(folder: Path, admin: Admin) -> None:
     rows = [{"prompt": "Land!", "expect": "land_drone", "slice": part} for part in ("a", "b")]
     (folder / "twice.json").write_text(json.dumps(rows), encoding="utf-8")

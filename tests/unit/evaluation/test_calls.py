@@ -241,6 +241,19 @@ def test_an_odd_schema_allows_everything(odd: Any) -> None:
     assert miss is None or odd == {"type": {}}
 
 
+def test_alternatives_of_alternatives_take_no_exponential_time() -> None:
+    part = {"properties": {"next": {"$ref": "#/$defs/node"}}}
+    schema = {"$defs": {"node": {"anyOf": [part] * 3}}, "properties": {"top": {"$ref": "#/$defs/node"}}}
+    expected: Any = 1
+    actual = "2"
+    for _ in range(25):
+        expected, actual = {"next": expected}, f'{{"next": {actual}}}'
+    call = Call("f", f'{{"top": {actual}}}')
+    miss = compare_calls([ExpectedCall("f", {"top": expected})], [call], {"f": schema})
+    assert miss is not None
+    assert miss.kind == "wrong_value"
+
+
 def test_arguments_that_are_nested_too_deeply_are_a_miss() -> None:
     assert kind({"any": 1}, '{"any": ' + "[" * 900 + "]" * 900 + "}") == "invalid_json"
 

@@ -70,6 +70,21 @@ def test_calls(grader: Grader, answer: Answer | Failure, verdict: str, score: fl
     assert (found.miss.kind if found.miss else "right", found.score) == (verdict, score)
 
 
+@pytest.mark.parametrize(
+    ("answer", "verdicts"),
+    [
+        (Answer("No."), ["right", "right"]),
+        (Answer("Yes."), ["wrong_value", "right"]),
+        (Answer("No.", (Call("land", "{}"),)), ["wrong_count", "wrong_count"]),
+    ],
+)
+def test_a_text_beside_tools_is_this_text_and_no_call(answer: Answer, verdicts: list[str]) -> None:
+    prompt = Prompt("p", (), Expected((), "No."))
+    graders = default_graders([LAND, prompt])
+    found = [grade(grader, prompt, answer, {}).miss for grader in graders]
+    assert [miss.kind if miss else "right" for miss in found] == verdicts
+
+
 def test_a_text_has_no_grade_as_a_call() -> None:
     assert grade(Grader("call", "function_call"), text("yes"), Answer("yes"), {}).score is None
 
