@@ -17,7 +17,8 @@ from ftops.cli.spec_args import SpecArguments
 from ftops.config.config import Config
 from ftops.core.errors import Blocked, Diagnostic
 from ftops.planning.plan import Mode, Plan
-from ftops.planning.saved.plan_file import SavedPlan, plan_digest
+from ftops.planning.saved.plan_digest import plan_digest
+from ftops.planning.saved.plan_file import SavedPlan
 from ftops.session.saved_plans import revalidate
 from ftops.session.session import Session
 

@@ -15,7 +15,7 @@ from ftops.core.address import Json
 from ftops.core.confined_files import content
 from ftops.core.errors import Diagnostic, StateError, UsageError
 from ftops.planning.plan import Mode, Plan, plan_to_json
-from ftops.planning.saved.plan_file import plan_digest
+from ftops.planning.saved.plan_digest import plan_digest
 from ftops.session.session import Session
 from ftops.state.file_format import parse_snapshot
 from ftops.state.state import State

@@ -16,7 +16,8 @@ from ftops.core.confined_files import outside
 from ftops.core.errors import UsageError
 from ftops.core.project import project_root
 from ftops.planning.plan import NORMAL, Plan
-from ftops.planning.saved.plan_file import DIGEST_PREFIX, SavedPlan
+from ftops.planning.saved.plan_digest import DIGEST_PREFIX
+from ftops.planning.saved.plan_file import SavedPlan
 from ftops.session.saved_plans import Asked, holds_plan, save, write_plan
 from ftops.session.session import Session
 from ftops.state.backends.factory import state_keys

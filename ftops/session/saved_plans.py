@@ -26,15 +26,14 @@ from ftops.planning.destination import elsewhere, given_variables
 from ftops.planning.plan import Options, Plan
 from ftops.planning.plan_builder import secret_digests
 from ftops.planning.saved.inputs_digest import basis_of, differences
+from ftops.planning.saved.plan_digest import differing_step, plan_digest
 from ftops.planning.saved.plan_file import (
     MAGIC,
     Origin,
     PlanFileError,
     SavedPlan,
     Sealed,
-    differing_step,
     parse_plan,
-    plan_digest,
     plan_text,
     sealed_text,
 )

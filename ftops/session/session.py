@@ -172,7 +172,7 @@ class Session(Struct):
         self.confirm_lock()
         if made.is_blocked:
             raise Blocked(made.findings)
-        from ftops.planning.saved.plan_file import plan_digest
+        from ftops.planning.saved.plan_digest import plan_digest
 
         counts = {action: count for action, count in made.summary._asdict().items() if count}
         digest = plan_digest(made) if made.changes or made.settings else ""

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 
 from ftops.planning.plan import Action, Change, Plan
-from ftops.planning.saved.plan_file import SavedPlan, plan_digest
+from ftops.planning.saved.plan_digest import plan_digest
+from ftops.planning.saved.plan_file import SavedPlan
 from ftops.views import diagnostics
 from ftops.views.destination import destination_lines, redirections
 from ftops.views.paint import PLAIN, clean

@@ -25,7 +25,8 @@ from ftops.planning.plan import (
     Plan,
     SettingChange,
 )
-from ftops.planning.saved.plan_file import SavedPlan, plan_digest
+from ftops.planning.saved.plan_digest import plan_digest
+from ftops.planning.saved.plan_file import SavedPlan
 from ftops.providers.deployment_expiry import expiry_of
 from ftops.state.state import Removed
 from ftops.views import money

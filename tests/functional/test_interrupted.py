@@ -67,7 +67,8 @@ class Scene:
         """An apply that dies after the service has created one more object, or so many at once, and before it
         gets the reply."""
         wanted = self.created()[kind] + at_once
-        self.cloud.fault(match, delay=0.5)
+        # Several wait for the last of them.
+        self.cloud.fault(match, times=at_once, delay=1.0 if at_once == 1 else 5.0)
         process = subprocess.Popen(
             [sys.executable, "-m", "ftops", "apply", "-y", *words],
             cwd=self.folder.path,

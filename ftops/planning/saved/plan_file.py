@@ -1,4 +1,4 @@
-"""Plan file: a saved plan ↔ text, and the digest of a plan. No I/O.
+"""Plan file: a saved plan ↔ text. No I/O.
 
 A plan file is a JSON document with sorted keys and a line for each change. It has the whole plan, so it can
 be shown without the spec, the state or an account, and digests of the plan's inputs, so a run can tell
@@ -14,23 +14,20 @@ from hashlib import sha256
 from typing import Any
 
 from msgspec import Struct
-from msgspec.json import Encoder
 from msgspec.structs import asdict, replace
 
 from ftops.core.codec import Codec, Form
 from ftops.core.errors import FtopsError
-from ftops.planning.plan import NORMAL, Change, Mode, Options, Plan, Reason
+from ftops.planning.plan import NORMAL, Options, Plan
 from ftops.planning.saved.inputs_digest import PlanInputs
+from ftops.planning.saved.plan_digest import plan_digest
 from ftops.state.codec import entry_from_json, entry_to_json
 from ftops.state.state import Entry
 
 PLAN_FILE_VERSION = 2
-DIGEST_PREFIX = "v2:sha256:"
-"""The prefix of the digest of a plan."""
 MAGIC = '"ftops_plan"'
 """In the second line of every plan file."""
 _dumps = json.JSONEncoder(sort_keys=True, allow_nan=False).encode
-_canonical = Encoder(order="deterministic").encode
 
 
 class PlanFileError(FtopsError):
@@ -66,34 +63,6 @@ class SavedPlan(Struct, frozen=True):
 
 _CODEC = Codec(strict=True, forms={Entry: Form(entry_to_json, entry_from_json)})
 """Strict: a wrong value might be applied."""
-
-
-def plan_digest(plan: Plan) -> str:
-    """`v2:sha256:…` of what a plan does and where: two plans with the same digest make the same calls in the
-    same order, in the same accounts, on the same state.
-
-    It is the same on every machine, in every folder, at any time, and whatever else is in the state: reasons,
-    drift, findings and the serial don't count.
-    """
-    drift = plan.drift if plan.mode is Mode.REFRESH_ONLY else ()
-    body = (
-        PLAN_FILE_VERSION,
-        (plan.spec, plan.environment, plan.mode),
-        plan.destination,
-        sorted((_essence(change) for change in plan.changes), key=lambda c: c.step),
-        sorted(plan.outputs, key=lambda o: o.name),
-        sorted(drift, key=_canonical),
-        plan.moves,
-        *([sorted(plan.settings, key=lambda s: (str(s.address), s.path))] if plan.settings else []),
-    )
-    return f"{DIGEST_PREFIX}{sha256(_canonical(body)).hexdigest()}"
-
-
-def differing_step(one: Plan, other: Plan) -> str | None:
-    """The first step in which two plans differ, or None."""
-    first = {c.step: _essence(c) for c in one.changes}
-    second = {c.step: _essence(c) for c in other.changes}
-    return next((step for step in sorted({*first, *second}) if first.get(step) != second.get(step)), None)
 
 
 def plan_text(saved: SavedPlan) -> str:
@@ -207,11 +176,3 @@ def _lines(value: Any, depth: int) -> str:
     if isinstance(value, list) and value and depth < 5:
         return "[\n" + ",\n".join(f"{pad}{_dumps(item)}" for item in value) + "\n" + pad[1:] + "]"
     return _dumps(value)
-
-
-def _essence(change: Change) -> Change:
-    """A change without the words of its reason, and without the path of a derived file: only its content
-    counts."""
-    reason = Reason(change.reason.code, "")
-    after = {name: value for name, value in change.after.items() if name != "file"}
-    return replace(change, reason=reason, after=after, waits_for=tuple(sorted(change.waits_for)))

@@ -16,7 +16,7 @@ from ftops.core.errors import Blocked, SpecError
 from ftops.planning.desired import no_value
 from ftops.planning.plan import Action, Change, Mode, Options, Plan, plan_to_json
 from ftops.planning.planner import plan
-from ftops.planning.saved.plan_file import plan_digest
+from ftops.planning.saved.plan_digest import plan_digest
 from ftops.state.state import Observed
 from tests.support.cloud import Cloud
 from tests.support.specs import PROVIDER, World, config, dataset, deployment, job, steps, tuned
