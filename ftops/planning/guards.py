@@ -166,10 +166,14 @@ def _object(address: Address, provider: str, remote_id: str, accounts: Mapping[s
     return accounts.get(provider, provider), address.kind, remote_id.casefold()
 
 
+FOR_ONE_OBJECT = "are recorded for the same object"
+"""What the refusal of a plan says that would give one object to two addresses."""
+
+
 def _two_owners(one: Source, other: Source, remote_id: str) -> Diagnostic:
     first, second = sorted(f"{address}#{key}" if key else str(address) for address, key in (one, other))
     return Diagnostic(
-        f"{first} and {second} are recorded for the same object: {remote_id}",
+        f"{first} and {second} {FOR_ONE_OBJECT}: {remote_id}",
         "Deleting or replacing one of them would delete the object of the other.",
         "keep one of them, and make ftops forget the other: "
         f"{command('ftops', 'state', 'rm', second.partition('#')[0])}",

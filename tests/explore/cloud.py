@@ -161,7 +161,7 @@ class Cloud:
 class Account:
     """The provider protocol over one account."""
 
-    local = True
+    instant = True
 
     def __init__(self, cloud: Cloud, name: str) -> None:
         self.cloud = cloud

@@ -111,7 +111,7 @@ class Mirror(Cloud):
 class Account:
     """The provider protocol: real calls, and what they did told to the mirror."""
 
-    local = True
+    instant = True
 
     def __init__(self, mirror: Mirror, emulator: Emulator) -> None:
         self._mirror = mirror

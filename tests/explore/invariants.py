@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from ftops.core.address import Address
 from ftops.core.dag import closure
 from ftops.core.errors import ProviderError
+from ftops.planning.guards import FOR_ONE_OBJECT
 from ftops.planning.plan import Action, Change, Mode, Plan
 from ftops.state.state import ResourceState, State, fold, owner_mark
 from tests.explore.cloud import Event, Thing
@@ -44,7 +45,7 @@ def nothing_fails_unprovoked(world: World, run: Run) -> Complaints:
 
 def the_last_check_is_not_needed(world: World, run: Run) -> Complaints:
     """No plan has to be refused because it would hold one object under two addresses."""
-    if run.error is not None and "are on record with one object" in run.error.diagnostics[0].summary:
+    if run.error is not None and FOR_ONE_OBJECT in run.error.diagnostics[0].summary:
         yield run.error.diagnostics[0].summary
 
 
