@@ -23,9 +23,9 @@ from ftops.core.address import Address, Value
 from ftops.state.backends.base import LockInfo, Store
 from ftops.state.backends.bucket import BucketStore
 from ftops.state.backends.bucket_lock import Pace
+from ftops.state.backends.bucket_services import ObjectBucket
 from ftops.state.backends.encrypted import EncryptedCodec
 from ftops.state.backends.local import LocalStore
-from ftops.state.backends.object_stores import ObjectBucket
 from ftops.state.encryption import Keys, key_of
 from ftops.state.file_format import PLAIN, StateCodec, snapshot_text
 from ftops.state.state import Recorded, ResourceState, State, Status

@@ -13,6 +13,7 @@ from pkgutil import resolve_name
 import pytest
 from msgspec.structs import asdict
 
+from ftops.core.backend_types import BACKEND_TYPES
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import RESOURCE_TYPES
 
@@ -158,7 +159,7 @@ def test_only_providers_know_the_sdks(sdk: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("library", "home"), [("obstore", "object_stores.py"), ("cryptography", "encryption.py")]
+    ("library", "home"), [("obstore", "bucket_services.py"), ("cryptography", "encryption.py")]
 )
 def test_libraries_of_a_state_elsewhere_are_known_in_one_place(library: str, home: str) -> None:
     for path in modules():
@@ -223,8 +224,13 @@ def test_values_are_made_anew_by_msgspec() -> None:
                     assert not {alias.name for alias in node.names} & {"replace", "asdict"}, path
 
 
-KINDS_AND_TYPES = {*RESOURCE_TYPES, *PROVIDER_TYPES, *(row.section for row in RESOURCE_TYPES.values())}
-TABLES = {"core/resource_types.py", "core/provider_types.py"}
+KINDS_AND_TYPES = {
+    *RESOURCE_TYPES,
+    *PROVIDER_TYPES,
+    *(row.section for row in RESOURCE_TYPES.values()),
+    *(name for name, row in BACKEND_TYPES.items() if row.opens),  # `local` is a provider's name as well
+}
+TABLES = {"core/resource_types.py", "core/provider_types.py", "core/backend_types.py"}
 OTHER_TABLES = {
     "catalog/fields.py": "limits and models in a catalogue file, which has keys of these names",
     "catalog/reader.py": "a key of a catalogue file",
@@ -239,7 +245,7 @@ OTHER_TABLES = {
 
 
 def asked_names(node: ast.AST) -> set[str]:
-    """The names of kinds and types that a node compares with, looks up, or lists."""
+    """The names of kinds, types and backends that a node compares with, looks up, or lists."""
     match node:
         case ast.Compare():
             parts: list[ast.expr] = [node.left, *node.comparators]
@@ -263,14 +269,14 @@ def asked_names(node: ast.AST) -> set[str]:
 
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_nothing_branches_on_the_name_of_a_kind_or_provider_type(path: Path) -> None:
-    """What is asked of a kind or a type is a field of its row."""
+    """What is asked of a kind, a type or a backend is a field of its row."""
     if part(path) != "emulator" and str(path.relative_to(PACKAGE)) not in TABLES | OTHER_TABLES.keys():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             assert asked_names(node) == set(), f"{path}:{getattr(node, 'lineno', '')}"
 
 
 def test_what_rows_name_can_be_loaded() -> None:
-    for row in (*RESOURCE_TYPES.values(), *PROVIDER_TYPES.values()):
+    for row in (*RESOURCE_TYPES.values(), *PROVIDER_TYPES.values(), *BACKEND_TYPES.values()):
         for value in asdict(row).values():
             if isinstance(value, str) and value.startswith("ftops.") and ":" in value:
                 assert callable(resolve_name(value))

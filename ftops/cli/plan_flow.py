@@ -43,7 +43,7 @@ def unasked(request: PlanArguments) -> PlanArguments:
 
 def is_plain_local(config: Config) -> bool:
     """Whether the state is in a local file that isn't encrypted."""
-    return config.state.backend == "local" and not config.state.settings.get("encryption")
+    return not config.state.is_in_bucket and not config.state.settings.get("encryption")
 
 
 def planning_session(config: Config, request: PlanArguments, copy: Path | None) -> Session:
@@ -55,7 +55,7 @@ def planning_session(config: Config, request: PlanArguments, copy: Path | None) 
     if config.withheld is not None:
         state = Session.open(config).state if is_plain_local(config) else State("")
         return Session.on_copy(at_recorded_accounts(config, state), state)
-    if request.offline and config.state.backend != "local":
+    if request.offline and config.state.is_in_bucket:
         raise UsageError(
             "--offline can't read a state in a bucket",
             f"the backend is {config.state.backend}.",

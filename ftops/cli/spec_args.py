@@ -77,7 +77,7 @@ def _named(config: Config, spec: SpecArguments) -> Config:
     the state, would be another one in another checkout."""
     reasons = {
         f"{CI} is set": is_on(CI, os.environ),
-        f"its state is stored in a bucket ({config.state.backend})": config.state.backend != "local",
+        f"its state is stored in a bucket ({config.state.backend})": config.state.is_in_bucket,
         "its plan is saved or applied by digest": spec.is_approved,
     }
     why = next((reason for reason, holds in reasons.items() if holds), None)

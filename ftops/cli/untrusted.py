@@ -149,7 +149,7 @@ def left_out(config: Config, *, without_state: bool = False) -> list[str]:
         "--untrusted: no service was contacted, and previous versions of data weren't looked up in Git"
     ]
     if without_state:
-        why = "it is in a bucket" if config.state.backend != "local" else "it is encrypted"
+        why = "it is in a bucket" if config.state.is_in_bucket else "it is encrypted"
         warnings.append(
             f"the state wasn't read, because {why}: everything is shown as if nothing existed. A copy "
             "(`ftops state pull`) can be given: --state FILE"

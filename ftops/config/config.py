@@ -12,6 +12,7 @@ from pathlib import Path
 from msgspec import Struct, field
 
 from ftops.core.address import Address, Json, Reference, Secrets, Value
+from ftops.core.backend_types import BACKEND_TYPES, LOCAL
 from ftops.core.errors import Diagnostic, Place
 from ftops.core.project import CATALOG_FILE, FOLDER
 from ftops.core.provider_types import PROVIDER_TYPES
@@ -150,11 +151,16 @@ class NamedPath(Struct, frozen=True):
 class StateSettings(Struct, frozen=True):
     """Where the state is stored: in `<path>/<spec name>/<env>.json` with the local backend."""
 
-    backend: str = "local"
+    backend: str = LOCAL
     path: str = "state"
     settings: Mapping[str, Value] = field(default_factory=dict)
     places: Mapping[str, Place] = field(default_factory=dict)
     """The places of its keys, by setting of `encryption`."""
+
+    @property
+    def is_in_bucket(self) -> bool:
+        """Whether it is stored in a bucket, not in files of the project."""
+        return bool(BACKEND_TYPES[self.backend].opens)
 
 
 class Config(Struct, frozen=True):
@@ -218,7 +224,7 @@ class Config(Struct, frozen=True):
             file = encryption.get(key) if isinstance(encryption, dict) else None
             if isinstance(file, str):
                 yield NamedPath(self.project / file, "ftops", "state", ("encryption", key))
-        if self.state.backend == "local":
+        if not self.state.is_in_bucket:
             folder = self.project / self.state.path
             yield NamedPath(folder, "ftops", "state", ("path",))
             yield NamedPath(folder / ".cache" / "datasets.json")

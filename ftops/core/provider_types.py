@@ -9,14 +9,8 @@ from collections.abc import Mapping
 
 from msgspec import Struct, field
 
-from ftops.core.trusted_hosts import (
-    AZURE_OPENAI,
-    BACKEND_ADDRESSES,
-    EMULATOR,
-    OPENAI,
-    RESOURCE_MANAGER,
-    Service,
-)
+from ftops.core.backend_types import BACKEND_TYPES
+from ftops.core.trusted_hosts import AZURE_OPENAI, EMULATOR, OPENAI, RESOURCE_MANAGER, Service
 
 
 class Unsupported(Struct, frozen=True):
@@ -169,5 +163,5 @@ PROVIDER_TYPES: dict[str, ProviderType] = {
 
 def address_keys() -> frozenset[str]:
     """The last keys of all settings of providers and state that say where credentials go."""
-    rows = (*(row.addresses for row in PROVIDER_TYPES.values()), *BACKEND_ADDRESSES.values())
-    return frozenset(path[-1] for row in rows for path in row)
+    rows = (row.addresses for table in (PROVIDER_TYPES, BACKEND_TYPES) for row in table.values())
+    return frozenset(path[-1] for addresses in rows for path in addresses)

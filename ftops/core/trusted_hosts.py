@@ -77,12 +77,6 @@ S3 = Service(
         "s3.dualstack.*.amazonaws.com.cn",
     ),
 )
-BACKEND_ADDRESSES: Mapping[str, Mapping[tuple[str, ...], Service]] = {
-    "azure_blob": {("account_url",): BLOB_STORAGE},
-    "s3": {("endpoint_url",): S3},
-}
-"""By backend of the state: the settings that say where credentials go. Those of providers are in
-`provider_types`."""
 
 _ADDRESS = re.compile(
     r"(?P<scheme>https?)://(?P<host>\[[0-9a-f:]+\]|[a-z0-9-]+(?:\.[a-z0-9-]+)*)(?::(?P<port>[0-9]{1,5}))?"

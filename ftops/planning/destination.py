@@ -84,7 +84,7 @@ def _below(settings: Mapping[str, Value], block: str, key: str) -> str:
 def _state(config: Config) -> Iterator[tuple[str, str]]:
     state = config.state
     yield "backend", state.backend
-    if state.backend == "local":
+    if not state.is_in_bucket:
         yield "path", state.path
     for name, value in sorted(state.settings.items()):
         if name not in _NO_PLACE and value is not None:

@@ -13,9 +13,9 @@ import pytest
 from ftops.core.errors import StateError
 from ftops.state.backends.base import LockInfo
 from ftops.state.backends.bucket import BucketStore
+from ftops.state.backends.bucket_interface import BucketError
 from ftops.state.backends.bucket_lock import LeaseLost, Pace
-from ftops.state.backends.object_store import BucketError
-from ftops.state.backends.object_stores import CLIENT, RETRIES, open_bucket
+from ftops.state.backends.bucket_services import CLIENT, RETRIES, open_bucket
 from ftops.state.state import OutputsRecorded, State, fold
 from tests.support.buckets import MemoryBucket, Wire
 from tests.support.proxy import Proxy, proxy

@@ -17,11 +17,11 @@ from ftops.core.address import Address
 from ftops.core.errors import StateError, StateLocked
 from ftops.state.backends.base import LockInfo, Store, Waiting, lock_info
 from ftops.state.backends.bucket import BucketStore
+from ftops.state.backends.bucket_interface import Bucket
 from ftops.state.backends.bucket_lock import Pace
+from ftops.state.backends.bucket_services import ObjectBucket, open_bucket
 from ftops.state.backends.encrypted import EncryptedCodec
 from ftops.state.backends.local import LocalStore
-from ftops.state.backends.object_store import Bucket
-from ftops.state.backends.object_stores import ObjectBucket, open_bucket
 from ftops.state.encryption import Keys, key_of
 from ftops.state.file_format import PLAIN, StateCodec
 from ftops.state.state import (

@@ -16,9 +16,9 @@ from ftops.config.config import Config, Lifecycle
 from ftops.core.address import Address, Value
 from ftops.state.backends.base import LockInfo
 from ftops.state.backends.bucket import BucketStore
+from ftops.state.backends.bucket_interface import Tag
 from ftops.state.backends.bucket_lock import Pace
 from ftops.state.backends.local import LocalStore
-from ftops.state.backends.object_store import Tag
 from ftops.state.state import Begun, Operation, PendingOperation, Recorded, ResourceState, State, Status, fold
 from tests.golden.cli import Folder as Golden
 from tests.support.buckets import MemoryBucket

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 
-from ftops.state.backends.object_store import BucketError, Conflict, StoredObject, Tag
+from ftops.state.backends.bucket_interface import BucketError, Conflict, StoredObject, Tag
 
 FAULTS = ("", "lost", "unknown", "late", "refused")
 

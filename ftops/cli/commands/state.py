@@ -131,7 +131,7 @@ def migrate(screen: Screen, folder: Path | None, lock_timeout: float, spec: Spec
     The files in the folder are kept under another name, so that they aren't used as the state.
     """
     config = read_outline(spec)
-    if config.state.backend == "local":
+    if not config.state.is_in_bucket:
         raise UsageError(
             "the spec keeps its state in a local folder",
             "`migrate` moves it from there to a bucket.",

@@ -21,24 +21,16 @@ from ftops.config.schema.field_types import Unknown, has_unknown, one_of
 from ftops.config.schema.providers import Defaults, ProviderBlock
 from ftops.config.schema.settings import BudgetBlock, Environment, Settings, StateBlock
 from ftops.core.address import NAME, SHORTEST_SECRET, scan
+from ftops.core.backend_types import BACKEND_TYPES
 from ftops.core.errors import Diagnostic, Place
 from ftops.core.provider_types import PROVIDER_TYPES, ProviderType
 from ftops.core.suggestions import did_you_mean
-from ftops.core.trusted_hosts import BACKEND_ADDRESSES
 from ftops.yaml.document import flow
 
 DEFAULT_ENVIRONMENT = "default"
 _NO_DEFAULTS = Defaults()
 EMULATOR_DATA = ".ftops/emulator"
 _NAME = re.compile(NAME)
-_ALWAYS = ("history", "encryption")
-_BACKENDS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "local": ((), _ALWAYS),
-    "azure_blob": (("account_url", "container"), ("lease", *_ALWAYS)),
-    "s3": (("bucket",), ("region", "endpoint_url", "lease", *_ALWAYS)),
-    "gcs": (("bucket",), ("lease", *_ALWAYS)),
-}
-"""The required and the optional settings of each backend."""
 NAME_RULE = (
     "Names are lower-case letters, digits and `-`, start with a letter, and have at most 63 characters."
 )
@@ -99,20 +91,20 @@ def _state(block: StateBlock, entry: Entry, scope: Scope) -> StateSettings:
     backend, path = data.pop("backend"), data.pop("path")
     if isinstance(backend, Unknown):
         return StateSettings()
-    required, optional = _BACKENDS[backend]
-    for key in required:
+    row = BACKEND_TYPES[backend]
+    for key in row.required:
         if key not in data:
             detail = f"It is required by the backend {backend}."
             entry.report(findings, (), f"`{key}` is missing", detail, f"Add `{key}: …`.", key=True)
     for key in data:
-        if key not in (*required, *optional):
+        if key not in (*row.required, *row.optional):
             summary = f"the backend {backend} doesn't support `{key}`"
             hint = "Remove it, or choose the backend that supports it."
             entry.report(findings, (key,), summary, "It would have no effect.", hint, key=True)
     encryption = entry.value("encryption")
     if isinstance(encryption, dict):
         _check_encryption_keys(entry, encryption, findings)
-    check_addresses(BACKEND_ADDRESSES.get(backend, {}), data, entry, scope)
+    check_addresses(row.addresses, data, entry, scope)
     check_forms(data, entry, scope)
     if has_unknown([path, data]):
         return StateSettings()

@@ -5,6 +5,7 @@ from typing import Any
 from ftops.config.schema.block import Block, MapOf, optional, required
 from ftops.config.schema.field_aliases import AMOUNT, FIXED_TEXT, FLAG, NAME, REGION, choice
 from ftops.config.schema.field_types import Integer, Number, Untyped
+from ftops.core.backend_types import BACKEND_TYPES, LOCAL
 from ftops.core.drift_classes import DRIFT_CLASSES
 
 
@@ -22,9 +23,9 @@ class StateBlock(Block, noun="`state`"):
     """Where the state is stored."""
 
     backend = optional(
-        choice("local", "azure_blob", "s3", "gcs"),
+        choice(*BACKEND_TYPES),
         "Where the state is stored: files of the project, or a bucket.",
-        "local",
+        LOCAL,
     )
     path = optional(FIXED_TEXT, "Folder or prefix; a relative one starts at the project root.", "state")
     account_url = optional(FIXED_TEXT, "Blob service of the storage account (azure_blob).")

@@ -22,9 +22,9 @@ from ftops.core.errors import StateError
 from ftops.core.snippets import command
 from ftops.core.timestamps import iso_timestamp
 from ftops.state.backends.base import AT_ONCE, KEPT_VERSIONS, LockInfo, Version, Waiting, no_such_version
+from ftops.state.backends.bucket_interface import Bucket, Conflict
 from ftops.state.backends.bucket_lock import REAL_TIME, BucketLock, ManifestStore, Pace
 from ftops.state.backends.manifest import Manifest, Snapshot, damaged, segment_name, snapshot_name
-from ftops.state.backends.object_store import Bucket, Conflict
 from ftops.state.file_format import PLAIN, DamagedJournal, StateCodec, decode, journal_entries, journal_rows
 from ftops.state.state import Entry, State, fold
 

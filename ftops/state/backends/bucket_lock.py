@@ -22,6 +22,7 @@ from ftops.core.errors import StateError, StateLocked
 from ftops.core.snippets import command
 from ftops.core.timestamps import iso_timestamp
 from ftops.state.backends.base import LockInfo, Waiting, retry_while_locked
+from ftops.state.backends.bucket_interface import Bucket, BucketError, Conflict, Tag
 from ftops.state.backends.manifest import (
     NAME,
     Lease,
@@ -30,7 +31,6 @@ from ftops.state.backends.manifest import (
     manifest_from_bytes,
     manifest_to_bytes,
 )
-from ftops.state.backends.object_store import Bucket, BucketError, Conflict, Tag
 from ftops.state.file_format import StateCodec
 
 LEASE_SECONDS = 60.0

@@ -26,11 +26,11 @@ def open_store(config: Config) -> Store:
     state, codec = config.state, state_codec(config)
     settings: Any = state.settings
     keep = int(settings.get("history", KEPT_VERSIONS))
-    if state.backend == "local":
+    if not state.is_in_bucket:
         return LocalStore(config.project / state.path, config.name, config.environment, codec, keep)
     from ftops.state.backends.bucket import BucketStore
     from ftops.state.backends.bucket_lock import LEASE_SECONDS, Pace
-    from ftops.state.backends.object_stores import open_bucket
+    from ftops.state.backends.bucket_services import open_bucket
 
     texts = {name: value for name, value in settings.items() if isinstance(value, str)}
     prefix = "/".join(part for part in (state.path.strip("/"), config.name, config.environment) if part)

@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ftops.config.config import Config, StateSettings
+from ftops.core.backend_types import LOCAL
 from ftops.core.confined_files import content, folders, outside, real
 from ftops.core.errors import StateError
 from ftops.core.private_files import make_folder, write_private
@@ -30,7 +31,6 @@ LOCAL_FOLDER = StateSettings().path
 """The default folder of states."""
 _OWNER_FILE = ".spec"
 _EMULATOR = Path(".ftops", "emulator")
-_LOCAL = "local"
 _CONSEQUENCE = "everything would be created again, and existing objects would no longer be managed."
 _AGAIN = _CONSEQUENCE.capitalize()
 
@@ -43,7 +43,7 @@ def record_ownership(config: Config) -> None:
 def record_location(config: Config, store: Store) -> None:
     """Records where the state is: a folder as in the settings, so that the project can be moved."""
     is_local = isinstance(store, LocalStore)
-    backend, place = (_LOCAL, config.state.path) if is_local else (config.state.backend, store.place)
+    backend, place = (LOCAL, config.state.path) if is_local else (config.state.backend, store.place)
     _record(config, _location_file(config), f"{backend} {place}\n")
 
 
@@ -187,7 +187,7 @@ def check_other_places(config: Config, store: Store) -> None:
         if other.place != store.place and _is_own(config, other):
             raise _in_other_folder(other, store)
     backend, _, place = _recorded_location(config).partition(" ")
-    if backend not in ("", _LOCAL) and place != store.place:
+    if backend not in ("", LOCAL) and place != store.place:
         raise StateError(
             f"the state was stored at {place}",
             f"the spec now stores it at {store.place}, but there is no state there: {_CONSEQUENCE}",
@@ -213,7 +213,7 @@ def _in_other_folder(other: LocalStore, store: Store) -> Elsewhere:
 def _local_folders(config: Config) -> Iterator[Path]:
     """Folders that may contain a local state of the spec."""
     backend, _, path = _recorded_location(config).partition(" ")
-    candidates = [config.project / path] if backend == _LOCAL else []
+    candidates = [config.project / path] if backend == LOCAL else []
     candidates.append(config.project / LOCAL_FOLDER)
     with suppress(OSError):
         for folder in folders(config.project):

@@ -1,4 +1,4 @@
-"""Object store interface: the operations and errors that the bucket backend needs."""
+"""Bucket interface: the operations and errors that the bucket backend needs."""
 
 from __future__ import annotations
 

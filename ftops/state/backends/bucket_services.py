@@ -1,4 +1,4 @@
-"""Object stores: Azure Blob Storage, S3-compatible services and Google Cloud Storage.
+"""Bucket services: Azure Blob Storage, S3-compatible services and Google Cloud Storage.
 
 The only module that uses obstore. Credentials come from the usual sources of the service, such as environment
 variables, managed identities and `az login`; a spec can't contain any.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from importlib.util import find_spec
@@ -26,9 +26,11 @@ from obstore.exceptions import (
 )
 from obstore.store import AzureStore, GCSStore, ObjectStore, S3Store
 
+from ftops.core.backend_types import BACKEND_TYPES
 from ftops.core.errors import StateError
-from ftops.core.trusted_hosts import BACKEND_ADDRESSES, refusal
-from ftops.state.backends.object_store import Bucket, BucketError, Conflict, StoredObject, Tag
+from ftops.core.lazy import resolve
+from ftops.core.trusted_hosts import refusal
+from ftops.state.backends.bucket_interface import Bucket, BucketError, Conflict, StoredObject, Tag
 
 RETRIES: Any = {
     "max_retries": 3,
@@ -40,7 +42,7 @@ CLIENT: Any = {"connect_timeout": timedelta(seconds=5), "timeout": timedelta(sec
 
 
 class ObjectBucket:
-    """The objects of a bucket with a prefix. See `object_store.Bucket`."""
+    """The objects of a bucket with a prefix. See `bucket_interface.Bucket`."""
 
     def __init__(self, store: ObjectStore, place: str, prefix: str) -> None:
         self._store = store
@@ -97,11 +99,12 @@ class ObjectBucket:
 
 def open_bucket(backend: str, settings: Mapping[str, str], prefix: str) -> Bucket:
     """By the settings of a spec. Makes no request. Raises StateError."""
-    for (key,), service in BACKEND_ADDRESSES.get(backend, {}).items():
+    row = BACKEND_TYPES[backend]
+    for (key,), service in row.addresses.items():
         if settings.get(key) and (refused := refusal(settings[key], service, os.environ)):
             raise StateError(*refused)
     try:
-        store, place = _OPEN[backend](settings)
+        store, place = resolve(row.opens)(settings)
     except (BaseError, ValueError) as error:
         raise StateError(
             f"can't use the backend {backend}",
@@ -111,7 +114,7 @@ def open_bucket(backend: str, settings: Mapping[str, str], prefix: str) -> Bucke
     return ObjectBucket(store, place, prefix)
 
 
-def _azure(settings: Mapping[str, str]) -> tuple[ObjectStore, str]:
+def open_azure(settings: Mapping[str, str]) -> tuple[ObjectStore, str]:
     url = settings["account_url"].rstrip("/")
     parts = urlsplit(url)
     host = parts.hostname or ""
@@ -126,7 +129,7 @@ def _azure(settings: Mapping[str, str]) -> tuple[ObjectStore, str]:
     return AzureStore(container, **options), f"{url}/{container}"
 
 
-def _s3(settings: Mapping[str, str]) -> tuple[ObjectStore, str]:
+def open_s3(settings: Mapping[str, str]) -> tuple[ObjectStore, str]:
     bucket, url = settings["bucket"], settings.get("endpoint_url", "")
     config: Any = {"region": settings["region"]} if "region" in settings else {}
     if url:
@@ -140,17 +143,12 @@ def _s3(settings: Mapping[str, str]) -> tuple[ObjectStore, str]:
     return store, f"s3://{bucket}"
 
 
-def _gcs(settings: Mapping[str, str]) -> tuple[ObjectStore, str]:
+def open_gcs(settings: Mapping[str, str]) -> tuple[ObjectStore, str]:
     bucket, url = settings["bucket"], os.environ.get(_GCS_EMULATOR, "")
     config: Any = {"base_url": url, "bearer_token": "none"} if url else {}
     return GCSStore(bucket, config=config, **_options(url)), f"gs://{bucket}"
 
 
-_OPEN: Mapping[str, Callable[[Mapping[str, str]], tuple[ObjectStore, str]]] = {
-    "azure_blob": _azure,
-    "s3": _s3,
-    "gcs": _gcs,
-}
 _AZURE_KEYS = (
     "AZURE_STORAGE_ACCOUNT_KEY",
     "AZURE_STORAGE_SAS_KEY",
