@@ -1,7 +1,8 @@
-"""Service errors: exceptions of the SDKs as Temporary or Permanent. Only this module knows codes and texts.
+"""Service errors: exceptions of the SDKs as Temporary or Permanent, with hints.
 
-An exception becomes a `Refusal`, and tables say what that means. No SDK is imported here: if one of its
-exceptions exists, it is already loaded.
+An exception becomes a `Refusal`, and tables say what its text, code or status means. What only the OpenAI
+platform has is in `openai.errors`. No SDK is imported here: if one of its exceptions exists, it is already
+loaded.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class Meaning:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """Meanings that only one service has. They override those below."""
+    """Meanings that only one service has. They override those by code and status below."""
 
     route: str
     """What to check if the service can't be found."""
