@@ -39,7 +39,8 @@ class Share(Struct, frozen=True):
 
 
 class Row(Struct, frozen=True):
-    """A slice of the prompts, or all of them (`slice` is empty). `p` is adjusted over the slices."""
+    """A slice of the prompts, or all of them (`slice` is empty). `p` is adjusted over the slices. `test` is
+    the method behind `p`: `mcnemar`, `sign_flip`, or empty if nothing was tested."""
 
     by: str
     slice: str
@@ -51,6 +52,7 @@ class Row(Struct, frozen=True):
     difference: float | None = None
     interval: Interval | None = None
     p: float | None = None
+    test: str = ""
     verdict: str = ""
     is_equivalent: bool = False
 
@@ -81,10 +83,14 @@ def compare(
 ) -> tuple[Row, ...]:
     """The row of all prompts, which is the one declared test, then those of slices and functions, whose
     p-values are adjusted as one family. A slice too small to show anything isn't tested."""
-    rows = [_row(*group, prompts, candidate, baseline, alpha, margin) for group in _groups(prompts)]
+    groups = list(_groups(prompts))
+    rows = [_row(*group, prompts, candidate, baseline, alpha, margin) for group in groups]
+    independent = [len({prompts[i].group for i in positions}) for _, _, positions in groups]
     least = _fewest_for(alpha)
-    tested = [i for i, row in enumerate(rows) if i and row.p is not None and row.prompts >= least]
-    rows = [row if i in (0, *tested) else replace(row, p=None, verdict="") for i, row in enumerate(rows)]
+    tested = [i for i, row in enumerate(rows) if i and row.p is not None and independent[i] >= least]
+    rows = [
+        row if i in (0, *tested) else replace(row, p=None, test="", verdict="") for i, row in enumerate(rows)
+    ]
     adjusted = holm([rows[i].p or 0.0 for i in tested])
     for i, p in zip(tested, adjusted, strict=True):
         is_whole = rows[i].verdict != "incomplete"
@@ -94,7 +100,8 @@ def compare(
 
 
 def _fewest_for(alpha: float) -> int:
-    """The fewest prompts that can give a significant result: if all of them are gained."""
+    """The fewest prompts, or clusters, that can give a significant result: if all of them are gained. Both
+    tests then have the same p-value."""
     return next(n for n in range(1, 1000) if mcnemar(n, 0) <= alpha)
 
 
@@ -122,14 +129,15 @@ def _row(
     margin: float,
 ) -> Row:
     own = [candidate.values[i] for i in positions]
-    row = Row(by, name, len(positions), _share(own, candidate.is_binary, alpha))
+    clusters = [prompts[i].group for i in positions]
+    row = Row(by, name, len(positions), _share(own, clusters, candidate.is_binary, alpha))
     if baseline is None:
         return row
     other = [baseline.values[i] for i in positions]
-    row = replace(row, baseline=_share(other, baseline.is_binary, alpha))
+    row = replace(row, baseline=_share(other, clusters, baseline.is_binary, alpha))
     pairs = [
-        (a, b, prompts[i].group)
-        for i, a, b in zip(positions, own, other, strict=True)
+        (a, b, cluster)
+        for a, b, cluster in zip(own, other, clusters, strict=True)
         if a is not None and b is not None
     ]
     row = _tested(row, pairs, candidate.is_binary and baseline.is_binary, alpha)
@@ -150,15 +158,15 @@ def _tested(row: Row, pairs: Sequence[tuple[float, float, object]], is_binary: b
     if is_binary and len(set(clusters)) == len(clusters):
         both = sum(a == b == 1 for a, b, _ in pairs)
         counts = Pairs(both, gained, lost, len(pairs) - both - gained - lost)
-        p, interval = mcnemar(gained, lost), newcombe(counts, alpha)
+        row = replace(row, test="mcnemar", p=mcnemar(gained, lost), interval=newcombe(counts, alpha))
     else:
-        p = sign_flip(differences, clusters)
-        interval = bootstrap(differences, clusters, alpha=alpha)  # type: ignore[assignment]
+        p, interval = sign_flip(differences, clusters), bootstrap(differences, clusters, alpha)
+        if interval and not gained + lost:  # resampling equal values shows no uncertainty
+            interval = newcombe(Pairs(len(set(clusters)), 0, 0, 0), alpha)
+        row = replace(row, test="sign_flip", p=p, interval=interval)
     difference = sum(differences) / len(differences)
-    verdict = _verdict(p, difference, alpha)
-    return replace(
-        row, gained=gained, lost=lost, difference=difference, interval=interval, p=p, verdict=verdict
-    )
+    verdict = _verdict(row.p or 0.0, difference, alpha)
+    return replace(row, gained=gained, lost=lost, difference=difference, verdict=verdict)
 
 
 def _verdict(p: float, difference: float, alpha: float) -> str:
@@ -167,13 +175,18 @@ def _verdict(p: float, difference: float, alpha: float) -> str:
     return "no measurable change" if difference >= 0 else "worse, within noise"
 
 
-def _share(values: Sequence[float | None], is_binary: bool, alpha: float) -> Share:
-    graded = [value for value in values if value is not None]
-    right = sum(graded)
-    if is_binary:
+def _share(
+    values: Sequence[float | None], clusters: Sequence[object], is_binary: bool, alpha: float
+) -> Share:
+    """Wilson's interval for one answer each to independent prompts, otherwise a bootstrap over clusters."""
+    graded = [(value, cluster) for value, cluster in zip(values, clusters, strict=True) if value is not None]
+    right, groups = sum(value for value, _ in graded), {cluster for _, cluster in graded}
+    if is_binary and len(groups) == len(graded):
         interval: Interval | None = wilson(int(right), len(graded), alpha)
     else:
-        interval = bootstrap(graded, alpha=alpha) if graded else None
+        interval = bootstrap([value for value, _ in graded], [cluster for _, cluster in graded], alpha)
+        if interval and right in (0, len(graded)):  # resampling equal values shows no uncertainty
+            interval = wilson(len(groups) if right else 0, len(groups), alpha)
     return Share(right, len(graded), len(values) - len(graded), interval)
 
 

@@ -6,7 +6,7 @@ candidate got right, `lost` those that only the baseline got right.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from math import lgamma, sqrt
 from statistics import NormalDist
@@ -23,6 +23,10 @@ EXACT = 14
 """Up to so many clusters, all sign flips are tried instead of random ones."""
 FEWEST_CLUSTERS = 10
 """A bootstrap of fewer has no useful interval."""
+FEW_KINDS = 100
+"""Up to so many different clusters, equal ones are drawn together: the distribution is the same."""
+BLOCK = 4_000_000
+"""Numbers drawn at once."""
 
 Values = Sequence[float] | NDArray[np.float64]
 
@@ -110,7 +114,12 @@ def sign_flip(differences: Values, clusters: Sequence[object] = (), seed: int = 
         flips = np.arange(2 ** len(sums))[:, None] >> np.arange(len(sums)) & 1
         return float(np.mean(np.abs((1 - 2 * flips) @ sums) >= observed - tolerance))
     random = np.random.default_rng(seed)
-    extreme, step = 0, max(1, 4_000_000 // len(sums))
+    kinds, counts = np.unique(np.abs(sums), return_counts=True)
+    if len(kinds) <= FEW_KINDS:
+        positive = random.binomial(counts, 0.5, (DRAWS, len(kinds)))
+        extreme = int((np.abs((2 * positive - counts) @ kinds) >= observed - tolerance).sum())
+        return (extreme + 1) / (DRAWS + 1)
+    extreme, step = 0, max(1, BLOCK // len(sums))
     for start in range(0, DRAWS, step):
         count = min(step, DRAWS - start)
         signs = random.integers(0, 2, (count, len(sums)), dtype=np.int8) * 2 - 1
@@ -126,35 +135,33 @@ def _sums(values: NDArray[np.float64], clusters: Sequence[object]) -> NDArray[np
     return np.asarray(np.bincount(index, values, len(numbers)), dtype=float)
 
 
-def mean(values: NDArray[np.float64]) -> float:
-    return float(values.mean())
-
-
 def bootstrap(
     values: Values,
     clusters: Sequence[object] = (),
-    statistic: Callable[[NDArray[np.float64]], float] = mean,
     alpha: float = ALPHA,
     seed: int = 0,
     draws: int = 2_000,
 ) -> Interval | None:
-    """Percentile interval of a statistic, with whole clusters drawn again. The same values and seed give the
+    """Percentile interval of the mean, with whole clusters drawn again. The same values and seed give the
     same interval. None if there are fewer than FEWEST_CLUSTERS clusters."""
     array = np.asarray(values, dtype=float)
-    numbers: dict[object, list[int]] = {}
-    for position, cluster in enumerate(clusters or range(len(array))):
-        numbers.setdefault(cluster, []).append(position)
-    members = [np.asarray(positions) for positions in numbers.values()]
-    if len(members) < FEWEST_CLUSTERS:
+    pairs = np.stack([_sums(array, clusters), _sums(np.ones(len(array)), clusters)], axis=1)
+    if len(pairs) < FEWEST_CLUSTERS:
         return None
-    random = np.random.default_rng(seed)
-    chosen = random.integers(0, len(members), (draws, len(members)))
-    if len(members) == len(array):
-        samples = [statistic(array[row]) for row in chosen]
-    else:
-        samples = [statistic(array[np.concatenate([members[i] for i in row])]) for row in chosen]
-    low, high = np.quantile(samples, [alpha / 2, 1 - alpha / 2])
+    sums, sizes = _drawn(pairs, draws, np.random.default_rng(seed)).T
+    low, high = np.quantile(sums / sizes, [alpha / 2, 1 - alpha / 2])
     return Interval(float(low), float(high))
+
+
+def _drawn(rows: NDArray[np.float64], draws: int, random: np.random.Generator) -> NDArray[np.float64]:
+    """The sums of as many rows as there are, drawn with replacement, for each draw."""
+    kinds, counts = np.unique(rows, axis=0, return_counts=True)
+    if len(kinds) <= FEW_KINDS:
+        return np.asarray(random.multinomial(len(rows), counts / len(rows), draws) @ kinds)
+    step = max(1, BLOCK // len(rows))
+    sizes = [min(step, draws - start) for start in range(0, draws, step)]
+    chosen = (random.integers(0, len(rows), (size, len(rows)), dtype=np.int32) for size in sizes)
+    return np.concatenate([rows[block].sum(axis=1) for block in chosen])
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:

@@ -19,8 +19,13 @@ LONGEST = 300
 SHOWN = 10
 """Wrong answers at most, unless all are asked for."""
 _STYLES = {"better": "create", "significantly worse": "delete", "incomplete": "delete"}
-_FOOT = "* adjusted for the number of slices (Holm). Exact McNemar test; 95 % intervals (Wilson, Newcombe)."
-_FOOT_SCORES = "* adjusted for the number of slices (Holm). Sign-flip test; 95 % intervals (bootstrap)."
+_ADJUSTED = "* adjusted for the number of slices (Holm). "
+_METHODS = {
+    ("mcnemar",): "Exact McNemar test; 95 % intervals (Wilson, Newcombe).",
+    ("sign_flip",): "Sign-flip test; 95 % intervals (bootstrap).",
+    ("mcnemar", "sign_flip"): "Exact McNemar test, but a sign-flip test for rows with clusters or several "
+    "samples; 95 % intervals (Wilson and Newcombe, or bootstrap).",
+}
 
 
 def draw(evaluation: Evaluation, paint: Painter, show: str = "misses", limit: int | None = SHOWN) -> str:
@@ -43,7 +48,7 @@ def _table(evaluation: Evaluation, comparison: Comparison, paint: Painter) -> It
     for row, cells in zip(shown, rows, strict=True):
         text = clean(_joined(cells[:8], widths))
         yield f"{text}  {paint(cells[8], _STYLES.get(row.verdict, ''))}" if row.verdict else text
-    yield from (paint(note, "dim") for note in notes(evaluation, comparison))
+    yield from (paint(note, "dim") for note in notes(comparison))
     yield ""
 
 
@@ -52,12 +57,13 @@ def rows_to_show(comparison: Comparison) -> list[Row]:
     return [row for row in comparison.rows if row.by != "function" or not _is_perfect(row)]
 
 
-def notes(evaluation: Evaluation, comparison: Comparison) -> Iterator[str]:
+def notes(comparison: Comparison) -> Iterator[str]:
     """Below a table: what it leaves out, and the methods."""
     if left := len(comparison.rows) - len(rows_to_show(comparison)):
         yield f"{plural(left, 'other function')}: all answers are right"
-    if any(row.by and row.p is not None for row in comparison.rows):
-        yield _FOOT if evaluation.inputs.samples == 1 else _FOOT_SCORES
+    tested = [row for row in comparison.rows if row.p is not None]
+    if methods := _METHODS.get(tuple(sorted({row.test for row in tested}))):
+        yield (_ADJUSTED if any(row.by for row in tested) else "") + methods
 
 
 def table_rows(evaluation: Evaluation, comparison: Comparison, rows: Sequence[Row]) -> list[list[str]]:
@@ -252,6 +258,7 @@ def _comparison_json(comparison: Comparison) -> dict[str, Json]:
             "difference": row.difference,
             "interval": list(row.interval) if row.interval else None,
             "p": row.p,
+            "test": row.test or None,
             "verdict": row.verdict or None,
             "equivalent": row.is_equivalent,
         }

@@ -181,6 +181,31 @@ def test_samples_are_no_more_prompts(folder: Path) -> None:
     assert "With 20 prompts, differences under about 37 points" in done.stderr
 
 
+def test_reports_name_the_test_that_was_used(folder: Path) -> None:
+    sections = json.loads((folder / "prompts.json").read_text(encoding="utf-8"))
+    rows = [
+        {
+            "prompt": prompt,
+            "expect": function,
+            "slice": name,
+            **({"cluster": f"{i // 2}"} if clusters else {}),
+        }
+        for name, clusters in (("straightforward", True), ("challenging", False))
+        for i, (prompt, function) in enumerate(sections[name].items())
+    ]
+    (folder / "rows.json").write_text(json.dumps(rows))
+    words = ("--prompts", "rows.json", *FILES[2:], *SETTINGS, "--out", "r.html", "--out", "r.md")
+    done = evaluate(folder, *BOTH[:4], *words, "-y")
+    methods = "Exact McNemar test, but a sign-flip test for rows with clusters"
+    assert methods in done.stdout
+    assert all(methods in (folder / name).read_text(encoding="utf-8") for name in ("r.html", "r.md"))
+    found = document(folder, *BOTH[:4], *words)["comparisons"][0]["rows"]
+    tests = {row["slice"]: row["test"] for row in found if row["by"] != "function"}
+    assert tests == {None: "sign_flip", "straightforward": None, "challenging": "mcnemar"}
+    done = evaluate(folder, *BOTH, "-y")
+    assert "Exact McNemar test; 95 % intervals (Wilson, Newcombe)." in done.stdout
+
+
 def test_a_long_prompt_is_cut_for_people_only(folder: Path) -> None:
     row = {"prompt": "Land! " * 1000, "expect": {"no_call": True}}
     (folder / "long.json").write_text(json.dumps([row]), encoding="utf-8")

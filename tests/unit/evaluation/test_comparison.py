@@ -86,6 +86,48 @@ def test_paraphrases_count_once() -> None:
     assert verdict("+" * 50, "-" * 50, clusters) == "no measurable change"
 
 
+def test_a_row_names_its_test() -> None:
+    """A slice without clusters is tested by McNemar's test, even if another slice has clusters."""
+    prompts = [
+        *(prompt(i, "clustered", cluster=str(i // 2)) for i in range(24)),
+        *(prompt(i, "independent") for i in range(24, 36)),
+        *(prompt(i, "few", cluster=str(i // 2)) for i in range(36, 46)),
+    ]
+    rows = compare(prompts, scores_of(grades("+" * 46)), scores_of(grades("-" * 46)))
+    assert [(row.slice, row.test) for row in rows] == [
+        ("", "sign_flip"),
+        ("clustered", "sign_flip"),
+        ("independent", "mcnemar"),
+        ("few", ""),  # ten prompts, but five clusters, which can't show anything
+    ]
+    assert rows[1].p == rows[2].p
+    assert (rows[3].p, rows[3].verdict) == (None, "")
+
+
+def test_the_interval_of_a_share_counts_clusters() -> None:
+    scores = scores_of(grades("+" * 40 + "-" * 40))
+    alone, together, few = (
+        compare([prompt(i, cluster=f"{i // size}") for i in range(80)], scores, None)[0]
+        for size in (1, 4, 10)
+    )
+    assert alone.candidate.interval is not None
+    assert together.candidate.interval is not None
+    width = [high - low for low, high in (alone.candidate.interval, together.candidate.interval)]
+    assert width[1] > 1.8 * width[0]
+    assert few.candidate.interval is None
+
+
+def test_equal_clusters_are_no_certainty() -> None:
+    """Ten clusters that are all right, or all as before, say no more than ten prompts."""
+    ten = [prompt(i) for i in range(10)]
+    twenty = [prompt(i, cluster=str(i // 2)) for i in range(20)]
+    expected = compare(ten, scores_of(grades("+" * 10)), scores_of(grades("+" * 10)))[0]
+    row = compare(twenty, scores_of(grades("+" * 20)), scores_of(grades("+" * 20)))[0]
+    assert row.candidate.interval == expected.candidate.interval
+    assert row.interval == expected.interval
+    assert not row.is_equivalent
+
+
 def test_several_samples_are_a_mean() -> None:
     prompts = [prompt(i) for i in range(12)]
     candidate = scores_of([[RIGHT, RIGHT, WRONG]] * 12)

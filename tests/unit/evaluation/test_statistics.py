@@ -122,11 +122,22 @@ def test_nothing_differs() -> None:
     assert sign_flip([]) == sign_flip([0.0, 0.0]) == 1.0
 
 
-def test_bootstrap_comes_near_scipy() -> None:
-    values = np.random.default_rng(5).normal(1, 2, 80)
+@pytest.mark.parametrize("values", [np.random.default_rng(5).normal(1, 2, 300), np.arange(80) % 4])
+def test_bootstrap_comes_near_scipy(values: np.ndarray) -> None:
     expected = scipy_stats.bootstrap((values,), np.mean, n_resamples=9999, method="percentile", rng=1)
     found = bootstrap(values, draws=9999)
     assert found == pytest.approx(tuple(expected.confidence_interval), abs=0.05)
+
+
+def test_drawing_equal_clusters_together_changes_only_the_draws() -> None:
+    values = np.random.default_rng(3).integers(0, 2, 1200).astype(float)
+    clusters = [i // (2 + i % 2) for i in range(1200)]
+    noise = np.random.default_rng(4).normal(0, 1e-9, 1200)  # makes every cluster different
+    together, alone = bootstrap(values, clusters, draws=9999), bootstrap(values + noise, clusters, draws=9999)
+    assert together == pytest.approx(alone, abs=3e-3)
+    assert sign_flip(values - 0.48, clusters) == pytest.approx(
+        sign_flip(values - 0.48 + noise, clusters), abs=0.02
+    )
 
 
 def test_bootstrap_is_the_same_each_time_and_refuses_few_clusters() -> None:
