@@ -22,53 +22,46 @@ class RunStarted(Event, frozen=True):
     changes: int
 
 
-class ChangeStarted(Event, frozen=True):
+class StepEvent(Event, frozen=True):
     step: str
     address: Address
+
+
+class ChangeStarted(StepEvent, frozen=True):
     action: str
 
 
-class ChangeProgress(Event, frozen=True):
+class ChangeProgress(StepEvent, frozen=True):
     """`percent` is 0 to 100, None where it isn't known; `elapsed` in seconds."""
 
-    step: str
-    address: Address
     message: str
     elapsed: float
     percent: float | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
 
 
-class ChangeRetried(Event, frozen=True):
+class ChangeRetried(StepEvent, frozen=True):
     """A temporary error; the next try comes after `wait` seconds."""
 
-    step: str
-    address: Address
     message: str
     attempt: int
     wait: float
 
 
-class ChangeFinished(Event, frozen=True):
-    step: str
-    address: Address
+class ChangeFinished(StepEvent, frozen=True):
     action: str
     remote_id: str
     elapsed: float
 
 
-class ChangeLeft(Event, frozen=True):
+class ChangeLeft(StepEvent, frozen=True):
     """Still in progress at the service when the run ended; the next apply goes on with it."""
 
-    step: str
-    address: Address
     action: str
     remote_id: str
 
 
-class ChangeFailed(Event, frozen=True):
-    step: str
-    address: Address
+class ChangeFailed(StepEvent, frozen=True):
     action: str
     message: str
     detail: str
@@ -76,9 +69,7 @@ class ChangeFailed(Event, frozen=True):
     elapsed: float
 
 
-class ChangeSkipped(Event, frozen=True):
-    step: str
-    address: Address
+class ChangeSkipped(StepEvent, frozen=True):
     action: str
     because: str
 
@@ -112,8 +103,5 @@ class RunFinished(Event, frozen=True):
 def to_json(event: Event) -> dict[str, Json]:
     """One line of `apply -o json`: the event's name under `event`, then its fields."""
     name = "".join(f"_{c.lower()}" if c.isupper() else c for c in type(event).__name__)
-    fields = {k: v for k, v in asdict(event).items() if k != "address"}
-    address = getattr(event, "address", None)
-    if address is not None:
-        fields["address"] = str(address)
+    fields = {k: str(v) if k == "address" else v for k, v in asdict(event).items()}
     return {"event": name.lstrip("_"), **fields}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from ftops.core.address import Reference, Secret, Secrets, Value, fill
 from ftops.core.dag_executor import Call, Clock, RealTime
 from ftops.core.errors import FtopsError, Permanent
 from ftops.core.timestamps import iso_timestamp
-from ftops.planning.desired import at, attribute, no_value
+from ftops.planning.desired import at, no_value
 from ftops.planning.plan import Action, Change
 from ftops.providers.base import NotVisibleYet, Progress, Provider, ReportsProgress, Request, visible_after
 from ftops.providers.visibility import LOOK_AGAIN
@@ -96,7 +97,7 @@ class ProviderCalls(Struct, frozen=True):
         try:
             return _CALLS[step.change.action](self, step, provider)
         except Permanent as error:
-            return _raises(error)
+            return partial(_raise, error)
 
     def recorded(self, step: Step) -> ResourceState:
         """The record of a step's object."""
@@ -112,7 +113,7 @@ class ProviderCalls(Struct, frozen=True):
         sizes: list[Any] = [data.outputs.get("examples") if data else None]
         for name in ("n_epochs", "batch_size"):
             path = f"hyperparameters.{name}"
-            resolved = attribute(recorded.outputs, path)  # -1 or a word until the service has chosen it
+            resolved = at(recorded.outputs, path)  # -1 or a word until the service has chosen it
             is_resolved = isinstance(resolved, int) and resolved > 0
             sizes.append(resolved if is_resolved else at(recorded.inputs, path))
         if not all(isinstance(size, int) and size > 0 for size in sizes):
@@ -123,7 +124,8 @@ class ProviderCalls(Struct, frozen=True):
     def _create(self, step: Step, provider: Provider) -> Call:
         operation = step.operation = step.operation or self._intent(step, Operation.CREATE)
         request = self._request(step, operation)
-        known = self._known_ids() if step.effect_unknown else None
+        live = (*self.live.resources.values(), *self.live.deposed.values())
+        known = frozenset(record.remote_id for record in live) if step.effect_unknown else None
         wanted = replace(operation, inputs=request.inputs)
         check = self.context.check
         left = step.lost_at + visible_after(provider) - self.context.clock.now()
@@ -139,8 +141,7 @@ class ProviderCalls(Struct, frozen=True):
 
     def _update(self, step: Step, provider: Provider) -> Call:
         operation = step.operation = step.operation or self._intent(step, Operation.UPDATE)
-        request = self._request(step, operation)
-        recorded = self.recorded(step)
+        request, recorded = self._request(step, operation), self.recorded(step)
         return self._checked(lambda: provider.update(request, recorded))
 
     def _delete(self, step: Step, provider: Provider) -> Call:
@@ -154,21 +155,16 @@ class ProviderCalls(Struct, frozen=True):
 
         return checked
 
-    def _forget(self, step: Step, provider: Provider) -> Call:
-        return lambda: None
-
     def _look(self, step: Step, provider: Provider) -> Call:
         recorded, seen = self.recorded(step), step.seen
         taken = not step.waiting and step.change.action in (Action.ADOPT, Action.RESTORE)
 
-        def is_old(remote: RemoteObject) -> bool:
-            """Whether its progress was shown when it was created."""
-            return taken and remote.status is not Status.PENDING
-
         def look() -> object:
             remote = provider.read(recorded)
-            if remote is None or not isinstance(provider, ReportsProgress) or is_old(remote):
+            if remote is None or not isinstance(provider, ReportsProgress):
                 return remote
+            if taken and remote.status is not Status.PENDING:
+                return remote  # its progress was shown when it was created
             lines, next_seen = provider.progress(recorded, seen)
             return PollResult(remote, tuple(lines), next_seen)
 
@@ -208,7 +204,7 @@ class ProviderCalls(Struct, frozen=True):
         if isinstance(reference, Secret):
             return reference
         resource = self.live.resources.get(reference.address)
-        value: Value = attribute(resource.outputs, reference.attribute) if resource else None
+        value: Value = at(resource.outputs, reference.attribute) if resource else None
         if value is None:
             raise Permanent(*no_value(reference, resource.outputs if resource else {}))
         return value
@@ -216,21 +212,14 @@ class ProviderCalls(Struct, frozen=True):
     def _secret(self, reference: Reference | Secret) -> Value:
         return self.context.secrets[reference] if isinstance(reference, Secret) else reference
 
-    def _known_ids(self) -> frozenset[str]:
-        live = self.live
-        return frozenset(r.remote_id for r in (*live.resources.values(), *live.deposed.values()))
-
 
 def new_token(lineage: str) -> str:
     """16 hex digits: the mark of the state, then random ones."""
     return owner_mark(lineage) + secrets.token_hex(8 - OWNER_DIGITS // 2)
 
 
-def _raises(error: FtopsError) -> Call:
-    def turn() -> object:
-        raise error
-
-    return turn
+def _raise(error: FtopsError) -> object:
+    raise error
 
 
 _CALLS: Mapping[Action, Callable[[ProviderCalls, Step, Provider], Call]] = {
@@ -241,5 +230,5 @@ _CALLS: Mapping[Action, Callable[[ProviderCalls, Step, Provider], Call]] = {
     Action.ADOPT: ProviderCalls._look,
     Action.RESUME: ProviderCalls._look,
     Action.RESTORE: ProviderCalls._look,
-    Action.FORGET: ProviderCalls._forget,
+    Action.FORGET: lambda calls, step, provider: lambda: None,
 }

@@ -6,9 +6,9 @@ digest is; its value appears nowhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from hashlib import sha256
-from typing import Any, cast
+from typing import Any
 
 from msgspec import Struct, field
 
@@ -29,7 +29,7 @@ from ftops.core.address import (
 )
 from ftops.core.errors import Diagnostic
 from ftops.core.normal_form import Spelling, canonical, normal
-from ftops.core.resource_types import RESOURCE_TYPES, ResourceType, kind_of, meaning_of
+from ftops.core.resource_types import RESOURCE_TYPES, kind_of, meaning_of
 from ftops.core.snippets import command
 from ftops.state.state import ResourceState
 
@@ -87,13 +87,15 @@ class Resolver(Struct):
             inputs[name] = self._leaf(value, name, name in kind.compared_by_content, found)
             identities.update(found)
             meaning = resource.identities.get(name) or _meaning(value, found, kind.spelling, name)
-            if name not in kind.local and meaning != _default(kind, name):
+            default = normal(kind.defaults[name], kind.spelling, name) if name in kind.defaults else None
+            if name not in kind.local and meaning != default:
                 essence[name] = meaning
         digest = str(self.facts.get(resource.address, {}).get("digest") or "")
         self.digests[resource.address] = digest
         self.contents[resource.address] = resource.identities.get("content", digest)
         fingerprint = ""
-        if all(map(self._is_known, _meant(resource.inputs, kind.compared_by_content))):
+        meant = (resource.inputs.get(name) for name in kind.compared_by_content)
+        if all(self._is_known(value) for value in meant if isinstance(value, Reference)):
             fingerprint = sha256(canonical([resource.address.kind, essence])).hexdigest()
         self.fingerprints[resource.address] = fingerprint
         return Desired(inputs, identities, fingerprint, self._bytes(resource))
@@ -133,9 +135,9 @@ class Resolver(Struct):
         if isinstance(reference, Secret):
             return reference
         known = self.outputs(reference.address)
-        value = None if known is None else attribute(known, reference.attribute)
+        value = None if known is None else at(known, reference.attribute)
         if value is None:
-            value = attribute(self.facts.get(reference.address, {}), reference.attribute)
+            value = at(self.facts.get(reference.address, {}), reference.attribute)
         return reference if value is None else value
 
     def _leaf(self, value: Value, path: str, compared_by_content: bool, found: dict[str, str]) -> Value:
@@ -160,18 +162,6 @@ class Resolver(Struct):
             known = self.fingerprints[value.address]
             return f"fingerprint:{known}" if known else ""
         return self.contents[value.address] if meaning else ""
-
-
-def _default(kind: ResourceType, name: str) -> Json:
-    """The normal form of an input's default."""
-    return normal(kind.defaults[name], kind.spelling, name) if name in kind.defaults else None
-
-
-def _meant(inputs: Mapping[str, Value], names: Iterable[str]) -> Iterator[Reference]:
-    for name in names:
-        value = inputs.get(name)
-        if isinstance(value, Reference):
-            yield value
 
 
 def content_of(recorded: ResourceState) -> str:
@@ -217,24 +207,14 @@ def _is_as_known(identity: str, recorded: str) -> bool:
     )
 
 
-def at(tree: Mapping[str, Value], path: str) -> Value:
-    """The value at a dotted path, or None."""
+def at(tree: Mapping[str, Any], path: str) -> Any:
+    """The value at a dotted path such as `checkpoint.best`, or None."""
     value: Any = tree
     for name in path.split("."):
         if isinstance(value, list) and name.isdigit() and int(name) < len(value):
             value = value[int(name)]
         else:
             value = value.get(name) if isinstance(value, Mapping) else None
-    return cast(Value, value)
-
-
-def attribute(outputs: Mapping[str, Json], path: str) -> Any:
-    """A computed attribute such as `checkpoint.best`, or None."""
-    value: Any = outputs
-    for name in path.split("."):
-        if not isinstance(value, Mapping):
-            return None
-        value = value.get(name)
     return value
 
 
@@ -257,7 +237,7 @@ def no_value(reference: Reference, outputs: Mapping[str, Json]) -> tuple[str, st
     """The error for a reference without a value: summary, detail and hint."""
     address, path = reference.address, reference.attribute
     head, _, last = path.rpartition(".")
-    siblings = attribute(outputs, head) if head else None
+    siblings = at(outputs, head) if head else None
     if isinstance(siblings, Mapping) and siblings:
         there = ", ".join(sorted(siblings, key=lambda name: (name.isdigit(), len(name), name)))
         detail = f"There is no {head} {last} of {address}. There are: {there}."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from ftops.config.config import Resource
 from ftops.core.address import Address, references
@@ -39,14 +39,11 @@ def explain(
     return tuple(explainer.cause(a) for a in sorted(wanted, key=lambda a: a.sort_key))
 
 
-class _Explainer:
-    def __init__(
-        self, changes: Mapping[Address, Change], resources: Mapping[Address, Resource], compare: Compare
-    ) -> None:
-        self.changes = changes
-        self.resources = resources
-        self.compare = compare
-        self.seen: set[Address] = set()
+class _Explainer(Struct):
+    changes: Mapping[Address, Change]
+    resources: Mapping[Address, Resource]
+    compare: Compare
+    seen: set[Address] = field(default_factory=set)
 
     def cause(self, address: Address) -> Cause:
         change = self.changes[address]
@@ -62,10 +59,6 @@ class _Explainer:
         """Changes that the changed inputs refer to; none for a new resource."""
         resource = self.resources.get(change.address)
         heads = {attribute.path.partition(".")[0] for attribute in change.attributes}
-        found: dict[Address, None] = {}
-        for head in sorted(heads):
-            value = resource.inputs.get(head) if resource else None
-            for reference in references(value):
-                if reference.address in self.changes and reference.address != change.address:
-                    found[reference.address] = None
-        yield from found
+        inputs = [resource.inputs.get(head) for head in sorted(heads)] if resource else []
+        found = dict.fromkeys(reference.address for reference in references(inputs))
+        return (address for address in found if address in self.changes and address != change.address)

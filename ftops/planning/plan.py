@@ -230,9 +230,6 @@ class Plan(Struct, frozen=True):
         """The providers of all changes with these actions."""
         return frozenset({change.provider for change in self.changes if change.action in actions})
 
-    def changes_at(self, providers: Collection[str]) -> tuple[Change, ...]:
-        return tuple(change for change in self.changes if change.provider in providers)
-
     @property
     def is_blocked(self) -> bool:
         """Whether preflight found errors."""
@@ -296,7 +293,7 @@ def plan_to_json(plan: Plan) -> dict[str, Json]:
         "drift": [drift_to_json(d) for d in plan.drift],
         "outputs": [_output(o) for o in plan.outputs],
         "moves": [{"from": str(source), "to": str(target)} for source, target in plan.moves],
-        "settings": [_setting(s) for s in plan.settings],
+        "settings": [{**s._asdict(), "address": str(s.address)} for s in plan.settings],
         "unchanged": plan.unchanged,
         "summary": dict(plan.summary._asdict()),
         "warnings": list(plan.warnings),
@@ -330,7 +327,7 @@ def _change(change: Change) -> Json:
         "step": change.step,
         "address": str(change.address),
         "action": change.action.value,
-        "reason": {"code": change.reason.code, "text": change.reason.text},
+        "reason": change.reason._asdict(),
         "provider": change.provider,
         "waits_for": list(change.waits_for),
         **{k: v for k, v in optional.items() if v},
@@ -338,28 +335,14 @@ def _change(change: Change) -> Json:
 
 
 def _attribute(attribute: AttributeChange) -> Json:
-    return {
-        "path": attribute.path,
-        "before": _shown(attribute.before),
-        "after": _shown(attribute.after),
-        "forces_replacement": attribute.forces_replacement,
-        "note": attribute.note,
-    }
+    before, after = _shown(attribute.before), _shown(attribute.after)
+    return {**attribute._asdict(), "before": before, "after": after}
 
 
 def _shown(value: Value) -> Json:
     return "(sensitive)" if stands_for_secret(value) else encode(value)
 
 
-def _setting(setting: SettingChange) -> Json:
-    return {**setting._asdict(), "address": str(setting.address)}
-
-
 def _output(output: OutputChange) -> Json:
-    hidden = output.sensitive
-    return {
-        "name": output.name,
-        "before": None if hidden else encode(output.before),
-        "after": None if hidden else encode(output.after),
-        "sensitive": hidden,
-    }
+    shown = output._replace(before=None, after=None) if output.sensitive else output
+    return {**shown._asdict(), "before": encode(shown.before), "after": encode(shown.after)}

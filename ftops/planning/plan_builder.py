@@ -235,7 +235,7 @@ class PlanBuilder(Struct, frozen=True):
             return made
         from ftops.planning.cost.estimator import estimate
 
-        changes = made.changes_at(billed)
+        changes = [change for change in made.changes if change.provider in billed]
         costs, findings = estimate(changes, self.config, resources, os.environ)
         return replace(made, estimate=costs, findings=(*made.findings, *findings))
 

@@ -14,7 +14,7 @@ from ftops.core.drift_classes import IGNORE, policy_of
 from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.core.value_diff import Difference, differences
 from ftops.planning.decision import deposed_key
-from ftops.planning.desired import covers
+from ftops.planning.desired import covers, put
 from ftops.planning.plan import AttributeChange, Drift
 from ftops.state.state import (
     Entry,
@@ -130,7 +130,9 @@ class _Records(Struct):
         seen = self.seen[address] = _without_ignored(remote.inputs, changed)
         current = observed_as(recorded, remote)
         if self.accept and any(d.policy != IGNORE for d in changed):
-            current = replace(current, inputs={**recorded.inputs, **_recordable(seen, changed)})
+            heads = {change.path.split(".")[0] for drift in changed for change in drift.attributes}
+            drifted = {name: value for name, value in seen.items() if name in heads}
+            current = replace(current, inputs={**recorded.inputs, **drifted})
         if current != recorded:
             self.resources[address] = current
             if address not in self.observed.found:  # an entry would end the pending operation too early
@@ -262,23 +264,7 @@ def _class_of(change: Difference, kind: str, inputs: Mapping[str, Value]) -> str
 
 def _without_ignored(seen: Mapping[str, Json], found: Iterable[Drift]) -> Mapping[str, Json]:
     """The inputs as the service shows them; those whose drift is ignored, as recorded."""
-    ignored = [change for drift in found if drift.policy == IGNORE for change in drift.attributes]
-    if not ignored:
-        return seen
     tree: dict[str, Any] = dict(seen)
-    for change in ignored:
-        *above, leaf = change.path.split(".")
-        branch = tree
-        for name in above:
-            branch[name] = branch = dict(branch.get(name) or {})
-        if change.before is None:
-            branch.pop(leaf, None)
-        else:
-            branch[leaf] = change.before
+    for change in (change for drift in found if drift.policy == IGNORE for change in drift.attributes):
+        put(tree, change.path, change.before)
     return tree
-
-
-def _recordable(seen: Mapping[str, Json], found: Iterable[Drift]) -> Mapping[str, Json]:
-    """The inputs that have drifted, each as a whole."""
-    heads = {change.path.split(".")[0] for drift in found for change in drift.attributes}
-    return {name: value for name, value in seen.items() if name in heads}

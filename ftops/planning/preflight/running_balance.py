@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
+from ftops.core.dag import closure, reverse
 from ftops.planning.plan import Change
 
 
@@ -33,31 +33,14 @@ class Order:
     """Which steps of a plan wait for which."""
 
     def __init__(self, changes: Sequence[Change]) -> None:
-        self._changes = changes
-        self._behind: dict[str, frozenset[str]] = {}
+        self._users = reverse({change.step: change.waits_for for change in changes})
+        self._behind: dict[str, set[str]] = {}
 
     def waits(self, step: str, other: str) -> bool:
         """Whether `step` always comes after `other`."""
         if other not in self._behind:
-            self._behind[other] = self._all_behind(other)
+            self._behind[other] = closure([other], self._users) - {other}
         return step in self._behind[other]
-
-    def _all_behind(self, step: str) -> frozenset[str]:
-        found: set[str] = set()
-        ahead = [step]
-        while ahead:
-            new = [user for user in self._users.get(ahead.pop(), ()) if user not in found]
-            found.update(new)
-            ahead += new
-        return frozenset(found)
-
-    @cached_property
-    def _users(self) -> dict[str, list[str]]:
-        users: dict[str, list[str]] = {}
-        for change in self._changes:
-            for need in change.waits_for:
-                users.setdefault(need, []).append(change.step)
-        return users
 
 
 def shortage(takes: Iterable[Take], left: float, order: Order) -> Shortage | None:
