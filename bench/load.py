@@ -21,7 +21,7 @@ from ftops.config.config import Config
 from ftops.config.graph import build
 from ftops.planning.plan import Plan
 from ftops.planning.planner import plan
-from ftops.planning.refresh import refresh
+from ftops.planning.refresh import Reader, refresh
 from ftops.providers import Providers
 from ftops.session import session as sessions
 from ftops.state.backends.local import LocalStore
@@ -64,7 +64,7 @@ def measure(folder: Path, runs: int) -> dict[str, float]:
     state = stages.time("apply", lambda: _apply(config), 1)
     _measure_store(stages, config, state)
     providers = Providers(config.providers, config.project)
-    observed = stages.time("refresh", lambda: refresh(state, providers))
+    observed = stages.time("refresh", lambda: refresh(state, Reader(providers)))
     unchanged = stages.time("plan nothing", lambda: plan(config, graph, state, observed))
     _check(unchanged)
     return stages.seconds

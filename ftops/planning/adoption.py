@@ -7,22 +7,21 @@ that it reports leaves no other choice. A file is the same if its digest is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, TypeVar
 
 from msgspec import Struct
 
 from ftops.core.address import Address, Expression, Json, Value
-from ftops.core.dag_executor import Call, Clock, RealTime
+from ftops.core.dag_executor import Call
 from ftops.core.errors import ProviderError
 from ftops.core.lazy import resolve
 from ftops.core.resource_types import RESOURCE_TYPES, kind_of
 from ftops.core.retry import of_searches
 from ftops.planning.plan import Action, Change
-from ftops.planning.refresh import gather, patient
+from ftops.planning.refresh import Reader, patient
 from ftops.planning.targeting import matching
-from ftops.providers.base import Discovers, Existing, Provider
+from ftops.providers.base import Discovers, Existing
 from ftops.providers.dataplane.job_wire import is_marked, is_marked_by, same_model
 from ftops.state.state import Adoptable, RemoteObject, ResourceState, State, Status, owner_mark
 
@@ -30,37 +29,39 @@ _FIXED = ("method", "beta", "grader", "response_format", "integrations")
 """Inputs of a job that have to be equal if one of the two has them."""
 _LOOSE = ("training_type", "suffix")
 """Inputs that have to be equal if the service reports them; not every API version does."""
-K = TypeVar("K", bound=Hashable)
 Listed = Mapping[tuple[str, str], Sequence[Existing]]
 """By provider and kind."""
 
 
 class Search(Struct, frozen=True):
-    """How to search: `state` is the recorded state with everything that the plan records."""
+    """What to search: `state` is the recorded state with everything that the plan records."""
 
     state: State
     replaces: tuple[Address, ...] = ()
-    parallelism: int = 10
-    retry_base: float = 1.0
-    clock: Clock | None = None
     imports: frozenset[Address] = frozenset()
     """Addresses for which the spec names an object itself."""
 
 
 def find_adoptable(
-    changes: Iterable[Change], providers: Callable[[str], Provider], search: Search
+    changes: Iterable[Change], reader: Reader, search: Search
 ) -> tuple[Mapping[Address, Adoptable], str]:
     """The objects to adopt instead of creating others, and a warning if the account couldn't be searched.
     Asks only providers that can list what their account holds."""
     wanted = _to_create(changes, search)
-    able = {name for name in {c.provider for c in wanted} if isinstance(providers(name), Discovers)}
+    able = {name for name in {c.provider for c in wanted} if isinstance(reader.providers(name), Discovers)}
     wanted = [change for change in wanted if change.provider in able]
     if not wanted:
         return {}, ""
     try:
-        listed = _gather(_lists(wanted, providers), providers, search)
+        retry = of_searches(reader.retry_base)
+        listed = reader.gather(_lists(wanted, reader), retry)
         candidates = _candidates(wanted, listed, search.state)
-        objects = _gather(_reads(wanted, candidates, providers, search), providers, search)
+        reads = {
+            (change.address, existing.remote.remote_id): (change.provider, _read(reader, change, existing))
+            for change in wanted
+            for existing in candidates[change.address]
+        }
+        objects = reader.gather(reads, retry)
     except ProviderError as error:
         return {}, f"can't look for existing files and jobs to adopt: {error.summary}"
     return _chosen(wanted, candidates, objects, search.state), ""
@@ -79,15 +80,13 @@ def _to_create(changes: Iterable[Change], search: Search) -> list[Change]:
     return [c for address, c in found.items() if address not in asked | search.imports]
 
 
-def _lists(
-    wanted: Sequence[Change], providers: Callable[[str], Provider]
-) -> dict[tuple[str, str], tuple[str, Call]]:
+def _lists(wanted: Sequence[Change], reader: Reader) -> dict[tuple[str, str], tuple[str, Call]]:
     """Files are listed for jobs, too: they tell on what data a job without a fingerprint was trained."""
     calls: dict[tuple[str, str], tuple[str, Call]] = {}
     for change in wanted:
         referred = (kind for kind, _ in kind_of(change.address).references.values())
         for kind in dict.fromkeys((*referred, change.address.kind)):
-            provider = providers(change.provider)
+            provider = reader.providers(change.provider)
             if isinstance(provider, Discovers):
                 calls[change.provider, kind] = change.provider, partial(provider.existing, kind)
     return calls
@@ -183,24 +182,9 @@ def _has_same_settings(reported: Mapping[str, Json], wanted: Mapping[str, Value]
     )
 
 
-def _reads(
-    wanted: Sequence[Change],
-    candidates: Mapping[Address, Sequence[Existing]],
-    providers: Callable[[str], Provider],
-    search: Search,
-) -> dict[tuple[Address, str], tuple[str, Call]]:
-    return {
-        (change.address, existing.remote.remote_id): (
-            change.provider,
-            _read(providers(change.provider), change, existing, search),
-        )
-        for change in wanted
-        for existing in candidates[change.address]
-    }
-
-
-def _read(provider: Provider, change: Change, existing: Existing, search: Search) -> Call:
+def _read(reader: Reader, change: Change, existing: Existing) -> Call:
     """Reads an object; None if the model that it made is deleted."""
+    provider = reader.providers(change.provider)
     reported = existing.remote.inputs
     inputs = {n: reported.get(n, "") if isinstance(v, Expression) else v for n, v in change.after.items()}
     record = ResourceState(change.address, change.provider, existing.remote.remote_id, Status.READY, inputs)
@@ -209,7 +193,7 @@ def _read(provider: Provider, change: Change, existing: Existing, search: Search
         is_usable = not isinstance(provider, Discovers) or provider.model_exists(existing)
         return provider.read(record) if is_usable else None
 
-    return patient(provider, read, search.clock or RealTime(), search.retry_base)
+    return patient(provider, read, reader.clock, reader.retry_base)
 
 
 def _chosen(
@@ -243,10 +227,3 @@ def _is_own(existing: Existing, change: Change, mark: str) -> bool:
 
 def _digits(digest: object) -> str:
     return str(digest or "").removeprefix("sha256:")[:16]
-
-
-def _gather(
-    calls: Mapping[K, tuple[str, Call]], providers: Callable[[str], Provider], search: Search
-) -> dict[K, Any]:
-    clock = search.clock or RealTime()
-    return gather(calls, providers, search.parallelism, clock, of_searches(search.retry_base))

@@ -11,14 +11,14 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from shlex import quote
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from ftops.config.accounts import accounts_of
 from ftops.config.config import Config, Import, Refactorings, Resource
 from ftops.config.graph import Graph
 from ftops.core.address import Address, Secret
-from ftops.core.dag_executor import Clock
+from ftops.core.dag_executor import Clock, RealTime
 from ftops.core.errors import Blocked, FtopsError, ProviderError
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.snippets import command
@@ -30,7 +30,7 @@ from ftops.planning.moves import Replacement, apply_moves, not_there, nothing_to
 from ftops.planning.plan import MAKING, NORMAL, Mode, Options, Plan, sent_resources
 from ftops.planning.planner import plan
 from ftops.planning.provider_matching import located
-from ftops.planning.refresh import missing, refresh
+from ftops.planning.refresh import Reader, missing, refresh
 from ftops.providers import Providers
 from ftops.providers.base import Discovers, all_instant
 from ftops.state.state import Observed, ResourceState, State, fold
@@ -46,7 +46,7 @@ class PlanBuilder(Struct, frozen=True):
     retry_base: float
     """Seconds before the second try of a read that failed temporarily."""
     parallelism: int = 10
-    clock: Clock | None = None
+    clock: Clock = field(default_factory=RealTime)
     offline: bool = False
     """Whether no service is asked."""
     digest_key: str = ""
@@ -100,14 +100,7 @@ class PlanBuilder(Struct, frozen=True):
             raise FtopsError(f"the spec doesn't declare {address}", "the next apply would delete it.", hint)
         one = Import(address, remote_id)
         wanted = to_read(self._importing(one), self.graph, self.state)
-        seen = refresh(
-            State(""),
-            self.providers,
-            imports=wanted,
-            clock=self.clock,
-            retry_base=self.retry_base,
-            secrets=self.config.secrets,
-        )
+        seen = refresh(State(""), self._reader, imports=wanted)
         check_imports((one,), self.state.resources, self.state.deposed, seen)
         remote = seen.imported[address]
         assert remote is not None  # noqa: S101 - check_imports has refused it
@@ -118,29 +111,15 @@ class PlanBuilder(Struct, frozen=True):
         """What a plan says where objects of the service are imported under declared addresses, all at once.
         `digests` are those of files whose content is known, by id."""
         config = self._importing(*(Import(address, remote_id) for address, remote_id in wanted.items()))
-        seen = refresh(
-            State(""),
-            self.providers,
-            imports=to_read(config, self.graph, self.state),
-            digests=digests,
-            parallelism=self.parallelism,
-            clock=self.clock,
-            retry_base=self.retry_base,
-        )
+        imports = to_read(config, self.graph, self.state)
+        seen = refresh(State(""), self._reader, imports=imports, digests=digests)
         return plan(config, self.graph, self.state, seen, NORMAL, self._secret_digests)
 
     def check_home(self, wanted: Replacement) -> None:
         """Raises Blocked where objects aren't in the account in which they are to be recorded, or nothing
         tells that it is theirs; FtopsError where it can't be asked."""
         try:
-            gone = missing(
-                wanted.sought,
-                self.providers,
-                parallelism=self.parallelism,
-                clock=self.clock,
-                retry_base=self.retry_base,
-                secrets=self.config.secrets,
-            )
+            gone = missing(wanted.sought, self._reader)
         except ProviderError as error:
             raise FtopsError(
                 f"can't check whether the objects are in {wanted.home.account}: {error.summary}",
@@ -180,17 +159,7 @@ class PlanBuilder(Struct, frozen=True):
     def _observe(self, look: bool, options: Options, on_progress: Callable[[int, int], None]) -> Observed:
         state, _ = apply_moves(located(self.state, self.config)[0], self.config.refactorings.moves)
         imports = to_read(self.config, self.graph, state) if options.mode is Mode.NORMAL else ()
-        observed = refresh(
-            state,
-            self.providers,
-            everything=look,
-            imports=imports,
-            parallelism=self.parallelism,
-            retry_base=self.retry_base,
-            on_progress=on_progress,
-            clock=self.clock,
-            secrets=self.config.secrets,
-        )
+        observed = refresh(state, self._reader, everything=look, imports=imports, on_progress=on_progress)
         gone = [a for a, remote in observed.objects.items() if remote is None and a not in observed.causes]
         if not gone:
             return observed
@@ -208,8 +177,8 @@ class PlanBuilder(Struct, frozen=True):
 
         recorded = fold(self.state, made.entries)
         imports = frozenset(observed.imported)
-        search = Search(recorded, options.replaces, self.parallelism, self.retry_base, self.clock, imports)
-        found, warning = find_adoptable(made.changes, self.providers, search)
+        search = Search(recorded, options.replaces, imports)
+        found, warning = find_adoptable(made.changes, self._reader, search)
         if found:
             observed = replace(observed, adoptable=found)
             made = plan(self.config, self.graph, self.state, observed, options, self._secret_digests)
@@ -238,6 +207,10 @@ class PlanBuilder(Struct, frozen=True):
         changes = [change for change in made.changes if change.provider in billed]
         costs, findings = estimate(changes, self.config, resources, os.environ)
         return replace(made, estimate=costs, findings=(*made.findings, *findings))
+
+    @property
+    def _reader(self) -> Reader:
+        return Reader(self.providers, self.parallelism, self.clock, self.retry_base, self.config.secrets)
 
     @property
     def _secret_digests(self) -> dict[Secret, str]:

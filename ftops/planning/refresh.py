@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 from typing import Any, TypeVar
 
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from ftops.core.address import NO_SECRETS, Address, Secrets
@@ -38,7 +40,7 @@ from ftops.providers.base import (
     all_instant,
     visible_after,
 )
-from ftops.providers.redaction import NOTHING_SECRET, Redaction, redaction, with_secrets
+from ftops.providers.redaction import Redaction, redaction, with_secrets
 from ftops.providers.visibility import LOOK_AGAIN, invisible_for, look_again_after
 from ftops.state.state import (
     Observed,
@@ -55,93 +57,99 @@ Key = tuple[Address, str]
 """An address and what is read: `` the current object, `?` that of a pending create, `=` one to import, else
 a deposed one."""
 K = TypeVar("K", bound=Hashable)
+OnProgress = Callable[[int, int], None]
+"""Told how many reads are done, and how many there are."""
+
+
+class Reader(Struct, frozen=True):
+    """Reads from the services. `secrets` are filled into what is searched, and removed from what is read."""
+
+    providers: Callable[[str], Provider]
+    parallelism: int = 10
+    clock: Clock = field(default_factory=RealTime)
+    retry_base: float = 1.0
+    """Seconds before the second try; doubles with each."""
+    secrets: Secrets = NO_SECRETS
+
+    def gather(
+        self,
+        calls: Mapping[K, tuple[str, Call]],
+        retry: Backoff | None = None,
+        on_progress: OnProgress = lambda done, total: None,
+    ) -> dict[K, Any]:
+        """The results of reads, each at the provider named with it. Temporary failures are retried. Raises
+        the error of the first read that fails for good."""
+        retry = retry or of_reads(self.retry_base)
+        looks = {key: call for key, (_, call) in calls.items()}
+        reads = _Reads(looks, on_progress, retry, redaction(self.secrets))
+        if calls:
+            local = all_instant(self.providers, (name for name, _ in calls.values()))
+            executor: Executor = Inline() if local else Threads(self.parallelism)
+            DagExecutor(dict.fromkeys(calls, ()), reads, executor, self.clock, self.parallelism).run()
+        return reads.results
 
 
 def refresh(
     state: State,
-    providers: Callable[[str], Provider],
+    reader: Reader,
     *,
     everything: bool = True,
     imports: Iterable[ResourceState] = (),
     digests: Mapping[str, str] = {},
-    parallelism: int = 10,
-    clock: Clock | None = None,
-    retry_base: float = 1.0,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
-    secrets: Secrets = NO_SECRETS,
+    on_progress: OnProgress = lambda done, total: None,
 ) -> Observed:
     """Reads every recorded object; with `everything=False` only searches those of pending creates. `imports`
-    are read, too; `digests` are those of files whose content was read already, by id. `retry_base` is the
-    seconds before a second try; it doubles with each. `secrets` are filled into what is searched, and removed
-    from what is read.
+    are read, too; `digests` are those of files whose content was read already, by id.
 
     Raises the ProviderError of the first read that fails for good.
     """
-    clock = clock or RealTime()
     known = frozenset(r.remote_id for r in (*state.resources.values(), *state.deposed.values()))
     intents = {
-        address: replace(operation, inputs=with_secrets(operation.inputs, secrets))
+        address: replace(operation, inputs=with_secrets(operation.inputs, reader.secrets))
         for address, operation in state.pending.items()
         if operation.operation is Operation.CREATE
     }
-    calls = _finds(providers, intents, known, clock)
+    calls = _finds(reader, intents, known)
     if everything:
-        calls |= _reads(providers, state, clock, retry_base)
+        calls |= _reads(reader, state)
     for resource in imports:
-        look = _import(providers, resource, digests.get(resource.remote_id))
+        look = _import(reader.providers, resource, digests.get(resource.remote_id))
         calls[resource.address, "="] = resource.provider, look
-    clean = redaction(secrets)
-    results = gather(calls, providers, parallelism, clock, of_reads(retry_base), on_progress, clean=clean)
-    observed = _observed(results, everything)
-
-    def search(again: Collection[Address], known: frozenset[str]) -> Mapping[Address, RemoteObject]:
-        finds = _finds(providers, {a: intents[a] for a in again}, known, clock)
-        found = gather(finds, providers, parallelism, clock, of_reads(retry_base), clean=clean)
-        return _observed(found, everything).found
-
-    return replace(observed, found=_one_each(observed.found, intents, known, search))
+    observed = _observed(reader.gather(calls, on_progress=on_progress), everything)
+    found = observed.found
+    while twice := _found_twice(intents, found):  # the later ones search again without what was found
+        known |= {remote.remote_id for remote in found.values()}
+        again = _observed(reader.gather(_finds(reader, {a: intents[a] for a in twice}, known)), everything)
+        found = {**{a: remote for a, remote in found.items() if a not in twice}, **again.found}
+    return replace(observed, found=found)
 
 
-def _reads(
-    providers: Callable[[str], Provider], state: State, clock: Clock, retry_base: float
-) -> dict[Key, tuple[str, Call]]:
+def _reads(reader: Reader, state: State) -> dict[Key, tuple[str, Call]]:
     """Reads of all recorded objects."""
-    local = {name: all_instant(providers, [name]) for name in {r.provider for r in state.resources.values()}}
+    names = {resource.provider for resource in state.resources.values()}
+    local = {name: all_instant(reader.providers, [name]) for name in names}
 
     def read(resource: ResourceState) -> Call:
-        provider = providers(resource.provider)
         if local.get(resource.provider):
-            return lambda: provider.read(resource)
-        return _read(provider, resource, clock, retry_base)
+            return partial(reader.providers(resource.provider).read, resource)
+        return _read(reader, resource)
 
     calls: dict[Key, tuple[str, Call]] = {(a, ""): (r.provider, read(r)) for a, r in state.resources.items()}
     for key, resource in state.deposed.items():
-        calls[key] = resource.provider, _if_usable(providers(resource.provider), resource, read(resource))
+        provider = reader.providers(resource.provider)
+        calls[key] = resource.provider, _if_usable(provider, resource, read(resource))
     return calls
 
 
-def missing(
-    records: Mapping[Source, ResourceState],
-    providers: Callable[[str], Provider],
-    *,
-    parallelism: int = 10,
-    clock: Clock | None = None,
-    retry_base: float = 1.0,
-    secrets: Secrets = NO_SECRETS,
-) -> list[Source]:
+def missing(records: Mapping[Source, ResourceState], reader: Reader) -> list[Source]:
     """The records whose object isn't in the account of their provider. An object of the same name may be a
     different one: its token tells. Raises ProviderError."""
-    clock = clock or RealTime()
-    calls = {
-        source: (record.provider, _there(_read(providers(record.provider), record, clock, retry_base)))
-        for source, record in records.items()
-    }
-    found = gather(calls, providers, parallelism, clock, of_reads(retry_base), clean=redaction(secrets))
+    found = reader.gather({s: (r.provider, _there(_read(reader, r))) for s, r in records.items()})
     gone = [source for source in records if not isinstance(found[source], RemoteObject)]
     named = {s: r for s, r in records.items() if s not in gone and RESOURCE_TYPES[r.address.kind].named_by}
     lists = {(r.provider, r.address.kind) for r in named.values()}
-    looks = {(name, kind): (name, _tokens(providers(name), kind)) for name, kind in lists}
-    tokens = gather(looks, providers, parallelism, clock, of_reads(retry_base))
+    looks = {(name, kind): (name, _tokens(reader.providers(name), kind)) for name, kind in lists}
+    tokens = reader.gather(looks)
     return gone + [
         source
         for source, record in named.items()
@@ -175,19 +183,6 @@ def _there(look: Call) -> Call:
     return call
 
 
-def _one_each(
-    found: Mapping[Address, RemoteObject],
-    intents: Mapping[Address, PendingOperation],
-    known: frozenset[str],
-    search: Callable[[Collection[Address], frozenset[str]], Mapping[Address, RemoteObject]],
-) -> Mapping[Address, RemoteObject]:
-    """The object of each pending create. If two found the same one, the second searches again without it."""
-    while twice := _found_twice(intents, found):
-        known |= {remote.remote_id for remote in found.values()}
-        found = {**{a: remote for a, remote in found.items() if a not in twice}, **search(twice, known)}
-    return found
-
-
 def _if_usable(provider: Provider, resource: ResourceState, call: Call) -> Call:
     """The same read; a replaced object whose model is deleted can't be restored."""
 
@@ -215,39 +210,15 @@ def _found_twice(
     return set(found) - set(owners.values())
 
 
-def gather(
-    calls: Mapping[K, tuple[str, Call]],
-    providers: Callable[[str], Provider],
-    parallelism: int,
-    clock: Clock,
-    retry: Backoff,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
-    clean: Redaction = NOTHING_SECRET,
-) -> dict[K, Any]:
-    """The results of reads, each at the provider named with it. Temporary failures are retried. Raises the
-    error of the first read that fails for good."""
-    reads = _Reads({key: call for key, (_, call) in calls.items()}, on_progress, retry, clean)
-    if calls:
-        local = all_instant(providers, (name for name, _ in calls.values()))
-        executor: Executor = Inline() if local else Threads(parallelism)
-        DagExecutor(dict.fromkeys(calls, ()), reads, executor, clock, parallelism).run()
-    return reads.results
-
-
 def _finds(
-    providers: Callable[[str], Provider],
-    intents: Mapping[Address, PendingOperation],
-    known: frozenset[str],
-    clock: Clock,
+    reader: Reader, intents: Mapping[Address, PendingOperation], known: frozenset[str]
 ) -> dict[Key, tuple[str, Call]]:
-    return {(a, "?"): (o.provider, _find(providers, o, known, clock)) for a, o in intents.items()}
+    return {(a, "?"): (o.provider, _find(reader, o, known)) for a, o in intents.items()}
 
 
-def _find(
-    providers: Callable[[str], Provider], operation: PendingOperation, known: frozenset[str], clock: Clock
-) -> Call:
+def _find(reader: Reader, operation: PendingOperation, known: frozenset[str]) -> Call:
     """Searches again for as long as the object may not be visible yet."""
-    provider = providers(operation.provider)
+    provider, clock = reader.providers(operation.provider), reader.clock
     lag = visible_after(provider)
     # Without a start time, the operation may have been started just now.
     until = clock.now() + (
@@ -262,10 +233,11 @@ def _find(
     return call
 
 
-def _read(provider: Provider, resource: ResourceState, clock: Clock, pause: float) -> Call:
+def _read(reader: Reader, resource: ResourceState) -> Call:
     """Reads an object; if it is gone and the provider knows why, the result is the cause."""
-    new_for = invisible_for(resource.created_at, visible_after(provider), datetime.now(UTC))
-    look = patient(provider, lambda: provider.read(resource), clock, pause, clock.now() + new_for)
+    provider, clock = reader.providers(resource.provider), reader.clock
+    until = clock.now() + invisible_for(resource.created_at, visible_after(provider), datetime.now(UTC))
+    look = patient(provider, partial(provider.read, resource), clock, reader.retry_base, until)
 
     def call() -> RemoteObject | NotVisibleYet | str | None:
         remote = look()
@@ -354,16 +326,9 @@ class _Reads(Work[K]):
     """Reads, to be executed all at once."""
 
     def __init__(
-        self,
-        calls: Mapping[K, Call],
-        on_progress: Callable[[int, int], None],
-        retry: Backoff,
-        clean: Redaction,
+        self, calls: Mapping[K, Call], on_progress: OnProgress, retry: Backoff, clean: Redaction
     ) -> None:
-        self.calls = calls
-        self.on_progress = on_progress
-        self.retry = retry
-        self.clean = clean
+        self.calls, self.on_progress, self.retry, self.clean = calls, on_progress, retry, clean
         self.results: dict[K, Any] = {}
         self.failures: Counter[K] = Counter()
 

@@ -19,12 +19,11 @@ from ftops import dataset
 from ftops.config.config import Config
 from ftops.core.address import Address, Json
 from ftops.core.confined_files import outside
-from ftops.core.dag_executor import Call, RealTime
+from ftops.core.dag_executor import Call
 from ftops.core.errors import FtopsError, Permanent, UsageError
 from ftops.core.resource_types import RESOURCE_TYPES
-from ftops.core.retry import of_reads
 from ftops.planning.plan import Action, Plan
-from ftops.planning.refresh import gather
+from ftops.planning.refresh import Reader
 from ftops.providers import Providers
 from ftops.providers.base import Discovers, Existing, Provider
 from ftops.session.session import Session, with_data
@@ -200,7 +199,7 @@ class _Look:
 
     def _gather(self, turns: Mapping[str, Call]) -> dict[str, Any]:
         named = {key: (self._name, turn) for key, turn in turns.items()}
-        return gather(named, self._providers, self._wish.parallelism, RealTime(), of_reads(1.0))
+        return Reader(self._providers, self._wish.parallelism).gather(named)
 
 
 def _existing(provider: Discovers, kind: str) -> list[Existing]:

@@ -19,7 +19,7 @@ from ftops.planning.desired import Resolver
 from ftops.planning.plan import NORMAL, Options, Plan
 from ftops.planning.planner import plan
 from ftops.planning.provider_matching import located
-from ftops.planning.refresh import refresh
+from ftops.planning.refresh import Reader, refresh
 from ftops.state.backends.local import LocalJournal, LocalStore
 from ftops.state.state import Entry, State, Status
 from tests.support.cloud import Cloud, CloudProvider, VirtualTime
@@ -140,10 +140,8 @@ class World:
     ) -> Plan:
         observed = refresh(
             located(self.state, wanted)[0],
-            lambda name: self.provider,
+            Reader(lambda name: self.provider, clock=VirtualTime(), secrets=wanted.secrets),
             everything=look,
-            clock=VirtualTime(),
-            secrets=wanted.secrets,
         )
         return plan(wanted, build(wanted), self.state, observed, options, secret_digests)
 

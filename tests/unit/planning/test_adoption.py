@@ -12,6 +12,7 @@ from ftops.core.address import Address, Json, Reference
 from ftops.core.errors import Permanent
 from ftops.planning.adoption import Search, find_adoptable
 from ftops.planning.plan import Action, Change, Reason
+from ftops.planning.refresh import Reader
 from ftops.providers.base import Existing
 from ftops.providers.dataplane.job_wire import seed_for
 from ftops.providers.memory import MemoryProvider
@@ -79,7 +80,7 @@ def adopted(
     account: Account, *changes: Change, search: Search | None = None
 ) -> dict[Address, tuple[str, bool]]:
     """The ids of the objects to adopt, and whether they belong to another state."""
-    found, warning = find_adoptable(changes, lambda _: account, search or Search(state_of()))
+    found, warning = find_adoptable(changes, Reader(lambda _: account), search or Search(state_of()))
     assert warning == ""
     return {address: (one.remote.remote_id, one.shared) for address, one in found.items()}
 
@@ -234,7 +235,7 @@ def test_an_object_of_another_state_is_shared(existing: Existing, planned: Chang
 
 
 def test_an_account_that_can_not_be_listed_gives_a_warning() -> None:
-    found, warning = find_adoptable([TRAIN], lambda _: Refusing(), Search(state_of()))
+    found, warning = find_adoptable([TRAIN], Reader(lambda _: Refusing()), Search(state_of()))
     assert found == {}
     assert warning == "can't look for existing files and jobs to adopt: not signed in"
 
@@ -243,4 +244,4 @@ def test_nobody_is_asked_if_there_is_nothing_to_create() -> None:
     account = Account()
     assert adopted(account, replace(TRAIN, action=Action.DELETE)) == {}
     assert account.listed == []
-    assert find_adoptable([TRAIN], lambda _: MemoryProvider(), Search(state_of())) == ({}, "")
+    assert find_adoptable([TRAIN], Reader(lambda _: MemoryProvider()), Search(state_of())) == ({}, "")

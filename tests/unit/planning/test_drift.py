@@ -17,7 +17,7 @@ from ftops.core.errors import Blocked
 from ftops.planning.plan import NORMAL, Mode, Options, Plan
 from ftops.planning.planner import plan
 from ftops.planning.preflight.models import retired
-from ftops.planning.refresh import refresh
+from ftops.planning.refresh import Reader, refresh
 from ftops.state.state import ResourceState, State, Status
 from tests.support.cloud import VirtualTime
 from tests.support.specs import World, config, dataset, deployment, job, steps, tuned
@@ -38,7 +38,7 @@ def spec(capacity: Any = 1, **drift: Any) -> Config:
 
 def planned(world: World, wanted: Config, kind: str = "", options: Options = NORMAL) -> Plan:
     """With `kind` as the provider's word on what has become of objects that are gone."""
-    observed = refresh(world.state, lambda name: world.provider, clock=VirtualTime())
+    observed = refresh(world.state, Reader(lambda name: world.provider, clock=VirtualTime()))
     gone = [address for address, remote in observed.objects.items() if remote is None]
     observed = replace(observed, causes=dict.fromkeys(gone, kind) if kind else {})
     return plan(wanted, build(wanted), world.state, observed, options)
