@@ -18,7 +18,7 @@ from ftops.config.schema.block import Block
 from ftops.config.schema.field_types import one_of
 from ftops.config.schema.hyperparameters import Hyperparameters, JobHyperparameters
 from ftops.config.schema.providers import Defaults
-from ftops.config.schema.resources import COMMON_KEYS, Dataset, Deployment
+from ftops.config.schema.resources import COMMON_KEYS, Dataset, Deployment, Job
 from ftops.core.address import Address, Value
 from ftops.core.errors import Diagnostic
 from ftops.core.lazy import resolve
@@ -27,15 +27,10 @@ from ftops.core.resource_types import kind_of
 from ftops.core.suggestions import did_you_mean
 
 Inputs = dict[str, Value]
-_KEYS_OF_METHODS: Mapping[str, str] = {
-    "beta": "dpo",
-    "grader": "reinforcement",
-    "response_format": "reinforcement",
+_METHODS_OF_KEYS = {name: field.method for name, field in Job.fields.items() if field.method}
+_METHODS_OF_HYPERPARAMETERS = {
+    name: field.method for name, field in Hyperparameters.fields.items() if field.method
 }
-"""Keys of a job that only one method supports."""
-_HYPERPARAMETERS_OF_METHODS: Mapping[str, str] = dict.fromkeys(
-    ("compute_multiplier", "eval_interval", "eval_samples", "reasoning_effort"), "reinforcement"
-)
 _PROVIDED = ("training_type", "tags")
 """Inputs that the provider may set."""
 _TRAINING_TYPE = "standard"
@@ -208,11 +203,11 @@ def _set_inputs(block: Block) -> dict[str, Any]:
 def _check_method(draft: Draft, inputs: Mapping[str, Any], findings: list[Diagnostic]) -> None:
     method = inputs["method"]
     entry = draft.entry
-    for keys, present, prefix in (
-        (_KEYS_OF_METHODS, inputs, ()),
-        (_HYPERPARAMETERS_OF_METHODS, inputs.get("hyperparameters", {}), ("hyperparameters",)),
+    for methods, present, prefix in (
+        (_METHODS_OF_KEYS, inputs, ()),
+        (_METHODS_OF_HYPERPARAMETERS, inputs.get("hyperparameters", {}), ("hyperparameters",)),
     ):
-        for key, belongs in keys.items():
+        for key, belongs in methods.items():
             if key in present and belongs != method:
                 detail = f"It belongs to the method {belongs}; the service would reject it."
                 hint = f"Remove it, or set `method: {belongs}`."

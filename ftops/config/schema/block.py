@@ -74,6 +74,8 @@ class Field(Struct, frozen=True):
     description: str
     default: Any = None
     key: str = ""
+    method: str | None = None
+    """The only method of a job that supports it. None: all."""
 
     @property
     def is_required(self) -> bool:
@@ -87,9 +89,12 @@ class Field(Struct, frozen=True):
                 return inner if isinstance(inner, type) else None
 
 
-def optional(type: Any, description: str, default: Any = None, key: str = "") -> Any:
-    """Declares an optional field. `key`: its name in the spec, if that isn't a valid name in Python."""
-    return Field(type, description, default, key)
+def optional(
+    type: Any, description: str, default: Any = None, key: str = "", method: str | None = None
+) -> Any:
+    """Declares an optional field. `key`: its name in the spec, if that isn't a valid name in Python.
+    `method`: the only method of a job that supports it."""
+    return Field(type, description, default, key, method)
 
 
 def required(type: Any, description: str, key: str = "") -> Any:

@@ -16,12 +16,20 @@ class Hyperparameters(Block, noun="hyperparameters"):
     compute_multiplier = optional(
         Number(above=0, words=AUTO),
         "Multiplier for the compute that is used to explore answers (reinforcement).",
+        method="reinforcement",
     )
-    eval_interval = optional(Integer(1, words=AUTO), "Training steps between evaluations (reinforcement).")
-    eval_samples = optional(Integer(1, words=AUTO), "Number of samples per evaluation (reinforcement).")
+    eval_interval = optional(
+        Integer(1, words=AUTO),
+        "Training steps between evaluations (reinforcement).",
+        method="reinforcement",
+    )
+    eval_samples = optional(
+        Integer(1, words=AUTO), "Number of samples per evaluation (reinforcement).", method="reinforcement"
+    )
     reasoning_effort = optional(
         Choice(words=("default", "low", "medium", "high")),
         "Reasoning effort during training (reinforcement).",
+        method="reinforcement",
     )
 
 

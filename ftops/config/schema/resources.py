@@ -114,9 +114,15 @@ class Job(ResourceBlock, noun="a job"):
     seed = optional(Integer(0, 2**31 - 1), "Seed for reproducible training.")
     suffix = optional(SUFFIX, "Suffix in the name of the fine-tuned model.")
     integrations = optional(Untyped(list), "Integrations that receive the job's metrics.")
-    beta = optional(Number(above=0, words=AUTO), "How closely the model stays to the reference model (dpo).")
-    grader = optional(Untyped(dict), "Grader that scores the answers (reinforcement).")
-    response_format = optional(Untyped(dict), "Format of the answers (reinforcement).")
+    beta = optional(
+        Number(above=0, words=AUTO), "How closely the model stays to the reference model (dpo).", method="dpo"
+    )
+    grader = optional(
+        Untyped(dict), "Grader that scores the answers (reinforcement).", method="reinforcement"
+    )
+    response_format = optional(
+        Untyped(dict), "Format of the answers (reinforcement).", method="reinforcement"
+    )
 
 
 class Deployment(ResourceBlock, noun="a deployment"):

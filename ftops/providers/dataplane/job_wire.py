@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from ftops.config.schema.resources import Job
 from ftops.core.address import Json
 from ftops.core.timestamps import iso_timestamp
 from ftops.providers.base import Progress, Request
@@ -39,15 +40,8 @@ _TRAINING_TYPES: Mapping[str, str] = {
     "developer": "developerTier",
     "developertier": "developerTier",
 }
-_METHOD_SETTINGS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "supervised": ((), ()),
-    "dpo": (("beta", "l2_multiplier"), ()),
-    "reinforcement": (
-        ("compute_multiplier", "eval_interval", "eval_samples", "reasoning_effort"),
-        ("grader", "response_format"),
-    ),
-}
-"""By method: the inputs that are sent as hyperparameters, and those that are sent beside them."""
+AS_HYPERPARAMETERS = frozenset({"beta"})
+"""Inputs of a job that the service takes as hyperparameters of the method."""
 _NO_VALUE = (None, -1, "auto")
 _STEP_OF = re.compile(r"\bstep\s+(\d+)\s*(?:/|of)\s*(\d+)", re.IGNORECASE)
 _METRICS = (
@@ -299,12 +293,18 @@ def remote_of(job: Mapping[str, Any], inputs: Mapping[str, Json], pause: float) 
 
 
 def _method(method: str, inputs: Mapping[str, Json], hyperparameters: dict[str, Json]) -> dict[str, Any]:
-    inside, beside = _METHOD_SETTINGS.get(method, ((), ()))
-    hyperparameters = hyperparameters | _chosen({name: inputs.get(name) for name in inside})
-    settings: dict[str, Any] = {name: inputs[name] for name in beside if inputs.get(name) is not None}
+    own = {name: inputs[name] for name in inputs_of_method(method) if inputs.get(name) is not None}
+    chosen = _chosen({name: value for name, value in own.items() if name in AS_HYPERPARAMETERS})
+    hyperparameters = hyperparameters | chosen
+    settings: dict[str, Any] = {n: value for n, value in own.items() if n not in AS_HYPERPARAMETERS}
     if hyperparameters:
         settings["hyperparameters"] = hyperparameters
     return {"type": method, method: settings}
+
+
+def inputs_of_method(method: str) -> tuple[str, ...]:
+    """The inputs of a job that only this method supports."""
+    return tuple(name for name, field in Job.fields.items() if field.method == method)
 
 
 def _chosen(hyperparameters: Json) -> dict[str, Json]:

@@ -12,9 +12,17 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from ftops.config.schema.hyperparameters import Hyperparameters
 from ftops.core.address import Json
 from ftops.providers.base import Existing
-from ftops.providers.dataplane.job_wire import FINGERPRINT_KEY, TOKEN_KEY, created_at, hyperparameters_of
+from ftops.providers.dataplane.job_wire import (
+    AS_HYPERPARAMETERS,
+    FINGERPRINT_KEY,
+    TOKEN_KEY,
+    created_at,
+    hyperparameters_of,
+    inputs_of_method,
+)
 from ftops.state.state import RemoteObject
 
 _MARKS = re.compile(r"\.(?:(?P<digest>[0-9a-f]{16})\.)?(?P<token>[0-9a-f]{16})(?=\.[^.]*\Z)")
@@ -25,17 +33,6 @@ _TRAINING_TYPES: Mapping[str, str] = {
     "developer": "developer",
     "developertier": "developer",
 }
-_HYPERPARAMETERS = (
-    "n_epochs",
-    "batch_size",
-    "learning_rate_multiplier",
-    "compute_multiplier",
-    "eval_interval",
-    "eval_samples",
-    "reasoning_effort",
-)
-_BESIDE: Mapping[str, tuple[str, ...]] = {"reinforcement": ("grader", "response_format")}
-"""By method, settings that are inputs of the job."""
 
 
 def existing_file(body: Mapping[str, Any], remote: RemoteObject) -> Existing:
@@ -80,13 +77,15 @@ def job_inputs(body: Mapping[str, Any]) -> dict[str, Json]:
         "method": kind.lower() or "supervised",
         "training": str(body.get("training_file") or ""),
         "validation": body.get("validation_file"),
-        "hyperparameters": {n: reported[n] for n in _HYPERPARAMETERS if n in reported},
+        "hyperparameters": {n: reported[n] for n in Hyperparameters.fields if n in reported},
         "training_type": _training_type(body),
         "seed": body.get("seed"),
         "suffix": body.get("suffix") or body.get("user_provided_suffix"),
         "integrations": body.get("integrations"),
-        "beta": reported.get("beta") if kind.lower() == "dpo" else None,
-        **{name: settings.get(name) for name in _BESIDE.get(kind.lower(), ())},
+        **{
+            name: (reported if name in AS_HYPERPARAMETERS else settings).get(name)
+            for name in inputs_of_method(kind.lower())
+        },
     }
     return {name: value for name, value in inputs.items() if value not in (None, "", {}, [])}
 
