@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from msgspec import Struct
+from msgspec import Struct, field
 
 from ftops import dataset
 from ftops.config.config import Config
@@ -22,7 +22,7 @@ from ftops.core.confined_files import outside
 from ftops.core.dag_executor import Call
 from ftops.core.errors import FtopsError, Permanent, UsageError
 from ftops.core.resource_types import RESOURCE_TYPES
-from ftops.planning.plan import Action, Plan
+from ftops.planning.plan import Action
 from ftops.planning.refresh import Reader
 from ftops.providers import Providers
 from ftops.providers.base import Discovers, Existing, Provider
@@ -77,13 +77,14 @@ def _take_over(wish: ImportRequest, load: Load, written: list[Path]) -> ImportRe
     config = load(wish.spec)
     (name,) = config.providers
     providers = Providers(config.providers, config.project)
+    look = _Look(name, providers, wish, written)
     try:
-        look = _Look(name, providers, wish, written)
         found, data = look.everything()
     finally:
         providers.close()
     if not found.declared:
-        raise FtopsError("the account holds nothing that a spec could declare", _listed(found.left_out))
+        reasons = "; ".join(f"{one.kind} {one.remote_id}: {one.reason}" for one in found.left_out[:5])
+        raise FtopsError("the account holds nothing that a spec could declare", reasons)
     wish.spec.write_text(_text(wish.head, found.sections()), encoding="utf-8")
     config, _ = with_data(load(wish.spec), str)
     with Session.open(config) as session, session.locked("import --discover"):
@@ -98,23 +99,25 @@ def _take_over(wish: ImportRequest, load: Load, written: list[Path]) -> ImportRe
             {e.remote.remote_id: look.digests[e.remote.remote_id] for e, _, _ in look.files},
             wish.parallelism,
         )
-        return ImportResult(wish.spec, found, data, _differing(made), session.state.serial)
+        differing = tuple(change.address for change in made.changes if change.action is not Action.ADOPT)
+        return ImportResult(wish.spec, found, data, differing, session.state.serial)
 
 
-class _Look:
+class _Look(Struct):
     """Lists, checks and downloads the objects of an account."""
 
-    def __init__(self, name: str, providers: Providers, wish: ImportRequest, written: list[Path]) -> None:
-        self._name = name
-        self._providers = providers
-        self._wish = wish
-        self._written = written
-        self._left_out: list[LeftOut] = []
-        self.files: list[tuple[Existing, str, str]] = []
-        self.digests: dict[str, str] = {}
+    _name: str
+    _providers: Providers
+    _wish: ImportRequest
+    _written: list[Path]
+    _left_out: list[LeftOut] = field(default_factory=list)
+    files: list[tuple[Existing, str, str]] = field(default_factory=list)
+    digests: dict[str, str] = field(default_factory=dict)
 
     def everything(self) -> tuple[Discovered, tuple[Path, ...]]:
-        provider = self._discovering()
+        provider: Provider = self._providers(self._name)
+        if not isinstance(provider, Discovers):
+            raise UsageError("this type of provider has no account to search", "", "name another --type")
         listed = self._gather({kind: partial(_existing, provider, kind) for kind in RESOURCE_TYPES})
         files: list[Existing] = []
         jobs: list[Existing] = []
@@ -124,12 +127,6 @@ class _Look:
         usable = self._with_models(provider, jobs)
         data = self._download(provider, files, formats_of(jobs))
         return arrange(self.files, usable, others, self._left_out), data
-
-    def _discovering(self) -> Discovers:
-        provider: Provider = self._providers(self._name)
-        if isinstance(provider, Discovers):
-            return provider
-        raise UsageError("this type of provider has no account to search", "", "name another --type")
 
     def _with_models(self, provider: Discovers, jobs: Sequence[Existing]) -> list[Existing]:
         """The jobs, without those whose model was deleted."""
@@ -143,15 +140,18 @@ class _Look:
         self, provider: Discovers, files: Sequence[Existing], formats: Mapping[str, str]
     ) -> tuple[Path, ...]:
         usable = [f for f in files if not self._is_unfit(f)]
+        usable.sort(key=lambda f: (f.created_at, f.remote.remote_id))
+        folder = self._wish.folder / "data"
         taken: list[str] = []
         targets: dict[str, Path] = {}
-        for file in sorted(usable, key=lambda f: (f.created_at, f.remote.remote_id)):
+        for file in usable:
             taken.append(name_for(file.name.rpartition(".")[0] or file.name or "data", taken))
-            targets[file.remote.remote_id] = self._wish.folder / "data" / f"{taken[-1]}.jsonl"
-        self._make_folder(self._wish.folder / "data", bool(targets))
-        turns = {id: partial(self._fetch, provider, id, to) for id, to in targets.items()}
-        digests = self._gather(turns)
-        for file in sorted(usable, key=lambda f: (f.created_at, f.remote.remote_id)):
+            targets[file.remote.remote_id] = folder / f"{taken[-1]}.jsonl"
+        if targets and not folder.exists():
+            folder.mkdir(parents=True)
+            self._written.append(folder)
+        digests = self._gather({id: partial(self._fetch, provider, id, to) for id, to in targets.items()})
+        for file in usable:
             id = file.remote.remote_id
             self._keep(file, targets[id], formats.get(id, "chat"), digests[id])
         return tuple(self._wish.folder / path for _, path, _ in self.files)
@@ -192,11 +192,6 @@ class _Look:
             got = provider.content(id, take)
         return f"sha256:{digest.hexdigest()}" if got else ""
 
-    def _make_folder(self, folder: Path, needed: bool) -> None:
-        if needed and not folder.exists():
-            folder.mkdir(parents=True)
-            self._written.append(folder)
-
     def _gather(self, turns: Mapping[str, Call]) -> dict[str, Any]:
         named = {key: (self._name, turn) for key, turn in turns.items()}
         return Reader(self._providers, self._wish.parallelism).gather(named)
@@ -210,10 +205,6 @@ def _existing(provider: Discovers, kind: str) -> list[Existing]:
         if RESOURCE_TYPES[kind].by_control_plane and error.code == "Settings":
             return []
         raise
-
-
-def _differing(made: Plan) -> tuple[Address, ...]:
-    return tuple(c.address for c in made.changes if c.action is not Action.ADOPT)
 
 
 def _text(head: Mapping[str, Mapping[str, Json]], sections: Mapping[str, Mapping[str, Json]]) -> str:
@@ -251,7 +242,3 @@ def _refuse_to_overwrite(wish: ImportRequest) -> None:
             "nothing is overwritten, and a second spec beside another would be merged with it.",
             "choose an empty folder: --out FOLDER",
         )
-
-
-def _listed(left_out: Sequence[LeftOut]) -> str:
-    return "; ".join(f"{one.kind} {one.remote_id}: {one.reason}" for one in left_out[:5])

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from ftops.core.address import Json
 from ftops.core.errors import FtopsError, UsageError
@@ -100,7 +101,7 @@ class Evaluator:
         self, session: Session, names: Sequence[str], baseline: str, inputs: Inputs, fresh: bool = False
     ) -> None:
         if not inputs.graders:
-            inputs = _with_graders(inputs)
+            inputs = replace(inputs, graders=default_graders(inputs.prompts))
         self._inputs = inputs
         self._questions = inputs.questions()
         self._baseline = baseline
@@ -181,12 +182,6 @@ class Evaluator:
             for result in candidates
         )
         return Evaluation(inputs, results, comparisons, self._baseline)
-
-
-def _with_graders(inputs: Inputs) -> Inputs:
-    from msgspec.structs import replace
-
-    return replace(inputs, graders=default_graders(inputs.prompts))
 
 
 def _asked(session: Session, name: str, fresh: bool) -> Asked:

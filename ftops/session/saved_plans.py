@@ -56,9 +56,7 @@ class StalePlan(FtopsError):
 def is_plan_file(path: Path) -> bool:
     """Whether a path on the command line is a saved plan: a file that isn't YAML by its name, or begins like
     a plan."""
-    if not path.is_file():
-        return False
-    return path.suffix not in _SPEC_SUFFIXES or holds_plan(path)
+    return path.is_file() and (path.suffix not in _SPEC_SUFFIXES or holds_plan(path))
 
 
 def holds_plan(path: Path) -> bool:
@@ -174,7 +172,10 @@ def revalidate(
         raise spent
     now = basis_of(session.config, state, plan, secret_digests(session.config, session.digest_key))
     if found := differences(saved.basis, now):
-        raise _stale(saved, [*_other_variables(session.config, plan), *found], state.serial)
+        before, given = plan.destination.variables, given_variables(session.config)
+        others = [name for name in sorted({*before, *given}) if before.get(name) != given.get(name)]
+        reasons = [f"the variable {name} has another value than when it was planned" for name in others]
+        raise _stale(saved, [*reasons, *found], state.serial)
     if plan.lineage and state.lineage != plan.lineage:
         raise _stale(saved, ["the state was removed or replaced"], state.serial)
     again = session.plan(
@@ -185,14 +186,6 @@ def revalidate(
         on_progress=on_progress,
     )
     return _carried_over(saved, again)
-
-
-def _other_variables(config: Config, plan: Plan) -> list[str]:
-    """The variables that have other values than when it was planned. Sensitive ones are compared as secrets
-    of the plan."""
-    before, now = plan.destination.variables, given_variables(config)
-    names = [name for name in sorted({*before, *now}) if before.get(name) != now.get(name)]
-    return [f"the variable {name} has another value than when it was planned" for name in names]
 
 
 def _carried_over(saved: SavedPlan, again: Plan) -> Plan:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from secrets import token_hex
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -89,9 +88,7 @@ class Session(Struct):
     def __enter__(self) -> Session:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not KeyboardInterrupt:  # a worker may hold what closing waits for; the process ends
             self.providers.close()
 
@@ -127,8 +124,7 @@ class Session(Struct):
     @contextmanager
     def locked(self, operation: str, waiting: Waiting = AT_ONCE) -> Iterator[None]:
         """Locks the state until the end of the block. Raises StateLocked."""
-        since = iso_timestamp(datetime.now(UTC))
-        self._info = lock_info(token_hex(4), operation, since)
+        self._info = lock_info(token_hex(4), operation, iso_timestamp(datetime.now(UTC)))
         with self.store.lock(self._info, waiting) as hold:
             self._state, self._hold = None, hold
             try:
@@ -193,7 +189,7 @@ class Session(Struct):
         from ftops.applying.run import Apply
 
         state, journal = self._begin()
-        check = self._hold.check if self._hold is not None else _nothing
+        check = self._hold.check if self._hold is not None else lambda: None
         context = Context(
             self.config.folder,
             self.providers,
@@ -204,12 +200,16 @@ class Session(Struct):
             accounts=accounts_of(self.config),
             check=check,
         )
+
+        def outputs(now: State) -> Mapping[str, OutputValue]:
+            return {} if made.mode is Mode.DESTROY and now.is_empty else self._evaluate(now)
+
         run = Apply(made, state, journal, context, settings)
         on_start(run)
         if self._hold is not None:
             self._hold.when_lost(run.stop)
         try:
-            report = run.run(lambda now: self._outputs_after(made, now))
+            report = run.run(outputs)
         except BaseException:
             journal.close()
             self._state = None
@@ -271,7 +271,10 @@ class Session(Struct):
 
     def _begin(self) -> tuple[State, Journal]:
         """The state and its journal. A state has a lineage from its first entry on."""
-        state = self._begun_state()
+        if isinstance(self.store, LocalStore):
+            record_ownership(self.config)
+        record_location(self.config, self.store)
+        state = self.state if self.state.lineage else replace(self.state, lineage=str(uuid4()))
         journal = self.store.open_journal(state)
         if self.digest_key == state.digest_key:
             return state, journal
@@ -282,12 +285,6 @@ class Session(Struct):
             journal.close()
             raise
         return fold(state, first), journal
-
-    def _begun_state(self) -> State:
-        if isinstance(self.store, LocalStore):
-            record_ownership(self.config)
-        record_location(self.config, self.store)
-        return self.state if self.state.lineage else replace(self.state, lineage=str(uuid4()))
 
     def replacement(self, before: str, after: str, *, verified: bool) -> Replacement:
         """`state replace-provider`: the entries that record another provider for recorded objects; with
@@ -311,23 +308,21 @@ class Session(Struct):
         highest = self._highest_serial()
         if pushed.serial <= highest and pushed != self.readable_state:
             pushed = replace(pushed, serial=highest + 1)
-        with self._audited() as ending:
-            self.store.write(pushed)
-            self._state = pushed
-            ending.result, ending.serial = "done", pushed.serial
-        return pushed
+        return self._write(pushed)
 
     def restore(self, version: str) -> State:
         """Restores a version of the state under a new serial, even if the present state can't be read. Only
         within `locked`."""
         wanted = self.store.read_version(version)
         highest = max([self._highest_serial(), wanted.serial, *(v.serial for v in self.store.versions())])
-        restored = replace(wanted, serial=highest + 1)
+        return self._write(replace(wanted, serial=highest + 1))
+
+    def _write(self, state: State) -> State:
         with self._audited() as ending:
-            self.store.write(restored)
-            self._state = restored
-            ending.result, ending.serial = "done", restored.serial
-        return restored
+            self.store.write(state)
+            self._state = state
+            ending.result, ending.serial = "done", state.serial
+        return state
 
     def _highest_serial(self) -> int:
         """Of the recorded state, or of its versions."""
@@ -399,16 +394,7 @@ class Session(Struct):
         known = provider.connection()
         return {variable: str(known[key]) for key, variable in CONNECTION.items() if known.get(key)}
 
-    def _outputs_after(self, made: Plan, state: State) -> Mapping[str, OutputValue]:
-        if made.mode is Mode.DESTROY and state.is_empty:
-            return {}
-        return self._evaluate(state)
-
     def _evaluate(self, state: State) -> dict[str, OutputValue]:
         resolver = Resolver.of_records(state.resources)
         ready = {a for a, resource in state.resources.items() if resource.status is Status.READY}
         return evaluate(self.config.outputs, resolver.look_up, ready.__contains__)
-
-
-def _nothing() -> None:
-    return None

@@ -66,7 +66,7 @@ def arrange(
         address = _declare(spec, file, _STEM.sub("", file.name) or "data", inputs)
         data[file.remote.remote_id] = address
     models: dict[str, str] = {}
-    for job in _oldest_first(jobs):
+    for job in sorted(jobs, key=lambda job: (job.created_at, job.remote.remote_id)):
         _add_job(spec, job, data, models)
     for existing in sorted(others, key=lambda e: (list(RESOURCE_TYPES).index(e.kind), e.name)):
         _add_other(spec, existing, models)
@@ -137,7 +137,7 @@ def _declare(spec: Discovered, existing: Existing, near: str, inputs: Mapping[st
     address = Address(existing.kind, name_for(near, taken))
     usual = RESOURCE_TYPES[existing.kind].usual_inputs
     spec.declared[address] = {
-        name: value if name == "model" and _refers(value) else encode(value)
+        name: value if name == "model" and str(value).startswith("${") else encode(value)
         for name, value in inputs.items()
         if usual.get(name) != value
     }
@@ -145,16 +145,8 @@ def _declare(spec: Discovered, existing: Existing, near: str, inputs: Mapping[st
     return address
 
 
-def _refers(value: Any) -> bool:
-    return isinstance(value, str) and value.startswith("${")
-
-
 def _base_of(model: str) -> str:
     """The name of a model without its date and the suffix of a training."""
     return re.sub(
         r"-\d{4}-\d{2}-\d{2}$", "", model.partition(".ft-")[0].removeprefix("ft:").partition(":")[0]
     )
-
-
-def _oldest_first(jobs: Sequence[Existing]) -> list[Existing]:
-    return sorted(jobs, key=lambda job: (job.created_at, job.remote.remote_id))

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
 from msgspec.structs import astuple, replace
 
 from ftops.config.config import Config, ProviderConfig, Resource
-from ftops.core.address import Address, Json, Reference, Secret, Value, encode, references, secrets
+from ftops.core.address import Address, Json, Secret, encode, references, secrets
 from ftops.planning.plan import Plan
 from ftops.state.codec import record_to_json
 from ftops.state.state import State
@@ -52,11 +51,20 @@ class PlanInputs(Struct, frozen=True):
 
 def basis_of(config: Config, state: State, plan: Plan, secret_digests: Mapping[Secret, str]) -> PlanInputs:
     """Of a plan for this config and state. The config has its data, if the plan creates any."""
-    digest = _Digest(f"{config.name}/{config.environment}".encode())
+    key = f"{config.name}/{config.environment}".encode()
+
+    def digest(value: Json) -> str:
+        return hmac.new(key, _canonical(value).encode(), "sha256").hexdigest()[:16]
+
+    sent = {secret for change in plan.changes for secret in secrets(list(change.after.values()))}
     return PlanInputs(
         spec={name: digest(part) for name, part in _parts(config, plan)},
-        data={str(r.address): _file(r) for r in config.resources if "content" in r.inputs},
-        secrets={str(s): secret_digests[s] for s in _secrets(plan) if s in secret_digests},
+        data={
+            str(r.address): DataFile(str(r.inputs.get("path", "")), str(r.inputs["content"]))
+            for r in config.resources
+            if "content" in r.inputs
+        },
+        secrets={str(s): secret_digests[s] for s in sent if s in secret_digests},
         state={name: digest(record) for name, record in _records(state, _touched(plan))},
     )
 
@@ -80,15 +88,6 @@ def differences(old: PlanInputs, new: PlanInputs) -> list[str]:
 def _listed(names: list[str]) -> str:
     more = len(names) - _SHOWN
     return ", ".join([*names[:_SHOWN], *([f"{more} more"] if more > 0 else [])])
-
-
-class _Digest(Struct, frozen=True):
-    """Short, keyed digests of values of JSON."""
-
-    key: bytes
-
-    def __call__(self, value: Any) -> str:
-        return hmac.new(self.key, _canonical(value).encode(), "sha256").hexdigest()[:16]
 
 
 def _differing(old: Mapping[str, object], new: Mapping[str, object]) -> list[str]:
@@ -124,15 +123,6 @@ def _configured(provider: ProviderConfig, project: str) -> Json:
     return [provider.type, settings]
 
 
-def _file(resource: Resource) -> DataFile:
-    return DataFile(str(resource.inputs.get("path", "")), str(resource.inputs["content"]))
-
-
-def _secrets(plan: Plan) -> Iterator[Secret]:
-    for change in plan.changes:
-        yield from secrets(list(change.after.values()))
-
-
 def _touched(plan: Plan) -> set[Address]:
     """The resources that the plan changes, waits for or refers to."""
     touched: set[Address] = {d.address for d in plan.drift} | {source for source, _ in plan.moves}
@@ -140,13 +130,8 @@ def _touched(plan: Plan) -> set[Address]:
     for change in plan.changes:
         touched.add(change.address)
         touched.update(change.dependencies)
-        touched.update(r.address for r in _references(change.after.values()))
+        touched.update(reference.address for reference in references(list(change.after.values())))
     return touched
-
-
-def _references(values: Iterable[Value]) -> Iterator[Reference]:
-    for value in values:
-        yield from references(value)
 
 
 def _records(state: State, addresses: set[Address]) -> Iterator[tuple[str, Json]]:

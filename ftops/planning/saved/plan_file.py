@@ -104,6 +104,16 @@ def _refuse(sealed: Sealed) -> str:
     raise PlanFileError("the saved plan is encrypted", "", "it can be read where its key is")
 
 
+_LATER = (
+    "a later version of ftops wrote it, and this one might do something else.",
+    "upgrade ftops, or plan again with this one",
+)
+_EARLIER = (
+    "an earlier version of ftops wrote it, without the place where it is applied.",
+    "plan again with this ftops",
+)
+
+
 def parse_plan(text: str, file: str, decrypt: Callable[[Sealed], str] = _refuse) -> SavedPlan:
     """The inverse of `plan_text` and `sealed_text`. Raises PlanFileError if the text can't be trusted."""
     body, mark, _ = text.rpartition(_SEAL)
@@ -114,17 +124,10 @@ def parse_plan(text: str, file: str, decrypt: Callable[[Sealed], str] = _refuse)
             "it wasn't written by `ftops plan --out`.",
             "name a spec (a folder, or a file that ends in .yaml or .yml) or a saved plan",
         )
-    if version > PLAN_FILE_VERSION:
+    if version != PLAN_FILE_VERSION:
         raise PlanFileError(
             f"the saved plan has version {version}, and this ftops supports {PLAN_FILE_VERSION}: {file}",
-            "a later version of ftops wrote it, and this one might do something else.",
-            "upgrade ftops, or plan again with this one",
-        )
-    if version < PLAN_FILE_VERSION:
-        raise PlanFileError(
-            f"the saved plan has version {version}, and this ftops supports {PLAN_FILE_VERSION}: {file}",
-            "an earlier version of ftops wrote it, without the place where it is applied.",
-            "plan again with this ftops",
+            *(_LATER if version > PLAN_FILE_VERSION else _EARLIER),
         )
     if not mark or _sealed(body) != text:
         raise PlanFileError(
@@ -143,7 +146,7 @@ def parse_plan(text: str, file: str, decrypt: Callable[[Sealed], str] = _refuse)
         raise PlanFileError(
             f"the saved plan has an unknown form: {file}",
             f"{error}.",
-            "plan again with this ftops",
+            _EARLIER[1],
         ) from error
     return replace(saved, is_sealed=False)
 
