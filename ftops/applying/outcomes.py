@@ -92,27 +92,26 @@ class OutcomeHandler(Struct, frozen=True):
                 self.reporter.progress(step, line)
             step.seen = result.seen
             result = result.remote
-        if step.change.action in (Action.DELETE, Action.FORGET):
-            return self._going(step, result, entries)
+        change = step.change
+        if change.action in (Action.DELETE, Action.FORGET):
+            if isinstance(result, RemoteObject):
+                step.waiting = True
+                return self._again(step, result)
+            self._add(entries, Removed(change.address, change.deposed))
+            return self._done(step, change.remote_id)
         if isinstance(result, RemoteObject):
             step.visible_by = None
             return self._made(step, result, entries)
         return self._missed(step, entries)
 
-    def _going(self, step: Step, remote: object, entries: list[Entry]) -> Outcome:
-        change = step.change
-        if isinstance(remote, RemoteObject):
-            step.waiting = True
-            return self._again(step, remote)
-        self._add(entries, Removed(change.address, change.deposed))
-        return self._done(step, change.remote_id)
-
     def _made(self, step: Step, remote: RemoteObject, entries: list[Entry]) -> Outcome:
         first = step.operation is not None and not step.recorded
-        if first and step.effect_unknown and remote.remote_id in self._known_elsewhere(step):
+        live = self.calls.live.resources
+        elsewhere = (record.remote_id for a, record in live.items() if a != step.change.address)
+        if first and step.effect_unknown and remote.remote_id in elsewhere:
             return Requeue(LOOK_AGAIN)  # another step whose reply was lost has found the same object
         resource = self._resource(step, remote)
-        if first or resource != self.calls.live.resources.get(resource.address):
+        if first or resource != live.get(resource.address):
             self._add(entries, Recorded(resource, step.change.deposes if first else ""))
             step.recorded = True
         step.waiting = True
@@ -134,21 +133,13 @@ class OutcomeHandler(Struct, frozen=True):
             current = self.calls.recorded(step)
             noted = replace(current, fingerprint=change.fingerprint, dependencies=change.dependencies)
         else:
-            noted = replace(resource_from(step.operation, remote), created_at=self._utc_now)
+            now = iso_timestamp(self.calls.context.utc_now(), "milliseconds")
+            noted = replace(resource_from(step.operation, remote), created_at=now)
             if change.action is Action.UPDATE:
                 noted = _kept(self.calls.recorded(step), noted)
         return observed_as(
             replace(noted, prevent_destroy=change.prevent_destroy, retain=change.retain), remote
         )
-
-    def _known_elsewhere(self, step: Step) -> set[str]:
-        """The ids recorded at other addresses."""
-        own = step.change.address
-        return {record.remote_id for a, record in self.calls.live.resources.items() if a != own}
-
-    @property
-    def _utc_now(self) -> str:
-        return iso_timestamp(self.calls.context.utc_now(), "milliseconds")
 
     def _missed(self, step: Step, entries: list[Entry]) -> Outcome:
         """A replica may not know the object yet: it is gone only if a second read misses it, too."""
@@ -165,14 +156,12 @@ class OutcomeHandler(Struct, frozen=True):
         address = step.change.address
         if address in self.calls.live.resources:
             self._add(entries, Removed(address))
-        return self._give_up(
-            step,
-            Permanent(
-                f"{address} disappeared while it was being created",
-                "the service no longer has it; somebody may have deleted it.",
-                "apply again to create it",
-            ),
+        gone = Permanent(
+            f"{address} disappeared while it was being created",
+            "the service no longer has it; somebody may have deleted it.",
+            "apply again to create it",
         )
+        return self._give_up(step, gone)
 
     def _failed(self, step: Step, error: object, entries: list[Entry]) -> Outcome:
         """A refusal ends the intent. After anything else, or if an earlier try may have taken effect, the

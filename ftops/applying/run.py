@@ -16,7 +16,7 @@ from ftops.applying.outcomes import Failure, OutcomeHandler
 from ftops.applying.provider_calls import Context, ProviderCalls, Step
 from ftops.applying.reporter import EventEmitter
 from ftops.config.outputs import OutputValue
-from ftops.core.address import Value, encode, references
+from ftops.core.address import encode, references
 from ftops.core.dag_executor import Call, DagExecutor, Executor, Inline, NodeResult, Outcome, Threads
 from ftops.planning.plan import Plan
 from ftops.providers.base import all_instant
@@ -63,9 +63,10 @@ class Apply:
         self._settings = settings
         self._steps = {change.step: Step(change) for change in plan.changes}
         waits = {change.step: change.waits_for for change in plan.changes}
-        self._executor: DagExecutor[str] = DagExecutor(
-            waits, self, self._pool(), context.clock, settings.parallelism
-        )
+        # Calls that take no time need no thread.
+        local = all_instant(context.providers, plan.providers_of())
+        pool: Executor = Inline() if local else Threads(settings.parallelism)
+        self._executor = DagExecutor(waits, self, pool, context.clock, settings.parallelism)
         self._calls = ProviderCalls(self._live, context, self._executor.say)
         clean = redaction(context.secrets)
         self._reporter = EventEmitter(self._calls, clean, context.clock.now())
@@ -131,11 +132,6 @@ class Apply:
     def skipped(self, node: str, because: str) -> None:
         self._reporter.skipped(self._steps[node], because)
 
-    def _pool(self) -> Executor:
-        """Calls that take no time need no thread."""
-        local = all_instant(self._context.providers, self._plan.providers_of())
-        return Inline() if local else Threads(self._settings.parallelism)
-
     def _call(self, step: Step) -> Call:
         if step.started is None:
             step.started = self._context.clock.now()
@@ -143,9 +139,8 @@ class Apply:
         return self._calls.next(step)
 
     def _record_outputs(self, values: Mapping[str, OutputValue]) -> None:
-        outputs = {
-            n: encode(v.value) for n, v in values.items() if not v.sensitive and not _is_unknown(v.value)
-        }
+        known = {name: v for name, v in values.items() if not any(True for _ in references(v.value))}
+        outputs = {name: encode(v.value) for name, v in known.items() if not v.sensitive}
         if outputs != self._live.outputs:
             self._write([OutputsRecorded(outputs)])
 
@@ -162,7 +157,3 @@ class Apply:
             self._live.add(entry)
         if entries:
             self._journal.append(entries)
-
-
-def _is_unknown(value: Value) -> bool:
-    return any(True for _ in references(value))

@@ -138,9 +138,8 @@ def describe(attributes: Iterable[AttributeChange], decisions: Mapping[Address, 
     for change in attributes:
         after = change.after
         if isinstance(after, Reference) and after.address in decisions:
-            parts.append(
-                f"{change.path} comes from {after.address}, which {will_be(decisions[after.address])}"
-            )
+            fate = will_be(decisions[after.address])
+            parts.append(f"{change.path} comes from {after.address}, which {fate}")
         else:
             source = f" ({change.note})" if change.note else ""
             parts.append(f"{change.path} changed{source}")

@@ -286,9 +286,8 @@ class Decider(Struct):
             self.decisions[address] = Decision(resource, desired, Action.ADOPT, reason, recorded)
             return
         if recorded is None:
-            self.decisions[address] = Decision(
-                resource, desired, Action.CREATE, self._creation_reason(address)
-            )
+            reason = self._creation_reason(address)
+            self.decisions[address] = Decision(resource, desired, Action.CREATE, reason)
             return
         attributes = self._attributes(resource, desired, recorded)
         action, reason = self._action(resource, recorded, attributes)
@@ -307,9 +306,8 @@ class Decider(Struct):
             self.warnings += kept_notes(asked, resource)
             desired = self.resolver.resolve(resource)
             attributes = self._attributes(resource, desired, recorded)
-        elsewhere = recorded is not None and self._account(recorded.provider) != self._account(
-            resource.provider
-        )
+        now = self._account(resource.provider)
+        elsewhere = recorded is not None and self._account(recorded.provider) != now
         self.decisions[address] = Decision(resource, desired, action, reason, recorded, attributes, elsewhere)
 
     def _creation_reason(self, address: Address) -> Reason:
@@ -327,15 +325,17 @@ class Decider(Struct):
             return Action.REPLACE, Reason("asked", "it was requested with --replace")
         before, after = self._account(recorded.provider), self._account(resource.provider)
         if before != after:
-            text = f"the account changes from {before} to {after}"
-            return Action.REPLACE, Reason("provider", text)
+            return Action.REPLACE, Reason("provider", f"the account changes from {before} to {after}")
         if recorded.status is Status.TAINTED:
             text = recorded.message or "the object exists, but can't be used"
             return Action.REPLACE, Reason("tainted", f"it is tainted: {text}")
         forcing = [a for a in attributes if a.forces_replacement]
         if attributes:
             action = Action.REPLACE if forcing else Action.UPDATE
-            return action, self._difference_reason(address, forcing or attributes)
+            text = describe(forcing or attributes, self.decisions)
+            if address in self.observed.imported:
+                return action, Reason("imported", f"it is imported, and differs from the spec: {text}")
+            return action, Reason("inputs", text)
         if address in self.observed.imported:
             return Action.ADOPT, Reason("imported", "it is imported: ftops will manage the existing object")
         if address in self.reconciled.interrupted and not self.observed.refreshed:
@@ -352,12 +352,6 @@ class Decider(Struct):
 
     def _account(self, provider: str) -> str:
         return self.accounts.get(provider, provider)
-
-    def _difference_reason(self, address: Address, attributes: Iterable[AttributeChange]) -> Reason:
-        text = describe(attributes, self.decisions)
-        if address in self.observed.imported:
-            return Reason("imported", f"it is imported, and differs from the spec: {text}")
-        return Reason("inputs", text)
 
     def _attributes(
         self, resource: Resource, desired: Desired, recorded: ResourceState
@@ -381,9 +375,9 @@ class Decider(Struct):
 
     def _deletion(self, address: Address) -> Decision:
         recorded = self.resources[address]
-        resource = Resource(
-            address, recorded.provider, recorded.inputs, lifecycle=_recorded_lifecycle(recorded)
-        )
+        on_destroy = "retain" if recorded.retain else "delete"
+        lifecycle = Lifecycle(prevent_destroy=recorded.prevent_destroy, on_destroy=on_destroy)
+        resource = Resource(address, recorded.provider, recorded.inputs, lifecycle=lifecycle)
         wanted = self.graph.resources.get(address)
         if wanted is not None:
             resource = replace(resource, lifecycle=wanted.lifecycle, place=wanted.place)
@@ -395,18 +389,11 @@ class Decider(Struct):
         if removal is not None:
             reason = reason if destroying else Reason("removed", "a `removed` block names it")
             fate = "retain" if removal.retain else resource.lifecycle.on_destroy
-            resource = replace(
-                resource, lifecycle=replace(resource.lifecycle, on_destroy=fate), place=removal.place
-            )
+            lifecycle = replace(resource.lifecycle, on_destroy=fate)
+            resource = replace(resource, lifecycle=lifecycle, place=removal.place)
         retain = resource.lifecycle.on_destroy == "retain" or recorded.shared
         action = Action.FORGET if retain else Action.DELETE
         return Decision(resource, None, action, reason, recorded)
-
-
-def _recorded_lifecycle(recorded: ResourceState) -> Lifecycle:
-    return Lifecycle(
-        prevent_destroy=recorded.prevent_destroy, on_destroy="retain" if recorded.retain else "delete"
-    )
 
 
 _NEW = (Action.CREATE, Action.REPLACE)

@@ -27,16 +27,13 @@ def check_empty(config: Config, state: State, mode: Mode, allowed: bool) -> None
     if all(not gone.isdisjoint((address, address._replace(key=None))) for address in state.resources):
         return
     count = len(state.resources)
-    raise Blocked(
-        [
-            Diagnostic(
-                f"the spec declares nothing, but {count} resource{' exists' if count == 1 else 's exist'}",
-                "An empty spec is usually a mistake, such as a wrong folder or a missing file. "
-                f"It was read from {config.folder}.",
-                "to delete everything, run `ftops destroy`, or plan with --allow-empty",
-            )
-        ]
+    empty = Diagnostic(
+        f"the spec declares nothing, but {count} resource{' exists' if count == 1 else 's exist'}",
+        "An empty spec is usually a mistake, such as a wrong folder or a missing file. "
+        f"It was read from {config.folder}.",
+        "to delete everything, run `ftops destroy`, or plan with --allow-empty",
     )
+    raise Blocked([empty])
 
 
 def check_drift(drift: Iterable[Drift], mode: Mode) -> None:
@@ -120,10 +117,8 @@ def _protected(
     if not is_declared and alike is not None:
         hint += f"; or, if {alike} is this one under another name, {moved_block(resource.address, alike)}"
     if moved and not resource.lifecycle.prevent_destroy:
-        how, hint = (
-            " in the state, under its former address",
-            "apply the move by itself first, then the change",
-        )
+        how = " in the state, under its former address"
+        hint = "apply the move by itself first, then the change"
     return Diagnostic(
         f"{resource.address} is protected, and the plan would {action.value} it",
         f"lifecycle.prevent_destroy is set{how}. The resource would be {FATES[action]} because {reason}.",

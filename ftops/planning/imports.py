@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 
 from ftops.config.config import Config, Import, Resource
 from ftops.config.graph import Graph
-from ftops.core.address import Address, Json, Value, references
+from ftops.core.address import Address, Value, references
 from ftops.core.errors import Diagnostic, SpecError
 from ftops.planning.desired import Desired, at
 from ftops.state.state import Observed, RemoteObject, ResourceState, State, Status
@@ -62,6 +62,8 @@ def arrived(
     """The record of an imported or adopted object. Inputs that the service doesn't report are those of the
     spec."""
     inputs: dict[str, Value] = {**desired.inputs, **remote.inputs}
+    content = resource.inputs.get("content")
+    has_same_content = remote.inputs.get("content", content) == content
     is_same = bool(desired.fingerprint) and remote.fingerprint == desired.fingerprint
     identities = {
         path: meaning
@@ -74,7 +76,7 @@ def arrived(
         remote_id=remote.remote_id,
         status=remote.status,
         inputs=inputs,
-        outputs={**_facts(resource, remote), **remote.attributes},
+        outputs={**(resource.facts if has_same_content else {}), **remote.attributes},
         identities=identities,
         dependencies=dependencies,
         message=remote.message,
@@ -93,12 +95,6 @@ def _request(resource: Resource, remote_id: str) -> ResourceState:
 
 def _refers(value: Value) -> bool:
     return not isinstance(value, str | int | float | None) and any(True for _ in references(value))
-
-
-def _facts(resource: Resource, remote: RemoteObject) -> Mapping[str, Json]:
-    """The attributes of the declared file, if the remote one has the same content."""
-    same = remote.inputs.get("content", resource.inputs.get("content")) == resource.inputs.get("content")
-    return resource.facts if same else {}
 
 
 def _absent(one: Import) -> Diagnostic:

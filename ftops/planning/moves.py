@@ -251,11 +251,9 @@ def _occupied(one: Move, taken: Address) -> Diagnostic:
 
 def nothing_recorded(known: Collection[Address], wanted: Address) -> Diagnostic:
     """The error for an address that isn't recorded."""
-    siblings = [a for a in known if a[:2] == wanted[:2]]
-    if siblings:
-        keys = ", ".join(quote(str(a)) for a in sorted(siblings, key=lambda a: a.sort_key)[:12])
-        hint = f"recorded are {keys}"
-    else:
+    siblings = sorted((a for a in known if a[:2] == wanted[:2]), key=lambda a: a.sort_key)
+    hint = f"recorded are {', '.join(quote(str(a)) for a in siblings[:12])}"
+    if not siblings:
         hint = did_you_mean(str(wanted), map(str, known), nothing="Nothing is recorded: has it been applied?")
     return Diagnostic(f"{wanted} is not recorded", "", hint)
 

@@ -43,7 +43,9 @@ class StepOrder(Struct):
     _soft_edges: list[tuple[str, str]] = field(default_factory=list)
     """Edges that mix the two relations, the most important first: (step, step to wait for)."""
     _users: Mapping[Address, list[Address]] = field(default_factory=dict)
-    _named: Mapping[str, list[Address]] = field(default_factory=dict)
+    _named: dict[str, list[Address]] = field(default_factory=dict)
+    """Ids and models among recorded inputs → the resources that have them. With `ignore_changes`, they keep
+    them, whatever the spec says."""
     _kept: tuple[ResourceState, ...] = ()
     """Deposed objects that aren't selected."""
     _released: tuple[ResourceState, ...] = ()
@@ -54,7 +56,9 @@ class StepOrder(Struct):
         self, selected_deposed: frozenset[tuple[Address, str]]
     ) -> tuple[tuple[Change, ...], tuple[str, ...]]:
         """The steps in order, and warnings about objects that are kept."""
-        self._named = self._naming()
+        for user, recorded in self.resources.items():
+            for name in _named_by(recorded):
+                self._named.setdefault(name, []).append(user)
         self._kept = tuple(old for source, old in self.deposed.items() if source not in selected_deposed)
         self._released = tuple(
             old
@@ -73,7 +77,15 @@ class StepOrder(Struct):
         self._replace_in_turn()
         rank = {a: i for i, a in enumerate(self.decisions)}
         order = self._order(lambda step: (rank.get(self._steps[step].address, len(rank)), step))
-        return tuple(self._finished(step) for step in order), tuple(self._warnings)
+        changes = tuple(
+            replace(
+                self._steps[step],
+                waits_for=tuple(sorted(w for w in self._waits[step] if w in self._steps)),
+                dependencies=self.needs.get(self._steps[step].address, ()),
+            )
+            for step in order
+        )
+        return changes, tuple(self._warnings)
 
     def _order(self, key: Callable[[str], Any]) -> list[str]:
         """Every step once. If the soft edges close cycles, those that don't are kept."""
@@ -91,14 +103,6 @@ class StepOrder(Struct):
         order = sort(self._waits, key)
         assert len(order) == len(self._steps)  # noqa: S101 - a step that is left out would be lost
         return order
-
-    def _finished(self, step: str) -> Change:
-        change = self._steps[step]
-        return replace(
-            change,
-            waits_for=tuple(sorted(w for w in self._waits[step] if w in self._steps)),
-            dependencies=self.needs.get(change.address, ()),
-        )
 
     # steps
 
@@ -143,15 +147,6 @@ class StepOrder(Struct):
         self._warn_of_cancelling(change, old)
         self._add(change, {str(address)} if decision else ())
 
-    def _naming(self) -> Mapping[str, list[Address]]:
-        """Ids and models among the recorded inputs → the resources that have them. With `ignore_changes` they
-        keep them, whatever the spec says."""
-        found: dict[str, list[Address]] = {}
-        for user, recorded in self.resources.items():
-            for name in _named_by(recorded):
-                found.setdefault(name, []).append(user)
-        return found
-
     def _using(self) -> Mapping[Address, list[Address]]:
         """The users of each resource: by recorded dependencies, and by ids among recorded inputs."""
         users = reverse({a: r.dependencies for a, r in self.resources.items()})
@@ -167,28 +162,32 @@ class StepOrder(Struct):
 
     def _is_held(self, what: str, old: ResourceState) -> bool:
         """Whether an unchanged resource uses an object, which is kept then, with a warning."""
-        users = (self.resources[user] for user in self._naming_of(old) if user not in self.decisions)
-        left = (one for one in self._kept if _names(one, old))
-        holders = {str(user.address) for user in (*users, *left) if _needs(user)}
+        holders = self._holders(old, lambda decision: decision is None, self._kept)
         if holders:
-            self._warnings.append(f"{what} is kept: {', '.join(sorted(holders))} still uses it")
+            self._warnings.append(f"{what} is kept: {', '.join(holders)} still uses it")
         return bool(holders)
 
     def _is_left(self, what: str, old: ResourceState) -> bool:
         """Whether a resource that the plan only forgets still uses an object: the service wouldn't delete it,
         so it is forgotten, too."""
-        users = (
-            self.resources[user]
-            for user in self._naming_of(old)
-            if user in self.decisions and self.decisions[user].action is Action.FORGET
-        )
-        left = (one for one in self._released if _names(one, old))
-        user = next((str(user.address) for user in (*users, *left) if _needs(user)), None)
-        if user is not None:
+        holders = self._holders(old, lambda d: d is not None and d.action is Action.FORGET, self._released)
+        if holders:
             self._warnings.append(
-                f"{what} is forgotten instead of deleted: {user}, which is kept, still uses it"
+                f"{what} is forgotten instead of deleted: {holders[0]}, which is kept, still uses it"
             )
-        return user is not None
+        return bool(holders)
+
+    def _holders(
+        self,
+        old: ResourceState,
+        stays: Callable[[Decision | None], bool],
+        deposed: Iterable[ResourceState],
+    ) -> list[str]:
+        """The objects that still use an old one: the current ones whose decision lets them stay, and these
+        deposed ones."""
+        users = (self.resources[u] for u in self._naming_of(old) if stays(self.decisions.get(u)))
+        left = (one for one in deposed if _names(one, old))
+        return sorted({str(user.address) for user in (*users, *left) if _needs(user)})
 
     def _removal(self, decision: Decision, step: str) -> Change:
         recorded = decision.recorded
@@ -244,16 +243,17 @@ class StepOrder(Struct):
     def _create_after_names(self) -> None:
         """An object is created after one with the same name is deleted at another address."""
         freed: dict[tuple[str, str, object], str] = {}
-        making: list[tuple[tuple[str, str, object], Change]] = []
+        creating: list[tuple[tuple[str, str, object], Change]] = []
         for step, change in self._steps.items():
             named = RESOURCE_TYPES[change.address.kind].named_by
-            if named and change.action is Action.DELETE:
-                freed[change.provider, change.address.kind, _folded(change.before.get(named))] = step
-            elif named and change.action in (Action.CREATE, Action.REPLACE):
-                making.append(
-                    ((change.provider, change.address.kind, _folded(change.after.get(named))), change)
-                )
-        for name, change in making:
+            if named:
+                inputs = change.before if change.action is Action.DELETE else change.after
+                name = (change.provider, change.address.kind, _folded(inputs.get(named)))
+                if change.action is Action.DELETE:
+                    freed[name] = step
+                elif change.action in (Action.CREATE, Action.REPLACE):
+                    creating.append((name, change))
+        for name, change in creating:
             if name in freed and self._steps[freed[name]].address != change.address:
                 self._soft_edges.append((change.step, freed[name]))
 
@@ -272,15 +272,12 @@ class StepOrder(Struct):
         for address, old in self._replaced_first():
             current = self.decisions[address].recorded
             users = (u for u in self._users.get(address, ()) if not self._uses_older(u, current))
-            gone = [s for user in users for s in self._steps_of(user) if self._removes(s)]
-            gone += [s for s, used in self._leftovers() if current is not None and _names(used, current)]
+            steps = [self._steps[step] for user in users for step in self._steps_of(user)]
+            gone = [s.step for s in steps if s.action in (Action.DELETE, Action.FORGET) and not s.deposed]
+            for (other, key), used in self.deposed.items():
+                if f"{other}#{key}" in self._steps and current is not None and _names(used, current):
+                    gone.append(f"{other}#{key}")
             self._soft_edges += [(old, other) for other in gone]
-
-    def _leftovers(self) -> Iterator[tuple[str, ResourceState]]:
-        """The steps that delete deposed objects, with what each deletes."""
-        for (address, key), old in self.deposed.items():
-            if f"{address}#{key}" in self._steps:
-                yield f"{address}#{key}", old
 
     def _replace_in_turn(self) -> None:
         """It is deleted as late as possible: when everything that its replacement needs exists."""
@@ -300,10 +297,6 @@ class StepOrder(Struct):
         if current.status is not Status.READY:
             return True
         return any(_names(recorded, old) for (a, _), old in self.deposed.items() if a == current.address)
-
-    def _removes(self, step: str) -> bool:
-        change = self._steps[step]
-        return change.action in (Action.DELETE, Action.FORGET) and not change.deposed
 
 
 def _with_needs_first(

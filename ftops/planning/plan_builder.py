@@ -152,9 +152,8 @@ class PlanBuilder(Struct, frozen=True):
             if address not in known:
                 near = nearest(str(address), map(str, known))
                 hint = f"did you mean {quote(near)}?" if near else "see `ftops state list` and the spec"
-                raise FtopsError(
-                    f"there is no resource {address}", "neither in the spec nor in the state.", hint
-                )
+                detail = "neither in the spec nor in the state."
+                raise FtopsError(f"there is no resource {address}", detail, hint)
 
     def _observe(self, look: bool, options: Options, on_progress: Callable[[int, int], None]) -> Observed:
         state, _ = apply_moves(located(self.state, self.config)[0], self.config.refactorings.moves)

@@ -107,7 +107,8 @@ def _choose(
         fingerprint = want.decision.desired.fingerprint
         found = index.get((account, kind.kind, fingerprint), []) if fingerprint else []
         own = [s for s in index.get((account, kind.kind, str(want.address)), []) if s not in found]
-        found = [s for s in (*found, *own) if _is_free(s, records) and _is_good(_record(s, records), want)]
+        found = [s for s in (*found, *own) if _is_free(s, records)]
+        found = [s for s in found if (r := _record(s, records)).status is not Status.TAINTED and want.fits(r)]
     for name in _names(want, records):
         found = index.get((account, kind.kind, name.casefold()), [])
         holder = next((s for s in found if s not in taken and not _is_free(s, records)), None)
@@ -120,10 +121,6 @@ def _choose(
             break
     left = [s for s in found if s not in taken and s != (want.address, "")]
     return min(left, key=lambda s: _rank(s, want, records), default=None)
-
-
-def _is_good(record: ResourceState, want: Want) -> bool:
-    return record.status is not Status.TAINTED and want.fits(record)
 
 
 def _is_free(source: Source, records: Records) -> bool:
@@ -153,19 +150,13 @@ def _names(want: Want, records: Records) -> Iterator[str]:
     if not isinstance(declared, str):
         return
     whole = deployment_name(declared, {**decision.desired.inputs, "replace": inputs.get("replace")})
-    own = _own_name(decision.recorded, named)
+    old = decision.recorded
+    own = str(old.outputs.get(named) or old.inputs.get(named) or "").casefold() if old else ""
     gets_name = _gets_name(want, records)
     if whole and (gets_name or whole.casefold() != own):
         yield whole
     if gets_name and whole != declared:
         yield declared
-
-
-def _own_name(recorded: ResourceState | None, named: str) -> str:
-    """The name of a recorded object at the service, in lower case."""
-    if recorded is None:
-        return ""
-    return str(recorded.outputs.get(named) or recorded.inputs.get(named) or "").casefold()
 
 
 def _gets_name(want: Want, records: Records) -> bool:
