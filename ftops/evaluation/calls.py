@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Literal
 from urllib.parse import unquote
@@ -53,6 +53,8 @@ class Rule(Struct, frozen=True):
 
 
 EXACT = Rule()
+_ANY: Schema = {}
+"""Of a value of which the schema says nothing."""
 
 
 class Miss(Struct, frozen=True):
@@ -75,7 +77,7 @@ def compare_calls(
         return Miss("no_call", detail=f"expected {names(expected)}")
     if len(actual) != len(expected):
         return Miss("wrong_count", detail=f"expected {names(expected) or 'no call'}, got {names(actual)}")
-    misses = [[_compare(e, a, schemas.get(e.name, {}), rule) for a in actual] for e in expected]
+    misses = [[_compare(e, a, schemas.get(e.name, _ANY), rule) for a in actual] for e in expected]
     if rule.order == "strict":
         return next((misses[i][i] for i in range(len(expected)) if misses[i][i]), None)
     taken = _assignment(misses)
@@ -138,7 +140,7 @@ def parse_arguments(text: str) -> Any:
 
 def operator_of(expected: Any) -> str:
     """The name of an operator, or "" if the value is a literal."""
-    if isinstance(expected, Mapping) and len(expected) == 1:
+    if isinstance(expected, dict) and len(expected) == 1:
         key = next(iter(expected))
         return key if key in OPERATORS else ""
     return ""
@@ -152,44 +154,46 @@ class Values:
         self._root = root
         self._rule = rule
         self._is_literal = is_literal
+        self._schemas = _resolver(_Identity(root))
         self._known: dict[tuple[int, int, int, str], Miss | None] = {}
         """What was compared: alternatives of alternatives would compare the same values over and over."""
-        self._alive: list[Any] = []
-        """Schemas, so that none of their ids is used again."""
 
     def compare_arguments(self, expected: Mapping[str, Any], actual: Any, where: str) -> Miss | None:
         """Of a whole call: a function's only parameter may have the name of an operator."""
-        if not isinstance(actual, Mapping):
+        if not isinstance(actual, dict):
             return Miss("wrong_type", where, f"expected an object, got {_short(actual)}")
         return self._objects(expected, actual, self.resolve(self._root), where)
 
     def _operator(self, expected: Any) -> str:
-        return "" if self._is_literal else operator_of(expected)
+        return operator_of(expected) if isinstance(expected, dict) and not self._is_literal else ""
 
     def compare(self, expected: Any, actual: Any, schema: Any, where: str) -> Miss | None:
         """None if they are equal in any of the schema's alternatives."""
+        if not isinstance(expected, dict | list):
+            return self._compare_any(expected, actual, schema, where)
         key = (id(expected), id(actual), id(schema), where)
-        if key in self._known:
-            return self._known[key]
+        if key not in self._known:
+            self._known[key] = self._compare_any(expected, actual, schema, where)
+        return self._known[key]
+
+    def _compare_any(self, expected: Any, actual: Any, schema: Any, where: str) -> Miss | None:
         first: Miss | None = None
-        for alternative in self._alternatives(schema):
+        for alternative in self._schemas.alternatives(schema):
             miss = self._compare(expected, actual, alternative, where)
-            first = first or miss
             if miss is None:
-                first = None
-                break
-        if isinstance(expected, dict | list):  # else it costs more than it saves
-            self._known[key] = first
-            self._alive.append(schema)
+                return None
+            first = first or miss
         return first
 
     def _compare(self, expected: Any, actual: Any, schema: Schema, where: str) -> Miss | None:
         operator = self._operator(expected)
         if operator == "one_of":
-            misses = [self.compare(option, actual, schema, where) for option in expected["one_of"]]
-            if None in misses:
-                return None
-            kinds = {miss.kind for miss in misses if miss}
+            kinds = set()
+            for option in expected["one_of"]:
+                miss = self.compare(option, actual, schema, where)
+                if miss is None:
+                    return None
+                kinds.add(miss.kind)
             return Miss(kinds.pop() if len(kinds) == 1 else "wrong_value", where, _got(expected, actual))
         if operator == "optional":
             return self.compare(expected["optional"], actual, schema, where)
@@ -200,7 +204,7 @@ class Values:
         if operator:
             holds = _HOLDS[operator](expected[operator], actual)
             return None if holds else Miss("wrong_value", where, _got(expected, actual))
-        if isinstance(expected, Mapping) and isinstance(actual, Mapping):
+        if isinstance(expected, dict) and isinstance(actual, dict):
             return self._objects(expected, actual, schema, where)
         if isinstance(expected, list) and isinstance(actual, list):
             return self._arrays(expected, actual, schema, where)
@@ -217,10 +221,10 @@ class Values:
     ) -> Miss | None:
         """First what is missing, then what is unexpected, then wrong values."""
         properties = schema.get("properties")
-        properties = properties if isinstance(properties, Mapping) else {}
+        properties = properties if isinstance(properties, dict) else {}
         pairs = []
         for key, wanted in expected.items():
-            operator, place, known = self._operator(wanted), f"{where}.{key}", properties.get(key, {})
+            operator, place, known = self._operator(wanted), f"{where}.{key}", properties.get(key, _ANY)
             if operator == "absent":
                 if key in actual and not self._is_default(actual[key], known):
                     return Miss("unexpected", place, f"got {_short(actual[key])}")
@@ -229,7 +233,7 @@ class Values:
             elif operator != "optional" and not self._matches_default(wanted, known, place):
                 return Miss("missing", place, f"expected {_short(wanted)}")
         for key in actual:
-            known = properties.get(key, {})
+            known = properties.get(key, _ANY)
             if (
                 key not in expected
                 and self._rule.extra == "error"
@@ -241,9 +245,9 @@ class Values:
     def _arrays(self, expected: list[Any], actual: list[Any], schema: Schema, where: str) -> Miss | None:
         if len(expected) != len(actual):
             return Miss("wrong_value", where, f"expected {len(expected)} items, got {len(actual)}")
-        first, rest = schema.get("prefixItems"), schema.get("items", {})
+        first, rest = schema.get("prefixItems"), schema.get("items", _ANY)
         if isinstance(rest, list):  # before draft 2020-12
-            first, rest = rest, schema.get("additionalItems", {})
+            first, rest = rest, schema.get("additionalItems", _ANY)
         first = first if isinstance(first, list) else []
         for i, (wanted, value) in enumerate(zip(expected, actual, strict=True)):
             item = first[i] if i < len(first) else rest
@@ -267,19 +271,54 @@ class Values:
             return _text(expected, is_loose) == _text(actual, is_loose)
         return bool(expected == actual)
 
-    def _alternatives(self, schema: Any) -> Iterator[Schema]:
+    def resolve(self, schema: Any) -> Schema:
+        return self._schemas.resolve(schema)
+
+
+class _Identity:
+    """A schema as a key of a cache, without its content being hashed."""
+
+    def __init__(self, schema: Schema) -> None:
+        self.schema = schema
+
+    def __hash__(self) -> int:
+        return id(self.schema)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Identity) and self.schema is other.schema
+
+
+class _Resolver:
+    """Parts of one schema without references and alternatives, each computed once."""
+
+    def __init__(self, root: Schema) -> None:
+        self._root = root
+        self._resolved: dict[int, tuple[Any, Schema]] = {}
+        self._alternatives: dict[int, tuple[Any, list[Schema]]] = {}
+        """By the id of a schema, which is held here, so that the id isn't used again."""
+
+    def alternatives(self, schema: Any) -> list[Schema]:
+        if known := self._alternatives.get(id(schema)):
+            return known[1]
         resolved = self.resolve(schema)
         branches = resolved.get("anyOf") or resolved.get("oneOf")
-        if not isinstance(branches, list):
-            yield resolved
-            return
-        outside = {k: v for k, v in resolved.items() if k not in ("anyOf", "oneOf")}
-        for branch in branches:
-            yield _merged(outside, self.resolve(branch))
+        found = [resolved]
+        if isinstance(branches, list):
+            outside = {k: v for k, v in resolved.items() if k not in ("anyOf", "oneOf")}
+            found = [_merged(outside, self.resolve(branch)) for branch in branches]
+        self._alternatives[id(schema)] = (schema, found)
+        return found
 
     def resolve(self, schema: Any) -> Schema:
         """With what its local `$ref` and its `allOf` say. Anything else that isn't understood allows every
         value."""
+        if known := self._resolved.get(id(schema)):
+            return known[1]
+        found = self._without_references(schema)
+        self._resolved[id(schema)] = (schema, found)
+        return found
+
+    def _without_references(self, schema: Any) -> Schema:
         found: Schema = {}
         waiting = [schema]
         for _ in range(MOST_REFERENCES):
@@ -308,6 +347,11 @@ class Values:
         return node
 
 
+@lru_cache(maxsize=256)
+def _resolver(root: _Identity) -> _Resolver:
+    return _Resolver(root.schema)
+
+
 def _merged(first: Schema, second: Schema) -> Schema:
     """Both hold; of what both say, the second counts."""
     merged = {**first, **second}
@@ -326,7 +370,9 @@ def _has_type(actual: Any, schema: Schema) -> bool:
     declared = schema.get("type")
     if declared is None:
         return True
-    return any(_is(actual, str(name)) for name in (declared if isinstance(declared, list) else [declared]))
+    if isinstance(declared, list):
+        return any(_is(actual, str(name)) for name in declared)
+    return _is(actual, str(declared))
 
 
 def _is(actual: Any, name: str) -> bool:
