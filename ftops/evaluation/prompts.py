@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import PurePath
@@ -31,6 +32,7 @@ SUFFIXES = (".json", ".jsonl", ".csv")
 MOST_ERRORS = 20
 LONGEST_CELL = 1 << 30
 _NOTHING = object()
+_BETWEEN_ROWS = re.compile(r"[\s,]*")
 
 
 class Prompt(Struct, frozen=True):
@@ -63,12 +65,16 @@ class _Row(Struct, frozen=True):
 
 
 class _Faults:
-    """Collects what is wrong, to be told at once."""
+    """Collects errors, to report all of them at once."""
 
     def __init__(self) -> None:
         self.found: list[Diagnostic] = []
+        self.rows: dict[Place, int] = {}
+        """Row numbers of a JSON list: a line number alone says little if the list is one line."""
 
     def add(self, summary: str, place: Place, detail: str = "", hint: str = "") -> None:
+        if row := self.rows.get(place):
+            summary = f"row {row}: {summary}"
         self.found.append(Diagnostic(summary, detail, hint, place))
 
 
@@ -133,8 +139,9 @@ def _json_rows(text: str, name: str, suffix: str, faults: _Faults) -> Iterator[_
     if suffix == ".json":
         document = _decoded(text, Place(name), faults)
         if isinstance(document, list):
-            for i, value in enumerate(document, 1):
-                yield from _object(value, Place(name, text=f"row {i}"), faults)
+            for i, (value, place) in enumerate(zip(document, _row_places(text, name), strict=True), 1):
+                faults.rows[place] = i
+                yield from _object(value, place, faults)
         elif isinstance(document, dict):
             yield from _sections(document, Place(name), faults)
         elif document is not _NOTHING:
@@ -144,6 +151,21 @@ def _json_rows(text: str, name: str, suffix: str, faults: _Faults) -> Iterator[_
         if line.strip():
             place = Place(name, number)
             yield from _object(_decoded(line, place, faults), place, faults)
+
+
+def _row_places(text: str, name: str) -> Iterator[Place]:
+    """Where the items of a JSON list begin."""
+    decoder, line, line_start, position = json.JSONDecoder(), 1, 0, 0
+    end = text.index("[") + 1
+    while True:
+        start = _BETWEEN_ROWS.match(text, end).end()  # type: ignore[union-attr]
+        if text[start] == "]":
+            return
+        line += text.count("\n", position, start)
+        line_start = text.rfind("\n", position, start) + 1 or line_start
+        yield Place(name, line, start - line_start + 1)
+        position = start
+        _, end = decoder.raw_decode(text, start)
 
 
 def _object(value: Any, place: Place, faults: _Faults) -> Iterator[_Row]:

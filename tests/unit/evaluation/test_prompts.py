@@ -153,3 +153,13 @@ def test_what_is_wrong_is_said_with_its_place(name: str, content: Any, message: 
     found = faults(name, content)
     assert message in " ".join(found), found
     assert all(name in fault for fault in found)
+
+
+def test_errors_of_a_list_name_row_and_line() -> None:
+    rows = [{"prompt": "[{,"}, 5, {"prompt": "b", "expct": "f"}, {"prompt": "c\n", "expect": {}}]
+    for indent, places in ((None, ["1:2", "1:21", "1:24", "1:55"]), (1, ["3:2", "6:2", "7:2", "11:2"])):
+        with pytest.raises(SpecError) as caught:
+            read("p.json", "\n" * bool(indent) + json.dumps(rows, indent=indent))
+        found = sorted((d.summary, str(d.place)) for d in caught.value.diagnostics)
+        assert [summary[:6] for summary, _ in found] == ["row 1:", "row 2:", "row 3:", "row 4:"]
+        assert [place for _, place in found] == [f"p.json:{place}" for place in places]
