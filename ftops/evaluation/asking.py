@@ -19,6 +19,8 @@ PATIENCE = Backoff(1.0, tries=12, longest=30.0, longest_named=120.0)
 """If the service is busy."""
 ERRORS = Backoff(1.0, tries=5)
 """After another error, which may well come again."""
+MOST_REFUSALS = 20
+"""After so many permanent errors and no answer, the other questions would fail, too, and aren't sent."""
 
 
 class Asked(Struct, frozen=True):
@@ -39,6 +41,9 @@ class Asker:
         self._pause = pause
         self._lock = threading.Lock()
         self._not_before = 0.0
+        self._refusals = 0
+        self._has_answered = False
+        self._given_up = ""
         self._stopped = threading.Event()
 
     def answers(
@@ -47,9 +52,11 @@ class Asker:
         concurrency: int,
         on_answer: Callable[[], object] = lambda: None,
         on_wait: Callable[[], object] = lambda: None,
+        on_give_up: Callable[[str], object] = lambda reason: None,
     ) -> list[Answer | Failure]:
         """In the order of the questions. Whatever has been answered is kept, also if this is interrupted.
-        `on_wait` is called if another run is asking the same model, whose answers are waited for."""
+        `on_wait` is called if another run is asking the same model, whose answers are waited for,
+        `on_give_up` if the first MOST_REFUSALS questions failed for good and the others weren't sent."""
         with self._asked.kept.asking(on_wait):
             results: list[Answer | Failure | None] = [self._kept(question) for question in questions]
             missing = self._missing(questions)
@@ -57,7 +64,9 @@ class Asker:
                 for position in positions:
                     results[position] = answer
                 on_answer()
-        return [answer or Failure("it wasn't asked") for answer in results]
+        if self._given_up:
+            on_give_up(self._given_up)
+        return [answer or Failure("not asked") for answer in results]
 
     def count_missing(self, questions: Sequence[Question]) -> int:
         """How many would be asked."""
@@ -106,10 +115,13 @@ class Asker:
     def _answer(self, question: Question) -> Answer | Failure:
         failures = 0
         while not self._stopped.is_set():
+            if self._given_up:
+                return Failure(f"not sent: {self._given_up}")
             self._wait()
             try:
                 answer = self._asked.provider.ask(self._asked.name, question)
             except Permanent as error:
+                self._refuse(error)
                 return Failure(error.summary)
             except Temporary as error:
                 failures += 1
@@ -122,9 +134,16 @@ class Asker:
                 else:
                     self._wait(time.monotonic() + delay)
             else:
+                self._has_answered = True
                 self._asked.kept.add(question.key(self._asked.model), answer)
                 return answer
-        return Failure("it was stopped")
+        return Failure("stopped")
+
+    def _refuse(self, error: Permanent) -> None:
+        with self._lock:
+            self._refusals += 1
+            if self._refusals == MOST_REFUSALS and not self._has_answered:
+                self._given_up = f"the first {MOST_REFUSALS} requests failed: {error.summary}"
 
     def _hold(self, delay: float) -> None:
         with self._lock:

@@ -60,7 +60,7 @@ def expected_of(expectation: Any, schemas: Mapping[str, Schema]) -> Expected:
     if isinstance(expectation, str):
         return Expected((ExpectedCall(expectation),) if schemas else None, expectation)
     if not isinstance(expectation, dict):
-        raise Unclear("`expect` is neither a text nor an object", 'write {"call": "land_drone"}')
+        raise Unclear("`expect` must be a string or an object", 'write {"call": "land_drone"}')
     kind = next((key for key in KINDS if key in expectation), "")
     known = ("call", "arguments") if kind == "call" else (kind,) if kind else KINDS
     unknown = [key for key in expectation if key not in known]
@@ -71,15 +71,15 @@ def expected_of(expectation: Any, schemas: Mapping[str, Schema]) -> Expected:
     value = expectation[kind]
     if kind == "text":
         if not isinstance(value, str):
-            raise Unclear("`text` of `expect` is no text")
+            raise Unclear("`text` in `expect` must be a string")
         return Expected(() if schemas else None, value)
     if kind == "no_call":
         if value is not True:
-            raise Unclear("`no_call` of `expect` can only be true")
+            raise Unclear("`no_call` in `expect` must be true")
         return Expected((), expectation)
     calls = value if kind == "calls" else [expectation]
     if not isinstance(calls, list):
-        raise Unclear("`calls` of `expect` is no list")
+        raise Unclear("`calls` in `expect` must be a list")
     return Expected(tuple(_call(call) for call in calls), expectation)
 
 
@@ -93,7 +93,7 @@ def _call(call: Any) -> ExpectedCall:
         raise Unclear(f"unknown key `{unknown[0]}` in an expected call", hint)
     arguments = call.get("arguments")
     if arguments is not None and not isinstance(arguments, dict):
-        raise Unclear(f"`arguments` of `{call['call']}` are no object", 'write {"location": "home_base"}')
+        raise Unclear(f"`arguments` of `{call['call']}` must be an object", 'write {"location": "home_base"}')
     return ExpectedCall(call["call"], arguments)
 
 
@@ -119,7 +119,7 @@ def _literals(call: Mapping[str, Any]) -> Any:
     except (ValueError, RecursionError):
         values = None
     if not isinstance(values, dict):
-        raise Unclear(f"the last message calls `{call.get('name')}` with arguments that are no JSON object")
+        raise Unclear(f"the last message calls `{call.get('name')}`, but its arguments aren't a JSON object")
     return {k: {"literal": v} for k, v in values.items()}
 
 
@@ -129,22 +129,22 @@ def _literals(call: Mapping[str, Any]) -> Any:
 def tools_problem(tools: Any) -> str:
     """Why these are no tools; empty if they are."""
     if not isinstance(tools, list | tuple):
-        return "tools are no list"
+        return "`tools` must be a list"
     names = set()
     for tool in tools:
         function = tool.get("function", tool) if isinstance(tool, dict) else None
         if not isinstance(function, dict):
-            return "a tool is no object with a `function`"
+            return "a tool must be an object with a `function`"
         name, schema = function.get("name"), function.get("parameters")
         if tool.get("type", "function") != "function":
             continue
         if not isinstance(name, str) or not name:
             return "a function has no `name`"
         if name in names:
-            return f"two functions are called `{name}`"
+            return f"two functions are named `{name}`"
         names.add(name)
         if not isinstance(schema or {}, dict) or not isinstance((schema or {}).get("properties") or {}, dict):
-            return f"`parameters` of `{name}` are no JSON schema of an object"
+            return f"`parameters` of `{name}` must be the JSON Schema of an object"
     return ""
 
 
@@ -161,7 +161,7 @@ def problems(expected: Expected, schemas: Mapping[str, Schema]) -> Iterator[Prob
     """Functions that there aren't, and arguments that the schemas don't allow."""
     for call in expected.calls or ():
         if call.name not in schemas:
-            hint = did_you_mean(call.name, schemas, nothing="there are no tools: name them")
+            hint = did_you_mean(call.name, schemas, nothing="there are no tools: add --tools FILE")
             yield f"expected function `{call.name}` isn't among the tools", hint
         elif call.arguments is not None:
             yield from _checked(canonical(schemas[call.name])).call_problems(call)
@@ -219,15 +219,18 @@ class _Tool:
         elif name == "optional":
             yield from self._value(value, schema, where)
         elif name == "range" and not _is_range(value):
-            yield f"`range` of `{where}` is two numbers, the lower one first", "write {range: [1, 120]}"
+            yield f"`range` of `{where}` must be two numbers, the lower one first", "write {range: [1, 120]}"
         elif name in ("any", "absent") and value is not True:
-            yield f"`{name}` of `{where}` can only be true", ""
+            yield f"`{name}` of `{where}` must be true", ""
         elif name == "one_of":
             if not isinstance(value, list) or not value:
-                yield f"`one_of` of `{where}` is a list of values", "write {one_of: [1, 2]}"
+                yield f"`one_of` of `{where}` must be a list of values", "write {one_of: [1, 2]}"
                 return
             if any(operator_of(option) in ("absent", "optional") for option in value):
-                yield f"`one_of` of `{where}` can't be left out", "write {optional: {one_of: […]}}"
+                yield (
+                    f"`one_of` of `{where}` can't contain `absent` or `optional`",
+                    "write {optional: {one_of: […]}}",
+                )
             for option in value:
                 yield from self._value(option, schema, where)
         elif name == "regex":
@@ -236,7 +239,7 @@ class _Tool:
             except ValueError as error:
                 yield (
                     f"`regex` of `{where}`: {error}",
-                    "it is Rust's syntax, without look-around and references",
+                    "use Rust's syntax, without look-around and backreferences",
                 )
 
     def _literal(self, value: Any, schema: Any, where: str) -> Iterator[Problem]:

@@ -69,7 +69,7 @@ def default_graders(prompts: Sequence[Prompt]) -> tuple[Grader, ...]:
 def _function_call(grader: Grader, prompt: Prompt, answer: Answer, schemas: Mapping[str, Schema]) -> Grade:
     expected, rule = prompt.expected, Rule(**grader.options)
     if expected.calls is None:
-        return _ungraded("no call is expected here, but a text")
+        return _ungraded("text is expected here, not a call")
     miss = compare_calls(expected.calls, answer.calls, schemas, rule)
     if miss is None and not expected.calls and isinstance(expected.value, str) and rule.match == "arguments":
         return _exact(grader, prompt, answer, schemas)
@@ -79,7 +79,7 @@ def _function_call(grader: Grader, prompt: Prompt, answer: Answer, schemas: Mapp
 def _exact(grader: Grader, prompt: Prompt, answer: Answer, schemas: Mapping[str, Schema]) -> Grade:
     expected = prompt.expected.value
     if not isinstance(expected, str):
-        return _ungraded("`expect` is no text")
+        return _ungraded("`expect` isn't a string")
     return _decided(_normal(expected) == _normal(answer.content), expected, answer.content)
 
 
@@ -118,7 +118,7 @@ def _json_schema(grader: Grader, prompt: Prompt, answer: Answer, schemas: Mappin
 def _similarity(grader: Grader, prompt: Prompt, answer: Answer, schemas: Mapping[str, Schema]) -> Grade:
     expected, actual = prompt.expected.value, answer.content
     if not isinstance(expected, str):
-        return _ungraded("`expect` is no text")
+        return _ungraded("`expect` isn't a string")
     if max(len(expected), len(actual)) > LONGEST_SIMILAR:
         return _ungraded(f"texts of more than {LONGEST_SIMILAR} characters aren't compared")
     words = grader.options.get("metric", "fuzzy_match") == "rouge_l"

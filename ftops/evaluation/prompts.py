@@ -102,7 +102,7 @@ def read_prompts(content: bytes, name: str, tools: Sequence[Mapping[str, Any]] =
             prompts.setdefault(prompt.id, prompt)
             places.setdefault(prompt.id, row.place)
     if not prompts and not faults.found:
-        faults.add(f"{name} has no prompts", Place(name), "", "an evaluation needs one at least")
+        faults.add(f"{name} has no prompts", Place(name), "", "an evaluation needs at least one")
     if faults.found:
         shown = faults.found[:MOST_ERRORS]
         if more := len(faults.found) - len(shown):
@@ -145,7 +145,7 @@ def _json_rows(text: str, name: str, suffix: str, faults: _Faults) -> Iterator[_
         elif isinstance(document, dict):
             yield from _sections(document, Place(name), faults)
         elif document is not _NOTHING:
-            faults.add("prompts are a list or an object of sections", Place(name))
+            faults.add("prompts must be a list or an object of sections", Place(name))
         return
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip():
@@ -172,17 +172,17 @@ def _object(value: Any, place: Place, faults: _Faults) -> Iterator[_Row]:
     if isinstance(value, dict):
         yield _Row(value, place)
     elif value is not _NOTHING:
-        faults.add("a row of prompts is an object", place, "", 'write {"prompt": "…", "expect": "…"}')
+        faults.add("a row of prompts must be an object", place, "", 'write {"prompt": "…", "expect": "…"}')
 
 
 def _sections(document: Mapping[str, Any], place: Place, faults: _Faults) -> Iterator[_Row]:
     """`{section: {prompt: expected}}`."""
     if "prompt" in document or "messages" in document:
-        faults.add("one row is no file of prompts", place, "", "write a list of rows: [{…}, {…}]")
+        faults.add("one row isn't a list of prompts", place, "", "write a list of rows: [{…}, {…}]")
         return
     for section, prompts in document.items():
         if not isinstance(prompts, dict):
-            faults.add(f"section `{section}` is no object of prompts", place)
+            faults.add(f"section `{section}` must be an object of prompts", place)
             continue
         for prompt, expected in prompts.items():
             yield _Row({"prompt": prompt, "expect": expected, "slice": section}, place)
@@ -201,7 +201,7 @@ def _decoded(text: str, place: Place, faults: _Faults) -> Any:
         line = place.line + error.lineno - 1
         faults.add("invalid JSON", Place(place.file, line, error.colno), error.msg)
     except UnicodeEncodeError:
-        faults.add("half of a surrogate pair", place, "It is no character, and can't be sent.")
+        faults.add("half of a surrogate pair", place, "It isn't a character and can't be sent.")
     except (ValueError, RecursionError):
         faults.add("invalid JSON", place, "it has a key twice, is nested too deeply or has no such numbers")
     return _NOTHING
@@ -220,7 +220,7 @@ def _prompt(row: _Row, tools: Sequence[Mapping[str, Any]], faults: _Faults) -> P
         return None
     try:
         if not isinstance(row.values.get("item", {}), dict):
-            raise Unclear("`item` is no object")
+            raise Unclear("`item` must be an object")
         own = _tools(values)
         messages, expectation = _messages(values)
         schemas = schemas_of(own or tools)
@@ -259,17 +259,17 @@ def _messages(values: Mapping[str, Any]) -> tuple[tuple[Mapping[str, Any], ...],
     if messages is None:
         prompt = values.get("prompt")
         if not isinstance(prompt, str) or not prompt:
-            raise Unclear("a prompt has neither `prompt` nor `messages`", "`prompt` is a text")
+            raise Unclear("a prompt has neither `prompt` nor `messages`", "`prompt` must be a string")
         messages = [{"role": "user", "content": prompt}]
     elif not isinstance(messages, list) or not all(
         isinstance(m, dict) and isinstance(m.get("role"), str) for m in messages
     ):
-        raise Unclear("`messages` is no list of objects with a `role`")
+        raise Unclear("`messages` must be a list of objects with a `role`")
     elif expectation is None and messages and messages[-1]["role"] == "assistant":
         messages, expectation = messages[:-1], of_message(messages[-1])
     if expectation is None:
         hint = "add `expect`, or end `messages` with the assistant's message"
-        raise Unclear("a prompt says nothing of the answer", hint)
+        raise Unclear("a prompt has no expected answer", hint)
     if not messages:
-        raise Unclear("a prompt has no message to be asked")
+        raise Unclear("a prompt has no message to send")
     return tuple(messages), expectation

@@ -114,7 +114,7 @@ class Evaluator:
         if len({asked.model for asked in self._asked.values()}) < len(everyone):
             raise UsageError(
                 "two of these deployments serve the same model",
-                "a model compared with itself shows nothing but chance.",
+                "comparing a model with itself shows only chance.",
                 "name deployments of different models",
             )
 
@@ -138,12 +138,17 @@ class Evaluator:
         concurrency: int,
         on_answer: Callable[[str], object] = lambda name: None,
         on_wait: Callable[[str], object] = lambda name: None,
+        on_give_up: Callable[[str, str], object] = lambda name, reason: None,
     ) -> Evaluation:
         """Asks, grades and compares."""
         results = []
         for name, asked in self._asked.items():
             answers = Asker(asked).answers(
-                self._questions, concurrency, partial(on_answer, name), partial(on_wait, name)
+                self._questions,
+                concurrency,
+                partial(on_answer, name),
+                partial(on_wait, name),
+                partial(on_give_up, name),
             )
             results.append(self._result(name, asked.model, answers))
         return self._compared(tuple(results))
@@ -196,10 +201,12 @@ def _asked(session: Session, name: str, fresh: bool) -> Asked:
     if resource is None or resource.status is not Status.READY:
         state = "isn't ready" if resource else "isn't in the state"
         hint = did_you_mean(name, deployments, nothing="run `ftops apply` first")
-        raise UsageError(f"deployment {name} {state}", "only what was applied can be asked.", hint)
+        raise UsageError(
+            f"deployment {name} {state}", "only deployments that were applied can be evaluated.", hint
+        )
     provider = session.providers(resource.provider)
     if not isinstance(provider, Answers):
-        raise FtopsError(f"the provider of deployment {name} answers no questions")
+        raise FtopsError(f"the provider of deployment {name} doesn't support evaluation")
     model = _identity(resource)
     return Asked(
         str(resource.outputs.get("name") or name),

@@ -67,7 +67,7 @@ def kept(folder: Path) -> int:
 
 def test_a_tuned_model_beside_its_base(folder: Path, admin: Admin) -> None:
     done = evaluate(folder, *BOTH, "-y")
-    assert "40 questions to ask, 0 answers kept" in done.stderr
+    assert "40 requests to send, 0 answers cached" in done.stderr
     assert "differences under about 37 points can't be shown" in done.stderr
     assert re.search(r"^all +20 +19 of 20 .* 7 of 20 .* 12 +0 .* 0\.00049 +better$", done.stdout, re.M)
     assert admin.count("/chat/completions") == 40
@@ -120,6 +120,14 @@ def test_an_answer_that_never_comes_is_neither_right_nor_wrong(folder: Path, adm
     evaluate(folder, *BOTH, "--fail-if", "worse", "-y")  # what was missing is asked again, and comes
 
 
+def test_a_service_that_refuses_every_request_is_sent_no_more(folder: Path, admin: Admin) -> None:
+    admin.post("faults", {"match": "POST *chat/completions*", "status": 401, "message": "no", "times": -1})
+    words = ("--deployment", "base", *FILES, "--samples", "2", "--concurrency", "1", "-y")
+    done = evaluate(folder, *words, code=1)
+    assert "base: stopped sending requests: the first 20 requests failed: " in done.stderr
+    assert admin.count("/chat/completions") == 20
+
+
 def test_a_prompt_that_the_content_filter_refuses_is_a_class_of_its_own(folder: Path, admin: Admin) -> None:
     rule = {"match": "POST *chat/completions*", "status": 400, "code": "content_filter", "message": "no"}
     admin.post("faults", rule)
@@ -140,7 +148,7 @@ def test_a_killed_run_goes_on_where_it_stopped(folder: Path, admin: Admin) -> No
     admin.delete("faults")
     admin.delete("log")
     done = evaluate(folder, *BOTH, "-y")
-    assert f"{40 - before} questions to ask, {before} answers kept" in done.stderr
+    assert f"{40 - before} requests to send, {before} answers cached" in done.stderr
     in_flight = 2  # when it was killed: the emulator logs them when they end
     assert 40 - before <= admin.count("/chat/completions") <= 40 - before + in_flight
     assert kept(folder) == 40
@@ -177,7 +185,7 @@ def answer_locks(folder: Path) -> Iterator[Path]:
 
 def test_samples_are_no_more_prompts(folder: Path) -> None:
     done = evaluate(folder, *BOTH, "--samples", "2", "-y")
-    assert "80 questions to ask" in done.stderr
+    assert "80 requests to send" in done.stderr
     assert "With 20 prompts, differences under about 37 points" in done.stderr
 
 
@@ -240,15 +248,15 @@ def test_two_runs_share_what_they_keep(folder: Path, admin: Admin) -> None:
     outputs = [json.loads(process.communicate(timeout=300)[0]) for process in runs]
     assert outputs[0] == outputs[1]
     assert admin.count("/chat/completions") == 40
-    assert evaluate(folder, *BOTH).stderr.startswith("0 questions to ask, 40 answers kept")
+    assert evaluate(folder, *BOTH).stderr.startswith("0 requests to send, 40 answers cached")
 
 
 def test_a_line_that_was_cut_off_is_asked_again(folder: Path) -> None:
     evaluate(folder, *BOTH, "-y")
     file = max((folder / ".ftops" / "answers").glob("*.jsonl"))
     file.write_bytes(file.read_bytes()[:-20])
-    assert "1 question to ask, 39 answers kept" in evaluate(folder, *BOTH, "-y").stderr
-    assert "0 questions to ask, 40 answers kept" in evaluate(folder, *BOTH).stderr
+    assert "1 request to send, 39 answers cached" in evaluate(folder, *BOTH, "-y").stderr
+    assert "0 requests to send, 40 answers cached" in evaluate(folder, *BOTH).stderr
 
 
 def test_markdown_keeps_prompts_in_a_block(folder: Path) -> None:
@@ -308,16 +316,16 @@ def test_a_report_that_cannot_be_written_is_refused_first(folder: Path, admin: A
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ((*BOTH,), "asking needs approval"),
+        ((*BOTH,), "sending requests needs approval"),
         (("--deployment", "copilt", *FILES, "-y"), "Did you mean `copilot`"),
         (("--deployment", "copilot", "--against", "deployment.copilot", *FILES), "serve the same model"),
         (("--deployment", "copilot", "--prompts", "none.json"), "can't read none.json"),
         (("--deployment", "copilot", *FILES[:3], "ftops.yaml"), "isn't JSON"),
         (
             ("--deployment", "copilot", "--prompts", "prompts.json", "--tools", "prompts.json"),
-            "no list of tools",
+            "isn't a list of tools",
         ),
-        (("--deployment", "copilot", *FILES, "--setting", "temperature"), "is no setting"),
+        (("--deployment", "copilot", *FILES, "--setting", "temperature"), "isn't a valid setting"),
         (("--deployment", "copilot", *FILES, "--setting", "stream=true"), "`stream` can't be set"),
         (("--deployment", "copilot", *FILES, "--setting", "messages=[]"), "`messages` can't be set"),
         (("--deployment", "base", "--against", "base", *FILES, "-y"), "can't be compared with itself"),

@@ -33,14 +33,14 @@ _FAILING: Mapping[str, frozenset[str]] = {
     ),
 }
 _NO_SETTINGS: Mapping[str, str] = {
-    "model": "--deployment names what is asked",
-    "messages": "--prompts and --system are what is asked",
-    "tools": "--tools names a file of them",
-    "functions": "--tools names a file of them",
-    "stream": "answers are read as a whole",
-    "n": "--samples asks each prompt several times",
+    "model": "--deployment selects the model",
+    "messages": "--prompts and --system set the messages",
+    "tools": "use --tools FILE",
+    "functions": "use --tools FILE",
+    "stream": "streaming isn't supported",
+    "n": "use --samples N",
 }
-"""Parameters of the request that settings would change behind the back of the grader."""
+"""Parameters of the request that other options set."""
 _FILE = click.Path(path_type=Path)
 _OPTIONS = (
     click.option(
@@ -49,7 +49,7 @@ _OPTIONS = (
         multiple=True,
         required=True,
         metavar="NAME",
-        help="What to evaluate. Repeatable.",
+        help="A deployment to evaluate. Repeatable.",
     ),
     click.option("--against", metavar="NAME", default="", help="The deployment to compare it with."),
     click.option(
@@ -65,8 +65,8 @@ _OPTIONS = (
         help="A parameter of the request, such as temperature=0. Repeatable.",
     ),
     click.option("--samples", type=click.IntRange(1, 100), default=1, help="Answers to each prompt (1)."),
-    click.option("--concurrency", type=click.IntRange(1, 256), default=8, help="Questions at a time (8)."),
-    click.option("--fresh", is_flag=True, help="Ask again, even if an answer is kept."),
+    click.option("--concurrency", type=click.IntRange(1, 256), default=8, help="Requests at a time (8)."),
+    click.option("--fresh", is_flag=True, help="Ignore cached answers."),
     click.option(
         "--show",
         type=click.Choice(["misses", "regressions", "all"]),
@@ -113,7 +113,7 @@ def command(
 ) -> int:
     """Ask deployments the same prompts, grade the answers, and compare two models.
 
-    Answers are kept in .ftops/answers: what was asked once isn't asked again. A prompt is a row such as
+    Answers are cached in .ftops/answers, so no request is sent twice. A prompt is a row such as
     {"prompt": "Land!", "expect": "land_drone"}; docs/evaluation.md explains rows and graders.
 
     Exits with 1 if an answer is missing or can't be graded, and with 5 as --fail-if says.
@@ -151,7 +151,10 @@ def command(
         def waiting(name: str) -> None:
             screen.note(f"{name} is being asked by another run: waiting for its answers\n")
 
-        evaluation = evaluator.run(concurrency, answered, waiting)
+        def given_up(name: str, reason: str) -> None:
+            screen.note(f"{name}: stopped sending requests: {reason}\n")
+
+        evaluation = evaluator.run(concurrency, answered, waiting, given_up)
     for out in outs:
         write_report(out, evaluation)
     if screen.json:
@@ -173,7 +176,7 @@ def _is_approved(screen: Screen, evaluator: Evaluator, alpha: float | None, appr
     missing, prompts = evaluator.missing, evaluator.independent
     asked = sum(missing.values())
     kept = evaluator.count * len(missing) - asked
-    screen.note(f"{plural(asked, 'question')} to ask, {plural(kept, 'answer')} kept\n")
+    screen.note(f"{plural(asked, 'request')} to send, {plural(kept, 'answer')} cached\n")
     if alpha is not None:
         smallest = detectable_difference(prompts, alpha=alpha)
         what = f"differences under about {100 * smallest:.0f} points" if smallest else "no difference at all"
@@ -181,7 +184,7 @@ def _is_approved(screen: Screen, evaluator: Evaluator, alpha: float | None, appr
         screen.note(f"With {plural(prompts, 'prompt')}, {what} {verb}.\n")
     if not asked or approved:
         return True
-    return screen.approve("Ask?", "asking", "run with -y")
+    return screen.approve("Send these requests?", "sending requests", "run with -y")
 
 
 def _content(path: Path) -> bytes:
@@ -205,7 +208,7 @@ def _tools(path: Path | None) -> tuple[Mapping[str, Any], ...]:
         raise UsageError(f"{display(path)} isn't JSON", str(error), "correct the file") from error
     tools = [_tool(tool) for tool in found] if isinstance(found, list) else found
     if problem := tools_problem(tools):
-        raise UsageError(f"{display(path)} is no list of tools: {problem}", "", "correct the file")
+        raise UsageError(f"{display(path)} isn't a list of tools: {problem}", "", "correct the file")
     return tuple(tools)  # type: ignore[arg-type]
 
 
@@ -228,7 +231,7 @@ def _settings(words: Sequence[str]) -> dict[str, Json]:
     for word in words:
         name, equals, value = word.partition("=")
         if not (name and equals):
-            raise UsageError(f"`{word}` is no setting", "", "write NAME=VALUE, such as temperature=0")
+            raise UsageError(f"`{word}` isn't a valid setting", "", "write NAME=VALUE, such as temperature=0")
         if hint := _NO_SETTINGS.get(name):
             raise UsageError(f"`{name}` can't be set", "", hint)
         try:

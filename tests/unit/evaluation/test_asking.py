@@ -5,14 +5,15 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ftops.core.errors import Temporary, UsageError
-from ftops.evaluation.answers import Answer, Question, answer_from
-from ftops.evaluation.asking import ERRORS, PATIENCE, Asked, Asker
+from ftops.core.errors import Permanent, Temporary, UsageError
+from ftops.evaluation.answers import Answer, Failure, Question, answer_from
+from ftops.evaluation.asking import ERRORS, MOST_REFUSALS, PATIENCE, Asked, Asker
 from ftops.evaluation.calls import Call
 from ftops.evaluation.kept_answers import KeptAnswers
 
@@ -24,9 +25,9 @@ def question(text: str) -> Question:
 class Service:
     """Answers with the question, or raises what `errors` has for it."""
 
-    def __init__(self, **errors: list[Exception]) -> None:
+    def __init__(self, **errors: Sequence[Exception]) -> None:
         self.asked: list[str] = []
-        self._errors = errors
+        self._errors = {text: list(raised) for text, raised in errors.items()}
 
     def ask(self, deployment: str, question: Question) -> Answer:
         text = question.messages[0]["content"]
@@ -59,6 +60,24 @@ def test_errors_are_tried_less_often_than_a_busy_service(tmp_path: Path) -> None
     failed, answered = asker(service, tmp_path).answers([question("a"), question("b")], 1)
     assert failed != answered == Answer("b")
     assert service.asked == ["a"] * ERRORS.tries + ["b"] * PATIENCE.tries
+
+
+def test_a_service_that_refuses_everything_is_asked_no_more(tmp_path: Path) -> None:
+    texts = [f"q{i}" for i in range(50)]
+    service, reasons = Service(**{text: [Permanent("wrong key")] for text in texts}), list[str]()
+    results = asker(service, tmp_path).answers(list(map(question, texts)), 1, on_give_up=reasons.append)
+    assert service.asked == texts[:MOST_REFUSALS]
+    assert reasons == [f"the first {MOST_REFUSALS} requests failed: wrong key"]
+    assert results[0] == Failure("wrong key")
+    assert results[-1] == Failure(f"not sent: {reasons[0]}")
+
+
+def test_a_service_that_has_answered_once_is_asked_everything(tmp_path: Path) -> None:
+    texts = [f"q{i}" for i in range(50)]
+    service, reasons = Service(**{text: [Permanent("no")] for text in texts[1:]}), list[str]()
+    asker(service, tmp_path).answers(list(map(question, texts)), 1, on_give_up=reasons.append)
+    assert service.asked == texts
+    assert reasons == []
 
 
 def test_another_run_waits_and_asks_nothing(tmp_path: Path) -> None:
