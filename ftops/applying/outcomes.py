@@ -150,10 +150,9 @@ class OutcomeHandler(Struct, frozen=True):
             created_at = self.calls.recorded(step).created_at
             step.visible_by = now + invisible_for(created_at, lag, context.utc_now())
         wait = look_again_after(step.visible_by - now, self.retry_base, missed_before=missed_before)
-        return self._gone_missing(step, entries) if wait is None else Requeue(wait, waiting=True)
-
-    def _gone_missing(self, step: Step, entries: list[Entry]) -> Outcome:
-        address = step.change.address
+        if wait is not None:
+            return Requeue(wait, waiting=True)
+        address = change.address
         if address in self.calls.live.resources:
             self._add(entries, Removed(address))
         gone = Permanent(
@@ -169,7 +168,11 @@ class OutcomeHandler(Struct, frozen=True):
         if isinstance(error, Temporary):
             wait = of_changes(self.retry_base).wait(step.attempts + 1, error.retry_after)
             if wait is not None:
-                return self._retry(step, error, wait)
+                step.attempts += 1
+                if error.effect_unknown:
+                    step.effect_unknown, step.lost_at = True, self.calls.context.clock.now()
+                self.reporter.retried(step, error, wait)
+                return Requeue(wait, waiting=step.waiting)
         began = step.announced and not step.recorded
         if isinstance(error, Permanent) and began and not step.effect_unknown:
             self._add(entries, Failed(step.change.address, error.summary))
@@ -177,13 +180,6 @@ class OutcomeHandler(Struct, frozen=True):
             return self._give_up(step, error)
         assert isinstance(error, Exception)  # noqa: S101 - only exceptions come here
         raise error
-
-    def _retry(self, step: Step, error: Temporary, wait: float) -> Outcome:
-        step.attempts += 1
-        if error.effect_unknown:
-            step.effect_unknown, step.lost_at = True, self.calls.context.clock.now()
-        self.reporter.retried(step, error, wait)
-        return Requeue(wait, waiting=step.waiting)
 
     def _again(self, step: Step, remote: RemoteObject) -> Outcome:
         now = self.calls.context.clock.now()

@@ -275,14 +275,17 @@ def patient(
 
 def _import(providers: Callable[[str], Provider], resource: ResourceState, known: str | None) -> Call:
     """Reads an object to import. A file is downloaded: only its content shows if it is the declared one."""
-    provider = providers(resource.provider)
+    provider, kind = providers(resource.provider), resource.address.kind
 
     def call() -> RemoteObject | None:
         remote = provider.read(resource)
         if remote is None or not isinstance(provider, Discovers):
             return remote
         if "content" not in resource.inputs:
-            return _with_note(remote, provider, resource.address.kind)
+            if RESOURCE_TYPES[kind].reusable:  # only lists show the fingerprint that ftops wrote on it
+                same = (e for e in provider.existing(kind) if e.remote.remote_id == remote.remote_id)
+                remote = replace(remote, fingerprint=next((e.fingerprint for e in same), ""))
+            return remote
         digest = sha256()
         if known is None and not provider.content(remote.remote_id, digest.update):
             return remote
@@ -290,14 +293,6 @@ def _import(providers: Callable[[str], Provider], resource: ResourceState, known
         return replace(remote, inputs={**remote.inputs, "content": content})
 
     return call
-
-
-def _with_note(remote: RemoteObject, provider: Discovers, kind: str) -> RemoteObject:
-    """With the fingerprint that ftops has written on an object: only lists show it."""
-    if not RESOURCE_TYPES[kind].reusable:
-        return remote
-    notes = (e.fingerprint for e in provider.existing(kind) if e.remote.remote_id == remote.remote_id)
-    return replace(remote, fingerprint=next(notes, ""))
 
 
 def _observed(results: Mapping[Key, RemoteObject | str | None], refreshed: bool) -> Observed:

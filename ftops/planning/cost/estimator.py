@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from msgspec import Struct, field
+
 from ftops import catalog
 from ftops.catalog import Catalog
 from ftops.config.config import Budget, Config, Resource
@@ -28,7 +30,7 @@ from ftops.dataset.profile.tokens import ENCODINGS, NoEncoding
 from ftops.planning.cost import pricing
 from ftops.planning.desired import at
 from ftops.planning.estimate import DataChange, Estimate, HostingCost, TrainingCost, dollars
-from ftops.planning.plan import MAKING, Action, Change
+from ftops.planning.plan import Action, Change
 
 _NEW = frozenset({Action.CREATE, Action.REPLACE})
 
@@ -143,30 +145,28 @@ def _largest(estimate: Estimate, key: str) -> str:
     return "; ".join(f"{c.address}: about {dollars(c.dollars)}" for c in known[:3] if c.dollars) + "."
 
 
-class _Estimator:
-    def __init__(
-        self,
-        changes: Sequence[Change],
-        config: Config,
-        resources: Mapping[Address, Resource],
-        known: Catalog,
-    ) -> None:
-        self.config = config
-        self.resources = resources
-        self.catalog = known
-        self.makes = [c for c in changes if c.action in MAKING and c.step == str(c.address)]
+class _Estimator(Struct):
+    changes: Sequence[Change]
+    config: Config
+    resources: Mapping[Address, Resource]
+    catalog: Catalog
+    _encodings: dict[Address, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
         self._encodings = dict(self._used_encodings())
 
+    @property
+    def new(self) -> Iterator[Change]:
+        return (c for c in self.changes if c.action in _NEW and c.step == str(c.address))
+
     def training(self) -> Iterator[TrainingCost]:
-        for change in self.makes:
-            if kind_of(change.address).trains and change.action in _NEW:
-                yield self._training(change.address)
+        return (self._training(change.address) for change in self.new if kind_of(change.address).trains)
 
     def hosting(self) -> Iterator[HostingCost]:
         """Of tuned models: others cost by their use."""
-        for change in self.makes:
+        for change in self.new:
             resource = self.resources.get(change.address)
-            if not kind_of(change.address).serves or change.action not in _NEW or resource is None:
+            if not kind_of(change.address).serves or resource is None:
                 continue
             named = referenced_model(resource.inputs.get("model"), self.resources)
             sku = resource.inputs.get("sku")
@@ -175,8 +175,8 @@ class _Estimator:
                 yield HostingCost(change.address, pricing.hosting(name, self.catalog))
 
     def data(self, training: Sequence[TrainingCost]) -> Iterator[DataChange]:
-        for change in self.makes:
-            if kind_of(change.address).is_data and change.action in _NEW:
+        for change in self.new:
+            if kind_of(change.address).is_data:
                 new = self.measured(change.address)
                 before = change.former_content
                 if new is not None and before is not None:
@@ -270,6 +270,6 @@ class _Estimator:
                 yield address, ENCODINGS[0]
         for address, resource in self.resources.items():
             if kind_of(address).trains:
-                for field in ("validation", "training"):
-                    if source := resource.data.get(field):
+                for role in ("validation", "training"):
+                    if source := resource.data.get(role):
                         yield source, self.catalog.encoding(self._base(resource))

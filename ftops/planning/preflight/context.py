@@ -12,12 +12,12 @@ from datetime import date
 from ftops.catalog import Catalog, CatalogModel
 from ftops.config.config import Resource
 from ftops.config.model_references import referenced_model
-from ftops.core.address import Address, Json, Reference, Value
+from ftops.core.address import Address, Json, Value
 from ftops.core.errors import Diagnostic, Place
 from ftops.core.model_names import ModelName, split
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import ResourceType, kind_of
-from ftops.planning.plan import MAKING, Action, Change
+from ftops.planning.plan import Action, Change
 from ftops.providers.account_facts import AccountFacts, OfferedModel
 
 MAKES = frozenset({Action.CREATE, Action.REPLACE})
@@ -54,15 +54,6 @@ class Situation:
             if wanted and change.provider in accounts:
                 yield change
 
-    def addresses(self, is_wanted: Wanted, provider: str) -> list[Address]:
-        """The resources of the wanted kinds that are created or changed in the account of a provider."""
-        return [change.address for change in self.concerned(is_wanted, MAKING, provider)]
-
-    def training_types(self, provider: str) -> Mapping[Address, str]:
-        """The new jobs in the account of a provider, and how each is trained."""
-        new = self.concerned(lambda kind: kind.trains, provider=provider)
-        return {change.address: text(change.after, "training_type") or "standard" for change in new}
-
     def declared(self, is_wanted: Wanted) -> Iterator[Resource]:
         """The declared resources of the wanted kinds."""
         return (one for one in self.resources.values() if is_wanted(kind_of(one.address)))
@@ -70,11 +61,6 @@ class Situation:
     def model(self, change: Change) -> ModelName | None:
         """The model of a new job or deployment."""
         return self.named(change.after.get("model"), text(change.after, "version"))
-
-    def known_model(self, change: Change) -> Value:
-        """The model of a new deployment; a reference if it has yet to be trained."""
-        model = change.after.get("model")
-        return self.known.get(str(model), model) if isinstance(model, Reference) else model
 
     def named(self, value: Value, version: str = "") -> ModelName | None:
         """The model that an input names, followed through references to jobs."""

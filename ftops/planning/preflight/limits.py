@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import product
 
 from ftops.core.address import Address
 from ftops.core.errors import Diagnostic
 from ftops.core.resource_types import RESOURCE_TYPES, ResourceType
 from ftops.planning.plan import Action
-from ftops.planning.preflight.context import MAKES, Situation
+from ftops.planning.preflight.context import MAKES, Situation, text
 from ftops.planning.preflight.running_balance import Order, Take, shortage
 
 _MEGABYTE = 1_000_000
@@ -21,9 +22,26 @@ _RUNNING_LIMITS: Mapping[str, str] = {
 
 def numbers(situation: Situation) -> Iterator[Diagnostic]:
     """The number of files, jobs (ended ones included) and deployments."""
-    for kind in RESOURCE_TYPES.values():
-        if kind.limit:
-            yield from _number(situation, kind)
+    order = Order(situation.changes)
+    limited = [kind for kind in RESOURCE_TYPES.values() if kind.limit]
+    for kind, provider in product(limited, situation.accounts):
+        used, limit = _used(situation, provider, kind), situation.limit(provider, kind.limit)
+        if used is None or limit is None:
+            continue
+        takes = [
+            Take(c, 1 if c.action in MAKES else -1)
+            for c in situation.changes
+            if c.address.kind == kind.kind and c.provider == provider and c.action in (*MAKES, Action.DELETE)
+        ]
+        found = shortage(takes, limit - used, order)
+        if found is not None:
+            yield situation.finding(
+                found.step.address,
+                f"too many {kind.limit}",
+                f"The account has {used} of at most {limit}, and the plan adds more than fit.",
+                kind.below_limit,
+                severity="error" if found.is_sure else "warning",
+            )
 
 
 def file_size(situation: Situation) -> Iterator[Diagnostic]:
@@ -62,7 +80,8 @@ def running_jobs(situation: Situation) -> Iterator[Diagnostic]:
         running = facts.counts.get("running_jobs")
         if running is None:
             continue
-        new = situation.training_types(provider)
+        jobs = situation.concerned(lambda kind: kind.trains, provider=provider)
+        new = {job.address: text(job.after, "training_type") or "standard" for job in jobs}
         waiting = facts.counts.get("queued_jobs", 0)
         yield from _queue(situation, provider, new, running, waiting)
         yield from _full_queue(situation, provider, new, running + waiting)
@@ -102,27 +121,6 @@ def _full_queue(
             "apply the jobs in several steps (--target), or cancel jobs that aren't needed",
             severity="warning",
         )
-
-
-def _number(situation: Situation, kind: ResourceType) -> Iterator[Diagnostic]:
-    order = Order(situation.changes)
-    for provider in situation.accounts:
-        used, limit = _used(situation, provider, kind), situation.limit(provider, kind.limit)
-        if used is None or limit is None:
-            continue
-        takes = [
-            Take(c, 1 if c.action in MAKES else -1)
-            for c in situation.changes
-            if c.address.kind == kind.kind and c.provider == provider and c.action in (*MAKES, Action.DELETE)
-        ]
-        found = shortage(takes, limit - used, order)
-        if found is not None:
-            severity = "error" if found.is_sure else "warning"
-            detail = f"The account has {used} of at most {limit}, and the plan adds more than fit."
-            address = found.step.address
-            yield situation.finding(
-                address, f"too many {kind.limit}", detail, kind.below_limit, severity=severity
-            )
 
 
 def _used(situation: Situation, provider: str, kind: ResourceType) -> int | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 
 from ftops import catalog
+from ftops.catalog import CatalogModel
 from ftops.catalog.fields import region
 from ftops.config.config import Config
 from ftops.core.address import Address
@@ -30,24 +31,24 @@ _IN_MODEL = ("model", "version", "sku")
 
 def known(situation: Situation) -> Iterator[Diagnostic]:
     """The account offers the model."""
-    for change, model in _models(situation, lambda kind: kind.trains or kind.serves):
-        listed = situation.accounts[change.provider].models
-        if listed is None:
+    for change, model, offered, _ in _models(situation, lambda kind: kind.trains or kind.serves):
+        models = situation.accounts[change.provider].models
+        if models is None:
             yield from _unheard_of(situation, change, model)
         elif model.literal and not change.after.get("source"):
             yield from _not_there(situation, change, model)
-        elif model.base and situation.offered(change.provider, model) is None and not model.tuned:
-            yield _unknown(situation, change, model, listed)
+        elif model.base and offered is None and not model.tuned:
+            yield _unknown(situation, change, model, models)
 
 
 def spelled(situation: Situation) -> Iterator[Diagnostic]:
     """The model is written as the account lists it, or as the catalogue does. Whether a service tells small
     letters from capitals isn't documented; if it does, it refuses when what is to be replaced is gone."""
-    for change, model in _models(situation, lambda kind: kind.trains or kind.serves):
+    for change, model, _, listed in _models(situation, lambda kind: kind.trains or kind.serves):
         name = model.literal.partition(":ckpt")[0] or ("" if model.tuned else model.base)
         models = situation.accounts[change.provider].models or ()
         offered = find(models, name, "" if model.literal else model.version) if name else None
-        known = situation.listed(change.provider, model) if name == model.base else None
+        known = listed if name == model.base else None
         if offered is None:
             continue
         right = (offered.id, offered.name, *((known.id, known.name, *known.aliases) if known else ()))
@@ -64,26 +65,19 @@ def spelled(situation: Situation) -> Iterator[Diagnostic]:
 
 def tunable(situation: Situation) -> Iterator[Diagnostic]:
     """The model can be fine-tuned at all."""
-    for change, model in _models(situation, lambda kind: kind.trains):
-        offered, listed = situation.offered(change.provider, model), situation.listed(change.provider, model)
+    for change, model, offered, listed in _models(situation, lambda kind: kind.trains):
         by_catalog = offered is None and listed is not None and listed.methods == frozenset()
         if by_catalog or (offered is not None and offered.tunable is False):
             models = situation.accounts[change.provider].models or ()
             others = sorted(m.id for m in models if m.tunable and not m.base)
             hint = f"{_OTHER_MODEL}: {', '.join(others[:8])}" if others else _OTHER_MODEL
-            where = _where(situation, change)
-            yield situation.finding(
-                change.address,
-                f"{model.base} can't be fine-tuned",
-                f"Account {where} doesn't offer it.",
-                hint,
-            )
+            detail = f"Account {_where(situation, change)} doesn't offer it."
+            yield situation.finding(change.address, f"{model.base} can't be fine-tuned", detail, hint)
 
 
 def versioned(situation: Situation) -> Iterator[Diagnostic]:
     """A job names its model with its version, as the data plane does."""
-    for change, model in _models(situation, lambda kind: kind.trains):
-        offered = situation.offered(change.provider, model)
+    for change, model, offered, _ in _models(situation, lambda kind: kind.trains):
         if offered is None or model.tuned or model.base.casefold() == offered.id.casefold():
             continue
         yield situation.finding(
@@ -97,8 +91,8 @@ def versioned(situation: Situation) -> Iterator[Diagnostic]:
 
 def method(situation: Situation) -> Iterator[Diagnostic]:
     """The model can be tuned by the method."""
-    for change, model in _models(situation, lambda kind: kind.trains):
-        listed, asked = situation.listed(change.provider, model), text(change.after, "method") or "supervised"
+    for change, model, _, listed in _models(situation, lambda kind: kind.trains):
+        asked = text(change.after, "method") or "supervised"
         if listed is None or not listed.methods or asked in listed.methods:
             continue
         models = situation.catalog_of(change.provider).models.values()
@@ -114,8 +108,7 @@ def method(situation: Situation) -> Iterator[Diagnostic]:
 
 def training_type(situation: Situation) -> Iterator[Diagnostic]:
     """The model is trained in the account's region under the training type."""
-    for change, model in _models(situation, lambda kind: kind.trains):
-        listed = situation.listed(change.provider, model)
+    for change, model, _, listed in _models(situation, lambda kind: kind.trains):
         asked = text(change.after, "training_type") or "standard"
         location = situation.accounts[change.provider].location
         if listed is None or asked not in listed.training:
@@ -124,20 +117,18 @@ def training_type(situation: Situation) -> Iterator[Diagnostic]:
         if regions is None or (regions and (not location or region(location) in regions)):
             continue
         where = f"in {location}" if regions else "in any region"
-        offered = f"It is available in {', '.join(sorted(regions))}" if regions else "It was withdrawn"
-        offered += f" ({listed.source})."
+        available = f"It is available in {', '.join(sorted(regions))}" if regions else "It was withdrawn"
         yield situation.finding(
             change.address,
             f"{asked} training of {model.base} isn't available {where}",
-            offered,
+            f"{available} ({listed.source}).",
             _other_types(listed.training, location, asked) + _CORRECT,
         )
 
 
 def training_retires(situation: Situation) -> Iterator[Diagnostic]:
     """The model's training hasn't ended, nor ends soon."""
-    for change, model in _models(situation, lambda kind: kind.trains):
-        offered, listed = situation.offered(change.provider, model), situation.listed(change.provider, model)
+    for change, model, offered, listed in _models(situation, lambda kind: kind.trains):
         day = offered.training_retires if offered else None
         is_earliest = False
         if day is None and listed is not None:
@@ -148,10 +139,9 @@ def training_retires(situation: Situation) -> Iterator[Diagnostic]:
 
 def inference_retires(situation: Situation) -> Iterator[Diagnostic]:
     """The model can still be deployed, and goes on answering for a while."""
-    for change, model in _models(situation, lambda kind: kind.serves):
+    for change, model, offered, listed in _models(situation, lambda kind: kind.serves):
         if not situation.accounts[change.provider].retires:
             continue
-        offered, listed = situation.offered(change.provider, model), situation.listed(change.provider, model)
         day, is_earliest = _last_day(offered, change), False
         if day is None and listed is not None:
             day, is_earliest = listed.inference_retires, listed.is_earliest
@@ -169,12 +159,13 @@ def inference_retires(situation: Situation) -> Iterator[Diagnostic]:
 
 def sku(situation: Situation) -> Iterator[Diagnostic]:
     """The model is offered under the SKU, in that size."""
-    for change, model in _models(situation, lambda kind: kind.serves):
+    for change, model, _, _ in _models(situation, lambda kind: kind.serves):
         size = size_of(situation, change.after)
         skus = _skus(situation, change.provider, model)
         if size is None or skus is None:
             continue
         own = next((s for s in skus if s.name.casefold() == size.sku.casefold()), None)
+        quotas = {usage.name for usage in situation.accounts[change.provider].usages or ()}
         if own is None:
             names = [s.name for s in skus]
             yield situation.finding(
@@ -183,7 +174,7 @@ def sku(situation: Situation) -> Iterator[Diagnostic]:
                 f"Available SKUs: {', '.join(names)}.",
                 did_you_mean(size.sku, names),
             )
-        elif size.capacity > (own.maximum or size.capacity) and not _has_quota(situation, change, own):
+        elif size.capacity > (own.maximum or size.capacity) and own.usage not in quotas:
             yield situation.finding(
                 change.address,
                 f"capacity {size.capacity} is too much for a deployment of {model.base}",
@@ -194,15 +185,17 @@ def sku(situation: Situation) -> Iterator[Diagnostic]:
 
 def _models(
     situation: Situation, is_wanted: Callable[[ResourceType], bool]
-) -> Iterator[tuple[Change, ModelName]]:
-    """Resources of the wanted kinds that are made, or given another model or SKU, with the model of each."""
+) -> Iterator[tuple[Change, ModelName, OfferedModel | None, CatalogModel | None]]:
+    """Resources of the wanted kinds that are created, or given another model or SKU, with the model of each:
+    as it is named, as the account lists it, and as the catalogue does."""
     for change in situation.concerned(is_wanted, actions=MAKING):
         touched = change.action in MAKES or any(
             a.path.partition(".")[0] in _IN_MODEL and a.path != "sku.capacity" for a in change.attributes
         )
         model = situation.model(change) if touched else None
         if model is not None:
-            yield change, model
+            name = change.provider
+            yield change, model, situation.offered(name, model), situation.listed(name, model)
 
 
 def _unknown(
@@ -293,12 +286,6 @@ def _skus(situation: Situation, provider: str, model: ModelName) -> tuple[Offere
         return alike.skus
     listed = situation.listed(provider, model)
     return tuple(map(OfferedSku, listed.skus)) if listed and listed.skus is not None else None
-
-
-def _has_quota(situation: Situation, change: Change, own: OfferedSku) -> bool:
-    """Whether the rule on quota speaks of it already."""
-    usages = situation.accounts[change.provider].usages or ()
-    return any(usage.name == own.usage for usage in usages)
 
 
 def _other_types(training: object, location: str, asked: str) -> str:

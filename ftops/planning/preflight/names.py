@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from ftops.config.accounts import is_exclusive
 from ftops.config.config import Resource
-from ftops.core.address import Address, Value
+from ftops.core.address import Reference, Value
 from ftops.core.errors import Diagnostic
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import deployment_name, kind_of
@@ -20,7 +20,9 @@ def taken(situation: Situation) -> Iterator[Diagnostic]:
     """No deployment of that name exists, unless the plan deletes it first."""
     order: Order | None = None
     for change in situation.concerned(lambda kind: kind.serves):
-        name = _name({**change.after, "model": situation.known_model(change)})
+        model = change.after.get("model")
+        model = situation.known.get(str(model), model) if isinstance(model, Reference) else model
+        name = _name({**change.after, "model": model})
         existing = situation.accounts[change.provider].deployments
         if not name or existing is None or name not in existing:
             continue
@@ -60,17 +62,13 @@ def shared(situation: Situation) -> Iterator[Diagnostic]:
     for (_, name), resources in declared.items():
         addresses = [resource.address for resource in resources]
         if len({resource.provider for resource in resources}) > 1 and changed & {*addresses}:
-            yield _twice(situation, name, addresses)
-
-
-def _twice(situation: Situation, name: str, addresses: list[Address]) -> Diagnostic:
-    return situation.finding(
-        addresses[-1],
-        f"several deployments of the account have the name `{name}`",
-        f"They are {some(addresses)}: their providers use the same account, and one would overwrite the "
-        "other.",
-        "give each a `name` of its own",
-    )
+            yield situation.finding(
+                addresses[-1],
+                f"several deployments of the account have the name `{name}`",
+                f"They are {some(addresses)}: their providers use the same account, and one would overwrite "
+                "the other.",
+                "give each a `name` of its own",
+            )
 
 
 def _name(inputs: Mapping[str, Value]) -> str:

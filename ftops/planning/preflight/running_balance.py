@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ftops.core.dag import closure, reverse
 from ftops.planning.plan import Change
 
 
-@dataclass(frozen=True, slots=True)
-class Take:
+class Take(NamedTuple):
     """What one step takes of a quota or limit; negative if it frees some."""
 
     step: Change
     amount: float
 
 
-@dataclass(frozen=True, slots=True)
-class Shortage:
+class Shortage(NamedTuple):
     """The first step for which not enough is left."""
 
     step: Change
