@@ -63,11 +63,11 @@ class OutcomeHandler(Struct, frozen=True):
     ) -> list[tuple[str, Outcome]]:
         """The outcomes of calls that returned or raised these results; what is to be recorded is added to the
         entries. Raises exceptions that aren't FtopsErrors."""
-        return [(node, self._outcome(steps[node], result, entries)) for node, result in results]
-
-    def _outcome(self, step: Step, result: object, entries: list[Entry]) -> Outcome:
-        handle = self._failed if isinstance(result, Exception) else self._succeeded
-        return handle(step, self._cleaned(result), entries)
+        outcomes = []
+        for node, result in results:
+            handle = self._failed if isinstance(result, Exception) else self._succeeded
+            outcomes.append((node, handle(steps[node], self._cleaned(result), entries)))
+        return outcomes
 
     def _cleaned(self, result: object) -> object:
         """The result, without secrets that the service may have repeated."""

@@ -81,9 +81,8 @@ class Apply:
         self._reporter.run_started(plan)
         self._write(plan.entries)
         fates = self._executor.run()
-        for node, fate in fates.items():
-            if fate is NodeResult.LEFT:
-                self._reporter.left(self._steps[node])
+        for node in (node for node, fate in fates.items() if fate is NodeResult.LEFT):
+            self._reporter.left(self._steps[node])
         self._record_outputs(outputs(self._live.freeze()))
         self._journal.sync()
         result = self._result(fates)

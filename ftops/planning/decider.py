@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from msgspec import Struct, field
@@ -97,15 +98,14 @@ class Decider(Struct):
         )
 
     def decide(self) -> dict[Address, Decision]:
-        selected, resolver = self.selected, self.resolver
         missing: list[Diagnostic] = []
         check_imports(self.config.refactorings.imports, self.resources, self.deposed, self.observed)
         arriving = bool(self.observed.imported or self.observed.adoptable)
         if self.options.mode is Mode.NORMAL:
             for address in self.graph.order:
                 resource = self.graph.resources[address]
-                desired = resolver.resolve(resource)
-                if address in selected:
+                desired = self.resolver.resolve(resource)
+                if address in self.selected:
                     missing += missing_values(resource, desired, self._complete)
                     if arriving:
                         self._arrive(resource, desired)
@@ -113,11 +113,11 @@ class Decider(Struct):
                 elif address not in self.resources:
                     reason = self._creation_reason(address)
                     self.left_out[address] = Decision(resource, desired, Action.CREATE, reason)
-                self._stay(resolver, address)
+                self._stay(address)
         if missing:
             raise SpecError(missing)
         for address in self.resources:
-            if address in selected and address not in self._wanted:
+            if address in self.selected and address not in self._wanted:
                 self.decisions[address] = self._deletion(address)
         if self.options.mode is Mode.DESTROY and self.options.targets:
             self._explain_users()
@@ -136,19 +136,15 @@ class Decider(Struct):
     def wants(self) -> Iterator[Want]:
         """The resources that would be created and may reuse a recorded object instead."""
         taken = self.reconciled.restored | self.reconciled.inherited.keys()
-        yield from (Want(d, self._fitting(d), is_left_out=True) for d in self.left_out.values())
+        yield from (Want(d, partial(self._fits, d), is_left_out=True) for d in self.left_out.values())
         for address, decision in self.decisions.items():
             asked = RESOURCE_TYPES[address.kind].reusable and self._is_asked(address)
-            if decision.action not in _NEW or address in taken or asked:
-                continue
-            yield Want(decision, self._fitting(decision))
+            if decision.action in _NEW and address not in taken and not asked:
+                yield Want(decision, partial(self._fits, decision))
 
-    def _fitting(self, decision: Decision) -> Callable[[ResourceState], bool]:
-        def fits(recorded: ResourceState) -> bool:
-            assert decision.desired is not None  # noqa: S101 - what is created is declared
-            return not attribute_changes(decision.resource, decision.desired, recorded, {})
-
-        return fits
+    def _fits(self, decision: Decision, recorded: ResourceState) -> bool:
+        assert decision.desired is not None  # noqa: S101 - what is created is declared
+        return not attribute_changes(decision.resource, decision.desired, recorded, {})
 
     def records(self) -> Records:
         """The recorded objects, and which of them are free to be reused."""
@@ -169,13 +165,13 @@ class Decider(Struct):
         adopted = self.observed.adoptable.keys() & self.reconciled.resources.keys() & self.decisions.keys()
         return self.reconciled.displaced | adopted
 
-    def _stay(self, resolver: Resolver, address: Address) -> None:
+    def _stay(self, address: Address) -> None:
         """Dependents of a resource that isn't created anew use its recorded attributes."""
         decision = self.decisions.get(address)
         recorded = self.resources.get(address)
         if recorded is not None and (decision is None or decision.action not in _NEW):
             needs_users = kind_of(address).is_data and "content" not in recorded.identities
-            resolver.keep(recorded, self._users_know() if needs_users else ())
+            self.resolver.keep(recorded, self._users_know() if needs_users else ())
 
     def _users_know(self) -> frozenset[str]:
         """What recorded objects know the data and models by that they were made from. Few plans need it."""

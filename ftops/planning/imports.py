@@ -35,16 +35,13 @@ def check_imports(
     owners = {r.remote_id: r.address for r in recorded.values()}
     old = {r.remote_id: r.address for r in deposed.values()}
     found: list[Diagnostic] = []
-    for one in imports:
-        if one.target not in seen.imported:
-            continue
+    for one in (one for one in imports if one.target in seen.imported):
         remote = seen.imported[one.target]
         if remote is None:
             found.append(_absent(one))
             continue
-        owner = owners.get(remote.remote_id)
-        if owner is not None:
-            found.append(_managed(one, owner))
+        if remote.remote_id in owners:
+            found.append(_managed(one, owners[remote.remote_id]))
         elif remote.remote_id in old:
             found.append(_replaced(one, old[remote.remote_id]))
         owners[remote.remote_id] = one.target

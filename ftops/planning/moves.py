@@ -204,8 +204,10 @@ def apply_moves(state: State, moves: Collection[Move]) -> tuple[State, tuple[Mov
         whole = one.target.key is None
         sources = instances(origins, one.source) if whole else [a for a in (one.source,) if a in origins]
         targets = targets_of(sources, one.source, one.target)
-        if found := [a for a in targets.values() if a in origins]:
-            taken.append(_occupied(one, found[0]))
+        if occupied := [a for a in targets.values() if a in origins]:
+            summary = f"{one.source} can't move to {occupied[0]}: something is recorded there already"
+            detail = "Two objects can't have one address; the one that has it would be forgotten."
+            taken.append(Diagnostic(summary, detail, _making_room(occupied[0]), one.place))
             continue
         for source, target in targets.items():
             origins[target] = origins.pop(source)
@@ -238,15 +240,6 @@ def _in_order(moves: Collection[Move]) -> list[Move]:
 
 def _feeds(first: Move, second: Move) -> bool:
     return first.target == second.source or None in (first.target.key, second.source.key)
-
-
-def _occupied(one: Move, taken: Address) -> Diagnostic:
-    return Diagnostic(
-        f"{one.source} can't move to {taken}: something is recorded there already",
-        "Two objects can't have one address; the one that has it would be forgotten.",
-        _making_room(taken),
-        one.place,
-    )
 
 
 def nothing_recorded(known: Collection[Address], wanted: Address) -> Diagnostic:

@@ -103,7 +103,9 @@ def _taken(situation: Situation, change: Change, measure: Measure) -> dict[str, 
 
 
 def _capacity(situation: Situation, provider: str, size: Size) -> tuple[str, float] | None:
-    name = _listed_usage(situation, provider, size) or _usual_usage(situation, provider, size)
+    name, base = _listed_usage(situation, provider, size), situation.base_name(provider, size.model)
+    if not name and base:
+        name = f"OpenAI.{size.sku}.{base}{'-finetune' if size.model.tuned else ''}"
     return (normal(name), size.capacity) if name else None
 
 
@@ -125,25 +127,18 @@ def _listed_usage(situation: Situation, provider: str, size: Size) -> str:
     return next((s.usage for s in (model.skus or () if model else ()) if s.name.casefold() == asked), "")
 
 
-def _usual_usage(situation: Situation, provider: str, size: Size) -> str:
-    base = situation.base_name(provider, size.model)
-    return f"OpenAI.{size.sku}.{base}{'-finetune' if size.model.tuned else ''}" if base else ""
-
-
 def _report(situation: Situation, usage: Usage, found: Shortage, what: str, hint: str) -> Diagnostic:
     used, limit = f"{usage.used:g}", f"{usage.limit:g}"
     left = f"{max(found.left, 0):g}"
-    elsewhere = (
-        "" if found.left == usage.limit - usage.used else ", and earlier steps of the plan change that"
-    )
+    is_changed = found.left != usage.limit - usage.used
+    elsewhere = ", and earlier steps of the plan change that" if is_changed else ""
     detail = (
         f"It needs {found.needs:g} {what}; {left} will be left at that point. "
         f"{used} of {limit} are in use now{elsewhere}."
     )
     if found.is_sure:
-        return situation.finding(
-            found.step.address, f"not enough quota: {usage.title} ({usage.name})", detail, hint
-        )
+        summary = f"not enough quota: {usage.title} ({usage.name})"
+        return situation.finding(found.step.address, summary, detail, hint)
     detail += " Other steps of the plan free enough, but aren't certain to run first."
     summary = f"quota may run short: {usage.title} ({usage.name})"
     return situation.finding(found.step.address, summary, detail, _LATER_HINT, severity="warning")

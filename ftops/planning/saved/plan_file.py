@@ -143,11 +143,8 @@ def parse_plan(text: str, file: str, decrypt: Callable[[Sealed], str] = _refuse)
     try:
         saved = _CODEC.read(SavedPlan, raw)
     except (TypeError, ValueError, KeyError) as error:
-        raise PlanFileError(
-            f"the saved plan has an unknown form: {file}",
-            f"{error}.",
-            _EARLIER[1],
-        ) from error
+        form = f"the saved plan has an unknown form: {file}"
+        raise PlanFileError(form, f"{error}.", "plan again with this ftops") from error
     return replace(saved, is_sealed=False)
 
 
