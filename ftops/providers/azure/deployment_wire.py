@@ -144,25 +144,25 @@ def changed_body(
     """The request body of a changed deployment. What the spec doesn't mention stays as it is."""
     body = body_for(inputs, token, own)
     asked = inputs.get("sku")
-    size = {k: v for k, v in _mapping(live, "sku").items() if k in ("name", "capacity")}
+    size = {k: v for k, v in object_at(live, "sku").items() if k in ("name", "capacity")}
     body["sku"] = {**size, **(asked if isinstance(asked, Mapping) else {})}
     if "tags" not in inputs and "tags" not in dropped:
-        body["tags"] = {**_mapping(live, "tags"), **body["tags"]}
+        body["tags"] = {**object_at(live, "tags"), **body["tags"]}
     leave = {_PROPERTIES[name] for name in dropped if name in _PROPERTIES}
-    kept = {k: v for k, v in _mapping(live, "properties").items() if k in _KEPT and k not in leave}
+    kept = {k: v for k, v in object_at(live, "properties").items() if k in _KEPT and k not in leave}
     body["properties"] = {**kept, **body["properties"]}
     if upgraded_inputs(observed_inputs(live, inputs), inputs):  # it can't be downgraded
-        body["properties"]["model"]["version"] = _mapping(_mapping(live, "properties"), "model")["version"]
+        body["properties"]["model"]["version"] = object_at(object_at(live, "properties"), "model")["version"]
     return body
 
 
 def token_of(body: Mapping[str, Any]) -> str:
     """The token of a deployment; empty if it has none."""
-    return str(next((v for k, v in _mapping(body, "tags").items() if k.lower() == TOKEN_TAG), ""))
+    return str(next((v for k, v in object_at(body, "tags").items() if k.lower() == TOKEN_TAG), ""))
 
 
 def state_of(body: Mapping[str, Any]) -> str:
-    return str(_mapping(body, "properties").get("provisioningState") or "")
+    return str(object_at(body, "properties").get("provisioningState") or "")
 
 
 def status_of(body: Mapping[str, Any]) -> Status:
@@ -196,17 +196,17 @@ def dropped_inputs(body: Mapping[str, Any], old: Mapping[str, Json], new: Mappin
 def observed_inputs(body: Mapping[str, Any], inputs: Mapping[str, Json]) -> dict[str, Json]:
     """The requested inputs that the service reports, as the spec spells them. A value that only differs in
     case counts as requested."""
-    properties = _mapping(body, "properties")
+    properties = object_at(body, "properties")
     observed: dict[str, Json] = {}
     if "name" in inputs and (name := str(body.get("name") or "")):
         observed["name"] = _as_recorded(inputs, "name", name, {name.casefold(), _without_suffix(name)})
-    model = _mapping(properties, "model")
+    model = object_at(properties, "model")
     observed |= _observed_model(model, inputs)
     if inputs.get("source") and (source := str(model.get("source") or "")):
         observed["source"] = _as_recorded(inputs, "source", source, {source.casefold()})
-    observed["sku"] = _observed_sku(_mapping(body, "sku"), inputs)
+    observed["sku"] = _observed_sku(object_at(body, "sku"), inputs)
     if inputs.get("tags") is not None:
-        observed["tags"] = {k: v for k, v in _mapping(body, "tags").items() if k.lower() != TOKEN_TAG}
+        observed["tags"] = {k: v for k, v in object_at(body, "tags").items() if k.lower() != TOKEN_TAG}
     for ours, theirs in _PROPERTIES.items():
         if inputs.get(ours):
             value = str(properties.get(theirs) or "") or None
@@ -217,17 +217,17 @@ def observed_inputs(body: Mapping[str, Any], inputs: Mapping[str, Json]) -> dict
 
 def all_inputs(body: Mapping[str, Any], own: str) -> dict[str, Json]:
     """All inputs that a deployment in the account `own` reports, as a spec spells them."""
-    properties = _mapping(body, "properties")
-    model = _mapping(properties, "model")
+    properties = object_at(body, "properties")
+    model = object_at(properties, "model")
     name, version = str(model.get("name") or ""), str(model.get("version") or "")
     source = str(model.get("source") or "")
     inputs: dict[str, Json] = {
         "name": str(body.get("name") or ""),
         **_observed_model(model, {}),
         "sku": {
-            k: v for k, v in _mapping(body, "sku").items() if k in ("name", "capacity") and v is not None
+            k: v for k, v in object_at(body, "sku").items() if k in ("name", "capacity") and v is not None
         },
-        "tags": {k: v for k, v in _mapping(body, "tags").items() if k.lower() != TOKEN_TAG},
+        "tags": {k: v for k, v in object_at(body, "tags").items() if k.lower() != TOKEN_TAG},
         "source": source if source.casefold() != own.casefold() else "",
         **{ours: properties.get(theirs) for ours, theirs in _PROPERTIES.items()},
     }
@@ -238,12 +238,12 @@ def all_inputs(body: Mapping[str, Any], own: str) -> dict[str, Json]:
 
 def attributes_of(body: Mapping[str, Any], remote_id: str, endpoint: str) -> dict[str, Json]:
     """The computed attributes."""
-    model = _mapping(_mapping(body, "properties"), "model")
+    model = object_at(object_at(body, "properties"), "model")
     version = str(model.get("version") or "")
     name = str(model.get("name") or "")
     is_base = bool(name) and not is_tuned(name) and bool(re.match(r"\d{4}-\d{2}-\d{2}\Z", version))
-    created = time_of(_mapping(body, "systemData").get("createdAt"))
-    expiry = expiry_of({"model": name, "sku": _mapping(body, "sku")})
+    created = time_of(object_at(body, "systemData").get("createdAt"))
+    expiry = expiry_of({"model": name, "sku": object_at(body, "sku")})
     return {
         "id": remote_id,
         "name": str(body.get("name") or name_of(remote_id)),
@@ -258,7 +258,7 @@ def attributes_of(body: Mapping[str, Any], remote_id: str, endpoint: str) -> dic
 def has_model(body: Mapping[str, Any], inputs: Mapping[str, Json]) -> bool:
     """Whether the requested model is provisioned. A reused name serves the old model for a while."""
     wanted = model_of(inputs)
-    model = _mapping(_mapping(body, "properties"), "model")
+    model = object_at(object_at(body, "properties"), "model")
     return str(model.get("name") or "").casefold() == wanted["name"].casefold()
 
 
@@ -321,6 +321,7 @@ def _without_suffix(name: str) -> str:
     return re.sub(r"-[0-9a-f]{8}\Z", "", name.casefold())
 
 
-def _mapping(body: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+def object_at(body: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """The object at a key of a reply; empty if there is none."""
     value = body.get(key)
     return value if isinstance(value, Mapping) else {}

@@ -16,6 +16,7 @@ from ftops.core.errors import ProviderError
 from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.providers.account_facts import Access, AccountFacts, OfferedModel, OfferedSku, Reach, Usage
 from ftops.providers.azure.clients import Clients
+from ftops.providers.azure.deployment_wire import object_at
 from ftops.providers.dataplane.client import body_of, items_of, reach_of
 
 T = TypeVar("T")
@@ -71,7 +72,7 @@ class _Inspection:
         return AccountFacts(
             name=self._account.name or self._account.endpoint,
             location=location,
-            state=str(_mapping(body or {}, "properties").get("provisioningState") or ""),
+            state=str(object_at(body or {}, "properties").get("provisioningState") or ""),
             training=training,
             deploying=deploying,
             may_train=None if self._account.api_key else _allows(grants, TRAIN, "dataActions"),
@@ -157,8 +158,8 @@ class _Inspection:
 
 def model_of(entry: Json) -> OfferedModel:
     """An item of the account's list of models. Its fields depend on the API version."""
-    capabilities, dates = _mapping(entry, "capabilities"), _mapping(entry, "deprecation")
-    base = _mapping(entry, "baseModel")
+    capabilities, dates = object_at(entry, "capabilities"), object_at(entry, "deprecation")
+    base = object_at(entry, "baseModel")
     skus = entry.get("skus")
     return OfferedModel(
         name=str(entry.get("name")),
@@ -174,7 +175,7 @@ def model_of(entry: Json) -> OfferedModel:
 
 
 def _sku(entry: Json) -> OfferedSku:
-    maximum = _mapping(entry, "capacity").get("maximum")
+    maximum = object_at(entry, "capacity").get("maximum")
     return OfferedSku(
         name=str(entry.get("name")),
         usage=str(entry.get("usageName") or ""),
@@ -185,14 +186,14 @@ def _sku(entry: Json) -> OfferedSku:
 
 def _usages(rows: Iterable[Json]) -> Iterable[Usage]:
     for row in rows:
-        name, used, limit = _mapping(row, "name"), row.get("currentValue"), row.get("limit")
+        name, used, limit = object_at(row, "name"), row.get("currentValue"), row.get("limit")
         if name.get("value") and isinstance(used, int | float) and isinstance(limit, int | float):
             yield Usage(str(name["value"]), str(name.get("localizedValue") or name["value"]), used, limit)
 
 
 def _limits(body: Json) -> dict[str, int]:
     limits: dict[str, int] = {}
-    for row in _mapping(body, "properties").get("capabilities") or ():
+    for row in object_at(body, "properties").get("capabilities") or ():
         ours = _LIMITS.get(str(row.get("name")).lower()) if isinstance(row, Mapping) else None
         if ours and str(row.get("value")).isdigit():
             limits[ours] = int(row["value"])
@@ -240,8 +241,3 @@ def _day(value: Any) -> date | None:
         return date.fromisoformat(str(value)[:10]) if value else None
     except ValueError:
         return None
-
-
-def _mapping(body: Json, key: str) -> Json:
-    value = body.get(key)
-    return value if isinstance(value, Mapping) else {}

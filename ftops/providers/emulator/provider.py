@@ -15,9 +15,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
+from functools import wraps
 from importlib import import_module
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO, Concatenate, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
 from msgspec.structs import replace
@@ -30,16 +31,14 @@ from ftops.core.private_files import make_folder, open_private, write_private
 from ftops.core.project import made_here
 from ftops.core.resource_types import kind_of
 from ftops.core.trusted_hosts import EMULATOR
-from ftops.evaluation.answers import Answer, Question
 from ftops.providers.account_facts import AccountFacts, Reach
 from ftops.providers.azure.provider import AzureProvider
 from ftops.providers.azure.settings import STABLE_VERSION
-from ftops.providers.base import Existing, Progress, Request
 from ftops.providers.dataplane.client import check_host
 from ftops.providers.dataplane.dispatch import seconds_until_visible, timeouts_from
 from ftops.providers.dataplane.errors import NO_REPLY, UNREACHABLE
-from ftops.state.state import PendingOperation, RemoteObject, ResourceState
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 _HOST = "127.0.0.1"
@@ -73,6 +72,18 @@ def open_provider(config: ProviderConfig, project: Path) -> EmulatorProvider:
     return EmulatorProvider(config.settings, name=config.name, project=project)
 
 
+def _forwarded(
+    method: Callable[Concatenate[AzureProvider, P], T],
+) -> Callable[Concatenate[EmulatorProvider, P], T]:
+    """The method of the Azure provider, on a server that is started if needed."""
+
+    @wraps(method)
+    def forward(self: EmulatorProvider, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self._call(lambda azure: method(azure, *args, **kwargs))
+
+    return forward
+
+
 class EmulatorProvider:
     """An Azure OpenAI account that exists on this machine."""
 
@@ -86,44 +97,17 @@ class EmulatorProvider:
         self._left: list[AzureProvider] = []
         """Clients of servers that have ended; calls of other threads may still be in progress."""
 
-    def create(self, request: Request) -> RemoteObject:
-        return self._call(lambda azure: azure.create(request))
-
-    def read(self, resource: ResourceState) -> RemoteObject | None:
-        return self._call(lambda azure: azure.read(resource))
-
-    def update(self, request: Request, resource: ResourceState) -> RemoteObject:
-        return self._call(lambda azure: azure.update(request, resource))
-
-    def delete(self, resource: ResourceState) -> RemoteObject | None:
-        return self._call(lambda azure: azure.delete(resource))
-
-    def find_by_token(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
-        return self._call(lambda azure: azure.find_by_token(operation, known))
-
-    def existing(self, kind: str) -> list[Existing]:
-        """The objects of a kind in the account."""
-        return self._call(lambda azure: azure.existing(kind))
-
-    def content(self, remote_id: str, take: Callable[[bytes], object]) -> bool:
-        """The content of a file."""
-        return self._call(lambda azure: azure.content(remote_id, take))
-
-    def model_exists(self, found: Existing) -> bool:
-        """Whether the model of a job still exists."""
-        return self._call(lambda azure: azure.model_exists(found))
-
-    def progress(self, resource: ResourceState, seen: str) -> tuple[list[Progress], str]:
-        """The events of a job; other kinds have none."""
-        return self._call(lambda azure: azure.progress(resource, seen))
-
-    def ask(self, deployment: str, question: Question) -> Answer:
-        """The answer of a deployment to a question."""
-        return self._call(lambda azure: azure.ask(deployment, question))
-
-    def why_gone(self, resource: ResourceState) -> str:
-        """`expired` if the service itself has deleted it."""
-        return self._call(lambda azure: azure.why_gone(resource))
+    create = _forwarded(AzureProvider.create)
+    read = _forwarded(AzureProvider.read)
+    update = _forwarded(AzureProvider.update)
+    delete = _forwarded(AzureProvider.delete)
+    find_by_token = _forwarded(AzureProvider.find_by_token)
+    existing = _forwarded(AzureProvider.existing)
+    content = _forwarded(AzureProvider.content)
+    model_exists = _forwarded(AzureProvider.model_exists)
+    progress = _forwarded(AzureProvider.progress)
+    ask = _forwarded(AzureProvider.ask)
+    why_gone = _forwarded(AzureProvider.why_gone)
 
     def concurrency_key(self, address: Address) -> str | None:
         """As in Azure, without starting a server for the name of its account."""
