@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from ftops.core.address import Address
 from ftops.core.errors import Diagnostic
-from ftops.planning.plan import MAKING
 from ftops.planning.preflight.context import Situation, Wanted, some
 from ftops.providers.account_facts import Access, AccountFacts, Reach
 
@@ -83,7 +82,7 @@ def settled(situation: Situation) -> Iterator[Diagnostic]:
 def _needs(situation: Situation) -> Iterator[tuple[str, AccountFacts, _Need, Sequence[Address]]]:
     for provider, facts in situation.accounts.items():
         for need in (_TRAINS, _DEPLOYS):
-            if users := [c.address for c in situation.concerned(need.is_wanted, MAKING, provider)]:
+            if users := situation.addresses(need.is_wanted, provider):
                 yield provider, facts, need, users
 
 

@@ -17,7 +17,7 @@ from ftops.core.errors import Diagnostic, Place
 from ftops.core.model_names import ModelName, split
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import ResourceType, kind_of
-from ftops.planning.plan import Action, Change
+from ftops.planning.plan import MAKING, Action, Change
 from ftops.providers.account_facts import AccountFacts, OfferedModel
 
 MAKES = frozenset({Action.CREATE, Action.REPLACE})
@@ -53,6 +53,15 @@ class Situation:
             wanted = is_wanted(kind_of(change.address)) and change.action in actions
             if wanted and change.provider in accounts:
                 yield change
+
+    def addresses(self, is_wanted: Wanted, provider: str) -> list[Address]:
+        """The resources of the wanted kinds that are created or changed in the account of a provider."""
+        return [change.address for change in self.concerned(is_wanted, MAKING, provider)]
+
+    def training_types(self, provider: str) -> Mapping[Address, str]:
+        """The new jobs in the account of a provider, and how each is trained."""
+        new = self.concerned(lambda kind: kind.trains, provider=provider)
+        return {change.address: text(change.after, "training_type") or "standard" for change in new}
 
     def declared(self, is_wanted: Wanted) -> Iterator[Resource]:
         """The declared resources of the wanted kinds."""

@@ -9,7 +9,7 @@ from ftops.core.address import Address
 from ftops.core.errors import Diagnostic
 from ftops.core.resource_types import RESOURCE_TYPES, ResourceType
 from ftops.planning.plan import Action
-from ftops.planning.preflight.context import MAKES, Situation, text
+from ftops.planning.preflight.context import MAKES, Situation
 from ftops.planning.preflight.running_balance import Order, Take, shortage
 
 _MEGABYTE = 1_000_000
@@ -80,8 +80,7 @@ def running_jobs(situation: Situation) -> Iterator[Diagnostic]:
         running = facts.counts.get("running_jobs")
         if running is None:
             continue
-        jobs = situation.concerned(lambda kind: kind.trains, provider=provider)
-        new = {job.address: text(job.after, "training_type") or "standard" for job in jobs}
+        new = situation.training_types(provider)
         waiting = facts.counts.get("queued_jobs", 0)
         yield from _queue(situation, provider, new, running, waiting)
         yield from _full_queue(situation, provider, new, running + waiting)
