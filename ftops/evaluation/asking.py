@@ -57,10 +57,12 @@ class Asker:
         """In the order of the questions. Whatever has been answered is kept, also if this is interrupted.
         `on_wait` is called if another run is asking the same model, whose answers are waited for,
         `on_give_up` if the first MOST_REFUSALS questions failed for good and the others weren't sent."""
+        keys = self._keys(questions)
         with self._asked.kept.asking(on_wait):
-            results: list[Answer | Failure | None] = [self._kept(question) for question in questions]
-            missing = self._missing(questions)
-            for positions, answer in self._each([(questions[p[0]], p) for p in missing], concurrency):
+            results: list[Answer | Failure | None] = [self._asked.kept.get(key) for key in keys]
+            missing = self._missing(keys)
+            tasks = [(questions[positions[0]], key, positions) for key, positions in missing.items()]
+            for positions, answer in self._each(tasks, concurrency):
                 for position in positions:
                     results[position] = answer
                 on_answer()
@@ -70,38 +72,40 @@ class Asker:
 
     def count_missing(self, questions: Sequence[Question]) -> int:
         """How many would be asked."""
-        return len(self._missing(questions))
+        return len(self._missing(self._keys(questions)))
 
-    def _missing(self, questions: Sequence[Question]) -> list[list[int]]:
+    def _keys(self, questions: Sequence[Question]) -> list[str]:
+        return [question.key(self._asked.model) for question in questions]
+
+    def _missing(self, keys: Sequence[str]) -> dict[str, list[int]]:
         """Positions of questions without an answer; those of equal questions, asked once, together."""
         found: dict[str, list[int]] = {}
-        for position, question in enumerate(questions):
-            key = question.key(self._asked.model)
+        for position, key in enumerate(keys):
             if self._asked.kept.get(key) is None:
                 found.setdefault(key, []).append(position)
-        return list(found.values())
+        return found
 
     def _each(
-        self, questions: Sequence[tuple[Question, list[int]]], concurrency: int
+        self, tasks: Sequence[tuple[Question, str, list[int]]], concurrency: int
     ) -> Iterator[tuple[list[int], Answer | Failure]]:
         """Answers as they come. The threads end with the process: nobody waits for a service that hangs."""
-        waiting, done = deque(questions), SimpleQueue[tuple[list[int], Answer | Failure | Exception]]()
+        waiting, done = deque(tasks), SimpleQueue[tuple[list[int], Answer | Failure | Exception]]()
 
         def work() -> None:
             while not self._stopped.is_set():
                 try:
-                    question, positions = waiting.popleft()
+                    question, key, positions = waiting.popleft()
                 except IndexError:
                     return
                 try:
-                    done.put((positions, self._answer(question)))
+                    done.put((positions, self._answer(question, key)))
                 except Exception as error:  # noqa: BLE001 (raised again by who waits for it)
                     done.put((positions, error))
 
-        for _ in range(min(concurrency, len(questions))):
+        for _ in range(min(concurrency, len(tasks))):
             threading.Thread(target=work, daemon=True).start()
         try:
-            for _ in questions:
+            for _ in tasks:
                 positions, answer = done.get()
                 if isinstance(answer, Exception):
                     raise answer
@@ -109,10 +113,7 @@ class Asker:
         finally:
             self._stopped.set()
 
-    def _kept(self, question: Question) -> Answer | None:
-        return self._asked.kept.get(question.key(self._asked.model))
-
-    def _answer(self, question: Question) -> Answer | Failure:
+    def _answer(self, question: Question, key: str) -> Answer | Failure:
         failures = 0
         while not self._stopped.is_set():
             if self._given_up:
@@ -135,7 +136,7 @@ class Asker:
                     self._wait(time.monotonic() + delay)
             else:
                 self._has_answered = True
-                self._asked.kept.add(question.key(self._asked.model), answer)
+                self._asked.kept.add(key, answer)
                 return answer
         return Failure("stopped")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ from ftops.session.session import Session
 from ftops.views.values import plural
 
 if TYPE_CHECKING:
-    from ftops.session.evaluation import Evaluator
+    from ftops.session.evaluation import Evaluation, Evaluator
 
 HELD = 5
 """The exit code of --fail-if."""
@@ -139,22 +140,10 @@ def command(
     )
     with Session.open(read(spec)) as session:
         evaluator = Evaluator(session, names, against, inputs, fresh)
-        if not _is_approved(screen, evaluator, inputs.alpha if against else None, auto_approve):
+        missing = evaluator.missing
+        if not _is_approved(screen, evaluator, missing, inputs.alpha if against else None, auto_approve):
             return 1
-        total, done = sum(evaluator.missing.values()), [0]
-        count = screen.counter("Asking")
-
-        def answered(name: str) -> None:
-            done[0] += 1
-            count(done[0], total)
-
-        def waiting(name: str) -> None:
-            screen.note(f"{name} is being asked by another run: waiting for its answers\n")
-
-        def given_up(name: str, reason: str) -> None:
-            screen.note(f"{name}: stopped sending requests: {reason}\n")
-
-        evaluation = evaluator.run(concurrency, answered, waiting, given_up)
+        evaluation = _run(screen, evaluator, sum(missing.values()), concurrency)
     for out in outs:
         write_report(out, evaluation)
     if screen.json:
@@ -168,12 +157,30 @@ def command(
     return 0 if evaluation.is_complete else 1
 
 
-def _is_approved(screen: Screen, evaluator: Evaluator, alpha: float | None, approved: bool) -> bool:
+def _run(screen: Screen, evaluator: Evaluator, total: int, concurrency: int) -> Evaluation:
+    """With a line that counts the answers, on a terminal."""
+    count, numbers = screen.counter("Asking"), itertools.count(1)
+
+    def answered(name: str) -> None:
+        count(next(numbers), total)
+
+    def waiting(name: str) -> None:
+        screen.note(f"{name} is being asked by another run: waiting for its answers\n")
+
+    def given_up(name: str, reason: str) -> None:
+        screen.note(f"{name}: stopped sending requests: {reason}\n")
+
+    return evaluator.run(concurrency, answered, waiting, given_up)
+
+
+def _is_approved(
+    screen: Screen, evaluator: Evaluator, missing: Mapping[str, int], alpha: float | None, approved: bool
+) -> bool:
     """Says what will be asked and, if models are compared (with this `alpha`), which difference so many
     prompts can show, before anything is spent."""
     from ftops.evaluation.statistics import detectable_difference
 
-    missing, prompts = evaluator.missing, evaluator.independent
+    prompts = evaluator.independent
     asked = sum(missing.values())
     kept = evaluator.count * len(missing) - asked
     screen.note(f"{plural(asked, 'request')} to send, {plural(kept, 'answer')} cached\n")
