@@ -68,7 +68,8 @@ class _Files(Struct):
     cache: dataset.Cache
     settings: Mapping[str, str] = dataset.NO_SETTINGS
     findings: list[Diagnostic] = field(default_factory=list)
-    _joined: dict[str, Source] = field(default_factory=dict)
+    _sources: dict[str, Source] = field(default_factory=dict)
+    """By path or pattern."""
     _inspections: dict[tuple[Path, str], dataset.Inspection] = field(default_factory=dict)
     inspected: dict[Address, Inspected] = field(default_factory=dict)
     reported: dict[str, Inspected] = field(default_factory=dict)
@@ -108,23 +109,27 @@ class _Files(Struct):
     def tidy(self) -> None:
         """Deletes files that earlier plans derived from others."""
         used = {data.source.file for data in self.inspected.values()}
-        if any(r.inputs.get("transform") for r in self.config.resources) or self._joined:
+        if any(r.inputs.get("transform") for r in self.config.resources) or any(
+            source.where for source in self._sources.values()
+        ):
             from ftops.dataset.files.derived_files import tidy
 
             tidy(self.config.project, used)
 
     def _source(self, path: str) -> Source:
         """Raises Unreadable if no file matches a pattern, or the files can't be joined."""
-        file = self.config.folder / path
+        if path not in self._sources:
+            self._sources[path] = self._found(self.config.folder / path, path)
+        return self._sources[path]
+
+    def _found(self, file: Path, path: str) -> Source:
         if not dataset.is_pattern(path) or file.is_file():
             return Source(file, self.show(file))
-        if path not in self._joined:
-            from ftops.dataset.files.joined_files import Lines, join, matches
+        from ftops.dataset.files.joined_files import Lines, join, matches
 
-            files = matches(self.config.folder, path)
-            where = Lines(files, [self.show(match) for match in files])
-            self._joined[path] = Source(join(files, self.config.project), self.show(file), where)
-        return self._joined[path]
+        files = matches(self.config.folder, path)
+        where = Lines(files, [self.show(match) for match in files])
+        return Source(join(files, self.config.project), self.show(file), where)
 
     def _with_file(self, resource: Resource, source: Source) -> Resource:
         """The resource with the file that is uploaded, if it isn't the one that the spec names."""

@@ -34,10 +34,10 @@ from ftops.providers.base import (
     Discovers,
     Existing,
     Explains,
-    Instant,
     NotVisibleYet,
     Provider,
     all_instant,
+    is_instant,
     visible_after,
 )
 from ftops.providers.redaction import Redaction, redaction, with_secrets
@@ -257,7 +257,7 @@ def patient(
 ) -> Callable[[], RemoteObject | NotVisibleYet | None]:
     """The read, repeated after `pause` seconds before an object counts as gone, and `until` the time by which
     it has to be visible. Objects that exist only in the state are read once."""
-    if isinstance(provider, Instant):
+    if is_instant(provider):
         return look
     missed = False
 

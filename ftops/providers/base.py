@@ -146,30 +146,18 @@ class Explains(Protocol):
         it was time; empty if somebody must have deleted it."""
 
 
-@runtime_checkable
-class Lags(Protocol):
-    """A provider whose service may show new objects late."""
-
-    visible_after: float
-    """Seconds after which a new object is visible for certain."""
-
-
 def visible_after(provider: Provider) -> float:
-    """Seconds to keep looking for an object that was just created, or that may have been created."""
-    return provider.visible_after if isinstance(provider, Lags) else 0.0
-
-
-@runtime_checkable
-class TimesOut(Protocol):
-    """A provider that limits the time to wait for its pending objects."""
-
-    timeouts: Mapping[str, float]
-    """Seconds by kind of resource; no limit for other kinds."""
+    """Seconds to keep looking for an object that was just created, or that may have been created: the
+    attribute `visible_after` of a provider whose service shows new objects late."""
+    seconds: float = getattr(provider, "visible_after", 0.0)
+    return seconds
 
 
 def timeout(provider: Provider, kind: str) -> float:
-    """Seconds after which a step no longer waits for a pending object."""
-    return provider.timeouts.get(kind, inf) if isinstance(provider, TimesOut) else inf
+    """Seconds after which a step no longer waits for a pending object: by kind in the attribute `timeouts`
+    of a provider; no limit for other kinds."""
+    limits: Mapping[str, float] = getattr(provider, "timeouts", {})
+    return limits.get(kind, inf)
 
 
 class NotVisibleYet(Struct, frozen=True):
@@ -178,13 +166,12 @@ class NotVisibleYet(Struct, frozen=True):
     seconds: float
 
 
-@runtime_checkable
-class Instant(Protocol):
-    """A provider whose calls take no time: the engine makes them without threads."""
-
-    instant: bool
+def is_instant(provider: Provider) -> bool:
+    """Whether the calls of a provider take no time, so that the engine makes them without threads: whether
+    it has an attribute `instant`."""
+    return hasattr(provider, "instant")
 
 
 def all_instant(providers: Callable[[str], Provider], names: Iterable[str]) -> bool:
     """Whether all providers with these names are instant."""
-    return all(isinstance(providers(name), Instant) for name in frozenset(names))
+    return all(is_instant(providers(name)) for name in frozenset(names))

@@ -310,10 +310,13 @@ def _without_quotes(value: Scalar) -> Scalar:
 def _check_paths(config: Config, source: Source, findings: list[Diagnostic]) -> None:
     """Findings about paths of the config that are outside of the project."""
     refused: list[Path] = []
+    places: dict[Path, Path | None] = {}
     for named in config.named_paths():
         if any(named.path.is_relative_to(folder) for folder in refused):
             continue
-        where = outside(named.path, config.project)
+        if named.path not in places:
+            places[named.path] = outside(named.path, config.project)
+        where = places[named.path]
         if where is None and (named.is_data or "\0" not in str(named.path)):
             continue
         shown, key = display(named.path), f"`{'.'.join(named.keys)}`"
