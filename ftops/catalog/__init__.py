@@ -5,6 +5,6 @@ file of their own. What an account itself reports has precedence.
 """
 
 from ftops.catalog.reader import load
-from ftops.catalog.values import Catalog, CatalogModel
+from ftops.catalog.values import Catalog, CatalogModel, TokenPrices
 
-__all__ = ["Catalog", "CatalogModel", "load"]
+__all__ = ["Catalog", "CatalogModel", "TokenPrices", "load"]

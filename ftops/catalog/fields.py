@@ -99,6 +99,9 @@ _MODEL: Shape = {
     "prices": {
         "training_per_million": dict.fromkeys(_TRAINING_TYPES, number),
         "training_per_hour": number,
+        "inference_per_million": {"*": {"input": number, "cached": number, "output": number}},
+        "source": text,
+        "as_of": day,
     },
     "retirement": {"training": day, "inference": day, "earliest": flag},
     "note": text,

@@ -8,6 +8,15 @@ from datetime import date
 from msgspec import Struct, field
 
 
+class TokenPrices(Struct, frozen=True):
+    """US dollars per million tokens of requests and answers."""
+
+    input: float
+    output: float
+    cached: float | None = None
+    """Of input that the service has cached. None: as other input."""
+
+
 class CatalogModel(Struct, frozen=True):
     """One model in one version."""
 
@@ -27,6 +36,10 @@ class CatalogModel(Struct, frozen=True):
     training_per_million: Mapping[str, float] = field(default_factory=dict)
     """Training type → US dollars per million tokens."""
     training_per_hour: float | None = None
+    inference_per_million: Mapping[str, TokenPrices] = field(default_factory=dict)
+    """SKU of a deployment in lower case → prices, for the model and for those tuned from it."""
+    prices_as_of: date | None = None
+    """The date of the source of the prices."""
     training_retires: date | None = None
     inference_retires: date | None = None
     is_earliest: bool = False

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from ftops import catalog
-from ftops.catalog import Catalog, load
+from ftops.catalog import Catalog, TokenPrices, load
 from ftops.core.errors import SpecError
 from ftops.core.project import CATALOG_FILE, CATALOG_VARIABLE
 
@@ -80,9 +80,30 @@ def test_what_is_known() -> None:
         "global_standard": 25.0,
         "developer": 12.5,
     }
+    assert mini.inference_per_million["globalstandard"] == TokenPrices(0.15, 0.6, 0.075)
+    assert "developertier" not in mini.inference_per_million, "it isn't offered"
     assert known.hosting_per_hour["standard"] == 1.7
     assert known.limits["file_bytes"] == 512_000_000
     assert known.sources == ("models.yaml",)
+
+
+@pytest.mark.parametrize("model", load(Path("/nowhere"), NOTHING).models.values(), ids=lambda m: m.id)
+def test_prices_have_a_date_and_are_plausible(model: catalog.CatalogModel) -> None:
+    prices = model.inference_per_million
+    known = bool(prices or model.training_per_million or model.training_per_hour)
+    assert (model.prices_as_of is not None) == known
+    for sku, row in prices.items():
+        assert 0 < (row.cached or row.input) <= row.input <= row.output < 100
+        assert row.input >= prices["globalstandard"].input, f"{sku} is dearer than the global one"
+
+
+def test_prices_of_ones_own(tmp_path: Path) -> None:
+    rows = "{GlobalStandard: {input: 1, output: }, Standard: {cached: }, Ours: {input: 2, output: 3}}"
+    own = f"models:\n  {MINI}:\n    prices:\n      inference_per_million: {rows}\n"
+    found = with_overlay(tmp_path, own).models[MINI].inference_per_million
+    assert "globalstandard" not in found, "the price of an answer is unknown"
+    assert found["standard"] == TokenPrices(0.165, 0.66)
+    assert found["ours"] == TokenPrices(2, 3)
 
 
 def test_an_overlay_is_merged_key_by_key(tmp_path: Path) -> None:
