@@ -14,6 +14,7 @@ FtopsError                exit 1
 from __future__ import annotations
 
 from collections.abc import Sequence
+from http import HTTPStatus
 
 from msgspec import Struct
 
@@ -140,9 +141,9 @@ class ProviderError(FtopsError):
 class Temporary(ProviderError):
     """A retry may succeed.
 
-    `retry_after` is in seconds, None if the service gave no time. `effect_unknown`: the request may have
-    taken effect without a reply, so the object must be searched for by its token before anything is created
-    again."""
+    `retry_after` is in seconds, None if the service gave no time. `status` is that of HTTP, 0 without a
+    reply. `effect_unknown`: the request may have taken effect without a reply, so the object must be searched
+    for by its token before anything is created again."""
 
     def __init__(
         self,
@@ -153,11 +154,18 @@ class Temporary(ProviderError):
         code: str = "",
         request_id: str = "",
         retry_after: float | None = None,
+        status: int = 0,
         effect_unknown: bool = False,
     ) -> None:
         super().__init__(summary, detail, hint, code=code, request_id=request_id)
         self.retry_after = retry_after
+        self.status = status
         self.effect_unknown = effect_unknown
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether the service asks for fewer requests: others should wait as well."""
+        return self.status == HTTPStatus.TOO_MANY_REQUESTS or self.retry_after is not None
 
 
 class Permanent(ProviderError):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from queue import SimpleQueue
+from typing import Protocol
 
 from msgspec import Struct
 
@@ -21,6 +23,24 @@ ERRORS = Backoff(1.0, tries=5)
 """After another error, which may well come again."""
 MOST_REFUSALS = 20
 """After so many permanent errors and no answer, the other questions would fail, too, and aren't sent."""
+NOT_ASKED = Failure("not asked")
+"""There was no time left for this question."""
+
+
+class Clock(Protocol):
+    """`now` in seconds, monotonic. `wait` ends early if the event is set."""
+
+    def now(self) -> float: ...
+
+    def wait(self, event: threading.Event, seconds: float) -> object: ...
+
+
+class RealTime:
+    def now(self) -> float:
+        return time.monotonic()
+
+    def wait(self, event: threading.Event, seconds: float) -> object:
+        return event.wait(seconds)
 
 
 class Asked(Struct, frozen=True):
@@ -34,17 +54,19 @@ class Asked(Struct, frozen=True):
 
 class Asker:
     """Asks one deployment. If the service says that it is busy, nobody asks until it may be asked again;
-    after another error, only the same question waits."""
+    after another error, only the same question waits. It remembers what failed: to ask in parts, call
+    `answers` of the same object again."""
 
-    def __init__(self, asked: Asked, pause: Callable[[float], object] = time.sleep) -> None:
+    def __init__(self, asked: Asked, clock: Clock | None = None) -> None:
         self._asked = asked
-        self._pause = pause
+        self._clock = clock or RealTime()
         self._lock = threading.Lock()
         self._not_before = 0.0
+        self._tries = Counter[str]()
+        self._failed: dict[str, Failure] = {}
         self._refusals = 0
         self._has_answered = False
         self._given_up = ""
-        self._stopped = threading.Event()
 
     def answers(
         self,
@@ -53,92 +75,94 @@ class Asker:
         on_answer: Callable[[], object] = lambda: None,
         on_wait: Callable[[], object] = lambda: None,
         on_give_up: Callable[[str], object] = lambda reason: None,
+        seconds: float = math.inf,
     ) -> list[Answer | Failure]:
         """In the order of the questions. Whatever has been answered is kept, also if this is interrupted.
         `on_wait` is called if another run is asking the same model, whose answers are waited for,
-        `on_give_up` if the first MOST_REFUSALS questions failed for good and the others weren't sent."""
+        `on_give_up` if the first MOST_REFUSALS questions failed for good and the others weren't sent. After
+        so many seconds no question is sent any more; those that were sent are waited for, and the others are
+        NOT_ASKED."""
+        turn = _Turn(self._clock, self._clock.now() + seconds)
         keys = self._keys(questions)
-        with self._asked.kept.asking(on_wait):
-            results: list[Answer | Failure | None] = [self._asked.kept.get(key) for key in keys]
-            missing = self._missing(keys)
-            tasks = [(questions[positions[0]], key, positions) for key, positions in missing.items()]
-            for positions, answer in self._each(tasks, concurrency):
-                for position in positions:
-                    results[position] = answer
+        with self._asked.kept.asking(on_wait, seconds) as is_free:
+            tasks = self._missing(questions, keys) if is_free else {}
+            for key, answer in self._each(tasks, concurrency, turn):
+                if isinstance(answer, Failure):
+                    self._failed[key] = answer
                 on_answer()
         if self._given_up:
             on_give_up(self._given_up)
-        return [answer or Failure("not asked") for answer in results]
+        return [self._asked.kept.get(key) or self._failed.get(key, NOT_ASKED) for key in keys]
 
     def count_missing(self, questions: Sequence[Question]) -> int:
         """How many would be asked."""
-        return len(self._missing(self._keys(questions)))
+        return len(self._missing(questions, self._keys(questions)))
 
     def _keys(self, questions: Sequence[Question]) -> list[str]:
         return [question.key(self._asked.model) for question in questions]
 
-    def _missing(self, keys: Sequence[str]) -> dict[str, list[int]]:
-        """Positions of questions without an answer; those of equal questions, asked once, together."""
-        found: dict[str, list[int]] = {}
-        for position, key in enumerate(keys):
-            if self._asked.kept.get(key) is None:
-                found.setdefault(key, []).append(position)
-        return found
+    def _missing(self, questions: Sequence[Question], keys: Sequence[str]) -> dict[str, Question]:
+        """Equal questions are one."""
+        kept, failed = self._asked.kept, self._failed
+        pairs = zip(keys, questions, strict=True)
+        return {key: question for key, question in pairs if key not in failed and kept.get(key) is None}
 
     def _each(
-        self, tasks: Sequence[tuple[Question, str, list[int]]], concurrency: int
-    ) -> Iterator[tuple[list[int], Answer | Failure]]:
+        self, tasks: Mapping[str, Question], concurrency: int, turn: _Turn
+    ) -> Iterator[tuple[str, Answer | Failure]]:
         """Answers as they come. The threads end with the process: nobody waits for a service that hangs."""
-        waiting, done = deque(tasks), SimpleQueue[tuple[list[int], Answer | Failure | Exception]]()
+        waiting, done = deque(tasks.items()), SimpleQueue[tuple[str, Answer | Failure | Exception]]()
 
         def work() -> None:
-            while not self._stopped.is_set():
+            while not turn.stopped.is_set():
                 try:
-                    question, key, positions = waiting.popleft()
+                    key, question = waiting.popleft()
                 except IndexError:
                     return
                 try:
-                    done.put((positions, self._answer(question, key)))
+                    done.put((key, self._answer(question, key, turn)))
                 except Exception as error:  # noqa: BLE001 (raised again by who waits for it)
-                    done.put((positions, error))
+                    done.put((key, error))
 
         for _ in range(min(concurrency, len(tasks))):
             threading.Thread(target=work, daemon=True).start()
         try:
             for _ in tasks:
-                positions, answer = done.get()
+                key, answer = done.get()
                 if isinstance(answer, Exception):
                     raise answer
-                yield positions, answer
+                if answer is not NOT_ASKED:
+                    yield key, answer
         finally:
-            self._stopped.set()
+            turn.stopped.set()
 
-    def _answer(self, question: Question, key: str) -> Answer | Failure:
-        failures = 0
-        while not self._stopped.is_set():
+    def _answer(self, question: Question, key: str, turn: _Turn) -> Answer | Failure:
+        while True:
+            while not turn.is_over and self._clock.now() < self._not_before:
+                turn.wait(self._not_before)
+            if turn.is_over:
+                return NOT_ASKED
             if self._given_up:
                 return Failure(f"not sent: {self._given_up}")
-            self._wait()
             try:
                 answer = self._asked.provider.ask(self._asked.name, question)
             except Permanent as error:
                 self._refuse(error)
                 return Failure(error.summary)
             except Temporary as error:
-                failures += 1
-                is_busy = error.retry_after is not None or "HTTP 429" in error.detail
-                delay = (PATIENCE if is_busy else ERRORS).wait(failures, error.retry_after)
+                self._tries[key] += 1
+                delay = (PATIENCE if error.is_busy else ERRORS).wait(self._tries[key], error.retry_after)
                 if delay is None:
                     return Failure(error.summary)
-                if is_busy:
-                    self._hold(delay)
+                again = self._clock.now() + delay
+                if error.is_busy:
+                    self._hold(again)
                 else:
-                    self._wait(time.monotonic() + delay)
+                    turn.wait(again)
             else:
                 self._has_answered = True
                 self._asked.kept.add(key, answer)
                 return answer
-        return Failure("stopped")
 
     def _refuse(self, error: Permanent) -> None:
         with self._lock:
@@ -146,10 +170,23 @@ class Asker:
             if self._refusals == MOST_REFUSALS and not self._has_answered:
                 self._given_up = f"the first {MOST_REFUSALS} requests failed: {error.summary}"
 
-    def _hold(self, delay: float) -> None:
+    def _hold(self, until: float) -> None:
         with self._lock:
-            self._not_before = max(self._not_before, time.monotonic() + delay)
+            self._not_before = max(self._not_before, until)
 
-    def _wait(self, until: float = 0.0) -> None:
-        while (left := max(until, self._not_before) - time.monotonic()) > 0 and not self._stopped.is_set():
-            self._pause(min(left, 0.2))
+
+class _Turn:
+    """One call of `answers`: it is over when nobody waits for it any more, or at its end."""
+
+    def __init__(self, clock: Clock, end: float) -> None:
+        self._clock = clock
+        self._end = end
+        self.stopped = threading.Event()
+
+    @property
+    def is_over(self) -> bool:
+        return self.stopped.is_set() or self._clock.now() >= self._end
+
+    def wait(self, until: float) -> None:
+        """Until then, or until it is over."""
+        self._clock.wait(self.stopped, max(0.0, min(until, self._end) - self._clock.now()))

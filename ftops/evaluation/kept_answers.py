@@ -7,8 +7,10 @@ kill is no answer, and ends with the next one that is appended.
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
@@ -22,6 +24,8 @@ from ftops.dataset.files.jsonl_io import unreadable, unwritable
 from ftops.evaluation.answers import Answer
 
 FOLDER = "answers"
+_LOCK_SECONDS = 0.1
+"""Between two looks at a lock that another run holds."""
 
 
 class _Line(msgspec.Struct, frozen=True):
@@ -49,20 +53,25 @@ class KeptAnswers:
         return self._answers.get(key)
 
     @contextmanager
-    def asking(self, on_wait: Callable[[], object] = lambda: None) -> Iterator[None]:
-        """One run at a time: another one waits, and then finds the answers. Raises UsageError."""
+    def asking(
+        self, on_wait: Callable[[], object] = lambda: None, seconds: float = math.inf
+    ) -> Iterator[bool]:
+        """One run at a time: another one waits, and then finds the answers. False if the first one is still
+        asking after so many seconds. Raises UsageError."""
+        path = self._path.with_suffix(".lock")
         try:
-            file = open_private(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT)
+            file = open_private(path, os.O_RDWR | os.O_CREAT)
         except OSError as error:
-            raise unwritable(self._path.with_suffix(".lock"), error) from error
+            raise unwritable(path, error) from error
         try:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            is_locked = _is_locked(file)
+            if not is_locked:
                 on_wait()
-                fcntl.flock(file, fcntl.LOCK_EX)
+                end = time.monotonic() + seconds
+                while not (is_locked := _is_locked(file)) and time.monotonic() < end:
+                    time.sleep(_LOCK_SECONDS)
             self._load()
-            yield
+            yield is_locked
         finally:
             os.close(file)
 
@@ -102,3 +111,12 @@ class KeptAnswers:
             pass
         except OSError as error:
             raise unreadable(self._path, error) from error
+
+
+def _is_locked(file: int) -> bool:
+    """Whether the lock of a file was free, and is held now."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -197,6 +197,7 @@ def test_retry_after(tmp_path: Path, headers: Any, seconds: float | None) -> Non
             azure.create(dataset(tmp_path))
         azure.close()
     assert caught.value.retry_after == (None if seconds is None else pytest.approx(seconds, abs=5))
+    assert (caught.value.status, caught.value.is_busy) == (429, True)
 
 
 def test_retry_after_a_date() -> None:

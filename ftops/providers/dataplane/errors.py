@@ -300,8 +300,15 @@ def error_for(
     if not meaning.temporary:
         return Permanent(summary, detail, meaning.hint, **names)
     unknown = creates and (refusal.status >= 500 or refusal.status == 408)
-    wait = refusal.retry_after
-    return Temporary(summary, detail, meaning.hint, retry_after=wait, effect_unknown=unknown, **names)
+    return Temporary(
+        summary,
+        detail,
+        meaning.hint,
+        retry_after=refusal.retry_after,
+        status=refusal.status,
+        effect_unknown=unknown,
+        **names,
+    )
 
 
 def _marks(refusal: Refusal) -> str:

@@ -13,7 +13,7 @@ import pytest
 
 from ftops.core.errors import Permanent, Temporary, UsageError
 from ftops.evaluation.answers import Answer, Failure, Question, answer_from
-from ftops.evaluation.asking import ERRORS, MOST_REFUSALS, PATIENCE, Asked, Asker
+from ftops.evaluation.asking import ERRORS, MOST_REFUSALS, NOT_ASKED, PATIENCE, Asked, Asker
 from ftops.evaluation.calls import Call
 from ftops.evaluation.kept_answers import KeptAnswers
 
@@ -37,8 +37,21 @@ class Service:
         return Answer(text)
 
 
-def asker(service: Any, folder: Path, **more: Any) -> Asker:
-    return Asker(Asked("d", "m", service, KeptAnswers(folder, "m", **more)), pause=lambda seconds: None)
+class Time:
+    """A clock that waiting puts forward."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def now(self) -> float:
+        return self.seconds
+
+    def wait(self, event: threading.Event, seconds: float) -> None:
+        self.seconds += seconds
+
+
+def asker(service: Any, folder: Path, clock: Time | None = None, **more: Any) -> Asker:
+    return Asker(Asked("d", "m", service, KeptAnswers(folder, "m", **more)), clock or Time())
 
 
 def test_equal_questions_are_asked_once(tmp_path: Path) -> None:
@@ -50,16 +63,61 @@ def test_equal_questions_are_asked_once(tmp_path: Path) -> None:
     assert sorted(service.asked) == ["a", "b"]
 
 
-def busy(seconds: float | None, detail: str) -> Temporary:
-    return Temporary("busy", detail, retry_after=seconds)
+def busy(status: int, seconds: float | None = None) -> Temporary:
+    return Temporary("busy", status=status, retry_after=seconds)
 
 
 def test_errors_are_tried_less_often_than_a_busy_service(tmp_path: Path) -> None:
-    failing: list[Exception] = [busy(None, "HTTP 500") for _ in range(99)]
-    service = Service(a=failing, b=[busy(0.0, "HTTP 429") for _ in range(11)])
+    failing: list[Exception] = [busy(500) for _ in range(99)]
+    service = Service(a=failing, b=[busy(429) for _ in range(11)])
     failed, answered = asker(service, tmp_path).answers([question("a"), question("b")], 1)
     assert failed != answered == Answer("b")
     assert service.asked == ["a"] * ERRORS.tries + ["b"] * PATIENCE.tries
+
+
+class Slow(Service):
+    """Takes a second for each question."""
+
+    def __init__(self, clock: Time, **errors: Sequence[Exception]) -> None:
+        super().__init__(**errors)
+        self._clock = clock
+
+    def ask(self, deployment: str, question: Question) -> Answer:
+        self._clock.seconds += 1
+        return super().ask(deployment, question)
+
+
+def test_asking_in_parts_asks_each_question_once(tmp_path: Path) -> None:
+    """What failed for good isn't asked again in the next part."""
+    clock = Time()
+    service = Slow(clock, b=[Permanent("no")])
+    tested, questions = asker(service, tmp_path, clock), [question(text) for text in "abcde"]
+    first = tested.answers(questions, 1, seconds=3)
+    assert first == [Answer("a"), Failure("no"), Answer("c"), NOT_ASKED, NOT_ASKED]
+    assert tested.answers(questions, 1, seconds=0) == first
+    done = tested.answers(questions, 1)
+    assert done == [Answer("a"), Failure("no"), Answer("c"), Answer("d"), Answer("e")]
+    assert service.asked == list("abcde")
+
+
+def test_a_busy_service_ends_the_part_and_its_time_counts_in_the_next_one(tmp_path: Path) -> None:
+    clock = Time()
+    service = Slow(clock, a=[busy(503, 60.0)])
+    tested = asker(service, tmp_path, clock)
+    assert tested.answers([question("a")], 1, seconds=5) == [NOT_ASKED]
+    assert clock.seconds == 5
+    assert tested.answers([question("a")], 1, seconds=5) == [NOT_ASKED]
+    assert tested.answers([question("a")], 1, seconds=90) == [Answer("a")]
+    assert clock.seconds == 62
+    assert service.asked == ["a", "a"]
+
+
+def test_another_run_ends_the_part(tmp_path: Path) -> None:
+    service = Service()
+    with KeptAnswers(tmp_path, "m").asking() as is_free:
+        assert is_free
+        assert asker(service, tmp_path).answers([question("a")], 1, seconds=0) == [NOT_ASKED]
+    assert service.asked == []
 
 
 def test_a_service_that_refuses_everything_is_asked_no_more(tmp_path: Path) -> None:
