@@ -59,19 +59,20 @@ class Diagnostic(Struct, frozen=True):
 
 
 class FtopsError(Exception):
-    """An expected error. `detail` explains it, `hint` says what to do next."""
+    """An expected error. `detail` explains it, `hint` says what to do next, `place` is where it is caused."""
 
     exit_code = 1
 
-    def __init__(self, summary: str, detail: str = "", hint: str = "") -> None:
+    def __init__(self, summary: str, detail: str = "", hint: str = "", place: Place | None = None) -> None:
         super().__init__(summary)
         self.summary = summary
         self.detail = detail
         self.hint = hint
+        self.place = place
 
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
-        return (Diagnostic(self.summary, self.detail, self.hint),)
+        return (Diagnostic(self.summary, self.detail, self.hint, self.place),)
 
 
 class SpecError(FtopsError):
@@ -107,14 +108,6 @@ class Blocked(FtopsError):
 
 class StateError(FtopsError):
     """The state can't be read, written or trusted. `place`: of the setting that causes it."""
-
-    def __init__(self, summary: str, detail: str = "", hint: str = "", place: Place | None = None) -> None:
-        super().__init__(summary, detail, hint)
-        self.place = place
-
-    @property
-    def diagnostics(self) -> tuple[Diagnostic, ...]:
-        return (Diagnostic(self.summary, self.detail, self.hint, self.place),)
 
 
 class StateLocked(StateError):

@@ -232,8 +232,6 @@ def test_a_key_that_is_there_twice_is_found_by_every_reader(tmp_path: Path, key:
 def test_many_keys_are_compared_as_few(keys: list[int]) -> None:
     packed = array("Q", keys)
     assert sorted(minhash._groups_of_many(packed)) == sorted(minhash._groups_of_few(keys))
-    few = minhash.repeats(packed, 3)
-    assert minhash._repeats_of_many(packed, 3) == few
 
 
 def test_a_file_that_changes_while_it_is_read_is_refused(

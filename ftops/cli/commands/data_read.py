@@ -14,7 +14,7 @@ from ftops.core.address import Address, Json
 from ftops.core.errors import Diagnostic, UsageError
 from ftops.core.project import display
 from ftops.core.suggestions import did_you_mean
-from ftops.dataset.files.jsonl_io import Example, NotAnExample, read
+from ftops.dataset.files.jsonl_io import Example, not_an_example, read
 from ftops.dataset.profile.profiler import measure
 from ftops.dataset.profile.statistics import Statistics, statistics
 from ftops.dataset.profile.tokens import ENCODINGS, Counter, NoEncoding, counter
@@ -105,7 +105,7 @@ def _find(path: Path, number: int, line: int | None) -> tuple[int, int, Example]
         seen, last = seen + 1, each.number
         if (each.number == line) if line else (seen == number):
             if each.example is None:
-                raise NotAnExample(str(path), each.number)
+                raise not_an_example(str(path), each.number)
             return each.number, seen, each.example
         if line and each.number > line:
             break

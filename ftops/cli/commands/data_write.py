@@ -79,7 +79,7 @@ def convert(
     if is_table:
         raws = map(dump, tabular.chats(source, templates, delimiter))
     elif to:
-        raws = map(dump, transform.apply(source, display(source.absolute()), (transform.Convert(to),)))
+        raws = map(dump, transform.apply(source, display(source.absolute()), [{"convert": to}]))
     else:
         raws = (line.raw for line in read(source))
     with _writer(source, target, force, bool(mark) if is_table else mark) as writer:
@@ -212,7 +212,7 @@ def slim(screen: Screen, source: Path, target: Path, drop: str, only: tuple[str,
     shown = display(source.absolute())
     _check_names(source, shown, only)
     with _writer(source, target, force) as writer:
-        for example in transform.apply(source, shown, (transform.Slim(drop, only),)):
+        for example in transform.apply(source, shown, [{"slim": drop, "only": only}]):
             writer.write(dump(example))
     return _report(screen, [writer])
 

@@ -9,12 +9,13 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
+from heapq import nsmallest
 from itertools import pairwise
 
 from ftops.core.errors import Place
 from ftops.dataset.checks.chunk import KEPT, Chunk, Where
 from ftops.dataset.checks.example_text import TEXT, word_pairs_by_line
-from ftops.dataset.checks.minhash import LIKE, groups_of_equal, likeness, repeats
+from ftops.dataset.checks.minhash import LIKE, groups_of_equal, likeness
 from ftops.dataset.formats.vision import MAX_EXAMPLES as MAX_WITH_IMAGES
 from ftops.dataset.rules.findings import MAX_SHOWN, Finding, LocatedFinding, place
 from ftops.dataset.rules.sensitive_data import mask
@@ -155,11 +156,18 @@ class Aggregate:
 
     def _check_duplicates(self, lines: Lines) -> None:
         numbers = self.numbers
-        repeated = repeats(self.contents[::2], MAX_SHOWN)
-        for index, first in repeated.first:
+        is_repeat = bytearray(len(numbers))
+
+        def repeats() -> Iterator[tuple[int, int]]:
+            for group in groups_of_equal(self.contents[::2]):
+                for index in group[1:]:
+                    is_repeat[index] = 1
+                    yield index, group[0]
+
+        for index, first in nsmallest(MAX_SHOWN, repeats()):
             self.report("data/duplicate", "the same example as in line", numbers[index], numbers[first])
-        self.counts["data/duplicate"] += repeated.total - len(repeated.first)
-        candidates = list(near_pairs(self.minhashes, repeated.flags))
+        self.counts["data/duplicate"] = is_repeat.count(1)
+        candidates = list(near_pairs(self.minhashes, is_repeat))
         wanted = {numbers[index] for pair in candidates for index in pair}
         words = word_pairs_by_line(lines(wanted)) if wanted else {}
         reported: set[int] = set()

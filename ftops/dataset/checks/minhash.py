@@ -12,7 +12,6 @@ import struct
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, pairwise
-from typing import NamedTuple
 
 SIZE = 16
 LIKE = 0.8
@@ -81,48 +80,9 @@ def _by_numpy(heads: Sequence[bytes]) -> bytes:
     return hashes.tobytes()
 
 
-class Repeats(NamedTuple):
-    """Keys that are equal to an earlier one."""
-
-    flags: bytearray
-    """For each key, 1 if it is a repeat."""
-    total: int
-    first: list[tuple[int, int]]
-    """The first few: the index of the repeat, and of the key that it repeats."""
-
-
-def repeats(keys: Sequence[int], shown: int) -> Repeats:
-    """Finds the keys that are equal to an earlier one, and lists `shown` of them."""
-    if len(keys) > MANY:
-        return _repeats_of_many(keys, shown)
-    seen: dict[int, int] = {}
-    again = [
-        (index, first) for index, key in enumerate(keys) if (first := seen.setdefault(key, index)) != index
-    ]
-    flags = bytearray(len(keys))
-    for index, _ in again:
-        flags[index] = 1
-    return Repeats(flags, len(again), again[:shown])
-
-
 def groups_of_equal(keys: Sequence[int]) -> Iterator[list[int]]:
     """Groups of indices of equal keys, in order; 0 isn't a key."""
     return _groups_of_many(keys) if len(keys) > MANY else _groups_of_few(keys)
-
-
-def _repeats_of_many(keys: Sequence[int], shown: int) -> Repeats:
-    import numpy
-
-    values = numpy.frombuffer(keys, dtype=numpy.uint64)  # type: ignore[call-overload]
-    order = numpy.argsort(values, kind="stable")
-    ranked = values[order]
-    again = order[1:][ranked[1:] == ranked[:-1]]
-    flags = bytearray(len(keys))
-    numpy.frombuffer(flags, dtype=numpy.uint8)[again] = 1
-    again.sort()
-    few = again[:shown]
-    first = order[numpy.searchsorted(ranked, values[few])]
-    return Repeats(flags, len(again), list(zip(few.tolist(), first.tolist(), strict=True)))
 
 
 def _groups_of_few(keys: Iterable[int]) -> Iterator[list[int]]:

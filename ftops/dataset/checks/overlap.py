@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterator
+from itertools import chain, islice
 from pathlib import Path
 
 from ftops.dataset.checks import checker
 from ftops.dataset.checks.aggregate import MAX_PAIRS, Aggregate
 from ftops.dataset.checks.example_text import word_pairs_by_line
-from ftops.dataset.checks.minhash import LIKE, MANY, groups_of_equal, likeness
+from ftops.dataset.checks.minhash import LIKE, groups_of_equal, likeness
 from ftops.dataset.rules.findings import Overlap, Pair
 
 
@@ -34,32 +36,19 @@ def overlap(path: Path, other: Path, format: str) -> Overlap:
 
 def _exact(ours: Aggregate, theirs: Aggregate) -> list[Pair]:
     """Pairs of indices of examples with the same content."""
-    wanted, known = ours.contents[::2], theirs.contents[::2]
-    if len(known) > MANY:
-        import numpy
-
-        shared = numpy.isin(
-            numpy.frombuffer(known, dtype=numpy.uint64), numpy.frombuffer(wanted, dtype=numpy.uint64)
-        )
-        indices = numpy.flatnonzero(shared).tolist()
-    else:
-        keys = set(wanted)
-        indices = [index for index, key in enumerate(known) if key in keys]
-    first = {known[index]: index for index in reversed(indices)}
-    return [(index, first[key]) for index, key in enumerate(wanted) if key in first]
+    return sorted(_equal(ours.contents[::2], theirs.contents[::2]))
 
 
 def _candidates(ours: Aggregate, theirs: Aggregate, exact: set[int]) -> list[Pair]:
     """Pairs of indices of examples that may be nearly the same, some MAX_PAIRS at most."""
-    start = len(theirs.numbers)
-    pairs: dict[Pair, None] = {}
-    for half in (0, 1):
-        keys = array("Q", theirs.minhashes[half::2]) + array("Q", ours.minhashes[half::2])
-        for group in groups_of_equal(keys):
-            first = group[0]
-            for index in group:
-                if first < start <= index and index - start not in exact:
-                    pairs[index - start, first] = None
-            if len(pairs) >= MAX_PAIRS:
-                return list(pairs)
-    return list(pairs)
+    halves = (_equal(ours.minhashes[half::2], theirs.minhashes[half::2]) for half in (0, 1))
+    pairs = (pair for pair in chain.from_iterable(halves) if pair[0] not in exact)
+    return list(dict.fromkeys(islice(pairs, 2 * MAX_PAIRS)))[:MAX_PAIRS]
+
+
+def _equal(ours: array[int], theirs: array[int]) -> Iterator[Pair]:
+    """The indices of our keys that are among theirs, each with the first index of the same key there."""
+    start = len(theirs)
+    for first, *others in groups_of_equal(theirs + ours):
+        if first < start:
+            yield from ((index - start, first) for index in others if index >= start)

@@ -53,27 +53,13 @@ def matches(folder: Path, pattern: str) -> tuple[Path, ...]:
 
 def fits(name: Sequence[str], pattern: Sequence[str]) -> bool:
     """Whether a path (in parts) matches a pattern (in parts) and isn't hidden."""
-    starts = {0}  # indices in the pattern from which the rest of the name may match
-    for part in name:
-        starts = _past_folders(starts, pattern)
-        if part.startswith("."):
-            return False
-        starts = {
-            at if pattern[at] == "**" else at + 1
-            for at in starts
-            if at < len(pattern) and (pattern[at] == "**" or fnmatchcase(part, pattern[at]))
-        }
-    return len(pattern) in _past_folders(starts, pattern) and (not pattern or pattern[-1] != "**")
-
-
-def _past_folders(starts: set[int], pattern: Sequence[str]) -> set[int]:
-    """`starts`, and the index after each `**`, which may match no folder."""
-    passed = set(starts)
-    for at in sorted(starts):
-        while at < len(pattern) and pattern[at] == "**":
-            at += 1
-            passed.add(at)
-    return passed
+    ends = {0}  # how many parts of the path the pattern may match so far
+    for part in pattern:
+        if part == "**":
+            ends = set(range(min(ends, default=len(name) + 1), len(name) + 1))
+        else:
+            ends = {at + 1 for at in ends if at < len(name) and fnmatchcase(name[at], part)}
+    return len(name) in ends and [*pattern][-1:] != ["**"] and not any(part.startswith(".") for part in name)
 
 
 def join(files: Sequence[Path], project: Path) -> Path:
@@ -86,7 +72,13 @@ def join(files: Sequence[Path], project: Path) -> Path:
         key = sha256()
         for file, own in zip(files, identities, strict=True):
             key.update(f"{file}\0{own}\n".encode("utf-8", "surrogateescape"))
-        result = derive(project, key.hexdigest(), lambda writer: _write(files, writer), since=since)
+
+        def write(writer: Writer) -> None:
+            for index, file in enumerate(files):
+                for block in _blocks(file, index):
+                    writer.copy(block)
+
+        result = derive(project, key.hexdigest(), write, since=since)
         if identities != [identity(file.stat()) for file in files]:
             raise Unreadable(Finding("file/changed", "a file changed while it was read"))
     except OSError as error:
@@ -125,7 +117,12 @@ class Lines:
     @cached_property
     def _ends(self) -> list[int]:
         """The last line of each file."""
-        return list(accumulate(_count(file, index) for index, file in enumerate(self._files)))
+        return list(
+            accumulate(
+                sum(block.count(b"\n") for block in _blocks(file, index))
+                for index, file in enumerate(self._files)
+            )
+        )
 
 
 def divided(folder: Path, pattern: str) -> tuple[Path, str]:
@@ -160,28 +157,16 @@ def _walk(folder: Path, pattern: Sequence[str], root: Path, seen: set[tuple[Path
             yield from _walk(path, rest, root, seen)
 
 
-def _write(files: Sequence[Path], writer: Writer) -> None:
-    """Every last line gets a line end; only the first file keeps a byte order mark."""
-    for index, file in enumerate(files):
-        with opened(file) as stream:
-            last = b"\n"
-            block = stream.read(BLOCK)
-            block = block.removeprefix(BOM) if index else block
-            while block:
-                writer.copy(block)
-                last = block[-1:]
-                block = stream.read(BLOCK)
-            if last != b"\n":
-                writer.copy(b"\n")
-
-
-def _count(file: Path, index: int) -> int:
-    """Lines, as `_write` writes them."""
-    count, last = 0, b"\n"
+def _blocks(file: Path, index: int) -> Iterator[bytes]:
+    """The content of a file as it is joined: the last line gets a line end, and only the first file keeps a
+    byte order mark."""
     with opened(file) as stream:
-        if index and stream.read(len(BOM)) != BOM:
-            stream.seek(0)
-        while block := stream.read(BLOCK):
-            count += block.count(b"\n")
+        last = b"\n"
+        block = stream.read(BLOCK)
+        block = block.removeprefix(BOM) if index else block
+        while block:
+            yield block
             last = block[-1:]
-    return count + (last != b"\n")
+            block = stream.read(BLOCK)
+        if last != b"\n":
+            yield b"\n"

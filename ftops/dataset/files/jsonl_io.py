@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, NamedTuple
 import msgspec
 
 from ftops.core.confined_files import opened
-from ftops.core.errors import Diagnostic, FtopsError, Place, UsageError
+from ftops.core.errors import FtopsError, Place, UsageError
 from ftops.core.snippets import command
 
 BOM = b"\xef\xbb\xbf"
@@ -27,7 +27,6 @@ Example = dict[str, Any]
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 _encode_sorted = msgspec.json.Encoder(order="sorted").encode
-_NOT_ENCODED = (msgspec.MsgspecError, UnicodeError, OverflowError)
 
 
 class Line(NamedTuple):
@@ -42,21 +41,11 @@ class Line(NamedTuple):
 class DataError(FtopsError):
     """A data file, or a line of it, can't be used."""
 
-    def __init__(self, diagnostic: Diagnostic) -> None:
-        super().__init__(diagnostic.summary)
-        self._diagnostic = diagnostic
 
-    @property
-    def diagnostics(self) -> tuple[Diagnostic, ...]:
-        return (self._diagnostic,)
-
-
-class NotAnExample(DataError):
-    """A line of a file isn't an example."""
-
-    def __init__(self, file: str, number: int) -> None:
-        hint = f"{command('ftops', 'data', 'check', file)} says what is wrong"
-        super().__init__(Diagnostic("the line is not a JSON object", "", hint, Place(file, number)))
+def not_an_example(file: str, number: int) -> DataError:
+    """The error for a line that isn't an example."""
+    hint = f"{command('ftops', 'data', 'check', file)} says what is wrong"
+    return DataError("the line is not a JSON object", "", hint, Place(file, number))
 
 
 def parse(raw: bytes) -> Example | None:
@@ -78,18 +67,15 @@ def list_at(holder: Mapping[str, Any], key: str) -> list[Any]:
 
 def canonical(value: object) -> bytes:
     """JSON with sorted keys and no spaces: equal for equal values."""
-    try:
-        return _encode_sorted(value)
-    except _NOT_ENCODED:
-        return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+    return dump(value, sort=True)
 
 
-def dump(value: object) -> bytes:
+def dump(value: object, *, sort: bool = False) -> bytes:
     """One line of JSON without its line end; keys keep their order."""
     try:
-        return _encode(value)
-    except _NOT_ENCODED:
-        return json.dumps(value, separators=(",", ":")).encode()
+        return _encode_sorted(value) if sort else _encode(value)
+    except (msgspec.MsgspecError, UnicodeError, OverflowError):
+        return json.dumps(value, sort_keys=sort, separators=(",", ":")).encode()
 
 
 def blocks(stream: BinaryIO, size: int = BLOCK) -> Iterator[bytes]:
@@ -129,10 +115,10 @@ def read(path: Path) -> Iterator[Line]:
 
 
 def read_strictly(path: Path, display: str) -> Iterator[tuple[Line, Example]]:
-    """The examples of a file. Raises NotAnExample at the first line that isn't one."""
+    """The examples of a file. Raises DataError at the first line that isn't one."""
     for line in read(path):
         if line.example is None:
-            raise NotAnExample(display, line.number)
+            raise not_an_example(display, line.number)
         yield line, line.example
 
 

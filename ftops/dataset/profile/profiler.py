@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections import Counter as Tally
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -147,8 +148,6 @@ class _Block:
         self.sums = Sums()
         self.rows: list[bytes] = []
         self._count = count
-        self._systems: dict[str, str] = {}
-        """Digests of system messages: most examples have the same."""
 
     def add(self, number: int, example: Mapping[str, Any]) -> None:
         messages = example_digest.messages(example)
@@ -175,21 +174,11 @@ class _Block:
         role = role if isinstance(role, str) else ""
         sums.turns[role] += 1
         if role in ("system", "developer"):
-            sums.systems.add(self._system(content))
+            sums.systems.add(_system(content) if isinstance(content, str) else example_digest.short(content))
         if isinstance(content, list):
             sums.images += sum(1 for part in content if isinstance(part, dict) and "image_url" in part)
         for call in calls(message):
             sums.calls[call.name] += 1
-
-    def _system(self, content: object) -> str:
-        if not isinstance(content, str):
-            return example_digest.short(content)
-        known = self._systems.get(content)
-        if known is None:
-            if len(self._systems) >= _SYSTEMS:
-                self._systems.clear()
-            known = self._systems[content] = example_digest.short(content)
-        return known
 
     def _add_plain(self, messages: example_digest.Messages, counter: Counter) -> int:
         """A faster `_add_tokens` for conversations that have only texts, as most do."""
@@ -219,6 +208,12 @@ class _Block:
                 sums.call_tokens[function] += tokens
         sums.tokens += total
         return total
+
+
+@lru_cache(maxsize=_SYSTEMS)
+def _system(text: str) -> str:
+    """The digest of a system message: most examples have the same."""
+    return example_digest.short(text)
 
 
 def _is_plain(message: Mapping[str, Any]) -> bool:

@@ -6,8 +6,9 @@ aren't published; `FRAMES` has what OpenAI documents. docs/data.md says what is 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from importlib.machinery import PathFinder
 from importlib.util import find_spec, module_from_spec
 from typing import Any, NamedTuple
@@ -17,12 +18,10 @@ from msgspec import Struct
 from ftops.dataset.files.jsonl_io import canonical, list_at
 
 ENCODINGS = ("o200k_base", "cl100k_base")
-_ROOM = 8_000_000
-"""Characters of texts whose counts are cached: system messages, functions and short answers are repeated."""
+_TEXTS = 2_000
+"""Texts whose counts are cached: system messages, functions and short answers are repeated."""
 _LONGEST = 20_000
 """A longer text isn't cached."""
-_ENTRY = 100
-"""The memory of a cached text besides its characters."""
 _DEFINITIONS = 200
 _WORDS = 200_000
 """Words whose counts are cached."""
@@ -80,7 +79,8 @@ class Counter(Struct, frozen=True):
     encoding: str
     count: Callable[[str], int]
     frame: Frame
-    count_definitions: Callable[[list[Mapping[str, Any]]], int]
+    count_definitions: Callable[[bytes], int]
+    """Counts a list of functions, given as canonical JSON."""
 
     def parts(self, example: Mapping[str, Any]) -> Iterator[TokenCount]:
         """The counts of an example of any format; malformed parts count as nothing."""
@@ -91,7 +91,7 @@ class Counter(Struct, frozen=True):
         for holder in offers if source is example else [*offers, source]:
             offered = definitions(holder)
             if offered:
-                yield TokenCount("functions", self.count_definitions(offered))
+                yield TokenCount("functions", self.count_definitions(canonical(offered)))
         outputs = [m for key in ("preferred_output", "non_preferred_output") for m in list_at(example, key)]
         for message in list_at(source, "messages"):
             if isinstance(message, dict):
@@ -165,7 +165,13 @@ def counter(encoding: str) -> Counter:
         raise NoEncoding(f"unknown encoding {encoding!r}; known encodings are {', '.join(ENCODINGS)}")
     count = _cached(by_words(exact(encoding)))
     frame = FRAMES[encoding]
-    return Counter(encoding, count, frame, _cached_definitions(count, frame))
+
+    @lru_cache(_DEFINITIONS)
+    def count_definitions(functions: bytes) -> int:
+        """Cached by their JSON: most files offer the same functions in every example."""
+        return frame.functions + sum(_definition(f, count, frame) for f in json.loads(functions))
+
+    return Counter(encoding, count, frame, count_definitions)
 
 
 def exact(encoding: str) -> Callable[[str], int]:
@@ -216,44 +222,14 @@ class _Words(dict[str, int]):
 
 
 def _cached(count: Callable[[str], int]) -> Callable[[str], int]:
-    known: dict[str, int] = {}
-    room = _ROOM
+    def count_any(text: str) -> int:
+        try:
+            return count(text)
+        except UnicodeEncodeError:  # a lone surrogate, which the checks report
+            return count(text.encode("utf-8", "replace").decode())
 
-    def cached(text: str) -> int:
-        nonlocal room
-        tokens = known.get(text)
-        if tokens is None:
-            try:
-                tokens = count(text)
-            except UnicodeEncodeError:  # a lone surrogate, which the checks report
-                tokens = count(text.encode("utf-8", "replace").decode())
-            if len(text) <= _LONGEST:
-                room -= len(text) + _ENTRY
-                if room < 0:
-                    known.clear()
-                    room = _ROOM
-                known[text] = tokens
-        return tokens
-
-    return cached
-
-
-def _cached_definitions(
-    count: Callable[[str], int], frame: Frame
-) -> Callable[[list[Mapping[str, Any]]], int]:
-    """Cached by their JSON: most files offer the same functions in every example."""
-    known: dict[bytes, int] = {}
-
-    def cached(functions: list[Mapping[str, Any]]) -> int:
-        key = canonical(functions)
-        tokens = known.get(key)
-        if tokens is None:
-            if len(known) >= _DEFINITIONS:
-                known.clear()
-            tokens = known[key] = frame.functions + sum(_definition(f, count, frame) for f in functions)
-        return tokens
-
-    return cached
+    count_short = lru_cache(_TEXTS)(count_any)
+    return lambda text: (count_short if len(text) <= _LONGEST else count_any)(text)
 
 
 def _definition(function: Mapping[str, Any], count: Callable[[str], int], frame: Frame) -> int:

@@ -49,13 +49,6 @@ class Template(Struct, frozen=True):
         return _PLACEHOLDER.sub(lambda m: m[0][0] if m[1] is None else _cell(row.get(m[1])), self.text)
 
 
-class BadRow(DataError):
-    """A row that can't be used."""
-
-    def __init__(self, path: Path, number: int, reason: str) -> None:
-        super().__init__(Diagnostic(reason, "", "fix the row", Place(str(path), number)))
-
-
 def mapping(path: Path) -> tuple[Template, ...]:
     """`messages: [{role: user, content: "{question}"}, …]` of a YAML file. Raises UsageError, DataError."""
     try:
@@ -64,7 +57,8 @@ def mapping(path: Path) -> tuple[Template, ...]:
     except OSError as error:
         raise unreadable(path, error) from error
     except yaml_document.Invalid as error:
-        raise DataError(error.diagnostic) from error
+        problem = error.diagnostic
+        raise DataError(problem.summary, problem.detail, problem.hint, problem.place) from error
     findings: list[Diagnostic] = []
     data = yaml_document.data(document, document.root, findings) if document.root is not None else None
     messages = data.get("messages") if isinstance(data, dict) else None
@@ -82,7 +76,7 @@ def _is_message(value: object) -> bool:
 
 
 def chats(path: Path, templates: Sequence[Template], delimiter: str = "") -> Iterator[Example]:
-    """Every row as an example, without the messages that are empty. Raises UsageError, BadRow."""
+    """Every row as an example, without the messages that are empty. Raises UsageError, DataError."""
     is_parquet = path.suffix.lower() in (".parquet", ".pq")
     columns, rows = _parquet(path) if is_parquet else _csv(path, delimiter)
     for column in (c for template in templates for c in template.columns):
@@ -96,7 +90,7 @@ def chats(path: Path, templates: Sequence[Template], delimiter: str = "") -> Ite
     for number, row in rows:
         messages = [{"role": t.role, "content": text} for t in templates if (text := t.fill(row)).strip()]
         if not any(message["role"] == "assistant" for message in messages):
-            raise BadRow(path, number, "the row has no text for the assistant")
+            raise _bad_row(path, number, "the row has no text for the assistant")
         yield {"messages": messages}
 
 
@@ -127,12 +121,12 @@ def _csv_rows(path: Path, delimiter: str, columns: Sequence[str]) -> Iterator[tu
                     continue
                 if len(row) != len(columns):
                     reason = f"the row has {len(row)} values for {len(columns)} columns"
-                    raise BadRow(path, reader.line_num, reason)
+                    raise _bad_row(path, reader.line_num, reason)
                 yield reader.line_num, dict(zip(columns, row, strict=True))
         except csv.Error as error:
-            raise BadRow(path, reader.line_num, f"not CSV: {error}") from error
+            raise _bad_row(path, reader.line_num, f"not CSV: {error}") from error
         except UnicodeDecodeError as error:
-            raise BadRow(path, reader.line_num + 1, "the row is not UTF-8") from error
+            raise _bad_row(path, reader.line_num + 1, "the row is not UTF-8") from error
 
 
 def _text(path: Path) -> TextIOWrapper:
@@ -158,6 +152,10 @@ def _parquet(path: Path) -> tuple[list[str], Iterator[tuple[int, Row]]]:
         raise UsageError(f"{path} isn't a Parquet file", f"{error}.", "") from error
     batches = file.iter_batches(batch_size=BATCH)
     return columns, enumerate((row for batch in batches for row in batch.to_pylist()), 1)
+
+
+def _bad_row(path: Path, number: int, reason: str) -> DataError:
+    return DataError(reason, "", "fix the row", Place(str(path), number))
 
 
 def _cell(value: object) -> str:
