@@ -24,7 +24,7 @@ from ftops.evaluation.calls import (
     unusable,
 )
 
-KINDS = ("call", "calls", "no_call", "text")
+KINDS = ("call", "calls", "no_call", "text", "schema")
 """Keys of an `expect` that is an object; each stands alone, but for `arguments` beside `call`."""
 _URI = "urn:tool"
 
@@ -55,12 +55,13 @@ class Expected(Struct, frozen=True):
 
 
 def expected_of(expectation: Any, schemas: Mapping[str, Schema]) -> Expected:
-    """If there are tools, a text is the name of a function; `{"text": …}` expects that text and no call.
-    Raises Unclear."""
+    """If there are tools, a text is the name of a function; `{"text": …}` expects that text, or one of a
+    list, and no call. Raises Unclear."""
     if isinstance(expectation, str):
         return Expected((ExpectedCall(expectation),) if schemas else None, expectation)
     if not isinstance(expectation, dict):
         raise Unclear("`expect` must be a string or an object", 'write {"call": "land_drone"}')
+    no_call = () if schemas else None
     kind = next((key for key in KINDS if key in expectation), "")
     known = ("call", "arguments") if kind == "call" else (kind,) if kind else KINDS
     unknown = [key for key in expectation if key not in known]
@@ -70,9 +71,15 @@ def expected_of(expectation: Any, schemas: Mapping[str, Schema]) -> Expected:
         raise Unclear("`expect` is empty", 'write {"no_call": true} if no function is to be called')
     value = expectation[kind]
     if kind == "text":
-        if not isinstance(value, str):
-            raise Unclear("`text` in `expect` must be a string")
-        return Expected(() if schemas else None, value)
+        if not isinstance(value, str) and not is_list_of_texts(value):
+            raise Unclear("`text` in `expect` must be a string or a list of strings")
+        return Expected(no_call, value)
+    if kind == "schema":
+        try:
+            json_validator(value)
+        except ValueError as error:
+            raise Unclear(f"`schema` in `expect` can't be used: {error}") from error
+        return Expected(no_call, value)
     if kind == "no_call":
         if value is not True:
             raise Unclear("`no_call` in `expect` must be true")
@@ -81,6 +88,10 @@ def expected_of(expectation: Any, schemas: Mapping[str, Schema]) -> Expected:
     if not isinstance(calls, list):
         raise Unclear("`calls` in `expect` must be a list")
     return Expected(tuple(_call(call) for call in calls), expectation)
+
+
+def is_list_of_texts(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(text, str) for text in value)
 
 
 def _call(call: Any) -> ExpectedCall:

@@ -71,24 +71,30 @@ def _function_call(grader: Grader, prompt: Prompt, answer: Answer, schemas: Mapp
     if expected.calls is None:
         return _ungraded("text is expected here, not a call")
     miss = compare_calls(expected.calls, answer.calls, schemas, rule)
-    if miss is None and not expected.calls and isinstance(expected.value, str) and rule.match == "arguments":
+    if (
+        miss is None
+        and not expected.calls
+        and isinstance(expected.value, str | list)
+        and rule.match == "arguments"
+    ):
         return _exact(grader, prompt, answer, schemas)
     return RIGHT if miss is None else Grade(0.0, miss=miss)
 
 
 def _exact(grader: Grader, prompt: Prompt, answer: Answer, schemas: Mapping[str, Schema]) -> Grade:
     expected = prompt.expected.value
-    if not isinstance(expected, str):
-        return _ungraded("`expect` isn't a string")
-    return _decided(_normal(expected) == _normal(answer.content), expected, answer.content)
+    return _one_text([expected] if isinstance(expected, str) else expected, answer)
 
 
 def _one_of(grader: Grader, prompt: Prompt, answer: Answer, schemas: Mapping[str, Schema]) -> Grade:
-    expected = grader.options.get("values", prompt.expected.value)
+    return _one_text(grader.options["values"], answer)
+
+
+def _one_text(expected: Any, answer: Answer) -> Grade:
     if not isinstance(expected, list):
-        return _ungraded("neither `values` nor `expect` is a list of texts")
-    is_right = _normal(answer.content) in {_normal(str(option)) for option in expected}
-    return _decided(is_right, expected, answer.content)
+        return _ungraded("`expect` is neither a text nor a list of texts")
+    is_right = _normal(answer.content) in {_normal(text) for text in expected}
+    return _decided(is_right, expected[0] if len(expected) == 1 else expected, answer.content)
 
 
 def _regex(grader: Grader, prompt: Prompt, answer: Answer, schemas: Mapping[str, Schema]) -> Grade:

@@ -58,6 +58,7 @@ _OPTIONS = (
     ),
     click.option("--tools", type=_FILE, metavar="FILE", help="The functions that can be called, as JSON."),
     click.option("--system", type=_FILE, metavar="FILE", help="The system message, as text."),
+    click.option("--graders", type=_FILE, metavar="FILE", help="How answers are graded, as YAML or JSON."),
     click.option(
         "--setting",
         "settings",
@@ -102,6 +103,7 @@ def command(
     prompts: Path,
     tools: Path | None,
     system: Path | None,
+    graders: Path | None,
     settings: tuple[str, ...],
     samples: int,
     concurrency: int,
@@ -120,6 +122,7 @@ def command(
     Exits with 1 if an answer is missing or can't be graded, and with 5 as --fail-if says.
     """
     from ftops.cli.report_files import check_report, write_report
+    from ftops.evaluation.grader_table import read_graders_file
     from ftops.evaluation.prompts import read_prompts
     from ftops.session.evaluation import Evaluator, Inputs
     from ftops.views.evaluation import draw, draw_markdown, to_json
@@ -137,6 +140,7 @@ def command(
         _text(system).strip() if system else "",
         _settings(settings),
         samples,
+        read_graders_file(_content(graders), display(graders)) if graders else (),
     )
     with Session.open(read(spec)) as session:
         evaluator = Evaluator(session, names, against, inputs, fresh)

@@ -10,6 +10,7 @@ import pytest
 
 from ftops.core.errors import SpecError
 from ftops.evaluation.expectations import (
+    Expected,
     Unclear,
     expected_of,
     of_message,
@@ -89,7 +90,8 @@ def test_a_required_parameter_has_to_be_expected() -> None:
         5, True, None, [], ["fly"], {}, {"call": 5}, {"call": "fly", "arguments": [1]},
         {"call": "fly", "arguments": "{}"}, {"call": "fly", "argumets": {}}, {"calls": "fly"},
         {"calls": [{"name": "fly"}]}, {"calls": [{"call": "fly", "x": 1}]}, {"cal": "fly"}, {"text": 5},
-        {"no_call": False}, {"no_call": True, "call": "fly"},
+        {"no_call": False}, {"no_call": True, "call": "fly"}, {"text": []}, {"text": ["a", 5]},
+        {"schema": {"type": 5}}, {"schema": "object"},
     ],
 )  # fmt: skip
 def test_what_says_nothing_is_refused(expectation: Any) -> None:
@@ -97,6 +99,15 @@ def test_what_says_nothing_is_refused(expectation: Any) -> None:
     for schemas in (schemas_of(TOOLS), {}):
         with pytest.raises(Unclear):
             expected_of(expectation, schemas)
+
+
+@pytest.mark.parametrize(
+    ("expectation", "value"),
+    [({"text": ["a", "b"]}, ["a", "b"]), ({"schema": {"type": "array"}}, {"type": "array"})],
+)
+def test_a_text_beside_tools_is_no_call(expectation: Any, value: Any) -> None:
+    assert expected_of(expectation, schemas_of(TOOLS)) == Expected((), value)
+    assert expected_of(expectation, {}) == Expected(None, value)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,170 @@
+"""Graders as a table: from the mapping of a spec or a file to graders, with every fault in it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from msgspec import Struct
+
+from ftops.core.errors import Diagnostic, Place, SpecError
+from ftops.core.suggestions import did_you_mean
+from ftops.evaluation.calls import json_validator, matches
+from ftops.evaluation.expectations import is_list_of_texts
+from ftops.evaluation.graders import Grader
+from ftops.yaml.document import Invalid, data, decode, parse, resolve
+
+Keys = tuple[str, ...]
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
+
+
+class Fault(NamedTuple):
+    """An error in the value at `keys`, counted from the table; with `is_key`, in the last key itself."""
+
+    keys: Keys
+    summary: str
+    detail: str = ""
+    hint: str = ""
+    is_key: bool = False
+
+
+class Wrong(NamedTuple):
+    """Why an option can't have a value: how the sentence "`match` of grader call …" ends, and a hint."""
+
+    what: str
+    hint: str = ""
+
+
+class Option(Struct, frozen=True):
+    """What a type of graders can be told. `problem` says what is wrong with a value."""
+
+    problem: Callable[[Any], Wrong | None]
+    is_required: bool = False
+
+
+def read_graders(table: Any) -> tuple[tuple[Grader, ...], list[Fault]]:
+    """The graders of a mapping from names to their types and options, and every fault; a grader with faults
+    is left out."""
+    if not isinstance(table, Mapping) or not table:
+        hint = "write {call: {type: function_call}}"
+        return (), [Fault((), "`graders` must be a mapping from names to graders", "", hint)]
+    faults: list[Fault] = []
+    graders = []
+    for name, row in table.items():
+        found = list(_row_faults(str(name), row))
+        faults += found
+        if not found:
+            graders.append(Grader(name, row["type"], {k: v for k, v in row.items() if k != "type"}))
+    return tuple(graders), faults
+
+
+def read_graders_file(content: bytes, name: str) -> tuple[Grader, ...]:
+    """The graders of a YAML or JSON file. Raises SpecError with every fault and its place."""
+    try:
+        document = parse(decode(content, name), name)
+    except Invalid as error:
+        raise SpecError([error.diagnostic]) from error
+    findings: list[Diagnostic] = []
+    root = document.root
+    table = resolve(data(document, root, findings)) if root else None
+    if findings:
+        raise SpecError(findings)
+    graders, faults = read_graders(table)
+    for fault in faults:
+        place = Place(name)
+        if root is not None and fault.keys:
+            key, value = document.find(root, root, fault.keys)
+            place = document.place_of(key if fault.is_key or value is None else value)
+        findings.append(Diagnostic(fault.summary, fault.detail, fault.hint, place))
+    if findings:
+        raise SpecError(findings)
+    return graders
+
+
+def _row_faults(name: str, row: Any) -> Iterator[Fault]:
+    if not _NAME.fullmatch(name):
+        hint = "use letters, digits, - and _, at most 64, and begin with a letter"
+        yield Fault((name,), f"`{name}` can't be the name of a grader", "", hint, is_key=True)
+    if not isinstance(row, Mapping):
+        yield Fault((name,), f"grader {name} must be a mapping", "", "write {type: exact}")
+        return
+    if "type" not in row:
+        yield Fault((name,), f"grader {name} has no `type`", "", f"types: {', '.join(TABLE)}", is_key=True)
+        return
+    kind = row["type"]
+    if not isinstance(kind, str) or kind not in TABLE:
+        summary = f"there is no type of graders `{kind}`"
+        yield Fault((name, "type"), summary, "", did_you_mean(str(kind), TABLE))
+        return
+    options = TABLE[kind]
+    for key, value in row.items():
+        if key != "type":
+            yield from _option_faults(name, kind, key, value)
+    for key, option in options.items():
+        if option.is_required and key not in row:
+            yield Fault((name,), f"grader {name} has no `{key}`", f"The type {kind} needs it.", is_key=True)
+
+
+def _option_faults(name: str, kind: str, key: str, value: Any) -> Iterator[Fault]:
+    options = TABLE[kind]
+    if key not in options:
+        hint = did_you_mean(key, options, nothing=f"The type {kind} has no options.")
+        yield Fault((name, key), f"a grader of type {kind} has no option `{key}`", "", hint, is_key=True)
+    elif wrong := options[key].problem(value):
+        yield Fault((name, key), f"`{key}` of grader {name} {wrong.what}", "", wrong.hint)
+
+
+# What options may be
+
+
+def _choice(*words: str) -> Option:
+    def problem(value: Any) -> Wrong | None:
+        hint = did_you_mean(str(value), words)
+        return None if value in words else Wrong(f"must be {' or '.join(f'`{w}`' for w in words)}", hint)
+
+    return Option(problem)
+
+
+def _share(value: Any) -> Wrong | None:
+    is_share = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
+    return None if is_share else Wrong("must be a number from 0 to 1")
+
+
+def _texts(value: Any) -> Wrong | None:
+    return None if is_list_of_texts(value) else Wrong("must be a list of texts", 'quote numbers: ["1", "2"]')
+
+
+def _pattern(value: Any) -> Wrong | None:
+    try:
+        matches(value, "")
+    except ValueError as error:
+        return Wrong(f"is {error}", "use Rust's syntax, without look-around and backreferences")
+    return None
+
+
+def _schema(value: Any) -> Wrong | None:
+    try:
+        json_validator(value)
+    except ValueError as error:
+        return Wrong(f"isn't a JSON Schema that can be used: {error}")
+    return None
+
+
+TABLE: Mapping[str, Mapping[str, Option]] = {
+    "function_call": {
+        "match": _choice("name", "arguments"),
+        "strings": _choice("exact", "loose"),
+        "order": _choice("any", "strict"),
+        "extra": _choice("error", "ignore"),
+    },
+    "exact": {},
+    "one_of": {"values": Option(_texts, is_required=True)},
+    "regex": {"pattern": Option(_pattern)},
+    "json_schema": {"schema": Option(_schema)},
+    "similarity": {
+        "metric": _choice("fuzzy_match", "rouge_l"),
+        "at_least": Option(_share, is_required=True),
+    },
+}
+"""The options of each type. `pattern` and `schema` stand in place of the `expect` of each prompt."""
