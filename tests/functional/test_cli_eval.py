@@ -20,11 +20,11 @@ from tests.support.emulator_admin import Admin
 
 FILES = ("--prompts", "prompts.json", "--tools", "functions.json", "--system", "system.txt")
 SETTINGS = ("--setting", "temperature=0", "--setting", "tool_choice=required")
-GRADERS = """
-name: {type: function_call, match: name, order: strict}
-short: {type: regex, pattern: ".{0,40}"}
-text: {type: one_of, values: [none of these]}
-"""
+GRADERS = {
+    "name": {"type": "function_call", "match": "name", "order": "strict"},
+    "short": {"type": "regex", "pattern": ".{0,40}"},
+    "text": {"type": "one_of", "values": ["none of these"]},
+}
 BOTH = ("--deployment", "copilot", "--against", "base", *FILES, *SETTINGS)
 
 
@@ -336,14 +336,16 @@ def test_a_report_that_cannot_be_written_is_refused_first(folder: Path, admin: A
         (("--deployment", "base", "--against", "base", *FILES, "-y"), "can't be compared with itself"),
         (("--deployment", "copilot", *FILES, "--fail-if", "worse"), "--fail-if needs --against"),
         (("--deployment", "copilot", "--prompts", "wrong.json", *FILES[2:]), "Did you mean `land_drone`"),
-        (("--deployment", "copilot", *FILES, "--graders", "graders.yaml"), "graders.yaml:1:28"),
+        (("--deployment", "copilot", *FILES, "--graders", "strict.json"), "strict.json:1:36"),
     ],
 )
 def test_what_is_wrong_is_said_before_anything_is_asked(
     folder: Path, admin: Admin, words: tuple[str, ...], message: str
 ) -> None:
     (folder / "wrong.json").write_text('{"easy": {"Land": "land_dron"}}', encoding="utf-8")
-    (folder / "graders.yaml").write_text("call: {type: function_call, strict: true}", encoding="utf-8")
+    (folder / "strict.json").write_text(
+        '{"call": {"type": "function_call", "strict": true}}', encoding="utf-8"
+    )
     done = run([*FTOPS, "eval", *words], folder)
     assert done.returncode == 1
     assert message in " ".join(done.stderr.split())
@@ -352,8 +354,8 @@ def test_what_is_wrong_is_said_before_anything_is_asked(
 
 
 def test_graders_of_a_file(folder: Path) -> None:
-    (folder / "graders.yaml").write_text(GRADERS, encoding="utf-8")
-    found = document(folder, *BOTH, "--graders", "graders.yaml", code=1)
+    (folder / "graders.json").write_text(json.dumps(GRADERS), encoding="utf-8")
+    found = document(folder, *BOTH, "--graders", "graders.json")
     shares = {c["grader"]: c["rows"][0]["candidate"] for c in found["comparisons"]}
     assert {name: share["graded"] for name, share in shares.items()} == {"name": 20, "short": 20, "text": 20}
     assert shares["name"]["right"] == 19

@@ -58,7 +58,7 @@ _OPTIONS = (
     ),
     click.option("--tools", type=_FILE, metavar="FILE", help="The functions that can be called, as JSON."),
     click.option("--system", type=_FILE, metavar="FILE", help="The system message, as text."),
-    click.option("--graders", type=_FILE, metavar="FILE", help="How answers are graded, as YAML or JSON."),
+    click.option("--graders", type=_FILE, metavar="FILE", help="How answers are graded, as JSON or YAML."),
     click.option(
         "--setting",
         "settings",
