@@ -68,6 +68,14 @@ class Screen:
         """For programs: unchanged, unless it goes to a terminal."""
         self._write(self._out, clean_lines(text) if self.is_terminal else text)
 
+    def result(self, document: Callable[[], Mapping[str, Json]], text: Callable[[], str]) -> int:
+        """The result of a command: a JSON document, or text for people. Returns the exit code 0."""
+        if self.json:
+            self.document({"format_version": 1, **document()})
+        else:
+            self.text(text())
+        return 0
+
     def document(self, document: Mapping[str, Json]) -> None:
         """The one JSON document of a command."""
         self._write(self._out, self._json(document, indent=2))

@@ -107,6 +107,8 @@ def _words(
     return tuple(words)
 
 
+dry_run_option = click.option("--dry-run", is_flag=True, help="Only show what would be recorded.")
+
 approve_option = click.option("-y", "--auto-approve", is_flag=True, help="Don't ask for approval.")
 
 refresh_option = click.option(

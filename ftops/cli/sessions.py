@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import click
 
 from ftops.cli.console import INTERRUPTED, Screen
-from ftops.config.config import Config
+from ftops.cli.spec_args import SpecArguments, read_outline
 from ftops.core.errors import StateLocked
 from ftops.session.session import Session
 from ftops.state.backends.base import Waiting
@@ -24,9 +24,9 @@ _SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP
 
 
 @contextmanager
-def looking(screen: Screen, config: Config) -> Iterator[Session]:
+def looking(screen: Screen, spec: SpecArguments) -> Iterator[Session]:
     """A read-only session. Warns if the state was found at its previous location."""
-    with Session.open(config) as session:
+    with Session.open(read_outline(spec)) as session:
         screen.warn(session.look_elsewhere())
         yield session
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 from ftops.config.graph import Graph
 from ftops.core.address import Address, Json
@@ -21,7 +21,7 @@ def draw_text(graph: Graph, paint: Painter) -> str:
     return "".join(lines)
 
 
-def draw_mermaid(graph: Graph) -> str:
+def draw_mermaid(graph: Graph, paint: Painter) -> str:
     """For Markdown: GitHub draws it."""
     ids = {address: f"n{number}" for number, address in enumerate(graph.order)}
     lines = ["graph LR"]
@@ -33,12 +33,20 @@ def draw_mermaid(graph: Graph) -> str:
     return "\n".join(lines) + "\n"
 
 
-def draw_dot(graph: Graph) -> str:
+def draw_dot(graph: Graph, paint: Painter) -> str:
     """For Graphviz: `ftops graph --format dot | dot -Tsvg`."""
     lines = ["digraph ftops {", "  rankdir = LR", "  node [shape = box]"]
     lines += [f"  {_quoted(address)}" for address in graph.order]
     lines += [f"  {_quoted(a)} -> {_quoted(b)}" for a, b in _edges(graph)]
     return "\n".join([*lines, "}"]) + "\n"
+
+
+FORMS: Mapping[str, Callable[[Graph, Painter], str]] = {
+    "text": draw_text,
+    "mermaid": draw_mermaid,
+    "dot": draw_dot,
+}
+"""By the value of `--format`."""
 
 
 def to_json(graph: Graph) -> dict[str, Json]:

@@ -69,14 +69,11 @@ def command(
     files, findings = _check_all(paths or (Path(),), environment, format or "", severity)
     shown = [*(d for file in files for d in file.diagnostics), *findings]
     code = int(any(d.severity in (("error", "warning") if strict else ("error",)) for d in shown))
-    if screen.json:
-        rows: list[Json] = [_to_json(file) for file in files]
-        more: list[Json] = [view.to_json(d) for d in findings]
-        screen.document({"format_version": 1, "files": rows, "diagnostics": more, "exit_code": code})
-        return code
+    rows: list[Json] = [_to_json(file) for file in files]
+    more: list[Json] = [view.to_json(d) for d in findings]
     drawn = view.draw(with_lines(shown), screen.paint)
-    screen.text(f"{drawn}\n" if drawn else "")
-    screen.text("".join(f"{_summary(file)}\n" for file in files))
+    parts = [f"{drawn}\n"] * bool(drawn) + [f"{_summary(file)}\n" for file in files]
+    screen.result(lambda: {"files": rows, "diagnostics": more, "exit_code": code}, lambda: "".join(parts))
     return code
 
 
@@ -97,16 +94,13 @@ def _severity(settings: tuple[str, ...]) -> dict[str, str]:
 
 def _list_rules(screen: Screen, severity: Mapping[str, str]) -> int:
     grades = {id: grade_of(id, severity) for id in RULES}
-    if screen.json:
-        rows: list[Json] = [
-            {"rule": id, "severity": grades[id], "what": rule.what, "why": rule.why, "fix": rule.fix}
-            for id, rule in RULES.items()
-        ]
-        screen.document({"format_version": 1, "rules": rows})
-    else:
-        width = max(map(len, RULES))
-        screen.text("".join(f"{id:{width}}  {grades[id]:7}  {rule.what}\n" for id, rule in RULES.items()))
-    return 0
+    rows: list[Json] = [
+        {"rule": id, "severity": grades[id], "what": rule.what, "why": rule.why, "fix": rule.fix}
+        for id, rule in RULES.items()
+    ]
+    width = max(map(len, RULES))
+    lines = (f"{id:{width}}  {grades[id]:7}  {rule.what}\n" for id, rule in RULES.items())
+    return screen.result(lambda: {"rules": rows}, lambda: "".join(lines))
 
 
 def _check_all(

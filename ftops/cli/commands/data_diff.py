@@ -72,10 +72,10 @@ def command(screen: Screen, old: str, new: str, valid: Path | None, detailed_exi
         pairs,
         str(valid or ""),
     )
-    if screen.json:
-        screen.document({"format_version": 1, "old": old, "new": new, **view.to_json(compared)})
-    else:
-        screen.text(view.draw(compared, screen.paint))
+    screen.result(
+        lambda: {"old": old, "new": new, **view.to_json(compared)},
+        lambda: view.draw(compared, screen.paint),
+    )
     return DIFFERENT if detailed_exitcode and not found.is_empty else 0
 
 

@@ -68,13 +68,11 @@ def stats(
         kind = training_type or "standard"
         cost = pricing.training(_NOWHERE, counted, entry, model, kind, epochs) if model else None
         files[display(path.absolute())] = (counted, cost)
-    if screen.json:
-        rows: list[Json] = [{"file": f, **statistics_view.to_json(*found)} for f, found in files.items()]
-        screen.document({"format_version": 1, "encoding": name or None, "model": model, "files": rows})
-    else:
-        drawn = (statistics_view.draw(f, found, screen.paint, cost) for f, (found, cost) in files.items())
-        screen.text("\n".join(drawn))
-    return 0
+    rows: list[Json] = [{"file": f, **statistics_view.to_json(*found)} for f, found in files.items()]
+    drawn = (statistics_view.draw(f, found, screen.paint, cost) for f, (found, cost) in files.items())
+    return screen.result(
+        lambda: {"encoding": name or None, "model": model, "files": rows}, lambda: "\n".join(drawn)
+    )
 
 
 @click.command("show")
@@ -91,11 +89,7 @@ def show(screen: Screen, path: Path, number: int | None, line: int | None, model
         raise UsageError("give either a number or a line", "", "remove one of them")
     counts = _counter(model)
     found = example_view.Shown(display(path.absolute()), *_find(path, number or 1, line), counts)
-    if screen.json:
-        screen.document({"format_version": 1, **example_view.to_json(found)})
-    else:
-        screen.text(example_view.draw(found, screen.paint))
-    return 0
+    return screen.result(lambda: example_view.to_json(found), lambda: example_view.draw(found, screen.paint))
 
 
 def _find(path: Path, number: int, line: int | None) -> tuple[int, int, Example]:

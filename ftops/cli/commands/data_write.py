@@ -240,13 +240,7 @@ def _writer(source: Path, target: Path, force: bool, mark: bool | None = None) -
 
 def _report(screen: Screen, writers: Sequence[Writer]) -> int:
     """Shows what was written."""
-    if screen.json:
-        files: list[Json] = [
-            {"file": display(w.path.absolute()), "examples": w.count, "bytes": w.bytes} for w in writers
-        ]
-        screen.document({"format_version": 1, "files": files})
-    else:
-        for writer in writers:
-            content = f"{plural(writer.count, 'example')}, {size(writer.bytes)}"
-            screen.text(f"{display(writer.path.absolute())}: {content}\n")
-    return 0
+    files = {display(w.path.absolute()): w for w in writers}
+    lines = (f"{name}: {plural(w.count, 'example')}, {size(w.bytes)}\n" for name, w in files.items())
+    rows: list[Json] = [{"file": n, "examples": w.count, "bytes": w.bytes} for n, w in files.items()]
+    return screen.result(lambda: {"files": rows}, lambda: "".join(lines))

@@ -118,12 +118,10 @@ def _import_one(
             found = session.import_object(address, remote_id)
         following = _only(address, session.plan(refresh=False, preflight=False))
     screen.warn(warnings)
-    if screen.json:
-        fields = {"resource": record_to_json(found), "next": plan_to_json(following)["changes"]}
-        screen.document({"format_version": 1, **fields, "serial": session.state.serial})
-    else:
-        screen.text(_imported(found, following, screen))
-    return 0
+    fields = {"next": plan_to_json(following)["changes"], "serial": session.state.serial}
+    return screen.result(
+        lambda: {"resource": record_to_json(found), **fields}, lambda: _imported(found, following, screen)
+    )
 
 
 def _only(address: Address, plan: Plan) -> Plan:
@@ -159,11 +157,7 @@ def _discover(
         ImportRequest(file, head, spec.environment, parallelism),
         lambda path: load(path, environment=spec.environment, environ=os.environ),
     )
-    if screen.json:
-        screen.document(_document(done))
-    else:
-        screen.text(_report(done, screen))
-    return 0
+    return screen.result(lambda: _document(done), lambda: _report(done, screen))
 
 
 def azure_settings(account: dict[str, Any]) -> dict[str, Json]:
@@ -198,7 +192,6 @@ def emulator_settings(account: dict[str, Any]) -> dict[str, Json]:
 def _document(done: ImportResult) -> dict[str, Json]:
     found = done.found
     return {
-        "format_version": 1,
         "spec": display(done.spec),
         "data": [display(path) for path in done.data],
         "resources": [

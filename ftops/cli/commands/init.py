@@ -37,11 +37,8 @@ def command(screen: Screen, folder: Path) -> int:
         targets[folder / ".gitignore"] = IGNORE
         _write(folder / ".gitignore", IGNORE)
     names = [path.as_posix() for path in targets]
-    if screen.json:
-        screen.document({"format_version": 1, "created": names})
-    else:
-        screen.text(_report(screen, folder, names, "" if creates_ignore else display(ignore_file)))
-    return 0
+    advised = "" if creates_ignore else display(ignore_file)
+    return screen.result(lambda: {"created": names}, lambda: _report(screen, folder, names, advised))
 
 
 def _refuse_to_overwrite(folder: Path, targets: list[Path]) -> None:

@@ -12,7 +12,7 @@ from ftops.cli.console import Screen
 from ftops.cli.diagnostics import SUFFIXES
 from ftops.cli.options import spec_options
 from ftops.cli.sessions import looking
-from ftops.cli.spec_args import SpecArguments, read, read_outline
+from ftops.cli.spec_args import SpecArguments, read
 from ftops.config.config import Config
 from ftops.config.outputs import OutputValue
 from ftops.core.address import Secret, fill
@@ -46,22 +46,18 @@ def command(screen: Screen, name: str | None, spec: SpecArguments, raw: bool) ->
             nothing = "the spec declares no outputs"
             raise FtopsError(f"there is no output `{name}`", "", did_you_mean(name, outputs, nothing=nothing))
         _show_one(screen, config, name, outputs[name], raw)
-    elif screen.json:
-        shown = {name: output_to_json(output) for name, output in outputs.items()}
-        screen.document({"format_version": 1, "outputs": shown})
-    elif outputs:
-        screen.text(draw_outputs(outputs, screen.paint))
-    else:
+        return 0
+    if not outputs:
         screen.note("The spec declares no outputs.\n")
-    return 0
+    shown = {name: output_to_json(output) for name, output in outputs.items()}
+    return screen.result(lambda: {"outputs": shown}, lambda: draw_outputs(outputs, screen.paint))
 
 
 def _outputs(screen: Screen, spec: SpecArguments, name: str | None) -> tuple[Config, dict[str, OutputValue]]:
     """The outputs that the last apply recorded, and those of the spec that aren't recorded: sensitive ones,
     and those that were never applied. If the spec can't be read, only the recorded ones."""
-    config = read_outline(spec)
-    with looking(screen, config) as session:
-        recorded = session.recorded_outputs()
+    with looking(screen, spec) as session:
+        recorded, config = session.recorded_outputs(), session.config
         if config.is_outline:
             return (config, recorded) if recorded.keys() >= {name} - {None} else (read(spec), {})
         declared = session.outputs()
@@ -87,8 +83,6 @@ def _show_one(screen: Screen, config: Config, name: str, output: OutputValue, ra
             )
         revealed = fill(output.value, lambda leaf: config.secrets[leaf] if isinstance(leaf, Secret) else leaf)
         screen.raw(draw_raw(revealed) + "\n")
-    elif screen.json:
-        screen.document({"format_version": 1, "name": name, **output_to_json(output)})
     else:
         text = "(sensitive; --raw shows it)" if output.sensitive else show(output.value, 10_000)
-        screen.text(f"{text}\n")
+        screen.result(lambda: {"name": name, **output_to_json(output)}, lambda: f"{text}\n")

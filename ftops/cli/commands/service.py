@@ -36,10 +36,7 @@ def drift(screen: Screen, spec: SpecArguments, everything: bool, parallelism: in
             parallelism=parallelism,
             on_progress=screen.counter("Refreshing resource"),
         )
-    if screen.json:
-        screen.document(to_json(plan))
-    else:
-        screen.text(draw(plan, everything, screen.paint))
+    screen.result(lambda: to_json(plan), lambda: draw(plan, everything, screen.paint))
     return 0 if all(change.is_expected for change in plan.drift) else DRIFT
 
 
@@ -68,11 +65,7 @@ def explain(screen: Screen, address: Address, refresh: bool, parallelism: int, s
         lambda dataset, before: estimator.compare(dataset, before, config, resources, os.environ),
     )
     screen.warn(warnings)
-    if screen.json:
-        screen.document({"format_version": 1, **to_json(address, causes)})
-    else:
-        screen.text(draw(address, causes, screen.paint))
-    return 0
+    return screen.result(lambda: to_json(address, causes), lambda: draw(address, causes, screen.paint))
 
 
 @click.command("results")
@@ -85,10 +78,9 @@ def results(screen: Screen, address: Address, spec: SpecArguments, as_csv: bool)
 
     with Session.open(read(spec)) as session:
         found = session.results(address)
-    if screen.json:
-        screen.document(results_to_json(address, found))
-    elif as_csv:
+    if as_csv and not screen.json:
         screen.raw(found.text)
-    else:
-        screen.text(draw_results(address, found, screen.paint))
-    return 0
+        return 0
+    return screen.result(
+        lambda: results_to_json(address, found), lambda: draw_results(address, found, screen.paint)
+    )

@@ -11,7 +11,7 @@ from ftops.cli.options import spec_options
 from ftops.cli.output_options import also_markdown
 from ftops.cli.plan_flow import plan_document
 from ftops.cli.sessions import looking
-from ftops.cli.spec_args import SpecArguments, read_outline
+from ftops.cli.spec_args import SpecArguments
 from ftops.session.saved_plans import is_plan_file, read_plan
 from ftops.views.markdown import SMALLEST
 from ftops.views.markdown import draw as draw_markdown
@@ -38,14 +38,12 @@ def command(screen: Screen, spec: SpecArguments, limit: int | None) -> int:
         return show_plan(screen, spec.path, limit)
     if screen.markdown or limit is not None:
         raise click.UsageError("only a saved plan can be shown as Markdown: give its file")
-    config = read_outline(spec)
-    with looking(screen, config) as session:
-        state = session.state
-    if screen.json:
-        screen.document(state_to_json(state, config.name, config.environment))
-    else:
-        screen.text(draw_state(state, config.name, screen.paint))
-    return 0
+    with looking(screen, spec) as session:
+        state, config = session.state, session.config
+    return screen.result(
+        lambda: state_to_json(state, config.name, config.environment),
+        lambda: draw_state(state, config.name, screen.paint),
+    )
 
 
 def show_plan(screen: Screen, path: Path, limit: int | None) -> int:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from ftops.cli.addresses import ADDRESS
 from ftops.cli.console import Screen
-from ftops.cli.options import approve_option, spec_options
+from ftops.cli.options import approve_option, dry_run_option, spec_options
 from ftops.cli.sessions import lock_option, locked, looking
 from ftops.cli.spec_args import SpecArguments, read_outline
 from ftops.core.address import Address
@@ -32,11 +32,7 @@ from ftops.views.values import plural
 def list_(screen: Screen, spec: SpecArguments) -> int:
     """List the address of every object in the state, one per line."""
     state = _recorded(screen, spec)
-    if screen.json:
-        screen.document(list_to_json(state))
-    else:
-        screen.text(draw_list(state))
-    return 0
+    return screen.result(lambda: list_to_json(state), lambda: draw_list(state))
 
 
 @click.command("show")
@@ -44,25 +40,19 @@ def list_(screen: Screen, spec: SpecArguments) -> int:
 @spec_options
 def show(screen: Screen, address: Address, spec: SpecArguments) -> int:
     """Show everything in the state about the object at ADDRESS."""
-    resource = _find(_recorded(screen, spec), address)
-    if screen.json:
-        screen.document({"format_version": 1, "resource": record_to_json(resource)})
-    else:
-        screen.text(draw_resource(resource, screen.paint))
-    return 0
+    found = _find(_recorded(screen, spec), address)
+    return screen.result(
+        lambda: {"resource": record_to_json(found)}, lambda: draw_resource(found, screen.paint)
+    )
 
 
 @click.command("history")
 @spec_options
 def history(screen: Screen, spec: SpecArguments) -> int:
     """List the kept versions of the state, newest first."""
-    with looking(screen, read_outline(spec)) as session:
+    with looking(screen, spec) as session:
         versions = session.store.versions()
-    if screen.json:
-        screen.document(versions_to_json(versions))
-    else:
-        screen.text(draw_versions(versions))
-    return 0
+    return screen.result(lambda: versions_to_json(versions), lambda: draw_versions(versions))
 
 
 @click.command("diff")
@@ -77,20 +67,16 @@ def diff(screen: Screen, before: str, after: str | None, spec: SpecArguments) ->
     if after is not None and not after.isdigit():
         spec = replace(spec, path=Path(after), words=(quote(after),))
         after = None
-    with looking(screen, read_outline(spec)) as session:
+    with looking(screen, spec) as session:
         old = session.store.read_version(before)
         new = session.store.read_version(after) if after else session.state
     found = compare(old, new)
-    if screen.json:
-        screen.document(comparison_to_json(found))
-    else:
-        screen.text(draw_comparison(found, screen.paint))
-    return 0
+    return screen.result(lambda: comparison_to_json(found), lambda: draw_comparison(found, screen.paint))
 
 
 @click.command("restore")
 @click.argument("version", metavar="ID")
-@click.option("--dry-run", is_flag=True, help="Only show what would be recorded.")
+@dry_run_option
 @approve_option
 @lock_option
 @spec_options
@@ -139,12 +125,11 @@ def migrate(screen: Screen, folder: Path | None, lock_timeout: float, spec: Spec
         )
     with Session.open(config) as session, locked(screen, session, "state migrate", lock_timeout):
         moved, old = move_in(config, session.store, folder)
-    if screen.json:
-        screen.document({"format_version": 1, "serial": moved.serial, "from": str(old)})
-    else:
-        count = plural(len(moved.resources), "resource")
-        screen.text(f"Moved the state of {count} to {session.store.place}.\nThe old one is {old}.\n")
-    return 0
+    count, place = plural(len(moved.resources), "resource"), session.store.place
+    return screen.result(
+        lambda: {"serial": moved.serial, "from": str(old)},
+        lambda: f"Moved the state of {count} to {place}.\nThe old one is {old}.\n",
+    )
 
 
 def _against(session: Session, wanted: State) -> Comparison | None:
@@ -177,19 +162,17 @@ def _tell_restored(screen: Screen, version: str, found: Comparison | None, seria
 @spec_options
 def audit(screen: Screen, spec: SpecArguments, limit: int) -> int:
     """Show who changed objects or the state, when, with which plan, and the result."""
-    config = read_outline(spec)
-    with looking(screen, config) as session:
-        runs = session.runs()
+    with looking(screen, spec) as session:
+        runs, config = session.runs(), session.config
     shown = runs[-limit:] if limit else runs
-    if screen.json:
-        screen.document(runs_to_json(shown, config.name, config.environment))
-    else:
-        screen.text(draw_runs(shown, len(runs) - len(shown), screen.paint))
-    return 0
+    return screen.result(
+        lambda: runs_to_json(shown, config.name, config.environment),
+        lambda: draw_runs(shown, len(runs) - len(shown), screen.paint),
+    )
 
 
 def _recorded(screen: Screen, spec: SpecArguments) -> State:
-    with looking(screen, read_outline(spec)) as session:
+    with looking(screen, spec) as session:
         return session.state
 
 

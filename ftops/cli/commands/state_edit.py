@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from ftops.cli.addresses import ADDRESS
 from ftops.cli.console import Screen
-from ftops.cli.options import approve_option, spec_options
+from ftops.cli.options import approve_option, dry_run_option, spec_options
 from ftops.cli.sessions import lock_option, locked, looking
 from ftops.cli.spec_args import SpecArguments, read, read_outline
 from ftops.core.address import Address, Json
@@ -24,10 +24,7 @@ from ftops.planning import moves
 from ftops.session.session import Session
 from ftops.state.backends.factory import open_store
 from ftops.state.file_format import parse_snapshot, snapshot_text
-from ftops.state.state import State
 from ftops.views.values import plural
-
-dry_run_option = click.option("--dry-run", is_flag=True, help="Only show what would be recorded.")
 
 
 @click.command("mv")
@@ -48,13 +45,12 @@ def mv(
     with Session.open(read_outline(spec)) as session, locked(screen, session, "state mv", lock_timeout):
         moved = moves.move(session.state, source, target)
         serial = session.state.serial if dry_run else session.record([moved]).serial
-    if screen.json:
-        rows: list[Json] = [{"from": str(a), "to": str(b)} for a, b in moved.moves]
-        screen.document({"format_version": 1, "moved": rows, "dry_run": dry_run, "serial": serial})
-    else:
-        verb = "Would move" if dry_run else "Moved"
-        screen.text("".join(f"{verb} {a} to {b}\n" for a, b in moved.moves))
-    return 0
+    rows: list[Json] = [{"from": str(a), "to": str(b)} for a, b in moved.moves]
+    verb = "Would move" if dry_run else "Moved"
+    return screen.result(
+        lambda: {"moved": rows, "dry_run": dry_run, "serial": serial},
+        lambda: "".join(f"{verb} {a} to {b}\n" for a, b in moved.moves),
+    )
 
 
 @click.command("rm")
@@ -77,12 +73,11 @@ def rm(
         entries = moves.remove(session.state, wanted)
         serial = session.state.serial if dry_run else session.record(entries).serial
     removed = sorted({str(entry.address) for entry in entries})
-    if screen.json:
-        screen.document({"format_version": 1, "removed": [*removed], "dry_run": dry_run, "serial": serial})
-    else:
-        verb = "Would forget" if dry_run else "Forgot"
-        screen.text("".join(f"{verb} {address}\n" for address in removed))
-    return 0
+    verb = "Would forget" if dry_run else "Forgot"
+    return screen.result(
+        lambda: {"removed": [*removed], "dry_run": dry_run, "serial": serial},
+        lambda: "".join(f"{verb} {address}\n" for address in removed),
+    )
 
 
 @click.command("replace-provider")
@@ -125,25 +120,21 @@ def replace_provider(
         if writes and not (auto_approve or screen.approve(f"{ask} {what}?")):
             return 1
         serial = session.record(replacement.entries).serial if writes else session.state.serial
-    if screen.json:
-        addresses: list[Json] = [str(address) for address in replacement.addresses]
-        fields: dict[str, Json] = {"from": before, "to": after, "account": replacement.home.account}
-        screen.document(
-            {"format_version": 1, **fields, "addresses": addresses, "dry_run": dry_run, "serial": serial}
-        )
-    else:
-        verb = did if writes else would if replacement.entries else "No changes:"
-        screen.text(f"{verb} {what}:\n" + "".join(f"  {address}\n" for address in replacement.addresses))
-    return 0
+    addresses: list[Json] = [str(address) for address in replacement.addresses]
+    fields: dict[str, Json] = {"from": before, "to": after, "account": replacement.home.account}
+    verb = did if writes else would if replacement.entries else "No changes:"
+    return screen.result(
+        lambda: {**fields, "addresses": addresses, "dry_run": dry_run, "serial": serial},
+        lambda: f"{verb} {what}:\n" + "".join(f"  {address}\n" for address in addresses),
+    )
 
 
 @click.command("pull")
 @spec_options
 def pull(screen: Screen, spec: SpecArguments) -> int:
     """Print the whole state, as JSON for `state push`."""
-    config = read_outline(spec)
-    with looking(screen, config) as session:
-        screen.raw(snapshot_text(session.state, config.name, config.environment))
+    with looking(screen, spec) as session:
+        screen.raw(snapshot_text(session.state, session.config.name, session.config.environment))
     return 0
 
 
@@ -175,8 +166,16 @@ def push(
             moves.check_replacement(session.state, pushed)
         same = pushed == session.readable_state
         result = pushed if dry_run or same else session.replace_state(pushed)
-    _report_push(screen, result, same=same, dry_run=dry_run)
-    return 0
+    count, verb = len(result.resources), "Would record" if dry_run else "Recorded"
+    fields: dict[str, Json] = {"changed": not same, "dry_run": dry_run, "resources": count}
+    return screen.result(
+        lambda: {**fields, "lineage": result.lineage, "serial": result.serial},
+        lambda: (
+            "No changes: the recorded state is the same.\n"
+            if same
+            else f"{verb} the state of {plural(count, 'resource')}, serial {result.serial}.\n"
+        ),
+    )
 
 
 @click.command("force-unlock")
@@ -196,11 +195,10 @@ def force_unlock(screen: Screen, id: str, auto_approve: bool, spec: SpecArgument
     if not auto_approve and not screen.approve(question, "force-unlock", advice):
         return 1
     holder = store.force_unlock(id)
-    if screen.json:
-        screen.document({"format_version": 1, "id": id, "holder": holder.by, "operation": holder.operation})
-    else:
-        screen.text(f"The lock is free. It was held by {holder}.\n")
-    return 0
+    return screen.result(
+        lambda: {"id": id, "holder": holder.by, "operation": holder.operation},
+        lambda: f"The lock is free. It was held by {holder}.\n",
+    )
 
 
 def _without_spec(words: tuple[str, ...], spec: SpecArguments) -> tuple[tuple[str, ...], SpecArguments]:
@@ -219,18 +217,6 @@ def _replacing(before: str, replacement: moves.Replacement) -> tuple[tuple[str, 
     if before != after:
         return ("Move", "Would move", "Moved"), f"{count} from provider {before} to {after}"
     return ("Record:", "Would record:", "Recorded:"), f"provider {before} of {count} leads to {account}"
-
-
-def _report_push(screen: Screen, state: State, *, same: bool, dry_run: bool) -> None:
-    count = len(state.resources)
-    if screen.json:
-        fields: dict[str, Json] = {"changed": not same, "dry_run": dry_run, "resources": count}
-        screen.document({"format_version": 1, **fields, "lineage": state.lineage, "serial": state.serial})
-    elif same:
-        screen.text("No changes: the recorded state is the same.\n")
-    else:
-        verb = "Would record" if dry_run else "Recorded"
-        screen.text(f"{verb} the state of {plural(count, 'resource')}, serial {state.serial}.\n")
 
 
 def _text_of(file: str) -> str:

@@ -25,11 +25,7 @@ def completion(screen: Screen, shell: str) -> int:
     kind = get_completion_class(shell)
     assert kind is not None  # noqa: S101 - one of the choices above
     script = kind(completion, {}, "ftops", COMPLETE).source()
-    if screen.json:
-        screen.document({"format_version": 1, "shell": shell, "script": script})
-    else:
-        screen.raw(f"{script}\n")
-    return 0
+    return screen.result(lambda: {"shell": shell, "script": script}, lambda: f"{script}\n")
 
 
 @click.command(
@@ -60,8 +56,4 @@ def schema(screen: Screen) -> int:
 @screen_options
 def version(screen: Screen) -> int:
     """Print the version."""
-    if screen.json:
-        screen.document({"format_version": 1, "version": __version__})
-    else:
-        screen.text(f"ftops {__version__}\n")
-    return 0
+    return screen.result(lambda: {"version": __version__}, lambda: f"ftops {__version__}\n")

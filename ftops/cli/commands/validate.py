@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 
 import click
 from msgspec.structs import replace
@@ -12,10 +11,9 @@ from ftops.cli.console import Screen
 from ftops.cli.options import spec_options
 from ftops.cli.spec_args import SpecArguments, read, read_with_data
 from ftops.cli.untrusted import left_out, untrusted_option
-from ftops.config.config import Config
 from ftops.config.graph import build
 from ftops.core.address import Json
-from ftops.core.errors import Diagnostic, SpecError
+from ftops.core.errors import SpecError
 from ftops.views import graph as graph_view
 from ftops.views.diagnostics import to_json
 from ftops.views.values import plural
@@ -32,22 +30,29 @@ def validate(screen: Screen, spec: SpecArguments, is_untrusted: bool) -> int:
     except SpecError as error:
         screen.fail(error.diagnostics, 1, valid=False)
         return 1
-    left = left_out(config)
     screen.warn(warnings)
-    if screen.json:
-        screen.document({**_document(config, warnings), "left_out": list[Json](left)})
-    else:
-        counts = ", ".join(plural(count, kind) for kind, count in _kinds(config).items())
-        lines = [f"{screen.paint('Valid', 'good')}: {config.name} declares {counts or 'nothing'}.", *left]
-        screen.text("".join(f"{line}\n" for line in lines))
-    return 0
+    kinds = dict(sorted(Counter(resource.address.kind for resource in config.resources).items()))
+    counts = ", ".join(plural(count, kind) for kind, count in kinds.items())
+    valid = f"{screen.paint('Valid', 'good')}: {config.name} declares {counts or 'nothing'}."
+    left = left_out(config)
+    return screen.result(
+        lambda: {
+            "valid": True,
+            "spec": config.name,
+            "resources": kinds,
+            "exit_code": 0,
+            "diagnostics": [to_json(d) for d in warnings],
+            "left_out": list[Json](left),
+        },
+        lambda: "".join(f"{line}\n" for line in (valid, *left)),
+    )
 
 
 @click.command("graph")
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["text", "mermaid", "dot"]),
+    type=click.Choice(list(graph_view.FORMS)),
     default="text",
     show_default=True,
     help="Text, Mermaid for Markdown, or Graphviz.",
@@ -56,27 +61,6 @@ def validate(screen: Screen, spec: SpecArguments, is_untrusted: bool) -> int:
 def graph(screen: Screen, spec: SpecArguments, form: str) -> int:
     """Show the dependency graph. Arrows point from a resource to what it needs."""
     built = build(read(spec))
-    if screen.json:
-        screen.document(graph_view.to_json(built))
-    elif form == "mermaid":
-        screen.text(graph_view.draw_mermaid(built))
-    elif form == "dot":
-        screen.text(graph_view.draw_dot(built))
-    else:
-        screen.text(graph_view.draw_text(built, screen.paint))
-    return 0
-
-
-def _document(config: Config, warnings: Sequence[Diagnostic]) -> dict[str, Json]:
-    return {
-        "format_version": 1,
-        "valid": True,
-        "spec": config.name,
-        "resources": dict(_kinds(config)),
-        "exit_code": 0,
-        "diagnostics": [to_json(d) for d in warnings],
-    }
-
-
-def _kinds(config: Config) -> dict[str, int]:
-    return dict(sorted(Counter(resource.address.kind for resource in config.resources).items()))
+    return screen.result(
+        lambda: graph_view.to_json(built), lambda: graph_view.FORMS[form](built, screen.paint)
+    )
