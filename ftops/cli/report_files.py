@@ -8,7 +8,7 @@ from pathlib import Path
 from secrets import token_hex
 
 from ftops.core.errors import UsageError
-from ftops.session.evaluation import Evaluation
+from ftops.evaluation.evaluation import Evaluation
 from ftops.views.evaluation import draw_markdown, to_json
 from ftops.views.evaluation_files import to_html, to_junit
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from ftops.core.address import Json
 from ftops.evaluation.answers import Answer, Failure
 from ftops.evaluation.comparison import Row, Share
+from ftops.evaluation.evaluation import Comparison, Evaluation, ModelResult
 from ftops.evaluation.prompts import Prompt
 from ftops.evaluation.statistics import Interval
-from ftops.session.evaluation import Comparison, Evaluation, ModelResult
 from ftops.views.paint import PLAIN, Painter, clean
 from ftops.views.values import plural
 

@@ -11,9 +11,9 @@ from xml.etree import ElementTree as ET
 
 from ftops.evaluation.answers import Answer, Failure
 from ftops.evaluation.comparison import Row
+from ftops.evaluation.evaluation import Comparison, Evaluation, ModelResult
 from ftops.evaluation.graders import Grade
 from ftops.evaluation.prompts import Prompt
-from ftops.session.evaluation import Comparison, Evaluation, ModelResult
 from ftops.views.evaluation import answer_text, expected_text, notes, rows_to_show, table_rows
 from ftops.views.paint import clean
 from ftops.views.values import plural

@@ -23,7 +23,8 @@ from ftops.session.session import Session
 from ftops.views.values import plural
 
 if TYPE_CHECKING:
-    from ftops.session.evaluation import Evaluation, Evaluator
+    from ftops.evaluation.evaluation import Evaluation
+    from ftops.session.evaluation import Evaluator
 
 HELD = 5
 """The exit code of --fail-if."""
@@ -122,9 +123,10 @@ def command(
     Exits with 1 if an answer is missing or can't be graded, and with 5 as --fail-if says.
     """
     from ftops.cli.report_files import check_report, write_report
+    from ftops.evaluation.evaluation import Inputs
     from ftops.evaluation.grader_table import read_graders_file
     from ftops.evaluation.prompts import read_prompts
-    from ftops.session.evaluation import Evaluator, Inputs
+    from ftops.session.evaluation import Evaluator
     from ftops.views.evaluation import draw, draw_markdown, to_json
 
     if fail_if and not against:

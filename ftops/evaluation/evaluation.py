@@ -1,0 +1,136 @@
+"""Evaluation: prompts put to several models, the grades of their answers, and a comparison of the models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct, field
+
+from ftops.core.address import Json
+from ftops.evaluation.answers import Answer, Failure, Question
+from ftops.evaluation.comparison import MARGIN, Row, compare, scores_of
+from ftops.evaluation.expectations import schemas_of
+from ftops.evaluation.graders import Grade, Grader, default_graders, grade
+from ftops.evaluation.prompts import Prompt
+from ftops.evaluation.statistics import ALPHA
+
+
+class Inputs(Struct, frozen=True):
+    """What is asked. `settings` are parameters of the request, such as `temperature`. Without graders, those
+    that fit the prompts are used."""
+
+    prompts: tuple[Prompt, ...]
+    tools: tuple[Mapping[str, Any], ...] = ()
+    system: str = ""
+    settings: Mapping[str, Json] = field(default_factory=dict)
+    samples: int = 1
+    graders: tuple[Grader, ...] = ()
+    alpha: float = ALPHA
+    margin: float = MARGIN
+
+    def __post_init__(self) -> None:
+        if not self.graders:
+            msgspec.structs.force_setattr(self, "graders", default_graders(self.prompts))
+
+    def questions(self) -> list[Question]:
+        """All samples of the first prompt, then those of the next one."""
+        system = ({"role": "system", "content": self.system},) if self.system else ()
+        return [
+            Question((*system, *prompt.messages), prompt.tools or self.tools, self.settings, sample)
+            for prompt in self.prompts
+            for sample in range(self.samples)
+        ]
+
+
+class ModelResult(Struct, frozen=True):
+    """What one deployment answered: by prompt and sample, and the grades of each grader."""
+
+    deployment: str
+    model: str
+    answers: tuple[tuple[Answer | Failure, ...], ...]
+    grades: Mapping[str, tuple[tuple[Grade, ...], ...]]
+
+    @property
+    def given(self) -> list[Answer]:
+        return [answer for samples in self.answers for answer in samples if isinstance(answer, Answer)]
+
+
+class Comparison(Struct, frozen=True):
+    """A candidate beside the baseline, if there is one, by one grader: all prompts, then the slices."""
+
+    grader: str
+    candidate: str
+    rows: tuple[Row, ...]
+
+
+class Evaluation(Struct, frozen=True):
+    """Everything that reports are made of. The first grader is the main one."""
+
+    inputs: Inputs
+    results: tuple[ModelResult, ...]
+    comparisons: tuple[Comparison, ...]
+    baseline: str = ""
+
+    @property
+    def verdicts(self) -> dict[str, str]:
+        """By candidate: the one declared test of the main grader."""
+        main = self.inputs.graders[0].name
+        return {c.candidate: c.rows[0].verdict for c in self.comparisons if c.grader == main}
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every answer was given, and graded by the main grader."""
+        main = self.inputs.graders[0].name
+        grades = (g for result in self.results for samples in result.grades[main] for g in samples)
+        return all(g.score is not None for g in grades)
+
+    def result(self, deployment: str) -> ModelResult:
+        return next(result for result in self.results if result.deployment == deployment)
+
+
+class Given(Struct, frozen=True):
+    """The answers of one model to all questions, in their order."""
+
+    deployment: str
+    model: str
+    answers: Sequence[Answer | Failure]
+
+
+def evaluate(inputs: Inputs, given: Sequence[Given], baseline: str = "") -> Evaluation:
+    """Grades all answers, and compares every model with the baseline, if one of them is it."""
+    results = tuple(_graded(inputs, one) for one in given)
+    other = next((r for r in results if r.deployment == baseline), None)
+    candidates = [r for r in results if r is not other] or list(results)
+    comparisons = tuple(
+        Comparison(
+            grader.name,
+            result.deployment,
+            compare(
+                inputs.prompts,
+                scores_of(result.grades[grader.name]),
+                scores_of(other.grades[grader.name]) if other else None,
+                inputs.alpha,
+                inputs.margin,
+            ),
+        )
+        for grader in inputs.graders
+        for result in candidates
+    )
+    return Evaluation(inputs, results, comparisons, baseline)
+
+
+def _graded(inputs: Inputs, given: Given) -> ModelResult:
+    step, prompts = inputs.samples, inputs.prompts
+    by_prompt = tuple(tuple(given.answers[i * step : (i + 1) * step]) for i in range(len(prompts)))
+    shared = schemas_of(inputs.tools)
+    schemas = [schemas_of(prompt.tools) if prompt.tools else shared for prompt in prompts]
+    grades = {
+        grader.name: tuple(
+            tuple(grade(grader, prompt, answer, known) for answer in samples)
+            for prompt, samples, known in zip(prompts, by_prompt, schemas, strict=True)
+        )
+        for grader in inputs.graders
+    }
+    return ModelResult(given.deployment, given.model, by_prompt, grades)
