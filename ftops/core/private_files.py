@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from pathlib import Path
+from secrets import token_hex
 
 from ftops.core.confined_files import refuse_special
 
@@ -29,6 +30,17 @@ def write_private(path: Path, content: bytes) -> None:
     """Replaces the content of a file. Raises OSError."""
     with open(path, "wb", opener=open_private) as file:
         file.write(content)
+
+
+def replace_private(path: Path, content: bytes) -> None:
+    """Replaces a file as a whole, so that nobody reads a part of it. Raises OSError."""
+    draft = path.with_name(f".{path.name}.{token_hex(4)}.tmp")
+    try:
+        write_private(draft, content)
+        draft.replace(path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
 
 
 def make_folder(folder: Path) -> None:

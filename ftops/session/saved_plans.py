@@ -19,7 +19,7 @@ from ftops import __version__
 from ftops.config.config import Config
 from ftops.core.confined_files import content, opened, outside
 from ftops.core.errors import FtopsError
-from ftops.core.private_files import write_private
+from ftops.core.private_files import replace_private
 from ftops.core.project import project_root
 from ftops.core.timestamps import iso_timestamp
 from ftops.planning.destination import elsewhere, given_variables
@@ -95,12 +95,9 @@ def write_plan(saved: SavedPlan, path: Path, keys: Keys | None) -> None:
     """Atomic; encrypted if there is a key. Raises PlanFileError."""
     sealing = keys is not None and keys.key is not None
     text = sealed_text(saved, keys.encrypt) if keys is not None and sealing else plan_text(saved)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        write_private(temporary, text.encode())
-        temporary.replace(path)
+        replace_private(path, text.encode())
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise PlanFileError(
             f"can't write the plan to {path}: {error.strerror or error}", "", "choose another place"
         ) from error

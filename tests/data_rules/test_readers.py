@@ -82,7 +82,7 @@ def test_a_chunk_is_what_the_precise_reader_says_of_its_lines(
     line = json.dumps(example, **style).encode()
     if double:
         line = line.replace(b'"role"', b'"role":"user","role"', 1)
-    read = chunk.Reader("chat").read(b"\n".join([line] * 3))
+    read = chunk.read(b"\n".join([line] * 3), "chat")
     found = {
         rule: n for rule, n in read.counts.items() if not rule.startswith(("data/", "secret/", "personal/"))
     }
@@ -198,7 +198,7 @@ def test_calls_of_one_name_in_both_forms() -> None:
     legacy = {"role": "assistant", "function_call": call}
     messages = [{"role": "user", "content": "Up"}, legacy, {**legacy, "tool_calls": []}]
     line = json.dumps({"messages": messages, "functions": [TOOL["function"]]})
-    counts = chunk.Reader("chat").read(line.encode()).counts
+    counts = chunk.read(line.encode(), "chat").counts
     assert counts == {"tools/mixed": 1, "tools/call": 1, "tools/no-result": 1, "chat/role-order": 1}
 
 

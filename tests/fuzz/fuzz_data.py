@@ -34,7 +34,7 @@ def one_input(data: bytes) -> None:
         assert diagnostic.place is None or diagnostic.place.text.isprintable()
         assert diagnostic.summary.isprintable()
     for line in data.split(b"\n")[:3]:
-        if line.strip() and not chunk.Reader("chat").read(line).counts:
+        if line.strip() and not chunk.read(line, "chat").counts:
             example = parse(line.decode())
             assert not isinstance(example, Finding), example
             assert list(chat.check(example)) == []

@@ -11,20 +11,22 @@ import os
 import stat
 from array import array
 from collections.abc import Iterable, Iterator
+from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 from msgspec import msgpack
 from xxhash import xxh3_128
 
 from ftops.core.confined_files import opened
 from ftops.core.errors import Place
-from ftops.dataset.checks import process_pool
+from ftops.dataset.checks import chunk
 from ftops.dataset.checks.aggregate import Aggregate
-from ftops.dataset.checks.chunk import Chunk, Reader, detect
+from ftops.dataset.checks.chunk import Chunk, detect
 from ftops.dataset.checks.inspection_cache import Cache
 from ftops.dataset.checks.minhash import SIZE
+from ftops.dataset.checks.process_pool import spread
 from ftops.dataset.files.file_identity import MAX_BYTES, identity, kind_of
 from ftops.dataset.files.jsonl_io import BOM
 from ftops.dataset.rules.findings import Finding, Inspection, LocatedFinding
@@ -45,13 +47,8 @@ _DETECTED = 50
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
-class LongLine(NamedTuple):
-    """A line that is too long to be kept in memory: its digest, 16 bytes."""
-
-    digest: bytes
-
-
-Block = bytes | LongLine
+Block = bytes | Chunk
+"""Whole lines; or one that is too long to be kept in memory, as it is counted."""
 
 
 def read(path: Path, *, format: str = "", cache: Cache | None = None, processes: int = 0) -> Inspection:
@@ -152,8 +149,10 @@ class _Run:
                 continue
             return
         blocks = chain([first] if first else [], blocks)
-        for chunk in _check(blocks, self.format, processes, vectorised=self.size >= MANY):
-            self.aggregate.add(chunk)
+        check = partial(chunk.read, format=self.format, vectorised=self.size >= MANY)
+        decode = partial(msgpack.decode, type=Chunk)
+        for checked in spread(chunk.__name__, self.format, blocks, check, decode, processes):
+            self.aggregate.add(checked)
 
     def finish(self) -> list[LocatedFinding]:
         """All findings, by line."""
@@ -178,7 +177,7 @@ class _Run:
                 rest, held = [], 0
                 if not cut:
                     continue
-                yield LongLine(long.digest())
+                yield _unchecked(long.digest())
                 long = None
                 data, end = data[cut:], end - cut
             if end:
@@ -187,7 +186,7 @@ class _Run:
             rest.append(data[end:])
             held += len(data) - end
         if long is not None:
-            yield LongLine(long.digest())
+            yield _unchecked(long.digest())
         elif held:
             yield b"".join(rest)
 
@@ -247,26 +246,11 @@ def _shown(line: bytes) -> str:
     return line[:MAX_COMPARED].rstrip(b"\r").decode(errors="replace")
 
 
-def _check(blocks: Iterator[Block], format: str, processes: int, *, vectorised: bool) -> Iterator[Chunk]:
-    """The checked chunks, in order."""
-    reader = Reader(format, vectorised=vectorised)
-
-    def check_here(block: Block) -> Chunk:
-        return _unchecked(block) if isinstance(block, LongLine) else reader.read(block)
-
-    def check_elsewhere(block: Block, ask: process_pool.Ask) -> Chunk:
-        return _unchecked(block) if isinstance(block, LongLine) else msgpack.decode(ask(block), type=Chunk)
-
-    if processes > 1:
-        module = Reader.__module__
-        return process_pool.spread(module, format, blocks, check_here, check_elsewhere, processes)
-    return map(check_here, blocks)
-
-
-def _unchecked(line: LongLine) -> Chunk:
+def _unchecked(digest: bytes) -> Chunk:
+    """A line that is too long to be kept in memory, by the digest of its content."""
     finding = Finding("file/long-line", "a line of more than 32 MiB wasn't checked").located(Place("", 1))
     number = array("I", [1]).tobytes()
-    return Chunk(1, 1, 0, 0, line.digest, bytes(SIZE), number, counts={"file/long-line": 1}, found=[finding])
+    return Chunk(1, 1, 0, 0, digest, bytes(SIZE), number, counts={"file/long-line": 1}, found=[finding])
 
 
 def _worth(size: int) -> int:

@@ -19,7 +19,7 @@ from xxhash import xxh3_64_hexdigest, xxh3_128_digest
 from ftops.dataset.checks.example_text import MAX_LABEL, TEXT, beginning, extract
 from ftops.dataset.checks.minhash import minhashes
 from ftops.dataset.files.jsonl_io import canonical
-from ftops.dataset.formats import chat, functions, preference, reinforcement, vision
+from ftops.dataset.formats import chat, functions, preference, vision
 from ftops.dataset.formats.jsonl import DOCUMENT_START, parse, span
 from ftops.dataset.rules.catalogue import RULES
 from ftops.dataset.rules.findings import MAX_SHOWN, Finding, LocatedFinding, place, spell
@@ -29,7 +29,7 @@ Check = Callable[[Mapping[str, Any]], Iterator[Finding]]
 CHECKS: Mapping[str, Check] = {
     "chat": chat.check,
     "preference": preference.check,
-    "reinforcement": reinforcement.check,
+    "reinforcement": chat.check_task,
 }
 KEPT = 1000
 """Different system messages, answers and definitions that are told apart."""
@@ -86,30 +86,66 @@ class Chunk(Struct):
     """The first line starts a document over many lines: the rest isn't JSON Lines."""
 
 
-class Reader:
-    """Reads the chunks of one file."""
+def read(block: bytes, format: str, *, vectorised: bool = False) -> Chunk:
+    """Checks some whole lines. The last one may lack its line end. `vectorised`: with numpy, if there is
+    enough to read."""
+    builder = _ChunkBuilder(format)
+    lines = block.split(b"\n")
+    if not lines[-1]:
+        lines.pop()
+    if not (format == "chat" and builder.add_plain(block, lines)):
+        builder.add_precisely(lines)
+    builder.chunk.lines = len(lines)
+    builder.chunk.longest = max(map(len, lines), default=0)
+    builder.scan(block, vectorised)
+    return builder.finish(vectorised)
 
-    def __init__(self, format: str, *, vectorised: bool = False) -> None:
-        """`vectorised`: with numpy, if there is enough to read."""
-        self._vectorised = vectorised
+
+def answering(format: str) -> Callable[[bytes], bytes]:
+    """For other processes (ftops.dataset.checks.process_pool): checks the chunks of a big file."""
+    return lambda block: msgpack.encode(read(block, format, vectorised=True))
+
+
+def detect(line: bytes) -> str | None:
+    """The format of an example; None if it can't be told from this line."""
+    try:
+        example = parse(line.strip().decode())
+    except UnicodeDecodeError:
+        return None
+    if isinstance(example, Finding):
+        return None
+    if {"input", *preference.OUTPUTS} & example.keys():
+        return "preference"
+    messages = example.get("messages")
+    if chat.is_conversation(messages) and isinstance(messages, list) and chat.grader_fields(example):
+        roles = [message["role"] for message in messages]
+        if "assistant" not in roles or roles[-1] == "user":
+            return "reinforcement"
+    return "chat" if messages is not None else None
+
+
+class _SystemCount(dict[tuple[str, ...], int]):
+    """The number of system messages that a sequence of roles starts with; -1 if the order is wrong. Each
+    sequence is checked once."""
+
+    def __missing__(self, roles: tuple[str, ...]) -> int:
+        self[roles] = start = -1 if chat.order(roles) else int(roles[0] in chat.SYSTEM)
+        return start
+
+
+class _ChunkBuilder:
+    def __init__(self, format: str) -> None:
+        self.chunk = Chunk()
         self._check = CHECKS[format]
-        self._is_chat = format == "chat"
         self._graded = format == "reinforcement"
+        self._contents = bytearray()
+        self._texts: list[str] = []
+        self._numbers = array("I")
+        self._systems: dict[str, list[int]] = {}
+        self._definitions: dict[int, tuple[chat.Offer, list[int]]] = {}
+        self._labels = self.chunk.labels
 
-    def read(self, block: bytes) -> Chunk:
-        """Checks some whole lines. The last one may lack its line end."""
-        builder = _ChunkBuilder(self._check, self._graded)
-        lines = block.split(b"\n")
-        if not lines[-1]:
-            lines.pop()
-        if not (self._is_chat and self._read_plain(builder, block, lines)):
-            builder.add_precisely(lines)
-        builder.chunk.lines = len(lines)
-        builder.chunk.longest = max(map(len, lines), default=0)
-        builder.scan(block, self._vectorised)
-        return builder.finish(self._vectorised)
-
-    def _read_plain(self, builder: _ChunkBuilder, block: bytes, lines: Sequence[bytes]) -> bool:
+    def add_plain(self, block: bytes, lines: Sequence[bytes]) -> bool:
         """The fast reader. msgspec checks types, keys and roles while it parses; the order of roles, blank
         texts and duplicate keys are checked here. False if a line isn't a plain conversation."""
         try:
@@ -136,59 +172,6 @@ class Reader:
         )
         if not is_tight and (block.count(b'"role"'), block.count(b'"content"')) != (messages, messages):
             return False
-        builder.add_plain(encoded, systems, texts_of_all)
-        return True
-
-
-def answering(format: str) -> Callable[[bytes], bytes]:
-    """For other processes (ftops.dataset.checks.process_pool): checks the chunks of a big file."""
-    reader = Reader(format, vectorised=True)
-    return lambda block: msgpack.encode(reader.read(block))
-
-
-def detect(line: bytes) -> str | None:
-    """The format of an example; None if it can't be told from this line."""
-    try:
-        example = parse(line.strip().decode())
-    except UnicodeDecodeError:
-        return None
-    if isinstance(example, Finding):
-        return None
-    if {"input", *preference.OUTPUTS} & example.keys():
-        return "preference"
-    messages = example.get("messages")
-    if chat.is_conversation(messages) and isinstance(messages, list) and reinforcement.fields(example):
-        roles = [message["role"] for message in messages]
-        if "assistant" not in roles or roles[-1] == "user":
-            return "reinforcement"
-    return "chat" if messages is not None else None
-
-
-class _SystemCount(dict[tuple[str, ...], int]):
-    """The number of system messages that a sequence of roles starts with; -1 if the order is wrong. Each
-    sequence is checked once."""
-
-    def __missing__(self, roles: tuple[str, ...]) -> int:
-        self[roles] = start = -1 if chat.order(roles) else int(roles[0] in chat.SYSTEM)
-        return start
-
-
-class _ChunkBuilder:
-    def __init__(self, check: Check, graded: bool) -> None:
-        self.chunk = Chunk()
-        self._check = check
-        self._graded = graded
-        self._contents = bytearray()
-        self._texts: list[str] = []
-        self._numbers = array("I")
-        self._systems: dict[str, list[int]] = {}
-        self._definitions: dict[int, tuple[chat.Offer, list[int]]] = {}
-        self._labels = self.chunk.labels
-
-    def add_plain(
-        self, encoded: Sequence[bytes], systems: Sequence[str], texts_of_all: Sequence[Sequence[str]]
-    ) -> None:
-        """Plain conversations, one per line: canonical JSON, system messages, all other messages."""
         self._contents += b"".join(map(xxh3_128_digest, encoded))
         self._texts = [*map(beginning, texts_of_all)]
         self._numbers = array("I", range(1, len(encoded) + 1))
@@ -196,6 +179,7 @@ class _ChunkBuilder:
             self._systems[system] = [systems.index(system) + 1, count]
         answers = [texts[-1] for texts in texts_of_all]
         self._labels.update(Counter([a if len(a) <= MAX_LABEL else TEXT for a in answers]))
+        return True
 
     def add_precisely(self, lines: Sequence[bytes]) -> None:
         """Any lines, by the precise reader."""
@@ -273,7 +257,7 @@ class _ChunkBuilder:
         if isinstance(messages, list) and vision.count_images(messages):
             self.chunk.images += 1
         if self._graded and len(self.chunk.fields) < KEPT:
-            key = ", ".join(sorted(reinforcement.fields(example)))[:200]
+            key = ", ".join(sorted(chat.grader_fields(example)))[:200]
             first, count = self.chunk.fields.get(key, (number, 0))
             self.chunk.fields[key] = (first, count + 1)
 

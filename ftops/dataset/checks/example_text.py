@@ -9,6 +9,7 @@ from typing import Any
 from ftops.dataset.checks.minhash import LENGTH, word_pairs
 from ftops.dataset.files.jsonl_io import list_at, parse
 from ftops.dataset.formats import chat, preference
+from ftops.dataset.profile.tokens import calls
 
 MAX_LABEL = 40
 """Characters of an answer that may be one of a few."""
@@ -45,14 +46,14 @@ def extract(example: Mapping[str, Any]) -> tuple[str | None, list[str], str]:
         if message.get("role") in chat.SYSTEM:
             system = system or "\n".join(own)
             continue
-        calls = [*_calls(message)]
+        called = [call for call in calls(message) if call.name]
         texts += own
-        texts += [text for call in calls for text in call]
+        texts += [text for call in called for text in call]
         if message.get("role") == "assistant":
             answer = "\n".join(own)
             label = answer if 0 < len(answer) <= MAX_LABEL else TEXT
-            if calls:
-                label = ", ".join(name for name, _ in calls)[:MAX_LABEL]
+            if called:
+                label = ", ".join(call.name for call in called)[:MAX_LABEL]
     return system, texts, "" if outputs else label
 
 
@@ -64,11 +65,3 @@ def _texts(message: Mapping[str, Any]) -> Iterator[str]:
             image = part.get("image_url")
             url = image.get("url") if isinstance(image, dict) else None
             yield from (value[:2000] for value in (part.get("text"), url) if isinstance(value, str))
-
-
-def _calls(message: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    calls = [c.get("function") for c in list_at(message, "tool_calls") if isinstance(c, dict)]
-    for call in (*calls, message.get("function_call")):
-        if isinstance(call, dict) and isinstance(call.get("name"), str):
-            arguments = call.get("arguments")
-            yield call["name"], arguments if isinstance(arguments, str) else ""

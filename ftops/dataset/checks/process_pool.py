@@ -30,35 +30,35 @@ _SWITCH = 0.0001
 _PIPE = 1 << 20
 """Bytes that a pipe can buffer, if the system lets us set it."""
 
-T = TypeVar("T")
 R = TypeVar("R")
-Ask = Callable[[bytes], bytes]
-"""Sends a chunk to a free worker, and waits for its answer. Raises OSError if the worker has died."""
 
 
 def spread(
     module: str,
     argument: str,
-    chunks: Iterable[T],
-    here: Callable[[T], R],
-    ask: Callable[[T, Ask], R],
+    chunks: Iterable[bytes | R],
+    here: Callable[[bytes], R],
+    decode: Callable[[bytes], R],
     processes: int,
 ) -> Iterator[R]:
-    """The results for all chunks, in order: by `ask`, which may send a request to a worker, or by `here` in
+    """The results for all chunks, in order: `decode` reads the answers of workers, and `here` is the work of
     this process, which is one of `processes` and works while the others start or are busy. If a worker dies,
-    its chunks are done here."""
+    its chunks are done here. A result among the chunks stays as it is."""
+    if processes <= 1:
+        yield from (here(chunk) if isinstance(chunk, bytes) else chunk for chunk in chunks)
+        return
     from concurrent.futures import Future, ThreadPoolExecutor  # only if there are other processes
     from threading import Lock
 
     one_at_a_time = Lock()
 
-    def run_here(chunk: T) -> R:
+    def run_here(chunk: bytes | R) -> R:
         with one_at_a_time:
-            return here(chunk)
+            return here(chunk) if isinstance(chunk, bytes) else chunk
 
-    def run_in_worker(chunk: T) -> R:
+    def run_in_worker(chunk: bytes | R) -> R:
         try:
-            return ask(chunk, team.ask)
+            return decode(team.ask(chunk)) if isinstance(chunk, bytes) else chunk
         except OSError:  # a dead worker stays in the pool, and fails again
             return run_here(chunk)
 
@@ -165,7 +165,7 @@ def _work(module: str, argument: str) -> None:
     from importlib import import_module
 
     gc.disable()
-    answer: Ask = import_module(module).answering(argument)
+    answer: Callable[[bytes], bytes] = import_module(module).answering(argument)
     try:
         while (data := _receive(sys.stdin.buffer)) is not None:
             _send(sys.stdout.buffer, answer(data))

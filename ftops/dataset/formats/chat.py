@@ -1,10 +1,10 @@
-"""Format `chat`: `messages` and the functions that they can call. The other formats are based on it."""
+"""Formats `chat` and `reinforcement`: `messages` and the functions that they can call."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -43,15 +43,46 @@ def check(example: Mapping[str, Any]) -> Iterator[Finding]:
         yield _without_messages(example)
         return
     yield from check_keys(example, KEYS, ())
-    offer, findings = check_offer(example, ())
+    _, messages = yield from check_conversation(example, ())
+    weights = [m.get("weight", 1) for m in messages if m["role"] == "assistant"]
+    if weights and all(w == 0 and w is not False for w in weights):
+        yield Finding("chat/nothing-trained", "every answer has weight 0", ("messages",))
+
+
+def check_conversation(
+    holder: Mapping[str, Any], at: Steps, rules: Collection[str] | None = None
+) -> Generator[Finding, None, tuple[Offer, Sequence[Mapping[str, Any]]]]:
+    """The functions and messages of an example, or of the input of a pair; of the rules about the order of
+    messages only some, if they are given. Returns the functions, and the messages if they have roles."""
+    offer, findings = check_offer(holder, at)
     yield from findings
-    messages = example["messages"]
-    yield from check_messages(messages, offer, ("messages",))
-    if messages and is_conversation(messages):
-        yield from check_order(messages, ("messages",))
-        weights = [m.get("weight", 1) for m in messages if m["role"] == "assistant"]
-        if weights and all(w == 0 and w is not False for w in weights):
-            yield Finding("chat/nothing-trained", "every answer has weight 0", ("messages",))
+    messages, here = holder["messages"], (*at, "messages")
+    yield from check_messages(messages, offer, here)
+    if not messages or not is_conversation(messages):
+        return offer, ()
+    for rule, index, summary in order(tuple(message["role"] for message in messages)):
+        if rules is None or rule in rules:
+            yield Finding(rule, summary, (*here, index, "role") if index >= 0 else here)
+    return offer, messages
+
+
+def check_task(example: Mapping[str, Any]) -> Iterator[Finding]:
+    """Format `reinforcement`: a conversation that the model answers, and the fields that the grader needs."""
+    if "messages" not in example:
+        yield _without_messages(example)
+        return
+    _, messages = yield from check_conversation(example, (), ORDER_RULES)
+    role = messages[-1]["role"] if messages else "user"
+    if role != "user" and role in ROLES:
+        at = ("messages", len(messages) - 1, "role")
+        yield Finding("reinforcement/last-message", f"the last message has the role {role}", at)
+    if not grader_fields(example):
+        yield Finding("reinforcement/no-fields", "no key besides `messages`")
+
+
+def grader_fields(example: Mapping[str, Any]) -> frozenset[str]:
+    """The keys of an example that the grader gets, as `item`."""
+    return frozenset(example.keys() - KEYS)
 
 
 def is_conversation(messages: object) -> bool:
@@ -108,15 +139,6 @@ def check_messages(messages: object, offer: Offer, at: Steps) -> Iterator[Findin
             yield from _check_message(message, offer, (*at, index))
         yield from functions.check_results(messages, at)
         yield from vision.check_count(messages, at)
-
-
-def check_order(
-    messages: Sequence[Mapping[str, Any]], at: Steps, rules: Collection[str] | None = None
-) -> Iterator[Finding]:
-    """The order of messages, which all have roles that are text; by some rules only, if they are given."""
-    for rule, index, summary in order(tuple(message["role"] for message in messages)):
-        if rules is None or rule in rules:
-            yield Finding(rule, summary, (*at, index, "role") if index >= 0 else at)
 
 
 @lru_cache(maxsize=4096)

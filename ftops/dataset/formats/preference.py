@@ -11,7 +11,7 @@ from ftops.dataset.rules.findings import Finding
 
 OUTPUTS = ("preferred_output", "non_preferred_output")
 _KEYS = frozenset({"input", *OUTPUTS})
-_INPUT_KEYS = frozenset({"messages", "tools", "functions", "parallel_tool_calls"})
+_INPUT_KEYS = chat.KEYS - {"function_call"}
 
 
 def check(example: Mapping[str, Any]) -> Iterator[Finding]:
@@ -30,24 +30,15 @@ def check(example: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding("preference/shape", "no `messages` in `input`", ("input",))
     else:
         yield from chat.check_keys(given, _INPUT_KEYS, ("input",))
-        offer, findings = chat.check_offer(given, ("input",))
-        yield from findings
-        yield from _check_input(given["messages"], offer)
+        offer, messages = yield from chat.check_conversation(given, ("input",), chat.ORDER_RULES)
+        if messages and messages[-1]["role"] == "assistant":
+            at = ("input", "messages", len(messages) - 1, "role")
+            yield Finding("preference/input", "the input ends with the assistant", at)
     for key in OUTPUTS:
         yield from _check_output(example, key, offer)
     preferred, other = (example.get(key) for key in OUTPUTS)
     if preferred == other and preferred:
         yield Finding("preference/same", "both outputs are the same", ("non_preferred_output",))
-
-
-def _check_input(messages: object, offer: chat.Offer) -> Iterator[Finding]:
-    at = ("input", "messages")
-    yield from chat.check_messages(messages, offer, at)
-    if isinstance(messages, list) and messages and chat.is_conversation(messages):
-        yield from chat.check_order(messages, at, chat.ORDER_RULES)
-        if messages[-1]["role"] == "assistant":
-            summary = "the input ends with the assistant"
-            yield Finding("preference/input", summary, (*at, len(messages) - 1, "role"))
 
 
 def _check_output(example: Mapping[str, Any], key: str, offer: chat.Offer) -> Iterator[Finding]:

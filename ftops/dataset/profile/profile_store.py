@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from ftops.core.confined_files import opened
-from ftops.core.private_files import write_private
+from ftops.core.private_files import replace_private
 from ftops.core.project import DATA, ignore, make_own, own_folder
 from ftops.dataset.files.derived_files import NOTE, SUFFIX
 from ftops.dataset.profile.profiler import Measured, Sums, measure
@@ -87,12 +87,10 @@ def keep(project: Path, measured: Measured, encoding: str) -> None:
     file = _file(project, measured.digest, encoding)
     head = msgspec.json.encode(_Head(FORMAT, measured.digest, measured.sums), order="deterministic")
     content = head + b"\n" + measured.rows
-    draft = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     with contextlib.suppress(OSError):
         ignore(project)
         make_own(file.parent)
-        write_private(draft, _checksum(content) + content)
-        draft.replace(file)
+        replace_private(file, _checksum(content) + content)
         _prune(file.parent)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections import Counter as Tally
 from collections.abc import Callable, Iterator, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -18,7 +18,7 @@ from msgspec.msgpack import Decoder, Encoder
 
 from ftops.core.confined_files import opened
 from ftops.core.gc_pause import no_garbage_collection
-from ftops.dataset.checks import process_pool
+from ftops.dataset.checks.process_pool import spread
 from ftops.dataset.files.jsonl_io import blocks, lines_of, unreadable
 from ftops.dataset.profile import example_digest
 from ftops.dataset.profile.tokens import Counter, calls, counter
@@ -96,7 +96,9 @@ def measure(path: Path, encoding: str = "", processes: int = 0) -> Measured:
         with opened(path) as stream:
             size = os.fstat(stream.fileno()).st_size
             processes = processes or (min(4, os.cpu_count() or 1) if size >= PARALLEL else 1)
-            for part, packed in _measure(_numbered(stream, sha.update), encoding, processes):
+            numbered = _numbered(stream, sha.update)
+            here = partial(measure_block, encoding=encoding)
+            for part, packed in spread(__name__, encoding, numbered, here, _decode, processes):
                 sums.add(part)
                 rows += packed
     except OSError as error:
@@ -105,11 +107,11 @@ def measure(path: Path, encoding: str = "", processes: int = 0) -> Measured:
     return Measured(f"sha256:{sha.hexdigest()}", sums, bytes(rows))
 
 
-def measure_block(block: bytes, first: int, encoding: str) -> tuple[Sums, bytes]:
-    """The sums and rows of whole lines; `first` is the number of the first line."""
+def measure_block(numbered: bytes, encoding: str) -> tuple[Sums, bytes]:
+    """The sums and rows of whole lines, which follow the number of the first one (8 bytes)."""
     run = _Block(counter(encoding) if encoding else None)
     with no_garbage_collection():
-        for line in lines_of(block, first):
+        for line in lines_of(numbered[8:], int.from_bytes(numbered[:8], "big")):
             if line.example is None:
                 run.sums.unreadable += 1
             else:
@@ -120,13 +122,8 @@ def measure_block(block: bytes, first: int, encoding: str) -> tuple[Sums, bytes]
 
 
 def answering(encoding: str) -> Callable[[bytes], bytes]:
-    """For other processes (ftops.dataset.checks.process_pool): measures blocks, each after the number of its
-    first line (8 bytes)."""
-
-    def answer(data: bytes) -> bytes:
-        return _encode(measure_block(data[8:], int.from_bytes(data[:8], "big"), encoding))
-
-    return answer
+    """For other processes (ftops.dataset.checks.process_pool): measures blocks."""
+    return lambda numbered: _encode(measure_block(numbered, encoding))
 
 
 def label(example: Mapping[str, Any], messages: example_digest.Messages) -> str:
@@ -221,28 +218,13 @@ def _is_plain(message: Mapping[str, Any]) -> bool:
     return len(message) == 2 and type(message.get("content")) is str and type(message.get("role")) is str
 
 
-def _numbered(stream: BinaryIO, update: Callable[[bytes], None]) -> Iterator[tuple[bytes, int]]:
-    """Blocks of lines, each with the number of its first line."""
+def _numbered(stream: BinaryIO, update: Callable[[bytes], None]) -> Iterator[bytes]:
+    """Blocks of lines, each after the number of its first line."""
     first = 1
     for block in blocks(stream, BLOCK):
         update(block)
-        yield block, first
+        yield first.to_bytes(8, "big") + block
         first += block.count(b"\n")
-
-
-def _measure(
-    blocks: Iterator[tuple[bytes, int]], encoding: str, processes: int
-) -> Iterator[tuple[Sums, bytes]]:
-    def measure_here(numbered: tuple[bytes, int]) -> tuple[Sums, bytes]:
-        return measure_block(*numbered, encoding)
-
-    def measure_elsewhere(numbered: tuple[bytes, int], ask: process_pool.Ask) -> tuple[Sums, bytes]:
-        block, first = numbered
-        return _decode(ask(first.to_bytes(8, "big") + block))
-
-    if processes > 1:
-        return process_pool.spread(__name__, encoding, blocks, measure_here, measure_elsewhere, processes)
-    return map(measure_here, blocks)
 
 
 _encode = Encoder().encode

@@ -26,7 +26,7 @@ from msgspec import Struct, convert, to_builtins
 
 from ftops.core.confined_files import content
 from ftops.core.errors import StateError, StateLocked
-from ftops.core.private_files import make_folder, open_private, write_private
+from ftops.core.private_files import make_folder, open_private, replace_private, write_private
 from ftops.core.timestamps import iso_timestamp
 from ftops.state.backends.base import AT_ONCE, KEPT_VERSIONS, LockInfo, Version, Waiting, no_such_version
 from ftops.state.backends.disk_errors import read_bytes, sync_folder, translated, write_all
@@ -268,9 +268,7 @@ class History(Struct, frozen=True):
             return ()
 
     def _write_index(self, kept: Sequence[Version]) -> None:
-        temporary = self._index.with_suffix(".tmp")
-        write_private(temporary, (json.dumps(to_builtins(kept), indent=1) + "\n").encode())
-        temporary.replace(self._index)
+        replace_private(self._index, (json.dumps(to_builtins(kept), indent=1) + "\n").encode())
 
     @property
     def _index(self) -> Path:
