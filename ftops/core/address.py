@@ -261,12 +261,12 @@ def _expression(inside: str) -> Reference | Secret | None:
     return parse_reference(inside)
 
 
-def normal_key(key: str) -> str:
-    """A key as it is used in addresses: in the Unicode form NFC."""
-    return key if key.isascii() else unicodedata.normalize("NFC", key)
+def composed(text: str) -> str:
+    """In the Unicode form NFC, as keys are in addresses."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def _unescape(key: str | None) -> str | None:
     if key is None:
         return None
-    return normal_key(re.sub(r"\\(.)", r"\1", key) if "\\" in key else key)
+    return composed(re.sub(r"\\(.)", r"\1", key) if "\\" in key else key)

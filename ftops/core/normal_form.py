@@ -10,7 +10,6 @@ before.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from math import isfinite
@@ -19,7 +18,7 @@ from typing import NamedTuple
 from msgspec import Struct
 from msgspec.json import Encoder
 
-from ftops.core.address import EXPRESSIONS, SCALARS, Json, Scalar, Value, escape
+from ftops.core.address import EXPRESSIONS, SCALARS, Json, Scalar, Value, composed, escape
 
 Form = Callable[[Scalar], Scalar]
 """The normal form of the scalars of a field."""
@@ -75,15 +74,16 @@ def number(value: Scalar) -> Scalar:
 
 def word(*words: str) -> Form:
     """One of these words, ignoring case, `-`, `_` and blanks."""
-    known = {_squeezed(text): text for text in words}
+    known = {squeezed(text): text for text in words}
 
     def form(value: Scalar) -> Scalar:
-        return known.get(_squeezed(value), value.casefold()) if isinstance(value, str) else value
+        return known.get(squeezed(value), value.casefold()) if isinstance(value, str) else value
 
     return form
 
 
-def _squeezed(text: str) -> str:
+def squeezed(text: str) -> str:
+    """A word in lower case, without `-`, `_` and blanks."""
     return re.sub(r"[-_\s]", "", text).casefold()
 
 
@@ -140,7 +140,7 @@ def _items(tree: Mapping[str, Value], spelling: Spelling, path: str) -> list[_It
         here = f"{path}.{own}" if path else own
         meaning = normal(value, spelling, here)
         if meaning is not None:
-            key = _composed(own)
+            key = composed(own)
             found.append((own, _Item(key.casefold() if folded else key, here, value, meaning)))
     if len({item.key for _, item in found}) == len(found):
         return [item for _, item in found]
@@ -150,7 +150,7 @@ def _items(tree: Mapping[str, Value], spelling: Spelling, path: str) -> list[_It
 
 def _scalar(value: Scalar, form: Form | None) -> Scalar:
     if isinstance(value, str):
-        value = _composed(value)
+        value = composed(value)
     if form is not None:
         value = form(value)
     if isinstance(value, str):
@@ -158,7 +158,3 @@ def _scalar(value: Scalar, form: Form | None) -> Scalar:
     if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
         return int(value)
     return value
-
-
-def _composed(text: str) -> str:
-    return text if text.isascii() else unicodedata.normalize("NFC", text)

@@ -19,6 +19,8 @@ CACHE = ".cache"
 """Results of checks of data files."""
 DATA = "data"
 """Derived data files, and profiles of data files."""
+EMULATOR_DATA = f"{FOLDER}/emulator"
+"""The objects of an emulator whose provider names no folder."""
 _MARK = "made-here"
 _MOMENT = "made-at"
 _MARK_BYTES = 64

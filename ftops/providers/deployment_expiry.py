@@ -6,12 +6,13 @@ hours; any other deployment of a fine-tuned model is deleted after 15 days witho
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from ftops.core.address import Value
+from ftops.core.nested import object_at
+from ftops.core.normal_form import squeezed
 from ftops.core.resource_types import is_tuned
 
 CREATED, EXPIRES = "created_at", "expires"
@@ -45,9 +46,8 @@ _IDLE = Expiry(timedelta(days=15), idle=True)
 
 def expiry_of(inputs: Mapping[str, Value]) -> Expiry | None:
     """How long a deployment with these inputs exists; None: until somebody deletes it."""
-    sku, model = inputs.get("sku"), inputs.get("model")
-    name = str(sku.get("name") or "") if isinstance(sku, Mapping) else ""
-    if re.sub(r"[\s_-]", "", name).casefold() in ("developertier", "developer"):
+    model = inputs.get("model")
+    if squeezed(str(object_at(inputs, "sku").get("name"))) in ("developertier", "developer"):
         return _DEVELOPER
     return _IDLE if is_tuned(model) or str(model).startswith("ftchkpt-") else None
 

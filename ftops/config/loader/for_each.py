@@ -17,7 +17,7 @@ from ftops.config.loader.phases import INPUTS, NAMES, RESOURCE_PHASES, SWITCHES
 from ftops.config.loader.settings import check_name
 from ftops.config.loader.validate import read_block
 from ftops.config.schema.field_types import Boolean, Unknown, has_unknown
-from ftops.core.address import Address, normal_key, render
+from ftops.core.address import Address, composed, render
 from ftops.core.errors import Diagnostic
 from ftops.core.resource_types import RESOURCE_TYPES
 
@@ -121,10 +121,10 @@ def _pairs(value: Any) -> Iterator[Each]:
         yield from _combinations(value["matrix"])
     elif isinstance(value, dict):
         for key, item in value.items():
-            yield Each(normal_key(key), item)
+            yield Each(composed(key), item)
     elif isinstance(value, list) and not any(item is None or isinstance(item, list | dict) for item in value):
         for item in value:
-            yield Each(normal_key(render(item)), item)
+            yield Each(composed(render(item)), item)
     else:
         detail = "One resource is created for each entry, with the entry as its key."
         raise _WrongShape("`for_each` must be a list of strings or a mapping", detail, "for_each: [fr, de]")
@@ -146,7 +146,7 @@ def _combinations(matrix: Any) -> Iterator[Each]:
         if any(isinstance(value, list | dict) for value in values):
             raise _WrongShape(*shape)
         combination = dict(zip(names, values, strict=True))
-        yield Each(normal_key(",".join(f"{k}={render(v)}" for k, v in combination.items())), combination)
+        yield Each(composed(",".join(f"{k}={render(v)}" for k, v in combination.items())), combination)
 
 
 def _twice(value: Any, eaches: Sequence[Each], entry: Entry) -> Diagnostic | None:

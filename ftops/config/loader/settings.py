@@ -23,13 +23,13 @@ from ftops.config.schema.settings import BudgetBlock, Environment, Settings, Sta
 from ftops.core.address import NAME, SHORTEST_SECRET, scan
 from ftops.core.backend_types import BACKEND_TYPES
 from ftops.core.errors import Diagnostic, Place
+from ftops.core.project import EMULATOR_DATA
 from ftops.core.provider_types import PROVIDER_TYPES, ProviderType
 from ftops.core.suggestions import did_you_mean
 from ftops.yaml.document import flow
 
 DEFAULT_ENVIRONMENT = "default"
 _NO_DEFAULTS = Defaults()
-EMULATOR_DATA = ".ftops/emulator"
 _NAME = re.compile(NAME)
 NAME_RULE = (
     "Names are lower-case letters, digits and `-`, start with a letter, and have at most 63 characters."

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from ftops.config.schema.field_types import Boolean, Choice, Number, Spelled, Text, folded
+from ftops.config.schema.field_types import Boolean, Choice, Number, Spelled, Text
 from ftops.core.address import NAME as NAME_PATTERN
+from ftops.core.normal_form import squeezed
 from ftops.core.resource_types import SKU_NAMES, UPGRADE_OPTIONS
 
 
@@ -32,7 +33,7 @@ TRAINING_TYPE = Choice(
     },
     closed=True,
 )
-SKU_NAME = Spelled(spellings={**{folded(n): n for n in SKU_NAMES}, "developer": "DeveloperTier"})
+SKU_NAME = Spelled(spellings={**{squeezed(n): n for n in SKU_NAMES}, "developer": "DeveloperTier"})
 UPGRADE_OPTION = Choice(words=UPGRADE_OPTIONS)
 ACCOUNT_ID = Text(
     r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.CognitiveServices/accounts/[^/]+",

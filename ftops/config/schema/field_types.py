@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from msgspec import Struct, field
 
 from ftops.core.address import Reference, Scalar, Secret, Template, render
+from ftops.core.normal_form import squeezed
 from ftops.core.suggestions import nearest
 from ftops.yaml.document import Given, Plain, boolean, number, resolve
 
@@ -164,16 +165,11 @@ class Spelled(Text, frozen=True):
     """Text in which known words are normalised: case, `-`, `_` and blanks are ignored."""
 
     spellings: Mapping[str, str] = field(default_factory=dict)
-    """Folded word → its spelling."""
+    """Squeezed word → its spelling."""
 
     def convert(self, value: Any) -> str | None:
         text = super().convert(value)
-        return self.spellings.get(folded(text), text) if text else None
-
-
-def folded(text: str) -> str:
-    """A word in lower case, without `-`, `_` and blanks."""
-    return re.sub(r"[-_\s]", "", text).lower()
+        return self.spellings.get(squeezed(text), text) if text else None
 
 
 class _Typed(FieldType, frozen=True, kw_only=True):

@@ -48,8 +48,7 @@ class Clients(DataPlane):
     @property
     def home(self) -> Mapping[str, Json]:
         account = self.account
-        named = account.subscription_id and account.resource_group and account.name
-        found = {"account": account.id if named else "", "tenant": account.tenant_id}
+        found = {"account": "" if account.lacking else account.id, "tenant": account.tenant_id}
         return {name: value for name, value in found.items() if value}
 
     @property
@@ -108,16 +107,7 @@ class Clients(DataPlane):
     def _build_arm(self) -> Arm:
         from ftops.providers.azure.arm import Arm
 
-        missing = [
-            name
-            for name, value in (
-                ("subscription_id", self.account.subscription_id),
-                ("resource_group", self.account.resource_group),
-                ("account", self.account.name),
-            )
-            if not value
-        ]
-        if missing:
+        if missing := self.account.lacking:
             raise Permanent(
                 f"provider {self.account.provider} has no {', '.join(missing)}",
                 "Deployments are managed through Azure's control plane, which needs all three.",

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ftops.core.address import Address, Json
+from ftops.core.nested import object_at
 from ftops.core.normal_form import same
 from ftops.core.resource_types import RESOURCE_TYPES, UPGRADE_OPTIONS, deployment_name, is_tuned
 from ftops.providers.deployment_expiry import CREATED, EXPIRES, expiry_of, time_of
@@ -126,15 +127,13 @@ def body_for(inputs: Mapping[str, Json], token: str, own: str) -> dict[str, Any]
 
 
 def sku_for(inputs: Mapping[str, Json]) -> dict[str, Any]:
-    sku = inputs.get("sku")
-    sku = sku if isinstance(sku, Mapping) else {}
+    sku = object_at(inputs, "sku")
     capacity = sku.get("capacity")
     return {"name": sku.get("name") or "Standard", "capacity": 1 if capacity is None else capacity}
 
 
 def tags_for(inputs: Mapping[str, Json], token: str) -> dict[str, str]:
-    tags = inputs.get("tags")
-    own = {str(name): str(value) for name, value in tags.items()} if isinstance(tags, Mapping) else {}
+    own = {str(name): str(value) for name, value in object_at(inputs, "tags").items()}
     return own | ({TOKEN_TAG: token} if token else {})
 
 
@@ -143,16 +142,15 @@ def changed_body(
 ) -> dict[str, Any]:
     """The request body of a changed deployment. What the spec doesn't mention stays as it is."""
     body = body_for(inputs, token, own)
-    asked = inputs.get("sku")
     size = {k: v for k, v in object_at(live, "sku").items() if k in ("name", "capacity")}
-    body["sku"] = {**size, **(asked if isinstance(asked, Mapping) else {})}
+    body["sku"] = {**size, **object_at(inputs, "sku")}
     if "tags" not in inputs and "tags" not in dropped:
         body["tags"] = {**object_at(live, "tags"), **body["tags"]}
     leave = {_PROPERTIES[name] for name in dropped if name in _PROPERTIES}
     kept = {k: v for k, v in object_at(live, "properties").items() if k in _KEPT and k not in leave}
     body["properties"] = {**kept, **body["properties"]}
     if upgraded_inputs(observed_inputs(live, inputs), inputs):  # it can't be downgraded
-        body["properties"]["model"]["version"] = object_at(object_at(live, "properties"), "model")["version"]
+        body["properties"]["model"]["version"] = object_at(live, "properties", "model")["version"]
     return body
 
 
@@ -238,7 +236,7 @@ def all_inputs(body: Mapping[str, Any], own: str) -> dict[str, Json]:
 
 def attributes_of(body: Mapping[str, Any], remote_id: str, endpoint: str) -> dict[str, Json]:
     """The computed attributes."""
-    model = object_at(object_at(body, "properties"), "model")
+    model = object_at(body, "properties", "model")
     version = str(model.get("version") or "")
     name = str(model.get("name") or "")
     is_base = bool(name) and not is_tuned(name) and bool(re.match(r"\d{4}-\d{2}-\d{2}\Z", version))
@@ -258,7 +256,7 @@ def attributes_of(body: Mapping[str, Any], remote_id: str, endpoint: str) -> dic
 def has_model(body: Mapping[str, Any], inputs: Mapping[str, Json]) -> bool:
     """Whether the requested model is provisioned. A reused name serves the old model for a while."""
     wanted = model_of(inputs)
-    model = object_at(object_at(body, "properties"), "model")
+    model = object_at(body, "properties", "model")
     return str(model.get("name") or "").casefold() == wanted["name"].casefold()
 
 
@@ -288,15 +286,14 @@ def _observed_model(model: Mapping[str, Any], inputs: Mapping[str, Json]) -> dic
 
 
 def _observed_sku(sku: Mapping[str, Any], inputs: Mapping[str, Json]) -> dict[str, Json]:
-    asked = inputs.get("sku")
-    asked = asked if isinstance(asked, Mapping) else {}
-    observed: dict[str, Json] = {}
-    for key, value in (("name", sku.get("name")), ("capacity", sku.get("capacity"))):
-        if key not in asked and inputs.get("sku") is not None:
-            continue
-        recorded = asked.get(key)
-        observed[key] = recorded if str(recorded).casefold() == str(value).casefold() else value
-    return observed
+    asked = object_at(inputs, "sku")
+    return {
+        key: asked.get(key)
+        if str(asked.get(key)).casefold() == str(sku.get(key)).casefold()
+        else sku.get(key)
+        for key in ("name", "capacity")
+        if key in asked or inputs.get("sku") is None
+    }
 
 
 def _asked(inputs: Mapping[str, Json], name: str) -> Json:
@@ -319,9 +316,3 @@ def _as_recorded(inputs: Mapping[str, Json], key: str, value: str, alike: set[st
 def _without_suffix(name: str) -> str:
     """The declared name within a computed one: a deployment keeps that if its `replace` changes."""
     return re.sub(r"-[0-9a-f]{8}\Z", "", name.casefold())
-
-
-def object_at(body: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    """The object at a key of a reply; empty if there is none."""
-    value = body.get(key)
-    return value if isinstance(value, Mapping) else {}

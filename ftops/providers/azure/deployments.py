@@ -15,26 +15,10 @@ from msgspec.structs import replace
 
 from ftops.core.address import Json
 from ftops.core.errors import Permanent, ProviderError, Temporary
+from ftops.core.nested import object_at
 from ftops.core.snippets import import_block
+from ftops.providers.azure import deployment_wire as wire
 from ftops.providers.azure.clients import Clients
-from ftops.providers.azure.deployment_wire import (
-    PATCHED,
-    Resume,
-    all_inputs,
-    answers_as,
-    attributes_of,
-    body_for,
-    changed_body,
-    differences,
-    dropped_inputs,
-    has_model,
-    name_for,
-    name_of,
-    observed_inputs,
-    state_of,
-    status_of,
-    token_of,
-)
 from ftops.providers.base import OTHER_ACCOUNT, Existing, Request
 from ftops.providers.dataplane.client import body_of, plain
 from ftops.providers.dataplane.errors import refusal_from
@@ -72,15 +56,15 @@ class Deployments:
         """By name, the tokens of deletions that this process began."""
 
     def create(self, request: Request) -> RemoteObject:
-        name = name_for(request.inputs, request.address)
+        name = wire.name_for(request.inputs, request.address)
         action = f"create deployment {name}"
         existing = self._get(name, action)
         if existing is not None:
             return self._adopt(request, name, existing, action)
         self._deletions.pop(name, None)
-        asked = body_for(request.inputs, request.token, self._account.id)
+        asked = wire.body_for(request.inputs, request.token, self._account.id)
         body, token = self._put(name, _Asked(asked, _tenant(request)), action, creates=True)
-        return self._describe(body, name, request.inputs, Resume("create", token))
+        return self._describe(body, name, request.inputs, wire.Resume("create", token))
 
     def read(self, resource: ResourceState) -> RemoteObject | None:
         name = self._own_name(resource)
@@ -90,7 +74,7 @@ class Deployments:
             return None
         if name in self._deletions:
             return self._describe_deletion(body, name, plain(resource.inputs))
-        resume = Resume.parse(resource.resume, self._account.control_endpoint)
+        resume = wire.Resume.parse(resource.resume, self._account.control_endpoint)
         remote = self._describe(body, name, plain(resource.inputs), resume)
         known = remote.status is resource.status is Status.TAINTED and resource.message
         # Only the operation tells the reason of a failure; later it is known from the state.
@@ -111,14 +95,14 @@ class Deployments:
             raise Permanent(
                 f"{action}: it doesn't exist any more", hint="plan again: `ftops plan`", code="Gone"
             )
-        dropped = dropped_inputs(live, plain(resource.inputs), request.inputs)
-        changed = differences(live, request.inputs) | dropped
+        dropped = wire.dropped_inputs(live, plain(resource.inputs), request.inputs)
+        changed = wire.differences(live, request.inputs) | dropped
         token = ""
         if changed:
-            own = token_of(live) or resource.token
-            body = changed_body(live, request.inputs, own, self._account.id, dropped)
+            own = wire.token_of(live) or resource.token
+            body = wire.changed_body(live, request.inputs, own, self._account.id, dropped)
             live, token = self._change(name, live, _Asked(body, _tenant(request)), changed, action)
-        return self._describe(live, name, request.inputs, Resume("update", token))
+        return self._describe(live, name, request.inputs, wire.Resume("update", token))
 
     def _change(
         self, name: str, live: dict[str, Any], asked: _Asked, changed: Collection[str], action: str
@@ -126,12 +110,12 @@ class Deployments:
         """The deployment after the changes that the service accepts now. It refuses a new size and a new
         model in one request, and a change while another one is in progress."""
         token = ""
-        if status_of(live) is Status.PENDING:
-            raise self._later(f"{action}: it is {state_of(live)}", "InFlux")
-        if not PATCHED.isdisjoint(changed):
+        if wire.status_of(live) is Status.PENDING:
+            raise self._later(f"{action}: it is {wire.state_of(live)}", "InFlux")
+        if not wire.PATCHED.isdisjoint(changed):
             live, token = self._patch(name, {k: asked.body[k] for k in ("sku", "tags")}, action)
-        if not PATCHED.issuperset(changed):
-            if status_of(live) is Status.PENDING:
+        if not wire.PATCHED.issuperset(changed):
+            if wire.status_of(live) is Status.PENDING:
                 raise self._later(f"{action}: the next change follows", "InSteps")
             live, token = self._put(name, asked, action)
         return self._get(name, action) or live, token
@@ -145,53 +129,53 @@ class Deployments:
         except Temporary:
             # The reply was lost, or a deletion is already in progress.
             body = self._get(name, action)
-            if body is not None and state_of(body).lower() != "deleting":
+            if body is not None and wire.state_of(body).lower() != "deleting":
                 raise
         self._freed_at = time.monotonic()
         return self.read(resource)
 
     def find_by_token(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
         inputs = plain(operation.inputs)
-        name = name_for(inputs, operation.address)
+        name = wire.name_for(inputs, operation.address)
         if self._remote_id(name) in known:
             return None
         body = self._get(name, f"look for deployment {name}")
-        if body is None or token_of(body) != operation.token:
+        if body is None or wire.token_of(body) != operation.token:
             return None
-        return self._describe(body, name, inputs, Resume("create"))
+        return self._describe(body, name, inputs, wire.Resume("create"))
 
     def existing(self) -> list[Existing]:
         """Every deployment of the account."""
         with self._clients.calling("list the deployments", control_plane=True):
             bodies = self._clients.arm.deployments()
-        named = [body for body in bodies if body.get("name") and state_of(body).lower() != "deleting"]
+        named = [body for body in bodies if body.get("name") and wire.state_of(body).lower() != "deleting"]
         return [self._existing(body, str(body["name"])) for body in named]
 
     def _existing(self, body: Mapping[str, Any], name: str) -> Existing:
-        remote = self._remote(body, name, {}, status_of(body), "", None)
-        inputs = all_inputs(body, self._account.id)
-        return Existing("deployment", replace(remote, inputs=inputs), name, token=token_of(body))
+        remote = self._remote(body, name, {}, wire.status_of(body), "", None)
+        inputs = wire.all_inputs(body, self._account.id)
+        return Existing("deployment", replace(remote, inputs=inputs), name, token=wire.token_of(body))
 
     def _adopt(self, request: Request, name: str, body: Mapping[str, Any], action: str) -> RemoteObject:
-        if state_of(body).lower() == "deleting":
+        if wire.state_of(body).lower() == "deleting":
             raise self._later(f"{action}: the old deployment is still being deleted", "Deleting")
-        if token_of(body) != request.token:
+        if wire.token_of(body) != request.token:
             raise Permanent(
                 f"{action}: a deployment with this name already exists, and it isn't in this state",
-                f"It serves {attributes_of(body, name, '')['model']}.",
+                f"It serves {wire.attributes_of(body, name, '')['model']}.",
                 f"import it ({import_block(request.address, name)}) or choose another name",
                 code="AlreadyExists",
             )
-        if status_of(body) is Status.TAINTED:
+        if wire.status_of(body) is Status.TAINTED:
             with self._clients.calling(action, control_plane=True):
                 self._clients.arm.delete(name)
             raise self._later(f"{action}: a failed deployment is being deleted first", "Deleting")
-        return self._describe(body, name, request.inputs, Resume("create"))
+        return self._describe(body, name, request.inputs, wire.Resume("create"))
 
     def _describe(
-        self, body: Mapping[str, Any], name: str, inputs: Mapping[str, Json], resume: Resume | None
+        self, body: Mapping[str, Any], name: str, inputs: Mapping[str, Json], resume: wire.Resume | None
     ) -> RemoteObject:
-        status, state = status_of(body), state_of(body)
+        status, state = wire.status_of(body), wire.state_of(body)
         message, provisioning = "", status is Status.PENDING
         if status is Status.TAINTED:
             message = self._why(body, name, resume)
@@ -208,7 +192,7 @@ class Deployments:
         self, body: Mapping[str, Any], name: str, inputs: Mapping[str, Json]
     ) -> RemoteObject:
         """A deployment that is being deleted. Raises Permanent if the deletion failed."""
-        in_doubt = state_of(body).lower() != "deleting"
+        in_doubt = wire.state_of(body).lower() != "deleting"
         failure = self._failure(name, self._deletions.get(name, "")) if in_doubt else ""
         if failure:
             self._deletions.pop(name, None)
@@ -229,7 +213,7 @@ class Deployments:
         inputs: Mapping[str, Json],
         status: Status,
         message: str,
-        resume: Resume | None,
+        resume: wire.Resume | None,
         *,
         holds_concurrency_key: bool = False,
     ) -> RemoteObject:
@@ -238,8 +222,8 @@ class Deployments:
         return RemoteObject(
             remote_id=remote_id,
             status=status,
-            attributes=attributes_of(body, remote_id, self._account.endpoint),
-            inputs=observed_inputs(body, inputs),
+            attributes=wire.attributes_of(body, remote_id, self._account.endpoint),
+            inputs=wire.observed_inputs(body, inputs),
             message=message,
             resume=str(resume) if pending and resume is not None else "",
             requeue_after=self._pause if pending else None,
@@ -247,12 +231,12 @@ class Deployments:
         )
 
     def _not_ready_yet(
-        self, body: Mapping[str, Any], name: str, inputs: Mapping[str, Json], resume: Resume
+        self, body: Mapping[str, Any], name: str, inputs: Mapping[str, Json], resume: wire.Resume
     ) -> str:
         """What a provisioned deployment that was created or changed still lacks; empty if it is ready."""
-        if "model" in inputs and not has_model(body, inputs):
-            return f"the deployment still has the model {attributes_of(body, name, '')['model']}"
-        if resume.operation == "update" and (open_changes := differences(body, inputs)):
+        if "model" in inputs and not wire.has_model(body, inputs):
+            return f"the deployment still has the model {wire.attributes_of(body, name, '')['model']}"
+        if resume.operation == "update" and (open_changes := wire.differences(body, inputs)):
             return (
                 f"the service accepted the change but doesn't show it yet: {', '.join(sorted(open_changes))}"
             )
@@ -274,15 +258,13 @@ class Deployments:
                     raise
                 return ""
         answered_by = str(body_of(reply, action).get("model") or "")
-        return "" if answers_as(answered_by, model) else f"the deployment still answers as {answered_by}"
+        return "" if wire.answers_as(answered_by, model) else f"the deployment still answers as {answered_by}"
 
-    def _why(self, body: Mapping[str, Any], name: str, resume: Resume | None) -> str:
+    def _why(self, body: Mapping[str, Any], name: str, resume: wire.Resume | None) -> str:
         """The reason of a failure. ARM keeps it with the operation, rarely with the deployment."""
-        properties = body.get("properties")
-        error = properties.get("error") if isinstance(properties, Mapping) else None
-        own = str(error.get("message") or "") if isinstance(error, Mapping) else ""
+        own = str(object_at(body, "properties", "error").get("message") or "")
         reason = own or self._failure(name, resume.token if resume else "")
-        message = f"the deployment is {state_of(body)}"
+        message = f"the deployment is {wire.state_of(body)}"
         if not reason and resume is not None and resume.refused:
             place = self._account.control_endpoint
             reason = f"the reason wasn't requested: the operation in the state isn't at {place}"
@@ -336,7 +318,7 @@ class Deployments:
 
     def _own_name(self, resource: ResourceState) -> str:
         """The name of a recorded deployment. Raises Permanent if it is in another account."""
-        remote_id, name = resource.remote_id, name_of(resource.remote_id)
+        remote_id, name = resource.remote_id, wire.name_of(resource.remote_id)
         if "/" in remote_id and remote_id.casefold() != self._remote_id(name).casefold():
             raise Permanent(
                 f"{resource.address} is recorded in another account than that of {self._account.provider}",
@@ -352,6 +334,4 @@ def _tenant(request: Request) -> str:
 
 
 def _is_paused(body: Mapping[str, Any]) -> bool:
-    properties = body.get("properties")
-    state = properties.get("deploymentState") if isinstance(properties, Mapping) else None
-    return str(state or "").lower() == "paused"
+    return str(object_at(body, "properties").get("deploymentState") or "").lower() == "paused"

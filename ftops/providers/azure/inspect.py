@@ -10,13 +10,14 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any, TypeVar
 
 from ftops.core.errors import ProviderError
+from ftops.core.nested import object_at
 from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.providers.account_facts import Access, AccountFacts, OfferedModel, OfferedSku, Reach, Usage
 from ftops.providers.azure.clients import Clients
-from ftops.providers.azure.deployment_wire import object_at
 from ftops.providers.dataplane.client import body_of, items_of, reach_of
 
 T = TypeVar("T")
@@ -96,7 +97,7 @@ class _Inspection:
     ) -> tuple[Reply[dict[str, Any]], Reply[Items], Reply[Items], Reply[Items]]:
         """The account, its models, what the caller may do, and its deployments."""
         deploys, clients = self._deploys, self._clients
-        wanted = deploys or (self._trains and self._has_control_plane)
+        wanted = deploys or (self._trains and not self._account.lacking)
         return (
             self._start(wanted, lambda: clients.arm.account(), "read the account", arm=True),
             self._start(wanted, lambda: clients.arm.models(), "list the models", arm=True),
@@ -107,11 +108,6 @@ class _Inspection:
     def _quotas(self, location: str) -> Reply[Items]:
         wanted = self._deploys and bool(location)
         return self._start(wanted, lambda: self._clients.arm.usages(location), "read the quotas", arm=True)
-
-    @property
-    def _has_control_plane(self) -> bool:
-        account = self._account
-        return bool(account.subscription_id and account.resource_group and account.name)
 
     def _start(self, wanted: bool, call: Callable[[], T], action: str, *, arm: bool = False) -> Reply[T]:
         if wanted:
@@ -128,13 +124,9 @@ class _Inspection:
             return None, Access(reach_of(error), error.summary, error.detail, error.hint)
 
     def _files(self) -> list[dict[str, Any]]:
-        files = self._clients.data.files.with_raw_response
+        list_: Callable[..., Any] = self._clients.data.files.with_raw_response.list
         # The dated versions know no paging, and list everything at once.
-        options: dict[str, Any] = {"limit": _PAGE} if self._account.is_v1 else {}
-
-        def fetch(after: str | None) -> Any:
-            return files.list(**options, after=after) if after and options else files.list(**options)
-
+        fetch = partial(list_, limit=_PAGE) if self._account.is_v1 else lambda **after: list_()
         return [file for page in items_of(fetch, "list the files") for file in page]
 
     def _jobs(self) -> dict[str, Any]:

@@ -15,8 +15,8 @@ from ftops.providers.account_facts import AccountFacts
 from ftops.providers.azure.clients import Clients
 from ftops.providers.azure.deployments import Deployments
 from ftops.providers.azure.inspect import inspect
-from ftops.providers.azure.settings import Account, account_from
-from ftops.providers.dataplane.dispatch import ByKind, seconds_until_visible, timeouts_from
+from ftops.providers.azure.settings import account_from
+from ftops.providers.dataplane.dispatch import ByKind
 
 
 def open_provider(config: ProviderConfig, project: Path) -> AzureProvider:
@@ -28,15 +28,9 @@ class AzureProvider(ByKind):
     """One Azure OpenAI account."""
 
     def __init__(self, settings: Mapping[str, Value], *, name: str, hidden: tuple[str, ...] = ()) -> None:
-        self.name = name
-        self.visible_after = seconds_until_visible(settings)
-        self.timeouts = timeouts_from(settings)
         self._clients = Clients(account_from(settings, name, hidden))
-        super().__init__(self._clients, Deployments(self._clients))
-
-    @property
-    def account(self) -> Account:
-        return self._clients.account
+        self.account = self._clients.account
+        super().__init__(settings, self._clients, Deployments(self._clients))
 
     def concurrency_key(self, address: Address) -> str | None:
         """The service refuses concurrent writes to deployments of one account."""
@@ -50,6 +44,3 @@ class AzureProvider(ByKind):
         """How other programs reach the account. Without a key they have to sign in."""
         account = self.account
         return {"url": account.endpoint, "api_key": account.api_key, "api_version": account.api_version}
-
-    def close(self) -> None:
-        self._clients.close()

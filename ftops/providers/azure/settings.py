@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ftops.core.address import Value
-from ftops.providers.dataplane.client import seconds_setting, whole_setting
+from ftops.core.nested import object_at
+from ftops.providers.dataplane.client import AccountSettings, shared_settings
 from ftops.providers.dataplane.client import text_setting as _text
 
 DATA_SCOPE = "https://cognitiveservices.azure.com/.default"
@@ -17,11 +18,10 @@ AUXILIARY = "x-ms-authorization-auxiliary"
 """The header with the token of another tenant."""
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account(AccountSettings):
     """One Azure OpenAI account as the spec's `providers` describe it."""
 
-    provider: str
     endpoint: str = ""
     subscription_id: str = ""
     resource_group: str = ""
@@ -29,20 +29,13 @@ class Account:
     location: str = ""
     """From the spec; the account's own value has precedence."""
     api_version: str = STABLE_VERSION
-    api_key: str = field(default="", repr=False)
     control_endpoint: str = CONTROL_ENDPOINT
     control_api_version: str = ""
     control_token: str = field(default="", repr=False)
-    poll_interval: float = 30.0
     probe: bool = True
     tenant_id: str = ""
     client_id: str = ""
     """Of the identity to sign in with, if there are several."""
-    large_file_bytes: int = 100 << 20
-    """Larger files are sent in parts."""
-    part_bytes: int = 16 << 20
-    hidden: tuple[str, ...] = field(default=(), repr=False)
-    """Values of other settings that no message may contain."""
 
     @property
     def id(self) -> str:
@@ -51,6 +44,13 @@ class Account:
             f"/subscriptions/{self.subscription_id}/resourceGroups/{self.resource_group}"
             f"/providers/Microsoft.CognitiveServices/accounts/{self.name}"
         )
+
+    @property
+    def lacking(self) -> list[str]:
+        """The settings of the control plane that aren't set."""
+        named = (self.subscription_id, self.resource_group, self.name)
+        keys = ("subscription_id", "resource_group", "account")
+        return [key for key, value in zip(keys, named, strict=True) if not value]
 
     @property
     def is_v1(self) -> bool:
@@ -68,27 +68,19 @@ class Account:
 
 def account_from(settings: Mapping[str, Value], name: str, hidden: tuple[str, ...] = ()) -> Account:
     """The account that a provider's settings describe. What is missing is reported when it is needed."""
-    control = settings.get("control_plane")
-    control = control if isinstance(control, Mapping) else {}
-    credential = settings.get("credential")
-    credential = credential if isinstance(credential, Mapping) else {}
+    control, credential = object_at(settings, "control_plane"), object_at(settings, "credential")
     return Account(
-        provider=name,
         endpoint=_text(settings, "endpoint").rstrip("/"),
         subscription_id=_text(settings, "subscription_id"),
         resource_group=_text(settings, "resource_group"),
         name=_text(settings, "account"),
         location=_text(settings, "location"),
         api_version=_text(settings, "api_version") or STABLE_VERSION,
-        api_key=_text(settings, "api_key"),
         control_endpoint=(_text(control, "endpoint") or CONTROL_ENDPOINT).rstrip("/"),
         control_api_version=_text(control, "api_version"),
         control_token=_text(control, "token"),
-        poll_interval=seconds_setting(settings, "poll_interval", 30.0),
         probe=settings.get("probe") is not False,
         tenant_id=_text(credential, "tenant_id"),
         client_id=_text(credential, "client_id"),
-        large_file_bytes=whole_setting(settings, "large_file_bytes", 100 << 20),
-        part_bytes=whole_setting(settings, "part_bytes", 16 << 20),
-        hidden=hidden,
+        **shared_settings(settings, name, hidden),
     )

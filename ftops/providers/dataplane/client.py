@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from ftops.core.address import Expression, Json, Value
 from ftops.core.errors import Permanent, ProviderError, Temporary
@@ -24,6 +24,7 @@ from ftops.providers.dataplane.errors import (
     UNREACHABLE,
     Refusal,
     Words,
+    absent_is_none,
     error_for,
     translated,
 )
@@ -64,22 +65,33 @@ OPENAI_FILE_STATUS: Mapping[str, Status] = {**_FILE_STATUS, "": Status.READY}
 """The platform has deprecated the field and may remove it."""
 
 
-class AccountSettings(Protocol):
-    """The settings of an account that files and jobs need."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountSettings:
+    """The settings that accounts of all services have."""
 
-    @property
-    def poll_interval(self) -> float: ...
-
-    @property
-    def large_file_bytes(self) -> int:
-        """Larger files are sent in parts."""
-
-    @property
-    def part_bytes(self) -> int: ...
+    provider: str
+    api_key: str = field(default="", repr=False)
+    poll_interval: float = 30.0
+    large_file_bytes: int = 100 << 20
+    """Larger files are sent in parts."""
+    part_bytes: int = 16 << 20
+    hidden: tuple[str, ...] = field(default=(), repr=False)
+    """Values of other settings that no message may contain."""
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """Values that no message may contain."""
+        return tuple(filter(None, (self.api_key, *self.hidden)))
+
+
+_OWN_NUMBERS = ("poll_interval", "large_file_bytes", "part_bytes")
+"""Settings that a spec can't have."""
+
+
+def shared_settings(settings: Mapping[str, Value], provider: str, hidden: tuple[str, ...]) -> dict[str, Any]:
+    """The arguments of any AccountSettings."""
+    own = {name: settings[name] for name in _OWN_NUMBERS if name in settings}
+    return {"provider": provider, "api_key": text_setting(settings, "api_key"), "hidden": hidden, **own}
 
 
 class DataPlane:
@@ -127,6 +139,12 @@ class DataPlane:
     def error(self, refusal: Refusal, action: str) -> ProviderError:
         """An error reply as an error for the engine."""
         return error_for(refusal, action, secrets=self.account.secrets, words=self.dialect.words)
+
+    def look_up(self, retrieve: Callable[[str], Any], remote_id: str, action: str) -> dict[str, Any] | None:
+        """The object with this ID; None if it doesn't exist. `retrieve`: the SDK's method."""
+        with self.calling(action):
+            reply = absent_is_none(lambda: retrieve(remote_id))
+        return None if reply is None else object_of(reply, action)
 
     def close(self) -> None:
         """Gives the connections back."""
@@ -190,13 +208,13 @@ def object_of(reply: Any, action: str, *, creates: bool = False) -> dict[str, An
     return body
 
 
-def items_of(fetch: Callable[[str | None], Any], action: str) -> Iterator[list[dict[str, Any]]]:
-    """The pages of a list. Also ends if a page repeats: versions without paging ignore `after` and send no
-    `has_more`."""
+def items_of(fetch: Callable[..., Any], action: str) -> Iterator[list[dict[str, Any]]]:
+    """The pages of a list. `fetch` takes `after`, except for the first page. Also ends if a page repeats:
+    versions without paging ignore `after` and send no `has_more`."""
     seen: set[str] = set()
-    after: str | None = None
+    after: dict[str, str] = {}
     for _ in range(_PAGES_AT_MOST):
-        body = body_of(fetch(after), action)
+        body = body_of(fetch(**after), action)
         data = [item for item in body.get("data") or () if isinstance(item, dict) and item.get("id")]
         new = [item for item in data if item["id"] not in seen]
         seen.update(item["id"] for item in new)
@@ -204,7 +222,7 @@ def items_of(fetch: Callable[[str | None], Any], action: str) -> Iterator[list[d
             yield new
         if not new or body.get("has_more") is False:
             return
-        after = new[-1]["id"]
+        after = {"after": new[-1]["id"]}
 
 
 def unusable(action: str, creates: bool) -> Temporary:
@@ -227,18 +245,6 @@ def text_setting(settings: Mapping[str, Value], name: str) -> str:
     """A setting as text; empty if it isn't set."""
     value = settings.get(name)
     return value.strip() if isinstance(value, str) else "" if value is None else str(value)
-
-
-def whole_setting(settings: Mapping[str, Value], name: str, default: int) -> int:
-    """A positive setting."""
-    value = settings.get(name)
-    return value if isinstance(value, int) and value > 0 else default
-
-
-def seconds_setting(settings: Mapping[str, Value], name: str, default: float) -> float:
-    """A setting in seconds."""
-    value = settings.get(name)
-    return float(value) if isinstance(value, int | float) else default
 
 
 def _is_plain(value: Value) -> TypeGuard[Json]:

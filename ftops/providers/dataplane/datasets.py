@@ -12,8 +12,8 @@ from msgspec.structs import replace
 from ftops.core.address import Json
 from ftops.core.errors import Permanent, ProviderError
 from ftops.providers.base import Existing, Request
-from ftops.providers.dataplane.client import DataPlane, items_of, object_of, plain, unusable
-from ftops.providers.dataplane.errors import absent_is_none, refusal_from
+from ftops.providers.dataplane.client import DataPlane, items_of, plain, unusable
+from ftops.providers.dataplane.errors import absent_is_none, unless_refused
 from ftops.providers.dataplane.job_wire import status_of
 from ftops.providers.dataplane.listing import existing_file
 from ftops.providers.dataplane.uploads import Upload, check, send
@@ -33,6 +33,7 @@ class Datasets:
 
     def __init__(self, clients: DataPlane) -> None:
         self._clients = clients
+        self._pause = min(clients.account.poll_interval, _SECONDS_BETWEEN_READS)
         self._uploads: dict[str, Upload] = {}
         """Uploads that may have to continue, by token."""
 
@@ -43,23 +44,14 @@ class Datasets:
 
     def read(self, resource: ResourceState) -> RemoteObject | None:
         action = f"read {resource.address}"
-        files = self._clients.data.files.with_raw_response
-        with self._clients.calling(action):
-            reply = absent_is_none(lambda: files.retrieve(resource.remote_id))
-        if reply is None:
-            return None
-        body = object_of(reply, action)
-        if body.get("status") == "deleted":
+        body = self._clients.look_up(self._files.retrieve, resource.remote_id, action)
+        if body is None or body.get("status") == "deleted":
             return None
         inputs = plain(resource.inputs)
         return self._with_digest(self._describe(body, inputs), inputs, resource.outputs)
 
     def update(self, request: Request, resource: ResourceState) -> RemoteObject:
-        raise Permanent(
-            f"{request.address} can't be changed in place",
-            "The service can't change a file.",
-            "replace it: `ftops plan`",
-        )
+        raise unchangeable(request, "The service can't change a file.")
 
     def delete(self, resource: ResourceState) -> RemoteObject | None:
         """Fails while a job reads the file. The jobs of this state have ended by now, but another state may
@@ -72,7 +64,7 @@ class Datasets:
         action = f"look for users of {resource.address}"
         with self._clients.calling(action):
             jobs = self._clients.data.fine_tuning.jobs.with_raw_response.list(limit=_NEWEST_JOBS)
-            page = next(items_of(lambda after: jobs, action), [])
+            page = next(items_of(lambda: jobs, action), [])
         for job in page:
             read = (job.get("training_file"), job.get("validation_file"))
             if resource.remote_id in read and status_of(job) is Status.PENDING:
@@ -88,7 +80,7 @@ class Datasets:
         action = f"look for {operation.address}"
         mark = f".{operation.token}."
         with self._clients.calling(action):
-            for page in items_of(self._list, action):
+            for page in items_of(self._files.list, action):
                 for body in page:
                     if mark in str(body.get("filename") or "") and body["id"] not in known:
                         self._accept(operation.token, str(body["id"]))
@@ -99,29 +91,27 @@ class Datasets:
         """Every file that training can use, so without result files."""
         action = "list the files"
         with self._clients.calling(action):
-            bodies = [body for page in items_of(self._list, action) for body in page]
+            bodies = [body for page in items_of(self._files.list, action) for body in page]
         wanted = (b for b in bodies if str(b.get("purpose") or _PURPOSE).lower() in _PURPOSES)
         present = (b for b in wanted if str(b.get("status") or "").lower() not in ("deleting", "deleted"))
         return [existing_file(body, self._describe(body, {})) for body in present]
 
     def content(self, remote_id: str, take: Callable[[bytes], object]) -> bool:
         """The content as it was uploaded, in chunks."""
-        with self._clients.calling(f"read the content of {remote_id}"):
-            try:
-                with self._clients.data.files.with_streaming_response.content(remote_id) as reply:
-                    for piece in reply.iter_bytes(_PIECE):
-                        take(piece)
-            except Exception as exc:
-                refusal = refusal_from(exc)
-                # Some purposes and plans have no download, nor has a file whose content has expired.
-                if refusal is not None and refusal.status in (400, 403, 404, 405, 410):
-                    return False
-                raise
-        return True
 
-    def _list(self, after: str | None) -> Any:
-        files = self._clients.data.files.with_raw_response
-        return files.list(after=after) if after else files.list()
+        def read() -> bool:
+            with self._clients.data.files.with_streaming_response.content(remote_id) as reply:
+                for piece in reply.iter_bytes(_PIECE):
+                    take(piece)
+            return True
+
+        with self._clients.calling(f"read the content of {remote_id}"):
+            # Some purposes and plans have no download, nor has a file whose content has expired.
+            return bool(unless_refused(read, 400, 403, 404, 405, 410))
+
+    @property
+    def _files(self) -> Any:
+        return self._clients.data.files.with_raw_response
 
     def _upload(self, request: Request, action: str) -> dict[str, Any]:
         derived = request.inputs.get("file")
@@ -134,7 +124,12 @@ class Datasets:
         try:
             body = send(self._clients, upload, action)
         except OSError as exc:
-            raise _unreadable(action, path, exc) from exc
+            raise Permanent(
+                f"{action}: {path} can't be read",
+                exc.strerror or str(exc),
+                "check `path`; it is relative to the spec file",
+                code="Unreadable",
+            ) from exc
         self._accept(request.token, str(body["id"]))
         return body
 
@@ -191,23 +186,15 @@ class Datasets:
         state = str(body.get("status") or "").lower()
         status = self._clients.dialect.file_status.get(state, Status.PENDING)
         attributes: dict[str, Json] = {"id": str(body["id"]), "status": state or "unknown"}
-        if isinstance(body.get("bytes"), int):
-            attributes["bytes"] = body["bytes"]
-        observed: dict[str, Json] = {}
-        if "purpose" in inputs and body.get("purpose"):
-            observed["purpose"] = str(body["purpose"])
+        size, purpose = body.get("bytes"), body.get("purpose")
         return RemoteObject(
             remote_id=str(body["id"]),
             status=status,
-            attributes=attributes,
-            inputs=observed,
+            attributes=attributes | ({"bytes": size} if isinstance(size, int) else {}),
+            inputs={"purpose": str(purpose)} if "purpose" in inputs and purpose else {},
             message=_message(body, status, state),
             requeue_after=self._pause if status is Status.PENDING else None,
         )
-
-    @property
-    def _pause(self) -> float:
-        return min(self._clients.account.poll_interval, _SECONDS_BETWEEN_READS)
 
 
 def remote_name(name: str, request: Request) -> str:
@@ -215,6 +202,10 @@ def remote_name(name: str, request: Request) -> str:
     path, digest = Path(name), str(request.inputs.get("content") or "").removeprefix("sha256:")[:16]
     marks = f"{digest}.{request.token}" if digest else request.token
     return f"{path.stem}.{marks}{path.suffix or '.jsonl'}"
+
+
+def unchangeable(request: Request, why: str) -> Permanent:
+    return Permanent(f"{request.address} can't be changed in place", why, "replace it: `ftops plan`")
 
 
 def delete_file(clients: DataPlane, remote_id: str, action: str) -> None:
@@ -230,12 +221,3 @@ def _message(body: Mapping[str, Any], status: Status, state: str) -> str:
             details = details.get("message") or details.get("code")
         return str(details or f"the service could not process the file ({state})")
     return "" if status is Status.READY else f"the service is processing the file ({state or 'no status'})"
-
-
-def _unreadable(action: str, path: Path, exc: OSError) -> Permanent:
-    return Permanent(
-        f"{action}: {path} can't be read",
-        exc.strerror or str(exc),
-        "check `path`; it is relative to the spec file",
-        code="Unreadable",
-    )

@@ -7,10 +7,11 @@ from typing import Protocol, runtime_checkable
 
 from ftops.core.address import Address, Value
 from ftops.core.errors import Permanent
+from ftops.core.nested import object_at
 from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.evaluation.answers import Answer, Question
 from ftops.providers.base import Existing, Explains, Progress, ReportsProgress, Request
-from ftops.providers.dataplane.client import DataPlane, seconds_setting
+from ftops.providers.dataplane.client import DataPlane
 from ftops.providers.dataplane.completions import ask
 from ftops.providers.dataplane.datasets import Datasets
 from ftops.providers.dataplane.jobs import Jobs
@@ -46,21 +47,23 @@ VISIBLE_AFTER = 30.0
 
 def seconds_until_visible(settings: Mapping[str, Value], default: float = VISIBLE_AFTER) -> float:
     """How long the service may take to list new objects."""
-    return seconds_setting(settings, "visible_after", default)
+    seconds = settings.get("visible_after")
+    return float(seconds) if isinstance(seconds, int | float) else default
 
 
 def timeouts_from(settings: Mapping[str, Value]) -> Mapping[str, float]:
     """Seconds to wait for pending objects of each kind."""
-    timeouts = settings.get("timeouts")
-    given = timeouts if isinstance(timeouts, Mapping) else {}
     usual = {row.kind: row.timeout for row in RESOURCE_TYPES.values()}
-    return {**usual, **{kind: float(s) for kind, s in given.items() if isinstance(s, int | float)}}
+    return usual | {kind: float(seconds) for kind, seconds in object_at(settings, "timeouts").items()}
 
 
 class ByKind:
     """Datasets and jobs of one data plane, and the deployments of the service."""
 
-    def __init__(self, clients: DataPlane, deployments: Kind) -> None:
+    def __init__(self, settings: Mapping[str, Value], clients: DataPlane, deployments: Kind) -> None:
+        self.name = clients.account.provider
+        self.visible_after = seconds_until_visible(settings)
+        self.timeouts = timeouts_from(settings)
         self._plane = clients
         self._service = clients.dialect.service
         self._datasets = Datasets(clients)
@@ -112,6 +115,9 @@ class ByKind:
         """`expired` if the service itself has deleted it."""
         kind = self._kinds.get(resource.address.kind)
         return kind.why_gone(resource) if isinstance(kind, Explains) else ""
+
+    def close(self) -> None:
+        self._plane.close()
 
     def _kind(self, address: Address) -> Kind:
         kind = self._kinds.get(address.kind)

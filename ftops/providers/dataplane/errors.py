@@ -260,6 +260,17 @@ def absent_is_none(call: Callable[[], T], *, control_plane: bool = False) -> T |
         raise
 
 
+def unless_refused(call: Callable[[], T], *statuses: int) -> T | None:
+    """What an SDK's call returns; None if the service refuses it with one of these statuses."""
+    try:
+        return call()
+    except Exception as exc:
+        refusal = refusal_from(exc)
+        if refusal is not None and refusal.status in statuses:
+            return None
+        raise
+
+
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds to wait, from the reply's headers (lower-case names)."""
     for name, scale in (("retry-after-ms", 0.001), ("x-ms-retry-after-ms", 0.001), ("retry-after", 1.0)):

@@ -11,6 +11,8 @@ from typing import Any
 
 from ftops.config.schema.resources import Job
 from ftops.core.address import Json
+from ftops.core.nested import object_at
+from ftops.core.normal_form import squeezed
 from ftops.core.timestamps import iso_timestamp
 from ftops.providers.base import Progress, Request
 from ftops.state.state import OWNER_DIGITS, PendingOperation, RemoteObject, Status
@@ -34,12 +36,12 @@ _STATUS: Mapping[str, Status] = {
     "expired": Status.TAINTED,
 }
 """Any other status (pending, queued, running, pausing, or a new one) means pending."""
-_TRAINING_TYPES: Mapping[str, str] = {
-    "standard": "Standard",
-    "globalstandard": "GlobalStandard",
-    "developer": "developerTier",
-    "developertier": "developerTier",
+_TRAINING_TYPES: Mapping[str, tuple[str, str]] = {
+    "standard": ("Standard", "standard"),
+    "globalstandard": ("GlobalStandard", "global_standard"),
+    **dict.fromkeys(("developer", "developertier"), ("developerTier", "developer")),
 }
+"""By its letters: the names of a training type at the service and in specs."""
 AS_HYPERPARAMETERS = frozenset({"beta"})
 """Inputs of a job that the service takes as hyperparameters of the method."""
 _NO_VALUE = (None, -1, "auto")
@@ -119,7 +121,7 @@ def job_body(request: Request, *, with_method: bool, with_training_type: bool) -
     ):
         if inputs.get(ours):
             body[theirs] = inputs[ours]
-    hyperparameters = _chosen(inputs.get("hyperparameters"))
+    hyperparameters = _chosen(object_at(inputs, "hyperparameters"))
     if method == "supervised" and not with_method:
         return body | ({"hyperparameters": hyperparameters} if hyperparameters else {})
     return body | {"method": _method(method, inputs, hyperparameters)}
@@ -128,7 +130,13 @@ def job_body(request: Request, *, with_method: bool, with_training_type: bool) -
 def training_type(value: Json) -> str:
     """The service's name of a training type."""
     text = str(value or "standard")
-    return _TRAINING_TYPES.get(re.sub(r"[\s_-]", "", text).lower(), text)
+    return _TRAINING_TYPES.get(squeezed(text), (text, ""))[0]
+
+
+def own_training_type(job: Mapping[str, Any]) -> str:
+    """The name of a job's training type in specs; empty if it isn't known."""
+    reported = job.get("trainingType") or job.get("training_type")
+    return _TRAINING_TYPES.get(squeezed(str(reported or "")), ("", ""))[1]
 
 
 def observed_inputs(job: Mapping[str, Any], inputs: Mapping[str, Json]) -> dict[str, Json]:
@@ -171,17 +179,10 @@ def attributes_of(job: Mapping[str, Any]) -> dict[str, Json]:
 
 def hyperparameters_of(job: Mapping[str, Any]) -> dict[str, Json]:
     """The hyperparameters that the service reports, in any of the places where it does."""
-    method = job.get("method")
-    settings = method.get(method.get("type")) if isinstance(method, Mapping) else None
-    nested = settings.get("hyperparameters") if isinstance(settings, Mapping) else None
-    top = job.get("hyperparameters")
-    merged: dict[str, Json] = {}
-    for source in (nested, top):
-        if isinstance(source, Mapping):
-            merged.update(
-                {str(k): v for k, v in source.items() if v is not None and merged.get(k) in _NO_VALUE}
-            )
-    return merged
+    kind = str(object_at(job, "method").get("type"))
+    nested, top = object_at(job, "method", kind, "hyperparameters"), object_at(job, "hyperparameters")
+    merged = {str(k): v for k, v in nested.items() if v is not None}
+    return merged | {k: v for k, v in top.items() if v is not None and merged.get(k) in _NO_VALUE}
 
 
 def message_of(job: Mapping[str, Any]) -> str:
@@ -221,8 +222,7 @@ def checkpoint_names(checkpoints: Iterable[Mapping[str, Any]], final: str) -> di
 
 def carries(job: Mapping[str, Any], token: str) -> bool | None:
     """Whether the job has this token; None if it has no token of ftops."""
-    metadata = job.get("metadata")
-    mark = metadata.get(TOKEN_KEY) if isinstance(metadata, Mapping) else None
+    mark = object_at(job, "metadata").get(TOKEN_KEY)
     return None if not mark else mark == token
 
 
@@ -239,8 +239,7 @@ def resembles(job: Mapping[str, Any], inputs: Mapping[str, Json], operation: Pen
         (job.get("validation_file"), inputs.get("validation")),
     )
     suffix = job.get("suffix") or job.get("user_provided_suffix")
-    chosen = inputs.get("hyperparameters")
-    asked_for = dict(chosen) if isinstance(chosen, Mapping) else {}
+    asked_for = dict(object_at(inputs, "hyperparameters"))
     return (
         all(_same(asked or "", got or "") for got, asked in pairs)
         and same_model(inputs.get("model"), job.get("model"))
@@ -266,10 +265,9 @@ def progress_of(event: Mapping[str, Any]) -> Progress:
     message = str(event.get("message") or "")
     steps = _STEP_OF.search(message)
     percent = min(100.0, 100 * int(steps[1]) / int(steps[2])) if steps and int(steps[2]) else None
-    data = event.get("data")
     metrics = {
         str(name): float(value)
-        for name, value in (data.items() if isinstance(data, Mapping) else ())
+        for name, value in object_at(event, "data").items()
         if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     }
     if "step" not in metrics:
@@ -307,10 +305,8 @@ def inputs_of_method(method: str) -> tuple[str, ...]:
     return tuple(name for name, field in Job.fields.items() if field.method == method)
 
 
-def _chosen(hyperparameters: Json) -> dict[str, Json]:
+def _chosen(hyperparameters: Mapping[str, Json]) -> dict[str, Json]:
     """Without what the service chooses: `auto` is sent by sending nothing."""
-    if not isinstance(hyperparameters, Mapping):
-        return {}
     return {str(name): value for name, value in hyperparameters.items() if value not in _NO_VALUE}
 
 
@@ -340,8 +336,7 @@ def same_model(asked: object, got: object) -> bool:
 
 
 def _loss(checkpoint: Mapping[str, Any], metric: str) -> float | None:
-    metrics = checkpoint.get("metrics")
-    value = metrics.get(metric) if isinstance(metrics, Mapping) else None
+    value = object_at(checkpoint, "metrics").get(metric)
     # The service reports a negative loss if it has none.
     return float(value) if isinstance(value, int | float) and math.isfinite(value) and value >= 0 else None
 

@@ -7,28 +7,18 @@ token: in the metadata or, if the service stores none, by a seed that follows fr
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
 
 from ftops.core.address import Json
-from ftops.core.errors import Permanent, ProviderError, Temporary
+from ftops.core.errors import ProviderError, Temporary
 from ftops.providers.base import Existing, Progress, Request
+from ftops.providers.dataplane import job_wire as wire
 from ftops.providers.dataplane.client import DataPlane, items_of, object_of, plain
-from ftops.providers.dataplane.datasets import delete_file
-from ftops.providers.dataplane.errors import Refusal, absent_is_none, is_absent, refusal_from
-from ftops.providers.dataplane.job_wire import (
-    CLOCK_SKEW,
-    carries,
-    checkpoint_names,
-    created_at,
-    job_body,
-    progress_of,
-    remote_of,
-    resembles,
-    started_at,
-    status_of,
-)
+from ftops.providers.dataplane.datasets import delete_file, unchangeable
+from ftops.providers.dataplane.errors import Refusal, is_absent, refusal_from, unless_refused
 from ftops.providers.dataplane.listing import existing_job
 from ftops.state.state import PendingOperation, RemoteObject, ResourceState, Status
 
@@ -46,9 +36,11 @@ class Jobs:
     def create(self, request: Request) -> RemoteObject:
         action = f"start {request.address}"
         dialect = self._clients.dialect
-        body = job_body(request, with_method=dialect.has_method, with_training_type=dialect.has_training_type)
+        body = wire.job_body(
+            request, with_method=dialect.has_method, with_training_type=dialect.has_training_type
+        )
         with self._clients.calling(action, creates=True):
-            reply = self._clients.data.fine_tuning.jobs.with_raw_response.create(**body)
+            reply = self._jobs.create(**body)
         return self._remote(object_of(reply, action, creates=True), request.inputs)
 
     def read(self, resource: ResourceState) -> RemoteObject | None:
@@ -66,11 +58,7 @@ class Jobs:
         return None
 
     def update(self, request: Request, resource: ResourceState) -> RemoteObject:
-        raise Permanent(
-            f"{request.address} can't be changed in place",
-            "A job can't be changed after it has started.",
-            "replace it: `ftops plan`",
-        )
+        raise unchangeable(request, "A job can't be changed after it has started.")
 
     def delete(self, resource: ResourceState) -> RemoteObject | None:
         """Every step can be repeated, and with it a deletion that failed halfway."""
@@ -78,7 +66,7 @@ class Jobs:
         job = self._get(resource.remote_id, action)
         if job is None and resource.status is Status.PENDING:
             job = {"id": resource.remote_id}  # a replica may not know it; it would go on at a cost
-        if job is not None and status_of(job) is Status.PENDING:
+        if job is not None and wire.status_of(job) is Status.PENDING:
             job = self._cancel(job, action)
         known = {**resource.outputs, **{k: v for k, v in (job or {}).items() if v}}
         for model in self._models(job, known):
@@ -94,18 +82,18 @@ class Jobs:
         action = f"look for {operation.address}"
         inputs = plain(operation.inputs)
         alike: dict[str, Any] | None = None
-        oldest = started_at(operation) - CLOCK_SKEW
+        oldest = wire.started_at(operation) - wire.CLOCK_SKEW
         with self._clients.calling(action):
-            for page in items_of(self._list, action):
+            for page in items_of(partial(self._jobs.list, limit=_PAGE), action):
                 for job in page:
                     if job["id"] in known:
                         continue
-                    mine = carries(job, operation.token)
+                    mine = wire.carries(job, operation.token)
                     if mine:
                         return self._describe(job, inputs, {})
-                    if mine is None and alike is None and resembles(job, inputs, operation):
+                    if mine is None and alike is None and wire.resembles(job, inputs, operation):
                         alike = job
-                if all(created_at(job) < oldest for job in page):
+                if all(wire.created_at(job) < oldest for job in page):
                     break
         return None if alike is None else self._describe(alike, inputs, {})
 
@@ -113,7 +101,9 @@ class Jobs:
         """Every job, without checkpoints."""
         action = "list the jobs"
         with self._clients.calling(action):
-            bodies = [body for page in items_of(self._list, action) for body in page]
+            bodies = [
+                body for page in items_of(partial(self._jobs.list, limit=_PAGE), action) for body in page
+            ]
         return [existing_job(body, self._remote(body, {})) for body in bodies]
 
     def model_exists(self, found: Existing) -> bool:
@@ -124,9 +114,8 @@ class Jobs:
         return self._model_exists(str(model))
 
     def _model_exists(self, model: str) -> bool:
-        models = self._clients.data.models.with_raw_response
-        with self._clients.calling(f"look for {model}"):
-            return absent_is_none(lambda: models.retrieve(model)) is not None
+        retrieve = self._clients.data.models.with_raw_response.retrieve
+        return self._clients.look_up(retrieve, model, f"look for {model}") is not None
 
     def progress(self, resource: ResourceState, seen: str) -> tuple[list[Progress], str]:
         """Events since `seen`, the ID of the newest known event; at first, the latest page. An error means no
@@ -135,20 +124,14 @@ class Jobs:
             new = self._events_since(resource, seen)
         except ProviderError:
             return [], seen
-        return [progress_of(event) for event in reversed(new)], str(new[0]["id"]) if new else seen
+        return [wire.progress_of(event) for event in reversed(new)], str(new[0]["id"]) if new else seen
 
     def _events_since(self, resource: ResourceState, seen: str) -> list[dict[str, Any]]:
         """Newest first, as the service lists them."""
         new: list[dict[str, Any]] = []
         action = f"follow {resource.address}"
-
-        def fetch(after: str | None) -> Any:
-            jobs, job = self._clients.data.fine_tuning.jobs.with_raw_response, resource.remote_id
-            if not after:
-                return jobs.list_events(job, limit=_PAGE)
-            return jobs.list_events(job, limit=_PAGE, after=after)
-
         with self._clients.calling(action):
+            fetch = partial(self._jobs.list_events, resource.remote_id, limit=_PAGE)
             for number, page in enumerate(items_of(fetch, action), 1):
                 ids = [event["id"] for event in page]
                 new += page[: ids.index(seen)] if seen in ids else page
@@ -157,14 +140,11 @@ class Jobs:
         return new
 
     def _get(self, remote_id: str, action: str) -> dict[str, Any] | None:
-        jobs = self._clients.data.fine_tuning.jobs.with_raw_response
-        with self._clients.calling(action):
-            reply = absent_is_none(lambda: jobs.retrieve(remote_id))
-        return None if reply is None else object_of(reply, action)
+        return self._clients.look_up(self._jobs.retrieve, remote_id, action)
 
-    def _list(self, after: str | None) -> Any:
-        jobs = self._clients.data.fine_tuning.jobs.with_raw_response
-        return jobs.list(limit=_PAGE, after=after) if after else jobs.list(limit=_PAGE)
+    @property
+    def _jobs(self) -> Any:
+        return self._clients.data.fine_tuning.jobs.with_raw_response
 
     def _describe(
         self, job: Mapping[str, Any], inputs: Mapping[str, Json], recorded: Mapping[str, Json]
@@ -177,7 +157,7 @@ class Jobs:
         return replace(remote, attributes={**remote.attributes, "checkpoint": checkpoints})
 
     def _remote(self, job: Mapping[str, Any], inputs: Mapping[str, Json]) -> RemoteObject:
-        remote = remote_of(job, inputs, self._pause)
+        remote = wire.remote_of(job, inputs, self._pause)
         return replace(remote, attributes={**remote.attributes, **self._clients.home})
 
     def _models(self, job: Mapping[str, Any] | None, known: Mapping[str, Any]) -> list[str]:
@@ -189,39 +169,25 @@ class Jobs:
         return [str(name) for item in saved if (name := item.get("fine_tuned_model_checkpoint"))]
 
     def _checkpoints(self, job: Mapping[str, Any]) -> dict[str, Json]:
-        return checkpoint_names(self._saved(str(job["id"])), str(job.get("fine_tuned_model") or ""))
+        return wire.checkpoint_names(self._saved(str(job["id"])), str(job.get("fine_tuned_model") or ""))
 
     def _saved(self, job: str) -> list[dict[str, Any]]:
         """The checkpoints of a job; none if the API version has no route for them."""
         action = f"list the checkpoints of {job}"
-        found: list[dict[str, Any]] = []
-
-        def fetch(after: str | None) -> Any:
-            route = self._clients.data.fine_tuning.jobs.checkpoints.with_raw_response
-            return route.list(job, limit=_PAGE, after=after) if after else route.list(job, limit=_PAGE)
-
         with self._clients.calling(action):
-            try:
-                for page in items_of(fetch, action):
-                    found += page
-            except Exception as exc:
-                refusal = refusal_from(exc)
-                if refusal is None or refusal.status not in (404, 405):
-                    raise
-        return found
+            route = self._clients.data.fine_tuning.jobs.checkpoints.with_raw_response
+            pages = items_of(partial(route.list, job, limit=_PAGE), action)
+            found = unless_refused(lambda: [item for page in pages for item in page], 404, 405)
+        return found or []
 
     def _cancel(self, job: dict[str, Any], action: str) -> dict[str, Any]:
         """The job after it has ended. A refusal may mean that it has ended meanwhile."""
         remote_id = str(job["id"])
-
-        def call() -> object:
-            return self._clients.data.fine_tuning.jobs.with_raw_response.cancel(remote_id)
-
-        refusal = self._refusal_of(call, action)
+        refusal = self._refusal_of(lambda: self._jobs.cancel(remote_id), action)
         if refusal is not None and refusal.status not in (400, 404, 409):
             raise self._clients.error(refusal, action)
         job = self._get(remote_id, action) or {**job, "status": "cancelled"}
-        if status_of(job) is Status.PENDING:
+        if wire.status_of(job) is Status.PENDING:
             raise Temporary(
                 f"{action}: the job is being cancelled",
                 refusal.message if refusal else "",
@@ -232,11 +198,8 @@ class Jobs:
 
     def _delete_model(self, model: str, action: str) -> None:
         """Deletes a model. If no route supports that, the model stays."""
-
-        def call() -> object:
-            return self._clients.model_deletion.models.with_raw_response.delete(model)
-
-        refusal = self._refusal_of(call, action)
+        models = self._clients.model_deletion.models.with_raw_response
+        refusal = self._refusal_of(lambda: models.delete(model), action)
         if refusal is None or is_absent(refusal):
             return
         if refusal.status == 409 or "deploy" in refusal.message.lower():
@@ -254,11 +217,8 @@ class Jobs:
     def _delete_job(self, remote_id: str, action: str) -> None:
         """In Azure only the dated routes support this, and they may refuse it for a job that has ended. The
         service then keeps the record of the job."""
-
-        def call() -> object:
-            return self._clients.extras.delete(f"/fine_tuning/jobs/{remote_id}", cast_to=object)
-
-        refusal = self._refusal_of(call, action)
+        path = f"/fine_tuning/jobs/{remote_id}"
+        refusal = self._refusal_of(lambda: self._clients.extras.delete(path, cast_to=object), action)
         if refusal is not None and refusal.status not in (400, 404, 405, 409):
             raise self._clients.error(refusal, action)
 

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from ftops.config.schema.hyperparameters import Hyperparameters
 from ftops.core.address import Json
+from ftops.core.nested import object_at
 from ftops.providers.base import Existing
 from ftops.providers.dataplane.job_wire import (
     AS_HYPERPARAMETERS,
@@ -22,17 +23,12 @@ from ftops.providers.dataplane.job_wire import (
     created_at,
     hyperparameters_of,
     inputs_of_method,
+    own_training_type,
 )
 from ftops.state.state import RemoteObject
 
 _MARKS = re.compile(r"\.(?:(?P<digest>[0-9a-f]{16})\.)?(?P<token>[0-9a-f]{16})(?=\.[^.]*\Z)")
 """What ftops adds to the name of a file; see `datasets.remote_name`."""
-_TRAINING_TYPES: Mapping[str, str] = {
-    "standard": "standard",
-    "globalstandard": "global_standard",
-    "developer": "developer",
-    "developertier": "developer",
-}
 
 
 def existing_file(body: Mapping[str, Any], remote: RemoteObject) -> Existing:
@@ -52,8 +48,7 @@ def existing_file(body: Mapping[str, Any], remote: RemoteObject) -> Existing:
 
 def existing_job(body: Mapping[str, Any], remote: RemoteObject) -> Existing:
     """`remote`: the job as `read` returns it, without checkpoints."""
-    metadata = body.get("metadata")
-    marks = metadata if isinstance(metadata, Mapping) else {}
+    marks = object_at(body, "metadata")
     inputs = job_inputs(body)
     return Existing(
         kind="job",
@@ -67,10 +62,8 @@ def existing_job(body: Mapping[str, Any], remote: RemoteObject) -> Existing:
 
 def job_inputs(body: Mapping[str, Any]) -> dict[str, Json]:
     """The inputs of a job, as far as it reports them. `training` and `validation` are IDs of files."""
-    method = body.get("method")
-    kind = str(method.get("type") or "") if isinstance(method, Mapping) else ""
-    settings = method.get(kind) if isinstance(method, Mapping) else None
-    settings = settings if isinstance(settings, Mapping) else {}
+    kind = str(object_at(body, "method").get("type") or "")
+    settings = object_at(body, "method", kind)
     reported = {name: value for name, value in hyperparameters_of(body).items() if value not in (-1, "auto")}
     inputs: dict[str, Json] = {
         "model": str(body.get("model") or ""),
@@ -78,7 +71,7 @@ def job_inputs(body: Mapping[str, Any]) -> dict[str, Json]:
         "training": str(body.get("training_file") or ""),
         "validation": body.get("validation_file"),
         "hyperparameters": {n: reported[n] for n in Hyperparameters.fields if n in reported},
-        "training_type": _training_type(body),
+        "training_type": own_training_type(body),
         "seed": body.get("seed"),
         "suffix": body.get("suffix") or body.get("user_provided_suffix"),
         "integrations": body.get("integrations"),
@@ -88,8 +81,3 @@ def job_inputs(body: Mapping[str, Any]) -> dict[str, Json]:
         },
     }
     return {name: value for name, value in inputs.items() if value not in (None, "", {}, [])}
-
-
-def _training_type(body: Mapping[str, Any]) -> str | None:
-    reported = body.get("trainingType") or body.get("training_type")
-    return _TRAINING_TYPES.get(re.sub(r"[\s_-]", "", str(reported or "")).lower())

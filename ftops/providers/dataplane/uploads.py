@@ -10,6 +10,7 @@ import hashlib
 import io
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from ftops.core.confined_files import opened
 from ftops.core.errors import Permanent
 from ftops.providers.base import Progress
 from ftops.providers.dataplane.client import DataPlane, object_of, unusable
-from ftops.providers.dataplane.errors import refusal_from
+from ftops.providers.dataplane.errors import unless_refused
 
 _TYPE = "application/jsonl"
 _SECONDS = 3600.0
@@ -121,18 +122,13 @@ def _send_parts(clients: DataPlane, upload: Upload, action: str, size: int) -> d
 
 
 def _begin(clients: DataPlane, upload: Upload, action: str, size: int) -> bool:
+    what: dict[str, Any] = {"bytes": size, "filename": upload.name, "purpose": upload.purpose}
     with clients.calling(action):
-        try:
-            reply = clients.extras.uploads.with_raw_response.create(
-                bytes=size, filename=upload.name, mime_type=_TYPE, purpose=upload.purpose
-            )
-        except Exception as exc:
-            refusal = refusal_from(exc)
-            if refusal is None or refusal.status not in (404, 405, 501):
-                raise
-            return False
-    upload.id = str(object_of(reply, action)["id"])
-    return True
+        create = partial(clients.extras.uploads.with_raw_response.create, mime_type=_TYPE, **what)
+        reply = unless_refused(create, 404, 405, 501)
+    if reply is not None:
+        upload.id = str(object_of(reply, action)["id"])
+    return reply is not None
 
 
 class _Counted(io.FileIO):

@@ -27,8 +27,9 @@ from ftops.config.config import ProviderConfig
 from ftops.core.address import Address, Json, Value
 from ftops.core.confined_files import content, real, refuse_planted
 from ftops.core.errors import Permanent, Temporary
+from ftops.core.nested import object_at
 from ftops.core.private_files import make_folder, open_private, write_private
-from ftops.core.project import made_here
+from ftops.core.project import EMULATOR_DATA, made_here
 from ftops.core.resource_types import kind_of
 from ftops.core.trusted_hosts import EMULATOR
 from ftops.providers.account_facts import AccountFacts, Reach
@@ -42,8 +43,6 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _HOST = "127.0.0.1"
-DEFAULT_FOLDER = ".ftops/emulator"
-"""The default folder of its objects, relative to the project root."""
 _LINGER_SECONDS = 30
 _START_SECONDS = 30.0
 _CALL_SECONDS = 5.0
@@ -171,12 +170,11 @@ class _Server:
 
     def __init__(self, settings: Mapping[str, Value], name: str, project: Path) -> None:
         self._name = name
-        self._folder = project / str(settings.get("data") or DEFAULT_FOLDER)
+        self._folder = project / str(settings.get("data") or EMULATOR_DATA)
         self._url = str(settings.get("url") or "").rstrip("/")
         self._key = str(settings.get("api_key") or "")
         self._account = str(settings.get("account") or "")
-        own = settings.get("settings")
-        self._settings = dict(own) if isinstance(own, Mapping) else {}
+        self._settings = dict(object_at(settings, "settings"))
         self._pipe: IO[bytes] | None = None
         self.connection: Mapping[str, Json] = {}
 

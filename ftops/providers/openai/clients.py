@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ftops.core.address import Value
@@ -11,12 +11,12 @@ from ftops.core.errors import Permanent
 from ftops.core.trusted_hosts import OPENAI
 from ftops.providers.dataplane.client import (
     OPENAI_FILE_STATUS,
+    AccountSettings,
     DataPlane,
     Dialect,
     client_options,
-    seconds_setting,
+    shared_settings,
     text_setting,
-    whole_setting,
 )
 from ftops.providers.openai.errors import PLATFORM
 
@@ -34,39 +34,22 @@ DIALECT = Dialect(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Project:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project(AccountSettings):
     """One project, from the settings of a provider."""
 
-    provider: str
-    api_key: str = field(default="", repr=False)
     organization: str = ""
     name: str = ""
     base_url: str = BASE_URL
-    poll_interval: float = 30.0
-    large_file_bytes: int = 100 << 20
-    """Larger files are sent in parts."""
-    part_bytes: int = 16 << 20
-    hidden: tuple[str, ...] = field(default=(), repr=False)
-    """Values of other settings that no message may contain."""
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        return tuple(filter(None, (self.api_key, *self.hidden)))
 
 
 def project_from(settings: Mapping[str, Value], name: str, hidden: tuple[str, ...] = ()) -> Project:
     """The project that a provider's settings describe."""
     return Project(
-        provider=name,
-        api_key=text_setting(settings, "api_key"),
         organization=text_setting(settings, "organization"),
         name=text_setting(settings, "project"),
         base_url=(text_setting(settings, "base_url") or BASE_URL).rstrip("/"),
-        poll_interval=seconds_setting(settings, "poll_interval", 30.0),
-        large_file_bytes=whole_setting(settings, "large_file_bytes", 100 << 20),
-        part_bytes=whole_setting(settings, "part_bytes", 16 << 20),
-        hidden=hidden,
+        **shared_settings(settings, name, hidden),
     )
 
 

@@ -10,11 +10,11 @@ from typing import Any
 
 from ftops.core.address import Address, Json
 from ftops.core.errors import Permanent, ProviderError, Temporary
+from ftops.core.model_names import base_of
 from ftops.core.resource_types import RESOURCE_TYPES, is_tuned
 from ftops.providers.account_facts import Access, AccountFacts, OfferedModel, Reach
 from ftops.providers.base import Existing, Request
-from ftops.providers.dataplane.client import body_of, object_of, plain, reach_of
-from ftops.providers.dataplane.errors import absent_is_none
+from ftops.providers.dataplane.client import body_of, plain, reach_of
 from ftops.providers.openai.clients import PlatformClients
 from ftops.state.state import PendingOperation, RemoteObject, ResourceState, Status
 
@@ -73,10 +73,8 @@ class ServedModels:
         )
 
     def _model(self, model: str, action: str) -> dict[str, Any] | None:
-        models = self._clients.data.models.with_raw_response
-        with self._clients.calling(action):
-            reply = absent_is_none(lambda: models.retrieve(model))
-        return None if reply is None else object_of(reply, action)
+        retrieve = self._clients.data.models.with_raw_response.retrieve
+        return self._clients.look_up(retrieve, model, action)
 
     def _describe(self, body: Mapping[str, Any], inputs: Mapping[str, Json]) -> RemoteObject:
         model = str(body["id"])
@@ -103,7 +101,9 @@ def inspect(clients: PlatformClients, kinds: Collection[str]) -> AccountFacts:
         with clients.calling(action):
             body = body_of(clients.data.models.with_raw_response.list(), action)
         named = [str(item.get("id") or "") for item in body.get("data") or () if isinstance(item, dict)]
-        models = tuple(OfferedModel(name, base=_base(name)) for name in named if name)
+        models = tuple(
+            OfferedModel(name, base=base_of(name) if is_tuned(name) else "") for name in named if name
+        )
     except ProviderError as error:
         access = Access(reach_of(error), error.summary, error.detail, error.hint)
     trains = any(not RESOURCE_TYPES[kind].serves for kind in kinds)
@@ -114,8 +114,3 @@ def inspect(clients: PlatformClients, kinds: Collection[str]) -> AccountFacts:
         deploying=Access() if trains else access,
         models=models,
     )
-
-
-def _base(model: str) -> str:
-    """Of `ft:<base>:…`; empty for a base model."""
-    return model.split(":")[1] if model.startswith("ft:") else ""

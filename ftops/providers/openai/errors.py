@@ -33,8 +33,5 @@ PLATFORM = Words(
     by_status={
         401: never("authentication failed", _KEY),
         403: never("access denied", _PERMISSION),
-        404: never(),
-        409: later("another operation is changing it"),
-        413: never("the file is too large", "the limit is 512 MB per file"),
     },
 )

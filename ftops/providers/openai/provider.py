@@ -11,8 +11,8 @@ from pathlib import Path
 from ftops.config.config import ProviderConfig
 from ftops.core.address import Address, Json, Value
 from ftops.providers.account_facts import AccountFacts
-from ftops.providers.dataplane.dispatch import ByKind, seconds_until_visible, timeouts_from
-from ftops.providers.openai.clients import PlatformClients, Project, project_from
+from ftops.providers.dataplane.dispatch import ByKind
+from ftops.providers.openai.clients import PlatformClients, project_from
 from ftops.providers.openai.deployments import ServedModels, inspect
 
 
@@ -25,15 +25,9 @@ class OpenAIProvider(ByKind):
     """One project of the OpenAI platform."""
 
     def __init__(self, settings: Mapping[str, Value], *, name: str, hidden: tuple[str, ...] = ()) -> None:
-        self.name = name
-        self.visible_after = seconds_until_visible(settings)
-        self.timeouts = timeouts_from(settings)
         self._clients = PlatformClients(project_from(settings, name, hidden))
-        super().__init__(self._clients, ServedModels(self._clients))
-
-    @property
-    def account(self) -> Project:
-        return self._clients.account
+        self.account = self._clients.account
+        super().__init__(settings, self._clients, ServedModels(self._clients))
 
     def inspect(self, kinds: Collection[str]) -> AccountFacts:
         """Whether the key is accepted, and which models the project has. The platform offers no more."""
@@ -52,6 +46,3 @@ class OpenAIProvider(ByKind):
             "organization": project.organization,
             "project": project.name,
         }
-
-    def close(self) -> None:
-        self._clients.close()

@@ -1,0 +1,14 @@
+"""Nested values: reads mappings within mappings whose form isn't certain, such as replies of a service."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def object_at(holder: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
+    """The mapping at a path of keys; empty if there is none."""
+    for key in keys:
+        value = holder.get(key)
+        holder = value if isinstance(value, Mapping) else {}
+    return holder
