@@ -73,26 +73,44 @@ class Asker:
         questions: Sequence[Question],
         concurrency: int,
         on_answer: Callable[[], object] = lambda: None,
-        on_wait: Callable[[], object] = lambda: None,
-        on_give_up: Callable[[str], object] = lambda reason: None,
+        tell: Callable[[str], object] = lambda text: None,
         seconds: float = math.inf,
     ) -> list[Answer | Failure]:
         """In the order of the questions. Whatever has been answered is kept, also if this is interrupted.
-        `on_wait` is called if another run is asking the same model, whose answers are waited for,
-        `on_give_up` if the first MOST_REFUSALS questions failed for good and the others weren't sent. After
+        `tell` is called with what you should know, such as that another run is asking the same model. After
         so many seconds no question is sent any more; those that were sent are waited for, and the others are
         NOT_ASKED."""
         turn = _Turn(self._clock, self._clock.now() + seconds)
         keys = self._keys(questions)
-        with self._asked.kept.asking(on_wait, seconds) as is_free:
-            tasks = self._missing(questions, keys) if is_free else {}
+        kept = self._asked.kept
+        if kept.unusable:
+            tell(f"{kept.unusable} files of shared answers are damaged or can't be trusted, and aren't used")
+
+        def wait() -> None:
+            tell("another run is asking it: waiting for its answers")
+
+        with kept.asking(wait, seconds) as is_free:
+            if is_free:
+                self._ask(self._missing(questions, keys), concurrency, turn, on_answer)
+                failed = kept.share(now=not self._missing(questions, keys))
+                if failed:
+                    tell(f"{failed.summary}: cached answers are only on this machine until the next run")
+        if self._given_up:
+            tell(f"stopped sending requests: {self._given_up}")
+        return [self._asked.kept.get(key) or self._failed.get(key, NOT_ASKED) for key in keys]
+
+    def _ask(
+        self, tasks: Mapping[str, Question], concurrency: int, turn: _Turn, on_answer: Callable[[], object]
+    ) -> None:
+        try:
             for key, answer in self._each(tasks, concurrency, turn):
                 if isinstance(answer, Failure):
                     self._failed[key] = answer
                 on_answer()
-        if self._given_up:
-            on_give_up(self._given_up)
-        return [self._asked.kept.get(key) or self._failed.get(key, NOT_ASKED) for key in keys]
+                self._asked.kept.share(now=False)
+        except BaseException:
+            self._asked.kept.share(now=True)
+            raise
 
     def count_missing(self, questions: Sequence[Question]) -> int:
         """How many would be asked."""

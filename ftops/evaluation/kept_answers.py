@@ -1,56 +1,49 @@
-"""Kept answers: what was asked once is never asked again, over kills and over runs at the same time.
-
-A file of JSON lines for each model below `.ftops/answers`, only appended to. A line that was cut off by a
-kill is no answer, and ends with the next one that is appended.
-"""
+"""Kept answers: what was asked once is never asked again, over kills, over runs at the same time and, if they
+are shared, over machines."""
 
 from __future__ import annotations
 
-import fcntl
 import math
-import os
 import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from hashlib import sha256
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import msgspec
-
-from ftops.core.private_files import open_private
-from ftops.core.project import make_own, own_folder
-from ftops.dataset.files.jsonl_io import unreadable, unwritable
+from ftops.core.errors import FtopsError
+from ftops.core.timestamps import iso_timestamp
+from ftops.evaluation.answer_files import AnswerFiles, Kept, Segments, answers_folder, digest_of
 from ftops.evaluation.answers import Answer
 
-FOLDER = "answers"
-_LOCK_SECONDS = 0.1
-"""Between two looks at a lock that another run holds."""
-
-
-class _Line(msgspec.Struct, frozen=True):
-    key: str
-    answer: Answer
+BATCH = 500
+"""So many answers are shared at once, or all after BATCH_SECONDS: each segment costs a request."""
+BATCH_SECONDS = 60.0
 
 
 class KeptAnswers:
     """Of one model in one project. Safe for threads and processes. If `fresh`, what was kept before isn't
-    used, and new answers take its place. Raises UsageError if they can't be read or kept."""
+    used, and new answers take its place. Raises UsageError if they can't be read or kept, and StateError if
+    the shared ones can't be read."""
 
-    def __init__(self, project: Path, model: str, fresh: bool = False) -> None:
-        folder = own_folder(project, FOLDER)
-        try:
-            make_own(folder)
-        except OSError as error:
-            raise unwritable(folder, error) from error
-        self._path = folder / f"{sha256(model.encode()).hexdigest()[:32]}.jsonl"
-        self._lock = threading.Lock()
+    def __init__(
+        self, project: Path, model: str, fresh: bool = False, shared: Segments | None = None
+    ) -> None:
+        self._model = model
+        self._files = AnswerFiles(answers_folder(project), digest_of(model), shared)
         self._fresh = fresh
-        self._answers: dict[str, Answer] = {}
+        self._lock = threading.Lock()
+        self._read: set[str] = set()
+        self._kept: dict[str, Kept] = {}
+        self._shared: dict[str, Kept] = {}
+        self._unshared: dict[str, Kept] = {}
+        self._failed: FtopsError | None = None
+        self.unusable = self._files.pull()
+        """Shared segments that are damaged or can't be trusted."""
         self._load()
 
     def get(self, key: str) -> Answer | None:
-        return self._answers.get(key)
+        kept = self._kept.get(key)
+        return kept.answer if kept else None
 
     @contextmanager
     def asking(
@@ -58,65 +51,58 @@ class KeptAnswers:
     ) -> Iterator[bool]:
         """One run at a time: another one waits, and then finds the answers. False if the first one is still
         asking after so many seconds. Raises UsageError."""
-        path = self._path.with_suffix(".lock")
-        try:
-            file = open_private(path, os.O_RDWR | os.O_CREAT)
-        except OSError as error:
-            raise unwritable(path, error) from error
-        try:
-            is_locked = _is_locked(file)
-            if not is_locked:
-                on_wait()
-                end = time.monotonic() + seconds
-                while not (is_locked := _is_locked(file)) and time.monotonic() < end:
-                    time.sleep(_LOCK_SECONDS)
+        with self._files.locked(on_wait, seconds) as is_free:
             self._load()
-            yield is_locked
-        finally:
-            os.close(file)
+            yield is_free
 
     def add(self, key: str, answer: Answer) -> None:
         """On disk when it returns. Raises UsageError."""
-        line = msgspec.json.encode(_Line(key, answer)) + b"\n"
+        kept = Kept(key, iso_timestamp(datetime.now(UTC)), answer)
         with self._lock:
-            try:
-                self._append(line)
-            except OSError as error:
-                raise unwritable(self._path, error) from error
-            self._answers[key] = answer
+            self._files.append(self._model, kept)
+            self._kept[key] = self._unshared[key] = kept
 
-    def _append(self, line: bytes) -> None:
-        file = open_private(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
+    def share(self, *, now: bool) -> FtopsError | None:
+        """Shares the answers that aren't shared yet; unless `now`, only if they are many or old. Only within
+        `asking`. Returns why it failed: the next run shares them."""
+        with self._lock:
+            if not (self._unshared and self._files.is_shared and (now or self._is_due)):
+                return None
+            sent = dict(self._unshared)
         try:
-            size = os.fstat(file).st_size
-            if size and os.pread(file, 1, size - 1) != b"\n":
-                line = b"\n" + line
-            while line:
-                line = line[os.write(file, line) :]
-            os.fsync(file)
-        finally:
-            os.close(file)
+            self._files.share(self._model, sent.values())
+        except FtopsError as error:
+            self._failed = error
+            return error
+        with self._lock:
+            rest = {key: kept for key, kept in self._unshared.items() if sent.get(key) is not kept}
+            self._files.replace_unshared(self._model, rest.values())
+            self._unshared = rest
+        return None
+
+    @property
+    def _is_due(self) -> bool:
+        oldest = next(iter(self._unshared.values())).at
+        is_old = oldest <= iso_timestamp(datetime.now(UTC) - timedelta(seconds=BATCH_SECONDS))
+        return self._failed is None and (len(self._unshared) >= BATCH or is_old)
 
     def _load(self) -> None:
         """What is kept, also since it was last read."""
-        if self._fresh:
-            return
-        try:
-            with open(self._path, "rb", opener=open_private) as file:
-                for raw in file:
-                    with suppress(msgspec.MsgspecError):  # cut off, or of another version: it is asked again
-                        line = msgspec.json.decode(raw, type=_Line)
-                        self._answers[line.key] = line.answer
-        except FileNotFoundError:
-            pass
-        except OSError as error:
-            raise unreadable(self._path, error) from error
+        for name in self._files.names():
+            if name not in self._read:
+                self._read.add(name)
+                for kept in self._files.segment(name):
+                    _put(self._shared, kept)
+        self._unshared = {}
+        for kept in self._files.unshared():
+            if kept != self._shared.get(kept.key):  # else a kill came between sharing it and removing it here
+                _put(self._unshared, kept)
+        if not self._fresh:
+            for kept in (*self._shared.values(), *self._unshared.values()):
+                _put(self._kept, kept)
 
 
-def _is_locked(file: int) -> bool:
-    """Whether the lock of a file was free, and is held now."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+def _put(known: dict[str, Kept], kept: Kept) -> None:
+    """The newest answer counts, of those of one second the last one."""
+    if kept.key not in known or kept.at >= known[kept.key].at:
+        known[kept.key] = kept

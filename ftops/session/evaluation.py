@@ -11,8 +11,8 @@ from ftops.core.suggestions import did_you_mean
 from ftops.evaluation.answers import Answers
 from ftops.evaluation.asking import Asked, Asker
 from ftops.evaluation.evaluation import Evaluation, Given, Inputs, evaluate
-from ftops.evaluation.kept_answers import KeptAnswers
 from ftops.planning.provider_matching import located
+from ftops.session.answers import kept_answers
 from ftops.session.session import Session
 from ftops.state.state import ResourceState, Status
 
@@ -58,18 +58,13 @@ class Evaluator:
         self,
         concurrency: int,
         on_answer: Callable[[str], object] = lambda name: None,
-        on_wait: Callable[[str], object] = lambda name: None,
-        on_give_up: Callable[[str, str], object] = lambda name, reason: None,
+        tell: Callable[[str, str], object] = lambda name, text: None,
     ) -> Evaluation:
-        """Asks, grades and compares."""
+        """Asks, grades and compares. `tell` is called with what you should know about a deployment."""
         results = []
         for name, asked in self._asked.items():
             answers = Asker(asked).answers(
-                self._questions,
-                concurrency,
-                partial(on_answer, name),
-                partial(on_wait, name),
-                partial(on_give_up, name),
+                self._questions, concurrency, partial(on_answer, name), partial(tell, name)
             )
             results.append(Given(name, asked.model.rpartition("|")[2], answers))
         return evaluate(self._inputs, results, self._baseline)
@@ -98,7 +93,7 @@ def _asked(session: Session, name: str, fresh: bool) -> Asked:
         str(resource.outputs.get("name") or name),
         model,
         provider,
-        KeptAnswers(session.config.project, model, fresh),
+        kept_answers(session.config, model, fresh),
     )
 
 

@@ -295,11 +295,15 @@ class Session(Struct):
         return wanted
 
     def renew_encryption(self) -> bool:
-        """Writes the state again if its encryption may differ from the spec's. Whether it was written. Only
-        within `locked`."""
+        """Writes the state and shared answers again if their encryption may differ from the spec's. Whether
+        they were written. Only within `locked`."""
         if not (self.store.codec.is_changing and self.state.lineage):
             return False
+        from ftops.session.answers import shared_answers
+
         self.replace_state(self.state)
+        if answers := shared_answers(self.config):
+            answers.renew()
         return True
 
     def replace_state(self, pushed: State) -> State:

@@ -12,6 +12,7 @@ import click
 from ftops.cli.console import Screen
 from ftops.cli.options import approve_option, spec_options
 from ftops.cli.output_options import also_markdown, decorate
+from ftops.cli.sessions import Interrupts
 from ftops.cli.spec_args import SpecArguments, read
 from ftops.core.address import Json
 from ftops.core.confined_files import content
@@ -170,13 +171,11 @@ def _run(screen: Screen, evaluator: Evaluator, total: int, concurrency: int) -> 
     def answered(name: str) -> None:
         count(next(numbers), total)
 
-    def waiting(name: str) -> None:
-        screen.note(f"{name} is being asked by another run: waiting for its answers\n")
+    def tell(name: str, text: str) -> None:
+        screen.note(f"{name}: {text}\n")
 
-    def given_up(name: str, reason: str) -> None:
-        screen.note(f"{name}: stopped sending requests: {reason}\n")
-
-    return evaluator.run(concurrency, answered, waiting, given_up)
+    with Interrupts():
+        return evaluator.run(concurrency, answered, tell)
 
 
 def _is_approved(

@@ -18,6 +18,7 @@ from ftops.state.file_format import PLAIN, StateCodec
 from ftops.state.state import State
 
 if TYPE_CHECKING:
+    from ftops.state.backends.bucket_interface import Bucket
     from ftops.state.encryption import Key, Keys
 
 
@@ -30,13 +31,19 @@ def open_store(config: Config) -> Store:
         return LocalStore(config.project / state.path, config.name, config.environment, codec, keep)
     from ftops.state.backends.bucket import BucketStore
     from ftops.state.backends.bucket_lock import LEASE_SECONDS, Pace
+
+    pace = Pace(float(settings.get("lease", LEASE_SECONDS)))
+    return BucketStore(state_bucket(config), config.name, config.environment, codec, keep, pace)
+
+
+def state_bucket(config: Config) -> Bucket:
+    """The bucket of a state that is in one. Makes no request. Raises StateError."""
     from ftops.state.backends.bucket_services import open_bucket
 
-    texts = {name: value for name, value in settings.items() if isinstance(value, str)}
+    state = config.state
+    texts = {name: value for name, value in state.settings.items() if isinstance(value, str)}
     prefix = "/".join(part for part in (state.path.strip("/"), config.name, config.environment) if part)
-    bucket = open_bucket(state.backend, texts, prefix)
-    pace = Pace(float(settings.get("lease", LEASE_SECONDS)))
-    return BucketStore(bucket, config.name, config.environment, codec, keep, pace)
+    return open_bucket(state.backend, texts, prefix)
 
 
 def state_codec(config: Config) -> StateCodec:

@@ -123,17 +123,17 @@ def test_another_run_ends_the_part(tmp_path: Path) -> None:
 def test_a_service_that_refuses_everything_is_asked_no_more(tmp_path: Path) -> None:
     texts = [f"q{i}" for i in range(50)]
     service, reasons = Service(**{text: [Permanent("wrong key")] for text in texts}), list[str]()
-    results = asker(service, tmp_path).answers(list(map(question, texts)), 1, on_give_up=reasons.append)
+    results = asker(service, tmp_path).answers(list(map(question, texts)), 1, tell=reasons.append)
     assert service.asked == texts[:MOST_REFUSALS]
-    assert reasons == [f"the first {MOST_REFUSALS} requests failed: wrong key"]
+    assert reasons == [f"stopped sending requests: the first {MOST_REFUSALS} requests failed: wrong key"]
     assert results[0] == Failure("wrong key")
-    assert results[-1] == Failure(f"not sent: {reasons[0]}")
+    assert results[-1] == Failure(reasons[0].replace("stopped sending requests", "not sent"))
 
 
 def test_a_service_that_has_answered_once_is_asked_everything(tmp_path: Path) -> None:
     texts = [f"q{i}" for i in range(50)]
     service, reasons = Service(**{text: [Permanent("no")] for text in texts[1:]}), list[str]()
-    asker(service, tmp_path).answers(list(map(question, texts)), 1, on_give_up=reasons.append)
+    asker(service, tmp_path).answers(list(map(question, texts)), 1, tell=reasons.append)
     assert service.asked == texts
     assert reasons == []
 
@@ -145,7 +145,7 @@ def test_another_run_waits_and_asks_nothing(tmp_path: Path) -> None:
     results: list[Any] = []
     with KeptAnswers(tmp_path, "m").asking():
         thread = threading.Thread(
-            target=lambda: results.append(late.answers([question("a")], 1, on_wait=waits.set))
+            target=lambda: results.append(late.answers([question("a")], 1, tell=lambda text: waits.set()))
         )
         thread.start()
         assert waits.wait(60)
