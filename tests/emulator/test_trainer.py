@@ -10,10 +10,17 @@ import numpy as np
 import pytest
 
 from ftops.emulator.account import catalog
-from ftops.emulator.trainer.examples import Example, InvalidData, read_chat
+from ftops.emulator.trainer.examples import Example, InvalidData, read_for
 from ftops.emulator.trainer.model import Model, Vocabulary, answer, load
-from ftops.emulator.trainer.optimizer import Hyperparameters, Step, Trainer, auto_batch_size, evaluate
-from ftops.emulator.trainer.scoring import Gradient, score
+from ftops.emulator.trainer.optimizer import (
+    Gradient,
+    Hyperparameters,
+    Step,
+    Trainer,
+    auto_batch_size,
+    evaluate,
+    score,
+)
 from tests.emulator.samples import TOOLS, jsonl, line, lines, text
 from tests.emulator.server import MODEL, QUICKSTART
 
@@ -29,7 +36,7 @@ def settings(epochs: int = 3, batch: int = 1, multiplier: float = 1.8, seed: int
 
 def examples(records: list[dict[str, Any]]) -> tuple[Example, ...]:
     """Records as the trainer takes them."""
-    return read_chat(jsonl(records), "training file").examples
+    return read_for("supervised", jsonl(records), "training file").examples
 
 
 def drone(path: Any = TRAIN, wrong: float = 0.0, seed: int = 0) -> tuple[Example, ...]:
@@ -136,7 +143,7 @@ def test_the_gradient_is_that_of_the_loss() -> None:
     model = trainer.model
     for example in examples([records[1], records[-1]]):
         task = model.task(example)
-        gradient = Gradient.of(model)
+        gradient = Gradient(np.zeros_like(model.outputs), np.zeros_like(model.slots))
         score(model, task, gradient)
         for weights, slope in ((model.outputs, gradient.outputs), (model.slots, gradient.slots)):
             steepest = np.argsort(np.abs(slope), axis=None)[-5:]
@@ -247,10 +254,10 @@ def test_vocabularies_only_grow() -> None:
 )  # fmt: skip
 def test_records_that_are_refused(record: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidData) as caught:
-        read_chat(jsonl([text("a", "b"), record]), "training file")
+        read_for("supervised", jsonl([text("a", "b"), record]), "training file")
     assert "line 2: " in caught.value.message
     assert message in caught.value.message
 
 
 def test_a_byte_order_mark_is_taken() -> None:
-    assert len(read_chat(b"\xef\xbb\xbf" + jsonl(lines(3)), "training file").examples) == 3
+    assert len(read_for("supervised", b"\xef\xbb\xbf" + jsonl(lines(3)), "training file").examples) == 3

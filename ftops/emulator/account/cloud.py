@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import uuid
-from functools import partial
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +18,16 @@ from msgspec.structs import asdict
 from ftops.emulator.account.clock import Clock
 from ftops.emulator.account.faults import Faults
 from ftops.emulator.account.settings import Settings, changed
-from ftops.emulator.account.storage import Collection, Counters, Stored, T, read_json, write_json
+from ftops.emulator.account.storage import Collection, Stored, T, read_json, write_json
 
 _DELETION = "account.json"
+_COUNTS = "counters.json"
 JSON = dict[str, Any]
 
 
 class Account(Struct, frozen=True):
-    """The names of the account in the control plane. ``id`` and ``group_id`` are ARM ids."""
+    """The names of the account in the control plane. ``id``, ``group_id`` and ``location_id`` are
+    ARM ids."""
 
     subscription: str
     group: str
@@ -39,6 +41,11 @@ class Account(Struct, frozen=True):
     @property
     def id(self) -> str:
         return f"{self.group_id}/providers/Microsoft.CognitiveServices/accounts/{self.name}"
+
+    @property
+    def location_id(self) -> str:
+        provider = f"/subscriptions/{self.subscription}/providers/Microsoft.CognitiveServices"
+        return f"{provider}/locations/{self.location}"
 
 
 class StoredFile(Stored, frozen=True):
@@ -174,7 +181,8 @@ class Cloud:
         self.lock = threading.RLock()
         self.clock = Clock(folder / "clock.json", clock_rate)
         self.faults = Faults(folder / "faults.json")
-        self.counters = Counters(folder / "counters.json")
+        self.created = Counter(read_json(folder / _COUNTS))
+        """How many objects of each kind were ever created."""
         self.files = self._collection("files", StoredFile)
         self.uploads = self._collection("uploads", Upload)
         self.jobs = self._collection("jobs", Job)
@@ -218,7 +226,8 @@ class Cloud:
             self.operations, self.retired, self.copies,
         ):  # fmt: skip
             collection.clear()
-        self.counters.clear()
+        self.created.clear()
+        (self.folder / _COUNTS).unlink(missing_ok=True)
 
     def clear(self) -> None:
         """Delete every object, fault and count; reset the clock and the settings."""
@@ -241,7 +250,11 @@ class Cloud:
         self.weights(model.weights).unlink(missing_ok=True)
 
     def _collection(self, name: str, kind: type[T]) -> Collection[T]:
-        return Collection(self.folder / name, kind, self.lock, partial(self.counters.add, name))
+        def count() -> None:
+            self.created[name] += 1
+            write_json(self.folder / _COUNTS, self.created)
+
+        return Collection(self.folder / name, kind, self.lock, count)
 
 
 def new_hex() -> str:

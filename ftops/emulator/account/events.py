@@ -7,7 +7,6 @@ restart adds nothing twice.
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 from ftops.emulator.account.cloud import JSON, Cloud, derived_hex
@@ -28,12 +27,8 @@ def record(
     }
     if data is not None:
         event["data"] = data
-    line = json.dumps(event, separators=(",", ":")).encode() + b"\n"
-    descriptor = os.open(_path(cloud, job), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    try:
-        os.write(descriptor, line)
-    finally:
-        os.close(descriptor)
+    with _path(cloud, job).open("ab", buffering=0) as file:
+        file.write(json.dumps(event, separators=(",", ":")).encode() + b"\n")
 
 
 def read(cloud: Cloud, job: str) -> list[JSON]:

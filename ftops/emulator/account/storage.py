@@ -98,22 +98,3 @@ class Collection(Generic[T]):
 
     def _path(self, key: str) -> Path:
         return self._folder / f"{quote(key, safe='')}.json"
-
-
-class Counters:
-    """How many objects of each kind were ever created."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._counts: dict[str, int] = dict(read_json(path) or {})
-
-    def add(self, kind: str) -> None:
-        self._counts[kind] = self._counts.get(kind, 0) + 1
-        write_json(self._path, self._counts)
-
-    def clear(self) -> None:
-        self._counts = {}
-        self._path.unlink(missing_ok=True)
-
-    def values(self) -> dict[str, int]:
-        return dict(self._counts)

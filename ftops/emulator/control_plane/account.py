@@ -150,15 +150,14 @@ async def list_capacities(cloud: Cloud, request: Request) -> Response:
 
 def _capacity(cloud: Cloud, model: catalog.BaseModel, sku: str, used: dict[str, int]) -> JSON:
     limit = cloud.settings.model_quota
-    location, full = cloud.account.location, f"OpenAI.{model.name}.{model.version}"
+    full = f"OpenAI.{model.name}.{model.version}"
     base = used.get(quota.usage_name(sku, model.name, False), 0)
     tuned = used.get(quota.usage_name(sku, model.name, True), 0)
     return {
-        "id": f"/subscriptions/{cloud.account.subscription}/providers/Microsoft.CognitiveServices"
-        f"/locations/{location}/models/{full}/skuCapacities/{sku}",
+        "id": f"{cloud.account.location_id}/models/{full}/skuCapacities/{sku}",
         "type": "Microsoft.CognitiveServices/locations/models/skuCapacities",
         "name": sku,
-        "location": location,
+        "location": cloud.account.location,
         "properties": {
             "model": {"format": "OpenAI", "name": model.name, "version": model.version},
             "skuName": sku,
@@ -280,9 +279,8 @@ def _is_this_account(cloud: Cloud, request: Request) -> bool:
 
 def _deleted(cloud: Cloud, at: float) -> JSON:
     account = cloud.account
-    locations = f"/subscriptions/{account.subscription}/providers/Microsoft.CognitiveServices/locations"
     return {
-        "id": f"{locations}/{account.location}/resourceGroups/{account.group}/deletedAccounts/{account.name}",
+        "id": f"{account.location_id}/resourceGroups/{account.group}/deletedAccounts/{account.name}",
         "type": _DELETED_TYPE,
         "name": account.name,
         "location": account.location,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from datetime import UTC, datetime
 
-from msgspec.structs import replace
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -30,18 +29,17 @@ def start(
 
     With an ``error`` the operation fails, even if the deployment is all right.
     """
-    is_stuck = deployment.final_state == deployment_state.STUCK
+    deleting = deployment.deleting is not None  # a deletion succeeds, whatever the deployment's state is
+    state = "Succeeded" if deleting else deployment.final_state
     operation = Operation(
         id=str(uuid.uuid4()),
         created=cloud.clock.now(),
         deployment=deployment.name,
-        running_status="Deleting" if deployment.deleting is not None else deployment.pending,
-        ends=_NEVER if is_stuck else deployment.ready,
-        final_status="Failed" if error or deployment.final_state == "Failed" else "Succeeded",
-        error=error or deployment.error,
+        running_status="Deleting" if deleting else deployment.pending,
+        ends=_NEVER if state == deployment_state.STUCK else deployment.ready,
+        final_status="Failed" if error or state == "Failed" else "Succeeded",
+        error=error or (None if deleting else deployment.error),
     )
-    if deployment.deleting is not None:  # a deletion succeeds, whatever the deployment's state is
-        operation = replace(operation, ends=deployment.ready, final_status="Succeeded", error=None)
     cloud.operations.put(operation)
     for old in cloud.operations.all()[:-KEPT]:
         cloud.operations.remove(old.id)
@@ -54,11 +52,7 @@ def start(
 
 
 def _path(cloud: Cloud, operation: Operation) -> str:
-    account = cloud.account
-    return (
-        f"/subscriptions/{account.subscription}/providers/Microsoft.CognitiveServices"
-        f"/locations/{account.location}/operationResults/{operation.id}"
-    )
+    return f"{cloud.account.location_id}/operationResults/{operation.id}"
 
 
 def retry_after(cloud: Cloud) -> dict[str, str]:

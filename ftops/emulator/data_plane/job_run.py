@@ -74,7 +74,7 @@ class Run:
             self._fail(_Failed("internalFailure", f"The emulator failed: {exc!r}"))
 
     def _train(self) -> None:
-        training, validation = self._read_data()
+        training, validation = self._read("training_file"), self._read("validation_file")
         trainer = self._trainer(training, validation)
         started, duration = self._begin(trainer)
         rows = []
@@ -86,7 +86,7 @@ class Run:
             if self._pauses_at(step, trainer):
                 return
             time.sleep(0)  # releases the interpreter lock for requests
-        self._finish(rows, trainer, training.tokens * self._epochs)
+        self._finish(rows, trainer, training.tokens * trainer.settings.n_epochs)
 
     def _pauses_at(self, step: Step, trainer: Trainer) -> bool:
         """Whether the run ends here because of a pause. It then saves a checkpoint that can be deployed."""
@@ -98,59 +98,43 @@ class Run:
         self._save(pause={**pause, "step": step.number, "saved": True})
         return True
 
-    def _read_data(self) -> tuple[ChatFile, ChatFile]:
-        self._record("Preprocessing running for file training file.")
-        training = self._read(self._job.training_file, "training file")
-        self._inject_fault("validation")
-        if training.conversations < MIN_EXAMPLES:
-            raise _Failed(
-                "invalidPayload",
-                f"The training file contains {training.conversations} examples, "
-                f"but at least {MIN_EXAMPLES} are required.",
-                "training_file",
-            )
-        self._record("Preprocessing completed for file training file.")
-        if self._job.validation_file is None:
-            return training, ChatFile((), 0, 0)
-        self._record("Preprocessing running for file validation file.")
-        validation = self._read(self._job.validation_file, "validation file")
-        self._record("Preprocessing completed for file validation file.")
-        return training, validation
-
-    def _read(self, name: str, what: str) -> ChatFile:
+    def _read(self, key: str) -> ChatFile:
+        what, name = key.replace("_", " "), getattr(self._job, key)
+        if name is None:
+            return ChatFile((), 0, 0)
+        self._record(f"Preprocessing running for file {what}.")
         try:
             method = (self._job.method or {}).get("type", "supervised")
-            return read_for(method, self._cloud.content(name).read_bytes(), what)
+            data = read_for(method, self._cloud.content(name).read_bytes(), what)
         except InvalidData as exc:
-            raise _Failed(exc.code, exc.message, what.replace(" ", "_")) from exc
+            raise _Failed(exc.code, exc.message, key) from exc
+        if key == "training_file":
+            self._inject_fault("validation")
+            if data.conversations < MIN_EXAMPLES:
+                few = f"The training file contains {data.conversations} examples, "
+                raise _Failed("invalidPayload", f"{few}but at least {MIN_EXAMPLES} are required.", key)
+        self._record(f"Preprocessing completed for file {what}.")
+        return data
 
     def _trainer(self, training: ChatFile, validation: ChatFile) -> Trainer:
         if not training.examples:
-            raise _Failed(
-                "invalidPayload",
-                "The training file has no assistant message to learn: all have weight 0.",
-                "training_file",
-            )
+            unlearned = "The training file has no assistant message to learn: all have weight 0."
+            raise _Failed("invalidPayload", unlearned, "training_file")
         tuned = self._cloud.models.get(self._job.model)
         base = catalog.BY_ID.get(tuned.base if tuned else self._job.model)
         if base is None:
             raise _Failed("notFound", f"The model '{self._job.model}' was deleted.", "model")
         parent = model.load(self._cloud.weights(tuned.weights)) if tuned else None
-        requested = self._job.requested
-        batch, self._epochs = int(requested["batch_size"]), int(requested["n_epochs"])
-        if self._epochs < 0:
-            self._epochs = optimizer.AUTO_EPOCHS
-        if batch < 0:
-            batch = optimizer.auto_batch_size(training.conversations)
-        multiplier = float(requested["learning_rate_multiplier"])
         self._base = base.id
-        self._resolved = {
-            "n_epochs": self._epochs,
-            "batch_size": batch,
-            "learning_rate_multiplier": multiplier,
-        }
-        seed = self._job.seed
-        settings = optimizer.Hyperparameters(self._epochs, batch, multiplier, base.base_rate, seed)
+        requested = self._job.requested
+        epochs, batch = int(requested["n_epochs"]), int(requested["batch_size"])
+        settings = optimizer.Hyperparameters(
+            epochs if epochs > 0 else optimizer.AUTO_EPOCHS,
+            batch if batch > 0 else optimizer.auto_batch_size(training.conversations),
+            float(requested["learning_rate_multiplier"]),
+            base.base_rate,
+            self._job.seed,
+        )
         return Trainer(training.examples, validation.examples, settings, base.id, parent)
 
     def _begin(self, trainer: Trainer) -> tuple[float, float]:
@@ -162,7 +146,8 @@ class Run:
             started = self._at
             duration = max(self._settings.min_training_seconds / steps, 1 / pace if pace else 0.0)
         end = started + duration * steps + self._settings.evaluation_seconds
-        self._save(running=started, step_seconds=duration, resolved=self._resolved, estimated_finish=end)
+        resolved = {key: getattr(trainer.settings, key) for key in self._job.requested}
+        self._save(running=started, step_seconds=duration, resolved=resolved, estimated_finish=end)
         for message in (
             "Job started.",
             "Data Import started.",

@@ -105,7 +105,7 @@ async def list_objects(cloud: Cloud, request: Request) -> Response:
         "operations": [{"id": item.id} for item in operations.running(cloud)],
     }
     counts = {kind: len(items) for kind, items in body.items()}
-    created = {kind: cloud.counters.values().get(kind, 0) for kind in _COUNTED}
+    created = {kind: cloud.created[kind] for kind in _COUNTED}
     return reply({**body, "counts": counts, "created": created})
 
 

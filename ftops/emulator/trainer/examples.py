@@ -97,11 +97,6 @@ def words(text: str) -> list[str]:
     return _WORD.findall(text)
 
 
-def read_chat(content: bytes, what: str) -> ChatFile:
-    """Read a file of chats. ``what`` names it in messages ("training file"). Raises InvalidData."""
-    return _read_records(content, what, _chat)
-
-
 def read_any(content: bytes, what: str) -> ChatFile:
     """Read a file for an unknown method, by what its first line looks like."""
     first = content.removeprefix(b"\xef\xbb\xbf").lstrip().partition(b"\n")[0]

@@ -98,12 +98,6 @@ class Vocabulary(Struct, frozen=True):
         )
 
 
-def _count_words(counts: dict[str, int], reply: Reply) -> None:
-    for word in () if reply.calls else (*words(reply.text), END):
-        if word in counts or len(counts) < MAX_WORDS:
-            counts[word] = counts.get(word, 0) + 1
-
-
 def output_of(reply: Reply) -> str:
     """The output of a reply."""
     if reply.calls:
