@@ -62,6 +62,14 @@ class Answers(Protocol):
     def ask(self, deployment: str, question: Question) -> Answer: ...
 
 
+@runtime_checkable
+class Grades(Protocol):
+    """A provider whose service runs the graders of reinforcement fine-tuning. One attempt each; raises
+    Temporary or Permanent."""
+
+    def grade(self, grader: Mapping[str, Any], sample: str, item: Mapping[str, Any]) -> Mapping[str, Any]: ...
+
+
 def answer_from(reply: Mapping[str, Any], milliseconds: float = 0.0) -> Answer:
     """Of a chat completion. Raises ValueError if it isn't one."""
     try:

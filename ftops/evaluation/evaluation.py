@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct, field
@@ -12,9 +12,12 @@ from ftops.core.address import Json
 from ftops.evaluation.answers import Answer, Failure, Question
 from ftops.evaluation.comparison import MARGIN, Row, compare, scores_of
 from ftops.evaluation.expectations import schemas_of
-from ftops.evaluation.graders import Grade, Grader, default_graders, grade
+from ftops.evaluation.graders import Grade, Grader, default_graders, grade, ungraded
 from ftops.evaluation.prompts import Prompt
+from ftops.evaluation.remote_graders import REMOTE
 from ftops.evaluation.statistics import ALPHA
+
+T = TypeVar("T")
 
 
 class Inputs(Struct, frozen=True):
@@ -33,6 +36,11 @@ class Inputs(Struct, frozen=True):
     def __post_init__(self) -> None:
         if not self.graders:
             msgspec.structs.force_setattr(self, "graders", default_graders(self.prompts))
+
+    @property
+    def asked_prompts(self) -> list[Prompt]:
+        """The prompt of each question."""
+        return [prompt for prompt in self.prompts for _ in range(self.samples)]
 
     def questions(self) -> list[Question]:
         """All samples of the first prompt, then those of the next one."""
@@ -91,11 +99,13 @@ class Evaluation(Struct, frozen=True):
 
 
 class Given(Struct, frozen=True):
-    """The answers of one model to all questions, in their order."""
+    """The answers of one model to all questions, in their order; `grades` has those of the graders that are
+    asked, by name."""
 
     deployment: str
     model: str
     answers: Sequence[Answer | Failure]
+    grades: Mapping[str, Sequence[Grade]] = {}
 
 
 def evaluate(inputs: Inputs, given: Sequence[Given], baseline: str = "") -> Evaluation:
@@ -122,15 +132,26 @@ def evaluate(inputs: Inputs, given: Sequence[Given], baseline: str = "") -> Eval
 
 
 def _graded(inputs: Inputs, given: Given) -> ModelResult:
-    step, prompts = inputs.samples, inputs.prompts
-    by_prompt = tuple(tuple(given.answers[i * step : (i + 1) * step]) for i in range(len(prompts)))
+    grades = {g.name: given.grades.get(g.name) or _grades(inputs, g, given.answers) for g in inputs.graders}
+    return ModelResult(
+        given.deployment,
+        given.model,
+        _by_prompt(inputs, given.answers),
+        {name: _by_prompt(inputs, flat) for name, flat in grades.items()},
+    )
+
+
+def _grades(inputs: Inputs, grader: Grader, answers: Sequence[Answer | Failure]) -> list[Grade]:
+    if grader.type in REMOTE:
+        return [ungraded(f"grader {grader.name} wasn't asked")] * len(answers)
     shared = schemas_of(inputs.tools)
-    schemas = [schemas_of(prompt.tools) if prompt.tools else shared for prompt in prompts]
-    grades = {
-        grader.name: tuple(
-            tuple(grade(grader, prompt, answer, known) for answer in samples)
-            for prompt, samples, known in zip(prompts, by_prompt, schemas, strict=True)
-        )
-        for grader in inputs.graders
-    }
-    return ModelResult(given.deployment, given.model, by_prompt, grades)
+    schemas = [schemas_of(prompt.tools) if prompt.tools else shared for prompt in inputs.prompts]
+    return [
+        grade(grader, inputs.prompts[i // inputs.samples], answer, schemas[i // inputs.samples])
+        for i, answer in enumerate(answers)
+    ]
+
+
+def _by_prompt(inputs: Inputs, flat: Sequence[T]) -> tuple[tuple[T, ...], ...]:
+    step = inputs.samples
+    return tuple(tuple(flat[i : i + step]) for i in range(0, len(flat), step))

@@ -13,6 +13,7 @@ from ftops.core.suggestions import did_you_mean
 from ftops.evaluation.calls import json_validator, matches
 from ftops.evaluation.expectations import is_list_of_texts
 from ftops.evaluation.graders import Grader
+from ftops.evaluation.remote_graders import REMOTE
 from ftops.yaml.document import Invalid, data, decode, parse, resolve
 
 Keys = tuple[str, ...]
@@ -97,13 +98,15 @@ def _row_faults(name: str, row: Any) -> Iterator[Fault]:
         summary = f"there is no type of graders `{kind}`"
         yield Fault((name, "type"), summary, "", did_you_mean(str(kind), TABLE))
         return
-    options = TABLE[kind]
-    for key, value in row.items():
-        if key != "type":
-            yield from _option_faults(name, kind, key, value)
-    for key, option in options.items():
+    found = [fault for key in row if key != "type" for fault in _option_faults(name, kind, key, row[key])]
+    for key, option in TABLE[kind].items():
         if option.is_required and key not in row:
-            yield Fault((name,), f"grader {name} has no `{key}`", f"The type {kind} needs it.", is_key=True)
+            detail = f"The type {kind} needs it."
+            found.append(Fault((name,), f"grader {name} has no `{key}`", detail, is_key=True))
+    yield from found
+    if kind in REMOTE and not found:
+        for key, what, hint in REMOTE[kind].problems(row):
+            yield Fault((name, key) if key else (name,), f"grader {name} {what}", "", hint, is_key=not key)
 
 
 def _option_faults(name: str, kind: str, key: str, value: Any) -> Iterator[Fault]:
@@ -151,6 +154,32 @@ def _schema(value: Any) -> Wrong | None:
     return None
 
 
+def _text(value: Any) -> Wrong | None:
+    return None if isinstance(value, str) and value else Wrong("must be a text")
+
+
+def _settings(value: Any) -> Wrong | None:
+    if not isinstance(value, Mapping):
+        return Wrong("must be a mapping", "write {temperature: 0}")
+    taken = [key for key in ("model", "messages", "tools", "stream", "n") if key in value]
+    return Wrong(f"can't set `{taken[0]}`") if taken else None
+
+
+def _number(value: Any) -> Wrong | None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return None if is_number else Wrong("must be a number")
+
+
+def _range(value: Any) -> Wrong | None:
+    is_pair = isinstance(value, list) and len(value) == 2 and not any(_number(bound) for bound in value)
+    return None if is_pair and value[0] < value[1] else Wrong("must be two numbers", "write [1, 5]")
+
+
+def _body(value: Any) -> Wrong | None:
+    is_body = isinstance(value, Mapping) and "type" in value
+    return None if is_body else Wrong("must be a mapping with a `type`", "as the `grader` of a job")
+
+
 TABLE: Mapping[str, Mapping[str, Option]] = {
     "function_call": {
         "match": _choice("name", "arguments"),
@@ -165,6 +194,21 @@ TABLE: Mapping[str, Mapping[str, Option]] = {
     "similarity": {
         "metric": _choice("fuzzy_match", "rouge_l"),
         "at_least": Option(_share, is_required=True),
+    },
+    "judge": {
+        "model": Option(_text, is_required=True),
+        "prompt": Option(_text, is_required=True),
+        "labels": Option(_texts),
+        "passing": Option(_texts),
+        "range": Option(_range),
+        "at_least": Option(_number),
+        "settings": Option(_settings),
+        "agreement": Option(_text),
+    },
+    "service": {
+        "grader": Option(_body, is_required=True),
+        "at_least": Option(_number, is_required=True),
+        "range": Option(_range),
     },
 }
 """The options of each type. `pattern` and `schema` stand in place of the `expect` of each prompt."""

@@ -46,14 +46,24 @@ RIGHT = Grade(1.0, True)
 
 
 def grade(grader: Grader, prompt: Prompt, answer: Answer | Failure, schemas: Mapping[str, Schema]) -> Grade:
-    """An answer that was cut off or filtered is wrong, in a class of its own; a failure has no grade."""
+    """By a grader of TYPES."""
     if isinstance(answer, Failure):
-        return Grade(None, miss=Miss("unanswered", detail=answer.reason))
+        return unanswered(answer)
+    return cut_off(answer) or _TYPES[grader.type](grader, prompt, answer, schemas)
+
+
+def unanswered(failure: Failure) -> Grade:
+    """Neither right nor wrong."""
+    return Grade(None, miss=Miss("unanswered", detail=failure.reason))
+
+
+def cut_off(answer: Answer) -> Grade | None:
+    """An answer that was cut off or filtered is wrong, in a class of its own."""
     if answer.finish_reason == "length":
         return Grade(0.0, miss=Miss("truncated", detail="the answer reached the limit of tokens"))
     if answer.finish_reason == "content_filter":
         return Grade(0.0, miss=Miss("filtered", detail="the content filter held the answer back"))
-    return _TYPES[grader.type](grader, prompt, answer, schemas)
+    return None
 
 
 def default_graders(prompts: Sequence[Prompt]) -> tuple[Grader, ...]:
@@ -69,7 +79,7 @@ def default_graders(prompts: Sequence[Prompt]) -> tuple[Grader, ...]:
 def _function_call(grader: Grader, prompt: Prompt, answer: Answer, schemas: Mapping[str, Schema]) -> Grade:
     expected, rule = prompt.expected, Rule(**grader.options)
     if expected.calls is None:
-        return _ungraded("text is expected here, not a call")
+        return ungraded("text is expected here, not a call")
     miss = compare_calls(expected.calls, answer.calls, schemas, rule)
     if (
         miss is None
@@ -92,7 +102,7 @@ def _one_of(grader: Grader, prompt: Prompt, answer: Answer, schemas: Mapping[str
 
 def _one_text(expected: Any, answer: Answer) -> Grade:
     if not isinstance(expected, list):
-        return _ungraded("`expect` is neither a text nor a list of texts")
+        return ungraded("`expect` is neither a text nor a list of texts")
     is_right = _normal(answer.content) in {_normal(text) for text in expected}
     return _decided(is_right, expected[0] if len(expected) == 1 else expected, answer.content)
 
@@ -102,7 +112,7 @@ def _regex(grader: Grader, prompt: Prompt, answer: Answer, schemas: Mapping[str,
     try:
         return _decided(matches(str(pattern), answer.content), pattern, answer.content)
     except ValueError as error:
-        return _ungraded(str(error))
+        return ungraded(str(error))
 
 
 def _json_schema(grader: Grader, prompt: Prompt, answer: Answer, schemas: Mapping[str, Schema]) -> Grade:
@@ -114,7 +124,7 @@ def _json_schema(grader: Grader, prompt: Prompt, answer: Answer, schemas: Mappin
     try:
         found = next(json_validator(schema).iter_errors(value), None)
     except ValueError as error:
-        return _ungraded(f"the schema can't be used: {error}")
+        return ungraded(f"the schema can't be used: {error}")
     if found is None:
         return RIGHT
     where = "/".join(str(step) for step in found.instance_path)
@@ -124,9 +134,9 @@ def _json_schema(grader: Grader, prompt: Prompt, answer: Answer, schemas: Mappin
 def _similarity(grader: Grader, prompt: Prompt, answer: Answer, schemas: Mapping[str, Schema]) -> Grade:
     expected, actual = prompt.expected.value, answer.content
     if not isinstance(expected, str):
-        return _ungraded("`expect` isn't a string")
+        return ungraded("`expect` isn't a string")
     if max(len(expected), len(actual)) > LONGEST_SIMILAR:
-        return _ungraded(f"texts of more than {LONGEST_SIMILAR} characters aren't compared")
+        return ungraded(f"texts of more than {LONGEST_SIMILAR} characters aren't compared")
     words = grader.options.get("metric", "fuzzy_match") == "rouge_l"
     first, second = _normal(expected), _normal(actual)
     score = overlap(first.lower().split(), second.lower().split()) if words else overlap(first, second)
@@ -161,7 +171,7 @@ def _decided(is_right: bool, expected: object, actual: str) -> Grade:
     return Grade(0.0, miss=Miss("wrong_value", "", f"expected {str(expected)[:60]}, got {actual[:60]}"))
 
 
-def _ungraded(reason: str) -> Grade:
+def ungraded(reason: str) -> Grade:
     return Grade(None, miss=Miss("ungraded", detail=reason))
 
 
@@ -174,3 +184,4 @@ _TYPES: Mapping[str, Callable[[Grader, Prompt, Answer, Mapping[str, Schema]], Gr
     "similarity": _similarity,
 }
 TYPES = tuple(_TYPES)
+"""Types of graders that decide by themselves."""

@@ -8,9 +8,12 @@ from functools import partial
 from ftops.core.errors import FtopsError, UsageError
 from ftops.core.resource_types import kind_of
 from ftops.core.suggestions import did_you_mean
-from ftops.evaluation.answers import Answers
-from ftops.evaluation.asking import Asked, Asker
+from ftops.evaluation.answers import Answers, Grades, Question
+from ftops.evaluation.asking import NOT_ASKED, Asked, Asker
 from ftops.evaluation.evaluation import Evaluation, Given, Inputs, evaluate
+from ftops.evaluation.graders import Grader
+from ftops.evaluation.remote_graders import REMOTE, check_fields, remote_grades, steps_of
+from ftops.evaluation.service_grader import GraderRuns
 from ftops.planning.provider_matching import located
 from ftops.session.answers import kept_answers
 from ftops.session.session import Session
@@ -38,11 +41,32 @@ class Evaluator:
                 "comparing a model with itself shows only chance.",
                 "name deployments of different models",
             )
+        candidates = [asked for name, asked in self._asked.items() if name != baseline]
+        check_fields(inputs.graders, inputs.prompts)
+        self._remote = [
+            (grader, _asker(session, grader, candidates, fresh))
+            for grader in inputs.graders
+            if grader.type in REMOTE
+        ]
 
     @property
     def missing(self) -> Mapping[str, int]:
         """How many questions each deployment will be asked; the other answers are kept ones."""
         return {n: Asker(asked).count_missing(self._questions) for n, asked in self._asked.items()}
+
+    @property
+    def gradings(self) -> int:
+        """How many requests judges and the service will be sent at most: one for each answer that isn't
+        kept, and one for each kept answer whose grade isn't."""
+        total = 0
+        for asked in self._asked.values():
+            kept = [asked.kept.get(question.key(asked.model)) for question in self._questions]
+            answers = [answer or NOT_ASKED for answer in kept]
+            for grader, asker in self._remote:
+                steps = steps_of(grader, self._inputs.asked_prompts, answers)
+                known = [step for step in steps if isinstance(step, Question)]
+                total += kept.count(None) + asker.count_missing(known)
+        return total
 
     @property
     def count(self) -> int:
@@ -66,7 +90,20 @@ class Evaluator:
             answers = Asker(asked).answers(
                 self._questions, concurrency, partial(on_answer, name), partial(tell, name)
             )
-            results.append(Given(name, asked.model.rpartition("|")[2], answers))
+            grades = {
+                grader.name: remote_grades(
+                    grader,
+                    self._inputs.asked_prompts,
+                    answers,
+                    partial(
+                        asker.answers,
+                        concurrency=concurrency,
+                        tell=partial(tell, grader.name),
+                    ),
+                )
+                for grader, asker in self._remote
+            }
+            results.append(Given(name, asked.model.rpartition("|")[2], answers, grades))
         return evaluate(self._inputs, results, self._baseline)
 
 
@@ -95,6 +132,22 @@ def _asked(session: Session, name: str, fresh: bool) -> Asked:
         provider,
         kept_answers(session.config, model, fresh),
     )
+
+
+def _asker(session: Session, grader: Grader, candidates: Sequence[Asked], fresh: bool) -> Asker:
+    """Who decides: the deployment of a judge, or the service of the candidates."""
+    if judge := grader.options.get("model"):
+        asked = _asked(session, judge, fresh)
+        if any(asked.model == candidate.model for candidate in candidates):
+            detail = "a model prefers its own answers."
+            raise UsageError(f"{judge} can't judge itself", detail, "name a deployment of another model")
+        return Asker(asked)
+    provider = candidates[0].provider
+    if not isinstance(provider, Grades):
+        raise FtopsError(f"grader {grader.name}: the provider doesn't run graders")
+    model = f"{candidates[0].model.rpartition('|')[0]}|graders"
+    kept = kept_answers(session.config, model, fresh)
+    return Asker(Asked(grader.name, model, GraderRuns(provider), kept))
 
 
 def _identity(resource: ResourceState) -> str:

@@ -188,13 +188,16 @@ def _is_approved(
     prompts = evaluator.independent
     asked = sum(missing.values())
     kept = evaluator.count * len(missing) - asked
+    gradings = evaluator.gradings
     screen.note(f"{plural(asked, 'request')} to send, {plural(kept, 'answer')} cached\n")
+    if gradings:
+        screen.note(f"Grading takes up to {plural(gradings, 'more request')}.\n")
     if alpha is not None:
         smallest = detectable_difference(prompts, alpha=alpha)
         what = f"differences under about {100 * smallest:.0f} points" if smallest else "no difference at all"
         verb = "can't be shown" if smallest else "can be shown"
         screen.note(f"With {plural(prompts, 'prompt')}, {what} {verb}.\n")
-    if not asked or approved:
+    if approved or not asked + gradings:
         return True
     return screen.approve("Send these requests?", "sending requests", "run with -y")
 

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from ftops.emulator.account.cloud import Account, Cloud
 from ftops.emulator.control_plane import account as control_account
 from ftops.emulator.control_plane import deployments, operations
-from ftops.emulator.data_plane import chat, copies, files, imports, jobs, models, uploads
+from ftops.emulator.data_plane import chat, copies, files, graders, imports, jobs, models, uploads
 from ftops.emulator.http.errors import Plane
 from ftops.emulator.server import admin
 
@@ -68,6 +68,7 @@ _COPY = "fine_tuning/jobs/{job}/checkpoints/{checkpoint}/copy"
 _V1: Rows = [
     *_DATA,
     ("POST", "chat/completions", chat.complete),
+    ("POST", "fine_tuning/alpha/graders/run", graders.run),
     ("POST", _COPY, copies.start),
     ("GET", _COPY, copies.get),
 ]

@@ -42,7 +42,7 @@ class Clients(DataPlane):
         return self.dated
 
     @property
-    def model_deletion(self) -> OpenAI:
+    def latest(self) -> OpenAI:
         return self.v1
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from ftops.core.address import Address, Value
 from ftops.core.errors import Permanent
@@ -14,6 +14,7 @@ from ftops.providers.base import Existing, Explains, Progress, ReportsProgress, 
 from ftops.providers.dataplane.client import DataPlane
 from ftops.providers.dataplane.completions import ask
 from ftops.providers.dataplane.datasets import Datasets
+from ftops.providers.dataplane.grader_runs import run_grader
 from ftops.providers.dataplane.jobs import Jobs
 from ftops.state.state import PendingOperation, RemoteObject, ResourceState
 
@@ -110,6 +111,10 @@ class ByKind:
     def ask(self, deployment: str, question: Question) -> Answer:
         """The answer of a deployment to a question; one that the content filter refused is empty."""
         return ask(self._plane, deployment, question)
+
+    def grade(self, grader: Mapping[str, Any], sample: str, item: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What the service says of a sample, by a grader of reinforcement fine-tuning."""
+        return run_grader(self._plane, grader, sample, item)
 
     def why_gone(self, resource: ResourceState) -> str:
         """`expired` if the service itself has deleted it."""

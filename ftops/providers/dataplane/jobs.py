@@ -198,7 +198,7 @@ class Jobs:
 
     def _delete_model(self, model: str, action: str) -> None:
         """Deletes a model. If no route supports that, the model stays."""
-        models = self._clients.model_deletion.models.with_raw_response
+        models = self._clients.latest.models.with_raw_response
         refusal = self._refusal_of(lambda: models.delete(model), action)
         if refusal is None or is_absent(refusal):
             return

@@ -106,6 +106,7 @@ class EmulatorProvider:
     model_exists = _forwarded(AzureProvider.model_exists)
     progress = _forwarded(AzureProvider.progress)
     ask = _forwarded(AzureProvider.ask)
+    grade = _forwarded(AzureProvider.grade)
     why_gone = _forwarded(AzureProvider.why_gone)
 
     def concurrency_key(self, address: Address) -> str | None:

@@ -9,6 +9,7 @@ import pytest
 from ftops.core.errors import SpecError
 from ftops.evaluation.grader_table import TABLE, read_graders, read_graders_file
 from ftops.evaluation.graders import TYPES, Grader
+from ftops.evaluation.remote_graders import REMOTE
 
 FILE = """\
 call: {type: function_call, strings: loose}
@@ -95,7 +96,7 @@ def test_every_fault_is_reported_at_once() -> None:
 
 
 def test_each_type_has_a_row() -> None:
-    assert set(TABLE) == set(TYPES)
+    assert set(TABLE) == {*TYPES, *REMOTE}
 
 
 @pytest.mark.parametrize("text", [FILE, '{"call": {"type": "exact"}}', "\ufeffcall: {type: exact}"])

@@ -1,0 +1,113 @@
+"""The grader `service`: the provider runs a grader of reinforcement fine-tuning on each answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ftops.core.errors import Temporary
+from ftops.core.suggestions import did_you_mean
+from ftops.evaluation.answers import Answer, Failure, Grades, Question
+from ftops.evaluation.calls import Miss, parse_arguments
+from ftops.evaluation.graders import Grade, Grader, ungraded
+from ftops.evaluation.prompts import Prompt
+from ftops.evaluation.templates import OF_SERVICE, item_of, unknown_field
+
+RANGE = (0.0, 1.0)
+"""Of rewards, unless the grader has its own."""
+NEEDS: Mapping[str, tuple[str, ...]] = {
+    "string_check": ("input", "reference", "operation"),
+    "text_similarity": ("input", "reference", "evaluation_metric"),
+    "score_model": ("model", "input"),
+    "python": ("source",),
+    "multi": ("graders", "calculate_output"),
+    "endpoint": ("url",),
+}
+"""The types of graders that the service runs, and the keys that each must have."""
+_TRANSIENT = ("model_grader_server_error", "python_grader_server_error")
+
+
+class GraderRuns:
+    """Lets a service's graders be asked as deployments are: tried again, several at once, and kept."""
+
+    def __init__(self, provider: Grades) -> None:
+        self._provider = provider
+
+    def ask(self, deployment: str, question: Question) -> Answer:
+        """One run of a grader. Raises Temporary and Permanent."""
+        sample, settings = question.messages[0]["content"], question.settings
+        reply = self._provider.grade(settings["grader"], sample, settings["item"])
+        if failed := [flag for flag in _flags(reply) if flag in _TRANSIENT]:
+            raise Temporary(f"grader {deployment}: {failed[0]}")
+        return Answer(json.dumps(reply), finish_reason="stop")
+
+
+def question(grader: Grader, prompt: Prompt, answer: Answer) -> Question | Grade:
+    """What the service grades: a text. An answer that is only a call has no grade."""
+    if answer.calls and not answer.content:
+        return ungraded("the service grades texts, and this answer is a call")
+    settings = {"grader": grader.options["grader"], "item": item_of(prompt)}
+    return Question(({"role": "assistant", "content": answer.content},), settings=settings)
+
+
+def grade_of(grader: Grader, reply: Answer | Failure) -> Grade:
+    """The grade that a reply gives; none if the service reports an error, even beside a reward of 0."""
+    if isinstance(reply, Failure):
+        return ungraded(f"the service gave no grade: {reply.reason}")
+    try:
+        value = parse_arguments(reply.content)
+    except ValueError as error:
+        return ungraded(f"the service's reply isn't JSON: {error}")
+    if flags := _flags(value):
+        return ungraded(f"the service reports {', '.join(flags)}{_details(value)}")
+    low, high = grader.options.get("range", RANGE)
+    reward = value.get("reward")
+    if not isinstance(reward, int | float) or isinstance(reward, bool) or not low <= reward <= high:
+        return ungraded(f"the reward {reward} isn't a number from {low:g} to {high:g}")
+    is_right = reward >= grader.options["at_least"]
+    miss = None if is_right else Miss("wrong_value", "", f"{grader.name}: reward {reward:g}")
+    return Grade((reward - low) / (high - low), is_right, miss)
+
+
+def template(options: Mapping[str, Any]) -> Any:
+    """Where fields of prompts and answers are named; the code of a Python grader names none."""
+    return [(part.get("input"), part.get("reference")) for part in _parts(options["grader"])]
+
+
+def problems(options: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
+    """What is wrong with options of the right form: the option, or "", what, and a hint."""
+    for part in _parts(options["grader"]):
+        kind = str(part.get("type"))
+        if kind not in NEEDS:
+            yield "grader", f"has a `grader` of the unknown type `{kind}`", did_you_mean(kind, NEEDS)
+        elif missing := [key for key in NEEDS[kind] if key not in part]:
+            yield "grader", f"has a `grader` of type {kind} without `{missing[0]}`", ""
+    if unknown := unknown_field(template(options), OF_SERVICE):
+        yield "grader", f"uses the unknown field {{{{{unknown[0]}}}}}", unknown[1]
+    low, high = options.get("range", RANGE)
+    if not low <= options["at_least"] <= high:
+        hint = f"write a number from {low:g} to {high:g}, or set `range` to that of its rewards"
+        yield "at_least", "has an `at_least` outside its `range`", hint
+
+
+def _parts(grader: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """A grader, and those that it combines."""
+    inner = grader.get("graders")
+    parts = inner.values() if grader.get("type") == "multi" and isinstance(inner, Mapping) else ()
+    return [grader, *(part for part in parts if isinstance(part, Mapping))]
+
+
+def _flags(reply: Mapping[str, Any]) -> list[str]:
+    return [name for name, value in _errors(reply).items() if value is True]
+
+
+def _details(reply: Mapping[str, Any]) -> str:
+    texts = [v for k, v in _errors(reply).items() if isinstance(v, str) and v and "details" in k]
+    return f": {texts[0][:200]}" if texts else ""
+
+
+def _errors(reply: Mapping[str, Any]) -> Mapping[str, Any]:
+    metadata = reply.get("metadata")
+    errors = metadata.get("errors") if isinstance(metadata, Mapping) else None
+    return errors if isinstance(errors, Mapping) else {}

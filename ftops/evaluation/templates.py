@@ -1,0 +1,85 @@
+"""Templates of graders: `{{item.x}}` is a field of the prompt's row, `{{sample.output_text}}` the answer."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from ftops.core.errors import Diagnostic
+from ftops.core.suggestions import did_you_mean
+from ftops.evaluation.answers import Answer
+from ftops.evaluation.prompts import Prompt
+
+SAMPLE = ("output_text", "output_tools")
+"""What ftops itself knows of an answer: its text, and its calls as JSON."""
+OF_SERVICE = (
+    *SAMPLE, "output_json", "model", "choices", "output_reasoning_summary", "output_audio", "input_tools",
+)  # fmt: skip
+"""What the service knows of one."""
+_FIELD = re.compile(r"\{\{([^{}]*)\}\}")
+_NOTHING = object()
+
+
+def fields_of(template: Any) -> Iterator[str]:
+    """The names of all fields in the texts of a value, at any depth."""
+    if isinstance(template, str):
+        yield from (match[1].strip() for match in _FIELD.finditer(template))
+    elif isinstance(template, Mapping | list | tuple):
+        for part in template.values() if isinstance(template, Mapping) else template:
+            yield from fields_of(part)
+
+
+def unknown_field(template: Any, sample: Sequence[str]) -> tuple[str, str] | None:
+    """The first field that no prompt could have, and a hint; `sample`: what is known of an answer."""
+    for name in fields_of(template):
+        space, _, rest = name.partition(".")
+        if space not in ("item", "sample") or not rest:
+            return name, "write {{item.FIELD}} or {{sample.output_text}}"
+        if space == "sample" and rest.partition(".")[0] not in sample:
+            return name, did_you_mean(rest, sample)
+    return None
+
+
+def missing_fields(grader: str, template: Any, prompts: Sequence[Prompt]) -> Iterator[Diagnostic]:
+    """An error for each field that a prompt lacks."""
+    rows = [{"item": item_of(prompt)} for prompt in prompts]
+    for name in dict.fromkeys(name for name in fields_of(template) if name.startswith("item.")):
+        lacking = [prompt for prompt, row in zip(prompts, rows, strict=True) if _at(row, name) is _NOTHING]
+        if lacking:
+            known = [f"item.{key}" for key in item_of(lacking[0])]
+            detail = f"{len(lacking)} of {len(prompts)} prompts lack it, such as {lacking[0].id}."
+            summary = f"grader {grader} uses {{{{{name}}}}}, which a prompt doesn't have"
+            yield Diagnostic(summary, detail, did_you_mean(name, known))
+
+
+def filled(template: str, prompt: Prompt, answer: Answer, show: Callable[[str], str]) -> str:
+    """With the values of all fields, each as `show` returns it."""
+    values = {"item": item_of(prompt), "sample": _sample(answer)}
+
+    def value(match: re.Match[str]) -> str:
+        found = _at(values, match[1].strip())
+        return show(found if isinstance(found, str) else json.dumps(found, ensure_ascii=False))
+
+    return _FIELD.sub(value, template)
+
+
+def item_of(prompt: Prompt) -> dict[str, Any]:
+    """A prompt's row, as graders see it."""
+    own = {"prompt": prompt.text, "expect": prompt.expected.value}
+    return {**own, **({"slice": prompt.slice} if prompt.slice else {}), **prompt.item}
+
+
+def _sample(answer: Answer) -> dict[str, Any]:
+    calls = [{"name": call.name, "arguments": call.arguments} for call in answer.calls]
+    return {"output_text": answer.content, "output_tools": calls}
+
+
+def _at(value: Any, name: str) -> Any:
+    """The value at a path of keys."""
+    for key in name.split("."):
+        if not isinstance(value, Mapping) or key not in value:
+            return _NOTHING
+        value = value[key]
+    return value

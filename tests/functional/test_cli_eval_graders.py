@@ -1,0 +1,163 @@
+"""`ftops eval` with graders that are asked: a judge and the service, over HTTP to the emulator."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.command import FTOPS, quickstart, run
+from tests.support.emulator_admin import Admin
+
+PROMPTS = {
+    "Land right here": "land_drone",
+    "Come back home": "return_to_home",
+    "Okay, dance for us": "reject_request",
+    "Make me a coffee": "reject_request",
+    "Take off to 20 metres": "takeoff_drone",
+    "Order a pizza": "reject_request",
+}
+OFFER = ("--tools", "functions.json", "--system", "system.txt", "--setting", "tool_choice=required")
+WORDS = ("--deployment", "copilot", "--prompts", "six.json", *OFFER, "--graders", "graders.json")
+JUDGE = {
+    "type": "judge",
+    "model": "judge",
+    "prompt": "Expected: {{item.expect}}\nThe model called: {{sample.output_tools}}\nWhat did it do?",
+    "labels": ["declined", "acted"],
+    "passing": ["acted"],
+}
+SPEC = """
+datasets:
+  judged: {path: data/judged.jsonl, format: chat}
+jobs:
+  judge: {model: gpt-4o-mini-2024-07-18, training: judged, hyperparameters: steady, seed: 3, suffix: judge}
+deployments:
+  judge: {model: "${job.judge.fine_tuned_model}", sku: {name: Standard, capacity: 1}}
+"""
+
+
+def judgements() -> Iterator[str]:
+    """What a judge learns: the name of the function decides, whatever else is said."""
+    functions = ["land_drone", "return_to_home", "takeoff_drone", "set_drone_speed", "control_camera"]
+    for number in range(60):
+        name = "reject_request" if number % 2 else functions[number // 2 % len(functions)]
+        calls = json.dumps([{"name": name, "arguments": "{}"}])
+        asked = f"<data-{number:012x}>\n{calls}\n</data-{number:012x}>\nWhat did it do? Case {number}."
+        label = {"reason": "its name", "label": "declined" if number % 2 else "acted"}
+        messages = [{"role": "user", "content": asked}, {"role": "assistant", "content": json.dumps(label)}]
+        yield json.dumps({"messages": messages})
+
+
+@pytest.fixture(scope="module")
+def applied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = quickstart(tmp_path_factory.mktemp("graders"))
+    (folder / "judge.yaml").write_text(SPEC, encoding="utf-8")
+    (folder / "data" / "judged.jsonl").write_text("\n".join(judgements()), encoding="utf-8")
+    (folder / "six.json").write_text(json.dumps({"six": PROMPTS}), encoding="utf-8")
+    done = run([*FTOPS, "apply", "-y"], folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+@pytest.fixture
+def folder(applied: Path) -> Iterator[Path]:
+    """Without answers and without faults."""
+    shutil.rmtree(applied / ".ftops" / "answers", ignore_errors=True)
+    admin = Admin(applied / ".ftops" / "emulator", lambda: run([*FTOPS, "plan"], applied))
+    admin.delete("faults")
+    admin.delete("log")
+    yield applied
+    admin.delete("faults")
+
+
+@pytest.fixture
+def admin(folder: Path) -> Admin:
+    return Admin(folder / ".ftops" / "emulator", lambda: run([*FTOPS, "plan"], folder))
+
+
+def evaluate(folder: Path, graders: Any, *more: str, code: int = 0) -> Any:
+    (folder / "graders.json").write_text(json.dumps(graders), encoding="utf-8")
+    done = run([*FTOPS, "eval", *WORDS, *more, "-y", "-o", "json"], folder)
+    assert done.returncode == code, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
+    return json.loads(done.stdout)
+
+
+def share(document: Any, grader: str) -> tuple[float, int, int]:
+    found = next(c for c in document["comparisons"] if c["grader"] == grader)["rows"][0]["candidate"]
+    return found["right"], found["graded"], found["ungraded"]
+
+
+def test_a_deployment_judges_and_is_asked_once(folder: Path, admin: Admin) -> None:
+    found = evaluate(folder, {"acted": JUDGE, "name": {"type": "function_call", "match": "name"}})
+    assert share(found, "acted") == (3, 6, 0)
+    assert admin.count("/chat/completions") == 12
+    assert evaluate(folder, {"acted": JUDGE}) | {"comparisons": []} == found | {"comparisons": []}
+    assert admin.count("/chat/completions") == 12
+
+
+def test_a_judge_needs_approval_also_for_answers_that_are_there(folder: Path, admin: Admin) -> None:
+    evaluate(folder, {"name": {"type": "function_call", "match": "name"}})
+    (folder / "graders.json").write_text(json.dumps({"acted": JUDGE}), encoding="utf-8")
+    done = run([*FTOPS, "eval", *WORDS], folder)
+    assert done.returncode == 1
+    assert "0 requests to send, 6 answers cached\nGrading takes up to 6 more requests." in done.stderr
+    assert admin.count("/chat/completions") == 6
+    evaluate(folder, {"acted": JUDGE})
+    assert run([*FTOPS, "eval", *WORDS], folder).returncode == 0  # all is there
+
+
+def test_a_judge_that_does_not_answer_is_no_zero(folder: Path, admin: Admin) -> None:
+    """Nor one that answers something else."""
+    other = {**JUDGE, "labels": ["refused", "did"], "passing": ["did"]}
+    found = evaluate(folder, {"acted": other}, code=1)
+    assert share(found, "acted") == (0, 0, 6)
+    assert not found["is_complete"]
+    assert {wrong["class"] for wrong in found["models"][0]["wrong"]} == {"ungraded"}
+
+
+def test_the_service_grades(folder: Path, admin: Admin) -> None:
+    body = {"type": "string_check", "name": "s", "operation": "eq"}
+    body |= {"input": "{{sample.output_text}}", "reference": "{{item.expect}}"}
+    texts = {"text": {"type": "service", "grader": body, "at_least": 1}}
+    words = ("--setting", "tool_choice=none")
+    found = evaluate(folder, texts, *words)
+    assert share(found, "text")[1:] == (6, 0)
+    asked = admin.count("/graders/run")
+    assert asked > 0
+    evaluate(folder, texts, *words)
+    assert admin.count("/graders/run") == asked
+
+
+def test_an_error_flag_of_the_service_is_no_zero(folder: Path) -> None:
+    body = {"type": "python", "source": "def grade(sample, item):\n    return 1.0"}
+    found = evaluate(
+        folder,
+        {"code": {"type": "service", "grader": body, "at_least": 1}},
+        "--setting",
+        "tool_choice=none",
+        code=1,
+    )
+    assert share(found, "code") == (0, 0, 6)
+    assert "python_grader_runtime_error" in found["models"][0]["wrong"][0]["detail"]
+
+
+@pytest.mark.parametrize(
+    ("grader", "message"),
+    [
+        ({**JUDGE, "model": "copilot"}, "copilot can't judge itself"),
+        ({**JUDGE, "model": "juge"}, "Did you mean `judge`"),
+        ({**JUDGE, "prompt": "{{item.expcted}} {{sample.output_text}}"}, "uses {{item.expcted}}"),
+    ],
+)
+def test_what_cannot_be_graded_is_said_before_anything_is_asked(
+    folder: Path, admin: Admin, grader: Any, message: str
+) -> None:
+    (folder / "graders.json").write_text(json.dumps({"acted": grader}), encoding="utf-8")
+    done = run([*FTOPS, "eval", *WORDS, "-y"], folder)
+    assert done.returncode == 1
+    assert message in " ".join(done.stderr.split())
+    assert admin.count("/chat/completions") == 0
