@@ -32,6 +32,7 @@ LAYERS: tuple[frozenset[str], ...] = tuple(
         "providers",
         "state",
         "config",
+        "generation",
         "evaluation",
         "dataset catalog",
         "yaml",

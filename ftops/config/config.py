@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from msgspec import Struct, field
 
@@ -48,6 +49,15 @@ class Lifecycle(Struct, frozen=True):
     """`delete` or `retain`."""
 
 
+class Generated(Struct, frozen=True):
+    """How the data of a dataset is generated: `generate` as it is written, and the places of its keys."""
+
+    settings: Mapping[str, Any]
+    places: Mapping[str, Place]
+    folder: str
+    """The folder of the recording, relative to that of the spec."""
+
+
 class Resource(Struct, frozen=True):
     """One declared resource, after `for_each`. Leaves of its inputs may be Reference, Secret or Template."""
 
@@ -66,6 +76,7 @@ class Resource(Struct, frozen=True):
     place: Place | None = None
     reference_places: Mapping[Address, Place] = field(default_factory=dict)
     """The first place that names each address on which this resource depends."""
+    generated: Generated | None = None
 
     @property
     def data(self) -> Mapping[str, Address]:
@@ -208,8 +219,9 @@ class Config(Struct, frozen=True):
         for resource in self.resources:
             path = resource.inputs.get("path")
             kind = kind_of(resource.address)
+            key = "generate" if resource.generated else "path"
             if kind.is_data and isinstance(path, str):
-                yield NamedPath(self.folder / path, kind.section, resource.address.name, ("path",), True)
+                yield NamedPath(self.folder / path, kind.section, resource.address.name, (key,), True)
         for provider in self.providers.values():
             key = PROVIDER_TYPES[provider.type].data_folder
             if key in provider.settings:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from ftops import dataset
-from ftops.config.config import Config, Resource
+from ftops.config.config import Config, Generated, Resource
 from ftops.config.data_sources import Inspected, Source
 from ftops.core.address import Address, Json, Reference, references
 from ftops.core.errors import Diagnostic, FtopsError, SpecError
@@ -79,6 +79,9 @@ class _Files(Struct):
         path = resource.inputs.get("path")
         if not kind_of(resource.address).is_data or not isinstance(path, str):
             return _with_name(resource)
+        if resource.generated and (fault := self._not_generated(resource, resource.generated)):
+            self.findings += fault
+            return _with_name(resource)
         try:
             source = self._source(path)
             inspection = self._inspect(source, resource)
@@ -91,6 +94,16 @@ class _Files(Struct):
             source, inspection = self._transformed(resource, source, inspection, steps)
         self.inspected[resource.address] = Inspected(source, inspection, severity)
         return _with_inspection(self._with_file(resource, source), inspection)
+
+    def _not_generated(self, resource: Resource, generated: Generated) -> Sequence[Diagnostic]:
+        """Why its data isn't what it is generated from."""
+        from ftops.config.recipes import recording_fault
+
+        try:
+            fault = recording_fault(self.config, resource, generated, self.show)
+        except SpecError as error:
+            return error.diagnostics
+        return [fault] if fault else []
 
     def with_tokens(self, resources: tuple[Resource, ...]) -> tuple[Resource, ...]:
         """The resources with the number of tokens of datasets, which is counted only if it is referred to."""

@@ -54,6 +54,7 @@ RESOURCE_MANAGER = Service(
     ),
 )
 OPENAI = Service("the OpenAI platform", ("api.openai.com", "*.api.openai.com"))
+CHAT = Service("a service with the API of OpenAI", (*OPENAI.hosts, *AZURE_OPENAI.hosts))
 EMULATOR = Service("an emulator", is_local=True)
 BLOB_STORAGE = Service(
     "Azure Blob Storage",

@@ -274,6 +274,10 @@ class Values:
     def resolve(self, schema: Any) -> Schema:
         return self._schemas.resolve(schema)
 
+    def alternatives(self, schema: Any) -> Sequence[Schema]:
+        """What `anyOf` and `oneOf` allow, each with what holds for all; else the schema alone."""
+        return self._schemas.alternatives(schema)
+
 
 class _Identity:
     """A schema as a key of a cache, without its content being hashed."""

@@ -13,7 +13,7 @@ from ftops.cli.output_options import screen_options
 @click.group("data", cls=LazyGroup, rows=DATA)
 @screen_options
 def data(screen: Screen) -> None:
-    """Inspect, check and convert files of examples. No service is contacted."""
+    """Inspect, check, convert and generate examples. Only `generate` may contact a service."""
     show_help_without_command(screen)
 
 

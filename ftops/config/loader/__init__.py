@@ -15,6 +15,7 @@ from ftops.config.loader.cross_account import check_control_plane, link_accounts
 from ftops.config.loader.expressions import Evaluator, Scope, Use
 from ftops.config.loader.files import Entry, Source, read, veiled
 from ftops.config.loader.for_each import Draft, expand
+from ftops.config.loader.generation import generated_of
 from ftops.config.loader.inputs import (
     Context,
     add_checks,
@@ -157,7 +158,7 @@ class _Resources:
 
     def __init__(self, source: Source, providers: Providers, scope: Scope) -> None:
         sets = read_sets(source["hyperparameters"], scope)
-        self.context = Context(source.folder.as_posix(), sets, scope.findings)
+        self.context = Context(source.folder.as_posix(), sets, scope.findings, scope.environ)
         self.declared = expand(source.sections, scope)
         self.linker = Linker(self.declared, scope.findings)
         self.checks = read_checks(source, scope.findings)
@@ -214,6 +215,7 @@ class _Resources:
             sources=prepared.sources,
             place=draft.entry.mark(),
             reference_places={**depends_on, **places},
+            generated=generated_of(draft),
         )
 
     def _provider(self, draft: Draft) -> str:

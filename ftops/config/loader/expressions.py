@@ -244,6 +244,8 @@ class Evaluator:
         if self.phase.secrets is SecretRule.REFUSE:
             raise _Invalid(*(errors.ENV_IN_NAME if self.phase.variables else errors.ENV_IN_PATH))
         secret = Secret("env", name)
+        if self.phase.secrets is SecretRule.NAME:
+            return secret
         (self.scope.keys if self.phase is STATE_KEY else self.scope.asked).add(secret)
         value = self.scope.environ.get(name)
         if value is None:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from ftops.config.loader.expressions import Evaluator, Scope, Use
 from ftops.config.loader.files import Entry, Keys, Source
 from ftops.config.loader.for_each import Draft
+from ftops.config.loader.generation import check_generation, recorded_path
 from ftops.config.loader.phases import INPUTS
 from ftops.config.loader.settings import check_name
 from ftops.config.loader.validate import read_block
@@ -53,6 +54,7 @@ class Context(NamedTuple):
     folder: str
     sets: Mapping[str, NamedSet]
     findings: list[Diagnostic]
+    environ: Mapping[str, str] = {}
 
 
 class PreparedInputs(NamedTuple):
@@ -79,13 +81,17 @@ def dataset_inputs(draft: Draft, context: Context) -> PreparedInputs:
     inputs: Inputs = {"purpose": block.purpose}
     if block.format is not None:
         inputs["format"] = block.format
-    if (block.path is None) == (block.url is None):
-        summary = "a dataset needs either `path` or `url`"
-        detail = "It has neither." if block.path is None else "It has both."
+    given = [key for key in ("path", "url", "generate") if getattr(block, key) is not None]
+    if len(given) != 1:
+        summary = "a dataset needs one of `path`, `url` and `generate`"
+        detail = f"It has {one_of(tuple(given), 'and') if given else 'none of them'}."
         hint = "Name a file, relative to this one: `path: data/train.jsonl`."
         draft.entry.report(context.findings, (), summary, detail, hint, key=True)
     if block.path is not None:
         inputs["path"] = _relative(block.path, context.folder)
+    if block.generate is not None:
+        inputs["path"] = recorded_path(draft.address)
+        check_generation(block.generate, draft.entry, context.environ, context.findings)
     if block.url is not None:
         inputs["url"] = block.url
     if block.transform is not None:
@@ -129,7 +135,7 @@ def add_checks(inputs: Inputs, shared: Mapping[str, str]) -> None:
 def _check_transform(draft: Draft, findings: list[Diagnostic]) -> None:
     block: Dataset = draft.block
     report = partial(draft.entry.report, findings)
-    if block.path is None:
+    if block.url is not None:
         detail = "Only a local file can be transformed before it is uploaded."
         report(("transform",), "`transform` needs a `path`", detail, key=True)
     for index, step in enumerate(block.transform or ()):

@@ -13,6 +13,7 @@ class SecretRule(Enum):
     KEEP = "they stay expressions, since the value would be written somewhere"
     RESOLVE = "the value is used, and never written"
     RESOLVE_ENV = "environment variables are resolved; sensitive variables are errors"
+    NAME = "environment variables are named, and needn't be set; sensitive variables are errors"
     REFUSE = "both are errors, since the value would be written"
 
 
@@ -47,6 +48,11 @@ DEFAULTS = Phase(
     "one resource.",
 )
 SWITCHES = Phase(SecretRule.RESOLVE_ENV, why=_RESOURCES_FIRST)
+GENERATION = Phase(
+    SecretRule.NAME,
+    why="Data is generated before anything is planned; a reference is known only after it is applied.",
+)
+"""What data is generated from. Plans read what was generated, and need no key."""
 NAMES = Phase(SecretRule.REFUSE, why=_RESOURCES_FIRST)
 FIXED = Phase(
     SecretRule.REFUSE,
@@ -78,5 +84,6 @@ PROVIDER_PHASES: Mapping[str, Phase] = {
 RESOURCE_PHASES: Mapping[str, Phase] = {
     **dict.fromkeys(("enabled", "lifecycle"), SWITCHES),
     **dict.fromkeys(("provider", "depends_on"), NAMES),
+    "generate": GENERATION,
 }
 """By key of a resource; INPUTS for all others."""

@@ -84,6 +84,8 @@ class FieldType(Struct, frozen=True, kw_only=True, dict=True):
             return self._expression(value)
         if kind is Hidden:
             return self._secret(value)
+        if kind is Secret:  # only named: see SecretRule.NAME
+            raise _no_secret("Only `api_key` takes one here.")
         converted = self.convert(value)
         if converted is None:
             raise Refused(f"must be {self.expected}", self.shown(value), self.hint(value))

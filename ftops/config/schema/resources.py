@@ -14,6 +14,7 @@ from ftops.config.schema.field_aliases import (
     choice,
 )
 from ftops.config.schema.field_types import EXPRESSION_SCHEMA, Integer, JsonSchema, Number, Untyped
+from ftops.config.schema.generation import GenerateBlock
 from ftops.config.schema.hyperparameters import JobHyperparameters
 from ftops.config.schema.providers import Sku
 from ftops.config.schema.settings import ChecksBlock
@@ -88,6 +89,7 @@ class Dataset(ResourceBlock, noun="a dataset"):
     """A file of training examples."""
 
     path = optional(FIXED_TEXT, "File of examples, or a pattern for several; relative to this spec file.")
+    generate = optional(GenerateBlock, "What `ftops data generate` makes the examples from.")
     url = optional(OPEN_TEXT, "URL that the service downloads the examples from.")
     format = optional(
         choice("chat", "preference", "reinforcement"),

@@ -1,0 +1,89 @@
+"""Recipes: what the data of a dataset is generated from, read from the files that its spec names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from ftops.config.config import Config, Generated, Resource
+from ftops.core.confined_files import content
+from ftops.core.errors import Diagnostic, Place, SpecError, UsageError
+from ftops.core.resource_types import kind_of
+from ftops.core.suggestions import did_you_mean
+from ftops.generation.recipe import Recipe, Settings, Teacher, read_recipe, settings_from
+from ftops.generation.recording import find_fault
+
+Show = Callable[[Path], str]
+
+
+def recipe_of(config: Config, resource: Resource, generated: Generated, show: Show) -> Recipe:
+    """Raises SpecError if a file can't be used."""
+
+    def read(keys: tuple[str, ...], path: str) -> tuple[bytes, str]:
+        file = config.folder / path
+        try:
+            return content(file, config.project), show(file)
+        except OSError as error:
+            summary = f"can't read {show(file)}: {error.strerror or error}"
+            hint = getattr(error, "hint", "") or "check the path: it is relative to the spec"
+            place = generated.places.get(".".join(keys), generated.places[""])
+            raise SpecError([Diagnostic(summary, "", hint, place)]) from error
+
+    settings = _with_models(config, generated)
+    return read_recipe(str(resource.address).partition(".")[2], settings, read, _validation(config, resource))
+
+
+def recording_fault(
+    config: Config, resource: Resource, generated: Generated, show: Show
+) -> Diagnostic | None:
+    """Why the recording of a dataset can't be used. Raises SpecError if its recipe can't be read."""
+    recipe = recipe_of(config, resource, generated, show)
+    folder = config.folder / generated.folder
+    try:
+        fault = find_fault(folder, show(folder), recipe, config.project)
+    except UsageError as error:
+        return Diagnostic(error.summary, error.detail, error.hint, generated.places[""])
+    return Diagnostic(fault.summary, fault.detail, fault.hint, generated.places[""]) if fault else None
+
+
+def _with_models(config: Config, generated: Generated) -> Settings:
+    """The settings, with the models of the deployments that they name: another model gives other answers.
+    Raises SpecError if there is no such deployment."""
+    settings, places = settings_from(generated.settings), generated.places
+    verify = settings.verify
+    if verify.judge:
+        verify = replace(verify, judge=_with_model(config, verify.judge, places["verify"]))
+    return replace(settings, teacher=_with_model(config, settings.teacher, places["teacher"]), verify=verify)
+
+
+def _with_model(config: Config, teacher: Teacher, place: Place) -> Teacher:
+    name = teacher.deployment
+    if not name:
+        return teacher
+    deployments = {str(r.address).partition(".")[2]: r for r in config.resources if kind_of(r.address).serves}
+    if name not in deployments:
+        hint = did_you_mean(name, deployments, nothing="declare it under `deployments`")
+        raise SpecError([Diagnostic(f"there is no deployment `{name}`", "", hint, place)])
+    return replace(teacher, model=str(deployments[name].inputs.get("model")))
+
+
+def _validation(config: Config, resource: Resource) -> list[str]:
+    """Files of the validation data of jobs that learn from this dataset, if they are written by hand."""
+    by_address = {r.address: r for r in config.resources}
+    found: dict[str, None] = {}
+    for job in config.resources:
+        if kind_of(job.address).trains and job.data.get("training") == resource.address:
+            other = by_address.get(job.data.get("validation"))  # type: ignore[arg-type]
+            path = other.inputs.get("path") if other and not other.generated else None
+            if isinstance(path, str) and not _is_held_out(path, resource):
+                found[path] = None
+    return list(found)
+
+
+def _is_held_out(path: str, resource: Resource) -> bool:
+    """Whether a file is a part of the recording itself."""
+    own = resource.generated.folder if resource.generated else ""
+    return os.path.normpath(path).startswith(f"{own}/")

@@ -1,0 +1,1 @@
+"""Generation of training data: calls of functions, requests that ask for them, and what is kept of both."""

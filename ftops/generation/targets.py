@@ -1,0 +1,90 @@
+"""Targets: the calls that training data teaches, made from the schemas of the functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from hashlib import sha256
+from typing import Any
+
+from msgspec import Struct
+
+from ftops.core.errors import Diagnostic, SpecError
+from ftops.dataset.files.jsonl_io import canonical
+from ftops.evaluation.calls import Schema, Values
+from ftops.generation.schema_values import ABSENT, Choice, FunctionValues, limits
+
+
+class Target(Struct, frozen=True, dict=True):
+    """A call that answers a request."""
+
+    function: str
+    arguments: Mapping[str, Any] = {}
+
+    @cached_property
+    def key(self) -> str:
+        """By the call alone: whatever asks for it is kept together."""
+        return sha256(canonical([self.function, self.arguments])).hexdigest()[:16]
+
+
+def targets_of(schemas: Mapping[str, Schema], choice: Choice) -> list[Target]:
+    """The calls of all functions, in their order. Raises SpecError with every function that has none."""
+    found: list[Target] = []
+    faults = []
+    for name, schema in schemas.items():
+        try:
+            values = FunctionValues(name, schema, choice)
+            arguments = values.arguments()
+        except ValueError as error:
+            faults.append(Diagnostic(f"the schema of `{name}` can't be used", str(error), "correct it"))
+            continue
+        found += [Target(name, each) for each in arguments]
+        if not arguments:
+            faults.append(_no_call(name, values.parameters()))
+    if faults:
+        raise SpecError(faults)
+    return found
+
+
+def _no_call(name: str, parameters: Mapping[str, Sequence[Any]]) -> Diagnostic:
+    empty = [parameter for parameter, values in parameters.items() if not values]
+    summary = f"no call of `{name}` can be made"
+    if not empty:
+        return Diagnostic(summary, "No arguments are valid against its whole schema.", "correct the schema")
+    what = ", ".join(f"`{parameter}`" for parameter in empty)
+    hint = f"list some under `words`: {{{empty[0]}: […]}}"
+    return Diagnostic(summary, f"Its schema gives no values for {what}.", hint)
+
+
+def free_parameters(schemas: Mapping[str, Schema], choice: Choice) -> list[tuple[str, str]]:
+    """Functions and required parameters that need words."""
+    return [
+        (name, parameter)
+        for name, schema in schemas.items()
+        for parameter, values in FunctionValues(name, schema, choice).parameters().items()
+        if values in ([], [ABSENT])
+    ]
+
+
+def out_of_range(schemas: Mapping[str, Schema], targets: Sequence[Target]) -> Iterator[tuple[Target, str]]:
+    """Calls with a number just outside of what the schema allows, and the parameter that it is in."""
+    first: dict[tuple[str, str], Target] = {}
+    for target in targets:
+        for parameter in target.arguments:
+            first.setdefault((target.function, parameter), target)
+    for (name, parameter), target in first.items():
+        part = Values(schemas[name]).resolve(schemas[name])["properties"].get(parameter)
+        for value in _outside(Values(schemas[name]).resolve(part)):
+            yield Target(name, {**target.arguments, parameter: value}), parameter
+
+
+def _outside(schema: Schema) -> Iterator[float]:
+    if schema.get("type") not in ("integer", "number") or "enum" in schema:
+        return
+    step = schema.get("multipleOf", 1)
+    low, high = limits(schema, step)
+    if low is not None:
+        yield -high if low >= 0 and high is not None and high > 0 else low - step
+    if high is not None:
+        yield high + step
+        yield high * 10 if high > 0 else high + 10 * step
