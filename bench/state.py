@@ -24,7 +24,6 @@ from ftops.state.backends.base import LockInfo, Store
 from ftops.state.backends.bucket import BucketStore
 from ftops.state.backends.bucket_lock import Pace
 from ftops.state.backends.bucket_services import ObjectBucket
-from ftops.state.backends.encrypted import EncryptedCodec
 from ftops.state.backends.local import LocalStore
 from ftops.state.encryption import Keys, key_of
 from ftops.state.file_format import PLAIN, StateCodec, snapshot_text
@@ -72,7 +71,7 @@ def state_of(size: int) -> State:
 def stores(folder: Path) -> dict[str, Store]:
     from obstore.store import MemoryStore
 
-    sealed = EncryptedCodec(Keys(key_of("11" * 32, "the key")))
+    sealed = StateCodec(Keys(key_of("11" * 32, "the key")))
 
     def bucket(form: StateCodec) -> BucketStore:
         made = ObjectBucket(MemoryStore(), "memory://bucket", "state")

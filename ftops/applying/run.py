@@ -8,7 +8,6 @@ the object is searched by its token before anything is created again.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Protocol
 
 from msgspec import Struct
 
@@ -21,15 +20,8 @@ from ftops.core.dag_executor import Call, DagExecutor, Executor, Inline, NodeRes
 from ftops.planning.plan import Plan
 from ftops.providers.base import all_instant
 from ftops.providers.redaction import redaction
+from ftops.state.backends.base import Journal
 from ftops.state.state import Begun, Entry, LiveState, OutputsRecorded, State
-
-
-class JournalLike(Protocol):
-    """The part of a journal that apply uses: written at once, on disk after `sync`."""
-
-    def append(self, entries: Iterable[Entry]) -> None: ...
-
-    def sync(self) -> None: ...
 
 
 class Settings(Struct, frozen=True):
@@ -54,7 +46,7 @@ class Apply:
     """One run. `stop()` may be called from a signal handler."""
 
     def __init__(
-        self, plan: Plan, state: State, journal: JournalLike, context: Context, settings: Settings
+        self, plan: Plan, state: State, journal: Journal, context: Context, settings: Settings
     ) -> None:
         self._plan = plan
         self._live = LiveState(state)

@@ -31,10 +31,10 @@ from ftops.planning.provider_matching import located
 from ftops.providers import Providers
 from ftops.providers.base import Connects
 from ftops.state.backends.base import AT_ONCE, Elsewhere, Hold, Journal, LockInfo, Store, Waiting, lock_info
-from ftops.state.backends.factory import check_location, open_store, state_codec
+from ftops.state.backends.factory import check_location, open_store, state_keys
 from ftops.state.backends.local import LocalStore
 from ftops.state.backends.ownership import record_location, record_ownership
-from ftops.state.file_format import PLAIN
+from ftops.state.file_format import StateCodec
 from ftops.state.state import DigestKeySet, Entry, Home, Recorded, ResourceState, State, Status, fold
 
 if TYPE_CHECKING:
@@ -80,8 +80,9 @@ class Session(Struct):
     @classmethod
     def on_copy(cls, config: Config, state: State) -> Session:
         """With a copy of the state, to plan; the state's backend isn't asked."""
-        form = PLAIN if config.withheld is not None else state_codec(config)
-        store = LocalStore(config.project / config.state.path, config.name, config.environment, form)
+        keys = None if config.withheld is not None else state_keys(config.project, config.state)
+        folder = config.project / config.state.path
+        store = LocalStore(folder, config.name, config.environment, StateCodec(keys))
         providers = Providers(config.providers, config.project)
         return cls(config, build(config), store, providers, _state=state)
 

@@ -11,14 +11,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 import msgspec
+from msgspec import Struct
 
 from ftops.core.errors import StateError
 from ftops.state.codec import Fields, entry_from_json, entry_to_json, record_to_json, state_from_json
 from ftops.state.state import STATE_VERSION, Entry, State
+
+if TYPE_CHECKING:
+    from ftops.state.encryption import Keys
 
 _dumps = json.JSONEncoder(ensure_ascii=False, sort_keys=True, allow_nan=False).encode
 _quoted = lru_cache(maxsize=1024)(_dumps)
@@ -214,51 +218,66 @@ def journal_entries(
         after = serial
 
 
-class StateCodec(Protocol):
-    """How a state is written: as plain text, or encrypted."""
+class StateCodec(Struct, frozen=True):
+    """How a state is written: as plain text, or encrypted if there are `keys`. Without a main key it writes
+    plain text, but reads encrypted text.
+
+    A snapshot is bound to its spec, environment, lineage and serial, a line of the journal to its lineage and
+    serial, so that none can be used in place of another.
+    """
+
+    keys: Keys | None = None
 
     @property
     def is_changing(self) -> bool:
         """Whether it also reads what was written with another key, or as plain text."""
+        return self.keys is not None and bool(self.keys.fallbacks or self.keys.accept_plain)
 
-    def snapshot(self, state: State, spec: str, environment: str) -> str: ...
+    @property
+    def _sealing(self) -> Keys | None:
+        """The keys, if they encrypt."""
+        return self.keys if self.keys is not None and self.keys.key is not None else None
+
+    def snapshot(self, state: State, spec: str, environment: str) -> str:
+        text = snapshot_text(state, spec, environment)
+        if self._sealing is None:
+            return text
+        header = {
+            "environment": environment,
+            "lineage": state.lineage,
+            "serial": state.serial,
+            "spec": spec,
+            "version": STATE_VERSION,
+        }
+        sealed = self._sealing.encrypt(text, _of_snapshot(header))
+        return json.dumps({**header, "sealed": sealed}, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
     def parse(self, text: str, file: str, spec: str, environment: str) -> State:
         """The inverse of `snapshot`. Raises StateError."""
+        raw = _json(text, file) if self.keys is not None and '"sealed"' in text else None
+        if self.keys is not None and isinstance(raw, dict) and isinstance(raw.get("sealed"), str):
+            check_version(raw, file)
+            text = self.keys.decrypt(raw["sealed"], _of_snapshot(raw), file)
+            return parse_snapshot(text, file, spec, environment)
+        state = parse_snapshot(text, file, spec, environment)  # first, because its errors are more specific
+        self._refuse_plain(file)
+        return state
 
     def line(self, serial: int, entry: Entry, lineage: str) -> str:
         """A line of the journal. `serial` is that of the state including the entry."""
+        row = entry_to_json(entry)
+        if self._sealing is not None:
+            body = json.dumps(row, ensure_ascii=False)
+            row = {"sealed": self._sealing.encrypt(body, _of_entry(lineage, serial))}
+        return checked_line({"serial": serial, **row})
 
     def entry(self, row: Fields, lineage: str, file: str) -> Entry:
         """The inverse of `line`, for the object of `parse_line`. Raises StateError."""
-
-    def digest_key(self, spec: str, environment: str) -> str:
-        """The key for digests of secrets in a new state; empty if it isn't encrypted."""
-
-    def mark(self, text: str) -> str:
-        """Proves later that a text is unchanged; empty if it isn't encrypted."""
-
-    def check(self, text: str, mark: str, file: str) -> None:
-        """Raises StateError if the mark isn't that of the text."""
-
-
-class PlainCodec:
-    """A state as plain text."""
-
-    is_changing = False
-
-    def snapshot(self, state: State, spec: str, environment: str) -> str:
-        return snapshot_text(state, spec, environment)
-
-    def parse(self, text: str, file: str, spec: str, environment: str) -> State:
-        return parse_snapshot(text, file, spec, environment)
-
-    def line(self, serial: int, entry: Entry, lineage: str) -> str:
-        return checked_line({"serial": serial, **entry_to_json(entry)})
-
-    def entry(self, row: Fields, lineage: str, file: str) -> Entry:
         if "sealed" in row:
-            raise sealed_without_key(file)
+            body = self._opening(file).decrypt(str(row["sealed"]), _of_entry(lineage, row["serial"]), file)
+            row = {"serial": row["serial"], **json.loads(body)}
+        else:
+            self._refuse_plain(file)
         try:
             return entry_from_json(row)
         except (KeyError, TypeError, ValueError) as error:
@@ -269,14 +288,42 @@ class PlainCodec:
             ) from error
 
     def digest_key(self, spec: str, environment: str) -> str:
-        return ""
+        """The key for digests of secrets in a new state; empty if it isn't encrypted."""
+        key = self.keys.key if self.keys is not None else None
+        return key.derived(f"digests of secrets:{spec}/{environment}") if key is not None else ""
 
     def mark(self, text: str) -> str:
-        return ""
+        """Proves later that a text is unchanged; empty if it isn't encrypted."""
+        return self._sealing.encrypt("", f"head:{text}") if self._sealing is not None else ""
 
     def check(self, text: str, mark: str, file: str) -> None:
+        """Raises StateError if the mark isn't that of the text."""
         if mark:
+            self._opening(file).decrypt(mark, f"head:{text}", file)
+        else:
+            self._refuse_plain(file)
+
+    def _opening(self, file: str) -> Keys:
+        if self.keys is None:
             raise sealed_without_key(file)
+        return self.keys
+
+    def _refuse_plain(self, file: str) -> None:
+        if self._sealing is not None and not self._sealing.accept_plain:
+            raise StateError(
+                f"the state isn't encrypted, but the spec requires encryption: {file}",
+                "either it was never encrypted, or it was replaced by another one.",
+                "to encrypt it from now on, set `accept_plain: true` under `encryption` for one apply",
+            )
+
+
+def _of_snapshot(header: Fields) -> str:
+    names = ("spec", "environment", "lineage", "serial")
+    return "snapshot:" + json.dumps([header.get(name) for name in names])
+
+
+def _of_entry(lineage: str, serial: int) -> str:
+    return "entry:" + json.dumps([lineage, serial])
 
 
 def sealed_without_key(file: str) -> StateError:
@@ -287,7 +334,7 @@ def sealed_without_key(file: str) -> StateError:
     )
 
 
-PLAIN = PlainCodec()
+PLAIN = StateCodec()
 
 
 def _objects(objects: Mapping[str, Fields]) -> str:

@@ -21,9 +21,9 @@ from ftops.planning.saved.plan_file import SavedPlan, parse_plan, plan_text
 from ftops.providers import Providers
 from ftops.session.saved_plans import Asked, revalidate, save
 from ftops.session.session import Session
-from ftops.state.backends.encrypted import EncryptedCodec
 from ftops.state.backends.local import LocalJournal, LocalStore
 from ftops.state.encryption import KEY_BYTES, Key, Keys
+from ftops.state.file_format import StateCodec
 from ftops.state.state import Entry, State, owner_mark
 from tests.explore.cloud import Account, Cloud, Event, Thing
 from tests.explore.faults import Fault
@@ -37,9 +37,9 @@ NOTHING = State("")
 _KEYS = tuple(Key(bytes([number]) * KEY_BYTES) for number in range(3))
 
 
-def form(spec: Spec) -> EncryptedCodec:
+def form(spec: Spec) -> StateCodec:
     """How the state is written now. It can be read however it was written before."""
-    return EncryptedCodec(Keys(_KEYS[spec.key] if spec.key else None, _KEYS, accept_plain=True))
+    return StateCodec(Keys(_KEYS[spec.key] if spec.key else None, _KEYS, accept_plain=True))
 
 
 class Open(Providers):

@@ -115,6 +115,12 @@ class CrashingJournal:
     def sync(self) -> None:
         self._journal.sync()
 
+    def close(self) -> None:
+        self._journal.close()
+
+    def fold(self, state: State) -> None:
+        self._journal.fold(state)
+
 
 class World:
     """A cloud, a state on disk, and the engine between them."""

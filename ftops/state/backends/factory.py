@@ -14,7 +14,7 @@ from ftops.core.errors import Place, StateError
 from ftops.state.backends.base import KEPT_VERSIONS, Store, lock_info
 from ftops.state.backends.local import LocalStore
 from ftops.state.backends.ownership import LOCAL_FOLDER, check_other_places, check_ownership
-from ftops.state.file_format import PLAIN, StateCodec
+from ftops.state.file_format import StateCodec
 from ftops.state.state import State
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def open_store(config: Config) -> Store:
     """The store of the state of a spec. Makes no request. Raises StateError for an invalid key."""
-    state, codec = config.state, state_codec(config)
+    state, codec = config.state, StateCodec(state_keys(config.project, config.state))
     settings: Any = state.settings
     keep = int(settings.get("history", KEPT_VERSIONS))
     if not state.is_in_bucket:
@@ -44,16 +44,6 @@ def state_bucket(config: Config) -> Bucket:
     texts = {name: value for name, value in state.settings.items() if isinstance(value, str)}
     prefix = "/".join(part for part in (state.path.strip("/"), config.name, config.environment) if part)
     return open_bucket(state.backend, texts, prefix)
-
-
-def state_codec(config: Config) -> StateCodec:
-    """Raises StateError for an invalid key."""
-    keys = state_keys(config.project, config.state)
-    if keys is None:
-        return PLAIN
-    from ftops.state.backends.encrypted import EncryptedCodec
-
-    return EncryptedCodec(keys)
 
 
 def state_keys(project: Path, state: StateSettings) -> Keys | None:
@@ -80,12 +70,8 @@ def check_location(config: Config, store: Store, state: State) -> None:
 def move_in(config: Config, store: Store, folder: Path | None) -> tuple[State, Path]:
     """Moves the local state of a spec to another store, which must be empty and locked. Returns the state,
     and the path of the old file. Raises StateError."""
-    codec = state_codec(config)
-    if codec is not PLAIN:  # the local state may not be encrypted yet
-        from ftops.state.backends.encrypted import EncryptedCodec
-
-        assert isinstance(codec, EncryptedCodec)  # noqa: S101 - there are two
-        codec = EncryptedCodec(replace(codec.keys, accept_plain=True))
+    keys = state_keys(config.project, config.state)  # the local state may not be encrypted yet
+    codec = StateCodec(keys and replace(keys, accept_plain=True))
     local = LocalStore(config.project / (folder or LOCAL_FOLDER), config.name, config.environment, codec)
     with local.lock(lock_info("migrate", "state migrate", "")):
         state = local.read()

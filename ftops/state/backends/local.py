@@ -225,10 +225,8 @@ class LocalJournal:
         os.close(self._file)
 
     def fold(self, state: State) -> None:
-        self._store.write_snapshot(state)
+        self._store.write(state)
         self.close()
-        with translated(self._store.journal_path):
-            self._store.journal_path.unlink(missing_ok=True)
 
 
 class History(Struct, frozen=True):

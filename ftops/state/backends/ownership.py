@@ -24,7 +24,7 @@ from ftops.core.project import FOLDER, ignore
 from ftops.core.snippets import command
 from ftops.state.backends.base import Elsewhere, Store
 from ftops.state.backends.local import LocalStore
-from ftops.state.file_format import PLAIN, StateCodec
+from ftops.state.file_format import StateCodec
 from ftops.state.state import State
 
 LOCAL_FOLDER = StateSettings().path
@@ -181,9 +181,8 @@ def _folder(config: Config) -> Path:
 
 def check_other_places(config: Config, store: Store) -> None:
     """For a store without a state. Raises StateError if the state of the spec is at another place."""
-    codec = getattr(store, "codec", PLAIN)
     for folder in _local_folders(config):
-        other = LocalStore(folder, config.name, config.environment, codec)
+        other = LocalStore(folder, config.name, config.environment, store.codec)
         if other.place != store.place and _is_own(config, other):
             raise _in_other_folder(other, store)
     backend, _, place = _recorded_location(config).partition(" ")

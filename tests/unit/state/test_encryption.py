@@ -15,10 +15,9 @@ from ftops.core.errors import StateError
 from ftops.state.backends.base import LockInfo
 from ftops.state.backends.bucket import BucketStore
 from ftops.state.backends.bucket_lock import Pace
-from ftops.state.backends.encrypted import EncryptedCodec
 from ftops.state.backends.local import LocalStore
 from ftops.state.encryption import Key, Keys, key_of
-from ftops.state.file_format import PLAIN
+from ftops.state.file_format import StateCodec
 from ftops.state.state import OutputsRecorded, State, fold
 from tests.support.buckets import MemoryBucket
 
@@ -29,7 +28,7 @@ EMPTY = State("lineage")
 
 
 def local(folder: Path, keys: Keys | None) -> LocalStore:
-    return LocalStore(folder, "spec", "env", EncryptedCodec(keys) if keys else PLAIN)
+    return LocalStore(folder, "spec", "env", StateCodec(keys))
 
 
 def write(store: LocalStore, serial: int = 3) -> State:
@@ -162,7 +161,7 @@ def test_a_changed_snapshot_is_refused(tmp_path: Path, change: Callable[[LocalSt
 
 def remote(bucket: MemoryBucket) -> BucketStore:
     return BucketStore(
-        bucket, "spec", "env", EncryptedCodec(Keys(NEW)), pace=Pace(tick=0, pause=lambda seconds: None)
+        bucket, "spec", "env", StateCodec(Keys(NEW)), pace=Pace(tick=0, pause=lambda seconds: None)
     )
 
 
