@@ -14,7 +14,7 @@ from ftops.applying.provider_calls import ProviderCalls, Step
 from ftops.core.dag_executor import NodeResult
 from ftops.core.errors import FtopsError, Temporary
 from ftops.core.timestamps import iso_timestamp
-from ftops.planning.plan import Plan
+from ftops.planning.plan import Action, Plan
 from ftops.providers.base import Progress
 from ftops.providers.redaction import Redaction
 
@@ -71,25 +71,16 @@ class EventEmitter(Struct, frozen=True):
 
     def run_finished(self, plan: Plan, result: str, results: Mapping[str, NodeResult]) -> None:
         part = plan.limited_to({step for step, outcome in results.items() if outcome is NodeResult.DONE})
-        done = part.summary
         count = list(results.values()).count
-        elapsed = self.calls.context.clock.now() - self.since
         self._emit(
             events.RunFinished,
-            result,
-            done.create,
-            done.update,
-            done.replace,
-            done.delete,
-            done.adopt,
-            count(NodeResult.FAILED),
-            count(NodeResult.SKIPPED) + count(NodeResult.NOT_STARTED),
-            round(elapsed, 3),
-            len(plan.moves),
-            done.resume,
-            done.restore,
-            done.forget,
-            len(part.settings),
+            result=result,
+            failed=count(NodeResult.FAILED),
+            skipped=count(NodeResult.SKIPPED) + count(NodeResult.NOT_STARTED),
+            elapsed=round(self.calls.context.clock.now() - self.since, 3),
+            moved=len(plan.moves),
+            settings=len(part.settings),
+            **{Action(name).done: number for name, number in part.summary.items()},
         )
 
     def _percent(self, step: Step, line: Progress) -> float | None:
@@ -103,9 +94,9 @@ class EventEmitter(Struct, frozen=True):
     def _emit_step(self, event: Callable[..., events.Event], step: Step, *fields: object) -> None:
         self._emit(event, step.change.step, step.change.address, *fields)
 
-    def _emit(self, event: Callable[..., events.Event], *fields: object) -> None:
+    def _emit(self, event: Callable[..., events.Event], *fields: object, **named: object) -> None:
         context = self.calls.context
-        context.emit(event(iso_timestamp(context.utc_now(), "milliseconds"), *fields))
+        context.emit(event(iso_timestamp(context.utc_now(), "milliseconds"), *fields, **named))
 
     def _elapsed(self, step: Step) -> float:
         started = self.since if step.started is None else step.started

@@ -120,18 +120,6 @@ def setting_changes(
             yield SettingChange(address, f"lifecycle.{name}", before, after)
 
 
-FATES: Mapping[Action, str] = {
-    Action.CREATE: "created",
-    Action.UPDATE: "updated",
-    Action.REPLACE: "replaced",
-    Action.ADOPT: "adopted",
-    Action.RESUME: "resumed",
-    Action.RESTORE: "restored",
-    Action.DELETE: "deleted",
-    Action.FORGET: "forgotten",
-}
-
-
 def describe(attributes: Iterable[AttributeChange], decisions: Mapping[Address, Decision]) -> str:
     """One line: what changed, and where the new value comes from."""
     parts = []
@@ -149,4 +137,4 @@ def describe(attributes: Iterable[AttributeChange], decisions: Mapping[Address, 
 
 def will_be(decision: Decision) -> str:
     """`will be replaced`."""
-    return "is still in progress" if decision.action is Action.RESUME else f"will be {FATES[decision.action]}"
+    return "is still in progress" if decision.action is Action.RESUME else f"will be {decision.action.done}"

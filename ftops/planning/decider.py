@@ -160,7 +160,7 @@ class Decider(Struct):
         return bool(matching(self.options.replaces, (address,)))
 
     @property
-    def displaced(self) -> frozenset[Address]:
+    def displaced(self) -> set[Address]:
         """Where an object is deposed for one that exists already."""
         adopted = self.observed.adoptable.keys() & self.reconciled.resources.keys() & self.decisions.keys()
         return self.reconciled.displaced | adopted

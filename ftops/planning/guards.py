@@ -10,7 +10,6 @@ from ftops.core.address import Address
 from ftops.core.drift_classes import DRIFT_CLASSES, FAIL
 from ftops.core.errors import Blocked, Diagnostic
 from ftops.core.snippets import command, in_spec, moved_block
-from ftops.planning.comparison import FATES
 from ftops.planning.decision import Decision
 from ftops.planning.plan import Action, Change, Drift, Mode
 from ftops.state.state import Source, State, recorded_objects
@@ -98,7 +97,7 @@ def lifted_protection(decisions: Iterable[Decision]) -> Iterator[str]:
         if recorded is None or not recorded.prevent_destroy or decision.resource.lifecycle.prevent_destroy:
             continue
         if decision.action in _DESTROYING:
-            will_be = f"{decision.resource.address} will be {FATES[decision.action]}"
+            will_be = f"{decision.resource.address} will be {decision.action.done}"
             yield f"{will_be}: prevent_destroy is set in the state, but no longer in the spec"
 
 
@@ -121,7 +120,7 @@ def _protected(
         hint = "apply the move by itself first, then the change"
     return Diagnostic(
         f"{resource.address} is protected, and the plan would {action.value} it",
-        f"lifecycle.prevent_destroy is set{how}. The resource would be {FATES[action]} because {reason}.",
+        f"lifecycle.prevent_destroy is set{how}. The resource would be {action.done} because {reason}.",
         hint,
         resource.place,
     )

@@ -25,28 +25,24 @@ PLAN_VERSION = 1
 
 
 class Action(StrEnum):
-    """What a change does to an object."""
+    """What a change does to an object: its name, its symbol, and what the object is afterwards."""
 
-    CREATE = "create"
-    UPDATE = "update"
-    REPLACE = "replace"
-    DELETE = "delete"
-    ADOPT = "adopt"
-    RESUME = "resume"
-    RESTORE = "restore"
-    FORGET = "forget"
+    symbol: str
+    done: str
 
+    def __new__(cls, value: str, symbol: str = "", done: str = "") -> Action:
+        action = str.__new__(cls, value)
+        action._value_, action.symbol, action.done = value, symbol, done
+        return action
 
-SYMBOLS: Mapping[Action, str] = {
-    Action.CREATE: "+",
-    Action.UPDATE: "~",
-    Action.REPLACE: "±",
-    Action.DELETE: "-",
-    Action.ADOPT: "=",
-    Action.RESUME: "=",
-    Action.RESTORE: "=",
-    Action.FORGET: ".",
-}
+    CREATE = "create", "+", "created"
+    UPDATE = "update", "~", "updated"
+    REPLACE = "replace", "±", "replaced"
+    DELETE = "delete", "-", "deleted"
+    ADOPT = "adopt", "=", "adopted"
+    RESUME = "resume", "=", "resumed"
+    RESTORE = "restore", "=", "restored"
+    FORGET = "forget", ".", "forgotten"
 
 
 MAKING = frozenset({Action.CREATE, Action.UPDATE, Action.REPLACE})
@@ -163,23 +159,6 @@ class OutputChange(NamedTuple):
     sensitive: bool = False
 
 
-class Summary(NamedTuple):
-    """How many resources each action concerns; a replacement counts once."""
-
-    create: int
-    update: int
-    replace: int
-    delete: int
-    adopt: int
-    resume: int
-    restore: int
-    forget: int
-
-    @property
-    def total(self) -> int:
-        return sum(self)
-
-
 class Destination(Struct, frozen=True):
     """Where a plan is applied. Contains no secrets.
 
@@ -257,12 +236,13 @@ class Plan(Struct, frozen=True):
         return not (self.changes or self.outputs or self.settings or self.moves)
 
     @property
-    def summary(self) -> Summary:
+    def summary(self) -> dict[str, int]:
+        """How many resources each action concerns; a replacement counts once."""
         replaced = {c.address for c in self.changes if c.action is Action.REPLACE}
         counts = Counter(
             c.action for c in self.changes if c.action is Action.REPLACE or c.address not in replaced
         )
-        return Summary(**{action.value: counts[action] for action in Action})
+        return {action.value: counts[action] for action in Action}
 
     def limited_to(self, steps: Collection[str]) -> Plan:
         """Only these steps, and the settings of resources without other steps."""
@@ -295,7 +275,7 @@ def plan_to_json(plan: Plan) -> dict[str, Json]:
         "moves": [{"from": str(source), "to": str(target)} for source, target in plan.moves],
         "settings": [{**s._asdict(), "address": str(s.address)} for s in plan.settings],
         "unchanged": plan.unchanged,
-        "summary": dict(plan.summary._asdict()),
+        "summary": {**plan.summary},
         "warnings": list(plan.warnings),
         "estimate": estimate_to_json(plan.estimate),
         "destination": to_builtins(plan.destination),

@@ -40,14 +40,14 @@ def plan(
     state, moved = apply_moves(state, config.refactorings.moves)
     accept = options.mode is Mode.REFRESH_ONLY
     reconciled = reconcile(state, observed, config.drift, accept=accept, declared=graph.resources)
-    reconciled = replace(reconciled, entries=(*rehomed, *moved, *reconciled.entries), intents=state.pending)
+    reconciled.entries[:0] = [*rehomed, *moved]
     result = Plan(
         spec=config.name,
         environment=config.environment,
         lineage=state.lineage,
         serial=state.serial,
-        entries=reconciled.entries,
-        drift=reconciled.drift,
+        entries=tuple(reconciled.entries),
+        drift=tuple(reconciled.drift),
         mode=options.mode,
     )
     if options.mode is Mode.REFRESH_ONLY:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from msgspec import Struct, field
+from msgspec import Struct
 from msgspec.structs import replace
 
 from ftops.config.config import Resource
@@ -35,42 +35,40 @@ from ftops.state.state import (
     resource_from,
 )
 
-NO_POLICIES: Mapping[str, str] = {}
 
-
-class Reconciled(Struct, frozen=True):
+class Reconciled(Struct):
     """The recorded state, brought up to date with what was observed; `entries` say how it got there."""
 
-    resources: Mapping[Address, ResourceState]
-    deposed: Mapping[tuple[Address, str], ResourceState]
-    entries: tuple[Entry, ...]
-    drift: tuple[Drift, ...]
-    vanished: Mapping[Address, str]
-    """Resources whose object is gone, with the class of their drift."""
-    away: frozenset[Address]
-    """Resources whose object is gone, and that stay recorded: the drift policy is to ignore it."""
-    seen: Mapping[Address, Mapping[str, Json]]
-    """Inputs as the service shows them, without ignored changes."""
-    seen_deposed: Mapping[tuple[Address, str], Mapping[str, Json]]
-    """The same for objects that were deposed by the object of an interrupted create."""
-    found: frozenset[Address]
-    """Created by a run that was interrupted before it could record them."""
-    interrupted: frozenset[Address]
-    """Their update was interrupted; it may or may not have taken effect."""
-    restored: frozenset[Address] = frozenset()
-    """Resources that reuse a deposed object."""
-    displaced: frozenset[Address] = frozenset()
-    """Resources whose object was deposed for one that is reused."""
-    inherited: Mapping[Address, Address] = {}
-    """Resources that reuse the object of another address, and that address."""
+    resources: dict[Address, ResourceState]
+    deposed: dict[Source, ResourceState]
     intents: Mapping[Address, PendingOperation] = {}
     """All pending operations."""
+    entries: list[Entry] = []
+    drift: list[Drift] = []
+    vanished: dict[Address, str] = {}
+    """Resources whose object is gone, with the class of their drift."""
+    away: set[Address] = set()
+    """Resources whose object is gone, and that stay recorded: the drift policy is to ignore it."""
+    seen: dict[Address, Mapping[str, Json]] = {}
+    """Inputs as the service shows them, without ignored changes."""
+    seen_deposed: dict[Source, Mapping[str, Json]] = {}
+    """The same for objects that were deposed by the object of an interrupted create."""
+    found: set[Address] = set()
+    """Created by a run that was interrupted before it could record them."""
+    interrupted: set[Address] = set()
+    """Their update was interrupted; it may or may not have taken effect."""
+    restored: set[Address] = set()
+    """Resources that reuse a deposed object."""
+    displaced: set[Address] = set()
+    """Resources whose object was deposed for one that is reused."""
+    inherited: dict[Address, Address] = {}
+    """Resources that reuse the object of another address, and that address."""
 
 
 def reconcile(
     state: State,
     observed: Observed,
-    policies: Mapping[str, str] = NO_POLICIES,
+    policies: Mapping[str, str] = {},
     *,
     accept: bool = False,
     declared: Mapping[Address, Resource] = {},
@@ -78,112 +76,81 @@ def reconcile(
     """What exists now, what was found out about interrupted runs, and how the records follow. `policies`
     are those of drift; with `accept`, inputs are recorded as the service shows them. `declared` resources say
     which changes are ignored, and which are expected."""
-    records = _Records(
-        state, observed, policies, accept, declared, dict(state.resources), dict(state.deposed)
-    )
+    now = Reconciled(dict(state.resources), dict(state.deposed), state.pending)
     for address, remote in observed.objects.items():
         if remote is None:
-            records.object_gone(address)
+            _object_gone(now, address, observed, policies)
         else:
-            records.object_read(state.resources[address], remote)
+            is_found = address in observed.found
+            _object_read(now, state.resources[address], remote, policies, accept, declared, is_found)
     for source, remote in observed.deposed.items():
-        records.deposed_read(source, remote)
-    for operation in state.pending.values():
-        records.operation_interrupted(operation, observed.found.get(operation.address))
-    return records.result()
-
-
-class _Records(Struct):
-    """The records of a state while they are reconciled; see `Reconciled` for the fields."""
-
-    state: State
-    observed: Observed
-    policies: Mapping[str, str]
-    accept: bool
-    declared: Mapping[Address, Resource]
-    resources: dict[Address, ResourceState]
-    deposed: dict[Source, ResourceState]
-    entries: list[Entry] = field(default_factory=list)
-    drift: list[Drift] = field(default_factory=list)
-    vanished: dict[Address, str] = field(default_factory=dict)
-    away: set[Address] = field(default_factory=set)
-    seen: dict[Address, Mapping[str, Json]] = field(default_factory=dict)
-    seen_deposed: dict[Source, Mapping[str, Json]] = field(default_factory=dict)
-    found: set[Address] = field(default_factory=set)
-    interrupted: set[Address] = field(default_factory=set)
-
-    def object_gone(self, address: Address) -> None:
-        kind = self.vanished[address] = self.observed.causes.get(address, "vanished")
-        policy = policy_of(self.policies, kind)
-        self.drift.append(Drift(address, kind, policy=policy))
-        if policy == IGNORE and address not in self.observed.found:
-            self.away.add(address)
-            return
-        del self.resources[address]
-        if address not in self.observed.found:  # else the object that was found replaces the record
-            self.entries.append(Removed(address))
-
-    def object_read(self, recorded: ResourceState, remote: RemoteObject) -> None:
-        address = recorded.address
-        changed, left_alone = _drift(recorded, remote.inputs, self.policies, self.declared.get(address))
-        self.drift += (*changed, *left_alone)
-        seen = self.seen[address] = _without_ignored(remote.inputs, changed)
-        current = observed_as(recorded, remote)
-        if self.accept and any(d.policy != IGNORE for d in changed):
-            heads = {change.path.split(".")[0] for drift in changed for change in drift.attributes}
-            drifted = {name: value for name, value in seen.items() if name in heads}
-            current = replace(current, inputs={**recorded.inputs, **drifted})
-        if current != recorded:
-            self.resources[address] = current
-            if address not in self.observed.found:  # an entry would end the pending operation too early
-                self.entries.append(Recorded(current))
-
-    def deposed_read(self, source: Source, remote: RemoteObject | None) -> None:
         if remote is None:
-            del self.deposed[source]
-            self.entries.append(Removed(*source))
+            del now.deposed[source]
+            now.entries.append(Removed(*source))
         else:
-            self.deposed[source] = observed_as(self.deposed[source], remote)
-
-    def operation_interrupted(self, operation: PendingOperation, remote: RemoteObject | None) -> None:
-        """An update may or may not have been made; a create has an object if one was found."""
-        address = operation.address
-        if operation.operation is Operation.UPDATE:
-            self.entries.append(Failed(address, "interrupted"))
-            self.interrupted.add(address)
-        elif remote is None:
-            self.entries.append(Failed(address, "interrupted before anything was created"))
+            now.deposed[source] = observed_as(now.deposed[source], remote)
+    for address, operation in state.pending.items():
+        if operation.operation is Operation.UPDATE:  # it may or may not have been made
+            now.entries.append(Failed(address, "interrupted"))
+            now.interrupted.add(address)
+        elif address not in observed.found:
+            now.entries.append(Failed(address, "interrupted before anything was created"))
         else:
-            self._object_found(operation, remote)
+            _object_found(now, operation, observed.found[address], state)
+    return now
 
-    def _object_found(self, operation: PendingOperation, remote: RemoteObject) -> None:
-        """The object of an interrupted create takes the place of the current one, which is deposed."""
-        address = operation.address
-        old = self.resources.get(address)
-        key = deposed_key(old) if old else ""
-        if old:
-            self.deposed[address, key] = old
-        if address in self.seen:
-            self.seen_deposed[address, deposed_key(self.state.resources[address])] = self.seen[address]
-        self.resources[address] = resource_from(operation, remote)
-        self.entries.append(Recorded(self.resources[address], key))
-        self.found.add(address)
-        self.seen[address] = remote.inputs
-        self.vanished.pop(address, None)
 
-    def result(self) -> Reconciled:
-        return Reconciled(
-            self.resources,
-            self.deposed,
-            tuple(self.entries),
-            tuple(self.drift),
-            self.vanished,
-            frozenset(self.away),
-            self.seen,
-            self.seen_deposed,
-            frozenset(self.found),
-            frozenset(self.interrupted),
-        )
+def _object_gone(now: Reconciled, address: Address, observed: Observed, policies: Mapping[str, str]) -> None:
+    kind = now.vanished[address] = observed.causes.get(address, "vanished")
+    policy = policy_of(policies, kind)
+    now.drift.append(Drift(address, kind, policy=policy))
+    if policy == IGNORE and address not in observed.found:
+        now.away.add(address)
+        return
+    del now.resources[address]
+    if address not in observed.found:  # else the object that was found replaces the record
+        now.entries.append(Removed(address))
+
+
+def _object_read(
+    now: Reconciled,
+    recorded: ResourceState,
+    remote: RemoteObject,
+    policies: Mapping[str, str],
+    accept: bool,
+    declared: Mapping[Address, Resource],
+    is_found: bool,
+) -> None:
+    """`is_found`: there is an object of an interrupted create, too; an entry would end that too early."""
+    address = recorded.address
+    changed, left_alone = _drift(recorded, remote.inputs, policies, declared.get(address))
+    now.drift += (*changed, *left_alone)
+    seen = now.seen[address] = _without_ignored(remote.inputs, changed)
+    current = observed_as(recorded, remote)
+    if accept and any(d.policy != IGNORE for d in changed):
+        heads = {change.path.split(".")[0] for drift in changed for change in drift.attributes}
+        drifted = {name: value for name, value in seen.items() if name in heads}
+        current = replace(current, inputs={**recorded.inputs, **drifted})
+    if current != recorded:
+        now.resources[address] = current
+        if not is_found:
+            now.entries.append(Recorded(current))
+
+
+def _object_found(now: Reconciled, operation: PendingOperation, remote: RemoteObject, state: State) -> None:
+    """The object of an interrupted create takes the place of the current one, which is deposed."""
+    address = operation.address
+    old = now.resources.get(address)
+    key = deposed_key(old) if old else ""
+    if old:
+        now.deposed[address, key] = old
+    if address in now.seen:
+        now.seen_deposed[address, deposed_key(state.resources[address])] = now.seen[address]
+    now.resources[address] = resource_from(operation, remote)
+    now.entries.append(Recorded(now.resources[address], key))
+    now.found.add(address)
+    now.seen[address] = remote.inputs
+    now.vanished.pop(address, None)
 
 
 def reassigned(before: Reconciled, observed: Observed, objects: tuple[Reassignment, ...]) -> Reconciled:
@@ -202,31 +169,24 @@ def reassigned(before: Reconciled, observed: Observed, objects: tuple[Reassignme
     ]
     seen |= {one.target: inputs for one, inputs in zip(objects, taken, strict=True)}
     names = {one.source: one.target for one in objects if not one.key}
-    targets = frozenset(one.target for one in objects)
-    displaced = {one.target for one in objects if one.deposes}
+
+    def follow(addresses: set[Address]) -> set[Address]:
+        """The same objects under the addresses that they have now."""
+        kept = addresses - names.keys() - {one.target for one in objects}
+        return kept | {names[address] for address in addresses & names.keys()}
+
     return replace(
         before,
         resources=live.resources,
         deposed=live.deposed,
-        entries=(*before.entries, entry),
+        entries=[*before.entries, entry],
         seen=seen,
-        found=_follow(before.found, names, targets),
-        interrupted=_follow(before.interrupted, names, targets),
+        found=follow(before.found),
+        interrupted=follow(before.interrupted),
         restored=before.restored | {one.target for one in objects if one.key},
-        displaced=before.displaced | (displaced - names.keys()),
-        inherited={
-            **before.inherited,
-            **{one.target: one.source for one in objects if one.source != one.target},
-        },
+        displaced=before.displaced | ({one.target for one in objects if one.deposes} - names.keys()),
+        inherited=before.inherited | {one.target: one.source for one in objects if one.source != one.target},
     )
-
-
-def _follow(
-    addresses: frozenset[Address], names: Mapping[Address, Address], targets: frozenset[Address]
-) -> frozenset[Address]:
-    """The same objects under the addresses that they have after a reassignment."""
-    kept = addresses - names.keys() - targets
-    return kept | {names[address] for address in addresses & names.keys()}
 
 
 def _drift(

@@ -171,7 +171,7 @@ class Session(Struct):
             raise Blocked(made.findings)
         from ftops.planning.saved.plan_digest import plan_digest
 
-        counts = {action: count for action, count in made.summary._asdict().items() if count}
+        counts = {action: count for action, count in made.summary.items() if count}
         digest = plan_digest(made) if made.changes or made.settings else ""
         with self._audited(plan=digest, counts=counts, planned_at=planned_at) as ending:
             report = self._apply(made, settings, emit, on_start)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from msgspec.structs import asdict
 
 from ftops.core.address import Json
-from ftops.planning.plan import SYMBOLS, Action
+from ftops.planning.plan import Action
 from ftops.state.backends.audit_log import Run
 from ftops.views.paint import Painter
 from ftops.views.values import aligned, plural
@@ -56,7 +56,7 @@ def _run(run: Run) -> Json:
 def _cells(run: Run) -> tuple[str, ...]:
     begun, ended = run.begun, run.ended
     after = "?" if ended is None or ended.serial is None else str(ended.serial)
-    counts = [f"{SYMBOLS[Action(name)]}{count}" for name, count in begun.counts.items() if name in _ACTIONS]
+    counts = [f"{Action(name).symbol}{count}" for name, count in begun.counts.items() if name in _ACTIONS]
     plan = begun.plan.rpartition(":")[2][:12] + (" (saved)" if begun.planned_at else "")
     who = f"{begun.who}@{begun.host}"
     changed = f"{begun.serial} → {after}" if after != str(begun.serial) else after

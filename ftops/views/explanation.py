@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 
 from ftops.core.address import Address, Json
 from ftops.planning.explain import Cause
-from ftops.planning.plan import SYMBOLS
 from ftops.views import datadiff
 from ftops.views.paint import Painter
 from ftops.views.plan import attribute_line, will
@@ -29,7 +28,7 @@ def to_json(address: Address, causes: Sequence[Cause]) -> dict[str, Json]:
 
 def _lines(cause: Cause, indent: str, paint: Painter) -> Iterator[str]:
     change = cause.change
-    action = paint(SYMBOLS[change.action], change.action.value)
+    action = paint(change.action.symbol, change.action.value)
     headline = paint(will(change), change.action.value)
     yield f"{indent}{action} {paint(str(change.address), 'bold')}  {headline}"
     inner = f"{indent}    "

@@ -15,7 +15,6 @@ from ftops.core.resource_types import kind_of
 from ftops.core.snippets import moved_block
 from ftops.planning.plan import (
     MAKING,
-    SYMBOLS,
     Action,
     AttributeChange,
     Change,
@@ -35,13 +34,8 @@ from ftops.views.paint import PLAIN, Painter, clean
 from ftops.views.values import SENSITIVE, as_meant, difference_line, leaves, plural, short_id, show, size
 
 _WILL: Mapping[Action, str] = {
-    Action.CREATE: "will be created",
     Action.UPDATE: "will be updated in place",
-    Action.REPLACE: "will be replaced",
-    Action.DELETE: "will be deleted",
-    Action.ADOPT: "will be adopted",
     Action.RESUME: "is still running: apply waits for it",
-    Action.RESTORE: "will be restored",
     Action.FORGET: "will be removed from the state; the object is kept",
 }
 _DRIFT_SECTIONS: Mapping[str, bool] = {
@@ -81,7 +75,11 @@ def lines_of_changes(plan: Plan) -> Iterator[tuple[Change, list[str]]]:
 
 def will(change: Change) -> str:
     """`will be created`. An object that an interrupted run created may be ready already."""
-    return _TAKEN_UP if change.reason.code == "found" else _WILL[change.action]
+    return (
+        _TAKEN_UP
+        if change.reason.code == "found"
+        else _WILL.get(change.action, f"will be {change.action.done}")
+    )
 
 
 def output_lines(plan: Plan) -> list[str]:
@@ -96,10 +94,10 @@ def summary_line(plan: Plan) -> str:
     if plan.is_empty:
         return _nothing_line(plan)
     noted = [f"{plural(len(plan.settings), 'setting')} to record"] * bool(plan.settings)
-    if not plan.summary.total:
+    if not any(plan.summary.values()):
         what = [f"{plural(len(plan.moves), 'resource')} to move"] * bool(plan.moves) + noted
         return f"Plan: {', '.join(what)}; no object is changed." if what else "Plan: only outputs to change."
-    counts = plan.summary._asdict() | {"move": len(plan.moves)}
+    counts = plan.summary | {"move": len(plan.moves)}
     parts = [f"{count} to {name}" for name, count in counts.items() if count or name in _ALWAYS_COUNTED]
     return f"Plan: {', '.join(parts + noted)}."
 
@@ -202,7 +200,7 @@ class _PlanView(Struct):
 
     def change(self, change: Change) -> Iterator[str]:
         action = change.action
-        yield f"  {self.paint(SYMBOLS[action], action.value)} {self._headline(change)}"
+        yield f"  {self.paint(action.symbol, action.value)} {self._headline(change)}"
         reason = self._reason(change)
         if reason:
             yield f"      {self.paint(reason, 'dim')}"

@@ -10,6 +10,7 @@ from ftops.applying import events
 from ftops.applying.run import Report
 from ftops.core.address import Json
 from ftops.core.errors import Diagnostic
+from ftops.planning.plan import Action
 from ftops.views.diagnostics import to_json
 from ftops.views.paint import Painter, clean
 from ftops.views.values import duration, plural, short_id
@@ -25,16 +26,6 @@ DOING: Mapping[str, str] = {
     "resume": "resuming",
     "restore": "restoring",
     "forget": "forgetting",
-}
-_DONE: Mapping[str, str] = {
-    "create": "created",
-    "update": "updated",
-    "replace": "replaced",
-    "delete": "deleted",
-    "adopt": "adopted",
-    "resume": "resumed",
-    "restore": "restored",
-    "forget": "forgotten",
 }
 _ALWAYS_COUNTED = ("created", "updated", "replaced", "deleted")
 _RESULTS: Mapping[str, tuple[str, str]] = {
@@ -82,7 +73,7 @@ def final_line(event: events.Event, paint: Painter, title: str = "Apply") -> str
     """The line of an event that stays on the screen: ends, retries, results. None for all others."""
     match event:
         case events.ChangeFinished():
-            what = f"{paint(_DONE[event.action], event.action)} in {duration(event.elapsed)}"
+            what = f"{paint(Action(event.action).done, event.action)} in {duration(event.elapsed)}"
             what += f"  {paint(short_id(event.remote_id), 'dim')}" if event.remote_id else ""
         case events.ChangeRetried():
             wait = paint(f"try {event.attempt} in {duration(event.wait)}", "update")
@@ -121,7 +112,7 @@ def name_of(event: Step, paint: Painter) -> str:
 def result_line(event: events.RunFinished, paint: Painter, title: str) -> str:
     """`Apply complete: 3 created, … in 12s.`"""
     result, style = _RESULTS[event.result]
-    counts = {name: getattr(event, name) for name in (*_DONE.values(), "moved")} | {
+    counts = {name: getattr(event, name) for name in (*(action.done for action in Action), "moved")} | {
         "setting recorded" if event.settings == 1 else "settings recorded": event.settings,
         "failed": event.failed,
         "not done": event.skipped,

@@ -89,8 +89,8 @@ def test_a_changed_example_replaces_all_that_follows_and_deletes_the_old_last(wo
     assert change_of(made, "job.copilot").reason.text == "training changed (dataset.train)"
     expected = "model comes from job.copilot, which will be replaced"
     assert change_of(made, "deployment.prod").reason.text == expected
-    assert made.summary.replace == 3
-    assert made.summary.total == 3
+    assert made.summary["replace"] == 3
+    assert sum(made.summary.values()) == 3
 
 
 def test_a_reference_that_leads_to_nothing_is_found_out_once_the_job_is_done(world: World) -> None:

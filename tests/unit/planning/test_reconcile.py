@@ -36,19 +36,19 @@ def shown(remote_id: str, inputs: Mapping[str, Json] | None = None) -> RemoteObj
 def test_what_is_as_recorded_needs_no_entry() -> None:
     state = state_of([record(SERVING, inputs=SKU, outputs={"id": "deployment-prod"})])
     found = reconcile(state, Observed(True, {SERVING: shown("deployment-prod", SKU)}))
-    assert (found.entries, found.drift) == ((), ())
+    assert (found.entries, found.drift) == ([], [])
     assert found.resources == state.resources
 
 
 @pytest.mark.parametrize(
     ("policies", "left", "entries"),
     [
-        ({}, [], (Removed(JOB),)),
-        ({"vanished": "ignore"}, [JOB], ()),
-        ({"vanished": "fail"}, [], (Removed(JOB),)),
+        ({}, [], [Removed(JOB)]),
+        ({"vanished": "ignore"}, [JOB], []),
+        ({"vanished": "fail"}, [], [Removed(JOB)]),
     ],
 )
-def test_what_is_gone(policies: Mapping[str, str], left: list[object], entries: tuple[object, ...]) -> None:
+def test_what_is_gone(policies: Mapping[str, str], left: list[object], entries: list[object]) -> None:
     found = reconcile(state_of([record(JOB)]), Observed(True, {JOB: None}), policies)
     assert list(found.resources) == left
     assert found.entries == entries
@@ -101,14 +101,14 @@ def test_an_interrupted_update_is_looked_at_again() -> None:
 def test_a_deposed_object_that_is_gone_is_forgotten() -> None:
     state = state_of(deposed=[(record(JOB), "0a")])
     found = reconcile(state, Observed(True, deposed={(JOB, "0a"): None}))
-    assert (found.deposed, found.entries) == ({}, (Removed(JOB, "0a"),))
+    assert (found.deposed, found.entries) == ({}, [Removed(JOB, "0a")])
 
 
 def test_a_status_that_went_on_is_recorded() -> None:
     state = state_of([record(JOB, status=Status.PENDING)])
     remote = replace(shown("job-copilot"), message="done")
     found = reconcile(state, Observed(True, {JOB: remote}))
-    assert found.entries == (Recorded(found.resources[JOB]),)
+    assert found.entries == [Recorded(found.resources[JOB])]
     assert found.resources[JOB].status is Status.READY
 
 
