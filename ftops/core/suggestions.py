@@ -1,4 +1,4 @@
-"""Suggestions: the known word that is nearest to an unknown one."""
+"""Suggestions: the known word that is nearest to an unknown one, and the first of many."""
 
 from __future__ import annotations
 
@@ -31,6 +31,11 @@ def did_you_mean(
     near = nearest(word, words)
     if near is not None:
         return f"Did you mean `{near}`?"
-    shown = ", ".join(f"`{w}`" for w in words[:limit])
-    more = f" and {len(words) - limit} more" if len(words) > limit else ""
-    return f"Known here: {shown}{more}."
+    return f"Known here: {some((f'`{w}`' for w in words), limit)}."
+
+
+def some(names: Iterable[object], limit: int = 3) -> str:
+    """`job.a, job.b and 4 more`."""
+    known = list(dict.fromkeys(map(str, names)))
+    shown = ", ".join(known[:limit])
+    return f"{shown} and {len(known) - limit} more" if len(known) > limit else shown

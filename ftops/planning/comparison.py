@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from msgspec.structs import replace
 
 from ftops.config.config import Lifecycle, Resource
-from ftops.core.address import Address, Reference, Scalar, Secret, Value, encode, references, secrets
+from ftops.core.address import Address, Reference, Secret, Value, encode, references, secrets
 from ftops.core.normal_form import leaves
 from ftops.core.resource_types import RESOURCE_TYPES, forces_replacement, is_tuned
 from ftops.core.value_diff import Difference, differences
@@ -103,19 +103,15 @@ def _kept(resource: Resource, recorded: ResourceState, action: Action) -> tuple[
     return tuple(path for path in resource.lifecycle.ignore_changes if path.partition(".")[0] not in left)
 
 
-_SETTINGS: Mapping[str, tuple[Callable[[ResourceState], Scalar], Callable[[Lifecycle], Scalar]]] = {
-    "prevent_destroy": (lambda r: r.prevent_destroy, lambda block: block.prevent_destroy),
-    "on_destroy": (lambda r: "retain" if r.retain else "delete", lambda block: block.on_destroy),
-}
-"""Lifecycle settings that are kept in the state: as recorded, as declared."""
-
-
 def setting_changes(
     address: Address, lifecycle: Lifecycle, recorded: ResourceState
 ) -> Iterator[SettingChange]:
     """Lifecycle settings whose record changes. Nothing changes at the service."""
-    for name, (of_record, of_block) in _SETTINGS.items():
-        before, after = of_record(recorded), of_block(lifecycle)
+    on_destroy = "retain" if recorded.retain else "delete"
+    for name, before, after in (
+        ("prevent_destroy", recorded.prevent_destroy, lifecycle.prevent_destroy),
+        ("on_destroy", on_destroy, lifecycle.on_destroy),
+    ):
         if before != after:
             yield SettingChange(address, f"lifecycle.{name}", before, after)
 

@@ -50,17 +50,6 @@ def check_drift(drift: Iterable[Drift], mode: Mode) -> None:
         raise Blocked(found)
 
 
-_PROTECTED: Mapping[bool, tuple[str, str]] = {
-    True: ("", "undo the change that causes it, or set prevent_destroy to false"),
-    False: (
-        " and in the state, though it is no longer in the spec",
-        "declare it again with prevent_destroy: false, and apply that first; or make ftops forget it and "
-        "keep the object: `removed: [{{from: {address}, retain: true}}]`",
-    ),
-}
-"""By whether a protected resource is declared: where prevent_destroy is set, and a hint."""
-
-
 def check_protection(
     decisions: Mapping[Address, Decision],
     declared: Mapping[Address, Resource],
@@ -110,11 +99,16 @@ def _protected(
     *,
     moved: bool,
 ) -> Diagnostic:
-    how, hint = _PROTECTED[is_declared]
-    hint = hint.format(address=in_spec(resource.address))
-    alike = next((one for one in created if one.kind == resource.address.kind), None)
-    if not is_declared and alike is not None:
-        hint += f"; or, if {alike} is this one under another name, {moved_block(resource.address, alike)}"
+    how, hint = "", "undo the change that causes it, or set prevent_destroy to false"
+    if not is_declared:
+        how = " and in the state, though it is no longer in the spec"
+        hint = (
+            "declare it again with prevent_destroy: false, and apply that first; or make ftops forget it and "
+            f"keep the object: `removed: [{{from: {in_spec(resource.address)}, retain: true}}]`"
+        )
+        alike = next((one for one in created if one.kind == resource.address.kind), None)
+        if alike is not None:
+            hint += f"; or, if {alike} is this one under another name, {moved_block(resource.address, alike)}"
     if moved and not resource.lifecycle.prevent_destroy:
         how = " in the state, under its former address"
         hint = "apply the move by itself first, then the change"

@@ -16,7 +16,7 @@ from ftops.core.address import Address
 from ftops.core.dag import sort
 from ftops.core.errors import Diagnostic, FtopsError, SpecError
 from ftops.core.snippets import command
-from ftops.core.suggestions import did_you_mean
+from ftops.core.suggestions import did_you_mean, some
 from ftops.state.state import (
     Home,
     Moved,
@@ -93,10 +93,6 @@ def remove(state: State, wanted: Collection[Address]) -> list[Removed]:
     return old + [Removed(a) for a in gone if a in state.resources or a in state.pending]
 
 
-_SHOWN = 10
-"""Objects that a message lists."""
-
-
 class Replacement(Struct, frozen=True):
     """What `state replace-provider` records, and what has to be checked first.
 
@@ -143,14 +139,13 @@ def not_there(wanted: Replacement, gone: Collection[Source]) -> Diagnostic:
     """The error if some of the objects don't exist in the account."""
     provider, account = wanted.home
     names = [f"{address}#{key}" if key else str(address) for address, key in gone]
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     count, total = len(gone), len(wanted.sought)
     lost = f"{count} of the {total} objects {'was' if count == 1 else 'were'}n't"
     if count == total:
         lost = f"none of the {total} objects was" if total > 1 else "the object wasn't"
     return Diagnostic(
         f"{lost} found in {account}",
-        f"Provider {provider} uses that account, and these aren't in it: {', '.join(names[:_SHOWN])}{more}. "
+        f"Provider {provider} uses that account, and these aren't in it: {some(names, 10)}. "
         "ftops would consider them deleted, create them again, and no longer manage those that exist.",
         "point the provider to the account that has them; `ftops state rm` forgets objects that are gone for "
         "good. --force records it anyway",

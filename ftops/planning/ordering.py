@@ -134,17 +134,9 @@ class StepOrder(Struct):
         decision = self.decisions.get(address)
         retain = decision.resource.lifecycle.on_destroy == "retain" if decision else old.retain
         retain = retain or old.shared or self._is_left(f"the old object of {address}", old)
-        change = Change(
-            step=f"{address}#{key}",
-            address=address,
-            action=Action.FORGET if retain else Action.DELETE,
-            reason=Reason("replaced", "it has been replaced"),
-            provider=old.provider,
-            before=old.inputs,
-            remote_id=old.remote_id,
-            deposed=key,
+        change = self._removing(
+            f"{address}#{key}", old, Reason("replaced", "it has been replaced"), retain, key
         )
-        self._warn_of_cancelling(change, old)
         self._add(change, {str(address)} if decision else ())
 
     def _using(self) -> Mapping[Address, list[Address]]:
@@ -196,26 +188,26 @@ class StepOrder(Struct):
         retain = retain or self._is_left(step, recorded)
         if decision.deletes_first and RESOURCE_TYPES[recorded.address.kind].named_by:
             retain = recorded.shared  # its successor needs the name
-        change = Change(
-            step=step,
-            address=decision.resource.address,
-            action=Action.FORGET if retain else Action.DELETE,
-            reason=decision.reason,
-            provider=recorded.provider,
-            before=recorded.inputs,
-            remote_id=recorded.remote_id,
-        )
-        self._warn_of_cancelling(change, recorded)
-        return change
+        return self._removing(step, recorded, decision.reason, retain)
 
-    def _warn_of_cancelling(self, change: Change, old: ResourceState) -> None:
+    def _removing(self, step: str, old: ResourceState, reason: Reason, retain: bool, key: str = "") -> Change:
         """A running job is cancelled before it is deleted, and the service bills its training."""
         runs = RESOURCE_TYPES[old.address.kind].long_running and old.status is Status.PENDING
-        if runs and change.action is Action.DELETE:
+        if runs and not retain:
             self._warnings.append(
-                f"{change.address} is still in progress ({old.remote_id}): it is cancelled, then deleted; "
+                f"{old.address} is still in progress ({old.remote_id}): it is cancelled, then deleted; "
                 "the training so far is billed and lost"
             )
+        return Change(
+            step=step,
+            address=old.address,
+            action=Action.FORGET if retain else Action.DELETE,
+            reason=reason,
+            provider=old.provider,
+            before=old.inputs,
+            remote_id=old.remote_id,
+            deposed=key,
+        )
 
     def _add(self, change: Change, waits: Iterable[str] = ()) -> None:
         self._steps[change.step] = change

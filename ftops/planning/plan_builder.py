@@ -57,23 +57,25 @@ class PlanBuilder(Struct, frozen=True):
     ) -> Plan:
         """What applying would do; see `Session.plan`."""
         self._check_addresses(options)
+        config, warnings = self.config, []
         if self.offline:
-            return self._build_offline(options)
-        observed = self._observe(refresh or options.mode is Mode.REFRESH_ONLY, options, on_progress)
-        made = plan(self.config, self.graph, self.state, observed, options, self._secret_digests)
-        if options.adopt and refresh:
+            config = replace(config, refactorings=replace(config.refactorings, imports=()))
+            observed, warnings = Observed(False), self._unseen()
+        else:
+            observed = self._observe(refresh or options.mode is Mode.REFRESH_ONLY, options, on_progress)
+        made = plan(config, self.graph, self.state, observed, options, self._secret_digests)
+        if options.adopt and refresh and not self.offline:
             made = self._with_adoptions(made, observed, options)
         resources = sent_resources(made, self.graph.resources)
-        if preflight:
+        if preflight and not self.offline:
             made = self._with_findings(made, resources)
         made = self._with_estimate(made, resources)
-        return replace(made, destination=destination_of(self.config, made))
+        destination = destination_of(self.config, made)
+        return replace(made, warnings=(*made.warnings, *warnings), destination=destination)
 
-    def _build_offline(self, options: Options) -> Plan:
-        """From the spec and the state alone, with warnings about what that can't show."""
+    def _unseen(self) -> list[str]:
+        """Warnings about what a plan from the spec and the state alone can't show."""
         imports = self.config.refactorings.imports
-        config = replace(self.config, refactorings=replace(self.config.refactorings, imports=()))
-        made = plan(config, self.graph, self.state, Observed(False), options, self._secret_digests)
         warnings = ["planned offline: from the recorded state alone; changes made outside ftops don't show"]
         if imports:
             blocks = "1 `import` block was" if len(imports) == 1 else f"{len(imports)} `import` blocks were"
@@ -81,9 +83,7 @@ class PlanBuilder(Struct, frozen=True):
         if self.state.pending:
             names = ", ".join(str(address) for address in list(self.state.pending)[:3])
             warnings.append(f"the results of interrupted operations weren't looked for ({names})")
-        made = self._with_estimate(made, sent_resources(made, self.graph.resources))
-        destination = destination_of(self.config, made)
-        return replace(made, warnings=(*made.warnings, *warnings), destination=destination)
+        return warnings
 
     def read_import(self, address: Address, remote_id: str) -> ResourceState:
         """The record of an object of the service under a declared address. Raises FtopsError where the spec

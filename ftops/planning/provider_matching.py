@@ -10,10 +10,8 @@ from ftops.config.accounts import accounts_of, agrees
 from ftops.config.config import Config
 from ftops.core.errors import Blocked, Diagnostic
 from ftops.core.snippets import command
+from ftops.core.suggestions import some
 from ftops.state.state import Home, PendingOperation, ProviderReplaced, ResourceState, State, fold
-
-_SHOWN = 5
-"""Addresses that a message lists."""
 
 
 def located(state: State, config: Config) -> tuple[State, tuple[ProviderReplaced, ...]]:
@@ -48,15 +46,12 @@ def _reaching(provider: str, account: str, accounts: Mapping[str, str]) -> str |
 def _unreachable(
     provider: str, account: str, addresses: list[str], accounts: Mapping[str, str]
 ) -> Diagnostic:
-    names = sorted(set(addresses))
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     instead = accounts.get(provider)
     where = f"the spec declares no provider `{provider}`"
     where = f"provider {provider} is {instead} in the spec" if instead else where
     return Diagnostic(
         f"no provider of the spec reaches {account}",
-        f"{', '.join(names[:_SHOWN])}{more} exist there, and {where}. "
-        "ftops would no longer manage these objects.",
+        f"{some(sorted(addresses), 5)} exist there, and {where}. ftops would no longer manage these objects.",
         "declare that account as another provider, under any name: the plan then replaces the objects and "
         "deletes the old ones. If it is the same account under another address, run "
         f"{command('ftops', 'state', 'replace-provider', provider, provider if instead else 'NAME')}; "

@@ -296,25 +296,17 @@ def _import(providers: Callable[[str], Provider], resource: ResourceState, known
 
 
 def _observed(results: Mapping[Key, RemoteObject | str | None], refreshed: bool) -> Observed:
-    objects: dict[Address, RemoteObject | None] = {}
-    deposed: dict[Key, RemoteObject | None] = {}
-    found: dict[Address, RemoteObject] = {}
-    imported: dict[Address, RemoteObject | None] = {}
+    """By the part of `Observed` that each is for."""
+    parts: dict[str, dict[Any, Any]] = {"objects": {}, "deposed": {}, "found": {}, "imported": {}}
     causes: dict[Address, str] = {}
     for (address, key), result in results.items():
-        remote = None if isinstance(result, str) else result
-        if isinstance(result, str) and not key:
+        part = {"": "objects", "?": "found", "=": "imported"}.get(key, "deposed")
+        if isinstance(result, str) and part == "objects":
             causes[address] = result
-        if key == "?":
-            if remote is not None:
-                found[address] = remote
-        elif key == "=":
-            imported[address] = remote
-        elif key:
-            deposed[address, key] = remote
-        else:
-            objects[address] = remote
-    return Observed(refreshed, objects, deposed, found, imported, causes)
+        remote = None if isinstance(result, str) else result
+        if remote is not None or part != "found":
+            parts[part][(address, key) if part == "deposed" else address] = remote
+    return Observed(refreshed, **parts, causes=causes)
 
 
 class _Reads(Work[K]):

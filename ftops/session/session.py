@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from ftops.applying.events import Event
     from ftops.applying.run import Apply, Report, Settings
     from ftops.providers.training_results import Results
-    from ftops.state.backends.audit_log import Run, RunOutcome
+    from ftops.state.backends.audit_log import Run, RunEnded
 
 __all__ = ["CONNECTION", "Session", "inspect_data", "with_data"]
 
@@ -342,7 +342,7 @@ class Session(Struct):
 
         return read_runs(self.store.audit_lines())
 
-    def _audited(self, **known: Any) -> AbstractContextManager[RunOutcome]:
+    def _audited(self, **known: Any) -> AbstractContextManager[RunEnded]:
         """Writes a run to the audit log. Only within `locked`, which knows who runs what."""
         from ftops.state.backends.audit_log import RunStarted, audited, now
 

@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from ftops.core.errors import StateError
-from ftops.state.codec import Fields, entry_from_json, entry_to_json, record_to_json, state_from_json
+from ftops.state.codec import Fields, entry_from_json, entry_to_json, state_from_json, state_to_json
 from ftops.state.state import STATE_VERSION, Entry, State
 
 if TYPE_CHECKING:
@@ -31,21 +31,8 @@ _quoted = lru_cache(maxsize=1024)(_dumps)
 
 def snapshot_text(state: State, spec: str, environment: str) -> str:
     """A snapshot, with sorted keys and its checksum."""
-    resources = {str(a): record_to_json(r) for a, r in state.resources.items()}
-    deposed = {f"{a}#{key}": record_to_json(r) for (a, key), r in state.deposed.items()}
-    pending = {str(a): record_to_json(p) for a, p in state.pending.items()}
-    rows = [
-        f' "deposed": {_objects(deposed)}',
-        *([f' "digest_key": {_dumps(state.digest_key)}'] if state.digest_key else []),
-        f' "environment": {_dumps(environment)}',
-        f' "lineage": {_dumps(state.lineage)}',
-        f' "outputs": {_fields(state.outputs, 2)}',
-        f' "pending": {_objects(pending)}',
-        f' "resources": {_objects(resources)}',
-        f' "serial": {state.serial}',
-        f' "spec": {_dumps(spec)}',
-        f' "version": {STATE_VERSION}',
-    ]
+    fields = {**state_to_json(state), "environment": environment, "spec": spec, "version": STATE_VERSION}
+    rows = [f" {_dumps(name)}: {_lines(fields[name], _LEVELS.get(name, 0))}" for name in sorted(fields)]
     content = ",\n".join(rows) + "\n}\n"
     return _start(_checksum(content)) + content
 
@@ -64,7 +51,7 @@ def parse_snapshot(
     _check_owner(raw, file, spec, environment)
     try:
         return state_from_json(raw, is_plain="${" not in text)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         why = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise StateError(
             f"the state file is damaged: {file}",
@@ -337,16 +324,13 @@ def sealed_without_key(file: str) -> StateError:
 PLAIN = StateCodec()
 
 
-def _objects(objects: Mapping[str, Fields]) -> str:
-    if not objects:
-        return "{}"
-    rows = (f"  {_dumps(name)}: {_fields(objects[name], 3)}" for name in sorted(objects))
-    return "{\n" + ",\n".join(rows) + "\n }"
+_LEVELS: Mapping[str, int] = {"deposed": 2, "outputs": 1, "pending": 2, "resources": 2}
+"""Levels of objects whose fields have a line each."""
 
 
-def _fields(fields: Fields, indent: int) -> str:
-    if not fields:
-        return "{}"
+def _lines(value: Any, levels: int, indent: int = 2) -> str:
+    if not levels or not value:
+        return _dumps(value)
     pad = " " * indent
-    rows: Iterable[str] = (f"{pad}{_quoted(k)}: {_dumps(fields[k])}" for k in sorted(fields))
+    rows = (f"{pad}{_quoted(name)}: {_lines(value[name], levels - 1, indent + 1)}" for name in sorted(value))
     return "{\n" + ",\n".join(rows) + "\n" + pad[1:] + "}"

@@ -7,10 +7,10 @@ one more than the previous entry.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
 from hashlib import sha256
-from typing import ClassVar, NamedTuple, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -222,6 +222,7 @@ class State(Struct, frozen=True):
     pending: Mapping[Address, PendingOperation] = field(default_factory=dict)
     outputs: Mapping[str, Json] = field(default_factory=dict)
     digest_key: str = ""
+    always_written: ClassVar = ("serial", "resources", "deposed", "pending", "outputs")
 
     @property
     def is_empty(self) -> bool:
@@ -294,11 +295,12 @@ class LiveState:
             case OutputsRecorded(outputs):
                 self.outputs = outputs
             case Moved(moves):
-                self._move(dict(moves))
+                names = dict(moves)
+                self._update(lambda record: _renamed(record, names))
             case Reassigned(objects):
                 self._reassign(objects)
             case ProviderReplaced(before, after):
-                self._replace_provider(before, after)
+                self._update(lambda record: _rehomed(record, before, after))
             case DigestKeySet(key):
                 self.digest_key = key
 
@@ -314,10 +316,11 @@ class LiveState:
         self.resources[address] = resource
         self.pending.pop(address, None)
 
-    def _move(self, names: Mapping[Address, Address]) -> None:
-        self.resources = {names.get(a, a): _renamed(r, names) for a, r in self.resources.items()}
-        self.deposed = {(names.get(a, a), key): _renamed(r, names) for (a, key), r in self.deposed.items()}
-        self.pending = {names.get(a, a): _renamed(p, names) for a, p in self.pending.items()}
+    def _update(self, update: Callable[[Any], Any]) -> None:
+        """Updates all records, their addresses included."""
+        self.resources = {one.address: one for one in map(update, self.resources.values())}
+        self.deposed = {(r.address, k): r for (_, k), old in self.deposed.items() for r in [update(old)]}
+        self.pending = {one.address: one for one in map(update, self.pending.values())}
 
     def _reassign(self, objects: tuple[Reassignment, ...]) -> None:
         taken = [
@@ -328,16 +331,9 @@ class LiveState:
             if target in self.resources:
                 self.deposed[target, deposes] = self.resources.pop(target)
         names = {source: target for source, key, target, _ in objects if not key}
-        self.resources = {a: _depending(r, names) for a, r in self.resources.items()}
-        self.deposed = {key: _depending(r, names) for key, r in self.deposed.items()}
-        self.pending = {a: _depending(p, names) for a, p in self.pending.items()}
+        self._update(lambda record: _depending(record, names))
         for (_, _, target, _), resource in zip(objects, taken, strict=True):
             self.resources[target] = replace(_depending(resource, names), address=target)
-
-    def _replace_provider(self, before: Home, after: Home) -> None:
-        self.resources = {a: _rehomed(r, before, after) for a, r in self.resources.items()}
-        self.deposed = {key: _rehomed(r, before, after) for key, r in self.deposed.items()}
-        self.pending = {a: _rehomed(p, before, after) for a, p in self.pending.items()}
 
 
 def _renamed(record: R, names: Mapping[Address, Address]) -> R:

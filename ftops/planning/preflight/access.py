@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from ftops.core.address import Address
 from ftops.core.errors import Diagnostic
-from ftops.planning.preflight.context import Situation, Wanted, some
+from ftops.core.suggestions import some
+from ftops.planning.preflight.context import Situation, Wanted
 from ftops.providers.account_facts import Access, AccountFacts, Reach
 
 _SEVERITY: Mapping[Reach, str] = {
@@ -23,6 +24,8 @@ class _Need(NamedTuple):
     """A right that some kinds of resources need."""
 
     is_wanted: Wanted
+    access: Callable[[AccountFacts], Access]
+    is_allowed: Callable[[AccountFacts], bool | None]
     verb: str
     role: str
     action: str
@@ -30,12 +33,16 @@ class _Need(NamedTuple):
 
 _TRAINS = _Need(
     lambda kind: not kind.by_control_plane,
+    lambda facts: facts.training,
+    lambda facts: facts.may_train,
     "train",
     "Cognitive Services OpenAI Contributor",
     "the data action Microsoft.CognitiveServices/accounts/OpenAI/fine-tunes/write",
 )
 _DEPLOYS = _Need(
     lambda kind: kind.by_control_plane,
+    lambda facts: facts.deploying,
+    lambda facts: facts.may_deploy,
     "deploy",
     "Cognitive Services Contributor",
     "the action Microsoft.CognitiveServices/accounts/deployments/write",
@@ -45,7 +52,7 @@ _DEPLOYS = _Need(
 def reachable(situation: Situation) -> Iterator[Diagnostic]:
     """The endpoint answers, and accepts the key or the identity."""
     for provider, facts, need, users in _needs(situation):
-        access = _access(facts, need)
+        access = need.access(facts)
         severity = _SEVERITY.get(access.reach)
         if severity is not None:
             detail = f"{access.detail} Needed to {need.verb}: {some(users)}.".strip()
@@ -56,8 +63,7 @@ def reachable(situation: Situation) -> Iterator[Diagnostic]:
 def roles(situation: Situation) -> Iterator[Diagnostic]:
     """The roles of the signed-in identity are enough to train and to deploy."""
     for provider, facts, need, users in _needs(situation):
-        allowed = facts.may_train if need is _TRAINS else facts.may_deploy
-        if allowed is False and _access(facts, need).reach is Reach.USABLE:
+        if need.is_allowed(facts) is False and need.access(facts).reach is Reach.USABLE:
             yield situation.about_provider(
                 provider,
                 f"the signed-in identity isn't allowed to {need.verb} on account {facts.name}",
@@ -84,7 +90,3 @@ def _needs(situation: Situation) -> Iterator[tuple[str, AccountFacts, _Need, Seq
         for need in (_TRAINS, _DEPLOYS):
             if users := situation.addresses(need.is_wanted, provider):
                 yield provider, facts, need, users
-
-
-def _access(facts: AccountFacts, need: _Need) -> Access:
-    return facts.training if need is _TRAINS else facts.deploying

@@ -131,10 +131,3 @@ def text(inputs: Mapping[str, Value], name: str) -> str:
     """An input that is plain text; empty if it is missing or not known yet."""
     value = inputs.get(name)
     return value if isinstance(value, str) else ""
-
-
-def some(addresses: Iterable[Address], limit: int = 3) -> str:
-    """`job.a, job.b and 4 more`."""
-    names = list(dict.fromkeys(map(str, addresses)))
-    shown = ", ".join(names[:limit])
-    return f"{shown} and {len(names) - limit} more" if len(names) > limit else shown

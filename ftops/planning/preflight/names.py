@@ -11,8 +11,9 @@ from ftops.core.errors import Diagnostic
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import deployment_name, kind_of
 from ftops.core.snippets import import_block
+from ftops.core.suggestions import some
 from ftops.planning.plan import Action
-from ftops.planning.preflight.context import Situation, some, text
+from ftops.planning.preflight.context import Situation, text
 from ftops.planning.preflight.running_balance import Order
 
 

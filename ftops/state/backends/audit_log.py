@@ -46,7 +46,7 @@ class RunStarted(Struct, frozen=True, tag_field="row", tag="begun"):
     planned_at: str = ""
 
 
-class RunEnded(Struct, frozen=True, tag_field="row", tag="ended"):
+class RunEnded(Struct, tag_field="row", tag="ended"):
     """A run has ended: `done`, `failed`, `in-progress`, `interrupted`, or `lost` and noted by another run.
     `steps` maps results to numbers of steps. `serial` is that of the resulting state, if it is known."""
 
@@ -90,16 +90,8 @@ def read_runs(lines: Iterable[str]) -> list[Run]:
     return [Run(row, ended.get(run)) for run, row in started.items()]
 
 
-class RunOutcome(Struct):
-    """The result of a run, as far as it is known."""
-
-    result: str = "failed"
-    serial: int | None = None
-    steps: Mapping[str, int] = {}
-
-
 @contextmanager
-def audited(store: Store, started: RunStarted) -> Iterator[RunOutcome]:
+def audited(store: Store, started: RunStarted) -> Iterator[RunEnded]:
     """Records the start of a run and, however the block ends, its result. Raises StateError, and doesn't run
     the block, if the start can't be recorded. Only for the holder of the lock: other runs without an end have
     been killed."""
@@ -107,7 +99,7 @@ def audited(store: Store, started: RunStarted) -> Iterator[RunOutcome]:
         if run.ended is None:
             _append(store, RunEnded(run.begun.run, started.at, LOST, noted_by=started.run))
     _append(store, started)
-    outcome = RunOutcome()
+    outcome = RunEnded(started.run, "", "failed")
     try:
         yield outcome
     except KeyboardInterrupt:
@@ -115,7 +107,8 @@ def audited(store: Store, started: RunStarted) -> Iterator[RunOutcome]:
         raise
     finally:
         with suppress(StateError):  # the changes were made; the next run notes that the end is missing
-            _append(store, RunEnded(started.run, now(), outcome.result, outcome.serial, outcome.steps))
+            outcome.at = now()
+            _append(store, outcome)
 
 
 def _append(store: Store, row: Row) -> None:
