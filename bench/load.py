@@ -78,11 +78,11 @@ def _apply(config: Config) -> State:
 
 def _measure_store(stages: Stages, config: Config, state: State) -> None:
     store = LocalStore(config.project / config.state.path, config.name, config.environment)
-    stages.time("open the state", lambda: store.read(""))
+    stages.time("open the state", lambda: store.read())
     stages.time("write the snapshot", lambda: store.write_snapshot(state))
     entries = [Recorded(resource) for resource in state.resources.values()]
     stages.time("journal", lambda: _journal(store, state, entries), 1)
-    stages.time("recover from the journal", lambda: store.read(""))
+    stages.time("recover from the journal", lambda: store.read())
     store.journal_path.unlink()
 
 

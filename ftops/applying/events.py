@@ -27,8 +27,12 @@ class StepEvent(Event, frozen=True):
     address: Address
 
 
-class ChangeStarted(StepEvent, frozen=True):
+class ActionEvent(StepEvent, frozen=True):
     action: str
+
+
+class ChangeStarted(ActionEvent, frozen=True):
+    """Its first call is made."""
 
 
 class ChangeProgress(StepEvent, frozen=True):
@@ -48,29 +52,25 @@ class ChangeRetried(StepEvent, frozen=True):
     wait: float
 
 
-class ChangeFinished(StepEvent, frozen=True):
-    action: str
+class ChangeFinished(ActionEvent, frozen=True):
     remote_id: str
     elapsed: float
 
 
-class ChangeLeft(StepEvent, frozen=True):
+class ChangeLeft(ActionEvent, frozen=True):
     """Still in progress at the service when the run ended; the next apply goes on with it."""
 
-    action: str
     remote_id: str
 
 
-class ChangeFailed(StepEvent, frozen=True):
-    action: str
+class ChangeFailed(ActionEvent, frozen=True):
     message: str
     detail: str
     hint: str
     elapsed: float
 
 
-class ChangeSkipped(StepEvent, frozen=True):
-    action: str
+class ChangeSkipped(ActionEvent, frozen=True):
     because: str
 
 

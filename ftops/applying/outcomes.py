@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from ftops.applying import events
 from ftops.applying.provider_calls import PollResult, ProviderCalls, Step
 from ftops.applying.reporter import EventEmitter
 from ftops.core.address import Address
@@ -171,7 +172,8 @@ class OutcomeHandler(Struct, frozen=True):
                 step.attempts += 1
                 if error.effect_unknown:
                     step.effect_unknown, step.lost_at = True, self.calls.context.clock.now()
-                self.reporter.retried(step, error, wait)
+                message = error.summary + (f" ({error.detail})" if error.detail else "")
+                self.reporter.step(events.ChangeRetried, step, message, step.attempts + 1, wait)
                 return Requeue(wait, waiting=step.waiting)
         began = step.announced and not step.recorded
         if isinstance(error, Permanent) and began and not step.effect_unknown:
@@ -192,13 +194,14 @@ class OutcomeHandler(Struct, frozen=True):
         return Requeue(delay, holds_concurrency_key=remote.holds_concurrency_key, waiting=True)
 
     def _done(self, step: Step, remote_id: str) -> Outcome:
-        self.reporter.finished(step, remote_id)
+        self.reporter.step(events.ChangeFinished, step, remote_id, self.reporter.elapsed(step))
         return NodeResult.DONE
 
     def _give_up(self, step: Step, error: FtopsError) -> Outcome:
         change = step.change
         self.failures.append(Failure(change.step, change.address, change.action, error))
-        self.reporter.failed(step, error)
+        said = (error.summary, error.detail, error.hint, self.reporter.elapsed(step))
+        self.reporter.step(events.ChangeFailed, step, *said)
         return NodeResult.FAILED
 
     def _add(self, entries: list[Entry], entry: Entry) -> None:

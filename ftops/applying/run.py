@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 
 from msgspec import Struct
 
+from ftops.applying import events
 from ftops.applying.outcomes import Failure, OutcomeHandler
 from ftops.applying.provider_calls import Context, ProviderCalls, Step
 from ftops.applying.reporter import EventEmitter
@@ -70,11 +71,13 @@ class Apply:
         """Executes the plan. Raises StateError if the journal can't be written: nothing more is started then,
         and what was started is recorded."""
         plan = self._plan
-        self._reporter.run_started(plan)
+        self._reporter.emit(events.RunStarted, plan.spec, plan.environment, len(plan.changes))
         self._write(plan.entries)
         fates = self._executor.run()
         for node in (node for node, fate in fates.items() if fate is NodeResult.LEFT):
-            self._reporter.left(self._steps[node])
+            recorded = self._live.resources.get(self._steps[node].change.address)
+            remote_id = recorded.remote_id if recorded else ""
+            self._reporter.step(events.ChangeLeft, self._steps[node], remote_id)
         self._record_outputs(outputs(self._live.freeze()))
         self._journal.sync()
         result = self._result(fates)
@@ -118,15 +121,15 @@ class Apply:
         self._reporter.noticed(self._steps[node], note)
 
     def stopping(self, running: int) -> None:
-        self._reporter.stopping(running)
+        self._reporter.emit(events.StopRequested, running)
 
     def skipped(self, node: str, because: str) -> None:
-        self._reporter.skipped(self._steps[node], because)
+        self._reporter.step(events.ChangeSkipped, self._steps[node], because)
 
     def _call(self, step: Step) -> Call:
         if step.started is None:
             step.started = self._context.clock.now()
-            self._reporter.started(step)
+            self._reporter.step(events.ChangeStarted, step)
         return self._calls.next(step)
 
     def _record_outputs(self, values: Mapping[str, OutputValue]) -> None:

@@ -62,6 +62,8 @@ class FtopsError(Exception):
     """An expected error. `detail` explains it, `hint` says what to do next, `place` is where it is caused."""
 
     exit_code = 1
+    _found: tuple[Diagnostic, ...] = ()
+    """The findings, if it stands for several."""
 
     def __init__(self, summary: str, detail: str = "", hint: str = "", place: Place | None = None) -> None:
         super().__init__(summary)
@@ -72,20 +74,16 @@ class FtopsError(Exception):
 
     @property
     def diagnostics(self) -> tuple[Diagnostic, ...]:
-        return (Diagnostic(self.summary, self.detail, self.hint, self.place),)
+        return self._found or (Diagnostic(self.summary, self.detail, self.hint, self.place),)
 
 
 class SpecError(FtopsError):
     """The spec is invalid. All findings, sorted by place."""
 
     def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
-        self._diagnostics = tuple(sorted(diagnostics, key=lambda d: d.sort_key))
-        count = len(self._diagnostics)
+        self._found = tuple(sorted(diagnostics, key=lambda d: d.sort_key))
+        count = len(self._found)
         super().__init__(f"the spec has {count} error{'s' if count != 1 else ''}")
-
-    @property
-    def diagnostics(self) -> tuple[Diagnostic, ...]:
-        return self._diagnostics
 
 
 class UsageError(FtopsError):
@@ -98,12 +96,8 @@ class Blocked(FtopsError):
     exit_code = 3
 
     def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
-        self._diagnostics = tuple(diagnostics)
-        super().__init__(self._diagnostics[0].summary)
-
-    @property
-    def diagnostics(self) -> tuple[Diagnostic, ...]:
-        return self._diagnostics
+        self._found = tuple(diagnostics)
+        super().__init__(self._found[0].summary)
 
 
 class StateError(FtopsError):

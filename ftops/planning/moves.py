@@ -237,18 +237,17 @@ def _feeds(first: Move, second: Move) -> bool:
     return first.target == second.source or None in (first.target.key, second.source.key)
 
 
-def nothing_recorded(known: Collection[Address], wanted: Address) -> Diagnostic:
+def nothing_recorded(known: Collection[Address], wanted: Address) -> FtopsError:
     """The error for an address that isn't recorded."""
     siblings = sorted((a for a in known if a[:2] == wanted[:2]), key=lambda a: a.sort_key)
     hint = f"recorded are {', '.join(quote(str(a)) for a in siblings[:12])}"
     if not siblings:
         hint = did_you_mean(str(wanted), map(str, known), nothing="Nothing is recorded: has it been applied?")
-    return Diagnostic(f"{wanted} is not recorded", "", hint)
+    return FtopsError(f"{wanted} is not recorded", "", hint)
 
 
 def _recorded(known: Collection[Address], wanted: Address) -> list[Address]:
     found = instances(known, wanted)
     if not found:
-        missing = nothing_recorded(known, wanted)
-        raise FtopsError(missing.summary, missing.detail, missing.hint)
+        raise nothing_recorded(known, wanted)
     return found

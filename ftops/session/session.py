@@ -20,7 +20,7 @@ from ftops.config.graph import Graph, build
 from ftops.config.outputs import OutputValue, evaluate
 from ftops.core.address import Address, decode
 from ftops.core.dag_executor import Clock, RealTime
-from ftops.core.errors import Blocked, Diagnostic, FtopsError, StateError, UsageError
+from ftops.core.errors import Blocked, Diagnostic, StateError, UsageError
 from ftops.core.resource_types import kind_of
 from ftops.core.timestamps import iso_timestamp
 from ftops.planning.desired import Resolver
@@ -374,8 +374,7 @@ class Session(Struct):
         """The training results of a job. Raises FtopsError, ProviderError."""
         recorded = self.state.resources.get(address)
         if recorded is None:
-            missing = nothing_recorded(self.state.resources, address)
-            raise FtopsError(missing.summary, missing.detail, missing.hint)
+            raise nothing_recorded(self.state.resources, address)
         if not kind_of(address).trains:
             raise UsageError(f"{address} isn't a job", "Only the training of a job has results.")
         from ftops.providers.training_results import (

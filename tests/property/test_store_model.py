@@ -37,6 +37,7 @@ from ftops.state.state import (
     PendingOperation,
     Recorded,
     ResourceState,
+    State,
     Status,
 )
 from tests.support.buckets import FAULTS, MemoryBucket, Wire, land
@@ -122,7 +123,8 @@ class World:
         client.lock, self.writer = lock, client
         self.found = frozenset(r.remote_id for r in self.reader.read().resources.values())
         try:
-            state = client.store.read("lineage")
+            state = client.store.read()
+            state = state if state.lineage else State("lineage")
             client.journal = client.store.open_journal(state)
         except StateError:
             self.leave(client)
@@ -259,7 +261,7 @@ class World:
     # what must hold
 
     def check(self) -> None:
-        state = self.reader.read("lineage")
+        state = self.reader.read()
         recorded = {r.remote_id for r in state.resources.values()}
         assert recorded >= set(self.acknowledged), "an acknowledged write is lost"
         made = list(self.cloud.values())

@@ -115,7 +115,7 @@ def store(place: Place) -> Iterator[Store]:
 
 
 def test_what_is_synced_is_read_by_another(place: Place, store: Store) -> None:
-    assert place.make().read("lineage") == EMPTY
+    assert place.make().read() == State("")
     journal = store.open_journal(EMPTY)
     journal.append(ENTRIES[:1])
     journal.append(ENTRIES[1:])

@@ -135,7 +135,7 @@ class World:
 
     @property
     def state(self) -> State:
-        return self.store.read("")
+        return self.store.read()
 
     def plan(
         self,

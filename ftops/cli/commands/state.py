@@ -186,5 +186,4 @@ def _find(state: State, address: Address) -> ResourceState:
             "a run was interrupted while it created the object; the next plan looks for it.",
             "run `ftops plan`",
         )
-    missing = nothing_recorded(state.resources, address)
-    raise FtopsError(missing.summary, missing.detail, missing.hint)
+    raise nothing_recorded(state.resources, address)

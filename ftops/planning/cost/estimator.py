@@ -172,7 +172,8 @@ class _Estimator(Struct):
             sku = resource.inputs.get("sku")
             if named is not None and named.tuned:
                 name = str(sku.get("name") or "") if isinstance(sku, Mapping) else ""
-                yield HostingCost(change.address, pricing.hosting(name, self.catalog))
+                per_hour = self.catalog.hosting_per_hour.get((name or "Standard").casefold())
+                yield HostingCost(change.address, per_hour)
 
     def data(self, training: Sequence[TrainingCost]) -> Iterator[DataChange]:
         for change in self.new:

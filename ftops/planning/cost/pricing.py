@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ftops.catalog import Catalog, CatalogModel
+from ftops.catalog import CatalogModel
 from ftops.core.address import Address
 from ftops.dataset.profile.statistics import Statistics
 from ftops.planning.estimate import Epochs, TrainingCost
@@ -41,6 +41,11 @@ def training(
     """The cost of a job. `model` is the catalogue's row, `name` the model as the spec names it."""
     per_million = model.training_per_million.get(training_type) if model else None
     per_hour = model.training_per_hour if model else None
+    note = ""
+    if per_million is None:
+        note = f"no price of training {name} ({training_type}) in the catalogue"
+        if per_hour is not None:
+            note = f"${per_hour:,.2f} an hour of training, however long that takes"
     cut = statistics.cut
     return TrainingCost(
         address,
@@ -50,18 +55,5 @@ def training(
         cut=cut.examples if cut else 0,
         per_million=per_million,
         per_hour=per_hour,
-        note=_unknown(name, training_type, per_million, per_hour),
+        note=note,
     )
-
-
-def hosting(sku: str, catalog: Catalog) -> float | None:
-    """US dollars an hour of a tuned model's deployment with this SKU."""
-    return catalog.hosting_per_hour.get((sku or "Standard").casefold())
-
-
-def _unknown(name: str, kind: str, per_million: float | None, per_hour: float | None) -> str:
-    if per_hour is not None and per_million is None:
-        return f"${per_hour:,.2f} an hour of training, however long that takes"
-    if per_million is None:
-        return f"no price of training {name} ({kind}) in the catalogue"
-    return ""

@@ -102,8 +102,8 @@ class Store(Protocol):
     @property
     def codec(self) -> StateCodec: ...
 
-    def read(self, lineage: str = "") -> State:
-        """The current state; an empty one with this lineage if nothing is recorded. Needs no lock."""
+    def read(self) -> State:
+        """The current state; an empty one without a lineage if nothing is recorded. Needs no lock."""
 
     def lock(self, info: LockInfo, waiting: Waiting = AT_ONCE) -> AbstractContextManager[Hold]:
         """Locks the state until the end of the block. Raises StateLocked."""

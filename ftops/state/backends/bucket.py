@@ -57,13 +57,13 @@ class BucketStore(Struct):
     def manifests(self) -> ManifestStore:
         return ManifestStore(self.bucket, self.spec, self.environment, self.codec)
 
-    def read(self, lineage: str = "") -> State:
+    def read(self) -> State:
         """Repeated if a run that ends meanwhile deletes objects that it has replaced."""
         previous = ""
         for _ in range(READS):
             loaded = self.manifests.load()
             if loaded is None or not loaded.manifest.lineage:
-                return State(lineage)
+                return State("")
             try:
                 return self._state(loaded.manifest)
             except _MissingObject as missing:

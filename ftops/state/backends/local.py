@@ -78,13 +78,21 @@ class LocalStore(Struct, frozen=True):
     def history(self) -> History:
         return History(self.snapshot_path.with_suffix(".history"), self.keep)
 
-    def read(self, lineage: str = "") -> State:
+    def read(self) -> State:
         """Reads the journal first, and skips entries that the snapshot includes: a run may end meanwhile."""
-        journal = read_bytes(self.journal_path)
-        state = self._read_snapshot(self.snapshot_path)
-        if journal:
-            state = self._replay(journal, state)
-        return state or State(lineage)
+        path = self.journal_path
+        rows = journal_rows(read_bytes(path) or b"", may_be_torn=True)
+        try:
+            return self._replay(rows, self._read_snapshot(self.snapshot_path))
+        except DamagedJournal as damage:
+            if damage.line:
+                hint = "restore the file from a backup, or undo the edit"
+                summary = f"the journal is damaged: {path}:{damage.line}"
+                raise StateError(summary, f"{damage.why}.", hint) from None
+            why = f"{damage.why}; the snapshot is too old for the journal, or a line was removed."
+            raise StateError(
+                f"the journal has a gap: {path}", why, "restore files that belong together"
+            ) from None
 
     def lock(self, info: LockInfo, waiting: Waiting = AT_ONCE) -> FileLock:
         return FileLock(self.lock_path, info, waiting)
@@ -158,20 +166,7 @@ class LocalStore(Struct, frozen=True):
             return None
         return self.codec.parse(decode(content, place), place, self.spec, self.environment)
 
-    def _replay(self, journal: bytes, state: State | None) -> State:
-        try:
-            return self._replay_rows(journal_rows(journal, may_be_torn=True), state)
-        except DamagedJournal as damage:
-            place, why = f"{self.journal_path}", damage.why
-            if damage.line:
-                hint = "restore the file from a backup, or undo the edit"
-                raise StateError(f"the journal is damaged: {place}:{damage.line}", f"{why}.", hint) from None
-            why += "; the snapshot is too old for the journal, or a line was removed."
-            raise StateError(
-                f"the journal has a gap: {place}", why, "restore files that belong together"
-            ) from None
-
-    def _replay_rows(self, rows: Iterator[dict[str, Any]], state: State | None) -> State:
+    def _replay(self, rows: Iterator[dict[str, Any]], state: State | None) -> State:
         header = next(rows, None)
         if header is None:
             return state or State("")

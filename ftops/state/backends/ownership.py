@@ -58,10 +58,16 @@ def _record(config: Config, path: Path, text: str) -> None:
 
 def check_ownership(config: Config, state: State, codec: StateCodec) -> None:
     """Raises StateError if the state belongs to another spec, Elsewhere if that of this spec is elsewhere."""
-    if not state.is_empty:
-        _check_owner(config)
-        return
     folder = _folder(config) / config.name
+    if not state.is_empty:
+        existing = sorted(f for f in _owner(folder, config.project) if (config.project / f).exists())
+        if existing and _belongs_to_other(config, folder):
+            raise StateError(
+                f"the state of `{config.name}` belongs to another spec: {existing[0]}",
+                f"this one is {_files(config)[0]}. Objects of the other spec would be replaced or deleted.",
+                "give this spec another name: `ftops: {name: …}`",
+            )
+        return
     # The holder of the lock has created the folder, so that alone doesn't count.
     has_records = (
         (folder / _OWNER_FILE).exists() or any(folder.glob("*.json")) or any(folder.glob("*.journal"))
@@ -74,19 +80,6 @@ def check_ownership(config: Config, state: State, codec: StateCodec) -> None:
 def _belongs_to_other(config: Config, folder: Path) -> bool:
     owner = _owner(folder, config.project)
     return bool(owner) and owner.isdisjoint(_files(config))
-
-
-def _check_owner(config: Config) -> None:
-    folder = _folder(config) / config.name
-    if not _belongs_to_other(config, folder):
-        return
-    existing = sorted(f for f in _owner(folder, config.project) if (config.project / f).exists())
-    if existing:
-        raise StateError(
-            f"the state of `{config.name}` belongs to another spec: {existing[0]}",
-            f"this one is {_files(config)[0]}. Objects of the other spec would be replaced or deleted.",
-            "give this spec another name: `ftops: {name: …}`",
-        )
 
 
 def _check_other_folders(config: Config, codec: StateCodec) -> None:
@@ -118,29 +111,23 @@ def _check_other_names(config: Config, codec: StateCodec) -> None:
         is_gone = not any((config.project / file).exists() for file in owner)
         is_renamed = is_gone and not config.is_named and not names.isdisjoint(Path(f).name for f in owner)
         other = LocalStore(_folder(config), name, config.environment, codec)
-        if (is_same or is_renamed) and not _is_empty(other, default=True):
-            raise _known_as(config, other) if is_same else _renamed(config, other, sorted(owner)[0])
-
-
-def _known_as(config: Config, other: LocalStore) -> Elsewhere:
-    why, name = "" if config.is_named else ", after its folder", other.spec
-    return Elsewhere(
-        other,
-        f"the state of this spec is recorded as `{name}`",
-        f"the spec is now called `{config.name}`{why}, and there is no state of that name. {_AGAIN}",
-        f"keep the name: `ftops: {{name: {name}}}`",
-    )
-
-
-def _renamed(config: Config, other: LocalStore, file: str) -> Elsewhere:
-    name = other.spec
-    return Elsewhere(
-        other,
-        f"there is no state for `{config.name}`, and the spec of `{name}` no longer exists",
-        f"it was {file}. Was its folder renamed? {_AGAIN}",
-        f"if so, set `ftops: {{name: {name}}}`; if this is another spec, set "
-        f"`ftops: {{name: {config.name}}}`",
-    )
+        if not (is_same or is_renamed) or _is_empty(other, default=True):
+            continue
+        if is_same:
+            why = "" if config.is_named else ", after its folder"
+            raise Elsewhere(
+                other,
+                f"the state of this spec is recorded as `{name}`",
+                f"the spec is now called `{config.name}`{why}, and there is no state of that name. {_AGAIN}",
+                f"keep the name: `ftops: {{name: {name}}}`",
+            )
+        raise Elsewhere(
+            other,
+            f"there is no state for `{config.name}`, and the spec of `{name}` no longer exists",
+            f"it was {min(owner)}. Was its folder renamed? {_AGAIN}",
+            f"if so, set `ftops: {{name: {name}}}`; if this is another spec, set "
+            f"`ftops: {{name: {config.name}}}`",
+        )
 
 
 def _other_owners(config: Config) -> Iterator[tuple[str, frozenset[str]]]:
@@ -223,11 +210,9 @@ def _local_folders(config: Config) -> Iterator[Path]:
 
 
 def _is_own(config: Config, other: LocalStore) -> bool:
-    if not (other.snapshot_path.exists() or other.journal_path.exists()):
-        return False
-    if _belongs_to_other(config, other.snapshot_path.parent):
-        return False
-    return not _is_empty(other, default=False)
+    is_there = other.snapshot_path.exists() or other.journal_path.exists()
+    is_foreign = is_there and _belongs_to_other(config, other.snapshot_path.parent)
+    return is_there and not is_foreign and not _is_empty(other, default=False)
 
 
 def _recorded_location(config: Config) -> str:

@@ -84,17 +84,17 @@ def test_entries_round_trip(entry: Entry) -> None:
 
 
 def test_what_is_appended_is_read_back(store: LocalStore) -> None:
-    assert store.read("") == State("")
-    assert write(store, ENTRIES[:3]) == store.read("")
+    assert store.read() == State("")
+    assert write(store, ENTRIES[:3]) == store.read()
 
 
 def test_folding_empties_the_journal_and_changes_nothing(store: LocalStore) -> None:
     journal = store.open_journal(State("lineage"))
     journal.append(ENTRIES[:3])
-    state = store.read("")
+    state = store.read()
     journal.fold(state)
     assert not store.journal_path.exists()
-    assert store.read("") == state
+    assert store.read() == state
     assert state.serial == 3
 
 
@@ -102,7 +102,7 @@ def test_a_crash_between_snapshot_and_the_end_of_the_journal_counts_nothing_twic
     state = write(store, ENTRIES[:3])
     store.write_snapshot(state)
     assert store.journal_path.exists()
-    assert store.read("") == state
+    assert store.read() == state
 
 
 def test_a_journal_cut_at_any_byte_loses_only_what_was_being_written(store: LocalStore) -> None:
@@ -115,22 +115,22 @@ def test_a_journal_cut_at_any_byte_loses_only_what_was_being_written(store: Loca
         store.journal_path.write_bytes(whole[:cut])
         complete = sum(1 for end in ends if end <= cut) - 1
         expected = fold(State("lineage"), ENTRIES[: max(complete, 0)])
-        assert store.read("") == (expected if complete >= 0 else State("")), cut
+        assert store.read() == (expected if complete >= 0 else State("")), cut
         journal = store.open_journal(expected)
         journal.append(ENTRIES[:1])
         journal.close()
-        assert store.read("") == fold(expected, ENTRIES[:1]), cut
+        assert store.read() == fold(expected, ENTRIES[:1]), cut
 
 
 def test_a_torn_line_is_cut_before_anything_is_appended(store: LocalStore) -> None:
     write(store, ENTRIES[:2])
     torn = store.journal_path.read_bytes()[:-5]
     store.journal_path.write_bytes(torn)
-    state = store.read("")
+    state = store.read()
     journal = store.open_journal(state)
     journal.append(ENTRIES[1:2])
     journal.close()
-    assert store.read("") == fold(State("lineage"), ENTRIES[:2])
+    assert store.read() == fold(State("lineage"), ENTRIES[:2])
 
 
 def _flip(path: Path) -> None:
@@ -187,7 +187,7 @@ def test_a_bad_snapshot_is_refused_and_left_as_it_is(store: LocalStore, name: st
     store.snapshot_path.parent.mkdir(parents=True)
     store.snapshot_path.write_text(text, encoding="utf-8")
     with pytest.raises(StateError, match=expected) as caught:
-        store.read("")
+        store.read()
     assert caught.value.hint
     assert str(store.snapshot_path) in str(caught.value)
     assert store.snapshot_path.read_text(encoding="utf-8") == text
@@ -213,7 +213,7 @@ def test_an_edited_snapshot_is_refused_and_left_as_it_is(store: LocalStore, name
     assert edited != text
     store.snapshot_path.write_bytes(edited.encode())
     with pytest.raises(StateError, match="was edited or damaged") as caught:
-        store.read("")
+        store.read()
     assert "ftops state push" in caught.value.hint
     assert store.snapshot_path.read_bytes().decode() == edited
 
@@ -224,7 +224,7 @@ def test_a_snapshot_of_an_older_version_has_no_checksum(store: LocalStore) -> No
     lines = store.snapshot_path.read_text("utf-8").splitlines(keepends=True)
     assert [line for line in lines if "checksum" in line] == [lines[1]]
     store.snapshot_path.write_text("".join([lines[0], *lines[2:]]), "utf-8")
-    assert store.read("") == state
+    assert store.read() == state
 
 
 def test_a_version_that_was_edited_is_refused(store: LocalStore) -> None:
@@ -239,7 +239,7 @@ def test_bytes_that_are_no_text_are_refused(store: LocalStore) -> None:
     store.snapshot_path.parent.mkdir(parents=True)
     store.snapshot_path.write_bytes(b"\xff\xfe{}")
     with pytest.raises(StateError, match="is damaged"):
-        store.read("")
+        store.read()
 
 
 def _foreign(store: LocalStore) -> None:
@@ -276,7 +276,7 @@ def test_a_bad_journal_is_refused(
     write(store, ENTRIES)
     damage(store)
     with pytest.raises(StateError, match=expected):
-        store.read("")
+        store.read()
 
 
 def test_a_second_run_is_told_who_is_at_work(store: LocalStore) -> None:
@@ -348,5 +348,5 @@ def test_a_full_disk_is_an_error_and_what_was_acknowledged_stays(tmp_path: Path)
     )
     message, number = done.stdout.splitlines()
     assert message.startswith("can't use the state at")
-    state = LocalStore(tmp_path, "spec", "default").read("")
+    state = LocalStore(tmp_path, "spec", "default").read()
     assert state.outputs == {"n": int(number) - 1}
