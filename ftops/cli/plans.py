@@ -18,7 +18,7 @@ from ftops.core.project import project_root
 from ftops.planning.plan import NORMAL, Plan
 from ftops.planning.saved.plan_digest import DIGEST_PREFIX
 from ftops.planning.saved.plan_file import SavedPlan
-from ftops.session.saved_plans import Asked, holds_plan, save, write_plan
+from ftops.session.saved_plans import holds_plan, save, write_plan
 from ftops.session.session import Session
 from ftops.state.backends.factory import state_keys
 
@@ -27,9 +27,8 @@ _OLD_DIGEST = re.compile(r"sha256:[0-9a-f]{64}\Z")
 
 
 def save_plan(session: Session, plan: Plan, request: PlanArguments, spec: SpecArguments, out: Path) -> None:
-    asked = Asked(spec.path, spec.variable_files, request.options, request.refresh)
-    keys = state_keys(session.config.project, session.config.state)
-    write_plan(save(session, plan, asked), out, keys)
+    saved = save(session, plan, spec.path, spec.variable_files, request.options, request.refresh)
+    write_plan(saved, out, state_keys(session.config.project, session.config.state))
 
 
 def check_out(out: Path) -> None:

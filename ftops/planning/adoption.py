@@ -7,10 +7,8 @@ that it reports leaves no other choice. A file is the same if its digest is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
-
-from msgspec import Struct
 
 from ftops.core.address import Address, Expression, Json, Value
 from ftops.core.dag_executor import Call
@@ -33,21 +31,13 @@ Listed = Mapping[tuple[str, str], Sequence[Existing]]
 """By provider and kind."""
 
 
-class Search(Struct, frozen=True):
-    """What to search: `state` is the recorded state with everything that the plan records."""
-
-    state: State
-    replaces: tuple[Address, ...] = ()
-    imports: frozenset[Address] = frozenset()
-    """Addresses for which the spec names an object itself."""
-
-
 def find_adoptable(
-    changes: Iterable[Change], reader: Reader, search: Search
+    changes: Iterable[Change], reader: Reader, state: State, left_alone: Collection[Address] = ()
 ) -> tuple[Mapping[Address, Adoptable], str]:
-    """The objects to adopt instead of creating others, and a warning if the account couldn't be searched.
-    Asks only providers that can list what their account holds."""
-    wanted = _to_create(changes, search)
+    """The objects to adopt instead of creating others, except for those that are to be `left_alone`; and a
+    warning if the account couldn't be searched. `state` is the recorded one with everything that the plan
+    records. Asks only providers that can list what their account holds."""
+    wanted = _to_create(changes, left_alone)
     able = {name for name in {c.provider for c in wanted} if isinstance(reader.providers(name), Discovers)}
     wanted = [change for change in wanted if change.provider in able]
     if not wanted:
@@ -55,7 +45,7 @@ def find_adoptable(
     try:
         retry = of_searches(reader.retry_base)
         listed = reader.gather(_lists(wanted, reader), retry)
-        candidates = _candidates(wanted, listed, search.state)
+        candidates = _candidates(wanted, listed, state)
         reads = {
             (change.address, existing.remote.remote_id): (change.provider, _read(reader, change, existing))
             for change in wanted
@@ -64,11 +54,11 @@ def find_adoptable(
         objects = reader.gather(reads, retry)
     except ProviderError as error:
         return {}, f"can't look for existing files and jobs to adopt: {error.summary}"
-    return _chosen(wanted, candidates, objects, search.state), ""
+    return _chosen(wanted, candidates, objects, state), ""
 
 
-def _to_create(changes: Iterable[Change], search: Search) -> list[Change]:
-    """Files and jobs that would be created, unless it was requested with --replace."""
+def _to_create(changes: Iterable[Change], left_alone: Collection[Address]) -> list[Change]:
+    """Files and jobs that would be created."""
     found = {
         change.address: change
         for change in changes
@@ -76,8 +66,8 @@ def _to_create(changes: Iterable[Change], search: Search) -> list[Change]:
         and change.action in (Action.CREATE, Action.REPLACE)
         and (not kind_of(change.address).is_data or change.after.get("content"))
     }
-    asked = matching(search.replaces, found)
-    return [c for address, c in found.items() if address not in asked | search.imports]
+    out = matching(left_alone, found)
+    return [change for address, change in found.items() if address not in out]
 
 
 def _lists(wanted: Sequence[Change], reader: Reader) -> dict[tuple[str, str], tuple[str, Call]]:

@@ -86,12 +86,8 @@ def arrived(
 
 def _request(resource: Resource, remote_id: str) -> ResourceState:
     """A record to read with. References are empty, so that the service's value shows."""
-    inputs = {name: "" if _refers(value) else value for name, value in resource.inputs.items()}
+    inputs = {name: "" if any(references(value)) else value for name, value in resource.inputs.items()}
     return ResourceState(resource.address, resource.provider, remote_id, Status.READY, inputs)
-
-
-def _refers(value: Value) -> bool:
-    return not isinstance(value, str | int | float | None) and any(True for _ in references(value))
 
 
 def _absent(one: Import) -> Diagnostic:

@@ -172,12 +172,11 @@ class PlanBuilder(Struct, frozen=True):
         """The plan again, adopting what the account has already."""
         if not any(isinstance(self.providers(name), Discovers) for name in made.providers_of(MAKING)):
             return made
-        from ftops.planning.adoption import Search, find_adoptable
+        from ftops.planning.adoption import find_adoptable
 
         recorded = fold(self.state, made.entries)
-        imports = frozenset(observed.imported)
-        search = Search(recorded, options.replaces, imports)
-        found, warning = find_adoptable(made.changes, self._reader, search)
+        left_alone = (*options.replaces, *observed.imported)  # their objects are asked for
+        found, warning = find_adoptable(made.changes, self._reader, recorded, left_alone)
         if found:
             observed = replace(observed, adoptable=found)
             made = plan(self.config, self.graph, self.state, observed, options, self._secret_digests)

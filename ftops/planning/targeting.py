@@ -31,17 +31,14 @@ def selected(
     everything = {*graph.resources, *recorded, *deposed, *pending}
     if not (targets or excludes):
         return frozenset(everything)
-    needs: dict[Address, Collection[Address]] = {
+    needs = {
         a: {
             *graph.dependencies.get(a, ()),
-            *(recorded[a].dependencies if a in recorded else ()),
-            *(pending[a].dependencies if a in pending else ()),
+            *(n for r in (recorded, pending) if a in r for n in r[a].dependencies),
         }
         for a in everything
     }
-    users: Mapping[Address, Collection[Address]] = reverse(needs)
-    with_it: Mapping[Address, Collection[Address]]
-    against_it: Mapping[Address, Collection[Address]]
+    users = reverse(needs)
     with_it, against_it = (users, needs) if destroying else (needs, users)
     chosen = everything
     if targets:

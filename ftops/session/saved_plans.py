@@ -7,12 +7,11 @@ if only unrelated resources have changed, the changes are the same, and the plan
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from ftops import __version__
@@ -67,28 +66,26 @@ def holds_plan(path: Path) -> bool:
         return MAGIC.encode() in file.read(40)
 
 
-class Asked(Struct, frozen=True):
-    """The request for a plan: the spec, the variable files, and the options."""
-
-    spec: Path
-    variable_files: tuple[Path, ...]
-    options: Options
-    refresh: bool
-
-
-def save(session: Session, made: Plan, asked: Asked) -> SavedPlan:
+def save(
+    session: Session,
+    made: Plan,
+    spec: Path,
+    variable_files: Sequence[Path],
+    options: Options,
+    refreshed: bool,
+) -> SavedPlan:
     """The plan with the inputs that it was made from."""
     config = session.config
     origin = Origin(
         at=iso_timestamp(datetime.now(UTC)),
         ftops=__version__,
-        path=_shown(asked.spec),
+        path=_shown(spec),
         environment=config.environment,
         variables={n: v for n, v in config.variables.items() if n in config.given},
-        variable_files=tuple(_shown(file) for file in asked.variable_files),
+        variable_files=tuple(_shown(file) for file in variable_files),
     )
     basis = basis_of(config, session.state, made, secret_digests(config, session.digest_key))
-    return SavedPlan(made, origin, basis, asked.options, asked.refresh)
+    return SavedPlan(made, origin, basis, options, refreshed)
 
 
 def write_plan(saved: SavedPlan, path: Path, keys: Keys | None) -> None:

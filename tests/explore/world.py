@@ -19,7 +19,7 @@ from ftops.core.timestamps import iso_timestamp
 from ftops.planning.plan import NORMAL, Mode, Options, Plan
 from ftops.planning.saved.plan_file import SavedPlan, parse_plan, plan_text
 from ftops.providers import Providers
-from ftops.session.saved_plans import Asked, revalidate, save
+from ftops.session.saved_plans import revalidate, save
 from ftops.session.session import Session
 from ftops.state.backends.local import LocalJournal, LocalStore
 from ftops.state.encryption import KEY_BYTES, Key, Keys
@@ -237,8 +237,7 @@ class World:
 
         def keep(session: Session, run: Run) -> None:
             assert run.plan is not None
-            asked = Asked(Path("ftops.yaml"), (), run.options, True)
-            kept = save(session, run.plan, asked)
+            kept = save(session, run.plan, Path("ftops.yaml"), (), run.options, True)
             kept = replace(kept, origin=replace(kept.origin, at=self._moment()))
             kept = parse_plan(plan_text(kept), "plan.ft")
             self.saved.append(Saved(kept, clone.spec, run.seen))

@@ -286,7 +286,7 @@ class World:
         state = self.reader.read()
         assert {a.name for a in state.resources} == set(NAMES)
         assert not state.pending
-        named = {"head.json", *(s.name for s in self.reader.manifests.load().manifest.snapshots)}  # type: ignore[union-attr]
+        named = {"head.json", *(s.name for s in self.reader.load().manifest.snapshots)}  # type: ignore[union-attr]
         assert set(self.bucket.things) == named, "litter stays behind"
 
 

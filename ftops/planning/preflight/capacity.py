@@ -12,7 +12,7 @@ from ftops.core.model_names import ModelName
 from ftops.core.resource_types import kind_of
 from ftops.planning.plan import Action, Change
 from ftops.planning.preflight.context import MAKES, Situation, find, text
-from ftops.planning.preflight.running_balance import Order, Shortage, Take, shortage
+from ftops.planning.preflight.running_balance import Order, Shortage, shortage
 from ftops.providers.account_facts import OfferedModel, Usage
 
 SLOTS = "OpenAI.FineTuned.Deployments"
@@ -74,11 +74,11 @@ def _shortages(situation: Situation, measure: Measure) -> Iterator[tuple[str, Us
     order = Order(situation.changes)
     for provider, facts in situation.accounts.items():
         quotas = {normal(usage.name): usage for usage in facts.usages or ()}
-        takes: dict[str, list[Take]] = {}
+        takes: dict[str, list[tuple[Change, float]]] = {}
         for change in situation.changes:
             if kind_of(change.address).serves and change.provider == provider:
                 for name, amount in _taken(situation, change, measure).items():
-                    takes.setdefault(name, []).append(Take(change, amount))
+                    takes.setdefault(name, []).append((change, amount))
         for name, steps in takes.items():
             usage = quotas.get(name)
             found = shortage(steps, usage.limit - usage.used, order) if usage else None

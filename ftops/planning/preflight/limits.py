@@ -10,7 +10,7 @@ from ftops.core.errors import Diagnostic
 from ftops.core.resource_types import RESOURCE_TYPES, ResourceType
 from ftops.planning.plan import Action
 from ftops.planning.preflight.context import MAKES, Situation
-from ftops.planning.preflight.running_balance import Order, Take, shortage
+from ftops.planning.preflight.running_balance import Order, shortage
 
 _MEGABYTE = 1_000_000
 _RUNNING_LIMITS: Mapping[str, str] = {
@@ -29,7 +29,7 @@ def numbers(situation: Situation) -> Iterator[Diagnostic]:
         if used is None or limit is None:
             continue
         takes = [
-            Take(c, 1 if c.action in MAKES else -1)
+            (c, 1 if c.action in MAKES else -1)
             for c in situation.changes
             if c.address.kind == kind.kind and c.provider == provider and c.action in (*MAKES, Action.DELETE)
         ]

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from ftops.core.dag import closure, reverse
 from ftops.planning.plan import Change
-
-
-class Take(NamedTuple):
-    """What one step takes of a quota or limit; negative if it frees some."""
-
-    step: Change
-    amount: float
 
 
 class Shortage(NamedTuple):
@@ -41,14 +34,14 @@ class Order:
         return step in self._behind[other]
 
 
-def shortage(takes: Iterable[Take], left: float, order: Order) -> Shortage | None:
-    """The shortage if the steps run in this order; None if there is enough."""
-    steps = list(takes)
+def shortage(takes: Sequence[tuple[Change, float]], left: float, order: Order) -> Shortage | None:
+    """The shortage if steps that take these amounts (negative: free) run in this order; None if there is
+    enough."""
     now = left
-    for number, take in enumerate(steps):
-        if take.amount > now and take.amount > 0:
-            later = [t for t in steps[number + 1 :] if t.amount < 0]
-            early = -sum(t.amount for t in later if not order.waits(t.step.step, take.step.step))
-            return Shortage(take.step, take.amount, now, is_sure=take.amount > now + early)
-        now -= take.amount
+    for number, (step, amount) in enumerate(takes):
+        if amount > now and amount > 0:
+            frees = ((one.step, -freed) for one, freed in takes[number + 1 :] if freed < 0)
+            early = sum(freed for one, freed in frees if not order.waits(one, step.step))
+            return Shortage(step, amount, now, is_sure=amount > now + early)
+        now -= amount
     return None

@@ -16,16 +16,14 @@ from contextlib import suppress
 from functools import partial
 from hashlib import sha256
 
-from msgspec import Struct
-
 from ftops.core.errors import StateError
 from ftops.core.snippets import command
 from ftops.core.timestamps import iso_timestamp
 from ftops.state.backends.base import AT_ONCE, KEPT_VERSIONS, LockInfo, Version, Waiting, no_such_version
-from ftops.state.backends.bucket_interface import Bucket, Conflict
+from ftops.state.backends.bucket_interface import Conflict
 from ftops.state.backends.bucket_lock import REAL_TIME, BucketLock, ManifestStore, Pace
 from ftops.state.backends.manifest import Manifest, Snapshot, damaged, segment_name, snapshot_name
-from ftops.state.file_format import PLAIN, DamagedJournal, StateCodec, decode, journal_entries, journal_rows
+from ftops.state.file_format import DamagedJournal, decode, journal_entries, journal_rows
 from ftops.state.state import Entry, State, fold
 
 READS = 5
@@ -38,13 +36,9 @@ class _MissingObject(Exception):
     """The manifest names an object that doesn't exist (any more)."""
 
 
-class BucketStore(Struct):
+class BucketStore(ManifestStore):
     """The state of a spec in an environment, in a bucket. See `base.Store`."""
 
-    bucket: Bucket
-    spec: str
-    environment: str
-    codec: StateCodec = PLAIN
     keep: int = KEPT_VERSIONS
     pace: Pace = REAL_TIME
     _held: BucketLock | None = None
@@ -53,15 +47,11 @@ class BucketStore(Struct):
     def place(self) -> str:
         return self.bucket.place
 
-    @property
-    def manifests(self) -> ManifestStore:
-        return ManifestStore(self.bucket, self.spec, self.environment, self.codec)
-
     def read(self) -> State:
         """Repeated if a run that ends meanwhile deletes objects that it has replaced."""
         previous = ""
         for _ in range(READS):
-            loaded = self.manifests.load()
+            loaded = self.load()
             if loaded is None or not loaded.manifest.lineage:
                 return State("")
             try:
@@ -73,7 +63,7 @@ class BucketStore(Struct):
         raise StateError(f"the state keeps changing while it is read: {self.place}", "", "try again")
 
     def lock(self, info: LockInfo, waiting: Waiting = AT_ONCE) -> BucketLock:
-        self._held = BucketLock(self.manifests, info, waiting, self.pace)
+        self._held = BucketLock(self, info, waiting, self.pace)
         return self._held
 
     def open_journal(self, state: State) -> BucketJournal:
@@ -92,11 +82,11 @@ class BucketStore(Struct):
         self.publish(self._lock(), state)
 
     def versions(self) -> Sequence[Version]:
-        loaded = self.manifests.load()
+        loaded = self.load()
         return tuple(s.version for s in loaded.manifest.snapshots) if loaded else ()
 
     def read_version(self, id: str) -> State:
-        loaded = self.manifests.load()
+        loaded = self.load()
         snapshots = loaded.manifest.snapshots if loaded else ()
         for snapshot in snapshots:
             if snapshot.version.id == id:
@@ -116,7 +106,7 @@ class BucketStore(Struct):
         return [content.decode(errors="replace") for _, content in self._contents(chosen)]
 
     def force_unlock(self, id: str) -> LockInfo:
-        loaded = self.manifests.load()
+        loaded = self.load()
         held = loaded.manifest.lease if loaded else None
         if loaded is None or held is None:
             raise StateError(
@@ -129,7 +119,7 @@ class BucketStore(Struct):
                 f"if you are sure that this run is dead: {command('ftops', 'force-unlock', held.holder.id)}",
             )
         try:
-            self.manifests.put(loaded.manifest.updated(lease=None), loaded.tag)
+            self.put(loaded.manifest.updated(lease=None), loaded.tag)
         except Conflict as error:
             raise StateError(
                 "the lock has just been renewed",

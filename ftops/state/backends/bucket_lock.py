@@ -31,7 +31,7 @@ from ftops.state.backends.manifest import (
     manifest_from_bytes,
     manifest_to_bytes,
 )
-from ftops.state.file_format import StateCodec
+from ftops.state.file_format import PLAIN, StateCodec
 
 LEASE_SECONDS = 60.0
 GRACE = 2.0
@@ -69,13 +69,13 @@ class Loaded(NamedTuple):
     modified: float
 
 
-class ManifestStore(Struct, frozen=True):
-    """Reads and writes the manifest of a state."""
+class ManifestStore(Struct):
+    """Reads and writes the manifest of a state in a bucket."""
 
     bucket: Bucket
     spec: str
     environment: str
-    codec: StateCodec
+    codec: StateCodec = PLAIN
 
     def load(self) -> Loaded | None:
         """None if nothing is recorded yet. Raises StateError."""

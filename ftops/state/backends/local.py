@@ -42,6 +42,7 @@ from ftops.state.file_format import (
 )
 from ftops.state.state import STATE_VERSION, Entry, State, fold
 
+_AUDIT = ".audit.jsonl"
 _NOBODY = LockInfo("", "", "", 0, "", "")
 
 
@@ -69,10 +70,6 @@ class LocalStore(Struct, frozen=True):
     @property
     def lock_path(self) -> Path:
         return self.snapshot_path.with_suffix(".lock")
-
-    @property
-    def audit_path(self) -> Path:
-        return self.snapshot_path.with_suffix(".audit.jsonl")
 
     @property
     def history(self) -> History:
@@ -131,7 +128,7 @@ class LocalStore(Struct, frozen=True):
 
     def append_audit(self, name: str, line: str) -> None:
         """Starts a new line if a crash has cut off the last one."""
-        path = self.audit_path
+        path = self.snapshot_path.with_suffix(_AUDIT)
         with translated(path):
             make_folder(path.parent)
             file = open_private(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
@@ -144,7 +141,7 @@ class LocalStore(Struct, frozen=True):
                 os.close(file)
 
     def audit_lines(self, newest: int | None = None) -> Sequence[str]:
-        content = (read_bytes(self.audit_path) or b"").decode(errors="replace")
+        content = (read_bytes(self.snapshot_path.with_suffix(_AUDIT)) or b"").decode(errors="replace")
         lines = [line for line in content.split("\n") if line]
         return lines if newest is None else lines[-newest:]
 

@@ -10,13 +10,13 @@ from msgspec.structs import replace
 
 from ftops.core.address import Address, Json, Reference
 from ftops.core.errors import Permanent
-from ftops.planning.adoption import Search, find_adoptable
+from ftops.planning.adoption import find_adoptable
 from ftops.planning.plan import Action, Change, Reason
 from ftops.planning.refresh import Reader
 from ftops.providers.base import Existing
 from ftops.providers.dataplane.job_wire import seed_for
 from ftops.providers.memory import MemoryProvider
-from ftops.state.state import RemoteObject, ResourceState, Status, owner_mark
+from ftops.state.state import RemoteObject, ResourceState, State, Status, owner_mark
 from tests.support.records import DATA, JOB, SERVING, record, state_of
 
 FINGERPRINT = "abcd" * 16
@@ -77,10 +77,10 @@ TRAIN = change(fingerprint=FINGERPRINT)
 
 
 def adopted(
-    account: Account, *changes: Change, search: Search | None = None
+    account: Account, *changes: Change, state: State | None = None, left_alone: tuple[Address, ...] = ()
 ) -> dict[Address, tuple[str, bool]]:
     """The ids of the objects to adopt, and whether they belong to another state."""
-    found, warning = find_adoptable(changes, Reader(lambda _: account), search or Search(state_of()))
+    found, warning = find_adoptable(changes, Reader(lambda _: account), state or state_of(), left_alone)
     assert warning == ""
     return {address: (one.remote.remote_id, one.shared) for address, one in found.items()}
 
@@ -165,24 +165,23 @@ def test_a_job_without_a_fingerprint_is_the_same_if_all_that_is_reported_leaves_
     account = Account(file("file-1", "d1"), file("file-2", "d2"), job(inputs=reported, model=model))
     training = change(after=wanted, fingerprint=FINGERPRINT, identities={"training": "sha256:d1"})
     recorded = [record(DATA, inputs={"content": "sha256:d1"})]
-    found = adopted(account, training, search=Search(state_of(recorded)))
+    found = adopted(account, training, state=state_of(recorded))
     assert bool(found) == is_adopted
 
 
 @pytest.mark.parametrize(
-    ("change", "search"),
+    ("change", "state", "left_alone"),
     [
-        (change(action=Action.UPDATE, fingerprint=FINGERPRINT), Search(state_of())),
-        (change(SERVING, fingerprint=FINGERPRINT), Search(state_of())),
-        (TRAIN, Search(state_of(), replaces=(JOB,))),
-        (TRAIN, Search(state_of(), imports=frozenset({JOB}))),
-        (TRAIN, Search(state_of([record(OTHER_JOB, "ftjob-1")]))),
-        (TRAIN, Search(state_of(deposed=[(record(OTHER_JOB, "ftjob-1"), "key")]))),
+        (change(action=Action.UPDATE, fingerprint=FINGERPRINT), state_of(), ()),
+        (change(SERVING, fingerprint=FINGERPRINT), state_of(), ()),
+        (TRAIN, state_of(), (JOB,)),
+        (TRAIN, state_of([record(OTHER_JOB, "ftjob-1")]), ()),
+        (TRAIN, state_of(deposed=[(record(OTHER_JOB, "ftjob-1"), "key")]), ()),
     ],
-    ids=["updated", "deployment", "replace", "import", "recorded", "deposed"],
+    ids=["updated", "deployment", "left alone", "recorded", "deposed"],
 )
-def test_nothing_is_adopted(change: Change, search: Search) -> None:
-    assert adopted(Account(job(fingerprint=FINGERPRINT)), change, search=search) == {}
+def test_nothing_is_adopted(change: Change, state: State, left_alone: tuple[Address, ...]) -> None:
+    assert adopted(Account(job(fingerprint=FINGERPRINT)), change, state=state, left_alone=left_alone) == {}
 
 
 def test_a_replaced_job_is_adopted_too() -> None:
@@ -230,12 +229,12 @@ def test_no_object_is_adopted_twice() -> None:
     ],
 )
 def test_an_object_of_another_state_is_shared(existing: Existing, planned: Change, is_shared: bool) -> None:
-    found = adopted(Account(existing), planned, search=Search(state_of()))
+    found = adopted(Account(existing), planned)
     assert [shared for _, shared in found.values()] == [is_shared]
 
 
 def test_an_account_that_can_not_be_listed_gives_a_warning() -> None:
-    found, warning = find_adoptable([TRAIN], Reader(lambda _: Refusing()), Search(state_of()))
+    found, warning = find_adoptable([TRAIN], Reader(lambda _: Refusing()), state_of())
     assert found == {}
     assert warning == "can't look for existing files and jobs to adopt: not signed in"
 
@@ -244,4 +243,4 @@ def test_nobody_is_asked_if_there_is_nothing_to_create() -> None:
     account = Account()
     assert adopted(account, replace(TRAIN, action=Action.DELETE)) == {}
     assert account.listed == []
-    assert find_adoptable([TRAIN], Reader(lambda _: MemoryProvider()), Search(state_of())) == ({}, "")
+    assert find_adoptable([TRAIN], Reader(lambda _: MemoryProvider()), state_of()) == ({}, "")
