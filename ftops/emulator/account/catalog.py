@@ -1,7 +1,7 @@
 """Catalog: the base models that the emulated account offers.
 
-Versions and defaults are those of the public model catalogue. ``base_rate`` is the emulator's own: with it
-the automatic settings learn a few hundred examples well.
+Versions and defaults are those of the public model catalogue, except for ``replay``, which only the emulator
+has. ``base_rate`` is the emulator's own: with it the automatic settings learn a few hundred examples well.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ BASE_MODELS = (
     BaseModel("gpt-4.1-nano", "2025-04-14", True, 0.1, _RATE / 0.1, 1047576, 65536, 1744588800, _BOTH),
     BaseModel("gpt-35-turbo", "0125", True, 1.0, _RATE, 16385, 16385, 1706140800, only_standard=True),
     BaseModel("gpt-4o", "2024-11-20", False, 1.0, _RATE, 128000, 0, 1732060800),
+    BaseModel("replay", "1", False, 1.0, _RATE, 128000, 0, 1732060800),
 )  # fmt: skip
 
 BY_ID = {model.id: model for model in BASE_MODELS}

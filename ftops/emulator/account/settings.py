@@ -78,6 +78,13 @@ class Settings(Struct, frozen=True):
     missing_data_action_status: Annotated[
         Literal[401, 403], "status for a principal without the data action"
     ] = 401
+    answer_noise: Annotated[
+        float,
+        "share of answers that differ from the model's own (1: all), the same in every run of the server",
+    ] = 0.0
+    recordings: Annotated[
+        str, "file with the answers of the model `replay`; see [Recorded answers](#recorded-answers)"
+    ] = ""
     pause_reply: Annotated[
         Literal["pausing", "paused"],
         "job status in the reply to a pause: as recorded, or as in the official example",
@@ -111,6 +118,9 @@ class Settings(Struct, frozen=True):
     idle_deployment_seconds: Annotated[
         float, "lifetime of a deployment of a fine-tuned model without calls"
     ] = 15 * 24 * 3600.0
+    answer_seconds: Annotated[
+        float, "how long an answer of 20 tokens takes, others in proportion (at most 30 real seconds)"
+    ] = 0.0
     copy_seconds: Annotated[float, "how long the copy of a checkpoint takes"] = 0.2
     import_timeout_seconds: Annotated[float, "timeout for the source of an import, in real seconds"] = 10.0
     clock_skew_seconds: Annotated[float, "error of the Date header, positive or negative"] = 0.0
@@ -124,6 +134,12 @@ class Settings(Struct, frozen=True):
     deployments_limit: Annotated[int, "deployments in the account"] = 32
     finetuned_deployments_limit: Annotated[int, "deployments of fine-tuned models"] = 10
     model_quota: Annotated[int, "thousands of tokens per minute, per SKU and model"] = 1000
+    requests_per_unit: Annotated[
+        int, "requests in 10 seconds for each unit of a deployment's capacity (1 in the service); 0: no limit"
+    ] = 0
+    tokens_per_unit: Annotated[
+        int, "tokens per minute for each unit of a deployment's capacity (1000 in the service); 0: no limit"
+    ] = 0
 
 
 _SECTIONS = {

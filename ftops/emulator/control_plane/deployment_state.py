@@ -33,8 +33,11 @@ def described(cloud: Cloud, deployment: Deployment) -> JSON:
         "provisioningState": state(deployment, cloud.clock.now()),
         **({"deploymentState": "Paused"} if deployment.paused else {}),
         "rateLimits": [
-            {"key": "request", "renewalPeriod": 10, "count": capacity},
-            {"key": "token", "renewalPeriod": 60, "count": 1000 * capacity},
+            {"key": key, "renewalPeriod": period, "count": per_unit * capacity}
+            for key, period, per_unit in (
+                ("request", 10, cloud.settings.requests_per_unit or 1),
+                ("token", 60, cloud.settings.tokens_per_unit or 1000),
+            )
         ],
     }
     return {

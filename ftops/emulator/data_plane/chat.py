@@ -1,29 +1,31 @@
-"""Chat completions: from the tuned model of a deployment, or by the rules for base models."""
+"""Chat completions: from the tuned model of a deployment, by the rules for base models, or recorded."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections import OrderedDict
-from collections.abc import AsyncIterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import AsyncIterator, Mapping, Sequence
+from itertools import chain
+from typing import Any, NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from ftops.emulator.account import catalog
-from ftops.emulator.account.cloud import JSON, Cloud, TunedModel, new_hex
+from ftops.emulator.account.cloud import JSON, Cloud, new_hex
 from ftops.emulator.control_plane import deployment_state
+from ftops.emulator.data_plane import inference
+from ftops.emulator.data_plane.inference import Memory
+from ftops.emulator.data_plane.recordings import MODEL, request_key
 from ftops.emulator.http.errors import ServiceError, deployment_not_found
 from ftops.emulator.http.messages import read_object, reply
 from ftops.emulator.trainer import base_model, examples
 from ftops.emulator.trainer.examples import Context, InvalidChat, Reply, text_of, words
 
-if TYPE_CHECKING:
-    from ftops.emulator.trainer.model import Model
-
-_MAX_LOADED = 4
 _MAX_CHOICES = 128
+_USUAL_TOKENS = 20
+"""Of an answer that takes ``answer_seconds``."""
+_LONGEST_WAIT = 30.0
 
 
 class _Question(NamedTuple):
@@ -33,53 +35,89 @@ class _Question(NamedTuple):
     calls: bool  # whether the reply may be calls
     texts: bool  # whether the reply may be a text
     forced: bool  # whether one given function must be called
-    prompt_tokens: int
+    is_json: bool  # whether a text must be JSON
+    tokens: tuple[str, ...]  # of the prompt; functions come first
+    framing: int  # tokens that are added
+    choices: int
+    longest: int  # tokens that each answer may have, as requested
+    key: str
+
+    @property
+    def prompt_tokens(self) -> int:
+        return len(self.tokens) + self.framing
 
 
-class LoadedModels:
-    """The tuned models that were used last, in memory."""
+class _Answer(NamedTuple):
+    """A message, in the format of the request. ``usage`` is as recorded."""
 
-    def __init__(self) -> None:
-        self._loaded: OrderedDict[str, Model] = OrderedDict()
+    message: JSON
+    reason: str
+    usage: JSON | None = None
 
-    def get(self, cloud: Cloud, tuned: TunedModel) -> Model:
-        # Imported here: numpy is loaded by the first request for a tuned model.
-        from ftops.emulator.trainer import model
-
-        loaded = self._loaded.pop(tuned.weights, None)
-        self._loaded[tuned.weights] = loaded or model.load(cloud.weights(tuned.weights))
-        while len(self._loaded) > _MAX_LOADED:
-            self._loaded.popitem(last=False)
-        return self._loaded[tuned.weights]
+    @property
+    def tokens(self) -> int:
+        calls = [call["function"] for call in self.message.get("tool_calls") or ()]
+        calls += [call] if (call := self.message.get("function_call")) else []
+        texts = (str(call["name"]) + str(call["arguments"]) for call in calls)
+        return sum(len(words(text)) for text in (text_of(self.message), *texts))
 
 
 async def complete(cloud: Cloud, request: Request) -> Response:
     body = await read_object(request)
-    name = request.path_params.get("deployment") or body.get("model")
-    model = deployment_state.serving(cloud, str(name))
+    name = str(request.path_params.get("deployment") or body.get("model"))
+    model = deployment_state.serving(cloud, name)
     question = _question(body)
+    memory: Memory = request.scope["emulator.memory"]
+    deployment = deployment_state.find(cloud, name)
+    if deployment is None:
+        raise deployment_not_found()
+    version = request.query_params.get("api-version") or "v1"
+    most = question.prompt_tokens + question.longest * question.choices
+    headers = memory.limits.take(cloud, deployment, most, version)
+    model_id, answers = await _answers(cloud, memory, model, question)
+    cached = memory.prompts.read(model_id, question.tokens, cloud.clock.now())
+    await asyncio.sleep(_seconds(cloud, answers[0].tokens))
+    completion = _completion(cloud, model_id, question, answers, cached)
+    if not body.get("stream"):
+        return reply(completion, headers=headers)
+    usage = bool((body.get("stream_options") or {}).get("include_usage"))
+    return StreamingResponse(_chunks(completion, usage), headers=headers, media_type="text/event-stream")
+
+
+def _seconds(cloud: Cloud, tokens: int) -> float:
+    """How long an answer takes, in real time."""
+    seconds = cloud.settings.answer_seconds * tokens / _USUAL_TOKENS
+    return min(seconds / (cloud.clock.rate or 1.0), _LONGEST_WAIT)
+
+
+async def _answers(
+    cloud: Cloud, memory: Memory, model: JSON, question: _Question
+) -> tuple[str, Sequence[_Answer]]:
+    """The id of the model, and an answer for each choice. Raises ServiceError."""
     tuned = deployment_state.tuned_model(cloud, model)
     known = catalog.find(model["name"], model.get("version"))
     if tuned is None and known is None:
         raise deployment_not_found()
-    loaded: LoadedModels = request.scope["emulator.loaded_models"]
-    answer = await asyncio.to_thread(_answer, cloud, loaded, tuned, question)
     model_id = tuned.id if tuned else known.id if known else ""
-    completion = _completion(cloud, model_id, question, answer, _choices(body))
-    if not body.get("stream"):
-        return reply(completion)
-    usage = bool((body.get("stream_options") or {}).get("include_usage"))
-    return StreamingResponse(_chunks(completion, usage), media_type="text/event-stream")
-
-
-def _answer(cloud: Cloud, loaded: LoadedModels, tuned: TunedModel | None, question: _Question) -> Reply:
     context, calls, texts, *_ = question
-    learned = None
-    if tuned is not None:
-        from ftops.emulator.trainer import model
+    if model["name"] == MODEL:
+        found = memory.recordings.find(cloud.settings.recordings, question.key)
+        numbers = [memory.count(model_id, question.key) for _ in range(question.choices)]
+        return model_id, [_recorded(found[number % len(found)]) for number in numbers]
+    usual = await asyncio.to_thread(inference.answer, cloud, memory.models, tuned, context, calls, texts)
+    if question.is_json and usual.text == base_model.GREETING:
+        raise _bad("There is no language model here that could write JSON; see docs/emulator.md.")
+    if not (share := cloud.settings.answer_noise):
+        return model_id, [_message(question, usual)] * question.choices
+    seeds = [(model_id, question.key, memory.count(model_id, question.key)) for _ in range(question.choices)]
+    replies = [inference.with_noise(usual, context, share, seed) for seed in seeds]
+    return model_id, [_message(question, drawn) for drawn in replies]
 
-        learned = model.answer(loaded.get(cloud, tuned), context, texts=texts, calls=calls)
-    return learned or base_model.answer(context, texts=texts, calls=calls)
+
+def _recorded(line: JSON) -> _Answer:
+    message = {"role": "assistant", "content": None, "refusal": None, **line["message"]}
+    reason = line.get("finish_reason") or ("tool_calls" if message.get("tool_calls") else "stop")
+    return _Answer(message, str(reason), line.get("usage"))
 
 
 def _question(body: Mapping[str, Any]) -> _Question:
@@ -101,13 +139,19 @@ def _question(body: Mapping[str, Any]) -> _Question:
         if not functions:
             raise _bad(f"The chosen function '{forced}' is not among those offered.")
     offered = body.get("tools") or body.get("functions")
-    text = " ".join(text_of(message) for message in messages)
+    texts = (json.dumps(offered) if offered else "", *(text_of(message) for message in messages))
+    form = body.get("response_format")
     return _Question(
         examples.context_of(messages, functions, legacy),
         choice != "none",
         choice in ("auto", "none", None),
         forced is not None,
-        len(words(text + (json.dumps(offered) if offered else ""))) + 3 * len(messages),
+        isinstance(form, dict) and str(form.get("type")).startswith("json"),
+        tuple(chain.from_iterable(map(words, texts))),
+        3 * len(messages),
+        _choices(body),
+        _longest(body),
+        request_key(body),
     )
 
 
@@ -118,34 +162,41 @@ def _choices(body: Mapping[str, Any]) -> int:
     return count
 
 
-def _completion(cloud: Cloud, model: str, question: _Question, answer: Reply, count: int) -> JSON:
-    message, reason = _message(question, answer)
-    texts = [message.get("content") or "", *(c.name + json.dumps(dict(c.arguments)) for c in answer.calls)]
-    completion_tokens = sum(len(words(text)) for text in texts) * count
-    choices = [
-        {"index": index, "finish_reason": reason, "logprobs": None, "message": message}
-        for index in range(count)
-    ]
+def _longest(body: Mapping[str, Any]) -> int:
+    given = body.get("max_completion_tokens") or body.get("max_tokens") or 0
+    if type(given) is not int or given < 0:
+        raise _bad("'max_tokens' must be a positive integer.")
+    return given
+
+
+def _completion(
+    cloud: Cloud, model: str, question: _Question, answers: Sequence[_Answer], cached: int
+) -> JSON:
+    prompt, output = question.prompt_tokens, sum(answer.tokens for answer in answers)
+    usage = {
+        "prompt_tokens": prompt,
+        "completion_tokens": output,
+        "total_tokens": prompt + output,
+        "prompt_tokens_details": {"cached_tokens": cached},
+    }
     return {
         "id": f"chatcmpl-{new_hex()}",
         "object": "chat.completion",
         "created": int(cloud.clock.now()),
         "model": model,
-        "choices": choices,
+        "choices": [
+            {"index": index, "finish_reason": answer.reason, "logprobs": None, "message": answer.message}
+            for index, answer in enumerate(answers)
+        ],
         "system_fingerprint": "fp_emulator",
-        "usage": {
-            "prompt_tokens": question.prompt_tokens,
-            "completion_tokens": completion_tokens,
-            "total_tokens": question.prompt_tokens + completion_tokens,
-        },
+        "usage": answers[0].usage or usage,
     }
 
 
-def _message(question: _Question, answer: Reply) -> tuple[JSON, str]:
-    """The message, in the format of the request, and the finish reason."""
+def _message(question: _Question, answer: Reply) -> _Answer:
     start: JSON = {"role": "assistant", "refusal": None}
     if not answer.calls:
-        return {**start, "content": answer.text}, "stop"
+        return _Answer({**start, "content": answer.text}, "stop")
     calls = [
         {"name": call.name, "arguments": json.dumps(dict(call.arguments), ensure_ascii=False)}
         for call in answer.calls
@@ -153,9 +204,10 @@ def _message(question: _Question, answer: Reply) -> tuple[JSON, str]:
     legacy = question.context.legacy if question.context.functions else answer.legacy
     if legacy:
         reason = "stop" if question.forced else "function_call"
-        return {**start, "content": None, "function_call": calls[0]}, reason
+        return _Answer({**start, "content": None, "function_call": calls[0]}, reason)
     tool_calls = [{"id": f"call_{new_hex()[:24]}", "type": "function", "function": call} for call in calls]
-    return {**start, "content": None, "tool_calls": tool_calls}, ("stop" if question.forced else "tool_calls")
+    reason = "stop" if question.forced else "tool_calls"
+    return _Answer({**start, "content": None, "tool_calls": tool_calls}, reason)
 
 
 async def _chunks(completion: JSON, usage: bool) -> AsyncIterator[bytes]:

@@ -129,6 +129,7 @@ async def reset(cloud: Cloud, request: Request) -> Response:
     schedule_of(request).stop_all()
     with cloud.lock:
         cloud.clear()
+        request.scope["emulator.memory"].clear()
         request.scope["emulator.log"].clear()
     return await health(cloud, request)
 

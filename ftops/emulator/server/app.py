@@ -22,7 +22,7 @@ from starlette.types import Receive, Scope, Send
 from ftops.emulator.account.cloud import JSON, Cloud, Principal
 from ftops.emulator.account.faults import Rule
 from ftops.emulator.control_plane.account import delete_account, put_account
-from ftops.emulator.data_plane.chat import LoadedModels
+from ftops.emulator.data_plane.inference import Memory
 from ftops.emulator.data_plane.job_schedule import Schedule
 from ftops.emulator.http.access import require
 from ftops.emulator.http.auth import OWNER, Credentials
@@ -67,7 +67,7 @@ class App:
         self._idle = idle
         self._routes = table(cloud.account)
         self._log: deque[JSON] = deque(maxlen=LOGGED)
-        self._loaded_models = LoadedModels()
+        self._memory = Memory()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -103,7 +103,7 @@ class App:
         return {
             "emulator.plane": plane,
             "emulator.schedule": self.schedule,
-            "emulator.loaded_models": self._loaded_models,
+            "emulator.memory": self._memory,
             "emulator.log": self._log,
             "emulator.key": self._credentials.key,
             "emulator.credentials": self._credentials,

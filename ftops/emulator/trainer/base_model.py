@@ -14,8 +14,8 @@ from typing import Any
 from ftops.emulator.trainer.examples import Call, Context, Function, Reply
 
 GREETING = (
-    "I am an untuned base model in the ftops emulator: I have no functions to call here, and "
-    "nothing was taught to me. Fine-tune me on examples, and I answer as they do."
+    "I am an untuned base model in the ftops emulator, not a language model: I have no functions to call "
+    "here, and nothing was taught to me. Fine-tune me on examples, and I answer as they do."
 )
 _WORD = re.compile(r"[A-Za-z]+|-?\d+(?:\.\d+)?")
 _COMMON_WORDS = """
@@ -33,9 +33,11 @@ def answer(context: Context, *, calls: bool, texts: bool) -> Reply:
     best = max(scored, key=lambda pair: pair[0], default=None)
     if not calls or best is None or (best[0] == 0 and texts):
         return Reply(GREETING)
-    function = best[1]
-    call = Call(function.name, _arguments(function, context.prompt))
-    return Reply(calls=(call,), legacy=context.legacy)
+    return Reply(calls=(call(best[1], context.prompt),), legacy=context.legacy)
+
+
+def call(function: Function, prompt: str) -> Call:
+    return Call(function.name, _arguments(function, prompt))
 
 
 def _overlap(context: Context, function: Function) -> float:

@@ -30,6 +30,8 @@ _SECONDS_BEFORE_RETRY = 30.0
 _QUOTA_LAG_SECONDS = 90.0
 """The quota of a deleted deployment is released some time after its deletion."""
 _NOT_YET = frozenset({"deploymentnotfound", "deploymentnotready"})
+_ANSWERS = frozenset({"recordingnotfound"})
+"""Codes with the status 404 of a deployment that answers: the emulator's, of one that has recordings only."""
 
 
 class _Asked(NamedTuple):
@@ -252,7 +254,12 @@ class Deployments:
                 )
             except Exception as exc:
                 refusal = refusal_from(exc)
-                if refusal is not None and (refusal.status == 404 or refusal.code.lower() in _NOT_YET):
+                code = refusal.code.lower() if refusal else ""
+                if (
+                    refusal is not None
+                    and code not in _ANSWERS
+                    and (refusal.status == 404 or code in _NOT_YET)
+                ):
                     return "the deployment is provisioned but doesn't answer yet"
                 if refusal is None or refusal.status >= 500:
                     raise

@@ -55,6 +55,8 @@ _ACCOUNT: Mapping[str, str] = {
 """The account of a server that doesn't name one."""
 _KEY_VARIABLE = "FTOPS_EMULATOR_KEY"
 """If it is empty, the key in the folder is used."""
+_RECORDINGS = "recordings"
+"""A setting of the server: a path, relative to the project root in a spec."""
 _LOG = "server.log"
 _PORT = "port"
 _NOTE_BYTES = 65536
@@ -176,6 +178,8 @@ class _Server:
         self._key = str(settings.get("api_key") or "")
         self._account = str(settings.get("account") or "")
         self._settings = dict(object_at(settings, "settings"))
+        if file := self._settings.get(_RECORDINGS):
+            self._settings[_RECORDINGS] = str(project / str(file))
         self._pipe: IO[bytes] | None = None
         self.connection: Mapping[str, Json] = {}
 
