@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct, field
 
 from ftops.core.address import Json
+from ftops.evaluation.agreement import Agreement, Labelled
 from ftops.evaluation.answers import Answer, Failure, Question
 from ftops.evaluation.comparison import MARGIN, Row, compare, scores_of
 from ftops.evaluation.expectations import schemas_of
@@ -32,6 +33,8 @@ class Inputs(Struct, frozen=True):
     graders: tuple[Grader, ...] = ()
     alpha: float = ALPHA
     margin: float = MARGIN
+    labels: Mapping[str, Sequence[Labelled]] = {}
+    """What people say of answers, by the judge that is compared with them."""
 
     def __post_init__(self) -> None:
         if not self.graders:
@@ -80,6 +83,8 @@ class Evaluation(Struct, frozen=True):
     results: tuple[ModelResult, ...]
     comparisons: tuple[Comparison, ...]
     baseline: str = ""
+    agreements: Mapping[str, Agreement] = {}
+    """Of judges with people, by grader."""
 
     @property
     def verdicts(self) -> dict[str, str]:

@@ -67,12 +67,13 @@ def decision_of(grader: Grader, reply: Answer | Failure) -> str | float | Failur
     decided = value.get(key) if isinstance(value, dict) else None
     if decided is None:
         return Failure(f"the judge's reply has no `{key}`: {text[:60] or reply.finish_reason or 'nothing'}")
-    if not _is_allowed(decided, grader.options):
+    if not is_allowed(decided, grader.options):
         return Failure(f"the judge's {key} isn't allowed: {str(decided)[:60]}")
     return decided if isinstance(decided, str) else float(decided)
 
 
-def _is_allowed(decided: Any, options: Mapping[str, Any]) -> bool:
+def is_allowed(decided: Any, options: Mapping[str, Any]) -> bool:
+    """Whether it is a label or a score of a judge with these options."""
     if labels := options.get("labels"):
         return isinstance(decided, str) and decided in labels
     low, high = options["range"]

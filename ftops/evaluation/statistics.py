@@ -6,6 +6,7 @@ candidate got right, `lost` those that only the baseline got right.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 from math import lgamma, sqrt
@@ -162,6 +163,15 @@ def _drawn(rows: NDArray[np.float64], draws: int, random: np.random.Generator) -
     sizes = [min(step, draws - start) for start in range(0, draws, step)]
     chosen = (random.integers(0, len(rows), (size, len(rows)), dtype=np.int32) for size in sizes)
     return np.concatenate([rows[block].sum(axis=1) for block in chosen])
+
+
+def cohens_kappa(first: Sequence[object], second: Sequence[object]) -> float | None:
+    """Agreement of two raters beyond chance (Cohen 1960). None if they can't agree by more than chance: both
+    always say the same one thing, or nothing."""
+    n, agreed = len(first), sum(a == b for a, b in zip(first, second, strict=True))
+    ours, theirs = Counter(first), Counter(second)
+    by_chance = sum(count * theirs[said] for said, count in ours.items())
+    return (n * agreed - by_chance) / (n * n - by_chance) if by_chance < n * n else None
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
+from msgspec.structs import replace
+
 from ftops.core.errors import FtopsError, UsageError
 from ftops.core.resource_types import kind_of
 from ftops.core.suggestions import did_you_mean
-from ftops.evaluation.answers import Answers, Grades, Question
-from ftops.evaluation.asking import NOT_ASKED, Asked, Asker
+from ftops.evaluation.answers import Answers, Grades
+from ftops.evaluation.asking import Asked, Asker
 from ftops.evaluation.evaluation import Evaluation, Given, Inputs, evaluate
 from ftops.evaluation.graders import Grader
-from ftops.evaluation.remote_graders import REMOTE, check_fields, remote_grades, steps_of
+from ftops.evaluation.remote_graders import REMOTE, check_fields
+from ftops.evaluation.remote_grading import RemoteGrading
 from ftops.evaluation.service_grader import GraderRuns
 from ftops.planning.provider_matching import located
 from ftops.session.answers import kept_answers
@@ -43,11 +46,8 @@ class Evaluator:
             )
         candidates = [asked for name, asked in self._asked.items() if name != baseline]
         check_fields(inputs.graders, inputs.prompts)
-        self._remote = [
-            (grader, _asker(session, grader, candidates, fresh))
-            for grader in inputs.graders
-            if grader.type in REMOTE
-        ]
+        askers = [(g, _asker(session, g, candidates, fresh)) for g in inputs.graders if g.type in REMOTE]
+        self._remote = RemoteGrading(inputs, askers)
 
     @property
     def missing(self) -> Mapping[str, int]:
@@ -56,17 +56,8 @@ class Evaluator:
 
     @property
     def gradings(self) -> int:
-        """How many requests judges and the service will be sent at most: one for each answer that isn't
-        kept, and one for each kept answer whose grade isn't."""
-        total = 0
-        for asked in self._asked.values():
-            kept = [asked.kept.get(question.key(asked.model)) for question in self._questions]
-            answers = [answer or NOT_ASKED for answer in kept]
-            for grader, asker in self._remote:
-                steps = steps_of(grader, self._inputs.asked_prompts, answers)
-                known = [step for step in steps if isinstance(step, Question)]
-                total += kept.count(None) + asker.count_missing(known)
-        return total
+        """How many requests judges and the service will be sent at most."""
+        return self._remote.most_requests(list(self._asked.values()))
 
     @property
     def count(self) -> int:
@@ -90,21 +81,10 @@ class Evaluator:
             answers = Asker(asked).answers(
                 self._questions, concurrency, partial(on_answer, name), partial(tell, name)
             )
-            grades = {
-                grader.name: remote_grades(
-                    grader,
-                    self._inputs.asked_prompts,
-                    answers,
-                    partial(
-                        asker.answers,
-                        concurrency=concurrency,
-                        tell=partial(tell, grader.name),
-                    ),
-                )
-                for grader, asker in self._remote
-            }
+            grades = self._remote.grades(answers, concurrency, tell)
             results.append(Given(name, asked.model.rpartition("|")[2], answers, grades))
-        return evaluate(self._inputs, results, self._baseline)
+        evaluation = evaluate(self._inputs, results, self._baseline)
+        return replace(evaluation, agreements=self._remote.agreements(concurrency, tell))
 
 
 def _asked(session: Session, name: str, fresh: bool) -> Asked:

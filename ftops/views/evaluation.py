@@ -48,7 +48,7 @@ def _table(evaluation: Evaluation, comparison: Comparison, paint: Painter) -> It
     for row, cells in zip(shown, rows, strict=True):
         text = clean(_joined(cells[:8], widths))
         yield f"{text}  {paint(cells[8], _STYLES.get(row.verdict, ''))}" if row.verdict else text
-    yield from (paint(note, "dim") for note in notes(comparison))
+    yield from (paint(note, "dim") for note in notes(evaluation, comparison))
     yield ""
 
 
@@ -57,13 +57,18 @@ def rows_to_show(comparison: Comparison) -> list[Row]:
     return [row for row in comparison.rows if row.by != "function" or not _is_perfect(row)]
 
 
-def notes(comparison: Comparison) -> Iterator[str]:
-    """Below a table: what it leaves out, and the methods."""
+def notes(evaluation: Evaluation, comparison: Comparison) -> Iterator[str]:
+    """Below a table: what it leaves out, the methods, and how far a judge can be trusted."""
     if left := len(comparison.rows) - len(rows_to_show(comparison)):
         yield f"{plural(left, 'other function')}: all answers are right"
     tested = [row for row in comparison.rows if row.p is not None]
     if methods := _METHODS.get(tuple(sorted({row.test for row in tested}))):
         yield (_ADJUSTED if any(row.by for row in tested) else "") + methods
+    if found := evaluation.agreements.get(comparison.grader):
+        kappa = "n/a" if found.kappa is None else f"{found.kappa:.2f}"
+        more = f"; {found.ungraded} ungraded" if found.ungraded else ""
+        graded = plural(found.answers - found.ungraded, "answer")
+        yield f"The judge agrees with people on {found.agreed} of {graded}{more} (Cohen's kappa {kappa})."
 
 
 def table_rows(evaluation: Evaluation, comparison: Comparison, rows: Sequence[Row]) -> list[list[str]]:
@@ -232,6 +237,10 @@ def to_json(evaluation: Evaluation) -> dict[str, Json]:
         "baseline": evaluation.baseline or None,
         "is_complete": evaluation.is_complete,
         "verdicts": dict(evaluation.verdicts),
+        "agreements": {
+            name: {"answers": a.answers, "agreed": a.agreed, "ungraded": a.ungraded, "kappa": a.kappa}
+            for name, a in evaluation.agreements.items()
+        },
         "comparisons": [_comparison_json(c) for c in evaluation.comparisons],
         "models": [
             {

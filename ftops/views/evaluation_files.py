@@ -152,7 +152,7 @@ def _table(evaluation: Evaluation, comparison: Comparison) -> Iterator[str]:
     for row, cells in zip(shown, rows, strict=True):
         marked = (f"<td{_cell_class(row, i)}>{_html(cell)}</td>" for i, cell in enumerate(cells))
         yield f"<tr>{''.join(marked)}</tr>"
-    yield f'</tbody></table></div><p class="dim">{"<br>".join(map(_html, notes(comparison)))}</p>'
+    yield f'</tbody></table></div><p class="dim">{"<br>".join(map(_html, notes(evaluation, comparison)))}</p>'
 
 
 def _cell_class(row: Row, index: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,52 @@ def test_a_deployment_judges_and_is_asked_once(folder: Path, admin: Admin) -> No
     assert admin.count("/chat/completions") == 12
     assert evaluate(folder, {"acted": JUDGE}) | {"comparisons": []} == found | {"comparisons": []}
     assert admin.count("/chat/completions") == 12
+
+
+def test_a_judge_is_compared_with_people(folder: Path, admin: Admin) -> None:
+    """They say of one answer in ten what the judge doesn't."""
+    names = ["land_drone", "reject_request"] * 5
+    labels = ["declined", "declined", *["acted", "declined"] * 4]
+    rows = [
+        {"prompt": f"{i}", "answer": json.dumps([{"name": name, "arguments": "{}"}]), "label": label}
+        for i, (name, label) in enumerate(zip(names, labels, strict=True))
+    ]
+    (folder / "people.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    judge = {**JUDGE, "prompt": "{{sample.output_text}}\nWhat did it do?", "agreement": "people.jsonl"}
+    found = evaluate(folder, {"acted": judge})
+    kappa = pytest.approx(0.8)
+    assert found["agreements"] == {"acted": {"answers": 10, "agreed": 9, "ungraded": 0, "kappa": kappa}}
+    requests = admin.count("/chat/completions")
+    report = run([*FTOPS, "eval", *WORDS, "--out", "report.html"], folder)
+    said = "The judge agrees with people on 9 of 10 answers (Cohen's kappa 0.80)."
+    assert said in report.stdout
+    assert escape(said) in (folder / "report.html").read_text(encoding="utf-8")
+    assert admin.count("/chat/completions") == requests
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("{", "people.jsonl:2:1"),
+        ('{"prompt": "a", "answer": "b", "label": "flew"}', "isn't one that the judge acted can give"),
+        ('{"prompt": "a", "label": "acted"}', "needs the texts `prompt` and `answer`"),
+        (
+            '{"prompt": "a", "answer": "b", "label": "acted"}',
+            "uses {{item.calls}}, which a prompt doesn't have",
+        ),
+    ],
+)
+def test_labels_are_checked_before_anything_is_asked(
+    folder: Path, admin: Admin, row: str, message: str
+) -> None:
+    good = '{"prompt": "a", "answer": "b", "calls": "c", "label": "acted"}'
+    (folder / "people.jsonl").write_text(f"{good}\n{row}\n", encoding="utf-8")
+    judge = {**JUDGE, "prompt": "{{item.calls}} {{sample.output_text}}", "agreement": "people.jsonl"}
+    (folder / "graders.json").write_text(json.dumps({"acted": judge}), encoding="utf-8")
+    done = run([*FTOPS, "eval", *WORDS, "-y"], folder)
+    assert done.returncode == 1
+    assert message in " ".join(done.stderr.split())
+    assert admin.count("/chat/completions") == 0
 
 
 def test_a_judge_needs_approval_also_for_answers_that_are_there(folder: Path, admin: Admin) -> None:

@@ -24,7 +24,9 @@ from ftops.session.session import Session
 from ftops.views.values import plural
 
 if TYPE_CHECKING:
+    from ftops.evaluation.agreement import Labelled
     from ftops.evaluation.evaluation import Evaluation
+    from ftops.evaluation.graders import Grader
     from ftops.session.evaluation import Evaluator
 
 HELD = 5
@@ -137,13 +139,15 @@ def command(
     for out in outs:
         check_report(out)
     offered = _tools(tools)
+    chosen = read_graders_file(_content(graders), display(graders)) if graders else ()
     inputs = Inputs(
         read_prompts(_content(prompts), display(prompts), offered),
         offered,
         _text(system).strip() if system else "",
         _settings(settings),
         samples,
-        read_graders_file(_content(graders), display(graders)) if graders else (),
+        chosen,
+        labels=_labels(graders, chosen),
     )
     with Session.open(read(spec)) as session:
         evaluator = Evaluator(session, names, against, inputs, fresh)
@@ -200,6 +204,18 @@ def _is_approved(
     if approved or not asked + gradings:
         return True
     return screen.approve("Send these requests?", "sending requests", "run with -y")
+
+
+def _labels(graders: Path | None, chosen: Sequence[Grader]) -> dict[str, tuple[Labelled, ...]]:
+    """The labels of people that judges are compared with, from files beside that of the graders."""
+    from ftops.evaluation.agreement import read_labels
+
+    found = {}
+    for grader in chosen:
+        if graders and (name := grader.options.get("agreement")):
+            path = graders.parent / name
+            found[grader.name] = read_labels(_content(path), display(path), grader)
+    return found
 
 
 def _content(path: Path) -> bytes:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from ftops.evaluation.statistics import (
     Pairs,
     bootstrap,
+    cohens_kappa,
     detectable_difference,
     holm,
     mcnemar,
@@ -187,3 +188,34 @@ def test_power_equals_the_sum_over_all_outcomes(prompts: int, gained: float, los
     ]
     expected = scipy_stats.multinomial.pmf(outcomes, prompts, [gained, lost, same]).sum()
     assert power(prompts, gained, lost) == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("table", "kappa"),
+    [
+        # both yes, only the first, only the second, both no: the examples of Wikipedia's "Cohen's kappa"
+        ((20, 5, 10, 15), 0.4),
+        ((45, 15, 25, 15), 0.1304),
+        ((25, 35, 5, 35), 0.2593),
+        ((10, 0, 0, 10), 1.0),
+        ((0, 10, 10, 0), -1.0),
+        ((10, 0, 0, 0), None),
+        ((0, 0, 0, 0), None),
+    ],
+)
+def test_cohens_kappa_of_published_tables(table: tuple[int, ...], kappa: float | None) -> None:
+    pairs = [("yes", "yes"), ("yes", "no"), ("no", "yes"), ("no", "no")]
+    rated = [pair for pair, count in zip(pairs, table, strict=True) for _ in range(count)]
+    found = cohens_kappa([a for a, _ in rated], [b for _, b in rated])
+    assert found == (None if kappa is None else pytest.approx(kappa, abs=5e-5))
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("abc")), min_size=1))
+def test_cohens_kappa_equals_statsmodels(pairs: list[tuple[str, str]]) -> None:
+    raters = pytest.importorskip("statsmodels.stats.inter_rater")
+    table = [[sum(pair == (a, b) for pair in pairs) for b in "abc"] for a in "abc"]
+    found = cohens_kappa([a for a, _ in pairs], [b for _, b in pairs])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = float(raters.cohens_kappa(table, return_results=False))
+    assert np.isnan(expected) if found is None else found == pytest.approx(expected)
