@@ -3,69 +3,54 @@
 from __future__ import annotations
 
 import math
-import threading
-import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from heapq import heappop, heappush
 from queue import SimpleQueue
-from typing import Protocol
 
-from msgspec import Struct
+from msgspec import Struct, field
 
+from ftops.core.dag_executor import Clock, Deliveries, Executor, RealTime, Threads
 from ftops.core.errors import Permanent, Temporary
 from ftops.core.retry import Backoff
 from ftops.evaluation.answers import Answer, Answers, Failure, Question
 from ftops.evaluation.kept_answers import KeptAnswers
+from ftops.evaluation.pace import Pace
 
-PATIENCE = Backoff(1.0, tries=12, longest=30.0, longest_named=120.0)
-"""If the service is busy."""
 ERRORS = Backoff(1.0, tries=5)
-"""After another error, which may well come again."""
-MOST_REFUSALS = 20
-"""After so many permanent errors and no answer, the other questions would fail, too, and aren't sent."""
+"""After an error that doesn't mean that the service is busy. It may well come again."""
+MOST_FAILURES = 20
+"""After so many failed questions, and no answer, the others would fail, too, and aren't sent."""
+MOST_AT_ONCE = 256
 NOT_ASKED = Failure("not asked")
 """There was no time left for this question."""
 
 
-class Clock(Protocol):
-    """`now` in seconds, monotonic. `wait` ends early if the event is set."""
-
-    def now(self) -> float: ...
-
-    def wait(self, event: threading.Event, seconds: float) -> object: ...
-
-
-class RealTime:
-    def now(self) -> float:
-        return time.monotonic()
-
-    def wait(self, event: threading.Event, seconds: float) -> object:
-        return event.wait(seconds)
-
-
 class Asked(Struct, frozen=True):
-    """A deployment that is asked. `model` identifies what answers: answers are kept under it."""
+    """A deployment that is asked. `model` identifies what answers: answers are kept under it. `capacity` is
+    that of its SKU; None: not known."""
 
     name: str
     model: str
     provider: Answers
     kept: KeptAnswers
+    capacity: int | None = None
 
 
 class Asker:
-    """Asks one deployment. If the service says that it is busy, nobody asks until it may be asked again;
-    after another error, only the same question waits. It remembers what failed: to ask in parts, call
-    `answers` of the same object again."""
+    """Asks one deployment, with at most as many requests at once as its capacity. It remembers what failed
+    and how busy the service was: to ask in parts, call `answers` of the same object again."""
 
-    def __init__(self, asked: Asked, clock: Clock | None = None) -> None:
+    def __init__(self, asked: Asked, executor: Executor | None = None, clock: Clock | None = None) -> None:
         self._asked = asked
+        self._executor = executor or Threads(MOST_AT_ONCE)
         self._clock = clock or RealTime()
-        self._lock = threading.Lock()
-        self._not_before = 0.0
+        self._pace = Pace()
         self._tries = Counter[str]()
         self._failed: dict[str, Failure] = {}
-        self._refusals = 0
         self._has_answered = False
+        self._in_vain = 0
         self._given_up = ""
 
     def answers(
@@ -80,7 +65,7 @@ class Asker:
         `tell` is called with what you should know, such as that another run is asking the same model. After
         so many seconds no question is sent any more; those that were sent are waited for, and the others are
         NOT_ASKED."""
-        turn = _Turn(self._clock, self._clock.now() + seconds)
+        end = self._clock.now() + seconds
         keys = self._keys(questions)
         kept = self._asked.kept
         if kept.unusable:
@@ -91,26 +76,14 @@ class Asker:
 
         with kept.asking(wait, seconds) as is_free:
             if is_free:
-                self._ask(self._missing(questions, keys), concurrency, turn, on_answer)
+                slots = min(concurrency, self._asked.capacity or concurrency)
+                self._ask(_Round(self._missing(questions, keys), slots, end), on_answer)
                 failed = kept.share(now=not self._missing(questions, keys))
                 if failed:
                     tell(f"{failed.summary}: cached answers are only on this machine until the next run")
         if self._given_up:
             tell(f"stopped sending requests: {self._given_up}")
-        return [self._asked.kept.get(key) or self._failed.get(key, NOT_ASKED) for key in keys]
-
-    def _ask(
-        self, tasks: Mapping[str, Question], concurrency: int, turn: _Turn, on_answer: Callable[[], object]
-    ) -> None:
-        try:
-            for key, answer in self._each(tasks, concurrency, turn):
-                if isinstance(answer, Failure):
-                    self._failed[key] = answer
-                on_answer()
-                self._asked.kept.share(now=False)
-        except BaseException:
-            self._asked.kept.share(now=True)
-            raise
+        return [kept.get(key) or self._failed.get(key, NOT_ASKED) for key in keys]
 
     def count_missing(self, questions: Sequence[Question]) -> int:
         """How many would be asked."""
@@ -125,86 +98,115 @@ class Asker:
         pairs = zip(keys, questions, strict=True)
         return {key: question for key, question in pairs if key not in failed and kept.get(key) is None}
 
-    def _each(
-        self, tasks: Mapping[str, Question], concurrency: int, turn: _Turn
-    ) -> Iterator[tuple[str, Answer | Failure]]:
-        """Answers as they come. The threads end with the process: nobody waits for a service that hangs."""
-        waiting, done = deque(tasks.items()), SimpleQueue[tuple[str, Answer | Failure | Exception]]()
-
-        def work() -> None:
-            while not turn.stopped.is_set():
-                try:
-                    key, question = waiting.popleft()
-                except IndexError:
-                    return
-                try:
-                    done.put((key, self._answer(question, key, turn)))
-                except Exception as error:  # noqa: BLE001 (raised again by who waits for it)
-                    done.put((key, error))
-
-        for _ in range(min(concurrency, len(tasks))):
-            threading.Thread(target=work, daemon=True).start()
+    def _ask(self, asking: _Round, on_answer: Callable[[], object]) -> None:
         try:
-            for _ in tasks:
-                key, answer = done.get()
-                if isinstance(answer, Exception):
-                    raise answer
-                if answer is not NOT_ASKED:
-                    yield key, answer
-        finally:
-            turn.stopped.set()
+            for _ in self._each(asking):
+                on_answer()
+                self._asked.kept.share(now=False)
+        except BaseException:
+            self._asked.kept.share(now=True)
+            raise
 
-    def _answer(self, question: Question, key: str, turn: _Turn) -> Answer | Failure:
+    def _each(self, asking: _Round) -> Iterator[None]:
+        """With each answer, and each question that failed for good. This thread alone decides; others send,
+        and end with the process: nobody waits for a service that hangs."""
         while True:
-            while not turn.is_over and self._clock.now() < self._not_before:
-                turn.wait(self._not_before)
-            if turn.is_over:
-                return NOT_ASKED
-            if self._given_up:
-                return Failure(f"not sent: {self._given_up}")
-            try:
-                answer = self._asked.provider.ask(self._asked.name, question)
-            except Permanent as error:
-                self._refuse(error)
-                return Failure(error.summary)
-            except Temporary as error:
+            self._send(asking)
+            wait = None if self._given_up else asking.wait(self._clock.now(), self._pace)
+            if wait is None and not asking.running:
+                break
+            delivery = self._clock.take(asking.done, wait)
+            if delivery and self._settle(asking, str(delivery[0]), delivery[1]):
+                yield
+        if self._given_up:
+            for key in asking.waiting():
+                self._failed[key] = Failure(f"not sent: {self._given_up}")
+                yield
+
+    def _send(self, asking: _Round) -> None:
+        while not self._given_up and (key := asking.next(self._clock.now(), self._pace)):
+            deliver = partial(_deliver, asking.done, key)
+            self._executor.submit(partial(self._attempt, key, asking.tasks[key]), deliver)
+
+    def _attempt(self, key: str, question: Question) -> None:
+        self._asked.kept.add(key, self._asked.provider.ask(self._asked.name, question))
+
+    def _settle(self, asking: _Round, key: str, result: object) -> bool:
+        """Whether the question is answered, or has failed for good."""
+        running, number = len(asking.running), asking.running.pop(key)
+        now = self._clock.now()
+        match result:
+            case None:
+                self._pace.answered()
+                self._has_answered, self._in_vain = True, 0
+                return True
+            case Temporary(is_busy=True):
+                if not self._pace.refused(number, now, running, result.retry_after):
+                    self._given_up = f"the service has been busy for too long: {result.summary}"
+                asking.ready.appendleft(key)
+                return False
+            case Temporary():
                 self._tries[key] += 1
-                delay = (PATIENCE if error.is_busy else ERRORS).wait(self._tries[key], error.retry_after)
-                if delay is None:
-                    return Failure(error.summary)
-                again = self._clock.now() + delay
-                if error.is_busy:
-                    self._hold(again)
-                else:
-                    turn.wait(again)
-            else:
-                self._has_answered = True
-                self._asked.kept.add(key, answer)
-                return answer
+                delay = ERRORS.wait(self._tries[key])
+                if delay is not None:
+                    heappush(asking.later, (now + delay, key))
+                    return False
+                self._fail(key, result)
+            case Permanent():
+                self._fail(key, result)
+            case BaseException():
+                raise result
+        return True
 
-    def _refuse(self, error: Permanent) -> None:
-        with self._lock:
-            self._refusals += 1
-            if self._refusals == MOST_REFUSALS and not self._has_answered:
-                self._given_up = f"the first {MOST_REFUSALS} requests failed: {error.summary}"
-
-    def _hold(self, until: float) -> None:
-        with self._lock:
-            self._not_before = max(self._not_before, until)
+    def _fail(self, key: str, error: Temporary | Permanent) -> None:
+        self._failed[key] = Failure(error.summary)
+        self._in_vain += isinstance(error, Temporary) or not self._has_answered
+        if self._in_vain == MOST_FAILURES and not self._given_up:
+            self._given_up = f"{MOST_FAILURES} requests failed: {error.summary}"
 
 
-class _Turn:
-    """One call of `answers`: it is over when nobody waits for it any more, or at its end."""
+class _Round(Struct):
+    """One call of `answers`: the questions that it is about, by key."""
 
-    def __init__(self, clock: Clock, end: float) -> None:
-        self._clock = clock
-        self._end = end
-        self.stopped = threading.Event()
+    tasks: Mapping[str, Question]
+    slots: int
+    """Requests at once."""
+    end: float
+    ready: deque[str] = field(default_factory=deque)
+    later: list[tuple[float, str]] = field(default_factory=list)
+    """A heap of those that failed, and when they are tried again."""
+    running: dict[str, int] = field(default_factory=dict)
+    """The numbers of their requests."""
+    done: Deliveries = field(default_factory=SimpleQueue)
 
-    @property
-    def is_over(self) -> bool:
-        return self.stopped.is_set() or self._clock.now() >= self._end
+    def __post_init__(self) -> None:
+        self.ready.extend(self.tasks)
 
-    def wait(self, until: float) -> None:
-        """Until then, or until it is over."""
-        self._clock.wait(self.stopped, max(0.0, min(until, self._end) - self._clock.now()))
+    def next(self, now: float, pace: Pace) -> str | None:
+        """The question to be sent now, if any."""
+        while self.later and self.later[0][0] <= now:
+            self.ready.appendleft(heappop(self.later)[1])
+        if not self.ready or not self._has_slot(pace) or not pace.not_before <= now < self.end:
+            return None
+        key = self.ready.popleft()
+        self.running[key] = pace.sent()
+        return key
+
+    def wait(self, now: float, pace: Pace) -> float | None:
+        """Seconds until another question may be sent; None if that depends on those that were."""
+        times = [self.later[0][0]] if self.later else []
+        if self.ready and self._has_slot(pace):
+            times.append(pace.not_before)
+        return max(0.0, min(*times, self.end) - now) if times and now < self.end else None
+
+    def waiting(self) -> Iterator[str]:
+        yield from self.ready
+        yield from (key for _, key in self.later)
+
+    def _has_slot(self, pace: Pace) -> bool:
+        """A question that failed keeps its slot, so that a service that is away gets few requests."""
+        return len(self.running) + len(self.later) + 1 <= min(self.slots, pace.slots)
+
+
+def _deliver(queue: Deliveries, key: str, result: object) -> None:
+    queue.put((key, result))

@@ -111,6 +111,7 @@ def _asked(session: Session, name: str, fresh: bool) -> Asked:
         model,
         provider,
         kept_answers(session.config, model, fresh),
+        _capacity(resource),
     )
 
 
@@ -136,3 +137,9 @@ def _identity(resource: ResourceState) -> str:
     model = str(outputs.get("model") or inputs.get("model"))
     version = str(outputs.get("model_version") or inputs.get("model_version") or "")
     return f"{resource.account}|{model}{'@' if version else ''}{version}"
+
+
+def _capacity(resource: ResourceState) -> int | None:
+    sku = resource.outputs.get("sku") or resource.inputs.get("sku")
+    capacity = sku.get("capacity") if isinstance(sku, Mapping) else None
+    return capacity if isinstance(capacity, int) else None

@@ -11,11 +11,14 @@ from typing import Any
 
 import pytest
 
+from ftops.core.dag_executor import Inline
 from ftops.core.errors import Permanent, Temporary, UsageError
 from ftops.evaluation.answers import Answer, Failure, Question, answer_from
-from ftops.evaluation.asking import ERRORS, MOST_REFUSALS, NOT_ASKED, PATIENCE, Asked, Asker
+from ftops.evaluation.asking import ERRORS, MOST_FAILURES, NOT_ASKED, Asked, Asker
 from ftops.evaluation.calls import Call
 from ftops.evaluation.kept_answers import KeptAnswers
+from ftops.evaluation.pace import PATIENCE
+from tests.support.cloud import VirtualTime
 
 
 def question(text: str) -> Question:
@@ -37,21 +40,9 @@ class Service:
         return Answer(text)
 
 
-class Time:
-    """A clock that waiting puts forward."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def now(self) -> float:
-        return self.seconds
-
-    def wait(self, event: threading.Event, seconds: float) -> None:
-        self.seconds += seconds
-
-
-def asker(service: Any, folder: Path, clock: Time | None = None, **more: Any) -> Asker:
-    return Asker(Asked("d", "m", service, KeptAnswers(folder, "m", **more)), clock or Time())
+def asker(service: Any, folder: Path, clock: VirtualTime | None = None, **more: Any) -> Asker:
+    asked = Asked("d", "m", service, KeptAnswers(folder, "m", **more))
+    return Asker(asked, Inline(), clock or VirtualTime())
 
 
 def test_equal_questions_are_asked_once(tmp_path: Path) -> None:
@@ -72,13 +63,103 @@ def test_errors_are_tried_less_often_than_a_busy_service(tmp_path: Path) -> None
     service = Service(a=failing, b=[busy(429) for _ in range(11)])
     failed, answered = asker(service, tmp_path).answers([question("a"), question("b")], 1)
     assert failed != answered == Answer("b")
-    assert service.asked == ["a"] * ERRORS.tries + ["b"] * PATIENCE.tries
+    assert [service.asked.count(text) for text in "ab"] == [ERRORS.tries, PATIENCE.tries]
+
+
+def test_a_question_that_waits_for_another_try_blocks_only_its_slot(tmp_path: Path) -> None:
+    service = Service(a=[busy(500)])
+    asker(service, tmp_path).answers([question(text) for text in "abc"], 2)
+    assert service.asked == list("abca")
+
+
+@pytest.mark.parametrize(("status", "sent"), [(429, PATIENCE.tries), (500, MOST_FAILURES * ERRORS.tries)])
+def test_a_service_that_is_away_is_given_up(tmp_path: Path, status: int, sent: int) -> None:
+    """Also after it has answered. Not every question waits for it anew."""
+    texts = [f"q{i}" for i in range(50)]
+    service = Service(**{text: [busy(status) for _ in range(99)] for text in texts[1:]})
+    told: list[str] = []
+    results = asker(service, tmp_path).answers(list(map(question, texts)), 1, tell=told.append)
+    assert results[0] == Answer("q0")
+    assert len(service.asked) == 1 + sent
+    assert len(told) == 1
+    assert told[0].startswith("stopped sending requests: ")
+    assert isinstance(results[-1], Failure)
+    assert results[-1].reason.startswith("not sent: ")
+
+
+class Limited:
+    """Answers as many questions in a window as its limit says, or from a bucket that holds `burst`."""
+
+    def __init__(self, clock: VirtualTime, limit: int, window: float = 0.0, burst: int = 1) -> None:
+        self._clock, self._limit, self._window, self._burst = clock, limit, window, burst
+        self._number, self._used, self._full_at = -1, 0, 0.0
+        self.refused = 0
+
+    def ask(self, deployment: str, question: Question) -> Answer:
+        now = self._clock.now()
+        wait = self._until_next_window(now) if self._window else self._until_next_drop(now)
+        if wait > 0:
+            self.refused += 1
+            raise busy(429, wait)
+        return Answer(str(question.sample))
+
+    def _until_next_window(self, now: float) -> float:
+        number = int(now // self._window)
+        self._used = 1 + (self._used if number == self._number else 0)
+        self._number = number
+        return (number + 1) * self._window - now if self._used > self._limit else 0.0
+
+    def _until_next_drop(self, now: float) -> float:
+        """The limit is that of a minute."""
+        each = 60 / self._limit
+        start = max(self._full_at, now - self._burst * each)
+        if start + each > now + 1e-9:
+            return start + each - now
+        self._full_at = start + each
+        return 0.0
+
+
+@pytest.mark.parametrize(
+    ("limit", "window", "burst", "refused"),
+    [(50, 10.0, 0, 0.5), (5, 1.0, 0, 1.0), (300, 60.0, 0, 0.2), (300, 0.0, 1, 2.2), (300, 0.0, 20, 2.2)],
+)
+def test_a_limit_is_used_and_few_requests_are_refused(
+    tmp_path: Path, limit: int, window: float, burst: int, refused: float
+) -> None:
+    """All of these are 300 requests a minute."""
+    clock = VirtualTime()
+    service = Limited(clock, limit, window, burst)
+    questions = [Question((), sample=number) for number in range(1000)]
+    answers = asker(service, tmp_path, clock).answers(questions, 64)
+    assert answers == [Answer(str(number)) for number in range(1000)]
+    assert clock.seconds <= 1000 / 300 * 60 / 0.95
+    assert service.refused <= 1000 * refused
+
+
+def test_requests_at_once_are_bounded_by_the_capacity(tmp_path: Path) -> None:
+    most = 0
+    turns: list[Any] = []
+
+    class Held(Inline):
+        def submit(self, turn: Any, deliver: Any) -> None:
+            turns.append((turn, deliver))
+
+    class Clock(VirtualTime):
+        def take(self, queue: Any, seconds: float | None) -> Any:
+            nonlocal most
+            most = max(most, len(turns))
+            Inline().submit(*turns.pop(0))
+            return super().take(queue, seconds)
+
+    asked = Asked("d", "m", Service(), KeptAnswers(tmp_path, "m"), 3)
+    Asker(asked, Held(), Clock()).answers([question(str(i)) for i in range(20)], 8)
+    assert most == 3
 
 
 class Slow(Service):
     """Takes a second for each question."""
 
-    def __init__(self, clock: Time, **errors: Sequence[Exception]) -> None:
+    def __init__(self, clock: VirtualTime, **errors: Sequence[Exception]) -> None:
         super().__init__(**errors)
         self._clock = clock
 
@@ -89,7 +170,7 @@ class Slow(Service):
 
 def test_asking_in_parts_asks_each_question_once(tmp_path: Path) -> None:
     """What failed for good isn't asked again in the next part."""
-    clock = Time()
+    clock = VirtualTime()
     service = Slow(clock, b=[Permanent("no")])
     tested, questions = asker(service, tmp_path, clock), [question(text) for text in "abcde"]
     first = tested.answers(questions, 1, seconds=3)
@@ -101,7 +182,7 @@ def test_asking_in_parts_asks_each_question_once(tmp_path: Path) -> None:
 
 
 def test_a_busy_service_ends_the_part_and_its_time_counts_in_the_next_one(tmp_path: Path) -> None:
-    clock = Time()
+    clock = VirtualTime()
     service = Slow(clock, a=[busy(503, 60.0)])
     tested = asker(service, tmp_path, clock)
     assert tested.answers([question("a")], 1, seconds=5) == [NOT_ASKED]
@@ -124,8 +205,8 @@ def test_a_service_that_refuses_everything_is_asked_no_more(tmp_path: Path) -> N
     texts = [f"q{i}" for i in range(50)]
     service, reasons = Service(**{text: [Permanent("wrong key")] for text in texts}), list[str]()
     results = asker(service, tmp_path).answers(list(map(question, texts)), 1, tell=reasons.append)
-    assert service.asked == texts[:MOST_REFUSALS]
-    assert reasons == [f"stopped sending requests: the first {MOST_REFUSALS} requests failed: wrong key"]
+    assert service.asked == texts[:MOST_FAILURES]
+    assert reasons == [f"stopped sending requests: {MOST_FAILURES} requests failed: wrong key"]
     assert results[0] == Failure("wrong key")
     assert results[-1] == Failure(reasons[0].replace("stopped sending requests", "not sent"))
 
