@@ -32,6 +32,7 @@ from ftops.state.state import (
     RemoteObject,
     ResourceState,
     Status,
+    carried_over,
     owner_mark,
 )
 
@@ -173,18 +174,11 @@ class ProviderCalls(Struct, frozen=True):
     def _intent(self, step: Step, operation: Operation) -> PendingOperation:
         change = step.change
         return PendingOperation(
-            address=change.address,
+            **carried_over(change, PendingOperation),
             operation=operation,
-            provider=change.provider,
             token=self.context.new_token(),
             inputs={name: fill(value, self._value) for name, value in change.after.items()},
-            identities=change.identities,
-            dependencies=change.dependencies,
-            fingerprint=change.fingerprint,
             started_at=iso_timestamp(self.context.utc_now(), "milliseconds"),
-            facts=change.facts,
-            prevent_destroy=change.prevent_destroy,
-            retain=change.retain,
             account=self.context.accounts.get(change.provider, ""),
         )
 

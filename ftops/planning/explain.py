@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from ftops.config.config import Resource
 from ftops.core.address import Address, references
@@ -35,30 +35,25 @@ def explain(
     """Why the resource changes: a cause for each instance of a `for_each`; none if nothing changes."""
     changes = {c.address: c for c in plan.changes if c.step == str(c.address)}
     wanted = [a for a in changes if a == address or Address(a.kind, a.name) == address]
-    explainer = _Explainer(changes, resources, compare)
-    return tuple(explainer.cause(a) for a in sorted(wanted, key=lambda a: a.sort_key))
+    told: set[Address] = set()
 
-
-class _Explainer(Struct):
-    changes: Mapping[Address, Change]
-    resources: Mapping[Address, Resource]
-    compare: Compare
-    seen: set[Address] = field(default_factory=set)
-
-    def cause(self, address: Address) -> Cause:
-        change = self.changes[address]
-        if address in self.seen:
+    def cause(one: Address) -> Cause:
+        change = changes[one]
+        if one in told:
             return Cause(change, told=True)
-        self.seen.add(address)
+        told.add(one)
         before = change.former_content
-        compared = self.compare(address, before) if before else None
-        below = tuple(self.cause(other) for other in self._origins(change))
+        compared = compare(one, before) if before else None
+        below = tuple(cause(other) for other in _origins(change, resources) if other in changes)
         return Cause(change, below, compared, before is not None)
 
-    def _origins(self, change: Change) -> Iterator[Address]:
-        """Changes that the changed inputs refer to; none for a new resource."""
-        resource = self.resources.get(change.address)
-        heads = {attribute.path.partition(".")[0] for attribute in change.attributes}
-        inputs = [resource.inputs.get(head) for head in sorted(heads)] if resource else []
-        found = dict.fromkeys(reference.address for reference in references(inputs))
-        return (address for address in found if address in self.changes and address != change.address)
+    return tuple(cause(one) for one in sorted(wanted, key=lambda a: a.sort_key))
+
+
+def _origins(change: Change, resources: Mapping[Address, Resource]) -> Iterator[Address]:
+    """Other resources that the changed inputs refer to; none for a new resource."""
+    resource = resources.get(change.address)
+    heads = {attribute.path.partition(".")[0] for attribute in change.attributes}
+    inputs = [resource.inputs.get(head) for head in sorted(heads)] if resource else []
+    found = dict.fromkeys(reference.address for reference in references(inputs))
+    return (address for address in found if address != change.address)

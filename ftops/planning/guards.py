@@ -12,7 +12,7 @@ from ftops.core.errors import Blocked, Diagnostic
 from ftops.core.snippets import command, in_spec, moved_block
 from ftops.planning.decision import Decision
 from ftops.planning.plan import Action, Change, Drift, Mode
-from ftops.state.state import Source, State, recorded_objects
+from ftops.state.state import ResourceState, Source, State, recorded_objects
 
 _REMOVING = (Action.DELETE, Action.FORGET)
 _DESTROYING = (Action.DELETE, Action.REPLACE)
@@ -126,20 +126,16 @@ def check_owners(after: State, changes: Iterable[Change], accounts: Mapping[str,
     the state with everything that the plan records before its first step."""
     owners: dict[_Object, Source] = {}
     for source, record in recorded_objects(after.resources, after.deposed):
-        one = _object(record.address, record.provider, record.remote_id, accounts)
-        if not is_exclusive(*one[:2]):
-            continue
-        if owners.setdefault(one, source) != source:
+        one = _object(record, accounts)
+        if is_exclusive(*one[:2]) and owners.setdefault(one, source) != source:
             raise Blocked([_two_owners(owners[one], source, record.remote_id)])
     deposing = {(change.address, change.deposes) for change in changes if change.deposes}
     steps: dict[_Object, Source] = {}
     for change in changes:
-        if not change.remote_id or change.action is Action.REPLACE:
-            continue  # the replaced object is deleted in a step of its own
+        one = _object(change, accounts)
+        if not change.remote_id or change.action is Action.REPLACE or not is_exclusive(*one[:2]):
+            continue  # a replaced object is deleted in a step of its own
         source = (change.address, "" if (change.address, change.deposed) in deposing else change.deposed)
-        one = _object(change.address, change.provider, change.remote_id, accounts)
-        if not is_exclusive(*one[:2]):
-            continue
         other = steps.get(one) or owners.get(one, source)
         if one in steps or (change.action in _REMOVING and other != source):
             raise Blocked([_two_owners(other, source, change.remote_id)])
@@ -150,8 +146,8 @@ _Object = tuple[str, str, str]
 """Account, kind, and id in lower case."""
 
 
-def _object(address: Address, provider: str, remote_id: str, accounts: Mapping[str, str]) -> _Object:
-    return accounts.get(provider, provider), address.kind, remote_id.casefold()
+def _object(one: ResourceState | Change, accounts: Mapping[str, str]) -> _Object:
+    return accounts.get(one.provider, one.provider), one.address.kind, one.remote_id.casefold()
 
 
 FOR_ONE_OBJECT = "are recorded for the same object"

@@ -47,6 +47,12 @@ class Records(Struct, frozen=True):
     def account(self, provider: str) -> str:
         return self.accounts.get(provider, provider)
 
+    def is_free(self, source: Source) -> bool:
+        return bool(source[1]) or source[0] in self.free
+
+    def of(self, source: Source) -> ResourceState:
+        return self.deposed[source] if source[1] else self.resources[source[0]]
+
 
 def reassignments(wants: Iterable[Want], records: Records) -> tuple[Reassignment, ...]:
     """The objects to reuse, each once: named objects only if there are no others, for their names may depend
@@ -107,11 +113,11 @@ def _choose(
         fingerprint = want.decision.desired.fingerprint
         found = index.get((account, kind.kind, fingerprint), []) if fingerprint else []
         own = [s for s in index.get((account, kind.kind, str(want.address)), []) if s not in found]
-        found = [s for s in (*found, *own) if _is_free(s, records)]
-        found = [s for s in found if (r := _record(s, records)).status is not Status.TAINTED and want.fits(r)]
+        found = [s for s in (*found, *own) if records.is_free(s)]
+        found = [s for s in found if (r := records.of(s)).status is not Status.TAINTED and want.fits(r)]
     for name in _names(want, records):
         found = index.get((account, kind.kind, name.casefold()), [])
-        holder = next((s for s in found if s not in taken and not _is_free(s, records)), None)
+        holder = next((s for s in found if s not in taken and not records.is_free(s)), None)
         if holder is not None and want.is_left_out:
             return None
         if holder is not None and holder[0] != want.address:
@@ -120,22 +126,13 @@ def _choose(
         if found:
             break
     left = [s for s in found if s not in taken and s != (want.address, "")]
-    return min(left, key=lambda s: _rank(s, want, records), default=None)
 
+    def rank(source: Source) -> tuple[object, ...]:
+        """The old object of the same address first, then finished ones."""
+        ready = records.of(source).status is Status.READY
+        return source[0] != want.address, not ready, source[0].sort_key, source[1]
 
-def _is_free(source: Source, records: Records) -> bool:
-    return bool(source[1]) or source[0] in records.free
-
-
-def _record(source: Source, records: Records) -> ResourceState:
-    return records.deposed[source] if source[1] else records.resources[source[0]]
-
-
-def _rank(source: Source, want: Want, records: Records) -> tuple[object, ...]:
-    """The old object of the same address first, then finished ones."""
-    address, key = source
-    ready = _record(source, records).status is Status.READY
-    return address != want.address, not ready, address.sort_key, key
+    return min(left, key=rank, default=None)
 
 
 def _names(want: Want, records: Records) -> Iterator[str]:

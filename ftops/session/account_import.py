@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from msgspec import Struct, field
+from msgspec import Struct
 
 from ftops import dataset
 from ftops.config.config import Config
@@ -41,7 +41,6 @@ class ImportRequest(Struct, frozen=True):
 
     spec: Path
     head: Mapping[str, Mapping[str, Json]]
-    environment: str | None = None
     parallelism: int = 10
 
     @property
@@ -79,7 +78,7 @@ def _take_over(wish: ImportRequest, load: Load, written: list[Path]) -> ImportRe
     providers = Providers(config.providers, config.project)
     look = _Look(name, providers, wish, written)
     try:
-        found, data = look.everything()
+        found = look.everything()
     finally:
         providers.close()
     if not found.declared:
@@ -96,10 +95,11 @@ def _take_over(wish: ImportRequest, load: Load, written: list[Path]) -> ImportRe
             )
         made = session.import_objects(
             {address: e.remote.remote_id for address, e in found.objects.items()},
-            {e.remote.remote_id: look.digests[e.remote.remote_id] for e, _, _ in look.files},
+            look.digests,
             wish.parallelism,
         )
         differing = tuple(change.address for change in made.changes if change.action is not Action.ADOPT)
+        data = tuple(wish.folder / path for _, path, _ in look.files)
         return ImportResult(wish.spec, found, data, differing, session.state.serial)
 
 
@@ -110,11 +110,11 @@ class _Look(Struct):
     _providers: Providers
     _wish: ImportRequest
     _written: list[Path]
-    _left_out: list[LeftOut] = field(default_factory=list)
-    files: list[tuple[Existing, str, str]] = field(default_factory=list)
-    digests: dict[str, str] = field(default_factory=dict)
+    _left_out: list[LeftOut] = []
+    files: list[tuple[Existing, str, str]] = []
+    digests: dict[str, str] = {}
 
-    def everything(self) -> tuple[Discovered, tuple[Path, ...]]:
+    def everything(self) -> Discovered:
         provider: Provider = self._providers(self._name)
         if not isinstance(provider, Discovers):
             raise UsageError("this type of provider has no account to search", "", "name another --type")
@@ -125,21 +125,25 @@ class _Look(Struct):
         for kind, row in RESOURCE_TYPES.items():
             (files if row.is_data else jobs if row.trains else others).extend(listed[kind])
         usable = self._with_models(provider, jobs)
-        data = self._download(provider, files, formats_of(jobs))
-        return arrange(self.files, usable, others, self._left_out), data
+        self._download(provider, files, formats_of(jobs))
+        return arrange(self.files, usable, others, self._left_out)
+
+    def _leaves_out(self, existing: Existing, reason: str) -> bool:
+        """Notes why an object is left out, if there is a reason."""
+        if reason:
+            self._left_out.append(LeftOut(existing.kind, existing.remote.remote_id, reason))
+        return bool(reason)
 
     def _with_models(self, provider: Discovers, jobs: Sequence[Existing]) -> list[Existing]:
         """The jobs, without those whose model was deleted."""
         ended = [job for job in jobs if job.remote.status is Status.READY]
         useful = self._gather({j.remote.remote_id: partial(provider.model_exists, j) for j in ended})
-        gone = [job for job in ended if not useful[job.remote.remote_id]]
-        self._left_out += [LeftOut(j.kind, j.remote.remote_id, "its model was deleted") for j in gone]
+        why = {id: "" if is_useful else "its model was deleted" for id, is_useful in useful.items()}
+        gone = [job for job in ended if self._leaves_out(job, why[job.remote.remote_id])]
         return [job for job in jobs if job not in gone]
 
-    def _download(
-        self, provider: Discovers, files: Sequence[Existing], formats: Mapping[str, str]
-    ) -> tuple[Path, ...]:
-        usable = [f for f in files if not self._is_unfit(f)]
+    def _download(self, provider: Discovers, files: Sequence[Existing], formats: Mapping[str, str]) -> None:
+        usable = [f for f in files if not self._leaves_out(f, _unfit(f))]
         usable.sort(key=lambda f: (f.created_at, f.remote.remote_id))
         folder = self._wish.folder / "data"
         taken: list[str] = []
@@ -154,29 +158,17 @@ class _Look(Struct):
         for file in usable:
             id = file.remote.remote_id
             self._keep(file, targets[id], formats.get(id, "chat"), digests[id])
-        return tuple(self._wish.folder / path for _, path, _ in self.files)
-
-    def _is_unfit(self, file: Existing) -> bool:
-        purpose = file.remote.inputs.get("purpose")
-        reason = "" if purpose == "fine-tune" else f"its purpose is {purpose}"
-        if file.remote.status is Status.TAINTED:
-            reason = file.remote.message or "the service could not process it"
-        if reason:
-            self._left_out.append(LeftOut(file.kind, file.remote.remote_id, reason))
-        return bool(reason)
 
     def _keep(self, file: Existing, path: Path, form: str, digest: str) -> None:
-        id = file.remote.remote_id
-        reason = "" if digest else "the service doesn't hand out its content"
+        reason = "the service doesn't hand out its content"
         if digest:
             found = dataset.inspect(path, format=form).diagnostics(str(path))
             errors = [d for d in found if d.severity == "error"]
             reason = f"its content doesn't pass the checks: {errors[0].summary}" if errors else ""
-        if reason:
-            self._left_out.append(LeftOut(file.kind, id, reason))
+        if self._leaves_out(file, reason):
             path.unlink(missing_ok=True)
             return
-        self.digests[id] = digest
+        self.digests[file.remote.remote_id] = digest
         self.files.append((file, path.relative_to(self._wish.folder).as_posix(), form))
 
     def _fetch(self, provider: Discovers, id: str, path: Path) -> str:
@@ -195,6 +187,14 @@ class _Look(Struct):
     def _gather(self, turns: Mapping[str, Call]) -> dict[str, Any]:
         named = {key: (self._name, turn) for key, turn in turns.items()}
         return Reader(self._providers, self._wish.parallelism).gather(named)
+
+
+def _unfit(file: Existing) -> str:
+    """Why a file is no training data; empty if it may be."""
+    if file.remote.status is Status.TAINTED:
+        return file.remote.message or "the service could not process it"
+    purpose = file.remote.inputs.get("purpose")
+    return "" if purpose == "fine-tune" else f"its purpose is {purpose}"
 
 
 def _existing(provider: Discovers, kind: str) -> list[Existing]:

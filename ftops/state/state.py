@@ -365,9 +365,8 @@ def fold(state: State, entries: Iterable[Entry]) -> State:
 
 def resource_from(operation: PendingOperation, remote: RemoteObject) -> ResourceState:
     """The record of an operation's object."""
-    common = {name: getattr(operation, name) for name in _COMMON}
     return ResourceState(
-        **common,
+        **carried_over(operation, ResourceState),
         remote_id=remote.remote_id,
         status=remote.status,
         outputs={**operation.facts, **remote.attributes},
@@ -377,7 +376,10 @@ def resource_from(operation: PendingOperation, remote: RemoteObject) -> Resource
     )
 
 
-_COMMON = [name for name in PendingOperation.__struct_fields__ if name in ResourceState.__struct_fields__]
+def carried_over(source: Struct, kind: type[Struct]) -> dict[str, Any]:
+    """The fields of a value that another kind of value has, too."""
+    names = (name for name in source.__struct_fields__ if name in kind.__struct_fields__)
+    return {name: getattr(source, name) for name in names}
 
 
 def observed_as(resource: ResourceState, remote: RemoteObject) -> ResourceState:

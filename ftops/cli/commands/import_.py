@@ -154,7 +154,7 @@ def _discover(
     if spec.environment:
         head["environments"] = {spec.environment: {}}
     done = take_over(
-        ImportRequest(file, head, spec.environment, parallelism),
+        ImportRequest(file, head, parallelism),
         lambda path: load(path, environment=spec.environment, environ=os.environ),
     )
     return screen.result(lambda: _document(done), lambda: _report(done, screen))
