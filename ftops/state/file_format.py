@@ -3,12 +3,13 @@
 A snapshot has a line for each field, so that diffs are small, and a checksum of its other lines. A journal
 line is `<crc32> <json>` and ends with `\\n`; other line separators may be part of the JSON. A last line
 without `\\n` was cut off by a crash, and one with a wrong checksum was edited. Files that can't be trusted or
-are of a later version are refused. The values of fields are written by `codec`.
+are of a later version are refused.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -17,12 +18,36 @@ from zlib import crc32
 import msgspec
 from msgspec import Struct
 
+from ftops.core.address import Json, Value
+from ftops.core.codec import Codec, Form, parse_address, same
 from ftops.core.errors import StateError
-from ftops.state.codec import Fields, entry_from_json, entry_to_json, state_from_json, state_to_json
-from ftops.state.state import STATE_VERSION, Entry, State
+from ftops.state.state import (
+    STATE_VERSION,
+    Entry,
+    Home,
+    PendingOperation,
+    Reassignment,
+    ResourceState,
+    Source,
+    State,
+)
 
 if TYPE_CHECKING:
     from ftops.state.encryption import Keys
+
+Fields = Mapping[str, Any]
+
+
+def _source(text: str) -> Source:
+    address, _, key = text.rpartition("#")
+    return parse_address(address), key
+
+
+_ARRAYS = (Home, Reassignment)
+_FORMS = {Source: Form(lambda source: f"{source[0]}#{source[1]}", _source)}
+_CODEC = Codec(arrays=_ARRAYS, forms=_FORMS)
+_PLAIN = Codec(arrays=_ARRAYS, forms={**_FORMS, Value: Form(same, same)})
+"""For a file without `${`: no expressions have to be looked for."""
 
 _dumps = json.JSONEncoder(ensure_ascii=False, sort_keys=True, allow_nan=False).encode
 _quoted = lru_cache(maxsize=1024)(_dumps)
@@ -334,3 +359,32 @@ def _lines(value: Any, levels: int, indent: int = 2) -> str:
     pad = " " * indent
     rows = (f"{pad}{_quoted(name)}: {_lines(value[name], levels - 1, indent + 1)}" for name in sorted(value))
     return "{\n" + ",\n".join(rows) + "\n" + pad[1:] + "}"
+
+
+def state_to_json(state: State) -> dict[str, Json]:
+    return _CODEC.write(state)  # type: ignore[no-any-return]
+
+
+def state_from_json(raw: Fields, *, is_plain: bool) -> State:
+    """`is_plain`: there is no `${` in it."""
+    required = {name: raw[name] for name in ("lineage", "serial", "resources")}
+    state = (_PLAIN if is_plain else _CODEC).read(State, {**raw, **required})
+    if state.serial < 0:
+        raise ValueError(f"{state.serial} is not a serial")
+    if not re.fullmatch(r"([0-9a-f]{64})?", state.digest_key):
+        raise ValueError("digest_key is not 64 hex digits")
+    return state
+
+
+def entry_to_json(entry: Entry) -> dict[str, Json]:
+    return _CODEC.form(Entry).write(entry)  # type: ignore[no-any-return]
+
+
+def entry_from_json(raw: Fields) -> Entry:
+    """Raises KeyError, TypeError or ValueError."""
+    return _CODEC.form(Entry).read(raw)  # type: ignore[no-any-return]
+
+
+def record_to_json(record: ResourceState | PendingOperation) -> dict[str, Json]:
+    """Without empty optional fields."""
+    return _CODEC.write(record)  # type: ignore[no-any-return]

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from ftops.core.address import Address, Json
 from ftops.core.value_diff import Difference, differences
-from ftops.state.codec import record_to_json
+from ftops.state.file_format import record_to_json
 from ftops.state.state import ResourceState, State
 
 

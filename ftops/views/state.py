@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from ftops.config.outputs import OutputValue
 from ftops.core.address import Json, Value, encode, references
-from ftops.state.codec import record_to_json
+from ftops.state.file_format import record_to_json
 from ftops.state.state import PendingOperation, ResourceState, State, Status
 from ftops.views.paint import Painter, clean
 from ftops.views.values import SENSITIVE, as_meant, leaves, show

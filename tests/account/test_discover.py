@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ftops.session.spec_from_account import name_for
+from ftops.session.account_import import name_for
 from tests.account.conftest import Account
 from tests.golden.cli import Done, Folder, examples
 

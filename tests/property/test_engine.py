@@ -14,8 +14,7 @@ from ftops.config.config import Config, Lifecycle, Resource
 from ftops.core.address import Address, Reference, Value
 from ftops.core.errors import Temporary
 from ftops.planning.plan import NORMAL, Action, Mode, Options, Plan, plan_to_json
-from ftops.state.codec import entry_from_json
-from ftops.state.file_format import parse_line, parse_snapshot, snapshot_text
+from ftops.state.file_format import entry_from_json, parse_line, parse_snapshot, snapshot_text
 from ftops.state.state import fold
 from tests.support.cloud import Cloud
 from tests.support.specs import Crash, World, config, dataset, deployment, job, tuned

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from ftops.core.address import Address
 from ftops.planning.moves import move, recorded_addresses
-from ftops.state.codec import entry_from_json, entry_to_json
+from ftops.state.file_format import entry_from_json, entry_to_json
 from ftops.state.state import Entry, Home, Moved, ProviderReplaced, ResourceState, State, Status, fold
 
 addresses = st.builds(

@@ -25,7 +25,7 @@ from ftops.core.project import display
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.planning.plan import Plan, plan_to_json
 from ftops.session.session import Session
-from ftops.state.codec import record_to_json
+from ftops.state.file_format import record_to_json
 from ftops.state.state import ResourceState
 from ftops.views import plan as plan_view
 from ftops.views.values import plural

@@ -18,7 +18,7 @@ from ftops.core.errors import FtopsError, StateError, UsageError
 from ftops.planning.moves import nothing_recorded
 from ftops.session.session import Session
 from ftops.state.backends.factory import move_in
-from ftops.state.codec import record_to_json
+from ftops.state.file_format import record_to_json
 from ftops.state.state import ResourceState, State
 from ftops.state.state_diff import Comparison, compare
 from ftops.views.audit import draw_runs, runs_to_json

@@ -18,7 +18,7 @@ from ftops.config.config import Config, Resource
 from ftops.core.address import Address, Json
 from ftops.core.errors import Diagnostic, Permanent, ProviderError
 from ftops.planning.plan import MAKING, Change
-from ftops.planning.preflight import access, capacity, limits, models, names
+from ftops.planning.preflight import access, limits, models, names
 from ftops.planning.preflight.context import Situation
 from ftops.providers.account_facts import AccountFacts
 from ftops.providers.base import Inspects, Provider
@@ -43,8 +43,8 @@ RULES: tuple[Rule, ...] = (
     models.training_retires,
     models.inference_retires,
     models.sku,
-    capacity.quota,
-    capacity.slots,
+    limits.quota,
+    limits.slots,
     limits.numbers,
     limits.file_size,
     limits.all_file_sizes,

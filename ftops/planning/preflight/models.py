@@ -16,8 +16,8 @@ from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import ResourceType
 from ftops.core.suggestions import did_you_mean, nearest
 from ftops.planning.plan import MAKING, Change
-from ftops.planning.preflight.capacity import size_of
 from ftops.planning.preflight.context import MAKES, Situation, find, text
+from ftops.planning.preflight.limits import size_of
 from ftops.providers.account_facts import OfferedModel, OfferedSku
 from ftops.state.state import State
 

@@ -14,7 +14,7 @@ from ftops.core.snippets import import_block
 from ftops.core.suggestions import some
 from ftops.planning.plan import Action
 from ftops.planning.preflight.context import Situation, text
-from ftops.planning.preflight.running_balance import Order
+from ftops.planning.preflight.limits import Order
 
 
 def taken(situation: Situation) -> Iterator[Diagnostic]:

@@ -15,7 +15,7 @@ from msgspec.structs import astuple, replace
 from ftops.config.config import Config, ProviderConfig, Resource
 from ftops.core.address import Address, Json, Secret, encode, references, secrets
 from ftops.planning.plan import Plan
-from ftops.state.codec import record_to_json
+from ftops.state.file_format import record_to_json
 from ftops.state.state import State
 
 _canonical = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode

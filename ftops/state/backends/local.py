@@ -13,24 +13,32 @@ skipped.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from time import time
 from typing import Any
 
 from msgspec import Struct, convert, to_builtins
+from msgspec.structs import asdict
 
 from ftops.core.confined_files import content
 from ftops.core.errors import StateError, StateLocked
 from ftops.core.private_files import make_folder, open_private, replace_private, write_private
 from ftops.core.timestamps import iso_timestamp
-from ftops.state.backends.base import AT_ONCE, KEPT_VERSIONS, LockInfo, Version, Waiting, no_such_version
-from ftops.state.backends.disk_errors import read_bytes, sync_folder, translated, write_all
-from ftops.state.backends.local_lock import FileLock, read_holder
+from ftops.state.backends.base import (
+    AT_ONCE,
+    KEPT_VERSIONS,
+    LockInfo,
+    Version,
+    Waiting,
+    no_such_version,
+    retry_while_locked,
+)
 from ftops.state.file_format import (
     PLAIN,
     DamagedJournal,
@@ -267,3 +275,105 @@ class History(Struct, frozen=True):
 
 def _iso(seconds: float) -> str:
     return iso_timestamp(datetime.fromtimestamp(seconds, UTC))
+
+
+class FileLock:
+    """An exclusive lock. The kernel releases it when the process ends, even if the file remains."""
+
+    def __init__(self, path: Path, info: LockInfo, waiting: Waiting = AT_ONCE) -> None:
+        self._path = path
+        self._info = info
+        self._waiting = waiting
+        self._file = -1
+
+    def __enter__(self) -> FileLock:
+        with translated(self._path):
+            make_folder(self._path.parent)
+            while not retry_while_locked(self._try, self._waiting):
+                continue
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._path.unlink(missing_ok=True)
+        os.close(self._file)
+
+    def when_lost(self, tell: Callable[[], None]) -> None:
+        """Never: the lock can't be lost while the process runs."""
+
+    def check(self) -> None: ...
+
+    def confirm(self) -> None: ...
+
+    def _try(self) -> bool:
+        """False if the previous holder has just deleted the file: try again."""
+        file = open_private(self._path, os.O_RDWR | os.O_CREAT)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = _parse(os.read(file, 65536)) or "another process is running"
+            os.close(file)
+            raise StateLocked(
+                "the state is locked",
+                f"{holder}. Two runs at once could create the same object twice.",
+                "wait for it to end, with --lock-timeout 10m for instance, or stop it; the lock "
+                f"({self._path}) goes with its process",
+            ) from error
+        if not (self._path.exists() and os.path.samestat(os.fstat(file), self._path.stat())):
+            os.close(file)
+            return False
+        os.ftruncate(file, 0)
+        write_all(file, (json.dumps(asdict(self._info), sort_keys=True) + "\n").encode())
+        self._file = file
+        return True
+
+
+def read_holder(path: Path) -> LockInfo | None:
+    """Who holds the lock, or held it last, if the file can be read."""
+    try:
+        return _parse(content(path, follow=False))
+    except OSError:
+        return None
+
+
+def _parse(content: bytes) -> LockInfo | None:
+    try:
+        return convert(json.loads(content), LockInfo)
+    except ValueError:
+        return None
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turns an OSError in the block into a StateError."""
+    try:
+        yield
+    except OSError as error:
+        raise StateError(
+            f"can't use the state at {path}: {error.strerror or error}",
+            "ftops records every change before it makes it, so it needs this folder.",
+            "check that the folder exists and is writable, and that the disk has free space",
+        ) from error
+
+
+def write_all(file: int, content: bytes) -> None:
+    view = memoryview(content)
+    while view:
+        view = view[os.write(file, view) :]
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes created, renamed and deleted files durable."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def read_bytes(path: Path) -> bytes | None:
+    """None if there is no such file. Links aren't followed."""
+    with translated(path):
+        try:
+            return content(path, follow=False)
+        except FileNotFoundError:
+            return None

@@ -17,7 +17,7 @@ from ftops.core.errors import Diagnostic, Place
 from ftops.core.resource_types import deployment_name
 from ftops.planning.plan import Action, AttributeChange, Change, Reason
 from ftops.planning.preflight import Situation, check
-from ftops.planning.preflight.capacity import normal
+from ftops.planning.preflight.limits import normal
 from ftops.providers.account_facts import Access, AccountFacts, OfferedModel, OfferedSku, Reach, Usage
 
 TODAY = date(2026, 11, 21)

@@ -20,7 +20,7 @@ from ftops.core.address import Address, Secret
 from ftops.core.errors import StateError, StateLocked
 from ftops.state.backends.base import lock_info
 from ftops.state.backends.local import LocalStore
-from ftops.state.codec import entry_from_json, entry_to_json
+from ftops.state.file_format import entry_from_json, entry_to_json
 from ftops.state.state import (
     Begun,
     Entry,
