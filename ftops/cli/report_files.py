@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from secrets import token_hex
 
 from ftops.core.errors import UsageError
+from ftops.core.private_files import replace_file
 from ftops.evaluation.evaluation import Evaluation
 from ftops.views.evaluation import draw_markdown, to_json
 from ftops.views.evaluation_files import to_html, to_junit
@@ -34,13 +34,9 @@ def check_report(path: Path) -> None:
 def write_report(path: Path, evaluation: Evaluation) -> None:
     """In place of what was there, as a whole. Raises UsageError."""
     text = _FORMS[path.suffix.lower()](evaluation)
-    temporary = path.with_name(f".{path.name}.{token_hex(4)}.tmp")
     try:
-        with temporary.open("x", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(text)
-        temporary.replace(path)
+        replace_file(path, text.encode(errors="backslashreplace"), is_private=False)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise UsageError(
             f"can't write {path}: {error.strerror}", "", "check the path and the disk"
         ) from error

@@ -134,20 +134,14 @@ class Temporary(ProviderError):
 
     def __init__(
         self,
-        summary: str,
-        detail: str = "",
-        hint: str = "",
-        *,
-        code: str = "",
-        request_id: str = "",
+        *texts: str,
         retry_after: float | None = None,
         status: int = 0,
         effect_unknown: bool = False,
+        **more: str,
     ) -> None:
-        super().__init__(summary, detail, hint, code=code, request_id=request_id)
-        self.retry_after = retry_after
-        self.status = status
-        self.effect_unknown = effect_unknown
+        super().__init__(*texts, **more)
+        self.retry_after, self.status, self.effect_unknown = retry_after, status, effect_unknown
 
     @property
     def is_busy(self) -> bool:

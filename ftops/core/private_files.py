@@ -32,11 +32,15 @@ def write_private(path: Path, content: bytes) -> None:
         file.write(content)
 
 
-def replace_private(path: Path, content: bytes) -> None:
-    """Replaces a file as a whole, so that nobody reads a part of it. Raises OSError."""
+def replace_file(path: Path, content: bytes, *, is_private: bool = True) -> None:
+    """Replaces a file as a whole, so that nobody reads a part of it. If it isn't private, the file keeps its
+    permissions. Raises OSError."""
     draft = path.with_name(f".{path.name}.{token_hex(4)}.tmp")
     try:
-        write_private(draft, content)
+        with open(draft, "xb", opener=open_private if is_private else None) as file:
+            file.write(content)
+        if not is_private and path.exists():
+            draft.chmod(path.stat().st_mode & 0o7777)
         draft.replace(path)
     except OSError:
         draft.unlink(missing_ok=True)

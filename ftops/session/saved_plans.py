@@ -18,7 +18,7 @@ from ftops import __version__
 from ftops.config.config import Config
 from ftops.core.confined_files import content, opened, outside
 from ftops.core.errors import FtopsError
-from ftops.core.private_files import replace_private
+from ftops.core.private_files import replace_file
 from ftops.core.project import project_root
 from ftops.core.timestamps import iso_timestamp
 from ftops.planning.destination import elsewhere, given_variables
@@ -93,7 +93,7 @@ def write_plan(saved: SavedPlan, path: Path, keys: Keys | None) -> None:
     sealing = keys is not None and keys.key is not None
     text = sealed_text(saved, keys.encrypt) if keys is not None and sealing else plan_text(saved)
     try:
-        replace_private(path, text.encode())
+        replace_file(path, text.encode())
     except OSError as error:
         raise PlanFileError(
             f"can't write the plan to {path}: {error.strerror or error}", "", "choose another place"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ftops.cli.commands.import_ import emulator_settings
 from ftops.session.account_import import name_for
 from tests.account.conftest import Account
 from tests.golden.cli import Done, Folder, examples
@@ -195,3 +197,31 @@ def test_the_endpoint_that_is_named_is_the_one_that_is_asked(
     assert [row["remote_id"] for row in done.json["resources"]] == [train]
     text = (tmp_path / "taken" / "ftops.yaml").read_text()
     assert endpoint in text and ELSEWHERE not in text and key not in text
+
+
+def test_a_relative_folder_of_an_emulator_starts_at_the_current_folder(
+    account: Account, tmp_path: Path
+) -> None:
+    train = account.upload(examples(12))
+    named = os.path.relpath(account.emulator.folder, tmp_path)
+    options = ("import", "--discover", "--out", "taken", "--type", "emulator", "--data")
+    done = Folder(tmp_path).run(*options, named, "-o", "json")
+    assert done.code == 0, done
+    assert [row["remote_id"] for row in done.json["resources"]] == [train]
+
+
+@pytest.mark.parametrize("name", ["missing", "empty"])
+def test_a_folder_without_an_emulator_is_an_error(tmp_path: Path, name: str) -> None:
+    (tmp_path / "empty").mkdir()
+    options = ("import", "--discover", "--out", "taken", "--type", "emulator", "--data")
+    done = Folder(tmp_path).run(*options, name)
+    assert done.code == 1 and f"nothing is in {name}" in done.err, done
+    assert not (tmp_path / "taken").exists() and not list((tmp_path / "empty").iterdir())
+
+
+def test_a_folder_in_the_new_project_is_relative_to_it(tmp_path: Path) -> None:
+    folder = tmp_path / "taken" / "emulator"
+    folder.mkdir(parents=True)
+    (folder / "settings.json").write_text("{}")
+    account = {"data": str(folder), "endpoint": None, "spec": tmp_path / "taken" / "ftops.yaml"}
+    assert emulator_settings(account) == {"local": {"type": "emulator", "data": "emulator"}}

@@ -17,6 +17,7 @@ from ftops.config.schema import sections
 from ftops.core.address import Json
 from ftops.core.confined_files import SPEC_BYTES, Refused, content, real
 from ftops.core.errors import FtopsError, SpecError
+from ftops.core.private_files import replace_file
 from ftops.core.project import display, project_root, spec_folder
 from ftops.yaml.formatter import format_text
 
@@ -103,16 +104,9 @@ def _formatted(path: Path, root: Path | None) -> Formatted:
 def _replace(file: Formatted) -> None:
     """Atomically, so that a crash doesn't leave half a spec; a link stays a link."""
     assert file.path is not None  # noqa: S101 - standard input is never replaced
-    target = real(file.path)
-    temporary = target.with_name(f".{target.name}.ftops-tmp")
     try:
-        temporary.unlink(missing_ok=True)
-        with temporary.open("x", encoding="utf-8") as stream:
-            stream.write(file.after)
-        temporary.chmod(target.stat().st_mode & 0o7777)
-        temporary.replace(target)
+        replace_file(real(file.path), file.after.encode(), is_private=False)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise FtopsError(f"can't write {file.shown}: {error.strerror}") from error
 
 

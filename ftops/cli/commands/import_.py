@@ -20,8 +20,9 @@ from ftops.cli.output_options import decorate
 from ftops.cli.sessions import lock_option, locked
 from ftops.cli.spec_args import SpecArguments, read_with_data
 from ftops.core.address import Address, Json
+from ftops.core.confined_files import real
 from ftops.core.errors import UsageError
-from ftops.core.project import display
+from ftops.core.project import display, project_root, spec_folder
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.planning.plan import Plan, plan_to_json
 from ftops.session.session import Session
@@ -150,7 +151,9 @@ def _discover(
     file = (out if out.suffix in SUFFIXES else out / "ftops.yaml").absolute()
     name = account["spec_name"]
     head: dict[str, dict[str, Json]] = {"ftops": {"name": name}} if name else {}
-    head["providers"] = resolve_name(PROVIDER_TYPES[account["kind"]].import_settings)(account)
+    head["providers"] = resolve_name(PROVIDER_TYPES[account["kind"]].import_settings)(
+        {**account, "spec": file}
+    )
     if spec.environment:
         head["environments"] = {spec.environment: {}}
     done = take_over(
@@ -181,10 +184,18 @@ def openai_settings(account: dict[str, Any]) -> dict[str, Json]:
 
 
 def emulator_settings(account: dict[str, Any]) -> dict[str, Json]:
+    """`--data` starts at the current folder; in a spec, `data` starts at its project."""
+    data = account["data"]
+    if data is not None:
+        folder, root = real(Path(data)), project_root(spec_folder(account["spec"]))
+        if not folder.is_dir() or not any(folder.iterdir()):
+            why = "--data is the folder of an emulator; a relative path starts at the current folder."
+            raise UsageError(f"nothing is in {data}", why, "check the path")
+        data = str(folder.relative_to(root) if folder.is_relative_to(root) else folder)
     settings: dict[str, Json] = {
         "url": account["endpoint"],
         "api_key": "${env.FTOPS_EMULATOR_KEY}" if os.environ.get("FTOPS_EMULATOR_KEY") else None,
-        "data": account["data"],
+        "data": data,
     }
     return {"local": {"type": "emulator", **{k: v for k, v in settings.items() if v}}}
 

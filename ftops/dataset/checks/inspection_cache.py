@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from ftops.core.confined_files import content
-from ftops.core.private_files import replace_private
+from ftops.core.private_files import replace_file
 from ftops.core.project import make_own
 from ftops.dataset.files.file_identity import SETTLED, Identity, identity
 from ftops.dataset.rules.findings import Inspection, Overlap
@@ -100,7 +100,7 @@ class Cache:
         overlaps = {key: item for key, item in known.overlaps.items() if digests.issuperset(key.split())}
         content = msgspec.json.encode(_File(VERSION, CHECKS_VERSION, kept, overlaps))
         make_own(self._folder)
-        replace_private(self._file, content)
+        replace_file(self._file, content)
 
 
 def _parse(file: Path) -> _File:

@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from ftops.core.confined_files import opened
-from ftops.core.private_files import replace_private
+from ftops.core.private_files import replace_file
 from ftops.core.project import DATA, ignore, make_own, own_folder
 from ftops.dataset.files.derived_files import NOTE, SUFFIX
 from ftops.dataset.profile.profiler import Measured, Sums, measure
@@ -90,7 +90,7 @@ def keep(project: Path, measured: Measured, encoding: str) -> None:
     with contextlib.suppress(OSError):
         ignore(project)
         make_own(file.parent)
-        replace_private(file, _checksum(content) + content)
+        replace_file(file, _checksum(content) + content)
         _prune(file.parent)
 
 

@@ -28,7 +28,7 @@ from msgspec.structs import asdict
 
 from ftops.core.confined_files import content
 from ftops.core.errors import StateError, StateLocked
-from ftops.core.private_files import make_folder, open_private, replace_private, write_private
+from ftops.core.private_files import make_folder, open_private, replace_file, write_private
 from ftops.core.timestamps import iso_timestamp
 from ftops.state.backends.base import (
     AT_ONCE,
@@ -266,7 +266,7 @@ class History(Struct, frozen=True):
             return ()
 
     def _write_index(self, kept: Sequence[Version]) -> None:
-        replace_private(self._index, (json.dumps(to_builtins(kept), indent=1) + "\n").encode())
+        replace_file(self._index, (json.dumps(to_builtins(kept), indent=1) + "\n").encode())
 
     @property
     def _index(self) -> Path:
