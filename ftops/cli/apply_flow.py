@@ -55,60 +55,87 @@ class ApplyOptions(Struct, frozen=True):
 def carry_out(screen: Screen, options: ApplyOptions) -> int:
     """The exit code."""
     config, warnings = read_for(options.spec, options.request)
-    steps = _Steps()
     reporter = JsonReporter(screen) if screen.json else TextReporter(screen, options.operation.capitalize())
+    steps = _Steps()
     try:
-        return _carry_out(screen, options, config, warnings, reporter, steps)
+        return _Apply(screen, options, reporter, steps).carry_out(config, warnings)
     except KeyboardInterrupt:
         screen.keeps_going = True
         if not steps.has_begun:
             screen.fail([Diagnostic("interrupted", "nothing was changed.")], INTERRUPTED)
-            return INTERRUPTED
-        reporter.left(steps.open, options.resume_command, INTERRUPTED, at_once=True)
+        else:
+            reporter.left(steps.open, options.resume_command, INTERRUPTED, at_once=True)
         return INTERRUPTED
 
 
-def _carry_out(
-    screen: Screen,
-    options: ApplyOptions,
-    config: Config,
-    warnings: tuple[Diagnostic, ...],
-    reporter: Reporter,
-    steps: _Steps,
-) -> int:
-    with (
-        Session.open(config) as session,
-        locked(screen, session, options.operation, options.lock_timeout) as interrupts,
-    ):
-        plan = _plan(session, options, screen)
-        session.confirm_lock()
-        reporter.plan(plan, warnings)
-        if plan.is_blocked:
-            raise Blocked(plan.findings)
-        _check_digest(plan, options.expect_digest)
-        if plan.is_empty:
-            report = _keep_records(session, plan, options, screen)
-        elif options.approved or options.expect_digest or _is_approved(screen, options, plan):
-            screen.keeps_going = True
-            report = _run(session, plan, options, reporter, steps, interrupts)
-        else:
-            return 1
-        code = EXIT_CODES[report.result]
-        reporter.ended(report, session.outputs() if plan.mode is Mode.NORMAL else {}, code)
-    if report.result in ("in-progress", "interrupted"):
-        reporter.left(steps.left, options.resume_command, code, at_once=False)
-    return code
+class _Apply(Struct, frozen=True):
+    """One run of apply or destroy."""
 
+    screen: Screen
+    options: ApplyOptions
+    reporter: Reporter
+    steps: _Steps
 
-def _plan(session: Session, options: ApplyOptions, screen: Screen) -> Plan:
-    if options.saved is None:
-        return make_plan(session, options.request, screen)
-    return revalidate(
-        session,
-        options.saved,
-        parallelism=options.request.parallelism,
-        on_progress=screen.counter("Refreshing resource"),
-    )
+    def carry_out(self, config: Config, warnings: tuple[Diagnostic, ...]) -> int:
+        screen, options = self.screen, self.options
+        with (
+            Session.open(config) as session,
+            locked(screen, session, options.operation, options.lock_timeout) as interrupts,
+        ):
+            plan = self._plan(session)
+            session.confirm_lock()
+            self.reporter.plan(plan, warnings)
+            if plan.is_blocked:
+                raise Blocked(plan.findings)
+            _check_digest(plan, options.expect_digest)
+            if plan.is_empty:
+                report = self._keep_records(session, plan)
+            elif options.approved or options.expect_digest or self._is_approved(plan):
+                screen.keeps_going = True
+                report = self._run(session, plan, interrupts)
+            else:
+                return 1
+            code = EXIT_CODES[report.result]
+            self.reporter.ended(report, session.outputs() if plan.mode is Mode.NORMAL else {}, code)
+        if report.result in ("in-progress", "interrupted"):
+            self.reporter.left(self.steps.left, options.resume_command, code, at_once=False)
+        return code
+
+    def _plan(self, session: Session) -> Plan:
+        request, saved = self.options.request, self.options.saved
+        if saved is None:
+            return make_plan(session, request, self.screen)
+        counter = self.screen.counter("Refreshing resource")
+        return revalidate(session, saved, parallelism=request.parallelism, on_progress=counter)
+
+    def _keep_records(self, session: Session, plan: Plan) -> Report:
+        """An empty plan: records what was found at the service, or writes the state again if its encryption
+        has changed in the spec."""
+        if plan.entries:
+            at = self.options.planned_at
+            return session.apply(plan, Settings(), lambda event: None, planned_at=at)
+        if session.renew_encryption():
+            self.screen.note(
+                "The state was rewritten as `encryption` says; `fallback` and `accept_plain` aren't needed "
+                "any more. Older versions stay as they were written.\n"
+            )
+        return Report("done", session.state, {})
+
+    def _run(self, session: Session, plan: Plan, interrupts: Interrupts) -> Report:
+        options = self.options
+        settings = Settings(parallelism=options.request.parallelism, wait=options.wait)
+        with self.reporter.running() as show:
+            emit = self.steps.recorded(show)
+            return session.apply(plan, settings, emit, interrupts.watch, planned_at=options.planned_at)
+
+    def _is_approved(self, plan: Plan) -> bool:
+        screen, options = self.screen, self.options
+        destroys = plan.mode is Mode.DESTROY
+        warning = "This deletes everything that is listed above. It can't be undone.\n" if destroys else ""
+        hint = f"review the plan, then run with -y: `{options.resume_command} -y`"
+        if not screen.is_interactive and not screen.json:
+            screen.text("\n")
+        return screen.approve("Apply these changes?", options.operation, hint, f"\n{warning}")
 
 
 def _check_digest(plan: Plan, expected: str | None) -> None:
@@ -124,42 +151,6 @@ def _check_digest(plan: Plan, expected: str | None) -> None:
             )
         ]
     )
-
-
-def _keep_records(session: Session, plan: Plan, options: ApplyOptions, screen: Screen) -> Report:
-    """An empty plan: records what was found at the service, or writes the state again if its encryption has
-    changed in the spec."""
-    if plan.entries:
-        return session.apply(plan, Settings(), lambda event: None, planned_at=options.planned_at)
-    if session.renew_encryption():
-        screen.note(
-            "The state was rewritten as `encryption` says; `fallback` and `accept_plain` aren't needed any "
-            "more. Older versions stay as they were written.\n"
-        )
-    return Report("done", session.state, {})
-
-
-def _run(
-    session: Session,
-    plan: Plan,
-    options: ApplyOptions,
-    reporter: Reporter,
-    steps: _Steps,
-    interrupts: Interrupts,
-) -> Report:
-    settings = Settings(parallelism=options.request.parallelism, wait=options.wait)
-    with reporter.running() as show:
-        emit = steps.recorded(show)
-        return session.apply(plan, settings, emit, interrupts.watch, planned_at=options.planned_at)
-
-
-def _is_approved(screen: Screen, options: ApplyOptions, plan: Plan) -> bool:
-    destroys = plan.mode is Mode.DESTROY
-    warning = "This deletes everything that is listed above. It can't be undone.\n" if destroys else ""
-    hint = f"review the plan, then run with -y: `{options.resume_command} -y`"
-    if not screen.is_interactive and not screen.json:
-        screen.text("\n")
-    return screen.approve("Apply these changes?", options.operation, hint, f"\n{warning}")
 
 
 class _Steps(Struct):

@@ -53,8 +53,8 @@ class TextReporter:
 
     def ended(self, report: Report, outputs: Mapping[str, OutputValue], exit_code: int) -> None:
         if outputs and report.result == "done":
-            self._screen.text("\nOutputs:\n\n")
-            self._screen.text(draw_outputs(outputs, self._screen.paint, indent="  "))
+            shown = draw_outputs(outputs, self._screen.paint, indent="  ")
+            self._screen.lines(["", "Outputs:", "", *shown])
         failures = progress.failures(report)
         if failures:
             self._screen.note("\n")

@@ -6,7 +6,7 @@ import errno
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import TextIO
 
@@ -68,13 +68,17 @@ class Screen:
         """For programs: unchanged, unless it goes to a terminal."""
         self._write(self._out, clean_lines(text) if self.is_terminal else text)
 
-    def result(self, document: Callable[[], Mapping[str, Json]], text: Callable[[], str]) -> int:
-        """The result of a command: a JSON document, or text for people. Returns the exit code 0."""
+    def result(self, document: Callable[[], Mapping[str, Json]], lines: Callable[[], Iterable[str]]) -> int:
+        """The result of a command: a JSON document, or lines for people. Returns the exit code 0."""
         if self.json:
             self.document({"format_version": 1, **document()})
         else:
-            self.text(text())
+            self.lines(lines())
         return 0
+
+    def lines(self, lines: Iterable[str]) -> None:
+        """For people, without line ends."""
+        self.text("".join(f"{line}\n" for line in lines))
 
     def document(self, document: Mapping[str, Json]) -> None:
         """The one JSON document of a command."""

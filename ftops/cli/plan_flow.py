@@ -78,15 +78,20 @@ def _copied(config: Config, copy: Path) -> State:
         raise StateError(error.summary, error.detail, _MAKE_COPY) from error
 
 
+def state_text(file: Path, hint: str) -> str:
+    """The text of a state file. Raises UsageError."""
+    try:
+        return content(file).decode()
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{file} isn't a state file", "it isn't UTF-8 text.", hint) from error
+    except OSError as error:
+        raise UsageError(f"can't read {file}: {error.strerror}", "", hint) from error
+
+
 def _text_of(copy: Path) -> str:
     if str(copy) == "-" and not copy.exists():
         raise UsageError("--state takes a file, not standard input", "", _MAKE_COPY)
-    try:
-        text = content(copy).decode()
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{copy} isn't a state file", "it isn't UTF-8 text.", _MAKE_COPY) from error
-    except OSError as error:
-        raise UsageError(f"can't read {copy}: {error.strerror}", "", _MAKE_COPY) from error
+    text = state_text(copy, _MAKE_COPY)
     if not text.strip():
         raise UsageError(
             f"{copy} is empty",

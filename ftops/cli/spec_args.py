@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
@@ -11,7 +12,6 @@ from msgspec import Struct
 from ftops.cli.switches import CI, UNTRUSTED, is_on
 from ftops.config.config import Config
 from ftops.config.loader import load, load_outline
-from ftops.core.confined_files import ALLOW
 from ftops.core.errors import Diagnostic, SpecError, UsageError
 from ftops.core.project import display
 
@@ -39,7 +39,7 @@ def read(spec: SpecArguments) -> Config:
     """The spec, without its data. Raises SpecError, and UsageError if specs are untrusted but the command
     needs a trusted one."""
     if spec.is_untrusted:
-        return _named(_read_untrusted(spec), spec)
+        return _named(_loaded_untrusted(spec), spec)
     if is_on(UNTRUSTED, os.environ):
         raise UsageError(
             f"{UNTRUSTED} is set, but this command needs a trusted spec",
@@ -60,16 +60,11 @@ def _loaded(spec: SpecArguments, environ: Mapping[str, str], *, destroying: bool
     )
 
 
-def _read_untrusted(spec: SpecArguments, *, destroying: bool = False) -> Config:
+def _loaded_untrusted(spec: SpecArguments, *, destroying: bool = False) -> Config:
     """Without caches beside the spec, and with the allowed variables of the environment only."""
     from ftops.cli.untrusted import read_withheld
 
-    os.environ.pop(ALLOW, None)  # folders outside of the project are for your own specs
-
-    def loaded(environ: Mapping[str, str], destroying: bool) -> Config:
-        return _loaded(spec, environ, destroying=destroying)
-
-    return read_withheld(loaded, destroying=destroying)
+    return read_withheld(partial(_loaded, spec), destroying=destroying)
 
 
 def _named(config: Config, spec: SpecArguments) -> Config:
@@ -117,7 +112,7 @@ def read_to_destroy(spec: SpecArguments) -> Config:
         return read(spec)
     except SpecError:
         if spec.is_untrusted:
-            return _named(_read_untrusted(spec, destroying=True), spec)
+            return _named(_loaded_untrusted(spec, destroying=True), spec)
         return _named(_loaded(spec, os.environ, destroying=True), spec)
 
 

@@ -19,6 +19,7 @@ from ftops.cli.switches import UNTRUSTED, is_on
 from ftops.config.accounts import possible_accounts
 from ftops.config.config import Config, ProviderConfig
 from ftops.config.loader.variables import PREFIX
+from ftops.core.confined_files import ALLOW
 from ftops.core.errors import UsageError
 from ftops.core.trusted_hosts import ALLOW_VARIABLE
 from ftops.state.state import PendingOperation, ResourceState, State
@@ -92,33 +93,20 @@ def _allowed(environ: Mapping[str, str]) -> frozenset[str]:
     return names
 
 
-def read_withheld(load: Callable[[Mapping[str, str], bool], Config], *, destroying: bool) -> Config:
-    """The config that `load` returns for the restricted environment, and which variables were withheld. The
-    second argument of `load` says whether only the providers are needed."""
+def read_withheld(load: Callable[..., Config], *, destroying: bool) -> Config:
+    """The config that `load` returns for the restricted environment, which variables were withheld, and the
+    accounts that are possible. Folders outside of the project are for your own specs."""
+    os.environ.pop(ALLOW, None)
     environ = Withholding(os.environ)
-    config = load(environ, destroying)
+    config = load(environ, destroying=destroying)
     withheld = tuple(sorted(environ.withheld - {*config.keys}))
-    providers = _with_gaps(config.providers, withheld, load)
+    providers, sources = config.providers, {f"env.{name}" for name in withheld}
+    if any(sources.intersection(provider.sources) for provider in providers.values()):
+        unknown = token_hex(16)  # the spec could contain the usual stand-in itself
+        again = load(Withholding(os.environ, unknown), destroying=True)
+        possible = {n: possible_accounts(p, again.project, unknown) for n, p in again.providers.items()}
+        providers = {name: replace(p, possible=possible[name]) for name, p in providers.items()}
     return replace(config, withheld=withheld, providers=providers)
-
-
-def _with_gaps(
-    providers: Mapping[str, ProviderConfig],
-    withheld: tuple[str, ...],
-    load: Callable[[Mapping[str, str], bool], Config],
-) -> Mapping[str, ProviderConfig]:
-    """The providers, with the accounts that are possible. A spec could contain the usual stand-in itself, so
-    it is loaded again with a random one."""
-    sources = {f"env.{name}" for name in withheld}
-    if not any(sources.intersection(provider.sources) for provider in providers.values()):
-        return providers
-    unknown = token_hex(16)
-    again = load(Withholding(os.environ, unknown), True)
-    possible = {
-        name: possible_accounts(provider, again.project, unknown)
-        for name, provider in again.providers.items()
-    }
-    return {name: replace(provider, possible=possible[name]) for name, provider in providers.items()}
 
 
 def at_recorded_accounts(config: Config, state: State) -> Config:

@@ -16,10 +16,10 @@ _STYLES: Mapping[str, str] = {"done": "good", "failed": "error", "lost": "error"
 _HEAD = ("WHEN", "WHO", "WHAT", "RESULT", "CHANGES", "STATE", "PLAN")
 
 
-def draw_runs(runs: Sequence[Run], left_out: int, paint: Painter) -> str:
+def draw_runs(runs: Sequence[Run], left_out: int, paint: Painter) -> list[str]:
     """A line for each run, oldest first."""
     if not runs:
-        return "No runs yet.\n"
+        return ["No runs yet."]
     rows = [_HEAD, *(_cells(run) for run in runs)]
     lines = [
         "  ".join(paint(cell, _style(row, column)) for column, cell in enumerate(cells)).rstrip()
@@ -27,18 +27,12 @@ def draw_runs(runs: Sequence[Run], left_out: int, paint: Painter) -> str:
     ]
     links = [paint(f"{run.begun.at}  {run.begun.run_url}") for run in runs if run.begun.run_url]
     lines += ["", *links] if links else []
-    lines += [f"… {plural(left_out, 'older run')} left out: --limit 0 shows all"] if left_out else []
-    return "\n".join(lines) + "\n"
+    return lines + [f"… {plural(left_out, 'older run')} left out: --limit 0 shows all"] * bool(left_out)
 
 
 def runs_to_json(runs: Sequence[Run], spec: str, environment: str) -> dict[str, Json]:
     """The document of `audit -o json`."""
-    return {
-        "format_version": 1,
-        "spec": spec,
-        "environment": environment,
-        "runs": [_run(run) for run in runs],
-    }
+    return {"spec": spec, "environment": environment, "runs": [_run(run) for run in runs]}
 
 
 def _run(run: Run) -> Json:

@@ -16,12 +16,8 @@ SHOWN = 10
 """Number of examples listed in each section."""
 
 
-def draw(compared: Compared, paint: Painter) -> str:
+def draw(compared: Compared, paint: Painter, indent: str = "") -> Iterator[str]:
     """All differences, with a summary first."""
-    return "\n".join([*lines(compared, paint), ""])
-
-
-def lines(compared: Compared, paint: Painter, indent: str = "") -> Iterator[str]:
     return (line and f"{indent}{line}" for line in _lines(compared, paint))
 
 

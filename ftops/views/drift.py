@@ -12,16 +12,10 @@ from ftops.views.plan import drift_lines, subject
 from ftops.views.values import plural
 
 
-def draw(plan: Plan, everything: bool, paint: Painter) -> str:
-    """Unexpected drift; the rest as a count, or in full with `everything`."""
-    return "\n".join(_lines(plan, everything, paint)) + "\n"
-
-
 def to_json(plan: Plan) -> dict[str, Json]:
     """The document of `drift -o json`."""
     found = [drift for drift in plan.drift if not drift.is_expected]
     return {
-        "format_version": 1,
         "spec": plan.spec,
         "environment": plan.environment,
         "lineage": plan.lineage,
@@ -31,7 +25,8 @@ def to_json(plan: Plan) -> dict[str, Json]:
     }
 
 
-def _lines(plan: Plan, everything: bool, paint: Painter) -> Iterator[str]:
+def draw(plan: Plan, everything: bool, paint: Painter) -> Iterator[str]:
+    """Unexpected drift; the rest as a count, or in full with `everything`."""
     found = [drift for drift in plan.drift if not drift.is_expected]
     rest = [drift for drift in plan.drift if drift.is_expected]
     if found:

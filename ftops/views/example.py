@@ -34,10 +34,6 @@ class Shown(Struct, frozen=True):
     counter: Counter | None = None
 
 
-def draw(shown: Shown, paint: Painter) -> str:
-    return "\n".join([*_lines(shown, paint), ""])
-
-
 def to_json(shown: Shown) -> dict[str, Json]:
     """As docs/json-output.md describes it."""
     messages: list[Json] = [
@@ -54,7 +50,7 @@ def to_json(shown: Shown) -> dict[str, Json]:
     }
 
 
-def _lines(shown: Shown, paint: Painter) -> Iterator[str]:
+def draw(shown: Shown, paint: Painter) -> Iterator[str]:
     total = f", {plural(shown.counter.tokens(shown.example), 'token')}" if shown.counter else ""
     yield paint(f"{shown.file}, line {shown.line}", "bold") + paint(
         f"  (example {shown.number:,}{total})", "dim"

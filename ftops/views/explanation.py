@@ -14,11 +14,11 @@ from ftops.views.values import plural
 _UNAVAILABLE = "the changed examples are unknown: the applied version is neither in .ftops nor in Git"
 
 
-def draw(address: Address, causes: Sequence[Cause], paint: Painter) -> str:
+def draw(address: Address, causes: Sequence[Cause], paint: Painter) -> list[str]:
     """The chain of causes, each below the change that it explains."""
     if not causes:
-        return f"{paint(str(address), 'bold')}: nothing would change.\n"
-    return "\n".join(line for cause in causes for line in (*_lines(cause, "", paint), ""))
+        return [f"{paint(str(address), 'bold')}: nothing would change."]
+    return [line for cause in causes for line in ("", *_lines(cause, "", paint))][1:]
 
 
 def to_json(address: Address, causes: Sequence[Cause]) -> dict[str, Json]:
@@ -41,7 +41,7 @@ def _lines(cause: Cause, indent: str, paint: Painter) -> Iterator[str]:
         yield f"{inner}{attribute_line(attribute, paint)}"
     if cause.compared is not None:
         yield ""
-        yield from datadiff.lines(cause.compared, paint, inner)
+        yield from datadiff.draw(cause.compared, paint, inner)
     elif cause.content_changes:
         yield f"{inner}{paint(_UNAVAILABLE, 'dim')}"
     for below in cause.causes:

@@ -11,37 +11,34 @@ from ftops.core.resource_types import kind_of
 from ftops.views.paint import Painter, clean
 
 
-def draw_text(graph: Graph, paint: Painter) -> str:
+def draw_text(graph: Graph, paint: Painter) -> Iterator[str]:
     """Each resource and its dependencies, in the order of creation."""
-    lines = []
     for address in graph.order:
         needs = ", ".join(str(a) for a in graph.dependencies[address])
         after = paint(f"  needs {needs}", "dim") if needs else ""
-        lines.append(f"{paint(str(address), 'bold')}{after}\n")
-    return "".join(lines)
+        yield f"{paint(str(address), 'bold')}{after}"
 
 
-def draw_mermaid(graph: Graph, paint: Painter) -> str:
+def draw_mermaid(graph: Graph, paint: Painter) -> Iterator[str]:
     """For Markdown: GitHub draws it."""
     ids = {address: f"n{number}" for number, address in enumerate(graph.order)}
-    lines = ["graph LR"]
+    yield "graph LR"
     for address, node in ids.items():
         opening, closing = kind_of(address).brackets
         label = clean(str(address)).replace('"', "#quot;")
-        lines.append(f'  {node}{opening}"{label}"{closing}')
-    lines += [f"  {ids[a]} --> {ids[b]}" for a, b in _edges(graph)]
-    return "\n".join(lines) + "\n"
+        yield f'  {node}{opening}"{label}"{closing}'
+    yield from (f"  {ids[a]} --> {ids[b]}" for a, b in _edges(graph))
 
 
-def draw_dot(graph: Graph, paint: Painter) -> str:
+def draw_dot(graph: Graph, paint: Painter) -> Iterator[str]:
     """For Graphviz: `ftops graph --format dot | dot -Tsvg`."""
-    lines = ["digraph ftops {", "  rankdir = LR", "  node [shape = box]"]
-    lines += [f"  {_quoted(address)}" for address in graph.order]
-    lines += [f"  {_quoted(a)} -> {_quoted(b)}" for a, b in _edges(graph)]
-    return "\n".join([*lines, "}"]) + "\n"
+    yield from ("digraph ftops {", "  rankdir = LR", "  node [shape = box]")
+    yield from (f"  {_quoted(address)}" for address in graph.order)
+    yield from (f"  {_quoted(a)} -> {_quoted(b)}" for a, b in _edges(graph))
+    yield "}"
 
 
-FORMS: Mapping[str, Callable[[Graph, Painter], str]] = {
+FORMS: Mapping[str, Callable[[Graph, Painter], Iterator[str]]] = {
     "text": draw_text,
     "mermaid": draw_mermaid,
     "dot": draw_dot,
@@ -52,7 +49,6 @@ FORMS: Mapping[str, Callable[[Graph, Painter], str]] = {
 def to_json(graph: Graph) -> dict[str, Json]:
     """The document of `graph -o json`."""
     return {
-        "format_version": 1,
         "nodes": [{"address": str(a), "kind": a.kind} for a in graph.order],
         "edges": [{"from": str(a), "to": str(b)} for a, b in _edges(graph)],
     }

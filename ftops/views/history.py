@@ -15,23 +15,18 @@ from ftops.views.paint import Painter, clean
 from ftops.views.values import aligned, difference_line, plural
 
 
-def draw_versions(versions: Sequence[Version]) -> str:
+def draw_versions(versions: Sequence[Version]) -> list[str]:
     """A version a line, aligned."""
     if not versions:
-        return "No versions of the state yet.\n"
+        return ["No versions of the state yet."]
     rows = [("VERSION", "WRITTEN", "BY", "COMMAND")]
     rows += [(v.id, v.at, v.who, v.operation) for v in versions]
-    return "".join(f"{clean('  '.join(cells)).rstrip()}\n" for cells in aligned(rows))
+    return [clean("  ".join(cells)).rstrip() for cells in aligned(rows)]
 
 
 def versions_to_json(versions: Sequence[Version]) -> dict[str, Json]:
     """The document of `state history -o json`."""
-    return {"format_version": 1, "versions": [asdict(version) for version in versions]}
-
-
-def draw_comparison(found: Comparison, paint: Painter) -> str:
-    """Added, removed and changed resources, then a count."""
-    return "\n".join(_lines(found, paint)) + "\n"
+    return {"versions": [asdict(version) for version in versions]}
 
 
 def comparison_to_json(found: Comparison) -> dict[str, Json]:
@@ -41,7 +36,6 @@ def comparison_to_json(found: Comparison) -> dict[str, Json]:
         for c in found.changed
     ]
     return {
-        "format_version": 1,
         "before": found.before,
         "after": found.after,
         "added": [_resource_to_json(r) for r in found.added],
@@ -51,7 +45,8 @@ def comparison_to_json(found: Comparison) -> dict[str, Json]:
     }
 
 
-def _lines(found: Comparison, paint: Painter) -> Iterator[str]:
+def draw_comparison(found: Comparison, paint: Painter) -> Iterator[str]:
+    """Added, removed and changed resources, then a count."""
     for sign, style, resources in (("+", "create", found.added), ("-", "delete", found.removed)):
         for r in resources:
             yield f"{paint(sign, style)} {paint(str(r.address), 'bold')}  {paint(r.remote_id)}"

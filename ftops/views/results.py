@@ -10,7 +10,7 @@ _EVERY = 10
 _BEST = "full_valid_loss"
 
 
-def draw_results(address: Address, results: Results, paint: Painter) -> str:
+def draw_results(address: Address, results: Results, paint: Painter) -> list[str]:
     """`step  train_loss  …`, with a mark at the best loss over the whole validation data."""
     measured = (row.get(_BEST) for row in results.rows)
     best = min((loss for loss in measured if isinstance(loss, int | float) and loss >= 0), default=None)
@@ -22,13 +22,12 @@ def draw_results(address: Address, results: Results, paint: Painter) -> str:
         cells = (f"{_shown(row.get(name)):>{len(name)}}" for name in columns)
         mark = paint("  best", "create") if best is not None and row.get(_BEST) == best else ""
         lines.append("  ".join(cells) + mark)
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def results_to_json(address: Address, results: Results) -> dict[str, Json]:
     """The document that `results -o json` prints; docs/json-output.md describes it."""
     return {
-        "format_version": 1,
         "address": str(address),
         "file": results.file,
         "columns": list(results.columns),

@@ -19,28 +19,17 @@ _STATUS_STYLES: Mapping[Status, str] = {
 }
 
 
-def draw_state(state: State, subject: str, paint: Painter) -> str:
-    """Every recorded object, then the outputs."""
-    return "\n".join(_state_lines(state, subject, paint)) + "\n"
-
-
-def draw_resource(resource: ResourceState, paint: Painter) -> str:
-    """One recorded object in full."""
-    return "\n".join(_resource_lines(resource, paint)) + "\n"
-
-
-def draw_list(state: State) -> str:
+def draw_list(state: State) -> list[str]:
     """An address a line, with a note for old objects and interrupted operations."""
     lines = [str(resource.address) for resource in _current(state)]
     lines += [f"{a}  (old object {r.remote_id})" for (a, _), r in _deposed(state).items()]
     lines += [f"{a}  (interrupted {p.operation.value})" for a, p in state.pending.items()]
-    return "".join(f"{clean(line)}\n" for line in lines)
+    return list(map(clean, lines))
 
 
 def list_to_json(state: State) -> dict[str, Json]:
     """The document of `state list -o json`."""
     return {
-        "format_version": 1,
         "resources": [_row(r) for r in _current(state)],
         "deposed": [{"key": key, **_row(r)} for (_, key), r in _deposed(state).items()],
         "pending": [
@@ -53,7 +42,6 @@ def list_to_json(state: State) -> dict[str, Json]:
 def state_to_json(state: State, spec: str, environment: str) -> dict[str, Json]:
     """The document of `show -o json`."""
     return {
-        "format_version": 1,
         "spec": spec,
         "environment": environment,
         "lineage": state.lineage,
@@ -65,12 +53,10 @@ def state_to_json(state: State, spec: str, environment: str) -> dict[str, Json]:
     }
 
 
-def draw_outputs(outputs: Mapping[str, OutputValue], paint: Painter, indent: str = "") -> str:
+def draw_outputs(outputs: Mapping[str, OutputValue], paint: Painter, indent: str = "") -> Iterator[str]:
     """`name = value` lines, aligned."""
     width = max((len(name) for name in outputs), default=0)
-    return "".join(
-        f"{indent}{paint(f'{name:{width}}')} = {_output(value)}\n" for name, value in outputs.items()
-    )
+    return (f"{indent}{paint(f'{name:{width}}')} = {_output(value)}" for name, value in outputs.items())
 
 
 def draw_raw(value: Value) -> str:
@@ -111,15 +97,16 @@ def _deposed(state: State) -> dict[tuple[object, str], ResourceState]:
     return {k: state.deposed[k] for k in sorted(state.deposed, key=lambda k: (k[0].sort_key, k[1]))}
 
 
-def _state_lines(state: State, subject: str, paint: Painter) -> Iterator[str]:
+def draw_state(state: State, subject: str, paint: Painter) -> Iterator[str]:
+    """Every recorded object, then the outputs."""
     if state.is_empty:
         yield f"The state of {paint(subject)} is empty."
         return
     for resource in _current(state):
-        yield from _resource_lines(resource, paint)
+        yield from draw_resource(resource, paint)
         yield ""
     for (_, key), resource in _deposed(state).items():
-        yield from _resource_lines(resource, paint, f"  (old object, key {key})")
+        yield from draw_resource(resource, paint, f"  (old object, key {key})")
         yield ""
     for operation in state.pending.values():
         yield from _pending_lines(operation, paint)
@@ -129,7 +116,8 @@ def _state_lines(state: State, subject: str, paint: Painter) -> Iterator[str]:
         yield from _assignments("  ", list(state.outputs.items()), paint)
 
 
-def _resource_lines(resource: ResourceState, paint: Painter, note: str = "") -> Iterator[str]:
+def draw_resource(resource: ResourceState, paint: Painter, note: str = "") -> Iterator[str]:
+    """One recorded object in full."""
     status = paint(resource.status.value, _STATUS_STYLES[resource.status])
     yield f"{paint(str(resource.address), 'bold')}  {status}  {paint(resource.remote_id)}{paint(note, 'dim')}"
     if resource.message:

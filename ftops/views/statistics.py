@@ -17,11 +17,6 @@ SHOWN = 20
 _EIGHTHS = " ▏▎▍▌▋▊▉"
 
 
-def draw(title: str, found: Statistics, paint: Painter, cost: TrainingCost | None = None) -> str:
-    """The statistics of one file. `cost` is given if a model is named."""
-    return "\n".join([*_lines(title, found, paint, cost), ""])
-
-
 def to_json(found: Statistics, cost: TrainingCost | None = None) -> dict[str, Json]:
     """As docs/json-output.md describes it."""
     sums, cut = found.sums, found.cut
@@ -64,7 +59,8 @@ def to_json(found: Statistics, cost: TrainingCost | None = None) -> dict[str, Js
     return document
 
 
-def _lines(title: str, found: Statistics, paint: Painter, cost: TrainingCost | None) -> Iterator[str]:
+def draw(title: str, found: Statistics, paint: Painter, cost: TrainingCost | None) -> Iterator[str]:
+    """The statistics of one file. `cost` is given if a model is named."""
     sums = found.sums
     yield paint(title, "bold")
     tokens = f", {plural(sums.tokens, 'token')}" if sums.tokens else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,25 +15,24 @@ from ftops import dataset
 from ftops.cli.console import Screen
 from ftops.cli.diagnostics import SUFFIXES, with_lines
 from ftops.cli.output_options import screen_options
+from ftops.config.data_sources import Inspected, Source
 from ftops.core.address import Json
 from ftops.core.confined_files import real
 from ftops.core.errors import Diagnostic, FtopsError, UsageError
 from ftops.core.project import CACHE, FOLDER, ignore, own_folder, project_root
 from ftops.core.suggestions import did_you_mean
 from ftops.dataset.rules.catalogue import GRADES, RULES, SETTINGS, grade_of, names
-from ftops.dataset.rules.findings import MAX_SHOWN, Inspection
+from ftops.dataset.rules.findings import MAX_SHOWN
 from ftops.views import diagnostics as view
 from ftops.views.paint import clean
 from ftops.views.values import plural, size
 
 
 class Checked(NamedTuple):
-    """A file and its diagnostics."""
+    """The data of a file or a dataset, and its diagnostics."""
 
-    shown: str
-    inspection: Inspection
-    severity: Mapping[str, str]
-    diagnostics: tuple[Diagnostic, ...]
+    data: Inspected
+    diagnostics: list[Diagnostic]
 
 
 @click.command("check")
@@ -72,8 +72,8 @@ def command(
     rows: list[Json] = [_to_json(file) for file in files]
     more: list[Json] = [view.to_json(d) for d in findings]
     drawn = view.draw(with_lines(shown), screen.paint)
-    parts = [f"{drawn}\n"] * bool(drawn) + [f"{_summary(file)}\n" for file in files]
-    screen.result(lambda: {"files": rows, "diagnostics": more, "exit_code": code}, lambda: "".join(parts))
+    lines = [drawn] * bool(drawn) + [_summary(file) for file in files]
+    screen.result(lambda: {"files": rows, "diagnostics": more, "exit_code": code}, lambda: lines)
     return code
 
 
@@ -99,8 +99,8 @@ def _list_rules(screen: Screen, severity: Mapping[str, str]) -> int:
         for id, rule in RULES.items()
     ]
     width = max(map(len, RULES))
-    lines = (f"{id:{width}}  {grades[id]:7}  {rule.what}\n" for id, rule in RULES.items())
-    return screen.result(lambda: {"rules": rows}, lambda: "".join(lines))
+    lines = (f"{id:{width}}  {grades[id]:7}  {rule.what}" for id, rule in RULES.items())
+    return screen.result(lambda: {"rules": rows}, lambda: lines)
 
 
 def _check_all(
@@ -117,9 +117,8 @@ def _check_all(
         else:
             with _cache(path) as cache:
                 inspection = dataset.inspect(path, format=format, cache=cache)
-            shown = path.as_posix()
-            diagnostics = tuple(map(_without_spec, inspection.diagnostics(shown, severity)))
-            files.append(Checked(shown, inspection, severity, diagnostics))
+            data = Inspected(Source(path, path.as_posix()), inspection, severity)
+            files.append(Checked(data, list(map(_without_spec, data.diagnostics()))))
     return files, findings
 
 
@@ -157,19 +156,15 @@ def _check_spec(
     files, findings = inspect_data(config, display, severity)
     if not files:
         raise FtopsError(f"{config.name} declares no dataset with a `path`", "", "give a file of examples")
-    checked = [Checked(f.source.shown, f.inspection, f.severity, tuple(f.diagnostics())) for f in files]
-    return checked, findings
+    return [Checked(data, list(data.diagnostics())) for data in files], findings
 
 
 def _summary(file: Checked) -> str:
-    grades = dict.fromkeys(GRADES, 0)
-    for rule, count in file.inspection.counts.items():
-        grade = grade_of(rule, file.severity)
-        if grade in grades:
-            grades[grade] += count
-    found = ", ".join(plural(count, grade) for grade, count in grades.items() if count)
-    inspection = file.inspection
-    name = clean(file.shown)
+    inspection, grades = file.data.inspection, Counter[str]()
+    for rule, count in inspection.counts.items():
+        grades[grade_of(rule, file.data.severity)] += count
+    found = ", ".join(plural(grades[grade], grade) for grade in GRADES if grades[grade])
+    name = clean(file.data.source.shown)
     if not inspection.digest:
         return f"{name}: {found}"
     examples = plural(inspection.examples, "example")
@@ -177,9 +172,9 @@ def _summary(file: Checked) -> str:
 
 
 def _to_json(file: Checked) -> dict[str, Json]:
-    inspection = file.inspection
+    inspection = file.data.inspection
     return {
-        "file": file.shown,
+        "file": file.data.source.shown,
         "format": inspection.format,
         "digest": inspection.digest,
         "content_digest": inspection.content,

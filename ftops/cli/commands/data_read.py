@@ -70,9 +70,8 @@ def stats(
         files[display(path.absolute())] = (counted, cost)
     rows: list[Json] = [{"file": f, **statistics_view.to_json(*found)} for f, found in files.items()]
     drawn = (statistics_view.draw(f, found, screen.paint, cost) for f, (found, cost) in files.items())
-    return screen.result(
-        lambda: {"encoding": name or None, "model": model, "files": rows}, lambda: "\n".join(drawn)
-    )
+    lines = [line for of_file in drawn for line in ("", *of_file)][1:]
+    return screen.result(lambda: {"encoding": name or None, "model": model, "files": rows}, lambda: lines)
 
 
 @click.command("show")

@@ -241,6 +241,6 @@ def _writer(source: Path, target: Path, force: bool, mark: bool | None = None) -
 def _report(screen: Screen, writers: Sequence[Writer]) -> int:
     """Shows what was written."""
     files = {display(w.path.absolute()): w for w in writers}
-    lines = (f"{name}: {plural(w.count, 'example')}, {size(w.bytes)}\n" for name, w in files.items())
+    lines = (f"{name}: {plural(w.count, 'example')}, {size(w.bytes)}" for name, w in files.items())
     rows: list[Json] = [{"file": n, "examples": w.count, "bytes": w.bytes} for n, w in files.items()]
-    return screen.result(lambda: {"files": rows}, lambda: "".join(lines))
+    return screen.result(lambda: {"files": rows}, lambda: lines)

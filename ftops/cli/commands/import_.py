@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ from ftops.session.session import Session
 from ftops.state.file_format import record_to_json
 from ftops.state.state import ResourceState
 from ftops.views import plan as plan_view
+from ftops.views.paint import Painter
 from ftops.views.values import plural
 
 if TYPE_CHECKING:
@@ -121,7 +123,8 @@ def _import_one(
     screen.warn(warnings)
     fields = {"next": plan_to_json(following)["changes"], "serial": session.state.serial}
     return screen.result(
-        lambda: {"resource": record_to_json(found), **fields}, lambda: _imported(found, following, screen)
+        lambda: {"resource": record_to_json(found), **fields},
+        lambda: _imported(found, following, screen.paint),
     )
 
 
@@ -131,12 +134,12 @@ def _only(address: Address, plan: Plan) -> Plan:
     return replace(plan, changes=changes, drift=(), outputs=(), warnings=(), entries=())
 
 
-def _imported(found: ResourceState, following: Plan, screen: Screen) -> str:
-    paint = screen.paint
-    lines = f"{paint('Imported', 'good')} {paint(str(found.address), 'bold')}  ({paint(found.remote_id)})\n"
-    if not following.changes:
-        return f"{lines}It matches the spec: the next plan doesn't change it.\n"
-    return f"{lines}It differs from the spec. The next plan:\n\n{plan_view.draw(following, paint)}"
+def _imported(found: ResourceState, following: Plan, paint: Painter) -> Iterator[str]:
+    yield f"{paint('Imported', 'good')} {paint(str(found.address), 'bold')}  ({paint(found.remote_id)})"
+    if following.changes:
+        yield from ("It differs from the spec. The next plan:", "", plan_view.draw(following, paint)[:-1])
+    else:
+        yield "It matches the spec: the next plan doesn't change it."
 
 
 # --discover
@@ -160,7 +163,7 @@ def _discover(
         ImportRequest(file, head, parallelism),
         lambda path: load(path, environment=spec.environment, environ=os.environ),
     )
-    return screen.result(lambda: _document(done), lambda: _report(done, screen))
+    return screen.result(lambda: _document(done), lambda: _report(done, screen.paint))
 
 
 def azure_settings(account: dict[str, Any]) -> dict[str, Json]:
@@ -217,8 +220,7 @@ def _document(done: ImportResult) -> dict[str, Json]:
     }
 
 
-def _report(done: ImportResult, screen: Screen) -> str:
-    paint = screen.paint
+def _report(done: ImportResult, paint: Painter) -> list[str]:
     lines = [f"{paint('Wrote', 'good')} {display(path)}" for path in (done.spec, *done.data)]
     lines.append(f"{paint('Recorded', 'good')} {plural(len(done.found.objects), 'object')}:")
     lines += [
@@ -232,4 +234,4 @@ def _report(done: ImportResult, screen: Screen) -> str:
         lines += [f"The first plan will change {names}: review it before you apply."]
     where = done.spec.parent
     path = "" if where == Path.cwd() else f" {shlex.quote(display(where))}"
-    return "\n".join([*lines, "", f"Next: ftops plan{path}"]) + "\n"
+    return [*lines, "", f"Next: ftops plan{path}"]

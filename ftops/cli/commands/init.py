@@ -65,11 +65,10 @@ def _write(path: Path, content: str) -> None:
         raise FtopsError(f"can't write {path}: {error.strerror}", "", "choose another folder") from error
 
 
-def _report(screen: Screen, folder: Path, names: list[str], ignore_file: str) -> str:
+def _report(screen: Screen, folder: Path, names: list[str], ignore_file: str) -> list[str]:
     spec = "" if folder == Path() else f" {shlex.quote(str(folder))}"
     lines = [f"{screen.paint('Created', 'good')} {name}" for name in names]
     if ignore_file:
         lines += ["", f"Add `.ftops/` and `/state/` to {ignore_file}; init doesn't change it."]
     lines += ["", "Next:"]
-    lines += [f"  ftops plan{spec}     show what would be created", f"  ftops apply{spec}    create it"]
-    return "\n".join(lines) + "\n"
+    return [*lines, f"  ftops plan{spec}     show what would be created", f"  ftops apply{spec}    create it"]

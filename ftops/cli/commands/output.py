@@ -85,4 +85,4 @@ def _show_one(screen: Screen, config: Config, name: str, output: OutputValue, ra
         screen.raw(draw_raw(revealed) + "\n")
     else:
         text = "(sensitive; --raw shows it)" if output.sensitive else show(output.value, 10_000)
-        screen.result(lambda: {"name": name, **output_to_json(output)}, lambda: f"{text}\n")
+        screen.result(lambda: {"name": name, **output_to_json(output)}, lambda: [text])

@@ -92,7 +92,7 @@ def restore(
         wanted = session.store.read_version(version)
         found = _against(session, wanted)
         if not screen.json and found is not None:
-            screen.text(draw_comparison(found, screen.paint))
+            screen.lines(draw_comparison(found, screen.paint))
         if found is not None and found.is_same:
             return _tell_restored(screen, version, found, session.state.serial, False)
         if not dry_run and not auto_approve and not screen.approve(f"Restore version {version}?"):
@@ -128,7 +128,7 @@ def migrate(screen: Screen, folder: Path | None, lock_timeout: float, spec: Spec
     count, place = plural(len(moved.resources), "resource"), session.store.place
     return screen.result(
         lambda: {"serial": moved.serial, "from": str(old)},
-        lambda: f"Moved the state of {count} to {place}.\nThe old one is {old}.\n",
+        lambda: [f"Moved the state of {count} to {place}.", f"The old one is {old}."],
     )
 
 
@@ -141,14 +141,12 @@ def _against(session: Session, wanted: State) -> Comparison | None:
 
 
 def _tell_restored(screen: Screen, version: str, found: Comparison | None, serial: int, is_done: bool) -> int:
-    if screen.json:
-        changes = comparison_to_json(found) if found else {"format_version": 1}
-        screen.document({**changes, "version": version, "serial": serial, "restored": is_done})
-    elif is_done:
-        screen.text(
-            f"Restored version {version}, as serial {serial}. Run `ftops plan` to see what differs.\n"
-        )
-    return 0
+    done = f"Restored version {version}, as serial {serial}. Run `ftops plan` to see what differs."
+    changes = comparison_to_json(found) if found else {}
+    return screen.result(
+        lambda: {**changes, "version": version, "serial": serial, "restored": is_done},
+        lambda: [done] * is_done,
+    )
 
 
 @click.command("audit")

@@ -14,11 +14,11 @@ from msgspec.structs import replace
 from ftops.cli.addresses import ADDRESS
 from ftops.cli.console import Screen
 from ftops.cli.options import approve_option, dry_run_option, spec_options
+from ftops.cli.plan_flow import state_text
 from ftops.cli.sessions import lock_option, locked, looking
 from ftops.cli.spec_args import SpecArguments, read, read_outline
 from ftops.core.address import Address, Json
-from ftops.core.confined_files import content
-from ftops.core.errors import FtopsError, StateError, UsageError
+from ftops.core.errors import StateError, UsageError
 from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.planning import moves
 from ftops.session.session import Session
@@ -49,7 +49,7 @@ def mv(
     verb = "Would move" if dry_run else "Moved"
     return screen.result(
         lambda: {"moved": rows, "dry_run": dry_run, "serial": serial},
-        lambda: "".join(f"{verb} {a} to {b}\n" for a, b in moved.moves),
+        lambda: [f"{verb} {a} to {b}" for a, b in moved.moves],
     )
 
 
@@ -76,7 +76,7 @@ def rm(
     verb = "Would forget" if dry_run else "Forgot"
     return screen.result(
         lambda: {"removed": [*removed], "dry_run": dry_run, "serial": serial},
-        lambda: "".join(f"{verb} {address}\n" for address in removed),
+        lambda: [f"{verb} {address}" for address in removed],
     )
 
 
@@ -125,7 +125,7 @@ def replace_provider(
     verb = did if writes else would if replacement.entries else "No changes:"
     return screen.result(
         lambda: {**fields, "addresses": addresses, "dry_run": dry_run, "serial": serial},
-        lambda: f"{verb} {what}:\n" + "".join(f"  {address}\n" for address in addresses),
+        lambda: [f"{verb} {what}:", *(f"  {address}" for address in addresses)],
     )
 
 
@@ -157,7 +157,7 @@ def push(
     lineage is refused, and so is one that is older than the recorded state.
     """
     config = read_outline(spec)
-    text = _text_of(file)
+    text = sys.stdin.read() if file == "-" else state_text(Path(file), "check the path")
     pushed = parse_snapshot(text, file, edited=True)
     if not force:
         _check_home(text, file, config.name, config.environment)
@@ -167,14 +167,11 @@ def push(
         same = pushed == session.readable_state
         result = pushed if dry_run or same else session.replace_state(pushed)
     count, verb = len(result.resources), "Would record" if dry_run else "Recorded"
+    done = f"{verb} the state of {plural(count, 'resource')}, serial {result.serial}."
     fields: dict[str, Json] = {"changed": not same, "dry_run": dry_run, "resources": count}
     return screen.result(
         lambda: {**fields, "lineage": result.lineage, "serial": result.serial},
-        lambda: (
-            "No changes: the recorded state is the same.\n"
-            if same
-            else f"{verb} the state of {plural(count, 'resource')}, serial {result.serial}.\n"
-        ),
+        lambda: ["No changes: the recorded state is the same." if same else done],
     )
 
 
@@ -197,7 +194,7 @@ def force_unlock(screen: Screen, id: str, auto_approve: bool, spec: SpecArgument
     holder = store.force_unlock(id)
     return screen.result(
         lambda: {"id": id, "holder": holder.by, "operation": holder.operation},
-        lambda: f"The lock is free. It was held by {holder}.\n",
+        lambda: [f"The lock is free. It was held by {holder}."],
     )
 
 
@@ -217,15 +214,6 @@ def _replacing(before: str, replacement: moves.Replacement) -> tuple[tuple[str, 
     if before != after:
         return ("Move", "Would move", "Moved"), f"{count} from provider {before} to {after}"
     return ("Record:", "Would record:", "Recorded:"), f"provider {before} of {count} leads to {account}"
-
-
-def _text_of(file: str) -> str:
-    try:
-        return sys.stdin.read() if file == "-" else content(Path(file)).decode()
-    except OSError as error:
-        raise FtopsError(f"can't read {file}: {error.strerror}", "", "check the path") from error
-    except UnicodeDecodeError as error:
-        raise StateError(f"not a state file of ftops: {file}", "it isn't UTF-8 text.") from error
 
 
 def _check_home(text: str, file: str, spec: str, environment: str) -> None:

@@ -25,7 +25,7 @@ def completion(screen: Screen, shell: str) -> int:
     kind = get_completion_class(shell)
     assert kind is not None  # noqa: S101 - one of the choices above
     script = kind(completion, {}, "ftops", COMPLETE).source()
-    return screen.result(lambda: {"shell": shell, "script": script}, lambda: f"{script}\n")
+    return screen.result(lambda: {"shell": shell, "script": script}, lambda: [script])
 
 
 @click.command(
@@ -56,4 +56,4 @@ def schema(screen: Screen) -> int:
 @screen_options
 def version(screen: Screen) -> int:
     """Print the version."""
-    return screen.result(lambda: {"version": __version__}, lambda: f"ftops {__version__}\n")
+    return screen.result(lambda: {"version": __version__}, lambda: [f"ftops {__version__}"])

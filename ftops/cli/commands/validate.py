@@ -44,7 +44,7 @@ def validate(screen: Screen, spec: SpecArguments, is_untrusted: bool) -> int:
             "diagnostics": [to_json(d) for d in warnings],
             "left_out": list[Json](left),
         },
-        lambda: "".join(f"{line}\n" for line in (valid, *left)),
+        lambda: [valid, *left],
     )
 
 
