@@ -157,9 +157,8 @@ class _Files(Struct):
             if kind_of(job.address).trains:
                 self.findings += self._misfits(job)
                 self.findings += self._overlaps(job)
-        if _has_own_catalog(self.config) or any(
-            data.inspection.longest > SHORT for data in self.inspected.values()
-        ):
+        has_own = (self.config.project / CATALOG_FILE).exists() or os.environ.get(CATALOG_VARIABLE)
+        if has_own or any(data.inspection.longest > SHORT for data in self.inspected.values()):
             from ftops.config.token_lengths import TokenLengths
 
             self.findings += TokenLengths(self.config, self.inspected, self.show).too_long()
@@ -260,11 +259,6 @@ class _Files(Struct):
             return self.cache.overlap(ours.inspection.digest, theirs.inspection.digest, find)
         except OSError:
             return dataset.Overlap()  # whatever reads the file next reports the error
-
-
-def _has_own_catalog(config: Config) -> bool:
-    """Whether the user has a catalogue, whose limits may be any."""
-    return bool((config.project / CATALOG_FILE).exists() or os.environ.get(CATALOG_VARIABLE))
 
 
 def _referred(config: Config) -> Iterator[Reference]:

@@ -14,6 +14,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from enum import Enum
+from functools import partial
 from graphlib import TopologicalSorter
 from heapq import heappop, heappush
 from queue import Empty, SimpleQueue
@@ -134,7 +135,10 @@ class DagExecutor(Struct, Generic[K]):
 
     def say(self, node: K, note: object) -> None:
         """Passes a note to `Work.notice`, from any thread."""
-        self._delivered.put((node, _Note(note)))
+        self._deliver(node, _Note(note))
+
+    def _deliver(self, node: K, result: object) -> None:
+        self._delivered.put((node, result))
 
     def _announce_stop(self) -> None:
         if self.stopping and not self._announced:
@@ -165,7 +169,7 @@ class DagExecutor(Struct, Generic[K]):
         self._running += len(chosen)
         for node, turn in self.work.begin(chosen):
             self._waiting.discard(node)
-            self.executor.submit(turn, _deliver(self._delivered, node))
+            self.executor.submit(turn, partial(self._deliver, node))
 
     def _wake(self) -> None:
         now = self.clock.now()
@@ -245,10 +249,6 @@ def _next(queue: Deliveries) -> Delivery | None:
         return queue.get_nowait()
     except Empty:
         return None
-
-
-def _deliver(queue: Deliveries, node: object) -> Callable[[object], None]:
-    return lambda result: queue.put((node, result))
 
 
 def attempt(turn: Call) -> object:

@@ -15,10 +15,6 @@ from ftops.providers.base import Request
 from ftops.state.state import PendingOperation, RemoteObject, ResourceState, Status
 
 
-def _dataset(request: Request) -> dict[str, Json]:
-    return {"id": f"file-{request.token}", "status": "processed"}
-
-
 def _job(request: Request) -> dict[str, Json]:
     return {
         "id": f"ftjob-{request.token}",
@@ -46,7 +42,7 @@ def _deployment(request: Request) -> dict[str, Json]:
 
 
 _ATTRIBUTES: Mapping[str, Callable[[Request], dict[str, Json]]] = {
-    "dataset": _dataset,
+    "dataset": lambda request: {"id": f"file-{request.token}", "status": "processed"},
     "job": _job,
     "deployment": _deployment,
 }

@@ -47,9 +47,6 @@ class Redaction(Struct, frozen=True):
         return found
 
 
-NOTHING_SECRET = Redaction()
-
-
 def with_secrets(inputs: Mapping[str, Value], secrets: Secrets) -> dict[str, Value]:
     """Inputs as they were sent to the service. A secret that isn't known any more stays an expression."""
     return {

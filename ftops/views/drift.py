@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ftops.core.address import Json
 from ftops.core.drift_classes import IGNORE
-from ftops.planning.plan import Drift, Plan, drift_to_json
+from ftops.planning.plan import Plan, drift_to_json
 from ftops.views.paint import Painter
 from ftops.views.plan import drift_lines, subject
 from ftops.views.values import plural
@@ -39,16 +39,11 @@ def draw(plan: Plan, everything: bool, paint: Painter) -> Iterator[str]:
         yield paint("Expected or ignored:", "bold")
         yield ""
         for drift in rest:
-            yield from _with_reason(drift, paint)
+            first, *more = drift_lines(drift, paint)
+            why = "ignored by the spec" if drift.policy == IGNORE else f"the plan will {drift.policy} it"
+            yield from (f"{first}{paint(f'  ({why})', 'dim')}", *more)
         yield ""
     count = len({drift.address for drift in found})
     summary = f"Drift: {plural(count, 'resource')}." if found else f"No drift in {subject(plan)}."
     hidden = f" {plural(len(rest), 'difference')} expected or ignored (--all shows them)." if rest else ""
     yield paint(summary, "bold") + (paint(hidden, "dim") if rest and not everything else "")
-
-
-def _with_reason(drift: Drift, paint: Painter) -> Iterator[str]:
-    first, *more = drift_lines(drift, paint)
-    why = "ignored by the spec" if drift.policy == IGNORE else f"the plan will {drift.policy} it"
-    yield f"{first}{paint(f'  ({why})', 'dim')}"
-    yield from more

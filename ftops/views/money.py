@@ -6,11 +6,6 @@ from ftops.planning.estimate import HOURS_PER_MONTH, DataChange, Estimate, Hosti
 from ftops.views.values import change_of, plural
 
 
-def money_change(amount: float) -> str:
-    """`+$0.25`, `−$1.10`."""
-    return f"{'−' if amount < 0 else '+'}{dollars(abs(amount))}"
-
-
 def training(cost: TrainingCost) -> str:
     """`about $1.23 (41,020 tokens × 3 epochs at $10.00 per 1M)`, or what is known of it."""
     if not cost.tokens:
@@ -39,7 +34,7 @@ def data(change: DataChange) -> str:
     if change.tokens is not None:
         parts.append(change_of(change.tokens, "token"))
     if change.dollars is not None:
-        parts.append(money_change(change.dollars))
+        parts.append(f"{'−' if change.dollars < 0 else '+'}{dollars(abs(change.dollars))}")
     return "; ".join(parts)
 
 
@@ -49,9 +44,8 @@ def epochs(cost: TrainingCost) -> str:
 
 def hosting(cost: HostingCost) -> str:
     """`$1.70 an hour, about $1,241 a month`."""
-    if cost.per_hour is None:
-        return "unknown: the catalogue has no hosting price for this SKU"
-    return per_hour(cost.per_hour)
+    unknown = "unknown: the catalogue has no hosting price for this SKU"
+    return unknown if cost.per_hour is None else per_hour(cost.per_hour)
 
 
 def per_hour(amount: float) -> str:

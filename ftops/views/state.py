@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from ftops.config.outputs import OutputValue
 from ftops.core.address import Json, Value, encode, references
 from ftops.state.file_format import record_to_json
-from ftops.state.state import PendingOperation, ResourceState, State, Status
+from ftops.state.state import ResourceState, State, Status
 from ftops.views.paint import Painter, clean
 from ftops.views.values import SENSITIVE, as_meant, leaves, show
 
@@ -108,8 +108,11 @@ def draw_state(state: State, subject: str, paint: Painter) -> Iterator[str]:
     for (_, key), resource in _deposed(state).items():
         yield from draw_resource(resource, paint, f"  (old object, key {key})")
         yield ""
-    for operation in state.pending.values():
-        yield from _pending_lines(operation, paint)
+    for pending in state.pending.values():
+        what = f"{pending.operation.value} started {pending.started_at}, interrupted"
+        yield f"{paint(str(pending.address), 'bold')}  {paint(what, 'update')}"
+        yield f"    {paint('the next plan looks for the object', 'dim')}"
+        yield from _block("inputs", pending.inputs, paint)
         yield ""
     if state.outputs:
         yield paint("Outputs:", "bold")
@@ -139,13 +142,6 @@ def _notes(resource: ResourceState) -> dict[str, Value]:
         "shared": resource.shared,
     }
     return {name: value for name, value in notes.items() if value or name == "provider"}
-
-
-def _pending_lines(operation: PendingOperation, paint: Painter) -> Iterator[str]:
-    what = f"{operation.operation.value} started {operation.started_at}, interrupted"
-    yield f"{paint(str(operation.address), 'bold')}  {paint(what, 'update')}"
-    yield f"    {paint('the next plan looks for the object', 'dim')}"
-    yield from _block("inputs", operation.inputs, paint)
 
 
 def _block(title: str, tree: Mapping[str, Value], paint: Painter) -> Iterator[str]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from ftops.config.outputs import names_secret
-from ftops.core.address import EXPRESSIONS, Reference, Secret, Template, Value, stands_for_secret
+from ftops.core.address import EXPRESSIONS, Reference, Value, stands_for_secret
 from ftops.views.paint import Painter, clean
 
 WIDTH = 100
@@ -31,13 +31,10 @@ def show(value: Value, width: int = WIDTH) -> str:
     if names_secret(value):
         return SENSITIVE
     if isinstance(value, EXPRESSIONS):
-        return known_after_apply(value)
-    return _cut(_compact(value, width), width)
-
-
-def known_after_apply(value: Reference | Secret | Template) -> str:
-    origin = f"{value.address}.{value.attribute}" if isinstance(value, Reference) else str(value)
-    return clean(f"(known after apply: {origin})")
+        origin = f"{value.address}.{value.attribute}" if isinstance(value, Reference) else str(value)
+        return clean(f"(known after apply: {origin})")
+    text = _compact(value, width)
+    return text if len(text) <= width else f"{text[: width - 1]}…"
 
 
 def difference_line(paint: Painter, name: str, before: Value, after: Value, between: str = ": ") -> str:
@@ -132,7 +129,3 @@ def _compact(value: Value, width: int) -> str:
         shown = [_compact(v, width) for v in value[:width]]
         return "[" + ", ".join(shown) + "]"
     return show(value, width)
-
-
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else f"{text[: width - 1]}…"

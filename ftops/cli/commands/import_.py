@@ -119,19 +119,15 @@ def _import_one(
     with Session.open(config) as session:
         with locked(screen, session, "import", lock_timeout):
             found = session.import_object(address, remote_id)
-        following = _only(address, session.plan(refresh=False, preflight=False))
+        plan = session.plan(refresh=False, preflight=False)
+    changes = tuple(change for change in plan.changes if change.address == address)
+    following = replace(plan, changes=changes, drift=(), outputs=(), warnings=(), entries=())
     screen.warn(warnings)
     fields = {"next": plan_to_json(following)["changes"], "serial": session.state.serial}
     return screen.result(
         lambda: {"resource": record_to_json(found), **fields},
         lambda: _imported(found, following, screen.paint),
     )
-
-
-def _only(address: Address, plan: Plan) -> Plan:
-    """The part of a plan that concerns one resource."""
-    changes = tuple(change for change in plan.changes if change.address == address)
-    return replace(plan, changes=changes, drift=(), outputs=(), warnings=(), entries=())
 
 
 def _imported(found: ResourceState, following: Plan, paint: Painter) -> Iterator[str]:

@@ -18,10 +18,10 @@ from ftops.config.loader.for_each import Draft, expand
 from ftops.config.loader.generation import generated_of
 from ftops.config.loader.inputs import (
     Context,
+    PreparedInputs,
     add_checks,
     check_unique_names,
     complete,
-    make_inputs,
     read_checks,
     read_sets,
 )
@@ -46,6 +46,7 @@ from ftops.config.schema.settings import OutputBlock
 from ftops.core.address import Scalar, Secret, render
 from ftops.core.confined_files import allow_hint, outside
 from ftops.core.errors import Diagnostic, Place, SpecError
+from ftops.core.lazy import resolve
 from ftops.core.project import display, project_root
 from ftops.core.resource_types import kind_of
 from ftops.core.suggestions import did_you_mean
@@ -196,7 +197,7 @@ class _Resources:
         return resources
 
     def _resource(self, draft: Draft) -> Resource:
-        prepared = make_inputs(draft, self.context)
+        prepared: PreparedInputs = resolve(kind_of(draft.address).make_inputs)(draft, self.context)
         if self.checks and kind_of(draft.address).is_data:
             add_checks(prepared.inputs, self.checks)
         provider = self._provider(draft)

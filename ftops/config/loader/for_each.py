@@ -104,12 +104,13 @@ def _eaches(entry: Entry, scope: Scope) -> Sequence[Each | None] | None:
     except _WrongShape as error:
         entry.report(scope.findings, path, *error.args)
         return None
-    invalid = next((each.key for each in eaches if not _is_key(each.key)), None)
+    keys = [each.key for each in eaches]
+    invalid = [k for k in keys if not (0 < len(k) <= 128 and k.isprintable() and set(k).isdisjoint("{}"))]
     if twice := _twice(value, eaches, entry):
         scope.findings.append(twice)
-    elif invalid is not None:
-        entry.report(scope.findings, path, f"`{invalid}` can't be a key", *_NO_KEY)
-    return None if twice or invalid is not None else eaches
+    elif invalid:
+        entry.report(scope.findings, path, f"`{invalid[0]}` can't be a key", *_NO_KEY)
+    return None if twice or invalid else eaches
 
 
 class _WrongShape(Exception):
@@ -180,7 +181,3 @@ _NO_KEY = (
     "Keys are part of addresses: 1 to 128 characters on one line, without braces.",
     "Use a mapping: its keys name the resources, its values can be anything.",
 )
-
-
-def _is_key(key: str) -> bool:
-    return 0 < len(key) <= 128 and key.isprintable() and not set(key) & set("{}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -63,12 +63,6 @@ class PreparedInputs(NamedTuple):
     inputs: Inputs
     sources: Mapping[str, str]
     uses: list[Use]
-
-
-def make_inputs(draft: Draft, context: Context) -> PreparedInputs:
-    """The inputs of a draft, with findings if its keys contradict each other."""
-    make: Callable[[Draft, Context], PreparedInputs] = resolve(kind_of(draft.address).make_inputs)
-    return make(draft, context)
 
 
 def plain_inputs(draft: Draft, context: Context) -> PreparedInputs:

@@ -133,7 +133,7 @@ class Linker(Struct):
             return f'{base} has no key "{address.key}"', "", hint
         own = isinstance(entry.data, dict) and "for_each" in entry.data
         index = "each.key" if own or not keys else f'"{next(iter(keys))}"'
-        attribute = _attribute_in(text, base) or "id"
+        attribute = text.removeprefix("${").removesuffix("}").partition(f"{base}.")[2] or "id"
         return f"{base} needs a key", detail, f"Write `${{{base}[{index}].{attribute}}}`."
 
     def _check_attribute(self, use: Use) -> None:
@@ -169,8 +169,3 @@ def check_formats(
                 detail = f"{value.address} is declared with `format: {have}`."
                 hint = "Choose another dataset, or correct its `format`."
                 draft.entry.report(findings, (name,), summary, detail, hint)
-
-
-def _attribute_in(text: str, base: str) -> str:
-    """The attribute in an expression about a resource; empty if it names only the resource."""
-    return text.removeprefix("${").removesuffix("}").partition(f"{base}.")[2]

@@ -30,22 +30,17 @@ def read_block(
         return model.read(data)
     except Faulty as faulty:
         faults = [fault for fault in faulty.faults if not isinstance(fault.given, Unknown)]
-    meant = _meant(model, [fault.keys for fault in faults if fault.kind == "unknown"])
+    unknown = [fault.keys for fault in faults if fault.kind == "unknown"]
+    near = [(*loc[:-1], nearest(str(loc[-1]), _keys(_model_at(model, loc[:-1])))) for loc in unknown]
     for fault in faults:
         loc = fault.keys
-        if fault.kind == "missing" and loc in meant:
-            continue
+        if fault.kind == "missing" and loc in near:
+            continue  # an unknown key is probably meant to be this one
         error = _EXPLAIN[fault.kind](model, fault)
         at_value = len(loc) == own and not error.at_key
         place = entry.value_place() if at_value else entry.place(loc[own:], key=error.at_key)
         findings.append(Diagnostic(error.summary, error.detail, error.hint, place))
     return None
-
-
-def _meant(model: type[Block], unknown: list[Keys]) -> set[Keys]:
-    """The keys that unknown ones are probably meant to be; they aren't reported as missing too."""
-    near = [(loc[:-1], nearest(str(loc[-1]), _keys(_model_at(model, loc[:-1])))) for loc in unknown]
-    return {(*owner, key) for owner, key in near if key is not None}
 
 
 def _unknown_key(model: type[Block], fault: Fault) -> _Error:

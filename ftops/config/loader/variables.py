@@ -301,10 +301,6 @@ def _unpacked(value: Any) -> Any:
     return None if findings else data
 
 
-def _any(value: Any) -> Any:
-    return value if isinstance(value, Given) else yaml_document.resolve(value)
-
-
 class _Type(NamedTuple):
     """A type of variable. `convert`: the value in this type, to check its limits, or None if it isn't of the
     type; `written`: the value as it was written, which expressions give."""
@@ -321,5 +317,5 @@ _TYPES: Mapping[str, _Type] = {
     "boolean": _Type("`true` or `false`", _plain(yaml_document.boolean), Plain),
     "list": _Type("a list", _container(list), _unpacked),
     "map": _Type("a mapping", _container(dict), _unpacked),
-    "any": _Type("a value", _any, lambda value: value),
+    "any": _Type("a value", lambda v: v if isinstance(v, Given) else yaml_document.resolve(v), lambda v: v),
 }

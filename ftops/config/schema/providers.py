@@ -15,7 +15,7 @@ from ftops.config.schema.field_aliases import (
 )
 from ftops.config.schema.field_types import Integer, Untyped, one_of
 from ftops.core.provider_types import PROVIDER_TYPES
-from ftops.core.resource_types import RESOURCE_TYPES, ResourceType
+from ftops.core.resource_types import RESOURCE_TYPES
 
 _PUBLIC = one_of(tuple(row.type for row in PROVIDER_TYPES.values() if row.is_public))
 PROVIDER_TYPE = f"Type of the provider: {_PUBLIC.replace('`', '')}."
@@ -52,14 +52,10 @@ class Timeouts(Block, noun="`timeouts`"):
 
 
 def _timeouts() -> dict[str, Field]:
-    return {
-        row.kind: Field(AMOUNT, f"Maximum seconds {row.waits_for}. Default: {_limit(row)}.", key=row.kind)
-        for row in RESOURCE_TYPES.values()
-    }
-
-
-def _limit(row: ResourceType) -> str:
-    return "no limit" if isinf(row.timeout) else f"{row.timeout:.0f}"
+    rows = RESOURCE_TYPES.values()
+    limits = {row.kind: "no limit" if isinf(row.timeout) else f"{row.timeout:.0f}" for row in rows}
+    texts = {row.kind: f"Maximum seconds {row.waits_for}. Default: {limits[row.kind]}." for row in rows}
+    return {kind: Field(AMOUNT, text, key=kind) for kind, text in texts.items()}
 
 
 Timeouts.fields = FieldsOfRows(_timeouts)

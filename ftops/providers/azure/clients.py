@@ -30,7 +30,8 @@ class Clients(DataPlane):
     def __init__(self, account: Account) -> None:
         super().__init__()
         self.account = account
-        self.dialect = replace(AZURE_OPENAI, has_method=account.knows_method)
+        is_preview = "preview" in account.api_version.lower()  # the stable dated versions have no `method`
+        self.dialect = replace(AZURE_OPENAI, has_method=account.is_v1 or is_preview)
 
     @property
     def data(self) -> OpenAI:

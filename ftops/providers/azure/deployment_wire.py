@@ -123,18 +123,10 @@ def body_for(inputs: Mapping[str, Json], token: str, own: str) -> dict[str, Any]
         properties["versionUpgradeOption"] = _UPGRADE_OPTIONS.get(str(option).lower(), str(option))
     if inputs.get("rai_policy"):
         properties["raiPolicyName"] = inputs["rai_policy"]
-    return {"sku": sku_for(inputs), "tags": tags_for(inputs, token), "properties": properties}
-
-
-def sku_for(inputs: Mapping[str, Json]) -> dict[str, Any]:
-    sku = object_at(inputs, "sku")
-    capacity = sku.get("capacity")
-    return {"name": sku.get("name") or "Standard", "capacity": 1 if capacity is None else capacity}
-
-
-def tags_for(inputs: Mapping[str, Json], token: str) -> dict[str, str]:
-    own = {str(name): str(value) for name, value in object_at(inputs, "tags").items()}
-    return own | ({TOKEN_TAG: token} if token else {})
+    name, capacity = object_at(inputs, "sku").get("name"), object_at(inputs, "sku").get("capacity")
+    size = {"name": name or "Standard", "capacity": 1 if capacity is None else capacity}
+    tags = {str(name): str(value) for name, value in object_at(inputs, "tags").items()}
+    return {"sku": size, "tags": tags | ({TOKEN_TAG: token} if token else {}), "properties": properties}
 
 
 def changed_body(
@@ -197,7 +189,8 @@ def observed_inputs(body: Mapping[str, Any], inputs: Mapping[str, Json]) -> dict
     properties = object_at(body, "properties")
     observed: dict[str, Json] = {}
     if "name" in inputs and (name := str(body.get("name") or "")):
-        observed["name"] = _as_recorded(inputs, "name", name, {name.casefold(), _without_suffix(name)})
+        declared = re.sub(r"-[0-9a-f]{8}\Z", "", name.casefold())  # it is kept if `replace` changes
+        observed["name"] = _as_recorded(inputs, "name", name, {name.casefold(), declared})
     model = object_at(properties, "model")
     observed |= _observed_model(model, inputs)
     if inputs.get("source") and (source := str(model.get("source") or "")):
@@ -311,8 +304,3 @@ def _is_pinned(model: Json) -> bool:
 def _as_recorded(inputs: Mapping[str, Json], key: str, value: str, alike: set[str]) -> Json:
     recorded = inputs.get(key)
     return recorded if isinstance(recorded, str) and recorded.casefold() in alike else value
-
-
-def _without_suffix(name: str) -> str:
-    """The declared name within a computed one: a deployment keeps that if its `replace` changes."""
-    return re.sub(r"-[0-9a-f]{8}\Z", "", name.casefold())

@@ -115,7 +115,8 @@ class Deployments:
         if wire.status_of(live) is Status.PENDING:
             raise self._later(f"{action}: it is {wire.state_of(live)}", "InFlux")
         if not wire.PATCHED.isdisjoint(changed):
-            live, token = self._patch(name, {k: asked.body[k] for k in ("sku", "tags")}, action)
+            size = {key: asked.body[key] for key in ("sku", "tags")}
+            live, token = self._write(lambda: self._clients.arm.patch(name, size), action)
         if not wire.PATCHED.issuperset(changed):
             if wire.status_of(live) is Status.PENDING:
                 raise self._later(f"{action}: the next change follows", "InSteps")
@@ -292,9 +293,6 @@ class Deployments:
             return self._clients.arm.put(name, asked.body, self._clients.auxiliary_headers(asked.tenant))
 
         return self._write(send, action, creates=creates)
-
-    def _patch(self, name: str, body: dict[str, Any], action: str) -> _Written:
-        return self._write(lambda: self._clients.arm.patch(name, body), action)
 
     def _write(self, send: Callable[[], _Written], action: str, *, creates: bool = False) -> _Written:
         try:

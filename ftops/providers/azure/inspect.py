@@ -65,7 +65,10 @@ class _Inspection:
         account, models, rights, deployed = self._ask_control_plane()
         body, deploying = account.result()
         location = str((body or {}).get("location") or self._account.location)
-        quotas = self._quotas(location).result()[0]
+        has_quotas = self._deploys and bool(location)
+        quotas, _ = self._start(
+            has_quotas, lambda: self._clients.arm.usages(location), "read the quotas", arm=True
+        ).result()
         if deploying.reach is Reach.REFUSED:
             deploying = self._unless_deleted(deploying)
         found, training = files.result()
@@ -104,10 +107,6 @@ class _Inspection:
             self._start(wanted, lambda: clients.arm.permissions(), "read the roles", arm=True),
             self._start(deploys, lambda: clients.arm.deployments(), "list the deployments", arm=True),
         )
-
-    def _quotas(self, location: str) -> Reply[Items]:
-        wanted = self._deploys and bool(location)
-        return self._start(wanted, lambda: self._clients.arm.usages(location), "read the quotas", arm=True)
 
     def _start(self, wanted: bool, call: Callable[[], T], action: str, *, arm: bool = False) -> Reply[T]:
         if wanted:

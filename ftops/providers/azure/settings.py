@@ -57,11 +57,6 @@ class Account(AccountSettings):
         return self.api_version.lower() in _V1_VERSIONS
 
     @property
-    def knows_method(self) -> bool:
-        """Whether a job's body has a `method`: the stable dated versions only have hyperparameters."""
-        return self.is_v1 or "preview" in self.api_version.lower()
-
-    @property
     def secrets(self) -> tuple[str, ...]:
         return tuple(filter(None, (self.api_key, self.control_token, *self.hidden)))
 

@@ -136,7 +136,7 @@ class Datasets:
     def _accept(self, token: str, remote_id: str) -> None:
         """Ends an upload of this process. Deletes the remote file if the local one changed meanwhile."""
         upload = self._uploads.pop(token, None)
-        if upload is None or upload.is_as_planned:
+        if upload is None or upload.planned in ("", upload.digest):
             return
         try:
             delete_file(self._clients, remote_id, f"delete {remote_id}")

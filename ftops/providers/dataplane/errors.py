@@ -302,7 +302,8 @@ def error_for(
     """An error reply as an error for the engine."""
     meaning = _meaning_of(refusal, words)
     message = scrubbed(refusal.message, secrets)
-    summary = f"{action}: {meaning.summary or _first_sentence(message) or f'HTTP {refusal.status}'}"
+    first = message.strip().split(". ")[0].split("\n")[0].rstrip(".")[:160]
+    summary = f"{action}: {meaning.summary or first or f'HTTP {refusal.status}'}"
     detail = f"{message or 'The reply has no message.'} ({scrubbed(_marks(refusal), secrets)})"
     names = {
         "code": scrubbed(refusal.code or str(refusal.status), secrets),
@@ -342,11 +343,11 @@ def _error_from(
     if "ClientAuthenticationError" in kinds:
         return _not_signed_in(text, action, _CONTROL_SIGN_IN if control_plane else _SIGN_IN)
     text = shorten(text, _DETAIL_LIMIT, placeholder=" …")
-    if _never_left(exc, kinds):
+    cause = type(exc.__cause__).__name__
+    if "ServiceRequestError" in kinds or not _NOTHING_SENT.isdisjoint({type(exc).__name__, cause}):
         return Temporary(f"{action}: no connection", text, words.route, code=UNREACHABLE)
-    return Temporary(
-        f"{action}: no usable reply", f"{_cause_text(exc)}{text}", code=NO_REPLY, effect_unknown=creates
-    )
+    text = text if exc.__cause__ is None else f"{cause}: {text}"
+    return Temporary(f"{action}: no usable reply", text, code=NO_REPLY, effect_unknown=creates)
 
 
 def _not_signed_in(text: str, action: str, hint: str) -> Permanent:
@@ -366,15 +367,6 @@ def _is_foreign(exc: BaseException) -> bool:
         for module, name in ((sys.modules.get(module), name) for module, name in _FAMILIES)
         if module is not None
     )
-
-
-def _never_left(exc: Exception, kinds: set[str]) -> bool:
-    names = {type(exc).__name__, type(exc.__cause__).__name__}
-    return "ServiceRequestError" in kinds or not _NOTHING_SENT.isdisjoint(names)
-
-
-def _cause_text(exc: Exception) -> str:
-    return f"{type(exc.__cause__).__name__}: " if exc.__cause__ is not None else ""
 
 
 def _meaning_of(refusal: Refusal, words: Words) -> Meaning:
@@ -414,10 +406,6 @@ def _read_body(text: str) -> tuple[str, str]:
         if isinstance(detail, dict) and detail.get("message"):
             parts.append(str(detail["message"]))
     return str(error.get("code") or error.get("type") or ""), " ".join(filter(None, parts))[:_DETAIL_LIMIT]
-
-
-def _first_sentence(message: str) -> str:
-    return message.strip().split(". ")[0].split("\n")[0].rstrip(".")[:160]
 
 
 def _seconds_until(text: str) -> float | None:

@@ -153,7 +153,9 @@ class Jobs:
         if remote.status is not Status.READY:
             return remote
         # The checkpoints of a finished job don't change: recorded ones are not requested again.
-        checkpoints = recorded.get("checkpoint") or self._checkpoints(job)
+        checkpoints = recorded.get("checkpoint") or wire.checkpoint_names(
+            self._saved(str(job["id"])), str(job.get("fine_tuned_model") or "")
+        )
         return replace(remote, attributes={**remote.attributes, "checkpoint": checkpoints})
 
     def _remote(self, job: Mapping[str, Any], inputs: Mapping[str, Json]) -> RemoteObject:
@@ -167,9 +169,6 @@ class Jobs:
             return [str(model)]
         saved = self._saved(str(job["id"])) if job is not None else []
         return [str(name) for item in saved if (name := item.get("fine_tuned_model_checkpoint"))]
-
-    def _checkpoints(self, job: Mapping[str, Any]) -> dict[str, Json]:
-        return wire.checkpoint_names(self._saved(str(job["id"])), str(job.get("fine_tuned_model") or ""))
 
     def _saved(self, job: str) -> list[dict[str, Any]]:
         """The checkpoints of a job; none if the API version has no route for them."""

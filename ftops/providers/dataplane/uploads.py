@@ -46,11 +46,6 @@ class Upload:
         """Of the bytes that were sent."""
         return f"sha256:{self._hash.hexdigest()}"
 
-    @property
-    def is_as_planned(self) -> bool:
-        """Whether the planned content was sent."""
-        return self.planned in ("", self.digest)
-
     def restart(self) -> None:
         """Starts again with the first byte."""
         self.id, self.parts, self.sent, self._hash = "", [], 0, hashlib.sha256()

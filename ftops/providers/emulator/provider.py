@@ -161,7 +161,7 @@ class EmulatorProvider:
         """Whether the server has ended; if so, the next call starts it again."""
         with self._lock:
             if self._azure is azure:
-                if self._server.is_alive:
+                if _answers(self._server.connection):
                     return False
                 self._left.append(azure)
                 self._azure = None
@@ -182,10 +182,6 @@ class _Server:
             self._settings[_RECORDINGS] = str(project / str(file))
         self._pipe: IO[bytes] | None = None
         self.connection: Mapping[str, Json] = {}
-
-    @property
-    def is_alive(self) -> bool:
-        return _answers(self.connection)
 
     def start(self) -> dict[str, Value]:
         """The settings of an Azure provider for a running server."""
