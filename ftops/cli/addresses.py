@@ -42,19 +42,14 @@ ADDRESS = AddressType()
 
 def _known_addresses(ctx: click.Context) -> list[str]:
     """All addresses in the spec and the state."""
-    from ftops.config.loader import load
+    from ftops.cli.spec_args import SpecArguments, loaded
     from ftops.session.session import Session
 
     path = Path(ctx.params.get("path") or ".")
     if not path.exists():  # it is one of several addresses, such as those of `state rm`
         path = Path()
-    config = load(
-        path,
-        environment=ctx.params.get("environment"),
-        variables=ctx.params.get("variables") or (),
-        variable_files=ctx.params.get("variable_files") or (),
-        environ=os.environ,
-    )
-    with Session.open(config) as session:
+    keys = ("environment", "variables", "variable_files")
+    given = {key: value for key in keys if (value := ctx.params.get(key))}
+    with Session.open(loaded(SpecArguments(path, **given), os.environ)) as session:
         known = {*session.graph.resources, *session.state.resources}
     return sorted(str(address) for address in known)

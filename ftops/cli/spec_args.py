@@ -46,10 +46,10 @@ def read(spec: SpecArguments) -> Config:
             "only `validate` and `plan` accept an untrusted spec.",
             f"unset {UNTRUSTED} if the spec is yours",
         )
-    return _named(_loaded(spec, os.environ), spec)
+    return _named(loaded(spec, os.environ), spec)
 
 
-def _loaded(spec: SpecArguments, environ: Mapping[str, str], *, destroying: bool = False) -> Config:
+def loaded(spec: SpecArguments, environ: Mapping[str, str], *, destroying: bool = False) -> Config:
     return load(
         spec.path,
         environment=spec.environment,
@@ -64,7 +64,7 @@ def _loaded_untrusted(spec: SpecArguments, *, destroying: bool = False) -> Confi
     """Without caches beside the spec, and with the allowed variables of the environment only."""
     from ftops.cli.untrusted import read_withheld
 
-    return read_withheld(partial(_loaded, spec), destroying=destroying)
+    return read_withheld(partial(loaded, spec), destroying=destroying)
 
 
 def _named(config: Config, spec: SpecArguments) -> Config:
@@ -113,7 +113,7 @@ def read_to_destroy(spec: SpecArguments) -> Config:
     except SpecError:
         if spec.is_untrusted:
             return _named(_loaded_untrusted(spec, destroying=True), spec)
-        return _named(_loaded(spec, os.environ, destroying=True), spec)
+        return _named(loaded(spec, os.environ, destroying=True), spec)
 
 
 def read_with_data(spec: SpecArguments) -> tuple[Config, tuple[Diagnostic, ...]]:

@@ -25,24 +25,25 @@ PLAN_VERSION = 1
 
 
 class Action(StrEnum):
-    """What a change does to an object: its name, its symbol, and what the object is afterwards."""
+    """What a change does to an object: its name, its symbol, what happens, and what the object is then."""
 
     symbol: str
+    doing: str
     done: str
 
-    def __new__(cls, value: str, symbol: str = "", done: str = "") -> Action:
+    def __new__(cls, value: str, symbol: str = "", doing: str = "", done: str = "") -> Action:
         action = str.__new__(cls, value)
-        action._value_, action.symbol, action.done = value, symbol, done
+        action._value_, action.symbol, action.doing, action.done = value, symbol, doing, done
         return action
 
-    CREATE = "create", "+", "created"
-    UPDATE = "update", "~", "updated"
-    REPLACE = "replace", "±", "replaced"
-    DELETE = "delete", "-", "deleted"
-    ADOPT = "adopt", "=", "adopted"
-    RESUME = "resume", "=", "resumed"
-    RESTORE = "restore", "=", "restored"
-    FORGET = "forget", ".", "forgotten"
+    CREATE = "create", "+", "creating", "created"
+    UPDATE = "update", "~", "updating", "updated"
+    REPLACE = "replace", "±", "creating the new object", "replaced"
+    DELETE = "delete", "-", "deleting", "deleted"
+    ADOPT = "adopt", "=", "adopting", "adopted"
+    RESUME = "resume", "=", "resuming", "resumed"
+    RESTORE = "restore", "=", "restoring", "restored"
+    FORGET = "forget", ".", "forgetting", "forgotten"
 
 
 MAKING = frozenset({Action.CREATE, Action.UPDATE, Action.REPLACE})

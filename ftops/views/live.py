@@ -16,8 +16,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ftops.applying import events
+from ftops.planning.plan import Action
 from ftops.views.paint import PLAIN, Painter, clean
-from ftops.views.progress import DOING, final_line, name_of, stop_text
+from ftops.views.progress import final_line, name_of, stop_text
 from ftops.views.values import duration
 
 _BAR = 16
@@ -62,7 +63,7 @@ class LiveView:
     def show(self, event: events.Event) -> None:
         match event:
             case events.ChangeStarted():
-                doing = DOING[event.action]
+                doing = Action(event.action).doing
                 self._rows[event.step] = _Row(name_of(event, PLAIN), monotonic(), f"{doing}…")
             case events.ChangeProgress():
                 if row := self._rows.get(event.step):

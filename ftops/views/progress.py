@@ -17,16 +17,6 @@ from ftops.views.values import duration, plural, short_id
 
 INTERVAL = 2.0
 """Minimum seconds between two lines of progress of a step."""
-DOING: Mapping[str, str] = {
-    "create": "creating",
-    "update": "updating",
-    "replace": "creating the new object",
-    "delete": "deleting",
-    "adopt": "adopting",
-    "resume": "resuming",
-    "restore": "restoring",
-    "forget": "forgetting",
-}
 _ALWAYS_COUNTED = ("created", "updated", "replaced", "deleted")
 _RESULTS: Mapping[str, tuple[str, str]] = {
     "done": ("complete", "good"),
@@ -50,7 +40,7 @@ class Lines:
             case events.ChangeProgress() if self._is_too_soon(event):
                 return None
             case events.ChangeStarted(action=action):
-                return f"{name_of(event, self._paint)}: {DOING[action]}…"
+                return f"{name_of(event, self._paint)}: {Action(action).doing}…"
             case events.ChangeProgress():
                 text = self._paint(event.message)
                 return f"{name_of(event, self._paint)}: {text} ({duration(event.elapsed)})"

@@ -83,7 +83,8 @@ def draw(title: str, found: Statistics, paint: Painter, cost: TrainingCost | Non
     if found.functions:
         yield ""
         yield "  Function calls"
-        yield from _functions(found)
+        used = found.functions.items()
+        yield from _table([(n, u.calls, plural(u.tokens, "token") if u.tokens else "") for n, u in used])
     elif len(sums.labels) > 1:
         yield ""
         yield "  Answers"
@@ -116,14 +117,6 @@ def _notes(found: Statistics) -> Iterator[str]:
 def _shares(counts: Mapping[str, int], total: int) -> Iterator[str]:
     rows = sorted(((name, n) for name, n in counts.items() if n), key=lambda row: (-row[1], row[0]))
     return _table([(name, count, f"{count / total:4.0%}") for name, count in rows])
-
-
-def _functions(found: Statistics) -> Iterator[str]:
-    rows = [
-        (name, use.calls, plural(use.tokens, "token") if use.tokens else "")
-        for name, use in found.functions.items()
-    ]
-    return _table(rows)
 
 
 def _table(rows: Sequence[tuple[str, int, str]]) -> Iterator[str]:

@@ -57,27 +57,18 @@ def apply(
     folder of them; the current folder by default. It can also be a plan that was saved with
     `ftops plan --out FILE`: exactly this plan is applied, without asking, or refused if it is stale.
     """
-    if is_plan_file(spec.path):
-        options = saved_options(spec, request, wait, expect_digest)
-        return carry_out(screen, replace(options, lock_timeout=lock_timeout))
+    saved = read_plan(spec.path) if is_plan_file(spec.path) else None
+    if saved is None:
+        spec = replace(spec, is_approved=expect_digest is not None)
+    else:
+        refuse_options(request)
+        spec, auto_approve = spec_of(saved, spec), True
+        request = PlanArguments(saved.options, saved.refreshed, request.parallelism, preflight=False)
     operation = "destroy" if request.options.mode is Mode.DESTROY else "apply"
-    spec = replace(spec, is_approved=expect_digest is not None)
-    options = ApplyOptions(
-        operation, spec, request, auto_approve, wait, expect_digest, lock_timeout=lock_timeout
+    return carry_out(
+        screen,
+        ApplyOptions(operation, spec, request, auto_approve, wait, expect_digest, saved, lock_timeout),
     )
-    return carry_out(screen, options)
-
-
-def saved_options(
-    given: SpecArguments, request: PlanArguments, wait: bool, expect_digest: str | None
-) -> ApplyOptions:
-    """To apply a plan file. What the plan is for was said when it was made."""
-    saved = read_plan(given.path)
-    refuse_options(request)
-    spec = spec_of(saved, given)
-    operation = "destroy" if saved.plan.mode is Mode.DESTROY else "apply"
-    request = PlanArguments(saved.options, saved.refreshed, request.parallelism, preflight=False)
-    return ApplyOptions(operation, spec, request, True, wait, expect_digest, saved)
 
 
 @click.command("destroy")

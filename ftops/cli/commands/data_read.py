@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -17,7 +18,7 @@ from ftops.core.suggestions import did_you_mean
 from ftops.dataset.files.jsonl_io import Example, not_an_example, read
 from ftops.dataset.profile.profiler import measure
 from ftops.dataset.profile.statistics import Statistics, statistics
-from ftops.dataset.profile.tokens import ENCODINGS, Counter, NoEncoding, counter
+from ftops.dataset.profile.tokens import ENCODINGS, NoEncoding, counter
 from ftops.planning.cost import pricing
 from ftops.planning.estimate import TrainingCost
 from ftops.views import example as example_view
@@ -86,7 +87,9 @@ def show(screen: Screen, path: Path, number: int | None, line: int | None, model
     """Show the Nth example of FILE (the first by default): its messages, and which are trained on."""
     if number is not None and line is not None:
         raise UsageError("give either a number or a line", "", "remove one of them")
-    counts = _counter(model)
+    counts = None
+    with suppress(NoEncoding):
+        counts = counter(_encoding(catalog.load(Path.cwd(), os.environ), model))
     found = example_view.Shown(display(path.absolute()), *_find(path, number or 1, line), counts)
     return screen.result(lambda: example_view.to_json(found), lambda: example_view.draw(found, screen.paint))
 
@@ -107,14 +110,6 @@ def _find(path: Path, number: int, line: int | None) -> tuple[int, int, Example]
             f"line {line} of {path} has no example", f"the file ends at line {last}." * (last < line), ""
         )
     raise UsageError(f"{path} has no example {number}", f"it has {seen:,}.", "")
-
-
-def _counter(model: str | None) -> Counter | None:
-    """None if tokens can't be counted."""
-    try:
-        return counter(_encoding(catalog.load(Path.cwd(), os.environ), model))
-    except NoEncoding:
-        return None
 
 
 def _encoding(known: catalog.Catalog, model: str | None, advice: str = "") -> str:

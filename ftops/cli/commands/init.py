@@ -11,10 +11,9 @@ import click
 from ftops.cli.console import Screen
 from ftops.cli.output_options import screen_options
 from ftops.config.loader.settings import slug
-from ftops.core.confined_files import outside, real
+from ftops.core.confined_files import content, outside, real
 from ftops.core.errors import FtopsError
 from ftops.core.project import display, project_root
-from ftops.views.starter import IGNORE, files
 
 
 @click.command("init")
@@ -25,20 +24,25 @@ def command(screen: Screen, folder: Path) -> int:
 
     If the folder isn't in a project already, a .gitignore is created too.
     """
-    starter = files(slug(real(folder).name) or "spec")
-    targets = {folder / name: content for name, content in starter.items()}
+    spec = _starter("ftops.yaml").replace("NAME", slug(real(folder).name) or "spec", 1)
+    targets = {folder / "ftops.yaml": spec, folder / "data" / "train.jsonl": _starter("train.jsonl")}
     _refuse_to_overwrite(folder, list(targets))
-    for path, content in targets.items():
-        _write(path, content)
+    for path, text in targets.items():
+        _write(path, text)
     # Never changes an existing .gitignore (even a dangling link), nor that of an enclosing project.
     ignore_file = project_root(real(folder)) / ".gitignore"
     creates_ignore = ignore_file.parent == real(folder) and not os.path.lexists(ignore_file)
     if creates_ignore:
-        targets[folder / ".gitignore"] = IGNORE
-        _write(folder / ".gitignore", IGNORE)
+        targets[folder / ".gitignore"] = _starter("gitignore")
+        _write(folder / ".gitignore", targets[folder / ".gitignore"])
     names = [path.as_posix() for path in targets]
     advised = "" if creates_ignore else display(ignore_file)
     return screen.result(lambda: {"created": names}, lambda: _report(screen, folder, names, advised))
+
+
+def _starter(name: str) -> str:
+    """A file of the project that is created."""
+    return content(Path(__file__).parents[1] / "starter" / name).decode()
 
 
 def _refuse_to_overwrite(folder: Path, targets: list[Path]) -> None:
@@ -56,11 +60,11 @@ def _refuse_to_overwrite(folder: Path, targets: list[Path]) -> None:
         )
 
 
-def _write(path: Path, content: str) -> None:
+def _write(path: Path, text: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as file:
-            file.write(content)
+            file.write(text)
     except OSError as error:
         raise FtopsError(f"can't write {path}: {error.strerror}", "", "choose another folder") from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from shlex import quote
 
@@ -90,7 +91,9 @@ def restore(
     """
     with Session.open(read_outline(spec)) as session, locked(screen, session, "state restore", lock_timeout):
         wanted = session.store.read_version(version)
-        found = _against(session, wanted)
+        found = None
+        with suppress(StateError):  # what is recorded now may not be readable
+            found = compare(session.state, wanted)
         if not screen.json and found is not None:
             screen.lines(draw_comparison(found, screen.paint))
         if found is not None and found.is_same:
@@ -130,14 +133,6 @@ def migrate(screen: Screen, folder: Path | None, lock_timeout: float, spec: Spec
         lambda: {"serial": moved.serial, "from": str(old)},
         lambda: [f"Moved the state of {count} to {place}.", f"The old one is {old}."],
     )
-
-
-def _against(session: Session, wanted: State) -> Comparison | None:
-    """None where what is recorded now can't be read."""
-    try:
-        return compare(session.state, wanted)
-    except StateError:
-        return None
 
 
 def _tell_restored(screen: Screen, version: str, found: Comparison | None, serial: int, is_done: bool) -> int:

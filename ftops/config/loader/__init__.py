@@ -34,8 +34,8 @@ from ftops.config.loader.settings import (
     choose_environment,
     public_variables,
     read_budget,
-    read_drift,
     read_settings,
+    read_words,
 )
 from ftops.config.loader.validate import read_block
 from ftops.config.loader.variables import Givers, resolve_variables
@@ -140,7 +140,7 @@ def _config(source: Source, wanted: str | None, givers: Givers, scope: Scope) ->
         outputs=outputs,
         state=state,
         budget=read_budget(source, environment),
-        drift=read_drift(source),
+        drift=read_words(source, "drift"),
         variables=public_variables(variables),
         given=tuple(sorted(name for name, variable in variables.items() if variable.given)),
         secrets=_secret_values(scope.hidden, findings),

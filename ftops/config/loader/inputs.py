@@ -13,7 +13,7 @@ from ftops.config.loader.files import Entry, Keys, Source
 from ftops.config.loader.for_each import Draft
 from ftops.config.loader.generation import check_generation, recorded_path
 from ftops.config.loader.phases import INPUTS
-from ftops.config.loader.settings import check_name
+from ftops.config.loader.settings import check_name, read_words
 from ftops.config.loader.validate import read_block
 from ftops.config.schema.block import Block
 from ftops.config.schema.field_types import one_of
@@ -110,12 +110,10 @@ def check_rules(rules: Iterable[str], entry: Entry, path: Keys, findings: list[D
 
 def read_checks(source: Source, findings: list[Diagnostic]) -> dict[str, str]:
     """The grades that the settings give to rules, for every dataset. `read_settings` validates them."""
-    entry = source["ftops"].get("checks")
-    severity = entry.value("severity") if entry else None
-    if entry is None or not isinstance(severity, dict):
-        return {}
-    check_rules(severity, entry, ("severity",), findings)
-    return {str(rule): str(grade) for rule, grade in severity.items() if grade is not None}
+    grades = read_words(source, "checks", "severity")
+    if grades:
+        check_rules(grades, source["ftops"]["checks"], ("severity",), findings)
+    return grades
 
 
 def add_checks(inputs: Inputs, shared: Mapping[str, str]) -> None:

@@ -158,11 +158,12 @@ def _check_provider(
     return False
 
 
-def read_drift(source: Source) -> dict[str, str]:
-    """The policies of drift that are set, by class. `read_settings` validates them."""
-    entry = source["ftops"].get("drift")
-    data = entry.data if entry and isinstance(entry.data, dict) else {}
-    return {str(kind): str(policy) for kind, policy in data.items() if policy is not None}
+def read_words(source: Source, name: str, *keys: str) -> dict[str, str]:
+    """A mapping of words in the settings of the spec, which `read_settings` validates."""
+    entry = source["ftops"].get(name)
+    data = entry.value(*keys) if entry else None
+    words = data if isinstance(data, dict) else {}
+    return {str(key): str(word) for key, word in words.items() if word is not None}
 
 
 def read_budget(source: Source, environment: Entry | None) -> Budget:

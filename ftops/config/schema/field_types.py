@@ -128,17 +128,13 @@ class Text(FieldType, frozen=True):
     """Text as written, also `no`, `1e3` and `2024-10-21`."""
 
     pattern: str = ""
-    form: str = "text"
+    expected: str = "text"
     advice: str = ""
     maximum: int = 0
 
     @cached_property
     def _regex(self) -> re.Pattern[str]:
         return re.compile(self.pattern)
-
-    @property
-    def expected(self) -> str:
-        return self.form
 
     def convert(self, value: Any) -> str | None:
         text = str(value) if isinstance(value, str) else None

@@ -61,7 +61,8 @@ class _Inspection:
         self._pool = pool
 
     def facts(self) -> AccountFacts:
-        files, jobs = self._ask_data_plane()
+        files = self._start(self._trains or self._has_data, self._files, "list the files")
+        jobs = self._start(self._trains, self._jobs, "list the jobs")
         account, models, rights, deployed = self._ask_control_plane()
         body, deploying = account.result()
         location = str((body or {}).get("location") or self._account.location)
@@ -86,13 +87,6 @@ class _Inspection:
             deployments=None if names is None else frozenset(str(d.get("name")).lower() for d in names),
             limits=_limits(body or {}),
             counts={**_file_counts(found), **_job_counts(jobs.result()[0])},
-        )
-
-    def _ask_data_plane(self) -> tuple[Reply[Items], Reply[dict[str, Any]]]:
-        """The files and one page of jobs."""
-        return (
-            self._start(self._trains or self._has_data, self._files, "list the files"),
-            self._start(self._trains, self._jobs, "list the jobs"),
         )
 
     def _ask_control_plane(

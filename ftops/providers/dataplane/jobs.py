@@ -47,11 +47,8 @@ class Jobs:
         job = self._get(resource.remote_id, f"read {resource.address}")
         if job is not None:
             return self._describe(job, plain(resource.inputs), resource.outputs)
-        return self._by_its_model(resource)
-
-    def _by_its_model(self, resource: ResourceState) -> RemoteObject | None:
-        """A finished job counts as existing while its model exists: the model is what was paid for, what
-        deployments use, and what has to be deleted with the job."""
+        # A finished job counts as existing while its model exists: the model is what was paid for, what
+        # deployments use, and what has to be deleted with the job.
         model = resource.outputs.get("fine_tuned_model")
         if resource.status is Status.READY and model and self._model_exists(str(model)):
             return RemoteObject(resource.remote_id, Status.READY, resource.outputs)
