@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from ftops.cli.addresses import ADDRESS
 from ftops.cli.diagnostics import SUFFIXES
-from ftops.cli.output_options import CHDIR, Command, decorate, screen_options
+from ftops.cli.output_options import CHDIR, PATH, Command, decorate, screen_options
 from ftops.cli.spec_args import SpecArguments
 from ftops.core.address import Address
 from ftops.planning.plan import Mode, Options
@@ -132,7 +132,7 @@ offline_option = click.option(
 )
 
 _SPEC = (
-    click.argument("path", metavar="[SPEC]", default=".", type=click.Path(path_type=Path)),
+    click.argument("path", metavar="[SPEC]", default=".", type=PATH),
     click.option("--env", "environment", metavar="NAME", help="The environment of the spec."),
     click.option(
         "--var", "variables", multiple=True, metavar="NAME=VALUE", help="Set a variable. Repeatable."
@@ -141,7 +141,7 @@ _SPEC = (
         "--var-file",
         "variable_files",
         multiple=True,
-        type=click.Path(path_type=Path),
+        type=PATH,
         metavar="FILE",
         help="Set variables from a YAML file. Repeatable.",
     ),

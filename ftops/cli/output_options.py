@@ -10,6 +10,8 @@ from typing import Any
 import click
 
 Command = Callable[..., Any]
+PATH = click.Path(path_type=Path)
+FILE = click.Path(path_type=Path, dir_okay=False)
 MARKDOWN = "markdown"
 _FORMATS = "more_formats"
 CHDIR = "ftops.chdir"
@@ -76,7 +78,7 @@ _OPTIONS = (
     click.option(
         "-C",
         "--chdir",
-        type=click.Path(path_type=Path),
+        type=PATH,
         expose_value=False,
         is_eager=True,
         callback=_change_folder,

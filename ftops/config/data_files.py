@@ -16,6 +16,7 @@ from ftops.config.config import Config, Generated, Resource
 from ftops.config.data_sources import Inspected, Source
 from ftops.core.address import Address, Json, Reference, references
 from ftops.core.errors import Diagnostic, FtopsError, SpecError
+from ftops.core.nested import object_at
 from ftops.core.project import CACHE, CATALOG_FILE, CATALOG_VARIABLE, ignore, own_folder
 from ftops.core.resource_types import METHOD_FORMATS, kind_of
 
@@ -212,10 +213,7 @@ class _Files(Struct):
 
     def _severity(self, resource: Resource) -> Mapping[str, str]:
         """The grades of findings, by rule."""
-        checks = resource.inputs.get("checks")
-        own = checks.get("severity") if isinstance(checks, Mapping) else None
-        grades = {str(rule): str(grade) for rule, grade in own.items()} if isinstance(own, Mapping) else {}
-        return {**grades, **self.settings}
+        return {**object_at(resource.inputs, "checks", "severity"), **self.settings}
 
     def _overlaps(self, job: Resource) -> Iterator[Diagnostic]:
         """Findings about validation data that this job, or one it starts from, trains on."""

@@ -22,10 +22,9 @@ class Providers:
 
     def __call__(self, name: str) -> Provider:
         """Raises FtopsError if no provider of that name is declared."""
-        provider = self._open.get(name)
-        if provider is None:
-            provider = self._open[name] = self._start(name)
-        return provider
+        if name not in self._open:
+            self._open[name] = self._start(name)
+        return self._open[name]
 
     def close(self) -> None:
         for provider in self._open.values():

@@ -29,15 +29,13 @@ class Expiry(NamedTuple):
     @property
     def planned(self) -> str:
         """Of a planned deployment, as text."""
-        return self._idle if self.idle else f"{self.span // timedelta(hours=1)} hours after it is created"
+        if self.idle:
+            return f"after {self.span.days} days without calls"
+        return f"{self.span // timedelta(hours=1)} hours after it is created"
 
     def expected(self, created: datetime | None) -> str:
         """Of an existing deployment: a time in UTC if that is certain, else as text."""
         return self.planned if self.idle or created is None else f"{created + self.span:%Y-%m-%dT%H:%M:%SZ}"
-
-    @property
-    def _idle(self) -> str:
-        return f"after {self.span.days} days without calls"
 
 
 _DEVELOPER = Expiry(timedelta(hours=24), idle=False)

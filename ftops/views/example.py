@@ -9,6 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from ftops.core.address import Json
+from ftops.core.nested import object_at
 from ftops.dataset.files.jsonl_io import Example
 from ftops.dataset.profile.tokens import Counter, calls, definitions
 from ftops.views.paint import Painter
@@ -55,7 +56,7 @@ def draw(shown: Shown, paint: Painter) -> Iterator[str]:
     yield paint(f"{shown.file}, line {shown.line}", "bold") + paint(
         f"  (example {shown.number:,}{total})", "dim"
     )
-    offered = [*definitions(shown.example), *definitions(_input(shown.example))]
+    offered = [*definitions(shown.example), *definitions(object_at(shown.example, "input"))]
     if offered:
         yield ""
         yield f"functions  {paint(plural(len(offered), 'function') + ' offered', 'dim')}"
@@ -78,7 +79,7 @@ def _messages(example: Example) -> Iterator[tuple[str, Mapping[str, Any], bool]]
     """(part, message, whether it is trained on). In a conversation, messages of the assistant are, unless
     their weight is 0; in a preference pair, both answers are."""
     is_pair = not _ANSWERS.keys().isdisjoint(example)
-    for holder in (example, _input(example)):
+    for holder in (example, object_at(example, "input")):
         for message in _list(holder, "messages"):
             is_answer = message.get("role") == "assistant" and message.get("weight") != 0
             yield "", message, is_answer and not is_pair
@@ -122,12 +123,8 @@ def _texts(content: Any) -> Iterator[str]:
 
 def _signature(function: Mapping[str, Any]) -> str:
     """`set_speed(speed: integer, unit: string)`."""
-    parameters = function.get("parameters")
-    properties = parameters.get("properties") if isinstance(parameters, dict) else None
-    inside = [
-        f"{name}: {schema.get('type', 'any') if isinstance(schema, dict) else 'any'}"
-        for name, schema in (properties.items() if isinstance(properties, dict) else ())
-    ]
+    properties = object_at(function, "parameters", "properties")
+    inside = [f"{name}: {object_at(properties, name).get('type', 'any')}" for name in properties]
     return f"{function.get('name', '(no name)')}({', '.join(inside)})"
 
 
@@ -135,11 +132,6 @@ def _tokens(shown: Shown, message: Mapping[str, Any]) -> int | None:
     if shown.counter is None:
         return None
     return shown.counter.tokens({"messages": [message]}) - shown.counter.frame.reply
-
-
-def _input(example: Example) -> Mapping[str, Any]:
-    given = example.get("input")
-    return given if isinstance(given, dict) else {}
 
 
 def _list(holder: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:

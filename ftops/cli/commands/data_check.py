@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from ftops import dataset
 from ftops.cli.console import Screen
 from ftops.cli.diagnostics import SUFFIXES, with_lines
-from ftops.cli.output_options import screen_options
+from ftops.cli.output_options import PATH, screen_options
 from ftops.config.data_sources import Inspected, Source
 from ftops.core.address import Json
 from ftops.core.confined_files import real
@@ -36,7 +36,7 @@ class Checked(NamedTuple):
 
 
 @click.command("check")
-@click.argument("paths", metavar="[FILE|SPEC]...", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("paths", metavar="[FILE|SPEC]...", nargs=-1, type=PATH)
 @click.option("--env", "environment", metavar="NAME", help="The environment of a spec.")
 @click.option("--format", type=click.Choice(dataset.FORMATS), help="Expected format of the examples.")
 @click.option(

@@ -8,7 +8,7 @@ import click
 from msgspec import Struct
 
 from ftops.cli.console import Screen
-from ftops.cli.output_options import screen_options
+from ftops.cli.output_options import FILE, screen_options
 from ftops.core.errors import UsageError
 from ftops.core.project import project_root
 from ftops.dataset.profile.diff import Compared, difference, overlap
@@ -45,10 +45,7 @@ class Version(Struct, frozen=True):
 @click.argument("old", metavar="OLD")
 @click.argument("new", metavar="NEW")
 @click.option(
-    "--valid",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Warn about examples of NEW that are also in this file.",
+    "--valid", type=FILE, metavar="FILE", help="Warn about examples of NEW that are also in this file."
 )
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 if they differ.")
 @screen_options

@@ -10,7 +10,7 @@ import click
 
 from ftops import catalog
 from ftops.cli.console import Screen
-from ftops.cli.output_options import screen_options
+from ftops.cli.output_options import PATH, screen_options
 from ftops.core.address import Address, Json
 from ftops.core.errors import Diagnostic, UsageError
 from ftops.core.project import display
@@ -28,7 +28,7 @@ _NOWHERE = Address("job", "none")
 
 
 @click.command("stats")
-@click.argument("paths", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", metavar="FILE...", nargs=-1, required=True, type=PATH)
 @click.option(
     "--model",
     metavar="MODEL",
@@ -76,7 +76,7 @@ def stats(
 
 
 @click.command("show")
-@click.argument("path", metavar="FILE", type=click.Path(path_type=Path))
+@click.argument("path", metavar="FILE", type=PATH)
 @click.argument("number", metavar="[N]", type=click.IntRange(1), required=False)
 @click.option(
     "--line", type=click.IntRange(1), metavar="N", help="Show the example on this line of the file."

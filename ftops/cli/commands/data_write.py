@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from ftops.cli.console import Screen
-from ftops.cli.output_options import screen_options
+from ftops.cli.output_options import FILE, screen_options
 from ftops.core.address import Json
 from ftops.core.errors import UsageError
 from ftops.core.project import display
@@ -28,20 +28,14 @@ force_option = click.option("--force", is_flag=True, help="Overwrite existing fi
 
 
 @click.command("convert")
-@click.argument("source", type=click.Path(path_type=Path, dir_okay=False))
-@click.argument("target", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("source", type=FILE)
+@click.argument("target", type=FILE)
 @click.option("--to", type=click.Choice(["tools", "functions"]), help="Format of function calling.")
 @click.option("--bom/--no-bom", "mark", default=None, help="Write a byte order mark, or remove it.")
 @click.option("--system", metavar="TEXT", help="Table: the system message.")
 @click.option("--user", metavar="TEXT", help="Table: the user message, such as '{question}'.")
 @click.option("--assistant", metavar="TEXT", help="Table: the assistant message.")
-@click.option(
-    "--map",
-    "mapping",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Table: all messages, as a YAML file.",
-)
+@click.option("--map", "mapping", type=FILE, metavar="FILE", help="Table: all messages, as a YAML file.")
 @click.option("--delimiter", default="", metavar="CHAR", help="Delimiter of a CSV file (default: detected).")
 @force_option
 @screen_options
@@ -107,7 +101,7 @@ def _templates(given: Mapping[str, str | None], mapping: Path | None) -> tuple[t
 
 
 @click.command("split")
-@click.argument("source", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("source", metavar="FILE", type=FILE)
 @click.option(
     "--part",
     "parts",
@@ -190,8 +184,8 @@ def _shares(parts: Sequence[str]) -> dict[str, float]:
 
 
 @click.command("slim")
-@click.argument("source", type=click.Path(path_type=Path, dir_okay=False))
-@click.argument("target", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("source", type=FILE)
+@click.argument("target", type=FILE)
 @click.option(
     "--drop",
     type=click.Choice(list(WAYS)),

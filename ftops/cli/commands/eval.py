@@ -11,7 +11,7 @@ import click
 
 from ftops.cli.console import Screen
 from ftops.cli.options import approve_option, spec_options
-from ftops.cli.output_options import also_markdown, decorate
+from ftops.cli.output_options import PATH, also_markdown, decorate
 from ftops.cli.sessions import Interrupts
 from ftops.cli.spec_args import SpecArguments, read
 from ftops.core.address import Json
@@ -46,7 +46,7 @@ _NO_SETTINGS: Mapping[str, str] = {
     "n": "use --samples N",
 }
 """Parameters of the request that other options set."""
-_FILE = click.Path(path_type=Path)
+_FILE = PATH
 _OPTIONS = (
     click.option(
         "--deployment",

@@ -17,7 +17,7 @@ from ftops.cli.addresses import ADDRESS
 from ftops.cli.console import Screen
 from ftops.cli.diagnostics import SUFFIXES
 from ftops.cli.options import parallelism_option, spec_options
-from ftops.cli.output_options import decorate
+from ftops.cli.output_options import PATH, decorate
 from ftops.cli.sessions import lock_option, locked
 from ftops.cli.spec_args import SpecArguments, read_with_data
 from ftops.core.address import Address, Json
@@ -42,7 +42,7 @@ _DISCOVERY = (
     ),
     click.option(
         "--out",
-        type=click.Path(path_type=Path),
+        type=PATH,
         default=Path(),
         metavar="PATH",
         help="With --discover: the folder or the YAML file to write; the current folder by default.",

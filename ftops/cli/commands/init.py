@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from ftops.cli.console import Screen
-from ftops.cli.output_options import screen_options
+from ftops.cli.output_options import PATH, screen_options
 from ftops.config.loader.settings import slug
 from ftops.core.confined_files import content, outside, real
 from ftops.core.errors import FtopsError
@@ -17,7 +17,7 @@ from ftops.core.project import display, project_root
 
 
 @click.command("init")
-@click.argument("folder", metavar="[FOLDER]", default=".", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="[FOLDER]", default=".", type=PATH)
 @screen_options
 def command(screen: Screen, folder: Path) -> int:
     """Create a small spec to start from, with a dozen training examples. Nothing is overwritten.

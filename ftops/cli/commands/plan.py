@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from ftops.cli.console import Screen
 from ftops.cli.options import PlanArguments, plan_options, spec_options
+from ftops.cli.output_options import FILE
 from ftops.cli.plan_flow import is_plain_local, make_plan, plan_document, planning_session, read_for, unasked
 from ftops.cli.plans import check_out, save_plan
 from ftops.cli.spec_args import SpecArguments
@@ -27,14 +28,14 @@ BLOCKED = 3
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 if there are changes.")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FILE,
     metavar="FILE",
     help="Save the plan: `ftops apply FILE` applies it, `ftops show FILE` shows it.",
 )
 @click.option(
     "--state",
     "copy",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FILE,
     metavar="FILE",
     help="Plan with this copy of the state, from `ftops state pull`.",
 )

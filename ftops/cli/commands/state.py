@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from ftops.cli.addresses import ADDRESS
 from ftops.cli.console import Screen
 from ftops.cli.options import approve_option, dry_run_option, spec_options
+from ftops.cli.output_options import PATH
 from ftops.cli.sessions import lock_option, locked, looking
 from ftops.cli.spec_args import SpecArguments, read_outline
 from ftops.core.address import Address
@@ -108,7 +109,7 @@ def restore(
 @click.option(
     "--from",
     "folder",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="DIR",
     help="The local folder (default: `state`).",
 )

@@ -201,7 +201,7 @@ class _Resources:
         if self.checks and kind_of(draft.address).is_data:
             add_checks(prepared.inputs, self.checks)
         provider = self._provider(draft)
-        defaults = self.providers.defaults_of(provider)
+        defaults = self.providers.setting(provider, "defaults")
         complete(draft, prepared.inputs, self.providers.type_of(provider), defaults, self.findings)
         bare = self.linker.bare_names(draft, prepared.inputs)
         places = self.linker.check([*draft.uses, *prepared.uses, *bare])

@@ -23,6 +23,7 @@ from ftops.config.schema.resources import COMMON_KEYS, Dataset, Deployment, Job
 from ftops.core.address import Address, Value
 from ftops.core.errors import Diagnostic
 from ftops.core.lazy import resolve
+from ftops.core.nested import object_at
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import kind_of
 from ftops.core.suggestions import did_you_mean
@@ -254,14 +255,14 @@ def check_unique_names(named: Mapping[tuple[str, str, str], list[Draft]], findin
 
 
 def complete(
-    draft: Draft, inputs: Inputs, provider_type: str, defaults: Defaults, findings: list[Diagnostic]
+    draft: Draft, inputs: Inputs, provider_type: str, defaults: Defaults | None, findings: list[Diagnostic]
 ) -> None:
     """Adds the provider's defaults to the inputs; findings about keys that the provider doesn't support."""
     kind, type_ = kind_of(draft.address), PROVIDER_TYPES.get(provider_type)
     unsupported = type_.unsupported.get(kind.kind) if type_ else None
     if unsupported is None:
         if kind.add_defaults:
-            resolve(kind.add_defaults)(inputs, defaults)
+            resolve(kind.add_defaults)(inputs, defaults or Defaults())
         return
     for key in unsupported.inputs:
         inputs.pop(key, None)
@@ -288,11 +289,7 @@ def add_deployment_defaults(inputs: Inputs, defaults: Defaults) -> None:
         if getattr(defaults, key) is not None:
             inputs.setdefault(key, getattr(defaults, key))
     size = defaults.sku.as_data() if defaults.sku else {}
-    inputs["sku"] = {**_SKU, **size, **_mapping(inputs.get("sku"))}
-    inputs["tags"] = (defaults.tags or {}) | _mapping(inputs["tags"])
+    inputs["sku"] = {**_SKU, **size, **object_at(inputs, "sku")}
+    inputs["tags"] = {**(defaults.tags or {}), **object_at(inputs, "tags")}
     if not inputs["tags"]:
         del inputs["tags"]
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    return dict(value) if isinstance(value, Mapping) else {}

@@ -18,7 +18,7 @@ from ftops.config.loader.phases import FIXED, PROVIDER_PHASES, SETTINGS, STATE, 
 from ftops.config.loader.validate import read_block
 from ftops.config.loader.versions import unmet
 from ftops.config.schema.field_types import Unknown, has_unknown, one_of
-from ftops.config.schema.providers import Defaults, ProviderBlock
+from ftops.config.schema.providers import ProviderBlock
 from ftops.config.schema.settings import BudgetBlock, Environment, Settings, StateBlock
 from ftops.core.address import NAME, SHORTEST_SECRET, scan
 from ftops.core.backend_types import BACKEND_TYPES
@@ -29,7 +29,6 @@ from ftops.core.suggestions import did_you_mean
 from ftops.yaml.document import flow
 
 DEFAULT_ENVIRONMENT = "default"
-_NO_DEFAULTS = Defaults()
 _NAME = re.compile(NAME)
 NAME_RULE = (
     "Names are lower-case letters, digits and `-`, start with a letter, and have at most 63 characters."
@@ -227,10 +226,6 @@ class Providers:
 
     def type_of(self, name: str) -> str:
         return self.setting(name, "type") or ""
-
-    def defaults_of(self, name: str) -> Defaults:
-        """Inputs that the provider's resources get if they don't set them."""
-        return self.setting(name, "defaults") or _NO_DEFAULTS
 
     def is_one_account(self, one: str, other: str) -> bool:
         """Whether two providers are the same account; also true if that isn't known of one of them."""

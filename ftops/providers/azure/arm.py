@@ -43,6 +43,7 @@ class Arm:
 
     def __init__(self, account: Account, credential: Any | None) -> None:
         check_host(account.control_endpoint, RESOURCE_MANAGER)
+        credential = credential or _Fixed(account.control_token)
         options: dict[str, Any] = {
             "base_url": account.control_endpoint,
             "per_call_policies": [_KnownHosts()],
@@ -55,13 +56,11 @@ class Arm:
             options["api_version"] = account.control_api_version
         if account.control_endpoint.lower().startswith("http://"):
             # The SDK itself sends no token over http.
-            options["authentication_policy"] = _Bearer(account.control_token, credential)
+            options["authentication_policy"] = _Bearer(credential)
             options["transport"] = RequestsTransport(use_env_settings=False)
         self.absent_since: dict[str, datetime] = {}
         """By name, when the service last reported that a deployment doesn't exist, by its clock."""
-        self._client = CognitiveServicesManagementClient(
-            credential or _Fixed(account.control_token), account.subscription_id, **options
-        )
+        self._client = CognitiveServicesManagementClient(credential, account.subscription_id, **options)
         self._place = (account.resource_group, account.name)
         self._id = quote(account.id)
         subscription = f"/subscriptions/{quote(account.subscription_id)}"
@@ -208,12 +207,11 @@ class _KnownHosts(SansIOHTTPPolicy[Any, Any]):
 class _Bearer(SansIOHTTPPolicy[Any, Any]):
     """Sends the token over plain http, for a server on this machine."""
 
-    def __init__(self, token: str, credential: Any | None) -> None:
-        self._token = token
+    def __init__(self, credential: Any) -> None:
         self._credential = credential
 
     def on_request(self, request: PipelineRequest[Any]) -> None:
-        token = self._token or (self._credential.get_token(SCOPE).token if self._credential else "")
+        token = self._credential.get_token(SCOPE).token
         request.http_request.headers["Authorization"] = f"Bearer {token}"
 
 

@@ -64,21 +64,13 @@ def status_of(job: Mapping[str, Any]) -> Status:
 def seed_for(inputs: Mapping[str, Json], token: str, fingerprint: str = "") -> int:
     """The seed to send. One is always sent: if the service stores no metadata, its 31 bits identify what the
     job is made from (16), which state started it (10), and the intent (5)."""
-    given = given_seed(inputs)
-    if given is not None:
-        return given
+    given = inputs.get("seed")
+    if isinstance(given, int | float | str) and not isinstance(given, bool) and str(given).strip():
+        return int(given)
     if not fingerprint:
         return _bits(token, 31)
     intent = _seed_owner(token[:OWNER_DIGITS]) << _INTENT_BITS | _bits(token, _INTENT_BITS)
     return int(fingerprint[:4], 16) << _OWN_BITS | intent
-
-
-def given_seed(inputs: Mapping[str, Json]) -> int | None:
-    """The seed in the spec, if there is one."""
-    given = inputs.get("seed")
-    if isinstance(given, int | float | str) and not isinstance(given, bool) and str(given).strip():
-        return int(given)
-    return None
 
 
 def is_marked(seed: Json, fingerprint: str) -> bool:
