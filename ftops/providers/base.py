@@ -51,8 +51,8 @@ class Request(Struct, frozen=True):
     """May be called from any thread, any number of times."""
 
 
-class Objects(Protocol):
-    """What can be done with the objects of an account."""
+class Provider(Protocol):
+    """One configured account. Methods are called from several threads at once."""
 
     def create(self, request: Request) -> RemoteObject:
         """Starts to create the object. If the request may have taken effect without a reply, raises
@@ -71,10 +71,6 @@ class Objects(Protocol):
     def find_by_token(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
         """The object with the token of a pending create, or None. `known` are recorded remote IDs: none of
         these is the result."""
-
-
-class Provider(Objects, Protocol):
-    """One configured account. Methods are called from several threads at once."""
 
     def concurrency_key(self, address: Address) -> str | None:
         """Writes with one key run one at a time; None: as many at once as there are slots."""

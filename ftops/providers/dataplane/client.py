@@ -22,6 +22,7 @@ from ftops.providers.dataplane.errors import (
     AZURE,
     NO_REPLY,
     UNREACHABLE,
+    Call,
     Refusal,
     Words,
     absent_is_none,
@@ -128,17 +129,11 @@ class DataPlane:
         self, action: str, *, creates: bool = False, control_plane: bool = False
     ) -> AbstractContextManager[None]:
         """Turns errors of the SDK calls inside into Temporary or Permanent."""
-        return translated(
-            action,
-            creates=creates,
-            secrets=self.account.secrets,
-            control_plane=control_plane,
-            words=self.dialect.words,
-        )
+        return translated(Call(action, self.account.secrets, self.dialect.words, creates, control_plane))
 
     def error(self, refusal: Refusal, action: str) -> ProviderError:
         """An error reply as an error for the engine."""
-        return error_for(refusal, action, secrets=self.account.secrets, words=self.dialect.words)
+        return error_for(refusal, Call(action, self.account.secrets, self.dialect.words))
 
     def look_up(self, retrieve: Callable[[str], Any], remote_id: str, action: str) -> dict[str, Any] | None:
         """The object with this ID; None if it doesn't exist. `retrieve`: the SDK's method."""

@@ -10,7 +10,7 @@ from ftops.core.errors import Permanent
 from ftops.core.nested import object_at
 from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.evaluation.answers import Answer, Question
-from ftops.providers.base import Existing, Explains, Objects, Progress, ReportsProgress, Request
+from ftops.providers.base import Existing, Explains, Progress, ReportsProgress, Request
 from ftops.providers.dataplane.client import DataPlane
 from ftops.providers.dataplane.completions import ask
 from ftops.providers.dataplane.datasets import Datasets
@@ -19,8 +19,18 @@ from ftops.providers.dataplane.jobs import Jobs
 from ftops.state.state import PendingOperation, RemoteObject, ResourceState
 
 
-class Kind(Objects, Protocol):
+class Kind(Protocol):
     """The handler for one kind of resource."""
+
+    def create(self, request: Request) -> RemoteObject: ...
+
+    def read(self, resource: ResourceState) -> RemoteObject | None: ...
+
+    def update(self, request: Request, resource: ResourceState) -> RemoteObject: ...
+
+    def delete(self, resource: ResourceState) -> RemoteObject | None: ...
+
+    def find_by_token(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None: ...
 
     def existing(self) -> list[Existing]: ...
 

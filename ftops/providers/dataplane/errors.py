@@ -173,6 +173,7 @@ _CONTROL_STATUS: Mapping[int, Meaning] = {
 }
 _OUTAGE = later("the service has an internal error")
 
+_REQUEST_IDS = ("apim-request-id", "x-ms-request-id", "x-request-id")
 _GATEWAY_MESSAGE = re.compile(r"resource not found\.?\Z|invalid url\b", re.IGNORECASE)
 """The message for a path or version that the service doesn't know, whatever object is meant."""
 _GATEWAY_CODES = frozenset({"", "404"})
@@ -196,27 +197,31 @@ _NO_CREDENTIAL = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call of a service, for errors about it."""
+
+    action: str
+    secrets: Collection[str]
+    words: Words
+    creates: bool = False
+    """Without a clear answer, an object may exist."""
+    control_plane: bool = False
+
+
 @contextmanager
-def translated(
-    action: str,
-    *,
-    creates: bool = False,
-    secrets: Collection[str] = (),
-    control_plane: bool = False,
-    words: Words = AZURE,
-) -> Iterator[None]:
-    """Turns what an SDK raises inside into Temporary or Permanent. `creates`: without a clear answer, an
-    object may exist."""
+def translated(call: Call) -> Iterator[None]:
+    """Turns what an SDK raises inside into Temporary or Permanent."""
     try:
         yield
     except ProviderError:
         raise
     except Exception as exc:
-        error = _error_from(exc, action, creates, secrets, control_plane, words)
+        error = _error_from(exc, call)
         if error is None:
             raise
         # The SDK's text may quote what was sent; in that case it isn't chained.
-        raise error from (None if scrubbed(str(exc), secrets) != str(exc) else exc)
+        raise error from (None if scrubbed(str(exc), call.secrets) != str(exc) else exc)
 
 
 def refusal_from(exc: BaseException, *, control_plane: bool = False) -> Refusal | None:
@@ -226,17 +231,8 @@ def refusal_from(exc: BaseException, *, control_plane: bool = False) -> Refusal 
         return None
     headers = {str(name).lower(): str(value) for name, value in response.headers.items()}
     status = int(getattr(exc, "status_code", 0) or response.status_code)
-    code, message = _read_body(_text_of(response))
-    return Refusal(
-        status=status,
-        code=code,
-        message=message,
-        request_id=headers.get("apim-request-id")
-        or headers.get("x-ms-request-id")
-        or headers.get("x-request-id", ""),
-        retry_after=retry_after(headers),
-        control_plane=control_plane,
-    )
+    request = next((headers[name] for name in _REQUEST_IDS if headers.get(name)), "")
+    return Refusal(status, *_read_body(_text_of(response)), request, retry_after(headers), control_plane)
 
 
 def is_absent(refusal: Refusal | None) -> bool:
@@ -291,63 +287,43 @@ def scrubbed(text: str, secrets: Collection[str] = ()) -> str:
     return _BEARER.sub(r"\1***", text)
 
 
-def error_for(
-    refusal: Refusal,
-    action: str,
-    *,
-    creates: bool = False,
-    secrets: Collection[str] = (),
-    words: Words = AZURE,
-) -> ProviderError:
+def error_for(refusal: Refusal, call: Call) -> ProviderError:
     """An error reply as an error for the engine."""
-    meaning = _meaning_of(refusal, words)
+    meaning, secrets = _meaning_of(refusal, call.words), call.secrets
     message = scrubbed(refusal.message, secrets)
     first = message.strip().split(". ")[0].split("\n")[0].rstrip(".")[:160]
-    summary = f"{action}: {meaning.summary or first or f'HTTP {refusal.status}'}"
-    detail = f"{message or 'The reply has no message.'} ({scrubbed(_marks(refusal), secrets)})"
+    summary = f"{call.action}: {meaning.summary or first or f'HTTP {refusal.status}'}"
+    marks = f"HTTP {refusal.status}" + (f", code {refusal.code}" if refusal.code else "")
+    marks += f", request {refusal.request_id}" if refusal.request_id else ""
+    detail = f"{message or 'The reply has no message.'} ({scrubbed(marks, secrets)})"
     names = {
         "code": scrubbed(refusal.code or str(refusal.status), secrets),
         "request_id": scrubbed(refusal.request_id, secrets),
     }
+    texts = (summary, detail, meaning.hint)
     if not meaning.temporary:
-        return Permanent(summary, detail, meaning.hint, **names)
-    unknown = creates and (refusal.status >= 500 or refusal.status == 408)
-    return Temporary(
-        summary,
-        detail,
-        meaning.hint,
-        retry_after=refusal.retry_after,
-        status=refusal.status,
-        effect_unknown=unknown,
-        **names,
-    )
+        return Permanent(*texts, **names)
+    unknown = call.creates and (refusal.status >= 500 or refusal.status == 408)
+    wait, status = refusal.retry_after, refusal.status
+    return Temporary(*texts, retry_after=wait, status=status, effect_unknown=unknown, **names)
 
 
-def _marks(refusal: Refusal) -> str:
-    """What identifies the reply in logs."""
-    code = f", code {refusal.code}" if refusal.code else ""
-    request = f", request {refusal.request_id}" if refusal.request_id else ""
-    return f"HTTP {refusal.status}{code}{request}"
-
-
-def _error_from(
-    exc: Exception, action: str, creates: bool, secrets: Collection[str], control_plane: bool, words: Words
-) -> ProviderError | None:
+def _error_from(exc: Exception, call: Call) -> ProviderError | None:
     if not _is_foreign(exc):
         return None
-    refusal = refusal_from(exc, control_plane=control_plane)
+    refusal = refusal_from(exc, control_plane=call.control_plane)
     if refusal is not None and refusal.status >= 300:
-        return error_for(refusal, action, creates=creates, secrets=secrets, words=words)
-    text = scrubbed(str(exc), secrets)
+        return error_for(refusal, call)
+    text = scrubbed(str(exc), call.secrets)
     kinds = {kind.__name__ for kind in type(exc).__mro__}
     if "ClientAuthenticationError" in kinds:
-        return _not_signed_in(text, action, _CONTROL_SIGN_IN if control_plane else _SIGN_IN)
+        return _not_signed_in(text, call.action, _CONTROL_SIGN_IN if call.control_plane else _SIGN_IN)
     text = shorten(text, _DETAIL_LIMIT, placeholder=" …")
     cause = type(exc.__cause__).__name__
     if "ServiceRequestError" in kinds or not _NOTHING_SENT.isdisjoint({type(exc).__name__, cause}):
-        return Temporary(f"{action}: no connection", text, words.route, code=UNREACHABLE)
+        return Temporary(f"{call.action}: no connection", text, call.words.route, code=UNREACHABLE)
     text = text if exc.__cause__ is None else f"{cause}: {text}"
-    return Temporary(f"{action}: no usable reply", text, code=NO_REPLY, effect_unknown=creates)
+    return Temporary(f"{call.action}: no usable reply", text, code=NO_REPLY, effect_unknown=call.creates)
 
 
 def _not_signed_in(text: str, action: str, hint: str) -> Permanent:
