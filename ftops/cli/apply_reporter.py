@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
+from msgspec import Struct
+
 from ftops.applying import events
 from ftops.applying.run import Report
 from ftops.cli.console import Screen
@@ -19,12 +21,11 @@ from ftops.views.state import draw_outputs, output_to_json
 Show = Callable[[events.Event], None]
 
 
-class TextReporter:
+class TextReporter(Struct, frozen=True):
     """For people."""
 
-    def __init__(self, screen: Screen, title: str) -> None:
-        self._screen = screen
-        self._title = title
+    _screen: Screen
+    _title: str
 
     def plan(self, plan: Plan, warnings: tuple[Diagnostic, ...]) -> None:
         self._screen.warn(warnings)
@@ -65,11 +66,10 @@ class TextReporter:
         self._screen.note("\n" + title + progress.draw_left(steps, resume, is_known=not at_once))
 
 
-class JsonReporter:
+class JsonReporter(Struct, frozen=True):
     """For programs: docs/json-output.md describes each line."""
 
-    def __init__(self, screen: Screen) -> None:
-        self._screen = screen
+    _screen: Screen
 
     def plan(self, plan: Plan, warnings: tuple[Diagnostic, ...]) -> None:
         self._screen.line({"event": "plan", **plan_document(plan, warnings)})

@@ -108,14 +108,11 @@ def _unexpected(error: Exception) -> Diagnostic:
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         return Diagnostic(f"{where}{error.strerror or error}", "", "set FTOPS_DEBUG=1 to see the traceback")
-    place = "an unknown place"
-    trace = error.__traceback__
-    while trace is not None:
-        code = trace.tb_frame.f_code
-        place = f"{code.co_filename}:{trace.tb_lineno}, in {code.co_name}"
-        trace = trace.tb_next
+    import traceback
+
+    *_, at = traceback.extract_tb(error.__traceback__)
     return Diagnostic(
         f"this is a bug in ftops: {type(error).__name__}: {error}",
-        f"It happened at {place}. All changes so far are recorded.",
+        f"It happened at {at.filename}:{at.lineno}, in {at.name}. All changes so far are recorded.",
         "run it again with FTOPS_DEBUG=1 and report the output",
     )

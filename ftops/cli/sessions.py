@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any, Protocol
+from typing import Any
 
 import click
 
+from ftops.applying.run import Apply
 from ftops.cli.console import INTERRUPTED, Screen
 from ftops.cli.spec_args import SpecArguments, read_outline
 from ftops.core.errors import StateLocked
@@ -39,7 +40,8 @@ def locked(screen: Screen, session: Session, operation: str, timeout: float) -> 
     def tell(refusal: StateLocked) -> None:
         screen.note(f"Waiting for the lock of the state: {refusal.detail}\n")
 
-    with Interrupts() as interrupts, session.locked(operation, Waiting(timeout, tell)):
+    interrupts = Interrupts()
+    with handling_signals(interrupts.take), session.locked(operation, Waiting(timeout, tell)):
         yield interrupts
 
 
@@ -66,36 +68,31 @@ lock_option = click.option(
 )
 
 
-class Stoppable(Protocol):
-    """A run that a signal handler can stop."""
-
-    def stop(self) -> None: ...
+@contextmanager
+def handling_signals(take: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Signals that end a program go to this handler, in the main thread. One that is ignored (nohup) stays
+    ignored."""
+    handled = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, take) for number in handled}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class Interrupts:
-    """Signal handlers, as a context manager for the main thread. The first signal stops the run gracefully,
-    the second immediately. A signal that is ignored (nohup) stays ignored."""
+    """The first signal stops the run gracefully, the second immediately."""
 
     def __init__(self) -> None:
-        self._run: Stoppable | None = None
+        self._run: Apply | None = None
         self._count = 0
-        self._before: dict[int, Any] = {}
 
-    def watch(self, run: Stoppable) -> None:
+    def watch(self, run: Apply) -> None:
         """From now on the first signal stops this run."""
         self._run = run
 
-    def __enter__(self) -> Interrupts:
-        for number in _SIGNALS:
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                self._before[number] = signal.signal(number, self._take)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _take(self, number: int, frame: FrameType | None) -> None:
+    def take(self, number: int, frame: FrameType | None) -> None:
         self._count += 1
         if self._run is None or self._count == 2:
             raise KeyboardInterrupt

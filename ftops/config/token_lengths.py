@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 
+from msgspec import Struct
+
 from ftops import catalog, dataset
 from ftops.config.config import Config, Resource
 from ftops.config.data_sources import Inspected
@@ -23,15 +25,12 @@ from ftops.dataset.profile.statistics import Cut, statistics
 from ftops.dataset.profile.tokens import ENCODINGS, NoEncoding
 
 
-class TokenLengths:
+class TokenLengths(Struct, dict=True):
     """Token counts of inspected datasets, by address."""
 
-    def __init__(
-        self, config: Config, inspected: Mapping[Address, Inspected], show: Callable[[Path], str]
-    ) -> None:
-        self._config = config
-        self._inspected = inspected
-        self._show = show
+    _config: Config
+    _inspected: Mapping[Address, Inspected]
+    _show: Callable[[Path], str]
 
     def too_long(self) -> Iterator[Diagnostic]:
         """Findings about examples with more tokens than the model of a job takes; errors in the catalogue."""

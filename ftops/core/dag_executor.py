@@ -18,6 +18,7 @@ from functools import partial
 from graphlib import TopologicalSorter
 from heapq import heappop, heappush
 from queue import Empty, SimpleQueue
+from time import monotonic
 from typing import Generic, Protocol, TypeVar
 
 from msgspec import Struct, field
@@ -200,7 +201,7 @@ class DagExecutor(Struct, Generic[K]):
         results: list[tuple[K, object]] = []
         while delivery is not None:
             node, result = delivery
-            delivery = _next(self._delivered)
+            delivery = None if self._delivered.empty() else self._delivered.get()  # only this thread takes
             if isinstance(result, _Note):
                 self.work.notice(node, result.note)  # type: ignore[arg-type]
             elif node is not None:
@@ -244,13 +245,6 @@ class _Note(Struct, frozen=True):
     note: object
 
 
-def _next(queue: Deliveries) -> Delivery | None:
-    try:
-        return queue.get_nowait()
-    except Empty:
-        return None
-
-
 def attempt(turn: Call) -> object:
     """What the turn returns, or the exception that it raises."""
     try:
@@ -292,8 +286,6 @@ class RealTime:
     """The system's monotonic clock."""
 
     def now(self) -> float:
-        from time import monotonic
-
         return monotonic()
 
     def take(self, queue: Deliveries, seconds: float | None) -> Delivery | None:

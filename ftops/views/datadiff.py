@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+
+from msgspec import to_builtins
 
 from ftops.core.address import Json
 from ftops.dataset import Where
@@ -68,8 +70,8 @@ def to_json(compared: Compared) -> dict[str, Json]:
         "new_duplicates": [{"first": a.line, "line": b.line} for a, b in found.new_duplicates],
         "overlaps": [{"line": a.line, "other": b.line} for a, b in compared.overlaps],
         "tokens": found.tokens if compared.old.tokens and compared.new.tokens else None,
-        "labels": _shifted(shifts(compared.old.labels, compared.new.labels, 1000)),
-        "functions": _shifted(shifts(compared.old.calls, compared.new.calls, 1000)),
+        "labels": to_builtins(shifts(compared.old.labels, compared.new.labels, 1000)),
+        "functions": to_builtins(shifts(compared.old.calls, compared.new.calls, 1000)),
     }
 
 
@@ -110,10 +112,6 @@ def _shifts(title: str, found: Sequence[Shift], paint: Painter) -> Iterator[str]
             change = f"{shift.after - shift.before:+,}".replace("-", "−")
             name = paint(shift.name)[:40]
             yield f"    {name:{width}}  {shift.before:,} → {shift.after:,}  {paint(change, 'dim')}"
-
-
-def _shifted(found: Iterable[Shift]) -> list[Json]:
-    return [{"name": s.name, "before": s.before, "after": s.after} for s in found]
 
 
 def _at(row: Row, excerpts: Mapping[int, str], paint: Painter, where: Where | None = None) -> str:

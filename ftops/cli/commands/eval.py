@@ -12,7 +12,7 @@ import click
 from ftops.cli.console import Screen
 from ftops.cli.options import approve_option, spec_options
 from ftops.cli.output_options import PATH, also_markdown, decorate
-from ftops.cli.sessions import Interrupts
+from ftops.cli.sessions import Interrupts, handling_signals
 from ftops.cli.spec_args import SpecArguments, read
 from ftops.core.address import Json
 from ftops.core.confined_files import content
@@ -178,7 +178,7 @@ def _run(screen: Screen, evaluator: Evaluator, total: int, concurrency: int) -> 
     def tell(name: str, text: str) -> None:
         screen.note(f"{name}: {text}\n")
 
-    with Interrupts():
+    with handling_signals(Interrupts().take):
         return evaluator.run(concurrency, answered, tell)
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
 
 from ftops.cli.console import Screen
 from ftops.cli.options import spec_options
+from ftops.cli.sessions import handling_signals
 from ftops.cli.spec_args import SpecArguments, read
 from ftops.core.errors import UsageError
 from ftops.session.session import Session
@@ -59,22 +59,13 @@ def command(screen: Screen, spec: SpecArguments, provider: str | None, words: tu
 
 
 def _run(words: Sequence[str], environment: Mapping[str, str]) -> int:
-    with subprocess.Popen(words, env=environment) as program, _handing_on_signals(program):
-        code = program.wait()
-    return code if code >= 0 else _BY_SIGNAL - code
-
-
-@contextmanager
-def _handing_on_signals(program: subprocess.Popen[bytes]) -> Iterator[None]:
     """Signals go to the program, which decides when it ends. It receives Ctrl-C from the terminal itself."""
+    with subprocess.Popen(words, env=environment) as program:
 
-    def hand_on(number: int, frame: Any) -> None:
-        if number != signal.SIGINT:
-            program.send_signal(number)
+        def hand_on(number: int, frame: Any) -> None:
+            if number != signal.SIGINT:
+                program.send_signal(number)
 
-    before = {n: signal.signal(n, hand_on) for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        with handling_signals(hand_on):
+            code = program.wait()
+    return code if code >= 0 else _BY_SIGNAL - code

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import click
+from msgspec import to_builtins
 from msgspec.structs import replace
 
 from ftops.cli.addresses import ADDRESS
@@ -208,9 +209,7 @@ def _document(done: ImportResult) -> dict[str, Json]:
             {"address": str(address), "remote_id": existing.remote.remote_id}
             for address, existing in found.objects.items()
         ],
-        "left_out": [
-            {"kind": item.kind, "remote_id": item.remote_id, "reason": item.reason} for item in found.left_out
-        ],
+        "left_out": to_builtins(found.left_out),
         "differing": [str(address) for address in done.differing],
         "serial": done.serial,
     }

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
@@ -262,13 +262,12 @@ def _spec_files(path: Path, others: set[Path], findings: list[Diagnostic]) -> li
     return files
 
 
-class _Merge:
+class _Merge(Struct):
     """Merges the sections of all files. The order of files and keys doesn't matter."""
 
-    def __init__(self, findings: list[Diagnostic]) -> None:
-        self.findings = findings
-        self.sections: dict[str, dict[str, Entry]] = {}
-        self.refactorings: list[Entry] = []
+    findings: list[Diagnostic]
+    sections: dict[str, dict[str, Entry]] = field(default_factory=dict)
+    refactorings: list[Entry] = field(default_factory=list)
 
     def add_veiled(self, document: Document) -> None:
         """Adds a document of which no line is shown."""

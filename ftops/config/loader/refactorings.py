@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from msgspec import Struct
+
 from ftops.config.config import Import, Move, Refactorings, Removal
 from ftops.config.loader.expressions import Evaluator, Scope
 from ftops.config.loader.files import Entry, Source
@@ -46,11 +48,9 @@ def _read(entry: Entry, scope: Scope) -> Any:
     return read_block(REFACTORINGS[entry.section], data, entry, scope.findings)
 
 
-class _Reader:
-    def __init__(self, linker: Linker, findings: list[Diagnostic]) -> None:
-        self._linker = linker
-        self._declared = linker.declared
-        self._findings = findings
+class _Reader(Struct, frozen=True):
+    _linker: Linker
+    _findings: list[Diagnostic]
 
     def moves(self, blocks: Blocks) -> Iterator[Move]:
         by_source: dict[Address, Move] = {}
@@ -78,7 +78,11 @@ class _Reader:
         seen: dict[Address, Import] = {}
         for entry, block in blocks:
             target = self._address(block.to, "to", entry)
-            if target is None or target in self._declared.disabled or not self._is_declared(target, entry):
+            if (
+                target is None
+                or target in self._linker.declared.disabled
+                or not self._is_declared(target, entry)
+            ):
                 continue
             twin = seen.get(target)
             if twin is not None:
@@ -112,9 +116,9 @@ class _Reader:
 
     def _is_gone(self, source: Address, whole: bool, section: str, entry: Entry) -> bool:
         """Whether the spec no longer declares an address; `whole`: nor any other key of it."""
-        keys = self._declared.keys.get((source.kind, source.name), {})
+        keys = self._linker.declared.keys.get((source.kind, source.name), {})
         addresses = (source._replace(key=key) for key in keys if whole or key == source.key)
-        declared = next((a for a in addresses if a not in self._declared.disabled), None)
+        declared = next((a for a in addresses if a not in self._linker.declared.disabled), None)
         if declared is None:
             return True
         detail = f"`{section}` is for resources that the spec no longer declares, but it declares {declared}."
@@ -123,7 +127,7 @@ class _Reader:
         return False
 
     def _is_declared(self, target: Address, entry: Entry) -> bool:
-        keys = self._declared.keys.get((target.kind, target.name), {})
+        keys = self._linker.declared.keys.get((target.kind, target.name), {})
         if target.key is None and keys and None not in keys:
             example = target._replace(key=next(iter(keys)))
             detail = f"Its `for_each` creates {len(keys)} resources, and an object can be only one of them."

@@ -144,9 +144,8 @@ class EmulatorProvider:
         try:
             return call(azure)
         except Temporary as error:
-            if error.code not in (UNREACHABLE, NO_REPLY) or not self._has_vanished(azure):
-                raise
-            if error.code != UNREACHABLE:
+            has_vanished = error.code in (UNREACHABLE, NO_REPLY) and self._has_vanished(azure)
+            if not has_vanished or error.code != UNREACHABLE:
                 raise
         # Nothing was sent, so this is still the first attempt.
         return call(self._ensure())
@@ -387,12 +386,10 @@ def _answers(connection: Mapping[str, Json]) -> bool:
 
 def _status(connection: Mapping[str, Json]) -> int:
     """The HTTP status of a reply; 0 if there is none."""
-    try:
+    with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
         # Not `/health`, which needs no key: another server may use the port by now.
-        status, _ = _call(connection, "GET", "/_emulator/settings")
-    except (OSError, http.client.HTTPException, ValueError):
-        return 0
-    return status
+        return _call(connection, "GET", "/_emulator/settings")[0]
+    return 0
 
 
 def _names(connection: Mapping[str, Json]) -> Mapping[str, Json]:
