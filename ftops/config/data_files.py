@@ -249,7 +249,7 @@ class _Files(Struct):
 
     def _overlap(self, ours: Inspected, theirs: Inspected) -> dataset.Overlap:
         def find() -> dataset.Overlap:
-            from ftops.dataset.checks.overlap import overlap
+            from ftops.dataset.checks.checker import overlap
 
             return overlap(ours.source.file, theirs.source.file, ours.inspection.format)
 

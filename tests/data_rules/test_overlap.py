@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ftops.dataset.checks import minhash
-from ftops.dataset.checks.overlap import overlap
+from ftops.dataset.checks.checker import overlap
 from tests.data_rules.examples import LONG, chat, spread
 from tests.golden.cli import Folder
 

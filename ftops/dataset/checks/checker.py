@@ -1,4 +1,4 @@
-"""Checker: reads a file once, in chunks, and hashes and checks them.
+"""Checker: reads a file once, in chunks, and hashes and checks them; `overlap` compares two files.
 
 Memory doesn't grow with the file: a few chunks are in memory at a time, and the length of a line is limited.
 Chunks of a big file are checked by other processes, which get the very bytes that are hashed here.
@@ -12,7 +12,7 @@ import stat
 from array import array
 from collections.abc import Iterable, Iterator
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,14 +22,15 @@ from xxhash import xxh3_128
 from ftops.core.confined_files import opened
 from ftops.core.errors import Place
 from ftops.dataset.checks import chunk
-from ftops.dataset.checks.aggregate import Aggregate
+from ftops.dataset.checks.aggregate import MAX_PAIRS, Aggregate
 from ftops.dataset.checks.chunk import Chunk, detect
+from ftops.dataset.checks.example_text import word_pairs_by_line
 from ftops.dataset.checks.inspection_cache import Cache
-from ftops.dataset.checks.minhash import SIZE
+from ftops.dataset.checks.minhash import LIKE, SIZE, groups_of_equal, likeness
 from ftops.dataset.checks.process_pool import spread
 from ftops.dataset.files.file_identity import MAX_BYTES, identity, kind_of
 from ftops.dataset.files.jsonl_io import BOM
-from ftops.dataset.rules.findings import Finding, Inspection, LocatedFinding
+from ftops.dataset.rules.findings import Finding, Inspection, LocatedFinding, Overlap, Pair
 
 MAX_LINE = 32 * 1024 * 1024
 """A longer line is hashed, but not checked."""
@@ -256,3 +257,43 @@ def _unchecked(digest: bytes) -> Chunk:
 def _worth(size: int) -> int:
     """The number of processes that are worth their start."""
     return len(os.sched_getaffinity(0)) if size >= BIG and hasattr(os, "sched_getaffinity") else 1
+
+
+def overlap(path: Path, other: Path, format: str) -> Overlap:
+    """Examples of `path` that are in `other`, exactly or nearly. Raises OSError."""
+    ours, theirs = aggregate_of(path, format), aggregate_of(other, format)
+    exact = _exact(ours, theirs)
+    near: dict[int, int] = {}
+    candidates = _candidates(ours, theirs, {index for index, _ in exact})
+    if candidates:
+        words = word_pairs_by_line(lines_at(path, {ours.numbers[a] for a, _ in candidates}))
+        others = word_pairs_by_line(lines_at(other, {theirs.numbers[b] for _, b in candidates}))
+        for a, b in candidates:
+            both = words.get(ours.numbers[a]), others.get(theirs.numbers[b])
+            if a not in near and both[0] and both[1] and likeness(both[0], both[1]) >= LIKE:
+                near[a] = b
+    first = [
+        next(((ours.numbers[a], theirs.numbers[b]) for a, b in pairs), None)
+        for pairs in (exact, sorted(near.items()))
+    ]
+    return Overlap(len(exact), len(near), *first)
+
+
+def _exact(ours: Aggregate, theirs: Aggregate) -> list[Pair]:
+    """Pairs of indices of examples with the same content."""
+    return sorted(_equal(ours.contents[::2], theirs.contents[::2]))
+
+
+def _candidates(ours: Aggregate, theirs: Aggregate, exact: set[int]) -> list[Pair]:
+    """Pairs of indices of examples that may be nearly the same, some MAX_PAIRS at most."""
+    halves = (_equal(ours.minhashes[half::2], theirs.minhashes[half::2]) for half in (0, 1))
+    pairs = (pair for pair in chain.from_iterable(halves) if pair[0] not in exact)
+    return list(dict.fromkeys(islice(pairs, 2 * MAX_PAIRS)))[:MAX_PAIRS]
+
+
+def _equal(ours: array[int], theirs: array[int]) -> Iterator[Pair]:
+    """The indices of our keys that are among theirs, each with the first index of the same key there."""
+    start = len(theirs)
+    for first, *others in groups_of_equal(theirs + ours):
+        if first < start:
+            yield from ((index - start, first) for index in others if index >= start)

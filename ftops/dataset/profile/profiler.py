@@ -1,4 +1,4 @@
-"""Profiler: one pass over a file, for its statistics and a row for each example.
+"""Profiler: one pass over a file, for its statistics and a row for each example; excerpts of examples.
 
 A big file is divided among processes, since counting tokens takes most of the time.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter as Tally
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import lru_cache, partial
 from hashlib import sha256
 from pathlib import Path
@@ -19,7 +19,7 @@ from msgspec.msgpack import Decoder, Encoder
 from ftops.core.confined_files import opened
 from ftops.core.gc_pause import no_garbage_collection
 from ftops.dataset.checks.process_pool import spread
-from ftops.dataset.files.jsonl_io import blocks, lines_of, unreadable
+from ftops.dataset.files.jsonl_io import Example, blocks, lines_of, read, unreadable
 from ftops.dataset.profile import example_digest
 from ftops.dataset.profile.tokens import Counter, calls, counter
 from ftops.dataset.rules.sensitive_data import mask
@@ -33,6 +33,7 @@ OTHER = "(other)"
 _SYSTEMS = 1000
 _NEAR = 16
 """A longer answer isn't a label."""
+EXCERPT = 72
 
 
 class Use(NamedTuple):
@@ -252,3 +253,31 @@ def _cap(labels: Tally[str]) -> None:
         for name, _ in rare:
             del labels[name]
         labels[OTHER] += sum(number for _, number in rare)
+
+
+def excerpt(example: Example) -> str:
+    """`question → answer`, cut to one line; secrets and personal data are dots."""
+    messages = example_digest.messages(example)
+    questions = [
+        m["content"] for m in messages if m.get("role") == "user" and isinstance(m.get("content"), str)
+    ]
+    answer = label(example, messages)
+    answers = example_digest.answers(example, messages)
+    texts = [m["content"] for m in answers if isinstance(m.get("content"), str)]
+    if answer == "(text)" and texts:
+        answer = texts[-1]
+    return f"{_cut(questions[-1] if questions else '', EXCERPT - 24)} → {_cut(answer, 24)}"
+
+
+def excerpts(source: Path | bytes, numbers: Collection[int]) -> dict[int, str]:
+    """Excerpts of the lines with these numbers, from a file or its content."""
+    wanted = set(numbers)
+    if not wanted:
+        return {}
+    lines = lines_of(source) if isinstance(source, bytes) else read(source)
+    return {n: excerpt(example) for n, _, example in lines if n in wanted and example is not None}
+
+
+def _cut(text: str, length: int) -> str:
+    text = mask(" ".join(text.split()))
+    return text if len(text) <= length else f"{text[: length - 1]}…"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from itertools import count
 from typing import Any
 
 from ftops.dataset.files.jsonl_io import Example
@@ -16,58 +17,37 @@ class Unconvertible(Exception):
 
 
 def to_tools(example: Example) -> Example:
-    """The example with `tools`; calls get ids that are unique in it. Raises Unconvertible."""
-    result = _renamed(
-        example, {"functions": ("tools", _to_tools), "function_call": ("tool_choice", _to_tool)}
-    )
-    if isinstance(result.get("messages"), list):
-        result["messages"] = list(_messages_to_tools(result["messages"]))
-    return result
+    """The example with `tools`; calls get ids that are unique in it. A result belongs to the latest call of
+    its name that has no result yet. Raises Unconvertible."""
+    numbers = count(1)
+    open_calls: defaultdict[str, list[str]] = defaultdict(list)
+    """Ids by the name of the function."""
+
+    def convert(message: Message) -> Message:
+        if isinstance(call := message.get("function_call"), dict):
+            id = f"call_{next(numbers)}"
+            open_calls[str(call.get("name"))].append(id)
+            calls = [{"id": id, "type": "function", "function": call}]
+            return _renamed(message, {"function_call": ("tool_calls", lambda _: calls)})
+        if message.get("role") != "function":
+            return message
+        name = str(message.get("name"))
+        if not open_calls[name]:
+            raise Unconvertible(f"a result of the function {name} without a call before it")
+        rest = {key: value for key, value in message.items() if key not in ("role", "name")}
+        return {"role": "tool", "tool_call_id": open_calls[name].pop(), **rest}
+
+    names = {"functions": ("tools", _to_tools), "function_call": ("tool_choice", _to_tool)}
+    return _converted(example, names, convert)
 
 
 def to_functions(example: Example) -> Example:
     """The example with `functions`. Raises Unconvertible, for example if one message has several calls."""
-    names = {"tools": ("functions", _to_functions), "tool_choice": ("function_call", _to_function_choice)}
-    result = _renamed(example, names)
-    result.pop("parallel_tool_calls", None)
-    if isinstance(result.get("messages"), list):
-        result["messages"] = list(_messages_to_functions(result["messages"]))
-    return result
+    called: dict[str, str] = {}
+    """Names of functions by the id of the call."""
 
-
-FORMS: Mapping[str, Callable[[Example], Example]] = {"tools": to_tools, "functions": to_functions}
-
-
-def _messages_to_tools(messages: list[Any]) -> Iterator[Any]:
-    """A result belongs to the latest call of its name that has no result yet."""
-    number = 0
-    open_calls: defaultdict[str, list[str]] = defaultdict(list)
-    """Ids by the name of the function."""
-    for message in messages:
-        if not isinstance(message, dict):
-            yield message
-        elif isinstance(call := message.get("function_call"), dict):
-            number += 1
-            id = f"call_{number}"
-            open_calls[str(call.get("name"))].append(id)
-            calls = [{"id": id, "type": "function", "function": call}]
-            yield _replaced(message, "function_call", "tool_calls", calls)
-        elif message.get("role") == "function":
-            name = str(message.get("name"))
-            if not open_calls[name]:
-                raise Unconvertible(f"a result of the function {name} without a call before it")
-            rest = {key: value for key, value in message.items() if key not in ("role", "name")}
-            yield {"role": "tool", "tool_call_id": open_calls[name].pop(), **rest}
-        else:
-            yield message
-
-
-def _messages_to_functions(messages: list[Any]) -> Iterator[Any]:
-    names: dict[str, str] = {}
-    for message in messages:
-        if not isinstance(message, dict):
-            yield message
-        elif isinstance(calls := message.get("tool_calls"), list):
+    def convert(message: Message) -> Message:
+        if isinstance(calls := message.get("tool_calls"), list):
             if len(calls) != 1:
                 raise Unconvertible(
                     f"a message has {len(calls)} calls; the legacy format allows one per message"
@@ -76,28 +56,40 @@ def _messages_to_functions(messages: list[Any]) -> Iterator[Any]:
             function = call.get("function")
             if not isinstance(function, dict):
                 raise Unconvertible("a call has no function name")
-            names[str(call.get("id"))] = str(function.get("name"))
-            yield _replaced(message, "tool_calls", "function_call", function)
-        elif message.get("role") == "tool":
-            id = str(message.get("tool_call_id"))
-            if id not in names:
-                raise Unconvertible(f"a result belongs to the call {id}, which doesn't exist")
-            rest = {k: value for k, value in message.items() if k not in ("role", "tool_call_id", "name")}
-            yield {"role": "function", "name": names[id], **rest}
-        else:
-            yield message
+            called[str(call.get("id"))] = str(function.get("name"))
+            return _renamed(message, {"tool_calls": ("function_call", lambda _: function)})
+        if message.get("role") != "tool":
+            return message
+        id = str(message.get("tool_call_id"))
+        if id not in called:
+            raise Unconvertible(f"a result belongs to the call {id}, which doesn't exist")
+        rest = {k: value for k, value in message.items() if k not in ("role", "tool_call_id", "name")}
+        return {"role": "function", "name": called[id], **rest}
+
+    names = {"tools": ("functions", _to_functions), "tool_choice": ("function_call", _to_function_choice)}
+    result = _converted(example, names, convert)
+    result.pop("parallel_tool_calls", None)
+    return result
 
 
-def _replaced(message: Message, old: str, new: str, value: Any) -> Message:
-    """A copy with another key and value in the place of the old one."""
-    return {new if key == old else key: value if key == old else own for key, own in message.items()}
+FORMS: Mapping[str, Callable[[Example], Example]] = {"tools": to_tools, "functions": to_functions}
 
 
-def _renamed(
-    holder: Mapping[str, Any], names: Mapping[str, tuple[str, Callable[[Any], Any]]]
-) -> dict[str, Any]:
+Names = Mapping[str, tuple[str, Callable[[Any], Any]]]
+"""Key → the key in its place, and what changes the value."""
+
+
+def _converted(example: Example, names: Names, convert: Callable[[Message], Message]) -> Example:
+    result = _renamed(example, names)
+    messages = result.get("messages")
+    if isinstance(messages, list):
+        result["messages"] = [convert(item) if isinstance(item, dict) else item for item in messages]
+    return result
+
+
+def _renamed(holder: Message, names: Names) -> Message:
     """A copy with other keys and values in the places of the old ones."""
-    result: dict[str, Any] = {}
+    result: Message = {}
     for key, value in holder.items():
         name, change = names.get(key, (key, None))
         result[name] = change(value) if change else value

@@ -10,8 +10,7 @@ import shutil
 from pathlib import Path
 from urllib.parse import quote
 
-from ftops.emulator.account.clock import Clock
-from ftops.emulator.account.cloud import JSON, Account, Cloud, TunedModel
+from ftops.emulator.account.cloud import JSON, Account, Clock, Cloud, TunedModel
 from ftops.emulator.account.folder_ownership import is_ours
 from ftops.emulator.account.storage import read_json
 

@@ -6,7 +6,6 @@ Durations are seconds of the virtual clock. The defaults make a whole run quick.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import pairwise
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from msgspec import Struct
@@ -142,17 +141,10 @@ class Settings(Struct, frozen=True):
     ] = 0
 
 
-_SECTIONS = {
-    "Behaviour of the service that isn't known": "wrong_state_status",
-    "Behaviour": "strict",
-    "Seconds": "file_processing_seconds",
-    "Limits": "running_jobs_limit",
-}
-"""Title of a table in docs/emulator.md → its first setting."""
 _HINTS = {name: get_args(hint) for name, hint in get_type_hints(Settings, include_extras=True).items()}
 HELP: Mapping[str, str] = {name: help for name, (_, help) in _HINTS.items()}
 TYPES: Mapping[str, type] = {name: type(getattr(Settings(), name)) for name in _HINTS}
-_CHOICES = {name: get_args(hint) for name, (hint, _) in _HINTS.items() if get_origin(hint) is Literal}
+CHOICES = {name: get_args(hint) for name, (hint, _) in _HINTS.items() if get_origin(hint) is Literal}
 
 
 def changed(settings: Settings, changes: Mapping[str, Any]) -> Settings:
@@ -172,32 +164,8 @@ def _checked(name: str, value: Any) -> Any:
     value = float(value) if expected is float and type(value) is int else value
     if type(value) is not expected:
         raise ValueError(f"{name} must be a {expected.__name__}, not {value!r}")
-    if name in _CHOICES and value not in _CHOICES[name]:
-        raise ValueError(f"{name} must be one of {_CHOICES[name]}, not {value!r}")
+    if name in CHOICES and value not in CHOICES[name]:
+        raise ValueError(f"{name} must be one of {CHOICES[name]}, not {value!r}")
     if isinstance(value, (int, float)) and value < 0 and name != "clock_skew_seconds":
         raise ValueError(f"{name} must not be negative, got {value!r}")
     return value
-
-
-def markdown() -> str:
-    """The tables of docs/emulator.md."""
-    names = list(TYPES)
-    starts = [names.index(first) for first in _SECTIONS.values()]
-    parts = zip(_SECTIONS, pairwise([*starts, len(names)]), strict=True)
-    return "\n\n".join(_section(title, names[start:end]) for title, (start, end) in parts) + "\n"
-
-
-def _section(title: str, names: list[str]) -> str:
-    lines = [f"### {title}", "", "| setting | meaning | default | other values |", "|---|---|---|---|"]
-    for name in names:
-        default = getattr(Settings(), name)
-        choices = (True, False) if isinstance(default, bool) else _CHOICES.get(name, ())
-        others = ", ".join(f"`{_shown(choice)}`" for choice in choices if choice != default)
-        lines.append(f"| `{name}` | {HELP[name]} | `{_shown(default)}` | {others} |")
-    return "\n".join(lines)
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return f"{value:.10g}" if isinstance(value, float) else str(value) or '""'

@@ -14,8 +14,7 @@ from ftops.emulator.account import catalog, other_accounts
 from ftops.emulator.account.cloud import JSON, Cloud, TunedModel
 from ftops.emulator.control_plane import quota
 from ftops.emulator.control_plane.deployment_state import timestamp
-from ftops.emulator.http.access import Role, roles_of
-from ftops.emulator.http.auth import OWNER
+from ftops.emulator.http.auth import OWNER, Role, roles_of
 from ftops.emulator.http.errors import ServiceError, resource_not_found
 from ftops.emulator.http.messages import read_object, reply
 

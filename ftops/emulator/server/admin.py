@@ -15,8 +15,7 @@ from ftops.emulator.account.cloud import JSON, Cloud, Principal
 from ftops.emulator.control_plane import deployment_state, operations
 from ftops.emulator.data_plane.job_schedule import status
 from ftops.emulator.data_plane.jobs import remove_job, schedule_of
-from ftops.emulator.http.access import ROLES
-from ftops.emulator.http.auth import Credentials
+from ftops.emulator.http.auth import ROLES, Credentials
 from ftops.emulator.http.errors import ServiceError
 from ftops.emulator.http.messages import read_object, reply
 

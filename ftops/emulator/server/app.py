@@ -24,11 +24,9 @@ from ftops.emulator.account.faults import Rule
 from ftops.emulator.control_plane.account import delete_account, put_account
 from ftops.emulator.data_plane.inference import Memory
 from ftops.emulator.data_plane.job_schedule import Schedule
-from ftops.emulator.http.access import require
-from ftops.emulator.http.auth import OWNER, Credentials
+from ftops.emulator.http.auth import OWNER, Credentials, require
 from ftops.emulator.http.errors import Plane, ServiceError, gateway_not_found, invalid, resource_not_found
-from ftops.emulator.http.fault_replies import abort, fault_reply, send_half
-from ftops.emulator.http.messages import reply, with_timeout
+from ftops.emulator.http.messages import abort, fault_reply, reply, send_half, with_timeout
 from ftops.emulator.server.identity import issuer_of
 from ftops.emulator.server.routes import Route, table
 

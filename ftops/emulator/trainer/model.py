@@ -14,7 +14,7 @@ Probabilities:
   ``OTHER_VALUES`` others.
 * Key: a logistic model for each parameter (is the argument given?), by the words of the prompt. End of the
   arguments: no parameter that was left out should have been given.
-* Value: a softmax over candidates, see ``slots``. A value that isn't a candidate shares the probability of
+* Value: a softmax over candidates, see ``features``. A value that isn't a candidate shares the probability of
   the last one with ``OTHER_VALUES`` others.
 * Word: a mixture over the remembered texts, weighted by how well each fits the context and the words so far.
   Such a text gives its next word ``1 - SLIP``; the rest is distributed by the frequencies of words in
@@ -34,14 +34,19 @@ from msgspec import Struct, convert
 from msgspec.structs import asdict
 
 from ftops.emulator.trainer.examples import Call, Context, Example, Function, Reply, words
-from ftops.emulator.trainer.features import PROMPT_BUCKETS, Floats, Ints, Sparse, canonical, prompt_vector
-from ftops.emulator.trainer.slots import (
+from ftops.emulator.trainer.features import (
+    PROMPT_BUCKETS,
     SLOT_BUCKETS,
     Choice,
+    Floats,
+    Ints,
     Parameter,
+    Sparse,
+    canonical,
     choice,
     parameter_of,
     presence_features,
+    prompt_vector,
     summed,
     words_of,
 )

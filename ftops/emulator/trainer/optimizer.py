@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ftops.emulator.trainer.examples import Example
-from ftops.emulator.trainer.features import Floats, Ints
+from ftops.emulator.trainer.features import Choice, Floats, Ints, summed
 from ftops.emulator.trainer.model import (
     OTHER_VALUES,
     SLIP,
@@ -29,7 +29,6 @@ from ftops.emulator.trainer.model import (
     fresh,
     log_softmax,
 )  # fmt: skip
-from ftops.emulator.trainer.slots import Choice, summed
 
 METRICS_EVERY = 10
 AUTO_EPOCHS = 3

@@ -22,9 +22,8 @@ from ftops.dataset import Unreadable, Where, is_pattern
 from ftops.dataset.files.joined_files import Lines, divided, matches
 from ftops.dataset.profile import profile_store
 from ftops.dataset.profile.diff import Compared, difference
-from ftops.dataset.profile.excerpts import excerpts
 from ftops.dataset.profile.previous_version import find_version, from_git
-from ftops.dataset.profile.profiler import Measured
+from ftops.dataset.profile.profiler import Measured, excerpts
 from ftops.dataset.profile.statistics import statistics
 from ftops.dataset.profile.tokens import ENCODINGS, NoEncoding
 from ftops.planning.cost import pricing
