@@ -1,15 +1,21 @@
-"""Files of the data plane: upload, list, read, delete.
+"""Files of the data plane: upload, import from a URL, list, read, delete.
 
-Source: the Azure OpenAI authoring API 2024-10-21; ``expires_after`` of 2025-04-01-preview.
+Sources: the Azure OpenAI authoring API 2024-10-21, with Files_Import; ``expires_after`` of
+2025-04-01-preview. A blob has an ordinary URL, which contains its signature.
 """
 
 from __future__ import annotations
 
 import asyncio
 import base64
+import http.client
 import shutil
+import threading
+import urllib.error
+import urllib.request
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
+from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 from starlette.datastructures import FormData, UploadFile
@@ -18,7 +24,7 @@ from starlette.responses import FileResponse, Response
 
 from ftops.emulator.account.cloud import JSON, Cloud, StoredFile, new_hex
 from ftops.emulator.http.errors import Plane, ServiceError, invalid, not_found, over_quota
-from ftops.emulator.http.messages import created, page, plane_of, reply
+from ftops.emulator.http.messages import created, page, plane_of, read_object, reply
 from ftops.emulator.trainer.examples import InvalidData, read_any
 
 PURPOSES = ("fine-tune", "assistants", "batch", "evals", "user_data", "vision")
@@ -202,3 +208,68 @@ def _existing(cloud: Cloud, request: Request) -> StoredFile:
     if file is None:
         raise not_found("file", name)
     return file
+
+
+_UNFINISHED = 1e15  # "ready" of a file that is still being downloaded
+
+
+async def import_from_url(cloud: Cloud, request: Request) -> Response:
+    body = await read_object(request)
+    url = _checked(body)
+    refuse_beyond_limit(cloud)
+    name, now = f"file-{new_hex()}", cloud.clock.now()
+    file = StoredFile(name, now, body["filename"], body["purpose"], 0, _UNFINISHED, source=url)
+    cloud.files.put(file)
+    _start(cloud, file, request.scope.get("emulator.file_fault"))
+    await asyncio.sleep(0)
+    return created(request, described(cloud, file), f"files/{name}")
+
+
+def resume_imports(cloud: Cloud) -> None:
+    """Start again the downloads of a server that was stopped."""
+    for file in cloud.files.all():
+        if file.source is not None and file.ready == _UNFINISHED:
+            _start(cloud, file, None)
+
+
+def _start(cloud: Cloud, file: StoredFile, fault: str | None) -> None:
+    threading.Thread(target=_fetch, args=(cloud, file, fault), daemon=True).start()
+
+
+def _checked(body: dict[str, Any]) -> str:
+    missing = [key for key in ("purpose", "filename", "content_url") if not body.get(key)]
+    if missing:
+        raise invalid(f"The field '{missing[0]}' is required.")
+    if body["purpose"] not in PURPOSES or not isinstance(body["filename"], str):
+        raise invalid(f"The purpose '{body['purpose']}' is not supported; use one of {PURPOSES}.")
+    url = str(body["content_url"])
+    if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
+        raise invalid("'content_url' must be an absolute URL of the scheme https or http.")
+    return url
+
+
+def _fetch(cloud: Cloud, file: StoredFile, fault: str | None) -> None:
+    """Runs in a thread. Any error becomes the ``status_details`` of the file."""
+    done = replace(file, source=None)
+    try:
+        timeout = cloud.settings.import_timeout_seconds
+        with urllib.request.urlopen(str(file.source), timeout=timeout) as reply:  # noqa: S310 - checked
+            size = write_content(reply, cloud.content(file.id))
+        refuse_too_large(cloud, file.id, size)
+    except (OSError, ValueError, http.client.HTTPException, ServiceError) as exc:
+        with cloud.lock:
+            if cloud.files.get(file.id) is not None:  # it may have been deleted meanwhile
+                cloud.files.put(replace(done, ready=cloud.clock.now(), error=_reason(exc)))
+        return
+    if cloud.files.get(file.id) is not None:
+        add(cloud, replace(done, bytes=size), fault)
+
+
+def _reason(exc: Exception) -> str:
+    if isinstance(exc, urllib.error.HTTPError):
+        return f"fileImportFailed: the source answered with status {exc.code}."
+    if isinstance(exc, ServiceError):
+        return f"fileImportFailed: {exc.message}"
+    if isinstance(exc, http.client.HTTPException):  # its message may contain the URL
+        return f"fileImportFailed: the source could not be read ({type(exc).__name__})."
+    return f"fileImportFailed: the source could not be read ({exc})."

@@ -1,18 +1,24 @@
-"""Fine-tuning jobs: create, list, read, cancel, pause, resume, delete; events and checkpoints.
+"""Fine-tuning jobs: create, list, read, cancel, pause, resume, delete; events, checkpoints and their copies.
 
-Sources: the Azure OpenAI authoring API 2024-10-21; pausing and resuming of 2025-04-01-preview.
+Sources: the Azure OpenAI authoring API 2024-10-21; pausing and resuming of 2025-04-01-preview; for copies, a
+preview of the v1 plane, Microsoft's document on copying checkpoints across regions.
+
+The destination of a copy is another emulator, whose folder is beside this one's. It fetches the copy when it
+lists models or creates a deployment. If there is no such account, the copy fails.
 """
 
 from __future__ import annotations
 
+import re
+
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ftops.emulator.account import events
-from ftops.emulator.account.cloud import JSON, Checkpoint, Cloud, Job
+from ftops.emulator.account import events, other_accounts
+from ftops.emulator.account.cloud import JSON, Checkpoint, Cloud, Copy, Job
 from ftops.emulator.data_plane import job_request
 from ftops.emulator.data_plane.job_schedule import TERMINAL, Schedule, status
-from ftops.emulator.http.errors import Plane, gateway_not_found, not_found, wrong_state
+from ftops.emulator.http.errors import Plane, gateway_not_found, invalid, not_found, wrong_state
 from ftops.emulator.http.messages import created, listing, page, plane_of, read_object, reply
 
 
@@ -225,3 +231,63 @@ def _existing(cloud: Cloud, request: Request) -> Job:
     if job is None:
         raise not_found("fine-tuning job", name)
     return job
+
+
+_HEADER = "aoai-copy-ft-checkpoints"
+_ACCOUNT_ID = re.compile(
+    r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.CognitiveServices/accounts/[^/]+",
+    re.IGNORECASE,
+)
+
+
+async def copy_checkpoint(cloud: Cloud, request: Request) -> Response:
+    checkpoint = _copied(cloud, request)
+    body = await read_object(request)
+    destination, region = body.get("destinationResourceId"), body.get("region")
+    if not isinstance(destination, str) or not _ACCOUNT_ID.fullmatch(destination):
+        raise invalid("'destinationResourceId' must be the ARM id of an account.")
+    if not isinstance(region, str) or not region:
+        raise invalid("The field 'region' is required.")
+    id, now = f"{checkpoint.id}-to-{len(cloud.copies)}", cloud.clock.now()
+    ends = now + cloud.settings.copy_seconds
+    cloud.copies.put(Copy(id, now, checkpoint.job, checkpoint.model, destination, region, ends))
+    return reply(_copies(cloud, checkpoint))
+
+
+async def list_copies(cloud: Cloud, request: Request) -> Response:
+    return reply(_copies(cloud, _copied(cloud, request)))
+
+
+def _copied(cloud: Cloud, request: Request) -> Checkpoint:
+    if request.headers.get(_HEADER) != "preview":
+        raise gateway_not_found()
+    name = request.path_params["checkpoint"]
+    checkpoint = cloud.checkpoints.get(name)
+    if checkpoint is None or checkpoint.job != request.path_params["job"]:
+        raise not_found("checkpoint", name)
+    if checkpoint.created > cloud.clock.now():
+        raise not_found("checkpoint", name)
+    return checkpoint
+
+
+def _copies(cloud: Cloud, checkpoint: Checkpoint) -> JSON:
+    rows = [
+        {
+            "destinationResourceId": copy.destination,
+            "region": copy.region,
+            "status": _progress(cloud, copy),
+        }
+        for copy in cloud.copies.all()
+        if copy.id.startswith(f"{checkpoint.id}-to-")
+    ]
+    return {
+        "checkpointedModelName": checkpoint.model,
+        "fineTuningJobId": checkpoint.job,
+        "copiedAccountDetails": rows,
+    }
+
+
+def _progress(cloud: Cloud, copy: Copy) -> str:
+    if cloud.clock.now() < copy.ends:
+        return "InProgress"
+    return "Completed" if other_accounts.is_beside(cloud, copy.destination) else "Failed"

@@ -23,7 +23,7 @@ from uvicorn.server import Server as UvicornServer
 from ftops.emulator.account.cloud import Account, Cloud
 from ftops.emulator.account.settings import Settings
 from ftops.emulator.account.storage import read_json, write_json
-from ftops.emulator.data_plane import imports
+from ftops.emulator.data_plane import files
 from ftops.emulator.http.auth import Credentials, stored_key
 from ftops.emulator.server.app import App
 
@@ -175,7 +175,7 @@ class _Process:
     async def _run_schedule(self) -> None:
         """Start jobs when they are due, even without requests."""
         self._app.schedule.resume()
-        imports.resume(self._cloud)
+        files.resume_imports(self._cloud)
         self._app.schedule.settle()
         while True:
             with contextlib.suppress(TimeoutError):

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from ftops.emulator.account.cloud import Account, Cloud
 from ftops.emulator.control_plane import account as control_account
 from ftops.emulator.control_plane import deployments, operations
-from ftops.emulator.data_plane import chat, copies, files, graders, imports, jobs, models, uploads
+from ftops.emulator.data_plane import chat, files, graders, jobs, models, uploads
 from ftops.emulator.http.errors import Plane
 from ftops.emulator.server import admin
 
@@ -56,7 +56,7 @@ _DATED: Rows = [
     *_DATA,
     ("POST", "fine_tuning/jobs/{job}/events", jobs.list_events_by_post),
     ("POST", "fine_tuning/jobs/{job}/checkpoints", jobs.list_checkpoints_by_post),
-    ("POST", "files/import", imports.create),
+    ("POST", "files/import", files.import_from_url),
     ("DELETE", "fine_tuning/jobs/{job}", jobs.delete),
     ("POST", "uploads", uploads.create),
     ("POST", "uploads/{upload}/parts", uploads.add_part),
@@ -69,8 +69,8 @@ _V1: Rows = [
     *_DATA,
     ("POST", "chat/completions", chat.complete),
     ("POST", "fine_tuning/alpha/graders/run", graders.run),
-    ("POST", _COPY, copies.start),
-    ("GET", _COPY, copies.get),
+    ("POST", _COPY, jobs.copy_checkpoint),
+    ("GET", _COPY, jobs.list_copies),
 ]
 _ACCOUNT: Rows = [
     ("GET", "", control_account.get_account),
