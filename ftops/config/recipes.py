@@ -67,7 +67,11 @@ def _with_model(config: Config, teacher: Teacher, place: Place) -> Teacher:
     if name not in deployments:
         hint = did_you_mean(name, deployments, nothing="declare it under `deployments`")
         raise SpecError([Diagnostic(f"there is no deployment `{name}`", "", hint, place)])
-    return replace(teacher, model=str(deployments[name].inputs.get("model")))
+    model = deployments[name].inputs.get("model")
+    if not isinstance(model, str):
+        detail = f"It deploys {model}, which is known only after it is applied."
+        raise SpecError([Diagnostic(f"deployment `{name}` can't teach", detail, "name a base model", place)])
+    return replace(teacher, model=model)
 
 
 def _validation(config: Config, resource: Resource) -> list[str]:

@@ -21,6 +21,9 @@ from ftops.generation.plain import plain
 from ftops.generation.schema_values import Choice
 from ftops.generation.targets import Target
 
+JUDGE = "judge"
+"""The step that has a model of its own."""
+
 
 class Price(Struct, frozen=True):
     """Dollars for a million tokens."""
@@ -43,9 +46,9 @@ class Teacher(Struct, frozen=True):
     price: Price | None = None
 
     @property
-    def identity(self) -> list[Any]:
-        """What its answers depend on, beside the questions."""
-        return [self.deployment, self.endpoint, self.model, self.settings]
+    def identity(self) -> list[str]:
+        """What its answers depend on, beside the questions: never the name of a deployment."""
+        return [self.endpoint, self.model]
 
 
 class Write(Struct, frozen=True):
@@ -110,6 +113,10 @@ class Settings(Struct, frozen=True):
     seed: int = 1
 
 
+_PLAIN = ("words", "numbers", "write", "shares", "examples", "held_out", "seed")
+"""Settings that the data depends on as they are."""
+
+
 class Recipe(Struct, frozen=True, dict=True):
     """`avoid` has the prompts that mustn't be in the data, each with the file that has it."""
 
@@ -128,6 +135,12 @@ class Recipe(Struct, frozen=True, dict=True):
         schemas = schemas_of(self.tools)
         return {name: s for name, s in schemas.items() if not rejections or name != rejections.function}
 
+    def identity(self, step: str, version: int) -> str:
+        """What answers of a step are kept under."""
+        judge = self.settings.verify.judge
+        model = judge if step == JUDGE and judge else self.settings.teacher
+        return "|".join(("generate", *model.identity, f"{step}@{version}"))
+
     @property
     def choice(self) -> Choice:
         return Choice(self.settings.words, self.settings.numbers, self.settings.seed)
@@ -136,14 +149,18 @@ class Recipe(Struct, frozen=True, dict=True):
     def digests(self) -> dict[str, str]:
         """Of each input that the data depends on, by the key of the spec that gives it."""
         s = self.settings
-        teacher = [s.teacher.identity, self.phrasings.content if self.phrasings else None]
-        verify = [s.verify.round_trip, s.verify.judge and s.verify.judge.identity, s.verify.validator]
+        phrasings = self.phrasings.content if self.phrasings else None
+        teacher, judge = s.teacher, s.verify.judge
+        verify = [s.verify.round_trip, judge and [judge.identity, judge.settings], s.verify.validator]
         values = {
-            "tools": self.tools, "system": self.system, "teacher": teacher, "words": s.words,
-            "numbers": s.numbers, "write": s.write, "rejections": [s.rejections, self.rejected],
-            "verify": verify, "shares": s.shares, "examples": s.examples, "held_out": s.held_out,
-            "avoid": sorted(self.avoid), "seed": s.seed,
-        }  # fmt: skip
+            "tools": self.tools,
+            "system": self.system,
+            "teacher": [teacher.identity, teacher.settings, phrasings],
+            "rejections": [s.rejections, self.rejected],
+            "verify": verify,
+            "avoid": sorted(self.avoid),
+            **{key: getattr(s, key) for key in _PLAIN},
+        }
         return {key: sha256(canonical(value)).hexdigest()[:16] for key, value in values.items()}
 
 

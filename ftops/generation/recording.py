@@ -9,16 +9,19 @@ data/train.generated/dataset.jsonl    the examples
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ftops.core.confined_files import content, refuse_outside
 from ftops.dataset.files.jsonl_io import BOM, Writer, canonical, dump, parse, unreadable, unwritable
+from ftops.evaluation.answers import Answer
 from ftops.generation.items import Drop, Item, counted, example_line
 from ftops.generation.names import ANSWERS, DATASET, HELD_OUT, MANIFEST
 from ftops.generation.pipeline import Made
@@ -58,15 +61,14 @@ def find_fault(folder: Path, shown: str, recipe: Recipe, root: Path) -> Fault | 
 
 
 def write_recording(
-    folder: Path, root: Path, recipe: Recipe, made: Made, answers: Sequence[Mapping[str, Any]], about: Any
+    folder: Path, root: Path, recipe: Recipe, made: Made, answers: Collection[RecordedAnswer], about: Any
 ) -> None:
-    """`answers` have a `key`; `about` says who wrote the requests. The manifest comes last. Raises
-    UsageError."""
+    """`about` says who wrote the requests. The manifest is written last. Raises UsageError."""
     files = {DATASET: [example_line(item, recipe) for item in made.training]}
     if made.held_out:
         files[HELD_OUT] = [example_line(item, recipe) for item in made.held_out]
     if answers:
-        files[ANSWERS] = [dump(answer) for answer in sorted(answers, key=lambda answer: answer["key"])]
+        files[ANSWERS] = [dump(answer) for answer in sorted(answers, key=lambda answer: answer.key)]
     header = {
         "format_version": FORMAT_VERSION,
         "teacher": about,
@@ -91,10 +93,32 @@ def write_recording(
                 writer.write(line)
 
 
-def recorded_answers(folder: Path, root: Path) -> list[dict[str, Any]]:
-    """What a teacher answered before. Raises UsageError."""
+class RecordedAnswer(Struct, frozen=True):
+    """What a teacher answered, as a line of ANSWERS. `digest` shows whether it was edited."""
+
+    key: str
+    step: str
+    answer: Answer
+    digest: str = ""
+
+    @classmethod
+    def of(cls, key: str, step: str, answer: Answer) -> RecordedAnswer:
+        """Without the time that it took, which is another one each time."""
+        answer = replace(answer, milliseconds=0.0)
+        return cls(key, step, answer, _digest(canonical([key, step, answer]))[:16])
+
+
+def recorded_answers(folder: Path, root: Path) -> tuple[dict[str, RecordedAnswer], int]:
+    """What a teacher answered before, by key, and how many lines can't be used because they were edited.
+    Raises UsageError."""
+    found: dict[str, RecordedAnswer] = {}
     lines = _content(folder / ANSWERS, root).splitlines()
-    return [line for raw in lines if (line := parse(raw)) is not None and isinstance(line.get("key"), str)]
+    for line in lines:
+        with suppress(msgspec.MsgspecError):
+            row = msgspec.json.decode(line, type=RecordedAnswer)
+            if row == RecordedAnswer.of(row.key, row.step, row.answer):
+                found[row.key] = row
+    return found, len(lines) - len(found)
 
 
 def _rows(made: Made) -> Iterator[Mapping[str, Any]]:

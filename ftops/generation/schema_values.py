@@ -19,6 +19,8 @@ DEEPEST = 6
 """Levels of objects and arrays; a schema may contain itself."""
 MOST_VALUES = 2_000
 """Of one parameter."""
+PLACEHOLDER = "\ue000"
+"""The start of what stands for a text that isn't known yet, and takes part in counting only."""
 _REACH = 100
 """How far values go if a number has no upper or lower limit."""
 
@@ -49,7 +51,9 @@ class FunctionValues:
     def arguments(self) -> list[dict[str, Any]]:
         """Arguments of calls, in which every two values of two parameters occur together, as far as the
         schema of the whole function allows it."""
-        return [row for row in _rows(self.parameters()) if self._validator.is_valid(row)]
+        return [
+            row for row in _rows(self.parameters()) if _is_open(row.values()) or self._validator.is_valid(row)
+        ]
 
     def _properties(self, schema: Schema, path: str, depth: int) -> dict[str, list[Any]]:
         properties, required = schema.get("properties") or {}, schema.get("required") or ()
@@ -64,7 +68,8 @@ class FunctionValues:
             parts = self._schemas.alternatives(schema)
             words = [value for part in parts for value in self._by_type(part, path, depth)]
         validator = json_validator({**self._definitions(), **self._schemas.resolve(schema)})
-        return [value for value in _unlike(words)[:MOST_VALUES] if validator.is_valid(value)]
+        values = _unlike(words)[:MOST_VALUES]
+        return [value for value in values if _is_open([value]) or validator.is_valid(value)]
 
     def _definitions(self) -> Schema:
         return {key: self._root[key] for key in ("$defs", "definitions") if key in self._root}
@@ -159,6 +164,10 @@ def _plus(number: Any, step: float) -> float | None:
 def _number(value: float, is_whole: bool) -> float:
     rounded = round(float(value), 10)
     return int(rounded) if is_whole or rounded.is_integer() else rounded
+
+
+def _is_open(values: Iterable[Any]) -> bool:
+    return any(isinstance(value, str) and value.startswith(PLACEHOLDER) for value in values)
 
 
 def _unlike(values: Iterable[Any]) -> list[Any]:

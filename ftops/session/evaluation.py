@@ -87,8 +87,9 @@ class Evaluator:
         return replace(evaluation, agreements=self._remote.agreements(concurrency, tell))
 
 
-def _asked(session: Session, name: str, fresh: bool) -> Asked:
-    """Of a deployment that the state has, by its name at the service or in the spec."""
+def find_deployment(session: Session, name: str) -> tuple[ResourceState, Answers]:
+    """A deployment that the state has, by its name at the service or in the spec, and its provider. Raises
+    UsageError if it can't be asked."""
     recorded = located(session.state, session.config)[0].resources
     deployments = {
         str(r.address).partition(".")[2]: r for r in recorded.values() if kind_of(r.address).serves
@@ -100,11 +101,16 @@ def _asked(session: Session, name: str, fresh: bool) -> Asked:
         state = "isn't ready" if resource else "isn't in the state"
         hint = did_you_mean(name, deployments, nothing="run `ftops apply` first")
         raise UsageError(
-            f"deployment {name} {state}", "only deployments that were applied can be evaluated.", hint
+            f"deployment {name} {state}", "only deployments that were applied can be asked.", hint
         )
     provider = session.providers(resource.provider)
     if not isinstance(provider, Answers):
         raise FtopsError(f"the provider of deployment {name} doesn't support evaluation")
+    return resource, provider
+
+
+def _asked(session: Session, name: str, fresh: bool) -> Asked:
+    resource, provider = find_deployment(session, name)
     model = _identity(resource)
     return Asked(
         str(resource.outputs.get("name") or name),

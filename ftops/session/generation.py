@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from functools import partial
-from typing import Any
 
 from msgspec import Struct
 
@@ -16,10 +16,20 @@ from ftops.core.snippets import command
 from ftops.core.suggestions import did_you_mean
 from ftops.generation.coverage import Row
 from ftops.generation.items import counted
-from ftops.generation.pipeline import Made, make
+from ftops.generation.pipeline import Made, make, rehearse
 from ftops.generation.recipe import Recipe
-from ftops.generation.recording import write_recording
+from ftops.generation.recording import recorded_answers, write_recording
 from ftops.generation.validator import validate
+from ftops.session.teachers import CONCURRENCY, Expected, Teachers
+
+
+class Options(Struct, frozen=True):
+    """Of one run. `allows_validator`: programs that the spec names may run. `prunes`: recorded answers that
+    aren't used any more are removed."""
+
+    allows_validator: bool = False
+    prunes: bool = False
+    concurrency: int = CONCURRENCY
 
 
 class Report(Struct, frozen=True):
@@ -28,6 +38,10 @@ class Report(Struct, frozen=True):
     name: str
     folder: str
     made: Made
+    answers: int = 0
+    """Recorded ones, of teachers."""
+    spent: float = 0.0
+    """Dollars, as far as prices are known."""
 
     @property
     def dropped(self) -> dict[str, int]:
@@ -39,47 +53,54 @@ class Report(Struct, frozen=True):
 
 
 class Generator:
-    """Of one dataset. Nothing is written before `run`."""
+    """Of one dataset. Nothing is asked and written before `run`."""
 
-    def __init__(self, config: Config, resource: Resource, generated: Generated, allowed: bool) -> None:
+    def __init__(self, config: Config, resource: Resource, generated: Generated, options: Options) -> None:
         self._config = config
-        self._generated = generated
+        self._options = options
         self._recipe: Recipe = recipe_of(config, resource, generated, display)
-        if not self._recipe.phrasings:
-            raise UsageError(
-                f"{resource.address}: only templates can write requests",
-                "models as teachers aren't supported yet.",
-                "write `teacher: {templates: phrasings.json}`",
-            )
+        self._folder = config.folder / generated.folder
         words = self._recipe.settings.verify.validator
-        if words and not allowed:
+        if words and not options.allows_validator:
             raise UsageError(
                 f"{resource.address} runs a program: {command(*words)}",
                 "a program that a spec names is only started if you allow it.",
                 "--allow-validator allows it, if you trust the spec",
             )
+        self._recorded, self.edited = recorded_answers(self._folder, config.project)
 
     @property
     def name(self) -> str:
         return self._recipe.name
 
-    def run(self) -> Report:
-        """Raises SpecError, and FtopsError if there are fewer examples than `coverage` asks for."""
+    def expected(self) -> Expected:
+        """What `run` would ask, at most: requests that aren't written yet may be dropped before they are
+        verified. Raises SpecError."""
+        teachers = Teachers(self._config, self._recipe, self._recorded)
+        rehearse(self._recipe, teachers.count)
+        return teachers.expected
+
+    def run(
+        self,
+        on_answer: Callable[[], object] = lambda: None,
+        tell: Callable[[str], object] = lambda text: None,
+    ) -> Report:
+        """Raises SpecError, and FtopsError if a request fails or there are fewer examples than `coverage`
+        asks for."""
         recipe, config = self._recipe, self._config
-        verify, folder = recipe.settings.verify, config.folder / self._generated.folder
-        check = (
-            partial(validate, verify.validator, verify.timeout, config.folder) if verify.validator else None
-        )
-        made = make(recipe, check)
+        verify, options = recipe.settings.verify, self._options
+        check = partial(validate, verify.validator, verify.timeout, config.folder)
+        with closing(Teachers(config, recipe, self._recorded)) as teachers:
+            ask = teachers.asking(on_answer, tell, options.concurrency)
+            made = make(recipe, ask, check if verify.validator else None)
         _require_coverage(recipe, made)
-        about: Any = "templates"
-        write_recording(folder, config.project, recipe, made, [], about)
-        return Report(recipe.name, display(folder), made)
+        answers = teachers.used if options.prunes else {**self._recorded, **teachers.used}
+        write_recording(self._folder, config.project, recipe, made, answers.values(), teachers.about)
+        return Report(recipe.name, display(self._folder), made, len(answers), teachers.spent)
 
 
-def generators(config: Config, name: str, allowed: bool) -> list[Generator]:
-    """Of the datasets that are generated, or of the one with this name. `allowed`: validators may run. Raises
-    SpecError and UsageError."""
+def generators(config: Config, name: str, options: Options) -> list[Generator]:
+    """Of the datasets that are generated, or of the one with this name. Raises SpecError and UsageError."""
     found = {str(r.address).partition(".")[2]: (r, r.generated) for r in config.resources if r.generated}
     if not found:
         hint = "add `generate: {tools: …, teacher: …}` to a dataset"
@@ -88,7 +109,7 @@ def generators(config: Config, name: str, allowed: bool) -> list[Generator]:
         raise UsageError(f"there is no dataset `{name}` with `generate`", "", did_you_mean(name, found))
     wanted = [name.removeprefix("dataset.")] if name else list(found)
     return [
-        Generator(config, resource, generated, allowed)
+        Generator(config, resource, generated, options)
         for resource, generated in (found[each] for each in wanted)
         if generated
     ]

@@ -39,7 +39,8 @@ def draw(report: Report, paint: Painter) -> str:
 def _more(report: Report) -> str:
     made = report.made
     held = f", {len(made.held_out):,} held out" if made.held_out else ""
-    return held + (f", {made.unused:,} not needed" if made.unused else "")
+    spent = f", about ${report.spent:.2f} spent" if report.spent else ""
+    return held + (f", {made.unused:,} not needed" if made.unused else "") + spent
 
 
 def _count(row: Row, paint: Painter) -> str:
@@ -71,5 +72,7 @@ def to_json(report: Report) -> dict[str, Json]:
         "held_out": len(made.held_out),
         "unused": made.unused,
         "dropped": dict(report.dropped),
+        "answers": report.answers,
+        "dollars": round(report.spent, 4),
         "coverage": rows,
     }
