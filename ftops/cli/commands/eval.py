@@ -71,7 +71,7 @@ _OPTIONS = (
         help="A parameter of the request, such as temperature=0. Repeatable.",
     ),
     click.option("--samples", type=click.IntRange(1, 100), default=1, help="Answers to each prompt (1)."),
-    click.option("--concurrency", type=click.IntRange(1, 256), default=8, help="Requests at a time (8)."),
+    click.option("--concurrency", type=click.IntRange(1, 256), default=32, help="Requests at a time (32)."),
     click.option("--fresh", is_flag=True, help="Ignore cached answers."),
     click.option(
         "--show",
