@@ -19,7 +19,7 @@ from xxhash import xxh3_64_hexdigest, xxh3_128_digest
 from ftops.dataset.checks.example_text import MAX_LABEL, TEXT, beginning, extract
 from ftops.dataset.checks.minhash import minhashes
 from ftops.dataset.files.jsonl_io import canonical
-from ftops.dataset.formats import chat, functions, preference, vision
+from ftops.dataset.formats import chat, functions, vision
 from ftops.dataset.formats.jsonl import DOCUMENT_START, parse, span
 from ftops.dataset.rules.catalogue import RULES
 from ftops.dataset.rules.findings import MAX_SHOWN, Finding, LocatedFinding, place, spell
@@ -28,7 +28,7 @@ from ftops.dataset.rules.sensitive_data import hits
 Check = Callable[[Mapping[str, Any]], Iterator[Finding]]
 CHECKS: Mapping[str, Check] = {
     "chat": chat.check,
-    "preference": preference.check,
+    "preference": chat.check_pair,
     "reinforcement": chat.check_task,
 }
 KEPT = 1000
@@ -114,7 +114,7 @@ def detect(line: bytes) -> str | None:
         return None
     if isinstance(example, Finding):
         return None
-    if {"input", *preference.OUTPUTS} & example.keys():
+    if {"input", *chat.OUTPUTS} & example.keys():
         return "preference"
     messages = example.get("messages")
     if chat.is_conversation(messages) and isinstance(messages, list) and chat.grader_fields(example):

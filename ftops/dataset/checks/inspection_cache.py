@@ -11,6 +11,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -49,12 +50,11 @@ class Cache:
         """Now, in nanoseconds."""
         self._folder = folder
         self._file = folder / "datasets.json"
-        self._known: _File | None = None
         self._changed = False
 
     def get(self, path: Path, format: str, status: os.stat_result) -> Inspection | None:
         """The inspection of the file, if it is unchanged."""
-        entry = self._load().files.get(_key(path, format))
+        entry = self._known.files.get(_key(path, format))
         return entry.inspection if entry and entry.identity == identity(status) else None
 
     def put(
@@ -63,13 +63,13 @@ class Cache:
         """Keeps an inspection that began at `started`, unless the file may have changed since."""
         if max(status.st_mtime_ns, status.st_ctime_ns) + SETTLED > started:
             return
-        self._load().files[_key(path, format)] = _Entry(identity(status), inspection)
+        self._known.files[_key(path, format)] = _Entry(identity(status), inspection)
         self._changed = True
 
     def overlap(self, digest: str, other: str, find: Callable[[], Overlap]) -> Overlap:
         """The overlap of the files with these digests; `find` computes it if it isn't known yet."""
         key = f"{digest} {other}"
-        known = self._load().overlaps
+        known = self._known.overlaps
         if key not in known:
             known[key] = find()
             self._changed = True
@@ -88,13 +88,12 @@ class Cache:
     def __exit__(self, *_: object) -> None:
         self.save()
 
-    def _load(self) -> _File:
-        if self._known is None:
-            self._known = _parse(self._file)
-        return self._known
+    @cached_property
+    def _known(self) -> _File:
+        return _parse(self._file)
 
     def _write(self) -> None:
-        known = self._load()
+        known = self._known
         kept = {key: entry for key, entry in known.files.items() if Path(key.partition(":")[2]).exists()}
         digests = {entry.inspection.digest for entry in kept.values()}
         overlaps = {key: item for key, item in known.overlaps.items() if digests.issuperset(key.split())}

@@ -15,8 +15,8 @@ import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
-from typing import IO, TYPE_CHECKING, Self, TypeVar
+from contextlib import ExitStack, contextmanager, suppress
+from typing import IO, TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -58,12 +58,12 @@ def spread(
 
     def run_in_worker(chunk: bytes | R) -> R:
         try:
-            return decode(team.ask(chunk)) if isinstance(chunk, bytes) else chunk
+            return decode(ask(chunk)) if isinstance(chunk, bytes) else chunk
         except OSError:  # a dead worker stays in the pool, and fails again
             return run_here(chunk)
 
     waiting: deque[Future[R]] = deque()
-    with _Team(module, argument, processes - 1) as team, ThreadPoolExecutor(processes - 1) as threads:
+    with _team(module, argument, processes - 1) as ask, ThreadPoolExecutor(processes - 1) as threads:
         for chunk in chunks:
             if sum(not future.done() for future in waiting) < _AHEAD * (processes - 1):
                 waiting.append(threads.submit(run_in_worker, chunk))
@@ -76,41 +76,29 @@ def spread(
             yield waiting.popleft().result()
 
 
-class _Team:
-    """Workers, of which any free one answers. A context manager: they end with it."""
+@contextmanager
+def _team(module: str, argument: str, size: int) -> Iterator[Callable[[bytes], bytes]]:
+    """Workers that end with the context. Yields a function that lets a free one answer; it raises OSError if
+    the worker has died."""
+    from queue import SimpleQueue
 
-    def __init__(self, module: str, argument: str, size: int) -> None:
-        from queue import SimpleQueue
+    free: SimpleQueue[_Worker] = SimpleQueue()
 
-        self._free: SimpleQueue[_Worker] = SimpleQueue()
-        self._all: list[_Worker] = []
-        self._interval = sys.getswitchinterval()
-        try:
-            for _ in range(size):
-                self._all.append(_Worker(module, argument))
-                self._free.put(self._all[-1])
-        except BaseException:
-            self.close()
-            raise
-        sys.setswitchinterval(_SWITCH)
-
-    def ask(self, data: bytes) -> bytes:
-        worker = self._free.get()
+    def ask(data: bytes) -> bytes:
+        worker = free.get()
         try:
             return worker.answer(data)
         finally:
-            self._free.put(worker)
+            free.put(worker)
 
-    def close(self) -> None:
-        sys.setswitchinterval(self._interval)
-        for worker in self._all:
-            worker.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    with ExitStack() as stack:
+        for _ in range(size):
+            worker = _Worker(module, argument)
+            stack.callback(worker.close)
+            free.put(worker)
+        stack.callback(sys.setswitchinterval, sys.getswitchinterval())
+        sys.setswitchinterval(_SWITCH)
+        yield ask
 
 
 class _Worker:

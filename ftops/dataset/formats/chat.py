@@ -1,4 +1,4 @@
-"""Formats `chat` and `reinforcement`: `messages` and the functions that they can call."""
+"""Formats `chat`, `preference` and `reinforcement`: messages and the functions that they can call."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 SYSTEM = ("system", "developer")
 KEYS = frozenset({"messages", "tools", "functions", "parallel_tool_calls", "function_call"})
 """Keys of an example. `function_call` is a leftover of requests, which the service ignores."""
+OUTPUTS = ("preferred_output", "non_preferred_output")
+_PAIR_KEYS = frozenset({"input", *OUTPUTS})
+_INPUT_KEYS = KEYS - {"function_call"}
 _COMMON_KEYS = frozenset({"role", "content", "name"})
 _MESSAGE_KEYS: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(ROLES, _COMMON_KEYS),
@@ -248,3 +251,48 @@ def _nearest(word: str, known: Sequence[str]) -> str:
     # The comparison is slow, and candidates from the data may be many and long.
     candidates = [k for k in known[:50] if len(k) <= 2 * len(word)]
     return nearest(word[:60], candidates) or ""
+
+
+def check_pair(example: Mapping[str, Any]) -> Iterator[Finding]:
+    """Format `preference`: an input and two outputs, one preferred to the other (method dpo)."""
+    if "messages" in example and not _PAIR_KEYS & example.keys():
+        yield Finding("chat/format", "a conversation among preference pairs")
+        return
+    yield from check_keys(example, _PAIR_KEYS, ())
+    given = example.get("input")
+    offer = NO_OFFER
+    if "input" not in example:
+        yield Finding("preference/shape", "no `input`")
+    elif not isinstance(given, dict):
+        yield Finding("preference/shape", f"`input` is {describe(given)}", ("input",))
+    elif "messages" not in given:
+        yield Finding("preference/shape", "no `messages` in `input`", ("input",))
+    else:
+        yield from check_keys(given, _INPUT_KEYS, ("input",))
+        offer, messages = yield from check_conversation(given, ("input",), ORDER_RULES)
+        if messages and messages[-1]["role"] == "assistant":
+            at = ("input", "messages", len(messages) - 1, "role")
+            yield Finding("preference/input", "the input ends with the assistant", at)
+    for key in OUTPUTS:
+        yield from _check_output(example, key, offer)
+    preferred, other = (example.get(key) for key in OUTPUTS)
+    if preferred == other and preferred:
+        yield Finding("preference/same", "both outputs are the same", ("non_preferred_output",))
+
+
+def _check_output(example: Mapping[str, Any], key: str, offer: Offer) -> Iterator[Finding]:
+    if key not in example:
+        yield Finding("preference/shape", f"no `{key}`")
+        return
+    output = example[key]
+    if not isinstance(output, list) or not output:
+        problem = "is empty" if output == [] else f"is {describe(output)}, not a list"
+        yield Finding("preference/output", f"`{key}` {problem}", (key,))
+        return
+    yield from check_messages(output, offer, (key,))
+    roles = [m.get("role") if isinstance(m, dict) else None for m in output]
+    for index, role in enumerate(roles):
+        if role in ROLES and role not in ("assistant", "tool"):
+            yield Finding("preference/output", f"an output with the role {role}", (key, index, "role"))
+    if "assistant" not in roles and all(role in ROLES for role in roles):
+        yield Finding("preference/output", f"`{key}` has no assistant message", (key,))

@@ -237,7 +237,6 @@ class Cloud:
         self.retired = self._collection("retired", Deployment)
         self.copies = self._collection("copies", Copy)
         self.principals = self._collection("principals", Principal)
-        self.endpoint = ""
         self._deletion: JSON = read_json(folder / _DELETION) or {}
 
     @property

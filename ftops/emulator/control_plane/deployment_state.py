@@ -121,20 +121,17 @@ def _deploy(cloud: Cloud, job: Job, at: float) -> None:
     name = name if len(name) > 1 else job.id
     if cloud.deployments.get(name.lower()) is not None:
         return
+    model = {"format": "OpenAI", "name": job.fine_tuned_model, "version": "1"}
+    sku = {"name": job.inference_sku, "capacity": 1}
+    made = new_deployment(name, at, model, sku, {"versionUpgradeOption": "OnceNewDefaultVersionAvailable"})
     ready = at + cloud.settings.deployment_seconds
-    cloud.deployments.put(
-        Deployment(
-            id=name.lower(),
-            created=at,
-            name=name,
-            model={"format": "OpenAI", "name": job.fine_tuned_model, "version": "1"},
-            sku={"name": job.inference_sku, "capacity": 1},
-            properties={"versionUpgradeOption": "OnceNewDefaultVersionAvailable"},
-            modified=at,
-            ready=ready,
-            etag=str(uuid.uuid4()),
-            routed=ready + cloud.settings.not_found_seconds,
-        )
+    cloud.deployments.put(replace(made, ready=ready, routed=ready + cloud.settings.not_found_seconds))
+
+
+def new_deployment(name: str, at: float, model: JSON, sku: JSON, properties: JSON) -> Deployment:
+    etag = str(uuid.uuid4())
+    return Deployment(
+        name.lower(), at, name, model, sku, properties, modified=at, ready=at, routed=at, etag=etag
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from msgspec.structs import replace
 from starlette.requests import Request
@@ -33,16 +33,6 @@ _DELETION_FAILURE = {
 }
 
 
-class _Request(NamedTuple):
-    """The checked body of a PUT."""
-
-    model: JSON
-    sku: JSON
-    properties: JSON
-    tags: JSON | None
-    tuned: bool
-
-
 async def put(cloud: Cloud, request: Request) -> Response:
     """Create a deployment, or change what can be changed in place."""
     body = await read_object(request)
@@ -52,56 +42,47 @@ async def put(cloud: Cloud, request: Request) -> Response:
     existing = deployment_state.find(cloud, name)
     _refuse_if_busy(cloud)
     _refuse_if_failed(cloud, existing)
-    desired = _parsed(cloud, body)
+    desired, tuned = _parsed(cloud, name, body)
     if existing is None:
-        return _create(cloud, request, name, desired)
-    _refuse_change(cloud, existing, desired)
+        return _create(cloud, request, desired, tuned)
+    _refuse_change(cloud, existing, desired, tuned)
     quota.require(cloud, desired.model, desired.sku, existing)
     return _update(cloud, request, existing, desired)
 
 
-def _create(cloud: Cloud, request: Request, name: str, desired: _Request) -> Response:
+def _create(cloud: Cloud, request: Request, desired: Deployment, tuned: bool) -> Response:
     if len(cloud.deployments) >= cloud.settings.deployments_limit:
         raise _bad("BadRequest", "The maximum number of deployments of the account is reached.")
     quota.require(cloud, desired.model, desired.sku, None)
-    now = cloud.clock.now()
-    is_async = desired.tuned or cloud.settings.base_deployment_async
-    ready = now + (cloud.settings.deployment_seconds if is_async else 0.0)
+    is_async = tuned or cloud.settings.base_deployment_async
+    ready = desired.created + (cloud.settings.deployment_seconds if is_async else 0.0)
     fault = request.scope.get("emulator.deployment_fault")
-    deployment = Deployment(
-        id=name.lower(),
-        created=now,
-        name=name,
-        model=desired.model,
-        sku=desired.sku,
-        properties=desired.properties,
-        tags=desired.tags,
-        modified=now,
+    deployment = replace(
+        desired,
         ready=ready,
-        etag=str(uuid.uuid4()),
         final_state={"fail": "Failed", "stuck": STUCK}.get(fault or "", "Succeeded"),
         error=_FAILURE if fault == "fail" else None,
-        serving=_stale_model(cloud, name, now),
+        serving=_stale_model(cloud, desired),
         routed=ready + cloud.settings.not_found_seconds,
     )
     cloud.deployments.put(deployment)
     headers = {}
-    if is_async and (cloud.settings.ft_put_async_header or not desired.tuned):
+    if is_async and (cloud.settings.ft_put_async_header or not tuned):
         headers = operations.start(cloud, request, deployment)
     return reply(described(cloud, deployment), 201, headers)
 
 
-def _stale_model(cloud: Cloud, name: str, now: float) -> JSON | None:
+def _stale_model(cloud: Cloud, desired: Deployment) -> JSON | None:
     """The model that still answers for a name that was used until a moment ago."""
-    old = cloud.retired.get(name.lower())
+    old = cloud.retired.get(desired.id)
     if old is None or old.deleting is None or old.final_state != "Succeeded":
         return None
-    return old.model if now < old.deleting + cloud.settings.stale_route_seconds else None
+    return old.model if desired.created < old.deleting + cloud.settings.stale_route_seconds else None
 
 
-def _update(cloud: Cloud, request: Request, existing: Deployment, desired: _Request) -> Response:
-    model, sku, properties, tags, _ = desired
-    changed = replace(existing, model=model, sku=sku, properties=properties, tags=tags)
+def _update(cloud: Cloud, request: Request, existing: Deployment, desired: Deployment) -> Response:
+    given = {key: getattr(desired, key) for key in ("model", "sku", "properties", "tags")}
+    changed = replace(existing, **given)
     if changed == existing:
         return reply(described(cloud, existing))
     is_async = cloud.settings.base_deployment_async
@@ -257,12 +238,12 @@ def _refuse_if_failed(cloud: Cloud, existing: Deployment | None) -> None:
         )
 
 
-def _refuse_change(cloud: Cloud, existing: Deployment, desired: _Request) -> None:
+def _refuse_change(cloud: Cloud, existing: Deployment, desired: Deployment, tuned: bool) -> None:
     if desired.sku["name"] != existing.sku["name"]:
         raise _sku_change(existing)
     if all(desired.model.get(key) == existing.model.get(key) for key in ("format", "name", "version")):
         return
-    if desired.tuned or deployment_state.model_of(cloud, existing.model) is not None:
+    if tuned or deployment_state.model_of(cloud, existing.model) is not None:
         message = "Model updates are not supported for finetuned model deployments."
         raise _bad("ModelUpgradeNotSupported", message)
     if desired.sku["capacity"] != existing.sku["capacity"]:
@@ -276,7 +257,8 @@ def _sku_change(existing: Deployment) -> ServiceError:
     )
 
 
-def _parsed(cloud: Cloud, body: Mapping[str, Any]) -> _Request:
+def _parsed(cloud: Cloud, name: str, body: Mapping[str, Any]) -> tuple[Deployment, bool]:
+    """The deployment that a PUT asks for, and whether its model is tuned."""
     properties = body.get("properties")
     model = properties.get("model") if isinstance(properties, dict) else None
     if not isinstance(properties, dict) or not isinstance(model, dict) or not model.get("name"):
@@ -291,7 +273,8 @@ def _parsed(cloud: Cloud, body: Mapping[str, Any]) -> _Request:
         )
     kept = {key: properties[key] for key in _KEPT_PROPERTIES if properties.get(key) is not None}
     kept.setdefault("versionUpgradeOption", "OnceNewDefaultVersionAvailable")
-    return _Request(model, sku, kept, body.get("tags") or None, tuned)
+    made = deployment_state.new_deployment(name, cloud.clock.now(), model, sku, kept)
+    return replace(made, tags=body.get("tags") or None), tuned
 
 
 def _sku(body: Mapping[str, Any]) -> JSON:

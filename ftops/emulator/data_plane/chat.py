@@ -17,7 +17,7 @@ from ftops.emulator.control_plane import deployment_state
 from ftops.emulator.data_plane import inference
 from ftops.emulator.data_plane.inference import Memory
 from ftops.emulator.data_plane.recordings import MODEL, request_key
-from ftops.emulator.http.errors import ServiceError, deployment_not_found
+from ftops.emulator.http.errors import bad_request, deployment_not_found
 from ftops.emulator.http.messages import read_object, reply
 from ftops.emulator.trainer import base_model, examples
 from ftops.emulator.trainer.examples import Context, InvalidChat, Reply, text_of, words
@@ -104,9 +104,9 @@ async def _answers(
         found = memory.recordings.find(cloud.settings.recordings, question.key)
         numbers = [memory.count(model_id, question.key) for _ in range(question.choices)]
         return model_id, [_recorded(found[number % len(found)]) for number in numbers]
-    usual = await asyncio.to_thread(inference.answer, cloud, memory.models, tuned, context, calls, texts)
+    usual = await asyncio.to_thread(inference.answer, cloud, tuned, context, calls, texts)
     if question.is_json and usual.text == base_model.GREETING:
-        raise _bad("There is no language model here that could write JSON; see docs/emulator.md.")
+        raise bad_request("There is no language model here that could write JSON; see docs/emulator.md.")
     if not (share := cloud.settings.answer_noise):
         return model_id, [_message(question, usual)] * question.choices
     seeds = [(model_id, question.key, memory.count(model_id, question.key)) for _ in range(question.choices)]
@@ -123,7 +123,7 @@ def _recorded(line: JSON) -> _Answer:
 def _question(body: Mapping[str, Any]) -> _Question:
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
-        raise _bad("'messages' must be a list with at least one message.")
+        raise bad_request("'messages' must be a list with at least one message.")
     try:
         if not all(isinstance(item, dict) and isinstance(item.get("role"), str) for item in messages):
             raise InvalidChat("every message needs a 'role'")
@@ -131,13 +131,13 @@ def _question(body: Mapping[str, Any]) -> _Question:
         examples.check_messages([{"role": "user", "content": text_of(messages[-1])}])
         functions, legacy = examples.offered_functions(body)
     except InvalidChat as exc:
-        raise _bad(f"Invalid request: {exc}.") from exc
+        raise bad_request(f"Invalid request: {exc}.") from exc
     choice = body.get("tool_choice", body.get("function_call", "auto"))
     forced = str((choice.get("function") or choice).get("name")) if isinstance(choice, dict) else None
     if forced is not None:
         functions = tuple(function for function in functions if function.name == forced)
         if not functions:
-            raise _bad(f"The chosen function '{forced}' is not among those offered.")
+            raise bad_request(f"The chosen function '{forced}' is not among those offered.")
     offered = body.get("tools") or body.get("functions")
     texts = (json.dumps(offered) if offered else "", *(text_of(message) for message in messages))
     form = body.get("response_format")
@@ -158,14 +158,14 @@ def _question(body: Mapping[str, Any]) -> _Question:
 def _choices(body: Mapping[str, Any]) -> int:
     count = body.get("n") or 1
     if type(count) is not int or not 1 <= count <= _MAX_CHOICES:
-        raise _bad(f"'n' must be an integer from 1 to {_MAX_CHOICES}.")
+        raise bad_request(f"'n' must be an integer from 1 to {_MAX_CHOICES}.")
     return count
 
 
 def _longest(body: Mapping[str, Any]) -> int:
     given = body.get("max_completion_tokens") or body.get("max_tokens") or 0
     if type(given) is not int or given < 0:
-        raise _bad("'max_tokens' must be a positive integer.")
+        raise bad_request("'max_tokens' must be a positive integer.")
     return given
 
 
@@ -228,7 +228,3 @@ async def _chunks(completion: JSON, usage: bool) -> AsyncIterator[bytes]:
 
 def _event(value: JSON) -> bytes:
     return f"data: {json.dumps(value, ensure_ascii=False)}\n\n".encode()
-
-
-def _bad(message: str) -> ServiceError:
-    return ServiceError(400, "BadRequest", message)

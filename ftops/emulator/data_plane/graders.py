@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ftops.emulator.account.cloud import JSON, Cloud
-from ftops.emulator.http.errors import ServiceError
+from ftops.emulator.http.errors import invalid
 from ftops.emulator.http.messages import read_object, reply
 
 FLAGS = (
@@ -53,7 +53,7 @@ async def run(cloud: Cloud, request: Request) -> Response:
     body = await read_object(request)
     grader, sample, item = body.get("grader"), body.get("model_sample"), body.get("item", {})
     if not isinstance(grader, dict) or not isinstance(sample, str) or not isinstance(item, dict):
-        raise _bad("'grader' must be an object, 'model_sample' a string, and 'item' an object.")
+        raise invalid("'grader' must be an object, 'model_sample' a string, and 'item' an object.")
     _check(grader)
     scores: dict[str, float] = {}
     failed: _Failed | None = None
@@ -86,31 +86,27 @@ def _run(grader: JSON, reward: float, scores: Mapping[str, float], failed: _Fail
     }
 
 
-def _bad(message: str) -> ServiceError:
-    return ServiceError(400, "invalidPayload", message)
-
-
 def _check(grader: Any, inside: bool = False) -> None:
     """Raises ServiceError if it is no grader."""
     if not isinstance(grader, dict):
-        raise _bad("A grader must be an object.")
+        raise invalid("A grader must be an object.")
     kind = str(grader.get("type"))
     if kind in NOT_EMULATED:
         return
     if kind == "multi" and not inside:
         graders = grader.get("graders")
         if not isinstance(graders, dict) or not isinstance(grader.get("calculate_output"), str):
-            raise _bad("A grader of type multi needs 'graders' and 'calculate_output'.")
+            raise invalid("A grader of type multi needs 'graders' and 'calculate_output'.")
         for part in graders.values():
             _check(part, inside=True)
         return
     if kind not in _TEXT_GRADERS:
-        raise _bad(f"Unknown grader type: {kind}.")
+        raise invalid(f"Unknown grader type: {kind}.")
     key, known, _ = _TEXT_GRADERS[kind]
     if not isinstance(grader.get("input"), str) or not isinstance(grader.get("reference"), str):
-        raise _bad(f"A grader of type {kind} needs 'input' and 'reference'.")
+        raise invalid(f"A grader of type {kind} needs 'input' and 'reference'.")
     if grader.get(key) not in known:
-        raise _bad(f"'{key}' must be one of {', '.join(known)}.")
+        raise invalid(f"'{key}' must be one of {', '.join(known)}.")
 
 
 def _grade(grader: JSON, values: JSON, scores: dict[str, float]) -> float:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -23,21 +25,12 @@ if TYPE_CHECKING:
 _MAX_LOADED = 4
 
 
-class LoadedModels:
-    """The tuned models that were used last, in memory."""
+@lru_cache(maxsize=_MAX_LOADED)
+def _loaded(weights: Path) -> Model:
+    # Imported here: numpy is loaded by the first request for a tuned model.
+    from ftops.emulator.trainer import model
 
-    def __init__(self) -> None:
-        self._loaded: OrderedDict[str, Model] = OrderedDict()
-
-    def get(self, cloud: Cloud, tuned: TunedModel) -> Model:
-        # Imported here: numpy is loaded by the first request for a tuned model.
-        from ftops.emulator.trainer import model
-
-        loaded = self._loaded.pop(tuned.weights, None)
-        self._loaded[tuned.weights] = loaded or model.load(cloud.weights(tuned.weights))
-        while len(self._loaded) > _MAX_LOADED:
-            self._loaded.popitem(last=False)
-        return self._loaded[tuned.weights]
+    return model.load(weights)
 
 
 class Memory:
@@ -47,7 +40,7 @@ class Memory:
         self.clear()
 
     def clear(self) -> None:
-        self.models = LoadedModels()
+        _loaded.cache_clear()
         self.limits = RateLimits()
         self.prompts = PromptCache()
         self.recordings = Recordings()
@@ -59,15 +52,13 @@ class Memory:
         return self._asked[model, request] - 1
 
 
-def answer(
-    cloud: Cloud, models: LoadedModels, tuned: TunedModel | None, context: Context, calls: bool, texts: bool
-) -> Reply:
+def answer(cloud: Cloud, tuned: TunedModel | None, context: Context, calls: bool, texts: bool) -> Reply:
     """By the tuned model, or else by the rules for base models."""
     learned = None
     if tuned is not None:
         from ftops.emulator.trainer import model
 
-        learned = model.answer(models.get(cloud, tuned), context, texts=texts, calls=calls)
+        learned = model.answer(_loaded(cloud.weights(tuned.weights)), context, texts=texts, calls=calls)
     return learned or base_model.answer(context, texts=texts, calls=calls)
 
 

@@ -53,6 +53,10 @@ def invalid(message: str) -> ServiceError:
     return ServiceError(400, "invalidPayload", message)
 
 
+def bad_request(message: str) -> ServiceError:
+    return ServiceError(400, "BadRequest", message)
+
+
 def wrong_state(settings: Settings, message: str) -> ServiceError:
     """The object is in a state that does not allow this. The service's status and code are not known."""
     return ServiceError(settings.wrong_state_status, settings.wrong_state_code, message)

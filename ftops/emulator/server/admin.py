@@ -16,7 +16,7 @@ from ftops.emulator.control_plane import deployment_state, operations
 from ftops.emulator.data_plane.job_schedule import status
 from ftops.emulator.data_plane.jobs import remove_job, schedule_of
 from ftops.emulator.http.auth import ROLES, Credentials
-from ftops.emulator.http.errors import ServiceError
+from ftops.emulator.http.errors import ServiceError, bad_request
 from ftops.emulator.http.messages import read_object, reply
 
 _KINDS = ("files", "jobs", "models", "checkpoints", "deployments")
@@ -44,7 +44,7 @@ async def patch_settings(cloud: Cloud, request: Request) -> Response:
     try:
         cloud.change_settings(await read_object(request))
     except ValueError as exc:
-        raise _bad(exc) from exc
+        raise bad_request(str(exc)) from exc
     schedule_of(request).settle()
     return await get_settings(cloud, request)
 
@@ -61,7 +61,7 @@ async def set_clock(cloud: Cloud, request: Request) -> Response:
             raise ValueError("the clock takes 'advance', 'now' and 'rate'")
         cloud.clock.set(**{key: float(value) for key, value in numbers.items()})
     except (ValueError, TypeError) as exc:
-        raise _bad(exc) from exc
+        raise bad_request(str(exc)) from exc
     schedule_of(request).settle()
     return await get_clock(cloud, request)
 
@@ -76,7 +76,7 @@ async def add_faults(cloud: Cloud, request: Request) -> Response:
     try:
         cloud.faults.add([faults.parse_rule(rule) for rule in rules])
     except (ValueError, TypeError) as exc:
-        raise _bad(exc) from exc
+        raise bad_request(str(exc)) from exc
     return await get_faults(cloud, request)
 
 
@@ -112,7 +112,7 @@ async def delete_object(cloud: Cloud, request: Request) -> Response:
     """Delete an object without any check, even if others refer to it."""
     kind, name = request.path_params["kind"], request.path_params["name"]
     if kind not in _KINDS:
-        raise _bad(f"unknown kind {kind!r}; known: {', '.join(_KINDS)}")
+        raise bad_request(f"unknown kind {kind!r}; known: {', '.join(_KINDS)}")
     collection = getattr(cloud, kind)
     item = collection.get(name.lower() if kind == "deployments" else name)
     if item is None:
@@ -145,7 +145,7 @@ async def clear_log(cloud: Cloud, request: Request) -> Response:
 async def create_principal(cloud: Cloud, request: Request) -> Response:
     body = await read_object(request)
     if unknown := sorted(set(body) - set(_PRINCIPAL_KEYS)):
-        raise _bad(f"unknown keys {unknown} in a principal; known: {list(_PRINCIPAL_KEYS)}")
+        raise bad_request(f"unknown keys {unknown} in a principal; known: {list(_PRINCIPAL_KEYS)}")
     principal = Principal(
         id=str(body.get("id") or uuid.uuid4()),
         created=cloud.clock.now(),
@@ -156,7 +156,7 @@ async def create_principal(cloud: Cloud, request: Request) -> Response:
         secret=secrets.token_urlsafe(24),
     )
     if unknown := [role for role in principal.roles if role not in ROLES]:
-        raise _bad(f"unknown role {unknown[0]!r}; known: {sorted(ROLES)}")
+        raise bad_request(f"unknown role {unknown[0]!r}; known: {sorted(ROLES)}")
     cloud.principals.put(principal)
     credentials: Credentials = request.scope["emulator.credentials"]
     tokens = {
@@ -183,9 +183,5 @@ def _described(principal: Principal) -> JSON:
 def _texts(body: JSON, key: str) -> list[str]:
     value: Any = body.get(key, [])
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise _bad(f"'{key}' must be a list of strings")
+        raise bad_request(f"'{key}' must be a list of strings")
     return value
-
-
-def _bad(problem: Exception | str) -> ServiceError:
-    return ServiceError(400, "BadRequest", str(problem))
