@@ -139,7 +139,7 @@ class _Files(Struct):
     def _found(self, file: Path, path: str) -> Source:
         if not dataset.is_pattern(path) or file.is_file():
             return Source(file, self.show(file))
-        from ftops.dataset.files.joined_files import Lines, join, matches
+        from ftops.dataset.files.derived_files import Lines, join, matches
 
         files = matches(self.config.folder, path)
         where = Lines(files, [self.show(match) for match in files])

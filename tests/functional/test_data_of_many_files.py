@@ -16,7 +16,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ftops.dataset import Unreadable, is_pattern
-from ftops.dataset.files.joined_files import divided, fits, matches
+from ftops.dataset.files.derived_files import divided, fits, matches
 from tests.functional.test_cli_costs import git
 from tests.golden.cli import Folder
 

@@ -11,9 +11,7 @@ from hypothesis import strategies as st
 
 from ftops.dataset.profile import example_digest
 from ftops.dataset.profile.profiler import label
-from ftops.dataset.transforms.convert import to_functions, to_tools
-from ftops.dataset.transforms.slim import WAYS, slim
-from ftops.dataset.transforms.split import Split, value_at
+from ftops.dataset.transforms.transform import WAYS, Split, slim, to_functions, to_tools, value_at
 
 NAMES = st.sampled_from(["look", "go", "stop"])
 TEXTS = st.text(max_size=12)

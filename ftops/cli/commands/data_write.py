@@ -17,8 +17,7 @@ from ftops.core.suggestions import did_you_mean
 from ftops.dataset.files.jsonl_io import Writer, dump, has_mark, read, read_strictly
 from ftops.dataset.profile.tokens import definitions
 from ftops.dataset.transforms import tabular, transform
-from ftops.dataset.transforms.slim import WAYS
-from ftops.dataset.transforms.split import Split
+from ftops.dataset.transforms.transform import WAYS, Split
 from ftops.views.values import plural, size
 
 TABLES = (".csv", ".tsv", ".parquet", ".pq")

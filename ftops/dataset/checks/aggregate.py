@@ -14,8 +14,7 @@ from itertools import pairwise
 
 from ftops.core.errors import Place
 from ftops.dataset.checks.chunk import KEPT, Chunk, Where
-from ftops.dataset.checks.example_text import TEXT, word_pairs_by_line
-from ftops.dataset.checks.minhash import LIKE, groups_of_equal, likeness
+from ftops.dataset.checks.minhash import LIKE, TEXT, groups_of_equal, likeness, word_pairs_by_line
 from ftops.dataset.formats.vision import MAX_EXAMPLES as MAX_WITH_IMAGES
 from ftops.dataset.rules.findings import MAX_SHOWN, Finding, LocatedFinding, place
 from ftops.dataset.rules.sensitive_data import mask

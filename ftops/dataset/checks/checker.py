@@ -24,9 +24,8 @@ from ftops.core.errors import Place
 from ftops.dataset.checks import chunk
 from ftops.dataset.checks.aggregate import MAX_PAIRS, Aggregate
 from ftops.dataset.checks.chunk import Chunk, detect
-from ftops.dataset.checks.example_text import word_pairs_by_line
 from ftops.dataset.checks.inspection_cache import Cache
-from ftops.dataset.checks.minhash import LIKE, SIZE, groups_of_equal, likeness
+from ftops.dataset.checks.minhash import LIKE, SIZE, groups_of_equal, likeness, word_pairs_by_line
 from ftops.dataset.checks.process_pool import spread
 from ftops.dataset.files.file_identity import MAX_BYTES, identity, kind_of
 from ftops.dataset.files.jsonl_io import BOM

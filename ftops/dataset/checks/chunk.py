@@ -16,8 +16,7 @@ import msgspec
 from msgspec import Meta, MsgspecError, Struct, field, msgpack
 from xxhash import xxh3_64_hexdigest, xxh3_128_digest
 
-from ftops.dataset.checks.example_text import MAX_LABEL, TEXT, beginning, extract
-from ftops.dataset.checks.minhash import minhashes
+from ftops.dataset.checks.minhash import MAX_LABEL, TEXT, beginning, extract, minhashes
 from ftops.dataset.files.jsonl_io import canonical
 from ftops.dataset.formats import chat, functions, vision
 from ftops.dataset.formats.jsonl import DOCUMENT_START, parse, span

@@ -3,6 +3,8 @@
 Each word, with the letters after it, is hashed by two functions. One half is computed from the minima of
 both, the other from the maxima. Case and punctuation don't matter, and one edit changes the hashes of a few
 words only. Texts that share a half are then compared word by word, so the only error can be to miss some.
+
+`extract` gives the text of an example of any format: its system message, all other text, and its label.
 """
 
 from __future__ import annotations
@@ -10,8 +12,13 @@ from __future__ import annotations
 import re
 import struct
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate, pairwise
+from typing import Any
+
+from ftops.dataset.files.jsonl_io import list_at, parse
+from ftops.dataset.formats import chat
+from ftops.dataset.profile.tokens import calls
 
 SIZE = 16
 LIKE = 0.8
@@ -20,6 +27,9 @@ MANY = 20_000
 """Texts from which on numpy is worth its import."""
 LENGTH = 600
 """Characters of a text that are hashed: texts that are nearly the same start nearly the same."""
+MAX_LABEL = 40
+"""Characters of an answer that may be one of a few."""
+TEXT = "(text)"
 _COMPARED = 10_000
 _PACK = struct.Struct("<QQ").pack
 _NOTHING = bytes(SIZE)
@@ -119,3 +129,54 @@ def likeness(words: Iterable[int], others: Iterable[int]) -> float:
     ours, theirs = frozenset(words), frozenset(others)
     union = len(ours | theirs)
     return len(ours & theirs) / union if union else 1.0
+
+
+def word_pairs_by_line(lines: Iterable[tuple[int, str]]) -> dict[int, array[int]]:
+    """The pairs of words in the text of some lines, without system messages."""
+    examples = ((number, parse(line.encode("utf-8", "replace"))) for number, line in lines)
+    return {
+        number: word_pairs("\n".join(extract(example)[1]))
+        for number, example in examples
+        if example is not None
+    }
+
+
+def beginning(texts: Sequence[str]) -> str:
+    """As much of the texts as is hashed."""
+    return texts[0] if texts and len(texts[0]) >= LENGTH else "\n".join(texts)
+
+
+def extract(example: Mapping[str, Any]) -> tuple[str | None, list[str], str]:
+    """The system message of an example (None: not a conversation), its other texts, and its label: the
+    functions that are called, an answer that may be one of a few, or TEXT."""
+    holder = example.get("input", example)
+    messages = holder.get("messages") if isinstance(holder, dict) else None
+    if not isinstance(messages, list):
+        return None, [], ""
+    system, label = "", ""
+    texts: list[str] = []
+    outputs = [m for key in chat.OUTPUTS for m in list_at(example, key)]
+    for message in [m for m in (*messages, *outputs) if isinstance(m, dict)]:
+        own = [*_texts(message)]
+        if message.get("role") in chat.SYSTEM:
+            system = system or "\n".join(own)
+            continue
+        called = [call for call in calls(message) if call.name]
+        texts += own
+        texts += [text for call in called for text in call]
+        if message.get("role") == "assistant":
+            answer = "\n".join(own)
+            label = answer if 0 < len(answer) <= MAX_LABEL else TEXT
+            if called:
+                label = ", ".join(call.name for call in called)[:MAX_LABEL]
+    return system, texts, "" if outputs else label
+
+
+def _texts(message: Mapping[str, Any]) -> Iterator[str]:
+    if isinstance(message.get("content"), str):
+        yield message["content"]
+    for part in list_at(message, "content"):
+        if isinstance(part, dict):
+            image = part.get("image_url")
+            url = image.get("url") if isinstance(image, dict) else None
+            yield from (value[:2000] for value in (part.get("text"), url) if isinstance(value, str))

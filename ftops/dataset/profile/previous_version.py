@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
 from ftops.core.confined_files import real
-from ftops.dataset.files.joined_files import fits
+from ftops.dataset.files.derived_files import fits
 from ftops.dataset.files.jsonl_io import BOM
 from ftops.dataset.profile import profile_store
 from ftops.dataset.profile.profiler import Measured, measure

@@ -19,7 +19,7 @@ from ftops.core.errors import Diagnostic, FtopsError
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import kind_of
 from ftops.dataset import Unreadable, Where, is_pattern
-from ftops.dataset.files.joined_files import Lines, divided, matches
+from ftops.dataset.files.derived_files import Lines, divided, matches
 from ftops.dataset.profile import profile_store
 from ftops.dataset.profile.diff import Compared, difference
 from ftops.dataset.profile.previous_version import find_version, from_git
