@@ -10,10 +10,9 @@ from msgspec.structs import replace
 
 from ftops.core.confined_files import ALLOW, ALLOW_HINT, SPEC_BYTES, content, leads_out
 from ftops.core.errors import Diagnostic, Place
-from ftops.core.project import project_root
+from ftops.core.project import SPEC_SUFFIXES, project_root
 from ftops.core.yaml_lines import lines_of
 
-SUFFIXES = (".yaml", ".yml")
 _WORD = r"(?:'[^'`]*'|[^\s'`-][^\s'`]*)"
 _COMMAND = (
     r"`ftops (?:apply|destroy|drift|plan|validate|show|audit|graph"
@@ -33,7 +32,7 @@ def with_lines(diagnostics: Sequence[Diagnostic]) -> list[Diagnostic]:
 
 
 def _with_line(place: Place) -> Place:
-    if place.text or not place.width or not place.file.endswith(SUFFIXES):
+    if place.text or not place.width or not place.file.endswith(SPEC_SUFFIXES):
         return place
     path = Path(place.file)
     if leads_out(path, project_root(path.absolute().parent)):

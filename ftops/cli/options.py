@@ -12,10 +12,10 @@ import click
 from msgspec import Struct
 
 from ftops.cli.addresses import ADDRESS
-from ftops.cli.diagnostics import SUFFIXES
 from ftops.cli.output_options import CHDIR, PATH, Command, decorate, screen_options
 from ftops.cli.spec_args import SpecArguments
 from ftops.core.address import Address
+from ftops.core.project import SPEC_SUFFIXES
 from ftops.planning.plan import Mode, Options
 
 
@@ -41,10 +41,9 @@ def spec_options(function: Command) -> Command:
         variable_files: tuple[Path, ...],
         **rest: Any,
     ) -> Any:
-        folders = click.get_current_context().meta.get(CHDIR, ())
-        words = (*map(shlex.quote, folders), *_words(path, environment, variables, variable_files))
+        words = spec_words(path, environment, variables, variable_files)
         spec = SpecArguments(path, environment, variables, variable_files, words=words)
-        if path.is_dir() or path.suffix in SUFFIXES:  # else it may be a saved plan or an address
+        if path.is_dir() or path.suffix in SPEC_SUFFIXES:  # else it may be a saved plan or an address
             click.get_current_context().obj.words = words
         return function(*args, spec=spec, **rest)
 
@@ -95,10 +94,12 @@ def _mode(destroy: bool, refresh_only: bool, refresh: bool) -> Mode:
     return Mode.REFRESH_ONLY if refresh_only else Mode.NORMAL
 
 
-def _words(
-    path: Path, environment: str | None, variables: tuple[str, ...], files: tuple[Path, ...]
+def spec_words(
+    path: Path, environment: str | None, variables: tuple[str, ...] = (), files: tuple[Path, ...] = ()
 ) -> tuple[str, ...]:
-    words = [] if str(path) == "." else [shlex.quote(str(path))]
+    """The words of a command line that name a spec, quoted, without the values of variables."""
+    words = list(map(shlex.quote, click.get_current_context().meta.get(CHDIR, ())))
+    words += [] if str(path) == "." else [shlex.quote(str(path))]
     words += ["--env", shlex.quote(environment)] if environment else []
     for file in files:
         words += ["--var-file", shlex.quote(str(file))]

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-import shlex
 from pathlib import Path
 
 import click
 from msgspec.structs import replace
 
-from ftops.cli.options import PlanArguments
-from ftops.cli.output_options import CHDIR
+from ftops.cli.options import PlanArguments, spec_words
 from ftops.cli.spec_args import SpecArguments
 from ftops.core.confined_files import outside
 from ftops.core.errors import UsageError
@@ -65,16 +63,13 @@ def spec_of(saved: SavedPlan, given: SpecArguments) -> SpecArguments:
         )
     environment = None if origin.environment == "default" else origin.environment
     variables = tuple(f"{name}={value}" for name, value in origin.variables.items())
-    words = list(map(shlex.quote, click.get_current_context().meta.get(CHDIR, ())))
-    words += [] if origin.path == "." else [shlex.quote(origin.path)]
-    words += ["--env", shlex.quote(environment)] if environment else []
     return replace(
         given,
         path=path,
         environment=environment,
         variables=(*variables, *given.variables),
         variable_files=(*files, *given.variable_files),
-        words=tuple(words),
+        words=spec_words(path, environment),
     )
 
 

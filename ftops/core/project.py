@@ -14,6 +14,7 @@ CATALOG_FILE = "ftops.catalog.yaml"
 """A project's additions to the model catalogue. It isn't part of a spec, but may be in the same folder."""
 CATALOG_VARIABLE = "FTOPS_CATALOG"
 """Environment variable with the path of another catalogue."""
+SPEC_SUFFIXES = (".yaml", ".yml")
 FOLDER = ".ftops"
 CACHE = ".cache"
 """Results of checks of data files."""

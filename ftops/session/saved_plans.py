@@ -19,7 +19,7 @@ from ftops.config.config import Config
 from ftops.core.confined_files import content, opened, outside
 from ftops.core.errors import FtopsError
 from ftops.core.private_files import replace_file
-from ftops.core.project import project_root
+from ftops.core.project import SPEC_SUFFIXES, project_root
 from ftops.core.timestamps import iso_timestamp
 from ftops.planning.destination import elsewhere, given_variables
 from ftops.planning.plan import Options, Plan
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from ftops.state.encryption import Keys
 
 MAX_BYTES = 1 << 30
-_SPEC_SUFFIXES = (".yaml", ".yml")
 
 
 class StalePlan(FtopsError):
@@ -55,7 +54,7 @@ class StalePlan(FtopsError):
 def is_plan_file(path: Path) -> bool:
     """Whether a path on the command line is a saved plan: a file that isn't YAML by its name, or begins like
     a plan."""
-    return path.is_file() and (path.suffix not in _SPEC_SUFFIXES or holds_plan(path))
+    return path.is_file() and (path.suffix not in SPEC_SUFFIXES or holds_plan(path))
 
 
 def holds_plan(path: Path) -> bool:

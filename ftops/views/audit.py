@@ -20,11 +20,11 @@ def draw_runs(runs: Sequence[Run], left_out: int, paint: Painter) -> list[str]:
     """A line for each run, oldest first."""
     if not runs:
         return ["No runs yet."]
-    rows = [_HEAD, *(_cells(run) for run in runs)]
-    lines = [
-        "  ".join(paint(cell, _style(row, column)) for column, cell in enumerate(cells)).rstrip()
-        for row, cells in zip(rows, aligned(rows), strict=True)
-    ]
+    head, *rows = aligned([_HEAD, *(_cells(run) for run in runs)])
+    lines = ["  ".join(paint(cell, "dim") for cell in head).rstrip()]
+    for run, cells in zip(runs, rows, strict=True):
+        styles = {_HEAD.index("RESULT"): _STYLES.get(run.result, "update")}
+        lines.append("  ".join(paint(cell, styles.get(i, "")) for i, cell in enumerate(cells)).rstrip())
     links = [paint(f"{run.begun.at}  {run.begun.run_url}") for run in runs if run.begun.run_url]
     lines += ["", *links] if links else []
     return lines + [f"… {plural(left_out, 'older run')} left out: --limit 0 shows all"] * bool(left_out)
@@ -58,9 +58,3 @@ def _cells(run: Run) -> tuple[str, ...]:
 
 
 _ACTIONS = frozenset(action.value for action in Action)
-
-
-def _style(row: Sequence[str], column: int) -> str:
-    if row is _HEAD:
-        return "dim"
-    return _STYLES.get(row[column], "update") if column == _HEAD.index("RESULT") else ""

@@ -13,13 +13,13 @@ from msgspec.structs import replace
 
 from ftops import dataset
 from ftops.cli.console import Screen
-from ftops.cli.diagnostics import SUFFIXES, with_lines
+from ftops.cli.diagnostics import with_lines
 from ftops.cli.output_options import PATH, screen_options
 from ftops.config.data_sources import Inspected, Source
 from ftops.core.address import Json
 from ftops.core.confined_files import real
 from ftops.core.errors import Diagnostic, FtopsError, UsageError
-from ftops.core.project import CACHE, FOLDER, ignore, own_folder, project_root
+from ftops.core.project import CACHE, FOLDER, SPEC_SUFFIXES, ignore, own_folder, project_root
 from ftops.core.suggestions import did_you_mean
 from ftops.dataset.rules.catalogue import GRADES, RULES, SETTINGS, grade_of, names
 from ftops.dataset.rules.findings import MAX_SHOWN
@@ -110,7 +110,7 @@ def _check_all(
     files: list[Checked] = []
     findings: list[Diagnostic] = []
     for path in paths:
-        if path.suffix in SUFFIXES or path.is_dir():
+        if path.suffix in SPEC_SUFFIXES or path.is_dir():
             of_spec, more = _check_spec(path, environment, severity)
             files += of_spec
             findings += more

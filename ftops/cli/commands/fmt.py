@@ -12,13 +12,13 @@ import click
 
 from ftops.cli.console import Screen
 from ftops.cli.output_options import screen_options
-from ftops.config.loader.files import SUFFIXES, keys_of, veiled
+from ftops.config.loader.files import keys_of, veiled
 from ftops.config.schema import sections
 from ftops.core.address import Json
 from ftops.core.confined_files import SPEC_BYTES, Refused, content, real
 from ftops.core.errors import FtopsError, SpecError
 from ftops.core.private_files import replace_file
-from ftops.core.project import display, project_root, spec_folder
+from ftops.core.project import SPEC_SUFFIXES, display, project_root, spec_folder
 from ftops.yaml.formatter import format_text
 
 _STYLES = {"+++": "bold", "---": "bold", "+": "create", "-": "delete", "@": "hint"}
@@ -78,7 +78,9 @@ def _files(path: Path) -> Iterator[Path]:
     if not path.is_dir():
         yield path
         return
-    yield from sorted(child for child in path.iterdir() if child.suffix in SUFFIXES and not child.is_dir())
+    yield from sorted(
+        child for child in path.iterdir() if child.suffix in SPEC_SUFFIXES and not child.is_dir()
+    )
 
 
 def _formatted(path: Path, root: Path | None) -> Formatted:

@@ -16,7 +16,6 @@ from msgspec.structs import replace
 
 from ftops.cli.addresses import ADDRESS
 from ftops.cli.console import Screen
-from ftops.cli.diagnostics import SUFFIXES
 from ftops.cli.options import parallelism_option, spec_options
 from ftops.cli.output_options import PATH, decorate
 from ftops.cli.sessions import lock_option, locked
@@ -24,7 +23,7 @@ from ftops.cli.spec_args import SpecArguments, read_with_data
 from ftops.core.address import Address, Json
 from ftops.core.confined_files import real
 from ftops.core.errors import UsageError
-from ftops.core.project import display, project_root, spec_folder
+from ftops.core.project import SPEC_SUFFIXES, display, project_root, spec_folder
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.planning.plan import Plan, plan_to_json
 from ftops.session.session import Session
@@ -148,7 +147,7 @@ def _discover(
     from ftops.config.loader import load
     from ftops.session.account_import import ImportRequest, take_over
 
-    file = (out if out.suffix in SUFFIXES else out / "ftops.yaml").absolute()
+    file = (out if out.suffix in SPEC_SUFFIXES else out / "ftops.yaml").absolute()
     name = account["spec_name"]
     head: dict[str, dict[str, Json]] = {"ftops": {"name": name}} if name else {}
     head["providers"] = resolve_name(PROVIDER_TYPES[account["kind"]].import_settings)(

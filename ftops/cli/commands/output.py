@@ -9,7 +9,6 @@ import click
 from msgspec.structs import replace
 
 from ftops.cli.console import Screen
-from ftops.cli.diagnostics import SUFFIXES
 from ftops.cli.options import spec_options
 from ftops.cli.sessions import looking
 from ftops.cli.spec_args import SpecArguments, read
@@ -17,6 +16,7 @@ from ftops.config.config import Config
 from ftops.config.outputs import OutputValue
 from ftops.core.address import Secret, fill
 from ftops.core.errors import FtopsError
+from ftops.core.project import SPEC_SUFFIXES
 from ftops.core.suggestions import did_you_mean
 from ftops.views.state import draw_outputs, draw_raw, is_known, output_to_json
 from ftops.views.values import show
@@ -68,9 +68,9 @@ def _outputs(screen: Screen, spec: SpecArguments, name: str | None) -> tuple[Con
 def _is_spec(word: str) -> bool:
     """Whether an argument is a path of a spec, not the name of an output."""
     path = Path(word)
-    if "/" in word or word in (".", "..") or path.suffix in SUFFIXES:
+    if "/" in word or word in (".", "..") or path.suffix in SPEC_SUFFIXES:
         return True
-    return path.is_dir() and any(child.suffix in SUFFIXES for child in path.iterdir())
+    return path.is_dir() and any(child.suffix in SPEC_SUFFIXES for child in path.iterdir())
 
 
 def _show_one(screen: Screen, config: Config, name: str, output: OutputValue, raw: bool) -> None:

@@ -11,32 +11,14 @@ from pathlib import Path
 from ftops import __version__
 from ftops.config import schema
 from ftops.config.config import Config, Lifecycle, Output, Refactorings, Resource
+from ftops.config.loader import inputs, settings
 from ftops.config.loader.cross_account import check_control_plane, link_accounts
 from ftops.config.loader.expressions import Evaluator, Scope, Use
 from ftops.config.loader.files import Entry, Source, read, veiled
 from ftops.config.loader.for_each import Draft, expand
 from ftops.config.loader.generation import generated_of
-from ftops.config.loader.inputs import (
-    Context,
-    PreparedInputs,
-    add_checks,
-    check_unique_names,
-    complete,
-    read_checks,
-    read_sets,
-)
 from ftops.config.loader.phases import INPUTS
 from ftops.config.loader.references import Linker, check_formats
-from ftops.config.loader.settings import (
-    DEFAULT_ENVIRONMENT,
-    Providers,
-    check_name,
-    choose_environment,
-    public_variables,
-    read_budget,
-    read_settings,
-    read_words,
-)
 from ftops.config.loader.validate import read_block
 from ftops.config.loader.variables import Givers, resolve_variables
 from ftops.config.outputs import names_secret
@@ -89,11 +71,11 @@ def load_outline(
     errors in resources don't matter. Raises SpecError."""
     findings: list[Diagnostic] = []
     source = read(path, variable_files, findings, outline=True)
-    name, state = read_settings(source, __version__, Scope({}, environ, findings))
-    choose_environment(source, environment, findings)
+    name, state = settings.read_settings(source, __version__, Scope({}, environ, findings))
+    settings.choose_environment(source, environment, findings)
     config = Config(
         name=name,
-        environment=environment or DEFAULT_ENVIRONMENT,
+        environment=environment or settings.DEFAULT_ENVIRONMENT,
         folder=source.folder,
         project=project_root(source.folder),
         resources=(),
@@ -116,12 +98,12 @@ def _as_shown(finding: Diagnostic, source: Source) -> Diagnostic:
 
 def _config(source: Source, wanted: str | None, givers: Givers, scope: Scope) -> Config:
     findings = scope.findings
-    name, state = read_settings(source, __version__, scope)
-    environment = choose_environment(source, wanted, findings)
+    name, state = settings.read_settings(source, __version__, scope)
+    environment = settings.choose_environment(source, wanted, findings)
     variables = resolve_variables(source, environment, givers, findings, required=not scope.destroying)
     scope.variables = variables
     project = project_root(source.folder)
-    providers = Providers(source, environment, project, scope)
+    providers = settings.Providers(source, environment, project, scope)
     reader = _Resources(source, providers, scope)
     resources = reader.outlines() if scope.destroying else reader.read()
     refactorings = Refactorings()
@@ -132,16 +114,16 @@ def _config(source: Source, wanted: str | None, givers: Givers, scope: Scope) ->
     outputs = () if scope.destroying else _outputs(source, scope, reader.linker)
     config = Config(
         name=name,
-        environment=wanted or DEFAULT_ENVIRONMENT,
+        environment=wanted or settings.DEFAULT_ENVIRONMENT,
         folder=source.folder,
         project=project,
         resources=tuple(sorted(resources, key=lambda r: r.address.sort_key)),
         providers=providers.configs(),
         outputs=outputs,
         state=state,
-        budget=read_budget(source, environment),
-        drift=read_words(source, "drift"),
-        variables=public_variables(variables),
+        budget=settings.read_budget(source, environment),
+        drift=settings.read_words(source, "drift"),
+        variables=settings.public_variables(variables),
         given=tuple(sorted(name for name, variable in variables.items() if variable.given)),
         secrets=_secret_values(scope.hidden, findings),
         keys=tuple(sorted(secret.name for secret in scope.keys - scope.asked)),
@@ -157,12 +139,12 @@ def _config(source: Source, wanted: str | None, givers: Givers, scope: Scope) ->
 class _Resources:
     """Makes resources of drafts."""
 
-    def __init__(self, source: Source, providers: Providers, scope: Scope) -> None:
-        sets = read_sets(source["hyperparameters"], scope)
-        self.context = Context(source.folder.as_posix(), sets, scope.findings, scope.environ)
+    def __init__(self, source: Source, providers: settings.Providers, scope: Scope) -> None:
+        sets = inputs.read_sets(source["hyperparameters"], scope)
+        self.context = inputs.Context(source.folder.as_posix(), sets, scope.findings, scope.environ)
         self.declared = expand(source.sections, scope)
         self.linker = Linker(self.declared, scope.findings)
-        self.checks = read_checks(source, scope.findings)
+        self.checks = inputs.read_checks(source, scope.findings)
         self.providers = providers
         self.findings = scope.findings
 
@@ -193,16 +175,16 @@ class _Resources:
             if isinstance(name, str):
                 key = (resource.provider, draft.address.kind, name.casefold())
                 named.setdefault(key, []).append(draft)
-        check_unique_names(named, self.findings)
+        inputs.check_unique_names(named, self.findings)
         return resources
 
     def _resource(self, draft: Draft) -> Resource:
-        prepared: PreparedInputs = resolve(kind_of(draft.address).make_inputs)(draft, self.context)
+        prepared: inputs.PreparedInputs = resolve(kind_of(draft.address).make_inputs)(draft, self.context)
         if self.checks and kind_of(draft.address).is_data:
-            add_checks(prepared.inputs, self.checks)
+            inputs.add_checks(prepared.inputs, self.checks)
         provider = self._provider(draft)
         defaults = self.providers.setting(provider, "defaults")
-        complete(draft, prepared.inputs, self.providers.type_of(provider), defaults, self.findings)
+        inputs.complete(draft, prepared.inputs, self.providers.type_of(provider), defaults, self.findings)
         bare = self.linker.bare_names(draft, prepared.inputs)
         places = self.linker.check([*draft.uses, *prepared.uses, *bare])
         self.linker.model(draft, prepared.inputs)
@@ -236,13 +218,13 @@ def _lifecycle(draft: Draft, findings: list[Diagnostic]) -> Lifecycle:
     if block is None:
         return _NO_LIFECYCLE
     model = schema.resource_block(draft.address.kind)
-    inputs = sorted(model.fields.keys() - COMMON_KEYS)
+    known = sorted(model.fields.keys() - COMMON_KEYS)
     for index, name in enumerate(block.ignore_changes or ()):
-        if name.partition(".")[0] not in inputs:
+        if name.partition(".")[0] not in known:
             summary = f"{kind_of(draft.address).noun} has no input `{name}`"
             detail = "`ignore_changes` lists the inputs whose changes are ignored."
             path = ("lifecycle", "ignore_changes", index)
-            draft.entry.report(findings, path, summary, detail, did_you_mean(name, inputs))
+            draft.entry.report(findings, path, summary, detail, did_you_mean(name, known))
     return Lifecycle(
         block.prevent_destroy,
         tuple(sorted(block.ignore_changes or ())),
@@ -263,7 +245,7 @@ def _outputs(source: Source, scope: Scope, linker: Linker) -> tuple[Output, ...]
 
 def _output(entry: Entry, scope: Scope) -> tuple[Output | None, list[Use]]:
     """An output, which is a value or a mapping with `value`, and its references."""
-    check_name(entry, "an output", scope.findings)
+    settings.check_name(entry, "an output", scope.findings)
     evaluator = Evaluator(entry, scope, INPUTS)
     data = evaluator.evaluate(entry.data)
     if has_unknown(data):

@@ -12,16 +12,8 @@ from typing import Any, NamedTuple
 from msgspec import Struct, field
 
 from ftops.config.loader import expression_errors as errors
+from ftops.config.loader import phases
 from ftops.config.loader.files import Entry, Keys
-from ftops.config.loader.phases import (
-    DEFAULTS,
-    NAMED_SETTINGS,
-    PUBLIC_SETTINGS,
-    SETTINGS,
-    STATE_KEY,
-    Phase,
-    SecretRule,
-)
 from ftops.config.schema.field_types import UNKNOWN, Hidden, Unknown
 from ftops.core.address import Fragment, Reference, Scalar, Secret, Value, join, parse_reference, render, scan
 from ftops.core.errors import Diagnostic
@@ -100,7 +92,7 @@ class _Invalid(Exception):
 class Evaluator:
     """Evaluates the data of one entry. `uses` collects the references in it."""
 
-    def __init__(self, entry: Entry, scope: Scope, phase: Phase, each: Each | None = None) -> None:
+    def __init__(self, entry: Entry, scope: Scope, phase: phases.Phase, each: Each | None = None) -> None:
         self.entry = entry
         self.scope = scope
         self.phase = phase
@@ -233,20 +225,20 @@ class Evaluator:
             return value
         if known.value is None:
             return None
-        if self.phase.secrets is SecretRule.KEEP:
+        if self.phase.secrets is phases.SecretRule.KEEP:
             return self._hide(Secret("var", name), known.value, path)
-        if self.phase.secrets is not SecretRule.RESOLVE:
+        if self.phase.secrets is not phases.SecretRule.RESOLVE:
             raise _Invalid(*errors.SENSITIVE)
         self._use(str(known.value))
         return Given(known.value) if isinstance(known.value, str) else known.value
 
     def _environment(self, name: str, inside: str, path: Keys) -> Any:
-        if self.phase.secrets is SecretRule.REFUSE:
+        if self.phase.secrets is phases.SecretRule.REFUSE:
             raise _Invalid(*(errors.ENV_IN_NAME if self.phase.variables else errors.ENV_IN_PATH))
         secret = Secret("env", name)
-        if self.phase.secrets is SecretRule.NAME:
+        if self.phase.secrets is phases.SecretRule.NAME:
             return secret
-        (self.scope.keys if self.phase is STATE_KEY else self.scope.asked).add(secret)
+        (self.scope.keys if self.phase is phases.STATE_KEY else self.scope.asked).add(secret)
         value = self.scope.environ.get(name)
         if value is None:
             summary = f"the environment variable {name} is not set"
@@ -254,7 +246,7 @@ class Evaluator:
             place = self.entry.place_in(path, expression_pattern(inside))
             finding = Diagnostic(summary, detail, f"Set it before the command: export {name}=…", place)
             return self._unset(finding, path)
-        if self.phase.secrets is SecretRule.KEEP:
+        if self.phase.secrets is phases.SecretRule.KEEP:
             return self._hide(secret, Given(value), path)
         self._use(value)
         return Given(value)
@@ -265,8 +257,8 @@ class Evaluator:
     def _unset(self, finding: Diagnostic, path: Keys) -> Unknown:
         """UNKNOWN, with a finding if the value is needed. To delete a resource, only its lifecycle and the
         settings of its provider are."""
-        is_setting = self.phase in (SETTINGS, NAMED_SETTINGS, PUBLIC_SETTINGS) or (
-            self.phase is DEFAULTS and not self.scope.destroying
+        is_setting = self.phase in (phases.SETTINGS, phases.NAMED_SETTINGS, phases.PUBLIC_SETTINGS) or (
+            self.phase is phases.DEFAULTS and not self.scope.destroying
         )
         if is_setting:
             self.scope.unset.append((self.entry, finding))
@@ -293,8 +285,8 @@ class Evaluator:
 def evaluate_keys(
     entry: Entry,
     scope: Scope,
-    phases: Mapping[str, Phase],
-    default: Phase,
+    phases: Mapping[str, phases.Phase],
+    default: phases.Phase,
     each: Each | None = None,
     without: str = "",
 ) -> tuple[dict[str, Any], list[Use]]:

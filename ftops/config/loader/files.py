@@ -16,14 +16,13 @@ from ftops.config.schema import sections
 from ftops.config.schema.refactorings import REFACTORINGS
 from ftops.core.confined_files import Refused, content, leads_out, opened, real
 from ftops.core.errors import Diagnostic, Place
-from ftops.core.project import CATALOG_FILE, display, project_root, spec_folder
+from ftops.core.project import CATALOG_FILE, SPEC_SUFFIXES, display, project_root, spec_folder
 from ftops.core.snippets import command
 from ftops.core.suggestions import did_you_mean
 from ftops.yaml import document as yaml_document
 from ftops.yaml.document import Document
 
 Keys = yaml_document.Path
-SUFFIXES = (".yaml", ".yml")
 
 
 class Entry(Struct, frozen=True):
@@ -253,7 +252,7 @@ def _spec_files(path: Path, others: set[Path], findings: list[Diagnostic]) -> li
         hint = "Give a spec file, or a folder of *.yaml files."
         findings.append(Diagnostic(f"there is no {display(path)}", "", hint))
         return []
-    candidates = sorted(f for f in path.iterdir() if f.suffix in SUFFIXES and not f.name.startswith("."))
+    candidates = sorted(f for f in path.iterdir() if f.suffix in SPEC_SUFFIXES and not f.name.startswith("."))
     files = [f for f in candidates if not f.is_dir() and f.name != CATALOG_FILE and real(f) not in others]
     if not files:
         detail = "A spec is a file, or a folder of *.yaml and *.yml files; subfolders are not read."
