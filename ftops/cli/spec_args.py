@@ -35,18 +35,20 @@ class SpecArguments(Struct, frozen=True):
         return " ".join(("ftops", name, *self.words))
 
 
-def read(spec: SpecArguments) -> Config:
+def read(spec: SpecArguments, *, destroying: bool = False) -> Config:
     """The spec, without its data. Raises SpecError, and UsageError if specs are untrusted but the command
     needs a trusted one."""
     if spec.is_untrusted:
-        return _named(_loaded_untrusted(spec), spec)
+        from ftops.cli.untrusted import read_withheld
+
+        return _named(read_withheld(partial(loaded, spec), destroying=destroying), spec)
     if is_on(UNTRUSTED, os.environ):
         raise UsageError(
             f"{UNTRUSTED} is set, but this command needs a trusted spec",
             "only `validate` and `plan` accept an untrusted spec.",
             f"unset {UNTRUSTED} if the spec is yours",
         )
-    return _named(loaded(spec, os.environ), spec)
+    return _named(loaded(spec, os.environ, destroying=destroying), spec)
 
 
 def loaded(spec: SpecArguments, environ: Mapping[str, str], *, destroying: bool = False) -> Config:
@@ -58,13 +60,6 @@ def loaded(spec: SpecArguments, environ: Mapping[str, str], *, destroying: bool 
         environ=environ,
         destroying=destroying,
     )
-
-
-def _loaded_untrusted(spec: SpecArguments, *, destroying: bool = False) -> Config:
-    """Without caches beside the spec, and with the allowed variables of the environment only."""
-    from ftops.cli.untrusted import read_withheld
-
-    return read_withheld(partial(loaded, spec), destroying=destroying)
 
 
 def _named(config: Config, spec: SpecArguments) -> Config:
@@ -111,9 +106,7 @@ def read_to_destroy(spec: SpecArguments) -> Config:
     try:
         return read(spec)
     except SpecError:
-        if spec.is_untrusted:
-            return _named(_loaded_untrusted(spec, destroying=True), spec)
-        return _named(loaded(spec, os.environ, destroying=True), spec)
+        return read(spec, destroying=True)
 
 
 def read_with_data(spec: SpecArguments) -> tuple[Config, tuple[Diagnostic, ...]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from ftops.config.data_sources import Inspected, Source
 from ftops.core.address import Address, Json, Reference, references
 from ftops.core.errors import Diagnostic, FtopsError, SpecError
 from ftops.core.nested import object_at
-from ftops.core.project import CACHE, CATALOG_FILE, CATALOG_VARIABLE, ignore, own_folder
+from ftops.core.project import CATALOG_FILE, CATALOG_VARIABLE
 from ftops.core.resource_types import METHOD_FORMATS, kind_of
 
 SHORT = 16_384
@@ -27,7 +26,7 @@ SHORT = 16_384
 def with_data(config: Config, show: Callable[[Path], str]) -> tuple[Config, tuple[Diagnostic, ...]]:
     """The config with the content of its data files: digests as inputs, size and count as facts. Also returns
     the warnings. Raises SpecError with all errors in all files."""
-    with data_cache(config) as cache:
+    with dataset.Cache.of(config.project) as cache:
         files = _Files(config, show, cache)
         resources = tuple(files.with_content(resource) for resource in config.resources)
         files.check_jobs()
@@ -45,20 +44,13 @@ def inspect_data(
 ) -> tuple[list[Inspected], list[Diagnostic]]:
     """The inspected data of each dataset, and findings about several of them together, including notes.
     `settings`: grades that override those of the config. Raises nothing."""
-    with data_cache(config) as cache:
+    with dataset.Cache.of(config.project) as cache:
         files = _Files(config, show, cache, settings)
         for resource in config.resources:
             files.with_content(resource)
         files.findings.clear()
         files.check_jobs()
     return list(files.reported.values()), files.findings
-
-
-def data_cache(config: Config) -> dataset.Cache:
-    """The cached inspections of data files."""
-    with suppress(OSError):
-        ignore(config.project)
-    return dataset.Cache(own_folder(config.project, CACHE))
 
 
 class _Files(Struct):

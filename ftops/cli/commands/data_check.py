@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +19,7 @@ from ftops.config.data_sources import Inspected, Source
 from ftops.core.address import Json
 from ftops.core.confined_files import real
 from ftops.core.errors import Diagnostic, FtopsError, UsageError
-from ftops.core.project import CACHE, FOLDER, SPEC_SUFFIXES, ignore, own_folder, project_root
+from ftops.core.project import FOLDER, SPEC_SUFFIXES, project_root
 from ftops.core.suggestions import did_you_mean
 from ftops.dataset.rules.catalogue import GRADES, RULES, SETTINGS, grade_of, names
 from ftops.dataset.rules.findings import MAX_SHOWN
@@ -132,17 +132,11 @@ def _without_spec(diagnostic: Diagnostic) -> Diagnostic:
     return replace(diagnostic, hint=hint)
 
 
-@contextmanager
-def _cache(path: Path) -> Iterator[dataset.Cache | None]:
+def _cache(path: Path) -> AbstractContextManager[dataset.Cache | None]:
     """The cache of inspections in the project of the file; None if it is in no project."""
     root = project_root(real(path).parent)
-    if not ((root / ".git").exists() or (root / FOLDER).is_dir()):
-        yield None
-        return
-    with suppress(OSError):
-        ignore(root)
-    with dataset.Cache(own_folder(root, CACHE)) as cache:
-        yield cache
+    is_project = (root / ".git").exists() or (root / FOLDER).is_dir()
+    return dataset.Cache.of(root) if is_project else nullcontext()
 
 
 def _check_spec(

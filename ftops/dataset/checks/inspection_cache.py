@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from ftops.core.confined_files import content
 from ftops.core.private_files import replace_file
-from ftops.core.project import make_own
+from ftops.core.project import CACHE, ignore, make_own, own_folder
 from ftops.dataset.files.file_identity import SETTLED, Identity, identity
 from ftops.dataset.rules.findings import Inspection, Overlap
 
@@ -51,6 +51,13 @@ class Cache:
         self._folder = folder
         self._file = folder / "datasets.json"
         self._changed = False
+
+    @classmethod
+    def of(cls, project: Path) -> Self:
+        """The cache of a project."""
+        with contextlib.suppress(OSError):
+            ignore(project)
+        return cls(own_folder(project, CACHE))
 
     def get(self, path: Path, format: str, status: os.stat_result) -> Inspection | None:
         """The inspection of the file, if it is unchanged."""
