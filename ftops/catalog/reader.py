@@ -168,11 +168,10 @@ def _model(name: str, entry: Tree, lists: Mapping[str, frozenset[str]]) -> Catal
         "training_per_million": prices.get("training_per_million", {}),
         "training_per_hour": prices.get("training_per_hour"),
         "inference_per_million": {
-            sku.casefold(): row
+            sku.casefold(): {**row, "as_of": prices.get("as_of")}
             for sku, row in prices.get("inference_per_million", {}).items()
             if {"input", "output"} <= row.keys()  # one alone isn't the price of an answer
         },
-        "prices_as_of": prices.get("as_of"),
         "training_retires": retirement.get("training"),
         "inference_retires": retirement.get("inference"),
         "is_earliest": retirement.get("earliest", False),

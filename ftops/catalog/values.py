@@ -7,6 +7,8 @@ from datetime import date
 
 from msgspec import Struct, field
 
+from ftops.core.model_names import base_of
+
 
 class TokenPrices(Struct, frozen=True):
     """US dollars per million tokens of requests and answers."""
@@ -15,6 +17,8 @@ class TokenPrices(Struct, frozen=True):
     output: float
     cached: float | None = None
     """Of input that the service has cached. None: as other input."""
+    as_of: date | None = None
+    """The date of the source."""
 
 
 class CatalogModel(Struct, frozen=True):
@@ -38,8 +42,6 @@ class CatalogModel(Struct, frozen=True):
     training_per_hour: float | None = None
     inference_per_million: Mapping[str, TokenPrices] = field(default_factory=dict)
     """SKU of a deployment in lower case → prices, for the model and for those tuned from it."""
-    prices_as_of: date | None = None
-    """The date of the source of the prices."""
     training_retires: date | None = None
     inference_retires: date | None = None
     is_earliest: bool = False
@@ -82,6 +84,12 @@ class Catalog(Struct, frozen=True):
             return next((m for m in named if m.version.casefold() == version.casefold()), None)
         by_id = next((m for m in named if name == m.id.casefold()), None)
         return by_id or (named[0] if len(named) == 1 else None)
+
+    def token_prices(self, model: str, version: str, sku: str) -> TokenPrices | None:
+        """Of a deployment of this model, also of a fine-tuned one; None if they are unknown."""
+        base = base_of(model)
+        found = self.find(base, version if base == model else "")
+        return found.inference_per_million.get((sku or "Standard").casefold()) if found else None
 
     def encoding(self, name: str) -> str:
         """The encoding of a model, by its entry or the longest known prefix of its name; empty if unknown."""

@@ -50,11 +50,13 @@ class Segments(Protocol):
 
 
 class Kept(msgspec.Struct, frozen=True):
-    """An answer, by the key of its question. `at`: when it was given (UTC, ISO 8601)."""
+    """An answer, by the key of its question. `at`: when it was given (UTC, ISO 8601); `sku`: by a deployment
+    of which SKU, because latencies differ."""
 
     key: str
     at: str
     answer: Answer
+    sku: str = ""
 
 
 class _Header(msgspec.Struct, frozen=True):

@@ -8,12 +8,14 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Struct, field
 
+from ftops.catalog import TokenPrices
 from ftops.core.address import Json
 from ftops.evaluation.agreement import Agreement, Labelled
 from ftops.evaluation.answers import Answer, Failure, Question
 from ftops.evaluation.comparison import MARGIN, Row, compare, scores_of
 from ftops.evaluation.expectations import schemas_of
 from ftops.evaluation.graders import Grade, Grader, default_graders, grade, ungraded
+from ftops.evaluation.metrics import Metrics, measured
 from ftops.evaluation.prompts import Prompt
 from ftops.evaluation.remote_graders import REMOTE
 from ftops.evaluation.statistics import ALPHA
@@ -62,6 +64,7 @@ class ModelResult(Struct, frozen=True):
     model: str
     answers: tuple[tuple[Answer | Failure, ...], ...]
     grades: Mapping[str, tuple[tuple[Grade, ...], ...]]
+    metrics: Metrics = Metrics()
 
     @property
     def given(self) -> list[Answer]:
@@ -105,12 +108,14 @@ class Evaluation(Struct, frozen=True):
 
 class Given(Struct, frozen=True):
     """The answers of one model to all questions, in their order; `grades` has those of the graders that are
-    asked, by name."""
+    asked, by name. `fresh`: the answers that weren't cached; `prices`: None if they are unknown."""
 
     deployment: str
     model: str
     answers: Sequence[Answer | Failure]
     grades: Mapping[str, Sequence[Grade]] = {}
+    fresh: Sequence[Answer] = ()
+    prices: TokenPrices | None = None
 
 
 def evaluate(inputs: Inputs, given: Sequence[Given], baseline: str = "") -> Evaluation:
@@ -143,6 +148,12 @@ def _graded(inputs: Inputs, given: Given) -> ModelResult:
         given.model,
         _by_prompt(inputs, given.answers),
         {name: _by_prompt(inputs, flat) for name, flat in grades.items()},
+        measured(
+            [answer for answer in given.answers if isinstance(answer, Answer)],
+            given.fresh,
+            given.prices,
+            inputs.alpha,
+        ),
     )
 
 

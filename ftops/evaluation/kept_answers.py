@@ -26,9 +26,10 @@ class KeptAnswers:
     the shared ones can't be read."""
 
     def __init__(
-        self, project: Path, model: str, fresh: bool = False, shared: Segments | None = None
+        self, project: Path, model: str, fresh: bool = False, shared: Segments | None = None, sku: str = ""
     ) -> None:
         self._model = model
+        self._sku = sku
         self._files = AnswerFiles(answers_folder(project), digest_of(model), shared)
         self._fresh = fresh
         self._lock = threading.Lock()
@@ -37,6 +38,8 @@ class KeptAnswers:
         self._shared: dict[str, Kept] = {}
         self._unshared: dict[str, Kept] = {}
         self._failed: FtopsError | None = None
+        self.added: list[Answer] = []
+        """The answers that were given since this object was made: only these have a latency."""
         self.unusable = self._files.pull()
         """Shared segments that are damaged or can't be trusted."""
         self._load()
@@ -57,10 +60,11 @@ class KeptAnswers:
 
     def add(self, key: str, answer: Answer) -> None:
         """On disk when it returns. Raises UsageError."""
-        kept = Kept(key, iso_timestamp(datetime.now(UTC)), answer)
+        kept = Kept(key, iso_timestamp(datetime.now(UTC)), answer, self._sku)
         with self._lock:
             self._files.append(self._model, kept)
             self._kept[key] = self._unshared[key] = kept
+            self.added.append(answer)
 
     def share(self, *, now: bool) -> FtopsError | None:
         """Shares the answers that aren't shared yet; unless `now`, only if they are many or old. Only within

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache
-from math import lgamma, sqrt
+from math import ceil, lgamma, sqrt
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -172,6 +172,22 @@ def cohens_kappa(first: Sequence[object], second: Sequence[object]) -> float | N
     ours, theirs = Counter(first), Counter(second)
     by_chance = sum(count * theirs[said] for said, count in ours.items())
     return (n * agreed - by_chance) / (n * n - by_chance) if by_chance < n * n else None
+
+
+def quantile(
+    values: Sequence[float], share: float, alpha: float = ALPHA, seed: int = 0, draws: int = DRAWS
+) -> tuple[float, Interval | None]:
+    """The quantile of sorted values by its nearest rank, and its seeded bootstrap interval; None if there are
+    fewer than FEWEST_CLUSTERS values."""
+    count = len(values)
+    rank = max(1, ceil(share * count))
+    value = values[rank - 1]
+    if count < FEWEST_CLUSTERS:
+        return value, None
+    # Where the value of this rank comes from, if as many values are drawn with replacement.
+    places = np.random.default_rng(seed).beta(rank, count + 1 - rank, draws) * count
+    low, high = np.quantile(places, [alpha / 2, 1 - alpha / 2])
+    return value, Interval(values[int(low)], values[min(int(high), count - 1)])
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:

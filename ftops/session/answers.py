@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 _FOLDER = "answers/"
 
 
-def kept_answers(config: Config, model: str, fresh: bool = False) -> KeptAnswers:
+def kept_answers(config: Config, model: str, fresh: bool = False, sku: str = "") -> KeptAnswers:
     """Raises UsageError, StateError."""
-    return KeptAnswers(config.project, model, fresh, shared_answers(config))
+    return KeptAnswers(config.project, model, fresh, shared_answers(config), sku)
 
 
 def shared_answers(config: Config) -> BucketSegments | None:

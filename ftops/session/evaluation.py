@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from ftops import catalog
+from ftops.catalog import TokenPrices
 from ftops.core.errors import FtopsError, UsageError
 from ftops.core.resource_types import kind_of
 from ftops.core.suggestions import did_you_mean
@@ -34,6 +38,7 @@ class Evaluator:
         self._baseline = baseline
         everyone = list(dict.fromkeys([*names, *([baseline] if baseline else [])]))
         self._asked = {name: _asked(session, name, fresh) for name in everyone}
+        self._prices = _prices(session, everyone)
         if baseline and list(names) == [baseline]:
             raise UsageError(
                 f"{baseline} can't be compared with itself", "", "name another deployment with --against"
@@ -82,9 +87,17 @@ class Evaluator:
                 self._questions, concurrency, partial(on_answer, name), partial(tell, name)
             )
             grades = self._remote.grades(answers, concurrency, tell)
-            results.append(Given(name, asked.model.rpartition("|")[2], answers, grades))
+            model = asked.model.rpartition("|")[2]
+            results.append(Given(name, model, answers, grades, asked.kept.added, self._prices[name]))
         evaluation = evaluate(self._inputs, results, self._baseline)
         return replace(evaluation, agreements=self._remote.agreements(concurrency, tell))
+
+
+def _prices(session: Session, names: Sequence[str]) -> Mapping[str, TokenPrices | None]:
+    """Of each deployment, by the catalogue."""
+    known = catalog.load(session.config.project, os.environ)
+    resources = {name: find_deployment(session, name)[0] for name in names}
+    return {name: known.token_prices(*_model(found), _sku(found).name) for name, found in resources.items()}
 
 
 def find_deployment(session: Session, name: str) -> tuple[ResourceState, Answers]:
@@ -116,8 +129,8 @@ def _asked(session: Session, name: str, fresh: bool) -> Asked:
         str(resource.outputs.get("name") or name),
         model,
         provider,
-        kept_answers(session.config, model, fresh),
-        _capacity(resource),
+        kept_answers(session.config, model, fresh, _sku(resource).name),
+        _sku(resource).capacity,
     )
 
 
@@ -139,13 +152,23 @@ def _asker(session: Session, grader: Grader, candidates: Sequence[Asked], fresh:
 
 def _identity(resource: ResourceState) -> str:
     """Never the name of the deployment: another one of the same model gives the same answers."""
-    outputs, inputs = resource.outputs, resource.inputs
-    model = str(outputs.get("model") or inputs.get("model"))
-    version = str(outputs.get("model_version") or inputs.get("model_version") or "")
+    model, version = _model(resource)
     return f"{resource.account}|{model}{'@' if version else ''}{version}"
 
 
-def _capacity(resource: ResourceState) -> int | None:
+def _model(resource: ResourceState) -> tuple[str, str]:
+    """Name and version, which may be empty."""
+    outputs, inputs = resource.outputs, resource.inputs
+    version = str(outputs.get("model_version") or inputs.get("model_version") or "")
+    return str(outputs.get("model") or inputs.get("model")), version
+
+
+class _Sku(NamedTuple):
+    name: str
+    capacity: int | None
+
+
+def _sku(resource: ResourceState) -> _Sku:
     sku = resource.outputs.get("sku") or resource.inputs.get("sku")
-    capacity = sku.get("capacity") if isinstance(sku, Mapping) else None
-    return capacity if isinstance(capacity, int) else None
+    name, capacity = (sku.get("name"), sku.get("capacity")) if isinstance(sku, Mapping) else ("", None)
+    return _Sku(str(name or ""), capacity if isinstance(capacity, int) else None)

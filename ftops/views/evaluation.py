@@ -9,6 +9,7 @@ from ftops.core.address import Json
 from ftops.evaluation.answers import Answer, Failure
 from ftops.evaluation.comparison import Row, Share
 from ftops.evaluation.evaluation import Comparison, Evaluation, ModelResult
+from ftops.evaluation.metrics import FEWEST_FOR_P95, Latency, Metrics, Quantile
 from ftops.evaluation.prompts import Prompt
 from ftops.evaluation.statistics import Interval
 from ftops.views.paint import PLAIN, Painter, clean
@@ -127,15 +128,51 @@ def _joined(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _usage(evaluation: Evaluation) -> Iterator[str]:
-    """Tokens of an answer, as the service counted them, of each deployment."""
-    for result in evaluation.results:
-        given = result.given
-        if not given:
-            continue
-        spent = [sum(getattr(a.usage, kind) for a in given) / len(given) for kind in ("input", "output")]
-        if any(spent):
-            yield f"{clean(result.deployment)}: {spent[0]:,.0f} tokens in and {spent[1]:,.0f} out per answer"
+    rows = usage_rows(evaluation)
+    widths = [max(len(clean(row[i])) for row in rows) for i in range(len(rows[0]))]
+    yield from (clean(_joined(row, widths)) for row in rows)
+    yield from usage_notes(evaluation)
     yield ""
+
+
+def usage_rows(evaluation: Evaluation) -> list[list[str]]:
+    """The heading, then what the answers of each deployment took."""
+    heading = ["per answer", "tokens in", "cached", "tokens out", "$ per 1,000", "median", "p95"]
+    return [heading, *(_usage_cells(result.deployment, result.metrics) for result in evaluation.results)]
+
+
+def _usage_cells(name: str, metrics: Metrics) -> list[str]:
+    unknown = not metrics.counted
+    tokens = (metrics.input, metrics.cached, metrics.output)
+    found = metrics.latency
+    return [
+        name,
+        *("n/a" if unknown else f"{number:,.0f}" for number in tokens),
+        "n/a" if metrics.cost_per_1000 is None else f"{metrics.cost_per_1000:,.4f}",
+        _milliseconds(found.median) if found else "n/a",
+        _milliseconds(found.p95) if found and found.p95 else "n/a",
+    ]
+
+
+def _milliseconds(found: Quantile) -> str:
+    low_high = f" [{found.interval.low:,.0f}, {found.interval.high:,.0f}]" if found.interval else ""
+    return f"{found.value:,.0f} ms{low_high}"
+
+
+def usage_notes(evaluation: Evaluation) -> Iterator[str]:
+    """Below the table: where prices and latencies come from, and why some are missing."""
+    metrics = [result.metrics for result in evaluation.results]
+    dates = {str(m.prices.as_of) for m in metrics if m.prices and m.prices.as_of}
+    if dates:
+        yield f"Prices as of {' and '.join(sorted(dates))}."
+    if any(m.prices is None for m in metrics):
+        yield "A price isn't known: add it to ftops.catalog.yaml."
+    counts = [m.latency.answers if m.latency else 0 for m in metrics]
+    if not any(counts):
+        yield "Cached answers have no latency (--fresh)."
+    elif min(counts) < FEWEST_FOR_P95:
+        shown = " and ".join(map(str, counts))
+        yield f"Latencies of {shown} new answers; p95 needs {FEWEST_FOR_P95}."
 
 
 def _wrong(
@@ -247,11 +284,32 @@ def to_json(evaluation: Evaluation) -> dict[str, Json]:
                 "name": result.deployment,
                 "model": result.model,
                 "answered": len(result.given),
+                "metrics": _metrics_json(result.metrics),
                 "wrong": list(wrong_answers(evaluation, result)),
             }
             for result in evaluation.results
         ],
     }
+
+
+def _metrics_json(metrics: Metrics) -> dict[str, Json]:
+    tokens = ("input", "cached", "output")
+    found = metrics.latency
+    return {
+        **{f"{name}_tokens": getattr(metrics, name) if metrics.counted else None for name in tokens},
+        "cost_per_1000": metrics.cost_per_1000,
+        "prices_as_of": str(metrics.prices.as_of) if metrics.prices and metrics.prices.as_of else None,
+        "latency": _latency_json(found) if found else None,
+    }
+
+
+def _latency_json(found: Latency) -> dict[str, Json]:
+    p95 = _quantile_json(found.p95) if found.p95 else None
+    return {"answers": found.answers, "median": _quantile_json(found.median), "p95": p95}
+
+
+def _quantile_json(found: Quantile) -> dict[str, Json]:
+    return {"milliseconds": found.value, "interval": list(found.interval) if found.interval else None}
 
 
 def _comparison_json(comparison: Comparison) -> dict[str, Json]:

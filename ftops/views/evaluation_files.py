@@ -13,8 +13,17 @@ from ftops.evaluation.answers import Answer, Failure
 from ftops.evaluation.comparison import Row
 from ftops.evaluation.evaluation import Comparison, Evaluation, ModelResult
 from ftops.evaluation.graders import Grade
+from ftops.evaluation.metrics import Metrics
 from ftops.evaluation.prompts import Prompt
-from ftops.views.evaluation import answer_text, expected_text, notes, rows_to_show, table_rows
+from ftops.views.evaluation import (
+    answer_text,
+    expected_text,
+    notes,
+    rows_to_show,
+    table_rows,
+    usage_notes,
+    usage_rows,
+)
 from ftops.views.paint import clean
 from ftops.views.values import plural
 
@@ -33,12 +42,26 @@ def to_junit(evaluation: Evaluation) -> str:
             name = " / ".join(filter(None, (result.deployment, prompt.slice)))
             if name not in suites:
                 suites[name] = ET.SubElement(root, "testsuite", name=_xml(name))
+                _add_properties(suites[name], result.metrics)
             case = ET.SubElement(suites[name], "testcase", name=_xml(prompt.text), classname=_xml(name))
             _add_outcome(case, prompt, answers, grades)
         for suite in suites.values():
             for key, tag in (("tests", "testcase"), ("failures", "failure"), ("errors", "error")):
                 suite.set(key, str(sum(1 for _ in suite.iter(tag))))
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
+
+
+def _add_properties(suite: ET.Element, metrics: Metrics) -> None:
+    """Of all answers of the deployment, also if the suite is one of its slices."""
+    known = {
+        "input_tokens": metrics.input if metrics.counted else None,
+        "output_tokens": metrics.output if metrics.counted else None,
+        "cost_per_1000": metrics.cost_per_1000,
+    }
+    properties = ET.SubElement(suite, "properties")
+    for name, value in known.items():
+        if value is not None:
+            ET.SubElement(properties, "property", name=name, value=f"{value:g}")
 
 
 def _rows(
@@ -126,6 +149,7 @@ def to_html(evaluation: Evaluation) -> str:
         f"{plural(evaluation.inputs.samples, 'answer')} each</p>",
         *(_verdict(name, verdict) for name, verdict in evaluation.verdicts.items() if verdict),
         *(part for comparison in evaluation.comparisons for part in _table(evaluation, comparison)),
+        *_usage(evaluation),
         *_answers(evaluation),
         f"<script>{_SCRIPT}</script></body></html>\n",
     ]
@@ -153,6 +177,15 @@ def _table(evaluation: Evaluation, comparison: Comparison) -> Iterator[str]:
         marked = (f"<td{_cell_class(row, i)}>{_html(cell)}</td>" for i, cell in enumerate(cells))
         yield f"<tr>{''.join(marked)}</tr>"
     yield f'</tbody></table></div><p class="dim">{"<br>".join(map(_html, notes(evaluation, comparison)))}</p>'
+
+
+def _usage(evaluation: Evaluation) -> Iterator[str]:
+    heading, *rows = usage_rows(evaluation)
+    yield '<h2>Tokens, cost, latency</h2><div class="wide"><table><thead><tr>'
+    yield "".join(f"<th>{_html(cell)}</th>" for cell in heading) + "</tr></thead><tbody>"
+    for cells in rows:
+        yield f"<tr>{''.join(f'<td>{_html(cell)}</td>' for cell in cells)}</tr>"
+    yield f'</tbody></table></div><p class="dim">{"<br>".join(map(_html, usage_notes(evaluation)))}</p>'
 
 
 def _cell_class(row: Row, index: int) -> str:

@@ -80,7 +80,8 @@ def test_what_is_known() -> None:
         "global_standard": 25.0,
         "developer": 12.5,
     }
-    assert mini.inference_per_million["globalstandard"] == TokenPrices(0.15, 0.6, 0.075)
+    list_date = date(2026, 8, 11)
+    assert mini.inference_per_million["globalstandard"] == TokenPrices(0.15, 0.6, 0.075, list_date)
     assert "developertier" not in mini.inference_per_million, "it isn't offered"
     assert known.hosting_per_hour["standard"] == 1.7
     assert known.limits["file_bytes"] == 512_000_000
@@ -90,9 +91,10 @@ def test_what_is_known() -> None:
 @pytest.mark.parametrize("model", load(Path("/nowhere"), NOTHING).models.values(), ids=lambda m: m.id)
 def test_prices_have_a_date_and_are_plausible(model: catalog.CatalogModel) -> None:
     prices = model.inference_per_million
-    known = bool(prices or model.training_per_million or model.training_per_hour)
-    assert (model.prices_as_of is not None) == known
+    written = entries()[f"models.{model.id}"].get("prices")
+    assert not isinstance(written, dict) or {"source", "as_of"} < written.keys()
     for sku, row in prices.items():
+        assert row.as_of is not None
         assert 0 < (row.cached or row.input) <= row.input <= row.output < 100
         assert row.input >= prices["globalstandard"].input, f"{sku} is dearer than the global one"
 
@@ -102,8 +104,8 @@ def test_prices_of_ones_own(tmp_path: Path) -> None:
     own = f"models:\n  {MINI}:\n    prices:\n      inference_per_million: {rows}\n"
     found = with_overlay(tmp_path, own).models[MINI].inference_per_million
     assert "globalstandard" not in found, "the price of an answer is unknown"
-    assert found["standard"] == TokenPrices(0.165, 0.66)
-    assert found["ours"] == TokenPrices(2, 3)
+    assert found["standard"] == TokenPrices(0.165, 0.66, None, date(2026, 8, 11))
+    assert found["ours"].output == 3
 
 
 def test_an_overlay_is_merged_key_by_key(tmp_path: Path) -> None:

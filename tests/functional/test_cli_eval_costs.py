@@ -1,0 +1,123 @@
+"""`ftops eval`: tokens, costs, latencies and budgets, over HTTP to the emulator."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.support.command import FTOPS, ROOT, run
+from tests.support.emulator_admin import Admin
+
+SPEC = """\
+providers: {local: {type: emulator, settings: {answer_seconds: 0.04}}}
+deployments:
+  mini: {model: gpt-4o-mini-2024-07-18, sku: {name: GlobalStandard, capacity: 5}}
+  nano: {model: gpt-4.1-nano-2025-04-14, sku: {name: Standard, capacity: 5}}
+  replay: {model: replay}
+"""
+UNKNOWN = "models: {gpt-4.1-nano-2025-04-14: {prices: {inference_per_million: {Standard: }}}}\n"
+OFFER = ("--prompts", "prompts.json", "--tools", "functions.json", "--system", "system.txt")
+BOTH = ("--deployment", "mini", "--against", "nano", *OFFER, "-y")
+CALLS = "/chat/completions"
+
+
+@pytest.fixture(scope="module")
+def applied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("costs")
+    (folder / "ftops.yaml").write_text(SPEC)
+    for name in ("prompts.json", "functions.json", "system.txt"):
+        shutil.copy(ROOT / "specs" / "quickstart" / name, folder)
+    done = run([*FTOPS, "apply", "-y"], folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture
+def folder(applied: Path) -> Iterator[Path]:
+    """Without answers and with the usual prices."""
+    yield applied
+    shutil.rmtree(applied / ".ftops" / "answers", ignore_errors=True)
+    (applied / "ftops.catalog.yaml").unlink(missing_ok=True)
+    admin_of(applied).delete("log")
+
+
+def admin_of(folder: Path) -> Admin:
+    return Admin(folder / ".ftops" / "emulator", lambda: run([*FTOPS, "plan"], folder))
+
+
+def evaluate(folder: Path, *words: str, code: int = 0) -> tuple[str, str]:
+    done = run([*FTOPS, "eval", *words], folder)
+    assert done.returncode == code, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done.stdout, done.stderr
+
+
+def metrics(folder: Path, *words: str, code: int = 0) -> list[dict[str, Any]]:
+    found = json.loads(evaluate(folder, *words, "-o", "json", code=code)[0])
+    return [model["metrics"] for model in found["models"]]
+
+
+def test_costs_are_by_the_prices_of_model_and_sku(folder: Path) -> None:
+    mini, nano = metrics(folder, *BOTH)
+    for found, (price, cached, output) in ((mini, (0.15, 0.075, 0.60)), (nano, (0.11, 0.028, 0.44))):
+        tokens = [found[f"{kind}_tokens"] for kind in ("input", "cached", "output")]
+        assert tokens[0] > 1800 and tokens[1] > 1000 and tokens[2] > 3
+        spent = (tokens[0] - tokens[1]) * price + tokens[1] * cached + tokens[2] * output
+        assert found["cost_per_1000"] == pytest.approx(spent / 1000)
+        assert found["prices_as_of"] == "2026-08-11"
+
+
+def test_latencies_are_those_of_new_answers_only(folder: Path) -> None:
+    mini = metrics(folder, *BOTH)[0]["latency"]
+    assert (mini["answers"], mini["p95"]) == (20, None)
+    low, high = mini["median"]["interval"]
+    assert 0 < low <= mini["median"]["milliseconds"] <= high
+    assert [found["latency"] for found in metrics(folder, *BOTH)] == [None, None]
+    more = metrics(folder, *BOTH, "--samples", "3")[0]["latency"]
+    assert more["answers"] == 40
+    assert more["p95"]["milliseconds"] >= more["median"]["milliseconds"]
+    kept = [json.loads(line) for line in kept_lines(folder)]
+    assert {row["sku"] for row in kept if "key" in row} == {"GlobalStandard", "Standard"}
+    assert all(row["answer"]["milliseconds"] > 0 and row["at"] for row in kept if "key" in row)
+
+
+def kept_lines(folder: Path) -> Iterator[str]:
+    for file in (folder / ".ftops" / "answers").rglob("*.jsonl"):
+        yield from file.read_text(encoding="utf-8").splitlines()
+
+
+def test_every_report_has_tokens_and_costs(folder: Path) -> None:
+    outs = [word for name in ("r.html", "r.md", "r.xml", "r.json") for word in ("--out", name)]
+    shown, _ = evaluate(folder, *BOTH, *outs)
+    (row,) = re.findall(r"^mini .*$", shown, re.M)
+    cells = re.split(r"\s{2,}", row)
+    assert re.fullmatch(r"[\d,]+ ms \[[\d,]+, [\d,]+\]", cells[5])
+    assert cells[6] == "n/a"
+    assert "Prices as of 2026-08-11." in shown
+    assert "Latencies of 20 and 20 new answers; p95 needs 40." in shown
+    assert row in (folder / "r.md").read_text(encoding="utf-8")
+    page = (folder / "r.html").read_text(encoding="utf-8")
+    assert "".join(f"<td>{cell}</td>" for cell in cells) in page
+    suite = ElementTree.fromstring((folder / "r.xml").read_text(encoding="utf-8"))[0]
+    found = {p.get("name"): float(p.get("value", "")) for p in suite.iter("property")}
+    model = json.loads((folder / "r.json").read_text(encoding="utf-8"))["models"][0]["metrics"]
+    assert found["cost_per_1000"] == pytest.approx(model["cost_per_1000"], rel=1e-4)
+    assert cells[4] == f"{model['cost_per_1000']:.4f}"
+    again, _ = evaluate(folder, *BOTH)
+    assert "Cached answers have no latency (--fresh)." in again
+
+
+def test_an_unknown_price_is_not_zero(folder: Path) -> None:
+    (folder / "ftops.catalog.yaml").write_text(UNKNOWN)
+    shown, _ = evaluate(folder, *BOTH)
+    assert re.search(r"^nano +[\d,]+ +[\d,]+ +[\d,]+ +n/a ", shown, re.M)
+    assert "A price isn't known: add it to ftops.catalog.yaml." in shown
+    mini, nano = metrics(folder, *BOTH)
+    assert mini["cost_per_1000"] > 0
+    assert (nano["cost_per_1000"], nano["prices_as_of"]) == (None, None)
