@@ -190,7 +190,6 @@ FILES = {"confined_files.py", "private_files.py"}
 """What opens files: within the project and regular, or private and through no link."""
 _OPENS = {"read_text", "read_bytes", "write_text", "write_bytes", "FileIO"}
 _OWN_CHOICE = {
-    "disk_errors.py": "a folder, to sync it",
     "console.py": "the null device",
     "previous_version.py": "a temporary file",
     "account_import.py": "a file that was created just before",

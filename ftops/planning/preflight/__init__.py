@@ -18,7 +18,7 @@ from ftops.config.config import Config, Resource
 from ftops.core.address import Address, Json
 from ftops.core.errors import Diagnostic, Permanent, ProviderError
 from ftops.planning.plan import MAKING, Change
-from ftops.planning.preflight import access, limits, models, names
+from ftops.planning.preflight import account, limits, models
 from ftops.planning.preflight.context import Situation
 from ftops.providers.account_facts import AccountFacts
 from ftops.providers.base import Inspects, Provider
@@ -28,12 +28,12 @@ __all__ = ["RULES", "Situation", "check", "run_preflight"]
 Rule = Callable[[Situation], Iterable[Diagnostic]]
 
 RULES: tuple[Rule, ...] = (
-    access.reachable,
-    access.roles,
-    access.settled,
-    names.long_enough,
-    names.taken,
-    names.shared,
+    account.reachable,
+    account.roles,
+    account.settled,
+    account.long_enough,
+    account.taken,
+    account.shared,
     models.known,
     models.spelled,
     models.tunable,

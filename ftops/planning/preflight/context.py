@@ -14,7 +14,7 @@ from ftops.config.config import Resource
 from ftops.config.model_references import referenced_model
 from ftops.core.address import Address, Json, Value
 from ftops.core.errors import Diagnostic, Place
-from ftops.core.model_names import ModelName, split
+from ftops.core.model_names import ModelName
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import ResourceType, kind_of
 from ftops.planning.plan import MAKING, Action, Change
@@ -58,19 +58,6 @@ class Situation:
         """The resources of the wanted kinds that are created or changed in the account of a provider."""
         return [change.address for change in self.concerned(is_wanted, MAKING, provider)]
 
-    def training_types(self, provider: str) -> Mapping[Address, str]:
-        """The new jobs in the account of a provider, and how each is trained."""
-        new = self.concerned(lambda kind: kind.trains, provider=provider)
-        return {change.address: text(change.after, "training_type") or "standard" for change in new}
-
-    def declared(self, is_wanted: Wanted) -> Iterator[Resource]:
-        """The declared resources of the wanted kinds."""
-        return (one for one in self.resources.values() if is_wanted(kind_of(one.address)))
-
-    def model(self, change: Change) -> ModelName | None:
-        """The model of a new job or deployment."""
-        return self.named(change.after.get("model"), text(change.after, "version"))
-
     def named(self, value: Value, version: str = "") -> ModelName | None:
         """The model that an input names, followed through references to jobs."""
         return referenced_model(value, self.resources, version)
@@ -92,11 +79,6 @@ class Situation:
         service = PROVIDER_TYPES[self.accounts[provider].service]
         return self.catalog.of_platform if service.platform_catalog else self.catalog
 
-    def base_name(self, provider: str, model: ModelName) -> str:
-        """The base model's name without its version."""
-        found = self.offered(provider, model) or self.listed(provider, model)
-        return found.name if found else split(model.base)[0]
-
     def limit(self, provider: str, name: str) -> int | None:
         """A limit of the account; if it doesn't report one, the catalogue's."""
         return self.accounts[provider].limits.get(name, self.catalog_of(provider).limits.get(name))
@@ -108,6 +90,9 @@ class Situation:
         resource = self.resources.get(address)
         place = resource.place if resource else None
         return Diagnostic(f"{address}: {summary}", detail, hint, place, severity)
+
+    def warning(self, address: Address, summary: str, detail: str, hint: str) -> Diagnostic:
+        return self.finding(address, summary, detail, hint, "warning")
 
     def about_provider(
         self, provider: str, summary: str, detail: str, hint: str, severity: str = "error"

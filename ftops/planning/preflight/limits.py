@@ -10,7 +10,7 @@ from typing import NamedTuple
 from ftops.core.address import Address, Value
 from ftops.core.dag import closure, reverse
 from ftops.core.errors import Diagnostic
-from ftops.core.model_names import ModelName
+from ftops.core.model_names import ModelName, split
 from ftops.core.resource_types import RESOURCE_TYPES, ResourceType, kind_of
 from ftops.planning.plan import Action, Change
 from ftops.planning.preflight.context import MAKES, Situation, find, text
@@ -104,7 +104,9 @@ def _taken(situation: Situation, change: Change, measure: Measure) -> dict[str, 
 
 
 def _capacity(situation: Situation, provider: str, size: Size) -> tuple[str, float] | None:
-    name, base = _listed_usage(situation, provider, size), situation.base_name(provider, size.model)
+    name = _listed_usage(situation, provider, size)
+    found = situation.offered(provider, size.model) or situation.listed(provider, size.model)
+    base = found.name if found else split(size.model.base)[0]
     if not name and base:
         name = f"OpenAI.{size.sku}.{base}{'-finetune' if size.model.tuned else ''}"
     return (normal(name), size.capacity) if name else None
@@ -142,7 +144,7 @@ def _report(situation: Situation, usage: Usage, found: Shortage, what: str, hint
         return situation.finding(found.step.address, summary, detail, hint)
     detail += " Other steps of the plan free enough, but aren't certain to run first."
     summary = f"quota may run short: {usage.title} ({usage.name})"
-    return situation.finding(found.step.address, summary, detail, _LATER_HINT, severity="warning")
+    return situation.warning(found.step.address, summary, detail, _LATER_HINT)
 
 
 _MEGABYTE = 1_000_000
@@ -197,13 +199,12 @@ def all_file_sizes(situation: Situation) -> Iterator[Diagnostic]:
         new = list(situation.concerned(lambda kind: kind.is_data, provider=provider))
         sizes = [size for c in new if isinstance(size := c.facts.get("bytes"), int)]
         if sizes and used is not None and limit is not None and used + sum(sizes) > limit:
-            yield situation.finding(
+            yield situation.warning(
                 new[-1].address,
                 "the files may exceed the account's limit for their total size",
                 f"The files there have {_megabytes(used)}, the plan adds {_megabytes(sum(sizes))}, and "
                 f"the limit is {_megabytes(limit)}.",
                 "delete files that no job needs any more",
-                severity="warning",
             )
 
 
@@ -213,10 +214,22 @@ def running_jobs(situation: Situation) -> Iterator[Diagnostic]:
         running = facts.counts.get("running_jobs")
         if running is None:
             continue
-        new = situation.training_types(provider)
+        jobs = situation.concerned(lambda kind: kind.trains, provider=provider)
+        new = {c.address: text(c.after, "training_type") or "standard" for c in jobs}
         waiting = facts.counts.get("queued_jobs", 0)
         yield from _queue(situation, provider, new, running, waiting)
-        yield from _full_queue(situation, provider, new, running + waiting)
+        at_once, queued = situation.limit(provider, "running_jobs"), situation.limit(provider, "queued_jobs")
+        if not new or at_once is None or queued is None:
+            continue
+        room = at_once + queued - running - waiting
+        if len(new) > room:
+            yield situation.warning(
+                list(new)[max(room, 0)],
+                "the job queue of the account will be full",
+                f"{running + waiting} jobs are running or queued, and the plan adds {len(new)}. At most "
+                f"{at_once} run and {queued} are queued.",
+                "apply the jobs in several steps (--target), or cancel jobs that aren't needed",
+            )
 
 
 def _queue(
@@ -227,31 +240,12 @@ def _queue(
         own = [address for address, training_type in new.items() if training_type == kind]
         if not own or limit is None or running + waiting + len(own) <= limit:
             continue
-        yield situation.finding(
+        yield situation.warning(
             own[-1],
             "the job will have to wait in the queue",
             f"{running} jobs of the account are running, {waiting} are queued, and the plan adds {len(own)}. "
             f"At most {limit} jobs of the training type {kind} run at once.",
             "nothing to do; `apply --no-wait` submits the jobs and exits",
-            severity="warning",
-        )
-
-
-def _full_queue(
-    situation: Situation, provider: str, new: Mapping[Address, str], busy: int
-) -> Iterator[Diagnostic]:
-    running, queued = situation.limit(provider, "running_jobs"), situation.limit(provider, "queued_jobs")
-    if not new or running is None or queued is None:
-        return
-    room = running + queued - busy
-    if len(new) > room:
-        yield situation.finding(
-            list(new)[max(room, 0)],
-            "the job queue of the account will be full",
-            f"{busy} jobs are running or queued, and the plan adds {len(new)}. At most {running} run and "
-            f"{queued} are queued.",
-            "apply the jobs in several steps (--target), or cancel jobs that aren't needed",
-            severity="warning",
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import date
 
 from ftops import catalog
@@ -80,12 +80,11 @@ def versioned(situation: Situation) -> Iterator[Diagnostic]:
     for change, model, offered, _ in _models(situation, lambda kind: kind.trains):
         if offered is None or model.tuned or model.base.casefold() == offered.id.casefold():
             continue
-        yield situation.finding(
+        yield situation.warning(
             change.address,
             f"{model.base} has no version",
             "The service lists models for fine-tuning by name and version, and may refuse a name alone.",
             f"write {offered.id}",
-            "warning",
         )
 
 
@@ -148,12 +147,11 @@ def inference_retires(situation: Situation) -> Iterator[Diagnostic]:
         if day is not None:
             yield from _retirement(situation, change.address, model.base, day, is_earliest)
         if offered is not None and not model.tuned and offered.lifecycle.casefold() in _ENDING:
-            yield situation.finding(
+            yield situation.warning(
                 change.address,
                 f"{model.base} is being retired",
                 f"The account lists it as {offered.lifecycle}; new deployments of it may be refused.",
                 _OTHER_MODEL,
-                severity="warning",
             )
 
 
@@ -192,7 +190,8 @@ def _models(
         touched = change.action in MAKES or any(
             a.path.partition(".")[0] in _IN_MODEL and a.path != "sku.capacity" for a in change.attributes
         )
-        model = situation.model(change) if touched else None
+        after = change.after
+        model = situation.named(after.get("model"), text(after, "version")) if touched else None
         if model is not None:
             name = change.provider
             yield change, model, situation.offered(name, model), situation.listed(name, model)
@@ -238,12 +237,11 @@ def _unheard_of(situation: Situation, change: Change, model: ModelName) -> Itera
         return
     near = nearest(model.base, names)
     if near is not None and split(near)[0].casefold() != split(model.base)[0].casefold():
-        yield situation.finding(
+        yield situation.warning(
             change.address,
             f"unknown model {model.base}",
             "The account's models can't be listed, and the catalogue has no model of that name.",
             f"did you mean {near}?",
-            severity="warning",
         )
 
 
@@ -257,12 +255,12 @@ def _retirement(
         yield situation.finding(address, summary, "The service no longer accepts it.", _OTHER_MODEL)
     elif left <= 0:
         detail = f"It may have: {day.isoformat()} is the earliest day that was announced."
-        yield situation.finding(address, f"{what} may have ended", detail, hint, severity="warning")
+        yield situation.warning(address, f"{what} may have ended", detail, hint)
     elif left <= SOON_DAYS:
         days = "a day" if left == 1 else f"{left} days"
         summary = f"{what} ends in {days}"
         detail = f"It ends on {day.isoformat()}{' at the earliest' if is_earliest else ''}."
-        yield situation.finding(address, summary, detail, hint, severity="warning")
+        yield situation.warning(address, summary, detail, hint)
 
 
 def _last_day(offered: OfferedModel | None, change: Change) -> date | None:
@@ -288,9 +286,7 @@ def _skus(situation: Situation, provider: str, model: ModelName) -> tuple[Offere
     return tuple(map(OfferedSku, listed.skus)) if listed and listed.skus is not None else None
 
 
-def _other_types(training: object, location: str, asked: str) -> str:
-    if not isinstance(training, dict):
-        return ""
+def _other_types(training: Mapping[str, Collection[str] | None], location: str, asked: str) -> str:
     fits = [
         kind
         for kind, regions in training.items()

@@ -1,20 +1,102 @@
-"""Name rules: the names of deployments are valid and not taken."""
+"""Account rules: it can be reached, the identity has the roles that are needed, and names are free."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from ftops.config.accounts import is_exclusive
 from ftops.config.config import Resource
-from ftops.core.address import Reference, Value
+from ftops.core.address import Address, Reference, Value
 from ftops.core.errors import Diagnostic
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import deployment_name, kind_of
 from ftops.core.snippets import import_block
 from ftops.core.suggestions import some
 from ftops.planning.plan import Action
-from ftops.planning.preflight.context import Situation, text
+from ftops.planning.preflight.context import Situation, Wanted, text
 from ftops.planning.preflight.limits import Order
+from ftops.providers.account_facts import Access, AccountFacts, Reach
+
+_SEVERITY: Mapping[Reach, str] = {
+    Reach.REFUSED: "error",
+    Reach.UNREACHABLE: "error",
+    Reach.BUSY: "warning",
+}
+"""Other results need no finding."""
+_LATER = "try again in a while; --offline plans without asking"
+
+
+class _Need(NamedTuple):
+    """A right that some kinds of resources need."""
+
+    is_wanted: Wanted
+    access: Callable[[AccountFacts], Access]
+    is_allowed: Callable[[AccountFacts], bool | None]
+    verb: str
+    role: str
+    action: str
+
+
+_TRAINS = _Need(
+    lambda kind: not kind.by_control_plane,
+    lambda facts: facts.training,
+    lambda facts: facts.may_train,
+    "train",
+    "Cognitive Services OpenAI Contributor",
+    "the data action Microsoft.CognitiveServices/accounts/OpenAI/fine-tunes/write",
+)
+_DEPLOYS = _Need(
+    lambda kind: kind.by_control_plane,
+    lambda facts: facts.deploying,
+    lambda facts: facts.may_deploy,
+    "deploy",
+    "Cognitive Services Contributor",
+    "the action Microsoft.CognitiveServices/accounts/deployments/write",
+)
+
+
+def reachable(situation: Situation) -> Iterator[Diagnostic]:
+    """The endpoint answers, and accepts the key or the identity."""
+    for provider, facts, need, users in _needs(situation):
+        access = need.access(facts)
+        severity = _SEVERITY.get(access.reach)
+        if severity is not None:
+            detail = f"{access.detail} Needed to {need.verb}: {some(users)}.".strip()
+            hint = access.hint or (_LATER if severity == "warning" else "")
+            yield situation.about_provider(provider, access.summary, detail, hint, severity=severity)
+
+
+def roles(situation: Situation) -> Iterator[Diagnostic]:
+    """The roles of the signed-in identity are enough to train and to deploy."""
+    for provider, facts, need, users in _needs(situation):
+        if need.is_allowed(facts) is False and need.access(facts).reach is Reach.USABLE:
+            yield situation.about_provider(
+                provider,
+                f"the signed-in identity isn't allowed to {need.verb} on account {facts.name}",
+                f"It lacks {need.action}, which is needed for {some(users)}.",
+                f"ask for the role {need.role} on the account",
+            )
+
+
+def settled(situation: Situation) -> Iterator[Diagnostic]:
+    """The account itself is not being changed."""
+    for provider, facts, need, users in _needs(situation):
+        if need is _DEPLOYS and facts.state and facts.state.lower() != "succeeded":
+            yield situation.about_provider(
+                provider,
+                f"account {facts.name} isn't ready: its state is {facts.state}",
+                f"Until it is ready, the service refuses to deploy {some(users)}.",
+                "wait until the account is ready, then plan again",
+                severity="warning",
+            )
+
+
+def _needs(situation: Situation) -> Iterator[tuple[str, AccountFacts, _Need, Sequence[Address]]]:
+    for provider, facts in situation.accounts.items():
+        for need in (_TRAINS, _DEPLOYS):
+            if users := situation.addresses(need.is_wanted, provider):
+                yield provider, facts, need, users
 
 
 def taken(situation: Situation) -> Iterator[Diagnostic]:
@@ -54,7 +136,7 @@ def long_enough(situation: Situation) -> Iterator[Diagnostic]:
 def shared(situation: Situation) -> Iterator[Diagnostic]:
     """Two providers for one account don't use a name twice. Within one provider, the loader refuses it."""
     declared: dict[tuple[str, str], list[Resource]] = {}
-    for resource in situation.declared(lambda kind: kind.serves):
+    for resource in (r for r in situation.resources.values() if kind_of(r.address).serves):
         home = situation.homes.get(resource.provider, resource.provider)
         name = _name(resource.inputs) if is_exclusive(home, resource.address.kind) else ""
         if name:
