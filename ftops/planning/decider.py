@@ -370,23 +370,21 @@ class Decider(Struct):
             self.entries.append(Recorded(replace(recorded, **noted)))
 
     def _deletion(self, address: Address) -> Decision:
-        recorded = self.resources[address]
+        recorded, declared = self.resources[address], self.graph.resources.get(address)
+        removal = self.removals.get(address) or self.removals.get(address._replace(key=None))
         on_destroy = "retain" if recorded.retain else "delete"
         lifecycle = Lifecycle(prevent_destroy=recorded.prevent_destroy, on_destroy=on_destroy)
         resource = Resource(address, recorded.provider, recorded.inputs, lifecycle=lifecycle)
-        wanted = self.graph.resources.get(address)
-        if wanted is not None:
-            resource = replace(resource, lifecycle=wanted.lifecycle, place=wanted.place)
-        destroying = self.options.mode is Mode.DESTROY
+        if declared is not None:
+            resource = replace(resource, lifecycle=declared.lifecycle, place=declared.place)
         reason = Reason("undeclared", "it is no longer declared")
-        if destroying:
-            reason = Reason("destroy", "`ftops destroy` was requested")
-        removal = self.removals.get(address) or self.removals.get(address._replace(key=None))
         if removal is not None:
-            reason = reason if destroying else Reason("removed", "a `removed` block names it")
+            reason = Reason("removed", "a `removed` block names it")
             fate = "retain" if removal.retain else resource.lifecycle.on_destroy
             lifecycle = replace(resource.lifecycle, on_destroy=fate)
             resource = replace(resource, lifecycle=lifecycle, place=removal.place)
+        if self.options.mode is Mode.DESTROY:
+            reason = Reason("destroy", "`ftops destroy` was requested")
         retain = resource.lifecycle.on_destroy == "retain" or recorded.shared
         action = Action.FORGET if retain else Action.DELETE
         return Decision(resource, None, action, reason, recorded)

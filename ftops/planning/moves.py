@@ -17,6 +17,7 @@ from ftops.core.dag import sort
 from ftops.core.errors import Diagnostic, FtopsError, SpecError
 from ftops.core.snippets import command
 from ftops.core.suggestions import did_you_mean, some
+from ftops.planning.targeting import matching
 from ftops.state.state import (
     Home,
     Moved,
@@ -34,12 +35,6 @@ from ftops.state.state import (
 def recorded_addresses(state: State) -> set[Address]:
     """All recorded addresses, those of interrupted operations included."""
     return {*state.resources, *state.pending, *(address for address, _ in state.deposed)}
-
-
-def instances(known: Iterable[Address], wanted: Address) -> list[Address]:
-    """The address itself; without a key, all of its instances. Sorted."""
-    found = [a for a in known if a == wanted or (wanted.key is None and a[:2] == wanted[:2])]
-    return sorted(found, key=lambda address: address.sort_key)
 
 
 def targets_of(sources: Iterable[Address], source: Address, target: Address) -> dict[Address, Address]:
@@ -197,8 +192,8 @@ def apply_moves(state: State, moves: Collection[Move]) -> tuple[State, tuple[Mov
     taken: list[Diagnostic] = []
     for one in _in_order(moves):
         whole = one.target.key is None
-        sources = instances(origins, one.source) if whole else [a for a in (one.source,) if a in origins]
-        targets = targets_of(sources, one.source, one.target)
+        sources = matching([one.source], origins) if whole else {one.source} & origins.keys()
+        targets = targets_of(sorted(sources, key=lambda a: a.sort_key), one.source, one.target)
         if occupied := [a for a in targets.values() if a in origins]:
             summary = f"{one.source} can't move to {occupied[0]}: something is recorded there already"
             detail = "Two objects can't have one address; the one that has it would be forgotten."
@@ -247,7 +242,7 @@ def nothing_recorded(known: Collection[Address], wanted: Address) -> FtopsError:
 
 
 def _recorded(known: Collection[Address], wanted: Address) -> list[Address]:
-    found = instances(known, wanted)
+    found = sorted(matching([wanted], known), key=lambda a: a.sort_key)
     if not found:
         raise nothing_recorded(known, wanted)
     return found

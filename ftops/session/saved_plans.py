@@ -161,8 +161,7 @@ def revalidate(
     """The saved plan, to be applied to the state as it is now. Only within `locked`. Raises StalePlan."""
     plan, state = saved.plan, session.state
     _check_subject(session.config, saved)
-    if spent := _applied_already(session, saved):
-        raise spent
+    _check_unspent(session, saved)
     now = basis_of(session.config, state, plan, secret_digests(session.config, session.digest_key))
     if found := differences(saved.basis, now):
         before, given = plan.destination.variables, given_variables(session.config)
@@ -219,8 +218,8 @@ def _check_subject(config: Config, saved: SavedPlan) -> None:
         )
 
 
-def _applied_already(session: Session, saved: SavedPlan) -> StalePlan | None:
-    """The error for a plan that a run has begun to apply: it can't be applied twice."""
+def _check_unspent(session: Session, saved: SavedPlan) -> None:
+    """Refuses a plan that a run has begun to apply: it can't be applied twice."""
     from ftops.state.backends.audit_log import LOST  # only where a saved plan is applied
 
     digest = plan_digest(saved.plan)
@@ -233,12 +232,11 @@ def _applied_already(session: Session, saved: SavedPlan) -> StalePlan | None:
             rest = "nothing is left to do" if run.result == "done" else "`ftops apply` plans the rest"
             if run.ended is not None and run.ended.serial != session.state.serial:
                 rest = "the state has changed since, so the plan is stale as well"
-            return StalePlan(
+            raise StalePlan(
                 "the saved plan has been applied already",
                 f"by {begun.who}@{begun.host} at {begun.at}; {result}.",
                 f"{rest}; to change more, plan again",
             )
-    return None
 
 
 def _stale(saved: SavedPlan, reasons: list[str], serial: int) -> StalePlan:

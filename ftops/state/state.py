@@ -365,15 +365,14 @@ def fold(state: State, entries: Iterable[Entry]) -> State:
 
 def resource_from(operation: PendingOperation, remote: RemoteObject) -> ResourceState:
     """The record of an operation's object."""
-    return ResourceState(
+    noted = ResourceState(
         **carried_over(operation, ResourceState),
         remote_id=remote.remote_id,
         status=remote.status,
-        outputs={**operation.facts, **remote.attributes},
-        message=remote.message,
-        resume=remote.resume,
+        outputs=operation.facts,
         created_at=operation.started_at,
     )
+    return observed_as(noted, remote)
 
 
 def carried_over(source: Struct, kind: type[Struct]) -> dict[str, Any]:

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from ftops.core.address import Address
 from ftops.core.dag import closure
 from ftops.core.errors import ProviderError
-from ftops.planning.guards import FOR_ONE_OBJECT
 from ftops.planning.plan import Action, Change, Mode, Plan
+from ftops.planning.planner import FOR_ONE_OBJECT
 from ftops.state.state import ResourceState, State, fold, owner_mark
 from tests.explore.cloud import Event, Thing
 from tests.explore.spec import Spec

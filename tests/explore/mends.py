@@ -98,7 +98,7 @@ MENDS: Mapping[str, Mend] = {
         ("account", "epochs"),
     ),
     "a saved plan is applied once": Mend(
-        ((saved_plans, "_applied_already", _nothing),), frozenset({"applied_twice"}), ("capacity", "epochs")
+        ((saved_plans, "_check_unspent", _nothing),), frozenset({"applied_twice"}), ("capacity", "epochs")
     ),
     "a name that changes hands stays one deployment": Mend(
         ((planner, "reassignments", _no_deployments),),

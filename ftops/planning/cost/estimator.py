@@ -6,6 +6,7 @@ Reads the data files of what is to be made, each once: measured files are kept b
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct, field
@@ -18,7 +19,7 @@ from ftops.core.address import Address
 from ftops.core.errors import Diagnostic, FtopsError
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import kind_of
-from ftops.dataset import Unreadable, Where, is_pattern
+from ftops.dataset import Unreadable, is_pattern
 from ftops.dataset.files.derived_files import Lines, divided, matches
 from ftops.dataset.profile import profile_store
 from ftops.dataset.profile.diff import Compared, difference
@@ -72,26 +73,19 @@ def compare(
     lines |= {r.line for r, _ in found.new_duplicates}
     content = from_git(config.project, *estimator.origin(address, before))
     gone = {r.line for r in found.removed} | {r.line for r, _ in found.edited}
+    pattern = _pattern(resources[address])
+    files: Sequence[Path] = ()
+    with suppress(Unreadable):
+        files = matches(config.folder, pattern) if pattern else ()
+    names = [file.relative_to(config.folder).as_posix() for file in files]
     return Compared(
         found,
         old.sums,
         new.sums,
         excerpts(content, gone) if content else {},
         excerpts(path, lines),
-        where=_where(config.folder, resources[address]),
+        where=Lines(files, names) if files else None,
     )
-
-
-def _where(folder: Path, resource: Resource) -> Where | None:
-    """Where the lines of a dataset of many files come from; a file that was transformed has its own."""
-    pattern = _pattern(resource)
-    if not pattern:
-        return None
-    try:
-        files = matches(folder, pattern)
-    except Unreadable:
-        return None
-    return Lines(files, [file.relative_to(folder).as_posix() for file in files])
 
 
 def _pattern(resource: Resource) -> str:
