@@ -13,16 +13,9 @@ from msgspec import Struct
 from ftops.core.suggestions import did_you_mean
 from ftops.dataset.files.jsonl_io import canonical
 from ftops.dataset.formats.jsonl import decode
-from ftops.evaluation.calls import (
-    ExpectedCall,
-    Schema,
-    Values,
-    json_validator,
-    matches,
-    no_address,
-    operator_of,
-    unusable,
-)
+from ftops.evaluation.calls import ExpectedCall
+from ftops.evaluation.schemas import Schema, json_validator, matches, no_address, resolver_of, unusable
+from ftops.evaluation.values import operator_of
 
 KINDS = ("call", "calls", "no_call", "text", "schema")
 """Keys of an `expect` that is an object; each stands alone, but for `arguments` beside `call`."""
@@ -190,7 +183,7 @@ class _Tool:
         import jsonschema_rs
 
         self._root = _absolute(schema)
-        self._values = Values(self._root)
+        self._schemas = resolver_of(self._root)
         self._registry: Any = None
         self._validators: dict[int, Any] = {}
         with suppress(*unusable()):  # if it refers to what isn't here, nothing is checked
@@ -266,7 +259,7 @@ class _Tool:
 
     def _part(self, schema: Any, kind: str, key: Any) -> Any:
         """The schema of a member or an item; {} if it isn't plain to see, which allows everything."""
-        resolved = self._values.resolve(schema)
+        resolved = self._schemas.resolve(schema)
         parts = resolved.get(kind)
         if not isinstance(parts, dict):
             return {}

@@ -10,10 +10,10 @@ from msgspec import Struct
 
 from ftops.core.errors import Diagnostic, Place, SpecError
 from ftops.core.suggestions import did_you_mean
-from ftops.evaluation.calls import json_validator, matches
 from ftops.evaluation.expectations import is_list_of_texts
 from ftops.evaluation.graders import Grader
 from ftops.evaluation.remote_graders import REMOTE
+from ftops.evaluation.schemas import json_validator, matches
 from ftops.yaml.document import Invalid, data, decode, parse, resolve
 
 Keys = tuple[str, ...]

@@ -9,16 +9,10 @@ from typing import Any
 from msgspec import Struct, field
 
 from ftops.evaluation.answers import Answer, Failure
-from ftops.evaluation.calls import (
-    Miss,
-    Rule,
-    Schema,
-    compare_calls,
-    json_validator,
-    matches,
-    parse_arguments,
-)
+from ftops.evaluation.calls import compare_calls, parse_arguments
 from ftops.evaluation.prompts import Prompt
+from ftops.evaluation.schemas import Identity, Schema, kept_validator, matches
+from ftops.evaluation.values import Miss, Rule
 
 VERSION = 1
 """Of what graders decide. Recorded with results, so that a new rule grades kept answers again."""
@@ -122,7 +116,7 @@ def _json_schema(grader: Grader, prompt: Prompt, answer: Answer, schemas: Mappin
     except ValueError as error:
         return Grade(0.0, miss=Miss("invalid_json", detail=str(error)))
     try:
-        found = next(json_validator(schema).iter_errors(value), None)
+        found = next(kept_validator(Identity(schema)).iter_errors(value), None)
     except ValueError as error:
         return ungraded(f"the schema can't be used: {error}")
     if found is None:

@@ -9,10 +9,11 @@ from typing import Any
 
 from ftops.dataset.files.jsonl_io import canonical
 from ftops.evaluation.answers import Answer, Failure, Question
-from ftops.evaluation.calls import Miss, parse_arguments
+from ftops.evaluation.calls import parse_arguments
 from ftops.evaluation.graders import Grade, Grader, ungraded
 from ftops.evaluation.prompts import Prompt
 from ftops.evaluation.templates import SAMPLE, fields_of, filled, item_of, unknown_field
+from ftops.evaluation.values import Miss
 
 _BLOCK = re.compile(r"```(?:json)?\s*(.*?)\s*```", re.DOTALL)
 _SYSTEM = """You grade the answer of another model.

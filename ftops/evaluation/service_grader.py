@@ -9,10 +9,11 @@ from typing import Any
 from ftops.core.errors import Temporary
 from ftops.core.suggestions import did_you_mean
 from ftops.evaluation.answers import Answer, Failure, Grades, Question
-from ftops.evaluation.calls import Miss, parse_arguments
+from ftops.evaluation.calls import parse_arguments
 from ftops.evaluation.graders import Grade, Grader, ungraded
 from ftops.evaluation.prompts import Prompt
 from ftops.evaluation.templates import OF_SERVICE, item_of, unknown_field
+from ftops.evaluation.values import Miss
 
 RANGE = (0.0, 1.0)
 """Of rewards, unless the grader has its own."""

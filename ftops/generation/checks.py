@@ -9,8 +9,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from ftops.dataset.rules import sensitive_data
-from ftops.evaluation.calls import json_validator
 from ftops.evaluation.expectations import schemas_of
+from ftops.evaluation.schemas import json_validator
 from ftops.generation.items import Drop, Item, dropped
 from ftops.generation.plain import Alike, plain
 from ftops.generation.recipe import Recipe

@@ -24,7 +24,7 @@ from msgspec import Struct
 from ftops.core.errors import Diagnostic, Place, SpecError
 from ftops.core.suggestions import did_you_mean
 from ftops.dataset.formats.jsonl import decode
-from ftops.evaluation.calls import Schema
+from ftops.evaluation.schemas import Schema
 from ftops.generation.draws import pick, shuffled
 from ftops.generation.targets import Target
 

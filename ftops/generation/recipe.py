@@ -14,8 +14,8 @@ from msgspec import Struct, field
 from ftops.core.errors import Diagnostic, Place, SpecError
 from ftops.dataset.files.jsonl_io import canonical, lines_of, list_at
 from ftops.dataset.formats.jsonl import decode, is_too_deep
-from ftops.evaluation.calls import Schema
 from ftops.evaluation.expectations import schemas_of, tools_problem
+from ftops.evaluation.schemas import Schema
 from ftops.generation.phrasings import Phrasings, read_phrasings
 from ftops.generation.plain import plain
 from ftops.generation.schema_values import Choice

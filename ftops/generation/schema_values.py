@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from ftops.dataset.files.jsonl_io import canonical
-from ftops.evaluation.calls import Schema, Values, json_validator
+from ftops.evaluation.schemas import Schema, json_validator, resolver_of
 from ftops.generation.draws import draw
 from ftops.generation.pairwise import pairwise
 
@@ -41,7 +41,7 @@ class FunctionValues:
         self._function = function
         self._root = schema
         self._choice = choice
-        self._schemas = Values(schema)
+        self._schemas = resolver_of(schema)
         self._validator = json_validator(schema)
 
     def parameters(self) -> dict[str, list[Any]]:

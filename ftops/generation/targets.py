@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from ftops.core.errors import Diagnostic, SpecError
 from ftops.dataset.files.jsonl_io import canonical
-from ftops.evaluation.calls import Schema, Values
+from ftops.evaluation.schemas import Schema, resolver_of
 from ftops.generation.schema_values import ABSENT, Choice, FunctionValues, limits
 
 
@@ -73,8 +73,9 @@ def out_of_range(schemas: Mapping[str, Schema], targets: Sequence[Target]) -> It
         for parameter in target.arguments:
             first.setdefault((target.function, parameter), target)
     for (name, parameter), target in first.items():
-        part = Values(schemas[name]).resolve(schemas[name])["properties"].get(parameter)
-        for value in _outside(Values(schemas[name]).resolve(part)):
+        resolver = resolver_of(schemas[name])
+        part = resolver.resolve(schemas[name])["properties"].get(parameter)
+        for value in _outside(resolver.resolve(part)):
             yield Target(name, {**target.arguments, parameter: value}), parameter
 
 

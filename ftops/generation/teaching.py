@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ftops.evaluation.answers import Answer, Question
-from ftops.evaluation.calls import Call, ExpectedCall, Miss, compare_calls, parse_arguments
+from ftops.evaluation.calls import Call, ExpectedCall, compare_calls, parse_arguments
 from ftops.evaluation.expectations import schemas_of
+from ftops.evaluation.values import Miss
 from ftops.generation.draws import draw
 from ftops.generation.items import Item
 from ftops.generation.recipe import Recipe

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftops.evaluation.calls import Call, ExpectedCall, Rule, compare_calls, matches
+from ftops.evaluation.calls import Call, ExpectedCall, compare_calls
+from ftops.evaluation.schemas import matches
+from ftops.evaluation.values import Rule
 
 FLY: dict[str, Any] = {
     "type": "object",

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 import pytest
 
-from ftops.evaluation.calls import ExpectedCall, Miss
+from ftops.evaluation.calls import ExpectedCall
 from ftops.evaluation.comparison import compare, rejections, scores_of
 from ftops.evaluation.expectations import Expected
 from ftops.evaluation.graders import RIGHT, Grade
 from ftops.evaluation.prompts import Prompt
 from ftops.evaluation.statistics import mcnemar
+from ftops.evaluation.values import Miss
 
 WRONG = Grade(0.0, miss=Miss("no_call"))
 UNGRADED = Grade(None, miss=Miss("ungraded"))

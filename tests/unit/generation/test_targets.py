@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ftops.core.errors import SpecError
 from ftops.dataset.files.jsonl_io import canonical
-from ftops.evaluation.calls import json_validator
+from ftops.evaluation.schemas import json_validator
 from ftops.generation.pairwise import pairwise
 from ftops.generation.schema_values import ABSENT, Choice, FunctionValues
 from ftops.generation.targets import out_of_range, targets_of
