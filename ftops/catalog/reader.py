@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from ftops.catalog.fields import ANY_REGION, FILE, Shape
 from ftops.catalog.values import Catalog, CatalogModel
 from ftops.core.confined_files import Refused, content
 from ftops.core.errors import Diagnostic, Place, SpecError
-from ftops.core.project import CATALOG_FILE, CATALOG_VARIABLE
+from ftops.core.project import CATALOG_FILE, CATALOG_VARIABLE, display
 from ftops.core.suggestions import did_you_mean
 from ftops.yaml import document as yaml_document
 
@@ -26,7 +26,7 @@ _OWN = Path(__file__).with_name("models.yaml")
 Tree = dict[str, Any]
 
 
-def load(project: Path, environ: Mapping[str, str], show: Callable[[Path], str] = str) -> Catalog:
+def load(project: Path, environ: Mapping[str, str]) -> Catalog:
     """The catalogue of the package, with `<project>/ftops.catalog.yaml` and then the file in FTOPS_CATALOG
     merged over it. Raises SpecError if one of them can't be used."""
     files = [_OWN]
@@ -35,13 +35,10 @@ def load(project: Path, environ: Mapping[str, str], show: Callable[[Path], str] 
     if environ.get(CATALOG_VARIABLE):
         files.append(Path(environ[CATALOG_VARIABLE]))
     tree: Tree = {}
-    sources: list[str] = []
     for file in files:
-        shown = file.name if file == _OWN else show(file)
         root = project if file.parent == project else None
-        tree = _merged(tree, _File(shown, file, tree, root).read())
-        sources.append(shown)
-    return _catalog(tree, tuple(sources))
+        tree = _merged(tree, _File(display(file), file, tree, root).read())
+    return _catalog(tree)
 
 
 class _File:
@@ -139,7 +136,7 @@ def _merged(below: Tree, above: Tree) -> Tree:
     return result
 
 
-def _catalog(tree: Tree, sources: tuple[str, ...]) -> Catalog:
+def _catalog(tree: Tree) -> Catalog:
     lists = {name: frozenset(entry.get("names") or ()) for name, entry in tree.get("regions", {}).items()}
     encodings = tree.get("encodings", {}).get("by_prefix", {})
     hosting = tree.get("hosting", {}).get("per_hour", {})
@@ -149,7 +146,6 @@ def _catalog(tree: Tree, sources: tuple[str, ...]) -> Catalog:
         limits={name: value for name, value in tree.get("limits", {}).items() if isinstance(value, int)},
         hosting_per_hour={sku.casefold(): price for sku, price in hosting.items()},
         encodings={prefix.casefold(): name for prefix, name in encodings.items()},
-        sources=sources,
         on_platform={name: _model(name, entry, {}) for name, entry in platform.items()},
     )
 

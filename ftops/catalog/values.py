@@ -66,15 +66,13 @@ class Catalog(Struct, frozen=True):
     """SKU in lower case → US dollars per hour for a deployment of a fine-tuned model."""
     encodings: Mapping[str, str] = field(default_factory=dict)
     """Prefix of a model's name, in lower case → its encoding."""
-    sources: tuple[str, ...] = ()
-    """The files that were merged, the user's last."""
     on_platform: Mapping[str, CatalogModel] = field(default_factory=dict)
     """Models on the OpenAI platform, by id. `models` are those of Azure."""
 
     @property
     def of_platform(self) -> Catalog:
         """The catalogue of the OpenAI platform."""
-        return Catalog(self.on_platform, encodings=self.encodings, sources=self.sources)
+        return Catalog(self.on_platform, encodings=self.encodings)
 
     def find(self, name: str, version: str = "") -> CatalogModel | None:
         """A model by id, or by name and version; by name only if one version is known."""

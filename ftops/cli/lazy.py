@@ -35,7 +35,7 @@ class LazyGroup(click.Group):
         if row is None:
             return None
         module, _, attribute = row.target.partition(":")
-        command: click.Command = getattr(import_module(f"ftops.cli.commands.{module}"), attribute)
+        command: click.Command = getattr(import_module(module), attribute)
         return command
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

@@ -105,7 +105,7 @@ class _Files(Struct):
             return resources
         from ftops.config.token_lengths import TokenLengths
 
-        lengths = TokenLengths(self.config, self.inspected, self.show)
+        lengths = TokenLengths(self.config, self.inspected)
         tokens = {address: lengths.tokens(address) for address in wanted & self.inspected.keys()}
         return tuple(
             replace(r, facts={**r.facts, "tokens": tokens[r.address]}) if tokens.get(r.address) else r
@@ -154,7 +154,7 @@ class _Files(Struct):
         if has_own or any(data.inspection.longest > SHORT for data in self.inspected.values()):
             from ftops.config.token_lengths import TokenLengths
 
-            self.findings += TokenLengths(self.config, self.inspected, self.show).too_long()
+            self.findings += TokenLengths(self.config, self.inspected).too_long()
 
     def _inspect(
         self, source: Source, resource: Resource, reported: Iterable[str] = ()

@@ -6,9 +6,8 @@ An example has at most as many tokens as bytes, so only those with enough bytes 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
-from pathlib import Path
 
 from msgspec import Struct
 
@@ -30,7 +29,6 @@ class TokenLengths(Struct, dict=True):
 
     _config: Config
     _inspected: Mapping[Address, Inspected]
-    _show: Callable[[Path], str]
 
     def too_long(self) -> Iterator[Diagnostic]:
         """Findings about examples with more tokens than the model of a job takes; errors in the catalogue."""
@@ -62,7 +60,7 @@ class TokenLengths(Struct, dict=True):
 
     @cached_property
     def _catalog(self) -> catalog.Catalog:
-        return catalog.load(self._config.project, os.environ, self._show)
+        return catalog.load(self._config.project, os.environ)
 
     def _jobs(self) -> Iterator[tuple[Resource, str, str]]:
         """Each job whose base model is known, with the name and version of that model."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
-from pathlib import Path
 
 from ftops import catalog
 from ftops.config.accounts import accounts_of
@@ -65,7 +64,6 @@ def run_preflight(
     providers: Callable[[str], Provider],
     environ: Mapping[str, str],
     today: date,
-    show: Callable[[Path], str] = str,
     values: Mapping[str, Json] = {},
 ) -> tuple[Diagnostic, ...]:
     """The findings of all rules. Asks each account once, all at the same time, and only those in which the
@@ -80,7 +78,7 @@ def run_preflight(
         return ()
     with ThreadPoolExecutor(len(able), "preflight") as pool:
         replies = {name: pool.submit(provider.inspect, kinds[name]) for name, provider in able.items()}
-        known = catalog.load(config.project, environ, show)
+        known = catalog.load(config.project, environ)
     places = {name: declared.place for name, declared in config.providers.items()}
     accounts: dict[str, AccountFacts] = {}
     homes = accounts_of(config)

@@ -85,7 +85,6 @@ def test_what_is_known() -> None:
     assert "developertier" not in mini.inference_per_million, "it isn't offered"
     assert known.hosting_per_hour["standard"] == 1.7
     assert known.limits["file_bytes"] == 512_000_000
-    assert known.sources == ("models.yaml",)
 
 
 @pytest.mark.parametrize("model", load(Path("/nowhere"), NOTHING).models.values(), ids=lambda m: m.id)
@@ -134,7 +133,6 @@ models:
     assert known.limits["files"] == 200 and known.limits["running_jobs"] == 3
     house = known.find("house-model")
     assert house is not None and house.methods is None and house.skus is None
-    assert known.sources == ("models.yaml", str(tmp_path / CATALOG_FILE))
 
 
 def test_the_file_that_the_environment_names_comes_last(tmp_path: Path) -> None:
