@@ -26,10 +26,9 @@ from ftops.core.suggestions import did_you_mean, nearest
 from ftops.planning.desired import Desired, Resolver
 from ftops.planning.destination import destination_of
 from ftops.planning.imports import arrived, check_imports, to_read
-from ftops.planning.moves import Replacement, apply_moves, not_there, nothing_to_go_by
+from ftops.planning.moves import Replacement, apply_moves, located, not_there, nothing_to_go_by
 from ftops.planning.plan import MAKING, NORMAL, Mode, Options, Plan, sent_resources
 from ftops.planning.planner import plan
-from ftops.planning.provider_matching import located
 from ftops.planning.refresh import Reader, missing, refresh
 from ftops.providers import Providers
 from ftops.providers.base import Discovers, all_instant

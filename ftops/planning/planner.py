@@ -20,10 +20,9 @@ from ftops.core.errors import Blocked, Diagnostic
 from ftops.core.snippets import command, in_spec, moved_block
 from ftops.planning.decider import Decider
 from ftops.planning.decision import Decision
-from ftops.planning.moves import apply_moves
+from ftops.planning.moves import apply_moves, located
 from ftops.planning.ordering import StepOrder
 from ftops.planning.plan import NORMAL, Action, Change, Drift, Mode, Options, Plan
-from ftops.planning.provider_matching import located
 from ftops.planning.reconcile import Reconciled, reassigned, reconcile
 from ftops.planning.reuse import reassignments
 from ftops.state.state import Observed, ResourceState, Source, State, fold, recorded_objects

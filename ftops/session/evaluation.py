@@ -21,7 +21,7 @@ from ftops.evaluation.graders import Grader
 from ftops.evaluation.remote_graders import REMOTE, check_fields
 from ftops.evaluation.remote_grading import RemoteGrading
 from ftops.evaluation.service_grader import GraderRuns
-from ftops.planning.provider_matching import located
+from ftops.planning.moves import located
 from ftops.session.answers import kept_answers
 from ftops.session.session import Session
 from ftops.state.state import ResourceState, Status

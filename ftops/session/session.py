@@ -24,16 +24,20 @@ from ftops.core.errors import Blocked, Diagnostic, StateError, UsageError
 from ftops.core.resource_types import kind_of
 from ftops.core.timestamps import iso_timestamp
 from ftops.planning.desired import Resolver
-from ftops.planning.moves import Replacement, nothing_recorded, replace_provider
+from ftops.planning.moves import Replacement, located, nothing_recorded, replace_provider
 from ftops.planning.plan import NORMAL, Mode, Options, Plan
 from ftops.planning.plan_builder import PlanBuilder
-from ftops.planning.provider_matching import located
 from ftops.providers import Providers
 from ftops.providers.base import Connects
 from ftops.state.backends.base import AT_ONCE, Elsewhere, Hold, Journal, LockInfo, Store, Waiting, lock_info
-from ftops.state.backends.factory import check_location, open_store, state_keys
+from ftops.state.backends.factory import (
+    check_location,
+    open_store,
+    record_location,
+    record_ownership,
+    state_keys,
+)
 from ftops.state.backends.local import LocalStore
-from ftops.state.backends.ownership import record_location, record_ownership
 from ftops.state.file_format import StateCodec
 from ftops.state.state import DigestKeySet, Entry, Home, Recorded, ResourceState, State, Status, fold
 

@@ -10,9 +10,8 @@ from msgspec.structs import replace
 from ftops.config.config import Config, StateSettings
 from ftops.core.errors import StateError
 from ftops.state.backends.bucket import BucketStore
-from ftops.state.backends.factory import check_location
+from ftops.state.backends.factory import check_location, record_location
 from ftops.state.backends.local import LocalStore
-from ftops.state.backends.ownership import record_location
 from tests.golden.cli import SPEC, Folder
 from tests.support.buckets import MemoryBucket
 from tests.support.specs import config

@@ -16,9 +16,9 @@ from ftops.config.graph import build
 from ftops.config.outputs import evaluate
 from ftops.core.address import Address, Reference, Secret, Value
 from ftops.planning.desired import Resolver
+from ftops.planning.moves import located
 from ftops.planning.plan import NORMAL, Options, Plan
 from ftops.planning.planner import plan
-from ftops.planning.provider_matching import located
 from ftops.planning.refresh import Reader, refresh
 from ftops.state.backends.local import LocalJournal, LocalStore
 from ftops.state.state import Entry, State, Status

@@ -19,7 +19,7 @@ from ftops.dataset.files.jsonl_io import Example, not_an_example, read
 from ftops.dataset.profile.profiler import measure
 from ftops.dataset.profile.statistics import Statistics, statistics
 from ftops.dataset.profile.tokens import ENCODINGS, NoEncoding, counter
-from ftops.planning.cost import pricing
+from ftops.planning.cost import estimator
 from ftops.planning.estimate import TrainingCost
 from ftops.views import example as example_view
 from ftops.views import statistics as statistics_view
@@ -67,7 +67,7 @@ def stats(
     for path in paths:
         counted = statistics(measure(path, name), entry.example_tokens if entry else None)
         kind = training_type or "standard"
-        cost = pricing.training(_NOWHERE, counted, entry, model, kind, epochs) if model else None
+        cost = estimator.training_cost(_NOWHERE, counted, entry, model, kind, epochs) if model else None
         files[display(path.absolute())] = (counted, cost)
     rows: list[Json] = [{"file": f, **statistics_view.to_json(*found)} for f, found in files.items()]
     drawn = (statistics_view.draw(f, found, screen.paint, cost) for f, (found, cost) in files.items())

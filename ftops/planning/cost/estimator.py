@@ -12,7 +12,7 @@ from pathlib import Path
 from msgspec import Struct, field
 
 from ftops import catalog
-from ftops.catalog import Catalog
+from ftops.catalog import Catalog, CatalogModel
 from ftops.config.config import Budget, Config, Resource
 from ftops.config.model_references import referenced_model
 from ftops.core.address import Address
@@ -25,11 +25,10 @@ from ftops.dataset.profile import profile_store
 from ftops.dataset.profile.diff import Compared, difference
 from ftops.dataset.profile.previous_version import find_version, from_git
 from ftops.dataset.profile.profiler import Measured, excerpts
-from ftops.dataset.profile.statistics import statistics
+from ftops.dataset.profile.statistics import Statistics, statistics
 from ftops.dataset.profile.tokens import ENCODINGS, NoEncoding
-from ftops.planning.cost import pricing
 from ftops.planning.desired import at
-from ftops.planning.estimate import DataChange, Estimate, HostingCost, TrainingCost, dollars
+from ftops.planning.estimate import DataChange, Epochs, Estimate, HostingCost, TrainingCost, dollars
 from ftops.planning.plan import Action, Change
 
 _NEW = frozenset({Action.CREATE, Action.REPLACE})
@@ -191,7 +190,7 @@ class _Estimator(Struct):
         counted = statistics(measured, model.example_tokens if model else None)
         training_type = str(job.inputs.get("training_type") or "standard")
         n_epochs = at(job.inputs, "hyperparameters.n_epochs")
-        return pricing.training(address, counted, model, name, training_type, n_epochs)
+        return training_cost(address, counted, model, name, training_type, n_epochs)
 
     def _change(
         self, address: Address, before: str, new: Measured, training: Sequence[TrainingCost]
@@ -267,3 +266,55 @@ class _Estimator(Struct):
                 for role in ("validation", "training"):
                     if source := resource.data.get(role):
                         yield source, self.catalog.encoding(self._base(resource))
+
+
+TARGET = 3
+LEAST_EXAMPLES = 100
+MOST_EXAMPLES = 25_000
+MOST_EPOCHS = 25
+
+
+def epochs(wanted: object, examples: int) -> Epochs:
+    """The epochs of a job whose hyperparameters say `wanted`: a number, `auto` or nothing.
+
+    The rule for `auto` is that of OpenAI's cookbook ("Data preparation and analysis for chat model
+    fine-tuning", read 2026-11-21): three, more where that shows fewer than 100 examples, fewer where it
+    shows more than 25,000. The service may choose otherwise.
+    """
+    if isinstance(wanted, int) and not isinstance(wanted, bool) and wanted > 0:
+        return Epochs(wanted)
+    number = TARGET
+    if examples and examples * TARGET < LEAST_EXAMPLES:
+        number = min(MOST_EPOCHS, LEAST_EXAMPLES // examples)
+    elif examples * TARGET > MOST_EXAMPLES:
+        number = max(1, MOST_EXAMPLES // examples)
+    return Epochs(number, is_estimate=True)
+
+
+def training_cost(
+    address: Address,
+    statistics: Statistics,
+    model: CatalogModel | None,
+    name: str,
+    training_type: str,
+    n_epochs: object,
+) -> TrainingCost:
+    """The cost of a job. `model` is the catalogue's row, `name` the model as the spec names it."""
+    per_million = model.training_per_million.get(training_type) if model else None
+    per_hour = model.training_per_hour if model else None
+    note = ""
+    if per_million is None:
+        note = f"no price of training {name} ({training_type}) in the catalogue"
+        if per_hour is not None:
+            note = f"${per_hour:,.2f} an hour of training, however long that takes"
+    cut = statistics.cut
+    return TrainingCost(
+        address,
+        examples=statistics.sums.examples,
+        tokens=statistics.billed,
+        epochs=epochs(n_epochs, statistics.sums.examples),
+        cut=cut.examples if cut else 0,
+        per_million=per_million,
+        per_hour=per_hour,
+        note=note,
+    )

@@ -11,7 +11,7 @@ from ftops.config.accounts import account_of, agrees
 from ftops.config.config import ProviderConfig
 from ftops.core.address import Address
 from ftops.core.errors import Blocked
-from ftops.planning.provider_matching import located
+from ftops.planning.moves import located
 from ftops.state.state import ResourceState, State, Status
 from tests.support.specs import config
 

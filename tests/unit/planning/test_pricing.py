@@ -13,7 +13,7 @@ from ftops.core.address import Address
 from ftops.core.errors import Place
 from ftops.dataset.profile.profiler import Measured, Sums
 from ftops.dataset.profile.statistics import statistics
-from ftops.planning.cost import pricing
+from ftops.planning.cost import estimator
 from ftops.planning.cost.estimator import over_budget
 from ftops.planning.estimate import DataChange, Epochs, Estimate, HostingCost, TrainingCost, dollars
 from ftops.planning.plan import Plan
@@ -42,14 +42,14 @@ JOB = Address("job", "a")
 )
 def test_epochs(wanted: object, examples: int, expected: Epochs) -> None:
     """`auto` by the cookbook's rule; 40 examples gave 3 epochs in a recorded run of the service."""
-    assert pricing.epochs(wanted, examples) == expected
+    assert estimator.epochs(wanted, examples) == expected
 
 
 def cost(model: CatalogModel | None, inputs: Mapping[str, Any]) -> TrainingCost:
     measured = Measured("", Sums(examples=10, tokens=16_000), b"")
     training_type = inputs.get("training_type", "standard")
     n_epochs = inputs.get("hyperparameters", {}).get("n_epochs")
-    return pricing.training(JOB, statistics(measured), model, "gpt-4.1", training_type, n_epochs)
+    return estimator.training_cost(JOB, statistics(measured), model, "gpt-4.1", training_type, n_epochs)
 
 
 def test_the_lab_example_of_the_service() -> None:
