@@ -14,7 +14,7 @@ import pytest
 from openai.types.chat import ChatCompletion
 
 from ftops.dataset.files.jsonl_io import canonical
-from ftops.emulator.data_plane.recordings import request_key
+from ftops.emulator.data_plane.inference import request_key
 from tests.emulator.samples import TOOLS
 from tests.emulator.server import Emulator, deployment
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from ftops.emulator.data_plane.recordings import request_key
+from ftops.emulator.data_plane.inference import request_key
 from tests.support.command import FTOPS, run
 
 SPEC = """\

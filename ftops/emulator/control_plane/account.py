@@ -113,7 +113,7 @@ def purge_expired(cloud: Cloud) -> None:
 
 
 async def list_keys(cloud: Cloud, request: Request) -> Response:
-    key = request.scope["emulator.key"]
+    key = request.scope["emulator.credentials"].key
     return reply({"key1": key, "key2": key})
 
 

@@ -56,7 +56,7 @@ def _create(cloud: Cloud, request: Request, desired: Deployment, tuned: bool) ->
     quota.require(cloud, desired.model, desired.sku, None)
     is_async = tuned or cloud.settings.base_deployment_async
     ready = desired.created + (cloud.settings.deployment_seconds if is_async else 0.0)
-    fault = request.scope.get("emulator.deployment_fault")
+    fault = request.scope["emulator.fault"].deployment
     deployment = replace(
         desired,
         ready=ready,
@@ -134,7 +134,7 @@ async def delete(cloud: Cloud, request: Request) -> Response:
     if existing is None:
         return Response(status_code=204)
     _refuse_if_busy(cloud)
-    if fault := request.scope.get("emulator.deployment_fault"):
+    if fault := request.scope["emulator.fault"].deployment:
         return _fail_to_delete(cloud, request, existing, fault)
     now = cloud.clock.now()
     is_async = cloud.settings.delete_async

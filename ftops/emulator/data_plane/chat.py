@@ -15,8 +15,7 @@ from ftops.emulator.account import catalog
 from ftops.emulator.account.cloud import JSON, Cloud, new_hex
 from ftops.emulator.control_plane import deployment_state
 from ftops.emulator.data_plane import inference
-from ftops.emulator.data_plane.inference import Memory
-from ftops.emulator.data_plane.recordings import MODEL, request_key
+from ftops.emulator.data_plane.inference import MODEL, Memory, request_key
 from ftops.emulator.http.errors import bad_request, deployment_not_found
 from ftops.emulator.http.messages import read_object, reply
 from ftops.emulator.trainer import base_model, examples

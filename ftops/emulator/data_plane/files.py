@@ -50,7 +50,7 @@ async def create(cloud: Cloud, request: Request) -> Response:
         raise invalid("The uploaded file is empty.")
     refuse_too_large(cloud, name, size)
     file = StoredFile(name, now, filename, purpose, size, 0.0, expires=expires)
-    file = await asyncio.to_thread(add, cloud, file, request.scope.get("emulator.file_fault"))
+    file = await asyncio.to_thread(add, cloud, file, request.scope["emulator.fault"].file)
     return created(request, described(cloud, file), f"files/{name}")
 
 
@@ -220,7 +220,7 @@ async def import_from_url(cloud: Cloud, request: Request) -> Response:
     name, now = f"file-{new_hex()}", cloud.clock.now()
     file = StoredFile(name, now, body["filename"], body["purpose"], 0, _UNFINISHED, source=url)
     cloud.files.put(file)
-    _start(cloud, file, request.scope.get("emulator.file_fault"))
+    _start(cloud, file, request.scope["emulator.fault"].file)
     await asyncio.sleep(0)
     return created(request, described(cloud, file), f"files/{name}")
 

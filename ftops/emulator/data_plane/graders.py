@@ -147,10 +147,6 @@ def _value(name: str, values: Any) -> str:
 # Texts
 
 
-def _check_text(operation: str, given: str, reference: str) -> float:
-    return float(_OPERATIONS[operation](given, reference))
-
-
 _OPERATIONS: Mapping[str, Callable[[str, str], bool]] = {
     "eq": lambda given, reference: given == reference,
     "ne": lambda given, reference: given != reference,
@@ -192,7 +188,7 @@ def _common(first: Sequence[str], second: Sequence[str]) -> int:
 _METRICS = ("fuzzy_match", "bleu", "gleu", "meteor", *(f"rouge_{n}" for n in range(1, 6)), "rouge_l")
 """Of these, the emulator doesn't compute bleu, gleu and meteor: `other_error`."""
 _TEXT_GRADERS: Mapping[str, tuple[str, Sequence[str], Callable[[str, str, str], float]]] = {
-    "string_check": ("operation", tuple(_OPERATIONS), _check_text),
+    "string_check": ("operation", tuple(_OPERATIONS), lambda name, *texts: float(_OPERATIONS[name](*texts))),
     "text_similarity": ("evaluation_metric", _METRICS, _similar),
 }
 

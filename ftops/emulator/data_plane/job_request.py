@@ -68,7 +68,7 @@ def parsed(cloud: Cloud, request: Request, body: Mapping[str, Any]) -> Job:
         metadata=_metadata(body) if plane is Plane.V1 or settings.metadata_on_dated else None,
         integrations=body.get("integrations") or None,
         inference_sku=_inference_sku(body),
-        fault=request.scope.get("emulator.job_fault"),
+        fault=request.scope["emulator.fault"].job,
         estimated_finish=now + settings.queue_seconds + settings.min_training_seconds,
     )
 

@@ -67,7 +67,7 @@ async def complete(cloud: Cloud, request: Request) -> Response:
         raise invalid("The content does not have the given 'md5'.")
     files.refuse_too_large(cloud, name, upload.bytes)
     file = StoredFile(name, cloud.clock.now(), upload.filename, upload.purpose, upload.bytes, 0.0)
-    await asyncio.to_thread(files.add, cloud, file, request.scope.get("emulator.file_fault"))
+    await asyncio.to_thread(files.add, cloud, file, request.scope["emulator.fault"].file)
     done = replace(upload, status="completed", file=name)
     cloud.uploads.put(done)
     _delete_parts(cloud, upload)

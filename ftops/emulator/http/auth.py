@@ -55,9 +55,8 @@ class Credentials:
     def token(self, resource: str, principal: str = OWNER) -> dict[str, str]:
         """A new token in the format of the managed-identity endpoint (2019-08-01)."""
         expires = int(time.time()) + TOKEN_SECONDS
-        claims = {"aud": resource, "exp": expires, "oid": principal, "iss": "emulator"}
         return {
-            "access_token": self._signed(claims),
+            "access_token": self._signed({"aud": resource, "oid": principal, "iss": "emulator"}, expires),
             "expires_on": str(expires),
             "resource": resource,
             "token_type": "Bearer",
@@ -65,8 +64,8 @@ class Credentials:
 
     def assertion(self, subject: str, audience: str) -> str:
         """An OIDC token as CI runners get it."""
-        expires = int(time.time()) + TOKEN_SECONDS
-        return self._signed({"iss": ISSUER, "sub": subject, "aud": audience, "exp": expires})
+        claims = {"iss": ISSUER, "sub": subject, "aud": audience}
+        return self._signed(claims, int(time.time()) + TOKEN_SECONDS)
 
     def subject(self, assertion: str, audience: str) -> str | None:
         """The subject of a valid assertion of our own issuer for ``audience``."""
@@ -94,8 +93,8 @@ class Credentials:
             raise _refusal(plane, bearer, settings)
         return OWNER
 
-    def _signed(self, claims: dict[str, Any]) -> str:
-        head = ".".join(_base64(json.dumps(part).encode()) for part in (_HEADER, claims))
+    def _signed(self, claims: dict[str, str], expires: int) -> str:
+        head = ".".join(_base64(json.dumps(part).encode()) for part in (_HEADER, {**claims, "exp": expires}))
         return f"{head}.{self._signature(head)}"
 
     def _signature(self, head: str) -> str:

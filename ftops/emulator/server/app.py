@@ -11,7 +11,6 @@ import uuid
 from collections import deque
 from collections.abc import Callable
 from email.utils import formatdate
-from typing import Any
 from urllib.parse import unquote
 
 from starlette.formparsers import MultiPartException
@@ -65,7 +64,13 @@ class App:
         self._idle = idle
         self._routes = table(cloud.account)
         self._log: deque[JSON] = deque(maxlen=LOGGED)
-        self._memory = Memory()
+        self._context = {
+            "emulator.schedule": self.schedule,
+            "emulator.memory": Memory(),
+            "emulator.log": self._log,
+            "emulator.credentials": credentials,
+        }
+        """What handlers find in the scope of a request."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -82,7 +87,7 @@ class App:
         plane = _plane(request.url.path)
         injected = plane is not Plane.ADMIN and self.cloud.faults.take(scope["method"], request.url.path)
         rule = injected or _NO_FAULT
-        scope.update(self._context(plane, rule))
+        scope.update(self._context, **{"emulator.plane": plane, "emulator.fault": rule})
         await asyncio.sleep(rule.delay)
         has_no_host = plane in (Plane.DATED, Plane.V1) and not self.cloud.exists
         if rule.effect == "drop_before" or has_no_host:
@@ -95,20 +100,6 @@ class App:
         if rule.effect == "truncate":
             return await send_half(response, scope, receive, send)
         return await response(scope, receive, send)
-
-    def _context(self, plane: Plane, rule: Rule) -> dict[str, Any]:
-        """What handlers find in the scope of a request."""
-        return {
-            "emulator.plane": plane,
-            "emulator.schedule": self.schedule,
-            "emulator.memory": self._memory,
-            "emulator.log": self._log,
-            "emulator.key": self._credentials.key,
-            "emulator.credentials": self._credentials,
-            "emulator.job_fault": rule.job,
-            "emulator.deployment_fault": rule.deployment,
-            "emulator.file_fault": rule.file,
-        }
 
     async def _response(self, request: Request, plane: Plane, rule: Rule) -> Response:
         if not rule.replies or rule.effect == "applied":
