@@ -117,8 +117,6 @@ def _parsed(shown: str, path: Path, root: Path | None) -> yaml_document.Document
         )
         summary, place = f"can't read the catalogue {shown}", Place(shown).veiled()
         raise SpecError([Diagnostic(summary, f"{exc.strerror or exc}.", hint, place)]) from exc
-    except yaml_document.Invalid as exc:
-        raise SpecError([exc.diagnostic]) from exc
 
 
 def _merged(below: Tree, above: Tree) -> Tree:

@@ -14,7 +14,7 @@ from ftops.evaluation.expectations import is_list_of_texts
 from ftops.evaluation.graders import Grader
 from ftops.evaluation.remote_graders import REMOTE
 from ftops.evaluation.schemas import json_validator, matches
-from ftops.yaml.document import Invalid, data, decode, parse, resolve
+from ftops.yaml.document import data, decode, parse, resolve
 
 Keys = tuple[str, ...]
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
@@ -62,10 +62,7 @@ def read_graders(table: Any) -> tuple[tuple[Grader, ...], list[Fault]]:
 
 def read_graders_file(content: bytes, name: str) -> tuple[Grader, ...]:
     """The graders of a YAML or JSON file. Raises SpecError with every fault and its place."""
-    try:
-        document = parse(decode(content, name), name)
-    except Invalid as error:
-        raise SpecError([error.diagnostic]) from error
+    document = parse(decode(content, name), name)
     findings: list[Diagnostic] = []
     root = document.root
     table = resolve(data(document, root, findings)) if root else None

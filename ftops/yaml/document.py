@@ -17,7 +17,7 @@ from msgspec import Struct, field
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from ftops.core.confined_files import SPEC_BYTES
-from ftops.core.errors import Diagnostic, Place
+from ftops.core.errors import Diagnostic, Place, SpecError
 from ftops.core.yaml_lines import lines_of
 from ftops.yaml.syntax_errors import explain
 
@@ -105,14 +105,6 @@ def flow(value: Any) -> str:
 _quoted = json.JSONEncoder(ensure_ascii=False).encode
 
 
-class Invalid(Exception):
-    """A text that can't be read as YAML at all."""
-
-    def __init__(self, diagnostic: Diagnostic) -> None:
-        super().__init__(diagnostic.summary)
-        self.diagnostic = diagnostic
-
-
 class Document(Struct, frozen=True, dict=True):
     """One parsed file. `root` is None if the file has no content."""
 
@@ -167,11 +159,11 @@ class Document(Struct, frozen=True, dict=True):
 
 
 def decode(content: bytes, file: str, size: int = 0) -> str:
-    """The text of a file of this size. Raises Invalid if it isn't UTF-8 or is too large."""
+    """The text of a file of this size. Raises SpecError if it isn't UTF-8 or is too large."""
     if max(size, len(content)) > MAX_BYTES:
         detail = f"It has {size // 1024**2} MB; the limit is {MAX_BYTES // 1024**2} MB."
         hint = "Keep data in separate files, and name them with `path`."
-        raise Invalid(Diagnostic("the file is too large for a spec", detail, hint, Place(file)))
+        raise SpecError([Diagnostic("the file is too large for a spec", detail, hint, Place(file))])
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as exc:
@@ -181,21 +173,23 @@ def decode(content: bytes, file: str, size: int = 0) -> str:
         place = Place(file, line + 1, column + 1, content.split(b"\n")[line].decode("utf-8", "replace"))
         detail = f"The byte 0x{content[exc.start]:02x} at offset {exc.start} belongs to another encoding."
         diagnostic = Diagnostic("the file is not UTF-8 text", detail, "Save the file as UTF-8.", place)
-        raise Invalid(diagnostic) from None
+        raise SpecError([diagnostic]) from None
 
 
 def parse(text: str, file: str) -> Document:
-    """The one document of a text. Raises Invalid if it can't be read."""
+    """The one document of a text. Raises SpecError if it can't be read."""
     document = Document(file, text)
     try:
         root = _Composer(text).get_single_node()
     except yaml.YAMLError as exc:
         mark = getattr(exc, "problem_mark", None)
         if _TOO_DEEP not in str(exc) or mark is None:
-            raise Invalid(explain(exc, text, document.place)) from None
+            raise SpecError([explain(exc, text, document.place)]) from None
         detail = f"Values may be nested {MAX_DEPTH} deep. Deeper nesting is a mistake or an attack."
         place = document.place(mark.line, mark.column)
-        raise Invalid(Diagnostic("values are nested too deeply", detail, "Flatten them.", place)) from None
+        raise SpecError(
+            [Diagnostic("values are nested too deeply", detail, "Flatten them.", place)]
+        ) from None
     if root is not None and "*" in text:
         _refuse_explosion(document, root)
     return Document(file, text, root)
@@ -347,7 +341,7 @@ else:
 
 
 def _refuse_explosion(document: Document, root: Node) -> None:
-    """Raises Invalid if there are too many nodes with aliases expanded. Each node is visited once."""
+    """Raises SpecError if there are too many nodes with aliases expanded. Each node is visited once."""
     sizes: dict[int, int | None] = {}
 
     def size(node: Node) -> int:
@@ -369,6 +363,6 @@ def _refuse_explosion(document: Document, root: Node) -> None:
 
     def refuse(node: Node, summary: str, detail: str) -> NoReturn:
         hint = "Write the values in full, without the alias."
-        raise Invalid(Diagnostic(summary, detail, hint, document.place_of(node)))
+        raise SpecError([Diagnostic(summary, detail, hint, document.place_of(node))])
 
     size(root)

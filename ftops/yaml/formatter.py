@@ -25,10 +25,7 @@ _UNUSUAL = re.compile(r"[\r\t\x85\u2028\u2029\ufeff]")
 
 def format_text(text: str, file: str) -> str:
     """The text in canonical layout. Raises SpecError if it isn't YAML."""
-    try:
-        document = yaml_document.parse(text, file)
-    except yaml_document.Invalid as exc:
-        raise SpecError([exc.diagnostic]) from None
+    document = yaml_document.parse(text, file)
     if document.root is None or _UNUSUAL.search(text) or _has_aliases(document.root):
         return text
     layout = _Layout(text.removesuffix("\n").split("\n"), document.root)
@@ -194,7 +191,7 @@ def _spaced(layout: _Layout) -> list[str]:
 def _same_meaning(root: Node, formatted: str, file: str) -> bool:
     try:
         again = yaml_document.parse(formatted, file).root
-    except yaml_document.Invalid:
+    except SpecError:
         return False
     return again is not None and _shape(root) == _shape(again)
 

@@ -15,7 +15,7 @@ from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ftops.config.schema import sections
 from ftops.config.schema.refactorings import REFACTORINGS
 from ftops.core.confined_files import Refused, content, leads_out, opened, real
-from ftops.core.errors import Diagnostic, Place
+from ftops.core.errors import Diagnostic, Place, SpecError
 from ftops.core.project import CATALOG_FILE, SPEC_SUFFIXES, display, project_root, spec_folder
 from ftops.core.snippets import command
 from ftops.core.suggestions import did_you_mean
@@ -231,8 +231,8 @@ def read_document(file: Path, findings: list[Diagnostic], root: Path | None = No
             size = os.fstat(stream.fileno()).st_size
             text = yaml_document.decode(stream.read(yaml_document.MAX_BYTES + 1), shown, size)
         return yaml_document.parse(text, shown)
-    except yaml_document.Invalid as exc:
-        findings.append(exc.diagnostic)
+    except SpecError as exc:
+        findings += exc.diagnostics
     except OSError as exc:
         reason = exc.strerror or type(exc).__name__
         hint = exc.hint if isinstance(exc, Refused) else "Check the path and the permissions."

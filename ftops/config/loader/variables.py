@@ -16,7 +16,7 @@ from ftops.config.schema.field_types import UNKNOWN, one_of
 from ftops.config.schema.settings import Variable
 from ftops.core.address import render
 from ftops.core.confined_files import leads_out
-from ftops.core.errors import Diagnostic, Place
+from ftops.core.errors import Diagnostic, Place, SpecError
 from ftops.core.project import project_root
 from ftops.core.suggestions import did_you_mean
 from ftops.yaml import document as yaml_document
@@ -294,7 +294,7 @@ def _unpacked(value: Any) -> Any:
         return value
     try:
         document = yaml_document.parse(str(value), "")
-    except yaml_document.Invalid:
+    except SpecError:
         return None
     findings: list[Diagnostic] = []
     data = None if document.root is None else yaml_document.data(document, document.root, findings)

@@ -31,7 +31,7 @@ def find_version(project: Path, path: Path, digest: str, encoding: str, pattern:
         return known
     content = from_git(project, path, digest, pattern)
     if content is None:
-        return profile_store.recall_any(project, digest, encoding)
+        return profile_store.recall_any(project, digest)
     measured = measure_bytes(content, encoding)
     profile_store.keep(project, measured, encoding)
     return measured

@@ -69,11 +69,8 @@ def recall(project: Path, digest: str, encoding: str) -> Measured | None:
         return None
 
 
-def recall_any(project: Path, digest: str, encoding: str) -> Measured | None:
-    """As `recall`; if none is stored for this encoding, one of another encoding, without its tokens."""
-    measured = recall(project, digest, encoding)
-    if measured is not None:
-        return measured
+def recall_any(project: Path, digest: str) -> Measured | None:
+    """As `recall`, but a profile of another encoding, without its tokens."""
     for file in sorted(own_folder(project, DATA).glob(f"{_stem(digest)}.*")):
         measured = recall(project, digest, file.suffix.removeprefix(".").replace("none", ""))
         if measured is not None:

@@ -50,15 +50,12 @@ class Template(Struct, frozen=True):
 
 
 def mapping(path: Path) -> tuple[Template, ...]:
-    """`messages: [{role: user, content: "{question}"}, …]` of a YAML file. Raises UsageError, DataError."""
+    """`messages: [{role: user, content: "{question}"}, …]` of a YAML file. Raises UsageError, SpecError."""
     try:
         text = yaml_document.decode(content(path, limit=yaml_document.MAX_BYTES), str(path))
         document = yaml_document.parse(text, str(path))
     except OSError as error:
         raise unreadable(path, error) from error
-    except yaml_document.Invalid as error:
-        problem = error.diagnostic
-        raise DataError(problem.summary, problem.detail, problem.hint, problem.place) from error
     findings: list[Diagnostic] = []
     data = yaml_document.data(document, document.root, findings) if document.root is not None else None
     messages = data.get("messages") if isinstance(data, dict) else None
