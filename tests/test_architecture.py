@@ -191,7 +191,6 @@ FILES = {"confined_files.py", "private_files.py"}
 _OPENS = {"read_text", "read_bytes", "write_text", "write_bytes", "FileIO"}
 _OWN_CHOICE = {
     "console.py": "the null device",
-    "previous_version.py": "a temporary file",
     "account_import.py": "a file that was created just before",
     "uploads.py": "a file that was opened and hashed just before",
 }

@@ -12,7 +12,7 @@ from ftops.cli.output_options import FILE, screen_options
 from ftops.core.errors import UsageError
 from ftops.core.project import project_root
 from ftops.dataset.profile.diff import Compared, difference, overlap
-from ftops.dataset.profile.previous_version import at_commit, measure_bytes
+from ftops.dataset.profile.profile_store import at_commit, measure_bytes
 from ftops.dataset.profile.profiler import Measured, excerpts, measure
 from ftops.dataset.profile.tokens import ENCODINGS, NoEncoding
 from ftops.views import datadiff as view

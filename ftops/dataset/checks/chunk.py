@@ -10,6 +10,7 @@ import re
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -123,13 +124,10 @@ def detect(line: bytes) -> str | None:
     return "chat" if messages is not None else None
 
 
-class _SystemCount(dict[tuple[str, ...], int]):
-    """The number of system messages that a sequence of roles starts with; -1 if the order is wrong. Each
-    sequence is checked once."""
-
-    def __missing__(self, roles: tuple[str, ...]) -> int:
-        self[roles] = start = -1 if chat.order(roles) else int(roles[0] in chat.SYSTEM)
-        return start
+@lru_cache(maxsize=4096)
+def _system_count(roles: tuple[str, ...]) -> int:
+    """The number of system messages that a sequence of roles starts with; -1 if the order is wrong."""
+    return -1 if chat.order(roles) else int(roles[0] in chat.SYSTEM)
 
 
 class _ChunkBuilder:
@@ -151,12 +149,11 @@ class _ChunkBuilder:
             examples = [*map(_decode_plain, lines)]
         except (MsgspecError, UnicodeDecodeError, RecursionError):
             return False
-        starts = _SystemCount()
         texts_of_all: list[list[str]] = []
         systems: list[str] = []
         messages = 0
         for example in examples:
-            start = starts[tuple([m.role for m in example.messages])]
+            start = _system_count(tuple([m.role for m in example.messages]))
             texts = [m.content for m in example.messages]
             messages += len(texts)
             if start < 0 or any(map(str.isspace, texts)):

@@ -50,10 +50,6 @@ class Token(NamedTuple):
         return _NUMBER.fullmatch(self.text) is not None
 
     @property
-    def is_word(self) -> bool:
-        return self.text[0].isalpha()
-
-    @property
     def key(self) -> str:
         """The token as a feature. Of numbers only the sign counts."""
         if self.is_number:
@@ -157,11 +153,6 @@ class Choice(NamedTuple):
     owner: Ints
     group: Ints
 
-    @property
-    def size(self) -> int:
-        """The number of candidates, including that for any other value."""
-        return len(self.values)
-
 
 def parameter_of(function: Function, name: str, seen: tuple[Any, ...]) -> Parameter:
     """From the schema and the values ``seen`` in training."""
@@ -244,7 +235,7 @@ def _spans(parameter: Parameter, prompt: str, prompt_tokens: list[Token]) -> Ite
     known = [len(tokens(str(value))) for value in parameter.values]
     longest = min(max(known or [MAX_SPAN]), MAX_SPAN)
     for start, first in enumerate(prompt_tokens):
-        if first.is_word or first.is_number:
+        if first.text[0].isalpha() or first.is_number:
             for end in range(start + 1, min(start + longest, len(prompt_tokens)) + 1):
                 yield prompt[first.start : prompt_tokens[end - 1].end], start, end
 
@@ -280,7 +271,7 @@ def _copy_features(parameter: Parameter, prompt_tokens: list[Token], start: int,
 
 def summed(weights: Floats, picked: Choice) -> Floats:
     """The score of every candidate."""
-    sums = np.bincount(picked.owner, weights[picked.features], picked.size)
+    sums = np.bincount(picked.owner, weights[picked.features], len(picked.values))
     return np.asarray(sums, dtype=np.float64)
 
 

@@ -296,7 +296,7 @@ def _arguments(model: Model, context: Context, name: str) -> dict[str, Any]:
         if not parameter.required and weight <= 0:
             continue
         picked = choice(parameter, context.prompt)
-        if picked.size > 1:
+        if len(picked.values) > 1:
             arguments[parameter.name] = _best_value(model, picked)
     return arguments
 

@@ -21,9 +21,8 @@ from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import kind_of
 from ftops.dataset import Unreadable, is_pattern
 from ftops.dataset.files.derived_files import Lines, divided, matches
-from ftops.dataset.profile import profile_store
 from ftops.dataset.profile.diff import Compared, difference
-from ftops.dataset.profile.previous_version import find_version, from_git
+from ftops.dataset.profile.profile_store import find_version, from_git, summary
 from ftops.dataset.profile.profiler import Measured, excerpts
 from ftops.dataset.profile.statistics import Statistics, statistics
 from ftops.dataset.profile.tokens import ENCODINGS, NoEncoding
@@ -238,9 +237,9 @@ class _Estimator(Struct):
             return None
         path, project = self.path(address), self.config.project
         try:
-            return profile_store.summary(path, digest, self.encoding(address), project)
+            return summary(path, digest, self.encoding(address), project)
         except NoEncoding:
-            return profile_store.summary(path, digest, "", project)
+            return summary(path, digest, "", project)
         except FtopsError:
             return None
 
