@@ -33,6 +33,7 @@ SECTIONS: Mapping[str, Mapping[str, Row]] = {
         "force-unlock": _row("state_edit:force_unlock", "Release the lock of a dead run."),
         "results": _row("service:results", "Show the training metrics of a job."),
         "eval": _row("eval:command", "Compare deployments by their answers."),
+        "answers": _row("groups:answers", "List or delete cached answers of evaluations."),
         "exec": _row("exec:command", "Run a command with the provider's endpoint and key."),
         "data": _row("groups:data", "Inspect, check, convert and generate examples."),
         "drift": _row("service:drift", "Show changes that were made outside ftops."),
@@ -73,5 +74,11 @@ DATA: Mapping[str, Row] = {
     "slim": _row("data_write:slim", "Shorten function definitions."),
 }
 """The commands of `ftops data`."""
+
+ANSWERS: Mapping[str, Row] = {
+    "list": _row("answers:list_", "List the models that have cached answers."),
+    "prune": _row("answers:prune", "Delete old answers."),
+}
+"""The commands of `ftops answers`."""
 
 COMMANDS: Mapping[str, Row] = {name: row for section in SECTIONS.values() for name, row in section.items()}

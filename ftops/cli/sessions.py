@@ -19,8 +19,8 @@ from ftops.core.errors import StateLocked
 from ftops.session.session import Session
 from ftops.state.backends.base import Waiting
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h)?")
-_SECONDS: Mapping[str | None, int] = {None: 1, "s": 1, "m": 60, "h": 3600}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|d)?")
+_SECONDS: Mapping[str | None, int] = {None: 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
@@ -46,7 +46,7 @@ def locked(screen: Screen, session: Session, operation: str, timeout: float) -> 
 
 
 class Duration(click.ParamType[float]):
-    """`90`, `30s`, `10m`, `1h`: in seconds."""
+    """`90`, `30s`, `10m`, `1h`, `90d`: in seconds."""
 
     name = "duration"
 

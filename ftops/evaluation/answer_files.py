@@ -31,6 +31,7 @@ _LOCK_SECONDS = 0.1
 """Between two looks at a lock that another run holds."""
 _PARALLEL = 8
 """Segments that are read at once."""
+_DIGEST = re.compile(r"[0-9a-f]{32}")
 _NAME = re.compile(r"[0-9a-f]{32}/[0-9a-f]{64}")
 
 
@@ -77,6 +78,16 @@ def answers_folder(project: Path) -> Path:
     except OSError as error:
         raise unwritable(folder, error) from error
     return folder
+
+
+def digests(folder: Path, shared: Segments | None = None) -> list[str]:
+    """Of all models that have answers. Raises UsageError, and errors of `shared`."""
+    try:
+        here = {path.name.removesuffix(".jsonl") for path in folder.iterdir()}
+    except OSError as error:
+        raise unreadable(folder, error) from error
+    there = {name.partition("/")[0] for name in (shared.names() if shared else ())}
+    return sorted(digest for digest in here | there if _DIGEST.fullmatch(digest))
 
 
 class AnswerFiles:
@@ -142,8 +153,13 @@ class AnswerFiles:
         """The answers that are in no segment."""
         return _lines(_read(self._open))
 
+    def size(self) -> int:
+        """In bytes."""
+        paths = (self._open, *map(self._path, self.names()))
+        return sum(path.stat().st_size for path in paths if path.exists())
+
     def model(self) -> str:
-        """Empty if there are no answers."""
+        """Empty if it isn't known."""
         for path in (self._open, *map(self._path, self.names())):
             with suppress(msgspec.MsgspecError):
                 return msgspec.json.decode(_read(path).partition(b"\n")[0], type=_Header).model
@@ -170,11 +186,11 @@ class AnswerFiles:
         _replace(self._open, _encoded(model, kept))
 
     def share(self, model: str, kept: Iterable[Kept]) -> None:
-        """As a segment."""
-        assert self._shared is not None  # noqa: S101 - see `is_shared`
+        """As a segment, here and, if they are shared, there."""
         content = _encoded(model, kept)
         name = self._name(content)
-        self._shared.create(name, content)
+        if self._shared is not None:
+            self._shared.create(name, content)
         self._write_segment(name, content)
 
     def drop(self, names: Iterable[str]) -> None:

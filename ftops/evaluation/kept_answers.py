@@ -20,6 +20,11 @@ BATCH = 500
 BATCH_SECONDS = 60.0
 
 
+def time_before(seconds: float) -> str:
+    """The time so many seconds ago, as answers have it: exact enough to tell which one is newer."""
+    return iso_timestamp(datetime.now(UTC) - timedelta(seconds=seconds), "microseconds")
+
+
 class KeptAnswers:
     """Of one model in one project. Safe for threads and processes. If `fresh`, what was kept before isn't
     used, and new answers take its place. Raises UsageError if they can't be read or kept, and StateError if
@@ -60,7 +65,7 @@ class KeptAnswers:
 
     def add(self, key: str, answer: Answer) -> None:
         """On disk when it returns. Raises UsageError."""
-        kept = Kept(key, iso_timestamp(datetime.now(UTC)), answer, self._sku)
+        kept = Kept(key, time_before(0), answer, self._sku)
         with self._lock:
             self._files.append(self._model, kept)
             self._kept[key] = self._unshared[key] = kept
@@ -87,7 +92,7 @@ class KeptAnswers:
     @property
     def _is_due(self) -> bool:
         oldest = next(iter(self._unshared.values())).at
-        is_old = oldest <= iso_timestamp(datetime.now(UTC) - timedelta(seconds=BATCH_SECONDS))
+        is_old = oldest <= time_before(BATCH_SECONDS)
         return self._failed is None and (len(self._unshared) >= BATCH or is_old)
 
     def _load(self) -> None:
@@ -107,6 +112,6 @@ class KeptAnswers:
 
 
 def _put(known: dict[str, Kept], kept: Kept) -> None:
-    """The newest answer counts, of those of one second the last one."""
+    """The newest answer counts."""
     if kept.key not in known or kept.at >= known[kept.key].at:
         known[kept.key] = kept

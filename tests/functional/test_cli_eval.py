@@ -379,3 +379,30 @@ def test_what_was_not_applied_is_not_asked(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "run `ftops apply` first" in " ".join(done.stderr.lower().split())
     assert not (folder / "state").exists()
+
+
+def test_cached_answers_are_listed_and_deleted(folder: Path) -> None:
+    def answers(*words: str, code: int = 0) -> str:
+        done = run([*FTOPS, "answers", *words], folder)
+        assert done.returncode == code, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    assert "No cached answers." in answers("list")
+    evaluate(folder, *BOTH, "-y")
+    base, tuned = sorted(json.loads(answers("list", "-o", "json"))["models"], key=lambda m: len(m["model"]))
+    assert (base["count"], tuned["count"]) == (20, 20)
+    assert base["model"].startswith("gpt-4o-mini")
+    assert re.search(
+        rf"^{re.escape(tuned['model'])} +20 +[\d.]+ KB +{tuned['oldest'][:10]} ", answers("list"), re.M
+    )
+    assert "No answers are older than that." in answers("prune", "--older", "1d")
+    assert "needs approval" in answers("prune", "--older", "0", code=1)
+    model = ("--model", tuned["model"])
+    found = json.loads(answers("prune", "--older", "0s", *model, "--dry-run", "-o", "json"))
+    assert (found["pruned"], [m["count"] for m in found["models"]]) == (False, [20])
+    assert "Deleted 20 answers." in answers("prune", "--older", "0s", *model, "-y")
+    assert [m["model"] for m in json.loads(answers("list", "-o", "json"))["models"]] == [base["model"]]
+    assert "there are no answers of" in answers("list", *model, code=1)
+    assert "20 requests to send, 20 answers cached" in evaluate(folder, *BOTH, "-y").stderr
+    (folder / ".ftops" / "answers" / f"{'0' * 32}.jsonl").write_text("\x1b[31m{", encoding="utf-8")
+    assert len(json.loads(answers("list", "-o", "json"))["models"]) == 2

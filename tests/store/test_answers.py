@@ -12,6 +12,7 @@ import pytest
 
 from ftops.core.errors import StateError
 from ftops.evaluation import kept_answers
+from ftops.evaluation.answer_archive import list_answers, older, prune
 from ftops.evaluation.answers import Answer
 from ftops.evaluation.kept_answers import KeptAnswers
 from ftops.session.answers import BucketSegments
@@ -230,6 +231,31 @@ def test_a_bucket_that_is_away_costs_no_answer(
             assert made.share(now=True) is None
         assert len(place.names()) == 1
         assert place.machine("b").get("k") == Answer("1")
+
+
+def test_old_answers_are_deleted_everywhere(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A segment with old and new ones is replaced by one with the new ones."""
+    made = place.machine("a")
+    with made.asking():
+        for key, at in (("old", "2026-01-01T00:00:00Z"), ("new", "2026-03-01T00:00:00Z")):
+            monkeypatch.setattr(kept_answers, "time_before", lambda seconds, at=at: at)
+            made.add(key, Answer(key))
+        made.share(now=True)
+    shared = BucketSegments(place.bucket, place.keys)
+    listed = list_answers(place.root / "b", shared)
+    assert [(m.model, m.count, m.oldest[:10], m.newest[:10]) for m in listed] == [
+        ("m", 2, "2026-01-01", "2026-03-01")
+    ]
+    assert older(listed, "2025-12-31T23:59:59Z") == []
+    (old,) = older(listed, "2026-02-01T00:00:00Z")
+    assert (old.count, old.newest) == (1, "2026-01-01T00:00:00Z")
+    prune([old], "2026-02-01T00:00:00Z")
+    for machine in ("b", "c"):
+        assert (place.machine(machine).get("old"), place.machine(machine).get("new")) == (None, Answer("new"))
+    prune([old], "2027-01-01T00:00:00Z")
+    assert place.names() == []
+    assert list_answers(place.root / "c", shared) != []  # its own copy
+    assert list_answers(place.root / "d", shared) == []
 
 
 PROMPTS = json.dumps({"all": {f"What is {n} plus {n}?": f"It is {2 * n}." for n in range(40)}})

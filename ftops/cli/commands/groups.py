@@ -1,10 +1,10 @@
-"""ftops data, ftops state: groups of commands"""
+"""ftops data, ftops state, ftops answers: groups of commands"""
 
 from __future__ import annotations
 
 import click
 
-from ftops.cli.command_table import DATA, STATE
+from ftops.cli.command_table import ANSWERS, DATA, STATE
 from ftops.cli.console import Screen
 from ftops.cli.lazy import LazyGroup, show_help_without_command
 from ftops.cli.output_options import screen_options
@@ -21,4 +21,11 @@ def data(screen: Screen) -> None:
 @screen_options
 def state(screen: Screen) -> None:
     """Inspect or edit the state. Objects at the service aren't changed."""
+    show_help_without_command(screen)
+
+
+@click.group("answers", cls=LazyGroup, rows=ANSWERS)
+@screen_options
+def answers(screen: Screen) -> None:
+    """List or delete the answers of models that evaluations have cached."""
     show_help_without_command(screen)
