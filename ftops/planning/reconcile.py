@@ -9,10 +9,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ftops.config.config import Resource
-from ftops.core.address import Address, Json, Value
+from ftops.core.address import Address, Json
 from ftops.core.drift_classes import IGNORE, policy_of
 from ftops.core.resource_types import RESOURCE_TYPES
-from ftops.core.value_diff import Difference, differences
+from ftops.core.value_diff import differences
 from ftops.planning.decision import deposed_key
 from ftops.planning.desired import covers, put
 from ftops.planning.plan import AttributeChange, Drift
@@ -202,8 +202,13 @@ def _drift(
     before = {name: recorded.inputs.get(name) for name in seen}
     changed: dict[str, list[AttributeChange]] = {}
     left_alone: dict[str, list[AttributeChange]] = {}
-    for found in differences(before, seen, RESOURCE_TYPES[recorded.address.kind].spelling):
-        kind = _class_of(found, recorded.address.kind, inputs)
+    row = RESOURCE_TYPES[recorded.address.kind]
+    for found in differences(before, seen, row.spelling):
+        rule = row.upgraded_by_service.get(found.path)
+        kind = "normalised"
+        if found.before is not None:
+            is_upgrade = rule is not None and rule(found.before, found.after, inputs)
+            kind = "upgraded" if is_upgrade else "changed"
         group = left_alone if covers(ignored, found.path) else changed
         group.setdefault(kind, []).append(AttributeChange(found.path, found.before, found.after))
     address = recorded.address
@@ -211,15 +216,6 @@ def _drift(
         tuple(Drift(address, kind, tuple(c), policy_of(policies, kind)) for kind, c in changed.items()),
         tuple(Drift(address, kind, tuple(c), IGNORE) for kind, c in left_alone.items()),
     )
-
-
-def _class_of(change: Difference, kind: str, inputs: Mapping[str, Value]) -> str:
-    """The class of drift of a changed input."""
-    if change.before is None:
-        return "normalised"
-    rule = RESOURCE_TYPES[kind].upgraded_by_service.get(change.path)
-    upgraded = rule is not None and rule(change.before, change.after, inputs)
-    return "upgraded" if upgraded else "changed"
 
 
 def _without_ignored(seen: Mapping[str, Json], found: Iterable[Drift]) -> Mapping[str, Json]:

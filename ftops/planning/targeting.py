@@ -43,13 +43,8 @@ def selected(
     chosen = everything
     if targets:
         chosen = closure(matching(targets, everything), with_it)
-        users_of_gone = closure(_undeclared(chosen, graph), users)
-        chosen |= _undeclared(users_of_gone, graph)
+        chosen |= closure(chosen - graph.resources.keys(), users) - graph.resources.keys()
     if excludes:
         left_out = closure(matching(excludes, everything), against_it)
         chosen = chosen - left_out
     return frozenset(chosen)
-
-
-def _undeclared(addresses: Iterable[Address], graph: Graph) -> set[Address]:
-    return {a for a in addresses if a not in graph.resources}

@@ -22,6 +22,7 @@ from ftops.core.address import Address, Json, encode
 from ftops.core.confined_files import outside
 from ftops.core.dag_executor import Call
 from ftops.core.errors import FtopsError, Permanent, UsageError
+from ftops.core.model_names import base_of
 from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.planning.plan import Action
 from ftops.planning.refresh import Reader
@@ -331,18 +332,14 @@ def _add_job(spec: Discovered, job: Existing, data: Mapping[str, Address], model
         inputs = {**remote.inputs, **{name: data[id].name for name, id in files.items()}}
         inputs["model"] = models.get(str(remote.inputs.get("model")).casefold(), remote.inputs.get("model"))
         suffix = str(inputs.get("suffix") or "")
-        address = _declare(spec, job, suffix or _base_of(str(remote.inputs.get("model"))), inputs)
-        _note_models(models, address, remote.attributes)
-
-
-def _note_models(models: dict[str, str], address: Address, attributes: Mapping[str, Json]) -> None:
-    """Notes the names of a job's models, and the references to them."""
-    checkpoints = attributes.get("checkpoint")
-    for step, name in checkpoints.items() if isinstance(checkpoints, Mapping) else ():
-        if step != "best":
-            models.setdefault(str(name).casefold(), f"${{{address}.checkpoint.{step}}}")
-    if model := attributes.get("fine_tuned_model"):
-        models[str(model).casefold()] = f"${{{address}.fine_tuned_model}}"
+        base = re.sub(r"-\d{4}-\d{2}-\d{2}$", "", base_of(str(remote.inputs.get("model"))))
+        address = _declare(spec, job, suffix or base, inputs)
+        checkpoints = remote.attributes.get("checkpoint")
+        for step, name in checkpoints.items() if isinstance(checkpoints, Mapping) else ():
+            if step != "best":
+                models.setdefault(str(name).casefold(), f"${{{address}.checkpoint.{step}}}")
+        if model := remote.attributes.get("fine_tuned_model"):
+            models[str(model).casefold()] = f"${{{address}.fine_tuned_model}}"
 
 
 def _add_other(spec: Discovered, existing: Existing, models: Mapping[str, str]) -> None:
@@ -374,10 +371,3 @@ def _declare(spec: Discovered, existing: Existing, near: str, inputs: Mapping[st
     }
     spec.objects[address] = existing
     return address
-
-
-def _base_of(model: str) -> str:
-    """The name of a model without its date and the suffix of a training."""
-    return re.sub(
-        r"-\d{4}-\d{2}-\d{2}$", "", model.partition(".ft-")[0].removeprefix("ft:").partition(":")[0]
-    )

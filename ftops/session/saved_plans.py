@@ -24,8 +24,7 @@ from ftops.core.timestamps import iso_timestamp
 from ftops.planning.destination import elsewhere, given_variables
 from ftops.planning.plan import Options, Plan
 from ftops.planning.plan_builder import secret_digests
-from ftops.planning.saved.inputs_digest import basis_of, differences
-from ftops.planning.saved.plan_digest import differing_step, plan_digest
+from ftops.planning.saved.plan_digest import basis_of, differences, differing_step, plan_digest
 from ftops.planning.saved.plan_file import (
     MAGIC,
     Origin,

@@ -28,8 +28,7 @@ from ftops.planning.plan import (
     Plan,
     Reason,
 )
-from ftops.planning.saved.inputs_digest import DataFile, PlanInputs
-from ftops.planning.saved.plan_digest import plan_digest
+from ftops.planning.saved.plan_digest import DataFile, PlanInputs, plan_digest
 from ftops.planning.saved.plan_file import _CODEC, Origin, SavedPlan, parse_plan, plan_text
 from ftops.session.saved_plans import read_plan
 from ftops.state.state import Failed, OutputsRecorded, Recorded, Removed

@@ -1,18 +1,31 @@
-"""Plan digest: what a plan does and where, as one number that reviewers and `--expect-digest` compare."""
+"""Plan digest: what a plan does and where, as one number that reviewers and `--expect-digest` compare; and
+digests of what a plan was made from, and how they differ from the present ones. Pure.
+
+The digests of inputs are the same on every machine and in every folder; they are keyed by spec and
+environment.
+"""
 
 from __future__ import annotations
 
+import hmac
+import json
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 
+from msgspec import Struct
 from msgspec.json import Encoder
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
+from ftops.config.config import Config, ProviderConfig, Resource
+from ftops.core.address import Address, Json, Secret, encode, references, secrets
 from ftops.planning.plan import Change, Mode, Plan, Reason
+from ftops.state.file_format import record_to_json
+from ftops.state.state import State
 
 _VERSION = 2
 """Of what is digested. Another one makes every digest another."""
 DIGEST_PREFIX = f"v{_VERSION}:sha256:"
-_canonical = Encoder(order="deterministic").encode
+_encoded = Encoder(order="deterministic").encode
 
 
 def plan_digest(plan: Plan) -> str:
@@ -29,11 +42,11 @@ def plan_digest(plan: Plan) -> str:
         plan.destination,
         sorted((_essence(change) for change in plan.changes), key=lambda c: c.step),
         sorted(plan.outputs, key=lambda o: o.name),
-        sorted(drift, key=_canonical),
+        sorted(drift, key=_encoded),
         plan.moves,
         *([sorted(plan.settings, key=lambda s: (str(s.address), s.path))] if plan.settings else []),
     )
-    return f"{DIGEST_PREFIX}{sha256(_canonical(body)).hexdigest()}"
+    return f"{DIGEST_PREFIX}{sha256(_encoded(body)).hexdigest()}"
 
 
 def differing_step(one: Plan, other: Plan) -> str | None:
@@ -49,3 +62,135 @@ def _essence(change: Change) -> Change:
     reason = Reason(change.reason.code, "")
     after = {name: value for name, value in change.after.items() if name != "file"}
     return replace(change, reason=reason, after=after, waits_for=tuple(sorted(change.waits_for)))
+
+
+_canonical = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
+_PASSING = frozenset({"message", "resume", "provider", "account"})
+"""Fields of a record that matter only while an object is being changed; and its provider and account, which
+may be renamed. If they really are different, so are the steps."""
+_SHOWN = 5
+"""The number of names in a list."""
+_CREDENTIALS = frozenset({"api_key", "credential"})
+"""Settings of a provider that don't count: another identity may apply the plan."""
+
+
+class DataFile(Struct, frozen=True):
+    """A data file as it was when the plan was made."""
+
+    path: str
+    digest: str
+
+
+class PlanInputs(Struct, frozen=True):
+    """The inputs of a plan: if one of them differs, so may the plan.
+
+    `spec` has a digest for each part of the spec: `job.copilot`, `provider azure`, `output model`.
+    `data` has the files of the datasets, by address; `secrets` keyed digests of those that the plan sends.
+    `state` has a digest of what was recorded of each resource that the plan touches or depends upon.
+    """
+
+    spec: Mapping[str, str] = {}
+    data: Mapping[str, DataFile] = {}
+    secrets: Mapping[str, str] = {}
+    state: Mapping[str, str] = {}
+
+
+def basis_of(config: Config, state: State, plan: Plan, secret_digests: Mapping[Secret, str]) -> PlanInputs:
+    """Of a plan for this config and state. The config has its data, if the plan creates any."""
+    key = f"{config.name}/{config.environment}".encode()
+
+    def digest(value: Json) -> str:
+        return hmac.new(key, _canonical(value).encode(), "sha256").hexdigest()[:16]
+
+    sent = {secret for change in plan.changes for secret in secrets(list(change.after.values()))}
+    return PlanInputs(
+        spec={name: digest(part) for name, part in _parts(config, plan)},
+        data={
+            str(r.address): DataFile(str(r.inputs.get("path", "")), str(r.inputs["content"]))
+            for r in config.resources
+            if "content" in r.inputs
+        },
+        secrets={str(s): secret_digests[s] for s in sent if s in secret_digests},
+        state={name: digest(record) for name, record in _records(state, _touched(plan))},
+    )
+
+
+def differences(old: PlanInputs, new: PlanInputs) -> list[str]:
+    """What has changed, in words; empty if nothing has."""
+    files = [
+        f"{(new.data.get(address) or old.data[address]).path} ({address})"
+        for address in _differing(old.data, new.data)
+    ]
+    moved = sorted({name.partition("#")[0] for name in _differing(old.state, new.state)})
+    said = {
+        "changed in the spec": _differing(old.spec, new.spec),
+        "changed files": files,
+        "changed secrets": _differing(old.secrets, new.secrets),
+        "changed by another run": moved,
+    }
+    return [f"{words}: {_listed(names)}" for words, names in said.items() if names]
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - _SHOWN
+    return ", ".join([*names[:_SHOWN], *([f"{more} more"] if more > 0 else [])])
+
+
+def _differing(old: Mapping[str, object], new: Mapping[str, object]) -> list[str]:
+    return sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
+
+
+def _parts(config: Config, plan: Plan) -> Iterator[tuple[str, Json]]:
+    for resource in config.resources:
+        yield str(resource.address), _declared(resource)
+    used = plan.providers_of() | config.used_providers
+    for provider in config.providers.values():
+        if provider.name in used:
+            yield f"provider {provider.name}", _configured(provider, str(config.project))
+    for output in config.outputs:
+        yield f"output {output.name}", [encode(output.value), output.sensitive]
+
+
+def _declared(resource: Resource) -> Json:
+    lifecycle = resource.lifecycle
+    inputs = {name: encode(value) for name, value in resource.inputs.items() if name != "content"}
+    needs: Json = sorted(str(a) for a in resource.depends_on)
+    kept = astuple(replace(lifecycle, ignore_changes=tuple(sorted(lifecycle.ignore_changes))))
+    return [resource.provider, inputs, needs, kept]
+
+
+def _configured(provider: ProviderConfig, project: str) -> Json:
+    """Settings that are paths start at the project, wherever that is."""
+    settings = {
+        name: value.removeprefix(project) if isinstance(value, str) else encode(value)
+        for name, value in provider.settings.items()
+        if name not in _CREDENTIALS
+    }
+    return [provider.type, settings]
+
+
+def _touched(plan: Plan) -> set[Address]:
+    """The resources that the plan changes, waits for or refers to."""
+    touched: set[Address] = {d.address for d in plan.drift} | {source for source, _ in plan.moves}
+    touched |= {target for _, target in plan.moves} | {setting.address for setting in plan.settings}
+    for change in plan.changes:
+        touched.add(change.address)
+        touched.update(change.dependencies)
+        touched.update(reference.address for reference in references(list(change.after.values())))
+    return touched
+
+
+def _records(state: State, addresses: set[Address]) -> Iterator[tuple[str, Json]]:
+    for address in addresses:
+        if address in state.resources:
+            yield str(address), _lasting(record_to_json(state.resources[address]))
+    for (address, key), old in state.deposed.items():
+        if address in addresses:
+            yield f"{address}#{key}", {"remote_id": old.remote_id}
+    for address, operation in state.pending.items():
+        if address in addresses:
+            yield f"{address}#pending", _lasting(record_to_json(operation))
+
+
+def _lasting(written: dict[str, Json]) -> Json:
+    return {key: value for key, value in written.items() if key not in _PASSING}

@@ -19,8 +19,7 @@ from msgspec.structs import asdict, replace
 from ftops.core.codec import Codec, Form
 from ftops.core.errors import FtopsError
 from ftops.planning.plan import NORMAL, Options, Plan
-from ftops.planning.saved.inputs_digest import PlanInputs
-from ftops.planning.saved.plan_digest import plan_digest
+from ftops.planning.saved.plan_digest import PlanInputs, plan_digest
 from ftops.state.file_format import entry_from_json, entry_to_json
 from ftops.state.state import Entry
 

@@ -133,7 +133,9 @@ class BucketStore(ManifestStore):
         content = self.codec.snapshot(state, self.spec, self.environment).encode()
         manifest = held.manifest()
         name = snapshot_name(state.serial, manifest.fence, 1 + len(list(manifest.segment_names)))
-        version = Version(str(state.serial), iso_timestamp(held.utc_now()), held.info.by, held.info.operation)
+        version = Version(
+            str(state.serial), iso_timestamp(self.pace.utc_now()), held.info.by, held.info.operation
+        )
         snapshot = Snapshot(name, sha256(content).hexdigest(), version)
         held.put(name, content)
         kept = [snapshot, *(s for s in manifest.snapshots if s.version.id != version.id)][: max(1, self.keep)]

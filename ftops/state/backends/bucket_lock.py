@@ -135,7 +135,7 @@ class BucketLock:
         self._stopped.set()
         with self._io:
             with suppress(StateError):
-                self.commit(_unchanged, patience=0.0, release=True)
+                self.commit(patience=0.0, release=True)
             released = LeaseLost(f"the lock of the state was already released: {self._place}")
             self._lost = self._lost or released
 
@@ -145,9 +145,6 @@ class BucketLock:
             if self._is_unsure:
                 self._retry(self._catch_up, patience)
             return self._manifest
-
-    def utc_now(self) -> datetime:
-        return self._pace.utc_now()
 
     def when_lost(self, tell: Callable[[], None]) -> None:
         self._tell = tell
@@ -164,11 +161,14 @@ class BucketLock:
     def confirm(self) -> None:
         """Renews the lease. If the bucket can't be reached for a moment, the lock may still be held."""
         with suppress(BucketError):
-            self.commit(_unchanged, patience=0.0)
+            self.commit(patience=0.0)
         self.check()
 
     def commit(
-        self, change: Callable[[Manifest], Manifest], patience: float | None = None, release: bool = False
+        self,
+        change: Callable[[Manifest], Manifest] = lambda manifest: manifest,
+        patience: float | None = None,
+        release: bool = False,
     ) -> None:
         """Replaces the manifest by the result of `change`, which must be idempotent. Raises LeaseLost, and
         BucketError if the bucket is unavailable for longer than `patience`."""
@@ -225,7 +225,7 @@ class BucketLock:
         due = self._renewed + self._pace.seconds / RENEWALS
         with suppress(StateError):
             if self._pace.now() >= due and self._lost is None:
-                self.commit(_unchanged, patience=0.0)
+                self.commit(patience=0.0)
         if self._is_over:
             self._tell_lost()
 
@@ -306,10 +306,6 @@ class BucketLock:
     def _run(self) -> None:
         while not self._stopped.wait(self._pace.tick):
             self.beat()
-
-
-def _unchanged(manifest: Manifest) -> Manifest:
-    return manifest
 
 
 def _lost(place: str, why: str, hint: str) -> LeaseLost:

@@ -28,7 +28,7 @@ from msgspec.structs import asdict
 
 from ftops.core.confined_files import content
 from ftops.core.errors import StateError, StateLocked
-from ftops.core.private_files import make_folder, open_private, replace_file, write_private
+from ftops.core.private_files import make_folder, open_private, write_private
 from ftops.core.timestamps import iso_timestamp
 from ftops.state.backends.base import (
     AT_ONCE,
@@ -51,6 +51,7 @@ from ftops.state.file_format import (
 from ftops.state.state import STATE_VERSION, Entry, State, fold
 
 _AUDIT = ".audit.jsonl"
+_INDEX = "index.json"
 _NOBODY = LockInfo("", "", "", 0, "", "")
 
 
@@ -245,7 +246,9 @@ class History(Struct, frozen=True):
         version = Version(str(serial), _iso(time()), by, operation)
         write_private(self.path(version.id), text.encode())
         kept = [version, *(v for v in self.versions() if v.id != version.id)]
-        self._write_index(kept[: self.keep])
+        temporary = self.folder / "index.tmp"
+        write_private(temporary, (json.dumps(to_builtins(kept[: self.keep]), indent=1) + "\n").encode())
+        temporary.replace(self.folder / _INDEX)
         for old in kept[self.keep :]:
             self.path(old.id).unlink(missing_ok=True)
 
@@ -255,22 +258,12 @@ class History(Struct, frozen=True):
             files = {entry.name.removesuffix(".json"): entry.stat() for entry in os.scandir(self.folder)}
         except FileNotFoundError:
             return ()
-        known = {v.id: v for v in self._read_index()}
+        known: dict[str, Version] = {}
+        with suppress(OSError, ValueError):
+            index = convert(json.loads(content(self.folder / _INDEX, follow=False)), list[Version])
+            known = {v.id: v for v in index}
         serials = sorted(((s.st_mtime_ns, int(id)) for id, s in files.items() if id.isdigit()), reverse=True)
         return tuple(known.get(str(n)) or Version(str(n), _iso(mtime / 1e9)) for mtime, n in serials)
-
-    def _read_index(self) -> Sequence[Version]:
-        try:
-            return convert(json.loads(content(self._index, follow=False)), list[Version])
-        except (OSError, ValueError):
-            return ()
-
-    def _write_index(self, kept: Sequence[Version]) -> None:
-        replace_file(self._index, (json.dumps(to_builtins(kept), indent=1) + "\n").encode())
-
-    @property
-    def _index(self) -> Path:
-        return self.folder / "index.json"
 
 
 def _iso(seconds: float) -> str:

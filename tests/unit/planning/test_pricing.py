@@ -17,7 +17,7 @@ from ftops.planning.cost import estimator
 from ftops.planning.cost.estimator import over_budget
 from ftops.planning.estimate import DataChange, Epochs, Estimate, HostingCost, TrainingCost, dollars
 from ftops.planning.plan import Plan
-from ftops.planning.saved.inputs_digest import PlanInputs
+from ftops.planning.saved.plan_digest import PlanInputs
 from ftops.planning.saved.plan_file import Origin, SavedPlan, parse_plan, plan_text
 from ftops.views import money
 
