@@ -11,7 +11,7 @@ from msgspec import Struct
 from ftops.core.address import Json
 from ftops.core.nested import object_at
 from ftops.dataset.files.jsonl_io import Example
-from ftops.dataset.profile.tokens import Counter, calls, definitions
+from ftops.dataset.profile.tokens import REPLY, Counter, calls, definitions
 from ftops.views.paint import Painter
 from ftops.views.values import plural
 
@@ -131,7 +131,7 @@ def _signature(function: Mapping[str, Any]) -> str:
 def _tokens(shown: Shown, message: Mapping[str, Any]) -> int | None:
     if shown.counter is None:
         return None
-    return shown.counter.tokens({"messages": [message]}) - shown.counter.frame.reply
+    return shown.counter.tokens({"messages": [message]}) - REPLY
 
 
 def _list(holder: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:

@@ -21,7 +21,7 @@ from ftops.core.gc_pause import no_garbage_collection
 from ftops.dataset.checks.process_pool import spread
 from ftops.dataset.files.jsonl_io import Example, blocks, lines_of, read, unreadable
 from ftops.dataset.profile import example_digest
-from ftops.dataset.profile.tokens import Counter, calls, counter
+from ftops.dataset.profile.tokens import MESSAGE, REPLY, Counter, calls, counter
 from ftops.dataset.rules.sensitive_data import mask
 
 PARALLEL = 8 * 1024 * 1024
@@ -181,10 +181,10 @@ class _Block:
     def _add_plain(self, messages: example_digest.Messages, counter: Counter) -> int:
         """A faster `_add_tokens` for conversations that have only texts, as most do."""
         sums, roles, count = self.sums, self.sums.roles, counter.count
-        framing, texts = counter.frame.reply, 0
+        framing, texts = REPLY, 0
         for message in messages:
             role = message["role"]
-            around, tokens = counter.frame.message + count(role), count(message["content"])
+            around, tokens = MESSAGE + count(role), count(message["content"])
             framing += around
             texts += tokens
             roles[role] += tokens

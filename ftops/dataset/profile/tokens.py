@@ -1,7 +1,7 @@
 """Token counts of texts and examples, with the model's encoding, offline.
 
 Text is counted exactly. The tokens that a service adds (the framing of messages, the format of functions)
-aren't published; `FRAMES` has what OpenAI documents. docs/data.md says what is exact.
+aren't published; the constants are what OpenAI documents. docs/data.md says what is exact.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from msgspec import Struct
 
 from ftops.dataset.files.jsonl_io import canonical, list_at
 
-ENCODINGS = ("o200k_base", "cl100k_base")
 _TEXTS = 2_000
 """Texts whose counts are cached: system messages, functions and short answers are repeated."""
 _LONGEST = 20_000
@@ -33,32 +32,26 @@ class NoEncoding(Exception):
     """The package with the vocabularies isn't installed, or doesn't have the encoding."""
 
 
-class Frame(NamedTuple):
-    """Tokens that are added around texts.
-
-    Source: OpenAI's cookbook, "How to count tokens with tiktoken", read 2026-11-21.
-    """
-
-    function: int
-    """Before each function."""
-    message: int = 3
-    name: int = 1
-    """For a message with a name."""
-    reply: int = 3
-    """The start of the reply, once per example."""
-    properties: int = 3
-    """Before the parameters of a function, if it has any."""
-    parameter: int = 3
-    enumeration: int = -3
-    choice: int = 3
-    """For each value of an enumeration."""
-    functions: int = 12
-    """After all functions, once per example."""
-    image: int = 85
-    """An image in low detail; in high detail, the number depends on its size."""
-
-
-FRAMES: Mapping[str, Frame] = {"o200k_base": Frame(function=7), "cl100k_base": Frame(function=10)}
+# Tokens that are added around texts.
+# Source: OpenAI's cookbook, "How to count tokens with tiktoken", read 2026-11-21.
+REPLY = 3
+"""The start of the reply, once per example."""
+MESSAGE = 3
+_NAME = 1
+"""For a message with a name."""
+_FUNCTION = {"o200k_base": 7, "cl100k_base": 10}
+"""Before each function."""
+_PROPERTIES = 3
+"""Before the parameters of a function, if it has any."""
+_PARAMETER = 3
+_ENUMERATION = -3
+_CHOICE = 3
+"""For each value of an enumeration."""
+_FUNCTIONS = 12
+"""After all functions, once per example."""
+_IMAGE = 85
+"""An image in low detail; in high detail, the number depends on its size."""
+ENCODINGS = tuple(_FUNCTION)
 
 
 class TokenCount(NamedTuple):
@@ -78,13 +71,12 @@ class Counter(Struct, frozen=True):
 
     encoding: str
     count: Callable[[str], int]
-    frame: Frame
     count_definitions: Callable[[bytes], int]
     """Counts a list of functions, given as canonical JSON."""
 
     def parts(self, example: Mapping[str, Any]) -> Iterator[TokenCount]:
         """The counts of an example of any format; malformed parts count as nothing."""
-        yield TokenCount("framing", self.frame.reply)
+        yield TokenCount("framing", REPLY)
         given = example.get("input")
         source = given if isinstance(given, dict) else example
         offers = [example] if len(example) > 1 else []
@@ -105,11 +97,11 @@ class Counter(Struct, frozen=True):
         return sum(part.tokens for part in self.parts(example))
 
     def _message(self, message: Mapping[str, Any], is_given: bool) -> Iterator[TokenCount]:
-        frame, count = self.frame, self.count
+        count = self.count
         role = _text(message, "role")
         trained = role == "assistant" and not is_given and message.get("weight") != 0
         content = message.get("content")
-        yield TokenCount("framing", frame.message + count(role), trained)
+        yield TokenCount("framing", MESSAGE + count(role), trained)
         tokens = (
             count(content) if isinstance(content, str) else sum(map(self._part, list_at(message, "content")))
         )
@@ -118,16 +110,16 @@ class Counter(Struct, frozen=True):
             return
         name = message.get("name")
         if isinstance(name, str):
-            yield TokenCount(role, count(name) + frame.name, trained)
+            yield TokenCount(role, count(name) + _NAME, trained)
         for call in calls(message):
-            tokens = count(call.name) + count(call.arguments) + frame.message
+            tokens = count(call.name) + count(call.arguments) + MESSAGE
             yield TokenCount(role, tokens, trained, call.name)
 
     def _part(self, part: Any) -> int:
         if not isinstance(part, dict):
             return 0
         if "image_url" in part:
-            return self.frame.image
+            return _IMAGE
         text = part.get("text", part.get("refusal"))
         return self.count(text) if isinstance(text, str) else 0
 
@@ -161,17 +153,16 @@ def definitions(holder: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 @cache
 def counter(encoding: str) -> Counter:
     """Loads a vocabulary (a tenth of a second) on first use. Raises NoEncoding."""
-    if encoding not in FRAMES:
+    if encoding not in ENCODINGS:
         raise NoEncoding(f"unknown encoding {encoding!r}; known encodings are {', '.join(ENCODINGS)}")
     count = _cached(by_words(exact(encoding)))
-    frame = FRAMES[encoding]
 
     @lru_cache(_DEFINITIONS)
     def count_definitions(functions: bytes) -> int:
         """Cached by their JSON: most files offer the same functions in every example."""
-        return frame.functions + sum(_definition(f, count, frame) for f in json.loads(functions))
+        return _FUNCTIONS + sum(_FUNCTION[encoding] + _definition(f, count) for f in json.loads(functions))
 
-    return Counter(encoding, count, frame, count_definitions)
+    return Counter(encoding, count, count_definitions)
 
 
 def exact(encoding: str) -> Callable[[str], int]:
@@ -232,20 +223,20 @@ def _cached(count: Callable[[str], int]) -> Callable[[str], int]:
     return lambda text: (count_short if len(text) <= _LONGEST else count_any)(text)
 
 
-def _definition(function: Mapping[str, Any], count: Callable[[str], int], frame: Frame) -> int:
+def _definition(function: Mapping[str, Any], count: Callable[[str], int]) -> int:
     """Counts as the cookbook does: `name:description`, then `name:type:description` of each parameter."""
-    tokens = frame.function + count(f"{_text(function, 'name')}:{_sentence(function)}")
+    tokens = count(f"{_text(function, 'name')}:{_sentence(function)}")
     parameters = function.get("parameters")
     properties = parameters.get("properties") if isinstance(parameters, dict) else None
     if not isinstance(properties, dict) or not properties:
         return tokens
-    tokens += frame.properties
+    tokens += _PROPERTIES
     for key, value in properties.items():
         schema = value if isinstance(value, dict) else {}
-        tokens += frame.parameter + count(f"{key}:{_text(schema, 'type')}:{_sentence(schema)}")
+        tokens += _PARAMETER + count(f"{key}:{_text(schema, 'type')}:{_sentence(schema)}")
         choices = schema.get("enum")
         if isinstance(choices, list):
-            tokens += frame.enumeration + sum(frame.choice + count(str(c)) for c in choices)
+            tokens += _ENUMERATION + sum(_CHOICE + count(str(c)) for c in choices)
     return tokens
 
 

@@ -292,6 +292,15 @@ class Cloud:
         self.models.remove(model.id)
         self.weights(model.weights).unlink(missing_ok=True)
 
+    def remove_results(self, job: str, after: float, *, models: bool = True) -> None:
+        """Delete the checkpoints of a job, and its models, that were created after a time."""
+        for checkpoint in self.checkpoints.all():
+            if checkpoint.job == job and checkpoint.created > after:
+                self.checkpoints.remove(checkpoint.id)
+        for model in self.models.all() if models else ():
+            if model.job == job and model.created > after:
+                self.remove_model(model)
+
     def _collection(self, name: str, kind: type[T]) -> Collection[T]:
         def count() -> None:
             self.created[name] += 1

@@ -129,12 +129,13 @@ async def list_all(cloud: Cloud, request: Request) -> Response:
         order = {"asc": "oldest", "desc": "newest"}.get(request.query_params.get("order", ""), order)
     if order == "newest":
         files.reverse()
+    data = [described(cloud, file) for file in files]
     if plane_of(request) is Plane.DATED:
-        return reply({"object": "list", "data": [described(cloud, file) for file in files]})
-    some, more = page(request, files, lambda file: file.id, 10000)
-    ends = {"first_id": some[0].id, "last_id": some[-1].id} if some else {}
-    data = [described(cloud, file) for file in some]
-    return reply({"object": "list", "data": data, **ends, "has_more": more})
+        return reply({"object": "list", "data": data})
+    body = page(request, data, 10000)
+    some = body["data"]
+    ends = {"first_id": some[0]["id"], "last_id": some[-1]["id"]} if some else {}
+    return reply({**body, **ends})
 
 
 async def get(cloud: Cloud, request: Request) -> Response:

@@ -56,13 +56,11 @@ async def run(cloud: Cloud, request: Request) -> Response:
         raise invalid("'grader' must be an object, 'model_sample' a string, and 'item' an object.")
     _check(grader)
     scores: dict[str, float] = {}
-    failed: _Failed | None = None
-    reward = 0.0
     try:
         reward = _grade(grader, {"item": item, "sample": _sample(sample)}, scores)
     except _Failed as exc:
-        failed = exc
-    return reply(_run(grader, reward, scores, failed))
+        return reply(_run(grader, 0.0, scores, exc))
+    return reply(_run(grader, reward, scores, None))
 
 
 def _run(grader: JSON, reward: float, scores: Mapping[str, float], failed: _Failed | None) -> JSON:

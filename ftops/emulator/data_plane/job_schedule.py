@@ -98,12 +98,7 @@ class Schedule:
         cloud.jobs.put(changed)
         events.drop_after(cloud, job.id, now)
         events.record(cloud, job.id, now, message)
-        for checkpoint in cloud.checkpoints.all():
-            if checkpoint.job == job.id and checkpoint.created > now:
-                cloud.checkpoints.remove(checkpoint.id)
-        for model in cloud.models.all():
-            if model.job == job.id and model.created > now:
-                cloud.remove_model(model)
+        cloud.remove_results(job.id, after=now)
         if job.result_file is not None:
             cloud.files.remove(job.result_file)
             cloud.content(job.result_file).unlink(missing_ok=True)

@@ -19,7 +19,7 @@ from ftops.emulator.account.cloud import JSON, Checkpoint, Cloud, Copy, Job
 from ftops.emulator.data_plane import job_request
 from ftops.emulator.data_plane.job_schedule import TERMINAL, Schedule, status
 from ftops.emulator.http.errors import Plane, gateway_not_found, invalid, not_found, wrong_state
-from ftops.emulator.http.messages import created, listing, page, plane_of, read_object, reply
+from ftops.emulator.http.messages import created, page, plane_of, read_object, reply
 
 
 async def create(cloud: Cloud, request: Request) -> Response:
@@ -48,9 +48,7 @@ async def list_all(cloud: Cloud, request: Request) -> Response:
         if cloud.is_listed(job.created)
         and all((job.metadata or {}).get(key) == value for key, value in metadata.items())
     ]
-    some, more = page(request, jobs, lambda job: job.id, 20)
-    plane = plane_of(request)
-    return reply(listing([described(cloud, job, plane) for job in some], more))
+    return reply(page(request, [described(cloud, job, plane_of(request)) for job in jobs], 20))
 
 
 async def get(cloud: Cloud, request: Request) -> Response:
@@ -116,12 +114,7 @@ def remove_job(cloud: Cloud, job: Job) -> None:
     """Remove a job with its events and checkpoints, and with its models if that is switched on."""
     cloud.jobs.remove(job.id)
     events.delete(cloud, job.id)
-    for checkpoint in cloud.checkpoints.all():
-        if checkpoint.job == job.id:
-            cloud.checkpoints.remove(checkpoint.id)
-    for model in cloud.models.all() if cloud.settings.delete_job_deletes_model else ():
-        if model.job == job.id:
-            cloud.remove_model(model)
+    cloud.remove_results(job.id, after=0.0, models=cloud.settings.delete_job_deletes_model)
 
 
 async def list_events(cloud: Cloud, request: Request) -> Response:
@@ -130,8 +123,8 @@ async def list_events(cloud: Cloud, request: Request) -> Response:
     visible = [event for event in events.read(cloud, job.id) if event["created_at"] <= now]
     visible.sort(key=lambda event: event["created_at"])  # stable: events of one moment stay in order
     visible.reverse()
-    some, more = page(request, visible, lambda event: str(event["id"]), 20)
-    return reply(listing([{**event, "created_at": int(event["created_at"])} for event in some], more))
+    rows = [{**event, "created_at": int(event["created_at"])} for event in visible]
+    return reply(page(request, rows, 20))
 
 
 async def list_checkpoints(cloud: Cloud, request: Request) -> Response:
@@ -139,8 +132,7 @@ async def list_checkpoints(cloud: Cloud, request: Request) -> Response:
     job, now = _existing(cloud, request), cloud.clock.now()
     own = [item for item in cloud.checkpoints.all() if item.job == job.id and item.created <= now]
     newest = sorted(own, key=lambda item: -item.step)[:3]
-    some, more = page(request, newest, lambda item: item.id, 10)
-    return reply(listing([_checkpoint(item) for item in some], more))
+    return reply(page(request, [_checkpoint(item) for item in newest], 10))
 
 
 async def list_events_by_post(cloud: Cloud, request: Request) -> Response:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from http.client import responses
-from typing import Any, TypeVar
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -16,7 +16,6 @@ from ftops.emulator.account.faults import Rule
 from ftops.emulator.http.auth import WRONG_KEY
 from ftops.emulator.http.errors import Plane, ServiceError, invalid
 
-T = TypeVar("T")
 MAX_BYTES = 64 * 1024 * 1024
 """Of a body that is read into memory. It may contain images."""
 
@@ -87,22 +86,18 @@ def _unreadable(request: Request, message: str) -> ServiceError:
     return invalid(message)
 
 
-def page(request: Request, items: Sequence[T], key: Callable[[T], str], default: int) -> tuple[list[T], bool]:
-    """The page of ``items`` after the cursor ``after``, and whether there are more."""
+def page(request: Request, rows: Sequence[dict[str, Any]], default: int) -> dict[str, Any]:
+    """The list of ``rows`` after the cursor ``after``, as many as the request asks for."""
     after = request.query_params.get("after")
     text = request.query_params.get("limit", str(default))
     if not text.isdecimal() or len(text) > 5 or not 1 <= int(text) <= 10000:
         raise invalid("'limit' must be an integer between 1 and 10000.")
-    keys = [key(item) for item in items]
+    keys = [row["id"] for row in rows]
     if after is not None and after not in keys:
         raise invalid(f"The cursor '{after}' does not exist in this list.")
     start = 0 if after is None else keys.index(after) + 1
     end = start + int(text)
-    return list(items[start:end]), len(items) > end
-
-
-def listing(data: list[dict[str, Any]], has_more: bool) -> dict[str, Any]:
-    return {"object": "list", "data": data, "has_more": has_more}
+    return {"object": "list", "data": rows[start:end], "has_more": len(rows) > end}
 
 
 _GATEWAY_TEXTS = {401: WRONG_KEY, 404: "Resource not found"}
