@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ftops.emulator.account import catalog
-from ftops.emulator.trainer.examples import Example, InvalidData, read_for
+from ftops.emulator.trainer.examples import Example, Failure, read_for
 from ftops.emulator.trainer.model import Model, Vocabulary, answer, load
 from ftops.emulator.trainer.optimizer import (
     Gradient,
@@ -253,7 +253,7 @@ def test_vocabularies_only_grow() -> None:
     ],
 )  # fmt: skip
 def test_records_that_are_refused(record: dict[str, Any], message: str) -> None:
-    with pytest.raises(InvalidData) as caught:
+    with pytest.raises(Failure) as caught:
         read_for("supervised", jsonl([text("a", "b"), record]), "training file")
     assert "line 2: " in caught.value.message
     assert message in caught.value.message

@@ -180,20 +180,16 @@ class Clock:
         real = time.time()
         self._real = float(stored.get("real", real))
         self._virtual = float(stored.get("virtual", real))
-        self._rate = float(stored.get("rate", 1.0))
-        if rate is not None and rate != self._rate:
+        self.rate = float(stored.get("rate", 1.0))
+        """Virtual seconds per real second."""
+        if rate is not None and rate != self.rate:
             self.set(rate=rate)
         elif not stored:
             self._save()
-        self._first_rate = self._rate
-
-    @property
-    def rate(self) -> float:
-        """Virtual seconds per real second."""
-        return self._rate
+        self._first_rate = self.rate
 
     def now(self) -> float:
-        return self._virtual + (time.time() - self._real) * self._rate
+        return self._virtual + (time.time() - self._real) * self.rate
 
     def set(self, *, advance: float = 0.0, now: float | None = None, rate: float | None = None) -> None:
         """Move forward by ``advance`` seconds, or to ``now``, and change the rate. Raises ValueError."""
@@ -202,17 +198,17 @@ class Clock:
         if target < virtual or (rate is not None and rate < 0):
             raise ValueError("the clock only goes forward, at a rate of 0 or more")
         self._real, self._virtual = real, target
-        self._rate = self._rate if rate is None else rate
+        self.rate = self.rate if rate is None else rate
         self._save()
 
     def reset(self) -> None:
         """Back to the real time and the first rate. Nothing else turns the clock back."""
         self._real = self._virtual = time.time()
-        self._rate = self._first_rate
+        self.rate = self._first_rate
         self._save()
 
     def _save(self) -> None:
-        write_json(self._path, {"real": self._real, "virtual": self._virtual, "rate": self._rate})
+        write_json(self._path, {"real": self._real, "virtual": self._virtual, "rate": self.rate})
 
 
 class Cloud:

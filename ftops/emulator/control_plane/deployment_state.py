@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from ftops.emulator.account import catalog
 from ftops.emulator.account.cloud import JSON, Cloud, Deployment, Job, TunedModel
-from ftops.emulator.http.errors import deployment_not_found, deployment_paused
+from ftops.emulator.http.errors import ServiceError, deployment_not_found
 
 TYPE = "Microsoft.CognitiveServices/accounts/deployments"
 STUCK = "Stuck"
@@ -172,7 +172,8 @@ def serving(cloud: Cloud, name: str) -> JSON:
     if model is None:
         raise deployment_not_found()
     if deployment.paused:
-        raise deployment_paused(name)
+        # The status is documented, the message is not.
+        raise ServiceError(423, "Locked", f"The deployment '{name}' is paused.")
     if now - (deployment.last_call or 0.0) > _LAST_CALL_PRECISION:
         cloud.deployments.put(replace(deployment, last_call=now))
     return model

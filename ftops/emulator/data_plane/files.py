@@ -25,7 +25,7 @@ from starlette.responses import FileResponse, Response
 from ftops.emulator.account.cloud import JSON, Cloud, StoredFile, new_hex
 from ftops.emulator.http.errors import Plane, ServiceError, invalid, not_found, over_quota
 from ftops.emulator.http.messages import created, page, plane_of, read_object, reply
-from ftops.emulator.trainer.examples import InvalidData, read_any
+from ftops.emulator.trainer.examples import Failure, read_any
 
 PURPOSES = ("fine-tune", "assistants", "batch", "evals", "user_data", "vision")
 RESULTS = "fine-tune-results"
@@ -60,7 +60,7 @@ def add(cloud: Cloud, file: StoredFile, fault: str | None = None) -> StoredFile:
     if error is None and cloud.settings.jsonl_checked == "file" and file.purpose == "fine-tune":
         try:
             read_any(cloud.content(file.id).read_bytes(), "file")
-        except InvalidData as exc:
+        except Failure as exc:
             error = exc.message
     ready = cloud.clock.now() + cloud.settings.file_processing_seconds
     file = replace(file, ready=ready, error=error)

@@ -14,7 +14,6 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 
 from msgspec.structs import replace
 
@@ -23,7 +22,7 @@ from ftops.emulator.account.cloud import JSON, Checkpoint, Cloud, Job, StoredFil
 from ftops.emulator.account.storage import replace_text
 from ftops.emulator.data_plane.files import RESULTS
 from ftops.emulator.trainer import model, optimizer
-from ftops.emulator.trainer.examples import MIN_EXAMPLES, ChatFile, InvalidData, read_for
+from ftops.emulator.trainer.examples import MIN_EXAMPLES, ChatFile, Failure, read_for
 from ftops.emulator.trainer.optimizer import Step, Trainer
 
 KEPT_CHECKPOINTS = 3
@@ -42,13 +41,6 @@ class _Stopped(Exception):
     """The job was cancelled or paused, or the server is stopping."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Failed(Exception):
-    code: str
-    message: str
-    param: str | None = None
-
-
 class Run:
     def __init__(self, cloud: Cloud, job: Job, stop: threading.Event) -> None:
         self._cloud = cloud
@@ -63,15 +55,15 @@ class Run:
             self._train()
         except _Stopped:
             return
-        except _Failed as failure:
+        except Failure as failure:
             self._fail(failure)
         except FileNotFoundError as exc:
             # Either the job's data was deleted, or the whole folder of the server.
             if self._cloud.folder.is_dir():
-                self._fail(_Failed("fileImportFailed", f"A file of the job is gone: {exc}."))
+                self._fail(Failure("fileImportFailed", f"A file of the job is gone: {exc}."))
         except Exception as exc:  # noqa: BLE001 - a bug: the job must end
             traceback.print_exc()
-            self._fail(_Failed("internalFailure", f"The emulator failed: {exc!r}"))
+            self._fail(Failure("internalFailure", f"The emulator failed: {exc!r}"))
 
     def _train(self) -> None:
         training, validation = self._read("training_file"), self._read("validation_file")
@@ -106,24 +98,24 @@ class Run:
         try:
             method = (self._job.method or {}).get("type", "supervised")
             data = read_for(method, self._cloud.content(name).read_bytes(), what)
-        except InvalidData as exc:
-            raise _Failed(exc.code, exc.message, key) from exc
+        except Failure as exc:
+            raise Failure(exc.code, exc.message, key) from exc
         if key == "training_file":
             self._inject_fault("validation")
             if data.conversations < MIN_EXAMPLES:
                 few = f"The training file contains {data.conversations} examples, "
-                raise _Failed("invalidPayload", f"{few}but at least {MIN_EXAMPLES} are required.", key)
+                raise Failure("invalidPayload", f"{few}but at least {MIN_EXAMPLES} are required.", key)
         self._record(f"Preprocessing completed for file {what}.")
         return data
 
     def _trainer(self, training: ChatFile, validation: ChatFile) -> Trainer:
         if not training.examples:
             unlearned = "The training file has no assistant message to learn: all have weight 0."
-            raise _Failed("invalidPayload", unlearned, "training_file")
+            raise Failure("invalidPayload", unlearned, "training_file")
         tuned = self._cloud.models.get(self._job.model)
         base = catalog.BY_ID.get(tuned.base if tuned else self._job.model)
         if base is None:
-            raise _Failed("notFound", f"The model '{self._job.model}' was deleted.", "model")
+            raise Failure("notFound", f"The model '{self._job.model}' was deleted.", "model")
         parent = model.load(self._cloud.weights(tuned.weights)) if tuned else None
         self._base = base.id
         requested = self._job.requested
@@ -210,9 +202,9 @@ class Run:
         fault = self._job.fault or {}
         if due and fault.get("fail") == stage:
             code, message = _FAILURES[stage]
-            raise _Failed(code, fault.get("message") or message)
+            raise Failure(code, fault.get("message") or message)
 
-    def _fail(self, failure: _Failed) -> None:
+    def _fail(self, failure: Failure) -> None:
         error = {"code": failure.code, "message": failure.message}
         if failure.param is not None:
             error["param"] = failure.param

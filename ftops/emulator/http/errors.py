@@ -87,11 +87,6 @@ def deployment_not_found() -> ServiceError:
     )
 
 
-def deployment_paused(name: str) -> ServiceError:
-    """Inference with a paused deployment. The status is documented, the message is not."""
-    return ServiceError(423, "Locked", f"The deployment '{name}' is paused.")
-
-
 def resource_not_found(resource: str, group: str) -> ServiceError:
     """A resource of the control plane."""
     return ServiceError(

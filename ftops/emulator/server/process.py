@@ -115,8 +115,7 @@ class _Process:
         self._cloud = cloud
         self._key = credentials.key
         self._listener = listener
-        self._parent_pipe: bool = options.parent_pipe
-        self._linger: float = options.linger
+        self._options = options
         self._orphaned = threading.Event()
         self._wake = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -135,7 +134,7 @@ class _Process:
         self._loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             self._loop.add_signal_handler(number, self._stop)
-        if self._parent_pipe:
+        if self._options.parent_pipe:
             threading.Thread(target=self._watch_parent, daemon=True).start()
         self._announce()
         tasks = [asyncio.create_task(self._run_schedule()), asyncio.create_task(self._watch())]
@@ -207,7 +206,7 @@ class _Process:
                 continue
             orphaned_since = orphaned_since or time.monotonic()
             quiet_since = max(orphaned_since, self._app.last_request)
-            if not self._app.in_flight and time.monotonic() - quiet_since >= self._linger:
+            if not self._app.in_flight and time.monotonic() - quiet_since >= self._options.linger:
                 self._stop()
 
 

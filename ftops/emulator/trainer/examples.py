@@ -28,11 +28,12 @@ class InvalidChat(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class InvalidData(Exception):
-    """The service refuses a data file."""
+class Failure(Exception):
+    """Why a job fails; ``param`` names the part of its request that is wrong."""
 
     code: str
     message: str
+    param: str | None = None
 
 
 class Function(NamedTuple):
@@ -108,9 +109,9 @@ def read_any(content: bytes, what: str) -> ChatFile:
 
 
 def read_for(method: str, content: bytes, what: str) -> ChatFile:
-    """Read a file for a job with this method. Raises InvalidData."""
+    """Read a file for a job with this method. Raises Failure."""
     if method not in ("supervised", "dpo"):
-        raise InvalidData("invalidPayload", f"No file can be read for the method '{method}'.")
+        raise Failure("invalidPayload", f"No file can be read for the method '{method}'.")
     return _read_records(content, what, _chat if method == "supervised" else _preference)
 
 
@@ -175,8 +176,8 @@ def _record(line: str) -> dict[str, Any]:
     return record
 
 
-def _refused(what: str, why: str) -> InvalidData:
-    return InvalidData(
+def _refused(what: str, why: str) -> Failure:
+    return Failure(
         "jsonlValidationFailed",
         f"Validation of jsonl file failed: the {what} contains invalid schema: {why}.",
     )
