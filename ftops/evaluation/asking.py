@@ -87,7 +87,11 @@ class Asker:
 
     def count_missing(self, questions: Sequence[Question]) -> int:
         """How many would be asked."""
-        return len(self._missing(questions, self._keys(questions)))
+        return len(self.missing(questions))
+
+    def missing(self, questions: Sequence[Question]) -> list[Question]:
+        """Those that would be asked."""
+        return list(self._missing(questions, self._keys(questions)).values())
 
     def _keys(self, questions: Sequence[Question]) -> list[str]:
         return [question.key(self._asked.model) for question in questions]

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from ftops import catalog
-from ftops.catalog import TokenPrices
 from ftops.core.errors import FtopsError, UsageError
+from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import kind_of
 from ftops.core.suggestions import did_you_mean
 from ftops.evaluation.answers import Answers, Grades
@@ -21,8 +20,10 @@ from ftops.evaluation.graders import Grader
 from ftops.evaluation.remote_graders import REMOTE, check_fields
 from ftops.evaluation.remote_grading import RemoteGrading
 from ftops.evaluation.service_grader import GraderRuns
+from ftops.evaluation.spending import Expected, expected
 from ftops.planning.moves import located
 from ftops.session.answers import kept_answers
+from ftops.session.prices import Prices, model_of, sku_of
 from ftops.session.session import Session
 from ftops.state.state import ResourceState, Status
 
@@ -31,14 +32,26 @@ class Evaluator:
     """Prepared: nothing is asked before `run`."""
 
     def __init__(
-        self, session: Session, names: Sequence[str], baseline: str, inputs: Inputs, fresh: bool = False
+        self,
+        session: Session,
+        names: Sequence[str],
+        baseline: str,
+        inputs: Inputs,
+        fresh: bool = False,
+        max_cost: float | None = None,
     ) -> None:
         self._inputs = inputs
         self._questions = inputs.questions()
         self._baseline = baseline
         everyone = list(dict.fromkeys([*names, *([baseline] if baseline else [])]))
-        self._asked = {name: _asked(session, name, fresh) for name in everyone}
-        self._prices = _prices(session, everyone)
+        prices = Prices(catalog.load(session.config.project, os.environ), max_cost)
+        self._prices = prices
+        resources = {name: find_deployment(session, name)[0] for name in everyone}
+        self._priced = {name: prices.of(resource) for name, resource in resources.items()}
+        types = {session.config.providers[resource.provider].type for resource in resources.values()}
+        self.is_rehearsal = all(PROVIDER_TYPES[type_].is_rehearsal for type_ in types)
+        """Whether no deployment costs anything."""
+        self._asked = {name: _asked(session, name, fresh, prices) for name in everyone}
         if baseline and list(names) == [baseline]:
             raise UsageError(
                 f"{baseline} can't be compared with itself", "", "name another deployment with --against"
@@ -51,13 +64,26 @@ class Evaluator:
             )
         candidates = [asked for name, asked in self._asked.items() if name != baseline]
         check_fields(inputs.graders, inputs.prompts)
-        askers = [(g, _asker(session, g, candidates, fresh)) for g in inputs.graders if g.type in REMOTE]
+        remote = [grader for grader in inputs.graders if grader.type in REMOTE]
+        askers = [(grader, _asker(session, grader, candidates, fresh, prices)) for grader in remote]
         self._remote = RemoteGrading(inputs, askers)
 
     @property
     def missing(self) -> Mapping[str, int]:
         """How many questions each deployment will be asked; the other answers are kept ones."""
         return {n: Asker(asked).count_missing(self._questions) for n, asked in self._asked.items()}
+
+    @property
+    def expected(self) -> Mapping[str, Expected]:
+        """What asking each deployment will take, without grading; empty if it won't be asked."""
+        found = {}
+        for name, asked in self._asked.items():
+            missing = Asker(asked).missing(self._questions)
+            kept = [asked.kept.get(question.key(asked.model)) for question in self._questions]
+            answers = [answer for answer in kept if answer]
+            if missing:
+                found[name] = expected(missing, *self._priced[name], answers)
+        return found
 
     @property
     def gradings(self) -> int:
@@ -86,18 +112,12 @@ class Evaluator:
             answers = Asker(asked).answers(
                 self._questions, concurrency, partial(on_answer, name), partial(tell, name)
             )
+            self._prices.tell(partial(tell, name))
             grades = self._remote.grades(answers, concurrency, tell)
-            model = asked.model.rpartition("|")[2]
-            results.append(Given(name, model, answers, grades, asked.kept.added, self._prices[name]))
+            model, prices = asked.model.rpartition("|")[2], self._priced[name].prices
+            results.append(Given(name, model, answers, grades, asked.kept.added, prices))
         evaluation = evaluate(self._inputs, results, self._baseline)
         return replace(evaluation, agreements=self._remote.agreements(concurrency, tell))
-
-
-def _prices(session: Session, names: Sequence[str]) -> Mapping[str, TokenPrices | None]:
-    """Of each deployment, by the catalogue."""
-    known = catalog.load(session.config.project, os.environ)
-    resources = {name: find_deployment(session, name)[0] for name in names}
-    return {name: known.token_prices(*_model(found), _sku(found).name) for name, found in resources.items()}
 
 
 def find_deployment(session: Session, name: str) -> tuple[ResourceState, Answers]:
@@ -122,22 +142,24 @@ def find_deployment(session: Session, name: str) -> tuple[ResourceState, Answers
     return resource, provider
 
 
-def _asked(session: Session, name: str, fresh: bool) -> Asked:
+def _asked(session: Session, name: str, fresh: bool, prices: Prices) -> Asked:
     resource, provider = find_deployment(session, name)
     model = _identity(resource)
     return Asked(
         str(resource.outputs.get("name") or name),
         model,
-        provider,
-        kept_answers(session.config, model, fresh, _sku(resource).name),
-        _sku(resource).capacity,
+        prices.metered(name, resource, provider),
+        kept_answers(session.config, model, fresh, sku_of(resource).name),
+        sku_of(resource).capacity,
     )
 
 
-def _asker(session: Session, grader: Grader, candidates: Sequence[Asked], fresh: bool) -> Asker:
+def _asker(
+    session: Session, grader: Grader, candidates: Sequence[Asked], fresh: bool, prices: Prices
+) -> Asker:
     """Who decides: the deployment of a judge, or the service of the candidates."""
     if judge := grader.options.get("model"):
-        asked = _asked(session, judge, fresh)
+        asked = _asked(session, judge, fresh, prices)
         if any(asked.model == candidate.model for candidate in candidates):
             detail = "a model prefers its own answers."
             raise UsageError(f"{judge} can't judge itself", detail, "name a deployment of another model")
@@ -152,23 +174,5 @@ def _asker(session: Session, grader: Grader, candidates: Sequence[Asked], fresh:
 
 def _identity(resource: ResourceState) -> str:
     """Never the name of the deployment: another one of the same model gives the same answers."""
-    model, version = _model(resource)
+    model, version = model_of(resource)
     return f"{resource.account}|{model}{'@' if version else ''}{version}"
-
-
-def _model(resource: ResourceState) -> tuple[str, str]:
-    """Name and version, which may be empty."""
-    outputs, inputs = resource.outputs, resource.inputs
-    version = str(outputs.get("model_version") or inputs.get("model_version") or "")
-    return str(outputs.get("model") or inputs.get("model")), version
-
-
-class _Sku(NamedTuple):
-    name: str
-    capacity: int | None
-
-
-def _sku(resource: ResourceState) -> _Sku:
-    sku = resource.outputs.get("sku") or resource.inputs.get("sku")
-    name, capacity = (sku.get("name"), sku.get("capacity")) if isinstance(sku, Mapping) else ("", None)
-    return _Sku(str(name or ""), capacity if isinstance(capacity, int) else None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from ftops.core.address import Json
 from ftops.evaluation.answers import Answer, Failure
@@ -11,7 +11,9 @@ from ftops.evaluation.comparison import Row, Share
 from ftops.evaluation.evaluation import Comparison, Evaluation, ModelResult
 from ftops.evaluation.metrics import FEWEST_FOR_P95, Latency, Metrics, Quantile
 from ftops.evaluation.prompts import Prompt
+from ftops.evaluation.spending import Expected
 from ftops.evaluation.statistics import Interval
+from ftops.planning.estimate import dollars
 from ftops.views.paint import PLAIN, Painter, clean
 from ftops.views.values import plural
 
@@ -133,6 +135,34 @@ def _usage(evaluation: Evaluation) -> Iterator[str]:
     yield from (clean(_joined(row, widths)) for row in rows)
     yield from usage_notes(evaluation)
     yield ""
+
+
+def expected_costs(by_deployment: Mapping[str, Expected], *, is_rehearsal: bool) -> Iterator[str]:
+    """A line for each deployment that will be asked."""
+    if by_deployment and is_rehearsal:
+        yield "The emulator is free; the service would charge:"
+    for name, expected in by_deployment.items():
+        yield f"  {clean(name)}: {_expected_cost(expected)}"
+
+
+def _expected_cost(expected: Expected) -> str:
+    """`about 38,000 tokens in, at most 2,000 out: at most $0.01`."""
+    limit = "at most" if expected.is_limited else "about"
+    parts = [
+        "an unknown number of tokens in" if expected.input is None else f"about {expected.input:,} tokens in"
+    ]
+    if expected.output is not None:
+        parts.append(f"{limit} {expected.output:,} out")
+    tokens = ", ".join(parts)
+    if expected.prices is None:
+        return f"{tokens}: the price isn't known"
+    if expected.dollars is None:
+        return f"{tokens}: the cost isn't known"
+    if expected.output is None:
+        return (
+            f"{tokens}: {dollars(expected.dollars)}, and ${expected.prices.output:g} per million tokens out"
+        )
+    return f"{tokens}: {'at most ' if expected.is_limited else ''}about {dollars(expected.dollars)}"
 
 
 def usage_rows(evaluation: Evaluation) -> list[list[str]]:

@@ -121,3 +121,48 @@ def test_an_unknown_price_is_not_zero(folder: Path) -> None:
     mini, nano = metrics(folder, *BOTH)
     assert mini["cost_per_1000"] > 0
     assert (nano["cost_per_1000"], nano["prices_as_of"]) == (None, None)
+
+
+def test_the_expected_cost_is_said_before_anything_is_sent(folder: Path) -> None:
+    words = ("--deployment", "mini", *OFFER)
+    done = run([*FTOPS, "eval", *words], folder)  # nobody approves
+    assert done.returncode == 1
+    assert admin_of(folder).count(CALLS) == 0
+    assert "The emulator is free; the service would charge:" in done.stderr
+    (tokens, spent) = re.findall(
+        r"  mini: about ([\d,]+) tokens in: (\$[\d.]+), and \$0.6 per mill", done.stderr
+    )[0]
+    assert spent == f"${int(tokens.replace(',', '')) * 0.15 / 1e6:.4f}"
+    limited = ("--setting", "max_tokens=50")
+    assert re.search(r"mini: about [\d,]+ tokens in, at most 1,000 out: at most about \$0\.00\d\d\n",
+                     run([*FTOPS, "eval", *words, *limited], folder).stderr)  # fmt: skip
+    evaluate(folder, *words, "-y")
+    assert "mini" not in run([*FTOPS, "eval", *words], folder).stderr, "nothing is sent"
+    more = run([*FTOPS, "eval", *words, "--samples", "2"], folder)
+    assert re.search(r"mini: about [\d,]+ tokens in, about [\d,]+ out: about \$0\.00\d\d\n", more.stderr)
+
+
+def test_a_budget_stops_and_another_run_continues(folder: Path) -> None:
+    admin = admin_of(folder)
+    _, told = evaluate(folder, *BOTH, "--max-cost", "0.003", code=1)
+    sent = admin.count(CALLS)
+    assert 5 < sent < 35
+    spent = float(re.findall(r"requests weren't sent: of \$0.003, about \$(0\.\d+) are spent", told)[0])
+    assert spent <= 0.003
+    found = json.loads(evaluate(folder, *BOTH, "--max-cost", "0.000001", "-o", "json", code=1)[0])
+    assert not found["is_complete"]
+    assert found["verdicts"] == {"mini": "incomplete"}
+    assert admin.count(CALLS) == sent + 1, "the first answer of a model may have any length"
+    _, told = evaluate(folder, *BOTH, "--max-cost", "1")
+    assert f"{40 - sent - 1} requests to send, {sent + 1} answers cached" in told
+    assert admin.count(CALLS) == 40
+
+
+def test_a_budget_needs_prices(folder: Path) -> None:
+    (folder / "ftops.catalog.yaml").write_text(UNKNOWN)
+    _, told = evaluate(folder, *BOTH, "--max-cost", "1", code=1)
+    assert "--max-cost can't be kept: the price of deployment nano isn't known" in told
+    assert "no price of gpt-4.1-nano-2025-04-14 with the SKU Standard" in told
+    assert admin_of(folder).count(CALLS) == 0
+    _, told = evaluate(folder, *BOTH)
+    assert re.search(r"nano: about [\d,]+ tokens in: the price isn't known", told)

@@ -72,6 +72,12 @@ _OPTIONS = (
     ),
     click.option("--samples", type=click.IntRange(1, 100), default=1, help="Answers to each prompt (1)."),
     click.option("--concurrency", type=click.IntRange(1, 256), default=32, help="Requests at a time (32)."),
+    click.option(
+        "--max-cost",
+        type=click.FloatRange(min=0, min_open=True),
+        metavar="DOLLARS",
+        help="Send no request that could exceed this cost, by the catalogue's prices.",
+    ),
     click.option("--fresh", is_flag=True, help="Ignore cached answers."),
     click.option(
         "--show",
@@ -111,6 +117,7 @@ def command(
     settings: tuple[str, ...],
     samples: int,
     concurrency: int,
+    max_cost: float | None,
     fresh: bool,
     show: str,
     outs: tuple[Path, ...],
@@ -150,7 +157,7 @@ def command(
         labels=_labels(graders, chosen),
     )
     with Session.open(read(spec)) as session:
-        evaluator = Evaluator(session, names, against, inputs, fresh)
+        evaluator = Evaluator(session, names, against, inputs, fresh, max_cost)
         missing = evaluator.missing
         if not _is_approved(screen, evaluator, missing, inputs.alpha if against else None, auto_approve):
             return 1
@@ -188,12 +195,15 @@ def _is_approved(
     """Says what will be asked and, if models are compared (with this `alpha`), which difference so many
     prompts can show, before anything is spent."""
     from ftops.evaluation.statistics import detectable_difference
+    from ftops.views.evaluation import expected_costs
 
     prompts = evaluator.independent
     asked = sum(missing.values())
     kept = evaluator.count * len(missing) - asked
     gradings = evaluator.gradings
     screen.note(f"{plural(asked, 'request')} to send, {plural(kept, 'answer')} cached\n")
+    for line in expected_costs(evaluator.expected, is_rehearsal=evaluator.is_rehearsal):
+        screen.note(f"{line}\n")
     if gradings:
         screen.note(f"Grading takes up to {plural(gradings, 'more request')}.\n")
     if alpha is not None:

@@ -1,0 +1,142 @@
+"""Spending: what questions will cost, as far as that is known, and a budget within which they are asked."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from msgspec import Struct
+
+from ftops.catalog import TokenPrices
+from ftops.core.errors import Permanent
+from ftops.dataset.profile.tokens import NoEncoding, counter
+from ftops.evaluation.answers import Answer, Answers, Question, Usage
+from ftops.evaluation.metrics import cost
+
+LIMITS = ("max_completion_tokens", "max_tokens")
+"""Settings that limit the tokens of an answer."""
+
+
+class Expected(Struct, frozen=True):
+    """What questions will take. None: unknown."""
+
+    requests: int
+    input: int | None
+    output: int | None
+    is_limited: bool
+    """Whether `output` is an upper limit, and not an estimate."""
+    prices: TokenPrices | None
+
+    @property
+    def dollars(self) -> float | None:
+        """Without `output`, of the input alone."""
+        if self.input is None or self.prices is None:
+            return None
+        return cost(Usage(self.input, 0, self.output or 0), self.prices)
+
+
+def expected(
+    questions: Sequence[Question], encoding: str, prices: TokenPrices | None, kept: Iterable[Answer]
+) -> Expected:
+    """By the model's encoding and the limits of answers, or else by answers that it gave before."""
+    known = [answer.usage for answer in kept if answer.usage.input]
+    limits = [limit_of(question) for question in questions]
+    sent = [input_tokens(question, encoding) for question in questions]
+    total = None if None in sent else sum(tokens or 0 for tokens in sent)
+    if total is None and known:
+        total = len(questions) * sum(usage.input for usage in known) // len(known)
+    output = None if None in limits else sum(limit or 0 for limit in limits)
+    is_limited = output is not None
+    if not is_limited and known:
+        output = len(questions) * sum(usage.output for usage in known) // len(known)
+    return Expected(len(questions), total, output, is_limited, prices)
+
+
+def limit_of(question: Question) -> int | None:
+    """Tokens that its answer can have."""
+    limits = (question.settings.get(name) for name in LIMITS)
+    return next((limit for limit in limits if isinstance(limit, int)), None)
+
+
+def input_tokens(question: Question, encoding: str) -> int | None:
+    """As far as it is documented how the service counts them."""
+    example: dict[str, Any] = {"messages": list(question.messages)}
+    if question.tools:
+        example["tools"] = list(question.tools)
+    try:
+        return counter(encoding).tokens(example)
+    except NoEncoding:
+        return None
+
+
+class Budget:
+    """US dollars for all that is asked in one run. Safe for threads."""
+
+    def __init__(self, limit: float) -> None:
+        self.limit = limit
+        self.spent = 0.0
+        self.is_used_up = False
+        """Whether a request wasn't sent."""
+        self._held = 0.0
+        self._holders = 0
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def hold(self, dollars: float | None) -> Iterator[list[float]]:
+        """Holds what a request can cost; None: nobody knows, so all that is left. Waits for other requests if
+        only what they hold is missing. What it did cost is put into the list that it yields; nothing if it
+        failed. Raises Permanent if the budget isn't enough."""
+        paid: list[float] = []
+        with self._changed:
+            while not self._has_room(dollars):
+                if not self._holders:
+                    self.is_used_up = True
+                    raise Permanent(f"the rest of the budget of ${self.limit:g} isn't enough")
+                self._changed.wait()
+            held = self.limit - self.spent if dollars is None else dollars
+            self._held += held
+            self._holders += 1
+        try:
+            yield paid
+        finally:
+            with self._changed:
+                self._holders -= 1
+                self._held = self._held - held if self._holders else 0.0
+                self.spent += sum(paid)
+                self._changed.notify_all()
+
+    def _has_room(self, dollars: float | None) -> bool:
+        left = self.limit - self.spent - self._held
+        return (left > 0 and not self._holders) if dollars is None else dollars <= left
+
+
+class Metered:
+    """Asks within a budget. Without a limit for answers, the longest one so far counts as what an answer can
+    cost, and the first is asked alone."""
+
+    def __init__(self, provider: Answers, budget: Budget, prices: TokenPrices, encoding: str) -> None:
+        self._provider = provider
+        self._budget = budget
+        self._prices = prices
+        self._encoding = encoding
+        self._longest: Usage | None = None
+
+    def ask(self, deployment: str, question: Question) -> Answer:
+        most = self._most(question)
+        with self._budget.hold(cost(most, self._prices) if most else None) as paid:
+            answer = self._provider.ask(deployment, question)
+            usage = answer.usage if answer.usage.input else most or Usage()
+            paid.append(cost(usage, self._prices))
+        so_far = self._longest or Usage()
+        self._longest = Usage(max(so_far.input, usage.input), 0, max(so_far.output, usage.output))
+        return answer
+
+    def _most(self, question: Question) -> Usage | None:
+        """None: unknown."""
+        longest, limit = self._longest, limit_of(question)
+        sent = input_tokens(question, self._encoding)
+        if longest is None:
+            return None if sent is None or limit is None else Usage(sent, 0, limit)
+        return Usage(max(sent or 0, longest.input), 0, longest.output if limit is None else limit)
