@@ -12,9 +12,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from msgspec import Struct
 
 from ftops.applying import events
-from ftops.applying.outcomes import Failure, OutcomeHandler
+from ftops.applying.outcomes import EventEmitter, Failure, OutcomeHandler
 from ftops.applying.provider_calls import Context, ProviderCalls, Step
-from ftops.applying.reporter import EventEmitter
 from ftops.config.outputs import OutputValue
 from ftops.core.address import encode, references
 from ftops.core.dag_executor import Call, DagExecutor, Executor, Inline, NodeResult, Outcome, Threads

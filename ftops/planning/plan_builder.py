@@ -24,12 +24,12 @@ from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.snippets import command
 from ftops.core.suggestions import did_you_mean, nearest
 from ftops.planning.desired import Desired, Resolver
-from ftops.planning.destination import destination_of
 from ftops.planning.imports import arrived, check_imports, to_read
 from ftops.planning.moves import Replacement, apply_moves, located, not_there, nothing_to_go_by
 from ftops.planning.plan import MAKING, NORMAL, Mode, Options, Plan, sent_resources
 from ftops.planning.planner import plan
 from ftops.planning.refresh import Reader, missing, refresh
+from ftops.planning.saved.plan_digest import destination_of
 from ftops.providers import Providers
 from ftops.providers.base import Discovers, all_instant
 from ftops.state.state import Observed, ResourceState, State, fold
@@ -138,11 +138,8 @@ class PlanBuilder(Struct, frozen=True):
         """What the spec wants of a resource, as far as the state tells what it refers to."""
         facts = {a: resource.facts for a, resource in self.graph.resources.items()}
         resolver = Resolver.of_records(self.state.resources, facts, self._secret_digests)
-        for one in self.graph.order:
-            desired = resolver.resolve(self.graph.resources[one])
-            if one == address:
-                return desired
-        raise KeyError(address)
+        wanted = {one: resolver.resolve(self.graph.resources[one]) for one in self.graph.order}
+        return wanted[address]
 
     def _check_addresses(self, options: Options) -> None:
         known = {*self.graph.resources, *self.state.resources, *self.state.pending}

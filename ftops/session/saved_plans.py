@@ -21,10 +21,16 @@ from ftops.core.errors import FtopsError
 from ftops.core.private_files import replace_file
 from ftops.core.project import SPEC_SUFFIXES, project_root
 from ftops.core.timestamps import iso_timestamp
-from ftops.planning.destination import elsewhere, given_variables
 from ftops.planning.plan import Options, Plan
 from ftops.planning.plan_builder import secret_digests
-from ftops.planning.saved.plan_digest import basis_of, differences, differing_step, plan_digest
+from ftops.planning.saved.plan_digest import (
+    basis_of,
+    differences,
+    differing_step,
+    elsewhere,
+    given_variables,
+    plan_digest,
+)
 from ftops.planning.saved.plan_file import (
     MAGIC,
     Origin,
