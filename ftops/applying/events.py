@@ -70,6 +70,13 @@ class ChangeFailed(ActionEvent, frozen=True):
     elapsed: float
 
 
+class ChangeHeld(ActionEvent, frozen=True):
+    """A gate didn't pass: `reasons` says why. Nothing was changed."""
+
+    reasons: str
+    hint: str
+
+
 class ChangeSkipped(ActionEvent, frozen=True):
     because: str
 
@@ -82,7 +89,7 @@ class StopRequested(Event, frozen=True):
 
 class RunFinished(Event, frozen=True):
     result: str
-    """`done`, `failed`, `in-progress` or `interrupted`."""
+    """`done`, `failed`, `held`, `in-progress` or `interrupted`."""
     created: int
     updated: int
     replaced: int
@@ -98,6 +105,8 @@ class RunFinished(Event, frozen=True):
     forgotten: int = 0
     settings: int = 0
     """Settings that were recorded; nothing changes at the service by that."""
+    held: int = 0
+    """What a gate kept from being made."""
 
 
 def to_json(event: Event) -> dict[str, Json]:

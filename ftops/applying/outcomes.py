@@ -15,12 +15,12 @@ from ftops.applying import events
 from ftops.applying.provider_calls import PollResult, ProviderCalls, Step
 from ftops.core.address import Address
 from ftops.core.dag_executor import NodeResult, Outcome, Requeue
-from ftops.core.errors import FtopsError, Permanent, Temporary
+from ftops.core.errors import FtopsError, GateHeld, Permanent, Temporary
 from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.core.retry import of_changes
 from ftops.core.timestamps import iso_timestamp
-from ftops.planning.plan import Action, Change, Plan
-from ftops.providers.base import NotVisibleYet, Progress, timeout, visible_after
+from ftops.planning.plan import Action, Change, Held, Plan
+from ftops.providers.base import Progress, Unfinished, timeout, visible_after
 from ftops.providers.redaction import Redaction
 from ftops.providers.visibility import LOOK_AGAIN, invisible_for, look_again_after
 from ftops.state.state import (
@@ -70,6 +70,7 @@ class EventEmitter(Struct, frozen=True):
             elapsed=round(self.calls.context.clock.now() - self.since, 3),
             moved=len(plan.moves),
             settings=len(part.settings),
+            held=len(plan.held) + count(NodeResult.HELD),
             **{Action(name).done: number for name, number in part.summary.items()},
         )
 
@@ -117,17 +118,20 @@ class OutcomeHandler(Struct, frozen=True):
     wait: bool
     retry_base: float
     failures: list[Failure] = field(default_factory=list)
+    held: list[Held] = field(default_factory=list)
 
     def of_results(
         self, steps: Mapping[str, Step], results: Collection[tuple[str, object]], entries: list[Entry]
     ) -> list[tuple[str, Outcome]]:
         """The outcomes of calls that returned or raised these results; what is to be recorded is added to the
         entries. Raises exceptions that aren't FtopsErrors."""
-        outcomes = []
-        for node, result in results:
-            handle = self._failed if isinstance(result, Exception) else self._succeeded
-            outcomes.append((node, handle(steps[node], self._cleaned(result), entries)))
-        return outcomes
+        return [(node, self._outcome(steps[node], result, entries)) for node, result in results]
+
+    def _outcome(self, step: Step, result: object, entries: list[Entry]) -> Outcome:
+        if isinstance(result, Unfinished):
+            return self._unfinished(step, result)
+        handle = self._failed if isinstance(result, Exception) else self._succeeded
+        return handle(step, self._cleaned(result), entries)
 
     def _cleaned(self, result: object) -> object:
         """The result, without secrets that the service may have repeated."""
@@ -140,10 +144,12 @@ class OutcomeHandler(Struct, frozen=True):
                 return replace(result, remote=self.redaction.remote(remote))
         return result
 
+    def _unfinished(self, step: Step, result: Unfinished) -> Requeue:
+        step.attempts = 0 if result.is_progress else step.attempts
+        self.reporter.progress(step, result.said)
+        return Requeue(result.seconds, holds_concurrency_key=result.holds_concurrency_key)
+
     def _succeeded(self, step: Step, result: object, entries: list[Entry]) -> Outcome:
-        if isinstance(result, NotVisibleYet):
-            self.reporter.progress(step, Progress("reply lost: checking whether the object was created"))
-            return Requeue(result.seconds)
         step.attempts = 0
         if isinstance(result, PollResult):
             # The run that started the object has shown its progress so far: show only the latest.
@@ -225,6 +231,10 @@ class OutcomeHandler(Struct, frozen=True):
     def _failed(self, step: Step, error: object, entries: list[Entry]) -> Outcome:
         """A refusal ends the intent. After anything else, or if an earlier try may have taken effect, the
         next run has to search for the object."""
+        if isinstance(error, GateHeld):
+            self.held.append(Held(step.change.address, tuple(error.detail.split("; "))))
+            self.reporter.step(events.ChangeHeld, step, error.detail, error.hint)
+            return NodeResult.HELD
         if isinstance(error, Temporary):
             wait = of_changes(self.retry_base).wait(step.attempts + 1, error.retry_after)
             if wait is not None:

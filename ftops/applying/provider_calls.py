@@ -10,19 +10,28 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from ftops.applying.events import Event
-from ftops.core.address import Reference, Secret, Secrets, Value, fill
+from ftops.core.address import Address, Json, Reference, Secret, Secrets, Value, fill
 from ftops.core.dag_executor import Call, Clock, RealTime
-from ftops.core.errors import FtopsError, Permanent
+from ftops.core.errors import FtopsError, GateHeld, Permanent
 from ftops.core.timestamps import iso_timestamp
 from ftops.planning.desired import at, no_value
+from ftops.planning.gating import reasons_to_hold
 from ftops.planning.plan import Action, Change
-from ftops.providers.base import NotVisibleYet, Progress, Provider, ReportsProgress, Request, visible_after
+from ftops.providers.base import (
+    Progress,
+    Provider,
+    ReportsProgress,
+    Request,
+    Unfinished,
+    no_answers,
+    visible_after,
+)
 from ftops.providers.visibility import LOOK_AGAIN
 from ftops.state.state import (
     OWNER_DIGITS,
@@ -35,6 +44,9 @@ from ftops.state.state import (
     carried_over,
     owner_mark,
 )
+
+if TYPE_CHECKING:
+    from ftops.evaluation.kept_answers import KeptAnswers
 
 
 class Context(Struct, frozen=True):
@@ -49,6 +61,8 @@ class Context(Struct, frozen=True):
     new_token: Callable[[], str] = lambda: secrets.token_hex(8)
     accounts: Mapping[str, str] = field(default_factory=dict)
     """The account of each provider."""
+    kept_answers: Callable[[str], KeptAnswers] = no_answers
+    """The kept answers of a model, by its identity."""
     check: Callable[[], None] = lambda: None
     """Called by a worker right before a call that could change something: raises if the lock was lost."""
 
@@ -96,9 +110,25 @@ class ProviderCalls(Struct, frozen=True):
         if step.waiting:
             return self._look(step, provider)
         try:
+            self._check_gates(step)
             return _CALLS[step.change.action](self, step, provider)
-        except Permanent as error:
+        except (Permanent, GateHeld) as error:
             return partial(_raise, error)
+
+    def _check_gates(self, step: Step) -> None:
+        """Raises GateHeld if an evaluation doesn't let the step be made."""
+        change = step.change
+        if not change.gates or change.override or step.announced:
+            return
+        model = fill(change.gates[0].model, self._value)
+        if reasons := reasons_to_hold(change.gates, model, self._result):
+            hint = f"to deploy it all the same: --override-gate {change.address} --reason …"
+            raise GateHeld(f"{change.address} is held by its gate", "; ".join(reasons), hint)
+
+    def _result(self, evaluation: Address) -> Mapping[str, Json] | None:
+        """The result of an evaluation that has ended."""
+        recorded = self.live.resources.get(evaluation)
+        return recorded.outputs if recorded is not None and recorded.status is Status.READY else None
 
     def recorded(self, step: Step) -> ResourceState:
         """The record of a step's object."""
@@ -134,7 +164,8 @@ class ProviderCalls(Struct, frozen=True):
         def create() -> object:
             found = None if known is None else provider.find_by_token(wanted, known)
             if found is None and known is not None and left > 0:
-                return NotVisibleYet(min(left, LOOK_AGAIN))
+                said = Progress("reply lost: checking whether the object was created")
+                raise Unfinished(min(left, LOOK_AGAIN), said)
             check()
             return found or provider.create(request)
 
@@ -190,6 +221,8 @@ class ProviderCalls(Struct, frozen=True):
             token=operation.token,
             folder=self.context.folder,
             fingerprint=operation.fingerprint,
+            account=operation.account,
+            kept_answers=self.context.kept_answers,
             report=lambda progress: self.say(step.change.step, progress),
         )
 

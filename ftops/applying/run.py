@@ -17,7 +17,7 @@ from ftops.applying.provider_calls import Context, ProviderCalls, Step
 from ftops.config.outputs import OutputValue
 from ftops.core.address import encode, references
 from ftops.core.dag_executor import Call, DagExecutor, Executor, Inline, NodeResult, Outcome, Threads
-from ftops.planning.plan import Plan
+from ftops.planning.plan import Held, Plan
 from ftops.providers.base import all_instant
 from ftops.providers.redaction import redaction
 from ftops.state.backends.base import Journal
@@ -34,12 +34,14 @@ class Settings(Struct, frozen=True):
 
 
 class Report(Struct, frozen=True):
-    """The end of a run. `result` is done, failed, in-progress or interrupted."""
+    """The end of a run. `result` is done, failed, held, in-progress or interrupted."""
 
     result: str
     state: State
     fates: Mapping[str, NodeResult]
     failures: tuple[Failure, ...] = ()
+    held: tuple[Held, ...] = ()
+    """What a gate kept from being made."""
 
 
 class Apply:
@@ -80,8 +82,9 @@ class Apply:
         self._record_outputs(outputs(self._live.freeze()))
         self._journal.sync()
         result = self._result(fates)
+        held = (*plan.held, *self._outcomes.held)
         self._reporter.run_finished(plan, result, fates)
-        return Report(result, self._live.freeze(), fates, tuple(self._outcomes.failures))
+        return Report(result, self._live.freeze(), fates, tuple(self._outcomes.failures), held)
 
     def stop(self) -> None:
         """Starts nothing new, lets running calls end, and leaves what is still in progress at the service."""
@@ -143,6 +146,8 @@ class Apply:
             return "interrupted"
         if NodeResult.FAILED in found:
             return "failed"
+        if NodeResult.HELD in found or self._plan.held:
+            return "held"
         return "in-progress" if NodeResult.LEFT in found else "done"
 
     def _write(self, entries: Collection[Entry]) -> None:

@@ -9,7 +9,7 @@ from msgspec import Struct, field
 from ftops.applying import events
 from ftops.applying.run import Report, Settings
 from ftops.cli.apply_reporter import JsonReporter, Reporter, Show, TextReporter
-from ftops.cli.console import INTERRUPTED, Screen
+from ftops.cli.console import HELD, INTERRUPTED, Screen
 from ftops.cli.options import PlanArguments
 from ftops.cli.plan_flow import make_plan, read_for
 from ftops.cli.sessions import Interrupts, locked
@@ -22,7 +22,13 @@ from ftops.planning.saved.plan_file import SavedPlan
 from ftops.session.saved_plans import revalidate
 from ftops.session.session import Session
 
-EXIT_CODES: Mapping[str, int] = {"done": 0, "failed": 1, "in-progress": 4, "interrupted": INTERRUPTED}
+EXIT_CODES: Mapping[str, int] = {
+    "done": 0,
+    "failed": 1,
+    "in-progress": 4,
+    "held": HELD,
+    "interrupted": INTERRUPTED,
+}
 """Report.result → exit code."""
 
 
@@ -119,7 +125,7 @@ class _Apply(Struct, frozen=True):
                 "The state was rewritten as `encryption` says; `fallback` and `accept_plain` aren't needed "
                 "any more. Older versions stay as they were written.\n"
             )
-        return Report("done", session.state, {})
+        return Report("held" if plan.held else "done", session.state, {}, held=plan.held)
 
     def _run(self, session: Session, plan: Plan, interrupts: Interrupts) -> Report:
         options = self.options
@@ -170,7 +176,11 @@ class _Steps(Struct):
                     self.has_begun = True
                 case events.ChangeStarted(step=step):
                     self.open[step] = ""
-                case events.ChangeFinished(step=step) | events.ChangeFailed(step=step):
+                case (
+                    events.ChangeFinished(step=step)
+                    | events.ChangeFailed(step=step)
+                    | events.ChangeHeld(step=step)
+                ):
                     self.open.pop(step, None)
                 case events.ChangeLeft(step=step, remote_id=remote_id):
                     self.left[step] = remote_id

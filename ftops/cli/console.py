@@ -16,6 +16,8 @@ from ftops.core.errors import Diagnostic, FtopsError, UsageError
 from ftops.views import diagnostics as diagnostics_view
 from ftops.views.paint import Painter, clean_json, clean_lines, wants_color
 
+HELD = 5
+"""The exit code if a gate or --fail-if holds a model back."""
 INTERRUPTED = 130
 STREAMING = frozenset({"apply", "destroy"})
 """Commands whose JSON is a line for each event instead of one document."""

@@ -70,10 +70,15 @@ def plan_options(function: Command) -> Command:
         parallelism: int,
         offline: bool,
         adopt: bool,
+        overrides: tuple[Address, ...],
+        reason: str,
         **rest: Any,
     ) -> Any:
         mode = _mode(destroy, refresh_only, refresh and not offline)
-        options = Options(mode, targets, excludes, replaces, allow_empty, adopt and not offline)
+        if bool(overrides) != bool(reason.strip()):
+            raise click.UsageError("--override-gate and --reason belong together")
+        given = dict.fromkeys(overrides, reason.strip())
+        options = Options(mode, targets, excludes, replaces, allow_empty, adopt and not offline, given)
         request = PlanArguments(options, refresh and not offline, parallelism, not offline, offline)
         return function(*args, request=request, **rest)
 
@@ -160,6 +165,8 @@ _DESTROY_SELECTION = (
 
 _PLAN = (
     _addresses("--replace", "replaces", "Replace this resource. Repeatable."),
+    _addresses("--override-gate", "overrides", "Deploy even if a gate doesn't pass. Repeatable."),
+    click.option("--reason", default="", metavar="TEXT", help="Why a gate is overridden; it is recorded."),
     click.option("--destroy", is_flag=True, help="Delete everything."),
     click.option("--refresh-only", is_flag=True, help="Only record changes that were made outside ftops."),
     refresh_option,

@@ -217,11 +217,12 @@ class Config(Struct, frozen=True):
     def named_paths(self) -> Iterator[NamedPath]:
         """Every path that is read or written for this config, and that files of the project can change."""
         for resource in self.resources:
-            path = resource.inputs.get("path")
             kind = kind_of(resource.address)
-            key = "generate" if resource.generated else "path"
-            if kind.is_data and isinstance(path, str):
-                yield NamedPath(self.folder / path, kind.section, resource.address.name, (key,), True)
+            for key in kind.files:
+                path = resource.inputs.get(key)
+                if isinstance(path, str):
+                    written = "generate" if resource.generated else key
+                    yield NamedPath(self.folder / path, kind.section, resource.address.name, (written,), True)
         for provider in self.providers.values():
             key = PROVIDER_TYPES[provider.type].data_folder
             if key in provider.settings:

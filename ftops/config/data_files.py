@@ -15,6 +15,7 @@ from ftops.config.config import Config, Generated, Resource
 from ftops.config.data_sources import Inspected, Source
 from ftops.core.address import Address, Json, Reference, references
 from ftops.core.errors import Diagnostic, FtopsError, SpecError
+from ftops.core.lazy import resolve
 from ftops.core.nested import object_at
 from ftops.core.project import CATALOG_FILE, CATALOG_VARIABLE
 from ftops.core.resource_types import METHOD_FORMATS, kind_of
@@ -32,6 +33,7 @@ def with_data(config: Config, show: Callable[[Path], str]) -> tuple[Config, tupl
         files.check_jobs()
         files.tidy()
         resources = files.with_tokens(resources)
+        resources = tuple(files.with_prompts(resource) for resource in resources)
     errors = [d for d in files.findings if d.severity == "error"]
     if errors:
         raise SpecError(errors)
@@ -112,6 +114,24 @@ class _Files(Struct):
             for r in resources
         )
 
+    def with_prompts(self, resource: Resource) -> Resource:
+        """The resource with the content of files that aren't data."""
+        complete = kind_of(resource.address).with_files
+        if not complete:
+            return resource
+        try:
+            files = {
+                address.name: self._relative(data.source.file) for address, data in self.inspected.items()
+            }
+            completed: Resource = resolve(complete)(resource, self.config, files)
+            return completed
+        except FtopsError as error:
+            self.findings += error.diagnostics
+            return resource
+
+    def _relative(self, file: Path) -> str:
+        return os.path.relpath(file, self.config.folder)
+
     def tidy(self) -> None:
         """Deletes files that earlier plans derived from others."""
         used = {data.source.file for data in self.inspected.values()}
@@ -141,8 +161,7 @@ class _Files(Struct):
         """The resource with the file that is uploaded, if it isn't the one that the spec names."""
         if source.file == self.config.folder / str(resource.inputs["path"]):
             return resource
-        file = os.path.relpath(source.file, self.config.folder)
-        return replace(resource, inputs={**resource.inputs, "file": file})
+        return replace(resource, inputs={**resource.inputs, "file": self._relative(source.file)})
 
     def check_jobs(self) -> None:
         """Findings about jobs and their data together."""

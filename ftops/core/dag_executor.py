@@ -29,9 +29,11 @@ K = TypeVar("K", bound=Hashable)
 
 
 class NodeResult(Enum):
-    """How a node ended. LEFT: in progress at the service, not waited for. SKIPPED: a dependency failed."""
+    """How a node ended. LEFT: in progress at the service, not waited for. HELD: a condition for it isn't
+    fulfilled. SKIPPED: a dependency failed, or was left or held."""
 
     DONE = "done"
+    HELD = "held"
     FAILED = "failed"
     LEFT = "left"
     SKIPPED = "skipped"

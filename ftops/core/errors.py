@@ -125,6 +125,10 @@ class ProviderError(FtopsError):
         self.request_id = request_id
 
 
+class GateHeld(FtopsError):
+    """A gate didn't pass: the step isn't made, and nothing was called."""
+
+
 class Temporary(ProviderError):
     """A retry may succeed.
 

@@ -55,6 +55,16 @@ class ResourceType(Struct, frozen=True):
     """Inputs that can only refer to resources of the same account."""
     model_attributes: frozenset[str] = frozenset()
     """Attributes that name a model: `model` of other resources may refer to them."""
+    tuned_attributes: frozenset[str] = frozenset()
+    """Those of them that name a fine-tuned model."""
+    files: tuple[str, ...] = ()
+    """Inputs that name files, relative to the spec."""
+    with_files: str = ""
+    """The function that completes the inputs with what is in these files, if the kind isn't data."""
+    is_record: bool = False
+    """Exists in the state only: replacing it is to make a new record."""
+    gated_by: tuple[str, str] | None = None
+    """The kind and attribute that its input `gate` refers to."""
     meanings: Mapping[str, str] = field(default_factory=dict)
     """What a reference to an attribute is compared by, if not by its value: `content` or `fingerprint`. Two
     files of one content, two models of one fingerprint, are the same."""
@@ -157,6 +167,7 @@ RESOURCE_TYPES: dict[str, ResourceType] = {
             block="ftops.config.schema.resources:Dataset",
             make_inputs="ftops.config.loader.inputs:dataset_inputs",
             is_data=True,
+            files=("path",),
             computed=frozenset({"id", "bytes", "digest", "examples", "tokens", "status"}),
             immutable=frozenset({"content", "purpose", "url"}),
             local=frozenset({"path", "format", "transform", "file", "checks"}),
@@ -200,6 +211,7 @@ RESOURCE_TYPES: dict[str, ResourceType] = {
             references={"training": ("dataset", "id"), "validation": ("dataset", "id")},
             same_account=("training", "validation", "model"),
             model_attributes=frozenset({"fine_tuned_model", "checkpoint.*"}),
+            tuned_attributes=frozenset({"fine_tuned_model", "checkpoint.*"}),
             meanings={"fine_tuned_model": "fingerprint"},
             compared_by_content=frozenset({"training", "validation", "model"}),
             spelling=Spelling(
@@ -223,6 +235,40 @@ RESOURCE_TYPES: dict[str, ResourceType] = {
             brackets=("[[", "]]"),
         ),
         ResourceType(
+            kind="evaluation",
+            section="evaluations",
+            title="Evaluations",
+            article="an",
+            is_record=True,
+            block="ftops.config.schema.resources:Evaluation",
+            make_inputs="ftops.config.loader.evaluations:evaluation_inputs",
+            with_files="ftops.config.evaluation_files:with_prompts",
+            files=("prompts", "tools", "system"),
+            by_control_plane=True,
+            computed=frozenset(
+                {
+                    "id",
+                    "best",
+                    "verdict",
+                    "score",
+                    "baseline_score",
+                    "difference",
+                    "p",
+                    "is_complete",
+                    "prompts",
+                    "metrics.*",
+                }
+            ),
+            immutable=frozenset({"*"}),
+            local=frozenset({"prompts", "tools", "system", "concurrency", "sku", "serving", "base_model"}),
+            same_account=("model", "baseline"),
+            defaults={"samples": 1},
+            model_attributes=frozenset({"best"}),
+            tuned_attributes=frozenset({"best"}),
+            spelling=Spelling({"model": model, "baseline": model}),
+            brackets=("{{", "}}"),
+        ),
+        ResourceType(
             kind="deployment",
             section="deployments",
             title="Deployments",
@@ -237,7 +283,8 @@ RESOURCE_TYPES: dict[str, ResourceType] = {
             model_attributes=frozenset({"model"}),
             immutable=frozenset({"name", "sku.name", "source", "source_tenant"}),
             immutable_when={"model": lambda before, after: is_tuned(before) or is_tuned(after)},
-            local=frozenset({"replace"}),
+            local=frozenset({"replace", "gate"}),
+            gated_by=("evaluation", "id"),
             spelling=Spelling(
                 {
                     "name": name,
@@ -284,7 +331,7 @@ METHOD_FORMATS: Mapping[str, str] = {
 def is_tuned(model: object) -> bool:
     """Whether a model is a fine-tuned one: `<base>.ft-<hex>`, `ft:<base>:…`, or a reference to a job's."""
     if isinstance(model, Reference):
-        return kind_of(model.address).trains
+        return admits(kind_of(model.address).tuned_attributes, model.attribute)
     return isinstance(model, str) and (".ft-" in model or model.startswith("ft:"))
 
 

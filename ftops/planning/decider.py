@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from ftops.config.config import Config, Lifecycle, Removal, Resource
 from ftops.config.graph import Graph
 from ftops.config.outputs import evaluate, null_warnings
-from ftops.core.address import Address, Json, Reference, Secret, encode, references
+from ftops.core.address import Address, Json, Reference, Secret, Value, encode, references
 from ftops.core.drift_classes import DRIFT_CLASSES
 from ftops.core.errors import Diagnostic, SpecError
 from ftops.core.resource_types import RESOURCE_TYPES, kind_of
@@ -29,11 +29,13 @@ from ftops.planning.comparison import (
 )
 from ftops.planning.decision import Decision, deposed_key
 from ftops.planning.desired import Desired, Resolver, missing_values
+from ftops.planning.gating import reasons_to_hold
 from ftops.planning.imports import arrived, check_imports
 from ftops.planning.plan import (
     Action,
     AttributeChange,
     Change,
+    Held,
     Mode,
     Options,
     OutputChange,
@@ -80,6 +82,8 @@ class Decider(Struct):
     """The resources that the plan may change."""
     resolver: Resolver = field(default_factory=lambda: Resolver(lambda _: None, {}, {}))
     warnings: list[str] = field(default_factory=list)
+    held: dict[Address, Held] = field(default_factory=dict)
+    """Resources that stay as they are because of a gate."""
     _known_as: frozenset[str] | None = None
 
     def __post_init__(self) -> None:
@@ -198,13 +202,18 @@ class Decider(Struct):
         now = evaluate(declared, self._resolver().look_up, lambda a: self._complete(a) is not None)
         self.warnings += null_warnings(now)
         changes = []
-        for name in sorted({*recorded, *now}):
+        left = {output.name for output in declared if self._is_held_back(output.value)}
+        for name in sorted({*recorded, *now} - left):
             value = now.get(name)
             after = value.value if value else None
             before = recorded.get(name)
             if not (value and value.sensitive) and after != before:
                 changes.append(OutputChange(name, before, after))
         return tuple(changes)
+
+    def _is_held_back(self, value: Value) -> bool:
+        """Whether it needs what a gate keeps from being made: the recorded value stays."""
+        return any(self._is_left_unmade(reference.address) for reference in references(value))
 
     def settings(self) -> tuple[SettingChange, ...]:
         """Lifecycle settings whose record changes, for all resources that stay recorded."""
@@ -283,7 +292,7 @@ class Decider(Struct):
             return
         if recorded is None:
             reason = self._creation_reason(address)
-            self.decisions[address] = Decision(resource, desired, Action.CREATE, reason)
+            self._add(Decision(resource, desired, Action.CREATE, reason))
             return
         attributes = self._attributes(resource, desired, recorded)
         action, reason = self._action(resource, recorded, attributes)
@@ -304,7 +313,36 @@ class Decider(Struct):
             attributes = self._attributes(resource, desired, recorded)
         now = self._account(resource.provider)
         elsewhere = recorded is not None and self._account(recorded.provider) != now
-        self.decisions[address] = Decision(resource, desired, action, reason, recorded, attributes, elsewhere)
+        self._add(Decision(resource, desired, action, reason, recorded, attributes, elsewhere))
+
+    def _add(self, decision: Decision) -> None:
+        address = decision.resource.address
+        override = self.options.overrides.get(address, "") if decision.gates else ""
+        decision = replace(decision, override=override) if override else decision
+        if not self._hold(decision):
+            self.decisions[address] = decision
+
+    def _hold(self, decision: Decision) -> bool:
+        """Whether a gate is known not to pass, or what a new resource needs is held itself. Gates whose
+        evaluation has yet to run are decided during the apply."""
+        address, desired = decision.resource.address, decision.desired
+        missing = next((n for n in self.graph.dependencies[address] if self._is_left_unmade(n)), None)
+        reasons: tuple[str, ...] = ()
+        if missing is not None:
+            reasons = (f"it needs {missing}, which is held",)
+        elif desired is not None and self._is_decided(decision):
+            reasons = reasons_to_hold(decision.gates, desired.inputs["model"], self._complete)
+        if reasons:
+            self.held[address] = Held(address, reasons)
+        return bool(reasons)
+
+    def _is_decided(self, decision: Decision) -> bool:
+        """Whether there are gates, and none of their evaluations runs during the apply."""
+        runs = any(gate.evaluation in self.decisions for gate in decision.gates)
+        return bool(decision.gates) and not decision.override and not runs
+
+    def _is_left_unmade(self, address: Address) -> bool:
+        return address in self.held and address not in self.resources
 
     def _creation_reason(self, address: Address) -> Reason:
         how = self.reconciled.vanished.get(address)

@@ -9,7 +9,8 @@ from msgspec import Struct
 from ftops.config.config import Resource
 from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.planning.desired import Desired
-from ftops.planning.plan import Action, AttributeChange, Reason
+from ftops.planning.gating import gates_of
+from ftops.planning.plan import MAKING, Action, AttributeChange, Gate, Reason
 from ftops.state.state import ResourceState, Status
 
 
@@ -24,6 +25,15 @@ class Decision(Struct, frozen=True):
     attributes: tuple[AttributeChange, ...] = ()
     elsewhere: bool = False
     """Whether the new object is in another account, where the old one can't conflict with it."""
+    override: str = ""
+    """Why it is made although a gate may not pass."""
+
+    @property
+    def gates(self) -> tuple[Gate, ...]:
+        """Those that it has to pass: what a deployment already serves needs none."""
+        is_new = self.action in (Action.CREATE, Action.REPLACE)
+        changes_model = is_new or any(a.path == "model" for a in self.attributes)
+        return gates_of(self.resource) if changes_model and self.action in MAKING else ()
 
     @property
     def creates_first(self) -> bool:
@@ -31,7 +41,7 @@ class Decision(Struct, frozen=True):
 
         Not while the old one is still being created or is unusable: that would cost twice.
         """
-        if self.action is not Action.REPLACE or self.recorded is None:
+        if self.action is not Action.REPLACE or self.recorded is None or self.is_rerecorded:
             return False
         if self.recorded.status is not Status.READY:
             return False
@@ -52,7 +62,14 @@ class Decision(Struct, frozen=True):
 
     @property
     def deletes_first(self) -> bool:
-        return self.action is Action.REPLACE and not self.creates_first
+        return self.action is Action.REPLACE and not self.creates_first and not self.is_rerecorded
+
+    @property
+    def is_rerecorded(self) -> bool:
+        """Whether a new record takes the place of the old one, and there is nothing to delete."""
+        is_whole = self.recorded is not None and self.recorded.status is Status.READY
+        is_record = RESOURCE_TYPES[self.resource.address.kind].is_record
+        return self.action is Action.REPLACE and is_record and is_whole
 
 
 def deposed_key(recorded: ResourceState) -> str:

@@ -122,7 +122,8 @@ class StepOrder(Struct):
             )
         if decision.deletes_first:
             step = f"{address}#old"
-            self._add(self._removal(decision, step))
+            removal = replace(self._removal(decision, step), gates=decision.gates, override=decision.override)
+            self._add(removal)
             waits.add(step)
         self._add(_making(decision), waits)
         if decision.creates_first and decision.recorded is not None:
@@ -353,4 +354,6 @@ def _making(decision: Decision) -> Change:
         deposes=deposed_key(recorded) if recorded and decision.creates_first else "",
         prevent_destroy=resource.lifecycle.prevent_destroy,
         retain=resource.lifecycle.on_destroy == "retain",
+        gates=decision.gates,
+        override=decision.override,
     )

@@ -68,6 +68,8 @@ class Options(Struct, frozen=True):
     allow_empty: bool = False
     adopt: bool = False
     """Whether existing files and jobs of the account are adopted instead of created again."""
+    overrides: Mapping[Address, str] = {}
+    """Deployments that are made even if a gate doesn't pass, and why."""
 
 
 NORMAL = Options()
@@ -78,6 +80,23 @@ class Reason(NamedTuple):
 
     code: str
     text: str
+
+
+class Gate(Struct, frozen=True):
+    """What an evaluation must show before a deployment gets a model. `model` may be an expression; the
+    evaluation must be of this one."""
+
+    evaluation: Address
+    require: Mapping[str, Json]
+    model: Value
+    allow_override: bool = True
+
+
+class Held(NamedTuple):
+    """A resource that stays as it is because a gate didn't pass, and why."""
+
+    address: Address
+    reasons: tuple[str, ...]
 
 
 class AttributeChange(NamedTuple):
@@ -118,6 +137,9 @@ class Change(Struct, frozen=True, omit_defaults=True):
     deposes: str = ""
     prevent_destroy: bool = False
     retain: bool = False
+    gates: tuple[Gate, ...] = ()
+    override: str = ""
+    """Why it is made although a gate may not pass."""
 
     @property
     def former_content(self) -> str | None:
@@ -195,6 +217,7 @@ class Plan(Struct, frozen=True):
     outputs: tuple[OutputChange, ...] = ()
     settings: tuple[SettingChange, ...] = ()
     unchanged: int = 0
+    held: tuple[Held, ...] = ()
     mode: Mode = Mode.NORMAL
     warnings: tuple[str, ...] = ()
     findings: tuple[Diagnostic, ...] = ()
@@ -276,6 +299,7 @@ def plan_to_json(plan: Plan) -> dict[str, Json]:
         "moves": [{"from": str(source), "to": str(target)} for source, target in plan.moves],
         "settings": [{**s._asdict(), "address": str(s.address)} for s in plan.settings],
         "unchanged": plan.unchanged,
+        "held": [{"address": str(one.address), "reasons": list(one.reasons)} for one in plan.held],
         "summary": {**plan.summary},
         "warnings": list(plan.warnings),
         "estimate": estimate_to_json(plan.estimate),
@@ -303,6 +327,8 @@ def _change(change: Change) -> Json:
         "remote_id": change.remote_id,
         "deposed": change.deposed,
         "deposes": change.deposes,
+        "gates": [_gate(gate) for gate in change.gates],
+        "override": change.override,
     }
     return {
         "step": change.step,
@@ -313,6 +339,11 @@ def _change(change: Change) -> Json:
         "waits_for": list(change.waits_for),
         **{k: v for k, v in optional.items() if v},
     }
+
+
+def _gate(gate: Gate) -> Json:
+    shown = {"model": encode(gate.model), gate.evaluation.kind: str(gate.evaluation)}
+    return {**shown, "require": dict(gate.require), "allow_override": gate.allow_override}
 
 
 def _attribute(attribute: AttributeChange) -> Json:

@@ -2,30 +2,34 @@
 
 `decider` decides for every resource what has to happen to it, and why. As long as a recorded object can be
 reused instead of creating another one (`reuse`), it decides again. Then `ordering` turns the decisions into
-ordered steps. Guards refuse a plan of an empty spec, with drift, or that touches protected or shared objects.
+ordered steps, and `guards` checks the finished plan.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from ftops.config.accounts import accounts_of, is_exclusive
-from ftops.config.config import Config, Resource
+from ftops.config.accounts import accounts_of
+from ftops.config.config import Config
 from ftops.config.graph import Graph
-from ftops.core.address import Address, Secret
-from ftops.core.drift_classes import DRIFT_CLASSES, FAIL
-from ftops.core.errors import Blocked, Diagnostic
-from ftops.core.snippets import command, in_spec, moved_block
+from ftops.core.address import Secret
 from ftops.planning.decider import Decider
-from ftops.planning.decision import Decision
+from ftops.planning.guards import (
+    check_drift,
+    check_empty,
+    check_overrides,
+    check_owners,
+    check_protection,
+    lifted_protection,
+)
 from ftops.planning.moves import apply_moves, located
 from ftops.planning.ordering import StepOrder
-from ftops.planning.plan import NORMAL, Action, Change, Drift, Mode, Options, Plan
+from ftops.planning.plan import NORMAL, Mode, Options, Plan
 from ftops.planning.reconcile import Reconciled, reassigned, reconcile
 from ftops.planning.reuse import reassignments
-from ftops.state.state import Observed, ResourceState, Source, State, fold, recorded_objects
+from ftops.state.state import Observed, State, fold
 
 
 def plan(
@@ -54,6 +58,7 @@ def plan(
     )
     if options.mode is Mode.REFRESH_ONLY:
         return result
+    check_overrides(options.overrides, graph.resources)
     check_empty(config, state, options.mode, options.allow_empty)
     check_drift(reconciled.drift, options.mode)
     decider = _decided(config, graph, reconciled, observed, options, secret_digests or {})
@@ -71,6 +76,7 @@ def plan(
         outputs=outputs,
         settings=decider.settings(),
         unchanged=decider.unchanged,
+        held=tuple(decider.held.values()),
         warnings=(*warnings, *decider.warnings, *lifted_protection(decisions.values())),
         known=decider.known(changes),
     )
@@ -94,153 +100,3 @@ def _decided(
         if not objects:
             return decider
         reconciled = reassigned(reconciled, observed, objects)
-
-
-_REMOVING = (Action.DELETE, Action.FORGET)
-_DESTROYING = (Action.DELETE, Action.REPLACE)
-
-
-def check_empty(config: Config, state: State, mode: Mode, allowed: bool) -> None:
-    """Raises Blocked if an empty spec would delete everything."""
-    if mode is not Mode.NORMAL or config.resources or allowed or not state.resources:
-        return
-    gone = {removal.source for removal in config.refactorings.removals}
-    if all(not gone.isdisjoint((address, address._replace(key=None))) for address in state.resources):
-        return
-    count = len(state.resources)
-    empty = Diagnostic(
-        f"the spec declares nothing, but {count} resource{' exists' if count == 1 else 's exist'}",
-        "An empty spec is usually a mistake, such as a wrong folder or a missing file. "
-        f"It was read from {config.folder}.",
-        "to delete everything, run `ftops destroy`, or plan with --allow-empty",
-    )
-    raise Blocked([empty])
-
-
-def check_drift(drift: Iterable[Drift], mode: Mode) -> None:
-    """Raises Blocked if something was changed outside ftops, and the policy for it is `fail`."""
-    found = [
-        Diagnostic(
-            f"{d.address} {DRIFT_CLASSES[d.kind].says}",
-            f"The spec stops a plan in this case (`drift: {{{d.kind}: fail}}`).",
-            "see `ftops drift`; to accept what exists, run `ftops apply --refresh-only`",
-        )
-        for d in drift
-        if d.policy == FAIL and mode is Mode.NORMAL
-    ]
-    if found:
-        raise Blocked(found)
-
-
-def check_protection(
-    decisions: Mapping[Address, Decision],
-    declared: Mapping[Address, Resource],
-    displaced: Collection[Address],
-    inherited: Mapping[Address, Address],
-) -> None:
-    """Raises Blocked if a protected resource would be deleted or replaced. `displaced` are addresses whose
-    object is deposed for one that exists already. `inherited` reuse the object of another address: it keeps
-    the protection in the state unless the spec lifts it at that address."""
-    found: list[Diagnostic] = []
-    created = [address for address, decision in decisions.items() if decision.action is Action.CREATE]
-    for address in dict.fromkeys([*decisions, *displaced]):
-        decision = decisions.get(address)
-        resource = decision.resource if decision else declared[address]
-        recorded = decision.recorded if decision else None
-        origin = declared.get(inherited[address]) if address in inherited else None
-        lifted = origin is not None and not origin.lifecycle.prevent_destroy
-        kept = address in inherited and not lifted and recorded is not None and recorded.prevent_destroy
-        goes = decision is not None and recorded is not None and decision.action in _DESTROYING
-        if address in displaced or goes:
-            protected = resource.lifecycle.prevent_destroy or (goes and kept)
-            action = decision.action if decision and goes else Action.REPLACE
-            reason = decision.reason.text if decision else "another object replaces it"
-            if protected:
-                found.append(_protected(resource, action, reason, address in declared, created, moved=kept))
-    if found:
-        raise Blocked(found)
-
-
-def lifted_protection(decisions: Iterable[Decision]) -> Iterator[str]:
-    """Warnings about objects that are protected in the state and no longer in the spec."""
-    for decision in decisions:
-        recorded = decision.recorded
-        if recorded is None or not recorded.prevent_destroy or decision.resource.lifecycle.prevent_destroy:
-            continue
-        if decision.action in _DESTROYING:
-            will_be = f"{decision.resource.address} will be {decision.action.done}"
-            yield f"{will_be}: prevent_destroy is set in the state, but no longer in the spec"
-
-
-def _protected(
-    resource: Resource,
-    action: Action,
-    reason: str,
-    is_declared: bool,
-    created: Iterable[Address],
-    *,
-    moved: bool,
-) -> Diagnostic:
-    how, hint = "", "undo the change that causes it, or set prevent_destroy to false"
-    if not is_declared:
-        how = " and in the state, though it is no longer in the spec"
-        hint = (
-            "declare it again with prevent_destroy: false, and apply that first; or make ftops forget it and "
-            f"keep the object: `removed: [{{from: {in_spec(resource.address)}, retain: true}}]`"
-        )
-        alike = next((one for one in created if one.kind == resource.address.kind), None)
-        if alike is not None:
-            hint += f"; or, if {alike} is this one under another name, {moved_block(resource.address, alike)}"
-    if moved and not resource.lifecycle.prevent_destroy:
-        how = " in the state, under its former address"
-        hint = "apply the move by itself first, then the change"
-    return Diagnostic(
-        f"{resource.address} is protected, and the plan would {action.value} it",
-        f"lifecycle.prevent_destroy is set{how}. The resource would be {action.done} because {reason}.",
-        hint,
-        resource.place,
-    )
-
-
-def check_owners(after: State, changes: Iterable[Change], accounts: Mapping[str, str]) -> None:
-    """Raises Blocked if the finished plan breaks the rule that an object has one address (docs/identity.md):
-    two records or two steps for one object, or a step that deletes the object of another address. `after` is
-    the state with everything that the plan records before its first step."""
-    owners: dict[_Object, Source] = {}
-    for source, record in recorded_objects(after.resources, after.deposed):
-        one = _object(record, accounts)
-        if is_exclusive(*one[:2]) and owners.setdefault(one, source) != source:
-            raise Blocked([_two_owners(owners[one], source, record.remote_id)])
-    deposing = {(change.address, change.deposes) for change in changes if change.deposes}
-    steps: dict[_Object, Source] = {}
-    for change in changes:
-        one = _object(change, accounts)
-        if not change.remote_id or change.action is Action.REPLACE or not is_exclusive(*one[:2]):
-            continue  # a replaced object is deleted in a step of its own
-        source = (change.address, "" if (change.address, change.deposed) in deposing else change.deposed)
-        other = steps.get(one) or owners.get(one, source)
-        if one in steps or (change.action in _REMOVING and other != source):
-            raise Blocked([_two_owners(other, source, change.remote_id)])
-        steps[one] = source
-
-
-_Object = tuple[str, str, str]
-"""Account, kind, and id in lower case."""
-
-
-def _object(one: ResourceState | Change, accounts: Mapping[str, str]) -> _Object:
-    return accounts.get(one.provider, one.provider), one.address.kind, one.remote_id.casefold()
-
-
-FOR_ONE_OBJECT = "are recorded for the same object"
-"""What the refusal of a plan says that would give one object to two addresses."""
-
-
-def _two_owners(one: Source, other: Source, remote_id: str) -> Diagnostic:
-    first, second = sorted(f"{address}#{key}" if key else str(address) for address, key in (one, other))
-    return Diagnostic(
-        f"{first} and {second} {FOR_ONE_OBJECT}: {remote_id}",
-        "Deleting or replacing one of them would delete the object of the other.",
-        "keep one of them, and make ftops forget the other: "
-        f"{command('ftops', 'state', 'rm', second.partition('#')[0])}",
-    )

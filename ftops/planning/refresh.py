@@ -34,8 +34,8 @@ from ftops.providers.base import (
     Discovers,
     Existing,
     Explains,
-    NotVisibleYet,
     Provider,
+    Unfinished,
     all_instant,
     is_instant,
     visible_after,
@@ -225,10 +225,12 @@ def _find(reader: Reader, operation: PendingOperation, known: frozenset[str]) ->
         invisible_for(operation.started_at, lag, datetime.now(UTC)) if operation.started_at else lag
     )
 
-    def call() -> RemoteObject | NotVisibleYet | None:
+    def call() -> RemoteObject | None:
         found = provider.find_by_token(operation, known)
         left = until - clock.now()
-        return NotVisibleYet(min(left, LOOK_AGAIN)) if found is None and left > 0 else found
+        if found is None and left > 0:
+            raise Unfinished(min(left, LOOK_AGAIN))
+        return found
 
     return call
 
@@ -239,7 +241,7 @@ def _read(reader: Reader, resource: ResourceState) -> Call:
     until = clock.now() + invisible_for(resource.created_at, visible_after(provider), datetime.now(UTC))
     look = patient(provider, partial(provider.read, resource), clock, reader.retry_base, until)
 
-    def call() -> RemoteObject | NotVisibleYet | str | None:
+    def call() -> RemoteObject | str | None:
         remote = look()
         if remote is not None or not isinstance(provider, Explains):
             return remote
@@ -254,21 +256,23 @@ def patient(
     clock: Clock,
     pause: float,
     until: float = 0.0,
-) -> Callable[[], RemoteObject | NotVisibleYet | None]:
-    """The read, repeated after `pause` seconds before an object counts as gone, and `until` the time by which
-    it has to be visible. Objects that exist only in the state are read once."""
+) -> Callable[[], RemoteObject | None]:
+    """The read. Raises Unfinished before an object counts as gone: it is read again after `pause` seconds,
+    and until the time by which it has to be visible. Objects that exist only in the state are read once."""
     if is_instant(provider):
         return look
     missed = False
 
-    def call() -> RemoteObject | NotVisibleYet | None:
+    def call() -> RemoteObject | None:
         nonlocal missed
         remote = look()
         if remote is not None:
             return remote
         wait = look_again_after(until - clock.now(), pause, missed_before=missed)
         missed = True
-        return None if wait is None else NotVisibleYet(wait)
+        if wait is not None:
+            raise Unfinished(wait)
+        return None
 
     return call
 
@@ -331,7 +335,7 @@ class _Reads(Work[K]):
             wait = self.retry.wait(self.failures[node], result.retry_after)
             if wait is not None:
                 return Requeue(wait)
-        if isinstance(result, NotVisibleYet):
+        if isinstance(result, Unfinished):
             return Requeue(result.seconds)
         if isinstance(result, Exception):
             raise self.clean.error(result) if isinstance(result, FtopsError) else result

@@ -18,6 +18,7 @@ from ftops.core.address import Address, Json
 from ftops.state.state import PendingOperation, RemoteObject, ResourceState
 
 if TYPE_CHECKING:
+    from ftops.evaluation.kept_answers import KeptAnswers
     from ftops.providers.account_facts import AccountFacts
 
 
@@ -31,6 +32,14 @@ class Progress(Struct, frozen=True):
     message: str
     percent: float | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+NOTHING_SAID = Progress("")
+
+
+def no_answers(model: str) -> KeptAnswers:
+    """Of a request that asks no model."""
+    raise NotImplementedError(model)
 
 
 class Request(Struct, frozen=True):
@@ -47,6 +56,10 @@ class Request(Struct, frozen=True):
     fingerprint: str = ""
     """Identifies what the object is made from (ftops.planning.desired). If the service stores metadata, the
     object carries it."""
+    account: str = ""
+    """The name of its account (ftops.config.accounts)."""
+    kept_answers: Callable[[str], KeptAnswers] = no_answers
+    """The kept answers of a model, by its identity."""
     report: Callable[[Progress], None] = lambda progress: None
     """May be called from any thread, any number of times."""
 
@@ -55,8 +68,9 @@ class Provider(Protocol):
     """One configured account. Methods are called from several threads at once."""
 
     def create(self, request: Request) -> RemoteObject:
-        """Starts to create the object. If the request may have taken effect without a reply, raises
-        Temporary(effect_unknown=True): the engine calls `find_by_token` before it tries again."""
+        """Starts to create the object. Raises Unfinished if it did only a part of that. If the request may
+        have taken effect without a reply, raises Temporary(effect_unknown=True): the engine calls
+        `find_by_token` before it tries again."""
 
     def read(self, resource: ResourceState) -> RemoteObject | None:
         """The object as it is now; None if it doesn't exist."""
@@ -160,10 +174,26 @@ def timeout(provider: Provider, kind: str) -> float:
     return limits.get(kind, inf)
 
 
-class NotVisibleYet(Struct, frozen=True):
-    """The result of a search or read that found nothing yet: try again after these seconds."""
+class Unfinished(Exception):
+    """A call has to be made again after these seconds: a search found nothing yet, or one call can only do a
+    part of a `create`. Nothing is recorded before the last part returns.
 
-    seconds: float
+    `is_progress`: the call got something done, so that earlier errors don't count any more.
+    """
+
+    def __init__(
+        self,
+        seconds: float,
+        said: Progress = NOTHING_SAID,
+        *,
+        is_progress: bool = False,
+        holds_concurrency_key: bool = False,
+    ) -> None:
+        super().__init__(said.message)
+        self.seconds = seconds
+        self.said = said
+        self.is_progress = is_progress
+        self.holds_concurrency_key = holds_concurrency_key
 
 
 def is_instant(provider: Provider) -> bool:

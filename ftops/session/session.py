@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -177,7 +178,9 @@ class Session(Struct):
 
         counts = {action: count for action, count in made.summary.items() if count}
         digest = plan_digest(made) if made.changes or made.settings else ""
-        with self._audited(plan=digest, counts=counts, planned_at=planned_at) as ending:
+        overrides = {str(change.address): change.override for change in made.changes if change.override}
+        known = {"counts": counts, "planned_at": planned_at, "overrides": overrides}
+        with self._audited(plan=digest, **known) as ending:
             report = self._apply(made, settings, emit, on_start)
             ending.result, ending.serial = report.result, report.state.serial
             ending.steps = Counter(fate.value for fate in report.fates.values())
@@ -192,6 +195,7 @@ class Session(Struct):
     ) -> Report:
         from ftops.applying.provider_calls import Context, new_token
         from ftops.applying.run import Apply
+        from ftops.session.answers import kept_answers
 
         state, journal = self._begin()
         check = self._hold.check if self._hold is not None else lambda: None
@@ -203,6 +207,7 @@ class Session(Struct):
             clock=self.clock,
             new_token=lambda: new_token(state.lineage),
             accounts=accounts_of(self.config),
+            kept_answers=partial(kept_answers, self.config),
             check=check,
         )
 

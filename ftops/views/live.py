@@ -70,7 +70,7 @@ class LiveView:
                     row.message, row.percent = event.message, event.percent
             case events.StopRequested():
                 self._note = stop_text(event.running)
-            case events.ChangeFinished() | events.ChangeFailed() | events.ChangeLeft():
+            case events.ChangeFinished() | events.ChangeFailed() | events.ChangeHeld() | events.ChangeLeft():
                 self._rows.pop(event.step, None)
         line = final_line(event, self._paint, self._title)
         if line is not None:

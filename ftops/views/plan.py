@@ -13,12 +13,14 @@ from ftops.core.address import Address, Reference, Secret, Value, decode, fill
 from ftops.core.drift_classes import DRIFT_CLASSES, GONE
 from ftops.core.resource_types import kind_of
 from ftops.core.snippets import moved_block
+from ftops.evaluation.gates import described
 from ftops.planning.plan import (
     MAKING,
     Action,
     AttributeChange,
     Change,
     Drift,
+    Held,
     Mode,
     OutputChange,
     Plan,
@@ -171,6 +173,8 @@ class _PlanView(Struct):
         yield from self._section("Moved to another address; no object is changed:", moves)
         changes = (line for change in plan.changes for line in ("", *self.change(change)))
         yield from self._section(f"Changes for {subject(plan)}, in this order:", islice(changes, 1, None))
+        held = (line for one in plan.held for line in held_lines(one, paint))
+        yield from self._section("Held by a gate; these stay as they are:", held)
         settings = (setting_line(setting, paint) for setting in plan.settings)
         yield from self._section("Recorded only; nothing changes at the service:", settings)
         yield from self._section("Outputs:", self.outputs())
@@ -199,17 +203,21 @@ class _PlanView(Struct):
     # changes
 
     def change(self, change: Change) -> Iterator[str]:
-        action = change.action
+        action, paint = change.action, self.paint
         yield f"  {self.paint(action.symbol, action.value)} {self._headline(change)}"
         reason = self._reason(change)
         if reason:
             yield f"      {self.paint(reason, 'dim')}"
-        if action is Action.REPLACE:
+        if action is Action.REPLACE and not kind_of(change.address).is_record:
             yield f"      {self.paint(self._manner(change), 'dim')}"
         if action is Action.CREATE:
             yield from self._inputs(change)
         elif action in (Action.UPDATE, Action.REPLACE):
             yield from self._attributes(change)
+        for gate in change.gates if action in MAKING else ():
+            yield f"      gate: {paint(f'{gate.evaluation}: {described(gate.require)}')}"
+        if change.override and action in MAKING:
+            yield f"      {paint(f'made even if the gate does not pass: {change.override}', 'warning')}"
         if action in MAKING:
             yield from self.costs.get(change.address, ())
 
@@ -257,7 +265,8 @@ class _PlanView(Struct):
         after = {name: fill(value, self._known) for name, value in change.after.items()}
         inputs = dict(leaves(as_meant(after, change.identities)))
         first = [path for path in _FIRST if path in inputs]
-        found = [(path, inputs[path]) for path in [*first, *sorted(inputs.keys() - first)]]
+        rest = sorted(path for path in inputs.keys() - first if path.partition(".")[0] != "gate")
+        found = [(path, inputs[path]) for path in [*first, *rest]]
         width = min(max([len(path) for path, _ in found], default=0), _ALIGN)
         for path, value in found:
             line = f"      {_label(path, width)} = {show(value)}"
@@ -289,6 +298,13 @@ class _PlanView(Struct):
         if output.sensitive:
             return f"{self.paint('~', 'update')} {self.paint(name)} = {SENSITIVE}"
         return difference_line(self.paint, name, output.before, output.after, " = ")
+
+
+def held_lines(held: Held, paint: Painter) -> Iterator[str]:
+    """The resource, and what its gates don't find fulfilled."""
+    yield f"  {paint('!', 'update')} {paint(str(held.address), 'bold')}"
+    for reason in held.reasons:
+        yield f"      {paint(reason)}"
 
 
 def drift_lines(drift: Drift, paint: Painter) -> Iterator[str]:
@@ -326,4 +342,6 @@ def _facts(change: Change) -> str:
     examples, count = change.facts.get("examples"), change.facts.get("bytes")
     parts = [plural(examples, "example")] if isinstance(examples, int) else []
     parts += [size(count)] if isinstance(count, int) else []
+    prompts = change.facts.get("prompts")
+    parts += [plural(prompts, "prompt")] if isinstance(prompts, int) else []
     return ", ".join(parts)

@@ -21,6 +21,7 @@ _ALWAYS_COUNTED = ("created", "updated", "replaced", "deleted")
 _RESULTS: Mapping[str, tuple[str, str]] = {
     "done": ("complete", "good"),
     "failed": ("failed", "error"),
+    "held": ("held by a gate", "update"),
     "in-progress": ("still in progress", "update"),
     "interrupted": ("interrupted", "update"),
 }
@@ -70,6 +71,8 @@ def final_line(event: events.Event, paint: Painter, title: str = "Apply") -> str
             what = f"{paint(event.message)}; {wait}"
         case events.ChangeFailed():
             what = f"{paint(f'failed after {duration(event.elapsed)}', 'error')}: {paint(event.message)}"
+        case events.ChangeHeld():
+            what = f"{paint('held by its gate', 'update')}: {paint(event.reasons)}; it stays as it is"
         case events.ChangeSkipped():
             what = paint(f"skipped, because it needs {event.because}", "dim")
         case events.ChangeLeft():
@@ -88,6 +91,7 @@ Step = (
     | events.ChangeRetried
     | events.ChangeFinished
     | events.ChangeFailed
+    | events.ChangeHeld
     | events.ChangeSkipped
     | events.ChangeLeft
 )
@@ -104,6 +108,7 @@ def result_line(event: events.RunFinished, paint: Painter, title: str) -> str:
     result, style = _RESULTS[event.result]
     counts = {name: getattr(event, name) for name in (*(action.done for action in Action), "moved")} | {
         "setting recorded" if event.settings == 1 else "settings recorded": event.settings,
+        "held": event.held,
         "failed": event.failed,
         "not done": event.skipped,
     }
@@ -161,6 +166,7 @@ def result_to_json(report: Report, outputs: Mapping[str, Json], exit_code: int) 
             }
             for failure in report.failures
         ],
+        "held": [{"address": str(one.address), "reasons": list(one.reasons)} for one in report.held],
         "outputs": dict(outputs),
         "serial": report.state.serial,
     }

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from ftops.core.address import Address, Json
 from ftops.core.errors import Permanent, Temporary
+from ftops.evaluation.answers import Answer, Question
 from ftops.providers.azure.deployment_wire import (
     all_inputs,
     attributes_of,
@@ -31,10 +32,12 @@ from ftops.providers.azure.deployment_wire import (
 from ftops.providers.base import Existing, Request
 from ftops.providers.dataplane.client import plain
 from ftops.providers.dataplane.datasets import remote_name
+from ftops.providers.dataplane.evaluations import Evaluations
 from ftops.providers.dataplane.job_wire import carries, job_body, remote_of, resembles
 from ftops.providers.dataplane.listing import existing_file, existing_job
 from ftops.state.state import PendingOperation, RemoteObject, ResourceState, Status
 from tests.explore.contents import by_digest
+from tests.explore.exams import answer
 from tests.explore.faults import Fault
 
 Essence = tuple[Any, ...]
@@ -167,13 +170,18 @@ class Account:
         self.cloud = cloud
         self.name = name
         self.id = f"/accounts/{name}"
+        self.exams = Evaluations(self, Deployments(self))
 
     # what the engine asks
 
     def create(self, request: Request) -> RemoteObject:
+        if request.address.kind == "evaluation":
+            return self.exams.create(request)
         return self.cloud.fault.call(lambda: self._shown(self._create(request), request.inputs))
 
     def read(self, resource: ResourceState) -> RemoteObject | None:
+        if resource.address.kind == "evaluation":
+            return self.exams.read(resource)
         self.cloud.fault.read()
         thing = self._get(resource)
         return None if thing is None else self._shown(thing, plain(resource.inputs))
@@ -182,10 +190,14 @@ class Account:
         return self.cloud.fault.call(lambda: self._shown(self._update(request, resource), request.inputs))
 
     def delete(self, resource: ResourceState) -> RemoteObject | None:
+        if resource.address.kind == "evaluation":
+            return self.exams.delete(resource)
         self.cloud.fault.call(lambda: self._delete(resource))
         return None
 
     def find_by_token(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
+        if operation.address.kind == "evaluation":
+            return self.exams.find_by_token(operation, known)
         self.cloud.fault.read()
         inputs = plain(operation.inputs)
         for thing in self.cloud.of(self.name, operation.address.kind):
@@ -207,10 +219,19 @@ class Account:
         return found.kind != "job" or found.remote.status is not Status.TAINTED
 
     def concurrency_key(self, address: Address) -> str | None:
-        return self.id if address.kind == "deployment" else None
+        return self.id if address.kind in ("deployment", "evaluation") else None
+
+    def ask(self, deployment: str, question: Question) -> Answer:
+        thing = self.cloud.get(self.name, "deployment", self._deployment_id(deployment))
+        if thing is None or thing.status(self.cloud.now()) != "Succeeded":
+            raise Permanent(f"there is no deployment {deployment}", code="DeploymentNotFound")
+        return Answer(answer(thing.essence[1]), finish_reason="stop")
+
+    def grade(self, grader: Mapping[str, Any], sample: str, item: Mapping[str, Any]) -> Mapping[str, Any]:
+        raise NotImplementedError
 
     def close(self) -> None:
-        return None
+        """The process ends without another call."""
 
     # the objects
 
@@ -379,6 +400,17 @@ class Account:
 
     def _deployment_id(self, name: str) -> str:
         return f"{self.id}/deployments/{name}"
+
+
+class Deployments:
+    """The deployments of an account, for its evaluations."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self.create, self.read, self.delete = account.create, account.read, account.delete
+
+    def existing(self) -> list[Existing]:
+        return self._account.existing("deployment")
 
 
 def job_essence(inputs: Mapping[str, Any], model: Essence, content: Callable[[Json], str]) -> Essence:

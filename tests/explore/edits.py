@@ -13,7 +13,8 @@ from msgspec.structs import replace
 from ftops.config.config import Lifecycle
 from ftops.core.address import Address
 from tests.explore.contents import CONTENTS
-from tests.explore.spec import ACCOUNTS, PLAIN, Data, Item, Job, Serving, Spec, needs, readdressed
+from tests.explore.exams import PROMPTS
+from tests.explore.spec import ACCOUNTS, PLAIN, Data, Exam, Item, Job, Serving, Spec, needs, readdressed
 
 T = TypeVar("T")
 Edit = Callable[[Spec, int, int], Spec]
@@ -26,6 +27,7 @@ ADDRESSES: Mapping[str, tuple[Address, ...]] = {
         Address("job", "m", "x"),
         Address("job", "m", "y"),
     ),
+    "evaluation": (Address("evaluation", "v"), Address("evaluation", "w")),
     "deployment": (
         Address("deployment", "d"),
         Address("deployment", "e"),
@@ -37,6 +39,7 @@ NAMES = ("chat", "eval", "Chat", "other")
 _IGNORABLE: Mapping[str, tuple[str, ...]] = {
     "dataset": ("content",),
     "job": ("hyperparameters", "suffix"),
+    "evaluation": ("samples",),
     "deployment": ("sku.capacity", "model"),
 }
 
@@ -151,6 +154,9 @@ def _new_item(spec: Spec, kind: str, b: int) -> Item | None:
     if kind == "job":
         training = pick(spec.of("dataset"), b)
         return Job(training, provider=spec.items[training].provider) if training else None
+    if kind == "evaluation":
+        job = pick(spec.of("job"), b)
+        return Exam(job, provider=spec.items[job].provider) if job else None
     taken = {spec.serving(d).name.casefold() for d in spec.of("deployment")}
     name = next((n for n in NAMES if n.casefold() not in taken), None)
     model = pick([None, *spec.of("job")], b)
@@ -170,7 +176,9 @@ def _remove(block: bool, retain: bool = False) -> Edit:
             if address in needs(item):
                 if heir is not None and heir != other:
                     items[other] = readdressed(item, {address: heir})
-                elif not isinstance(item, Data) and item.model == address:
+                elif isinstance(item, Serving) and item.gate == address:
+                    items[other] = replace(item, gate=None)
+                elif isinstance(item, Job | Serving) and item.model == address:
                     items[other] = replace(item, model=None)
             else:
                 items[other] = item
@@ -279,6 +287,26 @@ def _drop_blocks(spec: Spec, a: int, b: int) -> Spec:
     return replace(spec, moved=(), removed=(), imports=())
 
 
+def _gate(spec: Spec, a: int, b: int) -> Spec:
+    """A deployment waits for an evaluation of its model, which may be a new one; or no longer."""
+    address = pick(spec.of("deployment"), a)
+    if address is None:
+        return spec
+    serving = spec.serving(address)
+    if serving.gate or serving.model is None:
+        return spec.with_item(address, replace(serving, gate=None))
+    fitting = (e for e in spec.of("evaluation") if spec.exam(e).model == serving.model)
+    exam = next(fitting, None) or pick([x for x in ADDRESSES["evaluation"] if x not in spec.items], b)
+    if exam is None:
+        return spec
+    made = spec.items.get(exam) or Exam(serving.model, provider=serving.provider)
+    return spec.with_item(exam, made).with_item(address, replace(serving, gate=exam))
+
+
+def _exam_edit(item: Exam, b: int, spec: Spec) -> Item:
+    return replace(item, model=pick(spec.of("job"), b) or item.model)
+
+
 def _model_edit(item: Job | Serving, b: int, spec: Spec) -> Item:
     return replace(item, model=pick([None, *spec.of("job")], b))
 
@@ -297,6 +325,12 @@ EDITS: Mapping[str, Edit] = {
     "capacity": _change("deployment", lambda i, b, s: replace(i, capacity=1 + b % 3)),
     "sku": _change("deployment", lambda i, b, s: replace(i, sku=("Standard", "GlobalStandard")[b % 2])),
     "name": _change("deployment", lambda i, b, s: replace(i, name=NAMES[b % len(NAMES)])),
+    "gate": _gate,
+    "prompts": _change("evaluation", lambda i, b, s: replace(i, prompts=b % len(PROMPTS))),
+    "evaluate": _change("evaluation", _exam_edit),
+    "rename evaluation": _rename("evaluation", moved=False),
+    "move evaluation": _rename("evaluation", moved=True),
+    "add evaluation": _add("evaluation"),
     "blue_green": _change("deployment", lambda i, b, s: replace(i, blue_green=not i.blue_green)),
     "exchange names": _exchange_names,
     "name to a new one": _name_to_new,

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from ftops.core.address import Address
 from ftops.core.dag import closure
 from ftops.core.errors import ProviderError
+from ftops.planning.guards import FOR_ONE_OBJECT
 from ftops.planning.plan import Action, Change, Mode, Plan
-from ftops.planning.planner import FOR_ONE_OBJECT
 from ftops.state.state import ResourceState, State, fold, owner_mark
 from tests.explore.cloud import Event, Thing
+from tests.explore.exams import is_good, is_temporary
 from tests.explore.spec import Spec
 from tests.explore.world import Run, World
 
@@ -104,6 +105,8 @@ def only_what_was_shown(world: World, run: Run) -> Complaints:
     for event in run.events:
         thing = event.thing
         name = thing.address if event.verb == "create" else thing.remote_id.casefold()
+        if is_temporary(thing.name) and any(c.address.kind == "evaluation" for c in changes):
+            continue
         if name not in named[event.verb]:
             yield f"{event} is no step of the plan"
 
@@ -113,13 +116,14 @@ def all_that_was_shown(world: World, run: Run) -> Complaints:
     if run.plan is None or not run.is_done:
         return
     changes = run.plan.changes
-    planned = Counter(str(c.address) for c in changes if c.action in MAKES)
-    made = Counter(e.thing.address for e in run.events if e.verb == "create")
+    planned = Counter(str(c.address) for c in changes if c.action in MAKES and c.address.kind != "evaluation")
+    events = [e for e in run.events if not is_temporary(e.thing.name)]
+    made = Counter(e.thing.address for e in events if e.verb == "create")
     if planned != made:
         yield f"planned to make {sorted(planned.elements())}, made {sorted(made.elements())}"
     live = {t.remote_id.casefold() for t in run.there.values()}
     to_go = {c.remote_id.casefold() for c in changes if c.action is Action.DELETE} & live
-    gone = {e.thing.remote_id.casefold() for e in run.events if e.verb == "delete"}
+    gone = {e.thing.remote_id.casefold() for e in events if e.verb == "delete"}
     if to_go != gone:
         yield f"planned to delete {sorted(to_go)}, deleted {sorted(gone)}"
 
@@ -206,6 +210,9 @@ def as_declared_in_the_end(world: World, run: Run) -> Complaints:
         if record is None:
             yield f"{address} isn't on record after the apply"
             continue
+        if address.kind == "evaluation":
+            yield from _as_examined(address, run)
+            continue
         account = run.spec.account(address)
         thing = world.cloud.get(account, address.kind, record.remote_id)
         if thing is None:
@@ -217,6 +224,44 @@ def as_declared_in_the_end(world: World, run: Run) -> Complaints:
                 yield f"{address} is {thing.remote_id}, which is {thing.status(now)}"
             elif thing.kind == "deployment":
                 yield from _as_asked(thing, address, run.spec)
+
+
+def gates_hold(world: World, run: Run) -> Complaints:
+    """No deployment begins to serve a model that its gate doesn't let pass, unless somebody overrode it."""
+    for event in run.events:
+        thing = event.thing
+        before = event.there.get(thing.uid)
+        is_new = event.verb == "create" or (before is not None and before.essence != thing.essence)
+        if thing.kind != "deployment" or not is_new or is_temporary(thing.name) or not thing.address:
+            continue
+        address = Address.parse(thing.address)
+        is_gated = address in run.spec.items and run.spec.serving(address).gate is not None
+        if is_gated and address not in run.options.overrides and not is_good(thing.essence[1]):
+            yield f"{event} serves a model that its gate doesn't let pass"
+
+
+def held_stays(world: World, run: Run) -> Complaints:
+    """What a gate holds is on record as before, and there."""
+    for held in run.report.held if run.report else ():
+        before, after = run.before.resources.get(held.address), run.after.resources.get(held.address)
+        if after is None or before is None:
+            continue
+        was_there = any(
+            _object(held.address, t.remote_id) == _object(held.address, before.remote_id)
+            for t in run.there.values()
+        )
+        gone = any(e.verb == "delete" and e.thing.remote_id == before.remote_id for e in run.events)
+        if before.remote_id != after.remote_id or (was_there and gone):
+            yield f"{held.address} is held, and {before.remote_id} became {after.remote_id}"
+
+
+def nothing_temporary_is_left(world: World, run: Run) -> Complaints:
+    """After an apply that ended well, nothing is left of its evaluations but their records."""
+    if (run.is_done or run.is_held) and run.begun and not run.is_partial:
+        mark = owner_mark(run.after.lineage)
+        for thing in world.cloud.things.values():
+            if is_temporary(thing.name) and thing.token.startswith(mark) and len(world.clones) == 1:
+                yield f"{thing.name} is left"
 
 
 def destroyed_in_the_end(world: World, run: Run) -> Complaints:
@@ -247,6 +292,9 @@ INVARIANTS: Mapping[str, Callable[[World, Run], Complaints]] = {
         only_what_was_shown,
         endpoints_stay,
         protected_stays,
+        gates_hold,
+        held_stays,
+        nothing_temporary_is_left,
         all_that_was_shown,
         as_declared_in_the_end,
         destroyed_in_the_end,
@@ -360,6 +408,13 @@ def _has_model(deletion: Event, heir: Address, spec: Spec) -> bool:
         return True
     trained = (t for t in deletion.there.values() if t.status(deletion.now) == "succeeded")
     return any(t.essence == spec.essence(model) and t.account == spec.account(heir) for t in trained)
+
+
+def _as_examined(address: Address, run: Run) -> Complaints:
+    exam, record = run.spec.exam(address), run.after.resources[address]
+    model = run.after.resources[exam.model].outputs.get("fine_tuned_model")
+    if record.outputs.get("best") != model:
+        yield f"{address} is of {record.outputs.get('best')}, and {exam.model} has made {model}"
 
 
 def _as_asked(thing: Thing, address: Address, spec: Spec) -> Complaints:

@@ -18,12 +18,13 @@ from ftops.planning.plan import NORMAL, Mode, Options
 from tests.explore import outside
 from tests.explore.edits import ADDRESSES, EDITS, pick
 from tests.explore.faults import Fault, FaultKind
-from tests.explore.spec import Data, Job, Serving, Spec
+from tests.explore.spec import Data, Exam, Job, Serving, Spec
 from tests.explore.story import DESTROY, Story, fits
 from tests.explore.world import Clone, World
 
 A, B = ADDRESSES["dataset"][:2]
 J, K, X = ADDRESSES["job"][:3]
+V = ADDRESSES["evaluation"][0]
 D, E, FX = ADDRESSES["deployment"][:3]
 
 STARTS: tuple[Spec, ...] = (
@@ -35,6 +36,11 @@ STARTS: tuple[Spec, ...] = (
     Spec({A: Data(), J: Job(A, reports=True), D: Serving("chat", J)}, key=1),
     Spec({A: Data(), X: Job(A), FX: Serving("chat", X)}),
     Spec({D: Serving("chat"), E: Serving("eval")}),
+)
+GATED: tuple[Spec, ...] = (
+    Spec({A: Data(), J: Job(A), V: Exam(J), D: Serving("chat", J, gate=V)}),
+    Spec({A: Data(), J: Job(A), V: Exam(J), D: Serving("chat", J, blue_green=True, gate=V)}),
+    Spec({A: Data(), J: Job(A, epochs=2), V: Exam(J), D: Serving("chat", J, gate=V)}),
 )
 """Specs that a history may begin with."""
 
@@ -85,12 +91,13 @@ class Explore(RuleBasedStateMachine):
         self.folder = Path(mkdtemp(prefix="explore-", dir=shm if shm.is_dir() else None))
 
     @initialize(
-        start=st.sampled_from(STARTS),
+        start=st.sampled_from((*STARTS, *GATED)),
         adopt=st.sampled_from(OFTEN),
         keeps_notes=st.sampled_from(OFTEN),
         applied=st.sampled_from(OFTEN),
     )
     def begin(self, start: Spec, adopt: bool, keeps_notes: bool, applied: bool) -> None:
+        start = start if "gate" in self.edits else start.ungated
         world = self.world_of(self.folder, start, adopt=adopt, keeps_notes=keeps_notes)
         self.story = Story(world, self.watched)
         if applied:
@@ -175,6 +182,19 @@ class Explore(RuleBasedStateMachine):
         self.apply(which, Fault(), False, 10)
         self.edit(which, then, None)
         self.apply_some(which, "targets", number, Fault())
+
+    @rule(which=NUMBER, edits=edits_of(["gate", "epochs", "prompts", "evaluate", "serve"]), then=THEN)
+    def edit_gates(self, which: int, edits: list[tuple[str, int, int]], then: Fault | None) -> None:
+        self.edit(which, edits, then)
+
+    @rule(which=NUMBER, number=NUMBER, fault=FAULTS)
+    def override(self, which: int, number: int, fault: Fault) -> None:
+        clone = self.clone(which)
+        gated = [a for a in clone.spec.of("deployment") if clone.spec.serving(a).gate]
+        address = pick(gated, number)
+        if address is not None:
+            options = replace(NORMAL, overrides={address: "somebody wants it"})
+            self.story.apply(clone, options, fault.anew())
 
     @rule(which=NUMBER, fault=FAULTS)
     def destroy(self, which: int, fault: Fault) -> None:

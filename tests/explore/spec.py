@@ -21,6 +21,7 @@ from ftops.config.config import (
     Resource,
 )
 from ftops.core.address import Address, Reference, Secret, Value
+from tests.explore import exams
 from tests.explore.cloud import BASE, Essence, job_essence
 from tests.explore.contents import CONTENTS, Content
 
@@ -71,15 +72,33 @@ class Serving(Struct, frozen=True):
     capacity: int = 1
     sku: str = "Standard"
     blue_green: bool = False
+    gate: Address | None = None
+    """An evaluation that has to pass first."""
     provider: str = "p"
     life: Lifecycle = PLAIN
 
     def __str__(self) -> str:
-        more = " blue_green" * self.blue_green + f" sku={self.sku}" * (self.sku != "Standard")
+        more = (
+            f" if {self.gate}" * (self.gate is not None)
+            + " blue_green" * self.blue_green
+            + f" sku={self.sku}" * (self.sku != "Standard")
+        )
         return f"`{self.name}` serves {self.model or BASE} x{self.capacity}{more}{_rest(self)}"
 
 
-Item = Data | Job | Serving
+class Exam(Struct, frozen=True):
+    """An evaluation of a job's model."""
+
+    model: Address
+    prompts: int = 0
+    provider: str = "p"
+    life: Lifecycle = PLAIN
+
+    def __str__(self) -> str:
+        return f"of {self.model} by prompts {self.prompts}{_rest(self)}"
+
+
+Item = Data | Job | Serving | Exam
 
 
 class Spec(Struct, frozen=True):
@@ -111,10 +130,23 @@ class Spec(Struct, frozen=True):
         assert isinstance(item, Data)
         return item
 
+    def exam(self, address: Address) -> Exam:
+        item = self.items[address]
+        assert isinstance(item, Exam)
+        return item
+
     def serving(self, address: Address) -> Serving:
         item = self.items[address]
         assert isinstance(item, Serving)
         return item
+
+    def may_serve(self, address: Address) -> bool:
+        """Whether a gate lets a deployment get its model."""
+        item = self.serving(address)
+        exam = self.items[item.gate] if item.gate else None
+        if exam is None or item.model is None:
+            return exam is None
+        return isinstance(exam, Exam) and exam.model == item.model and exams.is_good(self.essence(item.model))
 
     def essence(self, address: Address) -> Essence:
         """What an object of this address has to be made of."""
@@ -122,6 +154,8 @@ class Spec(Struct, frozen=True):
         if isinstance(item, Data):
             return ("file", item.content.meaning)
         model = ("base", BASE) if item.model is None else self.essence(item.model)
+        if isinstance(item, Exam):
+            return ("evaluation", model, item.prompts)
         if isinstance(item, Serving):
             return ("deployment", model)
         inputs = {
@@ -151,6 +185,12 @@ class Spec(Struct, frozen=True):
         yield from [f"owner: {self.owner}"] * (self.owner != "somebody")
         yield from [f"state encrypted with key {self.key}"] * bool(self.key)
 
+    @property
+    def ungated(self) -> Spec:
+        """Without evaluations and gates."""
+        items = {a: replace(i, gate=None) if isinstance(i, Serving) else i for a, i in self.items.items()}
+        return replace(self, items={a: i for a, i in items.items() if not isinstance(i, Exam)})
+
     def with_item(self, address: Address, item: Item) -> Spec:
         return replace(self, items={**self.items, address: item})
 
@@ -160,6 +200,8 @@ def needs(item: Item) -> tuple[Address, ...]:
     if isinstance(item, Data):
         return ()
     model = (item.model,) if item.model else ()
+    if isinstance(item, Serving) and item.gate:
+        return (*model, item.gate)
     return (item.training, *model) if isinstance(item, Job) else model
 
 
@@ -170,6 +212,8 @@ def readdressed(item: Item, names: Mapping[Address, Address]) -> Item:
     model = names.get(item.model, item.model) if item.model else None
     if isinstance(item, Job):
         return replace(item, training=names.get(item.training, item.training), model=model)
+    if isinstance(item, Serving) and item.gate:
+        return replace(item, model=model, gate=names.get(item.gate, item.gate))
     return replace(item, model=model)
 
 
@@ -213,6 +257,8 @@ def _resource(address: Address, item: Item) -> Resource:
             "training": Reference(item.training, "id"),
             "training_type": "standard",
         }
+    elif isinstance(item, Exam):
+        inputs = {**exams.inputs(item.prompts), "model": _model(item.model)}
     else:
         inputs = {
             "name": item.name,
@@ -222,6 +268,9 @@ def _resource(address: Address, item: Item) -> Resource:
             "tags": {"owner": OWNER},
         }
         facts = {} if item.blue_green else {"name": item.name}
+        if item.gate:
+            gate: Value = {"on": Reference(item.gate, "id"), "require": exams.REQUIRE, "allow_override": True}
+            inputs["gate"] = [gate]
     return Resource(address, item.provider, inputs, lifecycle=item.life, facts=facts, identities=identities)
 
 

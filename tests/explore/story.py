@@ -159,9 +159,14 @@ class Story:
         for _ in range(PATIENCE):
             run = self.apply(clone)
             self._forgotten_go()
-            if run.is_done or run.error is not None:
-                return run.is_done
+            if run.is_done or run.is_held or run.error is not None:
+                return run.is_done or (run.is_held and self._is_rightly_held(run))
         return False
+
+    def _is_rightly_held(self, run: Run) -> bool:
+        """Whether the gates of all that is held don't pass, or an evaluation is of another model."""
+        held = run.report.held if run.report else ()
+        return all(not run.spec.may_serve(one.address) or run.spec.ignores(one.address) for one in held)
 
     def _stands_in_the_way(self, clone: Clone) -> bool:
         """Whether there is a reason for a plan to be refused, or to fail: something is protected or ignored,
@@ -208,7 +213,18 @@ class Story:
             self.world.anew = {asked for asked in self.world.anew if asked[0] != run.clone.folder}
             if run.begun and run.wait and not (run.is_saved or run.options.replaces):
                 self._check_that_nothing_is_left(run.clone)
+        if run.is_held and run.begun and run.is_normal and run.wait and not run.is_partial:
+            self._check_that_it_stays_held(run)
         return run
+
+    def _check_that_it_stays_held(self, run: Run) -> None:
+        if run.is_saved or run.options.replaces or run.options.overrides:
+            return
+        again = self.world.plan(run.clone)
+        left = again.plan and [change for change in again.plan.changes if not change.deposed]
+        if again.plan is None or left or not again.plan.held:
+            self.tell(f"{run.clone.folder.name}: plan: {again}")
+            self.complain("held_asks_nothing_again", ["something else is left to do than what is held"])
 
     def _check_that_nothing_is_left(self, clone: Clone) -> None:
         again = self.world.plan(clone)
@@ -253,6 +269,7 @@ def fits(thing: Thing, address: Address, clone: Clone) -> bool:
 def _command(options: Options, wait: bool) -> str:
     words = {Mode.NORMAL: "apply", Mode.DESTROY: "destroy", Mode.REFRESH_ONLY: "apply --refresh-only"}
     chosen = {"--target": options.targets, "--exclude": options.excludes, "--replace": options.replaces}
+    chosen["--override-gate"] = tuple(options.overrides)
     flags = [f"{flag} {address}" for flag, addresses in chosen.items() for address in addresses]
     return " ".join([words[options.mode], *flags, *([] if wait else ["--no-wait"])])
 

@@ -25,6 +25,7 @@ from ftops.state.backends.local import LocalJournal, LocalStore
 from ftops.state.encryption import KEY_BYTES, Key, Keys
 from ftops.state.file_format import StateCodec
 from ftops.state.state import Entry, State, owner_mark
+from tests.explore import exams
 from tests.explore.cloud import Account, Cloud, Event, Thing
 from tests.explore.faults import Fault
 from tests.explore.spec import Spec, to_config
@@ -153,6 +154,11 @@ class Run:
     def is_done(self) -> bool:
         return self.report is not None and self.report.result == "done"
 
+    @property
+    def is_held(self) -> bool:
+        """Whether a gate is all that kept it from being done."""
+        return self.report is not None and self.report.result == "held"
+
     def __str__(self) -> str:
         return f"{_shown(self.plan)} -> {', '.join(map(str, self.events)) or 'nothing'} -> {self._ending()}"
 
@@ -215,6 +221,7 @@ class World:
         """A folder with a spec of that name."""
         folder = self.folder / f"{name}{len(self.clones)}"
         folder.mkdir()
+        exams.write(folder)
         self.clones.append(Clone(folder, name, spec))
         return self.clones[-1]
 
@@ -260,7 +267,7 @@ class World:
             made = run.plan
             assert made is not None
             if made.is_empty and not made.entries:
-                run.report = Report("done", session.state, {})
+                run.report = Report("held" if made.held else "done", session.state, {}, held=made.held)
                 return
             run.begun = True
             settings = Settings(parallelism, wait)

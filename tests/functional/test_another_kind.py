@@ -30,7 +30,7 @@ SPEC = """\
 ftops: {name: lab}
 
 providers:
-  lab: {type: lab, timeouts: {evaluation: 60}}
+  lab: {type: lab, timeouts: {survey: 60}}
 
 datasets:
   train: {path: data/train.jsonl}
@@ -39,16 +39,16 @@ datasets:
 jobs:
   base: {model: gpt-4o-mini-2024-07-18, training: train, seed: 1}
 
-evaluations:
+surveys:
   quality: {model: "${job.base.fine_tuned_model}", data: valid, threshold: "0.5"}
 
 outputs:
-  score: ${evaluation.quality.score}
+  score: ${survey.quality.score}
 """
-QUALITY = Address("evaluation", "quality")
+QUALITY = Address("survey", "quality")
 
 
-class Evaluation(ResourceBlock, noun="an evaluation"):
+class Survey(ResourceBlock, noun="a survey"):
     """A model's answers to examples, scored."""
 
     model = required(OPEN_TEXT, "Model to evaluate.")
@@ -63,7 +63,7 @@ class LabBlock(ProviderBlock, noun="a provider of type lab"):
 
 
 class Lab(MemoryProvider):
-    """Objects in this process. An evaluation takes a while, and finds its object again after a lost reply."""
+    """Objects in this process. A survey takes a while, and finds its object again after a lost reply."""
 
     objects: dict[str, tuple[Address, RemoteObject, str, str]]
     files: dict[str, bytes]
@@ -123,12 +123,12 @@ def lab_account(config: ProviderConfig, project: Path) -> str:
 @pytest.fixture(autouse=True)
 def lab() -> Iterator[type[Lab]]:
     """The rows, as long as a test runs."""
-    RESOURCE_TYPES["evaluation"] = ResourceType(
-        kind="evaluation",
-        section="evaluations",
-        title="Evaluations",
-        article="an",
-        block=f"{__name__}:Evaluation",
+    RESOURCE_TYPES["survey"] = ResourceType(
+        kind="survey",
+        section="surveys",
+        title="Surveys",
+        article="a",
+        block=f"{__name__}:Survey",
         computed=frozenset({"id", "score"}),
         immutable=frozenset({"model", "data"}),
         references={"data": ("dataset", "id")},
@@ -136,7 +136,7 @@ def lab() -> Iterator[type[Lab]]:
         compared_by_content=frozenset({"model", "data"}),
         reusable=True,
         timeout=600,
-        waits_for="for an evaluation",
+        waits_for="for a survey",
     )
     PROVIDER_TYPES["lab"] = ProviderType(
         type="lab",
@@ -147,7 +147,7 @@ def lab() -> Iterator[type[Lab]]:
     )
     Lab.objects, Lab.files = {}, {}
     yield Lab
-    del RESOURCE_TYPES["evaluation"], PROVIDER_TYPES["lab"]
+    del RESOURCE_TYPES["survey"], PROVIDER_TYPES["lab"]
 
 
 @pytest.fixture
@@ -180,24 +180,24 @@ def state(folder: Folder) -> dict[str, Any]:
 def test_the_json_schema_has_it() -> None:
     schema = json_schema()
     validator_for(schema).validate(
-        {"evaluations": {"a": {"model": "m", "data": "d"}}, "providers": {"lab": {"type": "lab"}}}
+        {"surveys": {"a": {"model": "m", "data": "d"}}, "providers": {"lab": {"type": "lab"}}}
     )
-    assert schema["properties"]["evaluations"]["description"] == "Evaluations, by name."
+    assert schema["properties"]["surveys"]["description"] == "Surveys, by name."
     timeouts = schema["$defs"]["Timeouts"]["properties"]
-    assert timeouts["evaluation"]["description"] == "Maximum seconds for an evaluation. Default: 600."
+    assert timeouts["survey"]["description"] == "Maximum seconds for a survey. Default: 600."
 
 
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("threshold", "treshold", "unknown key `treshold` in an evaluation"),
+        ("threshold", "treshold", "unknown key `treshold` in a survey"),
         ("data: valid, ", "", "`data` is missing"),
         ("data: valid", "data: vald", "there is no dataset `vald`"),
-        ("quality.score", "quality.scores", "an evaluation has no attribute `scores`"),
+        ("quality.score", "quality.scores", "a survey has no attribute `scores`"),
         ("data: valid", 'data: "${job.base.id}"', "`data` must be a dataset"),
-        ("evaluations:", "evaluation:", "unknown section `evaluation`"),
-        ("{evaluation: 60}", "{evaluatoin: 60}", "unknown key `evaluatoin` in `timeouts`"),
-        ("quality:", "Quality:", "an evaluation"),
+        ("surveys:", "survey:", "unknown section `survey`"),
+        ("{survey: 60}", "{surevy: 60}", "unknown key `surevy` in `timeouts`"),
+        ("quality:", "Quality:", "a survey"),
     ],
 )
 def test_mistakes_in_a_spec_are_found(folder: Folder, old: str, new: str, message: str) -> None:
@@ -211,19 +211,19 @@ def test_the_graph_draws_it(folder: Folder) -> None:
     graph = json.loads(folder.ok("graph", "-o", "json"))
     edges = {(edge["from"], edge["to"]) for edge in graph["edges"]}
     assert {(str(QUALITY), "job.base"), (str(QUALITY), "dataset.valid")} <= edges
-    assert '["evaluation.quality"]' in folder.ok("graph", "--format", "mermaid")
+    assert '["survey.quality"]' in folder.ok("graph", "--format", "mermaid")
 
 
 def test_it_is_created_after_its_job_and_then_nothing_is_left_to_do(folder: Folder) -> None:
     assert changes(folder)[str(QUALITY)] == "create"
-    assert "+ evaluation.quality" in folder.ok("plan")
-    assert "+ evaluation.quality" in folder.ok("plan", "--out", "saved")
-    assert "evaluation.quality" in folder.ok("show", "-o", "markdown", "saved")
+    assert "+ survey.quality" in folder.ok("plan")
+    assert "+ survey.quality" in folder.ok("plan", "--out", "saved")
+    assert "survey.quality" in folder.ok("show", "-o", "markdown", "saved")
     folder.ok("apply", "saved")
     assert changes(folder) == {}
     assert json.loads(folder.ok("output", "-o", "json"))["outputs"]["score"]["value"] == 0.9
     recorded = state(folder)[str(QUALITY)]
-    assert recorded["remote_id"].startswith("evaluation-")
+    assert recorded["remote_id"].startswith("survey-")
     assert "threshold" in folder.ok("state", "show", str(QUALITY))
 
 
@@ -247,8 +247,8 @@ def test_it_is_replaced_with_its_data_or_its_model(applied: Folder) -> None:
 
 
 def test_it_is_deleted_with_the_spec_that_declares_it(applied: Folder, lab: type[Lab]) -> None:
-    applied.edit("outputs:\n  score: ${evaluation.quality.score}\n", "")
-    applied.edit("evaluations:\n", "moved: []\n")
+    applied.edit("outputs:\n  score: ${survey.quality.score}\n", "")
+    applied.edit("surveys:\n", "moved: []\n")
     applied.edit('  quality: {model: "${job.base.fine_tuned_model}", data: valid, threshold: "0.5"}\n', "")
     assert changes(applied) == {str(QUALITY): "delete"}
     applied.ok("apply", "-y")
@@ -284,19 +284,19 @@ def test_it_drifts(applied: Folder, lab: type[Lab]) -> None:
 
 def test_it_is_moved_and_forgotten(applied: Folder) -> None:
     applied.edit("  quality:", "  accuracy:")
-    applied.edit("evaluation.quality.score", "evaluation.accuracy.score")
-    applied.write("moved.yaml", "moved: [{from: evaluation.quality, to: evaluation.accuracy}]\n")
+    applied.edit("survey.quality.score", "survey.accuracy.score")
+    applied.write("moved.yaml", "moved: [{from: survey.quality, to: survey.accuracy}]\n")
     assert changes(applied) == {}
     applied.ok("apply", "-y")
-    assert "evaluation.accuracy" in state(applied)
-    applied.ok("state", "rm", "evaluation.accuracy")
-    assert "evaluation.accuracy" not in state(applied)
+    assert "survey.accuracy" in state(applied)
+    applied.ok("state", "rm", "survey.accuracy")
+    assert "survey.accuracy" not in state(applied)
 
 
 def test_it_is_imported(applied: Folder) -> None:
     id = state(applied)[str(QUALITY)]["remote_id"]
     applied.ok("state", "rm", str(QUALITY))
-    assert "evaluation.quality" in applied.ok("import", str(QUALITY), id)
+    assert "survey.quality" in applied.ok("import", str(QUALITY), id)
     assert state(applied)[str(QUALITY)]["remote_id"] == id
     assert changes(applied) == {}
 
@@ -314,6 +314,6 @@ def test_a_whole_account_is_imported(applied: Folder, tmp_path: Path) -> None:
     request = ImportRequest(spec, {"providers": {"lab": {"type": "lab"}}})
     found = take_over(request, lambda path: load(path, environ={})).found
     assert found.left_out == []
-    (evaluation,) = (block for address, block in found.declared.items() if address.kind == "evaluation")
-    assert evaluation["model"].endswith(".fine_tuned_model}")
-    assert Address("dataset", evaluation["data"]) in found.declared
+    (survey,) = (block for address, block in found.declared.items() if address.kind == "survey")
+    assert survey["model"].endswith(".fine_tuned_model}")
+    assert Address("dataset", survey["data"]) in found.declared

@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from ftops.cli.console import Screen
+from ftops.cli.console import HELD, Screen
 from ftops.cli.options import approve_option, spec_options
 from ftops.cli.output_options import PATH, also_markdown, decorate
 from ftops.cli.sessions import Interrupts, handling_signals
@@ -19,7 +19,7 @@ from ftops.core.confined_files import content
 from ftops.core.errors import UsageError
 from ftops.core.project import display
 from ftops.dataset.files.jsonl_io import unreadable
-from ftops.dataset.formats.jsonl import decode, is_too_deep
+from ftops.dataset.formats.jsonl import decode
 from ftops.session.session import Session
 from ftops.views.values import plural
 
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from ftops.evaluation.graders import Grader
     from ftops.session.evaluation import Evaluator
 
-HELD = 5
-"""The exit code of --fail-if."""
 _FAILING: Mapping[str, frozenset[str]] = {
     "worse": frozenset({"significantly worse", "incomplete"}),
     "not-better": frozenset(
@@ -135,6 +133,7 @@ def command(
     from ftops.cli.report_files import check_report, write_report
     from ftops.evaluation.evaluation import Inputs
     from ftops.evaluation.grader_table import read_graders_file
+    from ftops.evaluation.inputs import read_text, read_tools
     from ftops.evaluation.prompts import read_prompts
     from ftops.session.evaluation import Evaluator
     from ftops.views.evaluation import draw, draw_markdown, to_json
@@ -145,12 +144,12 @@ def command(
         )
     for out in outs:
         check_report(out)
-    offered = _tools(tools)
+    offered = read_tools(_content(tools), display(tools)) if tools else ()
     chosen = read_graders_file(_content(graders), display(graders)) if graders else ()
     inputs = Inputs(
         read_prompts(_content(prompts), display(prompts), offered),
         offered,
-        _text(system).strip() if system else "",
+        read_text(_content(system), display(system)).strip() if system else "",
         _settings(settings),
         samples,
         chosen,
@@ -233,38 +232,6 @@ def _content(path: Path) -> bytes:
         return content(path)
     except OSError as error:
         raise unreadable(path, error) from error
-
-
-def _tools(path: Path | None) -> tuple[Mapping[str, Any], ...]:
-    """Tools, or functions as in the legacy format."""
-    from ftops.evaluation.expectations import tools_problem
-
-    if path is None:
-        return ()
-    try:
-        found = decode(_text(path))
-        if is_too_deep(found):
-            raise RecursionError
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"{display(path)} isn't JSON", str(error), "correct the file") from error
-    tools = [_tool(tool) for tool in found] if isinstance(found, list) else found
-    if problem := tools_problem(tools):
-        raise UsageError(f"{display(path)} isn't a list of tools: {problem}", "", "correct the file")
-    return tuple(tools)  # type: ignore[arg-type]
-
-
-def _tool(tool: Any) -> Any:
-    """A function alone, or flat as in the API of responses, becomes a tool."""
-    if not isinstance(tool, dict) or "function" in tool or tool.get("type", "function") != "function":
-        return tool
-    return {"type": "function", "function": {k: v for k, v in tool.items() if k != "type"}}
-
-
-def _text(path: Path) -> str:
-    try:
-        return _content(path).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{display(path)} isn't UTF-8 text", "", "save it as UTF-8") from error
 
 
 def _settings(words: Sequence[str]) -> dict[str, Json]:

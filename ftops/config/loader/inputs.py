@@ -19,8 +19,8 @@ from ftops.config.schema.block import Block
 from ftops.config.schema.field_types import one_of
 from ftops.config.schema.hyperparameters import Hyperparameters, JobHyperparameters
 from ftops.config.schema.providers import Defaults
-from ftops.config.schema.resources import COMMON_KEYS, Dataset, Deployment, Job
-from ftops.core.address import Address, Value
+from ftops.config.schema.resources import COMMON_KEYS, Dataset, Deployment, GateBlock, Job
+from ftops.core.address import Address, Reference, Value
 from ftops.core.errors import Diagnostic
 from ftops.core.lazy import resolve
 from ftops.core.nested import object_at
@@ -68,7 +68,7 @@ class PreparedInputs(NamedTuple):
 
 def plain_inputs(draft: Draft, context: Context) -> PreparedInputs:
     """The inputs of a kind without rules of its own."""
-    return PreparedInputs(_set_inputs(draft.block), {}, [])
+    return PreparedInputs(set_inputs(draft.block), {}, [])
 
 
 def dataset_inputs(draft: Draft, context: Context) -> PreparedInputs:
@@ -83,7 +83,7 @@ def dataset_inputs(draft: Draft, context: Context) -> PreparedInputs:
         hint = "Name a file, relative to this one: `path: data/train.jsonl`."
         draft.entry.report(context.findings, (), summary, detail, hint, key=True)
     if block.path is not None:
-        inputs["path"] = _relative(block.path, context.folder)
+        inputs["path"] = relative(block.path, context.folder)
     if block.generate is not None:
         inputs["path"] = recorded_path(draft.address)
         check_generation(block.generate, draft.entry, context.environ, context.findings)
@@ -147,7 +147,7 @@ def _check_transform(draft: Draft, findings: list[Diagnostic]) -> None:
             report((*path, "split", "fraction"), "`fraction` must be below 1", detail, "Write 0.9 for 90 %.")
 
 
-def _relative(path: str, folder: str) -> str:
+def relative(path: str, folder: str) -> str:
     """A path as it is compared: without `./` and `a/..`; relative to the spec if it is below its folder."""
     path = posixpath.normpath(path)
     return posixpath.relpath(path, folder) if path.startswith(folder + "/") else path
@@ -166,7 +166,7 @@ def read_sets(entries: Mapping[str, Entry], scope: Scope) -> dict[str, NamedSet]
 
 
 def job_inputs(draft: Draft, context: Context) -> PreparedInputs:
-    inputs = _set_inputs(draft.block)
+    inputs = set_inputs(draft.block)
     sources: dict[str, str] = {}
     uses: list[Use] = []
     own: JobHyperparameters | None = inputs.pop("hyperparameters", None)
@@ -190,7 +190,7 @@ def job_inputs(draft: Draft, context: Context) -> PreparedInputs:
     return PreparedInputs(inputs, sources, uses)
 
 
-def _set_inputs(block: Block) -> dict[str, Any]:
+def set_inputs(block: Block) -> dict[str, Any]:
     """The inputs that are set, and those that the provider may set, in the order of the schema."""
     return {
         key: value
@@ -220,8 +220,9 @@ def _check_method(draft: Draft, inputs: Mapping[str, Any], findings: list[Diagno
 
 def deployment_inputs(draft: Draft, context: Context) -> PreparedInputs:
     block: Deployment = draft.block
-    inputs = _set_inputs(block)
+    inputs = set_inputs(block)
     inputs["sku"] = block.sku.as_data() if block.sku else {}
+    inputs.pop("gate", None)
     name = inputs.setdefault("name", _default_name(draft.address))
     is_blue_green = block.replace == "blue_green"
     room = _MAX_NAME - (_BLUE_GREEN_SUFFIX if is_blue_green else 0)
@@ -231,7 +232,35 @@ def deployment_inputs(draft: Draft, context: Context) -> PreparedInputs:
             detail += f" With blue_green, `-` and eight characters are added to it; the limit is {_MAX_NAME}."
         summary = f"`name` must be at most {room} characters long"
         draft.entry.report(context.findings, ("name",), summary, detail, "Set a shorter `name`.")
-    return PreparedInputs(inputs, {}, [])
+    gates, uses = _gates(draft, context.findings)
+    if gates:
+        inputs["gate"] = gates
+    return PreparedInputs(inputs, {}, uses)
+
+
+def _gates(draft: Draft, findings: list[Diagnostic]) -> tuple[list[Inputs], list[Use]]:
+    """Gates as inputs, with a reference to each evaluation."""
+    from ftops.evaluation import gates  # only if a spec has any
+
+    found: list[Inputs] = []
+    uses: list[Use] = []
+    block: GateBlock
+    for index, block in enumerate(draft.block.gate or ()):
+        path: Keys = ("gate",) if isinstance(draft.entry.value("gate"), dict) else ("gate", index)
+        key, attribute = kind_of(draft.address).gated_by or ("", "")
+        try:
+            reference = Reference(Address.parse(f"{key}.{block.evaluation}"), attribute)
+        except ValueError:
+            summary = f"`{block.evaluation}` isn't the name of an evaluation"
+            draft.entry.report(findings, (*path, key), summary, "", "Write its name, without `${…}`.")
+            continue
+        require = block.require or {"verdict": "better"}
+        for fault in gates.faults_of(require):
+            where = (*path, "require", fault.key)
+            draft.entry.report(findings, where, fault.summary, "", fault.hint, key=fault.is_key)
+        uses.append(Use(reference, draft.entry, (*path, key)))
+        found.append({"on": reference, "require": require, "allow_override": block.allow_override})
+    return found, uses
 
 
 def _default_name(address: Address) -> str:

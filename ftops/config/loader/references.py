@@ -39,14 +39,15 @@ class Linker(Struct):
         return uses
 
     def model(self, draft: Draft, inputs: Mapping[str, Any]) -> None:
-        """A finding if `model` refers to something else than a model."""
-        value = inputs.get("model")
-        if isinstance(value, Reference) and value.address.kind in RESOURCE_TYPES:
-            fits = kind_of(value.address).model_attributes
-            is_known = admits(kind_of(value.address).computed, value.attribute)
-            if is_known and not admits(fits, value.attribute):
-                hint = "Write the name of a base model, or `${job.name.fine_tuned_model}`."
-                self._wrong_reference(value, "model", "a model", hint, draft.entry)
+        """Findings about models that refer to something else."""
+        for name in ("model", "baseline"):
+            value = inputs.get(name)
+            if isinstance(value, Reference) and value.address.kind in RESOURCE_TYPES:
+                fits = kind_of(value.address).model_attributes
+                is_known = admits(kind_of(value.address).computed, value.attribute)
+                if is_known and not admits(fits, value.attribute):
+                    hint = "Write the name of a base model, or `${job.name.fine_tuned_model}`."
+                    self._wrong_reference(value, name, "a model", hint, draft.entry)
 
     def check(self, uses: Iterable[Use]) -> dict[Address, Place]:
         """The addresses that are used, each with its first place; findings about those that don't exist."""

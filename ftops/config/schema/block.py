@@ -54,6 +54,12 @@ class ListOf(Struct, frozen=True):
     item: Any
 
 
+class OneOrMore(Struct, frozen=True):
+    """The type of a list that may also be its only item."""
+
+    item: Any
+
+
 class MapOf(Struct, frozen=True):
     """The type of a mapping with any keys."""
 
@@ -67,8 +73,8 @@ class OrName(Struct, frozen=True):
 
 
 class Field(Struct, frozen=True):
-    """A field of a block. `type` is a FieldType, ListOf, MapOf, OrName or a block; `key` is its name in the
-    spec."""
+    """A field of a block. `type` is a FieldType, ListOf, OneOrMore, MapOf, OrName or a block; `key` is its
+    name in the spec."""
 
     type: Any
     description: str
@@ -85,7 +91,7 @@ class Field(Struct, frozen=True):
     def block(self) -> type[Block] | None:
         """The type of its value, or of the items of its list, if that is a block."""
         match self.type:
-            case ListOf(inner) | OrName(inner) | inner:
+            case ListOf(inner) | OneOrMore(inner) | OrName(inner) | inner:
                 return inner if isinstance(inner, type) else None
 
 
@@ -201,6 +207,8 @@ def _reader(type_: Any) -> Reader:
             return partial(_read_scalar, type_)
         case ListOf(item):
             return partial(_read_list, _reader(item))
+        case OneOrMore(item):
+            return partial(_read_one_or_more, _reader(item))
         case MapOf(value):
             return partial(_read_mapping, _reader(value))
         case OrName(block):
@@ -221,6 +229,12 @@ def _read_list(reader: Reader, value: Any, keys: Keys, faults: list[Fault]) -> l
         return [reader(item, (*keys, index), faults) for index, item in enumerate(value)]
     faults.append(Fault("list", keys, value))
     return []
+
+
+def _read_one_or_more(reader: Reader, value: Any, keys: Keys, faults: list[Fault]) -> list[Any]:
+    return (
+        _read_list(reader, value, keys, faults) if isinstance(value, list) else [reader(value, keys, faults)]
+    )
 
 
 def _read_mapping(reader: Reader, value: Any, keys: Keys, faults: list[Fault]) -> dict[str, Any]:

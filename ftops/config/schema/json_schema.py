@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ftops.config.schema.block import REQUIRED, Block, Field, ListOf, MapOf, OrName
+from ftops.config.schema.block import REQUIRED, Block, Field, ListOf, MapOf, OneOrMore, OrName
 from ftops.config.schema.field_types import FieldType, JsonSchema
 
 _IN_OWN_ORDER = ("properties", "default")
@@ -52,6 +52,9 @@ def _schema(type_: Any, definitions: dict[str, JsonSchema]) -> JsonSchema:
             return {"anyOf": [{"type": "string"}, _nullable(_schema(block, definitions))]}
         case ListOf(item):
             return {"type": "array", "items": _schema(item, definitions)}
+        case OneOrMore(item):
+            one = _schema(item, definitions)
+            return {"anyOf": [one, {"type": "array", "items": one}]}
         case MapOf(value):
             return {"type": "object", "additionalProperties": _schema(value, definitions) or True}
         case tuple():

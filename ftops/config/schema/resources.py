@@ -1,6 +1,6 @@
 """Resources: the blocks of datasets, jobs and deployments."""
 
-from ftops.config.schema.block import Block, ListOf, MapOf, OrName, optional, required
+from ftops.config.schema.block import Block, ListOf, MapOf, OneOrMore, OrName, optional, required
 from ftops.config.schema.field_aliases import (
     ACCOUNT_ID,
     AUTO,
@@ -127,6 +127,40 @@ class Job(ResourceBlock, noun="a job"):
     )
 
 
+class Evaluation(ResourceBlock, noun="an evaluation"):
+    """Answers of a model to prompts, graded and compared with those of a baseline."""
+
+    model = optional(OPEN_TEXT, "Model to evaluate: ${job.name.fine_tuned_model}, or a base model.")
+    candidates = optional(ListOf(OPEN_TEXT), "Several models instead, of which the best one is chosen.")
+    baseline = optional(
+        OPEN_TEXT,
+        "Model to compare it with; base_model: the one that its job started from; serving: the one that the "
+        "gated deployment serves; none.",
+        "base_model",
+    )
+    prompts = required(FIXED_TEXT, "File of prompts with the expected answers, or the name of a dataset.")
+    tools = optional(FIXED_TEXT, "File of the functions that can be called.")
+    system = optional(FIXED_TEXT, "File of the system message.")
+    settings = optional(Untyped(dict), "Parameters of the requests, such as temperature.")
+    graders = optional(Untyped(dict), "Graders by name; the first one decides.")
+    samples = optional(Integer(1, 100, closed=True), "Answers to each prompt.", 1)
+    alpha = optional(Number(above=0, maximum=0.5, closed=True), "Significance level.", 0.05)
+    margin = optional(Number(0, 1, closed=True), "Difference that counts as equivalent.", 0.05)
+    sku = optional(Sku, "SKU and capacity of temporary deployments.")
+    concurrency = optional(Integer(1, 256, closed=True), "Requests at a time.", 8)
+
+
+class GateBlock(Block, noun="`gate`"):
+    """What an evaluation must show before the model is deployed."""
+
+    evaluation = required(FIXED_TEXT, "Name of the evaluation.")
+    require = optional(
+        Untyped(dict),
+        "Requirements: verdict (better, not_worse), non_inferior, or a metric with at_least or at_most.",
+    )
+    allow_override = optional(FLAG, "false: --override-gate is refused.", True)
+
+
 class Deployment(ResourceBlock, noun="a deployment"):
     """A deployed model."""
 
@@ -147,6 +181,7 @@ class Deployment(ResourceBlock, noun="a deployment"):
         "of a job.",
     )
     source_tenant = optional(OPEN_TEXT, "Tenant of that account, if it is another one.")
+    gate = optional(OneOrMore(GateBlock), "Evaluations that must pass before the model is deployed.")
     replace = optional(
         choice("recreate", "blue_green"), "What to do if a change can't be made in place.", "recreate"
     )

@@ -14,6 +14,7 @@ from ftops.providers.base import Existing, Explains, Progress, ReportsProgress, 
 from ftops.providers.dataplane.client import DataPlane
 from ftops.providers.dataplane.completions import ask
 from ftops.providers.dataplane.datasets import Datasets
+from ftops.providers.dataplane.evaluations import Evaluations
 from ftops.providers.dataplane.grader_runs import run_grader
 from ftops.providers.dataplane.jobs import Jobs
 from ftops.state.state import PendingOperation, RemoteObject, ResourceState
@@ -68,10 +69,12 @@ class ByKind:
         self._plane = clients
         self._service = clients.dialect.service
         self._datasets = Datasets(clients)
+        self._evaluations = Evaluations(self, deployments)
         self._kinds: Mapping[str, Kind] = {
             "dataset": self._datasets,
             "job": Jobs(clients),
             "deployment": deployments,
+            "evaluation": self._evaluations,
         }
 
     def create(self, request: Request) -> RemoteObject:
@@ -116,13 +119,15 @@ class ByKind:
         """What the service says of a sample, by a grader of reinforcement fine-tuning."""
         return run_grader(self._plane, grader, sample, item)
 
+    def close(self) -> None:
+        """Ends what would otherwise be left at the service."""
+        self._evaluations.close()
+        self._plane.close()
+
     def why_gone(self, resource: ResourceState) -> str:
         """`expired` if the service itself has deleted it."""
         kind = self._kinds.get(resource.address.kind)
         return kind.why_gone(resource) if isinstance(kind, Explains) else ""
-
-    def close(self) -> None:
-        self._plane.close()
 
     def _kind(self, address: Address) -> Kind:
         kind = self._kinds.get(address.kind)

@@ -44,11 +44,13 @@ class RunStarted(Struct, frozen=True, tag_field="row", tag="begun"):
     plan: str = ""
     counts: Mapping[str, int] = {}
     planned_at: str = ""
+    overrides: Mapping[str, str] = {}
+    """Deployments whose gates were overridden, and why."""
 
 
 class RunEnded(Struct, tag_field="row", tag="ended"):
-    """A run has ended: `done`, `failed`, `in-progress`, `interrupted`, or `lost` and noted by another run.
-    `steps` maps results to numbers of steps. `serial` is that of the resulting state, if it is known."""
+    """A run has ended: `done`, `failed`, `held`, `in-progress`, `interrupted`, or `lost` and noted by another
+    run. `steps` maps results to numbers of steps. `serial` is that of the resulting state, if it is known."""
 
     run: str
     at: str

@@ -7,8 +7,8 @@ from msgspec.structs import replace
 
 from ftops.config.config import Refactorings, Removal
 from ftops.core.errors import Blocked
+from ftops.planning.guards import check_drift, check_empty, check_owners
 from ftops.planning.plan import Drift, Mode
-from ftops.planning.planner import check_drift, check_empty, check_owners
 from tests.support.records import DATA, JOB, SERVING, record, state_of
 from tests.support.specs import config, dataset
 

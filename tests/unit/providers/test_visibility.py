@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from ftops.core.address import Address
+from ftops.core.dag_executor import attempt
 from ftops.core.timestamps import iso_timestamp
 from ftops.planning.refresh import patient
-from ftops.providers.base import NotVisibleYet
+from ftops.providers.base import Unfinished
 from ftops.providers.openai.provider import OpenAIProvider
 from ftops.providers.visibility import invisible_for, look_again_after
 from ftops.state.state import RemoteObject, ResourceState, Status
@@ -75,7 +76,7 @@ def test_a_read_says_that_an_object_is_gone_only_if_it_is(
     clock, answers = VirtualTime(), _answers(shown)
     look = patient(REMOTE, lambda: next(answers), clock, 1.0, until)
     count = 1
-    while isinstance(found := look(), NotVisibleYet):
+    while isinstance(found := attempt(look), Unfinished):
         clock.seconds += found.seconds
         count += 1
     assert (count, found is not None) == (looks, there)

@@ -1,0 +1,79 @@
+"""Evaluations with the content of their files: a digest of what is asked, and the model to compare with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec.structs import replace
+
+from ftops.config.config import Config, Resource
+from ftops.core.address import Address, Reference, Value
+from ftops.core.errors import Diagnostic, SpecError
+from ftops.core.model_names import base_of
+from ftops.core.resource_types import is_tuned, kind_of
+
+BASE_MODEL, SERVING, NO_BASELINE = "base_model", "serving", "none"
+"""What `baseline` can be, beside a model."""
+
+
+def with_prompts(resource: Resource, config: Config, data: Mapping[str, str]) -> Resource:
+    """The evaluation, identified by what its files say. `data`: the files of datasets by name, relative to
+    the spec. Raises SpecError and UsageError with what is wrong in them."""
+    from ftops.evaluation.inputs import digest, load
+
+    inputs: dict[str, Any] = dict(resource.inputs)
+    inputs["prompts"] = data.get(inputs["prompts"], inputs["prompts"])
+    asked = load(inputs, config.folder, config.project)
+    inputs["content"] = digest(asked)
+    inputs.update(_baseline(resource, config))
+    facts = {"prompts": len(asked.prompts), "clusters": len({prompt.group for prompt in asked.prompts})}
+    return replace(resource, inputs=inputs, facts=facts)
+
+
+def _baseline(resource: Resource, config: Config) -> dict[str, Value]:
+    wanted = resource.inputs["baseline"]
+    resources = {other.address: other for other in config.resources}
+    candidates: Any = resource.inputs.get("candidates") or [None]
+    evaluated = resource.inputs.get("model") or candidates[0]
+    base = _base(evaluated, resources)
+    if wanted == SERVING:
+        served = _gated(resource.address, config)
+        if served is None:
+            hint = "write `baseline: base_model`, or give a deployment a `gate` that names this evaluation"
+            raise _problem("no deployment is gated by this evaluation, so none is `serving`", hint, resource)
+        return {"serving": served, **({} if base is None else {"base_model": base})}
+    if wanted != BASE_MODEL:
+        return {}
+    if base is None:
+        what = "`base_model` isn't known: what is evaluated isn't the model of a job"
+        raise _problem(what, "name the model in `baseline`, or write `baseline: none`", resource)
+    return {"baseline": base}
+
+
+def _base(value: Value, resources: Mapping[Address, Resource]) -> Value:
+    """The model that a fine-tuned one started from; None if `value` leads to none."""
+    for _ in resources:
+        if not isinstance(value, Reference):
+            break
+        source = resources.get(value.address)
+        if source is None:
+            return None
+        candidates: Any = source.inputs.get("candidates") or [None]
+        value = source.inputs.get("model") or candidates[0]
+        if kind_of(source.address).trains:
+            return value
+    return base_of(value) if isinstance(value, str) and is_tuned(value) else None
+
+
+def _gated(evaluation: Address, config: Config) -> Value:
+    """The name of the deployment that waits for an evaluation."""
+    for resource in config.resources:
+        gates: Any = resource.inputs.get("gate") or ()
+        if any(gate["on"].address == evaluation for gate in gates):
+            return resource.inputs.get("name")
+    return None
+
+
+def _problem(summary: str, hint: str, resource: Resource) -> SpecError:
+    return SpecError([Diagnostic(f"{resource.address}: {summary}", "", hint, resource.place)])

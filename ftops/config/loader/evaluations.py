@@ -1,0 +1,33 @@
+"""Evaluation inputs: a validated block as plain data, with findings about keys that contradict each other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ftops.config.loader.for_each import Draft
+from ftops.config.loader.inputs import Context, PreparedInputs, relative, set_inputs
+from ftops.config.schema.resources import Evaluation
+from ftops.core.resource_types import kind_of
+
+
+def evaluation_inputs(draft: Draft, context: Context) -> PreparedInputs:
+    block: Evaluation = draft.block
+    inputs: dict[str, Any] = set_inputs(block)
+    if (block.model is None) == (block.candidates is None):
+        summary = "an evaluation needs either `model` or `candidates`"
+        detail = "It has neither." if block.model is None else "It has both."
+        hint = "Name what is evaluated: `model: ${job.name.fine_tuned_model}`."
+        draft.entry.report(context.findings, (), summary, detail, hint, key=True)
+    if block.sku is not None:
+        inputs["sku"] = block.sku.as_data()
+    for key in kind_of(draft.address).files:
+        if key in inputs:
+            inputs[key] = relative(inputs[key], context.folder)
+    if block.graders is not None:
+        from ftops.evaluation.grader_table import read_graders  # only if a spec names graders
+
+        for fault in read_graders(block.graders)[1]:
+            path = ("graders", *fault.keys)
+            report = draft.entry.report
+            report(context.findings, path, fault.summary, fault.detail, fault.hint, key=fault.is_key)
+    return PreparedInputs(inputs, {}, [])

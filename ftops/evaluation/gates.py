@@ -1,0 +1,132 @@
+"""Gates: what a deployment requires of an evaluation, and what of it the result doesn't fulfil. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from ftops.core.suggestions import did_you_mean
+
+VERDICTS = ("better", "not_worse")
+BOUNDS = ("at_least", "at_most")
+METRICS = (
+    "score",
+    "difference",
+    "accuracy",
+    "graders",
+    "slices",
+    "functions",
+    "input_tokens",
+    "output_tokens",
+)
+"""The first part of a metric's path; the others are names of graders, slices or functions."""
+_NOT_WORSE = frozenset({"better", "no measurable change", "worse, within noise"})
+
+
+class Fault(NamedTuple):
+    """An error in `require`, at the value of `key`; `is_key`: in the key itself."""
+
+    key: str
+    summary: str
+    hint: str = ""
+    is_key: bool = False
+
+
+def faults_of(require: Mapping[str, Any]) -> Iterator[Fault]:
+    """What is wrong with `require`."""
+    for key, value in require.items():
+        head = key.partition(".")[0]
+        if key == "verdict":
+            if value not in VERDICTS:
+                yield Fault(
+                    key, f"`verdict` must be one of {', '.join(VERDICTS)}", did_you_mean(str(value), VERDICTS)
+                )
+        elif key == "non_inferior":
+            if not _is_number(value) or not 0 <= value <= 1:
+                hint = "write 0.02 if the candidate may be worse by 2 points"
+                yield Fault(key, "`non_inferior` must be a share between 0 and 1", hint)
+        elif head not in METRICS:
+            known = ("verdict", "non_inferior", *METRICS)
+            yield Fault(key, f"there is no metric `{key}`", did_you_mean(head, known), is_key=True)
+        elif not _is_bounds(value):
+            yield Fault(key, f"`{key}` must have `at_least` or `at_most`", "write {at_least: 0.9}")
+
+
+def unmet(require: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
+    """What isn't fulfilled, in words; empty if the gate passes. What isn't known counts as not fulfilled."""
+    if not result.get("is_complete"):
+        return ["the evaluation is incomplete: some answers are missing or can't be graded"]
+    return [reason for key, value in require.items() if (reason := _unmet(key, value, result))]
+
+
+def described(require: Mapping[str, Any]) -> str:
+    """`better than the baseline, accuracy at least 0.9`."""
+    return ", ".join(_described(key, value) for key, value in require.items())
+
+
+def _described(key: str, value: Any) -> str:
+    if key == "verdict":
+        return (
+            "better than the baseline" if value == "better" else "not significantly worse than the baseline"
+        )
+    if key == "non_inferior":
+        return f"at most {100 * value:g} points worse than the baseline"
+    return " and ".join(
+        f"{key} {bound.replace('_', ' ')} {value[bound]:g}" for bound in BOUNDS if bound in value
+    )
+
+
+def _unmet(key: str, value: Any, result: Mapping[str, Any]) -> str:
+    if key == "verdict":
+        verdict = str(result.get("verdict") or "none")
+        passed = verdict == "better" if value == "better" else verdict in _NOT_WORSE
+        return "" if passed else f"{_described(key, value)} is required; the verdict is: {verdict}"
+    if key == "non_inferior":
+        low = result.get("difference_low")
+        if low is None:
+            return "the difference has no interval: there are too few prompts, or no baseline"
+        return (
+            "" if low >= -value else f"it may be {-100 * low:.0f} points worse, {100 * value:g} are allowed"
+        )
+    actual = metric(result, key)
+    if actual is None:
+        return f"{key} isn't known"
+    missed = (
+        f"{key} is {actual:.4g}, {bound.replace('_', ' ')} {value[bound]:g} is required"
+        for bound in BOUNDS
+        if bound in value and (actual < value[bound] if bound == "at_least" else actual > value[bound])
+    )
+    return "; ".join(missed)
+
+
+def metric(result: Mapping[str, Any], path: str) -> float | None:
+    """The value of `accuracy` or `slices.NAME.accuracy`. Names may contain dots."""
+    if path in ("score", "difference"):
+        return _number(result.get(path))
+    head, _, rest = path.partition(".")
+    found: Any = result.get("metrics", {}).get(head)
+    if isinstance(found, Mapping):
+        name, dot, last = rest.rpartition(".")
+        found = found.get(rest)
+        if found is None and dot:
+            one = result["metrics"][head].get(name)
+            found = one.get(last) if isinstance(one, Mapping) else None
+        elif isinstance(found, Mapping):
+            found = found.get("accuracy")
+    return _number(found)
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if _is_number(value) else None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_bounds(value: Any) -> bool:
+    return (
+        isinstance(value, Mapping)
+        and bool(value)
+        and all(key in BOUNDS and _is_number(bound) for key, bound in value.items())
+    )

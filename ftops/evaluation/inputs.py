@@ -1,0 +1,89 @@
+"""Inputs of an evaluation of a spec: reads its files, and identifies what they say by a digest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from msgspec.json import Encoder
+
+from ftops.core.confined_files import content
+from ftops.core.errors import Diagnostic, Place, SpecError, UsageError
+from ftops.dataset.files.jsonl_io import unreadable
+from ftops.dataset.formats.jsonl import decode, is_too_deep
+from ftops.evaluation.evaluation import Inputs
+from ftops.evaluation.expectations import tools_problem
+from ftops.evaluation.grader_table import read_graders
+from ftops.evaluation.prompts import read_prompts
+
+FILES = ("prompts", "tools", "system")
+"""Inputs that name files, relative to the spec."""
+_canonical = Encoder(order="deterministic").encode
+
+
+def load(inputs: Mapping[str, Any], folder: Path, project: Path) -> Inputs:
+    """What is asked, from the inputs of an evaluation and the files that they name. Raises SpecError and
+    UsageError with what is wrong in a file."""
+
+    def read(key: str) -> tuple[bytes, str]:
+        name = str(inputs[key])
+        try:
+            return content(folder / name, project), name
+        except OSError as error:
+            raise unreadable(folder / name, error) from error
+
+    tools = read_tools(*read("tools")) if "tools" in inputs else ()
+    graders, faults = read_graders(inputs["graders"]) if "graders" in inputs else ((), [])
+    if faults:
+        raise SpecError([Diagnostic(f.summary, f.detail, f.hint) for f in faults])
+    return Inputs(
+        read_prompts(*read("prompts"), tools),
+        tools,
+        read_text(*read("system")).strip() if "system" in inputs else "",
+        inputs.get("settings", {}),
+        int(inputs["samples"]),
+        graders,
+        float(inputs["alpha"]),
+        float(inputs["margin"]),
+    )
+
+
+def digest(inputs: Inputs) -> str:
+    """`sha256:…` of all that prompts, tools and system message say: not of the order of prompts, blanks or
+    line ends."""
+    prompts = sorted(_canonical(prompt) for prompt in inputs.prompts)
+    said = _canonical((inputs.tools, inputs.system))
+    content = b"\n".join((said, *prompts))
+    return f"sha256:{sha256(content).hexdigest()}"
+
+
+def read_tools(content: bytes, name: str) -> tuple[Mapping[str, Any], ...]:
+    """Tools, or functions as in the legacy format. Raises UsageError."""
+    try:
+        found = decode(read_text(content, name))
+        if is_too_deep(found):
+            raise RecursionError
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{name} isn't JSON", str(error), "correct the file") from error
+    tools = [_tool(tool) for tool in found] if isinstance(found, list) else found
+    if problem := tools_problem(tools):
+        raise UsageError(f"{name} isn't a list of tools: {problem}", "", "correct the file")
+    return tuple(tools)  # type: ignore[arg-type]
+
+
+def read_text(content: bytes, name: str) -> str:
+    """Raises SpecError if it isn't UTF-8."""
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        place = Place(name, content.count(b"\n", 0, error.start) + 1)
+        raise SpecError([Diagnostic(f"{name} isn't UTF-8 text", "", "save it as UTF-8", place)]) from error
+
+
+def _tool(tool: Any) -> Any:
+    """A function alone, or flat as in the API of responses, becomes a tool."""
+    if not isinstance(tool, dict) or "function" in tool or tool.get("type", "function") != "function":
+        return tool
+    return {"type": "function", "function": {k: v for k, v in tool.items() if k != "type"}}

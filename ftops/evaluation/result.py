@@ -1,0 +1,93 @@
+"""Result of an evaluation: what is recorded of it, which gates and other resources refer to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ftops.core.address import Json
+from ftops.evaluation.comparison import Row
+from ftops.evaluation.evaluation import Evaluation, ModelResult
+
+MOST_SLICES = 50
+"""Slices of each kind that are recorded: a record stays small."""
+_DIGITS = 6
+
+
+def best_of(evaluation: Evaluation) -> tuple[ModelResult, bool]:
+    """The candidate with the highest score of the main grader, and whether another one has the same score.
+    Of equal ones, the one whose answers have fewer tokens, then the first."""
+    candidates = [r for r in evaluation.results if r.deployment != evaluation.baseline]
+    ranked = sorted(candidates, key=lambda r: (-(_score(evaluation, r) or 0.0), _tokens(r)))
+    scores = [_score(evaluation, r) for r in ranked]
+    return ranked[0], len(scores) > 1 and scores[0] == scores[1]
+
+
+def outcome(evaluation: Evaluation) -> dict[str, Json]:
+    """The attributes of an evaluation, by the best candidate. Shares are between 0 and 1."""
+    best, is_tie = best_of(evaluation)
+    own = [c for c in evaluation.comparisons if c.candidate == best.deployment]
+    main = own[0].rows[0]
+    scored = len(evaluation.results) - bool(evaluation.baseline)
+    others: Mapping[str, Json] = {
+        r.model: _rounded(_score(evaluation, r))
+        for r in evaluation.results
+        if r.deployment != evaluation.baseline
+    }
+    return {
+        "best": best.model,
+        "is_tie": is_tie,
+        "verdict": main.verdict or ("" if evaluation.is_complete else "incomplete"),
+        "is_complete": evaluation.is_complete,
+        "score": _rounded(main.candidate.value),
+        **_compared(main),
+        "metrics": _metrics(own[0].rows, [(c.grader, c.rows[0]) for c in own], best),
+        **({"scores": others} if scored > 1 else {}),
+    }
+
+
+def _compared(row: Row) -> dict[str, Json]:
+    if row.baseline is None:
+        return {}
+    low, high = row.interval or (None, None)
+    return {
+        "baseline_score": _rounded(row.baseline.value),
+        "difference": _rounded(row.difference),
+        "difference_low": _rounded(low),
+        "difference_high": _rounded(high),
+        "p": row.p,
+        "gained": row.gained,
+        "lost": row.lost,
+    }
+
+
+def _metrics(rows: Sequence[Row], graders: Sequence[tuple[str, Row]], best: ModelResult) -> Json:
+    answers = best.given
+    count = len(answers)
+    return {
+        "accuracy": _rounded(rows[0].candidate.value),
+        "graders": {name: _rounded(row.candidate.value) for name, row in graders},
+        "slices": _slices(rows, "slice"),
+        "functions": _slices(rows, "function"),
+        "answers": count,
+        "input_tokens": _rounded(sum(a.usage.input for a in answers) / count) if count else None,
+        "output_tokens": _rounded(sum(a.usage.output for a in answers) / count) if count else None,
+    }
+
+
+def _slices(rows: Sequence[Row], by: str) -> Json:
+    found = [row for row in rows if row.by == by]
+    return {row.slice: {"accuracy": _rounded(row.candidate.value)} for row in found[:MOST_SLICES]}
+
+
+def _score(evaluation: Evaluation, result: ModelResult) -> float | None:
+    main = evaluation.inputs.graders[0].name
+    rows = (c.rows[0] for c in evaluation.comparisons if (c.grader, c.candidate) == (main, result.deployment))
+    return next((row.candidate.value for row in rows), None)
+
+
+def _tokens(result: ModelResult) -> int:
+    return sum(answer.usage.output for answer in result.given)
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, _DIGITS)
