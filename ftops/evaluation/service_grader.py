@@ -71,6 +71,11 @@ def grade_of(grader: Grader, reply: Answer | Failure) -> Grade:
     return Grade((reward - low) / (high - low), is_right, miss)
 
 
+def asks_a_model(grader: Grader) -> bool:
+    """Whether the service needs a model for it, whose tokens cost money."""
+    return any(part.get("type") == "score_model" for part in _parts(grader.options["grader"]))
+
+
 def template(options: Mapping[str, Any]) -> Any:
     """Where fields of prompts and answers are named; the code of a Python grader names none."""
     return [(part.get("input"), part.get("reference")) for part in _parts(options["grader"])]

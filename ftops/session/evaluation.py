@@ -19,7 +19,7 @@ from ftops.evaluation.evaluation import Evaluation, Given, Inputs, evaluate
 from ftops.evaluation.graders import Grader
 from ftops.evaluation.remote_graders import REMOTE, check_fields
 from ftops.evaluation.remote_grading import RemoteGrading
-from ftops.evaluation.service_grader import GraderRuns
+from ftops.evaluation.service_grader import GraderRuns, asks_a_model
 from ftops.evaluation.spending import Expected, expected
 from ftops.planning.moves import located
 from ftops.session.answers import kept_answers
@@ -62,7 +62,7 @@ class Evaluator:
                 "comparing a model with itself shows only chance.",
                 "name deployments of different models",
             )
-        candidates = [asked for name, asked in self._asked.items() if name != baseline]
+        candidates = {name: asked for name, asked in self._asked.items() if name != baseline}
         check_fields(inputs.graders, inputs.prompts)
         remote = [grader for grader in inputs.graders if grader.type in REMOTE]
         askers = [(grader, _asker(session, grader, candidates, fresh, prices)) for grader in remote]
@@ -112,8 +112,8 @@ class Evaluator:
             answers = Asker(asked).answers(
                 self._questions, concurrency, partial(on_answer, name), partial(tell, name)
             )
-            self._prices.tell(partial(tell, name))
             grades = self._remote.grades(answers, concurrency, tell)
+            self._prices.tell(partial(tell, name))
             model, prices = asked.model.rpartition("|")[2], self._priced[name].prices
             results.append(Given(name, model, answers, grades, asked.kept.added, prices))
         evaluation = evaluate(self._inputs, results, self._baseline)
@@ -155,19 +155,23 @@ def _asked(session: Session, name: str, fresh: bool, prices: Prices) -> Asked:
 
 
 def _asker(
-    session: Session, grader: Grader, candidates: Sequence[Asked], fresh: bool, prices: Prices
+    session: Session, grader: Grader, candidates: Mapping[str, Asked], fresh: bool, prices: Prices
 ) -> Asker:
     """Who decides: the deployment of a judge, or the service of the candidates."""
     if judge := grader.options.get("model"):
         asked = _asked(session, judge, fresh, prices)
-        if any(asked.model == candidate.model for candidate in candidates):
+        if any(asked.model == candidate.model for candidate in candidates.values()):
             detail = "a model prefers its own answers."
             raise UsageError(f"{judge} can't judge itself", detail, "name a deployment of another model")
         return Asker(asked)
-    provider = candidates[0].provider
+    if prices.budget and asks_a_model(grader):
+        summary = f"--max-cost can't be kept: the price of grader {grader.name} isn't known"
+        raise UsageError(summary, "The service asks a model of its own.", "use a grader of type judge")
+    name, candidate = next(iter(candidates.items()))
+    provider: object = find_deployment(session, name)[1]
     if not isinstance(provider, Grades):
         raise FtopsError(f"grader {grader.name}: the provider doesn't run graders")
-    model = f"{candidates[0].model.rpartition('|')[0]}|graders"
+    model = f"{candidate.model.rpartition('|')[0]}|graders"
     kept = kept_answers(session.config, model, fresh)
     return Asker(Asked(grader.name, model, GraderRuns(provider), kept))
 

@@ -80,6 +80,9 @@ def admin(folder: Path) -> Admin:
     return Admin(folder / ".ftops" / "emulator", lambda: run([*FTOPS, "plan"], folder))
 
 
+MODEL = {"type": "score_model", "name": "m", "model": "o3-mini", "input": [{"role": "user", "content": "?"}]}
+
+
 def evaluate(folder: Path, graders: Any, *more: str, code: int = 0) -> Any:
     (folder / "graders.json").write_text(json.dumps(graders), encoding="utf-8")
     done = run([*FTOPS, "eval", *WORDS, *more, "-y", "-o", "json"], folder)
@@ -143,7 +146,7 @@ def test_labels_are_checked_before_anything_is_asked(
     (folder / "people.jsonl").write_text(f"{good}\n{row}\n", encoding="utf-8")
     judge = {**JUDGE, "prompt": "{{item.calls}} {{sample.output_text}}", "agreement": "people.jsonl"}
     (folder / "graders.json").write_text(json.dumps({"acted": judge}), encoding="utf-8")
-    done = run([*FTOPS, "eval", *WORDS, "-y"], folder)
+    done = run([*FTOPS, "eval", *WORDS, "-y", "--max-cost", "1"], folder)
     assert done.returncode == 1
     assert message in " ".join(done.stderr.split())
     assert admin.count("/chat/completions") == 0
@@ -178,7 +181,7 @@ def test_the_service_grades(folder: Path, admin: Admin) -> None:
     assert share(found, "text")[1:] == (6, 0)
     asked = admin.count("/graders/run")
     assert asked > 0
-    evaluate(folder, texts, *words)
+    evaluate(folder, texts, *words, "--max-cost", "1")
     assert admin.count("/graders/run") == asked
 
 
@@ -201,13 +204,14 @@ def test_an_error_flag_of_the_service_is_no_zero(folder: Path) -> None:
         ({**JUDGE, "model": "copilot"}, "copilot can't judge itself"),
         ({**JUDGE, "model": "juge"}, "Did you mean `judge`"),
         ({**JUDGE, "prompt": "{{item.expcted}} {{sample.output_text}}"}, "uses {{item.expcted}}"),
+        ({"type": "service", "grader": MODEL, "at_least": 1}, "the price of grader acted isn't known"),
     ],
 )
 def test_what_cannot_be_graded_is_said_before_anything_is_asked(
     folder: Path, admin: Admin, grader: Any, message: str
 ) -> None:
     (folder / "graders.json").write_text(json.dumps({"acted": grader}), encoding="utf-8")
-    done = run([*FTOPS, "eval", *WORDS, "-y"], folder)
+    done = run([*FTOPS, "eval", *WORDS, "-y", "--max-cost", "1"], folder)
     assert done.returncode == 1
     assert message in " ".join(done.stderr.split())
     assert admin.count("/chat/completions") == 0
