@@ -159,6 +159,29 @@ def test_the_sdk_waits_as_long_as_the_headers_say(base: Emulator) -> None:
     base.admin("POST", "clock", {"rate": 1})
 
 
+@pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
+def test_an_answer_ends_where_the_request_says(base: Emulator, name: str) -> None:
+    limit: Any = {name: 3}
+    choice = ask(base, HELLO, **limit).choices[0]
+    assert (choice.message.content, choice.finish_reason) == ("I am an", "length")
+    tools: Any = TOOLS
+    found = ask(base, tools=tools, **limit)
+    assert (called(found).name, called(found).arguments) == ("dim", '{"')
+    assert found.choices[0].finish_reason == "length"
+    assert found.usage is not None and found.usage.completion_tokens <= 3
+    more: Any = {name: 50}
+    whole = ask(base, tools=tools, **more)
+    assert (called(whole).arguments, whole.choices[0].finish_reason) == ('{"percent": 40}', "tool_calls")
+
+
+def test_a_legacy_call_ends_there_too(base: Emulator) -> None:
+    functions: Any = [tool["function"] for tool in TOOLS]
+    choice = ask(base, functions=functions, max_tokens=2).choices[0]
+    assert choice.message.function_call is not None
+    assert (choice.message.function_call.name, choice.message.function_call.arguments) == ("dim", "{")
+    assert choice.finish_reason == "length"
+
+
 def test_the_beginning_of_a_prompt_is_cached(base: Emulator) -> None:
     system = {"role": "system", "content": "word " * 1500}
 

@@ -142,6 +142,36 @@ def test_the_expected_cost_is_said_before_anything_is_sent(folder: Path) -> None
     assert re.search(r"mini: about [\d,]+ tokens in, about [\d,]+ out: about \$0\.00\d\d\n", more.stderr)
 
 
+def test_answers_that_reach_their_limit_are_a_class_of_their_own(folder: Path) -> None:
+    words = (
+        "--deployment",
+        "mini",
+        *OFFER,
+        "-y",
+        "--setting",
+        "max_tokens=2",
+        "--setting",
+        "tool_choice=required",
+    )
+    found = json.loads(evaluate(folder, *words, "-o", "json")[0])["models"][0]
+    assert {row["class"] for row in found["wrong"]} == {"truncated"}
+    assert found["metrics"]["output_tokens"] <= 2
+
+
+def test_the_rate_limits_of_deployments_are_kept(folder: Path) -> None:
+    """Five requests in ten seconds of virtual time each, none of which is lost."""
+    admin = admin_of(folder)
+    admin.patch("settings", {"requests_per_unit": 1})
+    admin.post("clock", {"rate": 60})
+    found = json.loads(evaluate(folder, *BOTH, "-o", "json")[0])
+    admin.patch("settings", {"requests_per_unit": 0})
+    admin.post("clock", {"rate": 1})
+    assert found["is_complete"]
+    statuses = [row["status"] for row in admin.get("log")["requests"] if CALLS in row["path"]]
+    assert statuses.count(200) == 40
+    assert 429 in statuses
+
+
 def test_a_budget_stops_and_another_run_continues(folder: Path) -> None:
     admin = admin_of(folder)
     _, told = evaluate(folder, *BOTH, "--max-cost", "0.003", code=1)

@@ -24,6 +24,9 @@ class Admin:
     def post(self, path: str, body: Any) -> Any:
         return self._send("POST", path, body)
 
+    def patch(self, path: str, body: Any) -> Any:
+        return self._send("PATCH", path, body)
+
     def delete(self, path: str) -> Any:
         return self._send("DELETE", path)
 

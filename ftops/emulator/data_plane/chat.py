@@ -19,7 +19,7 @@ from ftops.emulator.data_plane.inference import MODEL, Memory, request_key
 from ftops.emulator.http.errors import bad_request, deployment_not_found
 from ftops.emulator.http.messages import read_object, reply
 from ftops.emulator.trainer import base_model, examples
-from ftops.emulator.trainer.examples import Context, InvalidChat, Reply, text_of, words
+from ftops.emulator.trainer.examples import Context, InvalidChat, Reply, first_words, text_of, words
 
 _MAX_CHOICES = 128
 _USUAL_TOKENS = 20
@@ -106,11 +106,36 @@ async def _answers(
     usual = await asyncio.to_thread(inference.answer, cloud, tuned, context, calls, texts)
     if question.is_json and usual.text == base_model.GREETING:
         raise bad_request("There is no language model here that could write JSON; see docs/emulator.md.")
-    if not (share := cloud.settings.answer_noise):
-        return model_id, [_message(question, usual)] * question.choices
-    seeds = [(model_id, question.key, memory.count(model_id, question.key)) for _ in range(question.choices)]
-    replies = [inference.with_noise(usual, context, share, seed) for seed in seeds]
-    return model_id, [_message(question, drawn) for drawn in replies]
+    replies = [usual] * question.choices
+    if share := cloud.settings.answer_noise:
+        seeds = [(model_id, question.key, memory.count(model_id, question.key)) for _ in replies]
+        replies = [inference.with_noise(usual, context, share, seed) for seed in seeds]
+    answers = [_message(question, drawn) for drawn in replies]
+    return model_id, [_shortened(answer, question.longest) for answer in answers]
+
+
+def _shortened(answer: _Answer, longest: int) -> _Answer:
+    """Cut off where it has as many tokens as requested."""
+    if not longest or answer.tokens <= longest:
+        return answer
+    message, left = dict(answer.message), longest
+    if message["content"]:
+        message["content"] = first_words(message["content"], left)
+    elif function := message.get("function_call"):
+        message["function_call"] = _cut(function, left)
+    else:
+        message["tool_calls"] = []
+        for call in answer.message["tool_calls"]:
+            if left > 0:
+                message["tool_calls"].append({**call, "function": _cut(call["function"], left)})
+            left -= len(words(call["function"]["name"] + call["function"]["arguments"]))
+    return _Answer(message, "length")
+
+
+def _cut(function: JSON, tokens: int) -> JSON:
+    """At least its name stays."""
+    left = max(0, tokens - len(words(function["name"])))
+    return {**function, "arguments": first_words(function["arguments"], left)}
 
 
 def _recorded(line: JSON) -> _Answer:

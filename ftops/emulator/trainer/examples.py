@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, NamedTuple
 
 MIN_EXAMPLES = 10
@@ -96,6 +97,12 @@ Reader = Callable[[Mapping[str, Any]], tuple[list[Example], int]]
 def words(text: str) -> list[str]:
     """Words and punctuation marks, which the emulator counts as tokens."""
     return _WORD.findall(text)
+
+
+def first_words(text: str, count: int) -> str:
+    """The beginning of ``text`` with at most so many tokens."""
+    ends = [match.end() for match in islice(_WORD.finditer(text), count)]
+    return text[: ends[-1]] if ends else ""
 
 
 def read_any(content: bytes, what: str) -> ChatFile:
