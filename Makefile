@@ -26,7 +26,7 @@ demo: $(VENV)/.run ## upload, train, deploy and ask the quickstart's model, all 
 		"Take off the drone to 50 meters" "Change drone's paint job color"
 	@echo
 	@echo "Next: $(BIN)/ftops plan specs/quickstart     (No changes.)"
-	@echo "      edit a line of specs/quickstart/ftops.yaml or of its data, and plan again"
+	@echo "      edit a line of specs/quickstart/ftops.yaml, and plan again"
 	@echo "      $(BIN)/ftops destroy specs/quickstart"
 
 test: $(VENV)/.dev ## the whole test suite

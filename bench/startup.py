@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="bench-") as root:
         folder = Path(root) / "nine"
         write_ftops(folder, "written", RESOURCES)
-        shutil.copy(QUICKSTART / "data" / DATA, Path(root) / DATA)
+        shutil.copy(QUICKSTART / "data" / "train.generated" / "dataset.jsonl", Path(root) / DATA)
         try:
             run([*ftops_command(), "apply", ".", "-y"], folder)
             _print_times(folder, chosen.runs)

@@ -50,7 +50,7 @@ def inspect_data(
         files = _Files(config, show, cache, settings)
         for resource in config.resources:
             files.with_content(resource)
-        files.findings.clear()
+        files.findings[:] = files.not_generated
         files.check_jobs()
     return list(files.reported.values()), files.findings
 
@@ -63,6 +63,8 @@ class _Files(Struct):
     cache: dataset.Cache
     settings: Mapping[str, str] = dataset.NO_SETTINGS
     findings: list[Diagnostic] = field(default_factory=list)
+    not_generated: list[Diagnostic] = field(default_factory=list)
+    """Those among the findings that say why a recording can't be used."""
     _sources: dict[str, Source] = field(default_factory=dict)
     """By path or pattern."""
     _inspections: dict[tuple[Path, str], dataset.Inspection] = field(default_factory=dict)
@@ -75,6 +77,7 @@ class _Files(Struct):
         if not kind_of(resource.address).is_data or not isinstance(path, str):
             return _with_name(resource)
         if resource.generated and (fault := self._not_generated(resource, resource.generated)):
+            self.not_generated += fault
             self.findings += fault
             return _with_name(resource)
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from heapq import heapify, heappop, heappush
 from itertools import zip_longest
 
 from ftops.dataset.files.jsonl_io import canonical
@@ -21,8 +22,8 @@ def balanced(items: Sequence[Item], recipe: Recipe, examples: int) -> list[Item]
     pools: dict[str, list[Item]] = defaultdict(list)
     for item in items:
         pools[label(item)].append(item)
-    named = {name: list(_by_topic(pools.pop(name, []), seed)) for name in shares}
-    others = list(_in_turn([list(_by_topic(pool, seed)) for pool in pools.values()]))
+    named = {name: list(_spread(pools.pop(name, []), seed)) for name in shares}
+    others = list(_in_turn([list(_spread(pool, seed)) for pool in pools.values()]))
     rest = 1 - sum(shares.values())
     total = float(examples) or min(
         [len(named[name]) / share for name, share in shares.items()]
@@ -71,21 +72,33 @@ def values_of(item: Item) -> Iterator[Value]:
             yield item.target.function, name, canonical(value).decode()
 
 
-def _by_topic(items: Iterable[Item], seed: int) -> Iterator[Item]:
-    """One of each topic, then a second one of each, and so on. First come topics with values that have come
-    least often."""
+def _spread(items: Iterable[Item], seed: int) -> Iterator[Item]:
+    """Each value once, as soon as possible; then in such an order that no value and no topic comes much more
+    often than another."""
     topics: dict[str, list[Item]] = defaultdict(list)
     for item in items:
         topics[item.topic].append(item)
-    left = shuffled(topics.values(), seed, "topics")
-    order: list[list[Item]] = []
+    pools = shuffled(topics.values(), seed, "topics")
+    values = [[value for value in values_of(pool[0]) if value[1]] for pool in pools]
     come: Counter[Value] = Counter()
-    while left:
-        topic = min(left, key=lambda topic: sum(come[value] for value in values_of(topic[0])))
-        left.remove(topic)
-        come.update(values_of(topic[0]))
-        order.append(topic)
-    return _in_turn(order)
+    used = [0] * len(pools)
+
+    def rank(i: int) -> tuple[bool, int, int, int, int]:
+        counts = [come[value] for value in values[i]]
+        return 0 not in counts, max(counts, default=0), sum(counts), used[i], i
+
+    heap = [rank(i) for i in range(len(pools))]
+    heapify(heap)
+    while heap:
+        *_, i = known = heappop(heap)
+        if (now := rank(i)) != known:  # counts only grow
+            heappush(heap, now)
+            continue
+        yield pools[i][used[i]]
+        used[i] += 1
+        come.update(values[i])
+        if used[i] < len(pools[i]):
+            heappush(heap, rank(i))
 
 
 def _in_turn(pools: Iterable[Sequence[Item]]) -> Iterator[Item]:

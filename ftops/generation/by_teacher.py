@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from ftops.core.errors import FtopsError
 from ftops.evaluation.answers import Answer, Question
-from ftops.generation.items import CALL, Drop, Item, dropped
+from ftops.generation.items import CALL, OUTSIDE, Drop, Item, dropped
 from ftops.generation.recipe import JUDGE, Recipe
 from ftops.generation.schema_values import PLACEHOLDER, Choice
 from ftops.generation.targets import Target, free_parameters, out_of_range
@@ -61,10 +61,9 @@ def written_by_teacher(recipe: Recipe, targets: Sequence[Target], ask: Ask) -> I
     if rejections and rejections.out_of_range:
         plans += [
             _Plan(
-                recipe, rejections.target, outside, "out_of_range",
-                f"out_of_range {outside.function}.{parameter}", *variants[0], write.prompts,
+                recipe, rejections.target, outside, OUTSIDE, OUTSIDE, *variants[0], write.prompts,
             )
-            for outside, parameter in out_of_range(recipe.schemas, targets)
+            for outside in out_of_range(recipe.schemas, targets)
         ]  # fmt: skip
     yield from _asked(recipe, ask, "write", plans)
     if rejections:

@@ -12,8 +12,9 @@ from ftops.dataset.files.jsonl_io import canonical, dump
 from ftops.generation.recipe import Recipe
 from ftops.generation.targets import Target
 
-CALL = "call"
-"""Of a request that a call answers; others are named by why they are rejected."""
+CALL, OUTSIDE = "call", "out_of_range"
+"""Kinds of items: a call answers the request, or it has a number outside of the limits; others are named by
+why they are rejected, too."""
 
 
 class Item(Struct, frozen=True):

@@ -66,14 +66,18 @@ class Phrasings(Struct, frozen=True):
     content: Any
     """As it was read: what it is compared by."""
 
-    def requests(self, target: Target, schema: Schema, count: int, seed: int) -> Iterator[str]:
-        """Up to so many different requests for a call, whose values needn't be valid."""
+    def requests(
+        self, target: Target, schema: Schema, count: int, seed: int, first: int = 0
+    ) -> Iterator[str]:
+        """Up to so many different requests for a call, whose values needn't be valid. They begin with the
+        phrase number `first`: if each call has another one, phrases are used equally often."""
         parameters = schema.get("properties") or {}
         fitting = [p for p in self.phrases.get(target.function, ()) if self._fits(p, target, parameters)]
-        yield from self._vary(fitting, target.arguments, count, (seed, target.key))
+        order = shuffled(fitting, seed, target.function)
+        yield from self._vary(order, target.arguments, count, first, (seed, target.key))
 
     def rejected(self, theme: Theme, count: int, seed: int) -> Iterator[str]:
-        yield from self._vary(theme.phrases, {}, count, (seed, theme.reason, theme.name))
+        yield from self._vary(theme.phrases, {}, count, 0, (seed, theme.reason, theme.name))
 
     def _fits(self, phrase: _Phrase, target: Target, parameters: Mapping[str, Any]) -> bool:
         """Whether a phrase says exactly the arguments of a call."""
@@ -87,14 +91,20 @@ class Phrasings(Struct, frozen=True):
         return said == set(arguments) and all(arguments[k] == v for k, v in phrase.fixed.items())
 
     def _vary(
-        self, phrases: Sequence[_Phrase], arguments: Mapping[str, Any], count: int, of: tuple[object, ...]
+        self,
+        phrases: Sequence[_Phrase],
+        arguments: Mapping[str, Any],
+        count: int,
+        first: int,
+        of: tuple[object, ...],
     ) -> Iterator[str]:
         found: dict[str, None] = {}
-        order = shuffled(phrases, *of)
-        for turn in range(_TRIES * count if order else 0):
+        step = max(1, len(phrases) // count) if count else 1
+        for turn in range(_TRIES * count if phrases else 0):
             if len(found) == count:
                 break
-            phrase = order[turn % len(order)]
+            rounds, at = divmod(turn * step, len(phrases))
+            phrase = phrases[(first + at + rounds) % len(phrases)]
             found.setdefault(self._written(phrase, arguments, (*of, turn)))
         yield from found
 

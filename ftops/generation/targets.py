@@ -66,8 +66,8 @@ def free_parameters(schemas: Mapping[str, Schema], choice: Choice) -> list[tuple
     ]
 
 
-def out_of_range(schemas: Mapping[str, Schema], targets: Sequence[Target]) -> Iterator[tuple[Target, str]]:
-    """Calls with a number just outside of what the schema allows, and the parameter that it is in."""
+def out_of_range(schemas: Mapping[str, Schema], targets: Sequence[Target]) -> Iterator[Target]:
+    """Calls with a number just outside of what the schema allows."""
     first: dict[tuple[str, str], Target] = {}
     for target in targets:
         for parameter in target.arguments:
@@ -76,7 +76,7 @@ def out_of_range(schemas: Mapping[str, Schema], targets: Sequence[Target]) -> It
         resolver = resolver_of(schemas[name])
         part = resolver.resolve(schemas[name])["properties"].get(parameter)
         for value in _outside(resolver.resolve(part)):
-            yield Target(name, {**target.arguments, parameter: value}), parameter
+            yield Target(name, {**target.arguments, parameter: value})
 
 
 def _outside(schema: Schema) -> Iterator[float]:

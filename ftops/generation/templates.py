@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from math import ceil
 
-from ftops.generation.items import CALL, Drop, Item
+from ftops.generation.items import CALL, OUTSIDE, Drop, Item
 from ftops.generation.phrasings import Phrasings
 from ftops.generation.recipe import Recipe, Rejections
 from ftops.generation.targets import Target, out_of_range
@@ -26,12 +27,15 @@ def written_by_templates(
     seed = recipe.settings.seed
     fits = {target.key: _has_phrase(phrasings, target, recipe) for target in targets}
     counts = prompts_of_each(recipe, [target for target in targets if fits[target.key]])
+    turns: Counter[str] = Counter()
     for target in targets:
         if not fits[target.key]:
             yield Drop("no_phrase", "no phrase says exactly these arguments", function=target.function)
             continue
         schema = recipe.schemas[target.function]
-        for prompt in phrasings.requests(target, schema, counts[target.function], seed):
+        count, first = counts[target.function], turns[target.function]
+        turns[target.function] += 1
+        for prompt in phrasings.requests(target, schema, count, seed, first):
             yield Item(prompt, target, CALL, target.key, SOURCE)
     if rejections := recipe.settings.rejections:
         yield from _rejected(recipe, phrasings, rejections, targets)
@@ -53,8 +57,7 @@ def _rejected(
             for prompt in phrasings.rejected(theme, count, seed):
                 yield Item(prompt, rejections.target, reason, f"{reason} {theme.name}", SOURCE)
     if rejections.out_of_range:
-        for target, parameter in out_of_range(recipe.schemas, targets):
-            topic = f"out_of_range {target.function}.{parameter}"
+        for number, target in enumerate(out_of_range(recipe.schemas, targets)):
             schema = recipe.schemas[target.function]
-            for prompt in phrasings.requests(target, schema, recipe.settings.write.prompts, seed):
-                yield Item(prompt, rejections.target, "out_of_range", topic, SOURCE)
+            for prompt in phrasings.requests(target, schema, recipe.settings.write.prompts, seed, number):
+                yield Item(prompt, rejections.target, OUTSIDE, OUTSIDE, SOURCE)

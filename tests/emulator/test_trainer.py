@@ -25,7 +25,7 @@ from tests.emulator.samples import TOOLS, jsonl, line, lines, text
 from tests.emulator.server import MODEL, QUICKSTART
 
 BASE = catalog.BY_ID[MODEL]
-TRAIN = QUICKSTART / "data" / "train.jsonl"
+TRAIN = QUICKSTART / "data" / "train.generated" / "dataset.jsonl"
 VALID = QUICKSTART / "data" / "valid.jsonl"
 
 
@@ -92,7 +92,7 @@ def test_every_trainable_model_learns_with_automatic_settings() -> None:
 
 
 def test_many_epochs_overfit_noisy_data() -> None:
-    trainer = Trainer(drone(wrong=0.25, seed=1), drone(VALID, wrong=0.25, seed=2), settings(epochs=10), MODEL)
+    trainer = Trainer(drone(wrong=0.35, seed=1), drone(VALID, wrong=0.35, seed=2), settings(epochs=10), MODEL)
     steps = trained(trainer)
     valid = [step.full_valid.mean_loss for step in steps if step.full_valid]
     per_epoch = np.array([step.train.mean_loss for step in steps]).reshape(10, -1).mean(axis=1)

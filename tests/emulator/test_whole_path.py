@@ -42,7 +42,7 @@ COLUMNS = (
 
 def test_quickstart_learns_to_decline(shared: Emulator) -> None:
     with shared.data() as client, shared.control() as control:
-        training = upload(client, QUICKSTART / "data" / "train.jsonl")
+        training = upload(client, QUICKSTART / "data" / "train.generated" / "dataset.jsonl")
         validation = upload(client, QUICKSTART / "data" / "valid.jsonl", "valid.jsonl")
         created = client.fine_tuning.jobs.create(
             model=MODEL, training_file=training, validation_file=validation, suffix="copilot",

@@ -312,8 +312,8 @@ def test_the_file_that_is_read_can_be_replaced_when_asked(folder: Folder) -> Non
 
 
 def test_the_statistics_of_the_quickstart(folder: Folder) -> None:
-    data = Path(__file__).parents[2] / "specs" / "quickstart" / "data"
-    folder.write("train.jsonl", (data / "train.jsonl").read_text(encoding="utf-8"))
+    data = Path(__file__).parents[2] / "specs" / "quickstart" / "data" / "train.generated"
+    folder.write("train.jsonl", (data / "dataset.jsonl").read_text(encoding="utf-8"))
     model = ("--model", "gpt-4.1-2025-04-14", "--training-type", "global_standard")
     golden("data-stats-quickstart", folder.ok("data", "stats", "train.jsonl", *model))
 

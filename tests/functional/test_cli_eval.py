@@ -83,7 +83,7 @@ def test_a_tuned_model_beside_its_base(folder: Path, admin: Admin) -> None:
     done = evaluate(folder, *BOTH, "-y")
     assert "40 requests to send, 0 answers cached" in done.stderr
     assert "differences under about 37 points can't be shown" in done.stderr
-    assert re.search(r"^all +20 +19 of 20 .* 7 of 20 .* 12 +0 .* 0\.00049 +better$", done.stdout, re.M)
+    assert re.search(r"^all +20 +20 of 20 .* 7 of 20 .* 13 +0 .* 0\.00024 +better$", done.stdout, re.M)
     assert admin.count("/chat/completions") == 40
     again = evaluate(folder, *BOTH)  # nothing to ask, so nothing to approve
     assert without_latency(again.stdout) == without_latency(done.stdout)
@@ -91,7 +91,8 @@ def test_a_tuned_model_beside_its_base(folder: Path, admin: Admin) -> None:
     found = document(folder, *BOTH)
     assert found["verdicts"] == {"copilot": "better"}
     assert [m["name"] for m in found["models"]] == ["copilot", "base"]
-    assert [w["class"] for w in found["models"][0]["wrong"]] == ["wrong_function"]
+    assert found["models"][0]["wrong"] == []
+    assert "wrong_function" in [w["class"] for w in found["models"][1]["wrong"]]
 
 
 def test_more_samples_ask_only_for_those(folder: Path, admin: Admin) -> None:
@@ -109,7 +110,7 @@ def test_the_verdict_can_fail_a_build(folder: Path) -> None:
     evaluate(folder, *turned, "--fail-if", "worse", code=5)
     evaluate(folder, *turned, "--fail-if", "not-better", code=5)
     shown = evaluate(folder, *turned, "--show", "regressions").stdout
-    assert "base: 12 regressions" in shown
+    assert "base: 13 regressions" in shown
 
 
 def test_a_busy_service_is_asked_again_later(folder: Path, admin: Admin) -> None:
@@ -369,7 +370,7 @@ def test_graders_of_a_file(folder: Path) -> None:
     found = document(folder, *BOTH, "--graders", "graders.json")
     shares = {c["grader"]: c["rows"][0]["candidate"] for c in found["comparisons"]}
     assert {name: share["graded"] for name, share in shares.items()} == {"name": 20, "short": 20, "text": 20}
-    assert shares["name"]["right"] == 19
+    assert shares["name"]["right"] == 20
     assert shares["text"]["right"] == 0
 
 

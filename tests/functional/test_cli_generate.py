@@ -49,6 +49,8 @@ def test_what_is_generated_is_a_dataset_like_any_other(tmp_path: Path) -> None:
     assert "dataset train is not generated yet" in done.stderr
     assert "ftops.yaml:7:19" in done.stderr  # of `generate`
     assert "Run `ftops data generate`" in done.stderr
+    assert "not generated yet" in ftops(tmp_path, "data", "check", ".", code=1).stdout
+    assert "not generated yet" in ftops(tmp_path, "validate", code=1).stderr
     document = json.loads(generate(tmp_path, "-o", "json").stdout)
     made = document["generated"][0]
     assert made["examples"] == len(examples(tmp_path)) > 20

@@ -148,7 +148,7 @@ def _check_spec(
 
     config = read(SpecArguments(path, environment))
     files, findings = inspect_data(config, display, severity)
-    if not files:
+    if not (files or findings):
         raise FtopsError(f"{config.name} declares no dataset with a `path`", "", "give a file of examples")
     return [Checked(data, list(data.diagnostics())) for data in files], findings
 

@@ -162,6 +162,5 @@ def test_numbers_outside_of_the_limits() -> None:
     }
     found = list(out_of_range({"f": schema}, targets_of({"f": schema}, Choice())))
     validator = json_validator(schema)
-    assert [target.arguments["speed"] for target, _ in found] == [-70, 71, 700]
-    assert not any(validator.is_valid(target.arguments) for target, _ in found)
-    assert {parameter for _, parameter in found} == {"speed"}
+    assert [target.arguments["speed"] for target in found] == [-70, 71, 700]
+    assert not any(validator.is_valid(target.arguments) for target in found)
