@@ -38,13 +38,14 @@ def find_adoptable(
     warning if the account couldn't be searched. `state` is the recorded one with everything that the plan
     records. Asks only providers that can list what their account holds."""
     wanted = _to_create(changes, left_alone)
-    able = {name for name in {c.provider for c in wanted} if isinstance(reader.providers(name), Discovers)}
+    asked = {change.provider: reader.providers(change.provider) for change in wanted}
+    able = {name: provider for name, provider in asked.items() if isinstance(provider, Discovers)}
     wanted = [change for change in wanted if change.provider in able]
     if not wanted:
         return {}, ""
     try:
         retry = of_searches(reader.retry_base)
-        listed = reader.gather(_lists(wanted, reader), retry)
+        listed = reader.gather(_lists(wanted, able), retry)
         candidates = _candidates(wanted, listed, state)
         reads = {
             (change.address, existing.remote.remote_id): (change.provider, _read(reader, change, existing))
@@ -70,16 +71,15 @@ def _to_create(changes: Iterable[Change], left_alone: Collection[Address]) -> li
     return [change for address, change in found.items() if address not in out]
 
 
-def _lists(wanted: Sequence[Change], reader: Reader) -> dict[tuple[str, str], tuple[str, Call]]:
+def _lists(
+    wanted: Sequence[Change], able: Mapping[str, Discovers]
+) -> dict[tuple[str, str], tuple[str, Call]]:
     """Files are listed for jobs, too: they tell on what data a job without a fingerprint was trained."""
-    calls: dict[tuple[str, str], tuple[str, Call]] = {}
-    for change in wanted:
-        referred = (kind for kind, _ in kind_of(change.address).references.values())
-        for kind in dict.fromkeys((*referred, change.address.kind)):
-            provider = reader.providers(change.provider)
-            if isinstance(provider, Discovers):
-                calls[change.provider, kind] = change.provider, partial(provider.existing, kind)
-    return calls
+    return {
+        (change.provider, kind): (change.provider, partial(able[change.provider].existing, kind))
+        for change in wanted
+        for kind in (*(kind for kind, _ in kind_of(change.address).references.values()), change.address.kind)
+    }
 
 
 def _candidates(wanted: Sequence[Change], listed: Listed, state: State) -> dict[Address, list[Existing]]:
@@ -192,7 +192,8 @@ def _chosen(
     objects: Mapping[tuple[Address, str], RemoteObject | None],
     state: State,
 ) -> dict[Address, Adoptable]:
-    """The first usable candidate for each address. No object is chosen twice."""
+    """The first usable candidate for each address. No object is chosen twice. One is shared unless this state
+    created it: its token says so; without one, the seed of a job that ftops chose."""
     mark = owner_mark(state.lineage) if state.lineage else "nobody"
     taken: set[str] = set()
     chosen: dict[Address, Adoptable] = {}
@@ -201,18 +202,12 @@ def _chosen(
             remote = objects[change.address, existing.remote.remote_id]
             if remote is not None and remote.status is not Status.TAINTED and remote.remote_id not in taken:
                 taken.add(remote.remote_id)
-                is_own = _is_own(existing, change, mark)
+                is_own = existing.token.startswith(mark)
+                if not existing.token and kind_of(change.address).trains and "seed" not in change.after:
+                    is_own = is_marked_by(existing.remote.inputs.get("seed"), mark)
                 chosen[change.address] = Adoptable(remote, existing.token, shared=not is_own)
                 break
     return chosen
-
-
-def _is_own(existing: Existing, change: Change, mark: str) -> bool:
-    """Whether the state with this mark created the object: its token says so; without one, the seed of a job
-    that ftops chose."""
-    if existing.token or not RESOURCE_TYPES[existing.kind].trains or "seed" in change.after:
-        return existing.token.startswith(mark)
-    return is_marked_by(existing.remote.inputs.get("seed"), mark)
 
 
 def _digits(digest: object) -> str:

@@ -37,14 +37,10 @@ def check_imports(
     found: list[Diagnostic] = []
     for one in (one for one in imports if one.target in seen.imported):
         remote = seen.imported[one.target]
-        if remote is None:
-            found.append(_absent(one))
-            continue
-        if remote.remote_id in owners:
-            found.append(_managed(one, owners[remote.remote_id]))
-        elif remote.remote_id in old:
-            found.append(_replaced(one, old[remote.remote_id]))
-        owners[remote.remote_id] = one.target
+        if refusal := _refusal(one, remote, owners, old):
+            found.append(Diagnostic(*refusal, one.place))
+        if remote is not None:
+            owners[remote.remote_id] = one.target
     if found:
         raise SpecError(found)
 
@@ -90,28 +86,26 @@ def _request(resource: Resource, remote_id: str) -> ResourceState:
     return ResourceState(resource.address, resource.provider, remote_id, Status.READY, inputs)
 
 
-def _absent(one: Import) -> Diagnostic:
-    return Diagnostic(
-        f"there is no {one.target.kind} {one.remote_id}",
-        f"The `import` block of {one.target} names it, but its provider has no such object.",
-        "correct the id, or remove the `import` entry and let ftops create the object",
-        one.place,
-    )
-
-
-def _replaced(one: Import, owner: Address) -> Diagnostic:
-    return Diagnostic(
-        f"{one.remote_id} is managed as the old object of {owner}",
-        "It was replaced, and will be deleted when nothing uses it any more.",
-        f"remove the `import` entry: if {one.target} is declared like that object, the plan reuses it",
-        one.place,
-    )
-
-
-def _managed(one: Import, owner: Address) -> Diagnostic:
-    return Diagnostic(
-        f"{one.remote_id} is already managed as {owner}",
-        "One object can't have two addresses: changes to one would undo changes to the other.",
-        f"to rename it to {one.target}, write `moved: [{{from: {owner}, to: {one.target}}}]`",
-        one.place,
-    )
+def _refusal(
+    one: Import, remote: RemoteObject | None, owners: Mapping[str, Address], old: Mapping[str, Address]
+) -> tuple[str, str, str] | None:
+    """Why an object can't be imported: summary, detail and hint."""
+    if remote is None:
+        return (
+            f"there is no {one.target.kind} {one.remote_id}",
+            f"The `import` block of {one.target} names it, but its provider has no such object.",
+            "correct the id, or remove the `import` entry and let ftops create the object",
+        )
+    if owner := owners.get(remote.remote_id):
+        return (
+            f"{one.remote_id} is already managed as {owner}",
+            "One object can't have two addresses: changes to one would undo changes to the other.",
+            f"to rename it to {one.target}, write `moved: [{{from: {owner}, to: {one.target}}}]`",
+        )
+    if owner := old.get(remote.remote_id):
+        return (
+            f"{one.remote_id} is managed as the old object of {owner}",
+            "It was replaced, and will be deleted when nothing uses it any more.",
+            f"remove the `import` entry: if {one.target} is declared like that object, the plan reuses it",
+        )
+    return None

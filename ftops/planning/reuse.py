@@ -121,7 +121,12 @@ def _choose(
         if holder is not None and want.is_left_out:
             return None
         if holder is not None and holder[0] != want.address:
-            conflicts.append(_name_taken(want, name, holder[0]))
+            summary = f"the name `{name}` of {want.address} is taken by {holder[0]}"
+            detail = f"A name can be used only once in an account, and the plan doesn't change {holder[0]}."
+            hint = (
+                f"plan both together (without --target or --exclude for {holder[0]}), or choose another name"
+            )
+            conflicts.append(Diagnostic(summary, detail, hint, want.decision.resource.place))
             return None
         if found:
             break
@@ -164,12 +169,3 @@ def _gets_name(want: Want, records: Records) -> bool:
     named = RESOURCE_TYPES[want.address.kind].named_by
     moves = records.account(decision.recorded.provider) != records.account(decision.resource.provider)
     return moves or any(change.path == named for change in decision.attributes)
-
-
-def _name_taken(want: Want, name: str, holder: Address) -> Diagnostic:
-    return Diagnostic(
-        f"the name `{name}` of {want.address} is taken by {holder}",
-        f"A name can be used only once in an account, and the plan doesn't change {holder}.",
-        f"plan both together (without --target or --exclude for {holder}), or choose another name",
-        want.decision.resource.place,
-    )

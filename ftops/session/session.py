@@ -40,7 +40,17 @@ from ftops.state.backends.factory import (
 )
 from ftops.state.backends.local import LocalStore
 from ftops.state.file_format import StateCodec
-from ftops.state.state import DigestKeySet, Entry, Home, Recorded, ResourceState, State, Status, fold
+from ftops.state.state import (
+    DigestKeySet,
+    Entry,
+    Home,
+    Recorded,
+    ResourceState,
+    State,
+    Status,
+    carried_over,
+    fold,
+)
 
 if TYPE_CHECKING:
     from ftops.applying.events import Event
@@ -360,11 +370,7 @@ class Session(Struct):
         begun = RunStarted(
             run=uuid4().hex,
             at=now(),
-            operation=info.operation,
-            who=info.who,
-            host=info.host,
-            pid=info.pid,
-            run_url=info.run_url,
+            **carried_over(info, RunStarted),
             lineage=recorded.lineage,
             serial=recorded.serial,
             **known,

@@ -22,9 +22,15 @@ from ftops.session.session import Session
 from ftops.state.backends.factory import move_in
 from ftops.state.file_format import record_to_json
 from ftops.state.state import ResourceState, State
-from ftops.state.state_diff import Comparison, compare
 from ftops.views.audit import draw_runs, runs_to_json
-from ftops.views.history import comparison_to_json, draw_comparison, draw_versions, versions_to_json
+from ftops.views.history import (
+    Comparison,
+    compare,
+    comparison_to_json,
+    draw_comparison,
+    draw_versions,
+    versions_to_json,
+)
 from ftops.views.state import draw_list, draw_resource, list_to_json
 from ftops.views.values import plural
 

@@ -207,13 +207,17 @@ def destination_of(config: Config, plan: Plan) -> Destination:
     """That of a plan of this config."""
     used = plan.providers_of() | config.used_providers
     project = f"{config.project}/"
+    limits = {name: getattr(config.budget, name) for name in ("training", "hosting_per_hour")}
     return Destination(
         providers={
             name: _leads_to(provider, project) for name, provider in config.providers.items() if name in used
         },
         state={**dict(_state_of(config)), **({"lineage": plan.lineage} if plan.lineage else {})},
         variables=given_variables(config),
-        policies=dict(_policies(config)),
+        policies={
+            **{f"drift.{kind}": policy for kind, policy in sorted(config.drift.items())},
+            **{f"budget.{name}": str(limit) for name, limit in limits.items() if limit is not None},
+        },
     )
 
 
@@ -274,12 +278,3 @@ def _state_of(config: Config) -> Iterator[tuple[str, str]]:
     for name, value in sorted(state.settings.items()):
         if name not in _NO_PLACE and value is not None:
             yield name, str(value)
-
-
-def _policies(config: Config) -> Iterator[tuple[str, str]]:
-    for kind, policy in sorted(config.drift.items()):
-        yield f"drift.{kind}", policy
-    for name in ("training", "hosting_per_hour"):
-        limit = getattr(config.budget, name)
-        if limit is not None:
-            yield f"budget.{name}", str(limit)
