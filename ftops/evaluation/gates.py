@@ -18,6 +18,7 @@ METRICS = (
     "functions",
     "input_tokens",
     "output_tokens",
+    "kappa",
 )
 """The first part of a metric's path; the others are names of graders, slices or functions."""
 _NOT_WORSE = frozenset({"better", "no measurable change", "worse, within noise"})

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from msgspec import Struct
 
+from ftops.core.address import Reference, Template
 from ftops.core.errors import Diagnostic, Place, SpecError
 from ftops.core.suggestions import did_you_mean
 from ftops.evaluation.expectations import is_list_of_texts
@@ -155,6 +156,11 @@ def _text(value: Any) -> Wrong | None:
     return None if isinstance(value, str) and value else Wrong("must be a text")
 
 
+def _name(value: Any) -> Wrong | None:
+    """Also what the spec refers to, whose value isn't known yet."""
+    return None if isinstance(value, Reference | Template) else _text(value)
+
+
 def _settings(value: Any) -> Wrong | None:
     if not isinstance(value, Mapping):
         return Wrong("must be a mapping", "write {temperature: 0}")
@@ -193,7 +199,7 @@ TABLE: Mapping[str, Mapping[str, Option]] = {
         "at_least": Option(_share, is_required=True),
     },
     "judge": {
-        "model": Option(_text, is_required=True),
+        "model": Option(_name, is_required=True),
         "prompt": Option(_text, is_required=True),
         "labels": Option(_texts),
         "passing": Option(_texts),

@@ -13,10 +13,12 @@ from ftops.core.confined_files import content
 from ftops.core.errors import Diagnostic, Place, SpecError, UsageError
 from ftops.dataset.files.jsonl_io import unreadable
 from ftops.dataset.formats.jsonl import decode, is_too_deep
+from ftops.evaluation.agreement import read_labels
 from ftops.evaluation.evaluation import Inputs
 from ftops.evaluation.expectations import tools_problem
 from ftops.evaluation.grader_table import read_graders
 from ftops.evaluation.prompts import read_prompts
+from ftops.evaluation.remote_graders import check_fields
 
 FILES = ("prompts", "tools", "system")
 """Inputs that name files, relative to the spec."""
@@ -27,19 +29,24 @@ def load(inputs: Mapping[str, Any], folder: Path, project: Path) -> Inputs:
     """What is asked, from the inputs of an evaluation and the files that they name. Raises SpecError and
     UsageError with what is wrong in a file."""
 
-    def read(key: str) -> tuple[bytes, str]:
-        name = str(inputs[key])
+    def read_file(name: str) -> tuple[bytes, str]:
         try:
             return content(folder / name, project), name
         except OSError as error:
             raise unreadable(folder / name, error) from error
 
+    def read(key: str) -> tuple[bytes, str]:
+        return read_file(str(inputs[key]))
+
     tools = read_tools(*read("tools")) if "tools" in inputs else ()
     graders, faults = read_graders(inputs["graders"]) if "graders" in inputs else ((), [])
     if faults:
         raise SpecError([Diagnostic(f.summary, f.detail, f.hint) for f in faults])
+    prompts = read_prompts(*read("prompts"), tools)
+    check_fields(graders, prompts)
+    named = [(g, str(g.options["agreement"])) for g in graders if "agreement" in g.options]
     return Inputs(
-        read_prompts(*read("prompts"), tools),
+        prompts,
         tools,
         read_text(*read("system")).strip() if "system" in inputs else "",
         inputs.get("settings", {}),
@@ -47,6 +54,7 @@ def load(inputs: Mapping[str, Any], folder: Path, project: Path) -> Inputs:
         graders,
         float(inputs["alpha"]),
         float(inputs["margin"]),
+        {grader.name: read_labels(*read_file(name), grader) for grader, name in named},
     )
 
 

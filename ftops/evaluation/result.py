@@ -27,6 +27,7 @@ def outcome(evaluation: Evaluation) -> dict[str, Json]:
     best, is_tie = best_of(evaluation)
     own = [c for c in evaluation.comparisons if c.candidate == best.deployment]
     main = own[0].rows[0]
+    judges = evaluation.agreements
     scored = len(evaluation.results) - bool(evaluation.baseline)
     others: Mapping[str, Json] = {
         r.model: _rounded(_score(evaluation, r))
@@ -40,7 +41,10 @@ def outcome(evaluation: Evaluation) -> dict[str, Json]:
         "is_complete": evaluation.is_complete,
         "score": _rounded(main.candidate.value),
         **_compared(main),
-        "metrics": _metrics(own[0].rows, [(c.grader, c.rows[0]) for c in own], best),
+        "metrics": {
+            **_metrics(own[0].rows, [(c.grader, c.rows[0]) for c in own], best),
+            **({"kappa": {n: _rounded(a.kappa) for n, a in judges.items()}} if judges else {}),
+        },
         **({"scores": others} if scored > 1 else {}),
     }
 
@@ -60,7 +64,7 @@ def _compared(row: Row) -> dict[str, Json]:
     }
 
 
-def _metrics(rows: Sequence[Row], graders: Sequence[tuple[str, Row]], best: ModelResult) -> Json:
+def _metrics(rows: Sequence[Row], graders: Sequence[tuple[str, Row]], best: ModelResult) -> dict[str, Json]:
     answers = best.given
     count = len(answers)
     return {

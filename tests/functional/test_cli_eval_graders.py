@@ -80,6 +80,26 @@ def admin(folder: Path) -> Admin:
     return Admin(folder / ".ftops" / "emulator", lambda: run([*FTOPS, "plan"], folder))
 
 
+EVALUATION = """
+evaluations:
+  copilot:
+    model: ${job.copilot.fine_tuned_model}
+    baseline: none
+    prompts: six.json
+    tools: functions.json
+    system: system.txt
+    settings: {tool_choice: required}
+    graders:
+      acted:
+        type: judge
+        model: ${deployment.judge.name}
+        prompt: "{{sample.output_tools}}{{sample.output_text}}\nWhat did it do?"
+        labels: [declined, acted]
+        passing: [acted]
+        agreement: people.jsonl
+outputs:
+  agrees: ${evaluation.copilot.metrics.kappa}
+"""
 MODEL = {"type": "score_model", "name": "m", "model": "o3-mini", "input": [{"role": "user", "content": "?"}]}
 
 
@@ -106,15 +126,19 @@ def test_a_deployment_judges_and_is_asked_once(folder: Path, admin: Admin) -> No
     assert admin.count("/chat/completions") == 12
 
 
-def test_a_judge_is_compared_with_people(folder: Path, admin: Admin) -> None:
-    """They say of one answer in ten what the judge doesn't."""
+def labels() -> str:
+    """Of people, who say of one answer in ten what the judge doesn't."""
     names = ["land_drone", "reject_request"] * 5
     labels = ["declined", "declined", *["acted", "declined"] * 4]
     rows = [
         {"prompt": f"{i}", "answer": json.dumps([{"name": name, "arguments": "{}"}]), "label": label}
         for i, (name, label) in enumerate(zip(names, labels, strict=True))
     ]
-    (folder / "people.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    return "\n".join(map(json.dumps, rows))
+
+
+def test_a_judge_is_compared_with_people(folder: Path, admin: Admin) -> None:
+    (folder / "people.jsonl").write_text(labels(), encoding="utf-8")
     judge = {**JUDGE, "prompt": "{{sample.output_text}}\nWhat did it do?", "agreement": "people.jsonl"}
     found = evaluate(folder, {"acted": judge})
     kappa = pytest.approx(0.8)
@@ -215,3 +239,19 @@ def test_what_cannot_be_graded_is_said_before_anything_is_asked(
     assert done.returncode == 1
     assert message in " ".join(done.stderr.split())
     assert admin.count("/chat/completions") == 0
+
+
+def test_a_judge_in_a_spec(folder: Path, admin: Admin) -> None:
+    """The last test: the evaluation stays."""
+    (folder / "people.jsonl").write_text(labels(), encoding="utf-8")
+    spec = folder / "evaluation.yaml"
+    spec.write_text(EVALUATION.replace("sample.output_text", "item.answer"), encoding="utf-8")
+    done = run([*FTOPS, "plan"], folder)
+    assert done.returncode == 1
+    assert "grader acted uses {{item.answer}}, which a prompt doesn't have" in " ".join(done.stderr.split())
+    spec.write_text(EVALUATION, encoding="utf-8")
+    done = run([*FTOPS, "apply", "-y"], folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert admin.count("/chat/completions") == 6 + 6 + 10
+    shown = json.loads(run([*FTOPS, "output", "-o", "json"], folder).stdout)["outputs"]["agrees"]["value"]
+    assert shown == {"acted": pytest.approx(0.8)}

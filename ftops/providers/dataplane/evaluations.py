@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from ftops.core.address import Address, Json
 from ftops.core.errors import FtopsError, Permanent, Temporary
@@ -23,6 +24,7 @@ from ftops.providers.base import Existing, Progress, Request, Unfinished
 from ftops.state.state import PendingOperation, RemoteObject, ResourceState, Status
 
 if TYPE_CHECKING:
+    from ftops.evaluation.agreement import Agreement
     from ftops.evaluation.evaluation import Evaluation, Inputs
     from ftops.evaluation.graders import Grade, Grader
 
@@ -221,6 +223,20 @@ class _Run:
                 target.grades = {**target.grades, grader.name: remote_grades(grader, prompts, answers, ask)}
         target.is_done = True
 
+    def _compare_judges(self) -> dict[str, Agreement]:
+        """With people, who have labelled some answers."""
+        from ftops.evaluation.agreement import agreement_of
+
+        return {
+            grader.name: agreement_of(
+                grader,
+                self._inputs.labels[grader.name],
+                partial(self._answers_of, self._judges[grader.name], title=f"{grader.name} about labels"),
+            )
+            for grader in self._inputs.graders
+            if grader.name in self._inputs.labels
+        }
+
     def _answers_of(
         self, asker: Asker, questions: Sequence[Question], title: str
     ) -> Sequence[Answer | Failure]:
@@ -244,7 +260,8 @@ class _Run:
         provider: Answers = GraderRuns(self._service)
         if name:
             identity, provider = f"{account}|{_served_by(name, self._existing)}", self._service
-            if any(identity == f"{account}|{target.model}" for target in self._targets):
+            candidates = [target.model for target in self._targets if target.model != self._baseline]
+            if any(identity == f"{account}|{model}" for model in candidates):
                 raise Permanent(f"{name} can't judge itself", "", "name a deployment of another model")
         return Asker(Asked(name or grader.name, identity, provider, self._request.kept_answers(identity)))
 
@@ -263,7 +280,7 @@ class _Run:
     def _result(self) -> RemoteObject:
         from ftops.evaluation.result import outcome
 
-        evaluation = self._evaluation()
+        evaluation = replace(self._evaluation(), agreements=self._compare_judges())
         attributes: dict[str, Json] = {"id": _id(self._request.token), "prompts": len(self._inputs.prompts)}
         attributes |= {"baseline": self._baseline, **outcome(evaluation)}
         self._request.report(Progress(_summary(attributes), 100.0))
