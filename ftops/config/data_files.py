@@ -129,7 +129,7 @@ class _Files(Struct):
             completed: Resource = resolve(complete)(resource, self.config, files)
             return completed
         except FtopsError as error:
-            self.findings += error.diagnostics
+            self.findings += [replace(d, place=d.place or resource.place) for d in error.diagnostics]
             return resource
 
     def _relative(self, file: Path) -> str:
