@@ -2,7 +2,6 @@
 
     ask.py "Land on the landing pad"              ask both deployments
     ask.py --deployment copilot "Follow me"       ask one
-    ask.py --evaluate                             the twenty prompts of prompts.json, with scores
 
 The endpoint and the key come from options, or from AZURE_OPENAI_ENDPOINT and AZURE_OPENAI_API_KEY.
 """
@@ -35,27 +34,11 @@ class AskError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """A prompt, and the function that should be called, if it is known."""
+class Row:
+    """A prompt, and the function call with which each deployment answered it."""
 
     prompt: str
-    expected: str | None = None
-    section: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The function call with which a deployment answered a question."""
-
-    function: str
-    arguments: str
-    right: bool
-
-    def __str__(self) -> str:
-        return f"{'' if self.right else '! '}{self.function}({self.arguments})"
-
-
-Row = tuple[Question, list[Answer]]
+    answers: list[str]
 
 
 def main() -> int:
@@ -64,8 +47,6 @@ def main() -> int:
     try:
         rows = ask_all(options)
         print_table(rows, options.deployment)
-        if options.evaluate:
-            print_scores(rows, options.deployment)
         sys.stdout.flush()
     except BrokenPipeError:
         # The pipe was closed (`| head`). Without this, Python prints another error when it exits.
@@ -82,7 +63,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("prompt", nargs="*", help="prompts, each sent on its own")
+    parser.add_argument("prompt", nargs="+", help="prompts, each sent on its own")
     parser.add_argument("--endpoint", default=os.environ.get("AZURE_OPENAI_ENDPOINT"))
     parser.add_argument("--api-key", default=os.environ.get("AZURE_OPENAI_API_KEY"))
     parser.add_argument(
@@ -91,7 +72,6 @@ def parse_arguments() -> argparse.Namespace:
         metavar="NAME",
         help="deployment to call; repeatable (default: copilot and base)",
     )
-    parser.add_argument("--evaluate", action="store_true", help="send the prompts in prompts.json")
     options = parser.parse_args()
     options.deployment = options.deployment or ["copilot", "base"]
     if problem := complaint(options):
@@ -100,8 +80,6 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def complaint(options: argparse.Namespace) -> str | None:
-    if bool(options.prompt) == options.evaluate:
-        return "give either prompts or --evaluate"
     if not options.endpoint:
         return "no endpoint: give --endpoint or set AZURE_OPENAI_ENDPOINT"
     if not options.api_key:
@@ -122,13 +100,12 @@ def is_address(text: str) -> bool:
 
 
 def ask_all(options: argparse.Namespace) -> list[Row]:
-    """Sends every question to every deployment, a few at a time."""
-    questions = read_questions() if options.evaluate else [Question(p) for p in options.prompt]
+    """Sends every prompt to every deployment, a few at a time."""
     system = (HERE / "system.txt").read_text(encoding="utf-8").strip()
     tools = json.loads((HERE / "functions.json").read_text(encoding="utf-8"))
 
-    def ask_each(question: Question) -> Row:
-        return question, [ask(client, name, question, system, tools) for name in options.deployment]
+    def ask_each(prompt: str) -> Row:
+        return Row(prompt, [ask(client, name, prompt, system, tools) for name in options.deployment])
 
     with (
         openai.AzureOpenAI(
@@ -136,28 +113,19 @@ def ask_all(options: argparse.Namespace) -> list[Row]:
         ) as client,
         ThreadPoolExecutor(max_workers=4) as pool,
     ):
-        return list(pool.map(ask_each, questions))
+        return list(pool.map(ask_each, options.prompt))
 
 
-def read_questions() -> list[Question]:
-    sections = json.loads((HERE / "prompts.json").read_text(encoding="utf-8"))
-    return [
-        Question(prompt, expected, section)
-        for section, prompts in sections.items()
-        for prompt, expected in prompts.items()
-    ]
-
-
-def ask(client: openai.AzureOpenAI, deployment: str, question: Question, system: str, tools: Any) -> Answer:
+def ask(client: openai.AzureOpenAI, deployment: str, prompt: str, system: str, tools: Any) -> str:
     messages: list[ChatCompletionMessageParam] = [
         {"role": "system", "content": system},
-        {"role": "user", "content": question.prompt},
+        {"role": "user", "content": prompt},
     ]
     try:
         completion = client.chat.completions.create(
             model=deployment, messages=messages, tools=tools, tool_choice="required", temperature=0
         )
-        return read_answer(completion, question)
+        return read_answer(completion)
     except openai.NotFoundError as error:
         raise AskError(f"no deployment {deployment}: has `ftops apply` finished?") from error
     except (AttributeError, IndexError, TypeError, ValueError) as error:
@@ -165,12 +133,11 @@ def ask(client: openai.AzureOpenAI, deployment: str, question: Question, system:
         raise AskError("the server is not Azure OpenAI: check the endpoint") from error
 
 
-def read_answer(completion: ChatCompletion, question: Question) -> Answer:
+def read_answer(completion: ChatCompletion) -> str:
     for call in completion.choices[0].message.tool_calls or ():
         if call.type == "function":
-            right = question.expected in (None, call.function.name)
-            return Answer(call.function.name, shorten(call.function.arguments), right)
-    return Answer("no_call", "", right=False)
+            return f"{call.function.name}({shorten(call.function.arguments)})"
+    return "no call"
 
 
 def shorten(arguments: str) -> str:
@@ -183,16 +150,11 @@ def shorten(arguments: str) -> str:
 
 def print_table(rows: Sequence[Row], deployments: Sequence[str]) -> None:
     heading = ["prompt", *deployments]
-    cells = [[question.prompt, *map(str, answers)] for question, answers in rows]
+    cells = [[row.prompt, *row.answers] for row in rows]
     widths = fit([max(map(len, column)) for column in zip(heading, *cells, strict=True)])
     print(paint("1", join(heading, widths)))
-    section = ""
-    for (question, answers), texts in zip(rows, cells, strict=True):
-        if question.section != section:
-            section = question.section
-            print(f"\n{section}")
-        colors = ["", *("" if answer.right else "31" for answer in answers)]
-        print(join(texts, widths, colors))
+    for texts in cells:
+        print(join(texts, widths))
 
 
 def fit(widths: list[int]) -> list[int]:
@@ -204,36 +166,17 @@ def fit(widths: list[int]) -> list[int]:
     return widths
 
 
-def join(texts: Iterable[str], widths: Iterable[int], colors: Iterable[str] = ()) -> str:
+def join(texts: Iterable[str], widths: Iterable[int]) -> str:
     padded = [
         (text if len(text) <= width else text[: width - 1] + "…").ljust(width)
         for text, width in zip(texts, widths, strict=True)
     ]
-    padded[-1] = padded[-1].rstrip()
-    colors = list(colors) or [""] * len(padded)
-    return GAP.join(paint(color, text) for color, text in zip(colors, padded, strict=True))
+    return GAP.join(padded).rstrip()
 
 
 def paint(color: str, text: str) -> str:
     plain = not sys.stdout.isatty() or os.environ.get("NO_COLOR")
     return text if plain or not color else f"\x1b[{color}m{text}\x1b[0m"
-
-
-def print_scores(rows: Sequence[Row], deployments: Sequence[str]) -> None:
-    sections = list(dict.fromkeys(question.section for question, _ in rows))
-    print()
-    for index, name in enumerate(deployments):
-        scores = [
-            [answers[index].right for question, answers in rows if question.section == section]
-            for section in sections
-        ]
-        total, right = sum(map(len, scores)), sum(map(sum, scores))
-        parts = [
-            f"{section} {sum(score):>2} of {len(score)}"
-            for section, score in zip(sections, scores, strict=True)
-        ]
-        label = name.ljust(max(map(len, deployments)))
-        print(GAP.join([label, f"{right:>2} of {total} right", *parts]))
 
 
 def explain(error: Exception, options: argparse.Namespace) -> str:

@@ -181,5 +181,6 @@ def test_evaluation_prompts_expect_functions_that_exist() -> None:
         "straightforward": 10,
         "challenging": 10,
     }
-    assert {name for prompts in sections.values() for name in prompts.values()} <= set(schemas())
+    expected = [call for prompts in sections.values() for call in prompts.values()]
+    assert {call if isinstance(call, str) else call["call"] for call in expected} <= set(schemas())
     assert set(sections["challenging"].values()) == {"reject_request"}
