@@ -86,6 +86,7 @@ def nothing_lost(world: World, run: Run) -> Complaints:
     for clone in world.clones:
         ids |= {(r.address.kind, r.remote_id) for r in _records(clone.state)}
         tokens |= {operation.token for operation in clone.state.pending.values()}
+        tokens |= {r.token for r in _records(clone.state) if r.outputs.get("temporary")}
     for thing in world.cloud.things.values():
         known = (thing.kind, thing.remote_id) in ids or thing.token in tokens
         if not known and is_missed(world, thing):

@@ -186,9 +186,14 @@ class Spec(Struct, frozen=True):
         yield from [f"state encrypted with key {self.key}"] * bool(self.key)
 
     @property
+    def without_gates(self) -> Spec:
+        items = {a: replace(i, gate=None) if isinstance(i, Serving) else i for a, i in self.items.items()}
+        return replace(self, items=items)
+
+    @property
     def ungated(self) -> Spec:
         """Without evaluations and gates."""
-        items = {a: replace(i, gate=None) if isinstance(i, Serving) else i for a, i in self.items.items()}
+        items = self.without_gates.items
         return replace(self, items={a: i for a, i in items.items() if not isinstance(i, Exam)})
 
     def with_item(self, address: Address, item: Item) -> Spec:

@@ -169,9 +169,9 @@ class Story:
         return all(not run.spec.may_serve(one.address) or run.spec.ignores(one.address) for one in held)
 
     def _stands_in_the_way(self, clone: Clone) -> bool:
-        """Whether there is a reason for a plan to be refused, or to fail: something is protected or ignored,
-        an account can't be reached, a block contradicts what exists, or another state holds what this one
-        wants."""
+        """Whether there is a reason for a plan to be refused, or to fail: something is protected, ignored or
+        held by a gate, an account can't be reached, a block contradicts what exists, or another state holds
+        what this one wants."""
         spec, state = clone.spec, clone.state
         records = [*state.resources.values(), *state.deposed.values()]
         lives = [one.life for one in spec.items.values()]
@@ -180,7 +180,10 @@ class Story:
         homes = [one.account for one in records] + [one.account for one in state.pending.values()]
         accounts = {home.partition(":")[2] for home in homes}
         unreachable = not accounts.issubset(spec.accounts.values())
-        return protected or unreachable or bool(spec.moved or spec.imports) or len(self.world.clones) > 1
+        held = any(not spec.may_serve(address) for address in spec.of("deployment"))
+        return (
+            protected or held or unreachable or bool(spec.moved or spec.imports) or len(self.world.clones) > 1
+        )
 
     def _is_destroyed(self, clone: Clone) -> bool:
         self.respec(clone, "nothing stands in the way", _unprotected(clone))
@@ -290,7 +293,7 @@ def _unprotected(clone: Clone) -> Spec:
     spec = clone.spec
     items = {
         address: replace(item, life=replace(item.life, prevent_destroy=False, ignore_changes=()))
-        for address, item in spec.items.items()
+        for address, item in spec.without_gates.items.items()
     }
     kept = [a for a, r in clone.state.resources.items() if r.prevent_destroy and a not in items]
     accounts = {**spec.accounts, "east": "east", "west": "west"}
