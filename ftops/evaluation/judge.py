@@ -51,26 +51,36 @@ def grade_of(grader: Grader, reply: Answer | Failure) -> Grade:
     else:
         low, high = options["range"]
         is_right, score = decided >= options["at_least"], (decided - low) / (high - low)
-    return Grade(score, is_right, None if is_right else Miss("wrong_value", "", f"{grader.name}: {decided}"))
+    if is_right:
+        return Grade(score, True)
+    reason = _object(reply).get("reason") if isinstance(reply, Answer) else ""
+    because = f": {reason[:200]}" if isinstance(reason, str) and reason else ""
+    return Grade(score, miss=Miss("wrong_value", "", f"{grader.name}: {decided}{because}"))
 
 
 def decision_of(grader: Grader, reply: Answer | Failure) -> str | float | Failure:
     """The label or the score in a reply, or why there is none."""
     if isinstance(reply, Failure):
         return Failure(f"the judge gave no answer: {reply.reason}")
+    key = "label" if "labels" in grader.options else "score"
+    decided = _object(reply).get(key)
+    if decided is None:
+        said = reply.content.strip()[:60] or reply.finish_reason or "nothing"
+        return Failure(f"the judge's reply has no `{key}`: {said}")
+    if not is_allowed(decided, grader.options):
+        return Failure(f"the judge's {key} isn't allowed: {str(decided)[:60]}")
+    return decided if isinstance(decided, str) else float(decided)
+
+
+def _object(reply: Answer) -> Mapping[str, Any]:
+    """The JSON object that a reply consists of; empty if it is none."""
     text = reply.content.strip()
     block = _BLOCK.fullmatch(text)
     try:
         value = parse_arguments(block[1] if block else text)
     except ValueError:
-        value = None
-    key = "label" if "labels" in grader.options else "score"
-    decided = value.get(key) if isinstance(value, dict) else None
-    if decided is None:
-        return Failure(f"the judge's reply has no `{key}`: {text[:60] or reply.finish_reason or 'nothing'}")
-    if not is_allowed(decided, grader.options):
-        return Failure(f"the judge's {key} isn't allowed: {str(decided)[:60]}")
-    return decided if isinstance(decided, str) else float(decided)
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def is_allowed(decided: Any, options: Mapping[str, Any]) -> bool:

@@ -4,6 +4,7 @@ and are answered with the error flags of the service."""
 from __future__ import annotations
 
 import ast
+import asyncio
 import json
 import math
 import operator
@@ -55,19 +56,19 @@ async def run(cloud: Cloud, request: Request) -> Response:
     if not isinstance(grader, dict) or not isinstance(sample, str) or not isinstance(item, dict):
         raise invalid("'grader' must be an object, 'model_sample' a string, and 'item' an object.")
     _check(grader)
+    return reply(await asyncio.to_thread(_run, grader, {"item": item, "sample": _sample(sample)}))
+
+
+def _run(grader: JSON, values: JSON) -> JSON:
+    errors: JSON = {**dict.fromkeys(FLAGS, False), **dict.fromkeys(DETAILS)}
     scores: dict[str, float] = {}
+    reward = 0.0
     try:
-        reward = _grade(grader, {"item": item, "sample": _sample(sample)}, scores)
+        reward = _grade(grader, values, scores)
     except _Failed as exc:
-        return reply(_run(grader, 0.0, scores, exc))
-    return reply(_run(grader, reward, scores, None))
-
-
-def _run(grader: JSON, reward: float, scores: Mapping[str, float], failed: _Failed | None) -> JSON:
-    errors: JSON = {flag: failed is not None and failed.flag == flag for flag in FLAGS}
-    errors |= dict.fromkeys(DETAILS)
-    if failed and f"{failed.flag}_details" in errors:
-        errors[f"{failed.flag}_details"] = failed.details
+        errors[exc.flag] = True
+        if f"{exc.flag}_details" in errors:
+            errors[f"{exc.flag}_details"] = exc.details
     return {
         "reward": reward,
         "sub_rewards": dict(scores),

@@ -213,6 +213,19 @@ def test_an_answer_stays_between_tags_that_it_does_not_know(attack: str) -> None
     assert attack not in system
 
 
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_a_judge_that_repeats_what_it_was_shown_gives_no_grade(attack: str) -> None:
+    asked = judge.question(one(LABELS), prompt(), Answer(attack))
+    assert graded(LABELS, asked.messages[1]["content"]).score is None
+    assert graded(LABELS, attack).score is None
+
+
+def test_a_miss_has_the_reason_of_the_judge() -> None:
+    found = graded(LABELS, '{"reason": "it shouts", "label": "rude"}')
+    assert found.miss is not None
+    assert found.miss.detail == "g: rude: it shouts"
+
+
 @given(st.text())
 def test_what_a_judge_is_asked_ends_each_piece_of_data_itself(text: str) -> None:
     asked = judge.question(one(LABELS), prompt(text), Answer(text))
