@@ -13,14 +13,16 @@ from ftops.state.state import Observed, RemoteObject, ResourceState, State, Stat
 
 
 def to_read(config: Config, graph: Graph, state: State) -> list[ResourceState]:
-    """The objects to read for the spec's `import` blocks: those that aren't recorded yet."""
-    return [
-        _request(graph.resources[one.target], one.remote_id)
-        for one in config.refactorings.imports
-        if one.target in graph.resources
-        and one.target not in state.resources
-        and one.target not in state.pending
-    ]
+    """The objects to read for the spec's `import` blocks: those that aren't recorded yet. References are
+    empty, so that the service's value shows."""
+    records = []
+    for one in config.refactorings.imports:
+        resource = graph.resources.get(one.target)
+        if resource and one.target not in state.resources and one.target not in state.pending:
+            inputs = {n: "" if any(references(value)) else value for n, value in resource.inputs.items()}
+            record = ResourceState(one.target, resource.provider, one.remote_id, Status.READY, inputs)
+            records.append(record)
+    return records
 
 
 def check_imports(
@@ -78,12 +80,6 @@ def arrived(
         retain=resource.lifecycle.on_destroy == "retain",
         account=account,
     )
-
-
-def _request(resource: Resource, remote_id: str) -> ResourceState:
-    """A record to read with. References are empty, so that the service's value shows."""
-    inputs = {name: "" if any(references(value)) else value for name, value in resource.inputs.items()}
-    return ResourceState(resource.address, resource.provider, remote_id, Status.READY, inputs)
 
 
 def _refusal(

@@ -221,16 +221,16 @@ def _in_order(moves: Collection[Move]) -> list[Move]:
         if one.source.key is not None:
             leaving.setdefault(one.source[:2], []).append(one)
     waits = {
-        one: [m for m in leading.get(one.source[:2], ()) if m != one and _feeds(m, one)]
+        one: [
+            m
+            for m in leading.get(one.source[:2], ())
+            if m != one and (m.target == one.source or None in (m.target.key, one.source.key))
+        ]
         + (leaving.get(one.source[:2], []) if one.source.key is None else [])
         for one in moves
     }
     order = dict.fromkeys(sort(waits, lambda one: one.source.sort_key))
     return list(order | dict.fromkeys(moves))
-
-
-def _feeds(first: Move, second: Move) -> bool:
-    return first.target == second.source or None in (first.target.key, second.source.key)
 
 
 def nothing_recorded(known: Collection[Address], wanted: Address) -> FtopsError:

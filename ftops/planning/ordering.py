@@ -241,7 +241,9 @@ class StepOrder(Struct):
             named = RESOURCE_TYPES[change.address.kind].named_by
             if named:
                 inputs = change.before if change.action is Action.DELETE else change.after
-                name = (change.provider, change.address.kind, _folded(inputs.get(named)))
+                own = inputs.get(named)
+                folded: object = own.casefold() if isinstance(own, str) else own
+                name = (change.provider, change.address.kind, folded)
                 if change.action is Action.DELETE:
                     freed[name] = step
                 elif change.action in (Action.CREATE, Action.REPLACE):
@@ -309,10 +311,6 @@ def _with_needs_first(
                     found[need] = first
                     todo.append(first)
     return found
-
-
-def _folded(name: object) -> object:
-    return name.casefold() if isinstance(name, str) else name
 
 
 def _needs(user: ResourceState) -> bool:

@@ -23,7 +23,7 @@ from ftops.core.errors import Blocked, FtopsError, ProviderError
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.snippets import command
 from ftops.core.suggestions import did_you_mean, nearest
-from ftops.planning.desired import Desired, Resolver
+from ftops.planning.desired import Resolver
 from ftops.planning.imports import arrived, check_imports, to_read
 from ftops.planning.moves import Replacement, apply_moves, located, not_there, nothing_to_go_by
 from ftops.planning.plan import MAKING, NORMAL, Mode, Options, Plan, sent_resources
@@ -104,7 +104,10 @@ class PlanBuilder(Struct, frozen=True):
         remote = seen.imported[address]
         assert remote is not None  # noqa: S101 - check_imports has refused it
         account = accounts_of(self.config)[resource.provider]
-        return arrived(resource, self._desired(address), remote, self.graph.dependencies[address], account)
+        facts = {a: one.facts for a, one in self.graph.resources.items()}
+        resolver = Resolver.of_records(self.state.resources, facts, self._secret_digests)
+        desired = {a: resolver.resolve(self.graph.resources[a]) for a in self.graph.order}[address]
+        return arrived(resource, desired, remote, self.graph.dependencies[address], account)
 
     def plan_imports(self, wanted: Mapping[Address, str], digests: Mapping[str, str]) -> Plan:
         """What a plan says where objects of the service are imported under declared addresses, all at once.
@@ -133,13 +136,6 @@ class PlanBuilder(Struct, frozen=True):
     def _importing(self, *imports: Import) -> Config:
         """The spec as if it had these `import` blocks, and no other refactorings."""
         return replace(self.config, refactorings=Refactorings(imports=imports))
-
-    def _desired(self, address: Address) -> Desired:
-        """What the spec wants of a resource, as far as the state tells what it refers to."""
-        facts = {a: resource.facts for a, resource in self.graph.resources.items()}
-        resolver = Resolver.of_records(self.state.resources, facts, self._secret_digests)
-        wanted = {one: resolver.resolve(self.graph.resources[one]) for one in self.graph.order}
-        return wanted[address]
 
     def _check_addresses(self, options: Options) -> None:
         known = {*self.graph.resources, *self.state.resources, *self.state.pending}
