@@ -13,6 +13,7 @@ from typing import Any
 from ftops.evaluation.answers import Answer, Question
 from ftops.evaluation.calls import Call, ExpectedCall, compare_calls, parse_arguments
 from ftops.evaluation.expectations import schemas_of
+from ftops.evaluation.spending import LIMITS
 from ftops.evaluation.values import Miss
 from ftops.generation.draws import draw
 from ftops.generation.items import Item
@@ -27,10 +28,10 @@ Ask = Callable[[str, Sequence[Question]], Sequence[Answer | None]]
 """The answers to the questions of a step; while requests are only counted, None for those to come."""
 
 _BLOCK = re.compile(r"```(?:json)?\s*(.*?)\s*```", re.DOTALL)
-_LIMITS = ("max_completion_tokens", "max_tokens")
+_JSON = {"response_format": {"type": "json_object"}}
 _SYSTEM = (
     "You write training data for a model that turns requests of users into calls of functions. "
-    "Reply with JSON and nothing else."
+    "Reply with one JSON object and nothing else."
 )
 _WRITE = """The function:
 {function}
@@ -40,12 +41,12 @@ The call:
 
 Write {count} different requests of a user that this call answers. Each must say all of its arguments, as a \
 person would say them, and nothing that the call doesn't do.{more}
-Reply with a JSON array of {count} strings."""
+Reply with {{"requests": […]}}, an array of {count} strings."""
 _FILL = """The function:
 {function}
 
 Write {count} different, realistic values of its parameter `{parameter}`, valid against its schema.
-Reply with a JSON array of {count} values."""
+Reply with {{"values": […]}}, an array of {count} values."""
 _REJECT: Mapping[str, str] = {
     "near": "that sound as if they were meant for these functions, but that none of them can meet",
     "ambiguous": "that are so unclear that no call of these functions would be right",
@@ -56,7 +57,7 @@ _REJECTED = """The functions:
 {functions}
 
 Write {count} different requests of a user {what}.{more}
-Reply with a JSON array of {count} strings."""
+Reply with {{"requests": […]}}, an array of {count} strings."""
 _JUDGE = """The functions:
 {functions}
 
@@ -103,7 +104,7 @@ def round_trip_question(recipe: Recipe, item: Item) -> Question:
     system = [{"role": "system", "content": recipe.system}] if recipe.system else []
     settings = {"temperature": 0, **_settings(recipe.settings.teacher.settings, 500)}
     messages = (*system, {"role": "user", "content": item.prompt})
-    return Question(messages, recipe.tools, settings)
+    return Question(messages, recipe.tools, _without_null(settings))
 
 
 def judge_question(recipe: Recipe, item: Item) -> Question:
@@ -113,8 +114,8 @@ def judge_question(recipe: Recipe, item: Item) -> Question:
         functions=_json(_functions(recipe)), request=json.dumps(item.prompt), answer=_json(call)
     )
     judge = recipe.settings.verify.judge
-    settings = {"temperature": 0, **_settings(judge.settings if judge else {}, 300)}
-    return Question(({"role": "user", "content": text},), settings=settings)
+    settings = {"temperature": 0, **_JSON, **_settings(judge.settings if judge else {}, 300)}
+    return Question(({"role": "user", "content": text},), settings=_without_null(settings))
 
 
 class Unusable(ValueError):
@@ -172,21 +173,20 @@ def _question(recipe: Recipe, step: str, text: str, limit: int, *of: object) -> 
     write = recipe.settings.write
     temperature = {} if write.temperature is None else {"temperature": write.temperature}
     seed = draw(recipe.settings.seed, step, *of) % 2**31
-    settings = {**temperature, "seed": seed, **_settings(recipe.settings.teacher.settings, limit)}
+    own = _settings(recipe.settings.teacher.settings, limit)
+    settings = {**temperature, "seed": seed, **_JSON, **own}
     messages = ({"role": "system", "content": _SYSTEM}, {"role": "user", "content": text})
-    return Question(messages, settings={k: v for k, v in settings.items() if v is not None})
+    return Question(messages, settings=_without_null(settings))
 
 
 def _settings(own: Mapping[str, Any], limit: int) -> dict[str, Any]:
     """With a limit of tokens, unless there is one."""
-    return {**({} if any(key in own for key in _LIMITS) else {_LIMITS[0]: limit}), **own}
+    return {**({} if any(key in own for key in LIMITS) else {LIMITS[0]: limit}), **own}
 
 
-def token_bounds(question: Question) -> tuple[int, int]:
-    """Tokens of a question and its answer, at most: no token is shorter than two bytes, on average."""
-    sent = len(json.dumps([question.messages, question.tools], ensure_ascii=False).encode())
-    limit = next((question.settings[key] for key in _LIMITS if key in question.settings), 0)
-    return sent // 2, int(limit) if isinstance(limit, int | float) else 0
+def _without_null(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """A setting that is null in the spec isn't sent."""
+    return {key: value for key, value in settings.items() if value is not None}
 
 
 def _more(recipe: Recipe, style: str, language: str) -> str:

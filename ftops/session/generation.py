@@ -14,13 +14,14 @@ from ftops.core.errors import FtopsError, UsageError
 from ftops.core.project import display
 from ftops.core.snippets import command
 from ftops.core.suggestions import did_you_mean
+from ftops.evaluation.spending import Expected
 from ftops.generation.coverage import Row
 from ftops.generation.items import counted
 from ftops.generation.pipeline import Made, make, rehearse
 from ftops.generation.recipe import Recipe
 from ftops.generation.recording import recorded_answers, write_recording
 from ftops.generation.validator import validate
-from ftops.session.teachers import CONCURRENCY, Expected, Teachers
+from ftops.session.teachers import Teachers
 
 
 class Options(Struct, frozen=True):
@@ -29,7 +30,7 @@ class Options(Struct, frozen=True):
 
     allows_validator: bool = False
     prunes: bool = False
-    concurrency: int = CONCURRENCY
+    concurrency: int = 8
 
 
 class Report(Struct, frozen=True):
@@ -73,12 +74,12 @@ class Generator:
     def name(self) -> str:
         return self._recipe.name
 
-    def expected(self) -> Expected:
-        """What `run` would ask, at most: requests that aren't written yet may be dropped before they are
-        verified. Raises SpecError."""
+    def expected(self) -> list[Expected]:
+        """What each step of `run` would ask, at most: requests that aren't written yet may be dropped before
+        they are verified. Raises SpecError."""
         teachers = Teachers(self._config, self._recipe, self._recorded)
         rehearse(self._recipe, teachers.count)
-        return teachers.expected
+        return list(teachers.expected())
 
     def run(
         self,

@@ -3,69 +3,75 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from typing import Any
-
-from msgspec import Struct
+from functools import cached_property
+from typing import Any, NamedTuple
 
 from ftops import catalog
+from ftops.catalog import TokenPrices
 from ftops.config.config import Config
 from ftops.core.errors import FtopsError, UsageError
 from ftops.core.resource_types import kind_of
-from ftops.evaluation.answers import Answer, Answers, Failure, Question, Usage
+from ftops.dataset.profile.tokens import ENCODINGS
+from ftops.evaluation.answers import Answer, Answers, Failure, Question
 from ftops.evaluation.asking import Asked, Asker
 from ftops.evaluation.kept_answers import KeptAnswers
-from ftops.generation.recipe import JUDGE, Price, Recipe, Teacher
+from ftops.evaluation.metrics import cost
+from ftops.evaluation.spending import Budget, Expected, Metered, expected
+from ftops.generation.recipe import JUDGE, Recipe, Teacher
 from ftops.generation.recording import RecordedAnswer
-from ftops.generation.teaching import VERSIONS, token_bounds
+from ftops.generation.teaching import VERSIONS
+from ftops.planning.estimate import dollars
 from ftops.session.answers import kept_answers
 from ftops.session.evaluation import find_deployment
+from ftops.session.prices import sku_of
 from ftops.session.session import Session
 
-CONCURRENCY = 8
-Watch = Callable[[], object]
 Tell = Callable[[str], object]
+Ask = Callable[[str, Sequence[Question]], list[Answer | None]]
 
 
-class Expected(Struct, frozen=True):
-    """What would be asked. `dollars` is an upper bound; None if a price isn't known."""
+class _Source(NamedTuple):
+    """Who is asked: the name of a deployment or a model."""
 
-    requests: int = 0
-    dollars: float | None = 0.0
+    name: str
+    provider: Answers
+    capacity: int | None = None
 
 
 class Teachers:
-    """Of one recipe. `recorded`: answers in its recording, by key."""
+    """Of one recipe. `recorded`: answers in its recording, by key. `used` are those that were given."""
 
     def __init__(self, config: Config, recipe: Recipe, recorded: Mapping[str, RecordedAnswer]) -> None:
         self._config = config
         self._recipe = recipe
         self._recorded = recorded
         self._kept: dict[str, KeptAnswers] = {}
-        self._opened = ExitStack()
+        self._open = ExitStack()
         self._session: Session | None = None
+        self._to_come: dict[str, dict[str, Question]] = {}
+        limit = recipe.settings.budget
+        self._budget = None if limit is None else Budget(limit)
         self.used: dict[str, RecordedAnswer] = {}
         self.spent = 0.0
-        self.expected = Expected()
 
     def count(self, step: str, questions: Sequence[Question]) -> list[Answer | None]:
-        """What is known already; the others are added to `expected`."""
-        found: list[Answer | None] = []
-        price, seen = self._price(step), set()
+        """What is known already; the others are counted in `expected`."""
+        found = []
         for question in questions:
             key = self._key(step, question)
-            answer = self._known(step, key)
-            found.append(answer)
-            if answer is None and key not in seen:
-                seen.add(key)
-                bound = _dollars(price, Usage(*_usage(question)))
-                dollars = None if None in (bound, self.expected.dollars) else bound
-                total = None if dollars is None else (self.expected.dollars or 0.0) + dollars
-                self.expected = Expected(self.expected.requests + 1, total)
+            found.append(self._known(step, key))
+            if found[-1] is None:
+                self._to_come.setdefault(step, {})[key] = question
         return found
 
-    def asking(self, on_answer: Watch, tell: Tell, concurrency: int) -> Callable[..., list[Answer | None]]:
+    def expected(self) -> Iterator[Expected]:
+        """What each step would take, of those that were counted."""
+        for step, questions in self._to_come.items():
+            yield expected(list(questions.values()), self._encoding(step), self._prices(step), ())
+
+    def asking(self, on_answer: Callable[[], object], tell: Tell, concurrency: int) -> Ask:
         """Asks for what isn't known. Raises FtopsError if a request fails, or the budget is used up; what was
         answered is kept."""
 
@@ -77,17 +83,18 @@ class Teachers:
                 if self._known(step, key) is None
             }
             if missing:
-                self._ask(step, list(missing.values()), concurrency, on_answer, tell)
-            answers = [self._known(step, key) for key in keys]
-            for key, answer in zip(keys, answers, strict=True):
-                if answer is not None:
-                    self.used[key] = RecordedAnswer.of(key, step, answer)
-            return answers
+                answers = self._asker(step).answers(list(missing.values()), concurrency, on_answer, tell)
+                self._count_spent(step, answers)
+                self._require(answers)
+            found = [self._known(step, key) for key in keys]
+            given = {key: answer for key, answer in zip(keys, found, strict=True) if answer is not None}
+            self.used |= {key: RecordedAnswer.of(key, step, answer) for key, answer in given.items()}
+            return found
 
         return ask
 
     def close(self) -> None:
-        self._opened.close()
+        self._open.close()
 
     @property
     def about(self) -> Any:
@@ -98,33 +105,36 @@ class Teachers:
         teacher = self._recipe.settings.teacher
         return {"model": teacher.model, "endpoint": teacher.endpoint, "served": served, "steps": VERSIONS}
 
-    def _ask(
-        self, step: str, questions: Sequence[Question], concurrency: int, on_answer: Watch, tell: Tell
-    ) -> None:
-        name, provider = self._provider(self._model(step))
-        price, budget = self._price(step), self._recipe.settings.budget
-        if budget is not None and price is None:
-            detail = (
-                f"`budget` is ${budget:g}, but the price of {self._model(step).model or name} isn't known."
+    def _asker(self, step: str) -> Asker:
+        source, prices = self._source(self._model(step)), self._prices(step)
+        provider = source.provider
+        if self._budget:
+            if prices is None:
+                detail = f"`budget` is ${self._budget.limit:g}, but the price of {self._model(step).model} "
+                hint = "add `price: {input: …, output: …}` beside the model, or to ftops.catalog.yaml"
+                raise UsageError("the budget can't be kept", f"{detail}isn't known.", hint)
+            provider = Metered(provider, self._budget, prices, self._encoding(step))
+        identity = self._identity(step)
+        return Asker(Asked(source.name, identity, provider, self._keeper(step), source.capacity))
+
+    def _count_spent(self, step: str, answers: Sequence[Answer | Failure]) -> None:
+        if prices := self._prices(step):
+            self.spent += sum(cost(a.usage, prices) for a in answers if isinstance(a, Answer))
+
+    def _require(self, answers: Sequence[Answer | Failure]) -> None:
+        failures = [answer for answer in answers if isinstance(answer, Failure)]
+        if failures and self._budget and self._budget.is_used_up:
+            raise FtopsError(
+                f"the budget of ${self._budget.limit:g} isn't enough for {len(failures):,} more requests",
+                f"About {dollars(self._budget.spent)} is spent; nothing was written.",
+                "run it again, which asks nothing twice, or raise `budget`",
             )
-            raise UsageError("the budget can't be kept", detail, "add `price: {input: …, output: …}` to it")
-        asker = Asker(Asked(name, self._identity(step), provider, self._keeper(step)))
-        size = len(questions) if budget is None else concurrency
-        for start in range(0, len(questions), size):
-            batch = questions[start : start + size]
-            new = [question for question in batch if asker.count_missing([question])]
-            bounds = sum(_dollars(price, Usage(*_usage(question))) or 0.0 for question in new)
-            if budget is not None and self.spent + bounds > budget:
-                raise FtopsError(
-                    f"the budget of ${budget:g} isn't enough for {len(questions) - start:,} more requests",
-                    f"About ${self.spent:.2f} was spent; the next requests may cost ${bounds:.2f}.",
-                    "run it again, which asks nothing twice, or raise `budget`",
-                )
-            answers = asker.answers(batch, concurrency, on_answer, tell)
-            for question in new:
-                given = self._keeper(step).get(self._key(step, question))
-                self.spent += _dollars(price, given.usage) or 0.0 if given else 0.0
-            _require(answers)
+        if failures:
+            raise FtopsError(
+                f"{len(failures):,} of {len(answers):,} requests to the teacher failed",
+                f"The first: {failures[0].reason}. Nothing was written.",
+                "run it again: what was answered is kept, and nothing is asked twice",
+            )
 
     def _known(self, step: str, key: str) -> Answer | None:
         recorded = self._recorded.get(key)
@@ -145,25 +155,27 @@ class Teachers:
         judge = self._recipe.settings.verify.judge
         return judge if step == JUDGE and judge else self._recipe.settings.teacher
 
-    def _price(self, step: str) -> Price | None:
+    def _prices(self, step: str) -> TokenPrices | None:
         model = self._model(step)
-        if model.price or not model.deployment:
-            return model.price
-        known = catalog.load(self._config.project, os.environ).find(model.model)
-        sku = next(
-            (
-                resource.inputs.get("sku")
-                for resource in self._config.resources
-                if kind_of(resource.address).serves
-                and str(resource.address).partition(".")[2] == model.deployment
-            ),
-            None,
-        )
-        name = str(sku.get("name")).lower() if isinstance(sku, Mapping) else ""
-        prices = known.inference_per_million.get(name) if known else None
-        return Price(prices.input, prices.output) if prices else None
+        if model.price:
+            return TokenPrices(model.price.input, model.price.output)
+        return self._catalog.token_prices(model.model, "", self._sku(model)) if model.deployment else None
 
-    def _provider(self, model: Teacher) -> tuple[str, Answers]:
+    def _encoding(self, step: str) -> str:
+        """That of a model that isn't known is probably a common one."""
+        return self._catalog.encoding(self._model(step).model) or ENCODINGS[0]
+
+    @cached_property
+    def _catalog(self) -> catalog.Catalog:
+        return catalog.load(self._config.project, os.environ)
+
+    def _sku(self, model: Teacher) -> str:
+        served = (r for r in self._config.resources if kind_of(r.address).serves)
+        named = (r for r in served if str(r.address).partition(".")[2] == model.deployment)
+        sku = next((resource.inputs.get("sku") for resource in named), None)
+        return str(sku.get("name") or "") if isinstance(sku, Mapping) else ""
+
+    def _source(self, model: Teacher) -> _Source:
         if model.endpoint:
             from ftops.providers.openai.endpoint import Endpoint
 
@@ -172,29 +184,10 @@ class Teachers:
                 hint = f"set it before the command: export {model.api_key}=…"
                 raise UsageError(f"the environment variable {model.api_key} is not set", "", hint)
             endpoint = Endpoint(model.endpoint, key)
-            self._opened.callback(endpoint.close)
-            return model.model, endpoint
+            self._open.callback(endpoint.close)
+            return _Source(model.model, endpoint)
         if self._session is None:
-            self._session = self._opened.enter_context(Session.open(self._config))
+            self._session = self._open.enter_context(Session.open(self._config))
         resource, provider = find_deployment(self._session, model.deployment)
-        return str(resource.outputs.get("name") or model.deployment), provider
-
-
-def _usage(question: Question) -> tuple[int, int, int]:
-    """At most: input, cached and output."""
-    sent, answered = token_bounds(question)
-    return sent, 0, answered
-
-
-def _dollars(price: Price | None, usage: Usage) -> float | None:
-    return (price.input * usage.input + price.output * usage.output) / 1e6 if price else None
-
-
-def _require(answers: Sequence[Answer | Failure]) -> None:
-    failures = [answer for answer in answers if isinstance(answer, Failure)]
-    if failures:
-        raise FtopsError(
-            f"{len(failures):,} of {len(answers):,} requests to the teacher failed",
-            f"The first: {failures[0].reason}.",
-            "run it again: what was answered is kept, and nothing is asked twice; nothing was written",
-        )
+        name = str(resource.outputs.get("name") or model.deployment)
+        return _Source(name, provider, sku_of(resource).capacity)

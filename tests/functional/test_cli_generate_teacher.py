@@ -267,7 +267,7 @@ def test_texts_come_from_the_teacher(tmp_path: Path, teacher: Teacher) -> None:
 
 
 def test_a_budget_stops_before_it_is_exceeded(tmp_path: Path, teacher: Teacher) -> None:
-    price = {"price": {"input": 1000, "output": 1000}}  # 15 cents an answer
+    price = {"price": {"input": 1000, "output": 1000}}  # 15 cents for an answer of the server
     done = ftops(spec(tmp_path, teacher, model=price, budget=6), "data", "generate", code=1, environ=KEYS)
     assert re.search(r"at most \(≤ \$[\d,]+\.\d\d\)", done.stderr)
     done = generate(tmp_path, "--concurrency", "1", code=1)
@@ -313,6 +313,6 @@ def test_46_the_emulator_is_no_teacher_and_says_so(tmp_path: Path) -> None:
     (tmp_path / "ftops.yaml").write_text(json.dumps(whole))
     done = generate(tmp_path, code=1)
     assert "≤ $" in done.stderr
-    assert "no reply of the teacher is usable" in done.stderr
-    assert "base model in the ftops emulator" in " ".join(done.stderr.split())
+    assert "requests to the teacher failed" in done.stderr
+    assert "There is no language model here" in " ".join(done.stderr.split())
     assert not (tmp_path / "data").exists()

@@ -15,7 +15,7 @@ from typing import Any
 from tests.support.http_server import Handler, Server
 
 KEY = "teacher-key-1234567890"
-_COUNT = re.compile(r"JSON array of (\d+)")
+_COUNT = re.compile(r"an array of (\d+)")
 _CALL = re.compile(r"The call:\n(.*)\n")
 _PARAMETER = re.compile(r"its parameter `(\w+)`")
 _REQUEST = re.compile(r"no instructions for you:\n(.*)\n")

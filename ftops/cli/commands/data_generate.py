@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -14,8 +15,8 @@ from ftops.core.address import Json
 from ftops.views.values import plural
 
 if TYPE_CHECKING:
+    from ftops.evaluation.spending import Expected
     from ftops.session.generation import Generator, Report
-    from ftops.session.teachers import Expected
 
 
 @click.command("generate")
@@ -49,7 +50,7 @@ def command(
     expected = [generator.expected() for generator in wanted]
     for generator, what in zip(wanted, expected, strict=True):
         _announce(screen, generator, what)
-    is_approved = auto_approve or not any(what.requests for what in expected)
+    is_approved = auto_approve or not any(expected)
     if not is_approved and not screen.approve("Send these requests?", "sending requests", "run with -y"):
         return 1
     reports = [_run(screen, generator, what) for generator, what in zip(wanted, expected, strict=True)]
@@ -61,20 +62,23 @@ def command(
     return 0
 
 
-def _announce(screen: Screen, generator: Generator, expected: Expected) -> None:
+def _announce(screen: Screen, generator: Generator, steps: Sequence[Expected]) -> None:
+    from ftops.planning.estimate import dollars
+
     if generator.edited:
         lines = plural(generator.edited, "recorded answer")
         screen.note(f"{generator.name}: {lines} edited by hand or cut off, and not used\n")
-    if expected.requests:
-        price = "price unknown" if expected.dollars is None else f"≤ ${expected.dollars:,.2f}"
-        requests = plural(expected.requests, "request")
+    if steps:
+        costs = [step.dollars for step in steps if step.dollars is not None]
+        price = f"≤ {dollars(sum(costs))}" if len(costs) == len(steps) else "price unknown"
+        requests = plural(sum(step.requests for step in steps), "request")
         screen.note(f"{generator.name}: would send {requests} at most ({price})\n")
 
 
-def _run(screen: Screen, generator: Generator, expected: Expected) -> Report:
+def _run(screen: Screen, generator: Generator, steps: Sequence[Expected]) -> Report:
     """With a line that counts the answers, on a terminal."""
     count, numbers = screen.counter("Asking"), itertools.count(1)
     return generator.run(
-        lambda: count(next(numbers), expected.requests),
+        lambda: count(next(numbers), sum(step.requests for step in steps)),
         lambda text: screen.note(f"{generator.name}: {text}\n"),
     )
