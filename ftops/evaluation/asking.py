@@ -28,14 +28,15 @@ NOT_ASKED = Failure("not asked")
 
 
 class Asked(Struct, frozen=True):
-    """A deployment that is asked. `model` identifies what answers: answers are kept under it. `capacity` is
-    that of its SKU; None: not known."""
+    """A deployment that is asked. `model` identifies what answers: answers are kept under it. `capacity` and
+    `sku` are those of its SKU; None and empty: not known."""
 
     name: str
     model: str
     provider: Answers
     kept: KeptAnswers
     capacity: int | None = None
+    sku: str = ""
 
 
 class Asker:
@@ -133,7 +134,8 @@ class Asker:
             self._executor.submit(partial(self._attempt, key, asking.tasks[key]), deliver)
 
     def _attempt(self, key: str, question: Question) -> None:
-        self._asked.kept.add(key, self._asked.provider.ask(self._asked.name, question))
+        asked = self._asked
+        asked.kept.add(key, asked.provider.ask(asked.name, question), asked.sku)
 
     def _settle(self, asking: _Round, key: str, result: object) -> bool:
         """Whether the question is answered, or has failed for good."""

@@ -17,7 +17,9 @@ METRICS = (
     "slices",
     "functions",
     "input_tokens",
+    "cached_tokens",
     "output_tokens",
+    "cost_per_1000",
     "kappa",
 )
 """The first part of a metric's path; the others are names of graders, slices or functions."""

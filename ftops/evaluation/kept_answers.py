@@ -31,10 +31,9 @@ class KeptAnswers:
     the shared ones can't be read."""
 
     def __init__(
-        self, project: Path, model: str, fresh: bool = False, shared: Segments | None = None, sku: str = ""
+        self, project: Path, model: str, fresh: bool = False, shared: Segments | None = None
     ) -> None:
         self._model = model
-        self._sku = sku
         self._files = AnswerFiles(answers_folder(project), digest_of(model), shared)
         self._fresh = fresh
         self._lock = threading.Lock()
@@ -63,9 +62,9 @@ class KeptAnswers:
             self._load()
             yield is_free
 
-    def add(self, key: str, answer: Answer) -> None:
-        """On disk when it returns. Raises UsageError."""
-        kept = Kept(key, time_before(0), answer, self._sku)
+    def add(self, key: str, answer: Answer, sku: str = "") -> None:
+        """On disk when it returns. `sku`: of the deployment that gave it. Raises UsageError."""
+        kept = Kept(key, time_before(0), answer, sku)
         with self._lock:
             self._files.append(self._model, kept)
             self._kept[key] = self._unshared[key] = kept

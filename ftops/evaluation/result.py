@@ -65,16 +65,17 @@ def _compared(row: Row) -> dict[str, Json]:
 
 
 def _metrics(rows: Sequence[Row], graders: Sequence[tuple[str, Row]], best: ModelResult) -> dict[str, Json]:
-    answers = best.given
-    count = len(answers)
+    spent = best.metrics
     return {
         "accuracy": _rounded(rows[0].candidate.value),
         "graders": {name: _rounded(row.candidate.value) for name, row in graders},
         "slices": _slices(rows, "slice"),
         "functions": _slices(rows, "function"),
-        "answers": count,
-        "input_tokens": _rounded(sum(a.usage.input for a in answers) / count) if count else None,
-        "output_tokens": _rounded(sum(a.usage.output for a in answers) / count) if count else None,
+        "answers": len(best.given),
+        "input_tokens": _rounded(spent.input) if spent.counted else None,
+        "cached_tokens": _rounded(spent.cached) if spent.counted else None,
+        "output_tokens": _rounded(spent.output) if spent.counted else None,
+        "cost_per_1000": _rounded(spent.cost_per_1000),
     }
 
 

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 _FOLDER = "answers/"
 
 
-def kept_answers(config: Config, model: str, fresh: bool = False, sku: str = "") -> KeptAnswers:
+def kept_answers(config: Config, model: str, fresh: bool = False) -> KeptAnswers:
     """Raises UsageError, StateError."""
-    return KeptAnswers(config.project, model, fresh, shared_answers(config), sku)
+    return KeptAnswers(config.project, model, fresh, shared_answers(config))
 
 
 def shared_answers(config: Config) -> BucketSegments | None:

@@ -149,8 +149,9 @@ def _asked(session: Session, name: str, fresh: bool, prices: Prices) -> Asked:
         str(resource.outputs.get("name") or name),
         model,
         prices.metered(name, resource, provider),
-        kept_answers(session.config, model, fresh, sku_of(resource).name),
+        kept_answers(session.config, model, fresh),
         sku_of(resource).capacity,
+        sku_of(resource).name,
     )
 
 

@@ -196,3 +196,30 @@ def test_a_budget_needs_prices(folder: Path) -> None:
     assert admin_of(folder).count(CALLS) == 0
     _, told = evaluate(folder, *BOTH)
     assert re.search(r"nano: about [\d,]+ tokens in: the price isn't known", told)
+
+
+def test_a_gate_can_limit_the_cost_of_a_model(folder: Path, tmp_path: Path) -> None:
+    files = "prompts: prompts.json, tools: functions.json, system: system.txt"
+    spec = f"""\
+deployments:
+  mini: {{model: gpt-4o-mini-2024-07-18, sku: {{name: GlobalStandard, capacity: 5}}}}
+  nano:
+    model: gpt-4.1-nano-2025-04-14
+    gate: {{evaluation: cost, require: {{cost_per_1000: {{at_most: LIMIT}}}}}}
+evaluations:
+  cost: {{model: gpt-4.1-nano-2025-04-14, baseline: gpt-4o-mini-2024-07-18, {files}}}
+outputs: {{cost: "${{evaluation.cost.metrics.cost_per_1000}}"}}
+"""
+    for name in ("prompts.json", "functions.json", "system.txt"):
+        shutil.copy(folder / name, tmp_path)
+    (tmp_path / "ftops.yaml").write_text(spec.replace("LIMIT", "0.01"))
+    done = run([*FTOPS, "apply", "-y"], tmp_path)
+    assert done.returncode == 5, done.stderr
+    held = re.search(r"cost_per_1000 is ([\d.]+), at most 0\.01 is required", done.stdout + done.stderr)
+    assert held is not None
+    shown = float(run([*FTOPS, "output", "cost", "--raw"], tmp_path).stdout)
+    assert shown == pytest.approx(float(held[1]), rel=1e-3)
+    (tmp_path / "ftops.yaml").write_text(spec.replace("LIMIT", f"{shown + 0.01}"))
+    assert run([*FTOPS, "apply", "-y"], tmp_path).returncode == 0
+    kept = [json.loads(line) for line in kept_lines(tmp_path)]
+    assert {row["sku"] for row in kept if "key" in row} == {"GlobalStandard", "Standard"}

@@ -6,6 +6,7 @@ again. Its name follows from the token of the intent, so that a run that was kil
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -116,6 +117,8 @@ class _Target(Struct):
     title: str
     """For messages: a model's name is long."""
     deployment: str = ""
+    sku: Mapping[str, Json] = {}
+    """Of that deployment."""
     temporary: RemoteObject | None = None
     """The deployment that was created for it."""
     is_deleting: bool = False
@@ -147,7 +150,7 @@ class _Run:
         titles = ["the candidate"] if len(candidates) == 1 else titles
         models = dict(zip(candidates, titles, strict=True))
         models |= {self._baseline: "the baseline"} if self._baseline else {}
-        self._targets = [_Target(model, title, _serving(model, existing)) for model, title in models.items()]
+        self._targets = [_Target(model, title, *_serving(model, existing)) for model, title in models.items()]
         asked = [grader for grader in self._inputs.graders if grader.type in REMOTE]
         self._judges = {grader.name: self._judge(grader) for grader in asked}
         self._failure: Permanent | None = None
@@ -202,6 +205,7 @@ class _Run:
         if remote.status is Status.PENDING:
             raise _waiting(target, remote)
         target.deployment = str(remote.attributes.get("name") or name)
+        target.sku = _mapping(inputs["sku"])
 
     def _ask(self, target: _Target) -> None:
         if target.answers is not None:
@@ -209,7 +213,17 @@ class _Run:
         if target.asker is None:
             identity = f"{self._request.account}|{target.model}"
             kept = self._request.kept_answers(identity)
-            target.asker = Asker(Asked(target.deployment, identity, self._service, kept))
+            capacity = target.sku.get("capacity")
+            target.asker = Asker(
+                Asked(
+                    target.deployment,
+                    identity,
+                    self._service,
+                    kept,
+                    capacity if isinstance(capacity, int) else None,
+                    str(target.sku.get("name") or ""),
+                )
+            )
         target.answers = self._answers_of(target.asker, self._questions, target.title)
 
     def _ask_judges(self, target: _Target) -> None:
@@ -292,9 +306,20 @@ class _Run:
         return RemoteObject(_id(self._request.token), Status.TAINTED, attributes, message=message)
 
     def _evaluation(self) -> Evaluation:
+        from ftops import catalog
         from ftops.evaluation.evaluation import Given, evaluate
 
-        given = [Given(t.model, t.model, t.answers or (), t.grades) for t in self._targets]
+        known = catalog.load(project_root(self._request.folder), os.environ)
+        given = [
+            Given(
+                target.model,
+                target.model,
+                target.answers or (),
+                target.grades,
+                prices=known.token_prices(target.model, "", str(target.sku.get("name") or "")),
+            )
+            for target in self._targets
+        ]
         return evaluate(self._inputs, given, self._baseline)
 
 
@@ -337,10 +362,11 @@ def _baseline(inputs: Mapping[str, Json], candidates: Sequence[str], existing: S
     return wanted
 
 
-def _serving(model: str, existing: Sequence[Existing]) -> str:
-    """The name of a deployment that serves a model and is ready."""
+def _serving(model: str, existing: Sequence[Existing]) -> tuple[str, Mapping[str, Json]]:
+    """The name and the SKU of a deployment that serves a model and is ready; empty if there is none."""
     ready = (one for one in existing if one.remote.status is Status.READY)
-    return next((one.name for one in ready if spelled(_model_of(one)) == spelled(model)), "")
+    serving = (one for one in ready if spelled(_model_of(one)) == spelled(model))
+    return next(((one.name, _mapping((one.remote.inputs or {}).get("sku"))) for one in serving), ("", {}))
 
 
 def _served_by(name: str, existing: Sequence[Existing]) -> str:
