@@ -84,7 +84,7 @@ def read_tools(content: bytes, name: str) -> tuple[Mapping[str, Any], ...]:
 def read_text(content: bytes, name: str) -> str:
     """Raises SpecError if it isn't UTF-8."""
     try:
-        return content.decode("utf-8-sig")
+        return content.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         place = Place(name, content.count(b"\n", 0, error.start) + 1)
         raise SpecError([Diagnostic(f"{name} isn't UTF-8 text", "", "save it as UTF-8", place)]) from error

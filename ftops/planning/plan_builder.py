@@ -32,7 +32,7 @@ from ftops.planning.refresh import Reader, missing, refresh
 from ftops.planning.saved.plan_digest import destination_of
 from ftops.providers import Providers
 from ftops.providers.base import Discovers, all_instant
-from ftops.state.state import Observed, ResourceState, State, fold
+from ftops.state.state import Observed, RemoteObject, ResourceState, State, fold
 
 
 class PlanBuilder(Struct, frozen=True):
@@ -83,6 +83,11 @@ class PlanBuilder(Struct, frozen=True):
             names = ", ".join(str(address) for address in list(self.state.pending)[:3])
             warnings.append(f"the results of interrupted operations weren't looked for ({names})")
         return warnings
+
+    def observe(self, resource: ResourceState) -> RemoteObject | None:
+        """A recorded object as it is now; None if it doesn't exist. Raises ProviderError."""
+        state = State("", resources={resource.address: resource})
+        return refresh(state, self._reader).objects.get(resource.address)
 
     def read_import(self, address: Address, remote_id: str) -> ResourceState:
         """The record of an object of the service under a declared address. Raises FtopsError where the spec

@@ -9,7 +9,7 @@ from functools import partial
 from msgspec.structs import replace
 
 from ftops import catalog
-from ftops.core.errors import FtopsError, UsageError
+from ftops.core.errors import FtopsError, Temporary, UsageError
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import kind_of
 from ftops.core.suggestions import did_you_mean
@@ -25,7 +25,7 @@ from ftops.planning.moves import located
 from ftops.session.answers import kept_answers
 from ftops.session.prices import Prices, model_of, sku_of
 from ftops.session.session import Session
-from ftops.state.state import ResourceState, Status
+from ftops.state.state import ResourceState, Status, observed_as
 
 
 class Evaluator:
@@ -144,7 +144,7 @@ def find_deployment(session: Session, name: str) -> tuple[ResourceState, Answers
 
 def _asked(session: Session, name: str, fresh: bool, prices: Prices) -> Asked:
     resource, provider = find_deployment(session, name)
-    model = _identity(resource)
+    model = _identity(_as_it_is(session, resource))
     return Asked(
         str(resource.outputs.get("name") or name),
         model,
@@ -153,6 +153,18 @@ def _asked(session: Session, name: str, fresh: bool, prices: Prices) -> Asked:
         sku_of(resource).capacity,
         sku_of(resource).name,
     )
+
+
+def _as_it_is(session: Session, resource: ResourceState) -> ResourceState:
+    """The service may have upgraded its model since the last apply. If it can't be reached, nothing is asked
+    either, and the recorded model counts."""
+    try:
+        live = session.observe(resource)
+    except Temporary:
+        return resource
+    if live is None:
+        raise UsageError(f"{resource.address} doesn't exist any more", "", "run `ftops apply`")
+    return observed_as(resource, live)
 
 
 def _asker(

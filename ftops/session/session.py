@@ -45,6 +45,7 @@ from ftops.state.state import (
     Entry,
     Home,
     Recorded,
+    RemoteObject,
     ResourceState,
     State,
     Status,
@@ -251,6 +252,10 @@ class Session(Struct):
             self._state = after
             ending.result, ending.serial = "done", after.serial
         return after
+
+    def observe(self, resource: ResourceState) -> RemoteObject | None:
+        """A recorded object as it is now; None if it doesn't exist. Raises ProviderError."""
+        return self._plan_builder().observe(resource)
 
     def import_object(self, address: Address, remote_id: str) -> ResourceState:
         """Reads an object of the service and records it under an address. Only within `locked`. Raises
