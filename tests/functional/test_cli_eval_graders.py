@@ -187,6 +187,16 @@ def test_a_judge_needs_approval_also_for_answers_that_are_there(folder: Path, ad
     assert run([*FTOPS, "eval", *WORDS], folder).returncode == 0  # all is there
 
 
+def test_a_judge_may_be_the_baseline(folder: Path, admin: Admin) -> None:
+    """Its answers as a model and as a judge are in one file."""
+    found = evaluate(folder, {"acted": JUDGE}, "--against", "judge")
+    assert found["is_complete"]
+    asked = admin.count("/chat/completions")
+    assert 6 + 6 < asked <= 6 + 6 + 6 + 6  # what both answered is judged once
+    assert evaluate(folder, {"acted": JUDGE}, "--against", "judge")["comparisons"] == found["comparisons"]
+    assert admin.count("/chat/completions") == asked
+
+
 def test_a_judge_that_does_not_answer_is_no_zero(folder: Path, admin: Admin) -> None:
     """Nor one that answers something else."""
     other = {**JUDGE, "labels": ["refused", "did"], "passing": ["did"]}
