@@ -19,7 +19,9 @@ LOCK    := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --for
 help: ## what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-demo: $(VENV)/.run ## upload, train, deploy and ask the quickstart's model, all on this machine
+demo: $(VENV)/.run ## generate data, train, evaluate, deploy and ask the quickstart's model, all on this machine
+	@$(BIN)/ftops data generate specs/quickstart
+	@echo
 	@$(BIN)/ftops apply specs/quickstart --auto-approve
 	@echo
 	@$(BIN)/ftops exec specs/quickstart -- $(BIN)/python specs/quickstart/ask.py \
