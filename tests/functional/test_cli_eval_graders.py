@@ -82,7 +82,7 @@ def admin(folder: Path) -> Admin:
 
 EVALUATION = """
 evaluations:
-  copilot:
+  judged:
     model: ${job.copilot.fine_tuned_model}
     baseline: none
     prompts: six.json
@@ -98,7 +98,7 @@ evaluations:
         passing: [acted]
         agreement: people.jsonl
 outputs:
-  agrees: ${evaluation.copilot.metrics.kappa}
+  agrees: ${evaluation.judged.metrics.kappa}
 """
 MODEL = {"type": "score_model", "name": "m", "model": "o3-mini", "input": [{"role": "user", "content": "?"}]}
 

@@ -171,7 +171,7 @@ def test_the_document(folder: Folder) -> None:
     document = folder.run("plan", "-o", "json").json
     assert set(document) == {
         "format_version", "spec", "environment", "mode", "lineage", "serial", "changes", "drift",
-        "outputs", "unchanged", "summary", "warnings", "estimate",
+        "outputs", "unchanged", "held", "summary", "warnings", "estimate",
         "destination", "digest", "findings", "diagnostics",
         "moves", "settings", "known",
     }  # fmt: skip
