@@ -99,7 +99,7 @@ class _Files(Struct):
 
         try:
             fault = recording_fault(self.config, resource, generated, self.show)
-        except SpecError as error:
+        except FtopsError as error:
             return error.diagnostics
         return [fault] if fault else []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -13,6 +14,7 @@ from ftops.core.confined_files import content
 from ftops.core.errors import Diagnostic, Place, SpecError, UsageError
 from ftops.core.resource_types import kind_of
 from ftops.core.suggestions import did_you_mean
+from ftops.dataset import Unreadable, is_pattern
 from ftops.generation.recipe import Recipe, Settings, Teacher, read_recipe, settings_from
 from ftops.generation.recording import find_fault
 
@@ -33,7 +35,7 @@ def recipe_of(config: Config, resource: Resource, generated: Generated, show: Sh
             raise SpecError([Diagnostic(summary, "", hint, place)]) from error
 
     settings = _with_models(config, generated)
-    return read_recipe(str(resource.address).partition(".")[2], settings, read, _validation(config, resource))
+    return read_recipe(str(resource.address).partition(".")[2], settings, read, _kept_out(config, resource))
 
 
 def recording_fault(
@@ -74,20 +76,35 @@ def _with_model(config: Config, teacher: Teacher, place: Place) -> Teacher:
     return replace(teacher, model=model)
 
 
-def _validation(config: Config, resource: Resource) -> list[str]:
-    """Files of the validation data of jobs that learn from this dataset, if they are written by hand."""
+def _kept_out(config: Config, resource: Resource) -> list[str]:
+    """Files with what models are judged by: the validation data of jobs that learn from this dataset, and the
+    prompts of evaluations. Without parts of the recording itself."""
     by_address = {r.address: r for r in config.resources}
-    found: dict[str, None] = {}
-    for job in config.resources:
-        if kind_of(job.address).trains and job.data.get("training") == resource.address:
-            other = by_address.get(job.data.get("validation"))  # type: ignore[arg-type]
-            path = other.inputs.get("path") if other and not other.generated else None
-            if isinstance(path, str) and not _is_held_out(path, resource):
-                found[path] = None
-    return list(found)
+    paths = {str(a).partition(".")[2]: r.inputs.get("path") for a, r in by_address.items()}
+    named: list[object] = []
+    for other in config.resources:
+        kind = kind_of(other.address)
+        validation = other.data.get("validation")
+        if kind.trains and validation and other.data.get("training") == resource.address:
+            named.append(by_address[validation].inputs.get("path") if validation in by_address else None)
+        if kind.is_record:
+            prompts = str(other.inputs.get("prompts"))
+            named.append(paths.get(prompts) or prompts)
+    texts = dict.fromkeys(path for path in named if isinstance(path, str))
+    return [file for path in texts if not _is_own(path, resource) for file in _files(config, path)]
 
 
-def _is_held_out(path: str, resource: Resource) -> bool:
+def _files(config: Config, path: str) -> list[str]:
+    if not is_pattern(path):
+        return [path]
+    from ftops.dataset.files.derived_files import matches
+
+    with suppress(Unreadable):  # reported where the data is read
+        return [os.path.relpath(file, config.folder) for file in matches(config.folder, path)]
+    return []
+
+
+def _is_own(path: str, resource: Resource) -> bool:
     """Whether a file is a part of the recording itself."""
     own = resource.generated.folder if resource.generated else ""
     return os.path.normpath(path).startswith(f"{own}/")

@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from itertools import product
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from ftops.core.errors import FtopsError
 from ftops.evaluation.answers import Answer, Question
 from ftops.generation.items import CALL, OUTSIDE, Drop, Item, dropped
-from ftops.generation.recipe import JUDGE, Recipe
+from ftops.generation.phrasings import REJECTED
+from ftops.generation.recipe import JUDGE, Recipe, Rejections
 from ftops.generation.schema_values import PLACEHOLDER, Choice
 from ftops.generation.targets import Target, free_parameters, out_of_range
 from ftops.generation.teaching import (
@@ -53,60 +55,59 @@ def _values(answer: Answer | None, count: int) -> Sequence[object]:
         return []
 
 
+class _Plan(Struct, frozen=True):
+    """One question for `count` requests, and what their items have in common. `function`: for drops."""
+
+    question: Question
+    count: int
+    item: Item
+    function: str
+
+
 def written_by_teacher(recipe: Recipe, targets: Sequence[Target], ask: Ask) -> Iterator[Item | Drop]:
-    write, rejections = recipe.settings.write, recipe.settings.rejections
+    yield from _asked(recipe, ask, "write", [*_calls(recipe, targets), *_outside(recipe, targets)])
+    if rejections := recipe.settings.rejections:
+        yield from _asked(recipe, ask, "reject", list(_rejected(recipe, rejections)))
+
+
+def _calls(recipe: Recipe, targets: Sequence[Target]) -> Iterator[_Plan]:
+    write = recipe.settings.write
     counts = prompts_of_each(recipe, targets)
-    variants = list(product(write.styles or ("",), write.languages or ("",)))
-    plans = [_Plan(recipe, t, t, CALL, t.key, *v, counts[t.function]) for t in targets for v in variants]
+    for target, style, language in product(targets, write.styles or ("",), write.languages or ("",)):
+        item = Item("", target, CALL, target.key, "", style, language)
+        yield _requests(recipe, target, counts[target.function], item)
+
+
+def _outside(recipe: Recipe, targets: Sequence[Target]) -> Iterator[_Plan]:
+    write, rejections = recipe.settings.write, recipe.settings.rejections
+    style, language = (*write.styles, "")[0], (*write.languages, "")[0]
     if rejections and rejections.out_of_range:
-        plans += [
-            _Plan(
-                recipe, rejections.target, outside, OUTSIDE, OUTSIDE, *variants[0], write.prompts,
-            )
-            for outside in out_of_range(recipe.schemas, targets)
-        ]  # fmt: skip
-    yield from _asked(recipe, ask, "write", plans)
-    if rejections:
-        functions = [f for f, s in recipe.schemas.items() if s.get("required")] or list(recipe.schemas)
-        rejected = [
-            _Rejected(recipe, rejections.target, reason, functions[batch % len(functions)], batch, count)
-            for reason in ("near", "ambiguous", "missing")
-            for batch, count in enumerate(_batches(getattr(rejections, reason)))
-        ]
-        yield from _asked(recipe, ask, "reject", rejected)
+        item = Item("", rejections.target, OUTSIDE, OUTSIDE, "", style, language)
+        for target in out_of_range(recipe.schemas, targets):
+            yield _requests(recipe, target, write.prompts, item)
 
 
-class _Plan:
-    """One question for requests: those of `said`, which `target` answers."""
-
-    def __init__(
-        self, recipe: Recipe, target: Target | None, said: Target, kind: str, topic: str,
-        style: str, language: str, count: int,
-    ) -> None:  # fmt: skip
-        self.count = count
-        self.question = write_question(recipe, said, style, language, count)
-        self.function = said.function
-        self.item = Item("", target, kind, topic, "", style, language)
+def _requests(recipe: Recipe, said: Target, count: int, item: Item) -> _Plan:
+    """For requests that say a call, which may not be the one that answers them."""
+    return _Plan(write_question(recipe, said, item.style, item.language, count), count, item, said.function)
 
 
-class _Rejected:
-    """One question for requests that must be rejected."""
-
-    def __init__(
-        self, recipe: Recipe, target: Target | None, reason: str, function: str, batch: int, count: int
-    ) -> None:
-        self.count = count
-        self.question = reject_question(recipe, reason, function, batch, count)
-        self.function = target.function if target else ""
-        topic = f"{reason} {function}" if reason == "missing" else f"{reason} {batch}"
-        self.item = Item("", target, reason, topic, "")
+def _rejected(recipe: Recipe, rejections: Rejections) -> Iterator[_Plan]:
+    functions = [name for name, schema in recipe.schemas.items() if schema.get("required")]
+    functions = functions or list(recipe.schemas)
+    for reason in REJECTED:
+        for batch, count in enumerate(_batches(getattr(rejections, reason))):
+            function = functions[batch % len(functions)]
+            topic = f"{reason} {function if reason == 'missing' else batch}"
+            question = reject_question(recipe, reason, function, batch, count)
+            yield _Plan(question, count, Item("", rejections.target, reason, topic, ""), rejections.function)
 
 
 def _batches(wanted: int) -> list[int]:
     return [min(BATCH, wanted - start) for start in range(0, wanted, BATCH)]
 
 
-def _asked(recipe: Recipe, ask: Ask, step: str, plans: Sequence[_Plan | _Rejected]) -> Iterator[Item | Drop]:
+def _asked(recipe: Recipe, ask: Ask, step: str, plans: Sequence[_Plan]) -> Iterator[Item | Drop]:
     answers = ask(step, [plan.question for plan in plans])
     _require_usable(plans, answers)
     for number, (plan, answer) in enumerate(zip(plans, answers, strict=True)):
@@ -119,7 +120,7 @@ def _asked(recipe: Recipe, ask: Ask, step: str, plans: Sequence[_Plan | _Rejecte
         yield from (replace(plan.item, prompt=text, source=source) for text in texts)
 
 
-def _require_usable(plans: Sequence[_Plan | _Rejected], answers: Sequence[Answer | None]) -> None:
+def _require_usable(plans: Sequence[_Plan], answers: Sequence[Answer | None]) -> None:
     """Raises FtopsError if no reply is what was asked for: this isn't a language model."""
     for plan, answer in zip(plans, answers, strict=True):
         with suppress(Unusable):

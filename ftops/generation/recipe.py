@@ -11,10 +11,9 @@ from typing import Any
 import msgspec
 from msgspec import Struct, field
 
-from ftops.core.errors import Diagnostic, Place, SpecError
 from ftops.dataset.files.jsonl_io import canonical, lines_of, list_at
-from ftops.dataset.formats.jsonl import decode, is_too_deep
-from ftops.evaluation.expectations import schemas_of, tools_problem
+from ftops.evaluation.expectations import schemas_of
+from ftops.evaluation.inputs import read_text, read_tools
 from ftops.evaluation.schemas import Schema
 from ftops.generation.phrasings import Phrasings, read_phrasings
 from ftops.generation.plain import plain
@@ -173,43 +172,23 @@ Read = Callable[[tuple[str, ...], str], tuple[bytes, str]]
 """The content of a file that a key of `generate` names, and its name for messages."""
 
 
-def read_recipe(name: str, settings: Settings, read: Read, validation: Sequence[str] = ()) -> Recipe:
-    """`validation`: files of examples that mustn't be in the data either. Raises SpecError."""
-    tools = _tools(*read(("tools",), settings.tools))
-    system = _text(*read(("system",), settings.system)).strip() if settings.system else ""
+def read_recipe(name: str, settings: Settings, read: Read, kept_out: Sequence[str] = ()) -> Recipe:
+    """`kept_out`: other files whose prompts mustn't be in the data. Raises SpecError, UsageError."""
+    tools = read_tools(*read(("tools",), settings.tools))
+    system = read_text(*read(("system",), settings.system)).strip() if settings.system else ""
     recipe = Recipe(name, settings, tools, system)
     phrasings, rejected = None, []
     if settings.teacher.templates:
         content = read(("teacher", "templates"), settings.teacher.templates)
         phrasings = read_phrasings(*content, recipe.schemas)
     if settings.rejections and settings.rejections.file:
-        text = _text(*read(("rejections", "file"), settings.rejections.file))
+        text = read_text(*read(("rejections", "file"), settings.rejections.file))
         rejected = list(dict.fromkeys(filter(None, map(str.strip, text.splitlines()))))
     avoid: dict[str, str] = {}
-    for path in (*settings.avoid, *validation):
+    for path in (*settings.avoid, *kept_out):
         for prompt in _prompts(*read(("avoid",), path), tools):
             avoid.setdefault(plain(prompt), path)
     return Recipe(name, settings, tools, system, phrasings, tuple(rejected), avoid)
-
-
-def _text(content: bytes, name: str) -> str:
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        place = Place(name, content.count(b"\n", 0, error.start) + 1)
-        raise SpecError([Diagnostic(f"{name} isn't UTF-8 text", "", "save it as UTF-8", place)]) from error
-
-
-def _tools(content: bytes, name: str) -> tuple[Mapping[str, Any], ...]:
-    try:
-        tools: Any = decode(_text(content, name))
-        problem = "it is nested too deeply" if is_too_deep(tools) else tools_problem(tools)
-    except (ValueError, RecursionError) as error:
-        tools, problem = (), f"it isn't JSON: {error}"
-    if problem or not tools:
-        summary = f"{name} isn't a list of tools: {problem or 'it is empty'}"
-        raise SpecError([Diagnostic(summary, "", "correct the file", Place(name))])
-    return tuple(tools)
 
 
 def _prompts(content: bytes, name: str, tools: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -219,7 +198,7 @@ def _prompts(content: bytes, name: str, tools: Sequence[Mapping[str, Any]]) -> l
         examples = [line.example for line in lines_of(content) if line.example is not None]
         return [text for example in examples if (text := _last_request(example))]
     if suffix == ".txt":
-        return _text(content, name).splitlines()
+        return read_text(content, name).splitlines()
     from ftops.evaluation.prompts import read_prompts
 
     return [prompt.text for prompt in read_prompts(content, name, tools)]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from math import ceil
 
 from ftops.generation.items import CALL, OUTSIDE, Drop, Item
-from ftops.generation.phrasings import Phrasings
+from ftops.generation.phrasings import REJECTED, Phrasings
 from ftops.generation.recipe import Recipe, Rejections
 from ftops.generation.targets import Target, out_of_range
 
@@ -49,7 +49,7 @@ def _rejected(
     recipe: Recipe, phrasings: Phrasings, rejections: Rejections, targets: Sequence[Target]
 ) -> Iterator[Item]:
     seed = recipe.settings.seed
-    for reason in ("near", "ambiguous", "missing"):
+    for reason in REJECTED:
         themes = [theme for theme in phrasings.themes if theme.reason == reason]
         wanted = getattr(rejections, reason)
         for number, theme in enumerate(themes):

@@ -146,6 +146,35 @@ def test_prompts_of_evaluations_and_validation_data_are_avoided(tmp_path: Path) 
     assert {"it is in prompts.json", "it is in valid.jsonl"} <= avoided
 
 
+def test_prompts_of_evaluations_in_the_spec_and_files_of_a_pattern_are_avoided(tmp_path: Path) -> None:
+    generate(write_spec(tmp_path, {"rejections": None, **NO_COVERAGE}))
+    taken = [prompt for prompt, _, _ in examples(tmp_path)]
+    edit(tmp_path / "prompts.json", {"easy": {taken[0]: "lights"}})
+    for number in (1, 2):
+        row = {"messages": [{"role": "user", "content": taken[number]}]}
+        (tmp_path / f"valid-{number}.jsonl").write_text(json.dumps(row) + "\n")
+    spec = json.loads((tmp_path / "ftops.yaml").read_text())
+    spec["datasets"]["valid"] = {"path": "valid-*.jsonl"}
+    spec["jobs"]["copilot"]["validation"] = "valid"
+    model = "${job.copilot.fine_tuned_model}"
+    spec["evaluations"] = {"check": {"model": model, "prompts": "prompts.json", "tools": "tools.json"}}
+    edit(tmp_path / "ftops.yaml", spec)
+    generate(tmp_path)
+    assert set(taken[:3]) & {prompt for prompt, _, _ in examples(tmp_path)} == set()
+
+
+def test_each_dataset_of_a_set_has_its_own_recording(tmp_path: Path) -> None:
+    write_spec(tmp_path, jobs={})
+    spec = json.loads((tmp_path / "ftops.yaml").read_text())
+    spec["datasets"]["train"] |= {"for_each": {"one": 1, "two words": 2}}
+    spec["datasets"]["train"]["generate"]["seed"] = "${each.value}"
+    edit(tmp_path / "ftops.yaml", spec)
+    generate(tmp_path)
+    made = [tmp_path / "data" / f"train-{key}.generated" / "dataset.jsonl" for key in ("one", "two-words")]
+    assert made[0].read_bytes() != made[1].read_bytes()
+    ftops(tmp_path, *PLAN)
+
+
 def test_a_key_or_an_address_never_comes_into_the_data(tmp_path: Path) -> None:
     write_spec(tmp_path)
     mail = "write to ada.lovelace@corp.com"  # not one that is reserved for examples

@@ -7,17 +7,22 @@ import re
 import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ftops.config.loader import load
+from ftops.config.recipes import recipe_of
+from ftops.emulator.data_plane.inference import request_key
+from ftops.evaluation.answers import Answer, Question, answer_from
+from ftops.generation.pipeline import make
 from tests.support.command import FTOPS, environment, run
 from tests.support.embedded import wait_until
 from tests.support.generated import TOOLS, manifest, recording, write_spec
 from tests.support.http_server import serving
-from tests.support.teacher import KEY, Teacher
+from tests.support.teacher import KEY, Teacher, reply_to
 
 PLAN = ("plan", "--offline")
 KEYS = {"TEACHER_KEY": KEY}
@@ -316,3 +321,38 @@ def test_46_the_emulator_is_no_teacher_and_says_so(tmp_path: Path) -> None:
     assert "requests to the teacher failed" in done.stderr
     assert "There is no language model here" in " ".join(done.stderr.split())
     assert not (tmp_path / "data").exists()
+
+
+def test_a_deployment_of_the_spec_as_teacher(tmp_path: Path) -> None:
+    """Its answers are recorded ones, which the emulator replays."""
+    deployments = {"scribe": {"model": "replay"}}
+    providers = {"local": {"type": "emulator", "settings": {"recordings": "replies.jsonl"}}}
+    teacher = {"deployment": "scribe", "price": {"input": 1, "output": 1}}
+    more = {"deployments": deployments, "providers": providers}
+    write_spec(tmp_path, {"teacher": teacher, "numbers": 2, "budget": 50, "rejections": None}, **more)
+    spec_file = tmp_path / "ftops.yaml"
+    whole = spec_file.read_text(encoding="utf-8")
+    spec_file.write_text(json.dumps({k: v for k, v in json.loads(whole).items() if k in ("ftops", *more)}))
+    ftops(tmp_path, "apply", "-y")
+    spec_file.write_text(whole, encoding="utf-8")
+    config = load(tmp_path, environ={})
+    (resource,) = (r for r in config.resources if r.generated)
+    assert resource.generated
+    lines: dict[str, bytes] = {}
+
+    def ask(step: str, questions: Sequence[Question]) -> list[Answer | None]:
+        answers: list[Answer | None] = []
+        for question in questions:
+            body = {"messages": question.messages, "tools": list(question.tools), **question.settings}
+            message = reply_to(body)
+            key = request_key(body)
+            lines[key] = json.dumps({"key": key, "message": message}).encode()
+            answers.append(answer_from({"choices": [{"message": message}]}))
+        return answers
+
+    made = make(recipe_of(config, resource, resource.generated, str), ask)
+    (tmp_path / "replies.jsonl").write_bytes(b"\n".join(lines.values()))
+    done = generate(tmp_path)
+    assert announced(done) == len(lines)
+    assert manifest(tmp_path)[0]["examples"] == len(made.training) > 20
+    assert "about $" in done.stdout

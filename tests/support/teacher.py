@@ -47,7 +47,7 @@ class _Handler(Handler):
     def do_POST(self) -> None:
         body = json.loads(self.content())
         self.server.note(body, self.headers.get("Authorization", ""))
-        message = self.server.twist(body, _message(body))
+        message = self.server.twist(body, reply_to(body))
         if isinstance(message, int):
             error = {"error": {"message": "no", "code": "refused"}}
             self.answer(message, json.dumps(error).encode(), ("Retry-After-Ms", "20"))
@@ -57,7 +57,8 @@ class _Handler(Handler):
             self.answer_json(200, {"model": "scribe-2026", "choices": [choice], "usage": usage})
 
 
-def _message(body: Body) -> Body:
+def reply_to(body: Body) -> Body:
+    """The message that answers a request."""
     text = body["messages"][-1]["content"]
     if body.get("tools"):
         return _called(text)

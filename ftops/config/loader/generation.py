@@ -18,7 +18,6 @@ from ftops.generation.names import DATASET, folder_of
 Fault = tuple[Keys, str, str, str]
 """Where, and a summary, a detail and a hint."""
 _SOURCES = ("deployment", "endpoint", "templates")
-_BY_MODEL = ("near", "ambiguous", "missing")
 
 
 def generated_of(draft: Draft) -> Generated | None:
