@@ -260,7 +260,9 @@ RESOURCE_TYPES: dict[str, ResourceType] = {
                 }
             ),
             immutable=frozenset({"*"}),
-            local=frozenset({"prompts", "tools", "system", "concurrency", "sku", "serving", "base_model"}),
+            local=frozenset(
+                {"prompts", "tools", "system", "concurrency", "budget", "sku", "serving", "base_model"}
+            ),
             same_account=("model", "baseline"),
             defaults={"samples": 1},
             model_attributes=frozenset({"best"}),

@@ -82,14 +82,18 @@ def test_latencies_are_those_of_new_answers_only(folder: Path) -> None:
     more = metrics(folder, *BOTH, "--samples", "3")[0]["latency"]
     assert more["answers"] == 40
     assert more["p95"]["milliseconds"] >= more["median"]["milliseconds"]
-    kept = [json.loads(line) for line in kept_lines(folder)]
-    assert {row["sku"] for row in kept if "key" in row} == {"GlobalStandard", "Standard"}
-    assert all(row["answer"]["milliseconds"] > 0 and row["at"] for row in kept if "key" in row)
+    kept = [row for row in map(json.loads, kept_lines(folder)) if "key" in row]
+    assert {row["sku"] for row in kept} == {"GlobalStandard", "Standard"}
+    assert all(row["answer"]["milliseconds"] > 0 and row["at"] for row in kept)
 
 
 def kept_lines(folder: Path) -> Iterator[str]:
     for file in (folder / ".ftops" / "answers").rglob("*.jsonl"):
         yield from file.read_text(encoding="utf-8").splitlines()
+
+
+def kept_keys(folder: Path) -> list[str]:
+    return [row["key"] for row in map(json.loads, kept_lines(folder)) if "key" in row]
 
 
 def test_every_report_has_tokens_and_costs(folder: Path) -> None:
@@ -223,3 +227,39 @@ outputs: {{cost: "${{evaluation.cost.metrics.cost_per_1000}}"}}
     assert run([*FTOPS, "apply", "-y"], tmp_path).returncode == 0
     kept = [json.loads(line) for line in kept_lines(tmp_path)]
     assert {row["sku"] for row in kept if "key" in row} == {"GlobalStandard", "Standard"}
+
+
+def test_the_budget_of_an_evaluation_is_for_each_run(folder: Path, tmp_path: Path) -> None:
+    spec = """\
+deployments:
+  nano: {model: gpt-4.1-nano-2025-04-14, sku: {name: Standard, capacity: 5}}
+evaluations:
+  cost:
+    model: gpt-4.1-nano-2025-04-14
+    baseline: none
+    prompts: prompts.json
+    tools: functions.json
+    budget: 0.001
+"""
+    for name in ("prompts.json", "functions.json"):
+        shutil.copy(folder / name, tmp_path)
+    (tmp_path / "ftops.yaml").write_text(spec)
+    (tmp_path / "ftops.catalog.yaml").write_text(UNKNOWN)
+    done = run([*FTOPS, "apply", "-y"], tmp_path)
+    assert done.returncode == 1
+    assert "its budget can't be kept: the price of gpt-4.1-nano-2025-04-14 isn't known" in done.stderr
+    (tmp_path / "ftops.catalog.yaml").unlink()
+    assert not kept_keys(tmp_path)
+    done = run([*FTOPS, "apply", "-y"], tmp_path)
+    assert done.returncode == 1
+    assert (
+        "of 20 answers are missing: the rest of the budget of $0.001 isn't enough"
+        in done.stdout + done.stderr
+    )
+    assert 2 < len(kept_keys(tmp_path)) < 20
+    for _ in range(5):
+        done = run([*FTOPS, "apply", "-y"], tmp_path)
+        if done.returncode == 0:
+            break
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(kept_keys(tmp_path)) == len(set(kept_keys(tmp_path))) == 20

@@ -148,6 +148,7 @@ class Evaluation(ResourceBlock, noun="an evaluation"):
     margin = optional(Number(0, 1, closed=True), "Difference that counts as equivalent.", 0.05)
     sku = optional(Sku, "SKU and capacity of temporary deployments.")
     concurrency = optional(Integer(1, 256, closed=True), "Requests at a time.", 8)
+    budget = optional(Number(above=0), "US dollars that a run may cost, by the catalogue's prices.")
 
 
 class GateBlock(Block, noun="`gate`"):

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from ftops.core.address import Address, Json
 from ftops.core.errors import FtopsError, Permanent, Temporary
+from ftops.core.model_names import base_of
 from ftops.core.normal_form import model as spelled
 from ftops.core.project import project_root
 from ftops.evaluation.answers import Answer, Answers, Failure, Grades, Question
@@ -135,7 +136,9 @@ class _Run:
     exists at a time."""
 
     def __init__(self, request: Request, service: Service, deployments: Deploys) -> None:
+        from ftops import catalog
         from ftops.evaluation.remote_graders import REMOTE
+        from ftops.evaluation.spending import Budget
 
         self._request = request
         self._service = service
@@ -152,6 +155,9 @@ class _Run:
         models |= {self._baseline: "the baseline"} if self._baseline else {}
         self._targets = [_Target(model, title, *_serving(model, existing)) for model, title in models.items()]
         asked = [grader for grader in self._inputs.graders if grader.type in REMOTE]
+        self._catalog = catalog.load(project_root(request.folder), os.environ)
+        budget: Any = request.inputs.get("budget")
+        self._budget = None if budget is None else Budget(float(budget))
         self._judges = {grader.name: self._judge(grader) for grader in asked}
         self._failure: Permanent | None = None
 
@@ -218,7 +224,7 @@ class _Run:
                 Asked(
                     target.deployment,
                     identity,
-                    self._service,
+                    self._within_budget(target.model, target.sku),
                     kept,
                     capacity if isinstance(capacity, int) else None,
                     str(target.sku.get("name") or ""),
@@ -267,17 +273,39 @@ class _Run:
 
     def _judge(self, grader: Grader) -> Asker:
         """Who decides: a deployment, by its name at the service, or the service."""
-        from ftops.evaluation.service_grader import GraderRuns
+        from ftops.evaluation.service_grader import GraderRuns, asks_a_model
 
         name, account = str(grader.options.get("model") or ""), self._request.account
         identity = f"{account}|graders"
         provider: Answers = GraderRuns(self._service)
+        if self._budget and not name and asks_a_model(grader):
+            raise self._unpriced(f"grader {grader.name}", "The service asks a model of its own.")
         if name:
-            identity, provider = f"{account}|{_served_by(name, self._existing)}", self._service
+            model, sku = _served_by(name, self._existing)
+            identity, provider = f"{account}|{model}", self._within_budget(model, sku)
             candidates = [target.model for target in self._targets if target.model != self._baseline]
             if any(identity == f"{account}|{model}" for model in candidates):
                 raise Permanent(f"{name} can't judge itself", "", "name a deployment of another model")
         return Asker(Asked(name or grader.name, identity, provider, self._request.kept_answers(identity)))
+
+    def _within_budget(self, model: str, sku: Mapping[str, Json]) -> Answers:
+        """The service, to ask a deployment of this model. Raises Permanent if its price isn't known."""
+        from ftops.evaluation.spending import Metered
+
+        if self._budget is None:
+            return self._service
+        base, name = base_of(model), str(sku.get("name") or "Standard")
+        prices = self._catalog.token_prices(model, "", name)
+        if prices is None:
+            raise self._unpriced(base, f"The catalogue has no price of {base} with the SKU {name}.")
+        return Metered(self._service, self._budget, prices, self._catalog.encoding(base))
+
+    def _unpriced(self, what: str, detail: str) -> Permanent:
+        return Permanent(
+            f"{self._request.address}: its budget can't be kept: the price of {what} isn't known",
+            detail,
+            "add it to ftops.catalog.yaml (docs/catalog.md says how), or remove `budget`",
+        )
 
     def _tidy_up(self, target: _Target) -> None:
         """Deletes the temporary deployment of a model."""
@@ -306,17 +334,15 @@ class _Run:
         return RemoteObject(_id(self._request.token), Status.TAINTED, attributes, message=message)
 
     def _evaluation(self) -> Evaluation:
-        from ftops import catalog
         from ftops.evaluation.evaluation import Given, evaluate
 
-        known = catalog.load(project_root(self._request.folder), os.environ)
         given = [
             Given(
                 target.model,
                 target.model,
                 target.answers or (),
                 target.grades,
-                prices=known.token_prices(target.model, "", str(target.sku.get("name") or "")),
+                prices=self._catalog.token_prices(target.model, "", str(target.sku.get("name") or "")),
             )
             for target in self._targets
         ]
@@ -366,15 +392,19 @@ def _serving(model: str, existing: Sequence[Existing]) -> tuple[str, Mapping[str
     """The name and the SKU of a deployment that serves a model and is ready; empty if there is none."""
     ready = (one for one in existing if one.remote.status is Status.READY)
     serving = (one for one in ready if spelled(_model_of(one)) == spelled(model))
-    return next(((one.name, _mapping((one.remote.inputs or {}).get("sku"))) for one in serving), ("", {}))
+    return next(((one.name, _sku_of(one)) for one in serving), ("", {}))
 
 
-def _served_by(name: str, existing: Sequence[Existing]) -> str:
-    """The model of a deployment. Raises Permanent if there is none of this name."""
-    model = next((_model_of(one) for one in existing if one.name.casefold() == name.casefold()), "")
-    if not model:
+def _sku_of(one: Existing) -> Mapping[str, Json]:
+    return _mapping((one.remote.inputs or {}).get("sku"))
+
+
+def _served_by(name: str, existing: Sequence[Existing]) -> tuple[str, Mapping[str, Json]]:
+    """The model and the SKU of a deployment. Raises Permanent if there is none of this name."""
+    found = next((one for one in existing if one.name.casefold() == name.casefold()), None)
+    if found is None or not _model_of(found):
         raise Permanent(f"there is no deployment {name} to judge", "", "name a deployment of the account")
-    return model
+    return _model_of(found), _sku_of(found)
 
 
 def _summary(result: Mapping[str, Json]) -> str:
