@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -84,13 +84,13 @@ class Budget:
         self._changed = threading.Condition()
 
     @contextmanager
-    def hold(self, dollars: float | None) -> Iterator[list[float]]:
-        """Holds what a request can cost; None: nobody knows, so all that is left. Waits for other requests if
-        only what they hold is missing. What it did cost is put into the list that it yields; nothing if it
-        failed. Raises Permanent if the budget isn't enough."""
+    def hold(self, most: Callable[[], float | None]) -> Iterator[list[float]]:
+        """Holds what a request can cost, as far as is known by then; None: nobody knows, so all that is left.
+        Waits for other requests if only what they hold is missing. What it did cost is put into the list that
+        it yields; nothing if it failed. Raises Permanent if the budget isn't enough."""
         paid: list[float] = []
         with self._changed:
-            while not self._has_room(dollars):
+            while not self._has_room(dollars := most()):
                 if not self._holders:
                     self.is_used_up = True
                     raise Permanent(f"the rest of the budget of ${self.limit:g} isn't enough")
@@ -124,19 +124,23 @@ class Metered:
         self._longest: Usage | None = None
 
     def ask(self, deployment: str, question: Question) -> Answer:
-        most = self._most(question)
-        with self._budget.hold(cost(most, self._prices) if most else None) as paid:
+        sent, limit = input_tokens(question, self._encoding), limit_of(question)
+
+        def most() -> float | None:
+            usage = self._most(sent, limit)
+            return cost(usage, self._prices) if usage else None
+
+        with self._budget.hold(most) as paid:
             answer = self._provider.ask(deployment, question)
-            usage = answer.usage if answer.usage.input else most or Usage()
+            usage = answer.usage if answer.usage.input else self._most(sent, limit) or Usage()
             paid.append(cost(usage, self._prices))
-        so_far = self._longest or Usage()
-        self._longest = Usage(max(so_far.input, usage.input), 0, max(so_far.output, usage.output))
+            so_far = self._longest or Usage()
+            self._longest = Usage(max(so_far.input, usage.input), 0, max(so_far.output, usage.output))
         return answer
 
-    def _most(self, question: Question) -> Usage | None:
+    def _most(self, sent: int | None, limit: int | None) -> Usage | None:
         """None: unknown."""
-        longest, limit = self._longest, limit_of(question)
-        sent = input_tokens(question, self._encoding)
+        longest = self._longest
         if longest is None:
             return None if sent is None or limit is None else Usage(sent, 0, limit)
         return Usage(max(sent or 0, longest.input), 0, longest.output if limit is None else limit)

@@ -182,7 +182,9 @@ def test_a_budget_stops_and_another_run_continues(folder: Path) -> None:
     sent = admin.count(CALLS)
     assert 5 < sent < 35
     spent = float(re.findall(r"requests weren't sent: of \$0.003, about \$(0\.\d+) are spent", told)[0])
-    assert spent <= 0.003
+    assert spent <= 0.003 + 0.0006, (
+        "only the first answer of each model, whose length nobody knows, exceeds it"
+    )
     found = json.loads(evaluate(folder, *BOTH, "--max-cost", "0.000001", "-o", "json", code=1)[0])
     assert not found["is_complete"]
     assert found["verdicts"] == {"mini": "incomplete"}

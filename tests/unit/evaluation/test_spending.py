@@ -117,6 +117,13 @@ def test_the_first_answer_of_unknown_length_is_asked_alone() -> None:
     assert service.asked == 1
 
 
+def test_those_who_waited_for_the_first_answer_know_its_length() -> None:
+    """All threads wait for it; none of them then takes the whole rest for itself."""
+    budget, service = Budget(0.4), Service()
+    assert ask_all(Metered(service, budget, PRICES, O200K), 20, 20) == 3
+    assert budget.spent == pytest.approx(0.33)
+
+
 def test_an_answer_without_a_usage_costs_what_it_could_have() -> None:
     class Silent:
         def ask(self, deployment: str, question: Question) -> Answer:
