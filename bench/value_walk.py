@@ -92,7 +92,7 @@ def _run(command: str, folder: Path) -> None:
     with redirect_stdout(StringIO()) as shown:
         code = run([*_COMMANDS[command]])
     sys.setprofile(None)
-    if code not in (0, 2):
+    if code not in (0, 2, 5):
         sys.exit(f"`ftops {command}` ended with {code}: {shown.getvalue()}")
     print(json.dumps(sorted(walk.seen)))
 

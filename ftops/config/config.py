@@ -214,6 +214,22 @@ class Config(Struct, frozen=True):
         """The providers of all resources."""
         return frozenset({resource.provider for resource in self.resources})
 
+    @property
+    def by_address(self) -> Mapping[Address, Resource]:
+        return {resource.address: resource for resource in self.resources}
+
+    def paths_that_judge(self, dataset: Address) -> Iterator[Value]:
+        """The paths of what models are judged by that learn from a dataset: the validation data of its jobs,
+        and the prompts of evaluations."""
+        paths = {str(r.address).partition(".")[2]: r.inputs.get("path") for r in self.resources}
+        for resource in self.resources:
+            kind, validation = kind_of(resource.address), resource.data.get("validation")
+            if validation and kind.trains and resource.data.get("training") == dataset:
+                yield paths.get(str(validation).partition(".")[2])
+            if kind.is_record:
+                prompts = str(resource.inputs.get("prompts"))
+                yield paths.get(prompts) or prompts
+
     def named_paths(self) -> Iterator[NamedPath]:
         """Every path that is read or written for this config, and that files of the project can change."""
         for resource in self.resources:

@@ -8,10 +8,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from ftops.config.config import Config, Resource
-from ftops.core.address import Address, Reference, Value
+from ftops.config.model_references import started_from
+from ftops.core.address import Address, Value
 from ftops.core.errors import Diagnostic, SpecError
-from ftops.core.model_names import base_of
-from ftops.core.resource_types import is_tuned, kind_of
 
 BASE_MODEL, SERVING, NO_BASELINE = "base_model", "serving", "none"
 """What `baseline` can be, beside a model."""
@@ -33,10 +32,9 @@ def with_prompts(resource: Resource, config: Config, data: Mapping[str, str]) ->
 
 def _baseline(resource: Resource, config: Config) -> dict[str, Value]:
     wanted = resource.inputs["baseline"]
-    resources = {other.address: other for other in config.resources}
     candidates: Any = resource.inputs.get("candidates") or [None]
     evaluated = resource.inputs.get("model") or candidates[0]
-    base = _base(evaluated, resources)
+    base = started_from(evaluated, config.by_address)
     if wanted == SERVING:
         served = _gated(resource.address, config)
         if served is None:
@@ -49,21 +47,6 @@ def _baseline(resource: Resource, config: Config) -> dict[str, Value]:
         what = "`base_model` isn't known: what is evaluated isn't the model of a job"
         raise _problem(what, "name the model in `baseline`, or write `baseline: none`", resource)
     return {"baseline": base}
-
-
-def _base(value: Value, resources: Mapping[Address, Resource]) -> Value:
-    """The model that a fine-tuned one started from; None if `value` leads to none."""
-    for _ in resources:
-        if not isinstance(value, Reference):
-            break
-        source = resources.get(value.address)
-        if source is None:
-            return None
-        candidates: Any = source.inputs.get("candidates") or [None]
-        value = source.inputs.get("model") or candidates[0]
-        if kind_of(source.address).trains:
-            return value
-    return base_of(value) if isinstance(value, str) and is_tuned(value) else None
 
 
 def _gated(evaluation: Address, config: Config) -> Value:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from ftops.config.config import Resource
 from ftops.core.address import Address, Reference, Value
@@ -33,3 +34,18 @@ def referenced_model(
     if is_tuned(value):
         return ModelName(base_of(value), tuned=True, literal="" if tuned else value)
     return ModelName(value, version, tuned)
+
+
+def started_from(value: Value, resources: Mapping[Address, Resource]) -> Value:
+    """The model that a fine-tuned one started from; None if `value` leads to none."""
+    for _ in resources:
+        if not isinstance(value, Reference):
+            break
+        source = resources.get(value.address)
+        if source is None:
+            return None
+        candidates: Any = source.inputs.get("candidates") or [None]
+        value = source.inputs.get("model") or candidates[0]
+        if kind_of(source.address).trains:
+            return value
+    return base_of(value) if isinstance(value, str) and is_tuned(value) else None

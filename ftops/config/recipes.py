@@ -79,18 +79,7 @@ def _with_model(config: Config, teacher: Teacher, place: Place) -> Teacher:
 def _kept_out(config: Config, resource: Resource) -> list[str]:
     """Files with what models are judged by: the validation data of jobs that learn from this dataset, and the
     prompts of evaluations. Without parts of the recording itself."""
-    by_address = {r.address: r for r in config.resources}
-    paths = {str(a).partition(".")[2]: r.inputs.get("path") for a, r in by_address.items()}
-    named: list[object] = []
-    for other in config.resources:
-        kind = kind_of(other.address)
-        validation = other.data.get("validation")
-        if kind.trains and validation and other.data.get("training") == resource.address:
-            named.append(by_address[validation].inputs.get("path") if validation in by_address else None)
-        if kind.is_record:
-            prompts = str(other.inputs.get("prompts"))
-            named.append(paths.get(prompts) or prompts)
-    texts = dict.fromkeys(path for path in named if isinstance(path, str))
+    texts = dict.fromkeys(path for path in config.paths_that_judge(resource.address) if isinstance(path, str))
     return [file for path in texts if not _is_own(path, resource) for file in _files(config, path)]
 
 

@@ -13,7 +13,7 @@ from ftops.core.snippets import command, in_spec, moved_block
 from ftops.planning.decision import Decision
 from ftops.planning.gating import gates_of
 from ftops.planning.plan import Action, Change, Drift, Mode
-from ftops.state.state import ResourceState, Source, State, recorded_objects
+from ftops.state.state import Source, State, recorded_objects
 
 _REMOVING = (Action.DELETE, Action.FORGET)
 _DESTROYING = (Action.DELETE, Action.REPLACE)
@@ -142,13 +142,13 @@ def check_owners(after: State, changes: Iterable[Change], accounts: Mapping[str,
     the state with everything that the plan records before its first step."""
     owners: dict[_Object, Source] = {}
     for source, record in recorded_objects(after.resources, after.deposed):
-        one = _object(record, accounts)
+        one = _object(record.provider, record.address.kind, record.remote_id, accounts)
         if is_exclusive(*one[:2]) and owners.setdefault(one, source) != source:
             raise Blocked([_two_owners(owners[one], source, record.remote_id)])
     deposing = {(change.address, change.deposes) for change in changes if change.deposes}
     steps: dict[_Object, Source] = {}
     for change in changes:
-        one = _object(change, accounts)
+        one = _object(change.provider, change.address.kind, change.remote_id, accounts)
         if not change.remote_id or change.action is Action.REPLACE or not is_exclusive(*one[:2]):
             continue  # a replaced object is deleted in a step of its own
         source = (change.address, "" if (change.address, change.deposed) in deposing else change.deposed)
@@ -162,8 +162,8 @@ _Object = tuple[str, str, str]
 """Account, kind, and id in lower case."""
 
 
-def _object(one: ResourceState | Change, accounts: Mapping[str, str]) -> _Object:
-    return accounts.get(one.provider, one.provider), one.address.kind, one.remote_id.casefold()
+def _object(provider: str, kind: str, remote_id: str, accounts: Mapping[str, str]) -> _Object:
+    return accounts.get(provider, provider), kind, remote_id.casefold()
 
 
 FOR_ONE_OBJECT = "are recorded for the same object"

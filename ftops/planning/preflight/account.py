@@ -136,7 +136,7 @@ def long_enough(situation: Situation) -> Iterator[Diagnostic]:
 def shared(situation: Situation) -> Iterator[Diagnostic]:
     """Two providers for one account don't use a name twice. Within one provider, the loader refuses it."""
     declared: dict[tuple[str, str], list[Resource]] = {}
-    for resource in (r for r in situation.resources.values() if kind_of(r.address).serves):
+    for resource in situation.declared(lambda kind: kind.serves):
         home = situation.homes.get(resource.provider, resource.provider)
         name = _name(resource.inputs) if is_exclusive(home, resource.address.kind) else ""
         if name:

@@ -44,6 +44,10 @@ class Situation:
     _offered: dict[tuple[str, ModelName], OfferedModel | None] = field(default_factory=dict, init=False)
     """A cache: many resources have the same model, and accounts list hundreds."""
 
+    def declared(self, kinds: Callable[[ResourceType], bool]) -> list[Resource]:
+        """The declared resources of these kinds."""
+        return [resource for address, resource in self.resources.items() if kinds(kind_of(address))]
+
     def concerned(
         self, is_wanted: Wanted, actions: Iterable[Action] = MAKES, provider: str = ""
     ) -> Iterator[Change]:
