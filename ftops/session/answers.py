@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from msgspec import Struct
 
 from ftops.config.config import Config
-from ftops.core.errors import StateError
+from ftops.core.errors import FtopsError, StateError
 from ftops.evaluation.kept_answers import KeptAnswers
 from ftops.state.backends.bucket_interface import Bucket, Conflict
 from ftops.state.backends.factory import state_bucket, state_keys
@@ -23,6 +23,29 @@ _FOLDER = "answers/"
 def kept_answers(config: Config, model: str, fresh: bool = False) -> KeptAnswers:
     """Raises UsageError, StateError."""
     return KeptAnswers(config.project, model, fresh, shared_answers(config))
+
+
+class Keeper:
+    """Gives the kept answers of a run, by model. What isn't shared yet is shared at its end, even
+    if the run was stopped during an evaluation. If that fails, the next run shares it."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._given: list[KeptAnswers] = []
+
+    def __call__(self, model: str) -> KeptAnswers:
+        kept = kept_answers(self._config, model)
+        self._given.append(kept)
+        return kept
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for kept in self._given:
+            with suppress(FtopsError), kept.asking(seconds=0) as is_free:
+                if is_free:
+                    kept.share(now=True)
 
 
 def shared_answers(config: Config) -> BucketSegments | None:

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
-from functools import partial
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -206,10 +205,11 @@ class Session(Struct):
     ) -> Report:
         from ftops.applying.provider_calls import Context, new_token
         from ftops.applying.run import Apply
-        from ftops.session.answers import kept_answers
+        from ftops.session.answers import Keeper
 
         state, journal = self._begin()
         check = self._hold.check if self._hold is not None else lambda: None
+        keeper = Keeper(self.config)
         context = Context(
             self.config.folder,
             self.providers,
@@ -218,7 +218,7 @@ class Session(Struct):
             clock=self.clock,
             new_token=lambda: new_token(state.lineage),
             accounts=accounts_of(self.config),
-            kept_answers=partial(kept_answers, self.config),
+            kept_answers=keeper,
             check=check,
         )
 
@@ -230,7 +230,8 @@ class Session(Struct):
         if self._hold is not None:
             self._hold.when_lost(run.stop)
         try:
-            report = run.run(outputs)
+            with keeper:
+                report = run.run(outputs)
         except BaseException:
             journal.close()
             self._state = None

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
+import signal
+import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from ftops.config.loader import load
 from ftops.core.errors import StateError
 from ftops.evaluation import kept_answers
 from ftops.evaluation.answer_archive import list_answers, older, prune
 from ftops.evaluation.answers import Answer
 from ftops.evaluation.kept_answers import KeptAnswers
-from ftops.session.answers import BucketSegments
+from ftops.session.answers import BucketSegments, Keeper, shared_answers
 from ftops.state.backends.bucket_interface import Bucket
 from ftops.state.backends.bucket_services import CLIENT, RETRIES, open_bucket
 from ftops.state.encryption import Keys, key_of
-from tests.support.command import run
-from tests.support.embedded import SPEC, Folder
+from tests.support.command import environment, run
+from tests.support.embedded import SPEC, Folder, wait_until
+from tests.support.emulator_admin import Admin
 from tests.support.proxy import proxy
 from tests.support.servers import Service
 
@@ -258,6 +264,26 @@ def test_old_answers_are_deleted_everywhere(place: Place, monkeypatch: pytest.Mo
     assert list_answers(place.root / "d", shared) == []
 
 
+@pytest.mark.parametrize("service", ["s3"], indirect=True)
+@pytest.mark.parametrize("is_interrupted", [False, True])
+def test_a_run_that_ends_shares_what_it_has(service: Service, tmp_path: Path, is_interrupted: bool) -> None:
+    """An apply stops in the middle of an evaluation; answers were neither many nor old."""
+    place = service.spec(path=f"keeper-{next(_numbers)}")
+    folder = Folder.make(tmp_path, SPEC.replace("ftops: {name: small}\n", place))
+    loaded = load(folder.path, environ={})
+    shared = shared_answers(loaded)
+    assert shared is not None
+    with suppress(KeyboardInterrupt), Keeper(loaded) as keeper:
+        kept = keeper("m")
+        with kept.asking():
+            kept.add("k", Answer("1"))
+            kept.share(now=False)
+        assert shared.names() == []
+        if is_interrupted:
+            raise KeyboardInterrupt
+    assert len(shared.names()) == 1
+
+
 PROMPTS = json.dumps({"all": {f"What is {n} plus {n}?": f"It is {2 * n}." for n in range(40)}})
 
 
@@ -279,3 +305,31 @@ def test_a_second_machine_asks_nothing(service: Service, tmp_path: Path) -> None
     assert "40 requests to send, 0 answers cached" in ftops(*words)
     (folder.path / ".ftops" / "answers").rename(tmp_path / "elsewhere")
     assert "0 requests to send, 40 answers cached" in ftops(*words)
+
+
+@pytest.mark.parametrize("service", ["s3"], indirect=True)
+def test_a_run_that_is_stopped_shares_what_it_has(service: Service, tmp_path: Path) -> None:
+    folder = Folder.make(
+        tmp_path, SPEC.replace("ftops: {name: small}\n", service.spec(path=f"stop-{next(_numbers)}"))
+    )
+    (folder.path / "prompts.json").write_text(PROMPTS, encoding="utf-8")
+    words = ("eval", "--deployment", "prod", "--prompts", "prompts.json", "-y")
+    environ = environment(service.environ)
+    assert run(folder.command("apply", "-y"), folder.path, service.environ).returncode == 0
+    admin = Admin(folder.path / "cloud", lambda: run(folder.command("plan"), folder.path, service.environ))
+    admin.post("faults", {"match": "POST *chat/completions*", "delay": 0.3, "times": -1})
+    answers = folder.path / ".ftops" / "answers"
+
+    def count() -> int:
+        return sum(file.read_text(encoding="utf-8").count('"key"') for file in answers.glob("*.jsonl"))
+
+    with subprocess.Popen(folder.command(*words), cwd=folder.path, env=environ) as process:
+        wait_until(lambda: process.poll() is not None or count() >= 5)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(120) == 130
+    answers.rename(tmp_path / "elsewhere")
+    admin.delete("faults")
+    said = run(folder.command(*words), folder.path, service.environ).stderr
+    found = re.search(r"(\d+) requests to send, (\d+) answers cached", said)
+    assert found is not None, said
+    assert int(found[2]) >= 5
