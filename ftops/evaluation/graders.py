@@ -15,7 +15,7 @@ from ftops.evaluation.schemas import Identity, Schema, kept_validator, matches
 from ftops.evaluation.values import Miss, Rule
 
 VERSION = 1
-"""Of what graders decide. Recorded with results, so that a new rule grades kept answers again."""
+"""Of what graders decide. With a new one, evaluations grade their cached answers again."""
 LONGEST_SIMILAR = 20_000
 """Characters of a text that similarity is computed of; a longer one has no grade."""
 

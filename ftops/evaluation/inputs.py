@@ -17,6 +17,7 @@ from ftops.evaluation.agreement import read_labels
 from ftops.evaluation.evaluation import Inputs
 from ftops.evaluation.expectations import tools_problem
 from ftops.evaluation.grader_table import read_graders
+from ftops.evaluation.graders import VERSION
 from ftops.evaluation.prompts import read_prompts
 from ftops.evaluation.remote_graders import check_fields
 
@@ -59,10 +60,10 @@ def load(inputs: Mapping[str, Any], folder: Path, project: Path) -> Inputs:
 
 
 def digest(inputs: Inputs) -> str:
-    """`sha256:…` of all that prompts, tools and system message say: not of the order of prompts, blanks or
-    line ends."""
+    """`sha256:…` of all that prompts, tools, system message and labels say, and of how ftops grades: not of
+    the order of prompts, blanks or line ends."""
     prompts = sorted(_canonical(prompt) for prompt in inputs.prompts)
-    said = _canonical((inputs.tools, inputs.system))
+    said = _canonical((VERSION, inputs.tools, inputs.system, inputs.labels))
     content = b"\n".join((said, *prompts))
     return f"sha256:{sha256(content).hexdigest()}"
 

@@ -12,11 +12,11 @@ from msgspec import Struct
 
 from ftops.evaluation.schemas import ANY, Part, Schema, matches, resolver_of
 
-MISSES = (
+MissKind = Literal[
     "no_call", "wrong_function", "wrong_count", "invalid_json", "missing", "unexpected", "wrong_type",
-    "wrong_value", "truncated", "filtered",
-)  # fmt: skip
-"""Every wrong answer has one of these classes."""
+    "wrong_value", "truncated", "filtered", "unanswered", "ungraded",
+]  # fmt: skip
+"""Every answer that isn't right has one of these classes; the last two are no grade."""
 OPERATORS = ("one_of", "range", "regex", "any", "optional", "absent", "literal")
 """What stands in place of an expected value, as the only key of an object."""
 _KINDS: Mapping[type, str] = {int: "number", float: "number"}
@@ -37,9 +37,9 @@ EXACT = Rule()
 
 
 class Miss(Struct, frozen=True):
-    """Why an answer is wrong: a class of MISSES, where, and in words."""
+    """Why an answer isn't right: its class, where, and in words."""
 
-    kind: str
+    kind: MissKind
     where: str = ""
     detail: str = ""
 
@@ -120,7 +120,7 @@ class Values:
         return None if _HOLDS[operator](value, actual) else Miss("wrong_value", where, _got(expected, actual))
 
     def _one_of(self, expected: Any, actual: Any, part: Part, where: str) -> Miss | None:
-        kinds = set()
+        kinds = set[MissKind]()
         for option in expected["one_of"]:
             miss = self.compare(option, actual, part.schema, where)
             if miss is None:

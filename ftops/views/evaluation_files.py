@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from html import escape
 from xml.etree import ElementTree as ET
@@ -207,7 +207,7 @@ def _answers(evaluation: Evaluation) -> Iterator[str]:
     yield "</tbody></table></div>"
 
 
-def _select(name: str, values: list[str]) -> str:
+def _select(name: str, values: Sequence[str]) -> str:
     options = "".join(f'<option value="{escape(v, quote=True)}">{_html(v)}</option>' for v in values)
     return f'<label>{name} <select name="{name}"><option value="">all</option>{options}</select></label>'
 

@@ -32,11 +32,17 @@ JUDGE = {
     "passing": ["acted"],
 }
 SPEC = """
+ftops: {name: graders}
+hyperparameters:
+  steady: {n_epochs: 3, batch_size: 8, learning_rate_multiplier: 1}
 datasets:
+  train: {path: data/train.generated/dataset.jsonl, format: chat}
   judged: {path: data/judged.jsonl, format: chat}
 jobs:
+  copilot: {model: gpt-4o-mini-2024-07-18, training: train, hyperparameters: steady, seed: 105}
   judge: {model: gpt-4o-mini-2024-07-18, training: judged, hyperparameters: steady, seed: 3, suffix: judge}
 deployments:
+  copilot: {model: "${job.copilot.fine_tuned_model}", sku: {name: Standard, capacity: 1}}
   judge: {model: "${job.judge.fine_tuned_model}", sku: {name: Standard, capacity: 1}}
 """
 
@@ -56,7 +62,7 @@ def judgements() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def applied(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = quickstart(tmp_path_factory.mktemp("graders"))
-    (folder / "judge.yaml").write_text(SPEC, encoding="utf-8")
+    (folder / "ftops.yaml").write_text(SPEC, encoding="utf-8")
     (folder / "data" / "judged.jsonl").write_text("\n".join(judgements()), encoding="utf-8")
     (folder / "six.json").write_text(json.dumps({"six": PROMPTS}), encoding="utf-8")
     done = run([*FTOPS, "apply", "-y"], folder)
@@ -251,6 +257,10 @@ def test_what_cannot_be_graded_is_said_before_anything_is_asked(
     assert admin.count("/chat/completions") == 0
 
 
+def agreement_in(folder: Path) -> Any:
+    return json.loads(run([*FTOPS, "output", "-o", "json"], folder).stdout)["outputs"]["agrees"]["value"]
+
+
 def test_a_judge_in_a_spec(folder: Path, admin: Admin) -> None:
     """The last test: the evaluation stays."""
     (folder / "people.jsonl").write_text(labels(), encoding="utf-8")
@@ -263,5 +273,11 @@ def test_a_judge_in_a_spec(folder: Path, admin: Admin) -> None:
     done = run([*FTOPS, "apply", "-y"], folder)
     assert done.returncode == 0, done.stdout + done.stderr
     assert admin.count("/chat/completions") == 6 + 6 + 10
-    shown = json.loads(run([*FTOPS, "output", "-o", "json"], folder).stdout)["outputs"]["agrees"]["value"]
-    assert shown == {"acted": pytest.approx(0.8)}
+    assert agreement_in(folder) == {"acted": pytest.approx(0.8)}
+    requests = admin.count("/chat/completions")
+    assert "evaluation.judged" not in run([*FTOPS, "plan"], folder).stdout
+    (folder / "people.jsonl").write_text(labels().replace('"declined"', '"acted"', 1), encoding="utf-8")
+    assert "evaluation.judged" in run([*FTOPS, "plan"], folder).stdout
+    assert run([*FTOPS, "apply", "-y"], folder).returncode == 0
+    assert agreement_in(folder) == {"acted": 1.0}
+    assert admin.count("/chat/completions") == requests
