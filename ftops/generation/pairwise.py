@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import product
+from math import prod
 
 Row = tuple[int, ...]
+MOST_ROWS = 50_000
 _OPEN = -1
 """A parameter of a row whose value doesn't matter yet."""
 
 
 def pairwise(sizes: Sequence[int]) -> list[Row]:
     """Rows of indices, one for each parameter with so many values. Each pair of values of two parameters is
-    in a row; so is each value. In an order that depends on nothing else (in-parameter-order, Lei and Tai)."""
+    in a row; so is each value. In an order that depends on nothing else (in-parameter-order, Lei and Tai).
+    Raises ValueError if there are too many."""
     if not sizes or 0 in sizes:
         return [] if sizes else [()]
+    if prod(sorted(sizes)[-2:]) > MOST_ROWS:
+        raise ValueError(f"two parameters have more than {MOST_ROWS:,} pairs of values")
     order = sorted(range(len(sizes)), key=lambda i: (-sizes[i], i))
     ranked = [sizes[i] for i in order]
     rows = [list(row) for row in product(*map(range, ranked[:2]))]

@@ -82,9 +82,9 @@ def write_recording(
     files[MANIFEST] = [dump(header), *map(canonical, _rows(made))]
     try:
         refuse_outside(folder, root)
-        for name in (DATASET, HELD_OUT, ANSWERS):
-            if name not in files:
-                (folder / name).unlink(missing_ok=True)
+        unused = [folder / name for name in (DATASET, HELD_OUT, ANSWERS) if name not in files]
+        for path in (*unused, *folder.glob(".*.tmp")):  # what a run that was killed has left
+            path.unlink(missing_ok=True)
     except OSError as error:
         raise unwritable(folder, error) from error
     for name, lines in files.items():

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
 from math import ceil, floor
 from typing import Any
 
@@ -21,6 +23,8 @@ MOST_VALUES = 2_000
 """Of one parameter."""
 PLACEHOLDER = "\ue000"
 """The start of what stands for a text that isn't known yet, and takes part in counting only."""
+_LIMITS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
+_LARGEST_WHOLE = 2**53
 _REACH = 100
 """How far values go if a number has no upper or lower limit."""
 
@@ -106,8 +110,8 @@ class FunctionValues:
             columns = {str(i): self._values(part, f"{path}.{i}", depth) for i, part in enumerate(first)}
             return [list(row.values()) for row in _rows(columns)]
         items = self._values(schema.get("items") or {}, f"{path}.item", depth)
-        least = max(1, schema.get("minItems", 0))
-        most = min(least + 2, schema.get("maxItems", least + 2))
+        least = max(1, int(schema.get("minItems", 0)))
+        most = min(least + 2, int(schema.get("maxItems", least + 2)))
         if schema.get("uniqueItems"):
             most = min(most, len(items))
         if not items or most < least:
@@ -130,40 +134,49 @@ def _rows(parameters: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
 
 def _numbers(schema: Schema, is_whole: bool, choice: Choice, path: str) -> list[float]:
     """Both ends, and between them others that are the same for the same seed."""
-    step = schema.get("multipleOf", 1 if is_whole else 0.01)
+    step = _exact(schema.get("multipleOf", 1 if is_whole else 0.01))
     low, high = limits(schema, step)
     if low is None:
-        low = 0 if high is None or high > 0 else high - _REACH
+        low = Fraction(0) if high is None or high > 0 else high - _REACH
     if high is None:
         high = low + _REACH
-    first, last = ceil(low / step - 1e-9), floor(high / step + 1e-9)
+    first, last = ceil(low / step), floor(high / step)
     if last < first:
-        return [] if is_whole or "multipleOf" in schema else [low]
+        return [] if is_whole or "multipleOf" in schema else [as_number(low)]
     wanted = {first, last} if choice.numbers > 1 else {(first + last) // 2}
     turn = 0
     while len(wanted) < min(choice.numbers, last - first + 1):
         wanted.add(first + draw(choice.seed, path, turn) % (last - first + 1))
         turn += 1
-    return [_number(i * step, is_whole) for i in sorted(wanted)]
+    return [as_number(i * step) for i in sorted(wanted)]
 
 
-def limits(schema: Schema, step: float) -> tuple[float | None, float | None]:
+def limits(schema: Schema, step: Fraction) -> tuple[Fraction | None, Fraction | None]:
     """The least and the largest value; None if there is no limit."""
-    lows = [schema.get("minimum"), _plus(schema.get("exclusiveMinimum"), step)]
-    highs = [schema.get("maximum"), _plus(schema.get("exclusiveMaximum"), -step)]
+    found = {key: _exact(schema[key]) for key in _LIMITS if key in schema}
+    lows = [found.get("minimum"), *(n + step for key, n in found.items() if key == "exclusiveMinimum")]
+    highs = [found.get("maximum"), *(n - step for key, n in found.items() if key == "exclusiveMaximum")]
     return (
         max((n for n in lows if n is not None), default=None),
         min((n for n in highs if n is not None), default=None),
     )
 
 
-def _plus(number: Any, step: float) -> float | None:
-    return None if number is None or isinstance(number, bool) else number + step
+def _exact(number: float) -> Fraction:
+    """As it is written: 0.1 is a tenth."""
+    return Fraction(str(number))
 
 
-def _number(value: float, is_whole: bool) -> float:
-    rounded = round(float(value), 10)
-    return int(rounded) if is_whole or rounded.is_integer() else rounded
+def as_number(value: Fraction) -> float:
+    """Whole, if it is and JSON of other programs can hold it."""
+    return int(value) if value.denominator == 1 and abs(value) < _LARGEST_WHOLE else _float(value)
+
+
+def _float(value: Fraction) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return sys.float_info.max if value > 0 else -sys.float_info.max
 
 
 def _is_open(values: Iterable[Any]) -> bool:

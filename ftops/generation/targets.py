@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from fractions import Fraction
 from functools import cached_property
 from hashlib import sha256
 from typing import Any
@@ -11,8 +13,8 @@ from msgspec import Struct
 
 from ftops.core.errors import Diagnostic, SpecError
 from ftops.dataset.files.jsonl_io import canonical
-from ftops.evaluation.schemas import Schema, resolver_of
-from ftops.generation.schema_values import ABSENT, Choice, FunctionValues, limits
+from ftops.evaluation.schemas import Schema, json_validator, resolver_of
+from ftops.generation.schema_values import ABSENT, Choice, FunctionValues, as_number, limits
 
 
 class Target(Struct, frozen=True, dict=True):
@@ -58,12 +60,14 @@ def _no_call(name: str, parameters: Mapping[str, Sequence[Any]]) -> Diagnostic:
 
 def free_parameters(schemas: Mapping[str, Schema], choice: Choice) -> list[tuple[str, str]]:
     """Functions and required parameters that need words."""
-    return [
-        (name, parameter)
-        for name, schema in schemas.items()
-        for parameter, values in FunctionValues(name, schema, choice).parameters().items()
-        if values in ([], [ABSENT])
-    ]
+    found = []
+    for name, schema in schemas.items():
+        with suppress(ValueError):  # `targets_of` reports it
+            parameters = FunctionValues(name, schema, choice).parameters()
+            found += [
+                (name, parameter) for parameter, values in parameters.items() if values in ([], [ABSENT])
+            ]
+    return found
 
 
 def out_of_range(schemas: Mapping[str, Schema], targets: Sequence[Target]) -> Iterator[Target]:
@@ -73,19 +77,21 @@ def out_of_range(schemas: Mapping[str, Schema], targets: Sequence[Target]) -> It
         for parameter in target.arguments:
             first.setdefault((target.function, parameter), target)
     for (name, parameter), target in first.items():
-        resolver = resolver_of(schemas[name])
+        validator, resolver = json_validator(schemas[name]), resolver_of(schemas[name])
         part = resolver.resolve(schemas[name])["properties"].get(parameter)
         for value in _outside(resolver.resolve(part)):
-            yield Target(name, {**target.arguments, parameter: value})
+            arguments = {**target.arguments, parameter: value}
+            if not validator.is_valid(arguments):
+                yield Target(name, arguments)
 
 
 def _outside(schema: Schema) -> Iterator[float]:
     if schema.get("type") not in ("integer", "number") or "enum" in schema:
         return
-    step = schema.get("multipleOf", 1)
+    step = Fraction(str(schema.get("multipleOf", 1)))
     low, high = limits(schema, step)
     if low is not None:
-        yield -high if low >= 0 and high is not None and high > 0 else low - step
+        yield as_number(-high if low >= 0 and high is not None and high > 0 else low - step)
     if high is not None:
-        yield high + step
-        yield high * 10 if high > 0 else high + 10 * step
+        yield as_number(high + step)
+        yield as_number(high * 10 if high > 0 else high + 10 * step)

@@ -329,19 +329,35 @@ def test_a_validator_sees_no_keys(tmp_path: Path) -> None:
     ftops(tmp_path, "data", "generate", "--allow-validator", SOME_KEY="secret")
 
 
-@pytest.mark.parametrize("name", ["dataset.jsonl", "manifest.jsonl"])
-def test_killed_between_two_files_it_is_generated_again(tmp_path: Path, name: str) -> None:
-    """The state after a kill: the new dataset with the old manifest, or no manifest at all."""
+KILLED = """
+import os, signal, sys
+left, replace = [int(sys.argv.pop(1))], os.replace
+def killing(*paths, **more):
+    left[0] -= 1
+    if left[0] < 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    replace(*paths, **more)
+os.replace = killing
+from ftops.__main__ import main
+sys.exit(main())
+"""
+"""Ends before the nth file gets its name."""
+
+
+@pytest.mark.parametrize("files", range(4))
+def test_killed_between_two_files_it_is_generated_again(tmp_path: Path, files: int) -> None:
     generate(write_spec(tmp_path))
-    old = recording(tmp_path)
-    generate(write_spec(tmp_path, {"seed": 8}))
-    new = recording(tmp_path)
-    folder = tmp_path / "data" / "train.generated"
-    (folder / name).write_bytes(old[name])
-    (folder / f".{name}.1.tmp").write_bytes(b"half")
-    ftops(tmp_path, *PLAN, code=1)
+    generate(write_spec(tmp_path, {"seed": 8, "held_out": 0.2}))
+    whole = recording(tmp_path)
+    generate(write_spec(tmp_path))
+    write_spec(tmp_path, {"seed": 8, "held_out": 0.2})
+    done = run([sys.executable, "-c", KILLED, str(files), "data", "generate"], tmp_path)
+    assert done.returncode == (-9 if files < len(whole) else 0)
+    if files < len(whole):
+        assert "not generated yet as it is now" in ftops(tmp_path, *PLAN, code=1).stderr
     generate(tmp_path)
-    assert {k: v for k, v in recording(tmp_path).items() if not k.startswith(".")} == new
+    assert recording(tmp_path) == whole
+    ftops(tmp_path, *PLAN)
 
 
 def test_only_the_dataset_that_is_named(tmp_path: Path) -> None:

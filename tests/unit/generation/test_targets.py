@@ -14,7 +14,7 @@ from ftops.dataset.files.jsonl_io import canonical
 from ftops.evaluation.schemas import json_validator
 from ftops.generation.pairwise import pairwise
 from ftops.generation.schema_values import ABSENT, Choice, FunctionValues
-from ftops.generation.targets import out_of_range, targets_of
+from ftops.generation.targets import free_parameters, out_of_range, targets_of
 
 
 @given(st.lists(st.integers(1, 5), max_size=6))
@@ -164,3 +164,53 @@ def test_numbers_outside_of_the_limits() -> None:
     validator = json_validator(schema)
     assert [target.arguments["speed"] for target in found] == [-70, 71, 700]
     assert not any(validator.is_valid(target.arguments) for target in found)
+
+
+KEYWORDS = [
+    *("type", "enum", "const", "items", "properties", "required", "anyOf", "allOf", "$ref", "minimum"),
+    *("maximum", "exclusiveMinimum", "multipleOf", "minItems", "maxItems", "prefixItems", "examples"),
+    *("default", "uniqueItems", "a", "b"),
+]
+SCALARS = st.one_of(
+    st.none(), st.booleans(), st.integers(-3, 3), st.floats(), st.text(max_size=3), st.just(1e308)
+)
+ODD = st.recursive(
+    SCALARS,
+    lambda parts: st.one_of(
+        st.lists(parts, max_size=3), st.dictionaries(st.sampled_from(KEYWORDS), parts, max_size=4)
+    ),
+    max_leaves=12,
+)
+TYPED = st.tuples(st.sampled_from(["integer", "number", "array", "object", "string"]), ODD).map(
+    lambda pair: {"type": pair[0], **(pair[1] if isinstance(pair[1], dict) else {})}
+)
+
+
+@given(st.dictionaries(st.sampled_from("ab"), TYPED | ODD, max_size=2))
+def test_a_schema_that_cannot_be_used_is_an_error_and_nothing_worse(properties: Any) -> None:
+    schema = {"type": "object", "properties": properties, "required": ["a"]}
+    free_parameters({"f": schema}, Choice())
+    try:
+        targets = targets_of({"f": schema}, Choice())
+    except SpecError:
+        return
+    validator = json_validator(schema)
+    assert all(validator.is_valid(target.arguments) for target in targets)
+    assert not any(validator.is_valid(target.arguments) for target in out_of_range({"f": schema}, targets))
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "number", "minimum": -1e308, "maximum": 1e308},
+        {"type": "integer", "minimum": -1e308, "maximum": 1e308},
+        {"type": "number", "multipleOf": 1e-300},
+        {"type": "number", "multipleOf": 1e300, "maximum": 5},
+        {"type": "integer", "minimum": 2**70, "maximum": 2**71},
+        {"type": "integer", "minimum": 1, "maximum": 10**400},
+    ],
+)
+def test_numbers_without_measure(schema: Any) -> None:
+    values = of({**schema, "default": 0}, numbers=4) if schema else []
+    validator = json_validator(schema)
+    assert all(validator.is_valid(value) for value in values)
