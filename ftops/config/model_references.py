@@ -1,4 +1,4 @@
-"""Model references: the model that `model` leads to, through the jobs that it refers to. Pure."""
+"""Model references: the model that `model` leads to, through what it refers to. Pure."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 from ftops.config.config import Resource
 from ftops.core.address import Address, Reference, Value
 from ftops.core.model_names import ModelName, base_of
-from ftops.core.resource_types import is_tuned, kind_of
+from ftops.core.resource_types import admits, is_tuned, kind_of
 
-_MAX_JOBS = 100
-"""In one chain. A cycle is an error long before."""
+_LONGEST = 100
+"""References in one chain. A cycle is an error long before."""
 
 
 def referenced_model(
@@ -19,14 +19,15 @@ def referenced_model(
 ) -> ModelName | None:
     """The model, or None if it isn't known before an apply."""
     tuned = False
-    for _ in range(_MAX_JOBS):
+    for _ in range(_LONGEST):
         if not isinstance(value, Reference):
             break
-        job = resources.get(value.address)
-        if job is None or not kind_of(job.address).trains:
+        source = resources.get(value.address)
+        if source is None or not admits(kind_of(source.address).model_attributes, value.attribute):
             return None
-        tuned, version = True, ""
-        value = job.inputs.get("model")
+        tuned, version = tuned or kind_of(source.address).trains, ""
+        candidates: Any = source.inputs.get("candidates") or [None]
+        value = source.inputs.get("model") or candidates[0]
     if not isinstance(value, str):
         return None
     if value.startswith("ftchkpt-"):

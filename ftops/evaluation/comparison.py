@@ -86,7 +86,7 @@ def compare(
     groups = list(_groups(prompts))
     rows = [_row(*group, prompts, candidate, baseline, alpha, margin) for group in groups]
     independent = [len({prompts[i].group for i in positions}) for _, _, positions in groups]
-    least = _fewest_for(alpha)
+    least = fewest_for(alpha)
     tested = [i for i, row in enumerate(rows) if i and row.p is not None and independent[i] >= least]
     rows = [
         row if i in (0, *tested) else replace(row, p=None, test="", verdict="") for i, row in enumerate(rows)
@@ -99,7 +99,7 @@ def compare(
     return tuple(rows)
 
 
-def _fewest_for(alpha: float) -> int:
+def fewest_for(alpha: float) -> int:
     """The fewest prompts, or clusters, that can give a significant result: if all of them are gained. Both
     tests then have the same p-value."""
     return next(n for n in range(1, 1000) if mcnemar(n, 0) <= alpha)

@@ -30,6 +30,12 @@ class Expected(Struct, frozen=True):
     prices: TokenPrices | None
 
     @property
+    def input_dollars(self) -> float | None:
+        if self.input is None or self.prices is None:
+            return None
+        return cost(Usage(self.input, 0, 0), self.prices)
+
+    @property
     def dollars(self) -> float | None:
         """Without `output`, of the input alone."""
         if self.input is None or self.prices is None:

@@ -56,6 +56,46 @@ class HostingCost(Struct, frozen=True):
     """None: the catalogue doesn't know."""
 
 
+class Temporary(NamedTuple):
+    """A deployment that exists only while its model is asked. `per_hour`: None if it isn't known;
+    `is_certain`: whether no other deployment can serve the model by then."""
+
+    model: str
+    sku: str
+    per_hour: float | None
+    is_certain: bool = True
+
+
+class EvaluationCost(Struct, frozen=True):
+    """What an evaluation will ask. None: unknown before apply."""
+
+    address: Address
+    prompts: int = 0
+    samples: int = 1
+    models: int | None = None
+    cached: int | None = None
+    """Answers that aren't asked for again."""
+    graded: int = 0
+    """Requests to judges and graders of the service, at most. Their cost isn't known."""
+    input: int | None = None
+    """Tokens of the requests to send."""
+    output: int | None = None
+    is_limited: bool = False
+    """Whether `output` is an upper limit."""
+    input_dollars: float | None = None
+    dollars: float | None = None
+    detectable: float | None = None
+    """The smallest difference to the baseline that can be shown."""
+    independent: int = 0
+    """Prompts, those of a cluster as one."""
+    is_compared: bool = False
+    temporary: tuple[Temporary, ...] = ()
+
+    @property
+    def answers(self) -> int | None:
+        return None if self.models is None else self.models * self.prompts * self.samples
+
+
 class DataChange(Struct, frozen=True):
     """How the content of a dataset changes, by example. `note` says why that can't be told."""
 
@@ -80,6 +120,7 @@ class Estimate(Struct, frozen=True):
     training: tuple[TrainingCost, ...] = ()
     hosting: tuple[HostingCost, ...] = ()
     data: tuple[DataChange, ...] = ()
+    asking: tuple[EvaluationCost, ...] = ()
     is_rehearsal: bool = False
     """It all happens in the embedded cloud, which bills nothing: this is what the service would."""
 
@@ -112,6 +153,7 @@ def estimate_to_json(estimate: Estimate) -> dict[str, Json]:
         "training_total_is_complete": not estimate.unknown,
         "hosting_per_hour": round(estimate.per_hour, 4),
         "data": [_data_to_json(change) for change in estimate.data],
+        "asking": [_evaluation_to_json(cost) for cost in estimate.asking],
     }
 
 
@@ -125,6 +167,26 @@ def _data_to_json(change: DataChange) -> dict[str, Json]:
         "tokens": change.tokens,
         "dollars": None if change.dollars is None else round(change.dollars, 4),
         "note": change.note,
+    }
+
+
+def _evaluation_to_json(cost: EvaluationCost) -> dict[str, Json]:
+    return {
+        "address": str(cost.address),
+        "prompts": cost.prompts,
+        "samples": cost.samples,
+        "models": cost.models,
+        "answers": cost.answers,
+        "answers_cached": cost.cached,
+        "grading_requests": cost.graded,
+        "input_tokens": cost.input,
+        "output_tokens": cost.output,
+        "output_is_limit": cost.is_limited,
+        "input_dollars": None if cost.input_dollars is None else round(cost.input_dollars, 6),
+        "dollars": None if cost.dollars is None else round(cost.dollars, 6),
+        "detectable_difference": None if cost.detectable is None else round(cost.detectable, 4),
+        "independent_prompts": cost.independent,
+        "temporary_deployments": [one._asdict() for one in cost.temporary],
     }
 
 

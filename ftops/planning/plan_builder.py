@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from shlex import quote
+from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -34,6 +35,9 @@ from ftops.providers import Providers
 from ftops.providers.base import Discovers, all_instant
 from ftops.state.state import Observed, RemoteObject, ResourceState, State, fold
 
+if TYPE_CHECKING:
+    from ftops.evaluation.kept_answers import KeptAnswers
+
 
 class PlanBuilder(Struct, frozen=True):
     """For one spec in one environment and its recorded state."""
@@ -48,6 +52,8 @@ class PlanBuilder(Struct, frozen=True):
     clock: Clock = field(default_factory=RealTime)
     offline: bool = False
     """Whether no service is asked."""
+    kept_answers: Callable[[str], KeptAnswers] | None = None
+    """The kept answers of a model, by its identity."""
     digest_key: str = ""
     """Keys the digests of secrets; see `secret_digests`."""
 
@@ -200,7 +206,8 @@ class PlanBuilder(Struct, frozen=True):
         from ftops.planning.cost.estimator import estimate
 
         changes = [change for change in made.changes if change.provider in billed]
-        costs, findings = estimate(changes, self.config, resources, os.environ)
+        kept = None if self.config.withheld is not None else self.kept_answers
+        costs, findings = estimate(changes, self.config, resources, os.environ, self.state, made.known, kept)
         return replace(made, estimate=costs, findings=(*made.findings, *findings))
 
     @property

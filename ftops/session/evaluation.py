@@ -23,8 +23,9 @@ from ftops.evaluation.service_grader import GraderRuns, asks_a_model
 from ftops.evaluation.spending import Expected, expected
 from ftops.planning.moves import located
 from ftops.session.answers import kept_answers
-from ftops.session.prices import Prices, model_of, sku_of
+from ftops.session.prices import Prices
 from ftops.session.session import Session
+from ftops.state.deployments import model_of, sku_of
 from ftops.state.state import ResourceState, Status, observed_as
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import NamedTuple
 
 from ftops.catalog import Catalog, TokenPrices
@@ -11,25 +11,8 @@ from ftops.core.model_names import base_of
 from ftops.evaluation.answers import Answers
 from ftops.evaluation.spending import Budget, Metered
 from ftops.planning.estimate import dollars
+from ftops.state.deployments import model_of, sku_of
 from ftops.state.state import ResourceState
-
-
-def model_of(resource: ResourceState) -> tuple[str, str]:
-    """Name and version, which may be empty."""
-    outputs, inputs = resource.outputs, resource.inputs
-    version = str(outputs.get("model_version") or inputs.get("model_version") or "")
-    return str(outputs.get("model") or inputs.get("model")), version
-
-
-class Sku(NamedTuple):
-    name: str
-    capacity: int | None
-
-
-def sku_of(resource: ResourceState) -> Sku:
-    sku = resource.outputs.get("sku") or resource.inputs.get("sku")
-    name, capacity = (sku.get("name"), sku.get("capacity")) if isinstance(sku, Mapping) else ("", None)
-    return Sku(str(name or ""), capacity if isinstance(capacity, int) else None)
 
 
 class Priced(NamedTuple):

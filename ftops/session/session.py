@@ -55,6 +55,7 @@ from ftops.state.state import (
 if TYPE_CHECKING:
     from ftops.applying.events import Event
     from ftops.applying.run import Apply, Report, Settings
+    from ftops.evaluation.kept_answers import KeptAnswers
     from ftops.providers.training_results import Results
     from ftops.state.backends.audit_log import Run, RunEnded
 
@@ -284,8 +285,14 @@ class Session(Struct):
             self.retry_base,
             parallelism,
             self.clock,
+            kept_answers=self._kept_answers,
             digest_key=self.digest_key,
         )
+
+    def _kept_answers(self, model: str) -> KeptAnswers:
+        from ftops.session.answers import kept_answers
+
+        return kept_answers(self.config, model)
 
     @property
     def digest_key(self) -> str:

@@ -25,8 +25,8 @@ from ftops.generation.teaching import VERSIONS
 from ftops.planning.estimate import dollars
 from ftops.session.answers import kept_answers
 from ftops.session.evaluation import find_deployment
-from ftops.session.prices import sku_of
 from ftops.session.session import Session
+from ftops.state.deployments import sku_of
 
 Tell = Callable[[str], object]
 Ask = Callable[[str, Sequence[Question]], list[Answer | None]]

@@ -14,6 +14,7 @@ from ftops.evaluation.prompts import Prompt
 from ftops.evaluation.spending import Expected
 from ftops.evaluation.statistics import Interval
 from ftops.planning.estimate import dollars
+from ftops.views import money
 from ftops.views.paint import PLAIN, Painter, clean
 from ftops.views.values import plural
 
@@ -147,13 +148,7 @@ def expected_costs(by_deployment: Mapping[str, Expected], *, is_rehearsal: bool)
 
 def _expected_cost(expected: Expected) -> str:
     """`about 38,000 tokens in, at most 2,000 out: at most $0.01`."""
-    limit = "at most" if expected.is_limited else "about"
-    parts = [
-        "an unknown number of tokens in" if expected.input is None else f"about {expected.input:,} tokens in"
-    ]
-    if expected.output is not None:
-        parts.append(f"{limit} {expected.output:,} out")
-    tokens = ", ".join(parts)
+    tokens = money.tokens(expected.input, expected.output, is_limited=expected.is_limited)
     if expected.prices is None:
         return f"{tokens}: the price isn't known"
     if expected.dollars is None:

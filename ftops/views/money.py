@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from ftops.planning.estimate import HOURS_PER_MONTH, DataChange, Estimate, HostingCost, TrainingCost, dollars
+from ftops.planning.estimate import (
+    HOURS_PER_MONTH,
+    DataChange,
+    Estimate,
+    EvaluationCost,
+    HostingCost,
+    Temporary,
+    TrainingCost,
+    dollars,
+)
 from ftops.views.values import change_of, plural
 
 
@@ -38,6 +47,55 @@ def data(change: DataChange) -> str:
     return "; ".join(parts)
 
 
+def evaluation(cost: EvaluationCost) -> list[str]:
+    """Lines: the answers, what they cost, the difference that they can show, temporary deployments."""
+    each = f"{plural(cost.prompts, 'prompt')} × {plural(cost.samples, 'sample')}"
+    if cost.models is None:
+        lines = [f"answers: {cost.prompts * cost.samples:,} of each model ({each})"]
+    else:
+        kept = "" if cost.cached is None else f", {cost.cached:,} cached"
+        lines = [f"answers: {cost.answers:,} ({plural(cost.models, 'model')} × {each}){kept}"]
+        if cost.cached != cost.answers:
+            lines.append(f"cost: {_asking(cost)}")
+    if cost.graded:
+        lines.append(f"grading: up to {plural(cost.graded, 'more request')}")
+    if cost.is_compared:
+        lines.append(f"{difference(cost.independent, cost.detectable)}")
+    return [*lines, *map(_temporary, cost.temporary)]
+
+
+def difference(prompts: int, smallest: float | None) -> str:
+    """`with 20 prompts, differences under about 37 points can't be shown`."""
+    if smallest is None:
+        return f"with {plural(prompts, 'prompt')}, no difference at all can be shown"
+    points = f"{100 * smallest:.0f} points"
+    return f"with {plural(prompts, 'prompt')}, differences under about {points} can't be shown"
+
+
+def tokens(sent: int | None, received: int | None, *, is_limited: bool) -> str:
+    """`about 38,000 tokens in, at most 2,000 out`."""
+    parts = ["an unknown number of tokens in" if sent is None else f"about {sent:,} tokens in"]
+    if received is not None:
+        parts.append(f"{'at most' if is_limited else 'about'} {received:,} out")
+    return ", ".join(parts)
+
+
+def _asking(cost: EvaluationCost) -> str:
+    counted = tokens(cost.input, cost.output, is_limited=cost.is_limited)
+    if cost.dollars is not None:
+        return f"{'at most ' if cost.is_limited else ''}about {dollars(cost.dollars)} ({counted})"
+    if cost.input_dollars is not None:
+        return f"about {dollars(cost.input_dollars)}, and that of the answers ({counted})"
+    return f"unknown: the catalogue doesn't have all prices ({counted})"
+
+
+def _temporary(one: Temporary) -> str:
+    fee = "at an unknown price" if one.per_hour is None else "no hosting fee"
+    fee = f"{dollars(one.per_hour)} an hour" if one.per_hour else fee
+    condition = "" if one.is_certain else ", unless another one serves it"
+    return f"temporary deployment of {one.model}{condition}: {one.sku}, {fee}"
+
+
 def epochs(cost: TrainingCost) -> str:
     return ("probably " if cost.epochs.is_estimate else "") + plural(cost.epochs.number, "epoch")
 
@@ -61,6 +119,11 @@ def total(estimate: Estimate) -> str:
     if len(estimate.training) > unknown:
         rest = f" and {plural(unknown, 'job')} of unknown cost" if unknown else ""
         parts.append(f"training about {dollars(estimate.dollars)}{rest}")
+    asking = [c.dollars for c in estimate.asking if c.dollars is not None]
+    if any(asking):
+        others = len(estimate.asking) - len(asking)
+        other = f" and {plural(others, 'evaluation')} of unknown cost" if others else ""
+        parts.append(f"evaluation about {dollars(sum(asking))}{other}")
     if estimate.per_hour:
         parts.append(f"hosting {per_hour(estimate.per_hour)}")
     lead = "The emulator is free; the service would charge: " if estimate.is_rehearsal else "Cost: "

@@ -230,6 +230,8 @@ class _PlanView(Struct):
                 lines.append(f"      {paint('warning', 'warning')}: {money.cut(job)}")
         for deployment in estimate.hosting:
             found[deployment.address] = [f"      cost: {paint(money.hosting(deployment))}"]
+        for one in estimate.asking:
+            found[one.address] = [f"      {paint(line)}" for line in money.evaluation(one)]
         return found
 
     def _headline(self, change: Change) -> str:

@@ -195,6 +195,7 @@ def _is_approved(
     prompts can show, before anything is spent."""
     from ftops.evaluation.statistics import detectable_difference
     from ftops.views.evaluation import expected_costs
+    from ftops.views.money import difference
 
     prompts = evaluator.independent
     asked = sum(missing.values())
@@ -206,10 +207,8 @@ def _is_approved(
     if gradings:
         screen.note(f"Grading takes up to {plural(gradings, 'more request')}.\n")
     if alpha is not None:
-        smallest = detectable_difference(prompts, alpha=alpha)
-        what = f"differences under about {100 * smallest:.0f} points" if smallest else "no difference at all"
-        verb = "can't be shown" if smallest else "can be shown"
-        screen.note(f"With {plural(prompts, 'prompt')}, {what} {verb}.\n")
+        said = difference(prompts, detectable_difference(prompts, alpha=alpha))
+        screen.note(f"W{said[1:]}.\n")
     if approved or not asked + gradings:
         return True
     return screen.approve("Send these requests?", "sending requests", "run with -y")

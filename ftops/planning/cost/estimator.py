@@ -15,7 +15,7 @@ from ftops import catalog
 from ftops.catalog import Catalog, CatalogModel
 from ftops.config.config import Budget, Config, Resource
 from ftops.config.model_references import referenced_model
-from ftops.core.address import Address
+from ftops.core.address import Address, Json
 from ftops.core.errors import Diagnostic, FtopsError
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import kind_of
@@ -26,9 +26,11 @@ from ftops.dataset.profile.profile_store import find_version, from_git, summary
 from ftops.dataset.profile.profiler import Measured, excerpts
 from ftops.dataset.profile.statistics import Statistics, statistics
 from ftops.dataset.profile.tokens import ENCODINGS, NoEncoding
+from ftops.planning.cost.evaluations import KeptOf, Known, evaluation_cost
 from ftops.planning.desired import at
 from ftops.planning.estimate import DataChange, Epochs, Estimate, HostingCost, TrainingCost, dollars
 from ftops.planning.plan import Action, Change
+from ftops.state.state import State
 
 _NEW = frozenset({Action.CREATE, Action.REPLACE})
 
@@ -38,16 +40,22 @@ def estimate(
     config: Config,
     resources: Mapping[Address, Resource],
     environ: Mapping[str, str],
+    state: State,
+    values: Mapping[str, Json] = {},
+    kept: KeptOf | None = None,
 ) -> tuple[Estimate, tuple[Diagnostic, ...]]:
-    """What these changes would cost, and what of that is over the budget. Raises SpecError where the
-    catalogue can't be read."""
+    """What these changes would cost, and what of that is over the budget. `values` are those of expressions
+    that are known; `kept`: answers by the identity of their model. Raises SpecError where the catalogue can't
+    be read."""
     known = catalog.load(config.project, environ)
     estimator = _Estimator(changes, config, resources, known)
     training = tuple(estimator.training())
     data = tuple(estimator.data(training))
     types = {config.providers[c.provider].type for c in changes if c.provider in config.providers}
     is_rehearsal = bool(types) and all(PROVIDER_TYPES[type_].is_rehearsal for type_ in types)
-    costs = Estimate(training, tuple(estimator.hosting()), data, is_rehearsal=is_rehearsal)
+    now = Known(config, resources, known, state, values, kept)
+    asking = tuple(evaluation_cost(c.address, now) for c in estimator.new if kind_of(c.address).is_record)
+    costs = Estimate(training, tuple(estimator.hosting()), data, asking, is_rehearsal)
     return costs, tuple(over_budget(costs, config.budget))
 
 

@@ -22,6 +22,7 @@ from ftops.core.normal_form import model as spelled
 from ftops.core.project import project_root
 from ftops.evaluation.answers import Answer, Answers, Failure, Grades, Question
 from ftops.evaluation.asking import NOT_ASKED, Asked, Asker
+from ftops.evaluation.temporary import sku_for
 from ftops.providers.base import Existing, Progress, Request, Unfinished
 from ftops.state.state import PendingOperation, RemoteObject, ResourceState, Status
 
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 SLICE_SECONDS = 3.0
 """How long one call asks. Other changes of the account have their turn in between."""
 PREFIX = "ftops-eval-"
-_SKU: Mapping[str, Json] = {"name": "Standard", "capacity": 1}
 
 
 class Service(Answers, Grades, Protocol):
@@ -192,7 +192,7 @@ class _Run:
         inputs: dict[str, Json] = {
             "name": name,
             "model": target.model,
-            "sku": {**_SKU, **_mapping(self._request.inputs.get("sku"))},
+            "sku": sku_for(target.model, _mapping(self._request.inputs.get("sku")), self._catalog),
             "tags": {"ftops-evaluation": str(self._request.address)},
         }
         wanted = Request(Address("deployment", name), inputs, self._request.token, self._request.folder)

@@ -1,0 +1,31 @@
+"""Temporary deployments of evaluations: the SKU of those that are created to ask a model. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ftops.catalog import Catalog
+from ftops.core.address import Json
+from ftops.core.model_names import base_of
+from ftops.core.normal_form import name
+from ftops.core.resource_types import is_tuned
+
+FREE = "DeveloperTier"
+"""Hosts a fine-tuned model for a day at no charge, and no other models."""
+DEFAULT = "Standard"
+
+
+def sku_for(
+    base: str, wanted: Mapping[str, Json], known: Catalog, *, tuned: bool | None = None
+) -> dict[str, Json]:
+    """The SKU to ask a model with: the wanted one, or else FREE if the catalogue offers it. `base`: the
+    model, or the base model of a `tuned` one."""
+    tuned = is_tuned(base) if tuned is None else tuned
+    sku: dict[str, Json] = {"name": DEFAULT, "capacity": 1}
+    model = known.find(base_of(base))
+    if tuned and model and FREE in (model.skus or ()):
+        sku["name"] = FREE
+    sku |= wanted
+    if not tuned and name(str(sku["name"])) == name(FREE):
+        sku["name"] = DEFAULT
+    return sku

@@ -1,0 +1,198 @@
+"""Evaluations of a plan → what they will ask and what that costs, as far as it is known before apply."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from ftops.catalog import Catalog
+from ftops.config.accounts import accounts_of
+from ftops.config.config import Config, Resource
+from ftops.config.evaluation_files import NO_BASELINE, SERVING
+from ftops.config.model_references import referenced_model
+from ftops.core.address import Address, Json, Reference, Value, decode
+from ftops.core.errors import FtopsError
+from ftops.core.normal_form import model as spelled
+from ftops.core.normal_form import name as folded
+from ftops.core.resource_types import kind_of
+from ftops.evaluation.temporary import sku_for
+from ftops.planning.estimate import EvaluationCost, Temporary
+from ftops.state.deployments import model_of, sku_of
+from ftops.state.state import ResourceState, State, Status
+
+if TYPE_CHECKING:
+    from ftops.evaluation.answers import Answer, Question
+    from ftops.evaluation.kept_answers import KeptAnswers
+    from ftops.evaluation.spending import Expected
+
+KeptOf = Callable[[str], "KeptAnswers"]
+"""The kept answers of a model, by its identity."""
+
+
+class Known(Struct, frozen=True):
+    """What is known when a plan is made. `values` are those of expressions; without `kept`, no answers."""
+
+    config: Config
+    resources: Mapping[Address, Resource]
+    catalog: Catalog
+    state: State
+    values: Mapping[str, Json]
+    kept: KeptOf | None
+
+
+def evaluation_cost(address: Address, known: Known) -> EvaluationCost:
+    """Raises FtopsError if its files can't be read any more."""
+    from ftops.evaluation.inputs import load
+    from ftops.evaluation.remote_graders import REMOTE
+    from ftops.evaluation.statistics import detectable_difference
+
+    config, resource = known.config, known.resources[address]
+    asked = load(resource.inputs, config.folder, config.project)
+    values = _models(resource, known)
+    models = [_Model.of(value, resource, known) for value in values]
+    questions = asked.questions()
+    found = [model.expected(questions, known) for model in models]
+    cached = None if None in (kept := [model.cached(questions, known) for model in models]) else kept
+    is_compared = resource.inputs.get("baseline") != NO_BASELINE
+    independent = len({prompt.group for prompt in asked.prompts})
+    is_certain = not any(isinstance(value, Reference) and value.attribute.endswith("*") for value in values)
+    remote = sum(grader.type in REMOTE for grader in asked.graders)
+    return EvaluationCost(
+        address,
+        len(asked.prompts),
+        asked.samples,
+        len(models) if is_certain else None,
+        None if cached is None or not is_certain else sum(count or 0 for count in cached),
+        remote * len(models) * len(questions),
+        **(_total(found) if is_certain else {}),
+        detectable=detectable_difference(independent, alpha=asked.alpha) if is_compared else None,
+        independent=independent,
+        is_compared=is_compared,
+        temporary=tuple(model.temporary(known) for model in models if model.deployment is None),
+    )
+
+
+def _total(found: Sequence[Expected]) -> dict[str, Any]:
+    found = [one for one in found if one.requests]
+    inputs, outputs = [one.input for one in found], [one.output for one in found]
+    before = [one.input_dollars for one in found]
+    return {
+        "input": _sum(inputs),
+        "output": _sum(outputs),
+        "is_limited": all(one.is_limited for one in found),
+        "input_dollars": _sum(before),
+        "dollars": None if None in outputs else _sum([one.dollars for one in found]),
+    }
+
+
+def _sum(amounts: Sequence[Any]) -> Any:
+    return None if None in amounts else sum(amounts)
+
+
+def _models(resource: Resource, known: Known) -> list[Value]:
+    """What is asked: the candidates, then the baseline. References without a known value stay."""
+    inputs = resource.inputs
+    written: Any = inputs.get("candidates") or [inputs.get("model")]
+    models = [value for one in written for value in _values(one, known)]
+    baseline = inputs.get("baseline")
+    if baseline == SERVING:
+        served = _served(str(inputs.get("serving")), resource, known)
+        is_other = served is not None and _spelled(served) not in map(_spelled, models)
+        baseline = served if is_other else inputs.get("base_model", NO_BASELINE)
+    if baseline != NO_BASELINE:
+        models += _values(baseline, known)
+    return list({str(_spelled(value)): value for value in models}.values())
+
+
+def _values(value: Value, known: Known) -> list[Value]:
+    if isinstance(value, Reference) and str(value) in known.values:
+        found = decode(known.values[str(value)])
+        return list(found) if isinstance(found, list) else [found]
+    return [value]
+
+
+def _spelled(value: Value) -> Value:
+    return spelled(value) if isinstance(value, str) else str(value)
+
+
+def _served(name: str, resource: Resource, known: Known) -> str | None:
+    """The model that a recorded deployment serves, by its name at the service."""
+    for record in _deployments(resource, known):
+        if folded(str(record.outputs.get("name"))) == folded(name):
+            return model_of(record)[0]
+    return None
+
+
+def _deployments(resource: Resource, known: Known) -> list[ResourceState]:
+    """Those of the account that are ready."""
+    return [
+        record
+        for record in known.state.resources.values()
+        if kind_of(record.address).serves
+        and record.provider == resource.provider
+        and record.status is Status.READY
+    ]
+
+
+class _Model(Struct, frozen=True):
+    """One that is asked. `name` is empty before it is trained; `deployment` serves it already."""
+
+    title: str
+    name: str
+    base: str
+    is_tuned: bool
+    deployment: ResourceState | None
+    sku: Mapping[str, Json]
+    identity: str
+
+    @classmethod
+    def of(cls, value: Value, resource: Resource, known: Known) -> _Model:
+        named = referenced_model(value, known.resources)
+        name = value if isinstance(value, str) else ""
+        base, is_tuned = (named.base, named.tuned) if named else ("", False)
+        serving = (
+            one for one in _deployments(resource, known) if _spelled(model_of(one)[0]) == spelled(name)
+        )
+        deployment = next(serving, None) if name else None
+        wanted: Any = resource.inputs.get("sku") or {}
+        sku = sku_for(base, wanted, known.catalog, tuned=is_tuned)
+        identity = f"{accounts_of(known.config)[resource.provider]}|{name}" if name else ""
+        return cls(str(value), name, base, is_tuned, deployment, sku, identity)
+
+    def temporary(self, known: Known) -> Temporary:
+        """The deployment that is created for it. Base models have no hosting fee, unless they have a
+        throughput of their own."""
+        sku = str(self.sku["name"])
+        per_hour = known.catalog.hosting_per_hour.get(sku.casefold())
+        if not self.is_tuned:
+            per_hour = None if "provisioned" in sku.casefold() else 0.0
+        return Temporary(self.title, sku, per_hour, is_certain=not self.name)
+
+    def expected(self, questions: Sequence[Question], known: Known) -> Expected:
+        """Of the questions whose answers aren't kept; equal ones are one."""
+        from ftops.evaluation.spending import expected
+
+        sku = sku_of(self.deployment).name if self.deployment else str(self.sku["name"])
+        prices = known.catalog.token_prices(self.base, "", sku)
+        answers = self._kept(questions, known) or {}
+        missing = {key: q for q in questions if (key := q.key(self.identity)) not in answers}
+        return expected(list(missing.values()), known.catalog.encoding(self.base), prices, answers.values())
+
+    def cached(self, questions: Sequence[Question], known: Known) -> int | None:
+        answers = self._kept(questions, known)
+        return None if answers is None else sum(q.key(self.identity) in answers for q in questions)
+
+    def _kept(self, questions: Sequence[Question], known: Known) -> Mapping[str, Answer] | None:
+        """By key; None if they can't be read."""
+        if not self.identity:
+            return {}
+        if known.kept is None:
+            return None
+        try:
+            kept = known.kept(self.identity)
+        except FtopsError:
+            return None
+        found = {key: kept.get(key) for key in (q.key(self.identity) for q in questions)}
+        return {key: answer for key, answer in found.items() if answer is not None}

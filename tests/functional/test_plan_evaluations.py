@@ -1,0 +1,100 @@
+"""What a plan says of evaluations: answers, costs, what can be shown, temporary deployments."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.command import FTOPS, run
+from tests.support.evaluations import SPEC, changed, rewritten, trained, written
+
+
+def ftops(folder: Path, *words: str, code: int = 0) -> str:
+    done = run([*FTOPS, *words], folder)
+    assert done.returncode == code, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done.stdout + done.stderr
+
+
+def planned(folder: Path) -> Any:
+    (found,) = json.loads(run([*FTOPS, "plan", "-o", "json"], folder).stdout)["estimate"]["asking"]
+    return found
+
+
+def test_what_will_be_asked_and_what_is_cached(tmp_path: Path) -> None:
+    written(tmp_path)
+    text = ftops(tmp_path, "plan")
+    assert "answers: 40 (2 models × 20 prompts × 1 sample), 0 cached" in text
+    assert "with 20 prompts, differences under about 37 points can't be shown" in text
+    served = "temporary deployment of gpt-4o-mini-2024-07-18, unless another one serves it: Standard"
+    assert f"{served}, no hosting fee" in text
+    assert "The emulator is free; the service would charge: evaluation about $" in text
+    first = planned(tmp_path)
+    assert first["input_tokens"] > 40 * 700
+    assert (first["output_tokens"], first["output_is_limit"]) == (40 * 50, True)
+    per_token = (first["dollars"] - first["input_dollars"]) / (20 * 50) * 1e6
+    assert per_token == pytest.approx(0.66 + 0.44, abs=0.01)  # the catalogue's prices of both models
+    assert first["detectable_difference"] == pytest.approx(0.37, abs=0.005)
+
+    ftops(tmp_path, "apply", "-y")
+    rewritten(tmp_path, changed(samples=3))
+    more = planned(tmp_path)
+    assert (more["answers"], more["answers_cached"]) == (120, 40)
+    assert more["output_tokens"] == 80 * 50
+    ftops(tmp_path, "plan", "--out", "plan.json")
+    shown = ftops(tmp_path, "show", "plan.json", "-o", "markdown")
+    assert "answers: 120 (2 models × 20 prompts × 3 samples), 40 cached" in shown
+    rewritten(tmp_path, changed(margin=0.1))  # graded again, not asked
+    text = ftops(tmp_path, "plan")
+    assert "answers: 40 (2 models × 20 prompts × 1 sample), 40 cached" in text
+    assert "cost:" not in text
+
+
+def test_a_model_to_be_trained_gets_a_free_deployment_where_there_is_one(tmp_path: Path) -> None:
+    spec = trained(written(tmp_path))
+    rewritten(tmp_path, spec)
+    text = ftops(tmp_path, "plan")
+    ours = "temporary deployment of ${job.copilot.fine_tuned_model}: "
+    assert f"{ours}DeveloperTier, no hosting fee" in text
+    assert "temporary deployment of gpt-4.1-nano-2025-04-14, unless another one serves it: Standard" in text
+    rewritten(tmp_path, changed(spec, sku={"name": "GlobalStandard", "capacity": 2}))
+    assert f"{ours}GlobalStandard, $1.70 an hour" in ftops(tmp_path, "plan")
+    rewritten(tmp_path, changed(spec, settings=None))  # answers without a limit
+    found = planned(tmp_path)
+    assert (found["output_tokens"], found["dollars"]) == (None, None)
+    assert found["input_dollars"] > 0
+    assert [one["sku"] for one in found["temporary_deployments"]] == ["DeveloperTier", "Standard"]
+    done = ftops(tmp_path, "apply", "-y")
+    assert "temporary deployment of the candidate" in done
+    assert "evaluation.exam: created" in done
+
+
+def test_an_unknown_price_stays_unknown(tmp_path: Path) -> None:
+    written(tmp_path)
+    unknown = "models: {gpt-4.1-nano-2025-04-14: {prices: {inference_per_million: {Standard: }}}}\n"
+    (tmp_path / "ftops.catalog.yaml").write_text(unknown)
+    assert "cost: unknown: the catalogue doesn't have all prices (about " in ftops(tmp_path, "plan")
+    assert planned(tmp_path)["dollars"] is None
+
+
+@pytest.mark.parametrize("verb", ["validate", "plan"])
+def test_a_gate_that_no_answers_can_pass_is_an_error(tmp_path: Path, verb: str) -> None:
+    gated: dict[str, Any] = {"model": "gpt-4o-mini-2024-07-18", "gate": {"evaluation": "exam"}}
+    written(tmp_path)
+    spec = {**SPEC, "deployments": {"chat": gated}}
+    rewritten(tmp_path, spec)
+    ftops(tmp_path, verb)
+    rows = [{"prompt": f"Land, please {n}", "expect": "land_drone", "cluster": n % 5} for n in range(9)]
+    (tmp_path / "prompts.json").write_text(json.dumps(rows))
+    said = ftops(tmp_path, verb, code=1)
+    assert "deployment.chat: its gate can't pass" in said
+    assert "from 6 prompts on" in said and "evaluation.exam has 5." in said
+    rewritten(tmp_path, changed(spec, alpha=0.1))  # five are enough
+    ftops(tmp_path, verb)
+    rewritten(tmp_path, changed(spec, baseline="none"))
+    assert "evaluation.exam has no baseline." in ftops(tmp_path, verb, code=1)
+    gated["gate"] = {"evaluation": "exam", "require": {"accuracy": {"at_least": 0.5}}}
+    rewritten(tmp_path, spec)
+    ftops(tmp_path, verb)
