@@ -147,7 +147,7 @@ class Evaluation(ResourceBlock, noun="an evaluation"):
     alpha = optional(Number(above=0, maximum=0.5, closed=True), "Significance level.", 0.05)
     margin = optional(Number(0, 1, closed=True), "Difference that counts as equivalent.", 0.05)
     sku = optional(Sku, "SKU and capacity of temporary deployments.")
-    concurrency = optional(Integer(1, 256, closed=True), "Requests at a time.", 8)
+    concurrency = optional(Integer(1, 256, closed=True), "Requests at a time.", 32)
     budget = optional(Number(above=0), "US dollars that a run may cost, by the catalogue's prices.")
 
 
