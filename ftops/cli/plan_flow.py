@@ -28,7 +28,7 @@ def read_for(spec: SpecArguments, request: PlanArguments) -> tuple[Config, tuple
     them."""
     match request.options.mode:
         case Mode.NORMAL:
-            return read_with_data(spec)
+            return read_with_data(spec, request.options.targets)
         case Mode.DESTROY:
             return read_to_destroy(spec), ()
         case Mode.REFRESH_ONLY:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +24,14 @@ SHORT = 16_384
 """Bytes of an example that fit every model, unless the user's own catalogue sets other limits."""
 
 
-def with_data(config: Config, show: Callable[[Path], str]) -> tuple[Config, tuple[Diagnostic, ...]]:
+def with_data(
+    config: Config, show: Callable[[Path], str], needed: Collection[Address] | None = None
+) -> tuple[Config, tuple[Diagnostic, ...]]:
     """The config with the content of its data files: digests as inputs, size and count as facts. Also returns
-    the warnings. Raises SpecError with all errors in all files."""
+    the warnings. Raises SpecError with all errors in all files. `needed`: other datasets may not be generated
+    yet; None: all are needed."""
     with dataset.Cache.of(config.project) as cache:
-        files = _Files(config, show, cache)
+        files = _Files(config, show, cache, needed=needed)
         resources = tuple(files.with_content(resource) for resource in config.resources)
         files.check_jobs()
         files.tidy()
@@ -62,6 +65,7 @@ class _Files(Struct):
     show: Callable[[Path], str]
     cache: dataset.Cache
     settings: Mapping[str, str] = dataset.NO_SETTINGS
+    needed: Collection[Address] | None = None
     findings: list[Diagnostic] = field(default_factory=list)
     not_generated: list[Diagnostic] = field(default_factory=list)
     """Those among the findings that say why a recording can't be used."""
@@ -78,7 +82,7 @@ class _Files(Struct):
             return _with_name(resource)
         if resource.generated and (fault := self._not_generated(resource, resource.generated)):
             self.not_generated += fault
-            self.findings += fault
+            self.findings += fault if self._is_needed(resource) else ()
             return _with_name(resource)
         try:
             source = self._source(path)
@@ -92,6 +96,9 @@ class _Files(Struct):
             source, inspection = self._transformed(resource, source, inspection, steps)
         self.inspected[resource.address] = Inspected(source, inspection, severity)
         return _with_inspection(self._with_file(resource, source), inspection)
+
+    def _is_needed(self, resource: Resource) -> bool:
+        return self.needed is None or resource.address in self.needed
 
     def _not_generated(self, resource: Resource, generated: Generated) -> Sequence[Diagnostic]:
         """Why its data isn't what it is generated from."""
@@ -120,7 +127,7 @@ class _Files(Struct):
     def with_prompts(self, resource: Resource) -> Resource:
         """The resource with the content of files that aren't data."""
         complete = kind_of(resource.address).with_files
-        if not complete:
+        if not (complete and self._is_needed(resource)):
             return resource
         try:
             files = {
