@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
+from ftops.cli.addresses import AddressType
 from ftops.cli.console import HELD, Screen
 from ftops.cli.options import approve_option, spec_options
-from ftops.cli.output_options import PATH, also_markdown, decorate
-from ftops.cli.sessions import Interrupts, handling_signals
+from ftops.cli.output_options import PATH, Command, also_markdown, decorate
+from ftops.cli.sessions import Interrupts, handling_signals, looking
 from ftops.cli.spec_args import SpecArguments, read
-from ftops.core.address import Json
+from ftops.core import snippets
+from ftops.core.address import Address, Json
 from ftops.core.confined_files import content
 from ftops.core.errors import UsageError
 from ftops.core.project import display
+from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.dataset.files.jsonl_io import unreadable
 from ftops.dataset.formats.jsonl import decode
 from ftops.session.session import Session
@@ -44,20 +49,23 @@ _NO_SETTINGS: Mapping[str, str] = {
     "n": "use --samples N",
 }
 """Parameters of the request that other options set."""
+_ASKING = frozenset(
+    "names against prompts tools system graders settings samples concurrency max_cost fresh".split()  # noqa: SIM905
+)
+"""Parameters that an evaluation of a spec has already."""
+_PREFIXES = tuple(f"{kind}." for kind in RESOURCE_TYPES)
+"""How addresses begin."""
 _FILE = PATH
 _OPTIONS = (
     click.option(
         "--deployment",
         "names",
         multiple=True,
-        required=True,
         metavar="NAME",
         help="A deployment to evaluate. Repeatable.",
     ),
     click.option("--against", metavar="NAME", default="", help="The deployment to compare it with."),
-    click.option(
-        "--prompts", required=True, type=_FILE, metavar="FILE", help="Prompts and expected answers."
-    ),
+    click.option("--prompts", type=_FILE, metavar="FILE", help="Prompts and expected answers."),
     click.option("--tools", type=_FILE, metavar="FILE", help="The functions that can be called, as JSON."),
     click.option("--system", type=_FILE, metavar="FILE", help="The system message, as text."),
     click.option("--graders", type=_FILE, metavar="FILE", help="How answers are graded, as JSON or YAML."),
@@ -94,21 +102,47 @@ _OPTIONS = (
     click.option(
         "--fail-if",
         type=click.Choice(list(_FAILING)),
-        help=f"Exit with {HELD} if a deployment is significantly worse, or isn't better, than --against.",
+        help=f"Exit with {HELD} if a model is significantly worse, or isn't better, than the baseline.",
     ),
 )
 
 
+class _AddressOrSpec(AddressType):
+    """The address of an evaluation, or else SPEC."""
+
+    name = "address or spec"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        is_address = isinstance(value, str) and value.startswith(_PREFIXES) and not Path(value).exists()
+        return super().convert(value, param, ctx) if is_address else Path(value)
+
+
+def _address_option(function: Command) -> Command:
+    """ADDRESS before SPEC; both may be left out."""
+
+    @wraps(function)
+    def sorted_out(*args: Any, address: Address | Path | None, path: Path, **rest: Any) -> Any:
+        if isinstance(address, Path):
+            if path != Path():
+                raise click.UsageError(f"{address} isn't the address of an evaluation")
+            return function(*args, address=None, path=address, **rest)
+        return function(*args, address=address, path=path, **rest)
+
+    return click.argument("address", metavar="[ADDRESS]", required=False, type=_AddressOrSpec())(sorted_out)
+
+
 @click.command("eval")
+@_address_option
 @(lambda function: decorate(function, _OPTIONS))
 @approve_option
 @spec_options
 @also_markdown
 def command(
     screen: Screen,
+    address: Address | None,
     names: tuple[str, ...],
     against: str,
-    prompts: Path,
+    prompts: Path | None,
     tools: Path | None,
     system: Path | None,
     graders: Path | None,
@@ -128,22 +162,31 @@ def command(
     Answers are cached in .ftops/answers, so no request is sent twice. A prompt is a row such as
     {"prompt": "Land!", "expect": "land_drone"}; docs/evaluation.md explains rows and graders.
 
+    With the ADDRESS of an evaluation of the spec, such as evaluation.copilot, shows its last result. Nothing
+    is asked.
+
     Exits with 1 if an answer is missing or can't be graded, and with 5 as --fail-if says.
     """
-    from ftops.cli.report_files import check_report, write_report
+    from ftops.cli.report_files import check_report
     from ftops.evaluation.evaluation import Inputs
     from ftops.evaluation.grader_table import read_graders_file
     from ftops.evaluation.inputs import read_text, read_tools
     from ftops.evaluation.prompts import read_prompts
     from ftops.session.evaluation import Evaluator
-    from ftops.views.evaluation import draw, draw_markdown, to_json
 
+    for out in outs:
+        check_report(out)
+    if address is not None:
+        _check_options()
+        return _report(screen, _recorded(screen, spec, address), show, outs, fail_if)
+    if not names or prompts is None:
+        missing_option = "--prompts" if names else "--deployment"
+        hint = "name what to ask, or the address of an evaluation such as evaluation.copilot"
+        raise UsageError(f"{missing_option} is missing", "", hint)
     if fail_if and not against:
         raise UsageError(
             "--fail-if needs --against", "a verdict compares two deployments.", "add --against NAME"
         )
-    for out in outs:
-        check_report(out)
     offered = read_tools(_content(tools), display(tools)) if tools else ()
     chosen = read_graders_file(_content(graders), display(graders)) if graders else ()
     inputs = Inputs(
@@ -161,6 +204,46 @@ def command(
         if not _is_approved(screen, evaluator, missing, inputs.alpha if against else None, auto_approve):
             return 1
         evaluation = _run(screen, evaluator, sum(missing.values()), concurrency)
+    return _report(screen, evaluation, show, outs, fail_if)
+
+
+def _check_options() -> None:
+    """Raises UsageError if something is to be asked otherwise than the spec says."""
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        name = str(parameter.name)
+        if name in _ASKING and context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            option = max(parameter.opts, key=len)
+            detail = "The recorded result of an evaluation is shown, and nothing is asked."
+            raise UsageError(
+                f"{option} can't be used with an address", detail, "leave it out, or the address"
+            )
+
+
+def _recorded(screen: Screen, spec: SpecArguments, address: Address) -> Evaluation:
+    """The last result, from the cached answers."""
+    from ftops.session.recorded_evaluation import recorded_evaluation
+
+    with looking(screen, spec) as session:
+        evaluation, missing, answers = recorded_evaluation(session, address)
+    if missing:
+        again = snippets.command("ftops", "apply", "--replace", address)
+        screen.note(
+            f"{missing} of {plural(answers, 'answer')} are missing. They weren't given, or have been "
+            f"deleted. {again} asks again.\n\n"
+        )
+    return evaluation
+
+
+def _report(
+    screen: Screen, evaluation: Evaluation, show: str, outs: Sequence[Path], fail_if: str | None
+) -> int:
+    """Shows and writes the results. Returns the exit code."""
+    from ftops.cli.report_files import write_report
+    from ftops.views.evaluation import draw, draw_markdown, to_json
+
+    if fail_if and not evaluation.baseline:
+        raise UsageError("--fail-if needs a baseline", "this evaluation has none.", "leave it out")
     for out in outs:
         write_report(out, evaluation)
     if screen.json:
