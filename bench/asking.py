@@ -125,9 +125,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "ftops.yaml").write_text(SPEC, encoding="utf-8")
         run([*ftops_command(), "apply", "-y"], Path(folder))
-        print(
-            f"{'capacity':>8} {'answer':>8} {'limit/min':>10} {'answers/min':>12} {'used':>6} {'refused':>8}"
-        )
         with Session.open(load(Path(folder), environ=os.environ)) as session:
             results = [measure(session, case, options.windows, options.concurrency) for case in CASES]
     print("capacity   answer  limit/min  answers/min   used  refused")
