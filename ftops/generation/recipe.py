@@ -138,7 +138,7 @@ class Recipe(Struct, frozen=True, dict=True):
         """What answers of a step are kept under."""
         judge = self.settings.verify.judge
         model = judge if step == JUDGE and judge else self.settings.teacher
-        return "|".join(("generate", *model.identity, f"{step}@{version}"))
+        return f"{' '.join(filter(None, (f'{step}@{version}', model.endpoint)))}|{model.model}"
 
     @property
     def choice(self) -> Choice:
