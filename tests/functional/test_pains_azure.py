@@ -203,6 +203,7 @@ def test_pain_19_a_deployment_disappears(
     """A deployment disappears (idle 15 days; developer tier 24 h)."""
     more = TUNED.replace("}\n", f", sku: {{name: {sku}}}}}\n") + f"  base: {{model: {MODEL}}}\n"
     folder = folder_for(cloud, tmp_path, more + 'outputs: {expires: "${deployment.prod.expires}"}\n')
+    folder.edit(MODEL, "gpt-4.1-mini-2025-04-14")  # gpt-4o-mini has no DeveloperTier
     assert f"# the service deletes it {lasts}" in folder.ok("plan")
     folder.ok("apply", "-y")
     assert known in folder.run("output", "expires", "--raw").out
