@@ -88,15 +88,19 @@ def _compare(expected: ExpectedCall, actual: Call, schemas: Mapping[str, Schema]
 
 
 def parse_arguments(text: str) -> Any:
-    """The value of a JSON text. Raises ValueError, also for NaN, Infinity and a key that occurs twice."""
+    """The value of a JSON text. Raises ValueError, also for NaN, Infinity, a key that occurs twice, and half
+    of a surrogate pair."""
     try:
         value = decode(text)
         if is_too_deep(value):
             raise RecursionError
+        if "\\ud" in text.lower():
+            json.dumps(value, ensure_ascii=False).encode()
         return value
     except json.JSONDecodeError as error:
         raise ValueError(str(error)) from error
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
     except ValueError as error:
-        raise ValueError("it has a key twice, or a number that JSON doesn't have") from error
+        what = "it has a key twice, half of a surrogate pair, or a number that JSON doesn't have"
+        raise ValueError(what) from error

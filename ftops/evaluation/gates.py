@@ -23,6 +23,9 @@ METRICS = (
     "kappa",
 )
 """The first part of a metric's path; the others are names of graders, slices or functions."""
+_NAMED = frozenset({"graders", "slices", "functions", "kappa"})
+"""Metrics whose paths go on."""
+_TOO_LARGE = 1e15
 _NOT_WORSE = frozenset({"better", "no measurable change", "worse, within noise"})
 
 
@@ -48,7 +51,7 @@ def faults_of(require: Mapping[str, Any]) -> Iterator[Fault]:
             if not _is_number(value) or not 0 <= value <= 1:
                 hint = "write 0.02 if the candidate may be worse by 2 points"
                 yield Fault(key, "`non_inferior` must be a share between 0 and 1", hint)
-        elif head not in METRICS:
+        elif head not in METRICS or (head != key and head not in _NAMED):
             known = ("verdict", "non_inferior", *METRICS)
             yield Fault(key, f"there is no metric `{key}`", did_you_mean(head, known), is_key=True)
         elif not _is_bounds(value):
@@ -124,7 +127,8 @@ def _number(value: Any) -> float | None:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    """NaN is none: it is neither less nor more than a bound."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _TOO_LARGE
 
 
 def _is_bounds(value: Any) -> bool:

@@ -8,6 +8,7 @@ from math import prod
 
 Row = tuple[int, ...]
 MOST_ROWS = 50_000
+MOST_PAIRS = 1_000_000
 _OPEN = -1
 """A parameter of a row whose value doesn't matter yet."""
 
@@ -20,6 +21,8 @@ def pairwise(sizes: Sequence[int]) -> list[Row]:
         return [] if sizes else [()]
     if prod(sorted(sizes)[-2:]) > MOST_ROWS:
         raise ValueError(f"two parameters have more than {MOST_ROWS:,} pairs of values")
+    if (sum(sizes) ** 2 - sum(size**2 for size in sizes)) // 2 > MOST_PAIRS:
+        raise ValueError(f"its parameters have more than {MOST_PAIRS:,} pairs of values")
     order = sorted(range(len(sizes)), key=lambda i: (-sizes[i], i))
     ranked = [sizes[i] for i in order]
     rows = [list(row) for row in product(*map(range, ranked[:2]))]

@@ -112,6 +112,8 @@ class FunctionValues:
         items = self._values(schema.get("items") or {}, f"{path}.item", depth)
         least = max(1, int(schema.get("minItems", 0)))
         most = min(least + 2, int(schema.get("maxItems", least + 2)))
+        if least > MOST_VALUES:
+            raise ValueError(f"an array of {least:,} items is too long")
         if schema.get("uniqueItems"):
             most = min(most, len(items))
         if not items or most < least:

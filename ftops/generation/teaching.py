@@ -27,7 +27,7 @@ BATCH = 10
 Ask = Callable[[str, Sequence[Question]], Sequence[Answer | None]]
 """The answers to the questions of a step; while requests are only counted, None for those to come."""
 
-_BLOCK = re.compile(r"```(?:json)?\s*(.*?)\s*```", re.DOTALL)
+_BLOCK = re.compile(r"```(?:json)?(.*?)```", re.DOTALL)
 _JSON = {"response_format": {"type": "json_object"}}
 _SYSTEM = (
     "You write training data for a model that turns requests of users into calls of functions. "
@@ -164,7 +164,7 @@ def _reply(answer: Answer) -> Any:
     text = answer.content.strip()
     block = _BLOCK.search(text)
     try:
-        return parse_arguments(block[1] if block else text)
+        return parse_arguments(block[1].strip() if block else text)
     except ValueError as error:
         raise Unusable("broken_json" if text[:1] in ("[", "{", "`") else "refused") from error
 

@@ -269,3 +269,9 @@ def test_a_tree_is_compared_to_its_leaves() -> None:
     miss = compare_calls([ExpectedCall("f", expected)], [Call("f", wrong)], {"f": node})
     assert miss is not None
     assert (miss.kind, miss.where) == ("wrong_type", "f.next.next.value")
+
+
+@pytest.mark.parametrize("expected", [{"note": "x"}, {"note": {"regex": ".*"}}, {"note": {"any": True}}])
+def test_half_of_a_surrogate_pair_is_a_wrong_answer(expected: Any) -> None:
+    assert kind(expected, r'{"note": "\ud83d"}') == "invalid_json"
+    assert kind({"note": "\U0001f600"}, r'{"note": "\ud83d\ude00"}') == "right"

@@ -310,3 +310,10 @@ def test_only_whole_answers_are_asked_about() -> None:
     grades = remote_grades(one(SERVICE), [prompt(answer={"short": "a"})] * 5, answers, ask)
     assert [question.messages[0]["content"] for question in asked] == ["a", "c"]
     assert [g.score for g in grades] == [0.0, None, 0.0, None, 1.0]
+
+
+def test_a_reply_of_blanks_after_a_fence_is_read_in_a_time_that_grows_with_it() -> None:
+    reply = Answer("```json" + " \n" * 100_000 + "polite")
+    assert judge.grade_of(one(LABELS), reply).score is None
+    fenced = Answer("```json" + "\n" * 100_000 + '{"label": "polite"}' + "\n" * 100_000 + "```")
+    assert judge.grade_of(one(LABELS), fenced).passed

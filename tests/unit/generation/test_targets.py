@@ -31,6 +31,20 @@ def test_pairs_take_far_fewer_rows_than_the_power_set() -> None:
     assert len(pairwise([2] * 10)) <= 14
 
 
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"path": {"type": "array", "items": {"type": "boolean"}, "minItems": 10**9}},
+        {f"p{i}": {"enum": list(range(200))} for i in range(30)},
+    ],
+)
+def test_what_could_never_be_written_is_an_error(parameters: dict[str, Any]) -> None:
+    schema = {"type": "object", "properties": parameters, "required": list(parameters)}
+    with pytest.raises(SpecError) as caught:
+        targets_of({"fly": schema}, Choice())
+    assert [d.summary for d in caught.value.diagnostics] == ["the schema of `fly` can't be used"]
+
+
 @given(st.lists(st.integers(0, 3), min_size=1, max_size=4).filter(lambda sizes: 0 in sizes))
 def test_a_parameter_without_values_gives_no_row(sizes: list[int]) -> None:
     assert pairwise(sizes) == []
