@@ -135,6 +135,17 @@ def deployment_name(name: str, inputs: Mapping[str, Value]) -> str:
     return f"{name}-{hashlib.sha256(' '.join(parts).rstrip().encode()).hexdigest()[:8]}"
 
 
+_BLUE_GREEN = re.compile(r"-[0-9a-f]{8}")
+
+
+def is_named(found: str, declared: str) -> bool:
+    """Whether a deployment has the name that a spec declares, alone or with the digits of blue_green."""
+    found, declared = str(name(found)), str(name(declared))
+    return found == declared or (
+        found.startswith(declared) and bool(_BLUE_GREEN.fullmatch(found, len(declared)))
+    )
+
+
 _VERSION = re.compile(r"(?P<model>.*?)-?(?P<date>\d{4}-\d{2}-\d{2})\Z")
 
 

@@ -15,8 +15,7 @@ from ftops.config.model_references import referenced_model
 from ftops.core.address import Address, Json, Reference, Value, decode
 from ftops.core.errors import FtopsError
 from ftops.core.normal_form import model as spelled
-from ftops.core.normal_form import name as folded
-from ftops.core.resource_types import kind_of
+from ftops.core.resource_types import is_named, kind_of
 from ftops.evaluation.temporary import sku_for
 from ftops.planning.estimate import EvaluationCost, Temporary
 from ftops.state.deployments import model_of, sku_of
@@ -70,7 +69,11 @@ def evaluation_cost(address: Address, known: Known) -> EvaluationCost:
         detectable=detectable_difference(independent, alpha=asked.alpha) if is_compared else None,
         independent=independent,
         is_compared=is_compared,
-        temporary=tuple(model.temporary(known) for model in models if model.deployment is None),
+        temporary=tuple(
+            model.temporary(known)
+            for model, count in zip(models, kept, strict=True)
+            if model.deployment is None and count != len(questions)
+        ),
     )
 
 
@@ -120,7 +123,7 @@ def _spelled(value: Value) -> Value:
 def _served(name: str, resource: Resource, known: Known) -> str | None:
     """The model that a recorded deployment serves, by its name at the service."""
     for record in _deployments(resource, known):
-        if folded(str(record.outputs.get("name"))) == folded(name):
+        if is_named(str(record.outputs.get("name")), name):
             return model_of(record)[0]
     return None
 

@@ -16,7 +16,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from ftops.core.address import Address, Json
-from ftops.core.errors import FtopsError, Permanent, Temporary
+from ftops.core.errors import FtopsError, Permanent
 from ftops.core.model_names import base_of
 from ftops.core.normal_form import model as spelled
 from ftops.core.project import project_root
@@ -24,6 +24,15 @@ from ftops.evaluation.answers import Answer, Answers, Failure, Grades, Question
 from ftops.evaluation.asking import NOT_ASKED, Asked, Asker
 from ftops.evaluation.temporary import sku_for
 from ftops.providers.base import Existing, Progress, Request, Unfinished
+from ftops.providers.dataplane.asked_model import (
+    LOOK_AGAIN,
+    AskedModel,
+    Deploys,
+    model_of,
+    prefix_of,
+    served_by,
+    sku_of,
+)
 from ftops.state.state import PendingOperation, RemoteObject, ResourceState, Status
 
 if TYPE_CHECKING:
@@ -33,23 +42,10 @@ if TYPE_CHECKING:
 
 SLICE_SECONDS = 3.0
 """How long one call asks. Other changes of the account have their turn in between."""
-PREFIX = "ftops-eval-"
 
 
 class Service(Answers, Grades, Protocol):
     """What is asked."""
-
-
-class Deploys(Protocol):
-    """The handler of deployments."""
-
-    def create(self, request: Request) -> RemoteObject: ...
-
-    def read(self, resource: ResourceState) -> RemoteObject | None: ...
-
-    def delete(self, resource: ResourceState) -> RemoteObject | None: ...
-
-    def existing(self) -> list[Existing]: ...
 
 
 class Evaluations:
@@ -59,17 +55,23 @@ class Evaluations:
         self._service = service
         self._deployments = deployments
         self._runs: dict[str, _Run] = {}
+        self._leaving: set[str] = set()
+        """Temporary deployments of former runs whose deletion has begun."""
 
     def create(self, request: Request) -> RemoteObject:
-        """Does a part of it. If it fails for good, temporary deployments are deleted first."""
+        """Does a part of it. If it fails for good, temporary deployments are deleted first; if one can't be
+        deleted, it is recorded, and the next apply deletes it."""
         run = self._runs.get(request.token)
         if run is None:
             run = self._runs[request.token] = _Run(request, self._service, self._deployments)
         try:
             result = run.go_on()
-        except Permanent:
-            del self._runs[request.token]
-            raise
+        except Permanent as error:
+            if not run.left:
+                del self._runs[request.token]
+                raise
+            said = f"{error.summary}: {error.detail}" if error.detail else error.summary
+            result = _with_left(request.token, run.left, said)
         del self._runs[request.token]
         return result
 
@@ -81,20 +83,27 @@ class Evaluations:
         return RemoteObject(resource.remote_id, resource.status, resource.outputs)
 
     def delete(self, resource: ResourceState) -> RemoteObject | None:
-        """Deletes what an interrupted run has left; the answers are kept."""
+        """Deletes what an interrupted run has left; the answers are kept. Raises Unfinished while it is being
+        deleted."""
         names: Any = resource.outputs.get("temporary") or ()
-        left = [remote for name in names if (remote := self._remove(name)) is not None]
-        return left[0] if left else None
+        for name in names:
+            record = ResourceState(Address("deployment", name), "", name, Status.READY)
+            remove = self._deployments.read if name in self._leaving else self._deployments.delete
+            remote = remove(record)
+            self._leaving.add(name)
+            if remote is not None:
+                message = f"temporary deployment {name}: {remote.message}"
+                raise Unfinished(remote.requeue_after or LOOK_AGAIN, Progress(message), is_progress=True)
+        return None
 
     def find_by_token(self, operation: PendingOperation, known: frozenset[str]) -> RemoteObject | None:
         """An interrupted run that has left temporary deployments: it counts as failed, so that the next apply
         deletes them. Without them, nothing is left of it but answers."""
-        prefix = _prefix(operation.token)
+        prefix = prefix_of(operation.token)
         left = [found.name for found in self._deployments.existing() if found.name.startswith(prefix)]
         if not left:
             return None
-        message = f"it was interrupted, and has left {', '.join(left)}"
-        return RemoteObject(_id(operation.token), Status.TAINTED, {"temporary": left}, message=message)
+        return _with_left(operation.token, left, "it was interrupted")
 
     def existing(self) -> list[Existing]:
         return []
@@ -106,23 +115,11 @@ class Evaluations:
             run.abandon()
         self._runs.clear()
 
-    def _remove(self, name: str) -> RemoteObject | None:
-        found = next((one for one in self._deployments.existing() if one.name == name), None)
-        return None if found is None else self._deployments.delete(_record(found.remote))
-
 
 class _Target(Struct):
-    """A model that is asked. `deployment` is the name of the one that serves it, once that is known."""
+    """A model that is asked, and what it answered."""
 
-    model: str
-    title: str
-    """For messages: a model's name is long."""
-    deployment: str = ""
-    sku: Mapping[str, Json] = {}
-    """Of that deployment."""
-    temporary: RemoteObject | None = None
-    """The deployment that was created for it."""
-    is_deleting: bool = False
+    asked: AskedModel
     asker: Asker | None = None
     is_done: bool = False
     """Whether its answers are there, and graded by graders that are asked."""
@@ -153,9 +150,12 @@ class _Run:
         titles = ["the candidate"] if len(candidates) == 1 else titles
         models = dict(zip(candidates, titles, strict=True))
         models |= {self._baseline: "the baseline"} if self._baseline else {}
-        self._targets = [_Target(model, title, *_serving(model, existing)) for model, title in models.items()]
-        asked = [grader for grader in self._inputs.graders if grader.type in REMOTE]
         self._catalog = catalog.load(project_root(request.folder), os.environ)
+        self._targets = [
+            _Target(AskedModel(model, title, self._temporary(model, number), service, deployments, existing))
+            for number, (model, title) in enumerate(models.items())
+        ]
+        asked = [grader for grader in self._inputs.graders if grader.type in REMOTE]
         budget: Any = request.inputs.get("budget")
         self._budget = None if budget is None else Budget(float(budget))
         self._judges = {grader.name: self._judge(grader) for grader in asked}
@@ -167,12 +167,11 @@ class _Run:
         for target in self._targets:
             if not target.is_done and self._failure is None:
                 try:
-                    self._deploy(target)
                     self._ask(target)
                     self._ask_judges(target)
                 except Permanent as error:
                     self._failure = error
-            self._tidy_up(target)
+            target.asked.tidy_up()
         if self._failure is not None:
             raise self._failure
         return self._result()
@@ -181,56 +180,48 @@ class _Run:
         """Begins to delete its temporary deployment."""
         for target in self._targets:
             with suppress(FtopsError, Unfinished):
-                self._tidy_up(target)
+                target.asked.tidy_up()
 
-    def _deploy(self, target: _Target) -> None:
-        """Creates a deployment of a model that none serves. Asked again with the same token, the service
-        shows the one that is there."""
-        if target.deployment:
-            return
-        name = f"{_prefix(self._request.token)}-{self._targets.index(target)}"
+    def _temporary(self, model: str, number: int) -> Request:
+        """A deployment to be created if none serves the model."""
+        request = self._request
+        sku: Any = request.inputs.get("sku") or {}
+        name = f"{prefix_of(request.token)}-{number}"
+        tags = {"ftops-evaluation": str(request.address)}
         inputs: dict[str, Json] = {
             "name": name,
-            "model": target.model,
-            "sku": sku_for(target.model, _mapping(self._request.inputs.get("sku")), self._catalog),
-            "tags": {"ftops-evaluation": str(self._request.address)},
+            "model": model,
+            "sku": sku_for(model, sku, self._catalog),
+            "tags": tags,
         }
-        wanted = Request(Address("deployment", name), inputs, self._request.token, self._request.folder)
-        try:
-            remote = self._deployments.create(wanted)
-        except Temporary as error:
-            error.effect_unknown = False  # the next try finds the deployment by its token
-            raise
-        target.temporary = remote
-        if remote.status is Status.TAINTED:
-            raise Permanent(
-                f"{self._request.address}: the temporary deployment of {target.title} failed",
-                remote.message,
-                "set `sku` of the evaluation to one that the account offers for this model",
-            )
-        if remote.status is Status.PENDING:
-            raise _waiting(target, remote)
-        target.deployment = str(remote.attributes.get("name") or name)
-        target.sku = _mapping(inputs["sku"])
+        return Request(Address("deployment", name), inputs, request.token, request.folder)
+
+    @property
+    def left(self) -> list[str]:
+        """Temporary deployments that may exist."""
+        return [name for target in self._targets for name in target.asked.left]
 
     def _ask(self, target: _Target) -> None:
+        """Raises Unfinished if some questions are left. A deployment is needed only for questions that have
+        no answer yet."""
         if target.answers is not None:
             return
-        if target.asker is None:
-            identity = f"{self._request.account}|{target.model}"
-            kept = self._request.kept_answers(identity)
-            capacity = target.sku.get("capacity")
-            target.asker = Asker(
-                Asked(
-                    target.deployment,
-                    identity,
-                    self._within_budget(target.model, target.sku),
-                    kept,
-                    capacity if isinstance(capacity, int) else None,
-                    str(target.sku.get("name") or ""),
-                )
-            )
-        target.answers = self._answers_of(target.asker, self._questions, target.title)
+        model = target.asked
+        asker = target.asker = target.asker or self._asker(model)
+        if asker.count_missing(self._questions):
+            model.deploy()
+        try:
+            target.answers = self._answers_of(asker, self._questions, model.title)
+        finally:
+            if model.is_lost():
+                target.asker = None
+
+    def _asker(self, model: AskedModel) -> Asker:
+        identity = f"{self._request.account}|{model.model}"
+        kept = self._request.kept_answers(identity)
+        provider = self._within_budget(model, model.model, model.sku)
+        sku = str(model.sku.get("name") or "")
+        return Asker(Asked(model.title, identity, provider, kept, model.capacity, sku))
 
     def _ask_judges(self, target: _Target) -> None:
         from ftops.evaluation.remote_graders import remote_grades
@@ -238,7 +229,7 @@ class _Run:
         prompts, answers = self._inputs.asked_prompts, target.answers or ()
         for grader in self._inputs.graders:
             if grader.name in self._judges:
-                title = f"{grader.name} about {target.title}"
+                title = f"{grader.name} about {target.asked.title}"
                 ask = partial(self._answers_of, self._judges[grader.name], title=title)
                 target.grades = {**target.grades, grader.name: remote_grades(grader, prompts, answers, ask)}
         target.is_done = True
@@ -281,24 +272,24 @@ class _Run:
         if self._budget and not name and asks_a_model(grader):
             raise self._unpriced(f"grader {grader.name}", "The service asks a model of its own.")
         if name:
-            model, sku = _served_by(name, self._existing)
-            identity, provider = f"{account}|{model}", self._within_budget(model, sku)
-            candidates = [target.model for target in self._targets if target.model != self._baseline]
+            model, sku = _judging(name, self._existing)
+            identity, provider = f"{account}|{model}", self._within_budget(self._service, model, sku)
+            candidates = [t.asked.model for t in self._targets if t.asked.model != self._baseline]
             if any(identity == f"{account}|{model}" for model in candidates):
                 raise Permanent(f"{name} can't judge itself", "", "name a deployment of another model")
         return Asker(Asked(name or grader.name, identity, provider, self._request.kept_answers(identity)))
 
-    def _within_budget(self, model: str, sku: Mapping[str, Json]) -> Answers:
+    def _within_budget(self, service: Answers, model: str, sku: Mapping[str, Json]) -> Answers:
         """The service, to ask a deployment of this model. Raises Permanent if its price isn't known."""
         from ftops.evaluation.spending import Metered
 
         if self._budget is None:
-            return self._service
+            return service
         base, name = base_of(model), str(sku.get("name") or "Standard")
         prices = self._catalog.token_prices(model, "", name)
         if prices is None:
             raise self._unpriced(base, f"The catalogue has no price of {base} with the SKU {name}.")
-        return Metered(self._service, self._budget, prices, self._catalog.encoding(base))
+        return Metered(service, self._budget, prices, self._catalog.encoding(base))
 
     def _unpriced(self, what: str, detail: str) -> Permanent:
         return Permanent(
@@ -306,18 +297,6 @@ class _Run:
             detail,
             "add it to ftops.catalog.yaml (docs/catalog.md says how), or remove `budget`",
         )
-
-    def _tidy_up(self, target: _Target) -> None:
-        """Deletes the temporary deployment of a model."""
-        if target.temporary is None:
-            return
-        record = _record(target.temporary)
-        delete = self._deployments.read if target.is_deleting else self._deployments.delete
-        remote = delete(record)
-        target.is_deleting = True
-        if remote is not None:
-            raise _waiting(target, remote)
-        target.temporary = None
 
     def _result(self) -> RemoteObject:
         from ftops.evaluation.result import outcome
@@ -336,26 +315,12 @@ class _Run:
     def _evaluation(self) -> Evaluation:
         from ftops.evaluation.evaluation import Given, evaluate
 
-        given = [
-            Given(
-                target.model,
-                target.model,
-                target.answers or (),
-                target.grades,
-                prices=self._catalog.token_prices(target.model, "", str(target.sku.get("name") or "")),
-            )
-            for target in self._targets
-        ]
+        given = []
+        for target in self._targets:
+            model, sku = target.asked.model, str(target.asked.sku.get("name") or "")
+            prices = self._catalog.token_prices(model, "", sku)
+            given.append(Given(model, model, target.answers or (), target.grades, prices=prices))
         return evaluate(self._inputs, given, self._baseline)
-
-
-def _waiting(target: _Target, remote: RemoteObject) -> Unfinished:
-    return Unfinished(
-        remote.requeue_after or SLICE_SECONDS,
-        Progress(f"temporary deployment of {target.title}: {remote.message}"),
-        is_progress=True,
-        holds_concurrency_key=remote.holds_concurrency_key,
-    )
 
 
 def _load(request: Request) -> Inputs:
@@ -377,8 +342,7 @@ def _baseline(inputs: Mapping[str, Json], candidates: Sequence[str], existing: S
     compared with the base model."""
     wanted = str(inputs["baseline"])
     if wanted == "serving":
-        name = str(inputs.get("serving"))
-        served = next((_model_of(one) for one in existing if one.name.casefold() == name.casefold()), "")
+        served = served_by(str(inputs.get("serving")), existing)
         is_other = served and all(spelled(served) != spelled(model) for model in candidates)
         wanted = served if is_other else str(inputs.get("base_model") or "none")
     if wanted == "none":
@@ -388,23 +352,12 @@ def _baseline(inputs: Mapping[str, Json], candidates: Sequence[str], existing: S
     return wanted
 
 
-def _serving(model: str, existing: Sequence[Existing]) -> tuple[str, Mapping[str, Json]]:
-    """The name and the SKU of a deployment that serves a model and is ready; empty if there is none."""
-    ready = (one for one in existing if one.remote.status is Status.READY)
-    serving = (one for one in ready if spelled(_model_of(one)) == spelled(model))
-    return next(((one.name, _sku_of(one)) for one in serving), ("", {}))
-
-
-def _sku_of(one: Existing) -> Mapping[str, Json]:
-    return _mapping((one.remote.inputs or {}).get("sku"))
-
-
-def _served_by(name: str, existing: Sequence[Existing]) -> tuple[str, Mapping[str, Json]]:
+def _judging(name: str, existing: Sequence[Existing]) -> tuple[str, Mapping[str, Json]]:
     """The model and the SKU of a deployment. Raises Permanent if there is none of this name."""
     found = next((one for one in existing if one.name.casefold() == name.casefold()), None)
-    if found is None or not _model_of(found):
+    if found is None or not model_of(found):
         raise Permanent(f"there is no deployment {name} to judge", "", "name a deployment of the account")
-    return _model_of(found), _sku_of(found)
+    return model_of(found), sku_of(found)
 
 
 def _summary(result: Mapping[str, Json]) -> str:
@@ -416,23 +369,11 @@ def _summary(result: Mapping[str, Json]) -> str:
     return f"{result['verdict']}: {share}, {points} (p = {float(str(result['p'])):.2g})"
 
 
-def _model_of(deployment: Existing) -> str:
-    return str(deployment.remote.attributes.get("model") or "")
-
-
-def _record(remote: RemoteObject) -> ResourceState:
-    """Of a temporary deployment, which no state has."""
-    address = Address("deployment", "temporary")
-    return ResourceState(address, "", remote.remote_id, remote.status, remote.inputs, remote.attributes)
-
-
-def _prefix(token: str) -> str:
-    return f"{PREFIX}{token[-8:]}"
+def _with_left(token: str, names: Sequence[str], why: str) -> RemoteObject:
+    """What is recorded of a run that has left temporary deployments: the next apply deletes them first."""
+    message = f"{why}, and has left {', '.join(names)}"
+    return RemoteObject(_id(token), Status.TAINTED, {"temporary": list(names)}, message=message)
 
 
 def _id(token: str) -> str:
     return f"evaluation-{token}"
-
-
-def _mapping(value: Json) -> Mapping[str, Json]:
-    return value if isinstance(value, Mapping) else {}
