@@ -28,7 +28,8 @@ def read_for(spec: SpecArguments, request: PlanArguments) -> tuple[Config, tuple
     them."""
     match request.options.mode:
         case Mode.NORMAL:
-            return read_with_data(spec, request.options.targets)
+            options = request.options
+            return read_with_data(spec, is_partial=bool(options.targets or options.excludes))
         case Mode.DESTROY:
             return read_to_destroy(spec), ()
         case Mode.REFRESH_ONLY:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -11,13 +11,9 @@ from msgspec import Struct
 
 from ftops.cli.switches import CI, UNTRUSTED, is_on
 from ftops.config.config import Config
-from ftops.config.graph import build
 from ftops.config.loader import load, load_outline
-from ftops.core.address import Address
-from ftops.core.dag import closure
 from ftops.core.errors import Diagnostic, SpecError, UsageError
 from ftops.core.project import display
-from ftops.planning.targeting import matching
 
 
 class SpecArguments(Struct, frozen=True):
@@ -113,16 +109,9 @@ def read_to_destroy(spec: SpecArguments) -> Config:
         return read(spec, destroying=True)
 
 
-def read_with_data(
-    spec: SpecArguments, targets: Collection[Address] = ()
-) -> tuple[Config, tuple[Diagnostic, ...]]:
-    """The spec with the content of its data files; the warnings. Raises SpecError. With targets, data that
-    they don't need may not be generated yet."""
+def read_with_data(spec: SpecArguments, *, is_partial: bool = False) -> tuple[Config, tuple[Diagnostic, ...]]:
+    """The spec with the content of its data files; the warnings. Raises SpecError; if only a part of the spec
+    may be planned, files that can't be used are errors of the plan."""
     from ftops.config.data_files import with_data  # only if data is needed
 
-    config = read(spec)
-    if not targets:
-        return with_data(config, display)
-    graph = build(config)
-    needed = closure(matching(targets, graph.resources), graph.dependencies)
-    return with_data(config, display, needed)
+    return with_data(read(spec), display, is_partial=is_partial)

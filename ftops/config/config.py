@@ -77,6 +77,8 @@ class Resource(Struct, frozen=True):
     reference_places: Mapping[Address, Place] = field(default_factory=dict)
     """The first place that names each address on which this resource depends."""
     generated: Generated | None = None
+    faults: tuple[Diagnostic, ...] = ()
+    """Why its files can't be used: errors of a plan that selects it."""
 
     @property
     def data(self) -> Mapping[str, Address]:

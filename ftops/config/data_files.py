@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,19 +25,20 @@ SHORT = 16_384
 
 
 def with_data(
-    config: Config, show: Callable[[Path], str], needed: Collection[Address] | None = None
+    config: Config, show: Callable[[Path], str], *, is_partial: bool = False
 ) -> tuple[Config, tuple[Diagnostic, ...]]:
     """The config with the content of its data files: digests as inputs, size and count as facts. Also returns
-    the warnings. Raises SpecError with all errors in all files. `needed`: other datasets may not be generated
-    yet; None: all are needed."""
+    the warnings. Raises SpecError with all errors in all files; if only a part of the config may be planned,
+    without the faults of single resources."""
     with dataset.Cache.of(config.project) as cache:
-        files = _Files(config, show, cache, needed=needed)
+        files = _Files(config, show, cache)
         resources = tuple(files.with_content(resource) for resource in config.resources)
         files.check_jobs()
         files.tidy()
         resources = files.with_tokens(resources)
         resources = tuple(files.with_prompts(resource) for resource in resources)
-    errors = [d for d in files.findings if d.severity == "error"]
+    faults = [fault for resource in resources if is_partial for fault in resource.faults]
+    errors = [d for d in files.findings if d.severity == "error" and d not in faults]
     if errors:
         raise SpecError(errors)
     warnings = (d for d in files.findings if d.severity == "warning")
@@ -65,7 +66,6 @@ class _Files(Struct):
     show: Callable[[Path], str]
     cache: dataset.Cache
     settings: Mapping[str, str] = dataset.NO_SETTINGS
-    needed: Collection[Address] | None = None
     findings: list[Diagnostic] = field(default_factory=list)
     not_generated: list[Diagnostic] = field(default_factory=list)
     """Those among the findings that say why a recording can't be used."""
@@ -82,8 +82,8 @@ class _Files(Struct):
             return _with_name(resource)
         if resource.generated and (fault := self._not_generated(resource, resource.generated)):
             self.not_generated += fault
-            self.findings += fault if self._is_needed(resource) else ()
-            return _with_name(resource)
+            self.findings += fault
+            return replace(_with_name(resource), faults=tuple(fault))
         try:
             source = self._source(path)
             inspection = self._inspect(source, resource)
@@ -94,11 +94,11 @@ class _Files(Struct):
         severity = self._severity(resource)
         if steps and not inspection.is_refused(severity):
             source, inspection = self._transformed(resource, source, inspection, steps)
-        self.inspected[resource.address] = Inspected(source, inspection, severity)
+        data = self.inspected[resource.address] = Inspected(source, inspection, severity)
+        if not inspection.digest:
+            faults = (_placed(d, resource) for d in data.diagnostics() if d.severity == "error")
+            resource = replace(resource, faults=tuple(faults))
         return _with_inspection(self._with_file(resource, source), inspection)
-
-    def _is_needed(self, resource: Resource) -> bool:
-        return self.needed is None or resource.address in self.needed
 
     def _not_generated(self, resource: Resource, generated: Generated) -> Sequence[Diagnostic]:
         """Why its data isn't what it is generated from."""
@@ -127,7 +127,7 @@ class _Files(Struct):
     def with_prompts(self, resource: Resource) -> Resource:
         """The resource with the content of files that aren't data."""
         complete = kind_of(resource.address).with_files
-        if not (complete and self._is_needed(resource)):
+        if not complete:
             return resource
         try:
             files = {
@@ -136,8 +136,9 @@ class _Files(Struct):
             completed: Resource = resolve(complete)(resource, self.config, files)
             return completed
         except FtopsError as error:
-            self.findings += [replace(d, place=d.place or resource.place) for d in error.diagnostics]
-            return resource
+            faults = tuple(replace(d, place=d.place or resource.place) for d in error.diagnostics)
+            self.findings += faults
+            return replace(resource, faults=faults)
 
     def _relative(self, file: Path) -> str:
         return os.path.relpath(file, self.config.folder)

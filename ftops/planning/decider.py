@@ -110,6 +110,7 @@ class Decider(Struct):
                 resource = self.graph.resources[address]
                 desired = self.resolver.resolve(resource)
                 if address in self.selected:
+                    missing += resource.faults
                     missing += missing_values(resource, desired, self._complete)
                     if arriving:
                         self._arrive(resource, desired)

@@ -9,9 +9,11 @@ from functools import partial
 from msgspec.structs import replace
 
 from ftops import catalog
+from ftops.core.address import Address
 from ftops.core.errors import FtopsError, Temporary, UsageError
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import kind_of
+from ftops.core.snippets import command
 from ftops.core.suggestions import did_you_mean
 from ftops.evaluation.answers import Answers, Grades
 from ftops.evaluation.asking import Asked, Asker
@@ -133,7 +135,9 @@ def find_deployment(session: Session, name: str) -> tuple[ResourceState, Answers
         resource = next((r for r in deployments.values() if r.outputs.get("name") == name), None)
     if resource is None or resource.status is not Status.READY:
         state = "isn't ready" if resource else "isn't in the state"
-        hint = did_you_mean(name, deployments, nothing="run `ftops apply` first")
+        declared = next((r.address for r in session.config.resources if _is_named(r.address, name)), None)
+        apply = command("ftops", "apply", *(("--target", str(declared)) if declared else ()))
+        hint = did_you_mean(name, () if declared else deployments, nothing=f"run {apply} first")
         raise UsageError(
             f"deployment {name} {state}", "only deployments that were applied can be asked.", hint
         )
@@ -194,3 +198,7 @@ def _identity(resource: ResourceState) -> str:
     """Never the name of the deployment: another one of the same model gives the same answers."""
     model, version = model_of(resource)
     return f"{resource.account}|{model}{'@' if version else ''}{version}"
+
+
+def _is_named(address: Address, name: str) -> bool:
+    return kind_of(address).serves and str(address).partition(".")[2] == name.removeprefix("deployment.")

@@ -389,3 +389,19 @@ def test_the_coverage_of_each_value_is_shown(tmp_path: Path) -> None:
     assert "data/train.generated: 4 examples" in shown
     assert "0!" in shown
     assert 'direction: "left"' in shown
+
+
+def test_a_part_of_a_spec_is_applied_before_its_data_is_there(tmp_path: Path) -> None:
+    """Files that are missing are errors only of plans that select what needs them."""
+    write_spec(tmp_path, {"held_out": 0.3}, deployments={"base": {"model": "gpt-4o"}})
+    spec = json.loads((tmp_path / "ftops.yaml").read_text())
+    spec["datasets"]["held"] = {"path": "data/train.generated/held_out.jsonl"}
+    (tmp_path / "ftops.yaml").write_text(json.dumps(spec))
+    for words in (), ("--target", "dataset.train"), ("--exclude", "dataset.held"):
+        assert "dataset train is not generated yet" in ftops(tmp_path, "plan", *words, code=1).stderr
+    for words in ("--target", "dataset.held"), ("--exclude", "dataset.train"):
+        assert "file/missing" in ftops(tmp_path, "plan", *words, code=1).stderr
+    done = ftops(tmp_path, "apply", "-y", "--target", "deployment.base")
+    assert "1 created" in done.stdout
+    ftops(tmp_path, "data", "generate")
+    assert "dataset.held  will be created" in ftops(tmp_path, "plan").stdout

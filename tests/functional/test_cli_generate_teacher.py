@@ -311,7 +311,9 @@ def test_46_the_emulator_is_no_teacher_and_says_so(tmp_path: Path) -> None:
         deployments={"teacher": {"model": "gpt-4o-2024-08-06"}},
         jobs={},
     )
-    assert "deployment teacher isn't in the state" in generate(tmp_path, code=1).stderr
+    stderr = generate(tmp_path, code=1).stderr
+    assert "deployment teacher isn't in the state" in stderr
+    assert "Run `ftops apply --target deployment.teacher` first" in stderr
     ftops(tmp_path, "apply", "-y", "--target", "deployment.teacher")
     done = generate(tmp_path, code=1)
     assert "≤ $" in done.stderr
