@@ -274,7 +274,7 @@ RESOURCE_TYPES: dict[str, ResourceType] = {
             local=frozenset(
                 {"prompts", "tools", "system", "concurrency", "budget", "sku", "serving", "base_model"}
             ),
-            same_account=("model", "baseline"),
+            same_account=("model", "candidates", "baseline"),
             defaults={"samples": 1},
             model_attributes=frozenset({"best"}),
             tuned_attributes=frozenset({"best"}),

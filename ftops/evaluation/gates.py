@@ -54,6 +54,8 @@ def faults_of(require: Mapping[str, Any]) -> Iterator[Fault]:
         elif head not in METRICS or (head != key and head not in _NAMED):
             known = ("verdict", "non_inferior", *METRICS)
             yield Fault(key, f"there is no metric `{key}`", did_you_mean(head, known), is_key=True)
+        elif head in _NAMED and key.rstrip(".") == head:
+            yield Fault(key, f"`{head}` needs a name", f"write `{head}.NAME`", is_key=True)
         elif not _is_bounds(value):
             yield Fault(key, f"`{key}` must have `at_least` or `at_most`", "write {at_least: 0.9}")
 
@@ -92,13 +94,13 @@ def _unmet(key: str, value: Any, result: Mapping[str, Any]) -> str:
         if low is None:
             return "the difference has no interval: there are too few prompts, or no baseline"
         return (
-            "" if low >= -value else f"it may be {-100 * low:.0f} points worse, {100 * value:g} are allowed"
+            "" if low >= -value else f"it may be {-100 * low:.4g} points worse, {100 * value:g} are allowed"
         )
     actual = metric(result, key)
     if actual is None:
         return f"{key} isn't known"
     missed = (
-        f"{key} is {actual:.4g}, {bound.replace('_', ' ')} {value[bound]:g} is required"
+        f"{key} is {actual:.6g}, {bound.replace('_', ' ')} {value[bound]:g} is required"
         for bound in BOUNDS
         if bound in value and (actual < value[bound] if bound == "at_least" else actual > value[bound])
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ftops.core.address import Json
-from ftops.evaluation.comparison import Row
+from ftops.evaluation.comparison import Row, Share
 from ftops.evaluation.evaluation import Evaluation, ModelResult
 
 MOST_SLICES = 50
@@ -15,11 +15,15 @@ _DIGITS = 6
 
 def best_of(evaluation: Evaluation) -> tuple[ModelResult, bool]:
     """The candidate with the highest score of the main grader, and whether another one has the same score.
-    Of equal ones, the one whose answers have fewer tokens, then the first."""
-    candidates = [r for r in evaluation.results if r.deployment != evaluation.baseline]
-    ranked = sorted(candidates, key=lambda r: (-(_score(evaluation, r) or 0.0), _tokens(r)))
-    scores = [_score(evaluation, r) for r in ranked]
-    return ranked[0], len(scores) > 1 and scores[0] == scores[1]
+    Of equal ones, the one whose answers have fewer tokens, then the first. A score of only a part of the
+    answers comes after all others."""
+    ranks = [
+        (_rank(evaluation, r), _tokens(r), number)
+        for number, r in enumerate(evaluation.results)
+        if r.deployment != evaluation.baseline
+    ]
+    (rank, _, number), *others = sorted(ranks)
+    return evaluation.results[number], any(other[0] == rank for other in others)
 
 
 def outcome(evaluation: Evaluation) -> dict[str, Json]:
@@ -30,7 +34,7 @@ def outcome(evaluation: Evaluation) -> dict[str, Json]:
     judges = evaluation.agreements
     scored = len(evaluation.results) - bool(evaluation.baseline)
     others: Mapping[str, Json] = {
-        r.model: _rounded(_score(evaluation, r))
+        r.model: _rounded(_share(evaluation, r).value)
         for r in evaluation.results
         if r.deployment != evaluation.baseline
     }
@@ -84,10 +88,14 @@ def _slices(rows: Sequence[Row], by: str) -> Json:
     return {row.slice: {"accuracy": _rounded(row.candidate.value)} for row in found[:MOST_SLICES]}
 
 
-def _score(evaluation: Evaluation, result: ModelResult) -> float | None:
-    main = evaluation.inputs.graders[0].name
-    rows = (c.rows[0] for c in evaluation.comparisons if (c.grader, c.candidate) == (main, result.deployment))
-    return next((row.candidate.value for row in rows), None)
+def _rank(evaluation: Evaluation, result: ModelResult) -> tuple[bool, float]:
+    share = _share(evaluation, result)
+    return share.ungraded > 0, -(share.value or 0.0)
+
+
+def _share(evaluation: Evaluation, result: ModelResult) -> Share:
+    main = (evaluation.inputs.graders[0].name, result.deployment)
+    return next(c.rows[0].candidate for c in evaluation.comparisons if (c.grader, c.candidate) == main)
 
 
 def _tokens(result: ModelResult) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ftops.config.config import Resource
 from ftops.core.address import Address, Json, Value
+from ftops.core.normal_form import model as spelled
 from ftops.evaluation.gates import unmet
 from ftops.planning.plan import Gate
 
@@ -29,6 +30,7 @@ def reasons_to_hold(gates: tuple[Gate, ...], model: Value, results: Results) -> 
 def _reasons(gate: Gate, model: Value, result: Mapping[str, Json] | None) -> list[str]:
     if result is None:
         return [f"{gate.evaluation} has no result"]
-    if result.get("best") != model:
-        return [f"{gate.evaluation} evaluated another model: {result.get('best')}"]
+    best = result.get("best")
+    if not (isinstance(best, str) and isinstance(model, str) and spelled(best) == spelled(model)):
+        return [f"{gate.evaluation} evaluated another model: {best}"]
     return [f"{gate.evaluation}: {reason}" for reason in unmet(gate.require, result)]

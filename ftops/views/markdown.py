@@ -18,7 +18,15 @@ from ftops.planning.saved.plan_file import SavedPlan
 from ftops.views import diagnostics
 from ftops.views.destination import destination_lines, redirections
 from ftops.views.paint import PLAIN, clean
-from ftops.views.plan import drift_lines, lines_of_changes, output_lines, setting_line, subject, summary_line
+from ftops.views.plan import (
+    drift_lines,
+    held_lines,
+    lines_of_changes,
+    output_lines,
+    setting_line,
+    subject,
+    summary_line,
+)
 from ftops.views.values import plural
 
 SMALLEST = 2_000
@@ -93,6 +101,7 @@ def _extras(plan: Plan) -> list[str]:
     """The sections before the changes, the most important first."""
     drift = [line for found in plan.noticed for line in drift_lines(found, PLAIN)]
     settings = [setting_line(setting, PLAIN) for setting in plan.settings]
+    held = [line for one in plan.held for line in held_lines(one, PLAIN)]
     where = "\n".join(clean(line) for line in destination_lines(plan.destination))
     first = "\n".join(clean(f"- {line}") for line in redirections(plan.destination))
     warnings = "\n".join(clean(f"- {warning}") for warning in plan.warnings)
@@ -100,6 +109,7 @@ def _extras(plan: Plan) -> list[str]:
         ("Account set outside the spec:", first, ""),
         ("Errors and risks:", diagnostics.draw(plan.findings, PLAIN).rstrip(), ""),
         ("Warnings:", warnings, ""),
+        ("Held by a gate; these stay as they are:", "\n".join(held), ""),
         ("Changed outside ftops since the last apply:", "\n".join(_as_diff(drift)), "diff"),
         ("Recorded only; nothing changes at the service:", "\n".join(_as_diff(settings)), "diff"),
         ("Outputs:", "\n".join(_as_diff(output_lines(plan))), "diff"),

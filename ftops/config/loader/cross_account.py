@@ -8,7 +8,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ftops.config.config import Resource
+from ftops.config.loader.files import Keys
 from ftops.config.loader.for_each import Draft
+from ftops.config.loader.references import items_of
 from ftops.config.loader.settings import Providers
 from ftops.core.address import Address, Reference, Value
 from ftops.core.errors import Diagnostic
@@ -43,7 +45,8 @@ class _Accounts(Struct, frozen=True):
     def linked(self, draft: Draft, resource: Resource) -> Resource:
         kind = kind_of(resource.address)
         for name in kind.same_account:
-            self._check_same_account(draft, resource, name)
+            for path, value in items_of(name, resource.inputs.get(name)):
+                self._check_same_account(draft, resource, path, value)
         model = resource.inputs.get("model")
         if not kind.serves or not isinstance(model, Reference):
             return resource
@@ -55,8 +58,7 @@ class _Accounts(Struct, frozen=True):
             return resource
         return replace(resource, inputs={**resource.inputs, **self._source(resource, model.address, home)})
 
-    def _check_same_account(self, draft: Draft, resource: Resource, name: str) -> None:
-        value = resource.inputs.get(name)
+    def _check_same_account(self, draft: Draft, resource: Resource, path: Keys, value: Value) -> None:
         home = self.homes.get(value.address, "") if isinstance(value, Reference) else ""
         if isinstance(value, Reference) and not self.providers.is_one_account(home, resource.provider):
             kind = kind_of(resource.address)
@@ -66,7 +68,7 @@ class _Accounts(Struct, frozen=True):
                 f"{kind.noun} can use only files and models of its own account."
             )
             hint = f"Give both the same `provider`, or declare {kind_of(value.address).noun} there too."
-            draft.entry.report(self.findings, (name,), summary, detail, hint)
+            draft.entry.report(self.findings, path, summary, detail, hint)
 
     def _can_exchange(self, draft: Draft, resource: Resource, model: Reference, home: str) -> bool:
         here = resource.provider

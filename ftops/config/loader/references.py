@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
+from itertools import chain
 from typing import Any
 
 from msgspec import Struct
@@ -35,19 +36,19 @@ class Linker(Struct):
             elif isinstance(value, Reference) and (value.address.kind, value.attribute) != (kind, attribute):
                 noun = RESOURCE_TYPES[kind].noun
                 hint = f"Write the name of {noun}, or `${{{kind}.name.{attribute}}}`."
-                self._wrong_reference(value, name, noun, hint, draft.entry)
+                self._wrong_reference(value, (name,), noun, hint, draft.entry)
         return uses
 
     def model(self, draft: Draft, inputs: Mapping[str, Any]) -> None:
         """Findings about models that refer to something else."""
-        for name in ("model", "baseline"):
-            value = inputs.get(name)
+        named = (items_of(name, inputs.get(name)) for name in ("model", "candidates", "baseline"))
+        for path, value in chain.from_iterable(named):
             if isinstance(value, Reference) and value.address.kind in RESOURCE_TYPES:
                 fits = kind_of(value.address).model_attributes
                 is_known = admits(kind_of(value.address).computed, value.attribute)
                 if is_known and not admits(fits, value.attribute):
                     hint = "Write the name of a base model, or `${job.name.fine_tuned_model}`."
-                    self._wrong_reference(value, name, "a model", hint, draft.entry)
+                    self._wrong_reference(value, path, "a model", hint, draft.entry)
 
     def check(self, uses: Iterable[Use]) -> dict[Address, Place]:
         """The addresses that are used, each with its first place; findings about those that don't exist."""
@@ -149,9 +150,16 @@ class Linker(Struct):
         hint = did_you_mean(reference.attribute, words)
         self.findings.append(Diagnostic(summary, detail, hint, place))
 
-    def _wrong_reference(self, value: Reference, name: str, what: str, hint: str, entry: Entry) -> None:
+    def _wrong_reference(self, value: Reference, path: Keys, what: str, hint: str, entry: Entry) -> None:
         detail = f"`{value}` is the attribute `{value.attribute}` of {kind_of(value.address).noun}."
-        entry.report(self.findings, (name,), f"`{name}` must be {what}", detail, hint)
+        entry.report(self.findings, path, f"`{path[0]}` must be {what}", detail, hint)
+
+
+def items_of(name: str, value: Any) -> list[tuple[Keys, Any]]:
+    """An input, or the items of its list, each with its path."""
+    if isinstance(value, list):
+        return [((name, index), item) for index, item in enumerate(value)]
+    return [((name,), value)]
 
 
 def check_formats(

@@ -76,6 +76,9 @@ class Evaluations:
         return result
 
     def read(self, resource: ResourceState) -> RemoteObject | None:
+        """The record itself. What is to be imported has none: an evaluation exists in its state only."""
+        if not resource.outputs:
+            return None
         return RemoteObject(resource.remote_id, resource.status, resource.outputs, message=resource.message)
 
     def update(self, request: Request, resource: ResourceState) -> RemoteObject:
