@@ -130,10 +130,9 @@ class _Files(Struct):
         if not complete:
             return resource
         try:
-            files = {
-                address.name: self._relative(data.source.file) for address, data in self.inspected.items()
-            }
-            completed: Resource = resolve(complete)(resource, self.config, files)
+            completed: Resource
+            completed, warnings = resolve(complete)(resource, self.config, self.inspected, self.cache)
+            self.findings += warnings
             return completed
         except FtopsError as error:
             faults = tuple(replace(d, place=d.place or resource.place) for d in error.diagnostics)

@@ -2,37 +2,52 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
+from functools import partial
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
 from ftops.config.config import Config, Resource
 from ftops.config.model_references import started_from
-from ftops.core.address import Address, Value
+from ftops.core.address import Address, Reference, Value
 from ftops.core.errors import Diagnostic, SpecError
+from ftops.core.resource_types import is_several, kind_of
+from ftops.core.suggestions import did_you_mean
 
 if TYPE_CHECKING:
+    from ftops.config.data_sources import Inspected
+    from ftops.dataset import Cache
     from ftops.evaluation.evaluation import Inputs
 
 BASE_MODEL, SERVING, NO_BASELINE = "base_model", "serving", "none"
 """What `baseline` can be, beside a model."""
 
 
-def with_prompts(resource: Resource, config: Config, data: Mapping[str, str]) -> Resource:
-    """The evaluation, identified by what its files say. `data`: the files of datasets by name, relative to
-    the spec. Raises SpecError and UsageError with what is wrong in them."""
+def with_prompts(
+    resource: Resource, config: Config, inspected: Mapping[Address, Inspected], cache: Cache
+) -> tuple[Resource, list[Diagnostic]]:
+    """The evaluation, identified by what its files say, and warnings about it. Raises SpecError and
+    UsageError with what is wrong in them."""
     from ftops.evaluation.inputs import digest, load
 
     inputs: dict[str, Any] = dict(resource.inputs)
-    inputs["prompts"] = data.get(inputs["prompts"], inputs["prompts"])
+    files = {address.name: data.source.file for address, data in inspected.items()}
+    if inputs["prompts"] in files:
+        inputs["prompts"] = os.path.relpath(files[inputs["prompts"]], config.folder)
     asked = load(inputs, config.folder, config.project)
+    names = [grader.name for grader in asked.graders]
+    if (decide := inputs.get("decide")) and decide not in names:
+        raise _problem(f"there is no grader `{decide}` to decide", did_you_mean(decide, names), resource)
     inputs["content"] = digest(asked)
     inputs.update(_baseline(resource, config))
     if faults := list(_out_of_reach(resource, config, asked)):
         raise SpecError(faults)
+    warnings = [*_flattering(resource, config), *_trained_on(resource, config, asked, inspected, cache)]
     facts = {"prompts": len(asked.prompts), "clusters": len({prompt.group for prompt in asked.prompts})}
-    return replace(resource, inputs=inputs, facts=facts)
+    return replace(resource, inputs=inputs, facts=facts), warnings
 
 
 def _baseline(resource: Resource, config: Config) -> dict[str, Value]:
@@ -52,6 +67,75 @@ def _baseline(resource: Resource, config: Config) -> dict[str, Value]:
         what = "`base_model` isn't known: what is evaluated isn't the model of a job"
         raise _problem(what, "name the model in `baseline`, or write `baseline: none`", resource)
     return {"baseline": base}
+
+
+def _trained_on(
+    resource: Resource, config: Config, asked: Inputs, inspected: Mapping[Address, Inspected], cache: Cache
+) -> Iterator[Diagnostic]:
+    """Warnings about prompts from which a model has learned."""
+    from ftops.evaluation.known_prompts import in_training
+
+    texts = "prompts:" + sha256("\0".join(prompt.text for prompt in asked.prompts).encode()).hexdigest()
+    for address in dict.fromkeys(_lessons(resource, config)):
+        data = inspected.get(address)
+        if data is None or data.inspection.is_refused(data.severity):
+            continue
+        find = partial(in_training, asked.prompts, data.source.file)
+        found = cache.overlap(texts, data.inspection.digest, find)
+        if found.first_same is not None:
+            position, line = found.first_same
+            yield Diagnostic(
+                f"{found.same} of {len(asked.prompts)} prompts of {resource.address} are in {address}",
+                f"{data.source.line(line)} asks the same as the prompt {asked.prompts[position].id}, and the "
+                "model learns its answer.",
+                "remove them from the training data, or evaluate with other prompts",
+                resource.place,
+                "warning",
+            )
+
+
+def _lessons(resource: Resource, config: Config) -> Iterator[Address]:
+    """The training data of the evaluated models."""
+    from ftops.evaluation.inputs import candidates_of
+
+    waiting, seen = [resource], set[Address]()
+    while waiting:
+        current = waiting.pop()
+        if current.address in seen:
+            continue
+        seen.add(current.address)
+        if kind_of(current.address).trains and (training := current.data.get("training")):
+            yield training
+        models = (value for value in candidates_of(current.inputs) if isinstance(value, Reference))
+        waiting += [found for model in models if (found := config.by_address.get(model.address))]
+
+
+def _flattering(evaluation: Resource, config: Config) -> Iterator[Diagnostic]:
+    """Warnings about gates that ask the prompts by which the model was chosen from several."""
+    picking = _choosing(evaluation, config)
+    if picking is None or picking.inputs["prompts"] != evaluation.inputs["prompts"]:
+        return
+    for deployment in config.resources:
+        gates: Any = deployment.inputs.get("gate") or ()
+        if any(gate["on"].address == evaluation.address for gate in gates):
+            yield Diagnostic(
+                f"{deployment.address}: its gate asks the prompts by which {picking.address} chooses",
+                "The best of several models looks better on these prompts than it is.",
+                "choose by one set of prompts, and let another evaluation of the best model be the gate",
+                deployment.reference_places.get(evaluation.address, deployment.place),
+                "warning",
+            )
+
+
+def _choosing(evaluation: Resource, config: Config) -> Resource | None:
+    """Which evaluation chooses the model of this one from several, if one does."""
+    candidates: Any = evaluation.inputs.get("candidates") or ()
+    several = (isinstance(one, Reference) and is_several(one.attribute) for one in candidates)
+    if len(candidates) > 1 or any(several):
+        return evaluation
+    model = evaluation.inputs.get("model")
+    chosen = config.by_address.get(model.address) if isinstance(model, Reference) else None
+    return _choosing(chosen, config) if chosen and chosen.address.kind == evaluation.address.kind else None
 
 
 def _out_of_reach(resource: Resource, config: Config, asked: Inputs) -> Iterator[Diagnostic]:

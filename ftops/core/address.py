@@ -20,7 +20,7 @@ NAME = r"[a-z][a-z0-9-]{0,62}"
 _KEY = r'\["(?P<key>(?:[^"\\]|\\.)*)"\]'
 _ADDRESS = re.compile(rf"(?P<kind>[a-z_]+)\.(?P<name>{NAME})(?:{_KEY})?\Z")
 _REFERENCE = re.compile(
-    rf"(?P<kind>[a-z_]+)\.(?P<name>{NAME})(?:{_KEY})?\.(?P<attribute>[a-z_][a-z0-9_]*(?:\.[a-z0-9_]+)*)\Z"
+    rf"(?P<kind>[a-z_]+)\.(?P<name>{NAME})(?:{_KEY})?\.(?P<attribute>[a-z_][a-z0-9_]*(?:\.[a-z0-9_]+)*(?:\.\*)?)\Z"
 )
 _SECRET = re.compile(r"(?P<scope>env|var)\.(?P<name>[A-Za-z_][A-Za-z0-9_-]*)\Z")
 _EXPRESSION = re.compile(r"\$\$\{|\$\{([^}]*)\}?")

@@ -57,6 +57,8 @@ class ResourceType(Struct, frozen=True):
     """Attributes that name a model: `model` of other resources may refer to them."""
     tuned_attributes: frozenset[str] = frozenset()
     """Those of them that name a fine-tuned model."""
+    several: frozenset[str] = frozenset()
+    """Inputs that list models, and in which `${job.x.checkpoint.*}` stands for several."""
     files: tuple[str, ...] = ()
     """Inputs that name files, relative to the spec."""
     with_files: str = ""
@@ -275,6 +277,7 @@ RESOURCE_TYPES: dict[str, ResourceType] = {
                 {"prompts", "tools", "system", "concurrency", "budget", "sku", "serving", "base_model"}
             ),
             same_account=("model", "candidates", "baseline"),
+            several=frozenset({"candidates"}),
             defaults={"samples": 1},
             model_attributes=frozenset({"best"}),
             tuned_attributes=frozenset({"best"}),
@@ -352,6 +355,11 @@ def admits(computed: frozenset[str], attribute: str) -> bool:
     """Whether an attribute of this name may be referenced."""
     head, dot, _ = attribute.partition(".")
     return attribute in computed or (bool(dot) and f"{head}.*" in computed)
+
+
+def is_several(attribute: str) -> bool:
+    """Whether an attribute such as `checkpoint.*` stands for several values."""
+    return attribute.endswith(".*")
 
 
 def forces_replacement(kind: ResourceType, path: str, before: object, after: object) -> bool:

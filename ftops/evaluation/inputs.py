@@ -59,6 +59,13 @@ def load(inputs: Mapping[str, Any], folder: Path, project: Path) -> Inputs:
     )
 
 
+def candidates_of(inputs: Mapping[str, Any]) -> list[Any]:
+    """The models that are evaluated, each once. Items of the list may be several models themselves."""
+    written = inputs.get("candidates") or [inputs.get("model")]
+    flat = [model for one in written for model in (one if isinstance(one, list) else [one])]
+    return list({str(model): model for model in flat}.values())
+
+
 def digest(inputs: Inputs) -> str:
     """`sha256:…` of all that prompts, tools, system message and labels say, and of how ftops grades: not of
     the order of prompts, blanks or line ends."""

@@ -13,12 +13,12 @@ MOST_SLICES = 50
 _DIGITS = 6
 
 
-def best_of(evaluation: Evaluation) -> tuple[ModelResult, bool]:
-    """The candidate with the highest score of the main grader, and whether another one has the same score.
-    Of equal ones, the one whose answers have fewer tokens, then the first. A score of only a part of the
-    answers comes after all others."""
+def best_of(evaluation: Evaluation, decide: str = "") -> tuple[ModelResult, bool]:
+    """The candidate with the highest score of a grader, by default the main one, and whether another one has
+    the same score. Of equal ones, the one whose answers have fewer tokens, then the first. A score of only a
+    part of the answers comes after all others."""
     ranks = [
-        (_rank(evaluation, r), _tokens(r), number)
+        (_rank(evaluation, r, decide), _tokens(r), number)
         for number, r in enumerate(evaluation.results)
         if r.deployment != evaluation.baseline
     ]
@@ -26,15 +26,16 @@ def best_of(evaluation: Evaluation) -> tuple[ModelResult, bool]:
     return evaluation.results[number], any(other[0] == rank for other in others)
 
 
-def outcome(evaluation: Evaluation) -> dict[str, Json]:
-    """The attributes of an evaluation, by the best candidate. Shares are between 0 and 1."""
-    best, is_tie = best_of(evaluation)
+def outcome(evaluation: Evaluation, decide: str = "") -> dict[str, Json]:
+    """The attributes of an evaluation, by the best candidate. Shares are between 0 and 1. `decide`: the
+    grader that chooses it, if it isn't the main one."""
+    best, is_tie = best_of(evaluation, decide)
     own = [c for c in evaluation.comparisons if c.candidate == best.deployment]
     main = own[0].rows[0]
     judges = evaluation.agreements
     scored = len(evaluation.results) - bool(evaluation.baseline)
     others: Mapping[str, Json] = {
-        r.model: _rounded(_share(evaluation, r).value)
+        r.model: _rounded(_share(evaluation, r, decide).value)
         for r in evaluation.results
         if r.deployment != evaluation.baseline
     }
@@ -88,14 +89,14 @@ def _slices(rows: Sequence[Row], by: str) -> Json:
     return {row.slice: {"accuracy": _rounded(row.candidate.value)} for row in found[:MOST_SLICES]}
 
 
-def _rank(evaluation: Evaluation, result: ModelResult) -> tuple[bool, float]:
-    share = _share(evaluation, result)
+def _rank(evaluation: Evaluation, result: ModelResult, decide: str) -> tuple[bool, float]:
+    share = _share(evaluation, result, decide)
     return share.ungraded > 0, -(share.value or 0.0)
 
 
-def _share(evaluation: Evaluation, result: ModelResult) -> Share:
-    main = (evaluation.inputs.graders[0].name, result.deployment)
-    return next(c.rows[0].candidate for c in evaluation.comparisons if (c.grader, c.candidate) == main)
+def _share(evaluation: Evaluation, result: ModelResult, decide: str) -> Share:
+    by = (decide or evaluation.inputs.graders[0].name, result.deployment)
+    return next(c.rows[0].candidate for c in evaluation.comparisons if (c.grader, c.candidate) == by)
 
 
 def _tokens(result: ModelResult) -> int:

@@ -208,10 +208,13 @@ def _is_as_known(identity: str, recorded: str) -> bool:
 
 
 def at(tree: Mapping[str, Any], path: str) -> Any:
-    """The value at a dotted path such as `checkpoint.best`, or None."""
+    """The value at a dotted path such as `checkpoint.best`, or None. `checkpoint.*`: those of all numbers, in
+    their order."""
     value: Any = tree
     for name in path.split("."):
-        if isinstance(value, list) and name.isdigit() and int(name) < len(value):
+        if name == "*" and isinstance(value, Mapping):
+            value = [value[key] for key in sorted(filter(str.isdigit, value), key=int)]
+        elif isinstance(value, list) and name.isdigit() and int(name) < len(value):
             value = value[int(name)]
         else:
             value = value.get(name) if isinstance(value, Mapping) else None

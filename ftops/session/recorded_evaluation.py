@@ -22,7 +22,7 @@ from ftops.evaluation.agreement import agreement_of
 from ftops.evaluation.answers import Answer, Failure, Question
 from ftops.evaluation.evaluation import Evaluation, Given, Inputs, evaluate
 from ftops.evaluation.graders import Grader
-from ftops.evaluation.inputs import digest, load
+from ftops.evaluation.inputs import candidates_of, digest, load
 from ftops.evaluation.remote_graders import REMOTE, Ask, remote_grades
 from ftops.evaluation.temporary import sku_for
 from ftops.planning.moves import located
@@ -46,9 +46,8 @@ def recorded_evaluation(session: Session, address: Address) -> Recorded:
     """Raises UsageError if it wasn't run, its files have changed since, or none of its answers is kept."""
     record = _record(session, address)
     inputs = _inputs(session, record)
-    written: Any = record.inputs.get("candidates") or [record.inputs["model"]]
     baseline = str(record.outputs.get("baseline") or "")
-    models = list(dict.fromkeys([*map(str, written), *([baseline] if baseline else [])]))
+    models = list(dict.fromkeys([*map(str, candidates_of(record.inputs)), *([baseline] if baseline else [])]))
     titles = {model: _title(session, model) for model in models}
     given = [_given(session, record, inputs, model, titles[model]) for model in models]
     answers = [answer for one in given for answer in one.answers]

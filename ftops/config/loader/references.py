@@ -12,9 +12,9 @@ from msgspec import Struct
 from ftops.config.loader.expressions import Use
 from ftops.config.loader.files import Entry, Keys
 from ftops.config.loader.for_each import Declared, Draft
-from ftops.core.address import Address, Reference
+from ftops.core.address import Address, Reference, Template, references
 from ftops.core.errors import Diagnostic, Place
-from ftops.core.resource_types import METHOD_FORMATS, RESOURCE_TYPES, admits, kind_of
+from ftops.core.resource_types import METHOD_FORMATS, RESOURCE_TYPES, admits, is_several, kind_of
 from ftops.core.suggestions import did_you_mean
 
 
@@ -49,6 +49,10 @@ class Linker(Struct):
                 if is_known and not admits(fits, value.attribute):
                     hint = "Write the name of a base model, or `${job.name.fine_tuned_model}`."
                     self._wrong_reference(value, path, "a model", hint, draft.entry)
+            elif isinstance(value, Template) and any(is_several(r.attribute) for r in references(value)):
+                hint = "Write nothing before or after the expression."
+                summary = f"`{value}` can't be a part of a text"
+                draft.entry.report(self.findings, path, summary, "It stands for several models.", hint)
 
     def check(self, uses: Iterable[Use]) -> dict[Address, Place]:
         """The addresses that are used, each with its first place; findings about those that don't exist."""
@@ -142,6 +146,11 @@ class Linker(Struct):
         reference = use.reference
         computed = RESOURCE_TYPES[reference.address.kind].computed
         if admits(computed, reference.attribute):
+            if is_several(reference.attribute) and not _lists_models(use):
+                summary = f"`{reference}` stands for several models"
+                detail = "Only the candidates of an evaluation can be several."
+                hint = f"Write one of them, such as `{str(reference).replace('*', 'best')}`."
+                use.entry.report(self.findings, use.path, summary, detail, hint)
             return
         summary = f"{kind_of(reference.address).noun} has no attribute `{reference.attribute}`"
         detail = "An expression can refer to an attribute that the service sets."
@@ -160,6 +169,11 @@ def items_of(name: str, value: Any) -> list[tuple[Keys, Any]]:
     if isinstance(value, list):
         return [((name, index), item) for index, item in enumerate(value)]
     return [((name,), value)]
+
+
+def _lists_models(use: Use) -> bool:
+    """Whether it is in a list of models."""
+    return len(use.path) == 2 and any(use.path[0] in row.several for row in RESOURCE_TYPES.values())
 
 
 def check_formats(

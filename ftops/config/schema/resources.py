@@ -131,7 +131,10 @@ class Evaluation(ResourceBlock, noun="an evaluation"):
     """Answers of a model to prompts, graded and compared with those of a baseline."""
 
     model = optional(OPEN_TEXT, "Model to evaluate: ${job.name.fine_tuned_model}, or a base model.")
-    candidates = optional(ListOf(OPEN_TEXT), "Several models instead, of which the best one is chosen.")
+    candidates = optional(
+        ListOf(OPEN_TEXT),
+        "Several models instead, of which the best one is chosen; ${job.name.checkpoint.*} stands for all.",
+    )
     baseline = optional(
         OPEN_TEXT,
         "Model to compare it with; base_model: the one that its job started from; serving: the one that the "
@@ -143,6 +146,7 @@ class Evaluation(ResourceBlock, noun="an evaluation"):
     system = optional(FIXED_TEXT, "File of the system message.")
     settings = optional(Untyped(dict), "Parameters of the requests, such as temperature.")
     graders = optional(Untyped(dict), "Graders by name; the first one decides.")
+    decide = optional(FIXED_TEXT, "Grader that chooses the best candidate; default: the first one.")
     samples = optional(Integer(1, 100, closed=True), "Answers to each prompt.", 1)
     alpha = optional(Number(above=0, maximum=0.5, closed=True), "Significance level.", 0.05)
     margin = optional(Number(0, 1, closed=True), "Difference that counts as equivalent.", 0.05)

@@ -15,7 +15,7 @@ from ftops.config.model_references import referenced_model
 from ftops.core.address import Address, Json, Reference, Value, decode
 from ftops.core.errors import FtopsError
 from ftops.core.normal_form import model as spelled
-from ftops.core.resource_types import is_named, kind_of
+from ftops.core.resource_types import is_named, is_several, kind_of
 from ftops.evaluation.temporary import sku_for
 from ftops.planning.estimate import EvaluationCost, Temporary
 from ftops.state.deployments import model_of, sku_of
@@ -56,7 +56,7 @@ def evaluation_cost(address: Address, known: Known) -> EvaluationCost:
     cached = None if None in (kept := [model.cached(questions, known) for model in models]) else kept
     is_compared = resource.inputs.get("baseline") != NO_BASELINE
     independent = len({prompt.group for prompt in asked.prompts})
-    is_certain = not any(isinstance(value, Reference) and value.attribute.endswith("*") for value in values)
+    is_certain = not any(isinstance(value, Reference) and is_several(value.attribute) for value in values)
     remote = sum(grader.type in REMOTE for grader in asked.graders)
     return EvaluationCost(
         address,
@@ -96,9 +96,10 @@ def _sum(amounts: Sequence[Any]) -> Any:
 
 def _models(resource: Resource, known: Known) -> list[Value]:
     """What is asked: the candidates, then the baseline. References without a known value stay."""
+    from ftops.evaluation.inputs import candidates_of
+
     inputs = resource.inputs
-    written: Any = inputs.get("candidates") or [inputs.get("model")]
-    models = [value for one in written for value in _values(one, known)]
+    models = [value for one in candidates_of(inputs) for value in _values(one, known)]
     baseline = inputs.get("baseline")
     if baseline == SERVING:
         served = _served(str(inputs.get("serving")), resource, known)

@@ -137,6 +137,7 @@ class _Run:
 
     def __init__(self, request: Request, service: Service, deployments: Deploys) -> None:
         from ftops import catalog
+        from ftops.evaluation.inputs import candidates_of
         from ftops.evaluation.remote_graders import REMOTE
         from ftops.evaluation.spending import Budget
 
@@ -146,8 +147,9 @@ class _Run:
         self._inputs = _load(request)
         self._questions = self._inputs.questions()
         existing = self._existing = deployments.existing()
-        candidates: Any = request.inputs.get("candidates") or [request.inputs["model"]]
-        candidates = list(dict.fromkeys(map(str, candidates)))
+        candidates = [str(model) for model in candidates_of(request.inputs)]
+        if not candidates:
+            raise Permanent(f"{request.address}: there is nothing to evaluate", "Its job has no checkpoints.")
         self._baseline = _baseline(request.inputs, candidates, existing)
         titles = [f"candidate {number}" for number, _ in enumerate(candidates, 1)]
         titles = ["the candidate"] if len(candidates) == 1 else titles
@@ -306,7 +308,8 @@ class _Run:
 
         evaluation = replace(self._evaluation(), agreements=self._compare_judges())
         attributes: dict[str, Json] = {"id": _id(self._request.token), "prompts": len(self._inputs.prompts)}
-        attributes |= {"baseline": self._baseline, **outcome(evaluation)}
+        decide = str(self._request.inputs.get("decide") or "")
+        attributes |= {"baseline": self._baseline, **outcome(evaluation, decide)}
         self._request.report(Progress(_summary(attributes), 100.0))
         failed = [a.reason for t in self._targets for a in t.answers or () if isinstance(a, Failure)]
         if not failed:

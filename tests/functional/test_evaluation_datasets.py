@@ -1,0 +1,78 @@
+"""Datasets as the prompts of evaluations, and prompts that models have learned from."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from tests.support.command import FTOPS, run
+from tests.support.evaluations import changed, rewritten, trained, written
+
+
+def ftops(folder: Path, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+    done = run([*FTOPS, *words], folder)
+    assert done.returncode == code, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+def outputs(folder: Path, address: str) -> Any:
+    shown = ftops(folder, "state", "show", address, "-o", "json").stdout
+    return json.loads(shown)["resource"]["outputs"]
+
+
+def chat(question: str, answer: str) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]}
+
+
+def write(path: Path, rows: list[dict[str, Any]]) -> None:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+def test_a_dataset_and_a_transformed_one_are_prompts(tmp_path: Path) -> None:
+    spec = trained(written(tmp_path))
+    write(tmp_path / "valid.jsonl", [chat(f"How much is {n}?", f"It is {n}.") for n in range(40)])
+    half = {"path": "valid.jsonl", "transform": [{"split": {"part": "valid", "fraction": 0.5}}]}
+    spec["datasets"] |= {"valid": {"path": "valid.jsonl"}, "half": half}
+    plain = {"prompts": "valid", "tools": None, "system": None}
+    rewritten(tmp_path, changed(spec, **plain))
+    assert "answers: 80 (2 models × 40 prompts × 1 sample)" in ftops(tmp_path, "plan").stdout
+    ftops(tmp_path, "apply", "-y")
+    assert outputs(tmp_path, "evaluation.exam")["prompts"] == 40
+    assert "No changes." in ftops(tmp_path, "plan").stdout
+    rewritten(tmp_path, changed(spec, **{**plain, "prompts": "half"}))
+    planned = json.loads(ftops(tmp_path, "plan", "-o", "json").stdout)
+    assert [change["address"] for change in planned["changes"]] == ["evaluation.exam"]
+    (row,) = planned["estimate"]["asking"]
+    assert 10 <= row["prompts"] < 40 and row["answers_cached"] == row["answers"] == 2 * row["prompts"]
+    ftops(tmp_path, "apply", "-y")
+    assert outputs(tmp_path, "evaluation.exam")["prompts"] == row["prompts"]
+    assert json.loads(ftops(tmp_path, "eval", "evaluation.exam", "-o", "json").stdout)["is_complete"]
+
+
+def said(folder: Path) -> str:
+    return " ".join(ftops(folder, "validate").stderr.split())
+
+
+def test_prompts_from_the_training_data_are_a_risk(tmp_path: Path) -> None:
+    spec = trained(written(tmp_path))
+    rows = (tmp_path / "train.jsonl").read_text().splitlines(keepends=True)
+    rows[2] = json.dumps(chat("can you TAKE a photo", "1")) + "\n"
+    rows[5] = json.dumps(chat("Follow me?", "2")) + "\n"
+    (tmp_path / "train.jsonl").write_text("".join(rows))
+    prompts = [{"prompt": f"Go {n}", "expect": "land_drone"} for n in range(8)]
+    prompts += [{"prompt": "Follow me!", "expect": "land_drone", "id": "follow"}]
+    prompts += [{"prompt": "Can you take a photo?", "expect": "control_camera", "id": "photo"}]
+    (tmp_path / "prompts.json").write_text(json.dumps(prompts))
+    rewritten(tmp_path, spec)
+    text = said(tmp_path)
+    assert "2 of 10 prompts of evaluation.exam are in dataset.train" in text
+    assert "Line 6 of train.jsonl asks the same as the prompt follow" in text
+    (tmp_path / "prompts.json").write_text(json.dumps(prompts[::-1]))
+    assert "Line 3 of train.jsonl asks the same as the prompt photo" in said(tmp_path)
+    (tmp_path / "prompts.json").write_text(json.dumps(prompts[:8]))
+    assert "asks the same" not in said(tmp_path)
+    rewritten(tmp_path, changed(spec, model="gpt-4o-mini-2024-07-18", baseline="none"))
+    (tmp_path / "prompts.json").write_text(json.dumps(prompts))
+    assert "asks the same" not in said(tmp_path)  # that model has learned nothing here
