@@ -12,6 +12,9 @@ from msgspec import Struct, field
 from ftops.dataset.files.jsonl_io import canonical
 from ftops.evaluation.calls import Call
 
+NO_SETTINGS = ("model", "messages", "tools", "functions", "stream", "n")
+"""Parameters that settings can't set: they would ask another model, or something else."""
+
 
 class Question(Struct, frozen=True):
     """What is sent: `settings` are the parameters of the request beside model, messages and tools."""

@@ -11,6 +11,7 @@ from msgspec import Struct
 from ftops.core.address import Reference, Template
 from ftops.core.errors import Diagnostic, Place, SpecError
 from ftops.core.suggestions import did_you_mean
+from ftops.evaluation.answers import NO_SETTINGS
 from ftops.evaluation.expectations import is_list_of_texts
 from ftops.evaluation.graders import Grader
 from ftops.evaluation.remote_graders import REMOTE
@@ -164,7 +165,7 @@ def _name(value: Any) -> Wrong | None:
 def _settings(value: Any) -> Wrong | None:
     if not isinstance(value, Mapping):
         return Wrong("must be a mapping", "write {temperature: 0}")
-    taken = [key for key in ("model", "messages", "tools", "stream", "n") if key in value]
+    taken = [key for key in NO_SETTINGS if key in value]
     return Wrong(f"can't set `{taken[0]}`") if taken else None
 
 

@@ -60,6 +60,8 @@ def _run(words: Sequence[str], seconds: float, folder: Path, sent: bytes) -> byt
         )
     except OSError as error:
         raise _failed(words, f"{error.strerror or error}.") from error
+    except ValueError as error:  # a word with a NUL
+        raise _failed(words, f"{error}.") from error
     try:
         out, err = process.communicate(sent, seconds)
     except subprocess.TimeoutExpired as error:

@@ -310,6 +310,12 @@ def test_a_validator_that_fails(tmp_path: Path, program: str, said: str) -> None
     assert not (tmp_path / "data").exists()
 
 
+def test_a_validator_that_is_no_program(tmp_path: Path) -> None:
+    with_validator(tmp_path, "", validator=["check\0py"])
+    done = generate(tmp_path, "--allow-validator", code=1)
+    assert "the validator failed" in done.stderr and "Embedded null byte" in done.stderr
+
+
 def test_41_a_validator_that_hangs_is_ended_with_what_it_has_started(tmp_path: Path) -> None:
     hanging = (
         "import subprocess, sys, time\n"

@@ -6,6 +6,7 @@ from typing import Any
 
 from ftops.config.loader.for_each import Draft
 from ftops.config.loader.inputs import Context, PreparedInputs, relative, set_inputs
+from ftops.config.loader.request_settings import settings_faults
 from ftops.config.schema.resources import Evaluation
 from ftops.core.resource_types import kind_of
 
@@ -23,6 +24,9 @@ def evaluation_inputs(draft: Draft, context: Context) -> PreparedInputs:
     for key in kind_of(draft.address).files:
         if key in inputs:
             inputs[key] = relative(inputs[key], context.folder)
+    if block.settings is not None:
+        for path, summary in settings_faults(block.settings):
+            draft.entry.report(context.findings, path, summary, "", "Remove it.", key=True)
     if block.graders is not None:
         from ftops.evaluation.grader_table import read_graders  # only if a spec names graders
 

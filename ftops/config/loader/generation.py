@@ -9,6 +9,7 @@ from typing import Any
 from ftops.config.config import Generated
 from ftops.config.loader.files import Entry, Keys
 from ftops.config.loader.for_each import Draft
+from ftops.config.loader.request_settings import settings_faults
 from ftops.config.schema.generation import GenerateBlock, ModelBlock, TeacherBlock
 from ftops.core.address import Address
 from ftops.core.errors import Diagnostic
@@ -77,6 +78,8 @@ def _model_faults(
         detail = "A key that is written in a spec can be used by anyone who can read it."
         hint = "Put it into an environment variable."
         yield (*path, "api_key"), "`api_key` must be `${env.NAME}`", detail, hint
+    for where, summary in settings_faults(model.settings) if model.settings else ():
+        yield (*path, *where), summary, "", "Remove it."
     if model.endpoint is not None:
         if model.model is None:
             yield path, "an endpoint needs a `model`", "", "Write {endpoint: …, api_key: …, model: …}."
