@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from ftops.catalog import Catalog
 from ftops.core.address import Json
 from ftops.core.model_names import base_of
-from ftops.core.normal_form import name
-from ftops.core.resource_types import is_tuned
+from ftops.core.normal_form import word
+from ftops.core.resource_types import SKU_NAMES, is_tuned
 
 FREE = "DeveloperTier"
 """Hosts a fine-tuned model for a day at no charge, and no other models."""
 DEFAULT = "Standard"
+_spelled = word(*SKU_NAMES)
 
 
 def sku_for(
@@ -26,6 +27,5 @@ def sku_for(
     if tuned and model and FREE in (model.skus or ()):
         sku["name"] = FREE
     sku |= wanted
-    if not tuned and name(str(sku["name"])) == name(FREE):
-        sku["name"] = DEFAULT
-    return sku
+    name = _spelled(str(sku["name"]))
+    return {**sku, "name": DEFAULT if name == FREE and not tuned else name}

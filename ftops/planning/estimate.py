@@ -66,6 +66,14 @@ class Temporary(NamedTuple):
     is_certain: bool = True
 
 
+class Unpriced(NamedTuple):
+    """A model without a price; `is_certain`: whether it is asked through this SKU in any case."""
+
+    model: str
+    sku: str
+    is_certain: bool
+
+
 class EvaluationCost(Struct, frozen=True):
     """What an evaluation will ask. None: unknown before apply."""
 
@@ -90,6 +98,8 @@ class EvaluationCost(Struct, frozen=True):
     """Prompts, those of a cluster as one."""
     is_compared: bool = False
     temporary: tuple[Temporary, ...] = ()
+    unpriced: tuple[Unpriced, ...] = ()
+    """The models that are asked at an unknown price."""
 
     @property
     def answers(self) -> int | None:

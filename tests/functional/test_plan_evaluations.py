@@ -79,6 +79,21 @@ def test_an_unknown_price_stays_unknown(tmp_path: Path) -> None:
     assert planned(tmp_path)["dollars"] is None
 
 
+def test_a_budget_that_cannot_be_kept_is_seen_in_the_plan(tmp_path: Path) -> None:
+    spec = trained(written(tmp_path))
+    rewritten(tmp_path, changed(spec, budget=0.0001))
+    assert "its budget of $0.0001 may not suffice" in ftops(tmp_path, "plan")
+    rewritten(tmp_path, changed(spec, budget=1))
+    assert "its budget" not in ftops(tmp_path, "plan")
+    unknown = "models: {gpt-4.1-nano-2025-04-14: {prices: {inference_per_million: {DeveloperTier: }}}}\n"
+    (tmp_path / "ftops.catalog.yaml").write_text(unknown)
+    said = ftops(tmp_path, "plan", code=3)
+    assert "its budget can't be kept: the price of gpt-4.1-nano-2025-04-14 isn't known" in said
+    assert "no price of it with the SKU DeveloperTier" in said
+    rewritten(tmp_path, changed(spec, budget=1, sku={"name": "GlobalStandard"}))
+    assert "can't be kept" not in ftops(tmp_path, "plan")
+
+
 @pytest.mark.parametrize("verb", ["validate", "plan"])
 def test_a_gate_that_no_answers_can_pass_is_an_error(tmp_path: Path, verb: str) -> None:
     gated: dict[str, Any] = {"model": "gpt-4o-mini-2024-07-18", "gate": {"evaluation": "exam"}}

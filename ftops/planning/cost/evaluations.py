@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -13,11 +13,11 @@ from ftops.config.config import Config, Resource
 from ftops.config.evaluation_files import NO_BASELINE, SERVING
 from ftops.config.model_references import referenced_model
 from ftops.core.address import Address, Json, Reference, Value, decode
-from ftops.core.errors import FtopsError
+from ftops.core.errors import Diagnostic, FtopsError
 from ftops.core.normal_form import model as spelled
 from ftops.core.resource_types import is_named, is_several, kind_of
 from ftops.evaluation.temporary import sku_for
-from ftops.planning.estimate import EvaluationCost, Temporary
+from ftops.planning.estimate import EvaluationCost, Temporary, Unpriced, dollars
 from ftops.state.deployments import model_of, sku_of
 from ftops.state.state import ResourceState, State, Status
 
@@ -74,7 +74,36 @@ def evaluation_cost(address: Address, known: Known) -> EvaluationCost:
             for model, count in zip(models, kept, strict=True)
             if model.deployment is None and count != len(questions)
         ),
+        unpriced=tuple(
+            model.unpriced()
+            for model, one in zip(models, found, strict=True)
+            if one.requests and one.prices is None
+        ),
     )
+
+
+def within_budget(cost: EvaluationCost, resource: Resource) -> Iterator[Diagnostic]:
+    """An error if an apply would refuse the budget of an evaluation, a warning if it may not suffice."""
+    budget: Any = resource.inputs.get("budget")
+    if budget is None:
+        return
+    for one in cost.unpriced:
+        yield Diagnostic(
+            f"{cost.address}: its budget can't be kept: the price of {one.model or 'its model'} isn't known",
+            f"The catalogue has no price of it with the SKU {one.sku}.",
+            "add it to ftops.catalog.yaml (docs/catalog.md says how), set `sku`, or remove `budget`",
+            resource.place,
+            "error" if one.is_certain else "warning",
+        )
+    if cost.dollars is not None and cost.dollars > budget:
+        yield Diagnostic(
+            f"{cost.address}: its budget of ${budget:g} may not suffice",
+            f"{'At most' if cost.is_limited else 'About'} {dollars(cost.dollars)} are to be spent. When the "
+            "money is spent, it is incomplete, and the next apply continues.",
+            "raise `budget`",
+            resource.place,
+            "warning",
+        )
 
 
 def _total(found: Sequence[Expected]) -> dict[str, Any]:
@@ -174,12 +203,19 @@ class _Model(Struct, frozen=True):
             per_hour = None if "provisioned" in sku.casefold() else 0.0
         return Temporary(self.title, sku, per_hour, is_certain=not self.name)
 
+    def unpriced(self) -> Unpriced:
+        is_certain = not self.name or self.deployment is not None
+        return Unpriced(self.base, self._sku, is_certain)
+
+    @property
+    def _sku(self) -> str:
+        return sku_of(self.deployment).name if self.deployment else str(self.sku["name"])
+
     def expected(self, questions: Sequence[Question], known: Known) -> Expected:
         """Of the questions whose answers aren't kept; equal ones are one."""
         from ftops.evaluation.spending import expected
 
-        sku = sku_of(self.deployment).name if self.deployment else str(self.sku["name"])
-        prices = known.catalog.token_prices(self.base, "", sku)
+        prices = known.catalog.token_prices(self.base, "", self._sku)
         answers = self._kept(questions, known) or {}
         missing = {key: q for q in questions if (key := q.key(self.identity)) not in answers}
         return expected(list(missing.values()), known.catalog.encoding(self.base), prices, answers.values())
