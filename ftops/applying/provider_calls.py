@@ -73,6 +73,8 @@ class Step(Struct):
     change: Change
     operation: PendingOperation | None = None
     announced: bool = False
+    held: bool = False
+    """A gate doesn't let it begin."""
     recorded: bool = False
     waiting: bool = False
     waiting_since: float | None = None
@@ -113,6 +115,7 @@ class ProviderCalls(Struct, frozen=True):
             self._check_gates(step)
             return _CALLS[step.change.action](self, step, provider)
         except (Permanent, GateHeld) as error:
+            step.held = isinstance(error, GateHeld)
             return partial(_raise, error)
 
     def _check_gates(self, step: Step) -> None:

@@ -129,10 +129,11 @@ class Apply:
         self._reporter.step(events.ChangeSkipped, self._steps[node], because)
 
     def _call(self, step: Step) -> Call:
-        if step.started is None:
+        call = self._calls.next(step)
+        if step.started is None and not step.held:
             step.started = self._context.clock.now()
             self._reporter.step(events.ChangeStarted, step)
-        return self._calls.next(step)
+        return call
 
     def _record_outputs(self, values: Mapping[str, OutputValue]) -> None:
         known = {name: v for name, v in values.items() if not any(True for _ in references(v.value))}

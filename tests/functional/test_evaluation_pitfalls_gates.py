@@ -45,7 +45,7 @@ def failed(lab: Lab) -> str:
     lab.apply()
     served = lab.tuned()
     lab.train_badly()
-    lab.apply(code=5)
+    assert "deleting" not in lab.apply(code=5)
     lab.forget_log()
     return served
 
@@ -402,6 +402,25 @@ def test_pitfall_16_a_missing_answer_fails_the_evaluation_and_is_asked_again(lab
     assert "1 of 24 answers are missing" in lab.run("plan").out
     lab.apply()
     assert lab.asked() == ASKED
+    check_whole(lab)
+
+
+def test_pitfall_16_a_grade_that_never_came_is_asked_for_again(lab: Lab) -> None:
+    check = {"type": "string_check", "name": "same", "operation": "eq"}
+    check |= {"input": "{{sample.output_text}}", "reference": "{{item.expect}}"}
+    service = json.dumps({"same": {"type": "service", "at_least": 1, "grader": check}})
+    lab.folder.write(
+        "prompts.json", json.dumps([{"prompt": f"say {word}", "expect": word} for word in WORDS])
+    )
+    lab.spec(exam=f"model: {TUNED}, graders: {service}")
+    trained(lab)
+    lab.cloud.fault("POST *graders/run*", after=5, status=400, code="bad", message="no")
+    out = lab.apply(code=1)
+    assert "1 of 48 answers are missing" in out
+    lab.forget_log()
+    lab.apply()
+    assert sum(r["path"].endswith("/graders/run") for r in lab.log()) == 1
+    assert lab.asked() == 0
     check_whole(lab)
 
 

@@ -165,6 +165,8 @@ class _Run:
         self._budget = None if budget is None else Budget(float(budget))
         self._judges = {grader.name: self._judge(grader) for grader in asked}
         self._failure: Permanent | None = None
+        self._given: dict[str, Sequence[Answer | Failure]] = {}
+        """What models and judges have answered, by what that is about."""
 
     def go_on(self) -> RemoteObject:
         """Does a part of what is left to do. Raises Unfinished unless it was the last one, and Permanent once
@@ -265,6 +267,7 @@ class _Run:
             raise Unfinished(
                 0.0, Progress(f"{title}: {done} of {len(answers)} answers", percent), is_progress=True
             )
+        self._given[title] = answers
         return answers
 
     def _judge(self, grader: Grader) -> Asker:
@@ -311,11 +314,11 @@ class _Run:
         decide = str(self._request.inputs.get("decide") or "")
         attributes |= {"baseline": self._baseline, **outcome(evaluation, decide)}
         self._request.report(Progress(_summary(attributes), 100.0))
-        failed = [a.reason for t in self._targets for a in t.answers or () if isinstance(a, Failure)]
+        answers = [answer for given in self._given.values() for answer in given]
+        failed = [answer.reason for answer in answers if isinstance(answer, Failure)]
         if not failed:
             return RemoteObject(_id(self._request.token), Status.READY, attributes)
-        count = len(self._questions) * len(self._targets)
-        message = f"{len(failed)} of {count} answers are missing: {failed[0]}"
+        message = f"{len(failed)} of {len(answers)} answers are missing: {failed[0]}"
         return RemoteObject(_id(self._request.token), Status.TAINTED, attributes, message=message)
 
     def _evaluation(self) -> Evaluation:
