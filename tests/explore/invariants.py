@@ -257,8 +257,10 @@ def held_stays(world: World, run: Run) -> Complaints:
 
 
 def nothing_temporary_is_left(world: World, run: Run) -> Complaints:
-    """After an apply that ended well, nothing is left of its evaluations but their records."""
-    if (run.is_done or run.is_held) and run.begun and not run.is_partial:
+    """After an apply that ended well, nothing is left of its evaluations but their records. One with
+    --refresh-only deletes nothing."""
+    changes = run.options.mode is not Mode.REFRESH_ONLY
+    if (run.is_done or run.is_held) and run.begun and changes and not run.is_partial:
         mark = owner_mark(run.after.lineage)
         for thing in world.cloud.things.values():
             if is_temporary(thing.name) and thing.token.startswith(mark) and len(world.clones) == 1:

@@ -429,7 +429,7 @@ def test_pitfall_17_a_filtered_prompt_is_answered_and_wrong(lab: Lab) -> None:
     trained(lab)
     lab.cloud.fault(CHAT, after=5, status=400, code="content_filter", message="no")
     out = lab.apply(code=5)
-    assert "accuracy is 0.9167, at least 1 is required" in out
+    assert "accuracy is 0.916667, at least 1 is required" in out
     assert lab.result()["is_complete"]
 
 
