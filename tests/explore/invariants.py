@@ -243,8 +243,9 @@ def gates_hold(world: World, run: Run) -> Complaints:
 
 def held_stays(world: World, run: Run) -> Complaints:
     """What a gate holds is on record as before, and there."""
+    known = fold(run.before, run.plan.entries if run.plan else ()).resources
     for held in run.report.held if run.report else ():
-        before, after = run.before.resources.get(held.address), run.after.resources.get(held.address)
+        before, after = known.get(held.address), run.after.resources.get(held.address)
         if after is None or before is None:
             continue
         was_there = any(
