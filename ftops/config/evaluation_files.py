@@ -34,9 +34,7 @@ def with_prompts(
     from ftops.evaluation.inputs import digest, load
 
     inputs: dict[str, Any] = dict(resource.inputs)
-    files = {address.name: data.source.file for address, data in inspected.items()}
-    if inputs["prompts"] in files:
-        inputs["prompts"] = os.path.relpath(files[inputs["prompts"]], config.folder)
+    inputs["prompts"] = _prompts_file(resource, config, inspected)
     asked = load(inputs, config.folder, config.project)
     names = [grader.name for grader in asked.graders]
     if (decide := inputs.get("decide")) and decide not in names:
@@ -67,6 +65,19 @@ def _baseline(resource: Resource, config: Config) -> dict[str, Value]:
         what = "`base_model` isn't known: what is evaluated isn't the model of a job"
         raise _problem(what, "name the model in `baseline`, or write `baseline: none`", resource)
     return {"baseline": base}
+
+
+def _prompts_file(resource: Resource, config: Config, inspected: Mapping[Address, Inspected]) -> str:
+    """Relative to the spec."""
+    name = str(resource.inputs["prompts"])
+    named = (r.address for r in config.resources if kind_of(r.address).is_data and r.address.name == name)
+    address = next(named, None)
+    if address is None:
+        return name
+    if address not in inspected:
+        hint = "if it is generated, run `ftops data generate`; otherwise, name a file"
+        raise _problem(f"{address} has no file whose examples could be prompts", hint, resource)
+    return os.path.relpath(inspected[address].source.file, config.folder)
 
 
 def _trained_on(

@@ -28,4 +28,6 @@ def sku_for(
         sku["name"] = FREE
     sku |= wanted
     name = _spelled(str(sku["name"]))
-    return {**sku, "name": DEFAULT if name == FREE and not tuned else name}
+    if name in SKU_NAMES:
+        sku["name"] = DEFAULT if name == FREE and not tuned else name
+    return sku

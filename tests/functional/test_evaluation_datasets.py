@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
-from tests.support.command import FTOPS, run
+from tests.support.command import FTOPS, ROOT, run
 from tests.support.evaluations import changed, rewritten, trained, written
 
 
@@ -51,8 +52,8 @@ def test_a_dataset_and_a_transformed_one_are_prompts(tmp_path: Path) -> None:
     assert json.loads(ftops(tmp_path, "eval", "evaluation.exam", "-o", "json").stdout)["is_complete"]
 
 
-def said(folder: Path) -> str:
-    return " ".join(ftops(folder, "validate").stderr.split())
+def said(folder: Path, code: int = 0) -> str:
+    return " ".join(ftops(folder, "validate", code=code).stderr.split())
 
 
 def test_prompts_from_the_training_data_are_a_risk(tmp_path: Path) -> None:
@@ -76,3 +77,28 @@ def test_prompts_from_the_training_data_are_a_risk(tmp_path: Path) -> None:
     rewritten(tmp_path, changed(spec, model="gpt-4o-mini-2024-07-18", baseline="none"))
     (tmp_path / "prompts.json").write_text(json.dumps(prompts))
     assert "asks the same" not in said(tmp_path)  # that model has learned nothing here
+
+
+def test_a_generated_dataset_is_prompts_once_it_is_generated(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    lamp = tmp_path / "specs" / "lamp"
+    ignored = shutil.ignore_patterns(".ftops", "state")
+    shutil.copytree(ROOT / "specs" / "lamp", lamp, ignore=ignored)
+    file = lamp / "ftops.yaml"
+    spec = file.read_text().replace("model: ${job.lamp.fine_tuned_model}", "model: gpt-4.1-nano-2025-04-14")
+    file.write_text(spec.replace("prompts: prompts.json", "prompts: train\n    baseline: none"))
+    not_yet = ftops(lamp, "plan", code=1).stderr
+    assert "dataset train is not generated yet as it is now" in not_yet  # its prompts were kept out before
+    shutil.rmtree(lamp / "data")
+    not_yet = ftops(lamp, "plan", code=1).stderr
+    assert "evaluation.lamp: dataset.train has no file whose examples could be prompts" in not_yet
+    ftops(lamp, "apply", "-y", "--target", "deployment.teacher")
+    ftops(lamp, "data", "generate", "-y")
+    assert "answers: 36 (1 model × 36 prompts × 1 sample)" in ftops(lamp, "plan").stdout
+
+
+def test_a_dataset_that_is_no_file_is_an_error(tmp_path: Path) -> None:
+    spec = trained(written(tmp_path))
+    spec["datasets"]["far"] = {"url": "https://example.com/far.jsonl"}
+    rewritten(tmp_path, changed(spec, prompts="far"))
+    assert "dataset.far has no file whose examples could be prompts" in said(tmp_path, code=1)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.golden.cli import golden
 from tests.support.command import FTOPS, run
 from tests.support.evaluations import SPEC, changed, rewritten, trained, written
 
@@ -69,6 +70,11 @@ def test_a_model_to_be_trained_gets_a_free_deployment_where_there_is_one(tmp_pat
     done = ftops(tmp_path, "apply", "-y")
     assert "temporary deployment of the candidate" in done
     assert "evaluation.exam: created" in done
+
+
+def test_the_whole_plan(tmp_path: Path) -> None:
+    rewritten(tmp_path, trained(written(tmp_path)))
+    golden("plan-evaluation", run([*FTOPS, "plan", "--offline"], tmp_path).stdout)
 
 
 def test_an_unknown_price_stays_unknown(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ KNOWN = Catalog(
         ("offered.ft-0123", {"capacity": 5}, {"name": "DeveloperTier", "capacity": 5}),
         ("other.ft-0123", {"name": "developer_tier"}, {"name": "DeveloperTier", "capacity": 1}),
         ("offered", {"name": "developer-tier", "capacity": 3}, {"name": "Standard", "capacity": 3}),
+        ("offered", {"name": "NewTier"}, {"name": "NewTier", "capacity": 1}),
         ("offered", {"name": "GlobalStandard"}, {"name": "GlobalStandard", "capacity": 1}),
     ],
 )
