@@ -19,6 +19,7 @@ from ftops.applying.events import Event
 from ftops.core.address import Address, Json, Reference, Secret, Secrets, Value, fill
 from ftops.core.dag_executor import Call, Clock, RealTime
 from ftops.core.errors import FtopsError, GateHeld, Permanent
+from ftops.core.snippets import command
 from ftops.core.timestamps import iso_timestamp
 from ftops.planning.desired import at, no_value
 from ftops.planning.gating import reasons_to_hold
@@ -125,7 +126,10 @@ class ProviderCalls(Struct, frozen=True):
             return
         model = fill(change.gates[0].model, self._value)
         if reasons := reasons_to_hold(change.gates, model, self._result):
-            hint = f"to deploy it all the same: --override-gate {change.address} --reason …"
+            words = command("ftops", "eval", change.gates[0].evaluation)
+            hint = f"see its answers with {words}"
+            if all(gate.allow_override for gate in change.gates):
+                hint += f"; to deploy it all the same, apply with --override-gate {change.address} --reason …"
             raise GateHeld(f"{change.address} is held by its gate", "; ".join(reasons), hint)
 
     def _result(self, evaluation: Address) -> Mapping[str, Json] | None:

@@ -76,7 +76,8 @@ def plan_options(function: Command) -> Command:
     ) -> Any:
         mode = _mode(destroy, refresh_only, refresh and not offline)
         if bool(overrides) != bool(reason.strip()):
-            raise click.UsageError("--override-gate and --reason belong together")
+            needs = "--override-gate needs --reason, which is recorded"
+            raise click.UsageError(needs if overrides else "--reason needs --override-gate")
         given = dict.fromkeys(overrides, reason.strip())
         options = Options(mode, targets, excludes, replaces, allow_empty, adopt and not offline, given)
         request = PlanArguments(options, refresh and not offline, parallelism, not offline, offline)

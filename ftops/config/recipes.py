@@ -32,7 +32,11 @@ def recipe_of(config: Config, resource: Resource, generated: Generated, show: Sh
             summary = f"can't read {show(file)}: {error.strerror or error}"
             hint = getattr(error, "hint", "") or "check the path: it is relative to the spec"
             place = generated.places.get(".".join(keys), generated.places[""])
-            raise SpecError([Diagnostic(summary, "", hint, place)]) from error
+            judges = keys == ("avoid",) and path not in generated.settings.get("avoid", ())
+            detail = (
+                f"Its prompts judge what {resource.address} trains, and are kept out of it." if judges else ""
+            )
+            raise SpecError([Diagnostic(summary, detail, hint, place)]) from error
 
     settings = _with_models(config, generated)
     return read_recipe(str(resource.address).partition(".")[2], settings, read, _kept_out(config, resource))

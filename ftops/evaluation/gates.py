@@ -68,8 +68,10 @@ def unmet(require: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
 
 
 def described(require: Mapping[str, Any]) -> str:
-    """`better than the baseline, accuracy at least 0.9`."""
-    return ", ".join(_described(key, value) for key, value in require.items())
+    """`better than the baseline, accuracy at least 0.9`. A saved plan may have the keys in another order."""
+    order = ("verdict", "non_inferior", *METRICS)
+    keys = sorted(require, key=lambda key: (order.index(key.partition(".")[0]), key))
+    return ", ".join(_described(key, require[key]) for key in keys)
 
 
 def _described(key: str, value: Any) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from msgspec import Struct
 
@@ -32,8 +32,8 @@ class Row(Struct, frozen=True):
         return self.examples < self.wanted
 
 
-def covered(items: Iterable[Item], targets: Sequence[Target], recipe: Recipe) -> list[Row]:
-    """A row for each function, each followed by those of its values."""
+def covered(items: Sequence[Item], targets: Sequence[Target], recipe: Recipe) -> list[Row]:
+    """A row for each function, each followed by those of its values; then one of what is rejected."""
     wanted = recipe.settings.coverage
     counts = Counter(value for item in items if item.kind == CALL for value in values_of(item))
     rows = []
@@ -50,4 +50,6 @@ def covered(items: Iterable[Item], targets: Sequence[Target], recipe: Recipe) ->
             Row(function, name, value, counts[function, name, value], wanted.each_value)
             for name, value in sorted(values, key=lambda pair: order.index(pair[0]))
         ]
+    if rejections := recipe.settings.rejections:
+        rows.append(Row(rejections.label, "", "", sum(item.kind != CALL for item in items), 0))
     return rows

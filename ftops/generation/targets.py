@@ -54,7 +54,7 @@ def _no_call(name: str, parameters: Mapping[str, Sequence[Any]]) -> Diagnostic:
     if not empty:
         return Diagnostic(summary, "No arguments are valid against its whole schema.", "correct the schema")
     what = ", ".join(f"`{parameter}`" for parameter in empty)
-    hint = f"list some under `words`: {{{empty[0]}: […]}}"
+    hint = f"list some in the spec: `generate: {{words: {{{empty[0]}: […]}}}}`"
     return Diagnostic(summary, f"Its schema gives no values for {what}.", hint)
 
 

@@ -39,6 +39,8 @@ class Report(Struct, frozen=True):
     name: str
     folder: str
     made: Made
+    wanted: int = 0
+    """Examples, if the spec says how many."""
     answers: int = 0
     """Recorded ones, of teachers."""
     spent: float = 0.0
@@ -97,7 +99,8 @@ class Generator:
         _require_coverage(recipe, made)
         answers = teachers.used if options.prunes else {**self._recorded, **teachers.used}
         write_recording(self._folder, config.project, recipe, made, answers.values(), teachers.about)
-        return Report(recipe.name, display(self._folder), made, len(answers), teachers.spent)
+        wanted = recipe.settings.examples
+        return Report(recipe.name, display(self._folder), made, wanted, len(answers), teachers.spent)
 
 
 def generators(config: Config, name: str, options: Options) -> list[Generator]:

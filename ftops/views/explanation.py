@@ -6,24 +6,32 @@ from collections.abc import Iterator, Sequence
 
 from ftops.core.address import Address, Json
 from ftops.planning.explain import Cause
+from ftops.planning.plan import Held
 from ftops.views import datadiff
 from ftops.views.paint import Painter
-from ftops.views.plan import attribute_line, will
+from ftops.views.plan import attribute_line, held_lines, will
 from ftops.views.values import plural
 
 _UNAVAILABLE = "the changed examples are unknown: the applied version is neither in .ftops nor in Git"
 
 
-def draw(address: Address, causes: Sequence[Cause], paint: Painter) -> list[str]:
-    """The chain of causes, each below the change that it explains."""
-    if not causes:
+def draw(address: Address, causes: Sequence[Cause], held: Sequence[Held], paint: Painter) -> list[str]:
+    """The chain of causes, each below the change that it explains; then what gates hold."""
+    if not causes and not held:
         return [f"{paint(str(address), 'bold')}: nothing would change."]
-    return [line for cause in causes for line in ("", *_lines(cause, "", paint))][1:]
+    lines = [line for cause in causes for line in ("", *_lines(cause, "", paint))][1:]
+    if held:
+        lines += ["Held by a gate:", *(line for one in held for line in held_lines(one, paint))]
+    return lines
 
 
-def to_json(address: Address, causes: Sequence[Cause]) -> dict[str, Json]:
+def to_json(address: Address, causes: Sequence[Cause], held: Sequence[Held]) -> dict[str, Json]:
     """As docs/json-output.md describes it."""
-    return {"address": str(address), "changes": [_cause_to_json(cause) for cause in causes]}
+    return {
+        "address": str(address),
+        "changes": [_cause_to_json(cause) for cause in causes],
+        "held": [{"address": str(one.address), "reasons": list(one.reasons)} for one in held],
+    }
 
 
 def _lines(cause: Cause, indent: str, paint: Painter) -> Iterator[str]:

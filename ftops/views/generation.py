@@ -19,15 +19,17 @@ _WIDEST = 24
 def draw(report: Report, paint: Painter) -> str:
     """The counts, then a line for each parameter of each function; what has no example is marked."""
     made = report.made
-    lines = [f"{clean(report.folder)}: {plural(len(made.training), 'example')}{_more(report)}"]
+    total = len(made.training) + len(made.held_out)
+    missing = f" of {report.wanted:,} that `examples` asks for" if total < report.wanted else ""
+    lines = [f"{clean(report.folder)}: {plural(len(made.training), 'example')}{missing}{_more(report)}"]
     if report.dropped:
         counts = ", ".join(f"{count:,} {reason}" for reason, count in report.dropped.items())
         lines.append(f"  dropped: {counts}")
     lines.append("")
     width = max((len(clean(row.function)) for row in made.coverage), default=0)
     for name, group in groupby(made.coverage, key=lambda row: row.function):
-        total, *values = group
-        lines.append(f"  {clean(name):{width}}  {_count(total, paint)}")
+        function, *values = group
+        lines.append(f"  {clean(name):{width}}  {_count(function, paint)}")
         for parameter, rows in groupby(values, key=lambda row: row.parameter):
             cells = "  ".join(f"{_value(row)} {_count(row, paint)}" for row in rows)
             lines.append(f"  {'':{width}}    {clean(parameter)}: {cells}")

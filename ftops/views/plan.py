@@ -217,7 +217,8 @@ class _PlanView(Struct):
         for gate in change.gates if action in MAKING else ():
             yield f"      gate: {paint(f'{gate.evaluation}: {described(gate.require)}')}"
         if change.override and action in MAKING:
-            yield f"      {paint(f'made even if the gate does not pass: {change.override}', 'warning')}"
+            override = f"deployed even if the gate doesn't pass: {change.override}"
+            yield f"      {paint(override, 'warning')}"
         if action in MAKING:
             yield from self.costs.get(change.address, ())
 

@@ -72,7 +72,8 @@ def final_line(event: events.Event, paint: Painter, title: str = "Apply") -> str
         case events.ChangeFailed():
             what = f"{paint(f'failed after {duration(event.elapsed)}', 'error')}: {paint(event.message)}"
         case events.ChangeHeld():
-            what = f"{paint('held by its gate', 'update')}: {paint(event.reasons)}; it stays as it is"
+            what = f"{paint('held by its gate', 'update')}: {paint(event.reasons)}"
+            what += f"\n  hint: {paint(event.hint, 'dim')}" if event.hint else ""
         case events.ChangeSkipped():
             what = paint(f"skipped, because it needs {event.because}", "dim")
         case events.ChangeLeft():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -395,6 +396,24 @@ def test_the_coverage_of_each_value_is_shown(tmp_path: Path) -> None:
     assert "data/train.generated: 4 examples" in shown
     assert "0!" in shown
     assert 'direction: "left"' in shown
+    assert re.search(r"reject +1\n", shown)
+
+
+def test_too_few_examples_are_shown(tmp_path: Path) -> None:
+    shown = generate(write_spec(tmp_path, {"examples": 4000})).stdout
+    made = manifest(tmp_path)[0]["examples"]
+    assert f"data/train.generated: {made} examples of 4,000 that `examples` asks for" in shown
+
+
+def test_a_missing_file_of_validation_data_is_named_for_what_it_is(tmp_path: Path) -> None:
+    jobs = {"copilot": {"model": "gpt-4o-mini-2024-07-18", "training": "train", "validation": "valid"}}
+    write_spec(tmp_path, jobs=jobs)
+    spec = json.loads((tmp_path / "ftops.yaml").read_text())
+    spec["datasets"]["valid"] = {"path": "valid.jsonl"}
+    (tmp_path / "ftops.yaml").write_text(json.dumps(spec))
+    said = " ".join(generate(tmp_path, code=1).stderr.split())
+    assert "can't read valid.jsonl: No such file" in said
+    assert "Its prompts judge what dataset.train trains, and are kept out of it." in said
 
 
 def test_a_part_of_a_spec_is_applied_before_its_data_is_there(tmp_path: Path) -> None:

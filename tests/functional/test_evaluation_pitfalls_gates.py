@@ -285,12 +285,29 @@ def test_pitfall_12_a_first_deployment_that_is_held(lab: Lab) -> None:
     lab.spec(more="outputs: {name: '${deployment.prod.name}', verdict: '${evaluation.exam.verdict}'}\n")
     out = lab.apply(code=5)
     assert "deployment.prod: held by its gate" in out
+    assert (
+        "hint: see its answers with `ftops eval evaluation.exam`; to deploy it all the same, apply with"
+        in out
+    )
+    assert "--override-gate deployment.prod --reason …" in out
     assert lab.deployments() == {}
     assert lab.record("deployment.prod") is None
     assert lab.run("output", "verdict").json == "no measurable change"
     assert lab.run("output", "name").code != 0
     plan = lab.plan()
     assert (actions(plan), list(held(plan))) == ({}, ["deployment.prod"])
+    assert "better than the baseline is required" in lab.run("explain", "deployment.prod").out
+    assert [one["address"] for one in lab.run("explain", "deployment.prod", "-o", "json").json["held"]]
+    assert "nothing would change" in lab.run("explain", "job.copilot").out
+
+
+def test_a_hint_offers_no_override_that_the_gate_refuses(lab: Lab) -> None:
+    lab.train_badly()
+    lab.spec(prod="gate: {evaluation: exam, allow_override: false}")
+    assert "--override-gate" not in lab.apply(code=5)
+    done = lab.run("plan", "--override-gate", "deployment.prod")
+    assert (done.code, "--override-gate needs --reason, which is recorded" in done.err) == (1, True)
+    assert "--reason needs --override-gate" in lab.run("plan", "--reason", "because").err
 
 
 @pytest.mark.parametrize("is_served", [True, False])

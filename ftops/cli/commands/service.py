@@ -50,6 +50,7 @@ def explain(screen: Screen, address: Address, refresh: bool, parallelism: int, s
     the examples of a dataset that were added, removed or edited. Nothing is changed."""
     from ftops.planning import explain as explanation
     from ftops.planning.cost import estimator
+    from ftops.planning.targeting import matching
     from ftops.views.explanation import draw, to_json
 
     config, warnings = read_with_data(spec)
@@ -64,8 +65,12 @@ def explain(screen: Screen, address: Address, refresh: bool, parallelism: int, s
         resources,
         lambda dataset, before: estimator.compare(dataset, before, config, resources, os.environ),
     )
+    wanted = matching((address,), (one.address for one in plan.held))
+    held = [one for one in plan.held if one.address in wanted]
     screen.warn(warnings)
-    return screen.result(lambda: to_json(address, causes), lambda: draw(address, causes, screen.paint))
+    return screen.result(
+        lambda: to_json(address, causes, held), lambda: draw(address, causes, held, screen.paint)
+    )
 
 
 @click.command("results")

@@ -46,3 +46,9 @@ def test_an_evaluation_that_is_not_complete_does_not_pass(missing: dict[str, Any
     result = {k: v for k, v in RESULT.items() if k != "is_complete"}
     assert unmet({"verdict": "better"}, result | missing)
     assert not unmet({"verdict": "better"}, RESULT)
+
+
+def test_requirements_are_described_in_the_same_order_wherever_they_come_from() -> None:
+    require = {"verdict": "better", "slices.easy.accuracy": {"at_most": 1}, "accuracy": {"at_least": 0.9}}
+    text = "better than the baseline, accuracy at least 0.9, slices.easy.accuracy at most 1"
+    assert described(require) == described(dict(sorted(require.items()))) == text
