@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,16 @@ from click.shell_completion import CompletionItem
 
 from ftops.core.address import Address
 
+Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
+
 
 class AddressType(click.ParamType[Address]):
-    """`job.copilot`, `job.copilot["fr"]`."""
+    """`job.copilot`, `job.copilot["fr"]`. `kinds` are those that are completed; all without any."""
 
     name = "address"
+
+    def __init__(self, *kinds: str) -> None:
+        self._kinds = kinds
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Address:
         if isinstance(value, Address):
@@ -30,17 +36,33 @@ class AddressType(click.ParamType[Address]):
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        try:
-            known = _known_addresses(ctx)
-        except Exception:  # noqa: BLE001 - a completion that fails completes nothing
-            return []
-        return [CompletionItem(text) for text in known if text.startswith(incomplete)]
+        return _matching(map(str, _known(ctx, self._kinds)), incomplete)
 
 
 ADDRESS = AddressType()
 
 
-def _known_addresses(ctx: click.Context) -> list[str]:
+def complete_name(kind: str) -> Complete:
+    """Completes names of resources without their kind: `copilot`."""
+    return lambda ctx, _, incomplete: _matching(
+        (str(address).partition(".")[2] for address in _known(ctx, (kind,))), incomplete
+    )
+
+
+def _matching(texts: Iterable[str], incomplete: str) -> list[CompletionItem]:
+    return [CompletionItem(text) for text in texts if text.startswith(incomplete)]
+
+
+def _known(ctx: click.Context, kinds: Collection[str]) -> list[Address]:
+    """The addresses of these kinds in the spec and the state. A completion that fails completes nothing."""
+    try:
+        known = _known_addresses(ctx)
+    except Exception:  # noqa: BLE001 - whatever is wrong with the spec, the command itself says
+        return []
+    return sorted((a for a in known if not kinds or a.kind in kinds), key=str)
+
+
+def _known_addresses(ctx: click.Context) -> set[Address]:
     """All addresses in the spec and the state."""
     from ftops.cli.spec_args import SpecArguments, loaded
     from ftops.session.session import Session
@@ -51,5 +73,4 @@ def _known_addresses(ctx: click.Context) -> list[str]:
     keys = ("environment", "variables", "variable_files")
     given = {key: value for key in keys if (value := ctx.params.get(key))}
     with Session.open(loaded(SpecArguments(path, **given), os.environ)) as session:
-        known = {*session.graph.resources, *session.state.resources}
-    return sorted(str(address) for address in known)
+        return {*session.graph.resources, *session.state.resources}

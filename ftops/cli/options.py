@@ -11,7 +11,7 @@ from typing import Any
 import click
 from msgspec import Struct
 
-from ftops.cli.addresses import ADDRESS
+from ftops.cli.addresses import ADDRESS, AddressType
 from ftops.cli.output_options import CHDIR, PATH, Command, decorate, screen_options
 from ftops.cli.spec_args import SpecArguments
 from ftops.core.address import Address
@@ -86,8 +86,8 @@ def plan_options(function: Command) -> Command:
     return decorate(wraps(function)(packed), (*_SELECTION, *_PLAN))
 
 
-def _addresses(flag: str, name: str, text: str) -> Callable[[Command], Command]:
-    return click.option(flag, name, multiple=True, type=ADDRESS, metavar="ADDRESS", help=text)
+def _addresses(flag: str, name: str, text: str, type: AddressType = ADDRESS) -> Callable[[Command], Command]:
+    return click.option(flag, name, multiple=True, type=type, metavar="ADDRESS", help=text)
 
 
 def _mode(destroy: bool, refresh_only: bool, refresh: bool) -> Mode:
@@ -166,7 +166,12 @@ _DESTROY_SELECTION = (
 
 _PLAN = (
     _addresses("--replace", "replaces", "Replace this resource. Repeatable."),
-    _addresses("--override-gate", "overrides", "Deploy even if a gate doesn't pass. Repeatable."),
+    _addresses(
+        "--override-gate",
+        "overrides",
+        "Deploy even if a gate doesn't pass. Repeatable.",
+        AddressType("deployment"),
+    ),
     click.option("--reason", default="", metavar="TEXT", help="Why a gate is overridden; it is recorded."),
     click.option("--destroy", is_flag=True, help="Delete everything."),
     click.option("--refresh-only", is_flag=True, help="Only record changes that were made outside ftops."),

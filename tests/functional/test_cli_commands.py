@@ -404,6 +404,13 @@ def test_options_of_every_command_may_stand_before_it(applied: Folder, argv: tup
         ("ftops -C data plan -C .. --target job", ["job.copilot"]),
         ("ftops plan --env nowhere --target job", []),
         ("ftops graph --format m", ["mermaid"]),
+        ("ftops apply --override-gate d", ["deployment.base", "deployment.copilot"]),
+        ("ftops apply --override-gate j", []),
+        ("ftops eval j", []),
+        ("ftops eval --deployment c", ["copilot"]),
+        ("ftops eval --deployment copilot --against b", ["base"]),
+        ("ftops results job.", ["job.copilot"]),
+        ("ftops data generate . t", ["train"]),
     ],
 )
 def test_completions(folder: Folder, words: str, expected: list[str]) -> None:

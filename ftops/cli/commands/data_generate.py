@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ftops.cli.addresses import complete_name
 from ftops.cli.console import Screen
 from ftops.cli.options import approve_option, spec_options
 from ftops.cli.spec_args import SpecArguments, read
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 @click.command("generate")
 @approve_option
 @spec_options
-@click.argument("name", metavar="[NAME]", default="")
+@click.argument("name", metavar="[NAME]", default="", shell_complete=complete_name("dataset"))
 @click.option("--concurrency", type=click.IntRange(1, 256), default=8, help="Requests at a time (8).")
 @click.option("--prune", is_flag=True, help="Remove recorded answers that aren't used any more.")
 @click.option(

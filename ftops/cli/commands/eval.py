@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from ftops.cli.addresses import AddressType
+from ftops.cli.addresses import AddressType, complete_name
 from ftops.cli.console import HELD, Screen
 from ftops.cli.options import approve_option, spec_options
 from ftops.cli.output_options import PATH, Command, also_markdown, decorate
@@ -63,8 +63,15 @@ _OPTIONS = (
         multiple=True,
         metavar="NAME",
         help="A deployment to evaluate. Repeatable.",
+        shell_complete=complete_name("deployment"),
     ),
-    click.option("--against", metavar="NAME", default="", help="The deployment to compare it with."),
+    click.option(
+        "--against",
+        metavar="NAME",
+        default="",
+        help="The deployment to compare it with.",
+        shell_complete=complete_name("deployment"),
+    ),
     click.option("--prompts", type=_FILE, metavar="FILE", help="Prompts and expected answers."),
     click.option("--tools", type=_FILE, metavar="FILE", help="The functions that can be called, as JSON."),
     click.option("--system", type=_FILE, metavar="FILE", help="The system message, as text."),
@@ -128,7 +135,9 @@ def _address_option(function: Command) -> Command:
             return function(*args, address=None, path=address, **rest)
         return function(*args, address=address, path=path, **rest)
 
-    return click.argument("address", metavar="[ADDRESS]", required=False, type=_AddressOrSpec())(sorted_out)
+    return click.argument("address", metavar="[ADDRESS]", required=False, type=_AddressOrSpec("evaluation"))(
+        sorted_out
+    )
 
 
 @click.command("eval")

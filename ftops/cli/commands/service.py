@@ -6,7 +6,7 @@ import os
 
 import click
 
-from ftops.cli.addresses import ADDRESS
+from ftops.cli.addresses import ADDRESS, AddressType
 from ftops.cli.console import Screen
 from ftops.cli.options import parallelism_option, refresh_option, spec_options
 from ftops.cli.spec_args import SpecArguments, read, read_with_data
@@ -74,7 +74,7 @@ def explain(screen: Screen, address: Address, refresh: bool, parallelism: int, s
 
 
 @click.command("results")
-@click.argument("address", type=ADDRESS)
+@click.argument("address", type=AddressType("job"))
 @click.option("--csv", "as_csv", is_flag=True, help="Print the service's CSV file, one line per step.")
 @spec_options
 def results(screen: Screen, address: Address, spec: SpecArguments, as_csv: bool) -> int:
