@@ -153,13 +153,32 @@ def _out_of_reach(resource: Resource, config: Config, asked: Inputs) -> Iterator
     """Gates that no answers can pass."""
     for deployment in config.resources:
         gates: Any = deployment.inputs.get("gate") or ()
-        for gate in gates:
-            is_ours = gate["on"].address == resource.address
-            if is_ours and gate["require"].get("verdict") == "better":
-                place = deployment.reference_places.get(resource.address, deployment.place)
-                for detail, hint in _never_better(resource, asked):
-                    summary = f"{deployment.address}: its gate can't pass: no verdict can be `better`"
-                    yield Diagnostic(summary, detail, hint, place)
+        for require in (gate["require"] for gate in gates if gate["on"].address == resource.address):
+            place = deployment.reference_places.get(resource.address, deployment.place)
+            summary = f"{deployment.address}: its gate can't pass"
+            faults = _never_better(resource, asked) if require.get("verdict") == "better" else ()
+            for detail, hint in faults:
+                yield Diagnostic(f"{summary}: no verdict can be `better`", detail, hint, place)
+            for metric, hint in _never_known(require, asked):
+                yield Diagnostic(f"{summary}: {resource.address} has no `{metric}`", "", hint, place)
+
+
+def _never_known(require: Mapping[str, Any], asked: Inputs) -> Iterator[tuple[str, str]]:
+    """Metrics of slices, functions and graders that there aren't, and which there are."""
+    from ftops.evaluation.comparison import names_in
+
+    names = {
+        "slices": names_in(asked.prompts, "slice"),
+        "functions": names_in(asked.prompts, "function"),
+        "graders": [grader.name for grader in asked.graders],
+        "kappa": list(asked.labels),
+    }
+    for metric in require:
+        head, _, name = metric.partition(".")
+        short = name.removesuffix(".accuracy")
+        if head in names and not {name, short} & set(names[head]):
+            nothing = "give a judge `agreement`" if head == "kappa" else f"name several {head} in the prompts"
+            yield metric, did_you_mean(short, names[head], nothing=nothing)
 
 
 def _never_better(resource: Resource, asked: Inputs) -> Iterator[tuple[str, str]]:

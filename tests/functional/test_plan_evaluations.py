@@ -119,3 +119,25 @@ def test_a_gate_that_no_answers_can_pass_is_an_error(tmp_path: Path, verb: str) 
     gated["gate"] = {"evaluation": "exam", "require": {"accuracy": {"at_least": 0.5}}}
     rewritten(tmp_path, spec)
     ftops(tmp_path, verb)
+
+
+@pytest.mark.parametrize(
+    ("metric", "hint"),
+    [
+        ("slices.challengin.accuracy", "Did you mean `challenging`?"),
+        ("functions.land_dron", "Did you mean `land_drone`?"),
+        ("graders.politeness", "Known here: "),
+        ("kappa.call", "Give a judge `agreement`"),
+    ],
+)
+def test_a_gate_names_only_what_its_evaluation_measures(tmp_path: Path, metric: str, hint: str) -> None:
+    written(tmp_path)
+    gate: dict[str, Any] = {"evaluation": "exam", "require": {metric: {"at_least": 0.5}}}
+    spec = {**SPEC, "deployments": {"chat": {"model": "gpt-4o-mini-2024-07-18", "gate": gate}}}
+    rewritten(tmp_path, spec)
+    said = ftops(tmp_path, "validate", code=1)
+    assert f"deployment.chat: its gate can't pass: evaluation.exam has no `{metric}`" in said
+    assert hint in said
+    gate["require"] = {"slices.challenging": {"at_least": 0.5}, "functions.land_drone": {"at_least": 0}}
+    rewritten(tmp_path, spec)
+    ftops(tmp_path, "validate")
