@@ -61,7 +61,7 @@ def test_apply_refuses_before_it_asks(folder: Folder, cloud: Cloud) -> None:
     before = cloud.admin("GET", "objects")["created"]
     done = folder.run("apply")
     assert done.code == 3
-    assert "Plan: 6 to create" in done.out and "yes" not in done.out
+    assert "Plan: 5 to create" in done.out and "yes" not in done.out
     assert FIRST in done.err
     assert folder.run("apply", "-y").code == 3
     assert cloud.admin("GET", "objects")["created"] == before
@@ -164,4 +164,4 @@ def test_the_quickstarts_plan_stays_green(cloud: Cloud, tmp_path: Path) -> None:
     folder.write("ftops.yaml", f"providers:\n  m: {provider}\n\n{text}")
     done = folder.run("plan")
     assert (done.code, done.err) == (0, "")
-    assert "Plan: 5 to create" in done.out
+    assert "Plan: 6 to create" in done.out
