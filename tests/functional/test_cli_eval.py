@@ -378,7 +378,7 @@ def test_what_was_not_applied_is_not_asked(tmp_path: Path) -> None:
     folder = quickstart(tmp_path)
     done = run([*FTOPS, "eval", "--deployment", "copilot", *FILES, "-y"], folder)
     assert done.returncode == 1
-    assert "run `ftops apply` first" in " ".join(done.stderr.lower().split())
+    assert "run `ftops apply --target deployment.copilot` first" in " ".join(done.stderr.lower().split())
     assert not (folder / "state").exists()
 
 
