@@ -34,7 +34,7 @@ def load(inputs: Mapping[str, Any], folder: Path, project: Path) -> Inputs:
         try:
             return content(folder / name, project), name
         except OSError as error:
-            raise unreadable(folder / name, error) from error
+            raise unreadable(Path(name), error) from error
 
     def read(key: str) -> tuple[bytes, str]:
         return read_file(str(inputs[key]))

@@ -401,6 +401,7 @@ def test_cached_answers_are_listed_and_deleted(folder: Path) -> None:
     model = ("--model", tuned["model"])
     found = json.loads(answers("prune", "--older", "0s", *model, "--dry-run", "-o", "json"))
     assert (found["pruned"], [m["count"] for m in found["models"]]) == (False, [20])
+    assert "Would delete 20 answers." in answers("prune", "--older", "0s", *model, "--dry-run")
     assert "Deleted 20 answers." in answers("prune", "--older", "0s", *model, "-y")
     assert [m["model"] for m in json.loads(answers("list", "-o", "json"))["models"]] == [base["model"]]
     assert "there are no answers of" in answers("list", *model, code=1)

@@ -141,3 +141,9 @@ def test_a_gate_names_only_what_its_evaluation_measures(tmp_path: Path, metric: 
     gate["require"] = {"slices.challenging": {"at_least": 0.5}, "functions.land_drone": {"at_least": 0}}
     rewritten(tmp_path, spec)
     ftops(tmp_path, "validate")
+
+
+def test_a_file_that_is_missing_is_named_as_in_the_spec(tmp_path: Path) -> None:
+    written(tmp_path)
+    rewritten(tmp_path, changed(prompts="none.json"))
+    assert "error: can't read none.json: No such file" in ftops(tmp_path, "validate", code=1)

@@ -59,9 +59,10 @@ def prune(
         if not auto_approve and not screen.approve(f"Delete {plural(count, 'answer')}?", "deleting answers"):
             return 1
         answer_archive.prune(old, before)
+    what = f"{'Would delete' if dry_run else 'Deleted'} {plural(count, 'answer')}."
     return screen.result(
         lambda: {**answers_to_json(old), "pruned": bool(old) and not dry_run},
-        lambda: [f"Deleted {plural(count, 'answer')}."] if old and not dry_run else [],
+        lambda: [what] if old else [],
     )
 
 
