@@ -40,7 +40,7 @@ def read_labels(content: bytes, name: str, grader: Grader) -> tuple[Labelled, ..
     """The rows of a JSON Lines file for a judge. Raises SpecError with every fault."""
     found: list[Labelled] = []
     faults: list[Diagnostic] = []
-    for number, line in enumerate(content.decode("utf-8-sig", "replace").splitlines(), 1):
+    for number, line in enumerate(content.decode("utf-8-sig", "replace").split("\n"), 1):
         if line.strip():
             row = _row(line, number, grader)
             if isinstance(row, str):

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ftops.core.address import Json
+from ftops.evaluation.agreement import Agreement
 from ftops.evaluation.comparison import Row, Share
-from ftops.evaluation.evaluation import Evaluation, ModelResult
+from ftops.evaluation.evaluation import Comparison, Evaluation, ModelResult
+from ftops.evaluation.remote_graders import REMOTE
 
 MOST_SLICES = 50
 """Slices of each kind that are recorded: a record stays small."""
@@ -47,8 +49,9 @@ def outcome(evaluation: Evaluation, decide: str = "") -> dict[str, Json]:
         "score": _rounded(main.candidate.value),
         **_compared(main),
         "metrics": {
-            **_metrics(own[0].rows, [(c.grader, c.rows[0]) for c in own], best),
-            **({"kappa": {n: _rounded(a.kappa) for n, a in judges.items()}} if judges else {}),
+            **_metrics(own[0].rows, best),
+            "graders": {c.grader: _rounded(_decided(evaluation, c)) for c in own},
+            **({"kappa": {n: _kappa(agreement) for n, agreement in judges.items()}} if judges else {}),
         },
         **({"scores": others} if scored > 1 else {}),
     }
@@ -69,11 +72,22 @@ def _compared(row: Row) -> dict[str, Json]:
     }
 
 
-def _metrics(rows: Sequence[Row], graders: Sequence[tuple[str, Row]], best: ModelResult) -> dict[str, Json]:
+def _decided(evaluation: Evaluation, comparison: Comparison) -> float | None:
+    """The share of right answers by a grader. None if it is asked and hasn't graded all of them: those that
+    it has may be the better ones."""
+    share = comparison.rows[0].candidate
+    is_asked = any(g.name == comparison.grader and g.type in REMOTE for g in evaluation.inputs.graders)
+    return None if is_asked and share.ungraded else share.value
+
+
+def _kappa(agreement: Agreement) -> float | None:
+    return None if agreement.ungraded else _rounded(agreement.kappa)
+
+
+def _metrics(rows: Sequence[Row], best: ModelResult) -> dict[str, Json]:
     spent = best.metrics
     return {
         "accuracy": _rounded(rows[0].candidate.value),
-        "graders": {name: _rounded(row.candidate.value) for name, row in graders},
         "slices": _slices(rows, "slice"),
         "functions": _slices(rows, "function"),
         "answers": len(best.given),

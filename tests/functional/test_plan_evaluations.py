@@ -147,3 +147,10 @@ def test_a_file_that_is_missing_is_named_as_in_the_spec(tmp_path: Path) -> None:
     written(tmp_path)
     rewritten(tmp_path, changed(prompts="none.json"))
     assert "error: can't read none.json: No such file" in ftops(tmp_path, "validate", code=1)
+
+
+def test_a_saved_plan_says_whose_prompts_have_changed(tmp_path: Path) -> None:
+    written(tmp_path)
+    ftops(tmp_path, "plan", "--out", "plan.ft")
+    (tmp_path / "prompts.json").write_text('{"easy": {"Land!": "land_drone"}}', encoding="utf-8")
+    assert "changed files: those of evaluation.exam" in ftops(tmp_path, "apply", "plan.ft", "-y", code=3)

@@ -120,8 +120,9 @@ def basis_of(config: Config, state: State, plan: Plan, secret_digests: Mapping[S
 
 def differences(old: PlanInputs, new: PlanInputs) -> list[str]:
     """What has changed, in words; empty if nothing has."""
+    paths = {address: (new.data.get(address) or old.data[address]).path for address in {*old.data, *new.data}}
     files = [
-        f"{(new.data.get(address) or old.data[address]).path} ({address})"
+        f"{paths[address]} ({address})" if paths[address] else f"those of {address}"
         for address in _differing(old.data, new.data)
     ]
     moved = sorted({name.partition("#")[0] for name in _differing(old.state, new.state)})

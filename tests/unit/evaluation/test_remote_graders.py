@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from ftops.core.errors import SpecError, Temporary
 from ftops.evaluation import judge, service_grader
+from ftops.evaluation.agreement import read_labels
 from ftops.evaluation.answers import Answer, Failure, Question
 from ftops.evaluation.calls import Call
 from ftops.evaluation.expectations import Expected
@@ -317,3 +318,9 @@ def test_a_reply_of_blanks_after_a_fence_is_read_in_a_time_that_grows_with_it() 
     assert judge.grade_of(one(LABELS), reply).score is None
     fenced = Answer("```json" + "\n" * 100_000 + '{"label": "polite"}' + "\n" * 100_000 + "```")
     assert judge.grade_of(one(LABELS), fenced).passed
+
+
+def test_a_row_of_labels_may_contain_line_separators() -> None:
+    row = {"prompt": "Hello\u2028you\x85there", "answer": "Hi", "label": "polite"}
+    (read,) = read_labels(json.dumps(row, ensure_ascii=False).encode(), "labels.jsonl", one(LABELS))
+    assert (read.prompt.text, read.label) == (row["prompt"], "polite")

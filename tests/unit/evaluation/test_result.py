@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from ftops.evaluation.agreement import Agreement
 from ftops.evaluation.answers import Answer, Failure, Usage
 from ftops.evaluation.evaluation import Evaluation, Given, Inputs, evaluate
 from ftops.evaluation.expectations import Expected
 from ftops.evaluation.gates import unmet
+from ftops.evaluation.graders import RIGHT, Grade, Grader, ungraded
 from ftops.evaluation.prompts import Prompt
 from ftops.evaluation.result import MOST_SLICES, best_of, outcome
 
@@ -151,3 +154,28 @@ def test_the_best_candidate(candidates: dict[str, tuple[str, int]], best: str, i
     result: Any = outcome(made)
     assert (result["best"], result["is_tie"]) == (best, is_tie)
     assert list(result["scores"]) == list(candidates)
+
+
+@pytest.mark.parametrize(
+    ("last", "share"), [(Grade(0.0), 0.75), (ungraded("the judge's reply has no `label`: hm"), None)]
+)
+def test_a_judge_that_did_not_grade_all_answers_lets_nothing_pass(last: Grade, share: float | None) -> None:
+    """Although the main grader has graded them, so that the evaluation is complete."""
+    judge = Grader("polite", "judge", {"labels": ["a"], "passing": ["a"], "prompt": "{{sample.output_text}}"})
+    inputs = Inputs(tuple(prompt(i) for i in range(4)), graders=(Grader("exact", "exact"), judge))
+    result: Any = outcome(
+        evaluate(inputs, [Given("new", "new", answers("++++"), {"polite": [RIGHT] * 3 + [last]})])
+    )
+    assert result["is_complete"]
+    assert result["metrics"]["graders"] == {"exact": 1.0, "polite": share}
+    assert bool(unmet({"graders.polite": {"at_least": 0.7}}, result)) == (share is None)
+
+
+@pytest.mark.parametrize(("ungraded", "kappa"), [(0, 0.8), (1, None)])
+def test_the_agreement_of_a_judge_is_not_known_without_all_its_decisions(
+    ungraded: int, kappa: float | None
+) -> None:
+    whole = replace(evaluation("++", ""), agreements={"polite": Agreement(10, 9, ungraded, 0.8)})
+    result: Any = outcome(whole)
+    assert result["metrics"]["kappa"] == {"polite": kappa}
+    assert bool(unmet({"kappa.polite": {"at_least": 0.7}}, result)) == (kappa is None)
