@@ -45,6 +45,10 @@ def locked(screen: Screen, session: Session, operation: str, timeout: float) -> 
         yield interrupts
 
 
+_LONGEST = 36_525 * 86_400.0
+"""A century, in seconds."""
+
+
 class Duration(click.ParamType[float]):
     """`90`, `30s`, `10m`, `1h`, `90d`: in seconds."""
 
@@ -56,7 +60,10 @@ class Duration(click.ParamType[float]):
         found = list(_DURATION.finditer(value))
         if not found or "".join(match[0] for match in found) != value:
             self.fail(f"{value!r} isn't a duration such as 30s or 10m", param, ctx)
-        return sum(float(match[1]) * _SECONDS[match[2]] for match in found)
+        seconds = sum(float(match[1]) * _SECONDS[match[2]] for match in found)
+        if seconds > _LONGEST:
+            self.fail(f"{value!r} is more than a century", param, ctx)
+        return seconds
 
 
 lock_option = click.option(

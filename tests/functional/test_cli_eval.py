@@ -397,6 +397,7 @@ def test_cached_answers_are_listed_and_deleted(folder: Path) -> None:
         rf"^{re.escape(tuned['model'])} +20 +[\d.]+ KB +{tuned['oldest'][:10]} ", answers("list"), re.M
     )
     assert "No answers are older than that." in answers("prune", "--older", "1d")
+    assert "is more than a century" in answers("prune", "--older", "99999999999999d", code=1)
     assert "needs approval" in answers("prune", "--older", "0", code=1)
     model = ("--model", tuned["model"])
     found = json.loads(answers("prune", "--older", "0s", *model, "--dry-run", "-o", "json"))

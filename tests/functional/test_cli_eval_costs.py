@@ -265,3 +265,10 @@ evaluations:
             break
     assert done.returncode == 0, done.stdout + done.stderr
     assert len(kept_keys(tmp_path)) == len(set(kept_keys(tmp_path))) == 20
+
+
+@pytest.mark.parametrize("amount", ["nan", "inf", "0", "-1"])
+def test_a_limit_of_costs_is_an_amount(tmp_path: Path, amount: str) -> None:
+    done = run([*FTOPS, "eval", "--deployment", "a", "--prompts", "p.json", "--max-cost", amount], tmp_path)
+    assert done.returncode == 1
+    assert "invalid value for '--max-cost'" in done.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from functools import wraps
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +57,16 @@ _ASKING = frozenset(
 _PREFIXES = tuple(f"{kind}." for kind in RESOURCE_TYPES)
 """How addresses begin."""
 _FILE = PATH
+
+
+class Dollars(click.FloatRange):
+    """A finite amount: NaN would never be exceeded."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        amount = super().convert(value, param, ctx)
+        return amount if isfinite(amount) else self.fail(f"{value!r} isn't an amount", param, ctx)
+
+
 _OPTIONS = (
     click.option(
         "--deployment",
@@ -87,7 +98,7 @@ _OPTIONS = (
     click.option("--concurrency", type=click.IntRange(1, 256), default=32, help="Requests at a time (32)."),
     click.option(
         "--max-cost",
-        type=click.FloatRange(min=0, min_open=True),
+        type=Dollars(min=0, min_open=True),
         metavar="DOLLARS",
         help="Send no request that could exceed this cost, by the catalogue's prices.",
     ),
