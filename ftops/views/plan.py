@@ -52,6 +52,10 @@ _AWAY = "the old deployment is deleted first: calls fail for a few minutes"
 _FIRST = ("name", "path", "model")
 """Inputs that identify a resource are shown first."""
 _ALWAYS_COUNTED = ("create", "update", "replace", "delete")
+_HELD_HINT = (
+    "`ftops eval` with the address of the evaluation shows its answers; `--override-gate` with a `--reason` "
+    "deploys all the same"
+)
 _ALIGN = 42
 """Values are aligned, except those of longer names."""
 
@@ -175,6 +179,8 @@ class _PlanView(Struct):
         yield from self._section(f"Changes for {subject(plan)}, in this order:", islice(changes, 1, None))
         held = (line for one in plan.held for line in held_lines(one, paint))
         yield from self._section("Held by a gate; these stay as they are:", held)
+        if plan.held:
+            yield from self._notes("hint", [_HELD_HINT])
         settings = (setting_line(setting, paint) for setting in plan.settings)
         yield from self._section("Recorded only; nothing changes at the service:", settings)
         yield from self._section("Outputs:", self.outputs())
