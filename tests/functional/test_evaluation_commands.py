@@ -223,7 +223,7 @@ def test_graph_and_machine_readable_output(lab: Lab) -> None:
     lab.folder.ok("plan", "--out", "saved.plan", *override)
     for form in ("text", "markdown"):
         text = lab.folder.ok("show", "saved.plan", "-o", form)
-        assert "made even if the gate does not pass: see `x`" in text
+        assert "deployed even if the gate doesn't pass: see `x`" in text
         assert "\x1b" not in text and "\n## " not in text
     audit = lab.run("audit", "-o", "json").json["runs"][-1]
     assert (audit["result"], audit["steps"]["held"]) == ("held", 1)
