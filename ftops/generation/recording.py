@@ -150,8 +150,11 @@ def _header(folder: Path, root: Path) -> dict[str, Any] | None:
     head = parse(_content(folder / MANIFEST, root).partition(b"\n")[0])
     if head is None or head.get("format_version") != FORMAT_VERSION:
         return None
-    is_whole = isinstance(head.get("inputs"), dict) and isinstance(head.get("files"), dict)
-    return head if is_whole and set(head["files"]) <= {DATASET, HELD_OUT, ANSWERS} else None
+    inputs, files = head.get("inputs"), head.get("files")
+    if not isinstance(inputs, dict) or not isinstance(files, dict):
+        return None
+    is_whole = {DATASET} <= set(files) <= {DATASET, HELD_OUT, ANSWERS}
+    return head if is_whole and all(isinstance(digest, str) for digest in files.values()) else None
 
 
 def _content(path: Path, root: Path) -> bytes:

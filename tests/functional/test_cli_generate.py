@@ -317,6 +317,17 @@ def test_a_validator_that_is_no_program(tmp_path: Path) -> None:
     assert "the validator failed" in done.stderr and "Embedded null byte" in done.stderr
 
 
+@pytest.mark.parametrize(
+    "files", [{}, {"dataset.jsonl": 5}, {"manifest.jsonl": ""}, {"answers.jsonl": ""}, []]
+)
+def test_a_manifest_that_does_not_vouch_for_the_dataset_is_none(tmp_path: Path, files: object) -> None:
+    write_spec(tmp_path)
+    generate(tmp_path)
+    path = tmp_path / "data" / "train.generated" / "manifest.jsonl"
+    path.write_text(json.dumps({**manifest(tmp_path)[0], "files": files}) + "\n", encoding="utf-8")
+    assert "dataset train is not generated yet" in ftops(tmp_path, *PLAN, code=1).stderr
+
+
 def test_41_a_validator_that_hangs_is_ended_with_what_it_has_started(tmp_path: Path) -> None:
     hanging = (
         "import subprocess, sys, time\n"
