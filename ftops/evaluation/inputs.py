@@ -12,8 +12,8 @@ from msgspec.json import Encoder
 from ftops.core.confined_files import content
 from ftops.core.errors import Diagnostic, Place, SpecError, UsageError
 from ftops.dataset.files.jsonl_io import unreadable
-from ftops.dataset.formats.jsonl import decode, is_too_deep
 from ftops.evaluation.agreement import read_labels
+from ftops.evaluation.calls import parse_arguments
 from ftops.evaluation.evaluation import Inputs
 from ftops.evaluation.expectations import tools_problem
 from ftops.evaluation.grader_table import read_graders
@@ -78,15 +78,13 @@ def digest(inputs: Inputs) -> str:
 def read_tools(content: bytes, name: str) -> tuple[Mapping[str, Any], ...]:
     """Tools, or functions as in the legacy format. Raises UsageError."""
     try:
-        found = decode(read_text(content, name))
-        if is_too_deep(found):
-            raise RecursionError
-    except (ValueError, RecursionError) as error:
+        found = parse_arguments(read_text(content, name))
+    except ValueError as error:
         raise UsageError(f"{name} isn't JSON", str(error), "correct the file") from error
     tools = [_tool(tool) for tool in found] if isinstance(found, list) else found
     if problem := tools_problem(tools):
         raise UsageError(f"{name} isn't a list of tools: {problem}", "", "correct the file")
-    return tuple(tools)  # type: ignore[arg-type]
+    return tuple(tools)
 
 
 def read_text(content: bytes, name: str) -> str:

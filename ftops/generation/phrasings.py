@@ -125,6 +125,8 @@ def read_phrasings(content: bytes, name: str, schemas: Mapping[str, Schema]) -> 
     try:
         text = content.decode("utf-8-sig")
         document = decode(text)
+        if "\\ud" in text.lower():
+            json.dumps(document, ensure_ascii=False).encode()
     except UnicodeDecodeError as error:
         place = Place(name, content.count(b"\n", 0, error.start) + 1)
         raise SpecError([Diagnostic(f"{name} isn't UTF-8 text", "", "save it as UTF-8", place)]) from error
@@ -132,7 +134,7 @@ def read_phrasings(content: bytes, name: str, schemas: Mapping[str, Schema]) -> 
         place = Place(name, error.lineno, error.colno)
         raise SpecError([Diagnostic("invalid JSON", error.msg, "", place)]) from error
     except (ValueError, RecursionError) as error:
-        what = "it has a key twice, is nested too deeply or has no such numbers"
+        what = "it has a key twice, half of a surrogate pair, is nested too deeply or has no such numbers"
         raise SpecError([Diagnostic("invalid JSON", what, "", Place(name))]) from error
     reader = _Reader(text, name, schemas)
     phrasings = reader.read(document)

@@ -328,6 +328,13 @@ def test_a_manifest_that_does_not_vouch_for_the_dataset_is_none(tmp_path: Path, 
     assert "dataset train is not generated yet" in ftops(tmp_path, *PLAN, code=1).stderr
 
 
+def test_phrasings_with_half_of_a_surrogate_pair(tmp_path: Path) -> None:
+    write_spec(tmp_path)
+    path = tmp_path / "phrasings.json"
+    path.write_text(path.read_text(encoding="utf-8").replace("fly ", r"\ud83d "), encoding="utf-8")
+    assert "half of a surrogate pair" in generate(tmp_path, code=1).stderr
+
+
 def test_41_a_validator_that_hangs_is_ended_with_what_it_has_started(tmp_path: Path) -> None:
     hanging = (
         "import subprocess, sys, time\n"

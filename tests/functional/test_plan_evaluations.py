@@ -154,3 +154,12 @@ def test_a_saved_plan_says_whose_prompts_have_changed(tmp_path: Path) -> None:
     ftops(tmp_path, "plan", "--out", "plan.ft")
     (tmp_path / "prompts.json").write_text('{"easy": {"Land!": "land_drone"}}', encoding="utf-8")
     assert "changed files: those of evaluation.exam" in ftops(tmp_path, "apply", "plan.ft", "-y", code=3)
+
+
+def test_tools_with_half_of_a_surrogate_pair(tmp_path: Path) -> None:
+    written(tmp_path)
+    path = tmp_path / "functions.json"
+    text = path.read_text(encoding="utf-8").replace('"description": "', r'"description": "\ud83d', 1)
+    path.write_text(text, encoding="utf-8")
+    said = ftops(tmp_path, "plan", "--offline", code=1)
+    assert "functions.json isn't JSON" in said and "half of a surrogate pair" in said
