@@ -220,6 +220,12 @@ class Config(Struct, frozen=True):
     def by_address(self) -> Mapping[Address, Resource]:
         return {resource.address: resource for resource in self.resources}
 
+    def gates_on(self, evaluation: Address) -> Iterator[tuple[Resource, Mapping[str, Json]]]:
+        """The deployments that wait for an evaluation, and what they require of it."""
+        for resource in self.resources:
+            gates: Any = resource.inputs.get("gate") or ()
+            yield from ((resource, gate["require"]) for gate in gates if gate["on"].address == evaluation)
+
     def paths_that_judge(self, dataset: Address) -> Iterator[Value]:
         """The paths of what models are judged by that learn from a dataset: the validation data of its jobs,
         and the prompts of evaluations."""

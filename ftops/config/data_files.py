@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from ftops import dataset
 from ftops.config.config import Config, Generated, Resource
 from ftops.config.data_sources import Inspected, Source
-from ftops.core.address import Address, Json, Reference, references
+from ftops.core.address import SCALARS, Address, Json, Reference, references
 from ftops.core.errors import Diagnostic, FtopsError, SpecError
 from ftops.core.lazy import resolve
 from ftops.core.nested import object_at
@@ -284,7 +284,8 @@ def _referred(config: Config) -> Iterator[Reference]:
     """Every reference of the config."""
     for resource in config.resources:
         for value in resource.inputs.values():
-            yield from references(value)
+            if not isinstance(value, SCALARS):
+                yield from references(value)
     for output in config.outputs:
         yield from references(output.value)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from ftops.config.config import Config, Resource
-from ftops.config.model_references import started_from
+from ftops.config.model_references import lessons, started_from
 from ftops.core.address import Address, Reference, Value
 from ftops.core.errors import Diagnostic, SpecError
 from ftops.core.resource_types import is_several, kind_of
@@ -54,7 +54,7 @@ def _baseline(resource: Resource, config: Config) -> dict[str, Value]:
     evaluated = resource.inputs.get("model") or candidates[0]
     base = started_from(evaluated, config.by_address)
     if wanted == SERVING:
-        served = _gated(resource.address, config)
+        served = next((d.inputs.get("name") for d, _ in config.gates_on(resource.address)), None)
         if served is None:
             hint = "write `baseline: base_model`, or give a deployment a `gate` that names this evaluation"
             raise _problem("no deployment is gated by this evaluation, so none is `serving`", hint, resource)
@@ -70,7 +70,7 @@ def _baseline(resource: Resource, config: Config) -> dict[str, Value]:
 def _prompts_file(resource: Resource, config: Config, inspected: Mapping[Address, Inspected]) -> str:
     """Relative to the spec."""
     name = str(resource.inputs["prompts"])
-    named = (r.address for r in config.resources if kind_of(r.address).is_data and r.address.name == name)
+    named = (a for a in config.by_address if kind_of(a).is_data and a.name == name)
     address = next(named, None)
     if address is None:
         return name
@@ -87,7 +87,7 @@ def _trained_on(
     from ftops.evaluation.known_prompts import in_training
 
     texts = "prompts:" + sha256("\0".join(prompt.text for prompt in asked.prompts).encode()).hexdigest()
-    for address in dict.fromkeys(_lessons(resource, config)):
+    for address in dict.fromkeys(lessons(resource, config.by_address)):
         data = inspected.get(address)
         if data is None or data.inspection.is_refused(data.severity):
             continue
@@ -105,37 +105,19 @@ def _trained_on(
             )
 
 
-def _lessons(resource: Resource, config: Config) -> Iterator[Address]:
-    """The training data of the evaluated models."""
-    from ftops.evaluation.inputs import candidates_of
-
-    waiting, seen = [resource], set[Address]()
-    while waiting:
-        current = waiting.pop()
-        if current.address in seen:
-            continue
-        seen.add(current.address)
-        if kind_of(current.address).trains and (training := current.data.get("training")):
-            yield training
-        models = (value for value in candidates_of(current.inputs) if isinstance(value, Reference))
-        waiting += [found for model in models if (found := config.by_address.get(model.address))]
-
-
 def _flattering(evaluation: Resource, config: Config) -> Iterator[Diagnostic]:
     """Warnings about gates that ask the prompts by which the model was chosen from several."""
     picking = _choosing(evaluation, config)
     if picking is None or picking.inputs["prompts"] != evaluation.inputs["prompts"]:
         return
-    for deployment in config.resources:
-        gates: Any = deployment.inputs.get("gate") or ()
-        if any(gate["on"].address == evaluation.address for gate in gates):
-            yield Diagnostic(
-                f"{deployment.address}: its gate asks the prompts by which {picking.address} chooses",
-                "The best of several models looks better on these prompts than it is.",
-                "choose by one set of prompts, and let another evaluation of the best model be the gate",
-                deployment.reference_places.get(evaluation.address, deployment.place),
-                "warning",
-            )
+    for deployment, _ in config.gates_on(evaluation.address):
+        yield Diagnostic(
+            f"{deployment.address}: its gate asks the prompts by which {picking.address} chooses",
+            "The best of several models looks better on these prompts than it is.",
+            "choose by one set of prompts, and let another evaluation of the best model be the gate",
+            deployment.reference_places.get(evaluation.address, deployment.place),
+            "warning",
+        )
 
 
 def _choosing(evaluation: Resource, config: Config) -> Resource | None:
@@ -145,22 +127,22 @@ def _choosing(evaluation: Resource, config: Config) -> Resource | None:
     if len(candidates) > 1 or any(several):
         return evaluation
     model = evaluation.inputs.get("model")
-    chosen = config.by_address.get(model.address) if isinstance(model, Reference) else None
-    return _choosing(chosen, config) if chosen and chosen.address.kind == evaluation.address.kind else None
+    if not isinstance(model, Reference) or model.address.kind != evaluation.address.kind:
+        return None
+    chosen = config.by_address.get(model.address)
+    return _choosing(chosen, config) if chosen else None
 
 
 def _out_of_reach(resource: Resource, config: Config, asked: Inputs) -> Iterator[Diagnostic]:
     """Gates that no answers can pass."""
-    for deployment in config.resources:
-        gates: Any = deployment.inputs.get("gate") or ()
-        for require in (gate["require"] for gate in gates if gate["on"].address == resource.address):
-            place = deployment.reference_places.get(resource.address, deployment.place)
-            summary = f"{deployment.address}: its gate can't pass"
-            faults = _never_better(resource, asked) if require.get("verdict") == "better" else ()
-            for detail, hint in faults:
-                yield Diagnostic(f"{summary}: no verdict can be `better`", detail, hint, place)
-            for metric, hint in _never_known(require, asked):
-                yield Diagnostic(f"{summary}: {resource.address} has no `{metric}`", "", hint, place)
+    for deployment, require in config.gates_on(resource.address):
+        place = deployment.reference_places.get(resource.address, deployment.place)
+        summary = f"{deployment.address}: its gate can't pass"
+        faults = _never_better(resource, asked) if require.get("verdict") == "better" else ()
+        for detail, hint in faults:
+            yield Diagnostic(f"{summary}: no verdict can be `better`", detail, hint, place)
+        for metric, hint in _never_known(require, asked):
+            yield Diagnostic(f"{summary}: {resource.address} has no `{metric}`", "", hint, place)
 
 
 def _never_known(require: Mapping[str, Any], asked: Inputs) -> Iterator[tuple[str, str]]:
@@ -195,15 +177,6 @@ def _never_better(resource: Resource, asked: Inputs) -> Iterator[tuple[str, str]
             f"cluster count as one. {resource.address} has {independent}."
         )
         yield detail, "add prompts, or require a metric such as `accuracy: {at_least: 0.9}`"
-
-
-def _gated(evaluation: Address, config: Config) -> Value:
-    """The name of the deployment that waits for an evaluation."""
-    for resource in config.resources:
-        gates: Any = resource.inputs.get("gate") or ()
-        if any(gate["on"].address == evaluation for gate in gates):
-            return resource.inputs.get("name")
-    return None
 
 
 def _problem(summary: str, hint: str, resource: Resource) -> SpecError:

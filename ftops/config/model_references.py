@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ftops.config.config import Resource
@@ -50,3 +50,19 @@ def started_from(value: Value, resources: Mapping[Address, Resource]) -> Value:
         if kind_of(source.address).trains:
             return value
     return base_of(value) if isinstance(value, str) and is_tuned(value) else None
+
+
+def lessons(evaluation: Resource, resources: Mapping[Address, Resource]) -> Iterator[Address]:
+    """The training data of the models that are evaluated, and of those that they started from."""
+    waiting, seen = [evaluation], set[Address]()
+    while waiting:
+        current = waiting.pop()
+        if current.address in seen:
+            continue
+        seen.add(current.address)
+        if kind_of(current.address).trains and (training := current.data.get("training")):
+            yield training
+        several: Any = current.inputs.get("candidates") or ()
+        models = (current.inputs.get("model"), *several)
+        named = (model.address for model in models if isinstance(model, Reference))
+        waiting += [resources[address] for address in named if address in resources]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from pathlib import Path
-from secrets import token_hex
 
 from ftops.core.confined_files import content, real
 from ftops.core.private_files import make_folder, write_private
@@ -64,7 +63,7 @@ def own_folder(project: Path, name: str) -> Path:
     for folder in (project / FOLDER / place for place in places):
         if made_here(folder) or not os.path.lexists(folder):
             return folder
-    return project / FOLDER / f"{name}-{token_hex(8)}"
+    return project / FOLDER / f"{name}-{os.urandom(8).hex()}"
 
 
 def make_own(folder: Path) -> None:
@@ -72,7 +71,7 @@ def make_own(folder: Path) -> None:
     file in it, which can't be set. Raises OSError."""
     if made_here(folder):
         return
-    draft = folder.with_name(f".{folder.name}.{os.getpid()}.{token_hex(4)}")
+    draft = folder.with_name(f".{folder.name}.{os.getpid()}.{os.urandom(4).hex()}")
     make_folder(draft)
     write_private(draft / _MOMENT, b"")
     write_private(draft / _MARK, _proof(draft))

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from ftops.config.config import Config, Lifecycle, Removal, Resource
 from ftops.config.graph import Graph
 from ftops.config.outputs import evaluate, null_warnings
-from ftops.core.address import Address, Json, Reference, Secret, Value, encode, references
+from ftops.core.address import SCALARS, Address, Json, Reference, Secret, Value, encode, references
 from ftops.core.drift_classes import DRIFT_CLASSES
 from ftops.core.errors import Diagnostic, SpecError
 from ftops.core.resource_types import RESOURCE_TYPES, kind_of
@@ -241,9 +241,10 @@ class Decider(Struct):
     def known(self, changes: Iterable[Change]) -> Mapping[str, Json]:
         """The values of references in the inputs to send, if they are known before the apply."""
         resolver = self._resolver()
-        named = {reference for change in changes for reference in references(dict(change.after))}
-        values = {str(reference): resolver.look_up(reference) for reference in sorted(named, key=str)}
-        return {text: encode(value) for text, value in values.items() if not isinstance(value, Reference)}
+        values = (value for change in changes for value in change.after.values())
+        named = {r for value in values if not isinstance(value, SCALARS) for r in references(value)}
+        known = {str(reference): resolver.look_up(reference) for reference in sorted(named, key=str)}
+        return {text: encode(value) for text, value in known.items() if not isinstance(value, Reference)}
 
     def _complete(self, address: Address) -> Mapping[str, Json] | None:
         """The outputs of an object that is ready and doesn't change."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
-from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -141,7 +141,7 @@ class Session(Struct):
     @contextmanager
     def locked(self, operation: str, waiting: Waiting = AT_ONCE) -> Iterator[None]:
         """Locks the state until the end of the block. Raises StateLocked."""
-        self._info = lock_info(token_hex(4), operation, iso_timestamp(datetime.now(UTC)))
+        self._info = lock_info(os.urandom(4).hex(), operation, iso_timestamp(datetime.now(UTC)))
         with self.store.lock(self._info, waiting) as hold:
             self._state, self._hold = None, hold
             try:
