@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from ftops import __version__
 
 INTERRUPTED = 130
-_OBJECTS = 50_000
+_OBJECTS = 200_000
 """New objects between two searches for garbage. A run creates many and drops few: with Python's 700, the
 searches take a sixth of the time of a plan."""
 _TEXT = (("version",), ("--version",), ("-V",))

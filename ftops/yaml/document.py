@@ -23,6 +23,8 @@ from ftops.yaml.syntax_errors import explain
 
 MAX_BYTES = SPEC_BYTES
 MAX_DEPTH = 64
+_FEW = 16
+"""Keys of a mapping that are looked through one by one."""
 MAX_DIGITS = 3500
 """Digits of an integer, even if it is hexadecimal: Python writes at most 4300 decimal digits."""
 MAX_NODES = 1_000_000
@@ -141,7 +143,7 @@ class Document(Struct, frozen=True, dict=True):
         """
         for part in path:
             if isinstance(node, MappingNode) and isinstance(part, str):
-                entry = self._index(node).get(part)
+                entry = self._entry(node, part)
                 if entry is None:
                     return key, None
                 key, node = entry
@@ -150,6 +152,14 @@ class Document(Struct, frozen=True, dict=True):
             else:
                 return key, None
         return key, node
+
+    def _entry(self, node: MappingNode, part: str) -> tuple[ScalarNode, Node] | None:
+        """An index pays only for many keys."""
+        if len(node.value) <= _FEW:
+            for key, value in reversed(node.value):
+                if key.value == part and isinstance(key, ScalarNode) and part != "<<":
+                    return key, value
+        return self._index(node).get(part)
 
     def _index(self, node: MappingNode) -> dict[str, tuple[ScalarNode, Node]]:
         index = self._indices.get(id(node))
