@@ -237,13 +237,15 @@ def test_a_long_prompt_is_cut_for_people_only(folder: Path) -> None:
     assert document(folder, *words)["models"][0]["wrong"][0]["prompt"] == row["prompt"]
 
 
-def test_two_slices_with_one_prompt_ask_it_once(folder: Path, admin: Admin) -> None:
-    rows = [{"prompt": "Land!", "expect": "land_drone", "slice": part} for part in ("a", "b")]
+def test_06_two_slices_with_one_prompt_ask_it_once(folder: Path, admin: Admin) -> None:
+    expected = {"a": "land_drone", "b": "takeoff_drone"}
+    rows = [{"prompt": "Land!", "expect": name, "slice": part} for part, name in expected.items()]
     (folder / "twice.json").write_text(json.dumps(rows), encoding="utf-8")
     words = ("--deployment", "base", "--prompts", "twice.json", *FILES[2:], *SETTINGS)
-    evaluate(folder, *words, "-y")
+    shown = evaluate(folder, *words, "-y").stdout
     assert admin.count("/chat/completions") == 1
     assert kept(folder) == 1
+    assert "1 of 2" in shown
 
 
 def test_settings_are_parameters_of_the_request_only(folder: Path, admin: Admin) -> None:
@@ -276,7 +278,17 @@ def test_a_line_that_was_cut_off_is_asked_again(folder: Path) -> None:
     assert "0 requests to send, 40 answers cached" in evaluate(folder, *BOTH).stderr
 
 
-def test_markdown_keeps_prompts_in_a_block(folder: Path) -> None:
+def test_36_a_key_is_in_no_answer_and_no_report(folder: Path) -> None:
+    reports = [f"report.{form}" for form in ("html", "xml", "md", "json")]
+    evaluate(folder, *BOTH, "-y", *(word for name in reports for word in ("--out", name)))
+    key = json.loads((folder / ".ftops" / "emulator" / "server.json").read_text(encoding="utf-8"))["api_key"]
+    answers = [file for file in (folder / ".ftops" / "answers").rglob("*") if file.is_file()]
+    assert len(answers) > 1
+    for file in (*answers, *(folder / name for name in reports)):
+        assert key.encode() not in file.read_bytes(), file
+
+
+def test_37_markdown_keeps_prompts_in_a_block(folder: Path) -> None:
     prompts = folder / "odd.jsonl"
     row = {"prompt": "```\n# <script>@everyone \x1b[31m\u202e", "expect": "land_drone"}
     prompts.write_text(json.dumps(row), encoding="utf-8")

@@ -117,7 +117,7 @@ def test_every_report_has_tokens_and_costs(folder: Path) -> None:
     assert "Cached answers have no latency (--fresh)." in again
 
 
-def test_an_unknown_price_is_not_zero(folder: Path) -> None:
+def test_35_an_unknown_price_is_not_zero(folder: Path) -> None:
     (folder / "ftops.catalog.yaml").write_text(UNKNOWN)
     shown, _ = evaluate(folder, *BOTH)
     assert re.search(r"^nano +[\d,]+ +[\d,]+ +[\d,]+ +n/a ", shown, re.M)

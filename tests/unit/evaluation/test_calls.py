@@ -111,7 +111,7 @@ def kind(expected: Any, actual: str, **rule: Any) -> str:
         (None, "not even JSON", "right"),
     ],
 )  # fmt: skip
-def test_arguments(expected: Any, actual: str, verdict: str) -> None:
+def test_20_arguments(expected: Any, actual: str, verdict: str) -> None:
     assert kind(expected, actual) == verdict
 
 
@@ -144,7 +144,7 @@ def wanted(*values: Any) -> list[ExpectedCall]:
     return [ExpectedCall("fly", {"height": value}) for value in values]
 
 
-def test_parallel_calls_get_the_best_assignment() -> None:
+def test_21_parallel_calls_get_the_best_assignment() -> None:
     """Taking the first that matches would give 1 to the list, and leave nothing for the literal."""
     expected = wanted({"one_of": [1, 2]}, 1)
     assert compare_calls(expected, calls(1, 2), TOOLS) is None
@@ -174,7 +174,7 @@ def test_order_counts_if_it_is_strict() -> None:
         ([], ["fly"], "wrong_count"),
     ],
 )
-def test_which_calls(expected: list[str], actual: list[str], verdict: str) -> None:
+def test_19_which_calls(expected: list[str], actual: list[str], verdict: str) -> None:
     miss = compare_calls([ExpectedCall(n) for n in expected], [Call(n, "{}") for n in actual], TOOLS)
     assert (miss.kind if miss else "") == verdict
 
@@ -187,7 +187,7 @@ def test_any_order_of_the_expected_calls_is_right(values: list[int], random: Any
 
 
 @pytest.mark.parametrize("pattern", ["(a+)+b", "(a|a)*c", "(.*)*x", "^(([a-z])+.)+[A-Z]([a-z])+$"])
-def test_no_pattern_takes_exponential_time(pattern: str) -> None:
+def test_39_no_pattern_takes_exponential_time(pattern: str) -> None:
     assert not matches(pattern, "a" * 50_000)
 
 

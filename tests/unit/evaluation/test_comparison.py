@@ -73,7 +73,7 @@ def test_the_worked_example() -> None:
     assert hard.verdict == "better"
 
 
-def test_forty_slices_are_one_family() -> None:
+def test_28_forty_slices_are_one_family() -> None:
     """In each slice 6 of 6 are gained, p = 0.031: none of forty alone is worth a verdict."""
     prompts = [prompt(i, f"s{i // 6}") for i in range(240)]
     rows = compare(prompts, scores_of(grades("+" * 240)), scores_of(grades("-" * 240)))

@@ -73,7 +73,7 @@ def found(arguments: Any, name: str = "fly") -> str:
         ({"height": {"regex": "a)|(b"}}, "not a regular expression"),
     ],
 )
-def test_arguments_are_checked_at_every_depth(arguments: Any, problem: str) -> None:
+def test_24_arguments_are_checked_at_every_depth(arguments: Any, problem: str) -> None:
     text = found(arguments)
     assert (problem in text) if problem else not text, text
 

@@ -104,7 +104,7 @@ def test_overlap_equals_the_textbook(first: str, second: str) -> None:
     assert overlap(first, second) >= SequenceMatcher(None, first, second, autojunk=False).ratio() - 1e-9
 
 
-def test_a_legacy_call_is_a_call() -> None:
+def test_22_a_legacy_call_is_a_call() -> None:
     usage = {"prompt_tokens": 7, "completion_tokens": 3, "prompt_tokens_details": {"cached_tokens": 5}}
     call = {"name": "land", "arguments": "{}"}
     new = {"tool_calls": [{"type": "function", "function": call}], "content": None}

@@ -41,7 +41,7 @@ PROMPTS = read_prompts(
         ((), Overlap()),
     ],
 )
-def test_in_training(tmp_path: Path, rows: tuple[object, ...], found: Overlap) -> None:
+def test_25_in_training(tmp_path: Path, rows: tuple[object, ...], found: Overlap) -> None:
     assert in_training(PROMPTS, file_of(tmp_path, *rows)) == found
 
 

@@ -149,7 +149,7 @@ def test_the_way_a_file_is_written_changes_no_prompt() -> None:
         ("p.json", "[" * 100_000, "invalid JSON"),
     ],
 )
-def test_what_is_wrong_is_said_with_its_place(name: str, content: Any, message: str) -> None:
+def test_23_what_is_wrong_is_said_with_its_place(name: str, content: Any, message: str) -> None:
     found = faults(name, content)
     assert message in " ".join(found), found
     assert all(name in fault for fault in found)

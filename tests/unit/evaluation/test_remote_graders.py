@@ -181,7 +181,7 @@ def test_a_label_is_read_strictly(reply: str, score: float | None) -> None:
         ('{"label": "polite"}', None, False),
     ],
 )
-def test_a_score_out_of_range_is_no_grade(reply: str, score: float | None, passed: bool) -> None:
+def test_38_a_score_out_of_range_is_no_grade(reply: str, score: float | None, passed: bool) -> None:
     found = graded(SCORES, reply)
     assert found.score == (None if score is None else pytest.approx(score))
     assert found.passed == passed
@@ -215,7 +215,7 @@ def test_an_answer_stays_between_tags_that_it_does_not_know(attack: str) -> None
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-def test_a_judge_that_repeats_what_it_was_shown_gives_no_grade(attack: str) -> None:
+def test_38_a_judge_that_repeats_what_it_was_shown_gives_no_grade(attack: str) -> None:
     asked = judge.question(one(LABELS), prompt(), Answer(attack))
     assert graded(LABELS, asked.messages[1]["content"]).score is None
     assert graded(LABELS, attack).score is None

@@ -62,7 +62,7 @@ def test_the_main_test_decides(candidate: str, baseline: str, verdict: str, p: f
     assert not result["is_tie"]
 
 
-def test_p_and_interval_may_disagree() -> None:
+def test_27_p_and_interval_may_disagree() -> None:
     """None gained and five lost of twenty: p is 0.0625, and the whole interval is below zero."""
     result: Any = outcome(evaluation("+" * 15 + "-" * 5, "+" * 20))
     assert result["difference_high"] < 0
