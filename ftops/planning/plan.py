@@ -299,13 +299,17 @@ def plan_to_json(plan: Plan) -> dict[str, Json]:
         "moves": [{"from": str(source), "to": str(target)} for source, target in plan.moves],
         "settings": [{**s._asdict(), "address": str(s.address)} for s in plan.settings],
         "unchanged": plan.unchanged,
-        "held": [{"address": str(one.address), "reasons": list(one.reasons)} for one in plan.held],
+        "held": [held_to_json(one) for one in plan.held],
         "summary": {**plan.summary},
         "warnings": list(plan.warnings),
         "estimate": estimate_to_json(plan.estimate),
         "destination": to_builtins(plan.destination),
         "known": dict(plan.known),
     }
+
+
+def held_to_json(held: Held) -> dict[str, Json]:
+    return {"address": str(held.address), "reasons": list(held.reasons)}
 
 
 def drift_to_json(drift: Drift) -> dict[str, Json]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from ftops.core.address import Address, Json
 from ftops.planning.explain import Cause
-from ftops.planning.plan import Held
+from ftops.planning.plan import Held, held_to_json
 from ftops.views import datadiff
 from ftops.views.paint import Painter
 from ftops.views.plan import attribute_line, held_lines, will
@@ -30,7 +30,7 @@ def to_json(address: Address, causes: Sequence[Cause], held: Sequence[Held]) -> 
     return {
         "address": str(address),
         "changes": [_cause_to_json(cause) for cause in causes],
-        "held": [{"address": str(one.address), "reasons": list(one.reasons)} for one in held],
+        "held": [held_to_json(one) for one in held],
     }
 
 

@@ -10,7 +10,7 @@ from ftops.applying import events
 from ftops.applying.run import Report
 from ftops.core.address import Json
 from ftops.core.errors import Diagnostic
-from ftops.planning.plan import Action
+from ftops.planning.plan import Action, held_to_json
 from ftops.views.diagnostics import to_json
 from ftops.views.paint import Painter, clean
 from ftops.views.values import duration, plural, short_id
@@ -167,7 +167,7 @@ def result_to_json(report: Report, outputs: Mapping[str, Json], exit_code: int) 
             }
             for failure in report.failures
         ],
-        "held": [{"address": str(one.address), "reasons": list(one.reasons)} for one in report.held],
+        "held": [held_to_json(one) for one in report.held],
         "outputs": dict(outputs),
         "serial": report.state.serial,
     }
