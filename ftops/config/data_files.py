@@ -242,7 +242,7 @@ class _Files(Struct):
         ours = self.inspected.get(validation) if validation else None
         if validation is None or ours is None or ours.inspection.is_refused(ours.severity):
             return
-        by_address = {resource.address: resource for resource in self.config.resources}
+        by_address = self.config.by_address
         for ancestor in _lineage(job, by_address):
             training = ancestor.data.get("training")
             theirs = self.inspected.get(training) if training else None

@@ -22,7 +22,7 @@ class Graph(Struct, frozen=True):
 
 def build(config: Config) -> Graph:
     """The graph of a config. Raises SpecError if resources depend on each other in a cycle."""
-    resources = {resource.address: resource for resource in config.resources}
+    resources = config.by_address
     dependencies = {address: dependencies_of(resource) for address, resource in resources.items()}
     order = sort(dependencies, lambda address: address.sort_key)
     if len(order) < len(resources):

@@ -64,7 +64,7 @@ class TokenLengths(Struct, dict=True):
 
     def _jobs(self) -> Iterator[tuple[Resource, str, str]]:
         """Each job whose base model is known, with the name and version of that model."""
-        resources = {resource.address: resource for resource in self._config.resources}
+        resources = self._config.by_address
         for job in self._config.resources:
             is_job = kind_of(job.address).trains
             named = referenced_model(job.inputs.get("model"), resources) if is_job else None
