@@ -232,7 +232,7 @@ class OutcomeHandler(Struct, frozen=True):
         """A refusal ends the intent. After anything else, or if an earlier try may have taken effect, the
         next run has to search for the object."""
         if isinstance(error, GateHeld):
-            self.held.append(Held(step.change.address, tuple(error.detail.split("; "))))
+            self.held.append(Held(step.change.address, error.reasons))
             self.reporter.step(events.ChangeHeld, step, error.detail, error.hint)
             return NodeResult.HELD
         if isinstance(error, Temporary):

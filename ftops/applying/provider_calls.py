@@ -130,7 +130,7 @@ class ProviderCalls(Struct, frozen=True):
             hint = f"see its answers with {words}"
             if all(gate.allow_override for gate in change.gates):
                 hint += f"; to deploy it all the same, apply with --override-gate {change.address} --reason …"
-            raise GateHeld(f"{change.address} is held by its gate", "; ".join(reasons), hint)
+            raise GateHeld(f"{change.address} is held by its gate", reasons, hint)
 
     def _result(self, evaluation: Address) -> Mapping[str, Json] | None:
         """The result of an evaluation that has ended."""

@@ -128,6 +128,10 @@ class ProviderError(FtopsError):
 class GateHeld(FtopsError):
     """A gate didn't pass: the step isn't made, and nothing was called."""
 
+    def __init__(self, summary: str, reasons: tuple[str, ...] = (), hint: str = "") -> None:
+        super().__init__(summary, "; ".join(reasons), hint)
+        self.reasons = reasons
+
 
 class Temporary(ProviderError):
     """A retry may succeed.

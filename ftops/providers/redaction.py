@@ -15,7 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from ftops.core.address import SHORTEST_SECRET, Secret, Secrets, Value, fill
-from ftops.core.errors import FtopsError, ProviderError
+from ftops.core.errors import FtopsError, GateHeld, ProviderError
 from ftops.state.state import RemoteObject
 
 E = TypeVar("E", bound=FtopsError)
@@ -44,6 +44,8 @@ class Redaction(Struct, frozen=True):
         found.args = (found.summary,)
         if isinstance(found, ProviderError):
             found.code, found.request_id = self.text(found.code), self.text(found.request_id)
+        elif isinstance(found, GateHeld):
+            found.reasons = tuple(map(self.text, found.reasons))
         return found
 
 

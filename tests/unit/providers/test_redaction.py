@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ftops.core.address import Secret
-from ftops.core.errors import Permanent
+from ftops.core.errors import GateHeld, Permanent
 from ftops.providers.redaction import redaction
 
 URL = Secret("env", "URL")
@@ -23,6 +23,14 @@ def test_codes_and_ids_of_errors() -> None:
     found = redaction({Secret("env", "X"): "s3cret"}).error(error)
     assert (found.summary, found.detail) == ("${env.X}", "of ${env.X}")
     assert (found.code, found.request_id) == ("No-${env.X}", "r-${env.X}")
+
+
+def test_reasons_of_a_gate() -> None:
+    error = GateHeld("held", ("by s3cret; twice", "by another"))
+    found = redaction({Secret("env", "X"): "s3cret"}).error(error)
+    assert found.reasons == ("by ${env.X}; twice", "by another")
+    assert found.detail == "by ${env.X}; twice; by another"
+    assert error.reasons[0] == "by s3cret; twice", "the error itself stays"
 
 
 def test_what_is_no_address_after_all() -> None:
