@@ -14,6 +14,7 @@ from ftops.config.config import Config, Resource
 from ftops.config.model_references import lessons, started_from
 from ftops.core.address import Address, Reference, Value
 from ftops.core.errors import Diagnostic, SpecError
+from ftops.core.model_names import BASE_MODEL, NO_BASELINE, SERVING
 from ftops.core.resource_types import is_several, kind_of
 from ftops.core.suggestions import did_you_mean
 
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from ftops.config.data_sources import Inspected
     from ftops.dataset import Cache
     from ftops.evaluation.evaluation import Inputs
-
-BASE_MODEL, SERVING, NO_BASELINE = "base_model", "serving", "none"
-"""What `baseline` can be, beside a model."""
 
 
 def with_prompts(

@@ -1,4 +1,4 @@
-"""Model names: base models, their versions, and names of tuned models. Pure."""
+"""Model names: base models, their versions, names of tuned models, and words for a baseline. Pure."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import re
 from typing import NamedTuple
 
 _VERSIONED = re.compile(r"(?P<name>.+?)-(?P<version>\d{4}-\d{2}-\d{2}|\d{4})\Z")
+
+BASE_MODEL, SERVING, NO_BASELINE = BASELINES = ("base_model", "serving", "none")
+"""What the baseline of an evaluation can be, beside a model: the model that its job started from, what the
+gated deployment serves, nothing."""
 
 
 class ModelName(NamedTuple):

@@ -8,10 +8,9 @@ from ftops.config.loader.for_each import Draft
 from ftops.config.loader.inputs import Context, PreparedInputs, relative, set_inputs
 from ftops.config.loader.request_settings import settings_faults
 from ftops.config.schema.resources import Evaluation
+from ftops.core.model_names import BASELINES
 from ftops.core.resource_types import kind_of
 from ftops.core.suggestions import nearest
-
-_BASELINES = ("base_model", "serving", "none")
 
 
 def evaluation_inputs(draft: Draft, context: Context) -> PreparedInputs:
@@ -22,7 +21,7 @@ def evaluation_inputs(draft: Draft, context: Context) -> PreparedInputs:
         detail = "It has neither." if block.model is None else "It has both."
         hint = "Name what is evaluated: `model: ${job.name.fine_tuned_model}`."
         draft.entry.report(context.findings, (), summary, detail, hint, key=True)
-    meant = nearest(block.baseline, _BASELINES) if isinstance(block.baseline, str) else None
+    meant = nearest(block.baseline, BASELINES) if isinstance(block.baseline, str) else None
     if meant and meant != block.baseline:
         summary = f"there is no model `{block.baseline}` to compare with"
         draft.entry.report(context.findings, ("baseline",), summary, "", f"Did you mean `{meant}`?")

@@ -18,6 +18,7 @@ from ftops.config.schema.generation import GenerateBlock
 from ftops.config.schema.hyperparameters import JobHyperparameters
 from ftops.config.schema.providers import Sku
 from ftops.config.schema.settings import ChecksBlock
+from ftops.core.model_names import BASE_MODEL
 
 
 class LifecycleBlock(Block, noun="`lifecycle`"):
@@ -139,7 +140,7 @@ class Evaluation(ResourceBlock, noun="an evaluation"):
         OPEN_TEXT,
         "Model to compare it with; base_model: the one that its job started from; serving: the one that the "
         "gated deployment serves; none.",
-        "base_model",
+        BASE_MODEL,
     )
     prompts = required(FIXED_TEXT, "File of prompts with the expected answers, or the name of a dataset.")
     tools = optional(FIXED_TEXT, "File of the functions that can be called.")

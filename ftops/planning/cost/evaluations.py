@@ -10,10 +10,10 @@ from msgspec import Struct
 from ftops.catalog import Catalog
 from ftops.config.accounts import accounts_of
 from ftops.config.config import Config, Resource
-from ftops.config.evaluation_files import NO_BASELINE, SERVING
 from ftops.config.model_references import referenced_model
 from ftops.core.address import Address, Json, Reference, Value, decode
 from ftops.core.errors import Diagnostic, FtopsError
+from ftops.core.model_names import NO_BASELINE, SERVING
 from ftops.core.normal_form import model as spelled
 from ftops.core.resource_types import is_named, is_several, kind_of
 from ftops.evaluation.temporary import sku_for

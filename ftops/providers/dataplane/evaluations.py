@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from ftops.core.address import Address, Json
 from ftops.core.errors import FtopsError, Permanent
-from ftops.core.model_names import base_of
+from ftops.core.model_names import NO_BASELINE, SERVING, base_of
 from ftops.core.normal_form import model as spelled
 from ftops.core.project import project_root
 from ftops.evaluation.answers import Answer, Answers, Failure, Grades, Question
@@ -350,11 +350,11 @@ def _baseline(inputs: Mapping[str, Json], candidates: Sequence[str], existing: S
     """The model to compare with; empty if there is none. A deployment that serves a candidate already is
     compared with the base model."""
     wanted = str(inputs["baseline"])
-    if wanted == "serving":
+    if wanted == SERVING:
         served = served_by(str(inputs.get("serving")), existing)
         is_other = served and all(spelled(served) != spelled(model) for model in candidates)
-        wanted = served if is_other else str(inputs.get("base_model") or "none")
-    if wanted == "none":
+        wanted = served if is_other else str(inputs.get("base_model") or NO_BASELINE)
+    if wanted == NO_BASELINE:
         return ""
     if any(spelled(wanted) == spelled(model) for model in candidates):
         raise Permanent(f"{wanted} can't be compared with itself", "", "choose another `baseline`")
