@@ -1,4 +1,4 @@
-"""Temporary deployments of evaluations: the SKU of those that are created to ask a model. Pure."""
+"""Temporary deployments of evaluations: their names, and the SKU of those that are created. Pure."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from ftops.core.model_names import base_of
 from ftops.core.normal_form import word
 from ftops.core.resource_types import SKU_NAMES, is_tuned
 
+PREFIX = "ftops-eval-"
+"""What their names begin with."""
 FREE = "DeveloperTier"
 """Hosts a fine-tuned model for a day at no charge, and no other models."""
 DEFAULT = "Standard"

@@ -3,11 +3,12 @@ catalogue, tokens are counted here. US dollars throughout."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from msgspec import Struct
 
-from ftops.core.address import Address, Json
+from ftops.core.address import Address, Json, Value
 
 HOURS_PER_MONTH = 730
 
@@ -60,8 +61,8 @@ class Temporary(NamedTuple):
     """A deployment that exists only while its model is asked. `per_hour`: None if it isn't known;
     `is_certain`: whether no other deployment can serve the model by then."""
 
-    model: str
-    sku: str
+    model: Value
+    sku: Mapping[str, Json]
     per_hour: float | None
     is_certain: bool = True
 
@@ -196,8 +197,12 @@ def _evaluation_to_json(cost: EvaluationCost) -> dict[str, Json]:
         "dollars": None if cost.dollars is None else round(cost.dollars, 6),
         "detectable_difference": None if cost.detectable is None else round(cost.detectable, 4),
         "independent_prompts": cost.independent,
-        "temporary_deployments": [one._asdict() for one in cost.temporary],
+        "temporary_deployments": [_temporary_to_json(one) for one in cost.temporary],
     }
+
+
+def _temporary_to_json(one: Temporary) -> dict[str, Json]:
+    return {**one._asdict(), "model": str(one.model), "sku": one.sku["name"]}
 
 
 def _training_to_json(cost: TrainingCost) -> dict[str, Json]:

@@ -72,9 +72,9 @@ class PlanBuilder(Struct, frozen=True):
         if options.adopt and refresh and not self.offline:
             made = self._with_adoptions(made, observed, options)
         resources = sent_resources(made, self.graph.resources)
+        made = self._with_estimate(made, resources)
         if preflight and not self.offline:
             made = self._with_findings(made, resources)
-        made = self._with_estimate(made, resources)
         destination = destination_of(self.config, made)
         return replace(made, warnings=(*made.warnings, *warnings), destination=destination)
 
@@ -194,9 +194,16 @@ class PlanBuilder(Struct, frozen=True):
 
         today = datetime.now(UTC).date()
         findings = run_preflight(
-            made.changes, self.config, resources, self.providers, os.environ, today, values=made.known
+            made.changes,
+            self.config,
+            resources,
+            self.providers,
+            os.environ,
+            today,
+            values=made.known,
+            temporary={cost.address: cost.temporary for cost in made.estimate.asking},
         )
-        return replace(made, findings=findings)
+        return replace(made, findings=(*findings, *made.findings))
 
     def _with_estimate(self, made: Plan, resources: Mapping[Address, Resource]) -> Plan:
         """The plan with what it would cost. If nothing is created that costs anything, no data is read."""
@@ -208,7 +215,7 @@ class PlanBuilder(Struct, frozen=True):
         changes = [change for change in made.changes if change.provider in billed]
         kept = None if self.config.withheld is not None else self.kept_answers
         costs, findings = estimate(changes, self.config, resources, os.environ, self.state, made.known, kept)
-        return replace(made, estimate=costs, findings=(*made.findings, *findings))
+        return replace(made, estimate=costs, findings=findings)
 
     @property
     def _reader(self) -> Reader:

@@ -93,8 +93,8 @@ class AccountFacts(Struct, frozen=True):
     may_deploy: bool | None = None
     models: tuple[OfferedModel, ...] | None = None
     usages: tuple[Usage, ...] | None = None
-    deployments: frozenset[str] | None = None
-    """Names of all deployments, in lower case."""
+    deployments: Mapping[str, str] | None = None
+    """All deployments: their names in lower case, and the models of those that are ready."""
     limits: Mapping[str, int] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
     service: str = "azure_openai"

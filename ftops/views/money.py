@@ -93,7 +93,7 @@ def _temporary(one: Temporary) -> str:
     fee = "at an unknown price" if one.per_hour is None else "no hosting fee"
     fee = f"{dollars(one.per_hour)} an hour" if one.per_hour else fee
     condition = "" if one.is_certain else ", unless another one serves it"
-    return f"temporary deployment of {one.model}{condition}: {one.sku}, {fee}"
+    return f"temporary deployment of {one.model}{condition}: {one.sku['name']}, {fee}"
 
 
 def epochs(cost: TrainingCost) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ftops.core.address import Json
 from ftops.evaluation.inputs import digest, load
-from ftops.providers.dataplane.asked_model import PREFIX
+from ftops.evaluation.temporary import PREFIX
 
 PROMPTS = ("Is it so?", "Is it really so?")
 REQUIRE: dict[str, Json] = {"accuracy": {"at_least": 1.0}}

@@ -72,7 +72,7 @@ def evaluation_cost(address: Address, known: Known) -> EvaluationCost:
         temporary=tuple(
             model.temporary(known)
             for model, count in zip(models, kept, strict=True)
-            if model.deployment is None and count != len(questions)
+            if not model.is_served and count != len(questions)
         ),
         unpriced=tuple(
             model.unpriced()
@@ -172,7 +172,7 @@ def _deployments(resource: Resource, known: Known) -> list[ResourceState]:
 class _Model(Struct, frozen=True):
     """One that is asked. `name` is empty before it is trained; `deployment` serves it already."""
 
-    title: str
+    value: Value
     name: str
     base: str
     is_tuned: bool
@@ -192,7 +192,13 @@ class _Model(Struct, frozen=True):
         wanted: Any = resource.inputs.get("sku") or {}
         sku = sku_for(base, wanted, known.catalog, tuned=is_tuned)
         identity = f"{accounts_of(known.config)[resource.provider]}|{name}" if name else ""
-        return cls(str(value), name, base, is_tuned, deployment, sku, identity)
+        return cls(value, name, base, is_tuned, deployment, sku, identity)
+
+    @property
+    def is_served(self) -> bool:
+        """Whether a deployment serves it by then."""
+        value = self.value
+        return self.deployment is not None or (isinstance(value, Reference) and kind_of(value.address).serves)
 
     def temporary(self, known: Known) -> Temporary:
         """The deployment that is created for it. Base models have no hosting fee, unless they have a
@@ -201,7 +207,7 @@ class _Model(Struct, frozen=True):
         per_hour = known.catalog.hosting_per_hour.get(sku.casefold())
         if not self.is_tuned:
             per_hour = None if "provisioned" in sku.casefold() else 0.0
-        return Temporary(self.title, sku, per_hour, is_certain=not self.name)
+        return Temporary(self.value, self.sku, per_hour, is_certain=not self.name)
 
     def unpriced(self) -> Unpriced:
         is_certain = not self.name or self.deployment is not None

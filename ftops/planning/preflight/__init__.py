@@ -16,6 +16,7 @@ from ftops.config.accounts import accounts_of
 from ftops.config.config import Config, Resource
 from ftops.core.address import Address, Json
 from ftops.core.errors import Diagnostic, Permanent, ProviderError
+from ftops.planning.estimate import Temporary
 from ftops.planning.plan import MAKING, Change
 from ftops.planning.preflight import account, limits, models
 from ftops.planning.preflight.context import Situation
@@ -65,9 +66,11 @@ def run_preflight(
     environ: Mapping[str, str],
     today: date,
     values: Mapping[str, Json] = {},
+    temporary: Mapping[Address, Sequence[Temporary]] = {},
 ) -> tuple[Diagnostic, ...]:
     """The findings of all rules. Asks each account once, all at the same time, and only those in which the
-    plan creates or changes objects. `values` are the known values of expressions in the changes."""
+    plan creates or changes objects. `values` are the known values of expressions in the changes, `temporary`
+    the deployments that evaluations will create."""
     kinds: dict[str, set[str]] = {}
     for change in changes:
         if change.action in MAKING:
@@ -82,7 +85,7 @@ def run_preflight(
     places = {name: declared.place for name, declared in config.providers.items()}
     accounts: dict[str, AccountFacts] = {}
     homes = accounts_of(config)
-    situation = Situation(tuple(changes), resources, accounts, known, today, places, homes, values)
+    situation = Situation(tuple(changes), resources, accounts, known, today, places, homes, values, temporary)
     unasked: list[Diagnostic] = []
     for name, reply in replies.items():
         try:

@@ -15,7 +15,7 @@ from ftops.core.snippets import import_block
 from ftops.core.suggestions import some
 from ftops.planning.plan import Action
 from ftops.planning.preflight.context import Situation, Wanted, text
-from ftops.planning.preflight.limits import Order
+from ftops.planning.preflight.shortage import Order
 from ftops.providers.account_facts import Access, AccountFacts, Reach
 
 _SEVERITY: Mapping[Reach, str] = {

@@ -5,7 +5,7 @@ A value that is only known after apply is None here; the rules skip it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -17,6 +17,7 @@ from ftops.core.errors import Diagnostic, Place
 from ftops.core.model_names import ModelName
 from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import ResourceType, kind_of
+from ftops.planning.estimate import Temporary
 from ftops.planning.plan import MAKING, Action, Change
 from ftops.providers.account_facts import AccountFacts, OfferedModel
 
@@ -41,6 +42,8 @@ class Situation:
     homes: Mapping[str, str] = field(default_factory=dict)
     known: Mapping[str, Json] = field(default_factory=dict)
     """The known values of expressions in the changes."""
+    temporary: Mapping[Address, Sequence[Temporary]] = field(default_factory=dict)
+    """The temporary deployments of evaluations, as far as the plan knows."""
     _offered: dict[tuple[str, ModelName], OfferedModel | None] = field(default_factory=dict, init=False)
     """A cache: many resources have the same model, and accounts list hundreds."""
 

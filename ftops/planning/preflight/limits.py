@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from itertools import product
 from typing import NamedTuple
 
 from ftops.core.address import Address, Value
-from ftops.core.dag import closure, reverse
 from ftops.core.errors import Diagnostic
 from ftops.core.model_names import ModelName, split
 from ftops.core.resource_types import RESOURCE_TYPES, ResourceType, kind_of
 from ftops.planning.plan import Action, Change
 from ftops.planning.preflight.context import MAKES, Situation, find, text
+from ftops.planning.preflight.shortage import Order, Shortage, Take, shortage
+from ftops.planning.preflight.temporary import Briefly, temporary
 from ftops.providers.account_facts import OfferedModel, Usage
 
 SLOTS = "OpenAI.FineTuned.Deployments"
@@ -24,6 +25,11 @@ _HINT = (
 _LATER_HINT = (
     "apply it in two steps (--target the deletion first), or leave room for both; the quota of a deleted "
     "deployment takes some seconds to come back"
+)
+
+_IN_TURN_HINT = "apply in several steps (--target), or leave room for all"
+_TEMPORARY_HINT = (
+    "; or evaluate what a deployment serves (`model: ${deployment.<name>.model}`), which needs no other one"
 )
 
 
@@ -43,14 +49,16 @@ def quota(situation: Situation) -> Iterator[Diagnostic]:
     """Capacity, in thousands of tokens a minute, for each SKU and model."""
     for provider, usage, found in _shortages(situation, _capacity):
         location = situation.accounts[provider].location or "<region>"
-        yield _report(situation, usage, found, "new capacity", _HINT.format(location=location))
+        hint = _HINT.format(location=location)
+        hint = f"choose another sku.name, {hint}" if found.take.is_returned else hint
+        yield _report(situation, usage, found, "new capacity", hint)
 
 
 def slots(situation: Situation) -> Iterator[Diagnostic]:
     """The number of deployments of tuned models."""
     for _, usage, found in _shortages(situation, _slot):
         hint = "delete a deployment of a tuned model that is no longer used"
-        if found.step.deposes:
+        if found.take.step.deposes and not found.take.is_returned:
             hint += ", or use `replace: recreate`, which needs no second slot"
         yield _report(situation, usage, found, "more", hint)
 
@@ -73,13 +81,15 @@ def size_of(situation: Situation, inputs: Mapping[str, Value]) -> Size | None:
 
 def _shortages(situation: Situation, measure: Measure) -> Iterator[tuple[str, Usage, Shortage]]:
     order = Order(situation.changes)
+    briefly = temporary(situation, order)
     for provider, facts in situation.accounts.items():
         quotas = {normal(usage.name): usage for usage in facts.usages or ()}
-        takes: dict[str, list[tuple[Change, float]]] = {}
-        for change in situation.changes:
-            if kind_of(change.address).serves and change.provider == provider:
-                for name, amount in _taken(situation, change, measure).items():
-                    takes.setdefault(name, []).append((change, amount))
+        takes: dict[str, list[Take]] = {}
+        for change in (change for change in situation.changes if change.provider == provider):
+            for name, amount in _taken(situation, change, measure).items():
+                takes.setdefault(name, []).append(Take(change, amount))
+            for name, amount in _taken_briefly(situation, change, briefly, measure).items():
+                takes.setdefault(name, []).append(Take(change, amount, is_returned=True))
         for name, steps in takes.items():
             usage = quotas.get(name)
             found = shortage(steps, usage.limit - usage.used, order) if usage else None
@@ -87,8 +97,23 @@ def _shortages(situation: Situation, measure: Measure) -> Iterator[tuple[str, Us
                 yield provider, usage, found
 
 
+def _taken_briefly(
+    situation: Situation, change: Change, briefly: Briefly, measure: Measure
+) -> dict[str, float]:
+    """By quota, the most that the temporary deployments of a step take: one exists at a time."""
+    most: dict[str, float] = {}
+    for inputs in briefly.get(change.step, ()):
+        size = size_of(situation, inputs)
+        measured = measure(situation, change.provider, size) if size else None
+        if measured:
+            most[measured[0]] = max(most.get(measured[0], 0), measured[1])
+    return most
+
+
 def _taken(situation: Situation, change: Change, measure: Measure) -> dict[str, float]:
-    """By quota, what one step takes or, if negative, frees."""
+    """By quota, what a deployment takes or, if negative, frees."""
+    if not kind_of(change.address).serves:
+        return {}
     signed: list[tuple[Mapping[str, Value], int]] = []
     if change.action in MAKES or change.action is Action.UPDATE:
         signed.append((change.after, 1))
@@ -133,18 +158,24 @@ def _listed_usage(situation: Situation, provider: str, size: Size) -> str:
 def _report(situation: Situation, usage: Usage, found: Shortage, what: str, hint: str) -> Diagnostic:
     used, limit = f"{usage.used:g}", f"{usage.limit:g}"
     left = f"{max(found.left, 0):g}"
+    take = found.take
     is_changed = found.left != usage.limit - usage.used
     elsewhere = ", and earlier steps of the plan change that" if is_changed else ""
+    use = " for a temporary deployment" if take.is_returned else ""
     detail = (
-        f"It needs {found.needs:g} {what}; {left} will be left at that point. "
+        f"It needs {take.amount:g} {what}{use}; {left} will be left at that point. "
         f"{used} of {limit} are in use now{elsewhere}."
     )
     if found.is_sure:
         summary = f"not enough quota: {usage.title} ({usage.name})"
-        return situation.finding(found.step.address, summary, detail, hint)
-    detail += " Other steps of the plan free enough, but aren't certain to run first."
+        hint += _TEMPORARY_HINT if take.is_returned else ""
+        return situation.finding(take.step.address, summary, detail, hint)
     summary = f"quota may run short: {usage.title} ({usage.name})"
-    return situation.warning(found.step.address, summary, detail, _LATER_HINT)
+    if take.amount > found.left:
+        detail += " Other steps of the plan free enough, but aren't certain to run first."
+        return situation.warning(take.step.address, summary, detail, _LATER_HINT)
+    detail += f" Temporary deployments of evaluations may need {found.beside:g} at the same time."
+    return situation.warning(take.step.address, summary, detail, _IN_TURN_HINT)
 
 
 _MEGABYTE = 1_000_000
@@ -158,20 +189,25 @@ _RUNNING_LIMITS: Mapping[str, str] = {
 def numbers(situation: Situation) -> Iterator[Diagnostic]:
     """The number of files, jobs (ended ones included) and deployments."""
     order = Order(situation.changes)
+    briefly = temporary(situation, order)
     limited = [kind for kind in RESOURCE_TYPES.values() if kind.limit]
     for kind, provider in product(limited, situation.accounts):
         used, limit = _used(situation, provider, kind), situation.limit(provider, kind.limit)
         if used is None or limit is None:
             continue
         takes = [
-            (c, 1 if c.action in MAKES else -1)
+            Take(c, 1 if c.action in MAKES else -1) if c.address.kind == kind.kind else Take(c, 1, True)
             for c in situation.changes
-            if c.address.kind == kind.kind and c.provider == provider and c.action in (*MAKES, Action.DELETE)
+            if c.provider == provider
+            and (
+                (c.address.kind == kind.kind and c.action in (*MAKES, Action.DELETE))
+                or (kind.serves and c.step in briefly)
+            )
         ]
         found = shortage(takes, limit - used, order)
         if found is not None:
             yield situation.finding(
-                found.step.address,
+                found.take.step.address,
                 f"too many {kind.limit}",
                 f"The account has {used} of at most {limit}, and the plan adds more than fit.",
                 kind.below_limit,
@@ -258,41 +294,3 @@ def _used(situation: Situation, provider: str, kind: ResourceType) -> int | None
 
 def _megabytes(size: int) -> str:
     return f"{size / _MEGABYTE:,.1f} MB"
-
-
-class Shortage(NamedTuple):
-    """The first step for which not enough is left."""
-
-    step: Change
-    needs: float
-    left: float
-    """Just before it, in the order of the plan."""
-    is_sure: bool
-    """False: there would be enough if other steps ran first."""
-
-
-class Order:
-    """Which steps of a plan wait for which."""
-
-    def __init__(self, changes: Sequence[Change]) -> None:
-        self._users = reverse({change.step: change.waits_for for change in changes})
-        self._behind: dict[str, set[str]] = {}
-
-    def waits(self, step: str, other: str) -> bool:
-        """Whether `step` always comes after `other`."""
-        if other not in self._behind:
-            self._behind[other] = closure([other], self._users) - {other}
-        return step in self._behind[other]
-
-
-def shortage(takes: Sequence[tuple[Change, float]], left: float, order: Order) -> Shortage | None:
-    """The shortage if steps that take these amounts (negative: free) run in this order; None if there is
-    enough."""
-    now = left
-    for number, (step, amount) in enumerate(takes):
-        if amount > now and amount > 0:
-            frees = ((one.step, -freed) for one, freed in takes[number + 1 :] if freed < 0)
-            early = sum(freed for one, freed in frees if not order.waits(one, step.step))
-            return Shortage(step, amount, now, is_sure=amount > now + early)
-        now -= amount
-    return None

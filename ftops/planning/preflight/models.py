@@ -18,6 +18,8 @@ from ftops.core.suggestions import did_you_mean, nearest
 from ftops.planning.plan import MAKING, Change
 from ftops.planning.preflight.context import MAKES, Situation, find, text
 from ftops.planning.preflight.limits import size_of
+from ftops.planning.preflight.shortage import Order
+from ftops.planning.preflight.temporary import temporary
 from ftops.providers.account_facts import OfferedModel, OfferedSku
 from ftops.state.state import State
 
@@ -157,11 +159,15 @@ def inference_retires(situation: Situation) -> Iterator[Diagnostic]:
 
 def sku(situation: Situation) -> Iterator[Diagnostic]:
     """The model is offered under the SKU, in that size."""
-    for change, model, _, _ in _models(situation, lambda kind: kind.serves):
-        size = size_of(situation, change.after)
-        skus = _skus(situation, change.provider, model)
+    deployed = [(change, change.after) for change, *_ in _models(situation, lambda kind: kind.serves)]
+    briefly = temporary(situation, Order(situation.changes))
+    asked = [(change, inputs) for change in situation.changes for inputs in briefly.get(change.step, ())]
+    for change, inputs in (*deployed, *asked):
+        size = size_of(situation, inputs)
+        skus = _skus(situation, change.provider, size.model) if size else None
         if size is None or skus is None:
             continue
+        model = size.model
         own = next((s for s in skus if s.name.casefold() == size.sku.casefold()), None)
         quotas = {usage.name for usage in situation.accounts[change.provider].usages or ()}
         if own is None:

@@ -17,8 +17,10 @@ from ftops.core.errors import ProviderError
 from ftops.core.nested import object_at
 from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.providers.account_facts import Access, AccountFacts, OfferedModel, OfferedSku, Reach, Usage
+from ftops.providers.azure import deployment_wire as wire
 from ftops.providers.azure.clients import Clients
 from ftops.providers.dataplane.client import body_of, items_of, reach_of
+from ftops.state.state import Status
 
 T = TypeVar("T")
 Json = Mapping[str, Any]
@@ -84,7 +86,7 @@ class _Inspection:
             may_deploy=_allows(grants, DEPLOY, "actions"),
             models=None if listed is None else tuple(map(model_of, filter(_is_named, listed))),
             usages=None if quotas is None else tuple(_usages(quotas)),
-            deployments=None if names is None else frozenset(str(d.get("name")).lower() for d in names),
+            deployments=None if names is None else dict(map(_served, names)),
             limits=_limits(body or {}),
             counts={**_file_counts(found), **_job_counts(jobs.result()[0])},
         )
@@ -219,6 +221,13 @@ def _covers(patterns: Any, action: str) -> bool:
 
 def _is_named(entry: Any) -> bool:
     return isinstance(entry, Mapping) and bool(entry.get("name"))
+
+
+def _served(deployment: Json) -> tuple[str, str]:
+    """Its name, and the model that it serves; empty if it isn't ready."""
+    name = str(deployment.get("name"))
+    is_ready = wire.status_of(deployment) is Status.READY
+    return name.lower(), str(wire.attributes_of(deployment, name, "")["model"]) if is_ready else ""
 
 
 def _day(value: Any) -> date | None:

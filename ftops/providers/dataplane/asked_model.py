@@ -12,10 +12,10 @@ from ftops.core.errors import Permanent, Temporary
 from ftops.core.normal_form import model as spelled
 from ftops.core.resource_types import is_named
 from ftops.evaluation.answers import Answer, Answers, Question
+from ftops.evaluation.temporary import PREFIX
 from ftops.providers.base import Existing, Progress, Request, Unfinished
 from ftops.state.state import RemoteObject, ResourceState, Status
 
-PREFIX = "ftops-eval-"
 LOOK_AGAIN = 3.0
 LATEST_ANSWER = 900.0
 """Seconds until a deployment has to answer. The service may need ten minutes."""

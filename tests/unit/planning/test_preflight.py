@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from ftops.config.config import Resource
 from ftops.core.address import Address, Reference, Value
 from ftops.core.errors import Diagnostic, Place
 from ftops.core.resource_types import deployment_name
+from ftops.planning.estimate import Temporary
 from ftops.planning.plan import Action, AttributeChange, Change, Reason
 from ftops.planning.preflight import Situation, check
 from ftops.planning.preflight.limits import normal
@@ -49,7 +50,7 @@ ACCOUNT = AccountFacts(
         usage("OpenAI.DeveloperTier.gpt4.1-mini-finetune", used=95),
         usage("OpenAI.FineTuned.Deployments", used=4, limit=5),
     ),
-    deployments=frozenset({"old", "prod"}),
+    deployments={"old": "", "prod": ""},
     limits={"files": 100, "running_jobs": 3, "jobs": 500},
     counts={"files": 10, "total_file_bytes": 1000, "jobs": 5, "running_jobs": 0, "queued_jobs": 0},
 )
@@ -100,7 +101,11 @@ def find(*changes: Change, account: AccountFacts = ACCOUNT, **more: Any) -> list
 
 
 def found(
-    *changes: Change, account: AccountFacts = ACCOUNT, catalog: Catalog = CATALOG, today: date = TODAY
+    *changes: Change,
+    account: AccountFacts = ACCOUNT,
+    catalog: Catalog = CATALOG,
+    today: date = TODAY,
+    temporary: Mapping[Address, Sequence[Temporary]] = {},
 ) -> tuple[Diagnostic, ...]:
     resources = {
         c.address: Resource(c.address, c.provider, c.after, place=Place("ftops.yaml", number))
@@ -108,7 +113,8 @@ def found(
         if c.after
     }
     places = {"azure": Place("ftops.yaml", 99)}
-    return check(Situation(changes, resources, {"azure": account}, catalog, today, places))
+    accounts = {"azure": account}
+    return check(Situation(changes, resources, accounts, catalog, today, places, temporary=temporary))
 
 
 def test_what_works_has_no_findings() -> None:
@@ -383,6 +389,99 @@ def test_quota(name: str) -> None:
     assert find(*changes) == expected
 
 
+def evaluation(name: str = "exam", **more: Any) -> Change:
+    return change("evaluation", name, after={"model": model_of("copilot")}, **more)
+
+
+def brief(model: Value, sku: str = "GlobalStandard", capacity: int = 1) -> Temporary:
+    return Temporary(model, {"name": sku, "capacity": capacity}, None)
+
+
+MADE = model_of("copilot")
+OTHERS = (job(), job("other"), deployment(model=model_of("other")))
+"""One slot is left, and this takes it."""
+AFTER_EXAM: Mapping[str, Any] = {"waits_for": ("evaluation.exam",)}
+LAST: Mapping[str, Any] = {"waits_for": ("deployment.new",)}
+SLOT = "title of OpenAI.FineTuned.Deployments (OpenAI.FineTuned.Deployments)"
+BRIEFLY: dict[str, tuple[list[Change], dict[str, list[Temporary]], list[str]]] = {
+    "returned": ([job(), evaluation(), deployment(model=MADE, **AFTER_EXAM)], {}, []),
+    "several-models-one-after-the-other": ([job(), evaluation()], {"exam": [brief(MADE), brief(MADE)]}, []),
+    "beside-a-deployment": (
+        [*OTHERS, evaluation(**LAST)],
+        {},
+        [f"error: evaluation.exam: not enough quota: {SLOT}"],
+    ),
+    "at-the-same-time": (
+        [job(), evaluation(), evaluation("other")],
+        {},
+        [f"warning: evaluation.exam: quota may run short: {SLOT}"],
+    ),
+    "one-evaluation-after-the-other": ([job(), evaluation(), evaluation("other", **AFTER_EXAM)], {}, []),
+    "three-of-which-two-at-the-same-time": (
+        [job(), evaluation(), evaluation("other", **AFTER_EXAM), evaluation("third")],
+        {},
+        [f"warning: evaluation.exam: quota may run short: {SLOT}"],
+    ),
+    "a-deployment-at-the-same-time": (
+        [evaluation(), *OTHERS],
+        {},
+        [f"warning: deployment.new: quota may run short: {SLOT}"],
+    ),
+    "freed-before": (
+        [deletion("old", TUNED), *OTHERS, evaluation(waits_for=("deployment.old#old",))],
+        {},
+        [],
+    ),
+    "freed-too-late": (
+        [*OTHERS, evaluation(**LAST), deletion("old", TUNED, **AFTER_EXAM)],
+        {},
+        [f"error: evaluation.exam: not enough quota: {SLOT}"],
+    ),
+    "the-largest-counts": (
+        [evaluation()],
+        {"exam": [brief(MINI, "Standard", 4), brief(MINI, "Standard", 11)]},
+        [f"error: evaluation.exam: not enough {SHORT}"],
+    ),
+    "served-by-the-plan": (
+        [evaluation(), deployment(model=MINI)],
+        {"exam": [brief(MINI, "Standard", 11)]},
+        [],
+    ),
+    "served-too-late": (
+        [evaluation(), deployment(model=MINI, **AFTER_EXAM)],
+        {"exam": [brief(MINI, "Standard", 11)]},
+        [f"error: evaluation.exam: not enough {SHORT}"],
+    ),
+    "another-sku": (
+        [evaluation()],
+        {"exam": [brief(MINI, "GlobalBatch")]},
+        [f"error: evaluation.exam: {MINI} isn't available with the SKU GlobalBatch"],
+    ),
+    "kept-answers": ([*OTHERS, evaluation(**LAST)], {"exam": []}, []),
+}
+
+
+@pytest.mark.parametrize("name", BRIEFLY)
+def test_temporary_deployments(name: str) -> None:
+    changes, deployed, expected = BRIEFLY[name]
+    asked = [c.address for c in changes if c.address.kind == "evaluation"]
+    temporary = {address: deployed.get(address.name, [brief(MADE)]) for address in asked}
+    assert find(*changes, temporary=temporary) == expected
+
+
+def test_temporary_deployments_count_as_deployments() -> None:
+    names = {f"d{number}": "" for number in range(32)}
+    temporary = {Address("evaluation", "exam"): [brief(MINI, "Standard")]}
+    full = replace(ACCOUNT, deployments=names)
+    assert find(evaluation(), account=full, temporary=temporary) == [
+        "error: evaluation.exam: too many deployments"
+    ]
+    served = replace(ACCOUNT, deployments=names | {"d1": MINI})
+    assert find(evaluation(), account=served, temporary=temporary) == []
+    leaving = replace(ACCOUNT, deployments=names | {"ftops-eval-1234": MINI})
+    assert len(find(evaluation(), account=leaving, temporary=temporary)) == 1
+
+
 def test_a_quota_says_its_numbers() -> None:
     (one,) = found(deployment("aa", capacity=6), deployment("bb", capacity=6))
     assert one.detail == (
@@ -444,7 +543,7 @@ def test_limits(name: str) -> None:
 
 
 def test_the_number_of_deployments() -> None:
-    names = frozenset(f"d{number}" for number in range(32))
+    names = {f"d{number}": "" for number in range(32)}
     assert find(deployment(), account=replace(ACCOUNT, deployments=names)) == [
         "error: deployment.new: too many deployments"
     ]
@@ -550,6 +649,6 @@ def test_a_name_that_follows_from_a_model_may_be_taken_too() -> None:
     model = Reference(Address("job", "copilot"), "fine_tuned_model")
     change_ = deployment("prod", model, inputs={"replace": "blue_green"})
     name = deployment_name("prod", {**change_.after, "model": TUNED})
-    account = replace(ACCOUNT, deployments=frozenset({name}))
+    account = replace(ACCOUNT, deployments={name: ""})
     situation = Situation((change_,), {}, {"azure": account}, CATALOG, TODAY, known={str(model): TUNED})
     assert f"already has a deployment `{name}`" in check(situation)[0].summary
