@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -15,12 +14,11 @@ import click
 from ftops.applying.run import Apply
 from ftops.cli.console import INTERRUPTED, Screen
 from ftops.cli.spec_args import SpecArguments, read_outline
+from ftops.core.durations import LONGEST, seconds_of
 from ftops.core.errors import StateLocked
 from ftops.session.session import Session
 from ftops.state.backends.base import Waiting
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h|d)?")
-_SECONDS: Mapping[str | None, int] = {None: 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
@@ -45,10 +43,6 @@ def locked(screen: Screen, session: Session, operation: str, timeout: float) -> 
         yield interrupts
 
 
-_LONGEST = 36_525 * 86_400.0
-"""A century, in seconds."""
-
-
 class Duration(click.ParamType[float]):
     """`90`, `30s`, `10m`, `1h`, `90d`: in seconds."""
 
@@ -57,11 +51,10 @@ class Duration(click.ParamType[float]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         if isinstance(value, int | float):
             return float(value)
-        found = list(_DURATION.finditer(value))
-        if not found or "".join(match[0] for match in found) != value:
+        seconds = seconds_of(value)
+        if seconds is None:
             self.fail(f"{value!r} isn't a duration such as 30s or 10m", param, ctx)
-        seconds = sum(float(match[1]) * _SECONDS[match[2]] for match in found)
-        if seconds > _LONGEST:
+        if seconds > LONGEST:
             self.fail(f"{value!r} is more than a century", param, ctx)
         return seconds
 

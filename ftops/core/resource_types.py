@@ -274,7 +274,17 @@ RESOURCE_TYPES: dict[str, ResourceType] = {
             ),
             immutable=frozenset({"*"}),
             local=frozenset(
-                {"prompts", "tools", "system", "concurrency", "budget", "sku", "serving", "base_model"}
+                {
+                    "prompts",
+                    "tools",
+                    "system",
+                    "concurrency",
+                    "budget",
+                    "max_age",
+                    "sku",
+                    "serving",
+                    "base_model",
+                }
             ),
             same_account=("model", "candidates", "baseline"),
             several=frozenset({"candidates"}),

@@ -29,7 +29,7 @@ NOT_ASKED = Failure("not asked")
 
 class Asked(Struct, frozen=True):
     """A deployment that is asked. `model` identifies what answers: answers are kept under it. `capacity` and
-    `sku` are those of its SKU; None and empty: not known."""
+    `sku` are those of its SKU; None and empty: not known. Kept answers from before `since` aren't used."""
 
     name: str
     model: str
@@ -37,6 +37,11 @@ class Asked(Struct, frozen=True):
     kept: KeptAnswers
     capacity: int | None = None
     sku: str = ""
+    since: str = ""
+
+    def get(self, key: str) -> Answer | None:
+        """The kept answer, if it is used."""
+        return self.kept.get(key, self.since)
 
 
 class Asker:
@@ -84,7 +89,7 @@ class Asker:
                     tell(f"{failed.summary}: cached answers are only on this machine until the next run")
         if self._given_up:
             tell(f"stopped sending requests: {self._given_up}")
-        return [kept.get(key) or self._failed.get(key, NOT_ASKED) for key in keys]
+        return [self._asked.get(key) or self._failed.get(key, NOT_ASKED) for key in keys]
 
     def count_missing(self, questions: Sequence[Question]) -> int:
         """How many would be asked."""
@@ -99,9 +104,9 @@ class Asker:
 
     def _missing(self, questions: Sequence[Question], keys: Sequence[str]) -> dict[str, Question]:
         """Equal questions are one."""
-        kept, failed = self._asked.kept, self._failed
+        asked, failed = self._asked, self._failed
         pairs = zip(keys, questions, strict=True)
-        return {key: question for key, question in pairs if key not in failed and kept.get(key) is None}
+        return {key: question for key, question in pairs if key not in failed and asked.get(key) is None}
 
     def _ask(self, asking: _Round, on_answer: Callable[[], object]) -> None:
         try:

@@ -10,6 +10,7 @@ from typing import Any
 from msgspec.json import Encoder
 
 from ftops.core.confined_files import content
+from ftops.core.durations import seconds_of
 from ftops.core.errors import Diagnostic, Place, SpecError, UsageError
 from ftops.dataset.files.jsonl_io import unreadable
 from ftops.evaluation.agreement import read_labels
@@ -18,6 +19,7 @@ from ftops.evaluation.evaluation import Inputs
 from ftops.evaluation.expectations import tools_problem
 from ftops.evaluation.grader_table import read_graders
 from ftops.evaluation.graders import VERSION
+from ftops.evaluation.kept_answers import time_before
 from ftops.evaluation.prompts import read_prompts
 from ftops.evaluation.remote_graders import check_fields
 
@@ -64,6 +66,13 @@ def candidates_of(inputs: Mapping[str, Any]) -> list[Any]:
     written = inputs.get("candidates") or [inputs.get("model")]
     flat = [model for one in written for model in (one if isinstance(one, list) else [one])]
     return list({str(model): model for model in flat}.values())
+
+
+def used_since(inputs: Mapping[str, Any]) -> str:
+    """The time from which on kept answers are used; empty if all are. All times are in UTC, and an answer
+    from a machine whose clock is ahead counts as new."""
+    seconds = seconds_of(str(inputs.get("max_age")))
+    return "" if seconds is None else time_before(seconds)
 
 
 def digest(inputs: Inputs) -> str:

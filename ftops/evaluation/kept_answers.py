@@ -42,15 +42,17 @@ class KeptAnswers:
         self._shared: dict[str, Kept] = {}
         self._unshared: dict[str, Kept] = {}
         self._failed: FtopsError | None = None
+        self._given: set[str] = set()
         self.added: list[Answer] = []
         """The answers that were given since this object was made: only these have a latency."""
         self.unusable = self._files.pull()
         """Shared segments that are damaged or can't be trusted."""
         self._load()
 
-    def get(self, key: str) -> Answer | None:
+    def get(self, key: str, since: str = "") -> Answer | None:
+        """If it was given at that time or later, or by means of this object: clocks may be set back."""
         kept = self._kept.get(key)
-        return kept.answer if kept else None
+        return kept.answer if kept and (kept.at >= since or key in self._given) else None
 
     @contextmanager
     def asking(
@@ -68,6 +70,7 @@ class KeptAnswers:
         with self._lock:
             self._files.append(self._model, kept)
             self._kept[key] = self._unshared[key] = kept
+            self._given.add(key)
             self.added.append(answer)
 
     def share(self, *, now: bool) -> FtopsError | None:

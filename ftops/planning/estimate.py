@@ -84,6 +84,8 @@ class EvaluationCost(Struct, frozen=True):
     models: int | None = None
     cached: int | None = None
     """Answers that aren't asked for again."""
+    too_old: int = 0
+    """Cached answers that are asked for again."""
     graded: int = 0
     """Requests to judges and graders of the service, at most. Their cost isn't known."""
     input: int | None = None
@@ -189,6 +191,7 @@ def _evaluation_to_json(cost: EvaluationCost) -> dict[str, Json]:
         "models": cost.models,
         "answers": cost.answers,
         "answers_cached": cost.cached,
+        "answers_too_old": cost.too_old,
         "grading_requests": cost.graded,
         "input_tokens": cost.input,
         "output_tokens": cost.output,

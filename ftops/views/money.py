@@ -54,6 +54,7 @@ def evaluation(cost: EvaluationCost) -> list[str]:
         lines = [f"answers: {cost.prompts * cost.samples:,} of each model ({each})"]
     else:
         kept = "" if cost.cached is None else f", {cost.cached:,} cached"
+        kept += f", {cost.too_old:,} too old" if cost.too_old else ""
         lines = [f"answers: {cost.answers:,} ({plural(cost.models, 'model')} × {each}){kept}"]
         if cost.cached != cost.answers:
             lines.append(f"cost: {_asking(cost)}")

@@ -252,6 +252,10 @@ def test_plan_and_apply_list_the_same_reasons(lab: Lab) -> None:
         ("baseline: none", "It has neither"),
         (f"model: {BASE_MODEL}", "`base_model` isn't known"),
         ("candidates: []", "candidates"),
+        (f"model: {TUNED}, max_age: 30", "must be a duration such as 30d or 12h"),
+        (f"model: {TUNED}, max_age: 1 month", "must be a duration such as 30d or 12h"),
+        (f"model: {TUNED}, max_age: {'9' * 400}d", "must be a duration such as 30d or 12h"),
+        (f"model: {TUNED}, max_age: -1d", "must be a duration such as 30d or 12h"),
     ],
 )
 def test_what_cannot_be_evaluated(lab: Lab, exam: str, says: str) -> None:

@@ -7,7 +7,10 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -260,6 +263,106 @@ def test_pitfall_10_a_base_model_that_the_service_has_upgraded(lab: Lab) -> None
     lab.apply()
     assert lab.result()["baseline"] == "gpt-4o-2024-11-20"
     assert lab.asked() == len(WORDS), "only the baseline"
+
+
+@contextmanager
+def in_zone(name: str) -> Iterator[None]:
+    """This process is in another time zone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", name)
+        time.tzset()
+        yield
+    time.tzset()
+
+
+def exam_with(age: str) -> str:
+    """Graded otherwise than the first exam, so that it runs again."""
+    return f"model: {TUNED}, margin: 0.1" + (f", max_age: {age}" if age else "")
+
+
+AGES = [
+    ("", timedelta(days=9999), 0),
+    ("30d", timedelta(days=29, hours=23), 0),
+    ("30d", timedelta(days=30, hours=1), ASKED),
+    ("1d12h", timedelta(hours=35), 0),
+    ("1d12h", timedelta(hours=37), ASKED),
+    ("0s", timedelta(0), ASKED),
+    ("30d", timedelta(days=-400), 0),
+]
+"""`max_age`, how long ago all answers were given, and how many are asked for again."""
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "America/Los_Angeles"])
+def test_pitfall_45_answers_that_are_too_old(lab: Lab, zone: str) -> None:
+    """Wherever they are read, and also if the clock of another machine was ahead when they were given."""
+    lab.apply()
+    for age, ago, asked in AGES:
+        lab.answered(ago)
+        lab.spec(exam=exam_with(age))
+        with in_zone(zone):
+            (cost,) = lab.plan()["estimate"]["asking"]
+        assert (cost["answers_cached"], cost["answers_too_old"]) == (ASKED - asked, asked), (age, ago)
+        assert bool(cost["input_tokens"]) == bool(asked)
+        assert len(cost["temporary_deployments"]) == (1 if asked else 0), "prod serves the candidate"
+
+
+def test_pitfall_45_what_is_planned_is_asked(lab: Lab) -> None:
+    lab.apply()
+    lab.answered(timedelta(days=40))
+    lab.forget_log()
+    lab.spec(exam=exam_with("30d"))
+    text = lab.run("plan").out
+    assert f"0 cached, {ASKED} too old" in text and "cost: " in text
+    lab.apply()
+    assert (lab.asked(), lab.temporary()) == (ASKED, [])
+    lab.spec(exam=exam_with("30d").replace("0.1", "0.2"))
+    text = lab.run("plan").out
+    assert f"{ASKED} cached" in text and "too old" not in text and "cost: " not in text
+
+
+def test_pitfall_45_time_alone_asks_nothing(lab: Lab) -> None:
+    """The spec says the same, so its plan stays empty; what is asked for again is asked once."""
+    lab.spec(exam=f"model: {TUNED}, max_age: 30d")
+    lab.apply()
+    lab.answered(timedelta(days=40))
+    assert lab.is_settled()
+    lab.spec(exam=f"model: {TUNED}, max_age: 1h")
+    assert actions(lab.plan()) == {}, "it decides what is used, not what is evaluated"
+    lab.forget_log()
+    for asked in (ASKED, 0):
+        lab.apply("--replace", "evaluation.exam")
+        assert lab.asked() == asked
+        lab.forget_log()
+
+
+def test_pitfall_45_only_what_is_too_old_is_asked(lab: Lab) -> None:
+    lab.apply()
+    lab.answered(timedelta(days=40))
+    lab.prompts([*WORDS, "mango"])
+    lab.apply()
+    lab.forget_log()
+    lab.spec(exam=exam_with("30d"))
+    (cost,) = lab.plan()["estimate"]["asking"]
+    assert (cost["answers_cached"], cost["answers_too_old"]) == (2, ASKED)
+    lab.apply()
+    assert lab.asked() == ASKED
+
+
+def test_pitfall_45_judges_are_asked_again_too(lab: Lab) -> None:
+    judge = (
+        "{type: judge, model: judge, prompt: '{{sample.output_text}}?', labels: [yes, no], passing: [yes]}"
+    )
+    exam = f"model: {TUNED}, graders: {{same: {{type: exact}}, polite: {judge}}}"
+    more = "  judge: {model: gpt-4o-2024-08-06}\n"
+    lab.spec(exam=f"{exam}, depends_on: [deployment.judge]", more=more)
+    lab.run("apply", "-y")
+    first = lab.asked()
+    assert first > ASKED
+    lab.answered(timedelta(days=40))
+    lab.forget_log()
+    lab.spec(exam=f"{exam}, depends_on: [deployment.judge], max_age: 30d", more=more)
+    lab.run("apply", "-y", "--replace", "evaluation.exam")
+    assert lab.asked() == first
 
 
 # gates that hold

@@ -6,9 +6,11 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from ftops.core.timestamps import iso_timestamp
 from tests.contract.azure_cloud import BASE_MODEL, SETTLED, Cloud
 from tests.golden.cli import Done, Folder
 
@@ -91,6 +93,14 @@ class Lab:
     def tuned(self) -> str:
         """The model of the job in the state."""
         return str(self.record("job.copilot")["outputs"]["fine_tuned_model"])
+
+    def answered(self, ago: timedelta) -> None:
+        """Dates all cached answers to that time ago."""
+        given = iso_timestamp(datetime.now(UTC) - ago, "microseconds")
+        for file in (self.folder.path / ".ftops" / "answers").glob("*.jsonl"):
+            head, *lines = file.read_text(encoding="utf-8").splitlines()
+            aged = [json.dumps({**json.loads(line), "at": given}) for line in lines]
+            file.write_text("\n".join((head, *aged, "")), encoding="utf-8")
 
     def objects(self) -> Any:
         return self.cloud.admin("GET", "objects")

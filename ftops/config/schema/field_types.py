@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from msgspec import Struct, field
 
 from ftops.core.address import Reference, Scalar, Secret, Template, render
+from ftops.core.durations import LONGEST, seconds_of
 from ftops.core.normal_form import squeezed
 from ftops.core.suggestions import nearest
 from ftops.yaml.document import Given, Plain, boolean, number, resolve
@@ -157,6 +158,17 @@ class Text(FieldType, frozen=True):
         limits = {"maxLength": self.maximum} if self.maximum and self.closed else {}
         pattern = {"pattern": rf"^(?:{self.pattern})$|\$\{{"} if self.pattern else {}
         return {"type": ["string", "number", "boolean"] if not self.pattern else "string"} | pattern | limits
+
+
+class Duration(Text, frozen=True):
+    """A duration with its unit."""
+
+    pattern: str = r"(?:\d+(?:\.\d+)?[smhd])+"
+    expected: str = "a duration such as 30d or 12h"
+
+    def convert(self, value: Any) -> str | None:
+        text = super().convert(value)
+        return text if text and (seconds_of(text) or 0) <= LONGEST else None
 
 
 class Spelled(Text, frozen=True):

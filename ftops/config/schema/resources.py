@@ -13,7 +13,7 @@ from ftops.config.schema.field_aliases import (
     UPGRADE_OPTION,
     choice,
 )
-from ftops.config.schema.field_types import EXPRESSION_SCHEMA, Integer, JsonSchema, Number, Untyped
+from ftops.config.schema.field_types import EXPRESSION_SCHEMA, Duration, Integer, JsonSchema, Number, Untyped
 from ftops.config.schema.generation import GenerateBlock
 from ftops.config.schema.hyperparameters import JobHyperparameters
 from ftops.config.schema.providers import Sku
@@ -153,6 +153,9 @@ class Evaluation(ResourceBlock, noun="an evaluation"):
     margin = optional(Number(0, 1, closed=True), "Difference that counts as equivalent.", 0.05)
     sku = optional(Sku, "SKU and capacity of temporary deployments.")
     concurrency = optional(Integer(1, 256, closed=True), "Requests at a time.", 32)
+    max_age = optional(
+        Duration(closed=True), "Cached answers that are older, such as 30d, are asked for again."
+    )
     budget = optional(Number(above=0), "US dollars that a run may cost, by the catalogue's prices.")
 
 

@@ -43,7 +43,7 @@ class Known(Struct, frozen=True):
 
 def evaluation_cost(address: Address, known: Known) -> EvaluationCost:
     """Raises FtopsError if its files can't be read any more."""
-    from ftops.evaluation.inputs import load
+    from ftops.evaluation.inputs import load, used_since
     from ftops.evaluation.remote_graders import REMOTE
     from ftops.evaluation.statistics import detectable_difference
 
@@ -52,8 +52,10 @@ def evaluation_cost(address: Address, known: Known) -> EvaluationCost:
     values = _models(resource, known)
     models = [_Model.of(value, resource, known) for value in values]
     questions = asked.questions()
-    found = [model.expected(questions, known) for model in models]
-    cached = None if None in (kept := [model.cached(questions, known) for model in models]) else kept
+    since = used_since(resource.inputs)
+    kept = [model.kept(questions, known, since) for model in models]
+    found = [model.expected(questions, one, known) for model, one in zip(models, kept, strict=True)]
+    cached = [one.count for one in kept]
     is_compared = resource.inputs.get("baseline") != NO_BASELINE
     independent = len({prompt.group for prompt in asked.prompts})
     is_certain = not any(isinstance(value, Reference) and is_several(value.attribute) for value in values)
@@ -63,7 +65,8 @@ def evaluation_cost(address: Address, known: Known) -> EvaluationCost:
         len(asked.prompts),
         asked.samples,
         len(models) if is_certain else None,
-        None if cached is None or not is_certain else sum(count or 0 for count in cached),
+        None if None in cached or not is_certain else sum(count or 0 for count in cached),
+        sum(one.too_old for one in kept),
         remote * len(models) * len(questions),
         **(_total(found) if is_certain else {}),
         detectable=detectable_difference(independent, alpha=asked.alpha) if is_compared else None,
@@ -71,7 +74,7 @@ def evaluation_cost(address: Address, known: Known) -> EvaluationCost:
         is_compared=is_compared,
         temporary=tuple(
             model.temporary(known)
-            for model, count in zip(models, kept, strict=True)
+            for model, count in zip(models, cached, strict=True)
             if not model.is_served and count != len(questions)
         ),
         unpriced=tuple(
@@ -217,28 +220,35 @@ class _Model(Struct, frozen=True):
     def _sku(self) -> str:
         return sku_of(self.deployment).name if self.deployment else str(self.sku["name"])
 
-    def expected(self, questions: Sequence[Question], known: Known) -> Expected:
-        """Of the questions whose answers aren't kept; equal ones are one."""
+    def expected(self, questions: Sequence[Question], kept: _Kept, known: Known) -> Expected:
+        """Of the questions whose answers aren't used; equal ones are one."""
         from ftops.evaluation.spending import expected
 
         prices = known.catalog.token_prices(self.base, "", self._sku)
-        answers = self._kept(questions, known) or {}
-        missing = {key: q for q in questions if (key := q.key(self.identity)) not in answers}
-        return expected(list(missing.values()), known.catalog.encoding(self.base), prices, answers.values())
+        missing = {key: q for q in questions if (key := q.key(self.identity)) not in kept.used}
+        answers = (*kept.used.values(), *kept.old.values())
+        return expected(list(missing.values()), known.catalog.encoding(self.base), prices, answers)
 
-    def cached(self, questions: Sequence[Question], known: Known) -> int | None:
-        answers = self._kept(questions, known)
-        return None if answers is None else sum(q.key(self.identity) in answers for q in questions)
-
-    def _kept(self, questions: Sequence[Question], known: Known) -> Mapping[str, Answer] | None:
-        """By key; None if they can't be read."""
+    def kept(self, questions: Sequence[Question], known: Known, since: str) -> _Kept:
         if not self.identity:
-            return {}
-        if known.kept is None:
-            return None
+            return _Kept()
         try:
-            kept = known.kept(self.identity)
+            kept = known.kept(self.identity) if known.kept else None
         except FtopsError:
-            return None
-        found = {key: kept.get(key) for key in (q.key(self.identity) for q in questions)}
-        return {key: answer for key, answer in found.items() if answer is not None}
+            kept = None
+        if kept is None:
+            return _Kept(count=None)
+        keys = [question.key(self.identity) for question in questions]
+        used = {key: answer for key in keys if (answer := kept.get(key, since))}
+        old = {key: answer for key in keys if key not in used and (answer := kept.get(key))}
+        return _Kept(used, old, sum(key in used for key in keys), sum(key in old for key in keys))
+
+
+class _Kept(Struct, frozen=True):
+    """The kept answers of one model, by key: those that are used, and those that are too old. `count` and
+    `too_old` are of questions, of which some may be equal; None: they can't be read."""
+
+    used: Mapping[str, Answer] = {}
+    old: Mapping[str, Answer] = {}
+    count: int | None = 0
+    too_old: int = 0

@@ -137,7 +137,7 @@ class _Run:
 
     def __init__(self, request: Request, service: Service, deployments: Deploys) -> None:
         from ftops import catalog
-        from ftops.evaluation.inputs import candidates_of
+        from ftops.evaluation.inputs import candidates_of, used_since
         from ftops.evaluation.remote_graders import REMOTE
         from ftops.evaluation.spending import Budget
 
@@ -146,6 +146,7 @@ class _Run:
         self._deployments = deployments
         self._inputs = _load(request)
         self._questions = self._inputs.questions()
+        self._since = used_since(request.inputs)
         existing = self._existing = deployments.existing()
         candidates = [str(model) for model in candidates_of(request.inputs)]
         if not candidates:
@@ -228,7 +229,7 @@ class _Run:
         kept = self._request.kept_answers(identity)
         provider = self._within_budget(model, model.model, model.sku)
         sku = str(model.sku.get("name") or "")
-        return Asker(Asked(model.title, identity, provider, kept, model.capacity, sku))
+        return Asker(Asked(model.title, identity, provider, kept, model.capacity, sku, self._since))
 
     def _ask_judges(self, target: _Target) -> None:
         from ftops.evaluation.remote_graders import remote_grades
@@ -285,7 +286,8 @@ class _Run:
             candidates = [t.asked.model for t in self._targets if t.asked.model != self._baseline]
             if any(identity == f"{account}|{model}" for model in candidates):
                 raise Permanent(f"{name} can't judge itself", "", "name a deployment of another model")
-        return Asker(Asked(name or grader.name, identity, provider, self._request.kept_answers(identity)))
+        kept = self._request.kept_answers(identity)
+        return Asker(Asked(name or grader.name, identity, provider, kept, since=self._since))
 
     def _within_budget(self, service: Answers, model: str, sku: Mapping[str, Json]) -> Answers:
         """The service, to ask a deployment of this model. Raises Permanent if its price isn't known."""

@@ -16,7 +16,7 @@ from ftops.core.errors import Permanent, Temporary, UsageError
 from ftops.evaluation.answers import Answer, Failure, Question, answer_from
 from ftops.evaluation.asking import ERRORS, MOST_FAILURES, NOT_ASKED, Asked, Asker
 from ftops.evaluation.calls import Call
-from ftops.evaluation.kept_answers import KeptAnswers
+from ftops.evaluation.kept_answers import KeptAnswers, time_before
 from ftops.evaluation.pace import PATIENCE
 from tests.support.cloud import VirtualTime
 
@@ -239,6 +239,18 @@ def test_another_run_waits_and_asks_nothing(tmp_path: Path) -> None:
 def test_an_error_that_nobody_expects_ends_the_run(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError):
         asker(Service(a=[ZeroDivisionError()]), tmp_path).answers([question("a"), question("b")], 1)
+
+
+def test_an_answer_of_this_run_is_never_too_old(tmp_path: Path) -> None:
+    """The clock may have been set back since it began."""
+    kept = KeptAnswers(tmp_path, "m")
+    kept.add("k", Answer("a"))
+    later = time_before(-3600)
+    assert kept.get("k", later) == Answer("a")
+    with kept.asking():
+        assert kept.get("k", later) == Answer("a")
+    assert KeptAnswers(tmp_path, "m").get("k", later) is None
+    assert KeptAnswers(tmp_path, "m").get("k", time_before(3600)) == Answer("a")
 
 
 @pytest.mark.parametrize("plant", ["link", "pipe", "folder"])
