@@ -49,7 +49,13 @@ _CODEC = Codec(arrays=_ARRAYS, forms=_FORMS)
 _PLAIN = Codec(arrays=_ARRAYS, forms={**_FORMS, Value: Form(same, same)})
 """For a file without `${`: no expressions have to be looked for."""
 
-_dumps = json.JSONEncoder(ensure_ascii=False, sort_keys=True, allow_nan=False).encode
+_encoded = msgspec.json.Encoder(order="deterministic").encode
+
+
+def _dumps(value: object) -> str:
+    return _encoded(value).decode()
+
+
 _quoted = lru_cache(maxsize=1024)(_dumps)
 """For names of fields, which are few."""
 
@@ -176,8 +182,8 @@ def _check_owner(raw: Fields, file: str, spec: str, environment: str) -> None:
 
 def checked_line(row: Fields) -> str:
     """A line of a journal, with its checksum."""
-    body = _dumps(row)
-    return f"{_checksum(body)} {body}\n"
+    body = _encoded(row)
+    return f"{crc32(body):08x} {body.decode()}\n"
 
 
 def parse_line(line: bytes) -> dict[str, Any] | None:
