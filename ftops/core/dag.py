@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
-from contextlib import suppress
 from graphlib import CycleError, TopologicalSorter
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from typing import Any, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -16,17 +15,18 @@ def sort(waits_for: Mapping[K, Collection[K]], key: Callable[[K], Any]) -> list[
 
     Nodes on a cycle, and their dependents, are left out. Dependencies that aren't nodes are ignored.
     """
-    progress = sorter(waits_for)
-    with suppress(CycleError):
-        progress.prepare()
-    free: list[tuple[Any, K]] = []
+    followers = reverse(waits_for)
+    missing = {node: sum(1 for w in {*waits} if w in waits_for) for node, waits in waits_for.items()}
+    free = [(key(node), node) for node, count in missing.items() if not count]
+    heapify(free)
     order: list[K] = []
-    while progress.is_active():
-        for node in progress.get_ready():
-            heappush(free, (key(node), node))
+    while free:
         _, node = heappop(free)
         order.append(node)
-        progress.done(node)
+        for follower in {*followers.get(node, ())}:
+            missing[follower] -= 1
+            if not missing[follower]:
+                heappush(free, (key(follower), follower))
     return order
 
 

@@ -58,6 +58,8 @@ def reassignments(wants: Iterable[Want], records: Records) -> tuple[Reassignment
     """The objects to reuse, each once: named objects only if there are no others, for their names may depend
     on a model. Raises Blocked if a name is taken by an object that the plan doesn't change.
     """
+    if not records.resources and not records.deposed:
+        return ()
     wants = sorted(wants, key=lambda want: want.address.sort_key)
     unnamed = [want for want in wants if not RESOURCE_TYPES[want.address.kind].named_by]
     named = [want for want in wants if RESOURCE_TYPES[want.address.kind].named_by]
