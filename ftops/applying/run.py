@@ -136,7 +136,7 @@ class Apply:
         return call
 
     def _record_outputs(self, values: Mapping[str, OutputValue]) -> None:
-        known = {name: v for name, v in values.items() if not any(True for _ in references(v.value))}
+        known = {name: v for name, v in values.items() if not references(v.value)}
         outputs = {name: encode(v.value) for name, v in known.items() if not v.sensitive}
         if outputs != self._live.outputs:
             self._write([OutputsRecorded(outputs)])

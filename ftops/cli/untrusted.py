@@ -10,7 +10,6 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from secrets import token_hex
 
 import click
 from msgspec.structs import replace
@@ -102,7 +101,7 @@ def read_withheld(load: Callable[..., Config], *, destroying: bool) -> Config:
     withheld = tuple(sorted(environ.withheld - {*config.keys}))
     providers, sources = config.providers, {f"env.{name}" for name in withheld}
     if any(sources.intersection(provider.sources) for provider in providers.values()):
-        unknown = token_hex(16)  # the spec could contain the usual stand-in itself
+        unknown = os.urandom(16).hex()  # the spec could contain the usual stand-in itself
         again = load(Withholding(os.environ, unknown), destroying=True)
         possible = {n: possible_accounts(p, again.project, unknown) for n, p in again.providers.items()}
         providers = {name: replace(p, possible=possible[name]) for name, p in providers.items()}

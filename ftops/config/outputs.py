@@ -59,4 +59,4 @@ def null_warnings(values: Mapping[str, OutputValue]) -> list[str]:
 
 def names_secret(value: Value) -> bool:
     """Whether a value contains a secret."""
-    return any(True for _ in secrets(value))
+    return bool(secrets(value))

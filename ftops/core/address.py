@@ -173,27 +173,26 @@ def decode(value: Json) -> Value:
     return value
 
 
-def references(value: Value) -> Iterator[Reference]:
+def references(value: Value) -> list[Reference]:
     """Every reference in a value, in order."""
-    return (e for e in _expressions(value) if isinstance(e, Reference))
+    return [e for e in _expressions(value) if isinstance(e, Reference)]
 
 
-def secrets(value: Value) -> Iterator[Secret]:
+def secrets(value: Value) -> list[Secret]:
     """Every secret in a value, in order."""
-    return (e for e in _expressions(value) if isinstance(e, Secret))
+    return [e for e in _expressions(value) if isinstance(e, Secret)]
 
 
-def _expressions(value: Value) -> Iterator[Reference | Secret]:
+def _expressions(value: Value) -> Sequence[Reference | Secret]:
     if isinstance(value, Reference | Secret):
-        yield value
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _expressions(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _expressions(item)
-    elif isinstance(value, Template):
-        yield from (p for p in value.parts if not isinstance(p, str))
+        return (value,)
+    if isinstance(value, dict):
+        return [e for item in value.values() for e in _expressions(item)]
+    if isinstance(value, list):
+        return [e for item in value for e in _expressions(item)]
+    if isinstance(value, Template):
+        return [p for p in value.parts if not isinstance(p, str)]
+    return ()
 
 
 def fill(value: Value, look_up: Callable[[Reference | Secret], Value]) -> Value:

@@ -14,9 +14,11 @@ FtopsError                exit 1
 from __future__ import annotations
 
 from collections.abc import Sequence
-from http import HTTPStatus
 
 from msgspec import Struct
+
+_TOO_MANY_REQUESTS = 429
+"""As a number, because every command imports this module, and few need `http`."""
 
 
 class Place(Struct, frozen=True, order=True):
@@ -154,7 +156,7 @@ class Temporary(ProviderError):
     @property
     def is_busy(self) -> bool:
         """Whether the service asks for fewer requests: others should wait as well."""
-        return self.status == HTTPStatus.TOO_MANY_REQUESTS or self.retry_after is not None
+        return self.status == _TOO_MANY_REQUESTS or self.retry_after is not None
 
 
 class Permanent(ProviderError):

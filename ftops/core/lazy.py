@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from functools import cache
-from pkgutil import resolve_name
+from importlib import import_module
+from typing import Any
 
-resolve = cache(resolve_name)
-"""The object of that name."""
+
+@cache
+def resolve(name: str) -> Any:
+    """The object of that name."""
+    module, _, attribute = name.partition(":")
+    return getattr(import_module(module), attribute)

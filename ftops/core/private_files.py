@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from contextlib import suppress
 from pathlib import Path
-from secrets import token_hex
 
 from ftops.core.confined_files import refuse_special
 
@@ -35,7 +34,7 @@ def write_private(path: Path, content: bytes) -> None:
 def replace_file(path: Path, content: bytes, *, is_private: bool = True) -> None:
     """Replaces a file as a whole, so that nobody reads a part of it. If it isn't private, the file keeps its
     permissions. Raises OSError."""
-    draft = path.with_name(f".{path.name}.{token_hex(4)}.tmp")
+    draft = path.with_name(f".{path.name}.{os.urandom(4).hex()}.tmp")
     try:
         with open(draft, "xb", opener=open_private if is_private else None) as file:
             file.write(content)

@@ -8,15 +8,16 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from math import inf
 
 from msgspec import Struct, field
 
-from ftops.core.address import Address, Reference, Value
-from ftops.core.normal_form import AS_WRITTEN, Spelling, model, name, number, word
+from ftops.core.address import Address, Json, Reference, Value
+from ftops.core.normal_form import AS_WRITTEN, Spelling, model, name, normal, number, word
 
 
-class ResourceType(Struct, frozen=True):
+class ResourceType(Struct, frozen=True, dict=True):
     """One kind of resource. Attribute names are dotted paths into its inputs; functions and classes of other
     packages are named as `module:object`, and loaded when they are first used."""
 
@@ -104,6 +105,11 @@ class ResourceType(Struct, frozen=True):
     """Inputs that a spec written from an account leaves out."""
     brackets: tuple[str, str] = ("[", "]")
     """Its shape in Mermaid diagrams."""
+
+    @cached_property
+    def meant_defaults(self) -> Mapping[str, Json]:
+        """The normal forms of the defaults."""
+        return {name: normal(value, self.spelling, name) for name, value in self.defaults.items()}
 
     @property
     def noun(self) -> str:

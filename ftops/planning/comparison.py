@@ -95,7 +95,7 @@ def _kept(resource: Resource, recorded: ResourceState, action: Action) -> tuple[
     referring = {
         name
         for name, value in resource.inputs.items()
-        if any(references(value))
+        if references(value)
         or is_tuned(recorded.inputs.get(name))
         or (name in kind.compared_by_content and name in recorded.identities)
     }

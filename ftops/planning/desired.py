@@ -87,8 +87,7 @@ class Resolver(Struct):
             inputs[name] = self._leaf(value, name, name in kind.compared_by_content, found)
             identities.update(found)
             meaning = resource.identities.get(name) or _meaning(value, found, kind.spelling, name)
-            default = normal(kind.defaults[name], kind.spelling, name) if name in kind.defaults else None
-            if name not in kind.local and meaning != default:
+            if name not in kind.local and meaning != kind.meant_defaults.get(name):
                 essence[name] = meaning
         digest = str(self.facts.get(resource.address, {}).get("digest") or "")
         self.digests[resource.address] = digest
@@ -148,7 +147,7 @@ class Resolver(Struct):
             if identity:
                 found[path] = identity
             return fill(value, self.look_up)
-        if isinstance(value, Mapping):
+        if isinstance(value, dict):
             return {k: self._leaf(v, f"{path}.{k}", compared_by_content, found) for k, v in value.items()}
         return [self._leaf(v, f"{path}.{i}", compared_by_content, found) for i, v in enumerate(value)]
 

@@ -19,7 +19,7 @@ def to_read(config: Config, graph: Graph, state: State) -> list[ResourceState]:
     for one in config.refactorings.imports:
         resource = graph.resources.get(one.target)
         if resource and one.target not in state.resources and one.target not in state.pending:
-            inputs = {n: "" if any(references(value)) else value for n, value in resource.inputs.items()}
+            inputs = {n: "" if references(value) else value for n, value in resource.inputs.items()}
             record = ResourceState(one.target, resource.provider, one.remote_id, Status.READY, inputs)
             records.append(record)
     return records

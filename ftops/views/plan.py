@@ -271,14 +271,12 @@ class _PlanView(Struct):
         return _AWAY if kind_of(change.address).serves else "the old object is deleted first"
 
     def _inputs(self, change: Change) -> Iterator[str]:
-        after = {name: fill(value, self._known) for name, value in change.after.items()}
+        after = {name: fill(value, self._known) for name, value in change.after.items() if name != "gate"}
         inputs = dict(leaves(as_meant(after, change.identities)))
         first = [path for path in _FIRST if path in inputs]
-        rest = sorted(path for path in inputs.keys() - first if path.partition(".")[0] != "gate")
-        found = [(path, inputs[path]) for path in [*first, *rest]]
-        width = min(max([len(path) for path, _ in found], default=0), _ALIGN)
-        for path, value in found:
-            line = f"      {_label(path, width)} = {show(value)}"
+        width = min(max(map(len, inputs), default=0), _ALIGN)
+        for path in (*first, *sorted(inputs.keys() - first)):
+            line = f"      {_label(path, width)} = {show(inputs[path])}"
             if path == "content" and change.facts:
                 line += self.paint(f"  # {_facts(change)}", "dim")
             if path == "sku.name" and (expiry := expiry_of(change.after)):

@@ -73,7 +73,7 @@ def output_to_json(output: OutputValue) -> dict[str, Json]:
 
 def is_known(value: Value) -> bool:
     """Whether the value has no references."""
-    return not any(True for _ in references(value))
+    return not references(value)
 
 
 def _row(resource: ResourceState) -> dict[str, Json]:

@@ -28,11 +28,12 @@ def show(value: Value, width: int = WIDTH) -> str:
         return "true" if value else "false"
     if isinstance(value, int | float):
         return str(value)
+    if isinstance(value, Reference):
+        return clean(f"(known after apply: {value.address}.{value.attribute})")
     if names_secret(value):
         return SENSITIVE
     if isinstance(value, EXPRESSIONS):
-        origin = f"{value.address}.{value.attribute}" if isinstance(value, Reference) else str(value)
-        return clean(f"(known after apply: {origin})")
+        return clean(f"(known after apply: {value})")
     text = _compact(value, width)
     return text if len(text) <= width else f"{text[: width - 1]}…"
 

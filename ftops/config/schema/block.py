@@ -189,15 +189,16 @@ class Block:
             return cls()
         given: dict[str, Any] = {}
         readers = cls.readers()
-        for key, (name, reader) in readers.items():
-            value = data.get(key)
-            if value is not None:
-                given[name] = reader(value, (*keys, key), faults)
-            elif name in cls._required:
-                faults.append(Fault("missing", (*keys, key)))
-        if not data.keys() <= readers.keys():
-            unknown = (key for key, value in data.items() if key not in readers and value is not None)
-            faults += [Fault("unknown", (*keys, key), data[key]) for key in unknown]
+        for key, value in data.items():
+            if value is None:
+                continue
+            if key not in readers:
+                faults.append(Fault("unknown", (*keys, key), value))
+                continue
+            name, reader = readers[key]
+            given[name] = reader(value, (*keys, key), faults)
+        missing = cls._required - given.keys()
+        faults += [Fault("missing", (*keys, cls.fields[name].key)) for name in cls.fields if name in missing]
         return cls(given)
 
 

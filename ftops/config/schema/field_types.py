@@ -34,8 +34,11 @@ UNKNOWN = Unknown()
 
 def has_unknown(value: Any) -> bool:
     """Whether any part of the value couldn't be read."""
-    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return isinstance(value, Unknown) or any(has_unknown(item) for item in items)
+    if isinstance(value, dict):
+        return any(map(has_unknown, value.values()))
+    if isinstance(value, list):
+        return any(map(has_unknown, value))
+    return isinstance(value, Unknown)
 
 
 class Hidden(Struct):
