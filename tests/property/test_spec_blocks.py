@@ -116,11 +116,11 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
     with pytest.raises(Faulty) as raised:
         Deployment.read({"sku": {"capacity": "x", "typo": 1}, "tags": [], "depends_on": {}})
     assert [(fault.kind, fault.keys) for fault in raised.value.faults] == [
-        ("list", ("depends_on",)),
-        ("missing", ("model",)),
         ("refused", ("sku", "capacity")),
         ("unknown", ("sku", "typo")),
         ("mapping", ("tags",)),
+        ("list", ("depends_on",)),
+        ("missing", ("model",)),
     ]
 
 
