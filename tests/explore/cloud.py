@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -114,6 +114,14 @@ class Event(Struct, frozen=True):
         return f"{self.verb} {self.thing.remote_id} ({self.thing.address or 'outside'})"
 
 
+class Asked(NamedTuple):
+    """A prompt that a model of an account was asked."""
+
+    account: str
+    model: str
+    prompt: str
+
+
 @dataclass
 class Cloud:
     """Several accounts, each with its own objects."""
@@ -123,6 +131,7 @@ class Cloud:
     """Whether jobs keep the metadata that they were given."""
     things: dict[int, Thing] = field(default_factory=dict)
     log: list[Event] = field(default_factory=list)
+    questions: list[Asked] = field(default_factory=list)
     fault: Fault = field(default_factory=Fault)
     uids: int = 0
 
@@ -225,6 +234,8 @@ class Account:
         thing = self.cloud.get(self.name, "deployment", self._deployment_id(deployment))
         if thing is None or thing.status(self.cloud.now()) != "Succeeded":
             raise Permanent(f"there is no deployment {deployment}", code="DeploymentNotFound")
+        model, prompt = thing.body["properties"]["model"]["name"], question.messages[-1]["content"]
+        self.cloud.questions.append(Asked(self.name, model, prompt))
         return Answer(answer(thing.essence[1]), finish_reason="stop")
 
     def grade(self, grader: Mapping[str, Any], sample: str, item: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -311,7 +311,15 @@ def _model_edit(item: Job | Serving, b: int, spec: Spec) -> Item:
     return replace(item, model=pick([None, *spec.of("job")], b))
 
 
-GATED_EDITS = ("gate", "prompts", "evaluate", "add evaluation", "rename evaluation", "move evaluation")
+GATED_EDITS = (
+    "gate",
+    "prompts",
+    "max_age",
+    "evaluate",
+    "add evaluation",
+    "rename evaluation",
+    "move evaluation",
+)
 """Those about evaluations."""
 EDITS: Mapping[str, Edit] = {
     "content": _change("dataset", lambda i, b, s: replace(i, content=CONTENTS[b % len(CONTENTS)])),
@@ -329,6 +337,7 @@ EDITS: Mapping[str, Edit] = {
     "name": _change("deployment", lambda i, b, s: replace(i, name=NAMES[b % len(NAMES)])),
     "gate": _gate,
     "prompts": _change("evaluation", lambda i, b, s: replace(i, prompts=b % len(PROMPTS))),
+    "max_age": _change("evaluation", lambda i, b, s: replace(i, anew=not i.anew)),
     "evaluate": _change("evaluation", _exam_edit),
     "rename evaluation": _rename("evaluation", moved=False),
     "move evaluation": _rename("evaluation", moved=True),

@@ -32,9 +32,9 @@ def is_temporary(name: str) -> bool:
     return name.startswith(PREFIX)
 
 
-def inputs(number: int) -> dict[str, Any]:
-    """Of an evaluation with these prompts, as the loader makes them."""
-    return {**_asked(number), "content": _content(number)}
+def inputs(number: int, *, anew: bool) -> dict[str, Any]:
+    """Of an evaluation with these prompts, as the loader makes them. `anew`: kept answers are too old."""
+    return {**_asked(number), "content": _content(number), **({"max_age": "0s"} if anew else {})}
 
 
 def write(folder: Path) -> None:

@@ -12,7 +12,7 @@ from ftops.planning.guards import FOR_ONE_OBJECT
 from ftops.planning.plan import Action, Change, Mode, Plan
 from ftops.state.state import ResourceState, State, fold, owner_mark
 from tests.explore.cloud import Event, Thing
-from tests.explore.exams import is_good, is_temporary
+from tests.explore.exams import PROMPTS, is_good, is_temporary
 from tests.explore.spec import Spec
 from tests.explore.world import Run, World
 
@@ -241,6 +241,24 @@ def gates_hold(world: World, run: Run) -> Complaints:
             yield f"{event} serves a model that its gate doesn't let pass"
 
 
+def asked_as_declared(world: World, run: Run) -> Complaints:
+    """What is kept isn't asked again, except for an evaluation that wants new answers, which asks all. Each
+    asks once in a run."""
+    exams = [run.spec.exam(address) for address in run.spec.of("evaluation")]
+    counts = Counter((PROMPTS[exam.prompts], exam.anew) for exam in exams)
+    for one, times in Counter(run.asked).items():
+        is_missing = one not in run.answered and (one.prompt, False) in counts
+        if times > counts[one.prompt, True] + is_missing:
+            yield f"{one.model} was asked `{one.prompt}` {times} times"
+    if run.plan is None or not run.is_done or run.is_saved:
+        return
+    made = {change.address for change in run.plan.changes if change.action in MAKES}
+    for address in made.intersection(run.spec.of("evaluation")):
+        exam = run.spec.exam(address)
+        if exam.anew and PROMPTS[exam.prompts] not in {one.prompt for one in run.asked}:
+            yield f"{address} was made of answers that are too old"
+
+
 def held_stays(world: World, run: Run) -> Complaints:
     """What a gate holds is on record as before, and there."""
     known = fold(run.before, run.plan.entries if run.plan else ()).resources
@@ -297,6 +315,7 @@ INVARIANTS: Mapping[str, Callable[[World, Run], Complaints]] = {
         endpoints_stay,
         protected_stays,
         gates_hold,
+        asked_as_declared,
         held_stays,
         nothing_temporary_is_left,
         all_that_was_shown,

@@ -40,7 +40,7 @@ STARTS: tuple[Spec, ...] = (
 GATED: tuple[Spec, ...] = (
     Spec({A: Data(), J: Job(A), V: Exam(J), D: Serving("chat", J, gate=V)}),
     Spec({A: Data(), J: Job(A), V: Exam(J), D: Serving("chat", J, blue_green=True, gate=V)}),
-    Spec({A: Data(), J: Job(A, epochs=2), V: Exam(J), D: Serving("chat", J, gate=V)}),
+    Spec({A: Data(), J: Job(A, epochs=2), V: Exam(J, anew=True), D: Serving("chat", J, gate=V)}),
 )
 """Specs that a history may begin with."""
 
@@ -183,9 +183,19 @@ class Explore(RuleBasedStateMachine):
         self.edit(which, then, None)
         self.apply_some(which, "targets", number, Fault())
 
-    @rule(which=NUMBER, edits=edits_of(["gate", "epochs", "prompts", "evaluate", "serve"]), then=THEN)
+    @rule(
+        which=NUMBER, edits=edits_of(["gate", "epochs", "prompts", "max_age", "evaluate", "serve"]), then=THEN
+    )
     def edit_gates(self, which: int, edits: list[tuple[str, int, int]], then: Fault | None) -> None:
         self.edit(which, edits, then)
+
+    @rule(which=NUMBER, number=NUMBER, edits=edits_of(["max_age"]), fault=FAULTS)
+    def examine_again(self, which: int, number: int, edits: list[tuple[str, int, int]], fault: Fault) -> None:
+        clone = self.clone(which)
+        address = pick(clone.spec.of("evaluation"), number)
+        if address is not None:
+            self.edit(which, edits, None)
+            self.story.apply(clone, replace(NORMAL, replaces=(address,)), fault.anew())
 
     @rule(which=NUMBER, number=NUMBER, fault=FAULTS)
     def override(self, which: int, number: int, fault: Fault) -> None:

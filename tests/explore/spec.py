@@ -91,11 +91,13 @@ class Exam(Struct, frozen=True):
 
     model: Address
     prompts: int = 0
+    anew: bool = False
+    """Whether kept answers are always too old."""
     provider: str = "p"
     life: Lifecycle = PLAIN
 
     def __str__(self) -> str:
-        return f"of {self.model} by prompts {self.prompts}{_rest(self)}"
+        return f"of {self.model} by prompts {self.prompts}{' anew' * self.anew}{_rest(self)}"
 
 
 Item = Data | Job | Serving | Exam
@@ -263,7 +265,7 @@ def _resource(address: Address, item: Item) -> Resource:
             "training_type": "standard",
         }
     elif isinstance(item, Exam):
-        inputs = {**exams.inputs(item.prompts), "model": _model(item.model)}
+        inputs = {**exams.inputs(item.prompts, anew=item.anew), "model": _model(item.model)}
     else:
         inputs = {
             "name": item.name,

@@ -26,7 +26,7 @@ from ftops.state.encryption import KEY_BYTES, Key, Keys
 from ftops.state.file_format import StateCodec
 from ftops.state.state import Entry, State, owner_mark
 from tests.explore import exams
-from tests.explore.cloud import Account, Cloud, Event, Thing
+from tests.explore.cloud import Account, Asked, Cloud, Event, Thing
 from tests.explore.faults import Fault
 from tests.explore.spec import Spec, to_config
 from tests.support.cloud import VirtualTime
@@ -91,6 +91,8 @@ class Clone:
     past: list[Spec] = field(default_factory=list)
     state: State = NOTHING
     """As read after the last run."""
+    answered: set[Asked] = field(default_factory=set)
+    """Whose answers are kept here."""
     versions: list[tuple[State, str]] = field(default_factory=list)
     """The state and the audit log after each run."""
 
@@ -140,6 +142,9 @@ class Run:
     begun: bool = False
     """Whether anything may have been done."""
     events: list[Event] = field(default_factory=list)
+    answered: frozenset[Asked] = frozenset()
+    """Whose answers were kept before."""
+    asked: list[Asked] = field(default_factory=list)
     after: State = NOTHING
 
     @property
@@ -302,7 +307,8 @@ class World:
             saved.seen if saved else self.cloud.uids,
             saved is not None,
         )
-        begin = len(self.cloud.log)
+        run.answered = frozenset(clone.answered)
+        begin, first = len(self.cloud.log), len(self.cloud.questions)
         self.cloud.fault = fault
         try:
             config = to_config(clone.spec, clone.name, clone.folder)
@@ -325,7 +331,8 @@ class World:
             run.unexpected = error
         self.cloud.fault = Fault()
         self.look()
-        run.events = self.cloud.log[begin:]
+        run.events, run.asked = self.cloud.log[begin:], self.cloud.questions[first:]
+        clone.answered.update(run.asked)
         run.after = clone.read()
         return run
 
