@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import openai
 import pytest
 
 from tests.emulator.samples import jsonl, lines
-from tests.emulator.server import MODEL, STANDARD, Emulator, ended, upload
+from tests.emulator.server import MODEL, STANDARD, Emulator, ended, until, upload
 
 JOBS = "POST /openai/fine_tuning/jobs"
 
@@ -153,3 +154,16 @@ def test_the_log_has_no_secrets(shared: Emulator, training: str) -> None:
     assert last["status"] == 201
     assert last["body_keys"] == ["model", "trainingType", "training_file"]
     assert shared.key not in str(body)
+
+
+def test_a_request_that_began_before_the_log_was_cleared_is_not_in_it(shared: Emulator) -> None:
+    path = "/openai/v1/models"
+    shared.fault(match=f"GET {path}", delay=1)
+    with ThreadPoolExecutor() as pool:
+        slow = pool.submit(shared.call, "GET", path)
+        until(lambda: shared.admin("GET", "faults")["faults"][-1]["hits"])
+        assert shared.admin("DELETE", "log") == {"requests": []}
+        assert slow.result()[0] == 200
+    assert path not in [item["path"] for item in shared.admin("GET", "log")["requests"]]
+    shared.call("GET", path)
+    assert path in [item["path"] for item in shared.admin("GET", "log")["requests"]]

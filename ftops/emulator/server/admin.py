@@ -129,7 +129,7 @@ async def reset(cloud: Cloud, request: Request) -> Response:
     with cloud.lock:
         cloud.clear()
         request.scope["emulator.memory"].clear()
-        request.scope["emulator.log"].clear()
+        request.scope["emulator.clear_log"]()
     return await health(cloud, request)
 
 
@@ -138,8 +138,8 @@ async def get_log(cloud: Cloud, request: Request) -> Response:
 
 
 async def clear_log(cloud: Cloud, request: Request) -> Response:
-    request.scope["emulator.log"].clear()
-    return await get_log(cloud, request)
+    request.scope["emulator.clear_log"]()
+    return reply({"requests": []})
 
 
 async def create_principal(cloud: Cloud, request: Request) -> Response:

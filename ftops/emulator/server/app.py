@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from ftops.emulator.account.cloud import JSON, Cloud, Principal
+from ftops.emulator.account.cloud import Cloud, Principal
 from ftops.emulator.account.faults import Rule
 from ftops.emulator.control_plane.account import delete_account, put_account
 from ftops.emulator.data_plane.inference import Memory
@@ -63,14 +63,14 @@ class App:
         self._credentials = credentials
         self._idle = idle
         self._routes = table(cloud.account)
-        self._log: deque[JSON] = deque(maxlen=LOGGED)
         self._context = {
             "emulator.schedule": self.schedule,
             "emulator.memory": Memory(),
-            "emulator.log": self._log,
+            "emulator.clear_log": self._clear_log,
             "emulator.credentials": credentials,
         }
         """What handlers find in the scope of a request."""
+        self._clear_log()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -160,8 +160,12 @@ class App:
         principal = self.cloud.principals.get(caller) or Principal(caller, 0.0)
         require(settings, plane, request.method, request.url.path, principal)
 
+    def _clear_log(self) -> None:
+        """Requests that haven't ended won't be in the new log."""
+        self._context["emulator.log"] = deque(maxlen=LOGGED)
+
     def _log_request(self, request: Request, status: int | None) -> None:
-        self._log.append(
+        request.scope["emulator.log"].append(
             {
                 "at": self.cloud.clock.now(),
                 "method": request.method,
