@@ -48,9 +48,9 @@ def with_prompts(
 
 def _baseline(resource: Resource, config: Config) -> dict[str, Value]:
     wanted = resource.inputs["baseline"]
-    candidates: Any = resource.inputs.get("candidates") or [None]
-    evaluated = resource.inputs.get("model") or candidates[0]
-    base = started_from(evaluated, config.by_address)
+    candidates: Any = resource.inputs.get("candidates") or [resource.inputs.get("model")]
+    bases = [started_from(one, config.by_address) for one in candidates]
+    base = bases[0]
     if wanted == SERVING:
         served = next((d.inputs.get("name") for d, _ in config.gates_on(resource.address)), None)
         if served is None:
@@ -62,6 +62,9 @@ def _baseline(resource: Resource, config: Config) -> dict[str, Value]:
     if base is None:
         what = "`base_model` isn't known: what is evaluated isn't the model of a job"
         raise _problem(what, "name the model in `baseline`, or write `baseline: none`", resource)
+    if several := sorted({str(one) for one in bases if one is not None and one != base}):
+        what = f"its candidates have several base models: {' and '.join((str(base), *several))}"
+        raise _problem(what, "name one of them in `baseline`, or write `baseline: none`", resource)
     return {"baseline": base}
 
 
@@ -121,7 +124,7 @@ def _flattering(evaluation: Resource, config: Config) -> Iterator[Diagnostic]:
 def _choosing(evaluation: Resource, config: Config) -> Resource | None:
     """Which evaluation chooses the model of this one from several, if one does."""
     candidates: Any = evaluation.inputs.get("candidates") or ()
-    several = (isinstance(one, Reference) and is_several(one.attribute) for one in candidates)
+    several = (isinstance(one, Reference) and is_several(one) for one in candidates)
     if len(candidates) > 1 or any(several):
         return evaluation
     model = evaluation.inputs.get("model")

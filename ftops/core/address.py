@@ -17,10 +17,12 @@ from msgspec import Struct
 SHORTEST_SECRET = 4
 """The shortest secret that is redacted: shorter ones are part of many words."""
 NAME = r"[a-z][a-z0-9-]{0,62}"
+EVERY = "\0"
+"""In place of a key: every resource of a `for_each`. No key contains it."""
 _KEY = r'\["(?P<key>(?:[^"\\]|\\.)*)"\]'
 _ADDRESS = re.compile(rf"(?P<kind>[a-z_]+)\.(?P<name>{NAME})(?:{_KEY})?\Z")
 _REFERENCE = re.compile(
-    rf"(?P<kind>[a-z_]+)\.(?P<name>{NAME})(?:{_KEY})?\.(?P<attribute>[a-z_][a-z0-9_]*(?:\.[a-z0-9_]+)*(?:\.\*)?)\Z"
+    rf"(?P<kind>[a-z_]+)\.(?P<name>{NAME})(?:{_KEY}|(?P<every>\[\*\]))?\.(?P<attribute>[a-z_][a-z0-9_]*(?:\.[a-z0-9_]+)*(?:\.\*)?)\Z"
 )
 _SECRET = re.compile(r"(?P<scope>env|var)\.(?P<name>[A-Za-z_][A-Za-z0-9_-]*)\Z")
 _EXPRESSION = re.compile(r"\$\$\{|\$\{([^}]*)\}?")
@@ -36,6 +38,8 @@ class Address(NamedTuple):
     def __str__(self) -> str:
         if self.key is None:
             return f"{self.kind}.{self.name}"
+        if self.key == EVERY:
+            return f"{self.kind}.{self.name}[*]"
         escaped = self.key.replace("\\", "\\\\").replace('"', '\\"')
         return f'{self.kind}.{self.name}["{escaped}"]'
 
@@ -146,7 +150,8 @@ def parse_reference(inside: str) -> Reference | None:
     match = _REFERENCE.match(inside)
     if not match or match["kind"] in ("env", "var", "each"):
         return None
-    return Reference(Address(match["kind"], match["name"], _unescape(match["key"])), match["attribute"])
+    key = EVERY if match["every"] else _unescape(match["key"])
+    return Reference(Address(match["kind"], match["name"], key), match["attribute"])
 
 
 def encode(value: Value) -> Json:

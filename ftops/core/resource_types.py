@@ -13,7 +13,7 @@ from math import inf
 
 from msgspec import Struct, field
 
-from ftops.core.address import Address, Json, Reference, Value
+from ftops.core.address import EVERY, Address, Json, Reference, Value
 from ftops.core.normal_form import AS_WRITTEN, Spelling, model, name, normal, number, word
 
 
@@ -59,7 +59,7 @@ class ResourceType(Struct, frozen=True, dict=True):
     tuned_attributes: frozenset[str] = frozenset()
     """Those of them that name a fine-tuned model."""
     several: frozenset[str] = frozenset()
-    """Inputs that list models, and in which `${job.x.checkpoint.*}` stands for several."""
+    """Inputs that list models, and in which one reference can stand for several."""
     files: tuple[str, ...] = ()
     """Inputs that name files, relative to the spec."""
     with_files: str = ""
@@ -373,9 +373,9 @@ def admits(computed: frozenset[str], attribute: str) -> bool:
     return attribute in computed or (bool(dot) and f"{head}.*" in computed)
 
 
-def is_several(attribute: str) -> bool:
-    """Whether an attribute such as `checkpoint.*` stands for several values."""
-    return attribute.endswith(".*")
+def is_several(reference: Reference) -> bool:
+    """Whether it stands for several values: `${job.x.checkpoint.*}` or `${job.x[*].fine_tuned_model}`."""
+    return reference.address.key == EVERY or reference.attribute.endswith(".*")
 
 
 def forces_replacement(kind: ResourceType, path: str, before: object, after: object) -> bool:

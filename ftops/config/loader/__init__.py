@@ -18,7 +18,7 @@ from ftops.config.loader.files import Entry, Source, read, veiled
 from ftops.config.loader.for_each import Draft, expand
 from ftops.config.loader.generation import generated_of
 from ftops.config.loader.phases import INPUTS
-from ftops.config.loader.references import Linker, check_formats
+from ftops.config.loader.references import Linker, check_formats, flattened
 from ftops.config.loader.validate import read_block
 from ftops.config.loader.variables import Givers, resolve_variables
 from ftops.config.outputs import names_secret
@@ -164,7 +164,7 @@ class _Resources:
     def read(self) -> list[Resource]:
         drafts = self.declared.drafts
         unlinked = [(draft, self._resource(draft)) for draft in drafts]
-        resources = link_accounts(unlinked, self.providers, self.findings)
+        resources = [flattened(one) for one in link_accounts(unlinked, self.providers, self.findings)]
         pairs = list(zip(drafts, resources, strict=True))
         formats = {d.address: d.block.format for d, _ in pairs if kind_of(d.address).is_data}
         jobs = ((d, r.inputs) for d, r in pairs if kind_of(d.address).trains)
@@ -188,6 +188,7 @@ class _Resources:
         bare = self.linker.bare_names(draft, prepared.inputs)
         places = self.linker.check([*draft.uses, *prepared.uses, *bare])
         self.linker.model(draft, prepared.inputs)
+        self.linker.expand(draft, prepared.inputs)
         depends_on = self.linker.depends_on(draft)
         return Resource(
             address=draft.address,

@@ -8,11 +8,13 @@ from itertools import chain
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from ftops.config.config import Resource
 from ftops.config.loader.expressions import Use
 from ftops.config.loader.files import Entry, Keys
 from ftops.config.loader.for_each import Declared, Draft
-from ftops.core.address import Address, Reference, Template, references
+from ftops.core.address import EVERY, Address, Reference, Template, references
 from ftops.core.errors import Diagnostic, Place
 from ftops.core.resource_types import METHOD_FORMATS, RESOURCE_TYPES, admits, is_several, kind_of
 from ftops.core.suggestions import did_you_mean
@@ -49,7 +51,7 @@ class Linker(Struct):
                 if is_known and not admits(fits, value.attribute):
                     hint = "Write the name of a base model, or `${job.name.fine_tuned_model}`."
                     self._wrong_reference(value, path, "a model", hint, draft.entry)
-            elif isinstance(value, Template) and any(is_several(r.attribute) for r in references(value)):
+            elif isinstance(value, Template) and any(is_several(r) for r in references(value)):
                 hint = "Write nothing before or after the expression."
                 summary = f"`{value}` can't be a part of a text"
                 draft.entry.report(self.findings, path, summary, "It stands for several models.", hint)
@@ -58,12 +60,30 @@ class Linker(Struct):
         """The addresses that are used, each with its first place; findings about those that don't exist."""
         places: dict[Address, Place] = {}
         for use in uses:
-            address = use.reference.address
-            if self.exists(address, use.entry, use.path, str(use.reference)):
+            if self.exists(use.reference.address, use.entry, use.path, str(use.reference)):
                 self._check_attribute(use)
-            if address not in places:
-                places[address] = use.entry.mark(use.path)
+            for address in self._instances(use.reference.address):
+                if address not in places:
+                    places[address] = use.entry.mark(use.path)
         return places
+
+    def expand(self, draft: Draft, inputs: dict[str, Any]) -> None:
+        """Replaces `${job.x[*].…}` in lists of models by the list of its models: see `flattened`."""
+        for name in RESOURCE_TYPES[draft.address.kind].several & inputs.keys():
+            inputs[name] = [self._expanded(item) for item in inputs[name]]
+
+    def _expanded(self, item: Any) -> Any:
+        if not isinstance(item, Reference) or item.address.key != EVERY:
+            return item
+        return [replace(item, address=address) for address in self._instances(item.address)]
+
+    def _instances(self, address: Address) -> list[Address]:
+        """The address, or those that `[*]` stands for."""
+        if address.key != EVERY:
+            return [address]
+        keys = self.declared.keys.get((address.kind, address.name), {})
+        every = [address._replace(key=key) for key in sorted(k for k in keys if k is not None)]
+        return [one for one in every if one not in self.declared.disabled]
 
     def depends_on(self, draft: Draft) -> dict[Address, Place]:
         """The addresses of `depends_on`; a name with `for_each` means all of its resources."""
@@ -101,6 +121,14 @@ class Linker(Struct):
             return False
         if keys is None:
             finding = self._undeclared(address)
+        elif address.key == EVERY and None not in keys:
+            if self._instances(address):
+                return True
+            finding = (
+                f"{address} stands for no resource",
+                f"{'All of its resources are disabled' if keys else 'Its `for_each` is empty'}.",
+                f"Give `for_each` an entry{' that is enabled' if keys else ''}, or write other candidates.",
+            )
         elif address.key not in keys:
             finding = self._wrong_key(address, keys, entry, text)
         elif address in self.declared.disabled:
@@ -146,10 +174,11 @@ class Linker(Struct):
         reference = use.reference
         computed = RESOURCE_TYPES[reference.address.kind].computed
         if admits(computed, reference.attribute):
-            if is_several(reference.attribute) and not _lists_models(use):
-                summary = f"`{reference}` stands for several models"
+            if is_several(reference) and not _lists_models(use):
+                summary = f"`{reference}` stands for several values"
                 detail = "Only the candidates of an evaluation can be several."
-                hint = f"Write one of them, such as `{str(reference).replace('*', 'best')}`."
+                one = Reference(self._instances(reference.address)[0], reference.attribute)
+                hint = f"Write one of them, such as `{str(one).replace('.*', '.best')}`."
                 use.entry.report(self.findings, use.path, summary, detail, hint)
             return
         summary = f"{kind_of(reference.address).noun} has no attribute `{reference.attribute}`"
@@ -165,10 +194,23 @@ class Linker(Struct):
 
 
 def items_of(name: str, value: Any) -> list[tuple[Keys, Any]]:
-    """An input, or the items of its list, each with its path."""
+    """An input, or the items of its list and of lists in it, each with the path of the item of the first."""
     if isinstance(value, list):
-        return [((name, index), item) for index, item in enumerate(value)]
+        return [
+            ((name, index), one)
+            for index, item in enumerate(value)
+            for one in (item if isinstance(item, list) else [item])
+        ]
     return [((name,), value)]
+
+
+def flattened(resource: Resource) -> Resource:
+    """Without lists in lists of models: these give their items the place of `[*]` in findings."""
+    several = kind_of(resource.address).several & resource.inputs.keys()
+    if not several:
+        return resource
+    flat = {name: [item for _, item in items_of(name, resource.inputs[name])] for name in several}
+    return replace(resource, inputs={**resource.inputs, **flat})
 
 
 def _lists_models(use: Use) -> bool:

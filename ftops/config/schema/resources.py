@@ -134,7 +134,8 @@ class Evaluation(ResourceBlock, noun="an evaluation"):
     model = optional(OPEN_TEXT, "Model to evaluate: ${job.name.fine_tuned_model}, or a base model.")
     candidates = optional(
         ListOf(OPEN_TEXT),
-        "Several models instead, of which the best one is chosen; ${job.name.checkpoint.*} stands for all.",
+        "Several models instead, of which the best one is chosen; ${job.name.checkpoint.*} stands for all "
+        "checkpoints, ${job.name[*].fine_tuned_model} for all jobs of a for_each.",
     )
     baseline = optional(
         OPEN_TEXT,

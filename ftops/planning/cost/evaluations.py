@@ -58,7 +58,7 @@ def evaluation_cost(address: Address, known: Known) -> EvaluationCost:
     cached = [one.count for one in kept]
     is_compared = resource.inputs.get("baseline") != NO_BASELINE
     independent = len({prompt.group for prompt in asked.prompts})
-    is_certain = not any(isinstance(value, Reference) and is_several(value.attribute) for value in values)
+    is_certain = not any(isinstance(value, Reference) and is_several(value) for value in values)
     remote = sum(grader.type in REMOTE for grader in asked.graders)
     return EvaluationCost(
         address,
