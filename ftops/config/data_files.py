@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from ftops import dataset
 from ftops.config.config import Config, Generated, Resource
 from ftops.config.data_sources import Inspected, Source
+from ftops.config.grader_fields import missing_fields
 from ftops.core.address import SCALARS, Address, Json, Reference, references
 from ftops.core.errors import Diagnostic, FtopsError, SpecError
 from ftops.core.lazy import resolve
@@ -179,6 +180,7 @@ class _Files(Struct):
             if kind_of(job.address).trains:
                 self.findings += self._misfits(job)
                 self.findings += self._overlaps(job)
+                self.findings += missing_fields(job, self.inspected)
         has_own = (self.config.project / CATALOG_FILE).exists() or os.environ.get(CATALOG_VARIABLE)
         if has_own or any(data.inspection.longest > SHORT for data in self.inspected.values()):
             from ftops.config.token_lengths import TokenLengths

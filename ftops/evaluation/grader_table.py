@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from ftops.core.address import Reference, Template
 from ftops.core.errors import Diagnostic, Place, SpecError
+from ftops.core.lazy import resolve as resolve_name
 from ftops.core.suggestions import did_you_mean
 from ftops.evaluation.answers import NO_SETTINGS
 from ftops.evaluation.expectations import is_list_of_texts
@@ -18,7 +19,7 @@ from ftops.evaluation.remote_graders import REMOTE
 from ftops.evaluation.schemas import json_validator, matches
 from ftops.yaml.document import data, decode, parse, resolve
 
-Keys = tuple[str, ...]
+Keys = tuple[str | int, ...]
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 
 
@@ -44,6 +45,8 @@ class Option(Struct, frozen=True):
 
     problem: Callable[[Any], Wrong | None]
     is_required: bool = False
+    faults: str = ""
+    """What yields the faults inside a value without a problem."""
 
 
 def read_graders(table: Any) -> tuple[tuple[Grader, ...], list[Fault]]:
@@ -115,6 +118,10 @@ def _option_faults(name: str, kind: str, key: str, value: Any) -> Iterator[Fault
         yield Fault((name, key), f"a grader of type {kind} has no option `{key}`", "", hint, is_key=True)
     elif wrong := options[key].problem(value):
         yield Fault((name, key), f"`{key}` of grader {name} {wrong.what}", "", wrong.hint)
+    elif options[key].faults:
+        for fault in resolve_name(options[key].faults)(value):
+            summary = f"`{key}` of grader {name}: {fault.summary}"
+            yield fault._replace(keys=(name, key, *fault.keys), summary=summary)
 
 
 # What options may be
@@ -210,7 +217,7 @@ TABLE: Mapping[str, Mapping[str, Option]] = {
         "agreement": Option(_text),
     },
     "service": {
-        "grader": Option(_body, is_required=True),
+        "grader": Option(_body, is_required=True, faults="ftops.config.loader.graders:body_faults"),
         "at_least": Option(_number, is_required=True),
         "range": Option(_range),
     },

@@ -7,25 +7,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ftops.core.errors import Temporary
-from ftops.core.suggestions import did_you_mean
 from ftops.evaluation.answers import Answer, Failure, Grades, Question
 from ftops.evaluation.calls import parse_arguments
 from ftops.evaluation.graders import Grade, Grader, ungraded
 from ftops.evaluation.prompts import Prompt
-from ftops.evaluation.templates import OF_SERVICE, item_of, unknown_field
+from ftops.evaluation.templates import item_of
 from ftops.evaluation.values import Miss
 
+Keys = tuple[str | int, ...]
 RANGE = (0.0, 1.0)
 """Of rewards, unless the grader has its own."""
-NEEDS: Mapping[str, tuple[str, ...]] = {
-    "string_check": ("input", "reference", "operation"),
-    "text_similarity": ("input", "reference", "evaluation_metric"),
-    "score_model": ("model", "input"),
-    "python": ("source",),
-    "multi": ("graders", "calculate_output"),
-    "endpoint": ("url",),
-}
-"""The types of graders that the service runs, and the keys that each must have."""
 _TRANSIENT = ("model_grader_server_error", "python_grader_server_error")
 
 
@@ -73,35 +64,44 @@ def grade_of(grader: Grader, reply: Answer | Failure) -> Grade:
 
 def asks_a_model(grader: Grader) -> bool:
     """Whether the service needs a model for it, whose tokens cost money."""
-    return any(part.get("type") == "score_model" for part in _parts(grader.options["grader"]))
+    return any(part.get("type") == "score_model" for _, part in parts(grader.options["grader"]))
 
 
 def template(options: Mapping[str, Any]) -> Any:
-    """Where fields of prompts and answers are named; the code of a Python grader names none."""
-    return [(part.get("input"), part.get("reference")) for part in _parts(options["grader"])]
+    """Where fields of prompts and answers are named."""
+    return [text for _, text in texts(options["grader"])]
 
 
 def problems(options: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     """What is wrong with options of the right form: the option, or "", what, and a hint."""
-    for part in _parts(options["grader"]):
-        kind = str(part.get("type"))
-        if kind not in NEEDS:
-            yield "grader", f"has a `grader` of the unknown type `{kind}`", did_you_mean(kind, NEEDS)
-        elif missing := [key for key in NEEDS[kind] if key not in part]:
-            yield "grader", f"has a `grader` of type {kind} without `{missing[0]}`", ""
-    if unknown := unknown_field(template(options), OF_SERVICE):
-        yield "grader", f"uses the unknown field {{{{{unknown[0]}}}}}", unknown[1]
     low, high = options.get("range", RANGE)
     if not low <= options["at_least"] <= high:
         hint = f"write a number from {low:g} to {high:g}, or set `range` to that of its rewards"
         yield "at_least", "has an `at_least` outside its `range`", hint
 
 
-def _parts(grader: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """A grader, and those that it combines."""
+def parts(grader: Mapping[str, Any]) -> Iterator[tuple[Keys, Mapping[str, Any]]]:
+    """A grader, and those that it combines, each with its keys."""
+    yield (), grader
     inner = grader.get("graders")
-    parts = inner.values() if grader.get("type") == "multi" and isinstance(inner, Mapping) else ()
-    return [grader, *(part for part in parts if isinstance(part, Mapping))]
+    for name, part in inner.items() if isinstance(inner, Mapping) else ():
+        if isinstance(part, Mapping):
+            yield ("graders", name), part
+
+
+def texts(grader: Mapping[str, Any]) -> Iterator[tuple[Keys, str]]:
+    """The texts of a grader that can name fields, each with its keys; the code of a Python grader can't."""
+    for keys, part in parts(grader):
+        for key in ("input", "reference"):
+            yield from _texts((*keys, key), part.get(key))
+
+
+def _texts(keys: Keys, value: Any) -> Iterator[tuple[Keys, str]]:
+    if isinstance(value, str):
+        yield keys, value
+    elif isinstance(value, Mapping | list):
+        for key, item in value.items() if isinstance(value, Mapping) else enumerate(value):
+            yield from _texts((*keys, key), item)
 
 
 def _flags(reply: Mapping[str, Any]) -> list[str]:

@@ -19,13 +19,24 @@ OF_SERVICE = (
 )  # fmt: skip
 """What the service knows of one."""
 _FIELD = re.compile(r"\{\{([^{}]*)\}\}")
+_INDEX = re.compile(r"\[|\.\d+(?=\.|$)")
 _NOTHING = object()
+
+
+def placeholders(text: str) -> Iterator[str]:
+    """What stands between double braces, as written."""
+    return (match[1] for match in _FIELD.finditer(text))
+
+
+def has_index(name: str) -> bool:
+    """Whether a field is named by its position in a list."""
+    return _INDEX.search(name) is not None
 
 
 def fields_of(template: Any) -> Iterator[str]:
     """The names of all fields in the texts of a value, at any depth."""
     if isinstance(template, str):
-        yield from (match[1].strip() for match in _FIELD.finditer(template))
+        yield from (inside.strip() for inside in placeholders(template))
     elif isinstance(template, Mapping | list | tuple):
         for part in template.values() if isinstance(template, Mapping) else template:
             yield from fields_of(part)
@@ -74,6 +85,11 @@ def item_of(prompt: Prompt) -> dict[str, Any]:
 def _sample(answer: Answer) -> dict[str, Any]:
     calls = [{"name": call.name, "arguments": call.arguments} for call in answer.calls]
     return {"output_text": answer.content, "output_tools": calls}
+
+
+def has_field(values: Mapping[str, Any], name: str) -> bool:
+    """Whether there is a value at a path of keys. An index isn't followed."""
+    return _at(values, _INDEX.split(name, maxsplit=1)[0]) is not _NOTHING
 
 
 def _at(value: Any, name: str) -> Any:

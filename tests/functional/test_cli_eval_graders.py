@@ -226,7 +226,7 @@ def test_the_service_grades(folder: Path, admin: Admin) -> None:
 
 
 def test_an_error_flag_of_the_service_is_no_zero(folder: Path) -> None:
-    body = {"type": "python", "source": "def grade(sample, item):\n    return 1.0"}
+    body = {"type": "python", "name": "code", "source": "def grade(sample, item):\n    return 1.0"}
     found = evaluate(
         folder,
         {"code": {"type": "service", "grader": body, "at_least": 1}},

@@ -74,7 +74,8 @@ def values(keys: st.SearchStrategy[str]) -> st.SearchStrategy[Any]:
 @st.composite
 def data(draw: st.DrawFn, block: type[Block]) -> Any:
     """Mostly mappings of the block's own keys; required ones are mostly there."""
-    nested = [key for f in block.fields.values() if f.block for key in _keys(f.block)]
+    inner = (getattr(f.type, "item", getattr(f.type, "block", f.type)) for f in block.fields.values())
+    nested = [key for one in inner if isinstance(one, type) for key in _keys(one)]
     keys = st.sampled_from([*_keys(block), *nested, "typo"])
     found: dict[str, Any] = draw(st.dictionaries(keys, values(keys), max_size=5))
     for field in block.fields.values():

@@ -141,7 +141,9 @@ class _Resources:
 
     def __init__(self, source: Source, providers: settings.Providers, scope: Scope) -> None:
         sets = inputs.read_sets(source["hyperparameters"], scope)
-        self.context = inputs.Context(source.folder.as_posix(), sets, scope.findings, scope.environ)
+        self.context = inputs.Context(
+            source.folder.as_posix(), sets, scope.findings, scope.warnings, scope.environ
+        )
         self.declared = expand(source.sections, scope)
         self.linker = Linker(self.declared, scope.findings)
         self.checks = inputs.read_checks(source, scope.findings)

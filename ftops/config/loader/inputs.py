@@ -33,6 +33,16 @@ _METHODS_OF_KEYS = {name: field.method for name, field in Job.fields.items() if 
 _METHODS_OF_HYPERPARAMETERS = {
     name: field.method for name, field in Hyperparameters.fields.items() if field.method
 }
+_NEEDED: Mapping[str, Mapping[str, tuple[str, str]]] = {
+    "reinforcement": {
+        "grader": ("The grader scores the answers that the model is trained on.", "Add `grader: {type: …}`."),
+        "validation": (
+            "Reinforcement needs validation data, which the checkpoints are compared by.",
+            "Name another dataset: `validation: …`. `transform` can split one into two.",
+        ),
+    },
+}
+"""By method: the inputs that it can't do without, with a detail and a hint."""
 _PROVIDED = ("training_type", "tags")
 """Inputs that the provider may set."""
 _TRAINING_TYPE = "standard"
@@ -55,6 +65,7 @@ class Context(NamedTuple):
     folder: str
     sets: Mapping[str, NamedSet]
     findings: list[Diagnostic]
+    warnings: list[Diagnostic]
     environ: Mapping[str, str] = {}
 
 
@@ -186,7 +197,15 @@ def job_inputs(draft: Draft, context: Context) -> PreparedInputs:
         values = {key: value for key, value in sorted(values.items()) if value != "auto"}
         if values:
             inputs["hyperparameters"] = values
+    for key in ("grader", "response_format"):
+        if key in inputs:
+            inputs[key] = inputs[key].as_data()
     _check_method(draft, inputs, context.findings)
+    if inputs.get("grader"):
+        from ftops.config.loader.graders import check_grader  # only if a spec has any
+
+        for finding in check_grader(inputs["grader"], inputs.get("response_format"), draft.entry):
+            (context.findings if finding.severity == "error" else context.warnings).append(finding)
     return PreparedInputs(inputs, sources, uses)
 
 
@@ -212,10 +231,9 @@ def _check_method(draft: Draft, inputs: Mapping[str, Any], findings: list[Diagno
                 hint = f"Remove it, or set `method: {belongs}`."
                 summary = f"the method {method} doesn't support `{key}`"
                 entry.report(findings, (*prefix, key), summary, detail, hint, key=True)
-    if method == "reinforcement" and "grader" not in inputs:
-        detail = "The grader scores the answers that the model is trained on."
-        hint = "Add `grader: {type: …}`."
-        entry.report(findings, (), "`grader` is missing", detail, hint, key=True)
+    for key, (detail, hint) in _NEEDED.get(method, {}).items():
+        if key not in inputs:
+            entry.report(findings, (), f"`{key}` is missing", detail, hint, key=True)
 
 
 def deployment_inputs(draft: Draft, context: Context) -> PreparedInputs:

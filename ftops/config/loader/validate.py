@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar
 
 from ftops.config.loader.files import Entry, Keys
-from ftops.config.schema.block import Block, Fault, Faulty
+from ftops.config.schema.block import Block, Fault, Faulty, Field
 from ftops.config.schema.field_types import Unknown
 from ftops.core.errors import Diagnostic
 from ftops.core.suggestions import did_you_mean, nearest
@@ -14,7 +14,10 @@ from ftops.core.suggestions import did_you_mean, nearest
 B = TypeVar("B", bound=Block)
 
 
-class _Error(NamedTuple):
+class Explained(NamedTuple):
+    """A fault in words. `at_key`: it is about the key, not its value."""
+
+    keys: Keys
     summary: str
     detail: str = ""
     hint: str = ""
@@ -29,51 +32,57 @@ def read_block(
     try:
         return model.read(data)
     except Faulty as faulty:
-        faults = [fault for fault in faulty.faults if not isinstance(fault.given, Unknown)]
-    unknown = [fault.keys for fault in faults if fault.kind == "unknown"]
-    near = [(*loc[:-1], nearest(str(loc[-1]), _keys(_model_at(model, loc[:-1])))) for loc in unknown]
-    for fault in faults:
-        loc = fault.keys
-        if fault.kind == "missing" and loc in near:
-            continue  # an unknown key is probably meant to be this one
-        error = _EXPLAIN[fault.kind](model, fault)
-        at_value = len(loc) == own and not error.at_key
-        place = entry.value_place() if at_value else entry.place(loc[own:], key=error.at_key)
+        errors = explained(faulty.faults)
+    for error in errors:
+        at_value = len(error.keys) == own and not error.at_key
+        place = entry.value_place() if at_value else entry.place(error.keys[own:], key=error.at_key)
         findings.append(Diagnostic(error.summary, error.detail, error.hint, place))
     return None
 
 
-def _unknown_key(model: type[Block], fault: Fault) -> _Error:
-    owner = _model_at(model, fault.keys[:-1])
+def explained(faults: Iterable[Fault]) -> Iterator[Explained]:
+    """The faults in words, without those that follow from others."""
+    known = [fault for fault in faults if not isinstance(fault.given, Unknown)]
+    near = {
+        (*fault.keys[:-1], nearest(str(fault.keys[-1]), _keys(fault)))
+        for fault in known
+        if fault.kind == "unknown"
+    }
+    for fault in known:
+        if (
+            fault.kind != "missing" or fault.keys not in near
+        ):  # else an unknown key is probably meant to be it
+            yield _EXPLAIN[fault.kind](fault)
+
+
+def _unknown_key(fault: Fault) -> Explained:
     key = str(fault.keys[-1])
-    hint = did_you_mean(key, _keys(owner), nothing="It takes no keys.", limit=24)
+    hint = did_you_mean(key, _keys(fault), nothing="It takes no keys.", limit=24)
     detail = "ftops doesn't know this key, so it would have no effect."
-    return _Error(f"unknown key `{key}` in {owner.noun}", detail, hint, at_key=True)
+    return Explained(fault.keys, f"unknown key `{key}` in {_noun(fault)}", detail, hint, at_key=True)
 
 
-def _missing(model: type[Block], fault: Fault) -> _Error:
-    owner = _model_at(model, fault.keys[:-1])
+def _missing(fault: Fault) -> Explained:
     key = fault.keys[-1]
-    detail = f"It is required in {owner.noun}. {_description(owner, key)}"
-    return _Error(f"`{key}` is missing", detail, f"Add `{key}: …`.")
+    detail = f"It is required in {_noun(fault)}. {_description(fault)}"
+    return Explained(fault.keys, f"`{key}` is missing", detail, f"Add `{key}: …`.")
 
 
-def _no_container(model: type[Block], fault: Fault) -> _Error:
+def _no_container(fault: Fault) -> Explained:
     keys = fault.keys
     if not keys:
-        return _Error(f"{model.noun} must be a {fault.kind}", "", "Write its keys below it, or in `{…}`.")
-    description = _description(_model_at(model, keys[:-1]), keys[-1])
-    return _Error(f"{_label(keys)} must be a {fault.kind}", description)
+        hint = "Write its keys below it, or in `{…}`."
+        return Explained(keys, f"{_noun(fault)} must be a {fault.kind}", "", hint)
+    return Explained(keys, f"{_label(keys)} must be a {fault.kind}", _description(fault))
 
 
-def _refused(model: type[Block], fault: Fault) -> _Error:
+def _refused(fault: Fault) -> Explained:
     assert fault.why is not None  # noqa: S101 - a refused value has a reason
-    description = _description(_model_at(model, fault.keys[:-1]), fault.keys[-1])
-    detail = " ".join(filter(None, (fault.why.detail, description)))
-    return _Error(f"{_label(fault.keys)} {fault.why.summary}", detail, fault.why.hint)
+    detail = " ".join(filter(None, (fault.why.detail, _description(fault))))
+    return Explained(fault.keys, f"{_label(fault.keys)} {fault.why.summary}", detail, fault.why.hint)
 
 
-_EXPLAIN: Mapping[str, Callable[[type[Block], Fault], _Error]] = {
+_EXPLAIN: Mapping[str, Callable[[Fault], Explained]] = {
     "unknown": _unknown_key,
     "missing": _missing,
     "mapping": _no_container,
@@ -82,25 +91,20 @@ _EXPLAIN: Mapping[str, Callable[[type[Block], Fault], _Error]] = {
 }
 
 
-def _model_at(model: type[Block], path: Keys) -> type[Block]:
-    """The model of the block at a path, or of the innermost one above it."""
-    for part in path:
-        if isinstance(part, int):
-            continue  # an entry of a list, whose model is that of the list's field
-        field = model.fields.get(part)
-        inner = field.block if field else None
-        if inner is None:
-            return model
-        model = inner
-    return model
+def _noun(fault: Fault) -> str:
+    return fault.owner.noun if fault.owner else ""
 
 
-def _keys(model: type[Block]) -> list[str]:
-    return [field.key for field in model.fields.values()]
+def _fields(fault: Fault) -> Iterable[Field]:
+    return fault.owner.fields.values() if fault.owner else ()
 
 
-def _description(model: type[Block], name: str | int) -> str:
-    return next((field.description for field in model.fields.values() if field.key == name), "")
+def _keys(fault: Fault) -> list[str]:
+    return [field.key for field in _fields(fault)]
+
+
+def _description(fault: Fault) -> str:
+    return next((field.description for field in _fields(fault) if field.key == fault.keys[-1]), "")
 
 
 def _label(loc: Keys) -> str:

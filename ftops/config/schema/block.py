@@ -34,6 +34,12 @@ class Fault(NamedTuple):
     given: Any = None
     """The value."""
     why: Refused | None = None
+    owner: type[Block] | None = None
+    """The innermost block that has the key; if there are no keys, the block itself."""
+
+    def within(self, block: type[Block]) -> Fault:
+        """The fault, of this block if it isn't that of a block within it."""
+        return self if self.owner else self._replace(owner=block)
 
 
 class Faulty(ValueError):
@@ -72,9 +78,31 @@ class OrName(Struct, frozen=True):
     block: type[Block]
 
 
+class OneOf(Struct, frozen=True):
+    """The type of a mapping whose `type` says which block it is. `base`: what all of them have in common."""
+
+    base: type[Block]
+    blocks: Mapping[str, type[Block]]
+
+    def read(self, data: Any) -> Block:
+        """The block that `data` describes. Raises Faulty with every fault."""
+        faults: list[Fault] = []
+        block = self.read_into(data, (), faults)
+        if faults:
+            raise Faulty([fault.within(self.base) for fault in faults])
+        return block
+
+    def read_into(self, data: Any, keys: Keys, faults: list[Fault]) -> Block:
+        kind = data.get("type") if isinstance(data, dict) else None
+        block = self.blocks.get(kind) if isinstance(kind, str) else None
+        if block is None and isinstance(data, dict):  # which other keys it takes isn't known
+            data = {key: item for key, item in data.items() if key in self.base.fields}
+        return (block or self.base)._read(data, keys, faults)
+
+
 class Field(Struct, frozen=True):
-    """A field of a block. `type` is a FieldType, ListOf, OneOrMore, MapOf, OrName or a block; `key` is its
-    name in the spec."""
+    """A field of a block. `type` is a FieldType, ListOf, OneOrMore, MapOf, OneOf, OrName or a block; `key` is
+    its name in the spec."""
 
     type: Any
     description: str
@@ -86,13 +114,6 @@ class Field(Struct, frozen=True):
     @property
     def is_required(self) -> bool:
         return self.default is REQUIRED
-
-    @property
-    def block(self) -> type[Block] | None:
-        """The type of its value, or of the items of its list, if that is a block."""
-        match self.type:
-            case ListOf(inner) | OneOrMore(inner) | OrName(inner) | inner:
-                return inner if isinstance(inner, type) else None
 
 
 def optional(
@@ -161,11 +182,7 @@ class Block:
 
     def as_data(self) -> dict[str, Any]:
         """The fields that are set or have a default, as plain data."""
-        return {
-            name: value.as_data() if isinstance(value, Block) else value
-            for name, value in self.__dict__.items()
-            if value is not None
-        }
+        return {name: _as_data(value) for name, value in self.__dict__.items() if value is not None}
 
     @classmethod
     def readers(cls) -> Mapping[str, tuple[str, Reader]]:
@@ -179,7 +196,7 @@ class Block:
         faults: list[Fault] = []
         block = cls._read(data, (), faults)
         if faults:
-            raise Faulty(faults)
+            raise Faulty([fault.within(cls) for fault in faults])
         return block
 
     @classmethod
@@ -187,6 +204,7 @@ class Block:
         if not isinstance(data, dict):
             faults.append(Fault("mapping", keys, data))
             return cls()
+        first = len(faults)
         given: dict[str, Any] = {}
         readers = cls.readers()
         for key, value in data.items():
@@ -199,7 +217,20 @@ class Block:
             given[name] = reader(value, (*keys, key), faults)
         missing = cls._required - given.keys()
         faults += [Fault("missing", (*keys, cls.fields[name].key)) for name in cls.fields if name in missing]
+        if faults[first:]:
+            faults[first:] = [fault.within(cls) for fault in faults[first:]]
         return cls(given)
+
+
+def _as_data(value: Any) -> Any:
+    match value:
+        case Block():
+            return value.as_data()
+        case list():
+            return [_as_data(item) for item in value]
+        case dict():
+            return {key: _as_data(item) for key, item in value.items()}
+    return value
 
 
 def _reader(type_: Any) -> Reader:
@@ -214,6 +245,8 @@ def _reader(type_: Any) -> Reader:
             return partial(_read_mapping, _reader(value))
         case OrName(block):
             return _reader(block)
+        case OneOf():
+            return type_.read_into
     reader: Reader = type_._read
     return reader
 

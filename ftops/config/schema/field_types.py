@@ -219,10 +219,11 @@ class Number(_Typed, frozen=True):
 
     @property
     def expected(self) -> str:
-        above = "" if self.above is None else f" above {render(self.above)}"
-        return f"{self.noun}{above}{_limits(self.minimum, self.maximum)}" + "".join(
-            f", or `{word}`" for word in self.words
-        )
+        limits = _limits(self.minimum, self.maximum)
+        if self.above is not None:
+            limits = f" above {_decimal(self.above)}"
+            limits += "" if self.maximum is None else f" and at most {_decimal(self.maximum)}"
+        return f"{self.noun}{limits}" + "".join(f", or `{word}`" for word in self.words)
 
     def convert(self, value: Any) -> int | float | str | None:
         converted = self._number(value)
@@ -339,6 +340,11 @@ def one_of(words: tuple[str, ...], last: str = "or") -> str:
     """`a`, `b` or `c`."""
     quoted = [f"`{word}`" for word in words]
     return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} {last} {quoted[-1]}"
+
+
+def _decimal(value: float) -> str:
+    """Without an exponent: 0.00001."""
+    return f"{value:.8f}".rstrip("0").rstrip(".")
 
 
 def _limits(minimum: float | None, maximum: float | None) -> str:

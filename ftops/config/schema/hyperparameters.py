@@ -14,7 +14,7 @@ class Hyperparameters(Block, noun="hyperparameters"):
         Number(above=0, words=AUTO), "Multiplier for the learning rate of the base model's training."
     )
     compute_multiplier = optional(
-        Number(above=0, words=AUTO),
+        Number(above=0.00001, maximum=10, words=AUTO),
         "Multiplier for the compute that is used to explore answers (reinforcement).",
         method="reinforcement",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ftops.config.schema.block import REQUIRED, Block, Field, ListOf, MapOf, OneOrMore, OrName
+from ftops.config.schema.block import REQUIRED, Block, Field, ListOf, MapOf, OneOf, OneOrMore, OrName
 from ftops.config.schema.field_types import FieldType, JsonSchema
 
 _IN_OWN_ORDER = ("properties", "default")
@@ -57,6 +57,8 @@ def _schema(type_: Any, definitions: dict[str, JsonSchema]) -> JsonSchema:
             return {"anyOf": [one, {"type": "array", "items": one}]}
         case MapOf(value):
             return {"type": "object", "additionalProperties": _schema(value, definitions) or True}
+        case OneOf():
+            return _schema(tuple(type_.blocks.values()), definitions)
         case tuple():
             return {"anyOf": [_schema(block, definitions) for block in type_]}
     name = type_.__name__

@@ -15,6 +15,7 @@ from ftops.config.schema.field_aliases import (
 )
 from ftops.config.schema.field_types import EXPRESSION_SCHEMA, Duration, Integer, JsonSchema, Number, Untyped
 from ftops.config.schema.generation import GenerateBlock
+from ftops.config.schema.graders import GRADER, ResponseFormat
 from ftops.config.schema.hyperparameters import JobHyperparameters
 from ftops.config.schema.providers import Sku
 from ftops.config.schema.settings import ChecksBlock
@@ -120,11 +121,9 @@ class Job(ResourceBlock, noun="a job"):
     beta = optional(
         Number(above=0, words=AUTO), "How closely the model stays to the reference model (dpo).", method="dpo"
     )
-    grader = optional(
-        Untyped(dict), "Grader that scores the answers (reinforcement).", method="reinforcement"
-    )
+    grader = optional(GRADER, "Grader that scores the answers (reinforcement).", method="reinforcement")
     response_format = optional(
-        Untyped(dict), "Format of the answers (reinforcement).", method="reinforcement"
+        ResponseFormat, "Format of the answers (reinforcement).", method="reinforcement"
     )
 
 

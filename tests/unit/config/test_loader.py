@@ -111,16 +111,33 @@ jobs:
     ),
     "job: reinforcement": (
         "datasets: {p: {path: p.jsonl, format: reinforcement}}\n"
-        "jobs: {a: {model: m, training: p, method: reinforcement, hyperparameters: {eval_samples: 3}, "
-        "grader: {type: string_check, operation: eq, weight: 1}}}",
+        "jobs: {a: {model: m, training: p, validation: p, method: reinforcement, "
+        "hyperparameters: {eval_samples: 3}, grader: {type: python, name: 5, pass_threshold: 0.5, "
+        "source: 'def grade(sample, item): return 1'}, response_format: "
+        "{type: json_schema, json_schema: {name: sum, strict: true, "
+        "schema: {type: object, minProperties: 1}}}}}",
         "job.a",
         {
             "model": "m",
             "method": "reinforcement",
             "training": reference("dataset.p:id"),
             "training_type": "standard",
+            "validation": reference("dataset.p:id"),
             "hyperparameters": {"eval_samples": 3},
-            "grader": {"type": "string_check", "operation": "eq", "weight": 1},
+            "grader": {
+                "type": "python",
+                "name": "5",
+                "pass_threshold": 0.5,
+                "source": "def grade(sample, item): return 1",
+            },
+            "response_format": {
+                "type": "json_schema",
+                "json_schema": {
+                    "name": "sum",
+                    "schema": {"type": "object", "minProperties": 1},
+                    "strict": True,
+                },
+            },
         },
     ),
     "deployment: defaults": (
@@ -284,18 +301,17 @@ FOR_EACH = {
 def test_for_each(tmp_path: Path, for_each: str, values: dict[str, Any]) -> None:
     text = f"""
 variables: {{langs: {{default: [fr, de]}}}}
-datasets: {{p: {{path: p.jsonl, format: reinforcement}}}}
+datasets: {{p: {{path: p.jsonl}}}}
 jobs:
   a:
     for_each: {for_each}
     model: base-${{each.key}}
     training: p
-    method: reinforcement
-    grader: {{key: "${{each.key}}", value: "${{each.value}}"}}
+    integrations: [{{key: "${{each.key}}", value: "${{each.value}}"}}]
 """
     found = config(tmp_path, text)
-    jobs = {r.address.key: r.inputs["grader"] for r in found.resources if r.address.kind == "job"}
-    assert jobs == {key: {"key": key, "value": value} for key, value in values.items()}
+    jobs = {r.address.key: r.inputs["integrations"] for r in found.resources if r.address.kind == "job"}
+    assert jobs == {key: [{"key": key, "value": value}] for key, value in values.items()}
 
 
 def test_references_between_for_each(tmp_path: Path) -> None:

@@ -77,19 +77,32 @@ def one(row: dict[str, Any]) -> Grader:
         ({**SCORES, "settings": {"messages": []}}, ("g", "settings"), "can't set `messages`"),
         ({"type": "judge", "model": "j"}, ("g",), "has no `prompt`"),
         ({**SERVICE, "grader": {"input": ""}}, ("g", "grader"), "mapping with a `type`"),
-        ({**SERVICE, "grader": {"type": "stringcheck"}}, ("g", "grader"), "unknown type `stringcheck`"),
-        ({**SERVICE, "grader": {"type": "python"}}, ("g", "grader"), "without `source`"),
+        (
+            {**SERVICE, "grader": {**SERVICE["grader"], "type": "stringcheck"}},
+            ("g", "grader", "type"),
+            "`type` must be `string_check`",
+        ),
+        (
+            {**SERVICE, "grader": {"type": "python", "name": "p"}},
+            ("g", "grader", "source"),
+            "`source` is missing",
+        ),
         (
             {
                 **SERVICE,
-                "grader": {"type": "multi", "graders": {"a": {"type": "x"}}, "calculate_output": "a"},
+                "grader": {
+                    "type": "multi",
+                    "name": "m",
+                    "graders": {"a": {"type": "x", "name": "x"}},
+                    "calculate_output": "a",
+                },
             },
-            ("g", "grader"),
-            "unknown type `x`",
+            ("g", "grader", "graders", "a", "type"),
+            "`type` must be `string_check`",
         ),
         (
             {**SERVICE, "grader": {**SERVICE["grader"], "input": "{{sample.txt}}"}},
-            ("g", "grader"),
+            ("g", "grader", "input"),
             "{{sample.txt}}",
         ),
         ({**SERVICE, "at_least": 2}, ("g", "at_least"), "outside its `range`"),
@@ -103,7 +116,7 @@ def test_faults_of_options(row: dict[str, Any], keys: tuple[str, ...], summary: 
 
 def test_code_of_a_grader_is_no_template() -> None:
     source = 'def grade(sample, item):\n    return len("{{x}}")'
-    one({**SERVICE, "grader": {"type": "python", "source": source}})
+    one({**SERVICE, "grader": {"type": "python", "name": "p", "source": source}})
 
 
 def test_a_field_that_prompts_lack_is_an_error() -> None:

@@ -20,7 +20,9 @@ from ftops.providers.dataplane.listing import job_inputs
 
 ROOT = Path(__file__).parents[3]
 METHODS = ("supervised", "dpo", "reinforcement")
-VALUES = {"reasoning_effort": "low", "grader": {"type": "t"}, "response_format": {"type": "json_object"}}
+GRADER = {"type": "python", "name": "g", "source": "def grade(sample, item): return 1"}
+FORMAT = {"type": "json_schema", "json_schema": {"name": "sum", "schema": {"type": "object"}}}
+VALUES = {"reasoning_effort": "low", "grader": GRADER, "response_format": FORMAT}
 """Of settings that aren't numbers."""
 KEYS = [(field, False) for field in Job.fields.values() if field.method]
 HYPERPARAMETERS = [(field, True) for field in Hyperparameters.fields.values()]
@@ -54,7 +56,7 @@ def test_what_is_sent_is_listed_again(field: Field, is_nested: bool, method: str
 
 @pytest.mark.parametrize(("field", "is_nested", "method"), SETTINGS, ids=setting_id)
 def test_a_spec_can_set_it_for_its_method(tmp_path: Path, field: Field, is_nested: bool, method: str) -> None:
-    job = {"grader": {"type": "t"}} if method == "reinforcement" else {}
+    job = {"grader": GRADER, "validation": "p"} if method == "reinforcement" else {}
     job |= inputs_with(field, is_nested, method) | {"training": "p"}
     file = tmp_path / "ftops.yaml"
     file.write_text(f"datasets: {{p: {{path: p.jsonl}}}}\njobs: {{a: {job}}}\n".replace("'", '"'), "utf-8")

@@ -1,0 +1,74 @@
+"""Fields of examples that graders of jobs name: errors about those that examples lack."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from ftops.config.config import Resource
+from ftops.core.address import Address
+from ftops.core.errors import Diagnostic
+from ftops.core.resource_types import METHOD_FORMATS
+from ftops.core.suggestions import did_you_mean
+
+if TYPE_CHECKING:
+    from ftops.config.data_sources import Inspected
+
+
+class _Lacking(Struct):
+    """The examples that lack a field: their number, and the first one."""
+
+    count: int = 0
+    line: int = 0
+    example: Mapping[str, Any] = {}
+
+
+def missing_fields(job: Resource, inspected: Mapping[Address, Inspected]) -> Iterator[Diagnostic]:
+    """An error for each field that the grader of a job names and that examples of its data lack."""
+    grader = job.inputs.get("grader")
+    if not isinstance(grader, Mapping):
+        return
+    from ftops.evaluation.service_grader import texts  # only for jobs with a grader
+    from ftops.evaluation.templates import fields_of
+
+    texts_of_grader = [text for _, text in texts(grader)]
+    names = list(dict.fromkeys(name for name in fields_of(texts_of_grader) if name.startswith("item.")))
+    for key, address in job.data.items():
+        data = inspected.get(address)
+        if not names or data is None or not _is_readable(data):
+            continue
+        for name, lacking in _lacking(data, names).items():
+            yield Diagnostic(
+                _summary(name, lacking.count, data.inspection.examples, address),
+                f"The grader of {job.address} uses {{{{{name}}}}}; {data.source.line(lacking.line)} ({key}) "
+                "doesn't have it.",
+                did_you_mean(name, [f"item.{field}" for field in lacking.example if field != "messages"]),
+                job.reference_places.get(address, job.place),
+            )
+
+
+def _is_readable(data: Inspected) -> bool:
+    is_fit = data.inspection.format == METHOD_FORMATS["reinforcement"]
+    return is_fit and not data.inspection.is_refused(data.severity)
+
+
+def _summary(name: str, count: int, examples: int, address: Address) -> str:
+    field = name.removeprefix("item.")
+    if count >= examples:
+        return f"no example of {address} has the field `{field}`"
+    return f"{count:,} of {examples:,} examples of {address} lack the field `{field}`"
+
+
+def _lacking(data: Inspected, names: Sequence[str]) -> dict[str, _Lacking]:
+    from ftops.dataset.files.jsonl_io import read
+    from ftops.evaluation.templates import has_field
+
+    found: dict[str, _Lacking] = {}
+    for line in read(data.source.file):
+        for name in names:
+            if line.example is not None and not has_field({"item": line.example}, name):
+                lacking = found.setdefault(name, _Lacking(0, line.number, line.example))
+                lacking.count += 1
+    return found
