@@ -19,6 +19,7 @@ from ftops.applying.events import Event
 from ftops.core.address import Address, Json, Reference, Secret, Secrets, Value, fill
 from ftops.core.dag_executor import Call, Clock, RealTime
 from ftops.core.errors import FtopsError, GateHeld, Permanent
+from ftops.core.resource_types import kind_of
 from ftops.core.snippets import command
 from ftops.core.timestamps import iso_timestamp
 from ftops.planning.desired import at, no_value
@@ -187,6 +188,10 @@ class ProviderCalls(Struct, frozen=True):
         recorded = self.recorded(step)
         return self._checked(lambda: provider.delete(recorded))
 
+    def _forget(self, step: Step, provider: Provider) -> Call:
+        """An object is kept. A record has none, and what an interrupted run has left is to be deleted."""
+        return self._delete(step, provider) if kind_of(step.change.address).is_record else lambda: None
+
     def _checked(self, turn: Call) -> Call:
         def checked() -> object:
             self.context.check()
@@ -264,5 +269,5 @@ _CALLS: Mapping[Action, Callable[[ProviderCalls, Step, Provider], Call]] = {
     Action.ADOPT: ProviderCalls._look,
     Action.RESUME: ProviderCalls._look,
     Action.RESTORE: ProviderCalls._look,
-    Action.FORGET: lambda calls, step, provider: lambda: None,
+    Action.FORGET: ProviderCalls._forget,
 }

@@ -18,6 +18,11 @@ DEFAULT = "Standard"
 _spelled = word(*SKU_NAMES)
 
 
+def prefix_of(token: str) -> str:
+    """What the names of the temporary deployments of an intent begin with."""
+    return f"{PREFIX}{token[-8:]}"
+
+
 def sku_for(
     base: str, wanted: Mapping[str, Json], known: Catalog, *, tuned: bool | None = None
 ) -> dict[str, Json]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from shlex import quote
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -16,8 +17,10 @@ from ftops.config.config import Config, Move
 from ftops.core.address import Address
 from ftops.core.dag import sort
 from ftops.core.errors import Blocked, Diagnostic, FtopsError, SpecError
+from ftops.core.resource_types import kind_of
 from ftops.core.snippets import command
 from ftops.core.suggestions import did_you_mean, some
+from ftops.evaluation.temporary import prefix_of
 from ftops.planning.targeting import matching
 from ftops.state.state import (
     Home,
@@ -80,13 +83,30 @@ def _making_room(taken: Address) -> str:
     )
 
 
-def remove(state: State, wanted: Collection[Address]) -> list[Removed]:
+def remove(state: State, wanted: Collection[Address], *, force: bool = False) -> list[Removed]:
     """`state rm`: forgets these addresses, with their old objects and interrupted operations. Raises
-    FtopsError if nothing is recorded there."""
+    FtopsError if nothing is recorded there, or, without `force`, if temporary deployments would be left."""
     known = recorded_addresses(state)
     gone = {address: None for one in wanted for address in _recorded(known, one)}
+    for address in gone:
+        if (names := _temporary(state, address)) and not force:
+            raise FtopsError(
+                f"{address} was interrupted, and may have left a temporary deployment",
+                f"If {some(names)} exists, only this record says whose it is, and it goes on costing money.",
+                "run `ftops apply`, which deletes it; to remove the evaluation, remove it from the spec "
+                "first. If the account is gone for good, --force forgets it all the same",
+            )
     old = [Removed(address, key) for address, key in state.deposed if address in gone]
     return old + [Removed(a) for a in gone if a in state.resources or a in state.pending]
+
+
+def _temporary(state: State, address: Address) -> list[str]:
+    """The names of temporary deployments that an interrupted evaluation may have left."""
+    if not kind_of(address).is_record:
+        return []
+    recorded, pending = state.resources.get(address), state.pending.get(address)
+    names: Any = recorded.outputs.get("temporary") if recorded else None
+    return [*(names or ()), *([f"{prefix_of(pending.token)}-…"] if pending else [])]
 
 
 class Replacement(Struct, frozen=True):

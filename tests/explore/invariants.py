@@ -81,6 +81,11 @@ def made_as_declared(world: World, run: Run) -> Complaints:
 
 def nothing_lost(world: World, run: Run) -> Complaints:
     """Every object that a state began is known to a state, unless it was forgotten on purpose."""
+    yield from lost(world)
+
+
+def lost(world: World) -> Complaints:
+    """What no state knows any more."""
     ids: set[tuple[str, str]] = set()
     tokens: set[str] = set()
     for clone in world.clones:

@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from msgspec.structs import replace
 
 from ftops.core.address import Address
+from ftops.planning.moves import recorded_addresses
 from ftops.planning.plan import NORMAL, Mode, Options
 from tests.explore import outside
 from tests.explore.edits import ADDRESSES, EDITS, pick
@@ -209,6 +210,15 @@ class Explore(RuleBasedStateMachine):
     @rule(which=NUMBER, fault=FAULTS)
     def destroy(self, which: int, fault: Fault) -> None:
         self.story.apply(self.clone(which), DESTROY, fault.anew())
+
+    @rule(which=NUMBER, number=NUMBER, before=THEN)
+    def forget(self, which: int, number: int, before: Fault | None) -> None:
+        clone = self.clone(which)
+        self.perhaps_apply(clone, before)
+        known = {a for a in recorded_addresses(clone.state) if a.kind == "evaluation"}
+        address = pick(sorted(known, key=lambda a: a.sort_key), number)
+        if address is not None:
+            self.story.forget(clone, address)
 
     @rule(which=NUMBER, refresh=st.booleans())
     def look(self, which: int, refresh: bool) -> None:

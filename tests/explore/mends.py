@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from ftops.config import accounts
 from ftops.core.resource_types import RESOURCE_TYPES
-from ftops.planning import plan_builder, planner
+from ftops.planning import moves, plan_builder, planner
 from ftops.planning.reconcile import reconcile
 from ftops.planning.reuse import Records, Want, reassignments
 from ftops.session import saved_plans
@@ -56,6 +56,10 @@ def _names_of(config: Any) -> dict[str, str]:
 
 def _nothing(*args: Any) -> None:
     return None
+
+
+def _none(*args: Any) -> list[str]:
+    return []
 
 
 def _of_the_newest_key(session: sessions.Session) -> str:
@@ -109,6 +113,9 @@ MENDS: Mapping[str, Mend] = {
         ((sessions.Session, "digest_key", property(_of_the_newest_key)),),
         frozenset({"paid_once"}),
         ("key", "reports"),
+    ),
+    "an interrupted evaluation isn't forgotten": Mend(
+        ((moves, "_temporary", _none),), frozenset({"nothing_lost"}), ("gate", "epochs", "prompts")
     ),
     "a renamed resource is moved": Mend(
         ((planner, "reassignments", _nothing_renamed),), frozenset({"paid_once"}), ("rename job", "epochs")

@@ -13,7 +13,7 @@ from ftops.planning.plan import NORMAL, Action, Mode, Options
 from tests.explore.cloud import Thing
 from tests.explore.edits import apply_edit
 from tests.explore.faults import Fault
-from tests.explore.invariants import INVARIANTS, is_missed
+from tests.explore.invariants import INVARIANTS, is_missed, lost
 from tests.explore.spec import Job, Serving, Spec
 from tests.explore.world import Clone, Run, World
 
@@ -99,6 +99,12 @@ class Story:
         if was_begun and run.begun:
             self.complain("applied_twice", ["a saved plan that was applied is applied again"])
         return run
+
+    def forget(self, clone: Clone, address: Address) -> None:
+        """`ftops state rm`, of an evaluation."""
+        error = self.world.forget(clone, address)
+        self.tell(f"{clone.folder.name}: state rm {address}: {error.summary if error else 'forgotten'}")
+        self.complain("nothing_lost", list(lost(self.world)))
 
     def another_clone(self, version: int) -> Clone:
         """A clone of the first folder, with the state that it had after one of its runs."""

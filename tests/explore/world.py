@@ -16,6 +16,7 @@ from ftops.config.graph import build
 from ftops.core.address import Address
 from ftops.core.errors import FtopsError
 from ftops.core.timestamps import iso_timestamp
+from ftops.planning.moves import remove
 from ftops.planning.plan import NORMAL, Mode, Options, Plan
 from ftops.planning.saved.plan_file import SavedPlan, parse_plan, plan_text
 from ftops.providers import Providers
@@ -281,6 +282,23 @@ class World:
 
         return self._command(clone, options, fault or Fault(), carry_out, wait, saved)
 
+    def forget(self, clone: Clone, address: Address) -> FtopsError | None:
+        """`ftops state rm`; the error if it is refused."""
+        try:
+            with self._open(clone, Fault()) as session, session.locked("state rm"):
+                session.record(remove(session.state, [address]))
+        except FtopsError as error:
+            return error
+        finally:
+            clone.read()
+        return None
+
+    def _open(self, clone: Clone, fault: Fault) -> Session:
+        config = to_config(clone.spec, clone.name, clone.folder)
+        store = KillableStore(clone.folder / "state", clone.name, "default", form(clone.spec), 2, fault=fault)
+        accounts = self.open_accounts(clone.spec.accounts)
+        return Session(config, build(config), store, accounts, clock=self.clock)
+
     def _command(
         self,
         clone: Clone,
@@ -311,13 +329,7 @@ class World:
         begin, first = len(self.cloud.log), len(self.cloud.questions)
         self.cloud.fault = fault
         try:
-            config = to_config(clone.spec, clone.name, clone.folder)
-            store = KillableStore(
-                clone.folder / "state", clone.name, "default", form(clone.spec), 2, fault=fault
-            )
-            accounts = self.open_accounts(clone.spec.accounts)
-            session = Session(config, build(config), store, accounts, clock=self.clock)
-            with session, session.locked("apply"):
+            with self._open(clone, fault) as session, session.locked("apply"):
                 if saved is None:
                     run.plan = session.plan(options, preflight=False)
                 else:

@@ -55,11 +55,19 @@ def mv(
 
 @click.command("rm")
 @click.argument("words", metavar="ADDRESS...", nargs=-1, shell_complete=ADDRESS.shell_complete)
+@click.option(
+    "--force", is_flag=True, help="Also forget interrupted evaluations; their temporary deployments are kept."
+)
 @dry_run_option
 @lock_option
 @spec_options
 def rm(
-    screen: Screen, words: tuple[str, ...], dry_run: bool, lock_timeout: float, spec: SpecArguments
+    screen: Screen,
+    words: tuple[str, ...],
+    force: bool,
+    dry_run: bool,
+    lock_timeout: float,
+    spec: SpecArguments,
 ) -> int:
     """Remove objects from the state. They are kept at the service, but no longer managed.
 
@@ -70,7 +78,7 @@ def rm(
     words, spec = _without_spec(words, spec)
     wanted = [ADDRESS.convert(word, None, None) for word in words]
     with Session.open(read_outline(spec)) as session, locked(screen, session, "state rm", lock_timeout):
-        entries = moves.remove(session.state, wanted)
+        entries = moves.remove(session.state, wanted, force=force)
         serial = session.state.serial if dry_run else session.record(entries).serial
     removed = sorted({str(entry.address) for entry in entries})
     verb = "Would forget" if dry_run else "Forgot"

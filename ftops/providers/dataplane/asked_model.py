@@ -185,11 +185,6 @@ def sku_of(deployment: Existing) -> Mapping[str, Json]:
     return _mapping((deployment.remote.inputs or {}).get("sku"))
 
 
-def prefix_of(token: str) -> str:
-    """What the names of the temporary deployments of an intent begin with."""
-    return f"{PREFIX}{token[-8:]}"
-
-
 def _record(remote: RemoteObject) -> ResourceState:
     """Of a temporary deployment, which no state has."""
     address = Address("deployment", "temporary")

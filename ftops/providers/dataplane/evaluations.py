@@ -22,14 +22,13 @@ from ftops.core.normal_form import model as spelled
 from ftops.core.project import project_root
 from ftops.evaluation.answers import Answer, Answers, Failure, Grades, Question
 from ftops.evaluation.asking import NOT_ASKED, Asked, Asker
-from ftops.evaluation.temporary import sku_for
+from ftops.evaluation.temporary import prefix_of, sku_for
 from ftops.providers.base import Existing, Progress, Request, Unfinished
 from ftops.providers.dataplane.asked_model import (
     LOOK_AGAIN,
     AskedModel,
     Deploys,
     model_of,
-    prefix_of,
     served_by,
     sku_of,
 )
