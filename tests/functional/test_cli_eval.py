@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import signal
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
-from tests.support.command import FTOPS, environment, quickstart, run
+from tests.support.command import FTOPS, environment, ftops, quickstart, run
 from tests.support.embedded import wait_until
 from tests.support.emulator_admin import Admin
 
@@ -36,26 +34,8 @@ def applied(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def folder(applied: Path) -> Iterator[Path]:
-    """Without answers and without faults."""
-    shutil.rmtree(applied / ".ftops" / "answers", ignore_errors=True)
-    admin = Admin(applied / ".ftops" / "emulator", lambda: run([*FTOPS, "plan"], applied))
-    admin.delete("faults")
-    admin.delete("log")
-    yield applied
-    admin.delete("faults")
-
-
-@pytest.fixture
-def admin(folder: Path) -> Admin:
-    return Admin(folder / ".ftops" / "emulator", lambda: run([*FTOPS, "plan"], folder))
-
-
 def evaluate(folder: Path, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-    done = run([*FTOPS, "eval", *words], folder)
-    assert done.returncode == code, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
-    return done
+    return ftops(folder, "eval", *words, code=code)
 
 
 def document(folder: Path, *words: str, code: int = 0) -> Any:

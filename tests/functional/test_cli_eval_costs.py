@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.support.command import FTOPS, ROOT, run
+from tests.support.command import FTOPS, ROOT, ftops, run
 from tests.support.emulator_admin import Admin
 
 SPEC = """\
@@ -45,16 +45,11 @@ def folder(applied: Path) -> Iterator[Path]:
     yield applied
     shutil.rmtree(applied / ".ftops" / "answers", ignore_errors=True)
     (applied / "ftops.catalog.yaml").unlink(missing_ok=True)
-    admin_of(applied).delete("log")
-
-
-def admin_of(folder: Path) -> Admin:
-    return Admin(folder / ".ftops" / "emulator", lambda: run([*FTOPS, "plan"], folder))
+    Admin.of(applied).delete("log")
 
 
 def evaluate(folder: Path, *words: str, code: int = 0) -> tuple[str, str]:
-    done = run([*FTOPS, "eval", *words], folder)
-    assert done.returncode == code, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
+    done = ftops(folder, "eval", *words, code=code)
     return done.stdout, done.stderr
 
 
@@ -131,7 +126,7 @@ def test_the_expected_cost_is_said_before_anything_is_sent(folder: Path) -> None
     words = ("--deployment", "mini", *OFFER)
     done = run([*FTOPS, "eval", *words], folder)  # nobody approves
     assert done.returncode == 1
-    assert admin_of(folder).count(CALLS) == 0
+    assert Admin.of(folder).count(CALLS) == 0
     assert "The emulator is free; the service would charge:" in done.stderr
     (tokens, spent) = re.findall(
         r"  mini: about ([\d,]+) tokens in: (\$[\d.]+), and \$0.6 per mill", done.stderr
@@ -164,7 +159,7 @@ def test_answers_that_reach_their_limit_are_a_class_of_their_own(folder: Path) -
 
 def test_the_rate_limits_of_deployments_are_kept(folder: Path) -> None:
     """Five requests in ten seconds of virtual time each, none of which is lost."""
-    admin = admin_of(folder)
+    admin = Admin.of(folder)
     admin.patch("settings", {"requests_per_unit": 1})
     admin.post("clock", {"rate": 60})
     found = json.loads(evaluate(folder, *BOTH, "-o", "json")[0])
@@ -177,7 +172,7 @@ def test_the_rate_limits_of_deployments_are_kept(folder: Path) -> None:
 
 
 def test_a_budget_stops_and_another_run_continues(folder: Path) -> None:
-    admin = admin_of(folder)
+    admin = Admin.of(folder)
     _, told = evaluate(folder, *BOTH, "--max-cost", "0.003", code=1)
     sent = admin.count(CALLS)
     assert 5 < sent < 35
@@ -199,7 +194,7 @@ def test_a_budget_needs_prices(folder: Path) -> None:
     _, told = evaluate(folder, *BOTH, "--max-cost", "1", code=1)
     assert "--max-cost can't be kept: the price of deployment nano isn't known" in told
     assert "no price of gpt-4.1-nano-2025-04-14 with the SKU Standard" in told
-    assert admin_of(folder).count(CALLS) == 0
+    assert Admin.of(folder).count(CALLS) == 0
     _, told = evaluate(folder, *BOTH)
     assert re.search(r"nano: about [\d,]+ tokens in: the price isn't known", told)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from html import escape
 from pathlib import Path
@@ -68,22 +67,6 @@ def applied(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = run([*FTOPS, "apply", "-y"], folder)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
-
-
-@pytest.fixture
-def folder(applied: Path) -> Iterator[Path]:
-    """Without answers and without faults."""
-    shutil.rmtree(applied / ".ftops" / "answers", ignore_errors=True)
-    admin = Admin(applied / ".ftops" / "emulator", lambda: run([*FTOPS, "plan"], applied))
-    admin.delete("faults")
-    admin.delete("log")
-    yield applied
-    admin.delete("faults")
-
-
-@pytest.fixture
-def admin(folder: Path) -> Admin:
-    return Admin(folder / ".ftops" / "emulator", lambda: run([*FTOPS, "plan"], folder))
 
 
 EVALUATION = """

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
-from tests.support.command import FTOPS, run
+from tests.support.command import ftops
 from tests.support.emulator_admin import Admin
 from tests.support.evaluations import rewritten, trained, written
 
@@ -39,18 +38,12 @@ def folder(applied: Path, tmp_path: Path) -> Iterator[Path]:
     shutil.copy(tmp_path / "prompts.json", applied)
 
 
-def ftops(folder: Path, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-    done = run([*FTOPS, *words], folder)
-    assert done.returncode == code, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
-    return done
-
-
 def answers(folder: Path) -> list[Path]:
     return sorted((folder / ".ftops" / "answers").glob("*.jsonl"))
 
 
 def test_the_last_result_is_shown_in_every_form(folder: Path, tmp_path: Path) -> None:
-    admin = Admin(folder / ".ftops" / "emulator", lambda: ftops(folder, "plan"))
+    admin = Admin.of(folder)
     asked = admin.count("/chat/completions")
     text = ftops(folder, "eval", EXAM).stdout
     assert "job.copilot" in text and "gpt-4.1-nano-2025-04-14" in text

@@ -12,19 +12,12 @@ from typing import Any
 
 import pytest
 
-from tests.support.command import FTOPS, run
+from tests.support.command import ftops, run
 from tests.support.generated import PHRASINGS, TOOLS, manifest, recording, write_spec
 
 PLAN = ("plan", "--offline")
 NO_COVERAGE = {"coverage": {"each_function": 0}}
 NOWHERE = "http://127.0.0.1:9"
-
-
-def ftops(folder: Path, *words: str, code: int = 0, **environ: str) -> subprocess.CompletedProcess[str]:
-    done = run([*FTOPS, *words], folder, environ)
-    assert done.returncode == code, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
-    assert "Traceback" not in done.stderr
-    return done
 
 
 def generate(folder: Path, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
@@ -205,7 +198,7 @@ def test_42_a_plan_with_a_recording_is_offline(tmp_path: Path) -> None:
     generate(write_spec(tmp_path))
     before = recording(tmp_path)
     for _ in range(2):
-        done = ftops(tmp_path, *PLAN, "--untrusted", https_proxy=NOWHERE, http_proxy=NOWHERE)
+        done = ftops(tmp_path, *PLAN, "--untrusted", environ={"https_proxy": NOWHERE, "http_proxy": NOWHERE})
         assert "dataset.train  will be created" in done.stdout
     assert recording(tmp_path) == before
 
@@ -351,7 +344,7 @@ def test_41_a_validator_that_hangs_is_ended_with_what_it_has_started(tmp_path: P
 
 def test_a_validator_sees_no_keys(tmp_path: Path) -> None:
     with_validator(tmp_path, "import os\nassert 'SOME_KEY' not in os.environ\n" + VALIDATOR)
-    ftops(tmp_path, "data", "generate", "--allow-validator", SOME_KEY="secret")
+    ftops(tmp_path, "data", "generate", "--allow-validator", environ={"SOME_KEY": "secret"})
 
 
 KILLED = """

@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.command import FTOPS, run
-from tests.support.evaluations import changed, rewritten, trained, written
+from tests.support.command import ftops
+from tests.support.evaluations import changed, outputs, rewritten, trained, written
 
 EVERY = "${job.copilot.checkpoint.*}"
-
-
-def ftops(folder: Path, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-    done = run([*FTOPS, *words], folder)
-    assert done.returncode == code, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
-    return done
-
-
-def outputs(folder: Path, address: str) -> Any:
-    shown = ftops(folder, "state", "show", address, "-o", "json").stdout
-    return json.loads(shown)["resource"]["outputs"]
 
 
 def picking(folder: Path, **inputs: Any) -> dict[str, Any]:

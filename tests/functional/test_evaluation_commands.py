@@ -3,25 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.contract.azure_cloud import BASE_MODEL, Cloud, running_cloud
-from tests.support.gated import ASKED, TUNED, Lab, actions, emptied, held
-
-
-@pytest.fixture(scope="module")
-def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    with running_cloud(tmp_path_factory.mktemp("account")) as cloud:
-        yield cloud
-
-
-@pytest.fixture
-def lab(account: Cloud, tmp_path: Path) -> Iterator[Lab]:
-    with emptied(account) as cloud:
-        yield Lab.make(tmp_path, cloud)
+from tests.support.gated import ASKED, TUNED, Lab, actions, held
 
 
 def test_target_includes_the_evaluation_and_exclude_what_waits_for_it(lab: Lab) -> None:

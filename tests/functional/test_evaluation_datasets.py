@@ -4,23 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
-from tests.support.command import FTOPS, ROOT, run
-from tests.support.evaluations import changed, rewritten, trained, written
-
-
-def ftops(folder: Path, *words: str, code: int = 0) -> subprocess.CompletedProcess[str]:
-    done = run([*FTOPS, *words], folder)
-    assert done.returncode == code, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
-    return done
-
-
-def outputs(folder: Path, address: str) -> Any:
-    shown = ftops(folder, "state", "show", address, "-o", "json").stdout
-    return json.loads(shown)["resource"]["outputs"]
+from tests.support.command import ROOT, ftops
+from tests.support.evaluations import changed, outputs, rewritten, trained, written
 
 
 def chat(question: str, answer: str) -> dict[str, Any]:

@@ -16,25 +16,13 @@ from typing import Any
 
 import pytest
 
-from tests.contract.azure_cloud import BASE_MODEL, Cloud, running_cloud, until
+from tests.contract.azure_cloud import BASE_MODEL, until
 from tests.support.command import FTOPS, ROOT, environment
-from tests.support.gated import ASKED, TUNED, WORDS, Lab, actions, emptied, held
+from tests.support.gated import ASKED, TUNED, WORDS, Lab, actions, held
 
 CHAT = "POST *chat/completions*"
 PUT = "PUT */deployments/ftops-eval-*"
 DELETE = "DELETE */deployments/ftops-eval-*"
-
-
-@pytest.fixture(scope="module")
-def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    with running_cloud(tmp_path_factory.mktemp("account")) as cloud:
-        yield cloud
-
-
-@pytest.fixture
-def lab(account: Cloud, tmp_path: Path) -> Iterator[Lab]:
-    with emptied(account) as cloud:
-        yield Lab.make(tmp_path, cloud)
 
 
 def trained(lab: Lab) -> None:

@@ -91,12 +91,6 @@ def until(condition: Callable[[], Any]) -> None:
         time.sleep(0.02)
 
 
-@pytest.fixture(scope="module")
-def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    with running_cloud(tmp_path_factory.mktemp("account")) as cloud:
-        yield cloud
-
-
 @pytest.fixture
 def scene(tmp_path: Path, account: Cloud) -> Iterator[Scene]:
     """The account is emptied afterwards."""

@@ -44,6 +44,16 @@ def run(
     )
 
 
+def ftops(
+    folder: Path, *words: str, code: int = 0, environ: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Runs ftops in a folder. Fails, with all that was printed, if the exit code is another one."""
+    done = run([*FTOPS, *words], folder, environ)
+    assert done.returncode == code, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
+    assert "Traceback" not in done.stderr
+    return done
+
+
 def quickstart(folder: Path) -> Path:
     """A copy of the quickstart in a folder outside of the checkout, so with a state of its own."""
     return shutil.copytree(ROOT / "specs" / "quickstart", folder / "quickstart")

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.support.command import FTOPS, run
+
 
 @dataclass(frozen=True)
 class Admin:
@@ -17,6 +19,11 @@ class Admin:
 
     folder: Path
     start: Callable[[], object]
+
+    @classmethod
+    def of(cls, folder: Path) -> Admin:
+        """Of the emulator that a spec in this folder uses if it names no other one."""
+        return cls(folder / ".ftops" / "emulator", lambda: run([*FTOPS, "plan"], folder))
 
     def get(self, path: str) -> Any:
         return self._send("GET", path)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.support.command import ROOT
+from tests.support.command import ROOT, ftops
 
 QUICKSTART = ROOT / "specs" / "quickstart"
 SPEC: Mapping[str, Any] = {
@@ -44,6 +44,12 @@ def changed(spec: Mapping[str, Any] = SPEC, **inputs: Any) -> dict[str, Any]:
     """With other inputs of its evaluation; None removes one."""
     exam = {**spec["evaluations"]["exam"], **inputs}
     return {**spec, "evaluations": {"exam": {k: v for k, v in exam.items() if v is not None}}}
+
+
+def outputs(folder: Path, address: str) -> Any:
+    """The recorded attributes of a resource."""
+    shown = ftops(folder, "state", "show", address, "-o", "json").stdout
+    return json.loads(shown)["resource"]["outputs"]
 
 
 def trained(folder: Path, spec: Mapping[str, Any] = SPEC) -> dict[str, Any]:
