@@ -81,6 +81,13 @@ class ChangeSkipped(ActionEvent, frozen=True):
     because: str
 
 
+class PlacesAwaited(Event, frozen=True):
+    """How many objects of a kind could be created if their accounts had room for them."""
+
+    kind: str
+    count: int
+
+
 class StopRequested(Event, frozen=True):
     """Nothing new is started from here on."""
 
@@ -107,6 +114,8 @@ class RunFinished(Event, frozen=True):
     """Settings that were recorded; nothing changes at the service by that."""
     held: int = 0
     """What a gate kept from being made."""
+    waiting: int = 0
+    """What wasn't created yet, because its account had no room for it."""
 
 
 def to_json(event: Event) -> dict[str, Json]:

@@ -12,12 +12,12 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from ftops.applying import events
-from ftops.applying.provider_calls import PollResult, ProviderCalls, Step
+from ftops.applying.provider_calls import PollResult, ProviderCalls, Room, Step
 from ftops.core.address import Address
 from ftops.core.dag_executor import NodeResult, Outcome, Requeue
-from ftops.core.errors import FtopsError, GateHeld, Permanent, Temporary
+from ftops.core.errors import FtopsError, GateHeld, NoRoom, Permanent, Temporary
 from ftops.core.resource_types import RESOURCE_TYPES
-from ftops.core.retry import of_changes
+from ftops.core.retry import of_changes, of_places
 from ftops.core.timestamps import iso_timestamp
 from ftops.planning.plan import Action, Change, Held, Plan
 from ftops.providers.base import Progress, Unfinished, timeout, visible_after
@@ -71,6 +71,7 @@ class EventEmitter(Struct, frozen=True):
             moved=len(plan.moves),
             settings=len(part.settings),
             held=len(plan.held) + count(NodeResult.HELD),
+            waiting=count(NodeResult.WAITING),
             **{Action(name).done: number for name, number in part.summary.items()},
         )
 
@@ -130,6 +131,9 @@ class OutcomeHandler(Struct, frozen=True):
     def _outcome(self, step: Step, result: object, entries: list[Entry]) -> Outcome:
         if isinstance(result, Unfinished):
             return self._unfinished(step, result)
+        if isinstance(result, Room):
+            step.has_place = result.left > 0
+            return Requeue(0.0, holds_concurrency_key=True) if step.has_place else self._no_room(step)
         handle = self._failed if isinstance(result, Exception) else self._succeeded
         return handle(step, self._cleaned(result), entries)
 
@@ -148,6 +152,16 @@ class OutcomeHandler(Struct, frozen=True):
         step.attempts = 0 if result.is_progress else step.attempts
         self.reporter.progress(step, result.said)
         return Requeue(result.seconds, holds_concurrency_key=result.holds_concurrency_key)
+
+    def _no_room(self, step: Step, retry_after: float | None = None) -> Outcome:
+        """The next look is at the step that comes first by then."""
+        if not self.wait:
+            self.calls.full.add(str(self.calls.queue(step.change)))
+            return NodeResult.WAITING
+        step.refusals += 1
+        wait = of_places(self.retry_base).wait(step.refusals, retry_after)
+        assert wait is not None  # noqa: S101 - it never gives up
+        return Requeue(wait, holds_concurrency_key=True, lines_up=True)
 
     def _succeeded(self, step: Step, result: object, entries: list[Entry]) -> Outcome:
         step.attempts = 0
@@ -235,6 +249,11 @@ class OutcomeHandler(Struct, frozen=True):
             self.held.append(Held(step.change.address, error.reasons))
             self.reporter.step(events.ChangeHeld, step, error.detail, error.hint)
             return NodeResult.HELD
+        if isinstance(error, NoRoom) and not step.effect_unknown:
+            step.has_place = False
+            if not self.wait:
+                self._add(entries, Failed(step.change.address, error.summary))
+            return self._no_room(step, error.retry_after)
         if isinstance(error, Temporary):
             wait = of_changes(self.retry_base).wait(step.attempts + 1, error.retry_after)
             if wait is not None:

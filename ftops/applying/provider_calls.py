@@ -28,10 +28,12 @@ from ftops.planning.plan import Action, Change
 from ftops.providers.base import (
     Progress,
     Provider,
+    Queues,
     ReportsProgress,
     Request,
     Unfinished,
     no_answers,
+    own_limit,
     visible_after,
 )
 from ftops.providers.visibility import LOOK_AGAIN
@@ -65,6 +67,8 @@ class Context(Struct, frozen=True):
     """The account of each provider."""
     kept_answers: Callable[[str], KeptAnswers] = no_answers
     """The kept answers of a model, by its identity."""
+    limit: Callable[[str, str], int | None] = lambda provider, name: None
+    """A limit of a provider's account, by name, if the provider doesn't know it itself."""
     check: Callable[[], None] = lambda: None
     """Called by a worker right before a call that could change something: raises if the lock was lost."""
 
@@ -77,6 +81,10 @@ class Step(Struct):
     announced: bool = False
     held: bool = False
     """A gate doesn't let it begin."""
+    has_place: bool = False
+    """There was room for its object in the queue of the account when that was looked at last."""
+    refusals: int = 0
+    """How often there was none."""
     recorded: bool = False
     waiting: bool = False
     waiting_since: float | None = None
@@ -93,6 +101,12 @@ class Step(Struct):
     """When its progress was last shown."""
 
 
+class Room(Struct, frozen=True):
+    """How many more objects the queue of an account takes."""
+
+    left: int
+
+
 class PollResult(Struct, frozen=True):
     """The result of a read of a pending object."""
 
@@ -107,18 +121,45 @@ class ProviderCalls(Struct, frozen=True):
     live: LiveState
     context: Context
     say: Callable[[str, Progress], None]
+    full: set[str] = field(default_factory=set)
+    """Queues of accounts that aren't looked at again, because the run doesn't wait."""
 
     def next(self, step: Step) -> Call:
         """The next call of a step; one that raises if the request can't be built."""
         provider = self.context.providers(step.change.provider)
         if step.waiting:
             return self._look(step, provider)
+        queue = None if step.has_place else self.queue(step.change)
+        if queue is not None:
+            return self._find_place(step, queue)
         try:
             self._check_gates(step)
             return _CALLS[step.change.action](self, step, provider)
         except (Permanent, GateHeld) as error:
             step.held = isinstance(error, GateHeld)
             return partial(_raise, error)
+
+    def queue(self, change: Change) -> str | None:
+        """The queue of an account in which the object of a step will wait; None if it has no limit. Objects
+        are created one after the other there, each if there is room."""
+        name, provider = kind_of(change.address).queue, self.context.providers(change.provider)
+        if not name or _CALLS[change.action] is not ProviderCalls._create or not isinstance(provider, Queues):
+            return None
+        account = self.context.accounts.get(change.provider, change.provider)
+        return None if self._queue_limit(change) is None else f"{account}/{name}"
+
+    def _queue_limit(self, change: Change) -> int | None:
+        name, provider = kind_of(change.address).queue, self.context.providers(change.provider)
+        own = own_limit(provider, name)
+        return self.context.limit(change.provider, name) if own is None else own
+
+    def _find_place(self, step: Step, queue: str) -> Call:
+        change, provider = step.change, self.context.providers(step.change.provider)
+        limit = self._queue_limit(change)
+        assert isinstance(provider, Queues) and limit is not None  # noqa: S101 - there is a queue
+        if queue in self.full:
+            return lambda: Room(0)
+        return lambda: Room(limit - provider.queued(change.address.kind))
 
     def _check_gates(self, step: Step) -> None:
         """Raises GateHeld if an evaluation doesn't let the step be made."""

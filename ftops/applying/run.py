@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from ftops.applying import events
 from ftops.applying.outcomes import EventEmitter, Failure, OutcomeHandler
-from ftops.applying.provider_calls import Context, ProviderCalls, Step
+from ftops.applying.provider_calls import Context, ProviderCalls, Room, Step
 from ftops.config.outputs import OutputValue
 from ftops.core.address import encode, references
 from ftops.core.dag_executor import Call, DagExecutor, Executor, Inline, NodeResult, Outcome, Threads
@@ -60,6 +60,8 @@ class Apply:
         # Calls that take no time need no thread.
         local = all_instant(context.providers, plan.providers_of())
         pool: Executor = Inline() if local else Threads(settings.parallelism)
+        self._awaited: dict[str, int] = {}
+        """By kind, the number of steps that wait for room, as last told."""
         self._executor = DagExecutor(waits, self, pool, context.clock, settings.parallelism)
         self._calls = ProviderCalls(self._live, context, self._executor.say)
         clean = redaction(context.secrets)
@@ -110,14 +112,19 @@ class Apply:
     def outcomes(self, results: Collection[tuple[str, object]]) -> Iterable[tuple[str, Outcome]]:
         entries: list[Entry] = []
         try:
-            return self._outcomes.of_results(self._steps, results, entries)
+            outcomes = self._outcomes.of_results(self._steps, results, entries)
         finally:
             if entries:
                 self._journal.append(entries)
+        for node, result in results:
+            if isinstance(result, Room) and self._settings.wait:
+                self._tell_awaited(self._steps[node].change.address.kind, is_full=result.left <= 0)
+        return outcomes
 
     def concurrency_key(self, node: str) -> str | None:
-        step = self._steps[node]
-        return self._context.providers(step.change.provider).concurrency_key(step.change.address)
+        change = self._steps[node].change
+        own = self._context.providers(change.provider).concurrency_key(change.address)
+        return self._calls.queue(change) if own is None else own
 
     def notice(self, node: str, note: object) -> None:
         self._reporter.noticed(self._steps[node], note)
@@ -128,9 +135,25 @@ class Apply:
     def skipped(self, node: str, because: str) -> None:
         self._reporter.step(events.ChangeSkipped, self._steps[node], because)
 
+    def _tell_awaited(self, kind: str, *, is_full: bool) -> None:
+        """How many steps wait for room, if that has changed."""
+        steps = (step for step in self._steps.values() if step.change.address.kind == kind)
+        count = sum(map(self._awaits_room, steps))
+        if count != self._awaited.get(kind, 0) and (is_full or not count):
+            self._awaited[kind] = count
+            self._reporter.emit(events.PlacesAwaited, kind, count)
+
+    def _awaits_room(self, step: Step) -> bool:
+        """Whether room in its account is all that a step waits for."""
+        fates, change = self._executor.fates, step.change
+        if step.has_place or change.step in fates or self._calls.queue(change) is None:
+            return False
+        return all(fates.get(w) is NodeResult.DONE for w in change.waits_for if w in self._steps)
+
     def _call(self, step: Step) -> Call:
         call = self._calls.next(step)
-        if step.started is None and not step.held:
+        is_looking = not step.has_place and self._calls.queue(step.change) is not None
+        if step.started is None and not (step.held or is_looking):
             step.started = self._context.clock.now()
             self._reporter.step(events.ChangeStarted, step)
         return call
@@ -149,7 +172,7 @@ class Apply:
             return "failed"
         if NodeResult.HELD in found or self._plan.held:
             return "held"
-        return "in-progress" if NodeResult.LEFT in found else "done"
+        return "in-progress" if found & {NodeResult.LEFT, NodeResult.WAITING} else "done"
 
     def _write(self, entries: Collection[Entry]) -> None:
         for entry in entries:

@@ -8,6 +8,7 @@ from datetime import date
 from msgspec import Struct, field
 
 from ftops.core.model_names import base_of
+from ftops.core.provider_types import ProviderType
 
 
 class TokenPrices(Struct, frozen=True):
@@ -73,6 +74,10 @@ class Catalog(Struct, frozen=True):
     def of_platform(self) -> Catalog:
         """The catalogue of the OpenAI platform."""
         return Catalog(self.on_platform, encodings=self.encodings)
+
+    def of(self, service: ProviderType) -> Catalog:
+        """The catalogue of a type of provider."""
+        return self.of_platform if service.platform_catalog else self
 
     def find(self, name: str, version: str = "") -> CatalogModel | None:
         """A model by id, or by name and version; by name only if one version is known."""

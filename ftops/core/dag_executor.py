@@ -2,7 +2,7 @@
 
 A node takes one or more turns. A turn is a short call on an executor, and its outcome is done, failed, or
 requeue. A node that waits for its next turn takes no slot. Nodes with the same concurrency key run one at a
-time; a node that waits may hold its key or release it.
+time, those that are ready in the order of the mapping; a node that waits may hold its key or release it.
 
 The thread that calls `run` makes all decisions: it calls `begin` and `outcomes` with all nodes at hand, so
 that a journal can be written in batches.
@@ -30,10 +30,11 @@ K = TypeVar("K", bound=Hashable)
 
 class NodeResult(Enum):
     """How a node ended. LEFT: in progress at the service, not waited for. HELD: a condition for it isn't
-    fulfilled. SKIPPED: a dependency failed, or was left or held."""
+    fulfilled. WAITING: there was no room for it yet. SKIPPED: a dependency failed, or was left or held."""
 
     DONE = "done"
     HELD = "held"
+    WAITING = "waiting"
     FAILED = "failed"
     LEFT = "left"
     SKIPPED = "skipped"
@@ -42,11 +43,13 @@ class NodeResult(Enum):
 
 class Requeue(Struct, frozen=True):
     """Another turn after `delay` seconds. `waiting`: it is in progress at the service, so a run that stops
-    can leave it."""
+    can leave it. `lines_up`: it holds its concurrency key during the delay, and then the first of those that
+    want the key has the turn, which may be another node."""
 
     delay: float
     holds_concurrency_key: bool = False
     waiting: bool = False
+    lines_up: bool = False
 
 
 Outcome = NodeResult | Requeue
@@ -110,8 +113,11 @@ class DagExecutor(Struct, Generic[K]):
     _followers: dict[K, list[K]] = field(default_factory=dict)
     _ready: deque[K] = field(default_factory=deque)
     _timers: list[tuple[float, int, K]] = field(default_factory=list)
+    _rank: dict[K, int] = field(default_factory=dict)
     _holders: dict[str, K] = field(default_factory=dict)
-    _queues: dict[str, deque[K]] = field(default_factory=dict)
+    _lines: dict[str, list[tuple[int, K]]] = field(default_factory=dict)
+    """By key, a heap of the nodes that want it."""
+    _lining_up: set[K] = field(default_factory=set)
     _waiting: set[K] = field(default_factory=set)
     _running: int = 0
     _ticket: int = 0
@@ -122,7 +128,8 @@ class DagExecutor(Struct, Generic[K]):
         self._progress = sorter(self.waits_for)
         self._progress.prepare()
         self._followers = reverse(self.waits_for)
-        self._ready.extend(self._progress.get_ready())
+        self._rank = {node: number for number, node in enumerate(self.waits_for)}
+        self._make_ready(self._progress.get_ready())
         while self._unfinished():
             self._announce_stop()
             self._start()
@@ -162,11 +169,9 @@ class DagExecutor(Struct, Generic[K]):
         if self.stopping:
             return
         self._wake()
-        chosen: list[K] = []
-        while self._ready and self._running + len(chosen) < self.slots:
-            node = self._ready.popleft()
-            if self._take_key(node):
-                chosen.append(node)
+        self._hand_out_keys()
+        room = min(len(self._ready), self.slots - self._running)
+        chosen = [self._ready.popleft() for _ in range(room)]
         if not chosen:
             return
         self._running += len(chosen)
@@ -177,27 +182,34 @@ class DagExecutor(Struct, Generic[K]):
     def _wake(self) -> None:
         now = self.clock.now()
         while self._timers and self._timers[0][0] <= now:
-            self._ready.append(heappop(self._timers)[2])
+            node = heappop(self._timers)[2]
+            if node in self._lining_up:
+                self._lining_up.discard(node)
+                self._release_key(node)
+            self._make_ready([node])
 
-    def _take_key(self, node: K) -> bool:
-        key = self.work.concurrency_key(node)
-        if key is None:
-            return True
-        if node in self._waiting and self._holders.get(key) != node:
-            return True  # it has released its key, and only reads
-        if self._holders.setdefault(key, node) == node:
-            return True
-        self._queues.setdefault(key, deque()).append(node)
-        return False
+    def _make_ready(self, nodes: Iterable[K]) -> None:
+        """Those that want a concurrency key line up for it."""
+        for node in nodes:
+            key = self.work.concurrency_key(node)
+            # One that waits for the service and has released its key only reads.
+            if key is None or self._holders.get(key) == node or node in self._waiting:
+                self._ready.append(node)
+            else:
+                heappush(self._lines.setdefault(key, []), (self._rank[node], node))
+
+    def _hand_out_keys(self) -> None:
+        for key in [key for key in self._lines if key not in self._holders]:
+            _, node = heappop(self._lines[key])
+            if not self._lines[key]:
+                del self._lines[key]
+            self._holders[key] = node
+            self._ready.appendleft(node)
 
     def _release_key(self, node: K) -> None:
         key = self.work.concurrency_key(node)
-        if key is None or self._holders.get(key) != node:
-            return
-        del self._holders[key]
-        queue = self._queues.get(key)
-        if queue:
-            self._ready.appendleft(queue.popleft())
+        if key is not None and self._holders.get(key) == node:
+            del self._holders[key]
 
     def _collect(self, delivery: Delivery | None) -> None:
         results: list[tuple[K, object]] = []
@@ -215,7 +227,9 @@ class DagExecutor(Struct, Generic[K]):
 
     def _apply(self, node: K, verdict: Outcome) -> None:
         if isinstance(verdict, Requeue):
-            if not verdict.holds_concurrency_key:
+            if verdict.lines_up:
+                self._lining_up.add(node)
+            elif not verdict.holds_concurrency_key:
                 self._release_key(node)
             if verdict.waiting:
                 self._waiting.add(node)
@@ -226,7 +240,7 @@ class DagExecutor(Struct, Generic[K]):
         self.fates[node] = verdict
         if verdict is NodeResult.DONE:
             self._progress.done(node)
-            self._ready.extend(self._progress.get_ready())
+            self._make_ready(self._progress.get_ready())
         else:
             for follower in self._followers.get(node, ()):
                 self._skip(follower, node)

@@ -8,6 +8,7 @@ FtopsError                exit 1
 │   └── StateLocked       another run has locked it
 └── ProviderError         what a provider may raise; it must not raise anything else
     ├── Temporary         a retry may succeed
+    │   └── NoRoom        it will, when other objects of the account have ended
     └── Permanent         a retry would fail in the same way
 """
 
@@ -157,6 +158,11 @@ class Temporary(ProviderError):
     def is_busy(self) -> bool:
         """Whether the service asks for fewer requests: others should wait as well."""
         return self.status == _TOO_MANY_REQUESTS or self.retry_after is not None
+
+
+class NoRoom(Temporary):
+    """The account has no room for another object of the kind until some of those in it have ended. Nothing
+    was created."""
 
 
 class Permanent(ProviderError):

@@ -97,6 +97,8 @@ class ResourceType(Struct, frozen=True, dict=True):
     """Seconds that a step waits for a pending object, if the provider isn't configured otherwise."""
     waits_for: str = ""
     """What it waits for, in the documentation of `timeouts`."""
+    queue: str = ""
+    """The limit of an account for the number of such objects that wait until it works on them."""
     limit: str = ""
     """The limit of an account for the number of such objects (docs/catalog.md)."""
     below_limit: str = ""
@@ -248,6 +250,7 @@ RESOURCE_TYPES: dict[str, ResourceType] = {
             is_same_object="ftops.planning.adoption:is_same_job",
             long_running=True,
             waits_for="for a job, including its time in the queue",
+            queue="queued_jobs",
             limit="jobs",
             below_limit="delete jobs that have ended",
             usual_inputs={"method": "supervised", "training_type": "standard"},

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+
 from msgspec import Struct
+
+_DOUBLINGS = 30
+"""More would be no number that a float can hold."""
 
 
 class Backoff(Struct, frozen=True):
@@ -20,12 +25,17 @@ class Backoff(Struct, frozen=True):
             return None
         if retry_after is not None:
             return min(retry_after, self.longest_named)
-        return min(self.base * 2.0 ** (failures - 1), self.longest)
+        return min(self.base * 2.0 ** min(failures - 1, _DOUBLINGS), self.longest)
 
 
 def of_changes(base: float) -> Backoff:
     """About seven minutes, or more if the service gives a time: a run that stops halfway costs more."""
     return Backoff(base, tries=12, longest_named=300.0)
+
+
+def of_places(base: float) -> Backoff:
+    """Until there is room, which may take days."""
+    return Backoff(base, tries=sys.maxsize)
 
 
 def of_reads(base: float) -> Backoff:

@@ -11,6 +11,13 @@ from enum import StrEnum
 
 from msgspec import Struct, field
 
+RUNNING_LIMITS: Mapping[str, str] = {
+    "standard": "running_jobs",
+    "global_standard": "running_global_jobs",
+    "developer": "running_developer_jobs",
+}
+"""Training types → the limits for jobs that run at a time."""
+
 
 class Reach(StrEnum):
     """How far a request to a service came."""
@@ -77,7 +84,7 @@ class AccountFacts(Struct, frozen=True):
     """One account as it is now.
 
     `limits` and `counts` have the names of limits in the catalogue: files, file_bytes,
-    total_file_bytes, jobs, running_jobs, running_global_jobs, queued_jobs.
+    total_file_bytes, jobs, running_jobs, running_global_jobs, running_developer_jobs, queued_jobs.
     """
 
     name: str = ""

@@ -152,6 +152,14 @@ class Discovers(Protocol):
 
 
 @runtime_checkable
+class Queues(Protocol):
+    """A provider whose service lets only so many objects of a kind wait until it works on them."""
+
+    def queued(self, kind: str) -> int:
+        """How many objects of the account wait now, whoever created them. Raises ProviderError."""
+
+
+@runtime_checkable
 class Explains(Protocol):
     """A provider that may know why an object doesn't exist any more."""
 
@@ -172,6 +180,12 @@ def timeout(provider: Provider, kind: str) -> float:
     of a provider; no limit for other kinds."""
     limits: Mapping[str, float] = getattr(provider, "timeouts", {})
     return limits.get(kind, inf)
+
+
+def own_limit(provider: Provider, name: str) -> int | None:
+    """A limit that the provider itself knows: by name (docs/catalog.md) in its attribute `limits`."""
+    limits: Mapping[str, int] = getattr(provider, "limits", {})
+    return limits.get(name)
 
 
 class Unfinished(Exception):

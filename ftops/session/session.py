@@ -21,14 +21,15 @@ from ftops.config.outputs import OutputValue, evaluate
 from ftops.core.address import Address, decode
 from ftops.core.dag_executor import Clock, RealTime
 from ftops.core.errors import Blocked, Diagnostic, StateError, UsageError
+from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.core.resource_types import kind_of
 from ftops.core.timestamps import iso_timestamp
 from ftops.planning.desired import Resolver
 from ftops.planning.moves import Replacement, located, nothing_recorded, replace_provider
-from ftops.planning.plan import NORMAL, Mode, Options, Plan
+from ftops.planning.plan import MAKING, NORMAL, Mode, Options, Plan
 from ftops.planning.plan_builder import PlanBuilder
 from ftops.providers import Providers
-from ftops.providers.base import Connects
+from ftops.providers.base import Connects, Queues
 from ftops.state.backends.base import AT_ONCE, Elsewhere, Hold, Journal, LockInfo, Store, Waiting, lock_info
 from ftops.state.backends.factory import (
     check_location,
@@ -220,6 +221,7 @@ class Session(Struct):
             new_token=lambda: new_token(state.lineage),
             accounts=accounts_of(self.config),
             kept_answers=keeper,
+            limit=self._limits(made),
             check=check,
         )
 
@@ -241,6 +243,18 @@ class Session(Struct):
         self._state = report.state
         check()
         return report
+
+    def _limits(self, made: Plan) -> Callable[[str, str], int | None]:
+        """The limits of accounts in the catalogue, which is read if the plan is about a service that has
+        queues. Raises SpecError if it can't be read."""
+        queues = [name for name in made.providers_of(MAKING) if isinstance(self.providers(name), Queues)]
+        if not queues:
+            return lambda provider, name: None
+        from ftops import catalog
+
+        known = catalog.load(self.config.project, os.environ)
+        services = {name: PROVIDER_TYPES[self.config.providers[name].type] for name in queues}
+        return lambda provider, name: known.of(services[provider]).limits.get(name)
 
     def record(self, entries: Iterable[Entry]) -> State:
         """Records these entries, and returns the state after them. Only within `locked`."""

@@ -18,7 +18,7 @@ from rich.text import Text
 from ftops.applying import events
 from ftops.planning.plan import Action
 from ftops.views.paint import PLAIN, Painter, clean
-from ftops.views.progress import final_line, name_of, stop_text
+from ftops.views.progress import awaited_text, final_line, name_of, stop_text
 from ftops.views.values import duration
 
 _BAR = 16
@@ -51,6 +51,7 @@ class LiveView:
         self._console = console or Console(no_color=not paint.on, highlight=False, soft_wrap=False)
         self._rows: dict[str, _Row] = {}
         self._note = ""
+        self._awaited = ""
         self._live = Live(self, console=self._console, refresh_per_second=8, transient=True)
 
     def __enter__(self) -> LiveView:
@@ -68,6 +69,8 @@ class LiveView:
             case events.ChangeProgress():
                 if row := self._rows.get(event.step):
                     row.message, row.percent = event.message, event.percent
+            case events.PlacesAwaited():
+                self._awaited = awaited_text(event)
             case events.StopRequested():
                 self._note = stop_text(event.running)
             case events.ChangeFinished() | events.ChangeFailed() | events.ChangeHeld() | events.ChangeLeft():
@@ -90,5 +93,5 @@ class LiveView:
         for row in rows[:room]:
             table.add_row(*row.cells())
         notes = [f"   and {len(rows) - room} more"] if len(rows) > room else []
-        notes += [self._note] if self._note else []
+        notes += [note for note in (self._awaited, self._note) if note]
         return Group(table, *(Text(note, style="yellow") for note in notes))

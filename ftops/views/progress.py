@@ -47,6 +47,8 @@ class Lines:
                 return f"{name_of(event, self._paint)}: {text} ({duration(event.elapsed)})"
             case events.StopRequested(running=running):
                 return stop_text(running)
+            case events.PlacesAwaited():
+                return awaited_text(event) or None
             case _:
                 return final_line(event, self._paint, self._title)
 
@@ -110,6 +112,7 @@ def result_line(event: events.RunFinished, paint: Painter, title: str) -> str:
     counts = {name: getattr(event, name) for name in (*(action.done for action in Action), "moved")} | {
         "setting recorded" if event.settings == 1 else "settings recorded": event.settings,
         "held": event.held,
+        "waiting for a place": event.waiting,
         "failed": event.failed,
         "not done": event.skipped,
     }
@@ -126,6 +129,12 @@ def stop_text(running: int) -> str:
         f"Stopping: nothing new is started, waiting for {plural(running, 'call')} in progress. "
         "Interrupt again to stop immediately; nothing is lost."
     )
+
+
+def awaited_text(event: events.PlacesAwaited) -> str:
+    """`77 jobs wait for a place`; empty if none does any more."""
+    verb = "waits" if event.count == 1 else "wait"
+    return f"{plural(event.count, event.kind)} {verb} for a place" if event.count else ""
 
 
 def draw_left(steps: Mapping[str, str], again: str, *, is_known: bool = True) -> str:

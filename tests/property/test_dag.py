@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ftops.core.dag import find_cycle, sort
-from ftops.core.dag_executor import Call, DagExecutor, Inline, NodeResult, Outcome, RealTime
+from ftops.core.dag_executor import Call, DagExecutor, Inline, NodeResult, Outcome, RealTime, Requeue
+from tests.support.cloud import VirtualTime
 
 NODES = st.integers(0, 11)
 GRAPHS = st.dictionaries(NODES, st.lists(NODES, max_size=4), max_size=12)
@@ -91,3 +93,51 @@ def test_the_executor_takes_nodes_as_they_become_free(
     assert work.begun == queue
     ends = {n: NodeResult.DONE if n in done else NodeResult.FAILED for n in queue}
     assert fates == {node: ends.get(node, NodeResult.SKIPPED) for node in graph}
+
+
+class InLine(Recording):
+    """Work on nodes of one key, each of which has to be tried a number of times, at the next of which another
+    may have its turn."""
+
+    def __init__(self, tries: Mapping[int, int], lines_up: bool) -> None:
+        super().__init__(())
+        self.left = dict(tries)
+        self.done: set[int] = set()
+        self._lines_up = lines_up
+
+    def concurrency_key(self, node: int) -> str | None:
+        return None if node % 3 == 0 else "key"
+
+    def outcomes(self, results: Collection[tuple[int, object]]) -> Iterable[tuple[int, Outcome]]:
+        for node, _ in results:
+            if self.left.get(node, 0):
+                self.left[node] -= 1
+                yield node, Requeue(1.0, holds_concurrency_key=True, lines_up=self._lines_up)
+            else:
+                self.done.add(node)
+                yield node, NodeResult.DONE
+
+
+@pytest.mark.parametrize("lines_up", [True, False])
+@given(graph=GRAPHS, tries=st.dictionaries(NODES, st.integers(1, 3)), slots=st.sampled_from([1, 10]))
+def test_nodes_of_one_key_have_their_turns_in_order(
+    lines_up: bool, graph: dict[int, list[int]], tries: dict[int, int], slots: int
+) -> None:
+    """The first of those that are ready; while it only holds its key, none overtakes it."""
+    graph = {node: [w for w in graph[node] if w < node and w in graph] for node in sorted(graph)}
+
+    class Checked(InLine):
+        def begin(self, nodes: Collection[int]) -> Iterable[tuple[int, Call]]:
+            keyed = [node for node in nodes if self.concurrency_key(node)]
+            assert len(keyed) <= 1
+            for node in keyed:
+                is_again = bool(self.begun) and self.left.get(node, 0) < tries.get(node, 0)
+                ready = [n for n in graph if n not in self.done and self.done.issuperset(graph[n])]
+                first = min(n for n in ready if self.concurrency_key(n))
+                assert node == first or (is_again and not lines_up)
+            return super().begin(nodes)
+
+    work = Checked(tries, lines_up)
+    fates = DagExecutor(graph, work, Inline(), VirtualTime(), slots).run()
+    assert set(fates.values()) <= {NodeResult.DONE}
+    assert work.done == graph.keys()

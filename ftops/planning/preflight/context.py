@@ -83,8 +83,7 @@ class Situation:
 
     def catalog_of(self, provider: str) -> Catalog:
         """The catalogue of the account's service."""
-        service = PROVIDER_TYPES[self.accounts[provider].service]
-        return self.catalog.of_platform if service.platform_catalog else self.catalog
+        return self.catalog.of(PROVIDER_TYPES[self.accounts[provider].service])
 
     def limit(self, provider: str, name: str) -> int | None:
         """A limit of the account; if it doesn't report one, the catalogue's."""

@@ -15,7 +15,7 @@ from ftops.planning.plan import Action, Change
 from ftops.planning.preflight.context import MAKES, Situation, find, text
 from ftops.planning.preflight.shortage import Order, Shortage, Take, shortage
 from ftops.planning.preflight.temporary import Briefly, temporary
-from ftops.providers.account_facts import OfferedModel, Usage
+from ftops.providers.account_facts import RUNNING_LIMITS, OfferedModel, Usage
 
 SLOTS = "OpenAI.FineTuned.Deployments"
 _HINT = (
@@ -179,11 +179,6 @@ def _report(situation: Situation, usage: Usage, found: Shortage, what: str, hint
 
 
 _MEGABYTE = 1_000_000
-_RUNNING_LIMITS: Mapping[str, str] = {
-    "standard": "running_jobs",
-    "global_standard": "running_global_jobs",
-    "developer": "running_developer_jobs",
-}
 
 
 def numbers(situation: Situation) -> Iterator[Diagnostic]:
@@ -245,42 +240,71 @@ def all_file_sizes(situation: Situation) -> Iterator[Diagnostic]:
 
 
 def running_jobs(situation: Situation) -> Iterator[Diagnostic]:
-    """Jobs beyond the number that run at once are queued; beyond the length of the queue they are refused."""
-    for provider, facts in situation.accounts.items():
-        running = facts.counts.get("running_jobs")
-        if running is None:
-            continue
-        jobs = situation.concerned(lambda kind: kind.trains, provider=provider)
-        new = {c.address: text(c.after, "training_type") or "standard" for c in jobs}
-        waiting = facts.counts.get("queued_jobs", 0)
-        yield from _queue(situation, provider, new, running, waiting)
-        at_once, queued = situation.limit(provider, "running_jobs"), situation.limit(provider, "queued_jobs")
-        if not new or at_once is None or queued is None:
-            continue
-        room = at_once + queued - running - waiting
-        if len(new) > room:
-            yield situation.warning(
-                list(new)[max(room, 0)],
-                "the job queue of the account will be full",
-                f"{running + waiting} jobs are running or queued, and the plan adds {len(new)}. At most "
-                f"{at_once} run and {queued} are queued.",
-                "apply the jobs in several steps (--target), or cancel jobs that aren't needed",
-            )
+    """Jobs beyond the number that run at once are queued; apply holds those back that the queue doesn't take
+    yet."""
+    for provider in situation.accounts:
+        new: dict[str, list[Address]] = {}
+        for job in situation.concerned(lambda kind: kind.trains, provider=provider):
+            new.setdefault(text(job.after, "training_type") or "standard", []).append(job.address)
+        load = _load(situation, provider, new)
+        if load is not None:
+            yield from _held_back(situation, load, new) if load.held_back else _queued(situation, load, new)
 
 
-def _queue(
-    situation: Situation, provider: str, new: Mapping[Address, str], running: int, waiting: int
-) -> Iterator[Diagnostic]:
-    for kind, name in _RUNNING_LIMITS.items():
-        limit = situation.limit(provider, name)
-        own = [address for address, training_type in new.items() if training_type == kind]
-        if not own or limit is None or running + waiting + len(own) <= limit:
+class Load(NamedTuple):
+    """The jobs of an account, by training type."""
+
+    running: Mapping[str, int]
+    at_once: Mapping[str, int]
+    """How many can run."""
+    queued: int
+    queue: int | None
+    """How many can be queued; None if that isn't known."""
+    queueing: int
+    """How many of the plan can't run at once."""
+
+    @property
+    def held_back(self) -> int:
+        """How many of the plan will have to wait until the queue takes them."""
+        return 0 if self.queue is None else max(0, self.queueing - max(0, self.queue - self.queued))
+
+
+def _load(situation: Situation, provider: str, new: Mapping[str, list[Address]]) -> Load | None:
+    """None if the account doesn't tell its jobs."""
+    counts = situation.accounts[provider].counts
+    if "queued_jobs" not in counts:
+        return None
+    limits = {kind: situation.limit(provider, RUNNING_LIMITS[kind]) for kind in new if kind in RUNNING_LIMITS}
+    at_once = {kind: limit for kind, limit in limits.items() if limit is not None}
+    running = {kind: counts.get(RUNNING_LIMITS[kind], 0) for kind in at_once}
+    queueing = sum(max(0, len(new[kind]) - max(0, at_once[kind] - running[kind])) for kind in at_once)
+    queue = situation.limit(provider, "queued_jobs")
+    return Load(running, at_once, counts["queued_jobs"], queue, queueing)
+
+
+def _held_back(situation: Situation, load: Load, new: Mapping[str, list[Address]]) -> Iterator[Diagnostic]:
+    jobs = [job for kind in load.at_once for job in new[kind]]
+    limits = ", ".join(f"{limit} {kind}" for kind, limit in load.at_once.items())
+    yield situation.warning(
+        jobs[-min(load.held_back, len(jobs))],
+        f"of {len(jobs)} jobs, {load.held_back} will wait for a place",
+        f"{sum(load.running.values())} jobs of the account are running, {load.queued} are queued. At most "
+        f"{limits} jobs run at once, and {load.queue} are queued. Apply submits the others in order, when "
+        "there is room for them.",
+        "nothing to do; `apply --no-wait` submits those that fit and exits, and the next apply goes on",
+    )
+
+
+def _queued(situation: Situation, load: Load, new: Mapping[str, list[Address]]) -> Iterator[Diagnostic]:
+    for kind, limit in load.at_once.items():
+        running, own = load.running[kind], new[kind]
+        if running + load.queued + len(own) <= limit:
             continue
         yield situation.warning(
             own[-1],
             "the job will have to wait in the queue",
-            f"{running} jobs of the account are running, {waiting} are queued, and the plan adds {len(own)}. "
-            f"At most {limit} jobs of the training type {kind} run at once.",
+            f"{running} jobs of the account are running, {load.queued} are queued, and the plan adds "
+            f"{len(own)}. At most {limit} jobs of the training type {kind} run at once.",
             "nothing to do; `apply --no-wait` submits the jobs and exits",
         )
 

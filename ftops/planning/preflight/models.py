@@ -318,7 +318,7 @@ def retired(
         model = base_of(text(recorded.inputs, "model"))
         if not model or provider is None or not PROVIDER_TYPES[provider.type].retires_models:
             continue
-        models = known.of_platform if PROVIDER_TYPES[provider.type].platform_catalog else known
+        models = known.of(PROVIDER_TYPES[provider.type])
         name, version = split(model)
         found = models.find(name, text(recorded.inputs, "version") or version)
         if found is not None and found.inference_retires is not None and found.inference_retires <= today:

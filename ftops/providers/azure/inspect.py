@@ -20,6 +20,7 @@ from ftops.providers.account_facts import Access, AccountFacts, OfferedModel, Of
 from ftops.providers.azure import deployment_wire as wire
 from ftops.providers.azure.clients import Clients
 from ftops.providers.dataplane.client import body_of, items_of, reach_of
+from ftops.providers.dataplane.job_wire import job_counts
 from ftops.state.state import Status
 
 T = TypeVar("T")
@@ -38,8 +39,6 @@ _LIMITS: Mapping[str, str] = {
     "maxtrainingfilesize": "file_bytes",
 }
 """Capabilities of an account, in lower case → names of limits."""
-_QUEUED = frozenset({"created", "pending", "queued", "notrunning", "validating_files"})
-_RUNNING = frozenset({"running", "resuming", "pausing"})
 _CALLS_AT_ONCE = 6
 _PAGE = 100
 
@@ -199,11 +198,7 @@ def _job_counts(page: Json | None) -> dict[str, int]:
     if page is None:
         return {}
     jobs = [job for job in page.get("data") or () if isinstance(job, Mapping)]
-    states = [str(job.get("status") or "").lower() for job in jobs]
-    counts = {
-        "running_jobs": sum(state in _RUNNING for state in states),
-        "queued_jobs": sum(state in _QUEUED for state in states),
-    }
+    counts = job_counts(jobs)
     return counts if page.get("has_more") else {**counts, "jobs": len(jobs)}
 
 

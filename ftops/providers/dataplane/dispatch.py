@@ -43,6 +43,13 @@ class Trains(Protocol):
     def model_exists(self, found: Existing) -> bool: ...
 
 
+@runtime_checkable
+class HasQueue(Protocol):
+    """A handler whose objects wait until the service works on them."""
+
+    def queued(self) -> int: ...
+
+
 VISIBLE_AFTER = 30.0
 """Seconds. No service documents the lag of its lists. A duplicate costs money, so this is generous."""
 
@@ -105,6 +112,11 @@ class ByKind:
         """Whether the model of a job still exists."""
         kind = self._kinds.get(found.kind)
         return kind.model_exists(found) if isinstance(kind, Trains) else True
+
+    def queued(self, kind: str) -> int:
+        """How many objects of a kind wait until the service works on them."""
+        handler = self._kinds.get(kind)
+        return handler.queued() if isinstance(handler, HasQueue) else 0
 
     def progress(self, resource: ResourceState, seen: str) -> tuple[list[Progress], str]:
         """The events of a job; other kinds have none."""

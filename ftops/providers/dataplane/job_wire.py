@@ -14,7 +14,9 @@ from ftops.core.address import Json
 from ftops.core.nested import object_at
 from ftops.core.normal_form import squeezed
 from ftops.core.timestamps import iso_timestamp
+from ftops.providers.account_facts import RUNNING_LIMITS
 from ftops.providers.base import Progress, Request
+from ftops.providers.dataplane.errors import Refusal
 from ftops.state.state import OWNER_DIGITS, PendingOperation, RemoteObject, Status
 
 TOKEN_KEY = "ftops"  # noqa: S105 (the name of a metadata entry)
@@ -36,6 +38,8 @@ _STATUS: Mapping[str, Status] = {
     "expired": Status.TAINTED,
 }
 """Any other status (pending, queued, running, pausing, or a new one) means pending."""
+_QUEUED = frozenset({"created", "pending", "queued", "notrunning", "validating_files"})
+_RUNNING = frozenset({"running", "resuming", "pausing"})
 _TRAINING_TYPES: Mapping[str, tuple[str, str]] = {
     "standard": ("Standard", "standard"),
     "globalstandard": ("GlobalStandard", "global_standard"),
@@ -45,6 +49,12 @@ _TRAINING_TYPES: Mapping[str, tuple[str, str]] = {
 AS_HYPERPARAMETERS = frozenset({"beta"})
 """Inputs of a job that the service takes as hyperparameters of the method."""
 _NO_VALUE = (None, -1, "auto")
+_TOO_MANY_REQUESTS = 429
+_LIMIT_CODES = frozenset({"", "429", "quotaexceeded", "toomanyrequests", "rate_limit_exceeded"})
+_OF_UNFINISHED_JOBS = re.compile(
+    r"\b(queued|running|pending|active|concurrent|simultaneous|in progress)\b|too many (fine-tun\w+ )?jobs",
+    re.IGNORECASE,
+)
 _STEP_OF = re.compile(r"\bstep\s+(\d+)\s*(?:/|of)\s*(\d+)", re.IGNORECASE)
 _METRICS = (
     ("train_loss", "loss"),
@@ -129,6 +139,26 @@ def own_training_type(job: Mapping[str, Any]) -> str:
     """The name of a job's training type in specs; empty if it isn't known."""
     reported = job.get("trainingType") or job.get("training_type")
     return _TRAINING_TYPES.get(squeezed(str(reported or "")), ("", ""))[1]
+
+
+def job_counts(jobs: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """How many of these jobs wait in the queue, and how many of each training type run, by the names of the
+    limits for them."""
+    counts = dict.fromkeys(("queued_jobs", *RUNNING_LIMITS.values()), 0)
+    for job in jobs:
+        status = str(job.get("status") or "").lower()
+        limit = RUNNING_LIMITS.get(own_training_type(job) or "standard") if status in _RUNNING else None
+        if name := "queued_jobs" if status in _QUEUED else limit:
+            counts[name] += 1
+    return counts
+
+
+def is_no_room(refusal: Refusal) -> bool:
+    """Whether a new job was refused because of those that aren't finished. No document says how: by a code of
+    limits or by the status, and a message about jobs that run or wait. Limits for days are others."""
+    is_limit = refusal.status == _TOO_MANY_REQUESTS or refusal.code.lower() == "quotaexceeded"
+    is_ours = refusal.code.lower() in _LIMIT_CODES
+    return is_limit and is_ours and bool(_OF_UNFINISHED_JOBS.search(refusal.message))
 
 
 def observed_inputs(job: Mapping[str, Any], inputs: Mapping[str, Json]) -> dict[str, Json]:

@@ -13,7 +13,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from ftops.core.address import Json
-from ftops.core.errors import ProviderError, Temporary
+from ftops.core.errors import NoRoom, ProviderError, Temporary
 from ftops.providers.base import Existing, Progress, Request
 from ftops.providers.dataplane import job_wire as wire
 from ftops.providers.dataplane.client import DataPlane, items_of, object_of, plain
@@ -40,7 +40,7 @@ class Jobs:
             request, with_method=dialect.has_method, with_training_type=dialect.has_training_type
         )
         with self._clients.calling(action, creates=True):
-            reply = self._jobs.create(**body)
+            reply = self._unless_full(lambda: self._jobs.create(**body), action)
         return self._remote(object_of(reply, action, creates=True), request.inputs)
 
     def read(self, resource: ResourceState) -> RemoteObject | None:
@@ -94,6 +94,13 @@ class Jobs:
                     break
         return None if alike is None else self._describe(alike, inputs, {})
 
+    def queued(self) -> int:
+        """How many jobs of the account wait to run. They are among the newest."""
+        action = "list the jobs"
+        with self._clients.calling(action):
+            page = next(items_of(partial(self._jobs.list, limit=_PAGE), action), [])
+        return wire.job_counts(page)["queued_jobs"]
+
     def existing(self) -> list[Existing]:
         """Every job, without checkpoints."""
         action = "list the jobs"
@@ -135,6 +142,17 @@ class Jobs:
                 if seen in ids or not seen or number == _EVENT_PAGES_AT_MOST:
                     break
         return new
+
+    def _unless_full(self, create: Callable[[], Any], action: str) -> Any:
+        """The reply. Raises NoRoom if the account has as many unfinished jobs as it takes."""
+        try:
+            return create()
+        except Exception as exc:
+            refusal = refusal_from(exc)
+            if refusal is None or not wire.is_no_room(refusal):
+                raise
+            error = self._clients.error(refusal, action)
+            raise NoRoom(error.summary, error.detail, retry_after=refusal.retry_after) from None
 
     def _get(self, remote_id: str, action: str) -> dict[str, Any] | None:
         return self._clients.look_up(self._jobs.retrieve, remote_id, action)

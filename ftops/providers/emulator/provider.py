@@ -106,6 +106,7 @@ class EmulatorProvider:
     existing = _forwarded(AzureProvider.existing)
     content = _forwarded(AzureProvider.content)
     model_exists = _forwarded(AzureProvider.model_exists)
+    queued = _forwarded(AzureProvider.queued)
     progress = _forwarded(AzureProvider.progress)
     ask = _forwarded(AzureProvider.ask)
     grade = _forwarded(AzureProvider.grade)

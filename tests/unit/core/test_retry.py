@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ftops.core.retry import Backoff, of_changes, of_reads, of_searches
+from ftops.core.retry import Backoff, of_changes, of_places, of_reads, of_searches
 
 
 def test_waits_double_up_to_the_longest() -> None:
@@ -21,3 +21,7 @@ def test_what_the_service_names_counts_within_limits(retry: Backoff, longest: fl
 def test_reads_are_given_up_sooner() -> None:
     assert [of_reads(0.5).wait(failures) for failures in range(1, 6)] == [0.5, 1, 2, 4, None]
     assert [of_searches(0.5).wait(failures) for failures in (1, 2)] == [0.5, None]
+
+
+def test_room_is_waited_for_without_end() -> None:
+    assert [of_places(1.0).wait(failures) for failures in (1, 7, 5000)] == [1, 60, 60]

@@ -524,13 +524,20 @@ NUMBERS: dict[str, tuple[Mapping[str, int], list[Change], list[str]]] = {
         [job("a"), job("b")],
         ["warning: job.b: the job will have to wait in the queue"],
     ),
-    "queue": (
-        {"running_jobs": 3, "queued_jobs": 20},
+    "places": (
+        {"running_jobs": 3, "queued_jobs": 19},
+        [job("a"), job("b"), job("c"), job("d", training_type="developer")],
+        ["warning: job.c: of 4 jobs, 2 will wait for a place"],
+    ),
+    "places-of-all-types": (
+        {"queued_jobs": 20},
+        [job(f"n{number}", training_type="developer") for number in range(6)],
+        ["warning: job.n5: of 6 jobs, 1 will wait for a place"],
+    ),
+    "places-for-all": (
+        {"running_jobs": 3, "running_developer_jobs": 5, "queued_jobs": 19},
         [job("a")],
-        [
-            "warning: job.a: the job queue of the account will be full",
-            "warning: job.a: the job will have to wait in the queue",
-        ],
+        ["warning: job.a: the job will have to wait in the queue"],
     ),
 }
 
