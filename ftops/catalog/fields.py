@@ -65,12 +65,20 @@ def regions(value: Any) -> list[str] | str:
     return text(value) if isinstance(value, str) else [region(name) for name in texts(value)]
 
 
+def by_sku(value: Any) -> dict[str, list[str] | str]:
+    """SKU → its regions; a list of SKUs stands for any region."""
+    if isinstance(value, dict):
+        return {sku: regions(names) for sku, names in value.items()}
+    return dict.fromkeys(texts(value), ANY_REGION)
+
+
 Shape = Mapping[str, Any]
 """Key → a Check, or the Shape of a mapping. `*` is any key."""
 
 METHODS = ("supervised", "dpo", "reinforcement")
-_TRAINING_TYPES = ("standard", "global_standard", "developer")
-_SOURCE: Shape = {"source": text, "read": day}
+TRAINING_TYPES = ("standard", "global_standard", "data_zone", "developer")
+_SOURCE: Shape = {"source": text, "dated": day, "read": day}
+"""`dated` is the source's own date, which ages; `read`, when somebody read it, is a remark."""
 LIMITS = (
     "files",
     "file_bytes",
@@ -91,19 +99,31 @@ _MODEL: Shape = {
     "name": text,
     "version": text,
     "aliases": texts,
+    "format": text,
+    "stage": text,
+    "modality": text,
     "methods": methods,
-    "training": dict.fromkeys(_TRAINING_TYPES, regions),
+    "training": dict.fromkeys(TRAINING_TYPES, regions),
     "encoding": text,
     "example_tokens": whole,
-    "skus": texts,
+    "skus": by_sku,
     "prices": {
-        "training_per_million": dict.fromkeys(_TRAINING_TYPES, number),
+        "training_per_million": dict.fromkeys(TRAINING_TYPES, number),
         "training_per_hour": number,
+        "training_source": text,
+        "training_as_of": day,
         "inference_per_million": {"*": {"input": number, "cached": number, "output": number}},
         "source": text,
         "as_of": day,
     },
-    "retirement": {"training": day, "inference": day, "earliest": flag},
+    "retirement": {
+        "training": day,
+        "training_not_before": day,
+        "inference": day,
+        "earliest": flag,
+        "base": day,
+        **_SOURCE,
+    },
     "note": text,
     **_SOURCE,
 }

@@ -89,13 +89,17 @@ class _File:
 
     def _check_region_lists(self, tree: Tree) -> None:
         known = {ANY_REGION, *(self._below.get("regions") or {}), *(tree.get("regions") or {})}
-        for model, entry in (tree.get("models") or {}).items():
-            for kind, regions in ((entry or {}).get("training") or {}).items():
-                if isinstance(regions, str) and regions not in known:
-                    detail = "A string here is the name of a list under `regions`, or `any`."
-                    hint = did_you_mean(regions, known)
-                    path = ("models", model, "training", kind)
-                    self._report(path, f"there is no region list `{regions}`", detail, hint)
+        named = (
+            ((model, key, name), regions)
+            for model, entry in (tree.get("models") or {}).items()
+            for key in ("training", "skus")
+            for name, regions in ((entry or {}).get(key) or {}).items()
+        )
+        for path, regions in named:
+            if isinstance(regions, str) and regions not in known:
+                detail = "A string here is the name of a list under `regions`, or `any`."
+                hint = did_you_mean(regions, known)
+                self._report(("models", *path), f"there is no region list `{regions}`", detail, hint)
 
     def _report(self, path: tuple[str, ...], summary: str, detail: str, hint: str) -> None:
         document, root = self._document, self._document.root
@@ -149,25 +153,35 @@ def _catalog(tree: Tree) -> Catalog:
 
 
 def _model(name: str, entry: Tree, lists: Mapping[str, frozenset[str]]) -> CatalogModel:
-    training = {
-        kind: lists.get(regions) if isinstance(regions, str) else frozenset(regions)
-        for kind, regions in entry.get("training", {}).items()
-    }
     prices, retirement = entry.get("prices", {}), entry.get("retirement", {})
+    is_earliest = retirement.get("earliest", False)
     fields = {
         "id": name,
         "name": name,
         **entry,
-        "training": training,
+        "training": _regions(entry.get("training", {}), lists),
+        "skus": _regions(entry["skus"], lists) if "skus" in entry else None,
         "training_per_million": prices.get("training_per_million", {}),
         "training_per_hour": prices.get("training_per_hour"),
+        "training_as_of": prices.get("training_as_of", prices.get("as_of")),
         "inference_per_million": {
             sku.casefold(): {**row, "as_of": prices.get("as_of")}
             for sku, row in prices.get("inference_per_million", {}).items()
             if {"input", "output"} <= row.keys()  # one alone isn't the price of an answer
         },
-        "training_retires": retirement.get("training"),
+        "training_retires": retirement.get("training", retirement.get("training_not_before")),
+        "training_is_earliest": is_earliest or "training" not in retirement,
         "inference_retires": retirement.get("inference"),
-        "is_earliest": retirement.get("earliest", False),
+        "inference_is_earliest": is_earliest,
+        "base_retires": retirement.get("base"),
     }
     return convert(fields, CatalogModel)
+
+
+def _regions(
+    named: Mapping[str, list[str] | str], lists: Mapping[str, frozenset[str]]
+) -> dict[str, frozenset[str] | None]:
+    return {
+        name: lists.get(regions) if isinstance(regions, str) else frozenset(regions)
+        for name, regions in named.items()
+    }

@@ -29,12 +29,16 @@ class CatalogModel(Struct, frozen=True):
     name: str
     version: str = ""
     aliases: tuple[str, ...] = ()
+    format: str = ""
+    """The word for its publisher in requests for deployments: `OpenAI`, `Microsoft`."""
+    stage: str = ""
+    modality: str = ""
     methods: frozenset[str] | None = None
     """How it can be fine-tuned. Empty: it can't be."""
     training: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
     """Training type → the regions that offer it; None: in unknown regions. Empty: it isn't offered."""
-    skus: tuple[str, ...] | None = None
-    """SKUs for deployments of the fine-tuned model."""
+    skus: Mapping[str, frozenset[str] | None] | None = None
+    """SKU for deployments of the fine-tuned model → the regions that offer it; None: in unknown regions."""
     encoding: str = ""
     """The encoding of its tokens: `o200k_base`, `cl100k_base`."""
     example_tokens: int | None = None
@@ -43,14 +47,29 @@ class CatalogModel(Struct, frozen=True):
     training_per_hour: float | None = None
     inference_per_million: Mapping[str, TokenPrices] = field(default_factory=dict)
     """SKU of a deployment in lower case → prices, for the model and for those tuned from it."""
+    training_as_of: date | None = None
+    """The date of the source of the prices of training."""
     training_retires: date | None = None
+    training_is_earliest: bool = False
+    """The date may be postponed, but not brought forward."""
     inference_retires: date | None = None
-    is_earliest: bool = False
-    """The dates may be postponed, but not brought forward."""
+    """The last day of deployments of the fine-tuned model."""
+    inference_is_earliest: bool = False
+    base_retires: date | None = None
+    """When the base model ends: from then on, only customers who have tuned it before may train it."""
     note: str = ""
     source: str = ""
-    read: date | None = None
-    """When the source was read."""
+    dated: date | None = None
+    """The source's own date."""
+
+    def skus_in(self, location: str) -> tuple[str, ...] | None:
+        """SKUs for deployments of the fine-tuned model in a region, or anywhere if that isn't known; None if
+        the SKUs aren't."""
+        if self.skus is None:
+            return None
+        return tuple(
+            sku for sku, where in self.skus.items() if where is None or not location or location in where
+        )
 
     @property
     def names(self) -> frozenset[str]:
@@ -69,6 +88,11 @@ class Catalog(Struct, frozen=True):
     """Prefix of a model's name, in lower case → its encoding."""
     on_platform: Mapping[str, CatalogModel] = field(default_factory=dict)
     """Models on the OpenAI platform, by id. `models` are those of Azure."""
+
+    @property
+    def dated(self) -> date | None:
+        """The date of the newest source of a model."""
+        return max((m.dated for m in self.models.values() if m.dated is not None), default=None)
 
     @property
     def of_platform(self) -> Catalog:

@@ -34,6 +34,7 @@ SECTIONS: Mapping[str, Mapping[str, Row]] = {
         "results": _row("service:results", "Show the training metrics of a job."),
         "eval": _row("eval:command", "Compare deployments by their answers."),
         "answers": _row("groups:answers", "List or delete cached answers of evaluations."),
+        "models": _row("models:command", "List models that can be fine-tuned, with prices and dates."),
         "exec": _row("exec:command", "Run a command with the provider's endpoint and key."),
         "data": _row("groups:data", "Inspect, check, convert and generate examples."),
         "drift": _row("service:drift", "Show changes that were made outside ftops."),

@@ -31,8 +31,8 @@ def sku_for(
     tuned = is_tuned(base) if tuned is None else tuned
     sku: dict[str, Json] = {"name": DEFAULT, "capacity": 1}
     model = known.find(base_of(base))
-    if tuned and model and FREE in (model.skus or ()):
-        sku["name"] = FREE
+    if tuned and model and model.skus:
+        sku["name"] = next((name for name in (FREE, DEFAULT, *model.skus) if name in model.skus), DEFAULT)
     sku |= wanted
     name = _spelled(str(sku["name"]))
     if name in SKU_NAMES:

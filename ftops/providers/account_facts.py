@@ -64,6 +64,10 @@ class OfferedModel(Struct, frozen=True):
     lifecycle: str = ""
     is_default: bool = False
     base: str = ""
+    is_tentative: bool = False
+    """Whether the dates may still be moved."""
+    format: str = ""
+    """The word for its publisher in requests for deployments."""
 
     @property
     def id(self) -> str:

@@ -43,6 +43,7 @@ RULES: tuple[Rule, ...] = (
     models.training_retires,
     models.inference_retires,
     models.sku,
+    models.aged,
     limits.quota,
     limits.slots,
     limits.numbers,

@@ -24,6 +24,7 @@ from ftops.providers.account_facts import OfferedModel, OfferedSku
 from ftops.state.state import State
 
 SOON_DAYS = 60
+_AGED_DAYS = 90
 _CORRECT = "if the catalogue is out of date, correct it in ftops.catalog.yaml"
 _OTHER_MODEL = "choose another model"
 _ENDING = frozenset({"deprecating", "deprecated"})
@@ -33,7 +34,7 @@ _IN_MODEL = ("model", "version", "sku")
 
 def known(situation: Situation) -> Iterator[Diagnostic]:
     """The account offers the model."""
-    for change, model, offered, _ in _models(situation, lambda kind: kind.trains or kind.serves):
+    for change, model, offered, _ in _models(situation, _has_model):
         models = situation.accounts[change.provider].models
         if models is None:
             yield from _unheard_of(situation, change, model)
@@ -46,7 +47,7 @@ def known(situation: Situation) -> Iterator[Diagnostic]:
 def spelled(situation: Situation) -> Iterator[Diagnostic]:
     """The model is written as the account lists it, or as the catalogue does. Whether a service tells small
     letters from capitals isn't documented; if it does, it refuses when what is to be replaced is gone."""
-    for change, model, _, listed in _models(situation, lambda kind: kind.trains or kind.serves):
+    for change, model, _, listed in _models(situation, _has_model):
         name = model.literal.partition(":ckpt")[0] or ("" if model.tuned else model.base)
         models = situation.accounts[change.provider].models or ()
         offered = find(models, name, "" if model.literal else model.version) if name else None
@@ -66,7 +67,8 @@ def spelled(situation: Situation) -> Iterator[Diagnostic]:
 
 
 def tunable(situation: Situation) -> Iterator[Diagnostic]:
-    """The model can be fine-tuned at all."""
+    """The model can be fine-tuned at all. Accounts list open models without saying that they can be tuned, so
+    what the catalogue knows counts for a warning against that."""
     for change, model, offered, listed in _models(situation, lambda kind: kind.trains):
         by_catalog = offered is None and listed is not None and listed.methods == frozenset()
         if by_catalog or (offered is not None and offered.tunable is False):
@@ -74,13 +76,19 @@ def tunable(situation: Situation) -> Iterator[Diagnostic]:
             others = sorted(m.id for m in models if m.tunable and not m.base)
             hint = f"{_OTHER_MODEL}: {', '.join(others[:8])}" if others else _OTHER_MODEL
             detail = f"Account {_where(situation, change)} doesn't offer it."
-            yield situation.finding(change.address, f"{model.base} can't be fine-tuned", detail, hint)
+            if listed is not None and listed.methods and listed.training:
+                detail += f" It can be tuned elsewhere ({listed.source}), and the service may accept it here."
+                summary = f"{model.base} isn't listed as one that can be fine-tuned"
+                yield situation.warning(change.address, summary, detail, hint)
+            else:
+                yield situation.finding(change.address, f"{model.base} can't be fine-tuned", detail, hint)
 
 
 def versioned(situation: Situation) -> Iterator[Diagnostic]:
-    """A job names its model with its version, as the data plane does."""
-    for change, model, offered, _ in _models(situation, lambda kind: kind.trains):
-        if offered is None or model.tuned or model.base.casefold() == offered.id.casefold():
+    """A job names its model with its version, as the data plane does; open models have none."""
+    for change, model, offered, listed in _models(situation, lambda kind: kind.trains):
+        known = {one.id.casefold() for one in (offered, listed) if one is not None}
+        if offered is None or model.tuned or model.base.casefold() in known:
             continue
         yield situation.warning(
             change.address,
@@ -128,26 +136,43 @@ def training_type(situation: Situation) -> Iterator[Diagnostic]:
 
 
 def training_retires(situation: Situation) -> Iterator[Diagnostic]:
-    """The model's training hasn't ended, nor ends soon."""
+    """The model's training hasn't ended, nor ends soon. An account that still lists a model as tunable knows
+    better than a date."""
     for change, model, offered, listed in _models(situation, lambda kind: kind.trains):
-        day = offered.training_retires if offered else None
-        is_earliest = False
-        if day is None and listed is not None:
-            day, is_earliest = listed.training_retires, listed.is_earliest
-        if day is not None and situation.accounts[change.provider].retires:
-            yield from _retirement(situation, change.address, f"training of {model.base}", day, is_earliest)
+        if not situation.accounts[change.provider].retires:
+            continue
+        what, still_tunable = f"training of {model.base}", offered is not None and offered.tunable is True
+        day, is_earliest = None, still_tunable
+        if offered is not None and offered.training_retires is not None:
+            day, is_earliest = offered.training_retires, still_tunable or offered.is_tentative
+        elif listed is not None:
+            day, is_earliest = listed.training_retires, still_tunable or listed.training_is_earliest
+        found = list(_retirement(situation, change.address, what, day, is_earliest))
+        yield from found
+        base = listed.base_retires if listed is not None and not found else None
+        if base is not None and base <= situation.today and not model.tuned and not still_tunable:
+            yield situation.warning(
+                change.address,
+                f"{what} may be refused",
+                f"The base model ended on {base.isoformat()}: since then only customers who have tuned it "
+                "before may train it.",
+                _OTHER_MODEL,
+            )
 
 
 def inference_retires(situation: Situation) -> Iterator[Diagnostic]:
-    """The model can still be deployed, and goes on answering for a while."""
+    """The model can still be deployed, and goes on answering for a while. The dates of a tuned model are its
+    own: those of its base model say nothing about it."""
     for change, model, offered, listed in _models(situation, lambda kind: kind.serves):
         if not situation.accounts[change.provider].retires:
             continue
-        day, is_earliest = _last_day(offered, change), False
-        if day is None and listed is not None:
-            day, is_earliest = listed.inference_retires, listed.is_earliest
-        if day is not None:
-            yield from _retirement(situation, change.address, model.base, day, is_earliest)
+        row = _row_of_tuned(situation, change.provider, model) if model.tuned else offered
+        day, is_earliest = _last_day(row, change), row is not None and row.is_tentative
+        if day is None and listed is not None and model.tuned:
+            day, is_earliest = listed.inference_retires, listed.inference_is_earliest
+        elif day is None and listed is not None:
+            day, is_earliest = listed.base_retires or listed.inference_retires, True
+        yield from _retirement(situation, change.address, model.base, day, is_earliest)
         if offered is not None and not model.tuned and offered.lifecycle.casefold() in _ENDING:
             yield situation.warning(
                 change.address,
@@ -155,6 +180,26 @@ def inference_retires(situation: Situation) -> Iterator[Diagnostic]:
                 f"The account lists it as {offered.lifecycle}; new deployments of it may be refused.",
                 _OTHER_MODEL,
             )
+
+
+def aged(situation: Situation) -> Iterator[Diagnostic]:
+    """The catalogue isn't much older than the plan."""
+    for provider in sorted({change.provider for change, *_ in _models(situation, _has_model)}):
+        dated = situation.catalog_of(provider).dated
+        if dated is not None and situation.accounts[provider].retires:
+            days = (situation.today - dated).days
+            if days > _AGED_DAYS:
+                yield situation.about_provider(
+                    provider,
+                    f"the catalogue of models is {days} days old",
+                    f"Its newest source is of {dated.isoformat()}; models, dates and prices change.",
+                    "upgrade ftops, or correct the catalogue in ftops.catalog.yaml",
+                    "warning",
+                )
+
+
+def _has_model(kind: ResourceType) -> bool:
+    return kind.trains or kind.serves
 
 
 def sku(situation: Situation) -> Iterator[Diagnostic]:
@@ -252,8 +297,10 @@ def _unheard_of(situation: Situation, change: Change, model: ModelName) -> Itera
 
 
 def _retirement(
-    situation: Situation, address: Address, what: str, day: date, is_earliest: bool
+    situation: Situation, address: Address, what: str, day: date | None, is_earliest: bool
 ) -> Iterator[Diagnostic]:
+    if day is None:
+        return
     left = (day - situation.today).days
     hint = f"{_OTHER_MODEL}, and move to it before that day"
     if left <= 0 and not is_earliest:
@@ -284,12 +331,22 @@ def _skus(situation: Situation, provider: str, model: ModelName) -> tuple[Offere
     offered = situation.offered(provider, model)
     if not model.tuned:
         return offered.skus if offered else None
-    tuned = situation.accounts[provider].models or ()
-    alike = next((m for m in tuned if offered and m.base.casefold() == offered.id.casefold()), None)
+    alike = _row_of_tuned(situation, provider, model)
     if alike is not None and alike.skus:
         return alike.skus
     listed = situation.listed(provider, model)
-    return tuple(map(OfferedSku, listed.skus)) if listed and listed.skus is not None else None
+    location = region(situation.accounts[provider].location)
+    skus = listed.skus_in(location) if listed else None
+    return None if skus is None else tuple(map(OfferedSku, skus))
+
+
+def _row_of_tuned(situation: Situation, provider: str, model: ModelName) -> OfferedModel | None:
+    """The account's row of a tuned model, or else of another one of the same base."""
+    rows = [row for row in situation.accounts[provider].models or () if row.base]
+    own = find(rows, model.literal.partition(":ckpt")[0]) if model.literal else None
+    offered = situation.offered(provider, model)
+    alike = (row for row in rows if offered and row.base.casefold() == offered.id.casefold())
+    return own or next(alike, None)
 
 
 def _other_types(training: Mapping[str, Collection[str] | None], location: str, asked: str) -> str:

@@ -16,6 +16,7 @@ from ftops.core.project import CATALOG_FILE, CATALOG_VARIABLE
 
 MINI = "gpt-4o-mini-2024-07-18"
 OWN = Path(catalog.__file__).with_name("models.yaml")
+ALL_SKUS = ("Standard", "GlobalStandard", "DataZoneStandard", "DeveloperTier", "ProvisionedManaged")
 NOTHING: Mapping[str, str] = {}
 
 
@@ -35,12 +36,12 @@ def entries() -> dict[str, dict[str, object]]:
 def test_every_entry_has_its_source_and_date(name: str) -> None:
     entry = entries()[name]
     assert str(entry["source"]).strip()
-    assert date(2026, 1, 1) < date.fromisoformat(str(entry["read"])) < date(2030, 1, 1)
+    assert date(2026, 1, 1) < date.fromisoformat(str(entry["dated"])) < date(2030, 1, 1)
 
 
 @pytest.mark.parametrize("model", load(Path("/nowhere"), NOTHING).models.values(), ids=lambda m: m.id)
 def test_every_model_is_read_whole(model: catalog.CatalogModel) -> None:
-    assert model.source and model.read
+    assert model.source and model.dated
     assert model.id in (model.name, f"{model.name}-{model.version}")
     assert model.training, "a model is listed because it can be trained somewhere"
     for regions in model.training.values():
@@ -58,13 +59,56 @@ def test_every_model_is_read_whole(model: catalog.CatalogModel) -> None:
         ("gpt-4o-mini", "", MINI),
         ("gpt-4o-mini", "2030-01-01", None),
         ("ministral-3b", "", "Ministral-3B"),
-        ("qwen-3-32b", "", "Qwen-32B"),
+        ("qwen-3-32b", "", "Qwen3-32B"),
         ("gpt-9", "", None),
     ],
 )
 def test_a_model_by_its_names(name: str, version: str, expected: str | None) -> None:
     found = load(Path("/nowhere"), NOTHING).find(name, version)
     assert (found.id if found else None) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "format_", "skus"),
+    [
+        ("gpt-4.1", "OpenAI", {*ALL_SKUS}),
+        ("gpt-oss-20b-11", "Microsoft", {"GlobalStandard"}),
+        ("Ministral-3B", "Mistral AI", {"GlobalStandard"}),
+        ("llama-3.3-70b", "Meta", {"GlobalStandard"}),
+        ("Qwen-3-32B", "Alibaba", {"GlobalStandard"}),
+        ("gpt-5", "OpenAI", {"Standard"}),
+        ("Muse-Glimmer-30B", "", {"GlobalManagedCompute"}),
+    ],
+)
+def test_how_a_tuned_model_is_deployed(name: str, format_: str, skus: set[str]) -> None:
+    model = load(Path("/nowhere"), NOTHING).find(name)
+    assert model is not None
+    assert (model.format, set(model.skus or ())) == (format_, skus)
+
+
+def test_skus_by_region() -> None:
+    tuned = load(Path("/nowhere"), NOTHING).models["gpt-4.1-mini-2025-04-14"]
+    assert tuned.skus_in("swedencentral") == ("Standard", "GlobalStandard", "DeveloperTier")
+    assert tuned.skus_in("northcentralus") == (
+        "Standard",
+        "GlobalStandard",
+        "DataZoneStandard",
+        "DeveloperTier",
+    )
+    assert tuned.skus_in("") == ("Standard", "GlobalStandard", "DataZoneStandard", "DeveloperTier")
+
+
+def test_dates_of_a_tuned_model_and_of_its_base() -> None:
+    model = load(Path("/nowhere"), NOTHING).models["gpt-4.1-2025-04-14"]
+    assert (model.training_retires, model.training_is_earliest) == (date(2027, 4, 14), True)
+    assert (model.inference_retires, model.inference_is_earliest) == (date(2027, 10, 14), False)
+    assert model.base_retires == date(2027, 4, 14)
+    assert model.dated == date(2026, 10, 7)
+
+
+def test_a_list_of_skus_is_for_any_region(tmp_path: Path) -> None:
+    found = with_overlay(tmp_path, "models: {house-1: {name: house, skus: [Standard, Own]}}\n").models
+    assert found["house-1"].skus == {"Standard": None, "Own": None}
 
 
 def test_what_is_known() -> None:
@@ -74,7 +118,8 @@ def test_what_is_known() -> None:
     assert mini.training["standard"] == frozenset({"northcentralus", "swedencentral"})
     assert "westeurope" in (mini.training["global_standard"] or ())
     assert mini.training["developer"] is None, "offered; where is not known"
-    assert known.models["o4-mini-2025-04-16"].training["developer"] == frozenset()
+    assert known.models["o4-mini-2025-04-16"].training["developer"] is None
+    assert known.models["gpt-5-2025-08-07"].training["developer"] == frozenset(), "not offered"
     assert known.models["gpt-4.1-2025-04-14"].training_per_million == {
         "standard": 27.5,
         "global_standard": 25.0,
