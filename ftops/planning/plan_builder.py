@@ -73,7 +73,9 @@ class PlanBuilder(Struct, frozen=True):
             made = self._with_adoptions(made, observed, options)
         resources = sent_resources(made, self.graph.resources)
         made = self._with_estimate(made, resources)
-        if preflight and not self.offline:
+        if self.offline:
+            made = self._with_offline_findings(made, resources)
+        elif preflight:
             made = self._with_findings(made, resources)
         destination = destination_of(self.config, made)
         return replace(made, warnings=(*made.warnings, *warnings), destination=destination)
@@ -203,6 +205,15 @@ class PlanBuilder(Struct, frozen=True):
             values=made.known,
             temporary={cost.address: cost.temporary for cost in made.estimate.asking},
         )
+        return replace(made, findings=(*findings, *made.findings))
+
+    def _with_offline_findings(self, made: Plan, resources: Mapping[Address, Resource]) -> Plan:
+        """The plan with what the catalogue tells of its models."""
+        if not made.providers_of(MAKING):
+            return made
+        from ftops.planning.preflight import check_offline
+
+        findings = check_offline(made.changes, self.config, resources, os.environ, made.known)
         return replace(made, findings=(*findings, *made.findings))
 
     def _with_estimate(self, made: Plan, resources: Mapping[Address, Resource]) -> Plan:

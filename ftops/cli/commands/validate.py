@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 
 import click
@@ -11,9 +12,10 @@ from ftops.cli.console import Screen
 from ftops.cli.options import spec_options
 from ftops.cli.spec_args import SpecArguments, read, read_with_data
 from ftops.cli.untrusted import left_out, untrusted_option
+from ftops.config.config import Config
 from ftops.config.graph import build
 from ftops.core.address import Json
-from ftops.core.errors import SpecError
+from ftops.core.errors import Diagnostic, SpecError
 from ftops.views import graph as graph_view
 from ftops.views.diagnostics import to_json
 from ftops.views.values import plural
@@ -27,6 +29,7 @@ def validate(screen: Screen, spec: SpecArguments, is_untrusted: bool) -> int:
     try:
         config, warnings = read_with_data(replace(spec, is_untrusted=is_untrusted))
         build(config)
+        warnings += _by_catalogue(config)
     except SpecError as error:
         screen.fail(error.diagnostics, 1, valid=False)
         return 1
@@ -46,6 +49,16 @@ def validate(screen: Screen, spec: SpecArguments, is_untrusted: bool) -> int:
         },
         lambda: [valid, *left],
     )
+
+
+def _by_catalogue(config: Config) -> tuple[Diagnostic, ...]:
+    """What the catalogue tells of the models. Raises SpecError if it has errors."""
+    from ftops.planning.preflight import check_spec
+
+    found = check_spec(config, os.environ)
+    if any(one.severity == "error" for one in found):
+        raise SpecError(found)
+    return found
 
 
 @click.command("graph")

@@ -16,14 +16,15 @@ from ftops.config.accounts import accounts_of
 from ftops.config.config import Config, Resource
 from ftops.core.address import Address, Json
 from ftops.core.errors import Diagnostic, Permanent, ProviderError
+from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.planning.estimate import Temporary
-from ftops.planning.plan import MAKING, Change
+from ftops.planning.plan import MAKING, Action, Change, Reason
 from ftops.planning.preflight import account, limits, models
 from ftops.planning.preflight.context import Situation
 from ftops.providers.account_facts import AccountFacts
 from ftops.providers.base import Inspects, Provider
 
-__all__ = ["RULES", "Situation", "check", "run_preflight"]
+__all__ = ["RULES", "Situation", "check", "check_offline", "check_spec", "run_preflight"]
 
 Rule = Callable[[Situation], Iterable[Diagnostic]]
 
@@ -53,9 +54,13 @@ RULES: tuple[Rule, ...] = (
 )
 
 
-def check(situation: Situation) -> tuple[Diagnostic, ...]:
+OFFLINE_RULES: tuple[Rule, ...] = (models.known, models.method, models.training_type, models.sku)
+"""Those that the catalogue alone can answer."""
+
+
+def check(situation: Situation, rules: Iterable[Rule] = RULES) -> tuple[Diagnostic, ...]:
     """Errors first, then by place."""
-    found = [diagnostic for rule in RULES for diagnostic in rule(situation)]
+    found = [diagnostic for rule in rules for diagnostic in rule(situation)]
     return tuple(sorted(found, key=lambda d: (d.severity != "error", d.sort_key)))
 
 
@@ -96,3 +101,32 @@ def run_preflight(
             summary = error.summary.removeprefix(f"provider {name}: ")
             unasked.append(situation.about_provider(name, summary, error.detail, error.hint, severity))
     return (*unasked, *check(situation))
+
+
+def check_spec(config: Config, environ: Mapping[str, str]) -> tuple[Diagnostic, ...]:
+    """What the catalogue tells of all resources of a spec. No account is asked."""
+    changes = [
+        Change(str(r.address), r.address, Action.CREATE, Reason("declared", ""), r.provider, after=r.inputs)
+        for r in config.resources
+    ]
+    return check_offline(changes, config, config.by_address, environ)
+
+
+def check_offline(
+    changes: Sequence[Change],
+    config: Config,
+    resources: Mapping[Address, Resource],
+    environ: Mapping[str, str],
+    values: Mapping[str, Json] = {},
+) -> tuple[Diagnostic, ...]:
+    """The findings of the rules that the catalogue alone can answer."""
+    accounts = {
+        name: AccountFacts(name=name, service=declared.type)
+        for name, declared in config.providers.items()
+        if PROVIDER_TYPES[declared.type].is_billed
+    }
+    if not any(change.provider in accounts for change in changes):
+        return ()
+    known = catalog.load(config.project, environ)
+    situation = Situation(tuple(changes), resources, accounts, known, date.max, known=values)
+    return check(situation, OFFLINE_RULES)

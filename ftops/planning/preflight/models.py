@@ -126,7 +126,7 @@ def training_type(situation: Situation) -> Iterator[Diagnostic]:
         if regions is None or (regions and (not location or region(location) in regions)):
             continue
         where = f"in {location}" if regions else "in any region"
-        available = f"It is available in {', '.join(sorted(regions))}" if regions else "It was withdrawn"
+        available = f"It is available in {', '.join(sorted(regions))}" if regions else "The service doesn't offer it"
         yield situation.finding(
             change.address,
             f"{asked} training of {model.base} isn't available {where}",
@@ -217,11 +217,12 @@ def sku(situation: Situation) -> Iterator[Diagnostic]:
         quotas = {usage.name for usage in situation.accounts[change.provider].usages or ()}
         if own is None:
             names = [s.name for s in skus]
+            unsure = "" if situation.accounts[change.provider].models else f" {_CORRECT.capitalize()}."
             yield situation.finding(
                 change.address,
                 f"{model.base} isn't available with the SKU {size.sku}",
                 f"Available SKUs: {', '.join(names)}.",
-                did_you_mean(size.sku, names),
+                did_you_mean(size.sku, names) + unsure,
             )
         elif size.capacity > (own.maximum or size.capacity) and own.usage not in quotas:
             yield situation.finding(
@@ -291,7 +292,7 @@ def _unheard_of(situation: Situation, change: Change, model: ModelName) -> Itera
         yield situation.warning(
             change.address,
             f"unknown model {model.base}",
-            "The account's models can't be listed, and the catalogue has no model of that name.",
+            "The catalogue has no model of that name, and the account wasn't asked or lists none.",
             f"did you mean {near}?",
         )
 
@@ -353,9 +354,9 @@ def _other_types(training: Mapping[str, Collection[str] | None], location: str, 
     fits = [
         kind
         for kind, regions in training.items()
-        if kind != asked and (regions is None or (location and region(location) in regions))
+        if kind != asked and (regions is None or (region(location) in regions if location else regions))
     ]
-    return f"here it has training_type: {' or '.join(fits)}; " if fits else ""
+    return f"use training_type: {' or '.join(fits)}; " if fits else ""
 
 
 def _where(situation: Situation, change: Change) -> str:

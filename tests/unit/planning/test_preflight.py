@@ -202,7 +202,7 @@ def test_training_types_by_region(location: str, training_type: str, expected: l
 def test_another_training_type_is_offered() -> None:
     (one,) = found(job(), account=replace(ACCOUNT, location="westeurope"))
     assert "northcentralus, swedencentral" in one.detail
-    assert one.hint.startswith("here it has training_type: global_standard or developer; ")
+    assert one.hint.startswith("use training_type: global_standard or developer; ")
 
 
 def test_a_training_type_that_is_nowhere() -> None:
