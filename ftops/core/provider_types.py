@@ -119,6 +119,7 @@ PROVIDER_TYPES: dict[str, ProviderType] = {
                     (
                         "name",
                         "version",
+                        "format",
                         "sku",
                         "version_upgrade_option",
                         "rai_policy",

@@ -318,7 +318,7 @@ RESOURCE_TYPES: dict[str, ResourceType] = {
             model_attributes=frozenset({"model"}),
             immutable=frozenset({"name", "sku.name", "source", "source_tenant"}),
             immutable_when={"model": lambda before, after: is_tuned(before) or is_tuned(after)},
-            local=frozenset({"replace", "gate"}),
+            local=frozenset({"replace", "gate", "format"}),
             gated_by=("evaluation", "id"),
             spelling=Spelling(
                 {

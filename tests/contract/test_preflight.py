@@ -179,9 +179,8 @@ def test_a_name_of_one_letter(azure: AzureProvider, tmp_path: Path) -> None:
 
 
 def test_the_retirement_that_the_account_lists(azure: AzureProvider) -> None:
-    assert summaries(findings(azure, *trained()[:2], today=date(2027, 4, 1))) == [
-        f"warning: job.copilot: training of {BASE_MODEL} ends in 6 days"
-    ]
+    found = summaries(findings(azure, *trained()[:2], today=date(2027, 4, 1)))
+    assert f"warning: job.copilot: training of {BASE_MODEL} ends in 6 days" in found
 
 
 def test_an_endpoint_that_cannot_be_reached(cloud: Cloud) -> None:

@@ -178,6 +178,11 @@ class Deployment(ResourceBlock, noun="a deployment"):
     )
     model = required(OPEN_TEXT, "Model to deploy: ${job.name.fine_tuned_model}, or a base model.")
     version = optional(OPEN_TEXT, "Version of a base model.")
+    format = optional(
+        OPEN_TEXT,
+        "The service's word for the publisher of the model, such as OpenAI or Mistral AI; default: as the "
+        "account lists the model, else by the catalogue.",
+    )
     sku = optional(Sku, "SKU and capacity of the deployment.")
     version_upgrade_option = optional(
         UPGRADE_OPTION, "When the service may upgrade a base model to a newer version."

@@ -28,15 +28,28 @@ class BaseModel(Struct, frozen=True):
     methods: tuple[str, ...] = ("supervised",)
     skus: tuple[str, ...] = BASE_SKUS
     only_standard: bool = False  # older than the other training types, so documents don't set one
+    format: str = "OpenAI"  # the word for its publisher in requests for deployments
+    training_types: tuple[str, ...] = ("standard", "globalStandard", "developerTier")
+    tuned_skus: tuple[str, ...] = FINETUNE_SKUS
+    is_open: bool = False  # jobs name it without a version, and no list says that it can be tuned
 
     @property
     def id(self) -> str:
         """Its name in requests for jobs."""
-        return f"{self.name}-{self.version}"
+        return self.name if self.is_open else f"{self.name}-{self.version}"
 
 
 _RATE = 1.4
 _BOTH = ("supervised", "dpo")
+
+
+def _open(name: str, version: str, format: str) -> BaseModel:
+    """An open model: trained and deployed globally only."""
+    return BaseModel(
+        name, version, True, 1.0, _RATE, 128000, 65536, 1732060800, skus=("GlobalStandard",), format=format,
+        training_types=("globalStandard",), tuned_skus=("GlobalStandard",), is_open=True,
+    )  # fmt: skip
+
 
 BASE_MODELS = (
     BaseModel("gpt-4o-mini", "2024-07-18", True, 1.8, _RATE / 1.8, 128000, 64536, 1721260800),
@@ -46,6 +59,10 @@ BASE_MODELS = (
     BaseModel("gpt-4.1-nano", "2025-04-14", True, 0.1, _RATE / 0.1, 1047576, 65536, 1744588800, _BOTH),
     BaseModel("gpt-35-turbo", "0125", True, 1.0, _RATE, 16385, 16385, 1706140800, only_standard=True),
     BaseModel("gpt-4o", "2024-11-20", False, 1.0, _RATE, 128000, 0, 1732060800),
+    _open("gpt-oss-20b", "11", "Microsoft"),
+    _open("Ministral-3B", "2411", "Mistral AI"),
+    _open("Llama-3.3-70B-Instruct", "1", "Meta"),
+    _open("Qwen3-32B", "1", "Alibaba"),
     BaseModel("replay", "1", False, 1.0, _RATE, 128000, 0, 1732060800),
 )  # fmt: skip
 

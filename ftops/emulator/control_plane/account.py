@@ -158,7 +158,7 @@ def _capacity(cloud: Cloud, model: catalog.BaseModel, sku: str, used: dict[str, 
         "name": sku,
         "location": cloud.account.location,
         "properties": {
-            "model": {"format": "OpenAI", "name": model.name, "version": model.version},
+            "model": {"format": model.format, "name": model.name, "version": model.version},
             "skuName": sku,
             "availableCapacity": limit - base if sku in model.skus else 0,
             "availableFinetuneCapacity": limit - tuned if model.trainable else 0,
@@ -201,10 +201,10 @@ def described(cloud: Cloud, request: Request) -> JSON:
 
 
 def _base(cloud: Cloud, model: catalog.BaseModel) -> JSON:
-    trainable = {"fineTune": "true"} if model.trainable else {}
+    trainable = {"fineTune": "true"} if model.trainable and not model.is_open else {}
     newest = next(row for row in catalog.BASE_MODELS if row.name == model.name)
     return {
-        "format": "OpenAI",
+        "format": model.format,
         "name": model.name,
         "version": model.version,
         "isDefaultVersion": model is newest,
@@ -233,12 +233,12 @@ def _base(cloud: Cloud, model: catalog.BaseModel) -> JSON:
 def _tuned(cloud: Cloud, model: TunedModel) -> JSON:
     base = catalog.BY_ID[model.base]
     return {
-        "baseModel": {"format": "OpenAI", "name": base.name, "version": base.version},
-        "format": "OpenAI",
+        "baseModel": {"format": base.format, "name": base.name, "version": base.version},
+        "format": base.format,
         "name": model.id,
         "version": "1",
         "isDefaultVersion": False,
-        "skus": [_sku(cloud, sku, base.name, True) for sku in catalog.FINETUNE_SKUS],
+        "skus": [_sku(cloud, sku, base.name, True) for sku in base.tuned_skus],
         "maxCapacity": 3,
         "capabilities": {"inference": "true", "chatCompletion": "true"},
         "deprecation": {"inference": _DEPRECATION["inference"]},

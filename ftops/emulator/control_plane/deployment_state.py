@@ -121,7 +121,9 @@ def _deploy(cloud: Cloud, job: Job, at: float) -> None:
     name = name if len(name) > 1 else job.id
     if cloud.deployments.get(name.lower()) is not None:
         return
-    model = {"format": "OpenAI", "name": job.fine_tuned_model, "version": "1"}
+    tuned = cloud.models.get(job.fine_tuned_model or "")
+    format_ = catalog.BY_ID[tuned.base].format if tuned is not None else "OpenAI"
+    model = {"format": format_, "name": job.fine_tuned_model, "version": "1"}
     sku = {"name": job.inference_sku, "capacity": 1}
     made = new_deployment(name, at, model, sku, {"versionUpgradeOption": "OnceNewDefaultVersionAvailable"})
     ready = at + cloud.settings.deployment_seconds

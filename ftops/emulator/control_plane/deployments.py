@@ -196,8 +196,7 @@ def _set_paused(cloud: Cloud, request: Request, paused: bool) -> Response:
 async def skus(cloud: Cloud, request: Request) -> Response:
     """The SKUs and capacities that a deployment may have."""
     existing = _existing(cloud, request)
-    _, tuned = quota.base_name(cloud, existing.model)
-    names = catalog.FINETUNE_SKUS if tuned else catalog.BASE_SKUS
+    names = quota.skus_of(cloud, existing.model)
     capacity = {"minimum": 1, "maximum": cloud.settings.model_quota, "step": 1, "default": 10}
     rows = [
         {"resourceType": TYPE, "sku": {"name": name, "capacity": 1}, "capacity": capacity} for name in names
@@ -265,7 +264,7 @@ def _parsed(cloud: Cloud, name: str, body: Mapping[str, Any]) -> tuple[Deploymen
         raise _bad("InvalidRequestContent", "The property 'properties.model' is required.")
     sku = _sku(body)
     model, tuned = _model(cloud, model)
-    if sku["name"] not in (catalog.FINETUNE_SKUS if tuned else catalog.BASE_SKUS):
+    if sku["name"] not in quota.skus_of(cloud, model):
         raise _bad(
             "InvalidResourceProperties",
             f"The specified SKU '{sku['name']}' of account deployment is not supported by the "
@@ -289,10 +288,11 @@ def _sku(body: Mapping[str, Any]) -> JSON:
 
 
 def _model(cloud: Cloud, model: JSON) -> tuple[JSON, bool]:
-    if model.get("format") != "OpenAI":
+    other_accounts.fetch(cloud, model)
+    base, _ = quota.base_of(cloud, model)
+    if model.get("format") != (base.format if base else "OpenAI"):
         # Observed: the format is case-sensitive, and a wrong one is an internal error.
         raise ServiceError(500, "InternalServerError", "Internal server error.")
-    other_accounts.fetch(cloud, model)
     if deployment_state.tuned_model(cloud, model) is not None and model.get("version") in (None, "", "1"):
         return {**model, "version": "1"}, True
     known = catalog.find(model["name"], model.get("version"))

@@ -26,13 +26,27 @@ def title(sku: str, model: str, tuned: bool) -> str:
     return f"Tokens Per Minute (thousands) - {model} - {sku}{' - finetune' if tuned else ''}"
 
 
-def base_name(cloud: Cloud, model: JSON) -> tuple[str, bool]:
-    """The name of the base model of a deployment's model, and whether that is tuned."""
+def base_of(cloud: Cloud, model: JSON) -> tuple[catalog.BaseModel | None, bool]:
+    """The base model of a deployment's model, if it is known, and whether that is tuned."""
     tuned = deployment_state.tuned_model(cloud, model)
     if tuned is not None:
-        return catalog.BY_ID[tuned.base].name, True
+        return catalog.BY_ID[tuned.base], True
     known = catalog.find(model["name"], model.get("version"))
-    return (known.name, False) if known else (str(model["name"]).partition(".ft-")[0], True)
+    return known, known is None
+
+
+def base_name(cloud: Cloud, model: JSON) -> tuple[str, bool]:
+    """The name of the base model of a deployment's model, and whether that is tuned."""
+    base, tuned = base_of(cloud, model)
+    return (base.name if base else str(model["name"]).partition(".ft-")[0]), tuned
+
+
+def skus_of(cloud: Cloud, model: JSON) -> tuple[str, ...]:
+    """The SKUs under which a model can be deployed."""
+    base, tuned = base_of(cloud, model)
+    if base is None:
+        return catalog.FINETUNE_SKUS
+    return base.tuned_skus if tuned else base.skus
 
 
 def used(cloud: Cloud) -> dict[str, int]:
@@ -55,7 +69,7 @@ def usages(cloud: Cloud) -> list[JSON]:
     sums, limit = used(cloud), cloud.settings.model_quota
     quotas: dict[str, tuple[str, int]] = {}  # name → display name, limit
     for model in catalog.BASE_MODELS:
-        for tuned, skus in ((False, model.skus), (True, catalog.FINETUNE_SKUS if model.trainable else ())):
+        for tuned, skus in ((False, model.skus), (True, model.tuned_skus if model.trainable else ())):
             for sku in skus:
                 quotas[usage_name(sku, model.name, tuned)] = (title(sku, model.name, tuned), limit)
     quotas[FINETUNED] = (_FINETUNED_TITLE, cloud.settings.finetuned_deployments_limit)

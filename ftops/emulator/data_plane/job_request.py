@@ -104,7 +104,7 @@ def _training_type(cloud: Cloud, body: Mapping[str, Any], model: catalog.BaseMod
     required = settings.training_type_required and (settings.strict or not model.only_standard)
     if not name and not required:
         return "standard"
-    if name not in _TRAINING_TYPES:
+    if _TRAINING_TYPES.get(name) not in model.training_types:
         raise invalid(NOT_TRAINABLE)
     return _TRAINING_TYPES[name]
 

@@ -67,7 +67,7 @@ def _base(model: catalog.BaseModel) -> JSON:
         "object": "model",
         "created_at": model.created,
         "status": "succeeded",
-        "capabilities": _capabilities(model.trainable),
+        "capabilities": _capabilities(model.trainable and not model.is_open),
         "lifecycle_status": "generally-available",
         "deprecation": {**ends, "inference": _INFERENCE_ENDS},
     }

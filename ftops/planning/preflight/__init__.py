@@ -43,6 +43,7 @@ RULES: tuple[Rule, ...] = (
     models.training_type,
     models.training_retires,
     models.inference_retires,
+    models.format_,
     models.sku,
     models.aged,
     limits.quota,

@@ -75,12 +75,16 @@ def tunable(situation: Situation) -> Iterator[Diagnostic]:
             models = situation.accounts[change.provider].models or ()
             others = sorted(m.id for m in models if m.tunable and not m.base)
             hint = f"{_OTHER_MODEL}: {', '.join(others[:8])}" if others else _OTHER_MODEL
-            detail = f"Account {_where(situation, change)} doesn't offer it."
+            where = _where(situation, change)
             if listed is not None and listed.methods and listed.training:
-                detail += f" It can be tuned elsewhere ({listed.source}), and the service may accept it here."
+                detail = (
+                    f"Account {where} lists it without saying so, as accounts do of open models. The "
+                    "catalogue has it as one that can."
+                )
                 summary = f"{model.base} isn't listed as one that can be fine-tuned"
                 yield situation.warning(change.address, summary, detail, hint)
             else:
+                detail = f"Account {where} doesn't offer it."
                 yield situation.finding(change.address, f"{model.base} can't be fine-tuned", detail, hint)
 
 
@@ -126,7 +130,7 @@ def training_type(situation: Situation) -> Iterator[Diagnostic]:
         if regions is None or (regions and (not location or region(location) in regions)):
             continue
         where = f"in {location}" if regions else "in any region"
-        available = f"It is available in {', '.join(sorted(regions))}" if regions else "The service doesn't offer it"
+        available = f"It is available in {', '.join(sorted(regions))}" if regions else "It isn't offered"
         yield situation.finding(
             change.address,
             f"{asked} training of {model.base} isn't available {where}",
@@ -200,6 +204,30 @@ def aged(situation: Situation) -> Iterator[Diagnostic]:
 
 def _has_model(kind: ResourceType) -> bool:
     return kind.trains or kind.serves
+
+
+def format_(situation: Situation) -> Iterator[Diagnostic]:
+    """The word for the model's publisher is known, and is that of the account. With a wrong one, the service
+    answers with an internal error."""
+    for change, model, offered, listed in _models(situation, lambda kind: kind.serves):
+        if not PROVIDER_TYPES[situation.accounts[change.provider].service].has_deployments:
+            continue
+        row = (_row_of_tuned(situation, change.provider, model) if model.tuned else None) or offered
+        own, theirs = text(change.after, "format"), row.format if row else ""
+        if own and theirs and own != theirs:
+            yield situation.warning(
+                change.address,
+                f"the format {own} isn't that of {model.base}",
+                f"Account {_where(situation, change)} lists it with {theirs}.",
+                f"write `format: {theirs}`, or leave it out",
+            )
+        elif listed is not None and not (own or theirs or listed.format):
+            yield situation.warning(
+                change.address,
+                f"the format of {model.base} isn't known",
+                "Neither the account nor the catalogue says it, so OpenAI is sent, which may be refused.",
+                "set `format` of the deployment",
+            )
 
 
 def sku(situation: Situation) -> Iterator[Diagnostic]:

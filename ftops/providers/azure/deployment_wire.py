@@ -28,6 +28,8 @@ _STATUS: Mapping[str, Status] = {
     "cancelled": Status.TAINTED,
 }
 """Any other state (Accepted, Creating, Updating, Deleting, Moving, or a new one) means pending."""
+OPENAI = "OpenAI"
+"""The word for OpenAI's models."""
 _PROPERTIES: Mapping[str, str] = {
     "version_upgrade_option": "versionUpgradeOption",
     "rai_policy": "raiPolicyName",
@@ -94,15 +96,16 @@ def name_of(remote_id: str) -> str:
     return remote_id.rstrip("/").rsplit("/", 1)[-1]
 
 
-def model_of(inputs: Mapping[str, Json]) -> dict[str, str]:
-    """A model in the form of the service, with the version of a base model as a separate field."""
+def model_of(inputs: Mapping[str, Json], publisher: str = OPENAI) -> dict[str, str]:
+    """A model in the form of the service, with the version of a base model as a separate field. `publisher`:
+    the word that the service has for who made it."""
     model, version = str(inputs["model"]), str(inputs.get("version") or "")
     if _is_pinned(model):
-        return {"format": "OpenAI", "name": model, "version": version or "1"}
+        return {"format": publisher, "name": model, "version": version or "1"}
     dated = _VERSIONED.match(model)
     name, own = (dated["name"], dated["version"]) if dated else (model, "")
     chosen = version or own
-    return {"format": "OpenAI", "name": name} | ({"version": chosen} if chosen else {})
+    return {"format": publisher, "name": name} | ({"version": chosen} if chosen else {})
 
 
 def source_of(inputs: Mapping[str, Json], own: str) -> dict[str, str]:
@@ -113,12 +116,12 @@ def source_of(inputs: Mapping[str, Json], own: str) -> dict[str, str]:
     return {"source": source} | ({"sourceAccount": source} if inputs.get("source_tenant") else {})
 
 
-def body_for(inputs: Mapping[str, Json], token: str, own: str) -> dict[str, Any]:
+def body_for(inputs: Mapping[str, Json], token: str, own: str, publisher: str = OPENAI) -> dict[str, Any]:
     """The request body of a deployment in the account `own`, an ARM ID."""
     option = inputs.get("version_upgrade_option") or (
         "NoAutoUpgrade" if _is_pinned(inputs["model"]) else None
     )
-    properties: dict[str, Any] = {"model": model_of(inputs) | source_of(inputs, own)}
+    properties: dict[str, Any] = {"model": model_of(inputs, publisher) | source_of(inputs, own)}
     if option:
         properties["versionUpgradeOption"] = _UPGRADE_OPTIONS.get(str(option).lower(), str(option))
     if inputs.get("rai_policy"):
@@ -130,10 +133,15 @@ def body_for(inputs: Mapping[str, Json], token: str, own: str) -> dict[str, Any]
 
 
 def changed_body(
-    live: Mapping[str, Any], inputs: Mapping[str, Json], token: str, own: str, dropped: Collection[str]
+    live: Mapping[str, Any],
+    inputs: Mapping[str, Json],
+    token: str,
+    own: str,
+    dropped: Collection[str],
+    publisher: str = OPENAI,
 ) -> dict[str, Any]:
     """The request body of a changed deployment. What the spec doesn't mention stays as it is."""
-    body = body_for(inputs, token, own)
+    body = body_for(inputs, token, own, publisher)
     size = {k: v for k, v in object_at(live, "sku").items() if k in ("name", "capacity")}
     body["sku"] = {**size, **object_at(inputs, "sku")}
     if "tags" not in inputs and "tags" not in dropped:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from msgspec.structs import replace
@@ -19,6 +20,7 @@ from ftops.core.nested import object_at
 from ftops.core.snippets import import_block
 from ftops.providers.azure import deployment_wire as wire
 from ftops.providers.azure.clients import Clients
+from ftops.providers.azure.publishers import Publishers
 from ftops.providers.base import OTHER_ACCOUNT, Existing, Request
 from ftops.providers.dataplane.client import body_of, plain
 from ftops.providers.dataplane.errors import refusal_from
@@ -29,6 +31,7 @@ _SECONDS_BETWEEN_READS = 15.0
 _SECONDS_BEFORE_RETRY = 30.0
 _QUOTA_LAG_SECONDS = 90.0
 """The quota of a deleted deployment is released some time after its deletion."""
+_INTERNAL_ERROR = 500
 _NOT_YET = frozenset({"deploymentnotfound", "deploymentnotready"})
 _ANSWERS = frozenset({"recordingnotfound"})
 """Codes with the status 404 of a deployment that answers: the emulator's, of one that has recordings only."""
@@ -48,12 +51,15 @@ _Written = tuple[dict[str, Any], str]
 class Deployments:
     """Creates, changes and deletes deployments."""
 
-    def __init__(self, clients: Clients) -> None:
+    def __init__(self, clients: Clients, project: Path) -> None:
         self._clients = clients
+        self._publishers = Publishers(clients, project)
         self._account = clients.account
         self._pause = min(clients.account.poll_interval, _SECONDS_BETWEEN_READS)
         self._retry = min(clients.account.poll_interval, _SECONDS_BEFORE_RETRY)
         self._freed_at = float("-inf")
+        self._crashed: set[str] = set()
+        """Names of deployments of open models whose creation was an internal error of the service once."""
         self._deletions: dict[str, str] = {}
         """By name, the tokens of deletions that this process began."""
 
@@ -64,7 +70,8 @@ class Deployments:
         if existing is not None:
             return self._adopt(request, name, existing, action)
         self._deletions.pop(name, None)
-        asked = wire.body_for(request.inputs, request.token, self._account.id)
+        publisher = self._publishers.of(request.inputs)
+        asked = wire.body_for(request.inputs, request.token, self._account.id, publisher)
         body, token = self._put(name, _Asked(asked, _tenant(request)), action, creates=True)
         return self._describe(body, name, request.inputs, wire.Resume("create", token))
 
@@ -102,7 +109,8 @@ class Deployments:
         token = ""
         if changed:
             own = wire.token_of(live) or resource.token
-            body = wire.changed_body(live, request.inputs, own, self._account.id, dropped)
+            publisher = self._publishers.of(request.inputs)
+            body = wire.changed_body(live, request.inputs, own, self._account.id, dropped, publisher)
             live, token = self._change(name, live, _Asked(body, _tenant(request)), changed, action)
         return self._describe(live, name, request.inputs, wire.Resume("update", token))
 
@@ -292,7 +300,21 @@ class Deployments:
         def send() -> _Written:
             return self._clients.arm.put(name, asked.body, self._clients.auxiliary_headers(asked.tenant))
 
-        return self._write(send, action, creates=creates)
+        try:
+            return self._write(send, action, creates=creates)
+        except Temporary as error:
+            publisher = object_at(asked.body, "properties", "model")["format"]
+            if error.status != _INTERNAL_ERROR or publisher == wire.OPENAI or name not in self._crashed:
+                self._crashed |= {name} if error.status == _INTERNAL_ERROR else set()
+                raise
+            raise Permanent(
+                f"{action}: the service failed twice, probably because of the format `{publisher}`",
+                "If it doesn't fit the model, the service answers with an internal error.",
+                "set `format` of the deployment as the account lists it (`az cognitiveservices account "
+                "list-models`)",
+                code="Format",
+                request_id=error.request_id,
+            ) from error
 
     def _write(self, send: Callable[[], _Written], action: str, *, creates: bool = False) -> _Written:
         try:

@@ -21,16 +21,23 @@ from ftops.providers.dataplane.dispatch import ByKind
 
 def open_provider(config: ProviderConfig, project: Path) -> AzureProvider:
     """The provider that one entry of `providers` declares."""
-    return AzureProvider(config.settings, name=config.name, hidden=config.hidden)
+    return AzureProvider(config.settings, name=config.name, hidden=config.hidden, project=project)
 
 
 class AzureProvider(ByKind):
     """One Azure OpenAI account."""
 
-    def __init__(self, settings: Mapping[str, Value], *, name: str, hidden: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        settings: Mapping[str, Value],
+        *,
+        name: str,
+        hidden: tuple[str, ...] = (),
+        project: Path = Path(),
+    ) -> None:
         self._clients = Clients(account_from(settings, name, hidden))
         self.account = self._clients.account
-        super().__init__(settings, self._clients, Deployments(self._clients))
+        super().__init__(settings, self._clients, Deployments(self._clients, project))
 
     def concurrency_key(self, address: Address) -> str | None:
         """The service refuses concurrent writes to deployments of one account."""

@@ -92,6 +92,7 @@ class EmulatorProvider:
         self.name = name
         self.visible_after = seconds_until_visible(settings, default=0.0)
         self.timeouts = timeouts_from(settings)
+        self._project = project
         self._server = _Server(settings, name, project)
         self._lock = threading.Lock()
         self._azure: AzureProvider | None = None
@@ -154,7 +155,7 @@ class EmulatorProvider:
     def _ensure(self) -> AzureProvider:
         with self._lock:
             if self._azure is None:
-                self._azure = AzureProvider(self._server.start(), name=self.name)
+                self._azure = AzureProvider(self._server.start(), name=self.name, project=self._project)
             return self._azure
 
     def _has_vanished(self, azure: AzureProvider) -> bool:

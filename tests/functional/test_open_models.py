@@ -1,0 +1,60 @@
+"""Open models from plan to destroy in the emulator, which refuses a wrong format as the service does."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.golden.cli import Folder
+
+SPEC = """\
+ftops: {name: open}
+providers: {local: {type: emulator}}
+datasets: {train: {path: train.jsonl}}
+jobs:
+  tuned: {model: %s, training: train, training_type: global_standard, hyperparameters: {n_epochs: 1}}
+deployments:
+  tuned: {model: "${job.tuned.fine_tuned_model}", sku: {name: GlobalStandard, capacity: 100}%s}
+"""
+ROW = '{"messages": [{"role": "user", "content": "q%d"}, {"role": "assistant", "content": "a"}]}\n'
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    folder = Folder(tmp_path)
+    folder.write("train.jsonl", "".join(ROW % number for number in range(12)))
+    return folder
+
+
+@pytest.mark.parametrize("model", ["gpt-oss-20b", "Ministral-3B"])
+def test_an_open_model_from_plan_to_destroy(folder: Folder, model: str) -> None:
+    folder.write("ftops.yaml", SPEC % (model, ""))
+    planned = folder.run("plan")
+    assert planned.code == 0 and f"{model} isn't listed as one that can be fine-tuned" in planned.err
+    folder.ok("apply", "-y")
+    assert folder.ok("plan").startswith("No changes.")
+    recorded = json.loads(folder.ok("state", "show", "deployment.tuned", "-o", "json"))["resource"]
+    assert recorded["outputs"]["model"].startswith(f"{model}.ft-")
+    folder.ok("destroy", "-y")
+
+
+def test_the_format_of_the_account_counts_before_that_of_the_catalogue(folder: Folder) -> None:
+    folder.write("ftops.yaml", SPEC % ("gpt-oss-20b", ""))
+    folder.write("ftops.catalog.yaml", "models: {gpt-oss-20b: {format: Somebody}}\n")
+    folder.ok("apply", "-y")
+
+
+def test_a_wrong_format_is_said_in_the_plan_and_where_it_fails(folder: Folder) -> None:
+    folder.write("ftops.yaml", SPEC % ("Ministral-3B", ", format: Ministral AI"))
+    planned = folder.run("plan")
+    assert "the format Ministral AI isn't that of Ministral-3B" in planned.err
+    assert "`format: Mistral AI`" in planned.err
+    applied = folder.run("apply", "-y")
+    assert applied.code == 1
+    assert "the service failed twice, probably because of the format `Ministral AI`" in applied.err
+    folder.write("ftops.yaml", SPEC % ("Ministral-3B", ", format: Mistral AI"))
+    folder.ok("apply", "-y")
+    folder.write("ftops.yaml", SPEC % ("Ministral-3B", ""))
+    assert "No changes" in folder.ok("plan"), "it only guides the request"
