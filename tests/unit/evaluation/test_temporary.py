@@ -12,8 +12,9 @@ from ftops.evaluation.temporary import sku_for
 
 KNOWN = Catalog(
     {
-        "offered": CatalogModel("offered", "offered", skus=("Standard", "DeveloperTier")),
-        "other": CatalogModel("other", "other", skus=("Standard",)),
+        "offered": CatalogModel("offered", "offered", skus={"Standard": None, "DeveloperTier": None}),
+        "other": CatalogModel("other", "other", skus={"Standard": None}),
+        "global": CatalogModel("global", "global", skus={"GlobalStandard": None}),
         "unknown": CatalogModel("unknown", "unknown"),
     }
 )
@@ -25,6 +26,7 @@ KNOWN = Catalog(
         ("offered.ft-0123-x", {}, {"name": "DeveloperTier", "capacity": 1}),
         ("offered", {}, {"name": "Standard", "capacity": 1}),
         ("other.ft-0123", {}, {"name": "Standard", "capacity": 1}),
+        ("global.ft-0123", {}, {"name": "GlobalStandard", "capacity": 1}),
         ("unknown.ft-0123", {}, {"name": "Standard", "capacity": 1}),
         ("nowhere.ft-0123", {}, {"name": "Standard", "capacity": 1}),
         ("offered.ft-0123", {"name": "GlobalStandard"}, {"name": "GlobalStandard", "capacity": 1}),
