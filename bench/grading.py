@@ -1,4 +1,4 @@
-"""Grading: processor time to grade function calls, and to compare the scores of two models by slice.
+"""Grading: processor time to read prompts, to grade function calls, and to compare the scores of two models.
 
 python -m bench.grading [--answers 50000] [--prompts 10000] [--slices 25] [--check]
 """
@@ -7,12 +7,18 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
+from ftops.dataset import Cache
 from ftops.evaluation.answers import Answer
 from ftops.evaluation.calls import Call
 from ftops.evaluation.comparison import Scores, compare
@@ -20,11 +26,16 @@ from ftops.evaluation.evaluation import Given, Inputs, evaluate
 from ftops.evaluation.expectations import Expected, expected_of, schemas_of
 from ftops.evaluation.graders import Grader
 from ftops.evaluation.prompts import Prompt
+from ftops.evaluation.prompts_file import PromptsFile
 
 GRADING_SECONDS = 5.0
 """For 50,000 answers by three graders: by name and arguments, by name, and their text by a schema."""
 COMPARING_SECONDS = 2.0
 """For the scores of two models on 10,000 prompts in 25 slices."""
+READING_SECONDS = 2.5
+"""For 50,000 prompts, as a plan reads them."""
+READING_AGAIN_SECONDS = 0.05
+"""If their file is unchanged."""
 _PLACE: dict[str, Any] = {
     "type": "object",
     "properties": {"x": {"type": "number"}, "y": {"type": "number"}, "label": {"type": "string"}},
@@ -113,6 +124,36 @@ def scored(count: int, slices: int, draw: random.Random) -> tuple[list[Prompt], 
     return prompts, both[0], both[1]
 
 
+def write_prompts(folder: Path, inputs: Inputs, answers: Sequence[Answer]) -> None:
+    """Prompts that expect these answers, as a spec has them."""
+    rows = [
+        {"messages": prompt.messages, "expect": {"calls": [*map(expectation, answer.calls)]}}
+        for prompt, answer in zip(inputs.prompts, answers, strict=True)
+    ]
+    (folder / "prompts.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    os.utime(folder / "prompts.jsonl", (0, 0))
+
+
+def expectation(call: Call) -> dict[str, Any]:
+    return {"call": call.name, "arguments": json.loads(call.arguments)}
+
+
+def reading(inputs: Inputs, answers: Sequence[Answer]) -> list[float]:
+    """Processor time to read the prompts, and again with an unchanged file."""
+    times = []
+    later = time.time_ns() + 60 * 10**9  # the file has settled by then
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_prompts(folder, inputs, answers)
+        for _ in range(2):
+            started = time.process_time()
+            with Cache(folder / "cache", clock=lambda: later) as cache:
+                rest = replace(inputs, prompts=())
+                assert PromptsFile({"prompts": "prompts.jsonl"}, rest, folder, folder, cache).summary
+            times.append(time.process_time() - started)
+    return times
+
+
 def seconds(work: Callable[[], object]) -> float:
     """Processor time of the faster of two runs."""
     times = []
@@ -133,6 +174,7 @@ def main() -> int:
     draw = random.Random(5)
     inputs, answers = questions(options.answers, draw)
     grading = seconds(lambda: evaluate(inputs, [Given("model", "model", answers)]))
+    first, again = reading(inputs, answers)
     prompts, candidate, baseline = scored(options.prompts, options.slices, draw)
     comparing = seconds(lambda: compare(prompts, candidate, baseline))
     print(f"grading {options.answers:,} answers: {grading:.2f} s (target {GRADING_SECONDS:g})")
@@ -140,7 +182,14 @@ def main() -> int:
         f"comparing scores of {options.prompts:,} prompts in {options.slices} slices: {comparing:.2f} s "
         f"(target {COMPARING_SECONDS:g})"
     )
-    missed = grading > GRADING_SECONDS or comparing > COMPARING_SECONDS
+    print(f"reading {options.answers:,} prompts: {first:.2f} s (target {READING_SECONDS:g})")
+    print(f"reading them again: {again:.3f} s (target {READING_AGAIN_SECONDS:g})")
+    missed = (
+        grading > GRADING_SECONDS
+        or comparing > COMPARING_SECONDS
+        or first > READING_SECONDS
+        or again > READING_AGAIN_SECONDS
+    )
     return 1 if options.check and missed else 0
 
 

@@ -77,6 +77,9 @@ class Resource(Struct, frozen=True):
     reference_places: Mapping[Address, Place] = field(default_factory=dict)
     """The first place that names each address on which this resource depends."""
     generated: Generated | None = None
+    summary: Any = None
+    """What a plan needs to know of its files beside the facts, such as a summary of the prompts of an
+    evaluation. It is never recorded."""
     faults: tuple[Diagnostic, ...] = ()
     """Why its files can't be used: errors of a plan that selects it."""
 

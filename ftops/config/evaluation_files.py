@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from functools import partial
-from hashlib import sha256
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
@@ -22,6 +20,7 @@ if TYPE_CHECKING:
     from ftops.config.data_sources import Inspected
     from ftops.dataset import Cache
     from ftops.evaluation.evaluation import Inputs
+    from ftops.evaluation.prompts_file import PromptsFile, Summary
 
 
 def with_prompts(
@@ -29,21 +28,24 @@ def with_prompts(
 ) -> tuple[Resource, list[Diagnostic]]:
     """The evaluation, identified by what its files say, and warnings about it. Raises SpecError and
     UsageError with what is wrong in them."""
-    from ftops.evaluation.inputs import digest, load
+    from ftops.evaluation.inputs import without_prompts
+    from ftops.evaluation.prompts_file import PromptsFile
 
     inputs: dict[str, Any] = dict(resource.inputs)
     inputs["prompts"] = _prompts_file(resource, config, inspected)
-    asked = load(inputs, config.folder, config.project)
-    names = [grader.name for grader in asked.graders]
-    if (decide := inputs.get("decide")) and decide not in names:
-        raise _problem(f"there is no grader `{decide}` to decide", did_you_mean(decide, names), resource)
-    inputs["content"] = digest(asked)
+    rest = without_prompts(inputs, config.folder, config.project)
+    prompts = PromptsFile(inputs, rest, config.folder, config.project, cache)
+    summary = prompts.summary
+    if (decide := inputs.get("decide")) and decide not in summary.graders:
+        hint = did_you_mean(decide, summary.graders)
+        raise _problem(f"there is no grader `{decide}` to decide", hint, resource)
+    inputs["content"] = summary.content
     inputs.update(_baseline(resource, config))
-    if faults := list(_out_of_reach(resource, config, asked)):
+    if faults := list(_out_of_reach(resource, config, rest, summary)):
         raise SpecError(faults)
-    warnings = [*_flattering(resource, config), *_trained_on(resource, config, asked, inspected, cache)]
-    facts = {"prompts": len(asked.prompts), "clusters": len({prompt.group for prompt in asked.prompts})}
-    return replace(resource, inputs=inputs, facts=facts), warnings
+    warnings = [*_flattering(resource, config), *_trained_on(resource, config, prompts, inspected)]
+    facts = {"prompts": summary.prompts, "clusters": summary.independent}
+    return replace(resource, inputs=inputs, facts=facts, summary=summary), warnings
 
 
 def _baseline(resource: Resource, config: Config) -> dict[str, Value]:
@@ -82,24 +84,21 @@ def _prompts_file(resource: Resource, config: Config, inspected: Mapping[Address
 
 
 def _trained_on(
-    resource: Resource, config: Config, asked: Inputs, inspected: Mapping[Address, Inspected], cache: Cache
+    resource: Resource, config: Config, prompts: PromptsFile, inspected: Mapping[Address, Inspected]
 ) -> Iterator[Diagnostic]:
     """Warnings about prompts from which a model has learned."""
-    from ftops.evaluation.known_prompts import in_training
-
-    texts = "prompts:" + sha256("\0".join(prompt.text for prompt in asked.prompts).encode()).hexdigest()
     for address in dict.fromkeys(lessons(resource, config.by_address)):
         data = inspected.get(address)
         if data is None or data.inspection.is_refused(data.severity):
             continue
-        find = partial(in_training, asked.prompts, data.source.file)
-        found = cache.overlap(texts, data.inspection.digest, find)
-        if found.first_same is not None:
-            position, line = found.first_same
+        known = prompts.known_in(data.source.file, data.inspection.digest)
+        if known.first is not None:
+            id, line = known.first
+            share = f"{known.same:,} of {prompts.summary.prompts:,} prompts"
             yield Diagnostic(
-                f"{found.same} of {len(asked.prompts)} prompts of {resource.address} are in {address}",
-                f"{data.source.line(line)} asks the same as the prompt {asked.prompts[position].id}, and the "
-                "model learns its answer.",
+                f"{share} of {resource.address} are in {address}",
+                f"{data.source.line(line)} asks the same as the prompt {id}, and the model learns its "
+                "answer.",
                 "remove them from the training data, or evaluate with other prompts",
                 resource.place,
                 "warning",
@@ -134,27 +133,27 @@ def _choosing(evaluation: Resource, config: Config) -> Resource | None:
     return _choosing(chosen, config) if chosen else None
 
 
-def _out_of_reach(resource: Resource, config: Config, asked: Inputs) -> Iterator[Diagnostic]:
+def _out_of_reach(resource: Resource, config: Config, rest: Inputs, summary: Summary) -> Iterator[Diagnostic]:
     """Gates that no answers can pass."""
     for deployment, require in config.gates_on(resource.address):
         place = deployment.reference_places.get(resource.address, deployment.place)
-        summary = f"{deployment.address}: its gate can't pass"
-        faults = _never_better(resource, asked) if require.get("verdict") == "better" else ()
+        said = f"{deployment.address}: its gate can't pass"
+        faults = _never_better(resource, rest.alpha, summary) if require.get("verdict") == "better" else ()
         for detail, hint in faults:
-            yield Diagnostic(f"{summary}: no verdict can be `better`", detail, hint, place)
-        for metric, hint in _never_known(require, asked):
-            yield Diagnostic(f"{summary}: {resource.address} has no `{metric}`", "", hint, place)
+            yield Diagnostic(f"{said}: no verdict can be `better`", detail, hint, place)
+        for metric, hint in _never_known(require, list(rest.labels), summary):
+            yield Diagnostic(f"{said}: {resource.address} has no `{metric}`", "", hint, place)
 
 
-def _never_known(require: Mapping[str, Any], asked: Inputs) -> Iterator[tuple[str, str]]:
+def _never_known(
+    require: Mapping[str, Any], labelled: Sequence[str], summary: Summary
+) -> Iterator[tuple[str, str]]:
     """Metrics of slices, functions and graders that there aren't, and which there are."""
-    from ftops.evaluation.comparison import names_in
-
-    names = {
-        "slices": names_in(asked.prompts, "slice"),
-        "functions": names_in(asked.prompts, "function"),
-        "graders": [grader.name for grader in asked.graders],
-        "kappa": list(asked.labels),
+    names: dict[str, Sequence[str]] = {
+        "slices": summary.slices,
+        "functions": summary.functions,
+        "graders": summary.graders,
+        "kappa": labelled,
     }
     for metric in require:
         head, _, name = metric.partition(".")
@@ -164,17 +163,17 @@ def _never_known(require: Mapping[str, Any], asked: Inputs) -> Iterator[tuple[st
             yield metric, did_you_mean(short, names[head], nothing=nothing)
 
 
-def _never_better(resource: Resource, asked: Inputs) -> Iterator[tuple[str, str]]:
+def _never_better(resource: Resource, alpha: float, summary: Summary) -> Iterator[tuple[str, str]]:
     """Why no model can be significantly better than the baseline, and what to do."""
     from ftops.evaluation.comparison import fewest_for
 
-    independent, fewest = len({prompt.group for prompt in asked.prompts}), fewest_for(asked.alpha)
+    independent, fewest = summary.independent, fewest_for(alpha)
     if resource.inputs["baseline"] == NO_BASELINE:
         detail = f"{resource.address} has no baseline."
         yield detail, "set `baseline`, or require a metric such as `accuracy: {at_least: 0.9}`"
     elif independent < fewest:
         detail = (
-            f"A difference is significant (p ≤ {asked.alpha:g}) from {fewest} prompts on, where those of a "
+            f"A difference is significant (p ≤ {alpha:g}) from {fewest} prompts on, where those of a "
             f"cluster count as one. {resource.address} has {independent}."
         )
         yield detail, "add prompts, or require a metric such as `accuracy: {at_least: 0.9}`"

@@ -105,11 +105,6 @@ def fewest_for(alpha: float) -> int:
     return next(n for n in range(1, 1000) if mcnemar(n, 0) <= alpha)
 
 
-def names_in(prompts: Sequence[Prompt], by: str) -> list[str]:
-    """The slices or functions that have rows of their own."""
-    return [name for group, name, _ in _groups(prompts) if group == by]
-
-
 def _groups(prompts: Sequence[Prompt]) -> Iterator[tuple[str, str, list[int]]]:
     """What prompts are sliced by, the slice, and the positions of its prompts."""
     yield "", "", list(range(len(prompts)))

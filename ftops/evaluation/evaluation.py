@@ -39,8 +39,11 @@ class Inputs(Struct, frozen=True):
     """What people say of answers, by the judge that is compared with them."""
 
     def __post_init__(self) -> None:
-        if not self.graders:
+        if self.prompts and not self.graders:
             msgspec.structs.force_setattr(self, "graders", default_graders(self.prompts))
+
+    def with_prompts(self, prompts: tuple[Prompt, ...]) -> Inputs:
+        return msgspec.structs.replace(self, prompts=prompts)
 
     @property
     def asked_prompts(self) -> list[Prompt]:
@@ -49,12 +52,16 @@ class Inputs(Struct, frozen=True):
 
     def questions(self) -> list[Question]:
         """All samples of the first prompt, then those of the next one."""
-        system = ({"role": "system", "content": self.system},) if self.system else ()
-        return [
-            Question((*system, *prompt.messages), prompt.tools or self.tools, self.settings, sample)
-            for prompt in self.prompts
-            for sample in range(self.samples)
-        ]
+        return [self.question(prompt, i) for prompt in self.prompts for i in range(self.samples)]
+
+    def question(self, prompt: Prompt, sample: int = 0) -> Question:
+        messages = (*self.first_messages, *prompt.messages)
+        return Question(messages, prompt.tools or self.tools, self.settings, sample)
+
+    @property
+    def first_messages(self) -> tuple[Mapping[str, Any], ...]:
+        """Before those of each prompt."""
+        return ({"role": "system", "content": self.system},) if self.system else ()
 
 
 class ModelResult(Struct, frozen=True):

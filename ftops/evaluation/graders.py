@@ -8,10 +8,11 @@ from typing import Any
 
 from msgspec import Struct, field
 
+from ftops.core.same_object import SameObject
 from ftops.evaluation.answers import Answer, Failure
 from ftops.evaluation.calls import compare_calls, parse_arguments
 from ftops.evaluation.prompts import Prompt
-from ftops.evaluation.schemas import Identity, Schema, kept_validator, matches
+from ftops.evaluation.schemas import Schema, kept_validator, matches
 from ftops.evaluation.values import Miss, Rule
 
 VERSION = 1
@@ -116,7 +117,7 @@ def _json_schema(grader: Grader, prompt: Prompt, answer: Answer, schemas: Mappin
     except ValueError as error:
         return Grade(0.0, miss=Miss("invalid_json", detail=str(error)))
     try:
-        found = next(kept_validator(Identity(schema)).iter_errors(value), None)
+        found = next(kept_validator(SameObject(schema)).iter_errors(value), None)
     except ValueError as error:
         return ungraded(f"the schema can't be used: {error}")
     if found is None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from msgspec.json import Encoder
 
-from ftops.core.confined_files import content
+from ftops.core.confined_files import content, opened
 from ftops.core.durations import seconds_of
 from ftops.core.errors import Diagnostic, Place, SpecError, UsageError
 from ftops.dataset.files.jsonl_io import unreadable
@@ -20,8 +20,8 @@ from ftops.evaluation.expectations import tools_problem
 from ftops.evaluation.grader_table import read_graders
 from ftops.evaluation.graders import VERSION
 from ftops.evaluation.kept_answers import time_before
-from ftops.evaluation.prompts import read_prompts
-from ftops.evaluation.remote_graders import check_fields
+from ftops.evaluation.prompts import Prompt, stream_prompts
+from ftops.evaluation.remote_graders import with_fields
 
 FILES = ("prompts", "tools", "system")
 """Inputs that name files, relative to the spec."""
@@ -31,6 +31,23 @@ _canonical = Encoder(order="deterministic").encode
 def load(inputs: Mapping[str, Any], folder: Path, project: Path) -> Inputs:
     """What is asked, from the inputs of an evaluation and the files that they name. Raises SpecError and
     UsageError with what is wrong in a file."""
+    rest = without_prompts(inputs, folder, project)
+    return rest.with_prompts(tuple(stream(inputs, rest, folder, project)))
+
+
+def stream(inputs: Mapping[str, Any], rest: Inputs, folder: Path, project: Path) -> Iterator[Prompt]:
+    """The prompts one by one. What is wrong with any of them is raised after the last one."""
+    name = str(inputs["prompts"])
+    try:
+        file = opened(folder / name, project)
+    except OSError as error:
+        raise unreadable(Path(name), error) from error
+    with file:
+        yield from with_fields(rest.graders, stream_prompts(file, name, rest.tools))
+
+
+def without_prompts(inputs: Mapping[str, Any], folder: Path, project: Path) -> Inputs:
+    """All else that is asked."""
 
     def read_file(name: str) -> tuple[bytes, str]:
         try:
@@ -45,11 +62,9 @@ def load(inputs: Mapping[str, Any], folder: Path, project: Path) -> Inputs:
     graders, faults = read_graders(inputs["graders"]) if "graders" in inputs else ((), [])
     if faults:
         raise SpecError([Diagnostic(f.summary, f.detail, f.hint) for f in faults])
-    prompts = read_prompts(*read("prompts"), tools)
-    check_fields(graders, prompts)
     named = [(g, str(g.options["agreement"])) for g in graders if "agreement" in g.options]
     return Inputs(
-        prompts,
+        (),
         tools,
         read_text(*read("system")).strip() if "system" in inputs else "",
         inputs.get("settings", {}),
@@ -78,10 +93,17 @@ def used_since(inputs: Mapping[str, Any]) -> str:
 def digest(inputs: Inputs) -> str:
     """`sha256:…` of all that prompts, tools, system message and labels say, and of how ftops grades: not of
     the order of prompts, blanks or line ends."""
-    prompts = sorted(_canonical(prompt) for prompt in inputs.prompts)
-    said = _canonical((VERSION, inputs.tools, inputs.system, inputs.labels))
-    content = b"\n".join((said, *prompts))
-    return f"sha256:{sha256(content).hexdigest()}"
+    return digest_with(inputs, map(digest_of_prompt, inputs.prompts))
+
+
+def digest_of_prompt(prompt: Prompt) -> bytes:
+    return sha256(_canonical(prompt)).digest()
+
+
+def digest_with(rest: Inputs, prompts: Iterable[bytes]) -> str:
+    """The same, from the digests of the prompts."""
+    said = _canonical((VERSION, rest.tools, rest.system, rest.labels))
+    return f"sha256:{sha256(said + b''.join(sorted(prompts))).hexdigest()}"
 
 
 def read_tools(content: bytes, name: str) -> tuple[Mapping[str, Any], ...]:

@@ -49,6 +49,10 @@ class KeptAnswers:
         """Shared segments that are damaged or can't be trusted."""
         self._load()
 
+    @property
+    def is_empty(self) -> bool:
+        return not self._kept
+
     def get(self, key: str, since: str = "") -> Answer | None:
         """If it was given at that time or later, or by means of this object: clocks may be set back."""
         kept = self._kept.get(key)

@@ -3,30 +3,59 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from array import array
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from ftops.dataset import Overlap
+from msgspec import Struct
+from xxhash import xxh3_64_intdigest
+
 from ftops.dataset.files.jsonl_io import list_at, read
 from ftops.evaluation.prompts import Prompt
 
+VERSION = 1
+"""Raise it whenever texts are compared otherwise."""
 _WORD = re.compile(r"\w+")
 
 
-def in_training(prompts: Sequence[Prompt], file: Path) -> Overlap:
-    """Prompts whose last message of the user is that of an example, apart from case and punctuation. The
-    first is told by its position and a line. Raises UsageError if the file can't be read."""
-    lines: dict[str, int] = {}
+class Known(Struct, frozen=True):
+    """How many prompts are in a file of training data; of the first, its id and the line."""
+
+    same: int = 0
+    first: tuple[str, int] | None = None
+
+
+class Texts:
+    """Texts that are compared, 8 bytes of each."""
+
+    def __init__(self) -> None:
+        self.words = array("Q")
+
+    def add(self, text: str) -> None:
+        self.words.append(_words(text))
+
+
+def in_training(texts: Texts, file: Path, prompts: Callable[[], Iterator[Prompt]]) -> Known:
+    """Prompts whose last message of the user is that of an example, apart from case and punctuation. `texts`:
+    of all `prompts`, which are read again only to tell one of them. Raises UsageError if the file can't be
+    read."""
+    lines: dict[int, int] = {}
     for line in read(file):
         if asked := _words(_asked(line.example or {})):
             lines.setdefault(asked, line.number)
-    found = [(i, number) for i, prompt in enumerate(prompts) if (number := lines.get(_words(prompt.text)))]
-    return Overlap(same=len(found), first_same=found[0] if found else None)
+    found = [i for i, words in enumerate(texts.words) if words in lines]
+    if not found:
+        return Known()
+    first = next(islice(prompts(), found[0], None))
+    return Known(len(found), (first.id, lines[texts.words[found[0]]]))
 
 
-def _words(text: str) -> str:
-    return " ".join(_WORD.findall(text.casefold()))
+def _words(text: str) -> int:
+    """Equal for texts with the same words; 0 if there are none."""
+    words = " ".join(_WORD.findall(text.casefold()))
+    return xxh3_64_intdigest(words.encode("utf-8", "replace")) if words else 0
 
 
 def _asked(example: Mapping[str, Any]) -> str:

@@ -9,14 +9,14 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import PurePath
-from typing import Any
+from typing import Any, BinaryIO
 
 from msgspec import Struct
 
 from ftops.core.errors import Diagnostic, Place, SpecError
 from ftops.core.suggestions import did_you_mean
 from ftops.dataset.files.jsonl_io import canonical
-from ftops.dataset.formats.jsonl import decode, is_too_deep
+from ftops.dataset.formats.jsonl import MAX_DEPTH, decode, is_too_deep
 from ftops.evaluation.expectations import (
     Expected,
     Unclear,
@@ -26,12 +26,13 @@ from ftops.evaluation.expectations import (
     schemas_of,
     tools_problem,
 )
+from ftops.evaluation.schemas import Schema
 
 ROW_KEYS = ("prompt", "messages", "expect", "slice", "id", "cluster", "tools", "functions", "item")
-SUFFIXES = (".json", ".jsonl", ".csv")
 MOST_ERRORS = 20
 LONGEST_CELL = 1 << 30
 _NOTHING = object()
+_COLUMNS = 1 << 32
 _BETWEEN_ROWS = re.compile(r"[\s,]*")
 
 
@@ -65,57 +66,75 @@ class _Row(Struct, frozen=True):
 
 
 class _Faults:
-    """Collects errors, to report all of them at once."""
+    """Collects errors, to report the first of them at once."""
 
     def __init__(self) -> None:
         self.found: list[Diagnostic] = []
+        self.count = 0
         self.rows: dict[Place, int] = {}
         """Row numbers of a JSON list: a line number alone says little if the list is one line."""
 
     def add(self, summary: str, place: Place, detail: str = "", hint: str = "") -> None:
+        self.count += 1
         if row := self.rows.get(place):
             summary = f"row {row}: {summary}"
-        self.found.append(Diagnostic(summary, detail, hint, place))
+        if len(self.found) < MOST_ERRORS:
+            self.found.append(Diagnostic(summary, detail, hint, place))
 
 
 def read_prompts(content: bytes, name: str, tools: Sequence[Mapping[str, Any]] = ()) -> tuple[Prompt, ...]:
-    """All prompts of a file, by the end of its name. Raises SpecError with every fault."""
+    """All prompts of a file, by the end of its name. Raises SpecError with its faults."""
+    return tuple(stream_prompts(io.BytesIO(content), name, tools))
+
+
+def stream_prompts(stream: BinaryIO, name: str, tools: Sequence[Mapping[str, Any]] = ()) -> Iterator[Prompt]:
+    """The same, one by one. What is wrong with any of them is raised after the last one."""
     faults = _Faults()
     suffix = PurePath(name).suffix.lower()
-    if suffix not in SUFFIXES:
-        summary = f"{name} isn't a file of prompts: its name ends with none of {', '.join(SUFFIXES)}"
+    if suffix not in _READERS:
+        summary = f"{name} isn't a file of prompts: its name ends with none of {', '.join(_READERS)}"
         raise SpecError([Diagnostic(summary, "", "docs/evaluation.md describes the formats", Place(name))])
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        place = Place(name, content.count(b"\n", 0, error.start) + 1)
-        raise SpecError([Diagnostic(f"{name} isn't UTF-8 text", "", "save it as UTF-8", place)]) from error
-    rows = _csv(text, name, faults) if suffix == ".csv" else _json_rows(text, name, suffix, faults)
-    prompts: dict[str, Prompt] = {}
-    places: dict[str, Place] = {}
+    rows = _READERS[suffix](stream, name, faults)
+    schemas = schemas_of(tools)
+    places: dict[str, int] = {}
+    """By id, packed, because there may be a million."""
     for row in rows:
-        if prompt := _prompt(row, tools, faults):
-            if prompt.id in prompts:
-                detail = f"The first one is at {places[prompt.id]}."
-                what = f"the id {prompt.id}" if "id" in row.values else "the same messages and slice"
-                faults.add(f"two prompts have {what}", row.place, detail, "give each an `id` of its own")
-            prompts.setdefault(prompt.id, prompt)
-            places.setdefault(prompt.id, row.place)
-    if not prompts and not faults.found:
+        prompt = _prompt(row, schemas, faults)
+        if prompt is None:
+            continue
+        if prompt.id in places:
+            line, column = divmod(places[prompt.id], _COLUMNS)
+            detail = f"The first one is at {Place(name, line, column)}."
+            what = f"the id {prompt.id}" if "id" in row.values else "the same messages and slice"
+            faults.add(f"two prompts have {what}", row.place, detail, "give each an `id` of its own")
+            continue
+        places[prompt.id] = row.place.line * _COLUMNS + row.place.column
+        yield prompt
+    if not places and not faults.count:
         faults.add(f"{name} has no prompts", Place(name), "", "an evaluation needs at least one")
+    if more := faults.count - len(faults.found):
+        faults.found.append(Diagnostic(f"{name} has {more:,} more errors", "", "", Place(name)))
     if faults.found:
-        shown = faults.found[:MOST_ERRORS]
-        if more := len(faults.found) - len(shown):
-            shown.append(Diagnostic(f"{name} has {more:,} more errors", "", "", Place(name)))
-        raise SpecError(shown)
-    return tuple(prompts.values())
+        raise SpecError(faults.found)
 
 
 # Files to rows
 
 
-def _csv(text: str, name: str, faults: _Faults) -> Iterator[_Row]:
+def _text_of(content: bytes, place: Place) -> str:
+    """Raises SpecError if it isn't UTF-8."""
+    try:
+        return content.decode("utf-8-sig" if place.line <= 1 else "utf-8")
+    except UnicodeDecodeError as error:
+        place = Place(place.file, max(1, place.line) + content.count(b"\n", 0, error.start))
+        raise SpecError(
+            [Diagnostic(f"{place.file} isn't UTF-8 text", "", "save it as UTF-8", place)]
+        ) from error
+
+
+def _csv(stream: BinaryIO, name: str, faults: _Faults) -> Iterator[_Row]:
     """A cell of `expect` that begins with a brace is JSON."""
+    text = _text_of(stream.read(), Place(name))
     csv.field_size_limit(LONGEST_CELL)
     reader = csv.DictReader(io.StringIO(text, newline=""))
     line = 2
@@ -135,22 +154,28 @@ def _csv(text: str, name: str, faults: _Faults) -> Iterator[_Row]:
         faults.add(f"{name} isn't a CSV file", Place(name, reader.line_num), f"{error}.")
 
 
-def _json_rows(text: str, name: str, suffix: str, faults: _Faults) -> Iterator[_Row]:
-    if suffix == ".json":
-        document = _decoded(text, Place(name), faults)
-        if isinstance(document, list):
-            for i, (value, place) in enumerate(zip(document, _row_places(text, name), strict=True), 1):
-                faults.rows[place] = i
-                yield from _object(value, place, faults)
-        elif isinstance(document, dict):
-            yield from _sections(document, Place(name), faults)
-        elif document is not _NOTHING:
-            faults.add("prompts must be a list or an object of sections", Place(name))
-        return
-    for number, line in enumerate(text.split("\n"), 1):
+def _json(stream: BinaryIO, name: str, faults: _Faults) -> Iterator[_Row]:
+    text = _text_of(stream.read(), Place(name))
+    document = _decoded(text, Place(name), faults)
+    if isinstance(document, list):
+        for i, (value, place) in enumerate(zip(document, _row_places(text, name), strict=True), 1):
+            faults.rows[place] = i
+            yield from _object(value, place, faults)
+    elif isinstance(document, dict):
+        yield from _sections(document, Place(name), faults)
+    elif document is not _NOTHING:
+        faults.add("prompts must be a list or an object of sections", Place(name))
+
+
+def _lines(stream: BinaryIO, name: str, faults: _Faults) -> Iterator[_Row]:
+    for number, raw in enumerate(stream, 1):
+        place = Place(name, number)
+        line = _text_of(raw, place).removesuffix("\n")
         if line.strip():
-            place = Place(name, number)
             yield from _object(_decoded(line, place, faults), place, faults)
+
+
+_READERS = {".json": _json, ".jsonl": _lines, ".csv": _csv}
 
 
 def _row_places(text: str, name: str) -> Iterator[Place]:
@@ -194,7 +219,7 @@ def _decoded(text: str, place: Place, faults: _Faults) -> Any:
         value = decode(text)
         if "\\ud" in text.lower():
             json.dumps(value, ensure_ascii=False).encode()
-        if is_too_deep(value):
+        if text.count("[") + text.count("{") > MAX_DEPTH and is_too_deep(value):
             raise RecursionError
         return value
     except json.JSONDecodeError as error:
@@ -210,12 +235,12 @@ def _decoded(text: str, place: Place, faults: _Faults) -> Any:
 # Rows to prompts
 
 
-def _prompt(row: _Row, tools: Sequence[Mapping[str, Any]], faults: _Faults) -> Prompt | None:
+def _prompt(row: _Row, shared: Mapping[str, Schema], faults: _Faults) -> Prompt | None:
     values = row.values
     if isinstance(values.get("item"), dict):
         values = {**values["item"], **{k: v for k, v in values.items() if k != "item"}}
     elif unknown := [key for key in values if key not in ROW_KEYS]:
-        hint = did_you_mean(unknown[0], ROW_KEYS, said=len(faults.found))
+        hint = did_you_mean(unknown[0], ROW_KEYS, said=faults.count)
         faults.add(f"unknown key `{unknown[0]}` in a prompt", row.place, "", hint)
         return None
     try:
@@ -223,7 +248,7 @@ def _prompt(row: _Row, tools: Sequence[Mapping[str, Any]], faults: _Faults) -> P
             raise Unclear("`item` must be an object")
         own = _tools(values)
         messages, expectation = _messages(values)
-        schemas = schemas_of(own or tools)
+        schemas = schemas_of(own) if own else shared
         expected = expected_of(expectation, schemas)
     except Unclear as error:
         faults.add(str(error), row.place, "", error.hint)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from ftops.core.errors import SpecError
@@ -10,7 +10,7 @@ from ftops.evaluation import judge, service_grader
 from ftops.evaluation.answers import Answer, Failure, Question
 from ftops.evaluation.graders import Grade, Grader, cut_off, unanswered
 from ftops.evaluation.prompts import Prompt
-from ftops.evaluation.templates import missing_fields
+from ftops.evaluation.templates import MissingFields
 
 Ask = Callable[[Sequence[Question]], Sequence[Answer | Failure]]
 
@@ -34,11 +34,22 @@ class RemoteGrader(Protocol):
 REMOTE: Mapping[str, RemoteGrader] = {"judge": judge, "service": service_grader}
 
 
-def check_fields(graders: Sequence[Grader], prompts: Sequence[Prompt]) -> None:
-    """Raises SpecError if graders name fields that prompts lack."""
-    templates = {g.name: REMOTE[g.type].template(g.options) for g in graders if g.type in REMOTE}
-    if found := [fault for name, t in templates.items() for fault in missing_fields(name, t, prompts)]:
+def with_fields(graders: Sequence[Grader], prompts: Iterable[Prompt]) -> Iterator[Prompt]:
+    """The prompts. Raises SpecError after the last one if graders name fields that prompts lack."""
+    named = [(g.name, REMOTE[g.type].template(g.options)) for g in graders if g.type in REMOTE]
+    missing = [MissingFields(name, template) for name, template in named]
+    for prompt in prompts:
+        for one in missing:
+            one.add(prompt)
+        yield prompt
+    if found := [error for one in missing for error in one.errors()]:
         raise SpecError(found)
+
+
+def check_fields(graders: Sequence[Grader], prompts: Iterable[Prompt]) -> None:
+    """Raises SpecError if graders name fields that prompts lack."""
+    for _ in with_fields(graders, prompts):
+        pass
 
 
 def steps_of(

@@ -9,25 +9,14 @@ from urllib.parse import unquote
 
 from msgspec import Struct
 
+from ftops.core.same_object import SameObject
+
 Schema = Mapping[str, Any]
 """JSON Schema of the parameters of a function."""
 ANY: Schema = {}
 """Of a value of which the schema says nothing."""
 MOST_REFERENCES = 32
 """`$ref`s in a row, after which a schema is taken to refer to itself."""
-
-
-class Identity:
-    """A schema as a key of a cache, without its content being hashed."""
-
-    def __init__(self, schema: Schema) -> None:
-        self.schema = schema
-
-    def __hash__(self) -> int:
-        return id(self.schema)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Identity) and self.schema is other.schema
 
 
 class Part(Struct, frozen=True):
@@ -146,12 +135,12 @@ class Resolver:
 
 def resolver_of(root: Schema) -> Resolver:
     """The same one for the same object."""
-    return _resolver(Identity(root))
+    return _resolver(SameObject(root))
 
 
 @lru_cache(maxsize=256)
-def _resolver(root: Identity) -> Resolver:
-    return Resolver(root.schema)
+def _resolver(root: SameObject[Schema]) -> Resolver:
+    return Resolver(root.value)
 
 
 def _merged(first: Schema, second: Schema) -> Schema:
@@ -198,9 +187,9 @@ def json_validator(schema: Any, registry: Any = None) -> Any:
 
 
 @lru_cache(maxsize=256)
-def kept_validator(schema: Identity) -> Any:
+def kept_validator(schema: SameObject[Schema]) -> Any:
     """The same one for the same object. Raises ValueError if the schema can't be used."""
-    return json_validator(schema.schema)
+    return json_validator(schema.value)
 
 
 def unusable() -> tuple[type[Exception], ...]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any
 
 from msgspec import Struct
 
 from ftops.catalog import TokenPrices
 from ftops.core.errors import Permanent
-from ftops.dataset.profile.tokens import NoEncoding, counter
+from ftops.core.same_object import SameObject
+from ftops.dataset.profile.tokens import REPLY, NoEncoding, counter
 from ftops.evaluation.answers import Answer, Answers, Question, Usage
 from ftops.evaluation.metrics import cost
 
@@ -44,37 +46,63 @@ class Expected(Struct, frozen=True):
 
 
 def expected(
-    questions: Sequence[Question], encoding: str, prices: TokenPrices | None, kept: Iterable[Answer]
+    requests: int,
+    sent: int | None,
+    most: int | None,
+    prices: TokenPrices | None,
+    kept: Iterable[Answer],
 ) -> Expected:
-    """By the model's encoding and the limits of answers, or else by answers that it gave before."""
+    """Of so many requests that have `sent` tokens together, and whose answers can have `most`. What isn't
+    known is estimated by answers that the model gave before."""
     known = [answer.usage for answer in kept if answer.usage.input]
-    limits = [limit_of(question) for question in questions]
-    sent = [input_tokens(question, encoding) for question in questions]
-    total = None if None in sent else sum(tokens or 0 for tokens in sent)
-    if total is None and known:
-        total = len(questions) * sum(usage.input for usage in known) // len(known)
-    output = None if None in limits else sum(limit or 0 for limit in limits)
-    is_limited = output is not None
-    if not is_limited and known:
-        output = len(questions) * sum(usage.output for usage in known) // len(known)
-    return Expected(len(questions), total, output, is_limited, prices)
+    if sent is None and known:
+        sent = requests * sum(usage.input for usage in known) // len(known)
+    output = most
+    if output is None and known:
+        output = requests * sum(usage.output for usage in known) // len(known)
+    return Expected(requests, sent, output, most is not None, prices)
 
 
-def limit_of(question: Question) -> int | None:
-    """Tokens that its answer can have."""
-    limits = (question.settings.get(name) for name in LIMITS)
+def limit_of(settings: Mapping[str, Any]) -> int | None:
+    """Tokens that an answer can have."""
+    limits = (settings.get(name) for name in LIMITS)
     return next((limit for limit in limits if isinstance(limit, int)), None)
+
+
+def expected_of(
+    questions: Iterable[Question], encoding: str, prices: TokenPrices | None, kept: Iterable[Answer]
+) -> Expected:
+    """By the model's encoding and the limits of answers, as far as they are known of all questions."""
+    questions = list(questions)
+    sent = total(input_tokens(question, encoding) for question in questions)
+    most = total(limit_of(question.settings) for question in questions)
+    return expected(len(questions), sent, most, prices, kept)
+
+
+def total(amounts: Iterable[int | None]) -> int | None:
+    """None if one of them isn't known."""
+    found = list(amounts)
+    return None if None in found else sum(amount or 0 for amount in found)
 
 
 def input_tokens(question: Question, encoding: str) -> int | None:
     """As far as it is documented how the service counts them."""
-    example: dict[str, Any] = {"messages": list(question.messages)}
-    if question.tools:
-        example["tools"] = list(question.tools)
     try:
-        return counter(encoding).tokens(example)
+        tokens = counter(encoding).tokens({"messages": list(question.messages)})
+        return tokens + tools_tokens(question.tools, encoding)
     except NoEncoding:
         return None
+
+
+def tools_tokens(tools: Sequence[Mapping[str, Any]], encoding: str) -> int:
+    """What tools add to a question. Raises NoEncoding."""
+    return _tools_tokens(SameObject(tools), encoding)
+
+
+@lru_cache(maxsize=16)
+def _tools_tokens(tools: SameObject[Any], encoding: str) -> int:
+    """Most questions have the same tools."""
+    return counter(encoding).tokens({"messages": [], "tools": list(tools.value)}) - REPLY
 
 
 class Budget:
@@ -130,7 +158,7 @@ class Metered:
         self._longest: Usage | None = None
 
     def ask(self, deployment: str, question: Question) -> Answer:
-        sent, limit = input_tokens(question, self._encoding), limit_of(question)
+        sent, limit = input_tokens(question, self._encoding), limit_of(question.settings)
 
         def most() -> float | None:
             usage = self._most(sent, limit)

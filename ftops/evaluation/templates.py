@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -53,15 +54,31 @@ def unknown_field(template: Any, sample: Sequence[str]) -> tuple[str, str] | Non
     return None
 
 
-def missing_fields(grader: str, template: Any, prompts: Sequence[Prompt]) -> Iterator[Diagnostic]:
-    """An error for each field that a prompt lacks."""
-    rows = [{"item": item_of(prompt)} for prompt in prompts]
-    for name in dict.fromkeys(name for name in fields_of(template) if name.startswith("item.")):
-        lacking = [prompt for prompt, row in zip(prompts, rows, strict=True) if _at(row, name) is _NOTHING]
-        if lacking:
-            known = [f"item.{key}" for key in item_of(lacking[0])]
-            detail = f"{len(lacking)} of {len(prompts)} prompts lack it, such as {lacking[0].id}."
-            summary = f"grader {grader} uses {{{{{name}}}}}, which a prompt doesn't have"
+class MissingFields:
+    """The fields of a grader's template that prompts lack; the prompts are added one by one."""
+
+    def __init__(self, grader: str, template: Any) -> None:
+        self._grader = grader
+        self._fields = list(dict.fromkeys(n for n in fields_of(template) if n.startswith("item.")))
+        self._prompts = 0
+        self._lacking = Counter[str]()
+        self._first: dict[str, Prompt] = {}
+
+    def add(self, prompt: Prompt) -> None:
+        self._prompts += 1
+        row = {"item": item_of(prompt)} if self._fields else {}
+        for name in self._fields:
+            if _at(row, name) is _NOTHING:
+                self._lacking[name] += 1
+                self._first.setdefault(name, prompt)
+
+    def errors(self) -> Iterator[Diagnostic]:
+        """One for each field that a prompt lacks."""
+        for name in filter(self._first.__contains__, self._fields):
+            first = self._first[name]
+            known = [f"item.{key}" for key in item_of(first)]
+            detail = f"{self._lacking[name]} of {self._prompts} prompts lack it, such as {first.id}."
+            summary = f"grader {self._grader} uses {{{{{name}}}}}, which a prompt doesn't have"
             yield Diagnostic(summary, detail, did_you_mean(name, known))
 
 

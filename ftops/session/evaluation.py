@@ -22,7 +22,7 @@ from ftops.evaluation.graders import Grader
 from ftops.evaluation.remote_graders import REMOTE, check_fields
 from ftops.evaluation.remote_grading import RemoteGrading
 from ftops.evaluation.service_grader import GraderRuns, asks_a_model
-from ftops.evaluation.spending import Expected, expected
+from ftops.evaluation.spending import Expected, expected_of
 from ftops.planning.moves import located
 from ftops.session.answers import kept_answers
 from ftops.session.prices import Prices
@@ -85,7 +85,7 @@ class Evaluator:
             kept = [asked.kept.get(question.key(asked.model)) for question in self._questions]
             answers = [answer for answer in kept if answer]
             if missing:
-                found[name] = expected(missing, *self._priced[name], answers)
+                found[name] = expected_of(missing, *self._priced[name], answers)
         return found
 
     @property

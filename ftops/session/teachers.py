@@ -18,7 +18,7 @@ from ftops.evaluation.answers import Answer, Answers, Failure, Question
 from ftops.evaluation.asking import Asked, Asker
 from ftops.evaluation.kept_answers import KeptAnswers
 from ftops.evaluation.metrics import cost
-from ftops.evaluation.spending import Budget, Expected, Metered, expected
+from ftops.evaluation.spending import Budget, Expected, Metered, expected_of
 from ftops.generation.recipe import JUDGE, Recipe, Teacher
 from ftops.generation.recording import RecordedAnswer
 from ftops.generation.teaching import VERSIONS
@@ -69,7 +69,7 @@ class Teachers:
     def expected(self) -> Iterator[Expected]:
         """What each step would take, of those that were counted."""
         for step, questions in self._to_come.items():
-            yield expected(list(questions.values()), self._encoding(step), self._prices(step), ())
+            yield expected_of(questions.values(), self._encoding(step), self._prices(step), ())
 
     def asking(self, on_answer: Callable[[], object], tell: Tell, concurrency: int) -> Ask:
         """Asks for what isn't known. Raises FtopsError if a request fails, or the budget is used up; what was

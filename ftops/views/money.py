@@ -69,7 +69,7 @@ def difference(prompts: int, smallest: float | None) -> str:
     """`with 20 prompts, differences under about 37 points can't be shown`."""
     if smallest is None:
         return f"with {plural(prompts, 'prompt')}, no difference at all can be shown"
-    points = f"{100 * smallest:.0f} points"
+    points = f"{100 * smallest:.{0 if smallest >= 0.01 else 2}f} points"
     return f"with {plural(prompts, 'prompt')}, differences under about {points} can't be shown"
 
 

@@ -12,8 +12,9 @@ import os
 import time
 from collections.abc import Callable
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -26,12 +27,20 @@ from ftops.dataset.rules.findings import Inspection, Overlap
 
 CHECKS_VERSION = 4
 """Raise it whenever a check is added or changed: older entries then no longer count."""
-VERSION = 3
+VERSION = 4
+MOST_FOUND = 200
+"""Values that are kept beside inspections."""
+T = TypeVar("T")
 
 
 class _Entry(Struct, frozen=True):
     identity: Identity
     inspection: Inspection
+
+
+class _Found(Struct, frozen=True):
+    identity: Identity
+    value: msgspec.Raw
 
 
 class _File(Struct, frozen=True):
@@ -40,6 +49,8 @@ class _File(Struct, frozen=True):
     files: dict[str, _Entry]
     overlaps: dict[str, Overlap] = {}
     """By the digests of both files."""
+    found: dict[str, _Found] = {}
+    """By path, and by what else it depends on."""
 
 
 class Cache:
@@ -73,6 +84,25 @@ class Cache:
         self._known.files[_key(path, format)] = _Entry(identity(status), inspection)
         self._changed = True
 
+    def found(self, path: Path, depends: str, find: Callable[[], T], type: type[T]) -> T:
+        """What `find` gets from a file and from all that `depends` stands for, if it isn't known yet: any
+        value that JSON can hold."""
+        started = self.clock()
+        try:
+            status = path.stat()
+        except (OSError, ValueError):  # `find` says what is wrong
+            return find()
+        key = _key(path, sha256(depends.encode()).hexdigest()[:32])
+        known = self._known.found.pop(key, None)
+        if known is None or known.identity != identity(status):
+            value = find()
+            if max(status.st_mtime_ns, status.st_ctime_ns) + SETTLED > started:
+                return value
+            known = _Found(identity(status), msgspec.Raw(msgspec.json.encode(value)))
+            self._changed = True
+        self._known.found[key] = known  # the last of them, as it was used last
+        return msgspec.json.decode(known.value, type=type)
+
     def overlap(self, digest: str, other: str, find: Callable[[], Overlap]) -> Overlap:
         """The overlap of the files with these digests; `find` computes it if it isn't known yet."""
         key = f"{digest} {other}"
@@ -104,7 +134,10 @@ class Cache:
         kept = {key: entry for key, entry in known.files.items() if Path(key.partition(":")[2]).exists()}
         digests = {entry.inspection.digest for entry in kept.values()}
         overlaps = {key: item for key, item in known.overlaps.items() if digests.issuperset(key.split())}
-        content = msgspec.json.encode(_File(VERSION, CHECKS_VERSION, kept, overlaps))
+        newest = [item for item in known.found.items() if Path(item[0].partition(":")[2]).exists()][
+            -MOST_FOUND:
+        ]
+        content = msgspec.json.encode(_File(VERSION, CHECKS_VERSION, kept, overlaps, dict(newest)))
         make_own(self._folder)
         replace_file(self._file, content)
 

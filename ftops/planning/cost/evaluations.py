@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from ftops.catalog import Catalog
 from ftops.config.accounts import accounts_of
@@ -43,39 +43,39 @@ class Known(Struct, frozen=True):
 
 def evaluation_cost(address: Address, known: Known) -> EvaluationCost:
     """Raises FtopsError if its files can't be read any more."""
-    from ftops.evaluation.inputs import load, used_since
+    from ftops.evaluation.grader_table import read_graders
+    from ftops.evaluation.inputs import used_since
     from ftops.evaluation.remote_graders import REMOTE
     from ftops.evaluation.statistics import detectable_difference
 
-    config, resource = known.config, known.resources[address]
-    asked = load(resource.inputs, config.folder, config.project)
+    resource = known.resources[address]
+    inputs: Mapping[str, Any] = resource.inputs
+    summary, samples = resource.summary, int(inputs["samples"])
     values = _models(resource, known)
     models = [_Model.of(value, resource, known) for value in values]
-    questions = asked.questions()
-    since = used_since(resource.inputs)
-    kept = [model.kept(questions, known, since) for model in models]
-    found = [model.expected(questions, one, known) for model, one in zip(models, kept, strict=True)]
-    cached = [one.count for one in kept]
-    is_compared = resource.inputs.get("baseline") != NO_BASELINE
-    independent = len({prompt.group for prompt in asked.prompts})
+    asking = _asking(models, resource, known, used_since(inputs))
+    found = [model.expected(one, inputs, known) for model, one in zip(models, asking, strict=True)]
+    cached = [one.cached for one in asking]
+    is_compared = inputs.get("baseline") != NO_BASELINE
     is_certain = not any(isinstance(value, Reference) and is_several(value) for value in values)
-    remote = sum(grader.type in REMOTE for grader in asked.graders)
+    remote = sum(grader.type in REMOTE for grader in read_graders(inputs.get("graders", {}))[0])
+    answers = summary.prompts * samples
     return EvaluationCost(
         address,
-        len(asked.prompts),
-        asked.samples,
+        summary.prompts,
+        samples,
         len(models) if is_certain else None,
         None if None in cached or not is_certain else sum(count or 0 for count in cached),
-        sum(one.too_old for one in kept),
-        remote * len(models) * len(questions),
+        sum(one.too_old for one in asking),
+        remote * len(models) * answers,
         **(_total(found) if is_certain else {}),
-        detectable=detectable_difference(independent, alpha=asked.alpha) if is_compared else None,
-        independent=independent,
+        detectable=detectable_difference(summary.independent, alpha=inputs["alpha"]) if is_compared else None,
+        independent=summary.independent,
         is_compared=is_compared,
         temporary=tuple(
             model.temporary(known)
             for model, count in zip(models, cached, strict=True)
-            if not model.is_served and count != len(questions)
+            if not model.is_served and count != answers
         ),
         unpriced=tuple(
             model.unpriced()
@@ -220,35 +220,99 @@ class _Model(Struct, frozen=True):
     def _sku(self) -> str:
         return sku_of(self.deployment).name if self.deployment else str(self.sku["name"])
 
-    def expected(self, questions: Sequence[Question], kept: _Kept, known: Known) -> Expected:
-        """Of the questions whose answers aren't used; equal ones are one."""
-        from ftops.evaluation.spending import expected
-
-        prices = known.catalog.token_prices(self.base, "", self._sku)
-        missing = {key: q for q in questions if (key := q.key(self.identity)) not in kept.used}
-        answers = (*kept.used.values(), *kept.old.values())
-        return expected(list(missing.values()), known.catalog.encoding(self.base), prices, answers)
-
-    def kept(self, questions: Sequence[Question], known: Known, since: str) -> _Kept:
+    def kept(self, known: Known) -> tuple[KeptAnswers | None, bool]:
+        """The kept answers, if there are any, and whether that is known."""
         if not self.identity:
-            return _Kept()
+            return None, True
         try:
             kept = known.kept(self.identity) if known.kept else None
         except FtopsError:
             kept = None
-        if kept is None:
-            return _Kept(count=None)
-        keys = [question.key(self.identity) for question in questions]
-        used = {key: answer for key in keys if (answer := kept.get(key, since))}
-        old = {key: answer for key in keys if key not in used and (answer := kept.get(key))}
-        return _Kept(used, old, sum(key in used for key in keys), sum(key in old for key in keys))
+        return (None if kept is None or kept.is_empty else kept), kept is not None
+
+    def expected(self, asking: _Asking, inputs: Mapping[str, Value], known: Known) -> Expected:
+        from ftops.evaluation.spending import expected, limit_of
+
+        prices = known.catalog.token_prices(self.base, "", self._sku)
+        settings: Any = inputs.get("settings") or {}
+        limit = limit_of(settings)
+        most = None if limit is None else limit * asking.missing
+        return expected(asking.missing, asking.tokens, most, prices, asking.answers.values())
 
 
-class _Kept(Struct, frozen=True):
-    """The kept answers of one model, by key: those that are used, and those that are too old. `count` and
-    `too_old` are of questions, of which some may be equal; None: they can't be read."""
+class _Asking(Struct):
+    """What one model is to be asked. Equal questions are asked once."""
 
-    used: Mapping[str, Answer] = {}
-    old: Mapping[str, Answer] = {}
-    count: int | None = 0
+    missing: int
+    tokens: int | None
+    """Of the missing ones. None: unknown."""
+    cached: int | None = 0
+    """None: unknown."""
     too_old: int = 0
+    """Cached, but not used."""
+    answers: dict[str, Answer] = field(default_factory=dict)
+    """All that are cached, by key."""
+
+
+def _asking(models: Sequence[_Model], resource: Resource, known: Known, since: str) -> list[_Asking]:
+    """In their order. Prompts are read again only if some answers are kept, or for the encoding of an old
+    model."""
+    from ftops.evaluation.prompts_file import ENCODING
+
+    summary, samples = resource.summary, int(str(resource.inputs["samples"]))
+    found = []
+    some: list[_Counting] = []
+    for model in models:
+        encoding = known.catalog.encoding(model.base)
+        kept, is_known = model.kept(known)
+        if kept is not None or encoding not in ("", ENCODING):
+            asking = _Asking(0, 0, 0 if is_known else None)
+            some.append(_Counting(model.identity, encoding, kept, since, asking))
+            found.append(asking)
+        else:
+            tokens = summary.tokens if encoding else None
+            tokens = None if tokens is None else tokens * samples
+            found.append(_Asking(summary.questions * samples, tokens, 0 if is_known else None))
+    for question in _questions(resource, known.config) if some else ():
+        for one in some:
+            one.add(question)
+    return found
+
+
+def _questions(resource: Resource, config: Config) -> Iterator[Question]:
+    from ftops.evaluation.inputs import stream, without_prompts
+
+    rest = without_prompts(resource.inputs, config.folder, config.project)
+    for prompt in stream(resource.inputs, rest, config.folder, config.project):
+        for sample in range(rest.samples):
+            yield rest.question(prompt, sample)
+
+
+class _Counting:
+    """Counts the missing questions of a model one by one."""
+
+    def __init__(
+        self, identity: str, encoding: str, kept: KeptAnswers | None, since: str, asking: _Asking
+    ) -> None:
+        self.asking = asking
+        self._identity = identity
+        self._encoding = encoding
+        self._kept = kept
+        self._since = since
+        self._missing: set[str] = set()
+
+    def add(self, question: Question) -> None:
+        from ftops.evaluation.spending import input_tokens
+
+        asking, key = self.asking, question.key(self._identity)
+        if self._kept and (answer := self._kept.get(key)):
+            asking.answers[key] = answer
+            if self._kept.get(key, self._since):
+                asking.cached = (asking.cached or 0) + 1
+                return
+            asking.too_old += 1
+        if key not in self._missing:
+            self._missing.add(key)
+            tokens = input_tokens(question, self._encoding)
+            asking.missing += 1
+            asking.tokens = None if tokens is None or asking.tokens is None else asking.tokens + tokens

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ftops.dataset import Overlap
 from ftops.evaluation.inputs import candidates_of
-from ftops.evaluation.known_prompts import in_training
+from ftops.evaluation.known_prompts import Known, Texts, in_training
 from ftops.evaluation.prompts import read_prompts
 
 
@@ -31,18 +30,21 @@ PROMPTS = read_prompts(
 @pytest.mark.parametrize(
     ("rows", "found"),
     [
-        ((asked("Fly"), asked("stay."), asked("STAY")), Overlap(1, first_same=(1, 2))),
-        (("", asked("land"), asked("stay")), Overlap(2, first_same=(0, 2))),
-        ((asked("land", "fly"), asked("Land here")), Overlap()),
+        ((asked("Fly"), asked("stay."), asked("STAY")), Known(1, (PROMPTS[1].id, 2))),
+        (("", asked("land"), asked("stay")), Known(2, (PROMPTS[0].id, 2))),
+        ((asked("land", "fly"), asked("Land here")), Known()),
         (
             ("{", "[]", "3", '{"messages": [1, {"role": "user"}]}', asked([{"type": "text"}]), asked("!")),
-            Overlap(),
+            Known(),
         ),
-        ((), Overlap()),
+        ((), Known()),
     ],
 )
-def test_25_in_training(tmp_path: Path, rows: tuple[object, ...], found: Overlap) -> None:
-    assert in_training(PROMPTS, file_of(tmp_path, *rows)) == found
+def test_25_in_training(tmp_path: Path, rows: tuple[object, ...], found: Known) -> None:
+    texts = Texts()
+    for prompt in PROMPTS:
+        texts.add(prompt.text)
+    assert in_training(texts, file_of(tmp_path, *rows), lambda: iter(PROMPTS)) == found
 
 
 def test_candidates_are_flat_and_each_is_one() -> None:

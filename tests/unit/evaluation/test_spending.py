@@ -10,7 +10,7 @@ import pytest
 from ftops.catalog import TokenPrices
 from ftops.core.errors import Permanent, Temporary
 from ftops.evaluation.answers import Answer, Question, Usage
-from ftops.evaluation.spending import Budget, Metered, expected, input_tokens
+from ftops.evaluation.spending import Budget, Metered, expected_of, input_tokens
 
 PRICES = TokenPrices(input=1000.0, output=10_000.0)  # a tenth and a whole cent for a token
 O200K = "o200k_base"
@@ -35,20 +35,20 @@ def test_tokens_are_counted_as_in_training_data() -> None:
 
 def test_a_limit_of_answers_gives_an_upper_bound() -> None:
     for name in ("max_tokens", "max_completion_tokens"):
-        found = expected([question(**{name: 5})] * 3, O200K, PRICES, [])
+        found = expected_of([question(**{name: 5})] * 3, O200K, PRICES, [])
         assert (found.requests, found.input, found.output, found.is_limited) == (3, 24, 15, True)
         assert found.dollars == pytest.approx((24 * 1000 + 15 * 10_000) / 1e6)
-    found = expected([question(max_tokens=5), question()], O200K, PRICES, [])
+    found = expected_of([question(max_tokens=5), question()], O200K, PRICES, [])
     assert (found.output, found.is_limited) == (None, False)
     assert found.dollars == pytest.approx(16 * 1000 / 1e6), "of the input alone"
 
 
 def test_kept_answers_say_what_is_not_known_otherwise() -> None:
     kept = [given(10, 4), given(20, 8), given(0, 0)]
-    found = expected([question()] * 2, "", PRICES, kept)
+    found = expected_of([question()] * 2, "", PRICES, kept)
     assert (found.input, found.output, found.is_limited) == (30, 12, False)
-    assert expected([question()], O200K, PRICES, kept).input == 8
-    found = expected([question()], "", None, [])
+    assert expected_of([question()], O200K, PRICES, kept).input == 8
+    found = expected_of([question()], "", None, [])
     assert (found.input, found.output, found.dollars) == (None, None, None)
 
 
