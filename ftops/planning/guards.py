@@ -10,6 +10,7 @@ from ftops.core.address import Address
 from ftops.core.drift_classes import DRIFT_CLASSES, FAIL
 from ftops.core.errors import Blocked, Diagnostic
 from ftops.core.snippets import command, in_spec, moved_block
+from ftops.core.suggestions import did_you_mean
 from ftops.planning.decision import Decision
 from ftops.planning.gating import gates_of
 from ftops.planning.plan import Action, Change, Drift, Mode
@@ -26,7 +27,9 @@ def check_overrides(overrides: Mapping[Address, str], declared: Mapping[Address,
         gates = gates_of(declared[address]) if address in declared else ()
         if not gates:
             summary = f"{address} has no gate" if address in declared else f"there is no {address}"
-            findings.append(Diagnostic(summary, "", "--override-gate takes a deployment with a `gate`"))
+            gated = [str(known) for known, resource in declared.items() if gates_of(resource)]
+            hint = did_you_mean(str(address), gated, nothing="no deployment of the spec has a `gate`")
+            findings.append(Diagnostic(summary, "", hint))
         elif not all(gate.allow_override for gate in gates):
             detail = "It has `allow_override: false`."
             findings.append(Diagnostic(f"the gate of {address} can't be overridden", detail, ""))

@@ -101,9 +101,9 @@ h1 { font-size: 1.5rem; } h2 { font-size: 1.1rem; margin-top: 2rem; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { padding: .35rem .5rem; border-bottom: 1px solid var(--line); text-align: right;
-  white-space: nowrap; }
+  white-space: pre; }
 th { color: var(--dim); font-weight: 600; } th:first-child, td:first-child { text-align: left; }
-#answers th, #answers td { text-align: left; vertical-align: top; white-space: normal; }
+#answers th, #answers td { text-align: left; vertical-align: top; white-space: normal; min-width: 9rem; }
 code { font: 13px/1.45 ui-monospace, monospace; white-space: pre-wrap; overflow-wrap: anywhere; }
 .good { color: var(--good); } .bad { color: var(--bad); } .dim { color: var(--dim); }
 .tag { display: inline-block; border: 1px solid currentColor; border-radius: 1em; padding: 0 .5em;

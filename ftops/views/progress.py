@@ -77,7 +77,7 @@ def final_line(event: events.Event, paint: Painter, title: str = "Apply") -> str
             what = f"{paint('held by its gate', 'update')}: {paint(event.reasons)}"
             what += f"\n  hint: {paint(event.hint, 'dim')}" if event.hint else ""
         case events.ChangeSkipped():
-            what = paint(f"skipped, because it needs {event.because}", "dim")
+            what = paint(f"skipped, because it needs {_step_name(event.because)}", "dim")
         case events.ChangeLeft():
             what = paint("still in progress", "update")
             what += f"  {paint(short_id(event.remote_id), 'dim')}" if event.remote_id else ""
@@ -104,6 +104,12 @@ def name_of(event: Step, paint: Painter) -> str:
     """The address, and whether the step deletes an old object."""
     old = " (old object)" if event.step != str(event.address) else ""
     return f"{paint(str(event.address), 'bold')}{old}"
+
+
+def _step_name(step: str) -> str:
+    """The same of a step, which is `address#key` if it deletes an old object."""
+    address, mark, key = step.rpartition("#")
+    return f"{address} (old object)" if mark and not key.endswith("]") else step
 
 
 def result_line(event: events.RunFinished, paint: Painter, title: str) -> str:

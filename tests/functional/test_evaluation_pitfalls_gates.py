@@ -36,7 +36,9 @@ def failed(lab: Lab) -> str:
     lab.apply()
     served = lab.tuned()
     lab.train_badly()
-    assert "deleting" not in lab.apply(code=5)
+    out = lab.apply(code=5)
+    assert "deleting" not in out
+    assert "job.copilot (old object): skipped, because it needs deployment.prod (old object)" in out
     lab.forget_log()
     return served
 
@@ -466,6 +468,7 @@ def test_pitfall_15_a_plan_with_an_override_is_another_plan(lab: Lab) -> None:
         (("--reason", "so"), "--override-gate"),
         ((*OVERRIDE[:3], " "), "--reason"),
         (("--override-gate", "deployment.nothing", "--reason", "so"), "there is no deployment.nothing"),
+        (("--override-gate", "deployment.prodd", "--reason", "so"), "Did you mean `deployment.prod`?"),
         (("--override-gate", "job.copilot", "--reason", "so"), "job.copilot has no gate"),
     ],
 )
@@ -600,6 +603,16 @@ def test_pitfall_30_the_same_answers_give_the_same_record(lab: Lab) -> None:
     assert lab.asked() == 2 * ASKED, "one answer serves both"
 
 
+@pytest.mark.parametrize("metric", ["latency", "latency.p95"])
+def test_pitfall_31_a_latency_is_no_requirement(lab: Lab, metric: str) -> None:
+    """Cached answers have none, so whether it passes would depend on what is cached."""
+    lab.spec(prod=f"gate: {{evaluation: exam, require: {{{metric}: {{at_most: 9}}}}}}")
+    done = lab.run("apply", "-y")
+    assert done.code == 1
+    assert metric in done.err and "cost_per_1000" in done.err
+    assert lab.log() == []
+
+
 # deployments that aren't there yet, or not any more
 
 
@@ -624,6 +637,17 @@ def test_pitfall_32_a_deployment_of_the_account_that_does_not_answer_yet(lab: La
     assert lab.result()["verdict"] == "better"
     assert lab.asked() == ASKED
     assert lab.deployments() == {"own": lab.tuned()}
+
+
+def test_pitfall_32_the_quota_is_gone_when_the_temporary_deployment_is_created(lab: Lab) -> None:
+    trained(lab)
+    lab.cloud.fault(PUT, times=-1, status=400, code="InsufficientQuota", message="none is left")
+    out = lab.apply(code=1)
+    assert "evaluation.exam: failed" in out and "not enough quota" in out
+    assert (lab.deployments(), lab.asked()) == ({}, 0)
+    lab.cloud.clear_faults()
+    lab.apply()
+    check_whole(lab)
 
 
 @pytest.mark.parametrize("after", [1, 6])
