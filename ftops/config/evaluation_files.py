@@ -6,15 +6,17 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from msgspec import json
 from msgspec.structs import replace
 
 from ftops.config.config import Config, Resource
 from ftops.config.model_references import lessons, started_from
-from ftops.core.address import Address, Reference, Value
+from ftops.core.address import Address, Json, Reference, Value
 from ftops.core.errors import Diagnostic, SpecError
 from ftops.core.model_names import BASE_MODEL, NO_BASELINE, SERVING
 from ftops.core.resource_types import is_several, kind_of
 from ftops.core.suggestions import did_you_mean
+from ftops.evaluation.gates import is_curtailed
 
 if TYPE_CHECKING:
     from ftops.config.data_sources import Inspected
@@ -41,6 +43,8 @@ def with_prompts(
         raise _problem(f"there is no grader `{decide}` to decide", hint, resource)
     inputs["content"] = summary.content
     inputs.update(_baseline(resource, config))
+    if "stop" in inputs:
+        inputs["required"] = _required(resource, config)
     if faults := list(_out_of_reach(resource, config, rest, summary)):
         raise SpecError(faults)
     warnings = [*_flattering(resource, config), *_trained_on(resource, config, prompts, inspected)]
@@ -68,6 +72,31 @@ def _baseline(resource: Resource, config: Config) -> dict[str, Value]:
         what = f"its candidates have several base models: {' and '.join((str(base), *several))}"
         raise _problem(what, "name one of them in `baseline`, or write `baseline: none`", resource)
     return {"baseline": base}
+
+
+def _required(resource: Resource, config: Config) -> list[Mapping[str, Json]]:
+    """What the gates require that decide when to stop. It is part of what is evaluated: other gates may need
+    more answers."""
+    gates = list(config.gates_on(resource.address))
+    if not gates:
+        hint = "remove `stop`, or give a deployment a `gate` that names this evaluation"
+        raise _problem("no deployment is gated by this evaluation, so nothing is decided", hint, resource)
+    faults = [
+        Diagnostic(
+            f"{deployment.address}: its gate requires `{key}`, which only all answers decide",
+            f"{resource.address} has `stop: when_decided`, which takes bounds on shares of right answers.",
+            "require `accuracy`, `slices.NAME.accuracy`, `functions.NAME.accuracy` or `graders.NAME`, or "
+            "remove `stop`",
+            deployment.reference_places.get(resource.address, deployment.place),
+        )
+        for deployment, require in gates
+        for key in require
+        if not is_curtailed(key)
+    ]
+    if faults:
+        raise SpecError(faults)
+    different = {json.encode(require, order="deterministic"): require for _, require in gates}
+    return [different[text] for text in sorted(different)]
 
 
 def _prompts_file(resource: Resource, config: Config, inspected: Mapping[Address, Inspected]) -> str:

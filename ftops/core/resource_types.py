@@ -277,6 +277,7 @@ RESOURCE_TYPES: dict[str, ResourceType] = {
                     "difference",
                     "p",
                     "is_complete",
+                    "is_partial",
                     "prompts",
                     "metrics.*",
                 }

@@ -89,6 +89,11 @@ class Asker:
                     tell(f"{failed.summary}: cached answers are only on this machine until the next run")
         if self._given_up:
             tell(f"stopped sending requests: {self._given_up}")
+        return self.known(questions)
+
+    def known(self, questions: Sequence[Question]) -> list[Answer | Failure]:
+        """The answers, without asking: those of some questions are NOT_ASKED."""
+        keys = self._keys(questions)
         return [self._asked.get(key) or self._failed.get(key, NOT_ASKED) for key in keys]
 
     def count_missing(self, questions: Sequence[Question]) -> int:

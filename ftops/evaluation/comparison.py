@@ -83,9 +83,9 @@ def compare(
 ) -> tuple[Row, ...]:
     """The row of all prompts, which is the one declared test, then those of slices and functions, whose
     p-values are adjusted as one family. A slice too small to show anything isn't tested."""
-    groups = list(_groups(prompts))
-    rows = [_row(*group, prompts, candidate, baseline, alpha, margin) for group in groups]
-    independent = [len({prompts[i].group for i in positions}) for _, _, positions in groups]
+    all_groups = list(groups(prompts))
+    rows = [_row(*group, prompts, candidate, baseline, alpha, margin) for group in all_groups]
+    independent = [len({prompts[i].group for i in positions}) for _, _, positions in all_groups]
     least = fewest_for(alpha)
     tested = [i for i, row in enumerate(rows) if i and row.p is not None and independent[i] >= least]
     rows = [
@@ -105,17 +105,17 @@ def fewest_for(alpha: float) -> int:
     return next(n for n in range(1, 1000) if mcnemar(n, 0) <= alpha)
 
 
-def _groups(prompts: Sequence[Prompt]) -> Iterator[tuple[str, str, list[int]]]:
+def groups(prompts: Sequence[Prompt]) -> Iterator[tuple[str, str, list[int]]]:
     """What prompts are sliced by, the slice, and the positions of its prompts."""
     yield "", "", list(range(len(prompts)))
     for by in ("slice", "function"):
-        groups: dict[str, list[int]] = {}
+        found: dict[str, list[int]] = {}
         for i, prompt in enumerate(prompts):
             name = prompt.slice if by == "slice" else prompt.expected.function
             if name:
-                groups.setdefault(name, []).append(i)
-        if len(groups) > 1:
-            yield from ((by, name, positions) for name, positions in groups.items())
+                found.setdefault(name, []).append(i)
+        if len(found) > 1:
+            yield from ((by, name, positions) for name, positions in found.items())
 
 
 def _row(

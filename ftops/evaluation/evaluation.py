@@ -95,6 +95,8 @@ class Evaluation(Struct, frozen=True):
     baseline: str = ""
     agreements: Mapping[str, Agreement] = {}
     """Of judges with people, by grader."""
+    is_partial: bool = False
+    """Whether only the prompts were asked that decided gates, and `inputs` has only these."""
 
     @property
     def verdicts(self) -> dict[str, str]:
@@ -149,12 +151,12 @@ def evaluate(inputs: Inputs, given: Sequence[Given], baseline: str = "") -> Eval
 
 
 def _graded(inputs: Inputs, given: Given) -> ModelResult:
-    grades = {g.name: given.grades.get(g.name) or _grades(inputs, g, given.answers) for g in inputs.graders}
+    grades = {g.name: given.grades.get(g.name) or grades_of(inputs, g, given.answers) for g in inputs.graders}
     return ModelResult(
         given.deployment,
         given.model,
-        _by_prompt(inputs, given.answers),
-        {name: _by_prompt(inputs, flat) for name, flat in grades.items()},
+        by_prompt(inputs, given.answers),
+        {name: by_prompt(inputs, flat) for name, flat in grades.items()},
         measured(
             [answer for answer in given.answers if isinstance(answer, Answer)],
             given.fresh,
@@ -164,7 +166,8 @@ def _graded(inputs: Inputs, given: Given) -> ModelResult:
     )
 
 
-def _grades(inputs: Inputs, grader: Grader, answers: Sequence[Answer | Failure]) -> list[Grade]:
+def grades_of(inputs: Inputs, grader: Grader, answers: Sequence[Answer | Failure]) -> list[Grade]:
+    """By a grader that isn't asked."""
     if grader.type in REMOTE:
         return [ungraded(f"grader {grader.name} wasn't asked")] * len(answers)
     shared = schemas_of(inputs.tools)
@@ -175,6 +178,7 @@ def _grades(inputs: Inputs, grader: Grader, answers: Sequence[Answer | Failure])
     ]
 
 
-def _by_prompt(inputs: Inputs, flat: Sequence[T]) -> tuple[tuple[T, ...], ...]:
+def by_prompt(inputs: Inputs, flat: Sequence[T]) -> tuple[tuple[T, ...], ...]:
+    """The samples of each prompt."""
     step = inputs.samples
     return tuple(tuple(flat[i : i + step]) for i in range(0, len(flat), step))

@@ -23,10 +23,16 @@ METRICS = (
     "kappa",
 )
 """The first part of a metric's path; the others are names of graders, slices or functions."""
+_SHARES = frozenset({"score", "accuracy", "graders", "slices", "functions"})
+"""Metrics that are shares of right answers."""
 _NAMED = frozenset({"graders", "slices", "functions", "kappa"})
 """Metrics whose paths go on."""
 _TOO_LARGE = 1e15
 _NOT_WORSE = frozenset({"better", "no measurable change", "worse, within noise"})
+
+
+Ranges = Mapping[str, tuple[float, float]]
+"""By metric: the lowest and the highest value that it can still have."""
 
 
 class Fault(NamedTuple):
@@ -60,8 +66,23 @@ def faults_of(require: Mapping[str, Any]) -> Iterator[Fault]:
             yield Fault(key, f"`{key}` must have `at_least` or `at_most`", "write {at_least: 0.9}")
 
 
+def is_curtailed(key: str) -> bool:
+    """Whether what is required can be decided before all is answered: a bound on a share of right answers."""
+    return key.partition(".")[0] in _SHARES
+
+
+def is_decided(require: Mapping[str, Any], ranges: Ranges) -> bool:
+    """Whether values in these ranges all pass, or none of them does."""
+    parts = list(_parts(require, ranges))
+    return any(part.reason for part in parts) or all(part.is_met for part in parts)
+
+
 def unmet(require: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
     """What isn't fulfilled, in words; empty if the gate passes. What isn't known counts as not fulfilled."""
+    if result.get("is_partial"):
+        parts = list(_parts(require, result.get("ranges") or {}))
+        unknown = [f"{part.key} isn't known: not all prompts were asked" for part in parts if not part.is_met]
+        return [part.reason for part in parts if part.reason] or unknown
     if not result.get("is_complete"):
         return ["the evaluation is incomplete: some answers are missing or can't be graded"]
     return [reason for key, value in require.items() if (reason := _unmet(key, value, result))]
@@ -107,6 +128,28 @@ def _unmet(key: str, value: Any, result: Mapping[str, Any]) -> str:
         if bound in value and (actual < value[bound] if bound == "at_least" else actual > value[bound])
     )
     return "; ".join(missed)
+
+
+class _Part(NamedTuple):
+    """A bound, whether it is surely met, and why it surely isn't."""
+
+    key: str
+    is_met: bool
+    reason: str = ""
+
+
+def _parts(require: Mapping[str, Any], ranges: Ranges) -> Iterator[_Part]:
+    for key, value in require.items():
+        if key not in ranges or not isinstance(value, Mapping):
+            yield _Part(key, False)
+            continue
+        low, high = ranges[key]
+        if (bound := value.get("at_least")) is not None:
+            said = f"{key} is at most {high:.6g}, at least {bound:g} is required"
+            yield _Part(key, low >= bound, said if high < bound else "")
+        if (bound := value.get("at_most")) is not None:
+            said = f"{key} is at least {low:.6g}, at most {bound:g} is required"
+            yield _Part(key, high <= bound, said if low > bound else "")
 
 
 def metric(result: Mapping[str, Any], path: str) -> float | None:

@@ -8,6 +8,7 @@ from ftops.core.address import Json
 from ftops.evaluation.agreement import Agreement
 from ftops.evaluation.comparison import Row, Share
 from ftops.evaluation.evaluation import Comparison, Evaluation, ModelResult
+from ftops.evaluation.gates import Ranges
 from ftops.evaluation.remote_graders import REMOTE
 
 MOST_SLICES = 50
@@ -28,29 +29,31 @@ def best_of(evaluation: Evaluation, decide: str = "") -> tuple[ModelResult, bool
     return evaluation.results[number], any(other[0] == rank for other in others)
 
 
-def outcome(evaluation: Evaluation, decide: str = "") -> dict[str, Json]:
+def outcome(evaluation: Evaluation, decide: str = "", ranges: Ranges | None = None) -> dict[str, Json]:
     """The attributes of an evaluation, by the best candidate. Shares are between 0 and 1. `decide`: the
-    grader that chooses it, if it isn't the main one."""
+    grader that chooses it, if it isn't the main one. `ranges` of shares, if not all was asked."""
     best, is_tie = best_of(evaluation, decide)
     own = [c for c in evaluation.comparisons if c.candidate == best.deployment]
     main = own[0].rows[0]
     judges = evaluation.agreements
     scored = len(evaluation.results) - bool(evaluation.baseline)
     others: Mapping[str, Json] = {
-        r.model: _rounded(_share(evaluation, r, decide).value)
+        r.model: rounded(_share(evaluation, r, decide).value)
         for r in evaluation.results
         if r.deployment != evaluation.baseline
     }
     return {
         "best": best.model,
         "is_tie": is_tie,
-        "verdict": main.verdict or ("" if evaluation.is_complete else "incomplete"),
+        "verdict": main.verdict or ("" if evaluation.is_complete or ranges is not None else "incomplete"),
         "is_complete": evaluation.is_complete,
-        "score": _rounded(main.candidate.value),
+        "is_partial": ranges is not None,
+        **({"ranges": {key: list(one) for key, one in ranges.items()}} if ranges is not None else {}),
+        "score": rounded(main.candidate.value),
         **_compared(main),
         "metrics": {
             **_metrics(own[0].rows, best),
-            "graders": {c.grader: _rounded(_decided(evaluation, c)) for c in own},
+            "graders": {c.grader: rounded(_decided(evaluation, c)) for c in own},
             **({"kappa": {n: _kappa(agreement) for n, agreement in judges.items()}} if judges else {}),
         },
         **({"scores": others} if scored > 1 else {}),
@@ -62,10 +65,10 @@ def _compared(row: Row) -> dict[str, Json]:
         return {}
     low, high = row.interval or (None, None)
     return {
-        "baseline_score": _rounded(row.baseline.value),
-        "difference": _rounded(row.difference),
-        "difference_low": _rounded(low),
-        "difference_high": _rounded(high),
+        "baseline_score": rounded(row.baseline.value),
+        "difference": rounded(row.difference),
+        "difference_low": rounded(low),
+        "difference_high": rounded(high),
         "p": row.p,
         "gained": row.gained,
         "lost": row.lost,
@@ -81,26 +84,26 @@ def _decided(evaluation: Evaluation, comparison: Comparison) -> float | None:
 
 
 def _kappa(agreement: Agreement) -> float | None:
-    return None if agreement.ungraded else _rounded(agreement.kappa)
+    return None if agreement.ungraded else rounded(agreement.kappa)
 
 
 def _metrics(rows: Sequence[Row], best: ModelResult) -> dict[str, Json]:
     spent = best.metrics
     return {
-        "accuracy": _rounded(rows[0].candidate.value),
+        "accuracy": rounded(rows[0].candidate.value),
         "slices": _slices(rows, "slice"),
         "functions": _slices(rows, "function"),
         "answers": len(best.given),
-        "input_tokens": _rounded(spent.input) if spent.counted else None,
-        "cached_tokens": _rounded(spent.cached) if spent.counted else None,
-        "output_tokens": _rounded(spent.output) if spent.counted else None,
-        "cost_per_1000": _rounded(spent.cost_per_1000),
+        "input_tokens": rounded(spent.input) if spent.counted else None,
+        "cached_tokens": rounded(spent.cached) if spent.counted else None,
+        "output_tokens": rounded(spent.output) if spent.counted else None,
+        "cost_per_1000": rounded(spent.cost_per_1000),
     }
 
 
 def _slices(rows: Sequence[Row], by: str) -> Json:
     found = [row for row in rows if row.by == by]
-    return {row.slice: {"accuracy": _rounded(row.candidate.value)} for row in found[:MOST_SLICES]}
+    return {row.slice: {"accuracy": rounded(row.candidate.value)} for row in found[:MOST_SLICES]}
 
 
 def _rank(evaluation: Evaluation, result: ModelResult, decide: str) -> tuple[bool, float]:
@@ -117,5 +120,5 @@ def _tokens(result: ModelResult) -> int:
     return sum(answer.usage.output for answer in result.given)
 
 
-def _rounded(value: float | None) -> float | None:
+def rounded(value: float | None) -> float | None:
     return None if value is None else round(value, _DIGITS)

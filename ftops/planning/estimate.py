@@ -86,6 +86,8 @@ class EvaluationCost(Struct, frozen=True):
     """Answers that aren't asked for again."""
     too_old: int = 0
     """Cached answers that are asked for again."""
+    may_stop: bool = False
+    """Whether fewer may be asked: no more than decide the gates."""
     graded: int = 0
     """Requests to judges and graders of the service, at most. Their cost isn't known."""
     input: int | None = None
@@ -192,6 +194,7 @@ def _evaluation_to_json(cost: EvaluationCost) -> dict[str, Json]:
         "answers": cost.answers,
         "answers_cached": cost.cached,
         "answers_too_old": cost.too_old,
+        "may_stop_early": cost.may_stop,
         "grading_requests": cost.graded,
         "input_tokens": cost.input,
         "output_tokens": cost.output,

@@ -20,7 +20,7 @@ from ftops.core.snippets import command
 from ftops.core.suggestions import did_you_mean
 from ftops.evaluation.agreement import agreement_of
 from ftops.evaluation.answers import Answer, Failure, Question
-from ftops.evaluation.evaluation import Evaluation, Given, Inputs, evaluate
+from ftops.evaluation.evaluation import Evaluation, Given, Inputs, by_prompt, evaluate
 from ftops.evaluation.graders import Grader
 from ftops.evaluation.inputs import candidates_of, digest, load
 from ftops.evaluation.remote_graders import REMOTE, Ask, remote_grades
@@ -49,10 +49,12 @@ def recorded_evaluation(session: Session, address: Address) -> Recorded:
     baseline = str(record.outputs.get("baseline") or "")
     models = list(dict.fromkeys([*map(str, candidates_of(record.inputs)), *([baseline] if baseline else [])]))
     titles = {model: _title(session, model) for model in models}
+    if is_partial := bool(record.outputs.get("is_partial")):
+        inputs = _asked_part(session, record, inputs, models[0])
     given = [_given(session, record, inputs, model, titles[model]) for model in models]
     answers = [answer for one in given for answer in one.answers]
     missing = sum(isinstance(answer, Failure) for answer in answers)
-    if missing == len(answers):
+    if missing == len(answers):  # also if there are none
         raise UsageError(
             f"no answer of {address} is kept",
             "they have been deleted, or were given on another machine.",
@@ -63,7 +65,8 @@ def recorded_evaluation(session: Session, address: Address) -> Recorded:
         for grader in inputs.graders
         if grader.name in inputs.labels
     }
-    evaluation = replace(evaluate(inputs, given, titles.get(baseline, "")), agreements=agreements)
+    evaluation = evaluate(inputs, given, titles.get(baseline, ""))
+    evaluation = replace(evaluation, agreements=agreements, is_partial=is_partial)
     return Recorded(evaluation, missing, len(answers))
 
 
@@ -114,6 +117,13 @@ def _given(session: Session, record: ResourceState, inputs: Inputs, model: str, 
     sku = sku_of(serving).name if serving else str(sku_for(model, wanted, known)["name"])
     prices = known.token_prices(base_of(model), "", sku)
     return Given(title, model, answers, grades, prices=prices)
+
+
+def _asked_part(session: Session, record: ResourceState, inputs: Inputs, model: str) -> Inputs:
+    """Only the prompts whose answers decided the gate."""
+    answers = by_prompt(inputs, _kept(session, f"{record.account}|{model}", inputs.questions()))
+    pairs = zip(inputs.prompts, answers, strict=True)
+    return replace(inputs, prompts=tuple(prompt for prompt, given in pairs if _NOT_KEPT not in given))
 
 
 def _kept(session: Session, identity: str, questions: Sequence[Question]) -> list[Answer | Failure]:

@@ -63,6 +63,8 @@ def rows_to_show(comparison: Comparison) -> list[Row]:
 
 def notes(evaluation: Evaluation, comparison: Comparison) -> Iterator[str]:
     """Below a table: what it leaves out, the methods, and how far a judge can be trusted."""
+    if evaluation.is_partial:
+        yield "Partial: only the prompts that decided the gate were asked. The others may differ."
     if left := len(comparison.rows) - len(rows_to_show(comparison)):
         yield f"{plural(left, 'other function')}: all answers are right"
     tested = [row for row in comparison.rows if row.p is not None]
@@ -298,6 +300,7 @@ def to_json(evaluation: Evaluation) -> dict[str, Json]:
         "samples": evaluation.inputs.samples,
         "baseline": evaluation.baseline or None,
         "is_complete": evaluation.is_complete,
+        "is_partial": evaluation.is_partial,
         "verdicts": dict(evaluation.verdicts),
         "agreements": {
             name: {"answers": a.answers, "agreed": a.agreed, "ungraded": a.ungraded, "kappa": a.kappa}

@@ -55,7 +55,10 @@ def evaluation(cost: EvaluationCost) -> list[str]:
     else:
         kept = "" if cost.cached is None else f", {cost.cached:,} cached"
         kept += f", {cost.too_old:,} too old" if cost.too_old else ""
-        lines = [f"answers: {cost.answers:,} ({plural(cost.models, 'model')} × {each}){kept}"]
+        most = "at most " if cost.may_stop else ""
+        lines = [f"answers: {most}{cost.answers:,} ({plural(cost.models, 'model')} × {each}){kept}"]
+        if cost.may_stop:
+            lines.append("stops as soon as the gate is decided")
         if cost.cached != cost.answers:
             lines.append(f"cost: {_asking(cost)}")
     if cost.graded:

@@ -8,7 +8,7 @@ from ftops.config.loader.for_each import Draft
 from ftops.config.loader.inputs import Context, PreparedInputs, relative, set_inputs
 from ftops.config.loader.request_settings import settings_faults
 from ftops.config.schema.resources import Evaluation
-from ftops.core.model_names import BASELINES
+from ftops.core.model_names import BASELINES, NO_BASELINE
 from ftops.core.resource_types import kind_of
 from ftops.core.suggestions import nearest
 
@@ -25,6 +25,8 @@ def evaluation_inputs(draft: Draft, context: Context) -> PreparedInputs:
     if meant and meant != block.baseline:
         summary = f"there is no model `{block.baseline}` to compare with"
         draft.entry.report(context.findings, ("baseline",), summary, "", f"Did you mean `{meant}`?")
+    if block.stop is not None:
+        _check_stop(draft, context)
     if block.sku is not None:
         inputs["sku"] = block.sku.as_data()
     for key in kind_of(draft.address).files:
@@ -41,3 +43,21 @@ def evaluation_inputs(draft: Draft, context: Context) -> PreparedInputs:
             report = draft.entry.report
             report(context.findings, path, fault.summary, fault.detail, fault.hint, key=fault.is_key)
     return PreparedInputs(inputs, {}, [])
+
+
+def _check_stop(draft: Draft, context: Context) -> None:
+    """Findings about what needs all answers, beside `stop`."""
+    from ftops.evaluation.remote_graders import REMOTE
+
+    block: Evaluation = draft.block
+    graders = (block.graders or {}).values()
+    is_asked = any(isinstance(one, dict) and one.get("type") in REMOTE for one in graders)
+    for key, is_there, detail, hint in (
+        ("candidates", block.candidates is not None, "The best one is known only if all are asked.", ""),
+        ("baseline", block.baseline != NO_BASELINE, "Nothing is compared.", "Write `baseline: none`."),
+        ("graders", is_asked, "Judges and graders of the service are asked in the end.", ""),
+    ):
+        if is_there:
+            path = (key,) if key in block.given else ("stop",)
+            summary = f"`stop: when_decided` doesn't go with `{key}`"
+            draft.entry.report(context.findings, path, summary, detail, hint or "Remove `stop`.", key=True)

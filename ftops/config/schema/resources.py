@@ -153,6 +153,9 @@ class Evaluation(ResourceBlock, noun="an evaluation"):
     margin = optional(Number(0, 1, closed=True), "Difference that counts as equivalent.", 0.05)
     sku = optional(Sku, "SKU and capacity of temporary deployments.")
     concurrency = optional(Integer(1, 256, closed=True), "Requests at a time.", 32)
+    stop = optional(
+        choice("when_decided"), "Ask no more prompts once their answers can't change what the gates decide."
+    )
     max_age = optional(
         Duration(closed=True), "Cached answers that are older, such as 30d, are asked for again."
     )

@@ -67,6 +67,7 @@ def evaluation_cost(address: Address, known: Known) -> EvaluationCost:
         len(models) if is_certain else None,
         None if None in cached or not is_certain else sum(count or 0 for count in cached),
         sum(one.too_old for one in asking),
+        "stop" in inputs,
         remote * len(models) * answers,
         **(_total(found) if is_certain else {}),
         detectable=detectable_difference(summary.independent, alpha=inputs["alpha"]) if is_compared else None,

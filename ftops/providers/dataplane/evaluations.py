@@ -136,6 +136,7 @@ class _Run:
 
     def __init__(self, request: Request, service: Service, deployments: Deploys) -> None:
         from ftops import catalog
+        from ftops.evaluation.curtailment import Curtailment
         from ftops.evaluation.inputs import candidates_of, used_since
         from ftops.evaluation.remote_graders import REMOTE
         from ftops.evaluation.spending import Budget
@@ -146,6 +147,8 @@ class _Run:
         self._inputs = _load(request)
         self._questions = self._inputs.questions()
         self._since = used_since(request.inputs)
+        gates: Any = request.inputs.get("required")
+        self._curtailment = Curtailment(self._inputs, gates) if gates else None
         existing = self._existing = deployments.existing()
         candidates = [str(model) for model in candidates_of(request.inputs)]
         if not candidates:
@@ -210,18 +213,37 @@ class _Run:
 
     def _ask(self, target: _Target) -> None:
         """Raises Unfinished if some questions are left. A deployment is needed only for questions that have
-        no answer yet."""
+        no answer yet. With `stop`, only those are asked without which no gate can be decided; then it is
+        seen how many more."""
         if target.answers is not None:
             return
         model = target.asked
         asker = target.asker = target.asker or self._asker(model)
-        if asker.count_missing(self._questions):
+        questions = self._next_of(asker)
+        if asker.count_missing(questions):
             model.deploy()
         try:
-            target.answers = self._answers_of(asker, self._questions, model.title)
+            answers = self._answers_of(asker, questions, model.title)
         finally:
             if model.is_lost():
                 target.asker = None
+        if self._curtailment:
+            answers = asker.known(self._questions)
+            if rest := self._curtailment.fewest(answers):
+                done = len(answers) - answers.count(NOT_ASKED)
+                said = f"{model.title}: {done} answers, at least {rest} more"
+                raise Unfinished(0.0, Progress(said), is_progress=True)
+            self._given[model.title] = [answer for answer in answers if answer is not NOT_ASKED]
+        target.answers = answers
+
+    def _next_of(self, asker: Asker) -> Sequence[Question]:
+        """All questions, or with `stop` the next ones that have no answer yet."""
+        if self._curtailment is None:
+            return self._questions
+        answers = asker.known(self._questions)
+        pairs = zip(self._questions, answers, strict=True)
+        unknown = [question for question, answer in pairs if answer is NOT_ASKED]
+        return unknown[: self._curtailment.fewest(answers)]
 
     def _asker(self, model: AskedModel) -> Asker:
         identity = f"{self._request.account}|{model.model}"
@@ -313,7 +335,10 @@ class _Run:
         evaluation = replace(self._evaluation(), agreements=self._compare_judges())
         attributes: dict[str, Json] = {"id": _id(self._request.token), "prompts": len(self._inputs.prompts)}
         decide = str(self._request.inputs.get("decide") or "")
-        attributes |= {"baseline": self._baseline, **outcome(evaluation, decide)}
+        (answers, *_) = [target.answers or () for target in self._targets]
+        is_partial = self._curtailment is not None and NOT_ASKED in answers
+        ranges = self._curtailment.ranges(answers) if self._curtailment and is_partial else None
+        attributes |= {"baseline": self._baseline, **outcome(evaluation, decide, ranges)}
         self._request.report(Progress(_summary(attributes), 100.0))
         answers = [answer for given in self._given.values() for answer in given]
         failed = [answer.reason for answer in answers if isinstance(answer, Failure)]
@@ -372,6 +397,9 @@ def _judging(name: str, existing: Sequence[Existing]) -> tuple[str, Mapping[str,
 
 def _summary(result: Mapping[str, Json]) -> str:
     """`better: 90 % correct, 60 points more than the baseline (p = 0.0018)`."""
+    if result["is_partial"]:
+        metrics: Any = result["metrics"]
+        return f"the gate was decided by {metrics['answers']} answers"
     share = "no grades" if result["score"] is None else f"{100 * float(str(result['score'])):.1f} % correct"
     if result.get("difference") is None:
         return share
