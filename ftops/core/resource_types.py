@@ -128,6 +128,8 @@ SKU_NAMES = (
     "GlobalProvisionedManaged",
     "DataZoneProvisionedManaged",
 )
+SERVICE_TIERS = ("Default", "Priority")
+DEPLOYMENT_STATES = ("Running", "Paused")
 UPGRADE_OPTIONS = ("OnceNewDefaultVersionAvailable", "OnceCurrentVersionExpired", "NoAutoUpgrade")
 _sku_name = word(*SKU_NAMES)
 
@@ -228,6 +230,7 @@ RESOURCE_TYPES: dict[str, ResourceType] = {
                 }
             ),
             immutable=frozenset({"*"}),
+            local=frozenset({"metadata"}),
             defaults={"method": "supervised", "training_type": "standard", "hyperparameters": {}},
             references={"training": ("dataset", "id"), "validation": ("dataset", "id")},
             same_account=("training", "validation", "model"),
@@ -244,6 +247,7 @@ RESOURCE_TYPES: dict[str, ResourceType] = {
                     "hyperparameters.reasoning_effort": name,
                     "seed": number,
                     "beta": number,
+                    "l2_multiplier": number,
                 }
             ),
             reusable=True,
@@ -318,6 +322,7 @@ RESOURCE_TYPES: dict[str, ResourceType] = {
             ),
             model_attributes=frozenset({"model"}),
             immutable=frozenset({"name", "sku.name", "source", "source_tenant"}),
+            defaults={"service_tier": SERVICE_TIERS[0], "deployment_state": DEPLOYMENT_STATES[0]},
             immutable_when={"model": lambda before, after: is_tuned(before) or is_tuned(after)},
             local=frozenset({"replace", "gate", "format"}),
             gated_by=("evaluation", "id"),
@@ -329,6 +334,9 @@ RESOURCE_TYPES: dict[str, ResourceType] = {
                     "sku.capacity": number,
                     "version_upgrade_option": word(*UPGRADE_OPTIONS),
                     "rai_policy": name,
+                    "spillover": name,
+                    "service_tier": word(*SERVICE_TIERS),
+                    "deployment_state": word(*DEPLOYMENT_STATES),
                     "source": name,
                     "source_tenant": name,
                 },

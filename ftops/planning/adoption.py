@@ -23,7 +23,7 @@ from ftops.providers.base import Discovers, Existing
 from ftops.providers.dataplane.job_wire import is_marked, is_marked_by, same_model
 from ftops.state.state import Adoptable, RemoteObject, ResourceState, State, Status, owner_mark
 
-_FIXED = ("method", "beta", "grader", "response_format", "integrations")
+_FIXED = ("method", "beta", "l2_multiplier", "grader", "response_format", "integrations")
 """Inputs of a job that have to be equal if one of the two has them."""
 _LOOSE = ("training_type", "suffix")
 """Inputs that have to be equal if the service reports them; not every API version does."""

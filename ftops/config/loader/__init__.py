@@ -12,7 +12,7 @@ from ftops import __version__
 from ftops.config import schema
 from ftops.config.config import Config, Lifecycle, Output, Refactorings, Resource
 from ftops.config.loader import inputs, settings
-from ftops.config.loader.cross_account import check_control_plane, link_accounts
+from ftops.config.loader.cross_account import check_control_plane, check_control_version, link_accounts
 from ftops.config.loader.expressions import Evaluator, Scope, Use
 from ftops.config.loader.files import Entry, Source, read, veiled
 from ftops.config.loader.for_each import Draft, expand
@@ -210,6 +210,7 @@ class _Resources:
         if kind.by_control_plane:
             detail = f"The spec declares {kind.section} there: Azure Resource Manager creates these."
             check_control_plane(self.providers, name, detail, self.findings)
+            check_control_version(draft, self.providers, name, self.findings)
         return name
 
 

@@ -37,6 +37,23 @@ def check_control_plane(providers: Providers, name: str, detail: str, findings: 
         providers.entries[name].report(findings, (), summary, detail, "Add them.", key=True)
 
 
+_SINCE: Mapping[str, str] = {"deployment_state": "2026-03-01", "service_tier": "2026-09-15"}
+"""Inputs of deployments that older API versions of the control plane don't know: the first that does."""
+
+
+def check_control_version(draft: Draft, providers: Providers, name: str, findings: list[Diagnostic]) -> None:
+    """Findings about inputs that the API version of the provider's control plane doesn't know."""
+    row = PROVIDER_TYPES.get(providers.type_of(name))
+    plane = providers.setting(name, "control_plane")
+    version = (plane.api_version if plane else None) or ""
+    for key, since in _SINCE.items() if row and row.control_plane else ():
+        if key in draft.block.given and version[:10] < since:
+            has = f"{name} has {version}" if version else f"{name} doesn't set one"
+            detail = f"It is known since the API version {since}-preview of the control plane; {has}."
+            hint = f"Set `control_plane: {{api_version: 2026-09-15-preview}}` of {name}."
+            draft.entry.report(findings, (key,), f"`{key}` needs a newer API version", detail, hint, key=True)
+
+
 class _Accounts(Struct, frozen=True):
     homes: Mapping[Address, str]
     providers: Providers

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ftops.config.schema.field_types import Boolean, Choice, Number, Spelled, Text
 from ftops.core.address import NAME as NAME_PATTERN
 from ftops.core.normal_form import squeezed
-from ftops.core.resource_types import SKU_NAMES, UPGRADE_OPTIONS
+from ftops.core.resource_types import DEPLOYMENT_STATES, SERVICE_TIERS, SKU_NAMES, UPGRADE_OPTIONS
 
 
 def choice(*words: str) -> Choice:
@@ -35,6 +35,10 @@ TRAINING_TYPE = Choice(
 )
 SKU_NAME = Spelled(spellings={**{squeezed(n): n for n in SKU_NAMES}, "developer": "DeveloperTier"})
 UPGRADE_OPTION = Choice(words=UPGRADE_OPTIONS)
+SERVICE_TIER = Choice(words=SERVICE_TIERS, spellings={word.lower(): word for word in SERVICE_TIERS})
+DEPLOYMENT_STATE = Choice(
+    words=DEPLOYMENT_STATES, spellings={word.lower(): word for word in DEPLOYMENT_STATES}
+)
 ACCOUNT_ID = Text(
     r"/subscriptions/[^/]+/resourceGroups/[^/]+/providers/Microsoft\.CognitiveServices/accounts/[^/]+",
     "the ARM ID of an account",

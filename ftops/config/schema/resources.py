@@ -5,9 +5,11 @@ from ftops.config.schema.field_aliases import (
     ACCOUNT_ID,
     AUTO,
     DEPLOYMENT_NAME,
+    DEPLOYMENT_STATE,
     FIXED_TEXT,
     FLAG,
     OPEN_TEXT,
+    SERVICE_TIER,
     SUFFIX,
     TRAINING_TYPE,
     UPGRADE_OPTION,
@@ -121,6 +123,12 @@ class Job(ResourceBlock, noun="a job"):
     beta = optional(
         Number(above=0, words=AUTO), "How closely the model stays to the reference model (dpo).", method="dpo"
     )
+    l2_multiplier = optional(
+        Number(0, words=AUTO), "Weight of the penalty on large changes of the model (dpo).", method="dpo"
+    )
+    metadata = optional(
+        MapOf(OPEN_TEXT), "Entries to store with the job; a change of them trains nothing again."
+    )
     grader = optional(GRADER, "Grader that scores the answers (reinforcement).", method="reinforcement")
     response_format = optional(
         ResponseFormat, "Format of the answers (reinforcement).", method="reinforcement"
@@ -191,6 +199,12 @@ class Deployment(ResourceBlock, noun="a deployment"):
         UPGRADE_OPTION, "When the service may upgrade a base model to a newer version."
     )
     rai_policy = optional(OPEN_TEXT, "Name of the content filter.")
+    spillover = optional(
+        OPEN_TEXT,
+        "Deployment that answers what this one has no capacity for: ${deployment.other.name}, or a name.",
+    )
+    service_tier = optional(SERVICE_TIER, "Priority costs more.")
+    deployment_state = optional(DEPLOYMENT_STATE, "Paused: the deployment stays, but answers nothing.")
     tags = optional(MapOf(OPEN_TEXT), "Tags of the deployment.")
     source = optional(
         ACCOUNT_ID,

@@ -20,7 +20,7 @@ from ftops.emulator.http.messages import read_object, reply
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{1,63}")
 _KEPT_PROPERTIES = (
-    "versionUpgradeOption", "raiPolicyName", "spilloverDeploymentName", "parentDeploymentName",
+    "versionUpgradeOption", "raiPolicyName", "spilloverDeploymentName", "parentDeploymentName", "serviceTier",
     "scaleSettings", "capacitySettings",
 )  # fmt: skip
 _FAILURE = {
@@ -81,7 +81,7 @@ def _stale_model(cloud: Cloud, desired: Deployment) -> JSON | None:
 
 
 def _update(cloud: Cloud, request: Request, existing: Deployment, desired: Deployment) -> Response:
-    given = {key: getattr(desired, key) for key in ("model", "sku", "properties", "tags")}
+    given = {key: getattr(desired, key) for key in ("model", "sku", "properties", "tags", "paused")}
     changed = replace(existing, **given)
     if changed == existing:
         return reply(described(cloud, existing))
@@ -187,7 +187,7 @@ def _set_paused(cloud: Cloud, request: Request, paused: bool) -> Response:
     existing = _existing(cloud, request)
     _refuse_if_busy(cloud)
     if existing.sku["name"] not in catalog.BASE_SKUS:
-        raise _bad("BadRequest", f"A deployment of the SKU '{existing.sku['name']}' cannot be paused.")
+        raise _unpausable(existing.sku["name"])
     changed = replace(existing, paused=paused, modified=cloud.clock.now())
     cloud.deployments.put(changed)
     return reply(described(cloud, changed))
@@ -273,7 +273,14 @@ def _parsed(cloud: Cloud, name: str, body: Mapping[str, Any]) -> tuple[Deploymen
     kept = {key: properties[key] for key in _KEPT_PROPERTIES if properties.get(key) is not None}
     kept.setdefault("versionUpgradeOption", "OnceNewDefaultVersionAvailable")
     made = deployment_state.new_deployment(name, cloud.clock.now(), model, sku, kept)
-    return replace(made, tags=body.get("tags") or None), tuned
+    paused = str(properties.get("deploymentState") or "").lower() == "paused"
+    if paused and sku["name"] not in catalog.BASE_SKUS:
+        raise _unpausable(sku["name"])
+    return replace(made, tags=body.get("tags") or None, paused=paused), tuned
+
+
+def _unpausable(sku: str) -> ServiceError:
+    return _bad("BadRequest", f"A deployment of the SKU '{sku}' cannot be paused.")
 
 
 def _sku(body: Mapping[str, Any]) -> JSON:

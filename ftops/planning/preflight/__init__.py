@@ -20,7 +20,7 @@ from ftops.core.provider_types import PROVIDER_TYPES
 from ftops.planning.estimate import Temporary
 from ftops.planning.plan import MAKING, Action, Change, Reason
 from ftops.planning.preflight import account, limits, models
-from ftops.planning.preflight.context import Situation
+from ftops.planning.preflight.context import Situation, text
 from ftops.providers.account_facts import AccountFacts
 from ftops.providers.base import Inspects, Provider
 
@@ -122,7 +122,7 @@ def check_offline(
 ) -> tuple[Diagnostic, ...]:
     """The findings of the rules that the catalogue alone can answer."""
     accounts = {
-        name: AccountFacts(name=name, service=declared.type)
+        name: AccountFacts(name, text(declared.settings, "location"), service=declared.type)
         for name, declared in config.providers.items()
         if PROVIDER_TYPES[declared.type].is_billed
     }

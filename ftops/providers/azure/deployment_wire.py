@@ -33,8 +33,13 @@ OPENAI = "OpenAI"
 _PROPERTIES: Mapping[str, str] = {
     "version_upgrade_option": "versionUpgradeOption",
     "rai_policy": "raiPolicyName",
+    "spillover": "spilloverDeploymentName",
+    "service_tier": "serviceTier",
+    "deployment_state": "deploymentState",
 }
-_KEPT = frozenset({*_PROPERTIES.values(), "spilloverDeploymentName", "parentDeploymentName", "scaleSettings"})
+_ABSENT = _KIND.defaults
+"""What it means if the service doesn't report an input; sent if the spec doesn't set the input any more."""
+_KEPT = frozenset({*_PROPERTIES.values(), "parentDeploymentName", "scaleSettings"})
 """Properties that can be set."""
 PATCHED = frozenset({"sku", "tags"})
 """Inputs that PATCH can change; others need PUT."""
@@ -124,8 +129,8 @@ def body_for(inputs: Mapping[str, Json], token: str, own: str, publisher: str = 
     properties: dict[str, Any] = {"model": model_of(inputs, publisher) | source_of(inputs, own)}
     if option:
         properties["versionUpgradeOption"] = _UPGRADE_OPTIONS.get(str(option).lower(), str(option))
-    if inputs.get("rai_policy"):
-        properties["raiPolicyName"] = inputs["rai_policy"]
+    named = {n: inputs[n] for n in _PROPERTIES if n != "version_upgrade_option" and inputs.get(n)}
+    properties |= {_PROPERTIES[name]: value for name, value in named.items()}
     name, capacity = object_at(inputs, "sku").get("name"), object_at(inputs, "sku").get("capacity")
     size = {"name": name or "Standard", "capacity": 1 if capacity is None else capacity}
     tags = {str(name): str(value) for name, value in object_at(inputs, "tags").items()}
@@ -147,8 +152,9 @@ def changed_body(
     if "tags" not in inputs and "tags" not in dropped:
         body["tags"] = {**object_at(live, "tags"), **body["tags"]}
     leave = {_PROPERTIES[name] for name in dropped if name in _PROPERTIES}
+    reset = {_PROPERTIES[name]: _ABSENT[name] for name in dropped if name in _ABSENT}
     kept = {k: v for k, v in object_at(live, "properties").items() if k in _KEPT and k not in leave}
-    body["properties"] = {**kept, **body["properties"]}
+    body["properties"] = {**kept, **reset, **body["properties"]}
     if upgraded_inputs(observed_inputs(live, inputs), inputs):  # it can't be downgraded
         body["properties"]["model"]["version"] = object_at(live, "properties", "model")["version"]
     return body
@@ -208,7 +214,7 @@ def observed_inputs(body: Mapping[str, Any], inputs: Mapping[str, Json]) -> dict
         observed["tags"] = {k: v for k, v in object_at(body, "tags").items() if k.lower() != TOKEN_TAG}
     for ours, theirs in _PROPERTIES.items():
         if inputs.get(ours):
-            value = str(properties.get(theirs) or "") or None
+            value = str(properties.get(theirs) or _ABSENT.get(ours) or "") or None
             asked = _UPGRADE_OPTIONS.get(str(inputs[ours]).lower(), str(inputs[ours] or ""))
             observed[ours] = inputs[ours] if asked.casefold() == (value or "").casefold() else value
     return observed

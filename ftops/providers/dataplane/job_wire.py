@@ -46,7 +46,7 @@ _TRAINING_TYPES: Mapping[str, tuple[str, str]] = {
     **dict.fromkeys(("developer", "developertier"), ("developerTier", "developer")),
 }
 """By its letters: the names of a training type at the service and in specs."""
-AS_HYPERPARAMETERS = frozenset({"beta"})
+AS_HYPERPARAMETERS = frozenset({"beta", "l2_multiplier"})
 """Inputs of a job that the service takes as hyperparameters of the method."""
 _NO_VALUE = (None, -1, "auto")
 _TOO_MANY_REQUESTS = 429
@@ -110,7 +110,7 @@ def job_body(request: Request, *, with_method: bool, with_training_type: bool) -
         "model": inputs["model"],
         "training_file": inputs["training"],
         "seed": seed_for(inputs, request.token, request.fingerprint),
-        "metadata": {TOKEN_KEY: request.token},
+        "metadata": {**_metadata(inputs), TOKEN_KEY: request.token},
     }
     if request.fingerprint:
         body["metadata"][FINGERPRINT_KEY] = request.fingerprint
@@ -127,6 +127,10 @@ def job_body(request: Request, *, with_method: bool, with_training_type: bool) -
     if method == "supervised" and not with_method:
         return body | ({"hyperparameters": hyperparameters} if hyperparameters else {})
     return body | {"method": _method(method, inputs, hyperparameters)}
+
+
+def _metadata(inputs: Mapping[str, Json]) -> dict[str, str]:
+    return {str(name): str(value) for name, value in object_at(inputs, "metadata").items()}
 
 
 def training_type(value: Json) -> str:

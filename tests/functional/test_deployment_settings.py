@@ -1,0 +1,125 @@
+"""Inputs of deployments that the service got in 2026, and the metadata of jobs: set, changed, removed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.golden.cli import Folder
+
+SPEC = """\
+ftops: {name: settings}
+providers: {local: {type: emulator}}
+deployments:
+  big: {model: gpt-4o-mini-2024-07-18}
+  small: {model: gpt-4o-mini-2024-07-18%s}
+"""
+AZURE = """\
+ftops: {name: settings}
+providers:
+  azure:
+    type: azure_openai
+    endpoint: https://example.openai.azure.com
+    api_key: placeholder
+    subscription_id: 00000000-0000-0000-0000-000000000000
+    resource_group: rg
+    account: example
+%s
+deployments:
+  small: {model: gpt-4o-mini-2024-07-18, %s}
+"""
+PLANE = "    control_plane: {api_version: %s}"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    return Folder(tmp_path)
+
+
+def applied(folder: Folder, inputs: str) -> dict[str, Any]:
+    """The changes of `deployment.small`, before → after. Once they are applied, nothing is left to do."""
+    folder.write("ftops.yaml", SPEC % inputs)
+    plan = json.loads(folder.ok("plan", "-o", "json"))
+    folder.ok("apply", "-y")
+    assert folder.ok("plan").startswith("No changes.")
+    found = [c for c in plan["changes"] if c["address"] == "deployment.small"]
+    return {a["path"]: (a["before"], a["after"]) for c in found for a in c.get("attributes", ())} | {
+        "action": found[0]["action"] if found else None
+    }
+
+
+def test_each_is_set_changed_and_removed_in_place(folder: Folder) -> None:
+    applied(folder, "")
+    first = ', spillover: "${deployment.big.name}", service_tier: priority, deployment_state: paused'
+    assert applied(folder, first) == {
+        "action": "update",
+        "spillover": (None, "big"),
+        "service_tier": ("Default", "Priority"),
+        "deployment_state": ("Running", "Paused"),
+    }
+    assert applied(folder, ", spillover: other, deployment_state: Paused") == {
+        "action": "update",
+        "spillover": ("big", "other"),
+        "service_tier": ("Priority", "Default"),
+    }
+    gone = applied(folder, "")
+    assert gone == {
+        "action": "update",
+        "spillover": ("other", None),
+        "deployment_state": ("Paused", "Running"),
+    }
+    assert applied(folder, ", service_tier: Default, deployment_state: Running") == {"action": None}
+
+
+def test_what_answers_instead_is_created_first(folder: Folder) -> None:
+    folder.write("ftops.yaml", SPEC % ', spillover: "${deployment.big.name}"')
+    plan = json.loads(folder.ok("plan", "-o", "json"))
+    assert [c["address"] for c in plan["changes"]] == ["deployment.big", "deployment.small"]
+
+
+@pytest.mark.parametrize(
+    ("plane", "inputs", "key"),
+    [
+        ("", "service_tier: Priority", "service_tier"),
+        ("", "deployment_state: Paused", "deployment_state"),
+        (PLANE % "2026-03-01", "service_tier: Priority", "service_tier"),
+    ],
+)
+def test_an_api_version_that_does_not_know_it(folder: Folder, plane: str, inputs: str, key: str) -> None:
+    folder.write("ftops.yaml", AZURE % (plane, inputs))
+    done = folder.run("validate")
+    assert done.code == 1 and f"`{key}` needs a newer API version" in done.err
+    assert "control_plane: {api_version: 2026-09-15-preview}" in done.err
+
+
+@pytest.mark.parametrize(
+    ("plane", "inputs"),
+    [
+        (PLANE % "2026-09-15-preview", "service_tier: Priority, deployment_state: Paused"),
+        (PLANE % "2026-03-01", "deployment_state: Paused"),
+        ("", "spillover: other"),
+    ],
+)
+def test_an_api_version_that_knows_it(folder: Folder, plane: str, inputs: str) -> None:
+    folder.write("ftops.yaml", AZURE % (plane, inputs))
+    folder.ok("validate")
+
+
+def test_metadata_of_a_job_trains_nothing_again(folder: Folder) -> None:
+    spec = """\
+ftops: {name: meta}
+providers: {local: {type: emulator}}
+datasets: {train: {path: train.jsonl}}
+jobs: {a: {model: gpt-4o-mini-2024-07-18, training: train%s}}
+"""
+    row = '{"messages": [{"role": "user", "content": "q%d"}, {"role": "assistant", "content": "a"}]}\n'
+    folder.write("train.jsonl", "".join(row % number for number in range(12)))
+    folder.write("ftops.yaml", spec % ", metadata: {ticket: A-1}")
+    folder.ok("apply", "-y")
+    folder.write("ftops.yaml", spec % ", metadata: {ticket: A-2}")
+    assert folder.ok("plan").startswith("No changes.")
+    folder.write("ftops.yaml", spec % "")
+    assert folder.ok("plan").startswith("No changes.")
