@@ -15,6 +15,7 @@ from ftops.core.errors import Diagnostic, Place, SpecError, UsageError
 from ftops.core.resource_types import kind_of
 from ftops.core.suggestions import did_you_mean
 from ftops.dataset import Unreadable, is_pattern
+from ftops.evaluation.expectations import schemas_of
 from ftops.generation.recipe import Recipe, Settings, Teacher, read_recipe, settings_from
 from ftops.generation.recording import find_fault
 
@@ -39,7 +40,10 @@ def recipe_of(config: Config, resource: Resource, generated: Generated, show: Sh
             raise SpecError([Diagnostic(summary, detail, hint, place)]) from error
 
     settings = _with_models(config, generated)
-    return read_recipe(str(resource.address).partition(".")[2], settings, read, _kept_out(config, resource))
+    name = str(resource.address).partition(".")[2]
+    recipe = read_recipe(name, settings, read, _kept_out(config, resource))
+    _check_rejections(recipe, generated)
+    return recipe
 
 
 def recording_fault(
@@ -53,6 +57,17 @@ def recording_fault(
     except UsageError as error:
         return Diagnostic(error.summary, error.detail, error.hint, generated.places[""])
     return Diagnostic(fault.summary, fault.detail, fault.hint, generated.places[""]) if fault else None
+
+
+def _check_rejections(recipe: Recipe, generated: Generated) -> None:
+    """Raises SpecError if requests are rejected with a call of a function that isn't among the tools."""
+    rejections, functions = recipe.settings.rejections, schemas_of(recipe.tools)
+    if rejections is None or not rejections.function or rejections.function in functions:
+        return
+    summary = f"there is no function `{rejections.function}` to reject with"
+    detail = f"It has to be among those of {recipe.settings.tools}."
+    hint = did_you_mean(rejections.function, functions)
+    raise SpecError([Diagnostic(summary, detail, hint, generated.places["rejections.function"])])
 
 
 def _with_models(config: Config, generated: Generated) -> Settings:

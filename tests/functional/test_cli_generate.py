@@ -250,6 +250,15 @@ def test_other_settings_are_other_data(tmp_path: Path, change: Any, key: str) ->
     assert f"other values of `{key}`." in done.stderr
 
 
+def test_the_function_that_rejects_is_one_of_the_tools(tmp_path: Path) -> None:
+    write_spec(tmp_path, {"rejections": {"function": "rejekt", "near": 8}})
+    for words in (PLAN, ("data", "generate")):
+        said = ftops(tmp_path, *words, code=1).stderr
+        assert "there is no function `rejekt` to reject with\n  --> ftops.yaml:" in said
+        assert "Did you mean `reject`?" in said
+    assert not (tmp_path / "data").exists()
+
+
 def test_a_change_of_phrasings_is_named(tmp_path: Path) -> None:
     generate(write_spec(tmp_path))
     edit(tmp_path / "phrasings.json", {**PHRASINGS, "openers": ["{}"]})

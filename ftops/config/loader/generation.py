@@ -27,7 +27,8 @@ def generated_of(draft: Draft) -> Generated | None:
     if block is None:
         return None
     keys = [("generate",), *(("generate", key) for key in draft.entry.value("generate") or ())]
-    keys += [("generate", "teacher", "templates"), ("generate", "rejections", "file")]
+    parts = (("teacher", "templates"), ("rejections", "file"), ("rejections", "function"))
+    keys += [("generate", *part) for part in parts]
     places = {".".join(path[1:]): draft.entry.mark(path) for path in keys}
     return Generated(block.as_data(), places, folder_of(_name(draft.address)))
 
