@@ -6,7 +6,7 @@ Reads the live state and writes nothing; `outcomes` handles the results.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -257,11 +257,12 @@ class ProviderCalls(Struct, frozen=True):
 
     def _intent(self, step: Step, operation: Operation) -> PendingOperation:
         change = step.change
+        value_of = partial(self._value, spared=change.goes_on_without)
         return PendingOperation(
             **carried_over(change, PendingOperation),
             operation=operation,
             token=self.context.new_token(),
-            inputs={name: fill(value, self._value) for name, value in change.after.items()},
+            inputs={name: fill(value, value_of) for name, value in change.after.items()},
             started_at=iso_timestamp(self.context.utc_now(), "milliseconds"),
             account=self.context.accounts.get(change.provider, ""),
         )
@@ -279,13 +280,13 @@ class ProviderCalls(Struct, frozen=True):
             report=lambda progress: self.say(step.change.step, progress),
         )
 
-    def _value(self, reference: Reference | Secret) -> Value:
-        """The value of a reference to an object that exists by now."""
+    def _value(self, reference: Reference | Secret, spared: Collection[str] = ()) -> Value:
+        """The value of a reference to an object that exists by now. A `spared` one may not."""
         if isinstance(reference, Secret):
             return reference
         resource = self.live.resources.get(reference.address)
         value: Value = at(resource.outputs, reference.attribute) if resource else None
-        if value is None:
+        if value is None and str(reference.address) not in spared:
             raise Permanent(*no_value(reference, resource.outputs if resource else {}))
         return value
 

@@ -132,6 +132,9 @@ class Apply:
     def stopping(self, running: int) -> None:
         self._reporter.emit(events.StopRequested, running)
 
+    def needs(self, node: str, other: str) -> bool:
+        return other not in self._steps[node].change.goes_on_without
+
     def skipped(self, node: str, because: str) -> None:
         self._reporter.step(events.ChangeSkipped, self._steps[node], because)
 

@@ -30,14 +30,6 @@ def sort(waits_for: Mapping[K, Collection[K]], key: Callable[[K], Any]) -> list[
     return order
 
 
-def sorter(waits_for: Mapping[K, Collection[K]]) -> TopologicalSorter[K]:
-    """An unprepared sorter. Nodes that become ready together come in the order of the mapping."""
-    progress = TopologicalSorter(dict.fromkeys(waits_for, ()))
-    for node, waits in waits_for.items():
-        progress.add(node, *(waited for waited in waits if waited in waits_for))
-    return progress
-
-
 def reverse(waits_for: Mapping[K, Iterable[K]]) -> dict[K, list[K]]:
     """The dependents of each node."""
     followers: dict[K, list[K]] = {}

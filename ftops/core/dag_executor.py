@@ -15,7 +15,6 @@ from collections import deque
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from enum import Enum
 from functools import partial
-from graphlib import TopologicalSorter
 from heapq import heappop, heappush
 from queue import Empty, SimpleQueue
 from time import monotonic
@@ -23,14 +22,15 @@ from typing import Generic, Protocol, TypeVar
 
 from msgspec import Struct, field
 
-from ftops.core.dag import reverse, sorter
+from ftops.core.dag import reverse
 
 K = TypeVar("K", bound=Hashable)
 
 
 class NodeResult(Enum):
     """How a node ended. LEFT: in progress at the service, not waited for. HELD: a condition for it isn't
-    fulfilled. WAITING: there was no room for it yet. SKIPPED: a dependency failed, or was left or held."""
+    fulfilled. WAITING: there was no room for it yet. SKIPPED: a dependency that it needs failed, or was left,
+    held or skipped."""
 
     DONE = "done"
     HELD = "held"
@@ -93,6 +93,10 @@ class Work(Protocol[K]):
         """A stop was requested; this number of turns is still running."""
         return
 
+    def needs(self, node: K, other: K) -> bool:
+        """Whether the node needs another one to be done, or only waits for its end."""
+        return True
+
     def skipped(self, node: K, because: K) -> None:
         """The node is skipped because another one failed or was left."""
         return
@@ -109,7 +113,8 @@ class DagExecutor(Struct, Generic[K]):
     fates: dict[K, NodeResult] = field(default_factory=dict)
     stopping: bool = False
     _announced: bool = False
-    _progress: TopologicalSorter[K] = field(default_factory=TopologicalSorter)
+    _awaited: dict[K, int] = field(default_factory=dict)
+    """How many nodes each still waits for."""
     _followers: dict[K, list[K]] = field(default_factory=dict)
     _ready: deque[K] = field(default_factory=deque)
     _timers: list[tuple[float, int, K]] = field(default_factory=list)
@@ -125,11 +130,11 @@ class DagExecutor(Struct, Generic[K]):
 
     def run(self) -> Mapping[K, NodeResult]:
         """Runs until every node has a result or, after a stop, until no turn is running."""
-        self._progress = sorter(self.waits_for)
-        self._progress.prepare()
         self._followers = reverse(self.waits_for)
         self._rank = {node: number for number, node in enumerate(self.waits_for)}
-        self._make_ready(self._progress.get_ready())
+        nodes = self.waits_for.keys()
+        self._awaited = {node: len(nodes & set(waits)) for node, waits in self.waits_for.items()}
+        self._make_ready([node for node, count in self._awaited.items() if not count])
         while self._unfinished():
             self._announce_stop()
             self._start()
@@ -238,23 +243,26 @@ class DagExecutor(Struct, Generic[K]):
             return
         self._release_key(node)
         self.fates[node] = verdict
-        if verdict is NodeResult.DONE:
-            self._progress.done(node)
-            self._make_ready(self._progress.get_ready())
-        else:
-            for follower in self._followers.get(node, ()):
-                self._skip(follower, node)
+        self._follow(node)
 
-    def _skip(self, node: K, because: K) -> None:
-        """Skips the node and all its dependents, without recursion: chains may be long."""
-        todo = [node]
-        while todo:
-            current = todo.pop()
-            if current in self.fates:
-                continue
-            self.fates[current] = NodeResult.SKIPPED
-            self.work.skipped(current, because)
-            todo.extend(self._followers.get(current, ()))
+    def _follow(self, node: K) -> None:
+        """What waited only for the node is ready; what needs it and can't have it is skipped, and so on,
+        without recursion: chains may be long."""
+        ended = [node]
+        while ended:
+            current = ended.pop()
+            is_done = self.fates[current] is NodeResult.DONE
+            for follower in dict.fromkeys(self._followers.get(current, ())):
+                if follower in self.fates:
+                    continue
+                if is_done or not self.work.needs(follower, current):
+                    self._awaited[follower] -= 1
+                    if not self._awaited[follower]:
+                        self._make_ready([follower])
+                else:
+                    self.fates[follower] = NodeResult.SKIPPED
+                    self.work.skipped(follower, node)
+                    ended.append(follower)
 
 
 class _Note(Struct, frozen=True):

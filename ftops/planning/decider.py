@@ -328,7 +328,8 @@ class Decider(Struct):
         """Whether a gate is known not to pass, or what a new resource needs is held itself. Gates whose
         evaluation has yet to run are decided during the apply."""
         address, desired = decision.resource.address, decision.desired
-        missing = next((n for n in self.graph.dependencies[address] if self._is_left_unmade(n)), None)
+        needs = (n for n in self.graph.dependencies[address] if n not in decision.goes_on_without)
+        missing = next(filter(self._is_left_unmade, needs), None)
         reasons: tuple[str, ...] = ()
         if missing is not None:
             reasons = (f"it needs {missing}, which is held",)

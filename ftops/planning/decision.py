@@ -7,6 +7,7 @@ from hashlib import sha256
 from msgspec import Struct
 
 from ftops.config.config import Resource
+from ftops.core.address import Address, references
 from ftops.core.resource_types import RESOURCE_TYPES
 from ftops.planning.desired import Desired
 from ftops.planning.gating import gates_of
@@ -36,6 +37,15 @@ class Decision(Struct, frozen=True):
         is_new = self.action in (Action.CREATE, Action.REPLACE)
         changes_model = is_new or any(a.path == "model" for a in self.attributes)
         return gates_of(self.resource) if changes_model and self.action in MAKING else ()
+
+    @property
+    def goes_on_without(self) -> tuple[Address, ...]:
+        """What needn't succeed: the evaluations of an overridden gate, unless they are needed for more."""
+        if not self.override:
+            return ()
+        values = (value for name, value in self.resource.inputs.items() if name != "gate")
+        needed = {*self.resource.depends_on, *(r.address for value in values for r in references(value))}
+        return tuple(gate.evaluation for gate in self.gates if gate.evaluation not in needed)
 
     @property
     def creates_first(self) -> bool:

@@ -122,8 +122,7 @@ class StepOrder(Struct):
             )
         if decision.deletes_first:
             step = f"{address}#old"
-            removal = replace(self._removal(decision, step), gates=decision.gates, override=decision.override)
-            self._add(removal)
+            self._add(replace(self._removal(decision, step), **_gating(decision)))
             waits.add(step)
         self._add(_making(decision), waits)
         if decision.creates_first and decision.recorded is not None:
@@ -352,6 +351,11 @@ def _making(decision: Decision) -> Change:
         deposes=deposed_key(recorded) if recorded and decision.creates_first else "",
         prevent_destroy=resource.lifecycle.prevent_destroy,
         retain=resource.lifecycle.on_destroy == "retain",
-        gates=decision.gates,
-        override=decision.override,
+        **_gating(decision),
     )
+
+
+def _gating(decision: Decision) -> dict[str, Any]:
+    """What all steps of a gated resource know of its gates."""
+    spared = tuple(map(str, decision.goes_on_without))
+    return {"gates": decision.gates, "override": decision.override, "goes_on_without": spared}

@@ -140,6 +140,8 @@ class Change(Struct, frozen=True, omit_defaults=True):
     gates: tuple[Gate, ...] = ()
     override: str = ""
     """Why it is made although a gate may not pass."""
+    goes_on_without: tuple[str, ...] = ()
+    """Those of `waits_for` that only have to end: they may fail."""
 
     @property
     def former_content(self) -> str | None:

@@ -51,11 +51,12 @@ def test_order_and_cycle(waits_for: dict[int, list[int]]) -> None:
 
 
 class Recording:
-    """Work that writes down in which order its nodes are begun."""
+    """Work that writes down in which order its nodes are begun. Of `spared` nodes only the end counts."""
 
-    def __init__(self, failing: Collection[int]) -> None:
+    def __init__(self, failing: Collection[int], spared: Collection[int] = ()) -> None:
         self.begun: list[int] = []
         self._failing = failing
+        self._spared = spared
 
     def begin(self, nodes: Collection[int]) -> Iterable[tuple[int, Call]]:
         self.begun += nodes
@@ -73,7 +74,27 @@ class Recording:
 
     def stopping(self, running: int) -> None: ...
 
+    def needs(self, node: int, other: int) -> bool:
+        return other not in self._spared
+
     def skipped(self, node: int, because: int) -> None: ...
+
+
+@given(GRAPHS, st.sets(NODES), st.sets(NODES))
+def test_what_only_waits_for_an_end_goes_on_after_a_failure(
+    waits_for: dict[int, list[int]], failing: set[int], spared: set[int]
+) -> None:
+    graph = {node: [w for w in waits if w < node] for node, waits in waits_for.items()}
+    work = Recording(failing, spared)
+    fates = DagExecutor(graph, work, Inline(), RealTime()).run()
+    expected: dict[int, NodeResult] = {}
+    for node in sorted(graph):
+        needed = [expected[w] for w in graph[node] if w in graph and w not in spared]
+        made = NodeResult.FAILED if node in failing else NodeResult.DONE
+        expected[node] = made if set(needed) <= {NodeResult.DONE} else NodeResult.SKIPPED
+    assert fates == expected
+    for number, node in enumerate(work.begun):
+        assert not set(graph[node]) & set(work.begun[number:])
 
 
 @given(GRAPHS, st.sets(NODES))
