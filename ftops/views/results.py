@@ -1,26 +1,27 @@
-"""Training results as a table: the end of each epoch, every tenth step, and the best loss."""
+"""Training results as a table: each evaluation, every tenth step, and the best reward or loss."""
 
 from __future__ import annotations
 
 from ftops.core.address import Address, Json
-from ftops.providers.training_results import Results
+from ftops.providers.training_results import Results, deciding
 from ftops.views.paint import Painter, clean
 
 _EVERY = 10
-_BEST = "full_valid_loss"
 
 
 def draw_results(address: Address, results: Results, paint: Painter) -> list[str]:
-    """`step  train_loss  …`, with a mark at the best loss over the whole validation data."""
-    measured = (row.get(_BEST) for row in results.rows)
-    best = min((loss for loss in measured if isinstance(loss, int | float) and loss >= 0), default=None)
+    """`step  train_loss  …`, with a mark at the best reward or loss."""
+    measure = deciding(results.rows)
+    values = [measure.value(row) if measure else None for row in results.rows]
+    known = [value for value in values if value is not None]
+    best = measure.best(known) if measure and known else None
     columns = [name for name in results.columns if any(name in row for row in results.rows)]
     lines = [paint("  ".join(columns), "bold")] if columns else [f"{address}: no metrics"]
-    for number, row in enumerate(results.rows, 1):
-        if not (number % _EVERY == 0 or _BEST in row or number == len(results.rows)):
+    for number, (row, value) in enumerate(zip(results.rows, values, strict=True), 1):
+        if not (number % _EVERY == 0 or value is not None or number == len(results.rows)):
             continue
         cells = (f"{_shown(row.get(name)):>{len(name)}}" for name in columns)
-        mark = paint("  best", "create") if best is not None and row.get(_BEST) == best else ""
+        mark = paint("  best", "create") if best is not None and value == best else ""
         lines.append("  ".join(cells) + mark)
     return lines
 

@@ -122,6 +122,23 @@ def test_what_the_service_spells_otherwise_is_as_asked() -> None:
         ([{"full_valid_loss": 0.5}, {"full_valid_loss": 0.4}, {"full_valid_loss": 0.6}], "m:2"),
         ([{"full_valid_loss": -1}, {"valid_loss": 0.3}, {"valid_loss": 0.4}], "m:2"),
         ([{"train_loss": 0.1}, None, {"train_loss": 0.2}], "m"),
+        ([{"train_mean_reward": 0.2}, {"train_mean_reward": 0.9}, {"train_mean_reward": 0.1}], "m:2"),
+        (
+            [
+                {"full_valid_mean_reward": -0.5, "train_mean_reward": 1, "full_valid_loss": 0.3},
+                {"full_valid_mean_reward": -0.1, "train_mean_reward": 2, "full_valid_loss": 0.1},
+                {"full_valid_mean_reward": -0.3, "train_mean_reward": 3, "full_valid_loss": 0.01},
+            ],
+            "m:2",
+        ),
+        (
+            [
+                {"scores": {"valid_reward_mean": 0.5, "train_reward_mean": 0.1, "graders": {"a": 9}}},
+                {"scores": {"valid_reward_mean": 0.4, "train_reward_mean": 0.9}},
+            ],
+            "m:1",
+        ),
+        ([{"mean_unresponsive_rewards": 9.0}, {"valid_reward_mean": None}, {}], "m"),
         ([], "m"),
     ],
 )

@@ -17,6 +17,7 @@ from ftops.core.timestamps import iso_timestamp
 from ftops.providers.account_facts import RUNNING_LIMITS
 from ftops.providers.base import Progress, Request
 from ftops.providers.dataplane.errors import Refusal
+from ftops.providers.training_results import deciding
 from ftops.state.state import OWNER_DIGITS, PendingOperation, RemoteObject, Status
 
 TOKEN_KEY = "ftops"  # noqa: S105 (the name of a metadata entry)
@@ -62,8 +63,10 @@ _METRICS = (
     ("valid_loss", "valid loss"),
     ("valid_mean_token_accuracy", "valid token accuracy"),
     ("full_valid_loss", "full valid loss"),
-    ("train_reward_mean", "reward"),
-    ("valid_reward_mean", "valid reward"),
+    *((name, "reward") for name in ("train_reward_mean", "train_mean_reward")),
+    *((name, "valid reward") for name in ("valid_reward_mean", "valid_mean_reward")),
+    *((name, "full valid reward") for name in ("full_valid_reward_mean", "full_valid_mean_reward")),
+    *((f"{data}_reasoning_tokens_mean", f"{data} reasoning tokens") for data in ("train", "valid")),
 )
 
 
@@ -228,8 +231,8 @@ def message_of(job: Mapping[str, Any]) -> str:
 
 
 def checkpoint_names(checkpoints: Iterable[Mapping[str, Any]], final: str) -> dict[str, Json]:
-    """Model names by step, and `best`: the one with the lowest loss on all validation data, else on a batch
-    of them, else the last one."""
+    """Model names by step, and `best`: the one with the highest reward or the lowest validation loss, else
+    the last one."""
     named = sorted(
         (c for c in checkpoints if c.get("fine_tuned_model_checkpoint")),
         key=lambda c: _number(c.get("step_number"), 0),
@@ -238,12 +241,17 @@ def checkpoint_names(checkpoints: Iterable[Mapping[str, Any]], final: str) -> di
         str(int(_number(c.get("step_number"), 0))): str(c["fine_tuned_model_checkpoint"]) for c in named
     }
     best = final or (str(named[-1]["fine_tuned_model_checkpoint"]) if named else "")
-    for metric in ("full_valid_loss", "valid_loss"):
-        measured = [(loss, c) for c in named if (loss := _loss(c, metric)) is not None]
-        if measured:
-            best = str(min(measured, key=lambda pair: pair[0])[1]["fine_tuned_model_checkpoint"])
-            break
+    metrics = [_flat(object_at(checkpoint, "metrics")) for checkpoint in named]
+    if measure := deciding(metrics):
+        values = [measure.value(row) for row in metrics]
+        highest = measure.best(value for value in values if value is not None)
+        best = str(named[values.index(highest)]["fine_tuned_model_checkpoint"])
     return ({"best": best} if best else {}) | names
+
+
+def _flat(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """The metrics, with those of `scores` and `usage.samples` beside them."""
+    return {**object_at(metrics, "usage", "samples"), **object_at(metrics, "scores"), **metrics}
 
 
 def carries(job: Mapping[str, Any], token: str) -> bool | None:
@@ -293,7 +301,7 @@ def progress_of(event: Mapping[str, Any]) -> Progress:
     percent = min(100.0, 100 * int(steps[1]) / int(steps[2])) if steps and int(steps[2]) else None
     metrics = {
         str(name): float(value)
-        for name, value in object_at(event, "data").items()
+        for name, value in _flat(object_at(event, "data")).items()
         if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     }
     if "step" not in metrics:
@@ -359,12 +367,6 @@ def _same(asked: object, got: object) -> bool:
 def same_model(asked: object, got: object) -> bool:
     """Whether two model names mean the same: the service adds the version if it is missing."""
     return _same(asked, got) or str(got).casefold().startswith(f"{asked}-".casefold())
-
-
-def _loss(checkpoint: Mapping[str, Any], metric: str) -> float | None:
-    value = object_at(checkpoint, "metrics").get(metric)
-    # The service reports a negative loss if it has none.
-    return float(value) if isinstance(value, int | float) and math.isfinite(value) and value >= 0 else None
 
 
 def _number(value: Any, default: float) -> float:

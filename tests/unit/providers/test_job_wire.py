@@ -15,7 +15,7 @@ from ftops.config.schema.resources import Job
 from ftops.core.address import Address
 from ftops.core.errors import SpecError
 from ftops.providers.base import Request
-from ftops.providers.dataplane.job_wire import job_body
+from ftops.providers.dataplane.job_wire import job_body, progress_of
 from ftops.providers.dataplane.listing import job_inputs
 
 ROOT = Path(__file__).parents[3]
@@ -75,3 +75,12 @@ def test_the_document_has_the_method_of_each() -> None:
     described = {key: method for keys, method in rows for key in re.findall(r"`(\w+)`", keys)}
     declared = {field.key: field.method or "all" for field in Hyperparameters.fields.values()}
     assert {key: described.get(key) for key in declared} == declared
+
+
+def test_rewards_of_an_event_are_shown() -> None:
+    scores = {"train_reward_mean": 0.25, "valid_reward_mean": 0.5, "graders": {"exact": {}}}
+    usage = {"samples": {"train_reasoning_tokens_mean": 120.0}}
+    event = {"message": "Step 3/10: reward 0.25", "data": {"step": 3, "scores": scores, "usage": usage}}
+    shown = progress_of(event)
+    assert shown.message == "step 3/10: reward 0.25, valid reward 0.5, train reasoning tokens 120"
+    assert shown.percent == 30
